@@ -1,0 +1,105 @@
+//! The fixed header (§2.1): judged from the first bytes, before anything is reserved for the rest.
+
+use crate::decode::DecodeOptions;
+use crate::error::{DecodeError, DecodeErrorKind};
+use crate::packet_type::PacketType;
+use crate::reason_code::ReasonCode;
+use crate::varint::{self, Varint};
+
+/// The first two to five bytes of a packet (§2.1.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FixedHeader {
+    /// Which packet it is.
+    pub packet_type: PacketType,
+    /// The lower four bits of the first byte: DUP, QoS and RETAIN of a PUBLISH, constant for all others.
+    pub flags: u8,
+    /// The bytes behind the fixed header, 0..=268,435,455.
+    pub remaining_length: u32,
+    /// The bytes of the fixed header itself, 2..=5.
+    pub header_len: u8,
+}
+
+impl FixedHeader {
+    /// Reads the header at the front of `input`; `None` means "read more".
+    ///
+    /// Nothing but the header has to be there, so a caller knows whether a packet is worth a buffer before it has one.
+    ///
+    /// # Errors
+    /// An unknown type, wrong flags and a badly formed length are malformed; a packet of more than `max_packet_size`
+    /// bytes, header included, is too large.
+    #[inline]
+    pub fn peek(input: &[u8], max_packet_size: u32) -> Result<Option<Self>, DecodeError> {
+        let [first, rest @ ..] = input else { return Ok(None) };
+        let flags = first & 0x0f;
+        let Some(packet_type) = PacketType::from_number(first >> 4) else {
+            return Err(malformed(0, "packet_type", None));
+        };
+        if packet_type == PacketType::Publish {
+            if flags & 0b0110 == 0b0110 {
+                // QoS 3 doesn't exist. [MQTT-3.3.1-4]
+                return Err(malformed(0, "qos", Some("MQTT-3.3.1-4")));
+            }
+        } else if flags != packet_type.flags() {
+            // Reserved bits. [MQTT-2.1.3-1]
+            return Err(malformed(0, "flags", Some(packet_type.flags_rule())));
+        }
+        let (remaining_length, length_len) = match varint::read(rest) {
+            Varint::Value(value, len) => (value, len),
+            Varint::Incomplete => return Ok(None),
+            Varint::Invalid => return Err(malformed(1, "remaining_length", Some("MQTT-1.5.5-1"))),
+        };
+        let header = Self { packet_type, flags, remaining_length, header_len: 1 + length_len };
+        if remaining_length + u32::from(header.header_len) > max_packet_size {
+            return Err(too_large());
+        }
+        Ok(Some(header))
+    }
+
+    /// The bytes of the whole packet, 2..=268,435,460.
+    #[inline]
+    #[must_use]
+    pub const fn packet_len(&self) -> usize {
+        self.header_len as usize + self.remaining_length as usize
+    }
+
+    /// The header and the body of the packet at the front of `input`, once all of it is there.
+    #[inline]
+    pub(crate) fn split<'a>(
+        input: &'a [u8],
+        options: &DecodeOptions,
+    ) -> Result<Option<(Self, &'a [u8])>, DecodeError> {
+        let Some(header) = Self::peek(input, options.max_packet_size)? else { return Ok(None) };
+        if !options.sender.may_be(header.packet_type.sender()) {
+            return Err(wrong_direction());
+        }
+        Ok(input.get(usize::from(header.header_len)..header.packet_len()).map(|body| (header, body)))
+    }
+}
+
+#[cold]
+const fn malformed(offset: u32, field: &'static str, statement: Option<&'static str>) -> DecodeError {
+    let kind = DecodeErrorKind::Malformed;
+    DecodeError { kind, reason_code: ReasonCode::MalformedPacket, offset, field, statement }
+}
+
+#[cold]
+const fn too_large() -> DecodeError {
+    DecodeError {
+        kind: DecodeErrorKind::TooLarge,
+        reason_code: ReasonCode::PacketTooLarge,
+        offset: 1,
+        field: "remaining_length",
+        statement: Some("MQTT-3.1.2-24"),
+    }
+}
+
+#[cold]
+const fn wrong_direction() -> DecodeError {
+    DecodeError {
+        kind: DecodeErrorKind::WrongDirection,
+        reason_code: ReasonCode::ProtocolError,
+        offset: 0,
+        field: "packet_type",
+        statement: None,
+    }
+}

@@ -1,0 +1,152 @@
+//! PUBACK, PUBREC, PUBREL and PUBCOMP (§3.4 to §3.7): one form, four meanings.
+
+use bytes::BufMut;
+
+use super::packet_id::PACKET_ID;
+use super::{Body, Packet, outcome};
+use crate::decode::DecodeOptions;
+use crate::error::{DecodeError, EncodeError};
+use crate::header::FixedHeader;
+use crate::packet_type::PacketType;
+use crate::property::{Value, properties};
+use crate::qos::PacketId;
+use crate::reason_code::ReasonCode;
+use crate::wire::{Reader, Sink};
+
+/// A PUBACK, PUBREC, PUBREL or PUBCOMP: the [`Packet`] variant or the [`AckType`] says which.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ack<'a> {
+    /// The identifier of the PUBLISH that it belongs to.
+    pub packet_id: PacketId,
+    /// What became of it; which codes there are depends on the packet.
+    pub reason_code: ReasonCode,
+    /// What else there is to say.
+    pub properties: AckProperties<'a>,
+}
+
+properties! {
+    /// The properties of PUBACK, PUBREC, PUBREL and PUBCOMP (§3.4.2.2).
+    AckProperties rule None;
+    once {
+        /// Text for people: logs, not programs (§3.4.2.2.2).
+        reason_string,
+    }
+    many {
+        /// What the application adds (§3.4.2.2.3).
+        user_properties: user_property,
+    }
+}
+
+/// Which of the four packets an [`Ack`] is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum AckType {
+    /// Answers a PUBLISH of QoS 1.
+    PubAck,
+    /// First answer to a PUBLISH of QoS 2.
+    PubRec,
+    /// Answers PUBREC.
+    PubRel,
+    /// Answers PUBREL.
+    PubComp,
+}
+
+impl AckType {
+    /// The packet's type.
+    #[must_use]
+    pub const fn packet_type(self) -> PacketType {
+        match self {
+            Self::PubAck => PacketType::PubAck,
+            Self::PubRec => PacketType::PubRec,
+            Self::PubRel => PacketType::PubRel,
+            Self::PubComp => PacketType::PubComp,
+        }
+    }
+
+    const fn of(packet_type: PacketType) -> Option<Self> {
+        match packet_type {
+            PacketType::PubAck => Some(Self::PubAck),
+            PacketType::PubRec => Some(Self::PubRec),
+            PacketType::PubRel => Some(Self::PubRel),
+            PacketType::PubComp => Some(Self::PubComp),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Ack<'a> {
+    /// Success, without properties.
+    #[must_use]
+    pub fn success(packet_id: PacketId) -> Self {
+        Self { packet_id, reason_code: ReasonCode::Success, properties: AckProperties::default() }
+    }
+
+    /// Decodes one of the four at the front of `input` without the detour through [`Packet`].
+    ///
+    /// `Ok(None)` means "read more", or that another packet stands there.
+    ///
+    /// # Errors
+    /// As [`Packet::decode`].
+    #[inline]
+    pub fn decode(
+        input: &'a [u8],
+        options: &DecodeOptions,
+    ) -> Result<Option<(AckType, Self, usize)>, DecodeError> {
+        let Some((header, body)) = FixedHeader::split(input, options)? else { return Ok(None) };
+        let Some(ack_type) = AckType::of(header.packet_type) else { return Ok(None) };
+        let ack = Self::read(ack_type, &mut Reader::new(body, header.header_len, options))?;
+        Ok(Some((ack_type, ack, header.packet_len())))
+    }
+
+    #[inline]
+    pub(super) fn read(ack_type: AckType, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let packet_id = PacketId::read(r, PACKET_ID)?;
+        let (reason_code, properties) = outcome::read(ack_type.packet_type(), r)?;
+        Ok(Self { packet_id, reason_code, properties })
+    }
+
+    /// Appends it to `out` as a packet of `ack_type`; see [`Packet::encode`].
+    ///
+    /// # Errors
+    /// As [`Packet::encode`].
+    #[inline]
+    pub fn encode(&self, ack_type: AckType, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        super::encode(&Typed(ack_type, self), out)
+    }
+
+    /// The bytes that [`encode`](Self::encode) writes.
+    ///
+    /// # Errors
+    /// As [`Packet::encode`].
+    pub fn encoded_len(&self, ack_type: AckType) -> Result<usize, EncodeError> {
+        super::encoded_len(&Typed(ack_type, self))
+    }
+
+    /// As the packet of `ack_type`.
+    #[must_use]
+    pub const fn into_packet(self, ack_type: AckType) -> Packet<'a> {
+        match ack_type {
+            AckType::PubAck => Packet::PubAck(self),
+            AckType::PubRec => Packet::PubRec(self),
+            AckType::PubRel => Packet::PubRel(self),
+            AckType::PubComp => Packet::PubComp(self),
+        }
+    }
+}
+
+struct Typed<'t, 'a>(AckType, &'t Ack<'a>);
+
+impl Body for Typed<'_, '_> {
+    fn packet_type(&self) -> PacketType {
+        self.0.packet_type()
+    }
+
+    fn check(&self) -> Result<(), EncodeError> {
+        outcome::check(self.1.reason_code, self.packet_type())
+    }
+
+    #[inline]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        self.1.packet_id.write(sink);
+        outcome::write(self.1.reason_code, &self.1.properties, sink);
+    }
+}

@@ -1,0 +1,240 @@
+//! CONNECT (§3.1): the client's first packet, with its will.
+
+use super::Body;
+use crate::error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
+use crate::packet_type::PacketType;
+use crate::property::{Properties, Rule, Value, properties};
+use crate::qos::QoS;
+use crate::reason_code::ReasonCode;
+use crate::text::{BinaryData, Utf8String};
+use crate::topic::TopicName;
+use crate::wire::{Reader, Sink};
+
+const PROTOCOL_NAME: &[u8] = b"MQTT";
+const PROTOCOL_VERSION: u8 = 5;
+
+const USERNAME: u8 = 0b1000_0000;
+const PASSWORD: u8 = 0b0100_0000;
+const WILL_RETAIN: u8 = 0b0010_0000;
+const WILL_QOS: u8 = 0b0001_1000;
+const WILL: u8 = 0b0000_0100;
+const CLEAN_START: u8 = 0b0000_0010;
+const RESERVED: u8 = 0b0000_0001;
+
+/// The client asks the server for a session (§3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Connect<'a> {
+    /// Whether an old session is dropped (§3.1.2.4).
+    pub clean_start: bool,
+    /// The longest silence of the client, in seconds; 0 for no limit (§3.1.2.10).
+    pub keep_alive: u16,
+    /// What the client can take and wants.
+    pub properties: ConnectProperties<'a>,
+    /// Names the session; empty asks the server for a name (§3.1.3.1).
+    pub client_id: Utf8String<'a>,
+    /// What the server publishes when the client is lost (§3.1.2.5).
+    pub will: Option<Will<'a>>,
+    /// Who the client says that it is (§3.1.3.5).
+    pub username: Option<Utf8String<'a>>,
+    /// How it proves it; allowed without a user name (§3.1.3.6).
+    pub password: Option<BinaryData<'a>>,
+}
+
+/// A message that the server publishes for a client that it lost (§3.1.2.5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Will<'a> {
+    /// The QoS that it is published with.
+    pub qos: QoS,
+    /// Whether it is published as a retained message.
+    pub retain: bool,
+    /// When to publish it, and what the message carries along.
+    pub properties: WillProperties<'a>,
+    /// Where it is published.
+    pub topic: TopicName<'a>,
+    /// What is published.
+    pub payload: BinaryData<'a>,
+}
+
+properties! {
+    /// The properties of CONNECT (§3.1.2.11).
+    ConnectProperties rule Some("U-3.1.2-2");
+    once {
+        /// Seconds that the session outlives the connection; absent is 0, `u32::MAX` is for ever.
+        session_expiry_interval,
+        /// Unacknowledged messages of QoS 1 and 2 that the client takes at a time; absent is 65,535.
+        receive_maximum,
+        /// The largest packet in bytes that the client takes; absent is the protocol's own limit.
+        maximum_packet_size,
+        /// The highest topic alias that the client takes; absent is 0: none.
+        topic_alias_maximum,
+        /// Whether the server should send Response Information; absent is no.
+        request_response_information,
+        /// Whether the server may explain failures in any packet; absent is yes.
+        request_problem_information,
+        /// The method of enhanced authentication.
+        authentication_method,
+        /// The first data of that method; only with a method.
+        authentication_data,
+    }
+    many {
+        /// What the application adds.
+        user_properties: user_property,
+    }
+}
+
+properties! {
+    /// The properties of a will (§3.1.3.2).
+    WillProperties rule None;
+    once {
+        /// Seconds between the loss of the client and the will; absent is 0.
+        will_delay_interval,
+        /// What the payload claims to be.
+        payload_format_indicator,
+        /// Seconds that the message is worth delivering; absent is for ever.
+        message_expiry_interval,
+        /// What the payload is, in the application's words.
+        content_type,
+        /// Where to answer.
+        response_topic,
+        /// What an answer should carry along.
+        correlation_data,
+    }
+    many {
+        /// What the application adds.
+        user_properties: user_property,
+    }
+}
+
+impl<'a> Connect<'a> {
+    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        read_protocol(r)?;
+        let flags = read_flags(r)?;
+        let keep_alive = r.u16("keep_alive")?;
+        let at = r.offset();
+        let properties = ConnectProperties::read(r)?;
+        if properties.authentication_data.is_some() && properties.authentication_method.is_none() {
+            return Err(r.protocol_at(at, "authentication_data", Some("U-3.1.2-2")));
+        }
+        expect_more(r, "client_id", "MQTT-3.1.3-3")?;
+        let client_id = Utf8String::read(r, Rule::form("client_id"))?;
+        let will = if flags & WILL != 0 { Some(Will::read(r, flags)?) } else { None };
+        let username = if flags & USERNAME != 0 {
+            expect_more(r, "username", "MQTT-3.1.2-17")?;
+            Some(Utf8String::read(r, Rule::form("username"))?)
+        } else {
+            None
+        };
+        let password = if flags & PASSWORD != 0 {
+            expect_more(r, "password", "MQTT-3.1.2-19")?;
+            Some(BinaryData::read(r, Rule::form("password"))?)
+        } else {
+            None
+        };
+        if !r.is_empty() {
+            // A field without its flag, or bytes that are nothing at all. [MQTT-3.1.2-16] [MQTT-3.1.2-18]
+            let statement = match (username, password) {
+                (None, _) => Some("MQTT-3.1.2-16"),
+                (_, None) => Some("MQTT-3.1.2-18"),
+                _ => None,
+            };
+            return Err(r.malformed("payload", statement));
+        }
+        let clean_start = flags & CLEAN_START != 0;
+        Ok(Self { clean_start, keep_alive, properties, client_id, will, username, password })
+    }
+}
+
+/// The protocol's name and version, before anything of version 5 is parsed.
+fn read_protocol(r: &mut Reader<'_>) -> Result<(), DecodeError> {
+    let unsupported = |r: &Reader<'_>, at, field, statement| DecodeError {
+        kind: DecodeErrorKind::UnsupportedVersion,
+        reason_code: ReasonCode::UnsupportedProtocolVersion,
+        ..r.malformed_at(at, field, Some(statement))
+    };
+    let at = r.offset();
+    if r.prefixed("protocol_name")? != PROTOCOL_NAME {
+        return Err(unsupported(r, at, "protocol_name", "MQTT-3.1.2-1"));
+    }
+    let at = r.offset();
+    if r.u8("protocol_version")? != PROTOCOL_VERSION {
+        return Err(unsupported(r, at, "protocol_version", "MQTT-3.1.2-2"));
+    }
+    Ok(())
+}
+
+fn read_flags(r: &mut Reader<'_>) -> Result<u8, DecodeError> {
+    let at = r.offset();
+    let flags = r.u8("connect_flags")?;
+    let statement = if flags & RESERVED != 0 {
+        "MQTT-3.1.2-3"
+    } else if flags & WILL_QOS == WILL_QOS {
+        "MQTT-3.1.2-12"
+    } else if flags & WILL == 0 && flags & WILL_QOS != 0 {
+        "MQTT-3.1.2-11"
+    } else if flags & WILL == 0 && flags & WILL_RETAIN != 0 {
+        "MQTT-3.1.2-13"
+    } else {
+        return Ok(flags);
+    };
+    Err(r.malformed_at(at, "connect_flags", Some(statement)))
+}
+
+/// A field that a flag promises, or that is always there, can't be missing.
+fn expect_more(r: &Reader<'_>, field: &'static str, statement: &'static str) -> Result<(), DecodeError> {
+    if r.is_empty() { Err(r.malformed(field, Some(statement))) } else { Ok(()) }
+}
+
+impl<'a> Will<'a> {
+    fn read(r: &mut Reader<'a>, flags: u8) -> Result<Self, DecodeError> {
+        expect_more(r, "will_properties", "MQTT-3.1.2-9")?;
+        Ok(Self {
+            qos: QoS::from_level((flags & WILL_QOS) >> 3).unwrap_or_default(),
+            retain: flags & WILL_RETAIN != 0,
+            properties: WillProperties::read(r)?,
+            topic: TopicName::read(r, Rule::form("will_topic"))?,
+            payload: BinaryData::read(r, Rule::form("will_payload"))?,
+        })
+    }
+
+    const fn flags(&self) -> u8 {
+        WILL | self.qos.level() << 3 | if self.retain { WILL_RETAIN } else { 0 }
+    }
+}
+
+impl Body for Connect<'_> {
+    fn packet_type(&self) -> PacketType {
+        PacketType::Connect
+    }
+
+    fn check(&self) -> Result<(), EncodeError> {
+        if self.properties.authentication_data.is_some() && self.properties.authentication_method.is_none() {
+            return Err(EncodeError::new(EncodeErrorKind::Missing, "authentication_method"));
+        }
+        Ok(())
+    }
+
+    fn write<S: Sink>(&self, sink: &mut S) {
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        sink.prefixed(PROTOCOL_NAME);
+        sink.u8(PROTOCOL_VERSION);
+        sink.u8(flag(self.username.is_some(), USERNAME)
+            | flag(self.password.is_some(), PASSWORD)
+            | self.will.as_ref().map_or(0, Will::flags)
+            | flag(self.clean_start, CLEAN_START));
+        sink.u16(self.keep_alive);
+        sink.properties(&self.properties);
+        // Client identifier, will, user name, password: in this order. [MQTT-3.1.3-1]
+        self.client_id.write(sink);
+        if let Some(will) = &self.will {
+            sink.properties(&will.properties);
+            will.topic.write(sink);
+            will.payload.write(sink);
+        }
+        if let Some(username) = &self.username {
+            username.write(sink);
+        }
+        if let Some(password) = &self.password {
+            password.write(sink);
+        }
+    }
+}

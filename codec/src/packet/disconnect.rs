@@ -1,0 +1,62 @@
+//! DISCONNECT (§3.14): the last packet of a connection, and why it ends.
+
+use super::{Body, outcome};
+use crate::error::{DecodeError, EncodeError};
+use crate::packet_type::{PacketType, Sender};
+use crate::property::properties;
+use crate::reason_code::ReasonCode;
+use crate::wire::{Reader, Sink};
+
+/// The connection ends here (§3.14). The default is a normal disconnection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Disconnect<'a> {
+    /// Why.
+    pub reason_code: ReasonCode,
+    /// What else there is to say.
+    pub properties: DisconnectProperties<'a>,
+}
+
+properties! {
+    /// The properties of DISCONNECT (§3.14.2.2).
+    DisconnectProperties rule None;
+    once {
+        /// A new session expiry in seconds; from clients only, and not above 0 where CONNECT said 0.
+        session_expiry_interval,
+        /// Text for people: logs, not programs.
+        reason_string,
+        /// Other servers to use, separated by spaces; from servers only.
+        server_reference,
+    }
+    many {
+        /// What the application adds.
+        user_properties: user_property,
+    }
+}
+
+impl<'a> Disconnect<'a> {
+    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let at = r.offset();
+        let (reason_code, properties): (_, DisconnectProperties<'a>) = outcome::read(PacketType::Disconnect, r)?;
+        if r.sender() == Sender::Server && properties.session_expiry_interval.is_some() {
+            return Err(r.protocol_at(at, "session_expiry_interval", Some("MQTT-3.14.2-2")));
+        }
+        if r.sender() == Sender::Client && properties.server_reference.is_some() {
+            return Err(r.protocol_at(at, "server_reference", None));
+        }
+        Ok(Self { reason_code, properties })
+    }
+}
+
+impl Body for Disconnect<'_> {
+    fn packet_type(&self) -> PacketType {
+        PacketType::Disconnect
+    }
+
+    fn check(&self) -> Result<(), EncodeError> {
+        outcome::check(self.reason_code, PacketType::Disconnect)
+    }
+
+    fn write<S: Sink>(&self, sink: &mut S) {
+        outcome::write(self.reason_code, &self.properties, sink);
+    }
+}

@@ -1,0 +1,288 @@
+//! The fifteen control packets (§3): decode one from the front of some bytes, encode one into a buffer.
+
+use bytes::BufMut;
+
+use crate::decode::DecodeOptions;
+use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
+use crate::header::FixedHeader;
+use crate::packet_type::PacketType;
+use crate::varint;
+use crate::wire::{Length, Output, Reader, Sink};
+
+mod ack;
+mod auth;
+mod connack;
+mod connect;
+mod disconnect;
+mod outcome;
+mod packet_id;
+mod publish;
+mod suback;
+mod subscribe;
+mod unsubscribe;
+
+pub use ack::{Ack, AckProperties, AckType};
+pub use auth::{Auth, AuthProperties};
+pub use connack::{ConnAck, ConnAckProperties};
+pub use connect::{Connect, ConnectProperties, Will, WillProperties};
+pub use disconnect::{Disconnect, DisconnectProperties};
+pub use publish::{Delivery, Publish, PublishProperties};
+pub use suback::{SubAck, SubAckProperties, UnsubAck};
+pub use subscribe::{RetainHandling, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions};
+pub use unsubscribe::{Unsubscribe, UnsubscribeProperties};
+
+/// An MQTT 5 control packet that borrows its text and data.
+///
+/// ```
+/// use dunlin_codec::Packet;
+///
+/// let bytes = [0x30, 0x04, 0x00, 0x01, b'a', 0x00, 0xc0];
+/// let Some((Packet::Publish(publish), 6)) = Packet::decode(&bytes)? else { panic!("a PUBLISH of 6 bytes") };
+/// assert_eq!(publish.topic.as_deref(), Some("a"));
+/// assert_eq!(Packet::decode(&bytes[6..])?, None, "half a PINGREQ: read more");
+/// # Ok::<(), dunlin_codec::DecodeError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "borrowed and short-lived: a box would cost an allocation a packet")]
+pub enum Packet<'a> {
+    /// The client asks for a session (§3.1).
+    Connect(Connect<'a>),
+    /// The server answers CONNECT (§3.2).
+    ConnAck(ConnAck<'a>),
+    /// A message (§3.3).
+    Publish(Publish<'a>),
+    /// Answers a PUBLISH of QoS 1 (§3.4).
+    PubAck(Ack<'a>),
+    /// Answers a PUBLISH of QoS 2 (§3.5).
+    PubRec(Ack<'a>),
+    /// Answers PUBREC (§3.6).
+    PubRel(Ack<'a>),
+    /// Answers PUBREL (§3.7).
+    PubComp(Ack<'a>),
+    /// The client asks for subscriptions (§3.8).
+    Subscribe(Subscribe<'a>),
+    /// Answers SUBSCRIBE (§3.9).
+    SubAck(SubAck<'a>),
+    /// The client ends subscriptions (§3.10).
+    Unsubscribe(Unsubscribe<'a>),
+    /// Answers UNSUBSCRIBE (§3.11).
+    UnsubAck(UnsubAck<'a>),
+    /// The client shows that it is there (§3.12).
+    PingReq,
+    /// Answers PINGREQ (§3.13).
+    PingResp,
+    /// The last packet of a connection (§3.14).
+    Disconnect(Disconnect<'a>),
+    /// A step of enhanced authentication (§3.15).
+    Auth(Auth<'a>),
+}
+
+impl<'a> Packet<'a> {
+    /// Decodes the packet at the front of `input`, strictly and from either side: the packet and its length.
+    ///
+    /// `Ok(None)` means "read more"; what stands behind the packet isn't looked at.
+    ///
+    /// # Errors
+    /// The first breach found; the connection should be closed with its reason code (§4.13).
+    pub fn decode(input: &'a [u8]) -> Result<Option<(Self, usize)>, DecodeError> {
+        Self::decode_with(input, &DecodeOptions::default())
+    }
+
+    /// As [`decode`](Self::decode), under `options`.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode); too large where the header announces more than `options.max_packet_size`.
+    #[inline]
+    pub fn decode_with(
+        input: &'a [u8],
+        options: &DecodeOptions,
+    ) -> Result<Option<(Self, usize)>, DecodeError> {
+        let Some((header, body)) = FixedHeader::split(input, options)? else { return Ok(None) };
+        let packet = Self::read(header, &mut Reader::new(body, header.header_len, options))?;
+        Ok(Some((packet, header.packet_len())))
+    }
+
+    fn read(header: FixedHeader, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Ok(match header.packet_type {
+            PacketType::Connect => Self::Connect(Connect::read(r)?),
+            PacketType::ConnAck => Self::ConnAck(ConnAck::read(r)?),
+            PacketType::Publish => Self::Publish(Publish::read(header, r)?),
+            PacketType::PubAck => Self::PubAck(Ack::read(AckType::PubAck, r)?),
+            PacketType::PubRec => Self::PubRec(Ack::read(AckType::PubRec, r)?),
+            PacketType::PubRel => Self::PubRel(Ack::read(AckType::PubRel, r)?),
+            PacketType::PubComp => Self::PubComp(Ack::read(AckType::PubComp, r)?),
+            PacketType::Subscribe => Self::Subscribe(Subscribe::read(r)?),
+            PacketType::SubAck => Self::SubAck(SubAck::read(r)?),
+            PacketType::Unsubscribe => Self::Unsubscribe(Unsubscribe::read(r)?),
+            PacketType::UnsubAck => Self::UnsubAck(UnsubAck::read(r)?),
+            PacketType::PingReq => r.finish("remaining_length").map(|()| Self::PingReq)?,
+            PacketType::PingResp => r.finish("remaining_length").map(|()| Self::PingResp)?,
+            PacketType::Disconnect => Self::Disconnect(Disconnect::read(r)?),
+            PacketType::Auth => Self::Auth(Auth::read(r)?),
+        })
+    }
+
+    /// Which of the fifteen it is.
+    #[must_use]
+    pub const fn packet_type(&self) -> PacketType {
+        match self {
+            Self::Connect(_) => PacketType::Connect,
+            Self::ConnAck(_) => PacketType::ConnAck,
+            Self::Publish(_) => PacketType::Publish,
+            Self::PubAck(_) => PacketType::PubAck,
+            Self::PubRec(_) => PacketType::PubRec,
+            Self::PubRel(_) => PacketType::PubRel,
+            Self::PubComp(_) => PacketType::PubComp,
+            Self::Subscribe(_) => PacketType::Subscribe,
+            Self::SubAck(_) => PacketType::SubAck,
+            Self::Unsubscribe(_) => PacketType::Unsubscribe,
+            Self::UnsubAck(_) => PacketType::UnsubAck,
+            Self::PingReq => PacketType::PingReq,
+            Self::PingResp => PacketType::PingResp,
+            Self::Disconnect(_) => PacketType::Disconnect,
+            Self::Auth(_) => PacketType::Auth,
+        }
+    }
+
+    /// Appends the packet to `out`, in its shortest form.
+    ///
+    /// # Errors
+    /// A value that its types can't keep out (see [`EncodeErrorKind`]), or no room in `out`; nothing is written then.
+    pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        match self {
+            Self::Connect(packet) => packet.encode(out),
+            Self::ConnAck(packet) => packet.encode(out),
+            Self::Publish(packet) => packet.encode(out),
+            Self::PubAck(ack) => ack.encode(AckType::PubAck, out),
+            Self::PubRec(ack) => ack.encode(AckType::PubRec, out),
+            Self::PubRel(ack) => ack.encode(AckType::PubRel, out),
+            Self::PubComp(ack) => ack.encode(AckType::PubComp, out),
+            Self::Subscribe(packet) => packet.encode(out),
+            Self::SubAck(packet) => packet.encode(out),
+            Self::Unsubscribe(packet) => packet.encode(out),
+            Self::UnsubAck(packet) => packet.encode(out),
+            Self::PingReq => encode(&Empty(PacketType::PingReq), out),
+            Self::PingResp => encode(&Empty(PacketType::PingResp), out),
+            Self::Disconnect(packet) => packet.encode(out),
+            Self::Auth(packet) => packet.encode(out),
+        }
+    }
+
+    /// The bytes that [`encode`](Self::encode) writes.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
+        match self {
+            Self::Connect(packet) => packet.encoded_len(),
+            Self::ConnAck(packet) => packet.encoded_len(),
+            Self::Publish(packet) => packet.encoded_len(),
+            Self::PubAck(ack) => ack.encoded_len(AckType::PubAck),
+            Self::PubRec(ack) => ack.encoded_len(AckType::PubRec),
+            Self::PubRel(ack) => ack.encoded_len(AckType::PubRel),
+            Self::PubComp(ack) => ack.encoded_len(AckType::PubComp),
+            Self::Subscribe(packet) => packet.encoded_len(),
+            Self::SubAck(packet) => packet.encoded_len(),
+            Self::Unsubscribe(packet) => packet.encoded_len(),
+            Self::UnsubAck(packet) => packet.encoded_len(),
+            Self::PingReq | Self::PingResp => Ok(2),
+            Self::Disconnect(packet) => packet.encoded_len(),
+            Self::Auth(packet) => packet.encoded_len(),
+        }
+    }
+}
+
+/// What stands behind a packet's fixed header.
+pub(crate) trait Body {
+    fn packet_type(&self) -> PacketType;
+
+    fn flags(&self) -> u8 {
+        self.packet_type().flags()
+    }
+
+    /// The rules that the field types can't hold.
+    fn check(&self) -> Result<(), EncodeError>;
+
+    fn write<S: Sink>(&self, sink: &mut S);
+}
+
+/// A packet without a body.
+struct Empty(PacketType);
+
+impl Body for Empty {
+    fn packet_type(&self) -> PacketType {
+        self.0
+    }
+
+    fn check(&self) -> Result<(), EncodeError> {
+        Ok(())
+    }
+
+    fn write<S: Sink>(&self, _: &mut S) {}
+}
+
+#[inline]
+fn encode(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
+    encode_announcing(body, 0, out)
+}
+
+/// Writes a header that announces the body and `more` bytes, then the body.
+#[inline]
+fn encode_announcing(body: &impl Body, more: usize, out: &mut impl BufMut) -> Result<(), EncodeError> {
+    let (body_len, remaining_length) = lengths(body, more)?;
+    if out.remaining_mut() < 1 + varint::len(remaining_length) + body_len {
+        return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
+    }
+    let mut sink = Output(out);
+    sink.u8((body.packet_type() as u8) << 4 | body.flags());
+    sink.varint(remaining_length);
+    body.write(&mut sink);
+    Ok(())
+}
+
+fn encoded_len(body: &impl Body) -> Result<usize, EncodeError> {
+    let (body_len, remaining_length) = lengths(body, 0)?;
+    Ok(1 + varint::len(remaining_length) + body_len)
+}
+
+/// The length of a body that may be written, and the Remaining Length of it with `more` bytes behind it.
+#[inline]
+fn lengths(body: &impl Body, more: usize) -> Result<(usize, u32), EncodeError> {
+    body.check()?;
+    let body_len = Length::of(|counter| body.write(counter));
+    match u32::try_from(body_len + more) {
+        Ok(remaining_length) if remaining_length <= varint::MAX => Ok((body_len, remaining_length)),
+        _ => Err(EncodeError::new(EncodeErrorKind::TooLarge, "remaining_length")),
+    }
+}
+
+/// Gives packets their two public methods.
+macro_rules! encodes {
+    ($($packet:ident)*) => {$(
+        impl $packet<'_> {
+            /// Appends the packet to `out`; see [`Packet::encode`].
+            ///
+            /// # Errors
+            /// As [`Packet::encode`].
+            pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+                encode(self, out)
+            }
+
+            /// The bytes that [`encode`](Self::encode) writes.
+            ///
+            /// # Errors
+            /// As [`Packet::encode`].
+            pub fn encoded_len(&self) -> Result<usize, EncodeError> {
+                encoded_len(self)
+            }
+        }
+
+        impl<'a> From<$packet<'a>> for Packet<'a> {
+            fn from(packet: $packet<'a>) -> Self {
+                Self::$packet(packet)
+            }
+        }
+    )*};
+}
+
+encodes!(Connect ConnAck Publish Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);

@@ -1,0 +1,94 @@
+//! SUBACK (§3.9) and UNSUBACK (§3.11): a reason code for each filter, in order.
+
+use super::Body;
+use super::outcome;
+use super::packet_id::PACKET_ID;
+use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
+use crate::packet_type::PacketType;
+use crate::property::{Properties, Value, properties};
+use crate::qos::PacketId;
+use crate::reason_code::ReasonCode;
+use crate::repeated::Repeated;
+use crate::wire::{Reader, Sink};
+
+properties! {
+    /// The properties of SUBACK (§3.9.2.1) and UNSUBACK (§3.11.2.1).
+    SubAckProperties rule None;
+    once {
+        /// Text for people: logs, not programs.
+        reason_string,
+    }
+    many {
+        /// What the application adds.
+        user_properties: user_property,
+    }
+}
+
+macro_rules! answer {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub struct $name<'a> {
+            /// The identifier of the request.
+            pub packet_id: PacketId,
+            /// What else there is to say.
+            pub properties: SubAckProperties<'a>,
+            /// One for each filter of the request, in its order.
+            pub reason_codes: Repeated<'a, ReasonCode>,
+        }
+
+        impl<'a> $name<'a> {
+            pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+                let packet_id = PacketId::read(r, PACKET_ID)?;
+                let properties = SubAckProperties::read(r)?;
+                let reason_codes = read_codes(r, PacketType::$name)?;
+                Ok(Self { packet_id, properties, reason_codes })
+            }
+        }
+
+        impl Body for $name<'_> {
+            fn packet_type(&self) -> PacketType {
+                PacketType::$name
+            }
+
+            fn check(&self) -> Result<(), EncodeError> {
+                if self.reason_codes.is_empty() {
+                    return Err(EncodeError::new(EncodeErrorKind::Missing, "reason_codes"));
+                }
+                self.reason_codes.iter().try_for_each(|code| outcome::check(code, PacketType::$name))
+            }
+
+            fn write<S: Sink>(&self, sink: &mut S) {
+                self.packet_id.write(sink);
+                sink.properties(&self.properties);
+                for code in &self.reason_codes {
+                    code.write(sink);
+                }
+            }
+        }
+    };
+}
+
+answer! {
+    /// Answers SUBSCRIBE (§3.9): what was granted, filter by filter.
+    SubAck
+}
+
+answer! {
+    /// Answers UNSUBSCRIBE (§3.11): what became of each filter.
+    UnsubAck
+}
+
+fn read_codes<'a>(
+    r: &mut Reader<'a>,
+    packet_type: PacketType,
+) -> Result<Repeated<'a, ReasonCode>, DecodeError> {
+    if r.is_empty() {
+        return Err(r.protocol_at(r.offset(), "reason_codes", Some("U-3.9.3-1")));
+    }
+    let bytes = r.peek_rest();
+    while !r.is_empty() {
+        ReasonCode::read(r, packet_type)?;
+    }
+    Ok(Repeated::from_wire(bytes, bytes.len()))
+}

@@ -1,0 +1,174 @@
+//! SUBSCRIBE (§3.8): which messages a client wants, and how.
+
+use super::Body;
+use super::packet_id::PACKET_ID;
+use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
+use crate::packet_type::PacketType;
+use crate::property::{Properties, Rule, Value, properties};
+use crate::qos::{PacketId, QoS};
+use crate::repeated::{Item, Repeated};
+use crate::topic::TopicFilter;
+use crate::wire::{Reader, Sink};
+
+/// The client asks for subscriptions (§3.8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Subscribe<'a> {
+    /// What SUBACK will name.
+    pub packet_id: PacketId,
+    /// What holds for all of them.
+    pub properties: SubscribeProperties<'a>,
+    /// At least one.
+    pub subscriptions: Repeated<'a, Subscription<'a>>,
+}
+
+properties! {
+    /// The properties of SUBSCRIBE (§3.8.2.1).
+    SubscribeProperties rule Some("U-3.3.2-4");
+    once {
+        /// A number that the server sends along with each message for these subscriptions.
+        subscription_identifier,
+    }
+    many {
+        /// What the application adds.
+        user_properties: user_property,
+    }
+}
+
+/// A topic filter and how to deliver what it matches (§3.8.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Subscription<'a> {
+    /// Which messages.
+    pub filter: TopicFilter<'a>,
+    /// How.
+    pub options: SubscriptionOptions,
+}
+
+/// How messages of a subscription are delivered (§3.8.3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct SubscriptionOptions {
+    /// The highest QoS to deliver with.
+    pub qos: QoS,
+    /// Leave out what this client published itself; not for shared subscriptions.
+    pub no_local: bool,
+    /// Keep the RETAIN flag as the publisher set it.
+    pub retain_as_published: bool,
+    /// Which retained messages to send at once.
+    pub retain_handling: RetainHandling,
+}
+
+/// Which retained messages a subscription is sent at once (§3.8.3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum RetainHandling {
+    /// All that match.
+    #[default]
+    Send = 0,
+    /// All that match, if the subscription is new.
+    SendIfNew = 1,
+    /// None.
+    DontSend = 2,
+}
+
+const NO_LOCAL: u8 = 0b0000_0100;
+const RETAIN_AS_PUBLISHED: u8 = 0b0000_1000;
+const RESERVED: u8 = 0b1100_0000;
+
+impl<'a> Subscribe<'a> {
+    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let packet_id = PacketId::read(r, PACKET_ID)?;
+        let properties = SubscribeProperties::read(r)?;
+        let subscriptions = read_list::<Subscription<'a>>(r, "subscriptions", "MQTT-3.8.3-2")?;
+        Ok(Self { packet_id, properties, subscriptions })
+    }
+}
+
+/// Reads items to the end of the packet: at least one. The list keeps the bytes.
+pub(super) fn read_list<'a, T: Item<'a>>(
+    r: &mut Reader<'a>,
+    field: &'static str,
+    statement: &'static str,
+) -> Result<Repeated<'a, T>, DecodeError> {
+    if r.is_empty() {
+        return Err(r.protocol_at(r.offset(), field, Some(statement)));
+    }
+    let bytes = r.peek_rest();
+    let mut count = 0;
+    while !r.is_empty() {
+        T::read(r, Rule::form(field))?;
+        count += 1;
+    }
+    Ok(Repeated::from_wire(bytes, count))
+}
+
+impl<'a> Value<'a> for Subscription<'a> {
+    fn read(r: &mut Reader<'a>, _: Rule) -> Result<Self, DecodeError> {
+        let filter = TopicFilter::read(r, Rule::form("topic_filter"))?;
+        let at = r.offset();
+        let byte = r.u8("subscription_options")?;
+        if byte & RESERVED != 0 {
+            return Err(r.malformed_at(at, "subscription_options", Some("MQTT-3.8.3-5")));
+        }
+        let Some(options) = SubscriptionOptions::from_byte(byte) else {
+            return Err(r.protocol_at(at, "subscription_options", Some("U-3.8.3-1")));
+        };
+        if options.no_local && filter.is_shared() {
+            return Err(r.protocol_at(at, "no_local", Some("MQTT-3.8.3-4")));
+        }
+        Ok(Self { filter, options })
+    }
+
+    fn write<S: Sink>(&self, sink: &mut S) {
+        self.filter.write(sink);
+        sink.u8(self.options.byte());
+    }
+}
+
+impl<'a> Item<'a> for Subscription<'a> {}
+
+impl SubscriptionOptions {
+    fn from_byte(byte: u8) -> Option<Self> {
+        let retain_handling = match byte >> 4 & 0b11 {
+            0 => RetainHandling::Send,
+            1 => RetainHandling::SendIfNew,
+            2 => RetainHandling::DontSend,
+            _ => return None,
+        };
+        Some(Self {
+            qos: QoS::from_level(byte & 0b11)?,
+            no_local: byte & NO_LOCAL != 0,
+            retain_as_published: byte & RETAIN_AS_PUBLISHED != 0,
+            retain_handling,
+        })
+    }
+
+    const fn byte(self) -> u8 {
+        self.qos.level()
+            | if self.no_local { NO_LOCAL } else { 0 }
+            | if self.retain_as_published { RETAIN_AS_PUBLISHED } else { 0 }
+            | (self.retain_handling as u8) << 4
+    }
+}
+
+impl Body for Subscribe<'_> {
+    fn packet_type(&self) -> PacketType {
+        PacketType::Subscribe
+    }
+
+    fn check(&self) -> Result<(), EncodeError> {
+        if self.subscriptions.is_empty() {
+            return Err(EncodeError::new(EncodeErrorKind::Missing, "subscriptions"));
+        }
+        if self.subscriptions.iter().any(|each| each.options.no_local && each.filter.is_shared()) {
+            return Err(EncodeError::new(EncodeErrorKind::NotAllowed, "no_local"));
+        }
+        Ok(())
+    }
+
+    fn write<S: Sink>(&self, sink: &mut S) {
+        self.packet_id.write(sink);
+        sink.properties(&self.properties);
+        for subscription in &self.subscriptions {
+            subscription.write(sink);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! UNSUBSCRIBE (§3.10): which subscriptions a client ends.
+
+use super::Body;
+use super::packet_id::PACKET_ID;
+use super::subscribe::read_list;
+use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
+use crate::packet_type::PacketType;
+use crate::property::{Properties, Value, properties};
+use crate::qos::PacketId;
+use crate::repeated::Repeated;
+use crate::topic::TopicFilter;
+use crate::wire::{Reader, Sink};
+
+/// The client ends subscriptions (§3.10).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unsubscribe<'a> {
+    /// What UNSUBACK will name.
+    pub packet_id: PacketId,
+    /// What the application adds.
+    pub properties: UnsubscribeProperties<'a>,
+    /// At least one; compared character by character with what was subscribed to.
+    pub filters: Repeated<'a, TopicFilter<'a>>,
+}
+
+properties! {
+    /// The properties of UNSUBSCRIBE (§3.10.2.1).
+    UnsubscribeProperties rule None;
+    once {}
+    many {
+        /// What the application adds.
+        user_properties: user_property,
+    }
+}
+
+impl<'a> Unsubscribe<'a> {
+    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let packet_id = PacketId::read(r, PACKET_ID)?;
+        let properties = UnsubscribeProperties::read(r)?;
+        let filters = read_list(r, "topic_filter", "MQTT-3.10.3-2")?;
+        Ok(Self { packet_id, properties, filters })
+    }
+}
+
+impl Body for Unsubscribe<'_> {
+    fn packet_type(&self) -> PacketType {
+        PacketType::Unsubscribe
+    }
+
+    fn check(&self) -> Result<(), EncodeError> {
+        if self.filters.is_empty() {
+            return Err(EncodeError::new(EncodeErrorKind::Missing, "filters"));
+        }
+        Ok(())
+    }
+
+    fn write<S: Sink>(&self, sink: &mut S) {
+        self.packet_id.write(sink);
+        sink.properties(&self.properties);
+        for filter in &self.filters {
+            filter.write(sink);
+        }
+    }
+}

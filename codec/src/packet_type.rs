@@ -1,0 +1,104 @@
+//! The fifteen control packet types: one table of what the fixed header and the reason code rules differ in.
+
+use core::fmt;
+
+macro_rules! packet_types {
+    ($($value:literal $variant:ident $name:literal flags $flags:literal $flags_rule:literal from $from:ident codes $codes_rule:expr;)*) => {
+        /// A control packet's type (§2.1.2).
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+        #[repr(u8)]
+        pub enum PacketType {
+            $(#[doc = $name] $variant = $value,)*
+        }
+
+        impl PacketType {
+            /// Every type, in the order of its number.
+            pub const ALL: [Self; 15] = [$(Self::$variant,)*];
+
+            /// The type of the upper four bits of a packet's first byte; 0 is reserved.
+            pub(crate) const fn from_number(number: u8) -> Option<Self> {
+                match number {
+                    $($value => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+
+            /// The standard's name: `PUBLISH`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The lower four bits of the first byte; PUBLISH has its own meaning for them.
+            pub(crate) const fn flags(self) -> u8 {
+                match self { $(Self::$variant => $flags,)* }
+            }
+
+            /// The statement that wrong flags break.
+            pub(crate) const fn flags_rule(self) -> &'static str {
+                match self { $(Self::$variant => $flags_rule,)* }
+            }
+
+            /// The statement that a reason code outside the packet's list breaks.
+            pub(crate) const fn reason_code_rule(self) -> Option<&'static str> {
+                match self { $(Self::$variant => $codes_rule,)* }
+            }
+
+            /// Which side may send it at all.
+            #[must_use]
+            pub const fn sender(self) -> Sender {
+                match self { $(Self::$variant => Sender::$from,)* }
+            }
+        }
+    };
+}
+
+packet_types! {
+     1 Connect     "CONNECT"     flags 0 "MQTT-2.1.3-1"  from Client codes None;
+     2 ConnAck     "CONNACK"     flags 0 "MQTT-2.1.3-1"  from Server codes Some("MQTT-3.2.2-8");
+     3 Publish     "PUBLISH"     flags 0 "MQTT-2.1.3-1"  from Any    codes None;
+     4 PubAck      "PUBACK"      flags 0 "MQTT-2.1.3-1"  from Any    codes Some("MQTT-3.4.2-1");
+     5 PubRec      "PUBREC"      flags 0 "MQTT-2.1.3-1"  from Any    codes Some("MQTT-3.5.2-1");
+     6 PubRel      "PUBREL"      flags 2 "MQTT-3.6.1-1"  from Any    codes Some("MQTT-3.6.2-1");
+     7 PubComp     "PUBCOMP"     flags 0 "MQTT-2.1.3-1"  from Any    codes Some("MQTT-3.7.2-1");
+     8 Subscribe   "SUBSCRIBE"   flags 2 "MQTT-3.8.1-1"  from Client codes None;
+     9 SubAck      "SUBACK"      flags 0 "MQTT-2.1.3-1"  from Server codes Some("MQTT-3.9.3-2");
+    10 Unsubscribe "UNSUBSCRIBE" flags 2 "MQTT-3.10.1-1" from Client codes None;
+    11 UnsubAck    "UNSUBACK"    flags 0 "MQTT-2.1.3-1"  from Server codes Some("MQTT-3.11.3-2");
+    12 PingReq     "PINGREQ"     flags 0 "MQTT-2.1.3-1"  from Client codes None;
+    13 PingResp    "PINGRESP"    flags 0 "MQTT-2.1.3-1"  from Server codes None;
+    14 Disconnect  "DISCONNECT"  flags 0 "MQTT-3.14.1-1" from Any    codes Some("MQTT-3.14.2-1");
+    15 Auth        "AUTH"        flags 0 "MQTT-3.15.1-1" from Any    codes Some("MQTT-3.15.2-1");
+}
+
+impl PacketType {
+    /// The bit that stands for this type in the masks of the reason code table.
+    pub(crate) const fn bit(self) -> u16 {
+        1 << (self as u8)
+    }
+}
+
+impl fmt::Display for PacketType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Who sent the bytes that are decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sender {
+    /// Unknown: what either side may send is accepted.
+    #[default]
+    Any,
+    /// A client: what only servers may send is refused.
+    Client,
+    /// A server: what only clients may send is refused.
+    Server,
+}
+
+impl Sender {
+    /// Whether somebody who may be `self` may send what only `other` sends.
+    pub(crate) fn may_be(self, other: Self) -> bool {
+        self == other || self == Self::Any || other == Self::Any
+    }
+}

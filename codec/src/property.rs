@@ -1,0 +1,269 @@
+//! Properties (§2.2.2): one table of 27 rows, from which each packet's own set names what it carries.
+
+use core::num::{NonZeroU16, NonZeroU32};
+
+use crate::error::DecodeError;
+use crate::qos::QoS;
+use crate::text::{BinaryData, UserProperty, Utf8String};
+use crate::topic::TopicName;
+use crate::varint;
+use crate::wire::{Reader, Sink};
+
+/// How a property's value is written (§1.5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DataType {
+    /// One byte.
+    Byte,
+    /// Two bytes, big endian.
+    TwoByteInteger,
+    /// Four bytes, big endian.
+    FourByteInteger,
+    /// One to four bytes (§1.5.5).
+    VariableByteInteger,
+    /// Length and UTF-8 text (§1.5.4).
+    Utf8EncodedString,
+    /// Length and bytes (§1.5.6).
+    BinaryData,
+    /// Two strings (§1.5.7).
+    Utf8StringPair,
+}
+
+/// A row of the property table (Table 2-4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PropertyRow {
+    /// The identifier on the wire.
+    pub id: u8,
+    /// The name, in snake case.
+    pub name: &'static str,
+    /// How the value is written.
+    pub data_type: DataType,
+}
+
+macro_rules! property_table {
+    ($($id:literal $name:ident: $value:ty = $data_type:ident;)*) => {
+        /// The property table (Table 2-4), by identifier.
+        pub const PROPERTIES: [PropertyRow; 27] = [
+            $(PropertyRow { id: $id, name: stringify!($name), data_type: DataType::$data_type },)*
+        ];
+
+        const fn data_type(id: u8) -> Option<DataType> {
+            match id {
+                $($id => Some(DataType::$data_type),)*
+                _ => None,
+            }
+        }
+
+        /// A module a row, by the property's name: what packets refer to.
+        pub(crate) mod row {
+            $(pub(crate) mod $name {
+                #[allow(unused_imports, reason = "each row needs the types of its own value only")]
+                use super::super::*;
+
+                pub(crate) const ID: u8 = $id;
+                pub(crate) const NAME: &str = stringify!($name);
+                pub(crate) type Value<'a> = $value;
+            })*
+        }
+    };
+}
+
+property_table! {
+    0x01 payload_format_indicator: PayloadFormat = Byte;
+    0x02 message_expiry_interval: u32 = FourByteInteger;
+    0x03 content_type: Utf8String<'a> = Utf8EncodedString;
+    0x08 response_topic: TopicName<'a> = Utf8EncodedString;
+    0x09 correlation_data: BinaryData<'a> = BinaryData;
+    0x0B subscription_identifier: SubscriptionIdentifier = VariableByteInteger;
+    0x11 session_expiry_interval: u32 = FourByteInteger;
+    0x12 assigned_client_identifier: Utf8String<'a> = Utf8EncodedString;
+    0x13 server_keep_alive: u16 = TwoByteInteger;
+    0x15 authentication_method: Utf8String<'a> = Utf8EncodedString;
+    0x16 authentication_data: BinaryData<'a> = BinaryData;
+    0x17 request_problem_information: bool = Byte;
+    0x18 will_delay_interval: u32 = FourByteInteger;
+    0x19 request_response_information: bool = Byte;
+    0x1A response_information: Utf8String<'a> = Utf8EncodedString;
+    0x1C server_reference: Utf8String<'a> = Utf8EncodedString;
+    0x1F reason_string: Utf8String<'a> = Utf8EncodedString;
+    0x21 receive_maximum: NonZeroU16 = TwoByteInteger;
+    0x22 topic_alias_maximum: u16 = TwoByteInteger;
+    0x23 topic_alias: TopicAlias = TwoByteInteger;
+    0x24 maximum_qos: QoS = Byte;
+    0x25 retain_available: bool = Byte;
+    0x26 user_property: UserProperty<'a> = Utf8StringPair;
+    0x27 maximum_packet_size: NonZeroU32 = FourByteInteger;
+    0x28 wildcard_subscription_available: bool = Byte;
+    0x29 subscription_identifier_available: bool = Byte;
+    0x2A shared_subscription_available: bool = Byte;
+}
+
+/// The set of properties of one packet.
+pub(crate) trait Properties<'a>: Default {
+    /// Reads the length and the properties.
+    fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError>;
+    /// Writes the properties without their length.
+    fn write<S: Sink>(&self, sink: &mut S);
+    /// Whether none is set, so that some packets may leave even the length out.
+    fn is_empty(&self) -> bool;
+}
+
+/// Declares a packet's set of properties: its fields are rows of the table, written in this order.
+/// `rule` is the statement that a repeated or ill-valued property of this packet breaks.
+macro_rules! properties {
+    (
+        $(#[$doc:meta])*
+        $name:ident rule $rule:expr;
+        once { $($(#[$once_doc:meta])* $once:ident,)* }
+        many { $($(#[$many_doc:meta])* $many:ident: $many_row:ident,)* }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        pub struct $name<'a> {
+            $($(#[$once_doc])* pub $once: Option<$crate::property::row::$once::Value<'a>>,)*
+            $($(#[$many_doc])* pub $many: $crate::repeated::Repeated<'a, $crate::property::row::$many_row::Value<'a>>,)*
+        }
+
+        impl<'a> $crate::property::Properties<'a> for $name<'a> {
+            #[inline]
+            fn read(r: &mut $crate::wire::Reader<'a>) -> Result<Self, $crate::error::DecodeError> {
+                use $crate::property::{Rule, Value, row, unexpected};
+
+                let mut properties = Self::default();
+                let mut section = r.properties()?;
+                while !section.is_empty() {
+                    let from = section.peek_rest();
+                    let at = section.offset();
+                    match section.u8("property_id")? {
+                        $(row::$once::ID => {
+                            if properties.$once.is_some() {
+                                return Err(section.protocol_at(at, row::$once::NAME, $rule));
+                            }
+                            let rule = Rule { field: row::$once::NAME, statement: $rule };
+                            properties.$once = Some(Value::read(&mut section, rule)?);
+                        })*
+                        $(row::$many_row::ID => {
+                            let rule = Rule { field: row::$many_row::NAME, statement: $rule };
+                            <row::$many_row::Value<'a> as Value<'a>>::read(&mut section, rule)?;
+                            properties.$many.found_in(from);
+                        })*
+                        id => return Err(unexpected(&section, at, id)),
+                    }
+                }
+                Ok(properties)
+            }
+
+            #[inline]
+            fn write<S: $crate::wire::Sink>(&self, sink: &mut S) {
+                use $crate::property::{Value, row};
+
+                $(if let Some(value) = &self.$once {
+                    sink.u8(row::$once::ID);
+                    value.write(sink);
+                })*
+                $(for value in self.$many.iter() {
+                    sink.u8(row::$many_row::ID);
+                    value.write(sink);
+                })*
+            }
+
+            #[inline]
+            fn is_empty(&self) -> bool {
+                true $(&& self.$once.is_none())* $(&& self.$many.is_empty())*
+            }
+        }
+    };
+}
+pub(crate) use properties;
+
+/// An id that the table doesn't have, or that this packet doesn't carry: malformed either way. [U-2.2.2-1]
+#[cold]
+pub(crate) fn unexpected(r: &Reader<'_>, at: u32, id: u8) -> DecodeError {
+    let name = PROPERTIES.iter().find(|row| row.id == id).map_or("property_id", |row| row.name);
+    r.malformed_at(at, name, Some("U-2.2.2-1"))
+}
+
+/// Steps over the value of a validated property; `None` where there is no such property.
+pub(crate) fn skip(r: &mut Reader<'_>, id: u8) -> Option<()> {
+    let skipped = match data_type(id)? {
+        DataType::Byte => r.take(1, "").map(drop),
+        DataType::TwoByteInteger => r.take(2, "").map(drop),
+        DataType::FourByteInteger => r.take(4, "").map(drop),
+        DataType::VariableByteInteger => r.varint("").map(drop),
+        DataType::Utf8EncodedString | DataType::BinaryData => r.prefixed("").map(drop),
+        DataType::Utf8StringPair => r.prefixed("").and_then(|_| r.prefixed("")).map(drop),
+    };
+    skipped.ok()
+}
+
+/// What to say of a value that breaks its rule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    pub(crate) field: &'static str,
+    pub(crate) statement: Option<&'static str>,
+}
+
+impl Rule {
+    /// A field whose form alone is judged.
+    pub(crate) const fn form(field: &'static str) -> Self {
+        Self { field, statement: None }
+    }
+}
+
+/// A value that knows its own form on the wire.
+pub(crate) trait Value<'a>: Sized {
+    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError>;
+    fn write<S: Sink>(&self, sink: &mut S);
+}
+
+/// What a payload claims to be (§3.3.2.3.2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum PayloadFormat {
+    /// Bytes of no stated kind.
+    #[default]
+    Unspecified = 0,
+    /// UTF-8 text. The codec doesn't check the payload.
+    Utf8 = 1,
+}
+
+/// A number that stands for a topic name on one connection (§3.3.2.3.4), 1..=65,535.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TopicAlias(NonZeroU16);
+
+/// A number that a client gives a subscription, to be told it with each message (§3.8.2.1.2): 1..=268,435,455.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct SubscriptionIdentifier(NonZeroU32);
+
+impl TopicAlias {
+    /// `None` for 0, which no alias is. [MQTT-3.3.2-8]
+    #[must_use]
+    pub const fn new(alias: u16) -> Option<Self> {
+        match NonZeroU16::new(alias) {
+            Some(alias) => Some(Self(alias)),
+            None => None,
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0.get()
+    }
+}
+
+impl SubscriptionIdentifier {
+    /// `None` outside 1..=268,435,455.
+    #[must_use]
+    pub const fn new(identifier: u32) -> Option<Self> {
+        match NonZeroU32::new(identifier) {
+            Some(valid) if identifier <= varint::MAX => Some(Self(valid)),
+            _ => None,
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0.get()
+    }
+}

@@ -1,0 +1,85 @@
+//! The form and the range of each number among the properties.
+
+use core::num::{NonZeroU16, NonZeroU32};
+
+use crate::error::DecodeError;
+use crate::property::{PayloadFormat, Rule, SubscriptionIdentifier, TopicAlias, Value, row};
+use crate::qos::QoS;
+use crate::reason_code::ReasonCode;
+use crate::repeated::Item;
+use crate::wire::{Reader, Sink};
+
+/// Reads a number and turns it into a value, or says that the rule is broken.
+macro_rules! number {
+    ($($type:ty: $read:ident, $write:ident, $from:expr, $into:expr;)*) => {$(
+        impl<'a> Value<'a> for $type {
+            #[inline]
+            fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+                let at = r.offset();
+                let number = r.$read(rule.field)?;
+                ($from)(number).ok_or_else(|| r.protocol_at(at, rule.field, rule.statement))
+            }
+
+            #[inline]
+            fn write<S: Sink>(&self, sink: &mut S) {
+                sink.$write(($into)(*self));
+            }
+        }
+    )*};
+}
+
+number! {
+    u16: u16, u16, Some, u16::from;
+    u32: u32, u32, Some, u32::from;
+    NonZeroU16: u16, u16, Self::new, Self::get;
+    NonZeroU32: u32, u32, Self::new, Self::get;
+    bool: u8, u8, flag, u8::from;
+    PayloadFormat: u8, u8, payload_format, |format| format as u8;
+    QoS: u8, u8, maximum_qos, Self::level;
+    SubscriptionIdentifier: varint, varint, Self::new, Self::get;
+}
+
+const fn flag(byte: u8) -> Option<bool> {
+    match byte {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+const fn payload_format(byte: u8) -> Option<PayloadFormat> {
+    match byte {
+        0 => Some(PayloadFormat::Unspecified),
+        1 => Some(PayloadFormat::Utf8),
+        _ => None,
+    }
+}
+
+/// A Maximum QoS: 2 is what its absence says, so it isn't a value (§3.2.2.3.4).
+const fn maximum_qos(byte: u8) -> Option<QoS> {
+    match byte {
+        0 => Some(QoS::AtMostOnce),
+        1 => Some(QoS::AtLeastOnce),
+        _ => None,
+    }
+}
+
+impl<'a> Value<'a> for TopicAlias {
+    #[inline]
+    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+        let at = r.offset();
+        Self::new(r.u16(rule.field)?).ok_or_else(|| {
+            let error = r.protocol_at(at, rule.field, Some("MQTT-3.3.2-8"));
+            DecodeError { reason_code: ReasonCode::TopicAliasInvalid, ..error }
+        })
+    }
+
+    #[inline]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.u16(self.get());
+    }
+}
+
+impl Item<'_> for SubscriptionIdentifier {
+    const PROPERTY: Option<u8> = Some(row::subscription_identifier::ID);
+}

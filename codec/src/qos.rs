@@ -1,0 +1,73 @@
+//! Quality of service, and the packet identifier that it brings along.
+
+use core::fmt;
+use core::num::NonZeroU16;
+
+/// How often a message arrives (§4.3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+#[repr(u8)]
+pub enum QoS {
+    /// QoS 0: at most once; not acknowledged.
+    #[default]
+    AtMostOnce = 0,
+    /// QoS 1: at least once; acknowledged by PUBACK.
+    AtLeastOnce = 1,
+    /// QoS 2: exactly once; PUBREC, PUBREL, PUBCOMP.
+    ExactlyOnce = 2,
+}
+
+impl QoS {
+    /// The number of the level: 0, 1 or 2.
+    #[must_use]
+    pub const fn level(self) -> u8 {
+        self as u8
+    }
+
+    pub(crate) const fn from_level(level: u8) -> Option<Self> {
+        match level {
+            0 => Some(Self::AtMostOnce),
+            1 => Some(Self::AtLeastOnce),
+            2 => Some(Self::ExactlyOnce),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for QoS {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "QoS {}", self.level())
+    }
+}
+
+/// Names a PUBLISH with QoS above 0, a SUBSCRIBE or an UNSUBSCRIBE until its exchange is over (§2.2.1). Never 0.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct PacketId(NonZeroU16);
+
+impl PacketId {
+    /// `None` for 0.
+    #[must_use]
+    pub const fn new(id: u16) -> Option<Self> {
+        match NonZeroU16::new(id) {
+            Some(id) => Some(Self(id)),
+            None => None,
+        }
+    }
+
+    /// The number, 1..=65,535.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0.get()
+    }
+}
+
+impl From<NonZeroU16> for PacketId {
+    fn from(id: NonZeroU16) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for PacketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,188 @@
+//! What a packet carries any number of times: validated bytes when decoded, a slice when built.
+
+use core::fmt;
+
+use crate::property::{self, Rule, Value};
+use crate::wire::Reader;
+
+/// What may stand in a [`Repeated`].
+pub(crate) trait Item<'a>: Value<'a> + Copy + PartialEq + fmt::Debug {
+    /// The identifier, where it is a property: others may lie between two of them.
+    const PROPERTY: Option<u8> = None;
+}
+
+/// Any number of items in order: user properties, subscription identifiers, filters, reason codes.
+///
+/// A decoded packet's items are read again from its bytes as they are asked for; a built packet's items are a slice.
+/// Which of the two it is never shows: equality and `Debug` see items.
+///
+/// ```
+/// use dunlin_codec::{ReasonCode, Repeated};
+///
+/// let codes: Repeated<'_, ReasonCode> = (&[ReasonCode::Success, ReasonCode::NotAuthorized]).into();
+/// assert_eq!(codes.len(), 2);
+/// assert!(codes.iter().any(ReasonCode::is_error));
+/// ```
+pub struct Repeated<'a, T>(Source<'a, T>);
+
+enum Source<'a, T> {
+    /// `count` items in bytes that were found valid; where `T` is a property, other properties may lie between.
+    Wire { bytes: &'a [u8], count: usize },
+    Built(&'a [T]),
+}
+
+impl<'a, T> Repeated<'a, T> {
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self.0 {
+            Source::Wire { count, .. } => count,
+            Source::Built(items) => items.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) const fn from_wire(bytes: &'a [u8], count: usize) -> Self {
+        Self(Source::Wire { bytes, count })
+    }
+
+    /// Counts one more of a property whose identifier is the first byte of `from`.
+    #[inline]
+    pub(crate) fn found_in(&mut self, from: &'a [u8]) {
+        self.0 = match self.0 {
+            Source::Wire { bytes, count } if count > 0 => Source::Wire { bytes, count: count + 1 },
+            _ => Source::Wire { bytes: from, count: 1 },
+        };
+    }
+}
+
+#[expect(private_bounds, reason = "sealed: what repeats is the standard's choice")]
+impl<'a, T: Item<'a>> Repeated<'a, T> {
+    /// The items, in order.
+    #[inline]
+    #[must_use]
+    pub fn iter(&self) -> RepeatedIter<'a, T> {
+        RepeatedIter(match self.0 {
+            Source::Wire { bytes, count } => Rest::Wire { r: Reader::of_validated(bytes), count },
+            Source::Built(items) => Rest::Built(items.iter()),
+        })
+    }
+}
+
+/// The items of a [`Repeated`], in order.
+pub struct RepeatedIter<'a, T>(Rest<'a, T>);
+
+enum Rest<'a, T> {
+    Wire { r: Reader<'a>, count: usize },
+    Built(core::slice::Iter<'a, T>),
+}
+
+impl<'a, T: Item<'a>> Iterator for RepeatedIter<'a, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        match &mut self.0 {
+            Rest::Wire { r, count } => {
+                *count = count.checked_sub(1)?;
+                if let Some(wanted) = T::PROPERTY {
+                    loop {
+                        match r.u8("property_id").ok()? {
+                            id if id == wanted => break,
+                            id => property::skip(r, id)?,
+                        }
+                    }
+                }
+                T::read(r, Rule::form("item")).ok()
+            }
+            Rest::Built(items) => items.next().copied(),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = match &self.0 {
+            Rest::Wire { count, .. } => *count,
+            Rest::Built(items) => items.len(),
+        };
+        (len, Some(len))
+    }
+}
+
+impl<'a, T: Item<'a>> ExactSizeIterator for RepeatedIter<'a, T> {}
+
+impl<'a, T: Item<'a>> IntoIterator for Repeated<'a, T> {
+    type Item = T;
+    type IntoIter = RepeatedIter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'a, T: Item<'a>> IntoIterator for &Repeated<'a, T> {
+    type Item = T;
+    type IntoIter = RepeatedIter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'a, T> From<&'a [T]> for Repeated<'a, T> {
+    fn from(items: &'a [T]) -> Self {
+        Self(Source::Built(items))
+    }
+}
+
+impl<'a, T, const N: usize> From<&'a [T; N]> for Repeated<'a, T> {
+    fn from(items: &'a [T; N]) -> Self {
+        Self(Source::Built(items))
+    }
+}
+
+impl<T> Default for Repeated<'_, T> {
+    fn default() -> Self {
+        Self(Source::Built(&[]))
+    }
+}
+
+impl<T> Clone for Repeated<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Repeated<'_, T> {}
+
+impl<T> Clone for Source<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Source<'_, T> {}
+
+impl<'a, T: Item<'a>> PartialEq for Repeated<'a, T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl<'a, T: Item<'a> + Eq> Eq for Repeated<'a, T> {}
+
+impl<'a, T: Item<'a>> fmt::Debug for Repeated<'a, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl<'a, T: Item<'a>> fmt::Debug for RepeatedIter<'a, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RepeatedIter").field("left", &self.len()).finish()
+    }
+}

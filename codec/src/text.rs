@@ -1,0 +1,228 @@
+//! Strings and binary data of the wire (§1.5.4, §1.5.6, §1.5.7): at most 65,535 bytes each, checked once.
+
+use core::fmt;
+use core::ops::Deref;
+
+use crate::error::DecodeError;
+use crate::property::{Rule, Value, row};
+use crate::repeated::Item;
+use crate::wire::{Reader, Sink};
+
+/// The most bytes that a two-byte length can state.
+pub(crate) const MAX_LEN: usize = u16::MAX as usize;
+
+/// A UTF-8 Encoded String (§1.5.4): at most 65,535 bytes, no NUL.
+///
+/// It borrows bytes that were checked when it was made; [`as_str`](Self::as_str) looks at them again, which
+/// costs a pass over the text and keeps decoding free of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Utf8String<'a>(&'a [u8]);
+
+/// Binary Data (§1.5.6): at most 65,535 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct BinaryData<'a>(&'a [u8]);
+
+/// A name and a value that applications give a meaning (§1.5.7). Order and repetition are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct UserProperty<'a> {
+    /// The name; the same name may stand more than once.
+    pub name: Utf8String<'a>,
+    /// The value.
+    pub value: Utf8String<'a>,
+}
+
+/// Why text or data has no place on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum TextError {
+    /// More than 65,535 bytes.
+    TooLong,
+    /// The NUL character. [MQTT-1.5.4-2]
+    Nul,
+}
+
+impl<'a> Utf8String<'a> {
+    /// Checks `text`.
+    ///
+    /// # Errors
+    /// A NUL character, or more than 65,535 bytes.
+    pub fn new(text: &'a str) -> Result<Self, TextError> {
+        if text.len() > MAX_LEN {
+            return Err(TextError::TooLong);
+        }
+        if Scan::of(text.as_bytes()).nul {
+            return Err(TextError::Nul);
+        }
+        Ok(Self(text.as_bytes()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &'a str {
+        as_str(self.0)
+    }
+
+    /// The bytes of the text.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+}
+
+/// The text of bytes that were found to be UTF-8.
+pub(crate) fn as_str(validated: &[u8]) -> &str {
+    core::str::from_utf8(validated).unwrap_or_default()
+}
+
+impl<'a> BinaryData<'a> {
+    /// Checks the length of `data`.
+    ///
+    /// # Errors
+    /// More than 65,535 bytes.
+    pub const fn new(data: &'a [u8]) -> Result<Self, TextError> {
+        if data.len() > MAX_LEN { Err(TextError::TooLong) } else { Ok(Self(data)) }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+}
+
+impl<'a> UserProperty<'a> {
+    /// Checks both halves.
+    ///
+    /// # Errors
+    /// As [`Utf8String::new`].
+    pub fn new(name: &'a str, value: &'a str) -> Result<Self, TextError> {
+        Ok(Self { name: Utf8String::new(name)?, value: Utf8String::new(value)? })
+    }
+}
+
+/// What one pass over some bytes finds out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scan {
+    pub(crate) ascii: bool,
+    pub(crate) nul: bool,
+    pub(crate) wildcard: bool,
+}
+
+impl Scan {
+    #[inline]
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let (mut all, mut nul, mut wildcard) = (0, false, false);
+        for &byte in bytes {
+            all |= byte;
+            nul |= byte == 0;
+            wildcard |= (byte == b'+') | (byte == b'#');
+        }
+        Self { ascii: all < 0x80, nul, wildcard }
+    }
+}
+
+/// Reads a string and tells what it is made of.
+#[inline]
+pub(crate) fn read_scanned<'a>(
+    r: &mut Reader<'a>,
+    field: &'static str,
+) -> Result<(&'a [u8], Scan), DecodeError> {
+    let at = r.offset();
+    let bytes = r.prefixed(field)?;
+    let scan = Scan::of(bytes);
+    if !scan.ascii && core::str::from_utf8(bytes).is_err() {
+        // Ill-formed text, surrogates among it. [MQTT-1.5.4-1]
+        return Err(r.malformed_at(at, field, Some("MQTT-1.5.4-1")));
+    }
+    if scan.nul {
+        return Err(r.malformed_at(at, field, Some("MQTT-1.5.4-2")));
+    }
+    Ok((bytes, scan))
+}
+
+impl<'a> Value<'a> for Utf8String<'a> {
+    #[inline]
+    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+        read_scanned(r, rule.field).map(|(bytes, _)| Self(bytes))
+    }
+
+    #[inline]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.prefixed(self.0);
+    }
+}
+
+impl<'a> Value<'a> for BinaryData<'a> {
+    #[inline]
+    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+        r.prefixed(rule.field).map(Self)
+    }
+
+    #[inline]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.prefixed(self.0);
+    }
+}
+
+impl<'a> Value<'a> for UserProperty<'a> {
+    #[inline]
+    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+        // Both halves obey the rules of strings. [MQTT-1.5.7-1]
+        Ok(Self { name: Utf8String::read(r, rule)?, value: Utf8String::read(r, rule)? })
+    }
+
+    #[inline]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        self.name.write(sink);
+        self.value.write(sink);
+    }
+}
+
+impl<'a> Item<'a> for UserProperty<'a> {
+    const PROPERTY: Option<u8> = Some(row::user_property::ID);
+}
+
+impl Deref for Utf8String<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl Deref for BinaryData<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0
+    }
+}
+
+impl fmt::Debug for Utf8String<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl fmt::Display for Utf8String<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl fmt::Debug for BinaryData<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "b\"{}\"", self.0.escape_ascii())
+    }
+}
+
+impl fmt::Display for TextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLong => "longer than 65,535 bytes",
+            Self::Nul => "contains the NUL character",
+        })
+    }
+}
+
+impl core::error::Error for TextError {}

@@ -1,0 +1,299 @@
+//! Topic names and topic filters (§4.7, §4.8.2): what is well formed, and which filter matches which name.
+
+use core::fmt;
+use core::ops::Deref;
+
+use crate::error::DecodeError;
+use crate::property::{Rule, Value};
+use crate::repeated::Item;
+use crate::text::{self, Scan, read_scanned};
+use crate::wire::{Reader, Sink};
+
+/// The name that a message is published under (§4.7): 1 to 65,535 bytes, no wildcards, no NUL.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicName<'a>(&'a [u8]);
+
+/// What a subscription matches topic names with (§4.7): 1 to 65,535 bytes, wildcards in their places.
+///
+/// ```
+/// use dunlin_codec::{TopicFilter, TopicName};
+///
+/// let filter = TopicFilter::new("$share/workers/lamp/+/state")?;
+/// assert_eq!(filter.share_name(), Some("workers"));
+/// assert!(filter.matches(&TopicName::new("lamp/7/state")?));
+/// assert!(TopicFilter::new("lamp+").is_err());
+/// # Ok::<(), dunlin_codec::TopicError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicFilter<'a>(&'a [u8]);
+
+/// Why text is not a topic name or a topic filter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum TopicError {
+    /// No character at all. [MQTT-4.7.3-1]
+    Empty,
+    /// More than 65,535 bytes. [MQTT-4.7.3-3]
+    TooLong,
+    /// The NUL character. [MQTT-4.7.3-2]
+    Nul,
+    /// `+` or `#` in a topic name. [MQTT-4.7.0-1]
+    WildcardInName,
+    /// `#` that isn't alone in the last level. [MQTT-4.7.1-1]
+    MisplacedMultiLevelWildcard,
+    /// `+` that isn't alone in its level. [MQTT-4.7.1-2]
+    MisplacedSingleLevelWildcard,
+    /// `$share/` without a share name. [MQTT-4.8.2-1]
+    MissingShareName,
+    /// A share name with a wildcard, or without a topic filter behind it. [MQTT-4.8.2-2]
+    MalformedShare,
+}
+
+const SHARE_PREFIX: &[u8] = b"$share/";
+
+impl<'a> TopicName<'a> {
+    /// Checks `name`.
+    ///
+    /// # Errors
+    /// Empty, too long, NUL, or a wildcard.
+    pub fn new(name: &'a str) -> Result<Self, TopicError> {
+        let scan = well_formed(name.as_bytes())?;
+        if scan.wildcard { Err(TopicError::WildcardInName) } else { Ok(Self(name.as_bytes())) }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &'a str {
+        text::as_str(self.0)
+    }
+
+    /// The bytes of the text.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Reads a topic name that may be empty, as only that of a PUBLISH with a topic alias may be.
+    #[inline]
+    pub(crate) fn read_optional(
+        r: &mut Reader<'a>,
+        field: &'static str,
+        wildcard_rule: &'static str,
+    ) -> Result<Option<Self>, DecodeError> {
+        let at = r.offset();
+        let (bytes, scan) = read_scanned(r, field)?;
+        if scan.wildcard {
+            return Err(r.protocol_at(at, field, Some(wildcard_rule)));
+        }
+        Ok((!bytes.is_empty()).then_some(Self(bytes)))
+    }
+}
+
+impl<'a> TopicFilter<'a> {
+    /// Checks `filter`.
+    ///
+    /// # Errors
+    /// Empty, too long, NUL, a wildcard out of place, or a badly formed share.
+    pub fn new(filter: &'a str) -> Result<Self, TopicError> {
+        let scan = well_formed(filter.as_bytes())?;
+        check_filter(filter.as_bytes(), scan)?;
+        Ok(Self(filter.as_bytes()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &'a str {
+        text::as_str(self.0)
+    }
+
+    /// The bytes of the text.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Whether it is a shared subscription's filter, `$share/{name}/{filter}` (§4.8.2).
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.0.starts_with(SHARE_PREFIX)
+    }
+
+    /// The share name of a shared subscription's filter.
+    #[must_use]
+    pub fn share_name(&self) -> Option<&'a str> {
+        split_share(self.0).map(|(name, _)| text::as_str(name))
+    }
+
+    /// The filter that names are matched with: without `$share/{name}/`.
+    #[must_use]
+    pub fn without_share(&self) -> Self {
+        Self(split_share(self.0).map_or(self.0, |(_, filter)| filter))
+    }
+
+    /// Whether `+` or `#` is in it.
+    #[must_use]
+    pub fn has_wildcard(&self) -> bool {
+        Scan::of(self.0).wildcard
+    }
+
+    /// Whether messages of this topic belong to the subscription. Shared filters match without their prefix.
+    #[must_use]
+    pub fn matches(&self, name: &TopicName<'_>) -> bool {
+        let filter = self.without_share().0;
+        // A leading wildcard leaves topics alone that begin with `$`. [MQTT-4.7.2-1]
+        if name.0.first() == Some(&b'$') && matches!(filter.first(), Some(b'+' | b'#')) {
+            return false;
+        }
+        let mut levels = name.0.split(|&byte| byte == b'/');
+        for wanted in filter.split(|&byte| byte == b'/') {
+            if wanted == b"#" {
+                return true;
+            }
+            match levels.next() {
+                Some(level) if wanted == b"+" || wanted == level => {}
+                _ => return false,
+            }
+        }
+        levels.next().is_none()
+    }
+}
+
+fn well_formed(bytes: &[u8]) -> Result<Scan, TopicError> {
+    if bytes.is_empty() {
+        return Err(TopicError::Empty);
+    }
+    if bytes.len() > text::MAX_LEN {
+        return Err(TopicError::TooLong);
+    }
+    let scan = Scan::of(bytes);
+    if scan.nul { Err(TopicError::Nul) } else { Ok(scan) }
+}
+
+fn check_filter(filter: &[u8], scan: Scan) -> Result<(), TopicError> {
+    let mut filter = filter;
+    if let Some(share) = filter.strip_prefix(SHARE_PREFIX) {
+        let name = share.split(|&byte| byte == b'/').next().unwrap_or_default();
+        if name.is_empty() {
+            return Err(TopicError::MissingShareName);
+        }
+        filter = share.get(name.len() + 1..).unwrap_or_default();
+        if filter.is_empty() || Scan::of(name).wildcard {
+            return Err(TopicError::MalformedShare);
+        }
+    }
+    if scan.wildcard { check_wildcards(filter) } else { Ok(()) }
+}
+
+fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
+    let mut levels = filter.split(|&byte| byte == b'/').peekable();
+    while let Some(level) = levels.next() {
+        if level.contains(&b'#') && (level.len() > 1 || levels.peek().is_some()) {
+            return Err(TopicError::MisplacedMultiLevelWildcard);
+        }
+        if level.contains(&b'+') && level.len() > 1 {
+            return Err(TopicError::MisplacedSingleLevelWildcard);
+        }
+    }
+    Ok(())
+}
+
+/// The share name and the filter of a well-formed shared filter.
+fn split_share(filter: &[u8]) -> Option<(&[u8], &[u8])> {
+    let share = filter.strip_prefix(SHARE_PREFIX)?;
+    let slash = share.iter().position(|&byte| byte == b'/')?;
+    Some((share.get(..slash)?, share.get(slash + 1..)?))
+}
+
+impl TopicError {
+    /// The statement that such a topic breaks.
+    #[must_use]
+    pub const fn statement(self) -> &'static str {
+        match self {
+            Self::Empty => "MQTT-4.7.3-1",
+            Self::TooLong => "MQTT-4.7.3-3",
+            Self::Nul => "MQTT-4.7.3-2",
+            Self::WildcardInName => "MQTT-4.7.0-1",
+            Self::MisplacedMultiLevelWildcard => "MQTT-4.7.1-1",
+            Self::MisplacedSingleLevelWildcard => "MQTT-4.7.1-2",
+            Self::MissingShareName => "MQTT-4.8.2-1",
+            Self::MalformedShare => "MQTT-4.8.2-2",
+        }
+    }
+}
+
+impl<'a> Value<'a> for TopicName<'a> {
+    #[inline]
+    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+        let at = r.offset();
+        let name = Self::read_optional(r, rule.field, "MQTT-3.3.2-14")?;
+        name.ok_or_else(|| r.protocol_at(at, rule.field, Some(TopicError::Empty.statement())))
+    }
+
+    #[inline]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.prefixed(self.0);
+    }
+}
+
+impl<'a> Value<'a> for TopicFilter<'a> {
+    #[inline]
+    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+        let at = r.offset();
+        let (bytes, scan) = read_scanned(r, rule.field)?;
+        let checked = if bytes.is_empty() { Err(TopicError::Empty) } else { check_filter(bytes, scan) };
+        match checked {
+            Ok(()) => Ok(Self(bytes)),
+            Err(error) => Err(r.protocol_at(at, rule.field, Some(error.statement()))),
+        }
+    }
+
+    #[inline]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.prefixed(self.0);
+    }
+}
+
+impl<'a> Item<'a> for TopicFilter<'a> {}
+
+macro_rules! text_traits {
+    ($($type:ident)*) => {$(
+        impl Deref for $type<'_> {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                self.as_str()
+            }
+        }
+
+        impl fmt::Debug for $type<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self.as_str(), f)
+            }
+        }
+
+        impl fmt::Display for $type<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self.as_str(), f)
+            }
+        }
+    )*};
+}
+
+text_traits!(TopicName TopicFilter);
+
+impl fmt::Display for TopicError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "a topic has at least one character",
+            Self::TooLong => "a topic has at most 65,535 bytes",
+            Self::Nul => "a topic has no NUL character",
+            Self::WildcardInName => "a topic name has no wildcard (+ or #)",
+            Self::MisplacedMultiLevelWildcard => "# stands alone in the last level",
+            Self::MisplacedSingleLevelWildcard => "+ stands alone in its level",
+            Self::MissingShareName => "$share/ is followed by a share name",
+            Self::MalformedShare => "a share name has no wildcard, and a topic filter follows it",
+        })
+    }
+}
+
+impl core::error::Error for TopicError {}

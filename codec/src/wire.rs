@@ -1,0 +1,256 @@
+//! Reading one value after another inside a section, and writing them into a buffer or a counter.
+
+use bytes::BufMut;
+
+use crate::decode::{DecodeOptions, Leniency};
+use crate::error::{DecodeError, DecodeErrorKind};
+use crate::packet_type::Sender;
+use crate::property::Properties;
+use crate::reason_code::ReasonCode;
+use crate::varint::{self, Varint};
+
+/// A section of one packet: it can't see past its end, and it knows where in the packet it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+    /// The offset, in the packet, of the first byte behind the section.
+    end: u32,
+    sender: Sender,
+    leniency: Leniency,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of everything behind a fixed header of `header_len` bytes.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a packet is at most 268,435,460 bytes long")]
+    pub(crate) fn new(body: &'a [u8], header_len: u8, options: &DecodeOptions) -> Self {
+        let end = u32::from(header_len) + body.len() as u32;
+        Self { rest: body, end, sender: options.sender, leniency: options.leniency }
+    }
+
+    /// A reader of bytes that were judged before; its offsets mean nothing.
+    #[inline]
+    pub(crate) fn of_validated(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, end: u32::MAX, sender: Sender::Any, leniency: Leniency::ALL }
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a packet is at most 268,435,460 bytes long")]
+    pub(crate) fn offset(&self) -> u32 {
+        self.end - self.rest.len() as u32
+    }
+
+    pub(crate) fn sender(&self) -> Sender {
+        self.sender
+    }
+
+    pub(crate) fn leniency(&self) -> Leniency {
+        self.leniency
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Everything that is left, without taking it.
+    #[inline]
+    pub(crate) fn peek_rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Takes everything that is left.
+    #[inline]
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        core::mem::take(&mut self.rest)
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self, len: usize, field: &'static str) -> Result<&'a [u8], DecodeError> {
+        let Some((taken, rest)) = self.rest.split_at_checked(len) else {
+            return Err(self.truncated(field));
+        };
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
+        let Some((taken, rest)) = self.rest.split_first_chunk::<N>() else {
+            return Err(self.truncated(field));
+        };
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    #[inline]
+    pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, DecodeError> {
+        self.array(field).map(|[byte]| byte)
+    }
+
+    #[inline]
+    pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, DecodeError> {
+        self.array(field).map(u16::from_be_bytes)
+    }
+
+    #[inline]
+    pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, DecodeError> {
+        self.array(field).map(u32::from_be_bytes)
+    }
+
+    #[inline]
+    pub(crate) fn varint(&mut self, field: &'static str) -> Result<u32, DecodeError> {
+        match varint::read(self.rest) {
+            Varint::Value(value, len) => {
+                self.rest = self.rest.get(usize::from(len)..).unwrap_or_default();
+                Ok(value)
+            }
+            Varint::Incomplete => Err(self.truncated(field)),
+            Varint::Invalid => Err(self.malformed(field, Some("MQTT-1.5.5-1"))),
+        }
+    }
+
+    /// Two bytes of length, then as many bytes.
+    #[inline]
+    pub(crate) fn prefixed(&mut self, field: &'static str) -> Result<&'a [u8], DecodeError> {
+        let len = self.u16(field)?;
+        self.take(usize::from(len), field)
+    }
+
+    /// A section of the properties that follow: their length, then as many bytes.
+    #[inline]
+    pub(crate) fn properties(&mut self) -> Result<Self, DecodeError> {
+        // Even an empty set states its length. [MQTT-2.2.2-1]
+        let at = self.offset();
+        if self.rest.is_empty() {
+            return Err(self.malformed("property_length", Some("MQTT-2.2.2-1")));
+        }
+        let len = self.varint("property_length")?;
+        let Some((section, rest)) = self.rest.split_at_checked(len as usize) else {
+            return Err(self.malformed_at(at, "property_length", None));
+        };
+        self.rest = rest;
+        Ok(Self { rest: section, end: self.offset(), ..*self })
+    }
+
+    /// Ends a section: every byte must be accounted for.
+    #[inline]
+    pub(crate) fn finish(&self, field: &'static str) -> Result<(), DecodeError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(self.malformed(field, None)) }
+    }
+
+    #[cold]
+    fn truncated(&self, field: &'static str) -> DecodeError {
+        self.malformed_at(self.end, field, None)
+    }
+
+    #[cold]
+    pub(crate) fn malformed(&self, field: &'static str, statement: Option<&'static str>) -> DecodeError {
+        self.malformed_at(self.offset(), field, statement)
+    }
+
+    #[cold]
+    pub(crate) fn malformed_at(
+        &self,
+        offset: u32,
+        field: &'static str,
+        statement: Option<&'static str>,
+    ) -> DecodeError {
+        let kind = DecodeErrorKind::Malformed;
+        DecodeError { kind, reason_code: ReasonCode::MalformedPacket, offset, field, statement }
+    }
+
+    #[cold]
+    pub(crate) fn protocol_at(
+        &self,
+        offset: u32,
+        field: &'static str,
+        statement: Option<&'static str>,
+    ) -> DecodeError {
+        let kind = DecodeErrorKind::ProtocolError;
+        DecodeError { kind, reason_code: ReasonCode::ProtocolError, offset, field, statement }
+    }
+}
+
+/// Where the bytes of a packet go: into a buffer, or into a counter. A length is a dry run, so the two can't drift.
+pub(crate) trait Sink {
+    fn bytes(&mut self, bytes: &[u8]);
+
+    #[inline]
+    fn u8(&mut self, value: u8) {
+        self.bytes(&[value]);
+    }
+
+    #[inline]
+    fn u16(&mut self, value: u16) {
+        self.bytes(&value.to_be_bytes());
+    }
+
+    #[inline]
+    fn u32(&mut self, value: u32) {
+        self.bytes(&value.to_be_bytes());
+    }
+
+    #[inline]
+    fn varint(&mut self, value: u32) {
+        let bytes = varint::bytes(value);
+        self.bytes(bytes.get(..varint::len(value)).unwrap_or(&bytes));
+    }
+
+    /// Two bytes of length, then `bytes`, of which their type made sure that there are at most 65,535.
+    #[inline]
+    fn prefixed(&mut self, bytes: &[u8]) {
+        self.u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
+        self.bytes(bytes);
+    }
+
+    /// The length of `properties`, then the properties.
+    #[inline]
+    fn properties<'a, P: Properties<'a>>(&mut self, properties: &P)
+    where
+        Self: Sized,
+    {
+        let len = Length::of(|counter| properties.write(counter));
+        self.varint(u32::try_from(len).unwrap_or(varint::MAX));
+        properties.write(self);
+    }
+}
+
+/// Counts what would be written.
+#[derive(Debug, Default)]
+pub(crate) struct Length(usize);
+
+impl Length {
+    /// The bytes that `write` writes.
+    #[inline]
+    pub(crate) fn of(write: impl FnOnce(&mut Self)) -> usize {
+        let mut counter = Self::default();
+        write(&mut counter);
+        counter.0
+    }
+}
+
+impl Sink for Length {
+    #[inline]
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+
+    #[inline]
+    fn properties<'a, P: Properties<'a>>(&mut self, properties: &P) {
+        let before = self.0;
+        properties.write(self);
+        self.0 += varint::len(u32::try_from(self.0 - before).unwrap_or(varint::MAX));
+    }
+}
+
+/// Writes into a buffer that has room.
+#[derive(Debug)]
+pub(crate) struct Output<'b, B>(pub(crate) &'b mut B);
+
+impl<B: BufMut> Sink for Output<'_, B> {
+    #[inline]
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.put_slice(bytes);
+    }
+}
