@@ -1,0 +1,153 @@
+//! Percent-encoding in the user-name query: what is encoded, when, and how it is undone.
+
+/// When the values of the user-name query are percent-encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encoding {
+    /// The signature as Python's `urllib.parse.quote` does it, unless it contains a `%`. In the other values only
+    /// `& ? # %`, space, controls and non-ASCII, unless a `%XX` shows that it was done before.
+    #[default]
+    Auto,
+    /// Everything but letters, digits and `-._~`, whatever is in it.
+    Always,
+    /// Nothing: the values go out as they are.
+    Never,
+}
+
+/// Which bytes go out as they are.
+pub(super) type Keep = fn(u8) -> bool;
+
+/// RFC 3986 unreserved.
+pub(super) fn unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// The default of Python's `quote`: a signature of the AWS SDK for Python is encoded by it.
+pub(super) fn quoted(byte: u8) -> bool {
+    unreserved(byte) || byte == b'/'
+}
+
+/// Everything that can't be mistaken for the query's own syntax.
+pub(super) fn harmless(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !is_delimiter(byte) && byte != b'%'
+}
+
+/// What ends a value in a query.
+pub(super) fn is_delimiter(byte: u8) -> bool {
+    b"&?#".contains(&byte)
+}
+
+/// Appends `text`, each byte that isn't kept as `%XX`. At most three bytes for one: a caller who reserved that much
+/// leaves no copy of a secret behind.
+pub(super) fn push_encoded(out: &mut String, text: &str, keep: Keep) {
+    for byte in text.bytes() {
+        if keep(byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(hex_digit(byte >> 4));
+            out.push(hex_digit(byte & 0x0f));
+        }
+    }
+}
+
+/// Whether a `%XX` is in it.
+pub(super) fn has_escape(text: &str) -> bool {
+    unescaped(text).any(|item| matches!(item, Unescaped::Escape(_)))
+}
+
+/// One byte of a text read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unescaped {
+    /// It stood there itself; a `%` here begins no escape.
+    Plain(u8),
+    /// It was a `%XX`.
+    Escape(u8),
+}
+
+impl Unescaped {
+    pub(super) fn byte(self) -> u8 {
+        match self {
+            Self::Plain(byte) | Self::Escape(byte) => byte,
+        }
+    }
+}
+
+/// Reads `%XX` back, byte by byte and without a copy of what may be a secret.
+pub(super) fn unescaped(text: &str) -> impl Iterator<Item = Unescaped> + Clone {
+    let mut rest = text.as_bytes();
+    std::iter::from_fn(move || {
+        if let [b'%', high, low, tail @ ..] = rest
+            && let (Some(high), Some(low)) = (hex_value(*high), hex_value(*low))
+        {
+            rest = tail;
+            return Some(Unescaped::Escape(high << 4 | low));
+        }
+        let (first, tail) = rest.split_first()?;
+        rest = tail;
+        Some(Unescaped::Plain(*first))
+    })
+}
+
+fn hex_digit(nibble: u8) -> char {
+    char::from(match nibble {
+        0..=9 => b'0' + nibble,
+        _ => b'A' + nibble - 10,
+    })
+}
+
+fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn encoded(text: &str, keep: Keep) -> String {
+        let mut out = String::new();
+        push_encoded(&mut out, text, keep);
+        out
+    }
+
+    #[test]
+    fn quoting_matches_python() {
+        assert_eq!(encoded("AbC+dEf/GhI~._-==", quoted), "AbC%2BdEf/GhI~._-%3D%3D");
+        assert_eq!(encoded("é\n", quoted), "%C3%A9%0A");
+    }
+
+    #[test]
+    fn harmless_text_keeps_its_punctuation() {
+        assert_eq!(encoded("a=b,c@d+e:f", harmless), "a=b,c@d+e:f");
+        assert_eq!(encoded("a&b?c#d%e f\u{7f}é", harmless), "a%26b%3Fc%23d%25e%20f%7F%C3%A9");
+    }
+
+    #[test]
+    fn a_percent_sign_alone_is_no_escape() {
+        for text in ["100%", "%", "%4", "%zz", "%%"] {
+            assert!(!has_escape(text), "{text}");
+        }
+        assert!(has_escape("a%2fb"));
+    }
+
+    proptest! {
+        #[test]
+        fn reading_back_undoes_encoding(text in ".*") {
+            for keep in [unreserved as Keep, quoted, harmless] {
+                let bytes: Vec<u8> = unescaped(&encoded(&text, keep)).map(Unescaped::byte).collect();
+                prop_assert_eq!(bytes, text.as_bytes());
+            }
+        }
+
+        #[test]
+        fn encoding_takes_at_most_three_bytes_for_one(text in ".*") {
+            prop_assert!(encoded(&text, unreserved).len() <= 3 * text.len());
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! `check_endpoint`: host names that aren't the data endpoint, recognised before they are resolved.
+
+use std::net::Ipv6Addr;
+
+use super::host::{AwsHost, AwsService};
+
+/// A host to connect to, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The host name or IP address, IPv6 without its brackets.
+    pub host: String,
+    /// The port, if one was given.
+    pub port: Option<u16>,
+    /// What may be wrong with it and may as well be right.
+    pub advice: Option<EndpointAdvice>,
+}
+
+/// An endpoint that works for some.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointAdvice {
+    /// A data endpoint without `-ats`, whose certificate is of an authority that hardly anyone trusts any more.
+    #[error("this is a legacy endpoint; {instead} has a certificate of Amazon Trust Services")]
+    NotAts {
+        /// The same account's endpoint with `-ats`.
+        instead: String,
+    },
+}
+
+/// Text that isn't the data endpoint, with what to use instead where it can be told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointFault {
+    /// There is nothing.
+    #[error("the endpoint is empty")]
+    Empty,
+    /// White space or a control character, as from copying.
+    #[error("the endpoint contains white space")]
+    Whitespace,
+    /// A URL, where a host name is wanted.
+    #[error("the endpoint begins with \"{scheme}://\", where a host name is wanted: {instead}")]
+    Scheme {
+        /// What stands before `://`.
+        scheme: String,
+        /// The host alone.
+        instead: String,
+    },
+    /// A host name and something behind it.
+    #[error("the endpoint ends in \"{path}\", where a host name is wanted: {instead}")]
+    Path {
+        /// From the first `/`, `?` or `#`.
+        path: String,
+        /// The host alone.
+        instead: String,
+    },
+    /// What follows the `:` is no port.
+    #[error("\"{port}\" is no port: that is a number from 1 to 65535")]
+    Port {
+        /// What follows the `:`.
+        port: String,
+    },
+    /// Neither a host name nor an IP address.
+    #[error("the endpoint is neither a host name nor an IP address")]
+    NotAHost,
+    /// An endpoint of AWS IoT Core that doesn't take MQTT.
+    #[error("the endpoint is {service}, not the account's data endpoint: that looks like {instead}")]
+    WrongService {
+        /// Whose it is.
+        service: AwsService,
+        /// The form of a data endpoint, in the same region.
+        instead: String,
+    },
+}
+
+/// Takes `HOST`, `HOST:PORT`, an IPv6 address, or one in brackets with or without a port.
+///
+/// Hosts outside of AWS pass, and so do endpoints of a form that isn't known here.
+///
+/// ```
+/// use dunlin_client::aws::check_endpoint;
+///
+/// let endpoint = check_endpoint("a1b2c3-ats.iot.eu-west-1.amazonaws.com:443")?;
+/// assert_eq!(endpoint.host, "a1b2c3-ats.iot.eu-west-1.amazonaws.com");
+/// assert_eq!(endpoint.port, Some(443));
+/// # Ok::<(), dunlin_client::aws::EndpointFault>(())
+/// ```
+pub fn check_endpoint(text: &str) -> Result<Endpoint, EndpointFault> {
+    if text.is_empty() {
+        return Err(EndpointFault::Empty);
+    }
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(EndpointFault::Whitespace);
+    }
+    if let Some((scheme, rest)) = text.split_once("://") {
+        let (authority, _) = split_path(rest);
+        return Err(EndpointFault::Scheme { scheme: scheme.to_owned(), instead: authority.to_owned() });
+    }
+    if let (authority, Some(path)) = split_path(text) {
+        return Err(EndpointFault::Path { path: path.to_owned(), instead: authority.to_owned() });
+    }
+    let (host, port) = split_port(text)?;
+    if !is_host(host) {
+        return Err(EndpointFault::NotAHost);
+    }
+    let advice = AwsHost::parse(host).map_or(Ok(None), |host| judge(&host))?;
+    Ok(Endpoint { host: host.to_owned(), port, advice })
+}
+
+fn judge(host: &AwsHost) -> Result<Option<EndpointAdvice>, EndpointFault> {
+    if let Some(service) = host.other_service() {
+        return Err(EndpointFault::WrongService { service, instead: host.data_endpoint("<prefix>") });
+    }
+    let advice = |prefix| EndpointAdvice::NotAts { instead: host.data_endpoint(prefix) };
+    Ok(host.legacy_prefix().map(advice))
+}
+
+fn split_path(text: &str) -> (&str, Option<&str>) {
+    match text.find(['/', '?', '#']) {
+        Some(at) => {
+            let (authority, path) = text.split_at(at);
+            (authority, Some(path))
+        }
+        None => (text, None),
+    }
+}
+
+fn split_port(text: &str) -> Result<(&str, Option<u16>), EndpointFault> {
+    if let Some(bracketed) = text.strip_prefix('[') {
+        let (address, rest) = bracketed.split_once(']').ok_or(EndpointFault::NotAHost)?;
+        if address.parse::<Ipv6Addr>().is_err() {
+            return Err(EndpointFault::NotAHost);
+        }
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((address, Some(parse_port(port)?))),
+            None if rest.is_empty() => Ok((address, None)),
+            None => Err(EndpointFault::NotAHost),
+        };
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Ok((text, None));
+    }
+    match text.split_once(':') {
+        Some((_, port)) if port.contains(':') => Err(EndpointFault::NotAHost),
+        Some((host, port)) => Ok((host, Some(parse_port(port)?))),
+        None => Ok((text, None)),
+    }
+}
+
+fn parse_port(text: &str) -> Result<u16, EndpointFault> {
+    // `parse` alone would take a sign.
+    let port = if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None };
+    port.filter(|port| *port != 0).ok_or_else(|| EndpointFault::Port { port: text.to_owned() })
+}
+
+/// A DNS name or an IP address. IPv4 has the form of a name.
+fn is_host(host: &str) -> bool {
+    if host.parse::<Ipv6Addr>().is_ok() {
+        return true;
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    (1..=253).contains(&name.len()) && name.split('.').all(is_label)
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> EndpointFault {
+        check_endpoint(text).unwrap_err()
+    }
+
+    #[track_caller]
+    fn passes(text: &str, host: &str, port: Option<u16>) {
+        let endpoint = Endpoint { host: host.to_owned(), port, advice: None };
+        assert_eq!(check_endpoint(text), Ok(endpoint));
+    }
+
+    #[test]
+    fn the_data_endpoints_of_every_partition_pass() {
+        for host in [
+            "a1b2c3-ats.iot.eu-west-1.amazonaws.com",
+            "a1b2c3-ats.iot.us-gov-west-1.amazonaws.com",
+            "a1b2c3-ats.iot-fips.us-east-1.amazonaws.com",
+            "a1b2c3.ats.iot.cn-north-1.amazonaws.com.cn",
+            "a1b2c3-ats.iot.cn-northwest-1.amazonaws.com.cn",
+            "A1B2C3-ATS.iot.eu-west-1.amazonaws.com",
+            "vpce-1.data.iot.eu-west-1.vpce.amazonaws.com",
+            "a1b2c3-ats.iot.eu-west-1.amazonaws.com.",
+        ] {
+            passes(host, host, None);
+        }
+    }
+
+    #[test]
+    fn hosts_outside_of_aws_pass() {
+        for host in [
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            "iot.example.com",
+            "credentials.iot",
+            "my_broker",
+            "amazonaws.com",
+        ] {
+            passes(host, host, None);
+        }
+    }
+
+    #[test]
+    fn a_port_may_follow() {
+        passes("localhost:8883", "localhost", Some(8883));
+        passes("[::1]:8883", "::1", Some(8883));
+        passes("[::1]", "::1", None);
+        for port in ["", "0", "65536", "mqtt", "+1"] {
+            assert_eq!(fault(&format!("localhost:{port}")), EndpointFault::Port { port: port.to_owned() });
+        }
+    }
+
+    #[test]
+    fn an_endpoint_of_another_service_is_refused() {
+        let cases = [
+            ("c1abc.credentials.iot.eu-west-1.amazonaws.com", AwsService::Credentials),
+            ("iot.eu-west-1.amazonaws.com", AwsService::ControlPlane),
+            ("data.iot.eu-west-1.amazonaws.com", AwsService::DataApi),
+            ("data-ats.iot.eu-west-1.amazonaws.com", AwsService::DataApi),
+            ("a1b2c3.jobs.iot.eu-west-1.amazonaws.com", AwsService::Jobs),
+            ("data.jobs.iot.eu-west-1.amazonaws.com", AwsService::Jobs),
+        ];
+        for (host, service) in cases {
+            let instead = "<prefix>-ats.iot.eu-west-1.amazonaws.com".to_owned();
+            assert_eq!(fault(host), EndpointFault::WrongService { service, instead }, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_legacy_endpoint_passes_with_advice() {
+        let advised = |host, instead: &str| {
+            let advice = check_endpoint(host).unwrap().advice;
+            assert_eq!(advice, Some(EndpointAdvice::NotAts { instead: instead.to_owned() }));
+        };
+        advised("a1b2c3.iot.eu-west-1.amazonaws.com", "a1b2c3-ats.iot.eu-west-1.amazonaws.com");
+        advised("a1b2c3.iot.cn-north-1.amazonaws.com.cn", "a1b2c3.ats.iot.cn-north-1.amazonaws.com.cn");
+    }
+
+    #[test]
+    fn what_surrounds_a_host_name_is_refused_with_the_name() {
+        let host = "a1b2c3-ats.iot.eu-west-1.amazonaws.com";
+        let instead = host.to_owned();
+        assert_eq!(
+            fault(&format!("{host}/mqtt")),
+            EndpointFault::Path { path: "/mqtt".to_owned(), instead: instead.clone() }
+        );
+        assert_eq!(
+            fault(&format!("https://{host}/mqtt")),
+            EndpointFault::Scheme { scheme: "https".to_owned(), instead }
+        );
+        for text in [format!(" {host}"), format!("{host}\n"), "local host".to_owned()] {
+            assert_eq!(fault(&text), EndpointFault::Whitespace);
+        }
+        assert_eq!(fault(""), EndpointFault::Empty);
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for text in
+            ["a..b", ".", "-a", "a-", "ü.example", "u@host", "[::1", "[::1]x", "[host]", "1:2:3", "*.host"]
+        {
+            assert_eq!(fault(text), EndpointFault::NotAHost, "{text}");
+        }
+        assert_eq!(fault(&"a".repeat(64)), EndpointFault::NotAHost);
+    }
+}

@@ -1,0 +1,105 @@
+//! The host names of AWS IoT Core: which services they are of.
+
+use std::fmt;
+
+/// An endpoint of AWS IoT Core other than the data endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AwsService {
+    /// `<prefix>.credentials.iot.<region>`.
+    Credentials,
+    /// `iot.<region>`.
+    ControlPlane,
+    /// `data.iot.<region>` and `data-ats.iot.<region>`, for the HTTPS API alone.
+    DataApi,
+    /// `<prefix>.jobs.iot.<region>`.
+    Jobs,
+}
+
+impl fmt::Display for AwsService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Credentials => "the credentials endpoint",
+            Self::ControlPlane => "the control plane endpoint",
+            Self::DataApi => "the endpoint of the HTTPS data API",
+            Self::Jobs => "the jobs endpoint",
+        })
+    }
+}
+
+/// Whether AWS owns the name: a certificate for it comes from an authority that Amazon uses.
+pub fn is_aws_host(host: &str) -> bool {
+    split_domain(&normal(host)).is_some()
+}
+
+/// A name of the form `<labels>.iot.<region>.<domain>`, in lower case.
+pub(super) struct AwsHost {
+    labels: Vec<String>,
+    /// `iot` or `iot-fips`.
+    iot: String,
+    region: String,
+    domain: &'static str,
+}
+
+impl AwsHost {
+    pub(super) fn parse(host: &str) -> Option<Self> {
+        let host = normal(host);
+        let (rest, domain) = split_domain(&host)?;
+        let mut labels: Vec<String> = rest.split('.').map(str::to_owned).collect();
+        let region = labels.pop()?;
+        let iot = labels.pop().filter(|label| label == "iot" || label == "iot-fips")?;
+        Some(Self { labels, iot, region, domain })
+    }
+
+    /// `None` for a data endpoint and for whatever has another form.
+    pub(super) fn other_service(&self) -> Option<AwsService> {
+        let labels: Vec<&str> = self.labels.iter().map(String::as_str).collect();
+        match *labels.as_slice() {
+            [] => Some(AwsService::ControlPlane),
+            [.., "credentials"] => Some(AwsService::Credentials),
+            [.., "jobs"] => Some(AwsService::Jobs),
+            ["data" | "data-ats"] => Some(AwsService::DataApi),
+            _ => None,
+        }
+    }
+
+    /// The account's prefix in a data endpoint without `-ats`.
+    pub(super) fn legacy_prefix(&self) -> Option<&str> {
+        match self.labels.as_slice() {
+            [prefix] if !prefix.ends_with("-ats") => Some(prefix),
+            _ => None,
+        }
+    }
+
+    /// The data endpoint of an account in the same region.
+    pub(super) fn data_endpoint(&self, prefix: &str) -> String {
+        let Self { iot, region, domain, .. } = self;
+        // The Beijing region has a label of its own where all others have a suffix.
+        let ats = if region == "cn-north-1" { ".ats" } else { "-ats" };
+        format!("{prefix}{ats}.{iot}.{region}.{domain}")
+    }
+}
+
+fn normal(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+/// What stands before the domain, if it is one of AWS.
+fn split_domain(host: &str) -> Option<(&str, &'static str)> {
+    AWS_DOMAINS.iter().find_map(|domain| Some((host.strip_suffix(domain)?.strip_suffix('.')?, *domain)))
+}
+
+const AWS_DOMAINS: [&str; 2] = ["amazonaws.com", "amazonaws.com.cn"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aws_owns_what_is_below_its_domains() {
+        assert!(is_aws_host("x.iot.eu-west-1.amazonaws.com"));
+        assert!(is_aws_host("x.iot.cn-north-1.AMAZONAWS.com.cn."));
+        assert!(!is_aws_host("amazonaws.com.example"));
+        assert!(!is_aws_host("notamazonaws.com"));
+    }
+}

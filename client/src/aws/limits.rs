@@ -1,0 +1,236 @@
+//! What AWS's API model and quotas say about each value, checked before anything is sent.
+
+use std::fmt;
+
+use super::CustomAuthorizer;
+use super::encoding::{Encoding, Unescaped, unescaped};
+
+/// A value that a custom authorizer is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Field {
+    /// The user's part of the user name.
+    UserName,
+    /// The password.
+    Password,
+    /// The client identifier.
+    ClientId,
+    /// The custom authorizer's name.
+    AuthorizerName,
+    /// The name of the parameter that carries the token.
+    TokenKeyName,
+    /// The token.
+    TokenValue,
+    /// The token's signature.
+    Signature,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UserName => "user name",
+            Self::Password => "password",
+            Self::ClientId => "client id",
+            Self::AuthorizerName => "authorizer name",
+            Self::TokenKeyName => "token key name",
+            Self::TokenValue => "token value",
+            Self::Signature => "token signature",
+        })
+    }
+}
+
+/// A value that AWS IoT Core doesn't take. It never holds the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitError {
+    /// Empty, or longer than allowed.
+    #[error("the {field} has a length of {length}, but AWS IoT Core takes 1 to {max}")]
+    Length {
+        /// Which value.
+        field: Field,
+        /// How long it is.
+        length: usize,
+        /// How long it may be.
+        max: usize,
+    },
+    /// A character outside of the allowed ones.
+    #[error("the {field} may hold only {allowed}")]
+    Characters {
+        /// Which value.
+        field: Field,
+        /// The allowed ones, in words.
+        allowed: &'static str,
+    },
+    /// A client identifier that begins with `$`.
+    #[error("a client id that begins with '$' is reserved by AWS IoT Core")]
+    ReservedClientId,
+}
+
+/// The quota for client identifiers: 128 bytes, none that begins with `$`.
+pub fn check_client_id(client_id: &str) -> Result<(), LimitError> {
+    check_length(Field::ClientId, client_id.len())?;
+    if client_id.starts_with('$') {
+        return Err(LimitError::ReservedClientId);
+    }
+    Ok(())
+}
+
+/// What the authorizer's `mqttContext` takes as password.
+pub fn check_password(password: &[u8]) -> Result<(), LimitError> {
+    check_length(Field::Password, password.len())
+}
+
+impl CustomAuthorizer {
+    /// Checks the name, the token and the signature against AWS's API model. Values that are percent-encoded already
+    /// are checked as what they stand for.
+    pub fn check_limits(&self) -> Result<(), LimitError> {
+        for parameter in self.parameters() {
+            if parameter.field == Field::TokenValue {
+                self.check_value(Field::TokenKeyName, parameter.name)?;
+            }
+            self.check_value(parameter.field, parameter.value)?;
+        }
+        Ok(())
+    }
+
+    fn check_value(&self, field: Field, value: &str) -> Result<(), LimitError> {
+        match self.encoding {
+            Encoding::Always => check_bytes(field, value.bytes()),
+            Encoding::Auto | Encoding::Never => check_bytes(field, unescaped(value).map(Unescaped::byte)),
+        }
+    }
+}
+
+fn check_bytes(field: Field, value: impl Iterator<Item = u8> + Clone) -> Result<(), LimitError> {
+    let Limit { allowed, may_hold, .. } = limit(field);
+    check_length(field, value.clone().filter(|byte| !is_continuation(*byte)).count())?;
+    let mut value = value;
+    if !value.all(may_hold) {
+        return Err(LimitError::Characters { field, allowed });
+    }
+    Ok(())
+}
+
+fn check_length(field: Field, length: usize) -> Result<(), LimitError> {
+    let Limit { max, .. } = limit(field);
+    if length == 0 || length > max {
+        return Err(LimitError::Length { field, length, max });
+    }
+    Ok(())
+}
+
+/// The second and later bytes of a character in UTF-8: the API model counts characters.
+fn is_continuation(byte: u8) -> bool {
+    byte & 0b1100_0000 == 0b1000_0000
+}
+
+struct Limit {
+    max: usize,
+    allowed: &'static str,
+    may_hold: fn(u8) -> bool,
+}
+
+/// The table: botocore's iot model of 2015-05-28 (TestInvokeAuthorizer, CreateAuthorizer), and the quota page for the
+/// client identifier.
+fn limit(field: Field) -> Limit {
+    let row = |max, allowed, may_hold| Limit { max, allowed, may_hold };
+    let any: fn(u8) -> bool = |_| true;
+    match field {
+        Field::UserName | Field::Password => row(65_535, "any characters", any),
+        Field::ClientId => row(128, "any characters", any),
+        Field::AuthorizerName => {
+            row(128, "letters, digits and _=,@-", |byte| word(byte) || b"=,@-".contains(&byte))
+        }
+        Field::TokenKeyName => row(128, "letters, digits, _ and -", |byte| word(byte) || byte == b'-'),
+        Field::TokenValue => row(6_144, "any characters", any),
+        Field::Signature => {
+            row(2_560, "base64 (letters, digits, +, / and =)", |byte| base64(byte) || byte == b'=')
+        }
+    }
+}
+
+fn word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SignedToken;
+    use super::*;
+
+    fn named(name: &str) -> CustomAuthorizer {
+        CustomAuthorizer { authorizer_name: Some(name.to_owned()), ..Default::default() }
+    }
+
+    fn signed(key_name: &str, value: &str, signature: &str) -> CustomAuthorizer {
+        let token =
+            SignedToken { key_name: key_name.to_owned(), value: value.into(), signature: signature.into() };
+        CustomAuthorizer { token: Some(token), ..Default::default() }
+    }
+
+    fn long(length: usize) -> String {
+        "a".repeat(length)
+    }
+
+    #[test]
+    fn each_value_may_be_as_long_as_its_row_says_and_no_longer() {
+        type Check = dyn Fn(usize) -> Result<(), LimitError>;
+        let rows: [(Field, usize, &Check); 6] = [
+            (Field::AuthorizerName, 128, &|n| named(&long(n)).check_limits()),
+            (Field::TokenKeyName, 128, &|n| signed(&long(n), "v", "s").check_limits()),
+            (Field::TokenValue, 6_144, &|n| signed("k", &long(n), "s").check_limits()),
+            (Field::Signature, 2_560, &|n| signed("k", "v", &long(n)).check_limits()),
+            (Field::ClientId, 128, &|n| check_client_id(&long(n))),
+            (Field::Password, 65_535, &|n| check_password(long(n).as_bytes())),
+        ];
+        for (field, max, check) in rows {
+            assert_eq!(check(max), Ok(()), "{field}");
+            for length in [0, max + 1] {
+                assert_eq!(check(length), Err(LimitError::Length { field, length, max }));
+            }
+        }
+    }
+
+    #[test]
+    fn an_authorizer_name_holds_only_what_one_can_be_created_with() {
+        assert_eq!(named("My_Auth=1,2@x-y").check_limits(), Ok(()));
+        for name in ["My Auth", "My&Auth", "Auth?", "Aüth"] {
+            let fault = named(name).check_limits().unwrap_err();
+            assert!(matches!(fault, LimitError::Characters { field: Field::AuthorizerName, .. }), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_encoded_name_is_checked_as_what_it_stands_for() {
+        assert_eq!(named("My%40Auth").check_limits(), Ok(()));
+        assert!(named("My%20Auth").check_limits().is_err());
+
+        let always = CustomAuthorizer { encoding: Encoding::Always, ..named("My%40Auth") };
+        assert!(always.check_limits().is_err());
+    }
+
+    #[test]
+    fn a_token_is_counted_in_characters_and_a_client_id_in_bytes() {
+        assert_eq!(signed("k", &"é".repeat(6_144), "s").check_limits(), Ok(()));
+        assert!(matches!(check_client_id(&"é".repeat(65)), Err(LimitError::Length { length: 130, .. })));
+    }
+
+    #[test]
+    fn a_client_id_of_the_service_is_refused() {
+        assert_eq!(check_client_id("$GEN/1"), Err(LimitError::ReservedClientId));
+    }
+
+    #[test]
+    fn a_limit_error_names_the_field_and_not_the_value() {
+        let fault = signed("k", "v", "canary-7f3a").check_limits().unwrap_err();
+
+        assert_eq!(
+            fault.to_string(),
+            "the token signature may hold only base64 (letters, digits, +, / and =)"
+        );
+    }
+}

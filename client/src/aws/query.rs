@@ -1,0 +1,125 @@
+//! The query behind the user's part of the user name: one `?`, then parameters joined by `&`.
+
+use zeroize::Zeroizing;
+
+use super::authorizer::AuthorizerError;
+use super::encoding::{self, Encoding, Keep};
+use super::limits::Field;
+use crate::secret::Secret;
+
+/// One `name=value`, before encoding.
+#[derive(Clone, Copy)]
+pub(super) struct Parameter<'a> {
+    pub(super) field: Field,
+    pub(super) name: &'a str,
+    pub(super) value: &'a str,
+}
+
+impl<'a> Parameter<'a> {
+    /// A value that brings its own `name=` is taken without it. Only in front: anywhere else it belongs to the value.
+    pub(super) fn new(field: Field, name: &'a str, value: &'a str) -> Self {
+        let bare = value.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+        Self { field, name, value: bare.unwrap_or(value) }
+    }
+
+    /// Whose fault a bad name is: that of a token was given, the others are ours.
+    pub(super) fn name_field(&self) -> Field {
+        match self.field {
+            Field::TokenValue => Field::TokenKeyName,
+            other => other,
+        }
+    }
+
+    /// An upper bound: separators, and every byte as `%XX`.
+    fn encoded_len(&self) -> usize {
+        2 + 3 * (self.name.len() + self.value.len())
+    }
+}
+
+/// The user name as it grows. Its memory is reserved at once, so that no half of a token stays behind.
+pub(super) struct Query {
+    text: Zeroizing<String>,
+    encoding: Encoding,
+}
+
+impl Query {
+    pub(super) fn new(
+        username: &str,
+        parameters: &[Parameter<'_>],
+        encoding: Encoding,
+    ) -> Result<Self, AuthorizerError> {
+        if username.matches('?').count() > 1 {
+            return Err(AuthorizerError::SecondQuestionMark { field: Field::UserName });
+        }
+        let parameters_len: usize = parameters.iter().map(Parameter::encoded_len).sum();
+        let mut text = String::with_capacity(username.len() + parameters_len + METRICS.len() + 1);
+        text.push_str(username);
+        let mut query = Self { text: text.into(), encoding };
+        for parameter in parameters {
+            query.push(parameter)?;
+        }
+        Ok(query)
+    }
+
+    fn push(&mut self, parameter: &Parameter<'_>) -> Result<(), AuthorizerError> {
+        self.push_separator();
+        self.push_text(parameter.name_field(), parameter.name)?;
+        self.text.push('=');
+        self.push_text(parameter.field, parameter.value)
+    }
+
+    pub(super) fn push_metrics(&mut self) {
+        self.push_separator();
+        self.text.push_str(METRICS);
+    }
+
+    pub(super) fn finish(mut self) -> Result<Secret<String>, AuthorizerError> {
+        let length = self.text.len();
+        if length > MAX_LEN {
+            return Err(AuthorizerError::TooLong { length, max: MAX_LEN });
+        }
+        Ok(std::mem::take(&mut *self.text).into())
+    }
+
+    fn push_separator(&mut self) {
+        let separator = if self.text.contains('?') { '&' } else { '?' };
+        self.text.push(separator);
+    }
+
+    fn push_text(&mut self, field: Field, text: &str) -> Result<(), AuthorizerError> {
+        if text.is_empty() {
+            return Err(AuthorizerError::Empty { field });
+        }
+        match self.keep(field, text)? {
+            Some(keep) => encoding::push_encoded(&mut self.text, text, keep),
+            None => self.text.push_str(text),
+        }
+        Ok(())
+    }
+
+    /// The bytes of `text` that go out as they are; `None` for all of them.
+    fn keep(&self, field: Field, text: &str) -> Result<Option<Keep>, AuthorizerError> {
+        let is_signature = field == Field::Signature;
+        match self.encoding {
+            Encoding::Always => Ok(Some(encoding::unreserved)),
+            Encoding::Never if text.contains('?') => Err(AuthorizerError::SecondQuestionMark { field }),
+            Encoding::Never => Ok(None),
+            Encoding::Auto => {
+                let is_encoded = if is_signature { text.contains('%') } else { encoding::has_escape(text) };
+                match (is_encoded, is_signature) {
+                    (true, _) if text.bytes().any(encoding::is_delimiter) => {
+                        Err(AuthorizerError::HalfEncoded { field })
+                    }
+                    (true, _) => Ok(None),
+                    (false, true) => Ok(Some(encoding::quoted)),
+                    (false, false) => Ok(Some(encoding::harmless)),
+                }
+            }
+        }
+    }
+}
+
+const METRICS: &str = concat!("SDK=Dunlin&Version=", env!("CARGO_PKG_VERSION"));
+
+/// A UTF-8 Encoded String of MQTT has a length of two bytes. (§1.5.4)
+const MAX_LEN: usize = 65_535;

@@ -1,0 +1,98 @@
+//! Host names into addresses, by the system's resolver.
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::deadline::Deadline;
+use super::error::{ResolveFault, Stage, TransportError};
+
+/// In the order that the system prefers; at least one.
+pub(super) async fn resolve(
+    host: &str,
+    port: u16,
+    deadline: Deadline,
+) -> Result<Vec<SocketAddr>, TransportError> {
+    let fault = |fault| TransportError::Resolve { host: host.to_owned(), fault };
+    let Some(answer) = deadline.run(tokio::net::lookup_host((host, port))).await else {
+        return Err(deadline.passed(Stage::Resolve, Vec::new()));
+    };
+    let addresses: Vec<SocketAddr> = answer.map_err(|error| fault(classify(&error)))?.collect();
+    if addresses.is_empty() {
+        return Err(fault(ResolveFault::NotFound));
+    }
+    Ok(addresses)
+}
+
+/// The standard library keeps no number of what `getaddrinfo` says, only its text, and that in the C locale since nobody
+/// calls `setlocale`. So the text is what there is to go by; on Windows it is a number.
+fn classify(error: &io::Error) -> ResolveFault {
+    if cfg!(windows) {
+        match error.raw_os_error() {
+            Some(WSAHOST_NOT_FOUND | WSANO_DATA) => return ResolveFault::NotFound,
+            Some(WSATRY_AGAIN) => return ResolveFault::Temporary,
+            _ => {}
+        }
+    }
+    let detail = error.to_string();
+    let says = |texts: &[&str]| texts.iter().any(|text| detail.contains(text));
+    if says(&NOT_FOUND) {
+        ResolveFault::NotFound
+    } else if says(&TEMPORARY) {
+        ResolveFault::Temporary
+    } else {
+        ResolveFault::Other { detail }
+    }
+}
+
+/// EAI_NONAME and EAI_NODATA of glibc, musl, macOS and the BSDs.
+const NOT_FOUND: [&str; 7] = [
+    "Name or service not known",
+    "No address associated with hostname",
+    "Name does not resolve",
+    "Name has no usable address",
+    "nodename nor servname provided, or not known",
+    "hostname nor servname provided, or not known",
+    "no address associated with name",
+];
+
+/// EAI_AGAIN of the same.
+const TEMPORARY: [&str; 4] = [
+    "Temporary failure in name resolution",
+    "Try again",
+    "Name could not be resolved at this time",
+    "temporary failure in name resolution",
+];
+
+const WSAHOST_NOT_FOUND: i32 = 11_001;
+const WSATRY_AGAIN: i32 = 11_002;
+const WSANO_DATA: i32 = 11_004;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn said(text: &str) -> ResolveFault {
+        classify(&io::Error::other(format!("failed to lookup address information: {text}")))
+    }
+
+    #[test]
+    fn what_the_system_says_is_told_apart() {
+        assert_eq!(said("Name or service not known"), ResolveFault::NotFound);
+        assert_eq!(said("No address associated with hostname"), ResolveFault::NotFound);
+        assert_eq!(said("Temporary failure in name resolution"), ResolveFault::Temporary);
+        assert!(matches!(
+            said("Non-recoverable failure in name resolution"),
+            ResolveFault::Other { detail } if detail.contains("Non-recoverable")
+        ));
+    }
+
+    #[tokio::test]
+    async fn an_address_resolves_to_itself() {
+        let deadline = Deadline::after(Duration::from_secs(5));
+        for (host, address) in [("127.0.0.1", "127.0.0.1:443"), ("::1", "[::1]:443")] {
+            assert_eq!(resolve(host, 443, deadline).await, Ok(vec![address.parse().unwrap()]));
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! One TCP connection out of several addresses, as RFC 8305 ("Happy Eyeballs") has it.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::deadline::Deadline;
+use super::error::{FailedAttempt, IoFault, Stage, TransportError};
+
+/// The first connection that opens. Every address gets its attempt, the next one as soon as the last has failed or kept
+/// us waiting for a quarter of a second: a dead IPv6 route costs that much and not the deadline.
+pub(super) async fn connect(
+    addresses: Vec<SocketAddr>,
+    deadline: Deadline,
+) -> Result<(TcpStream, SocketAddr), TransportError> {
+    let mut race = Race::new(alternating(addresses));
+    match deadline.run(race.winner()).await {
+        Some(Some(winner)) => Ok(winner),
+        Some(None) => Err(race.failure()),
+        None => Err(deadline.passed(Stage::Tcp, race.pending())),
+    }
+}
+
+/// A dropped race closes what it has opened.
+struct Race {
+    waiting: VecDeque<SocketAddr>,
+    running: Vec<Attempt>,
+    failed: Vec<FailedAttempt>,
+}
+
+struct Attempt {
+    address: SocketAddr,
+    stream: Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>,
+}
+
+impl Race {
+    fn new(waiting: VecDeque<SocketAddr>) -> Self {
+        Self { waiting, running: Vec::new(), failed: Vec::new() }
+    }
+
+    /// `None` when no address is left.
+    async fn winner(&mut self) -> Option<(TcpStream, SocketAddr)> {
+        loop {
+            match self.waiting.pop_front() {
+                Some(address) => self.running.push(Attempt { address, stream: Box::pin(attempt(address)) }),
+                None if self.running.is_empty() => return None,
+                None => {}
+            }
+            let patience = if self.waiting.is_empty() { Duration::MAX } else { ATTEMPT_DELAY };
+            match timeout(patience, self.next_outcome()).await {
+                Ok((address, Ok(stream))) => return Some((stream, address)),
+                Ok((address, Err(error))) => {
+                    self.failed.push(FailedAttempt { address, fault: IoFault::from(&error) });
+                }
+                Err(_next_one_joins) => {}
+            }
+        }
+    }
+
+    async fn next_outcome(&mut self) -> (SocketAddr, io::Result<TcpStream>) {
+        poll_fn(|context| {
+            for (index, Attempt { address, stream }) in self.running.iter_mut().enumerate() {
+                if let Poll::Ready(outcome) = stream.as_mut().poll(context) {
+                    let outcome = (*address, outcome);
+                    drop(self.running.swap_remove(index));
+                    return Poll::Ready(outcome);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// A refusal outweighs the rest: somebody was there.
+    fn failure(self) -> TransportError {
+        let attempts = self.failed;
+        if attempts.iter().any(|attempt| attempt.fault.kind == io::ErrorKind::ConnectionRefused) {
+            TransportError::Refused { attempts }
+        } else {
+            TransportError::Unreachable { attempts }
+        }
+    }
+
+    fn pending(&self) -> Vec<SocketAddr> {
+        self.running.iter().map(|attempt| attempt.address).chain(self.waiting.iter().copied()).collect()
+    }
+}
+
+async fn attempt(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    // An acknowledgement that waits for company is 40 ms late.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// The families by turns, so that a family without a route holds up one attempt and not all of its addresses (§4).
+fn alternating(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
+    let preferred = addresses.first().map(SocketAddr::is_ipv6);
+    let (mut first, mut second): (VecDeque<_>, VecDeque<_>) =
+        addresses.into_iter().partition(|address| Some(address.is_ipv6()) == preferred);
+    let mut turns = VecDeque::with_capacity(first.len() + second.len());
+    while !first.is_empty() || !second.is_empty() {
+        turns.extend(first.pop_front());
+        turns.extend(second.pop_front());
+    }
+    turns
+}
+
+/// §5 recommends it.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_secs(5))
+    }
+
+    async fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    /// An address where nobody listens: a port that was ours a moment ago.
+    async fn deserted() -> SocketAddr {
+        listener().await.1
+    }
+
+    /// An address that doesn't answer: Linux drops a SYN that finds the backlog full.
+    async fn black_hole() -> (Vec<TcpStream>, TcpListener, SocketAddr) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut fill = Vec::new();
+        while let Ok(Ok(stream)) = timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
+            fill.push(stream);
+        }
+        (fill, listener, address)
+    }
+
+    #[tokio::test]
+    async fn a_connection_opens_without_delay_on_small_packets() {
+        let (_listener, address) = listener().await;
+
+        let (stream, peer) = connect(vec![address], soon()).await.unwrap();
+
+        assert_eq!(peer, address);
+        assert!(stream.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_refused_address_is_followed_by_the_next_one() {
+        let (_listener, address) = listener().await;
+
+        let (_stream, peer) = connect(vec![deserted().await, address], soon()).await.unwrap();
+
+        assert_eq!(peer, address);
+    }
+
+    #[tokio::test]
+    async fn when_all_refuse_all_are_named() {
+        let addresses = vec![deserted().await, deserted().await];
+
+        let error = connect(addresses.clone(), soon()).await.unwrap_err();
+
+        let TransportError::Refused { attempts } = error else { panic!("{error}") };
+        assert_eq!(attempts.iter().map(|attempt| attempt.address).collect::<Vec<_>>(), addresses);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_silent_address_holds_up_the_next_one_only_shortly() {
+        let (_fill, _silent_listener, silent) = black_hole().await;
+        let (_listener, address) = listener().await;
+
+        let (_stream, peer) =
+            connect(vec![silent, address], Deadline::after(Duration::from_millis(900))).await.unwrap();
+
+        assert_eq!(peer, address);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn when_none_answers_the_deadline_ends_it() {
+        let (_fill, _listener, silent) = black_hole().await;
+        let after = Duration::from_millis(50);
+
+        let error = connect(vec![silent], Deadline::after(after)).await.unwrap_err();
+
+        assert_eq!(error, TransportError::TimedOut { stage: Stage::Tcp, after, addresses: vec![silent] });
+    }
+
+    #[test]
+    fn the_families_take_turns_and_the_systems_choice_begins() {
+        let parse =
+            |texts: &[&str]| -> Vec<SocketAddr> { texts.iter().map(|text| text.parse().unwrap()).collect() };
+
+        let turns = alternating(parse(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]));
+
+        assert_eq!(turns, parse(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"]));
+    }
+}

@@ -1,0 +1,136 @@
+//! `PeerCertificate`: what can be told of a certificate, verified or not.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
+use x509_parser::time::ASN1Time;
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+
+/// What a certificate says of itself. Control characters in its names are replaced: whoever made it may be anyone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerCertificate {
+    /// Whose it is: the common name, or what there is instead.
+    pub subject: String,
+    /// Who issued it, in the same way.
+    pub issuer: String,
+    /// The organisation of the issuer.
+    pub issuer_organization: Option<String>,
+    /// The time from which it is valid.
+    pub not_before: SystemTime,
+    /// The time until which it is valid.
+    pub not_after: SystemTime,
+    /// The host names and IP addresses that it is valid for.
+    pub names: Vec<String>,
+}
+
+impl PeerCertificate {
+    /// `None` if it isn't X.509.
+    pub(super) fn read(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let validity = certificate.validity();
+        let names = certificate.subject_alternative_name().ok().flatten();
+        Some(Self {
+            subject: name_of(certificate.subject()),
+            issuer: name_of(certificate.issuer()),
+            issuer_organization: first(certificate.issuer().iter_organization()),
+            not_before: time_of(&validity.not_before),
+            not_after: time_of(&validity.not_after),
+            names: names
+                .map(|names| names.value.general_names.iter().filter_map(host_of).collect())
+                .unwrap_or_default(),
+        })
+    }
+}
+
+fn name_of(name: &X509Name<'_>) -> String {
+    first(name.iter_common_name())
+        .or_else(|| first(name.iter_organization()))
+        .unwrap_or_else(|| printable(&name.to_string()))
+}
+
+fn first<'a, 'b: 'a>(mut attributes: impl Iterator<Item = &'a AttributeTypeAndValue<'b>>) -> Option<String> {
+    attributes.next().and_then(|attribute| attribute.as_str().ok()).map(printable)
+}
+
+fn host_of(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some(printable(name)),
+        GeneralName::IPAddress(bytes) => address_of(bytes).map(|address| address.to_string()),
+        _ => None,
+    }
+}
+
+fn address_of(bytes: &[u8]) -> Option<IpAddr> {
+    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
+        return Some(IpAddr::from(v4));
+    }
+    <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
+}
+
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// A time that the system's clock can't hold is as good as its zero.
+fn time_of(time: &ASN1Time) -> SystemTime {
+    let seconds = time.timestamp();
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    let time = if seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+    time.unwrap_or(UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    fn certificate(change: impl FnOnce(&mut CertificateParams)) -> PeerCertificate {
+        let mut params = CertificateParams::new(["localhost".to_owned(), "::1".to_owned()]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        change(&mut params);
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        PeerCertificate::read(certificate.der()).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_tells_names_and_dates() {
+        let read = certificate(|params| {
+            params.distinguished_name.push(DnType::CommonName, "a server");
+            params.distinguished_name.push(DnType::OrganizationName, "an organisation");
+            params.not_before = date_time_ymd(1970, 1, 2);
+            params.not_after = date_time_ymd(2049, 1, 1);
+        });
+
+        assert_eq!(read.subject, "a server");
+        assert_eq!(read.issuer, "a server");
+        assert_eq!(read.issuer_organization.as_deref(), Some("an organisation"));
+        assert_eq!(read.names, ["localhost", "::1"]);
+        assert_eq!(read.not_before, UNIX_EPOCH + Duration::from_secs(86_400));
+        assert!(read.not_after > read.not_before);
+    }
+
+    #[test]
+    fn without_a_common_name_the_organisation_stands_for_it() {
+        let read = certificate(|params| {
+            params.distinguished_name.push(DnType::OrganizationName, "an organisation");
+        });
+        assert_eq!(read.subject, "an organisation");
+    }
+
+    #[test]
+    fn a_certificate_cannot_write_to_a_terminal() {
+        let read = certificate(|params| params.distinguished_name.push(DnType::CommonName, "a\u{1b}[2Jb\n"));
+        assert_eq!(read.subject, "a\u{fffd}[2Jb\u{fffd}");
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_not_read() {
+        assert_eq!(PeerCertificate::read(b""), None);
+        assert_eq!(PeerCertificate::read(b"0\x82\xff\xff"), None);
+    }
+}

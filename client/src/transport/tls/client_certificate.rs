@@ -1,0 +1,75 @@
+//! `ClientCertificate`: what we show to a server that asks who we are.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::client::ResolvesClientCert;
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::{self, InconsistentKeys};
+
+use super::certificate::PeerCertificate;
+use super::options::TlsOptionsError;
+use super::pem::PemFile;
+
+/// A certificate chain and the private key that belongs to it.
+#[derive(Clone)]
+pub struct ClientCertificate(Arc<CertifiedKey>);
+
+impl ClientCertificate {
+    /// A chain, our own certificate first, and its private key, which may be in the same file. Reads the files here and
+    /// now.
+    pub fn from_pem_files(
+        certificate: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Result<Self, TlsOptionsError> {
+        let (certificate, key) = (certificate.as_ref(), key.as_ref());
+        let chain = PemFile::read(certificate)?.certificates()?;
+        let private_key = PemFile::read(key)?.private_key()?;
+        Self::of(chain, private_key, certificate, key)
+    }
+
+    /// The same in DER.
+    pub fn from_der(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, TlsOptionsError> {
+        Self::of(chain, key, Path::new(""), Path::new(""))
+    }
+
+    fn of(
+        chain: Vec<CertificateDer<'static>>,
+        private_key: PrivateKeyDer<'static>,
+        certificate: &Path,
+        key: &Path,
+    ) -> Result<Self, TlsOptionsError> {
+        if chain.is_empty() {
+            return Err(TlsOptionsError::NoCertificate { path: certificate.to_owned() });
+        }
+        match CertifiedKey::from_der(chain, private_key, &super::crypto_provider()) {
+            Ok(certified) => Ok(Self(Arc::new(certified))),
+            Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+                Err(TlsOptionsError::KeyMismatch { certificate: certificate.to_owned(), key: key.to_owned() })
+            }
+            Err(rustls::Error::InvalidCertificate(_)) => {
+                Err(TlsOptionsError::InvalidCertificate { path: certificate.to_owned(), position: 1 })
+            }
+            Err(error) => {
+                Err(TlsOptionsError::UnusablePrivateKey { path: key.to_owned(), detail: error.to_string() })
+            }
+        }
+    }
+
+    pub(super) fn resolver(&self) -> Arc<dyn ResolvesClientCert> {
+        Arc::new(SingleCertAndKey::from(self.0.clone()))
+    }
+}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subject =
+            self.0.cert.first().and_then(|leaf| PeerCertificate::read(leaf)).map(|leaf| leaf.subject);
+        f.debug_struct("ClientCertificate").field("subject", &subject).finish_non_exhaustive()
+    }
+}

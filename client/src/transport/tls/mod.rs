@@ -1,0 +1,127 @@
+//! TLS: one configuration for all attempts, and what each handshake found.
+
+mod certificate;
+mod client_certificate;
+mod error;
+mod options;
+mod pem;
+mod roots;
+mod verifier;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
+
+pub use self::certificate::PeerCertificate;
+pub use self::client_certificate::ClientCertificate;
+pub use self::error::{TlsAlert, TlsError};
+pub use self::options::{TlsOptions, TlsOptionsError, TlsVersion};
+pub use self::roots::{CaBundle, Roots, RootsTried};
+use self::verifier::RecordingVerifier;
+use super::deadline::Deadline;
+use super::error::{Stage, TransportError};
+
+/// [`TlsOptions`] made ready. A clone shares the cache through which sessions resume.
+#[derive(Clone)]
+pub struct TlsConnector {
+    config: Arc<ClientConfig>,
+    roots_tried: RootsTried,
+}
+
+/// What a TLS handshake agreed on, and with whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsInfo {
+    /// The agreed version.
+    pub version: TlsVersion,
+    /// The ALPN protocols that we offered.
+    pub alpn_offered: Vec<String>,
+    /// The one that the server selected. `None`: it ignored the offer, or there was none.
+    pub alpn_selected: Option<String>,
+    /// The server's certificate, verified; `None` if it can't be read.
+    pub certificate: Option<PeerCertificate>,
+    /// Whether an earlier session was resumed.
+    pub resumed: bool,
+}
+
+impl TlsConnector {
+    /// Builds the configuration once, for all attempts.
+    ///
+    /// The certificate of the server is verified by rustls' own verifier. The cryptography is aws-lc's, whatever another
+    /// part of the program has installed as default.
+    pub fn new(options: &TlsOptions) -> Result<Self, TlsOptionsError> {
+        let provider = crypto_provider();
+        let (roots, roots_tried) = options.roots.to_store();
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .build()
+            .map_err(|_no_root| TlsOptionsError::NoRoots)?;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(options.min_version.and_later())
+            .map_err(|error| TlsOptionsError::Unsupported { detail: error.to_string() })?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(RecordingVerifier::new(verifier)));
+        let mut config = match &options.client_certificate {
+            Some(certificate) => builder.with_client_cert_resolver(certificate.resolver()),
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = options.alpn_protocols()?;
+        Ok(Self { config: Arc::new(config), roots_tried })
+    }
+
+    pub(in crate::transport) async fn connect(
+        &self,
+        host: &str,
+        tcp: TcpStream,
+        peer: SocketAddr,
+        deadline: Deadline,
+    ) -> Result<(TlsStream<TcpStream>, TlsInfo), TransportError> {
+        let failed = |error| TransportError::Tls { peer, error };
+        let Ok(server_name) = ServerName::try_from(host.to_owned()) else {
+            return Err(failed(TlsError::InvalidServerName { host: host.to_owned() }));
+        };
+        let handshake = tokio_rustls::TlsConnector::from(self.config.clone()).connect(server_name, tcp);
+        let Some((outcome, rejected)) = deadline.run(verifier::recorded(handshake)).await else {
+            return Err(deadline.passed(Stage::Tls, vec![peer]));
+        };
+        match outcome {
+            Ok(stream) => {
+                let info = self.info(stream.get_ref().1);
+                Ok((stream, info))
+            }
+            Err(error) => Err(failed(TlsError::of_handshake(&error, host, rejected, &self.roots_tried))),
+        }
+    }
+
+    fn info(&self, connection: &ClientConnection) -> TlsInfo {
+        let text = |protocol: &[u8]| String::from_utf8_lossy(protocol).into_owned();
+        let leaf = connection.peer_certificates().and_then(<[_]>::first);
+        TlsInfo {
+            version: match connection.protocol_version() {
+                Some(ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
+                _ => TlsVersion::V1_3,
+            },
+            alpn_offered: self.config.alpn_protocols.iter().map(|protocol| text(protocol)).collect(),
+            alpn_selected: connection.alpn_protocol().map(text),
+            certificate: leaf.and_then(|leaf| PeerCertificate::read(leaf)),
+            resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        }
+    }
+}
+
+impl fmt::Debug for TlsConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsConnector").field("roots", &self.roots_tried).finish_non_exhaustive()
+    }
+}
+
+/// Named everywhere and never installed as the process's default: that is the application's to choose.
+fn crypto_provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}

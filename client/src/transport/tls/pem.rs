@@ -1,0 +1,63 @@
+//! PEM files, read with errors that name the file.
+
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+use super::options::TlsOptionsError;
+use crate::transport::error::IoFault;
+
+/// A file's bytes, wiped after use: a private key may be among them.
+pub(super) struct PemFile {
+    path: PathBuf,
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+impl PemFile {
+    pub(super) fn read(path: &Path) -> Result<Self, TlsOptionsError> {
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(Self { path: path.to_owned(), bytes: bytes.into() }),
+            Err(error) => {
+                Err(TlsOptionsError::Unreadable { path: path.to_owned(), fault: IoFault::from(&error) })
+            }
+        }
+    }
+
+    /// At least one.
+    pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsOptionsError> {
+        let certificates = CertificateDer::pem_slice_iter(&self.bytes)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| self.malformed(&error))?;
+        if certificates.is_empty() {
+            return Err(TlsOptionsError::NoCertificate { path: self.path.clone() });
+        }
+        Ok(certificates)
+    }
+
+    /// The first one: PKCS#8, PKCS#1 or SEC1.
+    pub(super) fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsOptionsError> {
+        if ENCRYPTED.iter().any(|mark| self.bytes.windows(mark.len()).any(|window| window == *mark)) {
+            return Err(TlsOptionsError::EncryptedPrivateKey { path: self.path.clone() });
+        }
+        PrivateKeyDer::from_pem_slice(&self.bytes).map_err(|error| match error {
+            pem::Error::NoItemsFound => TlsOptionsError::NoPrivateKey { path: self.path.clone() },
+            error => self.malformed(&error),
+        })
+    }
+
+    /// The reader's own words may quote a line of the file, which may be of a key.
+    fn malformed(&self, error: &pem::Error) -> TlsOptionsError {
+        let detail = match error {
+            pem::Error::MissingSectionEnd { .. } => "an END line is missing",
+            pem::Error::IllegalSectionStart { .. } => "a BEGIN line is malformed",
+            pem::Error::Base64Decode(_) => "a section is not base64",
+            _ => "it cannot be read",
+        };
+        TlsOptionsError::MalformedPem { path: self.path.clone(), detail: detail.to_owned() }
+    }
+}
+
+/// PKCS#8 says it in its label, the older forms in a header.
+const ENCRYPTED: [&[u8]; 2] = [b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED"];

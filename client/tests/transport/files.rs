@@ -1,0 +1,121 @@
+//! The files that TLS is configured from, good and bad.
+
+use std::path::PathBuf;
+
+use dunlin_client::transport::{
+    CaBundle, ClientCertificate, Roots, TlsConnector, TlsOptions, TlsOptionsError,
+};
+use tempfile::TempDir;
+
+use crate::authority::{Authority, Identity};
+use crate::server::{Manners, Server};
+use crate::{opens, to, trusting};
+
+/// A folder of its own for each test.
+struct Files(TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+fn identity() -> Identity {
+    Authority::new("Test CA").issues(&["localhost"])
+}
+
+#[tokio::test]
+async fn a_ca_file_and_a_client_certificate_are_read_from_pem() {
+    let files = Files::new();
+    let authority = Authority::new("Test CA");
+    let device = authority.issues(&["lamp-7"]);
+    let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
+    let ca = files
+        .write("ca.pem", &format!("# two of them\n{}{}", Authority::new("Other").pem(), authority.pem()));
+    let both = files.write("device.pem", &format!("{}{}", device.certificate_pem(), device.key_pem()));
+
+    let mut tls = trusting(&authority);
+    tls.roots = Roots::from(CaBundle::from_pem_file(&ca).unwrap());
+    tls.client_certificate = Some(ClientCertificate::from_pem_files(&both, &both).unwrap());
+
+    opens(&to("localhost", server.address, Some(&tls))).await;
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_named_with_its_fault() {
+    let files = Files::new();
+    let missing = files.0.path().join("missing.pem");
+    let empty = files.write("empty.pem", "");
+    let key_only = files.write("key.pem", &identity().key_pem());
+    let broken = files.write("broken.pem", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n");
+    let cut = files.write("cut.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n");
+    let hollow = files.write("hollow.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let fault = |path: &PathBuf| CaBundle::from_pem_file(path).unwrap_err();
+
+    assert!(matches!(fault(&missing), TlsOptionsError::Unreadable { path, .. } if path == missing));
+    for path in [empty, key_only] {
+        assert_eq!(fault(&path), TlsOptionsError::NoCertificate { path });
+    }
+    for file in [broken, cut] {
+        assert!(matches!(fault(&file), TlsOptionsError::MalformedPem { path, .. } if path == file));
+    }
+    assert_eq!(fault(&hollow), TlsOptionsError::InvalidCertificate { path: hollow, position: 1 });
+}
+
+#[test]
+fn a_private_key_must_be_there_and_be_the_certificates() {
+    let files = Files::new();
+    let identity = identity();
+    let certificate = files.write("certificate.pem", &identity.certificate_pem());
+    let foreign = files.write("foreign.pem", &self::identity().key_pem());
+    let pkcs8 = files.write("pkcs8.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n");
+    let pkcs1 = files.write("pkcs1.pem", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n");
+    let hollow = files.write("hollow.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    let fault = |key: &PathBuf| ClientCertificate::from_pem_files(&certificate, key).unwrap_err();
+
+    assert_eq!(fault(&certificate), TlsOptionsError::NoPrivateKey { path: certificate.clone() });
+    for path in [pkcs8, pkcs1] {
+        assert_eq!(fault(&path), TlsOptionsError::EncryptedPrivateKey { path });
+    }
+    assert!(matches!(fault(&hollow), TlsOptionsError::UnusablePrivateKey { path, .. } if path == hollow));
+    let mismatch = TlsOptionsError::KeyMismatch { certificate: certificate.clone(), key: foreign.clone() };
+    assert_eq!(fault(&foreign), mismatch);
+}
+
+#[test]
+fn neither_debug_nor_an_error_shows_a_private_key() {
+    let files = Files::new();
+    let identity = identity();
+    let certificate = files.write("certificate.pem", &identity.certificate_pem());
+    let pem = identity.key_pem();
+    let canary = pem.lines().nth(1).unwrap();
+    let key = files.write("key.pem", &pem);
+    let glued = files.write("glued.pem", &pem.replace("PRIVATE KEY-----\n", "PRIVATE KEY---"));
+
+    let mut tls = TlsOptions::default();
+    tls.client_certificate = Some(ClientCertificate::from_pem_files(&certificate, key).unwrap());
+    let error = ClientCertificate::from_pem_files(&certificate, glued).unwrap_err();
+    let shown = format!("{tls:?} {:?} {error} {error:?}", TlsConnector::new(&tls).unwrap());
+
+    assert!(shown.contains("localhost"), "{shown}");
+    assert!(!shown.contains(canary), "{shown}");
+}
+
+#[test]
+fn settings_that_make_no_tls_are_refused() {
+    let mut no_roots = TlsOptions::default();
+    no_roots.roots = Roots::Only(CaBundle::from_der([]).unwrap());
+    assert_eq!(TlsConnector::new(&no_roots).unwrap_err(), TlsOptionsError::NoRoots);
+
+    for length in [0, 256] {
+        let mut alpn = TlsOptions::default();
+        alpn.alpn = vec![vec![b'x'; length]];
+        assert_eq!(TlsConnector::new(&alpn).unwrap_err(), TlsOptionsError::InvalidAlpn { length });
+    }
+}

@@ -1,0 +1,338 @@
+//! The transport against real TLS servers with real certificates.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod authority;
+mod files;
+mod server;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use dunlin_client::transport::{
+    Opened, Roots, Stage, TlsConnector, TlsError, TlsInfo, TlsOptions, TlsVersion, Transport, TransportError,
+    TransportOptions, open,
+};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::rustls::{self, SupportedProtocolVersion};
+
+use crate::authority::Authority;
+use crate::server::{Manners, Server};
+
+static ONLY_1_2: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS12];
+const AWS_HOST: &str = "a1b2c3-ats.iot.eu-west-1.amazonaws.com";
+
+fn trusting(authority: &Authority) -> TlsOptions {
+    let mut options = TlsOptions::default();
+    options.roots = Roots::Only(authority.bundle());
+    options.alpn = vec![b"mqtt".to_vec()];
+    options
+}
+
+fn to(host: &str, address: SocketAddr, tls: Option<&TlsOptions>) -> TransportOptions {
+    TransportOptions {
+        host: host.to_owned(),
+        port: 1,
+        connect_to: Some(address),
+        tls: tls.map(|tls| Arc::new(TlsConnector::new(tls).unwrap())),
+        timeout: Duration::from_secs(5),
+    }
+}
+
+async fn opens(options: &TransportOptions) -> (Transport, TlsInfo) {
+    let (transport, opened) = open(options).await.unwrap();
+    (transport, opened.tls.unwrap())
+}
+
+/// Why TLS fails between a server for `localhost` and a client that expects `host`.
+async fn tls_failure(options: &TransportOptions) -> TlsError {
+    match open(options).await.unwrap_err() {
+        TransportError::Tls { peer, error } => {
+            assert_eq!(Some(peer), options.connect_to);
+            error
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn greeting(transport: &mut Transport) -> String {
+    let mut text = String::new();
+    transport.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+#[tokio::test]
+async fn a_server_of_a_trusted_authority_is_connected_to() {
+    let authority = Authority::new("Test CA");
+    let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
+
+    let (mut transport, info) = opens(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+
+    assert_eq!(info.version, TlsVersion::V1_3);
+    assert_eq!(info.alpn_offered, ["mqtt"]);
+    assert_eq!(info.alpn_selected.as_deref(), Some("mqtt"));
+    assert!(!info.resumed);
+    let certificate = info.certificate.unwrap();
+    assert_eq!(certificate.subject, "localhost");
+    assert_eq!(certificate.issuer, "Test CA");
+    assert_eq!(certificate.names, ["localhost"]);
+    assert!(certificate.not_after > SystemTime::now());
+    assert_eq!(greeting(&mut transport).await, "localhost 0\n");
+}
+
+#[tokio::test]
+async fn the_host_is_resolved_and_the_port_used() {
+    let authority = Authority::new("Test CA");
+    let server = Server::start(&authority.issues(&["127.0.0.1"]), Manners::default()).await;
+    let mut options = to("127.0.0.1", server.address, Some(&trusting(&authority)));
+    options.connect_to = None;
+    options.port = server.address.port();
+
+    let (_transport, opened) = open(&options).await.unwrap();
+
+    assert_eq!(opened.peer, server.address);
+    assert_eq!(opened.tls.unwrap().certificate.unwrap().names, ["127.0.0.1"]);
+}
+
+#[tokio::test]
+async fn another_address_may_stand_for_the_host_which_keeps_its_name() {
+    let authority = Authority::new("Test CA");
+    let server = Server::start(&authority.issues(&[AWS_HOST]), Manners::default()).await;
+
+    let (mut transport, _) = opens(&to(AWS_HOST, server.address, Some(&trusting(&authority)))).await;
+
+    assert_eq!(greeting(&mut transport).await, format!("{AWS_HOST} 0\n"));
+}
+
+#[tokio::test]
+async fn tls_1_2_is_spoken_unless_1_3_is_asked_for() {
+    let authority = Authority::new("Test CA");
+    let manners = Manners { versions: &ONLY_1_2, ..Manners::default() };
+    let server = Server::start(&authority.issues(&["localhost"]), manners).await;
+    let mut tls = trusting(&authority);
+
+    let (_transport, info) = opens(&to("localhost", server.address, Some(&tls))).await;
+    assert_eq!(info.version, TlsVersion::V1_2);
+    assert_eq!(info.alpn_selected.as_deref(), Some("mqtt"));
+
+    tls.min_version = TlsVersion::V1_3;
+    let error = tls_failure(&to("localhost", server.address, Some(&tls))).await;
+    assert!(matches!(error, TlsError::Alert(alert) if alert.name == Some("ProtocolVersion")), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_second_attempt_resumes_the_session() {
+    let authority = Authority::new("Test CA");
+    let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
+    let options = to("localhost", server.address, Some(&trusting(&authority)));
+
+    let (mut transport, first) = opens(&options).await;
+    greeting(&mut transport).await; // a ticket comes with the first data
+    let (_transport, second) = opens(&options).await;
+
+    assert!(!first.resumed);
+    assert!(second.resumed);
+    assert_eq!(second.certificate, first.certificate);
+}
+
+#[tokio::test]
+async fn an_unknown_authority_is_named_with_the_roots_that_were_tried() {
+    let authority = Authority::new("Test CA");
+    let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
+    let mut tls = trusting(&Authority::new("Another CA"));
+
+    for (roots, web, own) in
+        [(tls.roots.clone(), 0, 1), (Roots::WebPki, webpki_roots::TLS_SERVER_ROOTS.len(), 0)]
+    {
+        tls.roots = roots;
+        let error = tls_failure(&to("localhost", server.address, Some(&tls))).await;
+
+        let TlsError::UnknownIssuer { subject, issuer, roots } = error else { panic!("{error:?}") };
+        assert_eq!((subject.as_str(), issuer.as_str()), ("localhost", "Test CA"));
+        assert_eq!((roots.web, roots.own), (web, own));
+    }
+}
+
+#[tokio::test]
+async fn an_own_authority_may_stand_beside_those_of_the_web() {
+    let authority = Authority::new("Test CA");
+    let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
+    let mut tls = trusting(&authority);
+    tls.roots = Roots::WebPkiAnd(authority.bundle());
+
+    opens(&to("localhost", server.address, Some(&tls))).await;
+}
+
+#[tokio::test]
+async fn a_stranger_who_vouches_for_a_host_of_aws_intercepts() {
+    let stranger = Authority::new("Corp Inspection CA");
+    let server = Server::start(&stranger.issues(&[AWS_HOST]), Manners::default()).await;
+
+    let error = tls_failure(&to(AWS_HOST, server.address, Some(&TlsOptions::default()))).await;
+
+    let (host, issuer) = (AWS_HOST.to_owned(), "Corp Inspection CA".to_owned());
+    assert_eq!(error, TlsError::Intercepted { host, issuer });
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_host_shows_its_names() {
+    let authority = Authority::new("Test CA");
+    let server = Server::start(&authority.issues(&["lamp.example", "10.0.0.1"]), Manners::default()).await;
+
+    let error = tls_failure(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+
+    let presented = vec!["lamp.example".to_owned(), "10.0.0.1".to_owned()];
+    assert_eq!(error, TlsError::NameMismatch { wanted: "localhost".to_owned(), presented });
+}
+
+#[tokio::test]
+async fn an_expired_certificate_shows_its_dates_and_the_clocks() {
+    let authority = Authority::new("Test CA");
+    let server = Server::start(&authority.issues_for_year(&["localhost"], 2001), Manners::default()).await;
+
+    let error = tls_failure(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+
+    let TlsError::Expired { not_before, not_after, now } = error else { panic!("{error:?}") };
+    assert!(not_before.unwrap() < not_after);
+    assert!(not_after < now);
+    assert!(now.elapsed().unwrap() < Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_future_shows_its_dates_and_the_clocks() {
+    let authority = Authority::new("Test CA");
+    let server = Server::start(&authority.issues_for_year(&["localhost"], 2999), Manners::default()).await;
+
+    let error = tls_failure(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+
+    let TlsError::NotYetValid { not_before, not_after, now } = error else { panic!("{error:?}") };
+    assert!(now < not_before);
+    assert!(not_before < not_after.unwrap());
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_our_alpn_says_so() {
+    let authority = Authority::new("Test CA");
+    let manners = Manners { alpn: vec!["x-amzn-mqtt-ca"], ..Manners::default() };
+    let server = Server::start(&authority.issues(&["localhost"]), manners).await;
+
+    let error = tls_failure(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+
+    assert_eq!(error, TlsError::NoApplicationProtocol);
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_alpn_is_connected_to() {
+    let authority = Authority::new("Test CA");
+    let manners = Manners { alpn: Vec::new(), ..Manners::default() };
+    let server = Server::start(&authority.issues(&["localhost"]), manners).await;
+
+    let (_transport, info) = opens(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+
+    assert_eq!(info.alpn_offered, ["mqtt"]);
+    assert_eq!(info.alpn_selected, None);
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_a_server_that_asks() {
+    let authority = Authority::new("Test CA");
+    let identity = authority.issues(&["localhost"]);
+    let devices = Authority::new("Device CA");
+    let mut tls = trusting(&authority);
+    tls.client_certificate = Some(devices.issues(&["lamp-7"]).client_certificate());
+    let manners = Manners { clients_of: Some(devices), ..Manners::default() };
+    let server = Server::start(&identity, manners).await;
+
+    let (mut transport, _) = opens(&to("localhost", server.address, Some(&tls))).await;
+
+    assert_eq!(greeting(&mut transport).await, "localhost 1\n");
+}
+
+#[tokio::test]
+async fn a_missing_client_certificate_comes_to_light_on_reading() {
+    let authority = Authority::new("Test CA");
+    let manners = Manners { clients_of: Some(Authority::new("Device CA")), ..Manners::default() };
+    let server = Server::start(&authority.issues(&["localhost"]), manners).await;
+
+    // TLS 1.3: the client is through before the server has judged it.
+    let (mut transport, _) = opens(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+    let error = transport.read(&mut [0; 1]).await.unwrap_err();
+
+    let error = TransportError::from_io(&error, server.address);
+    let TransportError::Tls { error: TlsError::Alert(alert), .. } = error else { panic!("{error:?}") };
+    assert_eq!((alert.code, alert.name), (116, Some("CertificateRequired")));
+}
+
+#[tokio::test]
+async fn a_refused_port_is_told_with_its_address() {
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+
+    let error = open(&to("localhost", address, None)).await.unwrap_err();
+
+    let TransportError::Refused { attempts } = error else { panic!("{error:?}") };
+    assert_eq!(attempts.iter().map(|attempt| attempt.address).collect::<Vec<_>>(), [address]);
+}
+
+#[tokio::test]
+async fn a_listener_that_never_answers_runs_into_the_timeout() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut options = to("localhost", address, Some(&TlsOptions::default()));
+    options.timeout = Duration::from_millis(100);
+
+    let error = open(&options).await.unwrap_err();
+
+    let after = options.timeout;
+    assert_eq!(error, TransportError::TimedOut { stage: Stage::Tls, after, addresses: vec![address] });
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_something_else_or_hangs_up_is_told_apart() {
+    for (says, expected) in
+        [(&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], TlsError::NotTls), (b"", TlsError::Closed)]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let hello = tcp.read(&mut [0; 4096]).await.unwrap();
+            tcp.write_all(says).await.unwrap();
+            hello
+        });
+
+        assert_eq!(tls_failure(&to("localhost", address, Some(&TlsOptions::default()))).await, expected);
+        assert!(server.await.unwrap() > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_no_certificate_can_name_is_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+
+    let error = tls_failure(&to("no host", address, Some(&TlsOptions::default()))).await;
+
+    assert_eq!(error, TlsError::InvalidServerName { host: "no host".to_owned() });
+}
+
+#[tokio::test]
+async fn plain_tcp_carries_bytes_both_ways() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let echo = tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        let (mut reader, mut writer) = tcp.split();
+        tokio::io::copy(&mut reader, &mut writer).await.unwrap()
+    });
+
+    let (mut transport, Opened { peer, tls, .. }) = open(&to("localhost", address, None)).await.unwrap();
+    transport.write_all(b"ping").await.unwrap();
+    transport.shutdown().await.unwrap();
+
+    assert_eq!((peer, tls), (address, None));
+    assert!(transport.is_write_vectored());
+    assert_eq!(greeting(&mut transport).await, "ping");
+    assert_eq!(echo.await.unwrap(), 4);
+}
