@@ -1,6 +1,45 @@
-//! An MQTT 5 client that says exactly what went wrong: so far its transports and the custom authorizer.
+//! An MQTT 5 client that says exactly what went wrong, and keeps its promises through outages.
+//!
+//! [`engine`] is the protocol without sockets, clocks or locks; it is driven by the tokio driver behind `Client` (feature
+//! `tokio`, on by default), by tests and by whoever brings a transport of their own. [`aws`] speaks to AWS IoT Core's custom authorizers.
 
 pub mod aws;
+#[cfg(feature = "tokio")]
+mod backoff;
+#[cfg(feature = "tokio")]
+mod client;
+#[cfg(feature = "tokio")]
+mod driver;
+pub mod engine;
+mod error;
+mod event;
+#[cfg(feature = "tokio")]
+mod link;
+mod message;
+mod options;
+#[cfg(feature = "tokio")]
+mod receipt;
+#[cfg(feature = "tokio")]
+mod router;
 pub mod secret;
 #[cfg(feature = "tokio")]
+mod shared;
+#[cfg(feature = "tokio")]
+mod subscription;
+#[cfg(feature = "tokio")]
 pub mod transport;
+
+#[cfg(feature = "tokio")]
+pub use backoff::Reconnect;
+#[cfg(feature = "tokio")]
+pub use client::{Client, ClientOptions, Events};
+pub use dunlin_codec as codec;
+pub use dunlin_codec::QoS;
+pub use error::{ConnectError, ConnectionError, RequestError, ServerReason, StopCause, Violation};
+pub use event::{Connected, Event, ServerLimits};
+pub use message::{Message, MessageProperties, ReceivedMessage};
+pub use options::{CleanStart, ConnectOptions, KeepAlive, OptionsError, QueueLimits, Will};
+#[cfg(feature = "tokio")]
+pub use receipt::Receipt;
+#[cfg(feature = "tokio")]
+pub use subscription::Subscription;

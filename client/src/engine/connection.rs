@@ -1,0 +1,168 @@
+//! What lives and dies with one network connection: the server's limits, the send quota, the keep alive.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use dunlin_codec::QoS;
+
+use super::operation::OperationId;
+use crate::error::RequestError;
+use crate::event::ServerLimits;
+
+/// An accepted connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) limits: ServerLimits,
+    /// How many more unacknowledged messages the server takes. [MQTT-4.9.0-1]
+    quota: u16,
+    keep_alive: Option<KeepAliveTimer>,
+    last_received: Instant,
+    /// Requests on the wire since the output was last taken: their time starts when it is.
+    sent: Vec<OperationId>,
+    /// When requests on the wire time out, in order; some of them are over by now.
+    deadlines: VecDeque<(Instant, OperationId)>,
+}
+
+#[derive(Debug)]
+struct KeepAliveTimer {
+    keep_alive: Duration,
+    ping_timeout: Duration,
+    last_sent: Instant,
+    /// When the PINGRESP that is due is too late.
+    pong_due: Option<Instant>,
+}
+
+/// What the keep alive asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alive {
+    /// Nothing.
+    Fine,
+    /// A PINGREQ.
+    Ping,
+    /// An end: no answer came.
+    Lost { after: Duration, keep_alive: Duration, silent_for: Duration },
+}
+
+/// How long before the end of the keep alive a PINGREQ leaves: time to get there.
+const PING_LEAD: Duration = Duration::from_secs(5);
+
+impl Connection {
+    pub(super) fn new(limits: ServerLimits, ping_timeout: Duration, now: Instant) -> Self {
+        let keep_alive = (limits.keep_alive > 0).then(|| {
+            let keep_alive = Duration::from_secs(limits.keep_alive.into());
+            let ping_timeout = ping_timeout.min(keep_alive / 2);
+            KeepAliveTimer { keep_alive, ping_timeout, last_sent: now, pong_due: None }
+        });
+        let quota = limits.receive_maximum;
+        let (sent, deadlines) = (Vec::new(), VecDeque::new());
+        Self { limits, quota, keep_alive, last_received: now, sent, deadlines }
+    }
+
+    pub(super) const fn has_quota(&self) -> bool {
+        self.quota > 0
+    }
+
+    /// One more message of QoS 1 or 2 is on the wire.
+    pub(super) const fn take_quota(&mut self) {
+        self.quota = self.quota.saturating_sub(1);
+    }
+
+    /// One of them was acknowledged; never above what the server granted. [MQTT-4.9.0-2]
+    pub(super) fn return_quota(&mut self) {
+        self.quota = self.quota.saturating_add(1).min(self.limits.receive_maximum);
+    }
+
+    /// Whether the server takes such a message at all.
+    pub(super) const fn check_publish(&self, qos: QoS, retain: bool) -> Result<(), RequestError> {
+        // [MQTT-3.2.2-11]
+        if qos.level() > self.limits.maximum_qos.level() {
+            return Err(RequestError::QoSNotSupported { maximum: self.limits.maximum_qos });
+        }
+        // [MQTT-3.2.2-14]
+        if retain && !self.limits.retain_available {
+            return Err(RequestError::RetainNotSupported);
+        }
+        Ok(())
+    }
+
+    /// Whether the server takes a packet of this size. [MQTT-3.2.2-15]
+    pub(super) const fn check_size(&self, size: usize) -> Result<(), RequestError> {
+        let limit = self.limits.maximum_packet_size;
+        if size > limit as usize { Err(RequestError::TooLarge { size, limit }) } else { Ok(()) }
+    }
+
+    /// A request is in the output: its acknowledgement is awaited from when the output is taken.
+    pub(super) fn awaits(&mut self, id: OperationId) {
+        self.sent.push(id);
+    }
+
+    /// The output is on its way.
+    pub(super) fn transmitted(&mut self, ack_timeout: Duration, now: Instant) {
+        if let Some(timer) = &mut self.keep_alive {
+            timer.last_sent = now;
+        }
+        self.deadlines.extend(self.sent.drain(..).map(|id| (now + ack_timeout, id)));
+    }
+
+    pub(super) const fn received(&mut self, now: Instant) {
+        self.last_received = now;
+    }
+
+    pub(super) fn pong(&mut self) {
+        // An unsolicited one is harmless. [U-3.13-1]
+        if let Some(timer) = &mut self.keep_alive {
+            timer.pong_due = None;
+        }
+    }
+
+    /// What the keep alive asks for now. Only what is sent postpones it. [MQTT-3.1.2-20]
+    pub(super) fn keep_alive(&mut self, now: Instant) -> Alive {
+        let Some(timer) = &mut self.keep_alive else { return Alive::Fine };
+        match timer.pong_due {
+            Some(due) if due <= now => Alive::Lost {
+                after: timer.ping_timeout,
+                keep_alive: timer.keep_alive,
+                silent_for: now.saturating_duration_since(self.last_received),
+            },
+            None if timer.ping_due() <= now => {
+                timer.pong_due = Some(now + timer.ping_timeout);
+                Alive::Ping
+            }
+            _ => Alive::Fine,
+        }
+    }
+
+    /// The next request whose time is over.
+    pub(super) fn next_overdue(&mut self, now: Instant) -> Option<OperationId> {
+        let &(deadline, id) = self.deadlines.front()?;
+        if deadline > now {
+            return None;
+        }
+        self.deadlines.pop_front();
+        Some(id)
+    }
+
+    /// Lets go of the deadlines of requests that are over: at the front whenever it is asked, all of them when they
+    /// have become more than twice the `unfinished` requests.
+    pub(super) fn forget_deadlines(&mut self, unfinished: usize, is_over: impl Fn(OperationId) -> bool) {
+        while self.deadlines.front().is_some_and(|(_, id)| is_over(*id)) {
+            self.deadlines.pop_front();
+        }
+        if self.deadlines.len() > 64 + 2 * unfinished {
+            self.deadlines.retain(|(_, id)| !is_over(*id));
+        }
+    }
+
+    /// When something has to happen next.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let ping = self.keep_alive.as_ref().map(|timer| timer.pong_due.unwrap_or_else(|| timer.ping_due()));
+        let ack = self.deadlines.front().map(|(deadline, _)| *deadline);
+        ping.into_iter().chain(ack).min()
+    }
+}
+
+impl KeepAliveTimer {
+    fn ping_due(&self) -> Instant {
+        self.last_sent + self.keep_alive - PING_LEAD.min(self.keep_alive / 4)
+    }
+}

@@ -1,0 +1,201 @@
+//! The life of one network connection: opened, accepted, kept alive, ended.
+
+use std::time::{Duration, Instant};
+
+use dunlin_codec::{ConnAck, Disconnect, Packet, PacketType, ReasonCode};
+
+use super::connection::{Alive, Connection};
+use super::{Engine, EngineEvent, State};
+use crate::error::{ConnectError, ConnectionError, RequestError, ServerReason, Violation};
+use crate::event::{Connected, ServerLimits};
+use crate::options::CleanStart;
+#[cfg(feature = "tokio")]
+use crate::transport::TransportError;
+
+/// Why a transport closed, as far as the transport knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseCause {
+    /// The server closed it, or this side did when it was told to.
+    Eof,
+    /// The server reset it.
+    Reset,
+    /// It failed.
+    #[cfg(feature = "tokio")]
+    Transport(TransportError),
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Before the server had accepted it.
+    Attempt(ConnectError),
+    /// After that.
+    Connection(ConnectionError),
+}
+
+impl Engine {
+    /// A transport is open: CONNECT goes into the output.
+    ///
+    /// # Errors
+    /// The options can't be said in a CONNECT; nothing was done.
+    pub fn open(&mut self, now: Instant) -> Result<(), ConnectError> {
+        let clean_start = match self.options.clean_start {
+            CleanStart::Always => true,
+            CleanStart::First | CleanStart::Never => !self.session.established,
+        };
+        self.output.clear();
+        let client_id = self.client_id().to_owned();
+        self.options.encode(clean_start, &client_id, &mut self.output)?;
+        self.state = State::Connecting { clean_start, since: now };
+        Ok(())
+    }
+
+    /// Sends DISCONNECT behind everything that is in the output, and nothing more. [MQTT-3.14.4-1]
+    pub fn disconnect(&mut self) {
+        match self.state {
+            State::Open(_) => {
+                self.send_packet(&Packet::Disconnect(Disconnect::default()));
+                self.state = State::Closing(Ended::Connection(ConnectionError::Requested));
+            }
+            State::Connecting { .. } => self.state = State::Closing(Ended::Attempt(ConnectError::Stopped)),
+            State::Disconnected | State::Closing(_) => {}
+        }
+    }
+
+    /// Whether the transport is to be closed once the output is written.
+    #[must_use]
+    pub const fn should_close(&self) -> bool {
+        matches!(self.state, State::Closing(_))
+    }
+
+    /// Whether everything that was accepted has its outcome and is on the wire.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.load().0 == 0 && self.output.is_empty()
+    }
+
+    /// The transport is closed. Requests stay for the next connection; what was left of the output is forgotten.
+    pub fn handle_closed(&mut self, cause: CloseCause) -> Ended {
+        self.output.clear();
+        self.session.inbound.disconnected();
+        match std::mem::replace(&mut self.state, State::Disconnected) {
+            State::Closing(ended) => ended,
+            State::Open(_) => Ended::Connection(match cause {
+                CloseCause::Eof => ConnectionError::Closed,
+                #[cfg(feature = "tokio")]
+                CloseCause::Transport(error) => ConnectionError::Transport(error),
+                CloseCause::Reset => ConnectionError::Reset,
+            }),
+            State::Connecting { .. } | State::Disconnected => Ended::Attempt(match cause {
+                CloseCause::Eof => ConnectError::Closed { reset: false },
+                CloseCause::Reset => ConnectError::Closed { reset: true },
+                #[cfg(feature = "tokio")]
+                CloseCause::Transport(error) => ConnectError::Transport(error),
+            }),
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) should be called, unless something happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Connecting { since, .. } => Some(*since + self.options.connack_timeout),
+            State::Open(connection) => connection.deadline(),
+            State::Disconnected | State::Closing(_) => None,
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Connecting { since, .. } => {
+                let after = self.options.connack_timeout;
+                if now.saturating_duration_since(*since) >= after {
+                    self.state = State::Closing(Ended::Attempt(ConnectError::ConnAckTimeout { after }));
+                }
+            }
+            State::Open(connection) => match connection.keep_alive(now) {
+                Alive::Fine => self.time_out_requests(now),
+                Alive::Ping => {
+                    self.send_packet(&Packet::PingReq);
+                    self.time_out_requests(now);
+                }
+                // 0x8D is for servers to say: the connection just ends. [U-3.1.2-1]
+                Alive::Lost { after, keep_alive, silent_for } => {
+                    let cause = ConnectionError::KeepAliveTimeout { after, keep_alive, silent_for };
+                    self.state = State::Closing(Ended::Connection(cause));
+                }
+            },
+            State::Disconnected | State::Closing(_) => {}
+        }
+    }
+
+    /// Requests that nobody acknowledged in time fail. Their identifiers stay taken until the server lets go of them.
+    fn time_out_requests(&mut self, now: Instant) {
+        let State::Open(connection) = &mut self.state else { return };
+        let operations = &mut self.session.operations;
+        while let Some(id) = connection.next_overdue(now) {
+            if !operations.is_over(id) {
+                operations.settle(id.key(), Err(RequestError::Timeout { after: self.options.ack_timeout }));
+            }
+        }
+        connection.forget_deadlines(operations.load().0, |id| operations.is_over(id));
+    }
+
+    /// The server answered CONNECT.
+    pub(super) fn handle_connack(&mut self, connack: &ConnAck<'_>, now: Instant) -> Result<(), Violation> {
+        let State::Connecting { clean_start, since } = self.state else {
+            return Err(conduct(PacketType::ConnAck, "a second one", "MQTT-3.2.0-2"));
+        };
+        if connack.reason_code.is_error() {
+            let refused = ConnectError::Refused(ServerReason::of_connack(connack));
+            self.state = State::Closing(Ended::Attempt(refused));
+            return Ok(());
+        }
+        if connack.session_present && (clean_start || !self.session.established) {
+            return Err(conduct(PacketType::ConnAck, "a session that this client doesn't have", "MQTT-3.2.2-4"));
+        }
+        if connack.properties.authentication_method.is_some() {
+            return Err(conduct(PacketType::ConnAck, "authentication that nobody asked for", "MQTT-4.12.0-6"));
+        }
+        if let Some(assigned) = connack.properties.assigned_client_identifier {
+            self.session.assigned_client_id = Some(assigned.as_str().to_owned());
+        }
+        let expiry = self.options.session_expiry_interval.unwrap_or(0);
+        let limits = ServerLimits::new(connack, self.options.keep_alive.as_secs(), expiry);
+        self.state = State::Open(Connection::new(limits, self.options.ping_timeout, now));
+        self.session.established = true;
+        let elapsed: Duration = now.saturating_duration_since(since);
+        let connected = Connected::new(connack, self.client_id().to_owned(), limits, elapsed);
+        self.events.push_back(EngineEvent::Connected(Box::new(connected)));
+        if connack.session_present {
+            for key in self.session.resume() {
+                self.repeat_pubrel(key);
+            }
+        } else {
+            self.session.lose();
+            self.renew_subscriptions();
+        }
+        self.flush_queue();
+        Ok(())
+    }
+
+    /// The server broke the protocol: it is told so, and the connection ends. [MQTT-4.13.2-1]
+    pub(super) fn handle_violation(&mut self, violation: Violation) {
+        let ended = match self.state {
+            State::Open(_) => {
+                let disconnect = Disconnect { reason_code: violation.reason_code(), ..Disconnect::default() };
+                self.send_packet(&Packet::Disconnect(disconnect));
+                Ended::Connection(ConnectionError::Protocol(violation))
+            }
+            _ => Ended::Attempt(ConnectError::Protocol(violation)),
+        };
+        self.state = State::Closing(ended);
+    }
+}
+
+/// A packet that is well formed, but not allowed now.
+pub(super) const fn conduct(packet_type: PacketType, fault: &'static str, statement: &'static str) -> Violation {
+    Violation::Conduct { packet_type, fault, statement, reason_code: ReasonCode::ProtocolError }
+}

@@ -1,0 +1,255 @@
+//! The protocol of a client without sockets, clocks or locks: bytes and time in, bytes and events out.
+//!
+//! Whoever drives an [`Engine`] opens a transport, calls [`open`](Engine::open), and from then on moves bytes:
+//! what was read goes into [`handle_input`](Engine::handle_input), what [`poll_transmit`](Engine::poll_transmit) gives is
+//! written, [`handle_timeout`](Engine::handle_timeout) is called when [`poll_timeout`](Engine::poll_timeout) says.
+//! When [`should_close`](Engine::should_close) says so, and nothing is left to write, the transport is closed;
+//! [`handle_closed`](Engine::handle_closed) then tells why the connection ended. The session lives on for the next one.
+
+mod connection;
+mod inbound;
+mod link;
+mod operation;
+mod packet_ids;
+mod receive;
+mod send;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use dunlin_codec::{
+    DecodeOptions, Delivery, PacketId, QoS, Sender, Subscribe, SubscribeProperties, SubscriptionOptions, TopicFilter,
+    Unsubscribe, UnsubscribeProperties,
+};
+
+use self::connection::Connection;
+pub use self::inbound::DeliveryId;
+pub use self::link::{CloseCause, Ended};
+use self::operation::Kind;
+pub use self::operation::{Answered, OperationId, Outcome, Published};
+use self::session::Session;
+use crate::error::{RequestError, ServerReason};
+use crate::event::Connected;
+use crate::message::{Message, ReceivedMessage};
+use crate::options::{CleanStart, ConnectOptions};
+
+/// A client's session and its connection, if it has one.
+#[derive(Debug)]
+pub struct Engine {
+    options: ConnectOptions,
+    decode: DecodeOptions,
+    session: Session,
+    state: State,
+    output: BytesMut,
+    events: VecDeque<EngineEvent>,
+}
+
+/// What the engine tells of by itself.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EngineEvent {
+    /// The server answered CONNECT with success.
+    Connected(Box<Connected>),
+    /// A message. One with a name is acknowledged after [`Engine::take`].
+    Message(ReceivedMessage, Option<DeliveryId>),
+    /// The server forgot the session and then refused a subscription that it had granted before.
+    SubscriptionLost {
+        /// The topic filter.
+        filter: String,
+        /// What the server said.
+        reason: ServerReason,
+    },
+}
+
+/// What became of a publish at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// QoS 0, and it is in the output: nothing more will be heard of it.
+    Sent,
+    /// Its outcome will come under this name.
+    Pending(OperationId),
+}
+
+#[derive(Debug)]
+enum State {
+    /// There is no transport.
+    Disconnected,
+    /// CONNECT was sent.
+    Connecting { clean_start: bool, since: Instant },
+    /// CONNACK came.
+    Open(Connection),
+    /// Nothing more is sent but what is in the output, and nothing more is read.
+    Closing(Ended),
+}
+
+impl Engine {
+    /// One that has never been connected.
+    #[must_use]
+    pub fn new(options: ConnectOptions) -> Self {
+        let decode = DecodeOptions {
+            max_packet_size: options.maximum_packet_size.map_or(u32::MAX, Into::into),
+            sender: Sender::Server,
+            ..DecodeOptions::default()
+        };
+        let session = Session::new(options.clean_start == CleanStart::Never);
+        let (output, events) = (BytesMut::new(), VecDeque::new());
+        Self { options, decode, session, state: State::Disconnected, output, events }
+    }
+
+    /// The options of the next CONNECT: credentials may change between connections.
+    pub const fn options_mut(&mut self) -> &mut ConnectOptions {
+        &mut self.options
+    }
+
+    /// The client identifier in use.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        self.session.assigned_client_id.as_deref().unwrap_or(&self.options.client_id)
+    }
+
+    /// Whether there is a connection that the server has accepted.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    /// Requests that have no outcome yet, and the bytes of their packets.
+    #[must_use]
+    pub const fn load(&self) -> (usize, usize) {
+        self.session.operations.load()
+    }
+
+    /// Whether the queue's limits leave room for anything at all.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let (count, bytes) = self.load();
+        count < self.options.queue.count && bytes + self.output.len() < self.options.queue.bytes
+    }
+
+    /// Accepts a message; it is in the output at once if the connection allows it.
+    ///
+    /// # Errors
+    /// A topic that isn't one; what the server said that it doesn't take; a full queue.
+    pub fn publish(&mut self, message: &Message<'_>) -> Result<Accepted, RequestError> {
+        if let State::Open(connection) = &self.state {
+            connection.check_publish(message.qos, message.retain)?;
+        }
+        self.check_room(message.topic.len() + message.payload.len())?;
+        let kind = match message.qos {
+            QoS::AtMostOnce if self.is_connected() => {
+                self.send_once(message)?;
+                return Ok(Accepted::Sent);
+            }
+            QoS::AtMostOnce => Kind::PublishAtMostOnce,
+            QoS::AtLeastOnce => Kind::PublishAtLeastOnce,
+            QoS::ExactlyOnce => Kind::PublishExactlyOnce,
+        };
+        let publish = message.to_packet(Delivery::new(message.qos, PLACEHOLDER, false))?;
+        let mut packet = BytesMut::with_capacity(publish.encoded_len()?);
+        publish.encode(&mut packet)?;
+        self.accept(kind, packet.freeze()).map(Accepted::Pending)
+    }
+
+    /// Accepts subscriptions, all in one SUBSCRIBE.
+    ///
+    /// # Errors
+    /// A filter that isn't one, or none at all; what the server said that it doesn't have; a full queue.
+    pub fn subscribe(&mut self, filters: &[(&str, SubscriptionOptions)]) -> Result<OperationId, RequestError> {
+        let packet = encode_subscribe(filters)?;
+        self.check_room(packet.len())?;
+        self.accept(Kind::Subscribe, packet)
+    }
+
+    /// Accepts the end of subscriptions, all in one UNSUBSCRIBE. From now on they aren't renewed.
+    ///
+    /// # Errors
+    /// A filter that isn't one, or none at all; a full queue.
+    pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<OperationId, RequestError> {
+        let list = filters.iter().map(|filter| TopicFilter::new(filter)).collect::<Result<Vec<_>, _>>()?;
+        let properties = UnsubscribeProperties::default();
+        let unsubscribe = Unsubscribe { packet_id: PLACEHOLDER, properties, filters: list.as_slice().into() };
+        let mut packet = BytesMut::with_capacity(unsubscribe.encoded_len()?);
+        unsubscribe.encode(&mut packet)?;
+        self.check_room(packet.len())?;
+        for filter in filters {
+            self.session.unsubscribed(filter);
+        }
+        self.accept(Kind::Unsubscribe, packet.freeze())
+    }
+
+    /// A message goes to `takers` of the application: each of them will [`take`](Self::take) it.
+    pub fn share(&mut self, id: DeliveryId, takers: usize) {
+        self.session.inbound.share(id, takers);
+    }
+
+    /// The application has taken a message: its acknowledgement leaves as soon as those before it have.
+    pub fn take(&mut self, id: DeliveryId) {
+        self.session.inbound.take(id);
+        self.send_due_acks();
+    }
+
+    /// The outcome of a request, once; `None` if it was taken before or forgotten.
+    pub fn poll_outcome(
+        &mut self,
+        id: OperationId,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Outcome, RequestError>>> {
+        self.session.operations.poll(id, cx)
+    }
+
+    /// Nobody wants to know the outcome. What was accepted happens all the same.
+    pub fn forget(&mut self, id: OperationId) {
+        self.session.operations.forget(id);
+    }
+
+    /// Moves those who wait for an outcome that is there into `into`, to be woken when no lock is held.
+    pub fn take_wakers(&mut self, into: &mut Vec<Waker>) {
+        self.session.operations.take_wakers(into);
+    }
+
+    /// Ends every request with `error`: there will be no further connection.
+    pub fn fail_all(&mut self, error: &RequestError) {
+        self.session.fail_all(error);
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<EngineEvent> {
+        self.events.pop_front()
+    }
+
+    /// Whether a request of `more` bytes may join those that wait.
+    fn check_room(&self, more: usize) -> Result<(), RequestError> {
+        let (count, bytes) = self.load();
+        let bytes = bytes + self.output.len();
+        let limits = self.options.queue;
+        // One request alone always fits: how large it may be is the server's matter.
+        if count >= limits.count || bytes > 0 && bytes + more > limits.bytes {
+            return Err(RequestError::QueueFull { count, bytes });
+        }
+        Ok(())
+    }
+}
+
+/// Stands where a packet identifier will: a request gets its own when it is sent.
+const PLACEHOLDER: PacketId = match PacketId::new(1) {
+    Some(id) => id,
+    None => unreachable!(),
+};
+
+fn encode_subscribe(filters: &[(&str, SubscriptionOptions)]) -> Result<Bytes, RequestError> {
+    let subscriptions = filters
+        .iter()
+        .map(|&(filter, options)| Ok(dunlin_codec::Subscription { filter: TopicFilter::new(filter)?, options }))
+        .collect::<Result<Vec<_>, RequestError>>()?;
+    let properties = SubscribeProperties::default();
+    let subscribe =
+        Subscribe { packet_id: PLACEHOLDER, properties, subscriptions: subscriptions.as_slice().into() };
+    let mut packet = BytesMut::with_capacity(subscribe.encoded_len()?);
+    subscribe.encode(&mut packet)?;
+    Ok(packet.freeze())
+}

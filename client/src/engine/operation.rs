@@ -1,0 +1,241 @@
+//! Requests from when they are accepted until their outcome is taken: a slab of slots, each with its waker.
+
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use dunlin_codec::{PacketId, ReasonCode};
+use slab::Slab;
+
+use crate::error::RequestError;
+
+/// Names an accepted request until its outcome is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OperationId {
+    key: u32,
+    generation: u64,
+}
+
+/// How an accepted request ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A message of QoS 0 is on the wire; one of QoS 1 or 2 is the server's now.
+    Published(Published),
+    /// SUBACK or UNSUBACK came, whatever it says.
+    Answered(Answered),
+}
+
+/// A message that the server has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Published {
+    /// The identifier of the exchange; `None` at QoS 0.
+    pub packet_id: Option<PacketId>,
+    /// Success, or that nobody is subscribed.
+    pub reason_code: ReasonCode,
+    /// The server's own words.
+    pub reason_string: Option<String>,
+    /// What the server added, in order.
+    pub user_properties: Vec<(String, String)>,
+}
+
+impl Published {
+    /// A message of QoS 0: it is on the wire, and that is all.
+    pub(crate) const fn unacknowledged() -> Self {
+        Self { packet_id: None, reason_code: ReasonCode::Success, reason_string: None, user_properties: Vec::new() }
+    }
+}
+
+/// What SUBACK or UNSUBACK says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answered {
+    /// The identifier of the exchange.
+    pub packet_id: PacketId,
+    /// One for each filter, in the request's order.
+    pub reason_codes: Vec<ReasonCode>,
+    /// The server's own words.
+    pub reason_string: Option<String>,
+    /// What the server added, in order.
+    pub user_properties: Vec<(String, String)>,
+}
+
+/// What kind of request it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    PublishAtMostOnce,
+    PublishAtLeastOnce,
+    PublishExactlyOnce,
+    Subscribe,
+    /// A SUBSCRIBE of the engine's own, after the server lost the session.
+    Resubscribe,
+    Unsubscribe,
+}
+
+/// How far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not on the wire of this connection, and without an identifier.
+    Queued,
+    /// Its first packet is on the wire, or was on an earlier connection's: PUBACK, PUBREC, SUBACK or UNSUBACK is due.
+    Sent(PacketId),
+    /// PUBREC came: PUBREL is on the wire, PUBCOMP is due.
+    Released(PacketId),
+    /// Nothing more will happen.
+    Done,
+}
+
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub(super) kind: Kind,
+    pub(super) phase: Phase,
+    /// The whole packet, with an identifier that means nothing; empty once it can't be needed again.
+    pub(super) packet: Bytes,
+    /// When it was first sent, relative to the others.
+    pub(super) order: u64,
+    outcome: Option<Result<Outcome, RequestError>>,
+    waker: Option<Waker>,
+    /// Whether somebody will take the outcome.
+    wanted: bool,
+    /// Whether an outcome was stated before it was done.
+    settled: bool,
+    generation: u64,
+}
+
+impl Operation {
+    pub(super) const fn is_publish(&self) -> bool {
+        match self.kind {
+            Kind::PublishAtMostOnce | Kind::PublishAtLeastOnce | Kind::PublishExactlyOnce => true,
+            Kind::Subscribe | Kind::Resubscribe | Kind::Unsubscribe => false,
+        }
+    }
+
+    /// Whether its outcome is stated already: it timed out here, and is waiting for a late acknowledgement.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Whether the server's Receive Maximum counts it.
+    pub(super) const fn takes_quota(&self) -> bool {
+        matches!(self.kind, Kind::PublishAtLeastOnce | Kind::PublishExactlyOnce)
+    }
+}
+
+/// All requests, and what they hold.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    slab: Slab<Operation>,
+    wakers: Vec<Waker>,
+    generation: u64,
+    unfinished: usize,
+    bytes: usize,
+}
+
+impl Operations {
+    /// Requests that aren't done, and the bytes of their packets.
+    pub(super) const fn load(&self) -> (usize, usize) {
+        (self.unfinished, self.bytes)
+    }
+
+    pub(super) fn insert(&mut self, kind: Kind, packet: Bytes) -> OperationId {
+        self.generation += 1;
+        self.unfinished += 1;
+        self.bytes += packet.len();
+        let wanted = kind != Kind::Resubscribe;
+        let generation = self.generation;
+        let operation =
+            Operation { kind, phase: Phase::Queued, packet, order: 0, outcome: None, waker: None, wanted, settled: false, generation };
+        let key = u32::try_from(self.slab.insert(operation)).unwrap_or(u32::MAX);
+        OperationId { key, generation }
+    }
+
+    pub(super) fn get(&self, key: u32) -> Option<&Operation> {
+        self.slab.get(key as usize)
+    }
+
+    pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut Operation> {
+        self.slab.get_mut(key as usize)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Operation)> {
+        self.slab.iter().map(|(key, operation)| (u32::try_from(key).unwrap_or(u32::MAX), operation))
+    }
+
+    /// The packet of a request that won't be sent again.
+    pub(super) fn drop_packet(&mut self, key: u32) {
+        if let Some(operation) = self.slab.get_mut(key as usize) {
+            self.bytes -= operation.packet.len();
+            operation.packet = Bytes::new();
+        }
+    }
+
+    /// States an outcome while the identifier stays reserved; the first outcome counts.
+    pub(super) fn settle(&mut self, key: u32, outcome: Result<Outcome, RequestError>) {
+        let Some(operation) = self.slab.get_mut(key as usize) else { return };
+        if !std::mem::replace(&mut operation.settled, true) && operation.wanted {
+            operation.outcome = Some(outcome);
+            self.wakers.extend(operation.waker.take());
+        }
+    }
+
+    /// Ends a request: its slot is free as soon as the outcome is taken.
+    pub(super) fn finish(&mut self, key: u32, outcome: Result<Outcome, RequestError>) {
+        self.drop_packet(key);
+        self.settle(key, outcome);
+        let Some(operation) = self.slab.get_mut(key as usize) else { return };
+        if operation.phase != Phase::Done {
+            operation.phase = Phase::Done;
+            self.unfinished -= 1;
+        }
+        if !operation.wanted {
+            self.slab.remove(key as usize);
+        }
+    }
+
+    /// The outcome, once.
+    pub(super) fn poll(&mut self, id: OperationId, cx: &mut Context<'_>) -> Poll<Option<Result<Outcome, RequestError>>> {
+        let Some(operation) = self.current(id) else { return Poll::Ready(None) };
+        let Some(outcome) = operation.outcome.take() else {
+            operation.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        self.forget(id);
+        Poll::Ready(Some(outcome))
+    }
+
+    /// Nobody will take the outcome. What was accepted happens all the same.
+    pub(super) fn forget(&mut self, id: OperationId) {
+        let Some(operation) = self.current(id) else { return };
+        operation.wanted = false;
+        operation.waker = None;
+        if operation.phase == Phase::Done {
+            self.slab.remove(id.key as usize);
+        }
+    }
+
+    /// Those who wait for an outcome that is there now, to be woken when no lock is held.
+    pub(super) fn take_wakers(&mut self, into: &mut Vec<Waker>) {
+        into.append(&mut self.wakers);
+    }
+
+    /// Whether nothing more will happen to it.
+    pub(super) fn is_over(&self, id: OperationId) -> bool {
+        let operation = self.slab.get(id.key as usize).filter(|operation| operation.generation == id.generation);
+        operation.is_none_or(|operation| operation.phase == Phase::Done)
+    }
+
+    /// The full name of the request in slot `key`.
+    pub(super) fn id(&self, key: u32) -> Option<OperationId> {
+        self.get(key).map(|operation| OperationId { key, generation: operation.generation })
+    }
+
+    fn current(&mut self, id: OperationId) -> Option<&mut Operation> {
+        self.slab.get_mut(id.key as usize).filter(|operation| operation.generation == id.generation)
+    }
+}
+
+impl OperationId {
+    pub(super) const fn key(self) -> u32 {
+        self.key
+    }
+}

@@ -1,0 +1,237 @@
+//! What can go wrong, sorted by whose fault it is. Facts only: how to put them to people is the application's matter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_codec::{DecodeError, EncodeError, PacketType, ReasonCode, TextError, TopicError, UserProperty, Utf8String};
+
+use crate::QoS;
+use crate::options::OptionsError;
+#[cfg(feature = "tokio")]
+use crate::transport::TransportError;
+
+/// What a server said when it refused something or closed the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerReason {
+    /// The packet that said it.
+    pub packet_type: PacketType,
+    /// The code.
+    pub reason_code: ReasonCode,
+    /// The server's own words.
+    pub reason_string: Option<String>,
+    /// What it added, in order.
+    pub user_properties: Vec<(String, String)>,
+    /// Where it would have the client go (§4.11).
+    pub server_reference: Option<String>,
+}
+
+impl ServerReason {
+    pub(crate) fn new<'a>(
+        packet_type: PacketType,
+        reason_code: ReasonCode,
+        reason_string: Option<Utf8String<'a>>,
+        user_properties: impl IntoIterator<Item = UserProperty<'a>>,
+    ) -> Self {
+        Self {
+            packet_type,
+            reason_code,
+            reason_string: reason_string.map(|text| text.as_str().to_owned()),
+            user_properties: owned(user_properties),
+            server_reference: None,
+        }
+    }
+}
+
+pub(crate) fn owned<'a>(properties: impl IntoIterator<Item = UserProperty<'a>>) -> Vec<(String, String)> {
+    properties.into_iter().map(|each| (each.name.to_string(), each.value.to_string())).collect()
+}
+
+impl std::fmt::Display for ServerReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.packet_type, self.reason_code)?;
+        match &self.reason_string {
+            Some(text) => write!(f, ": {text}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A server that broke the protocol (§4.13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A packet that can't be decoded.
+    #[error(transparent)]
+    Packet(#[from] DecodeError),
+    /// A packet that is fine by itself, but not now or not like this.
+    #[error("{packet_type}: {fault} [{statement}]")]
+    Conduct {
+        /// The packet.
+        packet_type: PacketType,
+        /// What was wrong with it.
+        fault: &'static str,
+        /// The statement that it breaks.
+        statement: &'static str,
+        /// What it is answered with.
+        reason_code: ReasonCode,
+    },
+}
+
+impl Violation {
+    /// What the DISCONNECT that answers it says.
+    #[must_use]
+    pub const fn reason_code(&self) -> ReasonCode {
+        match self {
+            Self::Packet(error) => error.reason_code,
+            Self::Conduct { reason_code, .. } => *reason_code,
+        }
+    }
+}
+
+/// Why an attempt to connect failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// What should be sent can't be.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The connection didn't open.
+    #[cfg(feature = "tokio")]
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The server answered CONNECT with a refusal.
+    #[error("the server refused the connection: {0}")]
+    Refused(ServerReason),
+    /// The server closed the connection instead of answering CONNECT, politely or by a reset.
+    #[error("the server closed the connection before it answered CONNECT")]
+    Closed {
+        /// Whether it was a reset.
+        reset: bool,
+    },
+    /// The server didn't answer CONNECT in time.
+    #[error("no CONNACK within {after:?}")]
+    ConnAckTimeout {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The server's answer broke the protocol.
+    #[error("the server broke the protocol: {0}")]
+    Protocol(#[from] Violation),
+    /// The application gave up first.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// The application asked for it.
+    #[error("disconnected on request")]
+    Requested,
+    /// The server said why.
+    #[error("the server closed the connection: {0}")]
+    Disconnected(ServerReason),
+    /// The server closed it without a word.
+    #[error("the server closed the connection without saying why")]
+    Closed,
+    /// The server, or something between, reset it.
+    #[error("the connection was reset")]
+    Reset,
+    /// The connection broke.
+    #[cfg(feature = "tokio")]
+    #[error(transparent)]
+    Transport(TransportError),
+    /// No answer to PINGREQ in time.
+    #[error("no PINGRESP within {after:?}")]
+    KeepAliveTimeout {
+        /// How long was waited.
+        after: Duration,
+        /// The keep alive in force.
+        keep_alive: Duration,
+        /// How long before the end something was last received.
+        silent_for: Duration,
+    },
+    /// The server broke the protocol.
+    #[error("the server broke the protocol: {0}")]
+    Protocol(#[from] Violation),
+}
+
+/// Why a client stopped for good.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StopCause {
+    /// The application asked for it.
+    #[error("the client was stopped")]
+    Requested,
+    /// An attempt failed in a way that another one wouldn't mend, or there were enough.
+    #[error(transparent)]
+    Connect(Arc<ConnectError>),
+    /// A connection ended in a way that another one wouldn't mend.
+    #[error(transparent)]
+    Connection(Arc<ConnectionError>),
+}
+
+/// Why a publish, a subscribe or an unsubscribe didn't happen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The topic name or filter isn't one.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// Text that the wire has no form for.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// A packet that can't be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The server takes no packet of this size (§3.2.2.3.6).
+    #[error("a packet of {size} bytes; the server takes {limit}")]
+    TooLarge {
+        /// The packet's bytes.
+        size: usize,
+        /// The server's Maximum Packet Size.
+        limit: u32,
+    },
+    /// The server takes no message of this QoS (§3.2.2.3.4).
+    #[error("the server takes messages up to {maximum}")]
+    QoSNotSupported {
+        /// The server's Maximum QoS.
+        maximum: QoS,
+    },
+    /// The server retains no messages (§3.2.2.3.5).
+    #[error("the server has no retained messages")]
+    RetainNotSupported,
+    /// The server has no wildcard subscriptions (§3.2.2.3.11).
+    #[error("the server has no wildcard subscriptions")]
+    WildcardNotSupported,
+    /// The server has no shared subscriptions (§3.2.2.3.13).
+    #[error("the server has no shared subscriptions")]
+    SharedNotSupported,
+    /// More is waiting to be sent than the queue's limits allow.
+    #[error("the queue is full: {count} requests, {bytes} bytes")]
+    QueueFull {
+        /// Requests that wait.
+        count: usize,
+        /// Bytes that wait.
+        bytes: usize,
+    },
+    /// All 65,535 packet identifiers are in use.
+    #[error("all packet identifiers are in use")]
+    NoPacketId,
+    /// The server refused it.
+    #[error("refused: {0}")]
+    Refused(ServerReason),
+    /// The server didn't acknowledge it in time. It may still have happened.
+    #[error("not acknowledged within {after:?}")]
+    Timeout {
+        /// How long was waited, from when it was on the wire.
+        after: Duration,
+    },
+    /// The connection was lost while it was on the wire, and the server has no memory of the session.
+    #[error("the session was lost before it was acknowledged")]
+    SessionLost,
+    /// The client stopped first.
+    #[error("not done: {0}")]
+    Stopped(StopCause),
+}

@@ -1,0 +1,156 @@
+//! What a client tells of itself: attempts, connections, losses, the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_codec::{ConnAck, PacketType, QoS, ReasonCode};
+
+use crate::error::{ConnectError, ConnectionError, ServerReason, StopCause, owned};
+#[cfg(feature = "tokio")]
+use crate::transport::Opened;
+
+/// A step in a client's life.
+///
+/// Each `Attempt` is followed by one `Connected` or `Failed`, each `Connected` by one `Disconnected`; `Stopped` is last.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A connection is being opened.
+    Attempt {
+        /// 1 for the first attempt since the last connection.
+        attempt: u32,
+        /// Where to.
+        host: String,
+        /// Where to.
+        port: u16,
+        /// As whom.
+        client_id: String,
+    },
+    /// TCP and TLS are up; CONNECT is on its way.
+    #[cfg(feature = "tokio")]
+    Opened(Box<Opened>),
+    /// The server answered with success.
+    Connected(Box<Connected>),
+    /// The attempt failed.
+    Failed {
+        /// Why.
+        cause: Arc<ConnectError>,
+        /// When the next one begins; `None` if there is none.
+        retry_in: Option<Duration>,
+    },
+    /// A connection ended.
+    Disconnected {
+        /// Why.
+        cause: Arc<ConnectionError>,
+        /// When an attempt to connect again begins; `None` if there is none.
+        retry_in: Option<Duration>,
+    },
+    /// After a connection that the server remembered nothing of, it refused a subscription that it had granted before.
+    SubscriptionLost {
+        /// The topic filter.
+        filter: String,
+        /// What the server said.
+        reason: ServerReason,
+    },
+    /// The client has ended; nothing follows.
+    Stopped(StopCause),
+}
+
+/// A connection, as its server grants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Connected {
+    /// Whether the server goes on with the session of an earlier connection.
+    pub session_present: bool,
+    /// The client identifier in use: the server's choice if the client had none.
+    pub client_id: String,
+    /// What the server takes and offers.
+    pub limits: ServerLimits,
+    /// The server's own words.
+    pub reason_string: Option<String>,
+    /// What the server added, in order.
+    pub user_properties: Vec<(String, String)>,
+    /// What response topics may be built from (§3.2.2.3.15).
+    pub response_information: Option<String>,
+    /// From CONNECT to CONNACK.
+    pub elapsed: Duration,
+}
+
+/// What a server takes and offers on one connection, defaults filled in (§3.2.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerLimits {
+    /// Unacknowledged messages of QoS 1 and 2 at a time.
+    pub receive_maximum: u16,
+    /// The highest QoS to publish with.
+    pub maximum_qos: QoS,
+    /// Whether messages can be retained.
+    pub retain_available: bool,
+    /// The largest packet in bytes.
+    pub maximum_packet_size: u32,
+    /// The highest topic alias; 0 for none.
+    pub topic_alias_maximum: u16,
+    /// Whether filters may have wildcards.
+    pub wildcard_subscription_available: bool,
+    /// Whether subscriptions may have identifiers.
+    pub subscription_identifier_available: bool,
+    /// Whether subscriptions may be shared.
+    pub shared_subscription_available: bool,
+    /// The keep alive in seconds that is in force; 0 for none.
+    pub keep_alive: u16,
+    /// Seconds that the session outlives the connection.
+    pub session_expiry_interval: u32,
+}
+
+/// The largest packet that the protocol has: five bytes of header and 268,435,455 behind them (§2.1.4).
+const PROTOCOL_MAXIMUM: u32 = 268_435_460;
+
+impl ServerLimits {
+    /// What `connack` says, or what its silence means, to a client that asked for `keep_alive` and `session_expiry`.
+    pub(crate) fn new(connack: &ConnAck<'_>, keep_alive: u16, session_expiry: u32) -> Self {
+        let said = &connack.properties;
+        Self {
+            receive_maximum: said.receive_maximum.map_or(u16::MAX, Into::into),
+            maximum_qos: said.maximum_qos.unwrap_or(QoS::ExactlyOnce),
+            retain_available: said.retain_available.unwrap_or(true),
+            maximum_packet_size: said.maximum_packet_size.map_or(PROTOCOL_MAXIMUM, Into::into).min(PROTOCOL_MAXIMUM),
+            topic_alias_maximum: said.topic_alias_maximum.unwrap_or(0),
+            wildcard_subscription_available: said.wildcard_subscription_available.unwrap_or(true),
+            subscription_identifier_available: said.subscription_identifier_available.unwrap_or(true),
+            shared_subscription_available: said.shared_subscription_available.unwrap_or(true),
+            // The server's value counts, larger or smaller. [MQTT-3.1.2-21] [MQTT-3.2.2-21]
+            keep_alive: said.server_keep_alive.unwrap_or(keep_alive),
+            session_expiry_interval: said.session_expiry_interval.unwrap_or(session_expiry),
+        }
+    }
+}
+
+impl Connected {
+    pub(crate) fn new(connack: &ConnAck<'_>, client_id: String, limits: ServerLimits, elapsed: Duration) -> Self {
+        let said = &connack.properties;
+        Self {
+            session_present: connack.session_present,
+            client_id,
+            limits,
+            reason_string: said.reason_string.map(|text| text.to_string()),
+            user_properties: owned(said.user_properties),
+            response_information: said.response_information.map(|text| text.to_string()),
+            elapsed,
+        }
+    }
+}
+
+impl ServerReason {
+    pub(crate) fn of_connack(connack: &ConnAck<'_>) -> Self {
+        let said = &connack.properties;
+        let reason = Self::new(PacketType::ConnAck, connack.reason_code, said.reason_string, said.user_properties);
+        Self { server_reference: said.server_reference.map(|text| text.to_string()), ..reason }
+    }
+
+    pub(crate) fn of_disconnect(disconnect: &dunlin_codec::Disconnect<'_>) -> Self {
+        let said = &disconnect.properties;
+        let code: ReasonCode = disconnect.reason_code;
+        let reason = Self::new(PacketType::Disconnect, code, said.reason_string, said.user_properties);
+        Self { server_reference: said.server_reference.map(|text| text.to_string()), ..reason }
+    }
+}

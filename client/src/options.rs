@@ -1,0 +1,218 @@
+//! What a client says in CONNECT, how long it waits, and how much it holds.
+
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use dunlin_codec::{
+    BinaryData, Connect, ConnectProperties, EncodeError, TextError, TopicError, TopicName, UserProperty, Utf8String,
+    WillProperties,
+};
+
+use crate::secret::Secret;
+use crate::QoS;
+
+/// How a client presents itself to a server, and what it promises itself.
+///
+/// ```
+/// use dunlin_client::{ConnectOptions, KeepAlive};
+///
+/// let mut options = ConnectOptions::new("lamp-7");
+/// options.keep_alive = KeepAlive::secs(30);
+/// ```
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    /// Names the session; empty asks the server for a name, which is kept for later connections (§3.1.3.1).
+    pub client_id: String,
+    /// At most 65,535 bytes (§3.1.3.5).
+    pub username: Option<Secret<String>>,
+    /// At most 65,535 bytes; allowed without a user name (§3.1.3.6).
+    pub password: Option<Secret<Vec<u8>>>,
+    /// The longest silence of this client (§3.1.2.10). The server may choose another.
+    pub keep_alive: KeepAlive,
+    /// When to ask for a new session.
+    pub clean_start: CleanStart,
+    /// Seconds that the session outlives the connection; `None` leaves the property out, which means 0.
+    pub session_expiry_interval: Option<u32>,
+    /// Unacknowledged messages that this client takes at a time; `None` leaves it out: 65,535.
+    pub receive_maximum: Option<NonZeroU16>,
+    /// The largest packet in bytes that this client takes; `None` leaves it out: no limit but the protocol's.
+    pub maximum_packet_size: Option<NonZeroU32>,
+    /// Whether the server may explain failures in any packet; `None` leaves it out: yes.
+    pub request_problem_information: Option<bool>,
+    /// What the application adds, in order.
+    pub user_properties: Vec<(String, String)>,
+    /// What the server publishes when it loses this client.
+    pub will: Option<Will>,
+    /// How long to wait for CONNACK.
+    pub connack_timeout: Duration,
+    /// How long to wait for PINGRESP; half the keep alive at most.
+    pub ping_timeout: Duration,
+    /// How long to wait for the acknowledgement of a request that is on the wire.
+    pub ack_timeout: Duration,
+    /// How much may wait to be sent.
+    pub queue: QueueLimits,
+}
+
+/// The longest silence of a client in seconds, 0 for no limit (§3.1.2.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeepAlive(u16);
+
+/// When a client asks for a new session (§3.1.2.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CleanStart {
+    /// At the first connection, which has nothing to go on with; later ones resume.
+    #[default]
+    First,
+    /// At every connection.
+    Always,
+    /// Never: this client says that it holds an empty session for its client identifier, and fetches what the server
+    /// kept for it. Messages that an earlier process hadn't acknowledged come again; those it was sending are lost.
+    Never,
+}
+
+/// How much may wait to be sent: while there is no connection, behind the server's Receive Maximum, or in the buffer
+/// of a slow connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Requests, acknowledged ones no longer counted.
+    pub count: usize,
+    /// Bytes of their packets.
+    pub bytes: usize,
+}
+
+/// A message that the server publishes when it loses the client (§3.1.2.5).
+#[derive(Debug, Clone)]
+pub struct Will {
+    /// Where.
+    pub topic: String,
+    /// What; at most 65,535 bytes.
+    pub payload: Vec<u8>,
+    /// How surely.
+    pub qos: QoS,
+    /// Whether it is kept for later subscribers.
+    pub retain: bool,
+    /// Seconds between the loss and the will; `None` leaves it out: 0.
+    pub delay_interval: Option<u32>,
+}
+
+/// What can't be said in a CONNECT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// Text or data that the wire has no room or no form for.
+    #[error("{field} {error}")]
+    Text {
+        /// Which.
+        field: &'static str,
+        /// Why.
+        error: TextError,
+    },
+    /// The will's topic isn't one.
+    #[error("the will's topic: {0}")]
+    WillTopic(TopicError),
+    /// The packet as a whole.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+impl ConnectOptions {
+    /// Of a client that keeps its session for an hour, is heard of once a minute, holds up to 1,024 messages that it
+    /// hasn't acknowledged, and queues up to 10,000 requests.
+    #[must_use]
+    pub fn new(client_id: impl Into<String>) -> Self {
+        Self {
+            client_id: client_id.into(),
+            username: None,
+            password: None,
+            keep_alive: KeepAlive::secs(60),
+            clean_start: CleanStart::First,
+            session_expiry_interval: Some(3600),
+            receive_maximum: NonZeroU16::new(1024),
+            maximum_packet_size: None,
+            request_problem_information: None,
+            user_properties: Vec::new(),
+            will: None,
+            connack_timeout: Duration::from_secs(20),
+            ping_timeout: Duration::from_secs(30),
+            ack_timeout: Duration::from_secs(60),
+            queue: QueueLimits::default(),
+        }
+    }
+
+    /// Whether a CONNECT can be made of it.
+    ///
+    /// # Errors
+    /// Names the field that can't be sent.
+    pub fn check(&self) -> Result<(), OptionsError> {
+        self.encode(true, &self.client_id, &mut BytesMut::new())
+    }
+
+    /// Appends the CONNECT to `out`.
+    pub(crate) fn encode(&self, clean_start: bool, client_id: &str, out: &mut BytesMut) -> Result<(), OptionsError> {
+        let user_properties = self
+            .user_properties
+            .iter()
+            .map(|(name, value)| UserProperty::new(name, value))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(text("user property"))?;
+        let username = self.username.as_ref().map(|name| Utf8String::new(name.expose())).transpose();
+        let password = self.password.as_ref().map(|password| BinaryData::new(password.expose())).transpose();
+        let connect = Connect {
+            clean_start,
+            keep_alive: self.keep_alive.as_secs(),
+            properties: ConnectProperties {
+                session_expiry_interval: self.session_expiry_interval,
+                receive_maximum: self.receive_maximum,
+                maximum_packet_size: self.maximum_packet_size,
+                request_problem_information: self.request_problem_information,
+                user_properties: user_properties.as_slice().into(),
+                ..ConnectProperties::default()
+            },
+            client_id: Utf8String::new(client_id).map_err(text("client id"))?,
+            will: self.will.as_ref().map(Will::to_packet).transpose()?,
+            username: username.map_err(text("user name"))?,
+            password: password.map_err(text("password"))?,
+        };
+        Ok(connect.encode(out)?)
+    }
+}
+
+impl Will {
+    fn to_packet(&self) -> Result<dunlin_codec::Will<'_>, OptionsError> {
+        Ok(dunlin_codec::Will {
+            qos: self.qos,
+            retain: self.retain,
+            properties: WillProperties { will_delay_interval: self.delay_interval, ..WillProperties::default() },
+            topic: TopicName::new(&self.topic).map_err(OptionsError::WillTopic)?,
+            payload: BinaryData::new(&self.payload).map_err(text("will payload"))?,
+        })
+    }
+}
+
+fn text(field: &'static str) -> impl Fn(TextError) -> OptionsError {
+    move |error| OptionsError::Text { field, error }
+}
+
+impl KeepAlive {
+    /// No limit.
+    pub const OFF: Self = Self(0);
+
+    /// Of `seconds`; 0 for no limit.
+    #[must_use]
+    pub const fn secs(seconds: u16) -> Self {
+        Self(seconds)
+    }
+
+    /// The seconds.
+    #[must_use]
+    pub const fn as_secs(self) -> u16 {
+        self.0
+    }
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self { count: 10_000, bytes: 16 << 20 }
+    }
+}
