@@ -1,1 +1,37 @@
-//! placeholder
+//! AWS IoT Core with custom authorizers, on your own machine: for development and tests.
+//!
+//! [`Sandbox`] is a small MQTT 5 server on loopback that behaves as AWS IoT Core does at the door: TLS with the ALPN
+//! protocol `mqtt`, custom authorizers with signed tokens, an IoT policy asked about every connect, publish, subscribe
+//! and receive, the service's limits, and [`Fault`]s on demand. It is for development and tests; nothing it holds
+//! outlives it but its keys.
+//!
+//! Where AWS's documentation leaves a choice open, the sandbox refuses a CONNECT with a CONNACK, a subscription with
+//! its SUBACK and a QoS 1 message with its PUBACK, each with 0x87 and a reason string; a denied message of QoS 0 ends
+//! the connection with DISCONNECT 0x87.
+//!
+//! Not here yet, and announced so in the CONNACK: sessions that outlive a connection (Session Expiry Interval 0),
+//! topic aliases (maximum 0), shared subscriptions, and what AWS IoT has none of: QoS 2, subscription identifiers.
+
+mod authorizer;
+mod event;
+mod fault;
+mod net;
+mod pki;
+mod policy;
+mod ready;
+mod sandbox;
+mod server;
+mod state;
+mod uuid;
+
+pub use authorizer::{
+    Answer, AnswerFault, Authorizer, Authorizers, Credentials, DEMO_POLICY, Grant, Lambda, LambdaEvent,
+    PublicKey, PublicKeyError, Refusal, SignatureFault, Signing, demo_signed, demo_unsigned,
+};
+pub use event::{Event, LogLine, Outcome};
+pub use fault::{CertificateFault, Fault, FaultError, ValueProblem};
+pub use pki::{Pki, PkiError};
+pub use policy::{Action, Decision, Effect, Policy, PolicyDocument, PolicyError, Request, StatementRef};
+pub use ready::{Ready, ReadyAuthorizer};
+pub use sandbox::{Sandbox, SandboxBuilder, StartError};
+pub use state::{RunningSandbox, StateDir, StateError};

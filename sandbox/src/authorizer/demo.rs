@@ -1,0 +1,135 @@
+//! The two authorizers that every sandbox has, so that the sample runs before anything is configured.
+
+use crate::authorizer::answer::Answer;
+use crate::authorizer::lambda::Lambda;
+use crate::authorizer::token::PublicKey;
+use crate::authorizer::{Authorizer, Signing};
+
+/// The policy of the sample's own documentation: client ids `mqtt5-sample-*`, topic `test/topic`.
+pub const DEMO_POLICY: &str = r#"{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Effect": "Allow",
+      "Action": ["iot:Publish", "iot:Receive"],
+      "Resource": ["arn:aws:iot:*:*:topic/test/topic"]
+    },
+    {
+      "Effect": "Allow",
+      "Action": ["iot:Subscribe"],
+      "Resource": ["arn:aws:iot:*:*:topicfilter/test/topic"]
+    },
+    {
+      "Effect": "Allow",
+      "Action": ["iot:Connect"],
+      "Resource": ["arn:aws:iot:*:*:client/mqtt5-sample-*"]
+    }
+  ]
+}"#;
+
+/// `DemoUnsigned`: user `demo` with password `demo` may do what the sample does.
+#[must_use]
+pub fn demo_unsigned() -> Authorizer {
+    Authorizer {
+        name: "DemoUnsigned".into(),
+        active: true,
+        signing: Signing::Disabled { token_key_name: None },
+        lambda: Lambda::Password { username: "demo".into(), password: "demo".into(), answer: answer() },
+    }
+}
+
+/// `DemoSigned`: whoever brings a token `tok` signed with the sandbox's key may do what the sample does.
+#[must_use]
+pub fn demo_signed(public_key: PublicKey) -> Authorizer {
+    Authorizer {
+        name: "DemoSigned".into(),
+        active: true,
+        signing: Signing::Required { token_key_name: "tok".into(), public_keys: vec![public_key] },
+        lambda: Lambda::Static(answer()),
+    }
+}
+
+fn answer() -> Answer {
+    Answer::allow("demo", DEMO_POLICY.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authorizer::{Authorizers, Credentials, Grant, Refusal};
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize, SigningKey as _};
+
+    fn ask(authorizers: &Authorizers, username: &str, password: &str) -> Result<Grant, Refusal> {
+        let credentials = Credentials {
+            client_id: "mqtt5-sample-1".into(),
+            username: Some(username.into()),
+            password: Some(password.into()),
+            server_name: None,
+            connection_id: "1".into(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(authorizers.authorize(&credentials))
+    }
+
+    fn unsigned() -> Authorizers {
+        Authorizers { list: vec![demo_unsigned()], default: None }
+    }
+
+    #[test]
+    fn demo_with_password_demo_may_do_what_the_sample_does() {
+        let grant = ask(&unsigned(), "demo?x-amz-customauthorizer-name=DemoUnsigned", "demo").unwrap();
+        assert_eq!(
+            grant.policy.summary(),
+            "connect as mqtt5-sample-*; publish, receive, subscribe on test/topic"
+        );
+    }
+
+    #[test]
+    fn every_refusal_says_why_and_no_secret() {
+        let mut inactive = demo_unsigned();
+        (inactive.name, inactive.active) = ("Asleep".into(), false);
+        let authorizers = Authorizers { list: vec![demo_unsigned(), inactive], default: None };
+        let name = "x-amz-customauthorizer-name";
+        for (username, why) in [
+            (
+                format!("demo?{name}=DemoUnsigned"),
+                "the Lambda of the authorizer \"DemoUnsigned\" answered isAuthenticated=false",
+            ),
+            (format!("demo?{name}=Asleep"), "the authorizer \"Asleep\" is INACTIVE"),
+            (format!("demo?{name}=Nobody%0A"), "there is no authorizer \"Nobody\\n\""),
+            (
+                "demo".into(),
+                "the user name has no x-amz-customauthorizer-name, and there is no default authorizer",
+            ),
+            (
+                format!("demo?{name}=DemoUnsigned?x=1"),
+                "the user name has 2 \"?\"; exactly one may stand before the parameters",
+            ),
+        ] {
+            assert_eq!(ask(&authorizers, &username, "canary").unwrap_err().to_string(), why);
+        }
+    }
+
+    #[test]
+    fn the_default_authorizer_answers_where_none_is_named() {
+        let authorizers = Authorizers { default: Some("DemoUnsigned".into()), ..unsigned() };
+        assert_eq!(ask(&authorizers, "demo", "demo").unwrap().authorizer, "DemoUnsigned");
+    }
+
+    #[test]
+    fn a_signed_token_is_verified_before_the_lambda_is_asked() {
+        let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+        let key = PublicKey::from_pem(&pair.public_key_pem()).unwrap();
+        let authorizers = Authorizers { list: vec![demo_signed(key)], default: Some("DemoSigned".into()) };
+        let signature = STANDARD.encode(pair.sign(b"hello").unwrap()).replace('+', "%2B").replace('=', "%3D");
+        let signature = format!("x-amz-customauthorizer-signature={signature}");
+        assert!(ask(&authorizers, &format!("?{signature}&tok=hello"), "").is_ok());
+        let refused = |query: &str| ask(&authorizers, query, "").unwrap_err().to_string();
+        assert!(refused(&format!("?{signature}&tok=other")).ends_with("it doesn't match the token (RS256)"));
+        assert!(refused(&format!("?{signature}")).ends_with("the parameter \"tok\" is missing"));
+        assert!(refused("?tok=hello").ends_with("x-amz-customauthorizer-signature is missing"));
+    }
+}

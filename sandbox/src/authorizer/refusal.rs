@@ -1,0 +1,92 @@
+//! Why a CONNECT is refused by the custom authorizers: one sentence each, for the log and the reason string.
+
+use crate::authorizer::answer::AnswerFault;
+use crate::authorizer::token::SignatureFault;
+
+/// A refusal before the policy is even asked. Its text names authorizers and parameters, never their values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// More than one `?`; holds how many.
+    #[error("the user name has {0} \"?\"; exactly one may stand before the parameters")]
+    QuestionMarks(usize),
+    /// A `%` without two hex digits, or bytes that aren't UTF-8.
+    #[error("the parameters of the user name are not valid percent-encoding")]
+    PercentEncoding,
+    /// The same parameter twice.
+    #[error("the user name has the parameter {0:?} more than once")]
+    RepeatedParameter(String),
+    /// None is named and none is the default.
+    #[error("the user name has no x-amz-customauthorizer-name, and there is no default authorizer")]
+    NoAuthorizerNamed,
+    /// No such authorizer.
+    #[error("there is no authorizer {:?}", shortened(.0))]
+    UnknownAuthorizer(String),
+    /// Its status is `INACTIVE`.
+    #[error("the authorizer {0:?} is INACTIVE")]
+    Inactive(String),
+    /// Signing is on and the token isn't there.
+    #[error(
+        "the authorizer {authorizer:?} wants a signed token, and the parameter {token_key_name:?} is missing"
+    )]
+    MissingToken {
+        /// The authorizer.
+        authorizer: String,
+        /// The parameter.
+        token_key_name: String,
+    },
+    /// Signing is on and the signature isn't there.
+    #[error(
+        "the authorizer {authorizer:?} wants a signed token, and x-amz-customauthorizer-signature is missing"
+    )]
+    MissingSignature {
+        /// The authorizer.
+        authorizer: String,
+    },
+    /// The signature is no signature of this token.
+    #[error("the authorizer {authorizer:?} refused the token signature: {fault}")]
+    Signature {
+        /// The authorizer.
+        authorizer: String,
+        /// What is wrong with it.
+        fault: SignatureFault,
+    },
+    /// The Lambda said no.
+    #[error("the Lambda of the authorizer {0:?} answered isAuthenticated=false")]
+    NotAuthenticated(String),
+    /// The Lambda said something that AWS IoT doesn't take.
+    #[error("the answer of the Lambda of the authorizer {authorizer:?} isn't usable: {fault}")]
+    Answer {
+        /// The authorizer.
+        authorizer: String,
+        /// What is wrong with it.
+        fault: AnswerFault,
+    },
+}
+
+impl Refusal {
+    /// The authorizer that refused, where one was found.
+    #[must_use]
+    pub fn authorizer(&self) -> Option<&str> {
+        match self {
+            Self::Inactive(authorizer)
+            | Self::NotAuthenticated(authorizer)
+            | Self::MissingToken { authorizer, .. }
+            | Self::MissingSignature { authorizer }
+            | Self::Signature { authorizer, .. }
+            | Self::Answer { authorizer, .. } => Some(authorizer),
+            Self::QuestionMarks(_)
+            | Self::PercentEncoding
+            | Self::RepeatedParameter(_)
+            | Self::NoAuthorizerNamed
+            | Self::UnknownAuthorizer(_) => None,
+        }
+    }
+}
+
+/// What a client sent as a name is echoed only as far as a name can reach.
+fn shortened(name: &str) -> String {
+    name.chars().take(MAX_AUTHORIZER_NAME).collect()
+}
+
+const MAX_AUTHORIZER_NAME: usize = 128;

@@ -1,0 +1,246 @@
+//! What a sandbox tells about its decisions: one event each, one line each, and never a secret.
+
+use core::fmt;
+use core::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use dunlin_codec::{QoS, ReasonCode};
+
+use crate::policy::Decision;
+
+/// One line of the log. `Display` writes it with its time of day in UTC.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LogLine {
+    /// When it happened.
+    pub at: SystemTime,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Something that the sandbox decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A connection that came to nothing before MQTT began.
+    Rejected {
+        /// Who.
+        peer: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+    /// A CONNECT.
+    Connect {
+        /// Who, as far as it said so.
+        client_id: String,
+        /// Who decided, where one was found.
+        authorizer: Option<String>,
+        /// What the policy allows in short, or why not.
+        outcome: Outcome<String>,
+        /// From CONNECT to CONNACK.
+        took: Duration,
+    },
+    /// The authorizer was asked again about a connected client.
+    Refresh {
+        /// Who.
+        client_id: String,
+        /// What the policy allows now in short, or why the connection ends.
+        outcome: Outcome<String>,
+    },
+    /// One subscription of a SUBSCRIBE.
+    Subscribe {
+        /// Who.
+        client_id: String,
+        /// On what.
+        filter: String,
+        /// The QoS granted and which statement allowed it, or why not.
+        outcome: Outcome<(QoS, Decision)>,
+    },
+    /// One filter of an UNSUBSCRIBE.
+    Unsubscribe {
+        /// Who.
+        client_id: String,
+        /// On what.
+        filter: String,
+    },
+    /// A PUBLISH of a client, or its will.
+    Publish {
+        /// Who.
+        client_id: String,
+        /// On what.
+        topic: String,
+        /// How many receivers it has and which statement allowed it, or why not.
+        outcome: Outcome<(usize, Decision)>,
+    },
+    /// A message on its way to a subscriber.
+    Receive {
+        /// Who.
+        client_id: String,
+        /// On what.
+        topic: String,
+        /// Which statement allowed it, or why it wasn't delivered.
+        outcome: Outcome<Decision>,
+    },
+    /// The end of a connection that had a CONNACK.
+    Disconnect {
+        /// Who.
+        client_id: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Allowed, with what there is to know about it; or refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome<T> {
+    /// It went on.
+    Allowed(T),
+    /// It didn't.
+    Refused {
+        /// What the client was told; `None` where nothing can be told.
+        reason_code: Option<ReasonCode>,
+        /// Why, in a sentence.
+        reason: String,
+    },
+}
+
+impl<T> Outcome<T> {
+    /// Whether it went on.
+    pub const fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allowed(_))
+    }
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() % (24 * 60 * 60);
+        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+        write!(f, "{hours:02}:{minutes:02}:{:02} {}", seconds % 60, self.event)
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected { peer, reason } => write!(f, "rejected  {peer}  {reason}"),
+            Self::Connect { client_id, authorizer, outcome, took } => {
+                write!(f, "connect   {}  ", Shown(client_id))?;
+                if let Some(authorizer) = authorizer {
+                    write!(f, "{} ", Shown(authorizer))?;
+                }
+                verdict(f, outcome)?;
+                write!(f, "  {} ms", took.as_millis())
+            }
+            Self::Refresh { client_id, outcome } => {
+                write!(f, "refresh   {}  ", Shown(client_id))?;
+                verdict(f, outcome)
+            }
+            Self::Subscribe { client_id, filter, outcome } => {
+                write!(f, "subscribe {}  {}  ", Shown(client_id), Shown(filter))?;
+                match outcome {
+                    Outcome::Allowed((qos, _)) => write!(f, "granted QoS {}", qos.level()),
+                    refused @ Outcome::Refused { .. } => refusal(f, refused),
+                }
+            }
+            Self::Unsubscribe { client_id, filter } => {
+                write!(f, "unsubscribe {}  {}", Shown(client_id), Shown(filter))
+            }
+            Self::Publish { client_id, topic, outcome } => {
+                write!(f, "publish   {}  {}  ", Shown(client_id), Shown(topic))?;
+                match outcome {
+                    Outcome::Allowed((1, _)) => f.write_str("to 1 subscriber"),
+                    Outcome::Allowed((receivers, _)) => write!(f, "to {receivers} subscribers"),
+                    refused @ Outcome::Refused { .. } => refusal(f, refused),
+                }
+            }
+            Self::Receive { client_id, topic, outcome } => {
+                write!(f, "receive   {}  {}  ", Shown(client_id), Shown(topic))?;
+                match outcome {
+                    Outcome::Allowed(_) => f.write_str("delivered"),
+                    refused @ Outcome::Refused { .. } => refusal(f, refused),
+                }
+            }
+            Self::Disconnect { client_id, reason } => {
+                write!(f, "disconnect {}  {}", Shown(client_id), Shown(reason))
+            }
+        }
+    }
+}
+
+fn verdict(f: &mut fmt::Formatter<'_>, outcome: &Outcome<String>) -> fmt::Result {
+    match outcome {
+        Outcome::Allowed(policy) => write!(f, "→ allow (policy: {})", Shown(policy)),
+        Outcome::Refused { reason_code, reason } => {
+            write!(f, "→ refuse{} ({})", Code(*reason_code), Shown(reason))
+        }
+    }
+}
+
+fn refusal<T>(f: &mut fmt::Formatter<'_>, outcome: &Outcome<T>) -> fmt::Result {
+    match outcome {
+        Outcome::Allowed(_) => Ok(()),
+        Outcome::Refused { reason_code, reason } => {
+            write!(f, "refused{} ({})", Code(*reason_code), Shown(reason))
+        }
+    }
+}
+
+/// Text of a client, on one line and of a bounded length, whatever it holds.
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut chars = self.0.chars();
+        for c in chars.by_ref().take(MAX_SHOWN) {
+            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+        }
+        if chars.next().is_some() { f.write_str("..") } else { Ok(()) }
+    }
+}
+
+struct Code(Option<ReasonCode>);
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |code| write!(f, " 0x{:02X}", code.code()))
+    }
+}
+
+const MAX_SHOWN: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connect(outcome: Outcome<String>) -> Event {
+        Event::Connect {
+            client_id: "mqtt5-sample-1a2b".into(),
+            authorizer: Some("DemoUnsigned".into()),
+            outcome,
+            took: Duration::from_millis(3),
+        }
+    }
+
+    #[test]
+    fn a_line_says_when_who_what_and_why() {
+        let event = connect(Outcome::Allowed("connect as mqtt5-sample-*".into()));
+        let line = LogLine { at: UNIX_EPOCH + Duration::from_secs(22 * 3600 + 15 * 60 + 34), event };
+        assert_eq!(
+            line.to_string(),
+            "22:15:34 connect   mqtt5-sample-1a2b  DemoUnsigned → allow (policy: connect as mqtt5-sample-*)  3 ms"
+        );
+        let refused = Outcome::Refused { reason_code: Some(ReasonCode::NotAuthorized), reason: "no".into() };
+        assert_eq!(
+            connect(refused).to_string(),
+            "connect   mqtt5-sample-1a2b  DemoUnsigned → refuse 0x87 (no)  3 ms"
+        );
+    }
+
+    #[test]
+    fn what_a_client_sent_stays_on_one_line() {
+        let event = Event::Unsubscribe { client_id: "a\nb".into(), filter: "x".repeat(10_000) };
+        let line = event.to_string();
+        assert!(line.starts_with("unsubscribe a\\nb  x"));
+        assert!(line.ends_with("x..") && line.len() < 300);
+    }
+}

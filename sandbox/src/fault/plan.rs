@@ -1,0 +1,81 @@
+//! The faults of one sandbox, as the rooms ask for them.
+
+use std::time::Duration;
+
+use dunlin_codec::ReasonCode;
+
+use crate::fault::{CertificateFault, Fault};
+
+/// All faults that were asked for. Where one excludes another, the first one given counts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FaultPlan {
+    faults: Vec<Fault>,
+}
+
+/// A fault that happens by itself, so long after the CONNACK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimedFault {
+    Disconnect(ReasonCode),
+    Reset,
+}
+
+impl FaultPlan {
+    pub(crate) fn new(faults: Vec<Fault>) -> Self {
+        Self { faults }
+    }
+
+    pub(crate) fn has(&self, fault: &Fault) -> bool {
+        self.faults.contains(fault)
+    }
+
+    pub(crate) fn certificate(&self) -> Option<CertificateFault> {
+        self.first(
+            |fault| if let Fault::Certificate(certificate) = fault { Some(*certificate) } else { None },
+        )
+    }
+
+    pub(crate) fn connack(&self) -> Option<(ReasonCode, Option<&str>)> {
+        self.first(|fault| match fault {
+            Fault::ConnAck { reason_code, reason_string } => Some((*reason_code, reason_string.as_deref())),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn suback(&self) -> Option<ReasonCode> {
+        self.first(|fault| if let Fault::SubAck(code) = fault { Some(*code) } else { None })
+    }
+
+    pub(crate) fn puback(&self) -> Option<ReasonCode> {
+        self.first(|fault| if let Fault::PubAck(code) = fault { Some(*code) } else { None })
+    }
+
+    /// The timed fault that comes first, counted from the CONNACK.
+    pub(crate) fn timed(&self) -> Option<(Duration, TimedFault)> {
+        let timed = self.faults.iter().filter_map(|fault| match fault {
+            Fault::Disconnect { reason_code, after } => Some((*after, TimedFault::Disconnect(*reason_code))),
+            Fault::Reset { after } => Some((*after, TimedFault::Reset)),
+            _ => None,
+        });
+        timed.min_by_key(|(after, _)| *after)
+    }
+
+    pub(crate) fn delay(&self) -> Option<Duration> {
+        self.first(|fault| if let Fault::Delay(delay) = fault { Some(*delay) } else { None })
+    }
+
+    fn first<'a, T>(&'a self, pick: impl FnMut(&'a Fault) -> Option<T>) -> Option<T> {
+        self.faults.iter().find_map(pick)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_timed_fault_happens() {
+        let plan = FaultPlan::new(vec!["reset@2s".parse().unwrap(), "disconnect=0x8b@1s".parse().unwrap()]);
+        let expected = (Duration::from_secs(1), TimedFault::Disconnect(ReasonCode::ServerShuttingDown));
+        assert_eq!(plan.timed(), Some(expected));
+    }
+}

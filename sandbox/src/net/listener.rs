@@ -1,0 +1,109 @@
+//! Listening on loopback, and a task for each connection.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::server::TlsStream;
+
+use crate::event::Event;
+use crate::net::shared::Shared;
+use crate::net::socket;
+use crate::net::tls::{HandshakeError, Tls};
+use crate::server::Peer;
+use crate::server::limits::HANDSHAKE_TIMEOUT;
+
+/// What the sandbox listens on.
+pub(crate) struct Bound {
+    pub(crate) port: u16,
+    pub(crate) listeners: Vec<TcpListener>,
+}
+
+/// The same port of 127.0.0.1 and, where there is IPv6, of ::1: `localhost` may mean either.
+pub(crate) async fn bind(port: u16) -> Result<Bound, (SocketAddr, io::Error)> {
+    let mut tries = 0;
+    loop {
+        let v4 = listen(Ipv4Addr::LOCALHOST.into(), port).await?;
+        let local = v4.local_addr().map_err(|error| ((Ipv4Addr::LOCALHOST, port).into(), error))?;
+        let port_of_both = local.port();
+        match listen(Ipv6Addr::LOCALHOST.into(), port_of_both).await {
+            Ok(v6) => return Ok(Bound { port: port_of_both, listeners: vec![v4, v6] }),
+            Err((_, error)) if error.kind() == io::ErrorKind::AddrInUse && port == 0 && tries < MAX_TRIES => {
+                tries += 1;
+            }
+            // A stranger on ::1 would get half of what is meant for `localhost`.
+            Err(taken) if taken.1.kind() == io::ErrorKind::AddrInUse => return Err(taken),
+            Err(_) => return Ok(Bound { port: port_of_both, listeners: vec![v4] }),
+        }
+    }
+}
+
+async fn listen(address: IpAddr, port: u16) -> Result<TcpListener, (SocketAddr, io::Error)> {
+    let address = SocketAddr::from((address, port));
+    TcpListener::bind(address).await.map_err(|error| (address, error))
+}
+
+/// Serves connections until the sandbox stops, and then sees them off.
+pub(crate) async fn accept(listener: TcpListener, tls: Arc<Tls>, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => admit(stream, address, &tls, &shared, &mut connections),
+                // Out of file descriptors, most likely: those in use will be given back.
+                Err(_) => sleep(RETRY_ACCEPT).await,
+            },
+            Some(_) = connections.join_next() => {}
+            () = shared.stopping() => break,
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+fn admit(
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: &Arc<Tls>,
+    shared: &Arc<Shared>,
+    connections: &mut JoinSet<()>,
+) {
+    let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
+        return shared
+            .emit(Event::Rejected { peer: address, reason: "there are too many connections".into() });
+    };
+    let (tls, shared) = (Arc::clone(tls), Arc::clone(shared));
+    connections.spawn(async move {
+        let _permit = permit;
+        match shake_hands(stream, &tls, &shared).await {
+            Ok(stream) => {
+                let server_name = stream.get_ref().1.server_name().map(Into::into);
+                socket::serve(stream, Peer { address, server_name }, shared).await;
+            }
+            Err(error) => shared.emit(Event::Rejected { peer: address, reason: error.to_string() }),
+        }
+    });
+}
+
+async fn shake_hands(
+    stream: TcpStream,
+    tls: &Tls,
+    shared: &Shared,
+) -> Result<TlsStream<TcpStream>, HandshakeError> {
+    // Small packets that answer each other: Nagle's algorithm would make each wait for the other.
+    stream.set_nodelay(true)?;
+    tokio::select! {
+        handshake = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => {
+            handshake.unwrap_or(Err(HandshakeError::TimedOut))
+        }
+        () = shared.stopping() => Err(HandshakeError::Stopping),
+    }
+}
+
+/// How often a port is looked for that is free on both addresses.
+const MAX_TRIES: u32 = 16;
+const RETRY_ACCEPT: Duration = Duration::from_millis(50);

@@ -1,0 +1,67 @@
+//! What every task of one sandbox shares, with the one lock of the server.
+
+use core::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::authorizer::Authorizers;
+use crate::event::{Event, LogLine};
+use crate::server::limits::MAX_CONNECTIONS;
+use crate::server::{Hub, Profile};
+
+/// Whoever wants to hear of decisions.
+pub(crate) type EventSink = Box<dyn Fn(&LogLine) + Send + Sync>;
+
+/// One for each sandbox.
+pub(crate) struct Shared {
+    hub: Mutex<Hub>,
+    pub(crate) authorizers: Authorizers,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) connections: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+    on_event: Option<EventSink>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        authorizers: Authorizers,
+        profile: Profile,
+        stop: watch::Receiver<bool>,
+        on_event: Option<EventSink>,
+    ) -> Self {
+        Self {
+            hub: Mutex::default(),
+            authorizers,
+            profile: Arc::new(profile),
+            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            stop,
+            on_event,
+        }
+    }
+
+    /// Never held across an await. A panic elsewhere leaves the hub as usable as it was.
+    pub(crate) fn hub(&self) -> MutexGuard<'_, Hub> {
+        self.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until the sandbox is to stop.
+    pub(crate) async fn stopping(&self) {
+        let mut stop = self.stop.clone();
+        // An error means that the sandbox is gone already.
+        drop(stop.wait_for(|stop| *stop).await);
+    }
+
+    pub(crate) fn emit(&self, event: Event) {
+        if let Some(on_event) = &self.on_event {
+            on_event(&LogLine { at: SystemTime::now(), event });
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("profile", &self.profile).finish_non_exhaustive()
+    }
+}

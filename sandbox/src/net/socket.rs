@@ -1,0 +1,218 @@
+//! The driver of one connection: it owns the socket and the clock, and decides nothing.
+
+use core::future::{Future, pending};
+use core::pin::Pin;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::{sleep_until, timeout};
+use tokio_rustls::server::TlsStream;
+
+use crate::authorizer::{Grant, Refusal};
+use crate::net::shared::Shared;
+use crate::server::{Close, Connection, Peer};
+
+/// Serves one client until its connection is over.
+pub(crate) async fn serve(stream: TlsStream<TcpStream>, peer: Peer, shared: Arc<Shared>) {
+    let (reader, writer) = tokio::io::split(stream);
+    let wake = Arc::new(Notify::new());
+    let connection = Connection::new(Arc::clone(&shared.profile), peer, Arc::clone(&wake), now());
+    let input = BytesMut::with_capacity(READ_SIZE);
+    let socket = Socket {
+        reader,
+        writer,
+        input,
+        connection,
+        wake,
+        shared,
+        verdict: None,
+        write_at: None,
+        is_flushed: true,
+    };
+    socket.run().await;
+}
+
+struct Socket {
+    reader: ReadHalf<TlsStream<TcpStream>>,
+    writer: WriteHalf<TlsStream<TcpStream>>,
+    input: BytesMut,
+    connection: Connection,
+    wake: Arc<Notify>,
+    shared: Arc<Shared>,
+    /// The authorizers are being asked.
+    verdict: Option<Pin<Box<dyn Future<Output = Verdict> + Send>>>,
+    /// Set while there is something to send: now, or later where a fault delays it.
+    write_at: Option<Instant>,
+    is_flushed: bool,
+}
+
+type Verdict = Result<Grant, Refusal>;
+
+/// What the socket was woken by.
+enum Happened {
+    Read(io::Result<usize>),
+    Written(io::Result<()>),
+    Decided(Verdict),
+    Stopping,
+    /// A deadline, or something from another connection: every turn looks for both.
+    Woken,
+}
+
+impl Socket {
+    async fn run(mut self) {
+        loop {
+            self.turn();
+            if let Some(close) = self.connection.output.close {
+                return self.close(close).await;
+            }
+            let happened = self.next().await;
+            self.handle(happened);
+        }
+    }
+
+    /// Everything that one wake-up brings is handled under one lock.
+    fn turn(&mut self) {
+        let now = now();
+        {
+            let hub = &mut self.shared.hub();
+            // Input first: what has come is no silence.
+            self.connection.handle_input(&mut self.input, hub, now);
+            if self.connection.poll_timeout().is_some_and(|at| at <= now) {
+                self.connection.handle_timeout(hub, now);
+            }
+            self.connection.poll_deliveries(hub, now);
+        }
+        for event in self.connection.output.events.drain(..) {
+            self.shared.emit(event);
+        }
+        if let Some(credentials) = self.connection.poll_authorization() {
+            let shared = Arc::clone(&self.shared);
+            self.verdict = Some(Box::pin(async move { shared.authorizers.authorize(&credentials).await }));
+        }
+        if self.has_output() {
+            let delay = self.shared.profile.faults.delay().unwrap_or_default();
+            self.write_at.get_or_insert(now + delay);
+        }
+    }
+
+    async fn next(&mut self) -> Happened {
+        let wants_input = self.connection.wants_input();
+        let writes = self.write_at.is_some_and(|at| at <= now());
+        let deadline = [self.connection.poll_timeout(), self.write_at.filter(|_| !writes)];
+        let deadline = deadline.into_iter().flatten().min();
+        let output = &mut self.connection.output.bytes;
+        shrink(&mut self.input);
+        shrink(output);
+        if wants_input {
+            self.input.reserve(READ_SIZE);
+        }
+        tokio::select! {
+            read = self.reader.read_buf(&mut self.input), if wants_input => Happened::Read(read),
+            written = write(&mut self.writer, output, &mut self.is_flushed), if writes => Happened::Written(written),
+            verdict = decided(&mut self.verdict) => Happened::Decided(verdict),
+            () = self.shared.stopping() => Happened::Stopping,
+            () = self.wake.notified() => Happened::Woken,
+            () = at(deadline) => Happened::Woken,
+        }
+    }
+
+    fn handle(&mut self, happened: Happened) {
+        let shared = Arc::clone(&self.shared);
+        let hub = &mut shared.hub();
+        match happened {
+            Happened::Read(Ok(0) | Err(_)) | Happened::Written(Err(_)) => {
+                self.connection.handle_lost(hub, now());
+            }
+            Happened::Decided(verdict) => {
+                self.verdict = None;
+                self.connection.handle_authorization(verdict, hub, now());
+            }
+            Happened::Stopping => self.connection.handle_shutdown(hub, now()),
+            Happened::Written(Ok(())) if !self.has_output() => self.write_at = None,
+            Happened::Read(Ok(_)) | Happened::Written(Ok(())) | Happened::Woken => {}
+        }
+    }
+
+    fn has_output(&self) -> bool {
+        !self.connection.output.bytes.is_empty() || !self.is_flushed
+    }
+
+    async fn close(mut self, close: Close) {
+        let mut stream = self.reader.unsplit(self.writer);
+        match close {
+            Close::Reset => {
+                // With nothing left to linger for, closing resets.
+                let _ = stream.get_ref().0.set_zero_linger();
+            }
+            Close::Gracefully => {
+                if self.write_at.is_some() {
+                    at(self.write_at).await;
+                }
+                let output = &mut self.connection.output.bytes;
+                let _ = timeout(LINGER, say_goodbye(&mut stream, output)).await;
+            }
+        }
+    }
+}
+
+/// Cancel safe: what was written has left `output`, and the rest is still there.
+async fn write(
+    writer: &mut WriteHalf<TlsStream<TcpStream>>,
+    output: &mut BytesMut,
+    is_flushed: &mut bool,
+) -> io::Result<()> {
+    if output.is_empty() {
+        writer.flush().await?;
+        *is_flushed = true;
+        return Ok(());
+    }
+    *is_flushed = false;
+    match writer.write_buf(output).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Reads on until the peer closes too: closing over unread input would reset, and could take our last words with it.
+async fn say_goodbye(stream: &mut TlsStream<TcpStream>, output: &mut BytesMut) -> io::Result<()> {
+    stream.write_all_buf(output).await?;
+    stream.shutdown().await?;
+    let mut ignored = [0; 1024];
+    while stream.read(&mut ignored).await? > 0 {}
+    Ok(())
+}
+
+async fn decided(verdict: &mut Option<Pin<Box<dyn Future<Output = Verdict> + Send>>>) -> Verdict {
+    match verdict {
+        Some(verdict) => verdict.await,
+        None => pending().await,
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => pending().await,
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// One large packet shouldn't keep its memory for as long as the connection lives.
+fn shrink(buffer: &mut BytesMut) {
+    if buffer.is_empty() && buffer.capacity() > LARGE_BUFFER {
+        *buffer = BytesMut::new();
+    }
+}
+
+const READ_SIZE: usize = 4 * 1024;
+const LARGE_BUFFER: usize = 32 * 1024;
+/// For sending what is left, and for the peer to close too.
+const LINGER: Duration = Duration::from_secs(2);

@@ -1,0 +1,80 @@
+//! TLS as at AWS IoT's door: the protocol `mqtt` by ALPN, or a fatal alert.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::server::Acceptor;
+use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_rustls::server::TlsStream;
+
+use crate::pki::ServerIdentity;
+
+/// The server's side of every handshake.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    config: Arc<ServerConfig>,
+    selects_alpn: bool,
+}
+
+/// Why a handshake came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HandshakeError {
+    #[error("the client offers no ALPN protocol; \"mqtt\" is needed")]
+    NoAlpn,
+    #[error("the client offers other ALPN protocols ({0}); \"mqtt\" is needed")]
+    OtherAlpn(String),
+    #[error("the TLS handshake failed: {0}")]
+    Io(#[from] io::Error),
+    #[error("the TLS handshake took more than 10 seconds")]
+    TimedOut,
+    #[error("the sandbox stops")]
+    Stopping,
+}
+
+impl Tls {
+    /// Without `selects_alpn` no protocol is selected, whatever the client offers: a fault.
+    pub(crate) fn new(identity: ServerIdentity, selects_alpn: bool) -> Result<Self, rustls::Error> {
+        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![identity.certificate], identity.key)?;
+        if selects_alpn {
+            config.alpn_protocols = vec![MQTT.to_vec()];
+        }
+        Ok(Self { config: Arc::new(config), selects_alpn })
+    }
+
+    /// Not bounded in time: the caller is.
+    pub(crate) async fn accept(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError> {
+        let mut start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let offered: Option<Vec<Vec<u8>>> =
+            start.client_hello().alpn().map(|protocols| protocols.map(<[u8]>::to_vec).collect());
+        let refusal = match offered {
+            None => Some(HandshakeError::NoAlpn),
+            Some(protocols) if protocols.iter().any(|protocol| protocol == MQTT) => None,
+            Some(protocols) => Some(HandshakeError::OtherAlpn(listed(&protocols))),
+        };
+        match refusal {
+            // rustls lets a client pass that offers nothing, so the alert is sent here.
+            Some(refusal) if self.selects_alpn => {
+                start.io.write_all(&NO_APPLICATION_PROTOCOL).await?;
+                start.io.shutdown().await?;
+                Err(refusal)
+            }
+            _ => Ok(start.into_stream(Arc::clone(&self.config)).await?),
+        }
+    }
+}
+
+fn listed(protocols: &[Vec<u8>]) -> String {
+    let names: Vec<String> = protocols.iter().map(|protocol| protocol.escape_ascii().to_string()).collect();
+    names.join(", ")
+}
+
+const MQTT: &[u8] = b"mqtt";
+/// A TLS record (RFC 8446, 5.1): alert, fatal, `no_application_protocol` (RFC 7301, 3.2).
+const NO_APPLICATION_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];

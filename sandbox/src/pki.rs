@@ -1,0 +1,195 @@
+//! Keys and certificates: a CA and a token signing key that stay, and a server certificate for each start.
+//!
+//! Created once in the state directory and used again after that, so that a CA that somebody has told their tools
+//! about goes on working. The server certificate is issued at each start and never written down: it can't expire
+//! between two runs, and its key is on no disk.
+
+mod certificate;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize, SigningKey as _};
+
+pub(crate) use certificate::ServerIdentity;
+
+use crate::authorizer::{PublicKey, PublicKeyError};
+use crate::fault::CertificateFault;
+use crate::state::{StateDir, StateError, write_private};
+
+/// The keys of one state directory.
+#[derive(Debug)]
+pub struct Pki {
+    ca_path: PathBuf,
+    ca_key: KeyPair,
+    signing_key_path: PathBuf,
+    signing_key: KeyPair,
+}
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PkiError {
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A file of it.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file that holds no key, or another kind of key.
+    #[error("{}: not a usable private key ({source}); delete it and ca.pem to have new ones made", path.display())]
+    Key {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: rcgen::Error,
+    },
+    /// The half of a pair is gone.
+    #[error("{} is missing although its key is there; delete {} to have new ones made", path.display(), key.display())]
+    Incomplete {
+        /// The certificate.
+        path: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
+    /// The library refused to make a key, a certificate or a signature.
+    #[error("can't make keys or certificates: {0}")]
+    Generate(#[from] rcgen::Error),
+    /// The public half of the signing key isn't one that AWS IoT would take.
+    #[error("the token signing key: {0}")]
+    PublicKey(#[from] PublicKeyError),
+}
+
+impl Pki {
+    /// Opens the keys of a state directory; makes those that aren't there yet.
+    pub fn open(state_dir: &StateDir) -> Result<Self, PkiError> {
+        // Two sandboxes that start at once must not make two CAs: the second waits for the first one's.
+        let _only_one = state_dir.lock()?;
+        let dir = state_dir.sandbox();
+        let ca_path = dir.join("ca.pem");
+        let ca_key = open_ca(&ca_path, &dir.join("ca-key.pem"))?;
+        let signing_key_path = dir.join("signing.pem");
+        let signing_key =
+            open_key(&signing_key_path, || KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048))?;
+        Ok(Self { ca_path, ca_key, signing_key_path, signing_key })
+    }
+
+    /// The CA certificate that clients must trust.
+    #[must_use]
+    pub fn ca_path(&self) -> &Path {
+        &self.ca_path
+    }
+
+    /// The private key that signs tokens for `DemoSigned`.
+    #[must_use]
+    pub fn signing_key_path(&self) -> &Path {
+        &self.signing_key_path
+    }
+
+    /// The public half of the token signing key.
+    pub fn signing_public_key(&self) -> Result<PublicKey, PkiError> {
+        Ok(PublicKey::from_pem(&self.signing_key.public_key_pem())?)
+    }
+
+    /// The RS256 signature of a token value, in base64: what `x-amz-customauthorizer-signature` carries.
+    pub fn sign_token(&self, value: &str) -> Result<String, PkiError> {
+        Ok(STANDARD.encode(self.signing_key.sign(value.as_bytes())?))
+    }
+
+    /// A new certificate and key for `localhost`, or one with the fault that was asked for.
+    pub(crate) fn server_identity(
+        &self,
+        fault: Option<CertificateFault>,
+    ) -> Result<ServerIdentity, PkiError> {
+        Ok(certificate::issue(&self.ca_key, fault)?)
+    }
+}
+
+fn open_ca(path: &Path, key_path: &Path) -> Result<KeyPair, PkiError> {
+    let is_new = !key_path.exists();
+    let key = open_key(key_path, KeyPair::generate)?;
+    if is_new {
+        let pem = certificate::authority(&key)?;
+        fs::write(path, pem).map_err(|source| PkiError::Io { path: path.into(), source })?;
+    } else if !path.exists() {
+        return Err(PkiError::Incomplete { path: path.into(), key: key_path.into() });
+    }
+    Ok(key)
+}
+
+fn open_key(
+    path: &Path,
+    generate: impl FnOnce() -> Result<KeyPair, rcgen::Error>,
+) -> Result<KeyPair, PkiError> {
+    match fs::read_to_string(path) {
+        Ok(pem) => KeyPair::from_pem(&pem).map_err(|source| PkiError::Key { path: path.into(), source }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = generate()?;
+            write_private(path, key.serialize_pem().as_bytes())?;
+            Ok(key)
+        }
+        Err(source) => Err(PkiError::Io { path: path.into(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open_in(dir: &Path) -> Pki {
+        Pki::open(&StateDir::at(dir)).unwrap()
+    }
+
+    #[test]
+    fn keys_are_made_once_and_used_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = open_in(dir.path());
+        let ca = fs::read(first.ca_path()).unwrap();
+        let second = open_in(dir.path());
+        assert_eq!(fs::read(second.ca_path()).unwrap(), ca);
+        assert_eq!(first.sign_token("hello").unwrap(), second.sign_token("hello").unwrap());
+    }
+
+    #[test]
+    fn a_signature_is_that_of_rsa_2048_in_base64() {
+        let dir = tempfile::tempdir().unwrap();
+        let signature = open_in(dir.path()).sign_token("hello").unwrap();
+        assert_eq!(STANDARD.decode(signature).unwrap().len(), 256);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn private_files_are_for_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let pki = open_in(&dir.path().join("new"));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(pki.signing_key_path()), 0o600);
+        assert_eq!(mode(&pki.ca_path().with_file_name("ca-key.pem")), 0o600);
+        assert_eq!(mode(pki.ca_path().parent().unwrap()), 0o700);
+    }
+
+    #[test]
+    fn a_file_that_holds_no_key_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = open_in(dir.path()).signing_key_path().to_owned();
+        fs::write(&path, "not a key").unwrap();
+        let error = Pki::open(&StateDir::at(dir.path())).unwrap_err();
+        assert!(matches!(error, PkiError::Key { path: named, .. } if named == path));
+    }
+
+    #[test]
+    fn a_lost_ca_certificate_is_named_and_not_replaced_in_silence() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::remove_file(open_in(dir.path()).ca_path()).unwrap();
+        assert!(matches!(Pki::open(&StateDir::at(dir.path())), Err(PkiError::Incomplete { .. })));
+    }
+}

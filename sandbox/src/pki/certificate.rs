@@ -1,0 +1,90 @@
+//! The certificates: an authority that can vouch for loopback names only, and the server's, right or wrong.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, Error,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
+    SanType,
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::fault::CertificateFault;
+
+/// What the TLS server shows and proves.
+#[derive(Debug)]
+pub(crate) struct ServerIdentity {
+    pub(crate) certificate: CertificateDer<'static>,
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
+/// The CA certificate of this key, as PEM.
+pub(super) fn authority(key: &KeyPair) -> Result<String, Error> {
+    Ok(authority_params()?.self_signed(key)?.pem())
+}
+
+/// A server certificate signed by the authority of `ca_key`.
+pub(super) fn issue(ca_key: &KeyPair, fault: Option<CertificateFault>) -> Result<ServerIdentity, Error> {
+    let params = server_params(fault)?;
+    let key = KeyPair::generate()?;
+    let certificate = match fault {
+        Some(CertificateFault::UnknownCa) => {
+            let unknown = KeyPair::generate()?;
+            params.signed_by(&key, &Issuer::new(authority_params()?, unknown))?
+        }
+        _ => params.signed_by(&key, &Issuer::new(authority_params()?, ca_key))?,
+    };
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    Ok(ServerIdentity { certificate: certificate.into(), key })
+}
+
+/// The same every time, so that the issuer's name can be had from the key alone.
+fn authority_params() -> Result<CertificateParams, Error> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = named("Dunlin sandbox CA");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    // Whoever trusts this CA and loses its key has lost loopback and nothing else.
+    params.name_constraints = Some(NameConstraints {
+        permitted_subtrees: vec![
+            GeneralSubtree::DnsName("localhost".into()),
+            GeneralSubtree::IpAddress(CidrSubnet::from_v4_prefix(Ipv4Addr::LOCALHOST.octets(), 8)),
+            GeneralSubtree::IpAddress(CidrSubnet::from_v6_prefix(Ipv6Addr::LOCALHOST.octets(), 128)),
+        ],
+        excluded_subtrees: Vec::new(),
+    });
+    Ok(params)
+}
+
+fn server_params(fault: Option<CertificateFault>) -> Result<CertificateParams, Error> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = named("Dunlin sandbox");
+    params.subject_alt_names = match fault {
+        Some(CertificateFault::WrongHost) => vec![SanType::DnsName("wrong-host.localhost".try_into()?)],
+        _ => vec![
+            SanType::DnsName("localhost".try_into()?),
+            SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            SanType::IpAddress(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        ],
+    };
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    let now = SystemTime::now();
+    let (not_before, not_after) = match fault {
+        Some(CertificateFault::Expired) => (now - 30 * DAY, now - DAY),
+        Some(CertificateFault::NotYet) => (now + DAY, now + 30 * DAY),
+        _ => (now - DAY, now + 365 * DAY),
+    };
+    (params.not_before, params.not_after) = (not_before.into(), not_after.into());
+    Ok(params)
+}
+
+fn named(common_name: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common_name);
+    name
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);

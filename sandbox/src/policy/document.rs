@@ -1,0 +1,187 @@
+//! One policy document: its JSON, checked and parsed.
+
+use std::sync::Arc;
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use crate::policy::pattern::Pattern;
+use crate::policy::resource::Resource;
+
+/// A policy document as AWS IoT reads it: `Version`, `Statement`, and nothing that the sandbox would have to ignore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyDocument {
+    pub(super) statements: Vec<Statement>,
+}
+
+/// What a statement does with the requests that it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+pub enum Effect {
+    /// Allows, unless another statement denies.
+    Allow,
+    /// Denies, whatever the other statements say.
+    Deny,
+}
+
+/// Why a policy document is refused. A refused document grants nothing: the connection that it came for is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// It isn't JSON, or lacks a field, or has one that isn't known.
+    #[error("the policy document isn't valid: {0}")]
+    Json(Box<str>),
+    /// Only the current policy language is understood.
+    #[error("the policy version {0:?} isn't supported; write \"2012-10-17\"")]
+    Version(Box<str>),
+    /// Conditions aren't evaluated yet, and ignoring one could allow what the service denies.
+    #[error("the condition operator {0:?} isn't supported by this sandbox")]
+    Condition(Box<str>),
+    /// A `${..}` that has no value here.
+    #[error("the policy variable ${{{0}}} isn't supported by this sandbox")]
+    UnsupportedVariable(Box<str>),
+    /// A `${` without its `}`.
+    #[error("the resource {0:?} opens a policy variable and doesn't close it")]
+    UnclosedVariable(Box<str>),
+    /// Not of the form `arn:aws:iot:region:account:name`.
+    #[error("the resource {0:?} isn't an ARN of AWS IoT (arn:aws:iot:region:account:topic/name)")]
+    NotAnArn(Box<str>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Statement {
+    pub(super) sid: Option<Arc<str>>,
+    pub(super) effect: Effect,
+    pub(super) actions: Vec<Pattern>,
+    pub(super) resources: Vec<Resource>,
+}
+
+impl PolicyDocument {
+    /// Parses the JSON text of a document.
+    pub fn parse(json: &str) -> Result<Self, PolicyError> {
+        let document: RawDocument = serde_json::from_str(json).map_err(json_error)?;
+        document.checked()
+    }
+
+    /// Parses a document that is JSON already, as the answer of a Lambda has it.
+    pub fn from_value(value: Value) -> Result<Self, PolicyError> {
+        let document: RawDocument = serde_json::from_value(value).map_err(json_error)?;
+        document.checked()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct RawDocument {
+    version: String,
+    #[serde(rename = "Id")]
+    _id: Option<String>,
+    statement: OneOrMany<RawStatement>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct RawStatement {
+    sid: Option<String>,
+    effect: Effect,
+    action: OneOrMany<String>,
+    resource: OneOrMany<String>,
+    condition: Option<Map<String, Value>>,
+}
+
+/// Policies write one item bare and several as a list.
+struct OneOrMany<T>(Vec<T>);
+
+impl RawDocument {
+    fn checked(self) -> Result<PolicyDocument, PolicyError> {
+        if self.version != "2012-10-17" {
+            return Err(PolicyError::Version(self.version.into()));
+        }
+        let statements = self.statement.0.into_iter().map(RawStatement::checked).collect::<Result<_, _>>()?;
+        Ok(PolicyDocument { statements })
+    }
+}
+
+impl RawStatement {
+    fn checked(self) -> Result<Statement, PolicyError> {
+        if let Some(operator) = self.condition.and_then(|condition| condition.into_iter().next()) {
+            return Err(PolicyError::Condition(operator.0.into()));
+        }
+        Ok(Statement {
+            sid: self.sid.map(Arc::from),
+            effect: self.effect,
+            actions: self.action.0.iter().map(|action| Pattern::parse_action(action)).collect(),
+            resources: self.resource.0.iter().map(|arn| Resource::parse(arn)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
+    // By way of `Value`, since an untagged enum would lose which field was wrong.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let items = match Value::deserialize(deserializer)? {
+            Value::Array(items) => items,
+            one => vec![one],
+        };
+        items
+            .into_iter()
+            .map(serde_json::from_value)
+            .collect::<Result<_, _>>()
+            .map(Self)
+            .map_err(D::Error::custom)
+    }
+}
+
+fn json_error(error: serde_json::Error) -> PolicyError {
+    PolicyError::Json(error.to_string().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(json: &str) -> String {
+        PolicyDocument::parse(json).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn one_statement_and_a_list_of_statements_are_the_same() {
+        let statement = r#"{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}"#;
+        let listed = r#"{"Effect":"Allow","Action":["iot:Connect"],"Resource":["*"]}"#;
+        assert_eq!(
+            PolicyDocument::parse(&format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#)),
+            PolicyDocument::parse(&format!(r#"{{"Version":"2012-10-17","Statement":[{listed}]}}"#)),
+        );
+    }
+
+    #[test]
+    fn a_condition_refuses_the_document_by_the_name_of_its_operator() {
+        let json = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*",
+            "Condition":{"ForAllValues:StringEquals":{"iot:ConnectAttributes":["LastWill"]}}}]}"#;
+        assert_eq!(
+            refusal(json),
+            "the condition operator \"ForAllValues:StringEquals\" isn't supported by this sandbox"
+        );
+    }
+
+    #[test]
+    fn an_unknown_field_is_named() {
+        let json = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"iot:Connect","Resource":"*"}}"#;
+        assert!(refusal(json).contains("unknown field `NotAction`"));
+    }
+
+    #[test]
+    fn an_effect_is_allow_or_deny_exactly() {
+        let json =
+            r#"{"Version":"2012-10-17","Statement":{"Effect":"allow","Action":"iot:*","Resource":"*"}}"#;
+        assert!(refusal(json).contains("unknown variant `allow`"));
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        assert_eq!(
+            refusal(r#"{"Version":"2008-10-17","Statement":[]}"#),
+            "the policy version \"2008-10-17\" isn't supported; write \"2012-10-17\""
+        );
+    }
+}

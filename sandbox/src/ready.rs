@@ -1,0 +1,51 @@
+//! What a sandbox says about itself once it accepts connections.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::authorizer::Authorizer;
+
+/// One JSON object for scripts, for `--ready-file` and for `run/<pid>.json`. Fields may be added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Ready {
+    /// The host name to connect to: the one in the certificate.
+    pub endpoint: String,
+    /// The port that it listens on.
+    pub port: u16,
+    /// The CA certificate to trust.
+    pub ca: PathBuf,
+    /// The private key that signs tokens for `DemoSigned`.
+    pub signing_key: PathBuf,
+    /// Its process.
+    pub pid: u32,
+    /// Who decides about connections.
+    pub authorizers: Vec<ReadyAuthorizer>,
+}
+
+/// An authorizer as far as a client must know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReadyAuthorizer {
+    /// What clients name it.
+    pub name: String,
+    /// Whether it is called at all.
+    pub active: bool,
+    /// Whether a token must be signed.
+    pub signing: bool,
+    /// The parameter that carries the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_key_name: Option<String>,
+}
+
+impl From<&Authorizer> for ReadyAuthorizer {
+    fn from(authorizer: &Authorizer) -> Self {
+        Self {
+            name: authorizer.name.clone(),
+            active: authorizer.active,
+            signing: authorizer.signing.is_required(),
+            token_key_name: authorizer.signing.token_key_name().map(Into::into),
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The library's face: a sandbox that is started, asked, and stopped.
+
+use core::fmt;
+use core::net::SocketAddr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::timeout;
+use tokio_rustls::rustls;
+
+use crate::authorizer::{Authorizer, Authorizers, demo_signed, demo_unsigned};
+use crate::event::LogLine;
+use crate::fault::{Fault, FaultPlan};
+use crate::net::{self, EventSink, Shared, Tls};
+use crate::pki::{Pki, PkiError};
+use crate::ready::{Ready, ReadyAuthorizer};
+use crate::server::Profile;
+use crate::state::{RunFile, StateDir, StateError};
+
+/// A running sandbox. Dropping it stops it at once; [`stop`](Self::stop) says good bye to its clients first.
+///
+/// ```
+/// use dunlin_sandbox::Sandbox;
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let state = tempfile::tempdir()?;
+/// let sandbox = Sandbox::builder().port(0).state_dir(state.path()).start().await?;
+/// println!("mqtts://{}:{}, CA {}", sandbox.endpoint(), sandbox.port(), sandbox.ca_path().display());
+/// sandbox.stop().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Sandbox {
+    ready: Ready,
+    pki: Pki,
+    stop: watch::Sender<bool>,
+    listeners: JoinSet<()>,
+    _run_file: RunFile,
+}
+
+/// What a sandbox is to be. By default: port 8883, the user's state directory, the two demo authorizers, no faults.
+#[must_use]
+pub struct SandboxBuilder {
+    port: u16,
+    state_dir: Option<PathBuf>,
+    authorizers: Vec<Authorizer>,
+    default_authorizer: Option<String>,
+    faults: Vec<Fault>,
+    time_scale: u32,
+    on_event: Option<EventSink>,
+}
+
+/// Why a sandbox doesn't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The keys and certificates.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// The port.
+    #[error("can't listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Two authorizers with one name.
+    #[error("there are two authorizers named {0:?}")]
+    DuplicateAuthorizer(String),
+    /// A default that no authorizer is named.
+    #[error("the default authorizer {0:?} doesn't exist")]
+    UnknownDefault(String),
+    /// The TLS library.
+    #[error("can't set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The runtime shut down meanwhile.
+    #[error("the runtime is shutting down")]
+    Runtime,
+}
+
+impl Sandbox {
+    /// The port that sandboxes listen on unless told otherwise.
+    pub const DEFAULT_PORT: u16 = 8883;
+
+    /// Describes a sandbox; [`start`](SandboxBuilder::start) starts it.
+    pub fn builder() -> SandboxBuilder {
+        SandboxBuilder {
+            port: Self::DEFAULT_PORT,
+            state_dir: None,
+            authorizers: Vec::new(),
+            default_authorizer: None,
+            faults: Vec::new(),
+            time_scale: 1,
+            on_event: None,
+        }
+    }
+
+    /// The host name to connect to.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.ready.endpoint
+    }
+
+    /// The port that it listens on.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.ready.port
+    }
+
+    /// The CA certificate to trust.
+    #[must_use]
+    pub fn ca_path(&self) -> &Path {
+        &self.ready.ca
+    }
+
+    /// All that scripts want to know about it.
+    #[must_use]
+    pub const fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// The signature of a token value for `DemoSigned`, in base64.
+    pub fn sign(&self, value: &str) -> Result<String, PkiError> {
+        self.pki.sign_token(value)
+    }
+
+    /// Takes no more connections, tells the connected clients (DISCONNECT 0x8B), and closes.
+    pub async fn stop(mut self) {
+        // Without listeners there is nobody to tell.
+        let _ = self.stop.send(true);
+        let _ = timeout(STOP_TIMEOUT, async { while self.listeners.join_next().await.is_some() {} }).await;
+    }
+}
+
+impl SandboxBuilder {
+    /// The port to listen on; 0 is any that is free.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Where keys are kept, instead of the user's state directory.
+    pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(path.into());
+        self
+    }
+
+    /// An authorizer besides `DemoUnsigned` and `DemoSigned`.
+    pub fn authorizer(mut self, authorizer: Authorizer) -> Self {
+        self.authorizers.push(authorizer);
+        self
+    }
+
+    /// The authorizer that answers where a client names none.
+    pub fn default_authorizer(mut self, name: impl Into<String>) -> Self {
+        self.default_authorizer = Some(name.into());
+        self
+    }
+
+    /// Something to do wrong; may be said more than once.
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    /// Makes the service's clocks (keep alive, refresh, the longest connection) run so many times faster.
+    ///
+    /// The times of faults are taken as they are.
+    pub fn time_scale(mut self, factor: u32) -> Self {
+        self.time_scale = factor;
+        self
+    }
+
+    /// Called with each decision, from the task of the connection: it should not block.
+    pub fn on_event(mut self, on_event: impl Fn(&LogLine) + Send + Sync + 'static) -> Self {
+        self.on_event = Some(Box::new(on_event));
+        self
+    }
+
+    /// Starts it; from then on it accepts connections, on loopback only.
+    pub async fn start(self) -> Result<Sandbox, StartError> {
+        let state_dir = StateDir::resolve(self.state_dir)?;
+        let faults = FaultPlan::new(self.faults);
+        let certificate_fault = faults.certificate();
+        let opened = spawn_blocking({
+            let state_dir = state_dir.clone();
+            move || {
+                let pki = Pki::open(&state_dir)?;
+                let identity = pki.server_identity(certificate_fault)?;
+                Ok::<_, PkiError>((pki, identity))
+            }
+        });
+        let (pki, identity) = opened.await.map_err(|_| StartError::Runtime)??;
+        let authorizers = authorizers(&pki, self.authorizers, self.default_authorizer)?;
+        let tls = Arc::new(Tls::new(identity, !faults.has(&Fault::NoAlpn))?);
+        let bound = net::bind(self.port).await;
+        let bound = bound.map_err(|(address, source)| StartError::Listen { address, source })?;
+        let ready = Ready {
+            endpoint: "localhost".into(),
+            port: bound.port,
+            ca: pki.ca_path().into(),
+            signing_key: pki.signing_key_path().into(),
+            pid: std::process::id(),
+            authorizers: authorizers.list.iter().map(ReadyAuthorizer::from).collect(),
+        };
+        let run_file = RunFile::create(&state_dir, &ready)?;
+        let (stop, stopping) = watch::channel(false);
+        let profile = Profile { faults, time_scale: self.time_scale };
+        let shared = Arc::new(Shared::new(authorizers, profile, stopping, self.on_event));
+        let mut listeners = JoinSet::new();
+        for listener in bound.listeners {
+            listeners.spawn(net::accept(listener, Arc::clone(&tls), Arc::clone(&shared)));
+        }
+        Ok(Sandbox { ready, pki, stop, listeners, _run_file: run_file })
+    }
+}
+
+fn authorizers(pki: &Pki, more: Vec<Authorizer>, default: Option<String>) -> Result<Authorizers, StartError> {
+    let mut list = vec![demo_unsigned(), demo_signed(pki.signing_public_key()?)];
+    for authorizer in more {
+        if list.iter().any(|existing| existing.name == authorizer.name) {
+            return Err(StartError::DuplicateAuthorizer(authorizer.name));
+        }
+        list.push(authorizer);
+    }
+    match default {
+        Some(name) if list.iter().all(|authorizer| authorizer.name != name) => {
+            Err(StartError::UnknownDefault(name))
+        }
+        default => Ok(Authorizers { list, default }),
+    }
+}
+
+impl fmt::Debug for SandboxBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SandboxBuilder")
+            .field("port", &self.port)
+            .field("state_dir", &self.state_dir)
+            .field("faults", &self.faults)
+            .field("time_scale", &self.time_scale)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Longer than a connection takes to say good bye.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);

@@ -1,0 +1,281 @@
+//! One client's connection: which packet is expected when, and which deadline is next.
+
+use core::mem;
+use core::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf as _, BytesMut};
+use dunlin_codec::{
+    ConnAck, ConnAckProperties, DecodeOptions, Disconnect, DisconnectProperties, Leniency, Packet,
+    PacketType, ReasonCode, Sender,
+};
+use tokio::sync::Notify;
+
+use crate::authorizer::{Credentials, Grant, Refusal};
+use crate::event::Event;
+use crate::fault::{Fault, FaultPlan};
+use crate::server::connect::{self, Pending};
+use crate::server::end::{End, legal_code};
+use crate::server::hub::Hub;
+use crate::server::limits::{HANDSHAKE_TIMEOUT, MAXIMUM_PACKET_SIZE, MUTE_TIMEOUT};
+use crate::server::open::Open;
+use crate::server::output::Output;
+
+/// How this sandbox behaves towards every connection.
+#[derive(Debug, Default)]
+pub(crate) struct Profile {
+    pub(crate) faults: FaultPlan,
+    /// The service's clocks run so many times faster.
+    pub(crate) time_scale: u32,
+}
+
+/// Who is at the other end of the socket.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// The server name of the TLS handshake.
+    pub(crate) server_name: Option<String>,
+}
+
+/// One connection, from the end of the TLS handshake on.
+///
+/// `handle_*` says what happened, `poll_*` asks what to do next; [`Self::output`] holds what is to be sent.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    profile: Arc<Profile>,
+    peer: Peer,
+    /// Notified when another connection has something for this one.
+    wake: Arc<Notify>,
+    state: State,
+    pub(crate) output: Output,
+}
+
+#[derive(Debug)]
+enum State {
+    AwaitingConnect {
+        until: Instant,
+    },
+    Authorizing(Box<Pending>),
+    Open(Box<Open>),
+    /// A fault: the client is left alone with what it got.
+    Mute {
+        until: Instant,
+    },
+    Closed,
+}
+
+impl Connection {
+    pub(crate) fn new(profile: Arc<Profile>, peer: Peer, wake: Arc<Notify>, now: Instant) -> Self {
+        let state = State::AwaitingConnect { until: now + HANDSHAKE_TIMEOUT };
+        Self { profile, peer, wake, state, output: Output::default() }
+    }
+
+    /// Whether more input can be handled now. While it can't, nothing should be read from the socket.
+    pub(crate) fn wants_input(&self) -> bool {
+        let expects_packets = match self.state {
+            State::AwaitingConnect { .. } | State::Open(_) | State::Mute { .. } => true,
+            State::Authorizing(_) | State::Closed => false,
+        };
+        expects_packets && !self.output.is_full()
+    }
+
+    /// Takes every whole packet off the front of `input`.
+    pub(crate) fn handle_input(&mut self, input: &mut BytesMut, hub: &mut Hub, now: Instant) {
+        while self.wants_input() {
+            if matches!(self.state, State::Mute { .. }) {
+                return input.clear();
+            }
+            let (handled, outcome) = match Packet::decode_with(input, &DECODE_OPTIONS) {
+                Ok(None) => return,
+                Ok(Some((packet, length))) => (length, self.handle_packet(&packet, hub, now)),
+                Err(error) => (input.len(), Err(End::from(error))),
+            };
+            input.advance(handled);
+            if let Err(end) = outcome {
+                self.end(&end, hub, now);
+            }
+        }
+    }
+
+    /// The authorizers have decided about the credentials of [`Self::poll_authorization`].
+    pub(crate) fn handle_authorization(
+        &mut self,
+        verdict: Result<Grant, Refusal>,
+        hub: &mut Hub,
+        now: Instant,
+    ) {
+        let outcome = match mem::replace(&mut self.state, State::Closed) {
+            State::Authorizing(mut pending) => match pending.handle_verdict(verdict, &mut self.output) {
+                Ok(grant) => {
+                    let open = pending.open(grant, &self.profile, &self.wake, &mut self.output, hub, now);
+                    self.state = State::Open(Box::new(open));
+                    Ok(())
+                }
+                Err(end) => {
+                    self.state = State::Authorizing(pending);
+                    Err(end)
+                }
+            },
+            State::Open(mut open) => {
+                let outcome = open.handle_refresh(verdict, &mut self.output, now);
+                self.state = State::Open(open);
+                outcome
+            }
+            other => {
+                self.state = other;
+                Ok(())
+            }
+        };
+        if let Err(end) = outcome {
+            self.end(&end, hub, now);
+        }
+    }
+
+    /// The deadline of [`Self::poll_timeout`] has passed.
+    pub(crate) fn handle_timeout(&mut self, hub: &mut Hub, now: Instant) {
+        let outcome = match &mut self.state {
+            State::AwaitingConnect { until } if *until <= now => {
+                Err(End::told(ReasonCode::ProtocolError, "no CONNECT came within 10 seconds"))
+            }
+            State::Mute { until } if *until <= now => Err(End::Dropped),
+            State::Open(open) => open.handle_timeout(now),
+            State::AwaitingConnect { .. } | State::Mute { .. } | State::Authorizing(_) | State::Closed => {
+                Ok(())
+            }
+        };
+        if let Err(end) = outcome {
+            self.end(&end, hub, now);
+        }
+    }
+
+    /// The socket is gone.
+    pub(crate) fn handle_lost(&mut self, hub: &mut Hub, now: Instant) {
+        self.end(&End::Lost, hub, now);
+    }
+
+    /// The sandbox stops.
+    pub(crate) fn handle_shutdown(&mut self, hub: &mut Hub, now: Instant) {
+        let (code, reason) = match self.state {
+            State::Open(_) => (ReasonCode::ServerShuttingDown, "the sandbox stops"),
+            _ => (ReasonCode::ServerUnavailable, "the sandbox stops"),
+        };
+        self.end(&End::told(code, reason), hub, now);
+    }
+
+    /// Moves messages that wait for this client into the output, as many as there is room for.
+    pub(crate) fn poll_deliveries(&mut self, hub: &mut Hub, now: Instant) {
+        let State::Open(open) = &mut self.state else { return };
+        if let Err(end) = open.deliver(&mut self.output, hub, now) {
+            self.end(&end, hub, now);
+        }
+    }
+
+    /// Credentials that the authorizers must decide about; each is given out once.
+    pub(crate) fn poll_authorization(&mut self) -> Option<Credentials> {
+        match &mut self.state {
+            State::Authorizing(pending) => pending.poll_credentials(),
+            State::Open(open) => open.poll_credentials(),
+            State::AwaitingConnect { .. } | State::Mute { .. } | State::Closed => None,
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is wanted.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::AwaitingConnect { until } | State::Mute { until } => Some(*until),
+            State::Open(open) => Some(open.next_deadline()),
+            State::Authorizing(_) | State::Closed => None,
+        }
+    }
+
+    fn handle_packet(&mut self, packet: &Packet<'_>, hub: &mut Hub, now: Instant) -> Result<(), End> {
+        match &mut self.state {
+            State::AwaitingConnect { .. } => match packet {
+                Packet::Connect(connect) => {
+                    let server_name = self.peer.server_name.clone();
+                    let pending = Pending::new(connect, server_name, &mut self.output, now)?;
+                    // From here on a refusal names the client in the log.
+                    self.state = State::Authorizing(Box::new(pending));
+                    connect::check(connect)?;
+                    self.apply_connect_faults(now)
+                }
+                // [MQTT-3.1.0-1]
+                _ => Err(End::told(ReasonCode::ProtocolError, "the first packet must be CONNECT")),
+            },
+            State::Open(open) => open.handle_packet(packet, &mut self.output, hub, now),
+            State::Authorizing(_) | State::Mute { .. } | State::Closed => Ok(()),
+        }
+    }
+
+    fn apply_connect_faults(&mut self, now: Instant) -> Result<(), End> {
+        let faults = &self.profile.faults;
+        if faults.has(&Fault::DropOnConnect) || faults.has(&Fault::NoAlpn) {
+            return Err(End::Dropped);
+        }
+        if let Some((reason_code, reason)) = faults.connack() {
+            return Err(End::Injected { reason_code, reason_string: reason.map(Into::into) });
+        }
+        if faults.has(&Fault::Malformed) {
+            self.output.bytes.extend_from_slice(&MALFORMED_CONNACK);
+        }
+        if faults.has(&Fault::Malformed) || faults.has(&Fault::Silent) {
+            self.state = State::Mute { until: now + MUTE_TIMEOUT };
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, end: &End, hub: &mut Hub, now: Instant) {
+        let state = mem::replace(&mut self.state, State::Closed);
+        match state {
+            State::AwaitingConnect { .. } => {
+                self.refuse(end);
+                let event = Event::Rejected { peer: self.peer.address, reason: end.log_reason() };
+                self.output.log(event);
+            }
+            State::Authorizing(pending) => {
+                self.refuse(end);
+                self.output.log(pending.refused(end, now));
+            }
+            State::Open(open) => {
+                if let Some((reason_code, reason)) = end.told_to_client() {
+                    let reason_code = legal_code(reason_code, PacketType::Disconnect);
+                    self.output.send_explained(reason, |reason_string| {
+                        let properties =
+                            DisconnectProperties { reason_string, ..DisconnectProperties::default() };
+                        Packet::Disconnect(Disconnect { reason_code, properties })
+                    });
+                }
+                open.end(end, &mut self.output, hub, now);
+            }
+            State::Mute { .. } | State::Closed => {}
+        }
+        self.output.close.get_or_insert_with(|| end.close());
+    }
+
+    fn refuse(&mut self, end: &End) {
+        let Some((reason_code, reason)) = end.told_to_client() else { return };
+        let reason_code = legal_code(reason_code, PacketType::ConnAck);
+        self.output.send_explained(reason, |reason_string| {
+            let properties = ConnAckProperties { reason_string, ..ConnAckProperties::default() };
+            // [MQTT-3.2.2-6]
+            Packet::ConnAck(ConnAck { session_present: false, reason_code, properties })
+        });
+    }
+}
+
+impl Profile {
+    /// A time of the service, as long as it takes here.
+    pub(crate) fn scaled(&self, time: Duration) -> Duration {
+        time / self.time_scale.max(1)
+    }
+}
+
+const DECODE_OPTIONS: DecodeOptions = DecodeOptions {
+    max_packet_size: MAXIMUM_PACKET_SIZE,
+    sender: Sender::Client,
+    leniency: Leniency { dup_at_qos_0: false, session_present_on_refusal: false },
+};
+
+/// A CONNACK with its reserved flags set. [MQTT-3.2.2-1]
+const MALFORMED_CONNACK: [u8; 5] = [0x20, 0x03, 0xFE, 0x00, 0x00];

@@ -1,0 +1,276 @@
+//! Conversations with virtual time: what can't be seen from outside without waiting for it.
+
+mod law;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use dunlin_codec::{
+    Ack, BinaryData, Connect, ConnectProperties, Delivery, Packet, PacketBuf, PacketId, Publish, QoS,
+    ReasonCode, Repeated, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter,
+    TopicName, Utf8String,
+};
+use tokio::sync::Notify;
+
+use crate::authorizer::{Grant, Refusal};
+use crate::policy::Policy;
+use crate::server::limits::{MAX_QUEUED, MAX_RETAINED};
+use crate::server::{Connection, Hub, Peer, Profile};
+
+const ALL: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}"#;
+const CONNECT_ONLY: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}}"#;
+
+/// One server and its clock.
+struct Bench {
+    hub: Hub,
+    profile: Arc<Profile>,
+    now: Instant,
+}
+
+impl Bench {
+    #[expect(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")]
+    fn new() -> Self {
+        Self { hub: Hub::default(), profile: Arc::default(), now: Instant::now() }
+    }
+
+    fn accepted(&self) -> Connection {
+        let peer = Peer { address: ([127, 0, 0, 1], 1).into(), server_name: None };
+        Connection::new(Arc::clone(&self.profile), peer, Arc::new(Notify::new()), self.now)
+    }
+
+    fn connected(&mut self, client_id: &str) -> Connection {
+        let mut connection = self.accepted();
+        self.hears(&mut connection, connect(client_id));
+        assert!(connection.poll_authorization().is_some());
+        connection.handle_authorization(Ok(grant(ALL)), &mut self.hub, self.now);
+        let said = self.says(&mut connection);
+        let Packet::ConnAck(connack) = said[0].packet() else { panic!("a CONNACK") };
+        assert_eq!(connack.reason_code, ReasonCode::Success);
+        connection
+    }
+
+    fn hears<'a>(&mut self, connection: &mut Connection, packet: impl Into<Packet<'a>>) {
+        let mut input = BytesMut::new();
+        packet.into().encode(&mut input).unwrap();
+        connection.handle_input(&mut input, &mut self.hub, self.now);
+    }
+
+    /// Everything that is ready to be sent.
+    fn says(&mut self, connection: &mut Connection) -> Vec<PacketBuf> {
+        connection.poll_deliveries(&mut self.hub, self.now);
+        let mut packets = Vec::new();
+        let output = &mut connection.output.bytes;
+        while let Some(packet) = PacketBuf::take(output, &Default::default()).unwrap() {
+            packets.push(packet);
+        }
+        packets
+    }
+
+    fn says_disconnect(&mut self, connection: &mut Connection) -> Option<ReasonCode> {
+        match self.says(connection).last()?.packet() {
+            Packet::Disconnect(disconnect) => Some(disconnect.reason_code),
+            _ => None,
+        }
+    }
+
+    fn waits(&mut self, connection: &mut Connection, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+        while connection.poll_timeout().is_some_and(|at| at <= self.now) {
+            connection.handle_timeout(&mut self.hub, self.now);
+        }
+    }
+}
+
+fn grant(policy: &str) -> Grant {
+    Grant {
+        authorizer: "A".into(),
+        principal_id: "p".into(),
+        policy: Policy::parse(policy).unwrap(),
+        disconnect_after: Duration::from_secs(1000),
+        refresh_after: Duration::from_secs(300),
+    }
+}
+
+fn connect(client_id: &str) -> Connect<'_> {
+    Connect {
+        clean_start: true,
+        keep_alive: 600,
+        properties: ConnectProperties::default(),
+        client_id: Utf8String::new(client_id).unwrap(),
+        will: None,
+        username: None,
+        password: BinaryData::new(b"secret").ok(),
+    }
+}
+
+fn publish(topic: &str, qos: QoS) -> Publish<'_> {
+    let delivery = Delivery::new(qos, PacketId::new(7).unwrap(), false);
+    Publish { delivery, ..Publish::new(TopicName::new(topic).unwrap(), b"x") }
+}
+
+fn subscribe<'a>(subscriptions: &'a [Subscription<'a>]) -> Subscribe<'a> {
+    Subscribe {
+        packet_id: PacketId::new(1).unwrap(),
+        properties: SubscribeProperties::default(),
+        subscriptions: Repeated::from(subscriptions),
+    }
+}
+
+fn subscription(filter: &str) -> Subscription<'_> {
+    let options = SubscriptionOptions {
+        qos: QoS::AtLeastOnce,
+        no_local: false,
+        retain_as_published: false,
+        retain_handling: Default::default(),
+    };
+    Subscription { filter: TopicFilter::new(filter).unwrap(), options }
+}
+
+fn puback_codes(packets: &[PacketBuf]) -> Vec<ReasonCode> {
+    let code = |packet: &PacketBuf| match packet.packet() {
+        Packet::PubAck(Ack { reason_code, .. }) => Some(reason_code),
+        _ => None,
+    };
+    packets.iter().filter_map(code).collect()
+}
+
+#[test]
+fn a_connection_without_a_connect_is_refused_after_ten_seconds() {
+    let mut bench = Bench::new();
+    let mut connection = bench.accepted();
+    bench.waits(&mut connection, 9);
+    assert!(connection.output.close.is_none());
+    bench.waits(&mut connection, 1);
+    assert!(connection.output.close.is_some());
+}
+
+#[test]
+fn a_client_that_takes_no_connack_is_not_connected() {
+    let mut bench = Bench::new();
+    let mut connection = bench.accepted();
+    let properties = ConnectProperties { maximum_packet_size: 8.try_into().ok(), ..Default::default() };
+    bench.hears(&mut connection, Connect { properties, ..connect("c") });
+    connection.handle_authorization(Ok(grant(ALL)), &mut bench.hub, bench.now);
+    let said = bench.says(&mut connection);
+    let Packet::ConnAck(connack) = said[0].packet() else { panic!("a CONNACK") };
+    assert_eq!(connack.reason_code, ReasonCode::PacketTooLarge);
+    assert!(connection.output.close.is_some());
+}
+
+#[test]
+fn credentials_are_given_out_once() {
+    let mut bench = Bench::new();
+    let mut connection = bench.accepted();
+    bench.hears(&mut connection, connect("c"));
+    assert!(!connection.wants_input());
+    assert_eq!(connection.poll_authorization().unwrap().password.as_deref(), Some(&b"secret"[..]));
+    assert!(connection.poll_authorization().is_none());
+}
+
+#[test]
+fn silence_is_counted_from_the_last_packet() {
+    let mut bench = Bench::new();
+    let mut connection = bench.connected("c");
+    for _ in 0..3 {
+        bench.waits(&mut connection, 290);
+        connection.handle_authorization(Ok(grant(ALL)), &mut bench.hub, bench.now);
+        bench.hears(&mut connection, Packet::PingReq);
+        assert_eq!(bench.says(&mut connection).len(), 1);
+    }
+    let mut silent = bench.connected("silent");
+    bench.waits(&mut silent, 899);
+    assert!(silent.output.close.is_none());
+    bench.waits(&mut silent, 1);
+    assert_eq!(bench.says_disconnect(&mut silent), Some(ReasonCode::KeepAliveTimeout));
+}
+
+#[test]
+fn the_authorizer_is_asked_again_and_its_new_policy_counts() {
+    let mut bench = Bench::new();
+    let mut connection = bench.connected("c");
+    bench.waits(&mut connection, 300);
+    assert!(connection.poll_authorization().is_some());
+    assert!(connection.poll_authorization().is_none());
+    connection.handle_authorization(Ok(grant(CONNECT_ONLY)), &mut bench.hub, bench.now);
+    bench.hears(&mut connection, publish("t", QoS::AtLeastOnce));
+    assert_eq!(puback_codes(&bench.says(&mut connection)), [ReasonCode::NotAuthorized]);
+    bench.waits(&mut connection, 300);
+    assert!(connection.poll_authorization().is_some());
+    let refusal = Refusal::NotAuthenticated("A".into());
+    connection.handle_authorization(Err(refusal), &mut bench.hub, bench.now);
+    assert_eq!(bench.says_disconnect(&mut connection), Some(ReasonCode::NotAuthorized));
+}
+
+#[test]
+fn a_connection_lasts_as_long_as_its_grant() {
+    let mut bench = Bench::new();
+    let mut connection = bench.connected("c");
+    bench.waits(&mut connection, 600);
+    bench.hears(&mut connection, Packet::PingReq);
+    bench.waits(&mut connection, 399);
+    assert!(connection.output.close.is_none());
+    bench.waits(&mut connection, 1);
+    assert_eq!(bench.says_disconnect(&mut connection), Some(ReasonCode::AdministrativeAction));
+}
+
+#[test]
+fn a_subscriber_that_reads_nothing_is_given_no_more_than_there_is_room_for() {
+    let mut bench = Bench::new();
+    let (mut publisher, mut subscriber) = (bench.connected("p"), bench.connected("s"));
+    bench.hears(&mut subscriber, subscribe(&[subscription("t")]));
+    bench.says(&mut subscriber);
+    for _ in 0..MAX_QUEUED + 10 {
+        bench.hears(&mut publisher, publish("t", QoS::AtMostOnce));
+    }
+    assert_eq!(bench.says(&mut subscriber).len(), MAX_QUEUED);
+}
+
+#[test]
+fn no_more_is_retained_than_there_is_room_for() {
+    let mut bench = Bench::new();
+    let mut connection = bench.connected("c");
+    for number in 0..=MAX_RETAINED {
+        let topic = number.to_string();
+        let message = Publish { retain: true, ..publish(&topic, QoS::AtLeastOnce) };
+        bench.hears(&mut connection, message);
+    }
+    let codes = puback_codes(&bench.says(&mut connection));
+    assert_eq!(codes.iter().filter(|code| !code.is_error()).count(), MAX_RETAINED);
+    assert_eq!(codes.last(), Some(&ReasonCode::QuotaExceeded));
+}
+
+#[test]
+fn a_waiting_message_tells_how_long_it_is_still_worth_delivering() {
+    let mut bench = Bench::new();
+    let mut connection = bench.connected("c");
+    bench.hears(&mut connection, subscribe(&[subscription("t")]));
+    bench.says(&mut connection);
+    for expiry in [10, 100] {
+        let mut message = publish("t", QoS::AtMostOnce);
+        message.properties.message_expiry_interval = Some(expiry);
+        bench.hears(&mut connection, message);
+    }
+    bench.now += Duration::from_secs(30);
+    let packets = bench.says(&mut connection);
+    let Packet::Publish(publish) = packets[0].packet() else { panic!("a PUBLISH") };
+    assert_eq!((packets.len(), publish.properties.message_expiry_interval), (1, Some(70)));
+}
+
+#[test]
+fn identifiers_are_not_used_again_at_once() {
+    let mut bench = Bench::new();
+    let mut connection = bench.connected("c");
+    bench.hears(&mut connection, subscribe(&[subscription("t")]));
+    bench.says(&mut connection);
+    for expected in 1..=3 {
+        bench.hears(&mut connection, publish("t", QoS::AtLeastOnce));
+        let packets = bench.says(&mut connection);
+        let Packet::Publish(publish) = packets[1].packet() else { panic!("a PUBLISH") };
+        let packet_id = publish.delivery.packet_id().unwrap();
+        assert_eq!(packet_id.get(), expected);
+        bench.hears(&mut connection, Packet::PubAck(Ack::success(packet_id)));
+    }
+}

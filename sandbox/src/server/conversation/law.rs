@@ -1,0 +1,74 @@
+//! One law: whatever a client sends, it is answered in order.
+
+use bytes::BytesMut;
+use dunlin_codec::{Ack, DecodeOptions, Disconnect, Leniency, Packet, PacketBuf, PacketId, QoS, Sender};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use crate::server::conversation::{ALL, Bench, connect, grant, publish, subscribe, subscription};
+
+proptest! {
+    /// Whatever comes, the answers are packets that a server may send, and the last one of a connection says why.
+    #[test]
+    fn any_input_is_answered_in_order(
+        is_connected: bool,
+        packets in vec((select(golden()), any::<Index>(), any::<Option<u8>>()), 1..8),
+    ) {
+        let mut bench = Bench::new();
+        let mut connection = if is_connected { bench.connected("c") } else { bench.accepted() };
+        let mut input = BytesMut::new();
+        for (mut packet, at, byte) in packets {
+            if let Some(byte) = byte {
+                let at = at.index(packet.len());
+                packet[at] = byte;
+            }
+            input.extend_from_slice(&packet);
+            connection.handle_input(&mut input, &mut bench.hub, bench.now);
+            if connection.poll_authorization().is_some() {
+                connection.handle_authorization(Ok(grant(ALL)), &mut bench.hub, bench.now);
+            }
+        }
+        let mut events = connection.output.events.iter();
+        let was_closed_by_client = events.any(|event| event.to_string().ends_with("by the client"));
+        connection.poll_deliveries(&mut bench.hub, bench.now);
+        let mut last = None;
+        while let Some(packet) = PacketBuf::take(&mut connection.output.bytes, &SERVER).unwrap() {
+            last = Some(packet);
+        }
+        prop_assert!(connection.output.bytes.is_empty());
+        if connection.output.close.is_some() && !was_closed_by_client {
+            let last = last.expect("a last word");
+            prop_assert!(matches!(last.packet(), Packet::Disconnect(_) | Packet::ConnAck(_)), "{:?}", last);
+        }
+    }
+}
+
+const SERVER: DecodeOptions = DecodeOptions {
+    max_packet_size: u32::MAX,
+    sender: Sender::Server,
+    leniency: Leniency { dup_at_qos_0: false, session_present_on_refusal: false },
+};
+
+/// One packet of each kind, to be bent.
+fn golden() -> Vec<Vec<u8>> {
+    let packet_id = PacketId::new(7).unwrap();
+    let subscriptions = [subscription("t/#"), subscription("$share/g/t")];
+    let packets: Vec<Packet<'_>> = vec![
+        connect("c").into(),
+        publish("t/1", QoS::AtMostOnce).into(),
+        publish("t/1", QoS::AtLeastOnce).into(),
+        publish("t/1", QoS::ExactlyOnce).into(),
+        subscribe(&subscriptions).into(),
+        Packet::PubAck(Ack::success(packet_id)),
+        Packet::PubRel(Ack::success(packet_id)),
+        Packet::PingReq,
+        Packet::Disconnect(Disconnect::default()),
+    ];
+    let encoded = |packet: &Packet<'_>| {
+        let mut bytes = Vec::new();
+        packet.encode(&mut bytes).unwrap();
+        bytes
+    };
+    packets.iter().map(encoded).collect()
+}

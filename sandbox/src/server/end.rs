@@ -1,0 +1,101 @@
+//! How a connection ends, and what the client is told.
+
+use std::borrow::Cow;
+
+use dunlin_codec::{DecodeError, EncodeError, PacketType, ReasonCode, Sender};
+
+/// Why the server stops serving a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The client is told why: in a CONNACK before it is connected, in a DISCONNECT after that.
+    Told { reason_code: ReasonCode, reason: Cow<'static, str> },
+    /// A fault: the client is told what was asked for, and nothing else.
+    Injected { reason_code: ReasonCode, reason_string: Option<String> },
+    /// The client said good bye; with 0x04 its will is still wanted.
+    Client { reason_code: ReasonCode },
+    /// The socket closed without a DISCONNECT.
+    Lost,
+    /// A fault: closed without a word.
+    Dropped,
+    /// A fault: a TCP reset.
+    Reset,
+}
+
+/// What becomes of the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Close {
+    /// What is written is sent, then the connection is shut down.
+    Gracefully,
+    /// What isn't sent is thrown away, and the peer gets a reset.
+    Reset,
+}
+
+impl End {
+    pub(crate) fn told(reason_code: ReasonCode, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Told { reason_code, reason: reason.into() }
+    }
+
+    pub(crate) const fn close(&self) -> Close {
+        match self {
+            Self::Reset => Close::Reset,
+            Self::Told { .. } | Self::Injected { .. } | Self::Client { .. } | Self::Lost | Self::Dropped => {
+                Close::Gracefully
+            }
+        }
+    }
+
+    /// Only a normal DISCONNECT of the client cancels its will. [MQTT-3.14.4-3]
+    pub(crate) fn publishes_will(&self) -> bool {
+        *self != Self::Client { reason_code: ReasonCode::NORMAL_DISCONNECTION }
+    }
+
+    /// The code of the CONNACK or DISCONNECT, where there is one, and its reason string.
+    pub(crate) fn told_to_client(&self) -> Option<(ReasonCode, Option<&str>)> {
+        match self {
+            Self::Told { reason_code, reason } => Some((*reason_code, Some(reason))),
+            Self::Injected { reason_code, reason_string } => Some((*reason_code, reason_string.as_deref())),
+            Self::Client { .. } | Self::Lost | Self::Dropped | Self::Reset => None,
+        }
+    }
+
+    /// Why, for the log.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::Told { reason, .. } => reason,
+            Self::Injected { .. } => "on purpose (fault)",
+            Self::Client { .. } => "by the client",
+            Self::Lost => "the client closed the connection without a DISCONNECT",
+            Self::Dropped => "closed on purpose (fault)",
+            Self::Reset => "reset on purpose (fault)",
+        }
+    }
+
+    /// Why, with the code that was sent or received.
+    pub(crate) fn log_reason(&self) -> String {
+        match self {
+            Self::Told { reason_code, .. }
+            | Self::Injected { reason_code, .. }
+            | Self::Client { reason_code } => {
+                format!("0x{:02X}: {}", reason_code.code(), self.reason())
+            }
+            Self::Lost | Self::Dropped | Self::Reset => self.reason().to_owned(),
+        }
+    }
+}
+
+/// The code, where it may stand in this packet; Protocol Error in its place.
+pub(crate) const fn legal_code(reason_code: ReasonCode, packet: PacketType) -> ReasonCode {
+    if reason_code.is_legal_in(packet, Sender::Server) { reason_code } else { ReasonCode::ProtocolError }
+}
+
+impl From<DecodeError> for End {
+    fn from(error: DecodeError) -> Self {
+        Self::told(error.reason_code, error.to_string())
+    }
+}
+
+impl From<EncodeError> for End {
+    fn from(error: EncodeError) -> Self {
+        Self::told(ReasonCode::ImplementationSpecificError, error.to_string())
+    }
+}

@@ -1,0 +1,77 @@
+//! Retained messages: the last one of each topic, as many as there is room for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use dunlin_codec::{TopicFilter, TopicName};
+
+use crate::server::limits::{MAX_RETAINED, MAX_RETAINED_BYTES};
+use crate::server::message::Message;
+use crate::server::topics;
+
+/// The store. Lost when the sandbox ends, as is everything but its keys.
+#[derive(Debug, Default)]
+pub(crate) struct Retained {
+    messages: BTreeMap<Box<str>, Arc<Message>>,
+    bytes: usize,
+}
+
+/// There is no room for another retained message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no room for another retained message")]
+pub(crate) struct RetainedFull;
+
+impl Retained {
+    /// Keeps the message instead of the topic's last one; one without a payload only removes that. [MQTT-3.3.1-6]
+    pub(crate) fn keep(
+        &mut self,
+        topic: &str,
+        message: &Arc<Message>,
+        now: Instant,
+    ) -> Result<(), RetainedFull> {
+        if message.publish().is_none_or(|publish| publish.payload.is_empty()) {
+            self.remove(topic);
+            return Ok(());
+        }
+        self.remove_expired(now);
+        let replaced = self.messages.get(topic).map(|old| old.len());
+        let bytes = self.bytes - replaced.unwrap_or(0) + message.len();
+        if bytes > MAX_RETAINED_BYTES || (replaced.is_none() && self.messages.len() >= MAX_RETAINED) {
+            return Err(RetainedFull);
+        }
+        self.bytes = bytes;
+        self.messages.insert(topic.into(), Arc::clone(message));
+        Ok(())
+    }
+
+    /// What a new subscription is sent. A filter with wildcards gets none on AWS IoT.
+    pub(crate) fn matching(&self, filter: TopicFilter<'_>, now: Instant) -> Vec<Arc<Message>> {
+        if filter.has_wildcard() {
+            return Vec::new();
+        }
+        let messages = self.messages.iter().filter(|(topic, message)| {
+            !message.has_expired(now)
+                && TopicName::new(topic).is_ok_and(|name| topics::matches(filter, &name))
+        });
+        messages.map(|(_, message)| Arc::clone(message)).collect()
+    }
+
+    fn remove(&mut self, topic: &str) {
+        if let Some(old) = self.messages.remove(topic) {
+            self.bytes -= old.len();
+        }
+    }
+
+    fn remove_expired(&mut self, now: Instant) {
+        let expired: Vec<Box<str>> = self
+            .messages
+            .iter()
+            .filter(|(_, message)| message.has_expired(now))
+            .map(|(topic, _)| topic.clone())
+            .collect();
+        for topic in expired {
+            self.remove(&topic);
+        }
+    }
+}

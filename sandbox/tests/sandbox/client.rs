@@ -1,0 +1,309 @@
+//! A client that sends what it is told and shows what it gets, so that each test reads as a conversation.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use dunlin_codec::{
+    Ack, AckProperties, ConnAck, Connect, ConnectProperties, DecodeOptions, Delivery, Disconnect, Packet,
+    PacketBuf, PacketId, Publish, PublishProperties, QoS, ReasonCode, Repeated, RetainHandling, Subscribe,
+    SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter, TopicName, Utf8String,
+};
+use dunlin_sandbox::{Answer, Authorizer, Lambda, Sandbox, SandboxBuilder, Signing};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// Longer than anything here may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A sandbox with a state directory and a log of its own.
+pub(crate) struct TestSandbox {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) log: Arc<Mutex<Vec<String>>>,
+    _state: TempDir,
+}
+
+impl TestSandbox {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|builder| builder).await
+    }
+
+    pub(crate) async fn with_fault(fault: &str) -> Self {
+        Self::start_with(|builder| builder.fault(fault.parse().unwrap())).await
+    }
+
+    pub(crate) async fn start_with(describe: impl FnOnce(SandboxBuilder) -> SandboxBuilder) -> Self {
+        let state = state_dir();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&log);
+        let builder = Sandbox::builder().port(0).state_dir(state.path());
+        let builder = builder.on_event(move |line| lines.lock().unwrap().push(line.event.to_string()));
+        Self { sandbox: describe(builder).start().await.unwrap(), log, _state: state }
+    }
+
+    /// A sandbox where this answer decides about whoever names no authorizer.
+    pub(crate) async fn answering(answer: Answer) -> Self {
+        Self::answering_with(answer, |builder| builder).await
+    }
+
+    pub(crate) async fn answering_with(
+        answer: Answer,
+        describe: impl FnOnce(SandboxBuilder) -> SandboxBuilder,
+    ) -> Self {
+        let authorizer = Authorizer {
+            name: "Test".into(),
+            active: true,
+            signing: Signing::Disabled { token_key_name: None },
+            lambda: Lambda::Static(answer),
+        };
+        let with_authorizer =
+            |builder: SandboxBuilder| builder.authorizer(authorizer).default_authorizer("Test");
+        Self::start_with(|builder| describe(with_authorizer(builder))).await
+    }
+
+    /// A sandbox where everybody may do everything.
+    pub(crate) async fn open_house() -> Self {
+        Self::answering(Answer::allow("anybody", allow("iot:*"))).await
+    }
+
+    /// A client that has its CONNACK, where no authorizer need be named.
+    pub(crate) async fn guest(&self, client_id: &str) -> TestClient {
+        let mut client = TestClient::open(&self.sandbox).await;
+        client.send(connect(client_id, "", "")).await;
+        assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
+        client
+    }
+
+    /// A client that has its CONNACK, by way of `DemoUnsigned`.
+    pub(crate) async fn connected(&self, client_id: &str) -> TestClient {
+        let mut client = TestClient::open(&self.sandbox).await;
+        client.send(unsigned(client_id)).await;
+        assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
+        client
+    }
+
+    pub(crate) fn logged(&self, part: &str) -> bool {
+        self.log.lock().unwrap().iter().any(|line| line.contains(part))
+    }
+}
+
+/// Keys take their time to make: one set serves all tests.
+fn state_dir() -> TempDir {
+    static KEYS: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| {
+        let dir = TempDir::new().unwrap();
+        let pki = dunlin_sandbox::Pki::open(&dunlin_sandbox::StateDir::at(dir.path())).unwrap();
+        let kept = pki.ca_path().parent().unwrap();
+        ["ca.pem", "ca-key.pem", "signing.pem"].map(|name| (name, fs::read(kept.join(name)).unwrap())).into()
+    });
+    let dir = TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("sandbox")).unwrap();
+    for (name, content) in KEYS.iter() {
+        fs::write(dir.path().join("sandbox").join(name), content).unwrap();
+    }
+    dir
+}
+
+pub(crate) struct TestClient {
+    pub(crate) stream: TlsStream<TcpStream>,
+    input: BytesMut,
+}
+
+impl TestClient {
+    pub(crate) async fn open(sandbox: &Sandbox) -> Self {
+        let stream = handshake(sandbox, "localhost", &[b"mqtt"]).await.unwrap();
+        Self::over(stream)
+    }
+
+    pub(crate) fn over(stream: TlsStream<TcpStream>) -> Self {
+        Self { stream, input: BytesMut::new() }
+    }
+
+    pub(crate) async fn send<'a>(&mut self, packet: impl Into<Packet<'a>>) {
+        let mut bytes = BytesMut::new();
+        packet.into().encode(&mut bytes).unwrap();
+        self.send_bytes(&bytes).await;
+    }
+
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
+        // The server may have closed already: what it said before that is what a test looks at.
+        let _ = self.stream.write_all(bytes).await;
+        let _ = self.stream.flush().await;
+    }
+
+    /// The next packet.
+    pub(crate) async fn receives(&mut self) -> PacketBuf {
+        self.receives_or_end().await.expect("a packet, not the end of the connection")
+    }
+
+    /// The next packet; `None` at the end of the connection.
+    pub(crate) async fn receives_or_end(&mut self) -> Option<PacketBuf> {
+        loop {
+            let options = DecodeOptions { sender: dunlin_codec::Sender::Server, ..DecodeOptions::default() };
+            if let Some(packet) = PacketBuf::take(&mut self.input, &options).unwrap() {
+                return Some(packet);
+            }
+            let read =
+                timeout(PATIENCE, self.stream.read_buf(&mut self.input)).await.expect("an answer in time");
+            if read.unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+    }
+
+    pub(crate) async fn receives_connack(&mut self) -> (ReasonCode, Option<String>) {
+        match self.receives().await.packet() {
+            Packet::ConnAck(ConnAck { reason_code, properties, .. }) => {
+                (reason_code, properties.reason_string.map(|reason| reason.as_str().into()))
+            }
+            other => panic!("a CONNACK, not {other:?}"),
+        }
+    }
+
+    pub(crate) async fn receives_suback(&mut self) -> (Vec<ReasonCode>, Option<String>) {
+        match self.receives().await.packet() {
+            Packet::SubAck(suback) => {
+                let reason = suback.properties.reason_string.map(|reason| reason.as_str().into());
+                (suback.reason_codes.iter().collect(), reason)
+            }
+            other => panic!("a SUBACK, not {other:?}"),
+        }
+    }
+
+    pub(crate) async fn receives_puback(&mut self) -> (ReasonCode, Option<String>) {
+        match self.receives().await.packet() {
+            Packet::PubAck(Ack { reason_code, properties, .. }) => {
+                (reason_code, properties.reason_string.map(|reason| reason.as_str().into()))
+            }
+            other => panic!("a PUBACK, not {other:?}"),
+        }
+    }
+
+    pub(crate) async fn receives_disconnect(&mut self) -> (ReasonCode, Option<String>) {
+        match self.receives().await.packet() {
+            Packet::Disconnect(Disconnect { reason_code, properties }) => {
+                (reason_code, properties.reason_string.map(|reason| reason.as_str().into()))
+            }
+            other => panic!("a DISCONNECT, not {other:?}"),
+        }
+    }
+
+    /// Payload, QoS and RETAIN of the next packet, which must be a PUBLISH; it is acknowledged.
+    pub(crate) async fn receives_message(&mut self) -> (String, QoS, bool) {
+        let packet = self.receives().await;
+        let Packet::Publish(publish) = packet.packet() else { panic!("a PUBLISH, not {packet:?}") };
+        if let Some(packet_id) = publish.delivery.packet_id() {
+            self.send(puback(packet_id)).await;
+        }
+        (String::from_utf8(publish.payload.into()).unwrap(), publish.delivery.qos(), publish.retain)
+    }
+
+    /// Nothing more comes before the answer to a PINGREQ.
+    pub(crate) async fn receives_nothing_more(&mut self) {
+        self.send(Packet::PingReq).await;
+        assert_eq!(self.receives().await.packet(), Packet::PingResp);
+    }
+
+    pub(crate) async fn is_closed(&mut self) {
+        assert_eq!(self.receives_or_end().await, None, "the end of the connection");
+    }
+
+    pub(crate) async fn subscribes(&mut self, filter: &str) -> (Vec<ReasonCode>, Option<String>) {
+        self.send(subscribe(&[subscription(filter)])).await;
+        self.receives_suback().await
+    }
+}
+
+/// TLS as the test wants it.
+pub(crate) async fn handshake(
+    sandbox: &Sandbox,
+    server_name: &str,
+    alpn: &[&[u8]],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots(sandbox.ca_path()))
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, sandbox.port())).await?;
+    let name = ServerName::try_from(server_name.to_owned()).unwrap();
+    timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, tcp))
+        .await
+        .expect("a handshake in time")
+}
+
+fn roots(ca: &Path) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+    roots
+}
+
+/// A policy that allows these actions on everything.
+pub(crate) fn allow(actions: impl Into<serde_json::Value>) -> serde_json::Value {
+    let statement = serde_json::json!({"Effect": "Allow", "Action": actions.into(), "Resource": "*"});
+    serde_json::json!({"Version": "2012-10-17", "Statement": statement})
+}
+
+/// The sample's CONNECT for `DemoUnsigned`.
+pub(crate) fn unsigned(client_id: &str) -> Connect<'_> {
+    connect(client_id, "demo?x-amz-customauthorizer-name=DemoUnsigned", "demo")
+}
+
+pub(crate) fn connect<'a>(client_id: &'a str, username: &'a str, password: &'a str) -> Connect<'a> {
+    Connect {
+        clean_start: true,
+        keep_alive: 1200,
+        properties: ConnectProperties::default(),
+        client_id: Utf8String::new(client_id).unwrap(),
+        will: None,
+        username: Some(Utf8String::new(username).unwrap()),
+        password: Some(dunlin_codec::BinaryData::new(password.as_bytes()).unwrap()),
+    }
+}
+
+pub(crate) fn subscription(filter: &str) -> Subscription<'_> {
+    let options = SubscriptionOptions {
+        qos: QoS::AtLeastOnce,
+        no_local: false,
+        retain_as_published: false,
+        retain_handling: RetainHandling::Send,
+    };
+    Subscription { filter: TopicFilter::new(filter).unwrap(), options }
+}
+
+pub(crate) fn subscribe<'a>(subscriptions: &'a [Subscription<'a>]) -> Subscribe<'a> {
+    Subscribe {
+        packet_id: id(1),
+        properties: SubscribeProperties::default(),
+        subscriptions: Repeated::from(subscriptions),
+    }
+}
+
+pub(crate) fn publish<'a>(topic: &'a str, payload: &'a str, qos: QoS) -> Publish<'a> {
+    Publish {
+        delivery: Delivery::new(qos, id(2), false),
+        retain: false,
+        topic: Some(TopicName::new(topic).unwrap()),
+        properties: PublishProperties::default(),
+        payload: payload.as_bytes(),
+    }
+}
+
+pub(crate) fn puback(packet_id: PacketId) -> Packet<'static> {
+    Packet::PubAck(Ack { packet_id, reason_code: ReasonCode::Success, properties: AckProperties::default() })
+}
+
+pub(crate) fn id(id: u16) -> PacketId {
+    PacketId::new(id).unwrap()
+}

@@ -1,0 +1,16 @@
+//! The sandbox from outside: real TLS on loopback, and a client that is nothing but the codec.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects, also in the functions that tests share"
+)]
+
+mod client;
+mod door;
+mod faults;
+mod hostile;
+mod messages;
+mod subscriptions;
+mod tls;
