@@ -1,1 +1,24 @@
-fn main(){}
+//! `dunlin`: the AWS IoT custom-authorizer sample, and a tool to debug MQTT 5 connections.
+
+mod args;
+mod auth;
+mod config;
+mod demo;
+mod diagnosis;
+mod exit;
+mod log;
+mod rs256;
+mod sample;
+mod sandbox;
+mod signal;
+mod terminal;
+mod verb;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match args::parse(std::env::args_os()) {
+        Ok(typed) => verb::run(typed).into(),
+        Err(error) => args::answer(&error).into(),
+    }
+}

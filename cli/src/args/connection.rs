@@ -1,0 +1,125 @@
+//! Flags of every verb that connects: where to, as whom, how safely, how patiently.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::args::value::{self, Alpn, Attempts, Encode};
+
+/// Where the server is.
+#[derive(Args)]
+#[command(next_help_heading = "Endpoint")]
+pub(crate) struct EndpointArgs {
+    /// AWS IoT data endpoint, or "sandbox"
+    ///
+    /// HOST or HOST:PORT. "sandbox" is the sandbox that runs on this computer: its port and CA are found by themselves.
+    #[arg(short = 'H', long, value_name = "HOST[:PORT]", env = "DUNLIN_ENDPOINT")]
+    pub(crate) endpoint: Option<String>,
+    /// TCP port [default: 443]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+    /// Connect to this address and still ask TLS for the endpoint's name
+    #[arg(long, value_name = "IP[:PORT]", hide_short_help = true)]
+    pub(crate) connect_to: Option<String>,
+    /// Where sandboxes leave their traces [default: $XDG_STATE_HOME/dunlin or ~/.local/state/dunlin]
+    #[arg(long, value_name = "DIR", env = "DUNLIN_STATE_DIR", hide_short_help = true)]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// What the custom authorizer is told.
+#[derive(Args)]
+#[command(next_help_heading = "Custom authorizer")]
+pub(crate) struct AuthorizerArgs {
+    /// Custom authorizer to invoke
+    ///
+    /// Without it AWS IoT invokes the account's default authorizer.
+    #[arg(long, value_name = "NAME", env = "DUNLIN_AUTHORIZER_NAME")]
+    pub(crate) authorizer_name: Option<String>,
+    /// User name for the authorizer
+    #[arg(long, value_name = "NAME", env = "DUNLIN_AUTH_USERNAME")]
+    pub(crate) auth_username: Option<String>,
+    /// Password for the authorizer
+    ///
+    /// Better: --auth-password-file, or the environment.
+    #[arg(long, value_name = "PASSWORD", env = "DUNLIN_AUTH_PASSWORD")]
+    pub(crate) auth_password: Option<String>,
+    /// Read the password from a file ("-": standard input); one newline at its end is dropped
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub(crate) auth_password_file: Option<PathBuf>,
+    /// Signed: signature of the token, base64
+    #[arg(long, value_name = "BASE64", env = "DUNLIN_AUTH_SIGNATURE")]
+    pub(crate) auth_signature: Option<String>,
+    /// Read the signature from a file
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub(crate) auth_signature_file: Option<PathBuf>,
+    /// Signed: name of the token key
+    #[arg(long, value_name = "NAME", env = "DUNLIN_AUTH_TOKEN_KEY_NAME")]
+    pub(crate) auth_token_key_name: Option<String>,
+    /// Signed: the token
+    #[arg(long, value_name = "TOKEN", env = "DUNLIN_AUTH_TOKEN")]
+    pub(crate) auth_token_key_value: Option<String>,
+    /// Read the token from a file
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub(crate) auth_token_key_value_file: Option<PathBuf>,
+    /// Compute the signature with this RSA private key instead of giving one
+    #[arg(long, value_name = "PEM", hide_short_help = true)]
+    pub(crate) auth_signing_key: Option<PathBuf>,
+    /// Check the signature with this RSA public key before anything is sent
+    #[arg(long, value_name = "PEM", hide_short_help = true)]
+    pub(crate) auth_public_key: Option<PathBuf>,
+    /// Percent-encoding of authorizer name, token key, token and signature
+    #[arg(long, value_enum, default_value_t, hide_short_help = true)]
+    pub(crate) encode: Encode,
+    /// Tell AWS IoT the name and version of this tool, as its SDKs do
+    #[arg(long, hide_short_help = true)]
+    pub(crate) metrics: bool,
+}
+
+/// How the connection is protected.
+#[derive(Args)]
+#[command(next_help_heading = "TLS")]
+pub(crate) struct TlsArgs {
+    /// Trust the CA certificates in this PEM file (also: SSL_CERT_FILE)
+    #[arg(long, value_name = "FILE", env = "DUNLIN_CA", hide_short_help = true)]
+    pub(crate) ca: Option<PathBuf>,
+    /// Client certificate chain
+    #[arg(long, value_name = "PEM", hide_short_help = true)]
+    pub(crate) cert: Option<PathBuf>,
+    /// Private key of the client certificate
+    #[arg(long, value_name = "PEM", hide_short_help = true)]
+    pub(crate) key: Option<PathBuf>,
+    /// Protocol to offer with ALPN, or "none"; custom authorizers need mqtt
+    #[arg(long, value_name = "NAME", default_value = "mqtt", hide_short_help = true)]
+    pub(crate) alpn: Alpn,
+}
+
+/// What CONNECT says beside the credentials.
+#[derive(Args)]
+#[command(next_help_heading = "Session")]
+pub(crate) struct SessionArgs {
+    /// Client id [default: mqtt5-sample-<uuid>]
+    #[arg(short = 'i', long, value_name = "ID", hide_short_help = true)]
+    pub(crate) client_id: Option<String>,
+    /// Keep alive; AWS IoT takes 30 to 1200 s
+    #[arg(short = 'k', long, value_name = "TIME", default_value = "1200s", value_parser = value::duration, hide_short_help = true)]
+    pub(crate) keep_alive: Duration,
+}
+
+/// How long to wait, and how often to try.
+#[derive(Args)]
+#[command(next_help_heading = "Reliability")]
+pub(crate) struct ReliabilityArgs {
+    /// Longest wait for the connection, for each answer, and for the missing messages
+    #[arg(long, value_name = "TIME", default_value = "100s", value_parser = value::duration, hide_short_help = true)]
+    pub(crate) timeout: Duration,
+    /// Longest wait for name resolution, TCP and TLS
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::duration, hide_short_help = true)]
+    pub(crate) connect_timeout: Duration,
+    /// Longest wait for the answer to a ping; at most half the keep alive
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = value::duration, hide_short_help = true)]
+    pub(crate) ping_timeout: Duration,
+    /// Attempts after the first, for failures that may pass: a number or "inf"
+    #[arg(long, value_name = "N", default_value = "inf", value_parser = value::attempts, hide_short_help = true)]
+    pub(crate) reconnect: Attempts,
+}

@@ -1,0 +1,56 @@
+//! The help pages: what clap can't take from the flags themselves.
+
+use clap::Command;
+
+use crate::exit::Exit;
+
+pub(crate) const ABOUT: &str = "The AWS IoT custom-authorizer sample, and a tool to debug MQTT 5 connections";
+
+pub(crate) const LONG_ABOUT: &str = "\
+The AWS IoT custom-authorizer sample, and a tool to debug MQTT 5 connections.
+
+Without a verb it is a drop-in for mqtt5_custom_auth_unsigned.py and mqtt5_custom_auth_signed.py: the same flags in both \
+spellings (--auth_username, --auth-username), unambiguous prefixes (--auth_user), and the same lines on standard output. \
+Everything else goes to standard error. Signed or unsigned is decided by the flags: signature, token key name and token \
+belong together.";
+
+const EXAMPLES: &str = "\
+Examples:
+  dunlin demo
+  dunlin --endpoint HOST --authorizer-name A --auth-username U --auth-password P
+  dunlin signed --endpoint HOST --authorizer-name A --auth-token-key-name K \\
+    --auth-token-key-value TOKEN --auth-signature BASE64";
+
+const DEVIATIONS: &str = "\
+Where it differs from the Python scripts:
+  A failure ends the run at once unless it may pass, with an error on stderr and an exit code.
+  Only this run's own messages are counted. There is no pause after the last one.
+  DISCONNECT is sent at the end, also after Ctrl-C. No SDK name is sent unless --metrics is given.
+  Prefixes must be unambiguous among all flags here: --auth_p is not, --auth_password is.";
+
+const SECRETS: &str = "\
+Secrets: a flag wins over its *-file flag, and that over its environment variable. A secret on the command line can be \
+read by other users of this computer, so there is a warning; DUNLIN_NO_ARGV_WARNING=1 turns it off.";
+
+/// Adds examples and exit codes, and moves the names of environment variables from the short pages to the long ones.
+pub(crate) fn dress(command: Command) -> Command {
+    name_variables(command)
+        .disable_help_subcommand(true)
+        .after_help(EXAMPLES)
+        .after_long_help(format!("{EXAMPLES}\n\n{DEVIATIONS}\n\n{SECRETS}\n\n{}", Exit::help()))
+}
+
+/// Names every environment variable in the long help of its flag. clap would print its value as well, which may be a
+/// password, and would leave the short help no room.
+fn name_variables(command: Command) -> Command {
+    command
+        .mut_args(|arg| {
+            let Some(variable) = arg.get_env().map(|name| name.to_string_lossy().into_owned()) else {
+                return arg;
+            };
+            let text =
+                arg.get_long_help().or_else(|| arg.get_help()).map(ToString::to_string).unwrap_or_default();
+            arg.hide_env(true).hide_env_values(true).long_help(format!("{text}\n\n[env: {variable}]"))
+        })
+        .mut_subcommands(name_variables)
+}

@@ -1,0 +1,114 @@
+//! The command line as it was typed: the tree of verbs and their flags, nothing decided yet.
+
+mod auth;
+mod connection;
+mod help;
+mod sample;
+mod sandbox;
+mod spelling;
+mod value;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
+
+use crate::diagnosis::Id;
+use crate::exit::Exit;
+
+pub(crate) use auth::{AuthVerb, SignArgs};
+pub(crate) use connection::{AuthorizerArgs, EndpointArgs, ReliabilityArgs, TlsArgs};
+pub(crate) use sample::{OutputArgs, SampleArgs};
+pub(crate) use sandbox::{DemoArgs, SandboxArgs};
+pub(crate) use value::{Alpn, Count, Encode};
+
+/// The whole command line.
+#[derive(Parser)]
+#[command(name = "dunlin", version, about = help::ABOUT, long_about = help::LONG_ABOUT)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+    #[command(flatten)]
+    pub(crate) sample: SampleArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Run both samples here, without an AWS account
+    Demo(DemoArgs),
+    /// Connect, subscribe, publish, receive, stop (the default)
+    Sample(SampleArgs),
+    /// The same as mqtt5_custom_auth_unsigned.py
+    Unsigned(SampleArgs),
+    /// The same as mqtt5_custom_auth_signed.py
+    Signed(SampleArgs),
+    /// Run a local stand-in for AWS IoT Core
+    ///
+    /// It listens on loopback only, prints what to type next, and then one line for each decision. It ends, with exit
+    /// code 0, on Ctrl-C and on SIGTERM.
+    Sandbox(SandboxArgs),
+    /// Work on credentials offline
+    #[command(subcommand)]
+    Auth(AuthVerb),
+}
+
+/// What was typed, and where each value came from.
+pub(crate) struct Typed {
+    pub(crate) line: CommandLine,
+    pub(crate) sources: Sources,
+}
+
+/// Which values stood on the command line itself, where every user of the computer can read them.
+///
+/// clap counts a value from the environment as present, so precedence between a flag, a `*-file` flag and an environment
+/// variable can't be left to its conflict rules.
+pub(crate) struct Sources {
+    matches: ArgMatches,
+}
+
+impl Sources {
+    pub(crate) fn on_command_line(&self, id: &str) -> bool {
+        let matches = self
+            .matches
+            .subcommand()
+            .map_or(&self.matches, |(_, verb)| verb.subcommand().map_or(verb, |(_, inner)| inner));
+        matches.try_contains_id(id).unwrap_or(false)
+            && matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine)
+    }
+}
+
+/// Reads the command line. An error may also be the help or the version that was asked for.
+pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Typed, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(line)?;
+    let line = CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok(Typed { line, sources: Sources { matches } })
+}
+
+/// Prints what clap has to say in place of a run: help and version on stdout, what was typed wrong on stderr.
+pub(crate) fn answer(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        return match error.print() {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Internal,
+            _ => Exit::Done,
+        };
+    }
+    // clap begins with a coloured "error:"; ours carries an id. Help after no arguments begins with neither.
+    let text = error.render().ansi().to_string();
+    let text = text.replacen("error:", &format!("error[{}]:", Id::Usage.name()), 1);
+    let _ = anstream::stderr().write_all(text.as_bytes());
+    Exit::Usage
+}
+
+/// The tree of verbs, finished: every spelling, every help page.
+pub(crate) fn command() -> clap::Command {
+    let command = <CommandLine as clap::CommandFactory>::command()
+        .args_conflicts_with_subcommands(true)
+        .subcommand_negates_reqs(true)
+        .infer_long_args(true)
+        .arg_required_else_help(true);
+    help::dress(spelling::both(command))
+}
+
+#[cfg(test)]
+mod tests;

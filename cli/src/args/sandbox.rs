@@ -1,0 +1,41 @@
+//! Flags of `dunlin sandbox` and `dunlin demo`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use dunlin_sandbox::{Fault, Sandbox};
+
+use crate::args::sample::OutputArgs;
+
+#[derive(Args)]
+pub(crate) struct SandboxArgs {
+    /// TCP port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = Sandbox::DEFAULT_PORT)]
+    pub(crate) port: u16,
+    /// When ready, write endpoint, port and CA there as one JSON object
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// Where CA, signing key and traces of running sandboxes live [default: $XDG_STATE_HOME/dunlin or ~/.local/state/dunlin]
+    #[arg(long, value_name = "DIR", env = "DUNLIN_STATE_DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Misbehave on purpose, e.g. connack=0x87, no-puback, reset@2s (repeatable)
+    #[arg(long, value_name = "FAULT")]
+    pub(crate) fault: Vec<Fault>,
+    /// Let the sandbox's clocks (keep alive, expiry) run N times as fast
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) time_scale: u32,
+    /// Print one JSON object a line instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Stop when standard input ends
+    #[arg(long)]
+    pub(crate) until_eof: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}

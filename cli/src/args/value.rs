@@ -1,0 +1,100 @@
+//! Values of flags that have a form of their own.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How many messages the sample sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    Endless,
+    Exactly(u32),
+}
+
+/// The ALPN protocol to offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Alpn {
+    None,
+    Name(String),
+}
+
+/// How often to connect again; `None` for as long as it may help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attempts(pub(crate) Option<u32>);
+
+/// Percent-encoding of the custom authorizer's values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Encode {
+    /// The signature as the Python SDK does; in the others only what would break the query
+    #[default]
+    Auto,
+    /// Every reserved character
+    Always,
+    /// Send the values as they are
+    Never,
+}
+
+/// `30s`, `1500ms`, `1m 30s`; a bare number is seconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds)
+            .map_err(|_| "seconds can't be negative or that many".into());
+    }
+    humantime::parse_duration(text).map_err(|_| "not a duration such as 30s, 1500ms or 2m".into())
+}
+
+impl FromStr for Count {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(0) => Ok(Self::Endless),
+            Ok(n) => Ok(Self::Exactly(n)),
+            Err(_) => Err("a whole number is needed: 0 (until stopped), 1, 2, .."),
+        }
+    }
+}
+
+impl FromStr for Alpn {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self::None),
+            name if (1..=255).contains(&name.len()) => Ok(Self::Name(name.to_owned())),
+            _ => Err("a protocol name has 1 to 255 bytes"),
+        }
+    }
+}
+
+/// A number or `inf`: attempts after the first.
+pub(crate) fn attempts(text: &str) -> Result<Attempts, &'static str> {
+    match text {
+        "inf" => Ok(Attempts(None)),
+        times => times.parse().map(|times| Attempts(Some(times))).map_err(|_| "a number or inf is needed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_number_is_seconds() {
+        assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
+        assert_eq!(duration("0.2"), Ok(Duration::from_millis(200)));
+        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        for wrong in ["-1", "soon", "", "inf", "NaN"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn counts_are_whole_and_zero_means_until_stopped() {
+        assert_eq!("0".parse(), Ok(Count::Endless));
+        assert_eq!("7".parse(), Ok(Count::Exactly(7)));
+        for wrong in ["-1", "1.5", "five", ""] {
+            assert!(wrong.parse::<Count>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The command line as it is meant: every default filled in, every file read, every fault found that can be found
+//! before anything is sent.
+
+mod authorizer;
+mod sample;
+mod secret;
+mod server;
+
+pub(crate) use authorizer::Credentials;
+pub(crate) use sample::{SampleConfig, Script};
+pub(crate) use secret::{SecretArgs, Secrets};
+pub(crate) use server::Server;

@@ -1,0 +1,191 @@
+//! One run of the sample, ready to go.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_client::transport::{
+    CaBundle, ClientCertificate, Roots, TlsConnector, TlsOptions, TlsOptionsError, TransportOptions,
+};
+use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, KeepAlive, Reconnect, aws};
+use dunlin_codec::TopicName;
+
+use crate::args::{Alpn, Count, ReliabilityArgs, SampleArgs, Sources, TlsArgs};
+use crate::config::{Credentials, Server};
+use crate::diagnosis::{Diagnosis, Scene, Try, quoted};
+use crate::sample::Kind;
+use crate::terminal::Console;
+
+/// Which of the Python scripts' requirements hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Script {
+    /// `dunlin sample`, or no verb: the flags decide.
+    Either,
+    Unsigned,
+    Signed,
+}
+
+/// One run of the sample, ready to go.
+pub(crate) struct SampleConfig {
+    pub(crate) kind: Kind,
+    pub(crate) client: ClientOptions,
+    /// What an error may tell of all this.
+    pub(crate) scene: Scene,
+    pub(crate) topic: String,
+    pub(crate) message: String,
+    /// `None`: until stopped.
+    pub(crate) count: Option<u32>,
+    pub(crate) interval: Duration,
+    /// For the connection, for each answer, and for the missing messages.
+    pub(crate) timeout: Duration,
+}
+
+impl SampleConfig {
+    pub(crate) fn new(
+        typed: SampleArgs,
+        script: Script,
+        sources: &Sources,
+        console: Console,
+    ) -> Result<Self, Diagnosis> {
+        let server = Server::new(typed.endpoint)?;
+        if let Some(rather) = &server.rather {
+            console.warning(format_args!(
+                "an endpoint without -ats is a legacy one, trusted by few; better: {rather}"
+            ));
+        }
+        let credentials = Credentials::new(typed.authorizer, script, sources, console)?;
+        require_some_credential(&credentials, &typed.tls)?;
+        check_topic(&typed.message.topic)?;
+        let client_id = client_id(typed.session.client_id.as_deref())?;
+        let scene = Scene::new(&server, &credentials, &client_id, &typed.tls.alpn);
+
+        let kind = if credentials.authorizer.token.is_some() { Kind::Signed } else { Kind::Unsigned };
+        let keep_alive = keep_alive(typed.session.keep_alive, scene.is_aws, console)?;
+        let connect = connect(client_id, credentials, keep_alive, &typed.reliability);
+        let transport = transport(server, typed.tls, &typed.reliability, console)?;
+        let reconnect = Reconnect { max_attempts: typed.reliability.reconnect.0, ..Reconnect::default() };
+        Ok(Self {
+            kind,
+            client: ClientOptions { transport, connect, reconnect },
+            scene,
+            topic: typed.message.topic,
+            message: typed.message.message,
+            count: match typed.message.count {
+                Count::Endless => None,
+                Count::Exactly(count) => Some(count),
+            },
+            interval: typed.message.interval,
+            timeout: typed.reliability.timeout,
+        })
+    }
+}
+
+/// Somebody has to be said to be there.
+fn require_some_credential(credentials: &Credentials, tls: &TlsArgs) -> Result<(), Diagnosis> {
+    if credentials.user_name.is_some() || tls.cert.is_some() {
+        return Ok(());
+    }
+    Err(Diagnosis {
+        try_: vec![
+            Try::advice("--authorizer-name NAME --auth-username USER --auth-password PASSWORD"),
+            Try::advice("--cert PEM --key PEM for a client certificate"),
+        ],
+        ..Diagnosis::usage("missing: --authorizer-name")
+    })
+}
+
+fn check_topic(topic: &str) -> Result<(), Diagnosis> {
+    match TopicName::new(topic) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Diagnosis::usage(format!("--topic {}: {error}", quoted(topic)))),
+    }
+}
+
+fn client_id(typed: Option<&str>) -> Result<String, Diagnosis> {
+    match typed {
+        Some(client_id) => {
+            aws::check_client_id(client_id)
+                .map_err(|error| Diagnosis::usage(format!("--client-id {}: {error}", quoted(client_id))))?;
+            Ok(client_id.to_owned())
+        }
+        None => Ok(format!("mqtt5-sample-{:08x}", fastrand::u32(..))),
+    }
+}
+
+fn keep_alive(typed: Duration, is_aws: bool, console: Console) -> Result<KeepAlive, Diagnosis> {
+    let seconds = u16::try_from(typed.as_secs()).ok().filter(|_| typed.subsec_nanos() == 0);
+    let seconds =
+        seconds.ok_or_else(|| Diagnosis::usage("--keep-alive takes whole seconds, 65535 at most"))?;
+    if is_aws && !(30..=1200).contains(&seconds) {
+        let instead = if (1..30).contains(&seconds) { 30 } else { 1200 };
+        console.warning(format_args!("AWS IoT takes a keep alive of 30 to 1200 s; it will use {instead} s"));
+    }
+    Ok(KeepAlive::secs(seconds))
+}
+
+/// What the sample says in CONNECT, byte for byte: Clean Start 1 on every connection, no property.
+fn connect(
+    client_id: String,
+    credentials: Credentials,
+    keep_alive: KeepAlive,
+    typed: &ReliabilityArgs,
+) -> ConnectOptions {
+    let mut connect = ConnectOptions::new(client_id);
+    connect.username = credentials.user_name;
+    connect.password = credentials.password;
+    connect.keep_alive = keep_alive;
+    connect.clean_start = CleanStart::Always;
+    connect.session_expiry_interval = None;
+    connect.connack_timeout = connect.connack_timeout.min(typed.timeout);
+    connect.ping_timeout = typed.ping_timeout;
+    connect.ack_timeout = typed.timeout;
+    connect
+}
+
+fn transport(
+    server: Server,
+    typed: TlsArgs,
+    reliability: &ReliabilityArgs,
+    console: Console,
+) -> Result<TransportOptions, Diagnosis> {
+    let options = tls(typed, server.sandbox_ca, console)?;
+    let connector = TlsConnector::new(&options).map_err(|error| Diagnosis::usage(format!("TLS: {error}")))?;
+    Ok(TransportOptions {
+        host: server.host,
+        port: server.port,
+        connect_to: server.connect_to,
+        tls: Some(Arc::new(connector)),
+        timeout: reliability.connect_timeout.min(reliability.timeout),
+    })
+}
+
+fn tls(typed: TlsArgs, sandbox_ca: Option<PathBuf>, console: Console) -> Result<TlsOptions, Diagnosis> {
+    let mut options = TlsOptions::default();
+    if let Some(ca) = typed.ca.or(sandbox_ca) {
+        options.roots = bundle(&ca).map_err(|error| Diagnosis::usage(format!("--ca: {error}")))?;
+    } else if let Some(ca) = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from) {
+        // Set for every program at once: a fault in it is nobody's mistake here.
+        match bundle(&ca) {
+            Ok(roots) => options.roots = roots,
+            Err(error) => console.warning(format_args!("SSL_CERT_FILE is ignored: {error}")),
+        }
+    }
+    options.client_certificate = match (typed.cert, typed.key) {
+        (None, None) => None,
+        (Some(cert), Some(key)) => Some(
+            ClientCertificate::from_pem_files(cert, key)
+                .map_err(|error| Diagnosis::usage(format!("--cert, --key: {error}")))?,
+        ),
+        (Some(_), None) => return Err(Diagnosis::usage("--cert also needs --key")),
+        (None, Some(_)) => return Err(Diagnosis::usage("--key also needs --cert")),
+    };
+    if let Alpn::Name(name) = typed.alpn {
+        options.alpn = vec![name.into_bytes()];
+    }
+    Ok(options)
+}
+
+/// These authorities and no others, as with every tool that takes a CA file.
+fn bundle(path: &Path) -> Result<Roots, TlsOptionsError> {
+    CaBundle::from_pem_file(path).map(Roots::from)
+}

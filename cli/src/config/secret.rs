@@ -1,0 +1,150 @@
+//! Where a secret comes from: its flag, its file, its environment variable, in this order.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use dunlin_client::secret::Secret;
+
+use crate::args::Sources;
+use crate::diagnosis::Diagnosis;
+use crate::terminal::Console;
+
+/// What was typed for one secret.
+pub(crate) struct SecretArgs {
+    /// clap's id of the flag: its name with underscores.
+    pub(crate) id: &'static str,
+    /// The flag's value, or that of its environment variable.
+    pub(crate) value: Option<String>,
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Resolves the secrets of one command line.
+pub(crate) struct Secrets<'a> {
+    sources: &'a Sources,
+    /// The flags that showed a secret to everybody who can list processes.
+    exposed: Vec<String>,
+    /// The flag that reads standard input, which only one can.
+    stdin: Option<String>,
+}
+
+impl<'a> Secrets<'a> {
+    pub(crate) fn new(sources: &'a Sources) -> Self {
+        Self { sources, exposed: Vec::new(), stdin: None }
+    }
+
+    pub(crate) fn resolve(
+        &mut self,
+        typed: SecretArgs,
+        console: Console,
+    ) -> Result<Option<Secret<Vec<u8>>>, Diagnosis> {
+        let flag = format!("--{}", typed.id.replace('_', "-"));
+        let on_command_line = self.sources.on_command_line(typed.id);
+        match (typed.value, typed.file) {
+            (Some(value), _) if on_command_line => {
+                self.exposed.push(flag);
+                Ok(Some(Secret::from(value.into_bytes())))
+            }
+            (_, Some(file)) => self.read(&format!("{flag}-file"), &file, console).map(Some),
+            (value, None) => Ok(value.map(|value| Secret::from(value.into_bytes()))),
+        }
+    }
+
+    pub(crate) fn resolve_text(
+        &mut self,
+        typed: SecretArgs,
+        console: Console,
+    ) -> Result<Option<Secret<String>>, Diagnosis> {
+        let id = typed.id.replace('_', "-");
+        let bytes = self.resolve(typed, console)?;
+        bytes
+            .map(|bytes| str::from_utf8(bytes.expose()).map(Secret::from))
+            .transpose()
+            .map_err(|_| Diagnosis::usage(format!("the value for --{id} is not UTF-8 text")))
+    }
+
+    /// One warning for all secrets on the command line.
+    pub(crate) fn warn(&self, console: Console) {
+        let silenced = std::env::var_os("DUNLIN_NO_ARGV_WARNING").is_some_and(|value| value == "1");
+        if let Some(first) = self.exposed.first()
+            && !silenced
+        {
+            console.warning(format_args!(
+                "{} can be read by other users (ps); use {first}-file or an environment variable",
+                self.exposed.join(", ")
+            ));
+        }
+    }
+
+    fn read(&mut self, flag: &str, path: &Path, console: Console) -> Result<Secret<Vec<u8>>, Diagnosis> {
+        let read = if path == Path::new("-") {
+            if let Some(other) = self.stdin.replace(flag.to_owned()) {
+                return Err(Diagnosis::usage(format!("{other} and {flag} can't both read standard input")));
+            }
+            read_line_end_off(io::stdin().lock())
+        } else {
+            File::open(path).and_then(|file| {
+                if let Some(mode) = open_to_others(&file) {
+                    console.warning(format_args!(
+                        "{} can be read by other users (mode {mode:03o}); chmod 600 would hide it",
+                        path.display()
+                    ));
+                }
+                read_line_end_off(file)
+            })
+        };
+        read.map_err(|error| Diagnosis::unreadable(flag, path, &error))
+    }
+}
+
+/// Editors and `echo` end a file with a newline that isn't part of the secret.
+fn read_line_end_off(reader: impl Read) -> io::Result<Secret<Vec<u8>>> {
+    // Reserved whole, so that no copy of a secret stays behind where the buffer grew.
+    let mut bytes = Vec::with_capacity(LONGEST + 1);
+    reader.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > LONGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than MQTT can carry"));
+    }
+    let without = bytes.strip_suffix(b"\n").map(|rest| rest.strip_suffix(b"\r").unwrap_or(rest));
+    bytes.truncate(without.map_or(bytes.len(), <[u8]>::len));
+    Ok(Secret::from(bytes))
+}
+
+#[cfg(unix)]
+fn open_to_others(file: &File) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    let mode = metadata.permissions().mode() & 0o777;
+    (mode & 0o044 != 0).then_some(mode)
+}
+
+#[cfg(not(unix))]
+fn open_to_others(_: &File) -> Option<u32> {
+    None
+}
+
+/// A secret ends up in a string of MQTT.
+const LONGEST: usize = 65_535;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &[u8]) -> Vec<u8> {
+        read_line_end_off(text).unwrap().expose().clone()
+    }
+
+    #[test]
+    fn one_line_end_goes_and_nothing_else() {
+        assert_eq!(read(b"s3cret\n"), b"s3cret");
+        assert_eq!(read(b"s3cret\r\n"), b"s3cret");
+        assert_eq!(read(b" s3cret \n\n"), b" s3cret \n");
+        assert_eq!(read(b"\xff"), b"\xff");
+        assert_eq!(read(b""), b"");
+    }
+
+    #[test]
+    fn a_file_too_large_for_mqtt_is_refused_and_not_read_whole() {
+        assert!(read_line_end_off(io::repeat(b'x')).is_err());
+    }
+}

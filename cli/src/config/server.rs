@@ -1,0 +1,183 @@
+//! Where to connect to: `--endpoint` and what goes with it, judged before anything is sent.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use dunlin_client::aws::{self, EndpointAdvice, EndpointFault};
+use dunlin_sandbox::{RunningSandbox, StateDir};
+
+use crate::args::EndpointArgs;
+use crate::diagnosis::{Diagnosis, Id, Try, quoted};
+
+/// A server and how to reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Server {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) connect_to: Option<SocketAddr>,
+    /// The CA of a sandbox found by itself.
+    pub(crate) sandbox_ca: Option<PathBuf>,
+    /// The same account's endpoint with a certificate that is trusted everywhere.
+    pub(crate) rather: Option<String>,
+}
+
+impl Server {
+    pub(crate) fn new(typed: EndpointArgs) -> Result<Self, Diagnosis> {
+        let Some(endpoint) = typed.endpoint else {
+            return Err(Diagnosis {
+                try_: vec![
+                    Try::command("aws iot describe-endpoint --endpoint-type iot:Data-ATS"),
+                    Try::command("dunlin demo        (needs no AWS account)"),
+                ],
+                ..Diagnosis::usage("missing: --endpoint")
+            });
+        };
+        let mut server = if endpoint == "sandbox" {
+            Self::sandbox(typed.state_dir, typed.port)?
+        } else {
+            Self::named(&endpoint, typed.port)?
+        };
+        server.connect_to = typed.connect_to.map(|text| address(&text, server.port)).transpose()?;
+        Ok(server)
+    }
+
+    fn named(endpoint: &str, port: Option<u16>) -> Result<Self, Diagnosis> {
+        let checked = aws::check_endpoint(endpoint).map_err(|fault| refused(endpoint, &fault))?;
+        let port = match (checked.port, port) {
+            (Some(inner), Some(outer)) if inner != outer => {
+                return Err(Diagnosis::usage(format!(
+                    "--endpoint says port {inner} and --port says {outer}"
+                )));
+            }
+            (inner, outer) => inner.or(outer).unwrap_or(aws::DEFAULT_PORT),
+        };
+        let rather = match checked.advice {
+            Some(EndpointAdvice::NotAts { instead }) => Some(instead),
+            _ => None,
+        };
+        Ok(Self { host: checked.host, port, connect_to: None, sandbox_ca: None, rather })
+    }
+
+    /// The sandbox that runs on this computer; among several the one that `--port` names.
+    fn sandbox(state_dir: Option<PathBuf>, port: Option<u16>) -> Result<Self, Diagnosis> {
+        let running = StateDir::resolve(state_dir)
+            .and_then(|dir| dir.running())
+            .map_err(|error| Diagnosis::usage(format!("can't look for sandboxes: {error}")))?;
+        let mut wanted = running.iter().filter(|sandbox| port.is_none_or(|port| port == sandbox.port));
+        match (wanted.next(), wanted.next()) {
+            (Some(only), None) => Ok(Self {
+                host: only.endpoint.clone(),
+                port: only.port,
+                connect_to: None,
+                sandbox_ca: Some(only.ca.clone()),
+                rather: None,
+            }),
+            (None, _) => Err(none_running(&running)),
+            (Some(_), Some(_)) => Err(many_running(&running)),
+        }
+    }
+}
+
+fn address(text: &str, port: u16) -> Result<SocketAddr, Diagnosis> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    text.parse()
+        .or_else(|_| bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port)))
+        .map_err(|_| Diagnosis::usage(format!("--connect-to needs an IP address, not {}", quoted(text))))
+}
+
+fn refused(endpoint: &str, fault: &EndpointFault) -> Diagnosis {
+    let describe = Try::command("aws iot describe-endpoint --endpoint-type iot:Data-ATS");
+    let instead = |host: &String| Try::command(format!("--endpoint {host}"));
+    let name = quoted(endpoint);
+    let (headline, try_) = match fault {
+        EndpointFault::WrongService { service, instead } => (
+            format!("{name} is {service}, not the data endpoint"),
+            vec![describe, Try::advice(format!("it looks like {instead}"))],
+        ),
+        EndpointFault::Scheme { scheme, instead: host } => {
+            (format!("{name} begins with \"{scheme}://\"; --endpoint takes a host name"), vec![instead(host)])
+        }
+        EndpointFault::Path { path, instead: host } => {
+            (format!("{name} ends in {}; --endpoint takes a host name", quoted(path)), vec![instead(host)])
+        }
+        EndpointFault::Port { .. } => (format!("{name}: behind the \":\" stands no port"), Vec::new()),
+        EndpointFault::Empty => ("--endpoint is empty".to_owned(), vec![describe]),
+        _ => (format!("{name} is neither a host name nor an IP address"), vec![describe]),
+    };
+    Diagnosis { try_, ..Diagnosis::new(Id::Endpoint, headline) }
+}
+
+fn none_running(others: &[RunningSandbox]) -> Diagnosis {
+    let headline = match others {
+        [] => "no sandbox is running on this computer".to_owned(),
+        others => format!("no sandbox is running on that port; running: {}", ports(others)),
+    };
+    Diagnosis {
+        try_: vec![Try::command("dunlin sandbox        (in another terminal)"), Try::command("dunlin demo")],
+        ..Diagnosis::new(Id::Refused, headline)
+    }
+}
+
+fn many_running(running: &[RunningSandbox]) -> Diagnosis {
+    let choose =
+        |sandbox: &RunningSandbox| Try::command(format!("--endpoint sandbox --port {}", sandbox.port));
+    Diagnosis {
+        try_: running.iter().take(4).map(choose).collect(),
+        ..Diagnosis::new(Id::Endpoint, format!("{} sandboxes are running: {}", running.len(), ports(running)))
+    }
+}
+
+fn ports(running: &[RunningSandbox]) -> String {
+    let ports: Vec<String> =
+        running.iter().map(|sandbox| format!("port {} (pid {})", sandbox.port, sandbox.pid)).collect();
+    ports.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(endpoint: &str, port: Option<u16>, connect_to: Option<&str>) -> Result<Server, Diagnosis> {
+        Server::new(EndpointArgs {
+            endpoint: Some(endpoint.into()),
+            port,
+            connect_to: connect_to.map(Into::into),
+            state_dir: None,
+        })
+    }
+
+    #[test]
+    fn a_port_stands_in_the_endpoint_or_behind_port_and_is_443_without_either() {
+        assert_eq!(server("localhost", None, None).unwrap().port, 443);
+        assert_eq!(server("localhost:8883", None, None).unwrap().port, 8883);
+        assert_eq!(server("localhost", Some(8883), None).unwrap().port, 8883);
+        assert_eq!(server("localhost:1", Some(2), None).unwrap_err().id, Id::Usage);
+    }
+
+    #[test]
+    fn another_address_keeps_the_name_and_may_keep_the_port() {
+        let to = |text| server("localhost:8883", None, Some(text)).map(|server| server.connect_to);
+        assert_eq!(to("127.0.0.1").unwrap(), Some("127.0.0.1:8883".parse().unwrap()));
+        assert_eq!(to("127.0.0.1:1").unwrap(), Some("127.0.0.1:1".parse().unwrap()));
+        assert_eq!(to("[::1]").unwrap(), Some("[::1]:8883".parse().unwrap()));
+        assert_eq!(to("localhost").unwrap_err().id, Id::Usage);
+    }
+
+    #[test]
+    fn what_is_no_data_endpoint_is_named_with_what_to_use() {
+        for (endpoint, words) in [
+            (
+                "c1abc.credentials.iot.eu-west-1.amazonaws.com",
+                "is the credentials endpoint, not the data endpoint",
+            ),
+            ("https://localhost", "begins with \"https://\""),
+            ("localhost/mqtt", "ends in \"/mqtt\""),
+            ("", "is empty"),
+        ] {
+            let diagnosis = server(endpoint, None, None).unwrap_err();
+            assert_eq!(diagnosis.id, Id::Endpoint);
+            assert!(diagnosis.headline.contains(words), "{}", diagnosis.headline);
+            assert!(!diagnosis.try_.is_empty());
+        }
+    }
+}

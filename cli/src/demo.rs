@@ -1,0 +1,100 @@
+//! `dunlin demo`: a sandbox and both samples in one process, so that something works before anything is set up.
+
+use std::ffi::OsString;
+use std::io;
+
+use dunlin_sandbox::Sandbox;
+
+use crate::args::{self, Verb};
+use crate::config::{SampleConfig, Script};
+use crate::diagnosis::{Diagnosis, shell};
+use crate::exit::Exit;
+use crate::sample::{self, Transcript};
+use crate::sandbox;
+use crate::signal::StopSignal;
+use crate::terminal::Console;
+use crate::verb::Failure;
+
+/// Plays the unsigned and then the signed sample against a sandbox of its own, which leaves nothing behind.
+pub(crate) async fn run(console: Console) -> Result<Exit, Failure> {
+    let stop = StopSignal::install()?;
+    let state = tempfile::tempdir()?;
+    let sandbox = Sandbox::builder()
+        .port(0)
+        .state_dir(state.path())
+        .on_event(move |line| console.note(format_args!("  [sandbox] {line}")))
+        .start()
+        .await
+        .map_err(|error| sandbox::not_started(&error))?;
+    console.note("demo: a sandbox, a local stand-in for AWS IoT Core, runs in this process. No AWS account is involved.");
+    let exit = play(&sandbox, console, stop).await;
+    sandbox.stop().await;
+    if matches!(exit, Ok(Exit::Done)) {
+        console.note(NEXT);
+    }
+    exit
+}
+
+async fn play(sandbox: &Sandbox, console: Console, stop: StopSignal) -> Result<Exit, Failure> {
+    let signature = sandbox.sign(TOKEN).map_err(|error| Diagnosis::usage(error.to_string()))?;
+    let unsigned =
+        ["--authorizer_name", "DemoUnsigned", "--auth_username", "demo", "--auth_password", "demo"];
+    let signed = [
+        "--authorizer_name",
+        "DemoSigned",
+        "--auth_token_key_name",
+        "tok",
+        "--auth_token_key_value",
+        TOKEN,
+        "--auth_signature",
+        &signature,
+    ];
+    for (script, flags) in [(Script::Unsigned, &unsigned[..]), (Script::Signed, &signed[..])] {
+        let line = command_line(sandbox, script, flags);
+        let shown: Vec<String> = line.iter().map(|word| shorten(&shell(&word.to_string_lossy()))).collect();
+        console.note(format_args!("\n$ {}", shown.join(" ")));
+        let config = configure(line, script)?;
+        let transcript = Transcript::new(io::stdout());
+        match sample::run(config, transcript, console, stop.clone()).await? {
+            Exit::Done => {}
+            stopped => return Ok(stopped),
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// What one would type against a sandbox in another terminal.
+fn command_line(sandbox: &Sandbox, script: Script, flags: &[&str]) -> Vec<OsString> {
+    let verb = if script == Script::Signed { "signed" } else { "unsigned" };
+    let port = sandbox.port().to_string();
+    let mut line: Vec<OsString> = ["dunlin", verb, "--endpoint", sandbox.endpoint(), "--port", &port, "--ca"]
+        .map(OsString::from)
+        .into();
+    line.push(sandbox.ca_path().into());
+    line.extend(flags.iter().chain(&["--count", "3", "--interval", "200ms"]).map(OsString::from));
+    line
+}
+
+fn configure(line: Vec<OsString>, script: Script) -> Result<SampleConfig, Diagnosis> {
+    let typed = args::parse(line).map_err(|error| Diagnosis::usage(error.to_string()))?;
+    let Some(Verb::Unsigned(sample) | Verb::Signed(sample)) = typed.line.verb else {
+        return Err(Diagnosis::usage("the demo can't be set up"));
+    };
+    // The demo's own secrets are none.
+    SampleConfig::new(sample, script, &typed.sources, Console { quiet: true })
+}
+
+/// A signature is too long to read.
+fn shorten(word: &str) -> String {
+    match word.char_indices().nth(LONGEST_WORD) {
+        Some((end, _)) => format!("{}..", word.get(..end).unwrap_or_default()),
+        None => word.to_owned(),
+    }
+}
+
+const TOKEN: &str = "hello";
+const LONGEST_WORD: usize = 60;
+const NEXT: &str = "
+demo: both samples ran. Next:
+  dunlin sandbox        a sandbox that stays; it prints what to type in another terminal
+  dunlin --help         the flags for your own endpoint and authorizer";

@@ -1,0 +1,60 @@
+//! Every error the tool can end with, and the exit code it stands for: one row each.
+
+use crate::exit::Exit;
+
+macro_rules! catalogue {
+    ($($id:ident $name:literal => $exit:ident,)*) => {
+        /// An error id: stable, printed in brackets after `error`, and the same in every later version.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub(crate) enum Id {
+            $($id,)*
+        }
+
+        impl Id {
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$id,)*];
+
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(Self::$id => $name,)*
+                }
+            }
+
+            pub(crate) fn exit(self) -> Exit {
+                match self {
+                    $(Self::$id => Exit::$exit,)*
+                }
+            }
+        }
+    };
+}
+
+catalogue! {
+    Usage           "E-USAGE"           => Usage,
+    Endpoint        "E-ENDPOINT"        => Usage,
+    Signature       "E-SIGNATURE"       => Usage,
+    Dns             "E-DNS"             => Unreachable,
+    Refused         "E-REFUSED"         => Unreachable,
+    ConnectTimeout  "E-CONNECT-TIMEOUT" => Unreachable,
+    TlsCa           "E-TLS-CA"          => Tls,
+    TlsName         "E-TLS-NAME"        => Tls,
+    TlsExpired      "E-TLS-EXPIRED"     => Tls,
+    TlsTime         "E-TLS-TIME"        => Tls,
+    TlsHandshake    "E-TLS-HANDSHAKE"   => Tls,
+    TlsIntercepted  "E-TLS-INTERCEPTED" => Tls,
+    Alpn            "E-ALPN"            => Tls,
+    AuthDenied      "E-AUTH-DENIED"     => NotAuthorized,
+    Hangup          "E-HANGUP"          => NotAuthorized,
+    ConnRefused     "E-CONN-REFUSED"    => Refused,
+    SubDenied       "E-SUB-DENIED"      => Denied,
+    SubDropped      "E-SUB-DROPPED"     => Denied,
+    PubDenied       "E-PUB-DENIED"      => Denied,
+    PubDropped      "E-PUB-DROPPED"     => Denied,
+    KeepAlive       "E-KEEPALIVE"       => Lost,
+    Disconnected    "E-DISCONNECTED"    => Lost,
+    TakenOver       "E-TAKEN-OVER"      => Lost,
+    Lost            "E-LOST"            => Lost,
+    ConnackTimeout  "E-CONNACK-TIMEOUT" => TimedOut,
+    AckTimeout      "E-ACK-TIMEOUT"     => TimedOut,
+    NotReceived     "E-NOT-RECEIVED"    => TimedOut,
+    Protocol        "E-PROTOCOL"        => Protocol,
+}

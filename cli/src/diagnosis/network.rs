@@ -1,0 +1,128 @@
+//! The endpoint can't be reached: names, ports, silence.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dunlin_client::transport::{FailedAttempt, ResolveFault, Stage, TransportError};
+
+use crate::diagnosis::scene::Scene;
+use crate::diagnosis::text::{duration, quoted, shell};
+use crate::diagnosis::{Diagnosis, Id, Try, region, tls};
+
+/// Why a connection didn't open.
+pub(crate) fn transport(scene: &Scene, error: &TransportError) -> Diagnosis {
+    match error {
+        TransportError::Resolve { fault, .. } => unresolved(scene, fault),
+        TransportError::Refused { attempts } => refused(scene, attempts),
+        TransportError::Unreachable { attempts } => unreachable(scene, attempts),
+        TransportError::TimedOut { stage, after, addresses } => {
+            Diagnosis { at: Some(stage_line(scene, *stage, addresses)), ..timed_out(scene, *after) }
+        }
+        TransportError::Tls { peer, error } => tls::failed(scene, *peer, error),
+        error => Diagnosis::new(Id::Lost, format!("the connection to {} failed ({error})", scene.address())),
+    }
+}
+
+/// No TLS connection.
+pub(crate) fn timed_out(scene: &Scene, after: Duration) -> Diagnosis {
+    Diagnosis {
+        likely: vec![
+            format!("a firewall drops what goes out to port {}", scene.port),
+            "the host is down, or not reachable from this network".into(),
+        ],
+        try_: vec![Try::command(format!("nc -vz {} {}", shell(&scene.host), scene.port))],
+        ..Diagnosis::new(
+            Id::ConnectTimeout,
+            format!("no connection to {} within {}", scene.address(), duration(after)),
+        )
+    }
+}
+
+fn unresolved(scene: &Scene, fault: &ResolveFault) -> Diagnosis {
+    let host = quoted(&scene.host);
+    let mut diagnosis = match fault {
+        ResolveFault::NotFound => Diagnosis::new(Id::Dns, format!("there is no host {host} (DNS)")),
+        fault => Diagnosis::new(Id::Dns, format!("cannot resolve {host} (DNS: {fault})")),
+    };
+    if let Some(region) = scene.region().filter(|region| !region::is_known(region)) {
+        let nearest = region::nearest(region)
+            .map_or(String::new(), |nearest| format!("; the nearest is {}", quoted(nearest)));
+        diagnosis.likely.push(format!("{} is no AWS region known to this version{nearest}", quoted(region)));
+    }
+    match fault {
+        ResolveFault::NotFound => diagnosis.likely.push("the endpoint is mistyped".into()),
+        _ => diagnosis.likely.push("this computer has no network or no working name server".into()),
+    }
+    if scene.is_aws {
+        diagnosis.try_.push(Try::command("aws iot describe-endpoint --endpoint-type iot:Data-ATS"));
+    } else {
+        diagnosis.try_.push(Try::command(format!("ping {}", shell(&scene.host))));
+    }
+    diagnosis
+}
+
+fn refused(scene: &Scene, attempts: &[FailedAttempt]) -> Diagnosis {
+    let mut diagnosis = Diagnosis {
+        saw: Some(tried(attempts)),
+        ..Diagnosis::new(
+            Id::Refused,
+            format!("{} refused the connection: nothing listens on that port", scene.address()),
+        )
+    };
+    if scene.is_aws {
+        diagnosis.likely.push("the port is wrong: custom authorizers are at 443".into());
+        diagnosis.try_.push(Try::advice("--port 443"));
+    } else {
+        diagnosis.likely.push("the server is not running, or on another port".into());
+        diagnosis
+            .try_
+            .push(Try::command("dunlin sandbox        (a local server to try with, in another terminal)"));
+    }
+    diagnosis
+}
+
+fn unreachable(scene: &Scene, attempts: &[FailedAttempt]) -> Diagnosis {
+    Diagnosis {
+        saw: Some(tried(attempts)),
+        likely: vec!["this computer has no network, or no route to that one".into()],
+        ..Diagnosis::new(Id::Refused, format!("{} cannot be reached", scene.address()))
+    }
+}
+
+fn tried(attempts: &[FailedAttempt]) -> String {
+    let mut tried: Vec<String> = attempts.iter().take(MOST_ADDRESSES).map(FailedAttempt::to_string).collect();
+    if attempts.len() > MOST_ADDRESSES {
+        tried.push(format!("{} more", attempts.len() - MOST_ADDRESSES));
+    }
+    tried.join(", ")
+}
+
+fn stage_line(scene: &Scene, stage: Stage, addresses: &[SocketAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().take(MOST_ADDRESSES).map(SocketAddr::to_string).collect();
+    let addresses = if addresses.is_empty() { scene.address() } else { addresses.join(", ") };
+    format!("{stage} · {addresses}")
+}
+
+const MOST_ADDRESSES: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::scene::scene;
+
+    #[test]
+    fn an_unknown_region_is_the_first_guess_for_an_unknown_host() {
+        let mistyped = scene("x-ats.iot.eu-wset-1.amazonaws.com");
+        let diagnosis = unresolved(&mistyped, &ResolveFault::NotFound);
+        assert_eq!(
+            diagnosis.likely.first().map(String::as_str),
+            Some(r#""eu-wset-1" is no AWS region known to this version; the nearest is "eu-west-1""#)
+        );
+    }
+
+    #[test]
+    fn a_temporary_failure_is_not_called_a_typing_error() {
+        let diagnosis = unresolved(&scene("iot.example"), &ResolveFault::Temporary);
+        assert_eq!(diagnosis.likely, ["this computer has no network or no working name server"]);
+    }
+}

@@ -1,0 +1,318 @@
+//! The connection is there, and what was asked for on it didn't happen.
+
+use std::time::Duration;
+
+use dunlin_client::{RequestError, ServerReason};
+use dunlin_codec::ReasonCode;
+
+use crate::diagnosis::scene::Scene;
+use crate::diagnosis::text::{count, duration, quoted};
+use crate::diagnosis::{Diagnosis, Id, Try, reason};
+
+/// A request of the sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Subscribe,
+    Publish,
+    Unsubscribe,
+}
+
+/// How far the run has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) sent: u64,
+    pub(crate) acknowledged: u64,
+    pub(crate) received: u64,
+}
+
+impl Operation {
+    pub(crate) fn packet(self) -> &'static str {
+        match self {
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Publish => "PUBLISH",
+            Self::Unsubscribe => "UNSUBSCRIBE",
+        }
+    }
+
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Subscribe => "subscribe to",
+            Self::Publish => "publish to",
+            Self::Unsubscribe => "unsubscribe from",
+        }
+    }
+
+    fn action(self) -> &'static str {
+        match self {
+            Self::Subscribe | Self::Unsubscribe => "iot:Subscribe",
+            Self::Publish => "iot:Publish",
+        }
+    }
+
+    /// What a policy calls the topic: the commonest mistake is to mix them up.
+    fn resource(self) -> &'static str {
+        match self {
+            Self::Subscribe | Self::Unsubscribe => "topicfilter",
+            Self::Publish => "topic",
+        }
+    }
+
+    fn denied(self) -> Id {
+        match self {
+            Self::Subscribe | Self::Unsubscribe => Id::SubDenied,
+            Self::Publish => Id::PubDenied,
+        }
+    }
+
+    fn dropped(self) -> Id {
+        match self {
+            Self::Subscribe | Self::Unsubscribe => Id::SubDropped,
+            Self::Publish => Id::PubDropped,
+        }
+    }
+}
+
+impl Progress<'_> {
+    /// What was seen before it failed.
+    fn line(&self, operation: Operation) -> String {
+        match operation {
+            Operation::Subscribe => {
+                "connected and authenticated; 0 of 1 subscriptions granted; nothing was published".into()
+            }
+            _ => format!(
+                "published {}, acknowledged {}, received {}",
+                self.sent, self.acknowledged, self.received
+            ),
+        }
+    }
+}
+
+/// A request that failed, except for what the end of the client explains.
+pub(crate) fn failed(
+    scene: &Scene,
+    operation: Operation,
+    progress: Progress<'_>,
+    error: &RequestError,
+) -> Diagnosis {
+    match error {
+        RequestError::Refused(refusal) => refused(scene, operation, progress, refusal),
+        RequestError::Timeout { after } => unacknowledged(scene, operation, progress, *after),
+        RequestError::Topic(_) | RequestError::Text(_) | RequestError::Encode(_) => {
+            Diagnosis::usage(error.to_string())
+        }
+        error => Diagnosis {
+            saw: Some(progress.line(operation)),
+            ..Diagnosis::new(
+                operation.denied(),
+                format!("can't {} {}: {error}", operation.verb(), quoted(progress.topic)),
+            )
+        },
+    }
+}
+
+/// By SUBACK, PUBACK or UNSUBACK, or by a DISCONNECT in their place.
+pub(crate) fn refused(
+    scene: &Scene,
+    operation: Operation,
+    progress: Progress<'_>,
+    refusal: &ServerReason,
+) -> Diagnosis {
+    let topic = quoted(progress.topic);
+    let saw = Some(format!("{}; {}", progress.line(operation), reason::words(refusal)));
+    let about_policy =
+        matches!(refusal.reason_code, ReasonCode::NotAuthorized | ReasonCode::UnspecifiedError);
+    if !about_policy {
+        let headline = format!("could not {} {topic} ({})", operation.verb(), reason::fact(refusal));
+        return Diagnosis {
+            saw,
+            likely: vec![other(refusal.reason_code).into()],
+            ..Diagnosis::new(operation.denied(), headline)
+        };
+    }
+    Diagnosis {
+        saw,
+        ..policy(
+            scene,
+            operation,
+            progress,
+            format!("not allowed to {} {topic} ({})", operation.verb(), reason::fact(refusal)),
+        )
+    }
+}
+
+/// The server closed the connection `times` times in a row, each time `after` the operation was sent.
+pub(crate) fn dropped(
+    scene: &Scene,
+    operation: Operation,
+    progress: Progress<'_>,
+    times: u32,
+    after: Duration,
+) -> Diagnosis {
+    let times = match times {
+        1 => String::new(),
+        2 => ", twice".into(),
+        3 => ", three times".into(),
+        times => format!(", {times} times"),
+    };
+    let headline = format!(
+        "the server closed the connection {} after {} on {}{times}",
+        duration(after),
+        operation.packet(),
+        quoted(progress.topic)
+    );
+    Diagnosis {
+        id: operation.dropped(),
+        saw: Some(format!(
+            "{}; no DISCONNECT, so no reason string; not connecting again",
+            progress.line(operation)
+        )),
+        ..policy(scene, operation, progress, headline)
+    }
+}
+
+/// No acknowledgement.
+pub(crate) fn unacknowledged(
+    scene: &Scene,
+    operation: Operation,
+    progress: Progress<'_>,
+    after: Duration,
+) -> Diagnosis {
+    let packet = operation.packet();
+    Diagnosis {
+        saw: Some(progress.line(operation)),
+        likely: vec![
+            format!("{} is overloaded, or dropped the packet", scene.who()),
+            "the connection broke and nobody has noticed yet".into(),
+        ],
+        try_: vec![Try::advice(
+            "again with a longer --timeout, or a shorter --keep-alive to notice it earlier",
+        )],
+        ..Diagnosis::new(
+            Id::AckTimeout,
+            format!(
+                "no acknowledgement of {packet} on {} within {}",
+                quoted(progress.topic),
+                duration(after)
+            ),
+        )
+    }
+}
+
+/// Everything was acknowledged, and not everything came back.
+pub(crate) fn not_received(scene: &Scene, progress: Progress<'_>, after: Duration) -> Diagnosis {
+    let Progress { topic, sent, acknowledged, received } = progress;
+    let resource = scene.arn("topic", topic);
+    Diagnosis {
+        saw: Some(format!(
+            "subscription granted; {} missing",
+            count(usize::try_from(sent - received).unwrap_or_default(), "message")
+        )),
+        likely: vec![format!(
+            "the policy allows iot:Publish and iot:Subscribe but not iot:Receive on topic/{}",
+            shown(topic)
+        )],
+        try_: vec![Try::advice("add to the policy:"), statement("iot:Receive", &resource)],
+        ..Diagnosis::new(
+            Id::NotReceived,
+            format!(
+                "published {sent}, acknowledged {acknowledged}, received {received} within {}",
+                duration(after)
+            ),
+        )
+    }
+}
+
+/// What is missing in the policy, where that is the likely cause.
+fn policy(scene: &Scene, operation: Operation, progress: Progress<'_>, headline: String) -> Diagnosis {
+    let diagnosis = Diagnosis::new(operation.denied(), headline);
+    if scene.authorizer.is_none() && !scene.is_aws {
+        return Diagnosis { likely: vec!["the server's access rules do not allow it".into()], ..diagnosis };
+    }
+    let from =
+        scene.authorizer.as_ref().map_or(String::new(), |name| format!(" from authorizer {}", quoted(name)));
+    let note = if operation == Operation::Publish { "" } else { " (note: topicfilter/, not topic/)" };
+    let (action, resource, topic) = (operation.action(), operation.resource(), shown(progress.topic));
+    Diagnosis {
+        likely: vec![format!("the policy{from} lacks {action} on {resource}/{topic}{note}")],
+        try_: vec![Try::advice("add to the policy:"), statement(action, &scene.arn(resource, &topic))],
+        ..diagnosis
+    }
+}
+
+fn statement(action: &str, resource: &str) -> Try {
+    Try::command(format!(r#"{{"Effect":"Allow","Action":"{action}","Resource":"{resource}"}}"#))
+}
+
+/// A topic inside a sentence: escaped like [`quoted`], without the quotes.
+fn shown(topic: &str) -> String {
+    quoted(topic).trim_matches('"').to_owned()
+}
+
+fn other(code: ReasonCode) -> &'static str {
+    match code {
+        ReasonCode::TopicFilterInvalid | ReasonCode::TopicNameInvalid => {
+            "the server does not take this topic (AWS IoT: 256 bytes and 7 slashes at most)"
+        }
+        ReasonCode::QuotaExceeded => "a limit of the account or the connection is reached",
+        ReasonCode::PacketIdentifierInUse => "a bug: the server still uses this packet identifier",
+        ReasonCode::PayloadFormatInvalid => "the server does not take this payload",
+        _ => "the server's log or its documentation knows",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_codec::PacketType;
+
+    use super::*;
+    use crate::diagnosis::reason::refusal;
+    use crate::diagnosis::render;
+    use crate::diagnosis::scene::scene;
+
+    const PROGRESS: Progress<'static> =
+        Progress { topic: "test/topic", sent: 5, acknowledged: 5, received: 0 };
+
+    #[test]
+    fn a_refused_subscription_names_the_statement_that_is_missing() {
+        let refusal = refusal(PacketType::SubAck, ReasonCode::NotAuthorized);
+        let diagnosis =
+            refused(&scene("x-ats.iot.eu-west-1.amazonaws.com"), Operation::Subscribe, PROGRESS, &refusal);
+        assert_eq!(
+            anstream::adapter::strip_str(&render(&diagnosis, 120)).to_string(),
+            r#"error[E-SUB-DENIED]: not allowed to subscribe to "test/topic" (SUBACK 0x87 Not authorized)
+  saw:    connected and authenticated; 0 of 1 subscriptions granted; nothing was published; server gave no reason string
+  likely: the policy from authorizer "MyAuth" lacks iot:Subscribe on topicfilter/test/topic (note: topicfilter/, not
+          topic/)
+  try:    add to the policy:
+          {"Effect":"Allow","Action":"iot:Subscribe","Resource":"arn:aws:iot:eu-west-1:<account>:topicfilter/test/topic"}"#
+        );
+    }
+
+    #[test]
+    fn a_publish_is_checked_against_a_topic_and_not_a_topic_filter() {
+        let refusal = refusal(PacketType::PubAck, ReasonCode::NotAuthorized);
+        let diagnosis = refused(&scene("localhost"), Operation::Publish, PROGRESS, &refusal);
+        assert_eq!(diagnosis.id, Id::PubDenied);
+        assert_eq!(
+            diagnosis.likely,
+            [r#"the policy from authorizer "MyAuth" lacks iot:Publish on topic/test/topic"#]
+        );
+    }
+
+    #[test]
+    fn a_repeated_drop_says_how_often_and_how_fast() {
+        let diagnosis =
+            dropped(&scene("localhost"), Operation::Subscribe, PROGRESS, 3, Duration::from_millis(40));
+        assert_eq!(
+            &*diagnosis.headline,
+            "the server closed the connection 40 ms after SUBSCRIBE on \"test/topic\", three times"
+        );
+    }
+
+    #[test]
+    fn missing_messages_are_counted() {
+        let diagnosis = not_received(&scene("localhost"), PROGRESS, Duration::from_secs(10));
+        assert_eq!(&*diagnosis.headline, "published 5, acknowledged 5, received 0 within 10 s");
+    }
+}

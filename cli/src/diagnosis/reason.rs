@@ -1,0 +1,71 @@
+//! What the server said, in its own words where it has any.
+
+use dunlin_client::ServerReason;
+
+use crate::diagnosis::text::quoted;
+
+/// `CONNACK 0x87`
+pub(crate) fn wire(reason: &ServerReason) -> String {
+    format!("{} 0x{:02X}", reason.packet_type.name(), reason.reason_code.code())
+}
+
+/// `CONNACK 0x87 Not authorized`
+pub(crate) fn fact(reason: &ServerReason) -> String {
+    format!("{} {}", wire(reason), reason.reason_code.name())
+}
+
+/// `the server's reason: "no such user"`, or that it gave none. Everything else that it added comes along.
+pub(crate) fn words(reason: &ServerReason) -> String {
+    let mut words = match &reason.reason_string {
+        Some(text) => format!("the server's reason: {}", quoted(text)),
+        None => "server gave no reason string".to_owned(),
+    };
+    for (name, value) in reason.user_properties.iter().take(MOST_PROPERTIES) {
+        words.push_str(&format!("; {} = {}", quoted(name), quoted(value)));
+    }
+    if reason.user_properties.len() > MOST_PROPERTIES {
+        words.push_str(&format!("; {} more user properties", reason.user_properties.len() - MOST_PROPERTIES));
+    }
+    if let Some(server) = &reason.server_reference {
+        words.push_str(&format!("; it refers to {}", quoted(server)));
+    }
+    words
+}
+
+const MOST_PROPERTIES: usize = 3;
+
+#[cfg(test)]
+pub(crate) fn refusal(
+    packet_type: dunlin_codec::PacketType,
+    reason_code: dunlin_codec::ReasonCode,
+) -> ServerReason {
+    ServerReason {
+        packet_type,
+        reason_code,
+        reason_string: None,
+        user_properties: Vec::new(),
+        server_reference: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_codec::{PacketType, ReasonCode};
+
+    use super::*;
+
+    #[test]
+    fn everything_the_server_added_is_shown() {
+        let reason = ServerReason {
+            reason_string: Some("moved \"away\"".into()),
+            user_properties: vec![("k".into(), "v".into())],
+            server_reference: Some("other.example".into()),
+            ..refusal(PacketType::ConnAck, ReasonCode::ServerMoved)
+        };
+        assert_eq!(fact(&reason), "CONNACK 0x9D Server moved");
+        assert_eq!(
+            words(&reason),
+            r#"the server's reason: "moved \"away\""; "k" = "v"; it refers to "other.example""#
+        );
+    }
+}

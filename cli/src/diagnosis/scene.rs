@@ -1,0 +1,166 @@
+//! What an error may tell of the run: endpoint, credentials without the secrets, and the facts gathered on the way.
+
+use std::net::SocketAddr;
+
+use dunlin_client::aws;
+use dunlin_client::transport::TlsInfo;
+
+use crate::args::Alpn;
+use crate::config::{Credentials, Server};
+use crate::diagnosis::text::{count, quoted};
+
+/// What was asked for. No secret is in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Scene {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) is_aws: bool,
+    /// The endpoint with `-ats`, where one without was given.
+    pub(crate) rather: Option<String>,
+    pub(crate) authorizer: Option<String>,
+    pub(crate) is_signed: bool,
+    pub(crate) client_id: String,
+    pub(crate) alpn_offered: Option<String>,
+    username: Option<String>,
+    password_len: Option<usize>,
+}
+
+/// What was seen of the connection so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) tls: Option<TlsInfo>,
+}
+
+impl Scene {
+    pub(crate) fn new(server: &Server, credentials: &Credentials, client_id: &str, alpn: &Alpn) -> Self {
+        // Behind a "?" of the user's own may stand a token.
+        let user = |name: &str| name.split('?').next().unwrap_or_default().to_owned();
+        Self {
+            host: server.host.clone(),
+            port: server.port,
+            is_aws: aws::is_aws_host(&server.host),
+            rather: server.rather.clone(),
+            authorizer: credentials.authorizer.authorizer_name.clone(),
+            is_signed: credentials.authorizer.token.is_some(),
+            client_id: client_id.to_owned(),
+            alpn_offered: match alpn {
+                Alpn::None => None,
+                Alpn::Name(name) => Some(name.clone()),
+            },
+            username: credentials.authorizer.username.as_deref().map(user),
+            password_len: credentials.password.as_ref().map(|password| password.expose().len()),
+        }
+    }
+
+    /// `AWS IoT` or `the server`.
+    pub(crate) fn who(&self) -> &'static str {
+        if self.is_aws { "AWS IoT" } else { "the server" }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// `authorizer "MyAuth", username "u", password 8 bytes, client id "thing-7"`
+    pub(crate) fn credentials(&self) -> String {
+        let mut parts = Vec::new();
+        match &self.authorizer {
+            Some(name) => parts.push(format!("authorizer {}", quoted(name))),
+            None => parts.push("no authorizer name".to_owned()),
+        }
+        if self.is_signed {
+            parts.push("signed token".to_owned());
+        }
+        if let Some(username) = &self.username {
+            parts.push(format!("username {}", quoted(username)));
+        }
+        match self.password_len {
+            Some(len) => parts.push(format!("password {}", count(len, "byte"))),
+            None => parts.push("no password".to_owned()),
+        }
+        parts.push(format!("client id {}", quoted(&self.client_id)));
+        parts.join(", ")
+    }
+
+    pub(crate) fn username(&self) -> &str {
+        self.username.as_deref().unwrap_or_default()
+    }
+
+    /// `kind` is `client`, `topic` or `topicfilter`.
+    pub(crate) fn arn(&self, kind: &str, name: &str) -> String {
+        let region = self.region().unwrap_or("<region>");
+        let partition = match region {
+            region if region.starts_with("cn-") => "aws-cn",
+            region if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        format!("arn:{partition}:iot:{region}:<account>:{kind}/{name}")
+    }
+
+    /// The label behind `iot`, whether such a region exists or not.
+    pub(crate) fn region(&self) -> Option<&str> {
+        let mut labels =
+            self.host.split('.').skip_while(|label| *label != "iot" && *label != "iot-fips").skip(1);
+        labels.next().filter(|_| self.is_aws)
+    }
+}
+
+impl Seen {
+    /// `x-ats.iot.eu-west-1.amazonaws.com:443 (52.1.2.3) · ALPN mqtt ok`
+    pub(crate) fn line(&self, scene: &Scene) -> String {
+        let mut line = scene.address();
+        if let Some(peer) = self.peer.filter(|peer| peer.ip().to_string() != scene.host) {
+            line.push_str(&format!(" ({})", peer.ip()));
+        }
+        if let Some(tls) = &self.tls {
+            match &tls.alpn_selected {
+                Some(alpn) => line.push_str(&format!(" · ALPN {alpn} ok")),
+                None => line.push_str(" · no ALPN selected"),
+            }
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn scene(host: &str) -> Scene {
+    Scene {
+        host: host.into(),
+        port: 443,
+        is_aws: aws::is_aws_host(host),
+        rather: None,
+        authorizer: Some("MyAuth".into()),
+        is_signed: false,
+        client_id: "thing-7".into(),
+        alpn_offered: Some("mqtt".into()),
+        username: Some("u".into()),
+        password_len: Some(8),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_told_without_the_secrets() {
+        let text = scene("localhost").credentials();
+        assert_eq!(text, r#"authorizer "MyAuth", username "u", password 8 bytes, client id "thing-7""#);
+    }
+
+    #[test]
+    fn an_arn_names_region_and_partition_where_the_endpoint_tells_them() {
+        let arn = |host| scene(host).arn("topicfilter", "test/topic");
+        assert_eq!(
+            arn("x-ats.iot.eu-west-1.amazonaws.com"),
+            "arn:aws:iot:eu-west-1:<account>:topicfilter/test/topic"
+        );
+        assert!(arn("x.ats.iot.cn-north-1.amazonaws.com.cn").starts_with("arn:aws-cn:iot:cn-north-1:"));
+        assert!(arn("localhost").starts_with("arn:aws:iot:<region>:"));
+    }
+}

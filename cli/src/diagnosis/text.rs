@@ -1,0 +1,89 @@
+//! Words for facts: text of strangers made safe for a terminal, durations, shell words.
+
+use std::time::Duration;
+
+/// Longest part of a stranger's text that is printed.
+const LONGEST: usize = 240;
+
+/// `text` in double quotes, without anything a terminal would obey, and cut when very long.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    let mut chars = text.chars();
+    for c in chars.by_ref().take(LONGEST) {
+        if c.is_control() || c == '"' || is_bidirectional(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('"');
+    if chars.next().is_some() {
+        out.push_str(&format!(" (cut; {} bytes)", text.len()));
+    }
+    out
+}
+
+/// `under 1 ms`, `3 ms`, `1.5 s`, `20 min 31 s`.
+pub(crate) fn duration(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 if duration.as_millis() == 0 => "under 1 ms".into(),
+        0 => format!("{} ms", duration.as_millis()),
+        secs @ 1..60 if duration.subsec_millis() >= 50 => {
+            format!("{}.{} s", secs, duration.subsec_millis() / 100)
+        }
+        secs @ 1..60 => format!("{secs} s"),
+        secs => match secs % 60 {
+            0 => format!("{} min", secs / 60),
+            rest => format!("{} min {rest} s", secs / 60),
+        },
+    }
+}
+
+/// `1 byte`, `2 bytes`.
+pub(crate) fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// `word` as a POSIX shell reads it back unchanged.
+pub(crate) fn shell(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// Marks that turn the direction of the text behind them, and so can make a line read as another.
+fn is_bidirectional(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_text_cannot_steer_the_terminal() {
+        assert_eq!(quoted("no\x1b[2J\n\"way\"\u{202e}"), r#""no\u{1b}[2J\n\"way\"\u{202e}""#);
+    }
+
+    #[test]
+    fn a_very_long_text_is_cut_and_says_so() {
+        let cut = quoted(&"x".repeat(65_535));
+        assert!(cut.len() < 300 && cut.ends_with("(cut; 65535 bytes)"), "{cut}");
+    }
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        let texts = [0, 3, 212, 1000, 1500, 61_000, 120_000].map(|ms| duration(Duration::from_millis(ms)));
+        assert_eq!(texts, ["under 1 ms", "3 ms", "212 ms", "1 s", "1.5 s", "1 min 1 s", "2 min"]);
+    }
+
+    #[test]
+    fn a_shell_reads_every_word_back() {
+        assert_eq!(shell("thing-7"), "thing-7");
+        assert_eq!(shell("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(shell(""), "''");
+    }
+}

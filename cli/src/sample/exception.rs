@@ -1,0 +1,39 @@
+//! Failures to connect, in the words of the AWS SDK that the Python sample prints.
+
+use dunlin_client::ConnectError;
+use dunlin_client::transport::{ResolveFault, TransportError};
+
+/// `NAME: message`, as in `Lifecycle Connection Failure with exception:`.
+pub(crate) fn of(error: &ConnectError) -> &'static str {
+    match error {
+        ConnectError::Refused(_) => {
+            "AWS_ERROR_MQTT5_CONNACK_CONNECTION_REFUSED: Remote endpoint rejected the CONNECT attempt by returning an \
+             unsuccessful CONNACK"
+        }
+        ConnectError::Closed { reset: false } => {
+            "AWS_ERROR_MQTT_UNEXPECTED_HANGUP: The connection was closed unexpectedly."
+        }
+        ConnectError::Closed { reset: true } => "AWS_IO_SOCKET_CLOSED: socket is closed.",
+        ConnectError::ConnAckTimeout { .. } => {
+            "AWS_ERROR_MQTT5_CONNACK_TIMEOUT: Remote endpoint did not respond to a CONNECT request before timeout exceeded"
+        }
+        ConnectError::Protocol(_) => {
+            "AWS_ERROR_MQTT5_DECODE_PROTOCOL_ERROR: Mqtt5 decoder received an invalid packet that broke mqtt5 protocol rules"
+        }
+        ConnectError::Transport(error) => of_transport(error),
+        _ => "AWS_ERROR_MQTT5_USER_REQUESTED_STOP: Mqtt5 client connection interrupted by user request.",
+    }
+}
+
+fn of_transport(error: &TransportError) -> &'static str {
+    match error {
+        TransportError::Resolve { fault: ResolveFault::NotFound, .. } => {
+            "AWS_IO_DNS_INVALID_NAME: Host name was invalid for dns resolution."
+        }
+        TransportError::Resolve { .. } => "AWS_IO_DNS_QUERY_FAILED: A query to dns failed to resolve.",
+        TransportError::Refused { .. } => "AWS_IO_SOCKET_CONNECTION_REFUSED: socket connection refused.",
+        TransportError::TimedOut { .. } => "AWS_IO_SOCKET_TIMEOUT: socket operation timed out.",
+        TransportError::Tls { .. } => "AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE: TLS (SSL) negotiation failed",
+        _ => "AWS_IO_SOCKET_CLOSED: socket is closed.",
+    }
+}

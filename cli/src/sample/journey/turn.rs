@@ -1,0 +1,161 @@
+//! While the run waits for one thing, everything else that may happen.
+
+use std::future::pending;
+use std::io::Write;
+use std::pin::pin;
+use std::time::Duration;
+
+use dunlin_client::transport::Opened;
+use dunlin_client::{ConnectionError, Event, ReceivedMessage, Subscription};
+use dunlin_codec::ReasonCode;
+use tokio::time::{Instant, sleep_until};
+
+use super::Journey;
+use crate::diagnosis::{Diagnosis, Operation, operation};
+use crate::sample::ending::Ending;
+use crate::sample::link::Outstanding;
+use crate::sample::{exception, journal};
+
+/// What the run waits for, and how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wait {
+    activity: Activity,
+    since: Instant,
+    deadline: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Activity {
+    Connect,
+    Operate(Operation),
+    Receive,
+    Pause,
+    Stop,
+}
+
+impl<W: Write> Journey<'_, W> {
+    /// Waits for `future`, and deals with everything that happens meanwhile.
+    pub(super) async fn until<T>(
+        &mut self,
+        wait: Wait,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Ending> {
+        let mut future = pin!(future);
+        loop {
+            tokio::select! {
+                biased;
+                value = &mut future => return Ok(value),
+                turn = self.turn(wait) => turn?,
+            }
+        }
+    }
+
+    /// Deals with the one thing that happens next. Cancel safe: nothing that was taken is waited upon.
+    pub(super) async fn turn(&mut self, wait: Wait) -> Result<(), Ending> {
+        tokio::select! {
+            biased;
+            exit = self.stop.received(), if !self.is_leaving => Err(Ending::Stopped(exit)),
+            event = self.events.next() => match event {
+                Some(event) => self.on_event(event, wait),
+                None => Err(self.timed_out(wait).into()),
+            },
+            message = next(&mut self.subscription) => self.on_message(&message),
+            () = passed(wait.deadline) => Err(self.timed_out(wait).into()),
+        }
+    }
+
+    fn on_event(&mut self, event: Event, wait: Wait) -> Result<(), Ending> {
+        journal::note(&event);
+        match event {
+            Event::Attempt { host, client_id, .. } => self.transcript.attempt(&host, &client_id)?,
+            Event::Opened(opened) => self.on_opened(*opened),
+            Event::Connected(_) => {
+                self.link.connected();
+                self.transcript.connected(ReasonCode::Success)?;
+            }
+            Event::Failed { cause, retry_in } => {
+                let diagnosis = self.link.failed(&cause);
+                self.transcript.connection_failure(exception::of(&cause))?;
+                if retry_in.is_none() {
+                    return Err(diagnosis.into());
+                }
+            }
+            Event::Disconnected { cause, retry_in } => {
+                self.on_disconnected(&cause, retry_in.is_none(), wait)?;
+            }
+            Event::SubscriptionLost { reason, .. } => {
+                let (scene, progress) = (self.link.scene(), self.progress());
+                return Err(operation::refused(scene, Operation::Subscribe, progress, &reason).into());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_opened(&mut self, opened: Opened) {
+        if self.link.opened(opened) {
+            self.console
+                .warning("the server selected no ALPN protocol; AWS IoT would have selected \"mqtt\"");
+        }
+    }
+
+    fn on_disconnected(&mut self, cause: &ConnectionError, is_last: bool, wait: Wait) -> Result<(), Ending> {
+        let code = match cause {
+            ConnectionError::Disconnected(reason) => Some(reason.reason_code),
+            _ => None,
+        };
+        self.transcript.disconnected(code)?;
+        let is_last = is_last && *cause != ConnectionError::Requested;
+        Ok(self.link.ended(cause, wait.outstanding(), self.progress(), is_last)?)
+    }
+
+    fn on_message(&mut self, message: &ReceivedMessage) -> Result<(), Ending> {
+        self.tally.receive(message.topic(), message.payload());
+        Ok(self.transcript.received(message.topic(), message.payload())?)
+    }
+
+    fn timed_out(&self, wait: Wait) -> Diagnosis {
+        let (scene, timeout) = (self.link.scene(), self.config.timeout);
+        match wait.activity {
+            _ if !self.link.is_up() => self.link.not_connected(timeout),
+            Activity::Operate(operation) => {
+                operation::unacknowledged(scene, operation, self.progress(), timeout)
+            }
+            _ => operation::not_received(scene, self.progress(), timeout),
+        }
+    }
+}
+
+impl Wait {
+    /// Starting now. A pause and the end have their own times.
+    pub(super) fn new(activity: Activity, timeout: Duration) -> Self {
+        let since = Instant::now();
+        let has_deadline = !matches!(activity, Activity::Pause | Activity::Stop);
+        Self { activity, since, deadline: has_deadline.then(|| since + timeout) }
+    }
+
+    fn outstanding(self) -> Option<Outstanding> {
+        match self.activity {
+            Activity::Operate(operation) => Some(Outstanding { operation, since: self.since }),
+            _ => None,
+        }
+    }
+}
+
+/// A subscription that has ended has nothing more to say, and neither has none.
+async fn next(subscription: &mut Option<Subscription>) -> ReceivedMessage {
+    match subscription {
+        Some(stream) => match stream.next().await {
+            Some(message) => message,
+            None => pending().await,
+        },
+        None => pending().await,
+    }
+}
+
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,153 @@
+//! What is known of the connection, and how often it was lost in the same way.
+
+use std::time::Duration;
+
+use dunlin_client::transport::Opened;
+use dunlin_client::{ConnectError, ConnectionError};
+use dunlin_codec::ReasonCode;
+use tokio::time::Instant;
+
+use crate::diagnosis::{Diagnosis, Operation, Progress, Scene, Seen, connect, lost, network, operation};
+
+/// The connection as its events tell of it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    scene: Scene,
+    seen: Seen,
+    state: State,
+    /// Why the last attempt failed or the last connection ended.
+    trouble: Option<Diagnosis>,
+    /// How often in a row the server closed the connection on the same operation.
+    drops: u32,
+    ignored_alpn: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// No connection: the first one is being opened, or the last one is lost.
+    Down,
+    /// TLS is up and CONNECT was sent.
+    Opened(Instant),
+    Up(Instant),
+}
+
+/// An operation on the wire, or on its way there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outstanding {
+    pub(crate) operation: Operation,
+    pub(crate) since: Instant,
+}
+
+impl Link {
+    pub(crate) fn new(scene: Scene) -> Self {
+        Self {
+            scene,
+            seen: Seen::default(),
+            state: State::Down,
+            trouble: None,
+            drops: 0,
+            ignored_alpn: false,
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self.state, State::Up(_))
+    }
+
+    pub(crate) fn scene(&self) -> &Scene {
+        &self.scene
+    }
+
+    /// Whether the server ignored our offer of a protocol, for the first time.
+    pub(crate) fn opened(&mut self, opened: Opened) -> bool {
+        let ignored = opened
+            .tls
+            .as_ref()
+            .is_some_and(|tls| !tls.alpn_offered.is_empty() && tls.alpn_selected.is_none());
+        let is_news = ignored && !self.ignored_alpn;
+        self.ignored_alpn |= ignored;
+        self.seen = Seen { peer: Some(opened.peer), tls: opened.tls };
+        self.state = State::Opened(Instant::now());
+        is_news
+    }
+
+    pub(crate) fn connected(&mut self) {
+        self.state = State::Up(Instant::now());
+        self.trouble = None;
+    }
+
+    pub(crate) fn failed(&mut self, error: &ConnectError) -> Diagnosis {
+        let diagnosis = connect::failed(&self.scene, &self.seen, error, self.elapsed());
+        self.down(diagnosis)
+    }
+
+    /// The connection ended during `outstanding`, if something was. An error here is worth no further attempt.
+    pub(crate) fn ended(
+        &mut self,
+        error: &ConnectionError,
+        outstanding: Option<Outstanding>,
+        progress: Progress<'_>,
+        is_last: bool,
+    ) -> Result<(), Diagnosis> {
+        let elapsed = self.elapsed();
+        let diagnosis = lost::ended(&self.scene, &self.seen, error, elapsed);
+        let at = diagnosis.at.clone();
+        let Some(Outstanding { operation, since }) = outstanding else {
+            let diagnosis = self.down(diagnosis);
+            return if is_last { Err(diagnosis) } else { Ok(()) };
+        };
+        // After a reconnect the operation goes out again, at once.
+        let after = since.elapsed().min(elapsed);
+        let scene = &self.scene;
+        let verdict = match error {
+            ConnectionError::Disconnected(reason) if reason.reason_code == ReasonCode::NotAuthorized => {
+                Some(operation::refused(scene, operation, progress, reason))
+            }
+            error if is_silent_close(error) && after < RIGHT_AFTER => {
+                self.drops += 1;
+                (is_last || self.drops >= MOST_DROPS)
+                    .then(|| operation::dropped(scene, operation, progress, self.drops, after))
+            }
+            _ => is_last.then(|| diagnosis.clone()),
+        };
+        self.down(diagnosis);
+        verdict.map_or(Ok(()), |verdict| Err(Diagnosis { at, ..verdict }))
+    }
+
+    /// The operation succeeded: whatever was lost before wasn't its fault.
+    pub(crate) fn forget_drops(&mut self) {
+        self.drops = 0;
+    }
+
+    /// Nothing came for too long while connecting.
+    pub(crate) fn not_connected(&self, timeout: Duration) -> Diagnosis {
+        match (&self.trouble, self.state) {
+            (Some(trouble), _) => trouble.clone(),
+            (None, State::Opened(_)) => connect::unanswered(&self.scene, &self.seen, timeout),
+            (None, _) => network::timed_out(&self.scene, timeout),
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        match self.state {
+            State::Down => Duration::ZERO,
+            State::Opened(at) | State::Up(at) => at.elapsed(),
+        }
+    }
+
+    fn down(&mut self, trouble: Diagnosis) -> Diagnosis {
+        self.state = State::Down;
+        self.trouble = Some(trouble.clone());
+        trouble
+    }
+}
+
+/// As AWS IoT answers what a policy doesn't allow.
+fn is_silent_close(error: &ConnectionError) -> bool {
+    matches!(error, ConnectionError::Closed | ConnectionError::Reset | ConnectionError::Transport(_))
+}
+
+/// Lost that often on the same operation, it will be lost every time.
+const MOST_DROPS: u32 = 3;
+/// A close later than this after an operation has another cause.
+const RIGHT_AFTER: Duration = Duration::from_secs(5);

@@ -1,0 +1,94 @@
+//! Which messages are ours, and which of them came back.
+
+use std::collections::BTreeSet;
+
+/// Counts the messages of this run. Those of others on the same topic, and repetitions of ours, don't count.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    topic: String,
+    message: String,
+    sent: u64,
+    acknowledged: u64,
+    received: u64,
+    /// Numbers of messages sent that haven't come back.
+    missing: BTreeSet<u64>,
+}
+
+impl Tally {
+    pub(crate) fn new(topic: &str, message: &str) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            message: message.to_owned(),
+            sent: 0,
+            acknowledged: 0,
+            received: 0,
+            missing: BTreeSet::new(),
+        }
+    }
+
+    /// The payload of the next message, which counts as sent from here on.
+    pub(crate) fn next_payload(&mut self) -> String {
+        self.sent += 1;
+        self.missing.insert(self.sent);
+        format!("{} [{}]", self.message, self.sent)
+    }
+
+    pub(crate) fn acknowledge(&mut self) {
+        self.acknowledged += 1;
+    }
+
+    pub(crate) fn receive(&mut self, topic: &str, payload: &[u8]) {
+        if topic == self.topic && self.number(payload).is_some_and(|n| self.missing.remove(&n)) {
+            self.received += 1;
+        }
+    }
+
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    pub(crate) fn all_came_back(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    /// `n` of `{message} [{n}]`, if it is written as we write it.
+    fn number(&self, payload: &[u8]) -> Option<u64> {
+        let digits =
+            payload.strip_prefix(self.message.as_bytes())?.strip_prefix(b" [")?.strip_suffix(b"]")?;
+        let n: u64 = str::from_utf8(digits).ok()?.parse().ok()?;
+        (n.to_string().as_bytes() == digits).then_some(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_this_run_sent_counts_and_only_once() {
+        let mut tally = Tally::new("t", "hi [1]");
+        assert_eq!(tally.next_payload(), "hi [1] [1]");
+        for (topic, payload) in [
+            ("other", &b"hi [1] [1]"[..]),
+            ("t", b"hi [1] [2]"),
+            ("t", b"hi [1] [01]"),
+            ("t", b"hi [1] [+1]"),
+            ("t", b"hi [1]"),
+            ("t", b"\xff"),
+        ] {
+            tally.receive(topic, payload);
+        }
+        assert!(!tally.all_came_back());
+        tally.receive("t", b"hi [1] [1]");
+        tally.receive("t", b"hi [1] [1]");
+        assert_eq!((tally.sent(), tally.received(), tally.all_came_back()), (1, 1, true));
+    }
+}

@@ -1,0 +1,146 @@
+//! The sandbox's log as JSON lines: fields may be added, none change.
+
+use dunlin_sandbox::{Event, LogLine, Outcome, Ready};
+use serde::Serialize;
+
+/// One line.
+#[derive(Serialize)]
+pub(crate) struct Line<'a> {
+    v: u8,
+    ts: String,
+    #[serde(flatten)]
+    told: Told<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Told<'a> {
+    Ready(&'a Ready),
+    Rejected {
+        peer: String,
+        reason: &'a str,
+    },
+    Connect {
+        client_id: &'a str,
+        authorizer: Option<&'a str>,
+        #[serde(flatten)]
+        verdict: Verdict<'a>,
+        ms: u64,
+    },
+    Subscribe {
+        client_id: &'a str,
+        filter: &'a str,
+        #[serde(flatten)]
+        verdict: Verdict<'a>,
+    },
+    Unsubscribe {
+        client_id: &'a str,
+        filter: &'a str,
+    },
+    Publish {
+        client_id: &'a str,
+        topic: &'a str,
+        #[serde(flatten)]
+        verdict: Verdict<'a>,
+    },
+    Receive {
+        client_id: &'a str,
+        topic: &'a str,
+        #[serde(flatten)]
+        verdict: Verdict<'a>,
+    },
+    Disconnect {
+        client_id: &'a str,
+        reason: &'a str,
+    },
+    /// Something that this version has no line for.
+    Other,
+}
+
+/// Whether it was allowed; where it wasn't, the reason code and why.
+#[derive(Serialize)]
+struct Verdict<'a> {
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    /// The first one.
+    pub(crate) fn ready(ready: &'a Ready) -> Self {
+        Self::at(std::time::SystemTime::now(), Told::Ready(ready))
+    }
+
+    /// Every other one: a decision.
+    pub(crate) fn of(line: &'a LogLine) -> Self {
+        Self::at(line.at, Told::of(&line.event))
+    }
+
+    pub(crate) fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    fn at(time: std::time::SystemTime, told: Told<'a>) -> Self {
+        Self { v: 1, ts: humantime::format_rfc3339_millis(time).to_string(), told }
+    }
+}
+
+impl<'a> Told<'a> {
+    fn of(event: &'a Event) -> Self {
+        match event {
+            Event::Rejected { peer, reason } => Self::Rejected { peer: peer.to_string(), reason },
+            Event::Connect { client_id, authorizer, outcome, took } => Self::Connect {
+                client_id,
+                authorizer: authorizer.as_deref(),
+                verdict: Verdict::of(outcome),
+                ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            },
+            Event::Subscribe { client_id, filter, outcome } => {
+                Self::Subscribe { client_id, filter, verdict: Verdict::of(outcome) }
+            }
+            Event::Unsubscribe { client_id, filter } => Self::Unsubscribe { client_id, filter },
+            Event::Publish { client_id, topic, outcome } => {
+                Self::Publish { client_id, topic, verdict: Verdict::of(outcome) }
+            }
+            Event::Receive { client_id, topic, outcome } => {
+                Self::Receive { client_id, topic, verdict: Verdict::of(outcome) }
+            }
+            Event::Disconnect { client_id, reason } => Self::Disconnect { client_id, reason },
+            _ => Self::Other,
+        }
+    }
+}
+
+impl<'a> Verdict<'a> {
+    fn of<T>(outcome: &'a Outcome<T>) -> Self {
+        match outcome {
+            Outcome::Allowed(_) => Self { allowed: true, code: None, reason: None },
+            Outcome::Refused { reason_code, reason } => {
+                Self { allowed: false, code: reason_code.map(|code| code.code()), reason: Some(reason) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_tells_code_and_reason_and_an_approval_neither() {
+        let text = |outcome: Outcome<()>| {
+            let verdict = Verdict::of(&outcome);
+            let told = Told::Publish { client_id: "a", topic: "t", verdict };
+            Line::at(SystemTime::UNIX_EPOCH + Duration::from_millis(1500), told).to_text()
+        };
+        assert_eq!(
+            text(Outcome::Refused { reason_code: None, reason: "no \"".into() }),
+            r#"{"v":1,"ts":"1970-01-01T00:00:01.500Z","event":"publish","client_id":"a","topic":"t","allowed":false,"reason":"no \""}"#
+        );
+        assert!(text(Outcome::Allowed(())).ends_with(r#""allowed":true}"#));
+    }
+}

@@ -1,0 +1,311 @@
+//! Everything that can be known to be wrong before anything is sent: exit code 2, and a text that says what to do.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+const CANARY: &str = "canary-7f3a";
+
+/// A run that can't get to any server.
+struct Run {
+    command: Command,
+    stdin: Vec<u8>,
+}
+
+fn run(words: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
+    let inherited = std::env::vars_os().map(|(name, _)| name);
+    for name in inherited.filter(|name| name.to_string_lossy().starts_with("DUNLIN_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("SSL_CERT_FILE").env_remove("CLICOLOR_FORCE").args(words);
+    Run { command, stdin: Vec::new() }
+}
+
+impl Run {
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    fn stdin(mut self, bytes: &[u8]) -> Self {
+        self.stdin = bytes.to_vec();
+        self
+    }
+
+    fn output(mut self) -> Output {
+        let piped = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap();
+        // It may have ended before it read anything.
+        let _ = child.stdin.take().unwrap().write_all(&self.stdin);
+        child.wait_with_output().unwrap()
+    }
+
+    /// The error text of a run that ends with exit code 2 and prints nothing on stdout.
+    #[track_caller]
+    fn refused(self) -> String {
+        let output = self.output();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "", "{stderr}");
+        assert!(!stderr.contains(CANARY), "{stderr}");
+        stderr
+    }
+}
+
+#[track_caller]
+fn says(text: &str, words: &[&str]) {
+    // Wrapping may have broken the sentence anywhere.
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for word in words {
+        assert!(line.contains(word), "{word:?} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn each_script_requires_what_its_python_twin_required() {
+    let at = ["--endpoint", "localhost"];
+    let missing = |words: &[&str]| run(&[words, &at].concat()).refused();
+    says(
+        &missing(&["unsigned"]),
+        &["error[E-USAGE]: missing: --authorizer-name, --auth-username, --auth-password"],
+    );
+    says(
+        &missing(&["signed"]),
+        &["missing: --authorizer-name, --auth-token-key-name, --auth-token-key-value, --auth-signature"],
+    );
+    says(&missing(&["sample"]), &["missing: --authorizer-name"]);
+    says(&run(&["signed"]).refused(), &["missing: --endpoint"]);
+}
+
+#[test]
+fn a_signed_token_comes_whole_or_not_at_all() {
+    let with = |words: &[&str]| {
+        run(&[&["--endpoint", "localhost", "--authorizer-name", "A"], words].concat()).refused()
+    };
+    says(
+        &with(&["--auth_signature", CANARY]),
+        &["a signed authorizer also needs --auth-token-key-name and --auth-token-key-value"],
+    );
+    says(
+        &with(&["--auth_token_key_name", "tok", "--auth_token_key_value", CANARY]),
+        &["also needs --auth-signature"],
+    );
+}
+
+#[test]
+fn the_unsigned_script_has_no_flags_for_signing() {
+    let line = ["unsigned", "--endpoint", "localhost", "--auth_signature", CANARY];
+    says(&run(&line).refused(), &["`dunlin unsigned` has no --auth-signature", "dunlin signed takes it"]);
+}
+
+#[test]
+fn wrong_endpoints_are_named_with_the_right_one() {
+    for (endpoint, words) in [
+        (
+            "c1abc.credentials.iot.eu-west-1.amazonaws.com",
+            "is the credentials endpoint, not the data endpoint",
+        ),
+        ("iot.eu-west-1.amazonaws.com", "is the control plane endpoint"),
+        ("https://localhost", "--endpoint localhost"),
+        ("localhost/mqtt", "ends in \"/mqtt\""),
+        ("local host", "neither a host name nor an IP address"),
+        ("", "is empty"),
+    ] {
+        let text = run(&["--endpoint", endpoint, "--authorizer-name", "A"]).refused();
+        says(&text, &["error[E-ENDPOINT]:", words]);
+    }
+}
+
+#[test]
+fn impossible_signatures_are_refused_with_the_likely_slip() {
+    let digest = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+    for (signature, words) in [
+        (digest, "the hash was base64-encoded instead of the RS256 signature"),
+        ("AAAA\nAAAA", "base64 -w0"),
+        ("AA-_", "JWT"),
+        ("AB%252BCD", "once too often"),
+    ] {
+        let line = [
+            "--endpoint=localhost",
+            "--authorizer-name=A",
+            "--auth-token-key-name=k",
+            "--auth-token-key-value=v",
+        ];
+        let text = run(&[&line[..], &["--auth-signature", signature]].concat()).refused();
+        says(&text, &["error[E-SIGNATURE]:", words, "dunlin auth sign"]);
+        assert!(!text.contains(signature), "{text}");
+    }
+}
+
+#[test]
+fn a_signature_is_checked_with_the_public_key_before_it_is_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let (private, public, other) = keys(dir.path());
+    let signature = run(&["auth", "sign", "--key", &private, "--token", "hello"]).output();
+    let signature = String::from_utf8(signature.stdout).unwrap();
+    let line = |token: &str, key: &str| {
+        let fixed = ["--endpoint=localhost", "--port=1", "--authorizer-name=A", "--auth-token-key-name=k"];
+        let given =
+            ["--auth-token-key-value", token, "--auth-signature", signature.trim(), "--auth-public-key", key];
+        run(&[&fixed[..], &given].concat())
+    };
+    says(
+        &line("hello\n", &public).refused(),
+        &["error[E-SIGNATURE]:", "does not match the token", "(yours does)"],
+    );
+    says(&line("hello", &other).refused(), &["error[E-SIGNATURE]:", "signed with another key"]);
+    says(&line("hello", &private).refused(), &["--auth-public-key needs an RSA public key in PEM"]);
+    assert_eq!(line("hello", &public).output().status.code(), Some(3));
+}
+
+#[test]
+fn a_second_question_mark_is_refused() {
+    let text =
+        run(&["--endpoint=localhost", "--authorizer-name=A", "--auth-username", "u?x=1?y=2"]).refused();
+    says(&text, &["only one \"?\" is allowed", "--auth-username brings a second"]);
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    for (words, text) in [
+        (&["--topic", "a/+"][..], "--topic \"a/+\""),
+        (&["--topic", ""], "--topic \"\""),
+        (&["--client-id", "$x"], "--client-id \"$x\""),
+        (&["--count", "-1"], "a whole number is needed"),
+        (&["--count", "many"], "a whole number is needed"),
+        (&["--keep-alive", "90000"], "65535 at most"),
+        (&["--interval", "soon"], "not a duration"),
+        (&["--connect-to", "localhost"], "--connect-to needs an IP address"),
+        (&["--port", "0"], "0 is not in 1..=65535"),
+        (&["--cert", "c.pem"], "--cert also needs --key"),
+        (&["--endpoint", "localhost:1", "--port", "2"], "says port 1 and --port says 2"),
+    ] {
+        let line = [&["--endpoint", "localhost", "--authorizer-name", "A"], words].concat();
+        says(&run(&line).refused(), &["error[E-USAGE]:", text]);
+    }
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    for flag in ["--auth-password-file", "--ca", "--auth-signature-file"] {
+        let text = run(&["--endpoint=localhost", "--authorizer-name=A", flag, "/no/such/file"]).refused();
+        says(&text, &["error[E-USAGE]:", flag, "/no/such/file", "No such file"]);
+    }
+    let pair = ["--endpoint=localhost", "--cert", "/no/cert", "--key", "/no/key"];
+    says(&run(&pair).refused(), &["--cert, --key:", "/no/cert"]);
+}
+
+#[test]
+fn only_one_secret_can_come_from_standard_input() {
+    let line = [
+        "--endpoint=localhost",
+        "--authorizer-name=A",
+        "--auth-password-file=-",
+        "--auth-token-key-value-file=-",
+    ];
+    says(&run(&line).stdin(b"s3cret\n").refused(), &["can't both read standard input"]);
+}
+
+#[test]
+fn a_secret_on_the_command_line_is_warned_of_once_and_not_repeated() {
+    let line = ["unsigned", "--endpoint=localhost", "--port=1", "--authorizer-name=A", "--auth-username=u"];
+    let exposed = [&line[..], &["--auth-password", CANARY]].concat();
+    let warning = |run: Run| {
+        let stderr = String::from_utf8(run.output().stderr).unwrap();
+        assert!(!stderr.contains(CANARY), "{stderr}");
+        stderr.matches("can be read by other users (ps)").count()
+    };
+    assert_eq!(warning(run(&exposed)), 1);
+    assert_eq!(warning(run(&exposed).env("DUNLIN_NO_ARGV_WARNING", "1")), 0);
+    assert_eq!(warning(run(&line).env("DUNLIN_AUTH_PASSWORD", CANARY)), 0);
+    let from_stdin = [&line[..], &["--auth-password-file", "-"]].concat();
+    assert_eq!(warning(run(&from_stdin).stdin(CANARY.as_bytes())), 0);
+}
+
+#[test]
+fn a_password_file_wins_over_the_environment_and_a_flag_over_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    fs::write(&file, "12345\n").unwrap();
+    let file = file.to_str().unwrap();
+    let line =
+        ["unsigned", "--endpoint=localhost", "--port=1", "--authorizer-name=A", "--auth-username=u", "-vvv"];
+    // Both given: no conflict, though clap counts the variable as present.
+    let both = run(&[&line[..], &["--auth-password-file", file]].concat())
+        .env("DUNLIN_AUTH_PASSWORD", CANARY)
+        .output();
+    assert_eq!(both.status.code(), Some(3));
+    // A flag leaves the file unread.
+    let flag =
+        run(&[&line[..], &["--auth-password=x", "--auth-password-file=/no/such/file"]].concat()).output();
+    assert_eq!(flag.status.code(), Some(3));
+}
+
+#[test]
+fn an_unknown_fault_is_refused_with_the_list_of_all() {
+    says(
+        &run(&["sandbox", "--fault", "no-such"]).refused(),
+        &["error[E-USAGE]:", "no-such", "drop-on-subscribe"],
+    );
+}
+
+#[test]
+fn without_a_running_sandbox_the_endpoint_sandbox_says_how_to_start_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let line =
+        ["--endpoint", "sandbox", "--authorizer-name", "A", "--state-dir", dir.path().to_str().unwrap()];
+    let output = run(&line).output();
+    assert_eq!(output.status.code(), Some(3));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    says(&stderr, &["error[E-REFUSED]: no sandbox is running on this computer", "dunlin sandbox"]);
+}
+
+#[test]
+fn no_home_is_an_error_that_says_what_to_set() {
+    let run = run(&["auth", "sign", "--sandbox", "hello"]);
+    let mut run = run;
+    run.command.env_remove("HOME").env_remove("XDG_STATE_HOME");
+    says(&run.refused(), &["DUNLIN_STATE_DIR"]);
+}
+
+#[test]
+fn a_signature_is_printed_for_a_key_and_for_the_sandbox() {
+    let dir = tempfile::tempdir().unwrap();
+    let (private, _, _) = keys(dir.path());
+    let state = dir.path().to_str().unwrap();
+    for signer in [&["--key", private.as_str()][..], &["--sandbox", "--state-dir", state]] {
+        let sign = |token: &[&str]| {
+            let output = run(&[&["auth", "sign"], signer, token].concat()).stdin(b"hello\n").output();
+            assert_eq!(output.status.code(), Some(0));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let signature = sign(&["hello"]);
+        assert_eq!(signature.trim_end().len(), 344, "{signature}");
+        assert_eq!(sign(&["--token", "hello"]), signature);
+        assert_eq!(sign(&["--token-file", "-"]), signature);
+        assert_ne!(sign(&["other"]), signature);
+    }
+    says(
+        &run(&["auth", "sign", "--sandbox"]).env("DUNLIN_STATE_DIR", state).refused(),
+        &["missing: the token to sign"],
+    );
+}
+
+/// Paths of a private key, of its public key, and of somebody else's public key.
+fn keys(dir: &std::path::Path) -> (String, String, String) {
+    let key = || rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let (own, other) = (key(), key());
+    let write = |name: &str, pem: String| {
+        let path = dir.join(name);
+        fs::write(&path, pem).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    (
+        write("private.pem", own.serialize_pem()),
+        write("public.pem", own.public_key_pem()),
+        write("other.pem", other.public_key_pem()),
+    )
+}
