@@ -1,7 +1,9 @@
 //! `dunlin auth sign`: the signature that a signed authorizer wants.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
+use dunlin_client::secret::Secret;
 use dunlin_sandbox::{Pki, StateDir};
 
 use crate::args::{SignArgs, Sources};
@@ -14,15 +16,7 @@ use crate::verb::Failure;
 
 /// Prints the base64 RS256 signature of a token.
 pub(crate) fn sign(typed: SignArgs, sources: &Sources, console: Console) -> Result<Exit, Failure> {
-    let mut secrets = Secrets::new(sources);
-    // A token may stand in either place, so it isn't warned of: the sandbox's is no secret, and `--token` says enough.
-    let positional = typed.value.map(Into::into);
-    let token = match positional {
-        Some(token) => Some(token),
-        None => secrets
-            .resolve_text(SecretArgs { id: "token", value: typed.token, file: typed.token_file }, console)?,
-    };
-    let token = token.ok_or_else(|| Diagnosis::usage("missing: the token to sign"))?;
+    let token = token(typed.value, typed.token, typed.token_file, Secrets::new(sources, console))?;
     let signature = match typed.key {
         Some(key) => rs256::sign("--key", &key, token.expose())?.expose().clone(),
         None => StateDir::resolve(typed.state_dir)
@@ -36,4 +30,19 @@ pub(crate) fn sign(typed: SignArgs, sources: &Sources, console: Console) -> Resu
     }
     writeln!(io::stdout(), "{signature}")?;
     Ok(Exit::Done)
+}
+
+/// The bare word, or else `--token` and what goes with it.
+fn token(
+    word: Option<String>,
+    value: Option<String>,
+    file: Option<PathBuf>,
+    mut secrets: Secrets<'_>,
+) -> Result<Secret<String>, Diagnosis> {
+    let token = match word {
+        Some(word) => Some(word.into()),
+        None => secrets.resolve_text(SecretArgs { id: "token", value, file })?,
+    };
+    secrets.warn();
+    token.ok_or_else(|| Diagnosis::usage("missing: the token to sign"))
 }

@@ -98,7 +98,7 @@ pub(crate) struct TlsArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Session")]
 pub(crate) struct SessionArgs {
-    /// Client id [default: mqtt5-sample-<uuid>]
+    /// Client id [default: mqtt5-sample- and random digits]
     #[arg(short = 'i', long, value_name = "ID", hide_short_help = true)]
     pub(crate) client_id: Option<String>,
     /// Keep alive; AWS IoT takes 30 to 1200 s

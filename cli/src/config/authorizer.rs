@@ -1,17 +1,12 @@
 //! What the custom authorizer is told: collected from flags, files and environment, and judged before it is sent.
 
-use std::path::PathBuf;
-
-use dunlin_client::aws::{
-    self, AuthorizerError, CustomAuthorizer, Encoding, Field, SignatureFault, SignedToken,
-};
+use dunlin_client::aws::{AuthorizerError, CustomAuthorizer, Encoding, Field, SignedToken};
 use dunlin_client::secret::Secret;
 
 use crate::args::{AuthorizerArgs, Encode, Sources};
-use crate::config::Script;
 use crate::config::secret::{SecretArgs, Secrets};
-use crate::diagnosis::{Diagnosis, Id, Try};
-use crate::rs256;
+use crate::config::signature;
+use crate::diagnosis::{Diagnosis, Try};
 use crate::terminal::Console;
 
 /// What goes into user name and password of CONNECT.
@@ -25,62 +20,22 @@ pub(crate) struct Credentials {
 impl Credentials {
     pub(crate) fn new(
         mut typed: AuthorizerArgs,
-        script: Script,
         sources: &Sources,
         console: Console,
     ) -> Result<Self, Diagnosis> {
-        if script == Script::Unsigned {
-            refuse_signing(&mut typed, sources)?;
-        }
-        let mut secrets = Secrets::new(sources);
-        let password = secrets.resolve(
-            SecretArgs { id: "auth_password", value: typed.auth_password, file: typed.auth_password_file },
-            console,
-        )?;
-        let token = SecretArgs {
-            id: "auth_token_key_value",
-            value: typed.auth_token_key_value,
-            file: typed.auth_token_key_value_file,
-        };
-        let token = secrets.resolve_text(token, console)?;
-        let signature = match (&typed.auth_signing_key, &token) {
-            (Some(key), Some(token)) => {
-                refuse_two_signatures(typed.auth_signature_file.as_ref(), sources)?;
-                Some(rs256::sign("--auth-signing-key", key, token.expose())?)
-            }
-            _ => secrets.resolve_text(
-                SecretArgs {
-                    id: "auth_signature",
-                    value: typed.auth_signature,
-                    file: typed.auth_signature_file,
-                },
-                console,
-            )?,
-        };
-        let wants = Wanted {
-            authorizer_name: typed.authorizer_name.is_some(),
-            username: typed.auth_username.is_some(),
-            password: password.is_some(),
-            key_name: typed.auth_token_key_name.is_some(),
-            token: token.is_some(),
-            signature: signature.is_some(),
-        };
-        wants.require(script)?;
-        let token = SignedToken::from_parts(typed.auth_token_key_name, token, signature)
-            .map_err(|error| refused(&error))?;
-        if let Some(token) = &token {
-            check_signature(token, typed.auth_public_key)?;
-        }
+        let mut secrets = Secrets::new(sources, console);
+        let (value, file) = (typed.auth_password.take(), typed.auth_password_file.take());
+        let password = secrets.resolve(SecretArgs { id: "auth_password", value, file })?;
         let authorizer = CustomAuthorizer {
+            token: token(&mut typed, &mut secrets, sources)?,
             username: typed.auth_username,
             authorizer_name: typed.authorizer_name,
-            token,
             encoding: typed.encode.into(),
             metrics: typed.metrics,
         };
         authorizer.check_limits().map_err(|error| Diagnosis::usage(error.to_string()))?;
         let user_name = authorizer.user_name().map_err(|error| refused(&error))?;
-        secrets.warn(console);
+        secrets.warn();
         if authorizer.token.is_none() && authorizer.authorizer_name.is_some() && password.is_none() {
             console.warning("no password: an unsigned authorizer has nothing to check but the user name");
         }
@@ -89,131 +44,25 @@ impl Credentials {
     }
 }
 
-/// What was given, of all that a script may require.
-struct Wanted {
-    authorizer_name: bool,
-    username: bool,
-    password: bool,
-    key_name: bool,
-    token: bool,
-    signature: bool,
-}
-
-impl Wanted {
-    fn require(&self, script: Script) -> Result<(), Diagnosis> {
-        let rows = [
-            (self.authorizer_name, "--authorizer-name", script != Script::Either),
-            (self.username, "--auth-username", script == Script::Unsigned),
-            (self.password, "--auth-password", script == Script::Unsigned),
-            (self.key_name, "--auth-token-key-name", script == Script::Signed),
-            (self.token, "--auth-token-key-value", script == Script::Signed),
-            (self.signature, "--auth-signature", script == Script::Signed),
-        ];
-        let missing: Vec<&str> = rows
-            .iter()
-            .filter(|(given, _, required)| *required && !given)
-            .map(|(_, flag, _)| *flag)
-            .collect();
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(Diagnosis::usage(format!("missing: {}", missing.join(", "))))
-        }
-    }
-}
-
-/// `unsigned` is for authorizers without signing: a flag of it is a mistake, the environment is somebody else's.
-fn refuse_signing(typed: &mut AuthorizerArgs, sources: &Sources) -> Result<(), Diagnosis> {
-    let ids = [
-        "auth_signature",
-        "auth_signature_file",
-        "auth_token_key_name",
-        "auth_token_key_value",
-        "auth_token_key_value_file",
-        "auth_signing_key",
-        "auth_public_key",
-    ];
-    if let Some(id) = ids.iter().find(|id| sources.on_command_line(id)) {
-        return Err(Diagnosis {
-            try_: vec![Try::advice("dunlin signed takes it; dunlin sample takes either")],
-            ..Diagnosis::usage(format!("`dunlin unsigned` has no --{}", id.replace('_', "-")))
-        });
-    }
-    (typed.auth_signature, typed.auth_token_key_name, typed.auth_token_key_value) = (None, None, None);
-    Ok(())
-}
-
-fn refuse_two_signatures(file: Option<&PathBuf>, sources: &Sources) -> Result<(), Diagnosis> {
-    if file.is_some() || sources.on_command_line("auth_signature") {
-        return Err(Diagnosis::usage("--auth-signing-key computes the signature; it can't be given as well"));
-    }
-    Ok(())
-}
-
-/// Form first, then, where a public key is there, the signature itself.
-fn check_signature(token: &SignedToken, public_key: Option<PathBuf>) -> Result<(), Diagnosis> {
-    let signature = token.signature.expose();
-    aws::check_signature(signature).map_err(impossible)?;
-    let Some(public_key) = public_key else { return Ok(()) };
-    let plain = plain_base64(signature);
-    if rs256::verify("--auth-public-key", &public_key, token.value.expose(), plain.expose())? {
-        return Ok(());
-    }
-    let newline = if token.value.expose().ends_with('\n') { " (yours does)" } else { "" };
-    Err(Diagnosis {
-        saw: Some(format!(
-            "token of {} bytes, checked with {}",
-            token.value.expose().len(),
-            public_key.display()
-        )),
-        likely: vec![
-            format!("the token that was signed ends in a newline{newline}, or the one given does"),
-            "it was signed with another key".into(),
-            "the token was URL-encoded before it was signed, or is now".into(),
-        ],
-        try_: vec![sign_command(), openssl()],
-        ..Diagnosis::new(
-            Id::Signature,
-            "the signature does not match the token (checked locally); nothing was sent",
-        )
-    })
-}
-
-/// A signature may have been given as it stands in the user name. Base64 has three characters that can be escaped.
-fn plain_base64(signature: &str) -> Secret<String> {
-    let value = signature.rsplit_once("-signature=").map_or(signature, |(_, value)| value);
-    let plain = [("%2B", "+"), ("%2b", "+"), ("%2F", "/"), ("%2f", "/"), ("%3D", "="), ("%3d", "=")]
-        .iter()
-        .fold(value.to_owned(), |text, (escape, character)| text.replace(escape, character));
-    plain.into()
-}
-
-fn impossible(fault: SignatureFault) -> Diagnosis {
-    let likely = match fault {
-        SignatureFault::LineBreak => "openssl base64 wraps its lines; base64 -w0 does not",
-        SignatureFault::Whitespace => "it was copied with a blank",
-        SignatureFault::DoublyEncoded | SignatureFault::BadEscape => {
-            "it was percent-encoded once too often; dunlin encodes it by itself"
-        }
-        SignatureFault::Base64Url => "it comes from a JWT: turn - into +, _ into / and add the = at the end",
-        SignatureFault::Digest => "the hash was base64-encoded instead of the RS256 signature",
-        SignatureFault::MissingPadding => "it comes from a JWT, or was cut while copying",
-        _ => "something else than the RS256 signature was encoded, or it was cut while copying",
+/// All three parts of a signed token, or none.
+fn token(
+    typed: &mut AuthorizerArgs,
+    secrets: &mut Secrets<'_>,
+    sources: &Sources,
+) -> Result<Option<SignedToken>, Diagnosis> {
+    let (value, file) = (typed.auth_token_key_value.take(), typed.auth_token_key_value_file.take());
+    let value = secrets.resolve_text(SecretArgs { id: "auth_token_key_value", value, file })?;
+    let (given, file) = (typed.auth_signature.take(), typed.auth_signature_file.take());
+    let signature = match (&typed.auth_signing_key, &value) {
+        (Some(key), Some(token)) => Some(signature::sign(key, token, file.as_ref(), sources)?),
+        _ => secrets.resolve_text(SecretArgs { id: "auth_signature", value: given, file })?,
     };
-    Diagnosis {
-        saw: Some(format!("the value for --auth-signature: {fault}")),
-        likely: vec![likely.into()],
-        try_: vec![sign_command(), openssl()],
-        ..Diagnosis::new(Id::Signature, "the token signature cannot be valid; nothing was sent")
+    let token = SignedToken::from_parts(typed.auth_token_key_name.take(), value, signature)
+        .map_err(|error| refused(&error))?;
+    if let Some(token) = &token {
+        signature::check(token, typed.auth_public_key.as_deref())?;
     }
-}
-
-fn sign_command() -> Try {
-    Try::command("dunlin auth sign --key private.pem --token \"$TOKEN\"")
-}
-
-fn openssl() -> Try {
-    Try::command("printf %s \"$TOKEN\" | openssl dgst -sha256 -sign private.pem | base64 -w0")
+    Ok(token)
 }
 
 fn refused(error: &AuthorizerError) -> Diagnosis {

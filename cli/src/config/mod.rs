@@ -3,10 +3,13 @@
 
 mod authorizer;
 mod sample;
+mod script;
 mod secret;
 mod server;
+mod signature;
 
 pub(crate) use authorizer::Credentials;
-pub(crate) use sample::{SampleConfig, Script};
+pub(crate) use sample::SampleConfig;
+pub(crate) use script::Script;
 pub(crate) use secret::{SecretArgs, Secrets};
 pub(crate) use server::Server;

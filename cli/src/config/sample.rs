@@ -11,19 +11,10 @@ use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, KeepAlive, Reconn
 use dunlin_codec::TopicName;
 
 use crate::args::{Alpn, Count, ReliabilityArgs, SampleArgs, Sources, TlsArgs};
-use crate::config::{Credentials, Server};
-use crate::diagnosis::{Diagnosis, Scene, Try, quoted};
+use crate::config::{Credentials, Script, Server};
+use crate::diagnosis::{Diagnosis, Scene, quoted};
 use crate::sample::Kind;
 use crate::terminal::Console;
-
-/// Which of the Python scripts' requirements hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Script {
-    /// `dunlin sample`, or no verb: the flags decide.
-    Either,
-    Unsigned,
-    Signed,
-}
 
 /// One run of the sample, ready to go.
 pub(crate) struct SampleConfig {
@@ -42,19 +33,19 @@ pub(crate) struct SampleConfig {
 
 impl SampleConfig {
     pub(crate) fn new(
-        typed: SampleArgs,
+        mut typed: SampleArgs,
         script: Script,
         sources: &Sources,
         console: Console,
     ) -> Result<Self, Diagnosis> {
+        script.check(&mut typed, sources)?;
         let server = Server::new(typed.endpoint)?;
         if let Some(rather) = &server.rather {
             console.warning(format_args!(
                 "an endpoint without -ats is a legacy one, trusted by few; better: {rather}"
             ));
         }
-        let credentials = Credentials::new(typed.authorizer, script, sources, console)?;
-        require_some_credential(&credentials, &typed.tls)?;
+        let credentials = Credentials::new(typed.authorizer, sources, console)?;
         check_topic(&typed.message.topic)?;
         let client_id = client_id(typed.session.client_id.as_deref())?;
         let scene = Scene::new(&server, &credentials, &client_id, &typed.tls.alpn);
@@ -78,20 +69,6 @@ impl SampleConfig {
             timeout: typed.reliability.timeout,
         })
     }
-}
-
-/// Somebody has to be said to be there.
-fn require_some_credential(credentials: &Credentials, tls: &TlsArgs) -> Result<(), Diagnosis> {
-    if credentials.user_name.is_some() || tls.cert.is_some() {
-        return Ok(());
-    }
-    Err(Diagnosis {
-        try_: vec![
-            Try::advice("--authorizer-name NAME --auth-username USER --auth-password PASSWORD"),
-            Try::advice("--cert PEM --key PEM for a client certificate"),
-        ],
-        ..Diagnosis::usage("missing: --authorizer-name")
-    })
 }
 
 fn check_topic(topic: &str) -> Result<(), Diagnosis> {

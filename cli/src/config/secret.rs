@@ -22,6 +22,7 @@ pub(crate) struct SecretArgs {
 /// Resolves the secrets of one command line.
 pub(crate) struct Secrets<'a> {
     sources: &'a Sources,
+    console: Console,
     /// The flags that showed a secret to everybody who can list processes.
     exposed: Vec<String>,
     /// The flag that reads standard input, which only one can.
@@ -29,15 +30,11 @@ pub(crate) struct Secrets<'a> {
 }
 
 impl<'a> Secrets<'a> {
-    pub(crate) fn new(sources: &'a Sources) -> Self {
-        Self { sources, exposed: Vec::new(), stdin: None }
+    pub(crate) fn new(sources: &'a Sources, console: Console) -> Self {
+        Self { sources, console, exposed: Vec::new(), stdin: None }
     }
 
-    pub(crate) fn resolve(
-        &mut self,
-        typed: SecretArgs,
-        console: Console,
-    ) -> Result<Option<Secret<Vec<u8>>>, Diagnosis> {
+    pub(crate) fn resolve(&mut self, typed: SecretArgs) -> Result<Option<Secret<Vec<u8>>>, Diagnosis> {
         let flag = format!("--{}", typed.id.replace('_', "-"));
         let on_command_line = self.sources.on_command_line(typed.id);
         match (typed.value, typed.file) {
@@ -45,18 +42,14 @@ impl<'a> Secrets<'a> {
                 self.exposed.push(flag);
                 Ok(Some(Secret::from(value.into_bytes())))
             }
-            (_, Some(file)) => self.read(&format!("{flag}-file"), &file, console).map(Some),
+            (_, Some(file)) => self.read(&format!("{flag}-file"), &file).map(Some),
             (value, None) => Ok(value.map(|value| Secret::from(value.into_bytes()))),
         }
     }
 
-    pub(crate) fn resolve_text(
-        &mut self,
-        typed: SecretArgs,
-        console: Console,
-    ) -> Result<Option<Secret<String>>, Diagnosis> {
+    pub(crate) fn resolve_text(&mut self, typed: SecretArgs) -> Result<Option<Secret<String>>, Diagnosis> {
         let id = typed.id.replace('_', "-");
-        let bytes = self.resolve(typed, console)?;
+        let bytes = self.resolve(typed)?;
         bytes
             .map(|bytes| str::from_utf8(bytes.expose()).map(Secret::from))
             .transpose()
@@ -64,19 +57,19 @@ impl<'a> Secrets<'a> {
     }
 
     /// One warning for all secrets on the command line.
-    pub(crate) fn warn(&self, console: Console) {
+    pub(crate) fn warn(&self) {
         let silenced = std::env::var_os("DUNLIN_NO_ARGV_WARNING").is_some_and(|value| value == "1");
         if let Some(first) = self.exposed.first()
             && !silenced
         {
-            console.warning(format_args!(
+            self.console.warning(format_args!(
                 "{} can be read by other users (ps); use {first}-file or an environment variable",
                 self.exposed.join(", ")
             ));
         }
     }
 
-    fn read(&mut self, flag: &str, path: &Path, console: Console) -> Result<Secret<Vec<u8>>, Diagnosis> {
+    fn read(&mut self, flag: &str, path: &Path) -> Result<Secret<Vec<u8>>, Diagnosis> {
         let read = if path == Path::new("-") {
             if let Some(other) = self.stdin.replace(flag.to_owned()) {
                 return Err(Diagnosis::usage(format!("{other} and {flag} can't both read standard input")));
@@ -85,7 +78,7 @@ impl<'a> Secrets<'a> {
         } else {
             File::open(path).and_then(|file| {
                 if let Some(mode) = open_to_others(&file) {
-                    console.warning(format_args!(
+                    self.console.warning(format_args!(
                         "{} can be read by other users (mode {mode:03o}); chmod 600 would hide it",
                         path.display()
                     ));

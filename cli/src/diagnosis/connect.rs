@@ -16,12 +16,10 @@ pub(crate) fn failed(scene: &Scene, seen: &Seen, error: &ConnectError, elapsed: 
         ConnectError::Options(error) => return Diagnosis::usage(error.to_string()),
         ConnectError::Transport(error) => return network::transport(scene, error),
         ConnectError::Refused(refusal) => refused(scene, refusal),
-        ConnectError::Closed { .. } if seen.tls.as_ref().is_some_and(|tls| tls.alpn_selected.is_none()) => {
-            tls::alpn_missing(scene, elapsed)
-        }
+        ConnectError::Closed { .. } if seen.lacks_alpn() => tls::alpn_missing(scene, elapsed),
         ConnectError::Closed { reset } => hangup(scene, *reset, elapsed),
         ConnectError::ConnAckTimeout { after } => return unanswered(scene, seen, *after),
-        ConnectError::Protocol(violation) => broken(violation),
+        ConnectError::Protocol(violation) => blame_alpn(seen, broken(violation)),
         error => Diagnosis::new(Id::Lost, format!("the connection was not made: {error}")),
     };
     Diagnosis { at: Some(at), ..diagnosis }
@@ -29,7 +27,7 @@ pub(crate) fn failed(scene: &Scene, seen: &Seen, error: &ConnectError, elapsed: 
 
 /// No CONNACK.
 pub(crate) fn unanswered(scene: &Scene, seen: &Seen, after: Duration) -> Diagnosis {
-    Diagnosis {
+    let diagnosis = Diagnosis {
         at: Some(format!("CONNECT · {}", seen.line(scene))),
         saw: Some("TCP and TLS are up; CONNECT was sent".into()),
         likely: vec![
@@ -41,7 +39,17 @@ pub(crate) fn unanswered(scene: &Scene, seen: &Seen, after: Duration) -> Diagnos
             Id::ConnackTimeout,
             format!("{} did not answer CONNECT within {}", scene.who(), duration(after)),
         )
+    };
+    blame_alpn(seen, diagnosis)
+}
+
+/// A server that selected no protocol may well speak another one.
+fn blame_alpn(seen: &Seen, mut diagnosis: Diagnosis) -> Diagnosis {
+    if seen.lacks_alpn() {
+        let guess = "no ALPN protocol was selected, so this port may expect something else than MQTT";
+        diagnosis.likely.insert(0, guess.into());
     }
+    diagnosis
 }
 
 /// The server broke the protocol: the same whenever it does.

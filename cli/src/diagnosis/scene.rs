@@ -111,6 +111,11 @@ impl Scene {
 }
 
 impl Seen {
+    /// TLS is up, and the server has selected no protocol.
+    pub(crate) fn lacks_alpn(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.alpn_selected.is_none())
+    }
+
     /// `x-ats.iot.eu-west-1.amazonaws.com:443 (52.1.2.3) · ALPN mqtt ok`
     pub(crate) fn line(&self, scene: &Scene) -> String {
         let mut line = scene.address();

@@ -60,13 +60,10 @@ impl Link {
 
     /// Whether the server ignored our offer of a protocol, for the first time.
     pub(crate) fn opened(&mut self, opened: Opened) -> bool {
-        let ignored = opened
-            .tls
-            .as_ref()
-            .is_some_and(|tls| !tls.alpn_offered.is_empty() && tls.alpn_selected.is_none());
+        self.seen = Seen { peer: Some(opened.peer), tls: opened.tls };
+        let ignored = self.seen.lacks_alpn() && self.scene.alpn_offered.is_some();
         let is_news = ignored && !self.ignored_alpn;
         self.ignored_alpn |= ignored;
-        self.seen = Seen { peer: Some(opened.peer), tls: opened.tls };
         self.state = State::Opened(Instant::now());
         is_news
     }

@@ -1,0 +1,80 @@
+//! Which of the Python scripts is meant, and what it can't do without.
+
+use crate::args::{AuthorizerArgs, SampleArgs, Sources};
+use crate::diagnosis::{Diagnosis, Try};
+
+/// Which of the Python scripts' requirements hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Script {
+    /// `dunlin sample`, or no verb: the flags decide.
+    Either,
+    Unsigned,
+    Signed,
+}
+
+impl Script {
+    /// Finds everything that is missing at once, and what this script doesn't have.
+    pub(crate) fn check(self, typed: &mut SampleArgs, sources: &Sources) -> Result<(), Diagnosis> {
+        if self == Self::Unsigned {
+            refuse_signing(&mut typed.authorizer, sources)?;
+        }
+        let missing = self.missing(typed);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut try_ = Vec::new();
+        if typed.endpoint.endpoint.is_none() {
+            try_.push(Try::command("aws iot describe-endpoint --endpoint-type iot:Data-ATS"));
+            try_.push(Try::command("dunlin demo        (needs no AWS account)"));
+        }
+        if self == Self::Either {
+            try_.push(Try::advice("for a client certificate instead of an authorizer: --cert PEM --key PEM"));
+        }
+        Err(Diagnosis { try_, ..Diagnosis::usage(format!("missing: {}", missing.join(", "))) })
+    }
+
+    fn missing(self, typed: &SampleArgs) -> Vec<&'static str> {
+        let AuthorizerArgs { authorizer_name, auth_username, auth_token_key_name, .. } = &typed.authorizer;
+        let has_password =
+            typed.authorizer.auth_password.is_some() || typed.authorizer.auth_password_file.is_some();
+        let has_token = typed.authorizer.auth_token_key_value.is_some()
+            || typed.authorizer.auth_token_key_value_file.is_some();
+        let has_signature = typed.authorizer.auth_signature.is_some()
+            || typed.authorizer.auth_signature_file.is_some()
+            || typed.authorizer.auth_signing_key.is_some();
+        // With a user name, AWS IoT asks the default authorizer; with a certificate, none.
+        let names_nobody = auth_username.is_none() && typed.tls.cert.is_none();
+        let rows = [
+            (typed.endpoint.endpoint.is_some(), "--endpoint", true),
+            (authorizer_name.is_some(), "--authorizer-name", self != Self::Either || names_nobody),
+            (auth_username.is_some(), "--auth-username", self == Self::Unsigned),
+            (has_password, "--auth-password", self == Self::Unsigned),
+            (auth_token_key_name.is_some(), "--auth-token-key-name", self == Self::Signed),
+            (has_token, "--auth-token-key-value", self == Self::Signed),
+            (has_signature, "--auth-signature", self == Self::Signed),
+        ];
+        let missing = rows.into_iter().filter(|(given, _, required)| *required && !given);
+        missing.map(|(_, flag, _)| flag).collect()
+    }
+}
+
+/// `unsigned` is for authorizers without signing: a flag of it is a mistake, the environment is somebody else's.
+fn refuse_signing(typed: &mut AuthorizerArgs, sources: &Sources) -> Result<(), Diagnosis> {
+    let ids = [
+        "auth_signature",
+        "auth_signature_file",
+        "auth_token_key_name",
+        "auth_token_key_value",
+        "auth_token_key_value_file",
+        "auth_signing_key",
+        "auth_public_key",
+    ];
+    if let Some(id) = ids.iter().find(|id| sources.on_command_line(id)) {
+        return Err(Diagnosis {
+            try_: vec![Try::advice("dunlin signed takes it; dunlin sample takes either")],
+            ..Diagnosis::usage(format!("`dunlin unsigned` has no --{}", id.replace('_', "-")))
+        });
+    }
+    (typed.auth_signature, typed.auth_token_key_name, typed.auth_token_key_value) = (None, None, None);
+    Ok(())
+}

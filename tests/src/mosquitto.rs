@@ -1,0 +1,151 @@
+//! `Mosquitto`: Debian's broker on a free port, with TLS and a password, ended with the test.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// A mosquitto that forgets everything when it is stopped. Its output is shown if the test fails.
+#[derive(Debug)]
+pub struct Mosquitto {
+    folder: TempDir,
+    program: PathBuf,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl Mosquitto {
+    /// The one user that it knows.
+    pub const USER: &str = "alice";
+    /// That user's password.
+    pub const PASSWORD: &str = "s3cret";
+
+    /// `None`, with a line on standard error, where mosquitto isn't installed. In CI it has to be.
+    pub async fn start() -> Option<Self> {
+        let Some(program) = find("mosquitto") else {
+            assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "mosquitto isn't installed");
+            eprintln!("skipped: mosquitto isn't installed");
+            return None;
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        write_certificate(folder.path());
+        write_passwords(folder.path());
+        let mut broker = Self { folder, program, port: free_port(), process: None };
+        broker.run().await;
+        Some(broker)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)
+    }
+
+    /// The certificate to trust; it is for `localhost`.
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
+        self.folder.path().join(CERTIFICATE)
+    }
+
+    /// Starts it again on the same port.
+    pub async fn run(&mut self) {
+        std::fs::write(self.folder.path().join(CONFIG), config(self.folder.path(), self.port)).expect("a file");
+        let output = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a file");
+        let process = Command::new(&self.program)
+            .arg("-c")
+            .arg(self.folder.path().join(CONFIG))
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a second handle"))
+            .stderr(output)
+            .spawn()
+            .expect("mosquitto runs");
+        self.process = Some(process);
+        let until_it_listens = async {
+            while TcpStream::connect(self.address()).is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let listens = tokio::time::timeout(Duration::from_secs(5), until_it_listens).await;
+        assert!(listens.is_ok(), "mosquitto doesn't listen:\n{}", self.output());
+    }
+
+    /// Ends it politely: clients are told that the server is shutting down.
+    pub fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
+        let told = Command::new("kill").arg(process.id().to_string()).status();
+        if told.is_err() {
+            let _ = process.kill();
+        }
+        process.wait().expect("it was ours");
+    }
+
+    /// What it said.
+    #[must_use]
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        self.stop();
+        if std::thread::panicking() {
+            eprintln!("mosquitto said:\n{}", self.output());
+        }
+    }
+}
+
+const CERTIFICATE: &str = "certificate.pem";
+const KEY: &str = "key.pem";
+const PASSWORDS: &str = "passwords";
+const CONFIG: &str = "mosquitto.conf";
+
+fn config(folder: &Path, port: u16) -> String {
+    let file = |name| folder.join(name).display().to_string();
+    // Started by root it would become another user, who can't read the folder.
+    format!(
+        "user root\npersistence false\nlog_dest stderr\nlog_type all\n\
+         allow_anonymous false\npassword_file {}\n\
+         listener {port} 127.0.0.1\ncertfile {}\nkeyfile {}\n",
+        file(PASSWORDS),
+        file(CERTIFICATE),
+        file(KEY),
+    )
+}
+
+fn write_certificate(folder: &Path) {
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    std::fs::write(folder.join(CERTIFICATE), own.cert.pem()).expect("a file");
+    std::fs::write(folder.join(KEY), own.signing_key.serialize_pem()).expect("a file");
+}
+
+fn write_passwords(folder: &Path) {
+    let program = find("mosquitto_passwd").expect("it comes with mosquitto");
+    let status = Command::new(program)
+        .args(["-c", "-b"])
+        .arg(folder.join(PASSWORDS))
+        .args([Mosquitto::USER, Mosquitto::PASSWORD])
+        .stderr(Stdio::null())
+        .status()
+        .expect("mosquitto_passwd runs");
+    assert!(status.success());
+}
+
+/// A port that was ours a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
+
+/// Servers live where the search path of most users doesn't look.
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let usual = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/opt/homebrew/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(usual).map(|folder| folder.join(name)).find(|program| program.is_file())
+}

@@ -1,0 +1,383 @@
+//! The sample against the sandbox: what it prints, how it ends.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_client::transport::{CaBundle, TlsConnector, TlsOptions, TransportOptions};
+use dunlin_client::{Client, ClientOptions, ConnectOptions, Message, QoS};
+use dunlin_sandbox::Sandbox;
+use dunlin_tests::{Finished, Tool, dunlin};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
+use tokio::time::timeout;
+
+/// A sandbox with a state directory of its own.
+struct Served {
+    sandbox: Sandbox,
+    state: TempDir,
+}
+
+async fn serve(faults: &[&str]) -> Served {
+    let state = TempDir::new().unwrap();
+    let mut builder = Sandbox::builder().port(0).state_dir(state.path());
+    for fault in faults {
+        builder = builder.fault(fault.parse().unwrap());
+    }
+    Served { sandbox: builder.start().await.unwrap(), state }
+}
+
+/// The unsigned sample with a known client id, in a hurry.
+fn sample(served: &Served) -> Tool {
+    dunlin(["unsigned", "--client_id", "mqtt5-sample-0a1b2c3d", "--interval", "50ms", "--timeout", "5s"])
+        .at(&served.sandbox)
+        .as_demo()
+}
+
+/// The golden output, with the acknowledgement in front of the message that it acknowledges: either may come first.
+fn golden(kind: &str, messages: &[&str]) -> String {
+    let mut text = format!(
+        "
+==== Starting MQTT5 Custom Auth {kind} PubSub Sample ====
+
+==== Creating MQTT5 Client ====
+
+==== Starting client ====
+Lifecycle Connection Attempt
+Connecting to endpoint: 'localhost' with client ID'mqtt5-sample-0a1b2c3d'
+Lifecycle Connection Success with reason code:<ConnectReasonCode.SUCCESS: 0>
+
+==== Subscribing to topic 'test/topic' ====
+Suback received with reason code:[<SubackReasonCode.GRANTED_QOS_1: 1>]
+
+==== Sending {} message(s) ====
+
+",
+        messages.len()
+    );
+    for message in messages {
+        text.push_str(&format!(
+            "\
+Publishing message to topic 'test/topic': {message}
+PubAck received with <PubackReasonCode.SUCCESS: 0>
+
+==== Received message from topic 'test/topic': {message} ====
+
+"
+        ));
+    }
+    text.push_str(&format!(
+        "\
+{} message(s) received.
+
+==== Unsubscribing from topic 'test/topic' ====
+Unsubscribed with [<UnsubackReasonCode.SUCCESS: 0>]
+
+==== Stopping Client ====
+Lifecycle Disconnected with reason code:None
+Lifecycle Stopped
+
+==== Client Stopped! ====
+",
+        messages.len()
+    ));
+    text
+}
+
+/// Puts each acknowledgement in front of the message that overtook it.
+fn in_order(stdout: &str) -> String {
+    const ACKNOWLEDGED: &str = "PubAck received with <PubackReasonCode.SUCCESS: 0>\n";
+    let mut text = String::new();
+    for block in stdout.split_inclusive("Publishing message") {
+        match block.find("\n==== Received message") {
+            Some(at) if block.contains(ACKNOWLEDGED) => {
+                let (head, tail) = block.split_at(at);
+                let head = head.replace(ACKNOWLEDGED, "");
+                text.push_str(&format!("{head}{ACKNOWLEDGED}{}", tail.replace(ACKNOWLEDGED, "")));
+            }
+            _ => text.push_str(block),
+        }
+    }
+    text
+}
+
+#[track_caller]
+fn is_golden(run: &Finished, kind: &str, messages: &[&str]) {
+    run.exits(0);
+    assert_eq!(in_order(&run.stdout), golden(kind, messages), "{}", run.stderr);
+    assert_eq!(run.stderr, "");
+}
+
+const TWO: [&str; 2] = ["Hello from mqtt5 sample [1]", "Hello from mqtt5 sample [2]"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_unsigned_sample_prints_what_the_python_sample_prints() {
+    let served = serve(&[]).await;
+    is_golden(&sample(&served).words(["--count", "2"]).run().await, "Unsigned", &TWO);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_signed_sample_says_that_it_is_signed() {
+    let served = serve(&[]).await;
+    let signature = served.sandbox.sign("hello").unwrap();
+    let flags = [
+        "--authorizer_name",
+        "DemoSigned",
+        "--auth_token_key_name",
+        "tok",
+        "--auth_token_key_value",
+        "hello",
+    ];
+    for verb in [&["signed"][..], &["sample"], &[]] {
+        let run = dunlin(verb)
+            .at(&served.sandbox)
+            .words(flags)
+            .words(["--auth_signature", &signature, "--client_id", "mqtt5-sample-0a1b2c3d"])
+            .words(["--count", "2", "--interval", "50ms"]);
+        is_golden(&run.run().await, "Signed", &TWO);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_is_computed_from_the_signing_key() {
+    let served = serve(&[]).await;
+    let key = served.sandbox.ready().signing_key.clone();
+    let run = dunlin([
+        "signed",
+        "--authorizer-name=DemoSigned",
+        "--auth-token-key-name=tok",
+        "--auth-token-key-value=x",
+    ])
+    .at(&served.sandbox)
+    .words(["--client-id=mqtt5-sample-0a1b2c3d", "--count=1"])
+    .words(["--auth-signing-key".as_ref(), key.as_os_str()]);
+    is_golden(&run.run().await, "Signed", &TWO[..1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_verb_is_the_sample_and_prefixes_are_enough() {
+    let served = serve(&[]).await;
+    let run = dunlin([
+        "--autho",
+        "DemoUnsigned",
+        "--auth_u",
+        "demo",
+        "--cl",
+        "mqtt5-sample-0a1b2c3d",
+        "--cou",
+        "1",
+    ])
+    .at(&served.sandbox)
+    .env("DUNLIN_AUTH_PASSWORD", "demo");
+    is_golden(&run.run().await, "Unsigned", &TWO[..1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_one_s_own_goes_out_and_there_is_no_pause_after_the_last() {
+    let served = serve(&[]).await;
+    let run =
+        sample(&served).words(["--message", "grüße\t1", "--count", "1", "--interval", "20s"]).run().await;
+    is_golden(&run, "Unsigned", &["grüße\t1 [1]"]);
+    assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_endpoint_sandbox_finds_port_and_ca_by_itself() {
+    let served = serve(&[]).await;
+    let state = served.state.path();
+    let found = |state: &std::path::Path| {
+        dunlin(["--endpoint", "sandbox", "--client_id", "mqtt5-sample-0a1b2c3d", "--count", "1"])
+            .as_demo()
+            .env("DUNLIN_STATE_DIR", state)
+    };
+    is_golden(&found(state).run().await, "Unsigned", &TWO[..1]);
+
+    let second = Sandbox::builder().port(0).state_dir(state).start().await.unwrap();
+    let run = found(state).run().await;
+    run.exits(2);
+    for port in [served.sandbox.port(), second.port()] {
+        assert!(run.error_line().contains(&format!("--endpoint sandbox --port {port}")), "{}", run.stderr);
+    }
+    let port = second.port().to_string();
+    is_golden(&found(state).words(["--port", &port]).run().await, "Unsigned", &TWO[..1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_others_are_printed_whatever_they_hold_and_not_counted() {
+    let served = serve(&[]).await;
+    let mut child = sample(&served).words(["--count", "2", "--interval", "1s"]).spawn();
+    let mut seen = read_until(&mut child, "PubAck received").await;
+    publish_as_somebody_else(&served, b"\xff\x00 not ours \x1b[2J").await;
+    let run = Finished::of(child).await;
+    run.exits(0);
+    seen.push_str(&run.stdout);
+    assert!(seen.contains("'test/topic': \\xff\\u{0} not ours \\u{1b}[2J ===="), "{seen}");
+    assert!(seen.contains("\n2 message(s) received.\n"), "{seen}");
+}
+
+async fn publish_as_somebody_else(served: &Served, payload: &[u8]) {
+    let mut tls = TlsOptions::default();
+    tls.roots = CaBundle::from_pem_file(served.sandbox.ca_path()).unwrap().into();
+    tls.alpn = vec![b"mqtt".to_vec()];
+    let transport = TransportOptions {
+        host: served.sandbox.endpoint().to_owned(),
+        port: served.sandbox.port(),
+        connect_to: None,
+        tls: Some(Arc::new(TlsConnector::new(&tls).unwrap())),
+        timeout: Duration::from_secs(5),
+    };
+    let mut connect = ConnectOptions::new("mqtt5-sample-other");
+    connect.username = Some("demo?x-amz-customauthorizer-name=DemoUnsigned".into());
+    connect.password = Some(b"demo"[..].into());
+    let client = Client::connect(ClientOptions::new(transport, connect)).await.unwrap();
+    let message = Message::new("test/topic", payload).qos(QoS::AtLeastOnce);
+    client.publish(message).await.unwrap().await.unwrap();
+    client.disconnect().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_outside_the_policy_publishes_nothing_and_stops_cleanly() {
+    let served = serve(&[]).await;
+    let run = sample(&served).words(["--topic", "other/topic"]).run().await;
+    run.exits(7);
+    assert!(
+        run.stdout.contains("Suback received with reason code:[<SubackReasonCode.NOT_AUTHORIZED: 135>]\n")
+    );
+    assert!(run.stdout.ends_with("==== Client Stopped! ====\n"), "{}", run.stdout);
+    assert!(!run.stdout.contains("Publishing"), "{}", run.stdout);
+    assert!(run.error_line().contains("iot:Subscribe on topicfilter/other/topic"), "{}", run.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_refused_within_seconds_with_the_server_s_reason() {
+    let served = serve(&[]).await;
+    let run = dunlin([
+        "unsigned",
+        "--authorizer_name",
+        "DemoUnsigned",
+        "--auth_username",
+        "demo",
+        "--auth_password",
+        "no",
+    ])
+    .at(&served.sandbox)
+    .run()
+    .await;
+    run.exits(5);
+    let line = run.error_line();
+    assert!(line.contains("CONNACK 0x87") && line.contains("the server's reason: \""), "{}", run.stderr);
+    assert!(run.took < Duration::from_secs(5));
+    assert!(run.stdout.contains(
+        "Lifecycle Connection Failure with exception:AWS_ERROR_MQTT5_CONNACK_CONNECTION_REFUSED: "
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_breaks_is_made_again() {
+    let served = serve(&["reset@400ms"]).await;
+    // Each connection lasts 400 ms: the first ends in the pause, the second sees the end of the run.
+    let run = sample(&served).words(["--count", "2", "--interval", "1500ms", "--timeout", "10s"]).run().await;
+    assert!(
+        run.stdout.matches("Lifecycle Connection Success").count() >= 2,
+        "{}\n{}",
+        run.stdout,
+        run.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_signal_ends_it_cleanly_with_its_own_code() {
+    let served = serve(&[]).await;
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let mut child = sample(&served).words(["--count", "0", "--interval", "10s"]).spawn();
+        let mut seen = read_until(&mut child, "PubAck received").await;
+        kill(&child, signal).await;
+        let run = Finished::of(child).await;
+        run.exits(code);
+        seen.push_str(&run.stdout);
+        assert!(seen.contains("==== Sending messages until program killed ===="), "{seen}");
+        assert!(seen.contains("Unsubscribed with [<UnsubackReasonCode.SUCCESS: 0>]"), "{seen}");
+        assert!(seen.ends_with("==== Client Stopped! ====\n"), "{seen}");
+        assert_eq!(run.stderr, "");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_before_there_is_a_connection_ends_it_too() {
+    let served = serve(&["silent"]).await;
+    let mut child = sample(&served).spawn();
+    read_until(&mut child, "Connecting to endpoint").await;
+    kill(&child, "TERM").await;
+    Finished::of(child).await.exits(143);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once() {
+    let served = serve(&["no-puback", "delay=2s"]).await;
+    let mut child = sample(&served).words(["--timeout", "20s"]).spawn();
+    read_until(&mut child, "Publishing").await;
+    kill(&child, "INT").await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    kill(&child, "INT").await;
+    let run = Finished::of(child).await;
+    run.exits(130);
+    assert!(!run.stdout.contains("Client Stopped!"), "{}", run.stdout);
+    assert!(run.took < Duration::from_secs(1), "{:?}", run.took);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_closes_the_pipe_has_had_enough_and_that_is_no_error() {
+    let served = serve(&[]).await;
+    let mut child = sample(&served).words(["--count", "0", "--interval", "50ms"]).spawn();
+    read_until(&mut child, "PubAck received").await;
+    drop(child.stdout.take());
+    let run = Finished::of(child).await;
+    run.exits(0);
+    assert_eq!(run.stderr, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_output_is_the_same_with_and_without_a_terminal_s_variables() {
+    let served = serve(&[]).await;
+    let run =
+        sample(&served).words(["--count", "1"]).env("CLICOLOR_FORCE", "1").env("COLUMNS", "20").run().await;
+    is_golden(&run, "Unsigned", &TWO[..1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_plays_both_samples_and_says_what_comes_next() {
+    let run = dunlin(["demo"]).run().await;
+    run.exits(0);
+    assert_eq!(run.stdout.matches("==== Client Stopped! ====\n").count(), 2, "{}", run.stdout);
+    assert_eq!(run.stdout.matches("3 message(s) received.").count(), 2);
+    assert!(run.stdout.contains("Unsigned") && run.stdout.contains("Signed"));
+    assert!(run.stderr.contains("[sandbox] "), "{}", run.stderr);
+    assert!(
+        run.stderr.trim_end().ends_with("the flags for your own endpoint and authorizer"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.took < Duration::from_secs(10), "{:?}", run.took);
+}
+
+/// What a run has printed up to the line with `words`.
+async fn read_until(child: &mut Child, words: &str) -> String {
+    let mut seen = String::new();
+    let mut out = BufReader::with_capacity(1, child.stdout.take().unwrap());
+    let reading = async {
+        while !seen.lines().last().is_some_and(|line| line.contains(words)) {
+            assert_ne!(out.read_line(&mut seen).await.unwrap(), 0, "{seen}");
+        }
+    };
+    timeout(Duration::from_secs(20), reading).await.unwrap();
+    child.stdout = Some(out.into_inner());
+    seen
+}
+
+async fn kill(child: &Child, signal: &str) {
+    let pid = child.id().unwrap().to_string();
+    let status = tokio::process::Command::new("kill").args(["-s", signal, &pid]).status().await.unwrap();
+    assert!(status.success());
+}

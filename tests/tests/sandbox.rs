@@ -1,0 +1,126 @@
+//! `dunlin sandbox` as scripts use it, and the sample against it with nothing but the command line.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dunlin_tests::{Finished, Tool, dunlin};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+/// A sandbox in a process of its own.
+struct Process {
+    child: Child,
+    dir: TempDir,
+    ready: Value,
+}
+
+async fn start(words: &[&str]) -> Process {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("ready.json");
+    let child = dunlin(["sandbox", "--port", "0", "--ready-file"])
+        .words([&file])
+        .words(words)
+        .env("DUNLIN_STATE_DIR", dir.path())
+        .with_stdin()
+        .spawn();
+    let ready = timeout(Duration::from_secs(10), async {
+        loop {
+            match fs::read(&file) {
+                Ok(text) => return serde_json::from_slice(&text).unwrap(),
+                Err(_) => sleep(Duration::from_millis(10)).await,
+            }
+        }
+    });
+    Process { child, ready: ready.await.unwrap(), dir }
+}
+
+impl Process {
+    fn tool(&self, words: &[&str]) -> Tool {
+        dunlin(words).env("DUNLIN_STATE_DIR", self.dir.path())
+    }
+
+    fn ready_file(&self) -> PathBuf {
+        self.dir.path().join("ready.json")
+    }
+
+    async fn stop(self) -> Finished {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().await.unwrap().success());
+        Finished::of(self.child).await
+    }
+}
+
+#[tokio::test]
+async fn the_ready_file_holds_what_a_script_needs_and_goes_when_the_sandbox_goes() {
+    let process = start(&[]).await;
+    assert_eq!(process.ready["endpoint"], "localhost");
+    assert!(process.ready["port"].as_u64().is_some_and(|port| port > 0));
+    assert!(fs::read_to_string(process.ready["ca"].as_str().unwrap()).unwrap().contains("BEGIN CERTIFICATE"));
+    let file = process.ready_file();
+    let port = process.ready["port"].to_string();
+    let run = process.stop().await;
+    run.exits(0);
+    assert!(!file.exists());
+    assert!(
+        run.stdout.starts_with(&format!("sandbox ready  mqtts://localhost:{port}  (ALPN mqtt; CA ")),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("try in another terminal:\n  dunlin --endpoint sandbox"), "{}", run.stdout);
+}
+
+#[tokio::test]
+async fn it_ends_when_its_standard_input_ends_if_that_was_asked_for() {
+    let mut process = start(&["--until-eof"]).await;
+    drop(process.child.stdin.take());
+    Finished::of(process.child).await.exits(0);
+
+    let mut process = start(&[]).await;
+    drop(process.child.stdin.take());
+    sleep(Duration::from_millis(200)).await;
+    assert!(process.child.try_wait().unwrap().is_none());
+    process.stop().await.exits(0);
+}
+
+#[tokio::test]
+async fn what_it_says_to_type_works() {
+    let process = start(&[]).await;
+    let unsigned = process.tool(&["--endpoint", "sandbox", "--count", "1"]).as_demo();
+    unsigned.run().await.exits(0);
+
+    let signature = process.tool(&["auth", "sign", "--sandbox", "hello"]).run().await;
+    signature.exits(0);
+    let signed = ["--endpoint", "sandbox", "--authorizer_name", "DemoSigned", "--auth_token_key_name", "tok"];
+    let token =
+        ["--auth_token_key_value", "hello", "--auth_signature", signature.stdout.trim(), "--count", "1"];
+    process.tool(&signed).words(token).run().await.exits(0);
+    process.stop().await.exits(0);
+}
+
+#[tokio::test]
+async fn json_is_one_object_a_line_in_the_order_of_events() {
+    let process = start(&["--json"]).await;
+    process.tool(&["--endpoint", "sandbox", "--count", "1"]).as_demo().run().await.exits(0);
+    let run = process.stop().await;
+    let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<&str> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["ready", "connect", "subscribe", "publish", "receive", "unsubscribe", "disconnect"]);
+    assert!(lines.iter().all(|line| line["v"] == 1 && line["ts"].is_string()), "{}", run.stdout);
+    assert_eq!(lines.get(1).map(|line| &line["allowed"]), Some(&Value::Bool(true)));
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_an_error_that_says_what_to_do() {
+    let process = start(&[]).await;
+    let port = process.ready["port"].to_string();
+    let run = process.tool(&["sandbox", "--port", &port]).run().await;
+    run.exits(2);
+    assert!(run.error_line().contains("can't listen on"), "{}", run.stderr);
+    assert!(run.error_line().contains("dunlin sandbox --port 0"), "{}", run.stderr);
+    process.stop().await.exits(0);
+}
