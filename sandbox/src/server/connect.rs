@@ -29,6 +29,7 @@ pub(crate) struct Pending {
     is_asked: bool,
     authorizer: Option<String>,
     requested_keep_alive: u16,
+    keep_alive: u16,
     requested_session_expiry: u32,
     receive_maximum: u16,
     will: Option<Message>,
@@ -39,6 +40,7 @@ impl Pending {
     pub(crate) fn new(
         connect: &Connect<'_>,
         server_name: Option<String>,
+        profile: &Profile,
         output: &mut Output,
         now: Instant,
     ) -> Result<Self, End> {
@@ -63,6 +65,7 @@ impl Pending {
             is_asked: false,
             authorizer: None,
             requested_keep_alive: connect.keep_alive,
+            keep_alive: keep_alive(connect.keep_alive, profile),
             requested_session_expiry: connect.properties.session_expiry_interval.unwrap_or(0),
             receive_maximum: connect.properties.receive_maximum.map_or(u16::MAX, NonZeroU16::get),
             will,
@@ -114,10 +117,10 @@ impl Pending {
         let receive_maximum = self.receive_maximum.min(RECEIVE_MAXIMUM);
         let connection = hub.attach(&self.client_id, receive_maximum, Arc::clone(wake));
         output.log(self.event(Outcome::Allowed(grant.policy.summary()), now));
-        let one_and_a_half = Duration::from_millis(u64::from(self.keep_alive()) * 1500);
+        let one_and_a_half = Duration::from_millis(u64::from(self.keep_alive) * 1500);
         Open {
             deadlines: Deadlines {
-                silence: profile.scaled(one_and_a_half),
+                silence: one_and_a_half,
                 last_packet: now,
                 disconnect_at: now + profile.scaled(grant.disconnect_after),
                 refresh_at: Some(now + profile.scaled(grant.refresh_after)),
@@ -149,15 +152,8 @@ impl Pending {
         }
     }
 
-    fn keep_alive(&self) -> u16 {
-        match self.requested_keep_alive {
-            0 => *KEEP_ALIVE.end(),
-            seconds => seconds.clamp(*KEEP_ALIVE.start(), *KEEP_ALIVE.end()),
-        }
-    }
-
     fn connack(&self) -> ConnAck<'_> {
-        let keep_alive = self.keep_alive();
+        let keep_alive = self.keep_alive;
         let properties = ConnAckProperties {
             // Said only where it isn't what the client asked for: no session outlives its connection here.
             session_expiry_interval: Some(0).filter(|_| self.requested_session_expiry > 0),
@@ -179,6 +175,16 @@ impl Pending {
     fn assigned_client_id(&self) -> Option<Utf8String<'_>> {
         if self.is_assigned { Utf8String::new(&self.client_id).ok() } else { None }
     }
+}
+
+/// Of AWS IoT, and as much shorter as the sandbox's clocks run faster: the client must know the one it is held to.
+fn keep_alive(requested: u16, profile: &Profile) -> u16 {
+    let seconds = match requested {
+        0 => *KEEP_ALIVE.end(),
+        seconds => seconds.clamp(*KEEP_ALIVE.start(), *KEEP_ALIVE.end()),
+    };
+    let scaled = profile.scaled(Duration::from_secs(seconds.into())).as_secs();
+    u16::try_from(scaled).unwrap_or(seconds).max(1)
 }
 
 fn client_limits(connect: &Connect<'_>) -> ClientLimits {

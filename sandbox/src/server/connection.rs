@@ -194,7 +194,7 @@ impl Connection {
             State::AwaitingConnect { .. } => match packet {
                 Packet::Connect(connect) => {
                     let server_name = self.peer.server_name.clone();
-                    let pending = Pending::new(connect, server_name, &mut self.output, now)?;
+                    let pending = Pending::new(connect, server_name, &self.profile, &mut self.output, now)?;
                     // From here on a refusal names the client in the log.
                     self.state = State::Authorizing(Box::new(pending));
                     connect::check(connect)?;
