@@ -13,6 +13,7 @@ extern crate alloc;
 mod decode;
 mod error;
 mod header;
+pub mod owned;
 mod packet;
 mod packet_buf;
 mod packet_type;
@@ -30,10 +31,10 @@ pub use decode::{DecodeOptions, Leniency};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 pub use header::FixedHeader;
 pub use packet::{
-    Ack, AckProperties, AckType, Auth, AuthProperties, ConnAck, ConnAckProperties, Connect, ConnectProperties,
-    Delivery, Disconnect, DisconnectProperties, Packet, Publish, PublishProperties, RetainHandling, SubAck,
-    SubAckProperties, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions, UnsubAck, Unsubscribe,
-    UnsubscribeProperties, Will, WillProperties,
+    Ack, AckProperties, AckType, Auth, AuthProperties, ConnAck, ConnAckProperties, Connect,
+    ConnectProperties, Delivery, Disconnect, DisconnectProperties, Packet, Publish, PublishProperties,
+    RetainHandling, SubAck, SubAckProperties, Subscribe, SubscribeProperties, Subscription,
+    SubscriptionOptions, UnsubAck, Unsubscribe, UnsubscribeProperties, Will, WillProperties,
 };
 pub use packet_buf::PacketBuf;
 pub use packet_type::{PacketType, Sender};

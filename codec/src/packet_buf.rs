@@ -90,6 +90,12 @@ impl PacketBuf {
         self.bytes
     }
 
+    /// The same packet in a buffer of its own, which lets go of the one that it was read into.
+    #[must_use]
+    pub fn to_owned_buffer(&self) -> Self {
+        Self { bytes: Bytes::copy_from_slice(&self.bytes) }
+    }
+
     /// A part of this packet as shared bytes; a copy where `part` lies elsewhere.
     #[must_use]
     pub fn share(&self, part: &[u8]) -> Bytes {

@@ -62,6 +62,7 @@ macro_rules! property_table {
                 pub(crate) const ID: u8 = $id;
                 pub(crate) const NAME: &str = stringify!($name);
                 pub(crate) type Value<'a> = $value;
+                pub(crate) type Owned = <Value<'static> as crate::owned::Own>::Owned;
             })*
         }
     };
@@ -108,11 +109,12 @@ pub(crate) trait Properties<'a>: Default {
 }
 
 /// Declares a packet's set of properties: its fields are rows of the table, written in this order.
-/// `rule` is the statement that a repeated or ill-valued property of this packet breaks.
+/// `rule` is the statement that a repeated or ill-valued property of this packet breaks; `owned` names the twin of
+/// [`crate::owned`].
 macro_rules! properties {
     (
         $(#[$doc:meta])*
-        $name:ident rule $rule:expr;
+        $name:ident owned $owned:ident rule $rule:expr;
         once { $($(#[$once_doc:meta])* $once:ident,)* }
         many { $($(#[$many_doc:meta])* $many:ident: $many_row:ident,)* }
     ) => {
@@ -121,6 +123,14 @@ macro_rules! properties {
         pub struct $name<'a> {
             $($(#[$once_doc])* pub $once: Option<$crate::property::row::$once::Value<'a>>,)*
             $($(#[$many_doc])* pub $many: $crate::repeated::Repeated<'a, $crate::property::row::$many_row::Value<'a>>,)*
+        }
+
+        $crate::owned::owns! {
+            #[derive(Default)]
+            $owned lends $name {
+                $($once: Option<$crate::property::row::$once::Owned>,)*
+                $($many: $crate::owned::Repeated<$crate::property::row::$many_row::Owned>,)*
+            }
         }
 
         impl<'a> $crate::property::Properties<'a> for $name<'a> {
@@ -182,6 +192,20 @@ pub(crate) fn unexpected(r: &Reader<'_>, at: u32, id: u8) -> DecodeError {
     r.malformed_at(at, name, Some("U-2.2.2-1"))
 }
 
+/// Where the first property of `id` stands in the set that `r` is in front of, and that was read before.
+#[cold]
+pub(crate) fn offset_of(id: u8, r: &Reader<'_>) -> u32 {
+    let mut r = *r;
+    let Ok(mut section) = r.properties() else { return r.offset() };
+    loop {
+        let at = section.offset();
+        match section.u8("property_id") {
+            Ok(other) if other != id && skip(&mut section, other).is_some() => {}
+            _ => return at,
+        }
+    }
+}
+
 /// Steps over the value of a validated property; `None` where there is no such property.
 pub(crate) fn skip(r: &mut Reader<'_>, id: u8) -> Option<()> {
     let skipped = match data_type(id)? {
@@ -217,6 +241,8 @@ pub(crate) trait Value<'a>: Sized {
 
 /// What a payload claims to be (§3.3.2.3.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 #[repr(u8)]
 pub enum PayloadFormat {
     /// Bytes of no stated kind.
@@ -228,6 +254,8 @@ pub enum PayloadFormat {
 
 /// A number that stands for a topic name on one connection (§3.3.2.3.4), 1..=65,535.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 pub struct TopicAlias(NonZeroU16);
 
 /// A number that a client gives a subscription, to be told it with each message (§3.8.2.1.2): 1..=268,435,455.

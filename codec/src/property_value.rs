@@ -36,7 +36,6 @@ number! {
     bool: u8, u8, flag, u8::from;
     PayloadFormat: u8, u8, payload_format, |format| format as u8;
     QoS: u8, u8, maximum_qos, Self::level;
-    SubscriptionIdentifier: varint, varint, Self::new, Self::get;
 }
 
 const fn flag(byte: u8) -> Option<bool> {
@@ -77,6 +76,19 @@ impl<'a> Value<'a> for TopicAlias {
     #[inline]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.u16(self.get());
+    }
+}
+
+impl<'a> Value<'a> for SubscriptionIdentifier {
+    #[inline]
+    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+        let at = r.offset();
+        Self::new(r.varint(rule.field)?).ok_or_else(|| r.protocol_at(at, rule.field, Some("U-3.3.2-4")))
+    }
+
+    #[inline]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.varint(self.get());
     }
 }
 

@@ -5,6 +5,8 @@ use core::num::NonZeroU16;
 
 /// How often a message arrives (§4.3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 #[repr(u8)]
 pub enum QoS {
     /// QoS 0: at most once; not acknowledged.
@@ -41,6 +43,8 @@ impl fmt::Display for QoS {
 
 /// Names a PUBLISH with QoS above 0, a SUBSCRIBE or an UNSUBSCRIBE until its exchange is over (§2.2.1). Never 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 pub struct PacketId(NonZeroU16);
 
 impl PacketId {

@@ -9,15 +9,16 @@ use crate::repeated::Item;
 use crate::wire::{Reader, Sink};
 
 macro_rules! reason_codes {
-    ($($code:literal $variant:ident $name:literal either [$($either:ident)*] server [$($server:ident)*] client [$($client:ident)*] $text:literal;)*) => {
+    ($($(#[$attribute:meta])* $code:literal $variant:ident $name:literal either [$($either:ident)*] server [$($server:ident)*] client [$($client:ident)*] $text:literal;)*) => {
         /// The outcome that an acknowledgement, a DISCONNECT or an AUTH states (§2.4).
         ///
         /// 0x00 has three names: success, normal disconnection, granted QoS 0.
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
         #[repr(u8)]
         #[non_exhaustive]
         pub enum ReasonCode {
             $(
+                $(#[$attribute])*
                 #[doc = concat!($name, ": ", $text)]
                 $variant = $code,
             )*
@@ -62,6 +63,7 @@ macro_rules! reason_codes {
 }
 
 reason_codes! {
+    #[default]
     0x00 Success "Success" either [PubAck PubRec PubRel PubComp Disconnect] server [ConnAck SubAck UnsubAck Auth] client []
         "it worked";
     0x01 GrantedQoS1 "Granted QoS 1" either [] server [SubAck] client []
@@ -70,7 +72,7 @@ reason_codes! {
         "the subscription's maximum QoS is 2";
     0x04 DisconnectWithWill "Disconnect with Will Message" either [] server [] client [Disconnect]
         "the client leaves and wants its will published";
-    0x10 NoMatchingSubscribers "No matching subscribers" either [] server [PubAck PubRec] client []
+    0x10 NoMatchingSubscribers "No matching subscribers" either [PubAck PubRec] server [] client []
         "accepted, but nobody is subscribed";
     0x11 NoSubscriptionExisted "No subscription existed" either [] server [UnsubAck] client []
         "there was nothing to unsubscribe from";
@@ -170,7 +172,8 @@ impl ReasonCode {
 
     /// Whether `sender` may send this code in a packet of `packet_type` (Table 2-6 and the table of each packet).
     ///
-    /// 0x8C in a DISCONNECT counts as legal for servers: Table 2-6 lists it, Table 3-10 doesn't.
+    /// 0x8C in a DISCONNECT counts as legal for servers: Table 2-6 lists it, Table 3-10 doesn't. 0x10 counts as legal
+    /// for clients: Table 3-4 says that servers send it, but a success is no reason to end a connection.
     #[must_use]
     pub const fn is_legal_in(self, packet_type: PacketType, sender: Sender) -> bool {
         let (server, client) = self.packets();
@@ -187,7 +190,8 @@ impl ReasonCode {
         let at = r.offset();
         let byte = r.u8("reason_code")?;
         let statement = packet_type.reason_code_rule();
-        let Some(code) = Self::from_code(byte).filter(|code| code.is_legal_in(packet_type, Sender::Any)) else {
+        let Some(code) = Self::from_code(byte).filter(|code| code.is_legal_in(packet_type, Sender::Any))
+        else {
             return Err(r.malformed_at(at, "reason_code", statement));
         };
         if code.is_legal_in(packet_type, r.sender()) {
@@ -196,7 +200,6 @@ impl ReasonCode {
             Err(r.protocol_at(at, "reason_code", statement))
         }
     }
-
 }
 
 /// A code of a list that was judged as a whole.
@@ -214,12 +217,6 @@ impl<'a> Value<'a> for ReasonCode {
 }
 
 impl Item<'_> for ReasonCode {}
-
-impl Default for ReasonCode {
-    fn default() -> Self {
-        Self::Success
-    }
-}
 
 impl fmt::Display for ReasonCode {
     /// `Not authorized (0x87)`

@@ -27,7 +27,10 @@ pub struct Repeated<'a, T>(Source<'a, T>);
 
 enum Source<'a, T> {
     /// `count` items in bytes that were found valid; where `T` is a property, other properties may lie between.
-    Wire { bytes: &'a [u8], count: usize },
+    Wire {
+        bytes: &'a [u8],
+        count: usize,
+    },
     Built(&'a [T]),
 }
 

@@ -56,6 +56,10 @@ impl<'a> Utf8String<'a> {
         Ok(Self(text.as_bytes()))
     }
 
+    pub(crate) const fn of_validated(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &'a str {
@@ -81,6 +85,10 @@ impl<'a> BinaryData<'a> {
     /// More than 65,535 bytes.
     pub const fn new(data: &'a [u8]) -> Result<Self, TextError> {
         if data.len() > MAX_LEN { Err(TextError::TooLong) } else { Ok(Self(data)) }
+    }
+
+    pub(crate) const fn of_validated(bytes: &'a [u8]) -> Self {
+        Self(bytes)
     }
 
     /// The bytes.

@@ -61,6 +61,10 @@ impl<'a> TopicName<'a> {
         if scan.wildcard { Err(TopicError::WildcardInName) } else { Ok(Self(name.as_bytes())) }
     }
 
+    pub(crate) const fn of_validated(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &'a str {
@@ -73,7 +77,19 @@ impl<'a> TopicName<'a> {
         self.0
     }
 
-    /// Reads a topic name that may be empty, as only that of a PUBLISH with a topic alias may be.
+    /// Reads a topic name; a wildcard in it breaks `wildcard_rule`.
+    #[inline]
+    pub(crate) fn read_ruled(
+        r: &mut Reader<'a>,
+        field: &'static str,
+        wildcard_rule: &'static str,
+    ) -> Result<Self, DecodeError> {
+        let at = r.offset();
+        let name = Self::read_optional(r, field, wildcard_rule)?;
+        name.ok_or_else(|| r.protocol_at(at, field, Some(TopicError::Empty.statement())))
+    }
+
+    /// As [`read_ruled`](Self::read_ruled), but it may be empty, as only that of a PUBLISH with a topic alias may be.
     #[inline]
     pub(crate) fn read_optional(
         r: &mut Reader<'a>,
@@ -98,6 +114,10 @@ impl<'a> TopicFilter<'a> {
         let scan = well_formed(filter.as_bytes())?;
         check_filter(filter.as_bytes(), scan)?;
         Ok(Self(filter.as_bytes()))
+    }
+
+    pub(crate) const fn of_validated(bytes: &'a [u8]) -> Self {
+        Self(bytes)
     }
 
     /// The text.
@@ -171,7 +191,8 @@ fn well_formed(bytes: &[u8]) -> Result<Scan, TopicError> {
 
 fn check_filter(filter: &[u8], scan: Scan) -> Result<(), TopicError> {
     let mut filter = filter;
-    if let Some(share) = filter.strip_prefix(SHARE_PREFIX) {
+    // What a share is of is a topic filter itself, by the same rules (§4.8.2).
+    while let Some(share) = filter.strip_prefix(SHARE_PREFIX) {
         let name = share.split(|&byte| byte == b'/').next().unwrap_or_default();
         if name.is_empty() {
             return Err(TopicError::MissingShareName);
@@ -224,9 +245,8 @@ impl TopicError {
 impl<'a> Value<'a> for TopicName<'a> {
     #[inline]
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
-        let at = r.offset();
-        let name = Self::read_optional(r, rule.field, "MQTT-3.3.2-14")?;
-        name.ok_or_else(|| r.protocol_at(at, rule.field, Some(TopicError::Empty.statement())))
+        // As a property: the Response Topic. [MQTT-3.3.2-14]
+        Self::read_ruled(r, rule.field, "MQTT-3.3.2-14")
     }
 
     #[inline]

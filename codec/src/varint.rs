@@ -63,16 +63,15 @@ pub(crate) const fn bytes(value: u32) -> [u8; 4] {
 mod tests {
     use super::*;
 
-    const EDGES: [(u32, usize); 8] = [
-        (0, 1), (127, 1), (128, 2), (16_383, 2), (16_384, 3), (2_097_151, 3), (2_097_152, 4), (MAX, 4),
-    ];
+    const EDGES: [(u32, usize); 8] =
+        [(0, 1), (127, 1), (128, 2), (16_383, 2), (16_384, 3), (2_097_151, 3), (2_097_152, 4), (MAX, 4)];
 
     #[test]
     fn a_value_takes_the_fewest_bytes_and_reads_back() {
         for (value, length) in EDGES {
             assert_eq!(len(value), length);
             let bytes = bytes(value);
-            assert_eq!(read(&bytes[..length]), Varint::Value(value, length as u8));
+            assert_eq!(read(&bytes[..length]), Varint::Value(value, u8::try_from(length).unwrap()));
             for cut in 0..length {
                 assert_eq!(read(&bytes[..cut]), Varint::Incomplete);
             }
@@ -81,7 +80,12 @@ mod tests {
 
     #[test]
     fn padded_and_five_byte_forms_are_invalid() {
-        for bytes in [&[0x80, 0x00][..], &[0xff, 0x80, 0x00], &[0x80, 0x80, 0x80, 0x00], &[0x80, 0x80, 0x80, 0x80, 0x01]] {
+        for bytes in [
+            &[0x80, 0x00][..],
+            &[0xff, 0x80, 0x00],
+            &[0x80, 0x80, 0x80, 0x00],
+            &[0x80, 0x80, 0x80, 0x80, 0x01],
+        ] {
             assert_eq!(read(bytes), Varint::Invalid);
         }
     }

@@ -216,14 +216,14 @@ pub(crate) trait Sink {
     }
 }
 
-/// Counts what would be written.
+/// Counts what would be written; `u64`, as what a program says can be more than its memory holds.
 #[derive(Debug, Default)]
-pub(crate) struct Length(usize);
+pub(crate) struct Length(u64);
 
 impl Length {
     /// The bytes that `write` writes.
     #[inline]
-    pub(crate) fn of(write: impl FnOnce(&mut Self)) -> usize {
+    pub(crate) fn of(write: impl FnOnce(&mut Self)) -> u64 {
         let mut counter = Self::default();
         write(&mut counter);
         counter.0
@@ -233,14 +233,14 @@ impl Length {
 impl Sink for Length {
     #[inline]
     fn bytes(&mut self, bytes: &[u8]) {
-        self.0 += bytes.len();
+        self.0 += bytes.len() as u64;
     }
 
     #[inline]
     fn properties<'a, P: Properties<'a>>(&mut self, properties: &P) {
         let before = self.0;
         properties.write(self);
-        self.0 += varint::len(u32::try_from(self.0 - before).unwrap_or(varint::MAX));
+        self.0 += varint::len(u32::try_from(self.0 - before).unwrap_or(varint::MAX)) as u64;
     }
 }
 

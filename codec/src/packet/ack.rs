@@ -26,7 +26,7 @@ pub struct Ack<'a> {
 
 properties! {
     /// The properties of PUBACK, PUBREC, PUBREL and PUBCOMP (§3.4.2.2).
-    AckProperties rule None;
+    AckProperties owned OwnedAckProperties rule None;
     once {
         /// Text for people: logs, not programs (§3.4.2.2.2).
         reason_string,

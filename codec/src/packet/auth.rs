@@ -3,7 +3,7 @@
 use super::{Body, outcome};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, properties};
+use crate::property::{Properties, properties, row};
 use crate::reason_code::ReasonCode;
 use crate::wire::{Reader, Sink};
 
@@ -18,7 +18,7 @@ pub struct Auth<'a> {
 
 properties! {
     /// The properties of AUTH (§3.15.2.2).
-    AuthProperties rule Some("U-3.15-1");
+    AuthProperties owned OwnedAuthProperties rule Some("U-3.15-1");
     once {
         /// The method of CONNECT. May be absent only where everything is (§3.15.2.1).
         authentication_method,
@@ -42,11 +42,10 @@ impl AuthProperties<'_> {
 
 impl<'a> Auth<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let at = r.offset();
-        let (short, whole) = (r.is_empty(), *r);
+        let short = r.is_empty();
         let (reason_code, properties): (_, AuthProperties<'a>) = outcome::read(PacketType::Auth, r)?;
         if !short && properties.authentication_method.is_none() {
-            return Err(whole.protocol_at(at, "authentication_method", Some("U-3.15-1")));
+            return Err(r.protocol_at(r.offset(), row::authentication_method::NAME, Some("U-3.15-1")));
         }
         Ok(Self { reason_code, properties })
     }

@@ -3,7 +3,7 @@
 use super::{Body, outcome};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, Value, properties};
+use crate::property::{Properties, Value, offset_of, properties, row};
 use crate::qos::QoS;
 use crate::reason_code::ReasonCode;
 use crate::wire::{Reader, Sink};
@@ -21,7 +21,7 @@ pub struct ConnAck<'a> {
 
 properties! {
     /// The properties of CONNACK (§3.2.2.3).
-    ConnAckProperties rule Some("U-3.2.2-1");
+    ConnAckProperties owned OwnedConnAckProperties rule Some("U-3.2.2-1");
     once {
         /// Seconds that the session outlives the connection; absent is what the client asked for.
         session_expiry_interval,
@@ -77,10 +77,11 @@ impl<'a> ConnAck<'a> {
             }
             session_present = false;
         }
-        let at = r.offset();
+        let before = *r;
         let properties = ConnAckProperties::read(r)?;
         if properties.authentication_data.is_some() && properties.authentication_method.is_none() {
-            return Err(r.protocol_at(at, "authentication_data", Some("U-3.2.2-1")));
+            let at = offset_of(row::authentication_data::ID, &before);
+            return Err(r.protocol_at(at, row::authentication_data::NAME, Some("U-3.2.2-1")));
         }
         r.finish("properties")?;
         Ok(Self { session_present, reason_code, properties })

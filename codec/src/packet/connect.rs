@@ -1,13 +1,15 @@
 //! CONNECT (§3.1): the client's first packet, with its will.
 
+use core::fmt;
+
 use super::Body;
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
-use crate::property::{Properties, Rule, Value, properties};
+use crate::property::{Properties, Rule, Value, offset_of, properties, row};
 use crate::qos::QoS;
 use crate::reason_code::ReasonCode;
 use crate::text::{BinaryData, Utf8String};
-use crate::topic::TopicName;
+use crate::topic::{TopicError, TopicName};
 use crate::wire::{Reader, Sink};
 
 const PROTOCOL_NAME: &[u8] = b"MQTT";
@@ -22,7 +24,7 @@ const CLEAN_START: u8 = 0b0000_0010;
 const RESERVED: u8 = 0b0000_0001;
 
 /// The client asks the server for a session (§3.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Connect<'a> {
     /// Whether an old session is dropped (§3.1.2.4).
     pub clean_start: bool,
@@ -57,7 +59,7 @@ pub struct Will<'a> {
 
 properties! {
     /// The properties of CONNECT (§3.1.2.11).
-    ConnectProperties rule Some("U-3.1.2-2");
+    ConnectProperties owned OwnedConnectProperties rule Some("U-3.1.2-2");
     once {
         /// Seconds that the session outlives the connection; absent is 0, `u32::MAX` is for ever.
         session_expiry_interval,
@@ -84,7 +86,7 @@ properties! {
 
 properties! {
     /// The properties of a will (§3.1.3.2).
-    WillProperties rule None;
+    WillProperties owned OwnedWillProperties rule None;
     once {
         /// Seconds between the loss of the client and the will; absent is 0.
         will_delay_interval,
@@ -110,10 +112,11 @@ impl<'a> Connect<'a> {
         read_protocol(r)?;
         let flags = read_flags(r)?;
         let keep_alive = r.u16("keep_alive")?;
-        let at = r.offset();
+        let before = *r;
         let properties = ConnectProperties::read(r)?;
         if properties.authentication_data.is_some() && properties.authentication_method.is_none() {
-            return Err(r.protocol_at(at, "authentication_data", Some("U-3.1.2-2")));
+            let at = offset_of(row::authentication_data::ID, &before);
+            return Err(r.protocol_at(at, row::authentication_data::NAME, Some("U-3.1.2-2")));
         }
         expect_more(r, "client_id", "MQTT-3.1.3-3")?;
         let client_id = Utf8String::read(r, Rule::form("client_id"))?;
@@ -191,13 +194,37 @@ impl<'a> Will<'a> {
             qos: QoS::from_level((flags & WILL_QOS) >> 3).unwrap_or_default(),
             retain: flags & WILL_RETAIN != 0,
             properties: WillProperties::read(r)?,
-            topic: TopicName::read(r, Rule::form("will_topic"))?,
+            topic: TopicName::read_ruled(r, "will_topic", TopicError::WildcardInName.statement())?,
             payload: BinaryData::read(r, Rule::form("will_payload"))?,
         })
     }
 
     const fn flags(&self) -> u8 {
         WILL | self.qos.level() << 3 | if self.retain { WILL_RETAIN } else { 0 }
+    }
+}
+
+impl fmt::Debug for Connect<'_> {
+    /// Everything but the password, of which it says the length.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("clean_start", &self.clean_start)
+            .field("keep_alive", &self.keep_alive)
+            .field("properties", &self.properties)
+            .field("client_id", &self.client_id)
+            .field("will", &self.will)
+            .field("username", &self.username)
+            .field("password", &self.password.map(|password| Redacted(password.len())))
+            .finish()
+    }
+}
+
+/// So many bytes that no log shows.
+struct Redacted(usize);
+
+impl fmt::Debug for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<redacted {} bytes>", self.0)
     }
 }
 

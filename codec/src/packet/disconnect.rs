@@ -3,7 +3,7 @@
 use super::{Body, outcome};
 use crate::error::{DecodeError, EncodeError};
 use crate::packet_type::{PacketType, Sender};
-use crate::property::properties;
+use crate::property::{properties, row};
 use crate::reason_code::ReasonCode;
 use crate::wire::{Reader, Sink};
 
@@ -18,7 +18,7 @@ pub struct Disconnect<'a> {
 
 properties! {
     /// The properties of DISCONNECT (§3.14.2.2).
-    DisconnectProperties rule None;
+    DisconnectProperties owned OwnedDisconnectProperties rule None;
     once {
         /// A new session expiry in seconds; from clients only, and not above 0 where CONNECT said 0.
         session_expiry_interval,
@@ -35,15 +35,19 @@ properties! {
 
 impl<'a> Disconnect<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let at = r.offset();
-        let (reason_code, properties): (_, DisconnectProperties<'a>) = outcome::read(PacketType::Disconnect, r)?;
-        if r.sender() == Sender::Server && properties.session_expiry_interval.is_some() {
-            return Err(r.protocol_at(at, "session_expiry_interval", Some("MQTT-3.14.2-2")));
-        }
-        if r.sender() == Sender::Client && properties.server_reference.is_some() {
-            return Err(r.protocol_at(at, "server_reference", None));
-        }
-        Ok(Self { reason_code, properties })
+        let before = *r;
+        let (reason_code, properties): (_, DisconnectProperties<'a>) =
+            outcome::read(PacketType::Disconnect, r)?;
+        let (wrong, name, statement) = match r.sender() {
+            Sender::Server if properties.session_expiry_interval.is_some() => {
+                (row::session_expiry_interval::ID, row::session_expiry_interval::NAME, Some("MQTT-3.14.2-2"))
+            }
+            Sender::Client if properties.server_reference.is_some() => {
+                (row::server_reference::ID, row::server_reference::NAME, None)
+            }
+            _ => return Ok(Self { reason_code, properties }),
+        };
+        Err(r.protocol_at(outcome::offset_of(wrong, before), name, statement))
     }
 }
 

@@ -21,15 +21,20 @@ mod suback;
 mod subscribe;
 mod unsubscribe;
 
-pub use ack::{Ack, AckProperties, AckType};
-pub use auth::{Auth, AuthProperties};
-pub use connack::{ConnAck, ConnAckProperties};
-pub use connect::{Connect, ConnectProperties, Will, WillProperties};
-pub use disconnect::{Disconnect, DisconnectProperties};
-pub use publish::{Delivery, Publish, PublishProperties};
-pub use suback::{SubAck, SubAckProperties, UnsubAck};
-pub use subscribe::{RetainHandling, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions};
-pub use unsubscribe::{Unsubscribe, UnsubscribeProperties};
+pub use ack::{Ack, AckProperties, AckType, OwnedAckProperties};
+pub use auth::{Auth, AuthProperties, OwnedAuthProperties};
+pub use connack::{ConnAck, ConnAckProperties, OwnedConnAckProperties};
+pub use connect::{
+    Connect, ConnectProperties, OwnedConnectProperties, OwnedWillProperties, Will, WillProperties,
+};
+pub use disconnect::{Disconnect, DisconnectProperties, OwnedDisconnectProperties};
+pub use publish::{Delivery, OwnedPublishProperties, Publish, PublishProperties};
+pub use suback::{OwnedSubAckProperties, SubAck, SubAckProperties, UnsubAck};
+pub use subscribe::{
+    OwnedSubscribeProperties, RetainHandling, Subscribe, SubscribeProperties, Subscription,
+    SubscriptionOptions,
+};
+pub use unsubscribe::{OwnedUnsubscribeProperties, Unsubscribe, UnsubscribeProperties};
 
 /// An MQTT 5 control packet that borrows its text and data.
 ///
@@ -43,7 +48,6 @@ pub use unsubscribe::{Unsubscribe, UnsubscribeProperties};
 /// # Ok::<(), dunlin_codec::DecodeError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(clippy::large_enum_variant, reason = "borrowed and short-lived: a box would cost an allocation a packet")]
 pub enum Packet<'a> {
     /// The client asks for a session (§3.1).
     Connect(Connect<'a>),
@@ -98,28 +102,29 @@ impl<'a> Packet<'a> {
         options: &DecodeOptions,
     ) -> Result<Option<(Self, usize)>, DecodeError> {
         let Some((header, body)) = FixedHeader::split(input, options)? else { return Ok(None) };
-        let packet = Self::read(header, &mut Reader::new(body, header.header_len, options))?;
-        Ok(Some((packet, header.packet_len())))
-    }
-
-    fn read(header: FixedHeader, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(match header.packet_type {
-            PacketType::Connect => Self::Connect(Connect::read(r)?),
-            PacketType::ConnAck => Self::ConnAck(ConnAck::read(r)?),
-            PacketType::Publish => Self::Publish(Publish::read(header, r)?),
-            PacketType::PubAck => Self::PubAck(Ack::read(AckType::PubAck, r)?),
-            PacketType::PubRec => Self::PubRec(Ack::read(AckType::PubRec, r)?),
-            PacketType::PubRel => Self::PubRel(Ack::read(AckType::PubRel, r)?),
-            PacketType::PubComp => Self::PubComp(Ack::read(AckType::PubComp, r)?),
-            PacketType::Subscribe => Self::Subscribe(Subscribe::read(r)?),
-            PacketType::SubAck => Self::SubAck(SubAck::read(r)?),
-            PacketType::Unsubscribe => Self::Unsubscribe(Unsubscribe::read(r)?),
-            PacketType::UnsubAck => Self::UnsubAck(UnsubAck::read(r)?),
-            PacketType::PingReq => r.finish("remaining_length").map(|()| Self::PingReq)?,
-            PacketType::PingResp => r.finish("remaining_length").map(|()| Self::PingResp)?,
-            PacketType::Disconnect => Self::Disconnect(Disconnect::read(r)?),
-            PacketType::Auth => Self::Auth(Auth::read(r)?),
-        })
+        let (mut r, len) = (Reader::new(body, header.header_len, options), header.packet_len());
+        let r = &mut r;
+        // Each arm ends in the answer itself: a packet is moved once, into its place in the result.
+        match header.packet_type {
+            PacketType::Connect => Connect::read(r).map(|packet| Some((Self::Connect(packet), len))),
+            PacketType::ConnAck => ConnAck::read(r).map(|packet| Some((Self::ConnAck(packet), len))),
+            PacketType::Publish => Publish::read(header, r).map(|packet| Some((Self::Publish(packet), len))),
+            PacketType::PubAck => Ack::read(AckType::PubAck, r).map(|ack| Some((Self::PubAck(ack), len))),
+            PacketType::PubRec => Ack::read(AckType::PubRec, r).map(|ack| Some((Self::PubRec(ack), len))),
+            PacketType::PubRel => Ack::read(AckType::PubRel, r).map(|ack| Some((Self::PubRel(ack), len))),
+            PacketType::PubComp => Ack::read(AckType::PubComp, r).map(|ack| Some((Self::PubComp(ack), len))),
+            PacketType::Subscribe => Subscribe::read(r).map(|packet| Some((Self::Subscribe(packet), len))),
+            PacketType::SubAck => SubAck::read(r).map(|packet| Some((Self::SubAck(packet), len))),
+            PacketType::Unsubscribe => {
+                Unsubscribe::read(r).map(|packet| Some((Self::Unsubscribe(packet), len)))
+            }
+            PacketType::UnsubAck => UnsubAck::read(r).map(|packet| Some((Self::UnsubAck(packet), len))),
+            PacketType::PingReq if r.is_empty() => Ok(Some((Self::PingReq, len))),
+            PacketType::PingResp if r.is_empty() => Ok(Some((Self::PingResp, len))),
+            PacketType::PingReq | PacketType::PingResp => Err(r.malformed_at(1, "remaining_length", None)),
+            PacketType::Disconnect => Disconnect::read(r).map(|packet| Some((Self::Disconnect(packet), len))),
+            PacketType::Auth => Auth::read(r).map(|packet| Some((Self::Auth(packet), len))),
+        }
     }
 
     /// Which of the fifteen it is.
@@ -229,8 +234,8 @@ fn encode(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
 /// Writes a header that announces the body and `more` bytes, then the body.
 #[inline]
 fn encode_announcing(body: &impl Body, more: usize, out: &mut impl BufMut) -> Result<(), EncodeError> {
-    let (body_len, remaining_length) = lengths(body, more)?;
-    if out.remaining_mut() < 1 + varint::len(remaining_length) + body_len {
+    let (remaining_length, len) = lengths(body, more)?;
+    if out.remaining_mut() < len {
         return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
     }
     let mut sink = Output(out);
@@ -241,17 +246,18 @@ fn encode_announcing(body: &impl Body, more: usize, out: &mut impl BufMut) -> Re
 }
 
 fn encoded_len(body: &impl Body) -> Result<usize, EncodeError> {
-    let (body_len, remaining_length) = lengths(body, 0)?;
-    Ok(1 + varint::len(remaining_length) + body_len)
+    lengths(body, 0).map(|(_, len)| len)
 }
 
-/// The length of a body that may be written, and the Remaining Length of it with `more` bytes behind it.
+/// The Remaining Length of a body that may be written with `more` bytes behind it, and the bytes of header and body.
 #[inline]
-fn lengths(body: &impl Body, more: usize) -> Result<(usize, u32), EncodeError> {
+fn lengths(body: &impl Body, more: usize) -> Result<(u32, usize), EncodeError> {
     body.check()?;
     let body_len = Length::of(|counter| body.write(counter));
-    match u32::try_from(body_len + more) {
-        Ok(remaining_length) if remaining_length <= varint::MAX => Ok((body_len, remaining_length)),
+    match u32::try_from(body_len + more as u64) {
+        Ok(remaining_length) if remaining_length <= varint::MAX => {
+            Ok((remaining_length, 1 + varint::len(remaining_length) + remaining_length as usize - more))
+        }
         _ => Err(EncodeError::new(EncodeErrorKind::TooLarge, "remaining_length")),
     }
 }

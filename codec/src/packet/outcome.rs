@@ -2,7 +2,7 @@
 
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::{PacketType, Sender};
-use crate::property::{Properties, Value};
+use crate::property::{self, Properties, Value};
 use crate::reason_code::ReasonCode;
 use crate::wire::{Reader, Sink};
 
@@ -23,6 +23,13 @@ pub(super) fn read<'a, P: Properties<'a>>(
     let properties = P::read(r)?;
     r.finish("properties")?;
     Ok((reason_code, properties))
+}
+
+/// Where the first property of `id` stands in a body that was [read](read) before.
+#[cold]
+pub(super) fn offset_of(id: u8, mut r: Reader<'_>) -> u32 {
+    let _reason_code = r.u8("reason_code");
+    property::offset_of(id, &r)
 }
 
 /// Writes the shortest form.

@@ -8,7 +8,7 @@ use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::header::FixedHeader;
 use crate::packet_type::{PacketType, Sender};
-use crate::property::{Properties, Value, properties};
+use crate::property::{Properties, Value, offset_of, properties, row};
 use crate::qos::{PacketId, QoS};
 use crate::topic::TopicName;
 use crate::wire::{Reader, Sink};
@@ -33,6 +33,8 @@ pub struct Publish<'a> {
 
 /// How a message is delivered (§4.3): only what is acknowledged has an identifier and can be a repetition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 pub enum Delivery {
     /// QoS 0.
     #[default]
@@ -55,7 +57,7 @@ pub enum Delivery {
 
 properties! {
     /// The properties of PUBLISH (§3.3.2.3).
-    PublishProperties rule Some("U-3.3.2-4");
+    PublishProperties owned OwnedPublishProperties rule None;
     once {
         /// What the payload claims to be.
         payload_format_indicator,
@@ -133,10 +135,7 @@ impl<'a> Publish<'a> {
     /// # Errors
     /// As [`Packet::decode`](crate::Packet::decode).
     #[inline]
-    pub fn decode(
-        input: &'a [u8],
-        options: &DecodeOptions,
-    ) -> Result<Option<(Self, usize)>, DecodeError> {
+    pub fn decode(input: &'a [u8], options: &DecodeOptions) -> Result<Option<(Self, usize)>, DecodeError> {
         let Some((header, body)) = FixedHeader::split(input, options)? else { return Ok(None) };
         if header.packet_type != PacketType::Publish {
             return Ok(None);
@@ -158,13 +157,14 @@ impl<'a> Publish<'a> {
             QoS::AtMostOnce => Delivery::AtMostOnce,
             _ => Delivery::new(qos, PacketId::read(r, PACKET_ID)?, dup),
         };
-        let properties_at = r.offset();
+        let before = *r;
         let properties = PublishProperties::read(r)?;
         if topic.is_none() && properties.topic_alias.is_none() {
             return Err(r.protocol_at(topic_at, "topic", Some("U-3.3.2-1")));
         }
         if r.sender() == Sender::Client && !properties.subscription_identifiers.is_empty() {
-            return Err(r.protocol_at(properties_at, "subscription_identifiers", Some("MQTT-3.3.4-6")));
+            let at = offset_of(row::subscription_identifier::ID, &before);
+            return Err(r.protocol_at(at, row::subscription_identifier::NAME, Some("MQTT-3.3.4-6")));
         }
         Ok(Self { delivery, retain: header.flags & RETAIN != 0, topic, properties, payload: r.rest() })
     }

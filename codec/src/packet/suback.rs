@@ -13,7 +13,7 @@ use crate::wire::{Reader, Sink};
 
 properties! {
     /// The properties of SUBACK (§3.9.2.1) and UNSUBACK (§3.11.2.1).
-    SubAckProperties rule None;
+    SubAckProperties owned OwnedSubAckProperties rule None;
     once {
         /// Text for people: logs, not programs.
         reason_string,

@@ -23,7 +23,7 @@ pub struct Subscribe<'a> {
 
 properties! {
     /// The properties of SUBSCRIBE (§3.8.2.1).
-    SubscribeProperties rule Some("U-3.3.2-4");
+    SubscribeProperties owned OwnedSubscribeProperties rule Some("U-3.3.2-4");
     once {
         /// A number that the server sends along with each message for these subscriptions.
         subscription_identifier,
@@ -45,6 +45,8 @@ pub struct Subscription<'a> {
 
 /// How messages of a subscription are delivered (§3.8.3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 pub struct SubscriptionOptions {
     /// The highest QoS to deliver with.
     pub qos: QoS,
@@ -58,6 +60,8 @@ pub struct SubscriptionOptions {
 
 /// Which retained messages a subscription is sent at once (§3.8.3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 #[repr(u8)]
 pub enum RetainHandling {
     /// All that match.

@@ -24,7 +24,7 @@ pub struct Unsubscribe<'a> {
 
 properties! {
     /// The properties of UNSUBSCRIBE (§3.10.2.1).
-    UnsubscribeProperties rule None;
+    UnsubscribeProperties owned OwnedUnsubscribeProperties rule None;
     once {}
     many {
         /// What the application adds.

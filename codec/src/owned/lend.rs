@@ -1,0 +1,106 @@
+//! What owns and what borrows: which type stands for which, and how one lends the other.
+
+use alloc::vec::Vec;
+use core::num::{NonZeroU16, NonZeroU32};
+
+use crate::owned;
+use crate::packet::{Delivery, SubscriptionOptions};
+use crate::property::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
+use crate::qos::{PacketId, QoS};
+use crate::reason_code::ReasonCode;
+
+/// Something that owns a value and lends it.
+pub trait Lend {
+    /// The value that borrows.
+    type Lent<'a>
+    where
+        Self: 'a;
+
+    /// The value, borrowed.
+    fn lend(&self) -> Self::Lent<'_>;
+}
+
+/// A value that borrows, and the type that owns such values.
+pub trait Own {
+    /// The type that owns such values.
+    type Owned: Lend;
+}
+
+/// Declares types that own what others borrow, field by field; each field lends its value.
+macro_rules! owns {
+    ($($(#[$attribute:meta])* $owned:ident lends $lent:ident { $($field:ident: $type:ty,)* })*) => {$(
+        #[doc = concat!("Owns what [`", stringify!($lent), "`](crate::", stringify!($lent), ") borrows.")]
+        $(#[$attribute])*
+        #[derive(Clone, PartialEq, Eq)]
+        #[cfg_attr(feature = "arbitrary", derive(::arbitrary::Arbitrary))]
+        #[cfg_attr(feature = "proptest", derive(::proptest_derive::Arbitrary))]
+        #[expect(missing_docs, reason = "documented where it is borrowed")]
+        pub struct $owned {
+            $(pub $field: $type,)*
+        }
+
+        impl $crate::owned::Lend for $owned {
+            type Lent<'a> = $crate::$lent<'a>;
+
+            fn lend(&self) -> $crate::$lent<'_> {
+                $crate::$lent { $($field: $crate::owned::Lend::lend(&self.$field),)* }
+            }
+        }
+
+        impl ::core::fmt::Debug for $owned {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                ::core::fmt::Debug::fmt(&$crate::owned::Lend::lend(self), f)
+            }
+        }
+    )*};
+}
+pub(crate) use owns;
+
+macro_rules! own_themselves {
+    ($($type:ty)*) => {$(
+        impl Lend for $type {
+            type Lent<'a> = Self;
+
+            fn lend(&self) -> Self {
+                *self
+            }
+        }
+
+        impl Own for $type {
+            type Owned = Self;
+        }
+    )*};
+}
+
+own_themselves!(bool u16 u32 NonZeroU16 NonZeroU32);
+own_themselves!(Delivery PacketId PayloadFormat QoS ReasonCode SubscriptionIdentifier SubscriptionOptions TopicAlias);
+
+macro_rules! own {
+    ($($lent:ident)*) => {$(
+        impl Own for crate::$lent<'_> {
+            type Owned = owned::$lent;
+        }
+    )*};
+}
+
+own!(BinaryData TopicFilter TopicName UserProperty Utf8String);
+
+impl<T: Lend> Lend for Option<T> {
+    type Lent<'a>
+        = Option<T::Lent<'a>>
+    where
+        T: 'a;
+
+    fn lend(&self) -> Option<T::Lent<'_>> {
+        self.as_ref().map(T::lend)
+    }
+}
+
+/// A payload.
+impl Lend for Vec<u8> {
+    type Lent<'a> = &'a [u8];
+
+    fn lend(&self) -> &[u8] {
+        self
+    }
+}

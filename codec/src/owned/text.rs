@@ -1,0 +1,58 @@
+//! Text and data that are owned; each was checked when it was made.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{Lend, owns};
+use crate::text::TextError;
+use crate::topic::TopicError;
+
+/// A type a row, named as what it lends: what it keeps, and why something has no place in it.
+macro_rules! checked {
+    ($($(#[$attribute:meta])* $name:ident($kept:ty) or $error:ty;)*) => {$(
+        #[doc = concat!("Owns a [`", stringify!($name), "`](crate::", stringify!($name), ").")]
+        $(#[$attribute])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name($kept);
+
+        impl $name {
+            /// Checks and keeps it.
+            ///
+            /// # Errors
+            #[doc = concat!("As [`", stringify!($name), "::new`](crate::", stringify!($name), "::new).")]
+            pub fn new(kept: impl Into<$kept>) -> Result<Self, $error> {
+                let kept = kept.into();
+                crate::$name::new(&kept)?;
+                Ok(Self(kept))
+            }
+        }
+
+        impl Lend for $name {
+            type Lent<'a> = crate::$name<'a>;
+
+            fn lend(&self) -> crate::$name<'_> {
+                crate::$name::of_validated(self.0.as_ref())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.lend().fmt(f)
+            }
+        }
+    )*};
+}
+
+checked! {
+    #[derive(Default)]
+    Utf8String(String) or TextError;
+    #[derive(Default)]
+    BinaryData(Vec<u8>) or TextError;
+    TopicName(String) or TopicError;
+    TopicFilter(String) or TopicError;
+}
+
+owns! {
+    UserProperty lends UserProperty { name: Utf8String, value: Utf8String, }
+}

@@ -1,0 +1,107 @@
+//! Golden vectors, both ways: packets and their bytes, and breaches with the error that each must be.
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::cast_possible_truncation, reason = "a hex digit is small")]
+
+mod vectors;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::{fs, io};
+
+use dunlin_codec::{
+    DecodeError, DecodeErrorKind, DecodeOptions, FixedHeader, Packet, PacketType, ReasonCode,
+};
+use vectors::{Form, Rejected, accepted, forms, rejected};
+
+#[test]
+fn every_packet_is_written_as_its_bytes() {
+    for vector in accepted() {
+        let mut bytes = Vec::new();
+        vector.packet.encode(&mut bytes).expect("a legal packet");
+        assert_eq!(bytes, vector.bytes, "{}", vector.name);
+    }
+}
+
+#[test]
+fn every_packet_is_read_from_its_bytes() {
+    for vector in accepted() {
+        let expected = Ok(Some((vector.packet, vector.bytes.len())));
+        assert_eq!(Packet::decode(&vector.bytes), expected, "{}", vector.name);
+    }
+}
+
+#[test]
+fn every_packet_has_a_vector() {
+    let types: BTreeSet<PacketType> = accepted().iter().map(|vector| vector.packet.packet_type()).collect();
+    assert_eq!(types, BTreeSet::from(PacketType::ALL));
+}
+
+#[test]
+fn other_forms_of_a_packet_are_read_alike_and_never_written() {
+    for Form { shows, bytes, canonical } in forms() {
+        let (packet, len) = Packet::decode(&bytes).expect(shows).expect("a whole packet");
+        assert_eq!(len, bytes.len(), "{shows}");
+        assert_eq!(Packet::decode(&canonical), Ok(Some((packet, canonical.len()))), "{shows}");
+        let mut written = Vec::new();
+        packet.encode(&mut written).expect("a legal packet");
+        assert_eq!(written, canonical, "{shows}");
+    }
+}
+
+#[test]
+fn every_breach_is_the_error_that_it_must_be() {
+    for Rejected { shows, sender, bytes, kind, reason_code, offset, field, statement } in rejected() {
+        let options = DecodeOptions { sender, ..DecodeOptions::default() };
+        let error = DecodeError { kind, reason_code, offset, field, statement };
+        assert_eq!(
+            Packet::decode_with(&bytes, &options),
+            Err(error),
+            "{shows}: {bytes:02X?} from {sender:?}"
+        );
+    }
+}
+
+#[test]
+fn a_packet_above_the_limit_is_refused_by_its_header_alone() {
+    // MQTT-3.1.2-24: 20 bytes are taken, 21 aren't, and nobody waits for them.
+    let limit = DecodeOptions { max_packet_size: 20, ..DecodeOptions::default() };
+    assert_eq!(Packet::decode_with(&[0x30, 18], &limit), Ok(None));
+    let too_large = DecodeError {
+        kind: DecodeErrorKind::TooLarge,
+        reason_code: ReasonCode::PacketTooLarge,
+        offset: 1,
+        field: "remaining_length",
+        statement: Some("MQTT-3.1.2-24"),
+    };
+    assert_eq!(Packet::decode_with(&[0x30, 19], &limit), Err(too_large));
+    assert_eq!(FixedHeader::peek(&[0x30, 0xff, 0xff, 0xff, 0x7f], 268_435_459), Err(too_large));
+    let largest = FixedHeader::peek(&[0x30, 0xff, 0xff, 0xff, 0x7f], 268_435_460).expect("a header");
+    assert_eq!(largest.expect("a whole header").packet_len(), 268_435_460);
+}
+
+#[test]
+fn an_error_reads_as_one_line() {
+    let error = Packet::decode(&[0x36, 0x00]).expect_err("QoS 3");
+    assert_eq!(error.to_string(), "malformed packet: qos at byte 0 [MQTT-3.3.1-4]");
+}
+
+#[test]
+fn a_password_doesnt_print() {
+    for vector in accepted() {
+        assert!(!format!("{:?}", vector.packet).contains("s3cret"), "{}", vector.name);
+    }
+}
+
+#[test]
+#[ignore = "writes the corpus that fuzzing starts from"]
+fn seeds_for_the_fuzzer() -> io::Result<()> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/decode");
+    fs::create_dir_all(&corpus)?;
+    let accepted = accepted().into_iter().map(|vector| vector.bytes);
+    let other_forms = forms().into_iter().map(|form| form.bytes);
+    let rejected = rejected().into_iter().map(|vector| vector.bytes);
+    for (number, bytes) in accepted.chain(other_forms).chain(rejected).enumerate() {
+        fs::write(corpus.join(format!("golden-{number:03}")), bytes)?;
+    }
+    Ok(())
+}
