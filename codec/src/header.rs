@@ -27,7 +27,7 @@ impl FixedHeader {
     /// # Errors
     /// An unknown type, wrong flags and a badly formed length are malformed; a packet of more than `max_packet_size`
     /// bytes, header included, is too large.
-    #[inline]
+    #[inline(always)]
     pub fn peek(input: &[u8], max_packet_size: u32) -> Result<Option<Self>, DecodeError> {
         let [first, rest @ ..] = input else { return Ok(None) };
         let flags = first & 0x0f;
@@ -56,14 +56,14 @@ impl FixedHeader {
     }
 
     /// The bytes of the whole packet, 2..=268,435,460.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub const fn packet_len(&self) -> usize {
         self.header_len as usize + self.remaining_length as usize
     }
 
     /// The header and the body of the packet at the front of `input`, once all of it is there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn split<'a>(
         input: &'a [u8],
         options: &DecodeOptions,

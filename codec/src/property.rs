@@ -156,7 +156,7 @@ macro_rules! properties {
                             <row::$many_row::Value<'a> as Value<'a>>::read(&mut section, rule)?;
                             properties.$many.found_in(from);
                         })*
-                        id => return Err(unexpected(&section, at, id)),
+                        id => return Err(unexpected(section, at, id)),
                     }
                 }
                 Ok(properties)
@@ -170,9 +170,11 @@ macro_rules! properties {
                     sink.u8(row::$once::ID);
                     value.write(sink);
                 })*
-                $(for value in self.$many.iter() {
-                    sink.u8(row::$many_row::ID);
-                    value.write(sink);
+                $(if !self.$many.is_empty() {
+                    for value in self.$many.iter() {
+                        sink.u8(row::$many_row::ID);
+                        value.write(sink);
+                    }
                 })*
             }
 
@@ -187,15 +189,14 @@ pub(crate) use properties;
 
 /// An id that the table doesn't have, or that this packet doesn't carry: malformed either way. [U-2.2.2-1]
 #[cold]
-pub(crate) fn unexpected(r: &Reader<'_>, at: u32, id: u8) -> DecodeError {
+pub(crate) fn unexpected(r: Reader<'_>, at: u32, id: u8) -> DecodeError {
     let name = PROPERTIES.iter().find(|row| row.id == id).map_or("property_id", |row| row.name);
     r.malformed_at(at, name, Some("U-2.2.2-1"))
 }
 
 /// Where the first property of `id` stands in the set that `r` is in front of, and that was read before.
 #[cold]
-pub(crate) fn offset_of(id: u8, r: &Reader<'_>) -> u32 {
-    let mut r = *r;
+pub(crate) fn offset_of(id: u8, mut r: Reader<'_>) -> u32 {
     let Ok(mut section) = r.properties() else { return r.offset() };
     loop {
         let at = section.offset();

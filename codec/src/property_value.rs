@@ -64,7 +64,7 @@ const fn maximum_qos(byte: u8) -> Option<QoS> {
 }
 
 impl<'a> Value<'a> for TopicAlias {
-    #[inline]
+    #[inline(always)]
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
         Self::new(r.u16(rule.field)?).ok_or_else(|| {
@@ -73,7 +73,7 @@ impl<'a> Value<'a> for TopicAlias {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.u16(self.get());
     }

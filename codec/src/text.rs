@@ -117,20 +117,64 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
-    #[inline]
+    /// Eight bytes at a time; the last step overlaps the one before it.
+    #[inline(always)]
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        let (mut all, mut nul, mut wildcard) = (0, false, false);
-        for &byte in bytes {
-            all |= byte;
-            nul |= byte == 0;
-            wildcard |= (byte == b'+') | (byte == b'#');
+        let mut found = Found::default();
+        if let Some(last) = bytes.last_chunk::<8>() {
+            for chunk in bytes.as_chunks::<8>().0 {
+                found.look_at(u64::from_ne_bytes(*chunk));
+            }
+            found.look_at(u64::from_ne_bytes(*last));
+        } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+            found.look_at(
+                (u64::from(u32::from_ne_bytes(*first)) << 32) | u64::from(u32::from_ne_bytes(*last)),
+            );
+        } else if let [first, .., last] = bytes {
+            let middle = bytes.get(1).copied().unwrap_or(*first);
+            found
+                .look_at(u64::from_ne_bytes([*first, middle, *last, *first, *first, *first, *first, *first]));
+        } else if let [byte] = bytes {
+            found.look_at(ONES * u64::from(*byte));
         }
-        Self { ascii: all < 0x80, nul, wildcard }
+        found.scan()
     }
 }
 
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// What was seen so far, in the high bit of each byte; false alarms only beside bytes that are above 0x7f or found.
+#[derive(Default)]
+struct Found {
+    any: u64,
+    nul: u64,
+    wildcard: u64,
+}
+
+impl Found {
+    #[inline(always)]
+    fn look_at(&mut self, bytes: u64) {
+        self.any |= bytes;
+        self.nul |= zeros(bytes);
+        // `+` and `#` differ in one bit.
+        self.wildcard |= zeros((bytes | (ONES * 0x08)) ^ (ONES * 0x2b));
+    }
+
+    #[inline(always)]
+    fn scan(self) -> Scan {
+        Scan { ascii: self.any & HIGHS == 0, nul: self.nul != 0, wildcard: self.wildcard != 0 }
+    }
+}
+
+/// The high bit of each byte that is zero. Whether there is any is exact; a byte of 1 behind a zero may look like one.
+#[inline(always)]
+const fn zeros(bytes: u64) -> u64 {
+    bytes.wrapping_sub(ONES) & !bytes & HIGHS
+}
+
 /// Reads a string and tells what it is made of.
-#[inline]
+#[inline(always)]
 pub(crate) fn read_scanned<'a>(
     r: &mut Reader<'a>,
     field: &'static str,
@@ -149,37 +193,37 @@ pub(crate) fn read_scanned<'a>(
 }
 
 impl<'a> Value<'a> for Utf8String<'a> {
-    #[inline]
+    #[inline(always)]
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         read_scanned(r, rule.field).map(|(bytes, _)| Self(bytes))
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.prefixed(self.0);
     }
 }
 
 impl<'a> Value<'a> for BinaryData<'a> {
-    #[inline]
+    #[inline(always)]
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         r.prefixed(rule.field).map(Self)
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.prefixed(self.0);
     }
 }
 
 impl<'a> Value<'a> for UserProperty<'a> {
-    #[inline]
+    #[inline(always)]
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         // Both halves obey the rules of strings. [MQTT-1.5.7-1]
         Ok(Self { name: Utf8String::read(r, rule)?, value: Utf8String::read(r, rule)? })
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         self.name.write(sink);
         self.value.write(sink);

@@ -78,7 +78,7 @@ impl<'a> TopicName<'a> {
     }
 
     /// Reads a topic name; a wildcard in it breaks `wildcard_rule`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read_ruled(
         r: &mut Reader<'a>,
         field: &'static str,
@@ -90,7 +90,7 @@ impl<'a> TopicName<'a> {
     }
 
     /// As [`read_ruled`](Self::read_ruled), but it may be empty, as only that of a PUBLISH with a topic alias may be.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read_optional(
         r: &mut Reader<'a>,
         field: &'static str,
@@ -206,14 +206,19 @@ fn check_filter(filter: &[u8], scan: Scan) -> Result<(), TopicError> {
 }
 
 fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
-    let mut levels = filter.split(|&byte| byte == b'/').peekable();
-    while let Some(level) = levels.next() {
-        if level.contains(&b'#') && (level.len() > 1 || levels.peek().is_some()) {
-            return Err(TopicError::MisplacedMultiLevelWildcard);
+    let mut before = b'/';
+    for (index, &byte) in filter.iter().enumerate() {
+        if matches!(byte, b'+' | b'#') {
+            // A wildcard fills its level: a slash or an end on both sides, and behind `#` nothing but the end.
+            let after = filter.get(index + 1);
+            if byte == b'#' && (before != b'/' || after.is_some()) {
+                return Err(TopicError::MisplacedMultiLevelWildcard);
+            }
+            if byte == b'+' && (before != b'/' || after.is_some_and(|&after| after != b'/')) {
+                return Err(TopicError::MisplacedSingleLevelWildcard);
+            }
         }
-        if level.contains(&b'+') && level.len() > 1 {
-            return Err(TopicError::MisplacedSingleLevelWildcard);
-        }
+        before = byte;
     }
     Ok(())
 }
@@ -243,20 +248,20 @@ impl TopicError {
 }
 
 impl<'a> Value<'a> for TopicName<'a> {
-    #[inline]
+    #[inline(always)]
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         // As a property: the Response Topic. [MQTT-3.3.2-14]
         Self::read_ruled(r, rule.field, "MQTT-3.3.2-14")
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.prefixed(self.0);
     }
 }
 
 impl<'a> Value<'a> for TopicFilter<'a> {
-    #[inline]
+    #[inline(always)]
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
         let (bytes, scan) = read_scanned(r, rule.field)?;
@@ -267,7 +272,7 @@ impl<'a> Value<'a> for TopicFilter<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.prefixed(self.0);
     }

@@ -15,7 +15,7 @@ pub(crate) enum Varint {
 }
 
 /// Reads the integer at the front of `bytes`.
-#[inline]
+#[inline(always)]
 pub(crate) fn read(bytes: &[u8]) -> Varint {
     match bytes {
         [a @ 0..=0x7f, ..] => Varint::Value(u32::from(*a), 1),
@@ -23,6 +23,7 @@ pub(crate) fn read(bytes: &[u8]) -> Varint {
     }
 }
 
+#[cold]
 fn read_long(bytes: &[u8]) -> Varint {
     let mut value = 0;
     for (index, byte) in (0u8..4).zip(bytes) {

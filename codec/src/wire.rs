@@ -21,7 +21,7 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader of everything behind a fixed header of `header_len` bytes.
-    #[inline]
+    #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "a packet is at most 268,435,460 bytes long")]
     pub(crate) fn new(body: &'a [u8], header_len: u8, options: &DecodeOptions) -> Self {
         let end = u32::from(header_len) + body.len() as u32;
@@ -29,43 +29,45 @@ impl<'a> Reader<'a> {
     }
 
     /// A reader of bytes that were judged before; its offsets mean nothing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of_validated(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, end: u32::MAX, sender: Sender::Any, leniency: Leniency::ALL }
     }
 
-    #[inline]
+    #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "a packet is at most 268,435,460 bytes long")]
     pub(crate) fn offset(&self) -> u32 {
         self.end - self.rest.len() as u32
     }
 
+    #[inline(always)]
     pub(crate) fn sender(&self) -> Sender {
         self.sender
     }
 
+    #[inline(always)]
     pub(crate) fn leniency(&self) -> Leniency {
         self.leniency
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// Everything that is left, without taking it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn peek_rest(&self) -> &'a [u8] {
         self.rest
     }
 
     /// Takes everything that is left.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn rest(&mut self) -> &'a [u8] {
         core::mem::take(&mut self.rest)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, len: usize, field: &'static str) -> Result<&'a [u8], DecodeError> {
         let Some((taken, rest)) = self.rest.split_at_checked(len) else {
             return Err(self.truncated(field));
@@ -74,7 +76,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    #[inline]
+    #[inline(always)]
     fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
         let Some((taken, rest)) = self.rest.split_first_chunk::<N>() else {
             return Err(self.truncated(field));
@@ -83,22 +85,22 @@ impl<'a> Reader<'a> {
         Ok(*taken)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, DecodeError> {
         self.array(field).map(|[byte]| byte)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, DecodeError> {
         self.array(field).map(u16::from_be_bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, DecodeError> {
         self.array(field).map(u32::from_be_bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn varint(&mut self, field: &'static str) -> Result<u32, DecodeError> {
         match varint::read(self.rest) {
             Varint::Value(value, len) => {
@@ -111,14 +113,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Two bytes of length, then as many bytes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn prefixed(&mut self, field: &'static str) -> Result<&'a [u8], DecodeError> {
         let len = self.u16(field)?;
         self.take(usize::from(len), field)
     }
 
     /// A section of the properties that follow: their length, then as many bytes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn properties(&mut self) -> Result<Self, DecodeError> {
         // Even an empty set states its length. [MQTT-2.2.2-1]
         let at = self.offset();
@@ -134,82 +136,99 @@ impl<'a> Reader<'a> {
     }
 
     /// Ends a section: every byte must be accounted for.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn finish(&self, field: &'static str) -> Result<(), DecodeError> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.malformed(field, None)) }
     }
 
-    #[cold]
+    // Only these cross into code that is never inlined, and by value: a reader whose address is taken lives in memory.
+    #[inline(always)]
     fn truncated(&self, field: &'static str) -> DecodeError {
-        self.malformed_at(self.end, field, None)
+        malformed(self.end, field, None)
     }
 
-    #[cold]
+    #[inline(always)]
     pub(crate) fn malformed(&self, field: &'static str, statement: Option<&'static str>) -> DecodeError {
-        self.malformed_at(self.offset(), field, statement)
+        malformed(self.offset(), field, statement)
     }
 
-    #[cold]
+    #[inline(always)]
     pub(crate) fn malformed_at(
         &self,
         offset: u32,
         field: &'static str,
         statement: Option<&'static str>,
     ) -> DecodeError {
-        let kind = DecodeErrorKind::Malformed;
-        DecodeError { kind, reason_code: ReasonCode::MalformedPacket, offset, field, statement }
+        malformed(offset, field, statement)
     }
 
-    #[cold]
+    #[inline(always)]
     pub(crate) fn protocol_at(
         &self,
         offset: u32,
         field: &'static str,
         statement: Option<&'static str>,
     ) -> DecodeError {
-        let kind = DecodeErrorKind::ProtocolError;
-        DecodeError { kind, reason_code: ReasonCode::ProtocolError, offset, field, statement }
+        protocol_error(offset, field, statement)
     }
+}
+
+#[cold]
+fn malformed(offset: u32, field: &'static str, statement: Option<&'static str>) -> DecodeError {
+    let kind = DecodeErrorKind::Malformed;
+    DecodeError { kind, reason_code: ReasonCode::MalformedPacket, offset, field, statement }
+}
+
+#[cold]
+fn protocol_error(offset: u32, field: &'static str, statement: Option<&'static str>) -> DecodeError {
+    let kind = DecodeErrorKind::ProtocolError;
+    DecodeError { kind, reason_code: ReasonCode::ProtocolError, offset, field, statement }
 }
 
 /// Where the bytes of a packet go: into a buffer, or into a counter. A length is a dry run, so the two can't drift.
 pub(crate) trait Sink {
     fn bytes(&mut self, bytes: &[u8]);
 
-    #[inline]
+    #[inline(always)]
     fn u8(&mut self, value: u8) {
         self.bytes(&[value]);
     }
 
-    #[inline]
+    #[inline(always)]
     fn u16(&mut self, value: u16) {
         self.bytes(&value.to_be_bytes());
     }
 
-    #[inline]
+    #[inline(always)]
     fn u32(&mut self, value: u32) {
         self.bytes(&value.to_be_bytes());
     }
 
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self, value: u32) {
+        if let Ok(byte @ 0..=0x7f) = u8::try_from(value) {
+            return self.u8(byte);
+        }
         let bytes = varint::bytes(value);
         self.bytes(bytes.get(..varint::len(value)).unwrap_or(&bytes));
     }
 
     /// Two bytes of length, then `bytes`, of which their type made sure that there are at most 65,535.
-    #[inline]
+    #[inline(always)]
     fn prefixed(&mut self, bytes: &[u8]) {
         self.u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
         self.bytes(bytes);
     }
 
     /// The length of `properties`, then the properties.
-    #[inline]
+    #[inline(always)]
     fn properties<'a, P: Properties<'a>>(&mut self, properties: &P)
     where
         Self: Sized,
     {
+        if properties.is_empty() {
+            return self.u8(0);
+        }
         let len = Length::of(|counter| properties.write(counter));
         self.varint(u32::try_from(len).unwrap_or(varint::MAX));
         properties.write(self);
@@ -222,7 +241,7 @@ pub(crate) struct Length(u64);
 
 impl Length {
     /// The bytes that `write` writes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of(write: impl FnOnce(&mut Self)) -> u64 {
         let mut counter = Self::default();
         write(&mut counter);
@@ -231,13 +250,16 @@ impl Length {
 }
 
 impl Sink for Length {
-    #[inline]
+    #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
         self.0 += bytes.len() as u64;
     }
 
-    #[inline]
+    #[inline(always)]
     fn properties<'a, P: Properties<'a>>(&mut self, properties: &P) {
+        if properties.is_empty() {
+            return self.u8(0);
+        }
         let before = self.0;
         properties.write(self);
         self.0 += varint::len(u32::try_from(self.0 - before).unwrap_or(varint::MAX)) as u64;
@@ -249,7 +271,7 @@ impl Sink for Length {
 pub(crate) struct Output<'b, B>(pub(crate) &'b mut B);
 
 impl<B: BufMut> Sink for Output<'_, B> {
-    #[inline]
+    #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
         self.0.put_slice(bytes);
     }

@@ -97,7 +97,7 @@ impl<'a> Ack<'a> {
         Ok(Some((ack_type, ack, header.packet_len())))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(ack_type: AckType, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let packet_id = PacketId::read(r, PACKET_ID)?;
         let (reason_code, properties) = outcome::read(ack_type.packet_type(), r)?;
@@ -144,7 +144,7 @@ impl Body for Typed<'_, '_> {
         outcome::check(self.1.reason_code, self.packet_type())
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         self.1.packet_id.write(sink);
         outcome::write(self.1.reason_code, &self.1.properties, sink);

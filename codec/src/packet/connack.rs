@@ -80,7 +80,7 @@ impl<'a> ConnAck<'a> {
         let before = *r;
         let properties = ConnAckProperties::read(r)?;
         if properties.authentication_data.is_some() && properties.authentication_method.is_none() {
-            let at = offset_of(row::authentication_data::ID, &before);
+            let at = offset_of(row::authentication_data::ID, before);
             return Err(r.protocol_at(at, row::authentication_data::NAME, Some("U-3.2.2-1")));
         }
         r.finish("properties")?;

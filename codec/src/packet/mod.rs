@@ -102,28 +102,33 @@ impl<'a> Packet<'a> {
         options: &DecodeOptions,
     ) -> Result<Option<(Self, usize)>, DecodeError> {
         let Some((header, body)) = FixedHeader::split(input, options)? else { return Ok(None) };
-        let (mut r, len) = (Reader::new(body, header.header_len, options), header.packet_len());
-        let r = &mut r;
+        let (r, len) = (&mut Reader::new(body, header.header_len, options), header.packet_len());
         // Each arm ends in the answer itself: a packet is moved once, into its place in the result.
+        macro_rules! answer {
+            ($packet:ident, $read:expr) => {
+                match $read {
+                    Ok(packet) => Ok(Some((Self::$packet(packet), len))),
+                    Err(error) => Err(error),
+                }
+            };
+        }
         match header.packet_type {
-            PacketType::Connect => Connect::read(r).map(|packet| Some((Self::Connect(packet), len))),
-            PacketType::ConnAck => ConnAck::read(r).map(|packet| Some((Self::ConnAck(packet), len))),
-            PacketType::Publish => Publish::read(header, r).map(|packet| Some((Self::Publish(packet), len))),
-            PacketType::PubAck => Ack::read(AckType::PubAck, r).map(|ack| Some((Self::PubAck(ack), len))),
-            PacketType::PubRec => Ack::read(AckType::PubRec, r).map(|ack| Some((Self::PubRec(ack), len))),
-            PacketType::PubRel => Ack::read(AckType::PubRel, r).map(|ack| Some((Self::PubRel(ack), len))),
-            PacketType::PubComp => Ack::read(AckType::PubComp, r).map(|ack| Some((Self::PubComp(ack), len))),
-            PacketType::Subscribe => Subscribe::read(r).map(|packet| Some((Self::Subscribe(packet), len))),
-            PacketType::SubAck => SubAck::read(r).map(|packet| Some((Self::SubAck(packet), len))),
-            PacketType::Unsubscribe => {
-                Unsubscribe::read(r).map(|packet| Some((Self::Unsubscribe(packet), len)))
-            }
-            PacketType::UnsubAck => UnsubAck::read(r).map(|packet| Some((Self::UnsubAck(packet), len))),
+            PacketType::Connect => answer!(Connect, Connect::read(r)),
+            PacketType::ConnAck => answer!(ConnAck, ConnAck::read(r)),
+            PacketType::Publish => answer!(Publish, Publish::read(header, r)),
+            PacketType::PubAck => answer!(PubAck, Ack::read(AckType::PubAck, r)),
+            PacketType::PubRec => answer!(PubRec, Ack::read(AckType::PubRec, r)),
+            PacketType::PubRel => answer!(PubRel, Ack::read(AckType::PubRel, r)),
+            PacketType::PubComp => answer!(PubComp, Ack::read(AckType::PubComp, r)),
+            PacketType::Subscribe => answer!(Subscribe, Subscribe::read(r)),
+            PacketType::SubAck => answer!(SubAck, SubAck::read(r)),
+            PacketType::Unsubscribe => answer!(Unsubscribe, Unsubscribe::read(r)),
+            PacketType::UnsubAck => answer!(UnsubAck, UnsubAck::read(r)),
             PacketType::PingReq if r.is_empty() => Ok(Some((Self::PingReq, len))),
             PacketType::PingResp if r.is_empty() => Ok(Some((Self::PingResp, len))),
             PacketType::PingReq | PacketType::PingResp => Err(r.malformed_at(1, "remaining_length", None)),
-            PacketType::Disconnect => Disconnect::read(r).map(|packet| Some((Self::Disconnect(packet), len))),
-            PacketType::Auth => Auth::read(r).map(|packet| Some((Self::Auth(packet), len))),
+            PacketType::Disconnect => answer!(Disconnect, Disconnect::read(r)),
+            PacketType::Auth => answer!(Auth, Auth::read(r)),
         }
     }
 
@@ -226,13 +231,13 @@ impl Body for Empty {
     fn write<S: Sink>(&self, _: &mut S) {}
 }
 
-#[inline]
+#[inline(always)]
 fn encode(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
     encode_announcing(body, 0, out)
 }
 
 /// Writes a header that announces the body and `more` bytes, then the body.
-#[inline]
+#[inline(always)]
 fn encode_announcing(body: &impl Body, more: usize, out: &mut impl BufMut) -> Result<(), EncodeError> {
     let (remaining_length, len) = lengths(body, more)?;
     if out.remaining_mut() < len {
@@ -250,7 +255,7 @@ fn encoded_len(body: &impl Body) -> Result<usize, EncodeError> {
 }
 
 /// The Remaining Length of a body that may be written with `more` bytes behind it, and the bytes of header and body.
-#[inline]
+#[inline(always)]
 fn lengths(body: &impl Body, more: usize) -> Result<(u32, usize), EncodeError> {
     body.check()?;
     let body_len = Length::of(|counter| body.write(counter));

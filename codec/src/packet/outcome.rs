@@ -7,7 +7,7 @@ use crate::reason_code::ReasonCode;
 use crate::wire::{Reader, Sink};
 
 /// Reads what is left of a PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT or AUTH. [U-3.4-1]
-#[inline]
+#[inline(always)]
 pub(super) fn read<'a, P: Properties<'a>>(
     packet_type: PacketType,
     r: &mut Reader<'a>,
@@ -29,11 +29,11 @@ pub(super) fn read<'a, P: Properties<'a>>(
 #[cold]
 pub(super) fn offset_of(id: u8, mut r: Reader<'_>) -> u32 {
     let _reason_code = r.u8("reason_code");
-    property::offset_of(id, &r)
+    property::offset_of(id, r)
 }
 
 /// Writes the shortest form.
-#[inline]
+#[inline(always)]
 pub(super) fn write<'a, P: Properties<'a>, S: Sink>(reason_code: ReasonCode, properties: &P, sink: &mut S) {
     let has_properties = !properties.is_empty();
     if has_properties || reason_code != ReasonCode::Success {
@@ -45,7 +45,7 @@ pub(super) fn write<'a, P: Properties<'a>, S: Sink>(reason_code: ReasonCode, pro
 }
 
 /// A reason code must be one of the packet's own.
-#[inline]
+#[inline(always)]
 pub(super) fn check(reason_code: ReasonCode, packet_type: PacketType) -> Result<(), EncodeError> {
     if reason_code.is_legal_in(packet_type, Sender::Any) {
         Ok(())

@@ -7,7 +7,7 @@ use crate::qos::PacketId;
 use crate::wire::{Reader, Sink};
 
 impl<'a> Value<'a> for PacketId {
-    #[inline]
+    #[inline(always)]
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
         Self::new(r.u16(rule.field)?).ok_or_else(|| {
@@ -17,7 +17,7 @@ impl<'a> Value<'a> for PacketId {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.u16(self.get());
     }

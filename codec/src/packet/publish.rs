@@ -144,7 +144,7 @@ impl<'a> Publish<'a> {
         Ok(Some((publish, header.packet_len())))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(header: FixedHeader, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let qos = QoS::from_level(header.flags >> 1 & 0b11).unwrap_or_default();
         let dup = header.flags & DUP != 0;
@@ -163,7 +163,7 @@ impl<'a> Publish<'a> {
             return Err(r.protocol_at(topic_at, "topic", Some("U-3.3.2-1")));
         }
         if r.sender() == Sender::Client && !properties.subscription_identifiers.is_empty() {
-            let at = offset_of(row::subscription_identifier::ID, &before);
+            let at = offset_of(row::subscription_identifier::ID, before);
             return Err(r.protocol_at(at, row::subscription_identifier::NAME, Some("MQTT-3.3.4-6")));
         }
         Ok(Self { delivery, retain: header.flags & RETAIN != 0, topic, properties, payload: r.rest() })
@@ -177,7 +177,7 @@ impl<'a> Publish<'a> {
         encode_announcing(&Head(self), self.payload.len(), out)
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_head<S: Sink>(&self, sink: &mut S) {
         sink.prefixed(self.topic.as_ref().map_or(&[], |topic| topic.as_bytes()));
         if let Some(packet_id) = self.delivery.packet_id() {
@@ -204,7 +204,7 @@ impl Body for Publish<'_> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         self.write_head(sink);
         sink.bytes(self.payload);
