@@ -117,7 +117,9 @@ fn transport_may_get_better(error: &TransportError, has_worked: bool) -> bool {
         TransportError::Refused { .. } => has_worked,
         TransportError::Unreachable { .. } | TransportError::TimedOut { .. } | TransportError::Io(_) => true,
         // What was judged stays judged; a handshake that broke off may have met a restart.
-        TransportError::Tls { error, .. } => matches!(error, TlsError::Closed | TlsError::Io(_)) && has_worked,
+        TransportError::Tls { error, .. } => {
+            matches!(error, TlsError::Closed | TlsError::Io(_)) && has_worked
+        }
     }
 }
 
@@ -126,7 +128,11 @@ mod tests {
     use super::*;
 
     fn policy() -> Reconnect {
-        Reconnect { min_delay: Duration::from_secs(1), max_delay: Duration::from_secs(60), ..Reconnect::default() }
+        Reconnect {
+            min_delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(60),
+            ..Reconnect::default()
+        }
     }
 
     #[test]

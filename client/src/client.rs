@@ -77,7 +77,8 @@ impl Client {
         Self { handle: Arc::new(Handle { shared, ack_timeout }) }
     }
 
-    /// Starts a client and waits until a server has accepted it.
+    /// Starts a client and waits until a server has accepted it: as long as another attempt may help and
+    /// [`Reconnect`] allows it. Put a timeout around it to wait no longer.
     ///
     /// Cancel safe: a dropped future ends the client.
     ///
@@ -213,12 +214,16 @@ impl Client {
         self.handle.shared.with(|state| state.router.unrouted())
     }
 
-    /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits until that is done.
+    /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits until that is done. While
+    /// there is no connection nothing is waited for: requests fail at once.
+    ///
+    /// A dropped future doesn't call the end off.
     pub async fn disconnect(&self) {
         self.disconnect_within(FLUSH_ON_DISCONNECT).await;
     }
 
-    /// As [`disconnect`](Self::disconnect), with this time for accepted requests.
+    /// As [`disconnect`](Self::disconnect), with this time for accepted requests. If it is asked for more than once, the
+    /// earliest end counts.
     pub async fn disconnect_within(&self, flush_for: Duration) {
         let shared = &self.handle.shared;
         shared.request_stop(flush_for);
@@ -245,7 +250,11 @@ impl Client {
 fn refused(packet_type: PacketType, answer: Answered) -> RequestError {
     RequestError::Refused(ServerReason {
         packet_type,
-        reason_code: answer.reason_codes.first().copied().unwrap_or(crate::codec::ReasonCode::UnspecifiedError),
+        reason_code: answer
+            .reason_codes
+            .first()
+            .copied()
+            .unwrap_or(crate::codec::ReasonCode::UnspecifiedError),
         reason_string: answer.reason_string,
         user_properties: answer.user_properties,
         server_reference: None,

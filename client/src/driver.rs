@@ -14,10 +14,26 @@ use crate::link::Link;
 use crate::shared::Shared;
 use crate::transport::{self, TransportOptions};
 
-/// Runs a client until it stops.
-pub(crate) async fn run(shared: Arc<Shared>, transport: TransportOptions, reconnect: Reconnect) {
-    let cause = connect_again_and_again(&shared, &transport, reconnect).await;
-    shared.finish(cause);
+/// Runs a client until it stops. A driver that never ran, because its runtime was shut down, has ended as well.
+pub(crate) fn run(
+    shared: Arc<Shared>,
+    transport: TransportOptions,
+    reconnect: Reconnect,
+) -> impl Future<Output = ()> {
+    let end = End(shared);
+    async move {
+        let cause = connect_again_and_again(&end.0, &transport, reconnect).await;
+        end.0.finish(cause);
+    }
+}
+
+/// Whoever still waits for something learns of the end when the runtime takes the driver down with it.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.finish(StopCause::Requested);
+    }
 }
 
 async fn connect_again_and_again(
@@ -30,7 +46,8 @@ async fn connect_again_and_again(
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let Some((ended, lifetime)) = until_stop(shared, connect_once(shared, transport, attempt)).await else {
+        let Some((ended, lifetime)) = until_stop(shared, connect_once(shared, transport, attempt)).await
+        else {
             tell_failed(shared, ConnectError::Stopped);
             return StopCause::Requested;
         };
@@ -39,7 +56,7 @@ async fn connect_again_and_again(
             attempt = 0;
             backoff.connected_for(lifetime);
         }
-        let stopping = shared.with(|state| state.stop.is_some());
+        let stopping = shared.drive(|state| state.stop.is_some());
         let retry = !stopping && may_get_better(&ended, has_worked);
         let delay = if retry { backoff.next(fastrand::f64()) } else { None };
         let cause = tell_ended(shared, ended, delay);
@@ -52,7 +69,7 @@ async fn connect_again_and_again(
 
 /// One attempt, and the connection if it comes to one; with how long that lasted.
 async fn connect_once(shared: &Shared, options: &TransportOptions, attempt: u32) -> (Ended, Duration) {
-    let client_id = shared.with(|state| state.engine.client_id().to_owned());
+    let client_id = shared.drive(|state| state.engine.client_id().to_owned());
     shared.tell(Event::Attempt { attempt, host: options.host.clone(), port: options.port, client_id });
     let (transport, opened) = match transport::open(options).await {
         Ok(open) => open,
@@ -61,11 +78,11 @@ async fn connect_once(shared: &Shared, options: &TransportOptions, attempt: u32)
     let peer = opened.peer;
     shared.tell(Event::Opened(Box::new(opened)));
     let began = now();
-    if let Err(error) = shared.with(|state| state.engine.open(began)) {
+    if let Err(error) = shared.drive(|state| state.engine.open(began)) {
         return (Ended::Attempt(error), Duration::ZERO);
     }
     let cause = Link::new(transport, peer).run(shared).await;
-    (shared.with(|state| state.engine.handle_closed(cause)), began.elapsed())
+    (shared.drive(|state| state.engine.handle_closed(cause)), began.elapsed())
 }
 
 /// Runs `work` unless a stop is asked for while no connection stands that could end in order.
@@ -75,7 +92,7 @@ async fn until_stop<T>(shared: &Shared, work: impl Future<Output = T>) -> Option
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
         }
-        shared.with(|state| {
+        shared.drive(|state| {
             state.watch_as_driver(cx);
             let in_order = state.engine.is_connected() || state.engine.should_close();
             if state.stop.is_some() && !in_order { Poll::Ready(None) } else { Poll::Pending }
@@ -86,7 +103,7 @@ async fn until_stop<T>(shared: &Shared, work: impl Future<Output = T>) -> Option
 
 fn tell_failed(shared: &Shared, error: ConnectError) {
     // A link that was cut short leaves the engine in the middle of an attempt.
-    shared.with(|state| state.engine.handle_closed(CloseCause::Eof));
+    shared.drive(|state| state.engine.handle_closed(CloseCause::Eof));
     shared.tell(Event::Failed { cause: Arc::new(error), retry_in: None });
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_codec::{DecodeError, EncodeError, PacketType, ReasonCode, TextError, TopicError, UserProperty, Utf8String};
+use dunlin_codec::{
+    DecodeError, EncodeError, PacketType, ReasonCode, TextError, TopicError, UserProperty, Utf8String,
+};
 
 use crate::QoS;
 use crate::options::OptionsError;

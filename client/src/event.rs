@@ -113,7 +113,10 @@ impl ServerLimits {
             receive_maximum: said.receive_maximum.map_or(u16::MAX, Into::into),
             maximum_qos: said.maximum_qos.unwrap_or(QoS::ExactlyOnce),
             retain_available: said.retain_available.unwrap_or(true),
-            maximum_packet_size: said.maximum_packet_size.map_or(PROTOCOL_MAXIMUM, Into::into).min(PROTOCOL_MAXIMUM),
+            maximum_packet_size: said
+                .maximum_packet_size
+                .map_or(PROTOCOL_MAXIMUM, Into::into)
+                .min(PROTOCOL_MAXIMUM),
             topic_alias_maximum: said.topic_alias_maximum.unwrap_or(0),
             wildcard_subscription_available: said.wildcard_subscription_available.unwrap_or(true),
             subscription_identifier_available: said.subscription_identifier_available.unwrap_or(true),
@@ -126,7 +129,12 @@ impl ServerLimits {
 }
 
 impl Connected {
-    pub(crate) fn new(connack: &ConnAck<'_>, client_id: String, limits: ServerLimits, elapsed: Duration) -> Self {
+    pub(crate) fn new(
+        connack: &ConnAck<'_>,
+        client_id: String,
+        limits: ServerLimits,
+        elapsed: Duration,
+    ) -> Self {
         let said = &connack.properties;
         Self {
             session_present: connack.session_present,
@@ -143,7 +151,8 @@ impl Connected {
 impl ServerReason {
     pub(crate) fn of_connack(connack: &ConnAck<'_>) -> Self {
         let said = &connack.properties;
-        let reason = Self::new(PacketType::ConnAck, connack.reason_code, said.reason_string, said.user_properties);
+        let reason =
+            Self::new(PacketType::ConnAck, connack.reason_code, said.reason_string, said.user_properties);
         Self { server_reference: said.server_reference.map(|text| text.to_string()), ..reason }
     }
 

@@ -33,8 +33,21 @@ pub(crate) struct Link {
     needs_flush: bool,
     /// Why nothing can be written any more, and until when to read on.
     broken: Option<(CloseCause, Instant)>,
+    /// Until when what is left may be written.
+    closing_until: Option<Instant>,
+    /// Whether the last that the server hears is our DISCONNECT.
+    says_farewell: bool,
     timer: Pin<Box<Sleep>>,
     timer_at: Option<Instant>,
+}
+
+/// What the engine wants of the link.
+struct Wishes {
+    close: bool,
+    read: bool,
+    /// There is more to write than fits in one go.
+    more: bool,
+    timeout: Option<Instant>,
 }
 
 impl Link {
@@ -47,6 +60,8 @@ impl Link {
             read_size: SMALLEST_READ,
             needs_flush: false,
             broken: None,
+            closing_until: None,
+            says_farewell: false,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             timer_at: None,
         }
@@ -55,8 +70,7 @@ impl Link {
     /// Moves bytes until one side has had enough, then closes.
     pub(crate) async fn run(mut self, shared: &Shared) -> CloseCause {
         let cause = poll_fn(|cx| self.poll(cx, shared)).await;
-        if self.broken.is_none() {
-            // A socket that is closed with unread bytes is reset, and a reset may overtake our DISCONNECT.
+        if self.broken.is_none() && self.output.is_empty() {
             let _: Result<_, _> = tokio::time::timeout(CLOSING_TIME, self.close()).await;
         }
         cause
@@ -65,20 +79,9 @@ impl Link {
     fn poll(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<CloseCause> {
         loop {
             let now = now();
-            let (close, timeout) = shared.with(|state| {
-                state.watch_as_driver(cx);
-                heed_stop(state, now);
-                if state.engine.poll_timeout().is_some_and(|due| due <= now) {
-                    state.engine.handle_timeout(now);
-                }
-                if self.broken.is_none() {
-                    state.engine.poll_transmit(&mut self.output, now);
-                }
-                let flush_until = state.stop.and_then(|stop| stop.flush_until).filter(|_| !state.engine.should_close());
-                (state.engine.should_close(), state.engine.poll_timeout().into_iter().chain(flush_until).min())
-            });
+            let wishes = shared.drive(|state| self.ask(state, cx, now));
             let written = self.poll_write(cx).is_ready();
-            if close && written {
+            if wishes.close && (written && !wishes.more || self.is_over(now)) {
                 return Poll::Ready(CloseCause::Eof);
             }
             if let Some((cause, until)) = &self.broken
@@ -86,21 +89,64 @@ impl Link {
             {
                 return Poll::Ready(cause.clone());
             }
-            let mut progress = false;
-            match self.poll_read(cx) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(self.broken.take().map_or(CloseCause::Eof, |(cause, _)| cause)),
-                Poll::Ready(Ok(_)) => {
-                    self.hand_over(shared, now);
-                    progress = true;
+            let mut progress = written && wishes.more;
+            if wishes.read {
+                match self.poll_read(cx) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(self.end()),
+                    Poll::Ready(Ok(_)) => {
+                        self.hand_over(shared, now);
+                        progress = true;
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(self.cause_of(&error)),
+                    Poll::Pending => {}
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(self.cause_of(&error)),
-                Poll::Pending => {}
             }
-            progress |= self.poll_timer(cx, timeout);
+            progress |= self.poll_timer(cx, wishes.timeout);
             if !progress {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Lets the engine know of the time and of a wish to stop, and takes its output when there is none left to write:
+    /// what a slow server hasn't taken stays where the queue's limits count it.
+    fn ask(&mut self, state: &mut State, cx: &Context<'_>, now: Instant) -> Wishes {
+        state.watch_as_driver(cx);
+        if state.engine.poll_timeout().is_some_and(|due| due <= now) {
+            state.engine.handle_timeout(now);
+        }
+        if self.output.is_empty() && self.broken.is_none() {
+            state.engine.poll_transmit(&mut self.output, now);
+        }
+        let flush_until = heed_stop(state, now);
+        let close = state.engine.should_close();
+        if close && self.closing_until.is_none() {
+            self.closing_until = Some(now + CLOSING_TIME);
+            self.says_farewell = !self.output.is_empty() || state.engine.has_output();
+        }
+        Wishes {
+            close,
+            // A server that is stuck because nobody reads wouldn't take our DISCONNECT either.
+            read: close || state.engine.read_interest(),
+            more: self.broken.is_none() && state.engine.has_output(),
+            timeout: state
+                .engine
+                .poll_timeout()
+                .into_iter()
+                .chain(flush_until)
+                .chain(self.closing_until)
+                .min(),
+        }
+    }
+
+    /// Whether the time for closing is over.
+    fn is_over(&self, now: Instant) -> bool {
+        self.closing_until.is_some_and(|until| until <= now)
+    }
+
+    /// The server has closed its side.
+    fn end(&mut self) -> CloseCause {
+        self.broken.take().map_or(CloseCause::Eof, |(cause, _)| cause)
     }
 
     /// Writes and flushes; ready when nothing is left, or nothing can be written any more.
@@ -142,9 +188,13 @@ impl Link {
 
     fn hand_over(&mut self, shared: &Shared, now: Instant) {
         let mut events = Vec::new();
-        shared.with(|state| {
+        shared.drive(|state| {
             state.engine.handle_input(&mut self.input, now);
             state.deliver(&mut events);
+            if state.engine.should_close() {
+                // Nobody will look at the rest.
+                self.input.clear();
+            }
         });
         events.into_iter().for_each(|event| shared.tell(event));
     }
@@ -178,17 +228,22 @@ impl Link {
         if self.transport.shutdown().await.is_err() {
             return;
         }
-        while matches!(self.transport.read_buf(&mut self.input).await, Ok(1..)) {
+        // A socket that is closed with unread bytes is reset, and a reset may overtake our DISCONNECT.
+        while self.says_farewell && matches!(self.transport.read_buf(&mut self.input).await, Ok(1..)) {
             self.input.clear();
         }
     }
 }
 
-/// A wish to stop: requests get their time, then DISCONNECT is said.
-fn heed_stop(state: &mut State, now: Instant) {
-    let Some(stop) = &mut state.stop else { return };
-    let until = *stop.flush_until.get_or_insert(now + stop.flush_for);
-    if state.engine.is_connected() && (state.engine.is_idle() || until <= now) {
-        state.engine.disconnect();
+/// A wish to stop: requests get their time, then DISCONNECT is said. Returns when to look again.
+fn heed_stop(state: &mut State, now: Instant) -> Option<Instant> {
+    if !state.engine.is_connected() {
+        return None;
     }
+    let until = state.stop.as_mut()?.flush_until(now);
+    if state.engine.is_idle() || until.is_some_and(|until| until <= now) {
+        state.engine.disconnect();
+        return None;
+    }
+    until
 }

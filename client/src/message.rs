@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use dunlin_codec::{
-    BinaryData, Delivery, Packet, PacketBuf, PayloadFormat, Publish, PublishProperties, TopicName, UserProperty,
-    Utf8String,
+    BinaryData, Delivery, Packet, PacketBuf, PayloadFormat, Publish, PublishProperties, TopicName,
+    UserProperty, Utf8String,
 };
 
 use crate::QoS;
@@ -177,7 +177,12 @@ impl ReceivedMessage {
     /// The same message in a buffer of its own.
     #[must_use]
     pub fn to_owned_buffer(&self) -> Self {
-        Self { packet: self.packet.to_owned_buffer(), topic: self.topic.clone(), payload: self.payload.clone(), ..*self }
+        Self {
+            packet: self.packet.to_owned_buffer(),
+            topic: self.topic.clone(),
+            payload: self.payload.clone(),
+            ..*self
+        }
     }
 
     fn part(&self, range: &Range<usize>) -> &[u8] {

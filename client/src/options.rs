@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    BinaryData, Connect, ConnectProperties, EncodeError, TextError, TopicError, TopicName, UserProperty, Utf8String,
-    WillProperties,
+    BinaryData, Connect, ConnectProperties, EncodeError, TextError, TopicError, TopicName, UserProperty,
+    Utf8String, WillProperties,
 };
 
-use crate::secret::Secret;
 use crate::QoS;
+use crate::secret::Secret;
 
 /// How a client presents itself to a server, and what it promises itself.
 ///
@@ -149,7 +149,12 @@ impl ConnectOptions {
     }
 
     /// Appends the CONNECT to `out`.
-    pub(crate) fn encode(&self, clean_start: bool, client_id: &str, out: &mut BytesMut) -> Result<(), OptionsError> {
+    pub(crate) fn encode(
+        &self,
+        clean_start: bool,
+        client_id: &str,
+        out: &mut BytesMut,
+    ) -> Result<(), OptionsError> {
         let user_properties = self
             .user_properties
             .iter()
@@ -183,7 +188,10 @@ impl Will {
         Ok(dunlin_codec::Will {
             qos: self.qos,
             retain: self.retain,
-            properties: WillProperties { will_delay_interval: self.delay_interval, ..WillProperties::default() },
+            properties: WillProperties {
+                will_delay_interval: self.delay_interval,
+                ..WillProperties::default()
+            },
             topic: TopicName::new(&self.topic).map_err(OptionsError::WillTopic)?,
             payload: BinaryData::new(&self.payload).map_err(text("will payload"))?,
         })

@@ -9,7 +9,7 @@ use crate::engine::{Accepted, OperationId, Outcome, Published};
 use crate::error::RequestError;
 use crate::shared::Shared;
 
-/// Resolves when a message has reached its end: on the wire at QoS 0, acknowledged at QoS 1 and 2.
+/// Resolves when a message has reached its end: on its way into a connection at QoS 0, acknowledged at QoS 1 and 2.
 ///
 /// A dropped receipt doesn't take the message back.
 #[derive(Debug)]

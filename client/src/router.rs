@@ -96,7 +96,7 @@ impl Router {
     pub(crate) fn poll_next(
         &mut self,
         key: usize,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
     ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
         let Some(stream) = self.streams.get_mut(key) else { return Poll::Ready(None) };
         if let Some((message, id)) = stream.waiting.pop_front() {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::engine::{Engine, EngineEvent};
-use crate::error::StopCause;
+use crate::error::{RequestError, StopCause};
 use crate::event::Event;
 use crate::router::Router;
 
@@ -21,23 +21,27 @@ pub(crate) struct Shared(Mutex<State>);
 pub(crate) struct State {
     pub(crate) engine: Engine,
     pub(crate) router: Router,
-    /// Set once; the driver acts on it.
+    /// The driver acts on it.
     pub(crate) stop: Option<Stop>,
     /// Why there will be no further connection.
     pub(crate) stopped: Option<StopCause>,
     events: VecDeque<Event>,
     driver: Option<Waker>,
-    /// Those who wait for an event, for room in the queue, or for the end.
+    /// Those who wait for an event or for the end.
     watchers: Vec<Waker>,
+    /// Those who wait for room in the queue.
     roomless: Vec<Waker>,
+    /// Those to be woken when the lock is let go of.
+    wakers: Vec<Waker>,
 }
 
 /// A wish to end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Stop {
-    /// Until then, requests may still finish. `None` until the driver has seen it and started the time.
-    pub(crate) flush_until: Option<Instant>,
-    pub(crate) flush_for: Duration,
+    /// For how long requests may still finish; the driver starts the time.
+    flush_for: Option<Duration>,
+    /// Until when; `None` for any length of time.
+    flush_until: Option<Instant>,
 }
 
 impl Shared {
@@ -51,24 +55,30 @@ impl Shared {
             driver: None,
             watchers: Vec::new(),
             roomless: Vec::new(),
+            wakers: Vec::new(),
         }))
     }
 
     /// Does something under the lock, then wakes whom it concerns. Never called while the lock is held.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        self.drive(|state| {
+            let had_output = state.engine.has_output();
+            let result = act(state);
+            if state.engine.has_output() && !had_output {
+                state.wakers.extend(state.driver.take());
+            }
+            result
+        })
+    }
+
+    /// As [`with`](Self::with), for the driver: it looks for output by itself.
+    pub(crate) fn drive<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut wakers = Vec::new();
         let result = {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let had_output = state.engine.has_output();
+            let before = state.engine.load();
             let result = act(&mut state);
-            if state.engine.has_output() && !had_output {
-                wakers.extend(state.driver.take());
-            }
-            state.engine.take_wakers(&mut wakers);
-            state.router.take_wakers(&mut wakers);
-            if !state.roomless.is_empty() && state.engine.has_room() {
-                wakers.append(&mut state.roomless);
-            }
+            state.settle(before, &mut wakers);
             result
         };
         wakers.into_iter().for_each(Waker::wake);
@@ -77,34 +87,39 @@ impl Shared {
 
     /// Tells of a step.
     pub(crate) fn tell(&self, event: Event) {
-        let watchers = self.with(|state| {
-            if state.events.len() == EVENTS {
-                state.events.pop_front();
-            }
-            state.events.push_back(event);
-            std::mem::take(&mut state.watchers)
-        });
-        watchers.into_iter().for_each(Waker::wake);
+        self.drive(|state| state.push(event));
     }
 
-    /// Asks the driver to end after at most `flush_for` of finishing what was accepted. The shortest time counts.
+    /// Asks the driver to end after at most `flush_for` of finishing what was accepted. The earliest end counts.
     pub(crate) fn request_stop(&self, flush_for: Duration) {
-        let driver = self.with(|state| {
-            let flush_for = state.stop.map_or(flush_for, |earlier| earlier.flush_for.min(flush_for));
-            state.stop = Some(Stop { flush_until: None, flush_for });
-            state.driver.take()
+        self.with(|state| {
+            let stop = state.stop.get_or_insert_default();
+            stop.flush_for = Some(stop.flush_for.map_or(flush_for, |earlier| earlier.min(flush_for)));
+            state.wakers.extend(state.driver.take());
         });
-        driver.into_iter().for_each(Waker::wake);
     }
 
     /// The end: requests fail, streams end, nothing follows.
     pub(crate) fn finish(&self, cause: StopCause) {
-        self.with(|state| {
-            state.engine.fail_all(&crate::RequestError::Stopped(cause.clone()));
+        self.drive(|state| {
+            if state.stopped.is_some() {
+                return;
+            }
+            state.engine.fail_all(&RequestError::Stopped(cause.clone()));
             state.router.end_all();
-            state.stopped = Some(cause.clone());
+            state.push(Event::Stopped(cause.clone()));
+            state.stopped = Some(cause);
         });
-        self.tell(Event::Stopped(cause));
+    }
+}
+
+impl Stop {
+    /// Until when requests may finish, now that the driver has seen the wish; `None` for any length of time.
+    pub(crate) fn flush_until(&mut self, now: Instant) -> Option<Instant> {
+        if let Some(until) = self.flush_for.take().and_then(|flush_for| now.checked_add(flush_for)) {
+            self.flush_until = Some(self.flush_until.map_or(until, |earlier| earlier.min(until)));
+        }
+        self.flush_until
     }
 }
 
@@ -124,7 +139,7 @@ impl State {
     }
 
     /// The next event, after `Stopped` none.
-    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    pub(crate) fn poll_event(&mut self, cx: &Context<'_>) -> Poll<Option<Event>> {
         match self.events.pop_front() {
             Some(event) => Poll::Ready(Some(event)),
             None if self.stopped.is_some() => Poll::Ready(None),
@@ -132,6 +147,25 @@ impl State {
                 self.watch(cx);
                 Poll::Pending
             }
+        }
+    }
+
+    fn push(&mut self, event: Event) {
+        if self.events.len() == EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+        self.wakers.append(&mut self.watchers);
+    }
+
+    /// Moves those whom the latest changes concern into `wakers`; `before` is the load that there was.
+    fn settle(&mut self, before: (usize, usize), wakers: &mut Vec<Waker>) {
+        wakers.append(&mut self.wakers);
+        self.engine.take_wakers(wakers);
+        self.router.take_wakers(wakers);
+        let after = self.engine.load();
+        if after.0 < before.0 || after.1 < before.1 || self.stopped.is_some() {
+            wakers.append(&mut self.roomless);
         }
     }
 

@@ -13,14 +13,22 @@ use crate::event::ServerLimits;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) limits: ServerLimits,
-    /// How many more unacknowledged messages the server takes. [MQTT-4.9.0-1]
-    quota: u16,
+    /// Messages of QoS 1 and 2 that the server has and hasn't finished with. [MQTT-4.9.0-1]
+    outstanding: usize,
     keep_alive: Option<KeepAliveTimer>,
     last_received: Instant,
-    /// Requests on the wire since the output was last taken: their time starts when it is.
-    sent: Vec<OperationId>,
+    /// Requests in the output since it was last taken: their time starts when it is.
+    sent: Vec<Sent>,
     /// When requests on the wire time out, in order; some of them are over by now.
     deadlines: VecDeque<(Instant, OperationId)>,
+}
+
+/// A request in the output.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sent {
+    pub(super) id: OperationId,
+    /// Whether it was on an earlier connection's wire.
+    pub(super) repeated: bool,
 }
 
 #[derive(Debug)]
@@ -47,29 +55,30 @@ pub(super) enum Alive {
 const PING_LEAD: Duration = Duration::from_secs(5);
 
 impl Connection {
-    pub(super) fn new(limits: ServerLimits, ping_timeout: Duration, now: Instant) -> Self {
+    /// One that was asked for at `since` and accepted `now`.
+    pub(super) fn new(limits: ServerLimits, ping_timeout: Duration, since: Instant, now: Instant) -> Self {
         let keep_alive = (limits.keep_alive > 0).then(|| {
             let keep_alive = Duration::from_secs(limits.keep_alive.into());
             let ping_timeout = ping_timeout.min(keep_alive / 2);
-            KeepAliveTimer { keep_alive, ping_timeout, last_sent: now, pong_due: None }
+            KeepAliveTimer { keep_alive, ping_timeout, last_sent: since, pong_due: None }
         });
-        let quota = limits.receive_maximum;
         let (sent, deadlines) = (Vec::new(), VecDeque::new());
-        Self { limits, quota, keep_alive, last_received: now, sent, deadlines }
+        Self { limits, outstanding: 0, keep_alive, last_received: now, sent, deadlines }
     }
 
-    pub(super) const fn has_quota(&self) -> bool {
-        self.quota > 0
+    /// Whether the server takes another message of QoS 1 or 2. [MQTT-4.9.0-2]
+    pub(super) fn has_quota(&self) -> bool {
+        self.outstanding < usize::from(self.limits.receive_maximum)
     }
 
-    /// One more message of QoS 1 or 2 is on the wire.
+    /// The server has one more of them, or had it before this connection.
     pub(super) const fn take_quota(&mut self) {
-        self.quota = self.quota.saturating_sub(1);
+        self.outstanding += 1;
     }
 
-    /// One of them was acknowledged; never above what the server granted. [MQTT-4.9.0-2]
-    pub(super) fn return_quota(&mut self) {
-        self.quota = self.quota.saturating_add(1).min(self.limits.receive_maximum);
+    /// The server has finished with one that was counted.
+    pub(super) const fn return_quota(&mut self) {
+        self.outstanding = self.outstanding.saturating_sub(1);
     }
 
     /// Whether the server takes such a message at all.
@@ -92,8 +101,13 @@ impl Connection {
     }
 
     /// A request is in the output: its acknowledgement is awaited from when the output is taken.
-    pub(super) fn awaits(&mut self, id: OperationId) {
-        self.sent.push(id);
+    pub(super) fn awaits(&mut self, sent: Sent) {
+        self.sent.push(sent);
+    }
+
+    /// Requests that never left the output.
+    pub(super) fn into_unsent(self) -> Vec<Sent> {
+        self.sent
     }
 
     /// The output is on its way.
@@ -101,7 +115,11 @@ impl Connection {
         if let Some(timer) = &mut self.keep_alive {
             timer.last_sent = now;
         }
-        self.deadlines.extend(self.sent.drain(..).map(|id| (now + ack_timeout, id)));
+        let sent = self.sent.drain(..);
+        // A time beyond the clock's range is never.
+        if let Some(deadline) = now.checked_add(ack_timeout) {
+            self.deadlines.extend(sent.map(|sent| (deadline, sent.id)));
+        }
     }
 
     pub(super) const fn received(&mut self, now: Instant) {

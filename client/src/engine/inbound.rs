@@ -13,9 +13,9 @@ pub struct DeliveryId(u64);
 pub(super) enum Verdict {
     /// Hand it to the application; with a name if it is to be acknowledged.
     Deliver(Option<DeliveryId>),
-    /// QoS 2, and it was handed over before: say PUBREC again. [MQTT-4.3.3-10]
+    /// QoS 2, and it was acknowledged before: say PUBREC again. [MQTT-4.3.3-10]
     Repeat(PacketId),
-    /// QoS 2, handed over before, and its PUBREC is still to come.
+    /// It was handed over before, and its acknowledgement is still to come.
     Ignore,
     /// More than this client said that it takes. [MQTT-3.3.4-9]
     TooMany,
@@ -25,20 +25,40 @@ pub(super) enum Verdict {
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
     owed: VecDeque<Owed>,
-    /// The name of the first in `owed`.
+    /// The place of the first in `owed` among all that there ever were.
     first: u64,
-    /// QoS 2 messages whose PUBREL hasn't come, and whether PUBREC was sent.
-    unreleased: HashMap<PacketId, bool>,
-    /// Messages of QoS 1 in `owed`.
-    unacknowledged: usize,
+    /// QoS 2 messages whose PUBREL hasn't come.
+    unreleased: HashMap<PacketId, Unreleased>,
+    /// Messages of QoS 1 and 2 that came on this connection and aren't finished.
+    unfinished: usize,
+    /// What was owed to an earlier connection: the server will repeat it, and it waits for the application already.
+    unrepeated: HashMap<PacketId, Owed>,
+    /// Where those are that aren't in the place that their name says.
+    moved: HashMap<DeliveryId, Place>,
 }
 
 #[derive(Debug)]
 struct Owed {
+    /// The place that it had first.
+    name: DeliveryId,
     packet_id: PacketId,
     ack_type: AckType,
     /// How many more have to take the message.
     takers: usize,
+}
+
+#[derive(Debug)]
+struct Unreleased {
+    /// Whether PUBREC was sent.
+    received: bool,
+    /// Whether it is in `unfinished`: it came on this connection.
+    counted: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Owed(u64),
+    Unrepeated(PacketId),
 }
 
 impl Inbound {
@@ -47,22 +67,40 @@ impl Inbound {
         let (packet_id, ack_type) = match delivery {
             Delivery::AtMostOnce => return Verdict::Deliver(None),
             Delivery::AtLeastOnce { packet_id, .. } => (packet_id, AckType::PubAck),
-            Delivery::ExactlyOnce { packet_id, .. } => match self.unreleased.get(&packet_id) {
-                Some(true) => return Verdict::Repeat(packet_id),
-                Some(false) => return Verdict::Ignore,
-                None => (packet_id, AckType::PubRec),
-            },
+            Delivery::ExactlyOnce { packet_id, .. } => (packet_id, AckType::PubRec),
         };
-        if self.unacknowledged + self.unreleased.len() >= usize::from(receive_maximum) {
+        let known = self.unreleased.get_mut(&packet_id).filter(|_| ack_type == AckType::PubRec);
+        let counted = known.as_ref().is_some_and(|known| known.counted);
+        if !counted && self.unfinished >= usize::from(receive_maximum) {
             return Verdict::TooMany;
         }
-        match ack_type {
-            AckType::PubRec => drop(self.unreleased.insert(packet_id, false)),
-            _ => self.unacknowledged += 1,
+        self.unfinished += usize::from(!counted);
+        match known {
+            Some(known) if known.received => {
+                known.counted = true;
+                return Verdict::Repeat(packet_id);
+            }
+            Some(_) if counted => return Verdict::Ignore,
+            Some(known) => known.counted = true,
+            None if ack_type == AckType::PubRec => {
+                self.unreleased.insert(packet_id, Unreleased { received: false, counted: true });
+            }
+            None => {}
         }
-        let id = DeliveryId(self.first + self.owed.len() as u64);
-        self.owed.push_back(Owed { packet_id, ack_type, takers: 1 });
-        Verdict::Deliver(Some(id))
+        let place = self.first + self.owed.len() as u64;
+        let before = self.unrepeated.remove(&packet_id);
+        if let Some(before) = before {
+            if before.ack_type == ack_type && (delivery.dup() || ack_type == AckType::PubRec) {
+                self.moved.insert(before.name, Place::Owed(place));
+                self.owed.push_back(before);
+                return Verdict::Ignore;
+            }
+            // The identifier stands for another message by now.
+            self.moved.remove(&before.name);
+        }
+        let name = DeliveryId(place);
+        self.owed.push_back(Owed { name, packet_id, ack_type, takers: 1 });
+        Verdict::Deliver(Some(name))
     }
 
     /// The message goes to several: all of them have to take it.
@@ -79,10 +117,14 @@ impl Inbound {
         }
     }
 
-    /// Nothing for the messages of earlier connections: nobody waits for their acknowledgements any more.
+    /// Nothing for what was acknowledged, or belonged to a session that is lost.
     fn find(&mut self, id: DeliveryId) -> Option<&mut Owed> {
-        let index = id.0.checked_sub(self.first)?;
-        self.owed.get_mut(usize::try_from(index).ok()?)
+        let place = match self.moved.get(&id) {
+            Some(Place::Unrepeated(packet_id)) => return self.unrepeated.get_mut(packet_id),
+            Some(Place::Owed(place)) => *place,
+            None => id.0,
+        };
+        self.owed.get_mut(usize::try_from(place.checked_sub(self.first)?).ok()?)
     }
 
     /// The next acknowledgement that may be sent.
@@ -92,31 +134,46 @@ impl Inbound {
         }
         let owed = self.owed.pop_front()?;
         self.first += 1;
+        self.moved.remove(&owed.name);
         match owed.ack_type {
-            AckType::PubRec => drop(self.unreleased.insert(owed.packet_id, true)),
-            _ => self.unacknowledged -= 1,
+            AckType::PubRec => {
+                if let Some(unreleased) = self.unreleased.get_mut(&owed.packet_id) {
+                    unreleased.received = true;
+                }
+            }
+            _ => self.unfinished -= 1,
         }
         Some((owed.ack_type, owed.packet_id))
     }
 
     /// PUBREL came; whether its message was known. [MQTT-4.3.3-11]
     pub(super) fn release(&mut self, packet_id: PacketId) -> bool {
-        self.unreleased.remove(&packet_id).is_some()
+        let Some(unreleased) = self.unreleased.remove(&packet_id) else { return false };
+        self.unfinished -= usize::from(unreleased.counted);
+        if let Some(owed) = self.unrepeated.remove(&packet_id) {
+            self.moved.remove(&owed.name);
+        }
+        true
     }
 
-    /// The connection is gone, and with it the right to acknowledge on it. QoS 2 identifiers stay: their messages were
-    /// handed over, and the server will repeat them.
+    /// The connection is gone, and with it the right to acknowledge on it. The server will repeat what is owed: it is
+    /// then acknowledged when it is taken, and not handed over again.
     pub(super) fn disconnected(&mut self) {
         self.first += self.owed.len() as u64;
-        self.owed.clear();
-        self.unacknowledged = 0;
-        for sent in self.unreleased.values_mut() {
-            *sent = true;
+        for owed in self.owed.drain(..) {
+            self.moved.insert(owed.name, Place::Unrepeated(owed.packet_id));
+            self.unrepeated.insert(owed.packet_id, owed);
+        }
+        self.unfinished = 0;
+        for unreleased in self.unreleased.values_mut() {
+            unreleased.counted = false;
         }
     }
 
     /// The server has forgotten the session. [MQTT-3.2.2-5]
     pub(super) fn forget(&mut self) {
         self.unreleased.clear();
+        self.unrepeated.clear();
+        self.moved.clear();
     }
 }

@@ -72,7 +72,7 @@ impl Engine {
     /// Whether everything that was accepted has its outcome and is on the wire.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.load().0 == 0 && self.output.is_empty()
+        self.session.operations.all_settled() && self.output.is_empty()
     }
 
     /// The transport is closed. Requests stay for the next connection; what was left of the output is forgotten.
@@ -81,12 +81,20 @@ impl Engine {
         self.session.inbound.disconnected();
         match std::mem::replace(&mut self.state, State::Disconnected) {
             State::Closing(ended) => ended,
-            State::Open(_) => Ended::Connection(match cause {
-                CloseCause::Eof => ConnectionError::Closed,
-                #[cfg(feature = "tokio")]
-                CloseCause::Transport(error) => ConnectionError::Transport(error),
-                CloseCause::Reset => ConnectionError::Reset,
-            }),
+            State::Open(connection) => {
+                let unsent = connection.into_unsent();
+                unsent
+                    .iter()
+                    .rev()
+                    .filter(|each| !each.repeated)
+                    .for_each(|each| self.session.unsend(each.id));
+                Ended::Connection(match cause {
+                    CloseCause::Eof => ConnectionError::Closed,
+                    #[cfg(feature = "tokio")]
+                    CloseCause::Transport(error) => ConnectionError::Transport(error),
+                    CloseCause::Reset => ConnectionError::Reset,
+                })
+            }
             State::Connecting { .. } | State::Disconnected => Ended::Attempt(match cause {
                 CloseCause::Eof => ConnectError::Closed { reset: false },
                 CloseCause::Reset => ConnectError::Closed { reset: true },
@@ -100,7 +108,7 @@ impl Engine {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
-            State::Connecting { since, .. } => Some(*since + self.options.connack_timeout),
+            State::Connecting { since, .. } => since.checked_add(self.options.connack_timeout),
             State::Open(connection) => connection.deadline(),
             State::Disconnected | State::Closing(_) => None,
         }
@@ -154,24 +162,39 @@ impl Engine {
             return Ok(());
         }
         if connack.session_present && (clean_start || !self.session.established) {
-            return Err(conduct(PacketType::ConnAck, "a session that this client doesn't have", "MQTT-3.2.2-4"));
+            return Err(conduct(
+                PacketType::ConnAck,
+                "a session that this client doesn't have",
+                "MQTT-3.2.2-4",
+            ));
         }
         if connack.properties.authentication_method.is_some() {
-            return Err(conduct(PacketType::ConnAck, "authentication that nobody asked for", "MQTT-4.12.0-6"));
+            return Err(conduct(
+                PacketType::ConnAck,
+                "authentication that nobody asked for",
+                "MQTT-4.12.0-6",
+            ));
+        }
+        if self.client_id().is_empty() && connack.properties.assigned_client_identifier.is_none() {
+            return Err(conduct(
+                PacketType::ConnAck,
+                "no identifier for a client that has none",
+                "MQTT-3.2.2-16",
+            ));
         }
         if let Some(assigned) = connack.properties.assigned_client_identifier {
             self.session.assigned_client_id = Some(assigned.as_str().to_owned());
         }
         let expiry = self.options.session_expiry_interval.unwrap_or(0);
         let limits = ServerLimits::new(connack, self.options.keep_alive.as_secs(), expiry);
-        self.state = State::Open(Connection::new(limits, self.options.ping_timeout, now));
+        self.state = State::Open(Connection::new(limits, self.options.ping_timeout, since, now));
         self.session.established = true;
         let elapsed: Duration = now.saturating_duration_since(since);
         let connected = Connected::new(connack, self.client_id().to_owned(), limits, elapsed);
         self.events.push_back(EngineEvent::Connected(Box::new(connected)));
         if connack.session_present {
-            for key in self.session.resume() {
-                self.repeat_pubrel(key);
+            for id in self.session.resume() {
+                self.repeat_pubrel(id);
             }
         } else {
             self.session.lose();
@@ -196,6 +219,10 @@ impl Engine {
 }
 
 /// A packet that is well formed, but not allowed now.
-pub(super) const fn conduct(packet_type: PacketType, fault: &'static str, statement: &'static str) -> Violation {
+pub(super) const fn conduct(
+    packet_type: PacketType,
+    fault: &'static str,
+    statement: &'static str,
+) -> Violation {
     Violation::Conduct { packet_type, fault, statement, reason_code: ReasonCode::ProtocolError }
 }

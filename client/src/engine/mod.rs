@@ -6,16 +6,16 @@
 //! When [`should_close`](Engine::should_close) says so, and nothing is left to write, the transport is closed;
 //! [`handle_closed`](Engine::handle_closed) then tells why the connection ended. The session lives on for the next one.
 
+mod answer;
 mod connection;
 mod inbound;
 mod link;
 mod operation;
 mod packet_ids;
 mod receive;
+mod renewal;
 mod send;
 mod session;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
@@ -23,8 +23,8 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use dunlin_codec::{
-    DecodeOptions, Delivery, PacketId, QoS, Sender, Subscribe, SubscribeProperties, SubscriptionOptions, TopicFilter,
-    Unsubscribe, UnsubscribeProperties,
+    DecodeOptions, Delivery, PacketId, QoS, Sender, Subscribe, SubscribeProperties, SubscriptionOptions,
+    TopicFilter, Unsubscribe, UnsubscribeProperties,
 };
 
 use self::connection::Connection;
@@ -118,17 +118,11 @@ impl Engine {
         matches!(self.state, State::Open(_))
     }
 
-    /// Requests that have no outcome yet, and the bytes of their packets.
+    /// What the queue's limits count: requests that aren't acknowledged, and bytes in their packets and in the output.
     #[must_use]
-    pub const fn load(&self) -> (usize, usize) {
-        self.session.operations.load()
-    }
-
-    /// Whether the queue's limits leave room for anything at all.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        let (count, bytes) = self.load();
-        count < self.options.queue.count && bytes + self.output.len() < self.options.queue.bytes
+    pub fn load(&self) -> (usize, usize) {
+        let (count, bytes) = self.session.operations.load();
+        (count, bytes + self.output.len())
     }
 
     /// Accepts a message; it is in the output at once if the connection allows it.
@@ -159,7 +153,10 @@ impl Engine {
     ///
     /// # Errors
     /// A filter that isn't one, or none at all; what the server said that it doesn't have; a full queue.
-    pub fn subscribe(&mut self, filters: &[(&str, SubscriptionOptions)]) -> Result<OperationId, RequestError> {
+    pub fn subscribe(
+        &mut self,
+        filters: &[(&str, SubscriptionOptions)],
+    ) -> Result<OperationId, RequestError> {
         let packet = encode_subscribe(filters)?;
         self.check_room(packet.len())?;
         self.accept(Kind::Subscribe, packet)
@@ -175,10 +172,10 @@ impl Engine {
         let unsubscribe = Unsubscribe { packet_id: PLACEHOLDER, properties, filters: list.as_slice().into() };
         let mut packet = BytesMut::with_capacity(unsubscribe.encoded_len()?);
         unsubscribe.encode(&mut packet)?;
-        self.check_room(packet.len())?;
         for filter in filters {
-            self.session.unsubscribed(filter);
+            self.session.unsubscribed(filter, u64::MAX);
         }
+        self.check_room(packet.len())?;
         self.accept(Kind::Unsubscribe, packet.freeze())
     }
 
@@ -225,7 +222,6 @@ impl Engine {
     /// Whether a request of `more` bytes may join those that wait.
     fn check_room(&self, more: usize) -> Result<(), RequestError> {
         let (count, bytes) = self.load();
-        let bytes = bytes + self.output.len();
         let limits = self.options.queue;
         // One request alone always fits: how large it may be is the server's matter.
         if count >= limits.count || bytes > 0 && bytes + more > limits.bytes {
@@ -244,7 +240,9 @@ const PLACEHOLDER: PacketId = match PacketId::new(1) {
 fn encode_subscribe(filters: &[(&str, SubscriptionOptions)]) -> Result<Bytes, RequestError> {
     let subscriptions = filters
         .iter()
-        .map(|&(filter, options)| Ok(dunlin_codec::Subscription { filter: TopicFilter::new(filter)?, options }))
+        .map(|&(filter, options)| {
+            Ok(dunlin_codec::Subscription { filter: TopicFilter::new(filter)?, options })
+        })
         .collect::<Result<Vec<_>, RequestError>>()?;
     let properties = SubscribeProperties::default();
     let subscribe =

@@ -42,7 +42,12 @@ pub struct Published {
 impl Published {
     /// A message of QoS 0: it is on the wire, and that is all.
     pub(crate) const fn unacknowledged() -> Self {
-        Self { packet_id: None, reason_code: ReasonCode::Success, reason_string: None, user_properties: Vec::new() }
+        Self {
+            packet_id: None,
+            reason_code: ReasonCode::Success,
+            reason_string: None,
+            user_properties: Vec::new(),
+        }
     }
 }
 
@@ -77,8 +82,10 @@ pub(super) enum Kind {
 pub(super) enum Phase {
     /// Not on the wire of this connection, and without an identifier.
     Queued,
-    /// Its first packet is on the wire, or was on an earlier connection's: PUBACK, PUBREC, SUBACK or UNSUBACK is due.
+    /// Its first packet is on the wire: PUBACK, PUBREC, SUBACK or UNSUBACK is due.
     Sent(PacketId),
+    /// A message that was on an earlier connection's wire and is to be repeated on this one's.
+    Repeat(PacketId),
     /// PUBREC came: PUBREL is on the wire, PUBCOMP is due.
     Released(PacketId),
     /// Nothing more will happen.
@@ -91,7 +98,7 @@ pub(super) struct Operation {
     pub(super) phase: Phase,
     /// The whole packet, with an identifier that means nothing; empty once it can't be needed again.
     pub(super) packet: Bytes,
-    /// When it was first sent, relative to the others.
+    /// When it was first sent, or released, relative to the others.
     pub(super) order: u64,
     outcome: Option<Result<Outcome, RequestError>>,
     waker: Option<Waker>,
@@ -110,14 +117,28 @@ impl Operation {
         }
     }
 
+    pub(super) const fn is(&self, id: OperationId) -> bool {
+        self.generation == id.generation
+    }
+
     /// Whether its outcome is stated already: it timed out here, and is waiting for a late acknowledgement.
     pub(super) const fn is_settled(&self) -> bool {
         self.settled
     }
 
-    /// Whether the server's Receive Maximum counts it.
+    /// Whether the server's Receive Maximum counts it, once it is sent.
     pub(super) const fn takes_quota(&self) -> bool {
         matches!(self.kind, Kind::PublishAtLeastOnce | Kind::PublishExactlyOnce)
+    }
+
+    /// Whether the server's Receive Maximum counts it now.
+    pub(super) const fn holds_quota(&self) -> bool {
+        self.takes_quota() && matches!(self.phase, Phase::Sent(_) | Phase::Released(_))
+    }
+
+    /// Whether it can't be sent without a packet identifier of its own.
+    pub(super) const fn needs_id(&self) -> bool {
+        !matches!(self.kind, Kind::PublishAtMostOnce) && matches!(self.phase, Phase::Queued)
     }
 }
 
@@ -128,6 +149,7 @@ pub(super) struct Operations {
     wakers: Vec<Waker>,
     generation: u64,
     unfinished: usize,
+    unsettled: usize,
     bytes: usize,
 }
 
@@ -137,14 +159,29 @@ impl Operations {
         (self.unfinished, self.bytes)
     }
 
+    /// Whether every one of them has its outcome, though an acknowledgement may still be due.
+    pub(super) const fn all_settled(&self) -> bool {
+        self.unsettled == 0
+    }
+
     pub(super) fn insert(&mut self, kind: Kind, packet: Bytes) -> OperationId {
         self.generation += 1;
         self.unfinished += 1;
+        self.unsettled += 1;
         self.bytes += packet.len();
         let wanted = kind != Kind::Resubscribe;
         let generation = self.generation;
-        let operation =
-            Operation { kind, phase: Phase::Queued, packet, order: 0, outcome: None, waker: None, wanted, settled: false, generation };
+        let operation = Operation {
+            kind,
+            phase: Phase::Queued,
+            packet,
+            order: 0,
+            outcome: None,
+            waker: None,
+            wanted,
+            settled: false,
+            generation,
+        };
         let key = u32::try_from(self.slab.insert(operation)).unwrap_or(u32::MAX);
         OperationId { key, generation }
     }
@@ -153,12 +190,20 @@ impl Operations {
         self.slab.get(key as usize)
     }
 
+    /// The request of this name, and not another one in its slot.
+    pub(super) fn get_by(&self, id: OperationId) -> Option<&Operation> {
+        self.get(id.key).filter(|operation| operation.is(id))
+    }
+
     pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut Operation> {
         self.slab.get_mut(key as usize)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Operation)> {
-        self.slab.iter().map(|(key, operation)| (u32::try_from(key).unwrap_or(u32::MAX), operation))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (OperationId, &Operation)> {
+        self.slab.iter().map(|(key, operation)| {
+            let key = u32::try_from(key).unwrap_or(u32::MAX);
+            (OperationId { key, generation: operation.generation }, operation)
+        })
     }
 
     /// The packet of a request that won't be sent again.
@@ -172,7 +217,11 @@ impl Operations {
     /// States an outcome while the identifier stays reserved; the first outcome counts.
     pub(super) fn settle(&mut self, key: u32, outcome: Result<Outcome, RequestError>) {
         let Some(operation) = self.slab.get_mut(key as usize) else { return };
-        if !std::mem::replace(&mut operation.settled, true) && operation.wanted {
+        if std::mem::replace(&mut operation.settled, true) {
+            return;
+        }
+        self.unsettled -= 1;
+        if operation.wanted {
             operation.outcome = Some(outcome);
             self.wakers.extend(operation.waker.take());
         }
@@ -193,8 +242,14 @@ impl Operations {
     }
 
     /// The outcome, once.
-    pub(super) fn poll(&mut self, id: OperationId, cx: &mut Context<'_>) -> Poll<Option<Result<Outcome, RequestError>>> {
-        let Some(operation) = self.current(id) else { return Poll::Ready(None) };
+    pub(super) fn poll(
+        &mut self,
+        id: OperationId,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Result<Outcome, RequestError>>> {
+        let Some(operation) = self.current(id).filter(|operation| operation.wanted) else {
+            return Poll::Ready(None);
+        };
         let Some(outcome) = operation.outcome.take() else {
             operation.waker = Some(cx.waker().clone());
             return Poll::Pending;
@@ -220,17 +275,11 @@ impl Operations {
 
     /// Whether nothing more will happen to it.
     pub(super) fn is_over(&self, id: OperationId) -> bool {
-        let operation = self.slab.get(id.key as usize).filter(|operation| operation.generation == id.generation);
-        operation.is_none_or(|operation| operation.phase == Phase::Done)
-    }
-
-    /// The full name of the request in slot `key`.
-    pub(super) fn id(&self, key: u32) -> Option<OperationId> {
-        self.get(key).map(|operation| OperationId { key, generation: operation.generation })
+        self.get_by(id).is_none_or(|operation| operation.phase == Phase::Done)
     }
 
     fn current(&mut self, id: OperationId) -> Option<&mut Operation> {
-        self.slab.get_mut(id.key as usize).filter(|operation| operation.generation == id.generation)
+        self.get_mut(id.key).filter(|operation| operation.is(id))
     }
 }
 

@@ -27,7 +27,7 @@ impl PacketIds {
 
     /// Takes the next free identifier for `owner`; `None` if all 65,535 are in use. [MQTT-2.2.1-3]
     pub(super) fn allocate(&mut self, owner: u32) -> Option<PacketId> {
-        if self.used == ALL {
+        if self.is_full() {
             return None;
         }
         loop {
@@ -39,6 +39,11 @@ impl PacketIds {
                 return Some(id);
             }
         }
+    }
+
+    /// Whether all of them are in use.
+    pub(super) const fn is_full(&self) -> bool {
+        self.used == ALL
     }
 
     pub(super) fn owner(&self, id: PacketId) -> Option<u32> {

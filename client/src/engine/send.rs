@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use dunlin_codec::{Ack, AckType, Delivery, Packet, PacketId, ReasonCode, RetainHandling, SubscriptionOptions};
+use dunlin_codec::{Ack, AckType, Delivery, Packet, PacketId, ReasonCode};
 
+use super::connection::Sent;
 use super::operation::{Kind, Operation, OperationId, Outcome, Phase, Published};
-use super::{Engine, State, encode_subscribe};
+use super::renewal::missing_feature;
+use super::session::requested;
+use super::{Engine, State};
 use crate::error::RequestError;
 use crate::event::ServerLimits;
 use crate::message::Message;
-
-/// Filters in one SUBSCRIBE of the engine's own: as many as AWS IoT Core takes.
-const FILTERS_PER_SUBSCRIBE: usize = 8;
 
 impl Engine {
     /// Moves the bytes that are to be written into `into`, which should be empty. Acknowledgements are awaited from `now`.
@@ -44,11 +44,11 @@ impl Engine {
     pub(super) fn send_once(&mut self, message: &Message<'_>) -> Result<(), RequestError> {
         let start = self.output.len();
         message.to_packet(Delivery::AtMostOnce)?.encode(&mut self.output)?;
-        if let State::Open(connection) = &self.state {
-            if let Err(too_large) = connection.check_size(self.output.len() - start) {
-                self.output.truncate(start);
-                return Err(too_large);
-            }
+        if let State::Open(connection) = &self.state
+            && let Err(too_large) = connection.check_size(self.output.len() - start)
+        {
+            self.output.truncate(start);
+            return Err(too_large);
         }
         Ok(())
     }
@@ -60,89 +60,105 @@ impl Engine {
             check_subscriptions(kind, &packet, &connection.limits)?;
         }
         let id = self.session.operations.insert(kind, packet);
-        let waits = self.session.operations.get(id.key()).is_some_and(Operation::takes_quota);
+        let waits = self.session.operations.get_by(id).is_some_and(Operation::takes_quota);
         // A full window holds back messages of QoS 1 and 2, and nothing else. [MQTT-3.3.4-8]
-        if self.is_connected() && !waits {
-            self.send(id.key());
+        if self.is_connected() && !waits && !self.session.ids.is_full() {
+            self.send(id);
         } else {
-            self.session.queue.push_back(id.key());
+            self.session.queue.push_back(id);
             self.pump();
         }
         Ok(id)
     }
 
-    /// Sends messages as long as the server takes more: repetitions first, then the queue in order.
+    /// Sends what waits, in order, until the server's Receive Maximum or the identifiers are used up.
     pub(super) fn pump(&mut self) {
         while let State::Open(connection) = &self.state {
-            if !connection.has_quota() {
+            let Some((id, operation)) = self.session.first_waiting() else { return };
+            if operation.takes_quota() && !connection.has_quota() {
                 return;
             }
-            let next = self.session.resend.pop_front().or_else(|| self.session.queue.pop_front());
-            let Some(key) = next else { return };
-            self.send(key);
+            if operation.needs_id() && self.session.ids.is_full() {
+                return;
+            }
+            self.session.take_first_waiting();
+            self.send(id);
         }
     }
 
-    /// Sends everything in the queue that needs no quota, then pumps: for a connection that has just opened.
+    /// Sends what has waited for a connection: everything in order, or what needs no quota past what does.
     pub(super) fn flush_queue(&mut self) {
-        let waiting = std::mem::take(&mut self.session.queue);
+        self.pump();
         let mut held_back = VecDeque::new();
-        for key in waiting {
-            match self.session.operations.get(key) {
-                Some(operation) if operation.takes_quota() => held_back.push_back(key),
-                Some(_) => self.send(key),
-                None => {}
+        for id in std::mem::take(&mut self.session.queue) {
+            let waits = self.session.operations.get_by(id).is_some_and(Operation::takes_quota);
+            if waits || self.session.ids.is_full() {
+                held_back.push_back(id);
+            } else {
+                self.send(id);
             }
         }
         self.session.queue = held_back;
-        self.pump();
     }
 
     /// Puts one request into the output, under an identifier of its own, or fails it.
-    fn send(&mut self, key: u32) {
-        if let Err(error) = self.try_send(key) {
-            if let Some(Phase::Sent(id)) = self.session.operations.get(key).map(|operation| operation.phase) {
-                self.session.ids.release(id);
+    pub(super) fn send(&mut self, id: OperationId) {
+        let Err(error) = self.try_send(id) else { return };
+        let operations = &mut self.session.operations;
+        match operations.get_by(id).map(|operation| operation.phase) {
+            // The server may know the identifier of what was on the wire before: it stays taken.
+            Some(Phase::Repeat(_)) => {
+                operations.settle(id.key(), Err(error));
+                operations.drop_packet(id.key());
             }
-            self.session.operations.finish(key, Err(error));
+            _ => operations.finish(id.key(), Err(error)),
         }
     }
 
-    fn try_send(&mut self, key: u32) -> Result<(), RequestError> {
+    fn try_send(&mut self, id: OperationId) -> Result<(), RequestError> {
         let State::Open(connection) = &mut self.state else { return Ok(()) };
-        let Some(operation) = self.session.operations.get(key) else { return Ok(()) };
-        // Limits may have changed since the request was accepted. [MQTT-3.2.2-15]
-        connection.check_size(operation.packet.len())?;
+        let Some(operation) = self.session.operations.get_by(id) else { return Ok(()) };
         let (kind, phase, bytes) = (operation.kind, operation.phase, operation.packet.clone());
-        check_subscriptions(kind, &bytes, &connection.limits)?;
         let Ok(Some((mut packet, _))) = Packet::decode(&bytes) else { return Ok(()) };
+        // Limits may have changed since the request was accepted. [MQTT-3.2.2-15]
+        connection.check_size(bytes.len())?;
+        check_subscriptions(kind, &bytes, &connection.limits)?;
         if let Packet::Publish(publish) = &packet {
             connection.check_publish(publish.delivery.qos(), publish.retain)?;
         }
         if kind == Kind::PublishAtMostOnce {
             packet.encode(&mut self.output)?;
-            self.session.operations.finish(key, Ok(Outcome::Published(Published::unacknowledged())));
+            let outcome = Outcome::Published(Published::unacknowledged());
+            self.session.operations.finish(id.key(), Ok(outcome));
             return Ok(());
         }
-        let (id, dup) = match phase {
+        let (packet_id, repeated) = match phase {
             // It was on the wire before, under this identifier. [MQTT-3.3.1-1]
-            Phase::Sent(id) => (id, true),
-            _ => (self.session.ids.allocate(key).ok_or(RequestError::NoPacketId)?, false),
+            Phase::Repeat(packet_id) => (packet_id, true),
+            _ => (self.session.ids.allocate(id.key()).ok_or(RequestError::NoPacketId)?, false),
         };
-        identify(&mut packet, id, dup);
-        let encoded = packet.encode(&mut self.output);
-        let order = if dup { None } else { Some(self.session.next_order()) };
-        if let Some(operation) = self.session.operations.get_mut(key) {
-            operation.phase = Phase::Sent(id);
-            operation.order = order.unwrap_or(operation.order);
-            if operation.takes_quota() {
-                connection.take_quota();
-            }
+        identify(&mut packet, packet_id, repeated);
+        if let Err(error) = packet.encode(&mut self.output) {
+            self.session.ids.release(packet_id);
+            return Err(error.into());
         }
-        if let Some(name) = self.session.operations.id(key) {
-            connection.awaits(name);
+        self.sent(id, packet_id, repeated);
+        Ok(())
+    }
+
+    /// Takes note of a request that is in the output now.
+    fn sent(&mut self, id: OperationId, packet_id: PacketId, repeated: bool) {
+        let order = self.session.next_order();
+        let Some(operation) = self.session.operations.get_mut(id.key()) else { return };
+        operation.phase = Phase::Sent(packet_id);
+        if !repeated {
+            operation.order = order;
         }
-        Ok(encoded?)
+        let State::Open(connection) = &mut self.state else { return };
+        if operation.takes_quota() {
+            connection.take_quota();
+        }
+        connection.awaits(Sent { id, repeated });
     }
 
     /// Sends the PUBREL of an exchange whose PUBREC came.
@@ -168,24 +184,6 @@ impl Engine {
         let encoded = packet.encode(&mut self.output);
         debug_assert_eq!(encoded, Ok(()), "{packet:?}");
     }
-
-    /// Asks again for what the server granted before it forgot the session.
-    pub(super) fn renew_subscriptions(&mut self) {
-        let active = self.session.subscriptions.clone();
-        for chunk in active.chunks(FILTERS_PER_SUBSCRIBE) {
-            // The server may remember the subscription after all: retained messages come only if it doesn't.
-            let renewed = |options: SubscriptionOptions| match options.retain_handling {
-                RetainHandling::Send => SubscriptionOptions { retain_handling: RetainHandling::SendIfNew, ..options },
-                RetainHandling::SendIfNew | RetainHandling::DontSend => options,
-            };
-            let filters: Vec<_> =
-                chunk.iter().map(|each| (each.filter.as_str(), renewed(each.options))).collect();
-            if let Ok(packet) = encode_subscribe(&filters) {
-                let id = self.session.operations.insert(Kind::Resubscribe, packet);
-                self.send(id.key());
-            }
-        }
-    }
 }
 
 /// Gives a request its identifier.
@@ -199,23 +197,14 @@ fn identify(packet: &mut Packet<'_>, id: PacketId, dup: bool) {
 }
 
 /// Whether the server has what a SUBSCRIBE asks for. [U-3.2.2-3]
-fn check_subscriptions(
-    kind: Kind,
-    packet: &[u8],
-    limits: &ServerLimits,
-) -> Result<(), RequestError> {
+fn check_subscriptions(kind: Kind, packet: &[u8], limits: &ServerLimits) -> Result<(), RequestError> {
     let has_all = limits.wildcard_subscription_available && limits.shared_subscription_available;
     if has_all || !matches!(kind, Kind::Subscribe | Kind::Resubscribe) {
         return Ok(());
     }
-    let Ok(Some((Packet::Subscribe(subscribe), _))) = Packet::decode(packet) else { return Ok(()) };
-    for each in &subscribe.subscriptions {
-        if each.filter.is_shared() && !limits.shared_subscription_available {
-            return Err(RequestError::SharedNotSupported);
-        }
-        if each.filter.has_wildcard() && !limits.wildcard_subscription_available {
-            return Err(RequestError::WildcardNotSupported);
-        }
-    }
-    Ok(())
+    requested(packet).into_iter().try_for_each(|(filter, _)| match missing_feature(filter, limits) {
+        None => Ok(()),
+        Some(ReasonCode::SharedSubscriptionsNotSupported) => Err(RequestError::SharedNotSupported),
+        Some(_) => Err(RequestError::WildcardNotSupported),
+    })
 }

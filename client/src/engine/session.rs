@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use dunlin_codec::{Packet, SubscriptionOptions};
 
 use super::inbound::Inbound;
-use super::operation::{Kind, Operations, Phase};
+use super::operation::{Kind, Operation, OperationId, Operations, Phase};
 use super::packet_ids::PacketIds;
 use crate::error::RequestError;
 
@@ -16,9 +16,9 @@ pub(super) struct Session {
     pub(super) operations: Operations,
     pub(super) ids: PacketIds,
     /// Requests that are on no wire yet; while connected, messages behind the server's Receive Maximum.
-    pub(super) queue: VecDeque<u32>,
+    pub(super) queue: VecDeque<OperationId>,
     /// Messages to be repeated, behind the server's Receive Maximum; they go before anything in `queue`.
-    pub(super) resend: VecDeque<u32>,
+    pub(super) resend: VecDeque<OperationId>,
     pub(super) inbound: Inbound,
     /// What the server granted, to be asked for again when it has forgotten.
     pub(super) subscriptions: Vec<ActiveSubscription>,
@@ -34,6 +34,8 @@ pub(super) struct Session {
 pub(super) struct ActiveSubscription {
     pub(super) filter: String,
     pub(super) options: SubscriptionOptions,
+    /// The place of its SUBSCRIBE among all requests.
+    pub(super) order: u64,
 }
 
 impl Session {
@@ -58,30 +60,67 @@ impl Session {
         self.next_order
     }
 
+    /// The request whose turn it is, if one waits: repetitions first.
+    pub(super) fn first_waiting(&mut self) -> Option<(OperationId, &Operation)> {
+        let operations = &self.operations;
+        let waits = |id: &OperationId| {
+            operations.get_by(*id).is_some_and(|each| matches!(each.phase, Phase::Queued | Phase::Repeat(_)))
+        };
+        // A repetition may have been acknowledged before its turn came.
+        while self.resend.front().is_some_and(|id| !waits(id)) {
+            self.resend.pop_front();
+        }
+        let id = *self.resend.front().or_else(|| self.queue.front())?;
+        Some((id, operations.get_by(id)?))
+    }
+
+    /// It is its turn.
+    pub(super) fn take_first_waiting(&mut self) {
+        if self.resend.pop_front().is_none() {
+            self.queue.pop_front();
+        }
+    }
+
+    /// A request that was put into the output for the first time and never left it is as new. [MQTT-3.3.1-3]
+    pub(super) fn unsend(&mut self, id: OperationId) {
+        let Some(operation) = self.operations.get_mut(id.key()).filter(|each| each.is(id)) else { return };
+        if let Phase::Sent(packet_id) = operation.phase {
+            operation.phase = Phase::Queued;
+            self.ids.release(packet_id);
+            self.queue.push_front(id);
+        }
+    }
+
     /// The server goes on with the session: what is repeated, in the order in which it was first sent. [MQTT-4.6.0-1]
     ///
-    /// Messages are put into `resend`; the identifiers whose PUBREL is repeated are returned. SUBSCRIBE and
-    /// UNSUBSCRIBE aren't repeated [MQTT-4.4.0-1]: they become new requests.
-    pub(super) fn resume(&mut self) -> Vec<u32> {
-        let mut in_flight = self.in_flight();
-        in_flight.sort_unstable();
+    /// Messages are put into `resend`; those whose PUBREL is repeated are returned, in the order in which their PUBRECs
+    /// came [MQTT-4.6.0-4]. SUBSCRIBE and UNSUBSCRIBE aren't repeated [MQTT-4.4.0-1]: they become new requests.
+    pub(super) fn resume(&mut self) -> Vec<OperationId> {
         let (mut released, mut renewed) = (Vec::new(), Vec::new());
         self.resend.clear();
-        for (_, key) in in_flight {
-            let Some(operation) = self.operations.get_mut(key) else { continue };
+        for id in self.in_flight() {
+            let Some(operation) = self.operations.get_mut(id.key()) else { continue };
             match operation.phase {
-                Phase::Released(_) => released.push(key),
-                Phase::Sent(_) if operation.is_publish() => self.resend.push_back(key),
-                Phase::Sent(id) => {
+                Phase::Released(_) => released.push(id),
+                Phase::Sent(packet_id) | Phase::Repeat(packet_id) if operation.is_publish() => {
+                    operation.phase = Phase::Repeat(packet_id);
+                    self.resend.push_back(id);
+                }
+                Phase::Sent(packet_id) | Phase::Repeat(packet_id) => {
+                    self.ids.release(packet_id);
                     operation.phase = Phase::Queued;
-                    self.ids.release(id);
-                    renewed.push(key);
+                    renewed.push(id);
                 }
                 Phase::Queued | Phase::Done => {}
             }
         }
-        for key in renewed.into_iter().rev() {
-            self.queue.push_front(key);
+        for id in renewed.into_iter().rev() {
+            // Nobody waits any longer for what timed out.
+            if self.operations.get_by(id).is_some_and(Operation::is_settled) {
+                self.operations.finish(id.key(), Err(RequestError::SessionLost));
+            } else {
+                self.queue.push_front(id);
+            }
         }
         released
     }
@@ -90,31 +129,46 @@ impl Session {
     ///
     /// Messages of QoS 1 become new requests before all others; everything else that was on the wire fails.
     pub(super) fn lose(&mut self) {
-        let mut in_flight = self.in_flight();
-        in_flight.sort_unstable();
         self.ids.clear();
         self.resend.clear();
         self.inbound.forget();
-        for (_, key) in in_flight.into_iter().rev() {
-            let Some(operation) = self.operations.get_mut(key) else { continue };
+        for id in self.in_flight().into_iter().rev() {
+            let Some(operation) = self.operations.get_mut(id.key()) else { continue };
             if operation.kind == Kind::PublishAtLeastOnce && !operation.is_settled() {
                 operation.phase = Phase::Queued;
-                self.queue.push_front(key);
-            } else {
-                self.operations.finish(key, Err(RequestError::SessionLost));
+                self.queue.push_front(id);
+                continue;
             }
+            if operation.kind == Kind::Unsubscribe {
+                let (packet, order) = (operation.packet.clone(), operation.order);
+                requested(&packet).into_iter().for_each(|(filter, _)| self.unsubscribed(filter, order));
+            }
+            self.operations.finish(id.key(), Err(RequestError::SessionLost));
         }
+        self.drop_renewals();
     }
 
-    /// Takes note of what SUBACK granted.
-    pub(super) fn subscribed(&mut self, filter: &str, options: SubscriptionOptions) {
-        self.unsubscribed(filter);
-        self.subscriptions.push(ActiveSubscription { filter: filter.to_owned(), options });
+    /// Renewals that never left are made again, of what is active then.
+    fn drop_renewals(&mut self) {
+        let operations = &mut self.operations;
+        self.queue.retain(|id| {
+            let renewal = operations.get_by(*id).is_some_and(|each| each.kind == Kind::Resubscribe);
+            if renewal {
+                operations.finish(id.key(), Err(RequestError::SessionLost));
+            }
+            !renewal
+        });
     }
 
-    /// This filter isn't to be asked for again.
-    pub(super) fn unsubscribed(&mut self, filter: &str) {
-        self.subscriptions.retain(|active| active.filter != filter);
+    /// Takes note of what SUBACK granted to the request in place `order`.
+    pub(super) fn subscribed(&mut self, filter: &str, options: SubscriptionOptions, order: u64) {
+        self.unsubscribed(filter, u64::MAX);
+        self.subscriptions.push(ActiveSubscription { filter: filter.to_owned(), options, order });
+    }
+
+    /// What was asked for before the place `order` isn't to be asked for again.
+    pub(super) fn unsubscribed(&mut self, filter: &str, order: u64) {
+        self.subscriptions.retain(|active| active.filter != filter || active.order > order);
     }
 
     /// Ends every request.
@@ -122,19 +176,23 @@ impl Session {
         self.ids.clear();
         self.resend.clear();
         self.queue.clear();
-        let keys: Vec<_> = self.operations.iter().map(|(key, _)| key).collect();
+        let keys: Vec<_> = self.operations.iter().map(|(id, _)| id.key()).collect();
         for key in keys {
             self.operations.finish(key, Err(error.clone()));
         }
     }
 
-    fn in_flight(&self) -> Vec<(u64, u32)> {
-        let on_wire = |phase| matches!(phase, Phase::Sent(_) | Phase::Released(_));
-        self.operations
+    /// What a server may know of, in the order in which it was first sent, or released.
+    fn in_flight(&self) -> Vec<OperationId> {
+        let on_wire = |phase| matches!(phase, Phase::Sent(_) | Phase::Repeat(_) | Phase::Released(_));
+        let mut in_flight: Vec<_> = self
+            .operations
             .iter()
             .filter(|(_, operation)| on_wire(operation.phase))
-            .map(|(key, operation)| (operation.order, key))
-            .collect()
+            .map(|(id, operation)| (operation.order, id))
+            .collect();
+        in_flight.sort_unstable_by_key(|(order, _)| *order);
+        in_flight.into_iter().map(|(_, id)| id).collect()
     }
 }
 
@@ -144,9 +202,11 @@ pub(super) fn requested(packet: &[u8]) -> Vec<(&str, SubscriptionOptions)> {
         Ok(Some((Packet::Subscribe(subscribe), _))) => {
             subscribe.subscriptions.iter().map(|each| (each.filter.as_str(), each.options)).collect()
         }
-        Ok(Some((Packet::Unsubscribe(unsubscribe), _))) => {
-            unsubscribe.filters.iter().map(|filter| (filter.as_str(), SubscriptionOptions::default())).collect()
-        }
+        Ok(Some((Packet::Unsubscribe(unsubscribe), _))) => unsubscribe
+            .filters
+            .iter()
+            .map(|filter| (filter.as_str(), SubscriptionOptions::default()))
+            .collect(),
         _ => Vec::new(),
     }
 }

@@ -1,0 +1,190 @@
+//! What the server answers to requests, and what becomes of them: PUBACK to UNSUBACK.
+
+use dunlin_codec::{
+    Ack, AckProperties, AckType, PacketId, PacketType, ReasonCode, Repeated, SubAckProperties,
+};
+
+use super::connection::Sent;
+use super::link::conduct;
+use super::operation::{Answered, Kind, Operation, OperationId, Outcome, Phase, Published};
+use super::session::requested;
+use super::{Engine, EngineEvent, State};
+use crate::error::{RequestError, ServerReason, Violation, owned};
+
+impl Engine {
+    /// PUBACK and PUBCOMP end an exchange. One that nobody waits for is ignored.
+    pub(super) fn handle_ack(&mut self, ack_type: AckType, ack: &Ack<'_>) -> Result<(), Violation> {
+        self.check_explanation(ack_type.packet_type(), &ack.properties)?;
+        let Some(key) = self.session.ids.owner(ack.packet_id) else { return Ok(()) };
+        let Some(operation) = self.session.operations.get(key) else { return Ok(()) };
+        match (ack_type, operation.kind, operation.phase) {
+            (AckType::PubAck, Kind::PublishAtLeastOnce, Phase::Sent(_) | Phase::Repeat(_))
+            | (AckType::PubComp, Kind::PublishExactlyOnce, Phase::Released(_)) => {}
+            _ => {
+                return Err(conduct(ack_type.packet_type(), "for a request of another kind", "MQTT-2.2.1-5"));
+            }
+        }
+        let outcome = if ack.reason_code.is_error() && ack_type == AckType::PubAck {
+            Err(refused(ack_type, ack))
+        } else {
+            Ok(published(ack))
+        };
+        self.end_publish(key, ack.packet_id, outcome);
+        Ok(())
+    }
+
+    /// PUBREC below 0x80 is answered by PUBREL, whatever happened before; above, it ends the exchange. [MQTT-4.3.3-4]
+    pub(super) fn handle_pubrec(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
+        self.check_explanation(PacketType::PubRec, &ack.properties)?;
+        let order = self.session.next_order();
+        let session = &mut self.session;
+        let owner = session.ids.owner(ack.packet_id);
+        let Some((key, operation)) = owner.and_then(|key| Some((key, session.operations.get_mut(key)?)))
+        else {
+            if !ack.reason_code.is_error() {
+                self.send_ack(AckType::PubRel, ack.packet_id, ReasonCode::PacketIdentifierNotFound);
+            }
+            return Ok(());
+        };
+        if operation.kind != Kind::PublishExactlyOnce {
+            return Err(conduct(PacketType::PubRec, "for a request of another kind", "MQTT-2.2.1-5"));
+        }
+        if ack.reason_code.is_error() {
+            self.end_publish(key, ack.packet_id, Err(refused(AckType::PubRec, ack)));
+            return Ok(());
+        }
+        // A repetition that the server didn't wait for counts from here on.
+        let counts = !operation.holds_quota();
+        if !matches!(operation.phase, Phase::Released(_)) {
+            operation.order = order;
+        }
+        operation.phase = Phase::Released(ack.packet_id);
+        session.operations.drop_packet(key);
+        if let State::Open(connection) = &mut self.state
+            && counts
+        {
+            connection.take_quota();
+        }
+        self.send_pubrel(ack.packet_id);
+        Ok(())
+    }
+
+    pub(super) fn handle_pubrel(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
+        self.check_explanation(PacketType::PubRel, &ack.properties)?;
+        let known = self.session.inbound.release(ack.packet_id);
+        let reason_code = if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
+        self.send_ack(AckType::PubComp, ack.packet_id, reason_code);
+        Ok(())
+    }
+
+    /// Repeats the PUBREL of a resumed exchange. Servers count its message until PUBCOMP, so it is counted here.
+    pub(super) fn repeat_pubrel(&mut self, id: OperationId) {
+        let State::Open(connection) = &mut self.state else { return };
+        if let Some(Phase::Released(packet_id)) = self.session.operations.get_by(id).map(|each| each.phase) {
+            connection.take_quota();
+            connection.awaits(Sent { id, repeated: true });
+            self.send_pubrel(packet_id);
+        }
+    }
+
+    fn end_publish(&mut self, key: u32, packet_id: PacketId, outcome: Result<Outcome, RequestError>) {
+        let counted = self.session.operations.get(key).is_some_and(Operation::holds_quota);
+        self.session.ids.release(packet_id);
+        self.session.operations.finish(key, outcome);
+        if let State::Open(connection) = &mut self.state
+            && counted
+        {
+            connection.return_quota();
+        }
+        self.pump();
+    }
+
+    /// SUBACK or UNSUBACK: one code for each filter, or the server has lost count. [MQTT-3.8.4-6] [MQTT-3.11.3-1]
+    pub(super) fn handle_answer(
+        &mut self,
+        packet_type: PacketType,
+        packet_id: PacketId,
+        properties: &SubAckProperties<'_>,
+        reason_codes: Repeated<'_, ReasonCode>,
+    ) -> Result<(), Violation> {
+        let &SubAckProperties { reason_string, user_properties } = properties;
+        self.check_explanation(packet_type, &AckProperties { reason_string, user_properties })?;
+        let Some(key) = self.session.ids.owner(packet_id) else { return Ok(()) };
+        let Some(operation) = self.session.operations.get(key) else { return Ok(()) };
+        let (kind, packet, order) = (operation.kind, operation.packet.clone(), operation.order);
+        let expected = match kind {
+            Kind::Subscribe | Kind::Resubscribe => PacketType::SubAck,
+            Kind::Unsubscribe => PacketType::UnsubAck,
+            Kind::PublishAtMostOnce | Kind::PublishAtLeastOnce | Kind::PublishExactlyOnce => {
+                PacketType::PubAck
+            }
+        };
+        if packet_type != expected {
+            return Err(conduct(packet_type, "for a request of another kind", "MQTT-2.2.1-6"));
+        }
+        let filters = requested(&packet);
+        if filters.len() != reason_codes.len() {
+            return Err(conduct(packet_type, "not one reason code for each filter", "MQTT-3.8.4-6"));
+        }
+        for ((filter, options), code) in filters.into_iter().zip(reason_codes) {
+            match kind {
+                Kind::Subscribe | Kind::Resubscribe if !code.is_error() => {
+                    self.session.subscribed(filter, options, order);
+                }
+                Kind::Resubscribe => {
+                    self.session.unsubscribed(filter, order);
+                    let reason = ServerReason::new(packet_type, code, reason_string, user_properties);
+                    self.events
+                        .push_back(EngineEvent::SubscriptionLost { filter: filter.to_owned(), reason });
+                }
+                Kind::Unsubscribe => self.session.unsubscribed(filter, order),
+                Kind::Subscribe
+                | Kind::PublishAtMostOnce
+                | Kind::PublishAtLeastOnce
+                | Kind::PublishExactlyOnce => {}
+            }
+        }
+        self.session.ids.release(packet_id);
+        let outcome = Answered {
+            packet_id,
+            reason_codes: reason_codes.iter().collect(),
+            reason_string: reason_string.map(|text| text.to_string()),
+            user_properties: owned(user_properties),
+        };
+        self.session.operations.finish(key, Ok(Outcome::Answered(outcome)));
+        self.pump();
+        Ok(())
+    }
+
+    /// A client that asked for no explanations gets none. [MQTT-3.1.2-29]
+    fn check_explanation(
+        &self,
+        packet_type: PacketType,
+        properties: &AckProperties<'_>,
+    ) -> Result<(), Violation> {
+        let asked_for_none = self.options.request_problem_information == Some(false);
+        if asked_for_none && (properties.reason_string.is_some() || !properties.user_properties.is_empty()) {
+            return Err(conduct(packet_type, "problem information that nobody asked for", "MQTT-3.1.2-29"));
+        }
+        Ok(())
+    }
+}
+
+fn refused(ack_type: AckType, ack: &Ack<'_>) -> RequestError {
+    let AckProperties { reason_string, user_properties } = ack.properties;
+    RequestError::Refused(ServerReason::new(
+        ack_type.packet_type(),
+        ack.reason_code,
+        reason_string,
+        user_properties,
+    ))
+}
+
+fn published(ack: &Ack<'_>) -> Outcome {
+    Outcome::Published(Published {
+        packet_id: Some(ack.packet_id),
+        reason_code: ack.reason_code,
+        reason_string: ack.properties.reason_string.map(|text| text.to_string()),
+        user_properties: owned(ack.properties.user_properties),
+    })
+}

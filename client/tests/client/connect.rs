@@ -1,0 +1,200 @@
+//! The first connection: made, refused, or given up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_client::codec::{PacketType, ReasonCode};
+use dunlin_client::transport::{CaBundle, Roots, Stage, TlsConnector, TlsOptions, TransportError};
+use dunlin_client::{Client, ConnectError, Event, Reconnect, StopCause};
+
+use crate::packets::{connack, disconnect, pingresp, refusal};
+use crate::server::TestServer;
+use crate::{millis, options, soon, story, until_connected};
+
+async fn refused(client: impl Future<Output = Result<Client, StopCause>>) -> ConnectError {
+    match soon(client).await.unwrap_err() {
+        StopCause::Connect(cause) => (*cause).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn connect_returns_when_the_server_has_accepted() {
+    let server = TestServer::start().await;
+    let (client, mut peer) = tokio::join!(Client::connect(options(&server)), server.welcomes());
+    drop(client.unwrap());
+    peer.expects(disconnect(ReasonCode::Success)).await;
+    peer.ends().await;
+}
+
+#[tokio::test]
+async fn a_fatal_refusal_is_told_and_not_tried_again() {
+    let server = TestServer::start().await;
+    for code in [0x80, 0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x95, 0x99, 0x9C, 0x9D] {
+        let code = ReasonCode::from_code(code).unwrap();
+        let client = Client::start(options(&server));
+        let mut events = client.events();
+        let mut peer = server.answers(&refusal(code)).await;
+        peer.ends().await;
+        assert_eq!(story(&mut events).await, "attempt opened failed stopped", "{code}");
+        let StopCause::Connect(cause) =
+            client.publish(dunlin_client::Message::new("a", "")).await.map_or_else(
+                |error| match error {
+                    dunlin_client::RequestError::Stopped(cause) => cause,
+                    other => panic!("{other:?}"),
+                },
+                |_| panic!(),
+            )
+        else {
+            panic!()
+        };
+        let ConnectError::Refused(reason) = &*cause else { panic!("{cause:?}") };
+        assert_eq!((reason.packet_type, reason.reason_code), (PacketType::ConnAck, code));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_may_get_better_is_tried_again() {
+    for code in [0x88, 0x89, 0x97, 0x9F] {
+        let code = ReasonCode::from_code(code).unwrap();
+        let server = TestServer::start().await;
+        let client = Client::start(options(&server));
+        let mut events = client.events();
+        server.answers(&refusal(code)).await;
+        server.welcomes().await;
+        until_connected(&mut events).await;
+        soon(client.disconnect()).await;
+        assert_eq!(story(&mut events).await, "disconnected stopped", "{code}");
+    }
+}
+
+#[tokio::test]
+async fn attempts_are_counted_and_the_last_cause_is_given() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect.max_attempts = Some(2);
+    let busy = refusal(ReasonCode::ServerBusy);
+    let refusals = async {
+        for _ in 0..3 {
+            server.answers(&busy).await;
+        }
+    };
+    let (error, ()) = tokio::join!(refused(Client::connect(options)), refusals);
+    assert!(matches!(error, ConnectError::Refused(reason) if reason.reason_code == ReasonCode::ServerBusy));
+}
+
+#[tokio::test]
+async fn one_attempt_is_one_attempt() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect = Reconnect::never();
+    let busy = refusal(ReasonCode::ServerBusy);
+    let (error, _) = tokio::join!(refused(Client::connect(options)), server.answers(&busy));
+    assert!(matches!(error, ConnectError::Refused(_)));
+}
+
+#[tokio::test]
+async fn a_refused_port_is_given_up_before_the_first_success() {
+    let server = TestServer::start().await;
+    let options = options(&server);
+    drop(server);
+    let error = refused(Client::connect(options)).await;
+    assert!(matches!(error, ConnectError::Transport(TransportError::Refused { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_on_connect_is_given_up() {
+    let server = TestServer::start().await;
+    let hang_up = async { drop(server.accepts().await.receives().await) };
+    let (error, ()) = tokio::join!(refused(Client::connect(options(&server))), hang_up);
+    assert_eq!(error, ConnectError::Closed { reset: false });
+
+    let reset = async {
+        let mut peer = server.accepts().await;
+        peer.receives().await;
+        peer.resets();
+    };
+    let (error, ()) = tokio::join!(refused(Client::connect(options(&server))), reset);
+    assert_eq!(error, ConnectError::Closed { reset: true });
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_out_of_turn_is_given_up() {
+    let server = TestServer::start().await;
+    for early in [pingresp(), disconnect(ReasonCode::ServerBusy)] {
+        let (error, mut peer) =
+            tokio::join!(refused(Client::connect(options(&server))), server.answers(&early));
+        assert!(matches!(error, ConnectError::Protocol(_)), "{error:?}");
+        peer.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn connack_that_does_not_come_is_waited_for_so_long_and_tried_again() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.connack_timeout = millis(50);
+    let client = Client::start(options);
+    let mut events = client.events();
+    let mut silent = server.accepts().await;
+    silent.receives().await;
+    silent.ends().await;
+    let failed = loop {
+        if let Event::Failed { cause, retry_in } = soon(events.next()).await.unwrap() {
+            break (cause, retry_in.is_some());
+        }
+    };
+    assert_eq!(failed, (Arc::new(ConnectError::ConnAckTimeout { after: millis(50) }), true));
+}
+
+#[tokio::test]
+async fn a_transport_that_does_not_open_in_time_fails_with_its_stage() {
+    let server = TestServer::start().await;
+    let mut tls = TlsOptions::default();
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ca.pem"), own.cert.pem()).unwrap();
+    tls.roots = Roots::Only(CaBundle::from_pem_file(folder.path().join("ca.pem")).unwrap());
+    let mut options = options(&server);
+    options.transport.tls = Some(Arc::new(TlsConnector::new(&tls).unwrap()));
+    options.transport.timeout = millis(50);
+    options.reconnect = Reconnect::never();
+    let (error, _silent) = tokio::join!(refused(Client::connect(options)), server.accepts());
+    assert!(
+        matches!(error, ConnectError::Transport(TransportError::TimedOut { stage: Stage::Tls, .. })),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_connect_that_is_given_up_ends_the_client() {
+    let server = TestServer::start().await;
+    let connecting = tokio::spawn(Client::connect(options(&server)));
+    let mut peer = server.accepts().await;
+    peer.receives().await;
+    connecting.abort();
+    peer.ends().await;
+}
+
+#[tokio::test]
+async fn options_that_make_no_connect_are_told_as_such() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.client_id = "x".repeat(70_000);
+    let error = refused(Client::connect(options)).await;
+    assert!(matches!(error, ConnectError::Options(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_connack_in_pieces_is_a_connack() {
+    let server = TestServer::start().await;
+    let client = Client::start(options(&server));
+    let mut events = client.events();
+    let mut peer = server.accepts().await;
+    peer.receives().await;
+    for byte in connack().as_bytes() {
+        peer.sends_bytes(&[*byte]).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    until_connected(&mut events).await;
+}

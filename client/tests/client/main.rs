@@ -1,0 +1,82 @@
+//! The client against a scripted server on a real socket: short times, and no waiting but for something.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../engine/packets.rs"]
+mod packets;
+mod server;
+
+mod connect;
+mod idle;
+mod reconnect;
+mod requests;
+mod stalled;
+mod stop;
+mod streams;
+
+use std::future::Future;
+use std::time::Duration;
+
+use dunlin_client::transport::TransportOptions;
+use dunlin_client::{Client, ClientOptions, ConnectOptions, Event, Events, KeepAlive, Reconnect};
+
+use crate::server::{Peer, TestServer};
+
+/// Nothing here may take longer.
+async fn soon<F: Future>(what: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(5), what).await.unwrap()
+}
+
+fn millis(number: u64) -> Duration {
+    Duration::from_millis(number)
+}
+
+/// Plain TCP, no keep alive, and back within hundredths of a second.
+fn options(server: &TestServer) -> ClientOptions {
+    let transport = TransportOptions {
+        host: "localhost".into(),
+        port: server.address().port(),
+        connect_to: Some(server.address()),
+        tls: None,
+        timeout: Duration::from_secs(2),
+    };
+    let mut connect = ConnectOptions::new("lamp-7");
+    connect.keep_alive = KeepAlive::OFF;
+    let reconnect = Reconnect { min_delay: millis(10), max_delay: millis(20), ..Reconnect::default() };
+    ClientOptions { reconnect, ..ClientOptions::new(transport, connect) }
+}
+
+/// A client that the server has let in, what it tells, and the server's side of its connection.
+async fn connected_as(server: &TestServer, options: ClientOptions) -> (Client, Events, Peer) {
+    let client = Client::start(options);
+    let mut events = client.events();
+    let peer = server.welcomes().await;
+    until_connected(&mut events).await;
+    (client, events, peer)
+}
+
+async fn until_connected(events: &mut Events) {
+    while !matches!(soon(events.next()).await.unwrap(), Event::Connected(_)) {}
+}
+
+async fn connected(server: &TestServer) -> (Client, Events, Peer) {
+    connected_as(server, options(server)).await
+}
+
+/// Everything that a client tells until it has ended, each step as one word.
+async fn story(events: &mut Events) -> String {
+    let mut words = Vec::new();
+    while let Some(event) = soon(events.next()).await {
+        words.push(match event {
+            Event::Attempt { .. } => "attempt",
+            Event::Opened(_) => "opened",
+            Event::Connected(_) => "connected",
+            Event::Failed { .. } => "failed",
+            Event::Disconnected { .. } => "disconnected",
+            Event::SubscriptionLost { .. } => "lost",
+            Event::Stopped(_) => "stopped",
+            other => panic!("{other:?}"),
+        });
+    }
+    words.join(" ")
+}

@@ -1,0 +1,193 @@
+//! Connections that end, and what the client does about it.
+
+use std::sync::Arc;
+
+use dunlin_client::codec::{PacketType, ReasonCode};
+use dunlin_client::{Client, ConnectionError, Event, Message, QoS, RequestError, StopCause};
+
+use crate::packets::{
+    again, at_least_once, connack, connack_resumed, disconnect, publish, resubscribe, suback, subscribe,
+};
+use crate::server::TestServer;
+use crate::{connected, connected_as, millis, options, soon, story};
+
+#[tokio::test]
+async fn a_lost_connection_is_made_again_and_streams_go_on() {
+    let server = TestServer::start().await;
+    let (client, mut events, mut peer) = connected(&server).await;
+    let answer = async {
+        peer.expects(subscribe(1, &["lamp/+"])).await;
+        peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
+    };
+    let (lamps, ()) = tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer);
+    let mut lamps = lamps.unwrap();
+    peer.sends(&publish("lamp/1", at_least_once(1))).await;
+    assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
+    drop(peer);
+
+    let mut peer = server.welcomes().await;
+    peer.expects(resubscribe(2, &["lamp/+"])).await;
+    peer.sends(&suback(2, &[ReasonCode::GrantedQoS1])).await;
+    peer.sends(&publish("lamp/2", at_least_once(1))).await;
+    assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/2");
+    drop(client);
+    peer.expects(crate::packets::puback(1)).await;
+    peer.expects(disconnect(ReasonCode::Success)).await;
+    drop(peer);
+    let expected = "disconnected attempt opened connected disconnected stopped";
+    assert_eq!(story(&mut events).await, expected);
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_not_granted_again_ends_its_stream() {
+    let server = TestServer::start().await;
+    let (client, mut events, mut peer) = connected(&server).await;
+    let answer = async {
+        peer.receives().await;
+        peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
+    };
+    let (lamps, ()) = tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer);
+    let mut lamps = lamps.unwrap();
+    peer.resets();
+    let mut peer = server.welcomes().await;
+    peer.receives().await;
+    peer.sends(&suback(2, &[ReasonCode::NotAuthorized])).await;
+    assert!(soon(lamps.next()).await.is_none());
+    let lost = loop {
+        if let Event::SubscriptionLost { filter, reason } = soon(events.next()).await.unwrap() {
+            break (filter, reason.reason_code);
+        }
+    };
+    assert_eq!(lost, ("lamp/+".to_owned(), ReasonCode::NotAuthorized));
+}
+
+#[tokio::test]
+async fn a_message_is_repeated_on_the_resumed_session_and_its_receipt_resolves() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let receipt = client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).await.unwrap();
+    peer.expects(publish("a", at_least_once(1))).await;
+    peer.resets();
+    let mut peer = server.answers(&connack_resumed()).await;
+    peer.expects(publish("a", again(at_least_once(1)))).await;
+    peer.sends(&crate::packets::puback(1)).await;
+    assert_eq!(soon(receipt).await.unwrap().packet_id.map(|id| id.get()), Some(1));
+}
+
+#[tokio::test]
+async fn a_message_of_qos_2_fails_when_the_session_is_lost() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let receipt = client.publish(Message::new("a", "on").qos(QoS::ExactlyOnce)).await.unwrap();
+    peer.receives().await;
+    peer.resets();
+    server.answers(&connack()).await;
+    assert_eq!(soon(receipt).await.unwrap_err(), RequestError::SessionLost);
+}
+
+#[tokio::test]
+async fn a_disconnect_that_may_get_better_is_followed_by_another_connection() {
+    for code in [0x00, 0x89, 0x8B, 0x8D, 0x96, 0x97, 0xA0] {
+        let code = ReasonCode::from_code(code).unwrap();
+        let server = TestServer::start().await;
+        let (client, mut events, mut peer) = connected(&server).await;
+        peer.sends(&disconnect(code)).await;
+        let Some(Event::Disconnected { cause, retry_in }) = soon(events.next()).await else { panic!() };
+        assert!(retry_in.is_some(), "{code}");
+        let ConnectionError::Disconnected(reason) = &*cause else { panic!("{cause:?}") };
+        assert_eq!((reason.packet_type, reason.reason_code), (PacketType::Disconnect, code));
+        server.welcomes().await;
+        drop(client);
+    }
+}
+
+#[tokio::test]
+async fn a_fatal_disconnect_is_the_end() {
+    for code in [0x82, 0x87, 0x8E, 0x9C, 0x9D] {
+        let code = ReasonCode::from_code(code).unwrap();
+        let server = TestServer::start().await;
+        let (client, mut events, mut peer) = connected(&server).await;
+        let receipt = client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).await.unwrap();
+        peer.receives().await;
+        peer.sends(&disconnect(code)).await;
+        peer.ends().await;
+        assert_eq!(story(&mut events).await, "disconnected stopped", "{code}");
+        let RequestError::Stopped(StopCause::Connection(cause)) = soon(receipt).await.unwrap_err() else {
+            panic!()
+        };
+        assert!(matches!(&*cause, ConnectionError::Disconnected(reason) if reason.reason_code == code));
+    }
+}
+
+#[tokio::test]
+async fn a_reset_is_told_as_one_and_mended() {
+    let server = TestServer::start().await;
+    let (client, mut events, peer) = connected(&server).await;
+    peer.resets();
+    let Some(Event::Disconnected { cause, retry_in: Some(_) }) = soon(events.next()).await else { panic!() };
+    assert_eq!(cause, Arc::new(ConnectionError::Reset));
+    server.welcomes().await;
+    drop(client);
+}
+
+#[tokio::test]
+async fn a_server_that_closes_its_half_ends_the_connection() {
+    let server = TestServer::start().await;
+    let (_client, mut events, mut peer) = connected(&server).await;
+    peer.sends_bytes(&[0x30, 0x10, 0x00]).await;
+    peer.shuts_down().await;
+    peer.ends().await;
+    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
+    assert_eq!(cause, Arc::new(ConnectionError::Closed), "half a packet is none");
+}
+
+#[tokio::test]
+async fn packets_before_the_end_count() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let receipt = client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).await.unwrap();
+    peer.receives().await;
+    peer.sends(&crate::packets::puback(1)).await;
+    drop(peer);
+    soon(receipt).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_broken_protocol_is_told_to_the_server_and_is_the_end() {
+    let server = TestServer::start().await;
+    let (_client, mut events, mut peer) = connected(&server).await;
+    peer.sends_bytes(&[0xC1, 0x00]).await;
+    peer.expects(disconnect(ReasonCode::MalformedPacket)).await;
+    peer.ends().await;
+    assert_eq!(story(&mut events).await, "disconnected stopped");
+}
+
+#[tokio::test]
+async fn a_refused_port_is_tried_again_after_the_first_success() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect.max_attempts = Some(3);
+    let (_client, mut events, peer) = connected_as(&server, options).await;
+    drop((server, peer));
+    let expected = "disconnected attempt failed attempt failed attempt failed stopped";
+    assert_eq!(story(&mut events).await, expected);
+}
+
+/// A kick right after CONNACK doesn't start the waits over.
+#[tokio::test]
+async fn waits_grow_while_connections_do_not_last() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect.min_delay = millis(1);
+    options.reconnect.max_delay = millis(1000);
+    options.reconnect.max_attempts = Some(4);
+    let client = Client::start(options);
+    let mut events = client.events();
+    let kicks = async {
+        for _ in 0..5 {
+            drop(server.welcomes().await);
+        }
+    };
+    let (told, ()) = tokio::join!(story(&mut events), kicks);
+    assert_eq!(told, format!("{}stopped", "attempt opened connected disconnected ".repeat(5)));
+}

@@ -1,0 +1,212 @@
+//! Publishes, subscriptions and their outcomes; what happens to them when nobody waits any longer.
+
+use std::task::Poll;
+use std::time::Instant;
+
+use dunlin_client::codec::{AckType, PacketType, ReasonCode};
+use dunlin_client::{Client, Event, Message, QoS, QueueLimits, RequestError, StopCause};
+
+use crate::packets::{
+    ack, at_least_once, at_most_once, disconnect, puback, publish, suback, subscribe, unsuback, unsubscribe,
+};
+use crate::server::TestServer;
+use crate::{connected, connected_as, millis, options, soon, until_connected};
+
+fn lamp(qos: QoS) -> Message<'static> {
+    Message::new("lamp/7", "on").qos(qos)
+}
+
+#[tokio::test]
+async fn a_receipt_resolves_to_the_acknowledgement() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    soon(client.publish(lamp(QoS::AtMostOnce)).await.unwrap()).await.unwrap();
+    peer.expects(publish("lamp/7", at_most_once())).await;
+    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    peer.expects(publish("lamp/7", at_least_once(1))).await;
+    peer.sends(&ack(AckType::PubAck, 1, ReasonCode::NoMatchingSubscribers)).await;
+    assert_eq!(soon(receipt).await.unwrap().reason_code, ReasonCode::NoMatchingSubscribers);
+}
+
+#[tokio::test]
+async fn a_refused_publish_is_an_error() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    peer.receives().await;
+    peer.sends(&ack(AckType::PubAck, 1, ReasonCode::NotAuthorized)).await;
+    let RequestError::Refused(reason) = soon(receipt).await.unwrap_err() else { panic!() };
+    assert_eq!((reason.packet_type, reason.reason_code), (PacketType::PubAck, ReasonCode::NotAuthorized));
+}
+
+#[tokio::test]
+async fn a_refused_subscription_is_an_error_and_leaves_nothing_behind() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let answer = async {
+        peer.receives().await;
+        peer.sends(&suback(1, &[ReasonCode::NotAuthorized])).await;
+    };
+    let (refused, ()) = tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer);
+    let RequestError::Refused(reason) = refused.unwrap_err() else { panic!() };
+    assert_eq!((reason.packet_type, reason.reason_code), (PacketType::SubAck, ReasonCode::NotAuthorized));
+    soon(client.disconnect()).await;
+    peer.expects(disconnect(ReasonCode::Success)).await;
+}
+
+#[tokio::test]
+async fn unsubscribing_from_nothing_is_no_error_and_a_refusal_is() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let answers = async {
+        peer.expects(unsubscribe(1, &["a"])).await;
+        peer.sends(&unsuback(1, &[ReasonCode::NoSubscriptionExisted])).await;
+        peer.receives().await;
+        peer.sends(&unsuback(2, &[ReasonCode::NotAuthorized])).await;
+    };
+    let requests = async { (client.unsubscribe("a").await, client.unsubscribe("a").await) };
+    let ((first, second), ()) = tokio::join!(requests, answers);
+    assert_eq!(first.unwrap().reason_codes, [ReasonCode::NoSubscriptionExisted]);
+    assert!(matches!(second, Err(RequestError::Refused(_))));
+}
+
+#[tokio::test]
+async fn what_makes_no_packet_is_refused_at_once() {
+    let server = TestServer::start().await;
+    let client = Client::start(options(&server));
+    assert!(matches!(client.publish(Message::new("a/#", "")).await, Err(RequestError::Topic(_))));
+    assert!(matches!(client.subscribe("a#", QoS::AtMostOnce).await, Err(RequestError::Topic(_))));
+    assert!(matches!(client.unsubscribe("").await, Err(RequestError::Topic(_))));
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_answers_is_a_timeout_and_a_stream_of_it_is_given_up() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.ack_timeout = millis(50);
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    assert!(matches!(soon(receipt).await, Err(RequestError::Timeout { .. })));
+    let subscription = soon(client.subscribe("a", QoS::AtLeastOnce)).await;
+    assert!(matches!(subscription, Err(RequestError::Timeout { .. })));
+    peer.receives().await;
+    peer.expects(subscribe(2, &["a"])).await;
+    peer.expects(unsubscribe(3, &["a"])).await;
+}
+
+#[tokio::test]
+async fn a_dropped_receipt_takes_nothing_back() {
+    let server = TestServer::start().await;
+    let client = Client::start(options(&server));
+    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    let mut peer = server.welcomes().await;
+    peer.expects(publish("lamp/7", at_least_once(1))).await;
+}
+
+#[tokio::test]
+async fn a_dropped_subscribe_is_taken_back() {
+    let server = TestServer::start().await;
+    let (client, mut events, mut peer) = connected(&server).await;
+    assert!(tokio::time::timeout(millis(20), client.subscribe("a", QoS::AtLeastOnce)).await.is_err());
+    peer.expects(subscribe(1, &["a"])).await;
+    peer.expects(unsubscribe(2, &["a"])).await;
+    peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
+    peer.sends(&unsuback(2, &[ReasonCode::Success])).await;
+    drop(peer);
+    let mut peer = server.welcomes().await;
+    until_connected(&mut events).await;
+    soon(client.disconnect()).await;
+    peer.expects(disconnect(ReasonCode::Success)).await;
+}
+
+#[tokio::test]
+async fn a_step_that_was_not_returned_comes_next_time() {
+    let server = TestServer::start().await;
+    let client = Client::start(options(&server));
+    let mut events = client.events();
+    for _ in 0..20 {
+        // Dropped before it is polled, and after it was pending.
+        drop(events.next());
+        let _ = tokio::time::timeout(millis(0), std::future::pending::<()>()).await;
+    }
+    assert!(matches!(soon(events.next()).await, Some(Event::Attempt { .. })));
+    assert!(matches!(soon(events.next()).await, Some(Event::Opened(_))));
+    let mut peer = server.accepts().await;
+    assert!(tokio::time::timeout(millis(20), events.next()).await.is_err());
+    peer.receives().await;
+    peer.sends(&crate::packets::connack()).await;
+    assert!(matches!(soon(events.next()).await, Some(Event::Connected(_))));
+}
+
+#[tokio::test]
+async fn a_full_queue_is_waited_for_so_long() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.queue = QueueLimits { count: 1, bytes: 1 << 20 };
+    options.connect.ack_timeout = millis(50);
+    let client = Client::start(options);
+    let _first = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    assert!(matches!(client.try_publish(lamp(QoS::AtLeastOnce)), Err(RequestError::QueueFull { .. })));
+    let began = now();
+    let full = soon(client.publish(lamp(QoS::AtLeastOnce))).await;
+    assert!(matches!(full, Err(RequestError::QueueFull { count: 1, .. })));
+    assert!(began.elapsed() >= millis(50));
+}
+
+#[tokio::test]
+async fn a_publish_that_waits_goes_on_when_there_is_room() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.queue = QueueLimits { count: 1, bytes: 1 << 20 };
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    let first = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let ack = async {
+        peer.receives().await;
+        tokio::time::sleep(millis(20)).await;
+        peer.sends(&puback(1)).await;
+    };
+    let (second, ()) = tokio::join!(soon(client.publish(lamp(QoS::AtLeastOnce))), ack);
+    drop(second.unwrap());
+    soon(first).await.unwrap();
+    peer.expects(publish("lamp/7", at_least_once(2))).await;
+}
+
+/// There is room, though not for this one: that is no reason to look again and again.
+#[tokio::test]
+async fn a_large_publish_waits_without_spinning() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.queue = QueueLimits { count: 100, bytes: 1000 };
+    options.connect.ack_timeout = millis(200);
+    let client = Client::start(options);
+    let large = [0; 600];
+    let _first = client.publish(Message::new("a", &large).qos(QoS::AtLeastOnce)).await.unwrap();
+    let mut second = std::pin::pin!(client.publish(Message::new("a", &large).qos(QoS::AtLeastOnce)));
+    let mut polls = 0;
+    let outcome = soon(std::future::poll_fn(|cx| {
+        polls += 1;
+        second.as_mut().poll(cx)
+    }))
+    .await;
+    assert!(matches!(outcome, Err(RequestError::QueueFull { .. })));
+    assert!(polls < 10, "{polls}");
+}
+
+#[tokio::test]
+async fn requests_of_a_stopped_client_say_why_it_stopped() {
+    let server = TestServer::start().await;
+    let (client, _, _peer) = connected(&server).await;
+    let mut stream = std::pin::pin!(client.subscribe("a", QoS::AtMostOnce));
+    assert!(std::future::poll_fn(|cx| Poll::Ready(stream.as_mut().poll(cx).is_pending())).await);
+    soon(client.disconnect_within(millis(0))).await;
+    let stopped = || RequestError::Stopped(StopCause::Requested);
+    assert_eq!(soon(stream).await.unwrap_err(), stopped());
+    assert_eq!(soon(client.publish(lamp(QoS::AtLeastOnce))).await.unwrap_err(), stopped());
+    assert_eq!(soon(client.subscribe("a", QoS::AtMostOnce)).await.unwrap_err(), stopped());
+    assert_eq!(soon(client.unsubscribe("a")).await.unwrap_err(), stopped());
+}
+
+#[expect(clippy::disallowed_methods, reason = "a real socket lives in real time")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,132 @@
+//! Servers that stop reading, or stop altogether: bounded memory, bounded time.
+
+use std::time::Duration;
+
+use dunlin_client::codec::ReasonCode;
+use dunlin_client::{ConnectionError, Event, KeepAlive, Message, QoS, QueueLimits, RequestError};
+
+use crate::packets::{disconnect, pingreq, pingresp};
+use crate::server::TestServer;
+use crate::{connected, connected_as, millis, options, soon, story};
+
+const KIB: usize = 1024;
+
+/// Publishes 64 KiB at a time until the client takes no more; how many it took.
+async fn fill(client: &dunlin_client::Client) -> usize {
+    let payload = vec![b'x'; 64 * KIB];
+    let mut accepted = 0;
+    loop {
+        match client.publish(Message::new("a", &payload)).await {
+            Ok(receipt) => {
+                drop(receipt);
+                accepted += 1;
+            }
+            Err(RequestError::QueueFull { .. }) => return accepted,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_reading_fills_the_queue_and_nothing_more() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.queue = QueueLimits { count: 10, bytes: 1024 * KIB };
+    options.connect.ack_timeout = millis(100);
+    let (client, _, peer) = connected_as(&server, options).await;
+    let accepted = fill(&client).await;
+    // What the system's buffers hold is the system's: a few MiB on loopback.
+    assert!(accepted * 64 < 16 * KIB, "{accepted} times 64 KiB");
+
+    let reading = tokio::spawn(peer.acknowledges_until_the_end());
+    drop(soon(client.publish(Message::new("b", "room"))).await.unwrap());
+    soon(client.disconnect()).await;
+    let packets = soon(reading).await.unwrap();
+    assert_eq!(packets.len(), accepted + 2, "everything that was accepted, the last one, and DISCONNECT");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_read_holds_up_the_end_for_a_second() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.ack_timeout = millis(50);
+    let (client, mut events, _peer) = connected_as(&server, options).await;
+    fill(&client).await;
+    tokio::time::timeout(millis(1900), client.disconnect_within(millis(50))).await.unwrap();
+    assert_eq!(story(&mut events).await, "disconnected stopped");
+}
+
+#[tokio::test]
+async fn a_server_that_stops_altogether_is_given_up_by_the_keep_alive() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.keep_alive = KeepAlive::secs(1);
+    options.connect.ping_timeout = millis(200);
+    options.connect.ack_timeout = millis(50);
+    let (client, mut events, _peer) = connected_as(&server, options).await;
+    fill(&client).await;
+    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
+    assert!(matches!(*cause, ConnectionError::KeepAliveTimeout { .. }), "{cause:?}");
+}
+
+#[tokio::test]
+async fn a_silent_server_is_asked_whether_it_is_there() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.keep_alive = KeepAlive::secs(1);
+    options.connect.ping_timeout = millis(100);
+    let (_client, mut events, mut peer) = connected_as(&server, options).await;
+    peer.expects(pingreq()).await;
+    peer.sends(&pingresp()).await;
+    peer.expects(pingreq()).await;
+    peer.ends().await;
+    drop(peer);
+    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
+    let ConnectionError::KeepAliveTimeout { after, keep_alive, .. } = *cause else { panic!("{cause:?}") };
+    assert_eq!((after, keep_alive), (millis(100), Duration::from_secs(1)));
+}
+
+/// A server that says why and goes away at once, with our bytes unread: the reset must not eat its words.
+#[tokio::test]
+async fn the_servers_reason_survives_a_broken_pipe() {
+    for _ in 0..10 {
+        let server = TestServer::start().await;
+        let (client, mut events, mut peer) = connected(&server).await;
+        let payload = vec![b'x'; 64 * KIB];
+        for _ in 0..200 {
+            drop(client.try_publish(Message::new("a", &payload)).unwrap());
+        }
+        peer.receives().await;
+        peer.sends(&disconnect(ReasonCode::QuotaExceeded)).await;
+        drop(peer);
+        let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
+        let ConnectionError::Disconnected(reason) = &*cause else { panic!("{cause:?}") };
+        assert_eq!(reason.reason_code, ReasonCode::QuotaExceeded);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_server_gets_everything_in_order() {
+    let server = TestServer::start().await;
+    let (client, _, peer) = connected(&server).await;
+    let publisher = client.clone();
+    let publishing = tokio::spawn(async move {
+        let filler = "x".repeat(32 * KIB);
+        for number in 0..300 {
+            let payload = format!("{number} {filler}");
+            drop(publisher.publish(Message::new("a", &payload).qos(QoS::AtLeastOnce)).await.unwrap());
+        }
+    });
+    let serving = tokio::spawn(peer.acknowledges_until_the_end());
+    soon(publishing).await.unwrap();
+    soon(client.disconnect()).await;
+    let packets = soon(serving).await.unwrap();
+    let numbers = packets.iter().filter_map(|packet| match packet.packet() {
+        dunlin_client::codec::Packet::Publish(publish) => {
+            std::str::from_utf8(publish.payload).unwrap().split(' ').next().unwrap().parse::<u32>().ok()
+        }
+        _ => None,
+    });
+    assert!(numbers.eq(0..300));
+    assert_eq!(packets.last(), Some(&disconnect(ReasonCode::Success)));
+}

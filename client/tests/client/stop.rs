@@ -1,0 +1,206 @@
+//! The end that the application asks for: DISCONNECT, in time, and everybody learns of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_client::codec::ReasonCode;
+use dunlin_client::{Client, ConnectError, Event, Message, QoS, RequestError, StopCause};
+
+use crate::packets::{at_least_once, at_most_once, disconnect, puback, publish, refusal};
+use crate::server::TestServer;
+use crate::{connected, connected_as, millis, options, soon, story};
+
+fn lamp(qos: QoS) -> Message<'static> {
+    Message::new("lamp/7", "on").qos(qos)
+}
+
+/// Longer than anything that isn't waited for.
+async fn at_once<F: Future>(what: F) -> F::Output {
+    tokio::time::timeout(millis(900), what).await.unwrap()
+}
+
+#[tokio::test]
+async fn disconnect_is_said_before_the_connection_is_closed() {
+    let server = TestServer::start().await;
+    let (client, mut events, mut peer) = connected(&server).await;
+    let farewell = async {
+        peer.expects(disconnect(ReasonCode::Success)).await;
+        peer.ends().await;
+        drop(peer);
+    };
+    tokio::join!(at_once(client.disconnect()), farewell);
+    assert_eq!(story(&mut events).await, "disconnected stopped");
+    at_once(client.disconnect()).await;
+}
+
+#[tokio::test]
+async fn the_last_handle_that_is_dropped_disconnects() {
+    let server = TestServer::start().await;
+    let (client, mut events, mut peer) = connected(&server).await;
+    let clone = client.clone();
+    drop(client);
+    drop(clone.try_publish(lamp(QoS::AtMostOnce)).unwrap());
+    drop(clone);
+    peer.expects(publish("lamp/7", at_most_once())).await;
+    peer.expects(disconnect(ReasonCode::Success)).await;
+    peer.ends().await;
+    drop(peer);
+    assert_eq!(story(&mut events).await, "disconnected stopped");
+}
+
+/// Nothing of QoS 0 is waited for once it is written.
+#[tokio::test]
+async fn disconnect_right_after_a_publish_takes_it_along() {
+    let server = TestServer::start().await;
+    let (client, _, peer) = connected(&server).await;
+    drop(client.publish(lamp(QoS::AtMostOnce)).await.unwrap());
+    let ((), packets) = tokio::join!(at_once(client.disconnect()), peer.acknowledges_until_the_end());
+    assert_eq!(packets, [publish("lamp/7", at_most_once()), disconnect(ReasonCode::Success)]);
+}
+
+#[tokio::test]
+async fn disconnect_waits_for_what_was_accepted() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let slow = async {
+        peer.expects(publish("lamp/7", at_least_once(1))).await;
+        tokio::time::sleep(millis(100)).await;
+        peer.sends(&puback(1)).await;
+        peer.expects(disconnect(ReasonCode::Success)).await;
+        drop(peer);
+    };
+    tokio::join!(at_once(client.disconnect_within(Duration::MAX)), slow);
+    at_once(receipt).await.unwrap();
+}
+
+#[tokio::test]
+async fn disconnect_waits_no_longer_than_it_was_told() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let farewell = async {
+        peer.receives().await;
+        peer.expects(disconnect(ReasonCode::Success)).await;
+        drop(peer);
+    };
+    tokio::join!(at_once(client.disconnect_within(millis(50))), farewell);
+    assert_eq!(at_once(receipt).await.unwrap_err(), RequestError::Stopped(StopCause::Requested));
+}
+
+#[tokio::test]
+async fn the_shortest_time_that_was_asked_for_counts() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    let other = client.clone();
+    let patient = tokio::spawn(async move { other.disconnect_within(Duration::from_secs(3600)).await });
+    let farewell = async {
+        peer.receives().await;
+        peer.expects(disconnect(ReasonCode::Success)).await;
+        drop(peer);
+    };
+    tokio::join!(at_once(client.disconnect_within(millis(50))), farewell);
+    at_once(patient).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_timed_out_is_not_waited_for() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.ack_timeout = millis(50);
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    assert!(matches!(soon(receipt).await, Err(RequestError::Timeout { .. })));
+    peer.receives().await;
+    let farewell = async {
+        peer.expects(disconnect(ReasonCode::Success)).await;
+        drop(peer);
+    };
+    tokio::join!(at_once(client.disconnect()), farewell);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_close_is_not_waited_for_long() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    soon(client.disconnect()).await;
+    peer.expects(disconnect(ReasonCode::Success)).await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_connecting_stops_at_once() {
+    let server = TestServer::start().await;
+    let client = Client::start(options(&server));
+    let mut events = client.events();
+    let mut peer = server.accepts().await;
+    peer.receives().await;
+    at_once(client.disconnect()).await;
+    peer.ends().await;
+    assert!(matches!(soon(events.next()).await, Some(Event::Attempt { .. })));
+    assert!(matches!(soon(events.next()).await, Some(Event::Opened(_))));
+    let Some(Event::Failed { cause, retry_in: None }) = soon(events.next()).await else { panic!() };
+    assert_eq!(cause, Arc::new(ConnectError::Stopped));
+    assert!(matches!(soon(events.next()).await, Some(Event::Stopped(StopCause::Requested))));
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_its_next_attempt_stops_at_once() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect.min_delay = Duration::from_secs(60);
+    options.reconnect.max_delay = Duration::from_secs(60);
+    let client = Client::start(options);
+    let mut events = client.events();
+    server.answers(&refusal(ReasonCode::ServerBusy)).await;
+    while !matches!(soon(events.next()).await, Some(Event::Failed { .. })) {}
+    at_once(client.disconnect()).await;
+    assert_eq!(story(&mut events).await, "stopped");
+}
+
+#[tokio::test]
+async fn a_client_that_never_ran_stops_with_a_whole_story() {
+    let server = TestServer::start().await;
+    let client = Client::start(options(&server));
+    let mut events = client.events();
+    drop(client);
+    assert_eq!(story(&mut events).await, "attempt failed stopped");
+}
+
+/// [MQTT-3.14.4-1]
+#[tokio::test]
+async fn nothing_follows_disconnect() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let publisher = client.clone();
+    let publishing = tokio::spawn(async move {
+        while let Ok(receipt) = publisher.publish(lamp(QoS::AtMostOnce)).await {
+            drop(receipt);
+            tokio::task::yield_now().await;
+        }
+    });
+    peer.receives().await;
+    let ((), packets) =
+        tokio::join!(soon(client.disconnect_within(millis(20))), peer.acknowledges_until_the_end());
+    let (last, before) = packets.split_last().unwrap();
+    assert_eq!(*last, disconnect(ReasonCode::Success));
+    assert!(before.iter().all(|packet| *packet == publish("lamp/7", at_most_once())));
+    soon(publishing).await.unwrap();
+}
+
+#[test]
+fn a_runtime_that_is_shut_down_leaves_nobody_waiting() {
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (clients, others) = (runtime(), runtime());
+    let (client, server) = clients.block_on(async {
+        let server = TestServer::start().await;
+        (Client::start(options(&server)), server)
+    });
+    let receipt = client.try_publish(lamp(QoS::AtLeastOnce)).unwrap();
+    let waiting = others.spawn(receipt);
+    clients.shutdown_background();
+    drop(server);
+    let outcome = others.block_on(async { soon(waiting).await.unwrap() });
+    assert_eq!(outcome.unwrap_err(), RequestError::Stopped(StopCause::Requested));
+}

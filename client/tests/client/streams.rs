@@ -1,0 +1,223 @@
+//! Messages on their way to the application: routed, held, acknowledged when they are taken.
+
+use dunlin_client::codec::{PacketBuf, ReasonCode};
+use dunlin_client::{Client, Message, QoS, Subscription};
+
+use crate::packets::{
+    at_least_once, at_most_once, connack_with, disconnect, exactly_once, puback, pubcomp, publish, pubrec,
+    pubrel, suback, unsubscribe,
+};
+use crate::server::{Peer, TestServer};
+use crate::{connected, connected_as, millis, options, soon};
+
+async fn subscribed(client: &Client, peer: &mut Peer, packet_id: u16, filter: &str) -> Subscription {
+    let answer = async {
+        peer.receives().await;
+        peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1])).await;
+    };
+    tokio::join!(soon(client.subscribe(filter, QoS::AtLeastOnce)), answer).0.unwrap()
+}
+
+/// Sends something that nobody wants and waits for its acknowledgement: what came before it was handled.
+async fn settles(peer: &mut Peer, packet_id: u16) {
+    peer.sends(&publish("nobody/wants/this", at_least_once(packet_id))).await;
+    peer.expects(puback(packet_id)).await;
+}
+
+/// The same without an acknowledgement, which waits behind those that are owed.
+async fn arrives(client: &Client, peer: &mut Peer) {
+    let before = client.unrouted();
+    peer.sends(&publish("nobody/wants/this", at_most_once())).await;
+    while client.unrouted() == before {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_acknowledged_when_it_is_taken() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    assert_eq!(lamps.granted_qos(), QoS::AtLeastOnce);
+    peer.sends(&publish("lamp/1", at_least_once(1))).await;
+    peer.sends(&publish("lamp/2", exactly_once(2))).await;
+    peer.sends(&publish("lamp/3", at_most_once())).await;
+    for topic in ["lamp/1", "lamp/2", "lamp/3"] {
+        assert_eq!(soon(lamps.next()).await.unwrap().topic(), topic);
+    }
+    peer.expects(puback(1)).await;
+    peer.expects(pubrec(2)).await;
+    peer.sends(&pubrel(2)).await;
+    peer.expects(pubcomp(2)).await;
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_takes_is_not_acknowledged() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    peer.sends(&publish("lamp/1", at_least_once(1))).await;
+    arrives(&client, &mut peer).await;
+    soon(client.disconnect()).await;
+    peer.expects(disconnect(ReasonCode::Success)).await;
+    assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1", "what came can still be taken");
+    assert!(soon(lamps.next()).await.is_none());
+}
+
+/// [MQTT-4.5.0-2]
+#[tokio::test]
+async fn a_message_for_nobody_is_acknowledged_and_counted() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    settles(&mut peer, 9).await;
+    assert_eq!(client.unrouted(), 1);
+}
+
+#[tokio::test]
+async fn every_stream_that_matches_gets_a_message_once() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut one = subscribed(&client, &mut peer, 1, "lamp/1").await;
+    let mut all = subscribed(&client, &mut peer, 2, "lamp/#").await;
+    let mut shared = subscribed(&client, &mut peer, 3, "$share/g/lamp/+").await;
+    peer.sends(&publish("lamp/1", at_least_once(1))).await;
+    peer.sends(&publish("lamp/2", at_most_once())).await;
+    assert_eq!(soon(one.next()).await.unwrap().topic(), "lamp/1");
+    for stream in [&mut all, &mut shared] {
+        assert_eq!(soon(stream.next()).await.unwrap().topic(), "lamp/1");
+        assert_eq!(soon(stream.next()).await.unwrap().topic(), "lamp/2");
+    }
+    peer.expects(puback(1)).await;
+}
+
+#[tokio::test]
+async fn a_dropped_stream_unsubscribes_and_lets_go_of_what_it_held() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    peer.sends(&publish("lamp/1", at_least_once(1))).await;
+    arrives(&client, &mut peer).await;
+    drop(lamps);
+    peer.expects(puback(1)).await;
+    peer.expects(unsubscribe(2, &["lamp/+"])).await;
+}
+
+#[tokio::test]
+async fn a_filter_that_another_stream_has_stays_subscribed() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let first = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    let mut second = subscribed(&client, &mut peer, 2, "lamp/+").await;
+    drop(first);
+    settles(&mut peer, 9).await;
+    peer.sends(&publish("lamp/1", at_most_once())).await;
+    assert_eq!(soon(second.next()).await.unwrap().topic(), "lamp/1");
+    drop(second);
+    peer.expects(unsubscribe(3, &["lamp/+"])).await;
+}
+
+#[tokio::test]
+async fn an_unsubscribed_stream_ends_when_it_is_drained() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    peer.sends(&publish("lamp/1", at_most_once())).await;
+    settles(&mut peer, 9).await;
+    let answer = async {
+        peer.expects(unsubscribe(2, &["lamp/+"])).await;
+        peer.sends(&crate::packets::unsuback(2, &[ReasonCode::Success])).await;
+    };
+    tokio::join!(soon(client.unsubscribe("lamp/+")), answer).0.unwrap();
+    assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
+    assert!(soon(lamps.next()).await.is_none());
+    drop(lamps);
+    settles(&mut peer, 10).await;
+}
+
+#[tokio::test]
+async fn a_message_that_was_not_returned_comes_next_time() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    assert!(tokio::time::timeout(millis(10), lamps.next()).await.is_err());
+    peer.sends(&publish("lamp/1", at_least_once(1))).await;
+    drop(lamps.next());
+    assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
+    peer.expects(puback(1)).await;
+}
+
+#[tokio::test]
+async fn a_full_stream_drops_the_newest_of_qos_0_and_nothing_else() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    let mut bytes = Vec::new();
+    for _ in 0..10_100 {
+        bytes.extend_from_slice(publish("lamp/0", at_most_once()).as_bytes());
+    }
+    bytes.extend_from_slice(publish("lamp/1", at_least_once(1)).as_bytes());
+    peer.sends_bytes(&bytes).await;
+    arrives(&client, &mut peer).await;
+    assert_eq!(lamps.dropped(), 100);
+    for _ in 0..10_000 {
+        assert_eq!(lamps.next().await.unwrap().topic(), "lamp/0");
+    }
+    assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
+}
+
+/// The promise that callers can't deadlock the client: the stream is full, the window is 1, and every message is
+/// answered by a publish whose receipt is awaited before the next one is taken.
+#[tokio::test]
+async fn publishing_from_inside_a_message_loop_goes_on() {
+    const ROUNDS: u16 = 200;
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.receive_maximum = 2.try_into().ok();
+    options.connect.queue.count = 1;
+    let client = Client::start(options);
+    let properties = dunlin_client::codec::ConnAckProperties {
+        receive_maximum: 1.try_into().ok(),
+        ..dunlin_client::codec::ConnAckProperties::default()
+    };
+    let mut peer = server.answers(&connack_with(properties)).await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+
+    let serve = tokio::spawn(async move {
+        let (mut sent, mut acknowledged, mut answered) = (0, 0, 0);
+        while acknowledged < ROUNDS || answered < ROUNDS {
+            while sent < ROUNDS && sent - acknowledged < 2 {
+                sent += 1;
+                peer.sends(&publish("lamp/7", at_least_once(sent))).await;
+            }
+            let packet: PacketBuf = peer.receives().await;
+            match packet.packet() {
+                dunlin_client::codec::Packet::PubAck(_) => acknowledged += 1,
+                dunlin_client::codec::Packet::Publish(publish) => {
+                    answered += 1;
+                    peer.sends(&puback(publish.delivery.packet_id().unwrap().get())).await;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+    for _ in 0..ROUNDS {
+        soon(lamps.next()).await.unwrap();
+        let answer = Message::new("answer", "ok").qos(QoS::AtLeastOnce);
+        soon(soon(client.publish(answer)).await.unwrap()).await.unwrap();
+    }
+    soon(serve).await.unwrap();
+}
+
+#[tokio::test]
+async fn messages_that_wait_are_bounded_by_the_receive_maximum() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.receive_maximum = 2.try_into().ok();
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    let _lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    for packet_id in 1..=3 {
+        peer.sends(&publish("lamp/1", at_least_once(packet_id))).await;
+    }
+    peer.expects(disconnect(ReasonCode::ReceiveMaximumExceeded)).await;
+    peer.ends().await;
+}

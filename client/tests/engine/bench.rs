@@ -1,0 +1,224 @@
+//! `Client`: an engine, the bytes on its wire and a clock that moves when it is told to.
+
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use dunlin_client::codec::{DecodeOptions, PacketBuf, Sender, SubscriptionOptions};
+use dunlin_client::engine::{
+    Accepted, CloseCause, DeliveryId, Ended, Engine, EngineEvent, OperationId, Outcome,
+};
+use dunlin_client::{
+    ConnectError, ConnectOptions, Connected, KeepAlive, Message, QoS, ReceivedMessage, RequestError,
+};
+
+use crate::packets::connack;
+
+/// A client as a driver sees it: whatever is in the output is on the wire at once.
+pub(crate) struct Client {
+    pub(crate) engine: Engine,
+    now: Instant,
+    input: BytesMut,
+    wire: BytesMut,
+}
+
+/// Client id `lamp-7`, a session of an hour, no keep alive, nothing else.
+pub(crate) fn options() -> ConnectOptions {
+    let mut options = ConnectOptions::new("lamp-7");
+    options.keep_alive = KeepAlive::OFF;
+    options.receive_maximum = None;
+    options
+}
+
+impl Client {
+    pub(crate) fn new(options: ConnectOptions) -> Self {
+        Self { engine: Engine::new(options), now: start(), input: BytesMut::new(), wire: BytesMut::new() }
+    }
+
+    /// One whose CONNECT is on the wire, and taken from it.
+    pub(crate) fn connecting(options: ConnectOptions) -> Self {
+        let mut client = Self::new(options);
+        client.opens();
+        client.sends();
+        client
+    }
+
+    pub(crate) fn connected() -> Self {
+        Self::connected_to(&connack())
+    }
+
+    pub(crate) fn connected_to(connack: &PacketBuf) -> Self {
+        Self::connected_as(options(), connack)
+    }
+
+    pub(crate) fn connected_as(options: ConnectOptions, connack: &PacketBuf) -> Self {
+        let mut client = Self::connecting(options);
+        client.receives(connack);
+        assert!(client.engine.is_connected(), "{:?}", client.engine);
+        client
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// A transport is open.
+    pub(crate) fn opens(&mut self) {
+        self.input.clear();
+        self.wire.clear();
+        self.tries_to_open().unwrap();
+        self.transmit();
+    }
+
+    pub(crate) fn tries_to_open(&mut self) -> Result<(), ConnectError> {
+        self.engine.open(self.now)
+    }
+
+    pub(crate) fn receives(&mut self, packet: &PacketBuf) {
+        self.receives_bytes(packet.as_bytes());
+    }
+
+    pub(crate) fn receives_all(&mut self, packets: &[PacketBuf]) {
+        let mut bytes = BytesMut::new();
+        packets.iter().for_each(|packet| bytes.extend_from_slice(packet.as_bytes()));
+        self.receives_bytes(&bytes);
+    }
+
+    pub(crate) fn receives_bytes(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+        self.engine.handle_input(&mut self.input, self.now);
+        self.transmit();
+    }
+
+    /// What was written since it was last asked.
+    pub(crate) fn sends(&mut self) -> Vec<PacketBuf> {
+        self.transmit();
+        let options = DecodeOptions { sender: Sender::Client, ..DecodeOptions::default() };
+        let mut packets = Vec::new();
+        while let Some(packet) = PacketBuf::take(&mut self.wire, &options).unwrap() {
+            packets.push(packet);
+        }
+        assert!(self.wire.is_empty(), "half a packet: {:?}", self.wire);
+        packets
+    }
+
+    pub(crate) fn sends_bytes(&mut self) -> Vec<u8> {
+        self.transmit();
+        self.wire.split().to_vec()
+    }
+
+    pub(crate) fn publishes(&mut self, topic: &str, qos: QoS) -> OperationId {
+        match self.tries_to_publish(Message::new(topic, "on").qos(qos)).unwrap() {
+            Accepted::Pending(id) => id,
+            Accepted::Sent => panic!("QoS 0 leaves no name"),
+        }
+    }
+
+    pub(crate) fn tries_to_publish(&mut self, message: Message<'_>) -> Result<Accepted, RequestError> {
+        let accepted = self.engine.publish(&message);
+        self.transmit();
+        accepted
+    }
+
+    pub(crate) fn subscribes(&mut self, filters: &[&str]) -> OperationId {
+        let options = SubscriptionOptions { qos: QoS::AtLeastOnce, ..SubscriptionOptions::default() };
+        let filters: Vec<_> = filters.iter().map(|filter| (*filter, options)).collect();
+        let id = self.engine.subscribe(&filters).unwrap();
+        self.transmit();
+        id
+    }
+
+    pub(crate) fn unsubscribes(&mut self, filters: &[&str]) -> OperationId {
+        let id = self.engine.unsubscribe(filters).unwrap();
+        self.transmit();
+        id
+    }
+
+    /// `None` as long as there is none; at most once otherwise.
+    pub(crate) fn outcome(&mut self, id: OperationId) -> Option<Result<Outcome, RequestError>> {
+        match self.engine.poll_outcome(id, &mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => Some(outcome.expect("asked for once too often")),
+            Poll::Pending => None,
+        }
+    }
+
+    pub(crate) fn events(&mut self) -> Vec<EngineEvent> {
+        std::iter::from_fn(|| self.engine.poll_event()).collect()
+    }
+
+    /// Messages that came, whatever else happened.
+    pub(crate) fn messages(&mut self) -> Vec<(ReceivedMessage, Option<DeliveryId>)> {
+        let message = |event| match event {
+            EngineEvent::Message(message, id) => Some((message, id)),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(message).collect()
+    }
+
+    /// The topics of the messages that came, each of which is taken.
+    pub(crate) fn takes_all(&mut self) -> Vec<String> {
+        let messages = self.messages();
+        messages.iter().filter_map(|(_, id)| *id).for_each(|id| self.takes(id));
+        messages.into_iter().map(|(message, _)| message.topic().to_owned()).collect()
+    }
+
+    pub(crate) fn takes(&mut self, id: DeliveryId) {
+        self.engine.take(id);
+        self.transmit();
+    }
+
+    pub(crate) fn connection(&mut self) -> Connected {
+        let connected = self.events().into_iter().find_map(|event| match event {
+            EngineEvent::Connected(connected) => Some(*connected),
+            _ => None,
+        });
+        connected.expect("CONNACK was success")
+    }
+
+    pub(crate) fn disconnects(&mut self) {
+        self.engine.disconnect();
+        self.transmit();
+    }
+
+    /// Time goes by, and whatever is due in it happens when it is due.
+    pub(crate) fn waits(&mut self, duration: Duration) {
+        let until = self.now + duration;
+        while let Some(due) = self.engine.poll_timeout().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            self.engine.handle_timeout(self.now);
+            self.transmit();
+        }
+        self.now = until;
+    }
+
+    /// The network goes away.
+    pub(crate) fn loses_connection(&mut self) -> Ended {
+        self.engine.handle_closed(CloseCause::Reset)
+    }
+
+    /// The network goes away and comes back, and the server answers CONNECT with `connack`.
+    pub(crate) fn reconnects(&mut self, connack: &PacketBuf) {
+        self.loses_connection();
+        self.opens();
+        self.sends();
+        self.receives(connack);
+        assert!(self.engine.is_connected(), "{:?}", self.engine);
+    }
+
+    /// Why the connection ended, which it did by itself.
+    pub(crate) fn end(&mut self) -> Ended {
+        assert!(self.engine.should_close(), "still open");
+        assert!(!self.engine.read_interest());
+        assert_eq!(self.engine.poll_timeout(), None);
+        self.engine.handle_closed(CloseCause::Eof)
+    }
+
+    fn transmit(&mut self) {
+        self.engine.poll_transmit(&mut self.wire, self.now);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "an instant to count from; from there on time is virtual")]
+fn start() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,358 @@
+//! From the open transport to CONNACK (§3.1, §3.2).
+
+use std::time::Duration;
+
+use dunlin_client::codec::{
+    ConnAck, ConnAckProperties, Packet, PacketType, ReasonCode, Sender, UserProperty, Utf8String,
+};
+use dunlin_client::engine::Ended;
+use dunlin_client::{
+    CleanStart, ConnectError, ConnectOptions, KeepAlive, OptionsError, QoS, ServerReason, Violation, Will,
+};
+
+use crate::bench::{Client, options};
+use crate::packets::{at_most_once, disconnect};
+use crate::packets::{buf, connack, connack_resumed, connack_with, pingresp, publish, refusal, suback};
+
+/// As the sample of AWS sends it, byte for byte.
+const GOLDEN: &str = "105400044d51545405c204b00000156d717474352d73616d706c652d30613162326333640028616c6963653f782d616d\
+                      7a2d637573746f6d617574686f72697a65722d6e616d653d4d79417574680006733363726574";
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn refused(client: &mut Client) -> ServerReason {
+    match client.end() {
+        Ended::Attempt(ConnectError::Refused(reason)) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn clean_start_of(client: &mut Client) -> bool {
+    match client.sends()[..] {
+        [ref connect] => match connect.packet() {
+            Packet::Connect(connect) => connect.clean_start,
+            other => panic!("{other:?}"),
+        },
+        ref others => panic!("{others:?}"),
+    }
+}
+
+fn sample_options() -> ConnectOptions {
+    let mut options = ConnectOptions::new("mqtt5-sample-0a1b2c3d");
+    options.keep_alive = KeepAlive::secs(1200);
+    options.clean_start = CleanStart::Always;
+    options.session_expiry_interval = None;
+    options.receive_maximum = None;
+    options.username = Some("alice?x-amz-customauthorizer-name=MyAuth".into());
+    options.password = Some(b"s3cret".to_vec().into());
+    options
+}
+
+#[test]
+fn connect_is_what_the_sample_sends() {
+    let mut client = Client::new(sample_options());
+    client.opens();
+    assert_eq!(hex(&client.sends_bytes()), GOLDEN);
+}
+
+#[test]
+fn connect_carries_everything_that_was_asked_for() {
+    let mut options = options();
+    options.keep_alive = KeepAlive::secs(30);
+    options.session_expiry_interval = Some(7);
+    options.receive_maximum = 3.try_into().ok();
+    options.maximum_packet_size = 1000.try_into().ok();
+    options.request_problem_information = Some(false);
+    options.user_properties = vec![("a".into(), "1".into()), ("a".into(), "2".into())];
+    options.will = Some(Will {
+        topic: "gone".into(),
+        payload: b"bye".to_vec(),
+        qos: QoS::AtLeastOnce,
+        retain: true,
+        delay_interval: Some(5),
+    });
+    let mut client = Client::new(options);
+    client.opens();
+
+    let sent = client.sends();
+    let Packet::Connect(connect) = sent[0].packet() else { panic!("{sent:?}") };
+    let properties = connect.properties;
+    assert_eq!((connect.clean_start, connect.keep_alive), (true, 30));
+    assert_eq!(properties.session_expiry_interval, Some(7));
+    assert_eq!(properties.receive_maximum.map(u16::from), Some(3));
+    assert_eq!(properties.maximum_packet_size.map(u32::from), Some(1000));
+    assert_eq!((properties.topic_alias_maximum, properties.request_problem_information), (None, Some(false)));
+    assert_eq!(properties.user_properties.len(), 2);
+    let will = connect.will.unwrap();
+    assert_eq!((will.topic.as_str(), will.payload.as_bytes()), ("gone", &b"bye"[..]));
+    assert_eq!(
+        (will.qos, will.retain, will.properties.will_delay_interval),
+        (QoS::AtLeastOnce, true, Some(5))
+    );
+}
+
+/// [MQTT-3.1.0-1] [U-3.1.4-1]
+#[test]
+fn nothing_leaves_before_connack_but_connect() {
+    let mut client = Client::new(options());
+    client.publishes("a", QoS::AtLeastOnce);
+    client.opens();
+    client.subscribes(&["b"]);
+    let first = client.sends();
+    assert_eq!(
+        first.iter().map(|packet| packet.packet().packet_type()).collect::<Vec<_>>(),
+        [PacketType::Connect]
+    );
+
+    client.receives(&connack());
+    assert_eq!(client.sends().len(), 2);
+}
+
+#[test]
+fn what_cannot_be_said_in_connect_is_found_before_anything_is_sent() {
+    let mut options = options();
+    options.client_id = "nul\0".into();
+    assert!(matches!(options.check(), Err(OptionsError::Text { field: "client id", .. })));
+    let mut client = Client::new(options);
+    let refused = client.tries_to_open();
+    assert!(matches!(refused, Err(ConnectError::Options(OptionsError::Text { .. }))));
+    assert!(client.sends().is_empty());
+}
+
+#[test]
+fn connack_tells_what_the_server_takes() {
+    let user_properties = [UserProperty::new("k", "v").unwrap()];
+    let properties = ConnAckProperties {
+        receive_maximum: 7.try_into().ok(),
+        maximum_qos: Some(QoS::AtLeastOnce),
+        retain_available: Some(false),
+        reason_string: Utf8String::new("welcome").ok(),
+        user_properties: (&user_properties).into(),
+        server_keep_alive: Some(9),
+        ..ConnAckProperties::default()
+    };
+    let mut client = Client::connected_to(&connack_with(properties));
+    let connected = client.connection();
+
+    assert!(!connected.session_present);
+    assert_eq!(connected.limits.receive_maximum, 7);
+    assert_eq!(connected.limits.maximum_qos, QoS::AtLeastOnce);
+    assert!(!connected.limits.retain_available);
+    assert_eq!(connected.limits.keep_alive, 9);
+    assert_eq!(connected.limits.session_expiry_interval, 3600);
+    assert_eq!(connected.reason_string.as_deref(), Some("welcome"));
+    assert_eq!(connected.user_properties, [("k".to_owned(), "v".to_owned())]);
+}
+
+/// [U-3.2.2-2]
+#[test]
+fn what_connack_leaves_out_is_the_default_and_not_the_last_connections_value() {
+    let strict = ConnAckProperties {
+        receive_maximum: 1.try_into().ok(),
+        maximum_qos: Some(QoS::AtMostOnce),
+        maximum_packet_size: 10.try_into().ok(),
+        wildcard_subscription_available: Some(false),
+        ..ConnAckProperties::default()
+    };
+    let mut client = Client::connected_to(&connack_with(strict));
+    client.connection();
+    client.reconnects(&connack_resumed());
+    let limits = client.connection().limits;
+
+    assert_eq!((limits.receive_maximum, limits.maximum_qos), (65_535, QoS::ExactlyOnce));
+    assert_eq!((limits.maximum_packet_size, limits.topic_alias_maximum), (268_435_460, 0));
+    assert!(limits.retain_available && limits.wildcard_subscription_available);
+    assert!(limits.shared_subscription_available && limits.subscription_identifier_available);
+}
+
+/// [MQTT-3.1.3-7]
+#[test]
+fn an_assigned_client_identifier_is_kept_for_later_connections() {
+    let mut options = options();
+    options.client_id = String::new();
+    let assigned = Utf8String::new("auto-1").ok();
+    let properties =
+        ConnAckProperties { assigned_client_identifier: assigned, ..ConnAckProperties::default() };
+    let mut client = Client::connected_as(options, &connack_with(properties));
+    assert_eq!(client.connection().client_id, "auto-1");
+
+    client.loses_connection();
+    client.opens();
+    let sent = client.sends();
+    let Packet::Connect(connect) = sent[0].packet() else { panic!("{sent:?}") };
+    assert_eq!((connect.client_id.as_str(), connect.clean_start), ("auto-1", false));
+}
+
+/// [MQTT-3.2.2-16]
+#[test]
+fn a_client_without_an_identifier_that_is_given_none_leaves() {
+    let mut options = options();
+    options.client_id = String::new();
+    let mut client = Client::connecting(options);
+    client.receives(&connack());
+    assert_breach(&mut client, "MQTT-3.2.2-16");
+}
+
+/// [MQTT-3.2.2-7]
+#[test]
+fn a_refusal_says_everything_that_the_server_said_and_is_not_answered() {
+    let user_properties = [UserProperty::new("k", "v").unwrap()];
+    let properties = ConnAckProperties {
+        reason_string: Utf8String::new("no such user").ok(),
+        user_properties: (&user_properties).into(),
+        server_reference: Utf8String::new("other:8883").ok(),
+        ..ConnAckProperties::default()
+    };
+    let reason_code = ReasonCode::UseAnotherServer;
+    let mut client = Client::connecting(options());
+    client.receives(&buf(Packet::ConnAck(ConnAck { reason_code, properties, session_present: false })));
+
+    assert!(client.sends().is_empty());
+    let reason = refused(&mut client);
+    assert_eq!((reason.packet_type, reason.reason_code), (PacketType::ConnAck, reason_code));
+    assert_eq!(reason.reason_string.as_deref(), Some("no such user"));
+    assert_eq!(reason.user_properties, [("k".to_owned(), "v".to_owned())]);
+    assert_eq!(reason.server_reference.as_deref(), Some("other:8883"));
+}
+
+#[test]
+fn every_refusal_of_the_standard_is_told_by_its_code() {
+    for code in ReasonCode::ALL.iter().copied().filter(|code| code.is_error()) {
+        if code.is_legal_in(PacketType::ConnAck, Sender::Server) {
+            let mut client = Client::connecting(options());
+            client.receives(&refusal(code));
+            assert_eq!(refused(&mut client).reason_code, code);
+        }
+    }
+}
+
+/// connack_timeout [U-3.2-1]
+#[test]
+fn connack_that_does_not_come_in_time_ends_the_attempt() {
+    let mut options = options();
+    options.connack_timeout = Duration::from_secs(20);
+    let mut client = Client::connecting(options);
+    client.waits(Duration::from_millis(19_999));
+    assert!(!client.engine.should_close());
+    client.waits(Duration::from_millis(1));
+
+    assert!(client.sends().is_empty());
+    let after = Duration::from_secs(20);
+    assert_eq!(client.end(), Ended::Attempt(ConnectError::ConnAckTimeout { after }));
+}
+
+#[test]
+fn timeouts_beyond_the_clock_are_never() {
+    let mut options = options();
+    options.connack_timeout = Duration::MAX;
+    options.ack_timeout = Duration::MAX;
+    options.ping_timeout = Duration::MAX;
+    let mut client = Client::connecting(options);
+    assert_eq!(client.engine.poll_timeout(), None);
+    client.receives(&connack());
+    client.publishes("a", QoS::AtLeastOnce);
+    assert_eq!(client.sends().len(), 1);
+    assert_eq!(client.engine.poll_timeout(), None);
+}
+
+/// [MQTT-3.2.0-1]
+#[test]
+fn nothing_may_come_before_connack() {
+    for early in [publish("a", at_most_once()), suback(1, &[ReasonCode::Success]), pingresp()] {
+        let mut client = Client::connecting(options());
+        client.receives(&early);
+        assert_breach(&mut client, "MQTT-3.2.0-1");
+    }
+    let mut client = Client::connecting(options());
+    client.receives(&disconnect(ReasonCode::ServerBusy));
+    assert_breach(&mut client, "MQTT-3.14.0-1");
+}
+
+/// [MQTT-4.12.0-6]
+#[test]
+fn authentication_that_nobody_asked_for_ends_the_attempt() {
+    let mut client = Client::connecting(options());
+    client.receives_bytes(&[0xF0, 0x07, 0x18, 0x05, 0x15, 0x00, 0x02, b'm', b'e']);
+    assert_breach(&mut client, "MQTT-4.12.0-6");
+
+    let method = Utf8String::new("me").ok();
+    let mut client = Client::connecting(options());
+    client.receives(&connack_with(ConnAckProperties {
+        authentication_method: method,
+        ..ConnAckProperties::default()
+    }));
+    assert_breach(&mut client, "MQTT-4.12.0-6");
+}
+
+/// receive_nonexisting_session_state [MQTT-3.2.2-4]
+#[test]
+fn a_session_that_the_client_does_not_have_ends_the_attempt() {
+    let mut always = options();
+    always.clean_start = CleanStart::Always;
+    for options in [options(), always] {
+        let mut client = Client::connecting(options);
+        client.receives(&connack_resumed());
+        assert_breach(&mut client, "MQTT-3.2.2-4");
+    }
+}
+
+/// session_resumption_post_success
+#[test]
+fn the_first_connection_starts_clean_and_later_ones_resume() {
+    let mut client = Client::new(options());
+    client.opens();
+    assert!(clean_start_of(&mut client));
+    client.loses_connection();
+    client.opens();
+    assert!(clean_start_of(&mut client), "that wasn't a connection");
+    client.receives(&connack());
+    client.loses_connection();
+    client.opens();
+    assert!(!clean_start_of(&mut client));
+}
+
+/// session_resumption_always, session_resumption_clean_start
+#[test]
+fn clean_start_never_and_always_hold_for_every_connection() {
+    for (clean_start, expected) in [(CleanStart::Never, false), (CleanStart::Always, true)] {
+        let mut options = options();
+        options.clean_start = clean_start;
+        let mut client = Client::new(options);
+        for _ in 0..2 {
+            client.opens();
+            assert_eq!(clean_start_of(&mut client), expected);
+            client.receives(&connack());
+            client.loses_connection();
+        }
+    }
+}
+
+#[test]
+fn a_client_that_never_starts_clean_takes_a_session_or_none() {
+    for answer in [connack(), connack_resumed()] {
+        let mut options = options();
+        options.clean_start = CleanStart::Never;
+        let mut client = Client::connecting(options);
+        client.receives(&answer);
+        assert!(client.engine.is_connected());
+    }
+}
+
+#[test]
+fn a_transport_that_closes_before_connack_says_so() {
+    let mut client = Client::connecting(options());
+    assert_eq!(client.loses_connection(), Ended::Attempt(ConnectError::Closed { reset: true }));
+}
+
+#[track_caller]
+fn assert_breach(client: &mut Client, rule: &str) {
+    assert!(client.sends().is_empty(), "before CONNACK there is nothing to disconnect from");
+    match client.end() {
+        Ended::Attempt(ConnectError::Protocol(Violation::Conduct { statement, .. })) => {
+            assert_eq!(statement, rule);
+        }
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,129 @@
+//! The end of a connection, from either side (§3.14).
+
+use std::time::Duration;
+
+use dunlin_client::codec::{
+    Disconnect, DisconnectProperties, Packet, PacketType, ReasonCode, Sender, UserProperty, Utf8String,
+};
+use dunlin_client::engine::{CloseCause, Ended};
+use dunlin_client::{ConnectError, ConnectionError, KeepAlive, Message, QoS};
+
+use crate::bench::{Client, options};
+use crate::packets::{
+    at_least_once, at_most_once, buf, connack, disconnect, puback, publish, pubrec, pubrel,
+};
+
+#[test]
+fn disconnect_is_sent_behind_everything_else() {
+    let mut client = Client::connected();
+    client.tries_to_publish(Message::new("a", "on")).unwrap();
+    client.disconnects();
+    assert_eq!(client.sends(), [publish("a", at_most_once()), disconnect(ReasonCode::Success)]);
+    assert_eq!(client.end(), Ended::Connection(ConnectionError::Requested));
+}
+
+/// [MQTT-3.14.4-1] [MQTT-3.14.4-2]
+#[test]
+fn nothing_is_sent_after_disconnect() {
+    let mut options = options();
+    options.keep_alive = KeepAlive::secs(10);
+    let mut client = Client::connected_as(options, &connack());
+    client.receives(&publish("in", at_least_once(1)));
+    let id = client.messages()[0].1.unwrap();
+    client.disconnects();
+    client.sends();
+
+    client.publishes("a", QoS::AtLeastOnce);
+    client.subscribes(&["b"]);
+    client.takes(id);
+    client.receives_all(&[publish("in", at_least_once(2)), pubrec(7), pubrel(7)]);
+    client.waits(Duration::from_secs(100));
+    client.disconnects();
+    assert!(client.sends_bytes().is_empty());
+    assert!(client.messages().is_empty());
+    assert!(client.engine.should_close());
+}
+
+#[test]
+fn disconnect_before_connack_ends_the_attempt_without_a_word() {
+    let mut client = Client::connecting(options());
+    client.disconnects();
+    assert!(client.sends().is_empty());
+    assert_eq!(client.end(), Ended::Attempt(ConnectError::Stopped));
+}
+
+#[test]
+fn disconnect_without_a_connection_does_nothing() {
+    let mut client = Client::new(options());
+    client.disconnects();
+    assert!(client.sends().is_empty());
+    client.opens();
+    client.receives(&connack());
+    assert!(client.engine.is_connected());
+}
+
+/// from_server_disconnect [U-3.14-1]
+#[test]
+fn the_servers_disconnect_is_told_in_its_own_words_and_not_answered() {
+    let user_properties = [UserProperty::new("k", "v").unwrap()];
+    let properties = DisconnectProperties {
+        reason_string: Utf8String::new("come back later").ok(),
+        user_properties: (&user_properties).into(),
+        server_reference: Utf8String::new("other").ok(),
+        ..DisconnectProperties::default()
+    };
+    let packet = Disconnect { reason_code: ReasonCode::ServerMoved, properties };
+    let mut client = Client::connected();
+    client.receives(&buf(Packet::Disconnect(packet)));
+    assert!(client.sends().is_empty());
+    let Ended::Connection(ConnectionError::Disconnected(reason)) = client.end() else { panic!() };
+    assert_eq!((reason.packet_type, reason.reason_code), (PacketType::Disconnect, ReasonCode::ServerMoved));
+    assert_eq!(reason.reason_string.as_deref(), Some("come back later"));
+    assert_eq!(reason.user_properties, [("k".to_owned(), "v".to_owned())]);
+    assert_eq!(reason.server_reference.as_deref(), Some("other"));
+}
+
+#[test]
+fn every_reason_of_the_standard_is_told_by_its_code() {
+    let codes = ReasonCode::ALL.iter().copied();
+    for code in codes.filter(|code| code.is_legal_in(PacketType::Disconnect, Sender::Server)) {
+        let mut client = Client::connected();
+        client.receives_bytes(&[0xE0, 0x01, code.code()]);
+        let Ended::Connection(ConnectionError::Disconnected(reason)) = client.end() else { panic!("{code}") };
+        assert_eq!(reason.reason_code, code);
+    }
+}
+
+#[test]
+fn a_transport_that_closes_or_breaks_says_how() {
+    for (cause, expected) in
+        [(CloseCause::Eof, ConnectionError::Closed), (CloseCause::Reset, ConnectionError::Reset)]
+    {
+        let mut client = Client::connected();
+        assert_eq!(client.engine.handle_closed(cause), Ended::Connection(expected));
+    }
+}
+
+/// [MQTT-3.14.4-1]
+#[test]
+fn a_reason_that_came_counts_more_than_how_the_transport_closed() {
+    let mut client = Client::connected();
+    client.receives(&disconnect(ReasonCode::SessionTakenOver));
+    let ended = client.engine.handle_closed(CloseCause::Reset);
+    assert!(matches!(ended, Ended::Connection(ConnectionError::Disconnected(_))));
+}
+
+#[test]
+fn a_client_is_idle_when_every_request_has_its_outcome_and_is_written() {
+    let mut client = Client::connected();
+    assert!(client.engine.is_idle());
+    client.engine.publish(&Message::new("a", "on")).unwrap();
+    assert!(!client.engine.is_idle());
+    client.sends();
+    assert!(client.engine.is_idle());
+    client.publishes("a", QoS::AtLeastOnce);
+    client.sends();
+    assert!(!client.engine.is_idle());
+    client.receives(&puback(1));
+    assert!(client.engine.is_idle());
+}

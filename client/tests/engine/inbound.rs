@@ -1,0 +1,236 @@
+//! Messages from the server: delivered, acknowledged in order, each once at QoS 2 (§4.3, §4.6).
+
+use dunlin_client::QoS;
+use dunlin_client::codec::{
+    AckType, Packet, PayloadFormat, Publish, PublishProperties, ReasonCode, TopicName,
+};
+
+use crate::bench::{Client, options};
+use crate::packets::{
+    ack, again, at_least_once, at_most_once, buf, connack, disconnect, exactly_once, puback, pubcomp,
+    publish, pubrec, pubrel,
+};
+
+/// [MQTT-3.3.4-1] [MQTT-4.3.1-1]
+#[test]
+fn qos_0_is_delivered_and_not_acknowledged() {
+    let mut client = Client::connected();
+    client.receives(&publish("a", at_most_once()));
+    let messages = client.messages();
+    let (message, id) = &messages[0];
+    assert_eq!((message.topic(), message.payload(), message.qos()), ("a", &b"on"[..], QoS::AtMostOnce));
+    assert_eq!(*id, None);
+    assert!(client.sends().is_empty());
+}
+
+/// receive_qos1_return_puback [MQTT-4.3.2-4] [MQTT-2.2.1-5]
+#[test]
+fn qos_1_is_acknowledged_when_the_application_has_taken_it() {
+    let mut client = Client::connected();
+    client.receives(&publish("a", at_least_once(0x1234)));
+    let (_, id) = client.messages().remove(0);
+    assert!(client.sends().is_empty());
+    client.takes(id.unwrap());
+    assert_eq!(client.sends_bytes(), [0x40, 0x02, 0x12, 0x34]);
+}
+
+/// [MQTT-4.3.2-5]
+#[test]
+fn after_puback_the_same_identifier_is_another_message() {
+    let mut client = Client::connected();
+    for delivery in [at_least_once(1), again(at_least_once(1))] {
+        client.receives(&publish("a", delivery));
+        assert_eq!(client.takes_all(), ["a"]);
+        assert_eq!(client.sends(), [puback(1)]);
+    }
+}
+
+/// [MQTT-4.3.3-8] [MQTT-4.3.3-11] [MQTT-4.3.3-12]
+#[test]
+fn qos_2_takes_its_four_steps_as_often_as_the_server_likes() {
+    let mut client = Client::connected();
+    for _ in 0..2 {
+        client.receives(&publish("a", exactly_once(1)));
+        assert_eq!(client.takes_all(), ["a"]);
+        assert_eq!(client.sends(), [pubrec(1)]);
+        client.receives(&pubrel(1));
+        assert_eq!(client.sends(), [pubcomp(1)]);
+    }
+}
+
+/// [MQTT-4.3.3-10]
+#[test]
+fn a_repeated_message_of_qos_2_is_acknowledged_again_and_delivered_once() {
+    let mut client = Client::connected();
+    client.receives(&publish("a", exactly_once(1)));
+    client.receives(&publish("a", again(exactly_once(1))));
+    assert!(client.sends().is_empty(), "the first isn't taken yet");
+    assert_eq!(client.takes_all(), ["a"]);
+    assert_eq!(client.sends(), [pubrec(1)]);
+    client.receives(&publish("a", exactly_once(1)));
+    client.receives(&publish("a", again(exactly_once(1))));
+    assert_eq!(client.sends(), [pubrec(1), pubrec(1)]);
+    assert!(client.messages().is_empty());
+}
+
+/// [MQTT-4.3.3-11] [U-3.6-1]
+#[test]
+fn a_pubrel_for_nothing_is_answered_each_time() {
+    let mut client = Client::connected();
+    client.receives_all(&[pubrel(1), pubrel(1)]);
+    let not_found = ack(AckType::PubComp, 1, ReasonCode::PacketIdentifierNotFound);
+    assert_eq!(client.sends(), [not_found.clone(), not_found]);
+    assert!(client.engine.is_connected());
+}
+
+/// puback_ordering, manual_pub_ack_multiple_publishes [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+#[test]
+fn acknowledgements_leave_in_the_order_of_arrival() {
+    let mut client = Client::connected();
+    client.receives_all(&[
+        publish("a", at_least_once(7)),
+        publish("b", exactly_once(3)),
+        publish("c", at_least_once(5)),
+        publish("d", exactly_once(1)),
+    ]);
+    let ids: Vec<_> = client.messages().into_iter().map(|(_, id)| id.unwrap()).collect();
+    client.takes(ids[2]);
+    client.takes(ids[1]);
+    assert!(client.sends().is_empty());
+    client.takes(ids[0]);
+    assert_eq!(client.sends(), [puback(7), pubrec(3), puback(5)]);
+    client.takes(ids[3]);
+    assert_eq!(client.sends(), [pubrec(1)]);
+}
+
+#[test]
+fn a_message_for_several_is_acknowledged_when_all_of_them_have_it() {
+    let mut client = Client::connected();
+    client.receives(&publish("a", at_least_once(1)));
+    let id = client.messages()[0].1.unwrap();
+    client.engine.share(id, 2);
+    client.takes(id);
+    assert!(client.sends().is_empty());
+    client.takes(id);
+    assert_eq!(client.sends(), [puback(1)]);
+    client.takes(id);
+    assert!(client.sends().is_empty());
+}
+
+/// [MQTT-2.2.1-5]
+#[test]
+fn both_directions_have_identifiers_of_their_own() {
+    let mut client = Client::connected();
+    client.publishes("out", QoS::ExactlyOnce);
+    client.receives(&publish("in", exactly_once(1)));
+    client.takes_all();
+    client.receives_all(&[pubrec(1), pubrel(1)]);
+    client.receives(&pubcomp(1));
+    assert_eq!(client.sends()[1..], [pubrec(1), pubrel(1), pubcomp(1)][..]);
+    assert!(client.engine.is_idle());
+}
+
+/// [MQTT-3.3.4-9] [U-3.3.4-2]
+#[test]
+fn more_than_the_receive_maximum_is_a_breach() {
+    for second in [publish("b", at_least_once(2)), publish("b", exactly_once(2))] {
+        let mut options = options();
+        options.receive_maximum = 1.try_into().ok();
+        let mut client = Client::connected_as(options, &connack());
+        client.receives_all(&[publish("a", at_least_once(1)), publish("0", at_most_once())]);
+        assert!(client.engine.is_connected(), "QoS 0 isn't counted");
+        client.receives(&second);
+        assert_eq!(client.sends(), [disconnect(ReasonCode::ReceiveMaximumExceeded)]);
+        assert!(client.engine.should_close());
+    }
+}
+
+/// [MQTT-3.3.4-9]
+#[test]
+fn a_place_is_free_again_after_puback_and_after_pubcomp() {
+    let mut options = options();
+    options.receive_maximum = 1.try_into().ok();
+    let mut client = Client::connected_as(options, &connack());
+    for _ in 0..3 {
+        client.receives(&publish("a", at_least_once(1)));
+        client.takes_all();
+        client.receives(&publish("b", exactly_once(2)));
+        client.takes_all();
+        client.receives(&publish("b", again(exactly_once(2))));
+        client.receives(&pubrel(2));
+    }
+    assert!(client.engine.is_connected());
+    client.receives(&publish("b", exactly_once(2)));
+    client.takes_all();
+    client.receives(&publish("a", at_least_once(1)));
+    assert!(client.engine.should_close(), "PUBREC frees nothing");
+}
+
+/// The quota starts anew with each connection (§4.9), whatever is left of the last one.
+#[test]
+fn what_is_left_of_the_last_connection_takes_no_place_on_this_one() {
+    let mut options = options();
+    options.receive_maximum = 1.try_into().ok();
+    let mut client = Client::connected_as(options, &connack());
+    client.receives(&publish("a", exactly_once(1)));
+    client.takes_all();
+    client.reconnects(&crate::packets::connack_resumed());
+    client.sends();
+    client.receives_all(&[publish("b", at_least_once(2))]);
+    client.receives(&pubrel(1));
+    client.takes_all();
+    assert_eq!(client.sends(), [pubcomp(1), puback(2)]);
+}
+
+#[test]
+fn a_message_carries_its_properties_and_flags() {
+    let properties = PublishProperties {
+        payload_format_indicator: Some(PayloadFormat::Utf8),
+        message_expiry_interval: Some(9),
+        ..PublishProperties::default()
+    };
+    let topic = TopicName::new("a/b").unwrap();
+    let publish =
+        Publish { retain: true, properties, delivery: again(at_least_once(1)), ..Publish::new(topic, b"") };
+    let mut client = Client::connected();
+    client.receives(&buf(Packet::Publish(publish)));
+    let (message, _) = client.messages().remove(0);
+    assert!(message.retain() && message.dup());
+    assert_eq!((message.topic(), message.payload()), ("a/b", &b""[..]));
+    assert_eq!(message.properties().message_expiry_interval, Some(9));
+    let copy = message.to_owned_buffer();
+    assert_eq!((copy.topic(), copy.properties()), (message.topic(), message.properties()));
+}
+
+/// [MQTT-4.2-1]
+#[test]
+fn input_split_anywhere_says_the_same() {
+    let conversation = [
+        connack(),
+        publish("a", at_most_once()),
+        publish("b", at_least_once(1)),
+        publish("c", exactly_once(2)),
+        pubrel(2),
+        puback(9),
+        pubrel(77),
+        crate::packets::pingresp(),
+    ];
+    let mut bytes = Vec::new();
+    conversation.iter().for_each(|packet| bytes.extend_from_slice(packet.as_bytes()));
+    let answers = |pieces: &[&[u8]]| {
+        let mut client = Client::connecting(options());
+        let mut topics = Vec::new();
+        for piece in pieces {
+            client.receives_bytes(piece);
+            topics.extend(client.takes_all());
+        }
+        assert!(client.engine.is_connected());
+        topics
+    };
+    assert_eq!(answers(&[&bytes]), ["a", "b", "c"]);
+    for cut in 0..bytes.len() {
+        assert_eq!(answers(&[&bytes[..cut], &bytes[cut..]]), ["a", "b", "c"], "cut at {cut}");
+    }
+    let single: Vec<&[u8]> = bytes.chunks(1).collect();
+    assert_eq!(answers(&single), ["a", "b", "c"]);
+}

@@ -1,0 +1,153 @@
+//! PINGREQ in time, and what its absence means (§3.1.2.10).
+
+use std::time::Duration;
+
+use dunlin_client::codec::ConnAckProperties;
+use dunlin_client::engine::Ended;
+use dunlin_client::{ConnectOptions, ConnectionError, KeepAlive, Message};
+
+use crate::bench::{Client, options};
+use crate::packets::{at_most_once, connack, connack_with, pingreq, pingresp, publish};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn keeping_alive(seconds: u16) -> ConnectOptions {
+    let mut options = options();
+    options.keep_alive = KeepAlive::secs(seconds);
+    options
+}
+
+fn server_keep_alive(seconds: u16) -> dunlin_client::codec::PacketBuf {
+    connack_with(ConnAckProperties { server_keep_alive: Some(seconds), ..ConnAckProperties::default() })
+}
+
+/// Seconds of silence after which PINGREQ leaves; `None` if none does within ten minutes.
+fn first_ping(client: &mut Client) -> Option<u32> {
+    (1..=600).find(|_| {
+        client.waits(SECOND);
+        client.sends() == [pingreq()]
+    })
+}
+
+/// ping_sequence [MQTT-3.1.2-20]
+#[test]
+fn pings_go_on_as_long_as_they_are_answered() {
+    let mut client = Client::connected_as(keeping_alive(20), &connack());
+    for _ in 0..5 {
+        let silence = first_ping(&mut client).unwrap();
+        assert!((10..20).contains(&silence), "{silence}");
+        client.receives(&pingresp());
+    }
+    assert!(client.engine.is_connected());
+}
+
+/// [MQTT-3.1.2-20]
+#[test]
+fn what_is_received_does_not_postpone_a_ping() {
+    let mut client = Client::connected_as(keeping_alive(20), &connack());
+    let quiet = first_ping(&mut Client::connected_as(keeping_alive(20), &connack()));
+    let busy = (1..=20).find(|_| {
+        client.waits(SECOND);
+        client.receives(&publish("a", at_most_once()));
+        client.sends() == [pingreq()]
+    });
+    assert_eq!(busy, quiet);
+}
+
+/// ping_write_pushout
+#[test]
+fn what_is_sent_postpones_a_ping() {
+    let mut client = Client::connected_as(keeping_alive(20), &connack());
+    for _ in 0..60 {
+        client.waits(SECOND);
+        client.tries_to_publish(Message::new("a", "on")).unwrap();
+        assert_eq!(client.sends(), [publish("a", at_most_once())]);
+    }
+}
+
+#[test]
+fn the_silence_before_connack_counts() {
+    let mut client = Client::connecting(keeping_alive(20));
+    client.waits(10 * SECOND);
+    client.receives(&connack());
+    let silence = first_ping(&mut client).unwrap();
+    assert!(10 + silence < 20, "{silence}");
+}
+
+/// disabled_keep_alive
+#[test]
+fn a_keep_alive_of_zero_never_pings() {
+    let mut client = Client::connected_as(keeping_alive(0), &connack());
+    assert_eq!(first_ping(&mut client), None);
+    assert_eq!(client.engine.poll_timeout(), None);
+}
+
+/// [MQTT-3.1.2-21] [MQTT-3.2.2-21]
+#[test]
+fn the_servers_keep_alive_counts_smaller_larger_or_zero() {
+    let mut smaller = Client::connected_as(keeping_alive(60), &server_keep_alive(5));
+    assert!(first_ping(&mut smaller).unwrap() < 5);
+    let mut larger = Client::connected_as(keeping_alive(60), &server_keep_alive(120));
+    assert!((60..120).contains(&first_ping(&mut larger).unwrap()));
+    let mut zero = Client::connected_as(keeping_alive(60), &server_keep_alive(0));
+    assert_eq!(first_ping(&mut zero), None);
+}
+
+/// ping_timeout [U-3.1.2-1]
+#[test]
+fn a_ping_without_an_answer_ends_the_connection_without_a_word() {
+    let mut options = keeping_alive(60);
+    options.ping_timeout = 10 * SECOND;
+    let mut client = Client::connected_as(options, &connack());
+    client.receives(&publish("a", at_most_once()));
+    let silence = first_ping(&mut client).unwrap();
+    client.waits(9 * SECOND);
+    assert!(!client.engine.should_close());
+    client.waits(SECOND);
+
+    assert!(client.sends().is_empty(), "0x8D is for servers to say");
+    let Ended::Connection(ConnectionError::KeepAliveTimeout { after, keep_alive, silent_for }) = client.end()
+    else {
+        panic!()
+    };
+    assert_eq!((after, keep_alive), (10 * SECOND, 60 * SECOND));
+    assert_eq!(silent_for.as_secs(), u64::from(silence) + 10);
+}
+
+/// ping_timeout_with_keep_alive_conflict
+#[test]
+fn the_ping_timeout_is_half_the_keep_alive_at_most() {
+    for seconds in [1_u16, 2, 10, 20] {
+        let mut options = keeping_alive(seconds);
+        options.ping_timeout = 30 * SECOND;
+        let mut client = Client::connected_as(options, &connack());
+        client.waits(Duration::from_millis(u64::from(seconds) * 1500));
+        let Ended::Connection(ConnectionError::KeepAliveTimeout { after, .. }) = client.end() else {
+            panic!()
+        };
+        assert_eq!(after, Duration::from_secs(seconds.into()) / 2);
+        assert!(after > Duration::ZERO);
+    }
+}
+
+/// [U-3.13-1]
+#[test]
+fn a_pingresp_that_nobody_asked_for_is_harmless() {
+    let mut client = Client::connected();
+    client.receives(&pingresp());
+    assert!(client.engine.is_connected());
+    assert!(client.sends().is_empty());
+}
+
+#[test]
+fn only_pingresp_answers_a_ping() {
+    let mut options = keeping_alive(60);
+    options.ping_timeout = 10 * SECOND;
+    let mut client = Client::connected_as(options, &connack());
+    first_ping(&mut client).unwrap();
+    for _ in 0..10 {
+        client.receives(&publish("a", at_most_once()));
+        client.waits(SECOND);
+    }
+    assert!(client.engine.should_close());
+}

@@ -1,0 +1,18 @@
+//! Conversations between the engine and a server, in virtual time: what comes in, what goes out, what it leads to.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod bench;
+mod packets;
+
+mod chance;
+mod connect;
+mod disconnect;
+mod inbound;
+mod keep_alive;
+mod limits;
+mod publish;
+mod queue;
+mod resumption;
+mod subscribe;
+mod violations;

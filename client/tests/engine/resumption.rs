@@ -1,0 +1,286 @@
+//! What happens to requests when a connection is lost and the server remembers the session, or doesn't (§4.4).
+
+use std::time::Duration;
+
+use dunlin_client::codec::{AckType, ReasonCode};
+use dunlin_client::engine::{CloseCause, Outcome};
+use dunlin_client::{CleanStart, Message, QoS, RequestError};
+
+use crate::bench::{Client, options};
+use crate::packets::{
+    ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
+    pubrel,
+};
+
+/// operation_processing_reconnect_rejoin_session [MQTT-4.4.0-1] [MQTT-3.3.1-1] [MQTT-4.6.0-1] [MQTT-3.1.2-23]
+#[test]
+fn a_resumed_session_repeats_messages_in_their_order_with_dup() {
+    let mut client = Client::connected();
+    for (topic, qos) in [("a", QoS::AtLeastOnce), ("b", QoS::ExactlyOnce), ("c", QoS::AtLeastOnce)] {
+        client.publishes(topic, qos);
+    }
+    client.tries_to_publish(Message::new("d", "on")).unwrap();
+    client.reconnects(&connack_resumed());
+    let expected = [
+        publish("a", again(at_least_once(1))),
+        publish("b", again(exactly_once(2))),
+        publish("c", again(at_least_once(3))),
+    ];
+    assert_eq!(client.sends(), expected, "and nothing of QoS 0 [MQTT-4.3.1-1]");
+    client.reconnects(&connack_resumed());
+    assert_eq!(client.sends(), expected);
+}
+
+/// [MQTT-4.6.0-1]
+#[test]
+fn the_order_is_that_of_sending_and_not_that_of_the_identifiers() {
+    let mut client = Client::connected();
+    for number in 1..=65_533 {
+        client.publishes("x", QoS::AtLeastOnce);
+        client.receives(&puback(number));
+    }
+    client.sends();
+    for topic in ["a", "b", "c", "d"] {
+        client.publishes(topic, QoS::AtLeastOnce);
+    }
+    client.loses_connection();
+    client.publishes("e", QoS::AtLeastOnce);
+    client.opens();
+    client.sends();
+    client.receives(&connack_resumed());
+    let expected = [
+        publish("a", again(at_least_once(65_534))),
+        publish("b", again(at_least_once(65_535))),
+        publish("c", again(at_least_once(1))),
+        publish("d", again(at_least_once(2))),
+        publish("e", at_least_once(3)),
+    ];
+    assert_eq!(client.sends(), expected);
+}
+
+/// [MQTT-4.3.3-5] [MQTT-4.3.3-6] [MQTT-4.6.0-4]
+#[test]
+fn after_pubrec_only_pubrel_is_repeated_in_the_order_of_the_pubrecs() {
+    let mut client = Client::connected();
+    for topic in ["a", "b", "c"] {
+        client.publishes(topic, QoS::ExactlyOnce);
+    }
+    client.receives_all(&[pubrec(3), pubrec(1)]);
+    client.reconnects(&connack_resumed());
+    assert_eq!(client.sends(), [pubrel(3), pubrel(1), publish("b", again(exactly_once(2)))]);
+    client.receives_all(&[pubcomp(3), pubcomp(1), pubrec(2)]);
+    assert_eq!(client.sends(), [pubrel(2)]);
+    client.receives(&pubcomp(2));
+    assert!(client.engine.is_idle());
+}
+
+#[test]
+fn a_repeated_pubrel_that_nobody_answers_times_out() {
+    let mut options = options();
+    options.ack_timeout = Duration::from_secs(5);
+    let mut client = Client::connected_as(options, &connack());
+    let first = client.publishes("a", QoS::ExactlyOnce);
+    client.receives(&pubrec(1));
+    client.reconnects(&connack_resumed());
+    client.waits(Duration::from_secs(5));
+    assert!(matches!(client.outcome(first), Some(Err(RequestError::Timeout { .. }))));
+}
+
+/// [MQTT-4.4.0-1]
+#[test]
+fn nothing_is_repeated_on_a_connection_that_stands() {
+    let mut client = Client::connected();
+    client.publishes("a", QoS::AtLeastOnce);
+    client.publishes("b", QoS::ExactlyOnce);
+    client.sends();
+    client.waits(Duration::from_secs(3600));
+    assert!(client.sends().is_empty());
+}
+
+/// [MQTT-4.4.0-2]
+#[test]
+fn what_was_acknowledged_is_not_repeated_whatever_the_acknowledgement_said() {
+    let mut client = Client::connected();
+    client.publishes("a", QoS::AtLeastOnce);
+    client.publishes("b", QoS::ExactlyOnce);
+    client.receives(&ack(AckType::PubAck, 1, ReasonCode::QuotaExceeded));
+    client.receives(&ack(AckType::PubRec, 2, ReasonCode::QuotaExceeded));
+    client.reconnects(&connack_resumed());
+    assert!(client.sends().is_empty());
+}
+
+/// discard_session_on_server_clean_start, operation_processing_reconnect_no_session
+/// [MQTT-3.2.2-5] [MQTT-4.4.0-1]
+#[test]
+fn a_lost_session_repeats_nothing_and_publishes_qos_1_anew() {
+    let mut client = Client::connected();
+    let first = client.publishes("a", QoS::AtLeastOnce);
+    let sent = client.publishes("b", QoS::ExactlyOnce);
+    let released = client.publishes("c", QoS::ExactlyOnce);
+    let last = client.publishes("d", QoS::AtLeastOnce);
+    client.receives(&pubrec(3));
+    client.loses_connection();
+    client.publishes("e", QoS::AtLeastOnce);
+    client.opens();
+    client.sends();
+    client.receives(&connack());
+
+    let expected =
+        [publish("a", at_least_once(5)), publish("d", at_least_once(6)), publish("e", at_least_once(7))];
+    assert_eq!(client.sends(), expected, "new identifiers, no DUP, the old order");
+    assert_eq!(client.outcome(sent), Some(Err(RequestError::SessionLost)));
+    assert_eq!(client.outcome(released), Some(Err(RequestError::SessionLost)));
+    client.receives_all(&[puback(5), puback(6)]);
+    assert!(matches!(client.outcome(first), Some(Ok(Outcome::Published(_)))));
+    assert!(matches!(client.outcome(last), Some(Ok(Outcome::Published(_)))));
+}
+
+/// [MQTT-3.1.2-4]
+#[test]
+fn a_clean_start_gives_the_session_up() {
+    let mut options = options();
+    options.clean_start = CleanStart::Always;
+    let mut client = Client::connected_as(options, &connack());
+    let first = client.publishes("a", QoS::ExactlyOnce);
+    client.receives(&publish("in", exactly_once(1)));
+    client.takes_all();
+    client.reconnects(&connack());
+    assert!(client.sends().is_empty());
+    assert_eq!(client.outcome(first), Some(Err(RequestError::SessionLost)));
+    client.receives(&publish("in", exactly_once(1)));
+    assert_eq!(client.takes_all(), ["in"], "another message by now");
+}
+
+/// [MQTT-4.3.3-10] [MQTT-3.2.2-5] [MQTT-4.3.3-11]
+#[test]
+fn a_message_of_qos_2_is_delivered_once_across_a_resumed_session() {
+    let mut client = Client::connected();
+    client.receives_all(&[publish("taken", exactly_once(1)), publish("waiting", exactly_once(2))]);
+    let waiting = client.messages();
+    client.takes(waiting[0].1.unwrap());
+    assert_eq!(client.sends(), [pubrec(1)]);
+
+    client.reconnects(&connack_resumed());
+    client.receives_all(&[
+        publish("taken", again(exactly_once(1))),
+        publish("waiting", again(exactly_once(2))),
+    ]);
+    assert_eq!(client.sends(), [pubrec(1)], "the other one still waits to be taken");
+    assert!(client.messages().is_empty());
+    client.takes(waiting[1].1.unwrap());
+    assert_eq!(client.sends(), [pubrec(2)]);
+    client.receives_all(&[pubrel(1), pubrel(2)]);
+    assert_eq!(client.sends(), [pubcomp(1), pubcomp(2)]);
+}
+
+/// [MQTT-3.2.2-5] [MQTT-4.3.3-11]
+#[test]
+fn a_pubrel_of_a_lost_session_is_answered_and_changes_nothing() {
+    let mut client = Client::connected();
+    client.receives(&publish("a", exactly_once(1)));
+    client.takes_all();
+    client.reconnects(&connack());
+    client.sends();
+    client.receives(&pubrel(1));
+    assert_eq!(client.sends(), [ack(AckType::PubComp, 1, ReasonCode::PacketIdentifierNotFound)]);
+    assert!(client.engine.is_connected());
+}
+
+/// What waits for the application doesn't pile up from one connection to the next.
+#[test]
+fn a_message_that_still_waits_is_not_delivered_again_when_it_is_repeated() {
+    let mut client = Client::connected();
+    client.receives_all(&[publish("a", at_least_once(1)), publish("b", at_least_once(2))]);
+    let ids: Vec<_> = client.messages().into_iter().map(|(_, id)| id.unwrap()).collect();
+    for _ in 0..3 {
+        client.reconnects(&connack_resumed());
+        client.receives_all(&[publish("a", again(at_least_once(1))), publish("b", again(at_least_once(2)))]);
+        assert!(client.messages().is_empty());
+    }
+    client.loses_connection();
+    client.takes(ids[1]);
+    client.reconnects(&connack_resumed());
+    assert!(client.sends().is_empty(), "what was owed to the last connection isn't sent on this one");
+    client.receives_all(&[publish("a", again(at_least_once(1))), publish("b", again(at_least_once(2)))]);
+    assert!(client.sends().is_empty());
+    client.takes(ids[0]);
+    assert_eq!(client.sends(), [puback(1), puback(2)]);
+    client.takes(ids[0]);
+    client.receives(&publish("c", at_least_once(1)));
+    assert_eq!(client.takes_all(), ["c"]);
+    assert_eq!(client.sends(), [puback(1)]);
+}
+
+#[test]
+fn a_new_message_under_the_identifier_of_one_that_still_waits_is_delivered() {
+    for (connack, delivery) in [(connack_resumed(), at_least_once(1)), (connack(), again(at_least_once(1)))] {
+        let mut client = Client::connected();
+        client.receives(&publish("old", at_least_once(1)));
+        let old = client.messages()[0].1.unwrap();
+        client.reconnects(&connack);
+        client.receives(&publish("new", delivery));
+        client.takes(old);
+        assert!(client.sends().is_empty());
+        assert_eq!(client.takes_all(), ["new"]);
+        assert_eq!(client.sends(), [puback(1)]);
+    }
+}
+
+/// [MQTT-4.4.0-1]
+#[test]
+fn a_message_that_timed_out_here_is_repeated_for_the_servers_sake() {
+    let mut options = options();
+    options.ack_timeout = Duration::from_secs(5);
+    let mut client = Client::connected_as(options, &connack());
+    let first = client.publishes("a", QoS::AtLeastOnce);
+    client.waits(Duration::from_secs(5));
+    assert!(matches!(client.outcome(first), Some(Err(RequestError::Timeout { .. }))));
+    client.reconnects(&connack_resumed());
+    assert_eq!(client.sends(), [publish("a", again(at_least_once(1)))]);
+    client.reconnects(&connack());
+    assert!(client.sends().is_empty(), "but not published anew");
+    assert_eq!(client.engine.load(), (0, 0));
+}
+
+/// [MQTT-3.3.1-3]
+#[test]
+fn what_never_left_the_output_is_sent_as_new() {
+    for (connack, next) in [(connack(), 5), (connack_resumed(), 4)] {
+        let mut client = Client::connected();
+        client.publishes("sent", QoS::AtLeastOnce);
+        client.sends();
+        client.engine.publish(&Message::new("unsent", "on").qos(QoS::AtLeastOnce)).unwrap();
+        client.engine.publish(&Message::new("second", "on").qos(QoS::ExactlyOnce)).unwrap();
+        client.engine.handle_closed(CloseCause::Reset);
+        client.opens();
+        client.sends();
+        client.receives(&connack);
+        let sent = client.sends();
+        let unsent = [publish("unsent", at_least_once(next)), publish("second", exactly_once(next + 1))];
+        assert_eq!(sent[1..], unsent);
+    }
+}
+
+/// operation_processing_disconnect: every policy of this engine keeps what waits.
+#[test]
+fn requests_outlive_attempts_that_fail() {
+    let mut client = Client::new(options());
+    client.publishes("a", QoS::AtLeastOnce);
+    for _ in 0..3 {
+        client.opens();
+        client.loses_connection();
+    }
+    client.opens();
+    client.sends();
+    client.receives(&connack());
+    assert_eq!(client.sends(), [publish("a", at_least_once(1))]);
+}
+
+#[test]
+fn a_half_packet_of_the_last_connection_is_not_continued_on_this_one() {
+    let mut client = Client::connected();
+    client.receives_bytes(&publish("a", at_least_once(1)).as_bytes()[..5]);
+    client.reconnects(&connack_resumed());
+    client.receives(&publish("b", at_least_once(1)));
+    assert_eq!(client.takes_all(), ["b"]);
+}

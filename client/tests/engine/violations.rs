@@ -1,0 +1,171 @@
+//! Servers that break the protocol: what they are told, and what the application is (§4.13).
+
+use dunlin_client::codec::{DecodeErrorKind, PacketType, ReasonCode};
+use dunlin_client::engine::Ended;
+use dunlin_client::{ConnectionError, QoS, Violation};
+
+use crate::bench::{Client, options};
+use crate::packets::{at_least_once, connack, connack_resumed, disconnect, puback, publish};
+
+/// What the server is told about these bytes, and what breaking them was.
+#[track_caller]
+fn breach(client: &mut Client, bytes: &[u8]) -> (ReasonCode, Violation) {
+    client.sends();
+    client.receives_bytes(bytes);
+    let sent = client.sends();
+    let Ended::Connection(ConnectionError::Protocol(violation)) = client.end() else { panic!() };
+    assert_eq!(sent, [disconnect(violation.reason_code())], "{violation}");
+    (violation.reason_code(), violation)
+}
+
+fn decode_error(violation: Violation) -> DecodeErrorKind {
+    match violation {
+        Violation::Packet(error) => error.kind,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// [U-4.13.1-1] [MQTT-4.13.2-1] [U-1.2-1]
+#[test]
+fn malformed_packets_are_answered_with_0x81() {
+    let malformed: [&[u8]; 9] = [
+        &[0x36, 0x06, 0x00, 0x01, 0x61, 0x00, 0x01, 0x00], // QoS 3 [MQTT-3.3.1-4]
+        &[0xC1, 0x00],                                     // reserved flags [MQTT-2.1.3-1]
+        &[0x60, 0x02, 0x00, 0x01],                         // PUBREL's flags [MQTT-3.6.1-1]
+        &[0xE1, 0x00],                                     // DISCONNECT's flags [MQTT-3.14.1-1]
+        &[0x00, 0x00],                                     // no such packet
+        &[0xD0, 0x80, 0x00],                               // a padded length [MQTT-1.5.5-1]
+        &[0x30, 0x06, 0x00, 0x03, 0xED, 0xA0, 0x80, 0x00], // a surrogate [MQTT-1.5.4-1]
+        &[0x30, 0x06, 0x00, 0x03, 0x61, 0x00, 0x62, 0x00], // NUL [MQTT-1.5.4-2]
+        &[0x30, 0x01, 0x00],                               // half a topic [MQTT-3.3.2-1]
+    ];
+    for bytes in malformed {
+        let (code, violation) = breach(&mut Client::connected(), bytes);
+        assert_eq!(code, ReasonCode::MalformedPacket, "{bytes:02x?}: {violation}");
+        assert_eq!(decode_error(violation), DecodeErrorKind::Malformed, "{bytes:02x?}");
+    }
+}
+
+#[test]
+fn what_only_clients_send_is_answered_with_0x82() {
+    let reversed: [&[u8]; 3] =
+        [&[0xC0, 0x00], &[0x82, 0x07, 0, 1, 0, 0, 1, 0x61, 0], &[0xA2, 0x06, 0, 1, 0, 0, 1, 0x61]];
+    for bytes in reversed {
+        let (code, _) = breach(&mut Client::connected(), bytes);
+        assert_eq!(code, ReasonCode::ProtocolError, "{bytes:02x?}");
+    }
+}
+
+/// [MQTT-3.2.0-2]
+#[test]
+fn a_second_connack_is_answered_with_0x82() {
+    let (code, violation) = breach(&mut Client::connected(), connack().as_bytes());
+    assert_eq!(code, ReasonCode::ProtocolError);
+    let Violation::Conduct { packet_type, statement, .. } = violation else { panic!() };
+    assert_eq!((packet_type, statement), (PacketType::ConnAck, "MQTT-3.2.0-2"));
+}
+
+/// [MQTT-4.12.0-6] [U-3.15-1]
+#[test]
+fn authentication_on_a_connection_without_is_answered_with_0x82() {
+    let auth = [0xF0, 0x07, 0x18, 0x05, 0x15, 0x00, 0x02, b'm', b'e'];
+    let (code, violation) = breach(&mut Client::connected(), &auth);
+    assert_eq!(code, ReasonCode::ProtocolError, "{violation}");
+}
+
+/// inbound_alias_failure_disabled, _too_large_id, _unbound_id [MQTT-3.1.2-26] [MQTT-3.1.2-27] [U-3.3.4-1]
+#[test]
+fn an_alias_that_was_not_allowed_is_answered_with_0x94() {
+    let with_topic = [0x30, 0x07, 0x00, 0x01, 0x61, 0x03, 0x23, 0x00, 0x03];
+    let without = [0x30, 0x06, 0x00, 0x00, 0x03, 0x23, 0x00, 0x01];
+    let at_qos_1 = [0x32, 0x09, 0x00, 0x01, 0x61, 0x00, 0x01, 0x03, 0x23, 0x00, 0x03];
+    for bytes in [&with_topic[..], &without, &at_qos_1] {
+        let (code, _) = breach(&mut Client::connected(), bytes);
+        assert_eq!(code, ReasonCode::TopicAliasInvalid);
+    }
+}
+
+/// inbound_alias_zero_id [MQTT-3.3.2-8]
+#[test]
+fn alias_0_is_answered_with_0x94() {
+    let bytes = [0x30, 0x07, 0x00, 0x01, 0x61, 0x03, 0x23, 0x00, 0x00];
+    assert_eq!(breach(&mut Client::connected(), &bytes).0, ReasonCode::TopicAliasInvalid);
+}
+
+/// [MQTT-3.1.2-24] [U-3.1.2-4]
+#[test]
+fn a_packet_above_our_maximum_is_answered_with_0x95_before_it_is_there() {
+    let mut options = options();
+    options.maximum_packet_size = 20.try_into().ok();
+    let mut client = Client::connected_as(options.clone(), &connack());
+    let mut largest = vec![0x30, 18, 0x00, 0x01, 0x61, 0x00];
+    largest.resize(20, b'x');
+    client.receives_bytes(&largest);
+    assert_eq!(client.takes_all(), ["a"]);
+
+    let (code, violation) = breach(&mut client, &[0x30, 19]);
+    assert_eq!(code, ReasonCode::PacketTooLarge);
+    assert_eq!(decode_error(violation), DecodeErrorKind::TooLarge);
+    let mut client = Client::connected_as(options, &connack());
+    assert_eq!(breach(&mut client, &[0x30, 0xFF, 0xFF, 0xFF, 0x7F]).0, ReasonCode::PacketTooLarge);
+}
+
+/// [MQTT-2.2.1-4]
+#[test]
+fn packet_identifier_0_is_a_breach_and_not_a_panic() {
+    for bytes in [&[0x32, 0x06, 0, 1, 0x61, 0, 0, 0][..], &[0x40, 2, 0, 0], &[0x62, 2, 0, 0]] {
+        breach(&mut Client::connected(), bytes);
+    }
+}
+
+/// [MQTT-3.1.2-29] [U-3.1.2-5]
+#[test]
+fn explanations_that_nobody_asked_for_are_answered_with_0x82() {
+    let explained: [&[u8]; 5] = [
+        &[0x40, 0x08, 0x00, 0x01, 0x00, 0x04, 0x1F, 0x00, 0x01, b'x'],
+        &[0x50, 0x08, 0x00, 0x01, 0x00, 0x04, 0x1F, 0x00, 0x01, b'x'],
+        &[0x62, 0x08, 0x00, 0x01, 0x00, 0x04, 0x1F, 0x00, 0x01, b'x'],
+        &[0x70, 0x08, 0x00, 0x01, 0x00, 0x04, 0x1F, 0x00, 0x01, b'x'],
+        &[0x90, 0x08, 0x00, 0x01, 0x04, 0x1F, 0x00, 0x01, b'x', 0x00],
+    ];
+    for bytes in explained {
+        let mut options = options();
+        options.request_problem_information = Some(false);
+        let mut client = Client::connected_as(options, &connack());
+        assert_eq!(breach(&mut client, bytes).0, ReasonCode::ProtocolError, "{bytes:02x?}");
+        let mut asked = Client::connected();
+        asked.receives_bytes(bytes);
+        assert!(asked.engine.is_connected(), "{bytes:02x?}");
+    }
+}
+
+/// [MQTT-3.14.2-2]
+#[test]
+fn a_session_expiry_in_the_servers_disconnect_is_a_breach() {
+    let bytes = [0xE0, 0x07, 0x00, 0x05, 0x11, 0x00, 0x00, 0x00, 0x0A];
+    assert_eq!(breach(&mut Client::connected(), &bytes).0, ReasonCode::ProtocolError);
+}
+
+#[test]
+fn what_follows_a_breach_is_not_looked_at() {
+    let mut client = Client::connected();
+    client.publishes("a", QoS::AtLeastOnce);
+    let mut bytes = publish("before", at_least_once(1)).as_bytes().to_vec();
+    bytes.extend_from_slice(&[0xC1, 0x00]);
+    bytes.extend_from_slice(publish("after", at_least_once(2)).as_bytes());
+    bytes.extend_from_slice(puback(1).as_bytes());
+    breach(&mut client, &bytes);
+    assert_eq!(client.takes_all(), ["before"]);
+    assert!(client.sends().is_empty());
+}
+
+#[test]
+fn a_client_recovers_from_a_server_that_broke_the_protocol() {
+    let mut client = Client::connected();
+    client.publishes("a", QoS::AtLeastOnce);
+    breach(&mut client, &[0xC1, 0x00]);
+    client.opens();
+    client.sends();
+    client.receives(&connack_resumed());
+    assert_eq!(client.sends(), [publish("a", crate::packets::again(at_least_once(1)))]);
+}
