@@ -51,7 +51,8 @@ impl Mosquitto {
 
     /// Starts it again on the same port.
     pub async fn run(&mut self) {
-        std::fs::write(self.folder.path().join(CONFIG), config(self.folder.path(), self.port)).expect("a file");
+        std::fs::write(self.folder.path().join(CONFIG), config(self.folder.path(), self.port))
+            .expect("a file");
         let output = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a file");
         let process = Command::new(&self.program)
             .arg("-c")
@@ -75,9 +76,14 @@ impl Mosquitto {
     pub fn stop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
         let told = Command::new("kill").arg(process.id().to_string()).status();
-        if told.is_err() {
-            let _ = process.kill();
+        for _ in 0..100 {
+            if told.is_err() || process.try_wait().is_ok_and(|status| status.is_some()) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
+        // One that has ended by now doesn't mind.
+        let _ = process.kill();
         process.wait().expect("it was ours");
     }
 
@@ -147,5 +153,8 @@ fn free_port() -> u16 {
 fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/opt/homebrew/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(usual).map(|folder| folder.join(name)).find(|program| program.is_file())
+    std::env::split_paths(&path)
+        .chain(usual)
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
 }

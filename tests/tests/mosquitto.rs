@@ -10,8 +10,8 @@ use std::time::Duration;
 use dunlin_client::codec::{PacketType, ReasonCode};
 use dunlin_client::transport::{CaBundle, Roots, TlsConnector, TlsOptions, TransportOptions};
 use dunlin_client::{
-    Client, ClientOptions, ConnectError, ConnectOptions, Connected, Event, Events, Message, QoS, Reconnect, StopCause,
-    Subscription,
+    Client, ClientOptions, ConnectError, ConnectOptions, Connected, Event, Events, Message, QoS, Reconnect,
+    StopCause, Subscription,
 };
 use dunlin_tests::{Cutter, Mosquitto};
 
@@ -103,7 +103,8 @@ async fn a_restarted_broker_is_found_again_and_asked_for_the_subscriptions() {
     broker.stop();
     let Some(Event::Disconnected { retry_in, .. }) = soon(events.next()).await else { panic!() };
     assert!(retry_in.is_some());
-    let while_away = client.publish(Message::new("lamp/7", "while away").qos(QoS::AtLeastOnce)).await.unwrap();
+    let while_away =
+        client.publish(Message::new("lamp/7", "while away").qos(QoS::AtLeastOnce)).await.unwrap();
     broker.run().await;
 
     assert!(!connected(&mut events).await.session_present, "nothing is kept over a restart");
