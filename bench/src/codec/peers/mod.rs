@@ -1,0 +1,28 @@
+//! The other codecs, each by the best that it offers in public.
+
+mod mqtt5_protocol;
+mod mqtt_protocol_core;
+mod ntex_mqtt;
+mod rmqtt_codec;
+mod rumqttc;
+
+use bytes::{BufMut, BytesMut};
+
+pub use mqtt_protocol_core::MqttProtocolCore;
+pub use mqtt5_protocol::Mqtt5Protocol;
+pub use ntex_mqtt::NtexMqtt;
+pub use rmqtt_codec::RmqttCodec;
+pub use rumqttc::Rumqttc;
+
+/// Room behind the stream, so that a decoder that reserves a few bytes for the next header never has to move what
+/// is still unread.
+const SPARE: usize = 64;
+
+/// What an output holds without growing.
+const OUTPUT: usize = 128 * 1024;
+
+/// Puts `stream` into a buffer that was read to its end, in the memory that it has.
+fn refill(input: &mut BytesMut, stream: &[u8]) {
+    input.reserve(stream.len() + SPARE);
+    input.put_slice(stream);
+}
