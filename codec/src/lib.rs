@@ -11,8 +11,12 @@
 extern crate alloc;
 
 mod decode;
+mod display;
 mod error;
+#[cfg(feature = "tokio-util")]
+mod framing;
 mod header;
+mod matcher;
 pub mod owned;
 mod packet;
 mod packet_buf;
@@ -22,14 +26,20 @@ mod property_value;
 mod qos;
 mod reason_code;
 mod repeated;
+#[cfg(feature = "serde")]
+mod serde;
 mod text;
 mod topic;
+mod validated;
 mod varint;
 mod wire;
 
 pub use decode::{DecodeOptions, Leniency};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
+#[cfg(feature = "tokio-util")]
+pub use framing::{FramingError, PacketCodec};
 pub use header::FixedHeader;
+pub use matcher::{Matches, TopicMatcher};
 pub use packet::{
     Ack, AckProperties, AckType, Auth, AuthProperties, ConnAck, ConnAckProperties, Connect,
     ConnectProperties, Delivery, Disconnect, DisconnectProperties, Packet, Publish, PublishProperties,

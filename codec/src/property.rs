@@ -6,6 +6,7 @@ use crate::error::DecodeError;
 use crate::qos::QoS;
 use crate::text::{BinaryData, UserProperty, Utf8String};
 use crate::topic::TopicName;
+use crate::validated::Validated;
 use crate::varint;
 use crate::wire::{Reader, Sink};
 
@@ -46,7 +47,7 @@ macro_rules! property_table {
             $(PropertyRow { id: $id, name: stringify!($name), data_type: DataType::$data_type },)*
         ];
 
-        const fn data_type(id: u8) -> Option<DataType> {
+        pub(crate) const fn data_type(id: u8) -> Option<DataType> {
             match id {
                 $($id => Some(DataType::$data_type),)*
                 _ => None,
@@ -167,13 +168,11 @@ macro_rules! properties {
                 use $crate::property::{Value, row};
 
                 $(if let Some(value) = &self.$once {
-                    sink.u8(row::$once::ID);
-                    value.write(sink);
+                    value.write_row(row::$once::ID, sink);
                 })*
                 $(if !self.$many.is_empty() {
                     for value in self.$many.iter() {
-                        sink.u8(row::$many_row::ID);
-                        value.write(sink);
+                        value.write_row(row::$many_row::ID, sink);
                     }
                 })*
             }
@@ -197,27 +196,13 @@ pub(crate) fn unexpected(r: Reader<'_>, at: u32, id: u8) -> DecodeError {
 /// Where the first property of `id` stands in the set that `r` is in front of, and that was read before.
 #[cold]
 pub(crate) fn offset_of(id: u8, mut r: Reader<'_>) -> u32 {
-    let Ok(mut section) = r.properties() else { return r.offset() };
-    loop {
-        let at = section.offset();
-        match section.u8("property_id") {
-            Ok(other) if other != id && skip(&mut section, other).is_some() => {}
-            _ => return at,
-        }
+    let Ok(section) = r.properties() else { return r.offset() };
+    let mut rest = Validated(section.peek_rest());
+    // Behind the identifier, so that it starts one byte before.
+    match rest.find_property(id) {
+        Some(()) => r.offset().saturating_sub(u32::try_from(rest.0.len() + 1).unwrap_or(u32::MAX)),
+        None => section.offset(),
     }
-}
-
-/// Steps over the value of a validated property; `None` where there is no such property.
-pub(crate) fn skip(r: &mut Reader<'_>, id: u8) -> Option<()> {
-    let skipped = match data_type(id)? {
-        DataType::Byte => r.take(1, "").map(drop),
-        DataType::TwoByteInteger => r.take(2, "").map(drop),
-        DataType::FourByteInteger => r.take(4, "").map(drop),
-        DataType::VariableByteInteger => r.varint("").map(drop),
-        DataType::Utf8EncodedString | DataType::BinaryData => r.prefixed("").map(drop),
-        DataType::Utf8StringPair => r.prefixed("").and_then(|_| r.prefixed("")).map(drop),
-    };
-    skipped.ok()
 }
 
 /// What to say of a value that breaks its rule.
@@ -238,6 +223,13 @@ impl Rule {
 pub(crate) trait Value<'a>: Sized {
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError>;
     fn write<S: Sink>(&self, sink: &mut S);
+
+    /// Writes it behind the identifier of its row; those who can, do it in one stroke.
+    #[inline(always)]
+    fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
+        sink.u8(id);
+        self.write(sink);
+    }
 }
 
 /// What a payload claims to be (§3.3.2.3.2).

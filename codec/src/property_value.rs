@@ -7,22 +7,28 @@ use crate::property::{PayloadFormat, Rule, SubscriptionIdentifier, TopicAlias, V
 use crate::qos::QoS;
 use crate::reason_code::ReasonCode;
 use crate::repeated::Item;
+use crate::validated::Validated;
 use crate::wire::{Reader, Sink};
 
 /// Reads a number and turns it into a value, or says that the rule is broken.
 macro_rules! number {
     ($($type:ty: $read:ident, $write:ident, $from:expr, $into:expr;)*) => {$(
         impl<'a> Value<'a> for $type {
-            #[inline]
+            #[inline(always)]
             fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
                 let at = r.offset();
                 let number = r.$read(rule.field)?;
                 ($from)(number).ok_or_else(|| r.protocol_at(at, rule.field, rule.statement))
             }
 
-            #[inline]
+            #[inline(always)]
             fn write<S: Sink>(&self, sink: &mut S) {
                 sink.$write(($into)(*self));
+            }
+
+            #[inline(always)]
+            fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
+                sink.row(id, &($into)(*self).to_be_bytes());
             }
         }
     )*};
@@ -94,4 +100,9 @@ impl<'a> Value<'a> for SubscriptionIdentifier {
 
 impl Item<'_> for SubscriptionIdentifier {
     const PROPERTY: Option<u8> = Some(row::subscription_identifier::ID);
+
+    #[inline(always)]
+    fn reread(rest: &mut Validated<'_>) -> Option<Self> {
+        Self::new(rest.varint()?)
+    }
 }

@@ -6,6 +6,7 @@ use crate::error::DecodeError;
 use crate::packet_type::{PacketType, Sender};
 use crate::property::{Rule, Value};
 use crate::repeated::Item;
+use crate::validated::Validated;
 use crate::wire::{Reader, Sink};
 
 macro_rules! reason_codes {
@@ -202,7 +203,7 @@ impl ReasonCode {
     }
 }
 
-/// A code of a list that was judged as a whole.
+/// A code whose packet doesn't matter.
 impl<'a> Value<'a> for ReasonCode {
     #[inline]
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
@@ -210,13 +211,18 @@ impl<'a> Value<'a> for ReasonCode {
         Self::from_code(r.u8(rule.field)?).ok_or_else(|| r.malformed_at(at, rule.field, rule.statement))
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.u8(self.code());
     }
 }
 
-impl Item<'_> for ReasonCode {}
+impl Item<'_> for ReasonCode {
+    #[inline(always)]
+    fn reread(rest: &mut Validated<'_>) -> Option<Self> {
+        Self::from_code(rest.u8()?)
+    }
+}
 
 impl fmt::Display for ReasonCode {
     /// `Not authorized (0x87)`

@@ -2,13 +2,16 @@
 
 use core::fmt;
 
-use crate::property::{self, Rule, Value};
-use crate::wire::Reader;
+use crate::property::Value;
+use crate::validated::Validated;
 
 /// What may stand in a [`Repeated`].
 pub(crate) trait Item<'a>: Value<'a> + Copy + PartialEq + fmt::Debug {
     /// The identifier, where it is a property: others may lie between two of them.
     const PROPERTY: Option<u8> = None;
+
+    /// The next item of bytes that were judged before.
+    fn reread(rest: &mut Validated<'a>) -> Option<Self>;
 }
 
 /// Any number of items in order: user properties, subscription identifiers, filters, reason codes.
@@ -71,7 +74,7 @@ impl<'a, T: Item<'a>> Repeated<'a, T> {
     #[must_use]
     pub fn iter(&self) -> RepeatedIter<'a, T> {
         RepeatedIter(match self.0 {
-            Source::Wire { bytes, count } => Rest::Wire { r: Reader::of_validated(bytes), count },
+            Source::Wire { bytes, count } => Rest::Wire { rest: Validated(bytes), count },
             Source::Built(items) => Rest::Built(items.iter()),
         })
     }
@@ -81,7 +84,7 @@ impl<'a, T: Item<'a>> Repeated<'a, T> {
 pub struct RepeatedIter<'a, T>(Rest<'a, T>);
 
 enum Rest<'a, T> {
-    Wire { r: Reader<'a>, count: usize },
+    Wire { rest: Validated<'a>, count: usize },
     Built(core::slice::Iter<'a, T>),
 }
 
@@ -91,17 +94,12 @@ impl<'a, T: Item<'a>> Iterator for RepeatedIter<'a, T> {
     #[inline]
     fn next(&mut self) -> Option<T> {
         match &mut self.0 {
-            Rest::Wire { r, count } => {
+            Rest::Wire { rest, count } => {
                 *count = count.checked_sub(1)?;
-                if let Some(wanted) = T::PROPERTY {
-                    loop {
-                        match r.u8("property_id").ok()? {
-                            id if id == wanted => break,
-                            id => property::skip(r, id)?,
-                        }
-                    }
+                if let Some(id) = T::PROPERTY {
+                    rest.find_property(id)?;
                 }
-                T::read(r, Rule::form("item")).ok()
+                T::reread(rest)
             }
             Rest::Built(items) => items.next().copied(),
         }

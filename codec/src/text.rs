@@ -6,6 +6,7 @@ use core::ops::Deref;
 use crate::error::DecodeError;
 use crate::property::{Rule, Value, row};
 use crate::repeated::Item;
+use crate::validated::Validated;
 use crate::wire::{Reader, Sink};
 
 /// The most bytes that a two-byte length can state.
@@ -157,14 +158,19 @@ impl Found {
     fn look_at(&mut self, bytes: u64) {
         self.any |= bytes;
         self.nul |= zeros(bytes);
-        // `+` and `#` differ in one bit.
-        self.wildcard |= zeros((bytes | (ONES * 0x08)) ^ (ONES * 0x2b));
+        self.wildcard |= wildcards(bytes);
     }
 
     #[inline(always)]
     fn scan(self) -> Scan {
         Scan { ascii: self.any & HIGHS == 0, nul: self.nul != 0, wildcard: self.wildcard != 0 }
     }
+}
+
+/// The high bit of each byte that is `+` or `#`, which differ in one bit; false alarms as those of [`zeros`].
+#[inline(always)]
+pub(crate) const fn wildcards(bytes: u64) -> u64 {
+    zeros((bytes | (ONES * 0x08)) ^ (ONES * 0x2b))
 }
 
 /// The high bit of each byte that is zero. Whether there is any is exact; a byte of 1 behind a zero may look like one.
@@ -202,6 +208,11 @@ impl<'a> Value<'a> for Utf8String<'a> {
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.prefixed(self.0);
     }
+
+    #[inline(always)]
+    fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
+        sink.prefixed_row(id, self.0);
+    }
 }
 
 impl<'a> Value<'a> for BinaryData<'a> {
@@ -213,6 +224,11 @@ impl<'a> Value<'a> for BinaryData<'a> {
     #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.prefixed(self.0);
+    }
+
+    #[inline(always)]
+    fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
+        sink.prefixed_row(id, self.0);
     }
 }
 
@@ -228,10 +244,21 @@ impl<'a> Value<'a> for UserProperty<'a> {
         self.name.write(sink);
         self.value.write(sink);
     }
+
+    #[inline(always)]
+    fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
+        self.name.write_row(id, sink);
+        self.value.write(sink);
+    }
 }
 
 impl<'a> Item<'a> for UserProperty<'a> {
     const PROPERTY: Option<u8> = Some(row::user_property::ID);
+
+    #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        Some(Self { name: Utf8String(rest.prefixed()?), value: Utf8String(rest.prefixed()?) })
+    }
 }
 
 impl Deref for Utf8String<'_> {

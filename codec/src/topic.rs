@@ -7,6 +7,7 @@ use crate::error::DecodeError;
 use crate::property::{Rule, Value};
 use crate::repeated::Item;
 use crate::text::{self, Scan, read_scanned};
+use crate::validated::Validated;
 use crate::wire::{Reader, Sink};
 
 /// The name that a message is published under (§4.7): 1 to 65,535 bytes, no wildcards, no NUL.
@@ -205,22 +206,32 @@ fn check_filter(filter: &[u8], scan: Scan) -> Result<(), TopicError> {
     if scan.wildcard { check_wildcards(filter) } else { Ok(()) }
 }
 
+/// Looks at the bytes that may be wildcards, found eight at a time.
 fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
-    let mut before = b'/';
-    for (index, &byte) in filter.iter().enumerate() {
-        if matches!(byte, b'+' | b'#') {
-            // A wildcard fills its level: a slash or an end on both sides, and behind `#` nothing but the end.
-            let after = filter.get(index + 1);
-            if byte == b'#' && (before != b'/' || after.is_some()) {
-                return Err(TopicError::MisplacedMultiLevelWildcard);
-            }
-            if byte == b'+' && (before != b'/' || after.is_some_and(|&after| after != b'/')) {
-                return Err(TopicError::MisplacedSingleLevelWildcard);
-            }
+    let (chunks, rest) = filter.as_chunks::<8>();
+    for (start, chunk) in (0..).step_by(8).zip(chunks) {
+        let mut marks = text::wildcards(u64::from_le_bytes(*chunk));
+        while marks != 0 {
+            check_wildcard(filter, start + marks.trailing_zeros() as usize / 8)?;
+            marks &= marks - 1;
         }
-        before = byte;
     }
-    Ok(())
+    (filter.len() - rest.len()..filter.len()).try_for_each(|index| check_wildcard(filter, index))
+}
+
+/// A wildcard fills its level: a slash or an end on both sides, and behind `#` nothing but the end.
+#[inline(always)]
+fn check_wildcard(filter: &[u8], index: usize) -> Result<(), TopicError> {
+    let Some(byte @ (b'+' | b'#')) = filter.get(index) else { return Ok(()) };
+    let begins = index == 0 || filter.get(index - 1) == Some(&b'/');
+    let after = filter.get(index + 1);
+    match byte {
+        b'#' if !begins || after.is_some() => Err(TopicError::MisplacedMultiLevelWildcard),
+        b'+' if !begins || after.is_some_and(|&after| after != b'/') => {
+            Err(TopicError::MisplacedSingleLevelWildcard)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The share name and the filter of a well-formed shared filter.
@@ -258,6 +269,11 @@ impl<'a> Value<'a> for TopicName<'a> {
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.prefixed(self.0);
     }
+
+    #[inline(always)]
+    fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
+        sink.prefixed_row(id, self.0);
+    }
 }
 
 impl<'a> Value<'a> for TopicFilter<'a> {
@@ -276,9 +292,19 @@ impl<'a> Value<'a> for TopicFilter<'a> {
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.prefixed(self.0);
     }
+
+    #[inline(always)]
+    fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
+        sink.prefixed_row(id, self.0);
+    }
 }
 
-impl<'a> Item<'a> for TopicFilter<'a> {}
+impl<'a> Item<'a> for TopicFilter<'a> {
+    #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        rest.prefixed().map(Self)
+    }
+}
 
 macro_rules! text_traits {
     ($($type:ident)*) => {$(

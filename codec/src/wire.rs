@@ -28,12 +28,6 @@ impl<'a> Reader<'a> {
         Self { rest: body, end, sender: options.sender, leniency: options.leniency }
     }
 
-    /// A reader of bytes that were judged before; its offsets mean nothing.
-    #[inline(always)]
-    pub(crate) fn of_validated(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, end: u32::MAX, sender: Sender::Any, leniency: Leniency::ALL }
-    }
-
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "a packet is at most 268,435,460 bytes long")]
     pub(crate) fn offset(&self) -> u32 {
@@ -217,6 +211,38 @@ pub(crate) trait Sink {
     #[inline(always)]
     fn prefixed(&mut self, bytes: &[u8]) {
         self.u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
+        self.bytes(bytes);
+    }
+
+    /// A fixed header: its first byte and the Remaining Length, in one stroke.
+    #[inline(always)]
+    fn header(&mut self, first: u8, remaining_length: u32) {
+        if let Ok(byte @ 0..=0x7f) = u8::try_from(remaining_length) {
+            return self.bytes(&[first, byte]);
+        }
+        self.u8(first);
+        self.varint(remaining_length);
+    }
+
+    /// The identifier of a property and the bytes of a number, in one stroke.
+    #[inline(always)]
+    fn row(&mut self, id: u8, value: &[u8]) {
+        match *value {
+            [a] => self.bytes(&[id, a]),
+            [a, b] => self.bytes(&[id, a, b]),
+            [a, b, c, d] => self.bytes(&[id, a, b, c, d]),
+            _ => {
+                self.u8(id);
+                self.bytes(value);
+            }
+        }
+    }
+
+    /// The identifier of a property and the length of its bytes in one stroke, then the bytes; as [`prefixed`](Self::prefixed).
+    #[inline(always)]
+    fn prefixed_row(&mut self, id: u8, bytes: &[u8]) {
+        let [high, low] = u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes();
+        self.bytes(&[id, high, low]);
         self.bytes(bytes);
     }
 

@@ -21,6 +21,7 @@ fn id() -> PacketId {
     PacketId::new(1).unwrap()
 }
 
+/// [U-3.1.2-2] [U-3.2.2-1]
 #[test]
 fn authentication_data_needs_a_method() {
     let authentication_data = BinaryData::new(b"x").ok();
@@ -33,6 +34,7 @@ fn authentication_data_needs_a_method() {
     assert_refused(&connack.into(), EncodeErrorKind::Missing, "authentication_method");
 }
 
+/// [U-3.15-1]
 #[test]
 fn an_auth_that_says_anything_needs_a_method() {
     let auth = Auth { reason_code: ReasonCode::ContinueAuthentication, ..Auth::default() };
@@ -43,6 +45,7 @@ fn an_auth_that_says_anything_needs_a_method() {
     assert_refused(&auth.into(), EncodeErrorKind::Missing, "authentication_method");
 }
 
+/// [MQTT-3.2.2-6]
 #[test]
 fn a_refusal_has_no_session() {
     let connack =
@@ -57,6 +60,7 @@ fn a_maximum_qos_of_2_is_said_by_its_absence() {
     assert_refused(&connack.into(), EncodeErrorKind::NotAllowed, "maximum_qos");
 }
 
+/// [U-3.3.2-1]
 #[test]
 fn a_publish_needs_a_topic_or_an_alias() {
     let publish = Publish { topic: None, ..Publish::new(TopicName::new("a").unwrap(), b"") };
@@ -64,6 +68,7 @@ fn a_publish_needs_a_topic_or_an_alias() {
     assert!(publish.encode_head(&mut Vec::new()).is_err());
 }
 
+/// [MQTT-3.8.3-2] [MQTT-3.10.3-2] [U-3.9.3-1]
 #[test]
 fn what_lists_something_lists_at_least_one() {
     let subscriptions = Default::default();
@@ -81,6 +86,7 @@ fn what_lists_something_lists_at_least_one() {
     assert_refused(&unsuback.into(), EncodeErrorKind::Missing, "reason_codes");
 }
 
+/// [MQTT-3.8.3-4]
 #[test]
 fn no_local_and_a_share_exclude_each_other() {
     let options = SubscriptionOptions { no_local: true, ..SubscriptionOptions::default() };
@@ -95,6 +101,8 @@ fn no_local_and_a_share_exclude_each_other() {
     assert_refused(&subscribe((&shared).into()).into(), EncodeErrorKind::NotAllowed, "no_local");
 }
 
+/// [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.9.3-2] [MQTT-3.11.3-2]
+/// [MQTT-3.14.2-1] [MQTT-3.15.2-1]
 #[test]
 fn a_packet_carries_its_own_reason_codes_only() {
     for code in ReasonCode::ALL.iter().copied() {

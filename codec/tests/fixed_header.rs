@@ -25,6 +25,7 @@ fn packet_type(first: u8) -> Option<PacketType> {
     })
 }
 
+/// [MQTT-2.1.3-1] [MQTT-3.3.1-4]
 #[test]
 fn of_256_first_bytes_26_begin_a_packet() {
     let mut good = 0;
@@ -44,6 +45,7 @@ fn of_256_first_bytes_26_begin_a_packet() {
     assert_eq!(good, 26);
 }
 
+/// [MQTT-1.5.5-1]
 #[test]
 fn a_length_is_read_as_soon_as_it_is_whole() {
     let lengths: [(&[u8], u32); 8] = [

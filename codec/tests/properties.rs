@@ -123,6 +123,7 @@ fn the_table_has_the_rows_of_the_standard() {
     assert_eq!(PROPERTIES.map(|row| row.id), VALUES.map(|(id, ..)| id));
 }
 
+/// [U-2.2.2-1]
 #[test]
 fn a_property_is_taken_where_it_belongs_and_malformed_elsewhere() {
     for place in &PLACES {
@@ -145,6 +146,7 @@ fn a_property_is_taken_where_it_belongs_and_malformed_elsewhere() {
     }
 }
 
+/// [U-3.1.2-2] [U-3.2.2-1] [U-3.15-1]
 #[test]
 fn a_repeated_property_is_a_protocol_error_unless_it_may_repeat() {
     for place in &PLACES {
@@ -162,6 +164,7 @@ fn a_repeated_property_is_a_protocol_error_unless_it_may_repeat() {
     }
 }
 
+/// [U-3.1.2-2] [U-3.2.2-1] [U-3.3.2-4] [MQTT-3.3.2-8] [MQTT-3.3.2-14] [MQTT-4.7.3-1]
 #[test]
 fn a_value_out_of_range_is_a_protocol_error() {
     for place in &PLACES {
@@ -199,6 +202,7 @@ fn a_value_cut_short_is_malformed_where_its_set_ends() {
     }
 }
 
+/// [MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-1.5.7-1] [MQTT-3.3.2-13] [MQTT-3.3.2-19]
 #[test]
 fn text_that_isnt_well_formed_is_malformed_in_every_property() {
     let ill_formed: [(&[u8], &str); 5] = [

@@ -2,6 +2,7 @@
 
 use dunlin_codec::{TopicError, TopicFilter, TopicName};
 
+/// [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1] [MQTT-4.7.3-2] [MQTT-4.8.2-1] [MQTT-4.8.2-2]
 #[test]
 fn a_filter_is_taken_or_refused_for_its_reason() {
     use TopicError::{
@@ -53,6 +54,7 @@ fn a_filter_is_taken_or_refused_for_its_reason() {
     }
 }
 
+/// [MQTT-4.7.0-1] [MQTT-3.3.2-2] [MQTT-4.7.3-1] [MQTT-4.7.3-2]
 #[test]
 fn a_name_has_no_wildcard() {
     for name in ["a", "/", "a/b/c", "$SYS/x", "$share/g/a", " ", "\u{feff}", "\u{1f426}"] {
@@ -69,6 +71,7 @@ fn a_name_has_no_wildcard() {
     }
 }
 
+/// [MQTT-4.7.3-3]
 #[test]
 fn names_and_filters_have_at_most_65535_bytes() {
     let (longest, too_long) = ("x".repeat(65_535), "x".repeat(65_536));
@@ -78,6 +81,7 @@ fn names_and_filters_have_at_most_65535_bytes() {
     assert_eq!(TopicFilter::new(&too_long), Err(TopicError::TooLong));
 }
 
+/// [MQTT-4.7.2-1] [MQTT-4.7.3-4]
 #[test]
 fn a_filter_matches_what_the_standard_says() {
     let table: [(&str, &[&str], &[&str]); 18] = [

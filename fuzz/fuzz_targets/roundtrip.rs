@@ -1,15 +1,42 @@
-//! Any packet that can be encoded: it decodes equal, and its bytes obey the laws of any bytes.
+//! Any packet that can be encoded: it decodes equal, its bytes are canonical and obey the laws of any bytes.
 #![no_main]
 
 #[path = "../../codec/tests/laws/any_bytes.rs"]
 mod any_bytes;
+#[path = "../../codec/tests/laws/sections.rs"]
+mod sections;
 
-use dunlin_codec::{Packet, owned};
+use dunlin_codec::{EncodeErrorKind, Packet, PacketBuf, owned};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|owned: owned::Packet| {
+fuzz_target!(|input: ([u32; 8], owned::Packet)| {
+    let (order, owned) = input;
     let packet = owned.packet();
     let bytes = any_bytes::encoded(&packet);
-    assert_eq!(Packet::decode(&bytes), Ok(Some((packet, bytes.len()))));
+    it_decodes_equal_and_is_canonical(&packet, &bytes);
+    it_is_as_long_as_announced(&packet, &bytes);
+    it_reads_the_same_in_any_order(&packet, &sections::shuffled(&bytes, &order));
     any_bytes::hold(&bytes);
 });
+
+fn it_decodes_equal_and_is_canonical(packet: &Packet<'_>, bytes: &[u8]) {
+    let (decoded, len) = Packet::decode(bytes).expect("a valid packet").expect("a whole packet");
+    assert_eq!((decoded, len), (*packet, bytes.len()));
+    assert_eq!(any_bytes::encoded(&decoded), bytes);
+    let kept = PacketBuf::new(packet).expect("a packet that can be encoded");
+    assert_eq!((kept.packet(), &kept.as_bytes()[..]), (*packet, bytes));
+}
+
+fn it_is_as_long_as_announced(packet: &Packet<'_>, bytes: &[u8]) {
+    assert_eq!(packet.encoded_len(), Ok(bytes.len()));
+    let mut room = vec![0xAA; bytes.len()];
+    let error = packet.encode(&mut &mut room[1..]).expect_err("one byte is missing");
+    assert_eq!(error.kind, EncodeErrorKind::NoRoom);
+    assert!(room.iter().all(|byte| *byte == 0xAA), "nothing is written where not all fits");
+    packet.encode(&mut &mut room[..]).expect("there is room");
+    assert_eq!(room, bytes);
+}
+
+fn it_reads_the_same_in_any_order(packet: &Packet<'_>, shuffled: &[u8]) {
+    assert_eq!(Packet::decode(shuffled), Ok(Some((*packet, shuffled.len()))));
+}

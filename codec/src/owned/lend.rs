@@ -52,6 +52,9 @@ macro_rules! owns {
                 ::core::fmt::Debug::fmt(&$crate::owned::Lend::lend(self), f)
             }
         }
+
+        #[cfg(feature = "serde")]
+        $crate::serde::fields! { $owned lends $lent { $($field: $type,)* } }
     )*};
 }
 pub(crate) use owns;

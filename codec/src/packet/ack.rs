@@ -86,7 +86,7 @@ impl<'a> Ack<'a> {
     ///
     /// # Errors
     /// As [`Packet::decode`].
-    #[inline]
+    #[inline(always)]
     pub fn decode(
         input: &'a [u8],
         options: &DecodeOptions,

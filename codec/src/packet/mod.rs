@@ -244,8 +244,7 @@ fn encode_announcing(body: &impl Body, more: usize, out: &mut impl BufMut) -> Re
         return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
     }
     let mut sink = Output(out);
-    sink.u8((body.packet_type() as u8) << 4 | body.flags());
-    sink.varint(remaining_length);
+    sink.header((body.packet_type() as u8) << 4 | body.flags(), remaining_length);
     body.write(&mut sink);
     Ok(())
 }

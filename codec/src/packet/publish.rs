@@ -134,7 +134,7 @@ impl<'a> Publish<'a> {
     ///
     /// # Errors
     /// As [`Packet::decode`](crate::Packet::decode).
-    #[inline]
+    #[inline(always)]
     pub fn decode(input: &'a [u8], options: &DecodeOptions) -> Result<Option<(Self, usize)>, DecodeError> {
         let Some((header, body)) = FixedHeader::split(input, options)? else { return Ok(None) };
         if header.packet_type != PacketType::Publish {

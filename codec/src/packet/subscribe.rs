@@ -8,6 +8,7 @@ use crate::property::{Properties, Rule, Value, properties};
 use crate::qos::{PacketId, QoS};
 use crate::repeated::{Item, Repeated};
 use crate::topic::TopicFilter;
+use crate::validated::Validated;
 use crate::wire::{Reader, Sink};
 
 /// The client asks for subscriptions (§3.8).
@@ -105,6 +106,7 @@ pub(super) fn read_list<'a, T: Item<'a>>(
 }
 
 impl<'a> Value<'a> for Subscription<'a> {
+    #[inline(always)]
     fn read(r: &mut Reader<'a>, _: Rule) -> Result<Self, DecodeError> {
         let filter = TopicFilter::read(r, Rule::form("topic_filter"))?;
         let at = r.offset();
@@ -127,7 +129,13 @@ impl<'a> Value<'a> for Subscription<'a> {
     }
 }
 
-impl<'a> Item<'a> for Subscription<'a> {}
+impl<'a> Item<'a> for Subscription<'a> {
+    #[inline(always)]
+    fn reread(rest: &mut Validated<'a>) -> Option<Self> {
+        let filter = TopicFilter::reread(rest)?;
+        Some(Self { filter, options: SubscriptionOptions::from_byte(rest.u8()?)? })
+    }
+}
 
 impl SubscriptionOptions {
     fn from_byte(byte: u8) -> Option<Self> {

@@ -48,6 +48,7 @@ fn other_forms_of_a_packet_are_read_alike_and_never_written() {
     }
 }
 
+/// Its class among the rest: what can't be parsed, and what may not be said. [U-1.2-1]
 #[test]
 fn every_breach_is_the_error_that_it_must_be() {
     for Rejected { shows, sender, bytes, kind, reason_code, offset, field, statement } in rejected() {
@@ -63,7 +64,7 @@ fn every_breach_is_the_error_that_it_must_be() {
 
 #[test]
 fn a_packet_above_the_limit_is_refused_by_its_header_alone() {
-    // MQTT-3.1.2-24: 20 bytes are taken, 21 aren't, and nobody waits for them.
+    // 20 bytes are taken, 21 aren't, and nobody waits for them. [MQTT-3.1.2-24]
     let limit = DecodeOptions { max_packet_size: 20, ..DecodeOptions::default() };
     assert_eq!(Packet::decode_with(&[0x30, 18], &limit), Ok(None));
     let too_large = DecodeError {

@@ -21,10 +21,12 @@ use proptest::sample::Index;
 use any_bytes::encoded;
 
 proptest! {
+    /// What is weighed against a server's limit is the whole packet. [MQTT-3.2.2-15]
     #[test]
     fn what_is_encoded_decodes_equal(owned: owned::Packet) {
         let packet = owned.packet();
         let bytes = encoded(&packet);
+        prop_assert_eq!(packet.encoded_len(), Ok(bytes.len()));
         prop_assert_eq!(Packet::decode(&bytes), Ok(Some((packet, bytes.len()))));
         any_bytes::hold(&bytes);
     }
@@ -43,6 +45,7 @@ proptest! {
         any_bytes::hold(&bytes);
     }
 
+    /// [MQTT-6.0.0-2] [MQTT-4.2-1]
     #[test]
     fn splitting_the_input_anywhere_changes_nothing(packets in vec(any::<owned::Packet>(), 1..6), cuts in vec(any::<Index>(), 0..12)) {
         let stream: Vec<u8> = packets.iter().flat_map(|owned| encoded(&owned.packet())).collect();
@@ -64,6 +67,7 @@ proptest! {
         }
     }
 
+    /// [U-2.2.2-2]
     #[test]
     fn properties_in_any_order_decode_equal(owned: owned::Packet, keys in vec(any::<u32>(), 32)) {
         let packet = owned.packet();
@@ -84,6 +88,7 @@ proptest! {
         prop_assert_eq!(bytes, encoded(&publish.into()));
     }
 
+    /// [MQTT-3.1.2-24]
     #[test]
     fn a_packet_as_large_as_the_limit_is_taken_and_a_larger_one_refused_by_its_header(owned: owned::Packet) {
         let bytes = encoded(&owned.packet());
@@ -118,6 +123,7 @@ proptest! {
     }
 }
 
+/// [U-3.4-1]
 #[test]
 fn short_and_long_forms_decode_equal_and_the_shortest_is_written() {
     let id = PacketId::new(0x1234).unwrap();

@@ -12,7 +12,10 @@ use super::values::{data, name, text, user_properties};
 pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
     let minimal = Connect { clean_start: true, keep_alive: 60, ..Connect::default() };
     vec![
+        // An empty set of properties is written, and so is an empty name. [MQTT-2.2.2-1] [MQTT-3.1.3-3] [MQTT-3.1.2-1]
+        // [MQTT-3.1.2-2]
         ("a CONNECT with nothing", "10 0D 0004 4D515454 05 02 003C 00 0000", minimal.into()),
+        // Six fields behind the properties, in this order. [MQTT-3.1.3-1] [MQTT-3.1.2-9] [MQTT-3.1.2-17] [MQTT-3.1.2-19]
         (
             "a CONNECT with everything",
             "10 A301 0004 4D515454 05 F6 FFFF \
@@ -44,6 +47,7 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
             "10 15 0004 4D515454 05 0C 0000 00 0001 63 00 0001 77 0001 78",
             Connect { client_id: text("c"), will: Some(will("w", b"x")), ..Connect::default() }.into(),
         ),
+        // [MQTT-1.5.4-3]
         (
             "a CONNECT with U+FEFF for a name",
             "10 10 0004 4D515454 05 00 0000 00 0003 EFBBBF",

@@ -10,6 +10,7 @@ use super::values::{data, id, list, name, text, user_properties};
 pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
     let minimal = Publish::new(name("a"), b"");
     let mut table = vec![
+        // No packet identifier, and the empty set is written. [MQTT-2.2.1-2] [MQTT-2.2.2-1]
         ("a PUBLISH with nothing", "30 04 0001 61 00", minimal.into()),
         (
             "a PUBLISH of QoS 1",
@@ -37,6 +38,7 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
             }
             .into(),
         ),
+        // [MQTT-1.5.4-3]
         ("a PUBLISH to U+FEFF", "30 06 0003 EFBBBF 00", Publish::new(name("\u{feff}"), b"").into()),
         (
             "a PUBLISH with everything",

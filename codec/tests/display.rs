@@ -1,0 +1,70 @@
+//! Packets in one line for people.
+
+use dunlin_codec::{
+    BinaryData, Connect, Delivery, Disconnect, Packet, PacketId, Publish, ReasonCode, SubAck,
+    SubAckProperties, TopicFilter, TopicName, Unsubscribe, UnsubscribeProperties, Utf8String, owned,
+};
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn it_is_one_line_that_steers_no_terminal(packet: owned::Packet) {
+        let line = packet.packet().to_string();
+        prop_assert!(!line.contains(char::is_control), "{line:?}");
+        prop_assert!(line.starts_with(packet.packet().packet_type().name()));
+        prop_assert!(line.chars().count() < 4000);
+    }
+}
+
+#[test]
+fn a_publish_tells_where_it_goes_and_how_much_it_is() {
+    let topic = TopicName::new("lamp/7").unwrap();
+    let packet_id = PacketId::new(7).unwrap();
+    let mut publish = Publish::new(topic, b"twelve bytes");
+    assert_eq!(Packet::Publish(publish).to_string(), r#"PUBLISH QoS 0 "lamp/7" 12 bytes"#);
+    publish.delivery = Delivery::AtLeastOnce { packet_id, dup: true };
+    publish.retain = true;
+    assert_eq!(Packet::Publish(publish).to_string(), r#"PUBLISH QoS 1 id 7 "lamp/7" 12 bytes, retain, dup"#);
+}
+
+#[test]
+fn a_connect_keeps_its_secrets() {
+    let connect = Connect {
+        keep_alive: 60,
+        client_id: Utf8String::new("lamp-7").unwrap(),
+        username: Some(Utf8String::new("demo?token=canary").unwrap()),
+        password: Some(BinaryData::new(b"canary").unwrap()),
+        ..Connect::default()
+    };
+    assert_eq!(
+        Packet::Connect(connect).to_string(),
+        r#"CONNECT client "lamp-7", keep alive 60 s, user "demo"?.., password of 6 bytes"#
+    );
+}
+
+#[test]
+fn reason_codes_have_the_name_of_their_packet() {
+    assert_eq!(Packet::PingReq.to_string(), "PINGREQ");
+    assert_eq!(
+        Packet::Disconnect(Disconnect::default()).to_string(),
+        "DISCONNECT Normal disconnection (0x00)"
+    );
+    let packet_id = PacketId::new(1).unwrap();
+    let codes = [ReasonCode::Success, ReasonCode::NotAuthorized];
+    let suback = SubAck { packet_id, properties: SubAckProperties::default(), reason_codes: (&codes).into() };
+    assert_eq!(Packet::SubAck(suback).to_string(), "SUBACK id 1 Granted QoS 0 (0x00), Not authorized (0x87)");
+}
+
+#[test]
+fn long_lists_and_long_text_are_cut() {
+    let packet_id = PacketId::new(1).unwrap();
+    let long = "x".repeat(100);
+    let filters = [TopicFilter::new(&long).unwrap(); 6];
+    let packet = Packet::Unsubscribe(Unsubscribe {
+        packet_id,
+        properties: UnsubscribeProperties::default(),
+        filters: (&filters).into(),
+    });
+    let line = packet.to_string();
+    assert!(line.len() < 320 && line.contains("xxx\"..") && line.ends_with(" and 2 more"), "{line}");
+}

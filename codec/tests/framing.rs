@@ -1,0 +1,77 @@
+//! `PacketCodec` on byte streams.
+
+use bytes::BytesMut;
+use dunlin_codec::{
+    DecodeErrorKind, DecodeOptions, EncodeErrorKind, FramingError, Packet, PacketBuf, PacketCodec, PacketId,
+    Sender, SubAck, SubAckProperties, owned,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tokio_util::codec::{Decoder, Encoder};
+
+proptest! {
+    #[test]
+    fn what_goes_in_comes_out_however_it_is_cut(packets in vec(any::<owned::Packet>(), 1..6), piece in 1usize..40) {
+        let (mut codec, mut stream) = (PacketCodec::default(), BytesMut::new());
+        for packet in &packets {
+            codec.encode(packet.packet(), &mut stream).unwrap();
+        }
+        let (mut input, mut received) = (BytesMut::new(), Vec::new());
+        for piece in stream.chunks(piece) {
+            input.extend_from_slice(piece);
+            while let Some(packet) = codec.decode(&mut input).unwrap() {
+                received.push(packet);
+            }
+        }
+        prop_assert!(codec.decode_eof(&mut input).unwrap().is_none());
+        prop_assert!(received.iter().map(PacketBuf::packet).eq(packets.iter().map(owned::Packet::packet)));
+        // And on to the next, byte by byte.
+        let mut onwards = BytesMut::new();
+        for packet in received {
+            codec.encode(packet, &mut onwards).unwrap();
+        }
+        prop_assert_eq!(onwards, stream);
+    }
+}
+
+#[test]
+fn the_options_hold() {
+    let mut codec = PacketCodec::new(DecodeOptions {
+        max_packet_size: 8,
+        sender: Sender::Client,
+        ..DecodeOptions::default()
+    });
+    for (input, kind) in [
+        (&[0xd0, 0x00][..], DecodeErrorKind::WrongDirection),
+        (&[0x30, 0x07], DecodeErrorKind::TooLarge),
+        (&[0x36], DecodeErrorKind::Malformed),
+    ] {
+        let refused = codec.decode(&mut BytesMut::from(input));
+        let Err(FramingError::Decode(error)) = refused else { panic!("{refused:?}") };
+        assert_eq!(error.kind, kind);
+    }
+}
+
+#[test]
+fn a_packet_that_is_only_announced_reserves_nothing_and_a_stream_that_ends_in_one_has_failed() {
+    let mut input = BytesMut::with_capacity(16);
+    input.extend_from_slice(&[0x30, 0xff, 0xff, 0xff, 0x7f, 0x00]);
+    assert!(PacketCodec::default().decode(&mut input).unwrap().is_none());
+    assert_eq!((input.len(), input.capacity()), (6, 16));
+    let ended = PacketCodec::default().decode_eof(&mut input);
+    assert!(matches!(ended, Err(FramingError::Io(_))), "{ended:?}");
+}
+
+#[test]
+fn what_can_not_be_encoded_leaves_the_stream_as_it_was() {
+    let packet = Packet::SubAck(SubAck {
+        packet_id: PacketId::new(1).unwrap(),
+        properties: SubAckProperties::default(),
+        reason_codes: (&[]).into(),
+    });
+    let mut stream = BytesMut::from(&b"before"[..]);
+    let Err(FramingError::Encode(error)) = PacketCodec::default().encode(&packet, &mut stream) else {
+        panic!()
+    };
+    assert_eq!((error.kind, &*stream), (EncodeErrorKind::Missing, &b"before"[..]));
+}

@@ -1,0 +1,145 @@
+//! Every statement of the standard: whom it binds, and the tests that would fail without it or the reason for none.
+//!
+//! `table.tsv` has one line for each: the statement's id (`U-`: stated, not numbered), whom it binds, the tests as
+//! `file::name` from the root of the repository, and a reason. What binds the codec must have one of the two; what
+//! binds others alone has the tests that cite it.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+struct Statement {
+    id: &'static str,
+    binds: &'static str,
+    tests: Vec<&'static str>,
+    reason: Option<&'static str>,
+}
+
+impl Statement {
+    fn binds_the_codec(&self) -> bool {
+        self.binds.split(',').any(|bound| bound == "codec")
+    }
+}
+
+fn table() -> Vec<Statement> {
+    let lines = include_str!("table.tsv").lines().filter(|line| !line.starts_with('#'));
+    let statement = |line: &'static str| {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [id, binds, tests, reason] = columns.try_into().unwrap_or_else(|_| panic!("4 columns: {line}"));
+        let tests = tests.split(' ').filter(|test| *test != "-").collect();
+        Statement { id, binds, tests, reason: (reason != "-").then_some(reason) }
+    };
+    lines.map(statement).collect()
+}
+
+#[test]
+fn what_binds_the_codec_has_a_test_or_a_reason() {
+    for Statement { id, tests, reason, .. } in table().iter().filter(|statement| statement.binds_the_codec()) {
+        assert!(!tests.is_empty() || reason.is_some(), "{id}");
+    }
+}
+
+#[test]
+fn what_binds_others_alone_has_a_test_or_says_whose_it_is() {
+    for Statement { id, tests, reason, .. } in &table() {
+        assert!(!tests.is_empty() || reason.is_some_and(|reason| reason.len() > 10), "{id}");
+    }
+}
+
+#[test]
+fn every_test_exists_and_its_file_names_the_statement() {
+    for Statement { id, tests, .. } in &table() {
+        for test in tests {
+            let (file, name) = test.split_once("::").expect("file::name");
+            let source = read(&root().join(file));
+            assert!(is_test(&source, name), "{id}: no test {test}");
+            assert!(evidence(file).iter().any(|text| names(text, id)), "{id} isn't in {file}");
+        }
+    }
+}
+
+#[test]
+fn every_statement_that_the_codec_refers_to_is_in_the_table() {
+    let table = table();
+    for file in files(&root().join("codec/src")).into_iter().chain(files(&root().join("codec/tests"))) {
+        for id in cited(&read(&file)) {
+            assert!(table.iter().any(|statement| statement.id == id), "{id} in {}", file.display());
+        }
+    }
+}
+
+#[test]
+fn every_statement_of_the_standard_is_here_once() {
+    let table = table();
+    let ours: BTreeMap<&str, &str> = table.iter().map(|statement| (statement.id, statement.binds)).collect();
+    assert_eq!(ours.len(), table.len(), "an id stands twice");
+
+    let spec = root().join("../shared/spec");
+    if !spec.is_dir() {
+        println!("skipped: no list of the standard's statements beside the repository");
+        return;
+    }
+    let lists = ["normative.tsv", "unnumbered.tsv"].map(|list| read(&spec.join(list)));
+    let theirs: BTreeMap<&str, &str> = lists.iter().flat_map(|list| list.lines().skip(1)).map(row).collect();
+    assert_eq!(ours, theirs);
+}
+
+/// The id, and whom it binds.
+fn row(line: &str) -> (&str, &str) {
+    let mut columns = line.split('\t');
+    let (id, _section, binds) = (columns.next(), columns.next(), columns.next());
+    id.zip(binds).unwrap_or_else(|| panic!("3 columns: {line}"))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(file: &Path) -> String {
+    fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// What is below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Where a test in `file` may name its statements: there, or in the tables that a `main.rs` reads from below it.
+fn evidence(file: &str) -> Vec<String> {
+    let path = root().join(file);
+    match path.parent() {
+        Some(folder) if path.ends_with("golden/main.rs") => files(folder).iter().map(|file| read(file)).collect(),
+        _ => vec![read(&path)],
+    }
+}
+
+/// Whether `source` has a function `name`, and the attribute right above it makes it a test.
+fn is_test(source: &str, name: &str) -> bool {
+    let Some((above, _)) = source.split_once(&format!("fn {name}(")) else { return false };
+    let attributes = above.lines().rev().skip_while(|line| !line.trim_start().starts_with('#'));
+    let mut directly = attributes.take_while(|line| line.trim_start().starts_with('#'));
+    directly.any(|line| line.contains("test"))
+}
+
+/// Whether `text` names `id`, and not only a longer id that begins with it.
+fn names(text: &str, id: &str) -> bool {
+    cited(text).contains(&id)
+}
+
+/// The ids in `text`: `MQTT-3.3.1-4`, `U-3.4-1`.
+fn cited(text: &str) -> Vec<&str> {
+    let words = text.split(|each: char| !(each.is_ascii_alphanumeric() || each == '-' || each == '.'));
+    let ids = words.filter(|word| {
+        let number = word.strip_prefix("MQTT-").or_else(|| word.strip_prefix("U-"));
+        number.and_then(|number| number.split_once('-')).is_some_and(|(section, count)| {
+            section.starts_with(|each: char| each.is_ascii_digit())
+                && section.chars().all(|each| each.is_ascii_digit() || each == '.')
+                && !count.is_empty()
+                && count.chars().all(|each| each.is_ascii_digit())
+        })
+    });
+    ids.collect()
+}
