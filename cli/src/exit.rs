@@ -25,7 +25,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     const TABLE: [(Self, &'static str); 13] = [
-        (Self::Done, "everything asked for happened (or: the reader closed the pipe, a server was stopped)"),
+        (Self::Done, "all that was asked for happened, or the reader closed the pipe"),
         (Self::Internal, "internal error or local I/O; please report it"),
         (Self::Usage, "usage or configuration; nothing was sent"),
         (Self::Unreachable, "could not reach the endpoint"),
@@ -36,7 +36,7 @@ impl Exit {
         (Self::Lost, "connection lost and not recovered"),
         (Self::TimedOut, "time ran out, or messages are missing"),
         (Self::Protocol, "the server broke the protocol"),
-        (Self::Interrupted, "SIGINT, after a clean UNSUBSCRIBE and DISCONNECT (a second signal: at once)"),
+        (Self::Interrupted, "SIGINT, after UNSUBSCRIBE and DISCONNECT; a second signal ends at once"),
         (Self::Terminated, "SIGTERM, likewise"),
     ];
 
@@ -72,6 +72,7 @@ mod tests {
     fn the_table_is_in_order_and_lists_every_error_once() {
         assert!(Exit::TABLE.is_sorted_by_key(|(exit, _)| exit.code()));
         let help = Exit::help();
+        assert!(Exit::TABLE.iter().all(|(_, meaning)| meaning.len() <= 73), "a row fits on 80 columns");
         for id in Id::ALL {
             assert_eq!(help.split_whitespace().filter(|word| *word == id.name()).count(), 1, "{}", id.name());
         }

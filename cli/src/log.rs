@@ -14,7 +14,10 @@ pub(crate) fn init(verbose: u8) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let asked = std::env::var("DUNLIN_LOG").ok().and_then(|filter| filter.parse::<Targets>().ok());
+    let asked = std::env::var("DUNLIN_LOG")
+        .ok()
+        .filter(|filter| !filter.is_empty())
+        .and_then(|filter| filter.parse::<Targets>().ok());
     if asked.is_none() && level == LevelFilter::OFF {
         return;
     }

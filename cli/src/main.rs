@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod diagnosis;
 mod exit;
+mod inspect;
 mod log;
 mod rs256;
 mod sample;

@@ -2,14 +2,14 @@
 
 use std::io;
 
-use crate::args::{AuthVerb, OutputArgs, SampleArgs, Sources, Typed, Verb};
+use crate::args::{AuthVerb, InspectVerb, OutputArgs, SampleArgs, Sources, Typed, Verb};
 use crate::config::{SampleConfig, Script};
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
 use crate::sample::Transcript;
 use crate::signal::StopSignal;
 use crate::terminal::{self, Console};
-use crate::{auth, demo, log, sample, sandbox};
+use crate::{auth, demo, inspect, log, sample, sandbox};
 
 /// What ends a run early.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub(crate) fn run(typed: Typed) -> Exit {
         Some(Verb::Demo(_)) => in_runtime(demo::run(console)),
         Some(Verb::Sandbox(typed)) => in_runtime(sandbox::run(typed)),
         Some(Verb::Auth(AuthVerb::Sign(typed))) => auth::sign(typed, &sources, console),
+        Some(Verb::Inspect(InspectVerb::Decode(typed))) => inspect::decode(typed),
     };
     match outcome {
         Ok(exit) => exit,
@@ -38,6 +39,7 @@ pub(crate) fn run(typed: Typed) -> Exit {
             console.error(&diagnosis);
             diagnosis.id.exit()
         }
+        // Whoever read our output has had enough.
         Err(Failure::Local(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         Err(Failure::Local(error)) => {
             console.failure(&error);
@@ -68,7 +70,7 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
         Verb::Sample(typed) | Verb::Unsigned(typed) | Verb::Signed(typed) => Some(&typed.output),
         Verb::Demo(typed) => Some(&typed.output),
         Verb::Sandbox(typed) => Some(&typed.output),
-        Verb::Auth(_) => None,
+        Verb::Auth(_) | Verb::Inspect(_) => None,
     }
 }
 

@@ -179,6 +179,8 @@ fn values_out_of_range_are_refused() {
         (&["--keep-alive", "90000"], "65535 at most"),
         (&["--interval", "soon"], "not a duration"),
         (&["--connect-to", "localhost"], "--connect-to needs an IP address"),
+        (&["--timeout", "1e19"], "a year at most"),
+        (&["--timeout", "0"], "over before it began"),
         (&["--port", "0"], "0 is not in 1..=65535"),
         (&["--cert", "c.pem"], "--cert also needs --key"),
         (&["--endpoint", "localhost:1", "--port", "2"], "says port 1 and --port says 2"),
@@ -186,6 +188,37 @@ fn values_out_of_range_are_refused() {
         let line = [&["--endpoint", "localhost", "--authorizer-name", "A"], words].concat();
         says(&run(&line).refused(), &["error[E-USAGE]:", text]);
     }
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let empty = |run: Run| {
+        ["DUNLIN_ENDPOINT", "DUNLIN_CA", "DUNLIN_STATE_DIR", "DUNLIN_AUTH_SIGNATURE", "DUNLIN_AUTH_PASSWORD"]
+            .iter()
+            .fold(run, |run, name| run.env(name, ""))
+    };
+    says(&empty(run(&["unsigned", "-v"])).refused(), &["missing: --endpoint", "--auth-password"]);
+    let line = ["--endpoint=localhost", "--port=1", "--authorizer-name=A", "--auth-username=u"];
+    assert_eq!(empty(run(&line)).output().status.code(), Some(3));
+}
+
+#[test]
+fn a_secret_that_no_packet_can_carry_is_refused_before_anything_is_sent() {
+    let long = CANARY.repeat(6000);
+    let line = ["unsigned", "--endpoint=localhost", "--authorizer-name=A", "--auth-username=u"];
+    says(
+        &run(&line).env("DUNLIN_AUTH_PASSWORD", &long).refused(),
+        &["--auth-password is longer than MQTT can carry"],
+    );
+}
+
+#[test]
+fn a_part_of_a_token_that_was_inherited_is_pointed_out() {
+    let line = ["--endpoint=localhost", "--authorizer-name=A", "--auth-username=u"];
+    says(
+        &run(&line).env("DUNLIN_AUTH_TOKEN", CANARY).refused(),
+        &["a signed authorizer also needs", "from the environment: --auth-token-key-value"],
+    );
 }
 
 #[test]
@@ -253,6 +286,14 @@ fn an_unknown_fault_is_refused_with_the_list_of_all() {
 }
 
 #[test]
+fn a_ready_file_that_cannot_be_written_is_known_before_the_sandbox_says_that_it_is_ready() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().to_str().unwrap();
+    let line = ["sandbox", "--port", "0", "--state-dir", state, "--ready-file", "/no/such/folder/ready.json"];
+    says(&run(&line).refused(), &["--ready-file /no/such/folder/ready.json: its folder doesn't exist"]);
+}
+
+#[test]
 fn without_a_running_sandbox_the_endpoint_sandbox_says_how_to_start_one() {
     let dir = tempfile::tempdir().unwrap();
     let line =
@@ -261,6 +302,9 @@ fn without_a_running_sandbox_the_endpoint_sandbox_says_how_to_start_one() {
     assert_eq!(output.status.code(), Some(3));
     let stderr = String::from_utf8(output.stderr).unwrap();
     says(&stderr, &["error[E-REFUSED]: no sandbox is running on this computer", "dunlin sandbox"]);
+    let at_a_port = [&line[..], &["--endpoint", "sandbox:1"]].concat();
+    assert_eq!(run(&at_a_port).output().status.code(), Some(3));
+    says(&run(&[&at_a_port[..], &["--port", "2"]].concat()).refused(), &["--port says 2"]);
 }
 
 #[test]

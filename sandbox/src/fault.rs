@@ -117,7 +117,7 @@ pub enum ValueProblem {
         packet: PacketType,
     },
     /// The time can't be read.
-    #[error("that is no time (500ms, 2s)")]
+    #[error("that is no time (500ms, 2s, a day at most)")]
     NoTime,
     /// The reason string holds a NUL or is too long.
     #[error("that can't be a reason string")]
@@ -229,8 +229,12 @@ fn reason_code(text: &str) -> Result<ReasonCode, ValueProblem> {
 }
 
 fn time(text: &str) -> Result<Duration, ValueProblem> {
-    humantime::parse_duration(text).map_err(|_| ValueProblem::NoTime)
+    let time = humantime::parse_duration(text).map_err(|_| ValueProblem::NoTime)?;
+    // The clock can't be asked for just any time to come.
+    if time > LONGEST_TIME { Err(ValueProblem::NoTime) } else { Ok(time) }
 }
+
+const LONGEST_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -304,8 +308,16 @@ mod tests {
     }
 
     #[test]
-    fn a_time_needs_its_unit() {
-        for text in ["delay=5", "delay=", "reset@x", "disconnect=0x8b", "disconnect=0x8b@"] {
+    fn a_time_needs_its_unit_and_has_an_end() {
+        for text in [
+            "delay=5",
+            "delay=",
+            "delay=25h",
+            "reset@x",
+            "reset@584542046090years",
+            "disconnect=0x8b",
+            "disconnect=0x8b@",
+        ] {
             let error = text.parse::<Fault>().unwrap_err();
             assert!(matches!(error, FaultError::Value { problem: ValueProblem::NoTime, .. }), "{text}");
         }

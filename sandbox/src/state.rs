@@ -37,7 +37,9 @@ impl StateDir {
     /// This directory. It is made when something is kept in it.
     #[must_use]
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let root = root.into();
+        // Others read the paths in it from where they are.
+        Self { root: std::path::absolute(&root).unwrap_or(root) }
     }
 
     /// `explicit`, else `DUNLIN_STATE_DIR`, else `dunlin` in `XDG_STATE_HOME` or `~/.local/state`.
@@ -139,6 +141,11 @@ mod tests {
     fn an_empty_or_relative_variable_counts_as_unset() {
         let environment = [("DUNLIN_STATE_DIR", ""), ("XDG_STATE_HOME", "x"), ("HOME", "/h")];
         assert_eq!(resolve(None, &environment), Some("/h/.local/state/dunlin/sandbox".into()));
+    }
+
+    #[test]
+    fn a_relative_directory_is_found_from_anywhere() {
+        assert!(StateDir::at("state").sandbox().is_absolute());
     }
 
     #[test]

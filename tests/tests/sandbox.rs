@@ -115,6 +115,39 @@ async fn json_is_one_object_a_line_in_the_order_of_events() {
 }
 
 #[tokio::test]
+async fn a_reader_that_stalls_stalls_neither_the_connections_nor_the_end() {
+    let process = start(&["--json"]).await;
+    // More lines than a pipe and the printer's queue hold.
+    let flood = ["--endpoint", "sandbox", "--count", "1500", "--interval", "0"];
+    process.tool(&flood).as_demo().run().await.exits(0);
+    process.tool(&["--endpoint", "sandbox", "--count", "1"]).as_demo().run().await.exits(0);
+    let mut child = process.child;
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().await.unwrap().success());
+    let status = timeout(Duration::from_secs(5), child.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_reader_that_has_gone_is_no_reason_to_stop() {
+    let mut process = start(&[]).await;
+    drop(process.child.stdout.take());
+    process.tool(&["--endpoint", "sandbox", "--count", "1"]).as_demo().run().await.exits(0);
+    process.stop().await.exits(0);
+}
+
+#[tokio::test]
+async fn a_ca_from_the_environment_is_for_other_servers() {
+    let process = start(&[]).await;
+    let other = process.dir.path().join("other.pem");
+    fs::write(&other, "").unwrap();
+    let tool = || process.tool(&["--endpoint", "sandbox", "--count", "1"]).as_demo();
+    tool().env("DUNLIN_CA", &other).run().await.exits(0);
+    tool().words(["--ca".as_ref(), other.as_os_str()]).run().await.exits(2);
+    process.stop().await.exits(0);
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_an_error_that_says_what_to_do() {
     let process = start(&[]).await;
     let port = process.ready["port"].to_string();

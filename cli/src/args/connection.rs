@@ -76,6 +76,17 @@ pub(crate) struct AuthorizerArgs {
     pub(crate) metrics: bool,
 }
 
+/// The ids of those that only a signed token needs.
+pub(crate) const OF_SIGNING: [&str; 7] = [
+    "auth_signature",
+    "auth_signature_file",
+    "auth_token_key_name",
+    "auth_token_key_value",
+    "auth_token_key_value_file",
+    "auth_signing_key",
+    "auth_public_key",
+];
+
 /// How the connection is protected.
 #[derive(Args)]
 #[command(next_help_heading = "TLS")]
@@ -111,13 +122,13 @@ pub(crate) struct SessionArgs {
 #[command(next_help_heading = "Reliability")]
 pub(crate) struct ReliabilityArgs {
     /// Longest wait for the connection, for each answer, and for the missing messages
-    #[arg(long, value_name = "TIME", default_value = "100s", value_parser = value::duration, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", default_value = "100s", value_parser = value::timeout, hide_short_help = true)]
     pub(crate) timeout: Duration,
     /// Longest wait for name resolution, TCP and TLS
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::duration, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::timeout, hide_short_help = true)]
     pub(crate) connect_timeout: Duration,
     /// Longest wait for the answer to a ping; at most half the keep alive
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = value::duration, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = value::timeout, hide_short_help = true)]
     pub(crate) ping_timeout: Duration,
     /// Attempts after the first, for failures that may pass: a number or "inf"
     #[arg(long, value_name = "N", default_value = "inf", value_parser = value::attempts, hide_short_help = true)]

@@ -2,6 +2,7 @@
 
 use clap::Command;
 
+use crate::args::connection::OF_SIGNING;
 use crate::exit::Exit;
 
 pub(crate) const ABOUT: &str = "The AWS IoT custom-authorizer sample, and a tool to debug MQTT 5 connections";
@@ -32,25 +33,18 @@ const SECRETS: &str = "\
 Secrets: a flag wins over its *-file flag, and that over its environment variable. A secret on the command line can be \
 read by other users of this computer, so there is a warning; DUNLIN_NO_ARGV_WARNING=1 turns it off.";
 
-/// Adds examples and exit codes, and moves the names of environment variables from the short pages to the long ones.
+/// Adds examples and exit codes, and leaves out of each page what its verb doesn't take.
 pub(crate) fn dress(command: Command) -> Command {
-    name_variables(command)
+    command
+        .mut_subcommand("unsigned", without_signing)
         .disable_help_subcommand(true)
         .after_help(EXAMPLES)
         .after_long_help(format!("{EXAMPLES}\n\n{DEVIATIONS}\n\n{SECRETS}\n\n{}", Exit::help()))
 }
 
-/// Names every environment variable in the long help of its flag. clap would print its value as well, which may be a
-/// password, and would leave the short help no room.
-fn name_variables(command: Command) -> Command {
-    command
-        .mut_args(|arg| {
-            let Some(variable) = arg.get_env().map(|name| name.to_string_lossy().into_owned()) else {
-                return arg;
-            };
-            let text =
-                arg.get_long_help().or_else(|| arg.get_help()).map(ToString::to_string).unwrap_or_default();
-            arg.hide_env(true).hide_env_values(true).long_help(format!("{text}\n\n[env: {variable}]"))
-        })
-        .mut_subcommands(name_variables)
+fn without_signing(unsigned: Command) -> Command {
+    unsigned.mut_args(|arg| {
+        let signs = OF_SIGNING.contains(&arg.get_id().as_str());
+        if signs { arg.hide(true) } else { arg }
+    })
 }

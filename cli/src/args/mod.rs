@@ -2,7 +2,9 @@
 
 mod auth;
 mod connection;
+mod environment;
 mod help;
+mod inspect;
 mod sample;
 mod sandbox;
 mod spelling;
@@ -11,13 +13,15 @@ mod value;
 use std::ffi::OsString;
 use std::io::{self, Write};
 
+use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 
 use crate::diagnosis::Id;
 use crate::exit::Exit;
 
 pub(crate) use auth::{AuthVerb, SignArgs};
-pub(crate) use connection::{AuthorizerArgs, EndpointArgs, ReliabilityArgs, TlsArgs};
+pub(crate) use connection::{AuthorizerArgs, EndpointArgs, OF_SIGNING, ReliabilityArgs, TlsArgs};
+pub(crate) use inspect::{DecodeArgs, InspectVerb};
 pub(crate) use sample::{OutputArgs, SampleArgs};
 pub(crate) use sandbox::{DemoArgs, SandboxArgs};
 pub(crate) use value::{Alpn, Count, Encode};
@@ -50,6 +54,9 @@ pub(crate) enum Verb {
     /// Work on credentials offline
     #[command(subcommand)]
     Auth(AuthVerb),
+    /// Look into packets offline
+    #[command(subcommand)]
+    Inspect(InspectVerb),
 }
 
 /// What was typed, and where each value came from.
@@ -58,7 +65,8 @@ pub(crate) struct Typed {
     pub(crate) sources: Sources,
 }
 
-/// Which values stood on the command line itself, where every user of the computer can read them.
+/// Which values stood on the command line itself, where every user of the computer can read them, and which came from
+/// the environment.
 ///
 /// clap counts a value from the environment as present, so precedence between a flag, a `*-file` flag and an environment
 /// variable can't be left to its conflict rules.
@@ -68,12 +76,20 @@ pub(crate) struct Sources {
 
 impl Sources {
     pub(crate) fn on_command_line(&self, id: &str) -> bool {
+        self.of(id) == Some(ValueSource::CommandLine)
+    }
+
+    pub(crate) fn in_environment(&self, id: &str) -> bool {
+        self.of(id) == Some(ValueSource::EnvVariable)
+    }
+
+    fn of(&self, id: &str) -> Option<ValueSource> {
         let matches = self
             .matches
             .subcommand()
             .map_or(&self.matches, |(_, verb)| verb.subcommand().map_or(verb, |(_, inner)| inner));
-        matches.try_contains_id(id).unwrap_or(false)
-            && matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine)
+        // Asked for an id that the verb doesn't have, clap would panic.
+        if matches.try_contains_id(id).unwrap_or(false) { matches.value_source(id) } else { None }
     }
 }
 
@@ -107,7 +123,7 @@ pub(crate) fn command() -> clap::Command {
         .subcommand_negates_reqs(true)
         .infer_long_args(true)
         .arg_required_else_help(true);
-    help::dress(spelling::both(command))
+    help::dress(environment::settle(spelling::both(command)))
 }
 
 #[cfg(test)]

@@ -19,10 +19,10 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "DIR", env = "DUNLIN_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// Misbehave on purpose, e.g. connack=0x87, no-puback, reset@2s (repeatable)
-    #[arg(long, value_name = "FAULT")]
+    #[arg(long, value_name = "FAULT", long_help = faults())]
     pub(crate) fault: Vec<Fault>,
     /// Let the sandbox's clocks (keep alive, expiry) run N times as fast
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) time_scale: u32,
     /// Print one JSON object a line instead of text
     #[arg(long)]
@@ -38,4 +38,12 @@ pub(crate) struct SandboxArgs {
 pub(crate) struct DemoArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+fn faults() -> String {
+    let spellings: Vec<&str> = Fault::spellings().collect();
+    format!(
+        "Misbehave on purpose; may be given more than once. T is a time such as 500ms.\n\n{}",
+        spellings.join(", ")
+    )
 }

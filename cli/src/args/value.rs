@@ -34,12 +34,21 @@ pub(crate) enum Encode {
 }
 
 /// `30s`, `1500ms`, `1m 30s`; a bare number is seconds.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds)
-            .map_err(|_| "seconds can't be negative or that many".into());
+pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
+    let duration = match text.parse() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| OUT_OF_RANGE),
+        Err(_) => humantime::parse_duration(text).map_err(|_| "not a duration such as 30s, 1500ms or 2m"),
+    }?;
+    // The clock can't be asked for just any time to come.
+    if duration > LONGEST { Err(OUT_OF_RANGE) } else { Ok(duration) }
+}
+
+/// A duration after which something is given up.
+pub(crate) fn timeout(text: &str) -> Result<Duration, &'static str> {
+    match duration(text)? {
+        Duration::ZERO => Err("it would be over before it began"),
+        timeout => Ok(timeout),
     }
-    humantime::parse_duration(text).map_err(|_| "not a duration such as 30s, 1500ms or 2m".into())
 }
 
 impl FromStr for Count {
@@ -74,6 +83,9 @@ pub(crate) fn attempts(text: &str) -> Result<Attempts, &'static str> {
     }
 }
 
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const OUT_OF_RANGE: &str = "a duration is not negative and a year at most";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,9 +96,18 @@ mod tests {
         assert_eq!(duration("0.2"), Ok(Duration::from_millis(200)));
         assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
-        for wrong in ["-1", "soon", "", "inf", "NaN"] {
+        for wrong in ["-1", "soon", "", "inf", "NaN", "1e19", "366d", "584542046090years"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_pause_may_be_nothing_and_a_timeout_may_not() {
+        for none in ["0", "0s", "0ms"] {
+            assert_eq!(duration(none), Ok(Duration::ZERO));
+            assert!(timeout(none).is_err(), "{none}");
+        }
+        assert_eq!(timeout("1ms"), Ok(Duration::from_millis(1)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use dunlin_client::aws::{AuthorizerError, CustomAuthorizer, Encoding, Field, SignedToken};
 use dunlin_client::secret::Secret;
 
-use crate::args::{AuthorizerArgs, Encode, Sources};
+use crate::args::{AuthorizerArgs, Encode, OF_SIGNING, Sources};
 use crate::config::secret::{SecretArgs, Secrets};
 use crate::config::signature;
 use crate::diagnosis::{Diagnosis, Try};
@@ -58,11 +58,18 @@ fn token(
         _ => secrets.resolve_text(SecretArgs { id: "auth_signature", value: given, file })?,
     };
     let token = SignedToken::from_parts(typed.auth_token_key_name.take(), value, signature)
-        .map_err(|error| refused(&error))?;
+        .map_err(|error| Diagnosis { saw: inherited(sources), ..refused(&error) })?;
     if let Some(token) = &token {
         signature::check(token, typed.auth_public_key.as_deref())?;
     }
     Ok(token)
+}
+
+/// What wasn't typed just now, and may be a surprise.
+fn inherited(sources: &Sources) -> Option<String> {
+    let ids = OF_SIGNING.iter().filter(|id| sources.in_environment(id));
+    let flags: Vec<String> = ids.map(|id| format!("--{}", id.replace('_', "-"))).collect();
+    (!flags.is_empty()).then(|| format!("from the environment: {}", flags.join(", ")))
 }
 
 fn refused(error: &AuthorizerError) -> Diagnosis {

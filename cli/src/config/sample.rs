@@ -39,7 +39,11 @@ impl SampleConfig {
         console: Console,
     ) -> Result<Self, Diagnosis> {
         script.check(&mut typed, sources)?;
-        let server = Server::new(typed.endpoint)?;
+        let mut server = Server::new(typed.endpoint)?;
+        if server.sandbox_ca.is_some() && !sources.on_command_line("ca") {
+            // A CA from the environment is for other servers.
+            typed.tls.ca = server.sandbox_ca.take();
+        }
         if let Some(rather) = &server.rather {
             console.warning(format_args!(
                 "an endpoint without -ats is a legacy one, trusted by few; better: {rather}"
@@ -125,7 +129,7 @@ fn transport(
     reliability: &ReliabilityArgs,
     console: Console,
 ) -> Result<TransportOptions, Diagnosis> {
-    let options = tls(typed, server.sandbox_ca, console)?;
+    let options = tls(typed, console)?;
     let connector = TlsConnector::new(&options).map_err(|error| Diagnosis::usage(format!("TLS: {error}")))?;
     Ok(TransportOptions {
         host: server.host,
@@ -136,11 +140,13 @@ fn transport(
     })
 }
 
-fn tls(typed: TlsArgs, sandbox_ca: Option<PathBuf>, console: Console) -> Result<TlsOptions, Diagnosis> {
+fn tls(typed: TlsArgs, console: Console) -> Result<TlsOptions, Diagnosis> {
     let mut options = TlsOptions::default();
-    if let Some(ca) = typed.ca.or(sandbox_ca) {
+    if let Some(ca) = typed.ca {
         options.roots = bundle(&ca).map_err(|error| Diagnosis::usage(format!("--ca: {error}")))?;
-    } else if let Some(ca) = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from) {
+    } else if let Some(ca) =
+        std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()).map(PathBuf::from)
+    {
         // Set for every program at once: a fault in it is nobody's mistake here.
         match bundle(&ca) {
             Ok(roots) => options.roots = roots,

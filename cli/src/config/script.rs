@@ -1,6 +1,6 @@
 //! Which of the Python scripts is meant, and what it can't do without.
 
-use crate::args::{AuthorizerArgs, SampleArgs, Sources};
+use crate::args::{AuthorizerArgs, OF_SIGNING, SampleArgs, Sources};
 use crate::diagnosis::{Diagnosis, Try};
 
 /// Which of the Python scripts' requirements hold.
@@ -60,16 +60,7 @@ impl Script {
 
 /// `unsigned` is for authorizers without signing: a flag of it is a mistake, the environment is somebody else's.
 fn refuse_signing(typed: &mut AuthorizerArgs, sources: &Sources) -> Result<(), Diagnosis> {
-    let ids = [
-        "auth_signature",
-        "auth_signature_file",
-        "auth_token_key_name",
-        "auth_token_key_value",
-        "auth_token_key_value_file",
-        "auth_signing_key",
-        "auth_public_key",
-    ];
-    if let Some(id) = ids.iter().find(|id| sources.on_command_line(id)) {
+    if let Some(id) = OF_SIGNING.iter().find(|id| sources.on_command_line(id)) {
         return Err(Diagnosis {
             try_: vec![Try::advice("dunlin signed takes it; dunlin sample takes either")],
             ..Diagnosis::usage(format!("`dunlin unsigned` has no --{}", id.replace('_', "-")))

@@ -37,14 +37,19 @@ impl<'a> Secrets<'a> {
     pub(crate) fn resolve(&mut self, typed: SecretArgs) -> Result<Option<Secret<Vec<u8>>>, Diagnosis> {
         let flag = format!("--{}", typed.id.replace('_', "-"));
         let on_command_line = self.sources.on_command_line(typed.id);
-        match (typed.value, typed.file) {
-            (Some(value), _) if on_command_line => {
-                self.exposed.push(flag);
-                Ok(Some(Secret::from(value.into_bytes())))
-            }
-            (_, Some(file)) => self.read(&format!("{flag}-file"), &file).map(Some),
-            (value, None) => Ok(value.map(|value| Secret::from(value.into_bytes()))),
+        let value = match typed.file {
+            Some(file) if !on_command_line => Some(self.read(&format!("{flag}-file"), &file)?),
+            _ => typed.value.map(|value| Secret::from(value.into_bytes())),
+        };
+        if value.as_ref().is_some_and(|value| value.expose().len() > LONGEST) {
+            return Err(Diagnosis::usage(format!(
+                "the value for {flag} is longer than MQTT can carry ({LONGEST} bytes)"
+            )));
         }
+        if on_command_line {
+            self.exposed.push(flag);
+        }
+        Ok(value)
     }
 
     pub(crate) fn resolve_text(&mut self, typed: SecretArgs) -> Result<Option<Secret<String>>, Diagnosis> {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use dunlin_client::aws::{self, EndpointAdvice, EndpointFault};
+use dunlin_client::aws::{self, Endpoint, EndpointAdvice, EndpointFault};
 use dunlin_sandbox::{RunningSandbox, StateDir};
 
 use crate::args::EndpointArgs;
@@ -24,30 +24,24 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new(typed: EndpointArgs) -> Result<Self, Diagnosis> {
         let endpoint = typed.endpoint.unwrap_or_default();
-        let mut server = if endpoint == "sandbox" {
-            Self::sandbox(typed.state_dir, typed.port)?
+        let checked = aws::check_endpoint(&endpoint).map_err(|fault| refused(&endpoint, &fault))?;
+        let port = one_of(checked.port, typed.port)?;
+        let mut server = if checked.host.eq_ignore_ascii_case("sandbox") {
+            Self::sandbox(typed.state_dir, port)?
         } else {
-            Self::named(&endpoint, typed.port)?
+            Self::named(checked, port)
         };
         server.connect_to = typed.connect_to.map(|text| address(&text, server.port)).transpose()?;
         Ok(server)
     }
 
-    fn named(endpoint: &str, port: Option<u16>) -> Result<Self, Diagnosis> {
-        let checked = aws::check_endpoint(endpoint).map_err(|fault| refused(endpoint, &fault))?;
-        let port = match (checked.port, port) {
-            (Some(inner), Some(outer)) if inner != outer => {
-                return Err(Diagnosis::usage(format!(
-                    "--endpoint says port {inner} and --port says {outer}"
-                )));
-            }
-            (inner, outer) => inner.or(outer).unwrap_or(aws::DEFAULT_PORT),
-        };
+    fn named(checked: Endpoint, port: Option<u16>) -> Self {
         let rather = match checked.advice {
             Some(EndpointAdvice::NotAts { instead }) => Some(instead),
             _ => None,
         };
-        Ok(Self { host: checked.host, port, connect_to: None, sandbox_ca: None, rather })
+        let port = port.unwrap_or(aws::DEFAULT_PORT);
+        Self { host: checked.host, port, connect_to: None, sandbox_ca: None, rather }
     }
 
     /// The sandbox that runs on this computer; among several the one that `--port` names.
@@ -67,6 +61,15 @@ impl Server {
             (None, _) => Err(none_running(&running)),
             (Some(_), Some(_)) => Err(many_running(&running)),
         }
+    }
+}
+
+fn one_of(inner: Option<u16>, outer: Option<u16>) -> Result<Option<u16>, Diagnosis> {
+    match (inner, outer) {
+        (Some(inner), Some(outer)) if inner != outer => {
+            Err(Diagnosis::usage(format!("--endpoint says port {inner} and --port says {outer}")))
+        }
+        (inner, outer) => Ok(inner.or(outer)),
     }
 }
 

@@ -77,7 +77,7 @@ impl Progress<'_> {
     /// What was seen before it failed.
     fn line(&self, operation: Operation) -> String {
         match operation {
-            Operation::Subscribe => {
+            Operation::Subscribe if self.sent == 0 => {
                 "connected and authenticated; 0 of 1 subscriptions granted; nothing was published".into()
             }
             _ => format!(
@@ -276,8 +276,9 @@ mod tests {
     #[test]
     fn a_refused_subscription_names_the_statement_that_is_missing() {
         let refusal = refusal(PacketType::SubAck, ReasonCode::NotAuthorized);
-        let diagnosis =
-            refused(&scene("x-ats.iot.eu-west-1.amazonaws.com"), Operation::Subscribe, PROGRESS, &refusal);
+        let scene = scene("x-ats.iot.eu-west-1.amazonaws.com");
+        let none = Progress { sent: 0, acknowledged: 0, ..PROGRESS };
+        let diagnosis = refused(&scene, Operation::Subscribe, none, &refusal);
         assert_eq!(
             anstream::adapter::strip_str(&render(&diagnosis, 120)).to_string(),
             r#"error[E-SUB-DENIED]: not allowed to subscribe to "test/topic" (SUBACK 0x87 Not authorized)
@@ -287,6 +288,13 @@ mod tests {
   try:    add to the policy:
           {"Effect":"Allow","Action":"iot:Subscribe","Resource":"arn:aws:iot:eu-west-1:<account>:topicfilter/test/topic"}"#
         );
+    }
+
+    #[test]
+    fn a_subscription_lost_on_the_way_does_not_say_that_nothing_was_published() {
+        let refusal = refusal(PacketType::SubAck, ReasonCode::NotAuthorized);
+        let saw = refused(&scene("localhost"), Operation::Subscribe, PROGRESS, &refusal).saw.unwrap();
+        assert!(saw.starts_with("published 5, acknowledged 5, received 0"), "{saw}");
     }
 
     #[test]

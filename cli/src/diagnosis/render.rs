@@ -41,7 +41,7 @@ fn lines(diagnosis: &Diagnosis, width: usize) -> Vec<String> {
 
 fn headline(diagnosis: &Diagnosis, width: usize) -> Vec<String> {
     let plain = format!("error[{}]: {}", diagnosis.id.name(), diagnosis.headline);
-    let mut lines = wrap(&plain, width);
+    let mut lines = wrap(&plain, width.saturating_sub(2));
     for line in lines.iter_mut().skip(1) {
         line.insert_str(0, "  ");
     }
@@ -137,6 +137,15 @@ error[E-SUB-DENIED]: not allowed to subscribe to \"test/topic\" (SUBACK 0x87 Not
             "{text}"
         );
         assert!(text.contains("--mqtt-context username=u"), "{text}");
+    }
+
+    #[test]
+    fn no_line_of_prose_is_wider_than_the_screen() {
+        let prose = Diagnosis { try_: Vec::new(), ..denied() };
+        for width in 40..=120 {
+            let text = plain(&prose, width);
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}\n{text}");
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(crate) fn duration(duration: Duration) -> String {
     match duration.as_secs() {
         0 if duration.as_millis() == 0 => "under 1 ms".into(),
         0 => format!("{} ms", duration.as_millis()),
-        secs @ 1..60 if duration.subsec_millis() >= 50 => {
+        secs @ 1..60 if duration.subsec_millis() >= 100 => {
             format!("{}.{} s", secs, duration.subsec_millis() / 100)
         }
         secs @ 1..60 => format!("{secs} s"),
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn durations_read_as_people_say_them() {
-        let texts = [0, 3, 212, 1000, 1500, 61_000, 120_000].map(|ms| duration(Duration::from_millis(ms)));
+        let texts = [0, 3, 212, 1070, 1500, 61_000, 120_000].map(|ms| duration(Duration::from_millis(ms)));
         assert_eq!(texts, ["under 1 ms", "3 ms", "212 ms", "1 s", "1.5 s", "1 min 1 s", "2 min"]);
     }
 

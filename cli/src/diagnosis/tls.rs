@@ -35,13 +35,10 @@ pub(crate) fn failed(scene: &Scene, peer: SocketAddr, error: &TlsError) -> Diagn
 
 /// The connection ended before CONNACK and no ALPN protocol had been selected.
 pub(crate) fn alpn_missing(scene: &Scene, closed_after: Duration) -> Diagnosis {
-    let offered = match &scene.alpn_offered {
-        Some(name) => quoted(name),
-        None => "(nothing, --alpn none)".to_owned(),
-    };
     Diagnosis {
         saw: Some(format!(
-            "we offered: {offered}; server selected: none; connection closed {} after CONNECT",
+            "we offered: {}; server selected: none; connection closed {} after CONNECT",
+            offered(scene),
             duration(closed_after)
         )),
         ..alpn(scene, "the server did not select the ALPN protocol \"mqtt\", so it may not speak MQTT here")
@@ -50,11 +47,18 @@ pub(crate) fn alpn_missing(scene: &Scene, closed_after: Duration) -> Diagnosis {
 
 /// The server refused the offer with an alert.
 fn alpn_refused(scene: &Scene) -> Diagnosis {
-    let offered = scene.alpn_offered.as_deref().map_or_else(|| "(nothing)".to_owned(), quoted);
+    let headline = match scene.alpn_offered {
+        Some(_) => "the server speaks none of the ALPN protocols that were offered",
+        None => "the server wants to be offered an ALPN protocol, and none was",
+    };
     Diagnosis {
-        saw: Some(format!("we offered: {offered}; the server's alert: no_application_protocol")),
-        ..alpn(scene, "the server speaks none of the ALPN protocols that were offered")
+        saw: Some(format!("we offered: {}; the server's alert: no_application_protocol", offered(scene))),
+        ..alpn(scene, headline)
     }
+}
+
+fn offered(scene: &Scene) -> String {
+    scene.alpn_offered.as_deref().map_or_else(|| "(nothing, --alpn none)".to_owned(), quoted)
 }
 
 fn alpn(scene: &Scene, headline: &str) -> Diagnosis {

@@ -11,9 +11,7 @@ pub(crate) enum Ending {
     Failed(Box<Diagnosis>),
     /// The user asked for it.
     Stopped(Exit),
-    /// Whoever read our output has closed the pipe: that's enough for them.
-    ReaderGone,
-    /// Our output can't be written.
+    /// Our output can't be written: the disk is full, or whoever read it has closed the pipe.
     Output(io::Error),
 }
 
@@ -25,9 +23,6 @@ impl From<Diagnosis> for Ending {
 
 impl From<io::Error> for Ending {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::ReaderGone,
-            _ => Self::Output(error),
-        }
+        Self::Output(error)
     }
 }

@@ -36,7 +36,6 @@ pub(crate) async fn run(
             match ending {
                 Ending::Failed(diagnosis) => Err(Failure::Diagnosed(diagnosis)),
                 Ending::Stopped(exit) => Ok(exit),
-                Ending::ReaderGone => Ok(Exit::Done),
                 Ending::Output(error) => Err(Failure::Local(error)),
             }
         }

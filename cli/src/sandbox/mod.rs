@@ -1,17 +1,19 @@
 //! `dunlin sandbox`: the stand-in for AWS IoT Core as a server of its own.
 
 mod json;
+mod printer;
+mod ready_file;
 mod welcome;
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::thread;
 
-use dunlin_sandbox::{LogLine, Ready, Sandbox, StartError};
-use tempfile::NamedTempFile;
+use dunlin_sandbox::{LogLine, PkiError, Ready, Sandbox, StartError};
 use tokio::sync::{mpsc, oneshot};
 
 use self::json::Line;
+use self::printer::Printer;
+use self::ready_file::ReadyFile;
 use crate::args::SandboxArgs;
 use crate::diagnosis::{Diagnosis, Try};
 use crate::exit::Exit;
@@ -22,23 +24,18 @@ use crate::verb::Failure;
 /// do in the end, so the exit code is 0.
 pub(crate) async fn run(typed: SandboxArgs) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
-    let (lines, printing) = mpsc::channel(LINES_IN_FLIGHT);
+    let (lines, printer) = Printer::new(typed.json);
     let sandbox = start(&typed, lines).await?;
+    let ready_file = typed.ready_file.as_deref().map(|path| ReadyFile::write(path, sandbox.ready()));
+    let _ready_file = ready_file.transpose()?;
     announce(&typed, sandbox.ready())?;
-    if let Some(file) = &typed.ready_file {
-        write_ready_file(file, sandbox.ready())?;
-    }
-    let printer = tokio::spawn(print(printing, typed.json));
+    let printed = printer.start();
     tokio::select! {
         _ = stop.received() => {}
         () = end_of_input(), if typed.until_eof => {}
     }
     sandbox.stop().await;
-    let _ = printer.await;
-    if let Some(file) = &typed.ready_file {
-        // Its promise no longer holds.
-        let _ = std::fs::remove_file(file);
-    }
+    printed.wait().await;
     Ok(Exit::Done)
 }
 
@@ -58,38 +55,24 @@ async fn start(typed: &SandboxArgs, lines: mpsc::Sender<LogLine>) -> Result<Sand
 pub(crate) fn not_started(error: &StartError) -> Diagnosis {
     let try_ = match error {
         StartError::Listen { .. } => vec![Try::command("dunlin sandbox --port 0        (any free port)")],
-        StartError::State(_) => vec![Try::advice("--state-dir DIR")],
+        StartError::State(_) | StartError::Pki(PkiError::State(_) | PkiError::Io { .. }) => {
+            vec![Try::advice("--state-dir DIR")]
+        }
         _ => Vec::new(),
     };
     Diagnosis { try_, ..Diagnosis::usage(format!("the sandbox can't start: {error}")) }
 }
 
 fn announce(typed: &SandboxArgs, ready: &Ready) -> io::Result<()> {
-    if typed.json {
-        writeln!(io::stdout(), "{}", Line::ready(ready).to_text())
+    let text = if typed.json {
+        format!("{}\n", Line::ready(ready).to_text())
     } else {
-        write!(io::stdout(), "{}", welcome::text(ready, typed.state_dir.as_deref()))
-    }
-}
-
-/// Whole or not at all: whoever waits for the file reads it as soon as it is there.
-fn write_ready_file(path: &Path, ready: &Ready) -> Result<(), Diagnosis> {
-    let directory =
-        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let write = || {
-        let mut file = NamedTempFile::new_in(directory)?;
-        serde_json::to_writer(&mut file, ready)?;
-        file.write_all(b"\n")?;
-        file.persist(path).map_err(|error| error.error)
+        welcome::text(ready, typed.state_dir.as_deref())
     };
-    write().map(drop).map_err(|error| Diagnosis::usage(format!("--ready-file {}: {error}", path.display())))
-}
-
-/// A reader that has gone is no reason to stop serving.
-async fn print(mut lines: mpsc::Receiver<LogLine>, as_json: bool) {
-    while let Some(line) = lines.recv().await {
-        let text = if as_json { Line::of(&line).to_text() } else { line.to_string() };
-        let _ = writeln!(io::stdout(), "{text}");
+    match io::stdout().write_all(text.as_bytes()) {
+        // A reader that has gone is no reason not to serve.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }
 
@@ -102,5 +85,3 @@ async fn end_of_input() {
     });
     let _ = end.await;
 }
-
-const LINES_IN_FLIGHT: usize = 1024;

@@ -15,7 +15,9 @@ use tokio::sync::Notify;
 
 use crate::authorizer::{Grant, Refusal};
 use crate::policy::Policy;
-use crate::server::limits::{MAX_QUEUED, MAX_RETAINED};
+use crate::server::limits::{
+    MAX_PAYLOAD, MAX_QUEUED, MAX_QUEUED_BYTES_OF_ALL, MAX_RETAINED, SURE_QUEUED_BYTES,
+};
 use crate::server::{Connection, Hub, Peer, Profile};
 
 const ALL: &str =
@@ -226,6 +228,39 @@ fn a_subscriber_that_reads_nothing_is_given_no_more_than_there_is_room_for() {
         bench.hears(&mut publisher, publish("t", QoS::AtMostOnce));
     }
     assert_eq!(bench.says(&mut subscriber).len(), MAX_QUEUED);
+}
+
+#[test]
+fn many_subscribers_that_read_nothing_share_one_bound_and_leave_room_for_those_who_read() {
+    let mut bench = Bench::new();
+    let mut publisher = bench.connected("p");
+    let large = vec![b'x'; MAX_PAYLOAD];
+    let mut silent = Vec::new();
+    let mut waiting = 0;
+    for number in 0..40 {
+        let mut subscriber = bench.connected(&format!("s{number}"));
+        bench.hears(&mut subscriber, subscribe(&[subscription("t")]));
+        bench.says(&mut subscriber);
+        silent.push(subscriber);
+        for _ in 0..40 {
+            bench.hears(&mut publisher, Publish { payload: &large, ..publish("t", QoS::AtMostOnce) });
+        }
+    }
+    let mut reader = bench.connected("reader");
+    bench.hears(&mut reader, subscribe(&[subscription("t")]));
+    bench.says(&mut reader);
+    bench.hears(&mut publisher, Publish { payload: &large, ..publish("t", QoS::AtMostOnce) });
+    assert_eq!(bench.says(&mut reader).len(), 1);
+    for mut subscriber in silent {
+        loop {
+            let said = bench.says(&mut subscriber);
+            if said.is_empty() {
+                break;
+            }
+            waiting += said.iter().map(|packet| packet.as_bytes().len()).sum::<usize>();
+        }
+    }
+    assert!(waiting < MAX_QUEUED_BYTES_OF_ALL + 41 * SURE_QUEUED_BYTES, "{waiting}");
 }
 
 #[test]

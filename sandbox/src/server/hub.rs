@@ -7,7 +7,9 @@ use std::time::Instant;
 use dunlin_codec::{QoS, SubscriptionOptions, TopicFilter, TopicName};
 use tokio::sync::Notify;
 
-use crate::server::limits::MAX_SUBSCRIPTIONS;
+use crate::server::limits::{
+    MAX_QUEUED_BYTES, MAX_QUEUED_BYTES_OF_ALL, MAX_SUBSCRIPTIONS, SURE_QUEUED_BYTES,
+};
 use crate::server::message::Message;
 use crate::server::outgoing::{Outgoing, Queued};
 use crate::server::retained::{Retained, RetainedFull};
@@ -82,15 +84,22 @@ impl Hub {
 
     /// Queues a message for everybody who subscribed to its topic, once each; says for how many.
     pub(crate) fn route(&mut self, topic: TopicName<'_>, message: &Arc<Message>) -> usize {
+        let room = self.room();
         let mut receivers = 0;
         for (client_id, session) in &mut self.sessions {
             let Some(queued) = session.wants(client_id, topic, message) else { continue };
-            if session.outgoing.push(queued) {
+            if session.outgoing.push(queued, room) {
                 receivers += 1;
                 session.wake.notify_one();
             }
         }
         receivers
+    }
+
+    /// How many bytes may wait for one subscriber. Less when many are far behind, and still enough for those who aren't.
+    fn room(&self) -> usize {
+        let waiting: usize = self.sessions.values().map(|session| session.outgoing.queued_bytes()).sum();
+        if waiting < MAX_QUEUED_BYTES_OF_ALL { MAX_QUEUED_BYTES } else { SURE_QUEUED_BYTES }
     }
 
     /// Keeps a retained message.
@@ -112,11 +121,12 @@ impl Hub {
         qos: QoS,
         now: Instant,
     ) {
+        let room = self.room();
         let messages = self.retained.matching(filter, now);
         let Some(session) = self.session(client_id, connection) else { return };
         for message in messages {
             let qos = message.qos.min(qos);
-            session.outgoing.push(Queued { message, qos, retain: true });
+            session.outgoing.push(Queued { message, qos, retain: true }, room);
         }
     }
 }

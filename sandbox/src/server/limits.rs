@@ -35,6 +35,10 @@ pub(crate) const MAX_UNSENT: usize = 64 * 1024;
 pub(crate) const MAX_QUEUED: usize = 1000;
 /// Bytes of messages that wait for one subscriber.
 pub(crate) const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of messages that wait for all subscribers together, before each is left with [`SURE_QUEUED_BYTES`].
+pub(crate) const MAX_QUEUED_BYTES_OF_ALL: usize = 64 * 1024 * 1024;
+/// What one subscriber may have waiting however much waits for the others: one packet of any size.
+pub(crate) const SURE_QUEUED_BYTES: usize = MAXIMUM_PACKET_SIZE as usize;
 /// Retained messages.
 pub(crate) const MAX_RETAINED: usize = 1000;
 /// Bytes of retained messages.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dunlin_codec::{Delivery, PacketId, QoS};
 
-use crate::server::limits::{MAX_QUEUED, MAX_QUEUED_BYTES};
+use crate::server::limits::MAX_QUEUED;
 use crate::server::message::Message;
 
 /// The queue and the identifiers in use.
@@ -37,15 +37,19 @@ impl Outgoing {
         }
     }
 
-    /// `false` where the subscriber is too far behind: the message is dropped.
-    pub(crate) fn push(&mut self, queued: Queued) -> bool {
+    /// `false` where the subscriber is too far behind, with more than `room` bytes waiting: the message is dropped.
+    pub(crate) fn push(&mut self, queued: Queued, room: usize) -> bool {
         let bytes = self.queued_bytes + queued.message.len();
-        if self.queue.len() >= MAX_QUEUED || bytes > MAX_QUEUED_BYTES {
+        if self.queue.len() >= MAX_QUEUED || bytes > room {
             return false;
         }
         self.queued_bytes = bytes;
         self.queue.push_back(queued);
         true
+    }
+
+    pub(crate) const fn queued_bytes(&self) -> usize {
+        self.queued_bytes
     }
 
     /// The next message that may be sent now. Order is kept: QoS 0 waits behind a QoS 1 that must wait.

@@ -72,7 +72,7 @@ impl<'a, W: Write> Journey<'a, W> {
     /// Closes what is open after something has ended the run: cleanly, but not for long.
     pub(crate) async fn leave(&mut self, ending: &Ending) {
         self.is_leaving = true;
-        if matches!(ending, Ending::ReaderGone | Ending::Output(_)) {
+        if matches!(ending, Ending::Output(_)) {
             self.transcript.mute();
         }
         let closing = async {
@@ -171,7 +171,9 @@ impl<'a, W: Write> Journey<'a, W> {
     {
         let wait = self.wait(Activity::Operate(operation));
         loop {
-            match self.until(wait, request()).await? {
+            let outcome = self.until(wait, request()).await?;
+            self.catch_up(wait).await?;
+            match outcome {
                 Ok(value) => {
                     self.link.forget_drops();
                     return Ok(value);

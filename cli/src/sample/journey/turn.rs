@@ -1,6 +1,6 @@
 //! While the run waits for one thing, everything else that may happen.
 
-use std::future::pending;
+use std::future::{pending, ready};
 use std::io::Write;
 use std::pin::pin;
 use std::time::Duration;
@@ -62,6 +62,18 @@ impl<W: Write> Journey<'_, W> {
             message = next(&mut self.subscription) => self.on_message(&message),
             () = passed(wait.deadline) => Err(self.timed_out(wait).into()),
         }
+    }
+
+    /// Tells of the connection before the answer that came by it: the answer may overtake the event.
+    pub(super) async fn catch_up(&mut self, wait: Wait) -> Result<(), Ending> {
+        while !self.link.is_up() {
+            tokio::select! {
+                biased;
+                Some(event) = self.events.next() => self.on_event(event, wait)?,
+                () = ready(()) => break,
+            }
+        }
+        Ok(())
     }
 
     fn on_event(&mut self, event: Event, wait: Wait) -> Result<(), Ending> {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
+mod endings;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -288,54 +290,28 @@ async fn a_connection_that_breaks_is_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_signal_ends_it_cleanly_with_its_own_code() {
-    let served = serve(&[]).await;
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let mut child = sample(&served).words(["--count", "0", "--interval", "10s"]).spawn();
+async fn a_server_that_comes_back_is_told_of_in_order_and_a_subscription_that_does_not_is_named() {
+    for (fault, code) in [(None, 0), (Some("suback=0x87"), 7)] {
+        let first = serve(&[]).await;
+        let port = first.sandbox.port();
+        let mut child =
+            sample(&first).words(["--count", "2", "--interval", "1s", "--timeout", "20s"]).spawn();
         let mut seen = read_until(&mut child, "PubAck received").await;
-        kill(&child, signal).await;
+        let Served { sandbox, state } = first;
+        sandbox.stop().await;
+        let mut second = Sandbox::builder().port(port).state_dir(state.path());
+        if let Some(fault) = fault {
+            second = second.fault(fault.parse().unwrap());
+        }
+        let _second = second.start().await.unwrap();
         let run = Finished::of(child).await;
         run.exits(code);
         seen.push_str(&run.stdout);
-        assert!(seen.contains("==== Sending messages until program killed ===="), "{seen}");
-        assert!(seen.contains("Unsubscribed with [<UnsubackReasonCode.SUCCESS: 0>]"), "{seen}");
-        assert!(seen.ends_with("==== Client Stopped! ====\n"), "{seen}");
-        assert_eq!(run.stderr, "");
+        let (_, after) = seen.split_once("Lifecycle Disconnected with reason code:139\n").unwrap();
+        let (connecting, _) = after.split_once("Lifecycle Connection Success").unwrap();
+        assert!(!connecting.contains("PubAck"), "{seen}");
+        assert!(!run.stderr.contains("nothing was published"), "{}", run.stderr);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_signal_before_there_is_a_connection_ends_it_too() {
-    let served = serve(&["silent"]).await;
-    let mut child = sample(&served).spawn();
-    read_until(&mut child, "Connecting to endpoint").await;
-    kill(&child, "TERM").await;
-    Finished::of(child).await.exits(143);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_ends_it_at_once() {
-    let served = serve(&["no-puback", "delay=2s"]).await;
-    let mut child = sample(&served).words(["--timeout", "20s"]).spawn();
-    read_until(&mut child, "Publishing").await;
-    kill(&child, "INT").await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    kill(&child, "INT").await;
-    let run = Finished::of(child).await;
-    run.exits(130);
-    assert!(!run.stdout.contains("Client Stopped!"), "{}", run.stdout);
-    assert!(run.took < Duration::from_secs(1), "{:?}", run.took);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_closes_the_pipe_has_had_enough_and_that_is_no_error() {
-    let served = serve(&[]).await;
-    let mut child = sample(&served).words(["--count", "0", "--interval", "50ms"]).spawn();
-    read_until(&mut child, "PubAck received").await;
-    drop(child.stdout.take());
-    let run = Finished::of(child).await;
-    run.exits(0);
-    assert_eq!(run.stderr, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -374,10 +350,4 @@ async fn read_until(child: &mut Child, words: &str) -> String {
     timeout(Duration::from_secs(20), reading).await.unwrap();
     child.stdout = Some(out.into_inner());
     seen
-}
-
-async fn kill(child: &Child, signal: &str) {
-    let pid = child.id().unwrap().to_string();
-    let status = tokio::process::Command::new("kill").args(["-s", signal, &pid]).status().await.unwrap();
-    assert!(status.success());
 }

@@ -1,0 +1,71 @@
+//! Flags of `dunlin inspect`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use dunlin_codec::Sender;
+
+#[derive(Subcommand)]
+pub(crate) enum InspectVerb {
+    /// Take packets apart, byte by byte
+    ///
+    /// Packets come as hex, unless --base64 or --raw says otherwise: from the words, from a file, or from standard
+    /// input. Several may follow each other. What is shown ends at the first packet that can't be accepted, with exit
+    /// code 10; with --lines every line is answered and the exit code is 0.
+    Decode(DecodeArgs),
+}
+
+#[derive(Args)]
+#[command(group = clap::ArgGroup::new("form").args(["base64", "raw"]))]
+pub(crate) struct DecodeArgs {
+    /// Packets, in hex; blanks and 0x don't matter [default: standard input]
+    #[arg(value_name = "HEX", conflicts_with_all = ["file", "lines", "raw"])]
+    pub(crate) words: Vec<String>,
+    /// Read a file ("-": standard input)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// It is base64 instead of hex
+    #[arg(long)]
+    pub(crate) base64: bool,
+    /// It is the bytes themselves
+    #[arg(long, conflicts_with = "lines")]
+    pub(crate) raw: bool,
+    /// Whose packets they are: what this side may never send is refused
+    #[arg(long, value_enum, value_name = "SIDE", default_value_t)]
+    pub(crate) from: Side,
+    /// Refuse packets of more bytes than this
+    #[arg(long, value_name = "BYTES", default_value_t = u32::MAX, hide_default_value = true)]
+    pub(crate) max_packet_size: u32,
+    /// Answer each line, which should be exactly one packet, with one line
+    #[arg(long)]
+    pub(crate) lines: bool,
+    /// Print one JSON object a packet
+    ///
+    /// {"ok":true, "type", "packet", "encoded"} or {"ok":false, "kind", "reason_code", "offset", "field", "statement",
+    /// "message"}. It holds all that the packet holds, passwords too.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show passwords, authentication data and the query of user names
+    #[arg(long)]
+    pub(crate) show_secrets: bool,
+}
+
+/// Who sent the packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Side {
+    /// Either
+    #[default]
+    Any,
+    Client,
+    Server,
+}
+
+impl From<Side> for Sender {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Any => Self::Any,
+            Side::Client => Self::Client,
+            Side::Server => Self::Server,
+        }
+    }
+}

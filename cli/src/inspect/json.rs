@@ -1,0 +1,57 @@
+//! A verdict as one line of JSON: the contract of `--json`.
+
+use std::io::{self, Write};
+
+use dunlin_codec::Packet;
+use serde::Serialize;
+
+use super::hex;
+use super::verdict::{Fault, Verdict};
+
+/// A packet: its type, its fields, and its bytes as this codec writes them.
+#[derive(Serialize)]
+struct Good<'p, 'a> {
+    ok: bool,
+    #[serde(flatten)]
+    packet: &'p Packet<'a>,
+    encoded: String,
+}
+
+/// What is wrong; null is what doesn't apply.
+#[derive(Serialize)]
+struct Bad<'f> {
+    ok: bool,
+    kind: &'static str,
+    reason_code: Option<u8>,
+    offset: Option<u32>,
+    field: Option<&'static str>,
+    statement: Option<&'static str>,
+    message: &'f str,
+}
+
+/// Writes `verdict` and a newline.
+pub(super) fn write(verdict: &Verdict<'_>, out: &mut impl Write) -> io::Result<()> {
+    match verdict {
+        Ok(packet) => {
+            let mut encoded = Vec::new();
+            packet.encode(&mut encoded).map_err(io::Error::other)?;
+            serde_json::to_writer(&mut *out, &Good { ok: true, packet, encoded: hex::encode(&encoded) })?;
+        }
+        Err(fault) => serde_json::to_writer(&mut *out, &Bad::of(fault))?,
+    }
+    out.write_all(b"\n")
+}
+
+impl<'f> Bad<'f> {
+    fn of(fault: &'f Fault) -> Self {
+        Self {
+            ok: false,
+            kind: fault.kind,
+            reason_code: fault.reason_code.map(|code| code.code()),
+            offset: fault.offset,
+            field: fault.field,
+            statement: fault.statement,
+            message: &fault.message,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `--lines`: each line, which should be exactly one packet, is answered by one line, in order.
+
+use std::io::{self, BufRead, BufReader, BufWriter, StdoutLock, Write};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use dunlin_codec::DecodeOptions;
+
+use super::verdict::{self, Fault, Verdict};
+use super::{hex, input, json};
+use crate::args::DecodeArgs;
+use crate::exit::Exit;
+use crate::verb::Failure;
+
+/// Answers every line; that is success, whatever the answers are.
+pub(super) fn answer(
+    typed: &DecodeArgs,
+    options: &DecodeOptions,
+    out: &mut BufWriter<StdoutLock<'static>>,
+) -> Result<Exit, Failure> {
+    let mut lines = BufReader::with_capacity(super::BUFFER, input::open(typed.file.as_deref())?);
+    let mut line = Vec::new();
+    loop {
+        // Whoever waits for an answer before the next question gets it; a long list is written in large pieces.
+        if lines.buffer().is_empty() {
+            out.flush()?;
+        }
+        line.clear();
+        if lines.read_until(b'\n', &mut line)? == 0 {
+            return Ok(Exit::Done);
+        }
+        match bytes(&line, typed.base64) {
+            Ok(bytes) => print(&verdict::of_whole(&bytes, options), typed.json, out)?,
+            Err(fault) => print(&Err(fault), typed.json, out)?,
+        }
+    }
+}
+
+fn print(verdict: &Verdict<'_>, as_json: bool, out: &mut impl Write) -> io::Result<()> {
+    match verdict {
+        _ if as_json => json::write(verdict, out),
+        Ok(packet) => writeln!(out, "{packet}"),
+        Err(fault) => writeln!(out, "{}", fault.message),
+    }
+}
+
+fn bytes(line: &[u8], base64: bool) -> Result<Vec<u8>, Fault> {
+    let text = line.trim_ascii();
+    if base64 {
+        return STANDARD.decode(text).map_err(|error| Fault::input(format!("not base64: {error}")));
+    }
+    hex::decode(text).ok_or_else(|| Fault::input("not an even number of hex digits".to_owned()))
+}

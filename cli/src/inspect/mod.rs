@@ -1,0 +1,71 @@
+//! `dunlin inspect decode`: what packets say, to people byte by byte, to programs as JSON.
+
+mod hex;
+mod input;
+mod json;
+mod layout;
+mod lines;
+mod page;
+mod verdict;
+mod walk;
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use dunlin_codec::DecodeOptions;
+
+use crate::args::DecodeArgs;
+use crate::diagnosis::Diagnosis;
+use crate::exit::Exit;
+use crate::verb::Failure;
+
+/// Takes packets apart.
+pub(crate) fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {
+    let options = DecodeOptions {
+        max_packet_size: typed.max_packet_size,
+        sender: typed.from.into(),
+        ..DecodeOptions::default()
+    };
+    let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+    let exit = if typed.lines {
+        lines::answer(&typed, &options, &mut out)?
+    } else {
+        stream(&typed, &options, &mut out)?
+    };
+    out.flush()?;
+    Ok(exit)
+}
+
+/// One packet after the other, up to the first that can't be accepted.
+fn stream(
+    typed: &DecodeArgs,
+    options: &DecodeOptions,
+    out: &mut BufWriter<StdoutLock<'static>>,
+) -> Result<Exit, Failure> {
+    let bytes = input::bytes(typed)?;
+    if bytes.is_empty() {
+        return Err(Diagnosis::usage("nothing to decode: no byte came").into());
+    }
+    let mut rest = bytes.as_slice();
+    let mut first = true;
+    while !rest.is_empty() {
+        let (verdict, len) = verdict::of_front(rest, options);
+        let (front, behind) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+        if typed.json {
+            json::write(&verdict, out)?;
+        } else {
+            let between = if first { "" } else { "\n" };
+            write!(
+                out,
+                "{between}{}",
+                page::Page { bytes: front, verdict: &verdict, bare: typed.show_secrets }
+            )?;
+        }
+        if verdict.is_err() {
+            return Ok(Exit::Protocol);
+        }
+        (rest, first) = (behind, false);
+    }
+    Ok(Exit::Done)
+}
+
+const BUFFER: usize = 64 * 1024;

@@ -1,0 +1,162 @@
+//! A packet for people: a line that sums it up, then its bytes, field by field, and the error at its byte.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::layout;
+use super::verdict::{Fault, Verdict};
+use super::walk::{self, NOT_PARSED, Span};
+
+/// One packet, or what should be one.
+pub(super) struct Page<'p, 'a> {
+    pub(super) bytes: &'p [u8],
+    pub(super) verdict: &'p Verdict<'a>,
+    /// Whether secrets are shown.
+    pub(super) bare: bool,
+}
+
+impl Display for Page<'_, '_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let fault = match self.verdict {
+            Ok(packet) => {
+                writeln!(f, "{packet}")?;
+                None
+            }
+            Err(fault) => {
+                writeln!(f, "{}", fault.message)?;
+                fault.offset.and_then(|offset| usize::try_from(offset).ok()).map(|offset| (offset, fault))
+            }
+        };
+        for span in layout::spans(self.bytes) {
+            self.span(&span, fault, f)?;
+        }
+        match fault {
+            Some((offset, fault)) if offset >= self.bytes.len() => point(offset, 0, fault, f),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Page<'_, '_> {
+    /// The rows of a field; under the one with the byte at fault, an arrow.
+    fn span(&self, span: &Span, fault: Option<(usize, &Fault)>, f: &mut Formatter<'_>) -> fmt::Result {
+        let hidden = if self.bare { 0 } else { span.secret };
+        let open = span.len - hidden;
+        let bytes = self.bytes.get(span.at..).unwrap_or_default();
+        let rows = span.len.div_ceil(ROW);
+        for row in 0..rows {
+            let from = row * ROW;
+            // The middle of a long field is left out, unless the fault is there.
+            let holds =
+                |offset: usize| (from..span.len.min(from + ROW)).contains(&offset.wrapping_sub(span.at));
+            let faulty = fault.filter(|(offset, _)| holds(*offset));
+            if row >= MOST_ROWS && row + 1 < rows && faulty.is_none() {
+                if row == MOST_ROWS {
+                    writeln!(f, "{:>6}  ..", "")?;
+                }
+                continue;
+            }
+            let digits: Vec<String> = (from..span.len.min(from + ROW))
+                .zip(bytes.get(from..).unwrap_or_default())
+                .map(|(index, byte)| if index < open { format!("{byte:02x}") } else { "**".to_owned() })
+                .collect();
+            let (field, meaning) =
+                if row == 0 { (span.field, self.meaning(span)) } else { ("", String::new()) };
+            let line = format!(
+                "{:>6}  {:<width$}  {field:<25}  {meaning}",
+                span.at + from,
+                digits.join(" "),
+                width = WIDTH
+            );
+            writeln!(f, "{}", line.trim_end())?;
+            if let Some((offset, fault)) = faulty {
+                point(offset, offset - span.at - from, fault, f)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn meaning(&self, span: &Span) -> String {
+        if !self.bare || span.secret == 0 || span.field == NOT_PARSED {
+            return span.meaning.clone();
+        }
+        // Behind the identifier, if it is a property, and two bytes of length.
+        let prefix = if span.field == "authentication_data" { 3 } else { 2 };
+        let bytes = self.bytes.get(span.at + prefix..span.at + span.len).unwrap_or_default();
+        walk::shown(bytes)
+    }
+}
+
+/// An arrow under a byte of a row, and what is wrong there.
+fn point(offset: usize, column: usize, fault: &Fault, f: &mut Formatter<'_>) -> fmt::Result {
+    let field = fault.field.map(|field| format!(", {field}")).unwrap_or_default();
+    let statement = fault.statement.map(|id| format!(" [{id}]")).unwrap_or_default();
+    writeln!(
+        f,
+        "{:>6}  {:indent$}^^ {} at byte {offset}{field}{statement}",
+        "",
+        "",
+        fault.kind,
+        indent = 3 * column
+    )
+}
+
+/// Bytes a row, and the columns that they take.
+const ROW: usize = 8;
+const WIDTH: usize = 3 * ROW - 1;
+/// How many rows of a field are shown before its last.
+const MOST_ROWS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use dunlin_codec::DecodeOptions;
+
+    use super::super::{hex, verdict};
+    use super::*;
+
+    fn page(text: &str, bare: bool) -> String {
+        let bytes = hex::decode(text.as_bytes()).unwrap();
+        let (verdict, _) = verdict::of_front(&bytes, &DecodeOptions::default());
+        Page { bytes: &bytes, verdict: &verdict, bare }.to_string()
+    }
+
+    #[test]
+    fn each_row_has_offset_bytes_field_and_meaning() {
+        assert_eq!(page("3004000161006f", false).lines().next(), Some("PUBLISH QoS 0 \"a\" 0 bytes"));
+        assert_eq!(
+            page("300400016100", false),
+            "\
+PUBLISH QoS 0 \"a\" 0 bytes
+     0  30                       packet_type                PUBLISH, QoS 0
+     1  04                       remaining_length           4
+     2  00 01 61                 topic                      \"a\"
+     5  00                       property_length            0
+"
+        );
+    }
+
+    #[test]
+    fn an_error_points_at_its_byte() {
+        assert_eq!(
+            page("3006000161022300", false),
+            "\
+malformed packet: topic_alias at byte 8
+     0  30                       packet_type                PUBLISH, QoS 0
+     1  06                       remaining_length           6
+     2  00 01 61                 topic                      \"a\"
+     5  02                       property_length            2
+     6  23 00                    not_parsed
+        ^^ malformed at byte 8, topic_alias
+"
+        );
+        let inside = page("82060001000001610c", false);
+        assert!(inside.contains("subscription_options"), "{inside}");
+    }
+
+    #[test]
+    fn a_password_is_shown_only_when_asked_for() {
+        let connect = "101700044d5154540540003c000001610007632d31322d3334";
+        let (redacted, bare) = (page(connect, false), page(connect, true));
+        assert!(redacted.contains("00 07 ** ** ** ** ** **") && !redacted.contains("c-12"), "{redacted}");
+        assert!(bare.contains("00 07 63 2d") && bare.contains("c-12-34"), "{bare}");
+    }
+}

@@ -1,0 +1,114 @@
+//! Whether bytes are a packet, and where not, why: one answer for people and programs.
+
+use dunlin_codec::{
+    DecodeError, DecodeErrorKind, DecodeOptions, FixedHeader, Packet, PacketType, ReasonCode, Sender,
+};
+
+/// A packet, or what is wrong with the bytes.
+pub(super) type Verdict<'a> = Result<Packet<'a>, Fault>;
+
+/// What is wrong; `None` is what doesn't apply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) kind: &'static str,
+    /// What to answer a packet with that is wrong.
+    pub(super) reason_code: Option<ReasonCode>,
+    /// The byte at fault, counted from the packet's first.
+    pub(super) offset: Option<u32>,
+    pub(super) field: Option<&'static str>,
+    pub(super) statement: Option<&'static str>,
+    pub(super) message: String,
+}
+
+/// Judges the packet at the front of `bytes`; how many bytes that is about.
+pub(super) fn of_front<'a>(bytes: &'a [u8], options: &DecodeOptions) -> (Verdict<'a>, usize) {
+    match Packet::decode_with(bytes, options) {
+        Ok(Some((packet, len))) => (Ok(packet), len),
+        Ok(None) => (Err(Fault::incomplete(bytes)), bytes.len()),
+        Err(error) => {
+            let header = FixedHeader::peek(bytes, u32::MAX).ok().flatten();
+            let len = header.map_or(bytes.len(), |header| header.packet_len().min(bytes.len()));
+            (Err(Fault::of(error, bytes, options.sender)), len)
+        }
+    }
+}
+
+/// Judges bytes that should be exactly one packet.
+pub(super) fn of_whole<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Verdict<'a> {
+    match of_front(bytes, options) {
+        (Ok(_), len) if len < bytes.len() => Err(Fault::trailing(len, bytes.len() - len)),
+        (verdict, _) => verdict,
+    }
+}
+
+impl Fault {
+    /// Something that is no packet's bytes at all.
+    pub(super) fn input(message: String) -> Self {
+        Self { kind: "input", reason_code: None, offset: None, field: None, statement: None, message }
+    }
+
+    fn incomplete(bytes: &[u8]) -> Self {
+        let message = if bytes.is_empty() {
+            "incomplete: no byte of a packet".to_owned()
+        } else {
+            format!("incomplete: the packet goes on at byte {}", bytes.len())
+        };
+        let offset = u32::try_from(bytes.len()).ok();
+        Self { kind: "incomplete", reason_code: None, offset, field: None, statement: None, message }
+    }
+
+    fn trailing(at: usize, more: usize) -> Self {
+        Self {
+            kind: MALFORMED,
+            reason_code: Some(ReasonCode::MalformedPacket),
+            offset: u32::try_from(at).ok(),
+            field: Some("trailing_bytes"),
+            statement: None,
+            message: format!("malformed packet: {more} more behind its end at byte {at}"),
+        }
+    }
+
+    fn of(error: DecodeError, bytes: &[u8], sender: Sender) -> Self {
+        // Who may never send such a packet isn't told what is wrong in it.
+        let error = if is_from_wrong_side(bytes, sender) { wrong_direction(error) } else { error };
+        Self {
+            kind: kind(error.kind),
+            reason_code: Some(error.reason_code),
+            offset: Some(error.offset),
+            field: Some(error.field),
+            statement: error.statement,
+            message: error.to_string(),
+        }
+    }
+}
+
+const MALFORMED: &str = "malformed";
+
+fn kind(kind: DecodeErrorKind) -> &'static str {
+    match kind {
+        DecodeErrorKind::ProtocolError => "protocol_error",
+        DecodeErrorKind::TooLarge => "too_large",
+        DecodeErrorKind::UnsupportedVersion => "unsupported_version",
+        DecodeErrorKind::WrongDirection => "direction",
+        // Malformed, and what a later codec may tell apart from it.
+        _ => MALFORMED,
+    }
+}
+
+fn is_from_wrong_side(bytes: &[u8], sender: Sender) -> bool {
+    let number = bytes.first().map(|byte| byte >> 4);
+    let packet_type = PacketType::ALL.into_iter().find(|each| Some(*each as u8) == number);
+    let only = packet_type.map_or(Sender::Any, PacketType::sender);
+    sender != Sender::Any && only != Sender::Any && only != sender
+}
+
+fn wrong_direction(error: DecodeError) -> DecodeError {
+    DecodeError {
+        kind: DecodeErrorKind::WrongDirection,
+        reason_code: ReasonCode::ProtocolError,
+        offset: 0,
+        field: "packet_type",
+        // What the codec itself says of direction has its own statement, if any.
+        statement: error.statement.filter(|_| error.kind == DecodeErrorKind::WrongDirection),
+    }
+}

@@ -1,0 +1,122 @@
+//! Every error of the tool, provoked: its id, its exit code and the words that matter.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+mod connected;
+mod reaching;
+mod secrets;
+
+use std::collections::BTreeMap;
+
+use dunlin_sandbox::{Answer, Authorizer, DEMO_POLICY, Lambda, Sandbox, Signing};
+use dunlin_tests::{Finished, Tool, dunlin};
+use tempfile::TempDir;
+
+/// Error, exit code, and what provokes it: a fault of the sandbox, the flags, or the network.
+const TABLE: [(&str, i32, &str); 28] = [
+    ("E-USAGE", 2, "flags"),
+    ("E-ENDPOINT", 2, "flags"),
+    ("E-SIGNATURE", 2, "flags"),
+    ("E-DNS", 3, "a host that doesn't exist"),
+    ("E-REFUSED", 3, "a port that nobody listens on"),
+    ("E-CONNECT-TIMEOUT", 3, "a server that never answers in TLS"),
+    ("E-TLS-CA", 4, "cert=unknown-ca"),
+    ("E-TLS-NAME", 4, "cert=wrong-host"),
+    ("E-TLS-EXPIRED", 4, "cert=expired"),
+    ("E-TLS-TIME", 4, "cert=notyet"),
+    ("E-TLS-HANDSHAKE", 4, "a server without TLS"),
+    ("E-TLS-INTERCEPTED", 4, "a host of AWS at the sandbox's address"),
+    ("E-ALPN", 4, "no-alpn"),
+    ("E-AUTH-DENIED", 5, "connack=0x87:reason"),
+    ("E-HANGUP", 5, "drop-on-connect"),
+    ("E-CONN-REFUSED", 6, "connack=0x89"),
+    ("E-SUB-DENIED", 7, "suback=0x87"),
+    ("E-SUB-DROPPED", 7, "drop-on-subscribe"),
+    ("E-PUB-DENIED", 7, "puback=0x87"),
+    ("E-PUB-DROPPED", 7, "drop-on-publish"),
+    ("E-KEEPALIVE", 8, "no-pingresp"),
+    ("E-DISCONNECTED", 8, "disconnect=0x8b@T"),
+    ("E-TAKEN-OVER", 8, "disconnect=0x8e@T"),
+    ("E-LOST", 8, "reset@T"),
+    ("E-CONNACK-TIMEOUT", 9, "silent"),
+    ("E-ACK-TIMEOUT", 9, "no-puback"),
+    ("E-NOT-RECEIVED", 9, "no-deliver"),
+    ("E-PROTOCOL", 10, "malformed"),
+];
+
+/// A password that must not be seen anywhere.
+const CANARY: &str = "canary-7f3a";
+
+struct Served {
+    sandbox: Sandbox,
+    _state: TempDir,
+}
+
+async fn serve(fault: &str) -> Served {
+    serve_fast(fault, 1).await
+}
+
+async fn serve_fast(fault: &str, time_scale: u32) -> Served {
+    let state = TempDir::new().unwrap();
+    let authorizer = Authorizer {
+        name: "Canary".into(),
+        active: true,
+        signing: Signing::Disabled { token_key_name: None },
+        lambda: Lambda::Password {
+            username: "demo".into(),
+            password: CANARY.into(),
+            answer: Answer::allow("canary", DEMO_POLICY.into()),
+        },
+    };
+    let mut builder =
+        Sandbox::builder().port(0).state_dir(state.path()).authorizer(authorizer).time_scale(time_scale);
+    if !fault.is_empty() {
+        builder = builder.fault(fault.parse().unwrap());
+    }
+    Served { sandbox: builder.start().await.unwrap(), _state: state }
+}
+
+/// The sample in a hurry, as somebody whom the sandbox lets in.
+fn hurried() -> Tool {
+    dunlin(["sample", "--authorizer-name=Canary", "--auth-username=demo", "--count=2"])
+        .words(["--interval=100ms", "--timeout=3s", "--connect-timeout=1s"])
+        .env("DUNLIN_AUTH_PASSWORD", CANARY)
+}
+
+fn at(served: &Served) -> Tool {
+    hurried().at(&served.sandbox)
+}
+
+/// One error of the table, within twelve lines, with these words and without the password.
+#[track_caller]
+fn shows(run: &Finished, id: &str, words: &[&str]) {
+    let (_, exit, _) = TABLE.iter().find(|(listed, ..)| *listed == id).unwrap();
+    run.exits(*exit);
+    let lines: Vec<&str> = run.stderr.lines().skip_while(|line| !line.starts_with("error[")).collect();
+    assert!(lines.first().is_some_and(|line| line.starts_with(&format!("error[{id}]: "))), "{}", run.stderr);
+    assert!(lines.len() <= 12, "{}", run.stderr);
+    let line = run.error_line();
+    for word in words {
+        assert!(line.contains(word), "{word:?} is missing in\n{}", run.stderr);
+    }
+    assert!(!run.stderr.contains(CANARY) && !run.stdout.contains(CANARY), "{}", run.stderr);
+    assert!(!run.stderr.contains('\x1b'), "{}", run.stderr);
+}
+
+#[tokio::test]
+async fn the_table_lists_every_error_of_the_tool_with_its_exit_code() {
+    let help = dunlin(["--help"]).run().await;
+    let (_, codes) = help.stdout.split_once("Exit codes:\n").unwrap();
+    let mut listed = BTreeMap::new();
+    let mut code = 0;
+    for word in codes.split_whitespace() {
+        code = word.parse().unwrap_or(code);
+        if word.starts_with("E-") {
+            listed.insert(word, code);
+        }
+    }
+    for (id, exit, provoked_by) in TABLE {
+        println!("{exit:>3}  {id:<18} {provoked_by}");
+    }
+    assert_eq!(listed, TABLE.iter().map(|(id, exit, _)| (*id, *exit)).collect());
+}

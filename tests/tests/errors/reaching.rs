@@ -1,0 +1,143 @@
+//! Errors before CONNECT: the flags, the network, TLS.
+
+use std::time::Duration;
+
+use dunlin_tests::dunlin;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+use super::{at, hurried, serve, shows};
+
+#[tokio::test]
+async fn usage() {
+    shows(&hurried().run().await, "E-USAGE", &["missing: --endpoint"]);
+    shows(&dunlin(["--no-such-flag"]).run().await, "E-USAGE", &["--no-such-flag"]);
+}
+
+#[tokio::test]
+async fn endpoint() {
+    let run = hurried().words(["--endpoint", "c1abc.credentials.iot.eu-west-1.amazonaws.com"]).run().await;
+    shows(
+        &run,
+        "E-ENDPOINT",
+        &["is the credentials endpoint, not the data endpoint", "aws iot describe-endpoint"],
+    );
+}
+
+#[tokio::test]
+async fn signature() {
+    let run = hurried()
+        .words(["--endpoint=localhost", "--auth-token-key-name=tok", "--auth-token-key-value=hello"])
+        .words(["--auth-signature=LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="]);
+    shows(
+        &run.run().await,
+        "E-SIGNATURE",
+        &["cannot be valid; nothing was sent", "32 bytes", "likely: the hash was"],
+    );
+}
+
+#[tokio::test]
+async fn dns() {
+    let run = hurried()
+        .words(["--endpoint=x-ats.iot.eu-wset-1.amazonaws.com.invalid", "--reconnect=0"])
+        .run()
+        .await;
+    shows(&run, "E-DNS", &["x-ats.iot.eu-wset-1.amazonaws.com.invalid"]);
+}
+
+#[tokio::test]
+async fn refused() {
+    let run = hurried().words(["--endpoint=localhost", "--port=1"]).run().await;
+    shows(&run, "E-REFUSED", &["localhost:1 refused the connection", "127.0.0.1:1"]);
+    assert!(run.took < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn connect_timeout() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let run = hurried().words(["--endpoint=localhost", "--reconnect=0", "--port", &port]).run().await;
+    shows(&run, "E-CONNECT-TIMEOUT", &["within 1 s", "the TLS handshake", "firewall"]);
+}
+
+#[tokio::test]
+async fn tls_ca() {
+    let served = serve("cert=unknown-ca").await;
+    let run = at(&served).run().await;
+    shows(&run, "E-TLS-CA", &["certificate of \"", "issued by \"", "--endpoint sandbox"]);
+    assert!(run.took < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn tls_name() {
+    let served = serve("cert=wrong-host").await;
+    shows(
+        &at(&served).run().await,
+        "E-TLS-NAME",
+        &["not valid for \"localhost\"", "certificate valid for: \""],
+    );
+}
+
+#[tokio::test]
+async fn tls_expired() {
+    let served = serve("cert=expired").await;
+    shows(&at(&served).run().await, "E-TLS-EXPIRED", &["expired", "ago", "this computer says 20", "UTC"]);
+}
+
+#[tokio::test]
+async fn tls_time() {
+    let served = serve("cert=notyet").await;
+    shows(
+        &at(&served).run().await,
+        "E-TLS-TIME",
+        &["not valid yet according to this computer's clock", "set the clock"],
+    );
+}
+
+#[tokio::test]
+async fn tls_handshake() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let run = hurried().words(["--endpoint=localhost", "--port", &port]).run().await;
+    shows(&run, "E-TLS-HANDSHAKE", &["does not speak TLS", "plain MQTT (1883)"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_intercepted() {
+    let served = serve("").await;
+    let address = format!("127.0.0.1:{}", served.sandbox.port());
+    let run = hurried()
+        .words(["--endpoint=x-ats.iot.eu-west-1.amazonaws.com", "--connect-to", &address])
+        .run()
+        .await;
+    shows(&run, "E-TLS-INTERCEPTED", &["no authority of AWS", "--ca alone will not restore ALPN"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alpn() {
+    let served = serve("no-alpn").await;
+    let run = at(&served).words(["--reconnect=0"]).run().await;
+    shows(
+        &run,
+        "E-ALPN",
+        &["we offered: \"mqtt\"; server selected: none", "custom authorizers need \"mqtt\""],
+    );
+    assert_eq!(
+        run.stderr.matches("warning: the server selected no ALPN protocol").count(),
+        1,
+        "{}",
+        run.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alpn_refused_by_an_alert() {
+    let served = serve("").await;
+    let run = at(&served).words(["--alpn=x-amzn-mqtt-ca"]).run().await;
+    shows(&run, "E-ALPN", &["we offered: \"x-amzn-mqtt-ca\"", "drop --alpn"]);
+}

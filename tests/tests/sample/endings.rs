@@ -1,0 +1,72 @@
+//! Ends that somebody wants: signals, and readers that have had enough.
+
+use std::time::Duration;
+
+use dunlin_tests::{Finished, dunlin};
+use tokio::process::Child;
+
+use super::{read_until, sample, serve};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_signal_ends_it_cleanly_with_its_own_code() {
+    let served = serve(&[]).await;
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let mut child = sample(&served).words(["--count", "0", "--interval", "10s"]).spawn();
+        let mut seen = read_until(&mut child, "PubAck received").await;
+        kill(&child, signal).await;
+        let run = Finished::of(child).await;
+        run.exits(code);
+        seen.push_str(&run.stdout);
+        assert!(seen.contains("==== Sending messages until program killed ===="), "{seen}");
+        assert!(seen.contains("Unsubscribed with [<UnsubackReasonCode.SUCCESS: 0>]"), "{seen}");
+        assert!(seen.ends_with("==== Client Stopped! ====\n"), "{seen}");
+        assert_eq!(run.stderr, "");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_before_there_is_a_connection_ends_it_too() {
+    let served = serve(&["silent"]).await;
+    let mut child = sample(&served).spawn();
+    read_until(&mut child, "Connecting to endpoint").await;
+    kill(&child, "TERM").await;
+    Finished::of(child).await.exits(143);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once() {
+    let served = serve(&["no-puback", "delay=2s"]).await;
+    let mut child = sample(&served).words(["--timeout", "20s"]).spawn();
+    read_until(&mut child, "Publishing").await;
+    kill(&child, "INT").await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    kill(&child, "INT").await;
+    let run = Finished::of(child).await;
+    run.exits(130);
+    assert!(!run.stdout.contains("Client Stopped!"), "{}", run.stdout);
+    assert!(run.took < Duration::from_secs(1), "{:?}", run.took);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_closes_the_pipe_has_had_enough_and_that_is_no_error() {
+    let served = serve(&[]).await;
+    let mut child = sample(&served).words(["--count", "0", "--interval", "50ms"]).spawn();
+    read_until(&mut child, "PubAck received").await;
+    drop(child.stdout.take());
+    let run = Finished::of(child).await;
+    run.exits(0);
+    assert_eq!(run.stderr, "");
+
+    let mut demo = dunlin(["demo"]).spawn();
+    read_until(&mut demo, "Starting client").await;
+    drop(demo.stdout.take());
+    let run = Finished::of(demo).await;
+    run.exits(0);
+    assert!(!run.stderr.contains("both samples ran"), "{}", run.stderr);
+}
+
+async fn kill(child: &Child, signal: &str) {
+    let pid = child.id().unwrap().to_string();
+    let status = tokio::process::Command::new("kill").args(["-s", signal, &pid]).status().await.unwrap();
+    assert!(status.success());
+}
