@@ -1,4 +1,5 @@
 //! Many filters at once: the same answers as one by one.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dunlin_codec::owned::{self, Lend};
 use dunlin_codec::{TopicFilter, TopicMatcher, TopicName};

@@ -96,13 +96,17 @@ fn a_password_doesnt_print() {
 #[test]
 #[ignore = "writes the corpus that fuzzing starts from"]
 fn seeds_for_the_fuzzer() -> io::Result<()> {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/decode");
-    fs::create_dir_all(&corpus)?;
     let accepted = accepted().into_iter().map(|vector| vector.bytes);
     let other_forms = forms().into_iter().map(|form| form.bytes);
     let rejected = rejected().into_iter().map(|vector| vector.bytes);
-    for (number, bytes) in accepted.chain(other_forms).chain(rejected).enumerate() {
-        fs::write(corpus.join(format!("golden-{number:03}")), bytes)?;
+    let seeds: Vec<Vec<u8>> = accepted.chain(other_forms).chain(rejected).collect();
+    // The targets that take any bytes as they are.
+    for target in ["decode", "peek"] {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+        fs::create_dir_all(&corpus)?;
+        for (number, bytes) in seeds.iter().enumerate() {
+            fs::write(corpus.join(format!("golden-{number:03}")), bytes)?;
+        }
     }
     Ok(())
 }
