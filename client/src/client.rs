@@ -30,13 +30,16 @@ pub struct ClientOptions {
     pub connect: ConnectOptions,
     /// When to connect again.
     pub reconnect: Reconnect,
+    /// How long [`Client::connect`] waits for the first connection.
+    pub connect_within: Duration,
 }
 
 impl ClientOptions {
-    /// With the default of reconnecting for as long as it may help.
+    /// With the defaults: a minute for the first connection, and reconnecting for as long as it may help.
     #[must_use]
     pub fn new(transport: TransportOptions, connect: ConnectOptions) -> Self {
-        Self { transport, connect, reconnect: Reconnect::default() }
+        let connect_within = Duration::from_secs(60);
+        Self { transport, connect, reconnect: Reconnect::default(), connect_within }
     }
 }
 
@@ -77,16 +80,17 @@ impl Client {
         Self { handle: Arc::new(Handle { shared, ack_timeout }) }
     }
 
-    /// Starts a client and waits until a server has accepted it: as long as another attempt may help and
-    /// [`Reconnect`] allows it. Put a timeout around it to wait no longer.
+    /// Starts a client and waits until a server has accepted it: as long as another attempt may help, [`Reconnect`]
+    /// allows it, and [`ClientOptions::connect_within`] isn't over.
     ///
     /// Cancel safe: a dropped future ends the client.
     ///
     /// # Errors
     /// Why there will be no connection.
     pub async fn connect(options: ClientOptions) -> Result<Self, StopCause> {
+        let within = options.connect_within;
         let client = Self::start(options);
-        poll_fn(|cx| {
+        let accepted = poll_fn(|cx| {
             client.handle.shared.with(|state| {
                 if let Some(cause) = &state.stopped {
                     return Poll::Ready(Err(cause.clone()));
@@ -97,9 +101,14 @@ impl Client {
                 state.watch(cx);
                 Poll::Pending
             })
-        })
-        .await?;
-        Ok(client)
+        });
+        match tokio::time::timeout(within, accepted).await {
+            Ok(accepted) => accepted.map(|()| client),
+            Err(_) => {
+                let last = client.handle.shared.with(|state| state.last_failure.clone());
+                Err(StopCause::TimedOut { after: within, last })
+            }
+        }
     }
 
     /// The steps in this client's life since it was started. Each goes to one reader: take this once.

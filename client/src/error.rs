@@ -172,6 +172,14 @@ pub enum StopCause {
     /// A connection ended in a way that another one wouldn't mend.
     #[error(transparent)]
     Connection(Arc<ConnectionError>),
+    /// There was no connection in the time that `Client::connect` had.
+    #[error("no connection within {after:?}{}", last.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default())]
+    TimedOut {
+        /// How long was waited.
+        after: Duration,
+        /// Why the last attempt failed; `None` if the first one was still under way.
+        last: Option<Arc<ConnectError>>,
+    },
 }
 
 /// Why a publish, a subscribe or an unsubscribe didn't happen.

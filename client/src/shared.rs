@@ -1,12 +1,12 @@
 //! The one lock: what handles and the driver share, and who is woken when it is let go of.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::engine::{Engine, EngineEvent};
-use crate::error::{RequestError, StopCause};
+use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::Event;
 use crate::router::Router;
 
@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub(crate) stop: Option<Stop>,
     /// Why there will be no further connection.
     pub(crate) stopped: Option<StopCause>,
+    /// Why the last attempt that failed did.
+    pub(crate) last_failure: Option<Arc<ConnectError>>,
     events: VecDeque<Event>,
     driver: Option<Waker>,
     /// Those who wait for an event or for the end.
@@ -51,6 +53,7 @@ impl Shared {
             router,
             stop: None,
             stopped: None,
+            last_failure: None,
             events: VecDeque::new(),
             driver: None,
             watchers: Vec::new(),
@@ -87,7 +90,12 @@ impl Shared {
 
     /// Tells of a step.
     pub(crate) fn tell(&self, event: Event) {
-        self.drive(|state| state.push(event));
+        self.drive(|state| {
+            if let Event::Failed { cause, .. } = &event {
+                state.last_failure = Some(Arc::clone(cause));
+            }
+            state.push(event);
+        });
     }
 
     /// Asks the driver to end after at most `flush_for` of finishing what was accepted. The earliest end counts.

@@ -167,6 +167,24 @@ async fn a_transport_that_does_not_open_in_time_fails_with_its_stage() {
 }
 
 #[tokio::test]
+async fn connect_gives_the_last_cause_when_its_time_is_over() {
+    let server = TestServer::start().await;
+    let options = dunlin_client::ClientOptions { connect_within: millis(150), ..options(&server) };
+    let busy = async {
+        loop {
+            server.answers(&refusal(ReasonCode::ServerBusy)).await.ends().await;
+        }
+    };
+    let cause = tokio::select! {
+        connected = soon(Client::connect(options)) => connected.unwrap_err(),
+        () = busy => panic!("a server doesn't end"),
+    };
+    let StopCause::TimedOut { after, last: Some(last) } = cause else { panic!("{cause:?}") };
+    let ConnectError::Refused(reason) = &*last else { panic!("{last:?}") };
+    assert_eq!((after, reason.reason_code), (millis(150), ReasonCode::ServerBusy));
+}
+
+#[tokio::test]
 async fn a_connect_that_is_given_up_ends_the_client() {
     let server = TestServer::start().await;
     let connecting = tokio::spawn(Client::connect(options(&server)));
