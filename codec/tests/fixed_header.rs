@@ -1,6 +1,6 @@
 //! The fixed header (§2.1): every first byte, every length, and what a packet costs to hand around.
 
-use dunlin_codec::{Ack, DecodeErrorKind, FixedHeader, Packet, PacketType, Publish};
+use dunlin_codec::{Ack, DecodeErrorKind, FixedHeader, Packet, PacketType, Publish, TopicName};
 
 /// The first bytes that there are (Table 2-2): all flags of PUBLISH but QoS 3, one value for the others.
 fn packet_type(first: u8) -> Option<PacketType> {
@@ -25,6 +25,18 @@ fn packet_type(first: u8) -> Option<PacketType> {
     })
 }
 
+/// The least and the most of each length of a Variable Byte Integer.
+const LENGTHS: [(&[u8], u32); 8] = [
+    (&[0x00], 0),
+    (&[0x7f], 127),
+    (&[0x80, 0x01], 128),
+    (&[0xff, 0x7f], 16_383),
+    (&[0x80, 0x80, 0x01], 16_384),
+    (&[0xff, 0xff, 0x7f], 2_097_151),
+    (&[0x80, 0x80, 0x80, 0x01], 2_097_152),
+    (&[0xff, 0xff, 0xff, 0x7f], 268_435_455),
+];
+
 /// [MQTT-2.1.3-1] [MQTT-3.3.1-4]
 #[test]
 fn of_256_first_bytes_26_begin_a_packet() {
@@ -48,17 +60,7 @@ fn of_256_first_bytes_26_begin_a_packet() {
 /// [MQTT-1.5.5-1]
 #[test]
 fn a_length_is_read_as_soon_as_it_is_whole() {
-    let lengths: [(&[u8], u32); 8] = [
-        (&[0x00], 0),
-        (&[0x7f], 127),
-        (&[0x80, 0x01], 128),
-        (&[0xff, 0x7f], 16_383),
-        (&[0x80, 0x80, 0x01], 16_384),
-        (&[0xff, 0xff, 0x7f], 2_097_151),
-        (&[0x80, 0x80, 0x80, 0x01], 2_097_152),
-        (&[0xff, 0xff, 0xff, 0x7f], 268_435_455),
-    ];
-    for (bytes, remaining_length) in lengths {
+    for (bytes, remaining_length) in LENGTHS {
         let input = [&[0x30], bytes].concat();
         for len in 0..input.len() {
             assert_eq!(FixedHeader::peek(&input[..len], u32::MAX), Ok(None));
@@ -68,6 +70,22 @@ fn a_length_is_read_as_soon_as_it_is_whole() {
             (header.remaining_length, usize::from(header.header_len)),
             (remaining_length, input.len())
         );
+    }
+}
+
+/// [MQTT-1.5.5-1]
+#[test]
+fn a_length_is_written_in_the_fewest_bytes() {
+    let payload = vec![0; 2_097_152];
+    for (bytes, remaining_length) in LENGTHS {
+        // Without its payload this PUBLISH has 4 bytes behind the header. The largest takes 256 MiB: `encoding` has it.
+        let room = usize::try_from(remaining_length).unwrap().checked_sub(4);
+        let Some(payload) = room.and_then(|room| payload.get(..room)) else { continue };
+        let publish = Publish::new(TopicName::new("a").unwrap(), payload);
+        let mut head = Vec::new();
+        publish.encode_head(&mut head).unwrap();
+        assert_eq!(head, [&[0x30], bytes, &[0, 1, b'a', 0]].concat());
+        assert_eq!(publish.encoded_len(), Ok(head.len() + payload.len()));
     }
 }
 
