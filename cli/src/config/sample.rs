@@ -61,7 +61,7 @@ impl SampleConfig {
         let reconnect = Reconnect { max_attempts: typed.reliability.reconnect.0, ..Reconnect::default() };
         Ok(Self {
             kind,
-            client: ClientOptions { transport, connect, reconnect },
+            client: ClientOptions { reconnect, ..ClientOptions::new(transport, connect) },
             scene,
             topic: typed.message.topic,
             message: typed.message.message,
