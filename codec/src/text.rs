@@ -56,28 +56,53 @@ impl<'a> Utf8String<'a> {
         }
         Ok(Self(text.as_bytes()))
     }
-
-    pub(crate) const fn of_validated(bytes: &'a [u8]) -> Self {
-        Self(bytes)
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &'a str {
-        as_str(self.0)
-    }
-
-    /// The bytes of the text.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &'a [u8] {
-        self.0
-    }
 }
 
-/// The text of bytes that were found to be UTF-8.
-pub(crate) fn as_str(validated: &[u8]) -> &str {
-    core::str::from_utf8(validated).unwrap_or_default()
+/// What every type of checked text has: the text, its bytes, and the traits of a `str`.
+macro_rules! checked_text {
+    ($($type:ident)*) => {$(
+        impl<'a> $type<'a> {
+            pub(crate) const fn of_validated(bytes: &'a [u8]) -> Self {
+                Self(bytes)
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &'a str {
+                core::str::from_utf8(self.0).unwrap_or_default()
+            }
+
+            /// The bytes of the text.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &'a [u8] {
+                self.0
+            }
+        }
+
+        impl core::ops::Deref for $type<'_> {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                self.as_str()
+            }
+        }
+
+        impl core::fmt::Debug for $type<'_> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                core::fmt::Debug::fmt(self.as_str(), f)
+            }
+        }
+
+        impl core::fmt::Display for $type<'_> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                core::fmt::Display::fmt(self.as_str(), f)
+            }
+        }
+    )*};
 }
+pub(crate) use checked_text;
+
+checked_text!(Utf8String);
 
 impl<'a> BinaryData<'a> {
     /// Checks the length of `data`.
@@ -261,31 +286,11 @@ impl<'a> Item<'a> for UserProperty<'a> {
     }
 }
 
-impl Deref for Utf8String<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        self.as_str()
-    }
-}
-
 impl Deref for BinaryData<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
         self.0
-    }
-}
-
-impl fmt::Debug for Utf8String<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_str().fmt(f)
-    }
-}
-
-impl fmt::Display for Utf8String<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_str().fmt(f)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Topic names and topic filters (§4.7, §4.8.2): what is well formed, and which filter matches which name.
 
 use core::fmt;
-use core::ops::Deref;
 
 use crate::error::DecodeError;
 use crate::property::{Rule, Value};
@@ -62,22 +61,6 @@ impl<'a> TopicName<'a> {
         if scan.wildcard { Err(TopicError::WildcardInName) } else { Ok(Self(name.as_bytes())) }
     }
 
-    pub(crate) const fn of_validated(bytes: &'a [u8]) -> Self {
-        Self(bytes)
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &'a str {
-        text::as_str(self.0)
-    }
-
-    /// The bytes of the text.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &'a [u8] {
-        self.0
-    }
-
     /// Reads a topic name; a wildcard in it breaks `wildcard_rule`.
     #[inline(always)]
     pub(crate) fn read_ruled(
@@ -117,22 +100,6 @@ impl<'a> TopicFilter<'a> {
         Ok(Self(filter.as_bytes()))
     }
 
-    pub(crate) const fn of_validated(bytes: &'a [u8]) -> Self {
-        Self(bytes)
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &'a str {
-        text::as_str(self.0)
-    }
-
-    /// The bytes of the text.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &'a [u8] {
-        self.0
-    }
-
     /// Whether it is a shared subscription's filter, `$share/{name}/{filter}` (§4.8.2).
     #[must_use]
     pub fn is_shared(&self) -> bool {
@@ -142,7 +109,7 @@ impl<'a> TopicFilter<'a> {
     /// The share name of a shared subscription's filter.
     #[must_use]
     pub fn share_name(&self) -> Option<&'a str> {
-        split_share(self.0).map(|(name, _)| text::as_str(name))
+        split_share(self.0).map(|(name, _)| text::Utf8String::of_validated(name).as_str())
     }
 
     /// The filter that names are matched with: without `$share/{name}/`.
@@ -306,31 +273,7 @@ impl<'a> Item<'a> for TopicFilter<'a> {
     }
 }
 
-macro_rules! text_traits {
-    ($($type:ident)*) => {$(
-        impl Deref for $type<'_> {
-            type Target = str;
-
-            fn deref(&self) -> &str {
-                self.as_str()
-            }
-        }
-
-        impl fmt::Debug for $type<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(self.as_str(), f)
-            }
-        }
-
-        impl fmt::Display for $type<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self.as_str(), f)
-            }
-        }
-    )*};
-}
-
-text_traits!(TopicName TopicFilter);
+text::checked_text!(TopicName TopicFilter);
 
 impl fmt::Display for TopicError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

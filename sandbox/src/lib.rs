@@ -9,6 +9,8 @@
 //! its SUBACK and a QoS 1 message with its PUBACK, each with 0x87 and a reason string; a denied message of QoS 0 ends
 //! the connection with DISCONNECT 0x87.
 //!
+//! A client that sends no server name (SNI), as none does to an IP address, is let in; the service refuses it.
+//!
 //! Not here yet, and announced so in the CONNACK: sessions that outlive a connection (Session Expiry Interval 0),
 //! topic aliases (maximum 0), shared subscriptions, and what AWS IoT has none of: QoS 2, subscription identifiers.
 
