@@ -5,9 +5,9 @@
 //! and receive, the service's limits, and [`Fault`]s on demand. It is for development and tests; nothing it holds
 //! outlives it but its keys.
 //!
-//! Where AWS's documentation leaves a choice open, the sandbox refuses a CONNECT with a CONNACK, a subscription with
-//! its SUBACK and a QoS 1 message with its PUBACK, each with 0x87 and a reason string; a denied message of QoS 0 ends
-//! the connection with DISCONNECT 0x87.
+//! AWS's documentation leaves open how a denial is told, so [`Denials`] says: by default a CONNECT is refused with its
+//! CONNACK, a subscription with its SUBACK and a QoS 1 message with its PUBACK, each with 0x87 and a reason string; a
+//! denied message of QoS 0 ends the connection with DISCONNECT 0x87.
 //!
 //! A client that sends no server name (SNI), as none does to an IP address, is let in; the service refuses it.
 //!
@@ -15,6 +15,7 @@
 //! topic aliases (maximum 0), shared subscriptions, and what AWS IoT has none of: QoS 2, subscription identifiers.
 
 mod authorizer;
+mod denial;
 mod event;
 mod fault;
 mod net;
@@ -30,6 +31,7 @@ pub use authorizer::{
     Answer, AnswerFault, Authorizer, Authorizers, Credentials, DEMO_POLICY, Grant, Lambda, LambdaEvent,
     PublicKey, PublicKeyError, Refusal, SignatureFault, Signing, demo_signed, demo_unsigned,
 };
+pub use denial::{Denial, DenialError, Denials};
 pub use event::{Event, LogLine, Outcome};
 pub use fault::{CertificateFault, Fault, FaultError, ValueProblem};
 pub use pki::{Pki, PkiError};

@@ -13,12 +13,13 @@ use tokio::time::timeout;
 use tokio_rustls::rustls;
 
 use crate::authorizer::{Authorizer, Authorizers, demo_signed, demo_unsigned};
+use crate::denial::{Denial, Denials};
 use crate::event::LogLine;
 use crate::fault::{Fault, FaultPlan};
 use crate::net::{self, EventSink, Shared, Tls};
 use crate::pki::{Pki, PkiError};
 use crate::ready::{Ready, ReadyAuthorizer};
-use crate::server::Profile;
+use crate::server::Settings;
 use crate::state::{RunFile, StateDir, StateError};
 
 /// A running sandbox. Dropping it stops it at once; [`stop`](Self::stop) says good bye to its clients first.
@@ -52,6 +53,7 @@ pub struct SandboxBuilder {
     authorizers: Vec<Authorizer>,
     default_authorizer: Option<String>,
     faults: Vec<Fault>,
+    denials: Denials,
     time_scale: u32,
     on_event: Option<EventSink>,
 }
@@ -100,6 +102,7 @@ impl Sandbox {
             authorizers: Vec::new(),
             default_authorizer: None,
             faults: Vec::new(),
+            denials: Denials::default(),
             time_scale: 1,
             on_event: None,
         }
@@ -173,6 +176,18 @@ impl SandboxBuilder {
         self
     }
 
+    /// How a refused CONNECT is told.
+    pub fn deny_connect(mut self, denial: Denial) -> Self {
+        self.denials.connect = denial;
+        self
+    }
+
+    /// How a refused SUBSCRIBE or PUBLISH is told.
+    pub fn deny_operation(mut self, denial: Denial) -> Self {
+        self.denials.operation = denial;
+        self
+    }
+
     /// Makes the service's clocks (keep alive, refresh, the longest connection) run so many times faster.
     ///
     /// The times of faults are taken as they are.
@@ -215,8 +230,8 @@ impl SandboxBuilder {
         };
         let run_file = RunFile::create(&state_dir, &ready)?;
         let (stop, stopping) = watch::channel(false);
-        let profile = Profile { faults, time_scale: self.time_scale };
-        let shared = Arc::new(Shared::new(authorizers, profile, stopping, self.on_event));
+        let settings = Settings { faults, denials: self.denials, time_scale: self.time_scale };
+        let shared = Arc::new(Shared::new(authorizers, settings, stopping, self.on_event));
         let mut listeners = JoinSet::new();
         for listener in bound.listeners {
             listeners.spawn(net::accept(listener, Arc::clone(&tls), Arc::clone(&shared)));

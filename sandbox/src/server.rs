@@ -21,6 +21,6 @@ mod retained;
 mod subscribe;
 mod topics;
 
-pub(crate) use connection::{Connection, Peer, Profile};
+pub(crate) use connection::{Connection, Peer, Settings};
 pub(crate) use end::Close;
 pub(crate) use hub::Hub;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use dunlin_sandbox::{Fault, Sandbox};
+use dunlin_sandbox::{Denial, Fault, Sandbox};
 
 use crate::args::sample::OutputArgs;
 
@@ -21,6 +21,9 @@ pub(crate) struct SandboxArgs {
     /// Misbehave on purpose, e.g. connack=0x87, no-puback, reset@2s (repeatable)
     #[arg(long, value_name = "FAULT", long_help = faults())]
     pub(crate) fault: Vec<Fault>,
+    /// How a SUBSCRIBE or PUBLISH is told that the policy denies it: reason-code, disconnect or close
+    #[arg(long, value_name = "HOW", default_value_t)]
+    pub(crate) deny_operation: Denial,
     /// Let the sandbox's clocks (keep alive, expiry) run N times as fast
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) time_scale: u32,

@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::authorizer::Authorizers;
 use crate::event::{Event, LogLine};
 use crate::server::limits::MAX_CONNECTIONS;
-use crate::server::{Hub, Profile};
+use crate::server::{Hub, Settings};
 
 /// Whoever wants to hear of decisions.
 pub(crate) type EventSink = Box<dyn Fn(&LogLine) + Send + Sync>;
@@ -18,7 +18,7 @@ pub(crate) type EventSink = Box<dyn Fn(&LogLine) + Send + Sync>;
 pub(crate) struct Shared {
     hub: Mutex<Hub>,
     pub(crate) authorizers: Authorizers,
-    pub(crate) profile: Arc<Profile>,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) connections: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     on_event: Option<EventSink>,
@@ -27,14 +27,14 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         authorizers: Authorizers,
-        profile: Profile,
+        settings: Settings,
         stop: watch::Receiver<bool>,
         on_event: Option<EventSink>,
     ) -> Self {
         Self {
             hub: Mutex::default(),
             authorizers,
-            profile: Arc::new(profile),
+            settings: Arc::new(settings),
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             stop,
             on_event,
@@ -62,6 +62,6 @@ impl Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("profile", &self.profile).finish_non_exhaustive()
+        f.debug_struct("Shared").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

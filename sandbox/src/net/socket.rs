@@ -21,7 +21,7 @@ use crate::server::{Close, Connection, Peer};
 pub(crate) async fn serve(stream: TlsStream<TcpStream>, peer: Peer, shared: Arc<Shared>) {
     let (reader, writer) = tokio::io::split(stream);
     let wake = Arc::new(Notify::new());
-    let connection = Connection::new(Arc::clone(&shared.profile), peer, Arc::clone(&wake), now());
+    let connection = Connection::new(Arc::clone(&shared.settings), peer, Arc::clone(&wake), now());
     let input = BytesMut::with_capacity(READ_SIZE);
     let socket = Socket {
         reader,
@@ -95,7 +95,7 @@ impl Socket {
             self.verdict = Some(Box::pin(async move { shared.authorizers.authorize(&credentials).await }));
         }
         if self.has_output() {
-            let delay = self.shared.profile.faults.delay().unwrap_or_default();
+            let delay = self.shared.settings.faults.delay().unwrap_or_default();
             self.write_at.get_or_insert(now + delay);
         }
     }

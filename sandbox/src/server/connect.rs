@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::authorizer::{Credentials, Grant, Refusal};
 use crate::event::{Event, Outcome};
 use crate::policy::{Action, Request};
-use crate::server::connection::Profile;
+use crate::server::connection::Settings;
 use crate::server::end::End;
 use crate::server::hub::Hub;
 use crate::server::limits::{KEEP_ALIVE, MAX_CLIENT_ID, MAX_PAYLOAD, MAXIMUM_PACKET_SIZE, RECEIVE_MAXIMUM};
@@ -40,7 +40,7 @@ impl Pending {
     pub(crate) fn new(
         connect: &Connect<'_>,
         server_name: Option<String>,
-        profile: &Profile,
+        settings: &Settings,
         output: &mut Output,
         now: Instant,
     ) -> Result<Self, End> {
@@ -65,7 +65,7 @@ impl Pending {
             is_asked: false,
             authorizer: None,
             requested_keep_alive: connect.keep_alive,
-            keep_alive: keep_alive(connect.keep_alive, profile),
+            keep_alive: keep_alive(connect.keep_alive, settings),
             requested_session_expiry: connect.properties.session_expiry_interval.unwrap_or(0),
             receive_maximum: connect.properties.receive_maximum.map_or(u16::MAX, NonZeroU16::get),
             will,
@@ -108,7 +108,7 @@ impl Pending {
     pub(crate) fn open(
         self,
         grant: Grant,
-        profile: &Arc<Profile>,
+        settings: &Arc<Settings>,
         wake: &Arc<Notify>,
         output: &mut Output,
         hub: &mut Hub,
@@ -122,11 +122,11 @@ impl Pending {
             deadlines: Deadlines {
                 silence: one_and_a_half,
                 last_packet: now,
-                disconnect_at: now + profile.scaled(grant.disconnect_after),
-                refresh_at: Some(now + profile.scaled(grant.refresh_after)),
-                fault_at: profile.faults.timed().map(|(after, fault)| (now + after, fault)),
+                disconnect_at: now + settings.scaled(grant.disconnect_after),
+                refresh_at: Some(now + settings.scaled(grant.refresh_after)),
+                fault_at: settings.faults.timed().map(|(after, fault)| (now + after, fault)),
             },
-            profile: Arc::clone(profile),
+            settings: Arc::clone(settings),
             client_id: self.client_id,
             connection,
             credentials: self.credentials,
@@ -178,12 +178,12 @@ impl Pending {
 }
 
 /// Of AWS IoT, and as much shorter as the sandbox's clocks run faster: the client must know the one it is held to.
-fn keep_alive(requested: u16, profile: &Profile) -> u16 {
+fn keep_alive(requested: u16, settings: &Settings) -> u16 {
     let seconds = match requested {
         0 => *KEEP_ALIVE.end(),
         seconds => seconds.clamp(*KEEP_ALIVE.start(), *KEEP_ALIVE.end()),
     };
-    let scaled = profile.scaled(Duration::from_secs(seconds.into())).as_secs();
+    let scaled = settings.scaled(Duration::from_secs(seconds.into())).as_secs();
     u16::try_from(scaled).unwrap_or(seconds).max(1)
 }
 

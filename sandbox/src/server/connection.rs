@@ -13,6 +13,7 @@ use dunlin_codec::{
 use tokio::sync::Notify;
 
 use crate::authorizer::{Credentials, Grant, Refusal};
+use crate::denial::Denials;
 use crate::event::Event;
 use crate::fault::{Fault, FaultPlan};
 use crate::server::connect::{self, Pending};
@@ -24,8 +25,9 @@ use crate::server::output::Output;
 
 /// How this sandbox behaves towards every connection.
 #[derive(Debug, Default)]
-pub(crate) struct Profile {
+pub(crate) struct Settings {
     pub(crate) faults: FaultPlan,
+    pub(crate) denials: Denials,
     /// The service's clocks run so many times faster.
     pub(crate) time_scale: u32,
 }
@@ -43,7 +45,7 @@ pub(crate) struct Peer {
 /// `handle_*` says what happened, `poll_*` asks what to do next; [`Self::output`] holds what is to be sent.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    profile: Arc<Profile>,
+    settings: Arc<Settings>,
     peer: Peer,
     /// Notified when another connection has something for this one.
     wake: Arc<Notify>,
@@ -66,9 +68,9 @@ enum State {
 }
 
 impl Connection {
-    pub(crate) fn new(profile: Arc<Profile>, peer: Peer, wake: Arc<Notify>, now: Instant) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, peer: Peer, wake: Arc<Notify>, now: Instant) -> Self {
         let state = State::AwaitingConnect { until: now + HANDSHAKE_TIMEOUT };
-        Self { profile, peer, wake, state, output: Output::default() }
+        Self { settings, peer, wake, state, output: Output::default() }
     }
 
     /// Whether more input can be handled now. While it can't, nothing should be read from the socket.
@@ -108,7 +110,7 @@ impl Connection {
         let outcome = match mem::replace(&mut self.state, State::Closed) {
             State::Authorizing(mut pending) => match pending.handle_verdict(verdict, &mut self.output) {
                 Ok(grant) => {
-                    let open = pending.open(grant, &self.profile, &self.wake, &mut self.output, hub, now);
+                    let open = pending.open(grant, &self.settings, &self.wake, &mut self.output, hub, now);
                     self.state = State::Open(Box::new(open));
                     Ok(())
                 }
@@ -194,7 +196,7 @@ impl Connection {
             State::AwaitingConnect { .. } => match packet {
                 Packet::Connect(connect) => {
                     let server_name = self.peer.server_name.clone();
-                    let pending = Pending::new(connect, server_name, &self.profile, &mut self.output, now)?;
+                    let pending = Pending::new(connect, server_name, &self.settings, &mut self.output, now)?;
                     // From here on a refusal names the client in the log.
                     self.state = State::Authorizing(Box::new(pending));
                     connect::check(connect)?;
@@ -209,7 +211,7 @@ impl Connection {
     }
 
     fn apply_connect_faults(&mut self, now: Instant) -> Result<(), End> {
-        let faults = &self.profile.faults;
+        let faults = &self.settings.faults;
         if faults.has(&Fault::DropOnConnect) || faults.has(&Fault::NoAlpn) {
             return Err(End::Dropped);
         }
@@ -264,7 +266,7 @@ impl Connection {
     }
 }
 
-impl Profile {
+impl Settings {
     /// A time of the service, as long as it takes here.
     pub(crate) fn scaled(&self, time: Duration) -> Duration {
         time / self.time_scale.max(1)

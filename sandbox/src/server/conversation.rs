@@ -18,7 +18,7 @@ use crate::policy::Policy;
 use crate::server::limits::{
     MAX_PAYLOAD, MAX_QUEUED, MAX_QUEUED_BYTES_OF_ALL, MAX_RETAINED, SURE_QUEUED_BYTES,
 };
-use crate::server::{Connection, Hub, Peer, Profile};
+use crate::server::{Connection, Hub, Peer, Settings};
 
 const ALL: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}"#;
@@ -28,19 +28,19 @@ const CONNECT_ONLY: &str =
 /// One server and its clock.
 struct Bench {
     hub: Hub,
-    profile: Arc<Profile>,
+    settings: Arc<Settings>,
     now: Instant,
 }
 
 impl Bench {
     #[expect(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")]
     fn new() -> Self {
-        Self { hub: Hub::default(), profile: Arc::default(), now: Instant::now() }
+        Self { hub: Hub::default(), settings: Arc::default(), now: Instant::now() }
     }
 
     fn accepted(&self) -> Connection {
         let peer = Peer { address: ([127, 0, 0, 1], 1).into(), server_name: None };
-        Connection::new(Arc::clone(&self.profile), peer, Arc::new(Notify::new()), self.now)
+        Connection::new(Arc::clone(&self.settings), peer, Arc::new(Notify::new()), self.now)
     }
 
     fn connected(&mut self, client_id: &str) -> Connection {

@@ -2,19 +2,23 @@
 
 use dunlin_codec::ReasonCode;
 
+use crate::denial::Denial;
 use crate::event::Outcome;
 use crate::policy::Decision;
+use crate::server::end::End;
 
 /// What a SUBACK or PUBACK says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Denied {
     pub(crate) reason_code: ReasonCode,
     pub(crate) reason: String,
+    /// The policy refuses it: the one denial for which there is a choice how to tell it.
+    pub(crate) by_policy: bool,
 }
 
 impl Denied {
     pub(crate) fn new(reason_code: ReasonCode, reason: impl ToString) -> Self {
-        Self { reason_code, reason: reason.to_string() }
+        Self { reason_code, reason: reason.to_string(), by_policy: false }
     }
 
     pub(crate) fn on_purpose(reason_code: ReasonCode) -> Self {
@@ -23,7 +27,19 @@ impl Denied {
 
     /// The decision, where it allows.
     pub(crate) fn unless_allowed(decision: Decision) -> Result<Decision, Self> {
-        if decision.is_allowed() { Ok(decision) } else { Err(Self::new(ReasonCode::NotAuthorized, decision)) }
+        if decision.is_allowed() {
+            return Ok(decision);
+        }
+        Err(Self { by_policy: true, ..Self::new(ReasonCode::NotAuthorized, decision) })
+    }
+
+    /// How the connection ends, where the denial isn't told by the answer to its request.
+    pub(crate) fn ending(&self, denial: Denial) -> Option<End> {
+        match denial {
+            Denial::Disconnect if self.by_policy => Some(End::told(self.reason_code, self.reason.clone())),
+            Denial::Close if self.by_policy => Some(End::Untold { reason: self.reason.clone() }),
+            Denial::ReasonCode | Denial::Disconnect | Denial::Close => None,
+        }
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum End {
     Client { reason_code: ReasonCode },
     /// The socket closed without a DISCONNECT.
     Lost,
+    /// A denial that isn't told: closed without a word.
+    Untold { reason: String },
     /// A fault: closed without a word.
     Dropped,
     /// A fault: a TCP reset.
@@ -38,9 +40,12 @@ impl End {
     pub(crate) const fn close(&self) -> Close {
         match self {
             Self::Reset => Close::Reset,
-            Self::Told { .. } | Self::Injected { .. } | Self::Client { .. } | Self::Lost | Self::Dropped => {
-                Close::Gracefully
-            }
+            Self::Told { .. }
+            | Self::Injected { .. }
+            | Self::Client { .. }
+            | Self::Lost
+            | Self::Untold { .. }
+            | Self::Dropped => Close::Gracefully,
         }
     }
 
@@ -54,7 +59,7 @@ impl End {
         match self {
             Self::Told { reason_code, reason } => Some((*reason_code, Some(reason))),
             Self::Injected { reason_code, reason_string } => Some((*reason_code, reason_string.as_deref())),
-            Self::Client { .. } | Self::Lost | Self::Dropped | Self::Reset => None,
+            Self::Client { .. } | Self::Lost | Self::Untold { .. } | Self::Dropped | Self::Reset => None,
         }
     }
 
@@ -62,6 +67,7 @@ impl End {
     pub(crate) fn reason(&self) -> &str {
         match self {
             Self::Told { reason, .. } => reason,
+            Self::Untold { reason } => reason,
             Self::Injected { .. } => "on purpose (fault)",
             Self::Client { .. } => "by the client",
             Self::Lost => "the client closed the connection without a DISCONNECT",
@@ -78,6 +84,7 @@ impl End {
             | Self::Client { reason_code } => {
                 format!("0x{:02X}: {}", reason_code.code(), self.reason())
             }
+            Self::Untold { reason } => format!("closed without a word: {reason}"),
             Self::Lost | Self::Dropped | Self::Reset => self.reason().to_owned(),
         }
     }

@@ -9,7 +9,7 @@ use crate::authorizer::{Credentials, Grant, Refusal};
 use crate::event::Event;
 use crate::fault::{Fault, TimedFault};
 use crate::policy::{Action, Decision, Policy, Request};
-use crate::server::connection::Profile;
+use crate::server::connection::Settings;
 use crate::server::denied::Denied;
 use crate::server::end::End;
 use crate::server::hub::{ConnectionId, Hub};
@@ -19,7 +19,7 @@ use crate::server::output::Output;
 /// What exists of a connection between CONNACK and its end.
 #[derive(Debug)]
 pub(crate) struct Open {
-    pub(crate) profile: Arc<Profile>,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) client_id: Arc<str>,
     pub(crate) connection: ConnectionId,
     /// Kept because the authorizer is asked again with them.
@@ -69,7 +69,7 @@ impl Open {
                 Ok(())
             }
             Packet::PingReq => {
-                if !self.profile.faults.has(&Fault::NoPingResp) {
+                if !self.settings.faults.has(&Fault::NoPingResp) {
                     output.send(&Packet::PingResp);
                 }
                 Ok(())
@@ -104,7 +104,7 @@ impl Open {
 
     fn refreshed(&mut self, verdict: Result<Grant, Refusal>, now: Instant) -> Result<(), Denied> {
         let grant = verdict.map_err(|refusal| Denied::new(ReasonCode::NotAuthorized, refusal))?;
-        self.deadlines.refresh_at = Some(now + self.profile.scaled(grant.refresh_after));
+        self.deadlines.refresh_at = Some(now + self.settings.scaled(grant.refresh_after));
         self.policy = grant.policy;
         Denied::unless_allowed(self.decide(Action::Connect, &self.client_id)).map(drop)
     }

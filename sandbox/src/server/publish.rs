@@ -25,13 +25,17 @@ impl Open {
         hub: &mut Hub,
         now: Instant,
     ) -> Result<(), End> {
-        if self.profile.faults.has(&Fault::DropOnPublish) {
+        if self.settings.faults.has(&Fault::DropOnPublish) {
             return Err(End::Dropped);
         }
         let topic = acceptable(publish)?;
         let message = Arc::new(Message::of_publish(publish, topic, &self.client_id, now)?);
         let outcome = self.injected_denial(publish).and_then(|()| self.publish(topic, &message, hub, now));
         output.log(self.publish_event(topic, outcome.clone()));
+        let ending = outcome.as_ref().err().and_then(|denied| denied.ending(self.settings.denials.operation));
+        if let Some(end) = ending {
+            return Err(end);
+        }
         let (reason_code, reason) = match outcome {
             Ok(_) => (ReasonCode::Success, None),
             Err(denied) => (denied.reason_code, Some(denied.reason)),
@@ -66,7 +70,7 @@ impl Open {
             hub.retain(topic, message, now).map_err(|full| Denied::new(ReasonCode::QuotaExceeded, full))?;
         }
         let receivers =
-            if self.profile.faults.has(&Fault::NoDeliver) { 0 } else { hub.route(topic, message) };
+            if self.settings.faults.has(&Fault::NoDeliver) { 0 } else { hub.route(topic, message) };
         Ok((receivers, decision))
     }
 
@@ -75,7 +79,7 @@ impl Open {
     }
 
     fn injected_denial(&self, publish: &Publish<'_>) -> Result<(), Denied> {
-        match self.profile.faults.puback() {
+        match self.settings.faults.puback() {
             Some(reason_code) if publish.delivery.qos() == QoS::AtLeastOnce => {
                 Err(Denied::on_purpose(reason_code))
             }
@@ -91,7 +95,7 @@ impl Open {
         reason: Option<&str>,
         output: &mut Output,
     ) {
-        if self.profile.faults.has(&Fault::NoPubAck) {
+        if self.settings.faults.has(&Fault::NoPubAck) {
             return;
         }
         output.send_explained(output.explaining(reason), |reason_string| {

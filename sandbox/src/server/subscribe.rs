@@ -33,7 +33,7 @@ impl Open {
         hub: &mut Hub,
         now: Instant,
     ) -> Result<(), End> {
-        if self.profile.faults.has(&Fault::DropOnSubscribe) {
+        if self.settings.faults.has(&Fault::DropOnSubscribe) {
             return Err(End::Dropped);
         }
         check_request(subscribe)?;
@@ -53,6 +53,10 @@ impl Open {
                 }
             }
         }
+        let ending = first_denial.as_ref().and_then(|denied| denied.ending(self.settings.denials.operation));
+        if let Some(end) = ending {
+            return Err(end);
+        }
         let reason = first_denial.as_ref().map(|denied| denied.reason.as_str());
         output.send_explained(output.explaining(reason), |reason_string| {
             let properties = SubAckProperties { reason_string, ..SubAckProperties::default() };
@@ -60,7 +64,7 @@ impl Open {
             Packet::SubAck(SubAck { packet_id: subscribe.packet_id, properties, reason_codes })
         });
         let is_over_quota = reason_codes.contains(&ReasonCode::QuotaExceeded);
-        if is_over_quota && self.profile.faults.suback().is_none() {
+        if is_over_quota && self.settings.faults.suback().is_none() {
             // The service rejects what is above the limit, and then closes the connection.
             return Err(End::told(ReasonCode::QuotaExceeded, "a connection may have 50 subscriptions"));
         }
@@ -91,7 +95,7 @@ impl Open {
 
     fn subscribe(&self, subscription: Subscription<'_>, hub: &mut Hub) -> Result<Granted, Denied> {
         let Subscription { filter, options } = subscription;
-        if let Some(reason_code) = self.profile.faults.suback() {
+        if let Some(reason_code) = self.settings.faults.suback() {
             return Err(Denied::on_purpose(reason_code));
         }
         if filter.is_shared() {
@@ -121,7 +125,7 @@ impl Open {
             RetainHandling::SendIfNew => granted.is_new,
             RetainHandling::DontSend => false,
         };
-        if wanted && !self.profile.faults.has(&Fault::NoDeliver) {
+        if wanted && !self.settings.faults.has(&Fault::NoDeliver) {
             hub.send_retained(&self.client_id, self.connection, subscription.filter, granted.qos, now);
         }
     }

@@ -8,6 +8,7 @@
 )]
 
 mod client;
+mod denials;
 mod door;
 mod faults;
 mod hostile;

@@ -1,0 +1,52 @@
+//! A denied operation, told in each of the ways that there are.
+
+use dunlin_codec::{QoS, ReasonCode};
+use dunlin_sandbox::Denial;
+
+use crate::client::{TestClient, TestSandbox, publish, subscribe, subscription};
+
+const DENIED: &str = "other/topic";
+
+async fn denied_by(denial: Denial) -> (TestSandbox, TestClient) {
+    let sandbox = TestSandbox::start_with(|builder| builder.deny_operation(denial)).await;
+    let client = sandbox.connected("mqtt5-sample-1").await;
+    (sandbox, client)
+}
+
+#[tokio::test]
+async fn a_denied_subscription_may_be_told_by_a_disconnect() {
+    let (_sandbox, mut client) = denied_by(Denial::Disconnect).await;
+    client.send(subscribe(&[subscription(DENIED)])).await;
+    let reason = "no statement allows iot:Subscribe on topicfilter/other/topic";
+    assert_eq!(client.receives_disconnect().await, (ReasonCode::NotAuthorized, Some(reason.into())));
+    client.is_closed().await;
+}
+
+#[tokio::test]
+async fn a_denied_subscription_may_not_be_told_at_all() {
+    let (sandbox, mut client) = denied_by(Denial::Close).await;
+    client.send(subscribe(&[subscription(DENIED)])).await;
+    client.is_closed().await;
+    assert!(
+        sandbox.logged("disconnect mqtt5-sample-1  closed without a word: no statement allows iot:Subscribe")
+    );
+}
+
+#[tokio::test]
+async fn a_denied_message_may_be_told_by_a_disconnect() {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+        let (_sandbox, mut client) = denied_by(Denial::Disconnect).await;
+        client.send(publish(DENIED, "x", qos)).await;
+        assert_eq!(client.receives_disconnect().await.0, ReasonCode::NotAuthorized);
+        client.is_closed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_denied_message_may_not_be_told_at_all() {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+        let (_sandbox, mut client) = denied_by(Denial::Close).await;
+        client.send(publish(DENIED, "x", qos)).await;
+        client.is_closed().await;
+    }
+}
