@@ -66,8 +66,8 @@ pub enum CleanStart {
     First,
     /// At every connection.
     Always,
-    /// Never: this client says that it holds an empty session for its client identifier, and fetches what the server
-    /// kept for it. Messages that an earlier process hadn't acknowledged come again; those it was sending are lost.
+    /// Never. A client that is given no session states with it that it holds an empty one for its client identifier:
+    /// see [`Session::assumed_empty`](crate::engine::Session::assumed_empty).
     Never,
 }
 

@@ -170,6 +170,27 @@ impl Inbound {
         }
     }
 
+    /// The session moves on to another application, which has none of the messages that wait to be taken: the server's
+    /// repetitions of them are delivered.
+    pub(super) fn move_on(&mut self) {
+        self.disconnected();
+        let moved = &mut self.moved;
+        self.unrepeated.retain(|_, owed| {
+            let taken = owed.takers == 0;
+            if !taken {
+                moved.remove(&owed.name);
+            }
+            taken
+        });
+        let unrepeated = &self.unrepeated;
+        self.unreleased.retain(|id, each| each.received || unrepeated.contains_key(id));
+    }
+
+    /// Whether no message of QoS 2 is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.unreleased.is_empty()
+    }
+
     /// The server has forgotten the session. [MQTT-3.2.2-5]
     pub(super) fn forget(&mut self) {
         self.unreleased.clear();

@@ -40,12 +40,16 @@ impl Engine {
     /// # Errors
     /// The options can't be said in a CONNECT; nothing was done.
     pub fn open(&mut self, now: Instant) -> Result<(), ConnectError> {
-        let clean_start = match self.options.clean_start {
-            CleanStart::Always => true,
-            CleanStart::First | CleanStart::Never => !self.session.established,
-        };
-        self.output.clear();
         let client_id = self.client_id().to_owned();
+        // Sessions belong to client identifiers.
+        let other = self.session.client_id().is_some_and(|established| established != client_id);
+        let clean_start = other
+            || match self.options.clean_start {
+                CleanStart::Always => true,
+                CleanStart::First => !self.session.established,
+                CleanStart::Never => false,
+            };
+        self.output.clear();
         self.options.encode(clean_start, &client_id, &mut self.output)?;
         self.state = State::Connecting { clean_start, since: now };
         Ok(())
@@ -56,17 +60,26 @@ impl Engine {
         match self.state {
             State::Open(_) => {
                 self.send_packet(&Packet::Disconnect(Disconnect::default()));
-                self.state = State::Closing(Ended::Connection(ConnectionError::Requested));
+                self.close(Ended::Connection(ConnectionError::Requested));
             }
-            State::Connecting { .. } => self.state = State::Closing(Ended::Attempt(ConnectError::Stopped)),
-            State::Disconnected | State::Closing(_) => {}
+            State::Connecting { .. } => self.close(Ended::Attempt(ConnectError::Stopped)),
+            State::Disconnected | State::Closing { .. } => {}
         }
+    }
+
+    /// The connection is at its end: what is in the output may still leave.
+    pub(super) fn close(&mut self, ended: Ended) {
+        let unsent = match std::mem::replace(&mut self.state, State::Disconnected) {
+            State::Open(connection) => connection.into_unsent(),
+            State::Connecting { .. } | State::Disconnected | State::Closing { .. } => Vec::new(),
+        };
+        self.state = State::Closing { ended, unsent };
     }
 
     /// Whether the transport is to be closed once the output is written.
     #[must_use]
     pub const fn should_close(&self) -> bool {
-        matches!(self.state, State::Closing(_))
+        matches!(self.state, State::Closing { .. })
     }
 
     /// Whether everything that was accepted has its outcome and is on the wire.
@@ -80,14 +93,12 @@ impl Engine {
         self.output.clear();
         self.session.inbound.disconnected();
         match std::mem::replace(&mut self.state, State::Disconnected) {
-            State::Closing(ended) => ended,
+            State::Closing { ended, unsent } => {
+                self.session.unsend_all(&unsent);
+                ended
+            }
             State::Open(connection) => {
-                let unsent = connection.into_unsent();
-                unsent
-                    .iter()
-                    .rev()
-                    .filter(|each| !each.repeated)
-                    .for_each(|each| self.session.unsend(each.id));
+                self.session.unsend_all(&connection.into_unsent());
                 Ended::Connection(match cause {
                     CloseCause::Eof => ConnectionError::Closed,
                     #[cfg(feature = "tokio")]
@@ -110,7 +121,7 @@ impl Engine {
         match &self.state {
             State::Connecting { since, .. } => since.checked_add(self.options.connack_timeout),
             State::Open(connection) => connection.deadline(),
-            State::Disconnected | State::Closing(_) => None,
+            State::Disconnected | State::Closing { .. } => None,
         }
     }
 
@@ -120,7 +131,7 @@ impl Engine {
             State::Connecting { since, .. } => {
                 let after = self.options.connack_timeout;
                 if now.saturating_duration_since(*since) >= after {
-                    self.state = State::Closing(Ended::Attempt(ConnectError::ConnAckTimeout { after }));
+                    self.close(Ended::Attempt(ConnectError::ConnAckTimeout { after }));
                 }
             }
             State::Open(connection) => match connection.keep_alive(now) {
@@ -132,10 +143,10 @@ impl Engine {
                 // 0x8D is for servers to say: the connection just ends. [U-3.1.2-1]
                 Alive::Lost { after, keep_alive, silent_for } => {
                     let cause = ConnectionError::KeepAliveTimeout { after, keep_alive, silent_for };
-                    self.state = State::Closing(Ended::Connection(cause));
+                    self.close(Ended::Connection(cause));
                 }
             },
-            State::Disconnected | State::Closing(_) => {}
+            State::Disconnected | State::Closing { .. } => {}
         }
     }
 
@@ -158,7 +169,7 @@ impl Engine {
         };
         if connack.reason_code.is_error() {
             let refused = ConnectError::Refused(ServerReason::of_connack(connack));
-            self.state = State::Closing(Ended::Attempt(refused));
+            self.close(Ended::Attempt(refused));
             return Ok(());
         }
         if connack.session_present && (clean_start || !self.session.established) {
@@ -182,15 +193,16 @@ impl Engine {
                 "MQTT-3.2.2-16",
             ));
         }
-        if let Some(assigned) = connack.properties.assigned_client_identifier {
-            self.session.assigned_client_id = Some(assigned.as_str().to_owned());
-        }
+        let assigned = connack.properties.assigned_client_identifier.map(|id| id.as_str().to_owned());
+        let chosen = Some(self.client_id().to_owned()).filter(|id| !id.is_empty());
+        self.session.client_id = chosen.clone().or_else(|| assigned.clone());
+        let client_id = assigned.or(chosen).unwrap_or_default();
         let expiry = self.options.session_expiry_interval.unwrap_or(0);
         let limits = ServerLimits::new(connack, self.options.keep_alive.as_secs(), expiry);
         self.state = State::Open(Connection::new(limits, self.options.ping_timeout, since, now));
         self.session.established = true;
         let elapsed: Duration = now.saturating_duration_since(since);
-        let connected = Connected::new(connack, self.client_id().to_owned(), limits, elapsed);
+        let connected = Connected::new(connack, client_id, limits, elapsed);
         self.events.push_back(EngineEvent::Connected(Box::new(connected)));
         if connack.session_present {
             for id in self.session.resume() {
@@ -214,7 +226,7 @@ impl Engine {
             }
             _ => Ended::Attempt(ConnectError::Protocol(violation)),
         };
-        self.state = State::Closing(ended);
+        self.close(ended);
     }
 }
 

@@ -4,7 +4,8 @@
 //! what was read goes into [`handle_input`](Engine::handle_input), what [`poll_transmit`](Engine::poll_transmit) gives is
 //! written, [`handle_timeout`](Engine::handle_timeout) is called when [`poll_timeout`](Engine::poll_timeout) says.
 //! When [`should_close`](Engine::should_close) says so, and nothing is left to write, the transport is closed;
-//! [`handle_closed`](Engine::handle_closed) then tells why the connection ended. The session lives on for the next one.
+//! [`handle_closed`](Engine::handle_closed) then tells why the connection ended. The [`Session`] lives on for the next one,
+//! in this engine or in another: [`into_session`](Engine::into_session) takes it out.
 
 mod answer;
 mod connection;
@@ -27,12 +28,12 @@ use dunlin_codec::{
     TopicFilter, Unsubscribe, UnsubscribeProperties,
 };
 
-use self::connection::Connection;
+use self::connection::{Connection, Sent};
 pub use self::inbound::DeliveryId;
 pub use self::link::{CloseCause, Ended};
 use self::operation::Kind;
 pub use self::operation::{Answered, OperationId, Outcome, Published};
-use self::session::Session;
+pub use self::session::Session;
 use crate::error::{RequestError, ServerReason};
 use crate::event::Connected;
 use crate::message::{Message, ReceivedMessage};
@@ -84,21 +85,61 @@ enum State {
     /// CONNACK came.
     Open(Connection),
     /// Nothing more is sent but what is in the output, and nothing more is read.
-    Closing(Ended),
+    Closing {
+        ended: Ended,
+        /// Requests in the output that nobody has taken yet.
+        unsent: Vec<Sent>,
+    },
 }
 
 impl Engine {
-    /// One that has never been connected.
+    /// One with a new session, or with the one that [`CleanStart::Never`] states that it holds.
     #[must_use]
     pub fn new(options: ConnectOptions) -> Self {
+        let session = match options.clean_start {
+            CleanStart::Never => Session::assumed_empty(),
+            CleanStart::First | CleanStart::Always => Session::new(),
+        };
+        Self::with_session(options, session)
+    }
+
+    /// One that goes on with a session, which another engine may have begun.
+    ///
+    /// A session of another client identifier than `options` has can't be gone on with: the first connection then starts
+    /// clean, and its requests are treated as those of a session that the server has lost.
+    #[must_use]
+    pub fn with_session(options: ConnectOptions, session: Session) -> Self {
         let decode = DecodeOptions {
             max_packet_size: options.maximum_packet_size.map_or(u32::MAX, Into::into),
             sender: Sender::Server,
             ..DecodeOptions::default()
         };
-        let session = Session::new(options.clean_start == CleanStart::Never);
         let (output, events) = (BytesMut::new(), VecDeque::new());
         Self { options, decode, session, state: State::Disconnected, output, events }
+    }
+
+    /// The session, for another engine. A connection that stands counts as closed, and events that weren't polled are gone.
+    ///
+    /// Requests keep their names. Received messages that weren't taken come again.
+    #[must_use]
+    pub fn into_session(mut self) -> Session {
+        self.leave();
+        self.session
+    }
+
+    /// As [`into_session`](Self::into_session), for an engine whose requests are waited for. Those who wait find `error`
+    /// here; the requests themselves go on in the session, and nobody learns how they end.
+    #[must_use]
+    pub fn take_session(&mut self, error: &RequestError) -> Session {
+        self.leave();
+        self.session.detach(error)
+    }
+
+    /// Lets go of the connection and of what the application was told.
+    fn leave(&mut self) {
+        self.handle_closed(CloseCause::Eof);
+        self.events.clear();
+        self.session.inbound.move_on();
     }
 
     /// The options of the next CONNECT: credentials may change between connections.
@@ -109,7 +150,10 @@ impl Engine {
     /// The client identifier in use.
     #[must_use]
     pub fn client_id(&self) -> &str {
-        self.session.assigned_client_id.as_deref().unwrap_or(&self.options.client_id)
+        match self.options.client_id.as_str() {
+            "" => self.session.client_id().unwrap_or_default(),
+            chosen => chosen,
+        }
     }
 
     /// Whether there is a connection that the server has accepted.

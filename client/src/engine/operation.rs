@@ -136,6 +136,11 @@ impl Operation {
         self.takes_quota() && matches!(self.phase, Phase::Sent(_) | Phase::Released(_))
     }
 
+    /// The same request, whose outcome nobody will take.
+    fn unattended(&self) -> Self {
+        Self { packet: self.packet.clone(), outcome: None, waker: None, wanted: false, ..*self }
+    }
+
     /// Whether it can't be sent without a packet identifier of its own.
     pub(super) const fn needs_id(&self) -> bool {
         !matches!(self.kind, Kind::PublishAtMostOnce) && matches!(self.phase, Phase::Queued)
@@ -271,6 +276,23 @@ impl Operations {
     /// Those who wait for an outcome that is there now, to be woken when no lock is held.
     pub(super) fn take_wakers(&mut self, into: &mut Vec<Waker>) {
         into.append(&mut self.wakers);
+    }
+
+    /// Copies what isn't done, for a session that moves on: nobody waits for the copies, and the originals end with `error`.
+    pub(super) fn detach(&mut self, error: &RequestError) -> Self {
+        let unfinished = self.slab.iter().filter(|(_, operation)| operation.phase != Phase::Done);
+        let slab: Slab<_> = unfinished.map(|(key, operation)| (key, operation.unattended())).collect();
+        let moved = Self { slab, wakers: Vec::new(), ..*self };
+        self.fail_all(error);
+        moved
+    }
+
+    /// Ends every request.
+    pub(super) fn fail_all(&mut self, error: &RequestError) {
+        let keys: Vec<_> = self.iter().map(|(id, _)| id.key()).collect();
+        for key in keys {
+            self.finish(key, Err(error.clone()));
+        }
     }
 
     /// Whether nothing more will happen to it.

@@ -41,6 +41,11 @@ impl PacketIds {
         }
     }
 
+    /// How many are in use.
+    pub(super) const fn used(&self) -> usize {
+        self.used
+    }
+
     /// Whether all of them are in use.
     pub(super) const fn is_full(&self) -> bool {
         self.used == ALL

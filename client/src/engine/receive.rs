@@ -93,7 +93,7 @@ impl Engine {
             }
             Packet::Disconnect(disconnect) => {
                 let cause = ConnectionError::Disconnected(ServerReason::of_disconnect(disconnect));
-                self.state = State::Closing(Ended::Connection(cause));
+                self.close(Ended::Connection(cause));
                 Ok(())
             }
             Packet::ConnAck(_) => Err(conduct(PacketType::ConnAck, "a second one", "MQTT-3.2.0-2")),

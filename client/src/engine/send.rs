@@ -28,8 +28,10 @@ impl Engine {
         } else {
             into.unsplit(self.output.split());
         }
-        if let State::Open(connection) = &mut self.state {
-            connection.transmitted(self.options.ack_timeout, now);
+        match &mut self.state {
+            State::Open(connection) => connection.transmitted(self.options.ack_timeout, now),
+            State::Closing { unsent, .. } => unsent.clear(),
+            State::Connecting { .. } | State::Disconnected => {}
         }
         true
     }

@@ -5,14 +5,22 @@ use std::collections::VecDeque;
 
 use dunlin_codec::{Packet, SubscriptionOptions};
 
+use super::connection::Sent;
 use super::inbound::Inbound;
 use super::operation::{Kind, Operation, OperationId, Operations, Phase};
 use super::packet_ids::PacketIds;
 use crate::error::RequestError;
 
-/// A session, as the client holds it.
+/// What outlives a network connection (§4.1), as the client holds it.
+///
+/// An [`Engine`](super::Engine) owns one. [`Engine::into_session`](super::Engine::into_session) takes it out, and
+/// [`Engine::with_session`](super::Engine::with_session) goes on with it: requests that weren't acknowledged, their packet
+/// identifiers, those of received messages of QoS 2, what waits to be sent, and the subscriptions.
+///
+/// Names of requests stay good: an [`OperationId`] belongs to the session, and its outcome can be taken from whichever
+/// engine has that. Names of received messages don't: what wasn't taken is delivered again by the server.
 #[derive(Debug)]
-pub(super) struct Session {
+pub struct Session {
     pub(super) operations: Operations,
     pub(super) ids: PacketIds,
     /// Requests that are on no wire yet; while connected, messages behind the server's Receive Maximum.
@@ -22,9 +30,9 @@ pub(super) struct Session {
     pub(super) inbound: Inbound,
     /// What the server granted, to be asked for again when it has forgotten.
     pub(super) subscriptions: Vec<ActiveSubscription>,
-    /// The server's choice of client identifier, if it made one.
-    pub(super) assigned_client_id: Option<String>,
-    /// Whether there is state that a server may know: [MQTT-3.2.2-4] hangs on it.
+    /// The client identifier that it was established under, the server's choice included.
+    pub(super) client_id: Option<String>,
+    /// Whether a server may have state for it: [MQTT-3.2.2-4] hangs on it.
     pub(super) established: bool,
     next_order: u64,
 }
@@ -39,8 +47,9 @@ pub(super) struct ActiveSubscription {
 }
 
 impl Session {
-    /// One without any state; `established` if a server may have some all the same.
-    pub(super) fn new(established: bool) -> Self {
+    /// A new one: no server has any state for it. One that says it has is left. [MQTT-3.2.2-4]
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             operations: Operations::default(),
             ids: PacketIds::new(),
@@ -48,10 +57,57 @@ impl Session {
             resend: VecDeque::new(),
             inbound: Inbound::default(),
             subscriptions: Vec::new(),
-            assigned_client_id: None,
-            established,
+            client_id: None,
+            established: false,
             next_order: 0,
         }
+    }
+
+    /// States that this client holds a session for its client identifier, and that it is empty: a server that goes on
+    /// with one is believed. So a new process fetches what the server kept for it.
+    ///
+    /// What an earlier process hadn't acknowledged comes again. What it was sending is lost, and so is the memory of
+    /// messages of QoS 2 that it had received: one of those may be delivered twice.
+    #[must_use]
+    pub fn assumed_empty() -> Self {
+        Self { established: true, ..Self::new() }
+    }
+
+    /// The client identifier that it was established under, the server's choice included; `None` before that.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+
+    /// Requests that wait to be sent for the first time.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Requests that a server may have, and hasn't acknowledged.
+    #[must_use]
+    pub const fn in_flight(&self) -> usize {
+        self.ids.used()
+    }
+
+    /// What the server granted and wasn't asked to end: filters with their options.
+    pub fn subscriptions(&self) -> impl Iterator<Item = (&str, SubscriptionOptions)> {
+        self.subscriptions.iter().map(|active| (active.filter.as_str(), active.options))
+    }
+
+    /// Whether nothing would be lost with it: no request, no subscription, no received message of QoS 2.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.operations.load().0 == 0 && self.subscriptions.is_empty() && self.inbound.is_empty()
+    }
+
+    /// Moves it out. Those who wait for outcomes find `error` in what is left behind, and the requests go on without them.
+    pub(super) fn detach(&mut self, error: &RequestError) -> Self {
+        let mut moved = std::mem::take(self);
+        let operations = moved.operations.detach(error);
+        self.operations = std::mem::replace(&mut moved.operations, operations);
+        moved
     }
 
     /// The place of the next request among all that were ever sent.
@@ -81,8 +137,12 @@ impl Session {
         }
     }
 
-    /// A request that was put into the output for the first time and never left it is as new. [MQTT-3.3.1-3]
-    pub(super) fn unsend(&mut self, id: OperationId) {
+    /// Requests that were put into the output for the first time and never left it are as new. [MQTT-3.3.1-3]
+    pub(super) fn unsend_all(&mut self, unsent: &[Sent]) {
+        unsent.iter().rev().filter(|each| !each.repeated).for_each(|each| self.unsend(each.id));
+    }
+
+    fn unsend(&mut self, id: OperationId) {
         let Some(operation) = self.operations.get_mut(id.key()).filter(|each| each.is(id)) else { return };
         if let Phase::Sent(packet_id) = operation.phase {
             operation.phase = Phase::Queued;
@@ -98,7 +158,7 @@ impl Session {
     pub(super) fn resume(&mut self) -> Vec<OperationId> {
         let (mut released, mut renewed) = (Vec::new(), Vec::new());
         self.resend.clear();
-        for id in self.in_flight() {
+        for id in self.on_the_wire() {
             let Some(operation) = self.operations.get_mut(id.key()) else { continue };
             match operation.phase {
                 Phase::Released(_) => released.push(id),
@@ -132,7 +192,7 @@ impl Session {
         self.ids.clear();
         self.resend.clear();
         self.inbound.forget();
-        for id in self.in_flight().into_iter().rev() {
+        for id in self.on_the_wire().into_iter().rev() {
             let Some(operation) = self.operations.get_mut(id.key()) else { continue };
             if operation.kind == Kind::PublishAtLeastOnce && !operation.is_settled() {
                 operation.phase = Phase::Queued;
@@ -176,14 +236,11 @@ impl Session {
         self.ids.clear();
         self.resend.clear();
         self.queue.clear();
-        let keys: Vec<_> = self.operations.iter().map(|(id, _)| id.key()).collect();
-        for key in keys {
-            self.operations.finish(key, Err(error.clone()));
-        }
+        self.operations.fail_all(error);
     }
 
     /// What a server may know of, in the order in which it was first sent, or released.
-    fn in_flight(&self) -> Vec<OperationId> {
+    fn on_the_wire(&self) -> Vec<OperationId> {
         let on_wire = |phase| matches!(phase, Phase::Sent(_) | Phase::Repeat(_) | Phase::Released(_));
         let mut in_flight: Vec<_> = self
             .operations
@@ -193,6 +250,12 @@ impl Session {
             .collect();
         in_flight.sort_unstable_by_key(|(order, _)| *order);
         in_flight.into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use dunlin_client::codec::{DecodeOptions, PacketBuf, Sender, SubscriptionOptions};
 use dunlin_client::engine::{
-    Accepted, CloseCause, DeliveryId, Ended, Engine, EngineEvent, OperationId, Outcome,
+    Accepted, CloseCause, DeliveryId, Ended, Engine, EngineEvent, OperationId, Outcome, Session,
 };
 use dunlin_client::{
     ConnectError, ConnectOptions, Connected, KeepAlive, Message, QoS, ReceivedMessage, RequestError,
@@ -32,7 +32,21 @@ pub(crate) fn options() -> ConnectOptions {
 
 impl Client {
     pub(crate) fn new(options: ConnectOptions) -> Self {
-        Self { engine: Engine::new(options), now: start(), input: BytesMut::new(), wire: BytesMut::new() }
+        Self::of(Engine::new(options), start())
+    }
+
+    /// One that goes on with a session.
+    pub(crate) fn with_session(options: ConnectOptions, session: Session) -> Self {
+        Self::of(Engine::with_session(options, session), start())
+    }
+
+    fn of(engine: Engine, now: Instant) -> Self {
+        Self { engine, now, input: BytesMut::new(), wire: BytesMut::new() }
+    }
+
+    /// Another client in this one's place, with its session and its clock.
+    pub(crate) fn moves_on(self, options: ConnectOptions) -> Self {
+        Self::of(Engine::with_session(options, self.engine.into_session()), self.now)
     }
 
     /// One whose CONNECT is on the wire, and taken from it.

@@ -14,5 +14,6 @@ mod limits;
 mod publish;
 mod queue;
 mod resumption;
+mod session;
 mod subscribe;
 mod violations;
