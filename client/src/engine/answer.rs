@@ -7,7 +7,7 @@ use dunlin_codec::{
 use super::connection::Sent;
 use super::link::conduct;
 use super::operation::{Answered, Kind, Operation, OperationId, Outcome, Phase, Published};
-use super::session::requested;
+use super::session::{ActiveSubscription, requested, requested_identifier};
 use super::{Engine, EngineEvent, State};
 use crate::error::{RequestError, ServerReason, Violation, owned};
 
@@ -126,10 +126,13 @@ impl Engine {
         if filters.len() != reason_codes.len() {
             return Err(conduct(packet_type, "not one reason code for each filter", "MQTT-3.8.4-6"));
         }
+        let identifier = requested_identifier(&packet);
         for ((filter, options), code) in filters.into_iter().zip(reason_codes) {
             match kind {
-                Kind::Subscribe | Kind::Resubscribe if !code.is_error() => {
-                    self.session.subscribed(filter, options, order);
+                Kind::Resubscribe if !code.is_error() => self.session.renewed(filter, order),
+                Kind::Subscribe if !code.is_error() => {
+                    let filter = filter.to_owned();
+                    self.session.subscribed(ActiveSubscription { filter, options, identifier, order });
                 }
                 Kind::Resubscribe => {
                     self.session.unsubscribed(filter, order);

@@ -201,7 +201,20 @@ impl Engine {
         &mut self,
         filters: &[(&str, SubscriptionOptions)],
     ) -> Result<OperationId, RequestError> {
-        let packet = encode_subscribe(filters)?;
+        self.subscribe_with(filters, SubscribeProperties::default())
+    }
+
+    /// As [`subscribe`](Self::subscribe), with properties. The identifier is kept when the subscriptions are asked for
+    /// again, and left out on connections whose server has none.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub fn subscribe_with(
+        &mut self,
+        filters: &[(&str, SubscriptionOptions)],
+        properties: SubscribeProperties<'_>,
+    ) -> Result<OperationId, RequestError> {
+        let packet = encode_subscribe(filters, properties)?;
         self.check_room(packet.len())?;
         self.accept(Kind::Subscribe, packet)
     }
@@ -281,14 +294,16 @@ const PLACEHOLDER: PacketId = match PacketId::new(1) {
     None => unreachable!(),
 };
 
-fn encode_subscribe(filters: &[(&str, SubscriptionOptions)]) -> Result<Bytes, RequestError> {
+fn encode_subscribe(
+    filters: &[(&str, SubscriptionOptions)],
+    properties: SubscribeProperties<'_>,
+) -> Result<Bytes, RequestError> {
     let subscriptions = filters
         .iter()
         .map(|&(filter, options)| {
             Ok(dunlin_codec::Subscription { filter: TopicFilter::new(filter)?, options })
         })
         .collect::<Result<Vec<_>, RequestError>>()?;
-    let properties = SubscribeProperties::default();
     let subscribe =
         Subscribe { packet_id: PLACEHOLDER, properties, subscriptions: subscriptions.as_slice().into() };
     let mut packet = BytesMut::with_capacity(subscribe.encoded_len()?);

@@ -1,6 +1,8 @@
 //! Subscriptions that the server has forgotten: asked for again, or told of as lost.
 
-use dunlin_codec::{PacketType, ReasonCode, RetainHandling, SubscriptionOptions, TopicFilter};
+use dunlin_codec::{
+    PacketType, ReasonCode, RetainHandling, SubscribeProperties, SubscriptionOptions, TopicFilter,
+};
 
 use super::operation::Kind;
 use super::session::ActiveSubscription;
@@ -26,15 +28,23 @@ impl Engine {
             let reason_code = missing_feature(&active.filter, &limits);
             self.lose_subscription(active, reason_code.unwrap_or(ReasonCode::UnspecifiedError));
         }
-        for chunk in kept.chunks(FILTERS_PER_SUBSCRIBE) {
-            self.renew(chunk, limits.maximum_packet_size);
+        // One SUBSCRIBE has one identifier, so those that differ in it can't share one.
+        let identifier =
+            |each: &ActiveSubscription| each.identifier.filter(|_| limits.subscription_identifier_available);
+        for alike in kept.chunk_by(|one, next| identifier(one) == identifier(next)) {
+            for chunk in alike.chunks(FILTERS_PER_SUBSCRIBE) {
+                self.renew(chunk, limits.maximum_packet_size);
+            }
         }
     }
 
     /// All of them in one SUBSCRIBE, or in as few as the server's Maximum Packet Size allows. [MQTT-3.2.2-15]
     fn renew(&mut self, chunk: &[ActiveSubscription], maximum_packet_size: u32) {
         let filters: Vec<_> = chunk.iter().map(|each| (each.filter.as_str(), if_new(each.options))).collect();
-        let Ok(packet) = encode_subscribe(&filters) else { return };
+        let identifier = chunk.first().and_then(|first| first.identifier);
+        let properties =
+            SubscribeProperties { subscription_identifier: identifier, ..SubscribeProperties::default() };
+        let Ok(packet) = encode_subscribe(&filters, properties) else { return };
         if packet.len() <= maximum_packet_size as usize {
             let id = self.session.operations.insert(Kind::Resubscribe, packet);
             self.send(id);

@@ -140,6 +140,7 @@ impl Engine {
             _ => (self.session.ids.allocate(id.key()).ok_or(RequestError::NoPacketId)?, false),
         };
         identify(&mut packet, packet_id, repeated);
+        leave_out(&mut packet, &connection.limits);
         if let Err(error) = packet.encode(&mut self.output) {
             self.session.ids.release(packet_id);
             return Err(error.into());
@@ -195,6 +196,15 @@ fn identify(packet: &mut Packet<'_>, id: PacketId, dup: bool) {
         Packet::Subscribe(subscribe) => subscribe.packet_id = id,
         Packet::Unsubscribe(unsubscribe) => unsubscribe.packet_id = id,
         _ => {}
+    }
+}
+
+/// Takes out what this connection's server has nothing for: it would answer 0xA1 (§3.2.2.3.12).
+const fn leave_out(packet: &mut Packet<'_>, limits: &ServerLimits) {
+    if let Packet::Subscribe(subscribe) = packet
+        && !limits.subscription_identifier_available
+    {
+        subscribe.properties.subscription_identifier = None;
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use dunlin_codec::{Packet, SubscriptionOptions};
+use dunlin_codec::{Packet, SubscriptionIdentifier, SubscriptionOptions};
 
 use super::connection::Sent;
 use super::inbound::Inbound;
@@ -42,6 +42,8 @@ pub struct Session {
 pub(super) struct ActiveSubscription {
     pub(super) filter: String,
     pub(super) options: SubscriptionOptions,
+    /// What the application has the server name it by, where it can.
+    pub(super) identifier: Option<SubscriptionIdentifier>,
     /// The place of its SUBSCRIBE among all requests.
     pub(super) order: u64,
 }
@@ -220,10 +222,17 @@ impl Session {
         });
     }
 
-    /// Takes note of what SUBACK granted to the request in place `order`.
-    pub(super) fn subscribed(&mut self, filter: &str, options: SubscriptionOptions, order: u64) {
-        self.unsubscribed(filter, u64::MAX);
-        self.subscriptions.push(ActiveSubscription { filter: filter.to_owned(), options, order });
+    /// Takes note of what SUBACK granted.
+    pub(super) fn subscribed(&mut self, granted: ActiveSubscription) {
+        self.unsubscribed(&granted.filter, u64::MAX);
+        self.subscriptions.push(granted);
+    }
+
+    /// What was granted before was asked for again in place `order`, and granted.
+    pub(super) fn renewed(&mut self, filter: &str, order: u64) {
+        if let Some(active) = self.subscriptions.iter_mut().find(|active| active.filter == filter) {
+            active.order = order;
+        }
     }
 
     /// What was asked for before the place `order` isn't to be asked for again.
@@ -256,6 +265,14 @@ impl Session {
 impl Default for Session {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The identifier that a SUBSCRIBE gives to its subscriptions.
+pub(super) fn requested_identifier(packet: &[u8]) -> Option<SubscriptionIdentifier> {
+    match Packet::decode(packet) {
+        Ok(Some((Packet::Subscribe(subscribe), _))) => subscribe.properties.subscription_identifier,
+        _ => None,
     }
 }
 

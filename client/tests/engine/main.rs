@@ -8,6 +8,7 @@ mod packets;
 mod chance;
 mod connect;
 mod disconnect;
+mod identifiers;
 mod inbound;
 mod keep_alive;
 mod limits;
