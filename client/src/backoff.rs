@@ -88,7 +88,10 @@ pub(crate) fn may_get_better(ended: &Ended, has_worked: bool) -> bool {
             // How AWS IoT Core denies some clients: it looks like a broken connection, and goes on for ever.
             ConnectError::Closed { .. } => has_worked,
             ConnectError::ConnAckTimeout { .. } => true,
-            ConnectError::Options(_) | ConnectError::Protocol(_) | ConnectError::Stopped => false,
+            ConnectError::Options(_)
+            | ConnectError::Protocol(_)
+            | ConnectError::Authentication(_)
+            | ConnectError::Stopped => false,
         },
         Ended::Connection(error) => match error {
             ConnectionError::Disconnected(reason) => matches!(
@@ -105,7 +108,9 @@ pub(crate) fn may_get_better(ended: &Ended, has_worked: bool) -> bool {
             ConnectionError::Closed
             | ConnectionError::Reset
             | ConnectionError::Transport(_)
-            | ConnectionError::KeepAliveTimeout { .. } => true,
+            | ConnectionError::KeepAliveTimeout { .. }
+            // The next connection begins with an exchange of its own.
+            | ConnectionError::Reauthentication(_) => true,
             ConnectionError::Requested | ConnectionError::Protocol(_) => false,
         },
     }

@@ -217,6 +217,18 @@ impl Client {
         }
     }
 
+    /// Authenticates again on the connection that there is (§4.12.1), and waits until both sides are satisfied. Other
+    /// requests go on meanwhile; a failure ends the connection, and the next one authenticates anew.
+    ///
+    /// Cancel safe: a dropped future doesn't call it off.
+    ///
+    /// # Errors
+    /// [`RequestError::Reauthentication`] says what was missing or went wrong.
+    pub async fn reauthenticate(&self) -> Result<(), RequestError> {
+        let operation = self.handle.shared.with(|state| state.engine.reauthenticate(driver::now()))?;
+        Receipt::new(&self.handle.shared, Accepted::Pending(operation)).outcome().await.map(drop)
+    }
+
     /// Messages that came for no stream. They were acknowledged.
     #[must_use]
     pub fn unrouted(&self) -> u64 {
@@ -251,7 +263,7 @@ impl Client {
     async fn answered(&self, operation: OperationId) -> Result<Answered, RequestError> {
         match Receipt::new(&self.handle.shared, Accepted::Pending(operation)).outcome().await? {
             Outcome::Answered(answer) => Ok(answer),
-            Outcome::Published(_) => Err(RequestError::SessionLost),
+            Outcome::Published(_) | Outcome::Reauthenticated => Err(RequestError::SessionLost),
         }
     }
 }

@@ -8,6 +8,7 @@ use dunlin_codec::{
 };
 
 use crate::QoS;
+use crate::authentication::{AuthenticationError, ReauthenticationError};
 use crate::options::OptionsError;
 #[cfg(feature = "tokio")]
 use crate::transport::TransportError;
@@ -119,6 +120,9 @@ pub enum ConnectError {
     /// The server's answer broke the protocol.
     #[error("the server broke the protocol: {0}")]
     Protocol(#[from] Violation),
+    /// The exchange of authentication couldn't go on: the server isn't who it should be, or asks what can't be answered.
+    #[error("authentication: {0}")]
+    Authentication(#[from] AuthenticationError),
     /// The application gave up first.
     #[error("stopped")]
     Stopped,
@@ -157,6 +161,9 @@ pub enum ConnectionError {
     /// The server broke the protocol.
     #[error("the server broke the protocol: {0}")]
     Protocol(#[from] Violation),
+    /// This client gave up a re-authentication.
+    #[error("re-authentication: {0}")]
+    Reauthentication(ReauthenticationError),
 }
 
 /// Why a client stopped for good.
@@ -238,6 +245,9 @@ pub enum RequestError {
         /// How long was waited, from when it was on the wire.
         after: Duration,
     },
+    /// A re-authentication that didn't happen.
+    #[error("re-authentication: {0}")]
+    Reauthentication(#[from] ReauthenticationError),
     /// The connection was lost while it was on the wire, and the server has no memory of the session.
     #[error("the session was lost before it was acknowledged")]
     SessionLost,

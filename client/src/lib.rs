@@ -3,6 +3,7 @@
 //! [`engine`] is the protocol without sockets, clocks or locks; it is driven by the tokio driver behind `Client` (feature
 //! `tokio`, on by default), by tests and by whoever brings a transport of their own. [`aws`] speaks to AWS IoT Core's custom authorizers.
 
+mod authentication;
 pub mod aws;
 #[cfg(feature = "tokio")]
 mod backoff;
@@ -29,6 +30,7 @@ mod subscription;
 #[cfg(feature = "tokio")]
 pub mod transport;
 
+pub use authentication::{Authentication, AuthenticationError, Authenticator, ReauthenticationError};
 #[cfg(feature = "tokio")]
 pub use backoff::Reconnect;
 #[cfg(feature = "tokio")]

@@ -10,6 +10,7 @@ use dunlin_codec::{
 };
 
 use crate::QoS;
+use crate::authentication::Authentication;
 use crate::secret::Secret;
 
 /// How a client presents itself to a server, and what it promises itself.
@@ -30,6 +31,8 @@ pub struct ConnectOptions {
     pub password: Option<Secret<Vec<u8>>>,
     /// The longest silence of this client (§3.1.2.10). The server may choose another.
     pub keep_alive: KeepAlive,
+    /// How to authenticate beyond user name and password (§4.12); `None` for not at all.
+    pub authentication: Option<Authentication>,
     /// When to ask for a new session.
     pub clean_start: CleanStart,
     /// Seconds that the session outlives the connection; `None` leaves the property out, which means 0.
@@ -126,6 +129,7 @@ impl ConnectOptions {
             username: None,
             password: None,
             keep_alive: KeepAlive::secs(60),
+            authentication: None,
             clean_start: CleanStart::First,
             session_expiry_interval: Some(3600),
             receive_maximum: NonZeroU16::new(1024),
@@ -145,14 +149,15 @@ impl ConnectOptions {
     /// # Errors
     /// Names the field that can't be sent.
     pub fn check(&self) -> Result<(), OptionsError> {
-        self.encode(true, &self.client_id, &mut BytesMut::new())
+        self.encode(true, &self.client_id, None, &mut BytesMut::new())
     }
 
-    /// Appends the CONNECT to `out`.
+    /// Appends the CONNECT to `out`, with what its method of authentication begins with.
     pub(crate) fn encode(
         &self,
         clean_start: bool,
         client_id: &str,
+        authentication_data: Option<&[u8]>,
         out: &mut BytesMut,
     ) -> Result<(), OptionsError> {
         let user_properties = self
@@ -161,6 +166,8 @@ impl ConnectOptions {
             .map(|(name, value)| UserProperty::new(name, value))
             .collect::<Result<Vec<_>, _>>()
             .map_err(text("user property"))?;
+        let method = self.authentication.as_ref().map(|each| Utf8String::new(&each.method)).transpose();
+        let data = authentication_data.map(BinaryData::new).transpose();
         let username = self.username.as_ref().map(|name| Utf8String::new(name.expose())).transpose();
         let password = self.password.as_ref().map(|password| BinaryData::new(password.expose())).transpose();
         let connect = Connect {
@@ -171,6 +178,8 @@ impl ConnectOptions {
                 receive_maximum: self.receive_maximum,
                 maximum_packet_size: self.maximum_packet_size,
                 request_problem_information: self.request_problem_information,
+                authentication_method: method.map_err(text("authentication method"))?,
+                authentication_data: data.map_err(text("authentication data"))?,
                 user_properties: user_properties.as_slice().into(),
                 ..ConnectProperties::default()
             },

@@ -50,7 +50,7 @@ impl Future for Receipt {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.poll_outcome(cx).map_ok(|outcome| match outcome {
             Outcome::Published(published) => published,
-            Outcome::Answered(_) => Published::unacknowledged(),
+            Outcome::Answered(_) | Outcome::Reauthenticated => Published::unacknowledged(),
         })
     }
 }

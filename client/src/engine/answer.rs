@@ -115,9 +115,10 @@ impl Engine {
         let expected = match kind {
             Kind::Subscribe | Kind::Resubscribe => PacketType::SubAck,
             Kind::Unsubscribe => PacketType::UnsubAck,
-            Kind::PublishAtMostOnce | Kind::PublishAtLeastOnce | Kind::PublishExactlyOnce => {
-                PacketType::PubAck
-            }
+            Kind::PublishAtMostOnce
+            | Kind::PublishAtLeastOnce
+            | Kind::PublishExactlyOnce
+            | Kind::Reauthenticate => PacketType::PubAck,
         };
         if packet_type != expected {
             return Err(conduct(packet_type, "for a request of another kind", "MQTT-2.2.1-6"));
@@ -144,7 +145,8 @@ impl Engine {
                 Kind::Subscribe
                 | Kind::PublishAtMostOnce
                 | Kind::PublishAtLeastOnce
-                | Kind::PublishExactlyOnce => {}
+                | Kind::PublishExactlyOnce
+                | Kind::Reauthenticate => {}
             }
         }
         self.session.ids.release(packet_id);
@@ -160,7 +162,7 @@ impl Engine {
     }
 
     /// A client that asked for no explanations gets none. [MQTT-3.1.2-29]
-    fn check_explanation(
+    pub(super) fn check_explanation(
         &self,
         packet_type: PacketType,
         properties: &AckProperties<'_>,

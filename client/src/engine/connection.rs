@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use dunlin_codec::QoS;
 
+use super::auth::Authenticated;
 use super::operation::OperationId;
 use crate::error::RequestError;
 use crate::event::ServerLimits;
@@ -16,6 +17,8 @@ pub(super) struct Connection {
     /// Messages of QoS 1 and 2 that the server has and hasn't finished with. [MQTT-4.9.0-1]
     outstanding: usize,
     keep_alive: Option<KeepAliveTimer>,
+    /// `None` without a method.
+    pub(super) authenticated: Option<Authenticated>,
     last_received: Instant,
     /// Requests in the output since it was last taken: their time starts when it is.
     sent: Vec<Sent>,
@@ -63,7 +66,7 @@ impl Connection {
             KeepAliveTimer { keep_alive, ping_timeout, last_sent: since, pong_due: None }
         });
         let (sent, deadlines) = (Vec::new(), VecDeque::new());
-        Self { limits, outstanding: 0, keep_alive, last_received: now, sent, deadlines }
+        Self { limits, outstanding: 0, keep_alive, authenticated: None, last_received: now, sent, deadlines }
     }
 
     /// Whether the server takes another message of QoS 1 or 2. [MQTT-4.9.0-2]
@@ -175,7 +178,7 @@ impl Connection {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let ping = self.keep_alive.as_ref().map(|timer| timer.pong_due.unwrap_or_else(|| timer.ping_due()));
         let ack = self.deadlines.front().map(|(deadline, _)| *deadline);
-        ping.into_iter().chain(ack).min()
+        ping.into_iter().chain(ack).chain(self.reauthentication_due()).min()
     }
 }
 

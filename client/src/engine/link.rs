@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use dunlin_codec::{ConnAck, Disconnect, Packet, PacketType, ReasonCode};
 
+use super::auth::Exchange;
 use super::connection::{Alive, Connection};
 use super::{Engine, EngineEvent, State};
 use crate::error::{ConnectError, ConnectionError, RequestError, ServerReason, Violation};
@@ -50,8 +51,11 @@ impl Engine {
                 CleanStart::Never => false,
             };
         self.output.clear();
-        self.options.encode(clean_start, &client_id, &mut self.output)?;
-        self.state = State::Connecting { clean_start, since: now };
+        let (exchange, data) = self.options.authentication.as_ref().map(Exchange::begin).transpose()?.unzip();
+        let data = data.flatten();
+        let data = data.as_ref().map(|data| data.expose().as_slice());
+        self.options.encode(clean_start, &client_id, data, &mut self.output)?;
+        self.state = State::Connecting { clean_start, since: now, exchange };
         Ok(())
     }
 
@@ -92,6 +96,7 @@ impl Engine {
     pub fn handle_closed(&mut self, cause: CloseCause) -> Ended {
         self.output.clear();
         self.session.inbound.disconnected();
+        self.abandon_reauthentication();
         match std::mem::replace(&mut self.state, State::Disconnected) {
             State::Closing { ended, unsent } => {
                 self.session.unsend_all(&unsent);
@@ -160,11 +165,12 @@ impl Engine {
             }
         }
         connection.forget_deadlines(operations.load().0, |id| operations.is_over(id));
+        self.time_out_reauthentication(now);
     }
 
     /// The server answered CONNECT.
     pub(super) fn handle_connack(&mut self, connack: &ConnAck<'_>, now: Instant) -> Result<(), Violation> {
-        let State::Connecting { clean_start, since } = self.state else {
+        let State::Connecting { clean_start, since, .. } = self.state else {
             return Err(conduct(PacketType::ConnAck, "a second one", "MQTT-3.2.0-2"));
         };
         if connack.reason_code.is_error() {
@@ -179,13 +185,6 @@ impl Engine {
                 "MQTT-3.2.2-4",
             ));
         }
-        if connack.properties.authentication_method.is_some() {
-            return Err(conduct(
-                PacketType::ConnAck,
-                "authentication that nobody asked for",
-                "MQTT-4.12.0-6",
-            ));
-        }
         if self.client_id().is_empty() && connack.properties.assigned_client_identifier.is_none() {
             return Err(conduct(
                 PacketType::ConnAck,
@@ -193,13 +192,20 @@ impl Engine {
                 "MQTT-3.2.2-16",
             ));
         }
+        if !self.authenticate(connack)? {
+            return Ok(());
+        }
         let assigned = connack.properties.assigned_client_identifier.map(|id| id.as_str().to_owned());
         let chosen = Some(self.client_id().to_owned()).filter(|id| !id.is_empty());
         self.session.client_id = chosen.clone().or_else(|| assigned.clone());
         let client_id = assigned.or(chosen).unwrap_or_default();
         let expiry = self.options.session_expiry_interval.unwrap_or(0);
         let limits = ServerLimits::new(connack, self.options.keep_alive.as_secs(), expiry);
-        self.state = State::Open(Connection::new(limits, self.options.ping_timeout, since, now));
+        let mut connection = Connection::new(limits, self.options.ping_timeout, since, now);
+        if let State::Connecting { exchange, .. } = &mut self.state {
+            connection.authenticated = exchange.take().map(Into::into);
+        }
+        self.state = State::Open(connection);
         self.session.established = true;
         let elapsed: Duration = now.saturating_duration_since(since);
         let connected = Connected::new(connack, client_id, limits, elapsed);

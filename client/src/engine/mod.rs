@@ -8,6 +8,7 @@
 //! in this engine or in another: [`into_session`](Engine::into_session) takes it out.
 
 mod answer;
+mod auth;
 mod connection;
 mod inbound;
 mod link;
@@ -28,6 +29,7 @@ use dunlin_codec::{
     TopicFilter, Unsubscribe, UnsubscribeProperties,
 };
 
+use self::auth::Exchange;
 use self::connection::{Connection, Sent};
 pub use self::inbound::DeliveryId;
 pub use self::link::{CloseCause, Ended};
@@ -81,7 +83,7 @@ enum State {
     /// There is no transport.
     Disconnected,
     /// CONNECT was sent.
-    Connecting { clean_start: bool, since: Instant },
+    Connecting { clean_start: bool, since: Instant, exchange: Option<Exchange> },
     /// CONNACK came.
     Open(Connection),
     /// Nothing more is sent but what is in the output, and nothing more is read.

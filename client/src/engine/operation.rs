@@ -23,6 +23,8 @@ pub enum Outcome {
     Published(Published),
     /// SUBACK or UNSUBACK came, whatever it says.
     Answered(Answered),
+    /// The server and this client are satisfied with each other again.
+    Reauthenticated,
 }
 
 /// A message that the server has taken.
@@ -75,6 +77,8 @@ pub(super) enum Kind {
     /// A SUBSCRIBE of the engine's own, after the server lost the session.
     Resubscribe,
     Unsubscribe,
+    /// An exchange of AUTH: it lives and dies with its connection.
+    Reauthenticate,
 }
 
 /// How far it has come.
@@ -113,7 +117,7 @@ impl Operation {
     pub(super) const fn is_publish(&self) -> bool {
         match self.kind {
             Kind::PublishAtMostOnce | Kind::PublishAtLeastOnce | Kind::PublishExactlyOnce => true,
-            Kind::Subscribe | Kind::Resubscribe | Kind::Unsubscribe => false,
+            Kind::Subscribe | Kind::Resubscribe | Kind::Unsubscribe | Kind::Reauthenticate => false,
         }
     }
 

@@ -61,13 +61,11 @@ impl Engine {
         Ok(true)
     }
 
-    /// Until CONNACK nothing else may come. [MQTT-3.2.0-1]
+    /// Until CONNACK nothing else may come but AUTH. [MQTT-3.2.0-1]
     fn handle_first(&mut self, packet: &Packet<'_>, now: Instant) -> Result<(), Violation> {
         match packet {
             Packet::ConnAck(connack) => self.handle_connack(connack, now),
-            Packet::Auth(_) => {
-                Err(conduct(PacketType::Auth, "nobody asked for authentication", "MQTT-4.12.0-6"))
-            }
+            Packet::Auth(auth) => self.handle_auth(auth),
             Packet::Disconnect(_) => Err(conduct(PacketType::Disconnect, "before CONNACK", "MQTT-3.14.0-1")),
             other => Err(conduct(other.packet_type(), "before CONNACK", "MQTT-3.2.0-1")),
         }
@@ -97,9 +95,7 @@ impl Engine {
                 Ok(())
             }
             Packet::ConnAck(_) => Err(conduct(PacketType::ConnAck, "a second one", "MQTT-3.2.0-2")),
-            Packet::Auth(_) => {
-                Err(conduct(PacketType::Auth, "nobody asked for authentication", "MQTT-4.12.0-6"))
-            }
+            Packet::Auth(auth) => self.handle_auth(auth),
             // The decoder refuses what only clients send; a PUBLISH takes its own way.
             Packet::Connect(_)
             | Packet::Subscribe(_)

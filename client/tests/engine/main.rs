@@ -5,6 +5,7 @@
 mod bench;
 mod packets;
 
+mod authentication;
 mod chance;
 mod connect;
 mod disconnect;

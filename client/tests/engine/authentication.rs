@@ -1,0 +1,511 @@
+//! Enhanced authentication (§4.12): both sides convince each other before CONNACK, and again whenever the client likes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dunlin_client::codec::{
+    Auth, AuthProperties, BinaryData, ConnAck, ConnAckProperties, Packet, PacketBuf, PacketType, ReasonCode,
+    Utf8String,
+};
+use dunlin_client::engine::{Ended, OperationId, Outcome};
+use dunlin_client::secret::Secret;
+use dunlin_client::{
+    Authentication, AuthenticationError, Authenticator, ConnectError, ConnectOptions, ConnectionError,
+    KeepAlive, Message, OptionsError, QoS, ReauthenticationError, RequestError, Violation,
+};
+
+use crate::bench::{Client, options};
+use crate::packets::{
+    at_least_once, buf, connack, connack_with, disconnect, pingreq, puback, publish, refusal,
+};
+
+/// Says "1", answers "x" with "x!", and is content with "fine".
+struct Echo;
+
+const BAD_QUESTION: AuthenticationError = AuthenticationError::new("no question at all");
+const BAD_END: AuthenticationError = AuthenticationError::new("the server isn't fine");
+
+impl Authenticator for Echo {
+    fn begin(&mut self) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
+        Ok(Some(b"1".to_vec().into()))
+    }
+
+    fn respond(&mut self, data: Option<&[u8]>) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
+        match data.ok_or(BAD_QUESTION)? {
+            b"silence" => Ok(None),
+            b"flood" => Ok(Some(vec![0; 70_000].into())),
+            data => Ok(Some([data, b"!"].concat().into())),
+        }
+    }
+
+    fn finish(&mut self, data: Option<&[u8]>) -> Result<(), AuthenticationError> {
+        if data == Some(b"fine") { Ok(()) } else { Err(BAD_END) }
+    }
+}
+
+fn echo() -> ConnectOptions {
+    let mut options = options();
+    options.authentication = Some(Authentication::new("ECHO", || Echo));
+    options
+}
+
+fn auth(reason_code: ReasonCode, method: &str, data: Option<&[u8]>) -> PacketBuf {
+    let properties = AuthProperties {
+        authentication_method: Utf8String::new(method).ok(),
+        authentication_data: data.map(|data| BinaryData::new(data).unwrap()),
+        ..AuthProperties::default()
+    };
+    buf(Packet::Auth(Auth { reason_code, properties }))
+}
+
+/// AUTH 0x18 of this method.
+fn goes_on(data: &[u8]) -> PacketBuf {
+    auth(ReasonCode::ContinueAuthentication, "ECHO", Some(data))
+}
+
+fn begins_again() -> PacketBuf {
+    auth(ReasonCode::ReAuthenticate, "ECHO", Some(b"1"))
+}
+
+fn ends_well() -> PacketBuf {
+    auth(ReasonCode::Success, "ECHO", Some(b"fine"))
+}
+
+fn welcome(method: Option<&str>, data: &[u8]) -> PacketBuf {
+    connack_with(ConnAckProperties {
+        authentication_method: method.map(|method| Utf8String::new(method).unwrap()),
+        authentication_data: method.map(|_| BinaryData::new(data).unwrap()),
+        ..ConnAckProperties::default()
+    })
+}
+
+fn authenticated() -> Client {
+    Client::connected_as(echo(), &welcome(Some("ECHO"), b"fine"))
+}
+
+fn reauthenticates(client: &mut Client) -> OperationId {
+    let id = client.engine.reauthenticate(client.now()).unwrap();
+    assert_eq!(client.sends(), [begins_again()]);
+    id
+}
+
+/// The statement that the server broke, on a connection that the client had accepted.
+#[track_caller]
+fn breach(client: &mut Client) -> &'static str {
+    assert_eq!(client.sends(), [disconnect(ReasonCode::ProtocolError)]);
+    match client.end() {
+        Ended::Connection(ConnectionError::Protocol(Violation::Conduct { statement, .. })) => statement,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The statement that the server broke before CONNACK; nothing is said.
+#[track_caller]
+fn early_breach(client: &mut Client) -> &'static str {
+    assert!(client.sends().is_empty());
+    match client.end() {
+        Ended::Attempt(ConnectError::Protocol(Violation::Conduct { statement, .. })) => statement,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn connect_names_the_method_and_carries_what_it_begins_with() {
+    let mut client = Client::new(echo());
+    client.opens();
+    let sent = client.sends();
+    let Packet::Connect(connect) = sent[0].packet() else { panic!("{sent:?}") };
+    assert_eq!(connect.properties.authentication_method.unwrap().as_str(), "ECHO");
+    assert_eq!(connect.properties.authentication_data.unwrap().as_bytes(), b"1");
+}
+
+/// [MQTT-4.12.0-3] [MQTT-4.12.0-5]
+#[test]
+fn every_question_is_answered_by_auth_0x18_with_the_method_of_connect() {
+    let mut client = Client::connecting(echo());
+    client.receives(&goes_on(b"x"));
+    assert_eq!(client.sends(), [goes_on(b"x!")]);
+    client.receives(&goes_on(b"silence"));
+    assert_eq!(client.sends(), [auth(ReasonCode::ContinueAuthentication, "ECHO", None)]);
+    client.receives(&welcome(Some("ECHO"), b"fine"));
+    assert!(client.engine.is_connected());
+    assert!(client.sends().is_empty());
+}
+
+/// [MQTT-3.1.2-30]
+#[test]
+fn before_connack_nothing_leaves_but_auth() {
+    let mut options = echo();
+    options.keep_alive = KeepAlive::secs(2);
+    let mut client = Client::connecting(options);
+    client.publishes("a", QoS::AtLeastOnce);
+    client.tries_to_publish(Message::new("b", "on")).unwrap();
+    client.subscribes(&["c"]);
+    client.waits(Duration::from_secs(3));
+    assert!(client.sends().is_empty());
+    client.receives(&goes_on(b"x"));
+    assert_eq!(client.sends(), [goes_on(b"x!")]);
+    client.receives(&welcome(Some("ECHO"), b"fine"));
+    assert_eq!(client.sends().len(), 3);
+}
+
+/// [MQTT-4.12.0-5] [U-3.15-1]
+#[test]
+fn another_method_or_none_breaks_the_exchange() {
+    let bare = buf(Packet::Auth(Auth::default()));
+    let other = auth(ReasonCode::ContinueAuthentication, "OTHER", None);
+    for answer in [other, bare, welcome(None, b""), welcome(Some("OTHER"), b"fine")] {
+        let mut client = Client::connecting(echo());
+        client.receives(&answer);
+        assert_eq!(early_breach(&mut client), "MQTT-4.12.0-5", "{answer:?}");
+    }
+}
+
+/// [MQTT-4.12.0-2]
+#[test]
+fn success_before_connack_is_not_auths_to_say() {
+    let mut client = Client::connecting(echo());
+    client.receives(&ends_well());
+    assert_eq!(early_breach(&mut client), "MQTT-4.12.0-2");
+}
+
+/// [MQTT-3.15.2-1]
+#[test]
+fn a_server_never_asks_to_authenticate_again() {
+    let mut client = Client::connecting(echo());
+    client.receives(&begins_again());
+    assert!(client.sends().is_empty());
+    assert!(matches!(client.end(), Ended::Attempt(ConnectError::Protocol(Violation::Packet(_)))));
+
+    let mut client = authenticated();
+    client.receives(&begins_again());
+    let sent = client.sends();
+    let Ended::Connection(ConnectionError::Protocol(violation)) = client.end() else { panic!() };
+    assert_eq!(sent, [disconnect(violation.reason_code())]);
+}
+
+/// [MQTT-4.12.0-1] [MQTT-4.12.0-4]
+#[test]
+fn a_refusal_ends_the_exchange_whatever_method_it_names() {
+    for code in [ReasonCode::BadAuthenticationMethod, ReasonCode::NotAuthorized] {
+        let mut client = Client::connecting(echo());
+        client.receives(&goes_on(b"x"));
+        client.sends();
+        client.receives(&refusal(code));
+        assert!(client.sends().is_empty());
+        match client.end() {
+            Ended::Attempt(ConnectError::Refused(reason)) => assert_eq!(reason.reason_code, code),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// [U-4.12-1]
+#[test]
+fn an_authenticator_that_gives_up_ends_the_attempt_without_a_word() {
+    let question = auth(ReasonCode::ContinueAuthentication, "ECHO", None);
+    let too_long = AuthenticationError::new("the answer is too large to send");
+    for (answer, error) in
+        [(question, BAD_QUESTION), (goes_on(b"flood"), too_long), (welcome(Some("ECHO"), b"evil"), BAD_END)]
+    {
+        let mut client = Client::connecting(echo());
+        client.receives(&answer);
+        assert!(client.sends().is_empty());
+        assert!(client.events().is_empty(), "a server that isn't believed changes nothing");
+        assert_eq!(client.end(), Ended::Attempt(ConnectError::Authentication(error)));
+    }
+}
+
+#[test]
+fn a_server_that_is_not_believed_leaves_the_session_as_it_was() {
+    let mut client = authenticated();
+    client.publishes("a", QoS::AtLeastOnce);
+    client.sends();
+    client.loses_connection();
+    client.opens();
+    client.sends();
+    client.receives(&welcome(Some("ECHO"), b"evil"));
+    client.end();
+    client.opens();
+    client.sends();
+    let properties = ConnAckProperties {
+        authentication_method: Utf8String::new("ECHO").ok(),
+        authentication_data: BinaryData::new(b"fine").ok(),
+        ..ConnAckProperties::default()
+    };
+    client.receives(&buf(Packet::ConnAck(ConnAck {
+        session_present: true,
+        properties,
+        ..ConnAck::default()
+    })));
+    assert_eq!(client.sends(), [publish("a", crate::packets::again(at_least_once(1)))]);
+}
+
+#[test]
+fn the_time_for_connack_bounds_the_exchange() {
+    let mut client = Client::connecting(echo());
+    for _ in 0..4 {
+        client.waits(Duration::from_secs(4));
+        client.receives(&goes_on(b"x"));
+    }
+    client.waits(Duration::from_secs(4));
+    let after = Duration::from_secs(20);
+    assert_eq!(client.end(), Ended::Attempt(ConnectError::ConnAckTimeout { after }));
+}
+
+#[test]
+fn every_connection_begins_a_fresh_exchange() {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&begun);
+    let mut options = options();
+    options.authentication = Some(Authentication::new("ECHO", move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Echo
+    }));
+    let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
+    client.reconnects(&welcome(Some("ECHO"), b"fine"));
+    reauthenticates(&mut client);
+    assert_eq!(begun.load(Ordering::Relaxed), 3);
+}
+
+#[test]
+fn what_cannot_begin_is_found_before_anything_is_sent() {
+    struct Dry;
+    impl Authenticator for Dry {
+        fn begin(&mut self) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
+            Err(AuthenticationError::new("no token"))
+        }
+        fn respond(&mut self, _: Option<&[u8]>) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
+            Ok(None)
+        }
+        fn finish(&mut self, _: Option<&[u8]>) -> Result<(), AuthenticationError> {
+            Ok(())
+        }
+    }
+    let mut dry = options();
+    dry.authentication = Some(Authentication::new("DRY", || Dry));
+    let mut client = Client::new(dry);
+    let no_token = AuthenticationError::new("no token");
+    assert_eq!(client.tries_to_open(), Err(ConnectError::Authentication(no_token)));
+    assert!(client.sends().is_empty());
+
+    let mut unnamed = options();
+    unnamed.authentication = Some(Authentication::new("nul\0", || Dry));
+    assert!(matches!(unnamed.check(), Err(OptionsError::Text { field: "authentication method", .. })));
+}
+
+/// [MQTT-4.12.1-1] [U-4.12.1-1]
+#[test]
+fn a_client_authenticates_again_while_everything_else_goes_on() {
+    let mut client = authenticated();
+    let id = reauthenticates(&mut client);
+    let message = client.publishes("a", QoS::AtLeastOnce);
+    assert_eq!(client.sends(), [publish("a", at_least_once(1))]);
+    client.receives_all(&[goes_on(b"x"), puback(1), publish("b", at_least_once(1))]);
+    assert!(client.outcome(message).unwrap().is_ok());
+    assert_eq!(client.takes_all(), ["b"]);
+    assert_eq!(client.sends(), [goes_on(b"x!"), puback(1)]);
+    assert_eq!(client.outcome(id), None);
+    client.receives(&ends_well());
+    assert_eq!(client.outcome(id), Some(Ok(Outcome::Reauthenticated)));
+    assert!(client.engine.is_idle());
+    reauthenticates(&mut client);
+}
+
+/// [MQTT-4.12.0-7] [MQTT-4.12.1-1]
+#[test]
+fn re_authentication_needs_a_connection_with_a_method_and_one_at_a_time() {
+    let error = |client: &mut Client| {
+        let refused = client.engine.reauthenticate(client.now());
+        assert!(client.sends().is_empty());
+        match refused {
+            Err(RequestError::Reauthentication(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(error(&mut Client::new(echo())), ReauthenticationError::NotConnected);
+    assert_eq!(error(&mut Client::connecting(echo())), ReauthenticationError::NotConnected);
+    let mut without = Client::connected_as(options(), &connack());
+    assert_eq!(error(&mut without), ReauthenticationError::OtherMethod);
+    without.engine.options_mut().authentication = echo().authentication;
+    assert_eq!(error(&mut without), ReauthenticationError::OtherMethod);
+    let mut client = authenticated();
+    reauthenticates(&mut client);
+    assert_eq!(error(&mut client), ReauthenticationError::UnderWay);
+    client.engine.options_mut().authentication = Some(Authentication::new("OTHER", || Echo));
+    assert_eq!(error(&mut client), ReauthenticationError::OtherMethod);
+}
+
+/// [MQTT-4.12.0-5] [MQTT-4.12.1-1] [U-3.15-1]
+#[test]
+fn auth_of_another_method_or_out_of_turn_is_answered_with_0x82() {
+    let other = auth(ReasonCode::Success, "OTHER", Some(b"fine"));
+    for answer in [other, buf(Packet::Auth(Auth::default()))] {
+        let mut client = authenticated();
+        reauthenticates(&mut client);
+        client.receives(&answer);
+        assert_eq!(breach(&mut client), "MQTT-4.12.0-5");
+    }
+    for unasked in [goes_on(b"x"), ends_well()] {
+        let mut client = authenticated();
+        client.receives(&unasked);
+        assert_eq!(breach(&mut client), "MQTT-4.12.1-1");
+    }
+    let mut client = authenticated();
+    reauthenticates(&mut client);
+    client.receives_all(&[ends_well(), ends_well()]);
+    assert_eq!(breach(&mut client), "MQTT-4.12.1-1", "it was over");
+}
+
+/// [MQTT-4.12.1-2]
+#[test]
+fn a_re_authentication_that_fails_here_ends_the_connection_with_a_word() {
+    for (answer, error) in
+        [(auth(ReasonCode::Success, "ECHO", Some(b"evil")), BAD_END), (goes_on(b"flood"), too_large())]
+    {
+        let mut client = authenticated();
+        let id = reauthenticates(&mut client);
+        client.receives(&answer);
+        assert_eq!(client.sends(), [disconnect(ReasonCode::UnspecifiedError)]);
+        let error = ReauthenticationError::Exchange(error);
+        assert_eq!(client.end(), Ended::Connection(ConnectionError::Reauthentication(error)));
+        assert_eq!(client.outcome(id), Some(Err(RequestError::Reauthentication(error))));
+    }
+}
+
+fn too_large() -> AuthenticationError {
+    AuthenticationError::new("the answer is too large to send")
+}
+
+/// [MQTT-3.2.2-15]
+#[test]
+fn no_auth_is_larger_than_the_server_takes() {
+    let properties = ConnAckProperties {
+        authentication_method: Utf8String::new("ECHO").ok(),
+        authentication_data: BinaryData::new(b"fine").ok(),
+        maximum_packet_size: 20.try_into().ok(),
+        ..ConnAckProperties::default()
+    };
+    let mut client = Client::connected_as(echo(), &connack_with(properties));
+    let id = reauthenticates(&mut client);
+    client.receives(&goes_on(b"0123456789"));
+    assert_eq!(client.sends(), [disconnect(ReasonCode::UnspecifiedError)]);
+    client.end();
+    let error = ReauthenticationError::Exchange(too_large());
+    assert_eq!(client.outcome(id), Some(Err(RequestError::Reauthentication(error))));
+
+    let mut client = Client::connected_as(
+        echo(),
+        &connack_with(ConnAckProperties { maximum_packet_size: 10.try_into().ok(), ..properties }),
+    );
+    let refused = client.engine.reauthenticate(client.now());
+    assert!(matches!(refused, Err(RequestError::TooLarge { limit: 10, .. })));
+    assert!(client.sends().is_empty() && client.engine.is_connected() && client.engine.is_idle());
+}
+
+/// [MQTT-4.12.1-2]
+#[test]
+fn a_re_authentication_has_its_own_time() {
+    let mut options = echo();
+    options.authentication.as_mut().unwrap().reauthenticate_within = Duration::from_secs(5);
+    let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
+    client.waits(Duration::from_secs(60));
+    let id = reauthenticates(&mut client);
+    client.waits(Duration::from_secs(4));
+    client.receives(&goes_on(b"x"));
+    client.sends();
+    client.waits(Duration::from_secs(1));
+    assert_eq!(client.sends(), [disconnect(ReasonCode::UnspecifiedError)]);
+    let error = ReauthenticationError::Timeout { after: Duration::from_secs(5) };
+    assert_eq!(client.end(), Ended::Connection(ConnectionError::Reauthentication(error)));
+    assert_eq!(client.outcome(id), Some(Err(RequestError::Reauthentication(error))));
+}
+
+#[test]
+fn a_re_authentication_without_end_may_be_wished_for() {
+    let mut options = echo();
+    options.authentication.as_mut().unwrap().reauthenticate_within = Duration::MAX;
+    let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
+    reauthenticates(&mut client);
+    assert_eq!(client.engine.poll_timeout(), None);
+}
+
+/// [MQTT-4.12.1-2]
+#[test]
+fn a_re_authentication_ends_with_its_connection_and_is_not_repeated() {
+    let lost = Some(Err(RequestError::Reauthentication(ReauthenticationError::ConnectionLost)));
+    let mut client = authenticated();
+    let id = reauthenticates(&mut client);
+    client.receives(&disconnect(ReasonCode::NotAuthorized));
+    let Ended::Connection(ConnectionError::Disconnected(reason)) = client.end() else { panic!() };
+    assert_eq!((reason.packet_type, reason.reason_code), (PacketType::Disconnect, ReasonCode::NotAuthorized));
+    assert_eq!(client.outcome(id), lost);
+
+    client.opens();
+    client.sends();
+    client.receives(&welcome(Some("ECHO"), b"fine"));
+    assert!(client.sends().is_empty());
+    let id = reauthenticates(&mut client);
+    client.reconnects(&welcome(Some("ECHO"), b"fine"));
+    assert_eq!(client.outcome(id), lost);
+    assert!(client.sends().is_empty());
+    assert_eq!(client.engine.load(), (0, 0));
+}
+
+/// [MQTT-3.1.2-29]
+#[test]
+fn explanations_in_auth_that_nobody_asked_for_are_a_breach() {
+    let mut options = echo();
+    options.request_problem_information = Some(false);
+    let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
+    reauthenticates(&mut client);
+    let properties = AuthProperties {
+        authentication_method: Utf8String::new("ECHO").ok(),
+        reason_string: Utf8String::new("because").ok(),
+        ..AuthProperties::default()
+    };
+    client.receives(&buf(Packet::Auth(Auth { reason_code: ReasonCode::ContinueAuthentication, properties })));
+    assert_eq!(breach(&mut client), "MQTT-3.1.2-29");
+}
+
+#[test]
+fn a_ping_and_a_re_authentication_keep_out_of_each_others_way() {
+    let mut options = echo();
+    options.keep_alive = KeepAlive::secs(8);
+    let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
+    client.waits(Duration::from_secs(1));
+    let id = reauthenticates(&mut client);
+    client.waits(Duration::from_secs(6));
+    assert_eq!(client.sends(), [pingreq()], "AUTH was sent, and 6 s of silence followed");
+    client.receives(&ends_well());
+    assert!(client.outcome(id).unwrap().is_ok());
+    client.waits(Duration::from_secs(4));
+    let Ended::Connection(ConnectionError::KeepAliveTimeout { .. }) = client.end() else { panic!() };
+}
+
+#[test]
+fn nothing_of_an_exchange_is_printed() {
+    const CANARY: &[u8] = b"canary-5e1f";
+    struct Leaky;
+    impl Authenticator for Leaky {
+        fn begin(&mut self) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
+            Ok(Some(CANARY.to_vec().into()))
+        }
+        fn respond(&mut self, _: Option<&[u8]>) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
+            Ok(Some(CANARY.to_vec().into()))
+        }
+        fn finish(&mut self, _: Option<&[u8]>) -> Result<(), AuthenticationError> {
+            Ok(())
+        }
+    }
+    let mut options = options();
+    options.authentication = Some(Authentication::new("LEAKY", || Leaky));
+    let printed = format!("{options:?}");
+    assert!(printed.contains("LEAKY") && !printed.contains("canary"), "{printed}");
+    let mut client = Client::connecting(options);
+    client.receives(&auth(ReasonCode::ContinueAuthentication, "LEAKY", None));
+    client.sends();
+    let printed = format!("{:?}", client.engine);
+    assert!(!printed.contains("canary"), "{printed}");
+}
