@@ -9,7 +9,7 @@ use dunlin_codec::{PacketType, SubscriptionOptions};
 
 use crate::QoS;
 use crate::backoff::Reconnect;
-use crate::driver;
+use crate::driver::{self, now};
 use crate::engine::{Accepted, Answered, Engine, OperationId, Outcome};
 use crate::error::{RequestError, ServerReason, StopCause};
 use crate::event::Event;
@@ -149,7 +149,7 @@ impl Client {
         let shared = &self.handle.shared;
         let accepted = shared.with(|state| match &state.stopped {
             Some(cause) => Err(RequestError::Stopped(cause.clone())),
-            None => state.engine.publish(&message),
+            None => state.engine.publish(&message, now()),
         })?;
         Ok(Receipt::new(shared, accepted))
     }
@@ -225,7 +225,7 @@ impl Client {
     /// # Errors
     /// [`RequestError::Reauthentication`] says what was missing or went wrong.
     pub async fn reauthenticate(&self) -> Result<(), RequestError> {
-        let operation = self.handle.shared.with(|state| state.engine.reauthenticate(driver::now()))?;
+        let operation = self.handle.shared.with(|state| state.engine.reauthenticate(now()))?;
         Receipt::new(&self.handle.shared, Accepted::Pending(operation)).outcome().await.map(drop)
     }
 

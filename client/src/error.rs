@@ -233,6 +233,9 @@ pub enum RequestError {
         /// Bytes that wait.
         bytes: usize,
     },
+    /// Its Message Expiry Interval was over before it could be sent (§3.3.2.3.3).
+    #[error("it expired before it could be sent")]
+    Expired,
     /// All 65,535 packet identifiers are in use.
     #[error("all packet identifiers are in use")]
     NoPacketId,

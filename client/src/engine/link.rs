@@ -41,6 +41,7 @@ impl Engine {
     /// # Errors
     /// The options can't be said in a CONNECT; nothing was done.
     pub fn open(&mut self, now: Instant) -> Result<(), ConnectError> {
+        self.pass_time(now);
         let client_id = self.client_id().to_owned();
         // Sessions belong to client identifiers.
         let other = self.session.client_id().is_some_and(|established| established != client_id);
@@ -123,15 +124,24 @@ impl Engine {
     /// When [`handle_timeout`](Self::handle_timeout) should be called, unless something happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match &self.state {
+        let connection = match &self.state {
             State::Connecting { since, .. } => since.checked_add(self.options.connack_timeout),
             State::Open(connection) => connection.deadline(),
-            State::Disconnected | State::Closing { .. } => None,
-        }
+            State::Disconnected => None,
+            State::Closing { .. } => return None,
+        };
+        connection.into_iter().chain(self.session.expiries.next()).min()
     }
 
-    /// Time has passed.
+    /// It is `now`: what waited too long fails.
+    pub(super) fn pass_time(&mut self, now: Instant) {
+        self.now = Some(now);
+        self.session.expire(now);
+    }
+
+    /// Time has passed. It does so without a connection, too: messages expire.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.pass_time(now);
         match &mut self.state {
             State::Connecting { since, .. } => {
                 let after = self.options.connack_timeout;
@@ -216,6 +226,7 @@ impl Engine {
             }
         } else {
             self.session.lose();
+            self.session.expire(now);
             self.renew_subscriptions();
         }
         self.flush_queue();

@@ -10,10 +10,12 @@
 mod answer;
 mod auth;
 mod connection;
+mod expiry;
 mod inbound;
 mod link;
 mod operation;
 mod packet_ids;
+mod queue;
 mod receive;
 mod renewal;
 mod send;
@@ -21,7 +23,7 @@ mod session;
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use dunlin_codec::{
@@ -50,6 +52,8 @@ pub struct Engine {
     state: State,
     output: BytesMut,
     events: VecDeque<EngineEvent>,
+    /// The time, as far as it was told.
+    now: Option<Instant>,
 }
 
 /// What the engine tells of by itself.
@@ -117,7 +121,7 @@ impl Engine {
             ..DecodeOptions::default()
         };
         let (output, events) = (BytesMut::new(), VecDeque::new());
-        Self { options, decode, session, state: State::Disconnected, output, events }
+        Self { options, decode, session, state: State::Disconnected, output, events, now: None }
     }
 
     /// The session, for another engine. A connection that stands counts as closed, and events that weren't polled are gone.
@@ -173,12 +177,18 @@ impl Engine {
 
     /// Accepts a message; it is in the output at once if the connection allows it.
     ///
+    /// If it has to wait, its Message Expiry Interval goes down by the whole seconds that it does; one that has none left
+    /// fails with [`RequestError::Expired`] and isn't sent. What was on a wire before is repeated all the same, with what
+    /// is left of the interval, or a second.
+    ///
     /// # Errors
     /// A topic that isn't one; what the server said that it doesn't take; a full queue.
-    pub fn publish(&mut self, message: &Message<'_>) -> Result<Accepted, RequestError> {
+    pub fn publish(&mut self, message: &Message<'_>, now: Instant) -> Result<Accepted, RequestError> {
+        self.now = Some(now);
         if let State::Open(connection) = &self.state {
             connection.check_publish(message.qos, message.retain)?;
         }
+        self.session.expire(now);
         self.check_room(message.topic.len() + message.payload.len())?;
         let kind = match message.qos {
             QoS::AtMostOnce if self.is_connected() => {
@@ -192,7 +202,14 @@ impl Engine {
         let publish = message.to_packet(Delivery::new(message.qos, PLACEHOLDER, false))?;
         let mut packet = BytesMut::with_capacity(publish.encoded_len()?);
         publish.encode(&mut packet)?;
-        self.accept(kind, packet.freeze()).map(Accepted::Pending)
+        let id = self.accept(kind, packet.freeze())?;
+        if let Some(seconds) = message.properties.message_expiry_interval
+            && let Some(operation) = self.session.operations.get_mut(id.key())
+        {
+            operation.expires = now.checked_add(Duration::from_secs(seconds.into()));
+            self.session.watch_expiry(id);
+        }
+        Ok(Accepted::Pending(id))
     }
 
     /// Accepts subscriptions, all in one SUBSCRIBE.

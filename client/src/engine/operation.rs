@@ -1,6 +1,7 @@
 //! Requests from when they are accepted until their outcome is taken: a slab of slots, each with its waker.
 
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use bytes::Bytes;
 use dunlin_codec::{PacketId, ReasonCode};
@@ -9,7 +10,7 @@ use slab::Slab;
 use crate::error::RequestError;
 
 /// Names an accepted request until its outcome is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OperationId {
     key: u32,
     generation: u64,
@@ -104,6 +105,10 @@ pub(super) struct Operation {
     pub(super) packet: Bytes,
     /// When it was first sent, or released, relative to the others.
     pub(super) order: u64,
+    /// When a message isn't worth sending any more.
+    pub(super) expires: Option<Instant>,
+    /// Whether it is among those that are failed then.
+    pub(super) is_watched: bool,
     outcome: Option<Result<Outcome, RequestError>>,
     waker: Option<Waker>,
     /// Whether somebody will take the outcome.
@@ -185,6 +190,8 @@ impl Operations {
             phase: Phase::Queued,
             packet,
             order: 0,
+            expires: None,
+            is_watched: false,
             outcome: None,
             waker: None,
             wanted,

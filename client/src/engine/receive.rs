@@ -19,6 +19,7 @@ impl Engine {
     ///
     /// A breach of the protocol shows in [`should_close`](Self::should_close); what follows it isn't looked at.
     pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant) {
+        self.pass_time(now);
         if let State::Open(connection) = &mut self.state {
             connection.received(now);
         }

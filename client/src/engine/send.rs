@@ -1,13 +1,14 @@
 //! From accepted requests to bytes: identifiers, the send quota, what goes now and what waits.
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use dunlin_codec::{Ack, AckType, Delivery, Packet, PacketId, ReasonCode};
 
 use super::connection::Sent;
+use super::expiry::seconds_left;
 use super::operation::{Kind, Operation, OperationId, Outcome, Phase, Published};
+use super::queue::Queue;
 use super::renewal::missing_feature;
 use super::session::requested;
 use super::{Engine, State};
@@ -91,8 +92,8 @@ impl Engine {
     /// Sends what has waited for a connection: everything in order, or what needs no quota past what does.
     pub(super) fn flush_queue(&mut self) {
         self.pump();
-        let mut held_back = VecDeque::new();
-        for id in std::mem::take(&mut self.session.queue) {
+        let (mut queue, mut held_back) = (std::mem::take(&mut self.session.queue), Queue::default());
+        while let Some(id) = queue.pop_front(&self.session.operations) {
             let waits = self.session.operations.get_by(id).is_some_and(Operation::takes_quota);
             if waits || self.session.ids.is_full() {
                 held_back.push_back(id);
@@ -120,13 +121,20 @@ impl Engine {
     fn try_send(&mut self, id: OperationId) -> Result<(), RequestError> {
         let State::Open(connection) = &mut self.state else { return Ok(()) };
         let Some(operation) = self.session.operations.get_by(id) else { return Ok(()) };
-        let (kind, phase, bytes) = (operation.kind, operation.phase, operation.packet.clone());
+        let (kind, phase, expires) = (operation.kind, operation.phase, operation.expires);
+        let bytes = operation.packet.clone();
+        let left = expires.zip(self.now).map(|(expires, now)| seconds_left(expires, now));
         let Ok(Some((mut packet, _))) = Packet::decode(&bytes) else { return Ok(()) };
         // Limits may have changed since the request was accepted. [MQTT-3.2.2-15]
         connection.check_size(bytes.len())?;
         check_subscriptions(kind, &bytes, &connection.limits)?;
-        if let Packet::Publish(publish) = &packet {
+        if let Packet::Publish(publish) = &mut packet {
             connection.check_publish(publish.delivery.qos(), publish.retain)?;
+            let interval = &mut publish.properties.message_expiry_interval;
+            if let (Some(seconds), Some(left)) = (&interval, left) {
+                // A repetition is due however late. Some servers take 0 for "never", so it isn't said unasked.
+                *interval = Some(left.max(1.min(*seconds)));
+            }
         }
         if kind == Kind::PublishAtMostOnce {
             packet.encode(&mut self.output)?;

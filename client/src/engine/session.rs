@@ -6,9 +6,11 @@ use std::collections::VecDeque;
 use dunlin_codec::{Packet, SubscriptionIdentifier, SubscriptionOptions};
 
 use super::connection::Sent;
+use super::expiry::Expiries;
 use super::inbound::Inbound;
 use super::operation::{Kind, Operation, OperationId, Operations, Phase};
 use super::packet_ids::PacketIds;
+use super::queue::Queue;
 use crate::error::RequestError;
 
 /// What outlives a network connection (§4.1), as the client holds it.
@@ -24,9 +26,10 @@ pub struct Session {
     pub(super) operations: Operations,
     pub(super) ids: PacketIds,
     /// Requests that are on no wire yet; while connected, messages behind the server's Receive Maximum.
-    pub(super) queue: VecDeque<OperationId>,
+    pub(super) queue: Queue,
     /// Messages to be repeated, behind the server's Receive Maximum; they go before anything in `queue`.
     pub(super) resend: VecDeque<OperationId>,
+    pub(super) expiries: Expiries,
     pub(super) inbound: Inbound,
     /// What the server granted, to be asked for again when it has forgotten.
     pub(super) subscriptions: Vec<ActiveSubscription>,
@@ -55,8 +58,9 @@ impl Session {
         Self {
             operations: Operations::default(),
             ids: PacketIds::new(),
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             resend: VecDeque::new(),
+            expiries: Expiries::default(),
             inbound: Inbound::default(),
             subscriptions: Vec::new(),
             client_id: None,
@@ -122,20 +126,20 @@ impl Session {
     pub(super) fn first_waiting(&mut self) -> Option<(OperationId, &Operation)> {
         let operations = &self.operations;
         let waits = |id: &OperationId| {
-            operations.get_by(*id).is_some_and(|each| matches!(each.phase, Phase::Queued | Phase::Repeat(_)))
+            operations.get_by(*id).is_some_and(|each| matches!(each.phase, Phase::Repeat(_)))
         };
         // A repetition may have been acknowledged before its turn came.
         while self.resend.front().is_some_and(|id| !waits(id)) {
             self.resend.pop_front();
         }
-        let id = *self.resend.front().or_else(|| self.queue.front())?;
+        let id = self.resend.front().copied().or_else(|| self.queue.front(operations))?;
         Some((id, operations.get_by(id)?))
     }
 
     /// It is its turn.
     pub(super) fn take_first_waiting(&mut self) {
         if self.resend.pop_front().is_none() {
-            self.queue.pop_front();
+            self.queue.pop_front(&self.operations);
         }
     }
 
@@ -150,6 +154,7 @@ impl Session {
             operation.phase = Phase::Queued;
             self.ids.release(packet_id);
             self.queue.push_front(id);
+            self.watch_expiry(id);
         }
     }
 
@@ -199,6 +204,7 @@ impl Session {
             if operation.kind == Kind::PublishAtLeastOnce && !operation.is_settled() {
                 operation.phase = Phase::Queued;
                 self.queue.push_front(id);
+                self.watch_expiry(id);
                 continue;
             }
             if operation.kind == Kind::Unsubscribe {
@@ -214,7 +220,10 @@ impl Session {
     fn drop_renewals(&mut self) {
         let operations = &mut self.operations;
         self.queue.retain(|id| {
-            let renewal = operations.get_by(*id).is_some_and(|each| each.kind == Kind::Resubscribe);
+            let Some(operation) = operations.get_by(id).filter(|each| each.phase == Phase::Queued) else {
+                return false;
+            };
+            let renewal = operation.kind == Kind::Resubscribe;
             if renewal {
                 operations.finish(id.key(), Err(RequestError::SessionLost));
             }
@@ -244,7 +253,7 @@ impl Session {
     pub(super) fn fail_all(&mut self, error: &RequestError) {
         self.ids.clear();
         self.resend.clear();
-        self.queue.clear();
+        self.queue = Queue::default();
         self.operations.fail_all(error);
     }
 

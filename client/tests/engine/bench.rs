@@ -129,9 +129,14 @@ impl Client {
     }
 
     pub(crate) fn tries_to_publish(&mut self, message: Message<'_>) -> Result<Accepted, RequestError> {
-        let accepted = self.engine.publish(&message);
+        let accepted = self.hands_over(message);
         self.transmit();
         accepted
+    }
+
+    /// What is sent stays in the output.
+    pub(crate) fn hands_over(&mut self, message: Message<'_>) -> Result<Accepted, RequestError> {
+        self.engine.publish(&message, self.now)
     }
 
     pub(crate) fn subscribes(&mut self, filters: &[&str]) -> OperationId {

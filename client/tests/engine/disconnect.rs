@@ -117,7 +117,7 @@ fn a_reason_that_came_counts_more_than_how_the_transport_closed() {
 fn a_client_is_idle_when_every_request_has_its_outcome_and_is_written() {
     let mut client = Client::connected();
     assert!(client.engine.is_idle());
-    client.engine.publish(&Message::new("a", "on")).unwrap();
+    client.hands_over(Message::new("a", "on")).unwrap();
     assert!(!client.engine.is_idle());
     client.sends();
     assert!(client.engine.is_idle());

@@ -9,6 +9,7 @@ mod authentication;
 mod chance;
 mod connect;
 mod disconnect;
+mod expiry;
 mod identifiers;
 mod inbound;
 mod keep_alive;

@@ -249,8 +249,8 @@ fn what_never_left_the_output_is_sent_as_new() {
         let mut client = Client::connected();
         client.publishes("sent", QoS::AtLeastOnce);
         client.sends();
-        client.engine.publish(&Message::new("unsent", "on").qos(QoS::AtLeastOnce)).unwrap();
-        client.engine.publish(&Message::new("second", "on").qos(QoS::ExactlyOnce)).unwrap();
+        client.hands_over(Message::new("unsent", "on").qos(QoS::AtLeastOnce)).unwrap();
+        client.hands_over(Message::new("second", "on").qos(QoS::ExactlyOnce)).unwrap();
         client.engine.handle_closed(CloseCause::Reset);
         client.opens();
         client.sends();

@@ -113,7 +113,7 @@ fn an_outcome_that_nobody_took_moves_along_and_one_that_nobody_wants_is_forgotte
 fn what_had_not_left_the_output_moves_on_as_new() {
     for says_farewell in [false, true] {
         let mut client = Client::connected();
-        client.engine.publish(&Message::new("a", "on").qos(QoS::AtLeastOnce)).unwrap();
+        client.hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce)).unwrap();
         if says_farewell {
             client.engine.disconnect();
         }

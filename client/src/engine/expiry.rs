@@ -1,0 +1,67 @@
+//! Messages that are worth sending for some time only (§3.3.2.3.3): when those that wait have waited too long.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::{Duration, Instant};
+
+use super::operation::{OperationId, Operations, Phase};
+use super::session::Session;
+use crate::error::RequestError;
+
+/// When waiting messages expire, the first of them at the top. Some have been sent by now.
+#[derive(Debug, Default)]
+pub(super) struct Expiries(BinaryHeap<Reverse<(Instant, OperationId)>>);
+
+impl Expiries {
+    /// When the next one expires, if it still waits then.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.0.peek().map(|Reverse((at, _))| *at)
+    }
+
+    fn push(&mut self, at: Instant, id: OperationId, operations: &Operations) {
+        self.0.push(Reverse((at, id)));
+        // Those that are over are let go of before they are the most.
+        if self.0.len() > 64 + 2 * operations.load().0 {
+            self.0.retain(|Reverse((_, id))| !operations.is_over(*id));
+        }
+    }
+
+    fn pop_due(&mut self, now: Instant) -> Option<OperationId> {
+        if self.next()? > now {
+            return None;
+        }
+        self.0.pop().map(|Reverse((_, id))| id)
+    }
+}
+
+impl Session {
+    /// A message waits until its time is over.
+    pub(super) fn watch_expiry(&mut self, id: OperationId) {
+        let Some(operation) = self.operations.get_mut(id.key()).filter(|each| each.is(id)) else { return };
+        if let (Phase::Queued, Some(at), false) = (operation.phase, operation.expires, operation.is_watched) {
+            operation.is_watched = true;
+            self.expiries.push(at, id, &self.operations);
+        }
+    }
+
+    /// Fails messages that have waited too long. What was on a wire before isn't concerned: it has to be repeated.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some(id) = self.expiries.pop_due(now) {
+            let Some(operation) = self.operations.get_mut(id.key()).filter(|each| each.is(id)) else {
+                continue;
+            };
+            operation.is_watched = false;
+            if operation.phase == Phase::Queued {
+                self.operations.finish(id.key(), Err(RequestError::Expired));
+                self.queue.leave_gap(&self.operations);
+            }
+        }
+    }
+}
+
+/// What is left `now` of a message's time: its interval less the whole seconds that it has waited.
+pub(super) fn seconds_left(expires: Instant, now: Instant) -> u32 {
+    let left = expires.saturating_duration_since(now);
+    let begun = left.as_secs() + u64::from(left > Duration::from_secs(left.as_secs()));
+    u32::try_from(begun).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,100 @@
+//! Requests that wait for their first turn, in order. Some are over before it comes, and stay as gaps for a while.
+
+use std::collections::VecDeque;
+
+use super::operation::{OperationId, Operations, Phase};
+
+/// A queue of names of requests.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    ids: VecDeque<OperationId>,
+    /// Those in `ids` that don't wait any more.
+    gaps: usize,
+}
+
+/// Gaps that are left alone, however few requests wait between them.
+const GAPS: usize = 64;
+
+impl Queue {
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.ids.len().saturating_sub(self.gaps)
+    }
+
+    pub(super) fn push_back(&mut self, id: OperationId) {
+        self.ids.push_back(id);
+    }
+
+    /// Before all others.
+    pub(super) fn push_front(&mut self, id: OperationId) {
+        self.ids.push_front(id);
+    }
+
+    /// The one whose turn it is.
+    pub(super) fn front(&mut self, operations: &Operations) -> Option<OperationId> {
+        loop {
+            let id = *self.ids.front()?;
+            if waits(id, operations) {
+                return Some(id);
+            }
+            self.ids.pop_front();
+            self.gaps = self.gaps.saturating_sub(1);
+        }
+    }
+
+    /// Takes the one whose turn it is.
+    pub(super) fn pop_front(&mut self, operations: &Operations) -> Option<OperationId> {
+        let id = self.front(operations)?;
+        self.ids.pop_front();
+        Some(id)
+    }
+
+    /// One of them has come to its end. The gaps are closed before they outnumber what waits.
+    pub(super) fn leave_gap(&mut self, operations: &Operations) {
+        self.gaps += 1;
+        if self.gaps > GAPS + self.len() {
+            self.retain(|id| waits(id, operations));
+        }
+    }
+
+    /// Keeps only what `keeps` says.
+    pub(super) fn retain(&mut self, mut keeps: impl FnMut(OperationId) -> bool) {
+        self.ids.retain(|id| keeps(*id));
+        self.gaps = 0;
+    }
+}
+
+fn waits(id: OperationId, operations: &Operations) -> bool {
+    operations.get_by(id).is_some_and(|operation| operation.phase == Phase::Queued)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::engine::operation::Kind;
+    use crate::error::RequestError;
+
+    #[test]
+    fn gaps_are_passed_over_and_bounded() {
+        let (mut queue, mut operations) = (Queue::default(), Operations::default());
+        let insert = |operations: &mut Operations, queue: &mut Queue| {
+            let id = operations.insert(Kind::PublishAtLeastOnce, Bytes::new());
+            queue.push_back(id);
+            id
+        };
+        let first = insert(&mut operations, &mut queue);
+        for _ in 0..10_000 {
+            let id = insert(&mut operations, &mut queue);
+            operations.finish(id.key(), Err(RequestError::SessionLost));
+            queue.leave_gap(&operations);
+            assert_eq!(queue.len(), 1);
+            assert!(queue.ids.len() <= 2 * GAPS);
+        }
+        let last = insert(&mut operations, &mut queue);
+        assert_eq!(queue.pop_front(&operations), Some(first));
+        assert_eq!(queue.pop_front(&operations), Some(last));
+        assert_eq!((queue.pop_front(&operations), queue.len()), (None, 0));
+    }
+}
