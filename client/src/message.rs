@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use dunlin_codec::{
@@ -100,26 +101,34 @@ impl<'a> Message<'a> {
 pub struct ReceivedMessage {
     packet: PacketBuf,
     topic: Range<usize>,
+    /// The topic where the packet has an alias instead.
+    aliased: Option<Arc<str>>,
     payload: Range<usize>,
     delivery: Delivery,
     retain: bool,
 }
 
 impl ReceivedMessage {
-    /// What `packet` carries; `None` unless it is a PUBLISH with a topic.
-    pub(crate) fn from_packet(packet: PacketBuf) -> Option<Self> {
+    /// What `packet` carries; `None` unless it is a PUBLISH with a topic, or with an alias that stands for `aliased`.
+    pub(crate) fn from_packet(packet: PacketBuf, aliased: Option<Arc<str>>) -> Option<Self> {
         let Packet::Publish(publish) = packet.packet() else { return None };
         let start = usize::from(packet.header().header_len) + 2;
-        let topic = start..start + publish.topic?.as_bytes().len();
+        if publish.topic.is_none() && aliased.is_none() {
+            return None;
+        }
+        let topic = start..start + publish.topic.map_or(0, |topic| topic.as_bytes().len());
         let end = packet.as_bytes().len();
         let payload = end - publish.payload.len()..end;
         let (delivery, retain) = (publish.delivery, publish.retain);
-        Some(Self { packet, topic, payload, delivery, retain })
+        Some(Self { packet, topic, aliased, payload, delivery, retain })
     }
 
-    /// The topic that it was published under.
+    /// The topic that it was published under, also where the packet has an alias instead.
     #[must_use]
     pub fn topic(&self) -> &str {
+        if let Some(topic) = &self.aliased {
+            return topic;
+        }
         std::str::from_utf8(self.part(&self.topic)).unwrap_or_default()
     }
 
@@ -180,6 +189,7 @@ impl ReceivedMessage {
         Self {
             packet: self.packet.to_owned_buffer(),
             topic: self.topic.clone(),
+            aliased: self.aliased.clone(),
             payload: self.payload.clone(),
             ..*self
         }

@@ -39,6 +39,8 @@ pub struct ConnectOptions {
     pub session_expiry_interval: Option<u32>,
     /// Unacknowledged messages that this client takes at a time; `None` leaves it out: 65,535.
     pub receive_maximum: Option<NonZeroU16>,
+    /// Topic aliases that this client takes from the server, each of which keeps a topic; 0, the default, for none.
+    pub topic_alias_maximum: u16,
     /// The largest packet in bytes that this client takes; `None` leaves it out: no limit but the protocol's.
     pub maximum_packet_size: Option<NonZeroU32>,
     /// Whether the server may explain failures in any packet; `None` leaves it out: yes.
@@ -133,6 +135,7 @@ impl ConnectOptions {
             clean_start: CleanStart::First,
             session_expiry_interval: Some(3600),
             receive_maximum: NonZeroU16::new(1024),
+            topic_alias_maximum: 0,
             maximum_packet_size: None,
             request_problem_information: None,
             user_properties: Vec::new(),
@@ -177,6 +180,7 @@ impl ConnectOptions {
                 session_expiry_interval: self.session_expiry_interval,
                 receive_maximum: self.receive_maximum,
                 maximum_packet_size: self.maximum_packet_size,
+                topic_alias_maximum: (self.topic_alias_maximum > 0).then_some(self.topic_alias_maximum),
                 request_problem_information: self.request_problem_information,
                 authentication_method: method.map_err(text("authentication method"))?,
                 authentication_data: data.map_err(text("authentication data"))?,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use dunlin_codec::QoS;
 
 use super::auth::Authenticated;
+use super::inbound_aliases::InboundAliases;
 use super::operation::OperationId;
 use crate::error::RequestError;
 use crate::event::ServerLimits;
@@ -19,6 +20,8 @@ pub(super) struct Connection {
     keep_alive: Option<KeepAliveTimer>,
     /// `None` without a method.
     pub(super) authenticated: Option<Authenticated>,
+    /// What the server's topic aliases stand for.
+    pub(super) aliases: InboundAliases,
     last_received: Instant,
     /// Requests in the output since it was last taken: their time starts when it is.
     sent: Vec<Sent>,
@@ -66,7 +69,16 @@ impl Connection {
             KeepAliveTimer { keep_alive, ping_timeout, last_sent: since, pong_due: None }
         });
         let (sent, deadlines) = (Vec::new(), VecDeque::new());
-        Self { limits, outstanding: 0, keep_alive, authenticated: None, last_received: now, sent, deadlines }
+        Self {
+            limits,
+            outstanding: 0,
+            keep_alive,
+            authenticated: None,
+            aliases: InboundAliases::new(0),
+            last_received: now,
+            sent,
+            deadlines,
+        }
     }
 
     /// Whether the server takes another message of QoS 1 or 2. [MQTT-4.9.0-2]

@@ -12,6 +12,7 @@ mod auth;
 mod connection;
 mod expiry;
 mod inbound;
+mod inbound_aliases;
 mod link;
 mod operation;
 mod packet_ids;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::BytesMut;
-use dunlin_codec::{AckType, FixedHeader, Packet, PacketBuf, PacketType, PublishProperties, ReasonCode};
+use dunlin_codec::{AckType, FixedHeader, Packet, PacketBuf, PacketType, ReasonCode};
 
 use super::inbound::Verdict;
 use super::link::conduct;
@@ -108,22 +108,15 @@ impl Engine {
 
     fn handle_publish(&mut self, packet: PacketBuf) -> Result<(), Violation> {
         let Packet::Publish(publish) = packet.packet() else { return Ok(()) };
-        let PublishProperties { topic_alias, .. } = publish.properties;
-        if topic_alias.is_some() {
-            // This client announces no Topic Alias Maximum. [MQTT-3.1.2-27]
-            let (fault, statement) = ("a topic alias above this client's maximum", "MQTT-3.1.2-27");
-            let reason_code = ReasonCode::TopicAliasInvalid;
-            return Err(Violation::Conduct {
-                packet_type: PacketType::Publish,
-                fault,
-                statement,
-                reason_code,
-            });
-        }
+        // The alias counts whatever becomes of the message.
+        let aliased = match (publish.properties.topic_alias, &mut self.state) {
+            (Some(alias), State::Open(connection)) => connection.aliases.resolve(alias, publish.topic)?,
+            _ => None,
+        };
         let receive_maximum = self.options.receive_maximum.map_or(u16::MAX, Into::into);
         match self.session.inbound.receive(publish.delivery, receive_maximum) {
             Verdict::Deliver(id) => {
-                if let Some(message) = ReceivedMessage::from_packet(packet) {
+                if let Some(message) = ReceivedMessage::from_packet(packet, aliased) {
                     self.events.push_back(EngineEvent::Message(message, id));
                 }
             }

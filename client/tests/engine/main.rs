@@ -12,6 +12,7 @@ mod disconnect;
 mod expiry;
 mod identifiers;
 mod inbound;
+mod inbound_aliases;
 mod keep_alive;
 mod limits;
 mod publish;

@@ -73,7 +73,7 @@ fn authentication_on_a_connection_without_is_answered_with_0x82() {
     assert_eq!(code, ReasonCode::ProtocolError, "{violation}");
 }
 
-/// inbound_alias_failure_disabled, _too_large_id, _unbound_id [MQTT-3.1.2-26] [MQTT-3.1.2-27] [U-3.3.4-1]
+/// inbound_alias_failure_disabled [MQTT-3.1.2-26] [MQTT-3.1.2-27] [U-3.3.4-1]
 #[test]
 fn an_alias_that_was_not_allowed_is_answered_with_0x94() {
     let with_topic = [0x30, 0x07, 0x00, 0x01, 0x61, 0x03, 0x23, 0x00, 0x03];
