@@ -3,6 +3,8 @@
 //! [`engine`] is the protocol without sockets, clocks or locks; it is driven by the tokio driver behind `Client` (feature
 //! `tokio`, on by default), by tests and by whoever brings a transport of their own. [`aws`] speaks to AWS IoT Core's custom authorizers.
 
+#[cfg(feature = "tokio")]
+mod acknowledgement;
 mod authentication;
 pub mod aws;
 #[cfg(feature = "tokio")]
@@ -30,6 +32,8 @@ mod subscription;
 #[cfg(feature = "tokio")]
 pub mod transport;
 
+#[cfg(feature = "tokio")]
+pub use acknowledgement::Acknowledgement;
 pub use authentication::{Authentication, AuthenticationError, Authenticator, ReauthenticationError};
 #[cfg(feature = "tokio")]
 pub use backoff::Reconnect;

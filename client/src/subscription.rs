@@ -7,14 +7,14 @@ use std::task::{Context, Poll};
 use dunlin_codec::ReasonCode;
 
 use crate::QoS;
-use crate::engine::Answered;
+use crate::engine::{Answered, DeliveryId};
 use crate::message::ReceivedMessage;
 use crate::shared::Shared;
 
 /// The messages of one subscription, in the order in which they came.
 ///
-/// A message of QoS 1 or 2 is acknowledged when [`next`](Self::next) returns it: what waits here is bounded by the
-/// client's Receive Maximum. Of messages of QoS 0 up to 10,000 or 16 MiB wait; newer ones are dropped and counted.
+/// A message of QoS 1 or 2 is acknowledged when [`next`](Self::next) returns it, or by hand: see
+/// [`next_unacknowledged`](Self::next_unacknowledged). What waits here is bounded by the client's Receive Maximum. Of messages of QoS 0 up to 10,000 or 16 MiB wait; newer ones are dropped and counted.
 /// Dropping the stream ends the subscription, unless another stream has the same filter.
 #[derive(Debug)]
 pub struct Subscription {
@@ -78,6 +78,18 @@ impl Subscription {
             }
             Poll::Ready(Some(message))
         })
+    }
+
+    /// The next message, and the name under which it is to be acknowledged.
+    pub(crate) fn poll_untaken(
+        &self,
+        cx: &Context<'_>,
+    ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
+        self.shared.with(|state| state.router.poll_next(self.key, cx))
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 }
 

@@ -122,7 +122,7 @@ impl Engine {
             ReasonCode::ContinueAuthentication => {
                 let method = Arc::clone(&exchange.method);
                 match exchange.authenticator.respond(data) {
-                    Ok(answer) => self.answer(&method, answer),
+                    Ok(answer) => self.continue_exchange(&method, answer),
                     Err(error) => self.fail_exchange(error),
                 }
             }
@@ -190,7 +190,7 @@ impl Engine {
         }
     }
 
-    fn answer(&mut self, method: &str, answer: Data) {
+    fn continue_exchange(&mut self, method: &str, answer: Data) {
         if self.send_auth(ReasonCode::ContinueAuthentication, method, answer).is_err() {
             self.fail_exchange(AuthenticationError::new("the answer is too large to send"));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use dunlin_codec::{AckType, Delivery, PacketId};
+use dunlin_codec::{AckType, Delivery, PacketId, ReasonCode};
 
 /// Names a delivered message until it is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,6 +45,18 @@ struct Owed {
     ack_type: AckType,
     /// How many more have to take the message.
     takers: usize,
+    /// What it is acknowledged with: of several answers the gravest.
+    answer: ReasonCode,
+    /// Somebody won't answer: it waits for the next connection, and so do those behind it.
+    abandoned: bool,
+}
+
+/// An acknowledgement that may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) ack_type: AckType,
+    pub(super) packet_id: PacketId,
+    pub(super) reason_code: ReasonCode,
 }
 
 #[derive(Debug)]
@@ -99,7 +111,8 @@ impl Inbound {
             self.moved.remove(&before.name);
         }
         let name = DeliveryId(place);
-        self.owed.push_back(Owed { name, packet_id, ack_type, takers: 1 });
+        let answer = ReasonCode::Success;
+        self.owed.push_back(Owed { name, packet_id, ack_type, takers: 1, answer, abandoned: false });
         Verdict::Deliver(Some(name))
     }
 
@@ -110,10 +123,21 @@ impl Inbound {
         }
     }
 
-    /// One of its takers has the message.
-    pub(super) fn take(&mut self, id: DeliveryId) {
+    /// One of its takers has the message, or refuses it.
+    pub(super) fn answer(&mut self, id: DeliveryId, reason_code: ReasonCode) {
         if let Some(owed) = self.find(id) {
             owed.takers = owed.takers.saturating_sub(1);
+            owed.answer = owed.answer.max(reason_code);
+        }
+    }
+
+    /// One of its takers won't answer: it is as if the message had never come, but for its place in the order.
+    pub(super) fn abandon(&mut self, id: DeliveryId) {
+        if let Some(Place::Unrepeated(packet_id)) = self.moved.get(&id).copied() {
+            self.moved.remove(&id);
+            self.unrepeated.remove(&packet_id);
+        } else if let Some(owed) = self.find(id) {
+            owed.abandoned = true;
         }
     }
 
@@ -128,22 +152,27 @@ impl Inbound {
     }
 
     /// The next acknowledgement that may be sent.
-    pub(super) fn next_due(&mut self) -> Option<(AckType, PacketId)> {
-        if self.owed.front()?.takers > 0 {
+    pub(super) fn next_due(&mut self) -> Option<Due> {
+        if self.owed.front().is_none_or(|owed| owed.takers > 0 || owed.abandoned) {
             return None;
         }
         let owed = self.owed.pop_front()?;
         self.first += 1;
         self.moved.remove(&owed.name);
-        match owed.ack_type {
+        let Owed { packet_id, ack_type, answer: reason_code, .. } = owed;
+        match ack_type {
+            // A refusal ends the exchange: there will be no PUBREL. [MQTT-4.3.3-9]
+            AckType::PubRec if reason_code.is_error() => {
+                self.release(packet_id);
+            }
             AckType::PubRec => {
-                if let Some(unreleased) = self.unreleased.get_mut(&owed.packet_id) {
+                if let Some(unreleased) = self.unreleased.get_mut(&packet_id) {
                     unreleased.received = true;
                 }
             }
             _ => self.unfinished -= 1,
         }
-        Some((owed.ack_type, owed.packet_id))
+        Some(Due { ack_type, packet_id, reason_code })
     }
 
     /// PUBREL came; whether its message was known. [MQTT-4.3.3-11]
@@ -157,10 +186,14 @@ impl Inbound {
     }
 
     /// The connection is gone, and with it the right to acknowledge on it. The server will repeat what is owed: it is
-    /// then acknowledged when it is taken, and not handed over again.
+    /// then acknowledged when it is taken, and not handed over again, unless nobody would take it.
     pub(super) fn disconnected(&mut self) {
         self.first += self.owed.len() as u64;
         for owed in self.owed.drain(..) {
+            if owed.abandoned {
+                self.moved.remove(&owed.name);
+                continue;
+            }
             self.moved.insert(owed.name, Place::Unrepeated(owed.packet_id));
             self.unrepeated.insert(owed.packet_id, owed);
         }

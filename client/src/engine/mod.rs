@@ -28,8 +28,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use dunlin_codec::{
-    DecodeOptions, Delivery, PacketId, QoS, Sender, Subscribe, SubscribeProperties, SubscriptionOptions,
-    TopicFilter, Unsubscribe, UnsubscribeProperties,
+    Ack, AckType, DecodeOptions, Delivery, PacketId, QoS, ReasonCode, Sender, Subscribe, SubscribeProperties,
+    SubscriptionOptions, TopicFilter, Unsubscribe, UnsubscribeProperties,
 };
 
 use self::auth::Exchange;
@@ -263,8 +263,27 @@ impl Engine {
 
     /// The application has taken a message: its acknowledgement leaves as soon as those before it have.
     pub fn take(&mut self, id: DeliveryId) {
-        self.session.inbound.take(id);
+        self.session.inbound.answer(id, ReasonCode::Success);
         self.send_due_acks();
+    }
+
+    /// As [`take`](Self::take), with a code: one of 0x80 or above refuses the message, which is over then, at QoS 2 without
+    /// PUBREL. Of several takers' codes the gravest counts. What was answered before, or belongs to a session that is
+    /// lost, is left alone. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+    ///
+    /// # Errors
+    /// A code that neither PUBACK nor PUBREC has (§3.4.2.1). Nothing is answered.
+    pub fn answer(&mut self, id: DeliveryId, reason_code: ReasonCode) -> Result<(), RequestError> {
+        Ack { reason_code, ..Ack::success(PLACEHOLDER) }.into_packet(AckType::PubAck).encoded_len()?;
+        self.session.inbound.answer(id, reason_code);
+        self.send_due_acks();
+        Ok(())
+    }
+
+    /// The application won't answer a message. It isn't acknowledged on this connection, nor is what came after it; when
+    /// the server repeats it on the next connection, it is delivered again.
+    pub fn abandon(&mut self, id: DeliveryId) {
+        self.session.inbound.abandon(id);
     }
 
     /// The outcome of a request, once; `None` if it was taken before or forgotten.

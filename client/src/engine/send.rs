@@ -185,8 +185,8 @@ impl Engine {
     /// Sends the acknowledgements whose turn it is.
     pub(super) fn send_due_acks(&mut self) {
         while self.is_connected() {
-            let Some((ack_type, packet_id)) = self.session.inbound.next_due() else { break };
-            self.send_ack(ack_type, packet_id, ReasonCode::Success);
+            let Some(due) = self.session.inbound.next_due() else { break };
+            self.send_ack(due.ack_type, due.packet_id, due.reason_code);
         }
     }
 

@@ -6,6 +6,7 @@
 mod packets;
 mod server;
 
+mod acknowledge;
 mod connect;
 mod idle;
 mod reconnect;

@@ -5,6 +5,7 @@
 mod bench;
 mod packets;
 
+mod acknowledge;
 mod authentication;
 mod chance;
 mod connect;

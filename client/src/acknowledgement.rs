@@ -1,0 +1,96 @@
+//! Acknowledging by hand: a message comes with the duty to say what became of it.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use dunlin_codec::ReasonCode;
+
+use crate::engine::DeliveryId;
+use crate::error::RequestError;
+use crate::message::ReceivedMessage;
+use crate::shared::Shared;
+use crate::subscription::Subscription;
+
+impl Subscription {
+    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so: what it has in hand
+    /// counts against the client's Receive Maximum.
+    ///
+    /// ```no_run
+    /// # async fn example(mut lamps: dunlin_client::Subscription) -> Result<(), Box<dyn std::error::Error>> {
+    /// use dunlin_client::codec::ReasonCode;
+    ///
+    /// while let Some((message, acknowledgement)) = lamps.next_unacknowledged().await {
+    ///     match store(&message).await {
+    ///         Ok(()) => acknowledgement.accept(),
+    ///         Err(_) => acknowledgement.answer(ReasonCode::ImplementationSpecificError)?,
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # async fn store(_: &dunlin_client::ReceivedMessage) -> std::io::Result<()> { Ok(()) }
+    /// ```
+    ///
+    /// Cancel safe: a message that wasn't returned comes next time.
+    pub async fn next_unacknowledged(&mut self) -> Option<(ReceivedMessage, Acknowledgement)> {
+        poll_fn(|cx| self.poll_next_unacknowledged(cx)).await
+    }
+
+    /// As [`next_unacknowledged`](Self::next_unacknowledged), for those who poll.
+    pub fn poll_next_unacknowledged(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<(ReceivedMessage, Acknowledgement)>> {
+        let next = ready!(self.poll_untaken(cx));
+        Poll::Ready(next.map(|(message, id)| {
+            let shared = Arc::clone(self.shared());
+            (message, Acknowledgement { shared, id })
+        }))
+    }
+}
+
+/// What a message is owed. Acknowledgements leave in the order in which their messages came, whatever the order of these
+/// calls (§4.6): one that isn't given holds back those behind it.
+///
+/// Dropped without an answer, it stays owed: the server repeats the message on the next connection of the session, and it
+/// is delivered again. So a task that fails loses nothing; but until then nothing behind it is acknowledged.
+///
+/// At QoS 0, and once the session is lost, there is nothing to acknowledge: then both answers do nothing. On a later
+/// connection of the same session the answer counts for the server's repetition, which isn't delivered again.
+#[derive(Debug)]
+#[must_use = "a message that isn't acknowledged comes again, and holds back the acknowledgements behind it"]
+pub struct Acknowledgement {
+    shared: Arc<Shared>,
+    /// `None` when there is nothing to answer.
+    id: Option<DeliveryId>,
+}
+
+impl Acknowledgement {
+    /// The message is the application's now: success.
+    pub fn accept(mut self) {
+        if let Some(id) = self.id.take() {
+            self.shared.with(|state| state.engine.take(id));
+        }
+    }
+
+    /// Says with this code what became of the message; the server won't send it again. At 0x80 or above it was refused, and
+    /// at QoS 2 the exchange is over. Of the answers of several streams that had the message the gravest counts.
+    ///
+    /// # Errors
+    /// A code that a client can't say (§3.4.2.1: 0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97 and 0x99 are those that it
+    /// can). The message stays owed, as if this had been dropped.
+    pub fn answer(mut self, reason_code: ReasonCode) -> Result<(), RequestError> {
+        let Some(id) = self.id else { return Ok(()) };
+        self.shared.with(|state| state.engine.answer(id, reason_code))?;
+        self.id = None;
+        Ok(())
+    }
+}
+
+impl Drop for Acknowledgement {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.shared.with(|state| state.engine.abandon(id));
+        }
+    }
+}

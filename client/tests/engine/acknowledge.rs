@@ -1,0 +1,201 @@
+//! Acknowledging by hand: with a reason code, in the order of arrival, or not at all (§4.3, §4.6).
+
+use dunlin_client::RequestError;
+use dunlin_client::codec::{AckType, PacketBuf, PacketType, ReasonCode, Sender};
+use dunlin_client::engine::DeliveryId;
+
+use crate::bench::{Client, options};
+use crate::packets::{
+    ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
+    pubrel,
+};
+
+fn delivered(client: &mut Client) -> Vec<DeliveryId> {
+    client.messages().into_iter().map(|(_, id)| id.unwrap()).collect()
+}
+
+fn answers(client: &mut Client, id: DeliveryId, reason_code: ReasonCode) {
+    client.engine.answer(id, reason_code).unwrap();
+}
+
+fn refused(ack_type: AckType, packet_id: u16) -> PacketBuf {
+    ack(ack_type, packet_id, ReasonCode::QuotaExceeded)
+}
+
+/// manual_pub_ack_basic_success, manual_pub_ack_no_auto_puback
+#[test]
+fn nothing_is_acknowledged_before_the_application_says_so() {
+    let mut client = Client::connected();
+    client.receives(&publish("a", at_least_once(1)));
+    let ids = delivered(&mut client);
+    client.waits(std::time::Duration::from_secs(3600));
+    assert!(client.sends().is_empty());
+    answers(&mut client, ids[0], ReasonCode::Success);
+    assert_eq!(client.sends(), [puback(1)]);
+}
+
+/// manual_pub_ack_multiple_publishes [MQTT-4.6.0-2]
+#[test]
+fn pubacks_leave_in_the_order_of_arrival_with_their_own_codes() {
+    let mut client = Client::connected();
+    client.receives_all(&[1, 2, 3].map(|id| publish("a", at_least_once(id))));
+    let ids = delivered(&mut client);
+    answers(&mut client, ids[1], ReasonCode::QuotaExceeded);
+    assert!(client.sends().is_empty());
+    answers(&mut client, ids[0], ReasonCode::NoMatchingSubscribers);
+    let first = ack(AckType::PubAck, 1, ReasonCode::NoMatchingSubscribers);
+    assert_eq!(client.sends(), [first, refused(AckType::PubAck, 2)]);
+    answers(&mut client, ids[2], ReasonCode::Success);
+    assert_eq!(client.sends(), [puback(3)]);
+}
+
+/// [MQTT-4.6.0-3]
+#[test]
+fn pubrecs_leave_in_the_order_of_arrival_with_their_own_codes() {
+    let mut client = Client::connected();
+    client.receives_all(&[9, 4, 6].map(|id| publish("a", exactly_once(id))));
+    let ids = delivered(&mut client);
+    answers(&mut client, ids[2], ReasonCode::Success);
+    answers(&mut client, ids[1], ReasonCode::QuotaExceeded);
+    assert!(client.sends().is_empty());
+    answers(&mut client, ids[0], ReasonCode::Success);
+    assert_eq!(client.sends(), [pubrec(9), refused(AckType::PubRec, 4), pubrec(6)]);
+    client.receives_all(&[pubrel(9), pubrel(6)]);
+    assert_eq!(client.sends(), [pubcomp(9), pubcomp(6)]);
+}
+
+/// [MQTT-4.3.3-9]
+#[test]
+fn after_a_refusing_pubrec_the_same_identifier_is_another_message() {
+    let mut options = options();
+    options.receive_maximum = 1.try_into().ok();
+    let mut client = Client::connected_as(options, &connack());
+    for _ in 0..3 {
+        client.receives(&publish("a", exactly_once(1)));
+        let ids = delivered(&mut client);
+        assert_eq!(ids.len(), 1, "the place that the refused one had is free");
+        answers(&mut client, ids[0], ReasonCode::QuotaExceeded);
+        assert_eq!(client.sends(), [refused(AckType::PubRec, 1)]);
+    }
+    client.receives(&pubrel(1));
+    assert_eq!(client.sends(), [ack(AckType::PubComp, 1, ReasonCode::PacketIdentifierNotFound)]);
+    client.receives(&publish("a", at_least_once(1)));
+    assert_eq!(client.takes_all(), ["a"]);
+}
+
+#[test]
+fn every_code_that_a_client_can_say_is_said_and_no_other() {
+    for code in ReasonCode::ALL.iter().copied() {
+        for (ack_type, delivery) in [(AckType::PubAck, at_least_once(1)), (AckType::PubRec, exactly_once(1))]
+        {
+            let mut client = Client::connected();
+            client.receives(&publish("a", delivery));
+            let ids = delivered(&mut client);
+            let answered = client.engine.answer(ids[0], code);
+            if code.is_legal_in(PacketType::PubAck, Sender::Client) {
+                assert_eq!(client.sends(), [ack(ack_type, 1, code)]);
+            } else {
+                assert!(matches!(answered, Err(RequestError::Encode(_))), "{code}");
+                assert!(client.sends().is_empty());
+                client.takes(ids[0]);
+                assert_eq!(client.sends(), [ack(ack_type, 1, ReasonCode::Success)], "it was still owed");
+            }
+        }
+    }
+}
+
+/// manual_pub_ack_invalid_control_id
+#[test]
+fn a_second_answer_changes_nothing() {
+    let mut client = Client::connected();
+    client.receives_all(&[1, 2].map(|id| publish("a", at_least_once(id))));
+    let ids = delivered(&mut client);
+    answers(&mut client, ids[0], ReasonCode::Success);
+    answers(&mut client, ids[0], ReasonCode::QuotaExceeded);
+    client.engine.abandon(ids[0]);
+    assert_eq!(client.sends(), [puback(1)]);
+    answers(&mut client, ids[1], ReasonCode::Success);
+    assert_eq!(client.sends(), [puback(2)]);
+}
+
+#[test]
+fn of_several_answers_the_gravest_counts() {
+    let mut client = Client::connected();
+    client.receives(&publish("a", at_least_once(1)));
+    let ids = delivered(&mut client);
+    client.engine.share(ids[0], 3);
+    answers(&mut client, ids[0], ReasonCode::Success);
+    answers(&mut client, ids[0], ReasonCode::QuotaExceeded);
+    assert!(client.sends().is_empty());
+    answers(&mut client, ids[0], ReasonCode::NoMatchingSubscribers);
+    assert_eq!(client.sends(), [refused(AckType::PubAck, 1)]);
+}
+
+/// manual_pub_ack_disconnect_cancellation
+#[test]
+fn an_answer_is_for_the_servers_repetition_or_for_nobody() {
+    let mut client = Client::connected();
+    client.receives_all(&[publish("a", at_least_once(1)), publish("b", exactly_once(2))]);
+    let ids = delivered(&mut client);
+    client.reconnects(&connack_resumed());
+    answers(&mut client, ids[0], ReasonCode::QuotaExceeded);
+    assert!(client.sends().is_empty(), "on this connection nothing came yet");
+    client.receives_all(&[publish("a", again(at_least_once(1))), publish("b", again(exactly_once(2)))]);
+    assert!(client.messages().is_empty(), "the application has both");
+    assert_eq!(client.sends(), [refused(AckType::PubAck, 1)]);
+    answers(&mut client, ids[1], ReasonCode::Success);
+    assert_eq!(client.sends(), [pubrec(2)]);
+
+    client.receives(&publish("c", at_least_once(3)));
+    let lost = delivered(&mut client)[0];
+    client.reconnects(&connack());
+    client.receives(&publish("d", at_least_once(3)));
+    answers(&mut client, lost, ReasonCode::QuotaExceeded);
+    assert!(client.sends().is_empty(), "that session is gone");
+    assert_eq!(client.takes_all(), ["d"]);
+    assert_eq!(client.sends(), [puback(3)]);
+}
+
+#[test]
+fn what_nobody_will_answer_waits_for_the_next_connection_and_is_delivered_again() {
+    for delivery in [at_least_once(1), exactly_once(1)] {
+        let mut client = Client::connected();
+        client.receives_all(&[publish("a", delivery), publish("b", at_least_once(2))]);
+        let ids = delivered(&mut client);
+        client.engine.abandon(ids[0]);
+        answers(&mut client, ids[1], ReasonCode::Success);
+        assert!(client.sends().is_empty(), "b is behind a");
+        client.reconnects(&connack_resumed());
+        client.receives_all(&[publish("a", again(delivery)), publish("b", again(at_least_once(2)))]);
+        assert_eq!(client.takes_all(), ["a"], "b was answered");
+        let first = if delivery == at_least_once(1) { puback(1) } else { pubrec(1) };
+        assert_eq!(client.sends(), [first, puback(2)]);
+    }
+}
+
+#[test]
+fn what_is_given_up_after_its_connection_is_delivered_again() {
+    let mut client = Client::connected();
+    client.receives(&publish("a", at_least_once(1)));
+    let ids = delivered(&mut client);
+    client.loses_connection();
+    client.engine.abandon(ids[0]);
+    client.opens();
+    client.sends();
+    client.receives(&connack_resumed());
+    client.receives(&publish("a", again(at_least_once(1))));
+    assert_eq!(client.takes_all(), ["a"]);
+    assert_eq!(client.sends(), [puback(1)]);
+}
+
+#[test]
+fn what_one_of_several_gives_up_is_not_acknowledged_by_the_others() {
+    let mut client = Client::connected();
+    client.receives(&publish("a", at_least_once(1)));
+    let ids = delivered(&mut client);
+    client.engine.share(ids[0], 2);
+    client.engine.abandon(ids[0]);
+    client.takes(ids[0]);
+    client.takes(ids[0]);
+    assert!(client.sends().is_empty());
+}
