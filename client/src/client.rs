@@ -1,24 +1,19 @@
-//! The handle that applications hold: publish, subscribe, watch, disconnect.
+//! The handle that applications hold: started, watched, stopped. What it is asked for has rooms of its own.
 
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use dunlin_codec::{PacketType, SubscriptionOptions};
-
-use crate::QoS;
 use crate::backoff::Reconnect;
 use crate::driver::{self, now};
-use crate::engine::{Accepted, Answered, Engine, OperationId, Outcome};
-use crate::error::{RequestError, ServerReason, StopCause};
+use crate::engine::{Accepted, Engine};
+use crate::error::{RequestError, StopCause};
 use crate::event::Event;
-use crate::message::Message;
-use crate::options::ConnectOptions;
+use crate::options::{CleanStart, ConnectOptions};
 use crate::receipt::Receipt;
-use crate::router::Router;
+use crate::router::{LAST_IDENTIFIER, Router};
 use crate::shared::Shared;
-use crate::subscription::Subscription;
 use crate::transport::TransportOptions;
 
 /// Where to connect to, as whom, and how often to try.
@@ -53,7 +48,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
-    /// How long accepted requests get to finish when the client is asked to stop, and to be acknowledged.
+    /// How long a request waits for room, and for its acknowledgement.
     ack_timeout: Duration,
 }
 
@@ -75,7 +70,8 @@ impl Client {
     #[must_use]
     pub fn start(options: ClientOptions) -> Self {
         let ack_timeout = options.connect.ack_timeout;
-        let shared = Arc::new(Shared::new(Engine::new(options.connect), Router::default()));
+        let router = Router::new(first_identifier(options.connect.clean_start));
+        let shared = Arc::new(Shared::new(Engine::new(options.connect), router));
         tokio::spawn(driver::run(Arc::clone(&shared), options.transport, options.reconnect));
         Self { handle: Arc::new(Handle { shared, ack_timeout }) }
     }
@@ -111,110 +107,18 @@ impl Client {
         }
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    pub(crate) fn ack_timeout(&self) -> Duration {
+        self.handle.ack_timeout
+    }
+
     /// The steps in this client's life since it was started. Each goes to one reader: take this once.
     #[must_use]
     pub fn events(&self) -> Events {
         Events { shared: Arc::clone(&self.handle.shared) }
-    }
-
-    /// Hands a message over. Waits while the queue is full, for [`ConnectOptions::ack_timeout`] at most.
-    ///
-    /// Cancel safe: a dropped future hasn't handed it over.
-    ///
-    /// # Errors
-    /// A topic that isn't one; what the server doesn't take; a queue that stays full; a client that has stopped.
-    pub async fn publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
-        let room = poll_fn(|cx| match self.try_publish(message) {
-            Err(RequestError::QueueFull { .. }) => {
-                self.handle.shared.with(|state| state.watch_room(cx));
-                // Room may have come between the two looks.
-                match self.try_publish(message) {
-                    Err(RequestError::QueueFull { .. }) => Poll::Pending,
-                    done => Poll::Ready(done),
-                }
-            }
-            done => Poll::Ready(done),
-        });
-        match tokio::time::timeout(self.handle.ack_timeout, room).await {
-            Ok(done) => done,
-            Err(_) => self.try_publish(message),
-        }
-    }
-
-    /// Hands a message over, or says at once that there is no room.
-    ///
-    /// # Errors
-    /// As [`publish`](Self::publish).
-    pub fn try_publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
-        let shared = &self.handle.shared;
-        let accepted = shared.with(|state| match &state.stopped {
-            Some(cause) => Err(RequestError::Stopped(cause.clone())),
-            None => state.engine.publish(&message, now()),
-        })?;
-        Ok(Receipt::new(shared, accepted))
-    }
-
-    /// Subscribes with the default options; see [`subscribe_with`](Self::subscribe_with).
-    ///
-    /// # Errors
-    /// As [`subscribe_with`](Self::subscribe_with).
-    pub async fn subscribe(&self, filter: &str, qos: QoS) -> Result<Subscription, RequestError> {
-        self.subscribe_with(filter, SubscriptionOptions { qos, ..SubscriptionOptions::default() }).await
-    }
-
-    /// Asks for the messages of `filter` and waits for the server's answer: a stream of them. After a connection that
-    /// the server has forgotten everything of, the subscription is asked for again.
-    ///
-    /// Cancel safe: a dropped future gives the subscription up.
-    ///
-    /// # Errors
-    /// A filter that isn't one; what the server doesn't have; a refusal; no answer; a client that has stopped.
-    pub async fn subscribe_with(
-        &self,
-        filter: &str,
-        options: SubscriptionOptions,
-    ) -> Result<Subscription, RequestError> {
-        let shared = &self.handle.shared;
-        let (key, operation) = shared.with(|state| {
-            if let Some(cause) = &state.stopped {
-                return Err(RequestError::Stopped(cause.clone()));
-            }
-            let operation = state.engine.subscribe(&[(filter, options)])?;
-            Ok((state.router.open(filter), operation))
-        })?;
-        // Messages may come before SUBACK: the stream is there first. [U-3.8.4-1]
-        let mut subscription = Subscription::new(shared, key, filter);
-        let answer = self.answered(operation).await?;
-        match answer.reason_codes.first() {
-            Some(code) if !code.is_error() => {
-                subscription.granted(answer);
-                Ok(subscription)
-            }
-            _ => {
-                shared.with(|state| state.router.end_stream(key));
-                Err(refused(PacketType::SubAck, answer))
-            }
-        }
-    }
-
-    /// Ends the subscription to `filter` and waits for the server's answer. Its streams end when they are drained.
-    ///
-    /// # Errors
-    /// As [`subscribe_with`](Self::subscribe_with).
-    pub async fn unsubscribe(&self, filter: &str) -> Result<Answered, RequestError> {
-        let operation = self.handle.shared.with(|state| {
-            if let Some(cause) = &state.stopped {
-                return Err(RequestError::Stopped(cause.clone()));
-            }
-            let operation = state.engine.unsubscribe(&[filter])?;
-            state.router.end(filter);
-            Ok(operation)
-        })?;
-        let answer = self.answered(operation).await?;
-        match answer.reason_codes.first() {
-            Some(code) if !code.is_error() => Ok(answer),
-            _ => Err(refused(PacketType::UnsubAck, answer)),
-        }
     }
 
     /// Authenticates again on the connection that there is (§4.12.1), and waits until both sides are satisfied. Other
@@ -227,12 +131,6 @@ impl Client {
     pub async fn reauthenticate(&self) -> Result<(), RequestError> {
         let operation = self.handle.shared.with(|state| state.engine.reauthenticate(now()))?;
         Receipt::new(&self.handle.shared, Accepted::Pending(operation)).outcome().await.map(drop)
-    }
-
-    /// Messages that came for no stream. They were acknowledged.
-    #[must_use]
-    pub fn unrouted(&self) -> u64 {
-        self.handle.shared.with(|state| state.router.unrouted())
     }
 
     /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits until that is done. While
@@ -259,27 +157,14 @@ impl Client {
         })
         .await;
     }
-
-    async fn answered(&self, operation: OperationId) -> Result<Answered, RequestError> {
-        match Receipt::new(&self.handle.shared, Accepted::Pending(operation)).outcome().await? {
-            Outcome::Answered(answer) => Ok(answer),
-            Outcome::Published(_) | Outcome::Reauthenticated => Err(RequestError::SessionLost),
-        }
-    }
 }
 
-fn refused(packet_type: PacketType, answer: Answered) -> RequestError {
-    RequestError::Refused(ServerReason {
-        packet_type,
-        reason_code: answer
-            .reason_codes
-            .first()
-            .copied()
-            .unwrap_or(crate::codec::ReasonCode::UnspecifiedError),
-        reason_string: answer.reason_string,
-        user_properties: answer.user_properties,
-        server_reference: None,
-    })
+/// The server of a session that was begun elsewhere may know identifiers from there: those of this client are other ones.
+fn first_identifier(clean_start: CleanStart) -> u32 {
+    match clean_start {
+        CleanStart::First | CleanStart::Always => 1,
+        CleanStart::Never => fastrand::u32(1..=LAST_IDENTIFIER),
+    }
 }
 
 impl Drop for Handle {

@@ -21,12 +21,18 @@ mod link;
 mod message;
 mod options;
 #[cfg(feature = "tokio")]
+mod publish;
+#[cfg(feature = "tokio")]
 mod receipt;
 #[cfg(feature = "tokio")]
 mod router;
 pub mod secret;
 #[cfg(feature = "tokio")]
 mod shared;
+#[cfg(feature = "tokio")]
+mod stream;
+#[cfg(feature = "tokio")]
+mod subscribe;
 #[cfg(feature = "tokio")]
 mod subscription;
 #[cfg(feature = "tokio")]
@@ -48,4 +54,8 @@ pub use options::{CleanStart, ConnectOptions, KeepAlive, OptionsError, QueueLimi
 #[cfg(feature = "tokio")]
 pub use receipt::Receipt;
 #[cfg(feature = "tokio")]
-pub use subscription::Subscription;
+pub use stream::{StreamLimits, WhenFull};
+#[cfg(feature = "tokio")]
+pub use subscribe::SubscribeOptions;
+#[cfg(feature = "tokio")]
+pub use subscription::{Subscription, Unmatched};

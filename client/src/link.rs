@@ -112,6 +112,9 @@ impl Link {
     /// what a slow server hasn't taken stays where the queue's limits count it.
     fn ask(&mut self, state: &mut State, cx: &Context<'_>, now: Instant) -> Wishes {
         state.watch_as_driver(cx);
+        // Until CONNACK there is nothing to hold up.
+        let reading = !(state.router.is_holding_up() && state.engine.is_connected());
+        state.engine.set_reading(reading, now);
         if state.engine.poll_timeout().is_some_and(|due| due <= now) {
             state.engine.handle_timeout(now);
         }
@@ -127,7 +130,7 @@ impl Link {
         Wishes {
             close,
             // A server that is stuck because nobody reads wouldn't take our DISCONNECT either.
-            read: close || state.engine.read_interest(),
+            read: close || reading && state.engine.read_interest(),
             more: self.broken.is_none() && state.engine.has_output(),
             timeout: state
                 .engine

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dunlin_codec::{
-    BinaryData, Delivery, Packet, PacketBuf, PayloadFormat, Publish, PublishProperties, TopicName,
-    UserProperty, Utf8String,
+    BinaryData, Delivery, Packet, PacketBuf, PayloadFormat, Publish, PublishProperties, Repeated,
+    SubscriptionIdentifier, TopicName, UserProperty, Utf8String,
 };
 
 use crate::QoS;
@@ -106,6 +106,8 @@ pub struct ReceivedMessage {
     payload: Range<usize>,
     delivery: Delivery,
     retain: bool,
+    /// Whether it carries subscription identifiers.
+    identified: bool,
 }
 
 impl ReceivedMessage {
@@ -120,7 +122,8 @@ impl ReceivedMessage {
         let end = packet.as_bytes().len();
         let payload = end - publish.payload.len()..end;
         let (delivery, retain) = (publish.delivery, publish.retain);
-        Some(Self { packet, topic, aliased, payload, delivery, retain })
+        let identified = !publish.properties.subscription_identifiers.is_empty();
+        Some(Self { packet, topic, aliased, payload, delivery, retain, identified })
     }
 
     /// The topic that it was published under, also where the packet has an alias instead.
@@ -175,6 +178,11 @@ impl ReceivedMessage {
             Packet::Publish(publish) => publish.properties,
             _ => PublishProperties::default(),
         }
+    }
+
+    /// The subscriptions that it was sent for; parsed again if there are any.
+    pub(crate) fn subscription_identifiers(&self) -> Repeated<'_, SubscriptionIdentifier> {
+        if self.identified { self.properties().subscription_identifiers } else { Repeated::default() }
     }
 
     /// The packet that it came in.

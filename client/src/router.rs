@@ -1,95 +1,147 @@
-//! From received messages to the streams that want them.
+//! From received messages to the streams that want them: by subscription identifier, or by topic filter.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap};
 use std::task::{Context, Poll, Waker};
 
-use dunlin_codec::{TopicFilter, TopicName};
+use dunlin_codec::{SubscriptionIdentifier, TopicFilter, TopicMatcher, TopicName};
 use slab::Slab;
 
 use crate::engine::{DeliveryId, Engine};
 use crate::message::ReceivedMessage;
+use crate::stream::{Stream, StreamLimits};
 
-/// How much a stream holds of what needs no acknowledgement: messages of QoS 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StreamLimits {
-    pub(crate) count: usize,
-    pub(crate) bytes: usize,
-}
-
-impl Default for StreamLimits {
-    fn default() -> Self {
-        Self { count: 10_000, bytes: 16 << 20 }
-    }
-}
-
-/// All streams, and what waits in them.
-#[derive(Debug, Default)]
+/// All streams, and the ways to them.
+///
+/// A topic filter has one route, however many streams: to the server they are one subscription (§3.8.4), whose identifier
+/// is that of its last SUBSCRIBE.
+#[derive(Debug)]
 pub(crate) struct Router {
     streams: Slab<Stream>,
-    wakers: Vec<Waker>,
+    routes: Slab<Route>,
+    by_filter: HashMap<Box<str>, usize>,
+    by_identifier: BTreeMap<u32, usize>,
+    matcher: TopicMatcher<usize>,
+    identifiers: Identifiers,
+    /// The stream of what no other stream wants.
+    catch_all: Option<usize>,
+    /// Streams that are full and must not be given more.
+    holding_up: usize,
     unrouted: u64,
     ended: bool,
+    wakers: Vec<Waker>,
+    /// The streams of the message that is being routed; kept for its memory.
+    found: Vec<usize>,
+    routed: u64,
 }
 
+/// A topic filter that somebody listens to.
 #[derive(Debug)]
-struct Stream {
-    filter: String,
-    limits: StreamLimits,
-    waiting: VecDeque<(ReceivedMessage, Option<DeliveryId>)>,
-    bytes: usize,
-    dropped: u64,
-    ended: bool,
-    waker: Option<Waker>,
+struct Route {
+    filter: Box<str>,
+    identifier: SubscriptionIdentifier,
+    streams: Vec<usize>,
+    /// The last message that went this way: an identifier may be repeated in one (§3.3.4).
+    last_routed: u64,
 }
+
+/// Which identifiers were given away. They rotate, so that what is still on its way to an old subscription never meets
+/// a new one.
+#[derive(Debug)]
+struct Identifiers {
+    first: u32,
+    next: u32,
+    issued: u32,
+}
+
+/// §3.8.2.1.2
+pub(crate) const LAST_IDENTIFIER: u32 = 268_435_455;
 
 impl Router {
+    /// One that gives identifiers away from this one on; the server may know others from an earlier process.
+    pub(crate) fn new(first_identifier: u32) -> Self {
+        Self {
+            streams: Slab::new(),
+            routes: Slab::new(),
+            by_filter: HashMap::new(),
+            by_identifier: BTreeMap::new(),
+            matcher: TopicMatcher::new(),
+            identifiers: Identifiers { first: first_identifier, next: first_identifier, issued: 0 },
+            catch_all: None,
+            holding_up: 0,
+            unrouted: 0,
+            ended: false,
+            wakers: Vec::new(),
+            found: Vec::new(),
+            routed: 0,
+        }
+    }
+
+    /// The identifier that a subscription to this filter has, or would have.
+    pub(crate) fn identifier(&self, filter: &str) -> Option<SubscriptionIdentifier> {
+        match self.by_filter.get(filter).and_then(|route| self.routes.get(*route)) {
+            Some(route) => Some(route.identifier),
+            None => self.identifiers.peek(&self.by_identifier),
+        }
+    }
+
     /// A stream of what `filter` matches; its key.
-    pub(crate) fn open(&mut self, filter: &str) -> usize {
-        self.streams.insert(Stream {
-            filter: filter.to_owned(),
-            limits: StreamLimits::default(),
-            waiting: VecDeque::new(),
-            bytes: 0,
-            dropped: 0,
-            ended: self.ended,
-            waker: None,
-        })
-    }
-
-    /// Closes a stream: what waits in it counts as taken. Returns its filter if no other stream has it.
-    pub(crate) fn close(&mut self, key: usize, engine: &mut Engine) -> Option<String> {
-        let stream = self.streams.try_remove(key)?;
-        for id in stream.waiting.into_iter().filter_map(|(_, id)| id) {
-            engine.take(id);
-        }
-        let shared = self.streams.iter().any(|(_, other)| other.filter == stream.filter);
-        (!shared && !stream.ended).then_some(stream.filter)
-    }
-
-    /// Gives a message to every stream whose filter matches, once each.
-    pub(crate) fn route(&mut self, message: &ReceivedMessage, id: Option<DeliveryId>, engine: &mut Engine) {
-        let Ok(topic) = TopicName::new(message.topic()) else { return };
-        let mut takers = 0;
-        for (_, stream) in &mut self.streams {
-            let matches = TopicFilter::new(&stream.filter).is_ok_and(|filter| filter.matches(&topic));
-            if matches && !stream.ended && stream.push(message, id) {
-                takers += 1;
-                self.wakers.extend(stream.waker.take());
-            }
-        }
-        let Some(id) = id else {
-            self.unrouted += u64::from(takers == 0);
-            return;
+    pub(crate) fn open(&mut self, filter: TopicFilter<'_>, limits: StreamLimits) -> usize {
+        let route = match self.by_filter.get(filter.as_str()) {
+            Some(route) => Some(*route),
+            None => self.open_route(filter),
         };
-        match takers {
-            // It is acknowledged all the same. [MQTT-4.5.0-2]
-            0 => {
-                self.unrouted += 1;
-                engine.take(id);
-            }
-            1 => {}
-            _ => engine.share(id, takers),
+        let key = self.streams.insert(Stream::new(route, limits, self.ended));
+        if let Some(route) = route.and_then(|route| self.routes.get_mut(route)) {
+            route.streams.push(key);
         }
+        key
+    }
+
+    /// The one stream of what no other stream wants; `None` if there is one already.
+    pub(crate) fn open_catch_all(&mut self, limits: StreamLimits) -> Option<usize> {
+        if self.catch_all.is_some() {
+            return None;
+        }
+        self.catch_all = Some(self.streams.insert(Stream::new(None, limits, self.ended)));
+        self.catch_all
+    }
+
+    /// Closes a stream: what waits in it counts as taken. Returns its filter if nobody listens to that any more.
+    pub(crate) fn close(&mut self, key: usize, engine: &mut Engine) -> Option<String> {
+        let last_of = self.leave(key);
+        let stream = self.streams.try_remove(key)?;
+        self.holding_up -= usize::from(stream.holds_up());
+        if self.catch_all == Some(key) {
+            self.catch_all = None;
+        }
+        stream.into_owed().for_each(|id| engine.take(id));
+        last_of
+    }
+
+    /// Gives a message to every stream that wants it, once each.
+    pub(crate) fn route(&mut self, message: ReceivedMessage, id: Option<DeliveryId>, engine: &mut Engine) {
+        let mut found = std::mem::take(&mut self.found);
+        self.find(&message, &mut found);
+        if found.is_empty() {
+            found.extend(self.catch_all);
+        }
+        if let (Some(id), 2..) = (id, found.len()) {
+            engine.share(id, found.len());
+        }
+        match found.pop() {
+            Some(last) => {
+                found.drain(..).for_each(|key| self.push(key, message.clone(), id));
+                self.push(last, message, id);
+            }
+            None => {
+                self.unrouted += 1;
+                // It is acknowledged all the same. [MQTT-4.5.0-2]
+                if let Some(id) = id {
+                    engine.take(id);
+                }
+            }
+        }
+        self.found = found;
     }
 
     /// The next message of a stream; with it, the name under which it is taken.
@@ -99,24 +151,25 @@ impl Router {
         cx: &Context<'_>,
     ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
         let Some(stream) = self.streams.get_mut(key) else { return Poll::Ready(None) };
-        if let Some((message, id)) = stream.waiting.pop_front() {
-            stream.bytes -= message.packet().as_bytes().len();
-            return Poll::Ready(Some((message, id)));
-        }
-        if stream.ended {
-            return Poll::Ready(None);
-        }
-        stream.waker = Some(cx.waker().clone());
-        Poll::Pending
+        let held_up = stream.holds_up();
+        let next = stream.poll_next(cx);
+        self.holding_up -= usize::from(held_up && !stream.holds_up());
+        next
     }
 
     /// No more messages for streams of this filter; what waits in them can still be taken.
     pub(crate) fn end(&mut self, filter: &str) {
-        self.end_where(|stream| stream.filter == filter);
+        let Some(route) = self.by_filter.get(filter).and_then(|route| self.routes.get(*route)) else {
+            return;
+        };
+        for key in route.streams.clone() {
+            self.end_stream(key);
+        }
     }
 
     /// No more messages for one stream.
     pub(crate) fn end_stream(&mut self, key: usize) {
+        self.leave(key);
         if let Some(stream) = self.streams.get_mut(key) {
             self.wakers.extend(stream.end());
         }
@@ -125,12 +178,14 @@ impl Router {
     /// No more messages for anybody.
     pub(crate) fn end_all(&mut self) {
         self.ended = true;
-        self.end_where(|_| true);
+        for (_, stream) in &mut self.streams {
+            self.wakers.extend(stream.end());
+        }
     }
 
     /// Messages of QoS 0 that a stream had no room for.
     pub(crate) fn dropped(&self, key: usize) -> u64 {
-        self.streams.get(key).map_or(0, |stream| stream.dropped)
+        self.streams.get(key).map_or(0, Stream::dropped)
     }
 
     /// Messages that no stream wanted.
@@ -138,36 +193,107 @@ impl Router {
         self.unrouted
     }
 
+    /// Whether a stream is full that mustn't be given more.
+    pub(crate) const fn is_holding_up(&self) -> bool {
+        self.holding_up > 0
+    }
+
     pub(crate) fn take_wakers(&mut self, into: &mut Vec<Waker>) {
         into.append(&mut self.wakers);
     }
 
-    fn end_where(&mut self, ends: impl Fn(&Stream) -> bool) {
-        for (_, stream) in &mut self.streams {
-            if ends(stream) {
-                self.wakers.extend(stream.end());
+    fn push(&mut self, key: usize, message: ReceivedMessage, id: Option<DeliveryId>) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let held_up = stream.holds_up();
+        self.wakers.extend(stream.push(message, id));
+        self.holding_up += usize::from(!held_up && stream.holds_up());
+    }
+
+    /// The streams that a message is for: those that its identifiers name, or else those whose filters match. What is
+    /// still on its way to a subscription that ended here is for nobody.
+    fn find(&mut self, message: &ReceivedMessage, found: &mut Vec<usize>) {
+        self.routed += 1;
+        let mut is_ours = false;
+        for identifier in message.subscription_identifiers() {
+            is_ours |= self.identifiers.has_issued(identifier.get());
+            let Some(route) = self.by_identifier.get(&identifier.get()) else { continue };
+            let Some(route) = self.routes.get_mut(*route) else { continue };
+            if route.last_routed != self.routed {
+                route.last_routed = self.routed;
+                found.extend_from_slice(&route.streams);
             }
         }
+        if is_ours {
+            return;
+        }
+        let Ok(topic) = TopicName::new(message.topic()) else { return };
+        for route in self.matcher.matches(&topic).filter_map(|route| self.routes.get(*route)) {
+            found.extend_from_slice(&route.streams);
+        }
+    }
+
+    fn open_route(&mut self, filter: TopicFilter<'_>) -> Option<usize> {
+        let identifier = self.identifiers.issue(&self.by_identifier)?;
+        let name: Box<str> = filter.as_str().into();
+        let (streams, last_routed) = (Vec::new(), 0);
+        let route = self.routes.insert(Route { filter: name.clone(), identifier, streams, last_routed });
+        self.by_filter.insert(name, route);
+        self.by_identifier.insert(identifier.get(), route);
+        self.matcher.insert(filter, route);
+        Some(route)
+    }
+
+    /// Takes a stream off its route, and the route away with the last one; the filter that nobody listens to any more.
+    fn leave(&mut self, key: usize) -> Option<String> {
+        let at = self.streams.get_mut(key)?.route.take()?;
+        let route = self.routes.get_mut(at)?;
+        route.streams.retain(|other| *other != key);
+        if !route.streams.is_empty() {
+            return None;
+        }
+        let route = self.routes.remove(at);
+        self.by_filter.remove(&route.filter);
+        self.by_identifier.remove(&route.identifier.get());
+        if let Ok(filter) = TopicFilter::new(&route.filter) {
+            self.matcher.remove(filter, &at);
+        }
+        Some(route.filter.into())
     }
 }
 
-impl Stream {
-    /// Takes nothing more; whoever waits for the next message is to be woken.
-    fn end(&mut self) -> Option<Waker> {
-        self.ended = true;
-        self.waker.take()
+impl Identifiers {
+    /// The next one that isn't in use.
+    fn peek<T>(&self, used: &BTreeMap<u32, T>) -> Option<SubscriptionIdentifier> {
+        let rotated = (self.next..=LAST_IDENTIFIER).chain(1..self.next);
+        rotated.into_iter().find(|each| !used.contains_key(each)).and_then(SubscriptionIdentifier::new)
     }
 
-    /// Whether there was room. What is acknowledged always has room: Receive Maximum bounds it.
-    fn push(&mut self, message: &ReceivedMessage, id: Option<DeliveryId>) -> bool {
-        let size = message.packet().as_bytes().len();
-        let full = self.waiting.len() >= self.limits.count || self.bytes + size > self.limits.bytes;
-        if id.is_none() && full && !self.waiting.is_empty() {
-            self.dropped += 1;
-            return false;
-        }
-        self.bytes += size;
-        self.waiting.push_back((message.clone(), id));
-        true
+    fn issue<T>(&mut self, used: &BTreeMap<u32, T>) -> Option<SubscriptionIdentifier> {
+        let identifier = self.peek(used)?;
+        let skipped = (identifier.get() + LAST_IDENTIFIER - self.next) % LAST_IDENTIFIER;
+        self.issued = self.issued.saturating_add(skipped + 1).min(LAST_IDENTIFIER);
+        self.next = identifier.get() % LAST_IDENTIFIER + 1;
+        Some(identifier)
+    }
+
+    fn has_issued(&self, identifier: u32) -> bool {
+        (identifier + LAST_IDENTIFIER - self.first) % LAST_IDENTIFIER < self.issued
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_rotate_and_skip_those_in_use() {
+        let mut identifiers =
+            Identifiers { first: LAST_IDENTIFIER - 1, next: LAST_IDENTIFIER - 1, issued: 0 };
+        let mut used = BTreeMap::new();
+        used.insert(1, ());
+        let issued: Vec<_> = (0..3).map(|_| identifiers.issue(&used).unwrap().get()).collect();
+        assert_eq!(issued, [LAST_IDENTIFIER - 1, LAST_IDENTIFIER, 2]);
+        assert!(identifiers.has_issued(LAST_IDENTIFIER) && identifiers.has_issued(2));
+        assert!(!identifiers.has_issued(3) && !identifiers.has_issued(LAST_IDENTIFIER - 2));
     }
 }

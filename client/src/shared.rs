@@ -65,9 +65,10 @@ impl Shared {
     /// Does something under the lock, then wakes whom it concerns. Never called while the lock is held.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         self.drive(|state| {
-            let had_output = state.engine.has_output();
+            let (had_output, held_up) = (state.engine.has_output(), state.router.is_holding_up());
             let result = act(state);
-            if state.engine.has_output() && !had_output {
+            let reads_again = held_up && !state.router.is_holding_up();
+            if state.engine.has_output() && !had_output || reads_again {
                 state.wakers.extend(state.driver.take());
             }
             result
@@ -136,7 +137,7 @@ impl State {
     pub(crate) fn deliver(&mut self, events: &mut Vec<Event>) {
         while let Some(event) = self.engine.poll_event() {
             match event {
-                EngineEvent::Message(message, id) => self.router.route(&message, id, &mut self.engine),
+                EngineEvent::Message(message, id) => self.router.route(message, id, &mut self.engine),
                 EngineEvent::Connected(connected) => events.push(Event::Connected(connected)),
                 EngineEvent::SubscriptionLost { filter, reason } => {
                     self.router.end(&filter);

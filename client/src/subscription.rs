@@ -1,4 +1,4 @@
-//! A stream of the messages of one subscription.
+//! Streams of messages: one for each subscription, and one for what comes for none of them.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -14,19 +14,33 @@ use crate::shared::Shared;
 /// The messages of one subscription, in the order in which they came.
 ///
 /// A message of QoS 1 or 2 is acknowledged when [`next`](Self::next) returns it, or by hand: see
-/// [`next_unacknowledged`](Self::next_unacknowledged). What waits here is bounded by the client's Receive Maximum. Of messages of QoS 0 up to 10,000 or 16 MiB wait; newer ones are dropped and counted.
-/// Dropping the stream ends the subscription, unless another stream has the same filter.
+/// [`next_unacknowledged`](Self::next_unacknowledged). What waits here is bounded by the client's Receive Maximum. How much
+/// waits of QoS 0 is said by [`StreamLimits`](crate::StreamLimits). Dropping the stream ends the subscription, unless
+/// another stream has the same filter.
 #[derive(Debug)]
 pub struct Subscription {
-    shared: Arc<Shared>,
-    key: usize,
+    reader: Reader,
     filter: String,
     answer: Option<Answered>,
 }
 
+/// The messages that come for no subscription of this client, as a resumed session may bring them.
+///
+/// As with a [`Subscription`], messages of QoS 1 and 2 are acknowledged when they are taken. Once it is dropped, such
+/// messages are acknowledged and counted again, by [`Client::unrouted`](crate::Client::unrouted).
+#[derive(Debug)]
+pub struct Unmatched(Reader);
+
+/// A stream's end that messages are taken from.
+#[derive(Debug)]
+struct Reader {
+    shared: Arc<Shared>,
+    key: usize,
+}
+
 impl Subscription {
     pub(crate) fn new(shared: &Arc<Shared>, key: usize, filter: &str) -> Self {
-        Self { shared: Arc::clone(shared), key, filter: filter.to_owned(), answer: None }
+        Self { reader: Reader::new(shared, key), filter: filter.to_owned(), answer: None }
     }
 
     pub(crate) fn granted(&mut self, answer: Answered) {
@@ -58,7 +72,7 @@ impl Subscription {
     /// Messages of QoS 0 that were dropped because this stream was full.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.shared.with(|state| state.router.dropped(self.key))
+        self.reader.dropped()
     }
 
     /// The next message; `None` once the subscription has ended and everything was taken.
@@ -70,6 +84,56 @@ impl Subscription {
 
     /// As [`next`](Self::next), for those who poll.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<ReceivedMessage>> {
+        self.reader.poll_next(cx)
+    }
+
+    /// The next message, and the name under which it is to be acknowledged.
+    pub(crate) fn poll_untaken(
+        &self,
+        cx: &Context<'_>,
+    ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
+        self.shared().with(|state| state.router.poll_next(self.reader.key, cx))
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.reader.shared
+    }
+}
+
+impl Unmatched {
+    pub(crate) fn new(shared: &Arc<Shared>, key: usize) -> Self {
+        Self(Reader::new(shared, key))
+    }
+
+    /// Messages of QoS 0 that were dropped because this stream was full.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped()
+    }
+
+    /// The next message; `None` once the client has stopped and everything was taken.
+    ///
+    /// Cancel safe: a message that wasn't returned comes next time.
+    pub async fn next(&mut self) -> Option<ReceivedMessage> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As [`next`](Self::next), for those who poll.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<ReceivedMessage>> {
+        self.0.poll_next(cx)
+    }
+}
+
+impl Reader {
+    fn new(shared: &Arc<Shared>, key: usize) -> Self {
+        Self { shared: Arc::clone(shared), key }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.shared.with(|state| state.router.dropped(self.key))
+    }
+
+    fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<ReceivedMessage>> {
         self.shared.with(|state| {
             let next = std::task::ready!(state.router.poll_next(self.key, cx));
             let Some((message, id)) = next else { return Poll::Ready(None) };
@@ -79,21 +143,9 @@ impl Subscription {
             Poll::Ready(Some(message))
         })
     }
-
-    /// The next message, and the name under which it is to be acknowledged.
-    pub(crate) fn poll_untaken(
-        &self,
-        cx: &Context<'_>,
-    ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
-        self.shared.with(|state| state.router.poll_next(self.key, cx))
-    }
-
-    pub(crate) const fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
 }
 
-impl Drop for Subscription {
+impl Drop for Reader {
     fn drop(&mut self) {
         self.shared.with(|state| {
             let last_of = state.router.close(self.key, &mut state.engine);

@@ -44,6 +44,8 @@ struct KeepAliveTimer {
     last_sent: Instant,
     /// When the PINGRESP that is due is too late.
     pong_due: Option<Instant>,
+    /// Since when nothing is read because the application wants it so.
+    deaf_since: Option<Instant>,
 }
 
 /// What the keep alive asks for.
@@ -66,7 +68,7 @@ impl Connection {
         let keep_alive = (limits.keep_alive > 0).then(|| {
             let keep_alive = Duration::from_secs(limits.keep_alive.into());
             let ping_timeout = ping_timeout.min(keep_alive / 2);
-            KeepAliveTimer { keep_alive, ping_timeout, last_sent: since, pong_due: None }
+            KeepAliveTimer { keep_alive, ping_timeout, last_sent: since, pong_due: None, deaf_since: None }
         });
         let (sent, deadlines) = (Vec::new(), VecDeque::new());
         Self {
@@ -148,17 +150,32 @@ impl Connection {
         }
     }
 
+    /// Whether the application lets the connection be read. While it doesn't, the time for PINGRESP stands still.
+    pub(super) fn set_reading(&mut self, reading: bool, now: Instant) {
+        let Some(timer) = &mut self.keep_alive else { return };
+        match (reading, timer.deaf_since) {
+            (false, None) => timer.deaf_since = Some(now),
+            (true, Some(since)) => {
+                timer.deaf_since = None;
+                let deaf_for = now.saturating_duration_since(since);
+                timer.pong_due = timer.pong_due.and_then(|due| due.checked_add(deaf_for));
+            }
+            _ => {}
+        }
+    }
+
     /// What the keep alive asks for now. Only what is sent postpones it. [MQTT-3.1.2-20]
     pub(super) fn keep_alive(&mut self, now: Instant) -> Alive {
         let Some(timer) = &mut self.keep_alive else { return Alive::Fine };
         match timer.pong_due {
-            Some(due) if due <= now => Alive::Lost {
+            Some(due) if timer.deaf_since.is_none() && due <= now => Alive::Lost {
                 after: timer.ping_timeout,
                 keep_alive: timer.keep_alive,
                 silent_for: now.saturating_duration_since(self.last_received),
             },
-            None if timer.ping_due() <= now => {
-                timer.pong_due = Some(now + timer.ping_timeout);
+            Some(_) if timer.deaf_since.is_none() => Alive::Fine,
+            _ if timer.ping_due() <= now => {
+                timer.pinged(now);
                 Alive::Ping
             }
             _ => Alive::Fine,
@@ -188,13 +205,24 @@ impl Connection {
 
     /// When something has to happen next.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let ping = self.keep_alive.as_ref().map(|timer| timer.pong_due.unwrap_or_else(|| timer.ping_due()));
+        let ping = self.keep_alive.as_ref().map(KeepAliveTimer::due);
         let ack = self.deadlines.front().map(|(deadline, _)| *deadline);
         ping.into_iter().chain(ack).chain(self.reauthentication_due()).min()
     }
 }
 
 impl KeepAliveTimer {
+    fn due(&self) -> Instant {
+        self.pong_due.filter(|_| self.deaf_since.is_none()).unwrap_or_else(|| self.ping_due())
+    }
+
+    /// PINGREQ is in the output. Its answer has all of its time from when the connection is read again.
+    fn pinged(&mut self, now: Instant) {
+        let heard_from = self.deaf_since.unwrap_or(now);
+        self.pong_due = self.pong_due.or_else(|| heard_from.checked_add(self.ping_timeout));
+        self.last_sent = now;
+    }
+
     fn ping_due(&self) -> Instant {
         self.last_sent + self.keep_alive - PING_LEAD.min(self.keep_alive / 4)
     }

@@ -140,6 +140,14 @@ impl Engine {
         self.session.expire(now);
     }
 
+    /// Says whether the application lets the connection be read at all. While it doesn't, PINGREQ is sent as before, but the
+    /// time for its answer stands still.
+    pub fn set_reading(&mut self, reading: bool, now: Instant) {
+        if let State::Open(connection) = &mut self.state {
+            connection.set_reading(reading, now);
+        }
+    }
+
     /// Time has passed. It does so without a connection, too: messages expire.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.pass_time(now);

@@ -8,9 +8,11 @@ mod server;
 
 mod acknowledge;
 mod connect;
+mod full;
 mod idle;
 mod reconnect;
 mod requests;
+mod routing;
 mod stalled;
 mod stop;
 mod streams;

@@ -6,7 +6,8 @@ use dunlin_client::codec::{PacketType, ReasonCode};
 use dunlin_client::{Client, ConnectionError, Event, Message, QoS, RequestError, StopCause};
 
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, disconnect, publish, resubscribe, suback, subscribe,
+    again, at_least_once, connack, connack_resumed, disconnect, identified, publish, resubscribe, suback,
+    subscribe,
 };
 use crate::server::TestServer;
 use crate::{connected, connected_as, millis, options, soon, story};
@@ -16,7 +17,7 @@ async fn a_lost_connection_is_made_again_and_streams_go_on() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
     let answer = async {
-        peer.expects(subscribe(1, &["lamp/+"])).await;
+        peer.expects(identified(&subscribe(1, &["lamp/+"]), 1)).await;
         peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
     };
     let (lamps, ()) = tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer);
@@ -26,7 +27,7 @@ async fn a_lost_connection_is_made_again_and_streams_go_on() {
     drop(peer);
 
     let mut peer = server.welcomes().await;
-    peer.expects(resubscribe(2, &["lamp/+"])).await;
+    peer.expects(identified(&resubscribe(2, &["lamp/+"]), 1)).await;
     peer.sends(&suback(2, &[ReasonCode::GrantedQoS1])).await;
     peer.sends(&publish("lamp/2", at_least_once(1))).await;
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/2");

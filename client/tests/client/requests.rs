@@ -7,7 +7,8 @@ use dunlin_client::codec::{AckType, PacketType, ReasonCode};
 use dunlin_client::{Client, Event, Message, QoS, QueueLimits, RequestError, StopCause};
 
 use crate::packets::{
-    ack, at_least_once, at_most_once, disconnect, puback, publish, suback, subscribe, unsuback, unsubscribe,
+    ack, at_least_once, at_most_once, disconnect, identified, puback, publish, suback, subscribe, unsuback,
+    unsubscribe,
 };
 use crate::server::TestServer;
 use crate::{connected, connected_as, millis, options, soon, until_connected};
@@ -90,7 +91,7 @@ async fn a_request_that_nobody_answers_is_a_timeout_and_a_stream_of_it_is_given_
     let subscription = soon(client.subscribe("a", QoS::AtLeastOnce)).await;
     assert!(matches!(subscription, Err(RequestError::Timeout { .. })));
     peer.receives().await;
-    peer.expects(subscribe(2, &["a"])).await;
+    peer.expects(identified(&subscribe(2, &["a"]), 1)).await;
     peer.expects(unsubscribe(3, &["a"])).await;
 }
 
@@ -108,7 +109,7 @@ async fn a_dropped_subscribe_is_taken_back() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
     assert!(tokio::time::timeout(millis(20), client.subscribe("a", QoS::AtLeastOnce)).await.is_err());
-    peer.expects(subscribe(1, &["a"])).await;
+    peer.expects(identified(&subscribe(1, &["a"]), 1)).await;
     peer.expects(unsubscribe(2, &["a"])).await;
     peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
     peer.sends(&unsuback(2, &[ReasonCode::Success])).await;

@@ -54,6 +54,11 @@ impl Peer {
         soon(self.reads()).await.unwrap()
     }
 
+    /// The next packet, whenever it comes; `None` at the end.
+    pub(crate) async fn reads_packet(&mut self) -> Option<PacketBuf> {
+        self.reads().await
+    }
+
     /// The next packet, and it is this one.
     #[track_caller]
     pub(crate) fn expects(&mut self, packet: PacketBuf) -> impl Future<Output = ()> {

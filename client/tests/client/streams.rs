@@ -10,7 +10,12 @@ use crate::packets::{
 use crate::server::{Peer, TestServer};
 use crate::{connected, connected_as, millis, options, soon};
 
-async fn subscribed(client: &Client, peer: &mut Peer, packet_id: u16, filter: &str) -> Subscription {
+pub(crate) async fn subscribed(
+    client: &Client,
+    peer: &mut Peer,
+    packet_id: u16,
+    filter: &str,
+) -> Subscription {
     let answer = async {
         peer.receives().await;
         peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1])).await;
@@ -19,13 +24,13 @@ async fn subscribed(client: &Client, peer: &mut Peer, packet_id: u16, filter: &s
 }
 
 /// Sends something that nobody wants and waits for its acknowledgement: what came before it was handled.
-async fn settles(peer: &mut Peer, packet_id: u16) {
+pub(crate) async fn settles(peer: &mut Peer, packet_id: u16) {
     peer.sends(&publish("nobody/wants/this", at_least_once(packet_id))).await;
     peer.expects(puback(packet_id)).await;
 }
 
 /// The same without an acknowledgement, which waits behind those that are owed.
-async fn arrives(client: &Client, peer: &mut Peer) {
+pub(crate) async fn arrives(client: &Client, peer: &mut Peer) {
     let before = client.unrouted();
     peer.sends(&publish("nobody/wants/this", at_most_once())).await;
     while client.unrouted() == before {

@@ -2,12 +2,12 @@
 
 use dunlin_client::QoS;
 use dunlin_client::codec::{
-    ConnAckProperties, Packet, PacketBuf, ReasonCode, SubscribeProperties, SubscriptionIdentifier,
+    ConnAckProperties, PacketBuf, ReasonCode, SubscribeProperties, SubscriptionIdentifier,
     SubscriptionOptions,
 };
 
 use crate::bench::Client;
-use crate::packets::{buf, connack, connack_with, resubscribe, suback, subscribe};
+use crate::packets::{connack, connack_with, identified, resubscribe, suback, subscribe};
 
 const GRANTED: ReasonCode = ReasonCode::GrantedQoS1;
 
@@ -79,11 +79,4 @@ fn what_was_queued_offline_heeds_the_server_that_it_meets() {
         let expected = if has_identifiers { identified(&plain, 9) } else { plain };
         assert_eq!(client.sends(), [expected]);
     }
-}
-
-/// The same SUBSCRIBE with an identifier for its subscriptions.
-fn identified(subscribe: &PacketBuf, identifier: u32) -> PacketBuf {
-    let Packet::Subscribe(mut packet) = subscribe.packet() else { panic!("{subscribe:?}") };
-    packet.properties.subscription_identifier = SubscriptionIdentifier::new(identifier);
-    buf(Packet::Subscribe(packet))
 }

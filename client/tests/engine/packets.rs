@@ -4,7 +4,8 @@ use dunlin_client::QoS;
 use dunlin_client::codec::{
     Ack, AckType, ConnAck, ConnAckProperties, Delivery, Disconnect, Packet, PacketBuf, PacketId, Publish,
     ReasonCode, RetainHandling, SubAck, SubAckProperties, Subscribe, SubscribeProperties, Subscription,
-    SubscriptionOptions, TopicFilter, TopicName, UnsubAck, Unsubscribe, UnsubscribeProperties,
+    SubscriptionIdentifier, SubscriptionOptions, TopicFilter, TopicName, UnsubAck, Unsubscribe,
+    UnsubscribeProperties,
 };
 
 pub(crate) fn connack() -> PacketBuf {
@@ -91,6 +92,13 @@ fn subscribe_with(packet_id: u16, filters: &[&str], retain_handling: RetainHandl
     let properties = SubscribeProperties::default();
     let subscriptions = subscriptions.as_slice().into();
     buf(Packet::Subscribe(Subscribe { packet_id: id(packet_id), properties, subscriptions }))
+}
+
+/// The same SUBSCRIBE with an identifier for its subscriptions.
+pub(crate) fn identified(subscribe: &PacketBuf, identifier: u32) -> PacketBuf {
+    let Packet::Subscribe(mut packet) = subscribe.packet() else { panic!("{subscribe:?}") };
+    packet.properties.subscription_identifier = SubscriptionIdentifier::new(identifier);
+    buf(Packet::Subscribe(packet))
 }
 
 pub(crate) fn suback(packet_id: u16, reason_codes: &[ReasonCode]) -> PacketBuf {

@@ -1,0 +1,49 @@
+//! Publishing: a message is handed over, and a receipt tells how it went.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use crate::client::Client;
+use crate::driver::now;
+use crate::error::RequestError;
+use crate::message::Message;
+use crate::receipt::Receipt;
+
+impl Client {
+    /// Hands a message over. Waits while the queue is full, for [`ConnectOptions::ack_timeout`] at most.
+    ///
+    /// Cancel safe: a dropped future hasn't handed it over.
+    ///
+    /// # Errors
+    /// A topic that isn't one; what the server doesn't take; a queue that stays full; a client that has stopped.
+    pub async fn publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
+        let room = poll_fn(|cx| match self.try_publish(message) {
+            Err(RequestError::QueueFull { .. }) => {
+                self.shared().with(|state| state.watch_room(cx));
+                // Room may have come between the two looks.
+                match self.try_publish(message) {
+                    Err(RequestError::QueueFull { .. }) => Poll::Pending,
+                    done => Poll::Ready(done),
+                }
+            }
+            done => Poll::Ready(done),
+        });
+        match tokio::time::timeout(self.ack_timeout(), room).await {
+            Ok(done) => done,
+            Err(_) => self.try_publish(message),
+        }
+    }
+
+    /// Hands a message over, or says at once that there is no room.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub fn try_publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
+        let shared = self.shared();
+        let accepted = shared.with(|state| match &state.stopped {
+            Some(cause) => Err(RequestError::Stopped(cause.clone())),
+            None => state.engine.publish(&message, now()),
+        })?;
+        Ok(Receipt::new(shared, accepted))
+    }
+}

@@ -1,0 +1,176 @@
+//! One stream: what waits in it, in order, and what happens when it is full.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+
+use crate::engine::DeliveryId;
+use crate::message::ReceivedMessage;
+
+/// How much of QoS 0 waits in a stream, and what happens to more. Messages of QoS 1 and 2 don't count: they are bounded
+/// by the client's Receive Maximum, and nothing is lost of them.
+///
+/// One message always fits, however large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Messages.
+    pub count: usize,
+    /// Bytes of their packets.
+    pub bytes: usize,
+    /// What happens to more.
+    pub when_full: WhenFull,
+}
+
+/// What a full stream does with messages of QoS 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// The new one is dropped, and counted.
+    #[default]
+    DropNewest,
+    /// The oldest ones make room, and are counted.
+    DropOldest,
+    /// Nothing is dropped: the client reads nothing more from the connection until half of the limits is free. What one
+    /// read brought, up to 64 KiB, may lie above the limits.
+    ///
+    /// **The danger**: while nothing is read, nothing else arrives either: no messages for other streams, no
+    /// acknowledgements, no PINGRESP. The ping timeout stands still meanwhile, but acknowledgement timeouts don't, and a
+    /// server that finds its buffers full may drop messages of its own or close the connection. A loop over such a
+    /// stream that awaits a receipt before it takes the next message waits until that request times out.
+    PauseReading,
+}
+
+impl Default for StreamLimits {
+    /// 10,000 messages, 16 MiB, the newest dropped.
+    fn default() -> Self {
+        Self { count: 10_000, bytes: 16 << 20, when_full: WhenFull::DropNewest }
+    }
+}
+
+/// What waits for one reader.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    /// Where its messages come from; `None` for the catch-all.
+    pub(crate) route: Option<usize>,
+    limits: StreamLimits,
+    /// Of QoS 1 and 2, each with its place among all that came.
+    owed: VecDeque<(u64, ReceivedMessage, DeliveryId)>,
+    /// Of QoS 0, likewise.
+    unowed: VecDeque<(u64, ReceivedMessage)>,
+    arrived: u64,
+    /// Of `unowed`.
+    bytes: usize,
+    dropped: u64,
+    /// Whether it is full and must not be given more.
+    holds_up: bool,
+    ended: bool,
+    waker: Option<Waker>,
+}
+
+impl Stream {
+    pub(crate) const fn new(route: Option<usize>, limits: StreamLimits, ended: bool) -> Self {
+        Self {
+            route,
+            limits,
+            owed: VecDeque::new(),
+            unowed: VecDeque::new(),
+            arrived: 0,
+            bytes: 0,
+            dropped: 0,
+            holds_up: false,
+            ended,
+            waker: None,
+        }
+    }
+
+    pub(crate) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    pub(crate) const fn holds_up(&self) -> bool {
+        self.holds_up
+    }
+
+    /// Takes nothing more; whoever waits for the next message is to be woken.
+    pub(crate) fn end(&mut self) -> Option<Waker> {
+        self.ended = true;
+        self.waker.take()
+    }
+
+    /// Takes a message, if there is room; whoever waits for it is to be woken. What is acknowledged always has room.
+    pub(crate) fn push(&mut self, message: ReceivedMessage, id: Option<DeliveryId>) -> Option<Waker> {
+        self.arrived += 1;
+        let Some(id) = id else { return self.push_unowed(message) };
+        self.owed.push_back((self.arrived, message, id));
+        self.waker.take()
+    }
+
+    fn push_unowed(&mut self, message: ReceivedMessage) -> Option<Waker> {
+        let size = size(&message);
+        match self.limits.when_full {
+            WhenFull::DropNewest if !self.has_room(size) => {
+                self.dropped += 1;
+                return None;
+            }
+            WhenFull::DropOldest => {
+                while !self.has_room(size) && self.pop_unowed().is_some() {
+                    self.dropped += 1;
+                }
+            }
+            WhenFull::DropNewest | WhenFull::PauseReading => {}
+        }
+        self.bytes += size;
+        self.unowed.push_back((self.arrived, message));
+        self.holds_up = self.limits.when_full == WhenFull::PauseReading
+            && (self.unowed.len() >= self.limits.count || self.bytes >= self.limits.bytes);
+        self.waker.take()
+    }
+
+    /// The next message; with it, the name under which it is taken.
+    pub(crate) fn poll_next(
+        &mut self,
+        cx: &Context<'_>,
+    ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
+        if let Some(next) = self.pop() {
+            return Poll::Ready(Some(next));
+        }
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The names of what waits and was never taken.
+    pub(crate) fn into_owed(self) -> impl Iterator<Item = DeliveryId> {
+        self.owed.into_iter().map(|(_, _, id)| id)
+    }
+
+    fn pop(&mut self) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
+        let owed = self.owed.front().map(|(place, ..)| *place);
+        match (owed, self.unowed.front()) {
+            (Some(owed), Some((unowed, _))) if *unowed < owed => {}
+            (None, _) => {}
+            (Some(_), _) => {
+                return self.owed.pop_front().map(|(_, message, id)| (message, Some(id)));
+            }
+        }
+        let message = self.pop_unowed()?;
+        let (count, bytes) = (self.limits.count / 2, self.limits.bytes / 2);
+        self.holds_up &= self.unowed.len() > count || self.bytes > bytes;
+        Some((message, None))
+    }
+
+    fn pop_unowed(&mut self) -> Option<ReceivedMessage> {
+        let (_, message) = self.unowed.pop_front()?;
+        self.bytes -= size(&message);
+        Some(message)
+    }
+
+    fn has_room(&self, size: usize) -> bool {
+        self.unowed.is_empty()
+            || self.unowed.len() < self.limits.count && self.bytes + size <= self.limits.bytes
+    }
+}
+
+fn size(message: &ReceivedMessage) -> usize {
+    message.packet().as_bytes().len()
+}

@@ -1,0 +1,146 @@
+//! Subscribing: the server is asked for messages, and a stream brings them.
+
+use dunlin_codec::{PacketType, ReasonCode, SubscribeProperties, SubscriptionOptions, TopicFilter};
+
+use crate::QoS;
+use crate::client::Client;
+use crate::engine::{Accepted, Answered, OperationId, Outcome};
+use crate::error::{RequestError, ServerReason};
+use crate::receipt::Receipt;
+use crate::stream::StreamLimits;
+use crate::subscription::{Subscription, Unmatched};
+
+/// How to subscribe. A [`QoS`] or the codec's [`SubscriptionOptions`] alone is enough.
+///
+/// ```
+/// use dunlin_client::codec::SubscriptionOptions;
+/// use dunlin_client::{QoS, StreamLimits, SubscribeOptions, WhenFull};
+///
+/// let latest = SubscribeOptions {
+///     subscription: SubscriptionOptions { qos: QoS::AtMostOnce, ..SubscriptionOptions::default() },
+///     limits: StreamLimits { count: 1, when_full: WhenFull::DropOldest, ..StreamLimits::default() },
+/// };
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SubscribeOptions {
+    /// What the server is asked for (§3.8.3.1).
+    pub subscription: SubscriptionOptions,
+    /// How much of QoS 0 waits in the stream.
+    pub limits: StreamLimits,
+}
+
+impl From<SubscriptionOptions> for SubscribeOptions {
+    fn from(subscription: SubscriptionOptions) -> Self {
+        Self { subscription, limits: StreamLimits::default() }
+    }
+}
+
+impl From<QoS> for SubscribeOptions {
+    fn from(qos: QoS) -> Self {
+        SubscriptionOptions { qos, ..SubscriptionOptions::default() }.into()
+    }
+}
+
+impl Client {
+    /// Subscribes with the default options; see [`subscribe_with`](Self::subscribe_with).
+    ///
+    /// # Errors
+    /// As [`subscribe_with`](Self::subscribe_with).
+    pub async fn subscribe(&self, filter: &str, qos: QoS) -> Result<Subscription, RequestError> {
+        self.subscribe_with(filter, qos).await
+    }
+
+    /// Asks for the messages of `filter` and waits for the server's answer: a stream of them. Where the server has
+    /// subscription identifiers, a message that matches several filters comes to the streams of those that it was sent
+    /// for; elsewhere to every stream that it matches, each time that it is sent. After a connection that
+    /// the server has forgotten everything of, the subscription is asked for again.
+    ///
+    /// Cancel safe: a dropped future gives the subscription up.
+    ///
+    /// # Errors
+    /// A filter that isn't one; what the server doesn't have; a refusal; no answer; a client that has stopped.
+    pub async fn subscribe_with(
+        &self,
+        filter: &str,
+        options: impl Into<SubscribeOptions>,
+    ) -> Result<Subscription, RequestError> {
+        let SubscribeOptions { subscription, limits } = options.into();
+        let filter = TopicFilter::new(filter)?;
+        let shared = self.shared();
+        let (key, operation) = shared.with(|state| {
+            if let Some(cause) = &state.stopped {
+                return Err(RequestError::Stopped(cause.clone()));
+            }
+            let properties = SubscribeProperties {
+                subscription_identifier: state.router.identifier(filter.as_str()),
+                ..SubscribeProperties::default()
+            };
+            let operation = state.engine.subscribe_with(&[(filter.as_str(), subscription)], properties)?;
+            Ok((state.router.open(filter, limits), operation))
+        })?;
+        // Messages may come before SUBACK: the stream is there first. [U-3.8.4-1]
+        let mut subscription = Subscription::new(shared, key, filter.as_str());
+        let answer = self.answered(operation).await?;
+        match answer.reason_codes.first() {
+            Some(code) if !code.is_error() => {
+                subscription.granted(answer);
+                Ok(subscription)
+            }
+            _ => {
+                shared.with(|state| state.router.end_stream(key));
+                Err(refused(PacketType::SubAck, answer))
+            }
+        }
+    }
+
+    /// Ends the subscription to `filter` and waits for the server's answer. Its streams end when they are drained.
+    ///
+    /// # Errors
+    /// As [`subscribe_with`](Self::subscribe_with).
+    pub async fn unsubscribe(&self, filter: &str) -> Result<Answered, RequestError> {
+        let operation = self.shared().with(|state| {
+            if let Some(cause) = &state.stopped {
+                return Err(RequestError::Stopped(cause.clone()));
+            }
+            let operation = state.engine.unsubscribe(&[filter])?;
+            state.router.end(filter);
+            Ok(operation)
+        })?;
+        let answer = self.answered(operation).await?;
+        match answer.reason_codes.first() {
+            Some(code) if !code.is_error() => Ok(answer),
+            _ => Err(refused(PacketType::UnsubAck, answer)),
+        }
+    }
+
+    /// A stream of what comes for no subscription; `None` as long as there is another one. Without it such messages are
+    /// acknowledged and counted.
+    #[must_use]
+    pub fn unmatched(&self, limits: StreamLimits) -> Option<Unmatched> {
+        let key = self.shared().with(|state| state.router.open_catch_all(limits))?;
+        Some(Unmatched::new(self.shared(), key))
+    }
+
+    /// Messages that came for no stream. They were acknowledged.
+    #[must_use]
+    pub fn unrouted(&self) -> u64 {
+        self.shared().with(|state| state.router.unrouted())
+    }
+
+    async fn answered(&self, operation: OperationId) -> Result<Answered, RequestError> {
+        match Receipt::new(self.shared(), Accepted::Pending(operation)).outcome().await? {
+            Outcome::Answered(answer) => Ok(answer),
+            Outcome::Published(_) | Outcome::Reauthenticated => Err(RequestError::SessionLost),
+        }
+    }
+}
+
+fn refused(packet_type: PacketType, answer: Answered) -> RequestError {
+    RequestError::Refused(ServerReason {
+        packet_type,
+        reason_code: answer.reason_codes.first().copied().unwrap_or(ReasonCode::UnspecifiedError),
+        reason_string: answer.reason_string,
+        user_properties: answer.user_properties,
+        server_reference: None,
+    })
+}

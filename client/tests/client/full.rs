@@ -1,0 +1,201 @@
+//! Streams that nobody drains: what is dropped, what is counted, and what is held up.
+
+use std::time::Duration;
+
+use dunlin_client::codec::{Packet, ReasonCode, SubscriptionOptions};
+use dunlin_client::{
+    Client, KeepAlive, Message, QoS, StreamLimits, SubscribeOptions, Subscription, WhenFull,
+};
+
+use crate::packets::{at_least_once, at_most_once, pingreq, pingresp, puback, publish, suback};
+use crate::server::{Peer, TestServer};
+use crate::streams::arrives;
+use crate::{connected, connected_as, options, soon};
+
+async fn limited(
+    client: &Client,
+    peer: &mut Peer,
+    packet_id: u16,
+    filter: &str,
+    limits: StreamLimits,
+) -> Subscription {
+    let subscription = SubscriptionOptions { qos: QoS::AtLeastOnce, ..SubscriptionOptions::default() };
+    let answer = async {
+        peer.receives().await;
+        peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1])).await;
+    };
+    let options = SubscribeOptions { subscription, limits };
+    tokio::join!(soon(client.subscribe_with(filter, options)), answer).0.unwrap()
+}
+
+fn holding(count: usize, when_full: WhenFull) -> StreamLimits {
+    StreamLimits { count, when_full, ..StreamLimits::default() }
+}
+
+/// The topics of everything that waits.
+async fn drained(stream: &mut Subscription) -> Vec<String> {
+    let mut topics = Vec::new();
+    while let std::task::Poll::Ready(Some(message)) =
+        std::future::poll_fn(|cx| std::task::Poll::Ready(stream.poll_next(cx))).await
+    {
+        topics.push(message.topic().to_owned());
+    }
+    topics
+}
+
+async fn sends_lamps(peer: &mut Peer, numbers: std::ops::Range<u32>) {
+    for number in numbers {
+        peer.sends(&publish(&format!("lamp/{number}"), at_most_once())).await;
+    }
+}
+
+#[tokio::test]
+async fn the_newest_are_dropped_and_counted() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(2, WhenFull::DropNewest)).await;
+    sends_lamps(&mut peer, 0..5).await;
+    arrives(&client, &mut peer).await;
+    assert_eq!((lamps.dropped(), client.unrouted()), (3, 1), "what was dropped had a stream");
+    assert_eq!(drained(&mut lamps).await, ["lamp/0", "lamp/1"]);
+}
+
+#[tokio::test]
+async fn the_oldest_make_room_and_are_counted() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(2, WhenFull::DropOldest)).await;
+    peer.sends(&publish("lamp/first", at_least_once(1))).await;
+    sends_lamps(&mut peer, 0..3).await;
+    peer.sends(&publish("lamp/last", at_least_once(2))).await;
+    sends_lamps(&mut peer, 3..5).await;
+    arrives(&client, &mut peer).await;
+    assert_eq!(lamps.dropped(), 3);
+    assert_eq!(drained(&mut lamps).await, ["lamp/first", "lamp/last", "lamp/3", "lamp/4"]);
+}
+
+#[tokio::test]
+async fn bytes_are_a_limit_too_and_one_message_always_fits() {
+    for (when_full, kept) in
+        [(WhenFull::DropNewest, ["lamp/0", "lamp/1"]), (WhenFull::DropOldest, ["lamp/8", "lamp/9"])]
+    {
+        let server = TestServer::start().await;
+        let (client, _, mut peer) = connected(&server).await;
+        let size = publish("lamp/0", at_most_once()).as_bytes().len();
+        let limits = StreamLimits { bytes: 2 * size, when_full, ..StreamLimits::default() };
+        let mut lamps = limited(&client, &mut peer, 1, "lamp/+", limits).await;
+        let one = StreamLimits { bytes: 1, when_full, ..StreamLimits::default() };
+        let mut one = limited(&client, &mut peer, 2, "lamp/0", one).await;
+        sends_lamps(&mut peer, 0..10).await;
+        arrives(&client, &mut peer).await;
+        assert_eq!((lamps.dropped(), one.dropped()), (8, 0));
+        assert_eq!(drained(&mut lamps).await, kept);
+        assert_eq!(drained(&mut one).await, ["lamp/0"]);
+    }
+}
+
+/// More than the system's buffers and the stream hold together: the server can't get rid of it until it is read.
+#[tokio::test]
+async fn a_stream_that_pauses_reading_loses_nothing_and_holds_little() {
+    const MESSAGES: usize = 40_000;
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(10, WhenFull::PauseReading)).await;
+    let payload = vec![b'x'; 1000];
+    let sending = tokio::spawn(async move {
+        for number in 0..MESSAGES {
+            let topic = format!("lamp/{number}");
+            let topic = dunlin_client::codec::TopicName::new(&topic).unwrap();
+            let publish = dunlin_client::codec::Publish::new(topic, &payload);
+            peer.sends(&crate::packets::buf(Packet::Publish(publish))).await;
+        }
+        peer
+    });
+    for number in 0..MESSAGES {
+        assert_eq!(soon(lamps.next()).await.unwrap().topic(), format!("lamp/{number}"));
+    }
+    assert_eq!(lamps.dropped(), 0);
+    drop(soon(sending).await.unwrap());
+}
+
+/// The keep alive goes on, and the silence isn't held against the server.
+#[tokio::test(start_paused = true)]
+async fn the_ping_timeout_stands_still_while_reading_is_paused() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.keep_alive = KeepAlive::secs(40);
+    options.connect.ping_timeout = Duration::from_secs(2);
+    let (client, mut events, mut peer) = connected_as(&server, options).await;
+    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(1, WhenFull::PauseReading)).await;
+    peer.sends(&publish("lamp/1", at_most_once())).await;
+    for _ in 0..3 {
+        // The runtime's clock jumps there as soon as nobody has anything else to do.
+        let ping = tokio::time::timeout(Duration::from_secs(41), peer.reads_packet()).await.unwrap();
+        assert_eq!(ping, Some(pingreq()));
+    }
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    peer.sends(&pingresp()).await;
+    assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
+    peer.sends(&publish("lamp/2", at_most_once())).await;
+    assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/2", "the connection is the same");
+    drop(peer);
+    let Some(dunlin_client::Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
+    assert_eq!(*cause, dunlin_client::ConnectionError::Closed);
+}
+
+/// Once reading goes on, the answer is due again.
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_the_ping_timeout_goes_on() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.keep_alive = KeepAlive::secs(40);
+    options.connect.ping_timeout = Duration::from_secs(2);
+    let (client, mut events, mut peer) = connected_as(&server, options).await;
+    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(1, WhenFull::PauseReading)).await;
+    peer.sends(&publish("lamp/1", at_most_once())).await;
+    let ping = tokio::time::timeout(Duration::from_secs(41), peer.reads_packet()).await.unwrap();
+    assert_eq!(ping, Some(pingreq()));
+    assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
+    let Some(dunlin_client::Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
+    assert!(matches!(*cause, dunlin_client::ConnectionError::KeepAliveTimeout { .. }), "{cause:?}");
+}
+
+/// The promise that callers can't deadlock the client: the stream is full of both kinds, and every message is answered
+/// by a publish whose receipt is awaited before the next one is taken.
+#[tokio::test]
+async fn a_loop_over_a_full_stream_that_awaits_receipts_completes() {
+    const ROUNDS: u16 = 100;
+    for when_full in [WhenFull::DropNewest, WhenFull::DropOldest] {
+        let server = TestServer::start().await;
+        let mut options = options(&server);
+        options.connect.receive_maximum = ROUNDS.try_into().ok();
+        let (client, _, mut peer) = connected_as(&server, options).await;
+        let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(1, when_full)).await;
+        for number in 1..=ROUNDS {
+            peer.sends(&publish("lamp/1", at_least_once(number))).await;
+            peer.sends(&publish("lamp/0", at_most_once())).await;
+        }
+        arrives(&client, &mut peer).await;
+        assert_eq!(lamps.dropped(), u64::from(ROUNDS) - 1, "it is full");
+        let serving = tokio::spawn(async move {
+            let (mut acknowledged, mut answered) = (0, 0);
+            while acknowledged < ROUNDS || answered <= ROUNDS {
+                match peer.receives().await.packet() {
+                    Packet::PubAck(_) => acknowledged += 1,
+                    Packet::Publish(publish) => {
+                        answered += 1;
+                        peer.sends(&puback(publish.delivery.packet_id().unwrap().get())).await;
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            peer
+        });
+        for _ in 0..=ROUNDS {
+            soon(lamps.next()).await.unwrap();
+            let receipt = client.publish(Message::new("answer", "on").qos(QoS::AtLeastOnce)).await.unwrap();
+            soon(receipt).await.unwrap();
+        }
+        drop(soon(serving).await.unwrap());
+    }
+}

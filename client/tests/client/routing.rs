@@ -1,0 +1,237 @@
+//! Which stream a message comes to: by subscription identifier where the server has them, else by topic filter.
+
+use dunlin_client::codec::{
+    ConnAckProperties, Delivery, Packet, PacketBuf, Publish, PublishProperties, ReasonCode,
+    SubscriptionIdentifier, TopicName,
+};
+use dunlin_client::{CleanStart, Client, QoS, StreamLimits, Subscription};
+
+use crate::packets::{
+    at_least_once, at_most_once, buf, connack_with, identified, puback, publish, suback, subscribe, unsuback,
+    unsubscribe,
+};
+use crate::server::{Peer, TestServer};
+use crate::streams::{arrives, settles, subscribed};
+use crate::{connected, options, soon};
+
+/// A message that was sent for these subscriptions.
+fn publish_for(identifiers: &[u32], topic: &str, delivery: Delivery) -> PacketBuf {
+    let identifiers: Vec<_> =
+        identifiers.iter().map(|each| SubscriptionIdentifier::new(*each).unwrap()).collect();
+    let properties = PublishProperties {
+        subscription_identifiers: identifiers.as_slice().into(),
+        ..PublishProperties::default()
+    };
+    let publish = Publish { delivery, properties, ..Publish::new(TopicName::new(topic).unwrap(), b"on") };
+    buf(Packet::Publish(publish))
+}
+
+async fn comes(stream: &mut Subscription, topic: &str) {
+    assert_eq!(soon(stream.next()).await.unwrap().topic(), topic);
+}
+
+/// Nothing waits in it, and its end is not told.
+async fn is_empty(stream: &mut Subscription) {
+    let next = std::future::poll_fn(|cx| std::task::Poll::Ready(stream.poll_next(cx))).await;
+    assert!(next.is_pending(), "{next:?}");
+}
+
+/// A client of a server without subscription identifiers, such as AWS IoT Core.
+async fn connected_without(server: &TestServer) -> (Client, Peer) {
+    let client = Client::start(options(server));
+    let properties =
+        ConnAckProperties { subscription_identifier_available: Some(false), ..ConnAckProperties::default() };
+    let peer = server.answers(&connack_with(properties)).await;
+    (client, peer)
+}
+
+/// [MQTT-3.3.4-3] [MQTT-3.3.4-4]
+#[tokio::test]
+async fn a_message_comes_to_the_streams_that_its_identifiers_name() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut one = subscribed(&client, &mut peer, 1, "lamp/1").await;
+    let mut all = subscribed(&client, &mut peer, 2, "lamp/#").await;
+    peer.sends(&publish_for(&[2], "lamp/1", at_least_once(1))).await;
+    peer.sends(&publish_for(&[1, 2, 2, 1], "lamp/1", at_least_once(2))).await;
+    comes(&mut all, "lamp/1").await;
+    comes(&mut one, "lamp/1").await;
+    comes(&mut all, "lamp/1").await;
+    peer.expects(puback(1)).await;
+    peer.expects(puback(2)).await;
+    arrives(&client, &mut peer).await;
+    is_empty(&mut one).await;
+    is_empty(&mut all).await;
+}
+
+#[tokio::test]
+async fn streams_of_one_filter_share_its_identifier() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut streams = Vec::new();
+    for packet_id in [1, 2] {
+        let answer = async {
+            peer.expects(identified(&subscribe(packet_id, &["lamp/+"]), 1)).await;
+            peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1])).await;
+        };
+        streams.push(tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer).0.unwrap());
+    }
+    peer.sends(&publish_for(&[1], "lamp/1", at_most_once())).await;
+    for stream in &mut streams {
+        comes(stream, "lamp/1").await;
+    }
+}
+
+/// What is still on its way to a subscription that has ended belongs to no other one, though its filter matches.
+#[tokio::test]
+async fn a_message_for_an_ended_subscription_comes_to_no_other() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let one = subscribed(&client, &mut peer, 1, "lamp/1").await;
+    let mut all = subscribed(&client, &mut peer, 2, "lamp/#").await;
+    drop(one);
+    peer.expects(unsubscribe(3, &["lamp/1"])).await;
+    peer.sends(&publish_for(&[1], "lamp/1", at_least_once(1))).await;
+    peer.expects(puback(1)).await;
+    peer.sends(&publish_for(&[2], "lamp/1", at_most_once())).await;
+    comes(&mut all, "lamp/1").await;
+    is_empty(&mut all).await;
+    peer.sends(&unsuback(3, &[ReasonCode::Success])).await;
+    assert_eq!(client.unrouted(), 1);
+}
+
+#[tokio::test]
+async fn a_new_subscription_to_an_old_filter_has_a_new_identifier() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    drop(subscribed(&client, &mut peer, 1, "lamp/1").await);
+    peer.expects(unsubscribe(2, &["lamp/1"])).await;
+    let answer = async {
+        peer.expects(identified(&subscribe(3, &["lamp/1"]), 2)).await;
+        peer.sends(&suback(3, &[ReasonCode::GrantedQoS1])).await;
+    };
+    let mut lamp = tokio::join!(client.subscribe("lamp/1", QoS::AtLeastOnce), answer).0.unwrap();
+    peer.sends(&publish_for(&[1], "lamp/1", at_least_once(1))).await;
+    peer.expects(puback(1)).await;
+    is_empty(&mut lamp).await;
+}
+
+/// A session that was resumed has subscriptions of an earlier process, with identifiers that this one never gave.
+#[tokio::test]
+async fn an_unknown_identifier_falls_back_to_filters() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    peer.sends(&publish_for(&[77], "lamp/1", at_most_once())).await;
+    peer.sends(&publish_for(&[77], "door/1", at_least_once(1))).await;
+    peer.sends(&publish_for(&[77, 1], "lamp/2", at_most_once())).await;
+    comes(&mut lamps, "lamp/1").await;
+    comes(&mut lamps, "lamp/2").await;
+    peer.expects(puback(1)).await;
+    is_empty(&mut lamps).await;
+}
+
+/// Else an earlier process's subscription could have the same one.
+#[tokio::test]
+async fn a_client_that_resumes_begins_anywhere_among_the_identifiers() {
+    let mut begins = std::collections::HashSet::new();
+    for _ in 0..3 {
+        let server = TestServer::start().await;
+        let mut options = options(&server);
+        options.connect.clean_start = CleanStart::Never;
+        let (client, _, mut peer) = crate::connected_as(&server, options).await;
+        let subscribing = tokio::spawn(async move { client.subscribe("a", QoS::AtLeastOnce).await });
+        let packet = peer.receives().await;
+        let Packet::Subscribe(subscribe) = packet.packet() else { panic!() };
+        begins.insert(subscribe.properties.subscription_identifier.unwrap().get());
+        subscribing.abort();
+    }
+    assert_eq!(begins.len(), 3);
+}
+
+#[tokio::test]
+async fn without_identifiers_every_stream_that_matches_gets_each_copy_once() {
+    let server = TestServer::start().await;
+    let (client, mut peer) = connected_without(&server).await;
+    let answer = async {
+        peer.expects(subscribe(1, &["lamp/1"])).await;
+        peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
+    };
+    let mut one = tokio::join!(client.subscribe("lamp/1", QoS::AtLeastOnce), answer).0.unwrap();
+    let mut all = subscribed(&client, &mut peer, 2, "lamp/#").await;
+    let mut shared = subscribed(&client, &mut peer, 3, "$share/g/lamp/+").await;
+    for packet_id in [1, 2] {
+        peer.sends(&publish("lamp/1", at_least_once(packet_id))).await;
+        for stream in [&mut one, &mut all, &mut shared] {
+            comes(stream, "lamp/1").await;
+            is_empty(stream).await;
+        }
+        peer.expects(puback(packet_id)).await;
+    }
+}
+
+/// [MQTT-4.7.2-1]
+#[tokio::test]
+async fn leading_wildcards_leave_the_servers_own_topics_alone() {
+    let server = TestServer::start().await;
+    let (client, mut peer) = connected_without(&server).await;
+    let mut all = subscribed(&client, &mut peer, 1, "#").await;
+    let mut any = subscribed(&client, &mut peer, 2, "+/uptime").await;
+    let mut own = subscribed(&client, &mut peer, 3, "$SYS/#").await;
+    peer.sends(&publish("$SYS/uptime", at_least_once(1))).await;
+    comes(&mut own, "$SYS/uptime").await;
+    peer.expects(puback(1)).await;
+    is_empty(&mut all).await;
+    is_empty(&mut any).await;
+}
+
+/// [U-3.8.4-1]
+#[tokio::test]
+async fn a_message_before_suback_comes_to_the_new_stream() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let answer = async {
+        peer.receives().await;
+        peer.sends(&publish_for(&[1], "lamp/1", at_most_once())).await;
+        peer.sends(&publish("lamp/2", at_most_once())).await;
+        peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
+    };
+    let mut lamps = tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer).0.unwrap();
+    comes(&mut lamps, "lamp/1").await;
+    comes(&mut lamps, "lamp/2").await;
+}
+
+#[tokio::test]
+async fn what_matches_no_stream_comes_to_the_catch_all_while_there_is_one() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    settles(&mut peer, 1).await;
+    assert_eq!(client.unrouted(), 1);
+
+    let mut rest = client.unmatched(StreamLimits::default()).unwrap();
+    assert!(client.unmatched(StreamLimits::default()).is_none(), "there is one at a time");
+    peer.sends(&publish("door/1", at_least_once(2))).await;
+    peer.sends(&publish("lamp/1", at_least_once(3))).await;
+    peer.sends(&publish("door/2", at_least_once(4))).await;
+    assert_eq!(soon(rest.next()).await.unwrap().topic(), "door/1");
+    peer.expects(puback(2)).await;
+    comes(&mut lamps, "lamp/1").await;
+    peer.expects(puback(3)).await;
+    assert_eq!(client.unrouted(), 1, "what was caught isn't counted");
+
+    drop(rest);
+    peer.expects(puback(4)).await;
+    settles(&mut peer, 5).await;
+    assert_eq!(client.unrouted(), 2);
+    drop(client.unmatched(StreamLimits::default()).unwrap());
+}
+
+#[tokio::test]
+async fn a_catch_all_of_a_stopped_client_ends() {
+    let server = TestServer::start().await;
+    let (client, _, _peer) = connected(&server).await;
+    let mut rest = client.unmatched(StreamLimits::default()).unwrap();
+    soon(client.disconnect()).await;
+    assert!(soon(rest.next()).await.is_none());
+}
