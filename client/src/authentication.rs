@@ -50,7 +50,7 @@ impl AuthenticationError {
 /// A method of enhanced authentication, and where its exchanges come from: each connection begins a fresh one, and so
 /// does each re-authentication.
 ///
-/// `Debug` prints the method alone.
+/// `Debug` prints the method alone. SCRAM-SHA-256, ready to be taken over, is in `client/examples/scram/`.
 ///
 /// ```
 /// use dunlin_client::{Authentication, AuthenticationError, Authenticator, ConnectOptions, secret::Secret};
