@@ -10,6 +10,7 @@ use crate::driver::{self, now};
 use crate::engine::{Accepted, Engine};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
+use crate::observer::Observer;
 use crate::options::{CleanStart, ConnectOptions};
 use crate::receipt::Receipt;
 use crate::router::{LAST_IDENTIFIER, Router};
@@ -27,6 +28,8 @@ pub struct ClientOptions {
     pub reconnect: Reconnect,
     /// How long [`Client::connect`] waits for the first connection.
     pub connect_within: Duration,
+    /// Sees every packet on the wire; `None` for nobody.
+    pub observer: Option<Observer>,
 }
 
 impl ClientOptions {
@@ -34,7 +37,7 @@ impl ClientOptions {
     #[must_use]
     pub fn new(transport: TransportOptions, connect: ConnectOptions) -> Self {
         let connect_within = Duration::from_secs(60);
-        Self { transport, connect, reconnect: Reconnect::default(), connect_within }
+        Self { transport, connect, reconnect: Reconnect::default(), connect_within, observer: None }
     }
 }
 
@@ -72,6 +75,7 @@ impl Client {
         let ack_timeout = options.connect.ack_timeout;
         let router = Router::new(first_identifier(options.connect.clean_start));
         let shared = Arc::new(Shared::new(Engine::new(options.connect), router));
+        shared.with(|state| state.observer = options.observer);
         tokio::spawn(driver::run(Arc::clone(&shared), options.transport, options.reconnect));
         Self { handle: Arc::new(Handle { shared, ack_timeout }) }
     }

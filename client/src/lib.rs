@@ -19,6 +19,8 @@ mod event;
 #[cfg(feature = "tokio")]
 mod link;
 mod message;
+#[cfg(feature = "tokio")]
+mod observer;
 mod options;
 #[cfg(feature = "tokio")]
 mod publish;
@@ -50,6 +52,8 @@ pub use dunlin_codec::QoS;
 pub use error::{ConnectError, ConnectionError, RequestError, ServerReason, StopCause, Violation};
 pub use event::{Connected, Event, ServerLimits};
 pub use message::{Message, MessageProperties, ReceivedMessage};
+#[cfg(feature = "tokio")]
+pub use observer::{Direction, ObservedPacket, Observer};
 pub use options::{CleanStart, ConnectOptions, KeepAlive, OptionsError, QueueLimits, Will};
 #[cfg(feature = "tokio")]
 pub use receipt::Receipt;

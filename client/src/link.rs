@@ -13,6 +13,7 @@ use tokio::time::Sleep;
 
 use crate::driver::now;
 use crate::engine::CloseCause;
+use crate::observer::{Direction, Observer};
 use crate::shared::{Shared, State};
 use crate::transport::{Transport, TransportError};
 
@@ -37,6 +38,7 @@ pub(crate) struct Link {
     closing_until: Option<Instant>,
     /// Whether the last that the server hears is our DISCONNECT.
     says_farewell: bool,
+    observer: Option<Observer>,
     timer: Pin<Box<Sleep>>,
     timer_at: Option<Instant>,
 }
@@ -62,6 +64,7 @@ impl Link {
             broken: None,
             closing_until: None,
             says_farewell: false,
+            observer: None,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             timer_at: None,
         }
@@ -69,6 +72,7 @@ impl Link {
 
     /// Moves bytes until one side has had enough, then closes.
     pub(crate) async fn run(mut self, shared: &Shared) -> CloseCause {
+        self.observer = shared.drive(|state| state.observer.clone());
         let cause = poll_fn(|cx| self.poll(cx, shared)).await;
         if self.broken.is_none() && self.output.is_empty() {
             let _: Result<_, _> = tokio::time::timeout(CLOSING_TIME, self.close()).await;
@@ -79,7 +83,11 @@ impl Link {
     fn poll(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<CloseCause> {
         loop {
             let now = now();
+            let nothing_left = self.output.is_empty();
             let wishes = shared.drive(|state| self.ask(state, cx, now));
+            if let Some(observer) = self.observer.as_ref().filter(|_| nothing_left) {
+                observer.see(Direction::Sent, &self.output, now);
+            }
             let written = self.poll_write(cx).is_ready();
             if wishes.close && (written && !wishes.more || self.is_over(now)) {
                 return Poll::Ready(CloseCause::Eof);
@@ -190,6 +198,9 @@ impl Link {
     }
 
     fn hand_over(&mut self, shared: &Shared, now: Instant) {
+        if let Some(observer) = &self.observer {
+            observer.see(Direction::Received, &self.input, now);
+        }
         let mut events = Vec::new();
         shared.drive(|state| {
             state.engine.handle_input(&mut self.input, now);

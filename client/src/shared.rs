@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::engine::{Engine, EngineEvent};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::Event;
+use crate::observer::Observer;
 use crate::router::Router;
 
 /// Events that nobody has taken; older ones are dropped beyond this.
@@ -21,6 +22,8 @@ pub(crate) struct Shared(Mutex<State>);
 pub(crate) struct State {
     pub(crate) engine: Engine,
     pub(crate) router: Router,
+    /// Whom each link shows its packets.
+    pub(crate) observer: Option<Observer>,
     /// The driver acts on it.
     pub(crate) stop: Option<Stop>,
     /// Why there will be no further connection.
@@ -51,6 +54,7 @@ impl Shared {
         Self(Mutex::new(State {
             engine,
             router,
+            observer: None,
             stop: None,
             stopped: None,
             last_failure: None,

@@ -10,6 +10,7 @@ mod acknowledge;
 mod connect;
 mod full;
 mod idle;
+mod observe;
 mod reconnect;
 mod requests;
 mod routing;

@@ -1,0 +1,68 @@
+//! Watching the wire: every packet that comes or goes, as it is.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use dunlin_codec::FixedHeader;
+
+/// Sees each whole packet on a client's connections, both ways, in order: CONNECT with its password as well.
+///
+/// It is called by the task that moves the bytes, without any lock: it may use the client, but as long as it works
+/// nothing is read or written; one that holds a client keeps it from ending. Without an observer nothing is looked at.
+///
+/// ```
+/// use dunlin_client::{Direction, Observer};
+/// use dunlin_client::codec::Packet;
+///
+/// let observer = Observer::new(|seen| {
+///     let arrow = if seen.direction == Direction::Sent { "->" } else { "<-" };
+///     if let Ok(Some((packet, _))) = Packet::decode(seen.bytes) {
+///         println!("{arrow} {packet}");
+///     }
+/// });
+/// ```
+#[derive(Clone)]
+pub struct Observer(Arc<dyn Fn(ObservedPacket<'_>) + Send + Sync>);
+
+/// A packet on the wire.
+#[derive(Debug, Clone, Copy)]
+pub struct ObservedPacket<'a> {
+    /// Which way it goes.
+    pub direction: Direction,
+    /// All of it. It was split off by its header; what a server sent may be malformed otherwise.
+    pub bytes: &'a [u8],
+    /// When its last byte was read, or its first one was handed to the socket.
+    pub at: Instant,
+}
+
+/// Which way a packet goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// To the server.
+    Sent,
+    /// From the server.
+    Received,
+}
+
+impl Observer {
+    /// `look` at every packet.
+    pub fn new(look: impl Fn(ObservedPacket<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(look))
+    }
+
+    /// Shows every whole packet at the front of `bytes`.
+    pub(crate) fn see(&self, direction: Direction, mut bytes: &[u8], at: Instant) {
+        while let Ok(Some(header)) = FixedHeader::peek(bytes, u32::MAX) {
+            let Some((packet, rest)) = bytes.split_at_checked(header.packet_len()) else { return };
+            (self.0)(ObservedPacket { direction, bytes: packet, at });
+            bytes = rest;
+        }
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer(..)")
+    }
+}

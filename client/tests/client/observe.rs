@@ -1,0 +1,75 @@
+//! An observer: sees what is on the wire, packet by packet, and may use the client meanwhile.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use dunlin_client::codec::{DecodeOptions, PacketBuf, PacketType, ReasonCode};
+use dunlin_client::{Client, Direction, Message, Observer, QoS};
+
+use crate::packets::{at_least_once, at_most_once, connack, disconnect, puback, publish};
+use crate::server::TestServer;
+use crate::{connected_as, options, soon};
+
+type Seen = Arc<Mutex<Vec<(Direction, PacketBuf)>>>;
+
+/// Keeps what it sees.
+fn witness() -> (Observer, Seen) {
+    let seen = Seen::default();
+    let notes = Arc::clone(&seen);
+    let observer = Observer::new(move |packet| {
+        let mut bytes = packet.bytes.into();
+        let packet_buf = PacketBuf::take(&mut bytes, &DecodeOptions::default()).unwrap().unwrap();
+        assert!(bytes.is_empty(), "one packet");
+        notes.lock().unwrap().push((packet.direction, packet_buf));
+    });
+    (observer, seen)
+}
+
+#[tokio::test]
+async fn every_packet_is_seen_once_whole_and_in_order() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    let (observer, seen) = witness();
+    options.observer = Some(observer);
+    let (client, _, mut peer) = connected_as(&server, options).await;
+
+    let receipt = soon(client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce))).await.unwrap();
+    peer.expects(publish("a", at_least_once(1))).await;
+    let packets = [puback(1), publish("b", at_least_once(7)), publish("c", at_most_once())];
+    let bytes: Vec<u8> = packets.iter().flat_map(|packet| packet.as_bytes().to_vec()).collect();
+    for part in bytes.chunks(3) {
+        peer.sends_bytes(part).await;
+        tokio::task::yield_now().await;
+    }
+    soon(receipt).await.unwrap();
+    peer.expects(puback(7)).await;
+    soon(client.disconnect()).await;
+
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
+    let (sent, received) = (Direction::Sent, Direction::Received);
+    assert_eq!((seen[0].0, seen[0].1.packet().packet_type()), (sent, PacketType::Connect));
+    let of = |direction| -> Vec<_> {
+        seen[1..].iter().filter(|each| each.0 == direction).map(|each| each.1.clone()).collect()
+    };
+    assert_eq!(of(received)[0], connack());
+    assert_eq!(of(received)[1..], packets);
+    assert_eq!(of(sent), [publish("a", at_least_once(1)), puback(7), disconnect(ReasonCode::Success)]);
+}
+
+#[tokio::test]
+async fn an_observer_may_use_the_client() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    let client: Arc<OnceLock<Client>> = Arc::default();
+    let late = Arc::clone(&client);
+    options.observer = Some(Observer::new(move |packet| {
+        if packet.direction == Direction::Received
+            && let Some(client) = late.get()
+        {
+            drop(client.try_publish(Message::new("seen", "on")).unwrap());
+        }
+    }));
+    let (started, _, mut peer) = connected_as(&server, options).await;
+    client.set(started).unwrap();
+    peer.sends(&publish("b", at_most_once())).await;
+    peer.expects(publish("seen", at_most_once())).await;
+}
