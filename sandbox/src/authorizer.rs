@@ -60,8 +60,8 @@ pub struct Authorizers {
 /// What a client brought in its CONNECT. `Debug` shows no secret of it.
 #[derive(Clone)]
 pub struct Credentials {
-    /// The client id, also where the server assigned it.
-    pub client_id: String,
+    /// The client id; `None` where the server assigns it, which the Lambda isn't told.
+    pub client_id: Option<String>,
     /// The MQTT user name, query and all.
     pub username: Option<String>,
     /// The MQTT password.

@@ -35,8 +35,8 @@ pub enum Event {
         client_id: String,
         /// Who decided, where one was found.
         authorizer: Option<String>,
-        /// What the policy allows in short, or why not.
-        outcome: Outcome<String>,
+        /// What the policy allows in short and which statement lets it connect, or why not.
+        outcome: Outcome<(String, Decision)>,
         /// From CONNECT to CONNACK.
         took: Duration,
     },
@@ -44,8 +44,8 @@ pub enum Event {
     Refresh {
         /// Who.
         client_id: String,
-        /// What the policy allows now in short, or why the connection ends.
-        outcome: Outcome<String>,
+        /// What the policy allows now in short and which statement does, or why the connection ends.
+        outcome: Outcome<(String, Decision)>,
     },
     /// One subscription of a SUBSCRIBE.
     Subscribe {
@@ -101,6 +101,8 @@ pub enum Outcome<T> {
         reason_code: Option<ReasonCode>,
         /// Why, in a sentence.
         reason: String,
+        /// The decision of the policy, where it was asked.
+        decision: Option<Box<Decision>>,
     },
 }
 
@@ -108,6 +110,27 @@ impl<T> Outcome<T> {
     /// Whether it went on.
     pub const fn is_allowed(&self) -> bool {
         matches!(self, Self::Allowed(_))
+    }
+
+    fn decision<'a>(&'a self, of_allowed: impl FnOnce(&'a T) -> &'a Decision) -> Option<&'a Decision> {
+        match self {
+            Self::Allowed(allowed) => Some(of_allowed(allowed)),
+            Self::Refused { decision, .. } => decision.as_deref(),
+        }
+    }
+}
+
+impl Event {
+    /// What the policy decided, where it was asked.
+    #[must_use]
+    pub fn decision(&self) -> Option<&Decision> {
+        match self {
+            Self::Connect { outcome, .. } | Self::Refresh { outcome, .. } => outcome.decision(|(_, by)| by),
+            Self::Subscribe { outcome, .. } => outcome.decision(|(_, by)| by),
+            Self::Publish { outcome, .. } => outcome.decision(|(_, by)| by),
+            Self::Receive { outcome, .. } => outcome.decision(|by| by),
+            Self::Rejected { .. } | Self::Unsubscribe { .. } | Self::Disconnect { .. } => None,
+        }
     }
 }
 
@@ -167,10 +190,10 @@ impl fmt::Display for Event {
     }
 }
 
-fn verdict(f: &mut fmt::Formatter<'_>, outcome: &Outcome<String>) -> fmt::Result {
+fn verdict(f: &mut fmt::Formatter<'_>, outcome: &Outcome<(String, Decision)>) -> fmt::Result {
     match outcome {
-        Outcome::Allowed(policy) => write!(f, "→ allow (policy: {})", Shown(policy)),
-        Outcome::Refused { reason_code, reason } => {
+        Outcome::Allowed((policy, _)) => write!(f, "→ allow (policy: {})", Shown(policy)),
+        Outcome::Refused { reason_code, reason, .. } => {
             write!(f, "→ refuse{} ({})", Code(*reason_code), Shown(reason))
         }
     }
@@ -179,7 +202,7 @@ fn verdict(f: &mut fmt::Formatter<'_>, outcome: &Outcome<String>) -> fmt::Result
 fn refusal<T>(f: &mut fmt::Formatter<'_>, outcome: &Outcome<T>) -> fmt::Result {
     match outcome {
         Outcome::Allowed(_) => Ok(()),
-        Outcome::Refused { reason_code, reason } => {
+        Outcome::Refused { reason_code, reason, .. } => {
             write!(f, "refused{} ({})", Code(*reason_code), Shown(reason))
         }
     }
@@ -211,8 +234,9 @@ const MAX_SHOWN: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::StatementRef;
 
-    fn connect(outcome: Outcome<String>) -> Event {
+    fn connect(outcome: Outcome<(String, Decision)>) -> Event {
         Event::Connect {
             client_id: "mqtt5-sample-1a2b".into(),
             authorizer: Some("DemoUnsigned".into()),
@@ -223,13 +247,21 @@ mod tests {
 
     #[test]
     fn a_line_says_when_who_what_and_why() {
-        let event = connect(Outcome::Allowed("connect as mqtt5-sample-*".into()));
+        let by =
+            StatementRef { document: 1, statement: 3, sid: None, resource: "client/mqtt5-sample-*".into() };
+        let event =
+            connect(Outcome::Allowed(("connect as mqtt5-sample-*".into(), Decision::Allowed(by.clone()))));
+        assert_eq!(event.decision(), Some(&Decision::Allowed(by)));
         let line = LogLine { at: UNIX_EPOCH + Duration::from_secs(22 * 3600 + 15 * 60 + 34), event };
         assert_eq!(
             line.to_string(),
             "22:15:34 connect   mqtt5-sample-1a2b  DemoUnsigned → allow (policy: connect as mqtt5-sample-*)  3 ms"
         );
-        let refused = Outcome::Refused { reason_code: Some(ReasonCode::NotAuthorized), reason: "no".into() };
+        let refused = Outcome::Refused {
+            reason_code: Some(ReasonCode::NotAuthorized),
+            reason: "no".into(),
+            decision: None,
+        };
         assert_eq!(
             connect(refused).to_string(),
             "connect   mqtt5-sample-1a2b  DemoUnsigned → refuse 0x87 (no)  3 ms"

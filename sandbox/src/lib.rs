@@ -35,7 +35,10 @@ pub use denial::{Denial, DenialError, Denials};
 pub use event::{Event, LogLine, Outcome};
 pub use fault::{CertificateFault, Fault, FaultError, ValueProblem};
 pub use pki::{Pki, PkiError};
-pub use policy::{Action, Decision, Effect, Policy, PolicyDocument, PolicyError, Request, StatementRef};
+pub use policy::{
+    Action, ArnScope, ArnScopeError, ConnectAttributes, Decision, Effect, Miss, NearMisses, Policy,
+    PolicyDocument, PolicyError, Request, StatementRef, Subject,
+};
 pub use ready::{Ready, ReadyAuthorizer};
 pub use sandbox::{Sandbox, SandboxBuilder, StartError};
 pub use state::{RunningSandbox, StateDir, StateError};

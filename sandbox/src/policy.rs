@@ -1,13 +1,24 @@
 //! IoT policies: what an identity may do, decided as AWS IoT decides it.
 //!
 //! Everything is denied until a statement allows it, and a statement that denies beats every one that allows.
-//! What the sandbox can't evaluate (a condition operator, a policy variable) refuses the whole document by name:
-//! a policy that is silently half understood would allow here what the service denies.
+//! What the sandbox can't evaluate (an element, a condition operator, a key, a policy variable) refuses the whole
+//! document by name: a policy that is silently half understood would allow here what the service denies.
+//!
+//! Things and client certificates don't exist behind a custom authorizer: their variables have no value, so that a
+//! resource with one matches nothing, and `iot:Connection.Thing.IsAttached` is false.
 
+mod condition;
+mod decision;
 mod document;
 mod evaluation;
+mod key;
 mod pattern;
+mod request;
 mod resource;
+mod summary;
 
+pub use decision::{Decision, Miss, NearMisses, StatementRef};
 pub use document::{Effect, PolicyDocument, PolicyError};
-pub use evaluation::{Action, Decision, Policy, Request, StatementRef};
+pub use evaluation::Policy;
+pub use request::{Action, ConnectAttributes, Request, Subject};
+pub use resource::{ArnScope, ArnScopeError};

@@ -21,6 +21,9 @@ pub(crate) struct SandboxArgs {
     /// Misbehave on purpose, e.g. connack=0x87, no-puback, reset@2s (repeatable)
     #[arg(long, value_name = "FAULT", long_help = faults())]
     pub(crate) fault: Vec<Fault>,
+    /// How a CONNECT is told that it is denied: reason-code (CONNACK 0x87) or close (no CONNACK)
+    #[arg(long, value_name = "HOW", default_value_t)]
+    pub(crate) deny_connect: Denial,
     /// How a SUBSCRIBE or PUBLISH is told that the policy denies it: reason-code, disconnect or close
     #[arg(long, value_name = "HOW", default_value_t)]
     pub(crate) deny_operation: Denial,

@@ -1,6 +1,6 @@
 //! The sandbox's log as JSON lines: fields may be added, none change.
 
-use dunlin_sandbox::{Event, LogLine, Outcome, Ready};
+use dunlin_sandbox::{Decision, Event, LogLine, Outcome, Ready, StatementRef};
 use serde::Serialize;
 
 /// One line.
@@ -10,6 +10,9 @@ pub(crate) struct Line<'a> {
     ts: String,
     #[serde(flatten)]
     told: Told<'a>,
+    /// What the policy decided, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<Decided<'a>>,
 }
 
 #[derive(Serialize)]
@@ -30,6 +33,11 @@ enum Told<'a> {
     Subscribe {
         client_id: &'a str,
         filter: &'a str,
+        #[serde(flatten)]
+        verdict: Verdict<'a>,
+    },
+    Refresh {
+        client_id: &'a str,
         #[serde(flatten)]
         verdict: Verdict<'a>,
     },
@@ -67,23 +75,42 @@ struct Verdict<'a> {
     reason: Option<&'a str>,
 }
 
+/// Which statement decided; without one (`implicit_deny`), `why` has a line for each that came near.
+#[derive(Serialize)]
+struct Decided<'a> {
+    effect: &'static str,
+    #[serde(flatten)]
+    by: Option<By<'a>>,
+    why: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct By<'a> {
+    document: usize,
+    statement: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<&'a str>,
+    resource: &'a str,
+}
+
 impl<'a> Line<'a> {
     /// The first one.
     pub(crate) fn ready(ready: &'a Ready) -> Self {
-        Self::at(std::time::SystemTime::now(), Told::Ready(ready))
+        Self::at(std::time::SystemTime::now(), Told::Ready(ready), None)
     }
 
     /// Every other one: a decision.
     pub(crate) fn of(line: &'a LogLine) -> Self {
-        Self::at(line.at, Told::of(&line.event))
+        Self::at(line.at, Told::of(&line.event), line.event.decision())
     }
 
     pub(crate) fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    fn at(time: std::time::SystemTime, told: Told<'a>) -> Self {
-        Self { v: 1, ts: humantime::format_rfc3339_millis(time).to_string(), told }
+    fn at(time: std::time::SystemTime, told: Told<'a>, decision: Option<&'a Decision>) -> Self {
+        let ts = humantime::format_rfc3339_millis(time).to_string();
+        Self { v: 1, ts, told, decision: decision.map(Decided::of) }
     }
 }
 
@@ -99,6 +126,9 @@ impl<'a> Told<'a> {
             },
             Event::Subscribe { client_id, filter, outcome } => {
                 Self::Subscribe { client_id, filter, verdict: Verdict::of(outcome) }
+            }
+            Event::Refresh { client_id, outcome } => {
+                Self::Refresh { client_id, verdict: Verdict::of(outcome) }
             }
             Event::Unsubscribe { client_id, filter } => Self::Unsubscribe { client_id, filter },
             Event::Publish { client_id, topic, outcome } => {
@@ -117,9 +147,31 @@ impl<'a> Verdict<'a> {
     fn of<T>(outcome: &'a Outcome<T>) -> Self {
         match outcome {
             Outcome::Allowed(_) => Self { allowed: true, code: None, reason: None },
-            Outcome::Refused { reason_code, reason } => {
+            Outcome::Refused { reason_code, reason, .. } => {
                 Self { allowed: false, code: reason_code.map(|code| code.code()), reason: Some(reason) }
             }
+        }
+    }
+}
+
+impl<'a> Decided<'a> {
+    fn of(decision: &'a Decision) -> Self {
+        let effect = match decision {
+            Decision::Allowed(_) => "allow",
+            Decision::ExplicitDeny(_) => "explicit_deny",
+            Decision::ImplicitDeny(_) => "implicit_deny",
+        };
+        Self { effect, by: decision.statement().map(By::of), why: decision.explanation() }
+    }
+}
+
+impl<'a> By<'a> {
+    fn of(by: &'a StatementRef) -> Self {
+        Self {
+            document: by.document,
+            statement: by.statement,
+            sid: by.sid.as_deref(),
+            resource: &by.resource,
         }
     }
 }
@@ -135,10 +187,10 @@ mod tests {
         let text = |outcome: Outcome<()>| {
             let verdict = Verdict::of(&outcome);
             let told = Told::Publish { client_id: "a", topic: "t", verdict };
-            Line::at(SystemTime::UNIX_EPOCH + Duration::from_millis(1500), told).to_text()
+            Line::at(SystemTime::UNIX_EPOCH + Duration::from_millis(1500), told, None).to_text()
         };
         assert_eq!(
-            text(Outcome::Refused { reason_code: None, reason: "no \"".into() }),
+            text(Outcome::Refused { reason_code: None, reason: "no \"".into(), decision: None }),
             r#"{"v":1,"ts":"1970-01-01T00:00:01.500Z","event":"publish","client_id":"a","topic":"t","allowed":false,"reason":"no \""}"#
         );
         assert!(text(Outcome::Allowed(())).ends_with(r#""allowed":true}"#));

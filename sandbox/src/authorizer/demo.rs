@@ -64,7 +64,7 @@ mod tests {
 
     fn ask(authorizers: &Authorizers, username: &str, password: &str) -> Result<Grant, Refusal> {
         let credentials = Credentials {
-            client_id: "mqtt5-sample-1".into(),
+            client_id: Some("mqtt5-sample-1".into()),
             username: Some(username.into()),
             password: Some(password.into()),
             server_name: None,

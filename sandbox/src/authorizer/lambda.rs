@@ -60,7 +60,8 @@ struct MqttData {
     /// Base64, since MQTT passwords are bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<String>,
-    client_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -133,7 +134,7 @@ mod tests {
 
     fn credentials() -> Credentials {
         Credentials {
-            client_id: "lamp-7".into(),
+            client_id: Some("lamp-7".into()),
             username: Some("alice?t=abc".into()),
             password: Some(b"s3cret".to_vec()),
             server_name: Some("localhost".into()),
@@ -161,9 +162,15 @@ mod tests {
 
     #[test]
     fn what_the_client_did_not_send_is_absent() {
-        let credentials = Credentials { username: None, password: None, server_name: None, ..credentials() };
+        let credentials = Credentials {
+            username: None,
+            password: None,
+            client_id: None,
+            server_name: None,
+            connection_id: "c0ffee".into(),
+        };
         let event = serde_json::to_value(LambdaEvent::new(&credentials, None)).unwrap();
-        assert_eq!(event["protocolData"], serde_json::json!({"tls": {}, "mqtt": {"clientId": "lamp-7"}}));
+        assert_eq!(event["protocolData"], serde_json::json!({"tls": {}, "mqtt": {}}));
         assert_eq!(event.get("token"), None);
     }
 

@@ -6,6 +6,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use crate::policy::condition::Condition;
 use crate::policy::pattern::Pattern;
 use crate::policy::resource::Resource;
 
@@ -34,9 +35,22 @@ pub enum PolicyError {
     /// Only the current policy language is understood.
     #[error("the policy version {0:?} isn't supported; write \"2012-10-17\"")]
     Version(Box<str>),
-    /// Conditions aren't evaluated yet, and ignoring one could allow what the service denies.
+    /// An operator that isn't known: ignoring it could allow what the service denies.
     #[error("the condition operator {0:?} isn't supported by this sandbox")]
     Condition(Box<str>),
+    /// A key that isn't known.
+    #[error("the condition key {0:?} isn't supported by this sandbox")]
+    ConditionKey(Box<str>),
+    /// A value that the operator can't compare with.
+    #[error("the condition {operator} on {key} can't be compared with {value}")]
+    ConditionValue {
+        /// As the policy writes it.
+        operator: Box<str>,
+        /// As the policy writes it.
+        key: Box<str>,
+        /// In JSON.
+        value: Box<str>,
+    },
     /// A `${..}` that has no value here.
     #[error("the policy variable ${{{0}}} isn't supported by this sandbox")]
     UnsupportedVariable(Box<str>),
@@ -54,6 +68,7 @@ pub(super) struct Statement {
     pub(super) effect: Effect,
     pub(super) actions: Vec<Pattern>,
     pub(super) resources: Vec<Resource>,
+    pub(super) conditions: Vec<Condition>,
 }
 
 impl PolicyDocument {
@@ -104,14 +119,12 @@ impl RawDocument {
 
 impl RawStatement {
     fn checked(self) -> Result<Statement, PolicyError> {
-        if let Some(operator) = self.condition.and_then(|condition| condition.into_iter().next()) {
-            return Err(PolicyError::Condition(operator.0.into()));
-        }
         Ok(Statement {
             sid: self.sid.map(Arc::from),
             effect: self.effect,
             actions: self.action.0.iter().map(|action| Pattern::parse_action(action)).collect(),
             resources: self.resource.0.iter().map(|arn| Resource::parse(arn)).collect::<Result<_, _>>()?,
+            conditions: Condition::parse_all(self.condition.unwrap_or_default())?,
         })
     }
 }
@@ -155,13 +168,10 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_refuses_the_document_by_the_name_of_its_operator() {
+    fn an_unknown_condition_refuses_the_document_by_the_name_of_its_operator() {
         let json = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*",
-            "Condition":{"ForAllValues:StringEquals":{"iot:ConnectAttributes":["LastWill"]}}}]}"#;
-        assert_eq!(
-            refusal(json),
-            "the condition operator \"ForAllValues:StringEquals\" isn't supported by this sandbox"
-        );
+            "Condition":{"ArnLike":{"iot:ClientId":["x"]}}}]}"#;
+        assert_eq!(refusal(json), "the condition operator \"ArnLike\" isn't supported by this sandbox");
     }
 
     #[test]

@@ -1,85 +1,39 @@
 //! Evaluation: one request against all documents of an identity, and which statement decided.
 
-use core::fmt;
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
+use crate::policy::decision::{Decision, Miss, NearMisses, StatementRef};
 use crate::policy::document::{Effect, PolicyDocument, PolicyError, Statement};
+use crate::policy::request::{Action, Request};
+use crate::policy::resource::{ArnScope, Resource};
 
 /// All policy documents of one identity.
 ///
 /// ```
-/// use dunlin_sandbox::{Action, Policy, PolicyDocument, Request};
+/// use dunlin_sandbox::{Action, Policy, PolicyDocument, Request, Subject};
 ///
 /// let document = PolicyDocument::parse(
 ///     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Subscribe",
 ///         "Resource":"arn:aws:iot:eu-west-1:123456789012:topicfilter/lamp/*"}]}"#,
 /// )?;
 /// let policy = Policy::new(vec![document]);
-/// let request = Request { action: Action::Subscribe, name: "lamp/+", client_id: "lamp-7" };
-/// assert!(policy.evaluate(request).is_allowed());
+/// let lamp = Subject::new("lamp-7");
+/// assert!(policy.evaluate(Request::new(Action::Subscribe, "lamp/+", &lamp)).is_allowed());
+///
+/// let denied = policy.evaluate(Request::new(Action::Subscribe, "door/+", &lamp));
+/// assert_eq!(denied.to_string(), "no statement allows iot:Subscribe on topicfilter/door/+");
+/// assert_eq!(denied.explanation()[1], "policy document 1, statement 1 allows it on topicfilter/lamp/* only");
 /// # Ok::<(), dunlin_sandbox::PolicyError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
     documents: Vec<PolicyDocument>,
-}
-
-/// What a client wants to do. The first word of the resource follows from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
-    /// `iot:Connect` on `client/<client id>`.
-    Connect,
-    /// `iot:Publish` on `topic/<topic name>`.
-    Publish,
-    /// `iot:RetainPublish` on `topic/<topic name>`, asked besides [`Action::Publish`].
-    RetainPublish,
-    /// `iot:Receive` on `topic/<topic name>`.
-    Receive,
-    /// `iot:Subscribe` on `topicfilter/<topic filter>`: not `topic/`, the commonest mistake.
-    Subscribe,
-}
-
-/// One question to a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request<'a> {
-    /// What is wanted.
-    pub action: Action,
-    /// The client id, topic name or topic filter that it is wanted on.
-    pub name: &'a str,
-    /// Who asks, for `${iot:ClientId}`.
-    pub client_id: &'a str,
-}
-
-/// The answer, and the statement that gave it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// This statement allows it and none denies it.
-    Allowed(StatementRef),
-    /// This statement denies it, whatever others allow.
-    ExplicitDeny(StatementRef),
-    /// No statement allows it. Holds the request as `iot:Action on resource`.
-    ImplicitDeny(Box<str>),
-}
-
-/// Which statement of which document; both count from 1, as people do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatementRef {
-    /// The document, in the order of the answer.
-    pub document: usize,
-    /// The statement within it.
-    pub statement: usize,
-    /// Its `Sid`, where it has one.
-    pub sid: Option<Arc<str>>,
-    /// The resource of it that matched, behind the account.
-    pub resource: Box<str>,
+    scope: Option<ArnScope>,
 }
 
 impl Policy {
     /// A policy of these documents; the order doesn't matter to the decision.
     #[must_use]
     pub fn new(documents: Vec<PolicyDocument>) -> Self {
-        Self { documents }
+        Self { documents, scope: None }
     }
 
     /// A policy of one document.
@@ -87,14 +41,21 @@ impl Policy {
         Ok(Self::new(vec![PolicyDocument::parse(json)?]))
     }
 
+    /// Compares region and account of every ARN with these; without a scope any matches.
+    #[must_use]
+    pub fn within(mut self, scope: Option<ArnScope>) -> Self {
+        self.scope = scope;
+        self
+    }
+
     /// Decides one request.
     #[must_use]
     pub fn evaluate(&self, request: Request<'_>) -> Decision {
-        let resource = format!("{}/{}", request.action.resource_kind(), request.name);
+        let resource = request.resource();
         let mut allowed = None;
         for (document, statement, found) in self.statements() {
-            let Some(resource) = found.matching_resource(request, &resource) else { continue };
-            let by = StatementRef { document, statement, sid: found.sid.clone(), resource: resource.into() };
+            let Ok(matching) = found.applies(&request, &resource, self.scope.as_ref()) else { continue };
+            let by = found.reference(document, statement, matching.name());
             match found.effect {
                 Effect::Deny => return Decision::ExplicitDeny(by),
                 Effect::Allow => allowed = allowed.or(Some(by)),
@@ -102,38 +63,25 @@ impl Policy {
         }
         match allowed {
             Some(by) => Decision::Allowed(by),
-            None => Decision::ImplicitDeny(format!("{} on {resource}", request.action).into()),
+            None => Decision::ImplicitDeny(Box::new(self.near_misses(&request, &resource))),
         }
     }
 
-    /// What it allows, in a few words for a log line: `connect as lamp-*; publish, receive on lamp/on`.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let mut groups: BTreeMap<(Effect, &str), Vec<Action>> = BTreeMap::new();
-        for (_, _, statement) in self.statements() {
-            for resource in &statement.resources {
-                let name = resource.name();
-                let kind = name.split_once('/').map(|(kind, _)| kind);
-                let covered = Action::ALL.into_iter().filter(|action| {
-                    statement.covers(*action) && kind.is_none_or(|kind| kind == action.resource_kind())
-                });
-                let name = name.split_once('/').map_or(name, |(_, name)| name);
-                groups.entry((statement.effect, name)).or_default().extend(covered);
-            }
+    fn near_misses(&self, request: &Request<'_>, resource: &str) -> NearMisses {
+        let allowing = self.statements().filter(|(_, _, statement)| {
+            statement.effect == Effect::Allow && statement.covers(request.action)
+        });
+        let statements = allowing.filter_map(|(document, statement, found)| {
+            let missed = found.applies(request, resource, self.scope.as_ref()).err()?;
+            Some((found.reference(document, statement, &found.resource_names()), missed?))
+        });
+        NearMisses {
+            request: format!("{} on {resource}", request.action).into(),
+            statements: statements.take(MAX_NEAR_MISSES).collect(),
         }
-        let said: Vec<String> = groups
-            .into_iter()
-            .filter(|(_, actions)| !actions.is_empty())
-            .map(|((effect, name), mut actions)| {
-                actions.sort_unstable();
-                actions.dedup();
-                summarise(effect, &actions, name)
-            })
-            .collect();
-        if said.is_empty() { "nothing allowed".into() } else { said.join("; ") }
     }
 
-    fn statements(&self) -> impl Iterator<Item = (usize, usize, &Statement)> {
+    pub(super) fn statements(&self) -> impl Iterator<Item = (usize, usize, &Statement)> {
         self.documents.iter().zip(1..).flat_map(|(document, number)| {
             document.statements.iter().zip(1..).map(move |(statement, index)| (number, index, statement))
         })
@@ -141,105 +89,62 @@ impl Policy {
 }
 
 impl Statement {
-    fn matching_resource(&self, request: Request<'_>, resource: &str) -> Option<&str> {
+    /// The resource of it that the request is about, or why it says nothing about it; `None`: another action.
+    fn applies(
+        &self,
+        request: &Request<'_>,
+        resource: &str,
+        scope: Option<&ArnScope>,
+    ) -> Result<&Resource, Option<Miss>> {
         if !self.covers(request.action) {
-            return None;
+            return Err(None);
         }
-        let matching = self.resources.iter().find(|pattern| pattern.matches(resource, request.client_id))?;
-        Some(matching.name())
-    }
-
-    fn covers(&self, action: Action) -> bool {
-        self.actions.iter().any(|pattern| pattern.matches(action.lowercase_name(), ""))
-    }
-}
-
-impl Action {
-    const ALL: [Self; 5] =
-        [Self::Connect, Self::Publish, Self::RetainPublish, Self::Receive, Self::Subscribe];
-
-    /// The first word of the resource that the action is asked on.
-    #[must_use]
-    pub const fn resource_kind(self) -> &'static str {
-        match self {
-            Self::Connect => "client",
-            Self::Publish | Self::RetainPublish | Self::Receive => "topic",
-            Self::Subscribe => "topicfilter",
+        let matching = self.resources.iter().find(|pattern| pattern.matches(resource, request, scope));
+        let matching = matching.ok_or_else(|| Some(self.missed_resource(request, resource, scope)))?;
+        match self.conditions.iter().find(|condition| !condition.holds(request)) {
+            Some(unmet) => Err(Some(Miss::Condition(unmet.complaint(request).into()))),
+            None => Ok(matching),
         }
     }
 
-    /// What action patterns are matched with: letters count in either case.
-    const fn lowercase_name(self) -> &'static str {
-        match self {
-            Self::Connect => "iot:connect",
-            Self::Publish => "iot:publish",
-            Self::RetainPublish => "iot:retainpublish",
-            Self::Receive => "iot:receive",
-            Self::Subscribe => "iot:subscribe",
+    fn missed_resource(&self, request: &Request<'_>, resource: &str, scope: Option<&ArnScope>) -> Miss {
+        let wanted = request.action.resource_kind();
+        let of_that_kind =
+            |pattern: &&Resource| pattern.kind().is_none_or(|kind| kind.eq_ignore_ascii_case(wanted));
+        if let Some(scope) = scope
+            && self.resources.iter().any(|pattern| pattern.matches(resource, request, None))
+        {
+            Miss::Scope(scope.to_string().into())
+        } else if !self.resources.iter().any(|pattern| of_that_kind(&pattern)) {
+            Miss::Kind(wanted)
+        } else if self.resources.iter().filter(of_that_kind).all(|pattern| pattern.lacks_a_value(request)) {
+            Miss::NoValue
+        } else {
+            Miss::Resource
         }
     }
 
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Publish => "publish",
-            Self::RetainPublish => "retain",
-            Self::Receive => "receive",
-            Self::Subscribe => "subscribe",
-        }
+    pub(super) fn covers(&self, action: Action) -> bool {
+        self.actions.iter().any(|pattern| pattern.matches_action(action.lowercase_name()))
+    }
+
+    fn resource_names(&self) -> String {
+        let names: Vec<&str> = self.resources.iter().map(Resource::name).collect();
+        names.join(", ")
+    }
+
+    fn reference(&self, document: usize, statement: usize, resource: &str) -> StatementRef {
+        StatementRef { document, statement, sid: self.sid.clone(), resource: resource.into() }
     }
 }
 
-impl Decision {
-    /// Whether the request may go on.
-    #[must_use]
-    pub const fn is_allowed(&self) -> bool {
-        matches!(self, Self::Allowed(_))
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connect => "iot:Connect",
-            Self::Publish => "iot:Publish",
-            Self::RetainPublish => "iot:RetainPublish",
-            Self::Receive => "iot:Receive",
-            Self::Subscribe => "iot:Subscribe",
-        })
-    }
-}
-
-impl fmt::Display for Decision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Allowed(by) => write!(f, "allowed by {by}"),
-            Self::ExplicitDeny(by) => write!(f, "denied by {by}"),
-            Self::ImplicitDeny(request) => write!(f, "no statement allows {request}"),
-        }
-    }
-}
-
-impl fmt::Display for StatementRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "policy document {}, statement {}", self.document, self.statement)?;
-        if let Some(sid) = &self.sid {
-            write!(f, " {sid:?}")?;
-        }
-        write!(f, " ({})", self.resource)
-    }
-}
-
-fn summarise(effect: Effect, actions: &[Action], name: &str) -> String {
-    let words: Vec<&str> = actions.iter().map(|action| action.word()).collect();
-    let deny = if effect == Effect::Deny { "never " } else { "" };
-    let preposition = if actions == [Action::Connect] { "as" } else { "on" };
-    format!("{deny}{} {preposition} {name}", words.join(", "))
-}
+/// As many as anybody reads.
+const MAX_NEAR_MISSES: usize = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::request::Subject;
 
     const SAMPLE: &str = r#"{"Version":"2012-10-17","Statement":[
         {"Effect":"Allow","Action":["iot:Publish","iot:Receive"],"Resource":["arn:aws:iot:r:a:topic/test/topic"]},
@@ -247,7 +152,8 @@ mod tests {
         {"Sid":"Door","Effect":"Allow","Action":["iot:Connect"],"Resource":["arn:aws:iot:r:a:client/mqtt5-sample-*"]}]}"#;
 
     fn ask(policy: &str, action: Action, name: &str) -> Decision {
-        Policy::parse(policy).unwrap().evaluate(Request { action, name, client_id: "lamp-7" })
+        let subject = Subject::new("lamp-7");
+        Policy::parse(policy).unwrap().evaluate(Request::new(action, name, &subject))
     }
 
     #[test]
@@ -293,7 +199,8 @@ mod tests {
         )
         .unwrap();
         let policy = Policy::new(vec![allow, deny]);
-        let request = Request { action: Action::Publish, name: "test/topic", client_id: "x" };
+        let subject = Subject::new("x");
+        let request = Request::new(Action::Publish, "test/topic", &subject);
         assert!(matches!(policy.evaluate(request), Decision::ExplicitDeny(by) if by.document == 2));
     }
 
@@ -306,19 +213,52 @@ mod tests {
 
     #[test]
     fn no_document_allows_nothing() {
-        let request = Request { action: Action::Connect, name: "x", client_id: "x" };
-        assert!(!Policy::default().evaluate(request).is_allowed());
+        let subject = Subject::new("x");
+        let decision = Policy::default().evaluate(Request::new(Action::Connect, "x", &subject));
+        assert!(!decision.is_allowed());
     }
 
     #[test]
-    fn a_summary_fits_a_log_line() {
-        let summary = Policy::parse(SAMPLE).unwrap().summary();
-        assert_eq!(summary, "connect as mqtt5-sample-*; publish, receive, subscribe on test/topic");
-        assert_eq!(Policy::default().summary(), "nothing allowed");
-        let all = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    fn a_denial_says_what_each_statement_lacks() {
+        let policy = r#"{"Version":"2012-10-17","Statement":[
+            {"Effect":"Allow","Action":"iot:Subscribe","Resource":"arn:aws:iot:r:a:topic/a"},
+            {"Effect":"Allow","Action":"iot:Subscribe","Resource":["arn:aws:iot:r:a:topicfilter/b","arn:aws:iot:r:a:topicfilter/c"]},
+            {"Effect":"Allow","Action":"iot:*","Resource":"arn:aws:iot:r:a:topicfilter/${iot:Connection.Thing.ThingName}"},
+            {"Effect":"Allow","Action":"iot:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}},
+            {"Effect":"Deny","Action":"iot:Subscribe","Resource":"arn:aws:iot:r:a:topicfilter/d"},
+            {"Effect":"Allow","Action":"iot:Publish","Resource":"*"}]}"#;
         assert_eq!(
-            Policy::parse(all).unwrap().summary(),
-            "connect, publish, retain, receive, subscribe on *"
+            ask(policy, Action::Subscribe, "a").explanation(),
+            [
+                "no statement allows iot:Subscribe on topicfilter/a",
+                "policy document 1, statement 1 allows it on topic/a, where topicfilter/ is needed: it never applies",
+                "policy document 1, statement 2 allows it on topicfilter/b, topicfilter/c only",
+                "policy document 1, statement 3 has a variable without a value here \
+                 (topicfilter/${iot:Connection.Thing.ThingName})",
+                "policy document 1, statement 4 (*): the condition Bool on aws:SecureTransport isn't met: true",
+            ]
+        );
+        assert_eq!(
+            ask(SAMPLE, Action::RetainPublish, "test/topic").explanation().last().unwrap(),
+            "no statement with \"Effect\": \"Allow\" has that action"
+        );
+    }
+
+    #[test]
+    fn a_scope_refuses_the_arns_of_other_accounts() {
+        let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:Publish",
+            "Resource":"arn:aws:iot:eu-west-1:123456789012:topic/a"}}"#;
+        let subject = Subject::new("c");
+        let evaluate = |scope: Option<&str>| {
+            let policy = Policy::parse(policy).unwrap().within(scope.map(|scope| scope.parse().unwrap()));
+            policy.evaluate(Request::new(Action::Publish, "a", &subject))
+        };
+        assert!(evaluate(None).is_allowed());
+        assert!(evaluate(Some("eu-west-1:123456789012")).is_allowed());
+        let elsewhere = evaluate(Some("us-east-1:123456789012"));
+        assert_eq!(
+            elsewhere.explanation()[1],
+            "policy document 1, statement 1 is for another region or account than us-east-1:123456789012"
         );
     }
 }

@@ -1,8 +1,11 @@
 //! Policy wildcards and variables: `*`, `?`, `${iot:ClientId}` and the literals `${*}`, `${?}`, `${$}`.
 
 use core::str::Chars;
+use std::borrow::Cow;
 
 use crate::policy::document::PolicyError;
+use crate::policy::key::Key;
+use crate::policy::request::Request;
 
 /// One pattern of a policy, parsed once. A variable's value is literal text: a client id of `*` matches only itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +18,26 @@ enum Token {
     Literal(char),
     AnyOne,
     AnyRun,
-    ClientId,
+    Variable(Key),
 }
 
 impl Pattern {
-    /// Parses wildcards and variables, as `Resource` has them.
+    /// Parses wildcards and variables, as `Resource` and `StringLike` have them.
     pub(super) fn parse(text: &str) -> Result<Self, PolicyError> {
+        Self::parse_with(text, wildcard)
+    }
+
+    /// Parses variables only, as `StringEquals` has them.
+    pub(super) fn parse_text(text: &str) -> Result<Self, PolicyError> {
+        Self::parse_with(text, Token::Literal)
+    }
+
+    /// Parses wildcards only, as `Action` has them; letters match in either case, as in IAM.
+    pub(super) fn parse_action(text: &str) -> Self {
+        Self { tokens: text.chars().map(|c| wildcard(c.to_ascii_lowercase())).collect() }
+    }
+
+    fn parse_with(text: &str, plain: impl Fn(char) -> Token) -> Result<Self, PolicyError> {
         let mut tokens = Vec::with_capacity(text.len());
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
@@ -31,30 +48,50 @@ impl Pattern {
                 rest = after;
                 continue;
             }
-            tokens.push(wildcard(c));
+            tokens.push(plain(c));
             rest = rest.get(c.len_utf8()..).unwrap_or_default();
         }
         Ok(Self { tokens })
     }
 
-    /// Parses wildcards only, as `Action` has them; letters match in either case, as in IAM.
-    pub(super) fn parse_action(text: &str) -> Self {
-        Self { tokens: text.chars().map(|c| wildcard(c.to_ascii_lowercase())).collect() }
+    /// A variable without a value makes it match nothing, as in IAM.
+    pub(super) fn matches(&self, text: &str, request: &Request<'_>) -> bool {
+        self.resolved(request).is_some_and(|tokens| matches(&tokens, text))
     }
 
-    pub(super) fn matches(&self, text: &str, client_id: &str) -> bool {
-        if !self.tokens.contains(&Token::ClientId) {
-            return matches(&self.tokens, text);
+    /// Letters match in either case.
+    pub(super) fn matches_in_any_case(&self, text: &str, request: &Request<'_>) -> bool {
+        let lowercase = |tokens: Cow<'_, [Token]>| -> Vec<Token> {
+            tokens.iter().flat_map(|token| lowercase(*token)).collect()
+        };
+        self.resolved(request).is_some_and(|tokens| matches(&lowercase(tokens), &text.to_lowercase()))
+    }
+
+    pub(super) fn matches_action(&self, lowercase_name: &str) -> bool {
+        matches(&self.tokens, lowercase_name)
+    }
+
+    /// Whether one of its variables has no value here.
+    pub(super) fn lacks_a_value(&self, request: &Request<'_>) -> bool {
+        self.resolved(request).is_none()
+    }
+
+    /// With each variable replaced by the letters of its value.
+    fn resolved(&self, request: &Request<'_>) -> Option<Cow<'_, [Token]>> {
+        if !self.tokens.iter().any(|token| matches!(token, Token::Variable(_))) {
+            return Some(Cow::Borrowed(&self.tokens));
         }
-        let substituted: Vec<Token> = self
-            .tokens
-            .iter()
-            .flat_map(|token| match token {
-                Token::ClientId => client_id.chars().map(Token::Literal).collect(),
-                other => vec![*other],
-            })
-            .collect();
-        matches(&substituted, text)
+        let mut resolved = Vec::with_capacity(self.tokens.len());
+        for token in &self.tokens {
+            match token {
+                Token::Variable(key) => {
+                    let values = request.values(*key);
+                    resolved.extend(values.first()?.chars().map(Token::Literal));
+                }
+                other => resolved.push(*other),
+            }
+        }
+        Some(Cow::Owned(resolved))
     }
 }
 
@@ -66,13 +103,18 @@ fn wildcard(c: char) -> Token {
     }
 }
 
+fn lowercase(token: Token) -> Vec<Token> {
+    match token {
+        Token::Literal(c) => c.to_lowercase().map(Token::Literal).collect(),
+        other => vec![other],
+    }
+}
+
 fn variable(name: &str) -> Result<Token, PolicyError> {
-    match name {
-        "*" => Ok(Token::Literal('*')),
-        "?" => Ok(Token::Literal('?')),
-        "$" => Ok(Token::Literal('$')),
-        "iot:ClientId" => Ok(Token::ClientId),
-        other => Err(PolicyError::UnsupportedVariable(other.into())),
+    match (name, Key::named(name)) {
+        ("*" | "?" | "$", _) => Ok(name.chars().next().map_or(Token::AnyOne, Token::Literal)),
+        (_, Some(key)) if !key.is_list() => Ok(Token::Variable(key)),
+        _ => Err(PolicyError::UnsupportedVariable(name.into())),
     }
 }
 
@@ -101,7 +143,7 @@ fn matches(pattern: &[Token], text: &str) -> bool {
                 rest = ahead;
                 continue;
             }
-            (Some(Token::Literal(_) | Token::ClientId) | None, Some(_)) => {}
+            (Some(Token::Literal(_) | Token::Variable(_)) | None, Some(_)) => {}
         }
         let Some((after_run, run_end)) = last_run.as_mut() else { return false };
         if run_end.next().is_none() {
@@ -115,9 +157,16 @@ fn matches(pattern: &[Token], text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::request::{Action, Subject};
 
     fn matches_as(pattern: &str, text: &str, client_id: &str) -> bool {
-        Pattern::parse(pattern).unwrap().matches(text, client_id)
+        let subject = Subject {
+            source_ip: Some([10, 0, 0, 7].into()),
+            domain_name: Some("localhost".into()),
+            ..Subject::new(client_id)
+        };
+        let request = Request::new(Action::Publish, text, &subject);
+        Pattern::parse(pattern).unwrap().matches(text, &request)
     }
 
     #[test]
@@ -149,10 +198,22 @@ mod tests {
     }
 
     #[test]
-    fn the_client_id_is_substituted_as_literal_text() {
+    fn variables_are_substituted_as_literal_text() {
         assert!(matches_as("topic/my/${iot:ClientId}/x", "topic/my/lamp-7/x", "lamp-7"));
         assert!(!matches_as("topic/my/${iot:ClientId}/x", "topic/my/lamp-7/x", "*"));
         assert!(matches_as("topic/my/${iot:ClientId}/x", "topic/my/*/x", "*"));
+        assert!(matches_as("topic/${aws:SourceIp}/${iot:DomainName}", "topic/10.0.0.7/localhost", "c"));
+    }
+
+    #[test]
+    fn a_variable_without_a_value_matches_nothing() {
+        for variable in ["iot:Connection.Thing.ThingName", "iot:Certificate.Subject.CommonName"] {
+            let pattern = format!("topic/${{{variable}}}");
+            for text in ["topic/", "topic/lamp-7", &pattern] {
+                assert!(!matches_as(&pattern, text, "lamp-7"), "{pattern} on {text}");
+            }
+        }
+        assert!(matches_as("topic/${iot:Connection.Thing.IsAttached}", "topic/false", "c"));
     }
 
     #[test]
@@ -162,11 +223,23 @@ mod tests {
     }
 
     #[test]
+    fn without_wildcards_they_are_letters() {
+        let subject = Subject::new("lamp-7");
+        let request = Request::new(Action::Connect, "x", &subject);
+        let text = |text| Pattern::parse_text(text).unwrap();
+        assert!(text("a*?").matches("a*?", &request));
+        assert!(!text("a*").matches("ab", &request));
+        assert!(text("${iot:ClientId}*").matches("lamp-7*", &request));
+        assert!(text("ÄB").matches_in_any_case("äb", &request));
+    }
+
+    #[test]
     fn an_unknown_variable_refuses_the_pattern_by_name() {
         assert_eq!(
-            Pattern::parse("topic/${iot:Connection.Thing.ThingName}").unwrap_err().to_string(),
-            "the policy variable ${iot:Connection.Thing.ThingName} isn't supported by this sandbox"
+            Pattern::parse("topic/${aws:username}").unwrap_err().to_string(),
+            "the policy variable ${aws:username} isn't supported by this sandbox"
         );
+        assert!(Pattern::parse("topic/${iot:ConnectAttributes}").is_err());
         assert!(Pattern::parse("topic/${iot:ClientId").is_err());
     }
 
@@ -178,8 +251,8 @@ mod tests {
 
     #[test]
     fn actions_match_in_either_case() {
-        assert!(Pattern::parse_action("iot:*").matches("iot:publish", ""));
-        assert!(Pattern::parse_action("iot:PUB*").matches("iot:publish", ""));
-        assert!(!Pattern::parse_action("iot:Publish").matches("iot:retainpublish", ""));
+        assert!(Pattern::parse_action("iot:*").matches_action("iot:publish"));
+        assert!(Pattern::parse_action("iot:PUB*").matches_action("iot:publish"));
+        assert!(!Pattern::parse_action("iot:Publish").matches_action("iot:retainpublish"));
     }
 }

@@ -8,9 +8,10 @@ use dunlin_codec::{ConnAck, ConnAckProperties, Connect, Packet, QoS, ReasonCode,
 use tokio::sync::Notify;
 
 use crate::authorizer::{Credentials, Grant, Refusal};
+use crate::denial::Denial;
 use crate::event::{Event, Outcome};
-use crate::policy::{Action, Request};
-use crate::server::connection::Settings;
+use crate::policy::{Action, ConnectAttributes, Decision, Request, Subject};
+use crate::server::connection::{Peer, Settings};
 use crate::server::end::End;
 use crate::server::hub::Hub;
 use crate::server::limits::{KEEP_ALIVE, MAX_CLIENT_ID, MAX_PAYLOAD, MAXIMUM_PACKET_SIZE, RECEIVE_MAXIMUM};
@@ -25,9 +26,12 @@ use crate::uuid;
 pub(crate) struct Pending {
     client_id: Arc<str>,
     is_assigned: bool,
+    subject: Subject,
     credentials: Credentials,
     is_asked: bool,
     authorizer: Option<String>,
+    /// About `iot:Connect`, once the policy was asked.
+    decision: Option<Decision>,
     requested_keep_alive: u16,
     keep_alive: u16,
     requested_session_expiry: u32,
@@ -39,7 +43,7 @@ pub(crate) struct Pending {
 impl Pending {
     pub(crate) fn new(
         connect: &Connect<'_>,
-        server_name: Option<String>,
+        peer: &Peer,
         settings: &Settings,
         output: &mut Output,
         now: Instant,
@@ -53,20 +57,31 @@ impl Pending {
             connect.client_id.as_str().into()
         };
         let will = connect.will.as_ref().map(|will| Message::of_will(will, &client_id, now)).transpose()?;
+        let requested_session_expiry = connect.properties.session_expiry_interval.unwrap_or(0);
         Ok(Self {
             is_assigned,
+            subject: Subject {
+                client_id: Arc::clone(&client_id),
+                source_ip: Some(peer.address.ip()),
+                domain_name: peer.server_name.as_deref().map(Into::into),
+                connect: ConnectAttributes {
+                    persistent: !connect.clean_start || requested_session_expiry > 0,
+                    last_will: will.is_some(),
+                },
+            },
             credentials: Credentials {
-                client_id: client_id.to_string(),
+                client_id: (!is_assigned).then(|| client_id.to_string()),
                 username: connect.username.map(|name| name.as_str().to_owned()),
                 password: connect.password.map(|password| password.as_bytes().to_vec()),
-                server_name,
+                server_name: peer.server_name.clone(),
                 connection_id: uuid::random(),
             },
             is_asked: false,
             authorizer: None,
+            decision: None,
             requested_keep_alive: connect.keep_alive,
             keep_alive: keep_alive(connect.keep_alive, settings),
-            requested_session_expiry: connect.properties.session_expiry_interval.unwrap_or(0),
+            requested_session_expiry,
             receive_maximum: connect.properties.receive_maximum.map_or(u16::MAX, NonZeroU16::get),
             will,
             started: now,
@@ -82,17 +97,19 @@ impl Pending {
     pub(crate) fn handle_verdict(
         &mut self,
         verdict: Result<Grant, Refusal>,
+        settings: &Settings,
         output: &mut Output,
     ) -> Result<Grant, End> {
+        let denied = |reason| denied(reason, settings.denials.connect);
         let grant = verdict.map_err(|refusal| {
             self.authorizer = refusal.authorizer().map(Into::into);
-            End::told(ReasonCode::NotAuthorized, refusal.to_string())
+            denied(refusal.to_string())
         })?;
         self.authorizer = Some(grant.authorizer.clone());
-        let request = Request { action: Action::Connect, name: &self.client_id, client_id: &self.client_id };
-        let decision = grant.policy.evaluate(request);
+        let decision = grant.policy.evaluate(Request::new(Action::Connect, &self.client_id, &self.subject));
+        self.decision = Some(decision.clone());
         if !decision.is_allowed() {
-            return Err(End::told(ReasonCode::NotAuthorized, decision.to_string()));
+            return Err(denied(decision.to_string()));
         }
         if !output.send(&Packet::ConnAck(self.connack())) {
             // [MQTT-3.1.2-24]
@@ -116,7 +133,9 @@ impl Pending {
     ) -> Open {
         let receive_maximum = self.receive_maximum.min(RECEIVE_MAXIMUM);
         let connection = hub.attach(&self.client_id, receive_maximum, Arc::clone(wake));
-        output.log(self.event(Outcome::Allowed(grant.policy.summary()), now));
+        if let Some(decision) = self.decision.clone() {
+            output.log(self.event(Outcome::Allowed((grant.policy.summary(), decision)), now));
+        }
         let one_and_a_half = Duration::from_millis(u64::from(self.keep_alive) * 1500);
         Open {
             deadlines: Deadlines {
@@ -128,6 +147,7 @@ impl Pending {
             },
             settings: Arc::clone(settings),
             client_id: self.client_id,
+            subject: self.subject,
             connection,
             credentials: self.credentials,
             policy: grant.policy,
@@ -140,10 +160,11 @@ impl Pending {
     /// The log line of a CONNECT that is refused.
     pub(crate) fn refused(&self, end: &End, now: Instant) -> Event {
         let reason_code = end.told_to_client().map(|(reason_code, _)| reason_code);
-        self.event(Outcome::Refused { reason_code, reason: end.reason().into() }, now)
+        let decision = self.decision.clone().map(Box::new);
+        self.event(Outcome::Refused { reason_code, reason: end.reason().into(), decision }, now)
     }
 
-    fn event(&self, outcome: Outcome<String>, now: Instant) -> Event {
+    fn event(&self, outcome: Outcome<(String, Decision)>, now: Instant) -> Event {
         Event::Connect {
             client_id: self.client_id.to_string(),
             authorizer: self.authorizer.clone(),
@@ -174,6 +195,15 @@ impl Pending {
 
     fn assigned_client_id(&self) -> Option<Utf8String<'_>> {
         if self.is_assigned { Utf8String::new(&self.client_id).ok() } else { None }
+    }
+}
+
+/// The service's documents don't say which code a denied CONNECT gets, or whether it gets one.
+fn denied(reason: String, denial: Denial) -> End {
+    match denial {
+        Denial::ReasonCode => End::told(ReasonCode::NotAuthorized, reason),
+        // There is no DISCONNECT before a CONNACK. §3.14
+        Denial::Disconnect | Denial::Close => End::Untold { reason },
     }
 }
 

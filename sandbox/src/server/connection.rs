@@ -108,17 +108,20 @@ impl Connection {
         now: Instant,
     ) {
         let outcome = match mem::replace(&mut self.state, State::Closed) {
-            State::Authorizing(mut pending) => match pending.handle_verdict(verdict, &mut self.output) {
-                Ok(grant) => {
-                    let open = pending.open(grant, &self.settings, &self.wake, &mut self.output, hub, now);
-                    self.state = State::Open(Box::new(open));
-                    Ok(())
+            State::Authorizing(mut pending) => {
+                match pending.handle_verdict(verdict, &self.settings, &mut self.output) {
+                    Ok(grant) => {
+                        let open =
+                            pending.open(grant, &self.settings, &self.wake, &mut self.output, hub, now);
+                        self.state = State::Open(Box::new(open));
+                        Ok(())
+                    }
+                    Err(end) => {
+                        self.state = State::Authorizing(pending);
+                        Err(end)
+                    }
                 }
-                Err(end) => {
-                    self.state = State::Authorizing(pending);
-                    Err(end)
-                }
-            },
+            }
             State::Open(mut open) => {
                 let outcome = open.handle_refresh(verdict, &mut self.output, now);
                 self.state = State::Open(open);
@@ -195,8 +198,7 @@ impl Connection {
         match &mut self.state {
             State::AwaitingConnect { .. } => match packet {
                 Packet::Connect(connect) => {
-                    let server_name = self.peer.server_name.clone();
-                    let pending = Pending::new(connect, server_name, &self.settings, &mut self.output, now)?;
+                    let pending = Pending::new(connect, &self.peer, &self.settings, &mut self.output, now)?;
                     // From here on a refusal names the client in the log.
                     self.state = State::Authorizing(Box::new(pending));
                     connect::check(connect)?;

@@ -31,7 +31,9 @@ impl Open {
         let Some(topic) = queued.message.publish().and_then(|publish| publish.topic) else { return };
         let decision = self.decide(Action::Receive, &topic);
         if !decision.is_allowed() {
-            let refused = Outcome::Refused { reason_code: None, reason: decision.to_string() };
+            let reason = decision.to_string();
+            let decision = Some(Box::new(decision));
+            let refused = Outcome::Refused { reason_code: None, reason, decision };
             return output.log(self.receive_event(topic, refused));
         }
         let Some(session) = hub.session(&self.client_id, self.connection) else { return };
@@ -46,7 +48,8 @@ impl Open {
             session.outgoing.acknowledge(packet_id);
         }
         let reason = if publish.is_some() { "larger than the client takes" } else { "expired" };
-        output.log(self.receive_event(topic, Outcome::Refused { reason_code: None, reason: reason.into() }));
+        let reason = reason.to_owned();
+        output.log(self.receive_event(topic, Outcome::Refused { reason_code: None, reason, decision: None }));
     }
 
     fn receive_event(&self, topic: TopicName<'_>, outcome: Outcome<Decision>) -> Event {

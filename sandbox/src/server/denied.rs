@@ -12,13 +12,13 @@ use crate::server::end::End;
 pub(crate) struct Denied {
     pub(crate) reason_code: ReasonCode,
     pub(crate) reason: String,
-    /// The policy refuses it: the one denial for which there is a choice how to tell it.
-    pub(crate) by_policy: bool,
+    /// The policy's decision, where it is the reason: the one denial for which there is a choice how to tell it.
+    pub(crate) decision: Option<Box<Decision>>,
 }
 
 impl Denied {
     pub(crate) fn new(reason_code: ReasonCode, reason: impl ToString) -> Self {
-        Self { reason_code, reason: reason.to_string(), by_policy: false }
+        Self { reason_code, reason: reason.to_string(), decision: None }
     }
 
     pub(crate) fn on_purpose(reason_code: ReasonCode) -> Self {
@@ -30,15 +30,16 @@ impl Denied {
         if decision.is_allowed() {
             return Ok(decision);
         }
-        Err(Self { by_policy: true, ..Self::new(ReasonCode::NotAuthorized, decision) })
+        let denied = Self::new(ReasonCode::NotAuthorized, &decision);
+        Err(Self { decision: Some(Box::new(decision)), ..denied })
     }
 
     /// How the connection ends, where the denial isn't told by the answer to its request.
     pub(crate) fn ending(&self, denial: Denial) -> Option<End> {
-        match denial {
-            Denial::Disconnect if self.by_policy => Some(End::told(self.reason_code, self.reason.clone())),
-            Denial::Close if self.by_policy => Some(End::Untold { reason: self.reason.clone() }),
-            Denial::ReasonCode | Denial::Disconnect | Denial::Close => None,
+        match (denial, &self.decision) {
+            (Denial::Disconnect, Some(_)) => Some(End::told(self.reason_code, self.reason.clone())),
+            (Denial::Close, Some(_)) => Some(End::Untold { reason: self.reason.clone() }),
+            _ => None,
         }
     }
 }
@@ -47,7 +48,9 @@ impl<T> From<Result<T, Denied>> for Outcome<T> {
     fn from(result: Result<T, Denied>) -> Self {
         match result {
             Ok(allowed) => Self::Allowed(allowed),
-            Err(denied) => Self::Refused { reason_code: Some(denied.reason_code), reason: denied.reason },
+            Err(Denied { reason_code, reason, decision }) => {
+                Self::Refused { reason_code: Some(reason_code), reason, decision }
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use dunlin_codec::{Disconnect, Packet, ReasonCode};
 use crate::authorizer::{Credentials, Grant, Refusal};
 use crate::event::Event;
 use crate::fault::{Fault, TimedFault};
-use crate::policy::{Action, Decision, Policy, Request};
+use crate::policy::{Action, Decision, Policy, Request, Subject};
 use crate::server::connection::Settings;
 use crate::server::denied::Denied;
 use crate::server::end::End;
@@ -21,6 +21,7 @@ use crate::server::output::Output;
 pub(crate) struct Open {
     pub(crate) settings: Arc<Settings>,
     pub(crate) client_id: Arc<str>,
+    pub(crate) subject: Subject,
     pub(crate) connection: ConnectionId,
     /// Kept because the authorizer is asked again with them.
     pub(crate) credentials: Credentials,
@@ -97,16 +98,16 @@ impl Open {
         now: Instant,
     ) -> Result<(), End> {
         let outcome = self.refreshed(verdict, now);
-        let logged = outcome.clone().map(|()| self.policy.summary());
+        let logged = outcome.clone().map(|decision| (self.policy.summary(), decision));
         output.log(Event::Refresh { client_id: self.client_id.to_string(), outcome: logged.into() });
-        outcome.map_err(|denied| End::told(denied.reason_code, denied.reason))
+        outcome.map(drop).map_err(|denied| End::told(denied.reason_code, denied.reason))
     }
 
-    fn refreshed(&mut self, verdict: Result<Grant, Refusal>, now: Instant) -> Result<(), Denied> {
+    fn refreshed(&mut self, verdict: Result<Grant, Refusal>, now: Instant) -> Result<Decision, Denied> {
         let grant = verdict.map_err(|refusal| Denied::new(ReasonCode::NotAuthorized, refusal))?;
         self.deadlines.refresh_at = Some(now + self.settings.scaled(grant.refresh_after));
         self.policy = grant.policy;
-        Denied::unless_allowed(self.decide(Action::Connect, &self.client_id)).map(drop)
+        Denied::unless_allowed(self.decide(Action::Connect, &self.client_id))
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), End> {
@@ -168,6 +169,6 @@ impl Open {
     }
 
     pub(crate) fn decide(&self, action: Action, name: &str) -> Decision {
-        self.policy.evaluate(Request { action, name, client_id: &self.client_id })
+        self.policy.evaluate(Request::new(action, name, &self.subject))
     }
 }

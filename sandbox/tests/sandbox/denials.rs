@@ -1,9 +1,9 @@
-//! A denied operation, told in each of the ways that there are.
+//! A denied CONNECT or operation, told in each of the ways that there are.
 
 use dunlin_codec::{QoS, ReasonCode};
 use dunlin_sandbox::Denial;
 
-use crate::client::{TestClient, TestSandbox, publish, subscribe, subscription};
+use crate::client::{TestClient, TestSandbox, connect, publish, subscribe, subscription, unsigned};
 
 const DENIED: &str = "other/topic";
 
@@ -48,5 +48,20 @@ async fn a_denied_message_may_not_be_told_at_all() {
         let (_sandbox, mut client) = denied_by(Denial::Close).await;
         client.send(publish(DENIED, "x", qos)).await;
         client.is_closed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_denied_connect_may_be_closed_without_a_connack() {
+    for denial in [Denial::Close, Denial::Disconnect] {
+        let sandbox = TestSandbox::start_with(|builder| builder.deny_connect(denial)).await;
+        let wrong_password = connect("mqtt5-sample-1", "demo?x-amz-customauthorizer-name=DemoUnsigned", "no");
+        for refused in [wrong_password, unsigned("lamp-7")] {
+            let mut client = TestClient::open(&sandbox.sandbox).await;
+            client.send(refused).await;
+            client.is_closed().await;
+        }
+        assert!(sandbox.logged("→ refuse (the Lambda of the authorizer \"DemoUnsigned\" answered"));
+        assert!(sandbox.logged("→ refuse (no statement allows iot:Connect on client/lamp-7)"));
     }
 }

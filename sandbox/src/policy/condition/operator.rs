@@ -1,0 +1,167 @@
+//! The operators of conditions: one row each, with how it compares and whether it is negated.
+
+use core::cmp::Ordering;
+use core::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ipnet::IpNet;
+use serde_json::Value;
+
+use crate::policy::document::PolicyError;
+use crate::policy::pattern::Pattern;
+use crate::policy::request::Request;
+
+/// One operator, without its set operator and its `IfExists`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Operator {
+    name: &'static str,
+    compares: Compares,
+    is_negated: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compares {
+    Text,
+    TextInAnyCase,
+    Like,
+    Number(Order),
+    Date(Order),
+    Bool,
+    Ip,
+}
+
+/// How what is found stands to what is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Equal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// A value that a policy compares with, read once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Operand {
+    Text(Pattern),
+    Number(i64),
+    Date(SystemTime),
+    Bool(bool),
+    Net(IpNet),
+}
+
+const fn row(name: &'static str, compares: Compares) -> Operator {
+    Operator { name, compares, is_negated: false }
+}
+
+const fn negated(name: &'static str, compares: Compares) -> Operator {
+    Operator { name, compares, is_negated: true }
+}
+
+static OPERATORS: [Operator; 21] = [
+    row("StringEquals", Compares::Text),
+    negated("StringNotEquals", Compares::Text),
+    row("StringEqualsIgnoreCase", Compares::TextInAnyCase),
+    negated("StringNotEqualsIgnoreCase", Compares::TextInAnyCase),
+    row("StringLike", Compares::Like),
+    negated("StringNotLike", Compares::Like),
+    row("NumericEquals", Compares::Number(Order::Equal)),
+    negated("NumericNotEquals", Compares::Number(Order::Equal)),
+    row("NumericLessThan", Compares::Number(Order::Less)),
+    row("NumericLessThanEquals", Compares::Number(Order::LessOrEqual)),
+    row("NumericGreaterThan", Compares::Number(Order::Greater)),
+    row("NumericGreaterThanEquals", Compares::Number(Order::GreaterOrEqual)),
+    row("DateEquals", Compares::Date(Order::Equal)),
+    negated("DateNotEquals", Compares::Date(Order::Equal)),
+    row("DateLessThan", Compares::Date(Order::Less)),
+    row("DateLessThanEquals", Compares::Date(Order::LessOrEqual)),
+    row("DateGreaterThan", Compares::Date(Order::Greater)),
+    row("DateGreaterThanEquals", Compares::Date(Order::GreaterOrEqual)),
+    row("Bool", Compares::Bool),
+    row("IpAddress", Compares::Ip),
+    negated("NotIpAddress", Compares::Ip),
+];
+
+impl Operator {
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        OPERATORS.iter().find(|operator| operator.name == name)
+    }
+
+    pub(super) fn is_negated(&self) -> bool {
+        self.is_negated
+    }
+
+    /// Reads a value of a policy; `None` where this operator can't compare with it.
+    pub(super) fn operand(&self, value: &Value) -> Result<Option<Operand>, PolicyError> {
+        let Some(text) = text(value) else { return Ok(None) };
+        Ok(match self.compares {
+            Compares::Text | Compares::TextInAnyCase => Some(Operand::Text(Pattern::parse_text(&text)?)),
+            Compares::Like => Some(Operand::Text(Pattern::parse(&text)?)),
+            Compares::Number(_) => text.parse().ok().map(Operand::Number),
+            Compares::Date(_) => date(&text).map(Operand::Date),
+            Compares::Bool => boolean(value).map(Operand::Bool),
+            Compares::Ip => net(&text).map(Operand::Net),
+        })
+    }
+
+    /// Whether a value of the request equals (is less than, ..) one of those of the policy; negated: none of them.
+    pub(super) fn is_met(&self, found: &str, operands: &[Operand], request: &Request<'_>) -> bool {
+        let any = operands.iter().any(|operand| self.compare(found, operand, request));
+        any != self.is_negated
+    }
+
+    /// A value of the request that can't be read equals nothing.
+    fn compare(&self, found: &str, operand: &Operand, request: &Request<'_>) -> bool {
+        match (self.compares, operand) {
+            (Compares::TextInAnyCase, Operand::Text(pattern)) => pattern.matches_in_any_case(found, request),
+            (_, Operand::Text(pattern)) => pattern.matches(found, request),
+            (Compares::Number(order), Operand::Number(wanted)) => {
+                found.parse::<i64>().is_ok_and(|found| order.is(found.cmp(wanted)))
+            }
+            (Compares::Date(order), Operand::Date(wanted)) => {
+                date(found).is_some_and(|found| order.is(found.cmp(wanted)))
+            }
+            (_, Operand::Bool(wanted)) => found.parse() == Ok(*wanted),
+            (_, Operand::Net(net)) => found.parse::<IpAddr>().is_ok_and(|found| net.contains(&found)),
+            (_, Operand::Number(_) | Operand::Date(_)) => false,
+        }
+    }
+}
+
+impl Order {
+    const fn is(self, found: Ordering) -> bool {
+        match self {
+            Self::Equal => found.is_eq(),
+            Self::Less => found.is_lt(),
+            Self::LessOrEqual => found.is_le(),
+            Self::Greater => found.is_gt(),
+            Self::GreaterOrEqual => found.is_ge(),
+        }
+    }
+}
+
+/// `true`, `"true"` and their opposites.
+pub(super) fn boolean(value: &Value) -> Option<bool> {
+    text(value)?.to_ascii_lowercase().parse().ok()
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A date of ISO 8601 in UTC, or seconds since 1970.
+fn date(text: &str) -> Option<SystemTime> {
+    match text.parse() {
+        Ok(seconds) => UNIX_EPOCH.checked_add(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_rfc3339_weak(text).ok(),
+    }
+}
+
+/// An address, or a range of them.
+fn net(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}

@@ -1,0 +1,189 @@
+//! One question to a policy: who wants to do what, and all that conditions may ask about.
+
+use core::fmt;
+use core::net::IpAddr;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::policy::key::Key;
+
+/// What a client wants to do. The first word of the resource follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// `iot:Connect` on `client/<client id>`.
+    Connect,
+    /// `iot:Publish` on `topic/<topic name>`.
+    Publish,
+    /// `iot:RetainPublish` on `topic/<topic name>`, asked besides [`Action::Publish`].
+    RetainPublish,
+    /// `iot:Receive` on `topic/<topic name>`.
+    Receive,
+    /// `iot:Subscribe` on `topicfilter/<topic filter>`: not `topic/`, the commonest mistake.
+    Subscribe,
+}
+
+/// One question to a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// What is wanted.
+    pub action: Action,
+    /// The client id, topic name or topic filter that it is wanted on.
+    pub name: &'a str,
+    /// Who asks.
+    pub subject: &'a Subject,
+    /// When, for conditions on `aws:CurrentTime` and `aws:EpochTime`.
+    pub time: SystemTime,
+}
+
+/// Who asks, as policy variables and conditions see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// `iot:ClientId`.
+    pub client_id: Arc<str>,
+    /// `aws:SourceIp`.
+    pub source_ip: Option<IpAddr>,
+    /// `iot:DomainName`: the server name that the client asked TLS for.
+    pub domain_name: Option<Arc<str>>,
+    /// `iot:ConnectAttributes`, which exist for [`Action::Connect`] alone.
+    pub connect: ConnectAttributes,
+}
+
+/// What a CONNECT asks for besides the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ConnectAttributes {
+    /// `PersistentConnect`: a session that outlives the connection.
+    pub persistent: bool,
+    /// `LastWill`: a will.
+    pub last_will: bool,
+}
+
+impl Subject {
+    /// A client of which only its id is known.
+    #[must_use]
+    pub fn new(client_id: impl Into<Arc<str>>) -> Self {
+        Self {
+            client_id: client_id.into(),
+            source_ip: None,
+            domain_name: None,
+            connect: ConnectAttributes::default(),
+        }
+    }
+}
+
+impl<'a> Request<'a> {
+    /// A request of this moment.
+    #[must_use]
+    pub fn new(action: Action, name: &'a str, subject: &'a Subject) -> Self {
+        Self { action, name, subject, time: SystemTime::now() }
+    }
+
+    /// The resource that it is about, behind the account: `topic/lamp/on`.
+    pub(super) fn resource(&self) -> String {
+        format!("{}/{}", self.action.resource_kind(), self.name)
+    }
+
+    /// What a key stands for here; empty where it has no value.
+    pub(super) fn values(&self, key: Key) -> Vec<Cow<'a, str>> {
+        let subject = self.subject;
+        match key {
+            Key::ClientId => vec![Cow::Borrowed(&*subject.client_id)],
+            Key::SourceIp => subject.source_ip.iter().map(|ip| ip.to_string().into()).collect(),
+            Key::DomainName => subject.domain_name.iter().map(|name| Cow::Borrowed(&**name)).collect(),
+            Key::ConnectAttributes => self.connect_attributes(),
+            // A custom authorizer knows no things, so that none is attached.
+            Key::IsAttached => vec!["false".into()],
+            Key::SecureTransport => vec!["true".into()],
+            Key::CurrentTime => vec![humantime::format_rfc3339_seconds(self.time).to_string().into()],
+            Key::EpochTime => {
+                let since = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+                vec![since.as_secs().to_string().into()]
+            }
+            Key::ThingOrCertificate => Vec::new(),
+        }
+    }
+
+    fn connect_attributes(&self) -> Vec<Cow<'a, str>> {
+        let ConnectAttributes { persistent, last_will } = self.subject.connect;
+        let present = [("PersistentConnect", persistent), ("LastWill", last_will)];
+        let named = present.into_iter().filter(|(_, is_present)| *is_present);
+        match self.action {
+            Action::Connect => named.map(|(name, _)| Cow::Borrowed(name)).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Action {
+    /// Every action that a policy is asked about, connecting first.
+    pub const ALL: [Self; 5] =
+        [Self::Connect, Self::Publish, Self::RetainPublish, Self::Receive, Self::Subscribe];
+
+    /// The first word of the resource that the action is asked on.
+    #[must_use]
+    pub const fn resource_kind(self) -> &'static str {
+        match self {
+            Self::Connect => "client",
+            Self::Publish | Self::RetainPublish | Self::Receive => "topic",
+            Self::Subscribe => "topicfilter",
+        }
+    }
+
+    /// What action patterns are matched with: letters count in either case.
+    pub(super) const fn lowercase_name(self) -> &'static str {
+        match self {
+            Self::Connect => "iot:connect",
+            Self::Publish => "iot:publish",
+            Self::RetainPublish => "iot:retainpublish",
+            Self::Receive => "iot:receive",
+            Self::Subscribe => "iot:subscribe",
+        }
+    }
+
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Publish => "publish",
+            Self::RetainPublish => "retain",
+            Self::Receive => "receive",
+            Self::Subscribe => "subscribe",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "iot:Connect",
+            Self::Publish => "iot:Publish",
+            Self::RetainPublish => "iot:RetainPublish",
+            Self::Receive => "iot:Receive",
+            Self::Subscribe => "iot:Subscribe",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connect_attributes_exist_for_connect_alone() {
+        let connect = ConnectAttributes { persistent: true, last_will: true };
+        let subject = Subject { connect, ..Subject::new("lamp-7") };
+        let values = |action| Request::new(action, "x", &subject).values(Key::ConnectAttributes);
+        assert_eq!(values(Action::Connect), ["PersistentConnect", "LastWill"]);
+        assert!(values(Action::Publish).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_known_has_no_value() {
+        let subject = Subject::new("lamp-7");
+        let request = Request { time: UNIX_EPOCH, ..Request::new(Action::Publish, "x", &subject) };
+        for key in [Key::SourceIp, Key::DomainName, Key::ThingOrCertificate] {
+            assert!(request.values(key).is_empty(), "{key:?}");
+        }
+        assert_eq!(request.values(Key::CurrentTime), ["1970-01-01T00:00:00Z"]);
+        assert_eq!(request.values(Key::EpochTime), ["0"]);
+    }
+}
