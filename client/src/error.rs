@@ -233,6 +233,12 @@ pub enum RequestError {
         /// Bytes that wait.
         bytes: usize,
     },
+    /// There is no connection, and the policy for that takes no such request.
+    #[error("there is no connection")]
+    Offline,
+    /// It had waited longest when the queue was full, and made room for a newer request.
+    #[error("dropped from a full queue to make room")]
+    Dropped,
     /// Its Message Expiry Interval was over before it could be sent (§3.3.2.3.3).
     #[error("it expired before it could be sent")]
     Expired,

@@ -22,6 +22,7 @@ mod message;
 #[cfg(feature = "tokio")]
 mod observer;
 mod options;
+mod policy;
 #[cfg(feature = "tokio")]
 mod publish;
 #[cfg(feature = "tokio")]
@@ -55,6 +56,7 @@ pub use message::{Message, MessageProperties, ReceivedMessage};
 #[cfg(feature = "tokio")]
 pub use observer::{Direction, ObservedPacket, Observer};
 pub use options::{CleanStart, ConnectOptions, KeepAlive, OptionsError, QueueLimits, Will};
+pub use policy::{LostMessage, LostRequest, Offline, OnSessionLost};
 #[cfg(feature = "tokio")]
 pub use receipt::Receipt;
 #[cfg(feature = "tokio")]

@@ -11,6 +11,7 @@ use dunlin_codec::{
 
 use crate::QoS;
 use crate::authentication::Authentication;
+use crate::policy::{Offline, OnSessionLost};
 use crate::secret::Secret;
 
 /// How a client presents itself to a server, and what it promises itself.
@@ -57,6 +58,10 @@ pub struct ConnectOptions {
     pub ack_timeout: Duration,
     /// How much may wait to be sent.
     pub queue: QueueLimits,
+    /// What is accepted while there is no connection.
+    pub offline: Offline,
+    /// What becomes of unacknowledged requests when the server has lost the session.
+    pub on_session_lost: OnSessionLost,
 }
 
 /// The longest silence of a client in seconds, 0 for no limit (§3.1.2.10).
@@ -144,6 +149,8 @@ impl ConnectOptions {
             ping_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(60),
             queue: QueueLimits::default(),
+            offline: Offline::default(),
+            on_session_lost: OnSessionLost::default(),
         }
     }
 

@@ -27,7 +27,7 @@ impl Engine {
         let outcome = if ack.reason_code.is_error() && ack_type == AckType::PubAck {
             Err(refused(ack_type, ack))
         } else {
-            Ok(published(ack))
+            Ok(published(ack, operation.is_anew))
         };
         self.end_publish(key, ack.packet_id, outcome);
         Ok(())
@@ -112,6 +112,7 @@ impl Engine {
         let Some(key) = self.session.ids.owner(packet_id) else { return Ok(()) };
         let Some(operation) = self.session.operations.get(key) else { return Ok(()) };
         let (kind, packet, order) = (operation.kind, operation.packet.clone(), operation.order);
+        let reissued = operation.is_anew;
         let expected = match kind {
             Kind::Subscribe | Kind::Resubscribe => PacketType::SubAck,
             Kind::Unsubscribe => PacketType::UnsubAck,
@@ -155,6 +156,7 @@ impl Engine {
             reason_codes: reason_codes.iter().collect(),
             reason_string: reason_string.map(|text| text.to_string()),
             user_properties: owned(user_properties),
+            reissued,
         };
         self.session.operations.finish(key, Ok(Outcome::Answered(outcome)));
         self.pump();
@@ -185,11 +187,12 @@ fn refused(ack_type: AckType, ack: &Ack<'_>) -> RequestError {
     ))
 }
 
-fn published(ack: &Ack<'_>) -> Outcome {
+fn published(ack: &Ack<'_>, republished: bool) -> Outcome {
     Outcome::Published(Published {
         packet_id: Some(ack.packet_id),
         reason_code: ack.reason_code,
         reason_string: ack.properties.reason_string.map(|text| text.to_string()),
         user_properties: owned(ack.properties.user_properties),
+        republished,
     })
 }

@@ -235,7 +235,7 @@ impl Engine {
                 self.repeat_pubrel(id);
             }
         } else {
-            self.session.lose();
+            self.session.lose(self.options.on_session_lost);
             self.session.expire(now);
             self.renew_subscriptions();
         }

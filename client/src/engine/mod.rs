@@ -7,6 +7,7 @@
 //! [`handle_closed`](Engine::handle_closed) then tells why the connection ended. The [`Session`] lives on for the next one,
 //! in this engine or in another: [`into_session`](Engine::into_session) takes it out.
 
+mod admission;
 mod answer;
 mod auth;
 mod connection;
@@ -190,7 +191,7 @@ impl Engine {
             connection.check_publish(message.qos, message.retain)?;
         }
         self.session.expire(now);
-        self.check_room(message.topic.len() + message.payload.len())?;
+        self.admit(Some(message.qos), message.topic.len() + message.payload.len())?;
         let kind = match message.qos {
             QoS::AtMostOnce if self.is_connected() => {
                 self.send_once(message)?;
@@ -235,7 +236,7 @@ impl Engine {
         properties: SubscribeProperties<'_>,
     ) -> Result<OperationId, RequestError> {
         let packet = encode_subscribe(filters, properties)?;
-        self.check_room(packet.len())?;
+        self.admit(None, packet.len())?;
         self.accept(Kind::Subscribe, packet)
     }
 
@@ -252,7 +253,7 @@ impl Engine {
         for filter in filters {
             self.session.unsubscribed(filter, u64::MAX);
         }
-        self.check_room(packet.len())?;
+        self.admit(None, packet.len())?;
         self.accept(Kind::Unsubscribe, packet.freeze())
     }
 
@@ -313,17 +314,6 @@ impl Engine {
     /// The next event.
     pub fn poll_event(&mut self) -> Option<EngineEvent> {
         self.events.pop_front()
-    }
-
-    /// Whether a request of `more` bytes may join those that wait.
-    fn check_room(&self, more: usize) -> Result<(), RequestError> {
-        let (count, bytes) = self.load();
-        let limits = self.options.queue;
-        // One request alone always fits: how large it may be is the server's matter.
-        if count >= limits.count || bytes > 0 && bytes + more > limits.bytes {
-            return Err(RequestError::QueueFull { count, bytes });
-        }
-        Ok(())
     }
 }
 

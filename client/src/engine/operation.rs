@@ -8,6 +8,7 @@ use dunlin_codec::{PacketId, ReasonCode};
 use slab::Slab;
 
 use crate::error::RequestError;
+use crate::policy::{LostMessage, LostRequest, OnSessionLost};
 
 /// Names an accepted request until its outcome is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +41,8 @@ pub struct Published {
     pub reason_string: Option<String>,
     /// What the server added, in order.
     pub user_properties: Vec<(String, String)>,
+    /// Whether it was published anew after its session was lost, and may have arrived twice.
+    pub republished: bool,
 }
 
 impl Published {
@@ -50,6 +53,7 @@ impl Published {
             reason_code: ReasonCode::Success,
             reason_string: None,
             user_properties: Vec::new(),
+            republished: false,
         }
     }
 }
@@ -66,6 +70,8 @@ pub struct Answered {
     pub reason_string: Option<String>,
     /// What the server added, in order.
     pub user_properties: Vec<(String, String)>,
+    /// Whether it was asked for anew, after a connection that ended before the answer.
+    pub reissued: bool,
 }
 
 /// What kind of request it is.
@@ -105,6 +111,8 @@ pub(super) struct Operation {
     pub(super) packet: Bytes,
     /// When it was first sent, or released, relative to the others.
     pub(super) order: u64,
+    /// Whether it was on a wire before, as another request.
+    pub(super) is_anew: bool,
     /// When a message isn't worth sending any more.
     pub(super) expires: Option<Instant>,
     /// Whether it is among those that are failed then.
@@ -133,6 +141,20 @@ impl Operation {
     /// Whether its outcome is stated already: it timed out here, and is waiting for a late acknowledgement.
     pub(super) const fn is_settled(&self) -> bool {
         self.settled
+    }
+
+    /// Whether it becomes a new request when its session is lost. What timed out here doesn't: nobody waits for it.
+    pub(super) const fn survives_loss(&self, policy: OnSessionLost) -> bool {
+        let survives = match self.kind {
+            Kind::PublishAtMostOnce | Kind::PublishAtLeastOnce => {
+                matches!(policy.qos1, LostMessage::Republish)
+            }
+            Kind::PublishExactlyOnce => matches!(policy.qos2, LostMessage::Republish),
+            Kind::Subscribe => matches!(policy.subscribe, LostRequest::Reissue),
+            Kind::Unsubscribe => matches!(policy.unsubscribe, LostRequest::Reissue),
+            Kind::Resubscribe | Kind::Reauthenticate => false,
+        };
+        survives && !self.settled && !matches!(self.phase, Phase::Released(_))
     }
 
     /// Whether the server's Receive Maximum counts it, once it is sent.
@@ -190,6 +212,7 @@ impl Operations {
             phase: Phase::Queued,
             packet,
             order: 0,
+            is_anew: false,
             expires: None,
             is_watched: false,
             outcome: None,

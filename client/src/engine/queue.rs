@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::operation::{OperationId, Operations, Phase};
+use super::operation::{Operation, OperationId, Operations, Phase};
 
 /// A queue of names of requests.
 #[derive(Debug, Default)]
@@ -10,6 +10,8 @@ pub(super) struct Queue {
     ids: VecDeque<OperationId>,
     /// Those in `ids` that don't wait any more.
     gaps: usize,
+    /// How many at the front aren't messages that could be dropped.
+    passed_over: usize,
 }
 
 /// Gaps that are left alone, however few requests wait between them.
@@ -27,6 +29,7 @@ impl Queue {
 
     /// Before all others.
     pub(super) fn push_front(&mut self, id: OperationId) {
+        self.passed_over = 0;
         self.ids.push_front(id);
     }
 
@@ -37,7 +40,7 @@ impl Queue {
             if waits(id, operations) {
                 return Some(id);
             }
-            self.ids.pop_front();
+            self.remove_front();
             self.gaps = self.gaps.saturating_sub(1);
         }
     }
@@ -45,8 +48,24 @@ impl Queue {
     /// Takes the one whose turn it is.
     pub(super) fn pop_front(&mut self, operations: &Operations) -> Option<OperationId> {
         let id = self.front(operations)?;
-        self.ids.pop_front();
+        self.remove_front();
         Some(id)
+    }
+
+    /// The message that has waited longest. What is before it isn't looked at twice.
+    pub(super) fn oldest_message(&mut self, operations: &Operations) -> Option<OperationId> {
+        loop {
+            let id = *self.ids.get(self.passed_over)?;
+            if waits(id, operations) && operations.get_by(id).is_some_and(Operation::is_publish) {
+                return Some(id);
+            }
+            self.passed_over += 1;
+        }
+    }
+
+    fn remove_front(&mut self) {
+        self.ids.pop_front();
+        self.passed_over = self.passed_over.saturating_sub(1);
     }
 
     /// One of them has come to its end. The gaps are closed before they outnumber what waits.
@@ -61,6 +80,7 @@ impl Queue {
     pub(super) fn retain(&mut self, mut keeps: impl FnMut(OperationId) -> bool) {
         self.ids.retain(|id| keeps(*id));
         self.gaps = 0;
+        self.passed_over = 0;
     }
 }
 
@@ -96,5 +116,24 @@ mod tests {
         assert_eq!(queue.pop_front(&operations), Some(first));
         assert_eq!(queue.pop_front(&operations), Some(last));
         assert_eq!((queue.pop_front(&operations), queue.len()), (None, 0));
+    }
+
+    #[test]
+    fn the_oldest_message_is_found_behind_other_requests() {
+        let (mut queue, mut operations) = (Queue::default(), Operations::default());
+        let kinds = [Kind::Subscribe, Kind::PublishAtMostOnce, Kind::Unsubscribe, Kind::PublishExactlyOnce];
+        let ids = kinds.map(|kind| operations.insert(kind, Bytes::new()));
+        ids.into_iter().for_each(|id| queue.push_back(id));
+        for oldest in [ids[1], ids[3]] {
+            assert_eq!(queue.oldest_message(&operations), Some(oldest));
+            operations.finish(oldest.key(), Err(RequestError::SessionLost));
+            queue.leave_gap(&operations);
+        }
+        assert_eq!(queue.oldest_message(&operations), None);
+        let first = operations.insert(Kind::PublishAtLeastOnce, Bytes::new());
+        queue.push_front(first);
+        assert_eq!(queue.oldest_message(&operations), Some(first));
+        assert_eq!((queue.pop_front(&operations), queue.pop_front(&operations)), (Some(first), Some(ids[0])));
+        assert_eq!(queue.oldest_message(&operations), None);
     }
 }

@@ -12,6 +12,7 @@ use super::operation::{Kind, Operation, OperationId, Operations, Phase};
 use super::packet_ids::PacketIds;
 use super::queue::Queue;
 use crate::error::RequestError;
+use crate::policy::OnSessionLost;
 
 /// What outlives a network connection (§4.1), as the client holds it.
 ///
@@ -176,6 +177,7 @@ impl Session {
                 Phase::Sent(packet_id) | Phase::Repeat(packet_id) => {
                     self.ids.release(packet_id);
                     operation.phase = Phase::Queued;
+                    operation.is_anew = true;
                     renewed.push(id);
                 }
                 Phase::Queued | Phase::Done => {}
@@ -194,26 +196,36 @@ impl Session {
 
     /// The server has forgotten the session, and so does the client. [MQTT-3.2.2-5] [MQTT-4.4.0-1]
     ///
-    /// Messages of QoS 1 become new requests before all others; everything else that was on the wire fails.
-    pub(super) fn lose(&mut self) {
+    /// What was on the wire becomes a new request before all others, in its old order, or fails, as the policy says.
+    pub(super) fn lose(&mut self, policy: OnSessionLost) {
         self.ids.clear();
         self.resend.clear();
         self.inbound.forget();
         for id in self.on_the_wire().into_iter().rev() {
             let Some(operation) = self.operations.get_mut(id.key()) else { continue };
-            if operation.kind == Kind::PublishAtLeastOnce && !operation.is_settled() {
-                operation.phase = Phase::Queued;
-                self.queue.push_front(id);
-                self.watch_expiry(id);
-                continue;
-            }
             if operation.kind == Kind::Unsubscribe {
                 let (packet, order) = (operation.packet.clone(), operation.order);
                 requested(&packet).into_iter().for_each(|(filter, _)| self.unsubscribed(filter, order));
             }
-            self.operations.finish(id.key(), Err(RequestError::SessionLost));
+            let Some(operation) = self.operations.get_mut(id.key()) else { continue };
+            if operation.survives_loss(policy) {
+                operation.phase = Phase::Queued;
+                operation.is_anew = true;
+                self.queue.push_front(id);
+                self.watch_expiry(id);
+            } else {
+                self.operations.finish(id.key(), Err(RequestError::SessionLost));
+            }
         }
         self.drop_renewals();
+    }
+
+    /// Fails the message that has waited longest for being sent; `false` if there is none.
+    pub(super) fn drop_oldest(&mut self) -> bool {
+        let Some(id) = self.queue.oldest_message(&self.operations) else { return false };
+        self.operations.finish(id.key(), Err(RequestError::Dropped));
+        self.queue.leave_gap(&self.operations);
+        true
     }
 
     /// Renewals that never left are made again, of what is active then.

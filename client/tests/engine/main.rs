@@ -16,6 +16,8 @@ mod inbound;
 mod inbound_aliases;
 mod keep_alive;
 mod limits;
+mod loss;
+mod offline;
 mod publish;
 mod queue;
 mod resumption;
