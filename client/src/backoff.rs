@@ -15,6 +15,8 @@ pub struct Reconnect {
     pub max_attempts: Option<u32>,
     /// The shortest wait. AWS IoT Core allows one CONNECT a second for each client identifier.
     pub min_delay: Duration,
+    /// What doubles with every failure: the first wait is up to twice as long.
+    pub base_delay: Duration,
     /// The longest wait.
     pub max_delay: Duration,
     /// How long a connection must have lasted for the waits to start from the shortest again.
@@ -26,6 +28,7 @@ impl Default for Reconnect {
         Self {
             max_attempts: None,
             min_delay: Duration::from_secs(1),
+            base_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(120),
             stable_after: Duration::from_secs(30),
         }
@@ -67,8 +70,9 @@ impl Backoff {
         }
         self.failures += 1;
         let floor = self.policy.min_delay.min(self.policy.max_delay);
-        let doubled = floor.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX));
-        let ceiling = doubled.min(self.policy.max_delay);
+        let doubled =
+            self.policy.base_delay.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX));
+        let ceiling = doubled.min(self.policy.max_delay).max(floor);
         Some(floor + (ceiling - floor).mul_f64(random))
     }
 }
@@ -88,6 +92,7 @@ pub(crate) fn may_get_better(ended: &Ended, has_worked: bool) -> bool {
             // How AWS IoT Core denies some clients: it looks like a broken connection, and goes on for ever.
             ConnectError::Closed { .. } => has_worked,
             ConnectError::ConnAckTimeout { .. } => true,
+            ConnectError::Provider(error) => error.is_retryable,
             ConnectError::Options(_)
             | ConnectError::Protocol(_)
             | ConnectError::Authentication(_)

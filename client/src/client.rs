@@ -6,12 +6,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::backoff::Reconnect;
-use crate::driver::{self, now};
+use crate::driver::{self, Plan, now};
 use crate::engine::{Accepted, Engine};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
 use crate::observer::Observer;
 use crate::options::{CleanStart, ConnectOptions};
+use crate::provider::{Provider, Target};
 use crate::receipt::Receipt;
 use crate::router::{LAST_IDENTIFIER, Router};
 use crate::shared::Shared;
@@ -24,6 +25,10 @@ pub struct ClientOptions {
     pub transport: TransportOptions,
     /// What is said in CONNECT, and what the client promises itself.
     pub connect: ConnectOptions,
+    /// Is asked before every attempt; by default it brings the way, the user name and the password from here.
+    pub provider: Provider,
+    /// How long an answer of the provider is waited for.
+    pub provide_within: Duration,
     /// When to connect again.
     pub reconnect: Reconnect,
     /// How long [`Client::connect`] waits for the first connection.
@@ -36,8 +41,15 @@ impl ClientOptions {
     /// With the defaults: a minute for the first connection, and reconnecting for as long as it may help.
     #[must_use]
     pub fn new(transport: TransportOptions, connect: ConnectOptions) -> Self {
-        let connect_within = Duration::from_secs(60);
-        Self { transport, connect, reconnect: Reconnect::default(), connect_within, observer: None }
+        Self {
+            transport,
+            connect,
+            provider: Provider::default(),
+            provide_within: Duration::from_secs(30),
+            reconnect: Reconnect::default(),
+            connect_within: Duration::from_secs(60),
+            observer: None,
+        }
     }
 }
 
@@ -74,9 +86,16 @@ impl Client {
     pub fn start(options: ClientOptions) -> Self {
         let ack_timeout = options.connect.ack_timeout;
         let router = Router::new(first_identifier(options.connect.clean_start));
+        let connect = &options.connect;
+        let plan = Plan {
+            target: Target::new(options.transport, connect.username.clone(), connect.password.clone()),
+            provider: options.provider,
+            provide_within: options.provide_within,
+            reconnect: options.reconnect,
+        };
         let shared = Arc::new(Shared::new(Engine::new(options.connect), router));
         shared.with(|state| state.observer = options.observer);
-        tokio::spawn(driver::run(Arc::clone(&shared), options.transport, options.reconnect));
+        tokio::spawn(driver::run(Arc::clone(&shared), plan));
         Self { handle: Arc::new(Handle { shared, ack_timeout }) }
     }
 
@@ -138,15 +157,18 @@ impl Client {
     }
 
     /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits until that is done. While
-    /// there is no connection nothing is waited for: requests fail at once.
+    /// there is no connection, and requests wait for one, attempts go on for that time; what isn't done then fails with
+    /// [`RequestError::Stopped`].
     ///
-    /// A dropped future doesn't call the end off.
+    /// Cancel safe: a dropped future doesn't call the end off.
     pub async fn disconnect(&self) {
         self.disconnect_within(FLUSH_ON_DISCONNECT).await;
     }
 
     /// As [`disconnect`](Self::disconnect), with this time for accepted requests. If it is asked for more than once, the
     /// earliest end counts.
+    ///
+    /// Cancel safe: a dropped future doesn't call the end off.
     pub async fn disconnect_within(&self, flush_for: Duration) {
         let shared = &self.handle.shared;
         shared.request_stop(flush_for);

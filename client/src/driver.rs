@@ -1,4 +1,5 @@
-//! The task that owns socket and clock: connects, moves bytes between transport and engine, and connects again.
+//! The task that owns socket and clock: asks what to connect with, connects, hands the connection to its link, and does
+//! it again.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -6,23 +7,30 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use crate::alarm::Alarm;
 use crate::backoff::{Backoff, Reconnect, may_get_better};
-use crate::engine::{CloseCause, Ended};
+use crate::engine::Ended;
 use crate::error::{ConnectError, ConnectionError, StopCause};
 use crate::event::Event;
 use crate::link::Link;
+use crate::provider::{Failure, NextAttempt, Provider, ProviderError, Target};
 use crate::shared::Shared;
-use crate::transport::{self, TransportOptions};
+use crate::transport;
+
+/// What a driver goes by.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) target: Target,
+    pub(crate) provider: Provider,
+    pub(crate) provide_within: Duration,
+    pub(crate) reconnect: Reconnect,
+}
 
 /// Runs a client until it stops. A driver that never ran, because its runtime was shut down, has ended as well.
-pub(crate) fn run(
-    shared: Arc<Shared>,
-    transport: TransportOptions,
-    reconnect: Reconnect,
-) -> impl Future<Output = ()> {
+pub(crate) fn run(shared: Arc<Shared>, plan: Plan) -> impl Future<Output = ()> {
     let end = End(shared);
     async move {
-        let cause = connect_again_and_again(&end.0, &transport, reconnect).await;
+        let cause = Driver::new(&end.0, plan).run().await;
         end.0.finish(cause);
     }
 }
@@ -36,95 +44,169 @@ impl Drop for End {
     }
 }
 
-async fn connect_again_and_again(
-    shared: &Shared,
-    transport: &TransportOptions,
-    reconnect: Reconnect,
-) -> StopCause {
-    let mut backoff = Backoff::new(reconnect);
-    let mut has_worked = false;
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        let Some((ended, lifetime)) = until_stop(shared, connect_once(shared, transport, attempt)).await
-        else {
-            tell_failed(shared, ConnectError::Stopped);
-            return StopCause::Requested;
+struct Driver<'a> {
+    shared: &'a Shared,
+    plan: Plan,
+    backoff: Backoff,
+    has_worked: bool,
+    /// Attempts since the last connection.
+    number: u32,
+    last: Option<Failure>,
+    /// What the last attempt used.
+    used: Option<Target>,
+    /// Why there is no further attempt, unless the provider brings something else.
+    verdict: Option<StopCause>,
+}
+
+impl<'a> Driver<'a> {
+    fn new(shared: &'a Shared, plan: Plan) -> Self {
+        let backoff = Backoff::new(plan.reconnect);
+        Self { shared, plan, backoff, has_worked: false, number: 0, last: None, used: None, verdict: None }
+    }
+
+    async fn run(mut self) -> StopCause {
+        loop {
+            self.number += 1;
+            let (ended, lifetime) = match self.connect_once().await {
+                Ok(ended) => ended,
+                Err(cause) => return cause,
+            };
+            if let Ended::Connection(_) = ended {
+                self.has_worked = true;
+                self.number = 0;
+                self.backoff.connected_for(lifetime);
+            }
+            let delay = if self.may_go_on(&ended) { self.backoff.next(fastrand::f64()) } else { None };
+            let hopeless = !may_get_better(&ended, self.has_worked);
+            let cause = self.tell_ended(ended, delay);
+            let Some(delay) = delay else { return cause };
+            self.verdict = hopeless.then_some(cause);
+            if until_stop(self.shared, tokio::time::sleep(delay)).await.is_none() {
+                return StopCause::Requested;
+            }
+        }
+    }
+
+    /// One attempt, and the connection if it comes to one; with how long that lasted. An error if there is no attempt.
+    async fn connect_once(&mut self) -> Result<(Ended, Duration), StopCause> {
+        let Some(provided) = until_stop(self.shared, self.ask_provider()).await else {
+            return Err(StopCause::Requested);
         };
-        if let Ended::Connection(_) = ended {
-            has_worked = true;
-            attempt = 0;
-            backoff.connected_for(lifetime);
+        let target = match provided {
+            Ok(target) => target,
+            Err(error) => {
+                self.tell_attempt(&self.plan.target);
+                return Ok((Ended::Attempt(ConnectError::Provider(error)), Duration::ZERO));
+            }
+        };
+        if let Some(cause) = self.verdict.take()
+            && self.used.as_ref().is_some_and(|used| used.is_like(&target))
+        {
+            return Err(cause);
         }
-        let stopping = shared.drive(|state| state.stop.is_some());
-        let retry = !stopping && may_get_better(&ended, has_worked);
-        let delay = if retry { backoff.next(fastrand::f64()) } else { None };
-        let cause = tell_ended(shared, ended, delay);
-        let Some(delay) = delay else { return if stopping { StopCause::Requested } else { cause } };
-        if until_stop(shared, tokio::time::sleep(delay)).await.is_none() {
-            return StopCause::Requested;
+        self.tell_attempt(&target);
+        let transport = until_stop(self.shared, transport::open(&target.transport)).await;
+        let target = self.used.insert(target);
+        let (transport, opened) = match transport {
+            Some(Ok(open)) => open,
+            Some(Err(error)) => return Ok((Ended::Attempt(error.into()), Duration::ZERO)),
+            None => return Ok((Ended::Attempt(ConnectError::Stopped), Duration::ZERO)),
+        };
+        let peer = opened.peer;
+        self.shared.tell(Event::Opened(Box::new(opened)));
+        let began = now();
+        let opening = self.shared.drive(|state| {
+            let options = state.engine.options_mut();
+            options.username.clone_from(&target.username);
+            options.password.clone_from(&target.password);
+            state.engine.open(began)
+        });
+        if let Err(error) = opening {
+            return Ok((Ended::Attempt(error), Duration::ZERO));
+        }
+        let cause = Link::new(transport, peer).run(self.shared).await;
+        let ended = self.shared.drive(|state| state.engine.handle_closed(cause));
+        Ok((ended, now().saturating_duration_since(began)))
+    }
+
+    async fn ask_provider(&self) -> Result<Target, ProviderError> {
+        let (target, last) = (self.plan.target.clone(), self.last.clone());
+        let asked = self.plan.provider.provide(NextAttempt { number: self.number, target, last });
+        let within = self.plan.provide_within;
+        match tokio::time::timeout(within, asked).await {
+            Ok(provided) => provided,
+            Err(_) => Err(ProviderError::retryable(format_args!("the provider took longer than {within:?}"))),
+        }
+    }
+
+    /// Whether there may be another attempt: it might go better, or the provider might bring something else.
+    fn may_go_on(&self, ended: &Ended) -> bool {
+        let is_over = self.shared.drive(|state| state.stop_by(now()).is_over);
+        let asked_for = matches!(
+            ended,
+            Ended::Attempt(ConnectError::Stopped | ConnectError::Provider(_))
+                | Ended::Connection(ConnectionError::Requested)
+        );
+        let may_change = !self.plan.provider.is_static() && !asked_for;
+        !is_over && (may_change || may_get_better(ended, self.has_worked))
+    }
+
+    fn tell_attempt(&self, target: &Target) {
+        let (host, port) = (target.transport.host.clone(), target.transport.port);
+        let client_id = self.shared.drive(|state| state.engine.client_id().to_owned());
+        self.shared.tell(Event::Attempt { attempt: self.number, host, port, client_id });
+    }
+
+    fn tell_ended(&mut self, ended: Ended, retry_in: Option<Duration>) -> StopCause {
+        match ended {
+            Ended::Attempt(error) => {
+                let cause = Arc::new(error);
+                self.last = Some(Failure::Attempt(Arc::clone(&cause)));
+                self.shared.tell(Event::Failed { cause: Arc::clone(&cause), retry_in });
+                match *cause {
+                    ConnectError::Stopped => StopCause::Requested,
+                    _ => StopCause::Connect(cause),
+                }
+            }
+            Ended::Connection(error) => {
+                let cause = Arc::new(error);
+                self.last = Some(Failure::Connection(Arc::clone(&cause)));
+                self.shared.tell(Event::Disconnected { cause: Arc::clone(&cause), retry_in });
+                match *cause {
+                    ConnectionError::Requested => StopCause::Requested,
+                    _ => StopCause::Connection(cause),
+                }
+            }
         }
     }
 }
 
-/// One attempt, and the connection if it comes to one; with how long that lasted.
-async fn connect_once(shared: &Shared, options: &TransportOptions, attempt: u32) -> (Ended, Duration) {
-    let client_id = shared.drive(|state| state.engine.client_id().to_owned());
-    shared.tell(Event::Attempt { attempt, host: options.host.clone(), port: options.port, client_id });
-    let (transport, opened) = match transport::open(options).await {
-        Ok(open) => open,
-        Err(error) => return (Ended::Attempt(ConnectError::Transport(error)), Duration::ZERO),
-    };
-    let peer = opened.peer;
-    shared.tell(Event::Opened(Box::new(opened)));
-    let began = now();
-    if let Err(error) = shared.drive(|state| state.engine.open(began)) {
-        return (Ended::Attempt(error), Duration::ZERO);
-    }
-    let cause = Link::new(transport, peer).run(shared).await;
-    (shared.drive(|state| state.engine.handle_closed(cause)), now().saturating_duration_since(began))
-}
-
-/// Runs `work` unless a stop is asked for while no connection stands that could end in order.
+/// Runs `work`, for which there is no connection yet, unless a stop is asked for that has nothing to wait for or no time
+/// left. Time passes for what is queued, too.
 async fn until_stop<T>(shared: &Shared, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
+    let (mut work, mut alarm) = (pin!(work), Alarm::default());
     poll_fn(|cx| {
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
         }
-        shared.drive(|state| {
-            state.watch_as_driver(cx);
-            let in_order = state.engine.is_connected() || state.engine.should_close();
-            if state.stop.is_some() && !in_order { Poll::Ready(None) } else { Poll::Pending }
-        })
+        loop {
+            let (stop, due) = shared.drive(|state| {
+                state.watch_as_driver(cx);
+                let now = now();
+                if state.engine.poll_timeout().is_some_and(|due| due <= now) {
+                    state.engine.handle_timeout(now);
+                }
+                (state.stop_by(now), state.engine.poll_timeout())
+            });
+            if stop.is_over {
+                return Poll::Ready(None);
+            }
+            if !alarm.poll(cx, due.into_iter().chain(stop.until).min()) {
+                return Poll::Pending;
+            }
+        }
     })
     .await
-}
-
-fn tell_failed(shared: &Shared, error: ConnectError) {
-    // A link that was cut short leaves the engine in the middle of an attempt.
-    shared.drive(|state| state.engine.handle_closed(CloseCause::Eof));
-    shared.tell(Event::Failed { cause: Arc::new(error), retry_in: None });
-}
-
-fn tell_ended(shared: &Shared, ended: Ended, retry_in: Option<Duration>) -> StopCause {
-    match ended {
-        Ended::Attempt(error) => {
-            let cause = Arc::new(error);
-            shared.tell(Event::Failed { cause: Arc::clone(&cause), retry_in });
-            StopCause::Connect(cause)
-        }
-        Ended::Connection(ConnectionError::Requested) => {
-            let cause = Arc::new(ConnectionError::Requested);
-            shared.tell(Event::Disconnected { cause, retry_in: None });
-            StopCause::Requested
-        }
-        Ended::Connection(error) => {
-            let cause = Arc::new(error);
-            shared.tell(Event::Disconnected { cause: Arc::clone(&cause), retry_in });
-            StopCause::Connection(cause)
-        }
-    }
 }
 
 /// The driver's clock, which is tokio's: tests can stop it. Everything below it is told the time.

@@ -11,6 +11,8 @@ use crate::QoS;
 use crate::authentication::{AuthenticationError, ReauthenticationError};
 use crate::options::OptionsError;
 #[cfg(feature = "tokio")]
+use crate::provider::ProviderError;
+#[cfg(feature = "tokio")]
 use crate::transport::TransportError;
 
 /// What a server said when it refused something or closed the connection.
@@ -123,6 +125,10 @@ pub enum ConnectError {
     /// The exchange of authentication couldn't go on: the server isn't who it should be, or asks what can't be answered.
     #[error("authentication: {0}")]
     Authentication(#[from] AuthenticationError),
+    /// The provider had nothing to connect with.
+    #[cfg(feature = "tokio")]
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
     /// The application gave up first.
     #[error("stopped")]
     Stopped,

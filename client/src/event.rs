@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec::{ConnAck, PacketType, QoS, ReasonCode};
+#[cfg(feature = "tokio")]
+use tracing::debug;
 
 use crate::error::{ConnectError, ConnectionError, ServerReason, StopCause, owned};
 #[cfg(feature = "tokio")]
@@ -35,14 +37,14 @@ pub enum Event {
     Failed {
         /// Why.
         cause: Arc<ConnectError>,
-        /// When the next one begins; `None` if there is none.
+        /// When the next one begins, for which the provider is asked anew; `None` if there is none.
         retry_in: Option<Duration>,
     },
     /// A connection ended.
     Disconnected {
         /// Why.
         cause: Arc<ConnectionError>,
-        /// When an attempt to connect again begins; `None` if there is none.
+        /// When an attempt to connect again begins, for which the provider is asked anew; `None` if there is none.
         retry_in: Option<Duration>,
     },
     /// After a connection that the server remembered nothing of, it refused a subscription that it had granted before.
@@ -104,6 +106,30 @@ pub struct ServerLimits {
 
 /// The largest packet that the protocol has: five bytes of header and 268,435,455 behind them (§2.1.4).
 const PROTOCOL_MAXIMUM: u32 = 268_435_460;
+
+impl Event {
+    /// Into the log, at debug: steps, not messages. Nothing in it is secret.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn trace(&self) {
+        match self {
+            Self::Attempt { attempt, host, port, client_id } => {
+                debug!(attempt, host, port, client_id, "connecting");
+            }
+            Self::Opened(opened) => debug!(peer = %opened.peer, tls = opened.tls.is_some(), "opened"),
+            Self::Connected(connected) => debug!(
+                session_present = connected.session_present,
+                keep_alive = connected.limits.keep_alive,
+                receive_maximum = connected.limits.receive_maximum,
+                elapsed = ?connected.elapsed,
+                "connected"
+            ),
+            Self::Failed { cause, retry_in } => debug!(%cause, ?retry_in, "failed"),
+            Self::Disconnected { cause, retry_in } => debug!(%cause, ?retry_in, "disconnected"),
+            Self::SubscriptionLost { filter, reason } => debug!(filter, %reason, "subscription lost"),
+            Self::Stopped(cause) => debug!(%cause, "stopped"),
+        }
+    }
+}
 
 impl ServerLimits {
     /// What `connack` says, or what its silence means, to a client that asked for `keep_alive` and `session_expiry`.

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "tokio")]
 mod acknowledgement;
+#[cfg(feature = "tokio")]
+mod alarm;
 mod authentication;
 pub mod aws;
 #[cfg(feature = "tokio")]
@@ -23,6 +25,8 @@ mod message;
 mod observer;
 mod options;
 mod policy;
+#[cfg(feature = "tokio")]
+mod provider;
 #[cfg(feature = "tokio")]
 mod publish;
 #[cfg(feature = "tokio")]
@@ -57,6 +61,8 @@ pub use message::{Message, MessageProperties, ReceivedMessage};
 pub use observer::{Direction, ObservedPacket, Observer};
 pub use options::{CleanStart, ConnectOptions, KeepAlive, OptionsError, QueueLimits, Will};
 pub use policy::{LostMessage, LostRequest, Offline, OnSessionLost};
+#[cfg(feature = "tokio")]
+pub use provider::{ConnectProvider, Failure, NextAttempt, Provided, Provider, ProviderError, Target};
 #[cfg(feature = "tokio")]
 pub use receipt::Receipt;
 #[cfg(feature = "tokio")]

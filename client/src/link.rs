@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::Sleep;
 
+use crate::alarm::Alarm;
 use crate::driver::now;
 use crate::engine::CloseCause;
 use crate::observer::{Direction, Observer};
@@ -22,6 +22,8 @@ const SMALLEST_READ: usize = 2 * 1024;
 const LARGEST_READ: usize = 64 * 1024;
 /// How long the server gets to take what was sent last, and to close its side.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
+/// How long buffers are kept for the next packet.
+const IDLE: Duration = Duration::from_secs(1);
 /// How long to listen for a DISCONNECT that explains why nothing can be written any more.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -39,8 +41,9 @@ pub(crate) struct Link {
     /// Whether the last that the server hears is our DISCONNECT.
     says_farewell: bool,
     observer: Option<Observer>,
-    timer: Pin<Box<Sleep>>,
-    timer_at: Option<Instant>,
+    alarm: Alarm,
+    /// When to give up buffers that nothing has used for a while.
+    tidy_at: Option<Instant>,
 }
 
 /// What the engine wants of the link.
@@ -65,8 +68,8 @@ impl Link {
             closing_until: None,
             says_farewell: false,
             observer: None,
-            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            timer_at: None,
+            alarm: Alarm::default(),
+            tidy_at: None,
         }
     }
 
@@ -109,7 +112,10 @@ impl Link {
                     Poll::Pending => {}
                 }
             }
-            progress |= self.poll_timer(cx, wishes.timeout);
+            if !progress {
+                self.tidy(shared, now);
+            }
+            progress |= self.poll_alarm(cx, wishes.timeout);
             if !progress {
                 return Poll::Pending;
             }
@@ -129,7 +135,10 @@ impl Link {
         if self.output.is_empty() && self.broken.is_none() {
             state.engine.poll_transmit(&mut self.output, now);
         }
-        let flush_until = heed_stop(state, now);
+        let stop = state.stop_by(now);
+        if stop.is_over {
+            state.engine.disconnect();
+        }
         let close = state.engine.should_close();
         if close && self.closing_until.is_none() {
             self.closing_until = Some(now + CLOSING_TIME);
@@ -144,7 +153,7 @@ impl Link {
                 .engine
                 .poll_timeout()
                 .into_iter()
-                .chain(flush_until)
+                .chain(stop.until)
                 .chain(self.closing_until)
                 .min(),
         }
@@ -213,19 +222,26 @@ impl Link {
         events.into_iter().for_each(|event| shared.tell(event));
     }
 
-    /// Whether the time has come.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, due: Option<Instant>) -> bool {
+    /// An idle connection holds no buffers: they are given back a while after they were needed, and once in a while when
+    /// there is much to do.
+    fn tidy(&mut self, shared: &Shared, now: Instant) {
+        match self.tidy_at {
+            Some(at) if at <= now => {
+                self.tidy_at = None;
+                self.read_size = SMALLEST_READ;
+                give_back(&mut self.input);
+                give_back(&mut self.output);
+                shared.drive(State::give_back_memory);
+            }
+            None if has_spare(&self.input) || has_spare(&self.output) => self.tidy_at = now.checked_add(IDLE),
+            _ => {}
+        }
+    }
+
+    /// Whether the time has come for something.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>, due: Option<Instant>) -> bool {
         let until = self.broken.as_ref().map(|(_, until)| *until);
-        let Some(due) = due.into_iter().chain(until).min() else { return false };
-        if self.timer_at != Some(due) {
-            self.timer_at = Some(due);
-            self.timer.as_mut().reset(due.into());
-        }
-        let fired = self.timer.as_mut().poll(cx).is_ready();
-        if fired {
-            self.timer_at = None;
-        }
-        fired
+        self.alarm.poll(cx, due.into_iter().chain(until).chain(self.tidy_at).min())
     }
 
     fn cause_of(&self, error: &io::Error) -> CloseCause {
@@ -249,15 +265,13 @@ impl Link {
     }
 }
 
-/// A wish to stop: requests get their time, then DISCONNECT is said. Returns when to look again.
-fn heed_stop(state: &mut State, now: Instant) -> Option<Instant> {
-    if !state.engine.is_connected() {
-        return None;
+fn has_spare(buffer: &BytesMut) -> bool {
+    buffer.capacity() > buffer.len()
+}
+
+/// What is left of a packet keeps its bytes, and no room beside them.
+fn give_back(buffer: &mut BytesMut) {
+    if has_spare(buffer) {
+        *buffer = BytesMut::from(&buffer[..]);
     }
-    let until = state.stop.as_mut()?.flush_until(now);
-    if state.engine.is_idle() || until.is_some_and(|until| until <= now) {
-        state.engine.disconnect();
-        return None;
-    }
-    until
 }

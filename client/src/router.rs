@@ -198,6 +198,11 @@ impl Router {
         self.holding_up > 0
     }
 
+    /// Gives back memory that a burst has left.
+    pub(crate) fn give_back_memory(&mut self) {
+        self.streams.iter_mut().for_each(|(_, stream)| stream.give_back_memory());
+    }
+
     pub(crate) fn take_wakers(&mut self, into: &mut Vec<Waker>) {
         into.append(&mut self.wakers);
     }

@@ -95,6 +95,7 @@ impl Shared {
 
     /// Tells of a step.
     pub(crate) fn tell(&self, event: Event) {
+        event.trace();
         self.drive(|state| {
             if let Event::Failed { cause, .. } = &event {
                 state.last_failure = Some(Arc::clone(cause));
@@ -120,7 +121,9 @@ impl Shared {
             }
             state.engine.fail_all(&RequestError::Stopped(cause.clone()));
             state.router.end_all();
-            state.push(Event::Stopped(cause.clone()));
+            let event = Event::Stopped(cause.clone());
+            event.trace();
+            state.push(event);
             state.stopped = Some(cause);
         });
     }
@@ -128,7 +131,7 @@ impl Shared {
 
 impl Stop {
     /// Until when requests may finish, now that the driver has seen the wish; `None` for any length of time.
-    pub(crate) fn flush_until(&mut self, now: Instant) -> Option<Instant> {
+    fn flush_until(&mut self, now: Instant) -> Option<Instant> {
         if let Some(until) = self.flush_for.take().and_then(|flush_for| now.checked_add(flush_for)) {
             self.flush_until = Some(self.flush_until.map_or(until, |earlier| earlier.min(until)));
         }
@@ -136,7 +139,32 @@ impl Stop {
     }
 }
 
+/// How a wish to end stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StopBy {
+    /// There is nothing to wait for, or no time left.
+    pub(crate) is_over: bool,
+    /// When to look again.
+    pub(crate) until: Option<Instant>,
+}
+
 impl State {
+    /// How a wish to end stands, if there is one: requests get their time, with or without a connection.
+    pub(crate) fn stop_by(&mut self, now: Instant) -> StopBy {
+        let Some(stop) = &mut self.stop else { return StopBy { is_over: false, until: None } };
+        let until = stop.flush_until(now);
+        let engine = &self.engine;
+        let has_nothing = if engine.is_connected() { engine.is_idle() } else { engine.is_settled() };
+        let is_over = has_nothing || until.is_some_and(|until| until <= now);
+        StopBy { is_over, until: until.filter(|_| !is_over) }
+    }
+
+    /// Gives back memory that a burst has left.
+    pub(crate) fn give_back_memory(&mut self) {
+        self.engine.give_back_memory();
+        self.router.give_back_memory();
+    }
+
     /// Hands what the engine has to tell to streams; what is left concerns the driver.
     pub(crate) fn deliver(&mut self, events: &mut Vec<Event>) {
         while let Some(event) = self.engine.poll_event() {

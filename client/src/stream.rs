@@ -139,6 +139,12 @@ impl Stream {
         Poll::Pending
     }
 
+    /// Gives back memory that a burst has left.
+    pub(crate) fn give_back_memory(&mut self) {
+        self.owed.shrink_to(2 * self.owed.len());
+        self.unowed.shrink_to(2 * self.unowed.len());
+    }
+
     /// The names of what waits and was never taken.
     pub(crate) fn into_owed(self) -> impl Iterator<Item = DeliveryId> {
         self.owed.into_iter().map(|(_, _, id)| id)

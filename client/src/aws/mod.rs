@@ -10,6 +10,8 @@ mod encoding;
 mod endpoint;
 mod host;
 mod limits;
+#[cfg(feature = "tokio")]
+mod provider;
 mod query;
 mod signature;
 

@@ -88,6 +88,12 @@ impl Engine {
         matches!(self.state, State::Closing { .. })
     }
 
+    /// Whether everything that was accepted has its outcome.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        self.session.operations.all_settled()
+    }
+
     /// Whether everything that was accepted has its outcome and is on the wire.
     #[must_use]
     pub fn is_idle(&self) -> bool {

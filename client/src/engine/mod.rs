@@ -315,6 +315,15 @@ impl Engine {
     pub fn poll_event(&mut self) -> Option<EngineEvent> {
         self.events.pop_front()
     }
+
+    /// Gives back memory that a burst has left, as a driver may ask for once in a while.
+    pub fn give_back_memory(&mut self) {
+        if self.output.is_empty() {
+            self.output = BytesMut::new();
+        }
+        self.events.shrink_to(2 * self.events.len());
+        self.session.give_back_memory();
+    }
 }
 
 /// Stands where a packet identifier will: a request gets its own when it is sent.

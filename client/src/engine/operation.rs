@@ -200,6 +200,13 @@ impl Operations {
         self.unsettled == 0
     }
 
+    /// Gives back memory that a burst has left, once it is over.
+    pub(super) fn give_back_memory(&mut self) {
+        if self.slab.is_empty() {
+            self.slab = Slab::new();
+        }
+    }
+
     pub(super) fn insert(&mut self, kind: Kind, packet: Bytes) -> OperationId {
         self.generation += 1;
         self.unfinished += 1;

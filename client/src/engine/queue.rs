@@ -27,6 +27,11 @@ impl Queue {
         self.ids.push_back(id);
     }
 
+    /// Gives back memory that a burst has left.
+    pub(super) fn give_back_memory(&mut self) {
+        self.ids.shrink_to(2 * self.ids.len());
+    }
+
     /// Before all others.
     pub(super) fn push_front(&mut self, id: OperationId) {
         self.passed_over = 0;

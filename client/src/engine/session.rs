@@ -261,6 +261,13 @@ impl Session {
         self.subscriptions.retain(|active| active.filter != filter || active.order > order);
     }
 
+    /// Gives back memory that a burst has left.
+    pub(super) fn give_back_memory(&mut self) {
+        self.operations.give_back_memory();
+        self.queue.give_back_memory();
+        self.resend.shrink_to(2 * self.resend.len());
+    }
+
     /// Ends every request.
     pub(super) fn fail_all(&mut self, error: &RequestError) {
         self.ids.clear();

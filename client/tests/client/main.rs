@@ -11,6 +11,7 @@ mod connect;
 mod full;
 mod idle;
 mod observe;
+mod provider;
 mod reconnect;
 mod requests;
 mod routing;

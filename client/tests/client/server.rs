@@ -34,6 +34,14 @@ impl TestServer {
         Peer { stream, input: BytesMut::new() }
     }
 
+    /// A connection whose CONNECT was answered like this, and the CONNECT.
+    pub(crate) async fn meets(&self, connack: &PacketBuf) -> (Peer, PacketBuf) {
+        let mut peer = self.accepts().await;
+        let connect = peer.receives().await;
+        peer.sends(connack).await;
+        (peer, connect)
+    }
+
     /// A connection whose CONNECT was answered with success and no session.
     pub(crate) async fn welcomes(&self) -> Peer {
         self.answers(&connack()).await

@@ -158,6 +158,56 @@ async fn a_client_that_waits_for_its_next_attempt_stops_at_once() {
     assert_eq!(story(&mut events).await, "stopped");
 }
 
+/// What was accepted offline gets its chance, and only then the client ends.
+#[tokio::test]
+async fn a_stop_without_a_connection_waits_for_one_while_something_is_queued() {
+    let server = TestServer::start().await;
+    let client = Client::start(options(&server));
+    let mut events = client.events();
+    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let farewell = async {
+        server.answers(&refusal(ReasonCode::ServerBusy)).await.ends().await;
+        let mut peer = server.welcomes().await;
+        peer.expects(publish("lamp/7", at_least_once(1))).await;
+        peer.sends(&puback(1)).await;
+        peer.expects(disconnect(ReasonCode::Success)).await;
+        peer.ends().await;
+    };
+    tokio::join!(soon(client.disconnect_within(Duration::from_secs(4))), farewell);
+    soon(receipt).await.unwrap();
+    assert_eq!(
+        story(&mut events).await,
+        "attempt opened failed attempt opened connected disconnected stopped"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_without_a_connection_ends_when_its_time_is_over() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect.min_delay = Duration::from_secs(60);
+    options.reconnect.max_delay = Duration::from_secs(60);
+    let client = Client::start(options);
+    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    server.answers(&refusal(ReasonCode::ServerBusy)).await.ends().await;
+    let began = tokio::time::Instant::now();
+    client.disconnect_within(Duration::from_secs(7)).await;
+    assert_eq!(began.elapsed().as_secs(), 7);
+    assert_eq!(receipt.await.unwrap_err(), RequestError::Stopped(StopCause::Requested));
+}
+
+#[tokio::test]
+async fn the_last_handle_that_is_dropped_lets_what_was_queued_go() {
+    let server = TestServer::start().await;
+    let client = Client::start(options(&server));
+    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    drop(client);
+    let mut peer = server.welcomes().await;
+    peer.expects(publish("lamp/7", at_least_once(1))).await;
+    peer.sends(&puback(1)).await;
+    peer.expects(disconnect(ReasonCode::Success)).await;
+}
+
 #[tokio::test]
 async fn a_client_that_never_ran_stops_with_a_whole_story() {
     let server = TestServer::start().await;
