@@ -138,7 +138,7 @@ fn a_message_that_never_left_the_output_expires_like_one_that_waits() {
     assert_eq!(client.outcome(first), Some(Err(RequestError::Expired)));
 }
 
-/// [MQTT-4.3.3-6]
+/// [MQTT-4.3.3-6] [MQTT-4.3.3-7]
 #[test]
 fn an_exchange_that_has_reached_pubrec_goes_on_however_late() {
     let mut client = Client::connected();

@@ -9,7 +9,7 @@ use dunlin_client::{ConnectionError, Message, QoS, RequestError, Violation};
 use crate::bench::{Client, options};
 use crate::packets::{
     ack, at_least_once, at_most_once, buf, connack, exactly_once, id, puback, pubcomp, publish, pubrec,
-    pubrel, suback, subscribe,
+    pubrel, suback, subscribe, unsuback,
 };
 
 fn published(client: &mut Client, operation: OperationId) -> Published {
@@ -226,6 +226,42 @@ fn requests_wait_when_all_identifiers_are_in_use() {
     assert_eq!(client.sends(), [publish("c", at_most_once())], "QoS 0 needs none");
     client.receives(&puback(77));
     assert_eq!(client.sends(), [subscribe(77, &["b"])]);
+}
+
+/// bind_packet_id_empty [U-2.2.1-1]
+#[test]
+fn an_identifier_is_free_after_whatever_ends_its_exchange() {
+    let mut options = options();
+    options.queue.count = 100_000;
+    let mut client = Client::connected_as(options, &connack());
+    assert_eq!(client.engine.load().0, 0);
+    client.publishes("a", QoS::AtLeastOnce);
+    client.publishes("b", QoS::ExactlyOnce);
+    client.publishes("c", QoS::ExactlyOnce);
+    client.subscribes(&["d"]);
+    client.unsubscribes(&["e"]);
+    for _ in 6..=u16::MAX {
+        client.publishes("f", QoS::AtLeastOnce);
+    }
+    client.sends();
+    let refused = ack(AckType::PubRec, 3, ReasonCode::QuotaExceeded);
+    let frees = [
+        puback(1),
+        pubcomp(2),
+        refused,
+        suback(4, &[ReasonCode::Success]),
+        unsuback(5, &[ReasonCode::Success]),
+    ];
+    client.receives(&pubrec(2));
+    for (number, free) in (1..).zip(frees) {
+        client.publishes("g", QoS::AtLeastOnce);
+        assert_ne!(client.sends(), [publish("g", at_least_once(number))], "it is still in use");
+        client.receives(&free);
+        assert_eq!(client.sends(), [publish("g", at_least_once(number))]);
+    }
+    client.receives(&ack(AckType::PubAck, 9, ReasonCode::NotAuthorized));
+    client.publishes("g", QoS::AtLeastOnce);
+    assert_eq!(client.sends(), [publish("g", at_least_once(9))]);
 }
 
 /// publish_timeout
