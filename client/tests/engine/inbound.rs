@@ -117,6 +117,33 @@ fn a_message_for_several_is_acknowledged_when_all_of_them_have_it() {
     assert!(client.sends().is_empty());
 }
 
+/// The fault of rumqttc by which three identifiers end in the payload
+#[test]
+fn a_message_may_carry_many_subscription_identifiers() {
+    let mut client = Client::connected();
+    client.receives_bytes(&[
+        0x32, 0x13, 0, 1, b'a', 0, 7, 9, 0x0B, 1, 0x0B, 0xFF, 0x7F, 0x0B, 0x80, 0x80, 1, b'o', b'n', b'!',
+        b'?',
+    ]);
+    let (message, _) = client.messages().remove(0);
+    assert_eq!((message.topic(), message.payload()), ("a", &b"on!?"[..]));
+    let identifiers: Vec<_> =
+        message.properties().subscription_identifiers.iter().map(|each| each.get()).collect();
+    assert_eq!(identifiers, [1, 16_383, 16_384]);
+}
+
+/// [U-3.3.2-2] The receiver may check, and this one leaves that to the application.
+#[test]
+fn a_payload_that_is_not_what_it_claims_is_delivered_as_it_is() {
+    let mut client = Client::connected();
+    client.receives_bytes(&[0x32, 0x0A, 0, 1, b'a', 0, 7, 2, 0x01, 1, 0xFF, 0xFE]);
+    let (message, id) = client.messages().remove(0);
+    assert_eq!(message.payload(), [0xFF, 0xFE]);
+    assert_eq!(message.properties().payload_format_indicator, Some(PayloadFormat::Utf8));
+    client.takes(id.unwrap());
+    assert_eq!(client.sends(), [puback(7)]);
+}
+
 /// [MQTT-2.2.1-5]
 #[test]
 fn both_directions_have_identifiers_of_their_own() {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use dunlin_client::codec::{Ack, AckProperties, AckType, Packet, ReasonCode, UserProperty, Utf8String};
+use dunlin_client::codec::{
+    Ack, AckProperties, AckType, Packet, PayloadFormat, ReasonCode, UserProperty, Utf8String,
+};
 use dunlin_client::engine::{Accepted, Ended, OperationId, Outcome, Published};
 use dunlin_client::{ConnectionError, Message, QoS, RequestError, Violation};
 
@@ -226,6 +228,16 @@ fn requests_wait_when_all_identifiers_are_in_use() {
     assert_eq!(client.sends(), [publish("c", at_most_once())], "QoS 0 needs none");
     client.receives(&puback(77));
     assert_eq!(client.sends(), [subscribe(77, &["b"])]);
+}
+
+/// The fault of awscrt by which a text with a line break is refused
+#[test]
+fn a_payload_that_claims_to_be_text_may_have_line_breaks() {
+    let mut client = Client::connected();
+    let mut message = Message::new("a", "{\n}");
+    message.properties.payload_format_indicator = Some(PayloadFormat::Utf8);
+    client.tries_to_publish(message).unwrap();
+    assert_eq!(client.sends().len(), 1);
 }
 
 /// bind_packet_id_empty [U-2.2.1-1]

@@ -2,7 +2,7 @@
 
 use dunlin_client::codec::{DecodeErrorKind, PacketType, ReasonCode};
 use dunlin_client::engine::Ended;
-use dunlin_client::{ConnectionError, QoS, Violation};
+use dunlin_client::{ConnectError, ConnectionError, QoS, Violation};
 
 use crate::bench::{Client, options};
 use crate::packets::{at_least_once, connack, connack_resumed, disconnect, puback, publish};
@@ -43,6 +43,42 @@ fn malformed_packets_are_answered_with_0x81() {
         let (code, violation) = breach(&mut Client::connected(), bytes);
         assert_eq!(code, ReasonCode::MalformedPacket, "{bytes:02x?}: {violation}");
         assert_eq!(decode_error(violation), DecodeErrorKind::Malformed, "{bytes:02x?}");
+    }
+}
+
+/// What awscrt lets pass
+#[test]
+fn what_another_client_lets_pass_is_a_breach() {
+    let breaches: [(&[u8], ReasonCode); 14] = [
+        (&[0x30, 0x03, 0, 0, 0], ReasonCode::ProtocolError), // no topic and no alias
+        (&[0x30, 0x04, 0, 1, b'#', 0], ReasonCode::ProtocolError), // a wildcard
+        (&[0x30, 0x05, 0, 2, 0xC3, 0x28, 0], ReasonCode::MalformedPacket), // not UTF-8
+        (&[0x30, 0x0E, 0, 1, b'a', 10, 2, 0, 0, 0, 1, 2, 0, 0, 0, 1], ReasonCode::ProtocolError), // twice
+        (&[0x38, 0x04, 0, 1, b'a', 0], ReasonCode::ProtocolError), // a repetition of QoS 0
+        (&[0x36, 0x06, 0, 1, b'a', 0, 1, 0], ReasonCode::MalformedPacket), // QoS 3
+        (&[0x32, 0x06, 0, 1, b'a', 0, 0, 0], ReasonCode::ProtocolError), // packet identifier 0
+        (&[0x32, 0x07, 0, 1, b'a', 0, 1, 0x80, 0], ReasonCode::MalformedPacket), // a padded length
+        (&[0x30, 0x08, 0, 1, b'a', 9, 1, 1, 0, 0], ReasonCode::MalformedPacket), // properties beyond the end
+        (&[0x91, 0x04, 0, 1, 0, 0], ReasonCode::MalformedPacket), // SUBACK's flags
+        (&[0xB2, 0x04, 0, 1, 0, 0], ReasonCode::MalformedPacket), // UNSUBACK's
+        (&[0x90, 0x05, 0, 1, 9, 0, 0], ReasonCode::MalformedPacket), // properties beyond the end
+        (&[0x20, 0x03, 0, 0, 0], ReasonCode::ProtocolError), // a second CONNACK
+        (&[0xD0, 0x01, 0], ReasonCode::MalformedPacket),     // a PINGRESP with something in it
+    ];
+    for (bytes, expected) in breaches {
+        let (code, violation) = breach(&mut Client::connected(), bytes);
+        assert_eq!(code, expected, "{bytes:02x?}: {violation}");
+    }
+    let connacks: [&[u8]; 4] = [
+        &[0x20, 0x05, 0, 0, 2, 0x25, 2],    // Retain Available 2
+        &[0x20, 0x05, 0, 0, 2, 0x24, 2],    // Maximum QoS 2
+        &[0x20, 0x06, 0, 0, 3, 0x21, 0, 0], // Receive Maximum 0
+        &[0x20, 0x03, 1, 0x87, 0],          // a session and a refusal
+    ];
+    for bytes in connacks {
+        let mut client = Client::connecting(options());
+        client.receives_bytes(bytes);
+        let Ended::Attempt(ConnectError::Protocol(_)) = client.end() else { panic!("{bytes:02x?}") };
     }
 }
 
