@@ -7,6 +7,7 @@ mod packets;
 mod server;
 
 mod acknowledge;
+mod backoff;
 mod connect;
 mod full;
 mod idle;

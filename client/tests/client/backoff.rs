@@ -1,0 +1,82 @@
+//! The waits between attempts, as the driver keeps them: how long each is told in the event before it.
+
+use std::time::Duration;
+
+use dunlin_client::codec::ReasonCode;
+use dunlin_client::{Client, Event, Events};
+use tokio::time::Instant;
+
+use crate::packets::refusal;
+use crate::server::TestServer;
+use crate::{millis, options, soon};
+
+/// How long the client says that it will wait before its next attempt, which it then makes.
+async fn wait(events: &mut Events) -> Duration {
+    let told = loop {
+        match soon(events.next()).await.unwrap() {
+            Event::Failed { retry_in, .. } | Event::Disconnected { retry_in, .. } => break retry_in.unwrap(),
+            _ => {}
+        }
+    };
+    while !matches!(soon(events.next()).await.unwrap(), Event::Attempt { .. }) {}
+    told
+}
+
+/// reconnect_failure_backoff
+#[tokio::test]
+async fn waits_double_up_to_the_longest_and_are_kept() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect.min_delay = millis(20);
+    options.reconnect.max_delay = millis(100);
+    let begun = Instant::now();
+    let client = Client::start(options);
+    let mut events = client.events();
+    let mut total = Duration::ZERO;
+    for longest in [40, 80, 100, 100, 100, 100] {
+        server.answers(&refusal(ReasonCode::ServerBusy)).await;
+        let told = wait(&mut events).await;
+        assert!((millis(20)..=millis(longest)).contains(&told), "{told:?}");
+        total += told;
+    }
+    assert!(begun.elapsed() >= total);
+}
+
+/// reconnect_backoff_sufficient_reset
+#[tokio::test]
+async fn a_connection_that_lasted_starts_the_waits_over() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect.min_delay = millis(1);
+    options.reconnect.max_delay = millis(1000);
+    options.reconnect.stable_after = Duration::ZERO;
+    let client = Client::start(options);
+    let mut events = client.events();
+    for _ in 0..12 {
+        drop(server.welcomes().await);
+        assert!(wait(&mut events).await <= millis(2));
+    }
+}
+
+/// reconnect_backoff_insufficient_reset
+#[tokio::test]
+async fn a_connection_that_did_not_last_does_not() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect.min_delay = millis(20);
+    options.reconnect.max_delay = millis(20);
+    options.reconnect.max_attempts = Some(3);
+    let client = Client::start(options);
+    let mut events = client.events();
+    for _ in 0..3 {
+        drop(server.welcomes().await);
+        wait(&mut events).await;
+    }
+    drop(server.welcomes().await);
+    let last = loop {
+        if let Event::Disconnected { retry_in, .. } = soon(events.next()).await.unwrap() {
+            break retry_in;
+        }
+    };
+    assert_eq!(last, None, "they were counted as if there had been no connection");
+}
