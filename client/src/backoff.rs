@@ -145,6 +145,7 @@ mod tests {
         }
     }
 
+    /// awscrt_first_retry_at_once, reconnect_failure_backoff
     #[test]
     fn waits_double_from_the_floor_and_stop_at_the_longest() {
         let mut longest = Backoff::new(policy());
@@ -154,6 +155,7 @@ mod tests {
         assert!((0..80).all(|_| shortest.next(0.0) == Some(Duration::from_secs(1))), "never below the floor");
     }
 
+    /// awscrt_jitter_disappears, mqtt5_no_jitter
     #[test]
     fn long_outages_keep_their_jitter() {
         let mut backoff = Backoff::new(policy());
@@ -163,6 +165,7 @@ mod tests {
         assert_eq!(backoff.next(0.5), Some(Duration::from_millis(30_500)));
     }
 
+    /// mqtt5_kick_restarts_the_backoff
     #[test]
     fn a_kick_right_after_connecting_does_not_start_over() {
         let mut backoff = Backoff::new(policy());

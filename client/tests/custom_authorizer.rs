@@ -136,6 +136,7 @@ fn encoding_can_be_forced_or_forbidden() {
     assert_eq!(tail(&never), "A+/=&tok=é &%");
 }
 
+/// set_metrics_with_null_username, set_metrics_null, set_metrics_valid
 #[test]
 fn metrics_join_the_query_and_never_begin_a_second_one() {
     let version = env!("CARGO_PKG_VERSION");

@@ -58,7 +58,7 @@ async fn a_connection_that_lasted_starts_the_waits_over() {
     }
 }
 
-/// reconnect_backoff_insufficient_reset
+/// mqtt5_kick_restarts_the_backoff, reconnect_backoff_insufficient_reset
 #[tokio::test]
 async fn a_connection_that_did_not_last_does_not() {
     let server = TestServer::start().await;

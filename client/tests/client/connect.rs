@@ -18,6 +18,7 @@ async fn refused(client: impl Future<Output = Result<Client, StopCause>>) -> Con
     }
 }
 
+/// direct_connect_success
 #[tokio::test]
 async fn connect_returns_when_the_server_has_accepted() {
     let server = TestServer::start().await;
@@ -27,6 +28,7 @@ async fn connect_returns_when_the_server_has_accepted() {
     peer.ends().await;
 }
 
+/// direct_connect_connack_refusal
 #[tokio::test]
 async fn a_fatal_refusal_is_told_and_not_tried_again() {
     let server = TestServer::start().await;
@@ -93,6 +95,7 @@ async fn one_attempt_is_one_attempt() {
     assert!(matches!(error, ConnectError::Refused(_)));
 }
 
+/// sync_channel_failure
 #[tokio::test]
 async fn a_refused_port_is_given_up_before_the_first_success() {
     let server = TestServer::start().await;
@@ -147,6 +150,7 @@ async fn connack_that_does_not_come_is_waited_for_so_long_and_tried_again() {
     assert_eq!(failed, (Arc::new(ConnectError::ConnAckTimeout { after: millis(50) }), true));
 }
 
+/// async_channel_failure
 #[tokio::test]
 async fn a_transport_that_does_not_open_in_time_fails_with_its_stage() {
     let server = TestServer::start().await;

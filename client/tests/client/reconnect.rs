@@ -62,6 +62,7 @@ async fn a_subscription_that_is_not_granted_again_ends_its_stream() {
     assert_eq!(lost, ("lamp/+".to_owned(), ReasonCode::NotAuthorized));
 }
 
+/// paho_publish_succeeds_without_puback
 #[tokio::test]
 async fn a_message_is_repeated_on_the_resumed_session_and_its_receipt_resolves() {
     let server = TestServer::start().await;

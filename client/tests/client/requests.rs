@@ -29,6 +29,27 @@ async fn a_receipt_resolves_to_the_acknowledgement() {
     assert_eq!(soon(receipt).await.unwrap().reason_code, ReasonCode::NoMatchingSubscribers);
 }
 
+/// mqtt5_one_message_a_round_trip
+#[tokio::test]
+async fn one_task_has_many_messages_in_flight() {
+    const MESSAGES: u16 = 1000;
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut receipts = Vec::new();
+    for _ in 0..MESSAGES {
+        receipts.push(soon(client.publish(lamp(QoS::AtLeastOnce))).await.unwrap());
+    }
+    for packet_id in 1..=MESSAGES {
+        peer.expects(publish("lamp/7", at_least_once(packet_id))).await;
+    }
+    for packet_id in (1..=MESSAGES).rev() {
+        peer.sends(&puback(packet_id)).await;
+    }
+    for receipt in receipts {
+        soon(receipt).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_refused_publish_is_an_error() {
     let server = TestServer::start().await;

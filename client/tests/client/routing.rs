@@ -170,7 +170,7 @@ async fn without_identifiers_every_stream_that_matches_gets_each_copy_once() {
     }
 }
 
-/// [MQTT-4.7.2-1]
+/// rumqttc_topics_of_the_server [MQTT-4.7.2-1]
 #[tokio::test]
 async fn leading_wildcards_leave_the_servers_own_topics_alone() {
     let server = TestServer::start().await;
@@ -178,9 +178,13 @@ async fn leading_wildcards_leave_the_servers_own_topics_alone() {
     let mut all = subscribed(&client, &mut peer, 1, "#").await;
     let mut any = subscribed(&client, &mut peer, 2, "+/uptime").await;
     let mut own = subscribed(&client, &mut peer, 3, "$SYS/#").await;
+    let mut aws = subscribed(&client, &mut peer, 4, "$aws/#").await;
     peer.sends(&publish("$SYS/uptime", at_least_once(1))).await;
     comes(&mut own, "$SYS/uptime").await;
     peer.expects(puback(1)).await;
+    peer.sends(&publish("$aws/uptime", at_least_once(2))).await;
+    comes(&mut aws, "$aws/uptime").await;
+    peer.expects(puback(2)).await;
     is_empty(&mut all).await;
     is_empty(&mut any).await;
 }

@@ -19,6 +19,7 @@ async fn at_once<F: Future>(what: F) -> F::Output {
     tokio::time::timeout(millis(900), what).await.unwrap()
 }
 
+/// awscrt_stop_without_disconnect
 #[tokio::test]
 async fn disconnect_is_said_before_the_connection_is_closed() {
     let server = TestServer::start().await;

@@ -38,6 +38,7 @@ pub(crate) async fn arrives(client: &Client, peer: &mut Peer) {
     }
 }
 
+/// gneiss_messages_reorder
 #[tokio::test]
 async fn a_message_is_acknowledged_when_it_is_taken() {
     let server = TestServer::start().await;
@@ -151,6 +152,7 @@ async fn a_message_that_was_not_returned_comes_next_time() {
     peer.expects(puback(1)).await;
 }
 
+/// paho_full_stream_drops, mqtt5_unbounded_channel
 #[tokio::test]
 async fn a_full_stream_drops_the_newest_of_qos_0_and_nothing_else() {
     let server = TestServer::start().await;
@@ -213,6 +215,7 @@ async fn publishing_from_inside_a_message_loop_goes_on() {
     soon(serve).await.unwrap();
 }
 
+/// mqtt5_unbounded_channel
 #[tokio::test]
 async fn messages_that_wait_are_bounded_by_the_receive_maximum() {
     let server = TestServer::start().await;

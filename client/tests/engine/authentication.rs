@@ -120,7 +120,7 @@ fn connect_names_the_method_and_carries_what_it_begins_with() {
     assert_eq!(connect.properties.authentication_data.unwrap().as_bytes(), b"1");
 }
 
-/// [MQTT-4.12.0-3] [MQTT-4.12.0-5]
+/// gneiss_no_auth, rumqttc_no_auth [MQTT-4.12.0-3] [MQTT-4.12.0-5]
 #[test]
 fn every_question_is_answered_by_auth_0x18_with_the_method_of_connect() {
     let mut client = Client::connecting(echo());

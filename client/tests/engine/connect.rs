@@ -167,7 +167,7 @@ fn what_connack_leaves_out_is_the_default_and_not_the_last_connections_value() {
     assert!(limits.shared_subscription_available && limits.subscription_identifier_available);
 }
 
-/// [MQTT-3.1.3-7]
+/// auto_assigned_client_id, receive_assigned_client_id [MQTT-3.1.3-7]
 #[test]
 fn an_assigned_client_identifier_is_kept_for_later_connections() {
     let mut options = options();
@@ -217,6 +217,7 @@ fn a_refusal_says_everything_that_the_server_said_and_is_not_answered() {
     assert_eq!(reason.server_reference.as_deref(), Some("other:8883"));
 }
 
+/// direct_connect_connack_refusal
 #[test]
 fn every_refusal_of_the_standard_is_told_by_its_code() {
     for code in ReasonCode::ALL.iter().copied().filter(|code| code.is_error()) {
@@ -228,7 +229,7 @@ fn every_refusal_of_the_standard_is_told_by_its_code() {
     }
 }
 
-/// connack_timeout [U-3.2-1]
+/// mqtt5_no_connack_timeout, connack_timeout [U-3.2-1]
 #[test]
 fn connack_that_does_not_come_in_time_ends_the_attempt() {
     let mut options = options();
@@ -298,7 +299,7 @@ fn a_session_that_the_client_does_not_have_ends_the_attempt() {
     }
 }
 
-/// session_resumption_post_success
+/// no_session_after_client_stop, session_resumption_post_success
 #[test]
 fn the_first_connection_starts_clean_and_later_ones_resume() {
     let mut client = Client::new(options());

@@ -83,6 +83,7 @@ fn the_servers_disconnect_is_told_in_its_own_words_and_not_answered() {
     assert_eq!(reason.server_reference.as_deref(), Some("other"));
 }
 
+/// rumqttc_disconnect_of_one_byte
 #[test]
 fn every_reason_of_the_standard_is_told_by_its_code() {
     let codes = ReasonCode::ALL.iter().copied();

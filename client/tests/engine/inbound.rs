@@ -58,7 +58,7 @@ fn qos_2_takes_its_four_steps_as_often_as_the_server_likes() {
     }
 }
 
-/// [MQTT-4.3.3-10]
+/// rumqttc_qos_2_delivered_twice [MQTT-4.3.3-10]
 #[test]
 fn a_repeated_message_of_qos_2_is_acknowledged_again_and_delivered_once() {
     let mut client = Client::connected();
@@ -117,7 +117,7 @@ fn a_message_for_several_is_acknowledged_when_all_of_them_have_it() {
     assert!(client.sends().is_empty());
 }
 
-/// The fault of rumqttc by which three identifiers end in the payload
+/// rumqttc_three_subscription_identifiers
 #[test]
 fn a_message_may_carry_many_subscription_identifiers() {
     let mut client = Client::connected();
@@ -157,7 +157,7 @@ fn both_directions_have_identifiers_of_their_own() {
     assert!(client.engine.is_idle());
 }
 
-/// [MQTT-3.3.4-9] [U-3.3.4-2]
+/// awscrt_no_own_receive_maximum [MQTT-3.3.4-9] [U-3.3.4-2]
 #[test]
 fn more_than_the_receive_maximum_is_a_breach() {
     for second in [publish("b", at_least_once(2)), publish("b", exactly_once(2))] {

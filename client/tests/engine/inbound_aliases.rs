@@ -58,7 +58,7 @@ fn the_maximum_is_announced_unless_it_is_none() {
     }
 }
 
-/// inbound_alias_success, and the fault of rumqttc by which an alias arrives as an empty topic [U-3.3.2-3]
+/// inbound_alias_success, rumqttc_alias_without_topic [U-3.3.2-3]
 #[test]
 fn a_message_under_an_alias_has_its_topic() {
     let mut client = client(2);
@@ -120,7 +120,7 @@ fn an_alias_that_stands_for_nothing_is_answered_with_0x82() {
     }
 }
 
-/// The fault of rumqttc by which aliases survive a reconnect [MQTT-3.3.2-7]
+/// rumqttc_aliases_survive_a_reconnect [MQTT-3.3.2-7]
 #[test]
 fn aliases_end_with_their_connection_even_if_the_session_goes_on() {
     let mut client = client(2);

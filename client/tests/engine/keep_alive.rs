@@ -54,7 +54,7 @@ fn what_is_received_does_not_postpone_a_ping() {
     assert_eq!(busy, quiet);
 }
 
-/// ping_write_pushout
+/// awscrt_traffic_does_not_postpone_pings, ping_write_pushout
 #[test]
 fn what_is_sent_postpones_a_ping() {
     let mut client = Client::connected_as(keeping_alive(20), &connack());
@@ -93,7 +93,7 @@ fn the_servers_keep_alive_counts_smaller_larger_or_zero() {
     assert_eq!(first_ping(&mut zero), None);
 }
 
-/// ping_timeout [U-3.1.2-1]
+/// awscrt_says_0x8D, ping_timeout [U-3.1.2-1]
 #[test]
 fn a_ping_without_an_answer_ends_the_connection_without_a_word() {
     let mut options = keeping_alive(60);
@@ -114,7 +114,7 @@ fn a_ping_without_an_answer_ends_the_connection_without_a_word() {
     assert_eq!(silent_for.as_secs(), u64::from(silence) + 10);
 }
 
-/// ping_timeout_with_keep_alive_conflict
+/// gneiss_ping_timeout_of_0, ping_timeout_with_keep_alive_conflict
 #[test]
 fn the_ping_timeout_is_half_the_keep_alive_at_most() {
     for seconds in [1_u16, 2, 10, 20] {

@@ -91,7 +91,7 @@ fn a_session_goes_on_after_a_connection_that_went_silent() {
     assert!(client.outcome(first).unwrap().is_ok() && client.outcome(second).unwrap().is_ok());
 }
 
-/// The fault of rmqtt-codec by which an interval of 0 is refused
+/// rmqtt_codec_expiry_0_refused
 #[test]
 fn a_message_that_expires_at_once_is_a_message() {
     let mut client = Client::connected();

@@ -33,7 +33,7 @@ fn answered(client: &mut Client, id: OperationId) -> Answered {
     }
 }
 
-/// [MQTT-4.4.0-1]
+/// operation_processing_reconnect_no_session_fail_non_qos1 [MQTT-4.4.0-1]
 #[test]
 fn by_default_qos_1_is_published_anew_and_everything_else_fails() {
     let mut client = Client::connected();
@@ -50,7 +50,7 @@ fn by_default_qos_1_is_published_anew_and_everything_else_fails() {
     assert!(published(&mut client, once).republished, "the receipt says so");
 }
 
-/// [MQTT-3.3.1-1] [MQTT-2.2.1-3]
+/// operation_processing_reconnect_no_session_fail_qos0 [MQTT-3.3.1-1] [MQTT-2.2.1-3]
 #[test]
 fn each_kind_can_be_sent_anew_without_dup_and_in_its_old_order() {
     let mut client = Client::connected_as(losing(everything_again()), &connack());
@@ -84,6 +84,7 @@ fn each_kind_can_be_sent_anew_without_dup_and_in_its_old_order() {
     }
 }
 
+/// operation_processing_reconnect_no_session_fail_all
 #[test]
 fn each_kind_can_fail() {
     let on_session_lost = OnSessionLost { qos1: LostMessage::Fail, ..OnSessionLost::default() };
@@ -112,7 +113,8 @@ fn a_message_that_has_reached_pubrec_fails_whatever_the_policy() {
     assert_eq!(client.outcome(released), Some(Err(RequestError::SessionLost)));
 }
 
-/// [MQTT-4.4.0-1]
+/// operation_processing_reconnect_rejoin_session_fail_all [MQTT-4.4.0-1]
+/// operation_processing_reconnect_rejoin_session_fail_qos0
 #[test]
 fn a_session_that_is_gone_on_with_is_no_matter_of_policy() {
     let all_fail = OnSessionLost { qos1: LostMessage::Fail, ..OnSessionLost::default() };

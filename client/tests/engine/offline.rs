@@ -28,6 +28,7 @@ fn message(qos: QoS) -> Message<'static> {
 
 const EVERY_QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
+/// offline_operation_submission_fail_qos0, offline_operation_submission_fail_all
 #[test]
 fn each_policy_takes_what_it_says() {
     let rows = [
@@ -58,6 +59,8 @@ fn each_policy_takes_what_it_says() {
     }
 }
 
+/// operation_processing_disconnect_fail_qos0, operation_processing_disconnect_fail_all
+/// operation_processing_disconnect_fail_non_qos1
 #[test]
 fn what_was_accepted_before_the_connection_ended_stays() {
     let receive_maximum = 1.try_into().ok();

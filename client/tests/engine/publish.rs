@@ -78,7 +78,7 @@ fn puback_may_say_that_nobody_is_subscribed() {
     assert_eq!(published(&mut client, first).reason_code, ReasonCode::NoMatchingSubscribers);
 }
 
-/// [U-4.13.2-1]
+/// awscrt_refusals_succeed [U-4.13.2-1]
 #[test]
 fn a_refusal_is_an_error_with_the_servers_words_and_concerns_one_message() {
     let mut client = Client::connected();
@@ -144,6 +144,7 @@ fn pubrels_leave_in_the_order_of_the_pubrecs() {
     assert_eq!(client.sends(), [pubrel(2), pubrel(1), pubrel(3)]);
 }
 
+/// gneiss_unknown_ids_end_the_connection
 #[test]
 fn acknowledgements_that_nobody_waits_for_are_harmless() {
     let mut client = Client::connected();
@@ -230,7 +231,7 @@ fn requests_wait_when_all_identifiers_are_in_use() {
     assert_eq!(client.sends(), [subscribe(77, &["b"])]);
 }
 
-/// The fault of awscrt by which a text with a line break is refused
+/// awscrt_text_with_a_line_break_refused
 #[test]
 fn a_payload_that_claims_to_be_text_may_have_line_breaks() {
     let mut client = Client::connected();
@@ -276,7 +277,7 @@ fn an_identifier_is_free_after_whatever_ends_its_exchange() {
     assert_eq!(client.sends(), [publish("g", at_least_once(9))]);
 }
 
-/// publish_timeout
+/// awscrt_timeout_frees_the_id, publish_timeout
 #[test]
 fn an_acknowledgement_that_is_late_finds_its_identifier_still_taken() {
     let mut options = options();
@@ -297,6 +298,7 @@ fn an_acknowledgement_that_is_late_finds_its_identifier_still_taken() {
     assert_eq!(client.engine.load(), (0, 0));
 }
 
+/// dynamic_operation_timeout_default
 #[test]
 fn the_time_for_an_acknowledgement_starts_on_the_wire() {
     let mut options = options();

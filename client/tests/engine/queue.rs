@@ -65,7 +65,7 @@ fn messages_wait_behind_the_servers_receive_maximum() {
     assert!(operations.into_iter().all(|id| client.outcome(id).is_some_and(|outcome| outcome.is_ok())));
 }
 
-/// [U-4.9-1] [MQTT-3.3.4-7]
+/// rumqttc_refused_pubrec_leaks_the_window [U-4.9-1] [MQTT-3.3.4-7]
 #[test]
 fn a_place_is_free_after_puback_pubcomp_and_a_refusing_pubrec_but_not_after_pubrec() {
     let mut client = Client::connected_to(&taking(1));
@@ -84,7 +84,7 @@ fn a_place_is_free_after_puback_pubcomp_and_a_refusing_pubrec_but_not_after_pubr
     assert_eq!(client.sends(), [publish("d", at_least_once(4))]);
 }
 
-/// [MQTT-3.3.4-8] [MQTT-4.9.0-3]
+/// awscrt_window_blocks_everything, gneiss_qos_0_behind_the_window [MQTT-3.3.4-8] [MQTT-4.9.0-3]
 #[test]
 fn a_full_window_holds_back_nothing_else() {
     let mut client = Client::connected_to(&taking(1));
@@ -117,7 +117,7 @@ fn a_window_that_is_full_after_connecting_holds_back_nothing_else() {
     assert_eq!(client.sends(), [publish("b", at_least_once(3))]);
 }
 
-/// [MQTT-3.3.4-7]
+/// mqtt_protocol_core_resume_ignores_receive_maximum [MQTT-3.3.4-7]
 #[test]
 fn repetitions_obey_the_new_receive_maximum_and_go_first() {
     let mut client = Client::connected();
@@ -183,6 +183,7 @@ fn acknowledgements_that_nobody_waits_for_free_no_place() {
     assert!(client.sends().is_empty());
 }
 
+/// awscrt_timeout_keeps_the_token
 #[test]
 fn a_place_is_returned_once_by_the_late_acknowledgement() {
     let mut options = options();

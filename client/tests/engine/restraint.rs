@@ -48,9 +48,9 @@ fn everything() -> Vec<PacketBuf> {
     client.receives_all(&[suback(1, &[ReasonCode::Success]), unsuback(2, &[ReasonCode::Success]), pubrec(3)]);
     client.receives_all(&[pubcomp(3), pubrec(9), pubrel(9)]);
     client.receives_all(&[publish("c", at_least_once(1)), publish("d", exactly_once(2))]);
-    let ids: Vec<_> = client.messages().into_iter().map(|(_, id)| id.unwrap()).collect();
-    client.engine.answer(ids[0], ReasonCode::QuotaExceeded).unwrap();
-    client.takes(ids[1]);
+    for (_, id) in client.messages() {
+        client.engine.answer(id.unwrap(), ReasonCode::NoMatchingSubscribers).unwrap();
+    }
     client.receives(&pubrel(2));
     client.waits(Duration::from_secs(9));
     client.disconnects();

@@ -13,6 +13,8 @@ use crate::packets::{
 };
 
 /// operation_processing_reconnect_rejoin_session [MQTT-4.4.0-1] [MQTT-3.3.1-1] [MQTT-4.6.0-1] [MQTT-3.1.2-23]
+/// operation_processing_reconnect_rejoin_session_fail_all
+/// operation_processing_reconnect_rejoin_session_fail_qos0
 #[test]
 fn a_resumed_session_repeats_messages_in_their_order_with_dup() {
     let mut client = Client::connected();
@@ -31,7 +33,7 @@ fn a_resumed_session_repeats_messages_in_their_order_with_dup() {
     assert_eq!(client.sends(), expected);
 }
 
-/// [MQTT-4.6.0-1]
+/// rumqttc_resends_in_id_order_without_dup [MQTT-4.6.0-1]
 #[test]
 fn the_order_is_that_of_sending_and_not_that_of_the_identifiers() {
     let mut client = Client::connected();
@@ -110,7 +112,7 @@ fn what_was_acknowledged_is_not_repeated_whatever_the_acknowledgement_said() {
 }
 
 /// discard_session_on_server_clean_start, operation_processing_reconnect_no_session
-/// [MQTT-3.2.2-5] [MQTT-4.4.0-1]
+/// awscrt_dup_on_a_new_session [MQTT-3.2.2-5] [MQTT-4.4.0-1]
 #[test]
 fn a_lost_session_repeats_nothing_and_publishes_qos_1_anew() {
     let mut client = Client::connected();
@@ -151,7 +153,7 @@ fn a_clean_start_gives_the_session_up() {
     assert_eq!(client.takes_all(), ["in"], "another message by now");
 }
 
-/// [MQTT-4.3.3-10] [MQTT-3.2.2-5] [MQTT-4.3.3-11]
+/// rumqttc_pubrel_after_a_resume [MQTT-4.3.3-10] [MQTT-3.2.2-5] [MQTT-4.3.3-11]
 #[test]
 fn a_message_of_qos_2_is_delivered_once_across_a_resumed_session() {
     let mut client = Client::connected();

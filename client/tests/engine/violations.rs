@@ -25,7 +25,7 @@ fn decode_error(violation: Violation) -> DecodeErrorKind {
     }
 }
 
-/// [U-4.13.1-1] [MQTT-4.13.2-1] [U-1.2-1]
+/// awscrt_always_0x82 [U-4.13.1-1] [MQTT-4.13.2-1] [U-1.2-1] [MQTT-1.5.4-2]
 #[test]
 fn malformed_packets_are_answered_with_0x81() {
     let malformed: [&[u8]; 9] = [
@@ -46,7 +46,7 @@ fn malformed_packets_are_answered_with_0x81() {
     }
 }
 
-/// What awscrt lets pass
+/// awscrt_lax_decoder
 #[test]
 fn what_another_client_lets_pass_is_a_breach() {
     let breaches: [(&[u8], ReasonCode); 14] = [
@@ -128,7 +128,7 @@ fn alias_0_is_answered_with_0x94() {
     assert_eq!(breach(&mut Client::connected(), &bytes).0, ReasonCode::TopicAliasInvalid);
 }
 
-/// [MQTT-3.1.2-24] [U-3.1.2-4]
+/// awscrt_no_own_maximum_packet_size [MQTT-3.1.2-24] [U-3.1.2-4]
 #[test]
 fn a_packet_above_our_maximum_is_answered_with_0x95_before_it_is_there() {
     let mut options = options();
@@ -146,7 +146,7 @@ fn a_packet_above_our_maximum_is_answered_with_0x95_before_it_is_there() {
     assert_eq!(breach(&mut client, &[0x30, 0xFF, 0xFF, 0xFF, 0x7F]).0, ReasonCode::PacketTooLarge);
 }
 
-/// [MQTT-2.2.1-4]
+/// mqtt_protocol_core_packet_id_0_panics [MQTT-2.2.1-4]
 #[test]
 fn packet_identifier_0_is_a_breach_and_not_a_panic() {
     for bytes in [&[0x32, 0x06, 0, 1, 0x61, 0, 0, 0][..], &[0x40, 2, 0, 0], &[0x62, 2, 0, 0]] {

@@ -122,6 +122,7 @@ async fn tls_1_2_is_spoken_unless_1_3_is_asked_for() {
     assert!(matches!(error, TlsError::Alert(alert) if alert.name == Some("ProtocolVersion")), "{error:?}");
 }
 
+/// mqtt5_no_alpn_on_a_reconnect
 #[tokio::test]
 async fn a_second_attempt_resumes_the_session() {
     let authority = Authority::new("Test CA");
@@ -135,6 +136,8 @@ async fn a_second_attempt_resumes_the_session() {
     assert!(!first.resumed);
     assert!(second.resumed);
     assert_eq!(second.certificate, first.certificate);
+    assert_eq!(second.alpn_offered, ["mqtt"]);
+    assert_eq!(second.alpn_selected.as_deref(), Some("mqtt"));
 }
 
 #[tokio::test]
