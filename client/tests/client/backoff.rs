@@ -28,6 +28,7 @@ async fn waits_double_up_to_the_longest_and_are_kept() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.reconnect.min_delay = millis(20);
+    options.reconnect.base_delay = millis(20);
     options.reconnect.max_delay = millis(100);
     let begun = Instant::now();
     let client = Client::start(options);
@@ -48,6 +49,7 @@ async fn a_connection_that_lasted_starts_the_waits_over() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.reconnect.min_delay = millis(1);
+    options.reconnect.base_delay = millis(1);
     options.reconnect.max_delay = millis(1000);
     options.reconnect.stable_after = Duration::ZERO;
     let client = Client::start(options);

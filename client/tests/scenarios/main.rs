@@ -3,7 +3,7 @@
 //! `table.tsv` has one line for each: where it comes from (`aws`: the scenarios that AWS tests its client with; `rule`: the
 //! statements that clients break most often; `fault`: what the newest releases of other clients do wrong), its name, the
 //! tests as `file::name` from this crate's folder, and a reason if there is none. A test names what it shows above itself.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs;
