@@ -266,6 +266,18 @@ pub enum RequestError {
     /// The connection was lost while it was on the wire, and the server has no memory of the session.
     #[error("the session was lost before it was acknowledged")]
     SessionLost,
+    /// No reply came in time.
+    #[error("no reply within {after:?}")]
+    NoReply {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// As many requests as may wait for replies do already.
+    #[error("{limit} requests wait for replies already")]
+    TooManyRequests {
+        /// How many may.
+        limit: usize,
+    },
     /// The client stopped first.
     #[error("not done: {0}")]
     Stopped(StopCause),

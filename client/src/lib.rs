@@ -32,6 +32,8 @@ mod publish;
 #[cfg(feature = "tokio")]
 mod receipt;
 #[cfg(feature = "tokio")]
+mod request;
+#[cfg(feature = "tokio")]
 mod router;
 pub mod secret;
 #[cfg(feature = "tokio")]

@@ -46,6 +46,8 @@ pub struct ConnectOptions {
     pub maximum_packet_size: Option<NonZeroU32>,
     /// Whether the server may explain failures in any packet; `None` leaves it out: yes.
     pub request_problem_information: Option<bool>,
+    /// Whether the server should say what response topics may be built from; `None` leaves it out: no.
+    pub request_response_information: Option<bool>,
     /// What the application adds, in order.
     pub user_properties: Vec<(String, String)>,
     /// What the server publishes when it loses this client.
@@ -143,6 +145,7 @@ impl ConnectOptions {
             topic_alias_maximum: 0,
             maximum_packet_size: None,
             request_problem_information: None,
+            request_response_information: None,
             user_properties: Vec::new(),
             will: None,
             connack_timeout: Duration::from_secs(20),
@@ -189,10 +192,10 @@ impl ConnectOptions {
                 maximum_packet_size: self.maximum_packet_size,
                 topic_alias_maximum: (self.topic_alias_maximum > 0).then_some(self.topic_alias_maximum),
                 request_problem_information: self.request_problem_information,
+                request_response_information: self.request_response_information,
                 authentication_method: method.map_err(text("authentication method"))?,
                 authentication_data: data.map_err(text("authentication data"))?,
                 user_properties: user_properties.as_slice().into(),
-                ..ConnectProperties::default()
             },
             client_id: Utf8String::new(client_id).map_err(text("client id"))?,
             will: self.will.as_ref().map(Will::to_packet).transpose()?,

@@ -157,6 +157,16 @@ impl Router {
         next
     }
 
+    /// The next message of a stream, if one waits.
+    pub(crate) fn take(&mut self, key: usize) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
+        self.streams.get_mut(key)?.pop()
+    }
+
+    /// Whether messages may still come to a stream.
+    pub(crate) fn is_open(&self, key: usize) -> bool {
+        self.streams.get(key).is_some_and(|stream| stream.route.is_some())
+    }
+
     /// No more messages for streams of this filter; what waits in them can still be taken.
     pub(crate) fn end(&mut self, filter: &str) {
         let Some(route) = self.by_filter.get(filter).and_then(|route| self.routes.get(*route)) else {

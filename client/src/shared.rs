@@ -9,6 +9,7 @@ use crate::engine::{Engine, EngineEvent};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::Event;
 use crate::observer::Observer;
+use crate::request::Requests;
 use crate::router::Router;
 
 /// Events that nobody has taken; older ones are dropped beyond this.
@@ -22,6 +23,7 @@ pub(crate) struct Shared(Mutex<State>);
 pub(crate) struct State {
     pub(crate) engine: Engine,
     pub(crate) router: Router,
+    pub(crate) requests: Requests,
     /// Whom each link shows its packets.
     pub(crate) observer: Option<Observer>,
     /// The driver acts on it.
@@ -50,10 +52,11 @@ pub(crate) struct Stop {
 }
 
 impl Shared {
-    pub(crate) const fn new(engine: Engine, router: Router) -> Self {
+    pub(crate) fn new(engine: Engine, router: Router) -> Self {
         Self(Mutex::new(State {
             engine,
             router,
+            requests: Requests::new(),
             observer: None,
             stop: None,
             stopped: None,
@@ -69,10 +72,12 @@ impl Shared {
     /// Does something under the lock, then wakes whom it concerns. Never called while the lock is held.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         self.drive(|state| {
-            let (had_output, held_up) = (state.engine.has_output(), state.router.is_holding_up());
+            // Where there is output the driver is awake, and looks at the time by itself.
+            let before = (!state.engine.has_output()).then(|| state.engine.poll_timeout());
+            let held_up = state.router.is_holding_up();
             let result = act(state);
-            let reads_again = held_up && !state.router.is_holding_up();
-            if state.engine.has_output() && !had_output || reads_again {
+            let has_news = before.is_some_and(|due| state.engine.has_output() || is_earlier(state, due));
+            if has_news || held_up && !state.router.is_holding_up() {
                 state.wakers.extend(state.driver.take());
             }
             result
@@ -121,6 +126,7 @@ impl Shared {
             }
             state.engine.fail_all(&RequestError::Stopped(cause.clone()));
             state.router.end_all();
+            state.requests.end();
             let event = Event::Stopped(cause.clone());
             event.trace();
             state.push(event);
@@ -170,11 +176,37 @@ impl State {
         while let Some(event) = self.engine.poll_event() {
             match event {
                 EngineEvent::Message(message, id) => self.router.route(message, id, &mut self.engine),
-                EngineEvent::Connected(connected) => events.push(Event::Connected(connected)),
+                EngineEvent::Connected(connected) => {
+                    self.requests.set_response_information(connected.response_information.as_deref());
+                    events.push(Event::Connected(connected));
+                }
                 EngineEvent::SubscriptionLost { filter, reason } => {
                     self.router.end(&filter);
                     events.push(Event::SubscriptionLost { filter, reason });
                 }
+            }
+        }
+        self.deliver_replies();
+    }
+
+    /// Hands replies to those who wait for them.
+    fn deliver_replies(&mut self) {
+        let Some(key) = self.requests.key() else { return };
+        while let Some((message, id)) = self.router.take(key) {
+            if let Some(id) = id {
+                self.engine.take(id);
+            }
+            self.requests.answer(message);
+        }
+    }
+
+    /// Closes a stream, and ends its subscription if nobody else has it.
+    pub(crate) fn close_stream(&mut self, key: usize) {
+        let last_of = self.router.close(key, &mut self.engine);
+        if let Some(filter) = last_of.filter(|_| self.stopped.is_none()) {
+            // Nobody is left to tell that the queue is full; the server then sends what nobody wants, for a while.
+            if let Ok(operation) = self.engine.unsubscribe(&[&filter]) {
+                self.engine.forget(operation);
             }
         }
     }
@@ -204,6 +236,7 @@ impl State {
         wakers.append(&mut self.wakers);
         self.engine.take_wakers(wakers);
         self.router.take_wakers(wakers);
+        self.requests.take_wakers(wakers);
         let after = self.engine.load();
         if after.0 < before.0 || after.1 < before.1 || self.stopped.is_some() {
             wakers.append(&mut self.roomless);
@@ -226,6 +259,11 @@ impl State {
             self.driver = Some(cx.waker().clone());
         }
     }
+}
+
+/// Whether something is to happen before `due`.
+fn is_earlier(state: &State, due: Option<Instant>) -> bool {
+    state.engine.poll_timeout().is_some_and(|now_due| due.is_none_or(|due| now_due < due))
 }
 
 fn register(wakers: &mut Vec<Waker>, cx: &Context<'_>) {

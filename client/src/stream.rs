@@ -150,7 +150,8 @@ impl Stream {
         self.owed.into_iter().map(|(_, _, id)| id)
     }
 
-    fn pop(&mut self) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
+    /// The next message, if one waits.
+    pub(crate) fn pop(&mut self) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
         let owed = self.owed.front().map(|(place, ..)| *place);
         match (owed, self.unowed.front()) {
             (Some(owed), Some((unowed, _))) if *unowed < owed => {}

@@ -36,6 +36,8 @@ pub struct Unmatched(Reader);
 struct Reader {
     shared: Arc<Shared>,
     key: usize,
+    /// Whether the stream goes on without it.
+    is_detached: bool,
 }
 
 impl Subscription {
@@ -95,6 +97,12 @@ impl Subscription {
         self.shared().with(|state| state.router.poll_next(self.reader.key, cx))
     }
 
+    /// The stream alone, to be closed by whoever holds its key.
+    pub(crate) fn detach(mut self) -> usize {
+        self.reader.is_detached = true;
+        self.reader.key
+    }
+
     pub(crate) const fn shared(&self) -> &Arc<Shared> {
         &self.reader.shared
     }
@@ -126,7 +134,7 @@ impl Unmatched {
 
 impl Reader {
     fn new(shared: &Arc<Shared>, key: usize) -> Self {
-        Self { shared: Arc::clone(shared), key }
+        Self { shared: Arc::clone(shared), key, is_detached: false }
     }
 
     fn dropped(&self) -> u64 {
@@ -147,14 +155,8 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.shared.with(|state| {
-            let last_of = state.router.close(self.key, &mut state.engine);
-            if let Some(filter) = last_of.filter(|_| state.stopped.is_none()) {
-                // Nobody is left to tell that the queue is full; the server then sends what nobody wants, for a while.
-                if let Ok(operation) = state.engine.unsubscribe(&[&filter]) {
-                    state.engine.forget(operation);
-                }
-            }
-        });
+        if !self.is_detached {
+            self.shared.with(|state| state.close_stream(self.key));
+        }
     }
 }

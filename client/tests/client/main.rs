@@ -14,6 +14,7 @@ mod idle;
 mod observe;
 mod provider;
 mod reconnect;
+mod request;
 mod requests;
 mod routing;
 mod stalled;

@@ -1,0 +1,271 @@
+//! Requests and their replies (§4.10).
+
+use std::time::Duration;
+
+use dunlin_client::codec::{
+    AckType, BinaryData, ConnAckProperties, Packet, PacketBuf, Publish, PublishProperties, ReasonCode,
+    TopicName,
+};
+use dunlin_client::{Client, Message, QoS, RequestError, StopCause};
+
+use crate::packets::{
+    ack, at_most_once, buf, connack, connack_with, identified, puback, resubscribe, suback, subscribe,
+    unsubscribe,
+};
+use crate::server::{Peer, TestServer};
+use crate::streams::{arrives, subscribed};
+use crate::{connected, connected_as, millis, options, soon};
+
+const TOPIC: &str = "dunlin/responses/lamp-7";
+
+/// What a request asks for: the topic and the correlation of its reply.
+fn asked(request: &PacketBuf) -> (String, Vec<u8>) {
+    let Packet::Publish(publish) = request.packet() else { panic!("{request:?}") };
+    let topic = publish.properties.response_topic.unwrap().as_str().to_owned();
+    (topic, publish.properties.correlation_data.unwrap().as_bytes().to_vec())
+}
+
+fn reply(topic: &str, correlation_data: &[u8], payload: &str) -> PacketBuf {
+    let properties = PublishProperties {
+        correlation_data: Some(BinaryData::new(correlation_data).unwrap()),
+        ..PublishProperties::default()
+    };
+    let topic = TopicName::new(topic).unwrap();
+    buf(Packet::Publish(Publish { properties, ..Publish::new(topic, payload.as_bytes()) }))
+}
+
+impl Peer {
+    /// Grants the subscription to replies, which is the first request of its client.
+    async fn grants_replies(&mut self, packet_id: u16) {
+        self.expects(identified(&subscribe(packet_id, &[TOPIC]), 1)).await;
+        self.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1])).await;
+    }
+
+    /// Acknowledges a request; its correlation.
+    async fn takes_request(&mut self) -> Vec<u8> {
+        let request = self.receives().await;
+        let (topic, correlation_data) = asked(&request);
+        assert_eq!(topic, TOPIC);
+        if let Packet::Publish(publish) = request.packet()
+            && let Some(id) = publish.delivery.packet_id()
+        {
+            self.sends(&puback(id.get())).await;
+        }
+        correlation_data
+    }
+}
+
+async fn asks(client: &Client, payload: &str) -> Result<String, RequestError> {
+    let reply = soon(client.request("thermostat", payload.as_bytes(), Duration::from_secs(4))).await?;
+    Ok(String::from_utf8(reply.payload().to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn a_request_gets_its_reply_and_the_subscription_stays_for_the_next() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let serving = async {
+        peer.grants_replies(1).await;
+        for number in ["1", "2"] {
+            let correlation = peer.takes_request().await;
+            peer.sends(&reply(TOPIC, &correlation, number)).await;
+        }
+    };
+    let asking = async { (asks(&client, "a").await, asks(&client, "b").await) };
+    let ((first, second), ()) = tokio::join!(asking, serving);
+    assert_eq!((first.unwrap().as_str(), second.unwrap().as_str()), ("1", "2"));
+    assert_eq!((client.late_replies(), client.unrouted()), (0, 0));
+}
+
+/// The first one subscribes, the others wait for it; replies may come in any order.
+#[tokio::test]
+async fn requests_at_once_share_one_subscription_and_get_their_own_replies() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let serving = async {
+        peer.grants_replies(1).await;
+        let mut requests = Vec::new();
+        for _ in 0..3 {
+            let request = peer.receives().await;
+            let Packet::Publish(publish) = request.packet() else { panic!() };
+            requests.push((String::from_utf8(publish.payload.to_vec()).unwrap(), asked(&request).1));
+        }
+        for (payload, correlation) in requests.iter().rev() {
+            peer.sends(&reply(TOPIC, correlation, payload)).await;
+        }
+    };
+    let asking = async { tokio::join!(asks(&client, "a"), asks(&client, "b"), asks(&client, "c")) };
+    let ((a, b, c), ()) = tokio::join!(asking, serving);
+    assert_eq!([a.unwrap(), b.unwrap(), c.unwrap()], ["a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_without_a_reply_times_out_to_the_moment_and_a_late_reply_is_nobodys() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let began = tokio::time::Instant::now();
+    let late = async {
+        peer.grants_replies(1).await;
+        peer.takes_request().await
+    };
+    let asking = client.request("thermostat", b"a", Duration::from_secs(3));
+    let (silence, late) = tokio::join!(asking, late);
+    assert_eq!(silence.unwrap_err(), RequestError::NoReply { after: Duration::from_secs(3) });
+    assert_eq!(began.elapsed().as_millis(), 3000);
+
+    peer.sends(&reply(TOPIC, &late, "late")).await;
+    let serving = async {
+        let correlation = peer.takes_request().await;
+        assert_ne!(correlation, late);
+        peer.sends(&reply(TOPIC, &late, "late again")).await;
+        peer.sends(&reply(TOPIC, b"", "no correlation")).await;
+        peer.sends(&reply(TOPIC, &correlation, "in time")).await;
+        peer.sends(&reply(TOPIC, &correlation, "twice")).await;
+    };
+    let (answer, ()) = tokio::join!(asks(&client, "b"), serving);
+    assert_eq!(answer.unwrap(), "in time");
+    arrives(&client, &mut peer).await;
+    assert_eq!(client.late_replies(), 4);
+}
+
+#[tokio::test]
+async fn a_dropped_request_leaves_nothing_behind() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    // Before SUBACK, and after it.
+    let dropped = tokio::time::timeout(millis(20), client.request("t", b"", Duration::from_secs(9))).await;
+    assert!(dropped.is_err());
+    peer.expects(identified(&subscribe(1, &[TOPIC]), 1)).await;
+    peer.expects(unsubscribe(2, &[TOPIC])).await;
+    let serving = async {
+        peer.expects(identified(&subscribe(3, &[TOPIC]), 2)).await;
+        peer.sends(&suback(3, &[ReasonCode::GrantedQoS1])).await;
+        peer.takes_request().await
+    };
+    let asking = tokio::time::timeout(millis(50), client.request("t", b"", Duration::from_secs(9)));
+    let (dropped, correlation) = tokio::join!(asking, serving);
+    assert!(dropped.is_err());
+    peer.sends(&reply(TOPIC, &correlation, "late")).await;
+    arrives(&client, &mut peer).await;
+    assert_eq!(client.late_replies(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_request_and_a_refused_subscription_are_errors() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let serving = async {
+        peer.receives().await;
+        peer.sends(&suback(1, &[ReasonCode::NotAuthorized])).await;
+        peer.receives().await;
+        peer.sends(&suback(2, &[ReasonCode::GrantedQoS1])).await;
+        peer.receives().await;
+        peer.sends(&ack(AckType::PubAck, 3, ReasonCode::NotAuthorized)).await;
+    };
+    let asking = async { (asks(&client, "a").await, asks(&client, "b").await) };
+    let ((first, second), ()) = tokio::join!(asking, serving);
+    assert!(matches!(first, Err(RequestError::Refused(_))), "{first:?}");
+    assert!(matches!(second, Err(RequestError::Refused(_))), "{second:?}");
+}
+
+#[tokio::test]
+async fn requests_in_flight_are_bounded() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let serving = tokio::spawn(async move {
+        peer.grants_replies(1).await;
+        for _ in 0..1024 {
+            peer.receives().await;
+        }
+        peer
+    });
+    let message = Message::new("thermostat", "");
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..1024 {
+        let client = client.clone();
+        waiting.spawn(async move { client.request_with(message, Duration::from_secs(60)).await });
+    }
+    let peer = soon(serving).await.unwrap();
+    let error = client.request_with(message, Duration::from_secs(60)).await.unwrap_err();
+    assert_eq!(error, RequestError::TooManyRequests { limit: 1024 });
+    soon(client.disconnect()).await;
+    while let Some(outcome) = soon(waiting.join_next()).await {
+        assert_eq!(outcome.unwrap().unwrap_err(), RequestError::Stopped(StopCause::Requested));
+    }
+    drop(peer);
+}
+
+#[tokio::test]
+async fn the_servers_response_information_says_where_replies_come_to() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.request_response_information = Some(true);
+    let client = Client::start(options);
+    let properties = ConnAckProperties {
+        response_information: Some(dunlin_client::codec::Utf8String::new("replies/7").unwrap()),
+        ..ConnAckProperties::default()
+    };
+    let (mut peer, connect) = server.meets(&connack_with(properties)).await;
+    let Packet::Connect(connect) = connect.packet() else { panic!() };
+    assert_eq!(connect.properties.request_response_information, Some(true));
+    // Its own client identifier is used before the server has said anything.
+    let mut events = client.events();
+    crate::until_connected(&mut events).await;
+    let serving = async {
+        peer.expects(identified(&subscribe(1, &["replies/7/responses"]), 1)).await;
+        peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
+        let (topic, correlation) = asked(&peer.receives().await);
+        peer.sends(&reply(&topic, &correlation, "on")).await;
+    };
+    let (answer, ()) = tokio::join!(asks(&client, "a"), serving);
+    assert_eq!(answer.unwrap(), "on");
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_lost_is_made_again_by_the_next_request() {
+    let server = TestServer::start().await;
+    let (client, mut events, mut peer) = connected(&server).await;
+    let serving = async {
+        peer.grants_replies(1).await;
+        let correlation = peer.takes_request().await;
+        peer.sends(&reply(TOPIC, &correlation, "1")).await;
+    };
+    let (answer, ()) = tokio::join!(asks(&client, "a"), serving);
+    answer.unwrap();
+    drop(peer);
+    let mut peer = server.answers(&connack()).await;
+    peer.expects(identified(&resubscribe(3, &[TOPIC]), 1)).await;
+    peer.sends(&suback(3, &[ReasonCode::NotAuthorized])).await;
+    while !matches!(soon(events.next()).await.unwrap(), dunlin_client::Event::SubscriptionLost { .. }) {}
+    let serving = async {
+        peer.expects(identified(&subscribe(4, &[TOPIC]), 2)).await;
+        peer.sends(&suback(4, &[ReasonCode::GrantedQoS1])).await;
+        let correlation = peer.takes_request().await;
+        peer.sends(&reply(TOPIC, &correlation, "2")).await;
+    };
+    let (answer, ()) = tokio::join!(asks(&client, "b"), serving);
+    assert_eq!(answer.unwrap(), "2");
+}
+
+#[tokio::test]
+async fn a_received_request_makes_its_reply() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.receive_maximum = None;
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    let mut requests = subscribed(&client, &mut peer, 1, "thermostat").await;
+    let properties = PublishProperties {
+        response_topic: Some(TopicName::new("answers/1").unwrap()),
+        correlation_data: Some(BinaryData::new(b"7").unwrap()),
+        ..PublishProperties::default()
+    };
+    let topic = TopicName::new("thermostat").unwrap();
+    peer.sends(&buf(Packet::Publish(Publish { properties, ..Publish::new(topic, b"?") }))).await;
+    let request = soon(requests.next()).await.unwrap();
+    drop(client.publish(request.reply("21.5").unwrap()).await.unwrap());
+    peer.expects(reply("answers/1", b"7", "21.5")).await;
+
+    peer.sends(&crate::packets::publish("thermostat", at_most_once())).await;
+    assert!(soon(requests.next()).await.unwrap().reply("21.5").is_none(), "it asks for no reply");
+    assert_eq!(request.qos(), QoS::AtMostOnce);
+}
