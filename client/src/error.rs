@@ -239,6 +239,14 @@ pub enum RequestError {
         /// Bytes that wait.
         bytes: usize,
     },
+    /// The topic alias is above what the server takes, or aliases aren't the application's to choose (§3.2.2.3.8).
+    #[error("topic alias {alias}; the highest is {limit}")]
+    TopicAlias {
+        /// The message's.
+        alias: u16,
+        /// The highest that can be used; 0 for none.
+        limit: u16,
+    },
     /// There is no connection, and the policy for that takes no such request.
     #[error("there is no connection")]
     Offline,

@@ -62,7 +62,7 @@ pub use message::{Message, MessageProperties, ReceivedMessage};
 #[cfg(feature = "tokio")]
 pub use observer::{Direction, ObservedPacket, Observer};
 pub use options::{CleanStart, ConnectOptions, KeepAlive, OptionsError, QueueLimits, Will};
-pub use policy::{LostMessage, LostRequest, Offline, OnSessionLost};
+pub use policy::{LostMessage, LostRequest, Offline, OnSessionLost, OutboundAliases};
 #[cfg(feature = "tokio")]
 pub use provider::{ConnectProvider, Failure, NextAttempt, Provided, Provider, ProviderError, Target};
 #[cfg(feature = "tokio")]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dunlin_codec::{
     BinaryData, Delivery, Packet, PacketBuf, PayloadFormat, Publish, PublishProperties, Repeated,
-    SubscriptionIdentifier, TopicName, UserProperty, Utf8String,
+    SubscriptionIdentifier, TopicAlias, TopicName, UserProperty, Utf8String,
 };
 
 use crate::QoS;
@@ -30,6 +30,8 @@ pub struct Message<'a> {
     pub qos: QoS,
     /// Whether it is kept for later subscribers.
     pub retain: bool,
+    /// A number that is to stand for the topic, where [`OutboundAliases::Manual`](crate::OutboundAliases::Manual) is chosen.
+    pub topic_alias: Option<TopicAlias>,
     /// What it carries along.
     pub properties: MessageProperties<'a>,
 }
@@ -55,8 +57,15 @@ impl<'a> Message<'a> {
     /// Of QoS 0, without properties.
     #[must_use]
     pub fn new(topic: &'a str, payload: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        let properties = MessageProperties::default();
-        Self { topic, payload: payload.as_ref(), qos: QoS::AtMostOnce, retain: false, properties }
+        let (topic_alias, properties) = (None, MessageProperties::default());
+        Self {
+            topic,
+            payload: payload.as_ref(),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic_alias,
+            properties,
+        }
     }
 
     /// With this QoS.
@@ -82,6 +91,7 @@ impl<'a> Message<'a> {
             properties: PublishProperties {
                 payload_format_indicator: self.properties.payload_format_indicator,
                 message_expiry_interval: self.properties.message_expiry_interval,
+                topic_alias: self.topic_alias,
                 content_type: self.properties.content_type,
                 response_topic: self.properties.response_topic,
                 correlation_data: self.properties.correlation_data,

@@ -11,7 +11,7 @@ use dunlin_codec::{
 
 use crate::QoS;
 use crate::authentication::Authentication;
-use crate::policy::{Offline, OnSessionLost};
+use crate::policy::{Offline, OnSessionLost, OutboundAliases};
 use crate::secret::Secret;
 
 /// How a client presents itself to a server, and what it promises itself.
@@ -64,6 +64,8 @@ pub struct ConnectOptions {
     pub offline: Offline,
     /// What becomes of unacknowledged requests when the server has lost the session.
     pub on_session_lost: OnSessionLost,
+    /// Which messages leave with a topic alias.
+    pub outbound_aliases: OutboundAliases,
 }
 
 /// The longest silence of a client in seconds, 0 for no limit (§3.1.2.10).
@@ -154,6 +156,7 @@ impl ConnectOptions {
             queue: QueueLimits::default(),
             offline: Offline::default(),
             on_session_lost: OnSessionLost::default(),
+            outbound_aliases: OutboundAliases::default(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a client does when the network lets it down: with a lost session, and while there is no connection.
+//! What a client may decide for itself: about lost sessions, times without a connection, topic aliases.
 
 /// What becomes of requests that were on the wire when the connection ended, if the server then has no session to go on
 /// with (§4.4). It may have got them or not.
@@ -49,6 +49,25 @@ pub enum Offline {
     /// Everything is accepted: a full queue, with a connection or without, makes room by failing the oldest message that
     /// hasn't been sent, with [`RequestError::Dropped`](crate::RequestError::Dropped).
     DropOldest,
+}
+
+/// Which messages leave with a topic alias (§3.3.2.3.4). A server's Topic Alias Maximum is never exceeded, and each
+/// connection begins without any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OutboundAliases {
+    /// None.
+    #[default]
+    None,
+    /// Those whose [`topic_alias`](crate::Message::topic_alias) says so. The topic is sent along until the server knows
+    /// the alias. An alias above the server's maximum is refused with
+    /// [`RequestError::TopicAlias`](crate::RequestError::TopicAlias); a message that was accepted before the maximum was
+    /// known is sent without.
+    Manual,
+    /// All: the topics that were used last have one.
+    Lru {
+        /// How many of them, if the server takes as many. The memory that they cost is that of the topics.
+        maximum: u16,
+    },
 }
 
 impl Default for OnSessionLost {

@@ -8,6 +8,7 @@ use dunlin_codec::QoS;
 use super::auth::Authenticated;
 use super::inbound_aliases::InboundAliases;
 use super::operation::OperationId;
+use super::outbound_aliases::Aliases;
 use crate::error::RequestError;
 use crate::event::ServerLimits;
 
@@ -22,6 +23,8 @@ pub(super) struct Connection {
     pub(super) authenticated: Option<Authenticated>,
     /// What the server's topic aliases stand for.
     pub(super) aliases: InboundAliases,
+    /// What this client's stand for.
+    pub(super) outbound_aliases: Aliases,
     last_received: Instant,
     /// Requests in the output since it was last taken: their time starts when it is.
     sent: Vec<Sent>,
@@ -77,6 +80,7 @@ impl Connection {
             keep_alive,
             authenticated: None,
             aliases: InboundAliases::new(0),
+            outbound_aliases: Aliases::None,
             last_received: now,
             sent,
             deadlines,

@@ -7,6 +7,7 @@ use dunlin_codec::{ConnAck, Disconnect, Packet, PacketType, ReasonCode};
 use super::auth::Exchange;
 use super::connection::{Alive, Connection};
 use super::inbound_aliases::InboundAliases;
+use super::outbound_aliases::Aliases;
 use super::{Engine, EngineEvent, State};
 use crate::error::{ConnectError, ConnectionError, RequestError, ServerReason, Violation};
 use crate::event::{Connected, ServerLimits};
@@ -227,6 +228,7 @@ impl Engine {
         let expiry = self.options.session_expiry_interval.unwrap_or(0);
         let limits = ServerLimits::new(connack, self.options.keep_alive.as_secs(), expiry);
         let mut connection = Connection::new(limits, self.options.ping_timeout, since, now);
+        connection.outbound_aliases = Aliases::new(self.options.outbound_aliases, limits.topic_alias_maximum);
         connection.aliases = InboundAliases::new(self.options.topic_alias_maximum);
         if let State::Connecting { exchange, .. } = &mut self.state {
             connection.authenticated = exchange.take().map(Into::into);

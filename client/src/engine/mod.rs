@@ -16,6 +16,7 @@ mod inbound;
 mod inbound_aliases;
 mod link;
 mod operation;
+mod outbound_aliases;
 mod packet_ids;
 mod queue;
 mod receive;
@@ -190,6 +191,11 @@ impl Engine {
         if let State::Open(connection) = &self.state {
             connection.check_publish(message.qos, message.retain)?;
         }
+        let takes = match &self.state {
+            State::Open(connection) => connection.limits.topic_alias_maximum,
+            _ => u16::MAX,
+        };
+        self.options.outbound_aliases.check(message.topic_alias, takes)?;
         self.session.expire(now);
         self.admit(Some(message.qos), message.topic.len() + message.payload.len())?;
         let kind = match message.qos {

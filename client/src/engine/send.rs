@@ -46,13 +46,15 @@ impl Engine {
     /// Writes a message of QoS 0 straight into the output.
     pub(super) fn send_once(&mut self, message: &Message<'_>) -> Result<(), RequestError> {
         let start = self.output.len();
-        message.to_packet(Delivery::AtMostOnce)?.encode(&mut self.output)?;
-        if let State::Open(connection) = &self.state
-            && let Err(too_large) = connection.check_size(self.output.len() - start)
-        {
+        let mut publish = message.to_packet(Delivery::AtMostOnce)?;
+        let State::Open(connection) = &mut self.state else { return Ok(()) };
+        let aliased = connection.shorten(&mut publish);
+        publish.encode(&mut self.output)?;
+        if let Err(too_large) = connection.check_size(self.output.len() - start) {
             self.output.truncate(start);
             return Err(too_large);
         }
+        connection.bind(aliased);
         Ok(())
     }
 
@@ -136,8 +138,13 @@ impl Engine {
                 *interval = Some(left.max(1.min(*seconds)));
             }
         }
+        let aliased = match &mut packet {
+            Packet::Publish(publish) => connection.shorten(publish),
+            _ => None,
+        };
         if kind == Kind::PublishAtMostOnce {
             packet.encode(&mut self.output)?;
+            connection.bind(aliased);
             let outcome = Outcome::Published(Published::unacknowledged());
             self.session.operations.finish(id.key(), Ok(outcome));
             return Ok(());
@@ -153,6 +160,7 @@ impl Engine {
             self.session.ids.release(packet_id);
             return Err(error.into());
         }
+        connection.bind(aliased);
         self.sent(id, packet_id, repeated);
         Ok(())
     }

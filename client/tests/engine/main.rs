@@ -19,6 +19,7 @@ mod lasting;
 mod limits;
 mod loss;
 mod offline;
+mod outbound_aliases;
 mod publish;
 mod queue;
 mod restraint;
