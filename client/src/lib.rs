@@ -46,6 +46,7 @@ mod subscribe;
 mod subscription;
 #[cfg(feature = "tokio")]
 pub mod transport;
+mod will;
 
 #[cfg(feature = "tokio")]
 pub use acknowledgement::Acknowledgement;
@@ -61,7 +62,7 @@ pub use event::{Connected, Event, ServerLimits};
 pub use message::{Message, MessageProperties, ReceivedMessage};
 #[cfg(feature = "tokio")]
 pub use observer::{Direction, ObservedPacket, Observer};
-pub use options::{CleanStart, ConnectOptions, KeepAlive, OptionsError, QueueLimits, Will};
+pub use options::{CleanStart, ConnectOptions, KeepAlive, OptionsError, QueueLimits};
 pub use policy::{LostMessage, LostRequest, Offline, OnSessionLost, OutboundAliases};
 #[cfg(feature = "tokio")]
 pub use provider::{ConnectProvider, Failure, NextAttempt, Provided, Provider, ProviderError, Target};
@@ -73,3 +74,4 @@ pub use stream::{StreamLimits, WhenFull};
 pub use subscribe::SubscribeOptions;
 #[cfg(feature = "tokio")]
 pub use subscription::{Subscription, Unmatched};
+pub use will::Will;

@@ -4,15 +4,12 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use dunlin_codec::{
-    BinaryData, Connect, ConnectProperties, EncodeError, TextError, TopicError, TopicName, UserProperty,
-    Utf8String, WillProperties,
-};
+use dunlin_codec::{BinaryData, Connect, ConnectProperties, EncodeError, TextError, TopicError, Utf8String};
 
-use crate::QoS;
 use crate::authentication::Authentication;
 use crate::policy::{Offline, OnSessionLost, OutboundAliases};
 use crate::secret::Secret;
+use crate::will::{self, Will};
 
 /// How a client presents itself to a server, and what it promises itself.
 ///
@@ -46,7 +43,8 @@ pub struct ConnectOptions {
     pub maximum_packet_size: Option<NonZeroU32>,
     /// Whether the server may explain failures in any packet; `None` leaves it out: yes.
     pub request_problem_information: Option<bool>,
-    /// Whether the server should say what response topics may be built from; `None` leaves it out: no.
+    /// Whether the server should say what response topics may be built from
+    /// ([`Connected::response_information`](crate::Connected::response_information)); `None` leaves it out: no.
     pub request_response_information: Option<bool>,
     /// What the application adds, in order.
     pub user_properties: Vec<(String, String)>,
@@ -95,21 +93,6 @@ pub struct QueueLimits {
     pub bytes: usize,
 }
 
-/// A message that the server publishes when it loses the client (§3.1.2.5).
-#[derive(Debug, Clone)]
-pub struct Will {
-    /// Where.
-    pub topic: String,
-    /// What; at most 65,535 bytes.
-    pub payload: Vec<u8>,
-    /// How surely.
-    pub qos: QoS,
-    /// Whether it is kept for later subscribers.
-    pub retain: bool,
-    /// Seconds between the loss and the will; `None` leaves it out: 0.
-    pub delay_interval: Option<u32>,
-}
-
 /// What can't be said in a CONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -125,6 +108,9 @@ pub enum OptionsError {
     /// The will's topic isn't one.
     #[error("the will's topic: {0}")]
     WillTopic(TopicError),
+    /// The will's response topic isn't one.
+    #[error("the will's response topic: {0}")]
+    WillResponseTopic(TopicError),
     /// The packet as a whole.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -176,12 +162,9 @@ impl ConnectOptions {
         authentication_data: Option<&[u8]>,
         out: &mut BytesMut,
     ) -> Result<(), OptionsError> {
-        let user_properties = self
-            .user_properties
-            .iter()
-            .map(|(name, value)| UserProperty::new(name, value))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(text("user property"))?;
+        let user_properties = will::user_properties("user property", &self.user_properties)?;
+        let wills = self.will.as_ref().map_or(&[][..], |will| &will.user_properties);
+        let wills = will::user_properties("will user property", wills)?;
         let method = self.authentication.as_ref().map(|each| Utf8String::new(&each.method)).transpose();
         let data = authentication_data.map(BinaryData::new).transpose();
         let username = self.username.as_ref().map(|name| Utf8String::new(name.expose())).transpose();
@@ -201,7 +184,7 @@ impl ConnectOptions {
                 user_properties: user_properties.as_slice().into(),
             },
             client_id: Utf8String::new(client_id).map_err(text("client id"))?,
-            will: self.will.as_ref().map(Will::to_packet).transpose()?,
+            will: self.will.as_ref().map(|will| will.to_packet(&wills)).transpose()?,
             username: username.map_err(text("user name"))?,
             password: password.map_err(text("password"))?,
         };
@@ -209,22 +192,8 @@ impl ConnectOptions {
     }
 }
 
-impl Will {
-    fn to_packet(&self) -> Result<dunlin_codec::Will<'_>, OptionsError> {
-        Ok(dunlin_codec::Will {
-            qos: self.qos,
-            retain: self.retain,
-            properties: WillProperties {
-                will_delay_interval: self.delay_interval,
-                ..WillProperties::default()
-            },
-            topic: TopicName::new(&self.topic).map_err(OptionsError::WillTopic)?,
-            payload: BinaryData::new(&self.payload).map_err(text("will payload"))?,
-        })
-    }
-}
-
-fn text(field: &'static str) -> impl Fn(TextError) -> OptionsError {
+/// Names the field of a text that can't be sent.
+pub(crate) fn text(field: &'static str) -> impl Fn(TextError) -> OptionsError {
     move |error| OptionsError::Text { field, error }
 }
 

@@ -77,7 +77,7 @@ impl Engine {
     /// The connection is at its end: what is in the output may still leave.
     pub(super) fn close(&mut self, ended: Ended) {
         let unsent = match std::mem::replace(&mut self.state, State::Disconnected) {
-            State::Open(connection) => connection.into_unsent(),
+            State::Open(connection) => self.session.left(connection),
             State::Connecting { .. } | State::Disconnected | State::Closing { .. } => Vec::new(),
         };
         self.state = State::Closing { ended, unsent };
@@ -112,7 +112,8 @@ impl Engine {
                 ended
             }
             State::Open(connection) => {
-                self.session.unsend_all(&connection.into_unsent());
+                let unsent = self.session.left(connection);
+                self.session.unsend_all(&unsent);
                 Ended::Connection(match cause {
                     CloseCause::Eof => ConnectionError::Closed,
                     #[cfg(feature = "tokio")]

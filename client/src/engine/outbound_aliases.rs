@@ -14,12 +14,15 @@ use crate::policy::OutboundAliases;
 pub(super) enum Aliases {
     None,
     /// The application chooses; up to the server's maximum.
-    Manual {
-        bound: HashMap<TopicAlias, Box<[u8]>>,
-        maximum: u16,
-    },
+    Manual(Box<Manual>),
     /// The engine does.
-    Lru(Lru),
+    Lru(Box<Lru>),
+}
+
+#[derive(Debug)]
+pub(super) struct Manual {
+    bound: HashMap<TopicAlias, Box<[u8]>>,
+    maximum: u16,
 }
 
 /// A message whose topic has an alias: it is bound when the message is in the output.
@@ -51,10 +54,12 @@ impl Aliases {
     pub(super) fn new(policy: OutboundAliases, server_maximum: u16) -> Self {
         match policy {
             OutboundAliases::None => Self::None,
-            OutboundAliases::Manual => Self::Manual { bound: HashMap::new(), maximum: server_maximum },
+            OutboundAliases::Manual => {
+                Self::Manual(Box::new(Manual { bound: HashMap::new(), maximum: server_maximum }))
+            }
             OutboundAliases::Lru { maximum } => match maximum.min(server_maximum) {
                 0 => Self::None,
-                maximum => Self::Lru(Lru::new(maximum)),
+                maximum => Self::Lru(Box::new(Lru::new(maximum))),
             },
         }
     }
@@ -63,9 +68,9 @@ impl Aliases {
     fn choose(&self, topic: &[u8], wished: Option<TopicAlias>) -> Option<(TopicAlias, bool)> {
         match self {
             Self::None => None,
-            Self::Manual { bound, maximum } => {
-                let alias = wished.filter(|alias| alias.get() <= *maximum)?;
-                Some((alias, bound.get(&alias).is_some_and(|bound| **bound == *topic)))
+            Self::Manual(manual) => {
+                let alias = wished.filter(|alias| alias.get() <= manual.maximum)?;
+                Some((alias, manual.is_bound(alias, topic)))
             }
             Self::Lru(lru) => lru.choose(topic),
         }
@@ -74,14 +79,19 @@ impl Aliases {
     fn bind(&mut self, topic: &[u8], alias: TopicAlias) {
         match self {
             Self::None => {}
-            Self::Manual { bound, .. } => {
-                let known = bound.get(&alias).is_some_and(|bound| **bound == *topic);
-                if !known {
-                    bound.insert(alias, topic.into());
+            Self::Manual(manual) => {
+                if !manual.is_bound(alias, topic) {
+                    manual.bound.insert(alias, topic.into());
                 }
             }
             Self::Lru(lru) => lru.bind(topic, alias),
         }
+    }
+}
+
+impl Manual {
+    fn is_bound(&self, alias: TopicAlias, topic: &[u8]) -> bool {
+        self.bound.get(&alias).is_some_and(|bound| **bound == *topic)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use dunlin_codec::{Packet, SubscriptionIdentifier, SubscriptionOptions};
 
-use super::connection::Sent;
+use super::connection::{Connection, Sent};
 use super::expiry::Expiries;
 use super::inbound::Inbound;
 use super::operation::{Kind, Operation, OperationId, Operations, Phase};
@@ -142,6 +142,15 @@ impl Session {
         if self.resend.pop_front().is_none() {
             self.queue.pop_front(&self.operations);
         }
+    }
+
+    /// A connection is at its end. Returns what may not have left its output.
+    pub(super) fn left(&mut self, connection: Connection) -> Vec<Sent> {
+        // What doesn't outlive its connection has ended with it. [U-3.1.2-3]
+        if connection.limits.session_expiry_interval == 0 {
+            self.established = false;
+        }
+        connection.into_unsent()
     }
 
     /// Requests that were put into the output for the first time and never left it are as new. [MQTT-3.3.1-3]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{
-    ConnAck, ConnAckProperties, Packet, PacketType, ReasonCode, Sender, UserProperty, Utf8String,
+    ConnAck, ConnAckProperties, Packet, PacketType, PayloadFormat, ReasonCode, Sender, UserProperty,
+    Utf8String,
 };
 use dunlin_client::engine::Ended;
 use dunlin_client::{
@@ -66,13 +67,7 @@ fn connect_carries_everything_that_was_asked_for() {
     options.maximum_packet_size = 1000.try_into().ok();
     options.request_problem_information = Some(false);
     options.user_properties = vec![("a".into(), "1".into()), ("a".into(), "2".into())];
-    options.will = Some(Will {
-        topic: "gone".into(),
-        payload: b"bye".to_vec(),
-        qos: QoS::AtLeastOnce,
-        retain: true,
-        delay_interval: Some(5),
-    });
+    options.request_response_information = Some(true);
     let mut client = Client::new(options);
     client.opens();
 
@@ -85,12 +80,64 @@ fn connect_carries_everything_that_was_asked_for() {
     assert_eq!(properties.maximum_packet_size.map(u32::from), Some(1000));
     assert_eq!((properties.topic_alias_maximum, properties.request_problem_information), (None, Some(false)));
     assert_eq!(properties.user_properties.len(), 2);
+    assert_eq!(properties.request_response_information, Some(true));
+    assert_eq!(connect.will, None);
+}
+
+/// [MQTT-3.1.2-7] [MQTT-3.1.2-9] [MQTT-3.1.3-10]
+#[test]
+fn connect_carries_a_will_with_everything_that_it_carries_along() {
+    let mut will = Will::new("gone", "bye");
+    will.qos = QoS::AtLeastOnce;
+    will.retain = true;
+    will.delay_interval = Some(5);
+    will.payload_format_indicator = Some(PayloadFormat::Utf8);
+    will.message_expiry_interval = Some(60);
+    will.content_type = Some("text/plain".into());
+    will.response_topic = Some("answers".into());
+    will.correlation_data = Some(vec![1, 2]);
+    will.user_properties = vec![("a".into(), "1".into()), ("a".into(), "2".into())];
+    let mut options = options();
+    options.will = Some(will);
+    let mut client = Client::new(options);
+    client.opens();
+
+    let sent = client.sends();
+    let Packet::Connect(connect) = sent[0].packet() else { panic!("{sent:?}") };
     let will = connect.will.unwrap();
+    let properties = will.properties;
     assert_eq!((will.topic.as_str(), will.payload.as_bytes()), ("gone", &b"bye"[..]));
-    assert_eq!(
-        (will.qos, will.retain, will.properties.will_delay_interval),
-        (QoS::AtLeastOnce, true, Some(5))
-    );
+    assert_eq!((will.qos, will.retain), (QoS::AtLeastOnce, true));
+    assert_eq!((properties.will_delay_interval, properties.message_expiry_interval), (Some(5), Some(60)));
+    assert_eq!(properties.payload_format_indicator, Some(PayloadFormat::Utf8));
+    assert_eq!(properties.content_type.map(|text| text.as_str().to_owned()), Some("text/plain".to_owned()));
+    assert_eq!(properties.response_topic.map(|topic| topic.as_str().to_owned()), Some("answers".to_owned()));
+    assert_eq!(properties.correlation_data.map(|data| data.as_bytes().to_vec()), Some(vec![1, 2]));
+    let user_properties: Vec<_> =
+        properties.user_properties.iter().map(|each| each.value.as_str().to_owned()).collect();
+    assert_eq!(user_properties, ["1", "2"], "in order");
+}
+
+/// [MQTT-3.1.3-11]
+#[test]
+fn a_will_that_cannot_be_said_is_found_before_anything_is_sent() {
+    type Break = fn(&mut Will);
+    let breaks: [(Break, &str); 6] = [
+        (|will| will.topic = "a/#".into(), "the will's topic"),
+        (|will| will.response_topic = Some("a/+".into()), "the will's response topic"),
+        (|will| will.payload = vec![0; 65_536], "will payload"),
+        (|will| will.content_type = Some("nul\0".into()), "will content type"),
+        (|will| will.correlation_data = Some(vec![0; 65_536]), "will correlation data"),
+        (|will| will.user_properties = vec![("a".into(), "nul\0".into())], "will user property"),
+    ];
+    for (breaks, named) in breaks {
+        let mut will = Will::new("gone", "bye");
+        breaks(&mut will);
+        let mut options = options();
+        options.will = Some(will);
+        let error = options.check().unwrap_err().to_string();
+        assert!(error.starts_with(named), "{error}");
+    }
 }
 
 /// [MQTT-3.1.0-1] [U-3.1.4-1]

@@ -1,6 +1,6 @@
 //! Sessions that move from one engine to another, and what a client without one believes (§4.1).
 
-use dunlin_client::codec::{Packet, ReasonCode};
+use dunlin_client::codec::{ConnAckProperties, Packet, ReasonCode};
 use dunlin_client::engine::{Ended, Outcome, Session};
 use dunlin_client::{
     CleanStart, ConnectError, ConnectOptions, ConnectionError, Message, QoS, RequestError, StopCause,
@@ -9,8 +9,8 @@ use dunlin_client::{
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec, pubrel,
-    resubscribe, suback,
+    again, at_least_once, connack, connack_resumed, connack_with, exactly_once, puback, pubcomp, publish,
+    pubrec, pubrel, resubscribe, suback,
 };
 
 fn other_options(clean_start: CleanStart) -> ConnectOptions {
@@ -178,7 +178,7 @@ fn a_session_says_what_is_in_it() {
     assert_eq!((new.client_id(), new.in_flight(), new.queued(), new.is_empty()), (None, 0, 0, true));
 }
 
-/// [MQTT-3.1.2-4]
+/// [MQTT-3.1.3-2] [MQTT-3.1.2-4]
 #[test]
 fn a_session_of_another_client_identifier_is_not_gone_on_with() {
     let mut client = Client::connected();
@@ -193,6 +193,22 @@ fn a_session_of_another_client_identifier_is_not_gone_on_with() {
     assert_eq!(client.outcome(second), Some(Err(RequestError::SessionLost)));
     client.loses_connection();
     assert!(!clean_start_of(&mut client), "it is the session of this identifier by now");
+}
+
+/// [U-3.1.2-3]
+#[test]
+fn a_session_that_does_not_outlive_its_connection_is_not_gone_on_with() {
+    let unsaid = ConnectOptions { session_expiry_interval: None, ..options() };
+    let replaced =
+        connack_with(ConnAckProperties { session_expiry_interval: Some(0), ..ConnAckProperties::default() });
+    for (options, connack) in [(unsaid, connack()), (options(), replaced)] {
+        let mut client = Client::connected_as(options, &connack);
+        let first = client.publishes("a", QoS::ExactlyOnce);
+        client.loses_connection();
+        assert!(clean_start_of(&mut client));
+        client.receives(&connack);
+        assert_eq!(client.outcome(first), Some(Err(RequestError::SessionLost)));
+    }
 }
 
 #[test]

@@ -1,0 +1,98 @@
+//! The message that a server publishes for a client that it has lost (§3.1.2.5).
+
+use dunlin_codec::{
+    BinaryData, PayloadFormat, TextError, TopicName, UserProperty, Utf8String, WillProperties,
+};
+
+use crate::QoS;
+use crate::options::{OptionsError, text};
+
+/// A message that the server publishes when it loses the client (§3.1.2.5): unless the client says DISCONNECT, and not
+/// before its delay is over or the session ends.
+///
+/// ```
+/// use dunlin_client::{QoS, Will};
+///
+/// let mut will = Will::new("lamp/7/state", "gone");
+/// will.qos = QoS::AtLeastOnce;
+/// will.delay_interval = Some(30);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Will {
+    /// Where: no wildcards.
+    pub topic: String,
+    /// What; at most 65,535 bytes.
+    pub payload: Vec<u8>,
+    /// How surely.
+    pub qos: QoS,
+    /// Whether it is kept for later subscribers.
+    pub retain: bool,
+    /// Seconds between the loss and the will; `None` leaves it out: 0. The end of the session ends the wait.
+    pub delay_interval: Option<u32>,
+    /// What the payload claims to be.
+    pub payload_format_indicator: Option<PayloadFormat>,
+    /// Seconds that the message is worth delivering, from when it is published.
+    pub message_expiry_interval: Option<u32>,
+    /// What the payload is, in the application's words.
+    pub content_type: Option<String>,
+    /// Where to answer: no wildcards.
+    pub response_topic: Option<String>,
+    /// What an answer should carry along; at most 65,535 bytes.
+    pub correlation_data: Option<Vec<u8>>,
+    /// What the application adds, in order.
+    pub user_properties: Vec<(String, String)>,
+}
+
+impl Will {
+    /// Of QoS 0, without properties.
+    #[must_use]
+    pub fn new(topic: impl Into<String>, payload: impl Into<Vec<u8>>) -> Self {
+        Self {
+            topic: topic.into(),
+            payload: payload.into(),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            delay_interval: None,
+            payload_format_indicator: None,
+            message_expiry_interval: None,
+            content_type: None,
+            response_topic: None,
+            correlation_data: None,
+            user_properties: Vec::new(),
+        }
+    }
+
+    /// As CONNECT carries it, with its user properties.
+    pub(crate) fn to_packet<'a>(
+        &'a self,
+        user_properties: &'a [UserProperty<'a>],
+    ) -> Result<dunlin_codec::Will<'a>, OptionsError> {
+        let content_type = self.content_type.as_deref().map(Utf8String::new).transpose();
+        let response_topic = self.response_topic.as_deref().map(TopicName::new).transpose();
+        let correlation_data = self.correlation_data.as_deref().map(BinaryData::new).transpose();
+        Ok(dunlin_codec::Will {
+            qos: self.qos,
+            retain: self.retain,
+            properties: WillProperties {
+                will_delay_interval: self.delay_interval,
+                payload_format_indicator: self.payload_format_indicator,
+                message_expiry_interval: self.message_expiry_interval,
+                content_type: content_type.map_err(text("will content type"))?,
+                response_topic: response_topic.map_err(OptionsError::WillResponseTopic)?,
+                correlation_data: correlation_data.map_err(text("will correlation data"))?,
+                user_properties: user_properties.into(),
+            },
+            topic: TopicName::new(&self.topic).map_err(OptionsError::WillTopic)?,
+            payload: BinaryData::new(&self.payload).map_err(text("will payload"))?,
+        })
+    }
+}
+
+/// What the wire takes of `pairs`; `field` names them in an error.
+pub(crate) fn user_properties<'a>(
+    field: &'static str,
+    pairs: &'a [(String, String)],
+) -> Result<Vec<UserProperty<'a>>, OptionsError> {
+    let property = |(name, value): &'a (String, String)| UserProperty::new(name, value);
+    pairs.iter().map(property).collect::<Result<_, TextError>>().map_err(text(field))
+}
