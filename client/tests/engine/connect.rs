@@ -242,7 +242,7 @@ fn a_client_without_an_identifier_that_is_given_none_leaves() {
     assert_breach(&mut client, "MQTT-3.2.2-16");
 }
 
-/// [MQTT-3.2.2-7]
+/// [MQTT-3.2.2-7] [U-3.2.2-4]
 #[test]
 fn a_refusal_says_everything_that_the_server_said_and_is_not_answered() {
     let user_properties = [UserProperty::new("k", "v").unwrap()];

@@ -62,7 +62,7 @@ fn disconnect_without_a_connection_does_nothing() {
     assert!(client.engine.is_connected());
 }
 
-/// from_server_disconnect [U-3.14-1]
+/// from_server_disconnect [U-3.14-1] [U-3.2.2-4]
 #[test]
 fn the_servers_disconnect_is_told_in_its_own_words_and_not_answered() {
     let user_properties = [UserProperty::new("k", "v").unwrap()];

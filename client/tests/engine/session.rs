@@ -164,6 +164,7 @@ fn a_message_that_was_taken_is_not_delivered_again_and_one_that_was_not_is() {
     assert_eq!(client.sends(), [pubrec(2), puback(3), pubrec(4)]);
 }
 
+/// [U-4.1-1]
 #[test]
 fn a_session_says_what_is_in_it() {
     let mut client = Client::connected();

@@ -1,8 +1,8 @@
 //! Every statement of the standard: whom it binds, and the tests that would fail without it or the reason for none.
 //!
 //! `table.tsv` has one line for each: the statement's id (`U-`: stated, not numbered), whom it binds, the tests as
-//! `file::name` from the root of the repository, and a reason or a note. What binds the codec must have one of the two;
-//! what binds others alone has the tests that cite it.
+//! `file::name` from the root of the repository, and a reason or a note. What binds the codec or the client must have one
+//! of the two; what binds others alone has the tests that cite it.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
@@ -17,8 +17,13 @@ struct Statement {
 }
 
 impl Statement {
-    fn binds_the_codec(&self) -> bool {
-        self.binds.split(',').any(|bound| bound == "codec")
+    fn binds(&self, whom: &str) -> bool {
+        self.binds.split(',').any(|bound| bound == whom)
+    }
+
+    /// Whether a reason says more than whom it binds.
+    fn has_a_reason(&self) -> bool {
+        self.reason.is_some_and(|reason| !reason.starts_with("binds the "))
     }
 }
 
@@ -34,10 +39,10 @@ fn table() -> Vec<Statement> {
 }
 
 #[test]
-fn what_binds_the_codec_has_a_test_or_a_reason() {
-    for Statement { id, tests, reason, .. } in table().iter().filter(|statement| statement.binds_the_codec())
+fn what_binds_the_codec_or_the_client_has_a_test_or_a_reason() {
+    for statement in table().iter().filter(|statement| statement.binds("codec") || statement.binds("client"))
     {
-        assert!(!tests.is_empty() || reason.is_some(), "{id}");
+        assert!(!statement.tests.is_empty() || statement.has_a_reason(), "{}", statement.id);
     }
 }
 
@@ -54,11 +59,13 @@ fn every_test_exists_and_its_file_names_the_statement() {
 }
 
 #[test]
-fn every_statement_that_the_codec_refers_to_is_in_the_table() {
+fn every_statement_that_the_code_refers_to_is_in_the_table() {
     let table = table();
-    for file in files(&root().join("codec/src")).into_iter().chain(files(&root().join("codec/tests"))) {
-        for id in cited(&read(&file)) {
-            assert!(table.iter().any(|statement| statement.id == id), "{id} in {}", file.display());
+    for folder in ["codec/src", "codec/tests", "client/src", "client/tests"] {
+        for file in files(&root().join(folder)) {
+            for id in cited(&read(&file)) {
+                assert!(table.iter().any(|statement| statement.id == id), "{id} in {}", file.display());
+            }
         }
     }
 }
