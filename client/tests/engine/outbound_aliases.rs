@@ -53,7 +53,7 @@ fn without_a_policy_or_a_server_that_takes_them_there_are_none() {
     }
 }
 
-/// [MQTT-3.2.2-17]
+/// outbound_alias_lru_success_a_b_c_br_cr_a [MQTT-3.2.2-17]
 #[test]
 fn the_topics_that_were_used_last_have_the_aliases() {
     let mut client = Client::connected_as(with(LRU), &connack_with(taking(10)));
@@ -99,7 +99,7 @@ fn a_binding_that_never_left_the_output_is_gone_with_the_connection() {
     assert_eq!(publishes(&mut client, &["a", "a"]), says(&[("a", 1), ("", 1)]));
 }
 
-/// [MQTT-3.3.2-9] [MQTT-3.2.2-17]
+/// awscrt_alias_above_the_maximum_ends_the_connection [MQTT-3.3.2-9] [MQTT-3.2.2-17]
 #[test]
 fn the_applications_own_alias_is_refused_above_the_servers_maximum() {
     let mut client = Client::connected_as(with(OutboundAliases::Manual), &connack_with(taking(2)));
@@ -109,6 +109,7 @@ fn the_applications_own_alias_is_refused_above_the_servers_maximum() {
     assert_eq!(sends(&mut client), says(&[("a", 2)]));
 }
 
+/// outbound_alias_manual_success_a_b_ar_br
 #[test]
 fn the_applications_own_aliases_bind_and_bind_anew() {
     let mut client = Client::connected_as(with(OutboundAliases::Manual), &connack_with(taking(2)));

@@ -328,6 +328,7 @@ fn an_outcome_is_there_once_and_a_forgotten_one_never() {
     }
 }
 
+/// outbound_alias_manual_failure_empty_topic
 #[test]
 fn a_topic_that_is_none_is_refused_before_anything_is_sent() {
     let mut client = Client::connected();
