@@ -27,11 +27,16 @@ impl Contestant for Borrowed {
     }
 
     fn decode_all(input: &mut Self::Input, mut each: impl FnMut(&Packet<'static>)) -> Result<(), impl Debug> {
-        while let Some((packet, len)) = Packet::decode(input)? {
-            *input = &input[len..];
-            each(&packet);
+        loop {
+            match Packet::decode(input) {
+                Ok(Some((ref packet, len))) => {
+                    *input = &input[len..];
+                    each(packet);
+                }
+                Ok(None) => return Ok::<_, DecodeError>(()),
+                Err(error) => return Err(error),
+            }
         }
-        Ok::<_, DecodeError>(())
     }
 
     #[inline]
@@ -116,20 +121,27 @@ impl Contestant for Direct {
         let options = DecodeOptions::default();
         while let Some(first) = input.first() {
             let len = match first >> 4 {
-                PUBLISH => {
-                    let Some((publish, len)) = Publish::decode(input, &options)? else { break };
-                    each(DirectPacket::Publish(&publish));
-                    len
-                }
-                PUBACK..=PUBCOMP => {
-                    let Some((_, ack, len)) = Ack::decode(input, &options)? else { break };
-                    each(DirectPacket::Ack(&ack));
-                    len
-                }
-                _ => {
-                    let Some((_, len)) = Packet::decode(input)? else { break };
-                    len
-                }
+                PUBLISH => match Publish::decode(input, &options) {
+                    Ok(Some((ref publish, len))) => {
+                        each(DirectPacket::Publish(publish));
+                        len
+                    }
+                    Ok(None) => break,
+                    Err(error) => return Err(error),
+                },
+                PUBACK..=PUBCOMP => match Ack::decode(input, &options) {
+                    Ok(Some((_, ref ack, len))) => {
+                        each(DirectPacket::Ack(ack));
+                        len
+                    }
+                    Ok(None) => break,
+                    Err(error) => return Err(error),
+                },
+                _ => match Packet::decode(input) {
+                    Ok(Some((_, len))) => len,
+                    Ok(None) => break,
+                    Err(error) => return Err(error),
+                },
             };
             *input = &input[len..];
         }
@@ -189,10 +201,13 @@ impl Contestant for Owned {
 
     fn decode_all(input: &mut BytesMut, mut each: impl FnMut(&PacketBuf)) -> Result<(), impl Debug> {
         let options = DecodeOptions::default();
-        while let Some(packet) = PacketBuf::take(input, &options)? {
-            each(&packet);
+        loop {
+            match PacketBuf::take(input, &options) {
+                Ok(Some(ref packet)) => each(packet),
+                Ok(None) => return Ok::<_, DecodeError>(()),
+                Err(error) => return Err(error),
+            }
         }
-        Ok::<_, DecodeError>(())
     }
 
     #[inline]

@@ -37,7 +37,10 @@ impl Contestant for Mqtt5Protocol {
             let header = FixedHeader::decode(input)?;
             // `Bytes`, so that payload and binary data are shared and not copied.
             let mut body = input.split_to(header.remaining_length as usize).freeze();
-            each(&decode_body(&header, &mut body)?);
+            match decode_body(&header, &mut body) {
+                Ok(ref packet) => each(packet),
+                Err(error) => return Err(error),
+            }
         }
         Ok::<_, MqttError>(())
     }

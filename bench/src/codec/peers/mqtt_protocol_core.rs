@@ -36,7 +36,10 @@ impl Contestant for MqttProtocolCore {
                 return Err(MqttError::MalformedPacket);
             };
             let (body, behind) = rest[len_len..].split_at(len.to_u32() as usize);
-            each(&parse(*first, body)?);
+            match parse(*first, body) {
+                Ok(ref packet) => each(packet),
+                Err(error) => return Err(error),
+            }
             *input = behind;
         }
         Ok::<_, MqttError>(())

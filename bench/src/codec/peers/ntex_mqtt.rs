@@ -49,10 +49,13 @@ impl Contestant for NtexMqtt {
     }
 
     fn decode_all(input: &mut Input, mut each: impl FnMut(&Decoded)) -> Result<(), impl Debug> {
-        while let Some(decoded) = input.codec.decode(&mut input.bytes)? {
-            each(&decoded);
+        loop {
+            match input.codec.decode(&mut input.bytes) {
+                Ok(Some(ref decoded)) => each(decoded),
+                Ok(None) => return Ok::<_, DecodeError>(()),
+                Err(error) => return Err(error),
+            }
         }
-        Ok::<_, DecodeError>(())
     }
 
     fn read(packet: &Decoded, fields: &mut impl Fields) {

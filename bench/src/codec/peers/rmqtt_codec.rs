@@ -44,10 +44,13 @@ impl Contestant for RmqttCodec {
     }
 
     fn decode_all(input: &mut Input, mut each: impl FnMut(&Packet)) -> Result<(), impl Debug> {
-        while let Some((packet, _)) = input.codec.decode(&mut input.bytes)? {
-            each(&packet);
+        loop {
+            match input.codec.decode(&mut input.bytes) {
+                Ok(Some((ref packet, _))) => each(packet),
+                Ok(None) => return Ok::<_, DecodeError>(()),
+                Err(error) => return Err(error),
+            }
         }
-        Ok::<_, DecodeError>(())
     }
 
     fn read(packet: &Packet, fields: &mut impl Fields) {

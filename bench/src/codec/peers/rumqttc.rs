@@ -36,7 +36,10 @@ impl Contestant for Rumqttc {
 
     fn decode_all(input: &mut BytesMut, mut each: impl FnMut(&Packet)) -> Result<(), impl Debug> {
         while !input.is_empty() {
-            each(&Packet::read(input, None)?);
+            match Packet::read(input, None) {
+                Ok(ref packet) => each(packet),
+                Err(error) => return Err(error),
+            }
         }
         Ok::<_, Error>(())
     }
