@@ -51,7 +51,7 @@ impl<'a> Utf8String<'a> {
         if text.len() > MAX_LEN {
             return Err(TextError::TooLong);
         }
-        if Scan::of(text.as_bytes()).nul {
+        if has_nul(text.as_bytes()) {
             return Err(TextError::Nul);
         }
         Ok(Self(text.as_bytes()))
@@ -134,93 +134,120 @@ impl<'a> UserProperty<'a> {
     }
 }
 
-/// What one pass over some bytes finds out.
-#[derive(Clone, Copy, Debug)]
+/// What one pass over some bytes finds out, in the high bits of its bytes: the text is the sum of all that was seen.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scan {
-    pub(crate) ascii: bool,
-    pub(crate) nul: bool,
-    pub(crate) wildcard: bool,
+    /// Set by NUL and by whatever is beyond ASCII.
+    odd: u64,
+    /// Set by `+` and `#`, and by much of what is beyond ASCII.
+    wildcards: u64,
 }
 
 impl Scan {
-    /// Eight bytes at a time; the last step overlaps the one before it.
+    /// By steps of 16, 8 or 4 bytes; the last step overlaps the one before it. Only what is long has a loop: around one,
+    /// the compiler builds so much for long text that short text pays for it.
     #[inline(always)]
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        let mut found = Found::default();
-        if let Some(last) = bytes.last_chunk::<8>() {
-            for chunk in bytes.as_chunks::<8>().0 {
-                found.look_at(u64::from_ne_bytes(*chunk));
-            }
-            found.look_at(u64::from_ne_bytes(*last));
+        if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
+            let long = if bytes.len() > 32 { Self::of_long(bytes) } else { Self::default() };
+            long.and_16(first).and_16(last)
+        } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+            Self::default().and(u64::from_ne_bytes(*first)).and(u64::from_ne_bytes(*last))
         } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-            found.look_at(
-                (u64::from(u32::from_ne_bytes(*first)) << 32) | u64::from(u32::from_ne_bytes(*last)),
-            );
+            let (first, last) = (u32::from_ne_bytes(*first), u32::from_ne_bytes(*last));
+            Self::default().and(u64::from(first) << 32 | u64::from(last))
         } else if let [first, .., last] = bytes {
             let middle = bytes.get(1).copied().unwrap_or(*first);
-            found
-                .look_at(u64::from_ne_bytes([*first, middle, *last, *first, *first, *first, *first, *first]));
+            let [first, middle, last] = [*first, middle, *last].map(u64::from);
+            Self::default().and(ONES * first & !0xffff | middle << 8 | last)
         } else if let [byte] = bytes {
-            found.look_at(ONES * u64::from(*byte));
+            Self::default().and(ONES * u64::from(*byte))
+        } else {
+            Self::default()
         }
-        found.scan()
+    }
+
+    /// All but the last bytes, less than sixteen.
+    #[inline(never)]
+    fn of_long(bytes: &[u8]) -> Self {
+        bytes.as_chunks::<16>().0.iter().fold(Self::default(), Self::and_16)
+    }
+
+    #[inline(always)]
+    fn and_16(self, bytes: &[u8; 16]) -> Self {
+        bytes.as_chunks().0.iter().fold(self, |scan, chunk| scan.and(u64::from_ne_bytes(*chunk)))
+    }
+
+    #[inline(always)]
+    const fn and(self, bytes: u64) -> Self {
+        Self {
+            odd: self.odd | bytes | bytes.wrapping_sub(ONES),
+            wildcards: self.wildcards | wildcards(bytes),
+        }
+    }
+
+    /// Whether all of it is ASCII without NUL: then it is a string.
+    #[inline(always)]
+    const fn plain(self) -> bool {
+        self.odd & HIGHS == 0
+    }
+
+    /// Whether `+` or `#` is in what is [plain](Self::plain).
+    #[inline(always)]
+    const fn wildcard(self) -> bool {
+        self.wildcards & HIGHS != 0
     }
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-/// What was seen so far, in the high bit of each byte; false alarms only beside bytes that are above 0x7f or found.
-#[derive(Default)]
-struct Found {
-    any: u64,
-    nul: u64,
-    wildcard: u64,
-}
-
-impl Found {
-    #[inline(always)]
-    fn look_at(&mut self, bytes: u64) {
-        self.any |= bytes;
-        self.nul |= zeros(bytes);
-        self.wildcard |= wildcards(bytes);
-    }
-
-    #[inline(always)]
-    fn scan(self) -> Scan {
-        Scan { ascii: self.any & HIGHS == 0, nul: self.nul != 0, wildcard: self.wildcard != 0 }
-    }
-}
-
-/// The high bit of each byte that is `+` or `#`, which differ in one bit; false alarms as those of [`zeros`].
+/// Sets the high bit of each byte that is `+` or `#`, which differ in the bit 0x08. Whether there is any is exact among
+/// ASCII; which it is may be wrong behind one, where the subtraction borrows.
 #[inline(always)]
 pub(crate) const fn wildcards(bytes: u64) -> u64 {
-    zeros((bytes | (ONES * 0x08)) ^ (ONES * 0x2b))
+    ((bytes ^ (ONES * 0x2b)) | (ONES * 0x08)).wrapping_sub(ONES * 0x09) & HIGHS
 }
 
-/// The high bit of each byte that is zero. Whether there is any is exact; a byte of 1 behind a zero may look like one.
+/// Whether `+` or `#` is in some text.
 #[inline(always)]
-const fn zeros(bytes: u64) -> u64 {
-    bytes.wrapping_sub(ONES) & !bytes & HIGHS
+pub(crate) fn has_wildcard(text: &[u8]) -> bool {
+    let scan = Scan::of(text);
+    scan.wildcard() && (scan.plain() || text.iter().any(|byte| matches!(byte, b'+' | b'#')))
 }
 
-/// Reads a string and tells what it is made of.
+/// Whether NUL is in some text.
+#[inline(always)]
+pub(crate) fn has_nul(text: &[u8]) -> bool {
+    !Scan::of(text).plain() && text.contains(&0)
+}
+
+/// Reads a string and tells whether there is a wildcard in it.
 #[inline(always)]
 pub(crate) fn read_scanned<'a>(
     r: &mut Reader<'a>,
     field: &'static str,
-) -> Result<(&'a [u8], Scan), DecodeError> {
+) -> Result<(&'a [u8], bool), DecodeError> {
     let at = r.offset();
     let bytes = r.prefixed(field)?;
     let scan = Scan::of(bytes);
-    if !scan.ascii && core::str::from_utf8(bytes).is_err() {
+    if scan.plain() {
+        return Ok((bytes, scan.wildcard()));
+    }
+    match judge(bytes) {
+        Ok(()) => Ok((bytes, has_wildcard(bytes))),
+        Err(statement) => Err(r.malformed_at(at, field, Some(statement))),
+    }
+}
+
+/// Whether what isn't all ASCII is a string, or which statement it breaks.
+#[inline(never)]
+fn judge(bytes: &[u8]) -> Result<(), &'static str> {
+    if core::str::from_utf8(bytes).is_err() {
         // Ill-formed text, surrogates among it. [MQTT-1.5.4-1]
-        return Err(r.malformed_at(at, field, Some("MQTT-1.5.4-1")));
+        return Err("MQTT-1.5.4-1");
     }
-    if scan.nul {
-        return Err(r.malformed_at(at, field, Some("MQTT-1.5.4-2")));
-    }
-    Ok((bytes, scan))
+    if bytes.contains(&0) { Err("MQTT-1.5.4-2") } else { Ok(()) }
 }
 
 impl<'a> Value<'a> for Utf8String<'a> {

@@ -5,7 +5,7 @@ use core::fmt;
 use crate::error::DecodeError;
 use crate::property::{Rule, Value};
 use crate::repeated::Item;
-use crate::text::{self, Scan, read_scanned};
+use crate::text::{self, has_nul, has_wildcard, read_scanned};
 use crate::validated::Validated;
 use crate::wire::{Reader, Sink};
 
@@ -57,8 +57,12 @@ impl<'a> TopicName<'a> {
     /// # Errors
     /// Empty, too long, NUL, or a wildcard.
     pub fn new(name: &'a str) -> Result<Self, TopicError> {
-        let scan = well_formed(name.as_bytes())?;
-        if scan.wildcard { Err(TopicError::WildcardInName) } else { Ok(Self(name.as_bytes())) }
+        well_formed(name.as_bytes())?;
+        if has_wildcard(name.as_bytes()) {
+            Err(TopicError::WildcardInName)
+        } else {
+            Ok(Self(name.as_bytes()))
+        }
     }
 
     /// Reads a topic name; a wildcard in it breaks `wildcard_rule`.
@@ -81,8 +85,8 @@ impl<'a> TopicName<'a> {
         wildcard_rule: &'static str,
     ) -> Result<Option<Self>, DecodeError> {
         let at = r.offset();
-        let (bytes, scan) = read_scanned(r, field)?;
-        if scan.wildcard {
+        let (bytes, wildcard) = read_scanned(r, field)?;
+        if wildcard {
             return Err(r.protocol_at(at, field, Some(wildcard_rule)));
         }
         Ok((!bytes.is_empty()).then_some(Self(bytes)))
@@ -95,8 +99,8 @@ impl<'a> TopicFilter<'a> {
     /// # Errors
     /// Empty, too long, NUL, a wildcard out of place, or a badly formed share.
     pub fn new(filter: &'a str) -> Result<Self, TopicError> {
-        let scan = well_formed(filter.as_bytes())?;
-        check_filter(filter.as_bytes(), scan)?;
+        well_formed(filter.as_bytes())?;
+        check_filter(filter.as_bytes(), has_wildcard(filter.as_bytes()))?;
         Ok(Self(filter.as_bytes()))
     }
 
@@ -121,7 +125,7 @@ impl<'a> TopicFilter<'a> {
     /// Whether `+` or `#` is in it.
     #[must_use]
     pub fn has_wildcard(&self) -> bool {
-        Scan::of(self.0).wildcard
+        has_wildcard(self.0)
     }
 
     /// Whether messages of this topic belong to the subscription. Shared filters match without their prefix.
@@ -146,18 +150,17 @@ impl<'a> TopicFilter<'a> {
     }
 }
 
-fn well_formed(bytes: &[u8]) -> Result<Scan, TopicError> {
+fn well_formed(bytes: &[u8]) -> Result<(), TopicError> {
     if bytes.is_empty() {
         return Err(TopicError::Empty);
     }
     if bytes.len() > text::MAX_LEN {
         return Err(TopicError::TooLong);
     }
-    let scan = Scan::of(bytes);
-    if scan.nul { Err(TopicError::Nul) } else { Ok(scan) }
+    if has_nul(bytes) { Err(TopicError::Nul) } else { Ok(()) }
 }
 
-fn check_filter(filter: &[u8], scan: Scan) -> Result<(), TopicError> {
+fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
     let mut filter = filter;
     // What a share is of is a topic filter itself, by the same rules (§4.8.2).
     while let Some(share) = filter.strip_prefix(SHARE_PREFIX) {
@@ -166,11 +169,11 @@ fn check_filter(filter: &[u8], scan: Scan) -> Result<(), TopicError> {
             return Err(TopicError::MissingShareName);
         }
         filter = share.get(name.len() + 1..).unwrap_or_default();
-        if filter.is_empty() || Scan::of(name).wildcard {
+        if filter.is_empty() || has_wildcard(name) {
             return Err(TopicError::MalformedShare);
         }
     }
-    if scan.wildcard { check_wildcards(filter) } else { Ok(()) }
+    if wildcard { check_wildcards(filter) } else { Ok(()) }
 }
 
 /// Looks at the bytes that may be wildcards, found eight at a time.
@@ -247,8 +250,8 @@ impl<'a> Value<'a> for TopicFilter<'a> {
     #[inline(always)]
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
-        let (bytes, scan) = read_scanned(r, rule.field)?;
-        let checked = if bytes.is_empty() { Err(TopicError::Empty) } else { check_filter(bytes, scan) };
+        let (bytes, wildcard) = read_scanned(r, rule.field)?;
+        let checked = if bytes.is_empty() { Err(TopicError::Empty) } else { check_filter(bytes, wildcard) };
         match checked {
             Ok(()) => Ok(Self(bytes)),
             Err(error) => Err(r.protocol_at(at, rule.field, Some(error.statement()))),
