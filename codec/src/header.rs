@@ -30,25 +30,15 @@ impl FixedHeader {
     #[inline(always)]
     pub fn peek(input: &[u8], max_packet_size: u32) -> Result<Option<Self>, DecodeError> {
         let [first, rest @ ..] = input else { return Ok(None) };
-        let flags = first & 0x0f;
-        let Some(packet_type) = PacketType::from_number(first >> 4) else {
-            return Err(malformed(0, "packet_type", None));
+        let Some(Some(packet_type)) = FIRST_BYTES.get(usize::from(*first)).copied() else {
+            return judge_first_byte(*first).map(|_| None);
         };
-        if packet_type == PacketType::Publish {
-            if flags & 0b0110 == 0b0110 {
-                // QoS 3 doesn't exist. [MQTT-3.3.1-4]
-                return Err(malformed(0, "qos", Some("MQTT-3.3.1-4")));
-            }
-        } else if flags != packet_type.flags() {
-            // Reserved bits. [MQTT-2.1.3-1]
-            return Err(malformed(0, "flags", Some(packet_type.flags_rule())));
-        }
         let (remaining_length, length_len) = match varint::read(rest) {
             Varint::Value(value, len) => (value, len),
             Varint::Incomplete => return Ok(None),
             Varint::Invalid => return Err(malformed(1, "remaining_length", Some("MQTT-1.5.5-1"))),
         };
-        let header = Self { packet_type, flags, remaining_length, header_len: 1 + length_len };
+        let header = Self { packet_type, flags: first & 0x0f, remaining_length, header_len: 1 + length_len };
         if remaining_length + u32::from(header.header_len) > max_packet_size {
             return Err(too_large());
         }
@@ -73,6 +63,43 @@ impl FixedHeader {
             return Err(wrong_direction());
         }
         Ok(input.get(usize::from(header.header_len)..header.packet_len()).map(|body| (header, body)))
+    }
+}
+
+/// The packet type of each first byte that may be: judged once and for all, as every packet asks.
+#[expect(clippy::indexing_slicing, reason = "before anything runs")]
+static FIRST_BYTES: [Option<PacketType>; 256] = {
+    let (mut types, mut first) = ([None; 256], 0u8);
+    loop {
+        if let Ok(packet_type) = judge_first_byte(first) {
+            types[first as usize] = Some(packet_type);
+        }
+        match first.checked_add(1) {
+            Some(next) => first = next,
+            None => break types,
+        }
+    }
+};
+
+/// The type of a packet, if its flags may be with it.
+#[cold]
+const fn judge_first_byte(first: u8) -> Result<PacketType, DecodeError> {
+    let flags = first & 0x0f;
+    let Some(packet_type) = PacketType::from_number(first >> 4) else {
+        return Err(malformed(0, "packet_type", None));
+    };
+    if matches!(packet_type, PacketType::Publish) {
+        // QoS 3 doesn't exist. [MQTT-3.3.1-4]
+        if flags & 0b0110 == 0b0110 {
+            Err(malformed(0, "qos", Some("MQTT-3.3.1-4")))
+        } else {
+            Ok(packet_type)
+        }
+    } else if flags != packet_type.flags() {
+        // Reserved bits. [MQTT-2.1.3-1]
+        Err(malformed(0, "flags", Some(packet_type.flags_rule())))
+    } else {
+        Ok(packet_type)
     }
 }
 

@@ -135,7 +135,7 @@ macro_rules! properties {
         }
 
         impl<'a> $crate::property::Properties<'a> for $name<'a> {
-            #[inline]
+            #[inline(always)]
             fn read(r: &mut $crate::wire::Reader<'a>) -> Result<Self, $crate::error::DecodeError> {
                 use $crate::property::{Rule, Value, row, unexpected};
 
@@ -193,9 +193,13 @@ pub(crate) fn unexpected(r: Reader<'_>, at: u32, id: u8) -> DecodeError {
     r.malformed_at(at, name, Some("U-2.2.2-1"))
 }
 
-/// Where the first property of `id` stands in the set that `r` is in front of, and that was read before.
+/// Where the first property of `id` stands in the set at the front of `body`, which was read before.
+///
+/// `body` and `end` are what a reader was made of when it was in front of the set: a copy of the reader itself would be
+/// written down for each packet, though only errors look at it.
 #[cold]
-pub(crate) fn offset_of(id: u8, mut r: Reader<'_>) -> u32 {
+pub(crate) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
+    let mut r = Reader::of_validated(body, end);
     let Ok(section) = r.properties() else { return r.offset() };
     let mut rest = Validated(section.peek_rest());
     // Behind the identifier, so that it starts one byte before.

@@ -14,26 +14,30 @@ pub(crate) enum Varint {
     Invalid,
 }
 
-/// Reads the integer at the front of `bytes`.
+/// Reads the integer at the front of `bytes`. A last byte of 0 adds nothing: a shorter form exists.
 #[inline(always)]
-pub(crate) fn read(bytes: &[u8]) -> Varint {
-    match bytes {
-        [a @ 0..=0x7f, ..] => Varint::Value(u32::from(*a), 1),
-        _ => read_long(bytes),
+pub(crate) const fn read(bytes: &[u8]) -> Varint {
+    match *bytes {
+        [a @ ..0x80, ..] => Varint::Value(a as u32, 1),
+        [a, b @ 1..0x80, ..] => Varint::Value(group(a, 0) | group(b, 7), 2),
+        [a, b @ 0x80..=0xff, c @ 1..0x80, ..] => Varint::Value(group(a, 0) | group(b, 7) | group(c, 14), 3),
+        [a, b @ 0x80..=0xff, c @ 0x80..=0xff, d @ 1..0x80, ..] => {
+            Varint::Value(group(a, 0) | group(b, 7) | group(c, 14) | group(d, 21), 4)
+        }
+        [] | [_] | [_, 0x80..=0xff] | [_, 0x80..=0xff, 0x80..=0xff] => Varint::Incomplete,
+        _ => Varint::Invalid,
     }
 }
 
+/// Seven bits in their place.
+const fn group(byte: u8, shift: u32) -> u32 {
+    ((byte & 0x7f) as u32) << shift
+}
+
+/// As [`read`], for where more than one byte is rare.
 #[cold]
-fn read_long(bytes: &[u8]) -> Varint {
-    let mut value = 0;
-    for (index, byte) in (0u8..4).zip(bytes) {
-        value |= u32::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            // A last byte of 0 adds nothing: a shorter form exists.
-            return if *byte == 0 { Varint::Invalid } else { Varint::Value(value, index + 1) };
-        }
-    }
-    if bytes.len() < 4 { Varint::Incomplete } else { Varint::Invalid }
+pub(crate) const fn read_long(bytes: &[u8]) -> Varint {
+    read(bytes)
 }
 
 /// The bytes that `value` takes; `value` is at most [`MAX`].

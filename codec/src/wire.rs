@@ -28,6 +28,17 @@ impl<'a> Reader<'a> {
         Self { rest: body, end, sender: options.sender, leniency: options.leniency }
     }
 
+    /// A reader of bytes that were read before, and that end at `end`.
+    pub(crate) fn of_validated(body: &'a [u8], end: u32) -> Self {
+        Self { rest: body, end, sender: Sender::Any, leniency: Leniency::ALL }
+    }
+
+    /// The offset, in the packet, of the first byte behind the section.
+    #[inline(always)]
+    pub(crate) fn end(&self) -> u32 {
+        self.end
+    }
+
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "a packet is at most 268,435,460 bytes long")]
     pub(crate) fn offset(&self) -> u32 {
@@ -96,7 +107,11 @@ impl<'a> Reader<'a> {
 
     #[inline(always)]
     pub(crate) fn varint(&mut self, field: &'static str) -> Result<u32, DecodeError> {
-        match varint::read(self.rest) {
+        if let [byte @ 0..=0x7f, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u32::from(*byte));
+        }
+        match varint::read_long(self.rest) {
             Varint::Value(value, len) => {
                 self.rest = self.rest.get(usize::from(len)..).unwrap_or_default();
                 Ok(value)

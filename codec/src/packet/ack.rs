@@ -3,7 +3,7 @@
 use bytes::BufMut;
 
 use super::packet_id::PACKET_ID;
-use super::{Body, Packet, outcome};
+use super::{Body, Packet, none_or_refused, outcome, whole};
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError};
 use crate::header::FixedHeader;
@@ -75,6 +75,7 @@ impl AckType {
 
 impl<'a> Ack<'a> {
     /// Success, without properties.
+    #[inline]
     #[must_use]
     pub fn success(packet_id: PacketId) -> Self {
         Self { packet_id, reason_code: ReasonCode::Success, properties: AckProperties::default() }
@@ -86,15 +87,27 @@ impl<'a> Ack<'a> {
     ///
     /// # Errors
     /// As [`Packet::decode`].
-    #[inline(always)]
+    #[inline]
     pub fn decode(
         input: &'a [u8],
         options: &DecodeOptions,
     ) -> Result<Option<(AckType, Self, usize)>, DecodeError> {
-        let Some((header, body)) = FixedHeader::split(input, options)? else { return Ok(None) };
+        let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
+            return none_or_refused(input, options);
+        };
         let Some(ack_type) = AckType::of(header.packet_type) else { return Ok(None) };
-        let ack = Self::read(ack_type, &mut Reader::new(body, header.header_len, options))?;
-        Ok(Some((ack_type, ack, header.packet_len())))
+        if let Some(ack) = Self::short(body) {
+            return Ok(Some((ack_type, ack, header.packet_len())));
+        }
+        let ack = whole(header, body, options, |_, r| Self::read(ack_type, r))?;
+        Ok(ack.map(|(ack, len)| (ack_type, ack, len)))
+    }
+
+    /// A body of two bytes: success, and nothing else to say.
+    #[inline(always)]
+    pub(super) fn short(body: &[u8]) -> Option<Self> {
+        let id: &[u8; 2] = body.try_into().ok()?;
+        PacketId::new(u16::from_be_bytes(*id)).map(Self::success)
     }
 
     #[inline(always)]
@@ -122,6 +135,7 @@ impl<'a> Ack<'a> {
     }
 
     /// As the packet of `ack_type`.
+    #[inline]
     #[must_use]
     pub const fn into_packet(self, ack_type: AckType) -> Packet<'a> {
         match ack_type {

@@ -77,10 +77,10 @@ impl<'a> ConnAck<'a> {
             }
             session_present = false;
         }
-        let before = *r;
+        let before = r.peek_rest();
         let properties = ConnAckProperties::read(r)?;
         if properties.authentication_data.is_some() && properties.authentication_method.is_none() {
-            let at = offset_of(row::authentication_data::ID, before);
+            let at = offset_of(row::authentication_data::ID, before, r.end());
             return Err(r.protocol_at(at, row::authentication_data::NAME, Some("U-3.2.2-1")));
         }
         r.finish("properties")?;

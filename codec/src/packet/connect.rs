@@ -112,10 +112,10 @@ impl<'a> Connect<'a> {
         read_protocol(r)?;
         let flags = read_flags(r)?;
         let keep_alive = r.u16("keep_alive")?;
-        let before = *r;
+        let before = r.peek_rest();
         let properties = ConnectProperties::read(r)?;
         if properties.authentication_data.is_some() && properties.authentication_method.is_none() {
-            let at = offset_of(row::authentication_data::ID, before);
+            let at = offset_of(row::authentication_data::ID, before, r.end());
             return Err(r.protocol_at(at, row::authentication_data::NAME, Some("U-3.1.2-2")));
         }
         expect_more(r, "client_id", "MQTT-3.1.3-3")?;

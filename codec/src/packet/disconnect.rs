@@ -35,7 +35,7 @@ properties! {
 
 impl<'a> Disconnect<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let before = *r;
+        let before = r.peek_rest();
         let (reason_code, properties): (_, DisconnectProperties<'a>) =
             outcome::read(PacketType::Disconnect, r)?;
         let (wrong, name, statement) = match r.sender() {
@@ -47,7 +47,7 @@ impl<'a> Disconnect<'a> {
             }
             _ => return Ok(Self { reason_code, properties }),
         };
-        Err(r.protocol_at(outcome::offset_of(wrong, before), name, statement))
+        Err(r.protocol_at(outcome::offset_of(wrong, before, r.end()), name, statement))
     }
 }
 

@@ -101,34 +101,40 @@ impl<'a> Packet<'a> {
         input: &'a [u8],
         options: &DecodeOptions,
     ) -> Result<Option<(Self, usize)>, DecodeError> {
-        let Some((header, body)) = FixedHeader::split(input, options)? else { return Ok(None) };
-        let (r, len) = (&mut Reader::new(body, header.header_len, options), header.packet_len());
-        // Each arm ends in the answer itself: a packet is moved once, into its place in the result.
-        macro_rules! answer {
-            ($packet:ident, $read:expr) => {
-                match $read {
-                    Ok(packet) => Ok(Some((Self::$packet(packet), len))),
-                    Err(error) => Err(error),
-                }
-            };
-        }
+        // What is no whole packet is judged apart, and again: so this function, which all packets come through, calls
+        // nothing but last, and has no frame.
+        let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
+            return none_or_refused(input, options);
+        };
         match header.packet_type {
-            PacketType::Connect => answer!(Connect, Connect::read(r)),
-            PacketType::ConnAck => answer!(ConnAck, ConnAck::read(r)),
-            PacketType::Publish => answer!(Publish, Publish::read(header, r)),
-            PacketType::PubAck => answer!(PubAck, Ack::read(AckType::PubAck, r)),
-            PacketType::PubRec => answer!(PubRec, Ack::read(AckType::PubRec, r)),
-            PacketType::PubRel => answer!(PubRel, Ack::read(AckType::PubRel, r)),
-            PacketType::PubComp => answer!(PubComp, Ack::read(AckType::PubComp, r)),
-            PacketType::Subscribe => answer!(Subscribe, Subscribe::read(r)),
-            PacketType::SubAck => answer!(SubAck, SubAck::read(r)),
-            PacketType::Unsubscribe => answer!(Unsubscribe, Unsubscribe::read(r)),
-            PacketType::UnsubAck => answer!(UnsubAck, UnsubAck::read(r)),
-            PacketType::PingReq if r.is_empty() => Ok(Some((Self::PingReq, len))),
-            PacketType::PingResp if r.is_empty() => Ok(Some((Self::PingResp, len))),
-            PacketType::PingReq | PacketType::PingResp => Err(r.malformed_at(1, "remaining_length", None)),
-            PacketType::Disconnect => answer!(Disconnect, Disconnect::read(r)),
-            PacketType::Auth => answer!(Auth, Auth::read(r)),
+            PacketType::Connect => whole(header, body, options, |_, r| Connect::read(r).map(Self::Connect)),
+            PacketType::ConnAck => whole(header, body, options, |_, r| ConnAck::read(r).map(Self::ConnAck)),
+            PacketType::Publish if Publish::is_plain(header, body) => {
+                whole(header, body, options, |header, r| Publish::read_plain(header, r).map(Self::Publish))
+            }
+            PacketType::Publish => {
+                whole(header, body, options, |header, r| Publish::read(header, r).map(Self::Publish))
+            }
+            PacketType::PubAck => ack(AckType::PubAck, header, body, options),
+            PacketType::PubRec => ack(AckType::PubRec, header, body, options),
+            PacketType::PubRel => ack(AckType::PubRel, header, body, options),
+            PacketType::PubComp => ack(AckType::PubComp, header, body, options),
+            PacketType::Subscribe => {
+                whole(header, body, options, |_, r| Subscribe::read(r).map(Self::Subscribe))
+            }
+            PacketType::SubAck => whole(header, body, options, |_, r| SubAck::read(r).map(Self::SubAck)),
+            PacketType::Unsubscribe => {
+                whole(header, body, options, |_, r| Unsubscribe::read(r).map(Self::Unsubscribe))
+            }
+            PacketType::UnsubAck => {
+                whole(header, body, options, |_, r| UnsubAck::read(r).map(Self::UnsubAck))
+            }
+            PacketType::PingReq => whole(header, body, options, |_, r| empty(r, Self::PingReq)),
+            PacketType::PingResp => whole(header, body, options, |_, r| empty(r, Self::PingResp)),
+            PacketType::Disconnect => {
+                whole(header, body, options, |_, r| Disconnect::read(r).map(Self::Disconnect))
+            }
+            PacketType::Auth => whole(header, body, options, |_, r| Auth::read(r).map(Self::Auth)),
         }
     }
 
@@ -200,6 +206,59 @@ impl<'a> Packet<'a> {
             Self::Auth(packet) => packet.encoded_len(),
         }
     }
+}
+
+/// A function of its own for each packet, called last: it has no more of a frame than the packet needs, and it writes
+/// its answer where the caller wants it.
+#[inline(never)]
+fn whole<'a, T>(
+    header: FixedHeader,
+    body: &'a [u8],
+    options: &DecodeOptions,
+    read: impl FnOnce(FixedHeader, &mut Reader<'a>) -> Result<T, DecodeError>,
+) -> Result<Option<(T, usize)>, DecodeError> {
+    match read(header, &mut Reader::new(body, header.header_len, options)) {
+        Ok(packet) => Ok(Some((packet, header.packet_len()))),
+        Err(error) => Err(error),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn none_or_refused<T>(input: &[u8], options: &DecodeOptions) -> Result<Option<T>, DecodeError> {
+    FixedHeader::split(input, options).map(|_| None)
+}
+
+/// A PUBACK, PUBREC, PUBREL or PUBCOMP. Of two bytes, as most are, it is here at once.
+#[inline(always)]
+fn ack<'a>(
+    ack_type: AckType,
+    header: FixedHeader,
+    body: &'a [u8],
+    options: &DecodeOptions,
+) -> Result<Option<(Packet<'a>, usize)>, DecodeError> {
+    if let Some(ack) = Ack::short(body) {
+        return Ok(Some((ack.into_packet(ack_type), header.packet_len())));
+    }
+    match ack_type {
+        AckType::PubAck => {
+            whole(header, body, options, |_, r| Ack::read(AckType::PubAck, r).map(Packet::PubAck))
+        }
+        AckType::PubRec => {
+            whole(header, body, options, |_, r| Ack::read(AckType::PubRec, r).map(Packet::PubRec))
+        }
+        AckType::PubRel => {
+            whole(header, body, options, |_, r| Ack::read(AckType::PubRel, r).map(Packet::PubRel))
+        }
+        AckType::PubComp => {
+            whole(header, body, options, |_, r| Ack::read(AckType::PubComp, r).map(Packet::PubComp))
+        }
+    }
+}
+
+/// A PINGREQ or PINGRESP, which has no body.
+fn empty<'a>(r: &Reader<'a>, packet: Packet<'a>) -> Result<Packet<'a>, DecodeError> {
+    if r.is_empty() { Ok(packet) } else { Err(r.malformed_at(1, "remaining_length", None)) }
 }
 
 /// What stands behind a packet's fixed header.

@@ -27,9 +27,8 @@ pub(super) fn read<'a, P: Properties<'a>>(
 
 /// Where the first property of `id` stands in a body that was [read](read) before.
 #[cold]
-pub(super) fn offset_of(id: u8, mut r: Reader<'_>) -> u32 {
-    let _reason_code = r.u8("reason_code");
-    property::offset_of(id, r)
+pub(super) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
+    property::offset_of(id, body.get(1..).unwrap_or_default(), end)
 }
 
 /// Writes the shortest form.

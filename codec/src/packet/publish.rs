@@ -3,7 +3,7 @@
 use bytes::BufMut;
 
 use super::packet_id::PACKET_ID;
-use super::{Body, encode_announcing};
+use super::{Body, encode_announcing, none_or_refused, whole};
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::header::FixedHeader;
@@ -14,6 +14,8 @@ use crate::topic::TopicName;
 use crate::wire::{Reader, Sink};
 
 const DUP: u8 = 0b1000;
+const QOS: u8 = 0b0110;
+const QOS_1: u8 = 0b0010;
 const RETAIN: u8 = 0b0001;
 
 /// A message (§3.3).
@@ -134,36 +136,63 @@ impl<'a> Publish<'a> {
     ///
     /// # Errors
     /// As [`Packet::decode`](crate::Packet::decode).
-    #[inline(always)]
+    #[inline]
     pub fn decode(input: &'a [u8], options: &DecodeOptions) -> Result<Option<(Self, usize)>, DecodeError> {
-        let Some((header, body)) = FixedHeader::split(input, options)? else { return Ok(None) };
+        let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
+            return none_or_refused(input, options);
+        };
         if header.packet_type != PacketType::Publish {
-            return Ok(None);
+            Ok(None)
+        } else if Self::is_plain(header, body) {
+            whole(header, body, options, Self::read_plain)
+        } else {
+            whole(header, body, options, Self::read)
         }
-        let publish = Self::read(header, &mut Reader::new(body, header.header_len, options))?;
-        Ok(Some((publish, header.packet_len())))
+    }
+
+    /// Whether the property length is there and 0, as it mostly is.
+    #[inline(always)]
+    pub(super) fn is_plain(header: FixedHeader, body: &[u8]) -> bool {
+        let Some((topic_len, rest)) = body.split_first_chunk() else { return false };
+        let id_len = if header.flags & QOS == 0 { 0 } else { 2 };
+        rest.get(usize::from(u16::from_be_bytes(*topic_len)) + id_len) == Some(&0)
+    }
+
+    /// As [`read`](Self::read), for what [is plain](Self::is_plain): without properties it takes a third of the time.
+    #[inline(always)]
+    pub(super) fn read_plain(header: FixedHeader, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Self::read_with(header, r, |r| r.u8("property_length").map(|_| PublishProperties::default()))
     }
 
     #[inline(always)]
     pub(super) fn read(header: FixedHeader, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let qos = QoS::from_level(header.flags >> 1 & 0b11).unwrap_or_default();
+        Self::read_with(header, r, PublishProperties::read)
+    }
+
+    #[inline(always)]
+    fn read_with(
+        header: FixedHeader,
+        r: &mut Reader<'a>,
+        read_properties: impl FnOnce(&mut Reader<'a>) -> Result<PublishProperties<'a>, DecodeError>,
+    ) -> Result<Self, DecodeError> {
         let dup = header.flags & DUP != 0;
-        if dup && qos == QoS::AtMostOnce && !r.leniency().dup_at_qos_0 {
+        if header.flags & (DUP | QOS) == DUP && !r.leniency().dup_at_qos_0 {
             return Err(r.protocol_at(0, "dup", Some("MQTT-3.3.1-2")));
         }
         let topic_at = r.offset();
         let topic = TopicName::read_optional(r, "topic", "MQTT-3.3.2-2")?;
-        let delivery = match qos {
-            QoS::AtMostOnce => Delivery::AtMostOnce,
-            _ => Delivery::new(qos, PacketId::read(r, PACKET_ID)?, dup),
+        let delivery = match header.flags & QOS {
+            0 => Delivery::AtMostOnce,
+            QOS_1 => Delivery::AtLeastOnce { packet_id: PacketId::read(r, PACKET_ID)?, dup },
+            _ => Delivery::ExactlyOnce { packet_id: PacketId::read(r, PACKET_ID)?, dup },
         };
-        let before = *r;
-        let properties = PublishProperties::read(r)?;
+        let before = r.peek_rest();
+        let properties = read_properties(r)?;
         if topic.is_none() && properties.topic_alias.is_none() {
             return Err(r.protocol_at(topic_at, "topic", Some("U-3.3.2-1")));
         }
         if r.sender() == Sender::Client && !properties.subscription_identifiers.is_empty() {
-            let at = offset_of(row::subscription_identifier::ID, before);
+            let at = offset_of(row::subscription_identifier::ID, before, r.end());
             return Err(r.protocol_at(at, row::subscription_identifier::NAME, Some("MQTT-3.3.4-6")));
         }
         Ok(Self { delivery, retain: header.flags & RETAIN != 0, topic, properties, payload: r.rest() })
