@@ -155,11 +155,11 @@ impl Scan {
             Self::default().and(u64::from_ne_bytes(*first)).and(u64::from_ne_bytes(*last))
         } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
             let (first, last) = (u32::from_ne_bytes(*first), u32::from_ne_bytes(*last));
-            Self::default().and(u64::from(first) << 32 | u64::from(last))
+            Self::default().and((u64::from(first) << 32) | u64::from(last))
         } else if let [first, .., last] = bytes {
             let middle = bytes.get(1).copied().unwrap_or(*first);
             let [first, middle, last] = [*first, middle, *last].map(u64::from);
-            Self::default().and(ONES * first & !0xffff | middle << 8 | last)
+            Self::default().and(((ONES * first) & !0xffff) | (middle << 8) | last)
         } else if let [byte] = bytes {
             Self::default().and(ONES * u64::from(*byte))
         } else {
