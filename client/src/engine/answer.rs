@@ -134,7 +134,9 @@ impl Engine {
                 Kind::Resubscribe if !code.is_error() => self.session.renewed(filter, order),
                 Kind::Subscribe if !code.is_error() => {
                     let filter = filter.to_owned();
-                    self.session.subscribed(ActiveSubscription { filter, options, identifier, order });
+                    let is_current = true;
+                    let granted = ActiveSubscription { filter, options, identifier, order, is_current };
+                    self.session.subscribed(granted);
                 }
                 Kind::Resubscribe => {
                     self.session.unsubscribed(filter, order);

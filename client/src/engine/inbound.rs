@@ -65,6 +65,8 @@ struct Unreleased {
     received: bool,
     /// Whether it is in `unfinished`: it came on this connection.
     counted: bool,
+    /// Whether the server may have begun another session since.
+    doubtful: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +83,13 @@ impl Inbound {
             Delivery::AtLeastOnce { packet_id, .. } => (packet_id, AckType::PubAck),
             Delivery::ExactlyOnce { packet_id, .. } => (packet_id, AckType::PubRec),
         };
+        // In doubt, what isn't marked as a repetition is none. [MQTT-3.3.1-1]
+        if ack_type == AckType::PubRec
+            && !delivery.dup()
+            && self.unreleased.get(&packet_id).is_some_and(|known| known.doubtful)
+        {
+            self.release(packet_id);
+        }
         let known = self.unreleased.get_mut(&packet_id).filter(|_| ack_type == AckType::PubRec);
         let counted = known.as_ref().is_some_and(|known| known.counted);
         if !counted && self.unfinished >= usize::from(receive_maximum) {
@@ -95,7 +104,8 @@ impl Inbound {
             Some(_) if counted => return Verdict::Ignore,
             Some(known) => known.counted = true,
             None if ack_type == AckType::PubRec => {
-                self.unreleased.insert(packet_id, Unreleased { received: false, counted: true });
+                let unreleased = Unreleased { received: false, counted: true, doubtful: false };
+                self.unreleased.insert(packet_id, unreleased);
             }
             None => {}
         }
@@ -201,6 +211,20 @@ impl Inbound {
         for unreleased in self.unreleased.values_mut() {
             unreleased.counted = false;
         }
+    }
+
+    /// The server may have begun another session without this client's knowing: what it repeats under a known identifier
+    /// may be another message. At QoS 1 it is delivered; at QoS 2 it isn't [MQTT-4.3.3-10], unless DUP tells them apart.
+    pub(super) fn doubt(&mut self) {
+        let moved = &mut self.moved;
+        self.unrepeated.retain(|_, owed| {
+            let kept = owed.ack_type == AckType::PubRec;
+            if !kept {
+                moved.remove(&owed.name);
+            }
+            kept
+        });
+        self.unreleased.values_mut().for_each(|unreleased| unreleased.doubtful = true);
     }
 
     /// The session moves on to another application, which has none of the messages that wait to be taken: the server's

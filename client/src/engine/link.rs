@@ -58,7 +58,8 @@ impl Engine {
         let data = data.flatten();
         let data = data.as_ref().map(|data| data.expose().as_slice());
         self.options.encode(clean_start, &client_id, data, &mut self.output)?;
-        self.state = State::Connecting { clean_start, since: now, exchange };
+        let in_doubt = std::mem::replace(&mut self.session.unanswered, true);
+        self.state = State::Connecting { clean_start, since: now, exchange, in_doubt };
         Ok(())
     }
 
@@ -197,10 +198,11 @@ impl Engine {
 
     /// The server answered CONNECT.
     pub(super) fn handle_connack(&mut self, connack: &ConnAck<'_>, now: Instant) -> Result<(), Violation> {
-        let State::Connecting { clean_start, since, .. } = self.state else {
+        let State::Connecting { clean_start, since, in_doubt, .. } = self.state else {
             return Err(conduct(PacketType::ConnAck, "a second one", "MQTT-3.2.0-2"));
         };
         if connack.reason_code.is_error() {
+            self.session.unanswered = in_doubt;
             let refused = ConnectError::Refused(ServerReason::of_connack(connack));
             self.close(Ended::Attempt(refused));
             return Ok(());
@@ -236,18 +238,23 @@ impl Engine {
         }
         self.state = State::Open(connection);
         self.session.established = true;
+        self.session.unanswered = false;
         let elapsed: Duration = now.saturating_duration_since(since);
         let connected = Connected::new(connack, client_id, limits, elapsed);
         self.events.push_back(EngineEvent::Connected(Box::new(connected)));
         if connack.session_present {
+            // A session that the server began for a CONNECT whose CONNACK was lost is present as well.
+            if in_doubt {
+                self.session.doubt();
+            }
             for id in self.session.resume() {
                 self.repeat_pubrel(id);
             }
         } else {
             self.session.lose(self.options.on_session_lost);
             self.session.expire(now);
-            self.renew_subscriptions();
         }
+        self.renew_subscriptions();
         self.flush_queue();
         Ok(())
     }

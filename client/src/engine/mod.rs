@@ -90,7 +90,13 @@ enum State {
     /// There is no transport.
     Disconnected,
     /// CONNECT was sent.
-    Connecting { clean_start: bool, since: Instant, exchange: Option<Exchange> },
+    Connecting {
+        clean_start: bool,
+        since: Instant,
+        exchange: Option<Exchange>,
+        /// Whether an earlier CONNECT was never answered.
+        in_doubt: bool,
+    },
     /// CONNACK came.
     Open(Connection),
     /// Nothing more is sent but what is in the output, and nothing more is read.

@@ -14,7 +14,7 @@ use crate::event::ServerLimits;
 const FILTERS_PER_SUBSCRIBE: usize = 8;
 
 impl Engine {
-    /// Asks again for what the server granted before it forgot the session.
+    /// Asks again for what the server granted, and may have forgotten since.
     pub(super) fn renew_subscriptions(&mut self) {
         let State::Open(connection) = &self.state else { return };
         let limits = connection.limits;
@@ -22,6 +22,7 @@ impl Engine {
             .session
             .subscriptions
             .iter()
+            .filter(|active| !active.is_current)
             .cloned()
             .partition(|active| missing_feature(&active.filter, &limits).is_none());
         for active in &lost {

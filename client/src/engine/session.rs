@@ -38,6 +38,8 @@ pub struct Session {
     pub(super) client_id: Option<String>,
     /// Whether a server may have state for it: [MQTT-3.2.2-4] hangs on it.
     pub(super) established: bool,
+    /// Whether the last CONNECT was never answered: the server may have begun another session for it.
+    pub(super) unanswered: bool,
     next_order: u64,
 }
 
@@ -50,6 +52,8 @@ pub(super) struct ActiveSubscription {
     pub(super) identifier: Option<SubscriptionIdentifier>,
     /// The place of its SUBSCRIBE among all requests.
     pub(super) order: u64,
+    /// Whether the server granted it in the session that it has now.
+    pub(super) is_current: bool,
 }
 
 impl Session {
@@ -66,6 +70,7 @@ impl Session {
             subscriptions: Vec::new(),
             client_id: None,
             established: false,
+            unanswered: false,
             next_order: 0,
         }
     }
@@ -179,6 +184,10 @@ impl Session {
             let Some(operation) = self.operations.get_mut(id.key()) else { continue };
             match operation.phase {
                 Phase::Released(_) => released.push(id),
+                Phase::Sent(packet_id) if operation.kind == Kind::Resubscribe => {
+                    self.ids.release(packet_id);
+                    self.operations.finish(id.key(), Err(RequestError::SessionLost));
+                }
                 Phase::Sent(packet_id) | Phase::Repeat(packet_id) if operation.is_publish() => {
                     operation.phase = Phase::Repeat(packet_id);
                     self.resend.push_back(id);
@@ -200,6 +209,7 @@ impl Session {
                 self.queue.push_front(id);
             }
         }
+        self.drop_renewals();
         released
     }
 
@@ -227,6 +237,7 @@ impl Session {
             }
         }
         self.drop_renewals();
+        self.doubt_subscriptions();
     }
 
     /// Fails the message that has waited longest for being sent; `false` if there is none.
@@ -237,7 +248,17 @@ impl Session {
         true
     }
 
-    /// Renewals that never left are made again, of what is active then.
+    /// The server may have lost the session once, and said so in a CONNACK that never came.
+    pub(super) fn doubt(&mut self) {
+        self.doubt_subscriptions();
+        self.inbound.doubt();
+    }
+
+    fn doubt_subscriptions(&mut self) {
+        self.subscriptions.iter_mut().for_each(|active| active.is_current = false);
+    }
+
+    /// Renewals belong to a connection: the next one makes them again, of what is active then.
     fn drop_renewals(&mut self) {
         let operations = &mut self.operations;
         self.queue.retain(|id| {
@@ -262,6 +283,7 @@ impl Session {
     pub(super) fn renewed(&mut self, filter: &str, order: u64) {
         if let Some(active) = self.subscriptions.iter_mut().find(|active| active.filter == filter) {
             active.order = order;
+            active.is_current = true;
         }
     }
 

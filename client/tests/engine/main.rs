@@ -22,6 +22,7 @@ mod offline;
 mod outbound_aliases;
 mod publish;
 mod queue;
+mod renewal;
 mod restraint;
 mod resumption;
 mod session;
