@@ -1,12 +1,23 @@
-//! What the tests that need two crates or a real server have in common.
+//! What the tests that need two crates or a real server have in common, and a simulator.
+#![cfg_attr(
+    feature = "servers",
+    expect(clippy::expect_used, clippy::panic, reason = "a test that can't be set up fails")
+)]
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that can't be set up fails")]
-
+#[cfg(feature = "servers")]
 mod binary;
+#[cfg(feature = "servers")]
 mod cutter;
+#[cfg(feature = "servers")]
 mod mosquitto;
+pub mod simulate;
+#[cfg(feature = "servers")]
 mod tool;
 
+#[cfg(feature = "servers")]
 pub use cutter::Cutter;
+#[cfg(feature = "servers")]
 pub use mosquitto::Mosquitto;
+#[cfg(feature = "servers")]
 pub use tool::{Finished, Tool, dunlin};

@@ -1,0 +1,277 @@
+//! The application: publishes, subscribes, takes its time with messages, and asks for outcomes or doesn't.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use dunlin_client::codec::{QoS, RetainHandling, SubscriptionOptions};
+use dunlin_client::engine::{Accepted, DeliveryId, Engine, EngineEvent, OperationId, Outcome};
+use dunlin_client::{Message, RequestError};
+
+use super::chance::Chance;
+use super::checks::{Breach, Checked, Promises, ensure};
+use super::server::payload_of;
+use super::transcript::Transcript;
+
+/// What an application remembers.
+#[derive(Debug, Default)]
+pub(super) struct Application {
+    publishing: Vec<(OperationId, usize)>,
+    asking: Vec<(OperationId, Asked)>,
+    /// Messages that it has and isn't done with.
+    holding: Vec<(DeliveryId, usize)>,
+    /// What it thinks that it is subscribed to; `None` where it can't know.
+    pub(super) subscriptions: BTreeMap<&'static str, Option<bool>>,
+}
+
+#[derive(Debug, Clone)]
+enum Asked {
+    Subscribe(Vec<&'static str>),
+    Unsubscribe(Vec<&'static str>),
+}
+
+const TOPICS: [&str; 4] = ["a", "b/c", "lamp/seven/is/on", "d"];
+const FILTERS: [&str; 6] = ["a", "b/+", "c/#", "$share/two/d", "e/f", "$share/two/g/+"];
+
+impl Application {
+    pub(super) fn publishes(
+        &mut self,
+        engine: &mut Engine,
+        promises: &mut Promises,
+        now: Instant,
+        chance: &mut Chance,
+        transcript: &mut Transcript,
+    ) -> Checked<Option<QoS>> {
+        let serial = promises.next_serial();
+        let qos = chance.of(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtMostOnce]).unwrap_or_default();
+        let payload = payload_of(serial, chance.below(8) * 12);
+        let topic = chance.of(&TOPICS).unwrap_or_default();
+        let message = Message::new(topic, &payload).qos(qos).retain(chance.one_in(8));
+        let (load, was_connected) = (engine.load(), engine.is_connected());
+        match engine.publish(&message, now) {
+            Ok(accepted) => {
+                transcript.say(format_args!("application publishes {serial} at {qos} to {topic}"));
+                let is_wanted = match accepted {
+                    Accepted::Sent => false,
+                    Accepted::Pending(id) if chance.one_in(8) => {
+                        engine.forget(id);
+                        false
+                    }
+                    Accepted::Pending(id) => {
+                        self.publishing.push((id, serial));
+                        true
+                    }
+                };
+                let sent = accepted == Accepted::Sent;
+                ensure(
+                    !sent || qos == QoS::AtMostOnce && was_connected,
+                    "only QoS 0 is done at once",
+                    || serial.to_string(),
+                )?;
+                promises.accepted(qos, is_wanted, now);
+                Ok(Some(qos))
+            }
+            Err(error) => {
+                transcript.say(format_args!("application can't publish at {qos}: {error}"));
+                let of_server = matches!(
+                    error,
+                    RequestError::QoSNotSupported { .. }
+                        | RequestError::RetainNotSupported
+                        | RequestError::TooLarge { .. }
+                );
+                let fine = of_server && was_connected
+                    || matches!(error, RequestError::QueueFull { count, .. } if count == load.0);
+                ensure(fine, "what isn't accepted had a reason", || format!("{error:?} with {load:?}"))?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Subscribes or unsubscribes, one request at a time for each filter.
+    pub(super) fn asks(&mut self, engine: &mut Engine, chance: &mut Chance, transcript: &mut Transcript) {
+        let mut filters = BTreeSet::new();
+        for _ in 0..chance.between(1, 3) {
+            filters.extend(chance.of(&FILTERS));
+        }
+        let is_asked = |filter: &&str| {
+            self.asking.iter().any(|(_, asked)| asked.filters().iter().any(|each| each == filter))
+        };
+        filters.retain(|filter| !is_asked(filter));
+        let filters: Vec<_> = filters.into_iter().collect();
+        if filters.is_empty() {
+            return;
+        }
+        let (accepted, asked) = if chance.one_in(3) {
+            (engine.unsubscribe(&filters), Asked::Unsubscribe(filters))
+        } else {
+            let options = SubscriptionOptions {
+                qos: chance.of(&[QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::AtMostOnce]).unwrap_or_default(),
+                retain_handling: RetainHandling::Send,
+                ..SubscriptionOptions::default()
+            };
+            let list: Vec<_> = filters.iter().map(|filter| (*filter, options)).collect();
+            (engine.subscribe(&list), Asked::Subscribe(filters))
+        };
+        transcript.say(format_args!("application asks: {asked:?}, {:?}", accepted.as_ref().err()));
+        match (accepted, asked) {
+            (Ok(id), asked) => self.asking.push((id, asked)),
+            // The engine gives a subscription up even if it can't say so now.
+            (Err(_), Asked::Unsubscribe(filters)) => self.doubts(&filters),
+            (Err(_), Asked::Subscribe(_)) => {}
+        }
+    }
+
+    /// Looks whether there are outcomes.
+    pub(super) fn looks(
+        &mut self,
+        engine: &mut Engine,
+        promises: &mut Promises,
+        now: Instant,
+        transcript: &mut Transcript,
+    ) -> Checked {
+        let publishing = std::mem::take(&mut self.publishing);
+        for (id, serial) in publishing {
+            match engine.poll_outcome(id, &mut Context::from_waker(Waker::noop())) {
+                Poll::Pending => self.publishing.push((id, serial)),
+                Poll::Ready(outcome) => {
+                    transcript.say(format_args!("application learns of {serial}: {outcome:?}"));
+                    promises.ended(serial, outcome, now)?;
+                }
+            }
+        }
+        let asking = std::mem::take(&mut self.asking);
+        for (id, asked) in asking {
+            match engine.poll_outcome(id, &mut Context::from_waker(Waker::noop())) {
+                Poll::Pending => self.asking.push((id, asked)),
+                Poll::Ready(outcome) => {
+                    transcript.say(format_args!("application learns of {asked:?}: {outcome:?}"));
+                    self.is_answered(asked, outcome)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up waiting for some outcome.
+    pub(super) fn drops_receipt(
+        &mut self,
+        engine: &mut Engine,
+        promises: &mut Promises,
+        chance: &mut Chance,
+    ) {
+        if !self.publishing.is_empty() {
+            let (id, serial) = self.publishing.swap_remove(chance.below(self.publishing.len()));
+            engine.forget(id);
+            promises.unwanted(serial);
+        }
+    }
+
+    /// Takes note of an event that isn't a connection.
+    pub(super) fn hears(
+        &mut self,
+        event: EngineEvent,
+        engine: &mut Engine,
+        promises: &mut Promises,
+        chance: &mut Chance,
+    ) -> Checked {
+        match event {
+            EngineEvent::Message(message, id) => {
+                let serial = promises.received(&message)?;
+                let acknowledges = message.qos() != QoS::AtMostOnce;
+                ensure(id.is_some() == acknowledges, "QoS 1 and 2 are acknowledged", || serial.to_string())?;
+                let Some(id) = id else { return Ok(()) };
+                self.holding.push((id, serial));
+                if chance.one_in(8) {
+                    engine.share(id, 2);
+                    self.holding.push((id, serial));
+                }
+            }
+            EngineEvent::SubscriptionLost { filter, .. } => {
+                let known = FILTERS.into_iter().find(|known| *known == filter);
+                let Some(filter) = known else {
+                    return Err(Breach::new("what is lost was asked for", filter));
+                };
+                // The server may have it still: who is in doubt and may not ask again gives it up.
+                self.subscriptions.insert(filter, None);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Is done with one of its messages; whether there was one.
+    pub(super) fn takes(
+        &mut self,
+        engine: &mut Engine,
+        promises: &mut Promises,
+        chance: &mut Chance,
+        transcript: &mut Transcript,
+    ) -> bool {
+        if self.holding.is_empty() {
+            return false;
+        }
+        let (id, serial) = self.holding.remove(chance.below(self.holding.len()));
+        if self.holding.iter().all(|(held, _)| *held != id) {
+            transcript.say(format_args!("application is done with {serial}"));
+            promises.taken(serial);
+        }
+        engine.take(id);
+        true
+    }
+
+    /// A process that remembers nothing.
+    pub(super) fn starts_over(&mut self) {
+        let known: Vec<_> = self.subscriptions.keys().copied().collect();
+        *self = Self::default();
+        self.doubts(&known);
+        self.doubts(&FILTERS);
+    }
+
+    /// Outcomes that it waits for.
+    pub(super) fn waits_for(&self) -> usize {
+        self.publishing.len() + self.asking.len()
+    }
+
+    fn is_answered(&mut self, asked: Asked, outcome: Option<Result<Outcome, RequestError>>) -> Checked {
+        let answer = match outcome {
+            Some(Ok(Outcome::Answered(answer))) => answer,
+            Some(Err(_)) => {
+                self.doubts(asked.filters());
+                return Ok(());
+            }
+            other => return Err(Breach::new("an outcome is of its request's kind", format!("{other:?}"))),
+        };
+        let filters = asked.filters();
+        ensure(answer.reason_codes.len() == filters.len(), "[MQTT-3.8.4-6] a code for each filter", || {
+            format!("{asked:?} {answer:?}")
+        })?;
+        for (filter, code) in filters.iter().zip(answer.reason_codes) {
+            match (&asked, code.is_error()) {
+                (Asked::Subscribe(_), false) => drop(self.subscriptions.insert(filter, Some(true))),
+                // What there was before stays; but it may have been granted before this answer got lost.
+                (Asked::Subscribe(_), true) => {
+                    if self.subscriptions.get(filter).is_none_or(|believed| *believed == Some(false)) {
+                        self.subscriptions.insert(filter, None);
+                    }
+                }
+                (Asked::Unsubscribe(_), false) => drop(self.subscriptions.insert(filter, Some(false))),
+                (Asked::Unsubscribe(_), true) => drop(self.subscriptions.insert(filter, None)),
+            }
+        }
+        Ok(())
+    }
+
+    fn doubts(&mut self, filters: &[&'static str]) {
+        for filter in filters {
+            self.subscriptions.insert(filter, None);
+        }
+    }
+}
+
+impl Asked {
+    fn filters(&self) -> &[&'static str] {
+        match self {
+            Self::Subscribe(filters) | Self::Unsubscribe(filters) => filters,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What a client acknowledges: once, what came on this connection, in the order in which it came.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use dunlin_client::codec::{Ack, Delivery, Packet, PacketId, ReasonCode};
+
+use super::{Checked, ensure};
+
+/// QoS 2 messages whose PUBREC was sent and whose PUBREL hasn't come: part of the session.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    unreleased: BTreeSet<PacketId>,
+}
+
+/// What is due on one connection.
+#[derive(Debug, Default)]
+pub(super) struct OwedAcks {
+    pubacks: VecDeque<PacketId>,
+    pubrecs: VecDeque<PacketId>,
+    pubcomps: Vec<(PacketId, ReasonCode)>,
+}
+
+impl Inbound {
+    pub(super) const fn new() -> Self {
+        Self { unreleased: BTreeSet::new() }
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.unreleased.clear();
+    }
+
+    pub(super) fn received(&mut self, ack: &Ack<'_>) {
+        if !ack.reason_code.is_error() {
+            self.unreleased.insert(ack.packet_id);
+        }
+    }
+
+    /// PUBREL came; whether its message was known.
+    pub(super) fn released(&mut self, ack: &Ack<'_>) -> bool {
+        self.unreleased.remove(&ack.packet_id)
+    }
+}
+
+impl OwedAcks {
+    pub(super) fn arrives(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::AtMostOnce => {}
+            Delivery::AtLeastOnce { packet_id, .. } => self.pubacks.push_back(packet_id),
+            Delivery::ExactlyOnce { packet_id, .. } => self.pubrecs.push_back(packet_id),
+        }
+    }
+
+    pub(super) fn is_released(&mut self, ack: &Ack<'_>, known: bool) {
+        let code = if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
+        self.pubcomps.push((ack.packet_id, code));
+    }
+
+    pub(super) fn acknowledges(&mut self, ack: &Ack<'_>) -> Checked {
+        let due = self.pubacks.pop_front();
+        ensure(due == Some(ack.packet_id), "[MQTT-4.6.0-2] PUBACKs go in the order of arrival", || {
+            format!("{} where {due:?} was due", Packet::PubAck(*ack))
+        })
+    }
+
+    pub(super) fn receives(&mut self, ack: &Ack<'_>) -> Checked {
+        let due = self.pubrecs.pop_front();
+        ensure(due == Some(ack.packet_id), "[MQTT-4.6.0-3] PUBRECs go in the order of arrival", || {
+            format!("{} where {due:?} was due", Packet::PubRec(*ack))
+        })
+    }
+
+    pub(super) fn completes(&mut self, ack: &Ack<'_>) -> Checked {
+        let due = self.pubcomps.iter().position(|due| *due == (ack.packet_id, ack.reason_code));
+        ensure(due.is_some(), "[MQTT-4.3.3-11] PUBCOMP answers PUBREL, 0x92 for an unknown one", || {
+            format!("{} where {:?} were due", Packet::PubComp(*ack), self.pubcomps)
+        })?;
+        self.pubcomps.remove(due.unwrap_or_default());
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! What a client asks for: identifiers, the quota, repetitions and their order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hasher};
+
+use dunlin_client::codec::{
+    Ack, Delivery, Packet, PacketBuf, PacketId, Publish, PublishProperties, QoS, ReasonCode, TopicName,
+};
+
+use super::wire::{Connection, Limits};
+use super::{Checked, ensure};
+
+/// Requests that the server hasn't finished, as far as the client knows.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    flights: BTreeMap<u16, Flight>,
+    places: u64,
+    complete: bool,
+}
+
+#[derive(Debug)]
+struct Flight {
+    /// `None` for SUBSCRIBE and UNSUBSCRIBE.
+    publish: Option<Content>,
+    /// When it was first sent, or its PUBREC came, relative to the others.
+    place: u64,
+    /// Whether PUBREC came.
+    is_released: bool,
+    /// Whether it was on this connection's wire.
+    is_live: bool,
+    /// Whether the server didn't take it any more on some connection: perhaps nothing will be heard of it.
+    is_given_up: bool,
+}
+
+/// What has to be the same in a repetition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) qos: QoS,
+    pub(super) retain: bool,
+    /// Of the packet, without a topic alias.
+    pub(super) size: usize,
+    digest: u64,
+}
+
+/// What one connection has seen of them.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    /// Messages that count against the server's Receive Maximum.
+    used: usize,
+    /// The place of the last repetition.
+    last_repeated: u64,
+    /// PUBRELs that are due, in order.
+    releases: VecDeque<(PacketId, ReasonCode)>,
+}
+
+impl Outbound {
+    pub(super) const fn new(complete: bool) -> Self {
+        Self { flights: BTreeMap::new(), places: 0, complete }
+    }
+
+    /// What the server should finish.
+    pub(super) fn len(&self) -> usize {
+        self.flights.values().filter(|flight| !flight.is_given_up).count()
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.flights.clear();
+    }
+
+    /// A connection that goes on with the session. SUBSCRIBE and UNSUBSCRIBE aren't part of it.
+    pub(super) fn resume(&mut self, limits: &Limits) -> Window {
+        self.flights.retain(|_, flight| flight.publish.is_some());
+        for flight in self.flights.values_mut().filter(|flight| !flight.is_released) {
+            flight.is_given_up |= flight.publish.is_some_and(|content| !limits.allow(content));
+        }
+        let mut released: Vec<_> = self.flights.iter().filter(|(_, flight)| flight.is_released).collect();
+        released.sort_unstable_by_key(|(_, flight)| flight.place);
+        let ids = released.into_iter().filter_map(|(id, _)| PacketId::new(*id));
+        let releases = ids.map(|id| (id, ReasonCode::Success)).collect();
+        self.flights.values_mut().for_each(|flight| flight.is_live = false);
+        Window { used: 0, last_repeated: 0, releases }
+    }
+
+    pub(super) fn publishes(
+        &mut self,
+        publish: &Publish<'_>,
+        topic: &str,
+        connection: &mut Connection,
+    ) -> Checked {
+        let Some(id) = publish.delivery.packet_id() else { return Ok(()) };
+        let told = || Packet::Publish(*publish).to_string();
+        let window = &mut connection.window;
+        let maximum = connection.limits.receive_maximum;
+        ensure(window.used < maximum, "[MQTT-3.3.4-7] Receive Maximum", || {
+            format!("{} of {maximum} in flight: {}", window.used, told())
+        })?;
+        window.used += 1;
+        let content = Content::of(publish, topic);
+        if let Some(flight) = self.flights.get_mut(&id.get()) {
+            let Some(before) = flight.publish.filter(|_| !flight.is_live) else {
+                return ensure(false, "[MQTT-2.2.1-3] an identifier in flight isn't used again", told);
+            };
+
+            ensure(!flight.is_released, "[MQTT-4.3.3-6] no PUBLISH after PUBREC", told)?;
+            ensure(publish.delivery.dup(), "[MQTT-3.3.1-1] a repetition has DUP", told)?;
+            ensure(before == content, "[MQTT-4.4.0-1] a repetition says the same", told)?;
+            ensure(flight.place > window.last_repeated, "[MQTT-4.6.0-1] in the original order", told)?;
+            window.last_repeated = flight.place;
+            flight.is_live = true;
+            flight.is_given_up = false;
+            return Ok(());
+        }
+        ensure(!publish.delivery.dup() || !self.complete, "[MQTT-3.3.1-1] a first one has no DUP", told)?;
+        let waits = |flight: &Flight| {
+            flight.publish.is_some() && !flight.is_released && !flight.is_live && !flight.is_given_up
+        };
+        let before = self.flights.iter().find(|(_, flight)| waits(flight)).map(|(id, _)| *id);
+        ensure(before.is_none(), "[MQTT-4.6.0-1] repetitions go before new messages", || {
+            format!("{before:?} before {}", told())
+        })?;
+        self.flies(id.get(), Some(content));
+        Ok(())
+    }
+
+    /// SUBSCRIBE or UNSUBSCRIBE.
+    pub(super) fn requests(&mut self, id: u16) -> Checked {
+        let is_free = !self.flights.contains_key(&id);
+        ensure(is_free, "[MQTT-2.2.1-3] an identifier in flight isn't used again", || id.to_string())?;
+        self.flies(id, None);
+        Ok(())
+    }
+
+    pub(super) fn releases(&mut self, ack: &Ack<'_>, connection: &mut Connection) -> Checked {
+        let due = connection.window.releases.pop_front();
+        let told = || format!("{} where {due:?} was due", Packet::PubRel(*ack));
+        ensure(
+            due == Some((ack.packet_id, ack.reason_code)),
+            "[MQTT-4.3.3-4] [MQTT-4.6.0-4] one PUBREL for each PUBREC below 0x80, in their order",
+            told,
+        )?;
+        if let Some(flight) = self.flights.get_mut(&ack.packet_id.get()) {
+            connection.window.used += usize::from(!std::mem::replace(&mut flight.is_live, true));
+        }
+        Ok(())
+    }
+
+    /// PUBREC came.
+    pub(super) fn received(&mut self, ack: &Ack<'_>, connection: &mut Connection) {
+        if ack.reason_code.is_error() {
+            self.finished(ack.packet_id, connection);
+            return;
+        }
+        self.places += 1;
+        let releases = &mut connection.window.releases;
+        match self.flights.get_mut(&ack.packet_id.get()) {
+            Some(flight) => {
+                flight.is_released = true;
+                flight.place = self.places;
+                releases.push_back((ack.packet_id, ReasonCode::Success));
+            }
+            None => releases.push_back((ack.packet_id, ReasonCode::PacketIdentifierNotFound)),
+        }
+    }
+
+    /// The last acknowledgement came.
+    pub(super) fn finished(&mut self, id: PacketId, connection: &mut Connection) {
+        if self.flights.remove(&id.get()).is_some_and(|flight| flight.is_live && flight.publish.is_some()) {
+            connection.window.used -= 1;
+        }
+    }
+
+    fn flies(&mut self, id: u16, publish: Option<Content>) {
+        self.places += 1;
+        let flight =
+            Flight { publish, place: self.places, is_released: false, is_live: true, is_given_up: false };
+        self.flights.insert(id, flight);
+    }
+}
+
+impl Content {
+    /// Of everything but the identifier, DUP, the alias, and an expiry that counts down.
+    fn of(publish: &Publish<'_>, topic: &str) -> Self {
+        let properties =
+            PublishProperties { topic_alias: None, message_expiry_interval: None, ..publish.properties };
+        let topic = TopicName::new(topic).ok();
+        let same = Publish { delivery: Delivery::AtMostOnce, topic, properties, ..*publish };
+        let mut hasher = DefaultHasher::new();
+        let packet = PacketBuf::new(&Packet::Publish(same)).map(PacketBuf::into_bytes).unwrap_or_default();
+        hasher.write(&packet);
+        let size = Publish { properties, topic, ..*publish }.encoded_len().unwrap_or_default();
+        Self { qos: publish.delivery.qos(), retain: publish.retain, size, digest: hasher.finish() }
+    }
+}

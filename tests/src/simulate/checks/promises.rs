@@ -1,0 +1,345 @@
+//! What was promised for each message, and what came of it: outcomes, deliveries, order, both ways.
+
+use std::time::{Duration, Instant};
+
+use dunlin_client::codec::{PacketType, QoS, ReasonCode};
+use dunlin_client::engine::Outcome;
+use dunlin_client::{ReceivedMessage, RequestError, ServerLimits};
+
+use super::{Breach, Checked, ensure};
+use crate::simulate::server::{Heard, serial_of};
+
+/// The books of a run.
+#[derive(Debug)]
+pub(in crate::simulate) struct Promises {
+    published: Vec<Published>,
+    incoming: Vec<Incoming>,
+    connections: Vec<Connection>,
+    /// The server's session that the client was last told to be new.
+    known_session: usize,
+    /// The client's process: each forgets what it doesn't hand on.
+    process: usize,
+    ack_timeout: Duration,
+    /// The last message that the server heard for the first time: of QoS 0, and of QoS 1 and 2.
+    last_heard: [Option<usize>; 2],
+    /// The last message that the application got for the first time, by QoS, with its session.
+    last_received: [Option<(usize, usize)>; 3],
+}
+
+/// A message that the engine accepted.
+#[derive(Debug)]
+struct Published {
+    qos: QoS,
+    process: usize,
+    /// How many connections there had been.
+    connections: usize,
+    at: Instant,
+    /// Whether the application still waits for the outcome.
+    is_wanted: bool,
+    outcome: Option<Result<(), RequestError>>,
+    was_heard: bool,
+    deliveries: usize,
+    /// What the server said last.
+    verdict: Option<ReasonCode>,
+}
+
+/// A message that the server took on.
+#[derive(Debug)]
+struct Incoming {
+    qos: QoS,
+    session: usize,
+    receptions: usize,
+    /// The process that got it last.
+    process: usize,
+    is_taken: bool,
+    was_dropped: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Connection {
+    limits: ServerLimits,
+    session_present: bool,
+    /// Whether the server goes on with another session than the client can think: the CONNACK that said so was lost.
+    is_mistaken: bool,
+    /// Whether that may be so, as far as the client knows: an earlier CONNECT was never answered.
+    in_doubt: bool,
+}
+
+impl Promises {
+    pub(in crate::simulate) const fn new(ack_timeout: Duration) -> Self {
+        Self {
+            published: Vec::new(),
+            incoming: Vec::new(),
+            connections: Vec::new(),
+            known_session: 0,
+            process: 0,
+            ack_timeout,
+            last_heard: [None; 2],
+            last_received: [None; 3],
+        }
+    }
+
+    /// The server let the client in, and goes on with its session of this number.
+    pub(in crate::simulate) fn connected(
+        &mut self,
+        limits: ServerLimits,
+        session_present: bool,
+        session: usize,
+        in_doubt: bool,
+    ) {
+        let is_mistaken = session_present && session != self.known_session;
+        self.known_session = session;
+        self.connections.push(Connection { limits, session_present, is_mistaken, in_doubt });
+    }
+
+    fn connections_since(&self, published: &Published) -> &[Connection] {
+        self.connections.get(published.connections..).unwrap_or_default()
+    }
+
+    /// The process ended without handing its session on: nobody waits for its outcomes any more.
+    pub(in crate::simulate) fn process_lost(&mut self) {
+        self.process += 1;
+    }
+
+    /// The serial of the next message to publish.
+    pub(in crate::simulate) fn next_serial(&self) -> usize {
+        self.published.len()
+    }
+
+    /// The engine accepted the next message.
+    pub(in crate::simulate) fn accepted(&mut self, qos: QoS, is_wanted: bool, at: Instant) {
+        self.published.push(Published {
+            qos,
+            process: self.process,
+            connections: self.connections.len(),
+            at,
+            is_wanted,
+            outcome: None,
+            was_heard: false,
+            deliveries: 0,
+            verdict: None,
+        });
+    }
+
+    /// Nobody waits for the outcome any more.
+    pub(in crate::simulate) fn unwanted(&mut self, serial: usize) {
+        if let Some(published) = self.published.get_mut(serial) {
+            published.is_wanted = false;
+        }
+    }
+
+    /// A message has its outcome.
+    pub(in crate::simulate) fn ended(
+        &mut self,
+        serial: usize,
+        outcome: Option<Result<Outcome, RequestError>>,
+        now: Instant,
+    ) -> Checked {
+        let Some(published) = self.published.get(serial) else { return Ok(()) };
+        let told = || format!("{serial}: {outcome:?}, {published:?}");
+        ensure(outcome.is_some() && published.outcome.is_none(), "one outcome for each message", told)?;
+        let said = match &outcome {
+            Some(Ok(Outcome::Published(said))) => Ok(said),
+            Some(Err(error)) => Err(error.clone()),
+            Some(Ok(_)) | None => return ensure(false, "an outcome is of its request's kind", told),
+        };
+        match &said {
+            Ok(said) if published.qos == QoS::AtMostOnce => {
+                ensure(said.packet_id.is_none(), "QoS 0 has no identifier", told)?;
+            }
+            Ok(_) => {
+                let fine = published.deliveries > 0 && published.verdict.is_some_and(|code| !code.is_error());
+                ensure(fine, "what succeeded has arrived", told)?;
+            }
+            Err(error) => {
+                let excused = self.excuses(published, error, now);
+                ensure(excused, "what failed had a reason to", told)?;
+            }
+        }
+        let outcome = said.map(|_| ());
+        if let Some(published) = self.published.get_mut(serial) {
+            published.outcome = Some(outcome);
+        }
+        Ok(())
+    }
+
+    /// Whether what happened since explains the failure.
+    fn excuses(&self, published: &Published, error: &RequestError, now: Instant) -> bool {
+        let since = self.connections.get(published.connections.saturating_sub(1)..).unwrap_or_default();
+        let limited = |by: &dyn Fn(&ServerLimits) -> bool| since.iter().any(|each| by(&each.limits));
+        match error {
+            RequestError::Refused(reason) => {
+                let expected = match published.qos {
+                    QoS::ExactlyOnce => PacketType::PubRec,
+                    _ => PacketType::PubAck,
+                };
+                Some(reason.reason_code) == published.verdict
+                    && reason.reason_code.is_error()
+                    && reason.packet_type == expected
+            }
+            RequestError::Timeout { .. } => now.saturating_duration_since(published.at) >= self.ack_timeout,
+            RequestError::SessionLost => {
+                let since = self.connections_since(published);
+                published.qos == QoS::ExactlyOnce && since.iter().any(|each| !each.session_present)
+            }
+            RequestError::QoSNotSupported { .. } => limited(&|limits| limits.maximum_qos < published.qos),
+            RequestError::RetainNotSupported => limited(&|limits| !limits.retain_available),
+            RequestError::TooLarge { size, limit } => {
+                limited(&|limits| limits.maximum_packet_size == *limit) && *size > *limit as usize
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes note of what the server heard.
+    pub(in crate::simulate) fn heard(&mut self, heard: Heard) -> Checked {
+        match heard {
+            Heard::Publish { serial, qos, reason_code, is_new } => {
+                self.heard_publish(serial, qos, reason_code, is_new)
+            }
+            Heard::Acknowledged { serial, reason_code } => {
+                let incoming = self.incoming.get(serial);
+                // Under the identifier of one that the client has, in a session that it doesn't know of.
+                let is_mistaken = self.connections.last().is_some_and(|each| each.is_mistaken);
+                let was_taken = incoming.is_some_and(|incoming| {
+                    incoming.is_taken || is_mistaken && incoming.qos == QoS::ExactlyOnce
+                });
+                ensure(was_taken || reason_code.is_error(), "what is acknowledged was taken", || {
+                    format!("{serial}: {incoming:?}")
+                })
+            }
+            // Who states that its session is empty where it isn't has to live with that.
+            Heard::Swallowed { serial } => {
+                self.heard_publish(serial, QoS::ExactlyOnce, ReasonCode::Success, true)
+            }
+            Heard::Dropped { serial } => {
+                if let Some(incoming) = self.incoming.get_mut(serial) {
+                    incoming.was_dropped = true;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn heard_publish(&mut self, serial: usize, qos: QoS, code: ReasonCode, is_new: bool) -> Checked {
+        let Some(published) = self.published.get_mut(serial) else {
+            return Err(Breach::new("what arrives was accepted", serial));
+        };
+        ensure(published.qos == qos, "a message keeps its QoS", || format!("{serial}: {published:?}"))?;
+        if !published.was_heard {
+            published.was_heard = true;
+            let last = &mut self.last_heard[usize::from(qos != QoS::AtMostOnce)];
+            ensure(
+                last.is_none_or(|last| last < serial),
+                "messages are sent in the order of acceptance",
+                || format!("{serial} after {last:?}"),
+            )?;
+            *last = Some(serial);
+        }
+        published.verdict = Some(code);
+        if is_new && !code.is_error() {
+            published.deliveries += 1;
+            let since = self.connections.get(published.connections..).unwrap_or_default();
+            let again = qos == QoS::AtLeastOnce || since.iter().any(|each| each.is_mistaken);
+            ensure(published.deliveries == 1 || again, "QoS 0 and 2 arrive once at the most", || {
+                format!("{serial}: {published:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The serial of the next message that the server takes on.
+    pub(in crate::simulate) fn next_incoming(&self) -> usize {
+        self.incoming.len()
+    }
+
+    /// The server took on the next message.
+    pub(in crate::simulate) fn taken_on(&mut self, qos: QoS, session: usize) {
+        self.incoming.push(Incoming {
+            qos,
+            session,
+            receptions: 0,
+            process: 0,
+            is_taken: false,
+            was_dropped: false,
+        });
+    }
+
+    /// The application got a message; its serial.
+    pub(in crate::simulate) fn received(&mut self, message: &ReceivedMessage) -> Checked<usize> {
+        let told = |incoming: Option<&Incoming>| format!("{message:?}: {incoming:?}");
+        let serial = serial_of(message.payload()).filter(|serial| *serial < self.incoming.len());
+        let Some(serial) = serial else {
+            return Err(Breach::new("what is received was sent", told(None)));
+        };
+        let Some(incoming) = self.incoming.get_mut(serial) else { return Ok(serial) };
+        ensure(message.qos() == incoming.qos, "a message keeps its QoS", || told(Some(incoming)))?;
+        let again = incoming.receptions > 0;
+        let same_process = incoming.process == self.process;
+        if again && same_process {
+            let in_doubt = self.connections.iter().any(|each| each.in_doubt);
+            let may_repeat =
+                incoming.qos == QoS::AtLeastOnce && message.dup() && (incoming.is_taken || in_doubt);
+            ensure(may_repeat, "a message is handed over once, or repeated at QoS 1", || {
+                told(Some(incoming))
+            })?;
+        }
+        let last = &mut self.last_received[usize::from(incoming.qos.level())];
+        if !again {
+            let fine = last.is_none_or(|(session, last)| session < incoming.session || last < serial);
+            ensure(fine, "messages of a QoS come in order", || format!("{serial} after {last:?}"))?;
+            *last = Some((incoming.session, serial));
+        }
+        incoming.receptions += 1;
+        incoming.process = self.process;
+        incoming.is_taken = message.qos() == QoS::AtMostOnce;
+        Ok(serial)
+    }
+
+    /// The application is done with a message.
+    pub(in crate::simulate) fn taken(&mut self, serial: usize) {
+        if let Some(incoming) = self.incoming.get_mut(serial) {
+            incoming.is_taken = true;
+        }
+    }
+
+    /// The end of the run: nothing was lost silently. `session` is the one that the server still has.
+    pub(in crate::simulate) fn check_end(&self, session: Option<usize>, now: Instant) -> Checked {
+        for (serial, published) in self.published.iter().enumerate() {
+            if published.process == self.process {
+                let has_ended = published.outcome.is_some() || !published.is_wanted;
+                ensure(has_ended, "every message has its outcome", || format!("{serial}: {published:?}"))?;
+                self.check_arrival(serial, published, now)?;
+            }
+        }
+        for (serial, incoming) in self.incoming.iter().enumerate() {
+            let arrives =
+                incoming.qos != QoS::AtMostOnce && Some(incoming.session) == session && !incoming.was_dropped;
+            ensure(incoming.receptions > 0 || !arrives, "what the server took on arrives", || {
+                format!("{serial}: {incoming:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A message of QoS 1 or 2 whose outcome nobody took has arrived, or there is a reason why not.
+    fn check_arrival(&self, serial: usize, published: &Published, now: Instant) -> Checked {
+        let failed = matches!(published.outcome, Some(Err(_)));
+        if failed || published.qos == QoS::AtMostOnce || published.deliveries > 0 {
+            return Ok(());
+        }
+        let since = self.connections.get(published.connections.saturating_sub(1)..).unwrap_or_default();
+        let lost =
+            published.qos == QoS::ExactlyOnce && since.iter().skip(1).any(|each| !each.session_present);
+        let limited = since.iter().any(|Connection { limits, .. }| {
+            limits.maximum_qos < published.qos
+                || !limits.retain_available
+                || limits.maximum_packet_size < 1000
+        });
+        let refused = published.verdict.is_some_and(ReasonCode::is_error);
+        let late = now.saturating_duration_since(published.at) >= self.ack_timeout;
+        ensure(lost || limited || refused || late, "nothing is lost silently", || {
+            format!("{serial}: {published:?}")
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! The client's side of a connection: an engine, moved as the tokio driver moves it, every packet of it judged.
+
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use dunlin_client::ConnectOptions;
+use dunlin_client::codec::{DecodeOptions, PacketBuf, Sender};
+use dunlin_client::engine::{CloseCause, Ended, Engine};
+
+use super::checks::{Breach, Checked, Wire, ensure};
+use super::link::{End, Link};
+use super::transcript::Transcript;
+
+/// A client without sockets and clock.
+#[derive(Debug)]
+pub(super) struct Driver {
+    pub(super) engine: Engine,
+    pub(super) wire: Wire,
+    /// What was read and isn't a whole packet yet.
+    input: BytesMut,
+    /// What the engine handed out and the network hasn't taken yet.
+    output: BytesMut,
+    /// The same streams again, for those who judge.
+    seen_in: BytesMut,
+    seen_out: BytesMut,
+    last_sent: Instant,
+}
+
+impl Driver {
+    pub(super) fn new(options: ConnectOptions, now: Instant) -> Self {
+        Self {
+            engine: Engine::new(options),
+            wire: Wire::new(true),
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            seen_in: BytesMut::new(),
+            seen_out: BytesMut::new(),
+            last_sent: now,
+        }
+    }
+
+    /// A transport is open.
+    pub(super) fn opens(&mut self, now: Instant) -> Checked {
+        for buffer in [&mut self.input, &mut self.output, &mut self.seen_in, &mut self.seen_out] {
+            buffer.clear();
+        }
+        self.wire.opens();
+        self.last_sent = now;
+        self.engine.open(now).map_err(|error| Breach::new("what is said in CONNECT can be said", error))
+    }
+
+    /// Writes up to `most` bytes, and takes the engine's output whenever the last one is written; whether there were any.
+    pub(super) fn writes(
+        &mut self,
+        link: &mut Link,
+        most: usize,
+        now: Instant,
+        transcript: &mut Transcript,
+    ) -> Checked<bool> {
+        let mut written = 0;
+        loop {
+            if self.output.is_empty() && self.engine.poll_transmit(&mut self.output, now) {
+                self.last_sent = now;
+                self.judge(transcript)?;
+            }
+            let some = link.up.write(&mut self.output, most - written);
+            written += some;
+            if some == 0 {
+                return Ok(written > 0);
+            }
+        }
+    }
+
+    /// Judges what the engine has just handed out.
+    fn judge(&mut self, transcript: &mut Transcript) -> Checked {
+        self.seen_out.extend_from_slice(&self.output);
+        while let Some(packet) = take(&mut self.seen_out, Sender::Client)? {
+            transcript.say(format_args!("client sends {}", packet.packet()));
+            self.wire.sends(&packet)?;
+        }
+        ensure(self.seen_out.is_empty(), "output is whole packets", || format!("{:?}", self.seen_out))
+    }
+
+    /// Reads up to `most` bytes if the engine wants any; whether there were any.
+    pub(super) fn reads(
+        &mut self,
+        link: &mut Link,
+        most: usize,
+        now: Instant,
+        transcript: &mut Transcript,
+    ) -> Checked<bool> {
+        if !self.engine.read_interest() {
+            return Ok(false);
+        }
+        let before = self.input.len();
+        if link.down.read(&mut self.input, most) == 0 {
+            return Ok(false);
+        }
+        self.seen_in.extend_from_slice(self.input.get(before..).unwrap_or_default());
+        while let Some(packet) = take(&mut self.seen_in, Sender::Server)? {
+            transcript.say(format_args!("client reads {}", packet.packet()));
+            self.wire.receives(&packet);
+        }
+        self.engine.handle_input(&mut self.input, now);
+        Ok(true)
+    }
+
+    /// Time goes by; what is due in it happens when it is due. Whether anything was.
+    pub(super) fn waits(
+        &mut self,
+        now: &mut Instant,
+        duration: Duration,
+        link: Option<&mut Link>,
+        transcript: &mut Transcript,
+    ) -> Checked<bool> {
+        let until = *now + duration;
+        let mut some = false;
+        let mut link = link;
+        while let Some(due) = self.engine.poll_timeout().filter(|due| *due <= until) {
+            *now = due.max(*now);
+            transcript.say(format_args!("client's time has come"));
+            self.engine.handle_timeout(*now);
+            some = true;
+            let again = self.engine.poll_timeout();
+            ensure(
+                again.is_none_or(|again| again > *now) || self.engine.has_output(),
+                "a timeout that was handled is over",
+                || format!("{again:?}"),
+            )?;
+            if let Some(link) = &mut link {
+                self.writes(link, usize::MAX, *now, transcript)?;
+            }
+        }
+        *now = until;
+        Ok(some)
+    }
+
+    /// [MQTT-3.1.2-20]: at least one packet in every keep alive.
+    pub(super) fn check_keep_alive(&self, keep_alive: u16, now: Instant) -> Checked {
+        let silence = now.saturating_duration_since(self.last_sent);
+        let fine = keep_alive == 0
+            || !self.engine.is_connected()
+            || !self.output.is_empty()
+            || silence <= Duration::from_secs(keep_alive.into());
+        ensure(fine, "[MQTT-3.1.2-20] a packet in every keep alive", || {
+            format!("none in {silence:?} of {keep_alive} s")
+        })
+    }
+
+    /// Whether the connection is to be closed, and why: the engine has had enough, or the network has.
+    pub(super) fn close_cause(&self, link: &Link) -> Option<CloseCause> {
+        if self.engine.should_close() {
+            return (self.output.is_empty() && !self.engine.has_output()).then_some(CloseCause::Eof);
+        }
+        match link.down.end() {
+            End::None => None,
+            End::Closed => Some(CloseCause::Eof),
+            End::Cut => Some(CloseCause::Reset),
+        }
+    }
+
+    /// The transport is closed.
+    pub(super) fn closes(&mut self, cause: CloseCause, transcript: &mut Transcript) -> Ended {
+        let ended = self.engine.handle_closed(cause);
+        transcript.say(format_args!("client's connection ended: {ended:?}"));
+        ended
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        !self.output.is_empty() || self.engine.has_output()
+    }
+}
+
+fn take(seen: &mut BytesMut, sender: Sender) -> Checked<Option<PacketBuf>> {
+    let options = DecodeOptions { sender, ..DecodeOptions::default() };
+    PacketBuf::take(seen, &options).map_err(|error| {
+        Breach::new("what both sides send are packets", format_args!("{error}: {:02x?}", &seen[..]))
+    })
+}

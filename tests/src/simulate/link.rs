@@ -1,0 +1,97 @@
+//! A network connection as both ends see it: bytes on their way in two directions, of which any number arrives.
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+
+/// Bytes between a client and the server. Nothing says when they arrive, or whether they do.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// From the client to the server.
+    pub(super) up: Pipe,
+    /// From the server to the client.
+    pub(super) down: Pipe,
+}
+
+/// One direction.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    bytes: VecDeque<u8>,
+    /// How many bytes the network takes before somebody reads.
+    room: usize,
+    end: End,
+}
+
+/// How far the end of a direction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It flows.
+    None,
+    /// Its writer is done: what is on its way arrives.
+    Closed,
+    /// It is cut: what was on its way is lost, and what is written is lost as well.
+    Cut,
+}
+
+impl Link {
+    pub(super) const fn new(room: usize) -> Self {
+        Self { up: Pipe::new(room), down: Pipe::new(room) }
+    }
+
+    /// Cuts both directions. Who looks at an end finds it broken.
+    pub(super) fn cut(&mut self) {
+        self.up.cut();
+        self.down.cut();
+    }
+}
+
+impl Pipe {
+    const fn new(room: usize) -> Self {
+        Self { bytes: VecDeque::new(), room, end: End::None }
+    }
+
+    /// Takes up to `most` bytes off the front of `from`; how many.
+    pub(super) fn write(&mut self, from: &mut BytesMut, most: usize) -> usize {
+        let free = self.room.saturating_sub(self.bytes.len());
+        let count = most.min(from.len());
+        match self.end {
+            End::None => {
+                let count = count.min(free);
+                self.bytes.extend(from.split_to(count));
+                count
+            }
+            // Into the void.
+            End::Closed | End::Cut => {
+                drop(from.split_to(count));
+                count
+            }
+        }
+    }
+
+    /// Puts up to `most` bytes behind `into`; how many.
+    pub(super) fn read(&mut self, into: &mut BytesMut, most: usize) -> usize {
+        let count = most.min(self.bytes.len());
+        into.extend(self.bytes.drain(..count));
+        count
+    }
+
+    /// How its reader finds it: at an end only when everything has arrived.
+    pub(super) fn end(&self) -> End {
+        match self.end {
+            End::Closed if !self.bytes.is_empty() => End::None,
+            end => end,
+        }
+    }
+
+    /// Its writer is done.
+    pub(super) fn close(&mut self) {
+        if self.end == End::None {
+            self.end = End::Closed;
+        }
+    }
+
+    fn cut(&mut self) {
+        self.bytes.clear();
+        self.end = End::Cut;
+    }
+}

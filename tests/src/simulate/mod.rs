@@ -1,0 +1,114 @@
+//! A simulator: the engine against a model server, over a network that delays, cuts and loses, in virtual time.
+//!
+//! A run is made of choices, and the choices come from a seed or from a fuzzer's bytes: the same source gives the same
+//! run. Everything that the engine sends is judged when it leaves, everything that it promises when it is due.
+
+mod application;
+mod chance;
+pub mod checks;
+mod driver;
+mod link;
+mod server;
+mod transcript;
+mod world;
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use self::chance::Chance;
+use self::checks::Breach;
+use self::transcript::Transcript;
+use self::world::World;
+
+/// What happened in one run, or in many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Runs.
+    pub runs: u64,
+    /// Things that happened before the calm.
+    pub steps: usize,
+    /// Network connections that were opened.
+    pub attempts: u64,
+    /// Those that the server accepted.
+    pub connections: u64,
+    /// Those that went on with a session.
+    pub resumed: u64,
+    /// Messages that the client accepted, by QoS.
+    pub published: [u64; 3],
+    /// Messages that the application got, by QoS.
+    pub received: [u64; 3],
+}
+
+/// A run that broke a rule.
+#[derive(Debug)]
+pub struct Failure {
+    /// The rule; of a panic, what it said.
+    pub breach: Breach,
+    /// What led to it, line by line.
+    pub transcript: String,
+}
+
+/// The run of a seed.
+///
+/// # Errors
+/// The rule that was broken, and how it came to that.
+pub fn run(seed: u64) -> Result<Report, Box<Failure>> {
+    run_and_tell(&|| Chance::of_seed(seed))
+}
+
+/// The run of a fuzzer's bytes.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_bytes(bytes: &[u8]) -> Result<Report, Box<Failure>> {
+    run_and_tell(&|| Chance::of_bytes(bytes))
+}
+
+/// The run of a seed once more: everything that happened in it, and how it ended.
+pub fn replay(seed: u64) -> (String, Result<Report, Breach>) {
+    run_once(Chance::of_seed(seed), Transcript::kept())
+}
+
+fn run_and_tell(chance: &dyn Fn() -> Chance) -> Result<Report, Box<Failure>> {
+    let (_, result) = run_once(chance(), Transcript::default());
+    result.map_err(|breach| {
+        let (transcript, _) = run_once(chance(), Transcript::kept());
+        Box::new(Failure { breach, transcript })
+    })
+}
+
+fn run_once(chance: Chance, transcript: Transcript) -> (String, Result<Report, Breach>) {
+    let mut world = World::new(chance, transcript);
+    let result = catch_unwind(AssertUnwindSafe(|| world.run()));
+    let checked = result.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().cloned();
+        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|said| (*said).to_owned()));
+        Err(Breach::new("nothing panics", said.unwrap_or_default()))
+    });
+    let report = world.report;
+    (world.transcript.into_text(), checked.map(|()| report))
+}
+
+impl Report {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let sum = |a: [u64; 3], b: [u64; 3]| std::array::from_fn(|qos| a[qos] + b[qos]);
+        Self {
+            runs: self.runs + other.runs,
+            steps: self.steps + other.steps,
+            attempts: self.attempts + other.attempts,
+            connections: self.connections + other.connections,
+            resumed: self.resumed + other.resumed,
+            published: sum(self.published, other.published),
+            received: sum(self.received, other.received),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.transcript, self.breach)
+    }
+}

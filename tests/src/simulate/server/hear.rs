@@ -1,0 +1,214 @@
+//! What the server does with the client's packets.
+
+use bytes::BytesMut;
+use dunlin_client::codec::{
+    Ack, AckType, Connect, DecodeOptions, Delivery, Packet, PacketBuf, PacketType, Publish, QoS, ReasonCode,
+    Sender, Subscribe,
+};
+
+use super::session::Received;
+use super::{ClientSays, Connection, Due, Heard, Server, Stage, code, serial_of};
+use crate::simulate::chance::Chance;
+use crate::simulate::checks::{Breach, Checked, ensure};
+use crate::simulate::link::Pipe;
+use crate::simulate::transcript::Transcript;
+
+const OPTIONS: DecodeOptions = DecodeOptions {
+    max_packet_size: u32::MAX,
+    sender: Sender::Client,
+    leniency: dunlin_client::codec::Leniency { dup_at_qos_0: false, session_present_on_refusal: false },
+};
+
+impl Server {
+    /// Reads up to `most` bytes, and does what the packets in them say; whether there were any bytes.
+    pub(in crate::simulate) fn hears(
+        &mut self,
+        pipe: &mut Pipe,
+        most: usize,
+        chance: &mut Chance,
+        transcript: &mut Transcript,
+    ) -> Checked<bool> {
+        let Some(connection) = &mut self.connection else { return Ok(false) };
+        let some = pipe.read(&mut connection.input, most) > 0;
+        loop {
+            let Some(connection) = &mut self.connection else { return Ok(some) };
+            if connection.stage == Stage::Closing {
+                connection.input.clear();
+                return Ok(some);
+            }
+            let Some(packet) = take(&mut connection.input)? else { return Ok(some) };
+            transcript.say(format_args!("server hears {}", packet.packet()));
+            self.handle(&packet.packet(), chance)?;
+        }
+    }
+
+    fn handle(&mut self, packet: &Packet<'_>, chance: &mut Chance) -> Checked {
+        match packet {
+            Packet::Connect(connect) => self.handle_connect(connect),
+            Packet::Publish(publish) => self.handle_publish(publish, chance)?,
+            Packet::PubAck(ack) => self.handle_ack(AckType::PubAck, ack)?,
+            Packet::PubRec(ack) => self.handle_ack(AckType::PubRec, ack)?,
+            Packet::PubComp(ack) => self.handle_ack(AckType::PubComp, ack)?,
+            Packet::PubRel(ack) => self.handle_pubrel(ack),
+            Packet::Subscribe(subscribe) => self.handle_subscribe(subscribe, chance),
+            Packet::Unsubscribe(unsubscribe) => {
+                let filters = unsubscribe.filters.iter();
+                let codes = filters.map(|filter| self.unsubscribe(filter.as_str(), chance)).collect();
+                self.owe(Due::Answer(PacketType::UnsubAck, unsubscribe.packet_id, codes));
+            }
+            Packet::PingReq => self.owe(Due::PingResp),
+            Packet::Disconnect(disconnect) => {
+                if let (Some(seconds), Some(session)) =
+                    (disconnect.properties.session_expiry_interval, &mut self.session)
+                {
+                    session.expiry = std::time::Duration::from_secs(seconds.into());
+                }
+                self.connection.as_mut().into_iter().for_each(Connection::close);
+            }
+            other => return Err(Breach::new("nobody asked for this", other)),
+        }
+        Ok(())
+    }
+
+    fn handle_connect(&mut self, connect: &Connect<'_>) {
+        if let Some(connection) = &mut self.connection {
+            connection.client = ClientSays::of(connect);
+            connection.stage = Stage::Asked;
+        }
+        self.owe(Due::ConnAck);
+    }
+
+    fn handle_publish(&mut self, publish: &Publish<'_>, chance: &mut Chance) -> Checked {
+        let (Some(connection), Some(session)) = (&mut self.connection, &mut self.session) else {
+            return Ok(());
+        };
+        if let (Some(alias), Some(topic)) = (publish.properties.topic_alias, publish.topic) {
+            connection.their_aliases.insert(alias.get(), topic.as_str().to_owned());
+        }
+        let Some(serial) = serial_of(publish.payload) else {
+            return Err(Breach::new("what arrives is what was published", Packet::Publish(*publish)));
+        };
+        let qos = publish.delivery.qos();
+        let mut heard = |reason_code, is_new| {
+            self.heard.push(Heard::Publish { serial, qos, reason_code, is_new });
+        };
+        let (ack_type, packet_id) = match publish.delivery {
+            Delivery::AtMostOnce => {
+                heard(ReasonCode::Success, true);
+                return Ok(());
+            }
+            Delivery::AtLeastOnce { packet_id, .. } => (AckType::PubAck, packet_id),
+            Delivery::ExactlyOnce { packet_id, .. } => (AckType::PubRec, packet_id),
+        };
+        if let Some(before) = session.received.get(&packet_id).filter(|_| qos == QoS::ExactlyOnce) {
+            // A process that lost its session can't know which identifiers the server still holds.
+            let is_same = before.serial == serial || before.process != self.process;
+            ensure(is_same, "[MQTT-2.2.1-3] an identifier in flight isn't used again", || {
+                format!("{packet_id} was {} and is {serial}", before.serial)
+            })?;
+            if before.serial == serial {
+                heard(ReasonCode::Success, false);
+            } else {
+                self.heard.push(Heard::Swallowed { serial });
+                session.received.insert(packet_id, Received { serial, process: self.process });
+            }
+            self.owe(Due::Ack(ack_type, packet_id, ReasonCode::Success));
+            return Ok(());
+        }
+        let refuses = !self.is_calm && chance.one_in(self.habits.refuses_one_in);
+        let reason_code = match refuses {
+            true => code(ack_type.packet_type(), true, chance),
+            false => code(ack_type.packet_type(), false, chance),
+        };
+        heard(reason_code, true);
+        if qos == QoS::ExactlyOnce && !refuses {
+            session.received.insert(packet_id, Received { serial, process: self.process });
+        }
+        self.owe(Due::Ack(ack_type, packet_id, reason_code));
+        Ok(())
+    }
+
+    /// PUBREL, whether its message is known or not.
+    fn handle_pubrel(&mut self, ack: &Ack<'_>) {
+        let Some(session) = &mut self.session else { return };
+        let known = session.received.remove(&ack.packet_id).is_some();
+        let code = if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
+        self.owe(Due::Ack(AckType::PubComp, ack.packet_id, code));
+    }
+
+    /// An acknowledgement of a message of the server's own.
+    fn handle_ack(&mut self, ack_type: AckType, ack: &Ack<'_>) -> Checked {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let (id, reason_code) = (ack.packet_id, ack.reason_code);
+        let told = || ack.into_packet(ack_type).to_string();
+        let outgoing = session.find(id).filter(|outgoing| outgoing.is_live);
+        let Some(outgoing) = outgoing else {
+            return Err(Breach::new("[MQTT-2.2.1-5] an acknowledgement is for a message", told()));
+        };
+        let expected = match (outgoing.qos, outgoing.is_released) {
+            (QoS::ExactlyOnce, false) => AckType::PubRec,
+            (QoS::ExactlyOnce, true) => AckType::PubComp,
+            _ => AckType::PubAck,
+        };
+        ensure(ack_type == expected, "[MQTT-2.2.1-5] each message has its acknowledgements", told)?;
+        if ack_type != AckType::PubComp {
+            let serial = outgoing.serial;
+            self.heard.push(Heard::Acknowledged { serial, reason_code });
+        }
+        if ack_type == AckType::PubRec && !reason_code.is_error() {
+            outgoing.is_released = true;
+            self.owe(Due::Ack(AckType::PubRel, id, ReasonCode::Success));
+        } else {
+            session.finish(id);
+            if self.habits.reuses_at_once {
+                session.reuse(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_subscribe(&mut self, subscribe: &Subscribe<'_>, chance: &mut Chance) {
+        let mut codes = Vec::new();
+        for each in &subscribe.subscriptions {
+            let refuses = !self.is_calm && chance.one_in(self.habits.refuses_one_in);
+            if refuses {
+                codes.push(code(PacketType::SubAck, true, chance));
+                continue;
+            }
+            let granted = match chance.below(12) {
+                0 => each.options.qos.min(QoS::AtMostOnce),
+                1 => each.options.qos.min(QoS::AtLeastOnce),
+                _ => each.options.qos,
+            };
+            codes.push(match granted {
+                QoS::AtMostOnce => ReasonCode::GRANTED_QOS_0,
+                QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
+                QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
+            });
+            if let Some(session) = &mut self.session {
+                session.subscriptions.insert(each.filter.as_str().to_owned(), granted);
+            }
+        }
+        self.owe(Due::Answer(PacketType::SubAck, subscribe.packet_id, codes));
+    }
+
+    fn unsubscribe(&mut self, filter: &str, chance: &mut Chance) -> ReasonCode {
+        if !self.is_calm && chance.one_in(self.habits.refuses_one_in) {
+            return code(PacketType::UnsubAck, true, chance);
+        }
+        let existed = self.session.as_mut().is_some_and(|each| each.subscriptions.remove(filter).is_some());
+        if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted }
+    }
+
+    fn owe(&mut self, due: Due) {
+        if let Some(connection) = &mut self.connection {
+            connection.due.push(due);
+        }
+    }
+}
+
+fn take(input: &mut BytesMut) -> Checked<Option<PacketBuf>> {
+    PacketBuf::take(input, &OPTIONS).map_err(|error| {
+        Breach::new("what a client sends is a packet", format_args!("{error}: {:02x?}", &input[..]))
+    })
+}

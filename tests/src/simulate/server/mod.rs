@@ -1,0 +1,264 @@
+//! A model of an MQTT 5 server with one client: as patient, forgetful and particular as the standard allows.
+
+mod answer;
+mod connack;
+mod hear;
+mod session;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use dunlin_client::codec::{
+    AckType, Connect, Disconnect, Packet, PacketBuf, PacketId, PacketType, QoS, ReasonCode, Sender,
+};
+
+use self::session::Outgoing;
+pub(super) use self::session::Session;
+use super::chance::Chance;
+use super::link::Pipe;
+use super::transcript::Transcript;
+
+/// The server, which outlives every connection.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) session: Option<Session>,
+    connection: Option<Connection>,
+    /// What it learned of messages, for those who keep the books.
+    pub(super) heard: Vec<Heard>,
+    /// Answers everything at once and well.
+    pub(super) is_calm: bool,
+    habits: Habits,
+    /// How many sessions there were.
+    pub(super) sessions: usize,
+    /// Which of the client's processes is connected.
+    pub(super) process: usize,
+}
+
+/// What a server is like in one run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Habits {
+    /// One in how many requests is refused.
+    pub(super) refuses_one_in: usize,
+    /// The first packet identifier of its own.
+    pub(super) first_id: u16,
+    /// Whether an identifier that is free again is the next to be used.
+    pub(super) reuses_at_once: bool,
+}
+
+/// Something to be noted of a message.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Heard {
+    /// A PUBLISH came, and is or will be answered so; `is_new` if the server hadn't taken it on already.
+    Publish { serial: usize, qos: QoS, reason_code: ReasonCode, is_new: bool },
+    /// A PUBLISH counts as a repetition of what an earlier process sent under its identifier, and has forgotten.
+    Swallowed { serial: usize },
+    /// The client acknowledged a message, for the first time.
+    Acknowledged { serial: usize, reason_code: ReasonCode },
+    /// A message is larger than the client takes.
+    Dropped { serial: usize },
+}
+
+/// The server's end of a network connection.
+#[derive(Debug)]
+struct Connection {
+    stage: Stage,
+    input: BytesMut,
+    output: BytesMut,
+    due: Vec<Due>,
+    /// The topics behind the client's aliases, and behind the server's own.
+    their_aliases: BTreeMap<u16, String>,
+    our_aliases: BTreeMap<u16, String>,
+    client: ClientSays,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    AwaitingConnect,
+    /// CONNECT came.
+    Asked,
+    Open,
+    /// Nothing more is said or heard.
+    Closing,
+}
+
+/// What CONNECT said.
+#[derive(Debug, Clone, Copy)]
+struct ClientSays {
+    clean_start: bool,
+    has_id: bool,
+    receive_maximum: usize,
+    maximum_packet_size: usize,
+    topic_alias_maximum: u16,
+    session_expiry_interval: u32,
+    wants_explanations: bool,
+}
+
+/// An answer that wasn't given yet.
+#[derive(Debug, Clone)]
+enum Due {
+    ConnAck,
+    Ack(AckType, PacketId, ReasonCode),
+    Answer(PacketType, PacketId, Vec<ReasonCode>),
+    PingResp,
+}
+
+impl Server {
+    pub(super) const fn new(habits: Habits) -> Self {
+        Self {
+            session: None,
+            connection: None,
+            heard: Vec::new(),
+            is_calm: false,
+            habits,
+            sessions: 0,
+            process: 0,
+        }
+    }
+
+    /// A network connection opens; the one before is over for the server as well.
+    pub(super) fn opens(&mut self, now: Instant) {
+        self.closes(now);
+        self.connection = Some(Connection::new());
+    }
+
+    /// The network connection is gone.
+    pub(super) fn closes(&mut self, now: Instant) {
+        if self.connection.take().is_some()
+            && let Some(session) = &mut self.session
+        {
+            session.leave(now);
+        }
+    }
+
+    /// Everything that isn't written down is gone, and perhaps what is.
+    pub(super) fn forgets(&mut self) {
+        self.session = None;
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.stage == Stage::Open)
+    }
+
+    /// Whether it has said what it wanted to say before it closes.
+    pub(super) fn wants_to_close(&self) -> bool {
+        let done = |each: &Connection| each.stage == Stage::Closing && each.output.is_empty();
+        self.connection.as_ref().is_some_and(done)
+    }
+
+    /// Whether it has an answer or a message to give.
+    pub(super) fn has_something_to_say(&self) -> bool {
+        let Some(connection) = &self.connection else { return false };
+        !connection.output.is_empty()
+            || !connection.due.is_empty()
+            || connection.stage == Stage::Open && self.may_send()
+    }
+
+    /// Writes some of what it said.
+    pub(super) fn speaks(&mut self, pipe: &mut Pipe, most: usize) -> bool {
+        self.connection.as_mut().is_some_and(|connection| pipe.write(&mut connection.output, most) > 0)
+    }
+
+    /// Says DISCONNECT and closes.
+    pub(super) fn disconnects(&mut self, reason_code: ReasonCode, transcript: &mut Transcript) {
+        if let Some(connection) = self.connection.as_mut().filter(|each| each.stage == Stage::Open) {
+            let disconnect = Disconnect { reason_code, ..Disconnect::default() };
+            connection.say(&Packet::Disconnect(disconnect), transcript);
+            connection.close();
+        }
+    }
+
+    /// Takes on a message for the client, if the client has asked for any; its QoS.
+    pub(super) fn takes_on(&mut self, serial: usize, qos: QoS, chance: &mut Chance) -> Option<QoS> {
+        let session = self.session.as_mut()?;
+        let filters: Vec<_> = session.subscriptions.keys().collect();
+        let filter = chance.of(&filters)?;
+        let granted = session.subscriptions.get(filter.as_str())?;
+        let (qos, topic) = (qos.min(*granted), topic_of(filter));
+        // Messages of QoS 0 aren't kept for those who are away.
+        if qos == QoS::AtMostOnce && self.connection.as_ref().is_none_or(|each| each.stage != Stage::Open) {
+            return None;
+        }
+        let outgoing =
+            Outgoing { serial, topic, qos, id: None, is_released: false, is_live: false, is_counted: false };
+        session.queue.push_back(outgoing);
+        Some(qos)
+    }
+
+    /// Whether nothing is left to do for either side.
+    pub(super) fn is_done(&self) -> bool {
+        let done = |session: &Session| session.in_flight.is_empty() && session.queue.is_empty();
+        !self.has_something_to_say() && self.session.as_ref().is_none_or(done)
+    }
+}
+
+impl Connection {
+    fn new() -> Self {
+        Self {
+            stage: Stage::AwaitingConnect,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            due: Vec::new(),
+            their_aliases: BTreeMap::new(),
+            our_aliases: BTreeMap::new(),
+            client: ClientSays::of(&Connect::default()),
+        }
+    }
+
+    fn say(&mut self, packet: &Packet<'_>, transcript: &mut Transcript) {
+        transcript.say(format_args!("server says {packet}"));
+        let said = packet.encode(&mut self.output);
+        assert_eq!(said, Ok(()), "the server says only what can be said: {packet}");
+    }
+}
+
+impl ClientSays {
+    fn of(connect: &Connect<'_>) -> Self {
+        let said = &connect.properties;
+        Self {
+            clean_start: connect.clean_start,
+            has_id: !connect.client_id.as_bytes().is_empty(),
+            receive_maximum: said.receive_maximum.map_or(65_535, |maximum| maximum.get().into()),
+            maximum_packet_size: said.maximum_packet_size.map_or(usize::MAX, |size| size.get() as usize),
+            topic_alias_maximum: said.topic_alias_maximum.unwrap_or(0),
+            session_expiry_interval: said.session_expiry_interval.unwrap_or(0),
+            wants_explanations: said.request_problem_information != Some(false),
+        }
+    }
+}
+
+/// Every code that a server may send in such a packet.
+pub(super) fn codes(packet_type: PacketType) -> Vec<ReasonCode> {
+    ReasonCode::ALL.iter().copied().filter(|code| code.is_legal_in(packet_type, Sender::Server)).collect()
+}
+
+/// One of them that is a refusal, or isn't.
+fn code(packet_type: PacketType, is_error: bool, chance: &mut Chance) -> ReasonCode {
+    let mut codes = codes(packet_type);
+    codes.retain(|code| code.is_error() == is_error);
+    chance.of(&codes).unwrap_or_default()
+}
+
+/// A topic that matches the filter.
+fn topic_of(filter: &str) -> String {
+    let shared = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
+    shared.map_or(filter, |(_, filter)| filter).replace(['+', '#'], "x")
+}
+
+/// The serial that a payload starts with.
+pub(super) fn serial_of(payload: &[u8]) -> Option<usize> {
+    let digits = payload.split(|byte| *byte == b' ').next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// A payload of about this length.
+pub(super) fn payload_of(serial: usize, len: usize) -> Vec<u8> {
+    let mut payload = format!("{serial} ").into_bytes();
+    payload.resize(payload.len().max(len), b'.');
+    payload
+}
+
+/// What the packet says, in a buffer of its own.
+fn sized(packet: &Packet<'_>) -> usize {
+    PacketBuf::new(packet).map_or(usize::MAX, |packet| packet.as_bytes().len())
+}

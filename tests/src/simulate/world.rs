@@ -1,0 +1,429 @@
+//! One run: a client, a server and the network between them, each doing something at random, then a calm in which
+//! everything has to come to its end.
+
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::{Duration, Instant};
+
+use dunlin_client::codec::{PacketType, QoS};
+use dunlin_client::engine::{CloseCause, EngineEvent};
+use dunlin_client::{CleanStart, ConnectOptions, KeepAlive, QueueLimits};
+
+use super::Report;
+use super::application::Application;
+use super::chance::Chance;
+use super::checks::{Checked, Promises, ensure};
+use super::driver::Driver;
+use super::link::Link;
+use super::server::{Habits, Server};
+use super::transcript::Transcript;
+
+/// Everything there is.
+#[derive(Debug)]
+pub(super) struct World {
+    chance: Chance,
+    now: Instant,
+    options: ConnectOptions,
+    /// How much of everything happens before the calm.
+    steps: usize,
+    /// How many bytes the network takes in one direction.
+    room: usize,
+    link: Option<Link>,
+    driver: Driver,
+    application: Application,
+    server: Server,
+    promises: Promises,
+    keep_alive: u16,
+    /// Since the last connection.
+    attempts: usize,
+    pub(super) transcript: Transcript,
+    pub(super) report: Report,
+}
+
+impl World {
+    pub(super) fn new(mut chance: Chance, transcript: Transcript) -> Self {
+        let now = start();
+        let options = options(&mut chance);
+        let habits = Habits {
+            refuses_one_in: chance.of(&[1000, 10, 4]).unwrap_or(4),
+            first_id: chance.of(&[1, 65_530]).unwrap_or(1),
+            reuses_at_once: chance.one_in(2),
+        };
+        Self {
+            now,
+            steps: chance.between(20, 300),
+            room: chance.of(&[1 << 20, 300, 40]).unwrap_or(1 << 20),
+            link: None,
+            driver: Driver::new(options.clone(), now),
+            application: Application::default(),
+            server: Server::new(habits),
+            promises: Promises::new(options.ack_timeout),
+            keep_alive: 0,
+            attempts: 0,
+            report: Report { runs: 1, ..Report::default() },
+            options,
+            chance,
+            transcript,
+        }
+    }
+
+    /// Runs to the end.
+    pub(super) fn run(&mut self) -> Checked {
+        for _ in 0..self.steps {
+            if self.chance.is_over() {
+                break;
+            }
+            self.report.steps += 1;
+            self.transcript.at(self.report.steps);
+            self.step()?;
+            self.settle()?;
+        }
+        self.calm()
+    }
+
+    fn step(&mut self) -> Checked {
+        match self.chance.below(64) {
+            0..=9 => self.publish(),
+            10..=13 => {
+                self.application.asks(&mut self.driver.engine, &mut self.chance, &mut self.transcript);
+                Ok(())
+            }
+            14..=16 => {
+                self.take();
+                Ok(())
+            }
+            17..=19 => self.look(),
+            20 => {
+                let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
+                self.application.drops_receipt(engine, promises, &mut self.chance);
+                Ok(())
+            }
+            21..=29 => self.flow(true).map(drop),
+            30..=38 => self.flow(false).map(drop),
+            39..=45 => {
+                self.server.answers(self.now, &mut self.chance, &mut self.transcript);
+                Ok(())
+            }
+            46..=49 => {
+                self.server.sends(&mut self.chance, &mut self.transcript);
+                Ok(())
+            }
+            50..=53 => {
+                for _ in 0..self.chance.between(1, 8) {
+                    self.server_takes_on();
+                }
+                Ok(())
+            }
+            54..=56 => {
+                let longest = self.chance.of(&[1, 1, 10, 100]).unwrap_or(1);
+                let seconds = self.chance.between(0, longest);
+                self.wait(Duration::from_secs(seconds as u64)).map(drop)
+            }
+            57..=59 => {
+                for _ in 0..self.chance.between(1, 4) {
+                    self.exchange()?;
+                }
+                Ok(())
+            }
+            60 | 61 => self.open(),
+            62 => {
+                self.end_somehow();
+                Ok(())
+            }
+            _ => self.something_rare(),
+        }
+    }
+
+    /// A connection ends in one of the ways in which connections end.
+    fn end_somehow(&mut self) {
+        match self.chance.below(4) {
+            0 | 1 => {
+                self.transcript.say(format_args!("the network is cut"));
+                self.link.as_mut().into_iter().for_each(Link::cut);
+            }
+            2 => {
+                let legal = super::server::codes(PacketType::Disconnect);
+                let code = self.chance.of(&legal).unwrap_or_default();
+                self.server.disconnects(code, &mut self.transcript);
+            }
+            _ => {
+                self.transcript.say(format_args!("server hangs up"));
+                self.server.closes(self.now);
+                self.link.as_mut().into_iter().for_each(|link| link.down.close());
+            }
+        }
+    }
+
+    fn something_rare(&mut self) -> Checked {
+        match self.chance.below(6) {
+            0 => {
+                self.transcript.say(format_args!("client disconnects"));
+                self.driver.engine.disconnect();
+            }
+            1 => {
+                self.transcript.say(format_args!("server crashes, and keeps what is written down"));
+                self.server.closes(self.now);
+                self.link.as_mut().into_iter().for_each(Link::cut);
+            }
+            2 => {
+                self.transcript.say(format_args!("server crashes, and forgets everything"));
+                self.server.closes(self.now);
+                self.server.forgets();
+                self.link.as_mut().into_iter().for_each(Link::cut);
+            }
+            3 => self.restart_without_session(),
+            4 => self.is_taken_over(),
+            _ => self.wait(Duration::from_secs(4000)).map(drop)?,
+        }
+        Ok(())
+    }
+
+    /// The client's process ends and another one begins, which knows nothing.
+    fn restart_without_session(&mut self) {
+        self.transcript.say(format_args!("client's process ends; the next one knows nothing"));
+        self.link = None;
+        self.server.closes(self.now);
+        self.server.process += 1;
+        self.options.clean_start = if self.chance.one_in(2) { CleanStart::Never } else { CleanStart::First };
+        self.driver = Driver::new(self.options.clone(), self.now);
+        self.application.starts_over();
+        self.promises.process_lost();
+    }
+
+    /// Somebody else connects as this client, with or without a clean start, and leaves again.
+    fn is_taken_over(&mut self) {
+        self.transcript.say(format_args!("somebody else connects as this client"));
+        self.server.disconnects(dunlin_client::codec::ReasonCode::SessionTakenOver, &mut self.transcript);
+        if self.chance.one_in(2) {
+            self.server.forgets();
+        }
+    }
+
+    fn publish(&mut self) -> Checked {
+        let published = self.application.publishes(
+            &mut self.driver.engine,
+            &mut self.promises,
+            self.now,
+            &mut self.chance,
+            &mut self.transcript,
+        )?;
+        if let Some(qos) = published {
+            self.report.published[usize::from(qos.level())] += 1;
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) -> Checked {
+        let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
+        self.application.looks(engine, promises, self.now, &mut self.transcript)
+    }
+
+    fn take(&mut self) -> bool {
+        let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
+        self.application.takes(engine, promises, &mut self.chance, &mut self.transcript)
+    }
+
+    fn server_takes_on(&mut self) {
+        let qos = self.chance.of(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtMostOnce]).unwrap_or_default();
+        let serial = self.promises.next_incoming();
+        let taken_on = self.server.takes_on(serial, qos, &mut self.chance);
+        if let (Some(qos), Some(session)) = (taken_on, &self.server.session) {
+            self.transcript.say(format_args!("server takes on {serial} at {qos}"));
+            self.promises.taken_on(qos, session.number);
+        }
+    }
+
+    /// Some bytes move in one direction; whether any did.
+    fn flow(&mut self, up: bool) -> Checked<bool> {
+        let Some(link) = &mut self.link else { return Ok(false) };
+        let most = if self.chance.one_in(2) { self.chance.between(1, 64) } else { usize::MAX };
+        let (now, transcript) = (self.now, &mut self.transcript);
+        if up {
+            let wrote = self.driver.writes(link, most, now, transcript)?;
+            Ok(self.server.hears(&mut link.up, most, &mut self.chance, transcript)? || wrote)
+        } else {
+            let spoke = self.server.speaks(&mut link.down, most);
+            Ok(self.driver.reads(link, most, now, transcript)? || spoke)
+        }
+    }
+
+    /// Everything that can move does, and the server answers once; whether anything happened.
+    fn exchange(&mut self) -> Checked<bool> {
+        let mut some = self.flow(true)?;
+        some |= self.server.answers(self.now, &mut self.chance, &mut self.transcript);
+        some |= self.server.sends(&mut self.chance, &mut self.transcript);
+        some |= self.flow(false)?;
+        self.settle()?;
+        Ok(some)
+    }
+
+    fn wait(&mut self, duration: Duration) -> Checked<bool> {
+        self.transcript.say(format_args!("{duration:?} go by"));
+        let link = self.link.as_mut();
+        let some = self.driver.waits(&mut self.now, duration, link, &mut self.transcript)?;
+        self.driver.check_keep_alive(self.keep_alive, self.now)?;
+        Ok(some)
+    }
+
+    fn open(&mut self) -> Checked {
+        if self.link.is_some() {
+            return Ok(());
+        }
+        self.transcript.say(format_args!("client connects"));
+        self.report.attempts += 1;
+        self.attempts += 1;
+        self.link = Some(Link::new(self.room));
+        self.driver.opens(self.now)?;
+        self.server.opens(self.now);
+        Ok(())
+    }
+
+    /// What follows from what has happened: events, ends, and what must hold now.
+    fn settle(&mut self) -> Checked {
+        for heard in self.server.heard.drain(..) {
+            self.promises.heard(heard)?;
+        }
+        while let Some(event) = self.driver.engine.poll_event() {
+            self.handle(event)?;
+        }
+        if self.server.wants_to_close() {
+            self.server.closes(self.now);
+            self.link.as_mut().into_iter().for_each(|link| link.down.close());
+        }
+        if let Some(link) = &mut self.link
+            && let Some(cause) = self.driver.close_cause(link)
+        {
+            self.hang_up(cause)?;
+        }
+        let limits = self.options.queue;
+        let (count, bytes) = self.driver.engine.load();
+        // The engine's own renewals come on top.
+        let most = limits.count + self.application.subscriptions.len();
+        ensure(count <= most, "the queue is bounded", || format!("{count} of {limits:?}"))?;
+        // What is kept is in the output once more, and acknowledgements of what the application has taken.
+        let most = 2 * limits.bytes + LARGEST_PACKET;
+        ensure(bytes <= most, "the queue is bounded", || format!("{bytes} of {limits:?}"))
+    }
+
+    /// The client's end closes. What it wrote may still arrive.
+    fn hang_up(&mut self, cause: CloseCause) -> Checked {
+        let Some(mut link) = self.link.take() else { return Ok(()) };
+        self.driver.closes(cause, &mut self.transcript);
+        link.up.close();
+        let most = if self.chance.one_in(4) { self.chance.below(64) } else { usize::MAX };
+        self.server.hears(&mut link.up, most, &mut self.chance, &mut self.transcript)?;
+        for heard in self.server.heard.drain(..) {
+            self.promises.heard(heard)?;
+        }
+        self.server.closes(self.now);
+        Ok(())
+    }
+
+    fn handle(&mut self, event: EngineEvent) -> Checked {
+        match event {
+            EngineEvent::Connected(connected) => {
+                self.report.connections += 1;
+                self.report.resumed += u64::from(connected.session_present);
+                self.keep_alive = connected.limits.keep_alive;
+                let in_doubt = std::mem::take(&mut self.attempts) > 1;
+                let (session, present) = (self.server.sessions, connected.session_present);
+                self.promises.connected(connected.limits, present, session, in_doubt);
+            }
+            event => {
+                if let EngineEvent::SubscriptionLost { .. } = &event {
+                    self.look()?;
+                }
+                if let EngineEvent::Message(message, _) = &event {
+                    self.report.received[usize::from(message.qos().level())] += 1;
+                }
+                let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
+                self.application.hears(event, engine, promises, &mut self.chance)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The server answers, the network holds, the application takes: everything comes to its end.
+    fn calm(&mut self) -> Checked {
+        self.transcript.say(format_args!("calm"));
+        self.server.is_calm = true;
+        self.link.as_mut().into_iter().for_each(Link::cut);
+        self.settle()?;
+        for _ in 0..MOST_CALM_ROUNDS {
+            self.open()?;
+            let mut some = self.exchange()?;
+            some |= self.take();
+            self.look()?;
+            if !some && self.is_done() {
+                return self.check_end();
+            }
+            if !some {
+                // Only time can bring it on.
+                let due = self.driver.engine.poll_timeout().filter(|_| self.link.is_some());
+                let stuck = || {
+                    format!("{} outcomes are awaited: {:?}", self.application.waits_for(), self.driver.engine)
+                };
+                ensure(due.is_some(), "an engine with work wants to go on", stuck)?;
+                let due = due.unwrap_or(self.now);
+                self.wait(due.saturating_duration_since(self.now))?;
+                self.settle()?;
+            }
+        }
+        ensure(false, "everything comes to its end", || {
+            format!("{:#?} {:#?}", self.driver.engine, self.server)
+        })
+    }
+
+    fn is_done(&self) -> bool {
+        self.server.is_open()
+            && self.server.is_done()
+            && !self.driver.has_output()
+            && self.driver.engine.is_connected()
+            && self.driver.engine.is_idle()
+            && self.application.waits_for() == 0
+    }
+
+    fn check_end(&self) -> Checked {
+        let session = self.server.session.as_ref();
+        self.promises.check_end(session.map(|session| session.number), self.now)?;
+        let unfinished = self.driver.wire.unfinished();
+        ensure(unfinished == 0, "nothing is forgotten on the wire", || unfinished.to_string())?;
+        for (filter, believed) in &self.application.subscriptions {
+            let real = session.is_some_and(|session| session.subscriptions.contains_key(*filter));
+            ensure(believed.is_none_or(|believed| believed == real), "subscriptions are kept", || {
+                format!("{filter}: {believed:?}, in truth {real}")
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A message, a little more than the application ever sends.
+const LARGEST_PACKET: usize = 512;
+const MOST_CALM_ROUNDS: usize = 5_000;
+
+fn options(chance: &mut Chance) -> ConnectOptions {
+    let client_id = if chance.one_in(6) { "" } else { "lamp-7" };
+    let mut options = ConnectOptions::new(client_id);
+    options.keep_alive = KeepAlive::secs(chance.of(&[0, 10, 60]).unwrap_or_default());
+    options.clean_start = chance
+        .of(&[CleanStart::First, CleanStart::First, CleanStart::Never, CleanStart::Always])
+        .unwrap_or_default();
+    options.session_expiry_interval = chance.of(&[Some(3600), Some(3600), Some(60), None]).flatten();
+    options.receive_maximum = NonZeroU16::new(chance.of(&[0, 1, 2, 5]).unwrap_or_default());
+    options.maximum_packet_size = NonZeroU32::new(chance.of(&[0, 0, 70, 200]).unwrap_or_default());
+    options.request_problem_information = chance.of(&[None, Some(false), Some(true)]).flatten();
+    options.ack_timeout = Duration::from_secs(chance.of(&[60, 20]).unwrap_or(60));
+    options.queue = chance
+        .of(&[
+            QueueLimits::default(),
+            QueueLimits { count: 12, bytes: 1 << 20 },
+            QueueLimits { count: 1000, bytes: 600 },
+        ])
+        .unwrap_or_default();
+    options
+}
+
+#[expect(clippy::disallowed_methods, reason = "an instant to count from; from there on time is virtual")]
+fn start() -> Instant {
+    Instant::now()
+}
