@@ -1,14 +1,13 @@
-//! Dunlin and its peers side by side: `cargo run --release --manifest-path bench/Cargo.toml -- codec`.
+//! Dunlin and its peers side by side: `cargo run --release --manifest-path bench/Cargo.toml -- codec`, or `-- client`.
 
 mod allocations;
+mod client;
 mod codec;
 mod instructions;
 mod timing;
 
 use std::env;
 use std::process::ExitCode;
-
-const USAGE: &str = "usage: dunlin-bench codec [--json]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -17,10 +16,15 @@ fn main() -> ExitCode {
         ["codec", "--json"] => println!("{}", codec::measure().to_json()),
         // What `measure` starts under callgrind.
         ["codec", instructions::CHILD] => codec::run_each_once(),
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::FAILURE;
-        }
+        ["client", ref rest @ ..] => return client::main(rest),
+        _ => return usage(),
     }
     ExitCode::SUCCESS
+}
+
+fn usage() -> ExitCode {
+    eprintln!(
+        "usage: dunlin-bench codec [--json] | client [--json] [--tls] [--only TEXT]"
+    );
+    ExitCode::FAILURE
 }

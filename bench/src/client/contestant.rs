@@ -1,0 +1,121 @@
+//! What every client has to do, and what it is told.
+#![expect(clippy::disallowed_methods, reason = "a clock is what this is about")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+/// What goes wrong is shown to whoever started the benchmark.
+pub type Result<T> = std::result::Result<T, String>;
+
+/// Unacknowledged messages of QoS 1 and 2.
+pub const IN_FLIGHT: usize = 100;
+/// Where messages are published.
+pub const TOPIC: &str = "lamp/7";
+
+/// The server of a scenario.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Target {
+    pub port: u16,
+    /// The certificate to trust, in PEM; `None` for plain TCP.
+    pub certificate: Option<String>,
+}
+
+/// A client that is connected. What a scenario measures are these calls; the messages are the same for everybody.
+pub trait Contestant: Sized {
+    /// Until the server has accepted it.
+    async fn connect(target: &Target, client_id: &str) -> Result<Self>;
+
+    /// Publishes to [`TOPIC`] as fast as it can, as long as `pace` allows: with QoS 1 and 2 until all are acknowledged,
+    /// with [`IN_FLIGHT`] under way.
+    async fn publish(&mut self, qos: u8, payload: &[u8], pace: &mut Pace) -> Result<()>;
+
+    /// Publishes one message with QoS 1 and waits for its acknowledgement.
+    async fn publish_one(&mut self, topic: &str, payload: &[u8]) -> Result<()>;
+
+    /// Until every filter is granted.
+    async fn subscribe(&mut self, filters: &[String], qos: u8) -> Result<()>;
+
+    /// Until that many more messages have come to the application.
+    async fn receive(&mut self, count: u64) -> Result<()>;
+
+    /// In order, until it is done.
+    async fn disconnect(self) -> Result<()>;
+}
+
+/// How long to go on.
+#[derive(Debug)]
+pub struct Pace {
+    until: Option<Instant>,
+    left: u64,
+    /// The clock is read once in so many steps.
+    every: u64,
+    until_look: u64,
+    /// The messages so far.
+    pub sent: u64,
+}
+
+impl Pace {
+    pub fn time(span: Duration, every: u64) -> Self {
+        Self { until: Some(Instant::now() + span), left: u64::MAX, every, until_look: 0, sent: 0 }
+    }
+
+    pub const fn count(left: u64) -> Self {
+        Self { until: None, left, every: 1, until_look: 0, sent: 0 }
+    }
+
+    /// Whether another message may be sent.
+    pub fn next(&mut self) -> bool {
+        self.take(1) == 1
+    }
+
+    /// How many of `wanted` messages may be sent.
+    pub fn take(&mut self, wanted: u64) -> u64 {
+        if self.until_look == 0 {
+            if self.until.is_some_and(|until| Instant::now() >= until) {
+                self.left = 0;
+            }
+            self.until_look = self.every;
+        }
+        let taken = wanted.min(self.left);
+        self.left -= taken;
+        self.sent += taken;
+        self.until_look = self.until_look.saturating_sub(taken);
+        taken
+    }
+}
+
+/// Counts what happens in another task or thread, and wakes whoever waits for a number once it is reached.
+#[derive(Clone, Default)]
+pub struct Tally(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    count: AtomicU64,
+    goal: AtomicU64,
+    reached: Notify,
+}
+
+impl Tally {
+    pub fn add(&self, more: u64) {
+        let count = self.0.count.fetch_add(more, Ordering::SeqCst) + more;
+        if count >= self.0.goal.load(Ordering::SeqCst) {
+            self.0.reached.notify_one();
+        }
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.count.load(Ordering::SeqCst)
+    }
+
+    pub async fn reach(&self, goal: u64) {
+        self.0.goal.store(goal, Ordering::SeqCst);
+        while self.get() < goal {
+            self.0.reached.notified().await;
+        }
+        self.0.goal.store(u64::MAX, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,115 @@
+//! A flood: many messages to receive, asked for by a message to `flood`.
+
+use super::wire;
+
+/// Where a flood is ordered.
+pub const TRIGGER: &str = "flood";
+/// No more than this are unacknowledged at a time, and no more than the client's Receive Maximum.
+const WINDOW: u64 = 1000;
+
+/// What to send: `count` messages of `size` bytes to `topics` topics, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    pub count: u64,
+    pub size: usize,
+    pub qos: u8,
+    pub topics: u16,
+}
+
+impl Order {
+    pub fn to_payload(self) -> String {
+        format!("{} {} {} {}", self.count, self.size, self.qos, self.topics)
+    }
+
+    pub fn from_payload(payload: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(payload).ok()?;
+        let mut words = text.split(' ');
+        let mut next = || words.next()?.parse::<u64>().ok();
+        Some(Self {
+            count: next()?,
+            size: usize::try_from(next()?).ok()?,
+            qos: u8::try_from(next()?).ok()?,
+            topics: u16::try_from(next()?).ok()?,
+        })
+    }
+}
+
+/// The topic of a flood to `topics` of them, by number.
+pub fn topic(topics: u16, number: u16) -> String {
+    if topics == 1 { "lamp/7".to_owned() } else { format!("fleet/{number:04}") }
+}
+
+/// An order that is being carried out.
+pub struct Flood {
+    left: u64,
+    window: u64,
+    in_flight: u64,
+    next_id: u16,
+    next: usize,
+    /// One packet for each topic, and where its identifier is.
+    prepared: Vec<(Vec<u8>, Option<usize>)>,
+}
+
+impl Flood {
+    pub fn new(order: Order, receive_maximum: u16) -> Self {
+        let payload = vec![b'x'; order.size];
+        let prepared = (0..order.topics).map(|number| {
+            let topic = topic(order.topics, number);
+            let packet = wire::publish(&topic, order.qos, &payload);
+            let id_at = (order.qos > 0).then(|| wire::id_at(&packet, &topic));
+            (packet, id_at)
+        });
+        let window = if order.qos == 0 { u64::MAX } else { WINDOW.min(receive_maximum.into()) };
+        Self { left: order.count, window, in_flight: 0, next_id: 1, next: 0, prepared: prepared.collect() }
+    }
+
+    /// An acknowledgement came that ends one exchange.
+    pub const fn acknowledged(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// Appends what may be sent now, up to `limit` bytes; whether there may be more at once.
+    pub fn fill(&mut self, output: &mut Vec<u8>, limit: usize) -> bool {
+        while output.len() < limit {
+            if self.left == 0 || self.in_flight >= self.window {
+                return false;
+            }
+            let (packet, id_at) = &self.prepared[self.next];
+            let start = output.len();
+            output.extend_from_slice(packet);
+            if let Some(id_at) = id_at {
+                output[start + id_at..start + id_at + 2].copy_from_slice(&self.next_id.to_be_bytes());
+                self.next_id = if self.next_id == u16::MAX { 1 } else { self.next_id + 1 };
+                self.in_flight += 1;
+            }
+            self.left -= 1;
+            self.next = if self.next + 1 == self.prepared.len() { 0 } else { self.next + 1 };
+        }
+        true
+    }
+
+    /// Whether everything was sent and acknowledged.
+    pub const fn is_over(&self) -> bool {
+        self.left == 0 && (self.window == u64::MAX || self.in_flight == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_stops_at_the_window_and_goes_on_with_every_acknowledgement() {
+        let order = Order { count: 5, size: 64, qos: 1, topics: 1 };
+        assert_eq!(Order::from_payload(order.to_payload().as_bytes()), Some(order));
+        let mut flood = Flood::new(order, 2);
+        let mut output = Vec::new();
+        assert!(!flood.fill(&mut output, usize::MAX));
+        let first = wire::packet(&output).unwrap();
+        assert_eq!((first.packet_id(), output.len()), (Some([0, 1]), 2 * first.len));
+        flood.acknowledged();
+        output.clear();
+        flood.fill(&mut output, usize::MAX);
+        assert_eq!(wire::packet(&output).unwrap().packet_id(), Some([0, 3]));
+    }
+}

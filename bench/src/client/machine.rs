@@ -1,0 +1,96 @@
+//! What the operating system is asked: which core, how many descriptors, how much time and memory.
+
+use std::fs;
+use std::time::Duration;
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
+use nix::sys::time::TimeVal;
+use nix::unistd::{Pid, getppid};
+use serde::{Deserialize, Serialize};
+
+/// This process runs on the first core that it may use: clients do.
+pub fn pin_client() {
+    pin(0, 0);
+}
+
+/// A process (0 is this one) runs on the second core, where there is one: servers do.
+pub fn pin_server(process: i32) {
+    pin(process, 1);
+}
+
+fn pin(process: i32, position: usize) {
+    let process = Pid::from_raw(process);
+    let Ok(allowed) = sched_getaffinity(process) else { return };
+    let mut cores = (0..CpuSet::count()).filter(|&core| allowed.is_set(core).unwrap_or(false));
+    let Some(core) = cores.nth(position) else { return };
+    let mut only = CpuSet::new();
+    if only.set(core).is_ok() {
+        // Figures of a process that wanders are worth less, but not nothing.
+        let _ = sched_setaffinity(process, &only);
+    }
+}
+
+/// Raises the limit of open descriptors as far as it may be raised; the limit then.
+pub fn allow_descriptors() -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 0 };
+    if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft }
+}
+
+/// What this process has used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    pub user: Duration,
+    pub system: Duration,
+    /// Voluntary and involuntary.
+    pub context_switches: u64,
+}
+
+impl Usage {
+    pub fn now() -> Self {
+        let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return Self::default() };
+        let switches = usage.voluntary_context_switches() + usage.involuntary_context_switches();
+        Self {
+            user: duration(usage.user_time()),
+            system: duration(usage.system_time()),
+            context_switches: u64::try_from(switches).unwrap_or(0),
+        }
+    }
+
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            user: self.user.saturating_sub(before.user),
+            system: self.system.saturating_sub(before.system),
+            context_switches: self.context_switches - before.context_switches,
+        }
+    }
+}
+
+fn duration(time: TimeVal) -> Duration {
+    let micros = time.tv_sec() * 1_000_000 + time.tv_usec();
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+/// The most memory that this program has held so far, in KiB. (`ru_maxrss` begins with the peak of whoever started it.)
+pub fn peak_memory() -> u64 {
+    status("VmHWM:")
+}
+
+/// The memory that it holds, in KiB.
+pub fn memory() -> u64 {
+    status("VmRSS:")
+}
+
+fn status(name: &str) -> u64 {
+    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+}
+
+/// A system call that nobody else makes: what `strace` writes down is counted between two of them.
+pub fn mark() {
+    getppid();
+}
+
+/// As `strace` names it.
+pub const MARK: &str = "getppid(";

@@ -1,0 +1,253 @@
+//! The scenarios, as one client goes through them in a process of its own.
+#![expect(clippy::disallowed_methods, reason = "a clock is what this is about")]
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::contestant::{Contestant, Pace, Result, Target};
+use super::flood::{self, Order, TRIGGER};
+use super::machine::{self, Usage};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scenario {
+    Publish0,
+    Publish1,
+    Publish2,
+    PublishLarge,
+    Receive0,
+    Receive1,
+    OneByOne,
+    Route,
+    Connect,
+    ConnectTls,
+    Idle,
+    IdleTls,
+}
+
+/// How long a turn goes on, or of how many messages, floods or connections it is.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub enum Span {
+    Time(Duration),
+    /// For counting system calls: fewer, and always as many.
+    Count(u64),
+}
+
+/// What one turn found.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Sample {
+    /// Messages or connections.
+    pub done: u64,
+    /// Messages that were published besides.
+    pub others: u64,
+    pub elapsed: Duration,
+    pub usage: Usage,
+    /// KiB, the most that the process ever held.
+    pub peak_memory: u64,
+    /// One at a time: how long each took.
+    pub p50: Option<Duration>,
+    pub p99: Option<Duration>,
+    /// Idle: KiB for each connection.
+    pub memory_each: Option<f64>,
+}
+
+impl Scenario {
+    pub const ALL: [Self; 12] = [
+        Self::Publish0,
+        Self::Publish1,
+        Self::Publish2,
+        Self::PublishLarge,
+        Self::Receive0,
+        Self::Receive1,
+        Self::OneByOne,
+        Self::Route,
+        Self::Connect,
+        Self::ConnectTls,
+        Self::Idle,
+        Self::IdleTls,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Publish0 => "publish QoS 0, until the server has read all",
+            Self::Publish1 => "publish QoS 1, 100 in flight",
+            Self::Publish2 => "publish QoS 2, 100 in flight",
+            Self::PublishLarge => "publish 16 KiB, QoS 0, until the server has read all",
+            Self::Receive0 => "receive QoS 0",
+            Self::Receive1 => "receive QoS 1",
+            Self::OneByOne => "one at a time, QoS 1",
+            Self::Route => "1,000 subscriptions, 200,000 messages to route, QoS 0",
+            Self::Connect => "connect and disconnect",
+            Self::ConnectTls => "connect and disconnect, TLS",
+            Self::Idle => "1,000 idle connections",
+            Self::IdleTls => "1,000 idle connections, TLS",
+        }
+    }
+
+    /// Whether it is about TLS, whatever the others are run with.
+    pub const fn is_tls(self) -> bool {
+        matches!(self, Self::ConnectTls | Self::IdleTls)
+    }
+
+    /// Whether it is about memory, which is the same every time.
+    pub const fn is_idle(self) -> bool {
+        matches!(self, Self::Idle | Self::IdleTls)
+    }
+
+    /// Whether messages reach the server that can be counted there.
+    pub const fn publishes(self) -> bool {
+        matches!(self, Self::Publish0 | Self::Publish1 | Self::Publish2 | Self::PublishLarge | Self::OneByOne)
+    }
+
+    /// How many messages or connections the system calls are counted of.
+    pub const fn count_to_trace(self) -> u64 {
+        match self {
+            Self::Publish0 | Self::Receive0 | Self::Receive1 | Self::Route => 5000,
+            Self::Publish1 | Self::Publish2 => 2000,
+            Self::PublishLarge | Self::OneByOne => 500,
+            Self::Connect | Self::ConnectTls => 50,
+            Self::Idle | Self::IdleTls => 100,
+        }
+    }
+
+    /// Goes through it.
+    pub async fn run<C: Contestant>(self, target: &Target, span: Span) -> Result<Sample> {
+        match self {
+            Self::Publish0 => publish::<C>(target, span, 0, SMALL).await,
+            Self::Publish1 => publish::<C>(target, span, 1, SMALL).await,
+            Self::Publish2 => publish::<C>(target, span, 2, SMALL).await,
+            Self::PublishLarge => publish::<C>(target, span, 0, LARGE).await,
+            Self::Receive0 => receive::<C>(target, span, FLOOD).await,
+            Self::Receive1 => receive::<C>(target, span, Order { qos: 1, ..FLOOD }).await,
+            Self::Route => {
+                let count = if let Span::Count(count) = span { count } else { 200_000 };
+                receive::<C>(target, Span::Count(count), Order { topics: 1000, count, ..FLOOD }).await
+            }
+            Self::OneByOne => one_by_one::<C>(target, span).await,
+            Self::Connect | Self::ConnectTls => connect::<C>(target, span).await,
+            Self::Idle | Self::IdleTls => idle::<C>(target, span).await,
+        }
+    }
+}
+
+const SMALL: usize = 64;
+const LARGE: usize = 16 * 1024;
+const FLOOD: Order = Order { count: 20_000, size: SMALL, qos: 0, topics: 1 };
+const IDLE: u64 = 1000;
+
+/// A part of a turn that is measured.
+struct Measured {
+    began: Instant,
+    before: Usage,
+}
+
+impl Measured {
+    fn begin() -> Self {
+        let measured = Self { began: Instant::now(), before: Usage::now() };
+        machine::mark();
+        measured
+    }
+
+    fn end(self, done: u64) -> Sample {
+        machine::mark();
+        let usage = Usage::now().since(self.before);
+        let elapsed = self.began.elapsed();
+        Sample { done, elapsed, usage, peak_memory: machine::peak_memory(), ..Sample::default() }
+    }
+}
+
+impl Span {
+    fn pace(self, every: u64) -> Pace {
+        match self {
+            Self::Time(span) => Pace::time(span, every),
+            Self::Count(count) => Pace::count(count),
+        }
+    }
+}
+
+async fn publish<C: Contestant>(target: &Target, span: Span, qos: u8, size: usize) -> Result<Sample> {
+    let mut client = C::connect(target, "bench").await?;
+    let payload = vec![b'x'; size];
+    client.publish(qos, &payload, &mut Pace::count(WARM_UP)).await?;
+    client.publish_one(TOPIC_OF_MARK, b"").await?;
+    let measured = Measured::begin();
+    let mut pace = span.pace(64);
+    client.publish(qos, &payload, &mut pace).await?;
+    if qos == 0 {
+        // Acknowledged when everything before it has been read.
+        client.publish_one(TOPIC_OF_MARK, b"").await?;
+    }
+    let sample = measured.end(pace.sent);
+    Ok(Sample { others: WARM_UP + 1 + u64::from(qos == 0), ..sample })
+}
+
+async fn receive<C: Contestant>(target: &Target, span: Span, order: Order) -> Result<Sample> {
+    let mut client = C::connect(target, "bench").await?;
+    let filters: Vec<_> = (0..order.topics).map(|number| flood::topic(order.topics, number)).collect();
+    client.subscribe(&filters, order.qos).await?;
+    // Asked for a number of messages, they come in one flood.
+    let (order, span) = match span {
+        Span::Count(count) => (Order { count, ..order }, Span::Count(1)),
+        Span::Time(_) => (order, span),
+    };
+    let measured = Measured::begin();
+    let mut floods = span.pace(1);
+    while floods.next() {
+        client.publish_one(TRIGGER, order.to_payload().as_bytes()).await?;
+        client.receive(order.count).await?;
+    }
+    Ok(measured.end(floods.sent * order.count))
+}
+
+async fn one_by_one<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
+    let mut client = C::connect(target, "bench").await?;
+    let payload = [b'x'; SMALL];
+    for _ in 0..FEW {
+        client.publish_one(super::contestant::TOPIC, &payload).await?;
+    }
+    let mut times = Vec::with_capacity(100_000);
+    let measured = Measured::begin();
+    let mut pace = span.pace(1);
+    while pace.next() {
+        let sent = Instant::now();
+        client.publish_one(super::contestant::TOPIC, &payload).await?;
+        times.push(sent.elapsed());
+    }
+    let sample = measured.end(pace.sent);
+    times.sort_unstable();
+    let at = |percent: usize| times.get((times.len() * percent / 100).min(times.len() - 1)).copied();
+    Ok(Sample { others: FEW, p50: at(50), p99: at(99), ..sample })
+}
+
+async fn connect<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
+    C::connect(target, "warm").await?.disconnect().await?;
+    let measured = Measured::begin();
+    let mut pace = span.pace(1);
+    while pace.next() {
+        C::connect(target, "bench").await?.disconnect().await?;
+    }
+    Ok(measured.end(pace.sent))
+}
+
+async fn idle<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
+    let count = if let Span::Count(count) = span { count.min(IDLE) } else { IDLE };
+    // The first one brings what all of them share.
+    let mut clients = vec![C::connect(target, "first").await?];
+    tokio::time::sleep(SETTLE).await;
+    let before = machine::memory();
+    let measured = Measured::begin();
+    for number in 0..count {
+        clients.push(C::connect(target, &format!("idle-{number:04}")).await?);
+    }
+    tokio::time::sleep(SETTLE).await;
+    let sample = measured.end(count);
+    let more = machine::memory().saturating_sub(before);
+    Ok(Sample { memory_each: Some(more as f64 / count as f64), ..sample })
+}
+
+const WARM_UP: u64 = 500;
+const FEW: u64 = 10;
+const TOPIC_OF_MARK: &str = "mark";
+/// What connections hold only while they are made is given back by then.
+const SETTLE: Duration = Duration::from_millis(100);
