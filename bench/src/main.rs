@@ -3,6 +3,7 @@
 mod allocations;
 mod client;
 mod codec;
+mod hot_paths;
 mod instructions;
 mod timing;
 
@@ -16,6 +17,9 @@ fn main() -> ExitCode {
         ["codec", "--json"] => println!("{}", codec::measure().to_json()),
         // What `measure` starts under callgrind.
         ["codec", instructions::CHILD] => codec::run_each_once(),
+        ["instructions"] => return hot_paths::check(false),
+        ["instructions", "--renew"] => return hot_paths::check(true),
+        ["instructions", instructions::CHILD] => hot_paths::run_each_once(),
         ["client", ref rest @ ..] => return client::main(rest),
         _ => return usage(),
     }
@@ -24,7 +28,7 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     eprintln!(
-        "usage: dunlin-bench codec [--json] | client [--json] [--tls] [--only TEXT]"
+        "usage: dunlin-bench codec [--json] | client [--json] [--tls] [--only TEXT] | instructions [--renew]"
     );
     ExitCode::FAILURE
 }

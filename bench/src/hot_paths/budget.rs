@@ -1,0 +1,82 @@
+//! The budget: a file with a line for each hot path.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::{fs, io};
+
+/// Instructions an operation, by name.
+pub struct Budget(Vec<(&'static str, f64)>);
+
+/// What comes of holding a count against the budget; with the budget.
+pub enum Verdict {
+    Kept {
+        budget: f64,
+        change: f64,
+    },
+    Exceeded(Exceeded),
+    /// There is no line for it.
+    Unknown,
+}
+
+pub struct Exceeded {
+    budget: f64,
+    change: f64,
+}
+
+const FILE: &str = "instructions.tsv";
+const TEXT: &str = include_str!("../../instructions.tsv");
+/// How batches fall on a socket moves the counts of a client by some percent.
+const TOLERANCE: f64 = 0.06;
+
+impl Budget {
+    pub fn checked_in() -> Self {
+        let line = |line: &'static str| {
+            let (name, budget) = line.split_once('\t')?;
+            Some((name, budget.trim().parse().ok()?))
+        };
+        Self(TEXT.lines().filter_map(line).collect())
+    }
+
+    pub fn judge(&self, name: &str, count: f64) -> Verdict {
+        let Some(&(_, budget)) = self.0.iter().find(|(known, _)| *known == name) else {
+            return Verdict::Unknown;
+        };
+        let change = count / budget - 1.0;
+        if change > TOLERANCE {
+            Verdict::Exceeded(Exceeded { budget, change })
+        } else {
+            Verdict::Kept { budget, change }
+        }
+    }
+}
+
+/// Makes what was counted the budget.
+pub fn write(counts: &[(&str, f64)]) -> io::Result<()> {
+    let lines = counts.iter().map(|(name, count)| format!("{name}\t{count:.1}\n"));
+    fs::write(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(FILE), lines.collect::<String>())
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kept { budget, change } => write!(f, "{budget:>14.1}{:>8.1}%", change * 100.0),
+            Self::Exceeded(Exceeded { budget, change }) => {
+                write!(f, "{budget:>14.1}{:>8.1}%  EXCEEDED", change * 100.0)
+            }
+            Self::Unknown => write!(f, "{:>14}{:>9}  NO BUDGET", "-", "-"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_percent_more_are_kept_and_more_than_that_are_not() {
+        let budget = Budget(vec![("decode", 100.0)]);
+        assert!(matches!(budget.judge("decode", 104.0), Verdict::Kept { .. }));
+        assert!(matches!(budget.judge("decode", 107.0), Verdict::Exceeded(_)));
+        assert!(matches!(budget.judge("encode", 1.0), Verdict::Unknown));
+    }
+}

@@ -1,0 +1,85 @@
+//! The hot paths of codec and client in instructions, held against a budget that is checked in: a regression shows in review.
+
+mod budget;
+mod client;
+mod codec;
+mod engine;
+
+use std::process::ExitCode;
+
+use budget::{Budget, Verdict};
+
+use crate::instructions;
+use crate::timing::Work;
+
+/// Work that is counted, and what it is called in the budget.
+struct HotPath {
+    name: &'static str,
+    operations: u32,
+    work: Box<dyn FnMut()>,
+}
+
+impl HotPath {
+    fn new(name: &'static str, operations: u32, work: impl FnMut() + 'static) -> Self {
+        Self { name, operations, work: Box::new(work) }
+    }
+}
+
+impl Work for HotPath {
+    fn prepare(&mut self) {}
+
+    fn run(&mut self) {
+        (self.work)();
+    }
+
+    fn packets(&self) -> u32 {
+        self.operations
+    }
+}
+
+/// Counts, compares, and with `renew` writes a new budget.
+pub fn check(renew: bool) -> ExitCode {
+    let Some(counts) = instructions::of_child("instructions") else {
+        eprintln!("valgrind isn't installed, or a hot path failed under it");
+        return ExitCode::FAILURE;
+    };
+    let each: Vec<_> = all()
+        .iter()
+        .zip(counts)
+        .map(|(path, count)| (path.name, count as f64 / f64::from(path.operations)))
+        .collect();
+    if renew {
+        return match budget::write(&each) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let budget = Budget::checked_in();
+    println!("{:<52}{:>14}{:>14}{:>9}", "instructions an operation", "counted", "budget", "change");
+    let mut exceeded = false;
+    for (name, count) in each {
+        let verdict = budget.judge(name, count);
+        exceeded |= matches!(verdict, Verdict::Exceeded(_) | Verdict::Unknown);
+        println!("{name:<52}{count:>14.1}{verdict}");
+    }
+    if exceeded { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Runs each once, in the order of [`check`], inside the function that is counted.
+pub fn run_each_once() {
+    for mut path in all() {
+        // Once for what is only made the first time.
+        path.run();
+        instructions::counted(&mut path);
+    }
+}
+
+fn all() -> Vec<HotPath> {
+    let mut all = codec::hot_paths();
+    all.extend(engine::hot_paths());
+    all.extend(client::hot_paths());
+    all
+}
