@@ -87,11 +87,16 @@ impl Client {
         let ack_timeout = options.connect.ack_timeout;
         let router = Router::new(first_identifier(options.connect.clean_start));
         let connect = &options.connect;
+        let mut reconnect = options.reconnect;
+        if let Some(limits) = &connect.limits {
+            reconnect.min_delay = reconnect.min_delay.max(limits.connect_interval);
+            reconnect.max_delay = reconnect.max_delay.max(reconnect.min_delay);
+        }
         let plan = Plan {
             target: Target::new(options.transport, connect.username.clone(), connect.password.clone()),
             provider: options.provider,
             provide_within: options.provide_within,
-            reconnect: options.reconnect,
+            reconnect,
         };
         let shared = Arc::new(Shared::new(Engine::new(options.connect), router));
         shared.with(|state| state.observer = options.observer);

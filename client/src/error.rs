@@ -9,6 +9,7 @@ use dunlin_codec::{
 
 use crate::QoS;
 use crate::authentication::{AuthenticationError, ReauthenticationError};
+use crate::aws::LimitError;
 use crate::options::OptionsError;
 #[cfg(feature = "tokio")]
 use crate::provider::ProviderError;
@@ -208,6 +209,9 @@ pub enum RequestError {
     /// A packet that can't be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// More than the service takes, as [`ConnectOptions::limits`](crate::ConnectOptions::limits) have it.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The server takes no packet of this size (§3.2.2.3.6).
     #[error("a packet of {size} bytes; the server takes {limit}")]
     TooLarge {

@@ -7,6 +7,8 @@ use bytes::BytesMut;
 use dunlin_codec::{BinaryData, Connect, ConnectProperties, EncodeError, TextError, TopicError, Utf8String};
 
 use crate::authentication::Authentication;
+use crate::aws::{LimitError, ServiceLimits};
+use crate::engine::Pace;
 use crate::policy::{Offline, OnSessionLost, OutboundAliases};
 use crate::secret::Secret;
 use crate::will::{self, Will};
@@ -58,6 +60,10 @@ pub struct ConnectOptions {
     pub ack_timeout: Duration,
     /// How much may wait to be sent.
     pub queue: QueueLimits,
+    /// What a service doesn't take, refused here; `None` for nothing but what the server says.
+    pub limits: Option<ServiceLimits>,
+    /// How fast messages may go; `None` for as fast as they can.
+    pub pace: Option<Pace>,
     /// What is accepted while there is no connection.
     pub offline: Offline,
     /// What becomes of unacknowledged requests when the server has lost the session.
@@ -111,6 +117,9 @@ pub enum OptionsError {
     /// The will's response topic isn't one.
     #[error("the will's response topic: {0}")]
     WillResponseTopic(TopicError),
+    /// More than a service takes.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The packet as a whole.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -140,6 +149,8 @@ impl ConnectOptions {
             ping_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(60),
             queue: QueueLimits::default(),
+            limits: None,
+            pace: None,
             offline: Offline::default(),
             on_session_lost: OnSessionLost::default(),
             outbound_aliases: OutboundAliases::default(),
@@ -162,6 +173,9 @@ impl ConnectOptions {
         authentication_data: Option<&[u8]>,
         out: &mut BytesMut,
     ) -> Result<(), OptionsError> {
+        if let Some(limits) = &self.limits {
+            limits.check_connect(self, client_id)?;
+        }
         let user_properties = will::user_properties("user property", &self.user_properties)?;
         let wills = self.will.as_ref().map_or(&[][..], |will| &will.user_properties);
         let wills = will::user_properties("will user property", wills)?;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::CustomAuthorizer;
 use super::encoding::{Encoding, Unescaped, unescaped};
+use super::service::Limit;
 
 /// A value that a custom authorizer is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,6 +62,26 @@ pub enum LimitError {
         /// The allowed ones, in words.
         allowed: &'static str,
     },
+    /// Above one of the service's limits.
+    #[error("{value} {limit}, but AWS IoT Core takes {max}")]
+    Exceeded {
+        /// Which.
+        limit: Limit,
+        /// How much it would be.
+        value: usize,
+        /// How much it may be.
+        max: usize,
+    },
+    /// A keep alive that the service would replace by another.
+    #[error("a keep alive of {seconds} s, but AWS IoT Core takes {min} to {max}")]
+    KeepAlive {
+        /// In seconds; 0 for none.
+        seconds: u16,
+        /// The shortest.
+        min: u16,
+        /// The longest.
+        max: u16,
+    },
     /// A client identifier that begins with `$`.
     #[error("a client id that begins with '$' is reserved by AWS IoT Core")]
     ReservedClientId,
@@ -102,7 +123,7 @@ impl CustomAuthorizer {
 }
 
 fn check_bytes(field: Field, value: impl Iterator<Item = u8> + Clone) -> Result<(), LimitError> {
-    let Limit { allowed, may_hold, .. } = limit(field);
+    let Row { allowed, may_hold, .. } = limit(field);
     check_length(field, value.clone().filter(|byte| !is_continuation(*byte)).count())?;
     let mut value = value;
     if !value.all(may_hold) {
@@ -112,7 +133,7 @@ fn check_bytes(field: Field, value: impl Iterator<Item = u8> + Clone) -> Result<
 }
 
 fn check_length(field: Field, length: usize) -> Result<(), LimitError> {
-    let Limit { max, .. } = limit(field);
+    let Row { max, .. } = limit(field);
     if length == 0 || length > max {
         return Err(LimitError::Length { field, length, max });
     }
@@ -124,7 +145,7 @@ fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
 }
 
-struct Limit {
+struct Row {
     max: usize,
     allowed: &'static str,
     may_hold: fn(u8) -> bool,
@@ -132,8 +153,8 @@ struct Limit {
 
 /// The table: botocore's iot model of 2015-05-28 (TestInvokeAuthorizer, CreateAuthorizer), and the quota page for the
 /// client identifier.
-fn limit(field: Field) -> Limit {
-    let row = |max, allowed, may_hold| Limit { max, allowed, may_hold };
+fn limit(field: Field) -> Row {
+    let row = |max, allowed, may_hold| Row { max, allowed, may_hold };
     let any: fn(u8) -> bool = |_| true;
     match field {
         Field::UserName | Field::Password => row(65_535, "any characters", any),

@@ -1,8 +1,9 @@
 //! Which requests are accepted: there has to be room, or a policy that makes it.
 
-use dunlin_codec::QoS;
+use dunlin_codec::{QoS, SubscriptionOptions};
 
 use super::Engine;
+use super::session::requested;
 use crate::error::RequestError;
 use crate::policy::Offline;
 
@@ -26,6 +27,19 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Whether the service takes these subscriptions besides those that there are.
+    pub(super) fn check_limits(&self, filters: &[(&str, SubscriptionOptions)]) -> Result<(), RequestError> {
+        let Some(limits) = &self.options.limits else { return Ok(()) };
+        let active = &self.session.subscriptions;
+        let is_new = |filter: &str| active.iter().all(|each| each.filter != filter);
+        let asked = self.session.operations.iter().filter(|(_, each)| each.is_subscribe());
+        let pending: usize = asked
+            .map(|(_, each)| requested(&each.packet).iter().filter(|(filter, _)| is_new(filter)).count())
+            .sum();
+        let new = filters.iter().filter(|(filter, _)| is_new(filter)).count();
+        Ok(limits.check_subscribe(filters, active.len() + pending + new)?)
     }
 
     fn check_room(&self, more: usize) -> Result<(), RequestError> {

@@ -9,6 +9,7 @@ use super::auth::Authenticated;
 use super::inbound_aliases::InboundAliases;
 use super::operation::OperationId;
 use super::outbound_aliases::Aliases;
+use super::pace::Pacer;
 use crate::error::RequestError;
 use crate::event::ServerLimits;
 
@@ -25,6 +26,8 @@ pub(super) struct Connection {
     pub(super) aliases: InboundAliases,
     /// What this client's stand for.
     pub(super) outbound_aliases: Aliases,
+    /// How fast messages may go, if that is limited.
+    pub(super) pacer: Option<Box<Pacer>>,
     last_received: Instant,
     /// Requests in the output since it was last taken: their time starts when it is.
     sent: Vec<Sent>,
@@ -81,6 +84,7 @@ impl Connection {
             authenticated: None,
             aliases: InboundAliases::new(0),
             outbound_aliases: Aliases::None,
+            pacer: None,
             last_received: now,
             sent,
             deadlines,
@@ -211,7 +215,8 @@ impl Connection {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let ping = self.keep_alive.as_ref().map(KeepAliveTimer::due);
         let ack = self.deadlines.front().map(|(deadline, _)| *deadline);
-        ping.into_iter().chain(ack).chain(self.reauthentication_due()).min()
+        let paced = self.pacer.as_ref().and_then(|pacer| pacer.due());
+        ping.into_iter().chain(ack).chain(paced).chain(self.reauthentication_due()).min()
     }
 }
 

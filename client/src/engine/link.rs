@@ -8,6 +8,7 @@ use super::auth::Exchange;
 use super::connection::{Alive, Connection};
 use super::inbound_aliases::InboundAliases;
 use super::outbound_aliases::Aliases;
+use super::pace::Pacer;
 use super::{Engine, EngineEvent, State};
 use crate::error::{ConnectError, ConnectionError, RequestError, ServerReason, Violation};
 use crate::event::{Connected, ServerLimits};
@@ -181,6 +182,9 @@ impl Engine {
             },
             State::Disconnected | State::Closing { .. } => {}
         }
+        if self.is_paced() {
+            self.keep_pace(now);
+        }
     }
 
     /// Requests that nobody acknowledged in time fail. Their identifiers stay taken until the server lets go of them.
@@ -232,6 +236,7 @@ impl Engine {
         let limits = ServerLimits::new(connack, self.options.keep_alive.as_secs(), expiry);
         let mut connection = Connection::new(limits, self.options.ping_timeout, since, now);
         connection.outbound_aliases = Aliases::new(self.options.outbound_aliases, limits.topic_alias_maximum);
+        connection.pacer = self.options.pace.map(|pace| Box::new(Pacer::new(pace, now)));
         connection.aliases = InboundAliases::new(self.options.topic_alias_maximum);
         if let State::Connecting { exchange, .. } = &mut self.state {
             connection.authenticated = exchange.take().map(Into::into);

@@ -17,6 +17,7 @@ mod inbound_aliases;
 mod link;
 mod operation;
 mod outbound_aliases;
+mod pace;
 mod packet_ids;
 mod queue;
 mod receive;
@@ -40,6 +41,7 @@ pub use self::inbound::DeliveryId;
 pub use self::link::{CloseCause, Ended};
 use self::operation::Kind;
 pub use self::operation::{Answered, OperationId, Outcome, Published};
+pub use self::pace::Pace;
 pub use self::session::Session;
 use crate::error::{RequestError, ServerReason};
 use crate::event::Connected;
@@ -194,6 +196,9 @@ impl Engine {
     /// A topic that isn't one; what the server said that it doesn't take; a full queue.
     pub fn publish(&mut self, message: &Message<'_>, now: Instant) -> Result<Accepted, RequestError> {
         self.now = Some(now);
+        if let Some(limits) = &self.options.limits {
+            limits.check_message(message)?;
+        }
         if let State::Open(connection) = &self.state {
             connection.check_publish(message.qos, message.retain)?;
         }
@@ -205,7 +210,7 @@ impl Engine {
         self.session.expire(now);
         self.admit(Some(message.qos), message.topic.len() + message.payload.len())?;
         let kind = match message.qos {
-            QoS::AtMostOnce if self.is_connected() => {
+            QoS::AtMostOnce if self.may_send_once(message.topic.len() + message.payload.len()) => {
                 self.send_once(message)?;
                 return Ok(Accepted::Sent);
             }
@@ -247,6 +252,7 @@ impl Engine {
         filters: &[(&str, SubscriptionOptions)],
         properties: SubscribeProperties<'_>,
     ) -> Result<OperationId, RequestError> {
+        self.check_limits(filters)?;
         let packet = encode_subscribe(filters, properties)?;
         self.admit(None, packet.len())?;
         self.accept(Kind::Subscribe, packet)

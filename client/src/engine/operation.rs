@@ -162,6 +162,16 @@ impl Operation {
         matches!(self.kind, Kind::PublishAtLeastOnce | Kind::PublishExactlyOnce)
     }
 
+    /// Whether it asks for subscriptions and hasn't been answered.
+    pub(super) fn is_subscribe(&self) -> bool {
+        self.kind == Kind::Subscribe && self.phase != Phase::Done
+    }
+
+    /// Whether it may have to wait behind others.
+    pub(super) const fn takes_turns(&self, is_paced: bool) -> bool {
+        self.takes_quota() || is_paced && self.is_publish()
+    }
+
     /// Whether the server's Receive Maximum counts it now.
     pub(super) const fn holds_quota(&self) -> bool {
         self.takes_quota() && matches!(self.phase, Phase::Sent(_) | Phase::Released(_))

@@ -19,6 +19,7 @@ impl Engine {
     ///
     /// A breach of the protocol shows in [`should_close`](Self::should_close); what follows it isn't looked at.
     pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant) {
+        self.now = Some(now);
         self.pass_time(now);
         if let State::Open(connection) = &mut self.state {
             connection.received(now);
@@ -108,6 +109,9 @@ impl Engine {
 
     fn handle_publish(&mut self, packet: PacketBuf) -> Result<(), Violation> {
         let Packet::Publish(publish) = packet.packet() else { return Ok(()) };
+        if let State::Open(connection) = &mut self.state {
+            connection.count(Some(packet.as_bytes().len()), self.now);
+        }
         // The alias counts whatever becomes of the message.
         let aliased = match (publish.properties.topic_alias, &mut self.state) {
             (Some(alias), State::Open(connection)) => connection.aliases.resolve(alias, publish.topic)?,

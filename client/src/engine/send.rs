@@ -7,7 +7,7 @@ use dunlin_codec::{Ack, AckType, Delivery, Packet, PacketId, ReasonCode};
 
 use super::connection::Sent;
 use super::expiry::seconds_left;
-use super::operation::{Kind, Operation, OperationId, Outcome, Phase, Published};
+use super::operation::{Kind, OperationId, Outcome, Phase, Published};
 use super::queue::Queue;
 use super::renewal::missing_feature;
 use super::session::requested;
@@ -55,6 +55,7 @@ impl Engine {
             return Err(too_large);
         }
         connection.bind(aliased);
+        connection.count(Some(self.output.len() - start), self.now);
         Ok(())
     }
 
@@ -65,7 +66,8 @@ impl Engine {
             check_subscriptions(kind, &packet, &connection.limits)?;
         }
         let id = self.session.operations.insert(kind, packet);
-        let waits = self.session.operations.get_by(id).is_some_and(Operation::takes_quota);
+        let is_paced = self.is_paced();
+        let waits = self.session.operations.get_by(id).is_some_and(|each| each.takes_turns(is_paced));
         // A full window holds back messages of QoS 1 and 2, and nothing else. [MQTT-3.3.4-8]
         if self.is_connected() && !waits && !self.session.ids.is_full() {
             self.send(id);
@@ -78,15 +80,20 @@ impl Engine {
 
     /// Sends what waits, in order, until the server's Receive Maximum or the identifiers are used up.
     pub(super) fn pump(&mut self) {
-        while let State::Open(connection) = &self.state {
+        while let State::Open(connection) = &mut self.state {
             let Some((id, operation)) = self.session.first_waiting() else { return };
             if operation.takes_quota() && !connection.has_quota() {
                 return;
             }
+            let message = operation.is_publish().then_some(operation.packet.len());
             if operation.needs_id() && self.session.ids.is_full() {
                 return;
             }
+            if message.is_some_and(|size| !connection.admits(size, self.now)) {
+                return;
+            }
             self.session.take_first_waiting();
+            connection.count(message, self.now);
             self.send(id);
         }
     }
@@ -94,9 +101,10 @@ impl Engine {
     /// Sends what has waited for a connection: everything in order, or what needs no quota past what does.
     pub(super) fn flush_queue(&mut self) {
         self.pump();
+        let is_paced = self.is_paced();
         let (mut queue, mut held_back) = (std::mem::take(&mut self.session.queue), Queue::default());
         while let Some(id) = queue.pop_front(&self.session.operations) {
-            let waits = self.session.operations.get_by(id).is_some_and(Operation::takes_quota);
+            let waits = self.session.operations.get_by(id).is_some_and(|each| each.takes_turns(is_paced));
             if waits || self.session.ids.is_full() {
                 held_back.push_back(id);
             } else {

@@ -12,6 +12,7 @@ mod connect;
 mod full;
 mod idle;
 mod observe;
+mod pace;
 mod provider;
 mod reconnect;
 mod request;

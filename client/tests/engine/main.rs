@@ -7,6 +7,7 @@ mod packets;
 
 mod acknowledge;
 mod authentication;
+mod aws;
 mod chance;
 mod connect;
 mod disconnect;

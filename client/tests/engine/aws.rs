@@ -1,0 +1,198 @@
+//! AWS IoT Core: its limits are refused here, and its rates are kept.
+
+use std::time::Duration;
+
+use dunlin_client::aws::{Limit, LimitError, PACE};
+use dunlin_client::codec::{Packet, ReasonCode, SubscriptionOptions};
+use dunlin_client::engine::Accepted;
+use dunlin_client::{ConnectError, ConnectOptions, KeepAlive, Message, OptionsError, QoS, RequestError};
+
+use crate::bench::{Client, options};
+use crate::packets::{at_most_once, connack, puback, publish, suback};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn exceeded(limit: Limit, value: usize, max: usize) -> RequestError {
+    RequestError::Limit(LimitError::Exceeded { limit, value, max })
+}
+
+fn aws() -> Client {
+    Client::connected_as(ConnectOptions::for_aws_iot("lamp-7"), &connack())
+}
+
+/// As fast as AWS lets a connection be, without anything else of it.
+fn paced() -> Client {
+    let mut options = options();
+    options.pace = Some(PACE);
+    Client::connected_as(options, &connack())
+}
+
+fn messages(client: &mut Client) -> usize {
+    client.sends().iter().filter(|packet| matches!(packet.packet(), Packet::Publish(_))).count()
+}
+
+#[test]
+fn a_message_above_a_limit_is_refused_and_nothing_is_sent() {
+    let mut client = aws();
+    let large = vec![0; 128 * 1024 + 1];
+    let refused = [
+        (Message::new("a", &large), exceeded(Limit::Payload, 131_073, 131_072)),
+        (Message::new("a", "").qos(QoS::ExactlyOnce), exceeded(Limit::QoS, 2, 1)),
+        (Message::new("1/2/3/4/5/6/7/8/9", ""), exceeded(Limit::Slashes, 8, 7)),
+    ];
+    for (message, error) in refused {
+        assert_eq!(client.tries_to_publish(message), Err(error));
+    }
+    assert!(client.sends().is_empty());
+    assert_eq!(client.tries_to_publish(Message::new("a", &large[1..])), Ok(Accepted::Sent));
+}
+
+#[test]
+fn subscriptions_are_counted_over_the_whole_connection() {
+    let mut client = aws();
+    let options = SubscriptionOptions::default();
+    let filter = |number: usize| format!("lamp/{number}");
+    for number in 0..50 {
+        client.engine.subscribe(&[(&filter(number), options)]).unwrap();
+    }
+    let one_more = |client: &mut Client| client.engine.subscribe(&[("lamp/50", options)]);
+    assert_eq!(one_more(&mut client), Err(exceeded(Limit::Subscriptions, 51, 50)), "all of them pending");
+    for id in 1..=50 {
+        client.receives(&suback(id, &[ReasonCode::Success]));
+    }
+    assert_eq!(one_more(&mut client), Err(exceeded(Limit::Subscriptions, 51, 50)), "all of them granted");
+    client.engine.subscribe(&[("lamp/7", options)]).unwrap();
+    client.unsubscribes(&["lamp/7"]);
+    let nine: Vec<_> = (0..9).map(filter).collect();
+    let nine: Vec<_> = nine.iter().map(|each| (each.as_str(), options)).collect();
+    assert_eq!(client.engine.subscribe(&nine), Err(exceeded(Limit::Filters, 9, 8)));
+}
+
+#[test]
+fn a_connect_that_the_service_would_change_or_refuse_is_not_sent() {
+    let mut options = ConnectOptions::for_aws_iot("lamp-7");
+    options.keep_alive = KeepAlive::OFF;
+    let fault = LimitError::KeepAlive { seconds: 0, min: 30, max: 1200 };
+    assert_eq!(options.check(), Err(OptionsError::Limit(fault)));
+    let refused = Client::new(options).tries_to_open();
+    assert_eq!(refused, Err(ConnectError::Options(OptionsError::Limit(fault))));
+
+    let refused = Client::new(ConnectOptions::for_aws_iot("$GEN/1")).tries_to_open();
+    let fault = OptionsError::Limit(LimitError::ReservedClientId);
+    assert_eq!(refused, Err(ConnectError::Options(fault)));
+}
+
+/// flow_control_iot_core_publish_tps
+#[test]
+fn a_seconds_worth_leaves_at_once_and_the_rest_at_the_pace() {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+        let mut client = paced();
+        for _ in 0..650 {
+            client.tries_to_publish(Message::new("a", "on").qos(qos)).unwrap();
+        }
+        let mut sent = vec![messages(&mut client)];
+        for _ in 0..6 {
+            client.waits(SECOND);
+            sent.push(messages(&mut client));
+        }
+        assert_eq!(sent, [100, 100, 100, 100, 100, 100, 50], "{qos}");
+    }
+}
+
+#[test]
+fn what_waits_for_its_turn_leaves_in_order_and_has_its_outcome() {
+    let mut client = paced();
+    let numbers: Vec<_> = (0..120).map(|number| format!("{number}")).collect();
+    for number in &numbers {
+        client.tries_to_publish(Message::new(number, "on")).unwrap();
+    }
+    client.waits(SECOND);
+    let expected: Vec<_> = numbers.iter().map(|number| publish(number, at_most_once())).collect();
+    assert_eq!(client.sends(), expected);
+    assert!(client.engine.is_idle());
+    assert_eq!(client.engine.poll_timeout(), None, "nothing is due any more");
+}
+
+/// flow_control_iot_core_throughput
+#[test]
+fn bytes_have_a_pace_of_their_own_and_are_counted_as_they_are() {
+    let mut client = paced();
+    let payload = vec![b'x'; 64 * 1024 - 12];
+    for _ in 0..12 {
+        client.tries_to_publish(Message::new("a", &payload)).unwrap();
+    }
+    assert_eq!(messages(&mut client), 8, "512 KiB");
+    client.waits(SECOND / 2);
+    assert_eq!(messages(&mut client), 4, "and half of that");
+    for _ in 0..90 {
+        client.tries_to_publish(Message::new("a", "small")).unwrap();
+    }
+    client.waits(SECOND);
+    assert_eq!(messages(&mut client), 90, "small ones cost little");
+}
+
+#[test]
+fn a_message_larger_than_a_seconds_worth_leaves_when_nothing_is_owed() {
+    let mut client = paced();
+    let payload = vec![b'x'; 2 * 1024 * 1024];
+    client.tries_to_publish(Message::new("a", &payload)).unwrap();
+    assert_eq!(messages(&mut client), 1);
+    client.tries_to_publish(Message::new("a", "small")).unwrap();
+    assert_eq!(messages(&mut client), 0);
+    client.waits(SECOND);
+    assert_eq!(messages(&mut client), 1);
+}
+
+#[test]
+fn received_messages_count_but_silence_nobody() {
+    let mut client = paced();
+    for _ in 0..100 {
+        client.receives(&publish("b", at_most_once()));
+    }
+    client.tries_to_publish(Message::new("a", "on")).unwrap();
+    assert_eq!(messages(&mut client), 0, "the second is used up");
+    client.waits(SECOND / 100);
+    assert_eq!(messages(&mut client), 1);
+
+    // A server that sends all that the connection carries.
+    client.tries_to_publish(Message::new("a", "on")).unwrap();
+    for _ in 0..99 {
+        client.receives(&publish("b", at_most_once()));
+        client.receives(&publish("b", at_most_once()));
+        client.waits(SECOND / 100);
+        assert_eq!(messages(&mut client), 0);
+    }
+    client.waits(SECOND / 50);
+    assert_eq!(messages(&mut client), 1, "a second was long enough");
+}
+
+#[test]
+fn acknowledgements_and_subscriptions_do_not_wait_for_messages() {
+    let mut client = paced();
+    for _ in 0..150 {
+        client.tries_to_publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).unwrap();
+    }
+    client.sends();
+    client.subscribes(&["b"]);
+    assert!(matches!(client.sends()[..], [ref packet] if matches!(packet.packet(), Packet::Subscribe(_))));
+    for id in 1..=100 {
+        client.receives(&puback(id));
+    }
+    assert_eq!(messages(&mut client), 0, "room in the window isn't time");
+}
+
+#[test]
+fn what_was_queued_offline_keeps_the_pace_too_and_a_new_connection_has_a_new_second() {
+    let mut options = options();
+    options.pace = Some(PACE);
+    let mut client = Client::new(options);
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce].into_iter().cycle().take(300) {
+        client.tries_to_publish(Message::new("a", "on").qos(qos)).unwrap();
+    }
+    client.opens();
+    client.sends();
+    client.receives(&connack());
+    assert_eq!(messages(&mut client), 100);
+    client.reconnects(&connack());
+    assert_eq!(messages(&mut client), 100);
+}
