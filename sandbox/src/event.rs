@@ -81,6 +81,13 @@ pub enum Event {
         /// Which statement allowed it, or why it wasn't delivered.
         outcome: Outcome<Decision>,
     },
+    /// A limit that holds a connection back without refusing anything.
+    Limited {
+        /// Who.
+        client_id: String,
+        /// Which.
+        limit: String,
+    },
     /// The end of a connection that had a CONNACK.
     Disconnect {
         /// Who.
@@ -129,7 +136,10 @@ impl Event {
             Self::Subscribe { outcome, .. } => outcome.decision(|(_, by)| by),
             Self::Publish { outcome, .. } => outcome.decision(|(_, by)| by),
             Self::Receive { outcome, .. } => outcome.decision(|by| by),
-            Self::Rejected { .. } | Self::Unsubscribe { .. } | Self::Disconnect { .. } => None,
+            Self::Rejected { .. }
+            | Self::Unsubscribe { .. }
+            | Self::Limited { .. }
+            | Self::Disconnect { .. } => None,
         }
     }
 }
@@ -183,6 +193,7 @@ impl fmt::Display for Event {
                     refused @ Outcome::Refused { .. } => refusal(f, refused),
                 }
             }
+            Self::Limited { client_id, limit } => write!(f, "limited   {}  {limit}", Shown(client_id)),
             Self::Disconnect { client_id, reason } => {
                 write!(f, "disconnect {}  {}", Shown(client_id), Shown(reason))
             }

@@ -11,8 +11,8 @@
 //!
 //! A client that sends no server name (SNI), as none does to an IP address, is let in; the service refuses it.
 //!
-//! Not here yet, and announced so in the CONNACK: sessions that outlive a connection (Session Expiry Interval 0),
-//! topic aliases (maximum 0), shared subscriptions, and what AWS IoT has none of: QoS 2, subscription identifiers.
+//! [`Profile::Aws`] has what AWS IoT Core has, its limits and its differences from the standard; [`Profile::Mqtt5`] is
+//! all of MQTT 5 for other clients: QoS 2, subscription identifiers, will delays, and none of AWS's limits.
 
 mod authorizer;
 mod denial;
@@ -21,6 +21,7 @@ mod fault;
 mod net;
 mod pki;
 mod policy;
+mod profile;
 mod ready;
 mod sandbox;
 mod server;
@@ -39,6 +40,7 @@ pub use policy::{
     Action, ArnScope, ArnScopeError, ConnectAttributes, Decision, Effect, Miss, NearMisses, Policy,
     PolicyDocument, PolicyError, Request, StatementRef, Subject,
 };
+pub use profile::{Profile, ProfileError};
 pub use ready::{Ready, ReadyAuthorizer};
 pub use sandbox::{Sandbox, SandboxBuilder, StartError};
 pub use state::{RunningSandbox, StateDir, StateError};

@@ -1,10 +1,13 @@
 //! Sockets, TLS, tasks and the clock: what drives the server.
 
+mod keeper;
 mod listener;
+mod place;
 mod shared;
 mod socket;
 mod tls;
 
+pub(crate) use keeper::keep;
 pub(crate) use listener::{accept, bind};
 pub(crate) use shared::{EventSink, Shared};
 pub(crate) use tls::Tls;

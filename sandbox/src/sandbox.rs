@@ -18,6 +18,7 @@ use crate::event::LogLine;
 use crate::fault::{Fault, FaultPlan};
 use crate::net::{self, EventSink, Shared, Tls};
 use crate::pki::{Pki, PkiError};
+use crate::profile::Profile;
 use crate::ready::{Ready, ReadyAuthorizer};
 use crate::server::Settings;
 use crate::state::{RunFile, StateDir, StateError};
@@ -54,6 +55,7 @@ pub struct SandboxBuilder {
     default_authorizer: Option<String>,
     faults: Vec<Fault>,
     denials: Denials,
+    profile: Profile,
     time_scale: u32,
     on_event: Option<EventSink>,
 }
@@ -103,6 +105,7 @@ impl Sandbox {
             default_authorizer: None,
             faults: Vec::new(),
             denials: Denials::default(),
+            profile: Profile::default(),
             time_scale: 1,
             on_event: None,
         }
@@ -176,6 +179,12 @@ impl SandboxBuilder {
         self
     }
 
+    /// Whose limits and differences it has; AWS IoT Core's by default.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
     /// How a refused CONNECT is told.
     pub fn deny_connect(mut self, denial: Denial) -> Self {
         self.denials.connect = denial;
@@ -230,12 +239,14 @@ impl SandboxBuilder {
         };
         let run_file = RunFile::create(&state_dir, &ready)?;
         let (stop, stopping) = watch::channel(false);
-        let settings = Settings { faults, denials: self.denials, time_scale: self.time_scale };
+        let settings =
+            Settings { profile: self.profile, faults, denials: self.denials, time_scale: self.time_scale };
         let shared = Arc::new(Shared::new(authorizers, settings, stopping, self.on_event));
         let mut listeners = JoinSet::new();
         for listener in bound.listeners {
             listeners.spawn(net::accept(listener, Arc::clone(&tls), Arc::clone(&shared)));
         }
+        listeners.spawn(net::keep(shared));
         Ok(Sandbox { ready, pki, stop, listeners, _run_file: run_file })
     }
 }

@@ -3,24 +3,31 @@
 //! [`Connection`] is one client's side of it, [`Hub`] what all clients share. A connection is driven by whoever owns
 //! the socket; the tests of this folder own none.
 
+mod aliases;
 mod connect;
 mod connection;
-#[cfg(test)]
-mod conversation;
 mod delivery;
 mod denied;
 mod end;
 mod hub;
+mod limit;
 pub(crate) mod limits;
 mod message;
 mod open;
 mod outgoing;
 mod output;
+mod pace;
 mod publish;
 mod retained;
+mod session;
+mod settings;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 mod topics;
+mod weight;
 
-pub(crate) use connection::{Connection, Peer, Settings};
+pub(crate) use connection::{Connection, Peer};
 pub(crate) use end::Close;
-pub(crate) use hub::Hub;
+pub(crate) use hub::{Hub, NO_DEADLINE};
+pub(crate) use settings::Settings;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use dunlin_sandbox::{Denial, Fault, Sandbox};
+use dunlin_sandbox::{Denial, Fault, Profile, Sandbox};
 
 use crate::args::sample::OutputArgs;
 
@@ -21,6 +21,9 @@ pub(crate) struct SandboxArgs {
     /// Misbehave on purpose, e.g. connack=0x87, no-puback, reset@2s (repeatable)
     #[arg(long, value_name = "FAULT", long_help = faults())]
     pub(crate) fault: Vec<Fault>,
+    /// Whose server it is: aws, with the service's limits and differences, or mqtt5, with all of the standard
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub(crate) profile: Profile,
     /// How a CONNECT is told that it is denied: reason-code (CONNACK 0x87) or close (no CONNACK)
     #[arg(long, value_name = "HOW", default_value_t)]
     pub(crate) deny_connect: Denial,

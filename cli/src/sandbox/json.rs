@@ -57,6 +57,10 @@ enum Told<'a> {
         #[serde(flatten)]
         verdict: Verdict<'a>,
     },
+    Limited {
+        client_id: &'a str,
+        limit: &'a str,
+    },
     Disconnect {
         client_id: &'a str,
         reason: &'a str,
@@ -137,6 +141,7 @@ impl<'a> Told<'a> {
             Event::Receive { client_id, topic, outcome } => {
                 Self::Receive { client_id, topic, verdict: Verdict::of(outcome) }
             }
+            Event::Limited { client_id, limit } => Self::Limited { client_id, limit },
             Event::Disconnect { client_id, reason } => Self::Disconnect { client_id, reason },
             _ => Self::Other,
         }

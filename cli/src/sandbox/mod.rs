@@ -41,6 +41,7 @@ pub(crate) async fn run(typed: SandboxArgs) -> Result<Exit, Failure> {
 
 async fn start(typed: &SandboxArgs, lines: mpsc::Sender<LogLine>) -> Result<Sandbox, Diagnosis> {
     let mut builder = Sandbox::builder().port(typed.port).time_scale(typed.time_scale);
+    builder = builder.profile(typed.profile);
     builder = builder.deny_connect(typed.deny_connect).deny_operation(typed.deny_operation);
     // A terminal that stalls loses lines; it must not stall the connections.
     builder = builder.on_event(move |line| drop(lines.try_send(line.clone())));

@@ -5,12 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::server::TlsStream;
 
 use crate::event::Event;
+use crate::net::place::Place;
 use crate::net::shared::Shared;
 use crate::net::socket;
 use crate::net::tls::{HandshakeError, Tls};
@@ -27,10 +28,10 @@ pub(crate) struct Bound {
 pub(crate) async fn bind(port: u16) -> Result<Bound, (SocketAddr, io::Error)> {
     let mut tries = 0;
     loop {
-        let v4 = listen(Ipv4Addr::LOCALHOST.into(), port).await?;
+        let v4 = listen(Ipv4Addr::LOCALHOST.into(), port)?;
         let local = v4.local_addr().map_err(|error| ((Ipv4Addr::LOCALHOST, port).into(), error))?;
         let port_of_both = local.port();
-        match listen(Ipv6Addr::LOCALHOST.into(), port_of_both).await {
+        match listen(Ipv6Addr::LOCALHOST.into(), port_of_both) {
             Ok(v6) => return Ok(Bound { port: port_of_both, listeners: vec![v4, v6] }),
             Err((_, error)) if error.kind() == io::ErrorKind::AddrInUse && port == 0 && tries < MAX_TRIES => {
                 tries += 1;
@@ -42,9 +43,20 @@ pub(crate) async fn bind(port: u16) -> Result<Bound, (SocketAddr, io::Error)> {
     }
 }
 
-async fn listen(address: IpAddr, port: u16) -> Result<TcpListener, (SocketAddr, io::Error)> {
+fn listen(address: IpAddr, port: u16) -> Result<TcpListener, (SocketAddr, io::Error)> {
     let address = SocketAddr::from((address, port));
-    TcpListener::bind(address).await.map_err(|error| (address, error))
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        if cfg!(unix) {
+            socket.set_reuseaddr(true)?;
+        }
+        // Otherwise the system keeps megabytes for each client that doesn't read. Connections inherit it.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error| (address, error))
 }
 
 /// Serves connections until the sandbox stops, and then sees them off.
@@ -79,10 +91,11 @@ fn admit(
     let (tls, shared) = (Arc::clone(tls), Arc::clone(shared));
     connections.spawn(async move {
         let _permit = permit;
-        match shake_hands(stream, &tls, &shared).await {
+        let place = shared.places.take();
+        match shake_hands(stream, &tls, &shared, &place).await {
             Ok(stream) => {
                 let server_name = stream.get_ref().1.server_name().map(Into::into);
-                socket::serve(stream, Peer { address, server_name }, shared).await;
+                socket::serve(stream, Peer { address, server_name }, place, shared).await;
             }
             Err(error) => shared.emit(Event::Rejected { peer: address, reason: error.to_string() }),
         }
@@ -93,6 +106,7 @@ async fn shake_hands(
     stream: TcpStream,
     tls: &Tls,
     shared: &Shared,
+    place: &Place,
 ) -> Result<TlsStream<TcpStream>, HandshakeError> {
     // Small packets that answer each other: Nagle's algorithm would make each wait for the other.
     stream.set_nodelay(true)?;
@@ -100,10 +114,14 @@ async fn shake_hands(
         handshake = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => {
             handshake.unwrap_or(Err(HandshakeError::TimedOut))
         }
+        () = place.given_up() => Err(HandshakeError::GivenUp),
         () = shared.stopping() => Err(HandshakeError::Stopping),
     }
 }
 
 /// How often a port is looked for that is free on both addresses.
 const MAX_TRIES: u32 = 16;
+const BACKLOG: u32 = 1024;
+const SEND_BUFFER: u32 = 128 * 1024;
+const RECEIVE_BUFFER: u32 = 128 * 1024;
 const RETRY_ACCEPT: Duration = Duration::from_millis(50);

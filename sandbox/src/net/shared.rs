@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::authorizer::Authorizers;
 use crate::event::{Event, LogLine};
+use crate::net::place::Places;
 use crate::server::limits::MAX_CONNECTIONS;
 use crate::server::{Hub, Settings};
 
@@ -20,6 +21,7 @@ pub(crate) struct Shared {
     pub(crate) authorizers: Authorizers,
     pub(crate) settings: Arc<Settings>,
     pub(crate) connections: Arc<Semaphore>,
+    pub(crate) places: Places,
     stop: watch::Receiver<bool>,
     on_event: Option<EventSink>,
 }
@@ -31,11 +33,13 @@ impl Shared {
         stop: watch::Receiver<bool>,
         on_event: Option<EventSink>,
     ) -> Self {
+        let settings = Arc::new(settings);
         Self {
-            hub: Mutex::default(),
+            hub: Mutex::new(Hub::new(Arc::clone(&settings))),
             authorizers,
-            settings: Arc::new(settings),
+            settings,
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            places: Places::default(),
             stop,
             on_event,
         }

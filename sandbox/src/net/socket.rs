@@ -10,15 +10,17 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::{sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use crate::authorizer::{Grant, Refusal};
+use crate::net::place::Place;
 use crate::net::shared::Shared;
 use crate::server::{Close, Connection, Peer};
 
 /// Serves one client until its connection is over.
-pub(crate) async fn serve(stream: TlsStream<TcpStream>, peer: Peer, shared: Arc<Shared>) {
+pub(crate) async fn serve(stream: TlsStream<TcpStream>, peer: Peer, place: Place, shared: Arc<Shared>) {
     let (reader, writer) = tokio::io::split(stream);
     let wake = Arc::new(Notify::new());
     let connection = Connection::new(Arc::clone(&shared.settings), peer, Arc::clone(&wake), now());
@@ -33,6 +35,7 @@ pub(crate) async fn serve(stream: TlsStream<TcpStream>, peer: Peer, shared: Arc<
         verdict: None,
         write_at: None,
         is_flushed: true,
+        place: Some(place),
     };
     socket.run().await;
 }
@@ -49,6 +52,8 @@ struct Socket {
     /// Set while there is something to send: now, or later where a fault delays it.
     write_at: Option<Instant>,
     is_flushed: bool,
+    /// Among those who wait to be let in.
+    place: Option<Place>,
 }
 
 type Verdict = Result<Grant, Refusal>;
@@ -59,6 +64,8 @@ enum Happened {
     Written(io::Result<()>),
     Decided(Verdict),
     Stopping,
+    /// Others wait to be let in.
+    GivenUp,
     /// A deadline, or something from another connection: every turn looks for both.
     Woken,
 }
@@ -86,6 +93,11 @@ impl Socket {
                 self.connection.handle_timeout(hub, now);
             }
             self.connection.poll_deliveries(hub, now);
+            let buffered = self.input.capacity() + self.connection.output.bytes.capacity();
+            self.connection.report(buffered, hub, now);
+        }
+        if !self.connection.is_pending() {
+            self.place = None;
         }
         for event in self.connection.output.events.drain(..) {
             self.shared.emit(event);
@@ -101,7 +113,9 @@ impl Socket {
     }
 
     async fn next(&mut self) -> Happened {
-        let wants_input = self.connection.wants_input();
+        // What has come is handled first, or there would be no bound to it.
+        let more = self.connection.has_more_to_do();
+        let wants_input = self.connection.wants_input() && !more;
         let writes = self.write_at.is_some_and(|at| at <= now());
         let deadline = [self.connection.poll_timeout(), self.write_at.filter(|_| !writes)];
         let deadline = deadline.into_iter().flatten().min();
@@ -117,6 +131,8 @@ impl Socket {
             verdict = decided(&mut self.verdict) => Happened::Decided(verdict),
             () = self.shared.stopping() => Happened::Stopping,
             () = self.wake.notified() => Happened::Woken,
+            () = given_up(&mut self.place) => Happened::GivenUp,
+            () = yield_now(), if more => Happened::Woken,
             () = at(deadline) => Happened::Woken,
         }
     }
@@ -133,6 +149,10 @@ impl Socket {
                 self.connection.handle_authorization(verdict, hub, now());
             }
             Happened::Stopping => self.connection.handle_shutdown(hub, now()),
+            Happened::GivenUp => {
+                self.place = None;
+                self.connection.handle_eviction(hub, now());
+            }
             Happened::Written(Ok(())) if !self.has_output() => self.write_at = None,
             Happened::Read(Ok(_)) | Happened::Written(Ok(())) | Happened::Woken => {}
         }
@@ -190,6 +210,13 @@ async fn say_goodbye(stream: &mut TlsStream<TcpStream>, output: &mut BytesMut) -
 async fn decided(verdict: &mut Option<Pin<Box<dyn Future<Output = Verdict> + Send>>>) -> Verdict {
     match verdict {
         Some(verdict) => verdict.await,
+        None => pending().await,
+    }
+}
+
+async fn given_up(place: &mut Option<Place>) {
+    match place {
+        Some(place) => place.given_up().await,
         None => pending().await,
     }
 }

@@ -31,6 +31,8 @@ pub(crate) enum HandshakeError {
     Io(#[from] io::Error),
     #[error("the TLS handshake took more than 10 seconds")]
     TimedOut,
+    #[error("too many clients wait to be let in, and this one has waited for longest")]
+    GivenUp,
     #[error("the sandbox stops")]
     Stopping,
 }

@@ -11,14 +11,18 @@ use crate::authorizer::{Credentials, Grant, Refusal};
 use crate::denial::Denial;
 use crate::event::{Event, Outcome};
 use crate::policy::{Action, ConnectAttributes, Decision, Request, Subject};
-use crate::server::connection::{Peer, Settings};
+use crate::profile::Rules;
+use crate::server::aliases::{ClientAliases, ServerAliases};
+use crate::server::connection::Peer;
 use crate::server::end::End;
 use crate::server::hub::Hub;
-use crate::server::limits::{KEEP_ALIVE, MAX_CLIENT_ID, MAX_PAYLOAD, MAXIMUM_PACKET_SIZE, RECEIVE_MAXIMUM};
+use crate::server::limit::{Limit, at_most};
 use crate::server::message::Message;
-use crate::server::open::{Deadlines, Open};
+use crate::server::open::{Deadlines, Open, Testament, Throttle};
 use crate::server::output::{ClientLimits, Output};
+use crate::server::settings::Settings;
 use crate::server::topics;
+use crate::server::weight::Weight;
 use crate::uuid;
 
 /// A client that waits for its CONNACK.
@@ -32,12 +36,21 @@ pub(crate) struct Pending {
     authorizer: Option<String>,
     /// About `iot:Connect`, once the policy was asked.
     decision: Option<Decision>,
-    requested_keep_alive: u16,
+    clean_start: bool,
+    requested: Requested,
     keep_alive: u16,
-    requested_session_expiry: u32,
+    session_expiry: u32,
     receive_maximum: u16,
-    will: Option<Message>,
+    topic_alias_maximum: u16,
+    will: Option<Testament>,
     started: Instant,
+}
+
+/// What the CONNECT asked for, where the CONNACK may say otherwise.
+#[derive(Debug, Clone, Copy)]
+struct Requested {
+    keep_alive: u16,
+    session_expiry: u32,
 }
 
 impl Pending {
@@ -45,19 +58,21 @@ impl Pending {
         connect: &Connect<'_>,
         peer: &Peer,
         settings: &Settings,
+        weight: &Weight,
         output: &mut Output,
         now: Instant,
     ) -> Result<Self, End> {
         output.client = client_limits(connect);
         let is_assigned = connect.client_id.is_empty();
-        // AWS IoT assigns ids of this form; the client can't come back with one.
+        // AWS IoT assigns ids of this form; the client can't come back with one. [MQTT-3.1.3-6]
         let client_id: Arc<str> = if is_assigned {
             format!("$GEN/{}", uuid::random()).into()
         } else {
             connect.client_id.as_str().into()
         };
-        let will = connect.will.as_ref().map(|will| Message::of_will(will, &client_id, now)).transpose()?;
-        let requested_session_expiry = connect.properties.session_expiry_interval.unwrap_or(0);
+        let rules = settings.rules();
+        let will = connect.will.as_ref().map(|will| testament(will, &client_id, settings, weight, now));
+        let session_expiry = connect.properties.session_expiry_interval.unwrap_or(0);
         Ok(Self {
             is_assigned,
             subject: Subject {
@@ -65,7 +80,7 @@ impl Pending {
                 source_ip: Some(peer.address.ip()),
                 domain_name: peer.server_name.as_deref().map(Into::into),
                 connect: ConnectAttributes {
-                    persistent: !connect.clean_start || requested_session_expiry > 0,
+                    persistent: !connect.clean_start || session_expiry > 0,
                     last_will: will.is_some(),
                 },
             },
@@ -79,11 +94,13 @@ impl Pending {
             is_asked: false,
             authorizer: None,
             decision: None,
-            requested_keep_alive: connect.keep_alive,
+            clean_start: connect.clean_start,
+            requested: Requested { keep_alive: connect.keep_alive, session_expiry },
             keep_alive: keep_alive(connect.keep_alive, settings),
-            requested_session_expiry,
+            session_expiry: session_expiry.min(rules.max_session_expiry),
             receive_maximum: connect.properties.receive_maximum.map_or(u16::MAX, NonZeroU16::get),
-            will,
+            topic_alias_maximum: connect.properties.topic_alias_maximum.unwrap_or(0),
+            will: will.transpose()?,
             started: now,
             client_id,
         })
@@ -99,6 +116,8 @@ impl Pending {
         verdict: Result<Grant, Refusal>,
         settings: &Settings,
         output: &mut Output,
+        hub: &mut Hub,
+        now: Instant,
     ) -> Result<Grant, End> {
         let denied = |reason| denied(reason, settings.denials.connect);
         let grant = verdict.map_err(|refusal| {
@@ -111,7 +130,12 @@ impl Pending {
         if !decision.is_allowed() {
             return Err(denied(decision.to_string()));
         }
-        if !output.send(&Packet::ConnAck(self.connack())) {
+        if hub.is_hasty(&self.client_id, now) {
+            return Err(Limit::Connects.into());
+        }
+        // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+        let session_present = !self.clean_start && hub.has_session(&self.client_id);
+        if !output.send(&Packet::ConnAck(self.connack(session_present, settings.rules()))) {
             // [MQTT-3.1.2-24]
             return Err(End::told(
                 ReasonCode::PacketTooLarge,
@@ -131,28 +155,42 @@ impl Pending {
         hub: &mut Hub,
         now: Instant,
     ) -> Open {
-        let receive_maximum = self.receive_maximum.min(RECEIVE_MAXIMUM);
-        let connection = hub.attach(&self.client_id, receive_maximum, Arc::clone(wake));
+        let rules = settings.rules();
         if let Some(decision) = self.decision.clone() {
             output.log(self.event(Outcome::Allowed((grant.policy.summary(), decision)), now));
         }
-        let one_and_a_half = Duration::from_millis(u64::from(self.keep_alive) * 1500);
+        let receive_maximum = self.receive_maximum.min(rules.receive_maximum);
+        let (attached, events) =
+            hub.attach(&self.client_id, self.clean_start, receive_maximum, Arc::clone(wake), now);
+        output.events.extend(events);
+        let secrets = [
+            self.credentials.username.as_ref().map(String::len),
+            self.credentials.password.as_ref().map(Vec::len),
+        ];
         Open {
             deadlines: Deadlines {
-                silence: one_and_a_half,
+                // [MQTT-3.1.2-22]
+                silence: (self.keep_alive > 0)
+                    .then(|| Duration::from_millis(u64::from(self.keep_alive) * 1500)),
                 last_packet: now,
                 disconnect_at: now + settings.scaled(grant.disconnect_after),
                 refresh_at: Some(now + settings.scaled(grant.refresh_after)),
                 fault_at: settings.faults.timed().map(|(after, fault)| (now + after, fault)),
             },
+            throttle: Throttle::new(settings, now),
+            client_aliases: ClientAliases::new(rules.topic_alias_maximum),
+            server_aliases: ServerAliases::new(self.topic_alias_maximum.min(rules.topic_alias_maximum)),
             settings: Arc::clone(settings),
             client_id: self.client_id,
             subject: self.subject,
-            connection,
+            attached,
+            credentials_size: secrets.into_iter().flatten().sum(),
             credentials: self.credentials,
             policy: grant.policy,
             will: self.will,
-            requested_session_expiry: self.requested_session_expiry,
+            unacknowledged: 0,
+            requested_session_expiry: self.requested.session_expiry,
+            session_expiry: self.session_expiry,
             is_refreshing: false,
         }
     }
@@ -173,24 +211,27 @@ impl Pending {
         }
     }
 
-    fn connack(&self) -> ConnAck<'_> {
-        let keep_alive = self.keep_alive;
+    fn connack(&self, session_present: bool, rules: &Rules) -> ConnAck<'_> {
+        // What differs from the request is said, and what is as it was asked for isn't.
+        let unless_requested = |granted: u32, requested: u32| (granted != requested).then_some(granted);
+        let keep_alive = unless_requested(self.keep_alive.into(), self.requested.keep_alive.into());
         let properties = ConnAckProperties {
-            // Said only where it isn't what the client asked for: no session outlives its connection here.
-            session_expiry_interval: Some(0).filter(|_| self.requested_session_expiry > 0),
-            receive_maximum: NonZeroU16::new(RECEIVE_MAXIMUM),
-            maximum_qos: Some(QoS::AtLeastOnce),
+            session_expiry_interval: unless_requested(self.session_expiry, self.requested.session_expiry),
+            receive_maximum: NonZeroU16::new(rules.receive_maximum),
+            // [MQTT-3.2.2-9]
+            maximum_qos: Some(rules.maximum_qos).filter(|qos| *qos < QoS::ExactlyOnce),
             retain_available: Some(true),
-            maximum_packet_size: NonZeroU32::new(MAXIMUM_PACKET_SIZE),
+            maximum_packet_size: NonZeroU32::new(rules.maximum_packet_size),
+            // [MQTT-3.1.3-7] [MQTT-3.2.2-16]
             assigned_client_identifier: self.assigned_client_id(),
-            topic_alias_maximum: Some(0),
+            topic_alias_maximum: Some(rules.topic_alias_maximum),
             wildcard_subscription_available: Some(true),
-            subscription_identifier_available: Some(false),
-            shared_subscription_available: Some(false),
-            server_keep_alive: Some(keep_alive).filter(|seconds| *seconds != self.requested_keep_alive),
+            subscription_identifier_available: Some(rules.subscription_identifiers),
+            shared_subscription_available: Some(true),
+            server_keep_alive: keep_alive.and_then(|seconds| u16::try_from(seconds).ok()),
             ..ConnAckProperties::default()
         };
-        ConnAck { session_present: false, reason_code: ReasonCode::Success, properties }
+        ConnAck { session_present, reason_code: ReasonCode::Success, properties }
     }
 
     fn assigned_client_id(&self) -> Option<Utf8String<'_>> {
@@ -207,14 +248,16 @@ fn denied(reason: String, denial: Denial) -> End {
     }
 }
 
-/// Of AWS IoT, and as much shorter as the sandbox's clocks run faster: the client must know the one it is held to.
+/// Of the profile, and as much shorter as the sandbox's clocks run faster: the client must know the one it is held to.
 fn keep_alive(requested: u16, settings: &Settings) -> u16 {
+    let rules = settings.rules();
     let seconds = match requested {
-        0 => *KEEP_ALIVE.end(),
-        seconds => seconds.clamp(*KEEP_ALIVE.start(), *KEEP_ALIVE.end()),
+        0 => rules.keep_alive_of_zero,
+        seconds => seconds.clamp(*rules.keep_alive.start(), *rules.keep_alive.end()),
     };
-    let scaled = settings.scaled(Duration::from_secs(seconds.into())).as_secs();
-    u16::try_from(scaled).unwrap_or(seconds).max(1)
+    let scaled = settings.scaled_seconds(seconds.into()).as_secs();
+    // Not faster than seconds can tell, and never: 0 would be none.
+    u16::try_from(scaled).unwrap_or(seconds).max(u16::from(seconds > 0))
 }
 
 fn client_limits(connect: &Connect<'_>) -> ClientLimits {
@@ -225,17 +268,30 @@ fn client_limits(connect: &Connect<'_>) -> ClientLimits {
     }
 }
 
-/// Refuses what a CONNECT may not ask of AWS IoT.
-pub(crate) fn check(connect: &Connect<'_>) -> Result<(), End> {
+fn testament(
+    will: &Will<'_>,
+    client_id: &Arc<str>,
+    settings: &Settings,
+    weight: &Weight,
+    now: Instant,
+) -> Result<Testament, End> {
+    let range = &settings.rules().message_expiry;
+    let expiry = will.properties.message_expiry_interval;
+    let expiry = expiry.map(|seconds| seconds.clamp(*range.start(), *range.end()));
+    let delay = will.properties.will_delay_interval.filter(|_| settings.rules().will_delay).unwrap_or(0);
+    Ok(Testament {
+        message: Message::of_will(will, client_id, settings, weight, now)?,
+        expiry: expiry.map(|seconds| settings.scaled_seconds(seconds)),
+        delay: settings.scaled_seconds(delay),
+    })
+}
+
+/// Refuses what a CONNECT may not ask of this profile.
+pub(crate) fn check(connect: &Connect<'_>, rules: &Rules, hub: &Hub) -> Result<(), End> {
     let id = connect.client_id;
-    if id.len() > MAX_CLIENT_ID {
-        return Err(End::told(ReasonCode::ClientIdentifierNotValid, "the client id has more than 128 bytes"));
-    }
-    if id.starts_with('$') {
-        return Err(End::told(
-            ReasonCode::ClientIdentifierNotValid,
-            "the client id begins with the reserved \"$\"",
-        ));
+    at_most(id.len(), rules.max_client_id, |has, most| Limit::ClientId { has, most })?;
+    if rules.reserves_dollar_ids && id.starts_with('$') {
+        return Err(Limit::DollarId.into());
     }
     if connect.properties.authentication_method.is_some() {
         // [MQTT-4.12.0-1]
@@ -244,18 +300,22 @@ pub(crate) fn check(connect: &Connect<'_>) -> Result<(), End> {
             "there is no enhanced authentication here",
         ));
     }
-    connect.will.as_ref().map_or(Ok(()), check_will)
+    connect.will.as_ref().map_or(Ok(()), |will| check_will(will, rules, hub))
 }
 
-fn check_will(will: &Will<'_>) -> Result<(), End> {
-    if will.qos == QoS::ExactlyOnce {
+fn check_will(will: &Will<'_>, rules: &Rules, hub: &Hub) -> Result<(), End> {
+    if will.qos > rules.maximum_qos {
         // [MQTT-3.2.2-12]
-        return Err(End::told(ReasonCode::QoSNotSupported, "the will has QoS 2; the maximum is 1"));
+        let reason = format!("the will has {}; the maximum is {}", will.qos, rules.maximum_qos.level());
+        return Err(End::told(ReasonCode::QoSNotSupported, reason));
     }
-    if will.payload.len() > MAX_PAYLOAD {
-        return Err(End::told(ReasonCode::QuotaExceeded, "the will's payload is larger than 128 KB"));
+    at_most(will.payload.len(), rules.max_payload, |has, most| Limit::Payload { has, most })?;
+    topics::check_name(will.topic, rules)?;
+    if will.payload.len() > SMALL_WILL && hub.is_short_of_memory() {
+        return Err(End::told(ReasonCode::QuotaExceeded, "the sandbox has no room for a large will"));
     }
-    topics::check(will.topic.as_str()).map_err(|limit| {
-        End::told(ReasonCode::TopicNameInvalid, format!("the will's topic is refused: {limit}"))
-    })
+    Ok(())
 }
+
+/// A will that is kept however much waits for others.
+const SMALL_WILL: usize = 4 * 1024;

@@ -3,7 +3,7 @@
 use core::mem;
 use core::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Buf as _, BytesMut};
 use dunlin_codec::{
@@ -13,24 +13,15 @@ use dunlin_codec::{
 use tokio::sync::Notify;
 
 use crate::authorizer::{Credentials, Grant, Refusal};
-use crate::denial::Denials;
 use crate::event::Event;
-use crate::fault::{Fault, FaultPlan};
+use crate::fault::Fault;
 use crate::server::connect::{self, Pending};
 use crate::server::end::{End, legal_code};
 use crate::server::hub::Hub;
-use crate::server::limits::{HANDSHAKE_TIMEOUT, MAXIMUM_PACKET_SIZE, MUTE_TIMEOUT};
+use crate::server::limits::{HANDSHAKE_TIMEOUT, MAX_CONNECT_SIZE, MUTE_TIMEOUT, WORK_PER_TURN};
 use crate::server::open::Open;
 use crate::server::output::Output;
-
-/// How this sandbox behaves towards every connection.
-#[derive(Debug, Default)]
-pub(crate) struct Settings {
-    pub(crate) faults: FaultPlan,
-    pub(crate) denials: Denials,
-    /// The service's clocks run so many times faster.
-    pub(crate) time_scale: u32,
-}
+use crate::server::settings::Settings;
 
 /// Who is at the other end of the socket.
 #[derive(Debug, Clone)]
@@ -75,22 +66,40 @@ impl Connection {
 
     /// Whether more input can be handled now. While it can't, nothing should be read from the socket.
     pub(crate) fn wants_input(&self) -> bool {
-        let expects_packets = match self.state {
-            State::AwaitingConnect { .. } | State::Open(_) | State::Mute { .. } => true,
+        let expects_packets = match &self.state {
+            State::AwaitingConnect { .. } | State::Mute { .. } => true,
+            State::Open(open) => !open.is_throttled(),
             State::Authorizing(_) | State::Closed => false,
         };
         expects_packets && !self.output.is_full()
     }
 
-    /// Takes every whole packet off the front of `input`.
+    /// Whether this connection stopped only to give the others their turn: then it should have another one at once.
+    pub(crate) const fn has_more_to_do(&self) -> bool {
+        self.output.close.is_none() && self.output.work >= WORK_PER_TURN
+    }
+
+    /// Whether the client has yet to be let in.
+    pub(crate) const fn is_pending(&self) -> bool {
+        matches!(self.state, State::AwaitingConnect { .. } | State::Authorizing(_))
+    }
+
+    /// Takes whole packets off the front of `input`: all of them, or as many as one turn may have.
     pub(crate) fn handle_input(&mut self, input: &mut BytesMut, hub: &mut Hub, now: Instant) {
-        while self.wants_input() {
+        self.output.work = 0;
+        if let State::Open(open) = &mut self.state {
+            open.refill(now);
+        }
+        while self.wants_input() && !self.has_more_to_do() {
             if matches!(self.state, State::Mute { .. }) {
                 return input.clear();
             }
-            let (handled, outcome) = match Packet::decode_with(input, &DECODE_OPTIONS) {
+            let (handled, outcome) = match Packet::decode_with(input, &self.decode_options()) {
                 Ok(None) => return,
-                Ok(Some((packet, length))) => (length, self.handle_packet(&packet, hub, now)),
+                Ok(Some((packet, length))) => {
+                    self.output.work += 1;
+                    (length, self.handle_packet(&packet, length, hub, now))
+                }
                 Err(error) => (input.len(), Err(End::from(error))),
             };
             input.advance(handled);
@@ -109,7 +118,7 @@ impl Connection {
     ) {
         let outcome = match mem::replace(&mut self.state, State::Closed) {
             State::Authorizing(mut pending) => {
-                match pending.handle_verdict(verdict, &self.settings, &mut self.output) {
+                match pending.handle_verdict(verdict, &self.settings, &mut self.output, hub, now) {
                     Ok(grant) => {
                         let open =
                             pending.open(grant, &self.settings, &self.wake, &mut self.output, hub, now);
@@ -159,6 +168,13 @@ impl Connection {
         self.end(&End::Lost, hub, now);
     }
 
+    /// Others wait to be let in, and this client has had its time.
+    pub(crate) fn handle_eviction(&mut self, hub: &mut Hub, now: Instant) {
+        if self.is_pending() {
+            self.end(&End::told(ReasonCode::ServerBusy, "too many clients wait to be let in"), hub, now);
+        }
+    }
+
     /// The sandbox stops.
     pub(crate) fn handle_shutdown(&mut self, hub: &mut Hub, now: Instant) {
         let (code, reason) = match self.state {
@@ -185,6 +201,13 @@ impl Connection {
         }
     }
 
+    /// What the buffers of this connection take, so that all of them together stay within bounds.
+    pub(crate) fn report(&self, buffered: usize, hub: &mut Hub, now: Instant) {
+        if let State::Open(open) = &self.state {
+            hub.hold(open.attached.connection, buffered + open.credentials_size, &self.wake, now);
+        }
+    }
+
     /// When [`Self::handle_timeout`] is wanted.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
@@ -194,20 +217,34 @@ impl Connection {
         }
     }
 
-    fn handle_packet(&mut self, packet: &Packet<'_>, hub: &mut Hub, now: Instant) -> Result<(), End> {
+    fn decode_options(&self) -> DecodeOptions {
+        let most = self.settings.rules().maximum_packet_size;
+        let max_packet_size = if self.is_pending() { most.min(MAX_CONNECT_SIZE) } else { most };
+        DecodeOptions { max_packet_size, ..DECODE_OPTIONS }
+    }
+
+    fn handle_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        length: usize,
+        hub: &mut Hub,
+        now: Instant,
+    ) -> Result<(), End> {
         match &mut self.state {
             State::AwaitingConnect { .. } => match packet {
                 Packet::Connect(connect) => {
-                    let pending = Pending::new(connect, &self.peer, &self.settings, &mut self.output, now)?;
+                    let weight = hub.weight();
+                    let pending =
+                        Pending::new(connect, &self.peer, &self.settings, &weight, &mut self.output, now)?;
                     // From here on a refusal names the client in the log.
                     self.state = State::Authorizing(Box::new(pending));
-                    connect::check(connect)?;
+                    connect::check(connect, self.settings.rules(), hub)?;
                     self.apply_connect_faults(now)
                 }
                 // [MQTT-3.1.0-1]
                 _ => Err(End::told(ReasonCode::ProtocolError, "the first packet must be CONNECT")),
             },
-            State::Open(open) => open.handle_packet(packet, &mut self.output, hub, now),
+            State::Open(open) => open.handle_packet(packet, length, &mut self.output, hub, now),
             State::Authorizing(_) | State::Mute { .. } | State::Closed => Ok(()),
         }
     }
@@ -268,15 +305,8 @@ impl Connection {
     }
 }
 
-impl Settings {
-    /// A time of the service, as long as it takes here.
-    pub(crate) fn scaled(&self, time: Duration) -> Duration {
-        time / self.time_scale.max(1)
-    }
-}
-
 const DECODE_OPTIONS: DecodeOptions = DecodeOptions {
-    max_packet_size: MAXIMUM_PACKET_SIZE,
+    max_packet_size: MAX_CONNECT_SIZE,
     sender: Sender::Client,
     leniency: Leniency { dup_at_qos_0: false, session_present_on_refusal: false },
 };

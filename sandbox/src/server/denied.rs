@@ -14,11 +14,13 @@ pub(crate) struct Denied {
     pub(crate) reason: String,
     /// The policy's decision, where it is the reason: the one denial for which there is a choice how to tell it.
     pub(crate) decision: Option<Box<Decision>>,
+    /// It is thrown away and the connection goes on, even where nothing tells the client.
+    pub(crate) is_discarded: bool,
 }
 
 impl Denied {
     pub(crate) fn new(reason_code: ReasonCode, reason: impl ToString) -> Self {
-        Self { reason_code, reason: reason.to_string(), decision: None }
+        Self { reason_code, reason: reason.to_string(), decision: None, is_discarded: false }
     }
 
     pub(crate) fn on_purpose(reason_code: ReasonCode) -> Self {
@@ -48,7 +50,7 @@ impl<T> From<Result<T, Denied>> for Outcome<T> {
     fn from(result: Result<T, Denied>) -> Self {
         match result {
             Ok(allowed) => Self::Allowed(allowed),
-            Err(Denied { reason_code, reason, decision }) => {
+            Err(Denied { reason_code, reason, decision, .. }) => {
                 Self::Refused { reason_code: Some(reason_code), reason, decision }
             }
         }

@@ -1,173 +1,264 @@
-//! What all connections share: who is connected, who subscribed to what, and the retained messages.
+//! What all connections share: the sessions, who subscribed to what, and the retained messages.
 
-use std::collections::HashMap;
+mod relief;
+mod routing;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use dunlin_codec::{QoS, SubscriptionOptions, TopicFilter, TopicName};
+use dunlin_codec::TopicMatcher;
 use tokio::sync::Notify;
 
-use crate::server::limits::{
-    MAX_QUEUED_BYTES, MAX_QUEUED_BYTES_OF_ALL, MAX_SUBSCRIPTIONS, SURE_QUEUED_BYTES,
-};
-use crate::server::message::Message;
-use crate::server::outgoing::{Outgoing, Queued};
-use crate::server::retained::{Retained, RetainedFull};
-use crate::server::topics;
+use crate::event::{Event, Outcome};
+use crate::server::hub::relief::Relief;
+use crate::server::hub::routing::{Share, Subscriber};
+use crate::server::limits::{MAX_CONNECTIONS, MAX_SESSIONS};
+use crate::server::retained::Retained;
+use crate::server::session::{ConnectionId, DelayedWill, Link, Session, SessionId};
+use crate::server::settings::Settings;
+use crate::server::weight::Weight;
+
+pub(crate) use routing::Subscribed;
 
 /// The one thing behind the one lock of the server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Hub {
+    settings: Arc<Settings>,
     sessions: HashMap<Arc<str>, Session>,
+    index: TopicMatcher<Subscriber>,
+    shares: HashMap<Arc<str>, Share>,
     retained: Retained,
-    last_connection: u64,
+    /// When something is to happen to a session whose client is away.
+    due: BTreeSet<(Instant, Arc<str>)>,
+    /// The latest CONNECTs, where a client id may have only so many.
+    connects: VecDeque<(Instant, Arc<str>)>,
+    relief: Relief,
+    /// What the filters of all sessions weigh.
+    filter_weight: usize,
+    last_id: u64,
+    /// Told when [`Self::poll_timeout`] may be sooner than it was.
+    keeper: Arc<Notify>,
 }
 
-/// Tells a connection from the one before it with the same client id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ConnectionId(u64);
+/// What a connection has got to do with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attached {
+    pub(crate) connection: ConnectionId,
+    pub(crate) session: SessionId,
+}
 
-/// What the server keeps for one client. It ends with its connection: no session outlives one yet.
+/// What becomes of a session when its connection ends.
 #[derive(Debug)]
-pub(crate) struct Session {
-    connection: ConnectionId,
-    /// Told when there is something for its connection to do.
-    wake: Arc<Notify>,
-    subscriptions: Vec<Subscription>,
-    pub(crate) outgoing: Outgoing,
-}
-
-#[derive(Debug)]
-struct Subscription {
-    filter: Box<str>,
-    options: SubscriptionOptions,
-}
-
-/// Whether a subscription is new, or replaced one with the same filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subscribed {
-    New,
-    Replaced,
-    /// The connection has as many as it may have.
-    TooMany,
+pub(crate) enum Left {
+    /// Another connection of the client goes on with it.
+    TakenOver,
+    /// It waits for its client; its will may wait too.
+    Kept,
+    /// It has ended, then or before.
+    Ended,
 }
 
 impl Hub {
-    /// A new connection of a client. An older one finds its session gone. [MQTT-3.1.4-3]
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        Self {
+            settings,
+            sessions: HashMap::new(),
+            index: TopicMatcher::new(),
+            shares: HashMap::new(),
+            retained: Retained::default(),
+            due: BTreeSet::new(),
+            connects: VecDeque::new(),
+            relief: Relief::default(),
+            filter_weight: 0,
+            last_id: 0,
+            keeper: Arc::default(),
+        }
+    }
+
+    /// Whether there is a session to resume. [MQTT-3.2.2-3]
+    pub(crate) fn has_session(&self, client_id: &str) -> bool {
+        self.sessions.contains_key(client_id)
+    }
+
+    /// Whether a client id comes again sooner than the profile allows. Otherwise this time counts.
+    pub(crate) fn is_hasty(&mut self, client_id: &Arc<str>, now: Instant) -> bool {
+        let Some(interval) = self.settings.rules().connect_interval else { return false };
+        let interval = self.settings.scaled(interval);
+        while self.connects.front().is_some_and(|(at, _)| *at + interval <= now)
+            || self.connects.len() > MAX_CONNECTIONS
+        {
+            self.connects.pop_front();
+        }
+        let is_hasty = self.connects.iter().any(|(_, id)| id == client_id);
+        if !is_hasty {
+            self.connects.push_back((now, Arc::clone(client_id)));
+        }
+        is_hasty
+    }
+
+    /// A new connection of a client. An older one finds that it isn't the session's any more. [MQTT-3.1.4-3]
     pub(crate) fn attach(
         &mut self,
         client_id: &Arc<str>,
+        clean_start: bool,
         receive_maximum: u16,
         wake: Arc<Notify>,
-    ) -> ConnectionId {
-        self.last_connection += 1;
-        let connection = ConnectionId(self.last_connection);
-        let outgoing = Outgoing::new(receive_maximum);
-        let session = Session { connection, wake, subscriptions: Vec::new(), outgoing };
-        if let Some(taken_over) = self.sessions.insert(Arc::clone(client_id), session) {
-            taken_over.wake.notify_one();
+        now: Instant,
+    ) -> (Attached, Vec<Event>) {
+        let mut events = Vec::new();
+        if clean_start {
+            // [MQTT-3.1.2-4]
+            self.end_session(client_id, &mut events, now);
         }
-        connection
+        let connection = ConnectionId(self.next_id());
+        let link = Link::Attached { connection, wake };
+        self.forget_due(client_id);
+        if let Some(session) = self.sessions.get_mut(client_id) {
+            // [MQTT-3.1.2-5]
+            session.wake();
+            session.link = link;
+            // The client is back in time. [MQTT-3.1.3-9]
+            session.will = None;
+            session.outgoing.resume(receive_maximum);
+            return (Attached { connection, session: session.id }, events);
+        }
+        self.make_room(&mut events, now);
+        // [MQTT-3.1.2-6]
+        let id = SessionId(self.next_id());
+        let mut session = Session::new(id, link);
+        session.outgoing.resume(receive_maximum);
+        self.sessions.insert(Arc::clone(client_id), session);
+        (Attached { connection, session: id }, events)
     }
 
-    /// The session of this connection; `None` once another connection has taken the client id over.
+    /// The session of this connection; `None` once it is no longer this connection's.
     pub(crate) fn session(&mut self, client_id: &str, connection: ConnectionId) -> Option<&mut Session> {
-        self.sessions.get_mut(client_id).filter(|session| session.connection == connection)
+        self.sessions.get_mut(client_id).filter(|session| session.is_of(connection))
     }
 
-    /// The connection is over, and its session with it.
-    pub(crate) fn detach(&mut self, client_id: &str, connection: ConnectionId) {
-        if self.session(client_id, connection).is_some() {
-            self.sessions.remove(client_id);
+    /// The connection is over; its session ends with it, or after `expiry` seconds without its client.
+    pub(crate) fn detach(
+        &mut self,
+        client_id: &Arc<str>,
+        attached: Attached,
+        expiry: u32,
+        now: Instant,
+    ) -> (Left, Vec<Event>) {
+        self.relief.forget(attached.connection);
+        let mut events = Vec::new();
+        let Some(session) = self.sessions.get_mut(client_id).filter(|session| session.id == attached.session)
+        else {
+            return (Left::Ended, events);
+        };
+        if !session.is_of(attached.connection) {
+            return (Left::TakenOver, events);
         }
+        if expiry == 0 {
+            self.end_session(client_id, &mut events, now);
+            return (Left::Ended, events);
+        }
+        let ends_at = (expiry != u32::MAX).then(|| now + self.settings.scaled_seconds(expiry));
+        session.link = Link::Away { since: now, ends_at };
+        self.remember_due(client_id);
+        (Left::Kept, events)
     }
 
-    /// Queues a message for everybody who subscribed to its topic, once each; says for how many.
-    pub(crate) fn route(&mut self, topic: TopicName<'_>, message: &Arc<Message>) -> usize {
-        let room = self.room();
-        let mut receivers = 0;
-        for (client_id, session) in &mut self.sessions {
-            let Some(queued) = session.wants(client_id, topic, message) else { continue };
-            if session.outgoing.push(queued, room) {
-                receivers += 1;
-                session.wake.notify_one();
+    /// The will of a session whose client has gone: published when its time comes, unless the client does first.
+    pub(crate) fn delay_will(&mut self, client_id: &Arc<str>, will: DelayedWill) {
+        self.forget_due(client_id);
+        if let Some(session) = self.sessions.get_mut(client_id) {
+            session.will = Some(will);
+        }
+        self.remember_due(client_id);
+    }
+
+    /// When [`Self::handle_timeout`] is wanted.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Publishes the wills whose time has come, and ends the sessions that have waited long enough. [MQTT-4.1.0-2]
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<Event> {
+        let mut events = Vec::new();
+        while let Some((at, client_id)) = self.due.first().cloned().filter(|(at, _)| *at <= now) {
+            self.due.remove(&(at, Arc::clone(&client_id)));
+            let Some(session) = self.sessions.get_mut(&client_id) else { continue };
+            let is_over = matches!(session.link, Link::Away { ends_at: Some(ends_at), .. } if ends_at <= now);
+            if is_over {
+                self.end_session(&client_id, &mut events, now);
+                continue;
             }
+            if let Some(will) = session.will.take_if(|will| will.at <= now) {
+                events.push(self.publish_will(&client_id, will, now));
+            }
+            self.remember_due(&client_id);
         }
-        receivers
+        events
     }
 
-    /// How many bytes may wait for one subscriber. Less when many are far behind, and still enough for those who aren't.
-    fn room(&self) -> usize {
-        let waiting: usize = self.sessions.values().map(|session| session.outgoing.queued_bytes()).sum();
-        if waiting < MAX_QUEUED_BYTES_OF_ALL { MAX_QUEUED_BYTES } else { SURE_QUEUED_BYTES }
+    /// Whoever waits for [`Self::poll_timeout`] is told by it when it changes.
+    pub(crate) fn keeper(&self) -> Arc<Notify> {
+        Arc::clone(&self.keeper)
     }
 
-    /// Keeps a retained message.
-    pub(crate) fn retain(
-        &mut self,
-        topic: TopicName<'_>,
-        message: &Arc<Message>,
-        now: Instant,
-    ) -> Result<(), RetainedFull> {
-        self.retained.keep(topic.as_str(), message, now)
+    /// A weight for a message that is to be kept.
+    pub(crate) fn weight(&self) -> Weight {
+        self.relief.weight()
     }
 
-    /// Queues the retained messages of a subscription just made.
-    pub(crate) fn send_retained(
-        &mut self,
-        client_id: &str,
-        connection: ConnectionId,
-        filter: TopicFilter<'_>,
-        qos: QoS,
-        now: Instant,
-    ) {
-        let room = self.room();
-        let messages = self.retained.matching(filter, now);
-        let Some(session) = self.session(client_id, connection) else { return };
-        for message in messages {
-            let qos = message.qos.min(qos);
-            session.outgoing.push(Queued { message, qos, retain: true }, room);
+    /// Ends a session, with the will that waited for that. [MQTT-3.1.2-8]
+    fn end_session(&mut self, client_id: &Arc<str>, events: &mut Vec<Event>, now: Instant) {
+        self.forget_due(client_id);
+        let Some(mut session) = self.sessions.remove(client_id) else { return };
+        self.forget_subscriptions(client_id, &session);
+        session.wake();
+        if let Some(will) = session.will.take() {
+            events.push(self.publish_will(client_id, will, now));
         }
     }
-}
 
-impl Session {
-    pub(crate) fn subscribe(&mut self, filter: TopicFilter<'_>, options: SubscriptionOptions) -> Subscribed {
-        // [MQTT-3.8.4-3]
-        if let Some(same) =
-            self.subscriptions.iter_mut().find(|existing| &*existing.filter == filter.as_str())
-        {
-            same.options = options;
-            return Subscribed::Replaced;
-        }
-        if self.subscriptions.len() >= MAX_SUBSCRIPTIONS {
-            return Subscribed::TooMany;
-        }
-        self.subscriptions.push(Subscription { filter: filter.as_str().into(), options });
-        Subscribed::New
+    fn publish_will(&mut self, client_id: &Arc<str>, will: DelayedWill, now: Instant) -> Event {
+        let topic = will.message.topic();
+        let outcome = match self.publish(&will.message, now) {
+            Ok(receivers) => Outcome::Allowed((receivers, will.decision)),
+            Err(full) => Outcome::Refused { reason_code: None, reason: full.to_string(), decision: None },
+        };
+        Event::Publish { client_id: client_id.to_string(), topic, outcome }
     }
 
-    pub(crate) fn unsubscribe(&mut self, filter: TopicFilter<'_>) {
-        self.subscriptions.retain(|subscription| &*subscription.filter != filter.as_str());
-    }
-
-    /// The message as this client gets it, by the strongest of the subscriptions that match. [MQTT-3.3.4-2]
-    fn wants(&self, client_id: &str, topic: TopicName<'_>, message: &Arc<Message>) -> Option<Queued> {
-        let matching = self.subscriptions.iter().filter(|subscription| {
-            let own = subscription.options.no_local && *message.publisher == *client_id;
-            let filter = TopicFilter::new(&subscription.filter);
-            !own && filter.is_ok_and(|filter| topics::matches(filter, &topic))
+    /// Too many sessions: the one whose client has been away for longest is given up.
+    fn make_room(&mut self, events: &mut Vec<Event>, now: Instant) {
+        if self.sessions.len() < MAX_SESSIONS {
+            return;
+        }
+        let away = self.sessions.iter().filter_map(|(client_id, session)| match session.link {
+            Link::Away { since, .. } => Some((since, client_id)),
+            Link::Attached { .. } => None,
         });
-        let strongest =
-            matching.map(|subscription| subscription.options).reduce(|a, b| SubscriptionOptions {
-                qos: a.qos.max(b.qos),
-                retain_as_published: a.retain_as_published || b.retain_as_published,
-                ..a
-            })?;
-        Some(Queued {
-            message: Arc::clone(message),
-            qos: message.qos.min(strongest.qos),
-            retain: message.retain && strongest.retain_as_published,
-        })
+        if let Some(client_id) = away.min().map(|(_, client_id)| Arc::clone(client_id)) {
+            self.end_session(&client_id, events, now);
+        }
+    }
+
+    fn remember_due(&mut self, client_id: &Arc<str>) {
+        if let Some(at) = self.sessions.get(client_id).and_then(Session::due) {
+            self.due.insert((at, Arc::clone(client_id)));
+            self.keeper.notify_one();
+        }
+    }
+
+    fn forget_due(&mut self, client_id: &Arc<str>) {
+        if let Some(at) = self.sessions.get(client_id).and_then(Session::due) {
+            self.due.remove(&(at, Arc::clone(client_id)));
+        }
+    }
+
+    const fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
     }
 }
+
+/// The longest that is waited for a deadline that may never come.
+pub(crate) const NO_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);

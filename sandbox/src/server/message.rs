@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dunlin_codec::{
-    Delivery, EncodeError, Packet, PacketBuf, Publish, PublishProperties, QoS, Repeated, TopicName, Will,
+    Delivery, EncodeError, Packet, PacketBuf, Publish, PublishProperties, QoS, Repeated,
+    SubscriptionIdentifier, TopicName, Will,
 };
 
-use crate::server::limits::MESSAGE_EXPIRY;
+use crate::server::limits::QUEUED_OVERHEAD;
+use crate::server::settings::Settings;
+use crate::server::weight::{Weighed, Weight};
 
 /// What was published, without what belongs to the publisher's connection.
 #[derive(Debug, Clone)]
@@ -17,6 +20,9 @@ pub(crate) struct Message {
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
     expires_at: Option<Instant>,
+    /// The clocks run so many times faster.
+    time_scale: u32,
+    pub(super) weighed: Weighed,
 }
 
 impl Message {
@@ -24,10 +30,13 @@ impl Message {
         publish: &Publish<'_>,
         topic: TopicName<'_>,
         publisher: &Arc<str>,
+        settings: &Settings,
+        weight: &Weight,
         now: Instant,
     ) -> Result<Self, EncodeError> {
+        let range = &settings.rules().message_expiry;
         let expiry = publish.properties.message_expiry_interval;
-        let expiry = expiry.map(|seconds| seconds.clamp(*MESSAGE_EXPIRY.start(), *MESSAGE_EXPIRY.end()));
+        let expiry = expiry.map(|seconds| seconds.clamp(*range.start(), *range.end()));
         let canonical = Publish {
             delivery: Delivery::AtMostOnce,
             retain: false,
@@ -40,19 +49,28 @@ impl Message {
             },
             payload: publish.payload,
         };
+        let packet = PacketBuf::new(&Packet::Publish(canonical))?;
         Ok(Self {
-            packet: PacketBuf::new(&Packet::Publish(canonical))?,
+            weighed: weight.of(packet.as_bytes().len() + QUEUED_OVERHEAD),
+            packet,
             publisher: Arc::clone(publisher),
             qos: publish.delivery.qos(),
             retain: publish.retain,
-            expires_at: expiry.map(|seconds| now + Duration::from_secs(seconds.into())),
+            expires_at: expiry.map(|seconds| now + settings.scaled_seconds(seconds)),
+            time_scale: settings.time_scale.max(1),
         })
     }
 
-    pub(crate) fn of_will(will: &Will<'_>, publisher: &Arc<str>, now: Instant) -> Result<Self, EncodeError> {
+    pub(crate) fn of_will(
+        will: &Will<'_>,
+        publisher: &Arc<str>,
+        settings: &Settings,
+        weight: &Weight,
+        now: Instant,
+    ) -> Result<Self, EncodeError> {
         let properties = PublishProperties {
             payload_format_indicator: will.properties.payload_format_indicator,
-            message_expiry_interval: will.properties.message_expiry_interval,
+            message_expiry_interval: None,
             response_topic: will.properties.response_topic,
             correlation_data: will.properties.correlation_data,
             content_type: will.properties.content_type,
@@ -66,7 +84,16 @@ impl Message {
             properties,
             payload: will.payload.as_bytes(),
         };
-        Ok(Self { qos: will.qos, ..Self::of_publish(&publish, will.topic, publisher, now)? })
+        Ok(Self {
+            qos: will.qos,
+            ..Self::of_publish(&publish, will.topic, publisher, settings, weight, now)?
+        })
+    }
+
+    /// The topic that it was published under.
+    pub(crate) fn topic(&self) -> String {
+        let topic = self.publish().and_then(|publish| publish.topic);
+        topic.map_or_else(String::new, |topic| topic.as_str().into())
     }
 
     /// The PUBLISH with QoS 0, without RETAIN and expiry: what is the same for every receiver.
@@ -77,15 +104,22 @@ impl Message {
         }
     }
 
-    /// The PUBLISH for one receiver; `None` once it has expired. [MQTT-3.3.2-5]
-    pub(crate) fn delivered(&self, delivery: Delivery, retain: bool, now: Instant) -> Option<Publish<'_>> {
+    /// The PUBLISH for one receiver, with the seconds that it is still worth delivering: less the time that it waited
+    /// here, rounded up, so that what is alive has a second left. [MQTT-3.3.2-6]
+    pub(crate) fn delivered<'a>(
+        &'a self,
+        delivery: Delivery,
+        retain: bool,
+        identifiers: &'a [SubscriptionIdentifier],
+        now: Instant,
+    ) -> Option<Publish<'a>> {
         let mut publish = self.publish()?;
         if let Some(expires_at) = self.expires_at {
-            let left = expires_at.checked_duration_since(now).filter(|left| !left.is_zero())?;
-            // Less the time that it waited here, rounded up: what is alive has a second left. [MQTT-3.3.2-6]
+            let left = expires_at.saturating_duration_since(now).saturating_mul(self.time_scale);
             let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-            publish.properties.message_expiry_interval = u32::try_from(seconds).ok();
+            publish.properties.message_expiry_interval = u32::try_from(seconds.max(1)).ok();
         }
+        publish.properties.subscription_identifiers = Repeated::from(identifiers);
         publish.delivery = delivery;
         publish.retain = retain;
         Some(publish)
@@ -93,6 +127,11 @@ impl Message {
 
     pub(crate) fn has_expired(&self, now: Instant) -> bool {
         self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+
+    /// Lets the time that it is worth delivering begin now: a will's begins when it is published.
+    pub(crate) fn begin_expiry(&mut self, expiry: Option<Duration>, now: Instant) {
+        self.expires_at = expiry.map(|expiry| now + expiry);
     }
 
     /// What it takes in a queue.

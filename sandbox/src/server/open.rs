@@ -9,12 +9,16 @@ use crate::authorizer::{Credentials, Grant, Refusal};
 use crate::event::Event;
 use crate::fault::{Fault, TimedFault};
 use crate::policy::{Action, Decision, Policy, Request, Subject};
-use crate::server::connection::Settings;
+use crate::server::aliases::{ClientAliases, ServerAliases};
 use crate::server::denied::Denied;
 use crate::server::end::End;
-use crate::server::hub::{ConnectionId, Hub};
+use crate::server::hub::{Attached, Hub, Left};
+use crate::server::limit::Limit;
 use crate::server::message::Message;
 use crate::server::output::Output;
+use crate::server::pace::Window;
+use crate::server::session::DelayedWill;
+use crate::server::settings::Settings;
 
 /// What exists of a connection between CONNACK and its end.
 #[derive(Debug)]
@@ -22,23 +26,41 @@ pub(crate) struct Open {
     pub(crate) settings: Arc<Settings>,
     pub(crate) client_id: Arc<str>,
     pub(crate) subject: Subject,
-    pub(crate) connection: ConnectionId,
+    pub(crate) attached: Attached,
     /// Kept because the authorizer is asked again with them.
     pub(crate) credentials: Credentials,
+    /// What they take.
+    pub(crate) credentials_size: usize,
     pub(crate) policy: Policy,
-    pub(crate) will: Option<Message>,
+    pub(crate) will: Option<Testament>,
+    pub(crate) client_aliases: ClientAliases,
+    pub(crate) server_aliases: ServerAliases,
+    pub(crate) throttle: Throttle,
+    /// Messages of QoS 1 that a fault leaves unacknowledged.
+    pub(crate) unacknowledged: usize,
     /// What the CONNECT asked for, whatever it got.
     pub(crate) requested_session_expiry: u32,
+    /// Seconds that the session outlives this connection.
+    pub(crate) session_expiry: u32,
     pub(crate) deadlines: Deadlines,
     /// The authorizer is to be asked again, and hasn't been yet.
     pub(crate) is_refreshing: bool,
 }
 
+/// The will, with the times that begin when the connection ends.
+#[derive(Debug)]
+pub(crate) struct Testament {
+    pub(crate) message: Message,
+    /// How long it is worth delivering once it is published.
+    pub(crate) expiry: Option<Duration>,
+    pub(crate) delay: Duration,
+}
+
 /// What ends a connection, or happens to it, by time alone.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
-    /// One and a half times the keep alive.
-    pub(crate) silence: Duration,
+    /// One and a half times the keep alive, where there is one.
+    pub(crate) silence: Option<Duration>,
     pub(crate) last_packet: Instant,
     pub(crate) disconnect_at: Instant,
     /// `None` while the authorizer is being asked.
@@ -46,23 +68,57 @@ pub(crate) struct Deadlines {
     pub(crate) fault_at: Option<(Instant, TimedFault)>,
 }
 
+/// What the profile allows in a second; `None` is any number.
+#[derive(Debug)]
+pub(crate) struct Throttle {
+    pub(crate) messages: Option<Window>,
+    pub(crate) bytes: Option<Window>,
+    pub(crate) stored: Option<Window>,
+    /// Nothing is read and nothing delivered until then.
+    until: Option<Instant>,
+    /// When to look for messages again that had to wait.
+    pub(crate) deliver_at: Option<Instant>,
+}
+
+impl Throttle {
+    pub(crate) fn new(settings: &Settings, now: Instant) -> Self {
+        let (rules, second) = (settings.rules(), settings.scaled(Duration::from_secs(1)));
+        let window = |most: Option<u32>| most.map(|most| Window::new(most, second, now));
+        Self {
+            messages: window(rules.max_messages_per_second),
+            bytes: window(rules.max_bytes_per_second),
+            stored: window(rules.max_stored_per_second),
+            until: None,
+            deliver_at: None,
+        }
+    }
+
+    /// Counts a packet; `true` where from now on nothing goes on until the window ends.
+    pub(crate) fn count(&mut self, bytes: usize, now: Instant) -> bool {
+        let Some(window) = &mut self.bytes else { return false };
+        window.take(u64::try_from(bytes).unwrap_or(u64::MAX));
+        let is_over = !window.is_open(now);
+        let begins = is_over && self.until.is_none();
+        self.until = is_over.then(|| window.ends());
+        begins
+    }
+}
+
 impl Open {
     pub(crate) fn handle_packet(
         &mut self,
         packet: &Packet<'_>,
+        length: usize,
         output: &mut Output,
         hub: &mut Hub,
         now: Instant,
     ) -> Result<(), End> {
         self.deadlines.last_packet = now;
+        self.count(length, output, now);
         match packet {
             Packet::Publish(publish) => self.handle_publish(publish, output, hub, now),
-            Packet::PubAck(ack) => {
-                // One that nothing waits for is ignored: it may answer what a lost connection sent.
-                if let Some(session) = hub.session(&self.client_id, self.connection) {
-                    session.outgoing.acknowledge(ack.packet_id);
-                }
-                Ok(())
+            Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => {
+                self.handle_ack(packet, output, hub)
             }
             Packet::Subscribe(subscribe) => self.handle_subscribe(subscribe, output, hub, now),
             Packet::Unsubscribe(unsubscribe) => {
@@ -71,6 +127,7 @@ impl Open {
             }
             Packet::PingReq => {
                 if !self.settings.faults.has(&Fault::NoPingResp) {
+                    // [MQTT-3.12.4-1]
                     output.send(&Packet::PingResp);
                 }
                 Ok(())
@@ -78,9 +135,6 @@ impl Open {
             Packet::Disconnect(disconnect) => Err(self.good_bye(disconnect)),
             // [MQTT-3.1.0-2]
             Packet::Connect(_) => Err(End::told(ReasonCode::ProtocolError, "a second CONNECT")),
-            Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => {
-                Err(End::told(ReasonCode::ProtocolError, "a packet of QoS 2; the maximum is 1"))
-            }
             Packet::Auth(_) => {
                 Err(End::told(ReasonCode::ProtocolError, "AUTH without an authentication method"))
             }
@@ -88,6 +142,30 @@ impl Open {
                 Err(End::told(ReasonCode::ProtocolError, "a packet that only servers send"))
             }
         }
+    }
+
+    /// Counts bytes in or out, and says once that there are too many.
+    pub(crate) fn count(&mut self, bytes: usize, output: &mut Output, now: Instant) {
+        if self.throttle.count(bytes, now) {
+            let most = self.settings.rules().max_bytes_per_second.unwrap_or_default();
+            let limit = Limit::Throughput(most).to_string();
+            output.log(Event::Limited { client_id: self.client_id.to_string(), limit });
+        }
+    }
+
+    /// Time has passed: what was too much may go on.
+    pub(crate) fn refill(&mut self, now: Instant) {
+        let throttle = &mut self.throttle;
+        if throttle.until.is_some_and(|until| until <= now) {
+            let is_open = throttle.bytes.as_mut().is_none_or(|window| window.is_open(now));
+            throttle.until = throttle.bytes.as_ref().filter(|_| !is_open).map(Window::ends);
+        }
+        throttle.deliver_at = throttle.deliver_at.filter(|at| *at > now);
+    }
+
+    /// Whether so much came and went that nothing does for the moment.
+    pub(crate) const fn is_throttled(&self) -> bool {
+        self.throttle.until.is_some()
     }
 
     /// The authorizer has been asked again, as AWS IoT does after `refreshAfterInSeconds`.
@@ -111,6 +189,8 @@ impl Open {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), End> {
+        self.refill(now);
+        let silent_until = self.silent_until();
         let deadlines = &mut self.deadlines;
         match deadlines.fault_at {
             Some((at, TimedFault::Reset)) if at <= now => return Err(End::Reset),
@@ -119,7 +199,7 @@ impl Open {
             }
             _ => {}
         }
-        if deadlines.last_packet + deadlines.silence <= now {
+        if silent_until.is_some_and(|until| until <= now) {
             // [MQTT-3.1.2-22]
             let reason = "nothing was received for one and a half times the keep alive";
             return Err(End::told(ReasonCode::KeepAliveTimeout, reason));
@@ -142,28 +222,65 @@ impl Open {
     pub(crate) fn next_deadline(&self) -> Instant {
         let deadlines = &self.deadlines;
         let fault_at = deadlines.fault_at.map(|(at, _)| at);
-        let first = (deadlines.last_packet + deadlines.silence).min(deadlines.disconnect_at);
-        [deadlines.refresh_at, fault_at].into_iter().flatten().fold(first, Instant::min)
+        let others = [
+            self.silent_until(),
+            deadlines.refresh_at,
+            fault_at,
+            self.throttle.until,
+            self.throttle.deliver_at,
+        ];
+        others.into_iter().flatten().fold(deadlines.disconnect_at, Instant::min)
     }
 
-    /// The connection is over: the will, the session and the log line.
+    /// While the server doesn't read, silence is none of the client's.
+    fn silent_until(&self) -> Option<Instant> {
+        let silence = self.deadlines.silence.filter(|_| !self.is_throttled())?;
+        Some(self.deadlines.last_packet + silence)
+    }
+
+    /// The connection is over: the session, the will and the log line.
     pub(crate) fn end(mut self, end: &End, output: &mut Output, hub: &mut Hub, now: Instant) {
-        hub.detach(&self.client_id, self.connection);
-        // Its session has ended, so that a Will Delay Interval is over too. [MQTT-3.1.2-8]
+        let (left, events) = hub.detach(&self.client_id, self.attached, self.session_expiry, now);
+        output.events.extend(events);
+        // [MQTT-3.1.2-8] [MQTT-3.1.2-10]
         if let Some(will) = self.will.take().filter(|_| end.publishes_will()) {
-            self.publish_will(will, output, hub, now);
+            self.leave_will(will, &left, output, hub, now);
         }
         output.log(Event::Disconnect { client_id: self.client_id.to_string(), reason: end.log_reason() });
     }
 
-    fn good_bye(&self, disconnect: &Disconnect<'_>) -> End {
-        let expiry = disconnect.properties.session_expiry_interval.unwrap_or(0);
-        if expiry > 0 && self.requested_session_expiry == 0 {
-            // §3.14.2.2.2: what began without a session can't ask for one at its end.
-            return End::told(
-                ReasonCode::ProtocolError,
-                "a session expiry interval that CONNECT didn't have",
-            );
+    /// A delay holds the will back for as long as the session goes on.
+    fn leave_will(&self, will: Testament, left: &Left, output: &mut Output, hub: &mut Hub, now: Instant) {
+        let Testament { mut message, expiry, delay } = will;
+        let waits = !delay.is_zero();
+        message.begin_expiry(expiry, if waits && matches!(left, Left::Kept) { now + delay } else { now });
+        let message = Arc::new(message);
+        match left {
+            // The client is back already. [MQTT-3.1.3-9]
+            Left::TakenOver if waits => {}
+            Left::Kept if waits => match self.judge(&message) {
+                Ok(decision) => {
+                    hub.delay_will(&self.client_id, DelayedWill { at: now + delay, message, decision });
+                }
+                Err(denied) => output.log(self.publish_event(message.topic(), Err(denied))),
+            },
+            Left::TakenOver | Left::Kept | Left::Ended => {
+                let outcome = self.publish(&message, hub, now);
+                output.log(self.publish_event(message.topic(), outcome));
+            }
+        }
+    }
+
+    fn good_bye(&mut self, disconnect: &Disconnect<'_>) -> End {
+        if let Some(expiry) = disconnect.properties.session_expiry_interval {
+            if expiry > 0 && self.requested_session_expiry == 0 {
+                // §3.14.2.2.2: what began without a session can't ask for one at its end.
+                return End::told(
+                    ReasonCode::ProtocolError,
+                    "a session expiry interval that CONNECT didn't have",
+                );
+            }
+            self.session_expiry = expiry.min(self.settings.rules().max_session_expiry);
         }
         End::Client { reason_code: disconnect.reason_code }
     }

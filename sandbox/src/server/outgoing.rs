@@ -1,21 +1,31 @@
-//! What waits for one subscriber: bounded, in order, and no more unacknowledged than the client takes.
+//! What waits for one subscriber, and what it hasn't acknowledged: bounded, in order, and kept while it is away.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
-use dunlin_codec::{Delivery, PacketId, QoS};
+use dunlin_codec::{Delivery, PacketId, QoS, SubscriptionIdentifier};
 
-use crate::server::limits::MAX_QUEUED;
+use crate::server::limits::{MAX_QUEUED, MAX_QUEUED_BYTES, QUEUED_OVERHEAD};
 use crate::server::message::Message;
+use crate::server::weight::Weighed;
 
-/// The queue and the identifiers in use.
+/// The queue, and the messages under way with their identifiers.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     queue: VecDeque<Queued>,
     queued_bytes: usize,
-    unacknowledged: HashSet<PacketId>,
+    /// In the order in which they were first sent.
+    in_flight: VecDeque<InFlight>,
+    in_flight_bytes: usize,
+    /// How many of those a connection that resumed the session has yet to send again.
+    again: usize,
+    /// How many were sent on this connection: what its Receive Maximum bounds.
+    unacknowledged: usize,
     receive_maximum: usize,
     last_id: u16,
+    /// How many at the front of the queue have waited for the client to come back.
+    stored: usize,
 }
 
 /// One message for one subscriber.
@@ -24,17 +34,82 @@ pub(crate) struct Queued {
     pub(crate) message: Arc<Message>,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
+    /// Of all subscriptions that it is for.
+    pub(crate) identifiers: Box<[SubscriptionIdentifier]>,
+    /// What this place in a queue takes.
+    _weighed: Weighed,
+}
+
+impl Queued {
+    pub(crate) fn new(
+        message: &Arc<Message>,
+        qos: QoS,
+        retain: bool,
+        identifiers: Box<[SubscriptionIdentifier]>,
+    ) -> Self {
+        let weighed = message.weighed.another(QUEUED_OVERHEAD);
+        Self { message: Arc::clone(message), qos, retain, identifiers, _weighed: weighed }
+    }
+}
+
+#[derive(Debug)]
+struct InFlight {
+    packet_id: PacketId,
+    /// `None` once the client has it (PUBREC) and the exchange only needs its end. [MQTT-4.3.3-6]
+    message: Option<Queued>,
+    qos: QoS,
+    first_sent: Instant,
+    /// To be sent again.
+    again: bool,
+    /// Counts towards the Receive Maximum of this connection.
+    is_charged: bool,
+}
+
+/// What is to be sent next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// A message that was sent on an earlier connection, with its identifier.
+    Again { packet_id: PacketId, queued: Queued, first_sent: Instant },
+    /// A PUBREL that was sent on an earlier connection.
+    Release(PacketId),
+    /// A message that is sent for the first time.
+    New(Queued),
+}
+
+/// What an acknowledgement was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acknowledged {
+    Yes,
+    /// Nothing has this identifier: it may answer what a lost connection sent.
+    Unknown,
+    /// Another kind of acknowledgement is due.
+    Wrong,
 }
 
 impl Outgoing {
-    pub(crate) fn new(receive_maximum: u16) -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             queue: VecDeque::new(),
             queued_bytes: 0,
-            unacknowledged: HashSet::new(),
-            receive_maximum: receive_maximum.into(),
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+            again: 0,
+            unacknowledged: 0,
+            receive_maximum: 0,
             last_id: 0,
+            stored: 0,
         }
+    }
+
+    /// A new connection: everything under way is sent again, in its order. [MQTT-4.4.0-1]
+    pub(crate) fn resume(&mut self, receive_maximum: u16) {
+        for in_flight in &mut self.in_flight {
+            (in_flight.again, in_flight.is_charged) = (true, false);
+        }
+        self.again = self.in_flight.len();
+        self.unacknowledged = 0;
+        self.receive_maximum = receive_maximum.into();
+        self.stored = self.queue.len();
     }
 
     /// `false` where the subscriber is too far behind, with more than `room` bytes waiting: the message is dropped.
@@ -48,44 +123,115 @@ impl Outgoing {
         true
     }
 
-    pub(crate) const fn queued_bytes(&self) -> usize {
-        self.queued_bytes
+    /// What all messages kept for this subscriber take.
+    pub(crate) fn cost(&self) -> usize {
+        let places = (self.queue.len() + self.in_flight.len()) * QUEUED_OVERHEAD;
+        self.queued_bytes + self.in_flight_bytes + places
     }
 
-    /// The next message that may be sent now. Order is kept: QoS 0 waits behind a QoS 1 that must wait.
-    pub(crate) fn pop(&mut self) -> Option<Queued> {
+    /// The QoS of what may be sent now, and whether it has waited for the client to come back.
+    pub(crate) fn peek(&self) -> Option<(QoS, bool)> {
+        if self.again > 0 {
+            let next = self.in_flight.iter().find(|in_flight| in_flight.again)?;
+            return self.has_quota(next.message.is_some()).then_some((next.qos, false));
+        }
         let next = self.queue.front()?;
-        // [MQTT-3.3.4-9]
-        if next.qos > QoS::AtMostOnce && self.unacknowledged.len() >= self.receive_maximum {
-            return None;
+        let fits = self.in_flight.is_empty()
+            || (self.in_flight.len() < MAX_QUEUED
+                && self.in_flight_bytes + next.message.len() <= MAX_QUEUED_BYTES);
+        let is_due = next.qos == QoS::AtMostOnce || (self.has_quota(true) && fits);
+        is_due.then_some((next.qos, self.stored > 0))
+    }
+
+    /// Order is kept: QoS 0 waits behind a message that must wait, and everything behind what is sent again.
+    pub(crate) fn pop(&mut self) -> Option<Next> {
+        self.peek()?;
+        if self.again > 0 {
+            self.again -= 1;
+            let next = self.in_flight.iter_mut().find(|in_flight| in_flight.again)?;
+            next.again = false;
+            let (packet_id, first_sent) = (next.packet_id, next.first_sent);
+            let Some(queued) = next.message.clone() else { return Some(Next::Release(packet_id)) };
+            next.is_charged = true;
+            self.unacknowledged += 1;
+            return Some(Next::Again { packet_id, queued, first_sent });
         }
         let next = self.queue.pop_front()?;
         self.queued_bytes -= next.message.len();
-        Some(next)
+        self.stored = self.stored.saturating_sub(1);
+        Some(Next::New(next))
+    }
+
+    /// [MQTT-3.3.4-9] [MQTT-4.9.0-2]
+    const fn has_quota(&self, is_publish: bool) -> bool {
+        !is_publish || self.unacknowledged < self.receive_maximum
     }
 
     /// Takes an identifier where the QoS needs one.
-    pub(crate) fn begin(&mut self, qos: QoS) -> Delivery {
-        if qos == QoS::AtMostOnce {
+    pub(crate) fn begin(&mut self, queued: &Queued, now: Instant) -> Delivery {
+        if queued.qos == QoS::AtMostOnce {
             return Delivery::AtMostOnce;
         }
         let packet_id = self.free_id();
-        self.unacknowledged.insert(packet_id);
-        Delivery::new(qos, packet_id, false)
+        self.unacknowledged += 1;
+        self.in_flight_bytes += queued.message.len();
+        self.in_flight.push_back(InFlight {
+            packet_id,
+            message: Some(queued.clone()),
+            qos: queued.qos,
+            first_sent: now,
+            again: false,
+            is_charged: true,
+        });
+        Delivery::new(queued.qos, packet_id, false)
     }
 
-    /// `false` where nothing with this identifier is under way.
-    pub(crate) fn acknowledge(&mut self, packet_id: PacketId) -> bool {
-        self.unacknowledged.remove(&packet_id)
+    /// PUBACK, or a PUBREC that refuses, or PUBCOMP: the exchange is over. [MQTT-4.4.0-2]
+    pub(crate) fn finish(&mut self, packet_id: PacketId, ends: impl Fn(QoS, bool) -> bool) -> Acknowledged {
+        let Some((index, in_flight)) = self.find(packet_id) else { return Acknowledged::Unknown };
+        if !ends(in_flight.qos, in_flight.message.is_none()) {
+            return Acknowledged::Wrong;
+        }
+        if let Some(done) = self.in_flight.remove(index) {
+            self.unacknowledged -= usize::from(done.is_charged);
+            self.again -= usize::from(done.again);
+            self.in_flight_bytes -= done.message.map_or(0, |queued| queued.message.len());
+        }
+        Acknowledged::Yes
     }
 
-    /// Rotating, so that a late acknowledgement isn't taken for another message's. At most `receive_maximum` of all
-    /// identifiers are in use, and that is fewer than there are.
+    /// PUBREC: the client has the message, and only its identifier is kept. [MQTT-4.3.3-4]
+    pub(crate) fn received(&mut self, packet_id: PacketId) -> Acknowledged {
+        let Some((index, in_flight)) = self.find(packet_id) else { return Acknowledged::Unknown };
+        if in_flight.qos != QoS::ExactlyOnce {
+            return Acknowledged::Wrong;
+        }
+        let was_again = in_flight.again;
+        if let Some(in_flight) = self.in_flight.get_mut(index) {
+            let message = in_flight.message.take();
+            in_flight.again = false;
+            self.again -= usize::from(was_again);
+            self.in_flight_bytes -= message.map_or(0, |queued| queued.message.len());
+        }
+        Acknowledged::Yes
+    }
+
+    /// It was sent before, and isn't to be sent again, or can't be.
+    pub(crate) fn give_up(&mut self, packet_id: PacketId) {
+        self.finish(packet_id, |_, _| true);
+    }
+
+    fn find(&self, packet_id: PacketId) -> Option<(usize, &InFlight)> {
+        self.in_flight.iter().enumerate().find(|(_, in_flight)| in_flight.packet_id == packet_id)
+    }
+
+    /// Rotating, so that a late acknowledgement isn't taken for another message's. Fewer identifiers are in use than
+    /// there are: [`peek`](Self::peek) sees to it. [MQTT-2.2.1-4]
     fn free_id(&mut self) -> PacketId {
         loop {
             self.last_id = self.last_id.wrapping_add(1);
             if let Some(id) = PacketId::new(self.last_id)
-                && !self.unacknowledged.contains(&id)
+                && self.find(id).is_none()
             {
                 return id;
             }

@@ -16,6 +16,8 @@ pub(crate) struct Output {
     pub(crate) events: VecDeque<Event>,
     pub(crate) close: Option<Close>,
     pub(crate) client: ClientLimits,
+    /// What this turn has done so far: packets handled, receivers found, messages delivered.
+    pub(crate) work: usize,
 }
 
 /// What the client's CONNECT allows the server to send.

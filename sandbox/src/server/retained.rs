@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use dunlin_codec::{TopicFilter, TopicName};
 
+use crate::profile::Rules;
 use crate::server::limits::{MAX_RETAINED, MAX_RETAINED_BYTES};
 use crate::server::message::Message;
 use crate::server::topics;
@@ -45,14 +46,14 @@ impl Retained {
         Ok(())
     }
 
-    /// What a new subscription is sent. A filter with wildcards gets none on AWS IoT.
-    pub(crate) fn matching(&self, filter: TopicFilter<'_>, now: Instant) -> Vec<Arc<Message>> {
-        if filter.has_wildcard() {
+    /// What a new subscription is sent. A shared one gets none, and one with wildcards none on AWS IoT.
+    pub(crate) fn matching(&self, filter: TopicFilter<'_>, rules: &Rules, now: Instant) -> Vec<Arc<Message>> {
+        if filter.is_shared() || (filter.has_wildcard() && !rules.retained_for_wildcards) {
             return Vec::new();
         }
         let messages = self.messages.iter().filter(|(topic, message)| {
             !message.has_expired(now)
-                && TopicName::new(topic).is_ok_and(|name| topics::matches(filter, &name))
+                && TopicName::new(topic).is_ok_and(|name| topics::matches(filter, &name, rules))
         });
         messages.map(|(_, message)| Arc::clone(message)).collect()
     }

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use dunlin_codec::{
-    Packet, QoS, ReasonCode, Repeated, RetainHandling, SubAck, SubAckProperties, Subscribe, Subscription,
-    SubscriptionOptions, TopicFilter, UnsubAck, Unsubscribe,
+    Packet, QoS, ReasonCode, Repeated, RetainHandling, SubAck, SubAckProperties, Subscribe,
+    SubscriptionIdentifier, SubscriptionOptions, TopicFilter, UnsubAck, Unsubscribe,
 };
 
 use crate::event::Event;
@@ -13,14 +13,15 @@ use crate::policy::{Action, Decision};
 use crate::server::denied::Denied;
 use crate::server::end::End;
 use crate::server::hub::{Hub, Subscribed};
-use crate::server::limits::MAX_SUBSCRIPTIONS_PER_REQUEST;
+use crate::server::limit::{Limit, at_most};
 use crate::server::open::Open;
 use crate::server::output::Output;
+use crate::server::session::Subscription;
 use crate::server::topics;
 
 /// A subscription that was made.
 struct Granted {
-    qos: QoS,
+    subscription: Subscription,
     decision: Decision,
     is_new: bool,
 }
@@ -36,16 +37,18 @@ impl Open {
         if self.settings.faults.has(&Fault::DropOnSubscribe) {
             return Err(End::Dropped);
         }
-        check_request(subscribe)?;
+        self.check_request(subscribe)?;
+        let identifier = subscribe.properties.subscription_identifier;
         let mut reason_codes = Vec::with_capacity(subscribe.subscriptions.len());
         let mut first_denial = None;
         for subscription in &subscribe.subscriptions {
-            let outcome = self.subscribe(subscription, hub);
+            let outcome = self.subscribe(subscription.filter, subscription.options, identifier, hub);
+            output.work += 1;
             output.log(self.subscribe_event(subscription.filter, &outcome));
             match outcome {
                 Ok(granted) => {
-                    reason_codes.push(granted_code(granted.qos));
-                    self.send_retained(subscription, &granted, hub, now);
+                    reason_codes.push(granted_code(granted.subscription.options.qos));
+                    self.send_retained(subscription.filter, &granted, hub, now);
                 }
                 Err(denied) => {
                     reason_codes.push(denied.reason_code);
@@ -63,12 +66,12 @@ impl Open {
             let reason_codes = Repeated::from(reason_codes.as_slice());
             Packet::SubAck(SubAck { packet_id: subscribe.packet_id, properties, reason_codes })
         });
-        let is_over_quota = reason_codes.contains(&ReasonCode::QuotaExceeded);
-        if is_over_quota && self.settings.faults.suback().is_none() {
-            // The service rejects what is above the limit, and then closes the connection.
-            return Err(End::told(ReasonCode::QuotaExceeded, "a connection may have 50 subscriptions"));
+        // The service rejects what is above the limit, and then closes the connection.
+        let over_quota = first_denial.filter(|_| reason_codes.contains(&ReasonCode::QuotaExceeded));
+        match over_quota.filter(|_| self.settings.faults.suback().is_none()) {
+            Some(denied) => Err(End::told(ReasonCode::QuotaExceeded, denied.reason)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     pub(crate) fn handle_unsubscribe(
@@ -78,11 +81,16 @@ impl Open {
         hub: &mut Hub,
     ) {
         // AWS IoT doesn't list 0x11, "no subscription existed", among its codes.
-        let reason_codes = vec![ReasonCode::Success; unsubscribe.filters.len()];
+        let tells = self.settings.rules().tells_no_subscription;
+        let mut reason_codes = Vec::with_capacity(unsubscribe.filters.len());
         for filter in &unsubscribe.filters {
-            if let Some(session) = hub.session(&self.client_id, self.connection) {
-                session.unsubscribe(filter);
-            }
+            let existed = hub.unsubscribe(&self.client_id, self.attached.connection, filter);
+            reason_codes.push(if existed || !tells {
+                ReasonCode::Success
+            } else {
+                ReasonCode::NoSubscriptionExisted
+            });
+            output.work += 1;
             let filter = filter.as_str().into();
             output.log(Event::Unsubscribe { client_id: self.client_id.to_string(), filter });
         }
@@ -93,46 +101,62 @@ impl Open {
         }));
     }
 
-    fn subscribe(&self, subscription: Subscription<'_>, hub: &mut Hub) -> Result<Granted, Denied> {
-        let Subscription { filter, options } = subscription;
+    fn subscribe(
+        &self,
+        filter: TopicFilter<'_>,
+        options: SubscriptionOptions,
+        identifier: Option<SubscriptionIdentifier>,
+        hub: &mut Hub,
+    ) -> Result<Granted, Denied> {
         if let Some(reason_code) = self.settings.faults.suback() {
             return Err(Denied::on_purpose(reason_code));
         }
-        if filter.is_shared() {
-            let reason_code = ReasonCode::SharedSubscriptionsNotSupported;
-            return Err(Denied::new(reason_code, "shared subscriptions aren't available"));
-        }
-        topics::check(&filter).map_err(|limit| Denied::new(ReasonCode::TopicFilterInvalid, limit))?;
+        let rules = self.settings.rules();
+        topics::check_filter(filter, rules)?;
         let decision = Denied::unless_allowed(self.decide(Action::Subscribe, &filter))?;
-        // QoS 2 is granted as 1: the CONNACK has announced the maximum. [MQTT-3.2.2-10]
-        let qos = options.qos.min(QoS::AtLeastOnce);
-        let session = hub.session(&self.client_id, self.connection);
-        match session.map(|session| session.subscribe(filter, SubscriptionOptions { qos, ..options })) {
-            Some(Subscribed::New) => Ok(Granted { qos, decision, is_new: true }),
-            Some(Subscribed::Replaced) => Ok(Granted { qos, decision, is_new: false }),
-            Some(Subscribed::TooMany) => {
-                Err(Denied::new(ReasonCode::QuotaExceeded, "a connection may have 50 subscriptions"))
+        // More than the maximum is granted as the maximum, which the CONNACK has announced. [MQTT-3.2.2-10]
+        let qos = options.qos.min(rules.maximum_qos);
+        let subscription = Subscription { options: SubscriptionOptions { qos, ..options }, identifier };
+        let granted = |is_new| Ok(Granted { subscription, decision, is_new });
+        match hub.subscribe(&self.client_id, self.attached.connection, filter, subscription) {
+            Subscribed::New => granted(true),
+            Subscribed::Replaced => granted(false),
+            Subscribed::TooMany => Err(Limit::Subscriptions(rules.max_subscriptions).into()),
+            Subscribed::NoRoom => {
+                Err(Denied::new(ReasonCode::QuotaExceeded, "the sandbox has no room for more subscriptions"))
             }
-            None => {
+            Subscribed::Gone => {
                 Err(Denied::new(ReasonCode::UnspecifiedError, "another client has taken the client id over"))
             }
         }
     }
 
-    fn send_retained(&self, subscription: Subscription<'_>, granted: &Granted, hub: &mut Hub, now: Instant) {
-        let wanted = match subscription.options.retain_handling {
+    fn send_retained(&self, filter: TopicFilter<'_>, granted: &Granted, hub: &mut Hub, now: Instant) {
+        let wanted = match granted.subscription.options.retain_handling {
             RetainHandling::Send => true,
+            // [MQTT-3.3.1-10]
             RetainHandling::SendIfNew => granted.is_new,
+            // [MQTT-3.3.1-11]
             RetainHandling::DontSend => false,
         };
-        if wanted && !self.settings.faults.has(&Fault::NoDeliver) {
-            hub.send_retained(&self.client_id, self.connection, subscription.filter, granted.qos, now);
+        if wanted {
+            let connection = self.attached.connection;
+            hub.send_retained(&self.client_id, connection, filter, granted.subscription, now);
         }
+    }
+
+    fn check_request(&self, subscribe: &Subscribe<'_>) -> Result<(), End> {
+        let rules = self.settings.rules();
+        if subscribe.properties.subscription_identifier.is_some() && !rules.subscription_identifiers {
+            return Err(Limit::SubscriptionIdentifiers.into());
+        }
+        let count = subscribe.subscriptions.len();
+        Ok(at_most(count, rules.max_subscriptions_per_request, |has, most| Limit::Request { has, most })?)
     }
 
     fn subscribe_event(&self, filter: TopicFilter<'_>, outcome: &Result<Granted, Denied>) -> Event {
         let outcome = match outcome {
-            Ok(granted) => Ok((granted.qos, granted.decision.clone())),
+            Ok(granted) => Ok((granted.subscription.options.qos, granted.decision.clone())),
             Err(denied) => Err(denied.clone()),
         };
         Event::Subscribe {
@@ -141,18 +165,6 @@ impl Open {
             outcome: outcome.into(),
         }
     }
-}
-
-fn check_request(subscribe: &Subscribe<'_>) -> Result<(), End> {
-    if subscribe.properties.subscription_identifier.is_some() {
-        let code = ReasonCode::SubscriptionIdentifiersNotSupported;
-        return Err(End::told(code, "subscription identifiers aren't available"));
-    }
-    if subscribe.subscriptions.len() > MAX_SUBSCRIPTIONS_PER_REQUEST {
-        let reason = "one SUBSCRIBE has more than 8 subscriptions";
-        return Err(End::told(ReasonCode::QuotaExceeded, reason));
-    }
-    Ok(())
 }
 
 const fn granted_code(qos: QoS) -> ReasonCode {

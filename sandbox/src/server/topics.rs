@@ -1,36 +1,39 @@
-//! What AWS IoT asks of topics beyond the standard, and where it matches otherwise.
+//! What a profile asks of topics beyond the standard, and where it matches otherwise.
 
 use dunlin_codec::{TopicFilter, TopicName};
 
-use crate::server::limits::{MAX_SLASHES, MAX_TOPIC};
+use crate::profile::Rules;
+use crate::server::limit::{Limit, at_most};
 
-/// Why a well-formed topic name or filter isn't accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum TopicLimit {
-    #[error("the topic has {0} bytes; at most 256 are allowed")]
-    Length(usize),
-    #[error("the topic has {0} slashes; at most 7 are allowed")]
-    Slashes(usize),
+/// Judges a topic name. The Basic Ingest prefix doesn't count.
+pub(crate) fn check_name(topic: TopicName<'_>, rules: &Rules) -> Result<(), Limit> {
+    let topic = without_basic_ingest(topic.as_str());
+    at_most(topic.len(), rules.max_topic, |has, most| Limit::TopicLength { has, most })?;
+    at_most(slashes(topic), rules.max_slashes, |has, most| Limit::Slashes { has, most })
 }
 
-/// Judges a topic name or filter. The Basic Ingest prefix doesn't count.
-pub(crate) fn check(topic: &str) -> Result<(), TopicLimit> {
-    let topic = without_basic_ingest(topic);
-    let slashes = topic.matches('/').count();
-    if topic.len() > MAX_TOPIC {
-        Err(TopicLimit::Length(topic.len()))
-    } else if slashes > MAX_SLASHES {
-        Err(TopicLimit::Slashes(slashes))
-    } else {
-        Ok(())
-    }
+/// Judges a topic filter. Neither the Basic Ingest prefix counts nor that of a share.
+pub(crate) fn check_filter(filter: TopicFilter<'_>, rules: &Rules) -> Result<(), Limit> {
+    let share = filter.share_name().map_or(0, str::len);
+    at_most(share, rules.max_share_name, |has, most| Limit::ShareName { has, most })?;
+    let filter = filter.without_share();
+    let filter = without_basic_ingest(filter.as_str());
+    at_most(filter.len(), rules.max_topic, |has, most| Limit::FilterLength { has, most })?;
+    at_most(slashes(filter), rules.max_slashes, |has, most| Limit::FilterSlashes { has, most })
 }
 
-/// As the standard has it, but `sensor/#` doesn't match `sensor`: so AWS IoT documents it.
-pub(crate) fn matches(filter: TopicFilter<'_>, name: &TopicName<'_>) -> bool {
-    let parent = filter.as_str().strip_suffix("/#");
-    let levels = |topic: &str| topic.matches('/').count();
-    filter.matches(name) && parent.is_none_or(|parent| levels(name.as_str()) > levels(parent))
+pub(crate) fn matches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rules) -> bool {
+    filter.matches(name) && reaches(filter, name, rules)
+}
+
+/// Whether a filter that matches as the standard has it does so here: on AWS IoT `sensor/#` doesn't match `sensor`.
+pub(crate) fn reaches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rules) -> bool {
+    let parent = filter.as_str().strip_suffix("/#").filter(|_| !rules.matches_parent_level);
+    parent.is_none_or(|parent| slashes(name.as_str()) > slashes(parent))
+}
+
+fn slashes(topic: &str) -> usize {
+    topic.matches('/').count()
 }
 
 /// `$aws/rules/<rule>/topic` is `topic` to the limits.
@@ -42,34 +45,66 @@ fn without_basic_ingest(topic: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::Profile;
+
+    fn name(topic: &str) -> Result<(), Limit> {
+        check_name(TopicName::new(topic).unwrap(), Profile::Aws.rules())
+    }
+
+    fn filter(filter: &str) -> Result<(), Limit> {
+        check_filter(TopicFilter::new(filter).unwrap(), Profile::Aws.rules())
+    }
 
     #[test]
     fn length_and_slashes_are_limited() {
-        assert_eq!(check(&"a".repeat(256)), Ok(()));
-        assert_eq!(check(&"a".repeat(257)), Err(TopicLimit::Length(257)));
-        assert_eq!(check("1/2/3/4/5/6/7/8"), Ok(()));
-        assert_eq!(check("1/2/3/4/5/6/7/8/9"), Err(TopicLimit::Slashes(8)));
+        assert_eq!(name(&"a".repeat(256)), Ok(()));
+        assert_eq!(name(&"a".repeat(257)), Err(Limit::TopicLength { has: 257, most: 256 }));
+        assert_eq!(name("1/2/3/4/5/6/7/8"), Ok(()));
+        assert_eq!(name("1/2/3/4/5/6/7/8/9"), Err(Limit::Slashes { has: 8, most: 7 }));
+        assert_eq!(filter("1/2/3/4/5/6/7/8/#"), Err(Limit::FilterSlashes { has: 8, most: 7 }));
     }
 
     #[test]
     fn the_basic_ingest_prefix_does_not_count() {
-        assert_eq!(check(&format!("$aws/rules/r/{}", "a".repeat(256))), Ok(()));
-        assert_eq!(check("$aws/rules/r/1/2/3/4/5/6/7/8"), Ok(()));
+        assert_eq!(name(&format!("$aws/rules/r/{}", "a".repeat(256))), Ok(()));
+        assert_eq!(name("$aws/rules/r/1/2/3/4/5/6/7/8"), Ok(()));
     }
 
     #[test]
-    fn a_multi_level_wildcard_does_not_match_its_parent() {
-        for (filter, name, expected) in [
-            ("sensor/#", "sensor", false),
-            ("sensor/#", "sensor/1", true),
-            ("+/#", "sensor", false),
-            ("+/#", "sensor/1", true),
-            ("#", "sensor", true),
-            ("sensor/+", "sensor/1", true),
-            ("#", "$aws/x", false),
+    fn the_prefix_of_a_share_has_a_limit_of_its_own() {
+        assert_eq!(filter(&format!("$share/{}/1/2/3/4/5/6/7/8", "g".repeat(128))), Ok(()));
+        let has = 129;
+        assert_eq!(
+            filter(&format!("$share/{}/t", "g".repeat(has))),
+            Err(Limit::ShareName { has, most: 128 })
+        );
+    }
+
+    /// MQTT-4.7.2-1, MQTT-4.7.3-4
+    #[test]
+    fn a_multi_level_wildcard_matches_its_parent_in_one_profile_only() {
+        for (filter, name, aws, mqtt5) in [
+            ("sensor/#", "sensor", false, true),
+            ("sensor/#", "sensor/1", true, true),
+            ("+/#", "sensor", false, true),
+            ("+/#", "sensor/1", true, true),
+            ("#", "sensor", true, true),
+            ("sensor/+", "sensor/1", true, true),
+            ("sensor/+", "sensor", false, false),
+            ("#", "$aws/x", false, false),
+            ("+/x", "$aws/x", false, false),
+            ("$aws/#", "$aws/x", true, true),
+            ("Sensor", "sensor", false, false),
+            ("e\u{301}", "\u{e9}", false, false),
+            ("a//b", "a/b", false, false),
+            ("a/+/b", "a//b", true, true),
         ] {
-            let matched = matches(TopicFilter::new(filter).unwrap(), &TopicName::new(name).unwrap());
-            assert_eq!(matched, expected, "{filter} on {name}");
+            for (profile, expected) in [(Profile::Aws, aws), (Profile::Mqtt5, mqtt5)] {
+                let rules = profile.rules();
+                let matched =
+                    matches(TopicFilter::new(filter).unwrap(), &TopicName::new(name).unwrap(), rules);
+                assert_eq!(matched, expected, "{filter} on {name}, {profile}");
+            }
         }
     }
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    Ack, AckProperties, ConnAck, Connect, ConnectProperties, DecodeOptions, Delivery, Disconnect, Packet,
-    PacketBuf, PacketId, Publish, PublishProperties, QoS, ReasonCode, Repeated, RetainHandling, Subscribe,
-    SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter, TopicName, Utf8String,
+    Ack, AckProperties, AckType, ConnAck, Connect, ConnectProperties, DecodeOptions, Delivery, Disconnect,
+    Packet, PacketBuf, PacketId, Publish, PublishProperties, QoS, ReasonCode, Repeated, RetainHandling,
+    Subscribe, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter, TopicName, Utf8String,
 };
-use dunlin_sandbox::{Answer, Authorizer, Lambda, Sandbox, SandboxBuilder, Signing};
+use dunlin_sandbox::{Answer, Authorizer, Lambda, Profile, Sandbox, SandboxBuilder, Signing};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;
@@ -75,6 +75,26 @@ impl TestSandbox {
     /// A sandbox where everybody may do everything.
     pub(crate) async fn open_house() -> Self {
         Self::answering(Answer::allow("anybody", allow("iot:*"))).await
+    }
+
+    /// The same, with all of MQTT 5.
+    pub(crate) async fn mqtt5() -> Self {
+        Self::mqtt5_with(|builder| builder).await
+    }
+
+    pub(crate) async fn mqtt5_with(describe: impl FnOnce(SandboxBuilder) -> SandboxBuilder) -> Self {
+        let answer = Answer::allow("anybody", allow("iot:*"));
+        Self::answering_with(answer, |builder| describe(builder.profile(Profile::Mqtt5))).await
+    }
+
+    /// A client that has its CONNACK, and whether its session was there already.
+    pub(crate) async fn admits(&self, connect: Connect<'_>) -> (TestClient, bool) {
+        let mut client = TestClient::open(&self.sandbox).await;
+        client.send(connect).await;
+        let packet = client.receives().await;
+        let Packet::ConnAck(connack) = packet.packet() else { panic!("a CONNACK, not {packet:?}") };
+        assert_eq!(connack.reason_code, ReasonCode::Success);
+        (client, connack.session_present)
     }
 
     /// A client that has its CONNACK, where no authorizer need be named.
@@ -206,6 +226,23 @@ impl TestClient {
             self.send(puback(packet_id)).await;
         }
         (String::from_utf8(publish.payload.into()).unwrap(), publish.delivery.qos(), publish.retain)
+    }
+
+    /// A packet that names a message: its kind, identifier and code.
+    pub(crate) async fn receives_ack(&mut self) -> (AckType, u16, ReasonCode) {
+        let packet = self.receives().await;
+        let (kind, ack) = match packet.packet() {
+            Packet::PubAck(ack) => (AckType::PubAck, ack),
+            Packet::PubRec(ack) => (AckType::PubRec, ack),
+            Packet::PubRel(ack) => (AckType::PubRel, ack),
+            Packet::PubComp(ack) => (AckType::PubComp, ack),
+            other => panic!("an acknowledgement, not {other:?}"),
+        };
+        (kind, ack.packet_id.get(), ack.reason_code)
+    }
+
+    pub(crate) async fn sends_ack(&mut self, kind: AckType, packet_id: u16) {
+        self.send(Ack::success(id(packet_id)).into_packet(kind)).await;
     }
 
     /// Nothing more comes before the answer to a PINGREQ.

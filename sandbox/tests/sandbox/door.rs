@@ -37,10 +37,10 @@ async fn the_connack_announces_what_aws_announces() {
         maximum_qos: Some(QoS::AtLeastOnce),
         retain_available: Some(true),
         maximum_packet_size: 149_504.try_into().ok(),
-        topic_alias_maximum: Some(0),
+        topic_alias_maximum: Some(8),
         wildcard_subscription_available: Some(true),
         subscription_identifier_available: Some(false),
-        shared_subscription_available: Some(false),
+        shared_subscription_available: Some(true),
         ..ConnAckProperties::default()
     };
     assert_eq!(connack.properties, expected);
@@ -52,14 +52,15 @@ async fn what_differs_from_the_request_is_said_in_the_connack() {
     let sandbox = TestSandbox::start().await;
     for (asked, told) in [(0, Some(1200)), (5, Some(30)), (30, None), (1201, Some(1200))] {
         let mut client = TestClient::open(&sandbox.sandbox).await;
-        let mut connect = unsigned(SAMPLE_ID);
+        let id = format!("{SAMPLE_ID}-{asked}");
+        let mut connect = unsigned(&id);
         connect.keep_alive = asked;
-        connect.properties.session_expiry_interval = Some(3600);
+        connect.properties.session_expiry_interval = Some(7200);
         client.send(connect).await;
         let packet = client.receives().await;
         let Packet::ConnAck(connack) = packet.packet() else { panic!("a CONNACK") };
         assert_eq!(connack.properties.server_keep_alive, told);
-        assert_eq!(connack.properties.session_expiry_interval, Some(0));
+        assert_eq!(connack.properties.session_expiry_interval, Some(3600));
     }
 }
 

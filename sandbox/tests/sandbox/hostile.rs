@@ -20,7 +20,7 @@ async fn a_silent_client_is_disconnected_after_one_and_a_half_keep_alives() {
 
 #[tokio::test]
 async fn a_second_client_with_the_same_id_takes_the_first_ones_place() {
-    let sandbox = TestSandbox::start().await;
+    let sandbox = TestSandbox::start_with(|builder| builder.time_scale(1000)).await;
     let mut first = sandbox.connected("mqtt5-sample-1").await;
     let mut second = sandbox.connected("mqtt5-sample-1").await;
     assert_eq!(first.receives_disconnect().await.0, ReasonCode::SessionTakenOver);
@@ -55,7 +55,8 @@ async fn a_malformed_packet_is_answered_with_its_code() {
         (&[0x30, 0xFF, 0xFF, 0xFF, 0x7F], ReasonCode::PacketTooLarge),
         (&[0xD0, 0x00], ReasonCode::ProtocolError),
     ] {
-        let mut client = sandbox.connected("mqtt5-sample-1").await;
+        let id = format!("mqtt5-sample-{:02x}{:02x}", bytes[0], bytes.len());
+        let mut client = sandbox.connected(&id).await;
         client.send_bytes(bytes).await;
         assert_eq!(client.receives_disconnect().await.0, expected, "{bytes:02x?}");
         client.is_closed().await;
@@ -104,13 +105,13 @@ async fn packets_that_come_before_the_connack_are_served_after_it() {
 
 #[tokio::test]
 async fn a_subscriber_that_does_not_read_stops_nobody_else() {
-    let sandbox = TestSandbox::start().await;
-    let mut asleep = sandbox.connected("mqtt5-sample-asleep").await;
-    asleep.subscribes("test/topic").await;
-    let mut client = sandbox.connected("mqtt5-sample-1").await;
+    let sandbox = TestSandbox::mqtt5().await;
+    let mut asleep = sandbox.guest("asleep").await;
+    asleep.subscribes("t").await;
+    let mut client = sandbox.guest("c").await;
     let payload = "x".repeat(100_000);
     for _ in 0..200 {
-        client.send(publish("test/topic", &payload, QoS::AtMostOnce)).await;
+        client.send(publish("t", &payload, QoS::AtMostOnce)).await;
     }
     client.receives_nothing_more().await;
 }

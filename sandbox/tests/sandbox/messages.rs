@@ -195,7 +195,8 @@ async fn only_a_normal_disconnect_cancels_the_will() {
     watcher.subscribes(TOPIC).await;
     for reason_code in [ReasonCode::NORMAL_DISCONNECTION, ReasonCode::DisconnectWithWill] {
         let mut client = TestClient::open(&sandbox.sandbox).await;
-        client.send(with_will("mqtt5-sample-1", TOPIC)).await;
+        let id = format!("mqtt5-sample-{reason_code:?}");
+        client.send(with_will(&id, TOPIC)).await;
         assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
         client.send(Disconnect { reason_code, properties: DisconnectProperties::default() }).await;
         client.is_closed().await;
@@ -208,7 +209,7 @@ async fn only_a_normal_disconnect_cancels_the_will() {
 async fn what_the_connack_rules_out_ends_the_connection() {
     let alias = {
         let mut message = publish(TOPIC, "x", QoS::AtMostOnce);
-        message.properties.topic_alias = TopicAlias::new(1);
+        message.properties.topic_alias = TopicAlias::new(9);
         message
     };
     let exactly_once = {
@@ -223,7 +224,7 @@ async fn what_the_connack_rules_out_ends_the_connection() {
         (exactly_once, ReasonCode::QoSNotSupported),
         (publish(TOPIC, &large, QoS::AtMostOnce), ReasonCode::QuotaExceeded),
     ] {
-        let mut client = sandbox.connected("mqtt5-sample-1").await;
+        let mut client = sandbox.connected(&format!("mqtt5-sample-{expected:?}")).await;
         client.send(message).await;
         assert_eq!(client.receives_disconnect().await.0, expected);
         client.is_closed().await;

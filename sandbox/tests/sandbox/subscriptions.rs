@@ -63,14 +63,6 @@ async fn nothing_comes_after_an_unsubscribe() {
 }
 
 #[tokio::test]
-async fn shared_subscriptions_are_refused_one_by_one() {
-    let sandbox = TestSandbox::start().await;
-    let mut client = sandbox.connected("mqtt5-sample-1").await;
-    let (codes, _) = client.subscribes("$share/group/test/topic").await;
-    assert_eq!(codes, [ReasonCode::SharedSubscriptionsNotSupported]);
-}
-
-#[tokio::test]
 async fn a_subscription_identifier_ends_the_connection() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;

@@ -122,8 +122,6 @@ async fn the_unsigned_sample_prints_what_the_python_sample_prints() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_signed_sample_says_that_it_is_signed() {
-    let served = serve(&[]).await;
-    let signature = served.sandbox.sign("hello").unwrap();
     let flags = [
         "--authorizer_name",
         "DemoSigned",
@@ -133,6 +131,9 @@ async fn the_signed_sample_says_that_it_is_signed() {
         "hello",
     ];
     for verb in [&["signed"][..], &["sample"], &[]] {
+        // One of its own for each: a client id may connect once a second.
+        let served = serve(&[]).await;
+        let signature = served.sandbox.sign("hello").unwrap();
         let run = dunlin(verb)
             .at(&served.sandbox)
             .words(flags)

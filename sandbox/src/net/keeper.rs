@@ -1,0 +1,29 @@
+//! The clock of what happens without a connection: sessions end, and wills are published.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::net::shared::Shared;
+use crate::server::NO_DEADLINE;
+
+/// Runs until the sandbox stops.
+pub(crate) async fn keep(shared: Arc<Shared>) {
+    let changed = shared.hub().keeper();
+    loop {
+        let now = Instant::now();
+        let (events, next) = {
+            let hub = &mut shared.hub();
+            (hub.handle_timeout(now.into_std()), hub.poll_timeout())
+        };
+        for event in events {
+            shared.emit(event);
+        }
+        let next = next.map_or(now + NO_DEADLINE, Instant::from_std);
+        tokio::select! {
+            () = sleep_until(next) => {}
+            () = changed.notified() => {}
+            () = shared.stopping() => return,
+        }
+    }
+}

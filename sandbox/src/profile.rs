@@ -1,0 +1,196 @@
+//! Whose server the sandbox is: one table of limits and differences for each.
+
+use core::fmt;
+use core::ops::RangeInclusive;
+use core::str::FromStr;
+use std::time::Duration;
+
+use dunlin_codec::QoS;
+use serde::{Deserialize, Serialize};
+
+/// Which server the sandbox is. Parses from `aws` and `mqtt5`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// AWS IoT Core, with its limits and where it differs from the standard.
+    #[default]
+    Aws,
+    /// All of MQTT 5.
+    Mqtt5,
+}
+
+/// A text that is no profile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no profile; there are: aws, mqtt5")]
+pub struct ProfileError(String);
+
+/// What a profile holds its clients to. `None` is no limit but that of the packet format.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) maximum_qos: QoS,
+    /// Bytes of a packet.
+    pub(crate) maximum_packet_size: u32,
+    /// Bytes of a payload.
+    pub(crate) max_payload: Option<usize>,
+    /// Unacknowledged messages of QoS 1 and 2, each way.
+    pub(crate) receive_maximum: u16,
+    /// Topic aliases, each way.
+    pub(crate) topic_alias_maximum: u16,
+    /// Seconds: what is outside becomes the nearest.
+    pub(crate) keep_alive: RangeInclusive<u16>,
+    /// What a keep alive of 0 becomes; 0 is none.
+    pub(crate) keep_alive_of_zero: u16,
+    /// Seconds that a session may outlive its connection.
+    pub(crate) max_session_expiry: u32,
+    /// Seconds that a message may be worth delivering.
+    pub(crate) message_expiry: RangeInclusive<u32>,
+    /// Bytes of a client id.
+    pub(crate) max_client_id: Option<usize>,
+    /// Whether client ids that begin with `$` are refused.
+    pub(crate) reserves_dollar_ids: bool,
+    /// Bytes of a topic name or filter.
+    pub(crate) max_topic: Option<usize>,
+    /// Slashes of a topic name or filter.
+    pub(crate) max_slashes: Option<usize>,
+    /// Bytes of a share name.
+    pub(crate) max_share_name: Option<usize>,
+    /// Subscriptions of one SUBSCRIBE.
+    pub(crate) max_subscriptions_per_request: Option<usize>,
+    /// Subscriptions of one session.
+    pub(crate) max_subscriptions: usize,
+    /// Messages a second, in and out together; what is above is discarded.
+    pub(crate) max_messages_per_second: Option<u32>,
+    /// Bytes a second, in and out together; what is above waits.
+    pub(crate) max_bytes_per_second: Option<u32>,
+    /// Messages a second of those that waited for a client to come back.
+    pub(crate) max_stored_per_second: Option<u32>,
+    /// The least time between two CONNECTs with one client id.
+    pub(crate) connect_interval: Option<Duration>,
+    /// A message that isn't acknowledged by then isn't sent again.
+    pub(crate) redelivery_limit: Option<Duration>,
+    /// Whether `sensor/#` matches `sensor` [MQTT-4.7.1-2 and its comment].
+    pub(crate) matches_parent_level: bool,
+    /// Whether a filter with wildcards is sent retained messages.
+    pub(crate) retained_for_wildcards: bool,
+    /// Whether there are subscription identifiers.
+    pub(crate) subscription_identifiers: bool,
+    /// Whether a will may wait; otherwise it is published at once.
+    pub(crate) will_delay: bool,
+    /// Whether what is sent again says so.
+    pub(crate) marks_duplicates: bool,
+    /// Whether an UNSUBACK tells that there was no such subscription.
+    pub(crate) tells_no_subscription: bool,
+}
+
+/// AWS IoT Core: the table "AWS IoT Core message broker and protocol limits and quotas" and "differences from MQTT 5".
+static AWS: Rules = Rules {
+    maximum_qos: QoS::AtLeastOnce,
+    maximum_packet_size: 149_504,
+    max_payload: Some(128 * 1024),
+    receive_maximum: 100,
+    topic_alias_maximum: 8,
+    keep_alive: 30..=1200,
+    keep_alive_of_zero: 1200,
+    max_session_expiry: 60 * 60,
+    message_expiry: 1..=604_800,
+    max_client_id: Some(128),
+    reserves_dollar_ids: true,
+    max_topic: Some(256),
+    max_slashes: Some(7),
+    max_share_name: Some(128),
+    max_subscriptions_per_request: Some(8),
+    max_subscriptions: 50,
+    max_messages_per_second: Some(100),
+    max_bytes_per_second: Some(512 * 1024),
+    max_stored_per_second: Some(10),
+    connect_interval: Some(Duration::from_secs(1)),
+    redelivery_limit: Some(Duration::from_secs(60 * 60)),
+    matches_parent_level: false,
+    retained_for_wildcards: false,
+    subscription_identifiers: false,
+    will_delay: false,
+    marks_duplicates: false,
+    tells_no_subscription: false,
+};
+
+static MQTT5: Rules = Rules {
+    maximum_qos: QoS::ExactlyOnce,
+    maximum_packet_size: 1024 * 1024,
+    max_payload: None,
+    receive_maximum: 1000,
+    topic_alias_maximum: 32,
+    keep_alive: 1..=u16::MAX,
+    keep_alive_of_zero: 0,
+    max_session_expiry: u32::MAX,
+    message_expiry: 0..=u32::MAX,
+    max_client_id: None,
+    reserves_dollar_ids: false,
+    max_topic: None,
+    // Of the sandbox: each level of a filter is a level of its index.
+    max_slashes: Some(255),
+    max_share_name: None,
+    max_subscriptions_per_request: None,
+    max_subscriptions: 1000,
+    max_messages_per_second: None,
+    max_bytes_per_second: None,
+    max_stored_per_second: None,
+    connect_interval: None,
+    redelivery_limit: None,
+    matches_parent_level: true,
+    retained_for_wildcards: true,
+    subscription_identifiers: true,
+    will_delay: true,
+    marks_duplicates: true,
+    tells_no_subscription: true,
+};
+
+impl Profile {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Aws, Self::Mqtt5];
+
+    pub(crate) const fn rules(self) -> &'static Rules {
+        match self {
+            Self::Aws => &AWS,
+            Self::Mqtt5 => &MQTT5,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Mqtt5 => "mqtt5",
+        }
+    }
+}
+
+impl FromStr for Profile {
+    type Err = ProfileError;
+
+    fn from_str(text: &str) -> Result<Self, ProfileError> {
+        let named = Self::ALL.into_iter().find(|profile| profile.name() == text);
+        named.ok_or_else(|| ProfileError(text.into()))
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_is_spelled_alike_in_flags_and_files() {
+        for profile in Profile::ALL {
+            assert_eq!(profile.to_string().parse(), Ok(profile));
+            assert_eq!(serde_json::to_value(profile).unwrap(), profile.to_string());
+        }
+        assert_eq!(
+            "4".parse::<Profile>().unwrap_err().to_string(),
+            "\"4\" is no profile; there are: aws, mqtt5"
+        );
+    }
+}

@@ -1,0 +1,252 @@
+//! From a message to everybody who subscribed to its topic.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use dunlin_codec::{QoS, TopicFilter, TopicName};
+
+use crate::fault::Fault;
+use crate::server::hub::Hub;
+use crate::server::limits::{MAX_FILTER_BYTES, MAX_SUBSCRIPTIONS_OF_ALL};
+use crate::server::message::Message;
+use crate::server::outgoing::Queued;
+use crate::server::retained::RetainedFull;
+use crate::server::session::{ConnectionId, Session, Subscription, Wanted};
+use crate::server::topics;
+
+/// Who stands at a filter in the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Subscriber {
+    Client { client_id: Arc<str>, filter: Arc<str> },
+    Share(Arc<str>),
+}
+
+/// The clients that share one subscription: each message is for one of them (§4.8.2).
+#[derive(Debug, Default)]
+pub(super) struct Share {
+    members: Vec<Arc<str>>,
+    /// Whose turn it is.
+    next: usize,
+}
+
+/// Who wants one message: each client once for each of its subscriptions, and shares.
+#[derive(Debug, Default)]
+struct Matching {
+    wanted: Vec<(Arc<str>, Wanted)>,
+    shares: Vec<Arc<str>>,
+}
+
+/// Whether a subscription is new, or replaced one with the same filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subscribed {
+    New,
+    Replaced,
+    /// The session has as many as it may have.
+    TooMany,
+    /// The sandbox has as many as it can keep.
+    NoRoom,
+    /// The session isn't this connection's any more.
+    Gone,
+}
+
+impl Hub {
+    pub(crate) fn subscribe(
+        &mut self,
+        client_id: &Arc<str>,
+        connection: ConnectionId,
+        filter: TopicFilter<'_>,
+        subscription: Subscription,
+    ) -> Subscribed {
+        let (most, weight) = (self.settings.rules().max_subscriptions, weight(filter.as_str()));
+        let Some(session) = self.sessions.get_mut(client_id).filter(|session| session.is_of(connection))
+        else {
+            return Subscribed::Gone;
+        };
+        // [MQTT-3.8.4-3]
+        if let Some(same) = session.subscriptions.get_mut(filter.as_str()) {
+            *same = subscription;
+            return Subscribed::Replaced;
+        }
+        if session.subscriptions.len() >= most {
+            return Subscribed::TooMany;
+        }
+        let is_heavy = session.weight + weight > MAX_FILTER_BYTES_OF_ONE
+            || self.filter_weight + weight > MAX_FILTER_BYTES
+            || self.index.len() >= MAX_SUBSCRIPTIONS_OF_ALL;
+        if is_heavy {
+            return Subscribed::NoRoom;
+        }
+        let kept: Arc<str> = filter.as_str().into();
+        session.subscriptions.insert(Arc::clone(&kept), subscription);
+        session.weight += weight;
+        self.filter_weight += weight;
+        if !filter.is_shared() {
+            let subscriber = Subscriber::Client { client_id: Arc::clone(client_id), filter: kept };
+            self.index.insert(filter, subscriber);
+            return Subscribed::New;
+        }
+        let share = self.shares.entry(Arc::clone(&kept)).or_default();
+        if share.members.is_empty() {
+            self.index.insert(filter, Subscriber::Share(kept));
+        }
+        share.members.push(Arc::clone(client_id));
+        Subscribed::New
+    }
+
+    /// Whether there was such a subscription. Filters are compared character by character. [MQTT-3.10.4-1]
+    pub(crate) fn unsubscribe(
+        &mut self,
+        client_id: &Arc<str>,
+        connection: ConnectionId,
+        filter: TopicFilter<'_>,
+    ) -> bool {
+        let session = self.sessions.get_mut(client_id).filter(|session| session.is_of(connection));
+        let Some(session) = session else { return false };
+        if session.subscriptions.remove(filter.as_str()).is_none() {
+            return false;
+        }
+        session.weight -= weight(filter.as_str());
+        self.forget_filter(client_id, filter);
+        true
+    }
+
+    pub(super) fn forget_subscriptions(&mut self, client_id: &Arc<str>, session: &Session) {
+        for filter in session.subscriptions.keys() {
+            if let Ok(filter) = TopicFilter::new(filter) {
+                self.forget_filter(client_id, filter);
+            }
+        }
+    }
+
+    fn forget_filter(&mut self, client_id: &Arc<str>, filter: TopicFilter<'_>) {
+        self.filter_weight -= weight(filter.as_str());
+        let kept: Arc<str> = filter.as_str().into();
+        if !filter.is_shared() {
+            let subscriber = Subscriber::Client { client_id: Arc::clone(client_id), filter: kept };
+            self.index.remove(filter, &subscriber);
+            return;
+        }
+        let Some(share) = self.shares.get_mut(&kept) else { return };
+        share.members.retain(|member| member != client_id);
+        if share.members.is_empty() {
+            self.shares.remove(&kept);
+            self.index.remove(filter, &Subscriber::Share(kept));
+        }
+    }
+
+    /// Keeps the message if it is to be retained, and queues it for everybody who is to have it; says for how many.
+    pub(crate) fn publish(&mut self, message: &Arc<Message>, now: Instant) -> Result<usize, RetainedFull> {
+        let topic = message.topic();
+        if message.retain {
+            // [MQTT-3.3.1-5] [MQTT-3.3.1-8]
+            self.retained.keep(&topic, message, now)?;
+        }
+        let name = TopicName::new(&topic);
+        match name {
+            Ok(name) if !self.settings.faults.has(&Fault::NoDeliver) => Ok(self.route(name, message)),
+            _ => Ok(0),
+        }
+    }
+
+    fn route(&mut self, topic: TopicName<'_>, message: &Arc<Message>) -> usize {
+        let Matching { mut wanted, shares } = self.matching(topic, message);
+        wanted.sort_by(|(a, _), (b, _)| a.cmp(b));
+        wanted.dedup_by(|(client_id, other), (first, merged)| {
+            let is_same = client_id == first;
+            if is_same {
+                merged.merge(core::mem::take(other));
+            }
+            is_same
+        });
+        let mut receivers = 0;
+        for (client_id, wanted) in wanted {
+            receivers += usize::from(self.queue(&client_id, message, wanted));
+        }
+        for share in shares {
+            receivers += usize::from(self.queue_for_share(&share, message));
+        }
+        self.relieve();
+        receivers
+    }
+
+    fn matching(&self, topic: TopicName<'_>, message: &Message) -> Matching {
+        let Matching { mut wanted, mut shares } = Matching::default();
+        let reaches = |filter: &str| {
+            let rules = self.settings.rules();
+            TopicFilter::new(filter)
+                .is_ok_and(|filter| topics::reaches(filter.without_share(), &topic, rules))
+        };
+        for subscriber in self.index.matches(&topic) {
+            match subscriber {
+                Subscriber::Client { client_id, filter } if reaches(filter) => {
+                    let session = self.sessions.get(client_id);
+                    let subscription = session.and_then(|session| session.subscriptions.get(filter));
+                    // [MQTT-3.8.3-3]
+                    let is_own = |subscription: &&Subscription| {
+                        subscription.options.no_local && message.publisher == *client_id
+                    };
+                    if let Some(subscription) = subscription.filter(|subscription| !is_own(subscription)) {
+                        wanted.push((Arc::clone(client_id), Wanted::by(subscription)));
+                    }
+                }
+                Subscriber::Share(filter) if reaches(filter) => shares.push(Arc::clone(filter)),
+                Subscriber::Client { .. } | Subscriber::Share(_) => {}
+            }
+        }
+        Matching { wanted, shares }
+    }
+
+    /// One after the other of those who are there; where nobody is, of those who will be back.
+    fn queue_for_share(&mut self, filter: &Arc<str>, message: &Arc<Message>) -> bool {
+        let Some(share) = self.shares.get_mut(filter) else { return false };
+        let count = share.members.len();
+        let in_turn: Vec<Arc<str>> =
+            share.members.iter().cycle().skip(share.next).take(count).map(Arc::clone).collect();
+        share.next = (share.next + 1) % count.max(1);
+        let is_there =
+            |member: &&Arc<str>| self.sessions.get(*member).is_some_and(|session| !session.is_away());
+        let Some(picked) = in_turn.iter().find(is_there).or_else(|| in_turn.first()).map(Arc::clone) else {
+            return false;
+        };
+        let session = self.sessions.get(&picked);
+        // [MQTT-4.8.2-3]
+        let wanted = session.and_then(|session| session.subscriptions.get(filter)).map(Wanted::by);
+        wanted.is_some_and(|wanted| self.queue(&picked, message, wanted))
+    }
+
+    fn queue(&mut self, client_id: &Arc<str>, message: &Arc<Message>, wanted: Wanted) -> bool {
+        let room = self.relief.room();
+        let Some(session) = self.sessions.get_mut(client_id) else { return false };
+        session.push(message, wanted, room)
+    }
+
+    /// Queues the retained messages of a subscription just made. [MQTT-3.3.1-9]
+    pub(crate) fn send_retained(
+        &mut self,
+        client_id: &str,
+        connection: ConnectionId,
+        filter: TopicFilter<'_>,
+        subscription: Subscription,
+        now: Instant,
+    ) {
+        if self.settings.faults.has(&Fault::NoDeliver) {
+            return;
+        }
+        let (room, rules) = (self.relief.room(), self.settings.rules());
+        let messages = self.retained.matching(filter, rules, now);
+        let Some(session) = self.session(client_id, connection) else { return };
+        for message in messages {
+            let qos: QoS = message.qos.min(subscription.options.qos);
+            let identifiers = subscription.identifier.into_iter().collect();
+            session.outgoing.push(Queued::new(&message, qos, true, identifiers), room);
+        }
+    }
+}
+
+/// About what a filter takes: its bytes, and a level of the index for each of its levels.
+fn weight(filter: &str) -> usize {
+    filter.len() + (filter.matches('/').count() + 1) * LEVEL
+}
+
+const LEVEL: usize = 128;
+const MAX_FILTER_BYTES_OF_ONE: usize = 256 * 1024;

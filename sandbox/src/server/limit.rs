@@ -1,0 +1,95 @@
+//! The limits that a client can run into, each with its reason code and its sentence.
+
+use dunlin_codec::ReasonCode;
+
+use crate::server::denied::Denied;
+use crate::server::end::End;
+
+/// A limit of the profile that was enforced. The sentence is the reason string and the log's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Limit {
+    #[error("the client id has {has} bytes; at most {most} are allowed")]
+    ClientId { has: usize, most: usize },
+    #[error("the client id begins with the reserved \"$\"")]
+    DollarId,
+    #[error("one CONNECT a second is allowed for a client id")]
+    Connects,
+    #[error("QoS {0} isn't available; the maximum is {1}")]
+    QoS(u8, u8),
+    #[error("the payload has {has} bytes; at most {most} are allowed")]
+    Payload { has: usize, most: usize },
+    #[error("the topic has {has} bytes; at most {most} are allowed")]
+    TopicLength { has: usize, most: usize },
+    #[error("the topic filter has {has} bytes; at most {most} are allowed")]
+    FilterLength { has: usize, most: usize },
+    #[error("the topic has {has} slashes; at most {most} are allowed")]
+    Slashes { has: usize, most: usize },
+    #[error("the topic filter has {has} slashes; at most {most} are allowed")]
+    FilterSlashes { has: usize, most: usize },
+    #[error("the share name has {has} bytes; at most {most} are allowed")]
+    ShareName { has: usize, most: usize },
+    #[error("the topic alias {has} is above the maximum of {most}")]
+    TopicAlias { has: u16, most: u16 },
+    #[error("more than {0} messages of QoS 1 and 2 are unacknowledged: the Receive Maximum")]
+    ReceiveMaximum(u16),
+    #[error("one SUBSCRIBE has {has} subscriptions; at most {most} are allowed")]
+    Request { has: usize, most: usize },
+    #[error("a connection may have {0} subscriptions")]
+    Subscriptions(usize),
+    #[error("there are no subscription identifiers")]
+    SubscriptionIdentifiers,
+    #[error("more than {0} messages a second, in and out: discarded")]
+    Messages(u32),
+    #[error("more than {0} bytes a second, in and out: delayed")]
+    Throughput(u32),
+    #[error("not acknowledged within {0} s: not sent again")]
+    Redelivery(u64),
+}
+
+impl Limit {
+    /// What answers a request that breaks it.
+    pub(crate) const fn reason_code(self) -> ReasonCode {
+        match self {
+            Self::ClientId { .. } | Self::DollarId => ReasonCode::ClientIdentifierNotValid,
+            Self::QoS(..) => ReasonCode::QoSNotSupported,
+            Self::TopicLength { .. } | Self::Slashes { .. } => ReasonCode::TopicNameInvalid,
+            Self::FilterLength { .. } | Self::FilterSlashes { .. } | Self::ShareName { .. } => {
+                ReasonCode::TopicFilterInvalid
+            }
+            Self::TopicAlias { .. } => ReasonCode::TopicAliasInvalid,
+            Self::ReceiveMaximum(_) => ReasonCode::ReceiveMaximumExceeded,
+            Self::SubscriptionIdentifiers => ReasonCode::SubscriptionIdentifiersNotSupported,
+            Self::Connects
+            | Self::Payload { .. }
+            | Self::Request { .. }
+            | Self::Subscriptions(_)
+            | Self::Messages(_)
+            | Self::Throughput(_)
+            | Self::Redelivery(_) => ReasonCode::QuotaExceeded,
+        }
+    }
+}
+
+/// `Err` with what `breach` makes of both, where there is a limit and more than it allows.
+pub(crate) fn at_most(
+    has: usize,
+    most: Option<usize>,
+    breach: impl FnOnce(usize, usize) -> Limit,
+) -> Result<(), Limit> {
+    match most {
+        Some(most) if has > most => Err(breach(has, most)),
+        _ => Ok(()),
+    }
+}
+
+impl From<Limit> for End {
+    fn from(limit: Limit) -> Self {
+        Self::told(limit.reason_code(), limit.to_string())
+    }
+}
+
+impl From<Limit> for Denied {
+    fn from(limit: Limit) -> Self {
+        Self::new(limit.reason_code(), limit)
+    }
+}

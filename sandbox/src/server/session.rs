@@ -1,0 +1,153 @@
+//! What the server keeps for one client, also while it is away.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use dunlin_codec::{PacketId, QoS, SubscriptionIdentifier, SubscriptionOptions};
+use tokio::sync::Notify;
+
+use crate::policy::Decision;
+use crate::server::message::Message;
+use crate::server::outgoing::{Outgoing, Queued};
+
+/// Tells a session from the one before it with the same client id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SessionId(pub(super) u64);
+
+/// Tells a connection from the one before it with the same client id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ConnectionId(pub(super) u64);
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(super) link: Link,
+    /// Each filter as it was sent, `$share/` and all.
+    pub(super) subscriptions: HashMap<Arc<str>, Subscription>,
+    /// What the filters weigh.
+    pub(super) weight: usize,
+    pub(crate) outgoing: Outgoing,
+    /// Messages of QoS 2 that the client sent and hasn't released: a repetition is no other message.
+    pub(crate) received: BTreeSet<PacketId>,
+    /// The will of its last connection, while it is to wait.
+    pub(super) will: Option<DelayedWill>,
+}
+
+/// Whether the client is there.
+#[derive(Debug)]
+pub(super) enum Link {
+    Attached {
+        connection: ConnectionId,
+        /// Told when there is something for its connection to do.
+        wake: Arc<Notify>,
+    },
+    Away {
+        since: Instant,
+        /// `None`: never.
+        ends_at: Option<Instant>,
+    },
+}
+
+/// A subscription, however its filter is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subscription {
+    pub(crate) options: SubscriptionOptions,
+    pub(crate) identifier: Option<SubscriptionIdentifier>,
+}
+
+/// A will that the policy has allowed, and its time.
+#[derive(Debug)]
+pub(crate) struct DelayedWill {
+    pub(crate) at: Instant,
+    pub(crate) message: Arc<Message>,
+    pub(crate) decision: Decision,
+}
+
+/// What several subscriptions of one client make of one message. [MQTT-3.3.4-2]
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) qos: QoS,
+    pub(super) retain_as_published: bool,
+    pub(super) identifiers: Vec<SubscriptionIdentifier>,
+}
+
+impl Session {
+    pub(super) fn new(id: SessionId, link: Link) -> Self {
+        Self {
+            id,
+            link,
+            subscriptions: HashMap::new(),
+            weight: 0,
+            outgoing: Outgoing::new(),
+            received: BTreeSet::new(),
+            will: None,
+        }
+    }
+
+    pub(super) fn is_of(&self, connection: ConnectionId) -> bool {
+        matches!(self.link, Link::Attached { connection: own, .. } if own == connection)
+    }
+
+    pub(super) const fn connection(&self) -> Option<ConnectionId> {
+        match self.link {
+            Link::Attached { connection, .. } => Some(connection),
+            Link::Away { .. } => None,
+        }
+    }
+
+    pub(super) const fn is_away(&self) -> bool {
+        matches!(self.link, Link::Away { .. })
+    }
+
+    pub(super) fn wake(&self) {
+        if let Link::Attached { wake, .. } = &self.link {
+            wake.notify_one();
+        }
+    }
+
+    /// When the hub has something to do for a session whose client is away.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let Link::Away { ends_at, .. } = self.link else { return None };
+        [ends_at, self.will.as_ref().map(|will| will.at)].into_iter().flatten().min()
+    }
+
+    /// Queues a message; says whether it did. What is at most once isn't kept for one who is away.
+    pub(super) fn push(&mut self, message: &Arc<Message>, wanted: Wanted, room: usize) -> bool {
+        // [MQTT-3.8.4-8]
+        let qos = message.qos.min(wanted.qos);
+        if qos == QoS::AtMostOnce && self.is_away() {
+            return false;
+        }
+        // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+        let retain = message.retain && wanted.retain_as_published;
+        let queued = Queued::new(message, qos, retain, wanted.identifiers.into());
+        let is_queued = self.outgoing.push(queued, room);
+        if is_queued {
+            self.wake();
+        }
+        is_queued
+    }
+}
+
+impl Wanted {
+    pub(super) fn by(subscription: &Subscription) -> Self {
+        Self {
+            qos: subscription.options.qos,
+            retain_as_published: subscription.options.retain_as_published,
+            identifiers: subscription.identifier.into_iter().collect(),
+        }
+    }
+
+    /// One copy, with the strongest QoS and all identifiers. [MQTT-3.3.4-4]
+    pub(super) fn merge(&mut self, other: Self) {
+        self.qos = self.qos.max(other.qos);
+        self.retain_as_published |= other.retain_as_published;
+        for identifier in other.identifiers {
+            if !self.identifiers.contains(&identifier) {
+                self.identifiers.push(identifier);
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! How one sandbox behaves towards every connection.
+
+use std::time::Duration;
+
+use crate::denial::Denials;
+use crate::fault::FaultPlan;
+use crate::profile::{Profile, Rules};
+
+/// What was asked for when it was started.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) profile: Profile,
+    pub(crate) faults: FaultPlan,
+    pub(crate) denials: Denials,
+    /// The service's clocks run so many times faster.
+    pub(crate) time_scale: u32,
+}
+
+impl Settings {
+    pub(crate) const fn rules(&self) -> &'static Rules {
+        self.profile.rules()
+    }
+
+    /// A time of the service, as long as it takes here.
+    pub(crate) fn scaled(&self, time: Duration) -> Duration {
+        time / self.time_scale.max(1)
+    }
+
+    pub(crate) fn scaled_seconds(&self, seconds: u32) -> Duration {
+        self.scaled(Duration::from_secs(seconds.into()))
+    }
+}

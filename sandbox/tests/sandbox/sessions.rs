@@ -1,0 +1,298 @@
+//! Sessions: what outlives a connection, for how long, and what is sent again.
+
+use std::time::Duration;
+
+use dunlin_codec::{
+    AckType, Connect, Delivery, Disconnect, DisconnectProperties, Packet, QoS, ReasonCode, Repeated,
+};
+use tokio::time::sleep;
+
+use crate::client::{TestClient, TestSandbox, connect, id, publish, subscribe, subscription};
+
+/// A CONNECT that keeps, or resumes, its session.
+fn staying(client_id: &str) -> Connect<'_> {
+    let mut connect = Connect { clean_start: false, ..connect(client_id, "", "") };
+    connect.properties.session_expiry_interval = Some(3600);
+    connect
+}
+
+async fn leaves(mut client: TestClient) {
+    client.send(Disconnect::default()).await;
+    client.is_closed().await;
+}
+
+/// Delivery and payload of the next packet, which must be a PUBLISH.
+async fn receives_publish(client: &mut TestClient) -> (Delivery, String) {
+    let packet = client.receives().await;
+    let Packet::Publish(publish) = packet.packet() else { panic!("a PUBLISH, not {packet:?}") };
+    (publish.delivery, String::from_utf8(publish.payload.into()).unwrap())
+}
+
+/// MQTT-3.1.2-5, MQTT-3.1.2-6, MQTT-3.1.4-4, MQTT-3.2.2-3, MQTT-4.5.0-1, MQTT-4.6.0-5, MQTT-4.6.0-6, MQTT-3.1.2-23
+#[tokio::test]
+async fn what_came_while_the_client_was_away_waits_for_it_in_order() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let (mut client, session_present) = sandbox.admits(staying("c")).await;
+    assert!(!session_present);
+    let mut twice = subscription("t");
+    twice.options.qos = QoS::ExactlyOnce;
+    client.send(subscribe(&[twice])).await;
+    assert_eq!(client.receives_suback().await.0, [ReasonCode::GrantedQoS2]);
+    leaves(client).await;
+    let mut publisher = sandbox.guest("p").await;
+    for (payload, qos) in [("0", QoS::AtMostOnce), ("1", QoS::AtLeastOnce), ("2", QoS::AtLeastOnce)] {
+        publisher.send(publish("t", payload, qos)).await;
+    }
+    assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
+    assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
+    let (mut client, session_present) = sandbox.admits(staying("c")).await;
+    assert!(session_present);
+    assert_eq!(client.receives_message().await, ("1".into(), QoS::AtLeastOnce, false));
+    assert_eq!(client.receives_message().await, ("2".into(), QoS::AtLeastOnce, false));
+    client.receives_nothing_more().await;
+}
+
+/// MQTT-3.1.2-4, MQTT-3.2.2-2
+#[tokio::test]
+async fn a_clean_start_ends_the_session_that_was_there() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let (mut client, _) = sandbox.admits(staying("c")).await;
+    client.subscribes("t").await;
+    leaves(client).await;
+    let (mut client, session_present) = sandbox.admits(Connect { clean_start: true, ..staying("c") }).await;
+    assert!(!session_present);
+    client.send(publish("t", "x", QoS::AtMostOnce)).await;
+    client.receives_nothing_more().await;
+}
+
+/// MQTT-4.1.0-2
+#[tokio::test]
+async fn a_session_ends_when_its_time_is_over() {
+    let sandbox = TestSandbox::mqtt5_with(|builder| builder.time_scale(100)).await;
+    let mut short = staying("c");
+    short.properties.session_expiry_interval = Some(10);
+    leaves(sandbox.admits(short).await.0).await;
+    sleep(Duration::from_millis(200)).await;
+    assert!(!sandbox.admits(staying("c")).await.1);
+}
+
+/// MQTT-4.1.0-2
+#[tokio::test]
+async fn a_session_without_expiry_ends_with_its_connection() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let mut passing = staying("c");
+    passing.properties.session_expiry_interval = None;
+    leaves(sandbox.admits(passing).await.0).await;
+    assert!(!sandbox.admits(staying("c")).await.1);
+}
+
+#[tokio::test]
+async fn a_disconnect_may_change_how_long_the_session_lasts() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let (mut client, _) = sandbox.admits(staying("c")).await;
+    let properties = DisconnectProperties { session_expiry_interval: Some(0), ..Default::default() };
+    client.send(Disconnect { reason_code: ReasonCode::NORMAL_DISCONNECTION, properties }).await;
+    client.is_closed().await;
+    assert!(!sandbox.admits(staying("c")).await.1);
+}
+
+/// MQTT-3.1.4-3
+#[tokio::test]
+async fn who_takes_a_client_id_over_goes_on_with_its_session() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let (mut first, _) = sandbox.admits(staying("c")).await;
+    first.subscribes("t").await;
+    let (mut second, session_present) = sandbox.admits(staying("c")).await;
+    assert!(session_present);
+    assert_eq!(first.receives_disconnect().await.0, ReasonCode::SessionTakenOver);
+    first.is_closed().await;
+    second.send(publish("t", "x", QoS::AtMostOnce)).await;
+    assert_eq!(second.receives_message().await.0, "x");
+}
+
+/// MQTT-4.4.0-1, MQTT-3.3.1-1, MQTT-4.3.2-3, MQTT-4.3.2-1, MQTT-4.3.2-2
+#[tokio::test]
+async fn what_was_not_acknowledged_is_sent_again_with_its_identifier_and_only_after_a_resumption() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let (mut client, _) = sandbox.admits(staying("c")).await;
+    client.subscribes("t").await;
+    let mut publisher = sandbox.guest("p").await;
+    for payload in ["1", "2", "3"] {
+        publisher.send(publish("t", payload, QoS::AtLeastOnce)).await;
+    }
+    let mut sent = Vec::new();
+    for _ in 0..3 {
+        let (delivery, payload) = receives_publish(&mut client).await;
+        assert!(!delivery.dup());
+        sent.push((delivery.packet_id(), payload));
+    }
+    client.receives_nothing_more().await;
+    client.sends_ack(AckType::PubAck, sent[1].0.unwrap().get()).await;
+    client.receives_nothing_more().await;
+    drop(client);
+    publisher.send(publish("t", "4", QoS::AtLeastOnce)).await;
+    let (mut client, session_present) = sandbox.admits(staying("c")).await;
+    assert!(session_present);
+    for expected in [&sent[0], &sent[2]] {
+        let (delivery, payload) = receives_publish(&mut client).await;
+        assert!(delivery.dup());
+        assert_eq!((delivery.packet_id(), payload), *expected);
+    }
+    let (delivery, payload) = receives_publish(&mut client).await;
+    assert_eq!((delivery.dup(), payload.as_str()), (false, "4"));
+}
+
+/// MQTT-4.3.3-1, MQTT-4.3.3-2, MQTT-4.3.3-3, MQTT-4.3.3-4, MQTT-4.3.3-5, MQTT-4.3.3-6, MQTT-2.2.1-5
+#[tokio::test]
+async fn a_message_of_qos_2_is_not_sent_again_once_it_was_received() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let (mut client, _) = sandbox.admits(staying("c")).await;
+    let mut exactly_once = subscription("t");
+    exactly_once.options.qos = QoS::ExactlyOnce;
+    client.send(subscribe(&[exactly_once])).await;
+    client.receives_suback().await;
+    client.send(publish("t", "x", QoS::ExactlyOnce)).await;
+    assert_eq!(client.receives_ack().await, (AckType::PubRec, 2, ReasonCode::Success));
+    client.sends_ack(AckType::PubRel, 2).await;
+    let (delivery, _) = receives_publish(&mut client).await;
+    assert_eq!(delivery, Delivery::ExactlyOnce { packet_id: id(1), dup: false });
+    assert_eq!(client.receives_ack().await, (AckType::PubComp, 2, ReasonCode::Success));
+    client.sends_ack(AckType::PubRec, 1).await;
+    assert_eq!(client.receives_ack().await, (AckType::PubRel, 1, ReasonCode::Success));
+    drop(client);
+    let (mut client, _) = sandbox.admits(staying("c")).await;
+    assert_eq!(client.receives_ack().await, (AckType::PubRel, 1, ReasonCode::Success));
+    client.sends_ack(AckType::PubComp, 1).await;
+    client.receives_nothing_more().await;
+    drop(client);
+    let (mut client, _) = sandbox.admits(staying("c")).await;
+    client.receives_nothing_more().await;
+}
+
+/// MQTT-4.3.3-8, MQTT-4.3.3-10, MQTT-4.3.3-11, MQTT-4.3.3-12
+#[tokio::test]
+async fn an_identifier_of_qos_2_is_the_same_message_until_it_is_released_also_on_another_connection() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let mut watcher = sandbox.guest("w").await;
+    watcher.subscribes("t").await;
+    let (mut client, _) = sandbox.admits(staying("c")).await;
+    for _ in 0..2 {
+        client.send(publish("t", "first", QoS::ExactlyOnce)).await;
+        assert_eq!(client.receives_ack().await, (AckType::PubRec, 2, ReasonCode::Success));
+    }
+    client.send(publish("t", "no other", QoS::AtLeastOnce)).await;
+    assert_eq!(client.receives_ack().await, (AckType::PubAck, 2, ReasonCode::PacketIdentifierInUse));
+    drop(client);
+    let (mut client, _) = sandbox.admits(staying("c")).await;
+    client.send(publish("t", "first", QoS::ExactlyOnce)).await;
+    assert_eq!(client.receives_ack().await, (AckType::PubRec, 2, ReasonCode::Success));
+    client.sends_ack(AckType::PubRel, 2).await;
+    assert_eq!(client.receives_ack().await, (AckType::PubComp, 2, ReasonCode::Success));
+    client.sends_ack(AckType::PubRel, 2).await;
+    assert_eq!(client.receives_ack().await, (AckType::PubComp, 2, ReasonCode::PacketIdentifierNotFound));
+    client.send(publish("t", "second", QoS::ExactlyOnce)).await;
+    assert_eq!(client.receives_ack().await, (AckType::PubRec, 2, ReasonCode::Success));
+    assert_eq!(watcher.receives_message().await.0, "first");
+    assert_eq!(watcher.receives_message().await.0, "second");
+    watcher.receives_nothing_more().await;
+}
+
+/// MQTT-4.3.3-4, MQTT-4.4.0-2, MQTT-4.8.2-6
+#[tokio::test]
+async fn a_message_that_its_receiver_refuses_is_done_with() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let (mut client, _) = sandbox.admits(staying("c")).await;
+    let mut exactly_once = subscription("$share/g/t");
+    exactly_once.options.qos = QoS::ExactlyOnce;
+    client.send(subscribe(&[exactly_once])).await;
+    client.receives_suback().await;
+    let mut publisher = sandbox.guest("p").await;
+    publisher.send(publish("t", "x", QoS::ExactlyOnce)).await;
+    let (delivery, _) = receives_publish(&mut client).await;
+    let ack = dunlin_codec::Ack {
+        packet_id: delivery.packet_id().unwrap(),
+        reason_code: ReasonCode::QuotaExceeded,
+        properties: Default::default(),
+    };
+    client.send(Packet::PubRec(ack)).await;
+    client.receives_nothing_more().await;
+    drop(client);
+    sandbox.admits(staying("c")).await.0.receives_nothing_more().await;
+}
+
+/// MQTT-4.3.3-13
+#[tokio::test]
+async fn an_unknown_identifier_is_answered_and_no_breach() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let mut client = sandbox.guest("c").await;
+    client.sends_ack(AckType::PubRec, 7).await;
+    assert_eq!(client.receives_ack().await, (AckType::PubRel, 7, ReasonCode::PacketIdentifierNotFound));
+    client.sends_ack(AckType::PubAck, 7).await;
+    client.sends_ack(AckType::PubComp, 7).await;
+    client.receives_nothing_more().await;
+}
+
+#[tokio::test]
+async fn an_acknowledgement_of_another_qos_is_a_protocol_error() {
+    for wrong in [AckType::PubRec, AckType::PubComp] {
+        let sandbox = TestSandbox::mqtt5().await;
+        let mut client = sandbox.guest("c").await;
+        client.subscribes("t").await;
+        sandbox.guest("p").await.send(publish("t", "x", QoS::AtLeastOnce)).await;
+        let (delivery, _) = receives_publish(&mut client).await;
+        client.sends_ack(wrong, delivery.packet_id().unwrap().get()).await;
+        assert_eq!(client.receives_disconnect().await.0, ReasonCode::ProtocolError);
+    }
+}
+
+#[tokio::test]
+async fn on_aws_a_session_lasts_an_hour_and_stored_messages_come_ten_a_second() {
+    let sandbox = TestSandbox::answering_with(
+        dunlin_sandbox::Answer::allow("anybody", crate::client::allow("iot:*")),
+        |builder| builder.time_scale(4),
+    )
+    .await;
+    let (mut client, _) = sandbox.admits(staying("c")).await;
+    client.subscribes("t").await;
+    leaves(client).await;
+    let mut publisher = sandbox.guest("p").await;
+    for number in 0..15 {
+        publisher.send(publish("t", &number.to_string(), QoS::AtLeastOnce)).await;
+        assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
+    }
+    sleep(Duration::from_millis(260)).await;
+    let (mut client, session_present) = sandbox.admits(staying("c")).await;
+    assert!(session_present);
+    for number in 0..10 {
+        assert_eq!(client.receives_message().await.0, number.to_string());
+    }
+    client.receives_nothing_more().await;
+    for number in 10..15 {
+        assert_eq!(client.receives_message().await.0, number.to_string());
+    }
+}
+
+/// MQTT-3.10.4-3
+#[tokio::test]
+async fn what_was_under_way_is_finished_after_an_unsubscribe() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let mut client = sandbox.guest("c").await;
+    let mut exactly_once = subscription("t");
+    exactly_once.options.qos = QoS::ExactlyOnce;
+    client.send(subscribe(&[exactly_once])).await;
+    client.receives_suback().await;
+    sandbox.guest("p").await.send(publish("t", "x", QoS::ExactlyOnce)).await;
+    let (delivery, _) = receives_publish(&mut client).await;
+    let packet_id = delivery.packet_id().unwrap().get();
+    let filters = [dunlin_codec::TopicFilter::new("t").unwrap()];
+    client
+        .send(dunlin_codec::Unsubscribe {
+            packet_id: id(9),
+            properties: Default::default(),
+            filters: Repeated::from(&filters),
+        })
+        .await;
+    assert!(matches!(client.receives().await.packet(), Packet::UnsubAck(_)));
+    client.sends_ack(AckType::PubRec, packet_id).await;
+    assert_eq!(client.receives_ack().await, (AckType::PubRel, packet_id, ReasonCode::Success));
+}

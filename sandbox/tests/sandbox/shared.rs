@@ -1,0 +1,161 @@
+//! Shared subscriptions: each message is for one of the clients that share it.
+
+use dunlin_codec::{Connect, Disconnect, Packet, QoS, ReasonCode};
+
+use crate::client::{TestClient, TestSandbox, connect, publish, subscribe, subscription};
+
+const SHARED: &str = "$share/group/lamp/+";
+
+async fn members(sandbox: &TestSandbox, count: usize) -> Vec<TestClient> {
+    let mut members = Vec::new();
+    for number in 0..count {
+        let mut member = sandbox.guest(&format!("m{number}")).await;
+        assert_eq!(member.subscribes(SHARED).await.0, [ReasonCode::GrantedQoS1]);
+        members.push(member);
+    }
+    members
+}
+
+/// MQTT-4.8.2-1, MQTT-4.8.2-2
+#[tokio::test]
+async fn each_message_goes_to_one_member_and_all_have_their_turn() {
+    let sandbox = TestSandbox::open_house().await;
+    let mut members = members(&sandbox, 3).await;
+    let mut other = sandbox.guest("other").await;
+    other.subscribes("$share/another/lamp/7").await;
+    let mut plain = sandbox.guest("plain").await;
+    plain.subscribes("lamp/7").await;
+    let mut publisher = sandbox.guest("p").await;
+    for number in 0..6 {
+        publisher.send(publish("lamp/7", &number.to_string(), QoS::AtMostOnce)).await;
+    }
+    for number in 0..6 {
+        assert_eq!(plain.receives_message().await.0, number.to_string());
+        assert_eq!(other.receives_message().await.0, number.to_string());
+    }
+    for member in &mut members {
+        member.receives_message().await;
+        member.receives_message().await;
+        member.receives_nothing_more().await;
+    }
+}
+
+/// MQTT-4.8.2-3
+#[tokio::test]
+async fn a_shared_message_has_the_qos_that_its_member_was_granted() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let mut client = sandbox.guest("c").await;
+    let mut at_most_once = subscription(SHARED);
+    at_most_once.options.qos = QoS::AtMostOnce;
+    client.send(subscribe(&[at_most_once])).await;
+    client.receives_suback().await;
+    sandbox.guest("p").await.send(publish("lamp/7", "x", QoS::ExactlyOnce)).await;
+    assert_eq!(client.receives_message().await, ("x".into(), QoS::AtMostOnce, false));
+}
+
+#[tokio::test]
+async fn who_has_left_or_unsubscribed_is_given_nothing() {
+    let sandbox = TestSandbox::open_house().await;
+    let mut members = members(&sandbox, 3).await;
+    let mut left = members.remove(0);
+    left.send(Disconnect::default()).await;
+    left.is_closed().await;
+    let mut unsubscribed = members.remove(0);
+    let filters = [dunlin_codec::TopicFilter::new(SHARED).unwrap()];
+    let packet_id = crate::client::id(3);
+    unsubscribed
+        .send(dunlin_codec::Unsubscribe {
+            packet_id,
+            properties: Default::default(),
+            filters: (&filters).into(),
+        })
+        .await;
+    assert!(matches!(unsubscribed.receives().await.packet(), Packet::UnsubAck(_)));
+    let mut publisher = sandbox.guest("p").await;
+    for _ in 0..3 {
+        publisher.send(publish("lamp/7", "x", QoS::AtMostOnce)).await;
+    }
+    for _ in 0..3 {
+        members[0].receives_message().await;
+    }
+    unsubscribed.receives_nothing_more().await;
+}
+
+#[tokio::test]
+async fn where_nobody_is_there_a_message_waits_for_a_member_who_will_be_back() {
+    let sandbox = TestSandbox::open_house().await;
+    let staying = || {
+        let mut connect = Connect { clean_start: false, ..connect("away", "", "") };
+        connect.properties.session_expiry_interval = Some(600);
+        connect
+    };
+    let (mut away, _) = sandbox.admits(staying()).await;
+    away.subscribes(SHARED).await;
+    away.send(Disconnect::default()).await;
+    away.is_closed().await;
+    let mut publisher = sandbox.guest("p").await;
+    publisher.send(publish("lamp/7", "x", QoS::AtLeastOnce)).await;
+    assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
+    tokio::time::sleep(std::time::Duration::from_millis(1050)).await;
+    let (mut away, session_present) = sandbox.admits(staying()).await;
+    assert!(session_present);
+    assert_eq!(away.receives_message().await.0, "x");
+}
+
+#[tokio::test]
+async fn a_shared_subscription_is_sent_no_retained_messages() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let mut client = sandbox.guest("c").await;
+    let mut message = publish("lamp/7", "on", QoS::AtMostOnce);
+    message.retain = true;
+    client.send(message).await;
+    client.subscribes(SHARED).await;
+    client.receives_nothing_more().await;
+}
+
+/// MQTT-3.8.3-4
+#[tokio::test]
+async fn no_local_is_for_no_shared_subscription() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let mut client = sandbox.guest("c").await;
+    let plain = [subscription("$SHARE/group/lamp/+")];
+    let mut bytes = Vec::new();
+    subscribe(&plain).encode(&mut bytes).unwrap();
+    let lower = b"$share";
+    let at = bytes.windows(6).position(|window| window == b"$SHARE").unwrap();
+    bytes[at..at + 6].copy_from_slice(lower);
+    *bytes.last_mut().unwrap() |= 0b100;
+    client.send_bytes(&bytes).await;
+    assert_eq!(client.receives_disconnect().await.0, ReasonCode::ProtocolError);
+}
+
+/// MQTT-4.8.2-4, MQTT-4.8.2-5
+#[tokio::test]
+async fn a_message_that_a_member_has_not_acknowledged_stays_its_own() {
+    let sandbox = TestSandbox::mqtt5().await;
+    let staying = |client_id| {
+        let mut connect = Connect { clean_start: false, ..connect(client_id, "", "") };
+        connect.properties.session_expiry_interval = Some(600);
+        connect
+    };
+    let mut exactly_once = subscription(SHARED);
+    exactly_once.options.qos = QoS::ExactlyOnce;
+    let (mut first, _) = sandbox.admits(staying("m1")).await;
+    first.send(subscribe(&[exactly_once])).await;
+    first.receives_suback().await;
+    sandbox.guest("p").await.send(publish("lamp/7", "x", QoS::ExactlyOnce)).await;
+    assert!(matches!(first.receives().await.packet(), Packet::Publish(_)));
+    let mut second = sandbox.guest("m2").await;
+    second.send(subscribe(&[exactly_once])).await;
+    second.receives_suback().await;
+    drop(first);
+    let (mut first, session_present) = sandbox.admits(staying("m1")).await;
+    assert!(session_present);
+    let packet = first.receives().await;
+    let Packet::Publish(again) = packet.packet() else { panic!("a PUBLISH, not {packet:?}") };
+    assert!(again.delivery.dup());
+    drop(first);
+    let (mut first, _) = sandbox.admits(Connect { clean_start: true, ..staying("m1") }).await;
+    first.receives_nothing_more().await;
+    second.receives_nothing_more().await;
+}
