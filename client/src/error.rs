@@ -251,6 +251,13 @@ pub enum RequestError {
         /// The highest that can be used; 0 for none.
         limit: u16,
     },
+    /// It was on the wire whenever the server closed the connection, so often in a row that it is taken for the reason
+    /// ([`poison_guard`](crate::ConnectOptions::poison_guard)). It may have arrived.
+    #[error("on the wire at {disconnects} ends of the connection in a row")]
+    Poisoned {
+        /// How often.
+        disconnects: u32,
+    },
     /// There is no connection, and the policy for that takes no such request.
     #[error("there is no connection")]
     Offline,

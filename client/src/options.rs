@@ -70,6 +70,19 @@ pub struct ConnectOptions {
     pub on_session_lost: OnSessionLost,
     /// Which messages leave with a topic alias.
     pub outbound_aliases: OutboundAliases,
+    /// How many messages of QoS 1 and 2 may be unacknowledged at the beginning of a connection that follows another one;
+    /// twice as many whenever so many are acknowledged, up to the server's Receive Maximum. `None`, the default: as many as
+    /// the server takes, at once. For servers that limit the rate of a connection rather than what is unacknowledged: a
+    /// burst of repetitions would end the connection again. It costs round trips.
+    pub slow_start: Option<NonZeroU16>,
+    /// After how many connections in a row that the server closed with a message on the wire the message is taken for the
+    /// reason, and fails with [`RequestError::Poisoned`](crate::RequestError::Poisoned); `None`, the default: never.
+    ///
+    /// **This deviates from the standard**, by which a client repeats a message for as long as the session lives
+    /// [MQTT-4.4.0-1]. The session is given up with the message: the next connection starts clean, and other requests
+    /// follow [`on_session_lost`](Self::on_session_lost). While there are suspects, connections begin with one message at a
+    /// time. A message of QoS 2 whose PUBREC came is never taken for the reason.
+    pub poison_guard: Option<NonZeroU32>,
 }
 
 /// The longest silence of a client in seconds, 0 for no limit (§3.1.2.10).
@@ -154,6 +167,8 @@ impl ConnectOptions {
             offline: Offline::default(),
             on_session_lost: OnSessionLost::default(),
             outbound_aliases: OutboundAliases::default(),
+            slow_start: None,
+            poison_guard: None,
         }
     }
 

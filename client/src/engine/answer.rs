@@ -63,7 +63,7 @@ impl Engine {
         if let State::Open(connection) = &mut self.state
             && counts
         {
-            connection.take_quota();
+            connection.quota.take();
         }
         self.send_pubrel(ack.packet_id);
         Ok(())
@@ -81,7 +81,7 @@ impl Engine {
     pub(super) fn repeat_pubrel(&mut self, id: OperationId) {
         let State::Open(connection) = &mut self.state else { return };
         if let Some(Phase::Released(packet_id)) = self.session.operations.get_by(id).map(|each| each.phase) {
-            connection.take_quota();
+            connection.quota.take();
             connection.awaits(Sent { id, repeated: true });
             self.send_pubrel(packet_id);
         }
@@ -94,7 +94,7 @@ impl Engine {
         if let State::Open(connection) = &mut self.state
             && counted
         {
-            connection.return_quota();
+            connection.quota.give_back();
         }
         self.pump();
     }

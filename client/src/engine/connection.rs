@@ -10,6 +10,7 @@ use super::inbound_aliases::InboundAliases;
 use super::operation::OperationId;
 use super::outbound_aliases::Aliases;
 use super::pace::Pacer;
+use super::quota::Quota;
 use crate::error::RequestError;
 use crate::event::ServerLimits;
 
@@ -17,8 +18,7 @@ use crate::event::ServerLimits;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) limits: ServerLimits,
-    /// Messages of QoS 1 and 2 that the server has and hasn't finished with. [MQTT-4.9.0-1]
-    outstanding: usize,
+    pub(super) quota: Quota,
     keep_alive: Option<KeepAliveTimer>,
     /// `None` without a method.
     pub(super) authenticated: Option<Authenticated>,
@@ -79,7 +79,7 @@ impl Connection {
         let (sent, deadlines) = (Vec::new(), VecDeque::new());
         Self {
             limits,
-            outstanding: 0,
+            quota: Quota::new(limits.receive_maximum),
             keep_alive,
             authenticated: None,
             aliases: InboundAliases::new(0),
@@ -89,21 +89,6 @@ impl Connection {
             sent,
             deadlines,
         }
-    }
-
-    /// Whether the server takes another message of QoS 1 or 2. [MQTT-4.9.0-2]
-    pub(super) fn has_quota(&self) -> bool {
-        self.outstanding < usize::from(self.limits.receive_maximum)
-    }
-
-    /// The server has one more of them, or had it before this connection.
-    pub(super) const fn take_quota(&mut self) {
-        self.outstanding += 1;
-    }
-
-    /// The server has finished with one that was counted.
-    pub(super) const fn return_quota(&mut self) {
-        self.outstanding = self.outstanding.saturating_sub(1);
     }
 
     /// Whether the server takes such a message at all.

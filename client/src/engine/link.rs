@@ -1,11 +1,12 @@
 //! The life of one network connection: opened, accepted, kept alive, ended.
 
+use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use dunlin_codec::{ConnAck, Disconnect, Packet, PacketType, ReasonCode};
 
 use super::auth::Exchange;
-use super::connection::{Alive, Connection};
+use super::connection::{Alive, Connection, Sent};
 use super::inbound_aliases::InboundAliases;
 use super::outbound_aliases::Aliases;
 use super::pace::Pacer;
@@ -49,6 +50,7 @@ impl Engine {
         // Sessions belong to client identifiers.
         let other = self.session.client_id().is_some_and(|established| established != client_id);
         let clean_start = other
+            || self.session.is_given_up
             || match self.options.clean_start {
                 CleanStart::Always => true,
                 CleanStart::First => !self.session.established,
@@ -79,10 +81,19 @@ impl Engine {
     /// The connection is at its end: what is in the output may still leave.
     pub(super) fn close(&mut self, ended: Ended) {
         let unsent = match std::mem::replace(&mut self.state, State::Disconnected) {
-            State::Open(connection) => self.session.left(connection),
+            State::Open(connection) => self.leave_connection(connection, &ended),
             State::Connecting { .. } | State::Disconnected | State::Closing { .. } => Vec::new(),
         };
         self.state = State::Closing { ended, unsent };
+    }
+
+    /// Returns what may not have left the output.
+    fn leave_connection(&mut self, connection: Connection, ended: &Ended) -> Vec<Sent> {
+        let unsent = self.session.left(connection);
+        if let Some(limit) = self.options.poison_guard.filter(|_| ended.may_be_over_a_message()) {
+            self.session.suspect(&unsent, limit);
+        }
+        unsent
     }
 
     /// Whether the transport is to be closed once the output is written.
@@ -114,14 +125,15 @@ impl Engine {
                 ended
             }
             State::Open(connection) => {
-                let unsent = self.session.left(connection);
-                self.session.unsend_all(&unsent);
-                Ended::Connection(match cause {
+                let ended = Ended::Connection(match cause {
                     CloseCause::Eof => ConnectionError::Closed,
                     #[cfg(feature = "tokio")]
                     CloseCause::Transport(error) => ConnectionError::Transport(error),
                     CloseCause::Reset => ConnectionError::Reset,
-                })
+                });
+                let unsent = self.leave_connection(connection, &ended);
+                self.session.unsend_all(&unsent);
+                ended
             }
             State::Connecting { .. } | State::Disconnected => Ended::Attempt(match cause {
                 CloseCause::Eof => ConnectError::Closed { reset: false },
@@ -241,9 +253,13 @@ impl Engine {
         if let State::Connecting { exchange, .. } = &mut self.state {
             connection.authenticated = exchange.take().map(Into::into);
         }
+        if let Some(first) = self.first_window() {
+            connection.quota.begin_slowly(first);
+        }
         self.state = State::Open(connection);
         self.session.established = true;
         self.session.unanswered = false;
+        self.session.is_given_up = false;
         let elapsed: Duration = now.saturating_duration_since(since);
         let connected = Connected::new(connack, client_id, limits, elapsed);
         self.events.push_back(EngineEvent::Connected(Box::new(connected)));
@@ -262,6 +278,13 @@ impl Engine {
         self.renew_subscriptions();
         self.flush_queue();
         Ok(())
+    }
+
+    /// How many messages a connection begins with, if not with as many as the server takes.
+    fn first_window(&self) -> Option<u16> {
+        let again = self.options.slow_start.filter(|_| self.session.established).map(NonZeroU16::get);
+        // One after another, so that the next end shows which of them it was.
+        if self.session.has_suspects { Some(1) } else { again }
     }
 
     /// The server broke the protocol: it is told so, and the connection ends. [MQTT-4.13.2-1]

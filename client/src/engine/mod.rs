@@ -19,7 +19,9 @@ mod operation;
 mod outbound_aliases;
 mod pace;
 mod packet_ids;
+mod poison;
 mod queue;
+mod quota;
 mod receive;
 mod renewal;
 mod send;
@@ -88,6 +90,7 @@ pub enum Accepted {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "an engine has one, and looks into it for every packet")]
 enum State {
     /// There is no transport.
     Disconnected,

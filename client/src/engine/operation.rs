@@ -111,6 +111,8 @@ pub(super) struct Operation {
     pub(super) packet: Bytes,
     /// When it was first sent, or released, relative to the others.
     pub(super) order: u64,
+    /// At how many ends of connections in a row it was on the wire, as far as the server may have ended them over it.
+    pub(super) disconnects: u32,
     /// Whether it was on a wire before, as another request.
     pub(super) is_anew: bool,
     /// When a message isn't worth sending any more.
@@ -229,6 +231,7 @@ impl Operations {
             phase: Phase::Queued,
             packet,
             order: 0,
+            disconnects: 0,
             is_anew: false,
             expires: None,
             is_watched: false,
@@ -257,6 +260,13 @@ impl Operations {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (OperationId, &Operation)> {
         self.slab.iter().map(|(key, operation)| {
+            let key = u32::try_from(key).unwrap_or(u32::MAX);
+            (OperationId { key, generation: operation.generation }, operation)
+        })
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (OperationId, &mut Operation)> {
+        self.slab.iter_mut().map(|(key, operation)| {
             let key = u32::try_from(key).unwrap_or(u32::MAX);
             (OperationId { key, generation: operation.generation }, operation)
         })

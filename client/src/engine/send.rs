@@ -82,7 +82,7 @@ impl Engine {
     pub(super) fn pump(&mut self) {
         while let State::Open(connection) = &mut self.state {
             let Some((id, operation)) = self.session.first_waiting() else { return };
-            if operation.takes_quota() && !connection.has_quota() {
+            if operation.takes_quota() && !connection.quota.has_room() {
                 return;
             }
             let message = operation.is_publish().then_some(operation.packet.len());
@@ -183,7 +183,7 @@ impl Engine {
         }
         let State::Open(connection) = &mut self.state else { return };
         if operation.takes_quota() {
-            connection.take_quota();
+            connection.quota.take();
         }
         connection.awaits(Sent { id, repeated });
     }

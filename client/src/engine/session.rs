@@ -40,6 +40,10 @@ pub struct Session {
     pub(super) established: bool,
     /// Whether the last CONNECT was never answered: the server may have begun another session for it.
     pub(super) unanswered: bool,
+    /// Whether some request was on the wire when a server closed the connection, and may be why.
+    pub(super) has_suspects: bool,
+    /// Whether the next connection has to start clean.
+    pub(super) is_given_up: bool,
     next_order: u64,
 }
 
@@ -71,6 +75,8 @@ impl Session {
             client_id: None,
             established: false,
             unanswered: false,
+            has_suspects: false,
+            is_given_up: false,
             next_order: 0,
         }
     }

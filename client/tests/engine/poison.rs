@@ -1,0 +1,234 @@
+//! Messages that a server closes the connection over, again and again: failed where the guard is on, a stated deviation.
+
+use dunlin_client::codec::{Packet, PacketBuf, ReasonCode};
+use dunlin_client::engine::{CloseCause, OperationId};
+use dunlin_client::{CleanStart, ConnectOptions, LostMessage, OnSessionLost, QoS, RequestError};
+
+use crate::bench::{Client, options};
+use crate::packets::{
+    again, at_least_once, connack, connack_resumed, disconnect, exactly_once, puback, pubcomp, publish,
+    pubrec, pubrel,
+};
+
+fn guarded() -> ConnectOptions {
+    ConnectOptions { poison_guard: 3.try_into().ok(), ..options() }
+}
+
+fn connected() -> Client {
+    Client::connected_as(guarded(), &connack())
+}
+
+/// The server closes the connection without a word, and the client opens the next one. Whether that starts clean.
+fn is_closed(client: &mut Client) -> bool {
+    client.sends();
+    client.engine.handle_closed(CloseCause::Eof);
+    client.opens();
+    match client.sends().first().map(PacketBuf::packet) {
+        Some(Packet::Connect(connect)) => connect.clean_start,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn poisoned(client: &mut Client, id: OperationId) -> bool {
+    client.outcome(id) == Some(Err(RequestError::Poisoned { disconnects: 3 }))
+}
+
+/// [MQTT-4.4.0-1]
+#[test]
+fn without_the_guard_a_message_is_repeated_for_ever() {
+    let mut client = Client::connected();
+    let first = client.publishes("poison", QoS::AtLeastOnce);
+    for _ in 0..20 {
+        assert!(!is_closed(&mut client));
+        client.receives(&connack_resumed());
+        assert_eq!(client.sends(), [publish("poison", again(at_least_once(1)))]);
+    }
+    assert_eq!(client.outcome(first), None);
+}
+
+#[test]
+fn a_message_that_ends_three_connections_in_a_row_fails_and_the_next_one_starts_clean() {
+    let mut client = connected();
+    let poison = client.publishes("poison", QoS::AtLeastOnce);
+    for _ in 0..2 {
+        assert!(!is_closed(&mut client));
+        client.receives(&connack_resumed());
+        assert_eq!(client.sends(), [publish("poison", again(at_least_once(1)))]);
+    }
+    assert!(is_closed(&mut client));
+    assert!(poisoned(&mut client, poison));
+    client.receives(&connack());
+    assert!(client.sends().is_empty());
+    client.publishes("next", QoS::AtLeastOnce);
+    assert!(!is_closed(&mut client), "once is enough");
+}
+
+/// Whichever of them it is, only that one fails.
+#[test]
+fn the_innocent_are_told_apart() {
+    for guilty in 0..8_u16 {
+        let mut client = connected();
+        let topics: Vec<_> = (0..8_u16).map(|number| format!("t/{number}")).collect();
+        let ids: Vec<_> = topics.iter().map(|topic| client.publishes(topic, QoS::AtLeastOnce)).collect();
+        let mut closed = 0;
+        while client.engine.load().0 > 0 {
+            // The server takes one after another until it meets the one that it can't bear.
+            let packets = client.sends();
+            let mut dies = false;
+            for packet in &packets {
+                let Packet::Publish(sent) = packet.packet() else { continue };
+                if sent.topic.unwrap().as_str() == topics[usize::from(guilty)] {
+                    dies = true;
+                    break;
+                }
+                client.receives(&puback(sent.delivery.packet_id().unwrap().get()));
+            }
+            if dies {
+                closed += 1;
+                let clean = is_closed(&mut client);
+                client.receives(&if clean { connack() } else { connack_resumed() });
+            }
+        }
+        assert_eq!(closed, 3);
+        for (number, id) in (0..).zip(ids) {
+            let outcome = client.outcome(id).unwrap();
+            assert_eq!(outcome.is_err(), number == guilty, "{number} where {guilty} is: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn the_others_follow_the_policy_for_lost_sessions() {
+    for qos1 in [LostMessage::Republish, LostMessage::Fail] {
+        let mut options = guarded();
+        options.on_session_lost = OnSessionLost { qos1, ..OnSessionLost::default() };
+        let mut client = Client::connected_as(options, &connack());
+        let poison = client.publishes("poison", QoS::AtLeastOnce);
+        let other = client.publishes("other", QoS::AtLeastOnce);
+        let exact = client.publishes("exact", QoS::ExactlyOnce);
+        for _ in 0..2 {
+            is_closed(&mut client);
+            client.receives(&connack_resumed());
+        }
+        assert!(is_closed(&mut client));
+        client.receives(&connack());
+        assert!(poisoned(&mut client, poison));
+        assert_eq!(client.outcome(exact), Some(Err(RequestError::SessionLost)));
+        if qos1 == LostMessage::Republish {
+            assert_eq!(client.sends(), [publish("other", at_least_once(4))]);
+        } else {
+            assert!(client.sends().is_empty());
+            assert_eq!(client.outcome(other), Some(Err(RequestError::SessionLost)));
+        }
+    }
+}
+
+/// [MQTT-4.3.3-6]
+#[test]
+fn a_message_that_has_reached_pubrec_is_never_suspected() {
+    let mut client = connected();
+    let released = client.publishes("a", QoS::ExactlyOnce);
+    client.receives(&pubrec(1));
+    for _ in 0..10 {
+        assert!(!is_closed(&mut client));
+        client.receives(&connack_resumed());
+        assert_eq!(client.sends(), [pubrel(1)]);
+    }
+    client.receives(&pubcomp(1));
+    assert!(client.outcome(released).unwrap().is_ok());
+}
+
+#[test]
+fn a_message_that_was_acknowledged_in_between_is_forgotten() {
+    let mut client = connected();
+    for _ in 0..10 {
+        let id = client.publishes("a", QoS::AtLeastOnce);
+        for _ in 0..2 {
+            assert!(!is_closed(&mut client));
+            client.receives(&connack_resumed());
+        }
+        let sent = client.sends();
+        let Packet::Publish(sent) = sent[0].packet() else { panic!("{sent:?}") };
+        client.receives(&puback(sent.delivery.packet_id().unwrap().get()));
+        assert!(client.outcome(id).unwrap().is_ok());
+    }
+}
+
+#[test]
+fn ends_that_the_server_has_no_part_in_do_not_count() {
+    let mut options = guarded();
+    options.keep_alive = dunlin_client::KeepAlive::secs(10);
+    let mut client = Client::connected_as(options, &connack());
+    let first = client.publishes("a", QoS::AtLeastOnce);
+    for number in 0..10 {
+        client.sends();
+        if number % 2 == 0 {
+            client.waits(std::time::Duration::from_secs(60));
+        } else {
+            client.disconnects();
+        }
+        client.end();
+        client.opens();
+        client.sends();
+        client.receives(&connack_resumed());
+    }
+    assert_eq!(client.outcome(first), None);
+}
+
+#[test]
+fn what_was_not_on_the_wire_is_not_suspected() {
+    let mut client = connected();
+    let unsent = client.hands_over(dunlin_client::Message::new("a", "on").qos(QoS::AtLeastOnce)).unwrap();
+    for _ in 0..10 {
+        // The connection ends before anything of it is written.
+        client.engine.handle_closed(CloseCause::Eof);
+        client.opens();
+        let mut input = bytes::BytesMut::from(&connack_resumed().as_bytes()[..]);
+        client.engine.handle_input(&mut input, client.now());
+    }
+    let dunlin_client::engine::Accepted::Pending(id) = unsent else { panic!("{unsent:?}") };
+    assert_eq!(client.outcome(id), None);
+}
+
+#[test]
+fn a_server_that_says_why_counts_as_well() {
+    let mut client = connected();
+    let poison = client.publishes("a", QoS::AtLeastOnce);
+    for _ in 0..3 {
+        client.sends();
+        client.receives(&disconnect(ReasonCode::NotAuthorized));
+        client.end();
+        client.opens();
+        client.sends();
+        client.receives(&if client.engine.load().0 == 0 { connack() } else { connack_resumed() });
+    }
+    assert!(poisoned(&mut client, poison));
+}
+
+#[test]
+fn a_client_that_always_starts_clean_is_guarded_too() {
+    let mut options = guarded();
+    options.clean_start = CleanStart::Always;
+    let mut client = Client::connected_as(options, &connack());
+    let poison = client.publishes("a", QoS::AtLeastOnce);
+    for number in 2..=3 {
+        assert!(is_closed(&mut client));
+        client.receives(&connack());
+        assert_eq!(client.sends(), [publish("a", at_least_once(number))]);
+    }
+    is_closed(&mut client);
+    assert!(poisoned(&mut client, poison));
+}
+
+#[test]
+fn an_exact_message_is_guarded_until_pubrec() {
+    let mut client = connected();
+    let poison = client.publishes("a", QoS::ExactlyOnce);
+    for _ in 0..2 {
+        is_closed(&mut client);
+        client.receives(&connack_resumed());
+        assert_eq!(client.sends(), [publish("a", again(exactly_once(1)))]);
+    }
+    assert!(is_closed(&mut client));
+    assert!(poisoned(&mut client, poison));
+}
