@@ -28,6 +28,7 @@ mod send;
 mod session;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -51,7 +52,6 @@ use crate::message::{Message, ReceivedMessage};
 use crate::options::{CleanStart, ConnectOptions};
 
 /// A client's session and its connection, if it has one.
-#[derive(Debug)]
 pub struct Engine {
     options: ConnectOptions,
     decode: DecodeOptions,
@@ -87,6 +87,18 @@ pub enum Accepted {
     Sent,
     /// Its outcome will come under this name.
     Pending(OperationId),
+}
+
+impl fmt::Debug for Engine {
+    /// Without the bytes of the output: CONNECT may be among them, with its password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("options", &self.options)
+            .field("state", &self.state)
+            .field("session", &self.session)
+            .field("output", &format_args!("{} bytes", self.output.len()))
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
