@@ -1,12 +1,14 @@
 //! Acknowledging by hand: with a reason code, in the order of arrival, or not at all (§4.3, §4.6).
 
-use dunlin_client::RequestError;
-use dunlin_client::codec::{AckType, PacketBuf, PacketType, ReasonCode, Sender};
+use std::collections::VecDeque;
+
+use dunlin_client::codec::{AckType, Delivery, PacketBuf, PacketType, ReasonCode, Sender};
 use dunlin_client::engine::DeliveryId;
+use dunlin_client::{QoS, RequestError};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
+    ack, again, at_least_once, connack, connack_resumed, exactly_once, id, puback, pubcomp, publish, pubrec,
     pubrel,
 };
 
@@ -198,4 +200,103 @@ fn what_one_of_several_gives_up_is_not_acknowledged_by_the_others() {
     client.takes(ids[0]);
     client.takes(ids[0]);
     assert!(client.sends().is_empty());
+}
+
+/// A message of a server that repeats what isn't acknowledged.
+struct Sent {
+    packet_id: u16,
+    qos: QoS,
+    /// What the application has in hand, unless it has answered.
+    token: Option<DeliveryId>,
+    answer: Option<ReasonCode>,
+    abandoned: bool,
+}
+
+impl Sent {
+    fn packet(&self, dup: bool) -> PacketBuf {
+        let delivery = Delivery::new(self.qos, id(self.packet_id), dup);
+        publish(&self.packet_id.to_string(), delivery)
+    }
+}
+
+/// What waits for acknowledgement, in the order in which it was sent.
+struct Server(VecDeque<Sent>);
+
+impl Server {
+    /// Sends a message: the client delivers it unless the application has it, or has answered it.
+    fn sends(&mut self, client: &mut Client, place: usize, dup: bool) {
+        let sent = &mut self.0[place];
+        client.receives(&sent.packet(dup));
+        let delivered = delivered(client);
+        let expected = sent.abandoned || sent.token.is_none() && sent.answer.is_none();
+        assert_eq!(delivered.len(), usize::from(expected), "message {}", sent.packet_id);
+        if let Some(token) = delivered.first() {
+            (sent.token, sent.answer, sent.abandoned) = (Some(*token), None, false);
+        }
+    }
+
+    /// Acknowledgements come in order, each with its answer, and none that is due stays away.
+    fn hears(&mut self, client: &mut Client) {
+        for packet in client.sends() {
+            let sent = self.0.pop_front().unwrap();
+            let code = sent.answer.filter(|_| !sent.abandoned).unwrap();
+            let ack_type = if sent.qos == QoS::AtLeastOnce { AckType::PubAck } else { AckType::PubRec };
+            assert_eq!(packet, ack(ack_type, sent.packet_id, code));
+            if ack_type == AckType::PubRec && !code.is_error() {
+                client.receives(&pubrel(sent.packet_id));
+                assert_eq!(client.sends(), [pubcomp(sent.packet_id)]);
+            }
+        }
+        assert!(self.0.front().is_none_or(|sent| sent.abandoned || sent.answer.is_none()), "it is due");
+    }
+}
+
+fn converse(seed: u64) {
+    const RECEIVE_MAXIMUM: u16 = 6;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut options = options();
+    options.receive_maximum = RECEIVE_MAXIMUM.try_into().ok();
+    let mut client = Client::connected_as(options, &connack());
+    client.events();
+    let mut server = Server(VecDeque::new());
+    for packet_id in 1..200 {
+        match random.u8(0..10) {
+            0..=3 if server.0.len() < RECEIVE_MAXIMUM.into() => {
+                let qos = if random.bool() { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
+                server.0.push_back(Sent { packet_id, qos, token: None, answer: None, abandoned: false });
+                server.sends(&mut client, server.0.len() - 1, false);
+            }
+            4..=7 => {
+                let held = server.0.iter_mut().filter(|sent| sent.token.is_some() && sent.answer.is_none());
+                if let Some(sent) = random.choice(held.collect::<Vec<_>>()) {
+                    let codes = [ReasonCode::Success, ReasonCode::QuotaExceeded, ReasonCode::NotAuthorized];
+                    let code = random.choice(codes).unwrap();
+                    sent.answer = Some(code);
+                    answers(&mut client, sent.token.unwrap(), code);
+                }
+            }
+            8 => {
+                let held = server.0.iter_mut().filter(|sent| sent.token.is_some() && sent.answer.is_none());
+                if let Some(sent) = random.choice(held.collect::<Vec<_>>()) {
+                    sent.abandoned = true;
+                    sent.answer = Some(ReasonCode::Success);
+                    client.engine.abandon(sent.token.unwrap());
+                }
+            }
+            _ => {
+                client.reconnects(&connack_resumed());
+                client.events();
+                for place in 0..server.0.len() {
+                    server.sends(&mut client, place, true);
+                }
+            }
+        }
+        server.hears(&mut client);
+    }
+}
+
+/// [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT-4.3.3-10]
+#[test]
+fn whatever_the_application_answers_and_the_network_does_the_order_holds() {
+    (0..300).for_each(converse);
 }
