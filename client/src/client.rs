@@ -10,8 +10,9 @@ use crate::driver::{self, Plan, now};
 use crate::engine::{Accepted, Engine};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
+use crate::farewell::Farewell;
 use crate::observer::Observer;
-use crate::options::{CleanStart, ConnectOptions};
+use crate::options::{CleanStart, ConnectOptions, OptionsError};
 use crate::provider::{Provider, Target};
 use crate::receipt::Receipt;
 use crate::router::{LAST_IDENTIFIER, Router};
@@ -159,6 +160,14 @@ impl Client {
     pub async fn reauthenticate(&self) -> Result<(), RequestError> {
         let operation = self.handle.shared.with(|state| state.engine.reauthenticate(now()))?;
         Receipt::new(&self.handle.shared, Accepted::Pending(operation)).outcome().await.map(drop)
+    }
+
+    /// What DISCONNECT will say when this client leaves, instead of [`ConnectOptions::farewell`].
+    ///
+    /// # Errors
+    /// It prolongs a session that ends with its connection. Nothing was changed.
+    pub fn set_farewell(&self, farewell: Farewell) -> Result<(), OptionsError> {
+        self.handle.shared.with(|state| state.engine.set_farewell(farewell))
     }
 
     /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits until that is done. While

@@ -18,6 +18,7 @@ mod driver;
 pub mod engine;
 mod error;
 mod event;
+mod farewell;
 #[cfg(feature = "tokio")]
 mod link;
 mod message;
@@ -59,6 +60,7 @@ pub use dunlin_codec as codec;
 pub use dunlin_codec::QoS;
 pub use error::{ConnectError, ConnectionError, RequestError, ServerReason, StopCause, Violation};
 pub use event::{Connected, Event, ServerLimits};
+pub use farewell::Farewell;
 pub use message::{Message, MessageProperties, ReceivedMessage};
 #[cfg(feature = "tokio")]
 pub use observer::{Direction, ObservedPacket, Observer};

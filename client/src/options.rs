@@ -9,6 +9,7 @@ use dunlin_codec::{BinaryData, Connect, ConnectProperties, EncodeError, TextErro
 use crate::authentication::Authentication;
 use crate::aws::{LimitError, ServiceLimits};
 use crate::engine::Pace;
+use crate::farewell::Farewell;
 use crate::policy::{Offline, OnSessionLost, OutboundAliases};
 use crate::secret::Secret;
 use crate::will::{self, Will};
@@ -52,6 +53,8 @@ pub struct ConnectOptions {
     pub user_properties: Vec<(String, String)>,
     /// What the server publishes when it loses this client.
     pub will: Option<Will>,
+    /// What is said when the client leaves.
+    pub farewell: Farewell,
     /// How long to wait for CONNACK.
     pub connack_timeout: Duration,
     /// How long to wait for PINGRESP; half the keep alive at most.
@@ -133,6 +136,9 @@ pub enum OptionsError {
     /// More than a service takes.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// A session expiry in DISCONNECT that isn't 0, though CONNECT says 0 or nothing (§3.14.2.2.2).
+    #[error("the farewell prolongs a session that ends with its connection")]
+    Farewell,
     /// The packet as a whole.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -158,6 +164,7 @@ impl ConnectOptions {
             request_response_information: None,
             user_properties: Vec::new(),
             will: None,
+            farewell: Farewell::default(),
             connack_timeout: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(60),
@@ -191,6 +198,7 @@ impl ConnectOptions {
         if let Some(limits) = &self.limits {
             limits.check_connect(self, client_id)?;
         }
+        self.farewell.check(self.session_expiry_interval)?;
         let user_properties = will::user_properties("user property", &self.user_properties)?;
         let wills = self.will.as_ref().map_or(&[][..], |will| &will.user_properties);
         let wills = will::user_properties("will user property", wills)?;

@@ -13,7 +13,8 @@ use super::pace::Pacer;
 use super::{Engine, EngineEvent, State};
 use crate::error::{ConnectError, ConnectionError, RequestError, ServerReason, Violation};
 use crate::event::{Connected, ServerLimits};
-use crate::options::CleanStart;
+use crate::farewell::Farewell;
+use crate::options::{CleanStart, OptionsError};
 #[cfg(feature = "tokio")]
 use crate::transport::TransportError;
 
@@ -66,11 +67,26 @@ impl Engine {
         Ok(())
     }
 
-    /// Sends DISCONNECT behind everything that is in the output, and nothing more. [MQTT-3.14.4-1]
+    /// What DISCONNECT will say, instead of what the options said.
+    ///
+    /// # Errors
+    /// It prolongs a session that ends with its connection. Nothing was changed.
+    pub fn set_farewell(&mut self, farewell: Farewell) -> Result<(), OptionsError> {
+        farewell.check(self.options.session_expiry_interval)?;
+        self.options.farewell = farewell;
+        Ok(())
+    }
+
+    /// Sends DISCONNECT, with the options' [`Farewell`](crate::Farewell), behind everything that is in the output, and nothing
+    /// more. [MQTT-3.14.4-1]
     pub fn disconnect(&mut self) {
-        match self.state {
-            State::Open(_) => {
-                self.send_packet(&Packet::Disconnect(Disconnect::default()));
+        match &self.state {
+            State::Open(connection) => {
+                let farewell = Packet::Disconnect(self.options.farewell.to_packet());
+                // Where that doesn't fit, a bare one does. [MQTT-3.2.2-15]
+                let fits = farewell.encoded_len().is_ok_and(|size| connection.check_size(size).is_ok());
+                let bare = Packet::Disconnect(Disconnect::default());
+                self.send_packet(if fits { &farewell } else { &bare });
                 self.close(Ended::Connection(ConnectionError::Requested));
             }
             State::Connecting { .. } => self.close(Ended::Attempt(ConnectError::Stopped)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_client::codec::ReasonCode;
-use dunlin_client::{Client, ConnectError, Event, Message, QoS, RequestError, StopCause};
+use dunlin_client::{Client, ConnectError, Event, Farewell, Message, QoS, RequestError, StopCause};
 
 use crate::packets::{at_least_once, at_most_once, disconnect, puback, publish, refusal};
 use crate::server::TestServer;
@@ -32,6 +32,16 @@ async fn disconnect_is_said_before_the_connection_is_closed() {
     tokio::join!(at_once(client.disconnect()), farewell);
     assert_eq!(story(&mut events).await, "disconnected stopped");
     at_once(client.disconnect()).await;
+}
+
+/// [U-3.14.2-1]
+#[tokio::test]
+async fn a_client_may_end_its_session_when_it_leaves() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    client.set_farewell(Farewell { session_expiry_interval: Some(0), ..Farewell::default() }).unwrap();
+    drop(client);
+    assert_eq!(peer.receives().await.as_bytes()[..], [0xE0, 0x07, 0x00, 0x05, 0x11, 0, 0, 0, 0]);
 }
 
 #[tokio::test]

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{
-    Disconnect, DisconnectProperties, Packet, PacketType, ReasonCode, Sender, UserProperty, Utf8String,
+    ConnAckProperties, Disconnect, DisconnectProperties, Packet, PacketType, ReasonCode, Sender,
+    UserProperty, Utf8String,
 };
 use dunlin_client::engine::{CloseCause, Ended};
-use dunlin_client::{ConnectError, ConnectionError, KeepAlive, Message, QoS};
+use dunlin_client::{ConnectError, ConnectionError, Farewell, KeepAlive, Message, OptionsError, QoS};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    at_least_once, at_most_once, buf, connack, disconnect, puback, publish, pubrec, pubrel,
+    at_least_once, at_most_once, buf, connack, connack_with, disconnect, puback, publish, pubrec, pubrel,
 };
 
 #[test]
@@ -60,6 +61,58 @@ fn disconnect_without_a_connection_does_nothing() {
     client.opens();
     client.receives(&connack());
     assert!(client.engine.is_connected());
+}
+
+/// [U-3.14.2-1]
+#[test]
+fn a_farewell_may_end_the_session_and_ask_for_the_will() {
+    let leaves = |farewell| {
+        let mut client = Client::connected();
+        client.engine.set_farewell(farewell).unwrap();
+        client.disconnects();
+        client.sends()
+    };
+    let says = |reason_code, session_expiry_interval| {
+        let properties = DisconnectProperties { session_expiry_interval, ..DisconnectProperties::default() };
+        [buf(Packet::Disconnect(Disconnect { reason_code, properties }))]
+    };
+    let forget = Farewell { session_expiry_interval: Some(0), ..Farewell::default() };
+    assert_eq!(leaves(forget), says(ReasonCode::Success, Some(0)));
+    let longer = Farewell { session_expiry_interval: Some(86_400), with_will: true };
+    assert_eq!(leaves(longer), says(ReasonCode::DisconnectWithWill, Some(86_400)));
+    assert_eq!(leaves(Farewell::default()), [disconnect(ReasonCode::Success)]);
+}
+
+/// disconnect_fail_packet_too_big [MQTT-3.2.2-15]
+#[test]
+fn a_farewell_that_is_larger_than_the_server_takes_is_a_bare_one() {
+    for (maximum, fits) in [(9, true), (8, false), (2, false)] {
+        let maximum_packet_size = maximum.try_into().ok();
+        let properties = ConnAckProperties { maximum_packet_size, ..ConnAckProperties::default() };
+        let mut client = Client::connected_to(&connack_with(properties));
+        let forget = Farewell { session_expiry_interval: Some(0), ..Farewell::default() };
+        client.engine.set_farewell(forget).unwrap();
+        client.disconnects();
+        assert_eq!(client.sends() == [disconnect(ReasonCode::Success)], !fits, "{maximum}");
+    }
+}
+
+/// [U-3.14.2-1]
+#[test]
+fn a_session_that_ends_with_its_connection_is_not_prolonged() {
+    let longer = Farewell { session_expiry_interval: Some(1), ..Farewell::default() };
+    let forget = Farewell { session_expiry_interval: Some(0), ..Farewell::default() };
+    for none in [None, Some(0)] {
+        let mut options = options();
+        options.session_expiry_interval = none;
+        let mut client = Client::connected_as(options.clone(), &connack());
+        assert_eq!(client.engine.set_farewell(longer), Err(OptionsError::Farewell));
+        assert_eq!(client.engine.set_farewell(forget), Ok(()));
+        options.farewell = longer;
+        assert_eq!(options.check(), Err(OptionsError::Farewell));
+        let refused = Client::new(options).tries_to_open();
+        assert_eq!(refused, Err(ConnectError::Options(OptionsError::Farewell)));
+    }
 }
 
 /// from_server_disconnect [U-3.14-1] [U-3.2.2-4]
