@@ -217,24 +217,23 @@ impl Sent {
         let delivery = Delivery::new(self.qos, id(self.packet_id), dup);
         publish(&self.packet_id.to_string(), delivery)
     }
+
+    /// The client delivers it unless the application has it, or has answered it.
+    fn arrives(&mut self, client: &mut Client, dup: bool) {
+        client.receives(&self.packet(dup));
+        let delivered = delivered(client);
+        let expected = self.abandoned || self.token.is_none() && self.answer.is_none();
+        assert_eq!(delivered.len(), usize::from(expected), "message {}", self.packet_id);
+        if let Some(token) = delivered.first() {
+            (self.token, self.answer, self.abandoned) = (Some(*token), None, false);
+        }
+    }
 }
 
 /// What waits for acknowledgement, in the order in which it was sent.
 struct Server(VecDeque<Sent>);
 
 impl Server {
-    /// Sends a message: the client delivers it unless the application has it, or has answered it.
-    fn sends(&mut self, client: &mut Client, place: usize, dup: bool) {
-        let sent = &mut self.0[place];
-        client.receives(&sent.packet(dup));
-        let delivered = delivered(client);
-        let expected = sent.abandoned || sent.token.is_none() && sent.answer.is_none();
-        assert_eq!(delivered.len(), usize::from(expected), "message {}", sent.packet_id);
-        if let Some(token) = delivered.first() {
-            (sent.token, sent.answer, sent.abandoned) = (Some(*token), None, false);
-        }
-    }
-
     /// Acknowledgements come in order, each with its answer, and none that is due stays away.
     fn hears(&mut self, client: &mut Client) {
         for packet in client.sends() {
@@ -264,7 +263,7 @@ fn converse(seed: u64) {
             0..=3 if server.0.len() < RECEIVE_MAXIMUM.into() => {
                 let qos = if random.bool() { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
                 server.0.push_back(Sent { packet_id, qos, token: None, answer: None, abandoned: false });
-                server.sends(&mut client, server.0.len() - 1, false);
+                server.0.back_mut().unwrap().arrives(&mut client, false);
             }
             4..=7 => {
                 let held = server.0.iter_mut().filter(|sent| sent.token.is_some() && sent.answer.is_none());
@@ -286,9 +285,7 @@ fn converse(seed: u64) {
             _ => {
                 client.reconnects(&connack_resumed());
                 client.events();
-                for place in 0..server.0.len() {
-                    server.sends(&mut client, place, true);
-                }
+                server.0.iter_mut().for_each(|sent| sent.arrives(&mut client, true));
             }
         }
         server.hears(&mut client);
