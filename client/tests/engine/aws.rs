@@ -31,6 +31,7 @@ fn messages(client: &mut Client) -> usize {
     client.sends().iter().filter(|packet| matches!(packet.packet(), Packet::Publish(_))).count()
 }
 
+/// awscrt_limits_not_validated
 #[test]
 fn a_message_above_a_limit_is_refused_and_nothing_is_sent() {
     let mut client = aws();
