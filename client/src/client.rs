@@ -115,8 +115,14 @@ impl Client {
     pub async fn connect(options: ClientOptions) -> Result<Self, StopCause> {
         let within = options.connect_within;
         let client = Self::start(options);
+        client.until_connected(within).await?;
+        Ok(client)
+    }
+
+    /// Waits until a server has accepted this client.
+    pub(crate) async fn until_connected(&self, within: Duration) -> Result<(), StopCause> {
         let accepted = poll_fn(|cx| {
-            client.handle.shared.with(|state| {
+            self.shared().with(|state| {
                 if let Some(cause) = &state.stopped {
                     return Poll::Ready(Err(cause.clone()));
                 }
@@ -128,9 +134,9 @@ impl Client {
             })
         });
         match tokio::time::timeout(within, accepted).await {
-            Ok(accepted) => accepted.map(|()| client),
+            Ok(accepted) => accepted,
             Err(_) => {
-                let last = client.handle.shared.with(|state| state.last_failure.clone());
+                let last = self.shared().with(|state| state.last_failure.clone());
                 Err(StopCause::TimedOut { after: within, last })
             }
         }

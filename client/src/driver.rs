@@ -2,6 +2,7 @@
 //! it again.
 
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,7 +16,7 @@ use crate::event::Event;
 use crate::link::Link;
 use crate::provider::{Failure, NextAttempt, Provider, ProviderError, Target};
 use crate::shared::Shared;
-use crate::transport;
+use crate::transport::{self, Transport};
 
 /// What a driver goes by.
 #[derive(Debug)]
@@ -30,7 +31,9 @@ pub(crate) struct Plan {
 pub(crate) fn run(shared: Arc<Shared>, plan: Plan) -> impl Future<Output = ()> {
     let end = End(shared);
     async move {
-        let cause = Driver::new(&end.0, plan).run().await;
+        let mut driver = Driver::new(&end.0, plan);
+        let cause = driver.run().await;
+        drop(driver);
         end.0.finish(cause);
     }
 }
@@ -64,7 +67,7 @@ impl<'a> Driver<'a> {
         Self { shared, plan, backoff, has_worked: false, number: 0, last: None, used: None, verdict: None }
     }
 
-    async fn run(mut self) -> StopCause {
+    async fn run(&mut self) -> StopCause {
         loop {
             self.number += 1;
             let (ended, lifetime) = match self.connect_once().await {
@@ -89,36 +92,18 @@ impl<'a> Driver<'a> {
 
     /// One attempt, and the connection if it comes to one; with how long that lasted. An error if there is no attempt.
     async fn connect_once(&mut self) -> Result<(Ended, Duration), StopCause> {
-        let Some(provided) = until_stop(self.shared, self.ask_provider()).await else {
-            return Err(StopCause::Requested);
+        // On the heap, so that it takes no memory while the connection lasts: opening one is large.
+        let (transport, peer) = match Box::pin(self.open()).await? {
+            Ok(open) => open,
+            Err(error) => return Ok((Ended::Attempt(error), Duration::ZERO)),
         };
-        let target = match provided {
-            Ok(target) => target,
-            Err(error) => {
-                self.tell_attempt(&self.plan.target);
-                return Ok((Ended::Attempt(ConnectError::Provider(error)), Duration::ZERO));
-            }
-        };
-        if let Some(cause) = self.verdict.take()
-            && self.used.as_ref().is_some_and(|used| used.is_like(&target))
-        {
-            return Err(cause);
-        }
-        self.tell_attempt(&target);
-        let transport = until_stop(self.shared, transport::open(&target.transport)).await;
-        let target = self.used.insert(target);
-        let (transport, opened) = match transport {
-            Some(Ok(open)) => open,
-            Some(Err(error)) => return Ok((Ended::Attempt(error.into()), Duration::ZERO)),
-            None => return Ok((Ended::Attempt(ConnectError::Stopped), Duration::ZERO)),
-        };
-        let peer = opened.peer;
-        self.shared.tell(Event::Opened(Box::new(opened)));
         let began = now();
         let opening = self.shared.drive(|state| {
-            let options = state.engine.options_mut();
-            options.username.clone_from(&target.username);
-            options.password.clone_from(&target.password);
+            if let Some(used) = &self.used {
+                let options = state.engine.options_mut();
+                options.username.clone_from(&used.username);
+                options.password.clone_from(&used.password);
+            }
             state.engine.open(began)
         });
         if let Err(error) = opening {
@@ -127,6 +112,36 @@ impl<'a> Driver<'a> {
         let cause = Link::new(transport, peer).run(self.shared).await;
         let ended = self.shared.drive(|state| state.engine.handle_closed(cause));
         Ok((ended, now().saturating_duration_since(began)))
+    }
+
+    /// Asks where to go, and goes there. An error of the outer kind if there is nothing to be tried.
+    async fn open(&mut self) -> Result<Result<(Transport, SocketAddr), ConnectError>, StopCause> {
+        let Some(provided) = until_stop(self.shared, self.ask_provider()).await else {
+            return Err(StopCause::Requested);
+        };
+        let target = match provided {
+            Ok(target) => target,
+            Err(error) => {
+                self.tell_attempt(&self.plan.target);
+                return Ok(Err(error.into()));
+            }
+        };
+        if let Some(cause) = self.verdict.take()
+            && self.used.as_ref().is_some_and(|used| used.is_like(&target))
+        {
+            return Err(cause);
+        }
+        self.tell_attempt(&target);
+        let target = self.used.insert(target);
+        match until_stop(self.shared, transport::open(&target.transport)).await {
+            Some(Ok((transport, opened))) => {
+                let peer = opened.peer;
+                self.shared.tell(Event::Opened(Box::new(opened)));
+                Ok(Ok((transport, peer)))
+            }
+            Some(Err(error)) => Ok(Err(error.into())),
+            None => Ok(Err(ConnectError::Stopped)),
+        }
     }
 
     async fn ask_provider(&self) -> Result<Target, ProviderError> {

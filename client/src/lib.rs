@@ -11,6 +11,8 @@ mod authentication;
 pub mod aws;
 #[cfg(feature = "tokio")]
 mod backoff;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 #[cfg(feature = "tokio")]
 mod client;
 #[cfg(feature = "tokio")]

@@ -196,6 +196,12 @@ impl Connection {
         }
     }
 
+    /// Gives back memory that a burst has left.
+    pub(super) fn give_back_memory(&mut self) {
+        self.sent.shrink_to(2 * self.sent.len());
+        self.deadlines.shrink_to(2 * self.deadlines.len());
+    }
+
     /// When something has to happen next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let ping = self.keep_alive.as_ref().map(KeepAliveTimer::due);

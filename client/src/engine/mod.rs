@@ -356,6 +356,9 @@ impl Engine {
         }
         self.events.shrink_to(2 * self.events.len());
         self.session.give_back_memory();
+        if let State::Open(connection) = &mut self.state {
+            connection.give_back_memory();
+        }
     }
 }
 

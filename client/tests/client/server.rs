@@ -29,7 +29,12 @@ impl TestServer {
 
     /// A connection on which nothing was said yet.
     pub(crate) async fn accepts(&self) -> Peer {
-        let (stream, _) = soon(self.0.accept()).await.unwrap();
+        soon(self.accepts_whenever()).await
+    }
+
+    /// The same, whenever it comes.
+    pub(crate) async fn accepts_whenever(&self) -> Peer {
+        let (stream, _) = self.0.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         Peer { stream, input: BytesMut::new() }
     }

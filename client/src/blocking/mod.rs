@@ -1,0 +1,303 @@
+//! The client for programs without tokio: the same names, and every wait is bounded.
+//!
+//! Each client has one thread of its own, on which everything happens; the calling thread only waits. Nothing of this is
+//! for use inside of async code, where waiting panics.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use dunlin_client::blocking::Client;
+//! use dunlin_client::transport::TransportOptions;
+//! use dunlin_client::{ClientOptions, ConnectOptions, Message, QoS};
+//!
+//! # fn example(transport: TransportOptions) -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect(ClientOptions::new(transport, ConnectOptions::new("lamp-7")))?;
+//! let mut lamps = client.subscribe("lamp/+", QoS::AtLeastOnce)?;
+//! client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce))?.wait(Duration::from_secs(5))?;
+//! while let Some(message) = lamps.next(Duration::from_secs(60))? {
+//!     println!("{}: {} bytes", message.topic(), message.payload().len());
+//! }
+//! client.disconnect();
+//! # Ok(())
+//! # }
+//! ```
+
+mod runtime;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::runtime::Runtime;
+use crate::QoS;
+use crate::client::ClientOptions;
+use crate::engine::{Answered, Published};
+use crate::error::{ConnectError, RequestError, StopCause};
+use crate::event::Event;
+use crate::message::{Message, ReceivedMessage};
+use crate::stream::StreamLimits;
+use crate::subscribe::SubscribeOptions;
+use crate::transport::{IoFault, TransportError};
+
+/// A client, connected or on its way there. Clones are handles of the same client.
+///
+/// Dropping the last handle, subscription and receipt disconnects, and waits for up to three seconds until that is done.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: crate::Client,
+    runtime: Arc<Runtime>,
+}
+
+/// The messages of one subscription; see [`Subscription`](crate::Subscription).
+#[derive(Debug)]
+pub struct Subscription {
+    inner: crate::Subscription,
+    runtime: Arc<Runtime>,
+}
+
+/// The messages that come for no subscription; see [`Unmatched`](crate::Unmatched).
+#[derive(Debug)]
+pub struct Unmatched {
+    inner: crate::Unmatched,
+    runtime: Arc<Runtime>,
+}
+
+/// What became of a message; see [`Receipt`](crate::Receipt).
+#[derive(Debug)]
+#[must_use = "a receipt tells whether the message arrived; drop it explicitly if that doesn't matter"]
+pub struct Receipt {
+    inner: crate::Receipt,
+    runtime: Arc<Runtime>,
+}
+
+/// The steps in a client's life; see [`Events`](crate::Events).
+#[derive(Debug)]
+pub struct Events {
+    inner: crate::Events,
+    runtime: Arc<Runtime>,
+}
+
+/// Nothing came in the time that there was for it. Asking again is fine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("nothing came within {after:?}")]
+pub struct TimedOut {
+    /// How long was waited.
+    pub after: Duration,
+}
+
+impl Client {
+    /// Starts a client on a thread of its own and returns at once; what is asked of it waits for a connection.
+    ///
+    /// # Errors
+    /// The system has no thread or no sockets to give.
+    pub fn start(options: ClientOptions) -> io::Result<Self> {
+        let (runtime, inner) = Runtime::start(options)?;
+        Ok(Self { inner, runtime })
+    }
+
+    /// Starts a client and waits until a server has accepted it, for [`ClientOptions::connect_within`] at most.
+    ///
+    /// # Errors
+    /// As [`Client::connect`](crate::Client::connect).
+    pub fn connect(options: ClientOptions) -> Result<Self, StopCause> {
+        let within = options.connect_within;
+        let client = Self::start(options).map_err(|error| {
+            let error = TransportError::Io(IoFault::from(&error));
+            StopCause::Connect(Arc::new(ConnectError::Transport(error)))
+        })?;
+        client.runtime.wait(client.inner.until_connected(within))?;
+        Ok(client)
+    }
+
+    /// As [`Client::events`](crate::Client::events).
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events { inner: self.inner.events(), runtime: Arc::clone(&self.runtime) }
+    }
+
+    /// Hands a message over. Waits while the queue is full, for
+    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) at most.
+    ///
+    /// # Errors
+    /// As [`Client::publish`](crate::Client::publish).
+    pub fn publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
+        let inner = self.runtime.wait(self.inner.publish(message))?;
+        Ok(Receipt { inner, runtime: Arc::clone(&self.runtime) })
+    }
+
+    /// Hands a message over, or says at once that there is no room.
+    ///
+    /// # Errors
+    /// As [`Client::publish`](crate::Client::publish).
+    pub fn try_publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
+        Ok(Receipt { inner: self.inner.try_publish(message)?, runtime: Arc::clone(&self.runtime) })
+    }
+
+    /// As [`subscribe_with`](Self::subscribe_with), with the default options.
+    ///
+    /// # Errors
+    /// As [`subscribe_with`](Self::subscribe_with).
+    pub fn subscribe(&self, filter: &str, qos: QoS) -> Result<Subscription, RequestError> {
+        self.subscribe_with(filter, qos)
+    }
+
+    /// Asks for the messages of `filter`, and waits for the server's answer and for the connection that brings it, for
+    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) in all.
+    ///
+    /// # Errors
+    /// As [`Client::subscribe_with`](crate::Client::subscribe_with).
+    pub fn subscribe_with(
+        &self,
+        filter: &str,
+        options: impl Into<SubscribeOptions>,
+    ) -> Result<Subscription, RequestError> {
+        let inner = self.answered(self.inner.subscribe_with(filter, options))?;
+        Ok(Subscription { inner, runtime: Arc::clone(&self.runtime) })
+    }
+
+    /// Ends the subscription to `filter` and waits for the server's answer, as long as
+    /// [`subscribe_with`](Self::subscribe_with) does.
+    ///
+    /// # Errors
+    /// As [`Client::unsubscribe`](crate::Client::unsubscribe).
+    pub fn unsubscribe(&self, filter: &str) -> Result<Answered, RequestError> {
+        self.answered(self.inner.unsubscribe(filter))
+    }
+
+    /// Publishes a request with QoS 1 and waits for its reply.
+    ///
+    /// # Errors
+    /// As [`Client::request`](crate::Client::request).
+    pub fn request(
+        &self,
+        topic: &str,
+        payload: &[u8],
+        timeout: Duration,
+    ) -> Result<ReceivedMessage, RequestError> {
+        self.runtime.wait(self.inner.request(topic, payload, timeout))
+    }
+
+    /// As [`request`](Self::request), for any message.
+    ///
+    /// # Errors
+    /// As [`Client::request`](crate::Client::request).
+    pub fn request_with(
+        &self,
+        message: Message<'_>,
+        timeout: Duration,
+    ) -> Result<ReceivedMessage, RequestError> {
+        self.runtime.wait(self.inner.request_with(message, timeout))
+    }
+
+    /// Authenticates again, within [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout).
+    ///
+    /// # Errors
+    /// As [`Client::reauthenticate`](crate::Client::reauthenticate).
+    pub fn reauthenticate(&self) -> Result<(), RequestError> {
+        self.answered(self.inner.reauthenticate())
+    }
+
+    /// As [`Client::unmatched`](crate::Client::unmatched).
+    #[must_use]
+    pub fn unmatched(&self, limits: StreamLimits) -> Option<Unmatched> {
+        Some(Unmatched { inner: self.inner.unmatched(limits)?, runtime: Arc::clone(&self.runtime) })
+    }
+
+    /// As [`Client::unrouted`](crate::Client::unrouted).
+    #[must_use]
+    pub fn unrouted(&self) -> u64 {
+        self.inner.unrouted()
+    }
+
+    /// As [`Client::late_replies`](crate::Client::late_replies).
+    #[must_use]
+    pub fn late_replies(&self) -> u64 {
+        self.inner.late_replies()
+    }
+
+    /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits until that is done.
+    pub fn disconnect(&self) {
+        self.runtime.wait(self.inner.disconnect());
+    }
+
+    /// As [`disconnect`](Self::disconnect), with this time for accepted requests.
+    pub fn disconnect_within(&self, flush_for: Duration) {
+        self.runtime.wait(self.inner.disconnect_within(flush_for));
+    }
+
+    fn answered<T>(&self, request: impl Future<Output = Result<T, RequestError>>) -> Result<T, RequestError> {
+        let after = self.inner.ack_timeout();
+        self.runtime.wait_for(after, request).unwrap_or(Err(RequestError::Timeout { after }))
+    }
+}
+
+impl Subscription {
+    /// The topic filter.
+    #[must_use]
+    pub fn filter(&self) -> &str {
+        self.inner.filter()
+    }
+
+    /// The highest QoS that the server delivers with.
+    #[must_use]
+    pub fn granted_qos(&self) -> QoS {
+        self.inner.granted_qos()
+    }
+
+    /// What SUBACK said.
+    #[must_use]
+    pub const fn answer(&self) -> Option<&Answered> {
+        self.inner.answer()
+    }
+
+    /// Messages of QoS 0 that were dropped because this stream was full.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.inner.dropped()
+    }
+
+    /// The next message, acknowledged by being returned; `None` once the subscription has ended and everything was taken.
+    ///
+    /// # Errors
+    /// None came within `timeout`.
+    pub fn next(&mut self, timeout: Duration) -> Result<Option<ReceivedMessage>, TimedOut> {
+        self.runtime.wait_for(timeout, self.inner.next()).ok_or(TimedOut { after: timeout })
+    }
+}
+
+impl Unmatched {
+    /// The next message; `None` once the client has stopped and everything was taken.
+    ///
+    /// # Errors
+    /// None came within `timeout`.
+    pub fn next(&mut self, timeout: Duration) -> Result<Option<ReceivedMessage>, TimedOut> {
+        self.runtime.wait_for(timeout, self.inner.next()).ok_or(TimedOut { after: timeout })
+    }
+
+    /// Messages of QoS 0 that were dropped because this stream was full.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.inner.dropped()
+    }
+}
+
+impl Receipt {
+    /// What became of the message; once it is known, it is told once.
+    ///
+    /// # Errors
+    /// As [`Receipt`](crate::Receipt); [`RequestError::Timeout`] after `timeout`, and asking again is fine then.
+    pub fn wait(&mut self, timeout: Duration) -> Result<Published, RequestError> {
+        let outcome = self.runtime.wait_for(timeout, &mut self.inner);
+        outcome.unwrap_or(Err(RequestError::Timeout { after: timeout }))
+    }
+}
+
+impl Events {
+    /// The next step; `None` after [`Event::Stopped`].
+    ///
+    /// # Errors
+    /// None came within `timeout`.
+    pub fn next(&mut self, timeout: Duration) -> Result<Option<Event>, TimedOut> {
+        self.runtime.wait_for(timeout, self.inner.next()).ok_or(TimedOut { after: timeout })
+    }
+}

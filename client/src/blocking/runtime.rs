@@ -1,0 +1,85 @@
+//! The thread that a blocking client lives on.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::client::{Client, ClientOptions};
+use crate::shared::Shared;
+
+/// One thread with one client on it, as long as somebody holds this.
+#[derive(Debug)]
+pub(super) struct Runtime {
+    handle: Handle,
+    /// Taken when this is dropped.
+    thread: Option<Thread>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    held: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+/// How long a client gets to end when it was dropped: a second to flush, one to close, and one more.
+const ENDING: Duration = Duration::from_secs(3);
+
+impl Runtime {
+    pub(super) fn start(options: ClientOptions) -> io::Result<(Arc<Self>, Client)> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let client = {
+            let _entered = handle.enter();
+            Client::start(options)
+        };
+        let shared = Arc::clone(client.shared());
+        let (held, released) = oneshot::channel::<()>();
+        let thread = std::thread::Builder::new().name("dunlin".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                // Nothing is ever sent: it ends when nobody holds the other end.
+                let _ = released.await;
+                let _ = tokio::time::timeout(ENDING, until_stopped(&shared)).await;
+            });
+        })?;
+        Ok((Arc::new(Self { handle, thread: Some(Thread { held, thread }) }), client))
+    }
+
+    /// Waits for what has a bound of its own.
+    pub(super) fn wait<T>(&self, what: impl Future<Output = T>) -> T {
+        self.handle.block_on(what)
+    }
+
+    /// Waits no longer than `timeout`; `None` then.
+    pub(super) fn wait_for<T>(&self, timeout: Duration, what: impl Future<Output = T>) -> Option<T> {
+        self.handle.block_on(async { tokio::time::timeout(timeout, what).await.ok() })
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(Thread { held, thread }) = self.thread.take() {
+            drop(held);
+            // It panics only if the client does, and then there is nobody to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn until_stopped(shared: &Shared) {
+    poll_fn(|cx| {
+        shared.with(|state| {
+            if state.stopped.is_some() {
+                return Poll::Ready(());
+            }
+            state.watch(cx);
+            Poll::Pending
+        })
+    })
+    .await;
+}

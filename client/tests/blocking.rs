@@ -1,0 +1,158 @@
+//! The client without tokio around it, against a scripted server on another thread.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "engine/packets.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod packets;
+#[path = "client/server.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod server;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use dunlin_client::blocking::{Client, TimedOut};
+use dunlin_client::codec::{Packet, ReasonCode};
+use dunlin_client::transport::TransportOptions;
+use dunlin_client::{
+    ClientOptions, ConnectOptions, Event, Message, QoS, RequestError, StopCause, StreamLimits,
+};
+
+use crate::packets::{at_least_once, at_most_once, disconnect, puback, publish, refusal, suback, unsuback};
+use crate::server::{Peer, TestServer};
+
+const SOON: Duration = Duration::from_secs(5);
+
+async fn soon<F: Future>(what: F) -> F::Output {
+    tokio::time::timeout(SOON, what).await.unwrap()
+}
+
+/// A server on a thread of its own that does what `script` says.
+fn serve<F, T>(script: impl FnOnce(TestServer) -> F + Send + 'static) -> (SocketAddr, JoinHandle<T>)
+where
+    F: Future<Output = T>,
+    T: Send + 'static,
+{
+    let (tell, told) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let server = TestServer::start().await;
+            tell.send(server.address()).unwrap();
+            script(server).await
+        })
+    });
+    (told.recv_timeout(SOON).unwrap(), thread)
+}
+
+fn options(address: SocketAddr) -> ClientOptions {
+    let transport = TransportOptions {
+        host: "localhost".into(),
+        port: address.port(),
+        connect_to: Some(address),
+        tls: None,
+        timeout: Duration::from_secs(2),
+    };
+    ClientOptions::new(transport, ConnectOptions::new("lamp-7"))
+}
+
+async fn grants(peer: &mut Peer, packet_id: u16) {
+    let packet = peer.receives().await;
+    assert!(matches!(packet.packet(), Packet::Subscribe(_)), "{packet:?}");
+    peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1])).await;
+}
+
+#[test]
+fn a_conversation_goes_as_with_the_async_client() {
+    let (address, serving) = serve(|server| async move {
+        let mut peer = server.welcomes().await;
+        grants(&mut peer, 1).await;
+        peer.sends(&publish("lamp/1", at_least_once(1))).await;
+        peer.expects(puback(1)).await;
+        peer.expects(publish("lamp/7", at_least_once(2))).await;
+        peer.sends(&puback(2)).await;
+        peer.receives().await;
+        peer.sends(&unsuback(3, &[ReasonCode::Success])).await;
+        peer.expects(disconnect(ReasonCode::Success)).await;
+        peer.ends().await;
+    });
+    let client = Client::connect(options(address)).unwrap();
+    let mut lamps = client.subscribe("lamp/+", QoS::AtLeastOnce).unwrap();
+    assert_eq!((lamps.filter(), lamps.granted_qos()), ("lamp/+", QoS::AtLeastOnce));
+    assert_eq!(lamps.next(SOON).unwrap().unwrap().topic(), "lamp/1");
+    let mut receipt = client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap();
+    assert_eq!(receipt.wait(SOON).unwrap().reason_code, ReasonCode::Success);
+    assert_eq!(client.unsubscribe("lamp/+").unwrap().reason_codes, [ReasonCode::Success]);
+    assert!(lamps.next(SOON).unwrap().is_none());
+    client.disconnect();
+    serving.join().unwrap();
+    let stopped = client.publish(Message::new("lamp/7", "on")).unwrap_err();
+    assert_eq!(stopped, RequestError::Stopped(StopCause::Requested));
+}
+
+#[test]
+fn every_wait_has_its_bound_and_may_be_asked_for_again() {
+    let (go_on, waits) = mpsc::channel::<()>();
+    let (address, serving) = serve(|server| async move {
+        let mut peer = server.welcomes().await;
+        grants(&mut peer, 1).await;
+        peer.receives().await;
+        tokio::task::spawn_blocking(move || waits.recv_timeout(SOON)).await.unwrap().unwrap();
+        peer.sends(&puback(2)).await;
+        peer.sends(&publish("lamp/1", at_most_once())).await;
+        // An unanswered SUBSCRIBE.
+        peer.receives().await;
+        peer.acknowledges_until_the_end().await;
+    });
+    let short = Duration::from_millis(30);
+    let mut options = options(address);
+    options.connect.ack_timeout = Duration::from_secs(1);
+    let client = Client::connect(options).unwrap();
+    let mut lamps = client.subscribe("lamp/+", QoS::AtLeastOnce).unwrap();
+    let mut receipt = client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap();
+    assert_eq!(lamps.next(short).unwrap_err(), TimedOut { after: short });
+    assert_eq!(receipt.wait(short).unwrap_err(), RequestError::Timeout { after: short });
+    let mut rest = client.unmatched(StreamLimits::default()).unwrap();
+    assert_eq!(rest.next(short).unwrap_err(), TimedOut { after: short });
+    go_on.send(()).unwrap();
+    receipt.wait(SOON).unwrap();
+    assert_eq!(lamps.next(SOON).unwrap().unwrap().topic(), "lamp/1");
+    let unanswered = client.subscribe("door/+", QoS::AtMostOnce).unwrap_err();
+    assert_eq!(unanswered, RequestError::Timeout { after: Duration::from_secs(1) });
+    client.disconnect_within(Duration::ZERO);
+    serving.join().unwrap();
+}
+
+#[test]
+fn what_is_asked_offline_waits_for_the_connection() {
+    let (address, serving) = serve(|server| async move {
+        drop(server.answers(&refusal(ReasonCode::ServerBusy)).await);
+        let mut peer = server.welcomes().await;
+        peer.expects(publish("lamp/7", at_least_once(1))).await;
+        peer.sends(&puback(1)).await;
+        peer.acknowledges_until_the_end().await
+    });
+    let mut options = options(address);
+    options.reconnect.min_delay = Duration::ZERO;
+    options.reconnect.max_delay = Duration::from_millis(20);
+    let client = Client::start(options).unwrap();
+    let mut events = client.events();
+    let mut receipt = client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap();
+    receipt.wait(SOON).unwrap();
+    while !matches!(events.next(SOON).unwrap().unwrap(), Event::Connected(_)) {}
+    drop((client, receipt, events));
+    assert_eq!(serving.join().unwrap(), [disconnect(ReasonCode::Success)], "said before the drop returned");
+}
+
+#[test]
+fn a_connection_that_is_refused_is_an_error_and_leaves_no_thread() {
+    let (address, serving) = serve(|server| async move {
+        server.answers(&refusal(ReasonCode::NotAuthorized)).await.ends().await;
+    });
+    assert!(matches!(Client::connect(options(address)), Err(StopCause::Connect(_))));
+    serving.join().unwrap();
+}

@@ -1,0 +1,134 @@
+//! What a connection holds when it is idle: counted allocations, without the system's part and the server's.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "engine/packets.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod packets;
+#[path = "client/server.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod server;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use dunlin_client::codec::{Packet, ReasonCode};
+use dunlin_client::transport::TransportOptions;
+use dunlin_client::{Client, ClientOptions, ConnectOptions, KeepAlive, Message, QoS};
+
+use crate::packets::{at_most_once, connack, puback, publish, suback};
+use crate::server::{Peer, TestServer};
+
+const BURST: usize = 5_000;
+
+async fn soon<F: Future>(what: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), what).await.unwrap()
+}
+
+/// Lets everybody in, acknowledges everything, and answers SUBSCRIBE with a burst.
+async fn serve(mut peer: Peer) {
+    while let Some(packet) = peer.reads_packet().await {
+        match packet.packet() {
+            Packet::Connect(_) => peer.sends(&connack()).await,
+            Packet::Publish(publish) => {
+                if let Some(id) = publish.delivery.packet_id() {
+                    peer.sends(&puback(id.get())).await;
+                }
+            }
+            Packet::Subscribe(subscribe) => {
+                peer.sends(&suback(subscribe.packet_id.get(), &[ReasonCode::Success])).await;
+                let burst = publish("lamp/1", at_most_once()).as_bytes().repeat(BURST);
+                peer.sends_bytes(&burst).await;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn server() -> SocketAddr {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let server = TestServer::start().await;
+            tell.send(server.address()).unwrap();
+            // It ends with the test's process.
+            while let Ok(peer) =
+                tokio::time::timeout(Duration::from_secs(60), server.accepts_whenever()).await
+            {
+                tokio::spawn(serve(peer));
+            }
+        });
+    });
+    told.recv_timeout(Duration::from_secs(5)).unwrap()
+}
+
+async fn connect(address: SocketAddr) -> Client {
+    let transport = TransportOptions {
+        host: "localhost".into(),
+        port: address.port(),
+        connect_to: Some(address),
+        tls: None,
+        timeout: Duration::from_secs(5),
+    };
+    let mut connect = ConnectOptions::new("lamp-7");
+    connect.keep_alive = KeepAlive::secs(1200);
+    Client::connect(ClientOptions::new(transport, connect)).await.unwrap()
+}
+
+/// Longer than buffers are kept for.
+async fn rest() {
+    tokio::time::sleep(Duration::from_millis(1300)).await;
+}
+
+fn on_this_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn an_idle_connection_holds_less_than_six_kibibytes() {
+    const CLIENTS: usize = 20;
+    let (address, runtime, mut clients) = (server(), on_this_thread(), Vec::with_capacity(CLIENTS));
+    let first = runtime.block_on(connect(address));
+    let held = allocation_counter::measure(|| {
+        runtime.block_on(async {
+            for _ in 0..CLIENTS {
+                clients.push(connect(address).await);
+            }
+            rest().await;
+        });
+    });
+    let each = held.bytes_current / i64::try_from(CLIENTS).unwrap();
+    println!("an idle connection holds {each} bytes");
+    assert!(each < 6 * 1024, "{each}");
+    drop((first, clients));
+}
+
+#[test]
+fn what_a_burst_needed_is_given_back() {
+    let (address, runtime) = (server(), on_this_thread());
+    let client = runtime.block_on(connect(address));
+    let mut stream = None;
+    let burst = allocation_counter::measure(|| {
+        runtime.block_on(async {
+            let lamps = stream.insert(client.subscribe("lamp/+", QoS::AtMostOnce).await.unwrap());
+            let mut receipts = Vec::new();
+            for _ in 0..BURST {
+                let message = Message::new("lamp/7", "on").qos(QoS::AtLeastOnce);
+                receipts.push(client.publish(message).await.unwrap());
+            }
+            for receipt in receipts {
+                soon(receipt).await.unwrap();
+            }
+            for _ in 0..BURST {
+                soon(lamps.next()).await.unwrap();
+            }
+            rest().await;
+        });
+    });
+    println!("a burst needed {} bytes and left {}", burst.bytes_max, burst.bytes_current);
+    assert!(burst.bytes_max > 100 * 1024, "{burst:?}");
+    assert!(burst.bytes_current < 8 * 1024, "{burst:?}");
+}
