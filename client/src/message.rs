@@ -190,8 +190,9 @@ impl ReceivedMessage {
         }
     }
 
-    /// The subscriptions that it was sent for; parsed again if there are any.
-    pub(crate) fn subscription_identifiers(&self) -> Repeated<'_, SubscriptionIdentifier> {
+    /// The identifiers of the subscriptions that it was sent for (§3.3.2.3.8); parsed again at each call, if there are any.
+    #[must_use]
+    pub fn subscription_identifiers(&self) -> Repeated<'_, SubscriptionIdentifier> {
         if self.identified { self.properties().subscription_identifiers } else { Repeated::default() }
     }
 

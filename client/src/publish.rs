@@ -10,7 +10,8 @@ use crate::message::Message;
 use crate::receipt::Receipt;
 
 impl Client {
-    /// Hands a message over. Waits while the queue is full, for [`ConnectOptions::ack_timeout`] at most.
+    /// Hands a message over. Waits while the queue is full, for
+    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) at most.
     ///
     /// Cancel safe: a dropped future hasn't handed it over.
     ///
