@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::backoff::Reconnect;
 use crate::driver::{self, Plan, now};
-use crate::engine::{Accepted, Engine};
+use crate::engine::{Accepted, Engine, Statistics};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
 use crate::farewell::Farewell;
@@ -174,6 +174,12 @@ impl Client {
     /// It prolongs a session that ends with its connection. Nothing was changed.
     pub fn set_farewell(&self, farewell: Farewell) -> Result<(), OptionsError> {
         self.handle.shared.with(|state| state.engine.set_farewell(farewell))
+    }
+
+    /// What this client has done so far, and what it holds now.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.handle.shared.with(|state| state.engine.statistics())
     }
 
     /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits until that is done. While

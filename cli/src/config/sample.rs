@@ -120,6 +120,7 @@ fn connect(
     connect.connack_timeout = connect.connack_timeout.min(typed.timeout);
     connect.ping_timeout = typed.ping_timeout;
     connect.ack_timeout = typed.timeout;
+    connect.poison_guard = aws::POISON_GUARD;
     connect
 }
 

@@ -21,7 +21,7 @@ pub use encoding::Encoding;
 pub use endpoint::{Endpoint, EndpointAdvice, EndpointFault, check_endpoint};
 pub use host::{AwsService, is_aws_host};
 pub use limits::{Field, LimitError, check_client_id, check_password};
-pub use service::{Limit, PACE, ServiceLimits};
+pub use service::{Limit, PACE, POISON_GUARD, ServiceLimits};
 pub use signature::{SignatureFault, check_signature};
 
 /// The port where AWS IoT Core takes custom authorizers.

@@ -72,6 +72,10 @@ impl std::fmt::Display for Limit {
     }
 }
 
+/// AWS IoT Core closes connections over messages that it doesn't like: not allowed by the policy, too large, malformed. One
+/// that was repeated twice and met a closed connection each time would do so for ever.
+pub const POISON_GUARD: Option<std::num::NonZeroU32> = std::num::NonZeroU32::new(3);
+
 /// 100 messages and 512 KiB a second, both ways together: what a connection to AWS IoT Core carries.
 pub const PACE: Pace = match (std::num::NonZeroU32::new(100), std::num::NonZeroU32::new(512 * 1024)) {
     (Some(messages), Some(bytes)) => Pace { messages, bytes },
@@ -96,8 +100,9 @@ impl Default for ServiceLimits {
 }
 
 impl ConnectOptions {
-    /// For AWS IoT Core: the service's limits are refused here, and its rates are kept. The rest is as in
-    /// [`ConnectOptions::new`], so the session outlives connections for an hour, which is what the service allows.
+    /// For AWS IoT Core: the service's limits are refused here, its rates are kept, and a message that it closes
+    /// connections over is found out ([`poison_guard`](Self::poison_guard)). The rest is as in [`ConnectOptions::new`], so
+    /// the session outlives connections for an hour, which is what the service allows.
     ///
     /// ```
     /// use dunlin_client::aws::PACE;
@@ -110,7 +115,12 @@ impl ConnectOptions {
     /// ```
     #[must_use]
     pub fn for_aws_iot(client_id: impl Into<String>) -> Self {
-        Self { limits: Some(ServiceLimits::default()), pace: Some(PACE), ..Self::new(client_id) }
+        Self {
+            limits: Some(ServiceLimits::default()),
+            pace: Some(PACE),
+            poison_guard: POISON_GUARD,
+            ..Self::new(client_id)
+        }
     }
 }
 

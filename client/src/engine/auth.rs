@@ -208,7 +208,9 @@ impl Engine {
         if let State::Open(connection) = &self.state {
             connection.check_size(auth.encoded_len()?)?;
         }
-        Ok(auth.encode(&mut self.output)?)
+        auth.encode(&mut self.output)?;
+        self.counts().packets_sent += 1;
+        Ok(())
     }
 
     /// This side won't go on: before CONNACK the connection just ends [U-4.12-1], after it the server is told.

@@ -62,6 +62,7 @@ impl Engine {
         let data = data.flatten();
         let data = data.as_ref().map(|data| data.expose().as_slice());
         self.options.encode(clean_start, &client_id, data, &mut self.output)?;
+        self.counts().packets_sent += 1;
         let in_doubt = std::mem::replace(&mut self.session.unanswered, true);
         self.state = State::Connecting { clean_start, since: now, exchange, in_doubt };
         Ok(())
@@ -276,6 +277,9 @@ impl Engine {
         self.session.established = true;
         self.session.unanswered = false;
         self.session.is_given_up = false;
+        let counts = self.counts();
+        counts.connections += 1;
+        counts.resumed += u64::from(connack.session_present);
         let elapsed: Duration = now.saturating_duration_since(since);
         let connected = Connected::new(connack, client_id, limits, elapsed);
         self.events.push_back(EngineEvent::Connected(Box::new(connected)));

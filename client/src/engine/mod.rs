@@ -26,6 +26,7 @@ mod receive;
 mod renewal;
 mod send;
 mod session;
+mod statistics;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -46,6 +47,7 @@ use self::operation::Kind;
 pub use self::operation::{Answered, OperationId, Outcome, Published};
 pub use self::pace::Pace;
 pub use self::session::Session;
+pub use self::statistics::{ByQoS, Statistics};
 use crate::error::{RequestError, ServerReason};
 use crate::event::Connected;
 use crate::message::{Message, ReceivedMessage};
@@ -140,7 +142,8 @@ impl Engine {
     /// A session of another client identifier than `options` has can't be gone on with: the first connection then starts
     /// clean, and its requests are treated as those of a session that the server has lost.
     #[must_use]
-    pub fn with_session(options: ConnectOptions, session: Session) -> Self {
+    pub fn with_session(options: ConnectOptions, mut session: Session) -> Self {
+        session.operations.statistics = Statistics::default();
         let decode = DecodeOptions {
             max_packet_size: options.maximum_packet_size.map_or(u32::MAX, Into::into),
             sender: Sender::Server,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use dunlin_codec::{PacketId, ReasonCode};
 use slab::Slab;
 
+use super::statistics::Statistics;
 use crate::error::RequestError;
 use crate::policy::{LostMessage, LostRequest, OnSessionLost};
 
@@ -199,6 +200,8 @@ pub(super) struct Operations {
     unfinished: usize,
     unsettled: usize,
     bytes: usize,
+    /// What the engine that has them has done.
+    pub(super) statistics: Statistics,
 }
 
 impl Operations {
@@ -287,6 +290,7 @@ impl Operations {
             return;
         }
         self.unsettled -= 1;
+        self.statistics.count_outcome(&outcome);
         if operation.wanted {
             operation.outcome = Some(outcome);
             self.wakers.extend(operation.waker.take());

@@ -25,8 +25,13 @@ impl Engine {
             connection.received(now);
         }
         while !self.should_close() {
+            let before = input.len();
             match self.handle_packet(input, now) {
-                Ok(true) => {}
+                Ok(true) => {
+                    let counts = self.counts();
+                    counts.packets_received += 1;
+                    counts.bytes_received += before.saturating_sub(input.len()) as u64;
+                }
                 Ok(false) => break,
                 Err(violation) => self.handle_violation(violation),
             }
@@ -109,6 +114,7 @@ impl Engine {
 
     fn handle_publish(&mut self, packet: PacketBuf) -> Result<(), Violation> {
         let Packet::Publish(publish) = packet.packet() else { return Ok(()) };
+        self.counts().messages_received.count(publish.delivery.qos());
         if let State::Open(connection) = &mut self.state {
             connection.count(Some(packet.as_bytes().len()), self.now);
         }

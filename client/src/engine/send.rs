@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use dunlin_codec::{Ack, AckType, Delivery, Packet, PacketId, ReasonCode};
+use dunlin_codec::{Ack, AckType, Delivery, Packet, PacketId, QoS, ReasonCode};
 
 use super::connection::Sent;
 use super::expiry::seconds_left;
@@ -24,6 +24,7 @@ impl Engine {
         if self.output.is_empty() {
             return false;
         }
+        self.counts().bytes_sent += self.output.len() as u64;
         if into.is_empty() {
             std::mem::swap(&mut self.output, into);
         } else {
@@ -56,6 +57,7 @@ impl Engine {
         }
         connection.bind(aliased);
         connection.count(Some(self.output.len() - start), self.now);
+        self.count_message(QoS::AtMostOnce, false);
         Ok(())
     }
 
@@ -153,6 +155,7 @@ impl Engine {
         if kind == Kind::PublishAtMostOnce {
             packet.encode(&mut self.output)?;
             connection.bind(aliased);
+            self.count_message(QoS::AtMostOnce, false);
             let outcome = Outcome::Published(Published::unacknowledged());
             self.session.operations.finish(id.key(), Ok(outcome));
             return Ok(());
@@ -169,8 +172,23 @@ impl Engine {
             return Err(error.into());
         }
         connection.bind(aliased);
+        match packet {
+            Packet::Publish(publish) => self.count_message(publish.delivery.qos(), repeated),
+            _ => self.counts().packets_sent += 1,
+        }
         self.sent(id, packet_id, repeated);
         Ok(())
+    }
+
+    /// A message is in the output.
+    const fn count_message(&mut self, qos: QoS, repeated: bool) {
+        let counts = self.counts();
+        counts.packets_sent += 1;
+        if repeated {
+            counts.repeated += 1;
+        } else {
+            counts.messages_sent.count(qos);
+        }
     }
 
     /// Takes note of a request that is in the output now.
@@ -208,6 +226,7 @@ impl Engine {
 
     /// Puts a small packet of the engine's own into the output. It is valid by construction.
     pub(super) fn send_packet(&mut self, packet: &Packet<'_>) {
+        self.counts().packets_sent += 1;
         let encoded = packet.encode(&mut self.output);
         debug_assert_eq!(encoded, Ok(()), "{packet:?}");
     }

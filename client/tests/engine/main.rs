@@ -29,5 +29,6 @@ mod restraint;
 mod resumption;
 mod session;
 mod slow_start;
+mod statistics;
 mod subscribe;
 mod violations;

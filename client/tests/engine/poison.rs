@@ -221,6 +221,12 @@ fn a_client_that_always_starts_clean_is_guarded_too() {
 }
 
 #[test]
+fn the_options_for_aws_have_the_guard_on() {
+    assert_eq!(ConnectOptions::for_aws_iot("lamp-7").poison_guard, 3.try_into().ok());
+    assert_eq!(ConnectOptions::new("lamp-7").poison_guard, None);
+}
+
+#[test]
 fn an_exact_message_is_guarded_until_pubrec() {
     let mut client = connected();
     let poison = client.publishes("a", QoS::ExactlyOnce);

@@ -1,0 +1,118 @@
+//! What a client has done, in numbers, and what it is at.
+
+use dunlin_codec::QoS;
+
+use super::Engine;
+use super::operation::Outcome;
+use crate::error::RequestError;
+
+/// What an engine has done since it was made, and what it holds now.
+///
+/// Each request that has ended is counted once, by how it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Connections that a server accepted.
+    pub connections: u64,
+    /// Of those, the ones that went on with a session.
+    pub resumed: u64,
+    /// Packets that were put into the output.
+    pub packets_sent: u64,
+    /// Packets that came.
+    pub packets_received: u64,
+    /// Bytes that were taken from the output.
+    pub bytes_sent: u64,
+    /// Bytes of the packets that came.
+    pub bytes_received: u64,
+    /// Messages that were sent, each once.
+    pub messages_sent: ByQoS,
+    /// Messages that came, as often as they did.
+    pub messages_received: ByQoS,
+    /// Messages that were sent again after a connection had ended.
+    pub repeated: u64,
+    /// Messages of QoS 1 and 2 that the server has taken.
+    pub acknowledged: u64,
+    /// SUBSCRIBE and UNSUBSCRIBE that were answered.
+    pub answered: u64,
+    /// Requests that the server refused.
+    pub refused: u64,
+    /// Requests that weren't acknowledged in time.
+    pub timed_out: u64,
+    /// Messages that expired before they could be sent.
+    pub expired: u64,
+    /// Messages that made room in a full queue.
+    pub dropped: u64,
+    /// Messages that were taken for the reason of closed connections.
+    pub poisoned: u64,
+    /// Requests that were lost with their session.
+    pub lost: u64,
+    /// Requests that failed otherwise, after they were accepted.
+    pub failed: u64,
+    /// Requests that aren't at their end now.
+    pub unfinished: usize,
+    /// Of those, the ones that a server may have.
+    pub in_flight: usize,
+    /// Of those, the ones that wait to be sent for the first time.
+    pub queued: usize,
+    /// Bytes that are held now for requests and in the output.
+    pub bytes_held: usize,
+}
+
+/// A number for each QoS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ByQoS {
+    /// QoS 0.
+    pub at_most_once: u64,
+    /// QoS 1.
+    pub at_least_once: u64,
+    /// QoS 2.
+    pub exactly_once: u64,
+}
+
+impl ByQoS {
+    pub(super) const fn count(&mut self, qos: QoS) {
+        match qos {
+            QoS::AtMostOnce => self.at_most_once += 1,
+            QoS::AtLeastOnce => self.at_least_once += 1,
+            QoS::ExactlyOnce => self.exactly_once += 1,
+        }
+    }
+}
+
+impl Statistics {
+    /// A request has its outcome.
+    pub(super) const fn count_outcome(&mut self, outcome: &Result<Outcome, RequestError>) {
+        let count = match outcome {
+            Ok(Outcome::Published(published)) if published.packet_id.is_some() => &mut self.acknowledged,
+            Ok(Outcome::Published(_) | Outcome::Reauthenticated) => return,
+            Ok(Outcome::Answered(_)) => &mut self.answered,
+            Err(RequestError::Refused(_)) => &mut self.refused,
+            Err(RequestError::Timeout { .. }) => &mut self.timed_out,
+            Err(RequestError::Expired) => &mut self.expired,
+            Err(RequestError::Dropped) => &mut self.dropped,
+            Err(RequestError::Poisoned { .. }) => &mut self.poisoned,
+            Err(RequestError::SessionLost) => &mut self.lost,
+            Err(_) => &mut self.failed,
+        };
+        *count += 1;
+    }
+}
+
+impl Engine {
+    /// What was done so far, and what is held now.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let (unfinished, bytes_held) = self.load();
+        Statistics {
+            unfinished,
+            in_flight: self.session.in_flight(),
+            queued: self.session.queued(),
+            bytes_held,
+            ..self.session.operations.statistics
+        }
+    }
+
+    pub(super) const fn counts(&mut self) -> &mut Statistics {
+        &mut self.session.operations.statistics
+    }
+}
