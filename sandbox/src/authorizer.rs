@@ -7,16 +7,23 @@ mod query;
 mod refusal;
 mod token;
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 pub use answer::{Answer, AnswerFault};
 pub use demo::{DEMO_POLICY, demo_signed, demo_unsigned};
-pub use lambda::{Lambda, LambdaEvent};
+pub use lambda::{Lambda, LambdaEvent, LambdaFault, LambdaUrl, LambdaUrlError, Program};
 pub use refusal::Refusal;
 pub use token::{PublicKey, PublicKeyError, SignatureFault};
 
+use crate::authorizer::lambda::{LAMBDA_TIMEOUT, Unanswered};
 use crate::authorizer::query::UserName;
-use crate::policy::Policy;
+use crate::event::Event;
+use crate::policy::{ArnScope, Policy};
+use crate::ready::ReadyAuthorizer;
 
 /// One custom authorizer, as `aws iot create-authorizer` makes it.
 #[derive(Debug, Clone)]
@@ -49,12 +56,16 @@ pub enum Signing {
 }
 
 /// All authorizers of one sandbox, and which one is meant when a client names none.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Authorizers {
     /// Each has a name of its own.
-    pub list: Vec<Authorizer>,
+    list: Vec<Authorizer>,
     /// The name of the one that answers where none is named.
-    pub default: Option<String>,
+    default: Option<String>,
+    /// What the policies' ARNs are compared with.
+    scope: Option<ArnScope>,
+    /// Of Lambdas: a crowd of clients must not start a crowd of programs.
+    calls: Arc<Semaphore>,
 }
 
 /// What a client brought in its CONNECT. `Debug` shows no secret of it.
@@ -88,17 +99,59 @@ pub struct Grant {
 }
 
 impl Authorizers {
+    /// All of them, and the name of the one that answers where a client names none.
+    #[must_use]
+    pub fn new(list: Vec<Authorizer>, default: Option<String>) -> Self {
+        Self { list, default, scope: None, calls: Arc::new(Semaphore::new(MAX_CALLS)) }
+    }
+
+    /// Region and account that the ARNs of every policy are compared with; without them any matches.
+    #[must_use]
+    pub fn within(mut self, scope: Option<ArnScope>) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// What clients must know about each.
+    pub(crate) fn ready(&self) -> impl Iterator<Item = ReadyAuthorizer> {
+        self.list.iter().map(|authorizer| ReadyAuthorizer {
+            name: authorizer.name.clone(),
+            active: authorizer.active,
+            signing: authorizer.signing.is_required(),
+            token_key_name: authorizer.signing.token_key_name().map(Into::into),
+            default: self.default.as_ref() == Some(&authorizer.name),
+        })
+    }
+
     /// Decides about one CONNECT. The Lambda is called last: everything that can be refused without it is.
-    pub async fn authorize(&self, credentials: &Credentials) -> Result<Grant, Refusal> {
+    ///
+    /// `log` hears what a Lambda says while it runs.
+    pub async fn authorize(
+        &self,
+        credentials: &Credentials,
+        log: &(dyn Fn(Event) + Sync),
+    ) -> Result<Grant, Refusal> {
         let user_name = UserName::parse(credentials.username.as_deref())?;
         let authorizer = self.named(user_name.parameter(query::AUTHORIZER_NAME)?)?;
         let token = authorizer.signing.token(&authorizer.name, &user_name)?;
         let event = LambdaEvent::new(credentials, token);
-        let answer = authorizer.lambda.invoke(&event).await;
-        answer.grant(&authorizer.name).map_err(|fault| match fault {
-            AnswerFault::NotAuthenticated => Refusal::NotAuthenticated(authorizer.name.clone()),
-            fault => Refusal::Answer { authorizer: authorizer.name.clone(), fault },
-        })
+        let log = |text| log(Event::Lambda { authorizer: authorizer.name.clone(), text });
+        let answer = self.call(&authorizer.lambda, &event, &log).await;
+        let grant = answer.and_then(|answer| answer.grant(&authorizer.name).map_err(Unanswered::Answer));
+        let grant = grant.map_err(|unanswered| refusal(authorizer.name.clone(), unanswered))?;
+        Ok(Grant { policy: grant.policy.within(self.scope.clone()), ..grant })
+    }
+
+    async fn call(
+        &self,
+        lambda: &Lambda,
+        event: &LambdaEvent,
+        log: &(dyn Fn(String) + Sync),
+    ) -> Result<Answer, Unanswered> {
+        let Ok(Ok(_permit)) = timeout(LAMBDA_TIMEOUT, self.calls.acquire()).await else {
+            return Err(LambdaFault::Busy.into());
+        };
+        lambda.invoke(event, log).await
     }
 
     fn named(&self, name: Option<&str>) -> Result<&Authorizer, Refusal> {
@@ -109,6 +162,14 @@ impl Authorizers {
             return Err(Refusal::Inactive(authorizer.name.clone()));
         }
         Ok(authorizer)
+    }
+}
+
+fn refusal(authorizer: String, unanswered: Unanswered) -> Refusal {
+    match unanswered {
+        Unanswered::Answer(AnswerFault::NotAuthenticated) => Refusal::NotAuthenticated(authorizer),
+        Unanswered::Answer(fault) => Refusal::Answer { authorizer, fault },
+        Unanswered::Lambda(fault) => Refusal::Lambda { authorizer, fault },
     }
 }
 
@@ -167,3 +228,6 @@ impl core::fmt::Debug for Credentials {
             .finish()
     }
 }
+
+/// Lambdas that run at a time.
+const MAX_CALLS: usize = 16;

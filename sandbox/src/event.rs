@@ -47,6 +47,13 @@ pub enum Event {
         /// What the policy allows now in short and which statement does, or why the connection ends.
         outcome: Outcome<(String, Decision)>,
     },
+    /// What the Lambda of an authorizer said while it ran: a line of its standard error, the message of its error.
+    Lambda {
+        /// Whose Lambda.
+        authorizer: String,
+        /// What it said. It may be a secret of a client, as in CloudWatch, where the Lambda prints one.
+        text: String,
+    },
     /// One subscription of a SUBSCRIBE.
     Subscribe {
         /// Who.
@@ -137,10 +144,27 @@ impl Event {
             Self::Publish { outcome, .. } => outcome.decision(|(_, by)| by),
             Self::Receive { outcome, .. } => outcome.decision(|by| by),
             Self::Rejected { .. }
+            | Self::Lambda { .. }
             | Self::Unsubscribe { .. }
             | Self::Limited { .. }
             | Self::Disconnect { .. } => None,
         }
+    }
+}
+
+impl LogLine {
+    /// The line, and below it, indented, what explains the policy's decision and isn't said in it already.
+    #[must_use]
+    pub fn explained(&self) -> String {
+        let mut text = self.to_string();
+        for reason in self.event.decision().map(Decision::explanation).unwrap_or_default() {
+            let reason = Shown(&reason).to_string();
+            if !text.contains(&reason) {
+                text.push_str(INDENT);
+                text.push_str(&reason);
+            }
+        }
+        text
     }
 }
 
@@ -167,6 +191,9 @@ impl fmt::Display for Event {
             Self::Refresh { client_id, outcome } => {
                 write!(f, "refresh   {}  ", Shown(client_id))?;
                 verdict(f, outcome)
+            }
+            Self::Lambda { authorizer, text } => {
+                write!(f, "lambda    {}  {}", Shown(authorizer), Shown(text))
             }
             Self::Subscribe { client_id, filter, outcome } => {
                 write!(f, "subscribe {}  {}  ", Shown(client_id), Shown(filter))?;
@@ -241,6 +268,8 @@ impl fmt::Display for Code {
 }
 
 const MAX_SHOWN: usize = 256;
+/// As wide as the time of day.
+const INDENT: &str = "\n         ";
 
 #[cfg(test)]
 mod tests {
@@ -276,6 +305,21 @@ mod tests {
         assert_eq!(
             connect(refused).to_string(),
             "connect   mqtt5-sample-1a2b  DemoUnsigned → refuse 0x87 (no)  3 ms"
+        );
+    }
+
+    #[test]
+    fn an_explained_line_says_which_statement_decided() {
+        let by = StatementRef { document: 1, statement: 2, sid: None, resource: "topic/a".into() };
+        let event = Event::Receive {
+            client_id: "lamp".into(),
+            topic: "a".into(),
+            outcome: Outcome::Allowed(Decision::Allowed(by)),
+        };
+        let line = LogLine { at: UNIX_EPOCH, event };
+        assert_eq!(
+            line.explained(),
+            "00:00:00 receive   lamp  a  delivered\n         allowed by policy document 1, statement 2 (topic/a)"
         );
     }
 

@@ -15,6 +15,7 @@
 //! all of MQTT 5 for other clients: QoS 2, subscription identifiers, will delays, and none of AWS's limits.
 
 mod authorizer;
+mod config;
 mod denial;
 mod event;
 mod fault;
@@ -30,8 +31,10 @@ mod uuid;
 
 pub use authorizer::{
     Answer, AnswerFault, Authorizer, Authorizers, Credentials, DEMO_POLICY, Grant, Lambda, LambdaEvent,
-    PublicKey, PublicKeyError, Refusal, SignatureFault, Signing, demo_signed, demo_unsigned,
+    LambdaFault, LambdaUrl, LambdaUrlError, Program, PublicKey, PublicKeyError, Refusal, SignatureFault,
+    Signing, demo_signed, demo_unsigned,
 };
+pub use config::{Config, ConfigError, ConfigProblem};
 pub use denial::{Denial, DenialError, Denials};
 pub use event::{Event, LogLine, Outcome};
 pub use fault::{CertificateFault, Fault, FaultError, ValueProblem};

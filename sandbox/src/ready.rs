@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::authorizer::Authorizer;
-
 /// One JSON object for scripts, for `--ready-file` and for `run/<pid>.json`. Fields may be added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -20,6 +18,9 @@ pub struct Ready {
     pub signing_key: PathBuf,
     /// Its process.
     pub pid: u32,
+    /// `REGION:ACCOUNT`, where the ARNs of policies are compared with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strict_arns: Option<String>,
     /// Who decides about connections.
     pub authorizers: Vec<ReadyAuthorizer>,
 }
@@ -37,15 +38,7 @@ pub struct ReadyAuthorizer {
     /// The parameter that carries the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_key_name: Option<String>,
-}
-
-impl From<&Authorizer> for ReadyAuthorizer {
-    fn from(authorizer: &Authorizer) -> Self {
-        Self {
-            name: authorizer.name.clone(),
-            active: authorizer.active,
-            signing: authorizer.signing.is_required(),
-            token_key_name: authorizer.signing.token_key_name().map(Into::into),
-        }
-    }
+    /// Whether it answers where a client names none.
+    #[serde(default)]
+    pub default: bool,
 }

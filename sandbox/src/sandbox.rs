@@ -18,8 +18,9 @@ use crate::event::LogLine;
 use crate::fault::{Fault, FaultPlan};
 use crate::net::{self, EventSink, Shared, Tls};
 use crate::pki::{Pki, PkiError};
+use crate::policy::ArnScope;
 use crate::profile::Profile;
-use crate::ready::{Ready, ReadyAuthorizer};
+use crate::ready::Ready;
 use crate::server::Settings;
 use crate::state::{RunFile, StateDir, StateError};
 
@@ -53,6 +54,7 @@ pub struct SandboxBuilder {
     state_dir: Option<PathBuf>,
     authorizers: Vec<Authorizer>,
     default_authorizer: Option<String>,
+    scope: Option<ArnScope>,
     faults: Vec<Fault>,
     denials: Denials,
     profile: Profile,
@@ -103,6 +105,7 @@ impl Sandbox {
             state_dir: None,
             authorizers: Vec::new(),
             default_authorizer: None,
+            scope: None,
             faults: Vec::new(),
             denials: Denials::default(),
             profile: Profile::default(),
@@ -173,6 +176,12 @@ impl SandboxBuilder {
         self
     }
 
+    /// Compares region and account of every ARN in a policy with these. Without them, the default, any matches.
+    pub fn strict_arns(mut self, scope: Option<ArnScope>) -> Self {
+        self.scope = scope;
+        self
+    }
+
     /// Something to do wrong; may be said more than once.
     pub fn fault(mut self, fault: Fault) -> Self {
         self.faults.push(fault);
@@ -225,7 +234,8 @@ impl SandboxBuilder {
             }
         });
         let (pki, identity) = opened.await.map_err(|_| StartError::Runtime)??;
-        let authorizers = authorizers(&pki, self.authorizers, self.default_authorizer)?;
+        let authorizers =
+            authorizers(&pki, self.authorizers, self.default_authorizer)?.within(self.scope.clone());
         let tls = Arc::new(Tls::new(identity, !faults.has(&Fault::NoAlpn))?);
         let bound = net::bind(self.port).await;
         let bound = bound.map_err(|(address, source)| StartError::Listen { address, source })?;
@@ -235,7 +245,8 @@ impl SandboxBuilder {
             ca: pki.ca_path().into(),
             signing_key: pki.signing_key_path().into(),
             pid: std::process::id(),
-            authorizers: authorizers.list.iter().map(ReadyAuthorizer::from).collect(),
+            strict_arns: self.scope.as_ref().map(ToString::to_string),
+            authorizers: authorizers.ready().collect(),
         };
         let run_file = RunFile::create(&state_dir, &ready)?;
         let (stop, stopping) = watch::channel(false);
@@ -263,7 +274,7 @@ fn authorizers(pki: &Pki, more: Vec<Authorizer>, default: Option<String>) -> Res
         Some(name) if list.iter().all(|authorizer| authorizer.name != name) => {
             Err(StartError::UnknownDefault(name))
         }
-        default => Ok(Authorizers { list, default }),
+        default => Ok(Authorizers::new(list, default)),
     }
 }
 

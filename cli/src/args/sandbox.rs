@@ -3,15 +3,30 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use dunlin_sandbox::{Denial, Fault, Profile, Sandbox};
+use dunlin_sandbox::{ArnScope, Denial, Fault, Profile};
 
 use crate::args::sample::OutputArgs;
 
 #[derive(Args)]
 pub(crate) struct SandboxArgs {
-    /// TCP port on 127.0.0.1; 0 takes a free one
-    #[arg(long, default_value_t = Sandbox::DEFAULT_PORT)]
-    pub(crate) port: u16,
+    /// TCP port on 127.0.0.1; 0 takes a free one [default: 8883]
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Read authorizers and settings from a TOML file; a flag wins over what it says
+    #[arg(long, value_name = "FILE", long_help = CONFIG)]
+    pub(crate) config: Option<PathBuf>,
+    /// Let a program answer in place of a Lambda, e.g. 'python3 run.py': the default authorizer, named Lambda
+    ///
+    /// It is started for each CONNECT, gets AWS's event as JSON on standard input, and has 5 s to write its answer to
+    /// standard output. What it writes to standard error is shown. No shell reads the command.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) lambda: Option<String>,
+    /// Say with each decision which statement of which policy document made it, and why
+    #[arg(long)]
+    pub(crate) explain_decisions: bool,
+    /// Compare region and account of every ARN in a policy with these [default: any matches]
+    #[arg(long, value_name = "REGION:ACCOUNT")]
+    pub(crate) strict_arns: Option<ArnScope>,
     /// When ready, write endpoint, port and CA there as one JSON object
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
@@ -21,18 +36,18 @@ pub(crate) struct SandboxArgs {
     /// Misbehave on purpose, e.g. connack=0x87, no-puback, reset@2s (repeatable)
     #[arg(long, value_name = "FAULT", long_help = faults())]
     pub(crate) fault: Vec<Fault>,
-    /// Whose server it is: aws, with the service's limits and differences, or mqtt5, with all of the standard
-    #[arg(long, value_name = "NAME", default_value_t)]
-    pub(crate) profile: Profile,
-    /// How a CONNECT is told that it is denied: reason-code (CONNACK 0x87) or close (no CONNACK)
-    #[arg(long, value_name = "HOW", default_value_t)]
-    pub(crate) deny_connect: Denial,
-    /// How a SUBSCRIBE or PUBLISH is told that the policy denies it: reason-code, disconnect or close
-    #[arg(long, value_name = "HOW", default_value_t)]
-    pub(crate) deny_operation: Denial,
-    /// Let the sandbox's clocks (keep alive, expiry) run N times as fast
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) time_scale: u32,
+    /// Whose server it is: aws, with the service's limits and differences, or mqtt5, with all of the standard [default: aws]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<Profile>,
+    /// How a CONNECT is told that it is denied: reason-code (CONNACK 0x87) or close (no CONNACK) [default: reason-code]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) deny_connect: Option<Denial>,
+    /// How a SUBSCRIBE or PUBLISH is told that the policy denies it: reason-code, disconnect or close [default: reason-code]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) deny_operation: Option<Denial>,
+    /// Let the sandbox's clocks (keep alive, expiry, refresh) run N times as fast [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) time_scale: Option<u32>,
     /// Print one JSON object a line instead of text
     #[arg(long)]
     pub(crate) json: bool,
@@ -48,6 +63,26 @@ pub(crate) struct DemoArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
+
+const CONFIG: &str = "\
+Read authorizers and settings from a TOML file; a flag wins over what it says. Relative paths in it are taken from its folder.
+
+  port = 8883                     time_scale = 1
+  profile = \"aws\"                 # or \"mqtt5\"
+  strict_arns = \"eu-west-1:123456789012\"
+  deny = { connect = \"reason-code\", operation = \"reason-code\" }
+  faults = [\"delay=500ms\"]
+
+  [[authorizer]]                  # any number of them
+  name = \"MyAuth\"
+  status = \"active\"               # or \"inactive\"
+  default = true                  # answers where a client names none
+  signing = true                  # on where public keys are given
+  token_key_name = \"token\"
+  public_key = \"public.pem\"       # a file or the PEM; several: public_keys = [..]
+  lambda.exec = [\"python3\", \"run.py\"]    # event on stdin, answer on stdout
+  # or lambda.url = \"http://127.0.0.1:9000\" (runtime interface emulator)
+  # or lambda.static = \"answer.json\"";
 
 fn faults() -> String {
     let spellings: Vec<&str> = Fault::spellings().collect();

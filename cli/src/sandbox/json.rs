@@ -36,6 +36,10 @@ enum Told<'a> {
         #[serde(flatten)]
         verdict: Verdict<'a>,
     },
+    Lambda {
+        authorizer: &'a str,
+        text: &'a str,
+    },
     Refresh {
         client_id: &'a str,
         #[serde(flatten)]
@@ -131,6 +135,7 @@ impl<'a> Told<'a> {
             Event::Subscribe { client_id, filter, outcome } => {
                 Self::Subscribe { client_id, filter, verdict: Verdict::of(outcome) }
             }
+            Event::Lambda { authorizer, text } => Self::Lambda { authorizer, text },
             Event::Refresh { client_id, outcome } => {
                 Self::Refresh { client_id, verdict: Verdict::of(outcome) }
             }

@@ -1,5 +1,6 @@
 //! `dunlin sandbox`: the stand-in for AWS IoT Core as a server of its own.
 
+mod described;
 mod json;
 mod printer;
 mod ready_file;
@@ -24,7 +25,7 @@ use crate::verb::Failure;
 /// do in the end, so the exit code is 0.
 pub(crate) async fn run(typed: SandboxArgs) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
-    let (lines, printer) = Printer::new(typed.json);
+    let (lines, printer) = Printer::new(typed.json, typed.explain_decisions);
     let sandbox = start(&typed, lines).await?;
     let ready_file = typed.ready_file.as_deref().map(|path| ReadyFile::write(path, sandbox.ready()));
     let _ready_file = ready_file.transpose()?;
@@ -40,17 +41,9 @@ pub(crate) async fn run(typed: SandboxArgs) -> Result<Exit, Failure> {
 }
 
 async fn start(typed: &SandboxArgs, lines: mpsc::Sender<LogLine>) -> Result<Sandbox, Diagnosis> {
-    let mut builder = Sandbox::builder().port(typed.port).time_scale(typed.time_scale);
-    builder = builder.profile(typed.profile);
-    builder = builder.deny_connect(typed.deny_connect).deny_operation(typed.deny_operation);
+    let builder = described::builder(typed)?;
     // A terminal that stalls loses lines; it must not stall the connections.
-    builder = builder.on_event(move |line| drop(lines.try_send(line.clone())));
-    if let Some(dir) = &typed.state_dir {
-        builder = builder.state_dir(dir);
-    }
-    for fault in &typed.fault {
-        builder = builder.fault(fault.clone());
-    }
+    let builder = builder.on_event(move |line| drop(lines.try_send(line.clone())));
     builder.start().await.map_err(|error| not_started(&error))
 }
 

@@ -15,6 +15,7 @@ use super::json::Line;
 pub(super) struct Printer {
     lines: Receiver<LogLine>,
     as_json: bool,
+    explains: bool,
 }
 
 /// Resolves when everything is printed.
@@ -23,9 +24,9 @@ pub(super) struct Printed {
 }
 
 impl Printer {
-    pub(super) fn new(as_json: bool) -> (Sender<LogLine>, Self) {
+    pub(super) fn new(as_json: bool, explains: bool) -> (Sender<LogLine>, Self) {
         let (sender, lines) = channel(LINES_IN_FLIGHT);
-        (sender, Self { lines, as_json })
+        (sender, Self { lines, as_json, explains })
     }
 
     /// Prints until the last sender is gone.
@@ -33,7 +34,11 @@ impl Printer {
         let (printed, done) = oneshot::channel();
         thread::spawn(move || {
             while let Some(line) = self.lines.blocking_recv() {
-                let text = if self.as_json { Line::of(&line).to_text() } else { line.to_string() };
+                let text = match (self.as_json, self.explains) {
+                    (true, _) => Line::of(&line).to_text(),
+                    (false, true) => line.explained(),
+                    (false, false) => line.to_string(),
+                };
                 // A reader that has gone is no reason to stop serving.
                 let _ = writeln!(io::stdout(), "{text}");
             }

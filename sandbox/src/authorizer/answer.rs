@@ -2,29 +2,39 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::authorizer::Grant;
 use crate::policy::{Policy, PolicyDocument, PolicyError};
 
-/// What a Lambda answers, in AWS's JSON. Nothing is checked until it is used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a Lambda answers, in AWS's JSON. Its values aren't checked until it is used.
+///
+/// ```
+/// use dunlin_sandbox::{Answer, AnswerFault};
+///
+/// let answer = Answer::from_value(serde_json::json!({"isAuthenticated": false}))?;
+/// assert_eq!(answer, Answer::not_authenticated());
+///
+/// let wrong = Answer::from_value(serde_json::json!({"isAuthenticated": "yes"})).unwrap_err();
+/// assert_eq!(wrong.to_string(), "isAuthenticated must be true or false");
+/// # Ok::<(), AnswerFault>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
     /// Whether the client is who it says; nothing else counts if not.
     pub is_authenticated: bool,
     /// Who it is: 1 to 128 letters and digits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub principal_id: Option<String>,
     /// At most 10 documents of 2048 characters, each an object or the text of one.
-    #[serde(default)]
     pub policy_documents: Vec<Value>,
     /// 300 to 86400.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub disconnect_after_in_seconds: Option<i64>,
     /// 300 to 86400.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_after_in_seconds: Option<i64>,
 }
 
@@ -35,6 +45,17 @@ pub enum AnswerFault {
     /// The Lambda said no.
     #[error("isAuthenticated is false")]
     NotAuthenticated,
+    /// No JSON object.
+    #[error("it must be a JSON object")]
+    NotAnObject,
+    /// A field of another type.
+    #[error("{field} must be {wanted}")]
+    Type {
+        /// Which field.
+        field: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+    },
     /// A field that must be there.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -95,6 +116,39 @@ impl Answer {
         }
     }
 
+    /// Reads the JSON of a Lambda. Fields that AWS doesn't know are left out; one of the wrong type is named.
+    pub fn from_value(value: Value) -> Result<Self, AnswerFault> {
+        let Value::Object(mut fields) = value else { return Err(AnswerFault::NotAnObject) };
+        let is_authenticated =
+            take(&mut fields, "isAuthenticated", "true or false", |value| value.as_bool())?;
+        if !is_authenticated.ok_or(AnswerFault::Missing("isAuthenticated"))? {
+            return Ok(Self::not_authenticated());
+        }
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let documents = |value: &Value| value.as_array().cloned();
+        let list = "a list of policy documents";
+        Ok(Self {
+            is_authenticated: true,
+            principal_id: take(&mut fields, "principalId", "a string", text)?,
+            policy_documents: take(&mut fields, "policyDocuments", list, documents)?.unwrap_or_default(),
+            disconnect_after_in_seconds: take(
+                &mut fields,
+                DISCONNECT_AFTER,
+                "a whole number",
+                Value::as_i64,
+            )?,
+            refresh_after_in_seconds: take(&mut fields, REFRESH_AFTER, "a whole number", Value::as_i64)?,
+        })
+    }
+
+    /// Whether AWS IoT would take it; one that says no is taken.
+    pub fn check(&self) -> Result<(), AnswerFault> {
+        match self.clone().grant("") {
+            Ok(_) | Err(AnswerFault::NotAuthenticated) => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
     pub(super) fn grant(self, authorizer: &str) -> Result<Grant, AnswerFault> {
         if !self.is_authenticated {
             return Err(AnswerFault::NotAuthenticated);
@@ -103,9 +157,22 @@ impl Answer {
             authorizer: authorizer.into(),
             principal_id: principal_id(self.principal_id)?,
             policy: policy(self.policy_documents)?,
-            disconnect_after: seconds("disconnectAfterInSeconds", self.disconnect_after_in_seconds)?,
-            refresh_after: seconds("refreshAfterInSeconds", self.refresh_after_in_seconds)?,
+            disconnect_after: seconds(DISCONNECT_AFTER, self.disconnect_after_in_seconds)?,
+            refresh_after: seconds(REFRESH_AFTER, self.refresh_after_in_seconds)?,
         })
+    }
+}
+
+/// `None` where it is absent or null.
+fn take<T>(
+    fields: &mut Map<String, Value>,
+    field: &'static str,
+    wanted: &'static str,
+    read: impl FnOnce(&Value) -> Option<T>,
+) -> Result<Option<T>, AnswerFault> {
+    match fields.remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => read(&value).map(Some).ok_or(AnswerFault::Type { field, wanted }),
     }
 }
 
@@ -141,6 +208,8 @@ fn seconds(field: &'static str, value: Option<i64>) -> Result<Duration, AnswerFa
     }
 }
 
+const DISCONNECT_AFTER: &str = "disconnectAfterInSeconds";
+const REFRESH_AFTER: &str = "refreshAfterInSeconds";
 const MAX_DOCUMENTS: usize = 10;
 const MAX_DOCUMENT_LENGTH: usize = 2048;
 const MIN_SECONDS: i64 = 300;
@@ -171,18 +240,37 @@ mod tests {
 
     #[test]
     fn an_answer_reads_the_json_of_aws() {
-        let json = r#"{"isAuthenticated":true,"principalId":"p","policyDocuments":[],
-            "disconnectAfterInSeconds":300,"refreshAfterInSeconds":86400}"#;
-        let grant = serde_json::from_str::<Answer>(json).unwrap().grant("A").unwrap();
+        let json = json!({"isAuthenticated": true, "principalId": "p", "policyDocuments": [],
+            "disconnectAfterInSeconds": 300, "refreshAfterInSeconds": 86400, "context": {}});
+        let grant = Answer::from_value(json).unwrap().grant("A").unwrap();
         assert_eq!((grant.disconnect_after.as_secs(), grant.refresh_after.as_secs()), (300, 86_400));
     }
 
     #[test]
     fn nothing_else_counts_when_nobody_is_authenticated() {
-        assert_eq!(
-            fault(serde_json::from_str(r#"{"isAuthenticated":false}"#).unwrap()),
-            AnswerFault::NotAuthenticated
-        );
+        let no = Answer::from_value(json!({"isAuthenticated": false, "principalId": 5})).unwrap();
+        assert_eq!(no.check(), Ok(()));
+        assert_eq!(fault(no), AnswerFault::NotAuthenticated);
+    }
+
+    #[test]
+    fn a_field_of_the_wrong_type_is_named() {
+        for (wrong, text) in [
+            (json!([]), "it must be a JSON object"),
+            (json!({}), "isAuthenticated is missing"),
+            (json!({"isAuthenticated": "true"}), "isAuthenticated must be true or false"),
+            (json!({"isAuthenticated": true, "principalId": 7}), "principalId must be a string"),
+            (
+                json!({"isAuthenticated": true, "policyDocuments": {}}),
+                "policyDocuments must be a list of policy documents",
+            ),
+            (
+                json!({"isAuthenticated": true, "refreshAfterInSeconds": "300"}),
+                "refreshAfterInSeconds must be a whole number",
+            ),
+        ] {
+            assert_eq!(Answer::from_value(wrong).unwrap_err().to_string(), text);
+        }
     }
 
     #[test]

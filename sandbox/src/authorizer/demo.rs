@@ -70,12 +70,12 @@ mod tests {
             server_name: None,
             connection_id: "1".into(),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(authorizers.authorize(&credentials))
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(authorizers.authorize(&credentials, &|_| ()))
     }
 
     fn unsigned() -> Authorizers {
-        Authorizers { list: vec![demo_unsigned()], default: None }
+        Authorizers::new(vec![demo_unsigned()], None)
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
     fn every_refusal_says_why_and_no_secret() {
         let mut inactive = demo_unsigned();
         (inactive.name, inactive.active) = ("Asleep".into(), false);
-        let authorizers = Authorizers { list: vec![demo_unsigned(), inactive], default: None };
+        let authorizers = Authorizers::new(vec![demo_unsigned(), inactive], None);
         let name = "x-amz-customauthorizer-name";
         for (username, why) in [
             (
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_default_authorizer_answers_where_none_is_named() {
-        let authorizers = Authorizers { default: Some("DemoUnsigned".into()), ..unsigned() };
+        let authorizers = Authorizers::new(vec![demo_unsigned()], Some("DemoUnsigned".into()));
         assert_eq!(ask(&authorizers, "demo", "demo").unwrap().authorizer, "DemoUnsigned");
     }
 
@@ -123,7 +123,7 @@ mod tests {
     fn a_signed_token_is_verified_before_the_lambda_is_asked() {
         let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
         let key = PublicKey::from_pem(&pair.public_key_pem()).unwrap();
-        let authorizers = Authorizers { list: vec![demo_signed(key)], default: Some("DemoSigned".into()) };
+        let authorizers = Authorizers::new(vec![demo_signed(key)], Some("DemoSigned".into()));
         let signature = STANDARD.encode(pair.sign(b"hello").unwrap()).replace('+', "%2B").replace('=', "%3D");
         let signature = format!("x-amz-customauthorizer-signature={signature}");
         assert!(ask(&authorizers, &format!("?{signature}&tok=hello"), "").is_ok());

@@ -1,16 +1,26 @@
-//! The Lambda of an authorizer: the event it is given, in AWS's JSON, and who answers it.
+//! The Lambda of an authorizer: who answers the event, within five seconds as AWS IoT wants it.
+
+mod event;
+mod fault;
+mod program;
+mod url;
 
 use core::fmt;
+use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
+use serde_json::Value;
+use tokio::time::timeout;
 
-use crate::authorizer::answer::Answer;
-use crate::authorizer::{Credentials, Token};
+pub use event::LambdaEvent;
+pub use fault::LambdaFault;
+pub use program::Program;
+pub use url::{LambdaUrl, LambdaUrlError};
+
+use crate::authorizer::answer::{Answer, AnswerFault};
 
 /// What stands in for the Lambda function.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Lambda {
     /// The same answer to everybody.
     Static(Answer),
@@ -23,88 +33,59 @@ pub enum Lambda {
         /// What is answered.
         answer: Answer,
     },
+    /// A program, started for each event: the event on its standard input, the answer on its standard output.
+    Exec(Program),
+    /// A Lambda function in the runtime interface emulator, or whatever speaks as it does.
+    Url(LambdaUrl),
 }
 
-/// The event that AWS IoT gives to the Lambda of a custom authorizer; serialises to its JSON.
-///
-/// `protocolData.mqtt.username` is the whole MQTT user name with its parameters, as the client sent it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LambdaEvent {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
-    signature_verified: bool,
-    protocols: Vec<&'static str>,
-    protocol_data: ProtocolData,
-    connection_metadata: ConnectionMetadata,
-}
-
-#[derive(Serialize)]
-struct ProtocolData {
-    tls: TlsData,
-    mqtt: MqttData,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct TlsData {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    server_name: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct MqttData {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    username: Option<String>,
-    /// Base64, since MQTT passwords are bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    password: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<String>,
-}
-
-#[derive(Serialize)]
-struct ConnectionMetadata {
-    id: String,
+/// Why there is no answer that could be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    Lambda(LambdaFault),
+    Answer(AnswerFault),
 }
 
 impl Lambda {
-    /// Asks for the answer to one event.
-    pub async fn invoke(&self, event: &LambdaEvent) -> Answer {
-        match self {
-            Self::Static(answer) => answer.clone(),
-            Self::Password { username, password, answer } if event.is_from(username, password) => {
-                answer.clone()
+    /// Asks for the answer to one event. `log` hears what a program says on its standard error, line by line.
+    pub(super) async fn invoke(
+        &self,
+        event: &LambdaEvent,
+        log: &(dyn Fn(String) + Sync),
+    ) -> Result<Answer, Unanswered> {
+        let answered = match self {
+            Self::Static(answer) => return Ok(answer.clone()),
+            Self::Password { username, password, answer } => {
+                let known = event.is_from(username, password);
+                return Ok(if known { answer.clone() } else { Answer::not_authenticated() });
             }
-            Self::Password { .. } => Answer::not_authenticated(),
-        }
+            // A program is killed and reaped by itself when its time is over.
+            Self::Exec(program) => program.run(&event.to_json(), LAMBDA_TIMEOUT, log).await,
+            Self::Url(url) => {
+                let posted = timeout(LAMBDA_TIMEOUT, url.post(event.to_json())).await;
+                posted.unwrap_or(Err(LambdaFault::TimedOut))
+            }
+        };
+        read_answer(&answered?, log)
     }
 }
 
-impl LambdaEvent {
-    pub(super) fn new(credentials: &Credentials, token: Option<Token<'_>>) -> Self {
-        Self {
-            token: token.map(|token| token.value.to_owned()),
-            signature_verified: token.is_some_and(|token| token.signature_verified),
-            protocols: vec!["tls", "mqtt"],
-            protocol_data: ProtocolData {
-                tls: TlsData { server_name: credentials.server_name.clone() },
-                mqtt: MqttData {
-                    username: credentials.username.clone(),
-                    password: credentials.password.as_ref().map(|password| STANDARD.encode(password)),
-                    client_id: credentials.client_id.clone(),
-                },
-            },
-            connection_metadata: ConnectionMetadata { id: credentials.connection_id.clone() },
+/// The JSON of an answer, or of an error as the runtimes of Lambda report it.
+fn read_answer(json: &[u8], log: &(dyn Fn(String) + Sync)) -> Result<Answer, Unanswered> {
+    let value: Value = serde_json::from_slice(json).map_err(LambdaFault::not_json)?;
+    if let Some(fault) = LambdaFault::reported(&value) {
+        // What it says about itself is for the log: a client must not read it.
+        if let Some(message) = value.get("errorMessage").and_then(Value::as_str) {
+            log(message.to_owned());
         }
+        return Err(fault.into());
     }
+    Answer::from_value(value).map_err(Unanswered::Answer)
+}
 
-    fn is_from(&self, username: &str, password: &str) -> bool {
-        let mqtt = &self.protocol_data.mqtt;
-        let name = mqtt.username.as_deref().unwrap_or_default();
-        let name = name.split_once('?').map_or(name, |(name, _)| name);
-        name == username && mqtt.password.as_deref() == Some(STANDARD.encode(password).as_str())
+impl From<LambdaFault> for Unanswered {
+    fn from(fault: LambdaFault) -> Self {
+        Self::Lambda(fault)
     }
 }
 
@@ -115,76 +96,35 @@ impl fmt::Debug for Lambda {
             Self::Password { answer, .. } => {
                 f.debug_struct("Password").field("answer", answer).finish_non_exhaustive()
             }
+            Self::Exec(program) => f.debug_tuple("Exec").field(program).finish(),
+            Self::Url(url) => f.debug_tuple("Url").field(url).finish(),
         }
     }
 }
 
-impl fmt::Debug for LambdaEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LambdaEvent")
-            .field("signature_verified", &self.signature_verified)
-            .field("client_id", &self.protocol_data.mqtt.client_id)
-            .finish_non_exhaustive()
-    }
-}
+/// Of AWS IoT. Not shortened with the sandbox's other clocks: a real program needs real time.
+pub(crate) const LAMBDA_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Mutex;
 
-    fn credentials() -> Credentials {
-        Credentials {
-            client_id: Some("lamp-7".into()),
-            username: Some("alice?t=abc".into()),
-            password: Some(b"s3cret".to_vec()),
-            server_name: Some("localhost".into()),
-            connection_id: "c0ffee".into(),
-        }
+    #[test]
+    fn an_error_of_the_runtime_is_told_by_its_type_and_logged_by_its_message() {
+        let logged = Mutex::new(Vec::new());
+        let error = br#"{"errorMessage":"'password'","errorType":"KeyError","stackTrace":[]}"#;
+        let fault = read_answer(error, &|line| logged.lock().unwrap().push(line)).unwrap_err();
+        assert_eq!(fault, Unanswered::Lambda(LambdaFault::Reported("KeyError".into())));
+        assert_eq!(*logged.lock().unwrap(), ["'password'"]);
     }
 
     #[test]
-    fn the_event_is_the_json_of_aws() {
-        let event = LambdaEvent::new(&credentials(), Some(Token { value: "abc", signature_verified: true }));
-        assert_eq!(
-            serde_json::to_value(&event).unwrap(),
-            serde_json::json!({
-                "token": "abc",
-                "signatureVerified": true,
-                "protocols": ["tls", "mqtt"],
-                "protocolData": {
-                    "tls": {"serverName": "localhost"},
-                    "mqtt": {"username": "alice?t=abc", "password": "czNjcmV0", "clientId": "lamp-7"},
-                },
-                "connectionMetadata": {"id": "c0ffee"},
-            })
-        );
-    }
-
-    #[test]
-    fn what_the_client_did_not_send_is_absent() {
-        let credentials = Credentials {
-            username: None,
-            password: None,
-            client_id: None,
-            server_name: None,
-            connection_id: "c0ffee".into(),
-        };
-        let event = serde_json::to_value(LambdaEvent::new(&credentials, None)).unwrap();
-        assert_eq!(event["protocolData"], serde_json::json!({"tls": {}, "mqtt": {}}));
-        assert_eq!(event.get("token"), None);
-    }
-
-    #[test]
-    fn debug_shows_no_secret() {
-        let event = LambdaEvent::new(&credentials(), Some(Token { value: "abc", signature_verified: true }));
-        let lambda = Lambda::Password {
-            username: "alice".into(),
-            password: "s3cret".into(),
-            answer: Answer::not_authenticated(),
-        };
-        let shown = format!("{event:?} {lambda:?} {:?}", credentials());
-        for secret in ["s3cret", "czNjcmV0", "abc", "alice"] {
-            assert!(!shown.contains(secret), "{shown}");
-        }
+    fn what_is_no_json_is_told_without_showing_it() {
+        let Err(Unanswered::Lambda(fault)) = read_answer(b"canary {}", &|_| ()) else { panic!("a fault") };
+        let text = fault.to_string();
+        assert!(text.starts_with("its answer isn't JSON") && !text.contains("canary"), "{text}");
+        let nothing = read_answer(b"", &|_| ()).unwrap_err();
+        assert_eq!(nothing, Unanswered::Lambda(LambdaFault::NoAnswer));
     }
 }

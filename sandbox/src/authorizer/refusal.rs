@@ -1,6 +1,7 @@
 //! Why a CONNECT is refused by the custom authorizers: one sentence each, for the log and the reason string.
 
 use crate::authorizer::answer::AnswerFault;
+use crate::authorizer::lambda::LambdaFault;
 use crate::authorizer::token::SignatureFault;
 
 /// A refusal before the policy is even asked. Its text names authorizers and parameters, never their values.
@@ -54,6 +55,14 @@ pub enum Refusal {
     /// The Lambda said no.
     #[error("the Lambda of the authorizer {0:?} answered isAuthenticated=false")]
     NotAuthenticated(String),
+    /// The Lambda gave no answer.
+    #[error("the Lambda of the authorizer {authorizer:?} failed: {fault}")]
+    Lambda {
+        /// The authorizer.
+        authorizer: String,
+        /// What is wrong with it.
+        fault: LambdaFault,
+    },
     /// The Lambda said something that AWS IoT doesn't take.
     #[error("the answer of the Lambda of the authorizer {authorizer:?} isn't usable: {fault}")]
     Answer {
@@ -74,6 +83,7 @@ impl Refusal {
             | Self::MissingToken { authorizer, .. }
             | Self::MissingSignature { authorizer }
             | Self::Signature { authorizer, .. }
+            | Self::Lambda { authorizer, .. }
             | Self::Answer { authorizer, .. } => Some(authorizer),
             Self::QuestionMarks(_)
             | Self::PercentEncoding

@@ -104,7 +104,9 @@ impl Socket {
         }
         if let Some(credentials) = self.connection.poll_authorization() {
             let shared = Arc::clone(&self.shared);
-            self.verdict = Some(Box::pin(async move { shared.authorizers.authorize(&credentials).await }));
+            self.verdict = Some(Box::pin(async move {
+                shared.authorizers.authorize(&credentials, &|event| shared.emit(event)).await
+            }));
         }
         if self.has_output() {
             let delay = self.shared.settings.faults.delay().unwrap_or_default();

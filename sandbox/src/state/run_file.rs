@@ -115,6 +115,7 @@ mod tests {
             ca: "/ca.pem".into(),
             signing_key: "/signing.pem".into(),
             pid,
+            strict_arns: None,
             authorizers: Vec::new(),
         }
     }

@@ -1,0 +1,289 @@
+//! The config file of a sandbox: TOML, checked line by line, turned into a [`SandboxBuilder`] in one conversion.
+//!
+//! Relative paths in it are taken from the folder that it lies in.
+
+mod authorizer;
+mod error;
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+pub use error::{ConfigError, ConfigProblem};
+
+use crate::authorizer::Authorizer;
+use crate::config::authorizer::RawAuthorizer;
+use crate::config::error::Source;
+use crate::denial::Denials;
+use crate::fault::Fault;
+use crate::policy::ArnScope;
+use crate::profile::Profile;
+use crate::sandbox::{Sandbox, SandboxBuilder};
+
+/// What a config file says. What it leaves out stays as it is in [`Sandbox::builder`].
+///
+/// ```
+/// use std::path::Path;
+///
+/// use dunlin_sandbox::{Config, SandboxBuilder};
+///
+/// let text = r#"
+///     [[authorizer]]
+///     name = "Lamps"
+///     default = true
+///     lambda = { exec = ["python3", "lamps.py"] }
+/// "#;
+/// let config = Config::parse(text, Path::new("sandbox.toml"))?;
+/// assert_eq!(config.authorizers[0].name, "Lamps");
+/// let builder = SandboxBuilder::from(config);
+///
+/// let typo = Config::parse("prot = 8883", Path::new("sandbox.toml")).unwrap_err();
+/// assert!(typo.to_string().starts_with("sandbox.toml:1: unknown field `prot`"));
+/// # Ok::<(), dunlin_sandbox::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Config {
+    /// `port`: 0 is any that is free.
+    pub port: Option<u16>,
+    /// `profile`: `"aws"` or `"mqtt5"`.
+    pub profile: Profile,
+    /// `time_scale`: 1 to 1000.
+    pub time_scale: Option<u32>,
+    /// `strict_arns`, as `"eu-west-1:123456789012"`: what region and account of every ARN are compared with.
+    pub scope: Option<ArnScope>,
+    /// The table `deny`: how denials are told.
+    pub denials: Denials,
+    /// `faults`, as `--fault` spells them.
+    pub faults: Vec<Fault>,
+    /// Every `[[authorizer]]`.
+    pub authorizers: Vec<Authorizer>,
+    /// The one that says `default = true`.
+    pub default_authorizer: Option<String>,
+}
+
+impl Config {
+    /// Reads a file.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let text = fs::read_to_string(path);
+        let text = text.map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads the text of a file that lies (or would lie) at `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let source = Source::new(text, path);
+        let raw: RawConfig = toml::from_str(text).map_err(|error| source.syntax(&error))?;
+        raw.checked(&source)
+    }
+}
+
+impl From<Config> for SandboxBuilder {
+    fn from(config: Config) -> Self {
+        let mut builder = Sandbox::builder()
+            .profile(config.profile)
+            .deny_connect(config.denials.connect)
+            .deny_operation(config.denials.operation)
+            .strict_arns(config.scope);
+        builder = config.port.into_iter().fold(builder, Self::port);
+        builder = config.time_scale.into_iter().fold(builder, Self::time_scale);
+        builder = config.faults.into_iter().fold(builder, Self::fault);
+        builder = config.authorizers.into_iter().fold(builder, Self::authorizer);
+        config.default_authorizer.into_iter().fold(builder, Self::default_authorizer)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    port: Option<u16>,
+    #[serde(default)]
+    profile: Profile,
+    time_scale: Option<Spanned<u32>>,
+    strict_arns: Option<Spanned<String>>,
+    #[serde(default)]
+    deny: Denials,
+    #[serde(default)]
+    faults: Vec<Spanned<String>>,
+    #[serde(default)]
+    authorizer: Vec<RawAuthorizer>,
+}
+
+impl RawConfig {
+    fn checked(self, source: &Source<'_>) -> Result<Config, ConfigError> {
+        let scope = self.strict_arns.as_ref().map(|scope| {
+            scope
+                .get_ref()
+                .parse()
+                .map_err(|error| source.error("strict_arns", scope, ConfigProblem::Scope(error)))
+        });
+        let faults = self.faults.iter().map(|fault| {
+            fault
+                .get_ref()
+                .parse()
+                .map_err(|error| source.error("faults", fault, ConfigProblem::Fault(error)))
+        });
+        let faults = faults.collect::<Result<_, _>>()?;
+        let time_scale = self.time_scale.map(|scale| match *scale.get_ref() {
+            factor @ 1..=1000 => Ok(factor),
+            _ => Err(source.error("time_scale", &scale, ConfigProblem::TimeScale)),
+        });
+        let default_authorizer = the_default(&self.authorizer, source)?;
+        Ok(Config {
+            port: self.port,
+            profile: self.profile,
+            time_scale: time_scale.transpose()?,
+            scope: scope.transpose()?,
+            denials: self.deny,
+            faults,
+            authorizers: authorizers(self.authorizer, source)?,
+            default_authorizer,
+        })
+    }
+}
+
+fn the_default(authorizers: &[RawAuthorizer], source: &Source<'_>) -> Result<Option<String>, ConfigError> {
+    let mut defaults = authorizers.iter().filter(|authorizer| authorizer.default);
+    let first = defaults.next().map(|authorizer| authorizer.name.get_ref().clone());
+    match (first, defaults.next()) {
+        (Some(first), Some(second)) => {
+            Err(source.error("default", &second.name, ConfigProblem::SecondDefault(first)))
+        }
+        (first, _) => Ok(first),
+    }
+}
+
+fn authorizers(raw: Vec<RawAuthorizer>, source: &Source<'_>) -> Result<Vec<Authorizer>, ConfigError> {
+    let mut authorizers: Vec<Authorizer> = Vec::with_capacity(raw.len());
+    for authorizer in raw {
+        if authorizers.iter().any(|earlier| earlier.name == *authorizer.name.get_ref()) {
+            return Err(source.error("name", &authorizer.name, ConfigProblem::DuplicateName));
+        }
+        authorizers.push(authorizer.checked(source)?);
+    }
+    Ok(authorizers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use crate::authorizer::{Lambda, Program, Signing};
+    use crate::denial::Denial;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Path::new("/etc/dunlin/sandbox.toml"))
+    }
+
+    fn refusal(text: &str) -> String {
+        let text = parse(text).unwrap_err().to_string();
+        text.strip_prefix("/etc/dunlin/sandbox.toml:").expect("path and line").to_owned()
+    }
+
+    #[test]
+    fn a_file_may_say_everything_or_nothing() {
+        let nothing = parse("").unwrap();
+        assert!(nothing.authorizers.is_empty() && nothing.port.is_none());
+        let all = parse(
+            r#"
+            port = 0
+            profile = "mqtt5"
+            time_scale = 60
+            strict_arns = "eu-west-1:123456789012"
+            deny = { connect = "close", operation = "disconnect" }
+            faults = ["delay=500ms", "no-puback"]
+            [[authorizer]]
+            name = "A"
+            status = "inactive"
+            lambda.url = "http://localhost:9000"
+            [[authorizer]]
+            name = "B"
+            token_key_name = "tok"
+            default = true
+            lambda.exec = ["python3", "b.py"]
+            "#,
+        );
+        let all = all.unwrap();
+        assert_eq!((all.port, all.profile, all.time_scale), (Some(0), Profile::Mqtt5, Some(60)));
+        assert_eq!(all.scope.unwrap().to_string(), "eu-west-1:123456789012");
+        assert_eq!(all.denials, Denials { connect: Denial::Close, operation: Denial::Disconnect });
+        assert_eq!(all.faults[0], Fault::Delay(Duration::from_millis(500)));
+        assert_eq!(all.default_authorizer.as_deref(), Some("B"));
+        let [a, b] = all.authorizers.as_slice() else { panic!("two") };
+        assert!(!a.active && b.active && !b.signing.is_required());
+        assert_eq!(b.signing.token_key_name(), Some("tok"));
+        assert!(matches!(&b.lambda, Lambda::Exec(Program { folder: Some(folder), .. })
+            if folder == Path::new("/etc/dunlin")));
+    }
+
+    #[test]
+    fn signing_is_on_where_keys_are_given_and_every_key_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let pem = || {
+            let size = rcgen::RsaKeySize::_2048;
+            rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size).unwrap().public_key_pem()
+        };
+        fs::write(dir.path().join("one.pem"), pem()).unwrap();
+        let text = format!(
+            "[[authorizer]]\nname = 'A'\ntoken_key_name = 'tok'\npublic_keys = ['one.pem', '''{}''']\n\
+             lambda.static = {{ isAuthenticated = false }}",
+            pem()
+        );
+        let config = Config::parse(&text, &dir.path().join("sandbox.toml")).unwrap();
+        let Signing::Required { public_keys, token_key_name } = &config.authorizers[0].signing else {
+            panic!("signing")
+        };
+        assert_eq!((public_keys.len(), token_key_name.as_str()), (2, "tok"));
+    }
+
+    #[test]
+    fn each_mistake_is_told_with_its_line_and_key() {
+        let authorizer = |rest: &str| {
+            refusal(&format!("[[authorizer]]\nname = 'A'\nlambda.url = 'http://localhost'\n{rest}"))
+        };
+        for (found, expected) in [
+            (refusal("port = 'x'"), "1: port: invalid type: string \"x\", expected u16"),
+            (refusal("\nprot = 1"), "2: unknown field `prot`, expected one of"),
+            (refusal("port = "), "1: port: "),
+            (refusal("deny.connect = 'shrug'"), "1: deny.connect: unknown variant `shrug`, expected one of"),
+            (refusal("time_scale = 0"), "1: time_scale: it must be 1 to 1000"),
+            (refusal("strict_arns = 'here'"), "1: strict_arns: write it as REGION:ACCOUNT"),
+            (refusal("faults = [\n'no-such']"), "2: faults: unknown fault \"no-such\""),
+            (authorizer("signing = true"), "2: token_key_name: "),
+            (authorizer("signing = true\ntoken_key_name = 't'"), "2: public_key: "),
+            (authorizer("public_key = 'x'\nsigning = false"), "4: public_key: "),
+            (authorizer("token_key_name = 'a b'"), "4: token_key_name: it must be 1 to 128 "),
+            (
+                authorizer("public_key = '/no/such.pem'\ntoken_key_name = 't'"),
+                "4: public_key: /no/such.pem: ",
+            ),
+            (authorizer("status = 'on'"), "4: status: unknown variant `on`, expected `active` or `inactive`"),
+            (authorizer("[[authorizer]]\nname = 'A'\nlambda.url = 'http://x'"), "5: name: "),
+            (
+                authorizer(
+                    "default = true\n[[authorizer]]\nname = 'B'\ndefault = true\nlambda.url = 'http://x'",
+                ),
+                "6: default: \"A\" is the default already",
+            ),
+            (refusal("[[authorizer]]\nname = 'A b'\nlambda.exec = ['x']"), "2: name: it must be 1 to 128 "),
+            (refusal("[[authorizer]]\nname = 'A'\nlambda.exec = []"), "3: lambda: "),
+            (
+                refusal("[[authorizer]]\nname = 'A'\nlambda.url = 'https://x'"),
+                "3: lambda: write it as http://",
+            ),
+            (refusal("[[authorizer]]\nname = 'A'\nlambda.static = '/no/a.json'"), "3: lambda: /no/a.json: "),
+            (
+                refusal("[[authorizer]]\nname = 'A'\nlambda.static = { isAuthenticated = true }"),
+                "3: lambda: principalId is missing",
+            ),
+            (refusal("[[authorizer]]\nname = 'A'\nlambda.run = 'x'"), "3: lambda.run: unknown variant `run`"),
+            (refusal("[[authorizer]]\nname = 'A'"), "1: missing field `lambda`"),
+        ] {
+            assert!(found.starts_with(expected), "{found}\n{expected}");
+        }
+    }
+}

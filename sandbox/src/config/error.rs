@@ -1,0 +1,161 @@
+//! Why a config file is refused: which line, which key, and what is wrong there.
+
+use core::fmt;
+use core::ops::Range;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+
+use crate::authorizer::{AnswerFault, LambdaUrlError, PublicKeyError};
+use crate::fault::FaultError;
+use crate::policy::ArnScopeError;
+
+/// Why a config file is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// It can't be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Something in it isn't right.
+    #[error("{}:{line}: {}{problem}", path.display(), Key(key))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// Empty where the problem names it, or isn't with one key.
+        key: String,
+        /// What is wrong.
+        problem: ConfigProblem,
+    },
+}
+
+/// What is wrong at one place of a config file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigProblem {
+    /// No TOML, an unknown key, or another type than the key wants.
+    #[error("{0}")]
+    Toml(String),
+    /// A name that `aws iot create-authorizer` doesn't take.
+    #[error("it must be 1 to 128 of {0}")]
+    Name(&'static str),
+    /// The same name again.
+    #[error("there is an authorizer of that name already")]
+    DuplicateName,
+    /// Holds the first one.
+    #[error("{0:?} is the default already; there can be one")]
+    SecondDefault(String),
+    /// Signing is on, and the parameter that carries the token has no name.
+    #[error("signing needs it: the name of the parameter that carries the token")]
+    NoTokenKeyName,
+    /// Signing is on, and nothing could verify a signature.
+    #[error("signing needs one: an RSA public key in PEM, or the file that holds it")]
+    NoPublicKey,
+    /// Signing is off, and there are keys.
+    #[error("a key is for signing = true")]
+    KeyWithoutSigning,
+    /// A file that can't be read.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A key that isn't taken.
+    #[error("{0}")]
+    PublicKey(PublicKeyError),
+    /// `exec` without a program.
+    #[error("exec needs a program: [\"python3\", \"handler.py\"]")]
+    NoProgram,
+    /// `url`.
+    #[error("{0}")]
+    Url(LambdaUrlError),
+    /// `static`: a file that holds no JSON.
+    #[error("{}: not JSON: {error}", path.display())]
+    NotJson {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        error: serde_json::Error,
+    },
+    /// `static`: an answer that AWS IoT would not take.
+    #[error("{0}")]
+    Answer(AnswerFault),
+    /// `faults`.
+    #[error("{0}")]
+    Fault(FaultError),
+    /// `strict_arns`.
+    #[error("{0}")]
+    Scope(ArnScopeError),
+    /// `time_scale`.
+    #[error("it must be 1 to 1000")]
+    TimeScale,
+}
+
+struct Key<'a>(&'a str);
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
+    }
+}
+
+/// A file as it is being read: what its errors point into.
+pub(super) struct Source<'a> {
+    text: &'a str,
+    path: &'a Path,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(text: &'a str, path: &'a Path) -> Self {
+        Self { text, path }
+    }
+
+    /// A path in it, from the folder that it lies in.
+    pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        self.folder().join(path)
+    }
+
+    pub(super) fn folder(&self) -> PathBuf {
+        let folder = self.path.parent().unwrap_or(self.path);
+        // Programs run there, wherever the sandbox does.
+        std::path::absolute(folder).unwrap_or_else(|_| folder.into())
+    }
+
+    /// A problem of one value.
+    pub(super) fn error<T>(&self, key: &str, value: &Spanned<T>, problem: ConfigProblem) -> ConfigError {
+        self.at(value.span(), key.into(), problem)
+    }
+
+    /// What the TOML library found.
+    pub(super) fn syntax(&self, error: &toml::de::Error) -> ConfigError {
+        let span = error.span().unwrap_or_default();
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        // An unknown or missing field is named already.
+        let names_it = message.starts_with("unknown field") || message.starts_with("missing field");
+        let key = if names_it { String::new() } else { self.key_at(span.start) };
+        self.at(span, key, ConfigProblem::Toml(message))
+    }
+
+    fn at(&self, span: Range<usize>, key: String, problem: ConfigProblem) -> ConfigError {
+        let before = self.text.get(..span.start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        ConfigError::Invalid { path: self.path.into(), line, key, problem }
+    }
+
+    /// What stands before the `=` of the line of a position.
+    fn key_at(&self, position: usize) -> String {
+        let start = self.text.get(..position).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        line.split_once('=').map_or(String::new(), |(key, _)| key.trim().to_owned())
+    }
+}

@@ -1,0 +1,84 @@
+//! The handlers of `examples/`, run by the interpreters that they are written for.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use crate::{Process, examples, is_installed};
+
+async fn allows_one_user_and_denies_another(authorizer: &str) {
+    let config = examples().join("authorizers.toml");
+    let process = Process::start(&["--config", config.to_str().unwrap(), "--explain-decisions"]).await;
+
+    process.sample(authorizer, "alice", "open-sesame").run().await.exits(0);
+    let denied = process.sample(authorizer, "mallory", "canary-4711").run().await;
+    denied.exits(5);
+    assert!(denied.stderr.contains("error[E-AUTH-DENIED]"), "{}", denied.stderr);
+    process.sample(authorizer, "alice", "canary-4711").run().await.exits(5);
+
+    let log = process.stop().await.stdout;
+    for line in [
+        format!(
+            "{authorizer} → allow (policy: connect as mqtt5-sample-*; publish, receive, subscribe on test/topic)"
+        ),
+        format!(
+            "{authorizer} → refuse 0x87 (the Lambda of the authorizer \"{authorizer}\" answered isAuthenticated=false)"
+        ),
+        format!("lambda    {authorizer}  "),
+        "mallory".to_owned(),
+        "allowed by policy document 1, statement 1 (client/mqtt5-sample-*)".to_owned(),
+        "allowed by policy document 1, statement 3 (topic/test/topic)".to_owned(),
+    ] {
+        assert!(log.contains(&line), "{line}\n{log}");
+    }
+    assert!(!log.contains("canary-4711") && !log.contains("open-sesame"), "{log}");
+}
+
+#[tokio::test]
+async fn the_python_handler_allows_one_user_and_denies_another() {
+    if is_installed("python3") {
+        allows_one_user_and_denies_another("PythonHandler").await;
+    }
+}
+
+#[tokio::test]
+async fn the_node_handler_allows_one_user_and_denies_another() {
+    if is_installed("node") {
+        allows_one_user_and_denies_another("NodeHandler").await;
+    }
+}
+
+/// What the handlers print is for the log, as in Lambda: the answer alone is on standard output.
+#[tokio::test]
+async fn both_runners_give_the_same_answer() {
+    let mut answers = Vec::new();
+    for words in [
+        ["python3", "authorizers/run.py", "handler.lambda_handler"],
+        ["node", "authorizers/run.mjs", "handler.handler"],
+    ] {
+        if is_installed(words[0]) {
+            answers.push((run(words, "alice").await, run(words, "mallory").await));
+        }
+    }
+    for (allowed, denied) in &answers {
+        assert_eq!(denied, &json!({"isAuthenticated": false}));
+        assert_eq!((&allowed["principalId"], &answers[0].0), (&json!("alice"), allowed));
+    }
+}
+
+async fn run([program, runner, handler]: [&str; 3], user: &str) -> Value {
+    let mut child = Command::new(program)
+        .args([runner, handler])
+        .current_dir(examples())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let event = json!({"protocolData": {"mqtt": {"username": user, "password": "b3Blbi1zZXNhbWU="}}});
+    child.stdin.take().unwrap().write_all(event.to_string().as_bytes()).await.unwrap();
+    serde_json::from_slice(&child.wait_with_output().await.unwrap().stdout).unwrap()
+}

@@ -1,0 +1,145 @@
+//! `--lambda` and config files, with programs that do what no handler should.
+
+use std::time::Duration;
+
+use dunlin_tests::dunlin;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{Process, write};
+
+const ANSWER: &str = r#"{"isAuthenticated": true, "principalId": "p", "disconnectAfterInSeconds": 86400,
+    "refreshAfterInSeconds": 300, "policyDocuments": [{"Version": "2012-10-17", "Statement":
+    {"Effect": "Allow", "Action": "iot:*", "Resource": "arn:aws:iot:eu-west-1:123456789012:*"}}]}"#;
+
+#[tokio::test]
+async fn a_command_gets_the_event_of_aws_and_decides() {
+    let dir = TempDir::new().unwrap();
+    let (answer, event) = (write(&dir, "answer.json", ANSWER), write(&dir, "event.json", ""));
+    let command = format!("sh -c \"cat > {event}; cat {answer}\"");
+    let process = Process::start_in(dir, &["--lambda", &command]).await;
+    process.sample("Lambda", "alice", "s3cret").run().await.exits(0);
+    let event: Value = serde_json::from_slice(&std::fs::read(&event).unwrap()).unwrap();
+    let mqtt = &event["protocolData"]["mqtt"];
+    assert_eq!(event["signatureVerified"], false);
+    assert_eq!(event["protocols"], json!(["tls", "mqtt"]));
+    assert_eq!(event["protocolData"]["tls"], json!({"serverName": "localhost"}));
+    assert_eq!(mqtt["username"], "alice?x-amz-customauthorizer-name=Lambda");
+    assert_eq!(mqtt["password"], "czNjcmV0");
+    assert!(mqtt["clientId"].as_str().unwrap().starts_with("mqtt5-sample-"));
+    assert_eq!(event["connectionMetadata"]["id"].as_str().unwrap().len(), 36);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn each_fault_of_a_lambda_is_one_clear_line() {
+    let policies = |documents: usize| {
+        let document = json!({"Version": "2012-10-17", "Statement": []});
+        json!({"isAuthenticated": true, "principalId": "p", "policyDocuments": vec![document; documents],
+            "disconnectAfterInSeconds": 300, "refreshAfterInSeconds": 300})
+    };
+    let dir = TempDir::new().unwrap();
+    write(&dir, "eleven.json", &policies(11).to_string());
+    let config = write(
+        &dir,
+        "sandbox.toml",
+        r#"
+        authorizer = [
+            { name = "Exit", lambda.exec = ["sh", "-c", "echo 'no module named boto4' >&2; exit 3"] },
+            { name = "Missing", lambda.exec = ["no-such-program"] },
+            { name = "Chatty", lambda.exec = ["sh", "-c", "echo hello; echo {}"] },
+            { name = "Eleven", lambda.exec = ["cat", "eleven.json"] },
+            { name = "Typed", lambda.exec = ["echo", '{"isAuthenticated": true, "principalId": 7}'] },
+            { name = "Raised", lambda.exec = ["echo", '{"errorMessage": "boom", "errorType": "KeyError"}'] },
+        ]
+        "#,
+    );
+    let process = Process::start_in(dir, &["--config", &config]).await;
+    let faults = [
+        ("Exit", "its program ended with exit status: 3"),
+        ("Missing", "its program can't be started: no-such-program: No such file"),
+        ("Chatty", "its answer isn't JSON (expected value at line 1 column 1)"),
+        ("Eleven", "policyDocuments has 11 documents; at most 10 are allowed"),
+        ("Typed", "principalId must be a string"),
+        ("Raised", "it failed with KeyError"),
+    ];
+    for (authorizer, _) in faults {
+        process.sample(authorizer, "alice", "s3cret").run().await.exits(5);
+    }
+    let log = process.stop().await.stdout;
+    for (authorizer, fault) in faults {
+        let line = log.lines().find(|line| line.contains(&format!("{authorizer} → refuse 0x87 (")));
+        assert!(line.is_some_and(|line| line.contains(fault)), "{fault}\n{log}");
+    }
+    assert!(log.contains("lambda    Exit  no module named boto4\n"), "{log}");
+    assert!(log.contains("lambda    Raised  boom\n"), "{log}");
+}
+
+#[tokio::test]
+async fn a_program_that_takes_too_long_is_ended_and_the_sandbox_stops_at_once_all_the_same() {
+    let process = Process::start(&["--lambda", "sleep 600"]).await;
+    let slow = process.sample("Lambda", "alice", "s3cret").run().await;
+    slow.exits(5);
+    assert!(slow.took > Duration::from_secs(4) && slow.took < Duration::from_secs(15), "{:?}", slow.took);
+    let waiting = process.sample("Lambda", "alice", "s3cret").spawn();
+    let run = process.stop().await;
+    assert!(run.stdout.contains("failed: it gave no answer within 5 s"), "{}", run.stdout);
+    assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
+    drop(waiting);
+}
+
+#[tokio::test]
+async fn a_refresh_replaces_the_policy_and_a_denial_ends_the_connection() {
+    let dir = TempDir::new().unwrap();
+    write(&dir, "answer.json", ANSWER);
+    // The first call allows, the second doesn't.
+    let script = "cat > event; if [ -e again ]; then echo '{\"isAuthenticated\": false}'; fi; \
+                  [ -e again ] || cat answer.json; touch again";
+    let config = write(
+        &dir,
+        "sandbox.toml",
+        &format!("time_scale = 300\n[[authorizer]]\nname = 'A'\nlambda.exec = ['sh', '-c', '''{script}''']"),
+    );
+    let process = Process::start_in(dir, &["--config", &config, "--json"]).await;
+    let sample = process.sample("A", "alice", "s3cret").words(["--count", "100", "--interval", "100ms"]);
+    sample.words(["--reconnect", "0"]).run().await.exits(8);
+    let events = process.events().await;
+    let event = |name: &str| events.iter().find(|event| event["event"] == name).unwrap();
+    assert_eq!(event("connect")["decision"]["effect"], "allow");
+    assert_eq!(event("connect")["decision"]["statement"], 1);
+    assert_eq!(event("refresh")["allowed"], false);
+    assert!(event("disconnect")["reason"].as_str().unwrap().starts_with("0x87: "), "{events:?}");
+}
+
+#[tokio::test]
+async fn strict_arns_compare_region_and_account() {
+    let dir = TempDir::new().unwrap();
+    write(&dir, "answer.json", ANSWER);
+    let config = write(&dir, "sandbox.toml", "[[authorizer]]\nname = 'A'\nlambda.static = 'answer.json'");
+    let line = ["--config", config.as_str(), "--explain-decisions", "--strict-arns"];
+    let here = Process::start(&[&line[..], &["eu-west-1:123456789012"]].concat()).await;
+    here.sample("A", "alice", "s3cret").run().await.exits(0);
+    here.stop().await;
+    let elsewhere = Process::start(&[&line[..], &["eu-west-1:000000000000"]].concat()).await;
+    elsewhere.sample("A", "alice", "s3cret").run().await.exits(5);
+    let log = elsewhere.stop().await.stdout;
+    let why = "policy document 1, statement 1 is for another region or account than eu-west-1:000000000000";
+    assert!(log.contains(why), "{log}");
+    assert!(log.contains("policies       region and account must be eu-west-1:000000000000\n"), "{log}");
+}
+
+#[tokio::test]
+async fn a_config_file_that_is_wrong_is_refused_with_its_line_and_key() {
+    let dir = TempDir::new().unwrap();
+    let config =
+        write(&dir, "sandbox.toml", "port = 0\n[[authorizer]]\nname = 'A'\nlambda.url = 'https://x'\n");
+    let run = dunlin(["sandbox", "--config", &config]).env("DUNLIN_STATE_DIR", dir.path()).run().await;
+    run.exits(2);
+    let line = run.error_line();
+    assert!(line.contains("sandbox.toml:4: lambda: write it as http://HOST:PORT"), "{line}");
+    for command in ["", "sh -c 'unclosed"] {
+        let run = dunlin(["sandbox", "--lambda", command]).env("DUNLIN_STATE_DIR", dir.path()).run().await;
+        run.exits(2);
+        assert!(run.error_line().contains("--lambda needs a program"), "{}", run.stderr);
+    }
+}

@@ -1,0 +1,85 @@
+//! Custom authorizers with real programs as their Lambdas: from the command line to the sample's exit code.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+mod handlers;
+mod lambda;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dunlin_tests::{Finished, Tool, dunlin};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Child;
+use tokio::time::{sleep, timeout};
+
+/// A sandbox in a process of its own, with a folder of its own.
+struct Process {
+    child: Child,
+    dir: TempDir,
+}
+
+impl Process {
+    async fn start(words: &[&str]) -> Self {
+        Self::start_in(TempDir::new().unwrap(), words).await
+    }
+
+    async fn start_in(dir: TempDir, words: &[&str]) -> Self {
+        let ready = dir.path().join("ready.json");
+        let child = dunlin(["sandbox", "--port", "0", "--until-eof", "--ready-file"])
+            .words([&ready])
+            .words(words)
+            .env("DUNLIN_STATE_DIR", dir.path())
+            .with_stdin()
+            .spawn();
+        let is_ready = async {
+            while !ready.exists() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), is_ready).await.unwrap();
+        Self { child, dir }
+    }
+
+    /// The sample, one message, as this user of that authorizer.
+    fn sample(&self, authorizer: &str, user: &str, password: &str) -> Tool {
+        dunlin(["--endpoint", "sandbox", "--count", "1", "--authorizer_name", authorizer])
+            .words(["--auth_username", user, "--auth_password", password])
+            .env("DUNLIN_STATE_DIR", self.dir.path())
+    }
+
+    async fn stop(mut self) -> Finished {
+        drop(self.child.stdin.take());
+        let run = Finished::of(self.child).await;
+        run.exits(0);
+        run
+    }
+
+    async fn events(self) -> Vec<Value> {
+        let run = self.stop().await;
+        run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
+
+/// Whether a program is there. In CI it has to be.
+fn is_installed(program: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
+    if !found {
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{program} isn't installed");
+        eprintln!("skipped: {program} isn't installed");
+    }
+    found
+}
+
+fn write(dir: &TempDir, name: &str, text: &str) -> String {
+    let path = dir.path().join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
