@@ -10,7 +10,7 @@ use crate::engine::DeliveryId;
 use crate::error::RequestError;
 use crate::message::ReceivedMessage;
 use crate::shared::Shared;
-use crate::subscription::Subscription;
+use crate::subscription::{Reader, Subscription, Unmatched};
 
 impl Subscription {
     /// As [`next`](Self::next), but the message isn't acknowledged before the application says so: what it has in hand
@@ -41,12 +41,25 @@ impl Subscription {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<(ReceivedMessage, Acknowledgement)>> {
-        let next = ready!(self.poll_untaken(cx));
-        Poll::Ready(next.map(|(message, id)| {
-            let shared = Arc::clone(self.shared());
-            (message, Acknowledgement { shared, id })
-        }))
+        poll_next(self.reader(), cx)
     }
+}
+
+impl Unmatched {
+    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so.
+    ///
+    /// Cancel safe: a message that wasn't returned comes next time.
+    pub async fn next_unacknowledged(&mut self) -> Option<(ReceivedMessage, Acknowledgement)> {
+        poll_fn(|cx| poll_next(self.reader(), cx)).await
+    }
+}
+
+fn poll_next(reader: &Reader, cx: &Context<'_>) -> Poll<Option<(ReceivedMessage, Acknowledgement)>> {
+    let next = ready!(reader.poll_untaken(cx));
+    Poll::Ready(next.map(|(message, id)| {
+        let shared = Arc::clone(&reader.shared);
+        (message, Acknowledgement { shared, id })
+    }))
 }
 
 /// What a message is owed. Acknowledgements leave in the order in which their messages came, whatever the order of these

@@ -14,7 +14,8 @@ pub trait Authenticator: Send {
     /// property out; at most 65,535 bytes (§3.1.2.11.10).
     ///
     /// # Errors
-    /// There is nothing to begin with. Nothing is sent.
+    /// There is nothing to begin with. Nothing is sent; where it is about a connection, the attempt counts as one that
+    /// another wouldn't mend.
     fn begin(&mut self) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError>;
 
     /// The answer to the data in the server's AUTH (§4.12). `None` leaves the property out; at most 65,535 bytes.

@@ -26,15 +26,15 @@ pub struct Subscription {
 
 /// The messages that come for no subscription of this client, as a resumed session may bring them.
 ///
-/// As with a [`Subscription`], messages of QoS 1 and 2 are acknowledged when they are taken. Once it is dropped, such
+/// As with a [`Subscription`], messages of QoS 1 and 2 are acknowledged when they are taken, or by hand. Once it is dropped, such
 /// messages are acknowledged and counted again, by [`Client::unrouted`](crate::Client::unrouted).
 #[derive(Debug)]
 pub struct Unmatched(Reader);
 
 /// A stream's end that messages are taken from.
 #[derive(Debug)]
-struct Reader {
-    shared: Arc<Shared>,
+pub(crate) struct Reader {
+    pub(crate) shared: Arc<Shared>,
     key: usize,
     /// Whether the stream goes on without it.
     is_detached: bool,
@@ -89,22 +89,14 @@ impl Subscription {
         self.reader.poll_next(cx)
     }
 
-    /// The next message, and the name under which it is to be acknowledged.
-    pub(crate) fn poll_untaken(
-        &self,
-        cx: &Context<'_>,
-    ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
-        self.shared().with(|state| state.router.poll_next(self.reader.key, cx))
-    }
-
     /// The stream alone, to be closed by whoever holds its key.
     pub(crate) fn detach(mut self) -> usize {
         self.reader.is_detached = true;
         self.reader.key
     }
 
-    pub(crate) const fn shared(&self) -> &Arc<Shared> {
-        &self.reader.shared
+    pub(crate) const fn reader(&self) -> &Reader {
+        &self.reader
     }
 }
 
@@ -130,6 +122,10 @@ impl Unmatched {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<ReceivedMessage>> {
         self.0.poll_next(cx)
     }
+
+    pub(crate) const fn reader(&self) -> &Reader {
+        &self.0
+    }
 }
 
 impl Reader {
@@ -139,6 +135,14 @@ impl Reader {
 
     fn dropped(&self) -> u64 {
         self.shared.with(|state| state.router.dropped(self.key))
+    }
+
+    /// The next message, and the name under which it is to be acknowledged.
+    pub(crate) fn poll_untaken(
+        &self,
+        cx: &Context<'_>,
+    ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
+        self.shared.with(|state| state.router.poll_next(self.key, cx))
     }
 
     fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<ReceivedMessage>> {

@@ -1,7 +1,7 @@
 //! Acknowledging by hand, through the client's handles.
 
 use dunlin_client::codec::{AckType, ReasonCode};
-use dunlin_client::{Acknowledgement, Client, QoS, Subscription};
+use dunlin_client::{Acknowledgement, Client, QoS, StreamLimits, Subscription};
 
 use crate::packets::{
     ack, again, at_least_once, at_most_once, connack_resumed, exactly_once, puback, publish, pubrec, suback,
@@ -66,6 +66,18 @@ async fn a_dropped_acknowledgement_brings_the_message_again() {
     takes(&mut lamps, "lamp/1").await.accept();
     peer.expects(puback(1)).await;
     peer.expects(pubrec(2)).await;
+}
+
+#[tokio::test]
+async fn what_matches_no_stream_may_be_acknowledged_by_hand() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut unmatched = client.unmatched(StreamLimits::default()).unwrap();
+    peer.sends(&publish("left/over", at_least_once(1))).await;
+    let (message, acknowledgement) = soon(unmatched.next_unacknowledged()).await.unwrap();
+    assert_eq!(message.topic(), "left/over");
+    acknowledgement.answer(ReasonCode::ImplementationSpecificError).unwrap();
+    peer.expects(ack(AckType::PubAck, 1, ReasonCode::ImplementationSpecificError)).await;
 }
 
 #[tokio::test]
