@@ -83,7 +83,11 @@ impl<'a> Driver<'a> {
             let hopeless = !may_get_better(&ended, self.has_worked);
             let cause = self.tell_ended(ended, delay);
             let Some(delay) = delay else { return cause };
-            self.verdict = hopeless.then_some(cause);
+            // A provider that had nothing to say hasn't brought anything else.
+            if !matches!(self.last, Some(Failure::Attempt(ref last)) if matches!(**last, ConnectError::Provider(_)))
+            {
+                self.verdict = hopeless.then_some(cause);
+            }
             if until_stop(self.shared, tokio::time::sleep(delay)).await.is_none() {
                 return StopCause::Requested;
             }

@@ -43,6 +43,8 @@ impl Client {
 
     /// As [`request`](Self::request), for any message. Its response topic and correlation data are set here.
     ///
+    /// Cancel safe: a dropped future doesn't take the request back, and its reply counts as late.
+    ///
     /// # Errors
     /// As [`request`](Self::request).
     pub async fn request_with(

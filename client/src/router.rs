@@ -181,6 +181,7 @@ impl Router {
     pub(crate) fn end_stream(&mut self, key: usize) {
         self.leave(key);
         if let Some(stream) = self.streams.get_mut(key) {
+            self.holding_up -= usize::from(stream.holds_up());
             self.wakers.extend(stream.end());
         }
     }
@@ -188,6 +189,7 @@ impl Router {
     /// No more messages for anybody.
     pub(crate) fn end_all(&mut self) {
         self.ended = true;
+        self.holding_up = 0;
         for (_, stream) in &mut self.streams {
             self.wakers.extend(stream.end());
         }

@@ -56,6 +56,8 @@ pub(crate) struct Stream {
     /// Of QoS 0, likewise.
     unowed: VecDeque<(u64, ReceivedMessage)>,
     arrived: u64,
+    /// Up to which place those that still wait have buffers of their own.
+    kept_alone: u64,
     /// Of `unowed`.
     bytes: usize,
     dropped: u64,
@@ -73,6 +75,7 @@ impl Stream {
             owed: VecDeque::new(),
             unowed: VecDeque::new(),
             arrived: 0,
+            kept_alone: 0,
             bytes: 0,
             dropped: 0,
             holds_up: false,
@@ -89,9 +92,10 @@ impl Stream {
         self.holds_up
     }
 
-    /// Takes nothing more; whoever waits for the next message is to be woken.
+    /// Takes nothing more, and holds nothing up; whoever waits for the next message is to be woken.
     pub(crate) fn end(&mut self) -> Option<Waker> {
         self.ended = true;
+        self.holds_up = false;
         self.waker.take()
     }
 
@@ -139,8 +143,15 @@ impl Stream {
         Poll::Pending
     }
 
-    /// Gives back memory that a burst has left.
+    /// Gives back memory that a burst has left: room in the queues, and the buffers that small messages were read into
+    /// together with others.
     pub(crate) fn give_back_memory(&mut self) {
+        let is_new = |place: u64| place > self.kept_alone;
+        let owed = self.owed.iter_mut().rev().map(|(place, message, _)| (*place, message));
+        owed.take_while(|(place, _)| is_new(*place)).for_each(|(_, message)| keep_alone(message));
+        let unowed = self.unowed.iter_mut().rev().map(|(place, message)| (*place, message));
+        unowed.take_while(|(place, _)| is_new(*place)).for_each(|(_, message)| keep_alone(message));
+        self.kept_alone = self.arrived;
         self.owed.shrink_to(2 * self.owed.len());
         self.unowed.shrink_to(2 * self.unowed.len());
     }
@@ -177,6 +188,16 @@ impl Stream {
             || self.unowed.len() < self.limits.count && self.bytes + size <= self.limits.bytes
     }
 }
+
+/// A small message in a large buffer gets one of its own.
+fn keep_alone(message: &mut ReceivedMessage) {
+    if size(message) < SMALL {
+        *message = message.to_owned_buffer();
+    }
+}
+
+/// An eighth of the largest buffer that is read into.
+const SMALL: usize = 8 * 1024;
 
 fn size(message: &ReceivedMessage) -> usize {
     message.packet().as_bytes().len()

@@ -44,6 +44,8 @@ impl From<QoS> for SubscribeOptions {
 impl Client {
     /// Subscribes with the default options; see [`subscribe_with`](Self::subscribe_with).
     ///
+    /// Cancel safe: a dropped future gives the subscription up.
+    ///
     /// # Errors
     /// As [`subscribe_with`](Self::subscribe_with).
     pub async fn subscribe(&self, filter: &str, qos: QoS) -> Result<Subscription, RequestError> {
@@ -94,6 +96,8 @@ impl Client {
     }
 
     /// Ends the subscription to `filter` and waits for the server's answer. Its streams end when they are drained.
+    ///
+    /// Cancel safe: a dropped future doesn't call it off.
     ///
     /// # Errors
     /// As [`subscribe_with`](Self::subscribe_with).

@@ -30,11 +30,14 @@ use std::time::Duration;
 
 use self::runtime::Runtime;
 use crate::QoS;
+use crate::acknowledgement::Acknowledgement;
 use crate::client::ClientOptions;
 use crate::engine::{Answered, Published};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::Event;
+use crate::farewell::Farewell;
 use crate::message::{Message, ReceivedMessage};
+use crate::options::OptionsError;
 use crate::stream::StreamLimits;
 use crate::subscribe::SubscribeOptions;
 use crate::transport::{IoFault, TransportError};
@@ -225,6 +228,14 @@ impl Client {
         self.runtime.wait(self.inner.disconnect_within(flush_for));
     }
 
+    /// As [`Client::set_farewell`](crate::Client::set_farewell).
+    ///
+    /// # Errors
+    /// As [`Client::set_farewell`](crate::Client::set_farewell).
+    pub fn set_farewell(&self, farewell: Farewell) -> Result<(), OptionsError> {
+        self.inner.set_farewell(farewell)
+    }
+
     fn answered<T>(&self, request: impl Future<Output = Result<T, RequestError>>) -> Result<T, RequestError> {
         let after = self.inner.ack_timeout();
         self.runtime.wait_for(after, request).unwrap_or(Err(RequestError::Timeout { after }))
@@ -262,6 +273,18 @@ impl Subscription {
     /// None came within `timeout`.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<ReceivedMessage>, TimedOut> {
         self.runtime.wait_for(timeout, self.inner.next()).ok_or(TimedOut { after: timeout })
+    }
+
+    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so; see
+    /// [`Subscription::next_unacknowledged`](crate::Subscription::next_unacknowledged).
+    ///
+    /// # Errors
+    /// None came within `timeout`.
+    pub fn next_unacknowledged(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Option<(ReceivedMessage, Acknowledgement)>, TimedOut> {
+        self.runtime.wait_for(timeout, self.inner.next_unacknowledged()).ok_or(TimedOut { after: timeout })
     }
 }
 

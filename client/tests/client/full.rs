@@ -160,6 +160,31 @@ async fn after_a_pause_the_ping_timeout_goes_on() {
     assert!(matches!(*cause, dunlin_client::ConnectionError::KeepAliveTimeout { .. }), "{cause:?}");
 }
 
+/// An ended stream takes nothing more, so that it needs no pause.
+#[tokio::test(start_paused = true)]
+async fn unsubscribing_from_a_full_stream_ends_the_pause() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(1, WhenFull::PauseReading)).await;
+    sends_lamps(&mut peer, 0..2).await;
+    // The clock moves when nobody has anything else to do: the stream is full by then.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    peer.sends(&publish("nobody/wants/this", at_least_once(1))).await;
+    let answer = async {
+        loop {
+            let packet = peer.receives().await;
+            match packet.packet() {
+                Packet::Unsubscribe(_) => break,
+                Packet::PubAck(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        peer.sends(&crate::packets::unsuback(2, &[ReasonCode::Success])).await;
+    };
+    tokio::join!(soon(client.unsubscribe("lamp/+")), answer).0.unwrap();
+    assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/0");
+}
+
 /// The promise that callers can't deadlock the client: the stream is full of both kinds, and every message is answered
 /// by a publish whose receipt is awaited before the next one is taken.
 #[tokio::test]

@@ -110,6 +110,22 @@ async fn the_same_credentials_after_a_fatal_refusal_are_the_end() {
     );
 }
 
+/// What was refused isn't tried again because the provider had nothing to say meanwhile.
+#[tokio::test]
+async fn an_error_of_the_provider_changes_no_verdict() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    let questions = AtomicU32::new(0);
+    options.provider = Provider::new(move |attempt: NextAttempt| {
+        let number = questions.fetch_add(1, Ordering::Relaxed);
+        async move { if number == 1 { Err(ProviderError::retryable("busy")) } else { Ok(attempt.target) } }
+    });
+    let client = Client::start(options);
+    let mut events = client.events();
+    server.answers(&refusal(ReasonCode::NotAuthorized)).await.ends().await;
+    assert_eq!(story(&mut events).await, "attempt opened failed attempt failed stopped");
+}
+
 /// §4.11
 #[tokio::test]
 async fn a_server_reference_leads_to_another_server() {
