@@ -83,6 +83,21 @@ fn a_connect_that_the_service_would_change_or_refuse_is_not_sent() {
     assert_eq!(refused, Err(ConnectError::Options(fault)));
 }
 
+/// How the service denies some publishes: by closing the connection, every time.
+#[test]
+fn a_message_that_the_service_always_hangs_up_on_is_given_up() {
+    let mut client = aws();
+    let denied = client.publishes("forbidden", QoS::AtLeastOnce);
+    for _ in 0..3 {
+        assert_eq!(client.outcome(denied), None);
+        client.sends();
+        client.reconnects(&connack());
+    }
+    let outcome = client.outcome(denied);
+    assert!(matches!(outcome, Some(Err(RequestError::Poisoned { disconnects: _ }))), "{outcome:?}");
+    assert!(client.sends().is_empty());
+}
+
 /// flow_control_iot_core_publish_tps
 #[test]
 fn a_seconds_worth_leaves_at_once_and_the_rest_at_the_pace() {
