@@ -176,17 +176,25 @@ fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
     if wildcard { check_wildcards(filter) } else { Ok(()) }
 }
 
-/// Looks at the bytes that may be wildcards, found eight at a time.
+/// Looks at the bytes that may be wildcards, found eight at a time; the last step overlaps the one before it.
 fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
-    let (chunks, rest) = filter.as_chunks::<8>();
-    for (start, chunk) in (0..).step_by(8).zip(chunks) {
-        let mut marks = text::wildcards(u64::from_le_bytes(*chunk));
-        while marks != 0 {
-            check_wildcard(filter, start + marks.trailing_zeros() as usize / 8)?;
-            marks &= marks - 1;
-        }
+    let Some(last) = filter.last_chunk::<8>() else {
+        return (0..filter.len()).try_for_each(|index| check_wildcard(filter, index));
+    };
+    for (start, chunk) in (0..).step_by(8).zip(filter.as_chunks::<8>().0) {
+        check_chunk(filter, start, *chunk)?;
     }
-    (filter.len() - rest.len()..filter.len()).try_for_each(|index| check_wildcard(filter, index))
+    check_chunk(filter, filter.len() - last.len(), *last)
+}
+
+#[inline(always)]
+fn check_chunk(filter: &[u8], start: usize, chunk: [u8; 8]) -> Result<(), TopicError> {
+    let mut marks = text::wildcards(u64::from_le_bytes(chunk));
+    while marks != 0 {
+        check_wildcard(filter, start + marks.trailing_zeros() as usize / 8)?;
+        marks &= marks - 1;
+    }
+    Ok(())
 }
 
 /// A wildcard fills its level: a slash or an end on both sides, and behind `#` nothing but the end.
