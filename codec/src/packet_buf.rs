@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use crate::decode::{DecodeOptions, Leniency};
 use crate::error::{DecodeError, EncodeError};
 use crate::header::FixedHeader;
-use crate::packet::Packet;
+use crate::packet::{self, Packet};
 
 /// One valid control packet, owned by one [`Bytes`].
 ///
@@ -39,7 +39,7 @@ impl PacketBuf {
     /// # Errors
     /// As [`Packet::decode_with`]; `input` is left as it was.
     pub fn take(input: &mut BytesMut, options: &DecodeOptions) -> Result<Option<Self>, DecodeError> {
-        let Some((_, len)) = Packet::decode_with(input, options)? else { return Ok(None) };
+        let Some(len) = packet::check(input, options)? else { return Ok(None) };
         Ok(Some(Self { bytes: input.split_to(len).freeze() }))
     }
 
@@ -48,7 +48,7 @@ impl PacketBuf {
     /// # Errors
     /// As [`Packet::decode_with`]; `input` is left as it was.
     pub fn take_shared(input: &mut Bytes, options: &DecodeOptions) -> Result<Option<Self>, DecodeError> {
-        let Some((_, len)) = Packet::decode_with(input, options)? else { return Ok(None) };
+        let Some(len) = packet::check(input, options)? else { return Ok(None) };
         Ok(Some(Self { bytes: input.copy_to_bytes(len) }))
     }
 

@@ -218,14 +218,19 @@ pub(crate) trait Sink {
         if let Ok(byte @ 0..=0x7f) = u8::try_from(value) {
             return self.u8(byte);
         }
-        let bytes = varint::bytes(value);
-        self.bytes(bytes.get(..varint::len(value)).unwrap_or(&bytes));
+        // Each length on its own: a copy of so many bytes as turn out to be needed would wait for the stores before it.
+        let [a, b, c, d] = varint::bytes(value);
+        match varint::len(value) {
+            2 => self.bytes(&[a, b]),
+            3 => self.bytes(&[a, b, c]),
+            _ => self.bytes(&[a, b, c, d]),
+        }
     }
 
     /// Two bytes of length, then `bytes`, of which their type made sure that there are at most 65,535.
     #[inline(always)]
     fn prefixed(&mut self, bytes: &[u8]) {
-        self.u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX));
+        self.u16(len_of(bytes));
         self.bytes(bytes);
     }
 
@@ -235,8 +240,25 @@ pub(crate) trait Sink {
         if let Ok(byte @ 0..=0x7f) = u8::try_from(remaining_length) {
             return self.bytes(&[first, byte]);
         }
-        self.u8(first);
-        self.varint(remaining_length);
+        let [a, b, c, d] = varint::bytes(remaining_length);
+        match varint::len(remaining_length) {
+            2 => self.bytes(&[first, a, b]),
+            3 => self.bytes(&[first, a, b, c]),
+            _ => self.bytes(&[first, a, b, c, d]),
+        }
+    }
+
+    /// A fixed header, then what [`prefixed`](Self::prefixed) writes: of short packets up to the bytes in one stroke.
+    #[inline(always)]
+    fn header_prefixed(&mut self, first: u8, remaining_length: u32, bytes: &[u8]) {
+        let [high, low] = len_of(bytes).to_be_bytes();
+        if let Ok(len @ 0..=0x7f) = u8::try_from(remaining_length) {
+            self.bytes(&[first, len, high, low]);
+        } else {
+            self.header(first, remaining_length);
+            self.bytes(&[high, low]);
+        }
+        self.bytes(bytes);
     }
 
     /// The identifier of a property and the bytes of a number, in one stroke.
@@ -256,7 +278,7 @@ pub(crate) trait Sink {
     /// The identifier of a property and the length of its bytes in one stroke, then the bytes; as [`prefixed`](Self::prefixed).
     #[inline(always)]
     fn prefixed_row(&mut self, id: u8, bytes: &[u8]) {
-        let [high, low] = u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes();
+        let [high, low] = len_of(bytes).to_be_bytes();
         self.bytes(&[id, high, low]);
         self.bytes(bytes);
     }
@@ -267,53 +289,76 @@ pub(crate) trait Sink {
     where
         Self: Sized,
     {
-        if properties.is_empty() {
-            return self.u8(0);
-        }
-        let len = Length::of(|counter| properties.write(counter));
+        let len = self.properties_len(properties);
         self.varint(u32::try_from(len).unwrap_or(varint::MAX));
-        properties.write(self);
+        if len > 0 {
+            properties.write(self);
+        }
     }
+
+    /// The bytes of `properties`.
+    #[inline(always)]
+    fn properties_len<'a, P: Properties<'a>>(&mut self, properties: &P) -> u64 {
+        Length::of(|counter| properties.write(counter)).bytes
+    }
+}
+
+/// The length of what its type keeps at 65,535 bytes or less.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "checked when the text or data was made")]
+fn len_of(bytes: &[u8]) -> u16 {
+    debug_assert!(u16::try_from(bytes.len()).is_ok(), "longer than its type allows");
+    bytes.len() as u16
 }
 
 /// Counts what would be written; `u64`, as what a program says can be more than its memory holds.
 #[derive(Debug, Default)]
-pub(crate) struct Length(u64);
+pub(crate) struct Length {
+    pub(crate) bytes: u64,
+    /// Of these, the first set of properties without its length: what is counted once needn't be counted again.
+    pub(crate) first_properties: Option<u64>,
+}
 
 impl Length {
     /// The bytes that `write` writes.
     #[inline(always)]
-    pub(crate) fn of(write: impl FnOnce(&mut Self)) -> u64 {
+    pub(crate) fn of(write: impl FnOnce(&mut Self)) -> Self {
         let mut counter = Self::default();
         write(&mut counter);
-        counter.0
+        counter
     }
 }
 
 impl Sink for Length {
     #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
-        self.0 += bytes.len() as u64;
+        self.bytes += bytes.len() as u64;
     }
 
     #[inline(always)]
     fn properties<'a, P: Properties<'a>>(&mut self, properties: &P) {
-        if properties.is_empty() {
-            return self.u8(0);
-        }
-        let before = self.0;
-        properties.write(self);
-        self.0 += varint::len(u32::try_from(self.0 - before).unwrap_or(varint::MAX)) as u64;
+        let len = self.properties_len(properties);
+        self.bytes += varint::len(u32::try_from(len).unwrap_or(varint::MAX)) as u64 + len;
+        self.first_properties = self.first_properties.or(Some(len));
     }
 }
 
 /// Writes into a buffer that has room.
 #[derive(Debug)]
-pub(crate) struct Output<'b, B>(pub(crate) &'b mut B);
+pub(crate) struct Output<'b, B> {
+    pub(crate) out: &'b mut B,
+    /// As counted by [`Length`], where it was.
+    pub(crate) first_properties: Option<u64>,
+}
 
 impl<B: BufMut> Sink for Output<'_, B> {
     #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
-        self.0.put_slice(bytes);
+        self.out.put_slice(bytes);
+    }
+
+    #[inline(always)]
+    fn properties_len<'a, P: Properties<'a>>(&mut self, properties: &P) -> u64 {
+        self.first_properties.take().unwrap_or_else(|| Length::of(|counter| properties.write(counter)).bytes)
     }
 }

@@ -35,7 +35,7 @@ where
     }
 
     pub(super) fn push_lent(&mut self, item: T::Lent<'_>) {
-        let mut sink = Output(&mut self.bytes);
+        let mut sink = Output { out: &mut self.bytes, first_properties: None };
         if let Some(id) = <T::Lent<'_> as Item<'_>>::PROPERTY {
             sink.u8(id);
         }

@@ -2,13 +2,14 @@
 
 use bytes::BufMut;
 
+use super::decoding::{none_or_refused, whole};
 use super::packet_id::PACKET_ID;
-use super::{Body, Packet, none_or_refused, outcome, whole};
+use super::{Body, Packet, outcome};
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError};
 use crate::header::FixedHeader;
 use crate::packet_type::PacketType;
-use crate::property::{Value, properties};
+use crate::property::{Properties, Value, properties};
 use crate::qos::PacketId;
 use crate::reason_code::ReasonCode;
 use crate::wire::{Reader, Sink};
@@ -123,7 +124,14 @@ impl<'a> Ack<'a> {
     /// As [`Packet::encode`].
     #[inline]
     pub fn encode(&self, ack_type: AckType, out: &mut impl BufMut) -> Result<(), EncodeError> {
-        super::encode(&Typed(ack_type, self), out)
+        // As most are, so at once.
+        if self.reason_code == ReasonCode::Success && self.properties.is_empty() && out.remaining_mut() >= 4 {
+            let packet_type = ack_type.packet_type();
+            let [high, low] = self.packet_id.get().to_be_bytes();
+            out.put_slice(&[(packet_type as u8) << 4 | packet_type.flags(), 2, high, low]);
+            return Ok(());
+        }
+        super::encode(&Typed(ack_type, *self), out)
     }
 
     /// The bytes that [`encode`](Self::encode) writes.
@@ -131,7 +139,7 @@ impl<'a> Ack<'a> {
     /// # Errors
     /// As [`Packet::encode`].
     pub fn encoded_len(&self, ack_type: AckType) -> Result<usize, EncodeError> {
-        super::encoded_len(&Typed(ack_type, self))
+        super::encoded_len(&Typed(ack_type, *self))
     }
 
     /// As the packet of `ack_type`.
@@ -147,9 +155,9 @@ impl<'a> Ack<'a> {
     }
 }
 
-struct Typed<'t, 'a>(AckType, &'t Ack<'a>);
+struct Typed<'a>(AckType, Ack<'a>);
 
-impl Body for Typed<'_, '_> {
+impl Body for Typed<'_> {
     fn packet_type(&self) -> PacketType {
         self.0.packet_type()
     }

@@ -4,15 +4,15 @@ use bytes::BufMut;
 
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
-use crate::header::FixedHeader;
 use crate::packet_type::PacketType;
 use crate::varint;
-use crate::wire::{Length, Output, Reader, Sink};
+use crate::wire::{Length, Output, Sink};
 
 mod ack;
 mod auth;
 mod connack;
 mod connect;
+mod decoding;
 mod disconnect;
 mod outcome;
 mod packet_id;
@@ -27,6 +27,7 @@ pub use connack::{ConnAck, ConnAckProperties, OwnedConnAckProperties};
 pub use connect::{
     Connect, ConnectProperties, OwnedConnectProperties, OwnedWillProperties, Will, WillProperties,
 };
+pub(crate) use decoding::check;
 pub use disconnect::{Disconnect, DisconnectProperties, OwnedDisconnectProperties};
 pub use publish::{Delivery, OwnedPublishProperties, Publish, PublishProperties};
 pub use suback::{OwnedSubAckProperties, SubAck, SubAckProperties, UnsubAck};
@@ -101,41 +102,7 @@ impl<'a> Packet<'a> {
         input: &'a [u8],
         options: &DecodeOptions,
     ) -> Result<Option<(Self, usize)>, DecodeError> {
-        // What is no whole packet is judged apart, and again: so this function, which all packets come through, calls
-        // nothing but last, and has no frame.
-        let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
-            return none_or_refused(input, options);
-        };
-        match header.packet_type {
-            PacketType::Connect => whole(header, body, options, |_, r| Connect::read(r).map(Self::Connect)),
-            PacketType::ConnAck => whole(header, body, options, |_, r| ConnAck::read(r).map(Self::ConnAck)),
-            PacketType::Publish if Publish::is_plain(header, body) => {
-                whole(header, body, options, |header, r| Publish::read_plain(header, r).map(Self::Publish))
-            }
-            PacketType::Publish => {
-                whole(header, body, options, |header, r| Publish::read(header, r).map(Self::Publish))
-            }
-            PacketType::PubAck => ack(AckType::PubAck, header, body, options),
-            PacketType::PubRec => ack(AckType::PubRec, header, body, options),
-            PacketType::PubRel => ack(AckType::PubRel, header, body, options),
-            PacketType::PubComp => ack(AckType::PubComp, header, body, options),
-            PacketType::Subscribe => {
-                whole(header, body, options, |_, r| Subscribe::read(r).map(Self::Subscribe))
-            }
-            PacketType::SubAck => whole(header, body, options, |_, r| SubAck::read(r).map(Self::SubAck)),
-            PacketType::Unsubscribe => {
-                whole(header, body, options, |_, r| Unsubscribe::read(r).map(Self::Unsubscribe))
-            }
-            PacketType::UnsubAck => {
-                whole(header, body, options, |_, r| UnsubAck::read(r).map(Self::UnsubAck))
-            }
-            PacketType::PingReq => whole(header, body, options, |_, r| empty(r, Self::PingReq)),
-            PacketType::PingResp => whole(header, body, options, |_, r| empty(r, Self::PingResp)),
-            PacketType::Disconnect => {
-                whole(header, body, options, |_, r| Disconnect::read(r).map(Self::Disconnect))
-            }
-            PacketType::Auth => whole(header, body, options, |_, r| Auth::read(r).map(Self::Auth)),
-        }
+        decoding::decode(input, options, |packet| packet)
     }
 
     /// Which of the fifteen it is.
@@ -164,6 +131,7 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// A value that its types can't keep out (see [`EncodeErrorKind`]), or no room in `out`; nothing is written then.
+    #[inline]
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         match self {
             Self::Connect(packet) => packet.encode(out),
@@ -208,59 +176,6 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// A function of its own for each packet, called last: it has no more of a frame than the packet needs, and it writes
-/// its answer where the caller wants it.
-#[inline(never)]
-fn whole<'a, T>(
-    header: FixedHeader,
-    body: &'a [u8],
-    options: &DecodeOptions,
-    read: impl FnOnce(FixedHeader, &mut Reader<'a>) -> Result<T, DecodeError>,
-) -> Result<Option<(T, usize)>, DecodeError> {
-    match read(header, &mut Reader::new(body, header.header_len, options)) {
-        Ok(packet) => Ok(Some((packet, header.packet_len()))),
-        Err(error) => Err(error),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn none_or_refused<T>(input: &[u8], options: &DecodeOptions) -> Result<Option<T>, DecodeError> {
-    FixedHeader::split(input, options).map(|_| None)
-}
-
-/// A PUBACK, PUBREC, PUBREL or PUBCOMP. Of two bytes, as most are, it is here at once.
-#[inline(always)]
-fn ack<'a>(
-    ack_type: AckType,
-    header: FixedHeader,
-    body: &'a [u8],
-    options: &DecodeOptions,
-) -> Result<Option<(Packet<'a>, usize)>, DecodeError> {
-    if let Some(ack) = Ack::short(body) {
-        return Ok(Some((ack.into_packet(ack_type), header.packet_len())));
-    }
-    match ack_type {
-        AckType::PubAck => {
-            whole(header, body, options, |_, r| Ack::read(AckType::PubAck, r).map(Packet::PubAck))
-        }
-        AckType::PubRec => {
-            whole(header, body, options, |_, r| Ack::read(AckType::PubRec, r).map(Packet::PubRec))
-        }
-        AckType::PubRel => {
-            whole(header, body, options, |_, r| Ack::read(AckType::PubRel, r).map(Packet::PubRel))
-        }
-        AckType::PubComp => {
-            whole(header, body, options, |_, r| Ack::read(AckType::PubComp, r).map(Packet::PubComp))
-        }
-    }
-}
-
-/// A PINGREQ or PINGRESP, which has no body.
-fn empty<'a>(r: &Reader<'a>, packet: Packet<'a>) -> Result<Packet<'a>, DecodeError> {
-    if r.is_empty() { Ok(packet) } else { Err(r.malformed_at(1, "remaining_length", None)) }
-}
-
 /// What stands behind a packet's fixed header.
 pub(crate) trait Body {
     fn packet_type(&self) -> PacketType;
@@ -273,6 +188,13 @@ pub(crate) trait Body {
     fn check(&self) -> Result<(), EncodeError>;
 
     fn write<S: Sink>(&self, sink: &mut S);
+
+    /// Writes it behind its fixed header.
+    #[inline(always)]
+    fn write_packet<S: Sink>(&self, first: u8, remaining_length: u32, sink: &mut S) {
+        sink.header(first, remaining_length);
+        self.write(sink);
+    }
 }
 
 /// A packet without a body.
@@ -290,7 +212,8 @@ impl Body for Empty {
     fn write<S: Sink>(&self, _: &mut S) {}
 }
 
-#[inline(always)]
+/// As with decoding, a function of its own for each packet, called last.
+#[inline(never)]
 fn encode(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
     encode_announcing(body, 0, out)
 }
@@ -298,28 +221,37 @@ fn encode(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
 /// Writes a header that announces the body and `more` bytes, then the body.
 #[inline(always)]
 fn encode_announcing(body: &impl Body, more: usize, out: &mut impl BufMut) -> Result<(), EncodeError> {
-    let (remaining_length, len) = lengths(body, more)?;
+    let Lengths { remaining_length, len, first_properties } = lengths(body, more)?;
     if out.remaining_mut() < len {
         return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
     }
-    let mut sink = Output(out);
-    sink.header((body.packet_type() as u8) << 4 | body.flags(), remaining_length);
-    body.write(&mut sink);
+    let mut sink = Output { out, first_properties };
+    body.write_packet((body.packet_type() as u8) << 4 | body.flags(), remaining_length, &mut sink);
     Ok(())
 }
 
 fn encoded_len(body: &impl Body) -> Result<usize, EncodeError> {
-    lengths(body, 0).map(|(_, len)| len)
+    lengths(body, 0).map(|lengths| lengths.len)
 }
 
-/// The Remaining Length of a body that may be written with `more` bytes behind it, and the bytes of header and body.
+/// What is known of a packet before it is written.
+struct Lengths {
+    remaining_length: u32,
+    /// The bytes of header and body.
+    len: usize,
+    /// Those of the first properties in it.
+    first_properties: Option<u64>,
+}
+
+/// The lengths of a body that may be written with `more` bytes behind it.
 #[inline(always)]
-fn lengths(body: &impl Body, more: usize) -> Result<(u32, usize), EncodeError> {
+fn lengths(body: &impl Body, more: usize) -> Result<Lengths, EncodeError> {
     body.check()?;
-    let body_len = Length::of(|counter| body.write(counter));
-    match u32::try_from(body_len + more as u64) {
+    let Length { bytes, first_properties } = Length::of(|counter| body.write(counter));
+    match u32::try_from(bytes + more as u64) {
         Ok(remaining_length) if remaining_length <= varint::MAX => {
-            Ok((remaining_length, 1 + varint::len(remaining_length) + remaining_length as usize - more))
+            let len = 1 + varint::len(remaining_length) + remaining_length as usize - more;
+            Ok(Lengths { remaining_length, len, first_properties })
         }
         _ => Err(EncodeError::new(EncodeErrorKind::TooLarge, "remaining_length")),
     }
@@ -333,6 +265,7 @@ macro_rules! encodes {
             ///
             /// # Errors
             /// As [`Packet::encode`].
+            #[inline]
             pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
                 encode(self, out)
             }
@@ -354,4 +287,4 @@ macro_rules! encodes {
     )*};
 }
 
-encodes!(Connect ConnAck Publish Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);
+encodes!(Connect ConnAck Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);

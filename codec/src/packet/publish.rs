@@ -2,8 +2,9 @@
 
 use bytes::BufMut;
 
+use super::decoding::{none_or_refused, whole};
 use super::packet_id::PACKET_ID;
-use super::{Body, encode_announcing, none_or_refused, whole};
+use super::{Body, Packet, encode, encode_announcing, encoded_len};
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::header::FixedHeader;
@@ -161,20 +162,16 @@ impl<'a> Publish<'a> {
     /// As [`read`](Self::read), for what [is plain](Self::is_plain): without properties it takes a third of the time.
     #[inline(always)]
     pub(super) fn read_plain(header: FixedHeader, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Self::read_with(header, r, |r| r.u8("property_length").map(|_| PublishProperties::default()))
+        Self::read_as(header, r, true)
     }
 
     #[inline(always)]
     pub(super) fn read(header: FixedHeader, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Self::read_with(header, r, PublishProperties::read)
+        Self::read_as(header, r, false)
     }
 
     #[inline(always)]
-    fn read_with(
-        header: FixedHeader,
-        r: &mut Reader<'a>,
-        read_properties: impl FnOnce(&mut Reader<'a>) -> Result<PublishProperties<'a>, DecodeError>,
-    ) -> Result<Self, DecodeError> {
+    fn read_as(header: FixedHeader, r: &mut Reader<'a>, plain: bool) -> Result<Self, DecodeError> {
         let dup = header.flags & DUP != 0;
         if header.flags & (DUP | QOS) == DUP && !r.leniency().dup_at_qos_0 {
             return Err(r.protocol_at(0, "dup", Some("MQTT-3.3.1-2")));
@@ -187,7 +184,12 @@ impl<'a> Publish<'a> {
             _ => Delivery::ExactlyOnce { packet_id: PacketId::read(r, PACKET_ID)?, dup },
         };
         let before = r.peek_rest();
-        let properties = read_properties(r)?;
+        let properties = if plain {
+            r.u8("property_length")?;
+            PublishProperties::default()
+        } else {
+            PublishProperties::read(r)?
+        };
         if topic.is_none() && properties.topic_alias.is_none() {
             return Err(r.protocol_at(topic_at, "topic", Some("U-3.3.2-1")));
         }
@@ -198,36 +200,92 @@ impl<'a> Publish<'a> {
         Ok(Self { delivery, retain: header.flags & RETAIN != 0, topic, properties, payload: r.rest() })
     }
 
+    /// Appends the packet to `out`; see [`Packet::encode`](crate::Packet::encode).
+    ///
+    /// # Errors
+    /// As [`Packet::encode`](crate::Packet::encode).
+    #[inline]
+    pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
+        if self.properties.is_empty() {
+            encode(&Form::<PLAIN, WHOLE>(self), out)
+        } else {
+            encode(&Form::<WITH_PROPERTIES, WHOLE>(self), out)
+        }
+    }
+
+    /// The bytes that [`encode`](Self::encode) writes.
+    ///
+    /// # Errors
+    /// As [`Packet::encode`](crate::Packet::encode).
+    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
+        encoded_len(&Form::<WITH_PROPERTIES, WHOLE>(self))
+    }
+
     /// Appends everything but the payload to `out`: the payload can then be sent from where it lies.
     ///
     /// # Errors
     /// As [`Packet::encode`](crate::Packet::encode).
     pub fn encode_head(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
-        encode_announcing(&Head(self), self.payload.len(), out)
+        if self.properties.is_empty() {
+            encode_announcing(&Form::<PLAIN, HEAD>(self), self.payload.len(), out)
+        } else {
+            encode_announcing(&Form::<WITH_PROPERTIES, HEAD>(self), self.payload.len(), out)
+        }
     }
 
-    #[inline(always)]
-    fn write_head<S: Sink>(&self, sink: &mut S) {
-        sink.prefixed(self.topic.as_ref().map_or(&[], |topic| topic.as_bytes()));
-        if let Some(packet_id) = self.delivery.packet_id() {
-            packet_id.write(sink);
-        }
-        sink.properties(&self.properties);
+    fn topic_bytes(&self) -> &'a [u8] {
+        self.topic.as_ref().map_or(&[], TopicName::as_bytes)
     }
 }
 
-impl Body for Publish<'_> {
+impl<'a> From<Publish<'a>> for Packet<'a> {
+    fn from(publish: Publish<'a>) -> Self {
+        Self::Publish(publish)
+    }
+}
+
+/// How a PUBLISH is written: knowing that there are no properties saves two more looks at them, and a payload may go
+/// another way.
+struct Form<'p, 'a, const PLAIN: bool, const WHOLE: bool>(&'p Publish<'a>);
+
+const PLAIN: bool = true;
+const WITH_PROPERTIES: bool = false;
+const WHOLE: bool = true;
+const HEAD: bool = false;
+
+impl<const PLAIN: bool, const WHOLE: bool> Form<'_, '_, PLAIN, WHOLE> {
+    #[inline(always)]
+    fn write_behind_topic<S: Sink>(&self, sink: &mut S) {
+        let Publish { delivery, properties, payload, .. } = self.0;
+        match delivery.packet_id().map(|id| id.get().to_be_bytes()) {
+            // The identifier and a property length of 0 in one stroke.
+            Some([high, low]) if PLAIN => sink.bytes(&[high, low, 0]),
+            Some(id) => sink.bytes(&id),
+            None if PLAIN => sink.u8(0),
+            None => {}
+        }
+        if !PLAIN {
+            sink.properties(properties);
+        }
+        if WHOLE {
+            sink.bytes(payload);
+        }
+    }
+}
+
+impl<const PLAIN: bool, const WHOLE: bool> Body for Form<'_, '_, PLAIN, WHOLE> {
     fn packet_type(&self) -> PacketType {
         PacketType::Publish
     }
 
     fn flags(&self) -> u8 {
-        let dup = if self.delivery.dup() { DUP } else { 0 };
-        dup | self.delivery.qos().level() << 1 | u8::from(self.retain)
+        let Publish { delivery, retain, .. } = self.0;
+        let dup = if delivery.dup() { DUP } else { 0 };
+        dup | delivery.qos().level() << 1 | u8::from(*retain)
     }
 
     fn check(&self) -> Result<(), EncodeError> {
-        if self.topic.is_none() && self.properties.topic_alias.is_none() {
+        if self.0.topic.is_none() && self.0.properties.topic_alias.is_none() {
             return Err(EncodeError::new(EncodeErrorKind::Missing, "topic"));
         }
         Ok(())
@@ -235,28 +293,13 @@ impl Body for Publish<'_> {
 
     #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
-        self.write_head(sink);
-        sink.bytes(self.payload);
-    }
-}
-
-/// A PUBLISH whose payload goes another way.
-struct Head<'p, 'a>(&'p Publish<'a>);
-
-impl Body for Head<'_, '_> {
-    fn packet_type(&self) -> PacketType {
-        PacketType::Publish
+        sink.prefixed(self.0.topic_bytes());
+        self.write_behind_topic(sink);
     }
 
-    fn flags(&self) -> u8 {
-        self.0.flags()
-    }
-
-    fn check(&self) -> Result<(), EncodeError> {
-        self.0.check()
-    }
-
-    fn write<S: Sink>(&self, sink: &mut S) {
-        self.0.write_head(sink);
+    #[inline(always)]
+    fn write_packet<S: Sink>(&self, first: u8, remaining_length: u32, sink: &mut S) {
+        sink.header_prefixed(first, remaining_length, self.0.topic_bytes());
+        self.write_behind_topic(sink);
     }
 }

@@ -1,0 +1,102 @@
+//! From bytes to a packet of one of the fifteen types: to keep it, or to know that it is one.
+
+use super::{
+    Ack, AckType, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck,
+    Unsubscribe,
+};
+use crate::decode::DecodeOptions;
+use crate::error::DecodeError;
+use crate::header::FixedHeader;
+use crate::packet_type::PacketType;
+use crate::wire::Reader;
+
+/// Something of the whole packet at the front of some bytes, and the packet's length; `None` where more has to be read.
+pub(crate) type Decoded<T> = Result<Option<(T, usize)>, DecodeError>;
+
+/// Judges the packet at the front of `input` as [`Packet::decode_with`] does, and keeps nothing of it.
+#[inline]
+pub(crate) fn check(input: &[u8], options: &DecodeOptions) -> Result<Option<usize>, DecodeError> {
+    Ok(decode(input, options, drop)?.map(|((), len)| len))
+}
+
+/// Decodes the packet at the front of `input` and keeps of it what `keep` does.
+#[inline(always)]
+pub(super) fn decode<'a, T>(
+    input: &'a [u8],
+    options: &DecodeOptions,
+    keep: impl Fn(Packet<'a>) -> T,
+) -> Decoded<T> {
+    // What is no whole packet is judged apart, and again: so this function, which all packets come through, calls
+    // nothing but last, and has no frame.
+    let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
+        return none_or_refused(input, options);
+    };
+    macro_rules! read {
+        ($packet:ident) => {
+            whole(header, body, options, |_, r| $packet::read(r).map(|packet| keep(Packet::$packet(packet))))
+        };
+    }
+    macro_rules! read_ack {
+        ($ack:ident) => {
+            // Of two bytes, as most are, it is here at once.
+            match Ack::short(body) {
+                Some(ack) => Ok(Some((keep(Packet::$ack(ack)), header.packet_len()))),
+                None => whole(header, body, options, |_, r| {
+                    Ack::read(AckType::$ack, r).map(|ack| keep(Packet::$ack(ack)))
+                }),
+            }
+        };
+    }
+    match header.packet_type {
+        PacketType::Connect => read!(Connect),
+        PacketType::ConnAck => read!(ConnAck),
+        PacketType::Publish if Publish::is_plain(header, body) => {
+            whole(header, body, options, |header, r| {
+                Publish::read_plain(header, r).map(|publish| keep(Packet::Publish(publish)))
+            })
+        }
+        PacketType::Publish => whole(header, body, options, |header, r| {
+            Publish::read(header, r).map(|publish| keep(Packet::Publish(publish)))
+        }),
+        PacketType::PubAck => read_ack!(PubAck),
+        PacketType::PubRec => read_ack!(PubRec),
+        PacketType::PubRel => read_ack!(PubRel),
+        PacketType::PubComp => read_ack!(PubComp),
+        PacketType::Subscribe => read!(Subscribe),
+        PacketType::SubAck => read!(SubAck),
+        PacketType::Unsubscribe => read!(Unsubscribe),
+        PacketType::UnsubAck => read!(UnsubAck),
+        PacketType::PingReq => whole(header, body, options, |_, r| empty(r).map(|()| keep(Packet::PingReq))),
+        PacketType::PingResp => {
+            whole(header, body, options, |_, r| empty(r).map(|()| keep(Packet::PingResp)))
+        }
+        PacketType::Disconnect => read!(Disconnect),
+        PacketType::Auth => read!(Auth),
+    }
+}
+
+/// A function of its own for each packet, called last: it has no more of a frame than the packet needs, and it writes
+/// its answer where the caller wants it.
+#[inline(never)]
+pub(super) fn whole<'a, T>(
+    header: FixedHeader,
+    body: &'a [u8],
+    options: &DecodeOptions,
+    read: impl FnOnce(FixedHeader, &mut Reader<'a>) -> Result<T, DecodeError>,
+) -> Decoded<T> {
+    match read(header, &mut Reader::new(body, header.header_len, options)) {
+        Ok(kept) => Ok(Some((kept, header.packet_len()))),
+        Err(error) => Err(error),
+    }
+}
+
+#[cold]
+#[inline(never)]
+pub(super) fn none_or_refused<T>(input: &[u8], options: &DecodeOptions) -> Result<Option<T>, DecodeError> {
+    FixedHeader::split(input, options).map(|_| None)
+}
+
+/// A PINGREQ or PINGRESP has no body.
+fn empty(r: &Reader<'_>) -> Result<(), DecodeError> {
+    if r.is_empty() { Ok(()) } else { Err(r.malformed_at(1, "remaining_length", None)) }
+}
