@@ -114,6 +114,7 @@ pub(crate) fn may_get_better(ended: &Ended, has_worked: bool) -> bool {
             | ConnectionError::Reset
             | ConnectionError::Transport(_)
             | ConnectionError::KeepAliveTimeout { .. }
+            | ConnectionError::Untaken { .. }
             // The next connection begins with an exchange of its own.
             | ConnectionError::Reauthentication(_) => true,
             ConnectionError::Requested | ConnectionError::Protocol(_) => false,

@@ -168,6 +168,13 @@ pub enum ConnectionError {
     /// The server broke the protocol.
     #[error("the server broke the protocol: {0}")]
     Protocol(#[from] Violation),
+    /// The application has left so many messages of earlier connections untaken, of QoS 1 and 2 and of sessions that were
+    /// lost, that there is no room for more: twice its Receive Maximum. The server keeps what it has.
+    #[error("{messages} messages of earlier connections aren't taken")]
+    Untaken {
+        /// How many.
+        messages: usize,
+    },
     /// This client gave up a re-authentication.
     #[error("re-authentication: {0}")]
     Reauthentication(ReauthenticationError),

@@ -38,7 +38,9 @@ pub struct ConnectOptions {
     pub clean_start: CleanStart,
     /// Seconds that the session outlives the connection; `None` leaves the property out, which means 0.
     pub session_expiry_interval: Option<u32>,
-    /// Unacknowledged messages that this client takes at a time; `None` leaves it out: 65,535.
+    /// Unacknowledged messages that this client takes at a time; `None` leaves it out: 65,535. A stream may hold twice as many
+    /// of earlier connections besides, whose sessions were lost; then the client leaves until some are taken
+    /// ([`ConnectionError::Untaken`](crate::ConnectionError::Untaken)).
     pub receive_maximum: Option<NonZeroU16>,
     /// Topic aliases that this client takes from the server, each of which keeps a topic; 0, the default, for none.
     pub topic_alias_maximum: u16,

@@ -33,7 +33,7 @@ impl Engine {
     pub(super) fn check_limits(&self, filters: &[(&str, SubscriptionOptions)]) -> Result<(), RequestError> {
         let Some(limits) = &self.options.limits else { return Ok(()) };
         let active = &self.session.subscriptions;
-        let is_new = |filter: &str| active.iter().all(|each| each.filter != filter);
+        let is_new = |filter: &str| !active.contains(filter);
         let asked = self.session.operations.iter().filter(|(_, each)| each.is_subscribe());
         let pending: usize = asked
             .map(|(_, each)| requested(&each.packet).iter().filter(|(filter, _)| is_new(filter)).count())

@@ -7,7 +7,8 @@ use dunlin_codec::{
 use super::connection::Sent;
 use super::link::conduct;
 use super::operation::{Answered, Kind, Operation, OperationId, Outcome, Phase, Published};
-use super::session::{ActiveSubscription, requested, requested_identifier};
+use super::session::{requested, requested_identifier};
+use super::subscriptions::ActiveSubscription;
 use super::{Engine, EngineEvent, State};
 use crate::error::{RequestError, ServerReason, Violation, owned};
 
@@ -131,20 +132,20 @@ impl Engine {
         let identifier = requested_identifier(&packet);
         for ((filter, options), code) in filters.into_iter().zip(reason_codes) {
             match kind {
-                Kind::Resubscribe if !code.is_error() => self.session.renewed(filter, order),
+                Kind::Resubscribe if !code.is_error() => self.session.subscriptions.renew(filter, order),
                 Kind::Subscribe if !code.is_error() => {
                     let filter = filter.to_owned();
                     let is_current = true;
                     let granted = ActiveSubscription { filter, options, identifier, order, is_current };
-                    self.session.subscribed(granted);
+                    self.session.subscriptions.grant(granted);
                 }
                 Kind::Resubscribe => {
-                    self.session.unsubscribed(filter, order);
+                    self.session.subscriptions.end(filter, order);
                     let reason = ServerReason::new(packet_type, code, reason_string, user_properties);
                     self.events
                         .push_back(EngineEvent::SubscriptionLost { filter: filter.to_owned(), reason });
                 }
-                Kind::Unsubscribe => self.session.unsubscribed(filter, order),
+                Kind::Unsubscribe => self.session.subscriptions.end(filter, order),
                 Kind::Subscribe
                 | Kind::PublishAtMostOnce
                 | Kind::PublishAtLeastOnce

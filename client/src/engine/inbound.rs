@@ -19,6 +19,8 @@ pub(super) enum Verdict {
     Ignore,
     /// More than this client said that it takes. [MQTT-3.3.4-9]
     TooMany,
+    /// The application hasn't taken so many messages of earlier connections that there is no room for more.
+    Untaken(usize),
 }
 
 /// Acknowledgements of one session, owed in the order of arrival. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
@@ -35,7 +37,12 @@ pub(super) struct Inbound {
     unrepeated: HashMap<PacketId, Owed>,
     /// Where those are that aren't in the place that their name says.
     moved: HashMap<DeliveryId, Place>,
+    /// What the application has of lost sessions and hasn't taken, with how many takers have still to.
+    stale: HashMap<DeliveryId, usize>,
 }
+
+/// How many times the Receive Maximum of what earlier connections brought the application may leave untaken.
+const UNTAKEN: usize = 2;
 
 #[derive(Debug)]
 struct Owed {
@@ -90,6 +97,14 @@ impl Inbound {
         {
             self.release(packet_id);
         }
+        let is_known = self.unrepeated.contains_key(&packet_id)
+            || ack_type == AckType::PubRec && self.unreleased.contains_key(&packet_id);
+        if !is_known && self.stale.len() + self.unrepeated.len() >= UNTAKEN * usize::from(receive_maximum) {
+            let untaken = self.untaken();
+            if untaken >= UNTAKEN * usize::from(receive_maximum) {
+                return Verdict::Untaken(untaken);
+            }
+        }
         let known = self.unreleased.get_mut(&packet_id).filter(|_| ack_type == AckType::PubRec);
         let counted = known.as_ref().is_some_and(|known| known.counted);
         if !counted && self.unfinished >= usize::from(receive_maximum) {
@@ -119,6 +134,7 @@ impl Inbound {
             }
             // The identifier stands for another message by now.
             self.moved.remove(&before.name);
+            leave_untaken(&mut self.stale, &before);
         }
         let name = DeliveryId(place);
         let answer = ReasonCode::Success;
@@ -135,7 +151,12 @@ impl Inbound {
 
     /// One of its takers has the message, or refuses it.
     pub(super) fn answer(&mut self, id: DeliveryId, reason_code: ReasonCode) {
-        if let Some(owed) = self.find(id) {
+        if let Some(takers) = self.stale.get_mut(&id) {
+            *takers -= 1;
+            if *takers == 0 {
+                self.stale.remove(&id);
+            }
+        } else if let Some(owed) = self.find(id) {
             owed.takers = owed.takers.saturating_sub(1);
             owed.answer = owed.answer.max(reason_code);
         }
@@ -143,6 +164,9 @@ impl Inbound {
 
     /// One of its takers won't answer: it is as if the message had never come, but for its place in the order.
     pub(super) fn abandon(&mut self, id: DeliveryId) {
+        if self.stale.remove(&id).is_some() {
+            return;
+        }
         if let Some(Place::Unrepeated(packet_id)) = self.moved.get(&id).copied() {
             self.moved.remove(&id);
             self.unrepeated.remove(&packet_id);
@@ -216,11 +240,12 @@ impl Inbound {
     /// The server may have begun another session without this client's knowing: what it repeats under a known identifier
     /// may be another message. At QoS 1 it is delivered; at QoS 2 it isn't [MQTT-4.3.3-10], unless DUP tells them apart.
     pub(super) fn doubt(&mut self) {
-        let moved = &mut self.moved;
+        let (moved, stale) = (&mut self.moved, &mut self.stale);
         self.unrepeated.retain(|_, owed| {
             let kept = owed.ack_type == AckType::PubRec;
             if !kept {
                 moved.remove(&owed.name);
+                leave_untaken(stale, owed);
             }
             kept
         });
@@ -231,6 +256,7 @@ impl Inbound {
     /// repetitions of them are delivered.
     pub(super) fn move_on(&mut self) {
         self.disconnected();
+        self.stale.clear();
         let moved = &mut self.moved;
         self.unrepeated.retain(|_, owed| {
             let taken = owed.takers == 0;
@@ -243,6 +269,11 @@ impl Inbound {
         self.unreleased.retain(|id, each| each.received || unrepeated.contains_key(id));
     }
 
+    /// Messages of earlier connections that the application hasn't taken.
+    fn untaken(&self) -> usize {
+        self.stale.len() + self.unrepeated.values().filter(|owed| owed.takers > 0).count()
+    }
+
     /// Whether no message of QoS 2 is known.
     pub(super) fn is_empty(&self) -> bool {
         self.unreleased.is_empty()
@@ -250,8 +281,16 @@ impl Inbound {
 
     /// The server has forgotten the session. [MQTT-3.2.2-5]
     pub(super) fn forget(&mut self) {
+        self.unrepeated.values().for_each(|owed| leave_untaken(&mut self.stale, owed));
         self.unreleased.clear();
         self.unrepeated.clear();
         self.moved.clear();
+    }
+}
+
+/// A message won't be acknowledged any more, but the application may still have it.
+fn leave_untaken(stale: &mut HashMap<DeliveryId, usize>, owed: &Owed) {
+    if owed.takers > 0 {
+        stale.insert(owed.name, owed.takers);
     }
 }

@@ -27,6 +27,7 @@ mod renewal;
 mod send;
 mod session;
 mod statistics;
+mod subscriptions;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -287,7 +288,7 @@ impl Engine {
         let mut packet = BytesMut::with_capacity(unsubscribe.encoded_len()?);
         unsubscribe.encode(&mut packet)?;
         for filter in filters {
-            self.session.unsubscribed(filter, u64::MAX);
+            self.session.subscriptions.end(filter, u64::MAX);
         }
         self.admit(None, packet.len())?;
         self.accept(Kind::Unsubscribe, packet.freeze())

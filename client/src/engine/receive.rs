@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::BytesMut;
-use dunlin_codec::{AckType, FixedHeader, Packet, PacketBuf, PacketType, ReasonCode};
+use dunlin_codec::{AckType, Disconnect, FixedHeader, Packet, PacketBuf, PacketType, ReasonCode};
 
 use super::inbound::Verdict;
 use super::link::conduct;
@@ -13,6 +13,8 @@ use crate::message::ReceivedMessage;
 
 /// Bytes of acknowledgements that wait for a server that doesn't read.
 const ANSWERS: usize = 1 << 20;
+/// Events that wait for whoever drives the engine.
+const EVENTS: usize = 1 << 16;
 
 impl Engine {
     /// Takes every whole packet at the front of `input`; the beginning of another one stays there.
@@ -44,11 +46,13 @@ impl Engine {
     }
 
     /// Whether more should be read: there is a connection that isn't at its end, and the server takes what it is
-    /// answered. One that doesn't read gets no more answers than the queue's limits and a mebibyte hold.
+    /// answered. One that doesn't read gets no more answers than the queue's limits and a mebibyte hold. While more than
+    /// 65,536 events wait to be polled, nothing is read either.
     #[must_use]
     pub fn read_interest(&self) -> bool {
         let room = self.options.queue.bytes.saturating_add(ANSWERS);
-        matches!(self.state, State::Connecting { .. } | State::Open(_)) && self.output.len() < room
+        let is_heard = self.output.len() < room && self.events.len() < EVENTS;
+        matches!(self.state, State::Connecting { .. } | State::Open(_)) && is_heard
     }
 
     /// Takes one packet; `false` if there is no whole one.
@@ -132,6 +136,11 @@ impl Engine {
             }
             Verdict::Repeat(packet_id) => self.send_ack(AckType::PubRec, packet_id, ReasonCode::Success),
             Verdict::Ignore => {}
+            Verdict::Untaken(messages) => {
+                let reason_code = ReasonCode::QuotaExceeded;
+                self.send_packet(&Packet::Disconnect(Disconnect { reason_code, ..Disconnect::default() }));
+                self.close(Ended::Connection(ConnectionError::Untaken { messages }));
+            }
             Verdict::TooMany => {
                 let (fault, statement) = ("more than this client's Receive Maximum", "MQTT-3.3.4-9");
                 let reason_code = ReasonCode::ReceiveMaximumExceeded;

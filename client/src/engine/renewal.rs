@@ -5,7 +5,7 @@ use dunlin_codec::{
 };
 
 use super::operation::Kind;
-use super::session::ActiveSubscription;
+use super::subscriptions::ActiveSubscription;
 use super::{Engine, EngineEvent, State, encode_subscribe};
 use crate::error::ServerReason;
 use crate::event::ServerLimits;
@@ -21,7 +21,8 @@ impl Engine {
         let (kept, lost): (Vec<_>, Vec<_>) = self
             .session
             .subscriptions
-            .iter()
+            .in_order()
+            .into_iter()
             .filter(|active| !active.is_current)
             .cloned()
             .partition(|active| missing_feature(&active.filter, &limits).is_none());
@@ -64,7 +65,7 @@ impl Engine {
 
     /// The server's CONNACK said that it doesn't take this one any more.
     fn lose_subscription(&mut self, active: &ActiveSubscription, reason_code: ReasonCode) {
-        self.session.unsubscribed(&active.filter, active.order);
+        self.session.subscriptions.end(&active.filter, active.order);
         let filter = active.filter.clone();
         let reason = ServerReason::new(PacketType::ConnAck, reason_code, None, []);
         self.events.push_back(EngineEvent::SubscriptionLost { filter, reason });

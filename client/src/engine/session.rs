@@ -11,6 +11,7 @@ use super::inbound::Inbound;
 use super::operation::{Kind, Operation, OperationId, Operations, Phase};
 use super::packet_ids::PacketIds;
 use super::queue::Queue;
+use super::subscriptions::Subscriptions;
 use crate::error::RequestError;
 use crate::policy::OnSessionLost;
 
@@ -33,7 +34,7 @@ pub struct Session {
     pub(super) expiries: Expiries,
     pub(super) inbound: Inbound,
     /// What the server granted, to be asked for again when it has forgotten.
-    pub(super) subscriptions: Vec<ActiveSubscription>,
+    pub(super) subscriptions: Subscriptions,
     /// The client identifier that it was established under, the server's choice included.
     pub(super) client_id: Option<String>,
     /// Whether a server may have state for it: [MQTT-3.2.2-4] hangs on it.
@@ -47,19 +48,6 @@ pub struct Session {
     next_order: u64,
 }
 
-/// A subscription that the server granted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ActiveSubscription {
-    pub(super) filter: String,
-    pub(super) options: SubscriptionOptions,
-    /// What the application has the server name it by, where it can.
-    pub(super) identifier: Option<SubscriptionIdentifier>,
-    /// The place of its SUBSCRIBE among all requests.
-    pub(super) order: u64,
-    /// Whether the server granted it in the session that it has now.
-    pub(super) is_current: bool,
-}
-
 impl Session {
     /// A new one: no server has any state for it. One that says it has is left. [MQTT-3.2.2-4]
     #[must_use]
@@ -71,7 +59,7 @@ impl Session {
             resend: VecDeque::new(),
             expiries: Expiries::default(),
             inbound: Inbound::default(),
-            subscriptions: Vec::new(),
+            subscriptions: Subscriptions::default(),
             client_id: None,
             established: false,
             unanswered: false,
@@ -109,9 +97,9 @@ impl Session {
         self.ids.used()
     }
 
-    /// What the server granted and wasn't asked to end: filters with their options.
+    /// What the server granted and wasn't asked to end, in that order: filters with their options.
     pub fn subscriptions(&self) -> impl Iterator<Item = (&str, SubscriptionOptions)> {
-        self.subscriptions.iter().map(|active| (active.filter.as_str(), active.options))
+        self.subscriptions.in_order().into_iter().map(|active| (active.filter.as_str(), active.options))
     }
 
     /// Whether nothing would be lost with it: no request, no subscription, no received message of QoS 2.
@@ -230,7 +218,7 @@ impl Session {
             let Some(operation) = self.operations.get_mut(id.key()) else { continue };
             if operation.kind == Kind::Unsubscribe {
                 let (packet, order) = (operation.packet.clone(), operation.order);
-                requested(&packet).into_iter().for_each(|(filter, _)| self.unsubscribed(filter, order));
+                requested(&packet).into_iter().for_each(|(filter, _)| self.subscriptions.end(filter, order));
             }
             let Some(operation) = self.operations.get_mut(id.key()) else { continue };
             if operation.survives_loss(policy) {
@@ -243,7 +231,7 @@ impl Session {
             }
         }
         self.drop_renewals();
-        self.doubt_subscriptions();
+        self.subscriptions.doubt();
     }
 
     /// Fails the message that has waited longest for being sent; `false` if there is none.
@@ -256,12 +244,8 @@ impl Session {
 
     /// The server may have lost the session once, and said so in a CONNACK that never came.
     pub(super) fn doubt(&mut self) {
-        self.doubt_subscriptions();
+        self.subscriptions.doubt();
         self.inbound.doubt();
-    }
-
-    fn doubt_subscriptions(&mut self) {
-        self.subscriptions.iter_mut().for_each(|active| active.is_current = false);
     }
 
     /// Renewals belong to a connection: the next one makes them again, of what is active then.
@@ -277,25 +261,6 @@ impl Session {
             }
             !renewal
         });
-    }
-
-    /// Takes note of what SUBACK granted.
-    pub(super) fn subscribed(&mut self, granted: ActiveSubscription) {
-        self.unsubscribed(&granted.filter, u64::MAX);
-        self.subscriptions.push(granted);
-    }
-
-    /// What was granted before was asked for again in place `order`, and granted.
-    pub(super) fn renewed(&mut self, filter: &str, order: u64) {
-        if let Some(active) = self.subscriptions.iter_mut().find(|active| active.filter == filter) {
-            active.order = order;
-            active.is_current = true;
-        }
-    }
-
-    /// What was asked for before the place `order` isn't to be asked for again.
-    pub(super) fn unsubscribed(&mut self, filter: &str, order: u64) {
-        self.subscriptions.retain(|active| active.filter != filter || active.order > order);
     }
 
     /// Gives back memory that a burst has left.

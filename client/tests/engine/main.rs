@@ -8,6 +8,7 @@ mod packets;
 mod acknowledge;
 mod authentication;
 mod aws;
+mod bounds;
 mod chance;
 mod connect;
 mod disconnect;

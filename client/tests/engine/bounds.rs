@@ -1,0 +1,162 @@
+//! Memory that is bounded whatever the server does, and whatever the application doesn't.
+
+use bytes::BytesMut;
+use dunlin_client::codec::{PacketBuf, ReasonCode};
+use dunlin_client::engine::{DeliveryId, Ended};
+use dunlin_client::{ConnectOptions, ConnectionError, QoS};
+
+use crate::bench::{Client, options};
+use crate::packets::{
+    again, at_least_once, at_most_once, connack, connack_resumed, disconnect, exactly_once, puback, publish,
+    pubrec, suback,
+};
+
+fn taking(receive_maximum: u16) -> ConnectOptions {
+    ConnectOptions { receive_maximum: receive_maximum.try_into().ok(), ..options() }
+}
+
+/// Connects and is sent two messages; those that come out.
+fn is_sent(client: &mut Client, connack: &PacketBuf, packets: [PacketBuf; 2]) -> Vec<DeliveryId> {
+    client.opens();
+    client.sends();
+    client.receives(connack);
+    client.receives_all(&packets);
+    client.messages().into_iter().filter_map(|(_, id)| id).collect()
+}
+
+fn two(first: u16) -> [PacketBuf; 2] {
+    [publish("a", at_least_once(first)), publish("b", exactly_once(first + 1))]
+}
+
+fn is_full(client: &mut Client) -> bool {
+    if !client.engine.should_close() {
+        return false;
+    }
+    assert_eq!(client.sends().last(), Some(&disconnect(ReasonCode::QuotaExceeded)));
+    assert_eq!(client.end(), Ended::Connection(ConnectionError::Untaken { messages: 4 }));
+    true
+}
+
+/// [MQTT-3.2.2-5]
+#[test]
+fn messages_of_sessions_that_are_lost_again_and_again_do_not_pile_up() {
+    let mut client = Client::new(taking(2));
+    let mut untaken = Vec::new();
+    for _ in 0..2 {
+        untaken.extend(is_sent(&mut client, &connack(), two(1)));
+        assert!(!is_full(&mut client));
+        client.loses_connection();
+    }
+    for _ in 0..10 {
+        assert!(is_sent(&mut client, &connack(), two(1)).is_empty(), "the application has four of them");
+        assert!(is_full(&mut client));
+    }
+    // The application wakes up.
+    client.takes(untaken.remove(0));
+    assert_eq!(is_sent(&mut client, &connack(), two(1)).len(), 2);
+    assert!(!is_full(&mut client));
+}
+
+/// [MQTT-4.3.3-10] [MQTT-4.4.0-1]
+#[test]
+fn a_server_that_repeats_nothing_is_sent_away_when_it_is_too_much() {
+    let mut client = Client::new(taking(2));
+    is_sent(&mut client, &connack(), two(1));
+    client.loses_connection();
+    is_sent(&mut client, &connack_resumed(), two(3));
+    client.loses_connection();
+    assert!(is_sent(&mut client, &connack_resumed(), two(5)).is_empty());
+    assert!(is_full(&mut client));
+    // What it repeats is no more than what is there already.
+    assert!(is_sent(&mut client, &connack_resumed(), two(1)).len() < 2);
+    assert!(!is_full(&mut client));
+}
+
+#[test]
+fn what_the_application_has_taken_takes_no_room() {
+    let mut client = Client::new(taking(2));
+    for round in 0..50 {
+        let ids = is_sent(&mut client, &connack(), two(1));
+        assert_eq!(ids.len(), 2, "round {round}");
+        client.loses_connection();
+        ids.into_iter().for_each(|id| client.takes(id));
+    }
+}
+
+#[test]
+fn a_message_for_several_is_untaken_until_all_have_it() {
+    let mut client = Client::new(taking(2));
+    let mut shared = Vec::new();
+    for _ in 0..2 {
+        let ids = is_sent(&mut client, &connack(), two(1));
+        ids.iter().for_each(|id| client.engine.share(*id, 2));
+        shared.extend(ids);
+        client.loses_connection();
+    }
+    client.takes(shared[0]);
+    assert!(is_sent(&mut client, &connack(), two(1)).is_empty());
+    assert!(is_full(&mut client));
+    client.takes(shared[0]);
+    assert_eq!(is_sent(&mut client, &connack(), two(1)).len(), 2);
+}
+
+#[test]
+fn a_session_that_moves_on_leaves_what_the_old_application_has_behind() {
+    let mut client = Client::new(taking(2));
+    for _ in 0..2 {
+        is_sent(&mut client, &connack(), two(1));
+        client.loses_connection();
+    }
+    let mut client = client.moves_on(taking(2));
+    let repeated = [publish("a", again(at_least_once(1))), publish("b", again(exactly_once(2)))];
+    let ids = is_sent(&mut client, &connack_resumed(), repeated);
+    ids.into_iter().for_each(|id| client.takes(id));
+    assert_eq!(client.sends(), [puback(1), pubrec(2)]);
+}
+
+#[test]
+fn events_that_nobody_polls_end_the_reading() {
+    let mut client = Client::connected();
+    client.events();
+    let flood = publish("a", at_most_once()).as_bytes().repeat(1000);
+    let mut read = 0;
+    while client.engine.read_interest() {
+        client.engine.handle_input(&mut BytesMut::from(&flood[..]), client.now());
+        read += 1;
+    }
+    assert_eq!(read, 66, "thousand, and no more than one read above 65,536");
+    assert_eq!(client.messages().len(), 66_000);
+    assert!(client.engine.read_interest());
+}
+
+/// Each costs the same, however many there are: a quadratic search would take minutes.
+#[test]
+fn twenty_thousand_subscriptions_are_granted_and_ended_one_by_one() {
+    let mut client = Client::connected();
+    let packet_id = |number: u32| u16::try_from(number % 65_535 + 1).unwrap();
+    let filters: Vec<_> = (0..20_000_u32).map(|number| format!("f/{number}")).collect();
+    for (number, filter) in (0..).zip(&filters) {
+        client.subscribes(&[filter]);
+        client.receives(&suback(packet_id(number), &[ReasonCode::GrantedQoS1]));
+    }
+    client.sends();
+    let session = client.engine.into_session();
+    assert!(session.subscriptions().map(|(filter, _)| filter).eq(filters.iter().map(String::as_str)));
+    let mut client = Client::with_session(options(), session);
+    for filter in &filters {
+        client.engine.unsubscribe(&[filter]).map(|id| client.engine.forget(id)).unwrap_or_default();
+    }
+    assert_eq!(client.engine.into_session().subscriptions().count(), 0);
+}
+
+#[test]
+fn a_full_engine_holds_what_its_limits_say() {
+    let mut options = options();
+    options.queue.count = 100;
+    let mut client = Client::connected_as(options, &connack());
+    for _ in 0..1000 {
+        let _refused = client.tries_to_publish(dunlin_client::Message::new("a", "on").qos(QoS::AtLeastOnce));
+    }
+    let statistics = client.engine.statistics();
+    assert_eq!((statistics.unfinished, statistics.in_flight), (100, 100));
+}
