@@ -32,7 +32,7 @@ impl Exit {
         (Self::Tls, "TLS failed"),
         (Self::NotAuthorized, "connection not authorised"),
         (Self::Refused, "connection refused for another reason"),
-        (Self::Denied, "operation denied after connecting"),
+        (Self::Denied, "operation denied after connecting; by auth eval, or faulted by auth lint"),
         (Self::Lost, "connection lost and not recovered"),
         (Self::TimedOut, "time ran out, or messages are missing"),
         (Self::Protocol, "the server broke the protocol"),

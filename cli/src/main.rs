@@ -3,6 +3,7 @@
 mod args;
 mod auth;
 mod config;
+mod decision;
 mod demo;
 mod diagnosis;
 mod exit;

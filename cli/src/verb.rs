@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::args::{AuthVerb, InspectVerb, OutputArgs, SampleArgs, Sources, Typed, Verb};
+use crate::args::{InspectVerb, OutputArgs, SampleArgs, Sources, Typed, Verb};
 use crate::config::{SampleConfig, Script};
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
@@ -30,7 +30,7 @@ pub(crate) fn run(typed: Typed) -> Exit {
         Some(Verb::Signed(typed)) => play(typed, Script::Signed, &sources, console),
         Some(Verb::Demo(_)) => in_runtime(demo::run(console)),
         Some(Verb::Sandbox(typed)) => in_runtime(sandbox::run(typed)),
-        Some(Verb::Auth(AuthVerb::Sign(typed))) => auth::sign(typed, &sources, console),
+        Some(Verb::Auth(verb)) => auth::run(verb, &sources, console),
         Some(Verb::Inspect(InspectVerb::Decode(typed))) => inspect::decode(typed),
     };
     match outcome {

@@ -9,6 +9,54 @@
 //! CONNACK, a subscription with its SUBACK and a QoS 1 message with its PUBACK, each with 0x87 and a reason string; a
 //! denied message of QoS 0 ends the connection with DISCONNECT 0x87.
 //!
+//! The end of `disconnectAfterInSeconds` is told by DISCONNECT 0x98 (Administrative action): the service documents that
+//! it ends the connection then, and 0x98 among its codes. After `refreshAfterInSeconds` the Lambda is asked again and its
+//! policy replaces the old one; where it refuses or fails, the connection ends with 0x87.
+//!
+//! # A Lambda of your own
+//!
+//! An [`Authorizer`] asks a [`Lambda`]: a fixed [`Answer`], a [`Program`] that gets AWS's event as JSON and prints the
+//! answer, or a [`LambdaUrl`]. A [`Config`] file describes any number of them, and [`SandboxBuilder::from`] makes a
+//! sandbox of it. In the tests of another project, with this crate among its `dev-dependencies`:
+//!
+//! ```
+//! use dunlin_sandbox::{Answer, Authorizer, Lambda, Sandbox, Signing};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
+//!     {"Effect": "Allow", "Action": "iot:Connect", "Resource": "arn:aws:iot:*:*:client/lamp-*"},
+//!     {"Effect": "Allow", "Action": "iot:Publish", "Resource": "arn:aws:iot:*:*:topic/lamp/*"},
+//! ]});
+//! let lamps = Authorizer {
+//!     name: "Lamps".into(),
+//!     active: true,
+//!     signing: Signing::Disabled { token_key_name: None },
+//!     lambda: Lambda::Static(Answer::allow("lamp", policy)),
+//! };
+//! let state = tempfile::tempdir()?;
+//! let sandbox = Sandbox::builder()
+//!     .port(0)
+//!     .state_dir(state.path())
+//!     .authorizer(lamps)
+//!     .default_authorizer("Lamps")
+//!     .on_event(|line| println!("{}", line.explained()))
+//!     .start()
+//!     .await?;
+//! // Connect what is to be tested to sandbox.endpoint(), sandbox.port(), trusting sandbox.ca_path().
+//! sandbox.stop().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Policies
+//!
+//! [`Policy::evaluate`] answers as AWS IoT does, and its [`Decision`] says which statement decided or came near;
+//! [`lint()`] finds the usual mistakes. Any region and account in an ARN matches, unless
+//! [`SandboxBuilder::strict_arns`] says which are meant.
+//!
+//! # Servers and clients
+//!
 //! A client that sends no server name (SNI), as none does to an IP address, is let in; the service refuses it.
 //!
 //! [`Profile::Aws`] has what AWS IoT Core has, its limits and its differences from the standard; [`Profile::Mqtt5`] is
@@ -38,10 +86,10 @@ pub use config::{Config, ConfigError, ConfigProblem};
 pub use denial::{Denial, DenialError, Denials};
 pub use event::{Event, LogLine, Outcome};
 pub use fault::{CertificateFault, Fault, FaultError, ValueProblem};
-pub use pki::{Pki, PkiError};
+pub use pki::{Pki, PkiError, TokenKey};
 pub use policy::{
-    Action, ArnScope, ArnScopeError, ConnectAttributes, Decision, Effect, Miss, NearMisses, Policy,
-    PolicyDocument, PolicyError, Request, StatementRef, Subject,
+    Action, ArnScope, ArnScopeError, ConnectAttributes, Decision, Effect, Finding, Miss, NearMisses, Policy,
+    PolicyDocument, PolicyError, PolicyProblem, Request, StatementRef, Subject, lint,
 };
 pub use profile::{Profile, ProfileError};
 pub use ready::{Ready, ReadyAuthorizer};

@@ -6,6 +6,7 @@
 
 mod certificate;
 
+use core::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,22 @@ pub struct Pki {
     ca_key: KeyPair,
     signing_key_path: PathBuf,
     signing_key: KeyPair,
+}
+
+/// A new key pair that signs tokens: RSA-2048, as AWS IoT wants it at least.
+///
+/// ```
+/// use dunlin_sandbox::{PublicKey, TokenKey};
+///
+/// let key = TokenKey::generate()?;
+/// assert!(PublicKey::from_pem(&key.public_pem).is_ok());
+/// # Ok::<(), dunlin_sandbox::PkiError>(())
+/// ```
+pub struct TokenKey {
+    /// PKCS #8, in PEM.
+    pub private_pem: String,
+    /// What the authorizer is given, in PEM.
+    pub public_pem: String,
 }
 
 /// Why there are no keys.
@@ -68,6 +85,24 @@ pub enum PkiError {
     PublicKey(#[from] PublicKeyError),
 }
 
+impl TokenKey {
+    /// Takes a while: large primes are looked for.
+    pub fn generate() -> Result<Self, PkiError> {
+        let key = new_signing_key()?;
+        Ok(Self { private_pem: key.serialize_pem(), public_pem: key.public_key_pem() })
+    }
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenKey").field("public_pem", &self.public_pem).finish_non_exhaustive()
+    }
+}
+
+fn new_signing_key() -> Result<KeyPair, rcgen::Error> {
+    KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)
+}
+
 impl Pki {
     /// Opens the keys of a state directory; makes those that aren't there yet.
     pub fn open(state_dir: &StateDir) -> Result<Self, PkiError> {
@@ -77,8 +112,7 @@ impl Pki {
         let ca_path = dir.join("ca.pem");
         let ca_key = open_ca(&ca_path, &dir.join("ca-key.pem"))?;
         let signing_key_path = dir.join("signing.pem");
-        let signing_key =
-            open_key(&signing_key_path, || KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048))?;
+        let signing_key = open_key(&signing_key_path, new_signing_key)?;
         Ok(Self { ca_path, ca_key, signing_key_path, signing_key })
     }
 

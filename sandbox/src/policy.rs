@@ -12,6 +12,7 @@ mod decision;
 mod document;
 mod evaluation;
 mod key;
+mod lint;
 mod pattern;
 mod request;
 mod resource;
@@ -20,5 +21,11 @@ mod summary;
 pub use decision::{Decision, Miss, NearMisses, StatementRef};
 pub use document::{Effect, PolicyDocument, PolicyError};
 pub use evaluation::Policy;
+pub use lint::{Finding, PolicyProblem, lint};
 pub use request::{Action, ConnectAttributes, Request, Subject};
 pub use resource::{ArnScope, ArnScopeError};
+
+/// Documents that the answer of a Lambda may have.
+pub(crate) const MAX_DOCUMENTS: usize = 10;
+/// Characters of each.
+pub(crate) const MAX_DOCUMENT_LENGTH: usize = 2048;

@@ -1,27 +1,58 @@
 //! Flags of `dunlin auth`.
 
+use core::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use dunlin_sandbox::{Action, ArnScope};
+
+use crate::args::connection::AuthorizerArgs;
 
 #[derive(Subcommand)]
 pub(crate) enum AuthVerb {
+    /// Print the user name that carries authorizer, token and signature
+    ///
+    /// For tools that can't build it, e.g. mosquitto_pub -u "$(dunlin auth username ..)". It holds token and signature;
+    /// with --redacted their lengths stand in their places.
+    Username(UsernameArgs),
     /// Print the base64 RS256 signature of a token
     Sign(SignArgs),
+    /// Check the signature of a token with a public key
+    ///
+    /// Exit code 0 if it matches, 2 with an explanation if it doesn't.
+    Verify(VerifyArgs),
+    /// Make an RSA-2048 key pair for an authorizer that wants signed tokens
+    ///
+    /// The public key goes to AWS IoT (aws iot create-authorizer --token-signing-public-keys) or into the config file of
+    /// the sandbox. Nothing is overwritten; the private key is readable for its owner alone.
+    Keygen(KeygenArgs),
+    /// Print a policy that allows what the sample does, for the answer of a Lambda
+    Policy(PolicyArgs),
+    /// Decide one request by a policy, and say which statement decided and why
+    ///
+    /// Exit code 0 if it is allowed, 7 if it is denied, 2 if policy or request can't be read.
+    Eval(EvalArgs),
+    /// Look for the usual mistakes in a policy, or in the whole answer of a Lambda
+    ///
+    /// One line for each, with what to do about it. Exit code 0 if there are none, 7 if there are, 2 if the file can't be
+    /// read.
+    Lint(LintArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct UsernameArgs {
+    #[command(flatten)]
+    pub(crate) authorizer: AuthorizerArgs,
+    /// Put lengths in the places of token and signature
+    #[arg(long)]
+    pub(crate) redacted: bool,
 }
 
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("signer").args(["sandbox", "key"]).required(true))]
 pub(crate) struct SignArgs {
-    /// Token to sign (also: --token, --token-file, DUNLIN_AUTH_TOKEN)
-    #[arg(value_name = "TOKEN")]
-    pub(crate) value: Option<String>,
-    /// Token to sign
-    #[arg(long, value_name = "TOKEN", env = "DUNLIN_AUTH_TOKEN")]
-    pub(crate) token: Option<String>,
-    /// Read the token from a file ("-": standard input); one newline at its end is dropped
-    #[arg(long, value_name = "FILE")]
-    pub(crate) token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) token: TokenArgs,
     /// Sign with the sandbox's signing key, which is created when there is none
     #[arg(long)]
     pub(crate) sandbox: bool,
@@ -31,4 +62,124 @@ pub(crate) struct SignArgs {
     /// Where the sandbox's signing key lives [default: $XDG_STATE_HOME/dunlin or ~/.local/state/dunlin]
     #[arg(long, value_name = "DIR", env = "DUNLIN_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// A token, from one of its places.
+#[derive(Args)]
+pub(crate) struct TokenArgs {
+    /// The token (also: --token, --token-file, DUNLIN_AUTH_TOKEN)
+    #[arg(value_name = "TOKEN")]
+    pub(crate) value: Option<String>,
+    /// The token
+    #[arg(long, value_name = "TOKEN", env = "DUNLIN_AUTH_TOKEN")]
+    pub(crate) token: Option<String>,
+    /// Read the token from a file ("-": standard input); one newline at its end is dropped
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) token: TokenArgs,
+    /// The signature, base64
+    #[arg(long, value_name = "BASE64", env = "DUNLIN_AUTH_SIGNATURE")]
+    pub(crate) auth_signature: Option<String>,
+    /// Read the signature from a file ("-": standard input)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) auth_signature_file: Option<PathBuf>,
+    /// The RSA public key to check it with
+    #[arg(long, value_name = "PEM")]
+    pub(crate) auth_public_key: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct KeygenArgs {
+    /// Where the private key goes; the public key goes beside it (token.pem, token.pub.pem)
+    #[arg(long, value_name = "PEM")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct PolicyArgs {
+    /// The client ids that may connect; * and ? are wildcards
+    #[arg(long, value_name = "ID", default_value = "mqtt5-sample-*")]
+    pub(crate) client_id: String,
+    /// The topic to publish, subscribe to and receive (repeatable); +, # and * are wildcards
+    #[arg(long, value_name = "TOPIC", default_value = "test/topic")]
+    pub(crate) topic: Vec<String>,
+    /// Region and account of its ARNs [default: any]
+    #[arg(long, value_name = "REGION:ACCOUNT")]
+    pub(crate) arns: Option<ArnScope>,
+}
+
+#[derive(Args)]
+pub(crate) struct EvalArgs {
+    /// Policy document, list of them, or answer of a Lambda, in JSON ("-": standard input; repeatable)
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) policy: Vec<PathBuf>,
+    /// What is wanted
+    #[arg(long, value_enum, value_name = "ACTION")]
+    pub(crate) action: ActionArg,
+    /// The topic, or the topic filter of a subscription
+    #[arg(long, value_name = "TOPIC")]
+    pub(crate) topic: Option<String>,
+    /// Who asks; a connection is asked for by this name
+    #[arg(long, value_name = "ID", default_value = "mqtt5-sample-test")]
+    pub(crate) client_id: String,
+    /// The address that the client comes from, for conditions on aws:SourceIp
+    #[arg(long, value_name = "IP")]
+    pub(crate) source_ip: Option<IpAddr>,
+    /// The endpoint that the client connects to, for iot:DomainName
+    #[arg(long, value_name = "HOST")]
+    pub(crate) domain_name: Option<String>,
+    /// CONNECT asks for a session that outlives it (PersistentConnect)
+    #[arg(long)]
+    pub(crate) persistent: bool,
+    /// CONNECT has a will (LastWill)
+    #[arg(long)]
+    pub(crate) last_will: bool,
+    /// Compare region and account of every ARN with these [default: any matches]
+    #[arg(long, value_name = "REGION:ACCOUNT")]
+    pub(crate) strict_arns: Option<ArnScope>,
+    /// Print one JSON object for each action that was asked
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct LintArgs {
+    /// Policy document, list of them, or answer of a Lambda, in JSON ("-": standard input; repeatable)
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) policy: Vec<PathBuf>,
+    /// A client id that should be able to connect
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Print one JSON object for each mistake
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What a policy is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ActionArg {
+    Connect,
+    Publish,
+    /// Publish with RETAIN, which needs iot:Publish as well
+    RetainPublish,
+    Subscribe,
+    Receive,
+}
+
+impl ActionArg {
+    /// All that must be allowed for it.
+    pub(crate) const fn actions(self) -> &'static [Action] {
+        match self {
+            Self::Connect => &[Action::Connect],
+            Self::Publish => &[Action::Publish],
+            Self::RetainPublish => &[Action::Publish, Action::RetainPublish],
+            Self::Subscribe => &[Action::Subscribe],
+            Self::Receive => &[Action::Receive],
+        }
+    }
 }

@@ -19,7 +19,10 @@ use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 use crate::diagnosis::Id;
 use crate::exit::Exit;
 
-pub(crate) use auth::{AuthVerb, SignArgs};
+pub(crate) use auth::{
+    ActionArg, AuthVerb, EvalArgs, KeygenArgs, LintArgs, PolicyArgs, SignArgs, TokenArgs, UsernameArgs,
+    VerifyArgs,
+};
 pub(crate) use connection::{AuthorizerArgs, EndpointArgs, OF_SIGNING, ReliabilityArgs, TlsArgs};
 pub(crate) use inspect::{DecodeArgs, InspectVerb};
 pub(crate) use sample::{OutputArgs, SampleArgs};

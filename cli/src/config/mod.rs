@@ -13,3 +13,4 @@ pub(crate) use sample::SampleConfig;
 pub(crate) use script::Script;
 pub(crate) use secret::{SecretArgs, Secrets};
 pub(crate) use server::Server;
+pub(crate) use signature::check as check_signature;

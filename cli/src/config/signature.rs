@@ -23,7 +23,7 @@ pub(super) fn sign(
 }
 
 /// Its form first, then, where a public key is there, the signature itself.
-pub(super) fn check(token: &SignedToken, public_key: Option<&Path>) -> Result<(), Diagnosis> {
+pub(crate) fn check(token: &SignedToken, public_key: Option<&Path>) -> Result<(), Diagnosis> {
     let signature = token.signature.expose();
     aws::check_signature(signature).map_err(impossible)?;
     let Some(public_key) = public_key else { return Ok(()) };

@@ -109,7 +109,9 @@ fn cause(code: ReasonCode) -> &'static str {
         ReasonCode::QuotaExceeded | ReasonCode::MessageRateTooHigh => {
             "a limit of the account or the connection is reached"
         }
-        ReasonCode::AdministrativeAction => "somebody with access to the server ended the connection",
+        ReasonCode::AdministrativeAction => {
+            "the authorizer's disconnectAfterInSeconds is over, or somebody ended the connection"
+        }
         _ => "the server's log or its documentation knows",
     }
 }

@@ -1,7 +1,9 @@
 //! The sandbox's log as JSON lines: fields may be added, none change.
 
-use dunlin_sandbox::{Decision, Event, LogLine, Outcome, Ready, StatementRef};
+use dunlin_sandbox::{Decision, Event, LogLine, Outcome, Ready};
 use serde::Serialize;
+
+use crate::decision::Decided;
 
 /// One line.
 #[derive(Serialize)]
@@ -83,24 +85,6 @@ struct Verdict<'a> {
     reason: Option<&'a str>,
 }
 
-/// Which statement decided; without one (`implicit_deny`), `why` has a line for each that came near.
-#[derive(Serialize)]
-struct Decided<'a> {
-    effect: &'static str,
-    #[serde(flatten)]
-    by: Option<By<'a>>,
-    why: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct By<'a> {
-    document: usize,
-    statement: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sid: Option<&'a str>,
-    resource: &'a str,
-}
-
 impl<'a> Line<'a> {
     /// The first one.
     pub(crate) fn ready(ready: &'a Ready) -> Self {
@@ -160,28 +144,6 @@ impl<'a> Verdict<'a> {
             Outcome::Refused { reason_code, reason, .. } => {
                 Self { allowed: false, code: reason_code.map(|code| code.code()), reason: Some(reason) }
             }
-        }
-    }
-}
-
-impl<'a> Decided<'a> {
-    fn of(decision: &'a Decision) -> Self {
-        let effect = match decision {
-            Decision::Allowed(_) => "allow",
-            Decision::ExplicitDeny(_) => "explicit_deny",
-            Decision::ImplicitDeny(_) => "implicit_deny",
-        };
-        Self { effect, by: decision.statement().map(By::of), why: decision.explanation() }
-    }
-}
-
-impl<'a> By<'a> {
-    fn of(by: &'a StatementRef) -> Self {
-        Self {
-            document: by.document,
-            statement: by.statement,
-            sid: by.sid.as_deref(),
-            resource: &by.resource,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::authorizer::Grant;
-use crate::policy::{Policy, PolicyDocument, PolicyError};
+use crate::policy::{MAX_DOCUMENT_LENGTH, MAX_DOCUMENTS, Policy, PolicyDocument, PolicyError};
 
 /// What a Lambda answers, in AWS's JSON. Its values aren't checked until it is used.
 ///
@@ -210,8 +210,6 @@ fn seconds(field: &'static str, value: Option<i64>) -> Result<Duration, AnswerFa
 
 const DISCONNECT_AFTER: &str = "disconnectAfterInSeconds";
 const REFRESH_AFTER: &str = "refreshAfterInSeconds";
-const MAX_DOCUMENTS: usize = 10;
-const MAX_DOCUMENT_LENGTH: usize = 2048;
 const MIN_SECONDS: i64 = 300;
 const MAX_SECONDS: i64 = 86_400;
 

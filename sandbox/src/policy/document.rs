@@ -66,9 +66,17 @@ pub enum PolicyError {
 pub(super) struct Statement {
     pub(super) sid: Option<Arc<str>>,
     pub(super) effect: Effect,
-    pub(super) actions: Vec<Pattern>,
+    pub(super) actions: Vec<ActionPattern>,
     pub(super) resources: Vec<Resource>,
     pub(super) conditions: Vec<Condition>,
+}
+
+/// One of the actions that a statement is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ActionPattern {
+    /// As the policy writes it.
+    pub(super) text: Box<str>,
+    pub(super) pattern: Pattern,
 }
 
 impl PolicyDocument {
@@ -122,10 +130,16 @@ impl RawStatement {
         Ok(Statement {
             sid: self.sid.map(Arc::from),
             effect: self.effect,
-            actions: self.action.0.iter().map(|action| Pattern::parse_action(action)).collect(),
+            actions: self.action.0.iter().map(|action| ActionPattern::new(action)).collect(),
             resources: self.resource.0.iter().map(|arn| Resource::parse(arn)).collect::<Result<_, _>>()?,
             conditions: Condition::parse_all(self.condition.unwrap_or_default())?,
         })
+    }
+}
+
+impl ActionPattern {
+    fn new(text: &str) -> Self {
+        Self { text: text.into(), pattern: Pattern::parse_action(text) }
     }
 }
 

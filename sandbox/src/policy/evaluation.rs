@@ -125,7 +125,7 @@ impl Statement {
     }
 
     pub(super) fn covers(&self, action: Action) -> bool {
-        self.actions.iter().any(|pattern| pattern.matches_action(action.lowercase_name()))
+        self.actions.iter().any(|named| named.pattern.matches_action(action.lowercase_name()))
     }
 
     fn resource_names(&self) -> String {

@@ -206,7 +206,7 @@ impl Open {
         }
         if deadlines.disconnect_at <= now {
             // The service documents that it disconnects, and not with which code.
-            return Err(End::told(ReasonCode::AdministrativeAction, "disconnectAfterInSeconds is over"));
+            return Err(End::told(ReasonCode::AdministrativeAction, ENDED_BY_AUTHORIZER));
         }
         if deadlines.refresh_at.is_some_and(|at| at <= now) {
             deadlines.refresh_at = None;
@@ -289,3 +289,6 @@ impl Open {
         self.policy.evaluate(Request::new(action, name, &self.subject))
     }
 }
+
+/// With the reason that the service publishes for it on `$aws/events/presence/disconnected/..`.
+const ENDED_BY_AUTHORIZER: &str = "disconnectAfterInSeconds is over (CUSTOMAUTH_TTL_EXPIRATION)";

@@ -174,5 +174,5 @@ async fn a_connection_ends_when_the_authorizer_said_so() {
     let mut client = sandbox.guest("c").await;
     let (reason_code, reason) = client.receives_disconnect().await;
     assert_eq!(reason_code, ReasonCode::AdministrativeAction);
-    assert_eq!(reason.as_deref(), Some("disconnectAfterInSeconds is over"));
+    assert_eq!(reason.as_deref(), Some("disconnectAfterInSeconds is over (CUSTOMAUTH_TTL_EXPIRATION)"));
 }

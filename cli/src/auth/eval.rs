@@ -1,0 +1,106 @@
+//! `dunlin auth eval`: one request, decided by a policy as the sandbox decides it.
+
+use std::io::{self, Write};
+
+use dunlin_codec::{TopicFilter, TopicName};
+use dunlin_sandbox::{Action, ConnectAttributes, Decision, Policy, PolicyDocument, Request, Subject};
+use serde::Serialize;
+
+use super::documents::Documents;
+use crate::args::{ActionArg, EvalArgs};
+use crate::decision::Decided;
+use crate::diagnosis::{Diagnosis, Try, quoted};
+use crate::exit::Exit;
+use crate::verb::Failure;
+
+/// One decision as JSON; fields may be added.
+#[derive(Serialize)]
+struct Line<'a> {
+    v: u8,
+    action: String,
+    resource: String,
+    client_id: &'a str,
+    allowed: bool,
+    decision: Decided<'a>,
+}
+
+/// Prints each decision; all must allow.
+pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
+    let policy = policy(typed)?;
+    let name = name(typed)?;
+    let subject = Subject {
+        source_ip: typed.source_ip,
+        domain_name: typed.domain_name.as_deref().map(Into::into),
+        connect: ConnectAttributes { persistent: typed.persistent, last_will: typed.last_will },
+        ..Subject::new(typed.client_id.as_str())
+    };
+    let mut out = io::stdout().lock();
+    let mut exit = Exit::Done;
+    for action in typed.action.actions() {
+        let decision = policy.evaluate(Request::new(*action, name, &subject));
+        if !decision.is_allowed() {
+            exit = Exit::Denied;
+        }
+        let text =
+            if typed.json { json(typed, *action, name, &decision) } else { text(*action, name, &decision) };
+        writeln!(out, "{text}")?;
+    }
+    Ok(exit)
+}
+
+fn policy(typed: &EvalArgs) -> Result<Policy, Diagnosis> {
+    let Documents { documents, faults } = Documents::read(&typed.policy)?;
+    if let Some(fault) = faults.first() {
+        return Err(Diagnosis::usage(format!("AWS IoT would not take the Lambda's answer: {fault}")));
+    }
+    let parsed = documents.into_iter().zip(1..).map(|(document, number)| {
+        let parsed = match document {
+            serde_json::Value::String(text) => PolicyDocument::parse(&text),
+            object => PolicyDocument::from_value(object),
+        };
+        parsed.map_err(|error| Diagnosis {
+            try_: vec![Try::command("dunlin auth lint --policy FILE")],
+            ..Diagnosis::usage(format!("policy document {number} is refused: {error}"))
+        })
+    });
+    let policy = Policy::new(parsed.collect::<Result<_, _>>()?);
+    Ok(policy.within(typed.strict_arns.clone()))
+}
+
+/// What the request is about: the client id, a topic, or a filter.
+fn name(typed: &EvalArgs) -> Result<&str, Diagnosis> {
+    if typed.action == ActionArg::Connect {
+        return Ok(&typed.client_id);
+    }
+    let topic = typed.topic.as_deref().ok_or_else(|| Diagnosis::usage("missing: --topic"))?;
+    let fault = match typed.action {
+        ActionArg::Subscribe => TopicFilter::new(topic).err().map(|error| error.to_string()),
+        _ => TopicName::new(topic).err().map(|error| error.to_string()),
+    };
+    match fault {
+        Some(fault) => Err(Diagnosis::usage(format!("--topic {}: {fault}", quoted(topic)))),
+        None => Ok(topic),
+    }
+}
+
+fn text(action: Action, name: &str, decision: &Decision) -> String {
+    let verdict = if decision.is_allowed() { "allowed" } else { "denied" };
+    let mut text = format!("{verdict:<8} {action} on {}/{name}", action.resource_kind());
+    for reason in decision.explanation() {
+        text.push_str("\n         ");
+        text.push_str(&reason);
+    }
+    text
+}
+
+fn json(typed: &EvalArgs, action: Action, name: &str, decision: &Decision) -> String {
+    let line = Line {
+        v: 1,
+        action: action.to_string(),
+        resource: format!("{}/{name}", action.resource_kind()),
+        client_id: &typed.client_id,
+        allowed: decision.is_allowed(),
+        decision: Decided::of(decision),
+    };
+    serde_json::to_string(&line).unwrap_or_default()
+}

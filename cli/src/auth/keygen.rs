@@ -1,0 +1,53 @@
+//! `dunlin auth keygen`: a key pair that signs tokens.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+
+use dunlin_sandbox::TokenKey;
+
+use crate::args::KeygenArgs;
+use crate::diagnosis::{Diagnosis, Try, shell};
+use crate::exit::Exit;
+use crate::verb::Failure;
+
+/// Writes both halves; tells where, and what to do with them.
+pub(super) fn generate(typed: &KeygenArgs) -> Result<Exit, Failure> {
+    let (private, public) = (typed.out.clone(), typed.out.with_extension("pub.pem"));
+    if public.exists() {
+        return Err(exists(&public).into());
+    }
+    let key = TokenKey::generate().map_err(|error| Diagnosis::usage(error.to_string()))?;
+    write_new(&private, &key.private_pem, 0o600)?;
+    write_new(&public, &key.public_pem, 0o644)?;
+    let (private, public) = (shell(&private.to_string_lossy()), shell(&public.to_string_lossy()));
+    writeln!(
+        io::stdout(),
+        "\
+private key  {private}   (keep it; sign with: dunlin auth sign --key {private} TOKEN)
+public key   {public}   (aws iot create-authorizer --token-signing-public-keys KEY=\"$(cat {public})\" ..,
+             or public_key in the sandbox's config file)"
+    )?;
+    Ok(Exit::Done)
+}
+
+fn write_new(path: &Path, pem: &str, mode: u32) -> Result<(), Diagnosis> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let written = options.open(path).and_then(|mut file| file.write_all(pem.as_bytes()));
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists(path),
+        _ => Diagnosis::usage(format!("--out: {}: {error}", path.display())),
+    })
+}
+
+fn exists(path: &Path) -> Diagnosis {
+    Diagnosis {
+        try_: vec![Try::advice("another --out, or move the old key away")],
+        ..Diagnosis::usage(format!("--out: {} exists already; no key is overwritten", path.display()))
+    }
+}

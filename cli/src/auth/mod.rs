@@ -1,0 +1,43 @@
+//! `dunlin auth`: credentials and policies, offline.
+
+mod documents;
+mod eval;
+mod keygen;
+mod lint;
+mod policy;
+mod sign;
+mod username;
+mod verify;
+
+use dunlin_client::secret::Secret;
+
+use crate::args::{AuthVerb, Sources, TokenArgs};
+use crate::config::{SecretArgs, Secrets};
+use crate::diagnosis::Diagnosis;
+use crate::exit::Exit;
+use crate::terminal::Console;
+use crate::verb::Failure;
+
+/// Does what was asked for; nothing is sent to anybody.
+pub(crate) fn run(verb: AuthVerb, sources: &Sources, console: Console) -> Result<Exit, Failure> {
+    match verb {
+        AuthVerb::Username(typed) => username::print(typed, sources, console),
+        AuthVerb::Sign(typed) => sign::sign(typed, sources, console),
+        AuthVerb::Verify(typed) => verify::verify(typed, sources, console),
+        AuthVerb::Keygen(typed) => keygen::generate(&typed),
+        AuthVerb::Policy(typed) => policy::print(&typed),
+        AuthVerb::Eval(typed) => eval::evaluate(&typed),
+        AuthVerb::Lint(typed) => lint::lint(&typed),
+    }
+}
+
+/// The bare word, or else `--token` and what goes with it.
+fn token(typed: TokenArgs, what_for: &str, secrets: &mut Secrets<'_>) -> Result<Secret<String>, Diagnosis> {
+    let token = match typed.value {
+        Some(word) => Some(word.into()),
+        None => {
+            secrets.resolve_text(SecretArgs { id: "token", value: typed.token, file: typed.token_file })?
+        }
+    };
+    token.ok_or_else(|| Diagnosis::usage(format!("missing: the token {what_for}")))
+}

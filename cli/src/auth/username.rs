@@ -1,0 +1,32 @@
+//! `dunlin auth username`: the user name of CONNECT, as the sample would send it.
+
+use std::io::{self, Write};
+
+use crate::args::{Sources, UsernameArgs};
+use crate::config::Credentials;
+use crate::diagnosis::Diagnosis;
+use crate::exit::Exit;
+use crate::terminal::Console;
+use crate::verb::Failure;
+
+/// Prints it on one line.
+pub(super) fn print(typed: UsernameArgs, sources: &Sources, console: Console) -> Result<Exit, Failure> {
+    // The password goes its own way: that none is given is no fault here.
+    let mut credentials = Credentials::new(typed.authorizer, sources, Console { quiet: true })?;
+    if credentials.user_name.is_none() {
+        return Err(Diagnosis::usage("missing: --authorizer-name, --auth-username or a token").into());
+    }
+    if typed.redacted
+        && let Some(token) = &mut credentials.authorizer.token
+    {
+        // Angle brackets would be encoded; these words can stand in a query.
+        token.value = format!("redacted-{}-bytes", token.value.expose().len()).into();
+        token.signature = format!("redacted-{}-bytes", token.signature.expose().len()).into();
+    } else if credentials.authorizer.token.is_some() {
+        console.warning("it holds token and signature; --redacted leaves them out");
+    }
+    let user_name = credentials.authorizer.user_name();
+    let user_name = user_name.map_err(|error| Diagnosis::usage(error.to_string()))?;
+    writeln!(io::stdout(), "{}", user_name.expose())?;
+    Ok(Exit::Done)
+}

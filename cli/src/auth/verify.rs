@@ -1,0 +1,28 @@
+//! `dunlin auth verify`: whether a signature is that of a token.
+
+use std::io::{self, Write};
+
+use dunlin_client::aws::SignedToken;
+
+use crate::args::{Sources, VerifyArgs};
+use crate::config::{SecretArgs, Secrets, check_signature};
+use crate::diagnosis::Diagnosis;
+use crate::exit::Exit;
+use crate::terminal::Console;
+use crate::verb::Failure;
+
+/// Says so on standard output, or fails as a connection with them would.
+pub(super) fn verify(typed: VerifyArgs, sources: &Sources, console: Console) -> Result<Exit, Failure> {
+    let mut secrets = Secrets::new(sources, console);
+    let value = super::token(typed.token, "that was signed", &mut secrets)?;
+    let (given, file) = (typed.auth_signature, typed.auth_signature_file);
+    let signature = secrets.resolve_text(SecretArgs { id: "auth_signature", value: given, file })?;
+    let signature =
+        signature.ok_or_else(|| Diagnosis::usage("missing: --auth-signature or --auth-signature-file"))?;
+    secrets.warn();
+    let token = SignedToken { key_name: String::new(), value, signature };
+    check_signature(&token, Some(&typed.auth_public_key))?;
+    let key = typed.auth_public_key.display();
+    writeln!(io::stdout(), "the signature matches: RS256, checked with {key}")?;
+    Ok(Exit::Done)
+}
