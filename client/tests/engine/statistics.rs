@@ -9,7 +9,7 @@ use dunlin_client::{ConnectOptions, Message, Offline, QoS, QueueLimits};
 use crate::bench::{Client, options};
 use crate::packets::{
     ack, at_least_once, at_most_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish,
-    pubrec, pubrel, suback,
+    pubrec, pubrel, suback, subscribe, unsuback, unsubscribe,
 };
 
 fn by_qos(at_most_once: u64, at_least_once: u64, exactly_once: u64) -> ByQoS {
@@ -123,6 +123,32 @@ fn what_waits_and_what_is_on_the_wire_are_told_apart() {
     let counted = client.engine.statistics();
     assert_eq!((counted.unfinished, counted.in_flight, counted.queued), (3, 1, 2));
     assert_eq!(counted.bytes_held, 10 + 10 + 8);
+}
+
+/// statistics_publish_qos1, statistics_publish_qos0, statistics_unsubscribe, statistics_subscribe
+/// statistics_publish_qos1_requeue
+#[test]
+fn a_request_is_held_until_it_is_answered() {
+    let held = |client: &Client| {
+        let counted = client.engine.statistics();
+        (counted.unfinished, counted.in_flight, counted.bytes_held as u64)
+    };
+    let mut client = Client::connected();
+    client.subscribes(&["a"]);
+    assert_eq!(held(&client), (1, 1, bytes_of(&subscribe(1, &["a"]))));
+    client.receives(&suback(1, &[ReasonCode::Success]));
+    client.unsubscribes(&["a"]);
+    assert_eq!(held(&client), (1, 1, bytes_of(&unsubscribe(2, &["a"]))));
+    client.receives(&unsuback(2, &[ReasonCode::Success]));
+    client.publishes("b", QoS::AtLeastOnce);
+    let message = (1, 1, bytes_of(&publish("b", at_least_once(3))));
+    assert_eq!(held(&client), message);
+    client.reconnects(&connack_resumed());
+    assert_eq!(held(&client), message, "it is on the wire again");
+    client.receives(&puback(3));
+    client.tries_to_publish(Message::new("c", "on")).unwrap();
+    assert_eq!(held(&client), (0, 0, 0));
+    assert_eq!((client.engine.statistics().acknowledged, client.engine.statistics().answered), (1, 2));
 }
 
 #[test]
