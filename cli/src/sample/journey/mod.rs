@@ -180,7 +180,9 @@ impl<'a, W: Write> Journey<'a, W> {
                 }
                 Err(RequestError::SessionLost) => {}
                 // The event that tells why is on its way, with all there is to know.
-                Err(RequestError::Stopped(_)) => self.until(wait, pending()).await?,
+                Err(RequestError::Stopped(_) | RequestError::Poisoned { .. }) => {
+                    self.until(wait, pending()).await?;
+                }
                 Err(error) => {
                     if let RequestError::Refused(reason) = &error {
                         self.tell_refused(operation, reason.reason_code)?;
