@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use crate::decode::{DecodeOptions, Leniency};
 use crate::error::{DecodeError, EncodeError};
 use crate::header::FixedHeader;
-use crate::packet::{self, Packet};
+use crate::packet::{self, Packet, Publish};
 
 /// One valid control packet, owned by one [`Bytes`].
 ///
@@ -41,6 +41,21 @@ impl PacketBuf {
     pub fn take(input: &mut BytesMut, options: &DecodeOptions) -> Result<Option<Self>, DecodeError> {
         let Some(len) = packet::check(input, options)? else { return Ok(None) };
         Ok(Some(Self { bytes: input.split_to(len).freeze() }))
+    }
+
+    /// Takes the PUBLISH at the front of `input`, with what `read` finds in it while it is decoded: whoever remembers
+    /// where things are needn't parse again. `None` means "read more", or that another packet stands there.
+    ///
+    /// # Errors
+    /// As [`Packet::decode_with`]; `input` is left as it was.
+    pub fn take_publish<T>(
+        input: &mut BytesMut,
+        options: &DecodeOptions,
+        read: impl FnOnce(&Publish<'_>) -> T,
+    ) -> Result<Option<(Self, T)>, DecodeError> {
+        let Some((publish, len)) = Publish::decode(input, options)? else { return Ok(None) };
+        let found = read(&publish);
+        Ok(Some((Self { bytes: input.split_to(len).freeze() }, found)))
     }
 
     /// As [`take`](Self::take), from bytes that are shared already.

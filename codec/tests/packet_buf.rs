@@ -22,6 +22,19 @@ fn a_packet_takes_its_bytes_and_leaves_the_rest() {
 }
 
 #[test]
+fn a_publish_is_looked_at_once_and_other_packets_stay() {
+    let mut input = BytesMut::from(PUBLISH);
+    input.extend_from_slice(&[0xd0, 0x00]);
+    let options = DecodeOptions::default();
+    let (owned, payload_len) =
+        PacketBuf::take_publish(&mut input, &options, |publish| publish.payload.len()).unwrap().unwrap();
+    let Packet::Publish(publish) = owned.packet() else { panic!("a PUBLISH") };
+    assert_eq!(publish.payload.len(), payload_len);
+    assert_eq!(PacketBuf::take_publish(&mut input, &options, |_| ()), Ok(None));
+    assert_eq!(input.as_ref(), [0xd0, 0x00]);
+}
+
+#[test]
 fn nothing_is_reserved_for_a_packet_that_is_only_announced() {
     let mut input = BytesMut::with_capacity(64);
     input.extend_from_slice(&[0x30, 0xff, 0xff, 0xff, 0x7f, 0, 1, b'a', 0, b'h']);
