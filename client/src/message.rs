@@ -120,20 +120,35 @@ pub struct ReceivedMessage {
     identified: bool,
 }
 
-impl ReceivedMessage {
-    /// What `packet` carries; `None` unless it is a PUBLISH with a topic, or with an alias that stands for `aliased`.
-    pub(crate) fn from_packet(packet: PacketBuf, aliased: Option<Arc<str>>) -> Option<Self> {
-        let Packet::Publish(publish) = packet.packet() else { return None };
-        let start = usize::from(packet.header().header_len) + 2;
-        if publish.topic.is_none() && aliased.is_none() {
-            return None;
+/// Where the parts of a PUBLISH are, and what its fixed header says.
+pub(crate) struct Layout {
+    topic: Range<usize>,
+    payload_len: usize,
+    delivery: Delivery,
+    retain: bool,
+    identified: bool,
+}
+
+impl Layout {
+    /// Of `publish`, behind a fixed header of `header_len` bytes.
+    pub(crate) fn of(publish: &Publish<'_>, header_len: u8) -> Self {
+        let start = usize::from(header_len) + 2;
+        Self {
+            topic: start..start + publish.topic.map_or(0, |topic| topic.as_bytes().len()),
+            payload_len: publish.payload.len(),
+            delivery: publish.delivery,
+            retain: publish.retain,
+            identified: !publish.properties.subscription_identifiers.is_empty(),
         }
-        let topic = start..start + publish.topic.map_or(0, |topic| topic.as_bytes().len());
+    }
+}
+
+impl ReceivedMessage {
+    /// What `packet` carries, whose parts are where `layout` says. `aliased` is the topic if the packet has none.
+    pub(crate) fn new(packet: PacketBuf, layout: Layout, aliased: Option<Arc<str>>) -> Self {
+        let Layout { topic, payload_len, delivery, retain, identified } = layout;
         let end = packet.as_bytes().len();
-        let payload = end - publish.payload.len()..end;
-        let (delivery, retain) = (publish.delivery, publish.retain);
-        let identified = !publish.properties.subscription_identifiers.is_empty();
-        Some(Self { packet, topic, aliased, payload, delivery, retain, identified })
+        Self { packet, topic, aliased, payload: end - payload_len..end, delivery, retain, identified }
     }
 
     /// The topic that it was published under, also where the packet has an alias instead.

@@ -1,15 +1,16 @@
 //! From received bytes to what they change: one packet after another, in order.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use dunlin_codec::{AckType, Disconnect, FixedHeader, Packet, PacketBuf, PacketType, ReasonCode};
+use dunlin_codec::{AckType, Disconnect, FixedHeader, Packet, PacketBuf, PacketType, Publish, ReasonCode};
 
-use super::inbound::Verdict;
+use super::inbound::{DeliveryId, Verdict};
 use super::link::conduct;
 use super::{Ended, Engine, EngineEvent, State};
 use crate::error::{ConnectionError, ServerReason, Violation};
-use crate::message::ReceivedMessage;
+use crate::message::{Layout, ReceivedMessage};
 
 /// Bytes of acknowledgements that wait for a server that doesn't read.
 const ANSWERS: usize = 1 << 20;
@@ -59,8 +60,19 @@ impl Engine {
     fn handle_packet(&mut self, input: &mut BytesMut, now: Instant) -> Result<bool, Violation> {
         let Some(header) = FixedHeader::peek(input, self.decode.max_packet_size)? else { return Ok(false) };
         if header.packet_type == PacketType::Publish && self.is_connected() {
-            let Some(packet) = PacketBuf::take(input, &self.decode)? else { return Ok(false) };
-            self.handle_publish(packet)?;
+            let decode = self.decode;
+            let taken = PacketBuf::take_publish(input, &decode, |publish| {
+                self.handle_publish(publish)
+                    .map(|found| found.map(|found| (found, Layout::of(publish, header.header_len))))
+            })?;
+            let Some((packet, found)) = taken else { return Ok(false) };
+            if let State::Open(connection) = &mut self.state {
+                connection.count(Some(packet.as_bytes().len()), self.now);
+            }
+            if let Some((Found { aliased, id }, layout)) = found? {
+                let message = ReceivedMessage::new(packet, layout, aliased);
+                self.events.push_back(EngineEvent::Message(message, id));
+            }
             return Ok(true);
         }
         let Some((packet, len)) = Packet::decode_with(input, &self.decode)? else { return Ok(false) };
@@ -116,12 +128,9 @@ impl Engine {
         }
     }
 
-    fn handle_publish(&mut self, packet: PacketBuf) -> Result<(), Violation> {
-        let Packet::Publish(publish) = packet.packet() else { return Ok(()) };
+    /// What the message is delivered with, unless it isn't.
+    fn handle_publish(&mut self, publish: &Publish<'_>) -> Result<Option<Found>, Violation> {
         self.counts().messages_received.count(publish.delivery.qos());
-        if let State::Open(connection) = &mut self.state {
-            connection.count(Some(packet.as_bytes().len()), self.now);
-        }
         // The alias counts whatever becomes of the message.
         let aliased = match (publish.properties.topic_alias, &mut self.state) {
             (Some(alias), State::Open(connection)) => connection.aliases.resolve(alias, publish.topic)?,
@@ -129,11 +138,7 @@ impl Engine {
         };
         let receive_maximum = self.options.receive_maximum.map_or(u16::MAX, Into::into);
         match self.session.inbound.receive(publish.delivery, receive_maximum) {
-            Verdict::Deliver(id) => {
-                if let Some(message) = ReceivedMessage::from_packet(packet, aliased) {
-                    self.events.push_back(EngineEvent::Message(message, id));
-                }
-            }
+            Verdict::Deliver(id) => return Ok(Some(Found { aliased, id })),
             Verdict::Repeat(packet_id) => self.send_ack(AckType::PubRec, packet_id, ReasonCode::Success),
             Verdict::Ignore => {}
             Verdict::Untaken(messages) => {
@@ -152,6 +157,14 @@ impl Engine {
                 });
             }
         }
-        Ok(())
+        Ok(None)
     }
+}
+
+/// What a delivered message has besides its packet.
+struct Found {
+    /// The topic that its alias stands for.
+    aliased: Option<Arc<str>>,
+    /// The name under which it is taken.
+    id: Option<DeliveryId>,
 }
