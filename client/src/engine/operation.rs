@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
-use dunlin_codec::{PacketId, ReasonCode};
+use dunlin_codec::{PacketId, QoS, ReasonCode};
 use slab::Slab;
 
 use super::statistics::Statistics;
@@ -158,6 +158,15 @@ impl Operation {
             Kind::Resubscribe | Kind::Reauthenticate => false,
         };
         survives && !self.settled && !matches!(self.phase, Phase::Released(_))
+    }
+
+    /// Of a message.
+    pub(super) const fn qos(&self) -> QoS {
+        match self.kind {
+            Kind::PublishExactlyOnce => QoS::ExactlyOnce,
+            Kind::PublishAtLeastOnce => QoS::AtLeastOnce,
+            _ => QoS::AtMostOnce,
+        }
     }
 
     /// Whether the server's Receive Maximum counts it, once it is sent.

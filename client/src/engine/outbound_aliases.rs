@@ -64,6 +64,11 @@ impl Aliases {
         }
     }
 
+    /// Whether messages get aliases that nobody asked for.
+    pub(super) const fn choose_by_themselves(&self) -> bool {
+        matches!(self, Self::Lru(_))
+    }
+
     /// The alias for `topic`, and whether the server knows it.
     fn choose(&self, topic: &[u8], wished: Option<TopicAlias>) -> Option<(TopicAlias, bool)> {
         match self {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use dunlin_codec::{Ack, AckType, Delivery, Packet, PacketId, QoS, ReasonCode};
+use dunlin_codec::{Ack, AckType, Delivery, FixedHeader, Packet, PacketId, QoS, ReasonCode};
 
 use super::connection::Sent;
 use super::expiry::seconds_left;
@@ -133,6 +133,15 @@ impl Engine {
     fn try_send(&mut self, id: OperationId) -> Result<(), RequestError> {
         let State::Open(connection) = &mut self.state else { return Ok(()) };
         let Some(operation) = self.session.operations.get_by(id) else { return Ok(()) };
+        if operation.takes_quota()
+            && !connection.outbound_aliases.choose_by_themselves()
+            && let Some((header, id_at)) = without_properties(&operation.packet)
+        {
+            // Limits may have changed since the request was accepted. [MQTT-3.2.2-15]
+            connection.check_size(operation.packet.len())?;
+            connection.check_publish(operation.qos(), header.flags & RETAIN != 0)?;
+            return self.try_copy(id, id_at);
+        }
         let (kind, phase, expires) = (operation.kind, operation.phase, operation.expires);
         let bytes = operation.packet.clone();
         let left = expires.zip(self.now).map(|(expires, now)| seconds_left(expires, now));
@@ -191,6 +200,27 @@ impl Engine {
         }
     }
 
+    /// Sends a message as it was accepted, but for its identifier and DUP.
+    fn try_copy(&mut self, id: OperationId, id_at: usize) -> Result<(), RequestError> {
+        let Some(operation) = self.session.operations.get_by(id) else { return Ok(()) };
+        let (packet_id, repeated) = match operation.phase {
+            Phase::Repeat(packet_id) => (packet_id, true),
+            _ => (self.session.ids.allocate(id.key()).ok_or(RequestError::NoPacketId)?, false),
+        };
+        let start = self.output.len();
+        self.output.extend_from_slice(&operation.packet);
+        if let Some(place) = self.output.get_mut(start + id_at..start + id_at + 2) {
+            place.copy_from_slice(&packet_id.get().to_be_bytes());
+        }
+        if let Some(first) = self.output.get_mut(start).filter(|_| repeated) {
+            *first |= DUP;
+        }
+        let qos = operation.qos();
+        self.count_message(qos, repeated);
+        self.sent(id, packet_id, repeated);
+        Ok(())
+    }
+
     /// Takes note of a request that is in the output now.
     fn sent(&mut self, id: OperationId, packet_id: PacketId, repeated: bool) {
         let order = self.session.next_order();
@@ -231,6 +261,20 @@ impl Engine {
         debug_assert_eq!(encoded, Ok(()), "{packet:?}");
     }
 }
+
+/// Where the identifier of a PUBLISH is, if it has no properties: neither an expiry that has gone down nor an alias that
+/// this server doesn't know, so it needn't be encoded again.
+fn without_properties(packet: &[u8]) -> Option<(FixedHeader, usize)> {
+    let header = FixedHeader::peek(packet, u32::MAX).ok()??;
+    let body = packet.get(usize::from(header.header_len)..)?;
+    let (topic_len, _) = body.split_first_chunk()?;
+    let after_topic = 2 + usize::from(u16::from_be_bytes(*topic_len));
+    (*body.get(after_topic + 2)? == 0).then_some((header, usize::from(header.header_len) + after_topic))
+}
+
+/// Bits in the fixed header of a PUBLISH (§3.3.1).
+const DUP: u8 = 0b1000;
+const RETAIN: u8 = 0b0001;
 
 /// Gives a request its identifier.
 fn identify(packet: &mut Packet<'_>, id: PacketId, dup: bool) {
