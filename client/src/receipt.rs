@@ -15,18 +15,17 @@ use crate::shared::Shared;
 #[derive(Debug)]
 #[must_use = "a receipt tells whether the message arrived; drop it explicitly if that doesn't matter"]
 pub struct Receipt {
-    shared: Arc<Shared>,
     /// `None` when the outcome was taken, or was there from the beginning.
-    operation: Option<OperationId>,
+    pending: Option<(Arc<Shared>, OperationId)>,
 }
 
 impl Receipt {
     pub(crate) fn new(shared: &Arc<Shared>, accepted: Accepted) -> Self {
-        let operation = match accepted {
+        let pending = match accepted {
             Accepted::Sent => None,
-            Accepted::Pending(operation) => Some(operation),
+            Accepted::Pending(operation) => Some((Arc::clone(shared), operation)),
         };
-        Self { shared: Arc::clone(shared), operation }
+        Self { pending }
     }
 
     /// The outcome of a request of any kind.
@@ -35,11 +34,11 @@ impl Receipt {
     }
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, RequestError>> {
-        let Some(operation) = self.operation else {
+        let Some((shared, operation)) = &self.pending else {
             return Poll::Ready(Ok(Outcome::Published(Published::unacknowledged())));
         };
-        let outcome = std::task::ready!(self.shared.with(|state| state.engine.poll_outcome(operation, cx)));
-        self.operation = None;
+        let outcome = std::task::ready!(shared.with(|state| state.engine.poll_outcome(*operation, cx)));
+        self.pending = None;
         Poll::Ready(outcome.unwrap_or(Err(RequestError::SessionLost)))
     }
 }
@@ -57,8 +56,8 @@ impl Future for Receipt {
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        if let Some(operation) = self.operation {
-            self.shared.with(|state| state.engine.forget(operation));
+        if let Some((shared, operation)) = &self.pending {
+            shared.with(|state| state.engine.forget(*operation));
         }
     }
 }
