@@ -25,7 +25,7 @@ pub struct Target {
 }
 
 /// A client that is connected. What a scenario measures are these calls; the messages are the same for everybody.
-pub trait Contestant: Sized {
+pub trait Contestant: Sized + 'static {
     /// Until the server has accepted it.
     async fn connect(target: &Target, client_id: &str) -> Result<Self>;
 

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tokio::task::LocalSet;
 
 use super::contestant::{Contestant, Pace, Result, Target};
 use super::flood::{self, Order, TRIGGER};
@@ -237,10 +238,24 @@ async fn idle<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
     tokio::time::sleep(SETTLE).await;
     let before = machine::memory();
     let measured = Measured::begin();
-    for number in 0..count {
-        clients.push(C::connect(target, &format!("idle-{number:04}")).await?);
+    let local = LocalSet::new();
+    for some in (0..count).collect::<Vec<_>>().chunks(AT_A_TIME) {
+        let connecting: Vec<_> = some
+            .iter()
+            .map(|number| {
+                let (target, client_id) = (target.clone(), format!("idle-{number:04}"));
+                local.spawn_local(async move { C::connect(&target, &client_id).await })
+            })
+            .collect();
+        let connected = async {
+            for client in connecting {
+                clients.push(client.await.map_err(|error| error.to_string())??);
+            }
+            Ok::<(), String>(())
+        };
+        local.run_until(connected).await?;
     }
-    tokio::time::sleep(SETTLE).await;
+    tokio::time::sleep(IDLE_FOR).await;
     let sample = measured.end(count);
     let more = machine::memory().saturating_sub(before);
     Ok(Sample { memory_each: Some(more as f64 / count as f64), ..sample })
@@ -249,5 +264,8 @@ async fn idle<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
 const WARM_UP: u64 = 500;
 const FEW: u64 = 10;
 const TOPIC_OF_MARK: &str = "mark";
-/// What connections hold only while they are made is given back by then.
+/// Few, so that what is held only while a connection is made is used again for the next.
+const AT_A_TIME: usize = 10;
 const SETTLE: Duration = Duration::from_millis(100);
+/// A connection isn't idle before: buffers are kept for the next message for a while.
+const IDLE_FOR: Duration = Duration::from_millis(1500);
