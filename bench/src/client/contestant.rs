@@ -26,6 +26,9 @@ pub struct Target {
 
 /// A client that is connected. What a scenario measures are these calls; the messages are the same for everybody.
 pub trait Contestant: Sized + 'static {
+    /// How many connections are held to see what one takes.
+    const IDLE: u64 = 1000;
+
     /// Until the server has accepted it.
     async fn connect(target: &Target, client_id: &str) -> Result<Self>;
 

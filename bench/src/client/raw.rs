@@ -17,7 +17,11 @@ pub struct Raw {
     stream: Either<TcpStream, Box<TlsStream<TcpStream>>>,
     input: Vec<u8>,
     filled: usize,
+    /// PUBACK for what was received.
+    acks: Vec<u8>,
     received: u64,
+    /// How many messages the application has asked for so far.
+    expected: u64,
 }
 
 impl Contestant for Raw {
@@ -31,7 +35,8 @@ impl Contestant for Raw {
                 Either::Right(Box::new(TlsConnector::from(config).connect(name, tcp).await.map_err(text)?))
             }
         };
-        let mut raw = Self { stream, input: Vec::new(), filled: 0, received: 0 };
+        let mut raw =
+            Self { stream, input: Vec::new(), filled: 0, acks: Vec::new(), received: 0, expected: 0 };
         raw.write(&wire::connect(client_id, 1024)).await?;
         raw.input = vec![0; 64];
         raw.until(|packet| packet.packet_type == 2).await?;
@@ -97,21 +102,10 @@ impl Contestant for Raw {
     }
 
     async fn receive(&mut self, count: u64) -> Result<()> {
-        let goal = self.received + count;
-        let mut output = Vec::new();
-        while self.received < goal {
-            self.read(|packet| {
-                if let (wire::PUBLISH, 1, Some(id)) = (packet.packet_type, packet.qos(), packet.packet_id()) {
-                    output.extend_from_slice(&wire::ack(wire::PUBACK, id));
-                }
-            })
-            .await?;
-            if !output.is_empty() {
-                self.write(&output).await?;
-                output.clear();
-            }
+        self.expected += count;
+        while self.received < self.expected {
+            self.read(|_| {}).await?;
         }
-        self.received = goal;
         Ok(())
     }
 
@@ -133,7 +127,7 @@ impl Raw {
         Ok(())
     }
 
-    /// One read, and every whole packet of it.
+    /// One read, and every whole packet of it; messages of QoS 1 are acknowledged.
     async fn read(&mut self, mut each: impl FnMut(wire::Raw<'_>)) -> Result<()> {
         let read = self.stream.read(&mut self.input[self.filled..]).await.map_err(text)?;
         if read == 0 {
@@ -143,11 +137,22 @@ impl Raw {
         let mut used = 0;
         while let Some(packet) = wire::packet(&self.input[used..self.filled]) {
             used += packet.len;
-            self.received += u64::from(packet.packet_type == wire::PUBLISH);
+            if packet.packet_type == wire::PUBLISH {
+                self.received += 1;
+                if let (1, Some(id)) = (packet.qos(), packet.packet_id()) {
+                    self.acks.extend_from_slice(&wire::ack(wire::PUBACK, id));
+                }
+            }
             each(packet);
         }
         self.input.copy_within(used..self.filled, 0);
         self.filled -= used;
+        if !self.acks.is_empty() {
+            let acks = std::mem::take(&mut self.acks);
+            self.write(&acks).await?;
+            self.acks = acks;
+            self.acks.clear();
+        }
         Ok(())
     }
 

@@ -135,7 +135,6 @@ impl Scenario {
 const SMALL: usize = 64;
 const LARGE: usize = 16 * 1024;
 const FLOOD: Order = Order { count: 20_000, size: SMALL, qos: 0, topics: 1 };
-const IDLE: u64 = 1000;
 
 /// A part of a turn that is measured.
 struct Measured {
@@ -170,7 +169,8 @@ impl Span {
 async fn publish<C: Contestant>(target: &Target, span: Span, qos: u8, size: usize) -> Result<Sample> {
     let mut client = C::connect(target, "bench").await?;
     let payload = vec![b'x'; size];
-    client.publish(qos, &payload, &mut Pace::count(WARM_UP)).await?;
+    let warm_up = if size == LARGE { FEW } else { WARM_UP };
+    client.publish(qos, &payload, &mut Pace::count(warm_up)).await?;
     client.publish_one(TOPIC_OF_MARK, b"").await?;
     let measured = Measured::begin();
     let mut pace = span.pace(64);
@@ -180,7 +180,7 @@ async fn publish<C: Contestant>(target: &Target, span: Span, qos: u8, size: usiz
         client.publish_one(TOPIC_OF_MARK, b"").await?;
     }
     let sample = measured.end(pace.sent);
-    Ok(Sample { others: WARM_UP + 1 + u64::from(qos == 0), ..sample })
+    Ok(Sample { others: warm_up + 1 + u64::from(qos == 0), ..sample })
 }
 
 async fn receive<C: Contestant>(target: &Target, span: Span, order: Order) -> Result<Sample> {
@@ -232,7 +232,7 @@ async fn connect<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
 }
 
 async fn idle<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
-    let count = if let Span::Count(count) = span { count.min(IDLE) } else { IDLE };
+    let count = if let Span::Count(count) = span { count.min(C::IDLE) } else { C::IDLE };
     // The first one brings what all of them share.
     let mut clients = vec![C::connect(target, "first").await?];
     tokio::time::sleep(SETTLE).await;
