@@ -29,7 +29,8 @@ pub(crate) struct Plan {
 
 /// Runs a client until it stops. A driver that never ran, because its runtime was shut down, has ended as well.
 pub(crate) fn run(shared: Arc<Shared>, plan: Plan) -> impl Future<Output = ()> {
-    let end = End(shared);
+    // On the heap: a future keeps room for what was moved out of it.
+    let (end, plan) = (End(shared), Box::new(plan));
     async move {
         let mut driver = Driver::new(&end.0, plan);
         let cause = driver.run().await;
@@ -49,7 +50,7 @@ impl Drop for End {
 
 struct Driver<'a> {
     shared: &'a Shared,
-    plan: Plan,
+    plan: Box<Plan>,
     backoff: Backoff,
     has_worked: bool,
     /// Attempts since the last connection.
@@ -62,7 +63,7 @@ struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    fn new(shared: &'a Shared, plan: Plan) -> Self {
+    fn new(shared: &'a Shared, plan: Box<Plan>) -> Self {
         let backoff = Backoff::new(plan.reconnect);
         Self { shared, plan, backoff, has_worked: false, number: 0, last: None, used: None, verdict: None }
     }
