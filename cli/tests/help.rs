@@ -67,9 +67,15 @@ fn no_page_shows_what_is_in_the_environment() {
         "DUNLIN_CA",
         "DUNLIN_STATE_DIR",
     ];
-    for page in
-        [&["-h"][..], &["--help"], &["signed", "--help"], &["sandbox", "--help"], &["auth", "sign", "--help"]]
-    {
+    for page in [
+        &["-h"][..],
+        &["--help"],
+        &["signed", "--help"],
+        &["sandbox", "--help"],
+        &["auth", "sign", "--help"],
+        &["auth", "verify", "--help"],
+        &["auth", "username", "--help"],
+    ] {
         let output = command(page).envs(variables.map(|name| (name, CANARY))).output().unwrap();
         assert_eq!(output.status.code(), Some(0));
         assert!(!text(&output.stdout).contains(CANARY), "{page:?}");

@@ -231,3 +231,27 @@ impl core::fmt::Debug for Credentials {
 
 /// Lambdas that run at a time.
 const MAX_CALLS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lambda_is_not_called_while_as_many_as_may_run_are_running() {
+        let authorizers = Authorizers::new(vec![demo_unsigned()], Some("DemoUnsigned".into()));
+        let running = u32::try_from(MAX_CALLS).unwrap();
+        let permits = authorizers.calls.acquire_many(running).await.unwrap();
+        let credentials = Credentials {
+            client_id: None,
+            username: Some("demo".into()),
+            password: Some(b"demo".to_vec()),
+            server_name: None,
+            connection_id: "1".into(),
+        };
+        let refused = authorizers.authorize(&credentials, &|_| ()).await.unwrap_err();
+        let fault = LambdaFault::Busy;
+        assert_eq!(refused, Refusal::Lambda { authorizer: "DemoUnsigned".into(), fault });
+        drop(permits);
+        assert!(authorizers.authorize(&credentials, &|_| ()).await.is_ok());
+    }
+}

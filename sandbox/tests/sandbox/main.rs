@@ -12,6 +12,7 @@ mod denials;
 mod door;
 mod faults;
 mod hostile;
+mod lambda;
 mod limits;
 mod messages;
 mod mqtt5;

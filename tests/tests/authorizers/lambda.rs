@@ -143,3 +143,30 @@ async fn a_config_file_that_is_wrong_is_refused_with_its_line_and_key() {
         assert!(run.error_line().contains("--lambda needs a program"), "{}", run.stderr);
     }
 }
+
+#[tokio::test]
+async fn a_token_may_be_signed_with_any_of_the_keys_and_with_no_other() {
+    let dir = TempDir::new().unwrap();
+    write(&dir, "answer.json", ANSWER);
+    let mut keys = Vec::new();
+    for name in ["old.pem", "new.pem", "other.pem"] {
+        let key = dir.path().join(name).to_str().unwrap().to_owned();
+        dunlin(["auth", "keygen", "--out", &key]).run().await.exits(0);
+        keys.push(key);
+    }
+    let config = write(
+        &dir,
+        "sandbox.toml",
+        "[[authorizer]]\nname = 'Signed'\ntoken_key_name = 'tok'\npublic_key = 'old.pub.pem'\n\
+         public_keys = ['new.pub.pem']\nlambda.static = 'answer.json'\n",
+    );
+    let process = Process::start_in(dir, &["--config", &config]).await;
+    for (key, code) in keys.iter().zip([0, 0, 5]) {
+        let signed =
+            ["--auth_token_key_name", "tok", "--auth_token_key_value", "hello", "--auth-signing-key", key];
+        process.sample("Signed", "alice", "s3cret").words(signed).run().await.exits(code);
+    }
+    let log = process.stop().await.stdout;
+    assert!(log.contains("refused the token signature: it doesn't match the token (RS256)"), "{log}");
+    assert!(log.contains("               Signed (token key \"tok\", signed)\n"), "{log}");
+}

@@ -1,0 +1,113 @@
+//! A Lambda behind a URL: asked at the door, and again while the client is connected.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use dunlin_codec::{QoS, ReasonCode};
+use dunlin_sandbox::{Authorizer, Lambda, Signing};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+use crate::client::{TestClient, TestSandbox, allow, connect, publish};
+
+/// Answers one call after the other, as the runtime interface emulator does, and is gone then.
+struct Emulator {
+    url: String,
+    events: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Emulator {
+    async fn answering(answers: Vec<Value>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&events);
+        tokio::spawn(async move {
+            for answer in answers {
+                let (stream, _) = listener.accept().await.unwrap();
+                let event = serve(stream, &answer.to_string()).await;
+                heard.lock().unwrap().push(event);
+            }
+        });
+        Self { url, events }
+    }
+}
+
+/// Reads the event of one POST, and answers.
+async fn serve(mut stream: TcpStream, answer: &str) -> Value {
+    let mut request = Vec::new();
+    let event = loop {
+        assert!(stream.read_buf(&mut request).await.unwrap() > 0, "a whole request");
+        let head = request.windows(4).position(|end| end == b"\r\n\r\n");
+        let body = head.and_then(|at| request.get(at + 4..));
+        if let Some(Ok(event)) = body.map(serde_json::from_slice) {
+            break event;
+        }
+    };
+    let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}", answer.len());
+    stream.write_all(response.as_bytes()).await.unwrap();
+    event
+}
+
+fn answer(actions: &[&str]) -> Value {
+    json!({"isAuthenticated": true, "principalId": "lamp", "policyDocuments": [allow(actions.to_vec())],
+        "disconnectAfterInSeconds": 86400, "refreshAfterInSeconds": 300})
+}
+
+/// One second here is five minutes of the service's.
+async fn asking(emulator: &Emulator) -> TestSandbox {
+    let authorizer = Authorizer {
+        name: "Emulated".into(),
+        active: true,
+        signing: Signing::Disabled { token_key_name: None },
+        lambda: Lambda::Url(emulator.url.parse().unwrap()),
+    };
+    TestSandbox::start_with(|builder| {
+        builder.authorizer(authorizer).default_authorizer("Emulated").time_scale(300)
+    })
+    .await
+}
+
+async fn publishes(client: &mut TestClient) -> ReasonCode {
+    client.send(publish("a", "x", QoS::AtLeastOnce)).await;
+    client.receives_puback().await.0
+}
+
+#[tokio::test]
+async fn the_policy_of_a_refresh_takes_the_place_of_the_old_one() {
+    let everything = ["iot:Connect", "iot:Publish"];
+    let mut answers = vec![answer(&everything[..1]); 10];
+    answers[0] = answer(&everything);
+    let emulator = Emulator::answering(answers).await;
+    let sandbox = asking(&emulator).await;
+    let mut client = TestClient::open(&sandbox.sandbox).await;
+    client.send(connect("lamp-7", "alice", "s3cret")).await;
+    assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
+    assert!(!publishes(&mut client).await.is_error());
+    // The client isn't told of a refresh: what it may do changes, and nothing else.
+    while !sandbox.logged("refresh   lamp-7  → allow (policy: connect as *)") {
+        assert!(!sandbox.logged("disconnect"));
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(publishes(&mut client).await, ReasonCode::NotAuthorized);
+    let events = emulator.events.lock().unwrap();
+    assert_eq!(events[0], events[1], "it is asked the same again");
+    assert_eq!(
+        events[0]["protocolData"]["mqtt"],
+        json!({"username": "alice", "password": "czNjcmV0", "clientId": "lamp-7"})
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_that_fails_ends_the_connection() {
+    let emulator = Emulator::answering(vec![answer(&["iot:Connect"])]).await;
+    let sandbox = asking(&emulator).await;
+    let mut client = sandbox.guest("lamp-7").await;
+    let (reason_code, reason) = client.receives_disconnect().await;
+    assert_eq!(reason_code, ReasonCode::NotAuthorized);
+    let start = "the Lambda of the authorizer \"Emulated\" failed: its URL can't be reached: ";
+    assert!(reason.as_deref().is_some_and(|reason| reason.starts_with(start)), "{reason:?}");
+    client.is_closed().await;
+}
