@@ -29,7 +29,7 @@ pub(crate) fn run(typed: Typed) -> Exit {
         Some(Verb::Unsigned(typed)) => play(typed, Script::Unsigned, &sources, console),
         Some(Verb::Signed(typed)) => play(typed, Script::Signed, &sources, console),
         Some(Verb::Demo(_)) => in_runtime(demo::run(console)),
-        Some(Verb::Sandbox(typed)) => in_runtime(sandbox::run(typed)),
+        Some(Verb::Sandbox(typed)) => in_runtime(sandbox::run(typed, console)),
         Some(Verb::Auth(verb)) => auth::run(verb, &sources, console),
         Some(Verb::Inspect(InspectVerb::Decode(typed))) => inspect::decode(typed),
     };

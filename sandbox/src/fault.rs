@@ -66,6 +66,8 @@ pub enum Fault {
     NoDeliver,
     /// A CONNACK that breaks the standard.
     Malformed,
+    /// The port is that of an HTTP proxy, which answers every CONNECT of HTTP with this status, 400 to 599.
+    Proxy(u16),
     /// Everything the server sends comes so much later.
     Delay(Duration),
 }
@@ -116,6 +118,9 @@ pub enum ValueProblem {
         /// The packet.
         packet: PacketType,
     },
+    /// Not a status that an HTTP proxy refuses with.
+    #[error("a proxy refuses with 400 to 599")]
+    NoStatus,
     /// The time can't be read.
     #[error("that is no time (500ms, 2s, a day at most)")]
     NoTime,
@@ -156,7 +161,7 @@ struct WithValue {
     parse: fn(&str) -> Result<Fault, ValueProblem>,
 }
 
-const WITH_VALUE: [WithValue; 6] = [
+const WITH_VALUE: [WithValue; 7] = [
     WithValue { prefix: "connack=", spelling: "connack=0x87[:reason]", parse: connack },
     WithValue {
         prefix: "suback=",
@@ -174,6 +179,7 @@ const WITH_VALUE: [WithValue; 6] = [
         spelling: "reset@T",
         parse: |after| Ok(Fault::Reset { after: time(after)? }),
     },
+    WithValue { prefix: "proxy=", spelling: "proxy=407", parse: proxy },
     WithValue { prefix: "delay=", spelling: "delay=T", parse: |delay| time(delay).map(Fault::Delay) },
 ];
 
@@ -211,6 +217,11 @@ fn disconnect(value: &str) -> Result<Fault, ValueProblem> {
         return Err(ValueProblem::Illegal { reason_code, packet });
     }
     Ok(Fault::Disconnect { reason_code, after: time(after)? })
+}
+
+fn proxy(value: &str) -> Result<Fault, ValueProblem> {
+    let status = value.parse().ok().filter(|status| (400..600).contains(status));
+    status.map(Fault::Proxy).ok_or(ValueProblem::NoStatus)
 }
 
 /// A code that refuses, and that a server may send in this packet.
@@ -251,6 +262,7 @@ impl fmt::Display for Fault {
                 write!(f, "disconnect={}@{}", hex(reason_code), time(after))
             }
             Self::Reset { after } => write!(f, "reset@{}", time(after)),
+            Self::Proxy(status) => write!(f, "proxy={status}"),
             Self::Delay(delay) => write!(f, "delay={}", time(delay)),
             plain => {
                 let row = PLAIN.iter().find(|(_, fault)| fault == plain);
@@ -304,6 +316,14 @@ mod tests {
         for text in ["suback=", "suback=0x", "suback=0x03", "suback=256", "suback=no"] {
             let error = text.parse::<Fault>().unwrap_err().to_string();
             assert_eq!(error, format!("{text}: that is no reason code; write it as suback=0x87"));
+        }
+    }
+
+    #[test]
+    fn a_proxy_refuses_with_an_error_of_http() {
+        for text in ["proxy=", "proxy=200", "proxy=600", "proxy=x"] {
+            let error = text.parse::<Fault>().unwrap_err().to_string();
+            assert_eq!(error, format!("{text}: a proxy refuses with 400 to 599; write it as proxy=407"));
         }
     }
 

@@ -94,4 +94,6 @@ pub use policy::{
 pub use profile::{Profile, ProfileError};
 pub use ready::{Ready, ReadyAuthorizer};
 pub use sandbox::{Sandbox, SandboxBuilder, StartError};
+#[cfg(feature = "conversation")]
+pub use server::Conversation;
 pub use state::{RunningSandbox, StateDir, StateError};

@@ -3,6 +3,7 @@
 mod keeper;
 mod listener;
 mod place;
+mod proxy;
 mod shared;
 mod socket;
 mod tls;

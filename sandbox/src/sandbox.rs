@@ -1,7 +1,7 @@
 //! The library's face: a sandbox that is started, asked, and stopped.
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,6 +51,7 @@ pub struct Sandbox {
 #[must_use]
 pub struct SandboxBuilder {
     port: u16,
+    address: Option<IpAddr>,
     state_dir: Option<PathBuf>,
     authorizers: Vec<Authorizer>,
     default_authorizer: Option<String>,
@@ -102,6 +103,7 @@ impl Sandbox {
     pub fn builder() -> SandboxBuilder {
         SandboxBuilder {
             port: Self::DEFAULT_PORT,
+            address: None,
             state_dir: None,
             authorizers: Vec::new(),
             default_authorizer: None,
@@ -155,6 +157,15 @@ impl SandboxBuilder {
     /// The port to listen on; 0 is any that is free.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
+        self
+    }
+
+    /// The address to listen on, instead of loopback's. Its certificate stays one for `localhost`.
+    ///
+    /// Whoever reaches another address than loopback's can try passwords here, and a sandbox forgets what it served:
+    /// this is for a network of one's own.
+    pub fn listen(mut self, address: IpAddr) -> Self {
+        self.address = Some(address);
         self
     }
 
@@ -220,7 +231,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// Starts it; from then on it accepts connections, on loopback only.
+    /// Starts it; from then on it accepts connections, on loopback unless told otherwise.
     pub async fn start(self) -> Result<Sandbox, StartError> {
         let state_dir = StateDir::resolve(self.state_dir)?;
         let faults = FaultPlan::new(self.faults);
@@ -237,7 +248,7 @@ impl SandboxBuilder {
         let authorizers =
             authorizers(&pki, self.authorizers, self.default_authorizer)?.within(self.scope.clone());
         let tls = Arc::new(Tls::new(identity, !faults.has(&Fault::NoAlpn))?);
-        let bound = net::bind(self.port).await;
+        let bound = net::bind(self.address, self.port).await;
         let bound = bound.map_err(|(address, source)| StartError::Listen { address, source })?;
         let ready = Ready {
             endpoint: "localhost".into(),

@@ -6,6 +6,8 @@
 mod aliases;
 mod connect;
 mod connection;
+#[cfg(feature = "conversation")]
+mod conversation;
 mod delivery;
 mod denied;
 mod end;
@@ -28,6 +30,8 @@ mod topics;
 mod weight;
 
 pub(crate) use connection::{Connection, Peer};
+#[cfg(feature = "conversation")]
+pub use conversation::Conversation;
 pub(crate) use end::Close;
 pub(crate) use hub::{Hub, NO_DEADLINE};
 pub(crate) use settings::Settings;

@@ -75,6 +75,19 @@ async fn the_ready_file_holds_what_a_script_needs_and_goes_when_the_sandbox_goes
 }
 
 #[tokio::test]
+async fn an_address_that_others_can_reach_is_listened_on_only_by_those_who_mean_it() {
+    let run = dunlin(["sandbox", "--port", "0", "--listen", "0.0.0.0"]).run().await;
+    run.exits(2);
+    assert!(run.error_line().contains("add --yes if that is meant"), "{}", run.stderr);
+    let run = start(&["--listen", "0.0.0.0", "--yes"]).await.stop().await;
+    run.exits(0);
+    assert!(run.error_line().contains("warning: listening on 0.0.0.0: whoever reaches"), "{}", run.stderr);
+    let run = start(&["--listen", "127.0.0.1"]).await.stop().await;
+    run.exits(0);
+    assert_eq!(run.stderr, "");
+}
+
+#[tokio::test]
 async fn it_ends_when_its_standard_input_ends_if_that_was_asked_for() {
     let mut process = start(&["--until-eof"]).await;
     drop(process.child.stdin.take());

@@ -1,5 +1,6 @@
 //! Flags of `dunlin sandbox` and `dunlin demo`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -27,6 +28,12 @@ pub(crate) struct SandboxArgs {
     /// Compare region and account of every ARN in a policy with these [default: any matches]
     #[arg(long, value_name = "REGION:ACCOUNT")]
     pub(crate) strict_arns: Option<ArnScope>,
+    /// Listen on this address instead of loopback's; needs --yes where others can reach it
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<IpAddr>,
+    /// Yes, others may connect
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// When ready, write endpoint, port and CA there as one JSON object
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,

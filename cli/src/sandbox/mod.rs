@@ -7,6 +7,7 @@ mod ready_file;
 mod welcome;
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::thread;
 
 use dunlin_sandbox::{LogLine, PkiError, Ready, Sandbox, StartError};
@@ -19,14 +20,15 @@ use crate::args::SandboxArgs;
 use crate::diagnosis::{Diagnosis, Try};
 use crate::exit::Exit;
 use crate::signal::StopSignal;
+use crate::terminal::Console;
 use crate::verb::Failure;
 
 /// Serves until a signal, or the end of standard input where that was asked for. Stopping is what a server is asked to
 /// do in the end, so the exit code is 0.
-pub(crate) async fn run(typed: SandboxArgs) -> Result<Exit, Failure> {
+pub(crate) async fn run(typed: SandboxArgs, console: Console) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
     let (lines, printer) = Printer::new(typed.json, typed.explain_decisions);
-    let sandbox = start(&typed, lines).await?;
+    let sandbox = start(&typed, lines, console).await?;
     let ready_file = typed.ready_file.as_deref().map(|path| ReadyFile::write(path, sandbox.ready()));
     let _ready_file = ready_file.transpose()?;
     announce(&typed, sandbox.ready())?;
@@ -40,11 +42,34 @@ pub(crate) async fn run(typed: SandboxArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-async fn start(typed: &SandboxArgs, lines: mpsc::Sender<LogLine>) -> Result<Sandbox, Diagnosis> {
-    let builder = described::builder(typed)?;
+async fn start(
+    typed: &SandboxArgs,
+    lines: mpsc::Sender<LogLine>,
+    console: Console,
+) -> Result<Sandbox, Diagnosis> {
+    let mut builder = described::builder(typed)?;
+    if let Some(address) = typed.listen {
+        builder = builder.listen(exposed(address, typed.yes, console)?);
+    }
     // A terminal that stalls loses lines; it must not stall the connections.
     let builder = builder.on_event(move |line| drop(lines.try_send(line.clone())));
     builder.start().await.map_err(|error| not_started(&error))
+}
+
+/// An address that others can reach is listened on by those who mean it.
+fn exposed(address: IpAddr, yes: bool, console: Console) -> Result<IpAddr, Diagnosis> {
+    if address.is_loopback() {
+        return Ok(address);
+    }
+    if !yes {
+        let headline =
+            format!("--listen {address} lets others connect to the sandbox; add --yes if that is meant");
+        return Err(Diagnosis::usage(headline));
+    }
+    console.warning(format_args!(
+        "listening on {address}: whoever reaches this computer can try passwords here; a sandbox is for development"
+    ));
+    Ok(address)
 }
 
 pub(crate) fn not_started(error: &StartError) -> Diagnosis {

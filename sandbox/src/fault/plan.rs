@@ -59,6 +59,11 @@ impl FaultPlan {
         timed.min_by_key(|(after, _)| *after)
     }
 
+    /// The status of the proxy that the sandbox is instead of a server.
+    pub(crate) fn proxy(&self) -> Option<u16> {
+        self.first(|fault| if let Fault::Proxy(status) = fault { Some(*status) } else { None })
+    }
+
     pub(crate) fn delay(&self) -> Option<Duration> {
         self.first(|fault| if let Fault::Delay(delay) = fault { Some(*delay) } else { None })
     }

@@ -13,8 +13,8 @@ use tokio_rustls::server::TlsStream;
 use crate::event::Event;
 use crate::net::place::Place;
 use crate::net::shared::Shared;
-use crate::net::socket;
 use crate::net::tls::{HandshakeError, Tls};
+use crate::net::{proxy, socket};
 use crate::server::Peer;
 use crate::server::limits::HANDSHAKE_TIMEOUT;
 
@@ -24,8 +24,13 @@ pub(crate) struct Bound {
     pub(crate) listeners: Vec<TcpListener>,
 }
 
-/// The same port of 127.0.0.1 and, where there is IPv6, of ::1: `localhost` may mean either.
-pub(crate) async fn bind(port: u16) -> Result<Bound, (SocketAddr, io::Error)> {
+/// A port of this address; of none given, the same port of 127.0.0.1 and, where there is IPv6, of ::1: `localhost` may mean either.
+pub(crate) async fn bind(address: Option<IpAddr>, port: u16) -> Result<Bound, (SocketAddr, io::Error)> {
+    if let Some(address) = address {
+        let listener = listen(address, port)?;
+        let local = listener.local_addr().map_err(|error| ((address, port).into(), error))?;
+        return Ok(Bound { port: local.port(), listeners: vec![listener] });
+    }
     let mut tries = 0;
     loop {
         let v4 = listen(Ipv4Addr::LOCALHOST.into(), port)?;
@@ -92,6 +97,13 @@ fn admit(
     connections.spawn(async move {
         let _permit = permit;
         let place = shared.places.take();
+        if let Some(status) = shared.settings.faults.proxy() {
+            let reason = match proxy::refuse(stream, status).await {
+                Ok(request) => format!("{status} on purpose (fault) to {request:?}"),
+                Err(error) => format!("no request to a proxy: {error}"),
+            };
+            return shared.emit(Event::Rejected { peer: address, reason });
+        }
         match shake_hands(stream, &tls, &shared, &place).await {
             Ok(stream) => {
                 let server_name = stream.get_ref().1.server_name().map(Into::into);

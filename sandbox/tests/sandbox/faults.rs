@@ -4,10 +4,11 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use dunlin_codec::{Packet, QoS, ReasonCode};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::client::{TestClient, TestSandbox, publish, subscribe, subscription, unsigned};
+use crate::client::{PATIENCE, TestClient, TestSandbox, publish, subscribe, subscription, unsigned};
 
 const ID: &str = "mqtt5-sample-1";
 const TOPIC: &str = "test/topic";
@@ -128,6 +129,20 @@ async fn reset_is_a_real_reset() {
     client.receives_nothing_more().await;
     let error = client.stream.read_u8().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn proxy_refuses_every_tunnel() {
+    let sandbox = TestSandbox::with_fault("proxy=407").await;
+    let mut stream = TcpStream::connect(("127.0.0.1", sandbox.sandbox.port())).await.unwrap();
+    stream
+        .write_all(b"CONNECT x.amazonaws.com:443 HTTP/1.1\r\nHost: x.amazonaws.com:443\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 407 Proxy Authentication Required\r\n"), "{answer}");
+    assert!(answer.contains("\r\nProxy-Authenticate: Basic realm="), "{answer}");
 }
 
 #[tokio::test]

@@ -163,3 +163,11 @@ async fn protocol() {
         &["the server broke the protocol: ", "a bug of the server"],
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delay_provokes_none() {
+    let served = serve("delay=500ms").await;
+    let run = at(&served).words(["--timeout=20s"]).run().await;
+    run.exits(0);
+    assert!(run.took >= Duration::from_secs(2), "{:?}", run.took);
+}

@@ -8,7 +8,7 @@ mod secrets;
 
 use std::collections::BTreeMap;
 
-use dunlin_sandbox::{Answer, Authorizer, DEMO_POLICY, Lambda, Sandbox, Signing};
+use dunlin_sandbox::{Answer, Authorizer, DEMO_POLICY, Fault, Lambda, Sandbox, Signing};
 use dunlin_tests::{Finished, Tool, dunlin};
 use tempfile::TempDir;
 
@@ -101,6 +101,24 @@ fn shows(run: &Finished, id: &str, words: &[&str]) {
     }
     assert!(!run.stderr.contains(CANARY) && !run.stdout.contains(CANARY), "{}", run.stderr);
     assert!(!run.stderr.contains('\x1b'), "{}", run.stderr);
+}
+
+/// The faults of the sandbox, each with the error that it makes.
+#[test]
+fn every_fault_of_the_sandbox_provokes_an_error_of_the_table() {
+    let name = |fault: &str| fault.split([':', '[', '@']).next().unwrap_or(fault).to_owned();
+    // A delay breaks nothing; of the proxy only who speaks to proxies can tell.
+    let of_none = ["delay=T", "proxy=407"];
+    for spelling in Fault::spellings() {
+        let kind = name(spelling).split("=0x").next().unwrap_or(spelling).to_owned();
+        let provoked: Vec<&str> = TABLE
+            .iter()
+            .filter(|(_, _, by)| name(by).split("=0x").next() == Some(&kind))
+            .map(|(id, ..)| *id)
+            .collect();
+        println!("{spelling:<24} {}", if provoked.is_empty() { "-".into() } else { provoked.join(", ") });
+        assert_eq!(provoked.is_empty(), of_none.contains(&spelling), "{spelling}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,134 @@
+//! The server without sockets, threads or a clock: bytes of several clients in, bytes for them out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use tokio::sync::Notify;
+
+use crate::authorizer::{Grant, Refusal};
+use crate::policy::Policy;
+use crate::profile::Profile;
+use crate::server::{Connection, Hub, Peer, Settings};
+
+/// Several clients of one server, in virtual time. What a fuzzer drives, or a test that wants no sockets.
+///
+/// Every client is let in whom the policy allows to connect; nobody is asked for credentials.
+#[derive(Debug)]
+pub struct Conversation {
+    hub: Hub,
+    settings: Arc<Settings>,
+    policy: Policy,
+    clients: Vec<Client>,
+    now: Instant,
+}
+
+#[derive(Debug)]
+struct Client {
+    connection: Connection,
+    input: BytesMut,
+    is_lost: bool,
+}
+
+impl Conversation {
+    /// Without clients. `now` is where virtual time begins.
+    #[must_use]
+    pub fn new(profile: Profile, policy: Policy, now: Instant) -> Self {
+        let settings = Arc::new(Settings { profile, ..Settings::default() });
+        Self { hub: Hub::new(Arc::clone(&settings)), settings, policy, clients: Vec::new(), now }
+    }
+
+    /// A new connection; its number, from 0.
+    pub fn connect(&mut self) -> usize {
+        let peer = Peer { address: ([127, 0, 0, 1], 1).into(), server_name: None };
+        let connection = Connection::new(Arc::clone(&self.settings), peer, Arc::new(Notify::new()), self.now);
+        self.clients.push(Client { connection, input: BytesMut::new(), is_lost: false });
+        self.clients.len() - 1
+    }
+
+    /// Bytes from a client. Those of one whose connection is over are ignored, as those of an unknown one.
+    pub fn receive(&mut self, client: usize, bytes: &[u8]) {
+        let Some(client) = self.clients.get_mut(client).filter(|client| client.is_open()) else { return };
+        client.input.extend_from_slice(bytes);
+        client.turn(&mut self.hub, &self.policy, self.now);
+    }
+
+    /// What the server has for a client, which makes room for more.
+    pub fn send(&mut self, client: usize) -> BytesMut {
+        let Some(client) = self.clients.get_mut(client) else { return BytesMut::new() };
+        client.turn(&mut self.hub, &self.policy, self.now);
+        client.connection.output.bytes.split()
+    }
+
+    /// The client's socket closes.
+    pub fn lose(&mut self, client: usize) {
+        let Some(client) = self.clients.get_mut(client).filter(|client| client.is_open()) else { return };
+        client.is_lost = true;
+        client.connection.handle_lost(&mut self.hub, self.now);
+        client.connection.output.events.clear();
+    }
+
+    /// Whether the server goes on with this client.
+    #[must_use]
+    pub fn is_open(&self, client: usize) -> bool {
+        self.clients.get(client).is_some_and(Client::is_open)
+    }
+
+    /// Time passes, and what is due happens.
+    pub fn wait(&mut self, time: Duration) {
+        self.now += time;
+        self.hub.handle_timeout(self.now);
+        for client in &mut self.clients {
+            let is_due = client.connection.poll_timeout().is_some_and(|at| at <= self.now);
+            if is_due && client.is_open() {
+                client.connection.handle_timeout(&mut self.hub, self.now);
+            }
+            client.turn(&mut self.hub, &self.policy, self.now);
+        }
+    }
+
+    /// Bytes of all messages that are kept, and of all buffers.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let buffers =
+            self.clients.iter().map(|client| client.input.len() + client.connection.output.bytes.len());
+        self.hub.weight().bytes() + buffers.sum::<usize>()
+    }
+}
+
+impl Client {
+    const fn is_open(&self) -> bool {
+        !self.is_lost && self.connection.output.close.is_none()
+    }
+
+    /// Until there is nothing more to do.
+    fn turn(&mut self, hub: &mut Hub, policy: &Policy, now: Instant) {
+        loop {
+            let connection = &mut self.connection;
+            if !self.is_lost {
+                connection.handle_input(&mut self.input, hub, now);
+            }
+            connection.poll_deliveries(hub, now);
+            connection.report(self.input.capacity() + connection.output.bytes.capacity(), hub, now);
+            connection.output.events.clear();
+            if connection.poll_authorization().is_some() {
+                let verdict: Result<Grant, Refusal> = Ok(grant(policy.clone()));
+                connection.handle_authorization(verdict, hub, now);
+                continue;
+            }
+            if !connection.has_more_to_do() {
+                return;
+            }
+        }
+    }
+}
+
+fn grant(policy: Policy) -> Grant {
+    Grant {
+        authorizer: "Conversation".into(),
+        principal_id: "anybody".into(),
+        policy,
+        disconnect_after: Duration::from_secs(86_400),
+        refresh_after: Duration::from_secs(86_400),
+    }
+}

@@ -1,0 +1,198 @@
+//! Other people's clients at the sandbox's door: the custom authorizer by user name, TLS with ALPN, and messages.
+//!
+//! mosquitto's tools come from Debian; paho-mqtt and MQTT.js are looked for in `target/foreign`, where `.ci/run` puts
+//! them. What isn't there is skipped in one line; with `CI=true` it has to be.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use dunlin_sandbox::{Answer, Authorizer, Lambda, Profile, Sandbox, Signing};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(40);
+/// As AWS IoT has it: the authorizer's name is in the user name.
+const USERNAME: &str = "alice?x-amz-customauthorizer-name=Foreign";
+const PASSWORD: &str = "s3cret";
+const PROFILES: [(Profile, &str); 2] = [(Profile::Aws, "1"), (Profile::Mqtt5, "2")];
+
+struct Served {
+    sandbox: Sandbox,
+    _state: TempDir,
+}
+
+async fn serve(profile: Profile) -> Served {
+    let state = TempDir::new().unwrap();
+    let policy = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
+    });
+    let authorizer = Authorizer {
+        name: "Foreign".into(),
+        active: true,
+        signing: Signing::Disabled { token_key_name: None },
+        lambda: Lambda::Password {
+            username: "alice".into(),
+            password: PASSWORD.into(),
+            answer: Answer::allow("alice", policy),
+        },
+    };
+    let builder = Sandbox::builder().port(0).state_dir(state.path()).profile(profile).authorizer(authorizer);
+    Served { sandbox: builder.start().await.unwrap(), _state: state }
+}
+
+/// Whether the test goes on; what is missing is said in one line.
+fn is_there(what: &str, found: bool) -> bool {
+    let must_be = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(found || !must_be, "{what} is missing");
+    if !found {
+        eprintln!("skipped: {what} isn't installed");
+    }
+    found
+}
+
+fn installed(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/foreign").join(path)
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign").join(name)
+}
+
+async fn finished(mut command: Command) -> Output {
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    timeout(PATIENCE, output).await.unwrap().unwrap()
+}
+
+/// Runs a script against both profiles; it says what it did line by line.
+async fn visits(what: &str, command: impl Fn() -> Command) {
+    for (profile, qos) in PROFILES {
+        let served = serve(profile).await;
+        let mut command = command();
+        command.args(["--port", &served.sandbox.port().to_string()]);
+        command.arg("--ca").arg(served.sandbox.ca_path());
+        command.args(["--username", USERNAME, "--password", PASSWORD, "--qos", qos]);
+        let output = finished(command).await;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+        let steps: String = (0..=qos.parse().unwrap()).map(|qos: u8| format!("qos {qos}: ok\n")).collect();
+        assert_eq!(said, format!("{steps}retained: ok\nwill: ok\n"));
+        println!("{what}, profile {profile}: connected, subscribed, QoS 0 to {qos}, retained, will");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paho_mqtt_is_served() {
+    let python = installed("venv/bin/python");
+    if is_there("paho-mqtt", python.exists()) {
+        visits("paho-mqtt", || {
+            let mut command = Command::new(&python);
+            command.arg(script("paho_client.py"));
+            command
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mqtt_js_is_served() {
+    let modules = installed("node_modules");
+    if is_there("MQTT.js", modules.join("mqtt").exists()) {
+        visits("MQTT.js", || {
+            let mut command = Command::new("node");
+            command.arg(script("mqttjs_client.js")).arg("--modules").arg(&modules);
+            command
+        })
+        .await;
+    }
+}
+
+/// One of mosquitto's tools as the user whom the authorizer knows.
+fn mosquitto(tool: &str, served: &Served, words: &[&str]) -> Command {
+    let mut command = Command::new(tool);
+    command.args(["-V", "5", "-h", "localhost", "-p", &served.sandbox.port().to_string()]);
+    command.args(["--tls-alpn", "mqtt", "--cafile"]).arg(served.sandbox.ca_path());
+    command.args(["-u", USERNAME, "-P", PASSWORD]).args(words).kill_on_drop(true);
+    command
+}
+
+struct Subscriber {
+    child: Child,
+    lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
+}
+
+/// A `mosquitto_sub` that has its SUBACK: it has shown the retained message that says so.
+async fn subscriber(served: &Served, topic: &str, qos: &str) -> Subscriber {
+    publishes(served, &["-t", "ready", "-m", "ready", "-r"]).await;
+    let words = ["-i", "mosq-sub", "-q", qos, "-F", "%t %q %r %p", "-t", topic, "-t", "ready"];
+    let mut child = mosquitto("mosquitto_sub", served, &words).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap(), "ready 0 1 ready");
+    Subscriber { child, lines }
+}
+
+async fn publishes(served: &Served, words: &[&str]) {
+    let output = finished(mosquitto("mosquitto_pub", served, words)).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+impl Subscriber {
+    async fn shows(&mut self, line: &str) {
+        let next = timeout(PATIENCE, self.lines.next_line()).await.unwrap().unwrap();
+        assert_eq!(next.as_deref(), Some(line));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mosquittos_tools_are_served() {
+    let output = Command::new("mosquitto_pub").arg("--help").output().await;
+    if !is_there("mosquitto_pub", output.is_ok()) {
+        return;
+    }
+    for (profile, most) in PROFILES {
+        let served = serve(profile).await;
+        for qos in ["0", "1", "2"].into_iter().filter(|qos| *qos <= most) {
+            let topic = format!("mosq/{qos}");
+            let mut subscriber = subscriber(&served, &topic, qos).await;
+            publishes(
+                &served,
+                &["-t", &topic, "-m", "hello", "-q", qos, "-D", "publish", "user-property", "k", "v"],
+            )
+            .await;
+            subscriber.shows(&format!("{topic} {qos} 0 hello")).await;
+            subscriber.child.kill().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+        }
+        let mut watcher = subscriber(&served, "mosq/will", "1").await;
+        let will =
+            ["-i", "mosq-mortal", "-t", "nothing", "--will-topic", "mosq/will", "--will-payload", "gone"];
+        let mut mortal =
+            mosquitto("mosquitto_sub", &served, &[&will[..], &["-t", "ready", "--will-qos", "1"]].concat())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+        let mut shown = [0; 5];
+        timeout(PATIENCE, mortal.stdout.take().unwrap().read_exact(&mut shown)).await.unwrap().unwrap();
+        mortal.kill().await.unwrap();
+        watcher.shows("mosq/will 1 0 gone").await;
+        watcher.child.kill().await.unwrap();
+        println!("mosquitto, profile {profile}: connected, subscribed, QoS 0 to {most}, retained, will");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_told_to_mosquitto() {
+    if !is_there("mosquitto_pub", Command::new("mosquitto_pub").arg("--help").output().await.is_ok()) {
+        return;
+    }
+    let served = serve(Profile::Aws).await;
+    let output = finished(mosquitto("mosquitto_pub", &served, &["-t", "t", "-m", "x", "-P", "wrong"])).await;
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.to_lowercase().contains("not authorized"), "{said}");
+}
