@@ -18,7 +18,7 @@ pub(crate) async fn refuse(mut stream: TcpStream, status: u16) -> io::Result<Str
         stream.shutdown().await?;
         Ok(request)
     });
-    served.await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+    served.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// The request line; everything up to the empty line is read.

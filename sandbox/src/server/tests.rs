@@ -278,6 +278,7 @@ fn no_more_is_retained_than_there_is_room_for() {
     assert_eq!(codes.last(), Some(&ReasonCode::QuotaExceeded));
 }
 
+/// MQTT-3.3.2-5, MQTT-3.3.2-6
 #[test]
 fn a_waiting_message_tells_how_long_it_is_still_worth_delivering() {
     let mut bench = Bench::new();

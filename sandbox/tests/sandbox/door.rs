@@ -24,6 +24,7 @@ fn signed(signature: &str, token: &str) -> String {
     format!("?{}&{}={signature}&tok={token}", names.0, names.1)
 }
 
+/// MQTT-4.12.0-6, MQTT-3.2.2-1
 #[tokio::test]
 async fn the_connack_announces_what_aws_announces() {
     let sandbox = TestSandbox::start().await;
@@ -88,6 +89,7 @@ async fn a_signature_of_another_token_or_none_is_refused() {
     );
 }
 
+/// MQTT-3.1.4-2, MQTT-3.2.2-8
 #[tokio::test]
 async fn a_wrong_password_is_refused_and_never_logged() {
     let sandbox = TestSandbox::start().await;
@@ -125,6 +127,7 @@ async fn a_client_id_outside_the_policy_is_refused() {
     assert!(sandbox.logged(&format!("connect   lamp-7  DemoUnsigned → refuse 0x87 ({reason})")));
 }
 
+/// MQTT-3.1.3-6, MQTT-3.1.3-7, MQTT-3.2.2-16
 #[tokio::test]
 async fn a_client_without_an_id_is_given_one() {
     let sandbox = TestSandbox::open_house().await;
@@ -157,6 +160,7 @@ async fn an_answer_that_aws_would_not_take_refuses_the_connection_by_its_fault()
     );
 }
 
+/// MQTT-4.12.0-1, MQTT-4.12.0-4
 #[tokio::test]
 async fn enhanced_authentication_is_refused() {
     let sandbox = TestSandbox::start().await;

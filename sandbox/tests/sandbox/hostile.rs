@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::client::{TestClient, TestSandbox, publish, unsigned};
 
+/// MQTT-3.1.2-22
 #[tokio::test]
 async fn a_silent_client_is_disconnected_after_one_and_a_half_keep_alives() {
     let sandbox = TestSandbox::start_with(|builder| builder.time_scale(100)).await;
@@ -18,6 +19,7 @@ async fn a_silent_client_is_disconnected_after_one_and_a_half_keep_alives() {
     client.is_closed().await;
 }
 
+/// MQTT-3.1.4-3
 #[tokio::test]
 async fn a_second_client_with_the_same_id_takes_the_first_ones_place() {
     let sandbox = TestSandbox::start_with(|builder| builder.time_scale(1000)).await;
@@ -28,6 +30,7 @@ async fn a_second_client_with_the_same_id_takes_the_first_ones_place() {
     second.receives_nothing_more().await;
 }
 
+/// MQTT-3.1.0-2
 #[tokio::test]
 async fn a_second_connect_is_a_protocol_error() {
     let sandbox = TestSandbox::start().await;
@@ -46,6 +49,7 @@ async fn a_session_expiry_that_connect_did_not_have_is_a_protocol_error() {
     assert_eq!(client.receives_disconnect().await.0, ReasonCode::ProtocolError);
 }
 
+/// MQTT-4.13.1-1, MQTT-4.13.2-1, MQTT-2.1.3-1, MQTT-1.5.5-1, MQTT-3.14.4-1, MQTT-3.14.4-2
 #[tokio::test]
 async fn a_malformed_packet_is_answered_with_its_code() {
     let sandbox = TestSandbox::start().await;
@@ -63,6 +67,7 @@ async fn a_malformed_packet_is_answered_with_its_code() {
     }
 }
 
+/// MQTT-3.1.2-2, MQTT-3.1.2-3, MQTT-3.1.4-1, MQTT-3.2.2-7, MQTT-3.14.0-1
 #[tokio::test]
 async fn what_is_no_connect_is_answered_in_a_connack() {
     let sandbox = TestSandbox::start().await;
@@ -79,6 +84,7 @@ async fn what_is_no_connect_is_answered_in_a_connack() {
     }
 }
 
+/// MQTT-4.2-1
 #[tokio::test]
 async fn a_packet_may_come_byte_by_byte() {
     let sandbox = TestSandbox::start().await;

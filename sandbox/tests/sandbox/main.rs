@@ -18,6 +18,7 @@ mod messages;
 mod mqtt5;
 mod sessions;
 mod shared;
+mod statements;
 mod subscriptions;
 mod tls;
 mod wills;

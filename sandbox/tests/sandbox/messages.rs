@@ -105,6 +105,7 @@ async fn no_more_is_unacknowledged_than_the_client_takes() {
     assert_eq!(client.receives_message().await.0, "x");
 }
 
+/// MQTT-3.1.2-24, MQTT-3.1.2-25
 #[tokio::test]
 async fn a_message_larger_than_the_client_takes_is_left_out() {
     let sandbox = TestSandbox::open_house().await;
@@ -240,6 +241,7 @@ async fn a_topic_beyond_the_limits_of_aws_is_refused() {
     assert_eq!(client.receives_puback().await, (ReasonCode::TopicNameInvalid, Some(reason.into())));
 }
 
+/// MQTT-3.8.3-3
 #[tokio::test]
 async fn no_local_spares_the_publisher() {
     let sandbox = TestSandbox::open_house().await;

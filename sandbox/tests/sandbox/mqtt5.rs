@@ -342,7 +342,6 @@ async fn a_full_window_holds_messages_back_and_nothing_else() {
     assert_eq!(client.receives_message().await.0, "2");
 }
 
-/// MQTT-3.3.2-6
 #[tokio::test]
 async fn a_packet_larger_than_aws_takes_is_taken() {
     let sandbox = TestSandbox::mqtt5().await;

@@ -21,6 +21,7 @@ async fn a_filter_outside_the_policy_is_refused_with_the_reason() {
     assert!(sandbox.logged("subscribe mqtt5-sample-1  other/topic  refused 0x87 (no statement allows"));
 }
 
+/// MQTT-3.1.2-29
 #[tokio::test]
 async fn a_client_that_wants_no_problem_information_gets_no_reason() {
     let sandbox = TestSandbox::start().await;
