@@ -113,7 +113,7 @@ impl OutboundAliases {
 
 impl Connection {
     /// Puts an alias into a message, in the place of its topic if the server knows it. An alias that the server takes
-    /// no longer is left out, and so is a new one that makes the message too large. [MQTT-3.2.2-15]
+    /// no longer is left out, and so is one that makes the message too large. [MQTT-3.2.2-15]
     pub(super) fn shorten<'a>(&self, publish: &mut Publish<'a>) -> Option<Aliased<'a>> {
         let wished = publish.properties.topic_alias.take();
         let topic = publish.topic?;
@@ -122,7 +122,9 @@ impl Connection {
         publish.properties.topic_alias = Some(alias);
         if known {
             publish.topic = None;
-        } else if publish.encoded_len().is_ok_and(|size| self.check_size(size).is_err()) {
+        }
+        // The property is longer than the shortest topics.
+        if publish.encoded_len().is_ok_and(|size| self.check_size(size).is_err()) {
             *publish = plain;
             return None;
         }

@@ -1,5 +1,7 @@
 //! Topic aliases of messages that leave: never more than both sides want, and none older than the connection (§3.3.2.3.4).
 
+use std::num::NonZeroU32;
+
 use dunlin_client::codec::{ConnAckProperties, Packet, PacketBuf, TopicAlias};
 use dunlin_client::{ConnectOptions, Message, OutboundAliases, QoS, RequestError};
 
@@ -166,6 +168,19 @@ fn an_alias_never_makes_a_packet_too_large() {
             assert!(sent.iter().all(|packet| packet.as_bytes().len() <= 20));
             assert_eq!(sent.iter().map(shape).collect::<Vec<_>>(), says(&[expected]));
         }
+    }
+}
+
+/// An alias is three bytes, a short topic fewer.
+#[test]
+fn a_known_alias_never_makes_a_packet_too_large() {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+        let size = NonZeroU32::new(9 + 2 * u32::from(qos.level()));
+        let connack = connack_with(ConnAckProperties { maximum_packet_size: size, ..taking(10) });
+        let mut client = Client::connected_as(with(LRU), &connack);
+        client.tries_to_publish(Message::new("a", "").qos(qos)).unwrap();
+        client.tries_to_publish(Message::new("a", "on").qos(qos)).unwrap();
+        assert_eq!(sends(&mut client), says(&[("a", 1), ("a", 0)]), "{qos}");
     }
 }
 
