@@ -72,8 +72,6 @@ struct Unreleased {
     received: bool,
     /// Whether it is in `unfinished`: it came on this connection.
     counted: bool,
-    /// Whether the server may have begun another session since.
-    doubtful: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -90,13 +88,6 @@ impl Inbound {
             Delivery::AtLeastOnce { packet_id, .. } => (packet_id, AckType::PubAck),
             Delivery::ExactlyOnce { packet_id, .. } => (packet_id, AckType::PubRec),
         };
-        // In doubt, what isn't marked as a repetition is none. [MQTT-3.3.1-1]
-        if ack_type == AckType::PubRec
-            && !delivery.dup()
-            && self.unreleased.get(&packet_id).is_some_and(|known| known.doubtful)
-        {
-            self.release(packet_id);
-        }
         let is_known = self.unrepeated.contains_key(&packet_id)
             || ack_type == AckType::PubRec && self.unreleased.contains_key(&packet_id);
         if !is_known && self.stale.len() + self.unrepeated.len() >= UNTAKEN * usize::from(receive_maximum) {
@@ -119,7 +110,7 @@ impl Inbound {
             Some(_) if counted => return Verdict::Ignore,
             Some(known) => known.counted = true,
             None if ack_type == AckType::PubRec => {
-                let unreleased = Unreleased { received: false, counted: true, doubtful: false };
+                let unreleased = Unreleased { received: false, counted: true };
                 self.unreleased.insert(packet_id, unreleased);
             }
             None => {}
@@ -238,7 +229,8 @@ impl Inbound {
     }
 
     /// The server may have begun another session without this client's knowing: what it repeats under a known identifier
-    /// may be another message. At QoS 1 it is delivered; at QoS 2 it isn't [MQTT-4.3.3-10], unless DUP tells them apart.
+    /// may be another message. At QoS 1 it is delivered; at QoS 2 it isn't [MQTT-4.3.3-10]: DUP doesn't tell, as some
+    /// servers repeat without.
     pub(super) fn doubt(&mut self) {
         let (moved, stale) = (&mut self.moved, &mut self.stale);
         self.unrepeated.retain(|_, owed| {
@@ -249,7 +241,6 @@ impl Inbound {
             }
             kept
         });
-        self.unreleased.values_mut().for_each(|unreleased| unreleased.doubtful = true);
     }
 
     /// The session moves on to another application, which has none of the messages that wait to be taken: the server's

@@ -289,9 +289,9 @@ fn a_half_packet_of_the_last_connection_is_not_continued_on_this_one() {
 
 /// A server that lost the session said so in a CONNACK that never came; then its new one is present.
 #[test]
-fn a_message_under_a_known_identifier_is_another_one_if_the_session_may_be() {
+fn a_message_of_qos_1_under_a_known_identifier_is_another_one_if_the_session_may_be() {
     let mut client = Client::connected();
-    client.receives_all(&[publish("a", at_least_once(1)), publish("b", exactly_once(2))]);
+    client.receives(&publish("a", at_least_once(1)));
     client.messages();
     client.loses_connection();
     client.opens();
@@ -299,12 +299,12 @@ fn a_message_under_a_known_identifier_is_another_one_if_the_session_may_be() {
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
-    client.receives_all(&[publish("c", again(at_least_once(1))), publish("d", exactly_once(2))]);
-    assert_eq!(client.takes_all(), ["c", "d"]);
-    assert_eq!(client.sends(), [puback(1), pubrec(2)]);
+    client.receives(&publish("c", again(at_least_once(1))));
+    assert_eq!(client.takes_all(), ["c"]);
+    assert_eq!(client.sends(), [puback(1)]);
 }
 
-/// [MQTT-4.3.3-10]
+/// [MQTT-4.3.3-10] mosquitto 2.0 repeats without DUP what it has read from its disk.
 #[test]
 fn a_repetition_of_qos_2_is_the_same_message_even_if_the_session_may_be_another() {
     let mut client = Client::connected();
@@ -313,7 +313,9 @@ fn a_repetition_of_qos_2_is_the_same_message_even_if_the_session_may_be_another(
     client.loses_connection();
     client.opens();
     client.reconnects(&connack_resumed());
-    client.receives(&publish("a", again(exactly_once(2))));
-    assert!(client.messages().is_empty());
-    assert_eq!(client.sends(), [pubrec(2)]);
+    for repetition in [exactly_once(2), again(exactly_once(2))] {
+        client.receives(&publish("a", repetition));
+        assert!(client.messages().is_empty());
+        assert_eq!(client.sends(), [pubrec(2)]);
+    }
 }
