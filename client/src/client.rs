@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::backoff::Reconnect;
 use crate::driver::{self, Plan, now};
-use crate::engine::{Accepted, Engine, Statistics};
+use crate::engine::{Accepted, Engine, Session, Statistics};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
 use crate::farewell::Farewell;
@@ -85,8 +85,27 @@ impl Client {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn start(options: ClientOptions) -> Self {
-        let ack_timeout = options.connect.ack_timeout;
         let router = Router::new(first_identifier(options.connect.clean_start));
+        let engine = Engine::new(options.connect.clone());
+        Self::run(options, engine, router)
+    }
+
+    /// As [`start`](Self::start), going on with the session of another client, which
+    /// [`disconnect_keeping_session`](Self::disconnect_keeping_session) gave: its unacknowledged messages are sent before
+    /// all others, its subscriptions stay. What the server sends for those comes to [`unmatched`](Self::unmatched) until
+    /// they are subscribed to again; take that stream before anything is awaited.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn start_with_session(options: ClientOptions, session: Session) -> Self {
+        let router = Router::new(first_identifier(CleanStart::Never));
+        let engine = Engine::with_session(options.connect.clone(), session);
+        Self::run(options, engine, router)
+    }
+
+    fn run(options: ClientOptions, engine: Engine, router: Router) -> Self {
+        let ack_timeout = options.connect.ack_timeout;
         let connect = &options.connect;
         let mut reconnect = options.reconnect;
         if let Some(limits) = &connect.limits {
@@ -99,7 +118,7 @@ impl Client {
             provide_within: options.provide_within,
             reconnect,
         };
-        let shared = Arc::new(Shared::new(Engine::new(options.connect), router));
+        let shared = Arc::new(Shared::new(engine, router));
         shared.with(|state| state.observer = options.observer);
         tokio::spawn(driver::run(Arc::clone(&shared), plan));
         Self { handle: Arc::new(Handle { shared, ack_timeout }) }
@@ -196,8 +215,25 @@ impl Client {
     ///
     /// Cancel safe: a dropped future doesn't call the end off.
     pub async fn disconnect_within(&self, flush_for: Duration) {
+        self.handle.shared.request_stop(flush_for);
+        self.stopped().await;
+    }
+
+    /// Says DISCONNECT, closes, and gives the session: what wasn't acknowledged goes on with
+    /// [`start_with_session`](Self::start_with_session), though its receipts fail here with [`RequestError::Stopped`].
+    /// Received messages that nobody took come again. `None` from a client that has stopped before.
+    ///
+    /// Cancel safe: a dropped future doesn't call the end off, and the next call gives the session.
+    pub async fn disconnect_keeping_session(&self) -> Option<Session> {
         let shared = &self.handle.shared;
-        shared.request_stop(flush_for);
+        shared.with(|state| state.keeps_session = true);
+        shared.request_stop(Duration::ZERO);
+        self.stopped().await;
+        shared.with(|state| state.kept_session.take())
+    }
+
+    async fn stopped(&self) {
+        let shared = &self.handle.shared;
         poll_fn(|cx| {
             shared.with(|state| {
                 if state.stopped.is_some() {

@@ -186,6 +186,11 @@ impl Router {
         }
     }
 
+    /// The session moves on: what waits to be acknowledged comes again, to whoever has it then.
+    pub(crate) fn hand_back(&mut self) {
+        self.streams.iter_mut().for_each(|(_, stream)| stream.hand_back());
+    }
+
     /// No more messages for anybody.
     pub(crate) fn end_all(&mut self) {
         self.ended = true;

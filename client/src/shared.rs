@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::engine::{Engine, EngineEvent};
+use crate::engine::{Engine, EngineEvent, Session};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::Event;
 use crate::observer::Observer;
@@ -30,6 +30,9 @@ pub(crate) struct State {
     pub(crate) stop: Option<Stop>,
     /// Why there will be no further connection.
     pub(crate) stopped: Option<StopCause>,
+    /// Whether somebody wants the session when the client has stopped, and then the session.
+    pub(crate) keeps_session: bool,
+    pub(crate) kept_session: Option<Session>,
     /// Why the last attempt that failed did.
     pub(crate) last_failure: Option<Arc<ConnectError>>,
     events: VecDeque<Event>,
@@ -60,6 +63,8 @@ impl Shared {
             observer: None,
             stop: None,
             stopped: None,
+            keeps_session: false,
+            kept_session: None,
             last_failure: None,
             events: VecDeque::new(),
             driver: None,
@@ -124,7 +129,13 @@ impl Shared {
             if state.stopped.is_some() {
                 return;
             }
-            state.engine.fail_all(&RequestError::Stopped(cause.clone()));
+            let error = RequestError::Stopped(cause.clone());
+            if state.keeps_session {
+                state.router.hand_back();
+                state.kept_session = Some(state.engine.take_session(&error));
+            } else {
+                state.engine.fail_all(&error);
+            }
             state.router.end_all();
             state.requests.end();
             let event = Event::Stopped(cause.clone());

@@ -99,6 +99,11 @@ impl Stream {
         self.waker.take()
     }
 
+    /// Lets go of what isn't acknowledged: it comes again.
+    pub(crate) fn hand_back(&mut self) {
+        self.owed.clear();
+    }
+
     /// Takes a message, if there is room; whoever waits for it is to be woken. What is acknowledged always has room.
     pub(crate) fn push(&mut self, message: ReceivedMessage, id: Option<DeliveryId>) -> Option<Waker> {
         self.arrived += 1;

@@ -10,6 +10,7 @@ mod acknowledge;
 mod backoff;
 mod connect;
 mod full;
+mod handover;
 mod idle;
 mod observe;
 mod pace;
