@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use dunlin_client::codec::{QoS, RetainHandling, SubscriptionOptions};
+use dunlin_client::codec::{QoS, ReasonCode, RetainHandling, SubscriptionOptions, TopicAlias};
 use dunlin_client::engine::{Accepted, DeliveryId, Engine, EngineEvent, OperationId, Outcome};
 use dunlin_client::{Message, RequestError};
 
 use super::chance::Chance;
-use super::checks::{Breach, Checked, Promises, ensure};
+use super::checks::{Breach, Checked, NewMessage, Promises, ensure};
 use super::server::payload_of;
 use super::transcript::Transcript;
 
@@ -46,8 +46,11 @@ impl Application {
         let qos = chance.of(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtMostOnce]).unwrap_or_default();
         let payload = payload_of(serial, chance.below(8) * 12);
         let topic = chance.of(&TOPICS).unwrap_or_default();
-        let message = Message::new(topic, &payload).qos(qos).retain(chance.one_in(8));
-        let (load, was_connected) = (engine.load(), engine.is_connected());
+        let mut message = Message::new(topic, &payload).qos(qos).retain(chance.one_in(8));
+        message.topic_alias = TopicAlias::new(chance.of(&[0, 0, 1, 2]).unwrap_or_default());
+        let expires_in = chance.of(&[None, None, None, Some(5), Some(30)]).flatten();
+        message.properties.message_expiry_interval = expires_in;
+        let was_connected = engine.is_connected();
         match engine.publish(&message, now) {
             Ok(accepted) => {
                 transcript.say(format_args!("application publishes {serial} at {qos} to {topic}"));
@@ -68,7 +71,7 @@ impl Application {
                     "only QoS 0 is done at once",
                     || serial.to_string(),
                 )?;
-                promises.accepted(qos, is_wanted, now);
+                promises.accepted(NewMessage { qos, topic, expires_in, is_wanted }, now);
                 Ok(Some(qos))
             }
             Err(error) => {
@@ -79,9 +82,12 @@ impl Application {
                         | RequestError::RetainNotSupported
                         | RequestError::TooLarge { .. }
                 );
-                let fine = of_server && was_connected
-                    || matches!(error, RequestError::QueueFull { count, .. } if count == load.0);
-                ensure(fine, "what isn't accepted had a reason", || format!("{error:?} with {load:?}"))?;
+                let of_policy = matches!(error, RequestError::Offline) && !was_connected;
+                let aliased =
+                    matches!(error, RequestError::TopicAlias { .. }) && message.topic_alias.is_some();
+                let full = matches!(error, RequestError::QueueFull { .. });
+                let fine = of_server && was_connected || of_policy || aliased || full;
+                ensure(fine, "what isn't accepted had a reason", || format!("{error:?}"))?;
                 Ok(None)
             }
         }
@@ -206,17 +212,38 @@ impl Application {
         promises: &mut Promises,
         chance: &mut Chance,
         transcript: &mut Transcript,
-    ) -> bool {
+    ) -> Checked<bool> {
         if self.holding.is_empty() {
-            return false;
+            return Ok(false);
         }
         let (id, serial) = self.holding.remove(chance.below(self.holding.len()));
         if self.holding.iter().all(|(held, _)| *held != id) {
             transcript.say(format_args!("application is done with {serial}"));
             promises.taken(serial);
         }
-        engine.take(id);
-        true
+        if chance.one_in(8) {
+            ensure(engine.answer(id, ReasonCode::QuotaExceeded).is_ok(), "the code is legal", String::new)?;
+            // If this answer gets lost.
+            promises.abandoned(serial);
+        } else {
+            engine.take(id);
+        }
+        Ok(true)
+    }
+
+    /// Gives a message up that it has: the server is to send it again on the next connection.
+    pub(super) fn abandons(&mut self, engine: &mut Engine, promises: &mut Promises, chance: &mut Chance) {
+        if !self.holding.is_empty() {
+            let (id, serial) = self.holding.remove(chance.below(self.holding.len()));
+            self.holding.retain(|(held, _)| *held != id);
+            promises.abandoned(serial);
+            engine.abandon(id);
+        }
+    }
+
+    /// Its session moves to another engine: messages that it has and isn't done with come again.
+    pub(super) fn moves_on(&mut self, promises: &mut Promises) {
+        self.holding.drain(..).for_each(|(_, serial)| promises.abandoned(serial));
     }
 
     /// A process that remembers nothing.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use dunlin_client::ConnectOptions;
 use dunlin_client::codec::{DecodeOptions, PacketBuf, Sender};
-use dunlin_client::engine::{CloseCause, Ended, Engine};
+use dunlin_client::engine::{CloseCause, Ended, Engine, Session};
 
 use super::checks::{Breach, Checked, Wire, ensure};
 use super::link::{End, Link};
@@ -37,6 +37,11 @@ impl Driver {
             seen_out: BytesMut::new(),
             last_sent: now,
         }
+    }
+
+    /// Another engine goes on with the session of this one.
+    pub(super) fn moves_on(&mut self, options: ConnectOptions, session: Session) {
+        self.engine = Engine::with_session(options, session);
     }
 
     /// A transport is open.

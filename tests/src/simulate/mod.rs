@@ -8,7 +8,9 @@ mod chance;
 pub mod checks;
 mod driver;
 mod link;
+mod mischief;
 mod server;
+mod setting;
 mod transcript;
 mod world;
 

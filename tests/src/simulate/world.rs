@@ -1,40 +1,39 @@
 //! One run: a client, a server and the network between them, each doing something at random, then a calm in which
 //! everything has to come to its end.
 
-use std::num::{NonZeroU16, NonZeroU32};
 use std::time::{Duration, Instant};
 
-use dunlin_client::codec::{PacketType, QoS};
+use dunlin_client::ConnectOptions;
+use dunlin_client::codec::QoS;
 use dunlin_client::engine::{CloseCause, EngineEvent};
-use dunlin_client::{CleanStart, ConnectOptions, KeepAlive, QueueLimits};
 
-use super::Report;
 use super::application::Application;
 use super::chance::Chance;
 use super::checks::{Checked, Promises, ensure};
 use super::driver::Driver;
 use super::link::Link;
-use super::server::{Habits, Server};
+use super::server::Server;
 use super::transcript::Transcript;
+use super::{Report, setting};
 
 /// Everything there is.
 #[derive(Debug)]
 pub(super) struct World {
-    chance: Chance,
-    now: Instant,
-    options: ConnectOptions,
+    pub(super) chance: Chance,
+    pub(super) now: Instant,
+    pub(super) options: ConnectOptions,
     /// How much of everything happens before the calm.
-    steps: usize,
+    pub(super) steps: usize,
     /// How many bytes the network takes in one direction.
-    room: usize,
-    link: Option<Link>,
-    driver: Driver,
-    application: Application,
-    server: Server,
-    promises: Promises,
-    keep_alive: u16,
+    pub(super) room: usize,
+    pub(super) link: Option<Link>,
+    pub(super) driver: Driver,
+    pub(super) application: Application,
+    pub(super) server: Server,
+    pub(super) promises: Promises,
+    pub(super) keep_alive: u16,
     /// Since the last connection.
-    attempts: usize,
+    pub(super) attempts: usize,
     pub(super) transcript: Transcript,
     pub(super) report: Report,
 }
@@ -42,12 +41,8 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(mut chance: Chance, transcript: Transcript) -> Self {
         let now = start();
-        let options = options(&mut chance);
-        let habits = Habits {
-            refuses_one_in: chance.of(&[1000, 10, 4]).unwrap_or(4),
-            first_id: chance.of(&[1, 65_530]).unwrap_or(1),
-            reuses_at_once: chance.one_in(2),
-        };
+        let options = setting::options(&mut chance);
+        let habits = setting::habits(&mut chance);
         Self {
             now,
             steps: chance.between(20, 300),
@@ -56,7 +51,7 @@ impl World {
             driver: Driver::new(options.clone(), now),
             application: Application::default(),
             server: Server::new(habits),
-            promises: Promises::new(options.ack_timeout),
+            promises: Promises::new(&options),
             keep_alive: 0,
             attempts: 0,
             report: Report { runs: 1, ..Report::default() },
@@ -87,10 +82,7 @@ impl World {
                 self.application.asks(&mut self.driver.engine, &mut self.chance, &mut self.transcript);
                 Ok(())
             }
-            14..=16 => {
-                self.take();
-                Ok(())
-            }
+            14..=16 => self.take().map(drop),
             17..=19 => self.look(),
             20 => {
                 let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
@@ -133,71 +125,6 @@ impl World {
         }
     }
 
-    /// A connection ends in one of the ways in which connections end.
-    fn end_somehow(&mut self) {
-        match self.chance.below(4) {
-            0 | 1 => {
-                self.transcript.say(format_args!("the network is cut"));
-                self.link.as_mut().into_iter().for_each(Link::cut);
-            }
-            2 => {
-                let legal = super::server::codes(PacketType::Disconnect);
-                let code = self.chance.of(&legal).unwrap_or_default();
-                self.server.disconnects(code, &mut self.transcript);
-            }
-            _ => {
-                self.transcript.say(format_args!("server hangs up"));
-                self.server.closes(self.now);
-                self.link.as_mut().into_iter().for_each(|link| link.down.close());
-            }
-        }
-    }
-
-    fn something_rare(&mut self) -> Checked {
-        match self.chance.below(6) {
-            0 => {
-                self.transcript.say(format_args!("client disconnects"));
-                self.driver.engine.disconnect();
-            }
-            1 => {
-                self.transcript.say(format_args!("server crashes, and keeps what is written down"));
-                self.server.closes(self.now);
-                self.link.as_mut().into_iter().for_each(Link::cut);
-            }
-            2 => {
-                self.transcript.say(format_args!("server crashes, and forgets everything"));
-                self.server.closes(self.now);
-                self.server.forgets();
-                self.link.as_mut().into_iter().for_each(Link::cut);
-            }
-            3 => self.restart_without_session(),
-            4 => self.is_taken_over(),
-            _ => self.wait(Duration::from_secs(4000)).map(drop)?,
-        }
-        Ok(())
-    }
-
-    /// The client's process ends and another one begins, which knows nothing.
-    fn restart_without_session(&mut self) {
-        self.transcript.say(format_args!("client's process ends; the next one knows nothing"));
-        self.link = None;
-        self.server.closes(self.now);
-        self.server.process += 1;
-        self.options.clean_start = if self.chance.one_in(2) { CleanStart::Never } else { CleanStart::First };
-        self.driver = Driver::new(self.options.clone(), self.now);
-        self.application.starts_over();
-        self.promises.process_lost();
-    }
-
-    /// Somebody else connects as this client, with or without a clean start, and leaves again.
-    fn is_taken_over(&mut self) {
-        self.transcript.say(format_args!("somebody else connects as this client"));
-        self.server.disconnects(dunlin_client::codec::ReasonCode::SessionTakenOver, &mut self.transcript);
-        if self.chance.one_in(2) {
-            self.server.forgets();
-        }
-    }
-
     fn publish(&mut self) -> Checked {
         let published = self.application.publishes(
             &mut self.driver.engine,
@@ -212,12 +139,12 @@ impl World {
         Ok(())
     }
 
-    fn look(&mut self) -> Checked {
+    pub(super) fn look(&mut self) -> Checked {
         let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
         self.application.looks(engine, promises, self.now, &mut self.transcript)
     }
 
-    fn take(&mut self) -> bool {
+    fn take(&mut self) -> Checked<bool> {
         let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
         self.application.takes(engine, promises, &mut self.chance, &mut self.transcript)
     }
@@ -226,9 +153,9 @@ impl World {
         let qos = self.chance.of(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtMostOnce]).unwrap_or_default();
         let serial = self.promises.next_incoming();
         let taken_on = self.server.takes_on(serial, qos, &mut self.chance);
-        if let (Some(qos), Some(session)) = (taken_on, &self.server.session) {
-            self.transcript.say(format_args!("server takes on {serial} at {qos}"));
-            self.promises.taken_on(qos, session.number);
+        if let (Some((qos, topic)), Some(session)) = (taken_on, &self.server.session) {
+            self.transcript.say(format_args!("server takes on {serial} at {qos} to {topic}"));
+            self.promises.taken_on(qos, topic, session.number);
         }
     }
 
@@ -256,7 +183,7 @@ impl World {
         Ok(some)
     }
 
-    fn wait(&mut self, duration: Duration) -> Checked<bool> {
+    pub(super) fn wait(&mut self, duration: Duration) -> Checked<bool> {
         self.transcript.say(format_args!("{duration:?} go by"));
         let link = self.link.as_mut();
         let some = self.driver.waits(&mut self.now, duration, link, &mut self.transcript)?;
@@ -326,7 +253,9 @@ impl World {
                 self.keep_alive = connected.limits.keep_alive;
                 let in_doubt = std::mem::take(&mut self.attempts) > 1;
                 let (session, present) = (self.server.sessions, connected.session_present);
-                self.promises.connected(connected.limits, present, session, in_doubt);
+                if self.promises.connected(connected.limits, present, session, in_doubt) {
+                    self.driver.wire.is_mistaken();
+                }
             }
             event => {
                 if let EngineEvent::SubscriptionLost { .. } = &event {
@@ -351,7 +280,7 @@ impl World {
         for _ in 0..MOST_CALM_ROUNDS {
             self.open()?;
             let mut some = self.exchange()?;
-            some |= self.take();
+            some |= self.take()?;
             self.look()?;
             if !some && self.is_done() {
                 return self.check_end();
@@ -400,28 +329,6 @@ impl World {
 /// A message, a little more than the application ever sends.
 const LARGEST_PACKET: usize = 512;
 const MOST_CALM_ROUNDS: usize = 5_000;
-
-fn options(chance: &mut Chance) -> ConnectOptions {
-    let client_id = if chance.one_in(6) { "" } else { "lamp-7" };
-    let mut options = ConnectOptions::new(client_id);
-    options.keep_alive = KeepAlive::secs(chance.of(&[0, 10, 60]).unwrap_or_default());
-    options.clean_start = chance
-        .of(&[CleanStart::First, CleanStart::First, CleanStart::Never, CleanStart::Always])
-        .unwrap_or_default();
-    options.session_expiry_interval = chance.of(&[Some(3600), Some(3600), Some(60), None]).flatten();
-    options.receive_maximum = NonZeroU16::new(chance.of(&[0, 1, 2, 5]).unwrap_or_default());
-    options.maximum_packet_size = NonZeroU32::new(chance.of(&[0, 0, 70, 200]).unwrap_or_default());
-    options.request_problem_information = chance.of(&[None, Some(false), Some(true)]).flatten();
-    options.ack_timeout = Duration::from_secs(chance.of(&[60, 20]).unwrap_or(60));
-    options.queue = chance
-        .of(&[
-            QueueLimits::default(),
-            QueueLimits { count: 12, bytes: 1 << 20 },
-            QueueLimits { count: 1000, bytes: 600 },
-        ])
-        .unwrap_or_default();
-    options
-}
 
 #[expect(clippy::disallowed_methods, reason = "an instant to count from; from there on time is virtual")]
 fn start() -> Instant {

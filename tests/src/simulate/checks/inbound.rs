@@ -18,6 +18,8 @@ pub(super) struct OwedAcks {
     pubacks: VecDeque<PacketId>,
     pubrecs: VecDeque<PacketId>,
     pubcomps: Vec<(PacketId, ReasonCode)>,
+    /// Whether PUBRECs needn't keep their order.
+    in_any_order: bool,
 }
 
 impl Inbound {
@@ -50,6 +52,10 @@ impl OwedAcks {
         }
     }
 
+    pub(super) const fn in_any_order(&mut self) {
+        self.in_any_order = true;
+    }
+
     pub(super) fn is_released(&mut self, ack: &Ack<'_>, known: bool) {
         let code = if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
         self.pubcomps.push((ack.packet_id, code));
@@ -63,7 +69,8 @@ impl OwedAcks {
     }
 
     pub(super) fn receives(&mut self, ack: &Ack<'_>) -> Checked {
-        let due = self.pubrecs.pop_front();
+        let any = self.pubrecs.iter().position(|due| *due == ack.packet_id).filter(|_| self.in_any_order);
+        let due = self.pubrecs.remove(any.unwrap_or_default());
         ensure(due == Some(ack.packet_id), "[MQTT-4.6.0-3] PUBRECs go in the order of arrival", || {
             format!("{} where {due:?} was due", Packet::PubRec(*ack))
         })

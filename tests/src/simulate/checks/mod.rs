@@ -3,11 +3,12 @@
 mod inbound;
 mod outbound;
 mod promises;
+mod received;
 mod wire;
 
 use std::fmt;
 
-pub(super) use promises::Promises;
+pub(super) use promises::{NewMessage, Promises};
 pub use wire::Wire;
 
 /// Something that must never happen, and did.

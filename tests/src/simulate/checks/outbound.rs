@@ -76,7 +76,8 @@ impl Outbound {
         let mut released: Vec<_> = self.flights.iter().filter(|(_, flight)| flight.is_released).collect();
         released.sort_unstable_by_key(|(_, flight)| flight.place);
         let ids = released.into_iter().filter_map(|(id, _)| PacketId::new(*id));
-        let releases = ids.map(|id| (id, ReasonCode::Success)).collect();
+        // What an incomplete trace shows as received may have been too late for the client.
+        let releases = ids.filter(|_| self.complete).map(|id| (id, ReasonCode::Success)).collect();
         self.flights.values_mut().for_each(|flight| flight.is_live = false);
         Window { used: 0, last_repeated: 0, releases }
     }
@@ -101,7 +102,8 @@ impl Outbound {
                 return ensure(false, "[MQTT-2.2.1-3] an identifier in flight isn't used again", told);
             };
 
-            ensure(!flight.is_released, "[MQTT-4.3.3-6] no PUBLISH after PUBREC", told)?;
+            ensure(!flight.is_released || !self.complete, "[MQTT-4.3.3-6] no PUBLISH after PUBREC", told)?;
+            flight.is_released = false;
             ensure(publish.delivery.dup(), "[MQTT-3.3.1-1] a repetition has DUP", told)?;
             ensure(before == content, "[MQTT-4.4.0-1] a repetition says the same", told)?;
             ensure(flight.place > window.last_repeated, "[MQTT-4.6.0-1] in the original order", told)?;
@@ -131,7 +133,11 @@ impl Outbound {
     }
 
     pub(super) fn releases(&mut self, ack: &Ack<'_>, connection: &mut Connection) -> Checked {
-        let due = connection.window.releases.pop_front();
+        let releases = &mut connection.window.releases;
+        if !self.complete && releases.iter().all(|(id, _)| *id != ack.packet_id) {
+            return Ok(());
+        }
+        let due = releases.pop_front();
         let told = || format!("{} where {due:?} was due", Packet::PubRel(*ack));
         ensure(
             due == Some((ack.packet_id, ack.reason_code)),
@@ -187,6 +193,7 @@ impl Content {
         let mut hasher = DefaultHasher::new();
         let packet = PacketBuf::new(&Packet::Publish(same)).map(PacketBuf::into_bytes).unwrap_or_default();
         hasher.write(&packet);
+        let properties = PublishProperties { topic_alias: None, ..publish.properties };
         let size = Publish { properties, topic, ..*publish }.encoded_len().unwrap_or_default();
         Self { qos: publish.delivery.qos(), retain: publish.retain, size, digest: hasher.finish() }
     }

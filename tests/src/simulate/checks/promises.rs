@@ -4,32 +4,46 @@ use std::time::{Duration, Instant};
 
 use dunlin_client::codec::{PacketType, QoS, ReasonCode};
 use dunlin_client::engine::Outcome;
-use dunlin_client::{ReceivedMessage, RequestError, ServerLimits};
+use dunlin_client::{ConnectOptions, LostMessage, Offline, RequestError, ServerLimits};
 
+use super::received::Incoming;
 use super::{Breach, Checked, ensure};
-use crate::simulate::server::{Heard, serial_of};
+use crate::simulate::server::Heard;
 
 /// The books of a run.
 #[derive(Debug)]
 pub(in crate::simulate) struct Promises {
     published: Vec<Published>,
-    incoming: Vec<Incoming>,
-    connections: Vec<Connection>,
+    pub(super) incoming: Vec<Incoming>,
+    pub(super) connections: Vec<Connection>,
     /// The server's session that the client was last told to be new.
     known_session: usize,
     /// The client's process: each forgets what it doesn't hand on.
-    process: usize,
-    ack_timeout: Duration,
+    pub(super) process: usize,
+    options: ConnectOptions,
     /// The last message that the server heard for the first time: of QoS 0, and of QoS 1 and 2.
     last_heard: [Option<usize>; 2],
     /// The last message that the application got for the first time, by QoS, with its session.
-    last_received: [Option<(usize, usize)>; 3],
+    pub(super) last_received: [Option<(usize, usize)>; 3],
+}
+
+/// A message that the engine accepts.
+#[derive(Debug)]
+pub(in crate::simulate) struct NewMessage {
+    pub(in crate::simulate) qos: QoS,
+    pub(in crate::simulate) topic: &'static str,
+    /// Seconds that it is worth sending.
+    pub(in crate::simulate) expires_in: Option<u32>,
+    /// Whether the application waits for the outcome.
+    pub(in crate::simulate) is_wanted: bool,
 }
 
 /// A message that the engine accepted.
 #[derive(Debug)]
 struct Published {
     qos: QoS,
+    topic: &'static str,
+    expires_in: Option<u32>,
     process: usize,
     /// How many connections there had been.
     connections: usize,
@@ -43,53 +57,49 @@ struct Published {
     verdict: Option<ReasonCode>,
 }
 
-/// A message that the server took on.
-#[derive(Debug)]
-struct Incoming {
-    qos: QoS,
-    session: usize,
-    receptions: usize,
-    /// The process that got it last.
-    process: usize,
-    is_taken: bool,
-    was_dropped: bool,
-}
-
 #[derive(Debug, Clone, Copy)]
-struct Connection {
+pub(super) struct Connection {
     limits: ServerLimits,
     session_present: bool,
     /// Whether the server goes on with another session than the client can think: the CONNACK that said so was lost.
     is_mistaken: bool,
     /// Whether that may be so, as far as the client knows: an earlier CONNECT was never answered.
-    in_doubt: bool,
+    pub(super) in_doubt: bool,
 }
 
 impl Promises {
-    pub(in crate::simulate) const fn new(ack_timeout: Duration) -> Self {
+    pub(in crate::simulate) fn new(options: &ConnectOptions) -> Self {
         Self {
             published: Vec::new(),
             incoming: Vec::new(),
             connections: Vec::new(),
             known_session: 0,
             process: 0,
-            ack_timeout,
+            options: options.clone(),
             last_heard: [None; 2],
             last_received: [None; 3],
         }
     }
 
-    /// The server let the client in, and goes on with its session of this number.
+    /// The server let the client in, and goes on with its session of this number; whether the client takes it for another.
     pub(in crate::simulate) fn connected(
         &mut self,
         limits: ServerLimits,
         session_present: bool,
         session: usize,
         in_doubt: bool,
-    ) {
+    ) -> bool {
         let is_mistaken = session_present && session != self.known_session;
         self.known_session = session;
         self.connections.push(Connection { limits, session_present, is_mistaken, in_doubt });
+        is_mistaken
+    }
+
+    /// Whether the client has the server's session for another one, since a connection before this one perhaps.
+    fn goes_on_mistaken(&self) -> bool {
+        let same = self.connections.iter().rev();
+        let lost = self.connections.iter().rposition(|each| !each.session_present).unwrap_or_default();
+        same.take(self.connections.len() - lost).any(|each| each.is_mistaken)
     }
 
     fn connections_since(&self, published: &Published) -> &[Connection] {
@@ -107,9 +117,12 @@ impl Promises {
     }
 
     /// The engine accepted the next message.
-    pub(in crate::simulate) fn accepted(&mut self, qos: QoS, is_wanted: bool, at: Instant) {
+    pub(in crate::simulate) fn accepted(&mut self, message: NewMessage, at: Instant) {
+        let NewMessage { qos, topic, expires_in, is_wanted } = message;
         self.published.push(Published {
             qos,
+            topic,
+            expires_in,
             process: self.process,
             connections: self.connections.len(),
             at,
@@ -135,6 +148,11 @@ impl Promises {
         outcome: Option<Result<Outcome, RequestError>>,
         now: Instant,
     ) -> Checked {
+        if matches!(outcome, Some(Err(RequestError::Stopped(_)))) {
+            // It goes on in a session that moves, and nobody learns how it ends.
+            self.unwanted(serial);
+            return Ok(());
+        }
         let Some(published) = self.published.get(serial) else { return Ok(()) };
         let told = || format!("{serial}: {outcome:?}, {published:?}");
         ensure(outcome.is_some() && published.outcome.is_none(), "one outcome for each message", told)?;
@@ -177,11 +195,18 @@ impl Promises {
                     && reason.reason_code.is_error()
                     && reason.packet_type == expected
             }
-            RequestError::Timeout { .. } => now.saturating_duration_since(published.at) >= self.ack_timeout,
+            RequestError::Timeout { .. } => {
+                now.saturating_duration_since(published.at) >= self.options.ack_timeout
+            }
             RequestError::SessionLost => {
                 let since = self.connections_since(published);
-                published.qos == QoS::ExactlyOnce && since.iter().any(|each| !each.session_present)
+                // What was released can't be republished.
+                let may_fail = published.qos == QoS::ExactlyOnce
+                    || self.options.on_session_lost.qos1 == LostMessage::Fail;
+                may_fail && since.iter().any(|each| !each.session_present)
             }
+            RequestError::Dropped => self.options.offline == Offline::DropOldest,
+            RequestError::Expired => published.has_expired(now),
             RequestError::QoSNotSupported { .. } => limited(&|limits| limits.maximum_qos < published.qos),
             RequestError::RetainNotSupported => limited(&|limits| !limits.retain_available),
             RequestError::TooLarge { size, limit } => {
@@ -194,13 +219,13 @@ impl Promises {
     /// Takes note of what the server heard.
     pub(in crate::simulate) fn heard(&mut self, heard: Heard) -> Checked {
         match heard {
-            Heard::Publish { serial, qos, reason_code, is_new } => {
-                self.heard_publish(serial, qos, reason_code, is_new)
+            Heard::Publish { serial, topic, qos, reason_code, is_new } => {
+                self.heard_publish(serial, &topic, qos, reason_code, is_new)
             }
             Heard::Acknowledged { serial, reason_code } => {
                 let incoming = self.incoming.get(serial);
                 // Under the identifier of one that the client has, in a session that it doesn't know of.
-                let is_mistaken = self.connections.last().is_some_and(|each| each.is_mistaken);
+                let is_mistaken = self.goes_on_mistaken();
                 let was_taken = incoming.is_some_and(|incoming| {
                     incoming.is_taken || is_mistaken && incoming.qos == QoS::ExactlyOnce
                 });
@@ -209,8 +234,8 @@ impl Promises {
                 })
             }
             // Who states that its session is empty where it isn't has to live with that.
-            Heard::Swallowed { serial } => {
-                self.heard_publish(serial, QoS::ExactlyOnce, ReasonCode::Success, true)
+            Heard::Swallowed { serial, topic } => {
+                self.heard_publish(serial, &topic, QoS::ExactlyOnce, ReasonCode::Success, true)
             }
             Heard::Dropped { serial } => {
                 if let Some(incoming) = self.incoming.get_mut(serial) {
@@ -221,11 +246,19 @@ impl Promises {
         }
     }
 
-    fn heard_publish(&mut self, serial: usize, qos: QoS, code: ReasonCode, is_new: bool) -> Checked {
+    fn heard_publish(
+        &mut self,
+        serial: usize,
+        topic: &str,
+        qos: QoS,
+        code: ReasonCode,
+        is_new: bool,
+    ) -> Checked {
         let Some(published) = self.published.get_mut(serial) else {
             return Err(Breach::new("what arrives was accepted", serial));
         };
-        ensure(published.qos == qos, "a message keeps its QoS", || format!("{serial}: {published:?}"))?;
+        let is_same = published.qos == qos && published.topic == topic;
+        ensure(is_same, "a message keeps its QoS and topic", || format!("{topic}: {published:?}"))?;
         if !published.was_heard {
             published.was_heard = true;
             let last = &mut self.last_heard[usize::from(qos != QoS::AtMostOnce)];
@@ -240,67 +273,14 @@ impl Promises {
         if is_new && !code.is_error() {
             published.deliveries += 1;
             let since = self.connections.get(published.connections..).unwrap_or_default();
-            let again = qos == QoS::AtLeastOnce || since.iter().any(|each| each.is_mistaken);
+            let republishes = self.options.on_session_lost.qos2 == LostMessage::Republish;
+            let again = qos == QoS::AtLeastOnce
+                || since.iter().any(|each| each.is_mistaken || !each.session_present && republishes);
             ensure(published.deliveries == 1 || again, "QoS 0 and 2 arrive once at the most", || {
                 format!("{serial}: {published:?}")
             })?;
         }
         Ok(())
-    }
-
-    /// The serial of the next message that the server takes on.
-    pub(in crate::simulate) fn next_incoming(&self) -> usize {
-        self.incoming.len()
-    }
-
-    /// The server took on the next message.
-    pub(in crate::simulate) fn taken_on(&mut self, qos: QoS, session: usize) {
-        self.incoming.push(Incoming {
-            qos,
-            session,
-            receptions: 0,
-            process: 0,
-            is_taken: false,
-            was_dropped: false,
-        });
-    }
-
-    /// The application got a message; its serial.
-    pub(in crate::simulate) fn received(&mut self, message: &ReceivedMessage) -> Checked<usize> {
-        let told = |incoming: Option<&Incoming>| format!("{message:?}: {incoming:?}");
-        let serial = serial_of(message.payload()).filter(|serial| *serial < self.incoming.len());
-        let Some(serial) = serial else {
-            return Err(Breach::new("what is received was sent", told(None)));
-        };
-        let Some(incoming) = self.incoming.get_mut(serial) else { return Ok(serial) };
-        ensure(message.qos() == incoming.qos, "a message keeps its QoS", || told(Some(incoming)))?;
-        let again = incoming.receptions > 0;
-        let same_process = incoming.process == self.process;
-        if again && same_process {
-            let in_doubt = self.connections.iter().any(|each| each.in_doubt);
-            let may_repeat =
-                incoming.qos == QoS::AtLeastOnce && message.dup() && (incoming.is_taken || in_doubt);
-            ensure(may_repeat, "a message is handed over once, or repeated at QoS 1", || {
-                told(Some(incoming))
-            })?;
-        }
-        let last = &mut self.last_received[usize::from(incoming.qos.level())];
-        if !again {
-            let fine = last.is_none_or(|(session, last)| session < incoming.session || last < serial);
-            ensure(fine, "messages of a QoS come in order", || format!("{serial} after {last:?}"))?;
-            *last = Some((incoming.session, serial));
-        }
-        incoming.receptions += 1;
-        incoming.process = self.process;
-        incoming.is_taken = message.qos() == QoS::AtMostOnce;
-        Ok(serial)
-    }
-
-    /// The application is done with a message.
-    pub(in crate::simulate) fn taken(&mut self, serial: usize) {
-        if let Some(incoming) = self.incoming.get_mut(serial) {
-            incoming.is_taken = true;
-        }
     }
 
     /// The end of the run: nothing was lost silently. `session` is the one that the server still has.
@@ -329,17 +309,26 @@ impl Promises {
             return Ok(());
         }
         let since = self.connections.get(published.connections.saturating_sub(1)..).unwrap_or_default();
-        let lost =
-            published.qos == QoS::ExactlyOnce && since.iter().skip(1).any(|each| !each.session_present);
+        let policy = self.options.on_session_lost;
+        let fails = published.qos == QoS::ExactlyOnce || policy.qos1 == LostMessage::Fail;
+        let lost = fails && since.iter().skip(1).any(|each| !each.session_present);
         let limited = since.iter().any(|Connection { limits, .. }| {
             limits.maximum_qos < published.qos
                 || !limits.retain_available
                 || limits.maximum_packet_size < 1000
         });
         let refused = published.verdict.is_some_and(ReasonCode::is_error);
-        let late = now.saturating_duration_since(published.at) >= self.ack_timeout;
-        ensure(lost || limited || refused || late, "nothing is lost silently", || {
+        let late = now.saturating_duration_since(published.at) >= self.options.ack_timeout;
+        let dropped = self.options.offline == Offline::DropOldest || published.has_expired(now);
+        ensure(lost || limited || refused || late || dropped, "nothing is lost silently", || {
             format!("{serial}: {published:?}")
         })
+    }
+}
+
+impl Published {
+    fn has_expired(&self, now: Instant) -> bool {
+        let waited = now.saturating_duration_since(self.at);
+        self.expires_in.is_some_and(|seconds| waited >= Duration::from_secs(seconds.into()))
     }
 }

@@ -76,6 +76,14 @@ impl Wire {
         self.outbound.len()
     }
 
+    /// The server goes on with another session than the client can know of: identifiers of QoS 2 that the client knows
+    /// stand for other messages, which it takes for repetitions.
+    pub(in crate::simulate) fn is_mistaken(&mut self) {
+        if let Stage::Open(connection) = &mut self.stage {
+            connection.owed.in_any_order();
+        }
+    }
+
     /// The client sends a packet.
     ///
     /// # Errors
@@ -213,11 +221,11 @@ impl Limits {
         }
     }
 
-    /// Whether the server takes such a message.
+    /// Whether the server surely takes such a message, with a topic alias or without.
     pub(super) fn allow(&self, content: Content) -> bool {
         content.qos <= self.maximum_qos
             && (self.retain_available || !content.retain)
-            && content.size <= self.maximum_packet_size
+            && content.size + TOPIC_ALIAS <= self.maximum_packet_size
     }
 
     fn check_publish(&self, publish: &Publish<'_>) -> Checked {
@@ -233,3 +241,6 @@ impl Limits {
         ensure(!(filter.is_shared() && options.no_local), "[MQTT-3.8.3-4] no No Local if shared", told)
     }
 }
+
+/// The bytes of the property.
+const TOPIC_ALIAS: usize = 3;

@@ -82,19 +82,26 @@ impl Server {
         let (Some(connection), Some(session)) = (&mut self.connection, &mut self.session) else {
             return Ok(());
         };
-        if let (Some(alias), Some(topic)) = (publish.properties.topic_alias, publish.topic) {
-            connection.their_aliases.insert(alias.get(), topic.as_str().to_owned());
-        }
+        let aliases = &mut connection.their_aliases;
+        let alias = publish.properties.topic_alias.map(|alias| alias.get());
+        let topic = match (publish.topic, alias) {
+            (Some(topic), Some(alias)) => {
+                aliases.insert(alias, topic.as_str().to_owned());
+                topic.as_str().to_owned()
+            }
+            (Some(topic), None) => topic.as_str().to_owned(),
+            (None, alias) => alias.and_then(|alias| aliases.get(&alias)).cloned().unwrap_or_default(),
+        };
         let Some(serial) = serial_of(publish.payload) else {
             return Err(Breach::new("what arrives is what was published", Packet::Publish(*publish)));
         };
         let qos = publish.delivery.qos();
-        let mut heard = |reason_code, is_new| {
-            self.heard.push(Heard::Publish { serial, qos, reason_code, is_new });
+        let mut heard = |topic, reason_code, is_new| {
+            self.heard.push(Heard::Publish { serial, topic, qos, reason_code, is_new });
         };
         let (ack_type, packet_id) = match publish.delivery {
             Delivery::AtMostOnce => {
-                heard(ReasonCode::Success, true);
+                heard(topic, ReasonCode::Success, true);
                 return Ok(());
             }
             Delivery::AtLeastOnce { packet_id, .. } => (AckType::PubAck, packet_id),
@@ -107,9 +114,9 @@ impl Server {
                 format!("{packet_id} was {} and is {serial}", before.serial)
             })?;
             if before.serial == serial {
-                heard(ReasonCode::Success, false);
+                heard(topic, ReasonCode::Success, false);
             } else {
-                self.heard.push(Heard::Swallowed { serial });
+                self.heard.push(Heard::Swallowed { serial, topic });
                 session.received.insert(packet_id, Received { serial, process: self.process });
             }
             self.owe(Due::Ack(ack_type, packet_id, ReasonCode::Success));
@@ -120,7 +127,7 @@ impl Server {
             true => code(ack_type.packet_type(), true, chance),
             false => code(ack_type.packet_type(), false, chance),
         };
-        heard(reason_code, true);
+        heard(topic, reason_code, true);
         if qos == QoS::ExactlyOnce && !refuses {
             session.received.insert(packet_id, Received { serial, process: self.process });
         }

@@ -47,12 +47,12 @@ pub(super) struct Habits {
 }
 
 /// Something to be noted of a message.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Heard {
     /// A PUBLISH came, and is or will be answered so; `is_new` if the server hadn't taken it on already.
-    Publish { serial: usize, qos: QoS, reason_code: ReasonCode, is_new: bool },
+    Publish { serial: usize, topic: String, qos: QoS, reason_code: ReasonCode, is_new: bool },
     /// A PUBLISH counts as a repetition of what an earlier process sent under its identifier, and has forgotten.
-    Swallowed { serial: usize },
+    Swallowed { serial: usize, topic: String },
     /// The client acknowledged a message, for the first time.
     Acknowledged { serial: usize, reason_code: ReasonCode },
     /// A message is larger than the client takes.
@@ -168,8 +168,8 @@ impl Server {
         }
     }
 
-    /// Takes on a message for the client, if the client has asked for any; its QoS.
-    pub(super) fn takes_on(&mut self, serial: usize, qos: QoS, chance: &mut Chance) -> Option<QoS> {
+    /// Takes on a message for the client, if the client has asked for any; its QoS and topic.
+    pub(super) fn takes_on(&mut self, serial: usize, qos: QoS, chance: &mut Chance) -> Option<(QoS, String)> {
         let session = self.session.as_mut()?;
         let filters: Vec<_> = session.subscriptions.keys().collect();
         let filter = chance.of(&filters)?;
@@ -179,10 +179,18 @@ impl Server {
         if qos == QoS::AtMostOnce && self.connection.as_ref().is_none_or(|each| each.stage != Stage::Open) {
             return None;
         }
-        let outgoing =
-            Outgoing { serial, topic, qos, id: None, is_released: false, is_live: false, is_counted: false };
+        let topic_of_it = topic.clone();
+        let outgoing = Outgoing {
+            serial,
+            topic: topic_of_it,
+            qos,
+            id: None,
+            is_released: false,
+            is_live: false,
+            is_counted: false,
+        };
         session.queue.push_back(outgoing);
-        Some(qos)
+        Some((qos, topic))
     }
 
     /// Whether nothing is left to do for either side.

@@ -1,0 +1,65 @@
+//! What client and server are like in one run.
+
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
+
+use dunlin_client::{
+    CleanStart, ConnectOptions, KeepAlive, LostMessage, LostRequest, Offline, OnSessionLost, OutboundAliases,
+    QueueLimits,
+};
+
+use super::chance::Chance;
+use super::server::Habits;
+
+/// What the client is like.
+pub(super) fn options(chance: &mut Chance) -> ConnectOptions {
+    let client_id = if chance.one_in(6) { "" } else { "lamp-7" };
+    let mut options = ConnectOptions::new(client_id);
+    options.keep_alive = KeepAlive::secs(chance.of(&[0, 10, 60]).unwrap_or_default());
+    options.clean_start = chance
+        .of(&[CleanStart::First, CleanStart::First, CleanStart::Never, CleanStart::Always])
+        .unwrap_or_default();
+    options.session_expiry_interval = chance.of(&[Some(3600), Some(3600), Some(60), None]).flatten();
+    options.receive_maximum = NonZeroU16::new(chance.of(&[0, 1, 2, 5]).unwrap_or_default());
+    options.maximum_packet_size = NonZeroU32::new(chance.of(&[0, 0, 70, 200]).unwrap_or_default());
+    options.request_problem_information = chance.of(&[None, Some(false), Some(true)]).flatten();
+    options.ack_timeout = Duration::from_secs(chance.of(&[60, 20]).unwrap_or(60));
+    options.topic_alias_maximum = chance.of(&[0, 1, 3]).unwrap_or_default();
+    options.outbound_aliases = chance
+        .of(&[OutboundAliases::None, OutboundAliases::Manual, OutboundAliases::Lru { maximum: 2 }])
+        .unwrap_or_default();
+    options.offline = chance
+        .of(&[Offline::KeepAll, Offline::KeepAll, Offline::DropOldest, Offline::DropQoS0, Offline::Reject])
+        .unwrap_or_default();
+    if chance.one_in(3) {
+        options.on_session_lost = on_session_lost(chance);
+    }
+    options.queue = chance
+        .of(&[
+            QueueLimits::default(),
+            QueueLimits { count: 12, bytes: 1 << 20 },
+            QueueLimits { count: 1000, bytes: 600 },
+        ])
+        .unwrap_or_default();
+    options
+}
+
+fn on_session_lost(chance: &mut Chance) -> OnSessionLost {
+    let messages = [LostMessage::Republish, LostMessage::Fail];
+    let requests = [LostRequest::Reissue, LostRequest::Fail];
+    OnSessionLost {
+        qos1: chance.of(&messages).unwrap_or(LostMessage::Fail),
+        qos2: chance.of(&messages).unwrap_or(LostMessage::Fail),
+        subscribe: chance.of(&requests).unwrap_or(LostRequest::Fail),
+        unsubscribe: chance.of(&requests).unwrap_or(LostRequest::Fail),
+    }
+}
+
+/// What the server is like.
+pub(super) fn habits(chance: &mut Chance) -> Habits {
+    Habits {
+        refuses_one_in: chance.of(&[1000, 10, 4]).unwrap_or(4),
+        first_id: chance.of(&[1, 65_530]).unwrap_or(1),
+        reuses_at_once: chance.one_in(2),
+    }
+}
