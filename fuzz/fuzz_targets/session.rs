@@ -1,0 +1,11 @@
+//! The simulator, with a fuzzer's bytes in the place of chance: whatever client, server and network do, no rule is broken.
+#![no_main]
+
+use dunlin_tests::simulate;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Err(failure) = simulate::run_bytes(bytes) {
+        panic!("{failure}");
+    }
+});
