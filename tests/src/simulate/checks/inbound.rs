@@ -20,6 +20,8 @@ pub(super) struct OwedAcks {
     pubcomps: Vec<(PacketId, ReasonCode)>,
     /// Whether PUBRECs needn't keep their order.
     in_any_order: bool,
+    /// If not, what the trace shows as received may have been too late for the client.
+    is_complete: bool,
 }
 
 impl Inbound {
@@ -44,6 +46,10 @@ impl Inbound {
 }
 
 impl OwedAcks {
+    pub(super) fn new(is_complete: bool) -> Self {
+        Self { is_complete, ..Self::default() }
+    }
+
     pub(super) fn arrives(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::AtMostOnce => {}
@@ -77,7 +83,10 @@ impl OwedAcks {
     }
 
     pub(super) fn completes(&mut self, ack: &Ack<'_>) -> Checked {
-        let due = self.pubcomps.iter().position(|due| *due == (ack.packet_id, ack.reason_code));
+        let due = self
+            .pubcomps
+            .iter()
+            .position(|(id, code)| *id == ack.packet_id && (*code == ack.reason_code || !self.is_complete));
         ensure(due.is_some(), "[MQTT-4.3.3-11] PUBCOMP answers PUBREL, 0x92 for an unknown one", || {
             format!("{} where {:?} were due", Packet::PubComp(*ack), self.pubcomps)
         })?;

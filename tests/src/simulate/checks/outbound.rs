@@ -63,6 +63,10 @@ impl Outbound {
         self.flights.values().filter(|flight| !flight.is_given_up).count()
     }
 
+    pub(super) const fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     pub(super) fn forget(&mut self) {
         self.flights.clear();
     }

@@ -182,7 +182,7 @@ impl Wire {
             self.inbound.forget();
             Window::default()
         };
-        let owed = OwedAcks::default();
+        let owed = OwedAcks::new(self.outbound.is_complete());
         self.stage = Stage::Open(Box::new(Connection { limits, window, owed, aliases: BTreeMap::new() }));
     }
 }
