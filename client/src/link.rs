@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::alarm::Alarm;
@@ -20,6 +20,9 @@ use crate::transport::{Transport, TransportError};
 /// The first read asks for this much; reads that are filled ask for more.
 const SMALLEST_READ: usize = 2 * 1024;
 const LARGEST_READ: usize = 64 * 1024;
+/// After so much the application gets its turn: a stream holds little more than one read brings while somebody listens,
+/// and what is sent in answer leaves together with the acknowledgements.
+const TURN: usize = 16 * 1024;
 /// How long the server gets to take what was sent last, and to close its side.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
 /// How long buffers are kept for the next packet.
@@ -84,6 +87,7 @@ impl Link {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<CloseCause> {
+        let mut taken = 0;
         loop {
             let now = now();
             let nothing_left = self.output.is_empty();
@@ -104,8 +108,13 @@ impl Link {
             if wishes.read {
                 match self.poll_read(cx) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(self.end()),
-                    Poll::Ready(Ok(_)) => {
+                    Poll::Ready(Ok(read)) => {
                         self.hand_over(shared, now);
+                        taken += read;
+                        if taken >= TURN {
+                            let _: Poll<()> = pin!(tokio::task::yield_now()).poll(cx);
+                            return Poll::Pending;
+                        }
                         progress = true;
                     }
                     Poll::Ready(Err(error)) => return Poll::Ready(self.cause_of(&error)),
@@ -199,7 +208,8 @@ impl Link {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.input.reserve(self.read_size);
-        let read = ready!(pin!(self.transport.read_buf(&mut self.input)).poll(cx))?;
+        let read =
+            ready!(pin!(self.transport.read_buf(&mut (&mut self.input).limit(self.read_size))).poll(cx))?;
         if read >= self.read_size {
             self.read_size = (self.read_size * 2).min(LARGEST_READ);
         }

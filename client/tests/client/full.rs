@@ -50,6 +50,24 @@ async fn sends_lamps(peer: &mut Peer, numbers: std::ops::Range<u32>) {
 }
 
 #[tokio::test]
+async fn a_burst_loses_nothing_while_somebody_listens() {
+    const BURST: usize = 50_000;
+    /// What one large read brings fits, what many bring doesn't.
+    const LIMIT: usize = 6_500;
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(LIMIT, WhenFull::DropNewest)).await;
+    let burst = publish("lamp/1", at_most_once()).as_bytes().repeat(BURST);
+    let received = async {
+        for _ in 0..BURST {
+            lamps.next().await.unwrap();
+        }
+    };
+    tokio::join!(soon(peer.sends_bytes(&burst)), soon(received));
+    assert_eq!(lamps.dropped(), 0);
+}
+
+#[tokio::test]
 async fn the_newest_are_dropped_and_counted() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
