@@ -25,8 +25,11 @@ pub struct Exceeded {
 
 const FILE: &str = "instructions.tsv";
 const TEXT: &str = include_str!("../../instructions.tsv");
-/// How batches fall on a socket moves the counts of a client by some percent.
-const TOLERANCE: f64 = 0.06;
+/// Without a socket the counts repeat to the digit.
+const TOLERANCE: f64 = 0.03;
+/// How messages fall into reads and wake-ups moves these.
+const BY_CHANCE: [&str; 3] = ["client: receive", "client: route", "limit"];
+const TOLERANCE_OF_CHANCE: f64 = 0.15;
 
 impl Budget {
     pub fn checked_in() -> Self {
@@ -42,7 +45,9 @@ impl Budget {
             return Verdict::Unknown;
         };
         let change = count / budget - 1.0;
-        if change > TOLERANCE {
+        let by_chance = BY_CHANCE.iter().any(|prefix| name.starts_with(prefix));
+        let tolerance = if by_chance { TOLERANCE_OF_CHANCE } else { TOLERANCE };
+        if change > tolerance {
             Verdict::Exceeded(Exceeded { budget, change })
         } else {
             Verdict::Kept { budget, change }
@@ -75,8 +80,8 @@ mod tests {
     #[test]
     fn a_few_percent_more_are_kept_and_more_than_that_are_not() {
         let budget = Budget(vec![("decode", 100.0)]);
-        assert!(matches!(budget.judge("decode", 104.0), Verdict::Kept { .. }));
-        assert!(matches!(budget.judge("decode", 107.0), Verdict::Exceeded(_)));
+        assert!(matches!(budget.judge("decode", 102.0), Verdict::Kept { .. }));
+        assert!(matches!(budget.judge("decode", 104.0), Verdict::Exceeded(_)));
         assert!(matches!(budget.judge("encode", 1.0), Verdict::Unknown));
     }
 }

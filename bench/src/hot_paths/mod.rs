@@ -43,6 +43,8 @@ pub fn check(renew: bool) -> ExitCode {
         eprintln!("valgrind isn't installed, or a hot path failed under it");
         return ExitCode::FAILURE;
     };
+    let counts: Vec<u64> =
+        counts.chunks(TIMES).map(|times| times.iter().copied().min().unwrap_or_default()).collect();
     let each: Vec<_> = all()
         .iter()
         .zip(counts)
@@ -68,14 +70,19 @@ pub fn check(renew: bool) -> ExitCode {
     if exceeded { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Runs each once, in the order of [`check`], inside the function that is counted.
+/// Runs each, in the order of [`check`], inside the function that is counted.
 pub fn run_each_once() {
     for mut path in all() {
         // Once for what is only made the first time.
         path.run();
-        instructions::counted(&mut path);
+        for _ in 0..TIMES {
+            instructions::counted(&mut path);
+        }
     }
 }
+
+/// How messages fall into reads is chance: the least of so many counts is taken.
+const TIMES: usize = 5;
 
 fn all() -> Vec<HotPath> {
     let mut all = codec::hot_paths();
