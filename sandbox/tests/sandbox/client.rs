@@ -267,13 +267,22 @@ pub(crate) async fn handshake(
     server_name: &str,
     alpn: &[&[u8]],
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    handshake_at(sandbox.port(), sandbox.ca_path(), server_name, alpn).await
+}
+
+pub(crate) async fn handshake_at(
+    port: u16,
+    ca: &Path,
+    server_name: &str,
+    alpn: &[&[u8]],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(roots(sandbox.ca_path()))
+        .with_root_certificates(roots(ca))
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-    let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, sandbox.port())).await?;
+    let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     let name = ServerName::try_from(server_name.to_owned()).unwrap();
     timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, tcp))
         .await
