@@ -88,7 +88,9 @@ impl Inbound {
             Delivery::AtLeastOnce { packet_id, .. } => (packet_id, AckType::PubAck),
             Delivery::ExactlyOnce { packet_id, .. } => (packet_id, AckType::PubRec),
         };
-        let is_known = self.unrepeated.contains_key(&packet_id)
+        let repeats =
+            |before: &Owed| before.ack_type == ack_type && (delivery.dup() || ack_type == AckType::PubRec);
+        let is_known = self.unrepeated.get(&packet_id).is_some_and(repeats)
             || ack_type == AckType::PubRec && self.unreleased.contains_key(&packet_id);
         if !is_known && self.stale.len() + self.unrepeated.len() >= UNTAKEN * usize::from(receive_maximum) {
             let untaken = self.untaken();
@@ -98,7 +100,8 @@ impl Inbound {
         }
         let known = self.unreleased.get_mut(&packet_id).filter(|_| ack_type == AckType::PubRec);
         let counted = known.as_ref().is_some_and(|known| known.counted);
-        if !counted && self.unfinished >= usize::from(receive_maximum) {
+        // What a server released before PUBREC is finished for it, and still owed here.
+        if !counted && self.unfinished.max(self.owed.len()) >= usize::from(receive_maximum) {
             return Verdict::TooMany;
         }
         self.unfinished += usize::from(!counted);
@@ -118,7 +121,7 @@ impl Inbound {
         let place = self.first + self.owed.len() as u64;
         let before = self.unrepeated.remove(&packet_id);
         if let Some(before) = before {
-            if before.ack_type == ack_type && (delivery.dup() || ack_type == AckType::PubRec) {
+            if repeats(&before) {
                 self.moved.insert(before.name, Place::Owed(place));
                 self.owed.push_back(before);
                 return Verdict::Ignore;
@@ -206,6 +209,7 @@ impl Inbound {
         self.unfinished -= usize::from(unreleased.counted);
         if let Some(owed) = self.unrepeated.remove(&packet_id) {
             self.moved.remove(&owed.name);
+            leave_untaken(&mut self.stale, &owed);
         }
         true
     }
@@ -220,7 +224,11 @@ impl Inbound {
                 continue;
             }
             self.moved.insert(owed.name, Place::Unrepeated(owed.packet_id));
-            self.unrepeated.insert(owed.packet_id, owed);
+            // A server that used the identifier twice can repeat only one of them.
+            if let Some(former) = self.unrepeated.insert(owed.packet_id, owed) {
+                self.moved.remove(&former.name);
+                leave_untaken(&mut self.stale, &former);
+            }
         }
         self.unfinished = 0;
         for unreleased in self.unreleased.values_mut() {

@@ -8,7 +8,7 @@ use dunlin_client::{ConnectOptions, ConnectionError, QoS};
 use crate::bench::{Client, options};
 use crate::packets::{
     again, at_least_once, at_most_once, connack, connack_resumed, disconnect, exactly_once, puback, publish,
-    pubrec, suback,
+    pubrec, pubrel, suback,
 };
 
 fn taking(receive_maximum: u16) -> ConnectOptions {
@@ -68,8 +68,67 @@ fn a_server_that_repeats_nothing_is_sent_away_when_it_is_too_much() {
     assert!(is_sent(&mut client, &connack_resumed(), two(5)).is_empty());
     assert!(is_full(&mut client));
     // What it repeats is no more than what is there already.
-    assert!(is_sent(&mut client, &connack_resumed(), two(1)).len() < 2);
+    let repeated = [publish("a", again(at_least_once(1))), publish("b", again(exactly_once(2)))];
+    assert!(is_sent(&mut client, &connack_resumed(), repeated).is_empty());
     assert!(!is_full(&mut client));
+}
+
+/// [MQTT-4.3.3-4]
+#[test]
+fn messages_that_are_released_before_their_pubrec_still_count() {
+    let mut client = Client::connected_as(taking(2), &connack());
+    for topic in ["a", "b"] {
+        client.receives_all(&[publish(topic, exactly_once(1)), pubrel(1)]);
+    }
+    assert_eq!(client.messages().len(), 2);
+    client.sends();
+    client.receives(&publish("c", exactly_once(1)));
+    assert_eq!(client.sends(), [disconnect(ReasonCode::ReceiveMaximumExceeded)]);
+    assert!(client.messages().is_empty());
+}
+
+/// [MQTT-4.3.3-4]
+#[test]
+fn messages_that_are_released_instead_of_repeated_do_not_pile_up() {
+    let mut client = Client::new(taking(2));
+    let released = [publish("a", exactly_once(1)), publish("b", exactly_once(2))];
+    assert_eq!(is_sent(&mut client, &connack(), released.clone()).len(), 2);
+    for delivered in [2, 0] {
+        client.loses_connection();
+        is_sent(&mut client, &connack_resumed(), [pubrel(1), pubrel(2)]);
+        client.receives_all(&released);
+        assert_eq!(client.messages().len(), delivered);
+    }
+    assert!(is_full(&mut client));
+}
+
+/// [MQTT-2.2.1-4]
+#[test]
+fn messages_with_one_identifier_between_them_do_not_pile_up() {
+    let mut client = Client::new(taking(2));
+    let twice = [publish("a", at_least_once(1)), publish("b", at_least_once(1))];
+    let untaken = is_sent(&mut client, &connack(), twice.clone());
+    client.loses_connection();
+    assert_eq!(is_sent(&mut client, &connack_resumed(), twice.clone()).len(), 2);
+    client.loses_connection();
+    assert!(is_sent(&mut client, &connack_resumed(), twice).is_empty());
+    assert!(is_full(&mut client));
+    untaken.into_iter().for_each(|id| client.takes(id));
+    assert!(client.sends().is_empty(), "the server can't be answered any more");
+}
+
+/// [MQTT-3.3.1-1]
+#[test]
+fn new_messages_under_an_identifier_that_is_still_owed_do_not_pile_up() {
+    let mut client = Client::new(taking(1));
+    let [message, _] = two(1);
+    for round in 0..3 {
+        client.opens();
+        client.sends();
+        client.receives_all(&[if round == 0 { connack() } else { connack_resumed() }, message.clone()]);
+        assert_eq!(client.messages().len(), usize::from(round < 2), "round {round}");
+        client.loses_connection();
+    }
 }
 
 #[test]
