@@ -25,8 +25,8 @@ use dunlin_codec::FixedHeader;
 #[derive(Clone)]
 pub struct Observer(Arc<dyn Fn(ObservedPacket<'_>) + Send + Sync>);
 
-/// A packet on the wire.
-#[derive(Debug, Clone, Copy)]
+/// A packet on the wire. `Debug` prints its length alone: CONNECT has the password in it.
+#[derive(Clone, Copy)]
 pub struct ObservedPacket<'a> {
     /// Which way it goes.
     pub direction: Direction,
@@ -58,6 +58,16 @@ impl Observer {
             (self.0)(ObservedPacket { direction, bytes: packet, at });
             bytes = rest;
         }
+    }
+}
+
+impl fmt::Debug for ObservedPacket<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObservedPacket")
+            .field("direction", &self.direction)
+            .field("bytes", &self.bytes.len())
+            .field("at", &self.at)
+            .finish()
     }
 }
 

@@ -73,3 +73,20 @@ async fn an_observer_may_use_the_client() {
     peer.sends(&publish("b", at_most_once())).await;
     peer.expects(publish("seen", at_most_once())).await;
 }
+
+#[tokio::test]
+async fn what_an_observer_sees_does_not_print() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.password = Some(b"s3cret".as_slice().into());
+    let printed = Arc::new(Mutex::new(String::new()));
+    let notes = Arc::clone(&printed);
+    options.observer = Some(Observer::new(move |packet| *notes.lock().unwrap() += &format!("{packet:?}")));
+    let (client, _, _peer) = connected_as(&server, options).await;
+    drop(client);
+    let printed = printed.lock().unwrap();
+    assert!(printed.starts_with("ObservedPacket { direction: Sent, bytes: "), "{printed}");
+    assert!(
+        !printed.contains("s3cret") && !printed.contains(&format!("{:?}", b"s3cret").replace(['[', ']'], ""))
+    );
+}
