@@ -13,7 +13,7 @@ use crate::QoS;
 use crate::client::Client;
 use crate::error::RequestError;
 use crate::message::{Message, MessageProperties, ReceivedMessage};
-use crate::shared::{Shared, State};
+use crate::shared::{Shared, State, register};
 
 /// Requests that may wait for their replies at a time.
 const IN_FLIGHT: usize = 1024;
@@ -231,7 +231,7 @@ impl State {
                 return Poll::Ready(Ok(Found::Open(wanted)));
             }
             Responses::Opening => {
-                self.requests.openers.push(cx.waker().clone());
+                register(&mut self.requests.openers, cx);
                 return Poll::Pending;
             }
             // The server has other Response Information by now, or refused to go on with the subscription.
@@ -317,7 +317,12 @@ fn response_topic(information: Option<&str>, client_id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Wake;
+
     use super::*;
+    use crate::engine::Engine;
+    use crate::options::ConnectOptions;
+    use crate::router::Router;
 
     #[test]
     fn response_topics_are_built_from_what_the_server_says_or_from_the_client_identifier() {
@@ -325,6 +330,24 @@ mod tests {
         assert_eq!(response_topic(Some("replies/7/"), "lamp"), "replies/7/responses");
         assert_eq!(response_topic(Some("replies/#"), "lamp"), "dunlin/responses/lamp", "no topic");
         assert_eq!(response_topic(None, "a/b+c#d"), "dunlin/responses/a-b-c-d");
+    }
+
+    struct Task;
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_task_that_looks_often_for_the_subscription_waits_once() {
+        let shared = Shared::new(Engine::new(ConnectOptions::new("lamp")), Router::new(1));
+        shared.with(|state| {
+            let waker = Waker::from(Arc::new(Task));
+            let cx = Context::from_waker(&waker);
+            assert!(state.poll_responses(&cx).is_ready(), "the first is to subscribe");
+            assert!((0..1000).all(|_| state.poll_responses(&cx).is_pending()));
+            assert_eq!(state.requests.openers.len(), 1);
+        });
     }
 
     #[test]

@@ -277,7 +277,8 @@ fn is_earlier(state: &State, due: Option<Instant>) -> bool {
     state.engine.poll_timeout().is_some_and(|now_due| due.is_none_or(|due| now_due < due))
 }
 
-fn register(wakers: &mut Vec<Waker>, cx: &Context<'_>) {
+/// Keeps one waker of each task.
+pub(crate) fn register(wakers: &mut Vec<Waker>, cx: &Context<'_>) {
     if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
         wakers.push(cx.waker().clone());
     }
