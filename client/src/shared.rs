@@ -125,9 +125,10 @@ impl Shared {
 
     /// The end: requests fail, streams end, nothing follows.
     pub(crate) fn finish(&self, cause: StopCause) {
-        self.drive(|state| {
+        let event = Event::Stopped(cause.clone());
+        let is_news = self.drive(|state| {
             if state.stopped.is_some() {
-                return;
+                return false;
             }
             let error = RequestError::Stopped(cause.clone());
             if state.keeps_session {
@@ -138,11 +139,14 @@ impl Shared {
             }
             state.router.end_all();
             state.requests.end();
-            let event = Event::Stopped(cause.clone());
-            event.trace();
-            state.push(event);
+            state.push(event.clone());
             state.stopped = Some(cause);
+            true
         });
+        // Not under the lock: whoever keeps the log may use this client.
+        if is_news {
+            event.trace();
+        }
     }
 }
 

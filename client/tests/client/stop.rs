@@ -1,10 +1,12 @@
 //! The end that the application asks for: DISCONNECT, in time, and everybody learns of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use dunlin_client::codec::ReasonCode;
 use dunlin_client::{Client, ConnectError, Event, Farewell, Message, QoS, RequestError, StopCause};
+use tokio::runtime::Builder;
+use tracing::{Metadata, Subscriber, span};
 
 use crate::packets::{at_least_once, at_most_once, disconnect, puback, publish, refusal};
 use crate::server::TestServer;
@@ -251,8 +253,7 @@ async fn nothing_follows_disconnect() {
 
 #[test]
 fn a_runtime_that_is_shut_down_leaves_nobody_waiting() {
-    let runtime =
-        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = || Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (clients, others) = (runtime(), runtime());
     let (client, server) = clients.block_on(async {
         let server = TestServer::start().await;
@@ -264,4 +265,49 @@ fn a_runtime_that_is_shut_down_leaves_nobody_waiting() {
     drop(server);
     let outcome = others.block_on(async { soon(waiting).await.unwrap() });
     assert_eq!(outcome.unwrap_err(), RequestError::Stopped(StopCause::Requested));
+}
+
+/// Keeps a log by means of the client that it is about.
+struct Chronicler(Mutex<Option<Client>>);
+
+impl Subscriber for Chronicler {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        if let Some(client) = &*self.0.lock().unwrap() {
+            let _ = client.try_publish(lamp(QoS::AtMostOnce));
+        }
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[test]
+fn a_log_may_be_kept_by_the_client_itself_to_its_end() {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let server = TestServer::start().await;
+            let chronicler = Arc::new(Chronicler(Mutex::new(None)));
+            let _guard = tracing::subscriber::set_default(Arc::clone(&chronicler));
+            let (client, mut events, _peer) = connected(&server).await;
+            *chronicler.0.lock().unwrap() = Some(client.clone());
+            soon(client.disconnect()).await;
+            tell.send(story(&mut events).await).unwrap();
+        });
+    });
+    assert_eq!(told.recv_timeout(Duration::from_secs(5)).unwrap(), "disconnected stopped");
 }
