@@ -220,8 +220,9 @@ impl State {
         let last_of = self.router.close(key, &mut self.engine);
         if let Some(filter) = last_of.filter(|_| self.stopped.is_none()) {
             // Nobody is left to tell that the queue is full; the server then sends what nobody wants, for a while.
-            if let Ok(operation) = self.engine.unsubscribe(&[&filter]) {
-                self.engine.forget(operation);
+            match self.engine.unsubscribe(&[&filter]) {
+                Ok(operation) => self.engine.forget(operation),
+                Err(_) => self.engine.let_lapse(&filter),
             }
         }
     }

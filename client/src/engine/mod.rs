@@ -280,18 +280,17 @@ impl Engine {
     /// Accepts the end of subscriptions, all in one UNSUBSCRIBE. From now on they aren't renewed.
     ///
     /// # Errors
-    /// A filter that isn't one, or none at all; a full queue.
+    /// A filter that isn't one, or none at all; a full queue. The subscriptions go on.
     pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<OperationId, RequestError> {
         let list = filters.iter().map(|filter| TopicFilter::new(filter)).collect::<Result<Vec<_>, _>>()?;
         let properties = UnsubscribeProperties::default();
         let unsubscribe = Unsubscribe { packet_id: PLACEHOLDER, properties, filters: list.as_slice().into() };
         let mut packet = BytesMut::with_capacity(unsubscribe.encoded_len()?);
         unsubscribe.encode(&mut packet)?;
-        for filter in filters {
-            self.session.subscriptions.end(filter, u64::MAX);
-        }
         self.admit(None, packet.len())?;
-        self.accept(Kind::Unsubscribe, packet.freeze())
+        let id = self.accept(Kind::Unsubscribe, packet.freeze())?;
+        filters.iter().for_each(|filter| self.session.subscriptions.end(filter, u64::MAX));
+        Ok(id)
     }
 
     /// A message goes to `takers` of the application: each of them will [`take`](Self::take) it.

@@ -40,6 +40,12 @@ impl Engine {
         }
     }
 
+    /// Whether or not the server can be told: nobody wants this subscription any more.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn let_lapse(&mut self, filter: &str) {
+        self.session.subscriptions.end(filter, u64::MAX);
+    }
+
     /// All of them in one SUBSCRIBE, or in as few as the server's Maximum Packet Size allows. [MQTT-3.2.2-15]
     fn renew(&mut self, chunk: &[ActiveSubscription], maximum_packet_size: u32) {
         let filters: Vec<_> = chunk.iter().map(|each| (each.filter.as_str(), if_new(each.options))).collect();

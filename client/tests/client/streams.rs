@@ -1,14 +1,14 @@
 //! Messages on their way to the application: routed, held, acknowledged when they are taken.
 
 use dunlin_client::codec::{PacketBuf, ReasonCode};
-use dunlin_client::{Client, Message, QoS, Subscription};
+use dunlin_client::{Client, Event, Message, Offline, QoS, Subscription};
 
 use crate::packets::{
     at_least_once, at_most_once, connack_with, disconnect, exactly_once, puback, pubcomp, publish, pubrec,
     pubrel, suback, unsubscribe,
 };
 use crate::server::{Peer, TestServer};
-use crate::{connected, connected_as, millis, options, soon};
+use crate::{connected, connected_as, millis, options, soon, until_connected};
 
 pub(crate) async fn subscribed(
     client: &Client,
@@ -106,6 +106,22 @@ async fn a_dropped_stream_unsubscribes_and_lets_go_of_what_it_held() {
     drop(lamps);
     peer.expects(puback(1)).await;
     peer.expects(unsubscribe(2, &["lamp/+"])).await;
+}
+
+#[tokio::test]
+async fn a_stream_whose_end_the_server_could_not_be_told_is_not_asked_for_again() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.offline = Offline::Reject;
+    let (client, mut events, mut peer) = connected_as(&server, options).await;
+    let lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    drop(peer);
+    while !matches!(soon(events.next()).await.unwrap(), Event::Disconnected { .. }) {}
+    drop(lamps);
+    let mut peer = server.welcomes().await;
+    until_connected(&mut events).await;
+    soon(client.disconnect()).await;
+    peer.expects(disconnect(ReasonCode::Success)).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dunlin_client::codec::{ConnAckProperties, PacketType, ReasonCode};
 use dunlin_client::engine::{Ended, EngineEvent, OperationId, Outcome};
-use dunlin_client::{ConnectionError, RequestError, ServerReason, Violation};
+use dunlin_client::{ConnectionError, Offline, RequestError, ServerReason, Violation};
 
 use crate::bench::{Client, options};
 use crate::packets::{
@@ -196,6 +196,18 @@ fn what_was_unsubscribed_is_not_asked_for_again() {
     client.sends();
     client.receives(&connack());
     assert_eq!(client.sends(), [resubscribe(2, &["b"]), unsubscribe(3, &["a"])]);
+}
+
+#[test]
+fn what_could_not_be_unsubscribed_is_asked_for_again() {
+    let mut client = subscribed_to(&["a"]);
+    client.loses_connection();
+    client.engine.options_mut().offline = Offline::Reject;
+    assert_eq!(client.engine.unsubscribe(&["a"]), Err(RequestError::Offline));
+    client.opens();
+    client.sends();
+    client.receives(&connack());
+    assert_eq!(client.sends(), [resubscribe(2, &["a"])]);
 }
 
 #[test]
