@@ -66,6 +66,18 @@ fn a_connection_after_a_lost_session_begins_slowly_too() {
     assert_eq!(client.sends(), [publish("a", at_least_once(4))]);
 }
 
+#[test]
+fn a_connection_after_a_session_that_ended_with_its_own_begins_slowly_too() {
+    let options = ConnectOptions { session_expiry_interval: None, ..slow(1) };
+    let mut client = Client::connected_as(options, &connack());
+    for _ in 0..3 {
+        client.publishes("a", QoS::AtLeastOnce);
+    }
+    assert_eq!(client.sends().len(), 3);
+    client.reconnects(&connack());
+    assert_eq!(client.sends(), [publish("a", at_least_once(4))]);
+}
+
 /// [MQTT-4.3.3-6]
 #[test]
 fn releases_are_repeated_at_once_and_count() {
