@@ -34,9 +34,9 @@ impl Engine {
         let Some(limits) = &self.options.limits else { return Ok(()) };
         let active = &self.session.subscriptions;
         let is_new = |filter: &str| !active.contains(filter);
-        let asked = self.session.operations.iter().filter(|(_, each)| each.is_subscribe());
+        let asked = self.session.operations.subscribes();
         let pending: usize = asked
-            .map(|(_, each)| requested(&each.packet).iter().filter(|(filter, _)| is_new(filter)).count())
+            .map(|each| requested(&each.packet).iter().filter(|(filter, _)| is_new(filter)).count())
             .sum();
         let new = filters.iter().filter(|(filter, _)| is_new(filter)).count();
         Ok(limits.check_subscribe(filters, active.len() + pending + new)?)

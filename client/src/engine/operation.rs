@@ -174,11 +174,6 @@ impl Operation {
         matches!(self.kind, Kind::PublishAtLeastOnce | Kind::PublishExactlyOnce)
     }
 
-    /// Whether it asks for subscriptions and hasn't been answered.
-    pub(super) fn is_subscribe(&self) -> bool {
-        self.kind == Kind::Subscribe && self.phase != Phase::Done
-    }
-
     /// Whether it may have to wait behind others.
     pub(super) const fn takes_turns(&self, is_paced: bool) -> bool {
         self.takes_quota() || is_paced && self.is_publish()
@@ -208,6 +203,8 @@ pub(super) struct Operations {
     generation: u64,
     unfinished: usize,
     unsettled: usize,
+    /// Of `unfinished`, those that ask for subscriptions.
+    subscribes: usize,
     bytes: usize,
     /// What the engine that has them has done.
     pub(super) statistics: Statistics,
@@ -235,6 +232,7 @@ impl Operations {
         self.generation += 1;
         self.unfinished += 1;
         self.unsettled += 1;
+        self.subscribes += usize::from(kind == Kind::Subscribe);
         self.bytes += packet.len();
         let wanted = kind != Kind::Resubscribe;
         let generation = self.generation;
@@ -284,6 +282,12 @@ impl Operations {
         })
     }
 
+    /// Those that ask for subscriptions and haven't been answered; nothing is looked through for none.
+    pub(super) fn subscribes(&self) -> impl Iterator<Item = &Operation> {
+        let is_subscribe = |each: &&Operation| each.kind == Kind::Subscribe && each.phase != Phase::Done;
+        self.slab.iter().map(|(_, each)| each).filter(is_subscribe).take(self.subscribes)
+    }
+
     /// The packet of a request that won't be sent again.
     pub(super) fn drop_packet(&mut self, key: u32) {
         if let Some(operation) = self.slab.get_mut(key as usize) {
@@ -314,6 +318,7 @@ impl Operations {
         if operation.phase != Phase::Done {
             operation.phase = Phase::Done;
             self.unfinished -= 1;
+            self.subscribes -= usize::from(operation.kind == Kind::Subscribe);
         }
         if !operation.wanted {
             self.slab.remove(key as usize);
