@@ -16,13 +16,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dunlin_client::blocking::{Client, TimedOut};
-use dunlin_client::codec::{Packet, ReasonCode};
+use dunlin_client::codec::{AckType, Packet, ReasonCode};
 use dunlin_client::transport::TransportOptions;
 use dunlin_client::{
     ClientOptions, ConnectOptions, Event, Message, QoS, RequestError, StopCause, StreamLimits,
 };
 
-use crate::packets::{at_least_once, at_most_once, disconnect, puback, publish, refusal, suback, unsuback};
+use crate::packets::{
+    ack, at_least_once, at_most_once, disconnect, puback, publish, refusal, suback, unsuback,
+};
 use crate::server::{Peer, TestServer};
 
 const SOON: Duration = Duration::from_secs(5);
@@ -86,6 +88,7 @@ fn a_conversation_goes_as_with_the_async_client() {
     assert_eq!(lamps.next(SOON).unwrap().unwrap().topic(), "lamp/1");
     let mut receipt = client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap();
     assert_eq!(receipt.wait(SOON).unwrap().reason_code, ReasonCode::Success);
+    assert_eq!(client.statistics().acknowledged, 1);
     assert_eq!(client.unsubscribe("lamp/+").unwrap().reason_codes, [ReasonCode::Success]);
     assert!(lamps.next(SOON).unwrap().is_none());
     client.disconnect();
@@ -124,6 +127,41 @@ fn every_wait_has_its_bound_and_may_be_asked_for_again() {
     let unanswered = client.subscribe("door/+", QoS::AtMostOnce).unwrap_err();
     assert_eq!(unanswered, RequestError::Timeout { after: Duration::from_secs(1) });
     client.disconnect_within(Duration::ZERO);
+    serving.join().unwrap();
+}
+
+#[test]
+fn a_refusal_is_told_however_often_it_is_asked_for() {
+    let (address, serving) = serve(|server| async move {
+        let mut peer = server.welcomes().await;
+        peer.receives().await;
+        peer.sends(&ack(AckType::PubAck, 1, ReasonCode::NotAuthorized)).await;
+        peer.acknowledges_until_the_end().await;
+    });
+    let client = Client::connect(options(address)).unwrap();
+    let mut receipt = client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(receipt.wait(SOON), Err(RequestError::Refused(_))));
+    }
+    drop((client, receipt));
+    serving.join().unwrap();
+}
+
+#[test]
+fn what_comes_for_no_subscription_is_acknowledged_by_hand_too() {
+    let (go_on, waits) = mpsc::channel::<()>();
+    let (address, serving) = serve(|server| async move {
+        let mut peer = server.welcomes().await;
+        tokio::task::spawn_blocking(move || waits.recv_timeout(SOON)).await.unwrap().unwrap();
+        peer.sends(&publish("lamp/1", at_least_once(1))).await;
+        peer.expects(ack(AckType::PubAck, 1, ReasonCode::NotAuthorized)).await;
+    });
+    let client = Client::connect(options(address)).unwrap();
+    let mut rest = client.unmatched(StreamLimits::default()).unwrap();
+    go_on.send(()).unwrap();
+    let (message, acknowledgement) = rest.next_unacknowledged(SOON).unwrap().unwrap();
+    assert_eq!(message.topic(), "lamp/1");
+    acknowledgement.answer(ReasonCode::NotAuthorized).unwrap();
     serving.join().unwrap();
 }
 

@@ -32,7 +32,7 @@ use self::runtime::Runtime;
 use crate::QoS;
 use crate::acknowledgement::Acknowledgement;
 use crate::client::ClientOptions;
-use crate::engine::{Answered, Published};
+use crate::engine::{Answered, Published, Statistics};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::Event;
 use crate::farewell::Farewell;
@@ -44,7 +44,8 @@ use crate::transport::{IoFault, TransportError};
 
 /// A client, connected or on its way there. Clones are handles of the same client.
 ///
-/// Dropping the last handle, subscription and receipt disconnects, and waits for up to three seconds until that is done.
+/// Dropping the last handle disconnects. Whatever is dropped last, a handle, a stream or a receipt, waits for up to three
+/// seconds until that is done.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: crate::Client,
@@ -71,6 +72,8 @@ pub struct Unmatched {
 pub struct Receipt {
     inner: crate::Receipt,
     runtime: Arc<Runtime>,
+    /// Once it is known.
+    outcome: Option<Result<Published, RequestError>>,
 }
 
 /// The steps in a client's life; see [`Events`](crate::Events).
@@ -124,8 +127,7 @@ impl Client {
     /// # Errors
     /// As [`Client::publish`](crate::Client::publish).
     pub fn publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
-        let inner = self.runtime.wait(self.inner.publish(message))?;
-        Ok(Receipt { inner, runtime: Arc::clone(&self.runtime) })
+        Ok(self.receipt(self.runtime.wait(self.inner.publish(message))?))
     }
 
     /// Hands a message over, or says at once that there is no room.
@@ -133,7 +135,7 @@ impl Client {
     /// # Errors
     /// As [`Client::publish`](crate::Client::publish).
     pub fn try_publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
-        Ok(Receipt { inner: self.inner.try_publish(message)?, runtime: Arc::clone(&self.runtime) })
+        Ok(self.receipt(self.inner.try_publish(message)?))
     }
 
     /// As [`subscribe_with`](Self::subscribe_with), with the default options.
@@ -236,6 +238,16 @@ impl Client {
         self.inner.set_farewell(farewell)
     }
 
+    /// As [`Client::statistics`](crate::Client::statistics).
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.inner.statistics()
+    }
+
+    fn receipt(&self, inner: crate::Receipt) -> Receipt {
+        Receipt { inner, runtime: Arc::clone(&self.runtime), outcome: None }
+    }
+
     fn answered<T>(&self, request: impl Future<Output = Result<T, RequestError>>) -> Result<T, RequestError> {
         let after = self.inner.ack_timeout();
         self.runtime.wait_for(after, request).unwrap_or(Err(RequestError::Timeout { after }))
@@ -297,6 +309,17 @@ impl Unmatched {
         self.runtime.wait_for(timeout, self.inner.next()).ok_or(TimedOut { after: timeout })
     }
 
+    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so.
+    ///
+    /// # Errors
+    /// None came within `timeout`.
+    pub fn next_unacknowledged(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Option<(ReceivedMessage, Acknowledgement)>, TimedOut> {
+        self.runtime.wait_for(timeout, self.inner.next_unacknowledged()).ok_or(TimedOut { after: timeout })
+    }
+
     /// Messages of QoS 0 that were dropped because this stream was full.
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -305,13 +328,15 @@ impl Unmatched {
 }
 
 impl Receipt {
-    /// What became of the message; once it is known, it is told once.
+    /// What became of the message; once it is known, it is told as often as it is asked for.
     ///
     /// # Errors
     /// As [`Receipt`](crate::Receipt); [`RequestError::Timeout`] after `timeout`, and asking again is fine then.
     pub fn wait(&mut self, timeout: Duration) -> Result<Published, RequestError> {
-        let outcome = self.runtime.wait_for(timeout, &mut self.inner);
-        outcome.unwrap_or(Err(RequestError::Timeout { after: timeout }))
+        if self.outcome.is_none() {
+            self.outcome = self.runtime.wait_for(timeout, &mut self.inner);
+        }
+        self.outcome.clone().unwrap_or(Err(RequestError::Timeout { after: timeout }))
     }
 }
 
