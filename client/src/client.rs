@@ -229,7 +229,7 @@ impl Client {
         shared.with(|state| state.keeps_session = true);
         shared.request_stop(Duration::ZERO);
         self.stopped().await;
-        shared.with(|state| state.kept_session.take())
+        shared.with(|state| state.kept_session.take()).map(|session| *session)
     }
 
     async fn stopped(&self) {

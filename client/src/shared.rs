@@ -32,7 +32,7 @@ pub(crate) struct State {
     pub(crate) stopped: Option<StopCause>,
     /// Whether somebody wants the session when the client has stopped, and then the session.
     pub(crate) keeps_session: bool,
-    pub(crate) kept_session: Option<Session>,
+    pub(crate) kept_session: Option<Box<Session>>,
     /// Why the last attempt that failed did.
     pub(crate) last_failure: Option<Arc<ConnectError>>,
     events: VecDeque<Event>,
@@ -133,7 +133,7 @@ impl Shared {
             let error = RequestError::Stopped(cause.clone());
             if state.keeps_session {
                 state.router.hand_back();
-                state.kept_session = Some(state.engine.take_session(&error));
+                state.kept_session = Some(Box::new(state.engine.take_session(&error)));
             } else {
                 state.engine.fail_all(&error);
             }
