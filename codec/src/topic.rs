@@ -259,7 +259,13 @@ impl<'a> Value<'a> for TopicFilter<'a> {
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
         let (bytes, wildcard) = read_scanned(r, rule.field)?;
-        let checked = if bytes.is_empty() { Err(TopicError::Empty) } else { check_filter(bytes, wildcard) };
+        let checked = match bytes.first() {
+            None => Err(TopicError::Empty),
+            // Only what begins with `$` may be shared, and of the rest only what has a wildcard is looked at again.
+            Some(b'$') => check_filter(bytes, wildcard),
+            Some(_) if wildcard => check_wildcards(bytes),
+            Some(_) => Ok(()),
+        };
         match checked {
             Ok(()) => Ok(Self(bytes)),
             Err(error) => Err(r.protocol_at(at, rule.field, Some(error.statement()))),
