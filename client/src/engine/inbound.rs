@@ -13,8 +13,8 @@ pub struct DeliveryId(u64);
 pub(super) enum Verdict {
     /// Hand it to the application; with a name if it is to be acknowledged.
     Deliver(Option<DeliveryId>),
-    /// QoS 2, and it was acknowledged before: say PUBREC again. [MQTT-4.3.3-10]
-    Repeat(PacketId),
+    /// QoS 2, and it was acknowledged before: PUBREC is due again, in its turn. [MQTT-4.3.3-10]
+    Repeat,
     /// It was handed over before, and its acknowledgement is still to come.
     Ignore,
     /// More than this client said that it takes. [MQTT-3.3.4-9]
@@ -105,12 +105,9 @@ impl Inbound {
             return Verdict::TooMany;
         }
         self.unfinished += usize::from(!counted);
+        let is_repetition = known.as_ref().is_some_and(|known| known.received);
         match known {
-            Some(known) if known.received => {
-                known.counted = true;
-                return Verdict::Repeat(packet_id);
-            }
-            Some(_) if counted => return Verdict::Ignore,
+            Some(_) if counted && !is_repetition => return Verdict::Ignore,
             Some(known) => known.counted = true,
             None if ack_type == AckType::PubRec => {
                 let unreleased = Unreleased { received: false, counted: true };
@@ -132,8 +129,9 @@ impl Inbound {
         }
         let name = DeliveryId(place);
         let answer = ReasonCode::Success;
-        self.owed.push_back(Owed { name, packet_id, ack_type, takers: 1, answer, abandoned: false });
-        Verdict::Deliver(Some(name))
+        let takers = usize::from(!is_repetition);
+        self.owed.push_back(Owed { name, packet_id, ack_type, takers, answer, abandoned: false });
+        if is_repetition { Verdict::Repeat } else { Verdict::Deliver(Some(name)) }
     }
 
     /// The message goes to several: all of them have to take it.

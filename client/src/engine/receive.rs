@@ -139,7 +139,7 @@ impl Engine {
         let receive_maximum = self.options.receive_maximum.map_or(u16::MAX, Into::into);
         match self.session.inbound.receive(publish.delivery, receive_maximum) {
             Verdict::Deliver(id) => return Ok(Some(Found { aliased, id })),
-            Verdict::Repeat(packet_id) => self.send_ack(AckType::PubRec, packet_id, ReasonCode::Success),
+            Verdict::Repeat => self.send_due_acks(),
             Verdict::Ignore => {}
             Verdict::Untaken(messages) => {
                 let reason_code = ReasonCode::QuotaExceeded;

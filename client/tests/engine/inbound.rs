@@ -7,8 +7,8 @@ use dunlin_client::codec::{
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    ack, again, at_least_once, at_most_once, buf, connack, disconnect, exactly_once, puback, pubcomp,
-    publish, pubrec, pubrel,
+    ack, again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect, exactly_once, puback,
+    pubcomp, publish, pubrec, pubrel,
 };
 
 /// [MQTT-3.3.4-1] [MQTT-4.3.1-1]
@@ -201,7 +201,7 @@ fn what_is_left_of_the_last_connection_takes_no_place_on_this_one() {
     let mut client = Client::connected_as(options, &connack());
     client.receives(&publish("a", exactly_once(1)));
     client.takes_all();
-    client.reconnects(&crate::packets::connack_resumed());
+    client.reconnects(&connack_resumed());
     client.sends();
     client.receives_all(&[publish("b", at_least_once(2))]);
     client.receives(&pubrel(1));
@@ -260,4 +260,17 @@ fn input_split_anywhere_says_the_same() {
     }
     let single: Vec<&[u8]> = bytes.chunks(1).collect();
     assert_eq!(answers(&single), ["a", "b", "c"]);
+}
+
+/// A server that forgets may send what is new before what it repeats. [MQTT-4.6.0-3]
+#[test]
+fn a_repeated_pubrec_waits_for_those_before_it() {
+    let mut client = Client::connected();
+    client.receives(&publish("a", exactly_once(1)));
+    client.takes_all();
+    client.reconnects(&connack_resumed());
+    client.receives_all(&[publish("b", exactly_once(2)), publish("a", again(exactly_once(1)))]);
+    assert!(client.sends().is_empty());
+    assert_eq!(client.takes_all(), ["b"]);
+    assert_eq!(client.sends(), [pubrec(2), pubrec(1)]);
 }
