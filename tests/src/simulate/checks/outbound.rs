@@ -110,13 +110,23 @@ impl Outbound {
             flight.is_released = false;
             ensure(publish.delivery.dup(), "[MQTT-3.3.1-1] a repetition has DUP", told)?;
             ensure(before == content, "[MQTT-4.4.0-1] a repetition says the same", told)?;
-            ensure(flight.place > window.last_repeated, "[MQTT-4.6.0-1] in the original order", told)?;
+            let in_order =
+                flight.place > window.last_repeated || !self.complete && flight.place == window.last_repeated;
+            ensure(in_order, "[MQTT-4.6.0-1] in the original order", told)?;
             window.last_repeated = flight.place;
             flight.is_live = true;
             flight.is_given_up = false;
             return Ok(());
         }
-        ensure(!publish.delivery.dup() || !self.complete, "[MQTT-3.3.1-1] a first one has no DUP", told)?;
+        if publish.delivery.dup() && !self.complete {
+            // A repetition of what the trace lacks, or shows as acknowledged too late for the client: nobody knows when it
+            // was first sent.
+            let place = window.last_repeated;
+            self.flies(id.get(), Some(content));
+            self.flights.entry(id.get()).and_modify(|flight| flight.place = place);
+            return Ok(());
+        }
+        ensure(!publish.delivery.dup(), "[MQTT-3.3.1-1] a first one has no DUP", told)?;
         let waits = |flight: &Flight| {
             flight.publish.is_some() && !flight.is_released && !flight.is_live && !flight.is_given_up
         };
@@ -165,7 +175,9 @@ impl Outbound {
         match self.flights.get_mut(&ack.packet_id.get()) {
             Some(flight) => {
                 flight.is_released = true;
-                flight.place = self.places;
+                if self.complete {
+                    flight.place = self.places;
+                }
                 releases.push_back((ack.packet_id, ReasonCode::Success));
             }
             None => releases.push_back((ack.packet_id, ReasonCode::PacketIdentifierNotFound)),
