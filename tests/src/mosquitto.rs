@@ -7,13 +7,22 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// A mosquitto that forgets everything when it is stopped. Its output is shown if the test fails.
+/// A mosquitto. Its output is shown if the test fails.
 #[derive(Debug)]
 pub struct Mosquitto {
     folder: TempDir,
+    memory: Memory,
     program: PathBuf,
     port: u16,
     process: Option<Child>,
+}
+
+/// What a broker remembers when it runs again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    Nothing,
+    /// Sessions and messages, as they were at the last change; there is no limit to what it queues.
+    Everything,
 }
 
 impl Mosquitto {
@@ -22,8 +31,18 @@ impl Mosquitto {
     /// That user's password.
     pub const PASSWORD: &str = "s3cret";
 
-    /// `None`, with a line on standard error, where mosquitto isn't installed. In CI it has to be.
+    /// One that forgets everything when it is stopped. `None`, with a line on standard error, where mosquitto isn't
+    /// installed. In CI it has to be.
     pub async fn start() -> Option<Self> {
+        Self::start_with(Memory::Nothing).await
+    }
+
+    /// As [`start`](Self::start), but it writes down every change, and goes on with that.
+    pub async fn start_persistent() -> Option<Self> {
+        Self::start_with(Memory::Everything).await
+    }
+
+    async fn start_with(memory: Memory) -> Option<Self> {
         let Some(program) = find("mosquitto") else {
             assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "mosquitto isn't installed");
             eprintln!("skipped: mosquitto isn't installed");
@@ -32,7 +51,7 @@ impl Mosquitto {
         let folder = tempfile::tempdir().expect("a folder");
         write_certificate(folder.path());
         write_passwords(folder.path());
-        let mut broker = Self { folder, program, port: free_port(), process: None };
+        let mut broker = Self { folder, memory, program, port: free_port(), process: None };
         broker.run().await;
         Some(broker)
     }
@@ -51,8 +70,7 @@ impl Mosquitto {
 
     /// Starts it again on the same port.
     pub async fn run(&mut self) {
-        std::fs::write(self.folder.path().join(CONFIG), config(self.folder.path(), self.port))
-            .expect("a file");
+        std::fs::write(self.folder.path().join(CONFIG), self.config()).expect("a file");
         let output = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a file");
         let process = Command::new(&self.program)
             .arg("-c")
@@ -76,7 +94,7 @@ impl Mosquitto {
     pub fn stop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
         let told = Command::new("kill").arg(process.id().to_string()).status();
-        for _ in 0..100 {
+        for _ in 0..500 {
             if told.is_err() || process.try_wait().is_ok_and(|status| status.is_some()) {
                 break;
             }
@@ -85,6 +103,38 @@ impl Mosquitto {
         // One that has ended by now doesn't mind.
         let _ = process.kill();
         process.wait().expect("it was ours");
+    }
+
+    /// Ends it without a chance to write anything down.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("it was ours");
+            process.wait().expect("it was ours");
+        }
+    }
+
+    fn config(&self) -> String {
+        let folder = self.folder.path();
+        let file = |name| folder.join(name).display().to_string();
+        let memory = match self.memory {
+            Memory::Nothing => "persistence false\nlog_type all\n".to_owned(),
+            Memory::Everything => format!(
+                "persistence true\npersistence_location {}/\nautosave_on_changes true\nautosave_interval 1\n\
+                 max_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages 100\n\
+                 log_type error\nlog_type warning\nlog_type notice\n",
+                folder.display()
+            ),
+        };
+        // Started by root it would become another user, who can't read the folder.
+        format!(
+            "user root\nlog_dest stderr\n{memory}\
+             allow_anonymous false\npassword_file {}\n\
+             listener {} 127.0.0.1\ncertfile {}\nkeyfile {}\n",
+            file(PASSWORDS),
+            self.port,
+            file(CERTIFICATE),
+            file(KEY),
+        )
     }
 
     /// What it said.
@@ -111,19 +161,6 @@ const CERTIFICATE: &str = "certificate.pem";
 const KEY: &str = "key.pem";
 const PASSWORDS: &str = "passwords";
 const CONFIG: &str = "mosquitto.conf";
-
-fn config(folder: &Path, port: u16) -> String {
-    let file = |name| folder.join(name).display().to_string();
-    // Started by root it would become another user, who can't read the folder.
-    format!(
-        "user root\npersistence false\nlog_dest stderr\nlog_type all\n\
-         allow_anonymous false\npassword_file {}\n\
-         listener {port} 127.0.0.1\ncertfile {}\nkeyfile {}\n",
-        file(PASSWORDS),
-        file(CERTIFICATE),
-        file(KEY),
-    )
-}
 
 fn write_certificate(folder: &Path) {
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");

@@ -1,0 +1,209 @@
+//! A client that publishes and receives by itself, and whose every packet is judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use dunlin_client::codec::{DecodeOptions, Packet, PacketBuf, PacketId};
+use dunlin_client::transport::{CaBundle, Roots, TlsConnector, TlsOptions, TransportOptions};
+use dunlin_client::{
+    CleanStart, Client, ClientOptions, ConnectOptions, Direction, Event, Message, ObservedPacket, Observer,
+    QoS, Reconnect, StreamLimits,
+};
+use dunlin_tests::Mosquitto;
+use dunlin_tests::simulate::checks::{Breach, Wire};
+use tokio::task::JoinSet;
+
+use crate::books::{BOTH, Books, number_of};
+
+pub(crate) struct Device {
+    client: Client,
+    options: ClientOptions,
+    /// What arrives here.
+    inbox: Books,
+    /// Those who wait for receipts.
+    work: JoinSet<()>,
+    witness: Arc<Witness>,
+}
+
+/// What every client of a device tells.
+struct Witness {
+    connections: AtomicUsize,
+    resumed: AtomicUsize,
+    wire: Mutex<(Wire, Option<Breach>)>,
+    exchanges: Mutex<Exchanges>,
+    inbox: Books,
+}
+
+/// Received messages of QoS 2: what each identifier stood for last, and those that the broker has released.
+#[derive(Default)]
+struct Exchanges {
+    open: BTreeMap<PacketId, usize>,
+    over: BTreeSet<usize>,
+}
+
+impl Device {
+    pub(crate) async fn start(
+        broker: &Mosquitto,
+        address: SocketAddr,
+        client_id: &str,
+        filter: &str,
+        inbox: &Books,
+    ) -> Self {
+        let witness = Arc::new(Witness {
+            connections: AtomicUsize::new(0),
+            resumed: AtomicUsize::new(0),
+            wire: Mutex::new((Wire::new(false), None)),
+            exchanges: Mutex::default(),
+            inbox: inbox.clone(),
+        });
+        let judge = Arc::clone(&witness);
+        let observer = Observer::new(move |seen| judge.sees(seen));
+        let options = ClientOptions { observer: Some(observer), ..options(broker, address, client_id) };
+        let client = Client::start(options.clone());
+        watch(&client, &witness);
+        let mut subscription = client.subscribe(filter, QoS::ExactlyOnce).await.expect("granted");
+        let books = inbox.clone();
+        tokio::spawn(async move {
+            while let Some(message) = subscription.next().await {
+                books.arrived(&message);
+            }
+        });
+        Self { client, options, inbox: inbox.clone(), work: JoinSet::new(), witness }
+    }
+
+    /// Hands over so many messages of each QoS. Their outcomes are waited for elsewhere.
+    pub(crate) async fn publish(&mut self, topic: &str, books: &Books, count: usize) {
+        for _ in 0..count {
+            for qos in BOTH {
+                let number = books.enter(qos);
+                let (topic, payload) = (format!("{topic}/{}", qos.level()), number.to_string());
+                let receipt = self.client.publish(Message::new(&topic, &payload).qos(qos)).await;
+                let (receipt, books) = (receipt.expect("accepted"), books.clone());
+                self.work.spawn(async move { books.ended(qos, number, receipt.await) });
+            }
+        }
+    }
+
+    /// The client ends, and another one goes on with its session.
+    pub(crate) async fn restart(&mut self) {
+        let session = self.client.disconnect_keeping_session().await.expect("a session");
+        self.client = Client::start_with_session(self.options.clone(), session);
+        let mut unmatched = self.client.unmatched(StreamLimits::default()).expect("the first");
+        watch(&self.client, &self.witness);
+        let books = self.inbox.clone();
+        tokio::spawn(async move {
+            while let Some(message) = unmatched.next().await {
+                books.arrived(&message);
+            }
+        });
+    }
+
+    /// Every message has its outcome.
+    pub(crate) async fn finish_publishing(&mut self) {
+        let all = async {
+            while let Some(done) = self.work.join_next().await {
+                done.expect("no panic");
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), all).await.expect("every message has its outcome");
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.witness.connections.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn resumed(&self) -> usize {
+        self.witness.resumed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn check_wire(&self) {
+        assert_eq!(self.witness.wire.lock().unwrap().1, None);
+    }
+
+    pub(crate) async fn stop(&self) {
+        self.client.disconnect().await;
+    }
+}
+
+impl Witness {
+    fn sees(&self, seen: ObservedPacket<'_>) {
+        let mut wire = self.wire.lock().unwrap();
+        let (wire, breach) = &mut *wire;
+        let mut bytes = BytesMut::from(seen.bytes);
+        let packet = PacketBuf::take(&mut bytes, &DecodeOptions::default()).unwrap().expect("a whole packet");
+        if matches!(packet.packet(), Packet::Connect(_)) {
+            wire.opens();
+        }
+        match seen.direction {
+            Direction::Sent => {
+                let judged = wire.sends(&packet).err();
+                *breach = breach.take().or(judged);
+            }
+            Direction::Received => {
+                wire.receives(&packet);
+                let repeated = self.exchanges.lock().unwrap().repeated(&packet.packet());
+                repeated.into_iter().for_each(|number| self.inbox.repeated_by_broker(number));
+            }
+        }
+    }
+}
+
+impl Exchanges {
+    /// The number of a message that the broker sends again after its PUBREL. [MQTT-4.3.3-6]
+    fn repeated(&mut self, received: &Packet<'_>) -> Option<usize> {
+        match received {
+            Packet::Publish(publish) if publish.delivery.qos() == QoS::ExactlyOnce => {
+                let number = number_of(publish.payload);
+                self.open.insert(publish.delivery.packet_id()?, number);
+                self.over.contains(&number).then_some(number)
+            }
+            Packet::PubRel(pubrel) => {
+                self.over.extend(self.open.remove(&pubrel.packet_id));
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Counts the client's connections until it ends.
+fn watch(client: &Client, witness: &Arc<Witness>) {
+    let (mut events, witness) = (client.events(), Arc::clone(witness));
+    tokio::spawn(async move {
+        while let Some(event) = events.next().await {
+            if let Event::Connected(connected) = event {
+                witness.resumed.fetch_add(connected.session_present.into(), Ordering::Relaxed);
+                witness.connections.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+}
+
+fn options(broker: &Mosquitto, address: SocketAddr, client_id: &str) -> ClientOptions {
+    let mut tls = TlsOptions::default();
+    tls.roots = Roots::Only(CaBundle::from_pem_file(broker.ca()).unwrap());
+    let transport = TransportOptions {
+        host: "localhost".into(),
+        port: address.port(),
+        connect_to: Some(address),
+        tls: Some(Arc::new(TlsConnector::new(&tls).unwrap())),
+        timeout: Duration::from_secs(5),
+    };
+    let mut connect = ConnectOptions::new(client_id);
+    connect.username = Some(Mosquitto::USER.into());
+    connect.password = Some(Mosquitto::PASSWORD.as_bytes().into());
+    // mosquitto 2.0 writes no session down that began with a clean start.
+    connect.clean_start = CleanStart::Never;
+    // mosquitto 2.0 sends more than any Receive Maximum when a session with a backlog is resumed.
+    connect.receive_maximum = None;
+    let reconnect = Reconnect {
+        min_delay: Duration::from_millis(20),
+        max_delay: Duration::from_millis(100),
+        ..Reconnect::default()
+    };
+    ClientOptions { reconnect, ..ClientOptions::new(transport, connect) }
+}

@@ -1,0 +1,172 @@
+//! Outages between the client and mosquitto, over TLS: cut links, stopped and killed brokers, restarted clients. Each test
+//! prints what it counted.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod books;
+mod device;
+
+use std::time::Duration;
+
+use dunlin_tests::{Cutter, Mosquitto};
+
+use crate::books::Books;
+use crate::device::Device;
+
+/// Outages in a test.
+const CYCLES: usize = 20;
+/// Messages of each QoS in each direction, in a test.
+const MESSAGES: usize = 10_000;
+const CHUNK: usize = MESSAGES / CYCLES;
+
+/// A device behind a wire that can be cut, and another client that the broker alone separates from it. Each publishes to
+/// the other.
+struct Scene {
+    broker: Mosquitto,
+    wire: Cutter,
+    device: Device,
+    other: Device,
+    up: Books,
+    down: Books,
+    /// Whether it forgets what it has acknowledged.
+    losses_are_the_brokers: bool,
+}
+
+impl Scene {
+    async fn new() -> Option<Self> {
+        let broker = Mosquitto::start_persistent().await?;
+        let wire = Cutter::to(broker.address()).await;
+        let (up, down) = (Books::default(), Books::default());
+        let device = Device::start(&broker, wire.address(), "device", "down/+", &down).await;
+        let other = Device::start(&broker, broker.address(), "other", "up/+", &up).await;
+        Some(Self { broker, wire, device, other, up, down, losses_are_the_brokers: false })
+    }
+
+    /// Both publish a chunk of messages; returns when some of them have arrived.
+    async fn publish(&mut self) {
+        let before = self.up.received() + self.down.received();
+        tokio::join!(
+            self.device.publish("up", &self.up, CHUNK),
+            self.other.publish("down", &self.down, CHUNK),
+        );
+        let (up, down) = (&self.up, &self.down);
+        let some_arrive = soon("some messages arrive", || up.received() + down.received() > before + CHUNK);
+        if self.losses_are_the_brokers {
+            // It may have lost even these.
+            let _: Result<_, _> = tokio::time::timeout(Duration::from_secs(2), some_arrive).await;
+        } else {
+            some_arrive.await;
+        }
+    }
+
+    /// The device is back after `connections` that it had, and the messages of this cycle come to their end.
+    async fn settle(&mut self, connections: usize) {
+        let (device, up, down) = (&self.device, &self.up, &self.down);
+        soon("the device is back", || device.connections() > connections).await;
+        if self.losses_are_the_brokers {
+            let everything = soon("everything arrives", || up.is_complete() && down.is_complete());
+            let _: Result<_, _> = tokio::time::timeout(Duration::from_secs(2), everything).await;
+            return;
+        }
+        soon("everything arrives", || up.is_complete() && down.is_complete()).await;
+        self.device.finish_publishing().await;
+        self.other.finish_publishing().await;
+    }
+
+    async fn end(self, name: &str) {
+        let Self { broker: _broker, up, down, mut device, mut other, losses_are_the_brokers, .. } = self;
+        // What a broker never finishes has its outcome at the end.
+        device.stop().await;
+        other.stop().await;
+        device.finish_publishing().await;
+        other.finish_publishing().await;
+        for (direction, books) in [("device to broker", &up), ("broker to device", &down)] {
+            println!("{name}, {direction}: {books}");
+        }
+        println!(
+            "{name}: {} connections of the device, {} of them resumed",
+            device.connections(),
+            device.resumed()
+        );
+        for books in [&up, &down] {
+            books.check(losses_are_the_brokers);
+        }
+        device.check_wire();
+        other.check_wire();
+        assert!(device.resumed() >= CYCLES, "sessions were resumed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_link_loses_and_repeats_nothing() {
+    let Some(mut scene) = Scene::new().await else { return };
+    for _ in 0..CYCLES {
+        let connections = scene.device.connections();
+        scene.publish().await;
+        scene.wire.cut();
+        scene.settle(connections).await;
+    }
+    scene.end("cut link").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_broker_loses_and_repeats_nothing() {
+    let Some(mut scene) = Scene::new().await else { return };
+    for _ in 0..CYCLES {
+        let connections = scene.device.connections();
+        scene.publish().await;
+        scene.broker.stop();
+        scene.broker.run().await;
+        scene.settle(connections).await;
+    }
+    scene.end("stopped broker").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_client_that_keeps_its_session_loses_and_repeats_nothing() {
+    let Some(mut scene) = Scene::new().await else { return };
+    for cycle in 0..CYCLES {
+        scene.publish().await;
+        if cycle % 2 == 0 {
+            // Without a farewell.
+            scene.wire.cut();
+        }
+        scene.device.restart().await;
+        let connections = scene.device.connections();
+        scene.settle(connections).await;
+    }
+    scene.end("restarted client").await;
+}
+
+/// What mosquitto wrote down last may be older than what it acknowledged: that is counted as the broker's. So is what it
+/// never finishes: it may repeat PUBRELs of its past, and close over the PUBCOMP 0x92 that answers them [MQTT-4.3.3-11].
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_broker_leaves_no_message_without_an_outcome() {
+    let Some(mut scene) = Scene::new().await else { return };
+    scene.losses_are_the_brokers = true;
+    for _ in 0..CYCLES {
+        let connections = scene.device.connections();
+        scene.publish().await;
+        scene.broker.kill();
+        scene.broker.run().await;
+        scene.settle(connections).await;
+    }
+    scene.end("killed broker").await;
+}
+
+/// Waits until something holds that nobody tells of by itself.
+async fn soon(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..6_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{what}: not within half a minute");
+}
