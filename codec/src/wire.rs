@@ -343,6 +343,29 @@ impl Sink for Length {
     }
 }
 
+/// Writes into a slice that has room; what doesn't fit is left out.
+#[derive(Debug)]
+pub(crate) struct Stage<'b> {
+    pub(crate) rest: &'b mut [u8],
+    /// As counted by [`Length`].
+    pub(crate) first_properties: Option<u64>,
+}
+
+impl Sink for Stage<'_> {
+    #[inline(always)]
+    fn bytes(&mut self, bytes: &[u8]) {
+        if let Some((place, rest)) = core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len()) {
+            place.copy_from_slice(bytes);
+            self.rest = rest;
+        }
+    }
+
+    #[inline(always)]
+    fn properties_len<'a, P: Properties<'a>>(&mut self, properties: &P) -> u64 {
+        self.first_properties.take().unwrap_or_else(|| Length::of(|counter| properties.write(counter)).bytes)
+    }
+}
+
 /// Writes into a buffer that has room.
 #[derive(Debug)]
 pub(crate) struct Output<'b, B> {

@@ -6,7 +6,7 @@ use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
 use crate::varint;
-use crate::wire::{Length, Output, Sink};
+use crate::wire::{Length, Output, Sink, Stage};
 
 mod ack;
 mod auth;
@@ -212,6 +212,28 @@ impl Body for Empty {
     fn write<S: Sink>(&self, _: &mut S) {}
 }
 
+/// As [`encode`], for packets of many pieces: where they fit, they are put together on the stack and copied at once. A
+/// growing buffer keeps its end in memory, and each piece would wait there for the one before it.
+#[inline(never)]
+fn encode_staged(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
+    let Lengths { remaining_length, len, first_properties } = lengths(body, 0)?;
+    let mut stage = [0; STAGE];
+    let Some(staged) = stage.get_mut(..len) else { return encode(body, out) };
+    if out.remaining_mut() < len {
+        return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
+    }
+    body.write_packet(first_byte(body), remaining_length, &mut Stage { rest: staged, first_properties });
+    out.put_slice(staged);
+    Ok(())
+}
+
+/// The longest packet that is put together on the stack: a CONNECT with all that it can have, and some room.
+const STAGE: usize = 320;
+
+fn first_byte(body: &impl Body) -> u8 {
+    (body.packet_type() as u8) << 4 | body.flags()
+}
+
 /// As with decoding, a function of its own for each packet, called last.
 #[inline(never)]
 fn encode(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
@@ -226,7 +248,7 @@ fn encode_announcing(body: &impl Body, more: usize, out: &mut impl BufMut) -> Re
         return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
     }
     let mut sink = Output { out, first_properties };
-    body.write_packet((body.packet_type() as u8) << 4 | body.flags(), remaining_length, &mut sink);
+    body.write_packet(first_byte(body), remaining_length, &mut sink);
     Ok(())
 }
 
@@ -259,7 +281,7 @@ fn lengths(body: &impl Body, more: usize) -> Result<Lengths, EncodeError> {
 
 /// Gives packets their two public methods.
 macro_rules! encodes {
-    ($($packet:ident)*) => {$(
+    ($encode:ident: $($packet:ident)*) => {$(
         impl $packet<'_> {
             /// Appends the packet to `out`; see [`Packet::encode`].
             ///
@@ -267,7 +289,7 @@ macro_rules! encodes {
             /// As [`Packet::encode`].
             #[inline]
             pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
-                encode(self, out)
+                $encode(self, out)
             }
 
             /// The bytes that [`encode`](Self::encode) writes.
@@ -287,4 +309,5 @@ macro_rules! encodes {
     )*};
 }
 
-encodes!(Connect ConnAck Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);
+encodes!(encode_staged: Connect ConnAck);
+encodes!(encode: Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);
