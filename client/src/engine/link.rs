@@ -78,7 +78,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Sends DISCONNECT, with the options' [`Farewell`](crate::Farewell), behind everything that is in the output, and nothing
+    /// Sends DISCONNECT, with the options' [`Farewell`], behind everything that is in the output, and nothing
     /// more. [MQTT-3.14.4-1]
     pub fn disconnect(&mut self) {
         match &self.state {
