@@ -223,13 +223,18 @@ impl Promises {
                 self.heard_publish(serial, &topic, qos, reason_code, is_new)
             }
             Heard::Acknowledged { serial, reason_code } => {
-                let incoming = self.incoming.get(serial);
-                // Under the identifier of one that the client has, in a session that it doesn't know of.
                 let is_mistaken = self.goes_on_mistaken();
-                let was_taken = incoming.is_some_and(|incoming| {
-                    incoming.is_taken || is_mistaken && incoming.qos == QoS::ExactlyOnce
-                });
-                ensure(was_taken || reason_code.is_error(), "what is acknowledged was taken", || {
+                let taken = |is_taken| is_taken || reason_code.is_error();
+                let Some(incoming) = self.incoming.get_mut(serial) else {
+                    return ensure(taken(false), "what is acknowledged was sent", || serial.to_string());
+                };
+                // Under the identifier of one that the client has, in a session that it doesn't know of: neither side
+                // can tell them apart, and the message is lost.
+                if is_mistaken && incoming.qos == QoS::ExactlyOnce && !incoming.is_taken {
+                    incoming.was_dropped |= !reason_code.is_error();
+                    return Ok(());
+                }
+                ensure(taken(incoming.is_taken), "what is acknowledged was taken", || {
                     format!("{serial}: {incoming:?}")
                 })
             }
