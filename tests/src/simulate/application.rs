@@ -31,7 +31,8 @@ enum Asked {
 }
 
 const TOPICS: [&str; 4] = ["a", "b/c", "lamp/seven/is/on", "d"];
-const FILTERS: [&str; 6] = ["a", "b/+", "c/#", "$share/two/d", "e/f", "$share/two/g/+"];
+/// What it ever subscribes to.
+pub(super) const FILTERS: [&str; 6] = ["a", "b/+", "c/#", "$share/two/d", "e/f", "$share/two/g/+"];
 
 impl Application {
     pub(super) fn publishes(

@@ -97,16 +97,18 @@ impl Driver {
         if !self.engine.read_interest() {
             return Ok(false);
         }
-        let before = self.input.len();
         if link.down.read(&mut self.input, most) == 0 {
             return Ok(false);
         }
-        self.seen_in.extend_from_slice(self.input.get(before..).unwrap_or_default());
+        let before = self.input.clone();
+        self.engine.handle_input(&mut self.input, now);
+        // What follows an end isn't looked at, and isn't judged.
+        let taken = before.len().saturating_sub(self.input.len());
+        self.seen_in.extend_from_slice(before.get(..taken).unwrap_or_default());
         while let Some(packet) = take(&mut self.seen_in, Sender::Server)? {
             transcript.say(format_args!("client reads {}", packet.packet()));
             self.wire.receives(&packet);
         }
-        self.engine.handle_input(&mut self.input, now);
         Ok(true)
     }
 

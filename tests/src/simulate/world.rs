@@ -7,7 +7,7 @@ use dunlin_client::ConnectOptions;
 use dunlin_client::codec::QoS;
 use dunlin_client::engine::{CloseCause, EngineEvent};
 
-use super::application::Application;
+use super::application::{Application, FILTERS};
 use super::chance::Chance;
 use super::checks::{Checked, Promises, ensure};
 use super::driver::Driver;
@@ -224,7 +224,7 @@ impl World {
         let limits = self.options.queue;
         let (count, bytes) = self.driver.engine.load();
         // The engine's own renewals come on top.
-        let most = limits.count + self.application.subscriptions.len();
+        let most = limits.count + FILTERS.len();
         ensure(count <= most, "the queue is bounded", || format!("{count} of {limits:?}"))?;
         // What is kept is in the output once more, and acknowledgements of what the application has taken.
         let most = 2 * limits.bytes + LARGEST_PACKET;
