@@ -216,7 +216,7 @@ impl Client {
     /// Cancel safe: a dropped future doesn't call the end off.
     pub async fn disconnect_within(&self, flush_for: Duration) {
         self.handle.shared.request_stop(flush_for);
-        self.stopped().await;
+        self.handle.shared.until_stopped().await;
     }
 
     /// Says DISCONNECT, closes, and gives the session: what wasn't acknowledged goes on with
@@ -228,22 +228,8 @@ impl Client {
         let shared = &self.handle.shared;
         shared.with(|state| state.keeps_session = true);
         shared.request_stop(Duration::ZERO);
-        self.stopped().await;
+        self.handle.shared.until_stopped().await;
         shared.with(|state| state.kept_session.take()).map(|session| *session)
-    }
-
-    async fn stopped(&self) {
-        let shared = &self.handle.shared;
-        poll_fn(|cx| {
-            shared.with(|state| {
-                if state.stopped.is_some() {
-                    return Poll::Ready(());
-                }
-                state.watch(cx);
-                Poll::Pending
-            })
-        })
-        .await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one lock: what handles and the driver share, and who is woken when it is let go of.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -121,6 +122,20 @@ impl Shared {
             stop.flush_for = Some(stop.flush_for.map_or(flush_for, |earlier| earlier.min(flush_for)));
             state.wakers.extend(state.driver.take());
         });
+    }
+
+    /// Returns when the client has stopped.
+    pub(crate) async fn until_stopped(&self) {
+        poll_fn(|cx| {
+            self.with(|state| {
+                if state.stopped.is_some() {
+                    return Poll::Ready(());
+                }
+                state.watch(cx);
+                Poll::Pending
+            })
+        })
+        .await;
     }
 
     /// The end: requests fail, streams end, nothing follows.

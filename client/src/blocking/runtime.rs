@@ -1,9 +1,8 @@
 //! The thread that a blocking client lives on.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,7 +10,6 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use crate::client::{Client, ClientOptions};
-use crate::shared::Shared;
 
 /// One thread with one client on it, as long as somebody holds this.
 #[derive(Debug)]
@@ -44,7 +42,7 @@ impl Runtime {
             runtime.block_on(async {
                 // Nothing is ever sent: it ends when nobody holds the other end.
                 let _ = released.await;
-                let _ = tokio::time::timeout(ENDING, until_stopped(&shared)).await;
+                let _ = tokio::time::timeout(ENDING, shared.until_stopped()).await;
             });
         })?;
         Ok((Arc::new(Self { handle, thread: Some(Thread { held, thread }) }), client))
@@ -69,17 +67,4 @@ impl Drop for Runtime {
             let _ = thread.join();
         }
     }
-}
-
-async fn until_stopped(shared: &Shared) {
-    poll_fn(|cx| {
-        shared.with(|state| {
-            if state.stopped.is_some() {
-                return Poll::Ready(());
-            }
-            state.watch(cx);
-            Poll::Pending
-        })
-    })
-    .await;
 }
