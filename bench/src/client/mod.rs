@@ -149,7 +149,9 @@ fn measure_all(options: &Options) -> Result<Report> {
     let mut report = Report::default();
     let server = NullServer::start().map_err(|error| format!("the null server: {error}"))?;
     let mut table = Table::new("null server", options.tls);
-    for scenario in Scenario::ALL.into_iter().filter(|scenario| options.wants(*scenario)) {
+    let twice = |scenario: Scenario| options.tls && scenario.has_tls_twin();
+    for scenario in Scenario::ALL.into_iter().filter(|scenario| options.wants(*scenario) && !twice(*scenario))
+    {
         let target = server.target(options.tls || scenario.is_tls());
         let group = measure_one(scenario, &target, Some(&server), &mut report.notes);
         table.groups.push(group);

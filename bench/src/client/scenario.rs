@@ -91,6 +91,11 @@ impl Scenario {
         matches!(self, Self::ConnectTls | Self::IdleTls)
     }
 
+    /// Whether there is another one that is the same with TLS.
+    pub const fn has_tls_twin(self) -> bool {
+        matches!(self, Self::Connect | Self::Idle)
+    }
+
     /// Whether it is about memory, which is the same every time.
     pub const fn is_idle(self) -> bool {
         matches!(self, Self::Idle | Self::IdleTls)
