@@ -117,7 +117,12 @@ pub(crate) fn may_get_better(ended: &Ended, has_worked: bool) -> bool {
             | ConnectionError::Untaken { .. }
             // The next connection begins with an exchange of its own.
             | ConnectionError::Reauthentication(_) => true,
-            ConnectionError::Requested | ConnectionError::Protocol(_) => false,
+            // Servers that resume a session with more than it may send at once have less to send the next time. Whatever
+            // else a server does wrong, it does again.
+            ConnectionError::Protocol(violation) => {
+                violation.reason_code() == ReasonCode::ReceiveMaximumExceeded
+            }
+            ConnectionError::Requested => false,
         },
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dunlin_client::codec::{PacketType, ReasonCode};
-use dunlin_client::{Client, ConnectionError, Event, Message, QoS, RequestError, StopCause};
+use dunlin_client::{Client, ConnectionError, Event, Message, QoS, RequestError, StopCause, StreamLimits};
 
 use crate::packets::{
     again, at_least_once, connack, connack_resumed, disconnect, identified, publish, resubscribe, suback,
@@ -101,6 +101,26 @@ async fn a_disconnect_that_may_get_better_is_followed_by_another_connection() {
         server.welcomes().await;
         drop(client);
     }
+}
+
+/// mosquitto 2.0.11 resumes a session with more messages than it may send.
+#[tokio::test]
+async fn more_than_the_receive_maximum_ends_the_connection_but_not_the_client() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.receive_maximum = 1.try_into().ok();
+    let (client, mut events, mut peer) = connected_as(&server, options).await;
+    let mut unmatched = client.unmatched(StreamLimits::default()).unwrap();
+    peer.sends(&publish("lamp/1", at_least_once(1))).await;
+    peer.sends(&publish("lamp/2", at_least_once(2))).await;
+    peer.expects(disconnect(ReasonCode::ReceiveMaximumExceeded)).await;
+    let Some(Event::Disconnected { cause, retry_in }) = soon(events.next()).await else { panic!() };
+    assert!(matches!(&*cause, ConnectionError::Protocol(_)) && retry_in.is_some(), "{cause:?}");
+
+    let mut peer = server.answers(&connack_resumed()).await;
+    assert_eq!(soon(unmatched.next()).await.unwrap().topic(), "lamp/1");
+    peer.sends(&publish("lamp/2", at_least_once(2))).await;
+    assert_eq!(soon(unmatched.next()).await.unwrap().topic(), "lamp/2");
 }
 
 #[tokio::test]
