@@ -11,21 +11,26 @@ use crate::shared::Shared;
 
 /// Resolves when a message has reached its end: on its way into a connection at QoS 0, acknowledged at QoS 1 and 2.
 ///
-/// A dropped receipt doesn't take the message back.
+/// A dropped receipt doesn't take the message back. Polled again after it has resolved, it stays pending.
 #[derive(Debug)]
 #[must_use = "a receipt tells whether the message arrived; drop it explicitly if that doesn't matter"]
-pub struct Receipt {
-    /// `None` when the outcome was taken, or was there from the beginning.
-    pending: Option<(Arc<Shared>, OperationId)>,
+pub struct Receipt(State);
+
+#[derive(Debug)]
+enum State {
+    /// The outcome was there from the beginning.
+    Sent,
+    Pending(Arc<Shared>, OperationId),
+    /// The outcome was taken.
+    Resolved,
 }
 
 impl Receipt {
     pub(crate) fn new(shared: &Arc<Shared>, accepted: Accepted) -> Self {
-        let pending = match accepted {
-            Accepted::Sent => None,
-            Accepted::Pending(operation) => Some((Arc::clone(shared), operation)),
-        };
-        Self { pending }
+        Self(match accepted {
+            Accepted::Sent => State::Sent,
+            Accepted::Pending(operation) => State::Pending(Arc::clone(shared), operation),
+        })
     }
 
     /// The outcome of a request of any kind.
@@ -34,12 +39,17 @@ impl Receipt {
     }
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, RequestError>> {
-        let Some((shared, operation)) = &self.pending else {
-            return Poll::Ready(Ok(Outcome::Published(Published::unacknowledged())));
+        let outcome = match &self.0 {
+            State::Sent => Ok(Outcome::Published(Published::unacknowledged())),
+            State::Pending(shared, operation) => {
+                let outcome =
+                    std::task::ready!(shared.with(|state| state.engine.poll_outcome(*operation, cx)));
+                outcome.unwrap_or(Err(RequestError::SessionLost))
+            }
+            State::Resolved => return Poll::Pending,
         };
-        let outcome = std::task::ready!(shared.with(|state| state.engine.poll_outcome(*operation, cx)));
-        self.pending = None;
-        Poll::Ready(outcome.unwrap_or(Err(RequestError::SessionLost)))
+        self.0 = State::Resolved;
+        Poll::Ready(outcome)
     }
 }
 
@@ -56,7 +66,7 @@ impl Future for Receipt {
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        if let Some((shared, operation)) = &self.pending {
+        if let State::Pending(shared, operation) = &self.0 {
             shared.with(|state| state.engine.forget(*operation));
         }
     }

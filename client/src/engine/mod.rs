@@ -178,7 +178,8 @@ impl Engine {
         self.session.inbound.move_on();
     }
 
-    /// The options of the next CONNECT: credentials may change between connections.
+    /// The options of the next CONNECT: credentials may change between connections. What they limit or time holds for an
+    /// open connection as well: change that only while there is none.
     pub const fn options_mut(&mut self) -> &mut ConnectOptions {
         &mut self.options
     }

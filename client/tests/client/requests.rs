@@ -1,6 +1,8 @@
 //! Publishes, subscriptions and their outcomes; what happens to them when nobody waits any longer.
 
-use std::task::Poll;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use dunlin_client::codec::{AckType, PacketType, ReasonCode};
@@ -15,6 +17,22 @@ use crate::{connected, connected_as, millis, options, soon, until_connected};
 
 fn lamp(qos: QoS) -> Message<'static> {
     Message::new("lamp/7", "on").qos(qos)
+}
+
+#[tokio::test]
+async fn a_receipt_resolves_once() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut sent = client.publish(lamp(QoS::AtMostOnce)).await.unwrap();
+    let mut acknowledged = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    peer.receives().await;
+    peer.expects(publish("lamp/7", at_least_once(1))).await;
+    peer.sends(&puback(1)).await;
+    for receipt in [&mut sent, &mut acknowledged] {
+        soon(&mut *receipt).await.unwrap();
+        let again = Pin::new(receipt).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(again.is_pending(), "{again:?}");
+    }
 }
 
 #[tokio::test]
