@@ -6,7 +6,7 @@ use dunlin_codec::ReasonCode;
 
 use crate::engine::Ended;
 use crate::error::{ConnectError, ConnectionError};
-use crate::transport::{ResolveFault, TlsError, TransportError};
+use crate::transport::{ProxyError, ResolveFault, TlsError, TransportError};
 
 /// When a client connects again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +132,13 @@ fn transport_may_get_better(error: &TransportError, has_worked: bool) -> bool {
         TransportError::Resolve { fault, .. } => !matches!(fault, ResolveFault::NotFound),
         TransportError::Refused { .. } => has_worked,
         TransportError::Unreachable { .. } | TransportError::TimedOut { .. } | TransportError::Io(_) => true,
+        TransportError::Proxy { error, .. } => match error {
+            ProxyError::Unreachable(error) => transport_may_get_better(error, has_worked),
+            // It couldn't get through, this time.
+            ProxyError::Refused { status, .. } => matches!(status, 502..=504),
+            ProxyError::Closed | ProxyError::Io(_) => has_worked,
+            ProxyError::NotHttp => false,
+        },
         // What was judged stays judged; a handshake that broke off may have met a restart.
         TransportError::Tls { error, .. } => {
             matches!(error, TlsError::Closed | TlsError::Io(_)) && has_worked

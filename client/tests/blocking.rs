@@ -56,6 +56,7 @@ fn options(address: SocketAddr) -> ClientOptions {
         host: "localhost".into(),
         port: address.port(),
         connect_to: Some(address),
+        proxy: None,
         tls: None,
         timeout: Duration::from_secs(2),
     };

@@ -82,6 +82,7 @@ async fn connect(address: SocketAddr) -> Client {
         host: "localhost".into(),
         port: address.port(),
         connect_to: Some(address),
+        proxy: None,
         tls: None,
         timeout: Duration::from_secs(5),
     };

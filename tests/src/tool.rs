@@ -38,7 +38,8 @@ where
 {
     let mut command = Command::new(binary::path());
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("DUNLIN_") {
+        let name_of = name.to_string_lossy().to_ascii_uppercase();
+        if name_of.starts_with("DUNLIN_") || name_of.ends_with("_PROXY") {
             command.env_remove(name);
         }
     }

@@ -152,6 +152,7 @@ fn options(broker: &Mosquitto, address: SocketAddr, client_id: &str) -> ClientOp
         host: "localhost".into(),
         port: address.port(),
         connect_to: Some(address),
+        proxy: None,
         tls: Some(Arc::new(TlsConnector::new(&tls).unwrap())),
         timeout: Duration::from_secs(5),
     };

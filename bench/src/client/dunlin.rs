@@ -25,6 +25,7 @@ impl Contestant for Dunlin {
             host: tls::NAME.to_owned(),
             port: target.port,
             connect_to: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, target.port))),
+            proxy: None,
             tls: connector(target)?,
             timeout: Duration::from_secs(10),
         };

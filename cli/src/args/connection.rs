@@ -22,6 +22,12 @@ pub(crate) struct EndpointArgs {
     /// Connect to this address and still ask TLS for the endpoint's name
     #[arg(long, value_name = "IP[:PORT]", hide_short_help = true)]
     pub(crate) connect_to: Option<String>,
+    /// Connect through an HTTP proxy, or with "none" through no proxy
+    ///
+    /// http://[USER:PASSWORD@]HOST[:PORT], the port being 80 by default. Without it HTTPS_PROXY and ALL_PROXY count, as
+    /// with other programs, but for this computer and the hosts and domains that NO_PROXY lists.
+    #[arg(long, value_name = "URL", env = "DUNLIN_PROXY", hide_short_help = true)]
+    pub(crate) proxy: Option<String>,
     /// Where sandboxes leave their traces [default: $XDG_STATE_HOME/dunlin or ~/.local/state/dunlin]
     #[arg(long, value_name = "DIR", env = "DUNLIN_STATE_DIR", hide_short_help = true)]
     pub(crate) state_dir: Option<PathBuf>,

@@ -2,6 +2,7 @@
 //! before anything is sent.
 
 mod authorizer;
+mod proxy;
 mod sample;
 mod script;
 mod secret;
@@ -9,6 +10,7 @@ mod server;
 mod signature;
 
 pub(crate) use authorizer::Credentials;
+pub(crate) use proxy::Detour;
 pub(crate) use sample::SampleConfig;
 pub(crate) use script::Script;
 pub(crate) use secret::{SecretArgs, Secrets};

@@ -11,7 +11,7 @@ use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, KeepAlive, Reconn
 use dunlin_codec::TopicName;
 
 use crate::args::{Alpn, Count, ReliabilityArgs, SampleArgs, Sources, TlsArgs};
-use crate::config::{Credentials, Script, Server};
+use crate::config::{Credentials, Detour, Script, Server};
 use crate::diagnosis::{Diagnosis, Scene, quoted};
 use crate::sample::Kind;
 use crate::terminal::Console;
@@ -39,7 +39,9 @@ impl SampleConfig {
         console: Console,
     ) -> Result<Self, Diagnosis> {
         script.check(&mut typed, sources)?;
+        let proxy = typed.endpoint.proxy.take();
         let mut server = Server::new(typed.endpoint)?;
+        server.detour = Detour::new(proxy.as_deref(), sources, &server.host, console)?;
         if server.sandbox_ca.is_some() && !sources.on_command_line("ca") {
             // A CA from the environment is for other servers.
             typed.tls.ca = server.sandbox_ca.take();
@@ -136,6 +138,7 @@ fn transport(
         host: server.host,
         port: server.port,
         connect_to: server.connect_to,
+        proxy: server.detour.map(|detour| detour.proxy),
         tls: Some(Arc::new(connector)),
         timeout: reliability.connect_timeout.min(reliability.timeout),
     })

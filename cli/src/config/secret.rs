@@ -63,9 +63,8 @@ impl<'a> Secrets<'a> {
 
     /// One warning for all secrets on the command line.
     pub(crate) fn warn(&self) {
-        let silenced = std::env::var_os("DUNLIN_NO_ARGV_WARNING").is_some_and(|value| value == "1");
         if let Some(first) = self.exposed.first()
-            && !silenced
+            && warns()
         {
             self.console.warning(format_args!(
                 "{} can be read by other users (ps); use {first}-file or an environment variable",
@@ -93,6 +92,11 @@ impl<'a> Secrets<'a> {
         };
         read.map_err(|error| Diagnosis::unreadable(flag, path, &error))
     }
+}
+
+/// Whether somebody wants to know of secrets on the command line.
+pub(super) fn warns() -> bool {
+    std::env::var_os("DUNLIN_NO_ARGV_WARNING").is_none_or(|value| value != "1")
 }
 
 /// Editors and `echo` end a file with a newline that isn't part of the secret.

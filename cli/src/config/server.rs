@@ -7,6 +7,7 @@ use dunlin_client::aws::{self, Endpoint, EndpointAdvice, EndpointFault};
 use dunlin_sandbox::{RunningSandbox, StateDir};
 
 use crate::args::EndpointArgs;
+use crate::config::Detour;
 use crate::diagnosis::{Diagnosis, Id, Try, quoted};
 
 /// A server and how to reach it.
@@ -15,6 +16,8 @@ pub(crate) struct Server {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) connect_to: Option<SocketAddr>,
+    /// The proxy on the way.
+    pub(crate) detour: Option<Detour>,
     /// The CA of a sandbox found by itself.
     pub(crate) sandbox_ca: Option<PathBuf>,
     /// The same account's endpoint with a certificate that is trusted everywhere.
@@ -41,7 +44,7 @@ impl Server {
             _ => None,
         };
         let port = port.unwrap_or(aws::DEFAULT_PORT);
-        Self { host: checked.host, port, connect_to: None, sandbox_ca: None, rather }
+        Self { host: checked.host, port, connect_to: None, detour: None, sandbox_ca: None, rather }
     }
 
     /// The sandbox that runs on this computer; among several the one that `--port` names.
@@ -55,6 +58,7 @@ impl Server {
                 host: only.endpoint.clone(),
                 port: only.port,
                 connect_to: None,
+                detour: None,
                 sandbox_ca: Some(only.ca.clone()),
                 rather: None,
             }),
@@ -137,6 +141,7 @@ mod tests {
             endpoint: Some(endpoint.into()),
             port,
             connect_to: connect_to.map(Into::into),
+            proxy: None,
             state_dir: None,
         })
     }

@@ -35,6 +35,7 @@ catalogue! {
     Dns             "E-DNS"             => Unreachable,
     Refused         "E-REFUSED"         => Unreachable,
     ConnectTimeout  "E-CONNECT-TIMEOUT" => Unreachable,
+    Proxy           "E-PROXY"           => Unreachable,
     TlsCa           "E-TLS-CA"          => Tls,
     TlsName         "E-TLS-NAME"        => Tls,
     TlsExpired      "E-TLS-EXPIRED"     => Tls,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dunlin_client::transport::{FailedAttempt, ResolveFault, Stage, TransportError};
+use dunlin_client::transport::{FailedAttempt, ProxyError, ResolveFault, Stage, TransportError};
 
 use crate::diagnosis::scene::Scene;
 use crate::diagnosis::text::{duration, quoted, shell};
@@ -18,6 +18,7 @@ pub(crate) fn transport(scene: &Scene, error: &TransportError) -> Diagnosis {
         TransportError::TimedOut { stage, after, addresses } => {
             Diagnosis { at: Some(stage_line(scene, *stage, addresses)), ..timed_out(scene, *after) }
         }
+        TransportError::Proxy { error, .. } => no_tunnel(scene, error),
         TransportError::Tls { peer, error } => tls::failed(scene, *peer, error),
         error => Diagnosis::new(Id::Lost, format!("the connection to {} failed ({error})", scene.address())),
     }
@@ -86,6 +87,41 @@ fn unreachable(scene: &Scene, attempts: &[FailedAttempt]) -> Diagnosis {
         saw: Some(tried(attempts)),
         likely: vec!["this computer has no network, or no route to that one".into()],
         ..Diagnosis::new(Id::Refused, format!("{} cannot be reached", scene.address()))
+    }
+}
+
+/// The proxy, not the server.
+fn no_tunnel(scene: &Scene, error: &ProxyError) -> Diagnosis {
+    let headline = match error {
+        ProxyError::Refused { status, reason } => {
+            format!("the proxy refused the tunnel: {status} {reason}").trim_end().to_owned()
+        }
+        ProxyError::Unreachable(error) => format!("the proxy cannot be reached: {error}"),
+        error => format!("no tunnel through the proxy: {error}"),
+    };
+    let (likely, advice) = match error {
+        ProxyError::Refused { status: 407, .. } => (
+            "it wants a user name and a password, or other ones",
+            "http://USER:PASSWORD@HOST:PORT as the proxy's URL",
+        ),
+        ProxyError::Refused { status: 401 | 403 | 405, .. } => {
+            ("it lets nobody through to that host or port", "ask who runs it")
+        }
+        ProxyError::Refused { status: 500..=599, .. } => (
+            "it can't resolve or reach the endpoint, or is overloaded",
+            "again in a minute · --endpoint as it is spelled",
+        ),
+        ProxyError::Unreachable(_) => {
+            ("it isn't running, or is another one on this network", "another --proxy")
+        }
+        _ => ("that is no HTTP proxy, or one that speaks TLS itself", "another --proxy"),
+    };
+    let via = scene.via.as_deref().unwrap_or("via a proxy");
+    Diagnosis {
+        at: Some(format!("CONNECT {} {via}", scene.address())),
+        likely: vec![likely.into()],
+        try_: vec![Try::advice(advice), Try::advice("--proxy none, if this computer needs no proxy")],
+        ..Diagnosis::new(Id::Proxy, headline)
     }
 }
 

@@ -6,7 +6,7 @@ use dunlin_client::aws;
 use dunlin_client::transport::TlsInfo;
 
 use crate::args::Alpn;
-use crate::config::{Credentials, Server};
+use crate::config::{Credentials, Detour, Server};
 use crate::diagnosis::text::{count, quoted};
 
 /// What was asked for. No secret is in it.
@@ -17,6 +17,8 @@ pub(crate) struct Scene {
     pub(crate) is_aws: bool,
     /// The endpoint with `-ats`, where one without was given.
     pub(crate) rather: Option<String>,
+    /// `via http://proxy.corp:3128 (from HTTPS_PROXY)`, where there is a proxy.
+    pub(crate) via: Option<String>,
     pub(crate) authorizer: Option<String>,
     pub(crate) is_signed: bool,
     pub(crate) client_id: String,
@@ -41,6 +43,7 @@ impl Scene {
             port: server.port,
             is_aws: aws::is_aws_host(&server.host),
             rather: server.rather.clone(),
+            via: server.detour.as_ref().map(|Detour { proxy, from }| format!("via {proxy} (from {from})")),
             authorizer: credentials.authorizer.authorizer_name.clone(),
             is_signed: credentials.authorizer.token.is_some(),
             client_id: client_id.to_owned(),
@@ -139,6 +142,7 @@ pub(crate) fn scene(host: &str) -> Scene {
         port: 443,
         is_aws: aws::is_aws_host(host),
         rather: None,
+        via: None,
         authorizer: Some("MyAuth".into()),
         is_signed: false,
         client_id: "thing-7".into(),

@@ -49,6 +49,7 @@ async fn connect(address: SocketAddr) {
         host: address.ip().to_string(),
         port: address.port(),
         connect_to: Some(address),
+        proxy: None,
         tls: None,
         timeout: Duration::from_secs(5),
     };

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::proxy::ProxyError;
 use super::tls::TlsError;
 
 /// Why a connection didn't open or didn't last.
@@ -38,8 +39,16 @@ pub enum TransportError {
         stage: Stage,
         /// The time for all stages.
         after: Duration,
-        /// The addresses in question: none while resolving, the peer's during TLS.
+        /// The addresses in question: none while resolving, the peer's during TLS, the proxy's during its answer.
         addresses: Vec<SocketAddr>,
+    },
+    /// There is no tunnel through the proxy.
+    #[error("the proxy {proxy}: {error}")]
+    Proxy {
+        /// The proxy's URL, without credentials.
+        proxy: String,
+        /// Why.
+        error: ProxyError,
     },
     /// TLS failed, on opening or by an alert later on.
     #[error("{error}")]
@@ -74,6 +83,8 @@ pub enum Stage {
     Resolve,
     /// A TCP connection.
     Tcp,
+    /// A proxy's answer.
+    Proxy,
     /// The TLS handshake.
     Tls,
 }
@@ -83,6 +94,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Resolve => "resolving the host",
             Self::Tcp => "the TCP connection",
+            Self::Proxy => "the proxy's answer",
             Self::Tls => "the TLS handshake",
         })
     }

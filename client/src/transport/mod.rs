@@ -1,7 +1,8 @@
-//! From a host name to a connection that carries bytes: resolve, TCP, TLS, under one deadline.
+//! From a host name to a connection that carries bytes: resolve, TCP or a proxy's tunnel, TLS, under one deadline.
 
 mod deadline;
 mod error;
+mod proxy;
 mod resolve;
 mod stream;
 mod tcp;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 
 use self::deadline::Deadline;
 pub use self::error::{FailedAttempt, IoFault, ResolveFault, Stage, TransportError};
+pub use self::proxy::{Proxy, ProxyCredentials, ProxyError};
 pub use self::stream::Transport;
 pub use self::tls::{
     CaBundle, ClientCertificate, PeerCertificate, Roots, RootsTried, TlsAlert, TlsConnector, TlsError,
@@ -30,6 +32,8 @@ pub struct TransportOptions {
     pub port: u16,
     /// Connect here without resolving `host`, which keeps its part in TLS.
     pub connect_to: Option<SocketAddr>,
+    /// Connect through this proxy, which resolves `host` itself; `connect_to` is where it is asked to connect to.
+    pub proxy: Option<Proxy>,
     /// `None` for plain TCP. Share one connector among all attempts: TLS sessions resume through it.
     pub tls: Option<Arc<TlsConnector>>,
     /// For all stages together.
@@ -40,13 +44,13 @@ pub struct TransportOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Opened {
-    /// The server's address.
+    /// The server's address; through a proxy, the proxy's.
     pub peer: SocketAddr,
     /// `None` over plain TCP.
     pub tls: Option<TlsInfo>,
     /// How long resolving took; zero if there was nothing to resolve.
     pub resolve_time: Duration,
-    /// How long the TCP connection took, addresses that failed included.
+    /// How long the TCP connection took, addresses that failed and a proxy's answer included.
     pub tcp_time: Duration,
     /// How long the TLS handshake took; zero over plain TCP.
     pub tls_time: Duration,
@@ -60,12 +64,20 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
     let deadline = Deadline::after(options.timeout);
 
     let began = Instant::now();
-    let addresses = match options.connect_to {
-        Some(address) => vec![address],
-        None => resolve::resolve(&options.host, options.port, deadline).await?,
+    let addresses = match (options.connect_to, &options.proxy) {
+        (Some(address), _) => vec![address],
+        (None, Some(_)) => Vec::new(),
+        (None, None) => resolve::resolve(&options.host, options.port, deadline).await?,
     };
     let resolved = Instant::now();
-    let (tcp, peer) = tcp::connect(addresses, deadline).await?;
+    let (tcp, peer) = match &options.proxy {
+        Some(proxy) => {
+            let to = options.connect_to.map(|address| (address.ip().to_string(), address.port()));
+            let (host, port) = to.unwrap_or_else(|| (options.host.clone(), options.port));
+            proxy.connect(&host, port, deadline).await?
+        }
+        None => tcp::connect(addresses, deadline).await?,
+    };
     let connected = Instant::now();
     let (transport, tls) = match &options.tls {
         None => (Transport::plain(tcp), None),

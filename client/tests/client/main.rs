@@ -46,6 +46,7 @@ fn options(server: &TestServer) -> ClientOptions {
         host: "localhost".into(),
         port: server.address().port(),
         connect_to: Some(server.address()),
+        proxy: None,
         tls: None,
         timeout: Duration::from_secs(2),
     };

@@ -4,6 +4,7 @@
 
 mod authority;
 mod files;
+mod proxy;
 mod server;
 
 use std::net::SocketAddr;
@@ -36,6 +37,7 @@ fn to(host: &str, address: SocketAddr, tls: Option<&TlsOptions>) -> TransportOpt
         host: host.to_owned(),
         port: 1,
         connect_to: Some(address),
+        proxy: None,
         tls: tls.map(|tls| Arc::new(TlsConnector::new(tls).unwrap())),
         timeout: Duration::from_secs(5),
     }

@@ -6,7 +6,7 @@ use dunlin_tests::dunlin;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use super::{at, hurried, serve, shows};
+use super::{CANARY, at, hurried, serve, shows};
 
 #[tokio::test]
 async fn usage() {
@@ -58,6 +58,25 @@ async fn connect_timeout() {
     let port = listener.local_addr().unwrap().port().to_string();
     let run = hurried().words(["--endpoint=localhost", "--reconnect=0", "--port", &port]).run().await;
     shows(&run, "E-CONNECT-TIMEOUT", &["within 1 s", "the TLS handshake", "firewall"]);
+}
+
+#[tokio::test]
+async fn proxy() {
+    let served = serve("proxy=407").await;
+    let port = served.sandbox.port();
+    let through = |url: String| hurried().words(["--endpoint=iot.invalid"]).env("HTTPS_PROXY", url);
+    let run = through(format!("http://me:{CANARY}@localhost:{port}")).run().await;
+    let via = format!("CONNECT iot.invalid:443 via http://localhost:{port} (from HTTPS_PROXY)");
+    shows(&run, "E-PROXY", &["the proxy refused the tunnel: 407 Proxy Authentication Required", &via]);
+    assert!(run.took < Duration::from_secs(5), "asked once");
+
+    let run = through("http://localhost:1".into()).run().await;
+    shows(&run, "E-PROXY", &["the proxy cannot be reached", "--proxy none"]);
+    let run =
+        through("http://localhost:1".into()).env("NO_PROXY", "invalid").words(["--reconnect=0"]).run().await;
+    shows(&run, "E-DNS", &["iot.invalid"]);
+    let run = through("socks5h://localhost:1".into()).run().await;
+    shows(&run, "E-USAGE", &["HTTPS_PROXY: a proxy of the kind \"socks5h\" isn't supported"]);
 }
 
 #[tokio::test]

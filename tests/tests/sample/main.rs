@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
 mod endings;
+mod proxied;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -228,6 +229,7 @@ async fn publish_as_somebody_else(served: &Served, payload: &[u8]) {
         host: served.sandbox.endpoint().to_owned(),
         port: served.sandbox.port(),
         connect_to: None,
+        proxy: None,
         tls: Some(Arc::new(TlsConnector::new(&tls).unwrap())),
         timeout: Duration::from_secs(5),
     };

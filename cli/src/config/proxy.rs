@@ -1,0 +1,178 @@
+//! Which proxy a connection goes through: `--proxy`, or what the environment has for every program.
+
+use std::env;
+use std::net::IpAddr;
+
+use dunlin_client::transport::{Proxy, ProxyCredentials};
+use percent_encoding::percent_decode_str;
+
+use crate::args::Sources;
+use crate::config::secret;
+use crate::diagnosis::Diagnosis;
+use crate::terminal::Console;
+
+/// A proxy, and who named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Detour {
+    pub(crate) proxy: Proxy,
+    /// The flag or the variable.
+    pub(crate) from: &'static str,
+}
+
+impl Detour {
+    /// What is `typed` counts for every host; variables leave this computer and what `NO_PROXY` lists alone.
+    pub(crate) fn new(
+        typed: Option<&str>,
+        sources: &Sources,
+        host: &str,
+        console: Console,
+    ) -> Result<Option<Self>, Diagnosis> {
+        if let Some(url) = typed {
+            let from = if sources.on_command_line("proxy") { "--proxy" } else { "DUNLIN_PROXY" };
+            let detour = parse(url, from)?;
+            let has_secret = detour.as_ref().is_some_and(|detour| detour.proxy.credentials.is_some());
+            if has_secret && from == "--proxy" && secret::warns() {
+                console.warning(format_args!(
+                    "the password in --proxy can be read by other users (ps); use DUNLIN_PROXY"
+                ));
+            }
+            return Ok(detour);
+        }
+        let named = VARIABLES.iter().find_map(|name| Some((variable(name)?, *name)));
+        match named {
+            Some((url, from)) if !is_spared(host, NO_PROXY.iter().find_map(|name| variable(name))) => {
+                parse(&url, from)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Those of curl, in its order.
+const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The URL is never printed: a password may be in it.
+fn parse(url: &str, from: &'static str) -> Result<Option<Detour>, Diagnosis> {
+    if url.eq_ignore_ascii_case("none") {
+        return Ok(None);
+    }
+    let wrong = |what: &str| {
+        Diagnosis::usage(format!("{from}: {what}; write it as http://[USER:PASSWORD@]HOST[:PORT]"))
+    };
+    let rest = match url.split_once("://") {
+        None => url,
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+        Some((scheme, _)) => {
+            let scheme: String = scheme.chars().filter(char::is_ascii_alphanumeric).take(10).collect();
+            return Err(wrong(&format!(
+                "a proxy of the kind \"{scheme}\" isn't supported, only HTTP proxies are"
+            )));
+        }
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (user, address) = match authority.rsplit_once('@') {
+        Some((user, address)) => (Some(user), address),
+        None => (None, authority),
+    };
+    let (host, port) = host_and_port(address).ok_or_else(|| wrong("no host and port"))?;
+    let credentials = user.map(credentials).transpose().map_err(wrong)?;
+    Ok(Some(Detour { proxy: Proxy { host, port, credentials }, from }))
+}
+
+fn credentials(user: &str) -> Result<ProxyCredentials, &'static str> {
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    let decoded = |text: &str| match percent_decode_str(text).decode_utf8() {
+        Ok(decoded) => Ok(decoded.into_owned()),
+        Err(_) => Err("user name or password is not UTF-8 text"),
+    };
+    let username = decoded(name)?;
+    if username.contains(':') {
+        return Err("a user name of HTTP has no colon");
+    }
+    Ok(ProxyCredentials { username, password: decoded(password)?.into() })
+}
+
+fn host_and_port(address: &str) -> Option<(String, u16)> {
+    let (host, port) = match address.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+            (host, port.strip_prefix(':').or_else(|| port.is_empty().then_some(""))?)
+        }
+        None => address.split_once(':').unwrap_or((address, "")),
+    };
+    let port = if port.is_empty() { HTTP } else { port.parse().ok().filter(|port| *port > 0)? };
+    let is_host = !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || "-._:".contains(c));
+    is_host.then(|| (host.to_owned(), port))
+}
+
+/// The port of a URL that names none.
+const HTTP: u16 = 80;
+
+/// Whether variables leave `host` alone: it is this computer, or listed, itself or a domain that it is in.
+fn is_spared(host: &str, no_proxy: Option<String>) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    is_here
+        || no_proxy.unwrap_or_default().split([',', ' ']).filter(|entry| !entry.is_empty()).any(|entry| {
+            let domain = entry.trim_start_matches('.').trim_end_matches('.').to_ascii_lowercase();
+            let within =
+                host.strip_suffix(&domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+            entry == "*" || !domain.is_empty() && within
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> Option<(String, Option<(String, String)>)> {
+        parse(url, "--proxy").unwrap().map(|detour| {
+            let Proxy { credentials, .. } = &detour.proxy;
+            let user =
+                credentials.as_ref().map(|user| (user.username.clone(), user.password.expose().clone()));
+            (detour.proxy.to_string(), user)
+        })
+    }
+
+    #[test]
+    fn a_url_names_a_proxy_its_port_and_its_user() {
+        let plain = |url: &str| Some((url.to_owned(), None));
+        assert_eq!(parsed("http://proxy.corp:3128"), plain("http://proxy.corp:3128"));
+        assert_eq!(parsed("HTTP://proxy.corp:3128/"), plain("http://proxy.corp:3128"));
+        assert_eq!(parsed("proxy.corp"), plain("http://proxy.corp:80"));
+        assert_eq!(parsed("http://[::1]:3128"), plain("http://[::1]:3128"));
+        assert_eq!(parsed("none"), None);
+        let user = Some(("me@corp".to_owned(), "p:w/d".to_owned()));
+        assert_eq!(parsed("http://me%40corp:p%3Aw%2Fd@p:1"), Some(("http://p:1".to_owned(), user)));
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_refused_without_a_word_of_it() {
+        for url in ["socks5h://p:1", "http://canary:canary@", "http://p:0", "http://p:x", "http://%ff:@p:1"] {
+            let diagnosis = parse(url, "HTTPS_PROXY").unwrap_err();
+            assert!(diagnosis.headline.starts_with("HTTPS_PROXY: "), "{}", diagnosis.headline);
+            assert!(!diagnosis.headline.contains("canary"), "{}", diagnosis.headline);
+        }
+        let socks = parse("socks5h://p:1", "--proxy").unwrap_err();
+        assert!(socks.headline.contains("\"socks5h\" isn't supported"), "{}", socks.headline);
+    }
+
+    #[test]
+    fn a_list_spares_hosts_and_whole_domains() {
+        let spared = |host: &str, list: &str| is_spared(host, Some(list.to_owned()));
+        assert!(
+            spared("iot.corp", "other,iot.corp") && spared("a.iot.corp", ".iot.corp") && spared("x", "*")
+        );
+        assert!(spared("IoT.Corp.", "iot.corp") && spared("10.0.0.1", "10.0.0.1"));
+        assert!(
+            !spared("myiot.corp", "iot.corp") && !spared("iot.corp", "a.iot.corp") && !spared("x", "., ")
+        );
+        assert!(["localhost", "127.0.0.1", "::1"].iter().all(|host| is_spared(host, None)));
+    }
+}

@@ -1,0 +1,199 @@
+//! Through an HTTP proxy: a tunnel asked for by CONNECT (RFC 9110, section 9.3.6).
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use zeroize::Zeroizing;
+
+use super::deadline::Deadline;
+use super::error::{IoFault, Stage, TransportError};
+use super::{resolve, tcp};
+use crate::secret::Secret;
+
+/// An HTTP proxy that connections go through. It sees where they lead to, and of TLS nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// The proxy's own name or IP address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// What it is told with every request (RFC 7617), if anything; without encryption.
+    pub credentials: Option<ProxyCredentials>,
+}
+
+/// A user of a proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyCredentials {
+    /// The user name, without a colon.
+    pub username: String,
+    /// The password.
+    pub password: Secret<String>,
+}
+
+/// Why there is no tunnel.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// The proxy itself can't be reached.
+    #[error("{0}")]
+    Unreachable(Box<TransportError>),
+    /// It said no.
+    #[error("it refused the tunnel: {status} {reason}")]
+    Refused {
+        /// The status code: 407 asks for credentials, 403 doesn't want to, 502 and 504 couldn't.
+        status: u16,
+        /// Its words, 100 characters at most.
+        reason: String,
+    },
+    /// It closed the connection without an answer.
+    #[error("it closed the connection without an answer")]
+    Closed,
+    /// Its answer isn't HTTP/1, is longer than 8 KiB, or goes on where the server should have been the next to speak.
+    #[error("its answer isn't that of an HTTP proxy")]
+    NotHttp,
+    /// The connection to it failed.
+    #[error("{0}")]
+    Io(IoFault),
+}
+
+impl Proxy {
+    /// A tunnel to `host`, and the proxy's address.
+    pub(super) async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        deadline: Deadline,
+    ) -> Result<(TcpStream, SocketAddr), TransportError> {
+        let failed = |error| TransportError::Proxy { proxy: self.to_string(), error };
+        let unreachable = |error| failed(ProxyError::Unreachable(Box::new(error)));
+        let addresses = resolve::resolve(&self.host, self.port, deadline).await.map_err(unreachable)?;
+        let (mut tcp, peer) = tcp::connect(addresses, deadline).await.map_err(unreachable)?;
+        match deadline.run(self.ask(&mut tcp, host, port)).await {
+            Some(Ok(())) => Ok((tcp, peer)),
+            Some(Err(error)) => Err(failed(error)),
+            None => Err(deadline.passed(Stage::Proxy, vec![peer])),
+        }
+    }
+
+    async fn ask(&self, tcp: &mut TcpStream, host: &str, port: u16) -> Result<(), ProxyError> {
+        let io = |error: std::io::Error| ProxyError::Io(IoFault::from(&error));
+        tcp.write_all(self.request(host, port).as_bytes()).await.map_err(io)?;
+        let mut answer = Vec::new();
+        loop {
+            match judge(&answer) {
+                Some(verdict) => return verdict,
+                None if answer.len() > LONGEST_HEAD => return Err(ProxyError::NotHttp),
+                None => {}
+            }
+            match tcp.read_buf(&mut answer).await.map_err(io)? {
+                0 if answer.is_empty() => return Err(ProxyError::Closed),
+                0 => return Err(ProxyError::NotHttp),
+                _ => {}
+            }
+        }
+    }
+
+    fn request(&self, host: &str, port: u16) -> Zeroizing<String> {
+        let authority = authority(host, port);
+        let mut request = Zeroizing::new(format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"));
+        if let Some(ProxyCredentials { username, password }) = &self.credentials {
+            let pair = Zeroizing::new(format!("{username}:{}", password.expose()));
+            let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+            request.push_str("Proxy-Authorization: Basic ");
+            request.push_str(&encoded);
+            request.push_str("\r\n");
+        }
+        request.push_str("\r\n");
+        request
+    }
+}
+
+/// Without the credentials.
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", authority(&self.host, self.port))
+    }
+}
+
+/// What the head of an answer says; `None` as long as it isn't whole.
+fn judge(answer: &[u8]) -> Option<Result<(), ProxyError>> {
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    let head = match response.parse(answer) {
+        Ok(httparse::Status::Partial) => return None,
+        Ok(httparse::Status::Complete(head)) => head,
+        Err(_) => return Some(Err(ProxyError::NotHttp)),
+    };
+    Some(match response.code {
+        // A server that spoke first would be none of MQTT or TLS.
+        Some(200..=299) if head == answer.len() => Ok(()),
+        Some(200..=299) | None => Err(ProxyError::NotHttp),
+        Some(status) => {
+            let printable = |c: &char| !c.is_control();
+            let reason = response.reason.unwrap_or_default().chars().filter(printable).take(LONGEST_REASON);
+            Err(ProxyError::Refused { status, reason: reason.collect() })
+        }
+    })
+}
+
+/// `host:port`, an IPv6 address in brackets.
+fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+const LONGEST_HEAD: usize = 8 * 1024;
+const LONGEST_REASON: usize = 100;
+const MOST_HEADERS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxy(credentials: Option<ProxyCredentials>) -> Proxy {
+        Proxy { host: "proxy.corp".into(), port: 3128, credentials }
+    }
+
+    #[test]
+    fn a_request_names_the_server_and_the_user() {
+        assert_eq!(
+            *proxy(None).request("iot.example", 443),
+            "CONNECT iot.example:443 HTTP/1.1\r\nHost: iot.example:443\r\n\r\n"
+        );
+        let user = ProxyCredentials { username: "Aladdin".into(), password: "open sesame".into() };
+        assert!(
+            proxy(Some(user))
+                .request("::1", 8883)
+                .ends_with("[::1]:8883\r\nProxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n"),
+            "the example of RFC 7617"
+        );
+    }
+
+    #[test]
+    fn nothing_that_is_printed_has_the_password() {
+        let user = ProxyCredentials { username: "u".into(), password: "canary".into() };
+        let proxy = proxy(Some(user));
+        assert!(!format!("{proxy} {proxy:?}").contains("canary"));
+        assert_eq!(proxy.to_string(), "http://proxy.corp:3128");
+    }
+
+    #[test]
+    fn an_answer_is_judged_when_its_head_is_whole() {
+        let whole = b"HTTP/1.1 200 Connection established\r\nVia: 1.1 p\r\n\r\n";
+        for len in 0..whole.len() {
+            assert_eq!(judge(&whole[..len]), None, "{len}");
+        }
+        assert_eq!(judge(whole), Some(Ok(())));
+        assert_eq!(judge(b"HTTP/1.0 204 \r\n\r\n"), Some(Ok(())));
+        let refused = |status, reason: &str| Some(Err(ProxyError::Refused { status, reason: reason.into() }));
+        let body = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\nno";
+        assert_eq!(judge(body), refused(407, "Proxy Authentication Required"));
+        assert_eq!(judge(b"HTTP/1.1 503\r\n\r\n"), refused(503, ""));
+        for odd in [&b"\x16\x03\x01"[..], b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nmore"] {
+            assert_eq!(judge(odd), Some(Err(ProxyError::NotHttp)), "{odd:?}");
+        }
+    }
+}
