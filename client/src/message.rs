@@ -160,6 +160,12 @@ impl ReceivedMessage {
         std::str::from_utf8(self.part(&self.topic)).unwrap_or_default()
     }
 
+    /// The bytes of the topic: what is a string already needn't be one again to be compared.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn topic_bytes(&self) -> &[u8] {
+        self.aliased.as_ref().map_or_else(|| self.part(&self.topic), |topic| topic.as_bytes())
+    }
+
     /// What was published.
     #[must_use]
     pub fn payload(&self) -> &[u8] {

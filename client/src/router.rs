@@ -31,6 +31,7 @@ pub(crate) struct Router {
     wakers: Vec<Waker>,
     /// The streams of the message that is being routed; kept for its memory.
     found: Vec<usize>,
+    last_match: LastMatch,
     routed: u64,
 }
 
@@ -43,6 +44,17 @@ struct Route {
     /// The last message that went this way: an identifier may be repeated in one (§3.3.4).
     last_routed: u64,
 }
+
+/// Where the last message went whose topic was matched: publishers repeat their topics. Forgotten when streams come or go.
+#[derive(Debug, Default)]
+struct LastMatch {
+    /// No topic is empty.
+    topic: Vec<u8>,
+    streams: Vec<usize>,
+}
+
+/// Longer topics aren't remembered.
+const LONGEST_REMEMBERED: usize = 256;
 
 /// Which identifiers were given away. They rotate, so that what is still on its way to an old subscription never meets
 /// a new one.
@@ -72,6 +84,7 @@ impl Router {
             ended: false,
             wakers: Vec::new(),
             found: Vec::new(),
+            last_match: LastMatch::default(),
             routed: 0,
         }
     }
@@ -93,6 +106,7 @@ impl Router {
         let key = self.streams.insert(Stream::new(route, limits, self.ended));
         if let Some(route) = route.and_then(|route| self.routes.get_mut(route)) {
             route.streams.push(key);
+            self.last_match.topic.clear();
         }
         key
     }
@@ -157,6 +171,15 @@ impl Router {
         next
     }
 
+    /// The next message of a stream, if one waits and no acknowledgement is owed for it.
+    pub(crate) fn take_unowed(&mut self, key: usize) -> Option<ReceivedMessage> {
+        let stream = self.streams.get_mut(key)?;
+        let held_up = stream.holds_up();
+        let message = stream.next_unowed()?;
+        self.holding_up -= usize::from(held_up && !stream.holds_up());
+        Some(message)
+    }
+
     /// The next message of a stream, if one waits.
     pub(crate) fn take(&mut self, key: usize) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
         self.streams.get_mut(key)?.pop()
@@ -218,6 +241,7 @@ impl Router {
     /// Gives back memory that a burst has left.
     pub(crate) fn give_back_memory(&mut self) {
         self.streams.iter_mut().for_each(|(_, stream)| stream.give_back_memory());
+        self.last_match = LastMatch::default();
     }
 
     pub(crate) fn take_wakers(&mut self, into: &mut Vec<Waker>) {
@@ -248,10 +272,14 @@ impl Router {
         if is_ours {
             return;
         }
+        if self.last_match.topic == message.topic_bytes() {
+            return found.extend_from_slice(&self.last_match.streams);
+        }
         let Ok(topic) = TopicName::new(message.topic()) else { return };
         for route in self.matcher.matches(&topic).filter_map(|route| self.routes.get(*route)) {
             found.extend_from_slice(&route.streams);
         }
+        self.last_match.remember(topic.as_bytes(), found);
     }
 
     fn open_route(&mut self, filter: TopicFilter<'_>) -> Option<usize> {
@@ -268,6 +296,7 @@ impl Router {
     /// Takes a stream off its route, and the route away with the last one; the filter that nobody listens to any more.
     fn leave(&mut self, key: usize) -> Option<String> {
         let at = self.streams.get_mut(key)?.route.take()?;
+        self.last_match.topic.clear();
         let route = self.routes.get_mut(at)?;
         route.streams.retain(|other| *other != key);
         if !route.streams.is_empty() {
@@ -280,6 +309,17 @@ impl Router {
             self.matcher.remove(filter, &at);
         }
         Some(route.filter.into())
+    }
+}
+
+impl LastMatch {
+    fn remember(&mut self, topic: &[u8], streams: &[usize]) {
+        self.topic.clear();
+        self.streams.clear();
+        if topic.len() <= LONGEST_REMEMBERED {
+            self.topic.extend_from_slice(topic);
+            self.streams.extend_from_slice(streams);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::engine::{Engine, EngineEvent, Session};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::Event;
+use crate::message::ReceivedMessage;
 use crate::observer::Observer;
 use crate::request::Requests;
 use crate::router::Router;
@@ -88,6 +89,20 @@ impl Shared {
             }
             result
         })
+    }
+
+    /// The next message of a stream, if it is owed nothing; otherwise the stream is left alone for [`with`](Self::with).
+    /// The engine isn't concerned, so nobody but the driver may have to be woken, and neither output nor time is looked at.
+    pub(crate) fn next_unowed(&self, key: usize) -> Option<ReceivedMessage> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held_up = state.router.is_holding_up();
+        let message = state.router.take_unowed(key)?;
+        let driver = if held_up && !state.router.is_holding_up() { state.driver.take() } else { None };
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        Some(message)
     }
 
     /// As [`with`](Self::with), for the driver: it looks for output by itself.

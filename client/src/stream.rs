@@ -168,18 +168,23 @@ impl Stream {
 
     /// The next message, if one waits.
     pub(crate) fn pop(&mut self) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
-        let owed = self.owed.front().map(|(place, ..)| *place);
-        match (owed, self.unowed.front()) {
-            (Some(owed), Some((unowed, _))) if *unowed < owed => {}
-            (None, _) => {}
-            (Some(_), _) => {
-                return self.owed.pop_front().map(|(_, message, id)| (message, Some(id)));
-            }
+        match self.next_unowed() {
+            Some(message) => Some((message, None)),
+            None => self.owed.pop_front().map(|(_, message, id)| (message, Some(id))),
+        }
+    }
+
+    /// The next message, if no acknowledgement is owed for it.
+    pub(crate) fn next_unowed(&mut self) -> Option<ReceivedMessage> {
+        if let (Some((owed, ..)), Some((unowed, _))) = (self.owed.front(), self.unowed.front())
+            && owed < unowed
+        {
+            return None;
         }
         let message = self.pop_unowed()?;
         let (count, bytes) = (self.limits.count / 2, self.limits.bytes / 2);
         self.holds_up &= self.unowed.len() > count || self.bytes > bytes;
-        Some((message, None))
+        Some(message)
     }
 
     fn pop_unowed(&mut self) -> Option<ReceivedMessage> {

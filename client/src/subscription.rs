@@ -146,6 +146,9 @@ impl Reader {
     }
 
     fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<ReceivedMessage>> {
+        if let Some(message) = self.shared.next_unowed(self.key) {
+            return Poll::Ready(Some(message));
+        }
         self.shared.with(|state| {
             let next = std::task::ready!(state.router.poll_next(self.key, cx));
             let Some((message, id)) = next else { return Poll::Ready(None) };

@@ -170,6 +170,30 @@ async fn without_identifiers_every_stream_that_matches_gets_each_copy_once() {
     }
 }
 
+#[tokio::test]
+async fn a_repeated_topic_finds_the_streams_that_there_are_by_then() {
+    let server = TestServer::start().await;
+    let (client, mut peer) = connected_without(&server).await;
+    let mut one = subscribed(&client, &mut peer, 1, "lamp/1").await;
+    peer.sends(&publish("lamp/1", at_most_once())).await;
+    comes(&mut one, "lamp/1").await;
+    let mut all = subscribed(&client, &mut peer, 2, "lamp/#").await;
+    let mut again = subscribed(&client, &mut peer, 3, "lamp/#").await;
+    peer.sends(&publish("lamp/1", at_most_once())).await;
+    for stream in [&mut one, &mut all, &mut again] {
+        comes(stream, "lamp/1").await;
+        is_empty(stream).await;
+    }
+    drop(all);
+    drop(one);
+    peer.expects(unsubscribe(4, &["lamp/1"])).await;
+    peer.sends(&publish("lamp/1", at_most_once())).await;
+    comes(&mut again, "lamp/1").await;
+    peer.sends(&publish("lamp/2", at_most_once())).await;
+    comes(&mut again, "lamp/2").await;
+    assert_eq!(client.unrouted(), 0);
+}
+
 /// rumqttc_topics_of_the_server [MQTT-4.7.2-1]
 #[tokio::test]
 async fn leading_wildcards_leave_the_servers_own_topics_alone() {
