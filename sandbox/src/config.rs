@@ -52,6 +52,10 @@ pub struct Config {
     pub profile: Profile,
     /// `time_scale`: 1 to 1000.
     pub time_scale: Option<u32>,
+    /// `max_connections`: 1 to 1,000,000.
+    pub max_connections: Option<usize>,
+    /// `demo`: whether `DemoUnsigned` and `DemoSigned` are there, too.
+    pub demo: Option<bool>,
     /// `strict_arns`, as `"eu-west-1:123456789012"`: what region and account of every ARN are compared with.
     pub scope: Option<ArnScope>,
     /// The table `deny`: how denials are told.
@@ -89,6 +93,8 @@ impl From<Config> for SandboxBuilder {
             .deny_operation(config.denials.operation)
             .strict_arns(config.scope);
         builder = config.port.into_iter().fold(builder, Self::port);
+        builder = config.max_connections.into_iter().fold(builder, Self::max_connections);
+        builder = config.demo.into_iter().fold(builder, Self::demo);
         builder = config.time_scale.into_iter().fold(builder, Self::time_scale);
         builder = config.faults.into_iter().fold(builder, Self::fault);
         builder = config.authorizers.into_iter().fold(builder, Self::authorizer);
@@ -103,6 +109,8 @@ struct RawConfig {
     #[serde(default)]
     profile: Profile,
     time_scale: Option<Spanned<u32>>,
+    max_connections: Option<Spanned<u32>>,
+    demo: Option<bool>,
     strict_arns: Option<Spanned<String>>,
     #[serde(default)]
     deny: Denials,
@@ -131,11 +139,17 @@ impl RawConfig {
             factor @ 1..=1000 => Ok(factor),
             _ => Err(source.error("time_scale", &scale, ConfigProblem::TimeScale)),
         });
+        let max_connections = self.max_connections.map(|count| match *count.get_ref() {
+            fit @ 1..=1_000_000 => Ok(fit as usize),
+            _ => Err(source.error("max_connections", &count, ConfigProblem::MaxConnections)),
+        });
         let default_authorizer = the_default(&self.authorizer, source)?;
         Ok(Config {
             port: self.port,
             profile: self.profile,
             time_scale: time_scale.transpose()?,
+            max_connections: max_connections.transpose()?,
+            demo: self.demo,
             scope: scope.transpose()?,
             denials: self.deny,
             faults,
@@ -193,6 +207,8 @@ mod tests {
             port = 0
             profile = "mqtt5"
             time_scale = 60
+            max_connections = 10000
+            demo = false
             strict_arns = "eu-west-1:123456789012"
             deny = { connect = "close", operation = "disconnect" }
             faults = ["delay=500ms", "no-puback"]
@@ -209,6 +225,7 @@ mod tests {
         );
         let all = all.unwrap();
         assert_eq!((all.port, all.profile, all.time_scale), (Some(0), Profile::Mqtt5, Some(60)));
+        assert_eq!((all.max_connections, all.demo), (Some(10_000), Some(false)));
         assert_eq!(all.scope.unwrap().to_string(), "eu-west-1:123456789012");
         assert_eq!(all.denials, Denials { connect: Denial::Close, operation: Denial::Disconnect });
         assert_eq!(all.faults[0], Fault::Delay(Duration::from_millis(500)));
@@ -251,6 +268,7 @@ mod tests {
             (refusal("port = "), "1: port: "),
             (refusal("deny.connect = 'shrug'"), "1: deny.connect: unknown variant `shrug`, expected one of"),
             (refusal("time_scale = 0"), "1: time_scale: it must be 1 to 1000"),
+            (refusal("max_connections = 0"), "1: max_connections: it must be 1 to 1000000"),
             (refusal("strict_arns = 'here'"), "1: strict_arns: write it as REGION:ACCOUNT"),
             (refusal("faults = [\n'no-such']"), "2: faults: unknown fault \"no-such\""),
             (authorizer("signing = true"), "2: token_key_name: "),

@@ -21,8 +21,15 @@ pub struct Ready {
     /// `REGION:ACCOUNT`, where the ARNs of policies are compared with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict_arns: Option<String>,
+    /// Whether `DemoUnsigned` and `DemoSigned` are there; they come first among the authorizers.
+    #[serde(default = "yes")]
+    pub demo: bool,
     /// Who decides about connections.
     pub authorizers: Vec<ReadyAuthorizer>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// An authorizer as far as a client must know it.

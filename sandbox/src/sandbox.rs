@@ -22,6 +22,7 @@ use crate::policy::ArnScope;
 use crate::profile::Profile;
 use crate::ready::Ready;
 use crate::server::Settings;
+use crate::server::limits::MAX_CONNECTIONS;
 use crate::state::{RunFile, StateDir, StateError};
 
 /// A running sandbox. Dropping it stops it at once; [`stop`](Self::stop) says good bye to its clients first.
@@ -60,6 +61,8 @@ pub struct SandboxBuilder {
     denials: Denials,
     profile: Profile,
     time_scale: u32,
+    max_connections: usize,
+    demo: bool,
     on_event: Option<EventSink>,
 }
 
@@ -112,6 +115,8 @@ impl Sandbox {
             denials: Denials::default(),
             profile: Profile::default(),
             time_scale: 1,
+            max_connections: MAX_CONNECTIONS,
+            demo: true,
             on_event: None,
         }
     }
@@ -225,6 +230,19 @@ impl SandboxBuilder {
         self
     }
 
+    /// How many connections it holds at a time, of at least 1; 4,096 by default. Each needs a file descriptor and, while nothing is
+    /// said, about 25 KiB. Sessions may be twice as many.
+    pub fn max_connections(mut self, count: usize) -> Self {
+        self.max_connections = count.max(1);
+        self
+    }
+
+    /// Whether there are `DemoUnsigned` and `DemoSigned`, as there are by default.
+    pub fn demo(mut self, demo: bool) -> Self {
+        self.demo = demo;
+        self
+    }
+
     /// Called with each decision, from the task of the connection: it should not block.
     pub fn on_event(mut self, on_event: impl Fn(&LogLine) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Box::new(on_event));
@@ -245,8 +263,8 @@ impl SandboxBuilder {
             }
         });
         let (pki, identity) = opened.await.map_err(|_| StartError::Runtime)??;
-        let authorizers =
-            authorizers(&pki, self.authorizers, self.default_authorizer)?.within(self.scope.clone());
+        let authorizers = authorizers(&pki, self.demo, self.authorizers, self.default_authorizer)?
+            .within(self.scope.clone());
         let tls = Arc::new(Tls::new(identity, !faults.has(&Fault::NoAlpn))?);
         let bound = net::bind(self.address, self.port).await;
         let bound = bound.map_err(|(address, source)| StartError::Listen { address, source })?;
@@ -257,12 +275,18 @@ impl SandboxBuilder {
             signing_key: pki.signing_key_path().into(),
             pid: std::process::id(),
             strict_arns: self.scope.as_ref().map(ToString::to_string),
+            demo: self.demo,
             authorizers: authorizers.ready().collect(),
         };
         let run_file = RunFile::create(&state_dir, &ready)?;
         let (stop, stopping) = watch::channel(false);
-        let settings =
-            Settings { profile: self.profile, faults, denials: self.denials, time_scale: self.time_scale };
+        let settings = Settings {
+            profile: self.profile,
+            faults,
+            denials: self.denials,
+            time_scale: self.time_scale,
+            max_connections: self.max_connections,
+        };
         let shared = Arc::new(Shared::new(authorizers, settings, stopping, self.on_event));
         let mut listeners = JoinSet::new();
         for listener in bound.listeners {
@@ -273,8 +297,14 @@ impl SandboxBuilder {
     }
 }
 
-fn authorizers(pki: &Pki, more: Vec<Authorizer>, default: Option<String>) -> Result<Authorizers, StartError> {
-    let mut list = vec![demo_unsigned(), demo_signed(pki.signing_public_key()?)];
+fn authorizers(
+    pki: &Pki,
+    demo: bool,
+    more: Vec<Authorizer>,
+    default: Option<String>,
+) -> Result<Authorizers, StartError> {
+    let mut list =
+        if demo { vec![demo_unsigned(), demo_signed(pki.signing_public_key()?)] } else { Vec::new() };
     for authorizer in more {
         if list.iter().any(|existing| existing.name == authorizer.name) {
             return Err(StartError::DuplicateAuthorizer(authorizer.name));

@@ -55,6 +55,12 @@ pub(crate) struct SandboxArgs {
     /// Let the sandbox's clocks (keep alive, expiry, refresh) run N times as fast [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) time_scale: Option<u32>,
+    /// Hold so many connections at a time [default: 4096]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) max_connections: Option<u32>,
+    /// Without the authorizers DemoUnsigned and DemoSigned
+    #[arg(long)]
+    pub(crate) no_demo: bool,
     /// Print one JSON object a line instead of text
     #[arg(long)]
     pub(crate) json: bool,
@@ -75,6 +81,7 @@ const CONFIG: &str = "\
 Read authorizers and settings from a TOML file; a flag wins over what it says. Relative paths in it are taken from its folder.
 
   port = 8883                     time_scale = 1
+  max_connections = 4096          demo = true       # DemoUnsigned and DemoSigned
   profile = \"aws\"                 # or \"mqtt5\"
   strict_arns = \"eu-west-1:123456789012\"
   deny = { connect = \"reason-code\", operation = \"reason-code\" }

@@ -11,6 +11,8 @@ pub(super) fn builder(typed: &SandboxArgs) -> Result<SandboxBuilder, Diagnosis> 
     config.port = typed.port.or(config.port);
     config.profile = typed.profile.unwrap_or(config.profile);
     config.time_scale = typed.time_scale.or(config.time_scale);
+    config.max_connections = typed.max_connections.map(|count| count as usize).or(config.max_connections);
+    config.demo = if typed.no_demo { Some(false) } else { config.demo };
     config.scope = typed.strict_arns.clone().or(config.scope);
     config.denials.connect = typed.deny_connect.unwrap_or(config.denials.connect);
     config.denials.operation = typed.deny_operation.unwrap_or(config.denials.operation);

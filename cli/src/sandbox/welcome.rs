@@ -12,23 +12,40 @@ pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
     let (ca, key) = (ready.ca.display(), ready.signing_key.display());
     let state =
         state_dir.map_or(String::new(), |dir| format!(" --state-dir {}", shell(&dir.to_string_lossy())));
-    let authorizers: String = ready.authorizers.iter().skip(DEMOS).map(authorizer).collect();
+    let demos = if ready.demo { DEMOS } else { 0 };
+    let authorizers: String = ready.authorizers.iter().skip(demos).map(authorizer).collect();
+    let (demo, try_) = if ready.demo {
+        let indent = " ".repeat(15);
+        let demo = format!(
+            "{indent}DemoUnsigned (user \"demo\", password \"demo\")\n{indent}DemoSigned (token key \"tok\", signing key {key})\n"
+        );
+        let to = format!("  dunlin --endpoint sandbox{state} --authorizer_name");
+        let try_ = format!(
+            "{to} DemoUnsigned --auth_username demo --auth_password demo\n\
+             {to} DemoSigned --auth_token_key_name tok --auth_token_key_value hello \
+             --auth_signature \"$(dunlin auth sign --sandbox{state} hello)\"\n"
+        );
+        (demo, try_)
+    } else {
+        let name = ready.authorizers.iter().find(|authorizer| authorizer.active);
+        let name = name.map_or_else(|| "NAME".to_owned(), |authorizer| shell(&authorizer.name));
+        let user = "--auth_username USER --auth_password PASSWORD";
+        (String::new(), format!("  dunlin --endpoint sandbox{state} --authorizer_name {name} {user}\n"))
+    };
     let arns = ready.strict_arns.as_ref().map_or_else(
         || "any region and account matches; --strict-arns compares them".to_owned(),
         |scope| format!("region and account must be {scope}"),
     );
+    let listed = format!("{demo}{authorizers}");
+    let listed = if listed.is_empty() { "               none\n" } else { &listed };
     format!(
         "\
 sandbox ready  mqtts://{endpoint}:{port}  (ALPN mqtt; CA {ca})
                not AWS: loopback only, data lost on exit; Ctrl-C stops it
-authorizers    DemoUnsigned (user \"demo\", password \"demo\")
-               DemoSigned (token key \"tok\", signing key {key})
-{authorizers}policies       {arns}
+authorizers    {}policies       {arns}
 try in another terminal:
-  dunlin --endpoint sandbox{state} --authorizer_name DemoUnsigned --auth_username demo --auth_password demo
-  dunlin --endpoint sandbox{state} --authorizer_name DemoSigned --auth_token_key_name tok --auth_token_key_value hello \
-         --auth_signature \"$(dunlin auth sign --sandbox{state} hello)\"
-"
+{try_}",
+        listed.trim_start()
     )
 }
 
@@ -43,5 +60,5 @@ fn authorizer(authorizer: &ReadyAuthorizer) -> String {
     format!("               {}{notes}\n", authorizer.name)
 }
 
-/// The two that every sandbox has come first.
+/// The two of the demo come first.
 const DEMOS: usize = 2;

@@ -99,6 +99,9 @@ pub enum ConfigProblem {
     /// `time_scale`.
     #[error("it must be 1 to 1000")]
     TimeScale,
+    /// `max_connections`.
+    #[error("it must be 1 to 1000000")]
+    MaxConnections,
 }
 
 struct Key<'a>(&'a str);

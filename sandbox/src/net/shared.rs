@@ -9,7 +9,6 @@ use tokio::sync::{Semaphore, watch};
 use crate::authorizer::Authorizers;
 use crate::event::{Event, LogLine};
 use crate::net::place::Places;
-use crate::server::limits::MAX_CONNECTIONS;
 use crate::server::{Hub, Settings};
 
 /// Whoever wants to hear of decisions.
@@ -37,8 +36,8 @@ impl Shared {
         Self {
             hub: Mutex::new(Hub::new(Arc::clone(&settings))),
             authorizers,
+            connections: Arc::new(Semaphore::new(settings.max_connections)),
             settings,
-            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             places: Places::default(),
             stop,
             on_event,

@@ -13,7 +13,6 @@ use tokio::sync::Notify;
 use crate::event::{Event, Outcome};
 use crate::server::hub::relief::Relief;
 use crate::server::hub::routing::{Share, Subscriber};
-use crate::server::limits::{MAX_CONNECTIONS, MAX_SESSIONS};
 use crate::server::retained::Retained;
 use crate::server::session::{ConnectionId, DelayedWill, Link, Session, SessionId};
 use crate::server::settings::Settings;
@@ -86,7 +85,7 @@ impl Hub {
         let Some(interval) = self.settings.rules().connect_interval else { return false };
         let interval = self.settings.scaled(interval);
         while self.connects.front().is_some_and(|(at, _)| *at + interval <= now)
-            || self.connects.len() > MAX_CONNECTIONS
+            || self.connects.len() > self.settings.max_connections
         {
             self.connects.pop_front();
         }
@@ -229,7 +228,7 @@ impl Hub {
 
     /// Too many sessions: the one whose client has been away for longest is given up.
     fn make_room(&mut self, events: &mut Vec<Event>, now: Instant) {
-        if self.sessions.len() < MAX_SESSIONS {
+        if self.sessions.len() < self.settings.max_sessions() {
             return;
         }
         let away = self.sessions.iter().filter_map(|(client_id, session)| match session.link {

@@ -8,12 +8,12 @@ pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const MUTE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// Bytes of a CONNECT: nobody has been let in yet.
 pub(crate) const MAX_CONNECT_SIZE: u32 = 149_504;
-/// Connections at a time.
+/// Connections at a time, unless the sandbox is told another number.
 pub(crate) const MAX_CONNECTIONS: usize = 4096;
 /// Connections that aren't authorized yet; beyond it the oldest of them is given up.
 pub(crate) const MAX_HANDSHAKES: usize = 512;
-/// Sessions, connected or not; beyond it the one that has been away for longest is given up.
-pub(crate) const MAX_SESSIONS: usize = 2 * MAX_CONNECTIONS;
+/// Sessions, connected or not, for each connection; beyond it the one that has been away for longest is given up.
+pub(crate) const SESSIONS_PER_CONNECTION: usize = 2;
 /// Subscriptions of all sessions.
 pub(crate) const MAX_SUBSCRIPTIONS_OF_ALL: usize = 100_000;
 /// Bytes of all filters.

@@ -5,18 +5,36 @@ use std::time::Duration;
 use crate::denial::Denials;
 use crate::fault::FaultPlan;
 use crate::profile::{Profile, Rules};
+use crate::server::limits::{MAX_CONNECTIONS, SESSIONS_PER_CONNECTION};
 
 /// What was asked for when it was started.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) profile: Profile,
     pub(crate) faults: FaultPlan,
     pub(crate) denials: Denials,
     /// The service's clocks run so many times faster.
     pub(crate) time_scale: u32,
+    pub(crate) max_connections: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            profile: Profile::default(),
+            faults: FaultPlan::default(),
+            denials: Denials::default(),
+            time_scale: 1,
+            max_connections: MAX_CONNECTIONS,
+        }
+    }
 }
 
 impl Settings {
+    pub(crate) const fn max_sessions(&self) -> usize {
+        self.max_connections.saturating_mul(SESSIONS_PER_CONNECTION)
+    }
+
     pub(crate) const fn rules(&self) -> &'static Rules {
         self.profile.rules()
     }

@@ -116,6 +116,7 @@ mod tests {
             signing_key: "/signing.pem".into(),
             pid,
             strict_arns: None,
+            demo: true,
             authorizers: Vec::new(),
         }
     }

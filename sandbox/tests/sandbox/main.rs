@@ -18,6 +18,7 @@ mod limits;
 mod messages;
 mod mqtt5;
 mod sessions;
+mod settings;
 mod shared;
 mod statements;
 mod subscriptions;

@@ -1,0 +1,26 @@
+//! What a sandbox may be told when it is built.
+
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::client::TestSandbox;
+
+#[tokio::test]
+async fn no_more_connections_are_held_than_it_was_told() {
+    let sandbox = TestSandbox::start_with(|builder| builder.max_connections(1)).await;
+    let _first = sandbox.connected("mqtt5-sample-1").await;
+    let mut second = TcpStream::connect(("127.0.0.1", sandbox.sandbox.port())).await.unwrap();
+    let read = timeout(Duration::from_secs(5), second.read(&mut [0])).await.expect("closed at once");
+    assert_eq!(read.unwrap_or(0), 0);
+    assert!(sandbox.logged("too many connections"));
+}
+
+#[tokio::test]
+async fn the_demo_can_be_left_out() {
+    let sandbox = TestSandbox::start_with(|builder| builder.demo(false)).await;
+    let ready = sandbox.sandbox.ready();
+    assert!(!ready.demo && ready.authorizers.is_empty(), "{ready:?}");
+}
