@@ -2,6 +2,7 @@
 //! before anything is sent.
 
 mod authorizer;
+mod connection;
 mod proxy;
 mod sample;
 mod script;

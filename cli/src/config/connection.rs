@@ -1,0 +1,77 @@
+//! From flags to what the client is told: the transport, TLS, the keep alive.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_client::KeepAlive;
+use dunlin_client::transport::{
+    CaBundle, ClientCertificate, Roots, TlsConnector, TlsOptions, TlsOptionsError, TransportOptions,
+};
+
+use crate::args::{Alpn, ReliabilityArgs, TlsArgs};
+use crate::config::Server;
+use crate::diagnosis::Diagnosis;
+use crate::terminal::Console;
+
+pub(super) fn keep_alive(typed: Duration, is_aws: bool, console: Console) -> Result<KeepAlive, Diagnosis> {
+    let seconds = u16::try_from(typed.as_secs()).ok().filter(|_| typed.subsec_nanos() == 0);
+    let seconds =
+        seconds.ok_or_else(|| Diagnosis::usage("--keep-alive takes whole seconds, 65535 at most"))?;
+    if is_aws && !(30..=1200).contains(&seconds) {
+        let instead = if (1..30).contains(&seconds) { 30 } else { 1200 };
+        console.warning(format_args!("AWS IoT takes a keep alive of 30 to 1200 s; it will use {instead} s"));
+    }
+    Ok(KeepAlive::secs(seconds))
+}
+
+pub(super) fn transport(
+    server: Server,
+    typed: TlsArgs,
+    reliability: &ReliabilityArgs,
+    console: Console,
+) -> Result<TransportOptions, Diagnosis> {
+    let options = tls(typed, console)?;
+    let connector = TlsConnector::new(&options).map_err(|error| Diagnosis::usage(format!("TLS: {error}")))?;
+    Ok(TransportOptions {
+        host: server.host,
+        port: server.port,
+        connect_to: server.connect_to,
+        proxy: server.detour.map(|detour| detour.proxy),
+        tls: Some(Arc::new(connector)),
+        timeout: reliability.connect_timeout.min(reliability.timeout),
+    })
+}
+
+fn tls(typed: TlsArgs, console: Console) -> Result<TlsOptions, Diagnosis> {
+    let mut options = TlsOptions::default();
+    if let Some(ca) = typed.ca {
+        options.roots = bundle(&ca).map_err(|error| Diagnosis::usage(format!("--ca: {error}")))?;
+    } else if let Some(ca) =
+        std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()).map(PathBuf::from)
+    {
+        // Set for every program at once: a fault in it is nobody's mistake here.
+        match bundle(&ca) {
+            Ok(roots) => options.roots = roots,
+            Err(error) => console.warning(format_args!("SSL_CERT_FILE is ignored: {error}")),
+        }
+    }
+    options.client_certificate = match (typed.cert, typed.key) {
+        (None, None) => None,
+        (Some(cert), Some(key)) => Some(
+            ClientCertificate::from_pem_files(cert, key)
+                .map_err(|error| Diagnosis::usage(format!("--cert, --key: {error}")))?,
+        ),
+        (Some(_), None) => return Err(Diagnosis::usage("--cert also needs --key")),
+        (None, Some(_)) => return Err(Diagnosis::usage("--key also needs --cert")),
+    };
+    if let Alpn::Name(name) = typed.alpn {
+        options.alpn = vec![name.into_bytes()];
+    }
+    Ok(options)
+}
+
+/// These authorities and no others, as with every tool that takes a CA file.
+fn bundle(path: &Path) -> Result<Roots, TlsOptionsError> {
+    CaBundle::from_pem_file(path).map(Roots::from)
+}
