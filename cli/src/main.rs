@@ -2,6 +2,7 @@
 
 mod args;
 mod auth;
+mod bench;
 mod config;
 mod decision;
 mod demo;

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::sample::Transcript;
 use crate::signal::StopSignal;
 use crate::terminal::{self, Console};
-use crate::{auth, demo, inspect, log, sample, sandbox};
+use crate::{auth, bench, demo, inspect, log, sample, sandbox};
 
 /// What ends a run early.
 #[derive(Debug)]
@@ -30,6 +30,7 @@ pub(crate) fn run(typed: Typed) -> Exit {
         Some(Verb::Signed(typed)) => play(typed, Script::Signed, &sources, console),
         Some(Verb::Demo(_)) => in_runtime(demo::run(console)),
         Some(Verb::Sandbox(typed)) => in_runtime(sandbox::run(typed, console)),
+        Some(Verb::Bench(verb)) => bench::run(verb, &sources, console),
         Some(Verb::Auth(verb)) => auth::run(verb, &sources, console),
         Some(Verb::Inspect(InspectVerb::Decode(typed))) => inspect::decode(typed),
     };
@@ -57,7 +58,7 @@ fn play(typed: SampleArgs, script: Script, sources: &Sources, console: Console) 
 }
 
 /// Two threads: one may wait for a slow reader of our output while the other answers the server.
-fn in_runtime<T>(run: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(crate) fn in_runtime<T>(run: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(run);
     // Dropped, it would wait for a name that is still being resolved.
@@ -70,6 +71,7 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
         Verb::Sample(typed) | Verb::Unsigned(typed) | Verb::Signed(typed) => Some(&typed.output),
         Verb::Demo(typed) => Some(&typed.output),
         Verb::Sandbox(typed) => Some(&typed.output),
+        Verb::Bench(verb) => Some(&verb.way().output),
         Verb::Auth(_) | Verb::Inspect(_) => None,
     }
 }

@@ -1,6 +1,7 @@
 //! The command line as it was typed: the tree of verbs and their flags, nothing decided yet.
 
 mod auth;
+mod bench;
 mod connection;
 mod environment;
 mod help;
@@ -23,6 +24,7 @@ pub(crate) use auth::{
     ActionArg, AuthVerb, EvalArgs, KeygenArgs, LintArgs, PolicyArgs, SignArgs, TokenArgs, UsernameArgs,
     VerifyArgs,
 };
+pub(crate) use bench::{BenchVerb, FleetArgs, LoadArgs, TrafficArgs, WayArgs};
 pub(crate) use connection::{AuthorizerArgs, EndpointArgs, OF_SIGNING, ReliabilityArgs, TlsArgs};
 pub(crate) use inspect::{DecodeArgs, InspectVerb};
 pub(crate) use sample::{OutputArgs, SampleArgs};
@@ -54,6 +56,12 @@ pub(crate) enum Verb {
     /// It listens on loopback only, prints what to type next, and then one line for each decision. It ends, with exit
     /// code 0, on Ctrl-C and on SIGTERM.
     Sandbox(SandboxArgs),
+    /// Put load on a server, and measure
+    ///
+    /// --endpoint takes mqtt://HOST (without TLS) and mqtts://HOST here, too. Latencies are those of this program, connections
+    /// and all. The report is a table, or with --json one object.
+    #[command(subcommand)]
+    Bench(BenchVerb),
     /// Work on credentials offline
     #[command(subcommand)]
     Auth(AuthVerb),

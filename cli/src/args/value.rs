@@ -51,6 +51,12 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
+/// Messages a second: more than none.
+pub(crate) fn rate(text: &str) -> Result<f64, &'static str> {
+    let rate: f64 = text.parse().map_err(|_| "a number is needed")?;
+    if (0.001..=10_000_000.0).contains(&rate) { Ok(rate) } else { Err("0.001 to 10000000") }
+}
+
 impl FromStr for Count {
     type Err = &'static str;
 

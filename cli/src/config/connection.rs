@@ -14,7 +14,7 @@ use crate::config::Server;
 use crate::diagnosis::Diagnosis;
 use crate::terminal::Console;
 
-pub(super) fn keep_alive(typed: Duration, is_aws: bool, console: Console) -> Result<KeepAlive, Diagnosis> {
+pub(crate) fn keep_alive(typed: Duration, is_aws: bool, console: Console) -> Result<KeepAlive, Diagnosis> {
     let seconds = u16::try_from(typed.as_secs()).ok().filter(|_| typed.subsec_nanos() == 0);
     let seconds =
         seconds.ok_or_else(|| Diagnosis::usage("--keep-alive takes whole seconds, 65535 at most"))?;
@@ -25,7 +25,7 @@ pub(super) fn keep_alive(typed: Duration, is_aws: bool, console: Console) -> Res
     Ok(KeepAlive::secs(seconds))
 }
 
-pub(super) fn transport(
+pub(crate) fn transport(
     server: Server,
     typed: TlsArgs,
     reliability: &ReliabilityArgs,

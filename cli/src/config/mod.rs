@@ -11,6 +11,7 @@ mod server;
 mod signature;
 
 pub(crate) use authorizer::Credentials;
+pub(crate) use connection::{keep_alive, transport};
 pub(crate) use proxy::Detour;
 pub(crate) use sample::SampleConfig;
 pub(crate) use script::Script;

@@ -6,8 +6,7 @@ use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, KeepAlive, Reconn
 use dunlin_codec::TopicName;
 
 use crate::args::{Count, ReliabilityArgs, SampleArgs, Sources};
-use crate::config::connection::{keep_alive, transport};
-use crate::config::{Credentials, Detour, Script, Server};
+use crate::config::{Credentials, Detour, Script, Server, keep_alive, transport};
 use crate::diagnosis::{Diagnosis, Scene, quoted};
 use crate::sample::Kind;
 use crate::terminal::Console;

@@ -38,6 +38,24 @@ impl Server {
         Ok(server)
     }
 
+    /// As [`new`](Self::new), for any MQTT server: `mqtt://` is without TLS, at 1883, `mqtts://` with it, at 8883. Whether
+    /// there is TLS.
+    pub(crate) fn of_any_kind(mut typed: EndpointArgs) -> Result<(Self, bool), Diagnosis> {
+        let endpoint = typed.endpoint.take().unwrap_or_default();
+        let (rest, port, is_tls) = match endpoint.split_once("://") {
+            Some(("mqtt", rest)) => (rest, Some(1883), false),
+            Some(("mqtts", rest)) => (rest, Some(8883), true),
+            _ => (endpoint.as_str(), None, true),
+        };
+        let has_port = rest.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let typed = EndpointArgs {
+            endpoint: Some(rest.trim_end_matches('/').to_owned()),
+            port: typed.port.or(port.filter(|_| !has_port)),
+            ..typed
+        };
+        Ok((Self::new(typed)?, is_tls))
+    }
+
     fn named(checked: Endpoint, port: Option<u16>) -> Self {
         let rather = match checked.advice {
             Some(EndpointAdvice::NotAts { instead }) => Some(instead),
@@ -152,6 +170,21 @@ mod tests {
         assert_eq!(server("localhost:8883", None, None).unwrap().port, 8883);
         assert_eq!(server("localhost", Some(8883), None).unwrap().port, 8883);
         assert_eq!(server("localhost:1", Some(2), None).unwrap_err().id, Id::Usage);
+    }
+
+    #[test]
+    fn a_scheme_says_whether_there_is_tls_and_where() {
+        let of = |endpoint: &str, port| {
+            let endpoint = Some(endpoint.to_owned());
+            let typed = EndpointArgs { endpoint, port, connect_to: None, proxy: None, state_dir: None };
+            Server::of_any_kind(typed).map(|(server, is_tls)| (server.host, server.port, is_tls))
+        };
+        let here = |port, is_tls| ("localhost".to_owned(), port, is_tls);
+        assert_eq!(of("mqtt://localhost", None).unwrap(), here(1883, false));
+        assert_eq!(of("mqtt://localhost:1884/", None).unwrap(), here(1884, false));
+        assert_eq!(of("mqtts://localhost", Some(1)).unwrap(), here(1, true));
+        assert_eq!(of("localhost", None).unwrap(), here(443, true));
+        assert!(of("https://localhost", None).is_err());
     }
 
     #[test]

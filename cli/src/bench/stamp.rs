@@ -1,0 +1,91 @@
+//! What a payload carries for the receiver to know it by: 24 bytes in front, then filler.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// Which message of which sender, and when it was due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// Of the sender's program; those of others don't count among one's own.
+    pub(super) run: u32,
+    pub(super) sender: u32,
+    /// From 0 on, without a gap.
+    pub(super) sequence: u32,
+    /// As [`Clock::now`] has it.
+    pub(super) at: u64,
+}
+
+/// Bytes of a stamp.
+pub(super) const LEN: usize = 24;
+const MAGIC: [u8; 4] = *b"DnlB";
+
+impl Stamp {
+    /// Puts it in front of `payload`, which has room.
+    pub(super) fn write(self, payload: &mut [u8]) {
+        let fields = [MAGIC, self.run.to_be_bytes(), self.sender.to_be_bytes(), self.sequence.to_be_bytes()];
+        for (place, field) in payload.chunks_exact_mut(4).zip(fields) {
+            place.copy_from_slice(&field);
+        }
+        if let Some(place) = payload.get_mut(16..LEN) {
+            place.copy_from_slice(&self.at.to_be_bytes());
+        }
+    }
+
+    /// `None` for what nobody like us has sent.
+    pub(super) fn read(payload: &[u8]) -> Option<Self> {
+        let (head, _) = payload.split_first_chunk::<LEN>()?;
+        let ([magic, run, sender, sequence, _, _], _) = head.as_chunks::<4>() else { return None };
+        let (_, at) = head.split_last_chunk::<8>()?;
+        let [run, sender, sequence] = [run, sender, sequence].map(|field| u32::from_be_bytes(*field));
+        (*magic == MAGIC).then_some(Self { run, sender, sequence, at: u64::from_be_bytes(*at) })
+    }
+}
+
+/// The time that stamps carry: the computer's when the run began, and from there on without its jumps. So that programs
+/// on one computer agree about it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    begun: Instant,
+    offset: u64,
+}
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { begun: Instant::now(), offset: nanos(since) }
+    }
+
+    /// Nanoseconds since 1970.
+    pub(super) fn now(&self) -> u64 {
+        self.at(Instant::now())
+    }
+
+    pub(super) fn at(&self, instant: Instant) -> u64 {
+        self.offset.saturating_add(nanos(instant.saturating_duration_since(self.begun)))
+    }
+
+    pub(super) fn since(&self, at: u64) -> Duration {
+        Duration::from_nanos(self.now().saturating_sub(at))
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_reads_as_it_was_written_and_nothing_else_does() {
+        let stamp = Stamp { run: 7, sender: 1, sequence: u32::MAX, at: 1 << 60 };
+        let mut payload = vec![b'x'; 64];
+        stamp.write(&mut payload);
+        assert_eq!(Stamp::read(&payload), Some(stamp));
+        assert!(payload[LEN..].iter().all(|byte| *byte == b'x'));
+        assert_eq!(Stamp::read(&payload[..LEN - 1]), None);
+        assert_eq!(Stamp::read(&[b'x'; 64]), None);
+    }
+}
