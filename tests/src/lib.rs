@@ -16,6 +16,8 @@ pub mod simulate;
 mod tool;
 
 #[cfg(feature = "servers")]
+pub use binary::path as tool_path;
+#[cfg(feature = "servers")]
 pub use cutter::Cutter;
 #[cfg(feature = "servers")]
 pub use mosquitto::Mosquitto;

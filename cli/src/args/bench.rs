@@ -94,7 +94,7 @@ pub(crate) struct WayArgs {
     #[arg(short = 'n', long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = LOAD)]
     pub(crate) clients: u32,
     /// Connections a second while they are opened; 0: as fast as it goes
-    #[arg(long, value_name = "N", default_value = "200", help_heading = LOAD)]
+    #[arg(long, value_name = "N", default_value = "200", help_heading = LOAD, hide_short_help = true)]
     pub(crate) connect_rate: u32,
     /// Print one JSON object instead of a table
     #[arg(long, help_heading = "Output")]
@@ -117,19 +117,23 @@ pub(crate) struct LoadArgs {
     /// End after this time, whatever was sent by then
     #[arg(long, value_name = "TIME", value_parser = value::timeout)]
     pub(crate) duration: Option<Duration>,
-    /// Messages a second, of all clients together [default: as many as --in-flight lets]
+    /// Messages a second, of all clients together [default: no limit]
     ///
-    /// With a rate, latencies count from when a message was due, not from when there was room for it: a server that stalls
+    /// Without one, as many as --in-flight and the server let. With a rate, latencies count from when a message was due, not from when there was room for it: a server that stalls
     /// makes all messages late that were due meanwhile.
     #[arg(long, value_name = "N", value_parser = value::rate)]
     pub(crate) rate: Option<f64>,
-    /// Bytes of a payload, 24 at least: sender, number and time are in it
+    /// Bytes of a payload, 24 at least
+    ///
+    /// Sender, number and time are in it.
     #[arg(long, value_name = "BYTES", default_value = "64")]
     pub(crate) size: usize,
     /// QoS: 0, 1 or 2
     #[arg(short = 'q', long, default_value = "1", value_parser = clap::value_parser!(u8).range(0..=2))]
     pub(crate) qos: u8,
-    /// Topic; pub and pubsub publish below it, to TOPIC/NUMBER
+    /// Topic to publish below, to TOPIC/NUMBER
+    ///
+    /// sub listens to all below it, or to a filter with wildcards as it is; request asks at the topic itself.
     #[arg(short = 't', long, default_value = "dunlin/bench")]
     pub(crate) topic: String,
     /// Unanswered messages of one client at the most [default: 100; of request 1]

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::descriptors;
 use super::latency::{Latency, Quantiles};
 use super::own_server::OwnServer;
+use super::plan::whole;
 use super::process::Cost;
 use super::progress::Progress;
 use super::report::{Environment, Target, per_second, to_line};
@@ -97,7 +98,7 @@ impl Plan {
     /// Each device's messages, and two connections.
     fn messages(&self) -> u64 {
         let each = self.duration.as_secs_f64() / self.interval.as_secs_f64();
-        (f64::from(self.way.clients) * (each + 2.0)) as u64
+        whole(f64::from(self.way.clients) * (each + 2.0))
     }
 }
 

@@ -76,7 +76,7 @@ impl Plan {
     /// Messages to and from the server, as far as it can be known.
     fn messages(&self) -> Option<u64> {
         let by_rate =
-            self.duration.filter(|_| self.rate > 0.0).map(|time| (self.rate * time.as_secs_f64()) as u64);
+            self.duration.filter(|_| self.rate > 0.0).map(|time| whole(self.rate * time.as_secs_f64()));
         let each_way = match (self.count, by_rate) {
             (Some(count), Some(by_rate)) => count.min(by_rate),
             (count, by_rate) => count.or(by_rate)?,
@@ -109,7 +109,7 @@ impl Plan {
     pub(super) fn filter_of(&self, number: u32) -> String {
         match self.verb {
             Verb::Pubsub => {
-                self.topic_of(number.checked_sub(1).unwrap_or(self.way.clients.saturating_sub(1)))
+                self.topic_of(number.checked_sub(1).unwrap_or_else(|| self.way.clients.saturating_sub(1)))
             }
             _ if self.topic.contains(['+', '#']) => self.topic.clone(),
             _ => format!("{}/#", self.topic),
@@ -138,3 +138,9 @@ fn check(verb: Verb, load: &LoadArgs) -> Result<(), Diagnosis> {
 
 /// A packet less its header and topic.
 const LARGEST: usize = 268_435_455 - 65_535 - 64;
+
+/// Rounded down.
+#[expect(clippy::cast_possible_truncation, reason = "what is too large becomes the largest")]
+pub(super) fn whole(number: f64) -> u64 {
+    number as u64
+}

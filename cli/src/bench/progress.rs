@@ -13,7 +13,7 @@ use super::tally::Tally;
 #[derive(Debug)]
 pub(super) struct Progress(Option<JoinHandle<()>>);
 
-const PERIOD: Duration = Duration::from_millis(500);
+const PERIOD_MS: u64 = 500;
 const ERASE: &str = "\r\x1b[2K";
 
 impl Progress {
@@ -24,11 +24,11 @@ impl Progress {
         }
         let tally = Arc::clone(tally);
         Self(Some(tokio::spawn(async move {
-            let (mut ticks, mut before) = (interval(PERIOD), (0, 0));
+            let (mut ticks, mut before) = (interval(Duration::from_millis(PERIOD_MS)), (0, 0));
             loop {
                 ticks.tick().await;
                 let now = (tally.sent.get(), tally.received.get());
-                let per_second = |now: u64, before: u64| (now - before) * 1000 / PERIOD.as_millis() as u64;
+                let per_second = |now: u64, before: u64| (now - before) * 1000 / PERIOD_MS;
                 let text = format!(
                     "{ERASE}{}/{clients} connected, {} sent ({}/s), {} acknowledged, {} received ({}/s)",
                     tally.connected.get(),

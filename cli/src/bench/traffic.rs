@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_client::{Client, Message, QoS, Receipt, StreamLimits, SubscribeOptions, Subscription, WhenFull};
+use dunlin_client::{
+    Client, Message, QoS, Receipt, RequestError, StreamLimits, SubscribeOptions, Subscription, WhenFull,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -113,6 +115,9 @@ async fn drained(run: &Run) -> Duration {
     if open() { since - run.begun } else { run.begun.elapsed() }
 }
 
+/// As many as a stamp can tell apart.
+const MOST_NUMBERS: u64 = 0xffff_ffff;
+
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 async fn subscribe(plan: &Plan, clients: &[Client], tally: &Tally) -> Vec<Subscription> {
@@ -156,8 +161,9 @@ async fn publish(run: Run, client: Client, number: u32) {
     let topic = plan.topic_of(number);
     let mut payload = vec![b'x'; plan.size];
     let (acknowledged, receipts) = mpsc::channel(usize::from(plan.in_flight));
-    let reaper = tokio::spawn(reap(Arc::clone(tally), receipts));
-    for sequence in 0..plan.share(number).unwrap_or(u64::from(u32::MAX)) {
+    // It goes on when all is sent, until its client ends.
+    tokio::spawn(reap(run.clone(), receipts));
+    for sequence in 0..plan.share(number).unwrap_or(MOST_NUMBERS) {
         let Some(due) = next_due(&run, number, sequence).await else { break };
         let sequence = u32::try_from(sequence).unwrap_or(u32::MAX);
         let stamp = Stamp { run: run.number, sender: number, sequence, at: run.clock.at(due) };
@@ -180,8 +186,6 @@ async fn publish(run: Run, client: Client, number: u32) {
             break;
         }
     }
-    drop(acknowledged);
-    let _ = reaper.await;
 }
 
 /// When a message is due, once that has come; `None` when there shall be none.
@@ -210,14 +214,16 @@ pub(super) async fn next_due(run: &Run, number: u32, sequence: u64) -> Option<In
 }
 
 /// Acknowledgements come in order, so that waiting for one keeps no later one waiting.
-async fn reap(tally: Arc<Tally>, mut receipts: mpsc::Receiver<(Instant, Receipt)>) {
+async fn reap(run: Run, mut receipts: mpsc::Receiver<(Instant, Receipt)>) {
     while let Some((due, receipt)) = receipts.recv().await {
         match receipt.await {
             Ok(_) => {
-                tally.acknowledged.add(1);
-                tally.acknowledge.record(due.elapsed());
+                run.tally.acknowledged.add(1);
+                run.tally.acknowledge.record(due.elapsed());
             }
-            Err(error) => tally.failed(&error),
+            // What is still open at the end is lost, and no error of its own.
+            Err(RequestError::Stopped(_)) => {}
+            Err(error) => run.tally.failed(&error),
         }
     }
 }

@@ -47,10 +47,11 @@ impl Server {
             Some(("mqtts", rest)) => (rest, Some(8883), true),
             _ => (endpoint.as_str(), None, true),
         };
+        let rest = if port.is_some() { rest.trim_end_matches('/') } else { rest };
         let has_port = rest.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let typed = EndpointArgs {
-            endpoint: Some(rest.trim_end_matches('/').to_owned()),
-            port: typed.port.or(port.filter(|_| !has_port)),
+            endpoint: Some(rest.to_owned()),
+            port: typed.port.or_else(|| port.filter(|_| !has_port)),
             ..typed
         };
         Ok((Self::new(typed)?, is_tls))
