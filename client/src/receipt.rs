@@ -43,7 +43,7 @@ impl Receipt {
             State::Sent => Ok(Outcome::Published(Published::unacknowledged())),
             State::Pending(shared, operation) => {
                 let outcome =
-                    std::task::ready!(shared.with(|state| state.engine.poll_outcome(*operation, cx)));
+                    std::task::ready!(shared.aside(|state| state.engine.poll_outcome(*operation, cx)));
                 outcome.unwrap_or(Err(RequestError::SessionLost))
             }
             State::Resolved => return Poll::Pending,
@@ -67,7 +67,7 @@ impl Future for Receipt {
 impl Drop for Receipt {
     fn drop(&mut self) {
         if let State::Pending(shared, operation) = &self.0 {
-            shared.with(|state| state.engine.forget(*operation));
+            shared.aside(|state| state.engine.forget(*operation));
         }
     }
 }

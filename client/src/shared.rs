@@ -91,6 +91,11 @@ impl Shared {
         })
     }
 
+    /// Does something under the lock that is nobody else's concern: no output comes of it, no load goes, no time changes.
+    pub(crate) fn aside<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The next message of a stream, if it is owed nothing; otherwise the stream is left alone for [`with`](Self::with).
     /// The engine isn't concerned, so nobody but the driver may have to be woken, and neither output nor time is looked at.
     pub(crate) fn next_unowed(&self, key: usize) -> Option<ReceivedMessage> {
