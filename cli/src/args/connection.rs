@@ -25,7 +25,8 @@ pub(crate) struct EndpointArgs {
     /// Connect through an HTTP proxy, or with "none" through no proxy
     ///
     /// http://[USER:PASSWORD@]HOST[:PORT], the port being 80 by default. Without it HTTPS_PROXY and ALL_PROXY count, as
-    /// with other programs, but for this computer and the hosts and domains that NO_PROXY lists.
+    /// with other programs, but for the hosts, domains and networks (10.0.0.0/8) that NO_PROXY lists. No variable counts
+    /// for this computer.
     #[arg(long, value_name = "URL", env = "DUNLIN_PROXY", hide_short_help = true)]
     pub(crate) proxy: Option<String>,
     /// Where sandboxes leave their traces [default: $XDG_STATE_HOME/dunlin or ~/.local/state/dunlin]

@@ -42,7 +42,7 @@ impl Way {
         }
         let proxy = typed.endpoint.proxy.take();
         let (mut server, is_tls) = Server::of_any_kind(typed.endpoint)?;
-        server.detour = Detour::new(proxy.as_deref(), sources, &server.host, console)?;
+        server.detour = Detour::new(proxy.as_deref(), sources, &server, console)?;
         if server.sandbox_ca.is_some() && !sources.on_command_line("ca") {
             typed.tls.ca = server.sandbox_ca.take();
         }

@@ -3,6 +3,7 @@
 
 mod authorizer;
 mod connection;
+mod no_proxy;
 mod proxy;
 mod sample;
 mod script;

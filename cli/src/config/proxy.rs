@@ -1,13 +1,13 @@
 //! Which proxy a connection goes through: `--proxy`, or what the environment has for every program.
 
 use std::env;
-use std::net::IpAddr;
 
 use dunlin_client::transport::{Proxy, ProxyCredentials};
 use percent_encoding::percent_decode_str;
 
 use crate::args::Sources;
-use crate::config::secret;
+use crate::config::no_proxy::{self, NoProxy};
+use crate::config::{Server, secret};
 use crate::diagnosis::Diagnosis;
 use crate::terminal::Console;
 
@@ -20,27 +20,36 @@ pub(crate) struct Detour {
 }
 
 impl Detour {
-    /// What is `typed` counts for every host; variables leave this computer and what `NO_PROXY` lists alone.
+    /// The flag counts for every server; variables leave this computer alone, and those for every program what `NO_PROXY`
+    /// lists.
     pub(crate) fn new(
         typed: Option<&str>,
         sources: &Sources,
-        host: &str,
+        server: &Server,
         console: Console,
     ) -> Result<Option<Self>, Diagnosis> {
+        let by_flag = sources.on_command_line("proxy");
+        // What runs here a proxy somewhere else can't reach.
+        if server.is_local() && !by_flag {
+            return Ok(None);
+        }
         if let Some(url) = typed {
-            let from = if sources.on_command_line("proxy") { "--proxy" } else { "DUNLIN_PROXY" };
+            let from = if by_flag { "--proxy" } else { "DUNLIN_PROXY" };
             let detour = parse(url, from)?;
             let has_secret = detour.as_ref().is_some_and(|detour| detour.proxy.credentials.is_some());
-            if has_secret && from == "--proxy" && secret::warns() {
+            if has_secret && by_flag && secret::warns() {
                 console.warning(format_args!(
                     "the password in --proxy can be read by other users (ps); use DUNLIN_PROXY"
                 ));
             }
             return Ok(detour);
         }
+        let exempt = no_proxy::VARIABLES.iter().find_map(|name| variable(name)).unwrap_or_default();
         let named = VARIABLES.iter().find_map(|name| Some((variable(name)?, *name)));
         match named {
-            Some((url, from)) if !is_spared(host, NO_PROXY.iter().find_map(|name| variable(name))) => {
+            Some((url, from))
+                if !NoProxy::new(&exempt).covers(&server.host, server.connect_to, server.port) =>
+            {
                 parse(&url, from)
             }
             _ => Ok(None),
@@ -50,7 +59,6 @@ impl Detour {
 
 /// Those of curl, in its order.
 const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
-const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
@@ -114,19 +122,6 @@ fn host_and_port(address: &str) -> Option<(String, u16)> {
 /// The port of a URL that names none.
 const HTTP: u16 = 80;
 
-/// Whether variables leave `host` alone: it is this computer, or listed, itself or a domain that it is in.
-fn is_spared(host: &str, no_proxy: Option<String>) -> bool {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    is_here
-        || no_proxy.unwrap_or_default().split([',', ' ']).filter(|entry| !entry.is_empty()).any(|entry| {
-            let domain = entry.trim_start_matches('.').trim_end_matches('.').to_ascii_lowercase();
-            let within =
-                host.strip_suffix(&domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-            entry == "*" || !domain.is_empty() && within
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,18 +156,5 @@ mod tests {
         }
         let socks = parse("socks5h://p:1", "--proxy").unwrap_err();
         assert!(socks.headline.contains("\"socks5h\" isn't supported"), "{}", socks.headline);
-    }
-
-    #[test]
-    fn a_list_spares_hosts_and_whole_domains() {
-        let spared = |host: &str, list: &str| is_spared(host, Some(list.to_owned()));
-        assert!(
-            spared("iot.corp", "other,iot.corp") && spared("a.iot.corp", ".iot.corp") && spared("x", "*")
-        );
-        assert!(spared("IoT.Corp.", "iot.corp") && spared("10.0.0.1", "10.0.0.1"));
-        assert!(
-            !spared("myiot.corp", "iot.corp") && !spared("iot.corp", "a.iot.corp") && !spared("x", "., ")
-        );
-        assert!(["localhost", "127.0.0.1", "::1"].iter().all(|host| is_spared(host, None)));
     }
 }

@@ -36,7 +36,7 @@ impl SampleConfig {
         script.check(&mut typed, sources)?;
         let proxy = typed.endpoint.proxy.take();
         let mut server = Server::new(typed.endpoint)?;
-        server.detour = Detour::new(proxy.as_deref(), sources, &server.host, console)?;
+        server.detour = Detour::new(proxy.as_deref(), sources, &server, console)?;
         if server.sandbox_ca.is_some() && !sources.on_command_line("ca") {
             // A CA from the environment is for other servers.
             typed.tls.ca = server.sandbox_ca.take();

@@ -57,6 +57,15 @@ impl Server {
         Ok((Self::new(typed)?, is_tls))
     }
 
+    /// Whether it runs on this computer: a sandbox found by itself, or anything at loopback.
+    pub(super) fn is_local(&self) -> bool {
+        let host = self.host.trim_end_matches('.').to_ascii_lowercase();
+        let address = self.connect_to.map(|address| address.ip()).or_else(|| host.parse().ok());
+        self.sandbox_ca.is_some()
+            || address.is_some_and(|address| address.to_canonical().is_loopback())
+            || (address.is_none() && (host == "localhost" || host.ends_with(".localhost")))
+    }
+
     fn named(checked: Endpoint, port: Option<u16>) -> Self {
         let rather = match checked.advice {
             Some(EndpointAdvice::NotAts { instead }) => Some(instead),
@@ -195,6 +204,23 @@ mod tests {
         assert_eq!(to("127.0.0.1:1").unwrap(), Some("127.0.0.1:1".parse().unwrap()));
         assert_eq!(to("[::1]").unwrap(), Some("[::1]:8883".parse().unwrap()));
         assert_eq!(to("localhost").unwrap_err().id, Id::Usage);
+    }
+
+    #[test]
+    fn what_runs_on_this_computer_is_known_by_name_and_address() {
+        for (endpoint, connect_to, is_local) in [
+            ("localhost", None, true),
+            ("a.LOCALHOST.", None, true),
+            ("127.0.0.9:1", None, true),
+            ("[::1]", None, true),
+            ("[::ffff:127.0.0.1]", None, true),
+            ("iot.example.com", Some("127.0.0.1"), true),
+            ("localhost", Some("10.0.0.1"), false),
+            ("iot.example.com", None, false),
+            ("localhost.example.com", None, false),
+        ] {
+            assert_eq!(server(endpoint, None, connect_to).unwrap().is_local(), is_local, "{endpoint}");
+        }
     }
 
     #[test]

@@ -75,8 +75,20 @@ async fn proxy() {
     let run =
         through("http://localhost:1".into()).env("NO_PROXY", "invalid").words(["--reconnect=0"]).run().await;
     shows(&run, "E-DNS", &["iot.invalid"]);
+    let spared = through("http://localhost:1".into()).env("NO_PROXY", "10.0.0.0/8");
+    let run = spared.words(["--reconnect=0", "--connect-to=10.255.255.1:1"]).run().await;
+    assert!(!run.stderr.contains("E-PROXY"), "{}", run.stderr);
     let run = through("socks5h://localhost:1".into()).run().await;
     shows(&run, "E-USAGE", &["HTTPS_PROXY: a proxy of the kind \"socks5h\" isn't supported"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_here_goes_through_no_proxy_but_the_flags() {
+    let served = serve("").await;
+    let proxy = "http://localhost:1";
+    at(&served).env("HTTPS_PROXY", proxy).env("DUNLIN_PROXY", proxy).run().await.exits(0);
+    let asked = at(&served).words(["--reconnect=0", "--proxy", proxy]).run().await;
+    shows(&asked, "E-PROXY", &["via http://localhost:1 (from --proxy)"]);
 }
 
 #[tokio::test]
