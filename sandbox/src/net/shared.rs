@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Arc<Settings>,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) places: Places,
+    /// Whose turn it is among those who have something to deliver.
+    pub(crate) crowd: Semaphore,
     stop: watch::Receiver<bool>,
     on_event: Option<EventSink>,
 }
@@ -39,6 +41,7 @@ impl Shared {
             connections: Arc::new(Semaphore::new(settings.max_connections)),
             settings,
             places: Places::default(),
+            crowd: Semaphore::new(1),
             stop,
             on_event,
         }

@@ -66,18 +66,28 @@ enum Happened {
     Stopping,
     /// Others wait to be let in.
     GivenUp,
-    /// A deadline, or something from another connection: every turn looks for both.
+    /// There is something from another connection, or more than one turn's work.
+    Called,
+    /// A deadline.
     Woken,
 }
 
 impl Socket {
     async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut in_turn = None;
         loop {
             self.turn();
+            drop(in_turn.take());
             if let Some(close) = self.connection.output.close {
                 return self.close(close).await;
             }
             let happened = self.next().await;
+            if matches!(happened, Happened::Called) {
+                // Those with messages to deliver queue up here and not before the runtime's workers, where whoever
+                // connects, asks or pings would have to wait behind all of them.
+                in_turn = shared.crowd.acquire().await.ok();
+            }
             self.handle(happened);
         }
     }
@@ -132,31 +142,30 @@ impl Socket {
             written = write(&mut self.writer, output, &mut self.is_flushed), if writes => Happened::Written(written),
             verdict = decided(&mut self.verdict) => Happened::Decided(verdict),
             () = self.shared.stopping() => Happened::Stopping,
-            () = self.wake.notified() => Happened::Woken,
+            () = self.wake.notified() => Happened::Called,
             () = given_up(&mut self.place) => Happened::GivenUp,
-            () = yield_now(), if more => Happened::Woken,
+            () = yield_now(), if more => Happened::Called,
             () = at(deadline) => Happened::Woken,
         }
     }
 
     fn handle(&mut self, happened: Happened) {
-        let shared = Arc::clone(&self.shared);
-        let hub = &mut shared.hub();
+        // The lock is taken where there is something to decide: most of what happens is for the next turn.
         match happened {
             Happened::Read(Ok(0) | Err(_)) | Happened::Written(Err(_)) => {
-                self.connection.handle_lost(hub, now());
+                self.connection.handle_lost(&mut self.shared.hub(), now());
             }
             Happened::Decided(verdict) => {
                 self.verdict = None;
-                self.connection.handle_authorization(verdict, hub, now());
+                self.connection.handle_authorization(verdict, &mut self.shared.hub(), now());
             }
-            Happened::Stopping => self.connection.handle_shutdown(hub, now()),
+            Happened::Stopping => self.connection.handle_shutdown(&mut self.shared.hub(), now()),
             Happened::GivenUp => {
                 self.place = None;
-                self.connection.handle_eviction(hub, now());
+                self.connection.handle_eviction(&mut self.shared.hub(), now());
             }
             Happened::Written(Ok(())) if !self.has_output() => self.write_at = None,
-            Happened::Read(Ok(_)) | Happened::Written(Ok(())) | Happened::Woken => {}
+            Happened::Read(Ok(_)) | Happened::Written(Ok(())) | Happened::Called | Happened::Woken => {}
         }
     }
 

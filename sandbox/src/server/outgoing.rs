@@ -123,6 +123,11 @@ impl Outgoing {
         true
     }
 
+    /// Whether what was queued last is all that waits.
+    pub(crate) fn has_only_one(&self) -> bool {
+        self.queue.len() == 1
+    }
+
     /// What all messages kept for this subscriber take.
     pub(crate) fn cost(&self) -> usize {
         let places = (self.queue.len() + self.in_flight.len()) * QUEUED_OVERHEAD;

@@ -124,7 +124,8 @@ impl Session {
         let retain = message.retain && wanted.retain_as_published;
         let queued = Queued::new(message, qos, retain, wanted.identifiers.into());
         let is_queued = self.outgoing.push(queued, room);
-        if is_queued {
+        // Where more waits, its connection knows, or waits for its client: a crowd that doesn't read isn't woken in vain.
+        if is_queued && self.outgoing.has_only_one() {
             self.wake();
         }
         is_queued

@@ -39,6 +39,8 @@ async fn stalled_subscribers_and_a_flood() {
     let sandbox = TestSandbox::mqtt5().await;
     let before = resident();
     let mut clients = clients(&sandbox, STALLED, "stall").await;
+    let idle = slowest_of_20(&sandbox).await;
+    println!("{STALLED} subscribers that don't read: of 20 newcomers the slowest is served in {idle:?}");
     let mut publisher = sandbox.guest("flood").await;
     let payload = "x".repeat(1000);
     let flood = tokio::spawn(async move {
@@ -46,18 +48,21 @@ async fn stalled_subscribers_and_a_flood() {
             publisher.send(publish("flood", &payload, QoS::AtMostOnce)).await;
         }
     });
-    let mut slowest = Duration::ZERO;
-    for number in 0..20 {
-        slowest = slowest.max(newcomer(&sandbox, number).await);
-        sandbox.log.lock().unwrap().clear();
-        sleep(Duration::from_millis(100)).await;
-    }
-    println!(
-        "{STALLED} stalled subscribers under a flood: of 20 newcomers the slowest is served in {slowest:?}"
-    );
+    let slowest = slowest_of_20(&sandbox).await;
+    println!("and under a flood in {slowest:?}");
     println!("{} KiB more than before", (resident() - before) / 1024);
     flood.abort();
     clients.kill().await.unwrap();
+}
+
+async fn slowest_of_20(sandbox: &TestSandbox) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for number in 0..20 {
+        slowest = slowest.max(newcomer(sandbox, number).await);
+        sandbox.log.lock().unwrap().clear();
+        sleep(Duration::from_millis(100)).await;
+    }
+    slowest
 }
 
 /// From the TCP connection to the answer to a PINGREQ.

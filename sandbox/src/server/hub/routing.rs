@@ -171,10 +171,17 @@ impl Hub {
 
     fn matching(&self, topic: TopicName<'_>, message: &Message) -> Matching {
         let Matching { mut wanted, mut shares } = Matching::default();
-        let reaches = |filter: &str| {
-            let rules = self.settings.rules();
-            TopicFilter::new(filter)
-                .is_ok_and(|filter| topics::reaches(filter.without_share(), &topic, rules))
+        let rules = self.settings.rules();
+        // Subscribers of one filter follow each other.
+        let mut last: Option<(&str, bool)> = None;
+        let mut reaches = |filter| match last {
+            Some((judged, reaches)) if judged == filter => reaches,
+            _ => {
+                let reaches = TopicFilter::new(filter)
+                    .is_ok_and(|filter| topics::reaches(filter.without_share(), &topic, rules));
+                last = Some((filter, reaches));
+                reaches
+            }
         };
         for subscriber in self.index.matches(&topic) {
             match subscriber {
