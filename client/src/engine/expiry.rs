@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-use super::operation::{OperationId, Operations, Phase};
+use super::operation::{OperationId, Phase};
+use super::operations::Operations;
 use super::session::Session;
 use crate::error::RequestError;
 

@@ -16,6 +16,7 @@ mod inbound;
 mod inbound_aliases;
 mod link;
 mod operation;
+mod operations;
 mod outbound_aliases;
 mod pace;
 mod packet_ids;
@@ -24,6 +25,7 @@ mod queue;
 mod quota;
 mod receive;
 mod renewal;
+mod request;
 mod send;
 mod session;
 mod statistics;
@@ -32,26 +34,23 @@ mod subscriptions;
 use std::collections::VecDeque;
 use std::fmt;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
-use dunlin_codec::{
-    Ack, AckType, DecodeOptions, Delivery, PacketId, QoS, ReasonCode, Sender, Subscribe, SubscribeProperties,
-    SubscriptionOptions, TopicFilter, Unsubscribe, UnsubscribeProperties,
-};
+use bytes::BytesMut;
+use dunlin_codec::{Ack, AckType, DecodeOptions, ReasonCode, Sender};
 
 use self::auth::Exchange;
 use self::connection::{Connection, Sent};
 pub use self::inbound::DeliveryId;
 pub use self::link::{CloseCause, Ended};
-use self::operation::Kind;
 pub use self::operation::{Answered, OperationId, Outcome, Published};
 pub use self::pace::Pace;
+use self::request::PLACEHOLDER;
 pub use self::session::Session;
 pub use self::statistics::{ByQoS, Statistics};
 use crate::error::{RequestError, ServerReason};
 use crate::event::Connected;
-use crate::message::{Message, ReceivedMessage};
+use crate::message::ReceivedMessage;
 use crate::options::{CleanStart, ConnectOptions};
 
 /// A client's session and its connection, if it has one.
@@ -206,94 +205,6 @@ impl Engine {
         (count, bytes + self.output.len())
     }
 
-    /// Accepts a message; it is in the output at once if the connection allows it.
-    ///
-    /// If it has to wait, its Message Expiry Interval goes down by the whole seconds that it does; one that has none left
-    /// fails with [`RequestError::Expired`] and isn't sent. What was on a wire before is repeated all the same, with what
-    /// is left of the interval, or a second.
-    ///
-    /// # Errors
-    /// A topic that isn't one; what the server said that it doesn't take; a full queue.
-    pub fn publish(&mut self, message: &Message<'_>, now: Instant) -> Result<Accepted, RequestError> {
-        self.now = Some(now);
-        if let Some(limits) = &self.options.limits {
-            limits.check_message(message)?;
-        }
-        if let State::Open(connection) = &self.state {
-            connection.check_publish(message.qos, message.retain)?;
-        }
-        let takes = match &self.state {
-            State::Open(connection) => connection.limits.topic_alias_maximum,
-            _ => u16::MAX,
-        };
-        self.options.outbound_aliases.check(message.topic_alias, takes)?;
-        self.session.expire(now);
-        self.admit(Some(message.qos), message.topic.len() + message.payload.len())?;
-        let kind = match message.qos {
-            QoS::AtMostOnce if self.may_send_once(message.topic.len() + message.payload.len()) => {
-                self.send_once(message)?;
-                return Ok(Accepted::Sent);
-            }
-            QoS::AtMostOnce => Kind::PublishAtMostOnce,
-            QoS::AtLeastOnce => Kind::PublishAtLeastOnce,
-            QoS::ExactlyOnce => Kind::PublishExactlyOnce,
-        };
-        let publish = message.to_packet(Delivery::new(message.qos, PLACEHOLDER, false))?;
-        let mut packet = BytesMut::with_capacity(publish.encoded_len()?);
-        publish.encode(&mut packet)?;
-        let id = self.accept(kind, packet.freeze())?;
-        if let Some(seconds) = message.properties.message_expiry_interval
-            && let Some(operation) = self.session.operations.get_mut(id.key())
-        {
-            operation.expires = now.checked_add(Duration::from_secs(seconds.into()));
-            self.session.watch_expiry(id);
-        }
-        Ok(Accepted::Pending(id))
-    }
-
-    /// Accepts subscriptions, all in one SUBSCRIBE.
-    ///
-    /// # Errors
-    /// A filter that isn't one, or none at all; what the server said that it doesn't have; a full queue.
-    pub fn subscribe(
-        &mut self,
-        filters: &[(&str, SubscriptionOptions)],
-    ) -> Result<OperationId, RequestError> {
-        self.subscribe_with(filters, SubscribeProperties::default())
-    }
-
-    /// As [`subscribe`](Self::subscribe), with properties. The identifier is kept when the subscriptions are asked for
-    /// again, and left out on connections whose server has none.
-    ///
-    /// # Errors
-    /// As [`subscribe`](Self::subscribe).
-    pub fn subscribe_with(
-        &mut self,
-        filters: &[(&str, SubscriptionOptions)],
-        properties: SubscribeProperties<'_>,
-    ) -> Result<OperationId, RequestError> {
-        self.check_limits(filters)?;
-        let packet = encode_subscribe(filters, properties)?;
-        self.admit(None, packet.len())?;
-        self.accept(Kind::Subscribe, packet)
-    }
-
-    /// Accepts the end of subscriptions, all in one UNSUBSCRIBE. From now on they aren't renewed.
-    ///
-    /// # Errors
-    /// A filter that isn't one, or none at all; a full queue. The subscriptions go on.
-    pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<OperationId, RequestError> {
-        let list = filters.iter().map(|filter| TopicFilter::new(filter)).collect::<Result<Vec<_>, _>>()?;
-        let properties = UnsubscribeProperties::default();
-        let unsubscribe = Unsubscribe { packet_id: PLACEHOLDER, properties, filters: list.as_slice().into() };
-        let mut packet = BytesMut::with_capacity(unsubscribe.encoded_len()?);
-        unsubscribe.encode(&mut packet)?;
-        self.admit(None, packet.len())?;
-        let id = self.accept(Kind::Unsubscribe, packet.freeze())?;
-        filters.iter().for_each(|filter| self.session.subscriptions.end(filter, u64::MAX));
-        Ok(id)
-    }
-
     /// A message goes to `takers` of the application: each of them will [`take`](Self::take) it.
     pub fn share(&mut self, id: DeliveryId, takers: usize) {
         self.session.inbound.share(id, takers);
@@ -364,27 +275,4 @@ impl Engine {
             connection.give_back_memory();
         }
     }
-}
-
-/// Stands where a packet identifier will: a request gets its own when it is sent.
-const PLACEHOLDER: PacketId = match PacketId::new(1) {
-    Some(id) => id,
-    None => unreachable!(),
-};
-
-fn encode_subscribe(
-    filters: &[(&str, SubscriptionOptions)],
-    properties: SubscribeProperties<'_>,
-) -> Result<Bytes, RequestError> {
-    let subscriptions = filters
-        .iter()
-        .map(|&(filter, options)| {
-            Ok(dunlin_codec::Subscription { filter: TopicFilter::new(filter)?, options })
-        })
-        .collect::<Result<Vec<_>, RequestError>>()?;
-    let subscribe =
-        Subscribe { packet_id: PLACEHOLDER, properties, subscriptions: subscriptions.as_slice().into() };
-    let mut packet = BytesMut::with_capacity(subscribe.encoded_len()?);
-    subscribe.encode(&mut packet)?;
-    Ok(packet.freeze())
 }

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::operation::{Operation, OperationId, Operations, Phase};
+use super::operation::{Operation, OperationId, Phase};
+use super::operations::Operations;
 
 /// A queue of names of requests.
 #[derive(Debug, Default)]

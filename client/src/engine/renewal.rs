@@ -5,8 +5,9 @@ use dunlin_codec::{
 };
 
 use super::operation::Kind;
+use super::request::encode_subscribe;
 use super::subscriptions::ActiveSubscription;
-use super::{Engine, EngineEvent, State, encode_subscribe};
+use super::{Engine, EngineEvent, State};
 use crate::error::ServerReason;
 use crate::event::ServerLimits;
 

@@ -1,0 +1,199 @@
+//! Requests from when they are accepted until their outcome is taken: a slab of slots, each with its waker.
+
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use slab::Slab;
+
+use super::operation::{Kind, Operation, OperationId, Outcome, Phase};
+use super::statistics::Statistics;
+use crate::error::RequestError;
+
+/// All requests, and what they hold.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    slab: Slab<Operation>,
+    wakers: Vec<Waker>,
+    generation: u64,
+    unfinished: usize,
+    unsettled: usize,
+    /// Of `unfinished`, those that ask for subscriptions.
+    subscribes: usize,
+    bytes: usize,
+    /// What the engine that has them has done.
+    pub(super) statistics: Statistics,
+}
+
+impl Operations {
+    /// Requests that aren't done, and the bytes of their packets.
+    pub(super) const fn load(&self) -> (usize, usize) {
+        (self.unfinished, self.bytes)
+    }
+
+    /// Whether every one of them has its outcome, though an acknowledgement may still be due.
+    pub(super) const fn all_settled(&self) -> bool {
+        self.unsettled == 0
+    }
+
+    /// Gives back memory that a burst has left, once it is over.
+    pub(super) fn give_back_memory(&mut self) {
+        if self.slab.is_empty() {
+            self.slab = Slab::new();
+        }
+    }
+
+    pub(super) fn insert(&mut self, kind: Kind, packet: Bytes) -> OperationId {
+        self.generation += 1;
+        self.unfinished += 1;
+        self.unsettled += 1;
+        self.subscribes += usize::from(kind == Kind::Subscribe);
+        self.bytes += packet.len();
+        let wanted = kind != Kind::Resubscribe;
+        let generation = self.generation;
+        let operation = Operation {
+            kind,
+            phase: Phase::Queued,
+            packet,
+            order: 0,
+            disconnects: 0,
+            is_anew: false,
+            expires: None,
+            is_watched: false,
+            outcome: None,
+            waker: None,
+            wanted,
+            settled: false,
+            generation,
+        };
+        let key = u32::try_from(self.slab.insert(operation)).unwrap_or(u32::MAX);
+        OperationId { key, generation }
+    }
+
+    pub(super) fn get(&self, key: u32) -> Option<&Operation> {
+        self.slab.get(key as usize)
+    }
+
+    /// The request of this name, and not another one in its slot.
+    pub(super) fn get_by(&self, id: OperationId) -> Option<&Operation> {
+        self.get(id.key).filter(|operation| operation.is(id))
+    }
+
+    pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut Operation> {
+        self.slab.get_mut(key as usize)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (OperationId, &Operation)> {
+        self.slab.iter().map(|(key, operation)| {
+            let key = u32::try_from(key).unwrap_or(u32::MAX);
+            (OperationId { key, generation: operation.generation }, operation)
+        })
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (OperationId, &mut Operation)> {
+        self.slab.iter_mut().map(|(key, operation)| {
+            let key = u32::try_from(key).unwrap_or(u32::MAX);
+            (OperationId { key, generation: operation.generation }, operation)
+        })
+    }
+
+    /// Those that ask for subscriptions and haven't been answered; nothing is looked through for none.
+    pub(super) fn subscribes(&self) -> impl Iterator<Item = &Operation> {
+        let is_subscribe = |each: &&Operation| each.kind == Kind::Subscribe && each.phase != Phase::Done;
+        self.slab.iter().map(|(_, each)| each).filter(is_subscribe).take(self.subscribes)
+    }
+
+    /// The packet of a request that won't be sent again.
+    pub(super) fn drop_packet(&mut self, key: u32) {
+        if let Some(operation) = self.slab.get_mut(key as usize) {
+            self.bytes -= operation.packet.len();
+            operation.packet = Bytes::new();
+        }
+    }
+
+    /// States an outcome while the identifier stays reserved; the first outcome counts.
+    pub(super) fn settle(&mut self, key: u32, outcome: Result<Outcome, RequestError>) {
+        let Some(operation) = self.slab.get_mut(key as usize) else { return };
+        if std::mem::replace(&mut operation.settled, true) {
+            return;
+        }
+        self.unsettled -= 1;
+        self.statistics.count_outcome(&outcome);
+        if operation.wanted {
+            operation.outcome = Some(outcome);
+            self.wakers.extend(operation.waker.take());
+        }
+    }
+
+    /// Ends a request: its slot is free as soon as the outcome is taken.
+    pub(super) fn finish(&mut self, key: u32, outcome: Result<Outcome, RequestError>) {
+        self.drop_packet(key);
+        self.settle(key, outcome);
+        let Some(operation) = self.slab.get_mut(key as usize) else { return };
+        if operation.phase != Phase::Done {
+            operation.phase = Phase::Done;
+            self.unfinished -= 1;
+            self.subscribes -= usize::from(operation.kind == Kind::Subscribe);
+        }
+        if !operation.wanted {
+            self.slab.remove(key as usize);
+        }
+    }
+
+    /// The outcome, once.
+    pub(super) fn poll(
+        &mut self,
+        id: OperationId,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Result<Outcome, RequestError>>> {
+        let Some(operation) = self.current(id).filter(|operation| operation.wanted) else {
+            return Poll::Ready(None);
+        };
+        let Some(outcome) = operation.outcome.take() else {
+            operation.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        self.forget(id);
+        Poll::Ready(Some(outcome))
+    }
+
+    /// Nobody will take the outcome. What was accepted happens all the same.
+    pub(super) fn forget(&mut self, id: OperationId) {
+        let Some(operation) = self.current(id) else { return };
+        operation.wanted = false;
+        operation.waker = None;
+        if operation.phase == Phase::Done {
+            self.slab.remove(id.key as usize);
+        }
+    }
+
+    /// Those who wait for an outcome that is there now, to be woken when no lock is held.
+    pub(super) fn take_wakers(&mut self, into: &mut Vec<Waker>) {
+        into.append(&mut self.wakers);
+    }
+
+    /// Copies what isn't done, for a session that moves on: nobody waits for the copies, and the originals end with `error`.
+    pub(super) fn detach(&mut self, error: &RequestError) -> Self {
+        let unfinished = self.slab.iter().filter(|(_, operation)| operation.phase != Phase::Done);
+        let slab: Slab<_> = unfinished.map(|(key, operation)| (key, operation.unattended())).collect();
+        let moved = Self { slab, wakers: Vec::new(), ..*self };
+        self.fail_all(error);
+        moved
+    }
+
+    /// Ends every request.
+    pub(super) fn fail_all(&mut self, error: &RequestError) {
+        let keys: Vec<_> = self.iter().map(|(id, _)| id.key()).collect();
+        for key in keys {
+            self.finish(key, Err(error.clone()));
+        }
+    }
+
+    /// Whether nothing more will happen to it.
+    pub(super) fn is_over(&self, id: OperationId) -> bool {
+        self.get_by(id).is_none_or(|operation| operation.phase == Phase::Done)
+    }
+
+    fn current(&mut self, id: OperationId) -> Option<&mut Operation> {
+        self.get_mut(id.key).filter(|operation| operation.is(id))
+    }
+}
