@@ -19,7 +19,9 @@ impl Client {
     /// A topic that isn't one; what the server doesn't take; a queue that stays full; a client that has stopped.
     pub async fn publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
         // Who publishes without end gives the driver its turn, so that what is to be written stays small.
-        tokio::task::coop::consume_budget().await;
+        if self.shared().makes_way() {
+            tokio::task::yield_now().await;
+        }
         match self.try_publish(message) {
             Err(RequestError::QueueFull { .. }) => self.publish_when_there_is_room(message).await,
             done => done,
@@ -50,11 +52,7 @@ impl Client {
     /// # Errors
     /// As [`publish`](Self::publish).
     pub fn try_publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
-        let shared = self.shared();
-        let accepted = shared.with(|state| match &state.stopped {
-            Some(cause) => Err(RequestError::Stopped(cause.clone())),
-            None => state.engine.publish(&message, now()),
-        })?;
-        Ok(Receipt::new(shared, accepted))
+        let accepted = self.shared().publish(&message, now())?;
+        Ok(Receipt::new(self.shared(), accepted))
     }
 }

@@ -2,24 +2,33 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::engine::{Engine, EngineEvent, Session};
+use crate::engine::{Accepted, Engine, EngineEvent, Session};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::Event;
-use crate::message::ReceivedMessage;
+use crate::message::{Message, ReceivedMessage};
 use crate::observer::Observer;
 use crate::request::Requests;
 use crate::router::Router;
+
+/// Bytes of output, or messages, after which a publisher lets the driver write: writes stay large, and memory small.
+const CROWD_BYTES: usize = 32 * 1024;
+const CROWD: u32 = 512;
 
 /// Events that nobody has taken; older ones are dropped beyond this.
 const EVENTS: usize = 1024;
 
 /// What every handle, every stream and the driver hold.
 #[derive(Debug)]
-pub(crate) struct Shared(Mutex<State>);
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// Whether publishers have filled the output so far that the driver should have its turn.
+    is_crowded: AtomicBool,
+}
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -37,6 +46,8 @@ pub(crate) struct State {
     pub(crate) kept_session: Option<Box<Session>>,
     /// Why the last attempt that failed did.
     pub(crate) last_failure: Option<Arc<ConnectError>>,
+    /// Messages that were handed over, taken or not.
+    published: u32,
     events: VecDeque<Event>,
     driver: Option<Waker>,
     /// Those who wait for an event or for the end.
@@ -58,7 +69,7 @@ pub(crate) struct Stop {
 
 impl Shared {
     pub(crate) fn new(engine: Engine, router: Router) -> Self {
-        Self(Mutex::new(State {
+        let state = Mutex::new(State {
             engine,
             router,
             requests: Requests::new(),
@@ -68,12 +79,36 @@ impl Shared {
             keeps_session: false,
             kept_session: None,
             last_failure: None,
+            published: 0,
             events: VecDeque::new(),
             driver: None,
             watchers: Vec::new(),
             roomless: Vec::new(),
             wakers: Vec::new(),
-        }))
+        });
+        Self { state, is_crowded: AtomicBool::new(false) }
+    }
+
+    /// Takes a message in for whoever publishes. Often enough, the driver's turn comes before the next.
+    pub(crate) fn publish(&self, message: &Message<'_>, now: Instant) -> Result<Accepted, RequestError> {
+        let (accepted, is_crowded) = self.with(|state| {
+            let accepted = match &state.stopped {
+                Some(cause) => Err(RequestError::Stopped(cause.clone())),
+                None => state.engine.publish(message, now),
+            };
+            state.published = state.published.wrapping_add(1);
+            let is_crowded = state.engine.output_len() >= CROWD_BYTES || state.published % CROWD == 0;
+            (accepted, is_crowded)
+        });
+        if is_crowded {
+            self.is_crowded.store(true, Ordering::Relaxed);
+        }
+        accepted
+    }
+
+    /// Whether the driver should have its turn before more is published; says so once.
+    pub(crate) fn makes_way(&self) -> bool {
+        self.is_crowded.load(Ordering::Relaxed) && self.is_crowded.swap(false, Ordering::Relaxed)
     }
 
     /// Does something under the lock, then wakes whom it concerns. Never called while the lock is held.
@@ -93,13 +128,13 @@ impl Shared {
 
     /// Does something under the lock that is nobody else's concern: no output comes of it, no load goes, no time changes.
     pub(crate) fn aside<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The next message of a stream, if it is owed nothing; otherwise the stream is left alone for [`with`](Self::with).
     /// The engine isn't concerned, so nobody but the driver may have to be woken, and neither output nor time is looked at.
     pub(crate) fn next_unowed(&self, key: usize) -> Option<ReceivedMessage> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let held_up = state.router.is_holding_up();
         let message = state.router.take_unowed(key)?;
         let driver = if held_up && !state.router.is_holding_up() { state.driver.take() } else { None };
@@ -114,7 +149,7 @@ impl Shared {
     pub(crate) fn drive<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut wakers = Vec::new();
         let result = {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let before = state.engine.load();
             let result = act(&mut state);
             state.settle(before, &mut wakers);

@@ -44,6 +44,12 @@ impl Engine {
         !self.output.is_empty()
     }
 
+    /// Bytes to write.
+    #[must_use]
+    pub fn output_len(&self) -> usize {
+        self.output.len()
+    }
+
     /// Writes a message of QoS 0 straight into the output.
     pub(super) fn send_once(&mut self, message: &Message<'_>) -> Result<(), RequestError> {
         let start = self.output.len();

@@ -20,6 +20,19 @@ fn lamp(qos: QoS) -> Message<'static> {
 }
 
 #[tokio::test]
+async fn who_publishes_without_end_lets_others_run() {
+    let server = TestServer::start().await;
+    let (client, _, _peer) = connected(&server).await;
+    let other = tokio::spawn(async {});
+    let mut published = 0;
+    while !other.is_finished() {
+        drop(client.publish(lamp(QoS::AtMostOnce)).await.unwrap());
+        published += 1;
+        assert!(published <= 1024, "the one thread that there is was never let go of");
+    }
+}
+
+#[tokio::test]
 async fn a_receipt_resolves_once() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
