@@ -1,11 +1,11 @@
 //! Messages that were received: what still has to be acknowledged, in which order, and what was delivered already.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use dunlin_codec::{AckType, Delivery, PacketId, ReasonCode};
 
 /// Names a delivered message until it is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeliveryId(u64);
 
 /// What to do with a received PUBLISH.
@@ -24,21 +24,23 @@ pub(super) enum Verdict {
 }
 
 /// Acknowledgements of one session, owed in the order of arrival. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+///
+/// Its maps are mostly empty or small: trees cost nothing then, where a hash of the key would be made first.
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
     owed: VecDeque<Owed>,
     /// The place of the first in `owed` among all that there ever were.
     first: u64,
     /// QoS 2 messages whose PUBREL hasn't come.
-    unreleased: HashMap<PacketId, Unreleased>,
+    unreleased: BTreeMap<PacketId, Unreleased>,
     /// Messages of QoS 1 and 2 that came on this connection and aren't finished.
     unfinished: usize,
     /// What was owed to an earlier connection: the server will repeat it, and it waits for the application already.
-    unrepeated: HashMap<PacketId, Owed>,
+    unrepeated: BTreeMap<PacketId, Owed>,
     /// Where those are that aren't in the place that their name says.
-    moved: HashMap<DeliveryId, Place>,
+    moved: BTreeMap<DeliveryId, Place>,
     /// What the application has of lost sessions and hasn't taken, with how many takers have still to.
-    stale: HashMap<DeliveryId, usize>,
+    stale: BTreeMap<DeliveryId, usize>,
 }
 
 /// How many times the Receive Maximum of what earlier connections brought the application may leave untaken.
@@ -286,7 +288,7 @@ impl Inbound {
 }
 
 /// A message won't be acknowledged any more, but the application may still have it.
-fn leave_untaken(stale: &mut HashMap<DeliveryId, usize>, owed: &Owed) {
+fn leave_untaken(stale: &mut BTreeMap<DeliveryId, usize>, owed: &Owed) {
     if owed.takers > 0 {
         stale.insert(owed.name, owed.takers);
     }
