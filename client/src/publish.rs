@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
+use crate::QoS;
 use crate::client::Client;
 use crate::driver::now;
 use crate::error::RequestError;
@@ -18,8 +19,11 @@ impl Client {
     /// # Errors
     /// A topic that isn't one; what the server doesn't take; a queue that stays full; a client that has stopped.
     pub async fn publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
-        // Who publishes without end gives the driver its turn, so that what is to be written stays small.
-        if self.shared().makes_way() {
+        // Who publishes without end gives the driver its turn, so that what is to be written stays small; where
+        // acknowledgements come back, more of them then come at once.
+        if message.qos != QoS::AtMostOnce {
+            tokio::task::coop::consume_budget().await;
+        } else if self.shared().makes_way() {
             tokio::task::yield_now().await;
         }
         match self.try_publish(message) {
