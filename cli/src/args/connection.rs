@@ -24,7 +24,7 @@ pub(crate) struct EndpointArgs {
     pub(crate) connect_to: Option<String>,
     /// Connect through an HTTP proxy, or with "none" through no proxy
     ///
-    /// http://[USER:PASSWORD@]HOST[:PORT], the port being 80 by default. Without it HTTPS_PROXY and ALL_PROXY count, as
+    /// http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, the port being 80 where there is none. Without it HTTPS_PROXY and ALL_PROXY count, as
     /// with other programs, but for the hosts, domains and networks (10.0.0.0/8) that NO_PROXY lists. No variable counts
     /// for this computer.
     #[arg(long, value_name = "URL", env = "DUNLIN_PROXY", hide_short_help = true)]
