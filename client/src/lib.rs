@@ -22,6 +22,8 @@ mod error;
 mod event;
 mod farewell;
 #[cfg(feature = "tokio")]
+mod line;
+#[cfg(feature = "tokio")]
 mod link;
 mod message;
 #[cfg(feature = "tokio")]

@@ -59,7 +59,8 @@ pub type Provided<'a> = Pin<Box<dyn Future<Output = Result<Target, ProviderError
 ///
 /// A closure is one; so is [`aws::CustomAuthorizer`](crate::aws::CustomAuthorizer). After a failure that no further
 /// attempt would mend (a refused password, say) it is asked once more: if it then brings what it brought before, the
-/// client stops; if it brings something else, the client goes on.
+/// client stops; if it brings something else, the client goes on. TLS counts as the same where it is the same
+/// [`TlsConnector`](crate::transport::TlsConnector): make one, and share it among the answers.
 ///
 /// ```
 /// use dunlin_client::{NextAttempt, Provider, ProviderError};
@@ -161,6 +162,7 @@ impl Target {
         };
         same_tls
             && (&one.host, one.port, one.connect_to) == (&two.host, two.port, two.connect_to)
+            && one.proxy == two.proxy
             && (&self.username, &self.password) == (&other.username, &other.password)
     }
 }

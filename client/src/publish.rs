@@ -7,12 +7,26 @@ use crate::QoS;
 use crate::client::Client;
 use crate::driver::now;
 use crate::error::RequestError;
+use crate::line::Ticket;
 use crate::message::Message;
 use crate::receipt::Receipt;
+use crate::shared::Shared;
+
+/// A place in the line for room; given up when it is dropped.
+struct Place<'a> {
+    shared: &'a Shared,
+    ticket: Ticket,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.shared.with(|state| state.leave_line(self.ticket));
+    }
+}
 
 impl Client {
     /// Hands a message over. Waits while the queue is full, for
-    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) at most.
+    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) at most; who waits longest gets in first.
     ///
     /// Cancel safe: a dropped future hasn't handed it over.
     ///
@@ -34,19 +48,18 @@ impl Client {
 
     /// Apart, because a timer costs more than a message of QoS 0.
     async fn publish_when_there_is_room(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
-        let room = poll_fn(|cx| match self.try_publish(message) {
-            Err(RequestError::QueueFull { .. }) => {
-                self.shared().with(|state| state.watch_room(cx));
-                // Room may have come between the two looks.
-                match self.try_publish(message) {
-                    Err(RequestError::QueueFull { .. }) => Poll::Pending,
-                    done => Poll::Ready(done),
+        let place = Place { shared: self.shared(), ticket: self.shared().aside(|state| state.line.enter()) };
+        let accepted = poll_fn(|cx| {
+            self.shared().with(|state| match state.publish(&message, now()) {
+                Err(RequestError::QueueFull { .. }) => {
+                    state.line.wait(place.ticket, cx);
+                    Poll::Pending
                 }
-            }
-            done => Poll::Ready(done),
+                done => Poll::Ready(done),
+            })
         });
-        match tokio::time::timeout(self.ack_timeout(), room).await {
-            Ok(done) => done,
+        match tokio::time::timeout(self.ack_timeout(), accepted).await {
+            Ok(accepted) => Ok(Receipt::new(self.shared(), accepted?)),
             Err(_) => self.try_publish(message),
         }
     }

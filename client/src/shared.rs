@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::engine::{Accepted, Engine, EngineEvent, Session};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::Event;
+use crate::line::{Line, Ticket};
 use crate::message::{Message, ReceivedMessage};
 use crate::observer::Observer;
 use crate::request::Requests;
@@ -53,7 +54,7 @@ pub(crate) struct State {
     /// Those who wait for an event or for the end.
     watchers: Vec<Waker>,
     /// Those who wait for room in the queue.
-    roomless: Vec<Waker>,
+    pub(crate) line: Line,
     /// Those to be woken when the lock is let go of.
     wakers: Vec<Waker>,
 }
@@ -83,7 +84,7 @@ impl Shared {
             events: VecDeque::new(),
             driver: None,
             watchers: Vec::new(),
-            roomless: Vec::new(),
+            line: Line::default(),
             wakers: Vec::new(),
         });
         Self { state, is_crowded: AtomicBool::new(false) }
@@ -92,10 +93,7 @@ impl Shared {
     /// Takes a message in for whoever publishes. Often enough, the driver's turn comes before the next.
     pub(crate) fn publish(&self, message: &Message<'_>, now: Instant) -> Result<Accepted, RequestError> {
         let (accepted, is_crowded) = self.with(|state| {
-            let accepted = match &state.stopped {
-                Some(cause) => Err(RequestError::Stopped(cause.clone())),
-                None => state.engine.publish(message, now),
-            };
+            let accepted = state.publish(message, now);
             state.published = state.published.wrapping_add(1);
             let is_crowded = state.engine.output_len() >= CROWD_BYTES || state.published % CROWD == 0;
             (accepted, is_crowded)
@@ -240,6 +238,19 @@ pub(crate) struct StopBy {
 }
 
 impl State {
+    pub(crate) fn publish(&mut self, message: &Message<'_>, now: Instant) -> Result<Accepted, RequestError> {
+        match &self.stopped {
+            Some(cause) => Err(RequestError::Stopped(cause.clone())),
+            None => self.engine.publish(message, now),
+        }
+    }
+
+    /// Leaves the line: the next one may have been waiting for just that.
+    pub(crate) fn leave_line(&mut self, ticket: Ticket) {
+        self.line.leave(ticket);
+        self.wakers.extend(self.line.first());
+    }
+
     /// How a wish to end stands, if there is one: requests get their time, with or without a connection.
     pub(crate) fn stop_by(&mut self, now: Instant) -> StopBy {
         let Some(stop) = &mut self.stop else { return StopBy { is_over: false, until: None } };
@@ -324,19 +335,16 @@ impl State {
         self.router.take_wakers(wakers);
         self.requests.take_wakers(wakers);
         let after = self.engine.load();
-        if after.0 < before.0 || after.1 < before.1 || self.stopped.is_some() {
-            wakers.append(&mut self.roomless);
+        if self.stopped.is_some() {
+            self.line.take_all(wakers);
+        } else if after.0 < before.0 || after.1 < before.1 {
+            wakers.extend(self.line.first());
         }
     }
 
     /// Wakes the caller at the next event.
     pub(crate) fn watch(&mut self, cx: &Context<'_>) {
         register(&mut self.watchers, cx);
-    }
-
-    /// Wakes the caller when the queue has room.
-    pub(crate) fn watch_room(&mut self, cx: &Context<'_>) {
-        register(&mut self.roomless, cx);
     }
 
     /// Wakes the driver when there is output, or a wish to stop.

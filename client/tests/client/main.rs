@@ -18,6 +18,7 @@ mod provider;
 mod reconnect;
 mod request;
 mod requests;
+mod room;
 mod routing;
 mod stalled;
 mod stop;

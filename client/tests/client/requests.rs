@@ -3,10 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use dunlin_client::codec::{AckType, PacketType, ReasonCode};
-use dunlin_client::{Client, Event, Message, QoS, QueueLimits, RequestError, StopCause};
+use dunlin_client::{Client, Event, Message, QoS, RequestError, StopCause};
 
 use crate::packets::{
     ack, at_least_once, at_most_once, disconnect, identified, puback, publish, suback, subscribe, unsuback,
@@ -192,60 +191,6 @@ async fn a_step_that_was_not_returned_comes_next_time() {
 }
 
 #[tokio::test]
-async fn a_full_queue_is_waited_for_so_long() {
-    let server = TestServer::start().await;
-    let mut options = options(&server);
-    options.connect.queue = QueueLimits { count: 1, bytes: 1 << 20 };
-    options.connect.ack_timeout = millis(50);
-    let client = Client::start(options);
-    let _first = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
-    assert!(matches!(client.try_publish(lamp(QoS::AtLeastOnce)), Err(RequestError::QueueFull { .. })));
-    let began = now();
-    let full = soon(client.publish(lamp(QoS::AtLeastOnce))).await;
-    assert!(matches!(full, Err(RequestError::QueueFull { count: 1, .. })));
-    assert!(began.elapsed() >= millis(50));
-}
-
-#[tokio::test]
-async fn a_publish_that_waits_goes_on_when_there_is_room() {
-    let server = TestServer::start().await;
-    let mut options = options(&server);
-    options.connect.queue = QueueLimits { count: 1, bytes: 1 << 20 };
-    let (client, _, mut peer) = connected_as(&server, options).await;
-    let first = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
-    let ack = async {
-        peer.receives().await;
-        tokio::time::sleep(millis(20)).await;
-        peer.sends(&puback(1)).await;
-    };
-    let (second, ()) = tokio::join!(soon(client.publish(lamp(QoS::AtLeastOnce))), ack);
-    drop(second.unwrap());
-    soon(first).await.unwrap();
-    peer.expects(publish("lamp/7", at_least_once(2))).await;
-}
-
-/// There is room, though not for this one: that is no reason to look again and again.
-#[tokio::test]
-async fn a_large_publish_waits_without_spinning() {
-    let server = TestServer::start().await;
-    let mut options = options(&server);
-    options.connect.queue = QueueLimits { count: 100, bytes: 1000 };
-    options.connect.ack_timeout = millis(200);
-    let client = Client::start(options);
-    let large = [0; 600];
-    let _first = client.publish(Message::new("a", &large).qos(QoS::AtLeastOnce)).await.unwrap();
-    let mut second = std::pin::pin!(client.publish(Message::new("a", &large).qos(QoS::AtLeastOnce)));
-    let mut polls = 0;
-    let outcome = soon(std::future::poll_fn(|cx| {
-        polls += 1;
-        second.as_mut().poll(cx)
-    }))
-    .await;
-    assert!(matches!(outcome, Err(RequestError::QueueFull { .. })));
-    assert!(polls < 10, "{polls}");
-}
-
-#[tokio::test]
 async fn requests_of_a_stopped_client_say_why_it_stopped() {
     let server = TestServer::start().await;
     let (client, _, _peer) = connected(&server).await;
@@ -257,9 +202,4 @@ async fn requests_of_a_stopped_client_say_why_it_stopped() {
     assert_eq!(soon(client.publish(lamp(QoS::AtLeastOnce))).await.unwrap_err(), stopped());
     assert_eq!(soon(client.subscribe("a", QoS::AtMostOnce)).await.unwrap_err(), stopped());
     assert_eq!(soon(client.unsubscribe("a")).await.unwrap_err(), stopped());
-}
-
-#[expect(clippy::disallowed_methods, reason = "a real socket lives in real time")]
-fn now() -> Instant {
-    Instant::now()
 }

@@ -1,0 +1,110 @@
+//! A full queue: who publishes waits for room, and is woken when there is some.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dunlin_client::codec::Packet;
+use dunlin_client::{Client, Message, QoS, QueueLimits, RequestError};
+
+use crate::packets::{at_least_once, puback, publish};
+use crate::server::TestServer;
+use crate::{connected_as, millis, options, soon};
+
+fn lamp(qos: QoS) -> Message<'static> {
+    Message::new("lamp/7", "on").qos(qos)
+}
+
+#[tokio::test]
+async fn a_full_queue_is_waited_for_so_long() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.queue = QueueLimits { count: 1, bytes: 1 << 20 };
+    options.connect.ack_timeout = millis(50);
+    let client = Client::start(options);
+    let _first = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    assert!(matches!(client.try_publish(lamp(QoS::AtLeastOnce)), Err(RequestError::QueueFull { .. })));
+    let began = tokio::time::Instant::now();
+    let full = soon(client.publish(lamp(QoS::AtLeastOnce))).await;
+    assert!(matches!(full, Err(RequestError::QueueFull { count: 1, .. })));
+    assert!(began.elapsed() >= millis(50));
+}
+
+#[tokio::test]
+async fn a_publish_that_waits_goes_on_when_there_is_room() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.queue = QueueLimits { count: 1, bytes: 1 << 20 };
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    let first = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let ack = async {
+        peer.receives().await;
+        tokio::time::sleep(millis(20)).await;
+        peer.sends(&puback(1)).await;
+    };
+    let (second, ()) = tokio::join!(soon(client.publish(lamp(QoS::AtLeastOnce))), ack);
+    drop(second.unwrap());
+    soon(first).await.unwrap();
+    peer.expects(publish("lamp/7", at_least_once(2))).await;
+}
+
+/// Each acknowledgement makes room for one of them: it wakes one, not all.
+#[tokio::test]
+async fn a_thousand_that_wait_are_woken_one_by_one_and_in_order() {
+    const WAITING: u16 = 1000;
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.queue = QueueLimits { count: 1, bytes: 1 << 20 };
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    let looks = Arc::new(AtomicUsize::new(0));
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 0..WAITING {
+        let (client, looks) = (client.clone(), Arc::clone(&looks));
+        waiting.spawn(async move {
+            let topic = number.to_string();
+            let mut publish = pin!(client.publish(Message::new(&topic, "").qos(QoS::AtLeastOnce)));
+            poll_fn(|cx| {
+                looks.fetch_add(1, Ordering::Relaxed);
+                publish.as_mut().poll(cx)
+            })
+            .await
+            .map(drop)
+        });
+    }
+    peer.expects(publish("lamp/7", at_least_once(1))).await;
+    peer.sends(&puback(1)).await;
+    for number in 0..WAITING {
+        let packet = peer.receives().await;
+        let Packet::Publish(publish) = packet.packet() else { panic!("{packet:?}") };
+        assert_eq!(publish.topic.map(|topic| topic.as_str().to_owned()), Some(number.to_string()));
+        peer.sends(&puback(publish.delivery.packet_id().unwrap().get())).await;
+    }
+    while let Some(done) = soon(waiting.join_next()).await {
+        done.unwrap().unwrap();
+    }
+    let looks = looks.load(Ordering::Relaxed);
+    assert!(looks <= 4 * usize::from(WAITING), "{looks}");
+}
+
+/// There is room, though not for this one: that is no reason to look again and again.
+#[tokio::test]
+async fn a_large_publish_waits_without_spinning() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.queue = QueueLimits { count: 100, bytes: 1000 };
+    options.connect.ack_timeout = millis(200);
+    let client = Client::start(options);
+    let large = [0; 600];
+    let _first = client.publish(Message::new("a", &large).qos(QoS::AtLeastOnce)).await.unwrap();
+    let mut second = pin!(client.publish(Message::new("a", &large).qos(QoS::AtLeastOnce)));
+    let mut polls = 0;
+    let outcome = soon(poll_fn(|cx| {
+        polls += 1;
+        second.as_mut().poll(cx)
+    }))
+    .await;
+    assert!(matches!(outcome, Err(RequestError::QueueFull { .. })));
+    assert!(polls < 10, "{polls}");
+}
