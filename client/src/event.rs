@@ -7,7 +7,7 @@ use dunlin_codec::{ConnAck, PacketType, QoS, ReasonCode};
 #[cfg(feature = "tokio")]
 use tracing::debug;
 
-use crate::error::{ConnectError, ConnectionError, ServerReason, StopCause, owned};
+use crate::error::{ConnectError, ConnectionError, RequestError, ServerReason, StopCause, owned};
 #[cfg(feature = "tokio")]
 use crate::transport::Opened;
 
@@ -47,12 +47,13 @@ pub enum Event {
         /// When an attempt to connect again begins, for which the provider is asked anew; `None` if there is none.
         retry_in: Option<Duration>,
     },
-    /// After a connection that the server remembered nothing of, it refused a subscription that it had granted before.
+    /// After a connection that the server remembered nothing of, a subscription that it had granted before couldn't be made
+    /// again. Its streams end.
     SubscriptionLost {
         /// The topic filter.
         filter: String,
-        /// What the server said.
-        reason: ServerReason,
+        /// Why, as for a subscription of the application's own: it was refused, not answered, or isn't possible any more.
+        cause: RequestError,
     },
     /// The client has ended; nothing follows.
     Stopped(StopCause),
@@ -125,7 +126,7 @@ impl Event {
             ),
             Self::Failed { cause, retry_in } => debug!(%cause, ?retry_in, "failed"),
             Self::Disconnected { cause, retry_in } => debug!(%cause, ?retry_in, "disconnected"),
-            Self::SubscriptionLost { filter, reason } => debug!(filter, %reason, "subscription lost"),
+            Self::SubscriptionLost { filter, cause } => debug!(filter, %cause, "subscription lost"),
             Self::Stopped(cause) => debug!(%cause, "stopped"),
         }
     }

@@ -276,9 +276,9 @@ impl State {
                     self.requests.set_response_information(connected.response_information.as_deref());
                     events.push(Event::Connected(connected));
                 }
-                EngineEvent::SubscriptionLost { filter, reason } => {
+                EngineEvent::SubscriptionLost { filter, cause } => {
                     self.router.end(&filter);
-                    events.push(Event::SubscriptionLost { filter, reason });
+                    events.push(Event::SubscriptionLost { filter, cause });
                 }
             }
         }

@@ -38,7 +38,7 @@ pub(crate) fn note(event: &Event) {
         }
         Event::Failed { cause, retry_in } => info!(%cause, ?retry_in, "failed"),
         Event::Disconnected { cause, retry_in } => info!(%cause, ?retry_in, "disconnected"),
-        Event::SubscriptionLost { filter, reason } => info!(filter, %reason, "subscription lost"),
+        Event::SubscriptionLost { filter, cause } => info!(filter, %cause, "subscription lost"),
         Event::Stopped(cause) => info!(%cause, "stopped"),
         _ => {}
     }

@@ -9,7 +9,7 @@ use super::link::conduct;
 use super::operation::{Answered, Kind, Operation, OperationId, Outcome, Phase, Published};
 use super::session::{requested, requested_identifier};
 use super::subscriptions::ActiveSubscription;
-use super::{Engine, EngineEvent, State};
+use super::{Engine, State};
 use crate::error::{RequestError, ServerReason, Violation, owned};
 
 impl Engine {
@@ -113,7 +113,7 @@ impl Engine {
         let Some(key) = self.session.ids.owner(packet_id) else { return Ok(()) };
         let Some(operation) = self.session.operations.get(key) else { return Ok(()) };
         let (kind, packet, order) = (operation.kind, operation.packet.clone(), operation.order);
-        let reissued = operation.is_anew;
+        let (reissued, is_given_up) = (operation.is_anew, operation.is_settled());
         let expected = match kind {
             Kind::Subscribe | Kind::Resubscribe => PacketType::SubAck,
             Kind::Unsubscribe => PacketType::UnsubAck,
@@ -132,24 +132,25 @@ impl Engine {
         let identifier = requested_identifier(&packet);
         for ((filter, options), code) in filters.into_iter().zip(reason_codes) {
             match kind {
-                Kind::Resubscribe if !code.is_error() => self.session.subscriptions.renew(filter, order),
+                Kind::Resubscribe if !code.is_error() && !is_given_up => {
+                    self.session.subscriptions.renew(filter, order);
+                }
                 Kind::Subscribe if !code.is_error() => {
                     let filter = filter.to_owned();
                     let is_current = true;
                     let granted = ActiveSubscription { filter, options, identifier, order, is_current };
                     self.session.subscriptions.grant(granted);
                 }
-                Kind::Resubscribe => {
-                    self.session.subscriptions.end(filter, order);
+                Kind::Resubscribe if !is_given_up => {
                     let reason = ServerReason::new(packet_type, code, reason_string, user_properties);
-                    self.events
-                        .push_back(EngineEvent::SubscriptionLost { filter: filter.to_owned(), reason });
+                    self.lose_subscription(filter, order, RequestError::Refused(reason));
                 }
                 Kind::Unsubscribe => self.session.subscriptions.end(filter, order),
                 Kind::Subscribe
                 | Kind::PublishAtMostOnce
                 | Kind::PublishAtLeastOnce
                 | Kind::PublishExactlyOnce
+                | Kind::Resubscribe
                 | Kind::Reauthenticate => {}
             }
         }

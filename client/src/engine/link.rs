@@ -8,6 +8,7 @@ use dunlin_codec::{ConnAck, Disconnect, Packet, PacketType, ReasonCode};
 use super::auth::Exchange;
 use super::connection::{Alive, Connection, Sent};
 use super::inbound_aliases::InboundAliases;
+use super::operation::{Kind, Phase};
 use super::outbound_aliases::Aliases;
 use super::pace::Pacer;
 use super::{Engine, EngineEvent, State};
@@ -220,12 +221,18 @@ impl Engine {
     fn time_out_requests(&mut self, now: Instant) {
         let State::Open(connection) = &mut self.state else { return };
         let operations = &mut self.session.operations;
+        let mut renewals = Vec::new();
         while let Some(id) = connection.next_overdue(now) {
-            if !operations.is_over(id) {
-                operations.settle(id.key(), Err(RequestError::Timeout { after: self.options.ack_timeout }));
+            let Some(operation) = operations.get_by(id).filter(|each| each.phase != Phase::Done) else {
+                continue;
+            };
+            if operation.kind == Kind::Resubscribe {
+                renewals.push(id);
             }
+            operations.settle(id.key(), Err(RequestError::Timeout { after: self.options.ack_timeout }));
         }
         connection.forget_deadlines(operations.load().0, |id| operations.is_over(id));
+        renewals.into_iter().for_each(|id| self.give_renewal_up(id));
         self.time_out_reauthentication(now);
     }
 

@@ -48,7 +48,7 @@ pub use self::pace::Pace;
 use self::request::PLACEHOLDER;
 pub use self::session::Session;
 pub use self::statistics::{ByQoS, Statistics};
-use crate::error::{RequestError, ServerReason};
+use crate::error::RequestError;
 use crate::event::Connected;
 use crate::message::ReceivedMessage;
 use crate::options::{CleanStart, ConnectOptions};
@@ -73,12 +73,12 @@ pub enum EngineEvent {
     Connected(Box<Connected>),
     /// A message. One with a name is acknowledged after [`Engine::take`].
     Message(ReceivedMessage, Option<DeliveryId>),
-    /// The server forgot the session and then refused a subscription that it had granted before.
+    /// The server forgot the session, and a subscription that it had granted before couldn't be made again.
     SubscriptionLost {
         /// The topic filter.
         filter: String,
-        /// What the server said.
-        reason: ServerReason,
+        /// Why, as for a request of the application's own: it was refused, not answered, or isn't possible any more.
+        cause: RequestError,
     },
 }
 

@@ -1,14 +1,13 @@
 //! Subscriptions that the server has forgotten: asked for again, or told of as lost.
 
-use dunlin_codec::{
-    PacketType, ReasonCode, RetainHandling, SubscribeProperties, SubscriptionOptions, TopicFilter,
-};
+use dunlin_codec::{RetainHandling, SubscribeProperties, SubscriptionOptions, TopicFilter};
 
-use super::operation::Kind;
+use super::operation::{Kind, OperationId};
 use super::request::encode_subscribe;
+use super::session::requested;
 use super::subscriptions::ActiveSubscription;
 use super::{Engine, EngineEvent, State};
-use crate::error::ServerReason;
+use crate::error::RequestError;
 use crate::event::ServerLimits;
 
 /// Filters in one SUBSCRIBE of the engine's own: as many as AWS IoT Core takes.
@@ -19,17 +18,13 @@ impl Engine {
     pub(super) fn renew_subscriptions(&mut self) {
         let State::Open(connection) = &self.state else { return };
         let limits = connection.limits;
-        let (kept, lost): (Vec<_>, Vec<_>) = self
-            .session
-            .subscriptions
-            .in_order()
-            .into_iter()
-            .filter(|active| !active.is_current)
-            .cloned()
-            .partition(|active| missing_feature(&active.filter, &limits).is_none());
-        for active in &lost {
-            let reason_code = missing_feature(&active.filter, &limits);
-            self.lose_subscription(active, reason_code.unwrap_or(ReasonCode::UnspecifiedError));
+        let doubtful = self.session.subscriptions.in_order().into_iter().filter(|active| !active.is_current);
+        let mut kept = Vec::new();
+        for active in doubtful.cloned().collect::<Vec<_>>() {
+            match missing_feature(&active.filter, &limits) {
+                None => kept.push(active),
+                Some(cause) => self.lose_subscription(&active.filter, active.order, cause),
+            }
         }
         // One SUBSCRIBE has one identifier, so those that differ in it can't share one.
         let identifier =
@@ -56,12 +51,20 @@ impl Engine {
         let Ok(packet) = encode_subscribe(&filters, properties) else { return };
         if packet.len() <= maximum_packet_size as usize {
             let id = self.session.operations.insert(Kind::Resubscribe, packet);
-            self.send(id);
+            // What is repeated may have taken all identifiers.
+            if self.session.ids.is_full() {
+                self.session.queue.push_front(id);
+            } else {
+                self.send(id);
+            }
             return;
         }
         match chunk {
             [] => {}
-            [alone] => self.lose_subscription(alone, ReasonCode::PacketTooLarge),
+            [alone] => {
+                let too_large = RequestError::TooLarge { size: packet.len(), limit: maximum_packet_size };
+                self.lose_subscription(&alone.filter, alone.order, too_large);
+            }
             several => {
                 let (first, second) = several.split_at(several.len() / 2);
                 self.renew(first, maximum_packet_size);
@@ -70,12 +73,33 @@ impl Engine {
         }
     }
 
-    /// The server's CONNACK said that it doesn't take this one any more.
-    fn lose_subscription(&mut self, active: &ActiveSubscription, reason_code: ReasonCode) {
-        self.session.subscriptions.end(&active.filter, active.order);
-        let filter = active.filter.clone();
-        let reason = ServerReason::new(PacketType::ConnAck, reason_code, None, []);
-        self.events.push_back(EngineEvent::SubscriptionLost { filter, reason });
+    /// The server didn't answer a renewal in time. It may have granted it all the same, and is told that nobody wants it.
+    pub(super) fn give_renewal_up(&mut self, id: OperationId) {
+        let Some(renewal) = self.session.operations.get_by(id) else { return };
+        let (packet, order) = (renewal.packet.clone(), renewal.order);
+        let mut filters: Vec<_> = requested(&packet).into_iter().map(|(filter, _)| filter).collect();
+        // What was asked for since is another subscription: it stays, and an UNSUBSCRIBE would end it.
+        filters.retain(|filter| self.session.subscriptions.is_older(filter, order));
+        for newer in self.session.operations.subscribes() {
+            let wanted = requested(&newer.packet);
+            filters.retain(|filter| wanted.iter().all(|(other, _)| filter != other));
+        }
+        let after = self.options.ack_timeout;
+        for filter in &filters {
+            self.lose_subscription(filter, order, RequestError::Timeout { after });
+        }
+        if filters.is_empty() {
+            return;
+        }
+        if let Ok(operation) = self.unsubscribe(&filters) {
+            self.forget(operation);
+        }
+    }
+
+    /// A subscription that was asked for up to the place `order` has ended, and nobody wished it to.
+    pub(super) fn lose_subscription(&mut self, filter: &str, order: u64, cause: RequestError) {
+        self.session.subscriptions.end(filter, order);
+        self.events.push_back(EngineEvent::SubscriptionLost { filter: filter.to_owned(), cause });
     }
 }
 
@@ -87,14 +111,14 @@ fn if_new(options: SubscriptionOptions) -> SubscriptionOptions {
     }
 }
 
-/// What the server would have to have for a subscription to `filter`, if it lacks it.
-pub(super) fn missing_feature(filter: &str, limits: &ServerLimits) -> Option<ReasonCode> {
+/// What the server would have to have for a subscription to `filter`, if it lacks it. [U-3.2.2-3]
+pub(super) fn missing_feature(filter: &str, limits: &ServerLimits) -> Option<RequestError> {
     let filter = TopicFilter::new(filter).ok()?;
     if filter.is_shared() && !limits.shared_subscription_available {
-        return Some(ReasonCode::SharedSubscriptionsNotSupported);
+        return Some(RequestError::SharedNotSupported);
     }
     if filter.has_wildcard() && !limits.wildcard_subscription_available {
-        return Some(ReasonCode::WildcardSubscriptionsNotSupported);
+        return Some(RequestError::WildcardNotSupported);
     }
     None
 }

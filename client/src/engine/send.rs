@@ -301,7 +301,7 @@ const fn leave_out(packet: &mut Packet<'_>, limits: &ServerLimits) {
     }
 }
 
-/// Whether the server has what a SUBSCRIBE asks for. [U-3.2.2-3]
+/// Whether the server has what a SUBSCRIBE asks for.
 fn check_subscriptions(kind: Kind, packet: &[u8], limits: &ServerLimits) -> Result<(), RequestError> {
     let has_all = limits.wildcard_subscription_available && limits.shared_subscription_available;
     if has_all || !matches!(kind, Kind::Subscribe | Kind::Resubscribe) {
@@ -309,7 +309,6 @@ fn check_subscriptions(kind: Kind, packet: &[u8], limits: &ServerLimits) -> Resu
     }
     requested(packet).into_iter().try_for_each(|(filter, _)| match missing_feature(filter, limits) {
         None => Ok(()),
-        Some(ReasonCode::SharedSubscriptionsNotSupported) => Err(RequestError::SharedNotSupported),
-        Some(_) => Err(RequestError::WildcardNotSupported),
+        Some(missing) => Err(missing),
     })
 }

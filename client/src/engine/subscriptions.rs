@@ -65,9 +65,14 @@ impl Subscriptions {
         }
     }
 
+    /// Whether there is one, and it was asked for up to the place `order`.
+    pub(super) fn is_older(&self, filter: &str, order: u64) -> bool {
+        self.by_filter.get(filter).is_some_and(|place| place.active.order <= order)
+    }
+
     /// One that was asked for up to the place `order` has ended.
     pub(super) fn end(&mut self, filter: &str, order: u64) {
-        if self.by_filter.get(filter).is_some_and(|place| place.active.order <= order) {
+        if self.is_older(filter, order) {
             self.by_filter.remove(filter);
         }
     }

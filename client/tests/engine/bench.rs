@@ -174,6 +174,15 @@ impl Client {
         self.events().into_iter().filter_map(message).collect()
     }
 
+    /// Subscriptions that were told of as lost, whatever else happened.
+    pub(crate) fn lost(&mut self) -> Vec<(String, RequestError)> {
+        let lost = |event| match event {
+            EngineEvent::SubscriptionLost { filter, cause } => Some((filter, cause)),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(lost).collect()
+    }
+
     /// The topics of the messages that came, each of which is taken.
     pub(crate) fn takes_all(&mut self) -> Vec<String> {
         let messages = self.messages();

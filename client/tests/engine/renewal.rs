@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{ConnAckProperties, ReasonCode};
-use dunlin_client::engine::EngineEvent;
+use dunlin_client::{QoS, RequestError};
 
 use crate::bench::{Client, options};
-use crate::packets::{connack, connack_resumed, connack_resumed_with, refusal, resubscribe, suback};
+use crate::packets::{
+    connack, connack_resumed, connack_resumed_with, puback, refusal, resubscribe, suback, unsuback,
+    unsubscribe,
+};
 
 const GRANTED: ReasonCode = ReasonCode::GrantedQoS1;
 
@@ -32,14 +35,69 @@ fn a_renewal_that_a_lost_connection_swallowed_is_made_again() {
     assert!(client.sends().is_empty(), "once is enough");
 }
 
+/// As a subscription of the application's own would: whoever waits for messages isn't left waiting.
 #[test]
-fn a_renewal_that_timed_out_is_made_again_at_the_next_connection() {
+fn a_renewal_that_nobody_answers_is_told_of_as_lost_and_ended() {
     let mut client = subscribed_to("a");
     client.reconnects(&connack());
     client.sends();
+    client.events();
     client.waits(Duration::from_secs(11));
+    let after = Duration::from_secs(10);
+    assert_eq!(client.lost(), [("a".to_owned(), RequestError::Timeout { after })]);
+    assert_eq!(client.sends(), [unsubscribe(3, &["a"])], "it may have been granted all the same");
+
+    client.receives(&suback(2, &[GRANTED]));
+    client.receives(&unsuback(3, &[ReasonCode::Success]));
+    assert_eq!(client.lost(), [], "once is enough");
+    client.reconnects(&connack());
+    assert!(client.sends().is_empty());
+}
+
+/// What was subscribed to since is another subscription.
+#[test]
+fn the_late_refusal_of_a_renewal_that_was_given_up_ends_nothing() {
+    let mut client = subscribed_to("a");
+    client.reconnects(&connack());
+    client.waits(Duration::from_secs(11));
+    client.subscribes(&["a"]);
+    client.sends();
+    client.events();
+    client.receives(&suback(2, &[ReasonCode::NotAuthorized]));
+    client.receives(&unsuback(3, &[ReasonCode::NoSubscriptionExisted]));
+    client.receives(&suback(4, &[GRANTED]));
+    assert_eq!(client.lost(), []);
+    client.reconnects(&connack());
+    assert_eq!(client.sends(), [resubscribe(5, &["a"])]);
+}
+
+#[test]
+fn what_was_asked_for_meanwhile_stays_when_the_renewal_is_given_up() {
+    let mut client = subscribed_to("a");
+    client.reconnects(&connack());
+    client.waits(Duration::from_secs(5));
+    client.subscribes(&["a"]);
+    client.sends();
+    client.waits(Duration::from_secs(6));
+    assert_eq!(client.lost(), []);
+    assert!(client.sends().is_empty(), "UNSUBSCRIBE would end the newer one");
+}
+
+/// Messages that are repeated have their identifiers from the connection before: together, all that there are.
+#[test]
+fn a_renewal_waits_for_an_identifier() {
+    let mut client = subscribed_to("a");
+    client.engine.options_mut().queue.count = usize::from(u16::MAX);
+    for _ in 0..u16::MAX {
+        client.publishes("b", QoS::AtLeastOnce);
+    }
+    client.loses_connection();
+    client.opens();
+    client.loses_connection();
     client.reconnects(&connack_resumed());
-    assert_eq!(client.sends(), [resubscribe(3, &["a"])]);
+    assert_eq!(client.sends().len(), usize::from(u16::MAX));
+    client.receives(&puback(7));
+    assert_eq!(client.sends(), [resubscribe(7, &["a"])]);
 }
 
 /// The server may have begun a session, and said so in a CONNACK that never came: it is present from then on.
@@ -69,6 +127,5 @@ fn a_renewal_that_the_server_does_not_take_any_more_is_told_of_as_lost() {
         ConnAckProperties { wildcard_subscription_available: Some(false), ..ConnAckProperties::default() };
     client.reconnects(&connack_resumed_with(properties));
     assert!(client.sends().is_empty());
-    let lost = |event: &EngineEvent| matches!(event, EngineEvent::SubscriptionLost { .. });
-    assert_eq!(client.events().iter().filter(|event| lost(event)).count(), 1);
+    assert_eq!(client.lost(), [("a/#".to_owned(), RequestError::WildcardNotSupported)]);
 }

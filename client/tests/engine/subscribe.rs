@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{ConnAckProperties, PacketType, ReasonCode};
-use dunlin_client::engine::{Ended, EngineEvent, OperationId, Outcome};
-use dunlin_client::{ConnectionError, Offline, RequestError, ServerReason, Violation};
+use dunlin_client::engine::{Ended, OperationId, Outcome};
+use dunlin_client::{ConnectionError, Offline, RequestError, Violation};
 
 use crate::bench::{Client, options};
 use crate::packets::{
@@ -19,14 +19,6 @@ fn answer(client: &mut Client, operation: OperationId) -> Vec<ReasonCode> {
         Some(Ok(Outcome::Answered(answer))) => answer.reason_codes,
         other => panic!("{other:?}"),
     }
-}
-
-fn lost_subscriptions(client: &mut Client) -> Vec<(String, ServerReason)> {
-    let lost = |event| match event {
-        EngineEvent::SubscriptionLost { filter, reason } => Some((filter, reason)),
-        _ => None,
-    };
-    client.events().into_iter().filter_map(lost).collect()
 }
 
 /// A client to which the server has granted these.
@@ -118,7 +110,7 @@ fn a_server_that_forgot_the_session_is_asked_again_for_what_it_granted() {
     client.reconnects(&connack());
     assert_eq!(client.sends(), [resubscribe(2, &["a", "c"])]);
     client.receives(&suback(2, &[GRANTED; 2]));
-    assert!(lost_subscriptions(&mut client).is_empty());
+    assert_eq!(client.lost(), []);
 }
 
 #[test]
@@ -148,12 +140,8 @@ fn filters_are_asked_for_again_in_packets_that_the_server_takes() {
     client
         .reconnects(&connack_with(ConnAckProperties { maximum_packet_size, ..ConnAckProperties::default() }));
     assert_eq!(client.sends(), [resubscribe(2, &["abcd", "efgh"]), resubscribe(3, &["ijkl"])]);
-    let lost = lost_subscriptions(&mut client);
-    assert_eq!(lost[0].0, "x/far/too/long/for/this/server");
-    assert_eq!(
-        (lost[0].1.packet_type, lost[0].1.reason_code),
-        (PacketType::ConnAck, ReasonCode::PacketTooLarge)
-    );
+    let too_large = RequestError::TooLarge { size: 38, limit: 22 };
+    assert_eq!(client.lost(), [("x/far/too/long/for/this/server".to_owned(), too_large)]);
 }
 
 #[test]
@@ -162,9 +150,10 @@ fn a_subscription_that_is_refused_the_second_time_is_lost_and_not_asked_for_agai
     client.reconnects(&connack());
     client.sends();
     client.receives(&suback(2, &[GRANTED, ReasonCode::NotAuthorized]));
-    let lost = lost_subscriptions(&mut client);
-    assert_eq!(lost.len(), 1);
-    assert_eq!((lost[0].0.as_str(), lost[0].1.reason_code), ("b", ReasonCode::NotAuthorized));
+    let lost = client.lost();
+    let [(filter, RequestError::Refused(refusal))] = &*lost else { panic!("{lost:?}") };
+    assert_eq!((filter.as_str(), refusal.packet_type), ("b", PacketType::SubAck));
+    assert_eq!(refusal.reason_code, ReasonCode::NotAuthorized);
     client.reconnects(&connack());
     assert_eq!(client.sends(), [resubscribe(3, &["a"])]);
 }
@@ -180,11 +169,11 @@ fn a_subscription_that_the_next_server_does_not_have_is_lost_alone() {
     };
     client.reconnects(&connack_with(properties));
     assert_eq!(client.sends(), [resubscribe(2, &["a"])]);
-    let lost: Vec<_> =
-        lost_subscriptions(&mut client).into_iter().map(|(_, reason)| reason.reason_code).collect();
-    let expected =
-        [ReasonCode::WildcardSubscriptionsNotSupported, ReasonCode::SharedSubscriptionsNotSupported];
-    assert_eq!(lost, expected);
+    let expected = [
+        ("b/#".to_owned(), RequestError::WildcardNotSupported),
+        ("$share/g/c".to_owned(), RequestError::SharedNotSupported),
+    ];
+    assert_eq!(client.lost(), expected);
 }
 
 #[test]

@@ -95,9 +95,9 @@ impl<W: Write> Journey<'_, W> {
             Event::Disconnected { cause, retry_in } => {
                 self.on_disconnected(&cause, retry_in.is_none(), wait)?;
             }
-            Event::SubscriptionLost { reason, .. } => {
+            Event::SubscriptionLost { cause, .. } => {
                 let (scene, progress) = (self.link.scene(), self.progress());
-                return Err(operation::refused(scene, Operation::Subscribe, progress, &reason).into());
+                return Err(operation::failed(scene, Operation::Subscribe, progress, &cause).into());
             }
             _ => {}
         }
