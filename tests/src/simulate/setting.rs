@@ -3,6 +3,7 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
+use dunlin_client::engine::Pace;
 use dunlin_client::{
     CleanStart, ConnectOptions, KeepAlive, LostMessage, LostRequest, Offline, OnSessionLost, OutboundAliases,
     QueueLimits,
@@ -41,7 +42,14 @@ pub(super) fn options(chance: &mut Chance) -> ConnectOptions {
             QueueLimits { count: 1000, bytes: 600 },
         ])
         .unwrap_or_default();
+    options.slow_start = chance.of(&[None, None, None, NonZeroU16::new(1)]).flatten();
+    options.pace = chance.of(&[None, None, None, pace(1, 60), pace(3, 1000)]).flatten();
+    options.poison_guard = chance.of(&[None, None, None, NonZeroU32::new(1), NonZeroU32::new(2)]).flatten();
     options
+}
+
+fn pace(messages: u32, bytes: u32) -> Option<Pace> {
+    Some(Pace { messages: NonZeroU32::new(messages)?, bytes: NonZeroU32::new(bytes)? })
 }
 
 fn on_session_lost(chance: &mut Chance) -> OnSessionLost {

@@ -205,6 +205,11 @@ impl Promises {
                     || self.options.on_session_lost.qos1 == LostMessage::Fail;
                 may_fail && since.iter().any(|each| !each.session_present)
             }
+            RequestError::Poisoned { disconnects } => {
+                published.qos != QoS::AtMostOnce
+                    && self.options.poison_guard.is_some_and(|limit| limit.get() <= *disconnects)
+                    && since.len() >= *disconnects as usize
+            }
             RequestError::Dropped => self.options.offline == Offline::DropOldest,
             RequestError::Expired => published.has_expired(now),
             RequestError::QoSNotSupported { .. } => limited(&|limits| limits.maximum_qos < published.qos),
@@ -325,7 +330,8 @@ impl Promises {
         let refused = published.verdict.is_some_and(ReasonCode::is_error);
         let late = now.saturating_duration_since(published.at) >= self.options.ack_timeout;
         let dropped = self.options.offline == Offline::DropOldest || published.has_expired(now);
-        ensure(lost || limited || refused || late || dropped, "nothing is lost silently", || {
+        let poisoned = self.options.poison_guard.is_some() && since.len() > 1;
+        ensure(lost || limited || refused || late || dropped || poisoned, "nothing is lost silently", || {
             format!("{serial}: {published:?}")
         })
     }
