@@ -3,7 +3,7 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -56,8 +56,8 @@ struct Driver<'a> {
     /// Attempts since the last connection.
     number: u32,
     last: Option<Failure>,
-    /// What the last attempt used.
-    used: Option<Target>,
+    /// What the provider brought for the last attempt. What the options say needn't be kept twice.
+    used: Option<Box<Target>>,
     /// Why there is no further attempt, unless the provider brings something else.
     verdict: Option<StopCause>,
 }
@@ -89,7 +89,7 @@ impl<'a> Driver<'a> {
             {
                 self.verdict = hopeless.then_some(cause);
             }
-            if until_stop(self.shared, tokio::time::sleep(delay)).await.is_none() {
+            if until_stop(self.shared, pin!(tokio::time::sleep(delay))).await.is_none() {
                 return StopCause::Requested;
             }
         }
@@ -103,25 +103,30 @@ impl<'a> Driver<'a> {
             Err(error) => return Ok((Ended::Attempt(error), Duration::ZERO)),
         };
         let began = now();
-        let opening = self.shared.drive(|state| {
+        if let Err(error) = self.introduce(began) {
+            return Ok((Ended::Attempt(error), Duration::ZERO));
+        }
+        let mut link = Link::new(transport, peer);
+        let cause = link.run(self.shared).await;
+        let ended = self.shared.drive(|state| state.engine.handle_closed(cause));
+        Ok((ended, now().saturating_duration_since(began)))
+    }
+
+    /// Says CONNECT, with the credentials that this attempt uses.
+    fn introduce(&self, now: Instant) -> Result<(), ConnectError> {
+        self.shared.drive(|state| {
             if let Some(used) = &self.used {
                 let options = state.engine.options_mut();
                 options.username.clone_from(&used.username);
                 options.password.clone_from(&used.password);
             }
-            state.engine.open(began)
-        });
-        if let Err(error) = opening {
-            return Ok((Ended::Attempt(error), Duration::ZERO));
-        }
-        let cause = Link::new(transport, peer).run(self.shared).await;
-        let ended = self.shared.drive(|state| state.engine.handle_closed(cause));
-        Ok((ended, now().saturating_duration_since(began)))
+            state.engine.open(now)
+        })
     }
 
     /// Asks where to go, and goes there. An error of the outer kind if there is nothing to be tried.
     async fn open(&mut self) -> Result<Result<(Transport, SocketAddr), ConnectError>, StopCause> {
-        let Some(provided) = until_stop(self.shared, self.ask_provider()).await else {
+        let Some(provided) = until_stop(self.shared, pin!(self.ask_provider())).await else {
             return Err(StopCause::Requested);
         };
         let target = match provided {
@@ -137,8 +142,11 @@ impl<'a> Driver<'a> {
             return Err(cause);
         }
         self.tell_attempt(&target);
-        let target = self.used.insert(target);
-        match until_stop(self.shared, transport::open(&target.transport)).await {
+        let opened = until_stop(self.shared, pin!(transport::open(&target.transport))).await;
+        if !self.plan.provider.is_static() {
+            self.used = Some(Box::new(target));
+        }
+        match opened {
             Some(Ok((transport, opened))) => {
                 let peer = opened.peer;
                 self.shared.tell(Event::Opened(Box::new(opened)));
@@ -203,8 +211,8 @@ impl<'a> Driver<'a> {
 
 /// Runs `work`, for which there is no connection yet, unless a stop is asked for that has nothing to wait for or no time
 /// left. Time passes for what is queued, too.
-async fn until_stop<T>(shared: &Shared, work: impl Future<Output = T>) -> Option<T> {
-    let (mut work, mut alarm) = (pin!(work), Alarm::default());
+async fn until_stop<T>(shared: &Shared, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    let mut alarm = Alarm::default();
     poll_fn(|cx| {
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Some(done));

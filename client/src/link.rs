@@ -17,7 +17,9 @@ use crate::observer::{Direction, Observer};
 use crate::shared::{Shared, State};
 use crate::transport::{Transport, TransportError};
 
-/// The first read asks for this much; reads that are filled ask for more.
+/// The first read asks for this much: enough for a CONNACK, and little to hold for thousands that only connect.
+const FIRST_READ: usize = 256;
+/// Where a read was filled the next one asks for more, and at least for this much.
 const SMALLEST_READ: usize = 2 * 1024;
 const LARGEST_READ: usize = 64 * 1024;
 /// After so much the application gets its turn: a stream holds little more than one read brings while somebody listens,
@@ -37,8 +39,8 @@ pub(crate) struct Link {
     output: BytesMut,
     read_size: usize,
     needs_flush: bool,
-    /// Why nothing can be written any more, and until when to read on.
-    broken: Option<(CloseCause, Instant)>,
+    /// Why nothing can be written any more, and until when to read on. Rare, and large.
+    broken: Option<Box<(CloseCause, Instant)>>,
     /// Until when what is left may be written.
     closing_until: Option<Instant>,
     /// Whether the last that the server hears is our DISCONNECT.
@@ -65,7 +67,7 @@ impl Link {
             peer,
             input: BytesMut::new(),
             output: BytesMut::new(),
-            read_size: SMALLEST_READ,
+            read_size: FIRST_READ,
             needs_flush: false,
             broken: None,
             closing_until: None,
@@ -77,11 +79,13 @@ impl Link {
     }
 
     /// Moves bytes until one side has had enough, then closes.
-    pub(crate) async fn run(mut self, shared: &Shared) -> CloseCause {
+    pub(crate) async fn run(&mut self, shared: &Shared) -> CloseCause {
         self.observer = shared.drive(|state| state.observer.clone());
         let cause = poll_fn(|cx| self.poll(cx, shared)).await;
         if self.broken.is_none() && self.output.is_empty() {
-            let _: Result<_, _> = tokio::time::timeout(CLOSING_TIME, self.close()).await;
+            // On the heap, so that it takes no memory while the connection lasts.
+            let closed = Box::pin(tokio::time::timeout(CLOSING_TIME, self.close()));
+            let _: Result<_, _> = closed.await;
         }
         cause
     }
@@ -99,10 +103,8 @@ impl Link {
             if wishes.close && (written && !wishes.more || self.is_over(now)) {
                 return Poll::Ready(CloseCause::Eof);
             }
-            if let Some((cause, until)) = &self.broken
-                && *until <= now
-            {
-                return Poll::Ready(cause.clone());
+            if let Some(broken) = self.broken.as_ref().filter(|broken| broken.1 <= now) {
+                return Poll::Ready(broken.0.clone());
             }
             let mut progress = written && wishes.more;
             if wishes.read {
@@ -175,7 +177,7 @@ impl Link {
 
     /// The server has closed its side.
     fn end(&mut self) -> CloseCause {
-        self.broken.take().map_or(CloseCause::Eof, |(cause, _)| cause)
+        self.broken.take().map_or(CloseCause::Eof, |broken| broken.0)
     }
 
     /// Writes and flushes; ready when nothing is left, or nothing can be written any more.
@@ -203,7 +205,7 @@ impl Link {
     fn break_off(&mut self, error: &io::Error) {
         self.output.clear();
         self.needs_flush = false;
-        self.broken = Some((self.cause_of(error), now() + LAST_WORDS));
+        self.broken = Some(Box::new((self.cause_of(error), now() + LAST_WORDS)));
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -211,7 +213,7 @@ impl Link {
         let read =
             ready!(pin!(self.transport.read_buf(&mut (&mut self.input).limit(self.read_size))).poll(cx))?;
         if read >= self.read_size {
-            self.read_size = (self.read_size * 2).min(LARGEST_READ);
+            self.read_size = (self.read_size * 2).clamp(SMALLEST_READ, LARGEST_READ);
         }
         Poll::Ready(Ok(read))
     }
@@ -238,7 +240,7 @@ impl Link {
         match self.tidy_at {
             Some(at) if at <= now => {
                 self.tidy_at = None;
-                self.read_size = SMALLEST_READ;
+                self.read_size = FIRST_READ;
                 give_back(&mut self.input);
                 give_back(&mut self.output);
                 shared.drive(State::give_back_memory);
@@ -250,7 +252,7 @@ impl Link {
 
     /// Whether the time has come for something.
     fn poll_alarm(&mut self, cx: &mut Context<'_>, due: Option<Instant>) -> bool {
-        let until = self.broken.as_ref().map(|(_, until)| *until);
+        let until = self.broken.as_ref().map(|broken| broken.1);
         self.alarm.poll(cx, due.into_iter().chain(until).chain(self.tidy_at).min())
     }
 

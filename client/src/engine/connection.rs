@@ -21,7 +21,7 @@ pub(super) struct Connection {
     pub(super) quota: Quota,
     keep_alive: Option<KeepAliveTimer>,
     /// `None` without a method.
-    pub(super) authenticated: Option<Authenticated>,
+    pub(super) authenticated: Option<Box<Authenticated>>,
     /// What the server's topic aliases stand for.
     pub(super) aliases: InboundAliases,
     /// What this client's stand for.

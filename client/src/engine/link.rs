@@ -275,7 +275,7 @@ impl Engine {
         connection.pacer = self.options.pace.map(|pace| Box::new(Pacer::new(pace, now)));
         connection.aliases = InboundAliases::new(self.options.topic_alias_maximum);
         if let State::Connecting { exchange, .. } = &mut self.state {
-            connection.authenticated = exchange.take().map(Into::into);
+            connection.authenticated = exchange.take().map(|exchange| Box::new(exchange.into()));
         }
         if let Some(first) = self.first_window() {
             connection.quota.begin_slowly(first);
@@ -289,6 +289,8 @@ impl Engine {
         counts.resumed += u64::from(connack.session_present);
         let elapsed: Duration = now.saturating_duration_since(since);
         let connected = Connected::new(connack, client_id, limits, elapsed);
+        // A queue grows by four, and most connections only ever tell of this.
+        self.events.reserve_exact(1);
         self.events.push_back(EngineEvent::Connected(Box::new(connected)));
         if connack.session_present {
             // A session that the server began for a CONNECT whose CONNACK was lost is present as well.

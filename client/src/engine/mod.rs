@@ -104,7 +104,6 @@ impl fmt::Debug for Engine {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "an engine has one, and looks into it for every packet")]
 enum State {
     /// There is no transport.
     Disconnected,
