@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::backoff::Reconnect;
+use crate::backoff::{Backoff, Reconnect};
 use crate::driver::{self, Plan, now};
 use crate::engine::{Accepted, Engine, Session, Statistics};
 use crate::error::{RequestError, StopCause};
@@ -116,7 +116,7 @@ impl Client {
             target: Target::new(options.transport, connect.username.clone(), connect.password.clone()),
             provider: options.provider,
             provide_within: options.provide_within,
-            reconnect,
+            backoff: Backoff::new(reconnect),
         };
         let shared = Arc::new(Shared::new(engine, router));
         shared.with(|state| state.observer = options.observer);

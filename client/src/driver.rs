@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::alarm::Alarm;
-use crate::backoff::{Backoff, Reconnect, may_get_better};
+use crate::backoff::{Backoff, may_get_better};
 use crate::engine::Ended;
 use crate::error::{ConnectError, ConnectionError, StopCause};
 use crate::event::Event;
@@ -24,7 +24,7 @@ pub(crate) struct Plan {
     pub(crate) target: Target,
     pub(crate) provider: Provider,
     pub(crate) provide_within: Duration,
-    pub(crate) reconnect: Reconnect,
+    pub(crate) backoff: Backoff,
 }
 
 /// Runs a client until it stops. A driver that never ran, because its runtime was shut down, has ended as well.
@@ -51,7 +51,6 @@ impl Drop for End {
 struct Driver<'a> {
     shared: &'a Shared,
     plan: Box<Plan>,
-    backoff: Backoff,
     has_worked: bool,
     /// Attempts since the last connection.
     number: u32,
@@ -64,8 +63,7 @@ struct Driver<'a> {
 
 impl<'a> Driver<'a> {
     fn new(shared: &'a Shared, plan: Box<Plan>) -> Self {
-        let backoff = Backoff::new(plan.reconnect);
-        Self { shared, plan, backoff, has_worked: false, number: 0, last: None, used: None, verdict: None }
+        Self { shared, plan, has_worked: false, number: 0, last: None, used: None, verdict: None }
     }
 
     async fn run(&mut self) -> StopCause {
@@ -78,9 +76,9 @@ impl<'a> Driver<'a> {
             if let Ended::Connection(_) = ended {
                 self.has_worked = true;
                 self.number = 0;
-                self.backoff.connected_for(lifetime);
+                self.plan.backoff.connected_for(lifetime);
             }
-            let delay = if self.may_go_on(&ended) { self.backoff.next(fastrand::f64()) } else { None };
+            let delay = if self.may_go_on(&ended) { self.plan.backoff.next(fastrand::f64()) } else { None };
             let hopeless = !may_get_better(&ended, self.has_worked);
             let cause = self.tell_ended(ended, delay);
             let Some(delay) = delay else { return cause };

@@ -17,8 +17,8 @@ use crate::observer::{Direction, Observer};
 use crate::shared::{Shared, State};
 use crate::transport::{Transport, TransportError};
 
-/// The first read asks for this much: enough for a CONNACK, and little to hold for thousands that only connect.
-const FIRST_READ: usize = 256;
+/// The first read asks for this much: enough for most CONNACKs, and little to hold for thousands that only connect.
+const FIRST_READ: usize = 128;
 /// Where a read was filled the next one asks for more, and at least for this much.
 const SMALLEST_READ: usize = 2 * 1024;
 const LARGEST_READ: usize = 64 * 1024;

@@ -54,7 +54,7 @@ pub struct ConnectOptions {
     /// What the application adds, in order.
     pub user_properties: Vec<(String, String)>,
     /// What the server publishes when it loses this client.
-    pub will: Option<Will>,
+    pub will: Option<Box<Will>>,
     /// What is said when the client leaves.
     pub farewell: Farewell,
     /// How long to wait for CONNACK.

@@ -11,11 +11,13 @@ use crate::options::{OptionsError, text};
 /// before its delay is over or the session ends.
 ///
 /// ```
-/// use dunlin_client::{QoS, Will};
+/// use dunlin_client::{ConnectOptions, QoS, Will};
 ///
 /// let mut will = Will::new("lamp/7/state", "gone");
 /// will.qos = QoS::AtLeastOnce;
 /// will.delay_interval = Some(30);
+/// let mut options = ConnectOptions::new("lamp-7");
+/// options.will = Some(will.into());
 /// ```
 #[derive(Debug, Clone)]
 pub struct Will {

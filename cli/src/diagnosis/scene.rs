@@ -31,7 +31,7 @@ pub(crate) struct Scene {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) peer: Option<SocketAddr>,
-    pub(crate) tls: Option<TlsInfo>,
+    pub(crate) tls: Option<Box<TlsInfo>>,
 }
 
 impl Scene {

@@ -133,7 +133,7 @@ impl ServiceLimits {
         if !(min..=max).contains(&seconds) {
             return Err(LimitError::KeepAlive { seconds, min, max });
         }
-        match &options.will {
+        match options.will.as_deref() {
             Some(Will { topic, payload, qos, .. }) => {
                 self.check_message(&Message::new(topic, payload.as_slice()).qos(*qos))
             }
@@ -246,7 +246,7 @@ mod tests {
         let check = |client_id: &str, seconds: u16, will: Option<Will>| {
             let mut options = ConnectOptions::new(client_id);
             options.keep_alive = KeepAlive::secs(seconds);
-            options.will = will;
+            options.will = will.map(Box::new);
             LIMITS().check_connect(&options, client_id)
         };
         assert_eq!(check("lamp", 30, None), Ok(()));

@@ -47,7 +47,7 @@ pub struct Opened {
     /// The server's address; through a proxy, the proxy's.
     pub peer: SocketAddr,
     /// `None` over plain TCP.
-    pub tls: Option<TlsInfo>,
+    pub tls: Option<Box<TlsInfo>>,
     /// How long resolving took; zero if there was nothing to resolve.
     pub resolve_time: Duration,
     /// How long the TCP connection took, addresses that failed and a proxy's answer included.
@@ -83,7 +83,7 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
         None => (Transport::plain(tcp), None),
         Some(connector) => {
             let (stream, info) = connector.connect(&options.host, tcp, peer, deadline).await?;
-            (Transport::tls(stream), Some(info))
+            (Transport::tls(stream), Some(Box::new(info)))
         }
     };
 

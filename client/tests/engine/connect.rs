@@ -98,7 +98,7 @@ fn connect_carries_a_will_with_everything_that_it_carries_along() {
     will.correlation_data = Some(vec![1, 2]);
     will.user_properties = vec![("a".into(), "1".into()), ("a".into(), "2".into())];
     let mut options = options();
-    options.will = Some(will);
+    options.will = Some(will.into());
     let mut client = Client::new(options);
     client.opens();
 
@@ -134,7 +134,7 @@ fn a_will_that_cannot_be_said_is_found_before_anything_is_sent() {
         let mut will = Will::new("gone", "bye");
         breaks(&mut will);
         let mut options = options();
-        options.will = Some(will);
+        options.will = Some(will.into());
         let error = options.check().unwrap_err().to_string();
         assert!(error.starts_with(named), "{error}");
     }

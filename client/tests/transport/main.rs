@@ -45,7 +45,7 @@ fn to(host: &str, address: SocketAddr, tls: Option<&TlsOptions>) -> TransportOpt
 
 async fn opens(options: &TransportOptions) -> (Transport, TlsInfo) {
     let (transport, opened) = open(options).await.unwrap();
-    (transport, opened.tls.unwrap())
+    (transport, *opened.tls.unwrap())
 }
 
 /// Why TLS fails between a server for `localhost` and a client that expects `host`.
