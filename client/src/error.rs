@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec::{
-    DecodeError, EncodeError, PacketType, ReasonCode, TextError, TopicError, UserProperty, Utf8String,
+    DecodeError, EncodeError, PacketType, ReasonCode, Repeated, TextError, TopicError, UserProperty,
+    Utf8String,
 };
 
 use crate::QoS;
@@ -36,7 +37,7 @@ impl ServerReason {
         packet_type: PacketType,
         reason_code: ReasonCode,
         reason_string: Option<Utf8String<'a>>,
-        user_properties: impl IntoIterator<Item = UserProperty<'a>>,
+        user_properties: Repeated<'a, UserProperty<'a>>,
     ) -> Self {
         Self {
             packet_type,
@@ -48,7 +49,10 @@ impl ServerReason {
     }
 }
 
-pub(crate) fn owned<'a>(properties: impl IntoIterator<Item = UserProperty<'a>>) -> Vec<(String, String)> {
+pub(crate) fn owned(properties: Repeated<'_, UserProperty<'_>>) -> Vec<(String, String)> {
+    if properties.is_empty() {
+        return Vec::new();
+    }
     properties.into_iter().map(|each| (each.name.to_string(), each.value.to_string())).collect()
 }
 

@@ -5,7 +5,6 @@ use std::task::Poll;
 
 use crate::QoS;
 use crate::client::Client;
-use crate::driver::now;
 use crate::error::RequestError;
 use crate::line::Ticket;
 use crate::message::Message;
@@ -50,7 +49,7 @@ impl Client {
     async fn publish_when_there_is_room(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
         let place = Place { shared: self.shared(), ticket: self.shared().aside(|state| state.line.enter()) };
         let accepted = poll_fn(|cx| {
-            self.shared().with(|state| match state.publish(&message, now()) {
+            self.shared().with(|state| match state.publish(&message) {
                 Err(RequestError::QueueFull { .. }) => {
                     state.line.wait(place.ticket, cx);
                     Poll::Pending
@@ -69,7 +68,7 @@ impl Client {
     /// # Errors
     /// As [`publish`](Self::publish).
     pub fn try_publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
-        let accepted = self.shared().publish(&message, now())?;
+        let accepted = self.shared().publish(&message)?;
         Ok(Receipt::new(self.shared(), accepted))
     }
 }

@@ -13,7 +13,7 @@ use crate::QoS;
 use crate::client::Client;
 use crate::error::RequestError;
 use crate::message::{Message, MessageProperties, ReceivedMessage};
-use crate::shared::{Shared, State, register};
+use crate::shared::{Shared, State, move_wakers, register};
 
 /// Requests that may wait for their replies at a time.
 const IN_FLIGHT: usize = 1024;
@@ -210,7 +210,7 @@ impl Requests {
     }
 
     pub(crate) fn take_wakers(&mut self, into: &mut Vec<Waker>) {
-        into.append(&mut self.wakers);
+        move_wakers(&mut self.wakers, into);
     }
 
     fn number(&self, correlation_data: &[u8]) -> Option<u64> {

@@ -8,6 +8,7 @@ use slab::Slab;
 
 use crate::engine::{DeliveryId, Engine};
 use crate::message::ReceivedMessage;
+use crate::shared::move_wakers;
 use crate::stream::{Stream, StreamLimits};
 
 /// All streams, and the ways to them.
@@ -245,7 +246,7 @@ impl Router {
     }
 
     pub(crate) fn take_wakers(&mut self, into: &mut Vec<Waker>) {
-        into.append(&mut self.wakers);
+        move_wakers(&mut self.wakers, into);
     }
 
     fn push(&mut self, key: usize, message: ReceivedMessage, id: Option<DeliveryId>) {

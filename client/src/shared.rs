@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use crate::driver::now;
 use crate::engine::{Accepted, Engine, EngineEvent, Session};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::Event;
@@ -91,9 +92,9 @@ impl Shared {
     }
 
     /// Takes a message in for whoever publishes. Often enough, the driver's turn comes before the next.
-    pub(crate) fn publish(&self, message: &Message<'_>, now: Instant) -> Result<Accepted, RequestError> {
+    pub(crate) fn publish(&self, message: &Message<'_>) -> Result<Accepted, RequestError> {
         let (accepted, is_crowded) = self.with(|state| {
-            let accepted = state.publish(message, now);
+            let accepted = state.publish(message);
             state.published = state.published.wrapping_add(1);
             let is_crowded = state.engine.output_len() >= CROWD_BYTES || state.published % CROWD == 0;
             (accepted, is_crowded)
@@ -238,10 +239,13 @@ pub(crate) struct StopBy {
 }
 
 impl State {
-    pub(crate) fn publish(&mut self, message: &Message<'_>, now: Instant) -> Result<Accepted, RequestError> {
+    pub(crate) fn publish(&mut self, message: &Message<'_>) -> Result<Accepted, RequestError> {
         match &self.stopped {
             Some(cause) => Err(RequestError::Stopped(cause.clone())),
-            None => self.engine.publish(message, now),
+            None => {
+                let now = self.engine.time_enough_for(message).unwrap_or_else(now);
+                self.engine.publish(message, now)
+            }
         }
     }
 
@@ -330,7 +334,7 @@ impl State {
 
     /// Moves those whom the latest changes concern into `wakers`; `before` is the load that there was.
     fn settle(&mut self, before: (usize, usize), wakers: &mut Vec<Waker>) {
-        wakers.append(&mut self.wakers);
+        move_wakers(&mut self.wakers, wakers);
         self.engine.take_wakers(wakers);
         self.router.take_wakers(wakers);
         self.requests.take_wakers(wakers);
@@ -358,6 +362,14 @@ impl State {
 /// Whether something is to happen before `due`.
 fn is_earlier(state: &State, due: Option<Instant>) -> bool {
     state.engine.poll_timeout().is_some_and(|now_due| due.is_none_or(|due| now_due < due))
+}
+
+/// Moves all of them. There are hardly ever any, and this is asked for every message.
+#[inline]
+pub(crate) fn move_wakers(from: &mut Vec<Waker>, into: &mut Vec<Waker>) {
+    if !from.is_empty() {
+        into.append(from);
+    }
 }
 
 /// Keeps one waker of each task.

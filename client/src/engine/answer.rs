@@ -6,7 +6,7 @@ use dunlin_codec::{
 
 use super::connection::Sent;
 use super::link::conduct;
-use super::operation::{Answered, Kind, Operation, OperationId, Outcome, Phase, Published};
+use super::operation::{Answered, Kind, OperationId, Outcome, Phase, Published};
 use super::session::{requested, requested_identifier};
 use super::subscriptions::ActiveSubscription;
 use super::{Engine, State};
@@ -25,12 +25,13 @@ impl Engine {
                 return Err(conduct(ack_type.packet_type(), "for a request of another kind", "MQTT-2.2.1-5"));
             }
         }
+        let counted = operation.holds_quota();
         let outcome = if ack.reason_code.is_error() && ack_type == AckType::PubAck {
             Err(refused(ack_type, ack))
         } else {
             Ok(published(ack, operation.is_anew))
         };
-        self.end_publish(key, ack.packet_id, outcome);
+        self.end_publish(key, ack.packet_id, counted, outcome);
         Ok(())
     }
 
@@ -51,7 +52,8 @@ impl Engine {
             return Err(conduct(PacketType::PubRec, "for a request of another kind", "MQTT-2.2.1-5"));
         }
         if ack.reason_code.is_error() {
-            self.end_publish(key, ack.packet_id, Err(refused(AckType::PubRec, ack)));
+            let counted = operation.holds_quota();
+            self.end_publish(key, ack.packet_id, counted, Err(refused(AckType::PubRec, ack)));
             return Ok(());
         }
         // A repetition that the server didn't wait for counts from here on.
@@ -88,8 +90,14 @@ impl Engine {
         }
     }
 
-    fn end_publish(&mut self, key: u32, packet_id: PacketId, outcome: Result<Outcome, RequestError>) {
-        let counted = self.session.operations.get(key).is_some_and(Operation::holds_quota);
+    /// The server is done with a message, which `counted` against its Receive Maximum.
+    fn end_publish(
+        &mut self,
+        key: u32,
+        packet_id: PacketId,
+        counted: bool,
+        outcome: Result<Outcome, RequestError>,
+    ) {
         self.session.ids.release(packet_id);
         self.session.operations.finish(key, outcome);
         if let State::Open(connection) = &mut self.state

@@ -99,7 +99,7 @@ impl Engine {
         let (exchange, data) = Exchange::begin(authentication).map_err(ReauthenticationError::Exchange)?;
         let method = Arc::clone(&exchange.method);
         self.send_auth(ReasonCode::ReAuthenticate, &method, data)?;
-        let operation = self.session.operations.insert(Kind::Reauthenticate, bytes::Bytes::new());
+        let operation = self.session.operations.insert(Kind::Reauthenticate, Vec::new());
         if let State::Open(connection) = &mut self.state
             && let Some(authenticated) = &mut connection.authenticated
         {

@@ -104,6 +104,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether a message goes on the wire as the application wrote it, and at once: without aliases and a pace.
+    pub(super) const fn takes_messages_as_they_are(&self) -> bool {
+        self.pacer.is_none() && matches!(self.outbound_aliases, Aliases::None)
+    }
+
     /// Whether the server takes a packet of this size. [MQTT-3.2.2-15]
     pub(super) const fn check_size(&self, size: usize) -> Result<(), RequestError> {
         let limit = self.limits.maximum_packet_size;

@@ -4,10 +4,14 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tokio")]
+use super::Engine;
 use super::operation::{OperationId, Phase};
 use super::operations::Operations;
 use super::session::Session;
 use crate::error::RequestError;
+#[cfg(feature = "tokio")]
+use crate::message::Message;
 
 /// When waiting messages expire, the first of them at the top. Some have been sent by now.
 #[derive(Debug, Default)]
@@ -57,6 +61,18 @@ impl Session {
                 self.queue.leave_gap(&self.operations);
             }
         }
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl Engine {
+    /// The time at which `message` is published, where it makes no difference which: the last that was told. To read a
+    /// clock takes a good part of the time in which a message is sent.
+    pub(crate) fn time_enough_for(&self, message: &Message<'_>) -> Option<Instant> {
+        let hangs_on_time = message.properties.message_expiry_interval.is_some()
+            || self.session.expiries.next().is_some()
+            || self.is_paced();
+        self.now.filter(|_| !hangs_on_time)
     }
 }
 

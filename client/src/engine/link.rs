@@ -312,7 +312,7 @@ impl Engine {
     /// How many messages a connection begins with, if not with as many as the server takes.
     fn first_window(&self) -> Option<u16> {
         // A session that ends with its connection leaves requests behind, too.
-        let is_first = !self.session.established && self.session.operations.statistics.connections == 0;
+        let is_first = !self.session.established && self.session.operations.statistics().connections == 0;
         let again = self.options.slow_start.filter(|_| !is_first).map(NonZeroU16::get);
         // One after another, so that the next end shows which of them it was.
         if self.session.has_suspects { Some(1) } else { again }

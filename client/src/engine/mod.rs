@@ -142,7 +142,7 @@ impl Engine {
     /// clean, and its requests are treated as those of a session that the server has lost.
     #[must_use]
     pub fn with_session(options: ConnectOptions, mut session: Session) -> Self {
-        session.operations.statistics = Statistics::default();
+        *session.operations.statistics_mut() = Statistics::default();
         let decode = DecodeOptions {
             max_packet_size: options.maximum_packet_size.map_or(u32::MAX, Into::into),
             sender: Sender::Server,

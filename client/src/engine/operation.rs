@@ -3,7 +3,6 @@
 use std::task::Waker;
 use std::time::Instant;
 
-use bytes::Bytes;
 use dunlin_codec::{PacketId, QoS, ReasonCode};
 
 use crate::error::RequestError;
@@ -107,7 +106,7 @@ pub(super) struct Operation {
     pub(super) kind: Kind,
     pub(super) phase: Phase,
     /// The whole packet, with an identifier that means nothing; empty once it can't be needed again.
-    pub(super) packet: Bytes,
+    pub(super) packet: Vec<u8>,
     /// When it was first sent, or released, relative to the others.
     pub(super) order: u64,
     /// At how many ends of connections in a row it was on the wire, as far as the server may have ended them over it.

@@ -2,7 +2,6 @@
 
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
 use slab::Slab;
 
 use super::operation::{Kind, Operation, OperationId, Outcome, Phase};
@@ -13,41 +12,99 @@ use crate::error::RequestError;
 #[derive(Debug, Default)]
 pub(super) struct Operations {
     slab: Slab<Operation>,
-    wakers: Vec<Waker>,
     generation: u64,
+    books: Books,
+}
+
+/// What all requests come to.
+#[derive(Debug, Default)]
+struct Books {
     unfinished: usize,
     unsettled: usize,
     /// Of `unfinished`, those that ask for subscriptions.
     subscribes: usize,
     bytes: usize,
-    /// What the engine that has them has done.
-    pub(super) statistics: Statistics,
+    /// Those who wait for an outcome that is there now.
+    wakers: Vec<Waker>,
+    /// Buffers that small packets have left, for the next ones.
+    spare: Vec<Vec<u8>>,
+    statistics: Statistics,
+}
+
+/// As many buffers are kept, and so large, at most.
+const SPARE: usize = 128;
+const LARGEST_SPARE: usize = 256;
+
+impl Books {
+    /// The packet of a request that won't be sent again.
+    fn drop_packet(&mut self, operation: &mut Operation) {
+        let mut packet = std::mem::take(&mut operation.packet);
+        self.bytes -= packet.len();
+        if (1..=LARGEST_SPARE).contains(&packet.capacity()) && self.spare.len() < SPARE {
+            packet.clear();
+            self.spare.push(packet);
+        }
+    }
+
+    /// States an outcome; the first one counts.
+    fn settle(&mut self, operation: &mut Operation, outcome: Result<Outcome, RequestError>) {
+        if std::mem::replace(&mut operation.settled, true) {
+            return;
+        }
+        self.unsettled -= 1;
+        self.statistics.count_outcome(&outcome);
+        if operation.wanted {
+            operation.outcome = Some(outcome);
+            self.wakers.extend(operation.waker.take());
+        }
+    }
 }
 
 impl Operations {
     /// Requests that aren't done, and the bytes of their packets.
     pub(super) const fn load(&self) -> (usize, usize) {
-        (self.unfinished, self.bytes)
+        (self.books.unfinished, self.books.bytes)
     }
 
     /// Whether every one of them has its outcome, though an acknowledgement may still be due.
     pub(super) const fn all_settled(&self) -> bool {
-        self.unsettled == 0
+        self.books.unsettled == 0
+    }
+
+    /// What the engine that has them has done.
+    pub(super) const fn statistics(&self) -> &Statistics {
+        &self.books.statistics
+    }
+
+    pub(super) const fn statistics_mut(&mut self) -> &mut Statistics {
+        &mut self.books.statistics
     }
 
     /// Gives back memory that a burst has left, once it is over.
     pub(super) fn give_back_memory(&mut self) {
+        self.books.spare = Vec::new();
         if self.slab.is_empty() {
             self.slab = Slab::new();
         }
     }
 
-    pub(super) fn insert(&mut self, kind: Kind, packet: Bytes) -> OperationId {
+    /// An empty buffer for a packet.
+    pub(super) fn buffer(&mut self) -> Vec<u8> {
+        self.books.spare.pop().unwrap_or_default()
+    }
+
+    /// The key of the request that is inserted next.
+    pub(super) fn next_key(&self) -> u32 {
+        u32::try_from(self.slab.vacant_key()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn insert(&mut self, kind: Kind, packet: Vec<u8>) -> OperationId {
+        let books = &mut self.books;
         self.generation += 1;
-        self.unfinished += 1;
-        self.unsettled += 1;
-        self.subscribes += usize::from(kind == Kind::Subscribe);
-        self.bytes += packet.len();
+        books.unfinished += 1;
+        books.unsettled += 1;
+        books.subscribes += usize::from(kind == Kind::Subscribe);
+        books.bytes += packet.len();
         let wanted = kind != Kind::Resubscribe;
         let generation = self.generation;
         let operation = Operation {
@@ -99,40 +156,32 @@ impl Operations {
     /// Those that ask for subscriptions and haven't been answered; nothing is looked through for none.
     pub(super) fn subscribes(&self) -> impl Iterator<Item = &Operation> {
         let is_subscribe = |each: &&Operation| each.kind == Kind::Subscribe && each.phase != Phase::Done;
-        self.slab.iter().map(|(_, each)| each).filter(is_subscribe).take(self.subscribes)
+        self.slab.iter().map(|(_, each)| each).filter(is_subscribe).take(self.books.subscribes)
     }
 
     /// The packet of a request that won't be sent again.
     pub(super) fn drop_packet(&mut self, key: u32) {
         if let Some(operation) = self.slab.get_mut(key as usize) {
-            self.bytes -= operation.packet.len();
-            operation.packet = Bytes::new();
+            self.books.drop_packet(operation);
         }
     }
 
     /// States an outcome while the identifier stays reserved; the first outcome counts.
     pub(super) fn settle(&mut self, key: u32, outcome: Result<Outcome, RequestError>) {
-        let Some(operation) = self.slab.get_mut(key as usize) else { return };
-        if std::mem::replace(&mut operation.settled, true) {
-            return;
-        }
-        self.unsettled -= 1;
-        self.statistics.count_outcome(&outcome);
-        if operation.wanted {
-            operation.outcome = Some(outcome);
-            self.wakers.extend(operation.waker.take());
+        if let Some(operation) = self.slab.get_mut(key as usize) {
+            self.books.settle(operation, outcome);
         }
     }
 
     /// Ends a request: its slot is free as soon as the outcome is taken.
     pub(super) fn finish(&mut self, key: u32, outcome: Result<Outcome, RequestError>) {
-        self.drop_packet(key);
-        self.settle(key, outcome);
         let Some(operation) = self.slab.get_mut(key as usize) else { return };
+        self.books.drop_packet(operation);
+        self.books.settle(operation, outcome);
         if operation.phase != Phase::Done {
             operation.phase = Phase::Done;
-            self.unfinished -= 1;
-            self.subscribes -= usize::from(operation.kind == Kind::Subscribe);
+            self.books.unfinished -= 1;
+            self.books.subscribes -= usize::from(operation.kind == Kind::Subscribe);
         }
         if !operation.wanted {
             self.slab.remove(key as usize);
@@ -152,7 +201,10 @@ impl Operations {
             operation.waker = Some(cx.waker().clone());
             return Poll::Pending;
         };
-        self.forget(id);
+        operation.wanted = false;
+        if operation.phase == Phase::Done {
+            self.slab.remove(id.key as usize);
+        }
         Poll::Ready(Some(outcome))
     }
 
@@ -168,14 +220,17 @@ impl Operations {
 
     /// Those who wait for an outcome that is there now, to be woken when no lock is held.
     pub(super) fn take_wakers(&mut self, into: &mut Vec<Waker>) {
-        into.append(&mut self.wakers);
+        if !self.books.wakers.is_empty() {
+            into.append(&mut self.books.wakers);
+        }
     }
 
     /// Copies what isn't done, for a session that moves on: nobody waits for the copies, and the originals end with `error`.
     pub(super) fn detach(&mut self, error: &RequestError) -> Self {
         let unfinished = self.slab.iter().filter(|(_, operation)| operation.phase != Phase::Done);
         let slab: Slab<_> = unfinished.map(|(key, operation)| (key, operation.unattended())).collect();
-        let moved = Self { slab, wakers: Vec::new(), ..*self };
+        let books = Books { wakers: Vec::new(), spare: Vec::new(), ..self.books };
+        let moved = Self { slab, generation: self.generation, books };
         self.fail_all(error);
         moved
     }

@@ -24,6 +24,11 @@ impl Queue {
         self.ids.len().saturating_sub(self.gaps)
     }
 
+    /// Whether not even gaps are left.
+    pub(super) fn is_clear(&self) -> bool {
+        self.ids.is_empty()
+    }
+
     pub(super) fn push_back(&mut self, id: OperationId) {
         self.ids.push_back(id);
     }
@@ -96,8 +101,6 @@ fn waits(id: OperationId, operations: &Operations) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::engine::operation::Kind;
     use crate::error::RequestError;
@@ -106,7 +109,7 @@ mod tests {
     fn gaps_are_passed_over_and_bounded() {
         let (mut queue, mut operations) = (Queue::default(), Operations::default());
         let insert = |operations: &mut Operations, queue: &mut Queue| {
-            let id = operations.insert(Kind::PublishAtLeastOnce, Bytes::new());
+            let id = operations.insert(Kind::PublishAtLeastOnce, Vec::new());
             queue.push_back(id);
             id
         };
@@ -128,7 +131,7 @@ mod tests {
     fn the_oldest_message_is_found_behind_other_requests() {
         let (mut queue, mut operations) = (Queue::default(), Operations::default());
         let kinds = [Kind::Subscribe, Kind::PublishAtMostOnce, Kind::Unsubscribe, Kind::PublishExactlyOnce];
-        let ids = kinds.map(|kind| operations.insert(kind, Bytes::new()));
+        let ids = kinds.map(|kind| operations.insert(kind, Vec::new()));
         ids.into_iter().for_each(|id| queue.push_back(id));
         for oldest in [ids[1], ids[3]] {
             assert_eq!(queue.oldest_message(&operations), Some(oldest));
@@ -136,7 +139,7 @@ mod tests {
             queue.leave_gap(&operations);
         }
         assert_eq!(queue.oldest_message(&operations), None);
-        let first = operations.insert(Kind::PublishAtLeastOnce, Bytes::new());
+        let first = operations.insert(Kind::PublishAtLeastOnce, Vec::new());
         queue.push_front(first);
         assert_eq!(queue.oldest_message(&operations), Some(first));
         assert_eq!((queue.pop_front(&operations), queue.pop_front(&operations)), (Some(first), Some(ids[0])));

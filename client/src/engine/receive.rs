@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use dunlin_codec::{AckType, Disconnect, FixedHeader, Packet, PacketBuf, PacketType, Publish, ReasonCode};
+use dunlin_codec::{
+    Ack, AckType, Disconnect, FixedHeader, Packet, PacketBuf, PacketType, Publish, ReasonCode,
+};
 
 use super::inbound::{DeliveryId, Verdict};
 use super::link::conduct;
@@ -75,6 +77,13 @@ impl Engine {
             }
             return Ok(true);
         }
+        if let State::Open(_) = self.state
+            && let Some((ack_type, ack, len)) = Ack::decode(input, &self.decode)?
+        {
+            self.handle_exchange(ack_type, &ack)?;
+            bytes::Buf::advance(input, len);
+            return Ok(true);
+        }
         let Some((packet, len)) = Packet::decode_with(input, &self.decode)? else { return Ok(false) };
         match self.state {
             State::Open(_) => self.handle_open(&packet)?,
@@ -94,12 +103,21 @@ impl Engine {
         }
     }
 
+    /// The steps of QoS 1 and 2.
+    fn handle_exchange(&mut self, ack_type: AckType, ack: &Ack<'_>) -> Result<(), Violation> {
+        match ack_type {
+            AckType::PubAck | AckType::PubComp => self.handle_ack(ack_type, ack),
+            AckType::PubRec => self.handle_pubrec(ack),
+            AckType::PubRel => self.handle_pubrel(ack),
+        }
+    }
+
     fn handle_open(&mut self, packet: &Packet<'_>) -> Result<(), Violation> {
         match packet {
-            Packet::PubAck(ack) => self.handle_ack(AckType::PubAck, ack),
-            Packet::PubRec(ack) => self.handle_pubrec(ack),
-            Packet::PubRel(ack) => self.handle_pubrel(ack),
-            Packet::PubComp(ack) => self.handle_ack(AckType::PubComp, ack),
+            Packet::PubAck(ack) => self.handle_exchange(AckType::PubAck, ack),
+            Packet::PubRec(ack) => self.handle_exchange(AckType::PubRec, ack),
+            Packet::PubRel(ack) => self.handle_exchange(AckType::PubRel, ack),
+            Packet::PubComp(ack) => self.handle_exchange(AckType::PubComp, ack),
             Packet::SubAck(ack) => {
                 self.handle_answer(PacketType::SubAck, ack.packet_id, &ack.properties, ack.reason_codes)
             }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
 use dunlin_codec::{
     Delivery, PacketId, QoS, Subscribe, SubscribeProperties, SubscriptionOptions, TopicFilter, Unsubscribe,
     UnsubscribeProperties,
@@ -47,9 +46,13 @@ impl Engine {
             QoS::ExactlyOnce => Kind::PublishExactlyOnce,
         };
         let publish = message.to_packet(Delivery::new(message.qos, PLACEHOLDER, false))?;
-        let mut packet = BytesMut::with_capacity(publish.encoded_len()?);
-        publish.encode(&mut packet)?;
-        let id = self.accept(kind, packet.freeze())?;
+        let id = if self.may_send_now() && kind != Kind::PublishAtMostOnce {
+            self.send_now(kind, &publish)?
+        } else {
+            let mut packet = Vec::with_capacity(publish.encoded_len()?);
+            publish.encode(&mut packet)?;
+            self.accept(kind, packet)?
+        };
         if let Some(seconds) = message.properties.message_expiry_interval
             && let Some(operation) = self.session.operations.get_mut(id.key())
         {
@@ -94,10 +97,10 @@ impl Engine {
         let list = filters.iter().map(|filter| TopicFilter::new(filter)).collect::<Result<Vec<_>, _>>()?;
         let properties = UnsubscribeProperties::default();
         let unsubscribe = Unsubscribe { packet_id: PLACEHOLDER, properties, filters: list.as_slice().into() };
-        let mut packet = BytesMut::with_capacity(unsubscribe.encoded_len()?);
+        let mut packet = Vec::with_capacity(unsubscribe.encoded_len()?);
         unsubscribe.encode(&mut packet)?;
         self.admit(None, packet.len())?;
-        let id = self.accept(Kind::Unsubscribe, packet.freeze())?;
+        let id = self.accept(Kind::Unsubscribe, packet)?;
         filters.iter().for_each(|filter| self.session.subscriptions.end(filter, u64::MAX));
         Ok(id)
     }
@@ -112,7 +115,7 @@ pub(super) const PLACEHOLDER: PacketId = match PacketId::new(1) {
 pub(super) fn encode_subscribe(
     filters: &[(&str, SubscriptionOptions)],
     properties: SubscribeProperties<'_>,
-) -> Result<Bytes, RequestError> {
+) -> Result<Vec<u8>, RequestError> {
     let subscriptions = filters
         .iter()
         .map(|&(filter, options)| {
@@ -121,7 +124,7 @@ pub(super) fn encode_subscribe(
         .collect::<Result<Vec<_>, RequestError>>()?;
     let subscribe =
         Subscribe { packet_id: PLACEHOLDER, properties, subscriptions: subscriptions.as_slice().into() };
-    let mut packet = BytesMut::with_capacity(subscribe.encoded_len()?);
+    let mut packet = Vec::with_capacity(subscribe.encoded_len()?);
     subscribe.encode(&mut packet)?;
-    Ok(packet.freeze())
+    Ok(packet)
 }

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
-use dunlin_codec::{Ack, AckType, Delivery, FixedHeader, Packet, PacketId, QoS, ReasonCode};
+use bytes::BytesMut;
+use dunlin_codec::{Ack, AckType, Delivery, FixedHeader, Packet, PacketId, Publish, QoS, ReasonCode};
 
 use super::connection::Sent;
 use super::expiry::seconds_left;
@@ -67,8 +67,43 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a message of QoS 1 or 2 needn't wait for others, nor for room, and leaves as it is kept.
+    pub(super) fn may_send_now(&self) -> bool {
+        let State::Open(connection) = &self.state else { return false };
+        connection.quota.has_room()
+            && connection.takes_messages_as_they_are()
+            && !self.session.ids.is_full()
+            && !self.session.may_have_waiting()
+    }
+
+    /// Writes a message of QoS 1 or 2 straight into the output, and keeps what it wrote.
+    pub(super) fn send_now(
+        &mut self,
+        kind: Kind,
+        publish: &Publish<'_>,
+    ) -> Result<OperationId, RequestError> {
+        let State::Open(connection) = &self.state else { return Err(RequestError::Offline) };
+        let (operations, ids) = (&mut self.session.operations, &mut self.session.ids);
+        let packet_id = ids.allocate(operations.next_key()).ok_or(RequestError::NoPacketId)?;
+        let qos = publish.delivery.qos();
+        let publish = Publish { delivery: Delivery::new(qos, packet_id, false), ..*publish };
+        let start = self.output.len();
+        let encoded = publish.encode(&mut self.output).map_err(RequestError::from);
+        if let Err(error) = encoded.and_then(|()| connection.check_size(self.output.len() - start)) {
+            self.output.truncate(start);
+            ids.release(packet_id);
+            return Err(error);
+        }
+        let mut packet = operations.buffer();
+        packet.extend_from_slice(self.output.get(start..).unwrap_or_default());
+        let id = operations.insert(kind, packet);
+        self.count_message(qos, false);
+        self.sent(id, packet_id, false);
+        Ok(id)
+    }
+
     /// Takes a request in: it is sent at once if it may be, or waits.
-    pub(super) fn accept(&mut self, kind: Kind, packet: Bytes) -> Result<OperationId, RequestError> {
+    pub(super) fn accept(&mut self, kind: Kind, packet: Vec<u8>) -> Result<OperationId, RequestError> {
         if let State::Open(connection) = &self.state {
             connection.check_size(packet.len())?;
             check_subscriptions(kind, &packet, &connection.limits)?;
@@ -88,6 +123,9 @@ impl Engine {
 
     /// Sends what waits, in order, until the server's Receive Maximum or the identifiers are used up.
     pub(super) fn pump(&mut self) {
+        if !self.session.may_have_waiting() {
+            return;
+        }
         while let State::Open(connection) = &mut self.state {
             let Some((id, operation)) = self.session.first_waiting() else { return };
             if operation.takes_quota() && !connection.quota.has_room() {

@@ -137,6 +137,11 @@ impl Session {
         Some((id, operations.get_by(id)?))
     }
 
+    /// Whether a request waits for its turn, or has just stopped to.
+    pub(super) fn may_have_waiting(&self) -> bool {
+        !self.resend.is_empty() || !self.queue.is_clear()
+    }
+
     /// It is its turn.
     pub(super) fn take_first_waiting(&mut self) {
         if self.resend.pop_front().is_none() {

@@ -108,11 +108,11 @@ impl Engine {
             in_flight: self.session.in_flight(),
             queued: self.session.queued(),
             bytes_held,
-            ..self.session.operations.statistics
+            ..*self.session.operations.statistics()
         }
     }
 
     pub(super) const fn counts(&mut self) -> &mut Statistics {
-        &mut self.session.operations.statistics
+        self.session.operations.statistics_mut()
     }
 }
