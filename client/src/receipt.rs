@@ -38,6 +38,7 @@ impl Receipt {
         poll_fn(|cx| self.poll_outcome(cx)).await
     }
 
+    #[inline]
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, RequestError>> {
         let outcome = match &self.0 {
             State::Sent => Ok(Outcome::Published(Published::unacknowledged())),

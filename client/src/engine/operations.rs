@@ -37,6 +37,7 @@ const LARGEST_SPARE: usize = 256;
 
 impl Books {
     /// The packet of a request that won't be sent again.
+    #[inline]
     fn drop_packet(&mut self, operation: &mut Operation) {
         let mut packet = std::mem::take(&mut operation.packet);
         self.bytes -= packet.len();
@@ -47,6 +48,7 @@ impl Books {
     }
 
     /// States an outcome; the first one counts.
+    #[inline]
     fn settle(&mut self, operation: &mut Operation, outcome: Result<Outcome, RequestError>) {
         if std::mem::replace(&mut operation.settled, true) {
             return;
@@ -174,6 +176,7 @@ impl Operations {
     }
 
     /// Ends a request: its slot is free as soon as the outcome is taken.
+    #[inline]
     pub(super) fn finish(&mut self, key: u32, outcome: Result<Outcome, RequestError>) {
         let Some(operation) = self.slab.get_mut(key as usize) else { return };
         self.books.drop_packet(operation);
@@ -189,6 +192,7 @@ impl Operations {
     }
 
     /// The outcome, once.
+    #[inline]
     pub(super) fn poll(
         &mut self,
         id: OperationId,
