@@ -74,6 +74,19 @@ impl AckType {
     }
 }
 
+/// The bytes of an acknowledgement that says nothing but its identifier.
+pub(super) const SHORT: usize = 4;
+
+/// Their first bytes.
+const PUBACK: u8 = first_byte(PacketType::PubAck);
+const PUBREC: u8 = first_byte(PacketType::PubRec);
+const PUBREL: u8 = first_byte(PacketType::PubRel);
+const PUBCOMP: u8 = first_byte(PacketType::PubComp);
+
+const fn first_byte(packet_type: PacketType) -> u8 {
+    (packet_type as u8) << 4 | packet_type.flags()
+}
+
 impl<'a> Ack<'a> {
     /// Success, without properties.
     #[inline]
@@ -93,22 +106,31 @@ impl<'a> Ack<'a> {
         input: &'a [u8],
         options: &DecodeOptions,
     ) -> Result<Option<(AckType, Self, usize)>, DecodeError> {
+        if let Some((ack_type, ack)) = Self::short(input, options) {
+            return Ok(Some((ack_type, ack, SHORT)));
+        }
         let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
             return none_or_refused(input, options);
         };
         let Some(ack_type) = AckType::of(header.packet_type) else { return Ok(None) };
-        if let Some(ack) = Self::short(body) {
-            return Ok(Some((ack_type, ack, header.packet_len())));
-        }
         let ack = whole(header, body, options, |_, r| Self::read(ack_type, r))?;
         Ok(ack.map(|(ack, len)| (ack_type, ack, len)))
     }
 
-    /// A body of two bytes: success, and nothing else to say.
+    /// The whole packet at the front of `input`, where it is as short as most are: four bytes, success, and nothing else
+    /// to say. What is longer, or not all right, is for others to judge.
     #[inline(always)]
-    pub(super) fn short(body: &[u8]) -> Option<Self> {
-        let id: &[u8; 2] = body.try_into().ok()?;
-        PacketId::new(u16::from_be_bytes(*id)).map(Self::success)
+    pub(super) fn short(input: &[u8], options: &DecodeOptions) -> Option<(AckType, Self)> {
+        let [first, 2, high, low, ..] = *input else { return None };
+        let ack_type = match first {
+            PUBACK => AckType::PubAck,
+            PUBREC => AckType::PubRec,
+            PUBREL => AckType::PubRel,
+            PUBCOMP => AckType::PubComp,
+            _ => return None,
+        };
+        let packet_id = PacketId::new(u16::from_be_bytes([high, low]))?;
+        (options.max_packet_size as usize >= SHORT).then(|| (ack_type, Self::success(packet_id)))
     }
 
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! From bytes to a packet of one of the fifteen types: to keep it, or to know that it is one.
 
+use super::ack::SHORT;
 use super::{
     Ack, AckType, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck,
     Unsubscribe,
@@ -26,6 +27,14 @@ pub(super) fn decode<'a, T>(
     options: &DecodeOptions,
     keep: impl Fn(Packet<'a>) -> T,
 ) -> Decoded<T> {
+    if let Some((ack_type, ack)) = Ack::short(input, options) {
+        return match ack_type {
+            AckType::PubAck => Ok(Some((keep(Packet::PubAck(ack)), SHORT))),
+            AckType::PubRec => Ok(Some((keep(Packet::PubRec(ack)), SHORT))),
+            AckType::PubRel => Ok(Some((keep(Packet::PubRel(ack)), SHORT))),
+            AckType::PubComp => Ok(Some((keep(Packet::PubComp(ack)), SHORT))),
+        };
+    }
     // What is no whole packet is judged apart, and again: so this function, which all packets come through, calls
     // nothing but last, and has no frame.
     let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
@@ -38,13 +47,9 @@ pub(super) fn decode<'a, T>(
     }
     macro_rules! read_ack {
         ($ack:ident) => {
-            // Of two bytes, as most are, it is here at once.
-            match Ack::short(body) {
-                Some(ack) => Ok(Some((keep(Packet::$ack(ack)), header.packet_len()))),
-                None => whole(header, body, options, |_, r| {
-                    Ack::read(AckType::$ack, r).map(|ack| keep(Packet::$ack(ack)))
-                }),
-            }
+            whole(header, body, options, |_, r| {
+                Ack::read(AckType::$ack, r).map(|ack| keep(Packet::$ack(ack)))
+            })
         };
     }
     match header.packet_type {
