@@ -298,7 +298,15 @@ mod tests {
                 refusal("[[authorizer]]\nname = 'A'\nlambda.static = { isAuthenticated = true }"),
                 "3: lambda: principalId is missing",
             ),
-            (refusal("[[authorizer]]\nname = 'A'\nlambda.run = 'x'"), "3: lambda.run: unknown variant `run`"),
+            (
+                refusal("[[authorizer]]\nname = 'A'\nlambda.run = 'x'"),
+                "3: unknown field `run`, expected one of `static`, `exec`, `url`",
+            ),
+            (
+                refusal("[[authorizer]]\nname = 'A'\nlambda.url = 'http://x'\nlambda.exec = ['x']"),
+                "3: lambda.url: a Lambda is exactly one of static, exec and url",
+            ),
+            (refusal("[[authorizer]]\nname = 'A'\nlambda = {}"), "3: lambda: a Lambda is exactly one"),
             (refusal("[[authorizer]]\nname = 'A'"), "1: missing field `lambda`"),
         ] {
             assert!(found.starts_with(expected), "{found}\n{expected}");

@@ -36,13 +36,34 @@ enum Status {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "LambdaKeys")]
 enum RawLambda {
     /// The answer itself, or the file that holds it.
     Static(Value),
     /// The program and its arguments.
     Exec(Vec<String>),
     Url(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LambdaKeys {
+    r#static: Option<Value>,
+    exec: Option<Vec<String>>,
+    url: Option<String>,
+}
+
+impl TryFrom<LambdaKeys> for RawLambda {
+    type Error = &'static str;
+
+    fn try_from(keys: LambdaKeys) -> Result<Self, Self::Error> {
+        match (keys.r#static, keys.exec, keys.url) {
+            (Some(answer), None, None) => Ok(Self::Static(answer)),
+            (None, Some(words), None) => Ok(Self::Exec(words)),
+            (None, None, Some(url)) => Ok(Self::Url(url)),
+            _ => Err("a Lambda is exactly one of static, exec and url"),
+        }
+    }
 }
 
 impl RawAuthorizer {
