@@ -44,6 +44,8 @@ pub mod secret;
 #[cfg(feature = "tokio")]
 mod shared;
 #[cfg(feature = "tokio")]
+mod state;
+#[cfg(feature = "tokio")]
 mod stream;
 #[cfg(feature = "tokio")]
 mod subscribe;

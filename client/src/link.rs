@@ -14,7 +14,8 @@ use crate::alarm::Alarm;
 use crate::driver::now;
 use crate::engine::CloseCause;
 use crate::observer::{Direction, Observer};
-use crate::shared::{Shared, State};
+use crate::shared::Shared;
+use crate::state::State;
 use crate::transport::{Transport, TransportError};
 
 /// The first read asks for this much: enough for most CONNACKs, and little to hold for thousands that only connect.

@@ -13,7 +13,8 @@ use crate::QoS;
 use crate::client::Client;
 use crate::error::RequestError;
 use crate::message::{Message, MessageProperties, ReceivedMessage};
-use crate::shared::{Shared, State, move_wakers, register};
+use crate::shared::Shared;
+use crate::state::{State, move_wakers, register};
 
 /// Requests that may wait for their replies at a time.
 const IN_FLIGHT: usize = 1024;

@@ -8,7 +8,7 @@ use slab::Slab;
 
 use crate::engine::{DeliveryId, Engine};
 use crate::message::ReceivedMessage;
-use crate::shared::move_wakers;
+use crate::state::move_wakers;
 use crate::stream::{Stream, StreamLimits};
 
 /// All streams, and the ways to them.

@@ -1,28 +1,21 @@
 //! The one lock: what handles and the driver share, and who is woken when it is let go of.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::task::{Poll, Waker};
+use std::time::Duration;
 
-use crate::driver::now;
-use crate::engine::{Accepted, Engine, EngineEvent, Session};
-use crate::error::{ConnectError, RequestError, StopCause};
+use crate::engine::{Accepted, Engine};
+use crate::error::{RequestError, StopCause};
 use crate::event::Event;
-use crate::line::{Line, Ticket};
 use crate::message::{Message, ReceivedMessage};
-use crate::observer::Observer;
-use crate::request::Requests;
 use crate::router::Router;
+use crate::state::State;
 
 /// Bytes of output, or messages, after which a publisher lets the driver write: writes stay large, and memory small.
 const CROWD_BYTES: usize = 32 * 1024;
 const CROWD: u32 = 512;
-
-/// Events that nobody has taken; older ones are dropped beyond this.
-const EVENTS: usize = 1024;
 
 /// What every handle, every stream and the driver hold.
 #[derive(Debug)]
@@ -32,62 +25,9 @@ pub(crate) struct Shared {
     is_crowded: AtomicBool,
 }
 
-#[derive(Debug)]
-pub(crate) struct State {
-    pub(crate) engine: Engine,
-    pub(crate) router: Router,
-    pub(crate) requests: Requests,
-    /// Whom each link shows its packets.
-    pub(crate) observer: Option<Observer>,
-    /// The driver acts on it.
-    pub(crate) stop: Option<Stop>,
-    /// Why there will be no further connection.
-    pub(crate) stopped: Option<StopCause>,
-    /// Whether somebody wants the session when the client has stopped, and then the session.
-    pub(crate) keeps_session: bool,
-    pub(crate) kept_session: Option<Box<Session>>,
-    /// Why the last attempt that failed did.
-    pub(crate) last_failure: Option<Arc<ConnectError>>,
-    /// Messages that were handed over, taken or not.
-    published: u32,
-    events: VecDeque<Event>,
-    driver: Option<Waker>,
-    /// Those who wait for an event or for the end.
-    watchers: Vec<Waker>,
-    /// Those who wait for room in the queue.
-    pub(crate) line: Line,
-    /// Those to be woken when the lock is let go of.
-    wakers: Vec<Waker>,
-}
-
-/// A wish to end.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Stop {
-    /// For how long requests may still finish; the driver starts the time.
-    flush_for: Option<Duration>,
-    /// Until when; `None` for any length of time.
-    flush_until: Option<Instant>,
-}
-
 impl Shared {
     pub(crate) fn new(engine: Engine, router: Router) -> Self {
-        let state = Mutex::new(State {
-            engine,
-            router,
-            requests: Requests::new(),
-            observer: None,
-            stop: None,
-            stopped: None,
-            keeps_session: false,
-            kept_session: None,
-            last_failure: None,
-            published: 0,
-            events: VecDeque::new(),
-            driver: None,
-            watchers: Vec::new(),
-            line: Line::default(),
-            wakers: Vec::new(),
-        });
+        let state = Mutex::new(State::new(engine, router));
         Self { state, is_crowded: AtomicBool::new(false) }
     }
 
@@ -95,9 +35,7 @@ impl Shared {
     pub(crate) fn publish(&self, message: &Message<'_>) -> Result<Accepted, RequestError> {
         let (accepted, is_crowded) = self.with(|state| {
             let accepted = state.publish(message);
-            state.published = state.published.wrapping_add(1);
-            let is_crowded = state.engine.output_len() >= CROWD_BYTES || state.published % CROWD == 0;
-            (accepted, is_crowded)
+            (accepted, state.engine.output_len() >= CROWD_BYTES || state.has_taken(CROWD))
         });
         if is_crowded {
             self.is_crowded.store(true, Ordering::Relaxed);
@@ -117,9 +55,9 @@ impl Shared {
             let before = (!state.engine.has_output()).then(|| state.engine.poll_timeout());
             let held_up = state.router.is_holding_up();
             let result = act(state);
-            let has_news = before.is_some_and(|due| state.engine.has_output() || is_earlier(state, due));
+            let has_news = before.is_some_and(|due| state.engine.has_output() || state.is_due_before(due));
             if has_news || held_up && !state.router.is_holding_up() {
-                state.wakers.extend(state.driver.take());
+                state.call_driver();
             }
             result
         })
@@ -136,7 +74,7 @@ impl Shared {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let held_up = state.router.is_holding_up();
         let message = state.router.take_unowed(key)?;
-        let driver = if held_up && !state.router.is_holding_up() { state.driver.take() } else { None };
+        let driver = if held_up && !state.router.is_holding_up() { state.take_driver() } else { None };
         drop(state);
         if let Some(driver) = driver {
             driver.wake();
@@ -172,9 +110,8 @@ impl Shared {
     /// Asks the driver to end after at most `flush_for` of finishing what was accepted. The earliest end counts.
     pub(crate) fn request_stop(&self, flush_for: Duration) {
         self.with(|state| {
-            let stop = state.stop.get_or_insert_default();
-            stop.flush_for = Some(stop.flush_for.map_or(flush_for, |earlier| earlier.min(flush_for)));
-            state.wakers.extend(state.driver.take());
+            state.stop.get_or_insert_default().within(flush_for);
+            state.call_driver();
         });
     }
 
@@ -216,165 +153,5 @@ impl Shared {
         if is_news {
             event.trace();
         }
-    }
-}
-
-impl Stop {
-    /// Until when requests may finish, now that the driver has seen the wish; `None` for any length of time.
-    fn flush_until(&mut self, now: Instant) -> Option<Instant> {
-        if let Some(until) = self.flush_for.take().and_then(|flush_for| now.checked_add(flush_for)) {
-            self.flush_until = Some(self.flush_until.map_or(until, |earlier| earlier.min(until)));
-        }
-        self.flush_until
-    }
-}
-
-/// How a wish to end stands.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StopBy {
-    /// There is nothing to wait for, or no time left.
-    pub(crate) is_over: bool,
-    /// When to look again.
-    pub(crate) until: Option<Instant>,
-}
-
-impl State {
-    pub(crate) fn publish(&mut self, message: &Message<'_>) -> Result<Accepted, RequestError> {
-        match &self.stopped {
-            Some(cause) => Err(RequestError::Stopped(cause.clone())),
-            None => {
-                let now = self.engine.time_enough_for(message).unwrap_or_else(now);
-                self.engine.publish(message, now)
-            }
-        }
-    }
-
-    /// Leaves the line: the next one may have been waiting for just that.
-    pub(crate) fn leave_line(&mut self, ticket: Ticket) {
-        self.line.leave(ticket);
-        self.wakers.extend(self.line.first());
-    }
-
-    /// How a wish to end stands, if there is one: requests get their time, with or without a connection.
-    pub(crate) fn stop_by(&mut self, now: Instant) -> StopBy {
-        let Some(stop) = &mut self.stop else { return StopBy { is_over: false, until: None } };
-        let until = stop.flush_until(now);
-        let engine = &self.engine;
-        let has_nothing = if engine.is_connected() { engine.is_idle() } else { engine.is_settled() };
-        let is_over = has_nothing || until.is_some_and(|until| until <= now);
-        StopBy { is_over, until: until.filter(|_| !is_over) }
-    }
-
-    /// Gives back memory that a burst has left.
-    pub(crate) fn give_back_memory(&mut self) {
-        self.engine.give_back_memory();
-        self.router.give_back_memory();
-    }
-
-    /// Hands what the engine has to tell to streams; what is left concerns the driver.
-    pub(crate) fn deliver(&mut self, events: &mut Vec<Event>) {
-        while let Some(event) = self.engine.poll_event() {
-            match event {
-                EngineEvent::Message(message, id) => self.router.route(message, id, &mut self.engine),
-                EngineEvent::Connected(connected) => {
-                    self.requests.set_response_information(connected.response_information.as_deref());
-                    events.push(Event::Connected(connected));
-                }
-                EngineEvent::SubscriptionLost { filter, cause } => {
-                    self.router.end(&filter);
-                    events.push(Event::SubscriptionLost { filter, cause });
-                }
-            }
-        }
-        self.deliver_replies();
-    }
-
-    /// Hands replies to those who wait for them.
-    fn deliver_replies(&mut self) {
-        let Some(key) = self.requests.key() else { return };
-        while let Some((message, id)) = self.router.take(key) {
-            if let Some(id) = id {
-                self.engine.take(id);
-            }
-            self.requests.answer(message);
-        }
-    }
-
-    /// Closes a stream, and ends its subscription if nobody else has it.
-    pub(crate) fn close_stream(&mut self, key: usize) {
-        let last_of = self.router.close(key, &mut self.engine);
-        if let Some(filter) = last_of.filter(|_| self.stopped.is_none()) {
-            // Nobody is left to tell that the queue is full; the server then sends what nobody wants, for a while.
-            match self.engine.unsubscribe(&[&filter]) {
-                Ok(operation) => self.engine.forget(operation),
-                Err(_) => self.engine.let_lapse(&filter),
-            }
-        }
-    }
-
-    /// The next event, after `Stopped` none.
-    pub(crate) fn poll_event(&mut self, cx: &Context<'_>) -> Poll<Option<Event>> {
-        match self.events.pop_front() {
-            Some(event) => Poll::Ready(Some(event)),
-            None if self.stopped.is_some() => Poll::Ready(None),
-            None => {
-                self.watch(cx);
-                Poll::Pending
-            }
-        }
-    }
-
-    fn push(&mut self, event: Event) {
-        if self.events.len() == EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
-        self.wakers.append(&mut self.watchers);
-    }
-
-    /// Moves those whom the latest changes concern into `wakers`; `before` is the load that there was.
-    fn settle(&mut self, before: (usize, usize), wakers: &mut Vec<Waker>) {
-        move_wakers(&mut self.wakers, wakers);
-        self.engine.take_wakers(wakers);
-        self.router.take_wakers(wakers);
-        self.requests.take_wakers(wakers);
-        let after = self.engine.load();
-        if self.stopped.is_some() {
-            self.line.take_all(wakers);
-        } else if after.0 < before.0 || after.1 < before.1 {
-            wakers.extend(self.line.first());
-        }
-    }
-
-    /// Wakes the caller at the next event.
-    pub(crate) fn watch(&mut self, cx: &Context<'_>) {
-        register(&mut self.watchers, cx);
-    }
-
-    /// Wakes the driver when there is output, or a wish to stop.
-    pub(crate) fn watch_as_driver(&mut self, cx: &Context<'_>) {
-        if !self.driver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            self.driver = Some(cx.waker().clone());
-        }
-    }
-}
-
-/// Whether something is to happen before `due`.
-fn is_earlier(state: &State, due: Option<Instant>) -> bool {
-    state.engine.poll_timeout().is_some_and(|now_due| due.is_none_or(|due| now_due < due))
-}
-
-/// Moves all of them. There are hardly ever any, and this is asked for every message.
-#[inline]
-pub(crate) fn move_wakers(from: &mut Vec<Waker>, into: &mut Vec<Waker>) {
-    if !from.is_empty() {
-        into.append(from);
-    }
-}
-
-/// Keeps one waker of each task.
-pub(crate) fn register(wakers: &mut Vec<Waker>, cx: &Context<'_>) {
-    if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-        wakers.push(cx.waker().clone());
     }
 }

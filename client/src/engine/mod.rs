@@ -11,6 +11,7 @@ mod admission;
 mod answer;
 mod auth;
 mod connection;
+mod direct;
 mod expiry;
 mod inbound;
 mod inbound_aliases;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::BytesMut;
-use dunlin_codec::{Ack, AckType, Delivery, FixedHeader, Packet, PacketId, Publish, QoS, ReasonCode};
+use dunlin_codec::{Ack, AckType, Delivery, FixedHeader, Packet, PacketId, QoS, ReasonCode};
 
 use super::connection::Sent;
 use super::expiry::seconds_left;
@@ -14,7 +14,6 @@ use super::session::requested;
 use super::{Engine, State};
 use crate::error::RequestError;
 use crate::event::ServerLimits;
-use crate::message::Message;
 
 impl Engine {
     /// Moves the bytes that are to be written into `into`, which should be empty. Acknowledgements are awaited from `now`.
@@ -48,58 +47,6 @@ impl Engine {
     #[must_use]
     pub fn output_len(&self) -> usize {
         self.output.len()
-    }
-
-    /// Writes a message of QoS 0 straight into the output.
-    pub(super) fn send_once(&mut self, message: &Message<'_>) -> Result<(), RequestError> {
-        let start = self.output.len();
-        let mut publish = message.to_packet(Delivery::AtMostOnce)?;
-        let State::Open(connection) = &mut self.state else { return Ok(()) };
-        let aliased = connection.shorten(&mut publish);
-        publish.encode(&mut self.output)?;
-        if let Err(too_large) = connection.check_size(self.output.len() - start) {
-            self.output.truncate(start);
-            return Err(too_large);
-        }
-        connection.bind(aliased);
-        connection.count(Some(self.output.len() - start), self.now);
-        self.count_message(QoS::AtMostOnce, false);
-        Ok(())
-    }
-
-    /// Whether a message of QoS 1 or 2 needn't wait for others, nor for room, and leaves as it is kept.
-    pub(super) fn may_send_now(&self) -> bool {
-        let State::Open(connection) = &self.state else { return false };
-        connection.quota.has_room()
-            && connection.takes_messages_as_they_are()
-            && !self.session.ids.is_full()
-            && !self.session.may_have_waiting()
-    }
-
-    /// Writes a message of QoS 1 or 2 straight into the output, and keeps what it wrote.
-    pub(super) fn send_now(
-        &mut self,
-        kind: Kind,
-        publish: &Publish<'_>,
-    ) -> Result<OperationId, RequestError> {
-        let State::Open(connection) = &self.state else { return Err(RequestError::Offline) };
-        let (operations, ids) = (&mut self.session.operations, &mut self.session.ids);
-        let packet_id = ids.allocate(operations.next_key()).ok_or(RequestError::NoPacketId)?;
-        let qos = publish.delivery.qos();
-        let publish = Publish { delivery: Delivery::new(qos, packet_id, false), ..*publish };
-        let start = self.output.len();
-        let encoded = publish.encode(&mut self.output).map_err(RequestError::from);
-        if let Err(error) = encoded.and_then(|()| connection.check_size(self.output.len() - start)) {
-            self.output.truncate(start);
-            ids.release(packet_id);
-            return Err(error);
-        }
-        let mut packet = operations.buffer();
-        packet.extend_from_slice(self.output.get(start..).unwrap_or_default());
-        let id = operations.insert(kind, packet);
-        self.count_message(qos, false);
-        self.sent(id, packet_id, false);
-        Ok(id)
     }
 
     /// Takes a request in: it is sent at once if it may be, or waits.
@@ -234,7 +181,7 @@ impl Engine {
     }
 
     /// A message is in the output.
-    const fn count_message(&mut self, qos: QoS, repeated: bool) {
+    pub(super) const fn count_message(&mut self, qos: QoS, repeated: bool) {
         let counts = self.counts();
         counts.packets_sent += 1;
         if repeated {
@@ -266,7 +213,7 @@ impl Engine {
     }
 
     /// Takes note of a request that is in the output now.
-    fn sent(&mut self, id: OperationId, packet_id: PacketId, repeated: bool) {
+    pub(super) fn sent(&mut self, id: OperationId, packet_id: PacketId, repeated: bool) {
         let order = self.session.next_order();
         let Some(operation) = self.session.operations.get_mut(id.key()) else { return };
         operation.phase = Phase::Sent(packet_id);
