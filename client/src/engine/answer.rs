@@ -9,6 +9,7 @@ use super::link::conduct;
 use super::operation::{Answered, Kind, OperationId, Outcome, Phase, Published};
 use super::session::{requested, requested_identifier};
 use super::subscriptions::ActiveSubscription;
+use super::verdict::Verdict;
 use super::{Engine, State};
 use crate::error::{RequestError, ServerReason, Violation, owned};
 
@@ -26,12 +27,12 @@ impl Engine {
             }
         }
         let counted = operation.holds_quota();
-        let outcome = if ack.reason_code.is_error() && ack_type == AckType::PubAck {
-            Err(refused(ack_type, ack))
+        let verdict = if ack.reason_code.is_error() && ack_type == AckType::PubAck {
+            refused(ack_type, ack)
         } else {
-            Ok(published(ack, operation.is_anew))
+            published(ack, operation.is_anew)
         };
-        self.end_publish(key, ack.packet_id, counted, outcome);
+        self.end_publish(key, ack.packet_id, counted, verdict);
         Ok(())
     }
 
@@ -53,7 +54,7 @@ impl Engine {
         }
         if ack.reason_code.is_error() {
             let counted = operation.holds_quota();
-            self.end_publish(key, ack.packet_id, counted, Err(refused(AckType::PubRec, ack)));
+            self.end_publish(key, ack.packet_id, counted, refused(AckType::PubRec, ack));
             return Ok(());
         }
         // A repetition that the server didn't wait for counts from here on.
@@ -91,15 +92,9 @@ impl Engine {
     }
 
     /// The server is done with a message, which `counted` against its Receive Maximum.
-    fn end_publish(
-        &mut self,
-        key: u32,
-        packet_id: PacketId,
-        counted: bool,
-        outcome: Result<Outcome, RequestError>,
-    ) {
+    fn end_publish(&mut self, key: u32, packet_id: PacketId, counted: bool, verdict: Verdict) {
         self.session.ids.release(packet_id);
-        self.session.operations.finish(key, outcome);
+        self.session.operations.finish(key, verdict);
         if let State::Open(connection) = &mut self.state
             && counted
         {
@@ -189,22 +184,20 @@ impl Engine {
     }
 }
 
-fn refused(ack_type: AckType, ack: &Ack<'_>) -> RequestError {
+fn refused(ack_type: AckType, ack: &Ack<'_>) -> Verdict {
     let AckProperties { reason_string, user_properties } = ack.properties;
-    RequestError::Refused(ServerReason::new(
-        ack_type.packet_type(),
-        ack.reason_code,
-        reason_string,
-        user_properties,
-    ))
+    let reason = ServerReason::new(ack_type.packet_type(), ack.reason_code, reason_string, user_properties);
+    Err(RequestError::Refused(reason)).into()
 }
 
-fn published(ack: &Ack<'_>, republished: bool) -> Outcome {
-    Outcome::Published(Published {
-        packet_id: Some(ack.packet_id),
-        reason_code: ack.reason_code,
-        reason_string: ack.properties.reason_string.map(|text| text.to_string()),
-        user_properties: owned(ack.properties.user_properties),
-        republished,
-    })
+fn published(ack: &Ack<'_>, republished: bool) -> Verdict {
+    let (packet_id, reason_code) = (Some(ack.packet_id), ack.reason_code);
+    let AckProperties { reason_string, user_properties } = ack.properties;
+    if reason_string.is_none() && user_properties.is_empty() {
+        return Verdict::Published { packet_id, reason_code, republished };
+    }
+    let reason_string = reason_string.map(|text| text.to_string());
+    let user_properties = owned(user_properties);
+    let published = Published { packet_id, reason_code, reason_string, user_properties, republished };
+    Ok(Outcome::Published(published)).into()
 }

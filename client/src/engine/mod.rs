@@ -31,6 +31,7 @@ mod send;
 mod session;
 mod statistics;
 mod subscriptions;
+mod verdict;
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -6,6 +6,7 @@ use slab::Slab;
 
 use super::operation::{Kind, Operation, OperationId, Outcome, Phase};
 use super::statistics::Statistics;
+use super::verdict::Verdict;
 use crate::error::RequestError;
 
 /// All requests, and what they hold.
@@ -49,14 +50,14 @@ impl Books {
 
     /// States an outcome; the first one counts.
     #[inline]
-    fn settle(&mut self, operation: &mut Operation, outcome: Result<Outcome, RequestError>) {
+    fn settle(&mut self, operation: &mut Operation, verdict: Verdict) {
         if std::mem::replace(&mut operation.settled, true) {
             return;
         }
         self.unsettled -= 1;
-        self.statistics.count_outcome(&outcome);
+        self.statistics.count_end(&verdict);
         if operation.wanted {
-            operation.outcome = Some(outcome);
+            operation.verdict = Some(verdict);
             self.wakers.extend(operation.waker.take());
         }
     }
@@ -118,7 +119,7 @@ impl Operations {
             is_anew: false,
             expires: None,
             is_watched: false,
-            outcome: None,
+            verdict: None,
             waker: None,
             wanted,
             settled: false,
@@ -169,18 +170,18 @@ impl Operations {
     }
 
     /// States an outcome while the identifier stays reserved; the first outcome counts.
-    pub(super) fn settle(&mut self, key: u32, outcome: Result<Outcome, RequestError>) {
+    pub(super) fn settle(&mut self, key: u32, outcome: impl Into<Verdict>) {
         if let Some(operation) = self.slab.get_mut(key as usize) {
-            self.books.settle(operation, outcome);
+            self.books.settle(operation, outcome.into());
         }
     }
 
     /// Ends a request: its slot is free as soon as the outcome is taken.
     #[inline]
-    pub(super) fn finish(&mut self, key: u32, outcome: Result<Outcome, RequestError>) {
+    pub(super) fn finish(&mut self, key: u32, outcome: impl Into<Verdict>) {
         let Some(operation) = self.slab.get_mut(key as usize) else { return };
         self.books.drop_packet(operation);
-        self.books.settle(operation, outcome);
+        self.books.settle(operation, outcome.into());
         if operation.phase != Phase::Done {
             operation.phase = Phase::Done;
             self.books.unfinished -= 1;
@@ -201,7 +202,7 @@ impl Operations {
         let Some(operation) = self.current(id).filter(|operation| operation.wanted) else {
             return Poll::Ready(None);
         };
-        let Some(outcome) = operation.outcome.take() else {
+        let Some(verdict) = operation.verdict.take() else {
             operation.waker = Some(cx.waker().clone());
             return Poll::Pending;
         };
@@ -209,7 +210,7 @@ impl Operations {
         if operation.phase == Phase::Done {
             self.slab.remove(id.key as usize);
         }
-        Poll::Ready(Some(outcome))
+        Poll::Ready(Some(verdict.into()))
     }
 
     /// Nobody will take the outcome. What was accepted happens all the same.

@@ -4,6 +4,7 @@ use dunlin_codec::QoS;
 
 use super::Engine;
 use super::operation::Outcome;
+use super::verdict::Verdict;
 use crate::error::RequestError;
 
 /// What an engine has done since it was made, and what it holds now.
@@ -81,7 +82,14 @@ impl ByQoS {
 
 impl Statistics {
     /// A request has its outcome.
-    pub(super) const fn count_outcome(&mut self, outcome: &Result<Outcome, RequestError>) {
+    pub(super) fn count_end(&mut self, verdict: &Verdict) {
+        let outcome = match verdict {
+            Verdict::Published { packet_id, .. } => {
+                self.acknowledged += u64::from(packet_id.is_some());
+                return;
+            }
+            Verdict::Other(outcome) => &**outcome,
+        };
         let count = match outcome {
             Ok(Outcome::Published(published)) if published.packet_id.is_some() => &mut self.acknowledged,
             Ok(Outcome::Published(_) | Outcome::Reauthenticated) => return,
