@@ -96,7 +96,7 @@ impl Promises {
     }
 
     /// Whether the client has the server's session for another one, since a connection before this one perhaps.
-    fn goes_on_mistaken(&self) -> bool {
+    pub(super) fn goes_on_mistaken(&self) -> bool {
         let same = self.connections.iter().rev();
         let lost = self.connections.iter().rposition(|each| !each.session_present).unwrap_or_default();
         same.take(self.connections.len() - lost).any(|each| each.is_mistaken)

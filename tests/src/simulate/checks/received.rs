@@ -45,6 +45,7 @@ impl Promises {
     /// The application got a message; its serial.
     pub(in crate::simulate) fn received(&mut self, message: &ReceivedMessage) -> Checked<usize> {
         let told = |incoming: Option<&Incoming>| format!("{message:?}: {incoming:?}");
+        let is_mistaken = self.goes_on_mistaken();
         let serial = serial_of(message.payload()).filter(|serial| *serial < self.incoming.len());
         let Some(serial) = serial else {
             return Err(Breach::new("what is received was sent", told(None)));
@@ -64,9 +65,15 @@ impl Promises {
         }
         let last = &mut self.last_received[usize::from(incoming.qos.level())];
         if !again {
-            let fine = last.is_none_or(|(session, last)| session < incoming.session || last < serial);
-            ensure(fine, "messages of a QoS come in order", || format!("{serial} after {last:?}"))?;
-            *last = Some((incoming.session, serial));
+            let in_order = last.is_none_or(|(session, last)| session < incoming.session || last < serial);
+            // One that was taken for a message of the session before comes late, if the server has to repeat it.
+            let comes_late = is_mistaken && incoming.qos == QoS::ExactlyOnce;
+            ensure(in_order || comes_late, "messages of a QoS come in order", || {
+                format!("{serial} after {last:?}")
+            })?;
+            if in_order {
+                *last = Some((incoming.session, serial));
+            }
         }
         incoming.receptions += 1;
         incoming.comes_again = false;
