@@ -1,4 +1,4 @@
-//! Those who wait for room in the queue: woken one after another, each keeping its place until it is in.
+//! Those who wait for room in the queue: woken a few at a time, each keeping its place until it is in.
 
 use std::collections::BTreeMap;
 use std::task::{Context, Waker};
@@ -9,6 +9,10 @@ pub(crate) struct Line {
     waiting: BTreeMap<Ticket, Waker>,
     last: Ticket,
 }
+
+/// How many have their turn at a time. One alone would hold up all others if nobody polled it: a future that a `select!`
+/// has left for a while, say.
+const A_FEW: usize = 4;
 
 /// A place in a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,8 +35,8 @@ impl Line {
     }
 
     /// Whose turn it is.
-    pub(crate) fn first(&self) -> Option<Waker> {
-        self.waiting.values().next().cloned()
+    pub(crate) fn first_few(&self) -> impl Iterator<Item = Waker> {
+        self.waiting.values().take(A_FEW).cloned()
     }
 
     pub(crate) fn take_all(&mut self, into: &mut Vec<Waker>) {

@@ -134,7 +134,7 @@ impl State {
     /// Leaves the line: the next one may have been waiting for just that.
     pub(crate) fn leave_line(&mut self, ticket: Ticket) {
         self.line.leave(ticket);
-        self.wakers.extend(self.line.first());
+        self.wakers.extend(self.line.first_few());
     }
 
     /// How a wish to end stands, if there is one: requests get their time, with or without a connection.
@@ -224,7 +224,7 @@ impl State {
         if self.stopped.is_some() {
             self.line.take_all(wakers);
         } else if after.0 < before.0 || after.1 < before.1 {
-            wakers.extend(self.line.first());
+            wakers.extend(self.line.first_few());
         }
     }
 
