@@ -234,9 +234,9 @@ impl Promises {
                     return ensure(taken(false), "what is acknowledged was sent", || serial.to_string());
                 };
                 // Under the identifier of one that the client has, in a session that it doesn't know of: neither side
-                // can tell them apart, and the message is lost.
+                // can tell them apart, and the message is lost, whether the application took the other one or refused it.
                 if is_mistaken && incoming.qos == QoS::ExactlyOnce && !incoming.is_taken {
-                    incoming.was_dropped |= !reason_code.is_error();
+                    incoming.was_dropped = true;
                     return Ok(());
                 }
                 ensure(taken(incoming.is_taken), "what is acknowledged was taken", || {
