@@ -234,7 +234,9 @@ impl Engine {
 
     pub(super) fn send_ack(&mut self, ack_type: AckType, packet_id: PacketId, reason_code: ReasonCode) {
         let ack = Ack { reason_code, ..Ack::success(packet_id) };
-        self.send_packet(&ack.into_packet(ack_type));
+        self.counts().packets_sent += 1;
+        let encoded = ack.encode(ack_type, &mut self.output);
+        debug_assert_eq!(encoded, Ok(()), "{ack:?}");
     }
 
     /// Sends the acknowledgements whose turn it is.
