@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::alarm::Alarm;
 use crate::driver::now;
 use crate::engine::CloseCause;
+use crate::event::Event;
 use crate::observer::{Direction, Observer};
 use crate::shared::Shared;
 use crate::state::State;
@@ -96,7 +97,9 @@ impl Link {
         loop {
             let now = now();
             let nothing_left = self.output.is_empty();
-            let wishes = shared.drive(|state| self.ask(state, cx, now));
+            let mut events = Vec::new();
+            let wishes = shared.drive(|state| self.ask(state, cx, now, &mut events));
+            events.into_iter().for_each(|event| shared.tell(event));
             if let Some(observer) = self.observer.as_ref().filter(|_| nothing_left) {
                 observer.see(Direction::Sent, &self.output, now);
             }
@@ -136,13 +139,15 @@ impl Link {
 
     /// Lets the engine know of the time and of a wish to stop, and takes its output when there is none left to write:
     /// what a slow server hasn't taken stays where the queue's limits count it.
-    fn ask(&mut self, state: &mut State, cx: &Context<'_>, now: Instant) -> Wishes {
+    fn ask(&mut self, state: &mut State, cx: &Context<'_>, now: Instant, events: &mut Vec<Event>) -> Wishes {
         state.watch_as_driver(cx);
         // Until CONNACK there is nothing to hold up.
         let reading = !(state.router.is_holding_up() && state.engine.is_connected());
         state.engine.set_reading(reading, now);
         if state.engine.poll_timeout().is_some_and(|due| due <= now) {
             state.engine.handle_timeout(now);
+            // At once: streams end before anything new is opened under their filters.
+            state.deliver(events);
         }
         if self.output.is_empty() && self.broken.is_none() {
             state.engine.poll_transmit(&mut self.output, now);

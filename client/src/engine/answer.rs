@@ -148,6 +148,10 @@ impl Engine {
                     let reason = ServerReason::new(packet_type, code, reason_string, user_properties);
                     self.lose_subscription(filter, order, RequestError::Refused(reason));
                 }
+                Kind::Subscribe if code.is_error() && !is_given_up => {
+                    let reason = ServerReason::new(packet_type, code, reason_string, user_properties);
+                    self.lose_unrenewed(filter, order, &RequestError::Refused(reason));
+                }
                 Kind::Unsubscribe => self.session.subscriptions.end(filter, order),
                 Kind::Subscribe
                 | Kind::PublishAtMostOnce

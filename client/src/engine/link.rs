@@ -11,6 +11,7 @@ use super::inbound_aliases::InboundAliases;
 use super::operation::{Kind, Phase};
 use super::outbound_aliases::Aliases;
 use super::pace::Pacer;
+use super::session::requested;
 use super::{Engine, EngineEvent, State};
 use crate::error::{ConnectError, ConnectionError, RequestError, ServerReason, Violation};
 use crate::event::{Connected, ServerLimits};
@@ -221,18 +222,24 @@ impl Engine {
     fn time_out_requests(&mut self, now: Instant) {
         let State::Open(connection) = &mut self.state else { return };
         let operations = &mut self.session.operations;
-        let mut renewals = Vec::new();
+        let (mut renewals, mut subscribes) = (Vec::new(), Vec::new());
         while let Some(id) = connection.next_overdue(now) {
             let Some(operation) = operations.get_by(id).filter(|each| each.phase != Phase::Done) else {
                 continue;
             };
-            if operation.kind == Kind::Resubscribe {
-                renewals.push(id);
+            match operation.kind {
+                Kind::Resubscribe => renewals.push(id),
+                Kind::Subscribe => subscribes.push((operation.packet.clone(), operation.order)),
+                _ => {}
             }
             operations.settle(id.key(), Err(RequestError::Timeout { after: self.options.ack_timeout }));
         }
         connection.forget_deadlines(operations.load().0, |id| operations.is_over(id));
         renewals.into_iter().for_each(|id| self.give_renewal_up(id));
+        let cause = RequestError::Timeout { after: self.options.ack_timeout };
+        for (packet, order) in subscribes {
+            requested(&packet).into_iter().for_each(|(filter, _)| self.lose_unrenewed(filter, order, &cause));
+        }
         self.time_out_reauthentication(now);
     }
 

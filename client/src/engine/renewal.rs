@@ -2,7 +2,7 @@
 
 use dunlin_codec::{RetainHandling, SubscribeProperties, SubscriptionOptions, TopicFilter};
 
-use super::operation::{Kind, OperationId};
+use super::operation::{Kind, Operation, OperationId, Phase};
 use super::request::encode_subscribe;
 use super::session::requested;
 use super::subscriptions::ActiveSubscription;
@@ -80,7 +80,7 @@ impl Engine {
         let mut filters: Vec<_> = requested(&packet).into_iter().map(|(filter, _)| filter).collect();
         // What was asked for since is another subscription: it stays, and an UNSUBSCRIBE would end it.
         filters.retain(|filter| self.session.subscriptions.is_older(filter, order));
-        for newer in self.session.operations.subscribes() {
+        for newer in self.session.operations.subscribes().filter(|newer| !newer.is_settled()) {
             let wanted = requested(&newer.packet);
             filters.retain(|filter| wanted.iter().all(|(other, _)| filter != other));
         }
@@ -93,6 +93,22 @@ impl Engine {
         }
         if let Ok(operation) = self.unsubscribe(&filters) {
             self.forget(operation);
+        }
+    }
+
+    /// The application's own SUBSCRIBE for `filter` failed: an earlier subscription that hasn't been renewed since, and
+    /// that nobody renews any more, ends with it.
+    pub(super) fn lose_unrenewed(&mut self, filter: &str, order: u64, cause: &RequestError) {
+        if !self.session.subscriptions.is_doubtful(filter) {
+            return;
+        }
+        let is_renewal = |each: &Operation| {
+            each.kind == Kind::Resubscribe && each.phase != Phase::Done && !each.is_settled()
+        };
+        let asks_for = |each: &Operation| requested(&each.packet).iter().any(|(other, _)| *other == filter);
+        let is_renewed = self.session.operations.iter().any(|(_, each)| is_renewal(each) && asks_for(each));
+        if !is_renewed {
+            self.lose_subscription(filter, order, cause.clone());
         }
     }
 

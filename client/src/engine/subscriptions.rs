@@ -70,6 +70,11 @@ impl Subscriptions {
         self.by_filter.get(filter).is_some_and(|place| place.active.order <= order)
     }
 
+    /// Whether there is one that the server may have forgotten.
+    pub(super) fn is_doubtful(&self, filter: &str) -> bool {
+        self.by_filter.get(filter).is_some_and(|place| !place.active.is_current)
+    }
+
     /// One that was asked for up to the place `order` has ended.
     pub(super) fn end(&mut self, filter: &str, order: u64) {
         if self.is_older(filter, order) {

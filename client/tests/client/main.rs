@@ -12,6 +12,7 @@ mod connect;
 mod full;
 mod handover;
 mod idle;
+mod lost;
 mod observe;
 mod pace;
 mod provider;

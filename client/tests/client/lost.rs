@@ -1,0 +1,98 @@
+//! Subscriptions that the server forgot and doesn't renew: told of in time, and never at the cost of newer ones.
+
+use dunlin_client::codec::{Packet, PacketBuf, ReasonCode};
+use dunlin_client::{Client, Event, Events, QoS, RequestError, Subscription};
+
+use crate::packets::{at_least_once, publish, suback};
+use crate::server::{Peer, TestServer};
+use crate::{connected_as, millis, options, soon};
+
+const FILTER: &str = "lamp/+";
+
+fn subscribe_id(packet: &PacketBuf) -> u16 {
+    match packet.packet() {
+        Packet::Subscribe(subscribe) => subscribe.packet_id.get(),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn subscribes(
+    client: &Client,
+    peer: &mut Peer,
+    code: ReasonCode,
+) -> Result<Subscription, RequestError> {
+    let answer = async {
+        let id = subscribe_id(&peer.receives().await);
+        peer.sends(&suback(id, &[code])).await;
+    };
+    tokio::join!(client.subscribe(FILTER, QoS::AtLeastOnce), answer).0
+}
+
+/// A subscription whose renewal is on the wire of a new connection, and isn't answered.
+async fn unrenewed(server: &TestServer) -> (Client, Events, Peer, Subscription) {
+    let mut options = options(server);
+    options.connect.ack_timeout = millis(300);
+    let (client, events, mut peer) = connected_as(server, options).await;
+    let lamps = subscribes(&client, &mut peer, ReasonCode::GrantedQoS1).await.unwrap();
+    peer.resets();
+    let mut peer = server.welcomes().await;
+    subscribe_id(&peer.receives().await);
+    (client, events, peer, lamps)
+}
+
+async fn loss(events: &mut Events) -> RequestError {
+    loop {
+        if let Event::SubscriptionLost { cause, .. } = soon(events.next()).await.unwrap() {
+            return cause;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_loss_is_told_though_the_server_says_nothing() {
+    let server = TestServer::start().await;
+    let (_client, mut events, _peer, mut lamps) = unrenewed(&server).await;
+    assert_eq!(loss(&mut events).await, RequestError::Timeout { after: millis(300) });
+    assert!(soon(lamps.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn what_is_subscribed_to_after_a_loss_is_another_subscription() {
+    let server = TestServer::start().await;
+    let (client, _events, mut peer, _lamps) = unrenewed(&server).await;
+    let ended = peer.receives().await;
+    assert!(matches!(ended.packet(), Packet::Unsubscribe(_)), "{ended:?}");
+    let mut newer = subscribes(&client, &mut peer, ReasonCode::GrantedQoS1).await.unwrap();
+    peer.sends(&publish("lamp/1", at_least_once(5))).await;
+    assert_eq!(soon(newer.next()).await.unwrap().topic(), "lamp/1");
+    assert_eq!(client.unrouted(), 0);
+}
+
+/// Refused before the renewal's time is over, or after it.
+#[tokio::test]
+async fn a_newer_request_that_fails_takes_the_unrenewed_subscription_along() {
+    for late in [false, true] {
+        let server = TestServer::start().await;
+        let (client, mut events, mut peer, mut lamps) = unrenewed(&server).await;
+        tokio::time::sleep(millis(100)).await;
+        let refuse = async {
+            let id = subscribe_id(&peer.receives().await);
+            tokio::time::sleep(millis(if late { 240 } else { 20 })).await;
+            peer.sends(&suback(id, &[ReasonCode::NotAuthorized])).await;
+        };
+        let (again, ()) = tokio::join!(client.subscribe(FILTER, QoS::AtLeastOnce), refuse);
+        assert!(matches!(again, Err(RequestError::Refused(_))), "{again:?}");
+        loss(&mut events).await;
+        assert!(soon(lamps.next()).await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_newer_request_that_nobody_answers_does_so_too() {
+    let server = TestServer::start().await;
+    let (client, mut events, _peer, mut lamps) = unrenewed(&server).await;
+    let again = soon(client.subscribe(FILTER, QoS::AtLeastOnce)).await;
+    assert!(matches!(again, Err(RequestError::Timeout { .. })), "{again:?}");
+    loss(&mut events).await;
+    assert!(soon(lamps.next()).await.is_none());
+}
