@@ -25,7 +25,8 @@ impl Drop for Place<'_> {
 
 impl Client {
     /// Hands a message over. Waits while the queue is full, for
-    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) at most. Of those who wait, the ones who have waited longest are woken first.
+    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) at most. Of those who wait, the ones
+    /// who have waited longest are woken first.
     ///
     /// Cancel safe: a dropped future hasn't handed it over.
     ///
