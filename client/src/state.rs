@@ -101,10 +101,10 @@ impl State {
         }
     }
 
-    /// Whether so many messages were handed over since this was last so.
-    pub(crate) fn has_taken(&mut self, messages: u32) -> bool {
+    /// Counts a message that was handed over, and says how many there were, up to where counting starts again.
+    pub(crate) fn count_published(&mut self) -> u32 {
         self.published = self.published.wrapping_add(1);
-        self.published.is_multiple_of(messages)
+        self.published
     }
 
     /// The driver looks at everything anew.

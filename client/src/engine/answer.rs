@@ -4,12 +4,12 @@ use dunlin_codec::{
     Ack, AckProperties, AckType, PacketId, PacketType, ReasonCode, Repeated, SubAckProperties,
 };
 
+use super::conclusion::Conclusion;
 use super::connection::Sent;
 use super::link::conduct;
 use super::operation::{Answered, Kind, OperationId, Outcome, Phase, Published};
 use super::session::{requested, requested_identifier};
 use super::subscriptions::ActiveSubscription;
-use super::verdict::Verdict;
 use super::{Engine, State};
 use crate::error::{RequestError, ServerReason, Violation, owned};
 
@@ -27,12 +27,12 @@ impl Engine {
             }
         }
         let counted = operation.holds_quota();
-        let verdict = if ack.reason_code.is_error() && ack_type == AckType::PubAck {
+        let conclusion = if ack.reason_code.is_error() && ack_type == AckType::PubAck {
             refused(ack_type, ack)
         } else {
             published(ack, operation.is_anew)
         };
-        self.end_publish(key, ack.packet_id, counted, verdict);
+        self.end_publish(key, ack.packet_id, counted, conclusion);
         Ok(())
     }
 
@@ -92,9 +92,9 @@ impl Engine {
     }
 
     /// The server is done with a message, which `counted` against its Receive Maximum.
-    fn end_publish(&mut self, key: u32, packet_id: PacketId, counted: bool, verdict: Verdict) {
+    fn end_publish(&mut self, key: u32, packet_id: PacketId, counted: bool, conclusion: Conclusion) {
         self.session.ids.release(packet_id);
-        self.session.operations.finish(key, verdict);
+        self.session.operations.finish(key, conclusion);
         if let State::Open(connection) = &mut self.state
             && counted
         {
@@ -188,20 +188,20 @@ impl Engine {
     }
 }
 
-fn refused(ack_type: AckType, ack: &Ack<'_>) -> Verdict {
+fn refused(ack_type: AckType, ack: &Ack<'_>) -> Conclusion {
     let AckProperties { reason_string, user_properties } = ack.properties;
     let reason = ServerReason::new(ack_type.packet_type(), ack.reason_code, reason_string, user_properties);
     Err(RequestError::Refused(reason)).into()
 }
 
-fn published(ack: &Ack<'_>, republished: bool) -> Verdict {
-    let (packet_id, reason_code) = (Some(ack.packet_id), ack.reason_code);
+fn published(ack: &Ack<'_>, republished: bool) -> Conclusion {
+    let (packet_id, reason_code) = (ack.packet_id, ack.reason_code);
     let AckProperties { reason_string, user_properties } = ack.properties;
     if reason_string.is_none() && user_properties.is_empty() {
-        return Verdict::Published { packet_id, reason_code, republished };
+        return Conclusion::Acknowledged { packet_id, reason_code, republished };
     }
     let reason_string = reason_string.map(|text| text.to_string());
-    let user_properties = owned(user_properties);
+    let (packet_id, user_properties) = (Some(packet_id), owned(user_properties));
     let published = Published { packet_id, reason_code, reason_string, user_properties, republished };
     Ok(Outcome::Published(published)).into()
 }

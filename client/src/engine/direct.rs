@@ -8,6 +8,12 @@ use crate::error::RequestError;
 use crate::message::Message;
 
 impl Engine {
+    /// Whether a message of QoS 0 goes straight into the output: none waits, and it isn't too much at once.
+    pub(super) fn may_send_once(&mut self, size: usize) -> bool {
+        let State::Open(connection) = &mut self.state else { return false };
+        connection.pacer.is_none() || self.session.queue.len() == 0 && connection.admits(size, self.now)
+    }
+
     /// Writes a message of QoS 0 straight into the output.
     pub(super) fn send_once(&mut self, message: &Message<'_>) -> Result<(), RequestError> {
         let start = self.output.len();

@@ -10,6 +10,7 @@
 mod admission;
 mod answer;
 mod auth;
+mod conclusion;
 mod connection;
 mod direct;
 mod expiry;
@@ -31,7 +32,6 @@ mod send;
 mod session;
 mod statistics;
 mod subscriptions;
-mod verdict;
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use dunlin_codec::{PacketId, QoS, ReasonCode};
 
-use super::verdict::Verdict;
+use super::conclusion::Conclusion;
 use crate::policy::{LostMessage, LostRequest, OnSessionLost};
 
 /// Names an accepted request until its outcome is taken.
@@ -117,7 +117,7 @@ pub(super) struct Operation {
     pub(super) expires: Option<Instant>,
     /// Whether it is among those that are failed then.
     pub(super) is_watched: bool,
-    pub(super) verdict: Option<Verdict>,
+    pub(super) conclusion: Option<Conclusion>,
     pub(super) waker: Option<Waker>,
     /// Whether somebody will take the outcome.
     pub(super) wanted: bool,
@@ -183,7 +183,7 @@ impl Operation {
 
     /// The same request, whose outcome nobody will take.
     pub(super) fn unattended(&self) -> Self {
-        Self { packet: self.packet.clone(), verdict: None, waker: None, wanted: false, ..*self }
+        Self { packet: self.packet.clone(), conclusion: None, waker: None, wanted: false, ..*self }
     }
 
     /// Whether it can't be sent without a packet identifier of its own.

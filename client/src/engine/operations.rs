@@ -4,9 +4,10 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
+use super::conclusion::Conclusion;
 use super::operation::{Kind, Operation, OperationId, Outcome, Phase};
+use super::session::requested;
 use super::statistics::Statistics;
-use super::verdict::Verdict;
 use crate::error::RequestError;
 
 /// All requests, and what they hold.
@@ -50,14 +51,14 @@ impl Books {
 
     /// States an outcome; the first one counts.
     #[inline]
-    fn settle(&mut self, operation: &mut Operation, verdict: Verdict) {
+    fn settle(&mut self, operation: &mut Operation, conclusion: Conclusion) {
         if std::mem::replace(&mut operation.settled, true) {
             return;
         }
         self.unsettled -= 1;
-        self.statistics.count_end(&verdict);
+        self.statistics.count_end(&conclusion);
         if operation.wanted {
-            operation.verdict = Some(verdict);
+            operation.conclusion = Some(conclusion);
             self.wakers.extend(operation.waker.take());
         }
     }
@@ -119,7 +120,7 @@ impl Operations {
             is_anew: false,
             expires: None,
             is_watched: false,
-            verdict: None,
+            conclusion: None,
             waker: None,
             wanted,
             settled: false,
@@ -162,6 +163,13 @@ impl Operations {
         self.slab.iter().map(|(_, each)| each).filter(is_subscribe).take(self.books.subscribes)
     }
 
+    /// Whether a request of this kind, whose outcome is open, names `filter`.
+    pub(super) fn ask_for(&self, filter: &str, kind: Kind) -> bool {
+        let is_open = |each: &&Operation| each.kind == kind && !each.is_settled();
+        let mut open = self.slab.iter().map(|(_, each)| each).filter(is_open);
+        open.any(|each| requested(&each.packet).iter().any(|(named, _)| *named == filter))
+    }
+
     /// The packet of a request that won't be sent again.
     pub(super) fn drop_packet(&mut self, key: u32) {
         if let Some(operation) = self.slab.get_mut(key as usize) {
@@ -170,7 +178,7 @@ impl Operations {
     }
 
     /// States an outcome while the identifier stays reserved; the first outcome counts.
-    pub(super) fn settle(&mut self, key: u32, outcome: impl Into<Verdict>) {
+    pub(super) fn settle(&mut self, key: u32, outcome: impl Into<Conclusion>) {
         if let Some(operation) = self.slab.get_mut(key as usize) {
             self.books.settle(operation, outcome.into());
         }
@@ -178,7 +186,7 @@ impl Operations {
 
     /// Ends a request: its slot is free as soon as the outcome is taken.
     #[inline]
-    pub(super) fn finish(&mut self, key: u32, outcome: impl Into<Verdict>) {
+    pub(super) fn finish(&mut self, key: u32, outcome: impl Into<Conclusion>) {
         let Some(operation) = self.slab.get_mut(key as usize) else { return };
         self.books.drop_packet(operation);
         self.books.settle(operation, outcome.into());
@@ -202,7 +210,7 @@ impl Operations {
         let Some(operation) = self.current(id).filter(|operation| operation.wanted) else {
             return Poll::Ready(None);
         };
-        let Some(verdict) = operation.verdict.take() else {
+        let Some(conclusion) = operation.conclusion.take() else {
             operation.waker = Some(cx.waker().clone());
             return Poll::Pending;
         };
@@ -210,7 +218,7 @@ impl Operations {
         if operation.phase == Phase::Done {
             self.slab.remove(id.key as usize);
         }
-        Poll::Ready(Some(verdict.into()))
+        Poll::Ready(Some(conclusion.into()))
     }
 
     /// Nobody will take the outcome. What was accepted happens all the same.

@@ -93,12 +93,6 @@ impl Engine {
         matches!(&self.state, State::Open(connection) if connection.pacer.is_some())
     }
 
-    /// Whether a message of QoS 0 goes straight into the output: none waits, and it isn't too much at once.
-    pub(super) fn may_send_once(&mut self, size: usize) -> bool {
-        let State::Open(connection) = &mut self.state else { return false };
-        connection.pacer.is_none() || self.session.queue.len() == 0 && connection.admits(size, self.now)
-    }
-
     /// What was held back may have its turn.
     pub(super) fn keep_pace(&mut self, now: Instant) {
         self.pump();

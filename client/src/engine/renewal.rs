@@ -2,8 +2,8 @@
 
 use dunlin_codec::{RetainHandling, SubscribeProperties, SubscriptionOptions, TopicFilter};
 
-use super::operation::{Kind, Operation, OperationId, Phase};
-use super::request::encode_subscribe;
+use super::operation::{Kind, OperationId};
+use super::request::{encode_subscribe, encode_unsubscribe};
 use super::session::requested;
 use super::subscriptions::ActiveSubscription;
 use super::{Engine, EngineEvent, State};
@@ -79,19 +79,18 @@ impl Engine {
         let (packet, order) = (renewal.packet.clone(), renewal.order);
         let mut filters: Vec<_> = requested(&packet).into_iter().map(|(filter, _)| filter).collect();
         // What was asked for since is another subscription: it stays, and an UNSUBSCRIBE would end it.
-        filters.retain(|filter| self.session.subscriptions.is_older(filter, order));
-        for newer in self.session.operations.subscribes().filter(|newer| !newer.is_settled()) {
-            let wanted = requested(&newer.packet);
-            filters.retain(|filter| wanted.iter().all(|(other, _)| filter != other));
-        }
+        filters.retain(|filter| {
+            self.session.subscriptions.is_older(filter, order)
+                && !self.session.operations.ask_for(filter, Kind::Subscribe)
+        });
         let after = self.options.ack_timeout;
         for filter in &filters {
             self.lose_subscription(filter, order, RequestError::Timeout { after });
         }
-        if filters.is_empty() {
-            return;
-        }
-        if let Ok(operation) = self.unsubscribe(&filters) {
+        // Nobody waits for it, so it doesn't stand in the queue's limits, and costs nobody a place there.
+        if let Ok(packet) = encode_unsubscribe(&filters)
+            && let Ok(operation) = self.accept(Kind::Unsubscribe, packet)
+        {
             self.forget(operation);
         }
     }
@@ -99,15 +98,8 @@ impl Engine {
     /// The application's own SUBSCRIBE for `filter` failed: an earlier subscription that hasn't been renewed since, and
     /// that nobody renews any more, ends with it.
     pub(super) fn lose_unrenewed(&mut self, filter: &str, order: u64, cause: &RequestError) {
-        if !self.session.subscriptions.is_doubtful(filter) {
-            return;
-        }
-        let is_renewal = |each: &Operation| {
-            each.kind == Kind::Resubscribe && each.phase != Phase::Done && !each.is_settled()
-        };
-        let asks_for = |each: &Operation| requested(&each.packet).iter().any(|(other, _)| *other == filter);
-        let is_renewed = self.session.operations.iter().any(|(_, each)| is_renewal(each) && asks_for(each));
-        if !is_renewed {
+        let (subscriptions, operations) = (&self.session.subscriptions, &self.session.operations);
+        if subscriptions.is_doubtful(filter) && !operations.ask_for(filter, Kind::Resubscribe) {
             self.lose_subscription(filter, order, cause.clone());
         }
     }

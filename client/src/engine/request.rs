@@ -94,11 +94,7 @@ impl Engine {
     /// # Errors
     /// A filter that isn't one, or none at all; a full queue. The subscriptions go on.
     pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<OperationId, RequestError> {
-        let list = filters.iter().map(|filter| TopicFilter::new(filter)).collect::<Result<Vec<_>, _>>()?;
-        let properties = UnsubscribeProperties::default();
-        let unsubscribe = Unsubscribe { packet_id: PLACEHOLDER, properties, filters: list.as_slice().into() };
-        let mut packet = Vec::with_capacity(unsubscribe.encoded_len()?);
-        unsubscribe.encode(&mut packet)?;
+        let packet = encode_unsubscribe(filters)?;
         self.admit(None, packet.len())?;
         let id = self.accept(Kind::Unsubscribe, packet)?;
         filters.iter().for_each(|filter| self.session.subscriptions.end(filter, u64::MAX));
@@ -126,5 +122,14 @@ pub(super) fn encode_subscribe(
         Subscribe { packet_id: PLACEHOLDER, properties, subscriptions: subscriptions.as_slice().into() };
     let mut packet = Vec::with_capacity(subscribe.encoded_len()?);
     subscribe.encode(&mut packet)?;
+    Ok(packet)
+}
+
+pub(super) fn encode_unsubscribe(filters: &[&str]) -> Result<Vec<u8>, RequestError> {
+    let list = filters.iter().map(|filter| TopicFilter::new(filter)).collect::<Result<Vec<_>, _>>()?;
+    let properties = UnsubscribeProperties::default();
+    let unsubscribe = Unsubscribe { packet_id: PLACEHOLDER, properties, filters: list.as_slice().into() };
+    let mut packet = Vec::with_capacity(unsubscribe.encoded_len()?);
+    unsubscribe.encode(&mut packet)?;
     Ok(packet)
 }

@@ -3,8 +3,8 @@
 use dunlin_codec::QoS;
 
 use super::Engine;
+use super::conclusion::Conclusion;
 use super::operation::Outcome;
-use super::verdict::Verdict;
 use crate::error::RequestError;
 
 /// What an engine has done since it was made, and what it holds now.
@@ -82,13 +82,13 @@ impl ByQoS {
 
 impl Statistics {
     /// A request has its outcome.
-    pub(super) fn count_end(&mut self, verdict: &Verdict) {
-        let outcome = match verdict {
-            Verdict::Published { packet_id, .. } => {
-                self.acknowledged += u64::from(packet_id.is_some());
+    pub(super) fn count_end(&mut self, conclusion: &Conclusion) {
+        let outcome = match conclusion {
+            Conclusion::Acknowledged { .. } => {
+                self.acknowledged += 1;
                 return;
             }
-            Verdict::Other(outcome) => &**outcome,
+            Conclusion::Other(outcome) => &**outcome,
         };
         let count = match outcome {
             Ok(Outcome::Published(published)) if published.packet_id.is_some() => &mut self.acknowledged,

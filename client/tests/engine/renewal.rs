@@ -1,14 +1,15 @@
 //! Subscriptions after a server has forgotten them, and connections that end before it is told.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use dunlin_client::codec::{ConnAckProperties, ReasonCode};
-use dunlin_client::{QoS, RequestError};
+use dunlin_client::{Offline, QoS, RequestError};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    connack, connack_resumed, connack_resumed_with, puback, refusal, resubscribe, suback, unsuback,
-    unsubscribe,
+    connack, connack_resumed, connack_resumed_with, connack_with, puback, refusal, resubscribe, suback,
+    unsuback, unsubscribe,
 };
 
 const GRANTED: ReasonCode = ReasonCode::GrantedQoS1;
@@ -52,6 +53,25 @@ fn a_renewal_that_nobody_answers_is_told_of_as_lost_and_ended() {
     assert_eq!(client.lost(), [], "once is enough");
     client.reconnects(&connack());
     assert!(client.sends().is_empty());
+}
+
+/// Nobody asked for this UNSUBSCRIBE: it takes no place that a message has.
+#[test]
+fn giving_a_renewal_up_costs_no_queued_message() {
+    let mut client = subscribed_to("a");
+    client.engine.options_mut().offline = Offline::DropOldest;
+    client.engine.options_mut().queue.count = 3;
+    let receive_maximum = NonZeroU16::new(1);
+    let one_at_a_time = ConnAckProperties { receive_maximum, ..ConnAckProperties::default() };
+    client.reconnects(&connack_with(one_at_a_time));
+    client.sends();
+    let _ahead = client.publishes("b", QoS::AtLeastOnce);
+    let waiting = client.publishes("c", QoS::AtLeastOnce);
+    client.sends();
+    client.waits(Duration::from_secs(11));
+    assert_eq!(client.lost().len(), 1);
+    assert_eq!(client.sends(), [unsubscribe(4, &["a"])]);
+    assert_eq!(client.outcome(waiting), None);
 }
 
 /// What was subscribed to since is another subscription.

@@ -1,0 +1,39 @@
+//! How a request ended, kept small: most ends are good ones to which the server had nothing to add.
+
+use dunlin_codec::{PacketId, ReasonCode};
+
+use super::operation::{Outcome, Published};
+use crate::error::RequestError;
+
+/// An outcome, as requests keep it until it is taken.
+#[derive(Debug)]
+pub(super) enum Conclusion {
+    /// A message is the server's, and nothing more was said.
+    Acknowledged { packet_id: PacketId, reason_code: ReasonCode, republished: bool },
+    /// Everything else, which is rarer, and large.
+    Other(Box<Result<Outcome, RequestError>>),
+}
+
+impl From<Result<Outcome, RequestError>> for Conclusion {
+    fn from(outcome: Result<Outcome, RequestError>) -> Self {
+        Self::Other(Box::new(outcome))
+    }
+}
+
+impl From<Conclusion> for Result<Outcome, RequestError> {
+    #[inline]
+    fn from(conclusion: Conclusion) -> Self {
+        match conclusion {
+            Conclusion::Acknowledged { packet_id, reason_code, republished } => {
+                Ok(Outcome::Published(Published {
+                    packet_id: Some(packet_id),
+                    reason_code,
+                    reason_string: None,
+                    user_properties: Vec::new(),
+                    republished,
+                }))
+            }
+            Conclusion::Other(outcome) => *outcome,
+        }
+    }
+}
