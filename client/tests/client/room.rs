@@ -8,21 +8,31 @@ use std::task::Poll;
 use std::time::Duration;
 
 use dunlin_client::codec::Packet;
-use dunlin_client::{Client, Message, QoS, QueueLimits, RequestError};
+use dunlin_client::{Client, ClientOptions, Message, QoS, QueueLimits, RequestError};
 
 use crate::packets::{at_least_once, puback, publish};
-use crate::server::TestServer;
+use crate::server::{Peer, TestServer};
 use crate::{connected_as, millis, options, soon};
 
 fn lamp(qos: QoS) -> Message<'static> {
     Message::new("lamp/7", "on").qos(qos)
 }
 
+fn one_place(server: &TestServer) -> ClientOptions {
+    let mut options = options(server);
+    options.connect.queue = QueueLimits { count: 1, bytes: 1 << 20 };
+    options
+}
+
+async fn connected_with_one_place(server: &TestServer) -> (Client, Peer) {
+    let (client, _, peer) = connected_as(server, one_place(server)).await;
+    (client, peer)
+}
+
 #[tokio::test]
 async fn a_full_queue_is_waited_for_so_long() {
     let server = TestServer::start().await;
-    let mut options = options(&server);
-    options.connect.queue = QueueLimits { count: 1, bytes: 1 << 20 };
+    let mut options = one_place(&server);
     options.connect.ack_timeout = millis(50);
     let client = Client::start(options);
     let _first = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
@@ -36,9 +46,7 @@ async fn a_full_queue_is_waited_for_so_long() {
 #[tokio::test]
 async fn a_publish_that_waits_goes_on_when_there_is_room() {
     let server = TestServer::start().await;
-    let mut options = options(&server);
-    options.connect.queue = QueueLimits { count: 1, bytes: 1 << 20 };
-    let (client, _, mut peer) = connected_as(&server, options).await;
+    let (client, mut peer) = connected_with_one_place(&server).await;
     let first = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
     let ack = async {
         peer.receives().await;
@@ -56,9 +64,7 @@ async fn a_publish_that_waits_goes_on_when_there_is_room() {
 async fn a_thousand_that_wait_are_woken_a_few_at_a_time_and_in_order() {
     const WAITING: u16 = 1000;
     let server = TestServer::start().await;
-    let mut options = options(&server);
-    options.connect.queue = QueueLimits { count: 1, bytes: 1 << 20 };
-    let (client, _, mut peer) = connected_as(&server, options).await;
+    let (client, mut peer) = connected_with_one_place(&server).await;
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
     let looks = Arc::new(AtomicUsize::new(0));
     let mut waiting = tokio::task::JoinSet::new();
@@ -94,9 +100,7 @@ async fn a_thousand_that_wait_are_woken_a_few_at_a_time_and_in_order() {
 #[tokio::test]
 async fn a_publish_that_nobody_polls_holds_up_no_other() {
     let server = TestServer::start().await;
-    let mut options = options(&server);
-    options.connect.queue = QueueLimits { count: 1, bytes: 1 << 20 };
-    let (client, _, mut peer) = connected_as(&server, options).await;
+    let (client, mut peer) = connected_with_one_place(&server).await;
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
     let (handle, (tell, waits)) = (client.clone(), tokio::sync::oneshot::channel());
     let leaves = tokio::spawn(async move {

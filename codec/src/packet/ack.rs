@@ -147,10 +147,12 @@ impl<'a> Ack<'a> {
     #[inline]
     pub fn encode(&self, ack_type: AckType, out: &mut impl BufMut) -> Result<(), EncodeError> {
         // As most are, so at once.
-        if self.reason_code == ReasonCode::Success && self.properties.is_empty() && out.remaining_mut() >= 4 {
-            let packet_type = ack_type.packet_type();
+        if self.reason_code == ReasonCode::Success
+            && self.properties.is_empty()
+            && out.remaining_mut() >= SHORT
+        {
             let [high, low] = self.packet_id.get().to_be_bytes();
-            out.put_slice(&[(packet_type as u8) << 4 | packet_type.flags(), 2, high, low]);
+            out.put_slice(&[first_byte(ack_type.packet_type()), 2, high, low]);
             return Ok(());
         }
         super::encode(&Typed(ack_type, *self), out)
