@@ -1,17 +1,26 @@
-//! Those who wait for room in the queue: woken a few at a time, each keeping its place until it is in.
+//! Those who wait for room in the queue: called a few at a time, each keeping its place until it is in.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::task::{Context, Waker};
 
 /// A line of waiting tasks.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
-    waiting: BTreeMap<Ticket, Waker>,
+    waiting: BTreeMap<Ticket, Waiting>,
     last: Ticket,
 }
 
-/// How many have their turn at a time. One alone would hold up all others if nobody polled it: a future that a `select!`
-/// has left for a while, say.
+/// Who waits to be called.
+#[derive(Debug)]
+struct Waiting {
+    /// In bytes.
+    wants: usize,
+    waker: Waker,
+}
+
+/// How many are called at a time. One alone would hold up all others if nobody polled it: a future that a `select!` has
+/// left for a while, say.
 const A_FEW: usize = 4;
 
 /// A place in a line.
@@ -25,21 +34,30 @@ impl Line {
         self.last
     }
 
-    /// Wakes the caller when its turn comes.
-    pub(crate) fn wait(&mut self, ticket: Ticket, cx: &Context<'_>) {
-        self.waiting.insert(ticket, cx.waker().clone());
+    /// The caller is called when there is room for what it wants, and then waits anew or leaves.
+    pub(crate) fn wait(&mut self, ticket: Ticket, wants: usize, cx: &Context<'_>) {
+        self.waiting.insert(ticket, Waiting { wants, waker: cx.waker().clone() });
     }
 
     pub(crate) fn leave(&mut self, ticket: Ticket) {
         self.waiting.remove(&ticket);
     }
 
-    /// Whose turn it is.
-    pub(crate) fn first_few(&self) -> impl Iterator<Item = Waker> {
-        self.waiting.values().take(A_FEW).cloned()
+    /// Calls the first few for whom there is room. Whoever has been called and doesn't come is not called again.
+    pub(crate) fn call(&mut self, has_room: impl Fn(usize) -> bool, into: &mut Vec<Waker>) {
+        let mut after = Unbounded;
+        for _ in 0..A_FEW {
+            let mut rest = self.waiting.range((after, Unbounded));
+            let Some(ticket) = rest.find(|(_, waiting)| has_room(waiting.wants)).map(|(ticket, _)| *ticket)
+            else {
+                return;
+            };
+            into.extend(self.waiting.remove(&ticket).map(|waiting| waiting.waker));
+            after = Excluded(ticket);
+        }
     }
 
-    pub(crate) fn take_all(&mut self, into: &mut Vec<Waker>) {
-        into.extend(std::mem::take(&mut self.waiting).into_values());
+    pub(crate) fn call_all(&mut self, into: &mut Vec<Waker>) {
+        into.extend(std::mem::take(&mut self.waiting).into_values().map(|waiting| waiting.waker));
     }
 }

@@ -82,6 +82,11 @@ impl<'a> Message<'a> {
         self
     }
 
+    /// What it adds to the queue, in bytes; little more than that is.
+    pub(crate) const fn load(&self) -> usize {
+        self.topic.len() + self.payload.len()
+    }
+
     /// The packet that carries it.
     pub(crate) fn to_packet(self, delivery: Delivery) -> Result<Publish<'a>, RequestError> {
         Ok(Publish {

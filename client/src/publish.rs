@@ -26,7 +26,7 @@ impl Drop for Place<'_> {
 impl Client {
     /// Hands a message over. Waits while the queue is full, for
     /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) at most. Of those who wait, the ones
-    /// who have waited longest are woken first.
+    /// who have waited longest for what there is now room for are woken first.
     ///
     /// Cancel safe: a dropped future hasn't handed it over.
     ///
@@ -52,7 +52,7 @@ impl Client {
         let accepted = poll_fn(|cx| {
             self.shared().with(|state| match state.publish(&message) {
                 Err(RequestError::QueueFull { .. }) => {
-                    state.line.wait(place.ticket, cx);
+                    state.wait_in_line(place.ticket, &message, cx);
                     Poll::Pending
                 }
                 done => Poll::Ready(done),

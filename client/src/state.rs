@@ -134,7 +134,17 @@ impl State {
     /// Leaves the line: the next one may have been waiting for just that.
     pub(crate) fn leave_line(&mut self, ticket: Ticket) {
         self.line.leave(ticket);
-        self.wakers.extend(self.line.first_few());
+        self.call_line();
+    }
+
+    /// Waits in the line. Who was called and came too late may have left room for others.
+    pub(crate) fn wait_in_line(&mut self, ticket: Ticket, message: &Message<'_>, cx: &Context<'_>) {
+        self.line.wait(ticket, message.load(), cx);
+        self.call_line();
+    }
+
+    fn call_line(&mut self) {
+        self.line.call(|wants| self.engine.has_room(wants), &mut self.wakers);
     }
 
     /// How a wish to end stands, if there is one: requests get their time, with or without a connection.
@@ -222,9 +232,9 @@ impl State {
         self.requests.take_wakers(wakers);
         let after = self.engine.load();
         if self.stopped.is_some() {
-            self.line.take_all(wakers);
+            self.line.call_all(wakers);
         } else if after.0 < before.0 || after.1 < before.1 {
-            wakers.extend(self.line.first_few());
+            self.line.call(|wants| self.engine.has_room(wants), wakers);
         }
     }
 

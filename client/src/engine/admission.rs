@@ -19,11 +19,12 @@ impl Engine {
         if refuses && !self.is_connected() {
             return Err(RequestError::Offline);
         }
-        while let Err(full) = self.check_room(more) {
+        while !self.has_room(more) {
             // What no room would do for costs nobody theirs.
             let may_fit = self.output.len().saturating_add(more) <= self.options.queue.bytes;
             if policy != Offline::DropOldest || !may_fit || !self.session.drop_oldest() {
-                return Err(full);
+                let (count, bytes) = self.load();
+                return Err(RequestError::QueueFull { count, bytes });
             }
         }
         Ok(())
@@ -42,13 +43,9 @@ impl Engine {
         Ok(limits.check_subscribe(filters, active.len() + pending + new)?)
     }
 
-    fn check_room(&self, more: usize) -> Result<(), RequestError> {
-        let (count, bytes) = self.load();
-        let limits = self.options.queue;
-        // One request alone always fits: how large it may be is the server's matter.
-        if count >= limits.count || bytes > 0 && bytes.saturating_add(more) > limits.bytes {
-            return Err(RequestError::QueueFull { count, bytes });
-        }
-        Ok(())
+    /// Whether a request of `more` bytes fits. One alone always does: how large it may be is the server's matter.
+    pub fn has_room(&self, more: usize) -> bool {
+        let ((count, bytes), limits) = (self.load(), self.options.queue);
+        count < limits.count && (bytes == 0 || bytes.saturating_add(more) <= limits.bytes)
     }
 }

@@ -35,9 +35,9 @@ impl Engine {
         };
         self.options.outbound_aliases.check(message.topic_alias, takes)?;
         self.session.expire(now);
-        self.admit(Some(message.qos), message.topic.len() + message.payload.len())?;
+        self.admit(Some(message.qos), message.load())?;
         let kind = match message.qos {
-            QoS::AtMostOnce if self.may_send_once(message.topic.len() + message.payload.len()) => {
+            QoS::AtMostOnce if self.may_send_once(message.load()) => {
                 self.send_once(message)?;
                 return Ok(Accepted::Sent);
             }

@@ -142,3 +142,45 @@ async fn a_large_publish_waits_without_spinning() {
     assert!(matches!(outcome, Err(RequestError::QueueFull { .. })));
     assert!(polls < 10, "{polls}");
 }
+
+const SMALL: &str = "small";
+
+/// Connected, with `sent` in the queue, 1,000 bytes of room, eight large messages waiting and behind them a small one; the
+/// acknowledgement of the last of `sent` then comes. Returns when the small one is in.
+async fn waits_behind_large_ones(sent: &[usize]) {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.queue = QueueLimits { count: 100, bytes: 1000 };
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    let of = |size| vec![0; size];
+    for size in sent {
+        drop(client.publish(Message::new("a", &of(*size)).qos(QoS::AtLeastOnce)).await.unwrap());
+        peer.receives().await;
+    }
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (client, large) = (client.clone(), of(900));
+        waiting.spawn(async move { client.publish(Message::new("b", &large).qos(QoS::AtLeastOnce)).await });
+    }
+    tokio::task::yield_now().await;
+    let (told, tell) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        drop(client.publish(Message::new(SMALL, &of(60)).qos(QoS::AtLeastOnce)).await.unwrap());
+        told.send(()).unwrap();
+    });
+    tokio::task::yield_now().await;
+    peer.sends(&puback(u16::try_from(sent.len()).unwrap())).await;
+    soon(tell).await.unwrap();
+    waiting.abort_all();
+}
+
+#[tokio::test]
+async fn a_small_publish_needn_t_wait_for_large_ones_that_have_no_room() {
+    waits_behind_large_ones(&[500, 450]).await;
+}
+
+/// A few of them are called, and the first takes the room.
+#[tokio::test]
+async fn what_a_large_publish_leaves_is_for_a_small_one() {
+    waits_behind_large_ones(&[950]).await;
+}
