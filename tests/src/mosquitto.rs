@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -180,10 +181,17 @@ fn write_passwords(folder: &Path) {
     assert!(status.success());
 }
 
-/// A port that was ours a moment ago.
+/// A port that the system gives nobody who asks for any: it stays free while the broker is down.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("bound").port()
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 10_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run at the same time begin at different ones.
+    let offset = std::process::id() % u32::from(COUNT);
+    let port = |number: u16| FIRST + (number + u16::try_from(offset).unwrap_or_default()) % COUNT;
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let mut ports = (0..COUNT).map(|_| port(NEXT.fetch_add(1, Ordering::Relaxed) % COUNT));
+    ports.find(is_free).expect("a free port")
 }
 
 /// Servers live where the search path of most users doesn't look.

@@ -42,6 +42,11 @@ impl Books {
         entries.len() - 1
     }
 
+    /// The last one wasn't accepted after all.
+    pub(crate) fn withdraw(&self, qos: QoS) {
+        self.lock()[page(qos)].pop();
+    }
+
     pub(crate) fn ended(&self, qos: QoS, number: usize, outcome: Result<Published, RequestError>) {
         let outcome = match outcome {
             Ok(_) => Outcome::Acknowledged,

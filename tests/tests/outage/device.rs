@@ -75,17 +75,29 @@ impl Device {
         Self { client, options, inbox: inbox.clone(), work: JoinSet::new(), witness }
     }
 
-    /// Hands over so many messages of each QoS. Their outcomes are waited for elsewhere.
-    pub(crate) async fn publish(&mut self, topic: &str, books: &Books, count: usize) {
+    /// Hands over so many messages of each QoS. Their outcomes are waited for elsewhere. Where one finds no room in the
+    /// queue for as long as `patience`, it and those after it aren't published; returns whether all were.
+    pub(crate) async fn publish(
+        &mut self,
+        topic: &str,
+        books: &Books,
+        count: usize,
+        patience: Duration,
+    ) -> bool {
         for _ in 0..count {
             for qos in BOTH {
                 let number = books.enter(qos);
                 let (topic, payload) = (format!("{topic}/{}", qos.level()), number.to_string());
-                let receipt = self.client.publish(Message::new(&topic, &payload).qos(qos)).await;
+                let publish = self.client.publish(Message::new(&topic, &payload).qos(qos));
+                let Ok(receipt) = tokio::time::timeout(patience, publish).await else {
+                    books.withdraw(qos);
+                    return false;
+                };
                 let (receipt, books) = (receipt.expect("accepted"), books.clone());
                 self.work.spawn(async move { books.ended(qos, number, receipt.await) });
             }
         }
+        true
     }
 
     /// The client ends, and another one goes on with its session.
