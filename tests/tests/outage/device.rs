@@ -16,6 +16,7 @@ use dunlin_client::{
 use dunlin_tests::Mosquitto;
 use dunlin_tests::simulate::checks::{Breach, Wire};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 use crate::books::{BOTH, Books, number_of};
 
@@ -75,8 +76,8 @@ impl Device {
         Self { client, options, inbox: inbox.clone(), work: JoinSet::new(), witness }
     }
 
-    /// Hands over so many messages of each QoS. Their outcomes are waited for elsewhere. Where one finds no room in the
-    /// queue for as long as `patience`, it and those after it aren't published; returns whether all were.
+    /// Hands over so many messages of each QoS. Their outcomes are waited for elsewhere. Those that find no
+    /// room in the queue for as long as `patience` aren't published; returns whether all were.
     pub(crate) async fn publish(
         &mut self,
         topic: &str,
@@ -84,12 +85,13 @@ impl Device {
         count: usize,
         patience: Duration,
     ) -> bool {
+        let deadline = Instant::now() + patience;
         for _ in 0..count {
             for qos in BOTH {
                 let number = books.enter(qos);
                 let (topic, payload) = (format!("{topic}/{}", qos.level()), number.to_string());
                 let publish = self.client.publish(Message::new(&topic, &payload).qos(qos));
-                let Ok(receipt) = tokio::time::timeout(patience, publish).await else {
+                let Ok(receipt) = timeout_at(deadline, publish).await else {
                     books.withdraw(qos);
                     return false;
                 };

@@ -51,7 +51,7 @@ impl Scene {
     /// Both publish a chunk of messages; returns when some of them have arrived.
     async fn publish(&mut self) {
         let before = self.up.received() + self.down.received();
-        let patience = Duration::from_secs(if self.losses_are_the_brokers { 1 } else { 30 });
+        let patience = Duration::from_secs(if self.losses_are_the_brokers { 2 } else { 30 });
         let accepted = tokio::join!(
             self.device.publish("up", &self.up, CHUNK, patience),
             self.other.publish("down", &self.down, CHUNK, patience),
