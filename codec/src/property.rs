@@ -171,9 +171,7 @@ macro_rules! properties {
                     value.write_row(row::$once::ID, sink);
                 })*
                 $(if !self.$many.is_empty() {
-                    for value in self.$many.iter() {
-                        value.write_row(row::$many_row::ID, sink);
-                    }
+                    self.$many.iter().for_each(|value| value.write_row(row::$many_row::ID, sink));
                 })*
             }
 

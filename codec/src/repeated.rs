@@ -105,6 +105,21 @@ impl<'a, T: Item<'a>> Iterator for RepeatedIter<'a, T> {
         }
     }
 
+    /// Asks once, and not for each item, which of the two it is.
+    #[inline]
+    fn fold<B, F: FnMut(B, T) -> B>(self, start: B, mut each: F) -> B {
+        match self.0 {
+            Rest::Built(items) => items.copied().fold(start, each),
+            Rest::Wire { .. } => {
+                let mut result = start;
+                for item in self {
+                    result = each(result, item);
+                }
+                result
+            }
+        }
+    }
+
     fn size_hint(&self) -> (usize, Option<usize>) {
         let len = match &self.0 {
             Rest::Wire { count, .. } => *count,

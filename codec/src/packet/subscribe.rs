@@ -176,11 +176,18 @@ impl Body for Subscribe<'_> {
         Ok(())
     }
 
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         self.packet_id.write(sink);
         sink.properties(&self.properties);
-        for subscription in &self.subscriptions {
-            subscription.write(sink);
-        }
+        // The options of one and the length of the next filter in one stroke.
+        let last = self.subscriptions.iter().fold(None, |before, Subscription { filter, options }| {
+            match before {
+                Some(options_before) => sink.prefixed_row(options_before, filter.as_bytes()),
+                None => sink.prefixed(filter.as_bytes()),
+            }
+            Some(options.byte())
+        });
+        last.into_iter().for_each(|options| sink.u8(options));
     }
 }
