@@ -84,6 +84,7 @@ fn tell(total: Report, violations: usize) {
     println!("seeds: {}", total.runs);
     println!("steps: {}", total.steps);
     println!("connections: {} of {} attempts, {} resumed", total.connections, total.attempts, total.resumed);
+    println!("re-authentications: {}", total.reauthenticated);
     println!("published: {}", by_qos(total.published));
     println!("received: {}", by_qos(total.received));
     println!("violations: {violations}");

@@ -10,6 +10,7 @@ use dunlin_client::{Message, RequestError};
 
 use super::chance::Chance;
 use super::checks::{Breach, Checked, NewMessage, Promises, ensure};
+use super::proof::Again;
 use super::server::payload_of;
 use super::transcript::Transcript;
 
@@ -18,6 +19,8 @@ use super::transcript::Transcript;
 pub(super) struct Application {
     publishing: Vec<(OperationId, usize)>,
     asking: Vec<(OperationId, Asked)>,
+    /// Its re-authentication.
+    pub(super) again: Again,
     /// Messages that it has and isn't done with.
     holding: Vec<(DeliveryId, usize)>,
     /// What it thinks that it is subscribed to; `None` where it can't know.
@@ -128,14 +131,14 @@ impl Application {
         }
     }
 
-    /// Looks whether there are outcomes.
+    /// Looks whether there are outcomes; whether one is that of a re-authentication that succeeded.
     pub(super) fn looks(
         &mut self,
         engine: &mut Engine,
         promises: &mut Promises,
         now: Instant,
         transcript: &mut Transcript,
-    ) -> Checked {
+    ) -> Checked<bool> {
         let publishing = std::mem::take(&mut self.publishing);
         for (id, serial) in publishing {
             match engine.poll_outcome(id, &mut Context::from_waker(Waker::noop())) {
@@ -156,7 +159,7 @@ impl Application {
                 }
             }
         }
-        Ok(())
+        self.again.looks(engine, transcript)
     }
 
     /// Gives up waiting for some outcome.
@@ -257,7 +260,7 @@ impl Application {
 
     /// Outcomes that it waits for.
     pub(super) fn waits_for(&self) -> usize {
-        self.publishing.len() + self.asking.len()
+        self.publishing.len() + self.asking.len() + usize::from(self.again.is_under_way())
     }
 
     fn is_answered(&mut self, asked: Asked, outcome: Option<Result<Outcome, RequestError>>) -> Checked {

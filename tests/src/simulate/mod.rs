@@ -9,6 +9,7 @@ pub mod checks;
 mod driver;
 mod link;
 mod mischief;
+mod proof;
 mod server;
 mod setting;
 mod transcript;
@@ -36,6 +37,8 @@ pub struct Report {
     pub connections: u64,
     /// Those that went on with a session.
     pub resumed: u64,
+    /// Re-authentications that succeeded.
+    pub reauthenticated: u64,
     /// Messages that the client accepted, by QoS.
     pub published: [u64; 3],
     /// Messages that the application got, by QoS.
@@ -103,6 +106,7 @@ impl Report {
             attempts: self.attempts + other.attempts,
             connections: self.connections + other.connections,
             resumed: self.resumed + other.resumed,
+            reauthenticated: self.reauthenticated + other.reauthenticated,
             published: sum(self.published, other.published),
             received: sum(self.received, other.received),
         }

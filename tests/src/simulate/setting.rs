@@ -10,6 +10,7 @@ use dunlin_client::{
 };
 
 use super::chance::Chance;
+use super::proof;
 use super::server::Habits;
 
 /// What the client is like.
@@ -44,6 +45,7 @@ pub(super) fn options(chance: &mut Chance) -> ConnectOptions {
         .unwrap_or_default();
     options.slow_start = chance.of(&[None, None, None, NonZeroU16::new(1)]).flatten();
     options.pace = chance.of(&[None, None, None, pace(1, 60), pace(3, 1000)]).flatten();
+    options.authentication = chance.one_in(3).then(proof::authentication);
     options.poison_guard = chance.of(&[None, None, None, NonZeroU32::new(1), NonZeroU32::new(2)]).flatten();
     options
 }

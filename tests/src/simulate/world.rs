@@ -76,7 +76,7 @@ impl World {
     }
 
     fn step(&mut self) -> Checked {
-        match self.chance.below(64) {
+        match self.chance.below(66) {
             0..=9 => self.publish(),
             10..=13 => {
                 self.application.asks(&mut self.driver.engine, &mut self.chance, &mut self.transcript);
@@ -121,6 +121,7 @@ impl World {
                 self.end_somehow();
                 Ok(())
             }
+            63 | 64 => self.reauthenticate(),
             _ => self.something_rare(),
         }
     }
@@ -141,7 +142,17 @@ impl World {
 
     pub(super) fn look(&mut self) -> Checked {
         let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
-        self.application.looks(engine, promises, self.now, &mut self.transcript)
+        let reauthenticated = self.application.looks(engine, promises, self.now, &mut self.transcript)?;
+        self.report.reauthenticated += u64::from(reauthenticated);
+        Ok(())
+    }
+
+    fn reauthenticate(&mut self) -> Checked {
+        // The application knows how the last one ended.
+        self.look()?;
+        let has_method = self.options.authentication.is_some();
+        let engine = &mut self.driver.engine;
+        self.application.again.asks(engine, has_method, self.now, &mut self.transcript)
     }
 
     fn take(&mut self) -> Checked<bool> {
@@ -223,8 +234,8 @@ impl World {
         }
         let limits = self.options.queue;
         let (count, bytes) = self.driver.engine.load();
-        // The engine's own renewals come on top.
-        let most = limits.count + FILTERS.len();
+        // The engine's own renewals come on top, and a re-authentication.
+        let most = limits.count + FILTERS.len() + 1;
         ensure(count <= most, "the queue is bounded", || format!("{count} of {limits:?}"))?;
         // What is kept is in the output once more, and acknowledgements of what the application has taken.
         let most = 2 * limits.bytes + LARGEST_PACKET;

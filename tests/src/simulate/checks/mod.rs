@@ -1,5 +1,6 @@
 //! What must hold at every step: on the wire, and between what was promised and what came of it.
 
+mod exchange;
 mod inbound;
 mod outbound;
 mod promises;

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use dunlin_client::codec::{ConnAck, Packet, PacketBuf, Publish, QoS, SubscriptionOptions, TopicFilter};
 
+use super::exchange::Exchange;
 use super::inbound::{Inbound, OwedAcks};
 use super::outbound::{Content, Outbound, Window};
 use super::{Checked, ensure};
+use crate::simulate::proof::FOUL;
 
 /// Watches all connections of one client, one after another.
 #[derive(Debug)]
 pub struct Wire {
     stage: Stage,
+    exchange: Exchange,
     outbound: Outbound,
     inbound: Inbound,
 }
@@ -54,8 +57,9 @@ impl Wire {
     /// One for a client that has never been connected. Where the trace isn't `complete`, packets may have been written
     /// that it doesn't show: a first one with DUP is then no breach.
     #[must_use]
-    pub const fn new(complete: bool) -> Self {
-        Self { stage: Stage::Closed, outbound: Outbound::new(complete), inbound: Inbound::new() }
+    pub fn new(complete: bool) -> Self {
+        let exchange = Exchange::default();
+        Self { stage: Stage::Closed, exchange, outbound: Outbound::new(complete), inbound: Inbound::new() }
     }
 
     /// A connection opens. The one before is over.
@@ -92,8 +96,9 @@ impl Wire {
         let (size, packet) = (packet.as_bytes().len(), packet.packet());
         let told = || packet.to_string();
         match (&mut self.stage, &packet) {
-            (Stage::Opened, Packet::Connect(_)) => {
+            (Stage::Opened, Packet::Connect(connect)) => {
                 self.stage = Stage::Connecting;
+                self.exchange = Exchange::of(connect);
                 return Ok(());
             }
             (Stage::Opened | Stage::Closed, _) => {
@@ -105,7 +110,7 @@ impl Wire {
             (Stage::Disconnected, _) => {
                 return ensure(false, "[MQTT-3.14.4-1] nothing follows DISCONNECT", told);
             }
-            (Stage::Connecting, Packet::Auth(_)) => return Ok(()),
+            (Stage::Connecting, Packet::Auth(auth)) => return self.exchange.sends(auth, false),
             (_, Packet::Disconnect(_)) => {
                 self.stage = Stage::Disconnected;
                 return Ok(());
@@ -142,7 +147,8 @@ impl Wire {
                 self.inbound.received(ack);
             }
             Packet::PubComp(ack) => connection.owed.completes(ack)?,
-            Packet::PingReq | Packet::Auth(_) => {}
+            Packet::Auth(auth) => self.exchange.sends(auth, true)?,
+            Packet::PingReq => {}
             _ => return ensure(false, "[MQTT-4.13.1-1] clients don't send this", told),
         }
         Ok(())
@@ -154,9 +160,13 @@ impl Wire {
         if let Packet::ConnAck(connack) = &packet
             && matches!(self.stage, Stage::Connecting)
             && !connack.reason_code.is_error()
+            && connack.properties.authentication_data.is_none_or(|data| data.as_bytes() != FOUL)
         {
             self.accepted(connack);
             return;
+        }
+        if let Packet::Auth(auth) = &packet {
+            self.exchange.receives(auth);
         }
         let Stage::Open(connection) = &mut self.stage else { return };
         match &packet {

@@ -36,7 +36,8 @@ impl Server {
             Some(ordered) => connection.due.iter().position(|due| kind(due) == ordered).unwrap_or(any),
         };
         match connection.due.remove(at) {
-            Due::ConnAck => self.decides(now, chance, transcript),
+            Due::ConnAck => self.judges_connect(now, chance, transcript),
+            Due::Auth => self.judges(chance, transcript),
             Due::Ack(ack_type, packet_id, reason_code) => {
                 let explains = reason_code.is_error() && chance.one_in(2);
                 let properties =

@@ -3,11 +3,12 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::{Duration, Instant};
 
-use dunlin_client::codec::{ConnAck, ConnAckProperties, Packet, PacketType, QoS, Utf8String};
+use dunlin_client::codec::{BinaryData, ConnAck, ConnAckProperties, Packet, PacketType, QoS, Utf8String};
 
 use super::answer::reason_string;
 use super::{ClientSays, Server, Session, Stage, code};
 use crate::simulate::chance::Chance;
+use crate::simulate::proof::METHOD;
 use crate::simulate::transcript::Transcript;
 
 impl Server {
@@ -32,7 +33,12 @@ impl Server {
             self.sessions += 1;
             self.session = Some(Session::new(self.sessions, self.habits.first_id));
         }
-        let properties = limits(client, chance);
+        let mut properties = limits(client, chance);
+        if connection.exchange.take().is_some() {
+            properties.authentication_method = Utf8String::new(METHOD).ok();
+            let last = connection.last_word(self.is_calm, chance);
+            properties.authentication_data = last.and_then(|data| BinaryData::new(data).ok());
+        }
         if let Some(session) = &mut self.session {
             session.resume();
             let expiry = properties.session_expiry_interval.unwrap_or(client.session_expiry_interval);

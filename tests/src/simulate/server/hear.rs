@@ -6,6 +6,7 @@ use dunlin_client::codec::{
     Sender, Subscribe,
 };
 
+use super::auth::Exchange;
 use super::session::Received;
 use super::{ClientSays, Connection, Due, Heard, Server, Stage, code, serial_of};
 use crate::simulate::chance::Chance;
@@ -56,6 +57,7 @@ impl Server {
                 let codes = filters.map(|filter| self.unsubscribe(filter.as_str(), chance)).collect();
                 self.owe(Due::Answer(PacketType::UnsubAck, unsubscribe.packet_id, codes));
             }
+            Packet::Auth(auth) => self.handle_auth(auth)?,
             Packet::PingReq => self.owe(Due::PingResp),
             Packet::Disconnect(disconnect) => {
                 if let (Some(seconds), Some(session)) =
@@ -73,6 +75,7 @@ impl Server {
     fn handle_connect(&mut self, connect: &Connect<'_>) {
         if let Some(connection) = &mut self.connection {
             connection.client = ClientSays::of(connect);
+            connection.exchange = connection.client.has_method.then_some(Exchange::Ours);
             connection.stage = Stage::Asked;
         }
         self.owe(Due::ConnAck);

@@ -1,6 +1,7 @@
 //! A model of an MQTT 5 server with one client: as patient, forgetful and particular as the standard allows.
 
 mod answer;
+mod auth;
 mod connack;
 mod hear;
 mod session;
@@ -13,6 +14,7 @@ use dunlin_client::codec::{
     AckType, Connect, Disconnect, Packet, PacketBuf, PacketId, PacketType, QoS, ReasonCode, Sender,
 };
 
+use self::auth::Exchange;
 use self::session::Outgoing;
 pub(super) use self::session::Session;
 use super::chance::Chance;
@@ -69,6 +71,8 @@ struct Connection {
     /// The topics behind the client's aliases, and behind the server's own.
     their_aliases: BTreeMap<u16, String>,
     our_aliases: BTreeMap<u16, String>,
+    /// Enhanced authentication under way.
+    exchange: Option<Exchange>,
     client: ClientSays,
 }
 
@@ -87,6 +91,7 @@ enum Stage {
 struct ClientSays {
     clean_start: bool,
     has_id: bool,
+    has_method: bool,
     receive_maximum: usize,
     maximum_packet_size: usize,
     topic_alias_maximum: u16,
@@ -98,6 +103,7 @@ struct ClientSays {
 #[derive(Debug, Clone)]
 enum Due {
     ConnAck,
+    Auth,
     Ack(AckType, PacketId, ReasonCode),
     Answer(PacketType, PacketId, Vec<ReasonCode>),
     PingResp,
@@ -209,6 +215,7 @@ impl Connection {
             due: Vec::new(),
             their_aliases: BTreeMap::new(),
             our_aliases: BTreeMap::new(),
+            exchange: None,
             client: ClientSays::of(&Connect::default()),
         }
     }
@@ -225,6 +232,7 @@ impl ClientSays {
         let said = &connect.properties;
         Self {
             clean_start: connect.clean_start,
+            has_method: said.authentication_method.is_some(),
             has_id: !connect.client_id.as_bytes().is_empty(),
             receive_maximum: said.receive_maximum.map_or(65_535, |maximum| maximum.get().into()),
             maximum_packet_size: said.maximum_packet_size.map_or(usize::MAX, |size| size.get() as usize),
