@@ -74,6 +74,8 @@ struct Unreleased {
     received: bool,
     /// Whether it is in `unfinished`: it came on this connection.
     counted: bool,
+    /// Whether its PUBREC is owed: one at a time, however often it is repeated.
+    owed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -109,10 +111,10 @@ impl Inbound {
         self.unfinished += usize::from(!counted);
         let is_repetition = known.as_ref().is_some_and(|known| known.received);
         match known {
-            Some(_) if counted && !is_repetition => return Verdict::Ignore,
-            Some(known) => known.counted = true,
+            Some(known) if known.owed => return Verdict::Ignore,
+            Some(known) => (known.counted, known.owed) = (true, true),
             None if ack_type == AckType::PubRec => {
-                let unreleased = Unreleased { received: false, counted: true };
+                let unreleased = Unreleased { received: false, counted: true, owed: true };
                 self.unreleased.insert(packet_id, unreleased);
             }
             None => {}
@@ -195,7 +197,7 @@ impl Inbound {
             }
             AckType::PubRec => {
                 if let Some(unreleased) = self.unreleased.get_mut(&packet_id) {
-                    unreleased.received = true;
+                    (unreleased.received, unreleased.owed) = (true, false);
                 }
             }
             _ => self.unfinished -= 1,
@@ -232,7 +234,7 @@ impl Inbound {
         }
         self.unfinished = 0;
         for unreleased in self.unreleased.values_mut() {
-            unreleased.counted = false;
+            (unreleased.counted, unreleased.owed) = (false, false);
         }
     }
 

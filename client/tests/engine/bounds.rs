@@ -7,8 +7,8 @@ use dunlin_client::{ConnectOptions, ConnectionError, QoS};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    again, at_least_once, at_most_once, connack, connack_resumed, disconnect, exactly_once, puback, publish,
-    pubrec, pubrel, suback,
+    again, at_least_once, at_most_once, connack, connack_resumed, disconnect, exactly_once, puback, pubcomp,
+    publish, pubrec, pubrel, suback,
 };
 
 fn taking(receive_maximum: u16) -> ConnectOptions {
@@ -220,4 +220,25 @@ fn a_full_engine_holds_what_its_limits_say() {
     }
     let statistics = client.engine.statistics();
     assert_eq!((statistics.unfinished, statistics.in_flight), (100, 100));
+}
+
+/// [MQTT-4.3.3-10]
+#[test]
+fn repetitions_of_a_message_owe_one_pubrec_at_a_time() {
+    let mut client = Client::connected_as(taking(2), &connack());
+    client.receives(&publish("a", exactly_once(1)));
+    client.takes_all();
+    assert_eq!(client.sends(), [pubrec(1)]);
+    // Nobody takes this one, and what comes behind it waits.
+    client.receives(&publish("b", at_least_once(2)));
+    for _ in 0..100 {
+        client.receives(&publish("a", again(exactly_once(1))));
+    }
+    assert!(!client.engine.should_close());
+    assert_eq!(client.takes_all(), ["b"]);
+    assert_eq!(client.sends(), [puback(2), pubrec(1)]);
+    client.receives(&publish("a", again(exactly_once(1))));
+    assert_eq!(client.sends(), [pubrec(1)], "each time that it is asked");
+    client.receives(&pubrel(1));
+    assert_eq!(client.sends(), [pubcomp(1)]);
 }
