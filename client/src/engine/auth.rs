@@ -11,7 +11,7 @@ use dunlin_codec::{
 
 use super::connection::Connection;
 use super::link::conduct;
-use super::operation::{Kind, OperationId, Outcome};
+use super::operation::{Kind, Operation, OperationId, Outcome, Phase};
 use super::{Ended, Engine, State};
 use crate::authentication::{Authentication, AuthenticationError, Authenticator, ReauthenticationError};
 use crate::error::{ConnectError, ConnectionError, RequestError, Violation};
@@ -170,7 +170,8 @@ impl Engine {
     /// The connection is gone, and a re-authentication with it.
     pub(super) fn abandon_reauthentication(&mut self) {
         let operations = &mut self.session.operations;
-        let pending = operations.iter().find(|(_, each)| each.kind == Kind::Reauthenticate).map(|(id, _)| id);
+        let is_pending = |each: &Operation| each.kind == Kind::Reauthenticate && each.phase != Phase::Done;
+        let pending = operations.iter().find(|(_, each)| is_pending(each)).map(|(id, _)| id);
         if let Some(id) = pending {
             operations.finish(id.key(), Err(ReauthenticationError::ConnectionLost.into()));
         }

@@ -513,3 +513,16 @@ fn nothing_of_an_exchange_is_printed() {
         assert!(!printed.contains("canary"), "{printed}");
     }
 }
+
+#[test]
+fn a_re_authentication_ends_with_its_connection_though_nobody_looked_at_the_one_before() {
+    let mut client = authenticated();
+    let first = reauthenticates(&mut client);
+    client.receives(&ends_well());
+    let second = reauthenticates(&mut client);
+    client.loses_connection();
+    let lost = RequestError::Reauthentication(ReauthenticationError::ConnectionLost);
+    assert_eq!(client.outcome(second), Some(Err(lost)));
+    assert_eq!(client.outcome(first), Some(Ok(Outcome::Reauthenticated)));
+    assert!(client.engine.is_settled());
+}
