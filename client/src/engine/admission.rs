@@ -1,5 +1,7 @@
 //! Which requests are accepted: there has to be room, or a policy that makes it.
 
+use std::collections::BTreeSet;
+
 use dunlin_codec::{QoS, SubscriptionOptions};
 
 use super::Engine;
@@ -34,13 +36,11 @@ impl Engine {
     pub(super) fn check_limits(&self, filters: &[(&str, SubscriptionOptions)]) -> Result<(), RequestError> {
         let Some(limits) = &self.options.limits else { return Ok(()) };
         let active = &self.session.subscriptions;
-        let is_new = |filter: &str| !active.contains(filter);
-        let asked = self.session.operations.subscribes();
-        let pending: usize = asked
-            .map(|each| requested(&each.packet).iter().filter(|(filter, _)| is_new(filter)).count())
-            .sum();
-        let new = filters.iter().filter(|(filter, _)| is_new(filter)).count();
-        Ok(limits.check_subscribe(filters, active.len() + pending + new)?)
+        let asked: Vec<_> =
+            self.session.operations.subscribes().map(|each| requested(&each.packet)).collect();
+        let all = asked.iter().flatten().chain(filters).map(|(filter, _)| *filter);
+        let new: BTreeSet<_> = all.filter(|filter| !active.contains(filter)).collect();
+        Ok(limits.check_subscribe(filters, active.len() + new.len())?)
     }
 
     /// Whether a request of `more` bytes fits. One alone always does: how large it may be is the server's matter.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::operation::{Operation, OperationId, Phase};
+use super::operation::{Kind, Operation, OperationId, Phase};
 use super::operations::Operations;
 
 /// A queue of names of requests.
@@ -12,7 +12,9 @@ pub(super) struct Queue {
     /// Those in `ids` that don't wait any more.
     gaps: usize,
     /// How many at the front aren't messages that could be dropped.
-    passed_over: usize,
+    before_messages: usize,
+    /// How many at the front aren't messages of QoS 0.
+    before_at_most_once: usize,
 }
 
 /// Gaps that are left alone, however few requests wait between them.
@@ -40,7 +42,7 @@ impl Queue {
 
     /// Before all others.
     pub(super) fn push_front(&mut self, id: OperationId) {
-        self.passed_over = 0;
+        (self.before_messages, self.before_at_most_once) = (0, 0);
         self.ids.push_front(id);
     }
 
@@ -63,20 +65,24 @@ impl Queue {
         Some(id)
     }
 
-    /// The message that has waited longest. What is before it isn't looked at twice.
+    /// The message that has waited longest.
     pub(super) fn oldest_message(&mut self, operations: &Operations) -> Option<OperationId> {
-        loop {
-            let id = *self.ids.get(self.passed_over)?;
-            if waits(id, operations) && operations.get_by(id).is_some_and(Operation::is_publish) {
-                return Some(id);
-            }
-            self.passed_over += 1;
-        }
+        let is_message =
+            |id| waits(id, operations) && operations.get_by(id).is_some_and(Operation::is_publish);
+        find_from(&mut self.before_messages, &self.ids, is_message)
+    }
+
+    /// The message of QoS 0 that has waited longest.
+    pub(super) fn oldest_at_most_once(&mut self, operations: &Operations) -> Option<OperationId> {
+        let is_at_most_once = |each: &Operation| each.kind == Kind::PublishAtMostOnce;
+        let is_it = |id| waits(id, operations) && operations.get_by(id).is_some_and(is_at_most_once);
+        find_from(&mut self.before_at_most_once, &self.ids, is_it)
     }
 
     fn remove_front(&mut self) {
         self.ids.pop_front();
-        self.passed_over = self.passed_over.saturating_sub(1);
+        self.before_messages = self.before_messages.saturating_sub(1);
+        self.before_at_most_once = self.before_at_most_once.saturating_sub(1);
     }
 
     /// One of them has come to its end. The gaps are closed before they outnumber what waits.
@@ -91,7 +97,22 @@ impl Queue {
     pub(super) fn retain(&mut self, mut keeps: impl FnMut(OperationId) -> bool) {
         self.ids.retain(|id| keeps(*id));
         self.gaps = 0;
-        self.passed_over = 0;
+        (self.before_messages, self.before_at_most_once) = (0, 0);
+    }
+}
+
+/// The first that `is` it, and how many there are `before` it: those aren't looked at twice.
+fn find_from(
+    before: &mut usize,
+    ids: &VecDeque<OperationId>,
+    is: impl Fn(OperationId) -> bool,
+) -> Option<OperationId> {
+    loop {
+        let id = *ids.get(*before)?;
+        if is(id) {
+            return Some(id);
+        }
+        *before += 1;
     }
 }
 
@@ -102,7 +123,6 @@ fn waits(id: OperationId, operations: &Operations) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::operation::Kind;
     use crate::error::RequestError;
 
     #[test]

@@ -68,7 +68,7 @@ impl Engine {
         Ok(id)
     }
 
-    /// Sends what waits, in order, until the server's Receive Maximum or the identifiers are used up.
+    /// Sends what waits, in order, until the server's Receive Maximum, the identifiers or the pace are used up.
     pub(super) fn pump(&mut self) {
         if !self.session.may_have_waiting() {
             return;
@@ -76,11 +76,11 @@ impl Engine {
         while let State::Open(connection) = &mut self.state {
             let Some((id, operation)) = self.session.first_waiting() else { return };
             if operation.takes_quota() && !connection.quota.has_room() {
-                return;
+                return self.pump_at_most_once();
             }
             let message = operation.is_publish().then_some(operation.packet.len());
             if operation.needs_id() && self.session.ids.is_full() {
-                return;
+                return self.pump_at_most_once();
             }
             if message.is_some_and(|size| !connection.admits(size, self.now)) {
                 return;
@@ -88,6 +88,24 @@ impl Engine {
             self.session.take_first_waiting();
             connection.count(message, self.now);
             self.send(id);
+        }
+    }
+
+    /// Sends messages of QoS 0 past those that wait for the window: only the pace holds them back.
+    fn pump_at_most_once(&mut self) {
+        while let State::Open(connection) = &mut self.state {
+            if connection.pacer.is_none() {
+                return;
+            }
+            let operations = &self.session.operations;
+            let Some(id) = self.session.queue.oldest_at_most_once(operations) else { return };
+            let Some(size) = operations.get_by(id).map(|operation| operation.packet.len()) else { return };
+            if !connection.admits(size, self.now) {
+                return;
+            }
+            connection.count(Some(size), self.now);
+            self.send(id);
+            self.session.queue.leave_gap(&self.session.operations);
         }
     }
 

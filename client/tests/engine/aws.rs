@@ -1,14 +1,15 @@
 //! AWS IoT Core: its limits are refused here, and its rates are kept.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use dunlin_client::aws::{Limit, LimitError, PACE};
-use dunlin_client::codec::{Packet, ReasonCode, SubscriptionOptions};
+use dunlin_client::codec::{ConnAckProperties, Packet, ReasonCode, SubscriptionOptions};
 use dunlin_client::engine::Accepted;
 use dunlin_client::{ConnectError, ConnectOptions, KeepAlive, Message, OptionsError, QoS, RequestError};
 
 use crate::bench::{Client, options};
-use crate::packets::{at_most_once, connack, puback, publish, suback};
+use crate::packets::{at_least_once, at_most_once, connack, connack_with, puback, publish, suback};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -211,4 +212,33 @@ fn what_was_queued_offline_keeps_the_pace_too_and_a_new_connection_has_a_new_sec
     assert_eq!(messages(&mut client), 100);
     client.reconnects(&connack());
     assert_eq!(messages(&mut client), 100);
+}
+
+/// [MQTT-3.3.4-8]
+#[test]
+fn a_full_window_holds_back_no_message_of_qos_0() {
+    let one = ConnAckProperties { receive_maximum: NonZeroU16::new(1), ..ConnAckProperties::default() };
+    let mut client = Client::connected_as(ConnectOptions::for_aws_iot("lamp-7"), &connack_with(one));
+    for topic in ["a", "b"] {
+        client.tries_to_publish(Message::new(topic, "on").qos(QoS::AtLeastOnce)).unwrap();
+    }
+    // 99 leave in this second, and the rest at the pace.
+    for _ in 0..120 {
+        client.tries_to_publish(Message::new("c", "on")).unwrap();
+    }
+    assert_eq!(messages(&mut client), 100);
+    client.waits(SECOND);
+    assert_eq!(messages(&mut client), 21);
+    client.receives(&puback(1));
+    assert_eq!(client.sends(), [publish("b", at_least_once(2))]);
+    client.receives(&puback(2));
+    assert!(client.engine.is_idle());
+}
+
+#[test]
+fn a_filter_that_is_asked_for_twice_is_one_subscription() {
+    let mut client = Client::new(ConnectOptions::for_aws_iot("lamp-7"));
+    for _ in 0..60 {
+        client.engine.subscribe(&[("lamp/1", SubscriptionOptions::default())]).unwrap();
+    }
 }
