@@ -106,7 +106,7 @@ impl<'a> Driver<'a> {
         }
         let mut link = Link::new(transport, peer);
         let cause = link.run(self.shared).await;
-        let ended = self.shared.drive(|state| state.engine.handle_closed(cause));
+        let ended = self.shared.drive(|state| state.closed(cause));
         Ok((ended, now().saturating_duration_since(began)))
     }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::driver::now;
-use crate::engine::{Accepted, Engine, EngineEvent, Session};
+use crate::engine::{Accepted, CloseCause, Ended, Engine, EngineEvent, Session};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::Event;
 use crate::line::{Line, Ticket};
@@ -143,6 +143,12 @@ impl State {
         self.call_line();
     }
 
+    /// The connection is gone. Who waits in the line may be refused without one.
+    pub(crate) fn closed(&mut self, cause: CloseCause) -> Ended {
+        self.line.call_all(&mut self.wakers);
+        self.engine.handle_closed(cause)
+    }
+
     fn call_line(&mut self) {
         self.line.call(|wants| self.engine.has_room(wants), &mut self.wakers);
     }
@@ -196,11 +202,7 @@ impl State {
     pub(crate) fn close_stream(&mut self, key: usize) {
         let last_of = self.router.close(key, &mut self.engine);
         if let Some(filter) = last_of.filter(|_| self.stopped.is_none()) {
-            // Nobody is left to tell that the queue is full; the server then sends what nobody wants, for a while.
-            match self.engine.unsubscribe(&[&filter]) {
-                Ok(operation) => self.engine.forget(operation),
-                Err(_) => self.engine.let_lapse(&filter),
-            }
+            self.engine.let_lapse(&filter);
         }
     }
 

@@ -16,6 +16,7 @@ mod direct;
 mod expiry;
 mod inbound;
 mod inbound_aliases;
+mod lapse;
 mod link;
 mod operation;
 mod operations;
@@ -182,6 +183,11 @@ impl Engine {
     /// open connection as well: change that only while there is none.
     pub const fn options_mut(&mut self) -> &mut ConnectOptions {
         &mut self.options
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn options(&self) -> &ConnectOptions {
+        &self.options
     }
 
     /// The client identifier in use.

@@ -170,6 +170,14 @@ impl Operations {
         open.any(|each| requested(&each.packet).iter().any(|(named, _)| *named == filter))
     }
 
+    /// Whether the server may still grant what a request of this kind asks for `filter`, in time or late.
+    #[cfg(feature = "tokio")]
+    pub(super) fn may_get(&self, filter: &str, kind: Kind) -> bool {
+        let is_open = |each: &&Operation| each.kind == kind && each.phase != Phase::Done;
+        let mut open = self.slab.iter().map(|(_, each)| each).filter(is_open);
+        open.any(|each| requested(&each.packet).iter().any(|(named, _)| *named == filter))
+    }
+
     /// The packet of a request that won't be sent again.
     pub(super) fn drop_packet(&mut self, key: u32) {
         if let Some(operation) = self.slab.get_mut(key as usize) {

@@ -3,7 +3,7 @@
 use dunlin_codec::{RetainHandling, SubscribeProperties, SubscriptionOptions, TopicFilter};
 
 use super::operation::{Kind, OperationId};
-use super::request::{encode_subscribe, encode_unsubscribe};
+use super::request::encode_subscribe;
 use super::session::requested;
 use super::subscriptions::ActiveSubscription;
 use super::{Engine, EngineEvent, State};
@@ -34,12 +34,6 @@ impl Engine {
                 self.renew(chunk, limits.maximum_packet_size);
             }
         }
-    }
-
-    /// Whether or not the server can be told: nobody wants this subscription any more.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn let_lapse(&mut self, filter: &str) {
-        self.session.subscriptions.end(filter, u64::MAX);
     }
 
     /// All of them in one SUBSCRIBE, or in as few as the server's Maximum Packet Size allows. [MQTT-3.2.2-15]
@@ -87,12 +81,7 @@ impl Engine {
         for filter in &filters {
             self.lose_subscription(filter, order, RequestError::Timeout { after });
         }
-        // Nobody waits for it, so it doesn't stand in the queue's limits, and costs nobody a place there.
-        if let Ok(packet) = encode_unsubscribe(&filters)
-            && let Ok(operation) = self.accept(Kind::Unsubscribe, packet)
-        {
-            self.forget(operation);
-        }
+        self.end_unasked(&filters);
     }
 
     /// The application's own SUBSCRIBE for `filter` failed: an earlier subscription that hasn't been renewed since, and

@@ -202,8 +202,9 @@ impl Session {
             }
         }
         for id in renewed.into_iter().rev() {
-            // Nobody waits any longer for what timed out.
-            if self.operations.get_by(id).is_some_and(Operation::is_settled) {
+            // Nobody waits any longer for what timed out; but a subscription that was to end is still to end.
+            let is_over = |each: &Operation| each.is_settled() && each.kind != Kind::Unsubscribe;
+            if self.operations.get_by(id).is_some_and(is_over) {
                 self.operations.finish(id.key(), Err(RequestError::SessionLost));
             } else {
                 self.queue.push_front(id);
@@ -246,6 +247,25 @@ impl Session {
         self.operations.finish(id.key(), Err(RequestError::Dropped));
         self.queue.leave_gap(&self.operations);
         true
+    }
+
+    /// Takes SUBSCRIBEs for `filter` alone back that no server has seen, if nobody waits for them; whether there were any.
+    #[cfg(feature = "tokio")]
+    pub(super) fn take_back(&mut self, filter: &str) -> bool {
+        let is_unseen = |each: &Operation| {
+            let is_it = each.kind == Kind::Subscribe && each.phase == Phase::Queued;
+            is_it
+                && !each.is_anew
+                && !each.wanted
+                && matches!(requested(&each.packet)[..], [(alone, _)] if alone == filter)
+        };
+        let unseen: Vec<_> =
+            self.operations.iter().filter(|(_, each)| is_unseen(each)).map(|(id, _)| id).collect();
+        for id in &unseen {
+            self.operations.finish(id.key(), Err(RequestError::Offline));
+            self.queue.leave_gap(&self.operations);
+        }
+        !unseen.is_empty()
     }
 
     /// The server may have lost the session once, and said so in a CONNACK that never came.

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use dunlin_client::codec::Packet;
-use dunlin_client::{Client, ClientOptions, Message, QoS, QueueLimits, RequestError};
+use dunlin_client::{Client, ClientOptions, Message, Offline, QoS, QueueLimits, RequestError};
 
 use crate::packets::{at_least_once, puback, publish};
 use crate::server::{Peer, TestServer};
@@ -183,4 +183,19 @@ async fn a_small_publish_needn_t_wait_for_large_ones_that_have_no_room() {
 #[tokio::test]
 async fn what_a_large_publish_leaves_is_for_a_small_one() {
     waits_behind_large_ones(&[950]).await;
+}
+
+#[tokio::test]
+async fn who_waits_for_room_learns_at_once_that_the_connection_is_gone() {
+    let server = TestServer::start().await;
+    let mut options = one_place(&server);
+    options.connect.offline = Offline::Reject;
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    let leave = async {
+        peer.receives().await;
+        drop(peer);
+    };
+    let (waited, ()) = tokio::join!(soon(client.publish(lamp(QoS::AtLeastOnce))), leave);
+    assert_eq!(waited.unwrap_err(), RequestError::Offline);
 }

@@ -1,11 +1,11 @@
 //! Messages on their way to the application: routed, held, acknowledged when they are taken.
 
 use dunlin_client::codec::{PacketBuf, ReasonCode};
-use dunlin_client::{Client, Event, Message, Offline, QoS, Subscription};
+use dunlin_client::{Client, Event, Message, Offline, QoS, RequestError, Subscription};
 
 use crate::packets::{
-    at_least_once, at_most_once, connack_with, disconnect, exactly_once, puback, pubcomp, publish, pubrec,
-    pubrel, suback, unsubscribe,
+    at_least_once, at_most_once, connack_resumed, connack_with, disconnect, exactly_once, puback, pubcomp,
+    publish, pubrec, pubrel, suback, unsuback, unsubscribe,
 };
 use crate::server::{Peer, TestServer};
 use crate::{connected, connected_as, millis, options, soon, until_connected};
@@ -109,17 +109,44 @@ async fn a_dropped_stream_unsubscribes_and_lets_go_of_what_it_held() {
 }
 
 #[tokio::test]
-async fn a_stream_whose_end_the_server_could_not_be_told_is_not_asked_for_again() {
+async fn a_stream_that_is_dropped_without_a_connection_unsubscribes_on_the_next_one() {
     let server = TestServer::start().await;
     let mut options = options(&server);
+    // Whatever else is refused meanwhile.
     options.connect.offline = Offline::Reject;
     let (client, mut events, mut peer) = connected_as(&server, options).await;
     let lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     drop(peer);
     while !matches!(soon(events.next()).await.unwrap(), Event::Disconnected { .. }) {}
     drop(lamps);
-    let mut peer = server.welcomes().await;
+    let mut peer = server.answers(&connack_resumed()).await;
+    peer.expects(unsubscribe(2, &["lamp/+"])).await;
+    peer.sends(&unsuback(2, &[ReasonCode::Success])).await;
     until_connected(&mut events).await;
+    soon(client.disconnect()).await;
+    peer.expects(disconnect(ReasonCode::Success)).await;
+}
+
+/// They would fill the queue, and push out of it what was accepted.
+#[tokio::test]
+async fn subscriptions_that_were_given_up_before_they_were_sent_leave_nothing_behind() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.queue.count = 3;
+    options.connect.offline = Offline::DropOldest;
+    let client = Client::start(options);
+    let kept = client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).await.unwrap();
+    for _ in 0..20 {
+        let given_up = client.subscribe("lamp/+", QoS::AtMostOnce);
+        assert!(tokio::time::timeout(millis(1), given_up).await.is_err());
+        let late = client.request("b", b"", millis(1)).await;
+        assert!(matches!(late, Err(RequestError::NoReply { .. })), "{late:?}");
+    }
+    assert_eq!((client.statistics().unfinished, client.statistics().dropped), (1, 0));
+    let mut peer = server.welcomes().await;
+    peer.expects(publish("a", at_least_once(1))).await;
+    peer.sends(&puback(1)).await;
+    soon(kept).await.unwrap();
     soon(client.disconnect()).await;
     peer.expects(disconnect(ReasonCode::Success)).await;
 }
@@ -147,7 +174,7 @@ async fn an_unsubscribed_stream_ends_when_it_is_drained() {
     settles(&mut peer, 9).await;
     let answer = async {
         peer.expects(unsubscribe(2, &["lamp/+"])).await;
-        peer.sends(&crate::packets::unsuback(2, &[ReasonCode::Success])).await;
+        peer.sends(&unsuback(2, &[ReasonCode::Success])).await;
     };
     tokio::join!(soon(client.unsubscribe("lamp/+")), answer).0.unwrap();
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");

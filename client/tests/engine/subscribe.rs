@@ -275,3 +275,16 @@ fn messages_may_come_before_suback() {
     client.receives_all(&[publish("a", at_least_once(9)), suback(1, &[GRANTED])]);
     assert_eq!(client.takes_all(), ["a"]);
 }
+
+#[test]
+fn an_end_that_was_not_answered_in_time_is_asked_for_again_in_the_session() {
+    let mut client = subscribed_to(&["a"]);
+    let ending = client.unsubscribes(&["a"]);
+    assert_eq!(client.sends(), [unsubscribe(2, &["a"])]);
+    client.waits(options().ack_timeout);
+    assert!(matches!(client.outcome(ending), Some(Err(RequestError::Timeout { .. }))));
+    client.reconnects(&connack_resumed());
+    assert_eq!(client.sends(), [unsubscribe(3, &["a"])]);
+    client.receives(&unsuback(3, &[ReasonCode::Success]));
+    assert!(client.engine.is_idle());
+}

@@ -1,0 +1,31 @@
+//! Subscriptions that nobody wants any more, and that nobody waits for the end of.
+
+use super::Engine;
+use super::operation::Kind;
+use super::request::encode_unsubscribe;
+
+impl Engine {
+    /// The last stream of `filter` is gone: what was never sent for it is taken back, and a server that may have the
+    /// subscription is told, with a connection or with the next one.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn let_lapse(&mut self, filter: &str) {
+        let taken_back = self.session.take_back(filter);
+        let operations = &self.session.operations;
+        let may_be_granted = self.session.subscriptions.contains(filter)
+            || [Kind::Subscribe, Kind::Resubscribe].iter().any(|kind| operations.may_get(filter, *kind));
+        self.session.subscriptions.end(filter, u64::MAX);
+        if may_be_granted || !taken_back {
+            self.end_unasked(&[filter]);
+        }
+    }
+
+    /// Tells the server that nobody wants these. Nobody waits for the answer, so it doesn't stand in the queue's limits,
+    /// and costs nobody a place there.
+    pub(super) fn end_unasked(&mut self, filters: &[&str]) {
+        if let Ok(packet) = encode_unsubscribe(filters)
+            && let Ok(operation) = self.accept(Kind::Unsubscribe, packet)
+        {
+            self.forget(operation);
+        }
+    }
+}
