@@ -32,6 +32,9 @@ impl Client {
     ///
     /// # Errors
     /// A topic that isn't one; what the server doesn't take; a queue that stays full; a client that has stopped.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, where it has to wait.
     pub async fn publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
         // Who publishes without end gives the driver its turn, so that what is to be written stays small; where
         // acknowledgements come back, more of them then come at once.

@@ -24,8 +24,8 @@ impl Client {
     ///
     /// Replies come to one topic of this client: below the server's Response Information, if it gave one
     /// ([`ConnectOptions::request_response_information`](crate::ConnectOptions::request_response_information)), else
-    /// `dunlin/responses/` and the client identifier, with `-` for what a topic can't hold. The first request subscribes to
-    /// it. A reply is known by its correlation data; one that comes too late is dropped and counted. Whoever replies can
+    /// `dunlin/responses/` and the client identifier, with `-` for what a topic can't hold. Where the server is to say one of
+    /// them, requests wait for the first connection. The first request subscribes to the topic. A reply is known by its correlation data; one that comes too late is dropped and counted. Whoever replies can
     /// use [`ReceivedMessage::reply`].
     ///
     /// Cancel safe: a dropped future doesn't take the request back, and its reply counts as late.
@@ -143,6 +143,8 @@ pub(crate) struct Requests {
     openers: Vec<Waker>,
     /// What response topics are built from, if the server said it.
     response_information: Option<String>,
+    /// Whether a server has answered a CONNECT.
+    is_told: bool,
     wakers: Vec<Waker>,
 }
 
@@ -176,12 +178,15 @@ impl Requests {
             responses: Responses::Closed,
             openers: Vec::new(),
             response_information: None,
+            is_told: false,
             wakers: Vec::new(),
         }
     }
 
     pub(crate) fn set_response_information(&mut self, information: Option<&str>) {
         self.response_information = information.map(str::to_owned);
+        self.is_told = true;
+        self.wakers.append(&mut self.openers);
     }
 
     /// The stream that replies come by.
@@ -225,6 +230,12 @@ impl State {
     fn poll_responses(&mut self, cx: &Context<'_>) -> Poll<Result<Found, RequestError>> {
         if let Some(cause) = &self.stopped {
             return Poll::Ready(Err(RequestError::Stopped(cause.clone())));
+        }
+        let asks = self.engine.options().request_response_information == Some(true);
+        if !self.requests.is_told && (asks || self.engine.client_id().is_empty()) {
+            // Where replies come to is the server's to say.
+            register(&mut self.requests.openers, cx);
+            return Poll::Pending;
         }
         let wanted = response_topic(self.requests.response_information.as_deref(), self.engine.client_id());
         match &self.requests.responses {

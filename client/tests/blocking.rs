@@ -23,7 +23,8 @@ use dunlin_client::{
 };
 
 use crate::packets::{
-    ack, at_least_once, at_most_once, disconnect, puback, publish, refusal, suback, unsuback,
+    ack, again, at_least_once, at_most_once, connack_resumed, disconnect, puback, publish, refusal, suback,
+    unsuback,
 };
 use crate::server::{Peer, TestServer};
 
@@ -193,5 +194,26 @@ fn a_connection_that_is_refused_is_an_error_and_leaves_no_thread() {
         server.answers(&refusal(ReasonCode::NotAuthorized)).await.ends().await;
     });
     assert!(matches!(Client::connect(options(address)), Err(StopCause::Connect(_))));
+    serving.join().unwrap();
+}
+
+#[test]
+fn a_session_goes_on_with_another_client() {
+    let (address, serving) = serve(|server| async move {
+        let mut peer = server.welcomes().await;
+        peer.expects(publish("lamp/7", at_least_once(1))).await;
+        peer.expects(disconnect(ReasonCode::Success)).await;
+        drop(peer);
+        let mut peer = server.answers(&connack_resumed()).await;
+        peer.expects(publish("lamp/7", again(at_least_once(1)))).await;
+        peer.sends(&puback(1)).await;
+        peer.expects(disconnect(ReasonCode::Success)).await;
+    });
+    let client = Client::connect(options(address)).unwrap();
+    drop(client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap());
+    let session = client.disconnect_keeping_session().unwrap();
+    assert_eq!(session.in_flight(), 1);
+    let client = Client::start_with_session(options(address), session).unwrap();
+    client.disconnect();
     serving.join().unwrap();
 }

@@ -32,7 +32,7 @@ use self::runtime::Runtime;
 use crate::QoS;
 use crate::acknowledgement::Acknowledgement;
 use crate::client::ClientOptions;
-use crate::engine::{Answered, Published, Statistics};
+use crate::engine::{Answered, Published, Session, Statistics};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::Event;
 use crate::farewell::Farewell;
@@ -97,7 +97,16 @@ impl Client {
     /// # Errors
     /// The system has no thread or no sockets to give.
     pub fn start(options: ClientOptions) -> io::Result<Self> {
-        let (runtime, inner) = Runtime::start(options)?;
+        let (runtime, inner) = Runtime::start(|| crate::Client::start(options))?;
+        Ok(Self { inner, runtime })
+    }
+
+    /// As [`Client::start_with_session`](crate::Client::start_with_session), on a thread of its own.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start). The session is lost.
+    pub fn start_with_session(options: ClientOptions, session: Session) -> io::Result<Self> {
+        let (runtime, inner) = Runtime::start(|| crate::Client::start_with_session(options, session))?;
         Ok(Self { inner, runtime })
     }
 
@@ -228,6 +237,12 @@ impl Client {
     /// As [`disconnect`](Self::disconnect), with this time for accepted requests.
     pub fn disconnect_within(&self, flush_for: Duration) {
         self.runtime.wait(self.inner.disconnect_within(flush_for));
+    }
+
+    /// As [`Client::disconnect_keeping_session`](crate::Client::disconnect_keeping_session).
+    #[must_use]
+    pub fn disconnect_keeping_session(&self) -> Option<Session> {
+        self.runtime.wait(self.inner.disconnect_keeping_session())
     }
 
     /// As [`Client::set_farewell`](crate::Client::set_farewell).

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::client::{Client, ClientOptions};
+use crate::client::Client;
 
 /// One thread with one client on it, as long as somebody holds this.
 #[derive(Debug)]
@@ -29,12 +29,12 @@ struct Thread {
 const ENDING: Duration = Duration::from_secs(3);
 
 impl Runtime {
-    pub(super) fn start(options: ClientOptions) -> io::Result<(Arc<Self>, Client)> {
+    pub(super) fn start(start: impl FnOnce() -> Client) -> io::Result<(Arc<Self>, Client)> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let client = {
             let _entered = handle.enter();
-            Client::start(options)
+            start()
         };
         let shared = Arc::clone(client.shared());
         let (held, released) = oneshot::channel::<()>();

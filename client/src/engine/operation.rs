@@ -33,7 +33,8 @@ pub enum Outcome {
 pub struct Published {
     /// The identifier of the exchange; `None` at QoS 0.
     pub packet_id: Option<PacketId>,
-    /// Success, or that nobody is subscribed.
+    /// Success, or that nobody is subscribed. At QoS 2 a server that has forgotten the exchange says
+    /// [`PacketIdentifierNotFound`](ReasonCode::PacketIdentifierNotFound) at its end: it had the message by then.
     pub reason_code: ReasonCode,
     /// The server's own words.
     pub reason_string: Option<String>,

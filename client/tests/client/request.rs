@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dunlin_client::codec::{
     AckType, BinaryData, ConnAckProperties, Packet, PacketBuf, Publish, PublishProperties, ReasonCode,
-    TopicName,
+    TopicName, Utf8String,
 };
 use dunlin_client::{Client, Message, QoS, RequestError, StopCause};
 
@@ -202,7 +202,7 @@ async fn the_servers_response_information_says_where_replies_come_to() {
     options.connect.request_response_information = Some(true);
     let client = Client::start(options);
     let properties = ConnAckProperties {
-        response_information: Some(dunlin_client::codec::Utf8String::new("replies/7").unwrap()),
+        response_information: Some(Utf8String::new("replies/7").unwrap()),
         ..ConnAckProperties::default()
     };
     let (mut peer, connect) = server.meets(&connack_with(properties)).await;
@@ -268,4 +268,22 @@ async fn a_received_request_makes_its_reply() {
     peer.sends(&crate::packets::publish("thermostat", at_most_once())).await;
     assert!(soon(requests.next()).await.unwrap().reply("21.5").is_none(), "it asks for no reply");
     assert_eq!(request.qos(), QoS::AtMostOnce);
+}
+
+#[tokio::test]
+async fn where_replies_come_to_may_be_the_servers_to_say() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.request_response_information = Some(true);
+    let client = Client::start(options);
+    let answer = async {
+        let properties = ConnAckProperties {
+            response_information: Utf8String::new("replies/7").ok(),
+            ..ConnAckProperties::default()
+        };
+        let mut peer = server.answers(&connack_with(properties)).await;
+        peer.expects(identified(&subscribe(1, &["replies/7/responses"]), 1)).await;
+    };
+    let (late, ()) = tokio::join!(client.request("a", b"", millis(300)), answer);
+    assert!(matches!(late, Err(RequestError::NoReply { .. })), "{late:?}");
 }
