@@ -120,6 +120,11 @@ impl Connection {
         self.sent.push(sent);
     }
 
+    /// Requests that haven't left the output.
+    pub(super) fn unsent(&self) -> &[Sent] {
+        &self.sent
+    }
+
     /// Requests that never left the output.
     pub(super) fn into_unsent(self) -> Vec<Sent> {
         self.sent

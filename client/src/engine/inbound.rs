@@ -1,6 +1,6 @@
 //! Messages that were received: what still has to be acknowledged, in which order, and what was delivered already.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dunlin_codec::{AckType, Delivery, PacketId, ReasonCode};
 
@@ -41,6 +41,8 @@ pub(super) struct Inbound {
     moved: BTreeMap<DeliveryId, Place>,
     /// What the application has of lost sessions and hasn't taken, with how many takers have still to.
     stale: BTreeMap<DeliveryId, usize>,
+    /// Messages of QoS 2 that were taken, acknowledged or released, where that is to be known.
+    pub(super) noted: Option<BTreeSet<PacketId>>,
 }
 
 /// How many times the Receive Maximum of what earlier connections brought the application may leave untaken.
@@ -155,6 +157,10 @@ impl Inbound {
         } else if let Some(owed) = self.find(id) {
             owed.takers = owed.takers.saturating_sub(1);
             owed.answer = owed.answer.max(reason_code);
+            if owed.takers == 0 && owed.ack_type == AckType::PubRec {
+                let packet_id = owed.packet_id;
+                self.note(packet_id);
+            }
         }
     }
 
@@ -199,6 +205,7 @@ impl Inbound {
                 if let Some(unreleased) = self.unreleased.get_mut(&packet_id) {
                     (unreleased.received, unreleased.owed) = (true, false);
                 }
+                self.note(packet_id);
             }
             _ => self.unfinished -= 1,
         }
@@ -208,6 +215,7 @@ impl Inbound {
     /// PUBREL came; whether its message was known. [MQTT-4.3.3-11]
     pub(super) fn release(&mut self, packet_id: PacketId) -> bool {
         let Some(unreleased) = self.unreleased.remove(&packet_id) else { return false };
+        self.note(packet_id);
         self.unfinished -= usize::from(unreleased.counted);
         if let Some(owed) = self.unrepeated.remove(&packet_id) {
             self.moved.remove(&owed.name);
@@ -270,6 +278,41 @@ impl Inbound {
         self.unreleased.retain(|id, each| each.received || unrepeated.contains_key(id));
     }
 
+    /// Notes all that there is, and from now on what changes.
+    pub(super) fn keep_journal(&mut self) {
+        self.noted.get_or_insert_default().extend(self.unreleased.keys());
+    }
+
+    fn note(&mut self, packet_id: PacketId) {
+        if let Some(noted) = &mut self.noted {
+            noted.insert(packet_id);
+        }
+    }
+
+    /// What is to be known of a message of QoS 2 that the application has: nothing but that PUBREC was sent, or what it is
+    /// to be answered with.
+    pub(super) fn record(&self, packet_id: PacketId) -> Option<Option<ReasonCode>> {
+        if self.unreleased.get(&packet_id)?.received {
+            return Some(None);
+        }
+        let mut owed = self.owed.iter().chain(self.unrepeated.get(&packet_id));
+        let is_taken = |each: &&Owed| each.packet_id == packet_id && each.takers == 0 && !each.abandoned;
+        owed.find(|each| each.ack_type == AckType::PubRec && is_taken(each)).map(|each| Some(each.answer))
+    }
+
+    /// An earlier process had it, as it was recorded.
+    pub(super) fn restore(&mut self, packet_id: PacketId, answer: Option<ReasonCode>) {
+        let received = answer.is_none();
+        self.unreleased.insert(packet_id, Unreleased { received, counted: false, owed: false });
+        if let Some(answer) = answer {
+            let (name, ack_type) = (DeliveryId(self.first), AckType::PubRec);
+            self.first += 1;
+            self.moved.insert(name, Place::Unrepeated(packet_id));
+            let owed = Owed { name, packet_id, ack_type, takers: 0, answer, abandoned: false };
+            self.unrepeated.insert(packet_id, owed);
+        }
+    }
+
     /// Messages of earlier connections that the application hasn't taken.
     fn untaken(&self) -> usize {
         self.stale.len() + self.unrepeated.values().filter(|owed| owed.takers > 0).count()
@@ -283,6 +326,9 @@ impl Inbound {
     /// The server has forgotten the session. [MQTT-3.2.2-5]
     pub(super) fn forget(&mut self) {
         self.unrepeated.values().for_each(|owed| leave_untaken(&mut self.stale, owed));
+        if let Some(noted) = &mut self.noted {
+            noted.extend(self.unreleased.keys());
+        }
         self.unreleased.clear();
         self.unrepeated.clear();
         self.moved.clear();

@@ -110,6 +110,8 @@ pub(super) struct Operation {
     pub(super) packet: Vec<u8>,
     /// When it was first sent, or released, relative to the others.
     pub(super) order: u64,
+    /// Where it waits, if it waits to be sent.
+    pub(super) place: i64,
     /// At how many ends of connections in a row it was on the wire, as far as the server may have ended them over it.
     pub(super) disconnects: u32,
     /// Whether it was on a wire before, as another request.
@@ -124,6 +126,10 @@ pub(super) struct Operation {
     pub(super) wanted: bool,
     /// Whether an outcome was stated before it was done.
     pub(super) settled: bool,
+    /// Whether it is among those whose changes are to be known.
+    pub(super) is_noted: bool,
+    /// Whether its packet was asked for to be kept.
+    pub(super) is_packet_kept: bool,
     pub(super) generation: u64,
 }
 
@@ -196,5 +202,10 @@ impl Operation {
 impl OperationId {
     pub(super) const fn key(self) -> u32 {
         self.key
+    }
+
+    /// Its number among all requests.
+    pub(super) const fn generation(self) -> u64 {
+        self.generation
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Operations {
     slab: Slab<Operation>,
     generation: u64,
     books: Books,
+    /// Messages of QoS 1 and 2 that have changed, where that is to be known.
+    pub(super) noted: Option<Vec<OperationId>>,
 }
 
 /// What all requests come to.
@@ -116,6 +118,7 @@ impl Operations {
             phase: Phase::Queued,
             packet,
             order: 0,
+            place: 0,
             disconnects: 0,
             is_anew: false,
             expires: None,
@@ -124,10 +127,67 @@ impl Operations {
             waker: None,
             wanted,
             settled: false,
+            is_noted: false,
+            is_packet_kept: false,
             generation,
         };
         let key = u32::try_from(self.slab.insert(operation)).unwrap_or(u32::MAX);
+        self.note(key);
         OperationId { key, generation }
+    }
+
+    /// Inserts a request under the number that it had in an earlier process. Nobody waits for it.
+    pub(super) fn restore(&mut self, generation: u64, kind: Kind, packet: Vec<u8>) -> OperationId {
+        let last = std::mem::replace(&mut self.generation, generation.saturating_sub(1));
+        let id = self.insert(kind, packet);
+        self.generation = self.generation.max(last);
+        if let Some(operation) = self.get_mut(id.key) {
+            operation.wanted = false;
+        }
+        id
+    }
+
+    /// Notes all that there is, and from now on what changes.
+    pub(super) fn keep_journal(&mut self) {
+        let mut noted = self.noted.take().unwrap_or_default();
+        // What is there is noted anew; what isn't stays noted.
+        noted.retain(|id| self.get_by(*id).is_none());
+        self.noted = Some(noted);
+        self.iter_mut().for_each(|(_, operation)| operation.is_noted = false);
+        let keys: Vec<_> = self.iter().map(|(id, _)| id.key()).collect();
+        keys.into_iter().for_each(|key| self.note(key));
+    }
+
+    /// It changes, and that may have to be known.
+    #[inline]
+    pub(super) fn note(&mut self, key: u32) {
+        if let Some(noted) = &mut self.noted
+            && let Some(operation) = self.slab.get_mut(key as usize)
+            && operation.takes_quota()
+            && !std::mem::replace(&mut operation.is_noted, true)
+        {
+            noted.push(OperationId { key, generation: operation.generation });
+        }
+    }
+
+    /// Where it waits among those that wait.
+    pub(super) fn set_place(&mut self, id: OperationId, place: i64) {
+        if let Some(operation) = self.current(id) {
+            operation.place = place;
+        }
+    }
+
+    /// What was noted of it is known.
+    pub(super) fn forget_note(&mut self, id: OperationId) {
+        if let Some(operation) = self.slab.get_mut(id.key as usize).filter(|each| each.is(id)) {
+            operation.is_noted = false;
+        }
+    }
+
+    /// Whether its packet is asked for the first time.
+    pub(super) fn is_packet_news(&mut self, id: OperationId) -> bool {
+        let operation = self.slab.get_mut(id.key as usize).filter(|each| each.is(id));
+        operation.is_some_and(|each| !std::mem::replace(&mut each.is_packet_kept, true))
     }
 
     pub(super) fn get(&self, key: u32) -> Option<&Operation> {
@@ -140,6 +200,7 @@ impl Operations {
     }
 
     pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut Operation> {
+        self.note(key);
         self.slab.get_mut(key as usize)
     }
 
@@ -180,6 +241,7 @@ impl Operations {
 
     /// The packet of a request that won't be sent again.
     pub(super) fn drop_packet(&mut self, key: u32) {
+        self.note(key);
         if let Some(operation) = self.slab.get_mut(key as usize) {
             self.books.drop_packet(operation);
         }
@@ -187,6 +249,7 @@ impl Operations {
 
     /// States an outcome while the identifier stays reserved; the first outcome counts.
     pub(super) fn settle(&mut self, key: u32, outcome: impl Into<Conclusion>) {
+        self.note(key);
         if let Some(operation) = self.slab.get_mut(key as usize) {
             self.books.settle(operation, outcome.into());
         }
@@ -195,6 +258,7 @@ impl Operations {
     /// Ends a request: its slot is free as soon as the outcome is taken.
     #[inline]
     pub(super) fn finish(&mut self, key: u32, outcome: impl Into<Conclusion>) {
+        self.note(key);
         let Some(operation) = self.slab.get_mut(key as usize) else { return };
         self.books.drop_packet(operation);
         self.books.settle(operation, outcome.into());
@@ -251,7 +315,7 @@ impl Operations {
         let unfinished = self.slab.iter().filter(|(_, operation)| operation.phase != Phase::Done);
         let slab: Slab<_> = unfinished.map(|(key, operation)| (key, operation.unattended())).collect();
         let books = Books { wakers: Vec::new(), spare: Vec::new(), ..self.books };
-        let moved = Self { slab, generation: self.generation, books };
+        let moved = Self { slab, generation: self.generation, books, noted: self.noted.take() };
         self.fail_all(error);
         moved
     }

@@ -41,6 +41,16 @@ impl PacketIds {
         }
     }
 
+    /// Takes `id` for `owner`, which an earlier process gave it to; `false` if it is taken. The rotation goes on behind it.
+    pub(super) fn reserve(&mut self, id: PacketId, owner: u32) -> bool {
+        let is_free = self.owner(id).is_none();
+        if is_free {
+            self.set(id, owner);
+            self.next = id.get().wrapping_add(1);
+        }
+        is_free
+    }
+
     /// How many are in use.
     pub(super) const fn used(&self) -> usize {
         self.used

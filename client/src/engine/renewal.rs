@@ -47,7 +47,7 @@ impl Engine {
             let id = self.session.operations.insert(Kind::Resubscribe, packet);
             // What is repeated may have taken all identifiers.
             if self.session.ids.is_full() {
-                self.session.queue.push_front(id);
+                self.session.wait_first(id);
             } else {
                 self.send(id);
             }

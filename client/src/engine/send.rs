@@ -29,6 +29,7 @@ impl Engine {
         } else {
             into.unsplit(self.output.split());
         }
+        self.note_transmitted();
         match &mut self.state {
             State::Open(connection) => connection.transmitted(self.options.ack_timeout, now),
             State::Closing { unsent, .. } => unsent.clear(),
@@ -62,7 +63,7 @@ impl Engine {
         if self.is_connected() && !waits && !self.session.ids.is_full() {
             self.send(id);
         } else {
-            self.session.queue.push_back(id);
+            self.session.wait_last(id);
             self.pump();
         }
         Ok(id)

@@ -8,6 +8,7 @@ use dunlin_codec::{Packet, SubscriptionIdentifier, SubscriptionOptions};
 use super::connection::{Connection, Sent};
 use super::expiry::Expiries;
 use super::inbound::Inbound;
+use super::journal::About;
 use super::operation::{Kind, Operation, OperationId, Phase};
 use super::operations::Operations;
 use super::packet_ids::PacketIds;
@@ -46,7 +47,12 @@ pub struct Session {
     pub(super) has_suspects: bool,
     /// Whether the next connection has to start clean.
     pub(super) is_given_up: bool,
+    /// What is kept of client identifier and the like, where changes are to be known.
+    pub(super) about: Option<Option<About>>,
     next_order: u64,
+    /// The places of the first and the last in `queue`.
+    first_place: i64,
+    last_place: i64,
 }
 
 impl Session {
@@ -66,7 +72,10 @@ impl Session {
             unanswered: false,
             has_suspects: false,
             is_given_up: false,
+            about: None,
             next_order: 0,
+            first_place: 0,
+            last_place: 0,
         }
     }
 
@@ -123,6 +132,11 @@ impl Session {
         self.next_order
     }
 
+    /// An earlier process came so far.
+    pub(super) const fn set_order(&mut self, last: u64) {
+        self.next_order = last;
+    }
+
     /// The request whose turn it is, if one waits: repetitions first.
     pub(super) fn first_waiting(&mut self) -> Option<(OperationId, &Operation)> {
         let operations = &self.operations;
@@ -149,6 +163,20 @@ impl Session {
         }
     }
 
+    /// It waits behind all others.
+    pub(super) fn wait_last(&mut self, id: OperationId) {
+        self.last_place += 1;
+        self.operations.set_place(id, self.last_place);
+        self.queue.push_back(id);
+    }
+
+    /// It waits before all others.
+    pub(super) fn wait_first(&mut self, id: OperationId) {
+        self.first_place -= 1;
+        self.operations.set_place(id, self.first_place);
+        self.queue.push_front(id);
+    }
+
     /// A connection is at its end. Returns what may not have left its output.
     pub(super) fn left(&mut self, connection: Connection) -> Vec<Sent> {
         // What doesn't outlive its connection has ended with it. [U-3.1.2-3]
@@ -168,7 +196,7 @@ impl Session {
         if let Phase::Sent(packet_id) = operation.phase {
             operation.phase = Phase::Queued;
             self.ids.release(packet_id);
-            self.queue.push_front(id);
+            self.wait_first(id);
             self.watch_expiry(id);
         }
     }
@@ -207,7 +235,7 @@ impl Session {
             if self.operations.get_by(id).is_some_and(is_over) {
                 self.operations.finish(id.key(), Err(RequestError::SessionLost));
             } else {
-                self.queue.push_front(id);
+                self.wait_first(id);
             }
         }
         self.drop_renewals();
@@ -231,7 +259,7 @@ impl Session {
             if operation.survives_loss(policy) {
                 operation.phase = Phase::Queued;
                 operation.is_anew = true;
-                self.queue.push_front(id);
+                self.wait_first(id);
                 self.watch_expiry(id);
             } else {
                 self.operations.finish(id.key(), Err(RequestError::SessionLost));

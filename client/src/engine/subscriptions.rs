@@ -1,14 +1,16 @@
 //! What the server granted, to be asked for again when it has forgotten.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use dunlin_codec::{SubscriptionIdentifier, SubscriptionOptions};
+use dunlin_codec::{QoS, RetainHandling, SubscriptionIdentifier, SubscriptionOptions, TopicFilter};
 
 /// Subscriptions by their filters. As many as the application asks for.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     by_filter: HashMap<String, Place>,
     next: u64,
+    /// Filters whose subscription has changed, where that is to be known.
+    pub(super) noted: Option<BTreeSet<String>>,
 }
 
 /// A subscription, with its place among all that were ever granted.
@@ -54,11 +56,13 @@ impl Subscriptions {
     /// The server granted one; an earlier one of the same filter is replaced. [MQTT-3.8.4-3]
     pub(super) fn grant(&mut self, active: ActiveSubscription) {
         self.next += 1;
+        self.note(&active.filter);
         self.by_filter.insert(active.filter.clone(), Place { number: self.next, active });
     }
 
     /// One was asked for again in place `order`, and granted.
     pub(super) fn renew(&mut self, filter: &str, order: u64) {
+        self.note(filter);
         if let Some(Place { active, .. }) = self.by_filter.get_mut(filter) {
             active.order = order;
             active.is_current = true;
@@ -78,12 +82,76 @@ impl Subscriptions {
     /// One that was asked for up to the place `order` has ended.
     pub(super) fn end(&mut self, filter: &str, order: u64) {
         if self.is_older(filter, order) {
+            self.note(filter);
             self.by_filter.remove(filter);
         }
     }
 
     /// The server may have forgotten them.
     pub(super) fn doubt(&mut self) {
+        self.note_all();
         self.by_filter.values_mut().for_each(|place| place.active.is_current = false);
+    }
+
+    /// Notes all that there is, and from now on what changes.
+    pub(super) fn keep_journal(&mut self) {
+        self.noted.get_or_insert_default();
+        self.note_all();
+    }
+
+    fn note(&mut self, filter: &str) {
+        if let Some(noted) = &mut self.noted {
+            noted.insert(filter.to_owned());
+        }
+    }
+
+    fn note_all(&mut self) {
+        if let Some(noted) = &mut self.noted {
+            noted.extend(self.by_filter.keys().cloned());
+        }
+    }
+
+    /// All that is to be known of one: options, identifier, whether it is current, order and number.
+    pub(super) fn record(&self, filter: &str) -> Option<Vec<u8>> {
+        let Place { number, active } = self.by_filter.get(filter)?;
+        let SubscriptionOptions { qos, no_local, retain_as_published, retain_handling } = active.options;
+        let flags =
+            u8::from(active.is_current) | u8::from(no_local) << 1 | u8::from(retain_as_published) << 2;
+        let identifier = active.identifier.map_or(0, SubscriptionIdentifier::get);
+        let mut record = vec![flags, qos.level(), retain_handling as u8];
+        record.extend_from_slice(&identifier.to_be_bytes());
+        record.extend_from_slice(&active.order.to_be_bytes());
+        record.extend_from_slice(&number.to_be_bytes());
+        Some(record)
+    }
+
+    /// Puts one back as it was recorded; `None` if that is no record.
+    pub(super) fn restore(&mut self, filter: &str, record: &[u8]) -> Option<()> {
+        let (&[flags, qos, retain_handling], rest) = record.split_first_chunk()?;
+        let (identifier, rest) = rest.split_first_chunk()?;
+        let (order, number) = rest.split_first_chunk()?;
+        let number = u64::from_be_bytes(number.try_into().ok()?);
+        let levels = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
+        let handlings = [RetainHandling::Send, RetainHandling::SendIfNew, RetainHandling::DontSend];
+        let active = ActiveSubscription {
+            filter: TopicFilter::new(filter).ok()?.as_str().to_owned(),
+            options: SubscriptionOptions {
+                qos: *levels.get(usize::from(qos))?,
+                no_local: flags & 2 != 0,
+                retain_as_published: flags & 4 != 0,
+                retain_handling: *handlings.get(usize::from(retain_handling))?,
+            },
+            identifier: SubscriptionIdentifier::new(u32::from_be_bytes(*identifier)),
+            order: u64::from_be_bytes(*order),
+            is_current: flags & 1 != 0,
+        };
+        self.next = self.next.max(number);
+        self.by_filter.insert(filter.to_owned(), Place { number, active });
+        Some(())
+    }
+
+    /// The highest number in any of them.
+    pub(super) fn last_number(&self) -> u64 {
+        self.by_filter.values().map(|place| place.active.order.max(place.number)).max().unwrap_or_default()
     }
 }

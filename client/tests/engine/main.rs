@@ -16,6 +16,7 @@ mod expiry;
 mod identifiers;
 mod inbound;
 mod inbound_aliases;
+mod journal;
 mod keep_alive;
 mod lasting;
 mod limits;

@@ -250,6 +250,14 @@ impl Application {
         self.holding.drain(..).for_each(|(_, serial)| promises.abandoned(serial));
     }
 
+    /// Its process ends: nobody learns what came of its requests.
+    pub(super) fn loses_receipts(&mut self, promises: &mut Promises) {
+        self.publishing.drain(..).for_each(|(_, serial)| promises.unwanted(serial));
+        let asking = std::mem::take(&mut self.asking);
+        asking.iter().for_each(|(_, asked)| self.doubts(asked.filters()));
+        self.again = Again::default();
+    }
+
     /// A process that remembers nothing.
     pub(super) fn starts_over(&mut self) {
         let known: Vec<_> = self.subscriptions.keys().copied().collect();

@@ -1,11 +1,12 @@
 //! The client's side of a connection: an engine, moved as the tokio driver moves it, every packet of it judged.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
 use dunlin_client::ConnectOptions;
 use dunlin_client::codec::{DecodeOptions, PacketBuf, Sender};
-use dunlin_client::engine::{CloseCause, Ended, Engine, Session};
+use dunlin_client::engine::{Change, CloseCause, Ended, Engine, Session};
 
 use super::checks::{Breach, Checked, Wire, ensure};
 use super::link::{End, Link};
@@ -24,12 +25,20 @@ pub(super) struct Driver {
     seen_in: BytesMut,
     seen_out: BytesMut,
     last_sent: Instant,
+    /// What is kept of the session, should the process end.
+    kept: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// When the calendar began.
+    began: Instant,
 }
 
 impl Driver {
     pub(super) fn new(options: ConnectOptions, now: Instant) -> Self {
+        let mut engine = Engine::new(options);
+        engine.keep_journal();
         Self {
-            engine: Engine::new(options),
+            engine,
+            kept: BTreeMap::new(),
+            began: now,
             wire: Wire::new(true),
             input: BytesMut::new(),
             output: BytesMut::new(),
@@ -42,6 +51,33 @@ impl Driver {
     /// Another engine goes on with the session of this one.
     pub(super) fn moves_on(&mut self, options: ConnectOptions, session: Session) {
         self.engine = Engine::with_session(options, session);
+        self.engine.keep_journal();
+    }
+
+    /// The process ends, and another one finds what was kept.
+    pub(super) fn starts_again(&mut self, options: ConnectOptions, now: Instant) -> Checked {
+        let session = Session::restore(self.kept.clone(), now, self.date(now));
+        match session.map_err(|error| Breach::new("what is kept is a session", error))? {
+            Some(session) => self.moves_on(options, session),
+            None => self.engine = Engine::new(options),
+        }
+        self.engine.keep_journal();
+        Ok(())
+    }
+
+    /// Writes down what has changed.
+    pub(super) fn keeps(&mut self, now: Instant) {
+        let date = self.date(now);
+        for change in self.engine.take_changes(now, date) {
+            match change {
+                Change::Put { key, value } => drop(self.kept.insert(key, value)),
+                Change::Remove { key } => drop(self.kept.remove(&key)),
+            }
+        }
+    }
+
+    fn date(&self, now: Instant) -> SystemTime {
+        UNIX_EPOCH + now.saturating_duration_since(self.began)
     }
 
     /// A transport is open.
@@ -66,6 +102,7 @@ impl Driver {
         loop {
             if self.output.is_empty() && self.engine.poll_transmit(&mut self.output, now) {
                 self.last_sent = now;
+                self.keeps(now);
                 self.judge(transcript)?;
             }
             let some = link.up.write(&mut self.output, most - written);

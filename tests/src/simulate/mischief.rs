@@ -35,7 +35,8 @@ impl World {
 
     /// What seldom happens, and hurts.
     pub(super) fn something_rare(&mut self) -> Checked {
-        match self.chance.below(10) {
+        match self.chance.below(12) {
+            9 | 10 => self.restart_with_store()?,
             6 | 7 => self.restart_with_session()?,
             8 => {
                 let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
@@ -79,6 +80,16 @@ impl World {
         };
         self.driver.moves_on(self.options.clone(), session);
         Ok(())
+    }
+
+    /// The client's process ends and another one begins, which knows what was written down.
+    fn restart_with_store(&mut self) -> Checked {
+        self.transcript.say(format_args!("client's process ends; the next one goes on with what was kept"));
+        self.link = None;
+        self.server.closes(self.now);
+        self.application.moves_on(&mut self.promises);
+        self.application.loses_receipts(&mut self.promises);
+        self.driver.starts_again(self.options.clone(), self.now)
     }
 
     /// The client's process ends and another one begins, which knows nothing.

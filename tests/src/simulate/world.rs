@@ -232,6 +232,7 @@ impl World {
         {
             self.hang_up(cause)?;
         }
+        self.driver.keeps(self.now);
         let limits = self.options.queue;
         let (count, bytes) = self.driver.engine.load();
         // The engine's own renewals come on top, and a re-authentication.

@@ -1,0 +1,292 @@
+//! The form of what is kept, and the way back.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use dunlin_codec::{Packet, PacketId, QoS, ReasonCode};
+
+use super::{Change, RestoreError};
+use crate::engine::operation::{Kind, Operation, OperationId, Phase};
+use crate::engine::session::Session;
+
+/// The form of all of it. Another one is refused.
+const VERSION: u8 = 1;
+
+/// The same moment on two clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    pub(super) now: Instant,
+    pub(super) date: SystemTime,
+}
+
+/// What a value is about: a letter, and which one.
+pub(super) enum Key<'a> {
+    About,
+    /// A message of the client's, by its number among all requests.
+    Message(u64),
+    /// Its packet.
+    Packet(u64),
+    Received(PacketId),
+    Subscription(&'a str),
+}
+
+/// What CONNECT hangs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::engine) struct About {
+    client_id: Option<String>,
+    established: bool,
+    unanswered: bool,
+    is_given_up: bool,
+}
+
+/// How far a message has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Message {
+    kind: Kind,
+    phase: Phase,
+    order: u64,
+    /// As of an operation that waits; what is in the output waits before all others.
+    place: i64,
+    is_anew: bool,
+    is_settled: bool,
+    /// In milliseconds since 1970.
+    expires: Option<u64>,
+}
+
+const NEVER: u64 = u64::MAX;
+/// No process counts so far.
+const HIGHEST: u64 = 1 << 62;
+
+impl Key<'_> {
+    pub(super) fn change(&self, value: Option<Vec<u8>>) -> Change {
+        let key = match self {
+            Self::About => b"a".to_vec(),
+            Self::Message(number) => [b"m", &number.to_be_bytes()[..]].concat(),
+            Self::Packet(number) => [b"p", &number.to_be_bytes()[..]].concat(),
+            Self::Received(packet_id) => [b"r", &packet_id.get().to_be_bytes()[..]].concat(),
+            Self::Subscription(filter) => [b"s", filter.as_bytes()].concat(),
+        };
+        match value {
+            Some(value) => Change::Put { key, value },
+            None => Change::Remove { key },
+        }
+    }
+}
+
+impl About {
+    pub(in crate::engine) fn of(session: &Session) -> Self {
+        Self {
+            client_id: session.client_id.clone(),
+            established: session.established,
+            unanswered: session.unanswered,
+            is_given_up: session.is_given_up,
+        }
+    }
+
+    pub(super) fn is_of(&self, session: &Session) -> bool {
+        self.client_id == session.client_id
+            && self.established == session.established
+            && self.unanswered == session.unanswered
+            && self.is_given_up == session.is_given_up
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let flags = [self.established, self.unanswered, self.is_given_up, self.client_id.is_some()];
+        let flags = flags.into_iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(flag));
+        [&[VERSION, flags], self.client_id.as_deref().unwrap_or_default().as_bytes()].concat()
+    }
+
+    fn decode(value: &[u8]) -> Result<Self, RestoreError> {
+        let [VERSION, flags, client_id @ ..] = value else { return Err(fault("another version's")) };
+        let is_set = |bit: u8| flags >> bit & 1 == 1;
+        let client_id = String::from_utf8(client_id.to_vec()).map_err(|_| fault("no client identifier"))?;
+        Ok(Self {
+            client_id: is_set(3).then_some(client_id),
+            established: is_set(0),
+            unanswered: is_set(1),
+            is_given_up: is_set(2),
+        })
+    }
+}
+
+impl Message {
+    /// Nothing for what is over.
+    pub(super) fn of(operation: &Operation, is_unsent: bool, clock: Clock) -> Option<Self> {
+        let expires = operation.expires.map(|at| {
+            let left = at.saturating_duration_since(clock.now);
+            let since_1970 = clock.date.duration_since(UNIX_EPOCH).unwrap_or_default() + left;
+            u64::try_from(since_1970.as_millis()).unwrap_or(NEVER)
+        });
+        (operation.phase != Phase::Done).then_some(Self {
+            kind: operation.kind,
+            phase: if is_unsent { Phase::Queued } else { operation.phase },
+            order: operation.order,
+            place: if is_unsent {
+                i64::MIN.saturating_add_unsigned(operation.order)
+            } else {
+                operation.place
+            },
+            is_anew: operation.is_anew,
+            is_settled: operation.is_settled(),
+            expires,
+        })
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let (phase, packet_id) = match self.phase {
+            Phase::Queued | Phase::Done => (0, 0),
+            Phase::Sent(packet_id) | Phase::Repeat(packet_id) => (1, packet_id.get()),
+            Phase::Released(packet_id) => (2, packet_id.get()),
+        };
+        let qos = if self.kind == Kind::PublishExactlyOnce { 2 } else { 1 };
+        let flags = u8::from(self.is_anew) | u8::from(self.is_settled) << 1;
+        let mut value = vec![qos, phase, flags];
+        value.extend_from_slice(&packet_id.to_be_bytes());
+        value.extend_from_slice(&self.order.to_be_bytes());
+        value.extend_from_slice(&self.place.to_be_bytes());
+        value.extend_from_slice(&self.expires.unwrap_or(NEVER).to_be_bytes());
+        value
+    }
+
+    fn decode(value: &[u8]) -> Option<Self> {
+        let (&[qos, phase, flags], rest) = value.split_first_chunk()?;
+        let (packet_id, rest) = rest.split_first_chunk()?;
+        let (order, rest) = rest.split_first_chunk()?;
+        let (place, expires) = rest.split_first_chunk()?;
+        let packet_id = PacketId::new(u16::from_be_bytes(*packet_id));
+        let expires = u64::from_be_bytes(expires.try_into().ok()?);
+        Some(Self {
+            kind: match qos {
+                1 => Kind::PublishAtLeastOnce,
+                2 => Kind::PublishExactlyOnce,
+                _ => return None,
+            },
+            phase: match phase {
+                0 => Phase::Queued,
+                1 => Phase::Sent(packet_id?),
+                2 => Phase::Released(packet_id?),
+                _ => return None,
+            },
+            order: u64::from_be_bytes(*order),
+            place: i64::from_be_bytes(*place),
+            is_anew: flags & 1 != 0,
+            is_settled: flags & 2 != 0,
+            expires: (expires != NEVER).then_some(expires),
+        })
+    }
+
+    fn is_carried_by(&self, packet: &[u8]) -> bool {
+        let qos = if self.kind == Kind::PublishExactlyOnce { QoS::ExactlyOnce } else { QoS::AtLeastOnce };
+        match Packet::decode(packet) {
+            Ok(Some((Packet::Publish(publish), len))) => {
+                len == packet.len() && publish.delivery.qos() == qos && !publish.delivery.dup()
+            }
+            _ => false,
+        }
+    }
+
+    /// When it expires, by the engine's clock.
+    fn expires_at(&self, clock: Clock) -> Option<Instant> {
+        let since_1970 = clock.date.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let left = Duration::from_millis(self.expires?).saturating_sub(since_1970);
+        clock.now.checked_add(left)
+    }
+}
+
+pub(super) fn restore(
+    kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
+    clock: Clock,
+) -> Result<Option<Session>, RestoreError> {
+    let mut session = Session::new();
+    let (mut about, mut messages, mut packets) = (None, BTreeMap::new(), BTreeMap::new());
+    let mut is_empty = true;
+    for (key, value) in kept {
+        is_empty = false;
+        match &key[..] {
+            b"a" => about = Some(About::decode(&value)?),
+            [b'm', number @ ..] => {
+                let message = Message::decode(&value).ok_or_else(|| fault("no message"))?;
+                messages.insert(number_of(number)?, message);
+            }
+            [b'p', number @ ..] => drop(packets.insert(number_of(number)?, value)),
+            [b'r', packet_id @ ..] => {
+                let number = packet_id.try_into().map(u16::from_be_bytes).ok();
+                let packet_id =
+                    number.and_then(PacketId::new).ok_or_else(|| fault("no packet identifier"))?;
+                let answer = value.first().and_then(|byte| ReasonCode::from_code(*byte));
+                session.inbound.restore(packet_id, answer);
+            }
+            [b's', filter @ ..] => {
+                let restored = std::str::from_utf8(filter).ok();
+                let restored = restored.and_then(|filter| session.subscriptions.restore(filter, &value));
+                restored.ok_or_else(|| fault("no subscription"))?;
+            }
+            _ => return Err(fault("an unknown key")),
+        }
+    }
+    let Some(about) = about else {
+        return if is_empty { Ok(None) } else { Err(fault("without a beginning")) };
+    };
+    session.client_id = about.client_id;
+    (session.established, session.unanswered) = (about.established, about.unanswered);
+    session.is_given_up = about.is_given_up;
+    let last = messages.values().map(|each| each.order).max().unwrap_or_default();
+    let last = last.max(session.subscriptions.last_number());
+    if last.max(messages.keys().next_back().copied().unwrap_or_default()) > HIGHEST {
+        return Err(fault("a number beyond all numbers"));
+    }
+    session.set_order(last);
+    let mut waiting = Vec::new();
+    for (number, message) in messages {
+        let packet = packets.remove(&number).unwrap_or_default();
+        let id = session.restore_message(number, &message, packet, clock)?;
+        if message.phase == Phase::Queued {
+            waiting.push((message.place, id));
+        }
+    }
+    waiting.sort_unstable();
+    for (_, id) in waiting {
+        session.wait_last(id);
+        session.watch_expiry(id);
+    }
+    Ok(Some(session))
+}
+
+impl Session {
+    fn restore_message(
+        &mut self,
+        number: u64,
+        message: &Message,
+        packet: Vec<u8>,
+        clock: Clock,
+    ) -> Result<OperationId, RestoreError> {
+        let needs_packet = !matches!(message.phase, Phase::Released(_)) && !message.is_settled;
+        if (needs_packet || !packet.is_empty()) && !message.is_carried_by(&packet) {
+            return Err(fault("a message without its packet"));
+        }
+        let id = self.operations.restore(number, message.kind, packet);
+        if let Some(operation) = self.operations.get_mut(id.key()) {
+            operation.phase = message.phase;
+            operation.order = message.order;
+            operation.is_anew = message.is_anew;
+            operation.expires = message.expires_at(clock);
+        }
+        if message.is_settled {
+            self.operations.settle(id.key(), Err(crate::error::RequestError::SessionLost));
+        }
+        if let Phase::Sent(packet_id) | Phase::Released(packet_id) = message.phase
+            && !self.ids.reserve(packet_id, id.key())
+        {
+            return Err(fault("a packet identifier twice"));
+        }
+        Ok(id)
+    }
+}
+
+fn number_of(bytes: &[u8]) -> Result<u64, RestoreError> {
+    bytes.try_into().map(u64::from_be_bytes).map_err(|_| fault("no number"))
+}
+
+const fn fault(fault: &'static str) -> RestoreError {
+    RestoreError { fault }
+}
