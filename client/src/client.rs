@@ -6,17 +6,19 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::backoff::{Backoff, Reconnect};
-use crate::driver::{self, Plan, now};
+use crate::driver::{self, Plan, date, now};
 use crate::engine::{Accepted, Engine, Session, Statistics};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
 use crate::farewell::Farewell;
+use crate::keeper::Kept;
 use crate::observer::Observer;
 use crate::options::{CleanStart, ConnectOptions, OptionsError};
 use crate::provider::{Provider, Target};
 use crate::receipt::Receipt;
 use crate::router::{LAST_IDENTIFIER, Router};
 use crate::shared::Shared;
+use crate::store::{Store, StoreError};
 use crate::transport::TransportOptions;
 
 /// Where to connect to, as whom, and how often to try.
@@ -87,7 +89,7 @@ impl Client {
     pub fn start(options: ClientOptions) -> Self {
         let router = Router::new(first_identifier(options.connect.clean_start));
         let engine = Engine::new(options.connect.clone());
-        Self::run(options, engine, router)
+        Self::run(options, engine, router, None)
     }
 
     /// As [`start`](Self::start), going on with the session of another client, which
@@ -101,10 +103,62 @@ impl Client {
     pub fn start_with_session(options: ClientOptions, session: Session) -> Self {
         let router = Router::new(first_identifier(CleanStart::Never));
         let engine = Engine::with_session(options.connect.clone(), session);
-        Self::run(options, engine, router)
+        Self::run(options, engine, router, None)
     }
 
-    fn run(options: ClientOptions, engine: Engine, router: Router) -> Self {
+    /// As [`start`](Self::start), with a session that outlives the process: it goes on with what `store` has of an earlier
+    /// one, and keeps there what this one does.
+    ///
+    /// Messages of QoS 1 and 2 are kept a moment after they are accepted, and before they leave; [`until_kept`](Self::until_kept)
+    /// waits for that. After a crash they are sent, or repeated as the standard has it, and nobody but the server learns how
+    /// they end. Subscriptions stay: what the server sends for them comes to [`unmatched`](Self::unmatched) until they are
+    /// subscribed to again; take that stream before anything is awaited. A message of QoS 2 that a stream had given out
+    /// doesn't come again.
+    ///
+    /// The store is read here, before this returns.
+    ///
+    /// # Errors
+    /// The store can't be read, or has something else.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start_with_store(options: ClientOptions, mut store: impl Store) -> Result<Self, StoreError> {
+        let kept = store.load().map_err(StoreError::Load)?;
+        let (mut engine, identifier) = match Session::restore(kept, now(), date())? {
+            Some(session) => {
+                (Engine::with_session(options.connect.clone(), session), first_identifier(CleanStart::Never))
+            }
+            None => (Engine::new(options.connect.clone()), first_identifier(options.connect.clean_start)),
+        };
+        engine.keep_journal();
+        Ok(Self::run(options, engine, Router::new(identifier), Some(Box::new(store))))
+    }
+
+    /// Returns when the store has all that was accepted so far; at once without a store.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// [`RequestError::Stopped`] by a client that stopped first.
+    pub async fn until_kept(&self) -> Result<(), RequestError> {
+        let number = self.shared().with(|state| state.kept.as_ref().map(|kept| kept.number(&state.engine)));
+        let Some(number) = number else { return Ok(()) };
+        poll_fn(|cx| {
+            self.shared().with(|state| {
+                if state.kept.as_ref().is_none_or(|kept| kept.has(number)) {
+                    return Poll::Ready(Ok(()));
+                }
+                if let Some(cause) = &state.stopped {
+                    return Poll::Ready(Err(RequestError::Stopped(cause.clone())));
+                }
+                state.watch(cx);
+                Poll::Pending
+            })
+        })
+        .await
+    }
+
+    fn run(options: ClientOptions, engine: Engine, router: Router, store: Option<Box<dyn Store>>) -> Self {
         let ack_timeout = options.connect.ack_timeout;
         let connect = &options.connect;
         let mut reconnect = options.reconnect;
@@ -119,8 +173,11 @@ impl Client {
             backoff: Backoff::new(reconnect),
         };
         let shared = Arc::new(Shared::new(engine, router));
-        shared.with(|state| state.observer = options.observer);
-        tokio::spawn(driver::run(Arc::clone(&shared), plan));
+        shared.with(|state| {
+            state.observer = options.observer;
+            state.kept = store.is_some().then(Kept::default);
+        });
+        tokio::spawn(driver::run(Arc::clone(&shared), plan, store));
         Self { handle: Arc::new(Handle { shared, ack_timeout }) }
     }
 

@@ -6,16 +6,18 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::alarm::Alarm;
 use crate::backoff::{Backoff, may_get_better};
 use crate::engine::Ended;
 use crate::error::{ConnectError, ConnectionError, StopCause};
 use crate::event::Event;
+use crate::keeper::{self, Kept};
 use crate::link::Link;
 use crate::provider::{Failure, NextAttempt, Provider, ProviderError, Target};
 use crate::shared::Shared;
+use crate::store::Store;
 use crate::transport::{self, Transport};
 
 /// What a driver goes by.
@@ -27,13 +29,22 @@ pub(crate) struct Plan {
     pub(crate) backoff: Backoff,
 }
 
-/// Runs a client until it stops. A driver that never ran, because its runtime was shut down, has ended as well.
-pub(crate) fn run(shared: Arc<Shared>, plan: Plan) -> impl Future<Output = ()> {
+/// Runs a client until it stops, and keeps its session if there is a store. A driver that never ran, because its runtime
+/// was shut down, has ended as well.
+pub(crate) fn run(
+    shared: Arc<Shared>,
+    plan: Plan,
+    store: Option<Box<dyn Store>>,
+) -> impl Future<Output = ()> {
     // On the heap: a future keeps room for what was moved out of it.
     let (end, plan) = (End(shared), Box::new(plan));
     async move {
         let mut driver = Driver::new(&end.0, plan);
-        let cause = driver.run().await;
+        let cause = match store {
+            None => driver.run().await,
+            // On the heap: most clients have none.
+            Some(store) => Box::pin(driver.run_and_keep(store)).await,
+        };
         drop(driver);
         end.0.finish(cause);
     }
@@ -64,6 +75,17 @@ struct Driver<'a> {
 impl<'a> Driver<'a> {
     fn new(shared: &'a Shared, plan: Box<Plan>) -> Self {
         Self { shared, plan, has_worked: false, number: 0, last: None, used: None, verdict: None }
+    }
+
+    async fn run_and_keep(&mut self, store: Box<dyn Store>) -> StopCause {
+        let shared = self.shared;
+        let running = async {
+            let cause = self.run().await;
+            shared.drive(|state| state.kept.as_mut().into_iter().for_each(Kept::end));
+            cause
+        };
+        let (cause, ()) = tokio::join!(running, keeper::keep(shared, store));
+        shared.drive(|state| state.kept.as_ref().and_then(Kept::fault)).unwrap_or(cause)
     }
 
     async fn run(&mut self) -> StopCause {
@@ -233,6 +255,11 @@ async fn until_stop<T>(shared: &Shared, mut work: Pin<&mut impl Future<Output = 
         }
     })
     .await
+}
+
+/// The calendar, which outlives processes.
+pub(crate) fn date() -> SystemTime {
+    SystemTime::now()
 }
 
 /// The driver's clock, which is tokio's: tests can stop it. Everything below it is told the time.

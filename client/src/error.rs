@@ -205,6 +205,12 @@ pub enum StopCause {
         /// Why the last attempt failed; `None` if the first one was still under way.
         last: Option<Arc<ConnectError>>,
     },
+    /// The session couldn't be kept, so nothing could be promised any more.
+    #[error("the session can't be kept: {fault}")]
+    Store {
+        /// The store's own words.
+        fault: Arc<str>,
+    },
 }
 
 /// Why a publish, a subscribe or an unsubscribe didn't happen.

@@ -22,6 +22,8 @@ mod error;
 mod event;
 mod farewell;
 #[cfg(feature = "tokio")]
+mod keeper;
+#[cfg(feature = "tokio")]
 mod line;
 #[cfg(feature = "tokio")]
 mod link;
@@ -45,6 +47,7 @@ pub mod secret;
 mod shared;
 #[cfg(feature = "tokio")]
 mod state;
+pub mod store;
 #[cfg(feature = "tokio")]
 mod stream;
 #[cfg(feature = "tokio")]

@@ -43,6 +43,8 @@ pub(crate) struct Link {
     needs_flush: bool,
     /// Why nothing can be written any more, and until when to read on. Rare, and large.
     broken: Option<Box<(CloseCause, Instant)>>,
+    /// The changes of the session that have to be kept before the output is written.
+    hangs_on: u64,
     /// Until when what is left may be written.
     closing_until: Option<Instant>,
     /// Whether the last that the server hears is our DISCONNECT.
@@ -57,6 +59,8 @@ pub(crate) struct Link {
 struct Wishes {
     close: bool,
     read: bool,
+    /// What is to be written isn't kept yet.
+    hold: bool,
     /// There is more to write than fits in one go.
     more: bool,
     timeout: Option<Instant>,
@@ -72,6 +76,7 @@ impl Link {
             read_size: FIRST_READ,
             needs_flush: false,
             broken: None,
+            hangs_on: 0,
             closing_until: None,
             says_farewell: false,
             observer: None,
@@ -103,7 +108,7 @@ impl Link {
             if let Some(observer) = self.observer.as_ref().filter(|_| nothing_left) {
                 observer.see(Direction::Sent, &self.output, now);
             }
-            let written = self.poll_write(cx).is_ready();
+            let written = !wishes.hold && self.poll_write(cx).is_ready();
             if wishes.close && (written && !wishes.more || self.is_over(now)) {
                 return Poll::Ready(CloseCause::Eof);
             }
@@ -151,6 +156,7 @@ impl Link {
         }
         if self.output.is_empty() && self.broken.is_none() {
             state.engine.poll_transmit(&mut self.output, now);
+            self.hangs_on = state.kept.as_ref().map_or(0, |kept| kept.number(&state.engine));
         }
         let stop = state.stop_by(now);
         if stop.is_over {
@@ -161,8 +167,11 @@ impl Link {
             self.closing_until = Some(now + CLOSING_TIME);
             self.says_farewell = !self.output.is_empty() || state.engine.has_output();
         }
+        let hold =
+            !self.output.is_empty() && state.kept.as_ref().is_some_and(|kept| !kept.has(self.hangs_on));
         Wishes {
             close,
+            hold,
             // A server that is stuck because nobody reads wouldn't take our DISCONNECT either.
             read: close || reading && state.engine.read_interest(),
             more: self.broken.is_none() && state.engine.has_output(),

@@ -138,6 +138,8 @@ impl Shared {
                 return false;
             }
             let error = RequestError::Stopped(cause.clone());
+            // What is kept goes on in another process, though requests end here.
+            state.engine.close_journal();
             if state.keeps_session {
                 state.router.hand_back();
                 state.kept_session = Some(Box::new(state.engine.take_session(&error)));

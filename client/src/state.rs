@@ -9,6 +9,7 @@ use crate::driver::now;
 use crate::engine::{Accepted, CloseCause, Ended, Engine, EngineEvent, Session};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::Event;
+use crate::keeper::Kept;
 use crate::line::{Line, Ticket};
 use crate::message::Message;
 use crate::observer::Observer;
@@ -33,6 +34,8 @@ pub(crate) struct State {
     /// Whether somebody wants the session when the client has stopped, and then the session.
     pub(crate) keeps_session: bool,
     pub(crate) kept_session: Option<Box<Session>>,
+    /// How far the session is kept, if it is.
+    pub(crate) kept: Option<Kept>,
     /// Why the last attempt that failed did.
     pub(crate) last_failure: Option<Arc<ConnectError>>,
     /// Messages that were handed over, taken or not.
@@ -91,6 +94,7 @@ impl State {
             stopped: None,
             keeps_session: false,
             kept_session: None,
+            kept: None,
             last_failure: None,
             published: 0,
             events: VecDeque::new(),
@@ -223,6 +227,11 @@ impl State {
             self.events.pop_front();
         }
         self.events.push_back(event);
+        self.wake_watchers();
+    }
+
+    /// Those who wait for something look again.
+    pub(crate) fn wake_watchers(&mut self) {
         self.wakers.append(&mut self.watchers);
     }
 
@@ -232,6 +241,9 @@ impl State {
         self.engine.take_wakers(wakers);
         self.router.take_wakers(wakers);
         self.requests.take_wakers(wakers);
+        if let Some(kept) = &mut self.kept {
+            kept.look(&self.engine, wakers);
+        }
         let after = self.engine.load();
         if self.stopped.is_some() {
             self.line.call_all(wakers);

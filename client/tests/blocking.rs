@@ -10,13 +10,15 @@ mod packets;
 mod server;
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dunlin_client::blocking::{Client, TimedOut};
 use dunlin_client::codec::{AckType, Packet, ReasonCode};
+use dunlin_client::store::{Change, Store};
 use dunlin_client::transport::TransportOptions;
 use dunlin_client::{
     ClientOptions, ConnectOptions, Event, Message, QoS, RequestError, StopCause, StreamLimits,
@@ -214,6 +216,35 @@ fn a_session_goes_on_with_another_client() {
     let session = client.disconnect_keeping_session().unwrap();
     assert_eq!(session.in_flight(), 1);
     let client = Client::start_with_session(options(address), session).unwrap();
+    client.disconnect();
+    serving.join().unwrap();
+}
+
+#[derive(Default)]
+struct Memory(Arc<Mutex<Vec<Change>>>);
+
+impl Store for Memory {
+    fn load(&mut self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        Ok(Vec::new())
+    }
+
+    fn apply(&mut self, changes: &[Change]) -> io::Result<()> {
+        self.0.lock().unwrap().extend_from_slice(changes);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_session_is_kept_while_it_goes_on() {
+    let (address, serving) = serve(|server| async move {
+        server.welcomes().await.acknowledges_until_the_end().await;
+    });
+    let kept = Arc::default();
+    let client = Client::start_with_store(options(address), Memory(Arc::clone(&kept))).unwrap();
+    let mut receipt = client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap();
+    client.until_kept().unwrap();
+    assert!(!kept.lock().unwrap().is_empty());
+    receipt.wait(SOON).unwrap();
     client.disconnect();
     serving.join().unwrap();
 }

@@ -38,6 +38,7 @@ use crate::event::Event;
 use crate::farewell::Farewell;
 use crate::message::{Message, ReceivedMessage};
 use crate::options::OptionsError;
+use crate::store::{Store, StoreError};
 use crate::stream::StreamLimits;
 use crate::subscribe::SubscribeOptions;
 use crate::transport::{IoFault, TransportError};
@@ -97,7 +98,7 @@ impl Client {
     /// # Errors
     /// The system has no thread or no sockets to give.
     pub fn start(options: ClientOptions) -> io::Result<Self> {
-        let (runtime, inner) = Runtime::start(|| crate::Client::start(options))?;
+        let (runtime, inner) = Runtime::start(|| io::Result::Ok(crate::Client::start(options)))?;
         Ok(Self { inner, runtime })
     }
 
@@ -106,8 +107,26 @@ impl Client {
     /// # Errors
     /// As [`start`](Self::start). The session is lost.
     pub fn start_with_session(options: ClientOptions, session: Session) -> io::Result<Self> {
-        let (runtime, inner) = Runtime::start(|| crate::Client::start_with_session(options, session))?;
+        let (runtime, inner) =
+            Runtime::start(|| io::Result::Ok(crate::Client::start_with_session(options, session)))?;
         Ok(Self { inner, runtime })
+    }
+
+    /// As [`Client::start_with_store`](crate::Client::start_with_store), on a thread of its own.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and what is wrong with the store.
+    pub fn start_with_store(options: ClientOptions, store: impl Store) -> Result<Self, StoreError> {
+        let (runtime, inner) = Runtime::start(|| crate::Client::start_with_store(options, store))?;
+        Ok(Self { inner, runtime })
+    }
+
+    /// As [`Client::until_kept`](crate::Client::until_kept): as long as the store takes.
+    ///
+    /// # Errors
+    /// As [`Client::until_kept`](crate::Client::until_kept).
+    pub fn until_kept(&self) -> Result<(), RequestError> {
+        self.runtime.wait(self.inner.until_kept())
     }
 
     /// Starts a client and waits until a server has accepted it, for [`ClientOptions::connect_within`] at most.

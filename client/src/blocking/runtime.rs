@@ -29,12 +29,14 @@ struct Thread {
 const ENDING: Duration = Duration::from_secs(3);
 
 impl Runtime {
-    pub(super) fn start(start: impl FnOnce() -> Client) -> io::Result<(Arc<Self>, Client)> {
+    pub(super) fn start<E: From<io::Error>>(
+        start: impl FnOnce() -> Result<Client, E>,
+    ) -> Result<(Arc<Self>, Client), E> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let client = {
             let _entered = handle.enter();
-            start()
+            start()?
         };
         let shared = Arc::clone(client.shared());
         let (held, released) = oneshot::channel::<()>();

@@ -23,6 +23,7 @@ mod room;
 mod routing;
 mod stalled;
 mod stop;
+mod store;
 mod streams;
 
 use std::future::Future;

@@ -1,0 +1,179 @@
+//! A session that outlives its process: what leaves was written down before, and what was written down goes on.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex};
+
+use dunlin_client::codec::{AckType, ReasonCode};
+use dunlin_client::store::{Change, RestoreError, Store, StoreError};
+use dunlin_client::{Client, Event, Message, QoS, RequestError, StopCause, StreamLimits};
+
+use crate::packets::{
+    ack, again, at_least_once, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec, pubrel,
+};
+use crate::server::TestServer;
+use crate::streams::subscribed;
+use crate::{millis, options, soon, until_connected};
+
+type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A store in memory; clones are the same one.
+#[derive(Debug, Clone, Default)]
+struct Memory(Arc<(Mutex<Kept>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    entries: Entries,
+    /// Nothing is written down for now.
+    is_shut: bool,
+    /// Nothing can be written down any more.
+    is_broken: bool,
+}
+
+impl Memory {
+    fn with(&self, act: impl FnOnce(&mut Kept)) {
+        act(&mut self.0.0.lock().unwrap());
+        self.0.1.notify_all();
+    }
+
+    /// What a process would find that begins now.
+    fn copy(&self) -> Self {
+        let entries = self.0.0.lock().unwrap().entries.clone();
+        let copy = Self::default();
+        copy.with(|kept| kept.entries = entries);
+        copy
+    }
+}
+
+impl Store for Memory {
+    fn load(&mut self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        Ok(self.0.0.lock().unwrap().entries.clone().into_iter().collect())
+    }
+
+    fn apply(&mut self, changes: &[Change]) -> io::Result<()> {
+        let kept = self.0.0.lock().unwrap();
+        let mut kept = self.0.1.wait_while(kept, |kept| kept.is_shut).unwrap();
+        if kept.is_broken {
+            return Err(io::Error::other("the disk is full"));
+        }
+        for change in changes {
+            match change.clone() {
+                Change::Put { key, value } => drop(kept.entries.insert(key, value)),
+                Change::Remove { key } => drop(kept.entries.remove(&key)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lamp(qos: QoS) -> Message<'static> {
+    Message::new("lamp/7", "on").qos(qos)
+}
+
+#[tokio::test]
+async fn nothing_leaves_before_it_is_kept() {
+    let (server, store) = (TestServer::start().await, Memory::default());
+    store.with(|kept| kept.is_shut = true);
+    let client = Client::start_with_store(options(&server), store.clone()).unwrap();
+    let mut peer = server.accepts().await;
+    let early = tokio::time::timeout(millis(50), peer.reads_packet()).await;
+    assert!(early.is_err(), "not even CONNECT: {early:?}");
+    store.with(|kept| kept.is_shut = false);
+    peer.receives().await;
+    peer.sends(&crate::packets::connack()).await;
+    until_connected(&mut client.events()).await;
+    client.until_kept().await.unwrap();
+    store.with(|kept| kept.is_shut = true);
+    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    assert!(tokio::time::timeout(millis(50), client.until_kept()).await.is_err());
+    let early = tokio::time::timeout(millis(50), peer.reads_packet()).await;
+    assert!(early.is_err(), "{early:?}");
+    store.with(|kept| kept.is_shut = false);
+    soon(client.until_kept()).await.unwrap();
+    peer.expects(publish("lamp/7", at_least_once(1))).await;
+    peer.sends(&puback(1)).await;
+    soon(receipt).await.unwrap();
+    soon(client.disconnect()).await;
+}
+
+#[tokio::test]
+async fn the_next_process_goes_on_where_the_one_before_was() {
+    let (server, store) = (TestServer::start().await, Memory::default());
+    let client = Client::start_with_store(options(&server), store.clone()).unwrap();
+    let mut peer = server.welcomes().await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    peer.expects(publish("lamp/7", at_least_once(2))).await;
+    drop(client.publish(lamp(QoS::ExactlyOnce)).await.unwrap());
+    peer.expects(publish("lamp/7", exactly_once(3))).await;
+    peer.sends(&pubrec(3)).await;
+    peer.expects(pubrel(3)).await;
+    peer.sends(&publish("lamp/1", exactly_once(9))).await;
+    assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
+    peer.expects(pubrec(9)).await;
+    let crashed = store.copy();
+    soon(client.disconnect_within(millis(0))).await;
+
+    let client = Client::start_with_store(options(&server), crashed.clone()).unwrap();
+    let mut unmatched = client.unmatched(StreamLimits::default()).unwrap();
+    let mut peer = server.answers(&connack_resumed()).await;
+    peer.expects(pubrel(3)).await;
+    peer.expects(publish("lamp/7", again(at_least_once(2)))).await;
+    peer.sends(&pubcomp(3)).await;
+    peer.sends(&puback(2)).await;
+    // It was given out before, and comes to nobody again.
+    peer.sends(&publish("lamp/1", again(exactly_once(9)))).await;
+    peer.expects(pubrec(9)).await;
+    peer.sends(&pubrel(9)).await;
+    peer.expects(pubcomp(9)).await;
+    peer.sends(&publish("lamp/2", exactly_once(10))).await;
+    assert_eq!(soon(unmatched.next()).await.unwrap().topic(), "lamp/2");
+    peer.expects(pubrec(10)).await;
+    soon(client.disconnect()).await;
+    let keys = crashed.0.0.lock().unwrap().entries.keys().map(|key| key[0]).collect::<Vec<_>>();
+    assert_eq!(keys, *b"ars", "what is finished isn't kept: {keys:?}");
+}
+
+#[tokio::test]
+async fn a_message_that_never_left_is_sent_as_a_first_one() {
+    let (nowhere, store) = (TestServer::start().await, Memory::default());
+    let client = Client::start_with_store(options(&nowhere), store.clone()).unwrap();
+    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    soon(client.until_kept()).await.unwrap();
+    let crashed = store.copy();
+    client.disconnect_within(millis(0)).await;
+    let server = TestServer::start().await;
+    let client = Client::start_with_store(options(&server), crashed).unwrap();
+    let mut peer = server.welcomes().await;
+    peer.expects(publish("lamp/7", at_least_once(1))).await;
+    peer.sends(&ack(AckType::PubAck, 1, ReasonCode::Success)).await;
+    soon(client.disconnect()).await;
+}
+
+#[tokio::test]
+async fn a_store_that_fails_stops_the_client_and_nothing_leaves() {
+    let (server, store) = (TestServer::start().await, Memory::default());
+    let client = Client::start_with_store(options(&server), store.clone()).unwrap();
+    let mut events = client.events();
+    let mut peer = server.welcomes().await;
+    until_connected(&mut events).await;
+    store.with(|kept| kept.is_broken = true);
+    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let cause = StopCause::Store { fault: "the disk is full".into() };
+    assert_eq!(soon(receipt).await.unwrap_err(), RequestError::Stopped(cause.clone()));
+    assert!(peer.reads_packet().await.is_none(), "neither PUBLISH nor DISCONNECT");
+    let last = loop {
+        if let Event::Stopped(cause) = soon(events.next()).await.unwrap() {
+            break cause;
+        }
+    };
+    assert_eq!(last, cause);
+}
+
+#[tokio::test]
+async fn something_else_is_no_session() {
+    let (server, store) = (TestServer::start().await, Memory::default());
+    store.with(|kept| drop(kept.entries.insert(b"m1".to_vec(), Vec::new())));
+    let refused = Client::start_with_store(options(&server), store).unwrap_err();
+    assert!(matches!(refused, StoreError::Restore(RestoreError { fault: "no message" })), "{refused:?}");
+}

@@ -1,0 +1,122 @@
+//! A process that is killed at any time, and its session that goes on in the next one: what the store had arrives at
+//! mosquitto, and at QoS 2 once.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_client::transport::{CaBundle, Roots, TlsConnector, TlsOptions, TransportOptions};
+use dunlin_client::{Client, ClientOptions, ConnectOptions, QoS, Subscription};
+use dunlin_tests::Mosquitto;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
+
+/// How often the process is killed, and how many numbers it would publish each time.
+const CRASHES: u64 = 15;
+const NUMBERS: usize = 400;
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_that_was_kept_and_repeats_nothing_of_qos_2() {
+    let Some(broker) = Mosquitto::start().await else { return };
+    let (_watching, mut subscription) = watch(&broker).await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("session");
+    let (mut next, mut kept) = (0, Vec::new());
+    for crash in 0..CRASHES {
+        // From before it is connected to long after.
+        let after = Duration::from_millis(10 + crash * 25);
+        let said = run(&broker, &store, next, next + NUMBERS, Some(after)).await;
+        next = said.begun.last().map_or(next, |last| last + 1);
+        kept.extend(said.kept);
+    }
+    let said = run(&broker, &store, next, next + 2, None).await;
+    kept.extend(said.kept);
+    assert!(said.is_done, "what was kept is acknowledged in time");
+
+    let mut arrivals = BTreeMap::<usize, usize>::new();
+    while let Ok(Some(message)) = timeout(Duration::from_millis(500), subscription.next()).await {
+        *arrivals.entry(number(message.payload())).or_default() += 1;
+    }
+    let twice = arrivals.values().filter(|count| **count > 1).count();
+    println!(
+        "{CRASHES} crashes: {} begun, {} kept, {} arrived, {twice} of QoS 1 more than once",
+        next + 2,
+        kept.len(),
+        arrivals.len()
+    );
+    assert!(kept.len() > 100, "it gets somewhere between crashes: {}", kept.len());
+    for number in kept {
+        assert!(arrivals.contains_key(&number), "{number} is lost");
+    }
+    for (number, count) in arrivals {
+        assert!(count == 1 || number % 2 == 1, "{number} came {count} times at QoS 2");
+    }
+}
+
+/// What a device said before it ended.
+#[derive(Default)]
+struct Said {
+    begun: Vec<usize>,
+    kept: Vec<usize>,
+    is_done: bool,
+}
+
+async fn run(broker: &Mosquitto, store: &Path, from: usize, to: usize, kill_after: Option<Duration>) -> Said {
+    let mut device = Command::new(env!("CARGO_BIN_EXE_device"))
+        .arg(broker.address().port().to_string())
+        .args([&broker.ca(), store])
+        .args([from.to_string(), to.to_string()])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(device.stdout.take().unwrap()).lines();
+    let listening = async {
+        let mut said = Said::default();
+        while let Ok(Some(line)) = lines.next_line().await {
+            match line.split_once(' ') {
+                Some(("begun", number)) => said.begun.push(number.parse().unwrap()),
+                Some(("kept", number)) => said.kept.push(number.parse().unwrap()),
+                _ => said.is_done = line == "done",
+            }
+        }
+        said
+    };
+    let ending = async {
+        if let Some(after) = kill_after {
+            sleep(after).await;
+            device.kill().await.unwrap();
+        }
+        device.wait().await.unwrap();
+    };
+    let both = async { tokio::join!(listening, ending).0 };
+    timeout(Duration::from_secs(60), both).await.unwrap()
+}
+
+async fn watch(broker: &Mosquitto) -> (Client, Subscription) {
+    let mut tls = TlsOptions::default();
+    tls.roots = Roots::Only(CaBundle::from_pem_file(broker.ca()).unwrap());
+    let transport = TransportOptions {
+        host: "localhost".into(),
+        port: broker.address().port(),
+        connect_to: Some(broker.address()),
+        proxy: None,
+        tls: Some(Arc::new(TlsConnector::new(&tls).unwrap())),
+        timeout: Duration::from_secs(5),
+    };
+    let mut connect = ConnectOptions::new("watching");
+    connect.username = Some(Mosquitto::USER.into());
+    connect.password = Some(Mosquitto::PASSWORD.as_bytes().into());
+    let client = Client::connect(ClientOptions::new(transport, connect)).await.unwrap();
+    let subscription = client.subscribe("up", QoS::ExactlyOnce).await.unwrap();
+    (client, subscription)
+}
+
+fn number(payload: &[u8]) -> usize {
+    std::str::from_utf8(payload).unwrap().parse().unwrap()
+}
