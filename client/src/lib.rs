@@ -2,6 +2,7 @@
 //!
 //! [`engine`] is the protocol without sockets, clocks or locks; it is driven by the tokio driver behind `Client` (feature
 //! `tokio`, on by default), by tests and by whoever brings a transport of their own. [`aws`] speaks to AWS IoT Core's custom authorizers.
+//! A [`store`] lets sessions outlive their process (feature `store` for one in a file).
 
 #[cfg(feature = "tokio")]
 mod acknowledgement;
