@@ -157,9 +157,9 @@ impl Inbound {
         } else if let Some(owed) = self.find(id) {
             owed.takers = owed.takers.saturating_sub(1);
             owed.answer = owed.answer.max(reason_code);
-            if owed.takers == 0 && owed.ack_type == AckType::PubRec {
-                let packet_id = owed.packet_id;
-                self.note(packet_id);
+            let (packet_id, is_it) = (owed.packet_id, owed.ack_type == AckType::PubRec);
+            if self.noted.is_some() && is_it {
+                self.note_change(packet_id);
             }
         }
     }
@@ -283,7 +283,16 @@ impl Inbound {
         self.noted.get_or_insert_default().extend(self.unreleased.keys());
     }
 
+    /// It changes, and that may have to be known.
+    #[inline(always)]
     fn note(&mut self, packet_id: PacketId) {
+        if self.noted.is_some() {
+            self.note_change(packet_id);
+        }
+    }
+
+    #[cold]
+    fn note_change(&mut self, packet_id: PacketId) {
         if let Some(noted) = &mut self.noted {
             noted.insert(packet_id);
         }

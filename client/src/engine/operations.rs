@@ -159,8 +159,15 @@ impl Operations {
     }
 
     /// It changes, and that may have to be known.
-    #[inline]
+    #[inline(always)]
     pub(super) fn note(&mut self, key: u32) {
+        if self.noted.is_some() {
+            self.note_change(key);
+        }
+    }
+
+    #[cold]
+    fn note_change(&mut self, key: u32) {
         if let Some(noted) = &mut self.noted
             && let Some(operation) = self.slab.get_mut(key as usize)
             && operation.takes_quota()
