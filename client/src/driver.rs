@@ -20,6 +20,9 @@ use crate::shared::Shared;
 use crate::store::Store;
 use crate::transport::{self, Transport};
 
+/// How long the last changes may take to be written down.
+const KEEPING: Duration = Duration::from_secs(5);
+
 /// What a driver goes by.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -84,7 +87,16 @@ impl<'a> Driver<'a> {
             shared.drive(|state| state.kept.as_mut().into_iter().for_each(Kept::end));
             cause
         };
-        let (cause, ()) = tokio::join!(running, keeper::keep(shared, store));
+        let (mut running, mut keeping) = (pin!(running), pin!(keeper::keep(shared, store)));
+        let mut is_kept = false;
+        let cause = poll_fn(|cx| {
+            is_kept = is_kept || keeping.as_mut().poll(cx).is_ready();
+            running.as_mut().poll(cx)
+        });
+        let cause = cause.await;
+        if !is_kept && tokio::time::timeout(KEEPING, keeping).await.is_err() {
+            return StopCause::Store { fault: format!("no answer within {KEEPING:?}").into() };
+        }
         shared.drive(|state| state.kept.as_ref().and_then(Kept::fault)).unwrap_or(cause)
     }
 

@@ -242,7 +242,7 @@ fn a_session_is_kept_while_it_goes_on() {
     let kept = Arc::default();
     let client = Client::start_with_store(options(address), Memory(Arc::clone(&kept))).unwrap();
     let mut receipt = client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap();
-    client.until_kept().unwrap();
+    client.until_kept(SOON).unwrap();
     assert!(!kept.lock().unwrap().is_empty());
     receipt.wait(SOON).unwrap();
     client.disconnect();

@@ -121,12 +121,13 @@ impl Client {
         Ok(Self { inner, runtime })
     }
 
-    /// As [`Client::until_kept`](crate::Client::until_kept): as long as the store takes.
+    /// As [`Client::until_kept`](crate::Client::until_kept), for `timeout` at most.
     ///
     /// # Errors
-    /// As [`Client::until_kept`](crate::Client::until_kept).
-    pub fn until_kept(&self) -> Result<(), RequestError> {
-        self.runtime.wait(self.inner.until_kept())
+    /// [`RequestError::Timeout`] after `timeout`; as [`Client::until_kept`](crate::Client::until_kept).
+    pub fn until_kept(&self, timeout: Duration) -> Result<(), RequestError> {
+        let kept = self.runtime.wait_for(timeout, self.inner.until_kept());
+        kept.unwrap_or(Err(RequestError::Timeout { after: timeout }))
     }
 
     /// Starts a client and waits until a server has accepted it, for [`ClientOptions::connect_within`] at most.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use dunlin_client::codec::{AckType, ReasonCode};
 use dunlin_client::store::{Change, RestoreError, Store, StoreError};
@@ -176,4 +177,22 @@ async fn something_else_is_no_session() {
     store.with(|kept| drop(kept.entries.insert(b"m1".to_vec(), Vec::new())));
     let refused = Client::start_with_store(options(&server), store).unwrap_err();
     assert!(matches!(refused, StoreError::Restore(RestoreError { fault: "no message" })), "{refused:?}");
+}
+
+/// It has five seconds for its last words.
+#[tokio::test]
+async fn a_store_that_hangs_keeps_no_client_from_stopping() {
+    let (server, store) = (TestServer::start().await, Memory::default());
+    let client = Client::start_with_store(options(&server), store.clone()).unwrap();
+    let _peer = server.welcomes().await;
+    until_connected(&mut client.events()).await;
+    store.with(|kept| kept.is_shut = true);
+    let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
+    let stopping = client.disconnect_within(millis(0));
+    assert!(tokio::time::timeout(Duration::from_secs(8), stopping).await.is_ok());
+    let RequestError::Stopped(StopCause::Store { fault }) = soon(receipt).await.unwrap_err() else {
+        panic!()
+    };
+    assert_eq!(&*fault, "no answer within 5s");
+    store.with(|kept| kept.is_shut = false);
 }
