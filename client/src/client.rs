@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::backoff::{Backoff, Reconnect};
-use crate::driver::{self, Plan, date, now};
+use crate::driver::{self, Plan, now};
 use crate::engine::{Accepted, Engine, Session, Statistics};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
@@ -18,7 +18,7 @@ use crate::provider::{Provider, Target};
 use crate::receipt::Receipt;
 use crate::router::{LAST_IDENTIFIER, Router};
 use crate::shared::Shared;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::transport::TransportOptions;
 
 /// Where to connect to, as whom, and how often to try.
@@ -106,59 +106,12 @@ impl Client {
         Self::run(options, engine, router, None)
     }
 
-    /// As [`start`](Self::start), with a session that outlives the process: it goes on with what `store` has of an earlier
-    /// one, and keeps there what this one does.
-    ///
-    /// Messages of QoS 1 and 2 are kept a moment after they are accepted, and before they leave; [`until_kept`](Self::until_kept)
-    /// waits for that. After a crash they are sent, or repeated as the standard has it, and nobody but the server learns how
-    /// they end. Subscriptions stay: what the server sends for them comes to [`unmatched`](Self::unmatched) until they are
-    /// subscribed to again; take that stream before anything is awaited. A message of QoS 2 that a stream had given out
-    /// doesn't come again.
-    ///
-    /// The store is read here, before this returns.
-    ///
-    /// # Errors
-    /// The store can't be read, or has something else.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
-    pub fn start_with_store(options: ClientOptions, mut store: impl Store) -> Result<Self, StoreError> {
-        let kept = store.load().map_err(StoreError::Load)?;
-        let (mut engine, identifier) = match Session::restore(kept, now(), date())? {
-            Some(session) => {
-                (Engine::with_session(options.connect.clone(), session), first_identifier(CleanStart::Never))
-            }
-            None => (Engine::new(options.connect.clone()), first_identifier(options.connect.clean_start)),
-        };
-        engine.keep_journal();
-        Ok(Self::run(options, engine, Router::new(identifier), Some(Box::new(store))))
-    }
-
-    /// Returns when the store has all that was accepted so far; at once without a store.
-    ///
-    /// Cancel safe.
-    ///
-    /// # Errors
-    /// [`RequestError::Stopped`] by a client that stopped first.
-    pub async fn until_kept(&self) -> Result<(), RequestError> {
-        let number = self.shared().with(|state| state.kept.as_ref().map(|kept| kept.number(&state.engine)));
-        let Some(number) = number else { return Ok(()) };
-        poll_fn(|cx| {
-            self.shared().with(|state| {
-                if state.kept.as_ref().is_none_or(|kept| kept.has(number)) {
-                    return Poll::Ready(Ok(()));
-                }
-                if let Some(cause) = &state.stopped {
-                    return Poll::Ready(Err(RequestError::Stopped(cause.clone())));
-                }
-                state.watch(cx);
-                Poll::Pending
-            })
-        })
-        .await
-    }
-
-    fn run(options: ClientOptions, engine: Engine, router: Router, store: Option<Box<dyn Store>>) -> Self {
+    pub(crate) fn run(
+        options: ClientOptions,
+        engine: Engine,
+        router: Router,
+        store: Option<Box<dyn Store>>,
+    ) -> Self {
         let ack_timeout = options.connect.ack_timeout;
         let connect = &options.connect;
         let mut reconnect = options.reconnect;
@@ -291,7 +244,7 @@ impl Client {
 }
 
 /// The server of a session that was begun elsewhere may know identifiers from there: those of this client are other ones.
-fn first_identifier(clean_start: CleanStart) -> u32 {
+pub(crate) fn first_identifier(clean_start: CleanStart) -> u32 {
     match clean_start {
         CleanStart::First | CleanStart::Always => 1,
         CleanStart::Never => fastrand::u32(1..=LAST_IDENTIFIER),

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::client::{Client, ClientOptions, first_identifier};
 use crate::driver::{date, now};
-use crate::engine::{Change, Engine};
-use crate::error::StopCause;
+use crate::engine::{Change, Engine, Session};
+use crate::error::{RequestError, StopCause};
+use crate::options::CleanStart;
+use crate::router::Router;
 use crate::shared::Shared;
 use crate::state::State;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// How far a session is kept.
 #[derive(Debug, Default)]
@@ -65,6 +68,60 @@ impl Kept {
         }
         self.waker = Some(cx.waker().clone());
         Poll::Pending
+    }
+}
+
+impl Client {
+    /// As [`start`](Self::start), with a session that outlives the process: it goes on with what `store` has of an earlier
+    /// one, and keeps there what this one does.
+    ///
+    /// Messages of QoS 1 and 2 are kept a moment after they are accepted, and before they leave; [`until_kept`](Self::until_kept)
+    /// waits for that. After a crash they are sent, or repeated as the standard has it, and nobody but the server learns how
+    /// they end. Subscriptions stay: what the server sends for them comes to [`unmatched`](Self::unmatched) until they are
+    /// subscribed to again; take that stream before anything is awaited. A message of QoS 2 that a stream had given out
+    /// doesn't come again.
+    ///
+    /// The store is read here, before this returns.
+    ///
+    /// # Errors
+    /// The store can't be read, or has something else.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start_with_store(options: ClientOptions, mut store: impl Store) -> Result<Self, StoreError> {
+        let kept = store.load().map_err(StoreError::Load)?;
+        let (mut engine, identifier) = match Session::restore(kept, now(), date())? {
+            Some(session) => {
+                (Engine::with_session(options.connect.clone(), session), first_identifier(CleanStart::Never))
+            }
+            None => (Engine::new(options.connect.clone()), first_identifier(options.connect.clean_start)),
+        };
+        engine.keep_journal();
+        Ok(Self::run(options, engine, Router::new(identifier), Some(Box::new(store))))
+    }
+
+    /// Returns when the store has all that was accepted so far; at once without a store.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// [`RequestError::Stopped`] by a client that stopped first.
+    pub async fn until_kept(&self) -> Result<(), RequestError> {
+        let number = self.shared().with(|state| state.kept.as_ref().map(|kept| kept.number(&state.engine)));
+        let Some(number) = number else { return Ok(()) };
+        poll_fn(|cx| {
+            self.shared().with(|state| {
+                if state.kept.as_ref().is_none_or(|kept| kept.has(number)) {
+                    return Poll::Ready(Ok(()));
+                }
+                if let Some(cause) = &state.stopped {
+                    return Poll::Ready(Err(RequestError::Stopped(cause.clone())));
+                }
+                state.watch(cx);
+                Poll::Pending
+            })
+        })
+        .await
     }
 }
 

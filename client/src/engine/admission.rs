@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dunlin_codec::{QoS, SubscriptionOptions};
 
 use super::Engine;
-use super::session::requested;
+use super::request::requested;
 use crate::error::RequestError;
 use crate::policy::Offline;
 

@@ -8,7 +8,7 @@ use super::conclusion::Conclusion;
 use super::connection::Sent;
 use super::link::conduct;
 use super::operation::{Answered, Kind, OperationId, Outcome, Phase, Published};
-use super::session::{requested, requested_identifier};
+use super::request::{requested, requested_identifier};
 use super::subscriptions::ActiveSubscription;
 use super::{Engine, State};
 use crate::error::{RequestError, ServerReason, Violation, owned};

@@ -1,5 +1,7 @@
 //! Messages that were received: what still has to be acknowledged, in which order, and what was delivered already.
 
+mod notes;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dunlin_codec::{AckType, Delivery, PacketId, ReasonCode};
@@ -276,50 +278,6 @@ impl Inbound {
         });
         let unrepeated = &self.unrepeated;
         self.unreleased.retain(|id, each| each.received || unrepeated.contains_key(id));
-    }
-
-    /// Notes all that there is, and from now on what changes.
-    pub(super) fn keep_journal(&mut self) {
-        self.noted.get_or_insert_default().extend(self.unreleased.keys());
-    }
-
-    /// It changes, and that may have to be known.
-    #[inline(always)]
-    fn note(&mut self, packet_id: PacketId) {
-        if self.noted.is_some() {
-            self.note_change(packet_id);
-        }
-    }
-
-    #[cold]
-    fn note_change(&mut self, packet_id: PacketId) {
-        if let Some(noted) = &mut self.noted {
-            noted.insert(packet_id);
-        }
-    }
-
-    /// What is to be known of a message of QoS 2 that the application has: nothing but that PUBREC was sent, or what it is
-    /// to be answered with.
-    pub(super) fn record(&self, packet_id: PacketId) -> Option<Option<ReasonCode>> {
-        if self.unreleased.get(&packet_id)?.received {
-            return Some(None);
-        }
-        let mut owed = self.owed.iter().chain(self.unrepeated.get(&packet_id));
-        let is_taken = |each: &&Owed| each.packet_id == packet_id && each.takers == 0 && !each.abandoned;
-        owed.find(|each| each.ack_type == AckType::PubRec && is_taken(each)).map(|each| Some(each.answer))
-    }
-
-    /// An earlier process had it, as it was recorded.
-    pub(super) fn restore(&mut self, packet_id: PacketId, answer: Option<ReasonCode>) {
-        let received = answer.is_none();
-        self.unreleased.insert(packet_id, Unreleased { received, counted: false, owed: false });
-        if let Some(answer) = answer {
-            let (name, ack_type) = (DeliveryId(self.first), AckType::PubRec);
-            self.first += 1;
-            self.moved.insert(name, Place::Unrepeated(packet_id));
-            let owed = Owed { name, packet_id, ack_type, takers: 0, answer, abandoned: false };
-            self.unrepeated.insert(packet_id, owed);
-        }
     }
 
     /// Messages of earlier connections that the application hasn't taken.

@@ -2,7 +2,15 @@
 
 use super::Engine;
 use super::operation::Kind;
+#[cfg(feature = "tokio")]
+use super::operation::{Operation, Phase};
 use super::request::encode_unsubscribe;
+#[cfg(feature = "tokio")]
+use super::request::requested;
+#[cfg(feature = "tokio")]
+use super::session::Session;
+#[cfg(feature = "tokio")]
+use crate::error::RequestError;
 
 impl Engine {
     /// The last stream of `filter` is gone: what was never sent for it is taken back, and a server that may have the
@@ -27,5 +35,26 @@ impl Engine {
         {
             self.forget(operation);
         }
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl Session {
+    /// Takes SUBSCRIBEs for `filter` alone back that no server has seen, if nobody waits for them; whether there were any.
+    fn take_back(&mut self, filter: &str) -> bool {
+        let is_unseen = |each: &Operation| {
+            let is_it = each.kind == Kind::Subscribe && each.phase == Phase::Queued;
+            is_it
+                && !each.is_anew
+                && !each.wanted
+                && matches!(requested(&each.packet)[..], [(alone, _)] if alone == filter)
+        };
+        let unseen: Vec<_> =
+            self.operations.iter().filter(|(_, each)| is_unseen(each)).map(|(id, _)| id).collect();
+        for id in &unseen {
+            self.operations.finish(id.key(), Err(RequestError::Offline));
+            self.queue.leave_gap(&self.operations);
+        }
+        !unseen.is_empty()
     }
 }

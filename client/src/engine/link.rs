@@ -11,7 +11,7 @@ use super::inbound_aliases::InboundAliases;
 use super::operation::{Kind, Phase};
 use super::outbound_aliases::Aliases;
 use super::pace::Pacer;
-use super::session::requested;
+use super::request::requested;
 use super::{Engine, EngineEvent, State};
 use crate::error::{ConnectError, ConnectionError, RequestError, ServerReason, Violation};
 use crate::event::{Connected, ServerLimits};

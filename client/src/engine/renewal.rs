@@ -4,7 +4,7 @@ use dunlin_codec::{RetainHandling, SubscribeProperties, SubscriptionOptions, Top
 
 use super::operation::{Kind, OperationId};
 use super::request::encode_subscribe;
-use super::session::requested;
+use super::request::requested;
 use super::subscriptions::ActiveSubscription;
 use super::{Engine, EngineEvent, State};
 use crate::error::RequestError;

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use dunlin_codec::{
-    Delivery, PacketId, QoS, Subscribe, SubscribeProperties, SubscriptionOptions, TopicFilter, Unsubscribe,
-    UnsubscribeProperties,
+    Delivery, Packet, PacketId, QoS, Subscribe, SubscribeProperties, SubscriptionIdentifier,
+    SubscriptionOptions, TopicFilter, Unsubscribe, UnsubscribeProperties,
 };
 
 use super::operation::{Kind, OperationId};
@@ -132,4 +132,27 @@ pub(super) fn encode_unsubscribe(filters: &[&str]) -> Result<Vec<u8>, RequestErr
     let mut packet = Vec::with_capacity(unsubscribe.encoded_len()?);
     unsubscribe.encode(&mut packet)?;
     Ok(packet)
+}
+
+/// The identifier that a SUBSCRIBE gives to its subscriptions.
+pub(super) fn requested_identifier(packet: &[u8]) -> Option<SubscriptionIdentifier> {
+    match Packet::decode(packet) {
+        Ok(Some((Packet::Subscribe(subscribe), _))) => subscribe.properties.subscription_identifier,
+        _ => None,
+    }
+}
+
+/// The filters and options of a SUBSCRIBE, or the filters of an UNSUBSCRIBE.
+pub(super) fn requested(packet: &[u8]) -> Vec<(&str, SubscriptionOptions)> {
+    match Packet::decode(packet) {
+        Ok(Some((Packet::Subscribe(subscribe), _))) => {
+            subscribe.subscriptions.iter().map(|each| (each.filter.as_str(), each.options)).collect()
+        }
+        Ok(Some((Packet::Unsubscribe(unsubscribe), _))) => unsubscribe
+            .filters
+            .iter()
+            .map(|filter| (filter.as_str(), SubscriptionOptions::default()))
+            .collect(),
+        _ => Vec::new(),
+    }
 }

@@ -10,7 +10,7 @@ use super::expiry::seconds_left;
 use super::operation::{Kind, OperationId, Outcome, Phase, Published};
 use super::queue::Queue;
 use super::renewal::missing_feature;
-use super::session::requested;
+use super::request::requested;
 use super::{Engine, State};
 use crate::error::RequestError;
 use crate::event::ServerLimits;

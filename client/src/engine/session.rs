@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use dunlin_codec::{Packet, SubscriptionIdentifier, SubscriptionOptions};
+use dunlin_codec::SubscriptionOptions;
 
 use super::connection::{Connection, Sent};
 use super::expiry::Expiries;
@@ -13,6 +13,7 @@ use super::operation::{Kind, Operation, OperationId, Phase};
 use super::operations::Operations;
 use super::packet_ids::PacketIds;
 use super::queue::Queue;
+use super::request::requested;
 use super::subscriptions::Subscriptions;
 use crate::error::RequestError;
 use crate::policy::OnSessionLost;
@@ -277,25 +278,6 @@ impl Session {
         true
     }
 
-    /// Takes SUBSCRIBEs for `filter` alone back that no server has seen, if nobody waits for them; whether there were any.
-    #[cfg(feature = "tokio")]
-    pub(super) fn take_back(&mut self, filter: &str) -> bool {
-        let is_unseen = |each: &Operation| {
-            let is_it = each.kind == Kind::Subscribe && each.phase == Phase::Queued;
-            is_it
-                && !each.is_anew
-                && !each.wanted
-                && matches!(requested(&each.packet)[..], [(alone, _)] if alone == filter)
-        };
-        let unseen: Vec<_> =
-            self.operations.iter().filter(|(_, each)| is_unseen(each)).map(|(id, _)| id).collect();
-        for id in &unseen {
-            self.operations.finish(id.key(), Err(RequestError::Offline));
-            self.queue.leave_gap(&self.operations);
-        }
-        !unseen.is_empty()
-    }
-
     /// The server may have lost the session once, and said so in a CONNACK that never came.
     pub(super) fn doubt(&mut self) {
         self.subscriptions.doubt();
@@ -349,28 +331,5 @@ impl Session {
 impl Default for Session {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// The identifier that a SUBSCRIBE gives to its subscriptions.
-pub(super) fn requested_identifier(packet: &[u8]) -> Option<SubscriptionIdentifier> {
-    match Packet::decode(packet) {
-        Ok(Some((Packet::Subscribe(subscribe), _))) => subscribe.properties.subscription_identifier,
-        _ => None,
-    }
-}
-
-/// The filters and options of a SUBSCRIBE, or the filters of an UNSUBSCRIBE.
-pub(super) fn requested(packet: &[u8]) -> Vec<(&str, SubscriptionOptions)> {
-    match Packet::decode(packet) {
-        Ok(Some((Packet::Subscribe(subscribe), _))) => {
-            subscribe.subscriptions.iter().map(|each| (each.filter.as_str(), each.options)).collect()
-        }
-        Ok(Some((Packet::Unsubscribe(unsubscribe), _))) => unsubscribe
-            .filters
-            .iter()
-            .map(|filter| (filter.as_str(), SubscriptionOptions::default()))
-            .collect(),
-        _ => Vec::new(),
     }
 }
