@@ -2,20 +2,14 @@
 
 use super::Engine;
 use super::operation::Kind;
-#[cfg(feature = "tokio")]
 use super::operation::{Operation, Phase};
-use super::request::encode_unsubscribe;
-#[cfg(feature = "tokio")]
 use super::request::requested;
-#[cfg(feature = "tokio")]
 use super::session::Session;
-#[cfg(feature = "tokio")]
 use crate::error::RequestError;
 
 impl Engine {
     /// The last stream of `filter` is gone: what was never sent for it is taken back, and a server that may have the
     /// subscription is told, with a connection or with the next one.
-    #[cfg(feature = "tokio")]
     pub(crate) fn let_lapse(&mut self, filter: &str) {
         let taken_back = self.session.take_back(filter);
         let operations = &self.session.operations;
@@ -26,19 +20,8 @@ impl Engine {
             self.end_unasked(&[filter]);
         }
     }
-
-    /// Tells the server that nobody wants these. Nobody waits for the answer, so it doesn't stand in the queue's limits,
-    /// and costs nobody a place there.
-    pub(super) fn end_unasked(&mut self, filters: &[&str]) {
-        if let Ok(packet) = encode_unsubscribe(filters)
-            && let Ok(operation) = self.accept(Kind::Unsubscribe, packet)
-        {
-            self.forget(operation);
-        }
-    }
 }
 
-#[cfg(feature = "tokio")]
 impl Session {
     /// Takes SUBSCRIBEs for `filter` alone back that no server has seen, if nobody waits for them; whether there were any.
     fn take_back(&mut self, filter: &str) -> bool {

@@ -17,6 +17,7 @@ mod expiry;
 mod inbound;
 mod inbound_aliases;
 mod journal;
+#[cfg(feature = "tokio")]
 mod lapse;
 mod link;
 mod operation;

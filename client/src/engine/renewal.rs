@@ -3,8 +3,7 @@
 use dunlin_codec::{RetainHandling, SubscribeProperties, SubscriptionOptions, TopicFilter};
 
 use super::operation::{Kind, OperationId};
-use super::request::encode_subscribe;
-use super::request::requested;
+use super::request::{encode_subscribe, encode_unsubscribe, requested};
 use super::subscriptions::ActiveSubscription;
 use super::{Engine, EngineEvent, State};
 use crate::error::RequestError;
@@ -82,6 +81,16 @@ impl Engine {
             self.lose_subscription(filter, order, RequestError::Timeout { after });
         }
         self.end_unasked(&filters);
+    }
+
+    /// Tells the server that nobody wants these. Nobody waits for the answer, so it doesn't stand in the queue's limits,
+    /// and costs nobody a place there.
+    pub(super) fn end_unasked(&mut self, filters: &[&str]) {
+        if let Ok(packet) = encode_unsubscribe(filters)
+            && let Ok(operation) = self.accept(Kind::Unsubscribe, packet)
+        {
+            self.forget(operation);
+        }
     }
 
     /// The application's own SUBSCRIBE for `filter` failed: an earlier subscription that hasn't been renewed since, and
