@@ -1,8 +1,7 @@
 //! Subscriptions that nobody wants any more, and that nobody waits for the end of.
 
 use super::Engine;
-use super::operation::Kind;
-use super::operation::{Operation, Phase};
+use super::operation::{Kind, Operation, Phase};
 use super::request::requested;
 use super::session::Session;
 use crate::error::RequestError;
