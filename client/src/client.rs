@@ -231,7 +231,8 @@ impl Client {
 
     /// Says DISCONNECT, closes, and gives the session: what wasn't acknowledged goes on with
     /// [`start_with_session`](Self::start_with_session), though its receipts fail here with [`RequestError::Stopped`].
-    /// Received messages that nobody took come again. `None` from a client that has stopped before.
+    /// Received messages that nobody took come again. A store has the session as well: go on with one of the two. `None`
+    /// from a client that has stopped before.
     ///
     /// Cancel safe: a dropped future doesn't call the end off, and the next call gives the session.
     pub async fn disconnect_keeping_session(&self) -> Option<Session> {
