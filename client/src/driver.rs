@@ -90,8 +90,10 @@ impl<'a> Driver<'a> {
         let (mut running, mut keeping) = (pin!(running), pin!(keeper::keep(shared, store)));
         let mut is_kept = false;
         let cause = poll_fn(|cx| {
+            // First the link, so that what it takes is written down as sent at once.
+            let running = running.as_mut().poll(cx);
             is_kept = is_kept || keeping.as_mut().poll(cx).is_ready();
-            running.as_mut().poll(cx)
+            running
         });
         let cause = cause.await;
         if !is_kept && tokio::time::timeout(KEEPING, keeping).await.is_err() {

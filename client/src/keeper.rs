@@ -57,6 +57,11 @@ impl Kept {
         self.is_over = true;
     }
 
+    /// What wasn't taken so far never is.
+    pub(crate) fn give_up(&mut self, engine: &Engine) {
+        self.taken = self.number(engine);
+    }
+
     /// The next changes, as soon as there are any; none at the end.
     fn poll_changes(&mut self, engine: &mut Engine, cx: &Context<'_>) -> Poll<Option<Vec<Change>>> {
         if engine.has_changes() {
@@ -79,7 +84,9 @@ impl Client {
     /// waits for that. After a crash they are sent, or repeated as the standard has it, and nobody but the server learns how
     /// they end. Subscriptions stay: what the server sends for them comes to [`unmatched`](Self::unmatched) until they are
     /// subscribed to again; take that stream before anything is awaited. A message of QoS 2 that a stream had given out
-    /// doesn't come again.
+    /// doesn't come again once that is kept, too, a moment later. A subscription whose stream was dropped without a
+    /// connection may stay at the server if the process ends before the next one. A request that failed with
+    /// [`RequestError::Stopped`] may be sent by the next process.
     ///
     /// The store is read here, before this returns.
     ///

@@ -138,6 +138,9 @@ impl Shared {
                 return false;
             }
             let error = RequestError::Stopped(cause.clone());
+            if let Some(kept) = &mut state.kept {
+                kept.give_up(&state.engine);
+            }
             // What is kept goes on in another process, though requests end here.
             state.engine.close_journal();
             if state.keeps_session {

@@ -46,6 +46,8 @@ impl Runtime {
                 let _ = released.await;
                 let _ = tokio::time::timeout(ENDING, shared.until_stopped()).await;
             });
+            // A store that hangs is left behind.
+            runtime.shutdown_background();
         })?;
         Ok((Arc::new(Self { handle, thread: Some(Thread { held, thread }) }), client))
     }

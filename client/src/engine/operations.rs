@@ -282,6 +282,6 @@ impl Operations {
     }
 
     fn current(&mut self, id: OperationId) -> Option<&mut Operation> {
-        self.get_mut(id.key).filter(|operation| operation.is(id))
+        self.slab.get_mut(id.key as usize).filter(|operation| operation.is(id))
     }
 }

@@ -13,13 +13,17 @@ pub struct FileStore(Database);
 
 const SESSION: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("session");
 
+/// What is read once and written in small pieces needs little, in bytes.
+const CACHE: usize = 1 << 20;
+
 impl FileStore {
     /// Opens the file, or makes a new one.
     ///
     /// # Errors
     /// It is no such file, it is in use, or the system won't have it.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
-        Database::create(path).map(Self).map_err(io::Error::other)
+        let database = Database::builder().set_cache_size(CACHE).create(path);
+        database.map(Self).map_err(io::Error::other)
     }
 }
 

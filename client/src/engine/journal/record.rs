@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use dunlin_codec::{Packet, PacketId, QoS, ReasonCode};
+use dunlin_codec::{Packet, PacketId, PacketType, QoS, ReasonCode, Sender};
 
 use super::{Change, RestoreError};
 use crate::engine::operation::{Kind, Operation, OperationId, Phase};
@@ -213,8 +213,7 @@ pub(super) fn restore(
                 let number = packet_id.try_into().map(u16::from_be_bytes).ok();
                 let packet_id =
                     number.and_then(PacketId::new).ok_or_else(|| fault("no packet identifier"))?;
-                let answer = value.first().and_then(|byte| ReasonCode::from_code(*byte));
-                session.inbound.restore(packet_id, answer);
+                session.inbound.restore(packet_id, answer_of(&value)?);
             }
             [b's', filter @ ..] => {
                 let restored = std::str::from_utf8(filter).ok();
@@ -261,6 +260,11 @@ impl Session {
         clock: Clock,
     ) -> Result<OperationId, RestoreError> {
         let needs_packet = !matches!(message.phase, Phase::Released(_)) && !message.is_settled;
+        if number == 0
+            || message.kind != Kind::PublishExactlyOnce && matches!(message.phase, Phase::Released(_))
+        {
+            return Err(fault("a message that can't be"));
+        }
         if (needs_packet || !packet.is_empty()) && !message.is_carried_by(&packet) {
             return Err(fault("a message without its packet"));
         }
@@ -281,6 +285,16 @@ impl Session {
         }
         Ok(id)
     }
+}
+
+/// Nothing where PUBREC was sent already.
+fn answer_of(value: &[u8]) -> Result<Option<ReasonCode>, RestoreError> {
+    let [code] = value else {
+        return if value.is_empty() { Ok(None) } else { Err(fault("no answer")) };
+    };
+    let code = ReasonCode::from_code(*code);
+    let legal = code.filter(|code| code.is_legal_in(PacketType::PubRec, Sender::Client));
+    legal.map(Some).ok_or(fault("no answer"))
 }
 
 fn number_of(bytes: &[u8]) -> Result<u64, RestoreError> {

@@ -47,6 +47,7 @@ impl Operations {
 
     /// Where it waits among those that wait.
     pub(in crate::engine) fn set_place(&mut self, id: OperationId, place: i64) {
+        self.note(id.key);
         if let Some(operation) = self.current(id) {
             operation.place = place;
         }
