@@ -1,8 +1,8 @@
 //! What outlives the process of a session: its changes, to be written down before the output that follows from them is,
 //! and the session that can be made of them again.
 //!
-//! Kept are messages of QoS 1 and 2 with their packet identifiers, received messages of QoS 2 that PUBREC was sent for,
-//! subscriptions, and what a CONNECT hangs on. The rest ends with its process: messages of QoS 0, and SUBSCRIBE and
+//! Kept are messages of QoS 1 and 2 with their packet identifiers, received messages of QoS 2 that were taken and not
+//! released, subscriptions, and what a CONNECT hangs on. The rest ends with its process: messages of QoS 0, and SUBSCRIBE and
 //! UNSUBSCRIBE that weren't answered.
 
 mod record;
@@ -62,11 +62,11 @@ impl Engine {
     /// Whether anything has changed since the changes were last taken.
     #[must_use]
     pub fn has_changes(&self) -> bool {
-        let Session { operations, inbound, subscriptions, about, .. } = &self.session;
+        let Session { operations, inbound, subscriptions, .. } = &self.session;
         operations.noted.as_ref().is_some_and(|noted| !noted.is_empty())
             || inbound.noted.as_ref().is_some_and(|noted| !noted.is_empty())
             || subscriptions.noted.as_ref().is_some_and(|noted| !noted.is_empty())
-            || about.as_ref().is_some_and(|kept| kept.as_ref().is_none_or(|kept| !kept.is_of(&self.session)))
+            || self.session.is_about_news()
     }
 
     /// What has left the output now was as new until then: that has to be known before it is written.
@@ -128,13 +128,15 @@ impl Session {
     }
 
     fn about_changes(&mut self, changes: &mut Vec<Change>) {
-        let about = About::of(self);
-        if let Some(kept) = &mut self.about
-            && kept.as_ref() != Some(&about)
-        {
+        if self.is_about_news() {
+            let about = About::of(self);
             changes.push(Key::About.change(Some(about.encode())));
-            *kept = Some(about);
+            self.about = Some(Some(about));
         }
+    }
+
+    fn is_about_news(&self) -> bool {
+        self.about.as_ref().is_some_and(|kept| kept.as_ref().is_none_or(|kept| !kept.is_of(self)))
     }
 
     fn message_changes(&mut self, unsent: &BTreeSet<OperationId>, clock: Clock, changes: &mut Vec<Change>) {
@@ -153,15 +155,13 @@ impl Session {
             return;
         };
         changes.push(Key::Message(number).change(Some(message.encode())));
-        let packet = self.operations.get_by(id).map(|operation| operation.packet.clone());
-        match packet {
-            Some(packet) if !packet.is_empty() => {
-                if self.operations.is_packet_news(id) {
-                    changes.push(Key::Packet(number).change(Some(packet)));
-                }
-            }
+        let is_news = self.operations.is_packet_news(id);
+        let packet = self.operations.get_by(id).map(|operation| &operation.packet);
+        match packet.filter(|packet| !packet.is_empty()) {
+            Some(packet) if is_news => changes.push(Key::Packet(number).change(Some(packet.clone()))),
+            Some(_) => {}
             // It isn't needed any more.
-            _ => changes.push(Key::Packet(number).change(None)),
+            None => changes.push(Key::Packet(number).change(None)),
         }
     }
 }

@@ -11,9 +11,8 @@ impl Engine {
     /// subscription is told, with a connection or with the next one.
     pub(crate) fn let_lapse(&mut self, filter: &str) {
         let taken_back = self.session.take_back(filter);
-        let operations = &self.session.operations;
-        let may_be_granted = self.session.subscriptions.contains(filter)
-            || [Kind::Subscribe, Kind::Resubscribe].iter().any(|kind| operations.may_get(filter, *kind));
+        let may_be_granted =
+            self.session.subscriptions.contains(filter) || self.session.operations.may_get(filter);
         self.session.subscriptions.end(filter, u64::MAX);
         if may_be_granted || !taken_back {
             self.end_unasked(&[filter]);

@@ -174,17 +174,20 @@ impl Operations {
 
     /// Whether a request of this kind, whose outcome is open, names `filter`.
     pub(super) fn ask_for(&self, filter: &str, kind: Kind) -> bool {
-        let is_open = |each: &&Operation| each.kind == kind && !each.is_settled();
-        let mut open = self.slab.iter().map(|(_, each)| each).filter(is_open);
-        open.any(|each| requested(&each.packet).iter().any(|(named, _)| *named == filter))
+        self.any_names(filter, |each| each.kind == kind && !each.is_settled())
     }
 
-    /// Whether the server may still grant what a request of this kind asks for `filter`, in time or late.
+    /// Whether the server may still grant a subscription to `filter`, in time or late.
     #[cfg(feature = "tokio")]
-    pub(super) fn may_get(&self, filter: &str, kind: Kind) -> bool {
-        let is_open = |each: &&Operation| each.kind == kind && each.phase != Phase::Done;
-        let mut open = self.slab.iter().map(|(_, each)| each).filter(is_open);
-        open.any(|each| requested(&each.packet).iter().any(|(named, _)| *named == filter))
+    pub(super) fn may_get(&self, filter: &str) -> bool {
+        let asks = |kind| matches!(kind, Kind::Subscribe | Kind::Resubscribe);
+        self.any_names(filter, |each| asks(each.kind) && each.phase != Phase::Done)
+    }
+
+    /// Whether a request that `is` one of those looked for names `filter`.
+    fn any_names(&self, filter: &str, is: impl Fn(&Operation) -> bool) -> bool {
+        let names = |each: &Operation| requested(&each.packet).iter().any(|(named, _)| *named == filter);
+        self.slab.iter().any(|(_, each)| is(each) && names(each))
     }
 
     /// The packet of a request that won't be sent again.

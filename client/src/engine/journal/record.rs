@@ -31,7 +31,7 @@ pub(super) enum Key<'a> {
 }
 
 /// What CONNECT hangs on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(in crate::engine) struct About {
     client_id: Option<String>,
     established: bool,

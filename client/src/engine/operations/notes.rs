@@ -55,14 +55,13 @@ impl Operations {
 
     /// What was noted of it is known.
     pub(in crate::engine) fn forget_note(&mut self, id: OperationId) {
-        if let Some(operation) = self.slab.get_mut(id.key as usize).filter(|each| each.is(id)) {
+        if let Some(operation) = self.current(id) {
             operation.is_noted = false;
         }
     }
 
     /// Whether its packet is asked for the first time.
     pub(in crate::engine) fn is_packet_news(&mut self, id: OperationId) -> bool {
-        let operation = self.slab.get_mut(id.key as usize).filter(|each| each.is(id));
-        operation.is_some_and(|each| !std::mem::replace(&mut each.is_packet_kept, true))
+        self.current(id).is_some_and(|each| !std::mem::replace(&mut each.is_packet_kept, true))
     }
 }
