@@ -148,8 +148,14 @@ impl Client {
         Ok(client)
     }
 
-    /// Waits until a server has accepted this client.
-    pub(crate) async fn until_connected(&self, within: Duration) -> Result<(), StopCause> {
+    /// Waits until a server has accepted this client, or until there is no further attempt. Returns at once while there is a
+    /// connection.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// Why there is none, and won't be. After [`StopCause::TimedOut`] attempts go on.
+    pub async fn until_connected(&self, within: Duration) -> Result<(), StopCause> {
         let accepted = poll_fn(|cx| {
             self.shared().with(|state| {
                 if let Some(cause) = &state.stopped {

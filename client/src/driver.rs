@@ -21,7 +21,7 @@ use crate::store::Store;
 use crate::transport::{self, Transport};
 
 /// How long the last changes may take to be written down.
-const KEEPING: Duration = Duration::from_secs(5);
+pub(crate) const KEEPING: Duration = Duration::from_secs(5);
 
 /// What a driver goes by.
 #[derive(Debug)]

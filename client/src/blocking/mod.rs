@@ -24,6 +24,7 @@
 
 mod runtime;
 
+use std::convert::identity;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +47,7 @@ use crate::transport::{IoFault, TransportError};
 /// A client, connected or on its way there. Clones are handles of the same client.
 ///
 /// Dropping the last handle disconnects. Whatever is dropped last, a handle, a stream or a receipt, waits for up to three
-/// seconds until that is done.
+/// seconds until that is done, and for five more if its store hangs.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: crate::Client,
@@ -98,7 +99,7 @@ impl Client {
     /// # Errors
     /// The system has no thread or no sockets to give.
     pub fn start(options: ClientOptions) -> io::Result<Self> {
-        let (runtime, inner) = Runtime::start(|| io::Result::Ok(crate::Client::start(options)))?;
+        let (runtime, inner) = Runtime::start(identity, || Ok(crate::Client::start(options)))?;
         Ok(Self { inner, runtime })
     }
 
@@ -108,7 +109,7 @@ impl Client {
     /// As [`start`](Self::start). The session is lost.
     pub fn start_with_session(options: ClientOptions, session: Session) -> io::Result<Self> {
         let (runtime, inner) =
-            Runtime::start(|| io::Result::Ok(crate::Client::start_with_session(options, session)))?;
+            Runtime::start(identity, || Ok(crate::Client::start_with_session(options, session)))?;
         Ok(Self { inner, runtime })
     }
 
@@ -117,7 +118,8 @@ impl Client {
     /// # Errors
     /// As [`start`](Self::start), and what is wrong with the store.
     pub fn start_with_store(options: ClientOptions, store: impl Store) -> Result<Self, StoreError> {
-        let (runtime, inner) = Runtime::start(|| crate::Client::start_with_store(options, store))?;
+        let (runtime, inner) =
+            Runtime::start(StoreError::System, || crate::Client::start_with_store(options, store))?;
         Ok(Self { inner, runtime })
     }
 
@@ -140,8 +142,16 @@ impl Client {
             let error = TransportError::Io(IoFault::from(&error));
             StopCause::Connect(Arc::new(ConnectError::Transport(error)))
         })?;
-        client.runtime.wait(client.inner.until_connected(within))?;
+        client.until_connected(within)?;
         Ok(client)
+    }
+
+    /// As [`Client::until_connected`](crate::Client::until_connected).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn until_connected(&self, within: Duration) -> Result<(), StopCause> {
+        self.runtime.wait(self.inner.until_connected(within))
     }
 
     /// As [`Client::events`](crate::Client::events).

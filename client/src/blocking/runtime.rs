@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use crate::client::Client;
+use crate::driver::KEEPING;
 
 /// One thread with one client on it, as long as somebody holds this.
 #[derive(Debug)]
@@ -25,14 +26,17 @@ struct Thread {
     thread: JoinHandle<()>,
 }
 
-/// How long a client gets to end when it was dropped: a second to flush, one to close, and one more.
-const ENDING: Duration = Duration::from_secs(3);
+/// How long a client gets to end when it was dropped: a second to flush, one to close, what its store may take, and one
+/// more.
+const ENDING: Duration = KEEPING.saturating_add(Duration::from_secs(3));
 
 impl Runtime {
-    pub(super) fn start<E: From<io::Error>>(
+    /// Starts a client; `no_system` is said if the system has no thread or no sockets to give.
+    pub(super) fn start<E>(
+        no_system: fn(io::Error) -> E,
         start: impl FnOnce() -> Result<Client, E>,
     ) -> Result<(Arc<Self>, Client), E> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(no_system)?;
         let handle = runtime.handle().clone();
         let client = {
             let _entered = handle.enter();
@@ -48,7 +52,8 @@ impl Runtime {
             });
             // A store that hangs is left behind.
             runtime.shutdown_background();
-        })?;
+        });
+        let thread = thread.map_err(no_system)?;
         Ok((Arc::new(Self { handle, thread: Some(Thread { held, thread }) }), client))
     }
 

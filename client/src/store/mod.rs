@@ -36,7 +36,7 @@ pub enum StoreError {
     Load(#[source] io::Error),
     /// The system has no thread or no sockets to give, which only a blocking client asks for.
     #[error(transparent)]
-    System(#[from] io::Error),
+    System(io::Error),
     /// What it has is no session.
     #[error(transparent)]
     Restore(#[from] RestoreError),
