@@ -5,7 +5,9 @@ use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
 
 use crate::client::{Client, ClientOptions, first_identifier};
 use crate::driver::{date, now};
@@ -14,7 +16,7 @@ use crate::error::{RequestError, StopCause};
 use crate::options::CleanStart;
 use crate::router::Router;
 use crate::shared::Shared;
-use crate::state::State;
+use crate::state::{State, register};
 use crate::store::{Store, StoreError};
 
 /// How far a session is kept.
@@ -23,10 +25,22 @@ pub(crate) struct Kept {
     /// How often changes were taken, and how often they were written down.
     taken: u64,
     written: u64,
-    /// Nothing will change any more.
-    is_over: bool,
+    /// The changes that what is staged in the engine hangs on.
+    hangs_on: u64,
+    end: End,
     fault: Option<Arc<str>>,
-    waker: Option<Waker>,
+    keeper: Option<Waker>,
+    /// Those who wait for changes to be written down.
+    waiting: Vec<Waker>,
+}
+
+#[derive(Debug, Default)]
+enum End {
+    #[default]
+    NotYet,
+    /// The changes that there are by now are the last.
+    Near,
+    Here,
 }
 
 impl Kept {
@@ -45,33 +59,52 @@ impl Kept {
         self.fault.as_ref().map(|fault| StopCause::Store { fault: Arc::clone(fault) })
     }
 
-    /// Something has changed perhaps.
-    pub(crate) fn look(&mut self, engine: &Engine, wakers: &mut Vec<Waker>) {
-        if self.is_over || engine.has_changes() {
-            wakers.extend(self.waker.take());
+    /// Moves into `output` what hangs on nothing that isn't written down yet.
+    pub(crate) fn transmit(&mut self, engine: &mut Engine, output: &mut BytesMut, now: Instant) {
+        if engine.stage() {
+            self.hangs_on = self.number(engine);
+        }
+        if self.has(self.hangs_on) {
+            engine.poll_transmit(output, now);
         }
     }
 
-    /// The session is at its end here.
+    /// Something has changed perhaps.
+    pub(crate) fn look(&mut self, engine: &Engine, wakers: &mut Vec<Waker>) {
+        if !matches!(self.end, End::NotYet) || engine.has_changes() {
+            wakers.extend(self.keeper.take());
+        }
+    }
+
+    /// The session is at its end here: what changes from now on isn't kept.
     pub(crate) const fn end(&mut self) {
-        self.is_over = true;
+        self.end = End::Near;
     }
 
     /// What wasn't taken so far never is.
-    pub(crate) fn give_up(&mut self, engine: &Engine) {
+    pub(crate) fn give_up(&mut self, engine: &Engine, wakers: &mut Vec<Waker>) {
         self.taken = self.number(engine);
+        wakers.append(&mut self.waiting);
     }
 
     /// The next changes, as soon as there are any; none at the end.
     fn poll_changes(&mut self, engine: &mut Engine, cx: &Context<'_>) -> Poll<Option<Vec<Change>>> {
+        let is_over = match self.end {
+            End::NotYet => false,
+            End::Near => {
+                self.end = End::Here;
+                !engine.has_changes()
+            }
+            End::Here => true,
+        };
+        if is_over {
+            return Poll::Ready(None);
+        }
         if engine.has_changes() {
             self.taken += 1;
             return Poll::Ready(Some(engine.take_changes(now(), date())));
         }
-        if self.is_over {
-            return Poll::Ready(None);
-        }
-        self.waker = Some(cx.waker().clone());
+        self.keeper = Some(cx.waker().clone());
         Poll::Pending
     }
 }
@@ -84,9 +117,11 @@ impl Client {
     /// waits for that. After a crash they are sent, or repeated as the standard has it, and nobody but the server learns how
     /// they end. Subscriptions stay: what the server sends for them comes to [`unmatched`](Self::unmatched) until they are
     /// subscribed to again; take that stream before anything is awaited. A message of QoS 2 that a stream had given out
-    /// doesn't come again once that is kept, too, a moment later. A subscription whose stream was dropped without a
-    /// connection may stay at the server if the process ends before the next one. A request that failed with
-    /// [`RequestError::Stopped`] may be sent by the next process.
+    /// doesn't come again once that is kept, too, a moment later. The end of a subscription is kept until the server knows
+    /// of it. A message or UNSUBSCRIBE that failed with [`RequestError::Stopped`] may be sent by the next process.
+    ///
+    /// A store belongs to one client identifier: with another one the first connection starts clean, and what was kept is
+    /// treated as that of a session which the server has lost ([`ConnectOptions::on_session_lost`]).
     ///
     /// The store is read here, before this returns.
     ///
@@ -103,6 +138,7 @@ impl Client {
             }
             None => (Engine::new(options.connect.clone()), first_identifier(options.connect.clean_start)),
         };
+        // Of a session that was kept, what changes.
         engine.keep_journal();
         Ok(Self::run(options, engine, Router::new(identifier), Some(Box::new(store))))
     }
@@ -118,13 +154,13 @@ impl Client {
         let Some(number) = number else { return Ok(()) };
         poll_fn(|cx| {
             self.shared().with(|state| {
-                if state.kept.as_ref().is_none_or(|kept| kept.has(number)) {
+                let Some(kept) = state.kept.as_mut().filter(|kept| !kept.has(number)) else {
                     return Poll::Ready(Ok(()));
-                }
+                };
                 if let Some(cause) = &state.stopped {
                     return Poll::Ready(Err(RequestError::Stopped(cause.clone())));
                 }
-                state.watch(cx);
+                register(&mut kept.waiting, cx);
                 Poll::Pending
             })
         })
@@ -170,13 +206,16 @@ impl State {
     fn is_kept(&mut self, result: io::Result<()>) {
         let Some(kept) = &mut self.kept else { return };
         match result {
-            Ok(()) => kept.written += 1,
+            Ok(()) => {
+                kept.written += 1;
+                let waiting = std::mem::take(&mut kept.waiting);
+                self.wake(waiting);
+            }
             Err(error) => {
                 kept.fault = Some(error.to_string().into());
                 self.stop.get_or_insert_default().within(Duration::ZERO);
             }
         }
         self.call_driver();
-        self.wake_watchers();
     }
 }

@@ -43,8 +43,8 @@ pub(crate) struct Link {
     needs_flush: bool,
     /// Why nothing can be written any more, and until when to read on. Rare, and large.
     broken: Option<Box<(CloseCause, Instant)>>,
-    /// The changes of the session that have to be kept before the output is written.
-    hangs_on: u64,
+    /// Whether what is to be written next isn't kept yet.
+    holds: bool,
     /// Until when what is left may be written.
     closing_until: Option<Instant>,
     /// Whether the last that the server hears is our DISCONNECT.
@@ -59,8 +59,6 @@ pub(crate) struct Link {
 struct Wishes {
     close: bool,
     read: bool,
-    /// What is to be written isn't kept yet.
-    hold: bool,
     /// There is more to write than fits in one go.
     more: bool,
     timeout: Option<Instant>,
@@ -76,7 +74,7 @@ impl Link {
             read_size: FIRST_READ,
             needs_flush: false,
             broken: None,
-            hangs_on: 0,
+            holds: false,
             closing_until: None,
             says_farewell: false,
             observer: None,
@@ -108,7 +106,7 @@ impl Link {
             if let Some(observer) = self.observer.as_ref().filter(|_| nothing_left) {
                 observer.see(Direction::Sent, &self.output, now);
             }
-            let written = !wishes.hold && self.poll_write(cx).is_ready();
+            let written = self.poll_write(cx).is_ready() && !self.holds;
             if wishes.close && (written && !wishes.more || self.is_over(now)) {
                 return Poll::Ready(CloseCause::Eof);
             }
@@ -148,15 +146,16 @@ impl Link {
         state.watch_as_driver(cx);
         // Until CONNACK there is nothing to hold up.
         let reading = !(state.router.is_holding_up() && state.engine.is_connected());
-        state.engine.set_reading(reading, now);
+        state.engine.set_listening(reading && !self.holds, now);
         if state.engine.poll_timeout().is_some_and(|due| due <= now) {
             state.engine.handle_timeout(now);
             // At once: streams end before anything new is opened under their filters.
             state.deliver(events);
         }
         if self.output.is_empty() && self.broken.is_none() {
-            state.engine.poll_transmit(&mut self.output, now);
-            self.hangs_on = state.kept.as_ref().map_or(0, |kept| kept.number(&state.engine));
+            state.transmit(&mut self.output, now);
+            self.holds = self.output.is_empty() && state.engine.has_output();
+            state.engine.set_listening(reading && !self.holds, now);
         }
         let stop = state.stop_by(now);
         if stop.is_over {
@@ -167,11 +166,8 @@ impl Link {
             self.closing_until = Some(now + CLOSING_TIME);
             self.says_farewell = !self.output.is_empty() || state.engine.has_output();
         }
-        let hold =
-            !self.output.is_empty() && state.kept.as_ref().is_some_and(|kept| !kept.has(self.hangs_on));
         Wishes {
             close,
-            hold,
             // A server that is stuck because nobody reads wouldn't take our DISCONNECT either.
             read: close || reading && state.engine.read_interest(),
             more: self.broken.is_none() && state.engine.has_output(),

@@ -52,11 +52,13 @@ impl Shared {
     /// Does something under the lock, then wakes whom it concerns. Never called while the lock is held.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         self.drive(|state| {
-            // Where there is output the driver is awake, and looks at the time by itself.
-            let before = (!state.engine.has_output()).then(|| state.engine.poll_timeout());
+            // Where there is output the driver is awake, and looks at the time by itself, unless it waits for a store.
+            let had_none = !state.engine.has_output();
+            let before = (had_none || state.kept.is_some()).then(|| state.engine.poll_timeout());
             let held_up = state.router.is_holding_up();
             let result = act(state);
-            let has_news = before.is_some_and(|due| state.engine.has_output() || state.is_due_before(due));
+            let has_news =
+                before.is_some_and(|due| had_none && state.engine.has_output() || state.is_due_before(due));
             if has_news || held_up && !state.router.is_holding_up() {
                 state.call_driver();
             }
@@ -138,11 +140,7 @@ impl Shared {
                 return false;
             }
             let error = RequestError::Stopped(cause.clone());
-            if let Some(kept) = &mut state.kept {
-                kept.give_up(&state.engine);
-            }
-            // What is kept goes on in another process, though requests end here.
-            state.engine.close_journal();
+            state.give_store_up();
             if state.keeps_session {
                 state.router.hand_back();
                 state.kept_session = Some(Box::new(state.engine.take_session(&error)));

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
+
 use crate::driver::now;
 use crate::engine::{Accepted, CloseCause, Ended, Engine, EngineEvent, Session};
 use crate::error::{ConnectError, RequestError, StopCause};
@@ -233,6 +235,28 @@ impl State {
     /// Those who wait for something look again.
     pub(crate) fn wake_watchers(&mut self) {
         self.wakers.append(&mut self.watchers);
+    }
+
+    /// They are woken when the lock is let go of.
+    pub(crate) fn wake(&mut self, mut whom: Vec<Waker>) {
+        self.wakers.append(&mut whom);
+    }
+
+    /// Moves what may leave into `output`: with a store what is kept.
+    pub(crate) fn transmit(&mut self, output: &mut BytesMut, now: Instant) {
+        match &mut self.kept {
+            Some(kept) => kept.transmit(&mut self.engine, output, now),
+            None => drop(self.engine.poll_transmit(output, now)),
+        }
+    }
+
+    /// There is nothing more to be kept.
+    pub(crate) fn give_store_up(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.give_up(&self.engine, &mut self.wakers);
+        }
+        // What is kept goes on in another process, though requests end here.
+        self.engine.close_journal();
     }
 
     /// Moves those whom the latest changes concern into `wakers`; `before` is the load that there was.

@@ -50,7 +50,7 @@ struct KeepAliveTimer {
     last_sent: Instant,
     /// When the PINGRESP that is due is too late.
     pong_due: Option<Instant>,
-    /// Since when nothing is read because the application wants it so.
+    /// Since when no answer could come, through no fault of the server's.
     deaf_since: Option<Instant>,
 }
 
@@ -130,12 +130,12 @@ impl Connection {
         self.sent
     }
 
-    /// The output is on its way.
-    pub(super) fn transmitted(&mut self, ack_timeout: Duration, now: Instant) {
+    /// The output is on its way, with so many requests at most.
+    pub(super) fn transmitted(&mut self, requests: usize, ack_timeout: Duration, now: Instant) {
         if let Some(timer) = &mut self.keep_alive {
             timer.last_sent = now;
         }
-        let sent = self.sent.drain(..);
+        let sent = self.sent.drain(..requests.min(self.sent.len()));
         // A time beyond the clock's range is never.
         if let Some(deadline) = now.checked_add(ack_timeout) {
             self.deadlines.extend(sent.map(|sent| (deadline, sent.id)));
@@ -153,10 +153,10 @@ impl Connection {
         }
     }
 
-    /// Whether the application lets the connection be read. While it doesn't, the time for PINGRESP stands still.
-    pub(super) fn set_reading(&mut self, reading: bool, now: Instant) {
+    /// Whether an answer could come. While it couldn't, the time for PINGRESP stands still.
+    pub(super) fn set_listening(&mut self, listening: bool, now: Instant) {
         let Some(timer) = &mut self.keep_alive else { return };
-        match (reading, timer.deaf_since) {
+        match (listening, timer.deaf_since) {
             (false, None) => timer.deaf_since = Some(now),
             (true, Some(since)) => {
                 timer.deaf_since = None;

@@ -78,8 +78,8 @@ struct Unreleased {
     received: bool,
     /// Whether it is in `unfinished`: it came on this connection.
     counted: bool,
-    /// Whether its PUBREC is owed: one at a time, however often it is repeated.
-    owed: bool,
+    /// The place of its PUBREC in `owed`, if it is there: one at a time, however often it is repeated.
+    owed: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -114,16 +114,16 @@ impl Inbound {
         }
         self.unfinished += usize::from(!counted);
         let is_repetition = known.as_ref().is_some_and(|known| known.received);
+        let place = self.first + self.owed.len() as u64;
         match known {
-            Some(known) if known.owed => return Verdict::Ignore,
-            Some(known) => (known.counted, known.owed) = (true, true),
+            Some(known) if known.owed.is_some() => return Verdict::Ignore,
+            Some(known) => (known.counted, known.owed) = (true, Some(place)),
             None if ack_type == AckType::PubRec => {
-                let unreleased = Unreleased { received: false, counted: true, owed: true };
+                let unreleased = Unreleased { received: false, counted: true, owed: Some(place) };
                 self.unreleased.insert(packet_id, unreleased);
             }
             None => {}
         }
-        let place = self.first + self.owed.len() as u64;
         let before = self.unrepeated.remove(&packet_id);
         if let Some(before) = before {
             if repeats(&before) {
@@ -186,7 +186,11 @@ impl Inbound {
             Some(Place::Owed(place)) => *place,
             None => id.0,
         };
-        self.owed.get_mut(usize::try_from(place.checked_sub(self.first)?).ok()?)
+        self.owed.get_mut(self.index_of(place)?)
+    }
+
+    fn index_of(&self, place: u64) -> Option<usize> {
+        usize::try_from(place.checked_sub(self.first)?).ok()
     }
 
     /// The next acknowledgement that may be sent.
@@ -205,7 +209,7 @@ impl Inbound {
             }
             AckType::PubRec => {
                 if let Some(unreleased) = self.unreleased.get_mut(&packet_id) {
-                    (unreleased.received, unreleased.owed) = (true, false);
+                    (unreleased.received, unreleased.owed) = (true, None);
                 }
                 self.note(packet_id);
             }
@@ -244,7 +248,7 @@ impl Inbound {
         }
         self.unfinished = 0;
         for unreleased in self.unreleased.values_mut() {
-            (unreleased.counted, unreleased.owed) = (false, false);
+            (unreleased.counted, unreleased.owed) = (false, None);
         }
     }
 
@@ -276,6 +280,7 @@ impl Inbound {
             }
             taken
         });
+        self.note_all();
         let unrepeated = &self.unrepeated;
         self.unreleased.retain(|id, each| each.received || unrepeated.contains_key(id));
     }
@@ -293,9 +298,7 @@ impl Inbound {
     /// The server has forgotten the session. [MQTT-3.2.2-5]
     pub(super) fn forget(&mut self) {
         self.unrepeated.values().for_each(|owed| leave_untaken(&mut self.stale, owed));
-        if let Some(noted) = &mut self.noted {
-            noted.extend(self.unreleased.keys());
-        }
+        self.note_all();
         self.unreleased.clear();
         self.unrepeated.clear();
         self.moved.clear();

@@ -1,9 +1,9 @@
 //! What outlives the process of a session: its changes, to be written down before the output that follows from them is,
 //! and the session that can be made of them again.
 //!
-//! Kept are messages of QoS 1 and 2 with their packet identifiers, received messages of QoS 2 that were taken and not
-//! released, subscriptions, and what a CONNECT hangs on. The rest ends with its process: messages of QoS 0, and SUBSCRIBE and
-//! UNSUBSCRIBE that weren't answered.
+//! Kept are messages of QoS 1 and 2 and UNSUBSCRIBE that weren't answered, with their packet identifiers, received messages
+//! of QoS 2 that were taken and not released, subscriptions, and what a CONNECT hangs on. The rest ends with its process:
+//! messages of QoS 0, and SUBSCRIBE that wasn't answered, whose streams have ended with it.
 
 mod record;
 
@@ -13,10 +13,11 @@ use std::time::{Instant, SystemTime};
 use dunlin_codec::ReasonCode;
 
 pub(super) use self::record::About;
-use self::record::{Clock, Key, Message};
+use self::record::{Clock, Key, Request};
+use super::Engine;
 use super::operation::OperationId;
+use super::operations::Noted;
 use super::session::Session;
-use super::{Engine, State};
 
 /// A change to what is kept: keys and values are bytes that mean something to the engine alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,7 @@ pub enum Change {
 
 /// What is kept isn't a session: something else wrote or cut it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 #[error("what the store has is no session: {fault}")]
 pub struct RestoreError {
     /// What is wrong.
@@ -44,12 +46,13 @@ pub struct RestoreError {
 }
 
 impl Engine {
-    /// From now on changes of the session are noted. All of it counts as changed.
+    /// From now on changes of the session are noted, if they aren't yet; then all of it counts as changed. And nothing
+    /// leaves any more before it was [staged](Self::stage).
     pub fn keep_journal(&mut self) {
-        self.session.operations.keep_journal();
-        self.session.inbound.keep_journal();
-        self.session.subscriptions.keep_journal();
-        self.session.about = Some(None);
+        if !self.keeps_journal() {
+            self.session.note_changes();
+            self.session.note_all();
+        }
     }
 
     /// Changes aren't noted any more: what is kept stays as it is.
@@ -59,36 +62,24 @@ impl Engine {
         *about = None;
     }
 
+    /// Whether changes of the session are noted.
+    pub(super) const fn keeps_journal(&self) -> bool {
+        self.session.about.is_some()
+    }
+
     /// Whether anything has changed since the changes were last taken.
     #[must_use]
     pub fn has_changes(&self) -> bool {
         let Session { operations, inbound, subscriptions, .. } = &self.session;
-        operations.noted.as_ref().is_some_and(|noted| !noted.is_empty())
+        operations.noted.as_ref().is_some_and(Noted::has_any)
             || inbound.noted.as_ref().is_some_and(|noted| !noted.is_empty())
             || subscriptions.noted.as_ref().is_some_and(|noted| !noted.is_empty())
             || self.session.is_about_news()
     }
 
-    /// What has left the output now was as new until then: that has to be known before it is written.
-    pub(super) fn note_transmitted(&mut self) {
-        if self.session.operations.noted.is_some() {
-            self.unsent().into_iter().for_each(|id| self.session.operations.note(id.key()));
-        }
-    }
-
-    /// What is in the output for the first time.
-    fn unsent(&self) -> BTreeSet<OperationId> {
-        let sent = match &self.state {
-            State::Open(connection) => connection.unsent(),
-            State::Closing { unsent, .. } => unsent,
-            State::Connecting { .. } | State::Disconnected => return BTreeSet::new(),
-        };
-        sent.iter().filter(|each| !each.repeated).map(|each| each.id).collect()
-    }
-
-    /// The changes since they were last taken, to be kept all or none. What [`poll_transmit`](Self::poll_transmit) has
-    /// given isn't to be written before those are kept that were there by then: only so nothing is forgotten that the
-    /// server knows of.
+    /// The changes since they were last taken, to be kept all or none. [`poll_transmit`](Self::poll_transmit) isn't to be
+    /// asked before those are kept that were there when its output was [staged](Self::stage): only so nothing is forgotten
+    /// that the server knows of.
     ///
     /// `now` and `date` are the same moment, by the clock that the engine goes by and by the calendar: messages that
     /// expire do so by the calendar.
@@ -96,8 +87,8 @@ impl Engine {
         let clock = Clock { now, date };
         let mut changes = Vec::new();
         self.session.about_changes(&mut changes);
-        let unsent = self.unsent();
-        self.session.message_changes(&unsent, clock, &mut changes);
+        let unstaged = self.unstaged();
+        self.session.request_changes(&unstaged, clock, &mut changes);
         for packet_id in self.session.inbound.noted.as_mut().map(std::mem::take).unwrap_or_default() {
             let record = self.session.inbound.record(packet_id);
             let value = record.map(|answer| answer.into_iter().map(ReasonCode::code).collect());
@@ -115,7 +106,8 @@ impl Session {
     /// The session whose changes were kept, out of all keys and values that there are now, in any order. `now` and `date`
     /// as in [`Engine::take_changes`]. `None` if nothing was ever kept.
     ///
-    /// Nobody waits for the outcomes of its requests. Messages that the application hadn't taken come again.
+    /// Nobody waits for the outcomes of its requests. Messages that the application hadn't taken come again. Its changes are
+    /// noted from here on, against what is kept.
     ///
     /// # Errors
     /// It is no session.
@@ -139,29 +131,46 @@ impl Session {
         self.about.as_ref().is_some_and(|kept| kept.as_ref().is_none_or(|kept| !kept.is_of(self)))
     }
 
-    fn message_changes(&mut self, unsent: &BTreeSet<OperationId>, clock: Clock, changes: &mut Vec<Change>) {
-        for id in self.operations.noted.as_mut().map(std::mem::take).unwrap_or_default() {
-            self.operations.forget_note(id);
-            self.message_change(id, unsent.contains(&id), clock, changes);
+    /// Its changes are noted from now on.
+    fn note_changes(&mut self) {
+        self.operations.noted = Some(Noted::default());
+        self.inbound.noted = Some(BTreeSet::new());
+        self.subscriptions.noted = Some(BTreeSet::new());
+        self.about = Some(None);
+    }
+
+    /// All of it counts as changed.
+    fn note_all(&mut self) {
+        self.operations.note_all();
+        self.inbound.note_all();
+        self.subscriptions.note_all();
+    }
+
+    fn request_changes(&mut self, unstaged: &BTreeSet<OperationId>, clock: Clock, changes: &mut Vec<Change>) {
+        let (changed, ended) = self.operations.take_noted();
+        for number in ended {
+            changes.extend([Key::Request(number).change(None), Key::Packet(number).change(None)]);
+        }
+        for id in changed {
+            self.request_change(id, unstaged.contains(&id), clock, changes);
         }
     }
 
-    fn message_change(&mut self, id: OperationId, is_unsent: bool, clock: Clock, changes: &mut Vec<Change>) {
+    fn request_change(
+        &mut self,
+        id: OperationId,
+        is_unstaged: bool,
+        clock: Clock,
+        changes: &mut Vec<Change>,
+    ) {
         let number = id.generation();
-        let message =
-            self.operations.get_by(id).and_then(|operation| Message::of(operation, is_unsent, clock));
-        let Some(message) = message else {
-            changes.extend([Key::Message(number).change(None), Key::Packet(number).change(None)]);
-            return;
-        };
-        changes.push(Key::Message(number).change(Some(message.encode())));
-        let is_news = self.operations.is_packet_news(id);
-        let packet = self.operations.get_by(id).map(|operation| &operation.packet);
-        match packet.filter(|packet| !packet.is_empty()) {
-            Some(packet) if is_news => changes.push(Key::Packet(number).change(Some(packet.clone()))),
-            Some(_) => {}
-            // It isn't needed any more.
-            None => changes.push(Key::Packet(number).change(None)),
+        let was_kept = self.operations.is_now_kept(id);
+        let Some(operation) = self.operations.get_by(id) else { return };
+        changes.push(Key::Request(number).change(Some(Request::of(operation, is_unstaged, clock).encode())));
+        match &operation.packet {
+            packet if packet.is_empty() => changes.push(Key::Packet(number).change(None)),
+            packet if !was_kept => changes.push(Key::Packet(number).change(Some(packet.clone()))),
+            _ => {}
         }
     }
 }

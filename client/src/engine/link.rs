@@ -59,7 +59,7 @@ impl Engine {
                 CleanStart::First => !self.session.established,
                 CleanStart::Never => false,
             };
-        self.output.clear();
+        self.clear_output();
         let (exchange, data) = self.options.authentication.as_ref().map(Exchange::begin).transpose()?.unzip();
         let data = data.flatten();
         let data = data.as_ref().map(|data| data.expose().as_slice());
@@ -135,7 +135,7 @@ impl Engine {
 
     /// The transport is closed. Requests stay for the next connection; what was left of the output is forgotten.
     pub fn handle_closed(&mut self, cause: CloseCause) -> Ended {
-        self.output.clear();
+        self.clear_output();
         self.session.inbound.disconnected();
         self.abandon_reauthentication();
         match std::mem::replace(&mut self.state, State::Disconnected) {
@@ -181,11 +181,11 @@ impl Engine {
         self.session.expire(now);
     }
 
-    /// Says whether the application lets the connection be read at all. While it doesn't, PINGREQ is sent as before, but the
-    /// time for its answer stands still.
-    pub fn set_reading(&mut self, reading: bool, now: Instant) {
+    /// Says whether an answer could come: not while the application doesn't let the connection be read, nor while what is
+    /// staged isn't kept. PINGREQ is sent as before, but the time for its answer stands still.
+    pub fn set_listening(&mut self, listening: bool, now: Instant) {
         if let State::Open(connection) = &mut self.state {
-            connection.set_reading(reading, now);
+            connection.set_listening(listening, now);
         }
     }
 

@@ -35,6 +35,7 @@ mod send;
 mod session;
 mod statistics;
 mod subscriptions;
+mod transmit;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -54,6 +55,7 @@ pub use self::pace::Pace;
 use self::request::PLACEHOLDER;
 pub use self::session::Session;
 pub use self::statistics::{ByQoS, Statistics};
+use self::transmit::Staged;
 use crate::error::RequestError;
 use crate::event::Connected;
 use crate::message::ReceivedMessage;
@@ -66,6 +68,7 @@ pub struct Engine {
     session: Session,
     state: State,
     output: BytesMut,
+    staged: Staged,
     events: VecDeque<EngineEvent>,
     /// The time, as far as it was told.
     now: Option<Instant>,
@@ -154,8 +157,8 @@ impl Engine {
             sender: Sender::Server,
             ..DecodeOptions::default()
         };
-        let (output, events) = (BytesMut::new(), VecDeque::new());
-        Self { options, decode, session, state: State::Disconnected, output, events, now: None }
+        let (output, staged, events) = (BytesMut::new(), Staged::default(), VecDeque::new());
+        Self { options, decode, session, state: State::Disconnected, output, staged, events, now: None }
     }
 
     /// The session, for another engine. A connection that stands counts as closed, and events that weren't polled are gone.

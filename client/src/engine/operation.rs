@@ -128,8 +128,8 @@ pub(super) struct Operation {
     pub(super) settled: bool,
     /// Whether it is among those whose changes are to be known.
     pub(super) is_noted: bool,
-    /// Whether its packet was asked for to be kept.
-    pub(super) is_packet_kept: bool,
+    /// Whether it is kept, with its packet: that never changes.
+    pub(super) is_kept: bool,
     pub(super) generation: u64,
 }
 
@@ -176,6 +176,11 @@ impl Operation {
     /// Whether the server's Receive Maximum counts it, once it is sent.
     pub(super) const fn takes_quota(&self) -> bool {
         matches!(self.kind, Kind::PublishAtLeastOnce | Kind::PublishExactlyOnce)
+    }
+
+    /// Whether the next process goes on with it.
+    pub(super) const fn outlives_process(&self) -> bool {
+        self.takes_quota() || matches!(self.kind, Kind::Unsubscribe)
     }
 
     /// Whether it may have to wait behind others.

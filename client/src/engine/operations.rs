@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
+pub(super) use self::notes::Noted;
 use super::conclusion::Conclusion;
 use super::operation::{Kind, Operation, OperationId, Outcome, Phase};
 use super::request::requested;
@@ -18,8 +19,8 @@ pub(super) struct Operations {
     slab: Slab<Operation>,
     generation: u64,
     books: Books,
-    /// Messages of QoS 1 and 2 that have changed, where that is to be known.
-    pub(super) noted: Option<Vec<OperationId>>,
+    /// What has changed, where that is to be known.
+    pub(super) noted: Option<Noted>,
 }
 
 /// What all requests come to.
@@ -130,7 +131,7 @@ impl Operations {
             wanted,
             settled: false,
             is_noted: false,
-            is_packet_kept: false,
+            is_kept: false,
             generation,
         };
         let key = u32::try_from(self.slab.insert(operation)).unwrap_or(u32::MAX);
@@ -209,7 +210,7 @@ impl Operations {
     /// Ends a request: its slot is free as soon as the outcome is taken.
     #[inline]
     pub(super) fn finish(&mut self, key: u32, outcome: impl Into<Conclusion>) {
-        self.note(key);
+        self.note_end(key);
         let Some(operation) = self.slab.get_mut(key as usize) else { return };
         self.books.drop_packet(operation);
         self.books.settle(operation, outcome.into());

@@ -1,8 +1,5 @@
 //! From accepted requests to bytes: identifiers, the send quota, what goes now and what waits.
 
-use std::time::Instant;
-
-use bytes::BytesMut;
 use dunlin_codec::{Ack, AckType, Delivery, FixedHeader, Packet, PacketId, QoS, ReasonCode};
 
 use super::connection::Sent;
@@ -16,40 +13,6 @@ use crate::error::RequestError;
 use crate::event::ServerLimits;
 
 impl Engine {
-    /// Moves the bytes that are to be written into `into`, which should be empty. Acknowledgements are awaited from `now`.
-    ///
-    /// Returns whether there are any.
-    pub fn poll_transmit(&mut self, into: &mut BytesMut, now: Instant) -> bool {
-        if self.output.is_empty() {
-            return false;
-        }
-        self.counts().bytes_sent += self.output.len() as u64;
-        if into.is_empty() {
-            std::mem::swap(&mut self.output, into);
-        } else {
-            into.unsplit(self.output.split());
-        }
-        self.note_transmitted();
-        match &mut self.state {
-            State::Open(connection) => connection.transmitted(self.options.ack_timeout, now),
-            State::Closing { unsent, .. } => unsent.clear(),
-            State::Connecting { .. } | State::Disconnected => {}
-        }
-        true
-    }
-
-    /// Whether there is something to write.
-    #[must_use]
-    pub fn has_output(&self) -> bool {
-        !self.output.is_empty()
-    }
-
-    /// Bytes to write.
-    #[must_use]
-    pub fn output_len(&self) -> usize {
-        self.output.len()
-    }
-
     /// Takes a request in: it is sent at once if it may be, or waits.
     pub(super) fn accept(&mut self, kind: Kind, packet: Vec<u8>) -> Result<OperationId, RequestError> {
         if let State::Open(connection) = &self.state {

@@ -93,19 +93,14 @@ impl Subscriptions {
         self.by_filter.values_mut().for_each(|place| place.active.is_current = false);
     }
 
-    /// Notes all that there is, and from now on what changes.
-    pub(super) fn keep_journal(&mut self) {
-        self.noted.get_or_insert_default();
-        self.note_all();
-    }
-
     fn note(&mut self, filter: &str) {
         if let Some(noted) = &mut self.noted {
             noted.insert(filter.to_owned());
         }
     }
 
-    fn note_all(&mut self) {
+    /// All that there is counts as changed, where that is to be known.
+    pub(super) fn note_all(&mut self) {
         if let Some(noted) = &mut self.noted {
             noted.extend(self.by_filter.keys().cloned());
         }

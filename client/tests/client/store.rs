@@ -10,7 +10,8 @@ use dunlin_client::store::{Change, RestoreError, Store, StoreError};
 use dunlin_client::{Client, Event, Message, QoS, RequestError, StopCause, StreamLimits};
 
 use crate::packets::{
-    ack, again, at_least_once, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec, pubrel,
+    ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
+    pubrel, unsubscribe,
 };
 use crate::server::TestServer;
 use crate::streams::subscribed;
@@ -81,7 +82,7 @@ async fn nothing_leaves_before_it_is_kept() {
     assert!(early.is_err(), "not even CONNECT: {early:?}");
     store.with(|kept| kept.is_shut = false);
     peer.receives().await;
-    peer.sends(&crate::packets::connack()).await;
+    peer.sends(&connack()).await;
     until_connected(&mut client.events()).await;
     client.until_kept().await.unwrap();
     store.with(|kept| kept.is_shut = true);
@@ -151,6 +152,67 @@ async fn a_message_that_never_left_is_sent_as_a_first_one() {
     soon(client.disconnect()).await;
 }
 
+/// The server loses the session before it was ever told of the message.
+#[tokio::test]
+async fn what_waits_for_the_store_when_the_connection_ends_was_never_sent() {
+    let (server, store) = (TestServer::start().await, Memory::default());
+    let client = Client::start_with_store(options(&server), store.clone()).unwrap();
+    let mut events = client.events();
+    let peer = server.welcomes().await;
+    until_connected(&mut events).await;
+    client.until_kept().await.unwrap();
+    store.with(|kept| kept.is_shut = true);
+    let receipt = client.publish(lamp(QoS::ExactlyOnce)).await.unwrap();
+    assert!(tokio::time::timeout(millis(20), client.until_kept()).await.is_err());
+    peer.resets();
+    while !matches!(soon(events.next()).await.unwrap(), Event::Disconnected { .. }) {}
+    store.with(|kept| kept.is_shut = false);
+    let mut peer = server.welcomes().await;
+    let sent = peer.receives().await;
+    assert!((1..3).any(|id| sent == publish("lamp/7", exactly_once(id))), "{sent:?}");
+    assert_eq!(client.statistics().repeated, 0);
+    soon(client.disconnect_within(millis(0))).await;
+    assert!(matches!(soon(receipt).await, Err(RequestError::Stopped(_))));
+}
+
+#[tokio::test]
+async fn a_subscription_that_was_dropped_without_a_connection_ends_with_the_next_process() {
+    let (server, store) = (TestServer::start().await, Memory::default());
+    let client = Client::start_with_store(options(&server), store.clone()).unwrap();
+    let mut events = client.events();
+    let mut peer = server.welcomes().await;
+    let lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    drop(peer);
+    while !matches!(soon(events.next()).await.unwrap(), Event::Disconnected { .. }) {}
+    drop(lamps);
+    soon(client.disconnect_within(millis(0))).await;
+    let client = Client::start_with_store(options(&server), store).unwrap();
+    let mut peer = server.answers(&connack_resumed()).await;
+    let sent = peer.receives().await;
+    assert!((1..3).any(|id| sent == unsubscribe(id, &["lamp/+"])), "{sent:?}");
+    soon(client.disconnect_within(millis(0))).await;
+}
+
+/// What is asked for while the last changes are written down isn't kept, and holds up nobody.
+#[tokio::test]
+async fn who_goes_on_publishing_does_not_hold_up_the_end() {
+    let (server, store) = (TestServer::start().await, Memory::default());
+    let client = Client::start_with_store(options(&server), store.clone()).unwrap();
+    let peer = server.welcomes().await;
+    until_connected(&mut client.events()).await;
+    let publishing = tokio::spawn({
+        let client = client.clone();
+        async move { while client.publish(lamp(QoS::AtLeastOnce)).await.is_ok() {} }
+    });
+    let acknowledging = tokio::spawn(peer.acknowledges_until_the_end());
+    tokio::time::sleep(millis(20)).await;
+    tokio::time::timeout(Duration::from_secs(3), client.disconnect_within(millis(10))).await.unwrap();
+    soon(publishing).await.unwrap();
+    soon(acknowledging).await.unwrap();
+    let last = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap_err();
+    assert_eq!(last, RequestError::Stopped(StopCause::Requested));
+}
+
 #[tokio::test]
 async fn a_store_that_fails_stops_the_client_and_nothing_leaves() {
     let (server, store) = (TestServer::start().await, Memory::default());
@@ -176,7 +238,7 @@ async fn something_else_is_no_session() {
     let (server, store) = (TestServer::start().await, Memory::default());
     store.with(|kept| drop(kept.entries.insert(b"m1".to_vec(), Vec::new())));
     let refused = Client::start_with_store(options(&server), store).unwrap_err();
-    assert!(matches!(refused, StoreError::Restore(RestoreError { fault: "no message" })), "{refused:?}");
+    assert!(matches!(refused, StoreError::Restore(RestoreError { fault: "no request", .. })), "{refused:?}");
 }
 
 /// It has five seconds for its last words.

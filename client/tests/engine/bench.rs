@@ -242,6 +242,7 @@ impl Client {
     }
 
     fn transmit(&mut self) {
+        self.engine.stage();
         self.engine.poll_transmit(&mut self.wire, self.now);
     }
 }

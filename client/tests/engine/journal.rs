@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use dunlin_client::codec::ReasonCode;
-use dunlin_client::engine::{Change, Session};
-use dunlin_client::{Message, QoS, RequestError};
+use dunlin_client::engine::{Accepted, Change, Session};
+use dunlin_client::{Message, Offline, QoS, RequestError};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    at_least_once, connack, connack_resumed, exactly_once, puback, publish, pubrec, pubrel, suback,
+    again, at_least_once, connack, connack_resumed, exactly_once, puback, publish, pubrec, pubrel, suback,
+    unsubscribe,
 };
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -61,11 +62,151 @@ fn everything_that_a_server_may_know_is_kept() {
     client.receives(&connack_resumed());
     assert_eq!(
         client.sends(),
-        [pubrel(3), publish("a", crate::packets::again(at_least_once(2))), publish("c", at_least_once(4)),]
+        [pubrel(3), publish("a", again(at_least_once(2))), publish("c", at_least_once(4)),]
     );
-    client.receives(&publish("lamp/1", crate::packets::again(exactly_once(9))));
+    client.receives(&publish("lamp/1", again(exactly_once(9))));
     assert!(client.messages().is_empty(), "it was handed over by another process");
     assert_eq!(client.sends(), [pubrec(9)]);
+}
+
+/// A connection that ends while its output waits for the store takes nothing with it that never left.
+#[test]
+fn what_was_staged_and_never_left_is_as_new() {
+    for connack in [connack(), connack_resumed()] {
+        let mut client = Client::connected();
+        client.engine.keep_journal();
+        let mut kept = Entries::new();
+        client.hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce)).unwrap();
+        assert!(client.engine.stage(), "there is something new");
+        client.hands_over(Message::new("b", "on").qos(QoS::AtLeastOnce)).unwrap();
+        assert!(!client.engine.stage(), "one after another");
+        keep(&mut client, &mut kept);
+        client.loses_connection();
+        keep(&mut client, &mut kept);
+        let restored = restored(kept);
+        for mut client in [client, restored] {
+            client.reconnects(&connack);
+            let sent = client.sends();
+            let [publish_1, publish_2] = &sent[..] else { panic!("{sent:?}") };
+            let is_first = |id| [publish("a", exactly_once(id)), publish("b", at_least_once(id + 1))];
+            assert!((1..5).any(|id| is_first(id) == [publish_1.clone(), publish_2.clone()]), "{sent:?}");
+        }
+    }
+}
+
+/// It leaves in the order in which it was staged, and nothing leaves that wasn't.
+#[test]
+fn only_what_was_staged_leaves() {
+    let mut client = Client::connected();
+    client.engine.keep_journal();
+    client.hands_over(Message::new("a", "on").qos(QoS::AtMostOnce)).unwrap();
+    let (mut wire, now) = (bytes::BytesMut::new(), client.now());
+    assert!(!client.engine.poll_transmit(&mut wire, now));
+    assert!(client.engine.stage());
+    client.hands_over(Message::new("b", "on").qos(QoS::AtMostOnce)).unwrap();
+    assert!(client.engine.poll_transmit(&mut wire, now));
+    let staged = wire.len();
+    assert!(client.engine.has_output());
+    assert!(!client.engine.poll_transmit(&mut wire, now));
+    assert!(client.engine.stage() && client.engine.poll_transmit(&mut wire, now));
+    assert_eq!(wire.len(), 2 * staged);
+    assert!(!client.engine.stage(), "there is nothing left");
+}
+
+/// It may have left: from here on it is repeated.
+#[test]
+fn what_is_kept_as_sent_is_repeated_by_the_next_process() {
+    let mut client = Client::connected();
+    client.engine.keep_journal();
+    client.hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce)).unwrap();
+    client.engine.stage();
+    let mut kept = Entries::new();
+    keep(&mut client, &mut kept);
+    let mut next = restored(kept);
+    next.reconnects(&connack_resumed());
+    assert_eq!(next.sends(), [publish("a", again(exactly_once(1)))]);
+}
+
+/// Time for acknowledgements begins when what they are for has left.
+#[test]
+fn what_waits_for_the_store_does_not_time_out() {
+    let mut options = options();
+    options.ack_timeout = Duration::from_secs(10);
+    let mut client = Client::connected_as(options, &connack());
+    client.engine.keep_journal();
+    let accepted = client.hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce));
+    let Ok(Accepted::Pending(id)) = accepted else { panic!("{accepted:?}") };
+    client.engine.stage();
+    client.waits(Duration::from_secs(11));
+    assert_eq!(client.outcome(id), None, "it waits");
+    assert_eq!(client.sends().len(), 1);
+    client.waits(Duration::from_secs(9));
+    assert_eq!(client.outcome(id), None);
+    client.waits(Duration::from_secs(2));
+    assert!(matches!(client.outcome(id), Some(Err(RequestError::Timeout { .. }))));
+}
+
+/// A server that acknowledges what it can't have makes nothing of what is kept.
+#[test]
+fn what_is_acknowledged_before_it_left_can_be_restored() {
+    let mut client = Client::connected();
+    client.engine.keep_journal();
+    client.hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce)).unwrap();
+    client.receives(&pubrec(1));
+    let mut kept = Entries::new();
+    keep(&mut client, &mut kept);
+    let mut next = restored(kept);
+    next.reconnects(&connack_resumed());
+    assert_eq!(next.sends(), [pubrel(1)]);
+}
+
+#[test]
+fn a_subscription_that_was_to_end_ends_in_the_next_process() {
+    let mut kept = entries();
+    let mut client = restored(kept.clone());
+    let id = client.unsubscribes(&["lamp/+"]);
+    client.engine.forget(id);
+    keep(&mut client, &mut kept);
+    let mut next = restored(kept.clone());
+    next.reconnects(&connack_resumed());
+    let sent = next.sends();
+    assert!((1..9).any(|id| sent.contains(&unsubscribe(id, &["lamp/+"]))), "{sent:?}");
+    keep(&mut next, &mut kept);
+    let mut third = restored(kept);
+    third.reconnects(&connack_resumed());
+    let sent = third.sends();
+    assert!((1..9).any(|id| sent.contains(&unsubscribe(id, &["lamp/+"]))), "unanswered so far: {sent:?}");
+}
+
+#[test]
+fn a_session_that_was_kept_is_not_kept_again() {
+    let mut client = restored(entries());
+    keep(&mut client, &mut Entries::new());
+    assert!(!client.engine.has_changes());
+    client.engine.keep_journal();
+    assert!(!client.engine.has_changes(), "its changes are noted already");
+    client.engine.close_journal();
+    client.engine.keep_journal();
+    let mut all = Entries::new();
+    keep(&mut client, &mut all);
+    assert_eq!(all.len(), entries().len());
+}
+
+/// As while a store hangs: what comes and goes meanwhile leaves nothing.
+#[test]
+fn what_was_never_kept_needs_no_removal() {
+    let mut options = options();
+    options.offline = Offline::DropOldest;
+    options.queue.count = 3;
+    let mut client = Client::new(options);
+    client.engine.keep_journal();
+    let mut kept = Entries::new();
+    keep(&mut client, &mut kept);
+    for _ in 0..10_000 {
+        client.hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce)).unwrap();
+    }
+    let now = client.now();
+    assert_eq!(client.engine.take_changes(now, SystemTime::UNIX_EPOCH).len(), 6, "three with their packets");
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub(super) struct Driver {
     kept: BTreeMap<Vec<u8>, Vec<u8>>,
     /// When the calendar began.
     began: Instant,
+    /// How often what is staged is still not kept when it is asked for.
+    delay: usize,
+    /// Whether it wasn't when it was last asked for.
+    is_held: bool,
 }
 
 impl Driver {
@@ -39,6 +43,8 @@ impl Driver {
             engine,
             kept: BTreeMap::new(),
             began: now,
+            delay: 0,
+            is_held: false,
             wire: Wire::new(true),
             input: BytesMut::new(),
             output: BytesMut::new(),
@@ -55,14 +61,30 @@ impl Driver {
     }
 
     /// The process ends, and another one finds what was kept.
-    pub(super) fn starts_again(&mut self, options: ConnectOptions, now: Instant) -> Checked {
+    pub(super) fn starts_again(
+        &mut self,
+        options: ConnectOptions,
+        now: Instant,
+        transcript: &mut Transcript,
+    ) -> Checked {
+        // What was kept as sent may have been written.
+        if self.engine.poll_transmit(&mut self.output, now) {
+            self.judge(transcript)?;
+        }
         let session = Session::restore(self.kept.clone(), now, self.date(now));
         match session.map_err(|error| Breach::new("what is kept is a session", error))? {
             Some(session) => self.moves_on(options, session),
-            None => self.engine = Engine::new(options),
+            None => {
+                self.engine = Engine::new(options);
+                self.engine.keep_journal();
+            }
         }
-        self.engine.keep_journal();
         Ok(())
+    }
+
+    /// The store lets its client wait, for that many looks at what is to be sent.
+    pub(super) fn keeps_late(&mut self, looks: usize) {
+        self.delay = looks;
     }
 
     /// Writes down what has changed.
@@ -100,9 +122,8 @@ impl Driver {
     ) -> Checked<bool> {
         let mut written = 0;
         loop {
-            if self.output.is_empty() && self.engine.poll_transmit(&mut self.output, now) {
+            if self.output.is_empty() && self.gives_output(now) {
                 self.last_sent = now;
-                self.keeps(now);
                 self.judge(transcript)?;
             }
             let some = link.up.write(&mut self.output, most - written);
@@ -111,6 +132,19 @@ impl Driver {
                 return Ok(written > 0);
             }
         }
+    }
+
+    /// Has the engine hand out what is kept as sent; whether there is any.
+    fn gives_output(&mut self, now: Instant) -> bool {
+        if self.engine.stage() {
+            self.keeps(now);
+        }
+        self.is_held = self.delay > 0 && self.engine.has_output();
+        if self.is_held {
+            self.delay -= 1;
+            return false;
+        }
+        self.engine.poll_transmit(&mut self.output, now)
     }
 
     /// Judges what the engine has just handed out.
@@ -185,6 +219,7 @@ impl Driver {
         let fine = keep_alive == 0
             || !self.engine.is_connected()
             || !self.output.is_empty()
+            || self.is_held
             || silence <= Duration::from_secs(keep_alive.into());
         ensure(fine, "[MQTT-3.1.2-20] a packet in every keep alive", || {
             format!("none in {silence:?} of {keep_alive} s")

@@ -89,7 +89,7 @@ impl World {
         self.server.closes(self.now);
         self.application.moves_on(&mut self.promises);
         self.application.loses_receipts(&mut self.promises);
-        self.driver.starts_again(self.options.clone(), self.now)
+        self.driver.starts_again(self.options.clone(), self.now, &mut self.transcript)
     }
 
     /// The client's process ends and another one begins, which knows nothing.

@@ -76,7 +76,7 @@ impl World {
     }
 
     fn step(&mut self) -> Checked {
-        match self.chance.below(66) {
+        match self.chance.below(67) {
             0..=9 => self.publish(),
             10..=13 => {
                 self.application.asks(&mut self.driver.engine, &mut self.chance, &mut self.transcript);
@@ -122,6 +122,12 @@ impl World {
                 Ok(())
             }
             63 | 64 => self.reauthenticate(),
+            65 => {
+                let looks = self.chance.between(1, 3);
+                self.transcript.say(format_args!("client's store is slow"));
+                self.driver.keeps_late(looks);
+                Ok(())
+            }
             _ => self.something_rare(),
         }
     }
@@ -287,6 +293,7 @@ impl World {
     fn calm(&mut self) -> Checked {
         self.transcript.say(format_args!("calm"));
         self.server.is_calm = true;
+        self.driver.keeps_late(0);
         self.link.as_mut().into_iter().for_each(Link::cut);
         self.settle()?;
         for _ in 0..MOST_CALM_ROUNDS {

@@ -5,9 +5,11 @@ use dunlin_codec::{AckType, PacketId, ReasonCode};
 use super::{DeliveryId, Inbound, Owed, Place, Unreleased};
 
 impl Inbound {
-    /// Notes all that there is, and from now on what changes.
-    pub(in crate::engine) fn keep_journal(&mut self) {
-        self.noted.get_or_insert_default().extend(self.unreleased.keys());
+    /// All that there is counts as changed, where that is to be known.
+    pub(in crate::engine) fn note_all(&mut self) {
+        if let Some(noted) = &mut self.noted {
+            noted.extend(self.unreleased.keys());
+        }
     }
 
     /// It changes, and that may have to be known.
@@ -28,18 +30,22 @@ impl Inbound {
     /// What is to be known of a message of QoS 2 that the application has: nothing but that PUBREC was sent, or what it is
     /// to be answered with.
     pub(in crate::engine) fn record(&self, packet_id: PacketId) -> Option<Option<ReasonCode>> {
-        if self.unreleased.get(&packet_id)?.received {
+        let unreleased = self.unreleased.get(&packet_id)?;
+        if unreleased.received {
             return Some(None);
         }
-        let mut owed = self.owed.iter().chain(self.unrepeated.get(&packet_id));
-        let is_taken = |each: &&Owed| each.packet_id == packet_id && each.takers == 0 && !each.abandoned;
-        owed.find(|each| each.ack_type == AckType::PubRec && is_taken(each)).map(|each| Some(each.answer))
+        let owed = match unreleased.owed {
+            Some(place) => self.owed.get(self.index_of(place)?),
+            None => self.unrepeated.get(&packet_id),
+        };
+        let is_taken = |each: &&Owed| each.takers == 0 && !each.abandoned;
+        owed.filter(|each| each.ack_type == AckType::PubRec).filter(is_taken).map(|each| Some(each.answer))
     }
 
     /// An earlier process had it, as it was recorded.
     pub(in crate::engine) fn restore(&mut self, packet_id: PacketId, answer: Option<ReasonCode>) {
         let received = answer.is_none();
-        self.unreleased.insert(packet_id, Unreleased { received, counted: false, owed: false });
+        self.unreleased.insert(packet_id, Unreleased { received, counted: false, owed: None });
         if let Some(answer) = answer {
             let (name, ack_type) = (DeliveryId(self.first), AckType::PubRec);
             self.first += 1;

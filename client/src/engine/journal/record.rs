@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use dunlin_codec::{Packet, PacketId, PacketType, QoS, ReasonCode, Sender};
+use dunlin_codec::{Delivery, Packet, PacketId, PacketType, ReasonCode, Sender};
 
 use super::{Change, RestoreError};
 use crate::engine::operation::{Kind, Operation, OperationId, Phase};
@@ -22,8 +22,8 @@ pub(super) struct Clock {
 /// What a value is about: a letter, and which one.
 pub(super) enum Key<'a> {
     About,
-    /// A message of the client's, by its number among all requests.
-    Message(u64),
+    /// A request, by its number among all of them.
+    Request(u64),
     /// Its packet.
     Packet(u64),
     Received(PacketId),
@@ -39,9 +39,9 @@ pub(in crate::engine) struct About {
     is_given_up: bool,
 }
 
-/// How far a message has come.
+/// How far a request has come.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Message {
+pub(super) struct Request {
     kind: Kind,
     phase: Phase,
     order: u64,
@@ -61,7 +61,7 @@ impl Key<'_> {
     pub(super) fn change(&self, value: Option<Vec<u8>>) -> Change {
         let key = match self {
             Self::About => b"a".to_vec(),
-            Self::Message(number) => [b"m", &number.to_be_bytes()[..]].concat(),
+            Self::Request(number) => [b"m", &number.to_be_bytes()[..]].concat(),
             Self::Packet(number) => [b"p", &number.to_be_bytes()[..]].concat(),
             Self::Received(packet_id) => [b"r", &packet_id.get().to_be_bytes()[..]].concat(),
             Self::Subscription(filter) => [b"s", filter.as_bytes()].concat(),
@@ -109,27 +109,25 @@ impl About {
     }
 }
 
-impl Message {
-    /// Nothing for what is over.
-    pub(super) fn of(operation: &Operation, is_unsent: bool, clock: Clock) -> Option<Self> {
+impl Request {
+    /// Of one that isn't over. What is in the output and not staged is as new.
+    pub(super) fn of(operation: &Operation, is_unstaged: bool, clock: Clock) -> Self {
+        // Some servers acknowledge what they can't have.
+        let is_new = is_unstaged && matches!(operation.phase, Phase::Sent(_));
         let expires = operation.expires.map(|at| {
             let left = at.saturating_duration_since(clock.now);
             let since_1970 = clock.date.duration_since(UNIX_EPOCH).unwrap_or_default() + left;
             u64::try_from(since_1970.as_millis()).unwrap_or(NEVER)
         });
-        (operation.phase != Phase::Done).then_some(Self {
+        Self {
             kind: operation.kind,
-            phase: if is_unsent { Phase::Queued } else { operation.phase },
+            phase: if is_new { Phase::Queued } else { operation.phase },
             order: operation.order,
-            place: if is_unsent {
-                i64::MIN.saturating_add_unsigned(operation.order)
-            } else {
-                operation.place
-            },
+            place: if is_new { i64::MIN.saturating_add_unsigned(operation.order) } else { operation.place },
             is_anew: operation.is_anew,
             is_settled: operation.is_settled(),
             expires,
-        })
+        }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -138,9 +136,13 @@ impl Message {
             Phase::Sent(packet_id) | Phase::Repeat(packet_id) => (1, packet_id.get()),
             Phase::Released(packet_id) => (2, packet_id.get()),
         };
-        let qos = if self.kind == Kind::PublishExactlyOnce { 2 } else { 1 };
+        let kind = match self.kind {
+            Kind::PublishExactlyOnce => 2,
+            Kind::PublishAtLeastOnce => 1,
+            _ => 0,
+        };
         let flags = u8::from(self.is_anew) | u8::from(self.is_settled) << 1;
-        let mut value = vec![qos, phase, flags];
+        let mut value = vec![kind, phase, flags];
         value.extend_from_slice(&packet_id.to_be_bytes());
         value.extend_from_slice(&self.order.to_be_bytes());
         value.extend_from_slice(&self.place.to_be_bytes());
@@ -149,14 +151,15 @@ impl Message {
     }
 
     fn decode(value: &[u8]) -> Option<Self> {
-        let (&[qos, phase, flags], rest) = value.split_first_chunk()?;
+        let (&[kind, phase, flags], rest) = value.split_first_chunk()?;
         let (packet_id, rest) = rest.split_first_chunk()?;
         let (order, rest) = rest.split_first_chunk()?;
         let (place, expires) = rest.split_first_chunk()?;
         let packet_id = PacketId::new(u16::from_be_bytes(*packet_id));
         let expires = u64::from_be_bytes(expires.try_into().ok()?);
         Some(Self {
-            kind: match qos {
+            kind: match kind {
+                0 => Kind::Unsubscribe,
                 1 => Kind::PublishAtLeastOnce,
                 2 => Kind::PublishExactlyOnce,
                 _ => return None,
@@ -175,14 +178,18 @@ impl Message {
         })
     }
 
-    fn is_carried_by(&self, packet: &[u8]) -> bool {
-        let qos = if self.kind == Kind::PublishExactlyOnce { QoS::ExactlyOnce } else { QoS::AtLeastOnce };
-        match Packet::decode(packet) {
-            Ok(Some((Packet::Publish(publish), len))) => {
-                len == packet.len() && publish.delivery.qos() == qos && !publish.delivery.dup()
-            }
+    fn is_carried_by(&self, bytes: &[u8]) -> bool {
+        let Ok(Some((packet, len))) = Packet::decode(bytes) else { return false };
+        let is_it = match packet {
+            Packet::Unsubscribe(_) => self.kind == Kind::Unsubscribe,
+            Packet::Publish(publish) => match publish.delivery {
+                Delivery::AtMostOnce => false,
+                Delivery::AtLeastOnce { dup, .. } => !dup && self.kind == Kind::PublishAtLeastOnce,
+                Delivery::ExactlyOnce { dup, .. } => !dup && self.kind == Kind::PublishExactlyOnce,
+            },
             _ => false,
-        }
+        };
+        is_it && len == bytes.len()
     }
 
     /// When it expires, by the engine's clock.
@@ -198,15 +205,15 @@ pub(super) fn restore(
     clock: Clock,
 ) -> Result<Option<Session>, RestoreError> {
     let mut session = Session::new();
-    let (mut about, mut messages, mut packets) = (None, BTreeMap::new(), BTreeMap::new());
+    let (mut about, mut requests, mut packets) = (None, BTreeMap::new(), BTreeMap::new());
     let mut is_empty = true;
     for (key, value) in kept {
         is_empty = false;
         match &key[..] {
             b"a" => about = Some(About::decode(&value)?),
             [b'm', number @ ..] => {
-                let message = Message::decode(&value).ok_or_else(|| fault("no message"))?;
-                messages.insert(number_of(number)?, message);
+                let request = Request::decode(&value).ok_or_else(|| fault("no request"))?;
+                requests.insert(number_of(number)?, request);
             }
             [b'p', number @ ..] => drop(packets.insert(number_of(number)?, value)),
             [b'r', packet_id @ ..] => {
@@ -229,56 +236,59 @@ pub(super) fn restore(
     session.client_id = about.client_id;
     (session.established, session.unanswered) = (about.established, about.unanswered);
     session.is_given_up = about.is_given_up;
-    let last = messages.values().map(|each| each.order).max().unwrap_or_default();
+    let last = requests.values().map(|each| each.order).max().unwrap_or_default();
     let last = last.max(session.subscriptions.last_number());
-    if last.max(messages.keys().next_back().copied().unwrap_or_default()) > HIGHEST {
+    if last.max(requests.keys().next_back().copied().unwrap_or_default()) > HIGHEST {
         return Err(fault("a number beyond all numbers"));
     }
     session.set_order(last);
     let mut waiting = Vec::new();
-    for (number, message) in messages {
+    for (number, request) in requests {
         let packet = packets.remove(&number).unwrap_or_default();
-        let id = session.restore_message(number, &message, packet, clock)?;
-        if message.phase == Phase::Queued {
-            waiting.push((message.place, id));
+        let id = session.restore_request(number, &request, packet, clock)?;
+        if request.phase == Phase::Queued {
+            waiting.push((request.place, id));
         }
     }
     waiting.sort_unstable();
+    // It is kept as it is, but for places that change.
+    session.note_changes();
     for (_, id) in waiting {
         session.wait_last(id);
         session.watch_expiry(id);
     }
+    session.about = Some(Some(About::of(&session)));
     Ok(Some(session))
 }
 
 impl Session {
-    fn restore_message(
+    fn restore_request(
         &mut self,
         number: u64,
-        message: &Message,
+        request: &Request,
         packet: Vec<u8>,
         clock: Clock,
     ) -> Result<OperationId, RestoreError> {
-        let needs_packet = !matches!(message.phase, Phase::Released(_)) && !message.is_settled;
+        let needs_packet = !matches!(request.phase, Phase::Released(_)) && !request.is_settled;
         if number == 0
-            || message.kind != Kind::PublishExactlyOnce && matches!(message.phase, Phase::Released(_))
+            || request.kind != Kind::PublishExactlyOnce && matches!(request.phase, Phase::Released(_))
         {
-            return Err(fault("a message that can't be"));
+            return Err(fault("a request that can't be"));
         }
-        if (needs_packet || !packet.is_empty()) && !message.is_carried_by(&packet) {
-            return Err(fault("a message without its packet"));
+        if (needs_packet || !packet.is_empty()) && !request.is_carried_by(&packet) {
+            return Err(fault("a request without its packet"));
         }
-        let id = self.operations.restore(number, message.kind, packet);
+        let id = self.operations.restore(number, request.kind, packet);
         if let Some(operation) = self.operations.get_mut(id.key()) {
-            operation.phase = message.phase;
-            operation.order = message.order;
-            operation.is_anew = message.is_anew;
-            operation.expires = message.expires_at(clock);
+            operation.phase = request.phase;
+            (operation.order, operation.place) = (request.order, request.place);
+            operation.is_anew = request.is_anew;
+            operation.expires = request.expires_at(clock);
         }
-        if message.is_settled {
+        if request.is_settled {
             self.operations.settle(id.key(), Err(crate::error::RequestError::SessionLost));
         }
-        if let Phase::Sent(packet_id) | Phase::Released(packet_id) = message.phase
+        if let Phase::Sent(packet_id) | Phase::Released(packet_id) = request.phase
             && !self.ids.reserve(packet_id, id.key())
         {
             return Err(fault("a packet identifier twice"));
