@@ -142,7 +142,7 @@ impl<'a> Driver<'a> {
         }
         let mut link = Link::new(transport, peer);
         let cause = link.run(self.shared).await;
-        let ended = self.shared.drive(|state| state.closed(cause));
+        let ended = self.shared.drive(|state| state.closed(cause, link.unwritten()));
         Ok((ended, now().saturating_duration_since(began)))
     }
 

@@ -41,8 +41,8 @@ pub(crate) struct Link {
     output: BytesMut,
     read_size: usize,
     needs_flush: bool,
-    /// Why nothing can be written any more, and until when to read on. Rare, and large.
-    broken: Option<Box<(CloseCause, Instant)>>,
+    /// Rare, and large.
+    broken: Option<Box<Broken>>,
     /// Whether what is to be written next isn't kept yet.
     holds: bool,
     /// Until when what is left may be written.
@@ -53,6 +53,15 @@ pub(crate) struct Link {
     alarm: Alarm,
     /// When to give up buffers that nothing has used for a while.
     tidy_at: Option<Instant>,
+}
+
+/// Nothing can be written any more.
+struct Broken {
+    cause: CloseCause,
+    /// How long to read on.
+    until: Instant,
+    /// What is left of the output.
+    unwritten: usize,
 }
 
 /// What the engine wants of the link.
@@ -110,8 +119,8 @@ impl Link {
             if wishes.close && (written && !wishes.more || self.is_over(now)) {
                 return Poll::Ready(CloseCause::Eof);
             }
-            if let Some(broken) = self.broken.as_ref().filter(|broken| broken.1 <= now) {
-                return Poll::Ready(broken.0.clone());
+            if let Some(broken) = self.broken.as_ref().filter(|broken| broken.until <= now) {
+                return Poll::Ready(broken.cause.clone());
             }
             let mut progress = written && wishes.more;
             if wishes.read {
@@ -187,8 +196,13 @@ impl Link {
     }
 
     /// The server has closed its side.
-    fn end(&mut self) -> CloseCause {
-        self.broken.take().map_or(CloseCause::Eof, |broken| broken.0)
+    fn end(&self) -> CloseCause {
+        self.broken.as_ref().map_or(CloseCause::Eof, |broken| broken.cause.clone())
+    }
+
+    /// How much of what the engine gave last the transport hasn't taken.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.broken.as_ref().map_or(self.output.len(), |broken| broken.unwritten)
     }
 
     /// Writes and flushes; ready when nothing is left, or nothing can be written any more.
@@ -214,9 +228,10 @@ impl Link {
 
     /// Nothing can be written any more, but the reason may still be on its way to us.
     fn break_off(&mut self, error: &io::Error) {
+        let (cause, until) = (self.cause_of(error), now() + LAST_WORDS);
+        self.broken = Some(Box::new(Broken { cause, until, unwritten: self.output.len() }));
         self.output.clear();
         self.needs_flush = false;
-        self.broken = Some(Box::new((self.cause_of(error), now() + LAST_WORDS)));
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -263,7 +278,7 @@ impl Link {
 
     /// Whether the time has come for something.
     fn poll_alarm(&mut self, cx: &mut Context<'_>, due: Option<Instant>) -> bool {
-        let until = self.broken.as_ref().map(|broken| broken.1);
+        let until = self.broken.as_ref().map(|broken| broken.until);
         self.alarm.poll(cx, due.into_iter().chain(until).chain(self.tidy_at).min())
     }
 

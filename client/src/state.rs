@@ -149,9 +149,11 @@ impl State {
         self.call_line();
     }
 
-    /// The connection is gone. Who waits in the line may be refused without one.
-    pub(crate) fn closed(&mut self, cause: CloseCause) -> Ended {
+    /// The connection is gone, and the last `unwritten` bytes of the output with it. Who waits in the line may be refused
+    /// without one.
+    pub(crate) fn closed(&mut self, cause: CloseCause, unwritten: usize) -> Ended {
         self.line.call_all(&mut self.wakers);
+        self.engine.handle_unwritten(unwritten);
         self.engine.handle_closed(cause)
     }
 

@@ -5,7 +5,6 @@ use dunlin_codec::{
 };
 
 use super::conclusion::Conclusion;
-use super::connection::Sent;
 use super::link::conduct;
 use super::operation::{Answered, Kind, OperationId, Outcome, Phase, Published};
 use super::request::{requested, requested_identifier};
@@ -86,8 +85,8 @@ impl Engine {
         let State::Open(connection) = &mut self.state else { return };
         if let Some(Phase::Released(packet_id)) = self.session.operations.get_by(id).map(|each| each.phase) {
             connection.quota.take();
-            connection.awaits(Sent { id, repeated: true });
             self.send_pubrel(packet_id);
+            self.awaits(id, true);
         }
     }
 

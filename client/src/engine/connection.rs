@@ -29,8 +29,8 @@ pub(super) struct Connection {
     /// How fast messages may go, if that is limited.
     pub(super) pacer: Option<Box<Pacer>>,
     last_received: Instant,
-    /// Requests in the output since it was last taken: their time starts when it is.
-    sent: Vec<Sent>,
+    /// Requests in the output: the time for their answers starts when it is taken.
+    pub(super) unsent: Vec<Sent>,
     /// When requests on the wire time out, in order; some of them are over by now.
     deadlines: VecDeque<(Instant, OperationId)>,
 }
@@ -41,6 +41,8 @@ pub(super) struct Sent {
     pub(super) id: OperationId,
     /// Whether it was on an earlier connection's wire.
     pub(super) repeated: bool,
+    /// Where it ends in the output.
+    pub(super) end: usize,
 }
 
 #[derive(Debug)]
@@ -76,7 +78,7 @@ impl Connection {
             let ping_timeout = ping_timeout.min(keep_alive / 2);
             KeepAliveTimer { keep_alive, ping_timeout, last_sent: since, pong_due: None, deaf_since: None }
         });
-        let (sent, deadlines) = (Vec::new(), VecDeque::new());
+        let (unsent, deadlines) = (Vec::new(), VecDeque::new());
         Self {
             limits,
             quota: Quota::new(limits.receive_maximum),
@@ -86,7 +88,7 @@ impl Connection {
             outbound_aliases: Aliases::None,
             pacer: None,
             last_received: now,
-            sent,
+            unsent,
             deadlines,
         }
     }
@@ -115,30 +117,14 @@ impl Connection {
         if size > limit as usize { Err(RequestError::TooLarge { size, limit }) } else { Ok(()) }
     }
 
-    /// A request is in the output: its acknowledgement is awaited from when the output is taken.
-    pub(super) fn awaits(&mut self, sent: Sent) {
-        self.sent.push(sent);
-    }
-
-    /// Requests that haven't left the output.
-    pub(super) fn unsent(&self) -> &[Sent] {
-        &self.sent
-    }
-
-    /// Requests that never left the output.
-    pub(super) fn into_unsent(self) -> Vec<Sent> {
-        self.sent
-    }
-
-    /// The output is on its way, with so many requests at most.
-    pub(super) fn transmitted(&mut self, requests: usize, ack_timeout: Duration, now: Instant) {
+    /// These requests are on their way.
+    pub(super) fn transmitted(&mut self, sent: &[Sent], ack_timeout: Duration, now: Instant) {
         if let Some(timer) = &mut self.keep_alive {
             timer.last_sent = now;
         }
-        let sent = self.sent.drain(..requests.min(self.sent.len()));
         // A time beyond the clock's range is never.
         if let Some(deadline) = now.checked_add(ack_timeout) {
-            self.deadlines.extend(sent.map(|sent| (deadline, sent.id)));
+            self.deadlines.extend(sent.iter().map(|sent| (deadline, sent.id)));
         }
     }
 
@@ -208,7 +194,7 @@ impl Connection {
 
     /// Gives back memory that a burst has left.
     pub(super) fn give_back_memory(&mut self) {
-        self.sent.shrink_to(2 * self.sent.len());
+        self.unsent.shrink_to(2 * self.unsent.len());
         self.deadlines.shrink_to(2 * self.deadlines.len());
     }
 

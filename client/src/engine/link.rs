@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use dunlin_codec::{ConnAck, Disconnect, Packet, PacketType, ReasonCode};
 
 use super::auth::Exchange;
-use super::connection::{Alive, Connection, Sent};
+use super::connection::{Alive, Connection};
 use super::inbound_aliases::InboundAliases;
 use super::operation::{Kind, Phase};
 use super::outbound_aliases::Aliases;
@@ -100,19 +100,10 @@ impl Engine {
     /// The connection is at its end: what is in the output may still leave.
     pub(super) fn close(&mut self, ended: Ended) {
         let unsent = match std::mem::replace(&mut self.state, State::Disconnected) {
-            State::Open(connection) => self.leave_connection(connection, &ended),
+            State::Open(connection) => self.session.left(connection),
             State::Connecting { .. } | State::Disconnected | State::Closing { .. } => Vec::new(),
         };
         self.state = State::Closing { ended, unsent };
-    }
-
-    /// Returns what may not have left the output.
-    fn leave_connection(&mut self, connection: Connection, ended: &Ended) -> Vec<Sent> {
-        let unsent = self.session.left(connection);
-        if let Some(limit) = self.options.poison_guard.filter(|_| ended.may_be_over_a_message()) {
-            self.session.suspect(&unsent, limit);
-        }
-        unsent
     }
 
     /// Whether the transport is to be closed once the output is written.
@@ -138,11 +129,8 @@ impl Engine {
         self.clear_output();
         self.session.inbound.disconnected();
         self.abandon_reauthentication();
-        match std::mem::replace(&mut self.state, State::Disconnected) {
-            State::Closing { ended, unsent } => {
-                self.session.unsend_all(&unsent);
-                ended
-            }
+        let (ended, unsent) = match std::mem::replace(&mut self.state, State::Disconnected) {
+            State::Closing { ended, unsent } => (ended, unsent),
             State::Open(connection) => {
                 let ended = Ended::Connection(match cause {
                     CloseCause::Eof => ConnectionError::Closed,
@@ -150,17 +138,23 @@ impl Engine {
                     CloseCause::Transport(error) => ConnectionError::Transport(error),
                     CloseCause::Reset => ConnectionError::Reset,
                 });
-                let unsent = self.leave_connection(connection, &ended);
-                self.session.unsend_all(&unsent);
-                ended
+                (ended, self.session.left(connection))
             }
-            State::Connecting { .. } | State::Disconnected => Ended::Attempt(match cause {
-                CloseCause::Eof => ConnectError::Closed { reset: false },
-                CloseCause::Reset => ConnectError::Closed { reset: true },
-                #[cfg(feature = "tokio")]
-                CloseCause::Transport(error) => ConnectError::Transport(error),
-            }),
+            State::Connecting { .. } | State::Disconnected => {
+                let ended = Ended::Attempt(match cause {
+                    CloseCause::Eof => ConnectError::Closed { reset: false },
+                    CloseCause::Reset => ConnectError::Closed { reset: true },
+                    #[cfg(feature = "tokio")]
+                    CloseCause::Transport(error) => ConnectError::Transport(error),
+                });
+                (ended, Vec::new())
+            }
+        };
+        if let Some(limit) = self.options.poison_guard.filter(|_| ended.may_be_over_a_message()) {
+            self.session.suspect(&unsent, limit);
         }
+        self.session.unsend_all(&unsent);
+        ended
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) should be called, unless something happens before.

@@ -4,7 +4,8 @@
 //! what was read goes into [`handle_input`](Engine::handle_input), what [`poll_transmit`](Engine::poll_transmit) gives is
 //! written, [`handle_timeout`](Engine::handle_timeout) is called when [`poll_timeout`](Engine::poll_timeout) says.
 //! When [`should_close`](Engine::should_close) says so, and nothing is left to write, the transport is closed;
-//! [`handle_closed`](Engine::handle_closed) then tells why the connection ended. The [`Session`] lives on for the next one,
+//! [`handle_unwritten`](Engine::handle_unwritten) says what couldn't be, and [`handle_closed`](Engine::handle_closed) tells
+//! why the connection ended. The [`Session`] lives on for the next one,
 //! in this engine or in another: [`into_session`](Engine::into_session) takes it out.
 
 mod admission;
@@ -55,7 +56,7 @@ pub use self::pace::Pace;
 use self::request::PLACEHOLDER;
 pub use self::session::Session;
 pub use self::statistics::{ByQoS, Statistics};
-use self::transmit::Staged;
+use self::transmit::{Handed, Staged};
 use crate::error::RequestError;
 use crate::event::Connected;
 use crate::message::ReceivedMessage;
@@ -69,6 +70,7 @@ pub struct Engine {
     state: State,
     output: BytesMut,
     staged: Staged,
+    handed: Handed,
     events: VecDeque<EngineEvent>,
     /// The time, as far as it was told.
     now: Option<Instant>,
@@ -157,8 +159,9 @@ impl Engine {
             sender: Sender::Server,
             ..DecodeOptions::default()
         };
-        let (output, staged, events) = (BytesMut::new(), Staged::default(), VecDeque::new());
-        Self { options, decode, session, state: State::Disconnected, output, staged, events, now: None }
+        let (output, staged, handed) = (BytesMut::new(), Staged::default(), Handed::default());
+        let (state, events) = (State::Disconnected, VecDeque::new());
+        Self { options, decode, session, state, output, staged, handed, events, now: None }
     }
 
     /// The session, for another engine. A connection that stands counts as closed, and events that weren't polled are gone.
@@ -283,6 +286,7 @@ impl Engine {
             self.output = BytesMut::new();
         }
         self.events.shrink_to(2 * self.events.len());
+        self.handed.give_back_memory();
         self.session.give_back_memory();
         if let State::Open(connection) = &mut self.state {
             connection.give_back_memory();

@@ -2,7 +2,6 @@
 
 use dunlin_codec::{Ack, AckType, Delivery, FixedHeader, Packet, PacketId, QoS, ReasonCode};
 
-use super::connection::Sent;
 use super::expiry::seconds_left;
 use super::operation::{Kind, OperationId, Outcome, Phase, Published};
 use super::queue::Queue;
@@ -206,7 +205,7 @@ impl Engine {
         if operation.takes_quota() {
             connection.quota.take();
         }
-        connection.awaits(Sent { id, repeated });
+        self.awaits(id, repeated);
     }
 
     /// Sends the PUBREL of an exchange whose PUBREC came.

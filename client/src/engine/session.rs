@@ -184,7 +184,7 @@ impl Session {
         if connection.limits.session_expiry_interval == 0 {
             self.established = false;
         }
-        connection.into_unsent()
+        connection.unsent
     }
 
     /// Requests that were put into the output for the first time and never left it are as new. [MQTT-3.3.1-3]

@@ -17,6 +17,38 @@ pub(super) struct Staged {
     requests: usize,
 }
 
+/// What the driver was given last.
+#[derive(Debug, Default)]
+pub(super) struct Handed {
+    bytes: usize,
+    requests: Vec<Sent>,
+}
+
+impl Handed {
+    /// The first of the output, with the first of the requests that are in it.
+    fn take(&mut self, leaves: Staged, requests: &mut Vec<Sent>) {
+        self.bytes = leaves.bytes;
+        self.requests.clear();
+        if leaves.requests >= requests.len() {
+            std::mem::swap(&mut self.requests, requests);
+        } else {
+            self.requests.extend(requests.drain(..leaves.requests));
+            requests.iter_mut().for_each(|left| left.end -= leaves.bytes);
+        }
+    }
+
+    /// Those of which at least the last byte is among the last `unwritten`.
+    fn take_unwritten(&mut self, unwritten: usize) -> impl Iterator<Item = Sent> {
+        let written = self.bytes.saturating_sub(unwritten);
+        self.requests.drain(..).filter(move |each| each.end > written)
+    }
+
+    /// Gives back memory that a burst has left.
+    pub(super) fn give_back_memory(&mut self) {
+        self.requests.shrink_to(2 * self.requests.len());
+    }
+}
+
 impl Engine {
     /// With a journal ([`keep_journal`](Self::keep_journal)): what is in the output by now is what
     /// [`poll_transmit`](Self::poll_transmit) gives next. Its requests count as sent in the changes that are taken from
@@ -39,7 +71,8 @@ impl Engine {
     /// Returns whether there are any.
     pub fn poll_transmit(&mut self, into: &mut BytesMut, now: Instant) -> bool {
         let all = Staged { bytes: self.output.len(), requests: usize::MAX };
-        let Staged { bytes, requests } = if self.keeps_journal() { self.staged } else { all };
+        let leaves = if self.keeps_journal() { self.staged } else { all };
+        let bytes = leaves.bytes;
         if bytes == 0 {
             return false;
         }
@@ -53,11 +86,32 @@ impl Engine {
             into.unsplit(self.output.split());
         }
         match &mut self.state {
-            State::Open(connection) => connection.transmitted(requests, self.options.ack_timeout, now),
-            State::Closing { unsent, .. } => drop(unsent.drain(..requests.min(unsent.len()))),
+            State::Open(connection) => {
+                self.handed.take(leaves, &mut connection.unsent);
+                connection.transmitted(&self.handed.requests, self.options.ack_timeout, now);
+            }
+            State::Closing { unsent, .. } => self.handed.take(leaves, unsent),
             State::Connecting { .. } | State::Disconnected => {}
         }
         true
+    }
+
+    /// The transport has failed, and the last `bytes` of what [`poll_transmit`](Self::poll_transmit) gave last weren't
+    /// written: no server has what isn't whole. [`handle_closed`](Self::handle_closed) follows.
+    pub fn handle_unwritten(&mut self, bytes: usize) {
+        let unsent = match &mut self.state {
+            State::Open(connection) => &mut connection.unsent,
+            State::Closing { unsent, .. } => unsent,
+            State::Connecting { .. } | State::Disconnected => return,
+        };
+        unsent.splice(..0, self.handed.take_unwritten(bytes));
+    }
+
+    /// A request is in the output, up to its end. Its answer is awaited from when that is taken.
+    pub(super) fn awaits(&mut self, id: OperationId, repeated: bool) {
+        if let State::Open(connection) = &mut self.state {
+            connection.unsent.push(Sent { id, repeated, end: self.output.len() });
+        }
     }
 
     /// Whether there is something to write.
@@ -76,6 +130,7 @@ impl Engine {
     pub(super) fn clear_output(&mut self) {
         self.output.clear();
         self.staged = Staged::default();
+        self.handed.requests.clear();
     }
 
     /// Requests that are in the output for the first time, and aren't staged.
@@ -87,7 +142,7 @@ impl Engine {
     /// Requests in the output.
     fn unsent(&self) -> &[Sent] {
         match &self.state {
-            State::Open(connection) => connection.unsent(),
+            State::Open(connection) => &connection.unsent,
             State::Closing { unsent, .. } => unsent,
             State::Connecting { .. } | State::Disconnected => &[],
         }

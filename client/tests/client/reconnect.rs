@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use dunlin_client::codec::{PacketType, ReasonCode};
+use dunlin_client::codec::{Delivery, Packet, PacketType, ReasonCode};
 use dunlin_client::{Client, ConnectionError, Event, Message, QoS, RequestError, StopCause, StreamLimits};
 
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, disconnect, identified, publish, resubscribe, suback,
-    subscribe,
+    again, at_least_once, connack, connack_resumed, disconnect, exactly_once, identified, pubcomp, publish,
+    pubrec, pubrel, resubscribe, suback, subscribe,
 };
 use crate::server::TestServer;
 use crate::{connected, connected_as, millis, options, soon, story};
@@ -87,6 +87,31 @@ async fn a_message_of_qos_2_fails_when_the_session_is_lost() {
     peer.resets();
     server.answers(&connack()).await;
     assert_eq!(soon(receipt).await.unwrap_err(), RequestError::SessionLost);
+}
+
+/// Of a message that is larger than all buffers on its way the server has no whole packet: it is as if it was never sent.
+#[tokio::test]
+async fn a_message_that_did_not_fit_through_is_sent_anew_though_the_session_is_lost() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.queue.bytes = 100 << 20;
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    let small = client.publish(Message::new("a", "on").qos(QoS::ExactlyOnce)).await.unwrap();
+    peer.expects(publish("a", exactly_once(1))).await;
+    let payload = vec![7; 32 << 20];
+    let large = client.publish(Message::new("b", &payload).qos(QoS::ExactlyOnce)).await.unwrap();
+    tokio::time::sleep(millis(50)).await;
+    peer.resets();
+    let mut peer = server.welcomes().await;
+    assert!(matches!(soon(small).await, Err(RequestError::SessionLost)));
+    let again = peer.receives().await;
+    let Packet::Publish(message) = again.packet() else { panic!("{again:?}") };
+    assert_eq!((message.topic.unwrap().as_str(), message.payload.len()), ("b", payload.len()));
+    let Delivery::ExactlyOnce { packet_id, dup: false } = message.delivery else { panic!("{again:?}") };
+    peer.sends(&pubrec(packet_id.get())).await;
+    peer.expects(pubrel(packet_id.get())).await;
+    peer.sends(&pubcomp(packet_id.get())).await;
+    soon(large).await.unwrap();
 }
 
 #[tokio::test]

@@ -190,6 +190,24 @@ fn what_was_not_on_the_wire_is_not_suspected() {
     assert_eq!(client.outcome(id), None);
 }
 
+/// Though the server says why it left before it could be known what was written.
+#[test]
+fn what_was_not_written_is_not_suspected() {
+    let mut client = connected();
+    let unwritten = client.publishes("a", QoS::AtLeastOnce);
+    for _ in 0..10 {
+        let taken = client.sends_bytes().len();
+        client.receives(&disconnect(ReasonCode::NotAuthorized));
+        client.engine.handle_unwritten(taken);
+        client.end();
+        client.opens();
+        client.sends();
+        let mut input = bytes::BytesMut::from(&connack_resumed().as_bytes()[..]);
+        client.engine.handle_input(&mut input, client.now());
+    }
+    assert_eq!(client.outcome(unwritten), None);
+}
+
 #[test]
 fn a_server_that_says_why_counts_as_well() {
     let mut client = connected();

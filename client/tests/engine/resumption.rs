@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use dunlin_client::codec::{AckType, ReasonCode};
-use dunlin_client::engine::{CloseCause, Outcome};
+use dunlin_client::codec::{AckType, Packet, ReasonCode};
+use dunlin_client::engine::{Accepted, CloseCause, Outcome};
 use dunlin_client::{CleanStart, Message, QoS, RequestError};
 
 use crate::bench::{Client, options};
@@ -260,6 +260,44 @@ fn what_never_left_the_output_is_sent_as_new() {
         let sent = client.sends();
         let unsent = [publish("unsent", at_least_once(next)), publish("second", exactly_once(next + 1))];
         assert_eq!(sent[1..], unsent);
+    }
+}
+
+/// A server can't have what isn't whole, and what was whole may be there. [MQTT-3.3.1-1]
+#[test]
+fn what_was_not_written_is_sent_as_new_and_the_rest_is_repeated() {
+    for unwritten in 0..50 {
+        for connack in [connack(), connack_resumed()] {
+            let mut client = Client::connected();
+            let topics = ["a", "b", "c"];
+            let ids = topics.map(|topic| {
+                match client.hands_over(Message::new(topic, "on").qos(QoS::ExactlyOnce)) {
+                    Ok(Accepted::Pending(id)) => id,
+                    other => panic!("{other:?}"),
+                }
+            });
+            let taken = client.sends_bytes().len();
+            let each = taken / topics.len();
+            let whole = taken.saturating_sub(unwritten) / each;
+            client.engine.handle_unwritten(unwritten);
+            client.reconnects(&connack);
+            let sent = client.sends();
+            let has_session = connack == connack_resumed();
+            let repeated = if has_session { whole } else { 0 };
+            assert_eq!(sent.len(), repeated + topics.len() - whole, "{unwritten}: {sent:?}");
+            for (index, packet) in sent.iter().enumerate() {
+                let Packet::Publish(publish) = packet.packet() else { panic!("{packet:?}") };
+                let topic = topics[if has_session { index } else { whole + index }];
+                assert_eq!(
+                    (publish.topic.unwrap().as_str(), publish.delivery.dup()),
+                    (topic, index < repeated)
+                );
+            }
+            for (index, id) in ids.into_iter().enumerate() {
+                let lost = (index < whole && !has_session).then_some(Err(RequestError::SessionLost));
+                assert_eq!(client.outcome(id), lost, "{unwritten}: {index}");
+            }
+        }
     }
 }
 

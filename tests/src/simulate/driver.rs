@@ -54,6 +54,13 @@ impl Driver {
         }
     }
 
+    /// What isn't written yet never is.
+    pub(super) fn is_cut(&mut self) {
+        self.seen_out.clear();
+        let lost = std::mem::take(&mut self.output);
+        self.engine.handle_unwritten(lost.len());
+    }
+
     /// Another engine goes on with the session of this one.
     pub(super) fn moves_on(&mut self, options: ConnectOptions, session: Session) {
         self.engine = Engine::with_session(options, session);
@@ -68,9 +75,9 @@ impl Driver {
         transcript: &mut Transcript,
     ) -> Checked {
         // What was kept as sent may have been written.
-        if self.engine.poll_transmit(&mut self.output, now) {
-            self.judge(transcript)?;
-        }
+        self.engine.poll_transmit(&mut self.output, now);
+        let written = std::mem::take(&mut self.output);
+        self.judge(&written, transcript)?;
         let session = Session::restore(self.kept.clone(), now, self.date(now));
         match session.map_err(|error| Breach::new("what is kept is a session", error))? {
             Some(session) => self.moves_on(options, session),
@@ -124,9 +131,10 @@ impl Driver {
         loop {
             if self.output.is_empty() && self.gives_output(now) {
                 self.last_sent = now;
-                self.judge(transcript)?;
             }
+            let before = self.output.clone();
             let some = link.up.write(&mut self.output, most - written);
+            self.judge(before.get(..some).unwrap_or_default(), transcript)?;
             written += some;
             if some == 0 {
                 return Ok(written > 0);
@@ -147,14 +155,16 @@ impl Driver {
         self.engine.poll_transmit(&mut self.output, now)
     }
 
-    /// Judges what the engine has just handed out.
-    fn judge(&mut self, transcript: &mut Transcript) -> Checked {
-        self.seen_out.extend_from_slice(&self.output);
+    /// Judges what was just written.
+    fn judge(&mut self, written: &[u8], transcript: &mut Transcript) -> Checked {
+        self.seen_out.extend_from_slice(written);
         while let Some(packet) = take(&mut self.seen_out, Sender::Client)? {
             transcript.say(format_args!("client sends {}", packet.packet()));
             self.wire.sends(&packet)?;
         }
-        ensure(self.seen_out.is_empty(), "output is whole packets", || format!("{:?}", self.seen_out))
+        ensure(self.seen_out.is_empty() || !self.output.is_empty(), "output is whole packets", || {
+            format!("{:?}", self.seen_out)
+        })
     }
 
     /// Reads up to `most` bytes if the engine wants any; whether there were any.
@@ -240,6 +250,7 @@ impl Driver {
 
     /// The transport is closed.
     pub(super) fn closes(&mut self, cause: CloseCause, transcript: &mut Transcript) -> Ended {
+        self.is_cut();
         let ended = self.engine.handle_closed(cause);
         transcript.say(format_args!("client's connection ended: {ended:?}"));
         ended

@@ -70,6 +70,7 @@ impl World {
         self.link = None;
         self.server.closes(self.now);
         self.application.moves_on(&mut self.promises);
+        self.driver.is_cut();
         let session = if self.chance.one_in(2) {
             let session = self.driver.engine.take_session(&RequestError::Stopped(StopCause::Requested));
             self.look()?;
