@@ -5,11 +5,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
 use dunlin_client::ConnectOptions;
-use dunlin_client::codec::{DecodeOptions, PacketBuf, Sender};
+use dunlin_client::codec::{DecodeOptions, Packet, PacketBuf, Sender};
 use dunlin_client::engine::{Change, CloseCause, Ended, Engine, Session};
 
 use super::checks::{Breach, Checked, Wire, ensure};
 use super::link::{End, Link};
+use super::server::serial_of;
 use super::transcript::Transcript;
 
 /// A client without sockets and clock.
@@ -24,6 +25,8 @@ pub(super) struct Driver {
     /// The same streams again, for those who judge.
     seen_in: BytesMut,
     seen_out: BytesMut,
+    /// Messages that are on the wire, for those who keep the books.
+    pub(super) written: Vec<usize>,
     last_sent: Instant,
     /// What is kept of the session, should the process end.
     kept: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -50,6 +53,7 @@ impl Driver {
             output: BytesMut::new(),
             seen_in: BytesMut::new(),
             seen_out: BytesMut::new(),
+            written: Vec::new(),
             last_sent: now,
         }
     }
@@ -161,6 +165,9 @@ impl Driver {
         while let Some(packet) = take(&mut self.seen_out, Sender::Client)? {
             transcript.say(format_args!("client sends {}", packet.packet()));
             self.wire.sends(&packet)?;
+            if let Packet::Publish(publish) = packet.packet() {
+                self.written.extend(serial_of(publish.payload));
+            }
         }
         ensure(self.seen_out.is_empty() || !self.output.is_empty(), "output is whole packets", || {
             format!("{:?}", self.seen_out)

@@ -223,6 +223,7 @@ impl World {
 
     /// What follows from what has happened: events, ends, and what must hold now.
     fn settle(&mut self) -> Checked {
+        self.driver.written.drain(..).for_each(|serial| self.promises.written(serial));
         for heard in self.server.heard.drain(..) {
             self.promises.heard(heard)?;
         }

@@ -51,6 +51,7 @@ struct Published {
     /// Whether the application still waits for the outcome.
     is_wanted: bool,
     outcome: Option<Result<(), RequestError>>,
+    was_written: bool,
     was_heard: bool,
     deliveries: usize,
     /// What the server said last.
@@ -128,10 +129,18 @@ impl Promises {
             at,
             is_wanted,
             outcome: None,
+            was_written: false,
             was_heard: false,
             deliveries: 0,
             verdict: None,
         });
+    }
+
+    /// All of a message is on the wire.
+    pub(in crate::simulate) fn written(&mut self, serial: usize) {
+        if let Some(published) = self.published.get_mut(serial) {
+            published.was_written = true;
+        }
     }
 
     /// Nobody waits for the outcome any more.
@@ -203,10 +212,10 @@ impl Promises {
                 // What was released can't be republished.
                 let may_fail = published.qos == QoS::ExactlyOnce
                     || self.options.on_session_lost.qos1 == LostMessage::Fail;
-                may_fail && since.iter().any(|each| !each.session_present)
+                may_fail && published.was_written && since.iter().any(|each| !each.session_present)
             }
             RequestError::Poisoned { disconnects } => {
-                published.qos != QoS::AtMostOnce
+                published.was_written
                     && self.options.poison_guard.is_some_and(|limit| limit.get() <= *disconnects)
                     && since.len() >= *disconnects as usize
             }
