@@ -34,7 +34,7 @@ pub(crate) struct Kept {
     waiting: Vec<Waker>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum End {
     #[default]
     NotYet,
@@ -71,7 +71,7 @@ impl Kept {
 
     /// Something has changed perhaps.
     pub(crate) fn look(&mut self, engine: &Engine, wakers: &mut Vec<Waker>) {
-        if !matches!(self.end, End::NotYet) || engine.has_changes() {
+        if self.end != End::NotYet || engine.has_changes() {
             wakers.extend(self.keeper.take());
         }
     }
@@ -89,20 +89,16 @@ impl Kept {
 
     /// The next changes, as soon as there are any; none at the end.
     fn poll_changes(&mut self, engine: &mut Engine, cx: &Context<'_>) -> Poll<Option<Vec<Change>>> {
-        let is_over = match self.end {
-            End::NotYet => false,
-            End::Near => {
-                self.end = End::Here;
-                !engine.has_changes()
-            }
-            End::Here => true,
-        };
-        if is_over {
-            return Poll::Ready(None);
+        let end = self.end;
+        if end == End::Near {
+            self.end = End::Here;
         }
-        if engine.has_changes() {
+        if end != End::Here && engine.has_changes() {
             self.taken += 1;
             return Poll::Ready(Some(engine.take_changes(now(), date())));
+        }
+        if end != End::NotYet {
+            return Poll::Ready(None);
         }
         self.keeper = Some(cx.waker().clone());
         Poll::Pending
