@@ -117,7 +117,7 @@ impl Client {
     /// of it. A message or UNSUBSCRIBE that failed with [`RequestError::Stopped`] may be sent by the next process.
     ///
     /// A store belongs to one client identifier: with another one the first connection starts clean, and what was kept is
-    /// treated as that of a session which the server has lost ([`ConnectOptions::on_session_lost`]).
+    /// treated as that of a session which the server has lost ([`on_session_lost`](crate::ConnectOptions::on_session_lost)).
     ///
     /// The store is read here, before this returns.
     ///

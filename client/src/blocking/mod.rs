@@ -23,6 +23,7 @@
 //! ```
 
 mod runtime;
+mod streams;
 
 use std::convert::identity;
 use std::io;
@@ -30,12 +31,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::runtime::Runtime;
+pub use self::streams::{Events, Receipt, Subscription, TimedOut, Unmatched};
 use crate::QoS;
-use crate::acknowledgement::Acknowledgement;
 use crate::client::ClientOptions;
-use crate::engine::{Answered, Published, Session, Statistics};
+use crate::engine::{Answered, Session, Statistics};
 use crate::error::{ConnectError, RequestError, StopCause};
-use crate::event::Event;
 use crate::farewell::Farewell;
 use crate::message::{Message, ReceivedMessage};
 use crate::options::OptionsError;
@@ -52,45 +52,6 @@ use crate::transport::{IoFault, TransportError};
 pub struct Client {
     inner: crate::Client,
     runtime: Arc<Runtime>,
-}
-
-/// The messages of one subscription; see [`Subscription`](crate::Subscription).
-#[derive(Debug)]
-pub struct Subscription {
-    inner: crate::Subscription,
-    runtime: Arc<Runtime>,
-}
-
-/// The messages that come for no subscription; see [`Unmatched`](crate::Unmatched).
-#[derive(Debug)]
-pub struct Unmatched {
-    inner: crate::Unmatched,
-    runtime: Arc<Runtime>,
-}
-
-/// What became of a message; see [`Receipt`](crate::Receipt).
-#[derive(Debug)]
-#[must_use = "a receipt tells whether the message arrived; drop it explicitly if that doesn't matter"]
-pub struct Receipt {
-    inner: crate::Receipt,
-    runtime: Arc<Runtime>,
-    /// Once it is known.
-    outcome: Option<Result<Published, RequestError>>,
-}
-
-/// The steps in a client's life; see [`Events`](crate::Events).
-#[derive(Debug)]
-pub struct Events {
-    inner: crate::Events,
-    runtime: Arc<Runtime>,
-}
-
-/// Nothing came in the time that there was for it. Asking again is fine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("nothing came within {after:?}")]
-pub struct TimedOut {
-    /// How long was waited.
-    pub after: Duration,
 }
 
 impl Client {
@@ -296,101 +257,5 @@ impl Client {
     fn answered<T>(&self, request: impl Future<Output = Result<T, RequestError>>) -> Result<T, RequestError> {
         let after = self.inner.ack_timeout();
         self.runtime.wait_for(after, request).unwrap_or(Err(RequestError::Timeout { after }))
-    }
-}
-
-impl Subscription {
-    /// The topic filter.
-    #[must_use]
-    pub fn filter(&self) -> &str {
-        self.inner.filter()
-    }
-
-    /// The highest QoS that the server delivers with.
-    #[must_use]
-    pub fn granted_qos(&self) -> QoS {
-        self.inner.granted_qos()
-    }
-
-    /// What SUBACK said.
-    #[must_use]
-    pub const fn answer(&self) -> Option<&Answered> {
-        self.inner.answer()
-    }
-
-    /// Messages of QoS 0 that were dropped because this stream was full.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.inner.dropped()
-    }
-
-    /// The next message, acknowledged by being returned; `None` once the subscription has ended and everything was taken.
-    ///
-    /// # Errors
-    /// None came within `timeout`.
-    pub fn next(&mut self, timeout: Duration) -> Result<Option<ReceivedMessage>, TimedOut> {
-        self.runtime.wait_for(timeout, self.inner.next()).ok_or(TimedOut { after: timeout })
-    }
-
-    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so; see
-    /// [`Subscription::next_unacknowledged`](crate::Subscription::next_unacknowledged).
-    ///
-    /// # Errors
-    /// None came within `timeout`.
-    pub fn next_unacknowledged(
-        &mut self,
-        timeout: Duration,
-    ) -> Result<Option<(ReceivedMessage, Acknowledgement)>, TimedOut> {
-        self.runtime.wait_for(timeout, self.inner.next_unacknowledged()).ok_or(TimedOut { after: timeout })
-    }
-}
-
-impl Unmatched {
-    /// The next message; `None` once the client has stopped and everything was taken.
-    ///
-    /// # Errors
-    /// None came within `timeout`.
-    pub fn next(&mut self, timeout: Duration) -> Result<Option<ReceivedMessage>, TimedOut> {
-        self.runtime.wait_for(timeout, self.inner.next()).ok_or(TimedOut { after: timeout })
-    }
-
-    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so.
-    ///
-    /// # Errors
-    /// None came within `timeout`.
-    pub fn next_unacknowledged(
-        &mut self,
-        timeout: Duration,
-    ) -> Result<Option<(ReceivedMessage, Acknowledgement)>, TimedOut> {
-        self.runtime.wait_for(timeout, self.inner.next_unacknowledged()).ok_or(TimedOut { after: timeout })
-    }
-
-    /// Messages of QoS 0 that were dropped because this stream was full.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.inner.dropped()
-    }
-}
-
-impl Receipt {
-    /// What became of the message; once it is known, it is told as often as it is asked for.
-    ///
-    /// # Errors
-    /// As [`Receipt`](crate::Receipt); [`RequestError::Timeout`] after `timeout`, and asking again is fine then.
-    pub fn wait(&mut self, timeout: Duration) -> Result<Published, RequestError> {
-        if self.outcome.is_none() {
-            self.outcome = self.runtime.wait_for(timeout, &mut self.inner);
-        }
-        self.outcome.clone().unwrap_or(Err(RequestError::Timeout { after: timeout }))
-    }
-}
-
-impl Events {
-    /// The next step; `None` after [`Event::Stopped`].
-    ///
-    /// # Errors
-    /// None came within `timeout`.
-    pub fn next(&mut self, timeout: Duration) -> Result<Option<Event>, TimedOut> {
-        self.runtime.wait_for(timeout, self.inner.next()).ok_or(TimedOut { after: timeout })
     }
 }

@@ -1,20 +1,15 @@
 //! The life of one network connection: opened, accepted, kept alive, ended.
 
-use std::num::NonZeroU16;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use dunlin_codec::{ConnAck, Disconnect, Packet, PacketType, ReasonCode};
+use dunlin_codec::{Disconnect, Packet, PacketType, ReasonCode};
 
 use super::auth::Exchange;
-use super::connection::{Alive, Connection};
-use super::inbound_aliases::InboundAliases;
+use super::connection::Alive;
 use super::operation::{Kind, Phase};
-use super::outbound_aliases::Aliases;
-use super::pace::Pacer;
 use super::request::requested;
-use super::{Engine, EngineEvent, State};
-use crate::error::{ConnectError, ConnectionError, RequestError, ServerReason, Violation};
-use crate::event::{Connected, ServerLimits};
+use super::{Engine, State};
+use crate::error::{ConnectError, ConnectionError, RequestError, Violation};
 use crate::farewell::Farewell;
 use crate::options::{CleanStart, OptionsError};
 #[cfg(feature = "tokio")]
@@ -235,88 +230,6 @@ impl Engine {
             requested(&packet).into_iter().for_each(|(filter, _)| self.lose_unrenewed(filter, order, &cause));
         }
         self.time_out_reauthentication(now);
-    }
-
-    /// The server answered CONNECT.
-    pub(super) fn handle_connack(&mut self, connack: &ConnAck<'_>, now: Instant) -> Result<(), Violation> {
-        let State::Connecting { clean_start, since, in_doubt, .. } = self.state else {
-            return Err(conduct(PacketType::ConnAck, "a second one", "MQTT-3.2.0-2"));
-        };
-        if connack.reason_code.is_error() {
-            self.session.unanswered = in_doubt;
-            let refused = ConnectError::Refused(ServerReason::of_connack(connack));
-            self.close(Ended::Attempt(refused));
-            return Ok(());
-        }
-        if connack.session_present && (clean_start || !self.session.established) {
-            return Err(conduct(
-                PacketType::ConnAck,
-                "a session that this client doesn't have",
-                "MQTT-3.2.2-4",
-            ));
-        }
-        if self.client_id().is_empty() && connack.properties.assigned_client_identifier.is_none() {
-            return Err(conduct(
-                PacketType::ConnAck,
-                "no identifier for a client that has none",
-                "MQTT-3.2.2-16",
-            ));
-        }
-        if !self.authenticate(connack)? {
-            return Ok(());
-        }
-        let assigned = connack.properties.assigned_client_identifier.map(|id| id.as_str().to_owned());
-        let chosen = Some(self.client_id().to_owned()).filter(|id| !id.is_empty());
-        self.session.client_id = chosen.clone().or_else(|| assigned.clone());
-        let client_id = assigned.or(chosen).unwrap_or_default();
-        let expiry = self.options.session_expiry_interval.unwrap_or(0);
-        let limits = ServerLimits::new(connack, self.options.keep_alive.as_secs(), expiry);
-        let mut connection = Connection::new(limits, self.options.ping_timeout, since, now);
-        connection.outbound_aliases = Aliases::new(self.options.outbound_aliases, limits.topic_alias_maximum);
-        connection.pacer = self.options.pace.map(|pace| Box::new(Pacer::new(pace, now)));
-        connection.aliases = InboundAliases::new(self.options.topic_alias_maximum);
-        if let State::Connecting { exchange, .. } = &mut self.state {
-            connection.authenticated = exchange.take().map(|exchange| Box::new(exchange.into()));
-        }
-        if let Some(first) = self.first_window() {
-            connection.quota.begin_slowly(first);
-        }
-        self.state = State::Open(connection);
-        self.session.established = true;
-        self.session.unanswered = false;
-        self.session.is_given_up = false;
-        let counts = self.counts();
-        counts.connections += 1;
-        counts.resumed += u64::from(connack.session_present);
-        let elapsed: Duration = now.saturating_duration_since(since);
-        let connected = Connected::new(connack, client_id, limits, elapsed);
-        // A queue grows by four, and most connections only ever tell of this.
-        self.events.reserve_exact(1);
-        self.events.push_back(EngineEvent::Connected(Box::new(connected)));
-        if connack.session_present {
-            // A session that the server began for a CONNECT whose CONNACK was lost is present as well.
-            if in_doubt {
-                self.session.doubt();
-            }
-            for id in self.session.resume() {
-                self.repeat_pubrel(id);
-            }
-        } else {
-            self.session.lose(self.options.on_session_lost);
-            self.session.expire(now);
-        }
-        self.renew_subscriptions();
-        self.flush_queue();
-        Ok(())
-    }
-
-    /// How many messages a connection begins with, if not with as many as the server takes.
-    fn first_window(&self) -> Option<u16> {
-        // A session that ends with its connection leaves requests behind, too.
-        let is_first = !self.session.established && self.session.operations.statistics().connections == 0;
-        let again = self.options.slow_start.filter(|_| !is_first).map(NonZeroU16::get);
-        // One after another, so that the next end shows which of them it was.
-        if self.session.has_suspects { Some(1) } else { again }
     }
 
     /// The server broke the protocol: it is told so, and the connection ends. [MQTT-4.13.2-1]

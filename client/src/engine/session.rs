@@ -5,18 +5,15 @@ use std::collections::VecDeque;
 
 use dunlin_codec::SubscriptionOptions;
 
-use super::connection::{Connection, Sent};
 use super::expiry::Expiries;
 use super::inbound::Inbound;
 use super::journal::About;
-use super::operation::{Kind, Operation, OperationId, Phase};
+use super::operation::{Operation, OperationId, Phase};
 use super::operations::Operations;
 use super::packet_ids::PacketIds;
 use super::queue::Queue;
-use super::request::requested;
 use super::subscriptions::Subscriptions;
 use crate::error::RequestError;
-use crate::policy::OnSessionLost;
 
 /// What outlives a network connection (§4.1), as the client holds it.
 ///
@@ -178,125 +175,12 @@ impl Session {
         self.queue.push_front(id);
     }
 
-    /// A connection is at its end. Returns what may not have left its output.
-    pub(super) fn left(&mut self, connection: Connection) -> Vec<Sent> {
-        // What doesn't outlive its connection has ended with it. [U-3.1.2-3]
-        if connection.limits.session_expiry_interval == 0 {
-            self.established = false;
-        }
-        connection.unsent
-    }
-
-    /// Requests that were put into the output for the first time and never left it are as new. [MQTT-3.3.1-3]
-    pub(super) fn unsend_all(&mut self, unsent: &[Sent]) {
-        unsent.iter().rev().filter(|each| !each.repeated).for_each(|each| self.unsend(each.id));
-    }
-
-    fn unsend(&mut self, id: OperationId) {
-        let Some(operation) = self.operations.get_mut(id.key()).filter(|each| each.is(id)) else { return };
-        if let Phase::Sent(packet_id) = operation.phase {
-            operation.phase = Phase::Queued;
-            self.ids.release(packet_id);
-            self.wait_first(id);
-            self.watch_expiry(id);
-        }
-    }
-
-    /// The server goes on with the session: what is repeated, in the order in which it was first sent. [MQTT-4.6.0-1]
-    ///
-    /// Messages are put into `resend`; those whose PUBREL is repeated are returned, in the order in which their PUBRECs
-    /// came [MQTT-4.6.0-4]. SUBSCRIBE and UNSUBSCRIBE aren't repeated [MQTT-4.4.0-1]: they become new requests.
-    pub(super) fn resume(&mut self) -> Vec<OperationId> {
-        let (mut released, mut renewed) = (Vec::new(), Vec::new());
-        self.resend.clear();
-        for id in self.on_the_wire() {
-            let Some(operation) = self.operations.get_mut(id.key()) else { continue };
-            match operation.phase {
-                Phase::Released(_) => released.push(id),
-                Phase::Sent(packet_id) if operation.kind == Kind::Resubscribe => {
-                    self.ids.release(packet_id);
-                    self.operations.finish(id.key(), Err(RequestError::SessionLost));
-                }
-                Phase::Sent(packet_id) | Phase::Repeat(packet_id) if operation.is_publish() => {
-                    operation.phase = Phase::Repeat(packet_id);
-                    self.resend.push_back(id);
-                }
-                Phase::Sent(packet_id) | Phase::Repeat(packet_id) => {
-                    self.ids.release(packet_id);
-                    operation.phase = Phase::Queued;
-                    operation.is_anew = true;
-                    renewed.push(id);
-                }
-                Phase::Queued | Phase::Done => {}
-            }
-        }
-        for id in renewed.into_iter().rev() {
-            // Nobody waits any longer for what timed out; but a subscription that was to end is still to end.
-            let is_over = |each: &Operation| each.is_settled() && each.kind != Kind::Unsubscribe;
-            if self.operations.get_by(id).is_some_and(is_over) {
-                self.operations.finish(id.key(), Err(RequestError::SessionLost));
-            } else {
-                self.wait_first(id);
-            }
-        }
-        self.drop_renewals();
-        released
-    }
-
-    /// The server has forgotten the session, and so does the client. [MQTT-3.2.2-5] [MQTT-4.4.0-1]
-    ///
-    /// What was on the wire becomes a new request before all others, in its old order, or fails, as the policy says.
-    pub(super) fn lose(&mut self, policy: OnSessionLost) {
-        self.ids.clear();
-        self.resend.clear();
-        self.inbound.forget();
-        for id in self.on_the_wire().into_iter().rev() {
-            let Some(operation) = self.operations.get_mut(id.key()) else { continue };
-            if operation.kind == Kind::Unsubscribe {
-                let (packet, order) = (operation.packet.clone(), operation.order);
-                requested(&packet).into_iter().for_each(|(filter, _)| self.subscriptions.end(filter, order));
-            }
-            let Some(operation) = self.operations.get_mut(id.key()) else { continue };
-            if operation.survives_loss(policy) {
-                operation.phase = Phase::Queued;
-                operation.is_anew = true;
-                self.wait_first(id);
-                self.watch_expiry(id);
-            } else {
-                self.operations.finish(id.key(), Err(RequestError::SessionLost));
-            }
-        }
-        self.drop_renewals();
-        self.subscriptions.doubt();
-    }
-
     /// Fails the message that has waited longest for being sent; `false` if there is none.
     pub(super) fn drop_oldest(&mut self) -> bool {
         let Some(id) = self.queue.oldest_message(&self.operations) else { return false };
         self.operations.finish(id.key(), Err(RequestError::Dropped));
         self.queue.leave_gap(&self.operations);
         true
-    }
-
-    /// The server may have lost the session once, and said so in a CONNACK that never came.
-    pub(super) fn doubt(&mut self) {
-        self.subscriptions.doubt();
-        self.inbound.doubt();
-    }
-
-    /// Renewals belong to a connection: the next one makes them again, of what is active then.
-    fn drop_renewals(&mut self) {
-        let operations = &mut self.operations;
-        self.queue.retain(|id| {
-            let Some(operation) = operations.get_by(id).filter(|each| each.phase == Phase::Queued) else {
-                return false;
-            };
-            let renewal = operation.kind == Kind::Resubscribe;
-            if renewal {
-                operations.finish(id.key(), Err(RequestError::SessionLost));
-            }
-            !renewal
-        });
     }
 
     /// Gives back memory that a burst has left.
@@ -312,19 +196,6 @@ impl Session {
         self.resend.clear();
         self.queue = Queue::default();
         self.operations.fail_all(error);
-    }
-
-    /// What a server may know of, in the order in which it was first sent, or released.
-    fn on_the_wire(&self) -> Vec<OperationId> {
-        let on_wire = |phase| matches!(phase, Phase::Sent(_) | Phase::Repeat(_) | Phase::Released(_));
-        let mut in_flight: Vec<_> = self
-            .operations
-            .iter()
-            .filter(|(_, operation)| on_wire(operation.phase))
-            .map(|(id, operation)| (operation.order, id))
-            .collect();
-        in_flight.sort_unstable_by_key(|(order, _)| *order);
-        in_flight.into_iter().map(|(_, id)| id).collect()
     }
 }
 
