@@ -150,6 +150,11 @@ impl Operation {
         self.settled
     }
 
+    /// Whether it timed out here and may be left at that. A subscription that was to end is still to end.
+    pub(super) const fn may_be_left(&self) -> bool {
+        self.settled && !matches!(self.kind, Kind::Unsubscribe)
+    }
+
     /// Whether it becomes a new request when its session is lost. What timed out here doesn't: nobody waits for it.
     pub(super) const fn survives_loss(&self, policy: OnSessionLost) -> bool {
         let survives = match self.kind {

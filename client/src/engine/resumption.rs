@@ -24,9 +24,17 @@ impl Session {
 
     fn unsend(&mut self, id: OperationId) {
         let Some(operation) = self.operations.get_mut(id.key()).filter(|each| each.is(id)) else { return };
-        if let Phase::Sent(packet_id) = operation.phase {
-            operation.phase = Phase::Queued;
-            self.ids.release(packet_id);
+        let Phase::Sent(packet_id) = operation.phase else { return };
+        operation.phase = Phase::Queued;
+        self.ids.release(packet_id);
+        self.wait_anew(id);
+    }
+
+    /// It waits before all others, unless it timed out here: nobody waits for it then.
+    fn wait_anew(&mut self, id: OperationId) {
+        if self.operations.get_by(id).is_some_and(Operation::may_be_left) {
+            self.operations.finish(id.key(), Err(RequestError::SessionLost));
+        } else {
             self.wait_first(id);
             self.watch_expiry(id);
         }
@@ -60,15 +68,7 @@ impl Session {
                 Phase::Queued | Phase::Done => {}
             }
         }
-        for id in renewed.into_iter().rev() {
-            // Nobody waits any longer for what timed out; but a subscription that was to end is still to end.
-            let is_over = |each: &Operation| each.is_settled() && each.kind != Kind::Unsubscribe;
-            if self.operations.get_by(id).is_some_and(is_over) {
-                self.operations.finish(id.key(), Err(RequestError::SessionLost));
-            } else {
-                self.wait_first(id);
-            }
-        }
+        renewed.into_iter().rev().for_each(|id| self.wait_anew(id));
         self.drop_renewals();
         released
     }

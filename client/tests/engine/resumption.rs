@@ -301,6 +301,21 @@ fn what_was_not_written_is_sent_as_new_and_the_rest_is_repeated() {
     }
 }
 
+#[test]
+fn what_timed_out_and_was_never_written_is_over() {
+    let mut options = options();
+    options.ack_timeout = Duration::from_secs(5);
+    let mut client = Client::connected_as(options, &connack());
+    let id = client.publishes("a", QoS::AtLeastOnce);
+    let taken = client.sends_bytes().len();
+    client.waits(Duration::from_secs(5));
+    assert!(matches!(client.outcome(id), Some(Err(RequestError::Timeout { .. }))));
+    client.engine.handle_unwritten(taken);
+    client.reconnects(&connack_resumed());
+    assert!(client.sends().is_empty());
+    assert_eq!(client.engine.load(), (0, 0));
+}
+
 /// operation_processing_disconnect: every policy of this engine keeps what waits.
 #[test]
 fn requests_outlive_attempts_that_fail() {
