@@ -102,7 +102,9 @@ impl Client {
     #[must_use]
     pub fn start_with_session(options: ClientOptions, session: Session) -> Self {
         let router = Router::new(first_identifier(CleanStart::Never));
-        let engine = Engine::with_session(options.connect.clone(), session);
+        let mut engine = Engine::with_session(options.connect.clone(), session);
+        // Nobody keeps it any more, if anybody did.
+        engine.close_journal();
         Self::run(options, engine, router, None)
     }
 

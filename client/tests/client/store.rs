@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use dunlin_client::codec::{AckType, ReasonCode};
+use dunlin_client::engine::Session;
 use dunlin_client::store::{Change, RestoreError, Store, StoreError};
 use dunlin_client::{Client, Event, Message, QoS, RequestError, StopCause, StreamLimits};
 
@@ -211,6 +212,21 @@ async fn who_goes_on_publishing_does_not_hold_up_the_end() {
     soon(acknowledging).await.unwrap();
     let last = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap_err();
     assert_eq!(last, RequestError::Stopped(StopCause::Requested));
+}
+
+#[tokio::test]
+async fn a_restored_session_goes_on_without_a_store_too() {
+    let (nowhere, mut store) = (TestServer::start().await, Memory::default());
+    let client = Client::start_with_store(options(&nowhere), store.clone()).unwrap();
+    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    soon(client.until_kept()).await.unwrap();
+    client.disconnect_within(millis(0)).await;
+    let (now, date) = (tokio::time::Instant::now().into_std(), std::time::SystemTime::now());
+    let session = Session::restore(store.load().unwrap(), now, date).unwrap().unwrap();
+    let server = TestServer::start().await;
+    let _client = Client::start_with_session(options(&server), session);
+    let mut peer = server.welcomes().await;
+    peer.expects(publish("lamp/7", at_least_once(1))).await;
 }
 
 #[tokio::test]
