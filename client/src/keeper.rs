@@ -51,7 +51,12 @@ impl Kept {
 
     /// Whether the changes of this number are written down.
     pub(crate) const fn has(&self, number: u64) -> bool {
-        self.fault.is_none() && number <= self.written
+        !self.has_failed() && number <= self.written
+    }
+
+    /// Whether nothing can be written down any more.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.fault.is_some()
     }
 
     /// Why nothing can be written down any more.
@@ -109,15 +114,16 @@ impl Client {
     /// As [`start`](Self::start), with a session that outlives the process: it goes on with what `store` has of an earlier
     /// one, and keeps there what this one does.
     ///
-    /// Messages of QoS 1 and 2 are kept a moment after they are accepted, and before they leave; [`until_kept`](Self::until_kept)
-    /// waits for that. After a crash they are sent, or repeated as the standard has it, and nobody but the server learns how
-    /// they end. Subscriptions stay: what the server sends for them comes to [`unmatched`](Self::unmatched) until they are
-    /// subscribed to again; take that stream before anything is awaited. A message of QoS 2 that a stream had given out
-    /// doesn't come again once that is kept, too, a moment later. The end of a subscription is kept until the server knows
-    /// of it. A message or UNSUBSCRIBE that failed with [`RequestError::Stopped`] may be sent by the next process.
+    /// Messages of QoS 1 and 2 are kept a moment after they are accepted, and before they leave;
+    /// [`until_kept`](Self::until_kept) waits for that. After a crash they are sent, or repeated as the standard has it, or
+    /// follow [`on_session_lost`](crate::ConnectOptions::on_session_lost), and nobody but the server learns how they end.
+    /// Subscriptions stay: what the server sends for them comes to [`unmatched`](Self::unmatched) until they are subscribed
+    /// to again; take that stream before anything is awaited. The end of a subscription is kept until the server knows of
+    /// it. A message of QoS 2 that a stream had given out doesn't come again once that is kept, too, a moment later. A
+    /// message or UNSUBSCRIBE that failed with [`RequestError::Stopped`] may be sent by the next process.
     ///
     /// A store belongs to one client identifier: with another one the first connection starts clean, and what was kept is
-    /// treated as that of a session which the server has lost ([`on_session_lost`](crate::ConnectOptions::on_session_lost)).
+    /// treated as that of a session which the server has lost.
     ///
     /// The store is read here, before this returns.
     ///

@@ -14,7 +14,8 @@ use crate::alarm::Alarm;
 use crate::driver::now;
 use crate::engine::CloseCause;
 use crate::event::Event;
-use crate::observer::{Direction, Observer};
+use crate::keeper::Kept;
+use crate::observer::Watch;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::transport::{Transport, TransportError};
@@ -49,7 +50,8 @@ pub(crate) struct Link {
     closing_until: Option<Instant>,
     /// Whether the last that the server hears is our DISCONNECT.
     says_farewell: bool,
-    observer: Option<Observer>,
+    /// `None` without an observer.
+    watch: Option<Box<Watch>>,
     alarm: Alarm,
     /// When to give up buffers that nothing has used for a while.
     tidy_at: Option<Instant>,
@@ -86,7 +88,7 @@ impl Link {
             holds: false,
             closing_until: None,
             says_farewell: false,
-            observer: None,
+            watch: None,
             alarm: Alarm::default(),
             tidy_at: None,
         }
@@ -94,7 +96,8 @@ impl Link {
 
     /// Moves bytes until one side has had enough, then closes.
     pub(crate) async fn run(&mut self, shared: &Shared) -> CloseCause {
-        self.observer = shared.drive(|state| state.observer.clone());
+        self.watch =
+            shared.drive(|state| state.observer.clone()).map(|observer| Box::new(Watch::new(observer)));
         let cause = poll_fn(|cx| self.poll(cx, shared)).await;
         if self.broken.is_none() && self.output.is_empty() {
             // On the heap, so that it takes no memory while the connection lasts.
@@ -108,13 +111,9 @@ impl Link {
         let mut taken = 0;
         loop {
             let now = now();
-            let nothing_left = self.output.is_empty();
             let mut events = Vec::new();
             let wishes = shared.drive(|state| self.ask(state, cx, now, &mut events));
             events.into_iter().for_each(|event| shared.tell(event));
-            if let Some(observer) = self.observer.as_ref().filter(|_| nothing_left) {
-                observer.see(Direction::Sent, &self.output, now);
-            }
             let written = self.poll_write(cx).is_ready() && !self.holds;
             if wishes.close && (written && !wishes.more || self.is_over(now)) {
                 return Poll::Ready(CloseCause::Eof);
@@ -172,8 +171,10 @@ impl Link {
         }
         let close = state.engine.should_close();
         if close && self.closing_until.is_none() {
-            self.closing_until = Some(now + CLOSING_TIME);
-            self.says_farewell = !self.output.is_empty() || state.engine.has_output();
+            // What the engine still has can't be kept, so it never leaves.
+            let is_barred = self.output.is_empty() && state.kept.as_ref().is_some_and(Kept::has_failed);
+            self.closing_until = Some(if is_barred { now } else { now + CLOSING_TIME });
+            self.says_farewell = !is_barred && (!self.output.is_empty() || state.engine.has_output());
         }
         Wishes {
             close,
@@ -211,6 +212,9 @@ impl Link {
             match ready!(Pin::new(&mut self.transport).poll_write(cx, &self.output)) {
                 Ok(0) => self.break_off(&io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
+                    if let Some(watch) = &mut self.watch {
+                        watch.wrote(self.output.get(..written).unwrap_or_default(), now());
+                    }
                     self.output.advance(written);
                     self.needs_flush = true;
                 }
@@ -245,8 +249,8 @@ impl Link {
     }
 
     fn hand_over(&mut self, shared: &Shared, now: Instant) {
-        if let Some(observer) = &self.observer {
-            observer.see(Direction::Received, &self.input, now);
+        if let Some(watch) = &self.watch {
+            watch.read(&self.input, now);
         }
         let mut events = Vec::new();
         shared.drive(|state| {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::{Buf, BytesMut};
 use dunlin_codec::FixedHeader;
 
 /// Sees each whole packet on a client's connections, both ways, in order: CONNECT with its password as well.
@@ -32,7 +33,7 @@ pub struct ObservedPacket<'a> {
     pub direction: Direction,
     /// All of it. It was split off by its header; what a server sent may be malformed otherwise.
     pub bytes: &'a [u8],
-    /// When its last byte was read, or its first one was handed to the socket.
+    /// When its last byte was read, or was handed to the transport.
     pub at: Instant,
 }
 
@@ -51,13 +52,39 @@ impl Observer {
         Self(Arc::new(look))
     }
 
-    /// Shows every whole packet at the front of `bytes`.
-    pub(crate) fn see(&self, direction: Direction, mut bytes: &[u8], at: Instant) {
+    /// Shows every whole packet at the front of `bytes`, and says what is left behind them.
+    pub(crate) fn see<'a>(&self, direction: Direction, mut bytes: &'a [u8], at: Instant) -> &'a [u8] {
         while let Ok(Some(header)) = FixedHeader::peek(bytes, u32::MAX) {
-            let Some((packet, rest)) = bytes.split_at_checked(header.packet_len()) else { return };
+            let Some((packet, rest)) = bytes.split_at_checked(header.packet_len()) else { break };
             (self.0)(ObservedPacket { direction, bytes: packet, at });
             bytes = rest;
         }
+        bytes
+    }
+}
+
+/// An observer of one connection.
+pub(crate) struct Watch {
+    observer: Observer,
+    /// What was written of a packet that isn't written whole.
+    written: BytesMut,
+}
+
+impl Watch {
+    pub(crate) fn new(observer: Observer) -> Self {
+        Self { observer, written: BytesMut::new() }
+    }
+
+    /// These bytes were written.
+    pub(crate) fn wrote(&mut self, bytes: &[u8], at: Instant) {
+        self.written.extend_from_slice(bytes);
+        let left = self.observer.see(Direction::Sent, &self.written, at).len();
+        self.written.advance(self.written.len() - left);
+    }
+
+    /// This was read, and isn't taken yet.
+    pub(crate) fn read(&self, input: &[u8], at: Instant) {
+        self.observer.see(Direction::Received, input, at);
     }
 }
 

@@ -134,6 +134,7 @@ impl Inbound {
             // The identifier stands for another message by now.
             self.moved.remove(&before.name);
             leave_untaken(&mut self.stale, &before);
+            self.note(packet_id);
         }
         let name = DeliveryId(place);
         let answer = ReasonCode::Success;
@@ -234,7 +235,7 @@ impl Inbound {
     /// then acknowledged when it is taken, and not handed over again, unless nobody would take it.
     pub(super) fn disconnected(&mut self) {
         self.first += self.owed.len() as u64;
-        for owed in self.owed.drain(..) {
+        for owed in std::mem::take(&mut self.owed) {
             if owed.abandoned {
                 self.moved.remove(&owed.name);
                 continue;
@@ -244,6 +245,7 @@ impl Inbound {
             if let Some(former) = self.unrepeated.insert(owed.packet_id, owed) {
                 self.moved.remove(&former.name);
                 leave_untaken(&mut self.stale, &former);
+                self.note(former.packet_id);
             }
         }
         self.unfinished = 0;

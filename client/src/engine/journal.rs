@@ -46,8 +46,8 @@ pub struct RestoreError {
 }
 
 impl Engine {
-    /// From now on changes of the session are noted, if they aren't yet; then all of it counts as changed. And nothing
-    /// leaves any more before it was [staged](Self::stage).
+    /// From now on changes of the session are noted, if they aren't yet, and all of it counts as changed: for a store that
+    /// has nothing so far. And nothing leaves any more before it was [staged](Self::stage).
     pub fn keep_journal(&mut self) {
         if !self.keeps_journal() {
             self.session.note_changes();

@@ -178,6 +178,24 @@ fn a_subscription_that_was_to_end_ends_in_the_next_process() {
     assert!((1..9).any(|id| sent.contains(&unsubscribe(id, &["lamp/+"]))), "unanswered so far: {sent:?}");
 }
 
+/// As it does if the server began another session in between, and its CONNACK was lost.
+#[test]
+fn an_identifier_that_stands_for_another_message_is_not_kept_for_the_first() {
+    let mut client = restored(entries());
+    client.reconnects(&connack_resumed());
+    client.receives(&publish("lamp/2", exactly_once(10)));
+    let (_, id) = client.messages().remove(0);
+    client.loses_connection();
+    client.takes(id.unwrap());
+    let mut kept = Entries::new();
+    keep(&mut client, &mut kept);
+    assert!(kept.contains_key(&b"r\0\x0a"[..]));
+    client.reconnects(&connack_resumed());
+    client.receives(&publish("lamp/3", at_least_once(10)));
+    keep(&mut client, &mut kept);
+    assert!(!kept.contains_key(&b"r\0\x0a"[..]));
+}
+
 #[test]
 fn a_session_that_was_kept_is_not_kept_again() {
     let mut client = restored(entries());

@@ -1,14 +1,14 @@
 //! The client's side of a connection: an engine, moved as the tokio driver moves it, every packet of it judged.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use dunlin_client::ConnectOptions;
 use dunlin_client::codec::{DecodeOptions, Packet, PacketBuf, Sender};
-use dunlin_client::engine::{Change, CloseCause, Ended, Engine, Session};
+use dunlin_client::engine::{CloseCause, Ended, Engine, Session};
 
 use super::checks::{Breach, Checked, Wire, ensure};
+use super::keeping::Keeping;
 use super::link::{End, Link};
 use super::server::serial_of;
 use super::transcript::Transcript;
@@ -29,13 +29,7 @@ pub(super) struct Driver {
     pub(super) written: Vec<usize>,
     last_sent: Instant,
     /// What is kept of the session, should the process end.
-    kept: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// When the calendar began.
-    began: Instant,
-    /// How often what is staged is still not kept when it is asked for.
-    delay: usize,
-    /// Whether it wasn't when it was last asked for.
-    is_held: bool,
+    pub(super) store: Keeping,
 }
 
 impl Driver {
@@ -44,10 +38,7 @@ impl Driver {
         engine.keep_journal();
         Self {
             engine,
-            kept: BTreeMap::new(),
-            began: now,
-            delay: 0,
-            is_held: false,
+            store: Keeping::new(now),
             wire: Wire::new(true),
             input: BytesMut::new(),
             output: BytesMut::new(),
@@ -66,9 +57,14 @@ impl Driver {
     }
 
     /// Another engine goes on with the session of this one.
-    pub(super) fn moves_on(&mut self, options: ConnectOptions, session: Session) {
+    pub(super) fn moves_on(&mut self, options: ConnectOptions, session: Session, now: Instant) -> Checked {
         self.engine = Engine::with_session(options, session);
-        self.engine.keep_journal();
+        self.check_kept(now)
+    }
+
+    /// What is kept is the session.
+    pub(super) fn check_kept(&mut self, now: Instant) -> Checked {
+        self.store.check(&mut self.engine, now)
     }
 
     /// The process ends, and another one finds what was kept.
@@ -82,9 +78,8 @@ impl Driver {
         self.engine.poll_transmit(&mut self.output, now);
         let written = std::mem::take(&mut self.output);
         self.judge(&written, transcript)?;
-        let session = Session::restore(self.kept.clone(), now, self.date(now));
-        match session.map_err(|error| Breach::new("what is kept is a session", error))? {
-            Some(session) => self.moves_on(options, session),
+        match self.store.restores(now)? {
+            Some(session) => self.moves_on(options, session, now)?,
             None => {
                 self.engine = Engine::new(options);
                 self.engine.keep_journal();
@@ -93,24 +88,9 @@ impl Driver {
         Ok(())
     }
 
-    /// The store lets its client wait, for that many looks at what is to be sent.
-    pub(super) fn keeps_late(&mut self, looks: usize) {
-        self.delay = looks;
-    }
-
     /// Writes down what has changed.
     pub(super) fn keeps(&mut self, now: Instant) {
-        let date = self.date(now);
-        for change in self.engine.take_changes(now, date) {
-            match change {
-                Change::Put { key, value } => drop(self.kept.insert(key, value)),
-                Change::Remove { key } => drop(self.kept.remove(&key)),
-            }
-        }
-    }
-
-    fn date(&self, now: Instant) -> SystemTime {
-        UNIX_EPOCH + now.saturating_duration_since(self.began)
+        self.store.keeps(&mut self.engine, now);
     }
 
     /// A transport is open.
@@ -148,15 +128,7 @@ impl Driver {
 
     /// Has the engine hand out what is kept as sent; whether there is any.
     fn gives_output(&mut self, now: Instant) -> bool {
-        if self.engine.stage() {
-            self.keeps(now);
-        }
-        self.is_held = self.delay > 0 && self.engine.has_output();
-        if self.is_held {
-            self.delay -= 1;
-            return false;
-        }
-        self.engine.poll_transmit(&mut self.output, now)
+        self.store.has_staged(&mut self.engine, now) && self.engine.poll_transmit(&mut self.output, now)
     }
 
     /// Judges what was just written.
@@ -236,7 +208,7 @@ impl Driver {
         let fine = keep_alive == 0
             || !self.engine.is_connected()
             || !self.output.is_empty()
-            || self.is_held
+            || self.store.is_late
             || silence <= Duration::from_secs(keep_alive.into());
         ensure(fine, "[MQTT-3.1.2-20] a packet in every keep alive", || {
             format!("none in {silence:?} of {keep_alive} s")

@@ -79,8 +79,7 @@ impl World {
             let empty = Engine::new(self.options.clone());
             std::mem::replace(&mut self.driver.engine, empty).into_session()
         };
-        self.driver.moves_on(self.options.clone(), session);
-        Ok(())
+        self.driver.moves_on(self.options.clone(), session, self.now)
     }
 
     /// The client's process ends and another one begins, which knows what was written down.

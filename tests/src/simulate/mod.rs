@@ -7,6 +7,7 @@ mod application;
 mod chance;
 pub mod checks;
 mod driver;
+mod keeping;
 mod link;
 mod mischief;
 mod proof;

@@ -125,7 +125,7 @@ impl World {
             65 => {
                 let looks = self.chance.between(1, 3);
                 self.transcript.say(format_args!("client's store is slow"));
-                self.driver.keeps_late(looks);
+                self.driver.store.delays(looks);
                 Ok(())
             }
             _ => self.something_rare(),
@@ -294,7 +294,7 @@ impl World {
     fn calm(&mut self) -> Checked {
         self.transcript.say(format_args!("calm"));
         self.server.is_calm = true;
-        self.driver.keeps_late(0);
+        self.driver.store.delays(0);
         self.link.as_mut().into_iter().for_each(Link::cut);
         self.settle()?;
         for _ in 0..MOST_CALM_ROUNDS {
@@ -333,7 +333,8 @@ impl World {
             && self.driver.wire.unfinished() == 0
     }
 
-    fn check_end(&self) -> Checked {
+    fn check_end(&mut self) -> Checked {
+        self.driver.check_kept(self.now)?;
         let session = self.server.session.as_ref();
         self.promises.check_end(session.map(|session| session.number), self.now)?;
         for (filter, believed) in &self.application.subscriptions {
