@@ -7,7 +7,7 @@ use dunlin_client::{Client, Direction, Message, Observer, QoS};
 
 use crate::packets::{at_least_once, at_most_once, connack, disconnect, puback, publish};
 use crate::server::TestServer;
-use crate::{connected_as, options, soon};
+use crate::{connected_as, millis, options, soon};
 
 type Seen = Arc<Mutex<Vec<(Direction, PacketBuf)>>>;
 
@@ -53,6 +53,25 @@ async fn every_packet_is_seen_once_whole_and_in_order() {
     assert_eq!(of(received)[0], connack());
     assert_eq!(of(received)[1..], packets);
     assert_eq!(of(sent), [publish("a", at_least_once(1)), puback(7), disconnect(ReasonCode::Success)]);
+}
+
+#[tokio::test]
+async fn a_packet_that_is_not_written_whole_is_not_seen() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.queue.bytes = 100 << 20;
+    let (observer, seen) = witness();
+    options.observer = Some(observer);
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    let types = || seen.lock().unwrap().iter().map(|each| each.1.packet().packet_type()).collect::<Vec<_>>();
+    let payload = vec![7; 32 << 20];
+    let receipt = client.publish(Message::new("a", &payload).qos(QoS::AtLeastOnce)).await.unwrap();
+    tokio::time::sleep(millis(50)).await;
+    assert_eq!(types(), [PacketType::Connect, PacketType::ConnAck]);
+    peer.receives().await;
+    peer.sends(&puback(1)).await;
+    soon(receipt).await.unwrap();
+    assert_eq!(types()[2..], [PacketType::Publish, PacketType::PubAck]);
 }
 
 #[tokio::test]
