@@ -7,7 +7,8 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 use dunlin_codec::FixedHeader;
 
-/// Sees each whole packet on a client's connections, both ways, in order: CONNECT with its password as well.
+/// Sees each packet on a client's connections, both ways, in order: CONNECT with its password as well. What this client
+/// sends is seen when the transport has taken all of it, so what was never written isn't seen.
 ///
 /// It is called by the task that moves the bytes, without any lock: it may use the client, but as long as it works
 /// nothing is read or written; one that holds a client keeps it from ending. Without an observer nothing is looked at.
