@@ -40,6 +40,8 @@ mod publish;
 #[cfg(feature = "tokio")]
 mod receipt;
 #[cfg(feature = "tokio")]
+mod replies;
+#[cfg(feature = "tokio")]
 mod request;
 #[cfg(feature = "tokio")]
 mod router;

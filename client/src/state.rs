@@ -15,7 +15,7 @@ use crate::keeper::Kept;
 use crate::line::{Line, Ticket};
 use crate::message::Message;
 use crate::observer::Observer;
-use crate::request::Requests;
+use crate::replies::Requests;
 use crate::router::Router;
 
 /// Events that nobody has taken; older ones are dropped beyond this.
