@@ -21,6 +21,7 @@ mod request;
 mod requests;
 mod room;
 mod routing;
+mod slow_store;
 mod stalled;
 mod stop;
 mod store;
