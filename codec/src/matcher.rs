@@ -75,7 +75,10 @@ impl<T> TopicMatcher<T> {
         }
     }
 
-    /// Removes one filter with this value; whether there was one.
+    /// Removes one filter with this value; `true` if there was one.
+    ///
+    /// The cost grows with the levels of the filter and the number of values at this same filter, not with the number
+    /// of other filters.
     ///
     /// Shared filters with the same filter behind their prefix are told apart by their values alone.
     pub fn remove(&mut self, filter: TopicFilter<'_>, value: &T) -> bool
@@ -88,7 +91,7 @@ impl<T> TopicMatcher<T> {
         let Some(index) = values.iter().position(|each| each == value) else { return false };
         values.swap_remove(index);
         self.len -= 1;
-        self.prune(at);
+        self.prune(at, split(&filter).0.rev());
         true
     }
 
@@ -120,16 +123,19 @@ impl<T> TopicMatcher<T> {
         child
     }
 
-    /// Gives up levels that lead nowhere, from this one upwards.
-    fn prune(&mut self, mut at: usize) {
-        while at != 0 {
+    /// Removes the level `at` and the levels above it that are empty now.
+    ///
+    /// `names` are the levels of the filter from its last one upwards: with its name a level is found among its
+    /// siblings without looking at each of them.
+    fn prune<'a>(&mut self, mut at: usize, names: impl Iterator<Item = &'a [u8]>) {
+        for name in names {
             let Some(level) = self.levels.get(at).filter(|level| level.is_empty()) else { return };
             let (parent, by_wildcard) = (level.parent, level.by_wildcard);
             let Some(above) = self.levels.get_mut(parent) else { return };
             if by_wildcard {
                 above.any = None;
             } else {
-                above.named.retain(|_, child| *child != at);
+                above.named.remove(name);
             }
             self.unused.push(at);
             at = parent;
@@ -138,7 +144,7 @@ impl<T> TopicMatcher<T> {
 }
 
 /// The levels of a filter without its share, and whether `#` follows them.
-fn split<'a>(filter: &TopicFilter<'a>) -> (impl Iterator<Item = &'a [u8]>, bool) {
+fn split<'a>(filter: &TopicFilter<'a>) -> (impl DoubleEndedIterator<Item = &'a [u8]>, bool) {
     let filter = filter.without_share().as_bytes();
     let levels = filter.split(|&byte| byte == b'/').filter(|&name| name != b"#");
     (levels, filter.last() == Some(&b'#'))

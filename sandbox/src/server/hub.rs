@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::event::{Event, Outcome};
 use crate::server::hub::relief::Relief;
-use crate::server::hub::routing::{Share, Subscriber};
+use crate::server::hub::routing::Subscribers;
 use crate::server::retained::Retained;
 use crate::server::session::{ConnectionId, DelayedWill, Link, Session, SessionId};
 use crate::server::settings::Settings;
@@ -25,8 +25,12 @@ pub(crate) use routing::Subscribed;
 pub(crate) struct Hub {
     settings: Arc<Settings>,
     sessions: HashMap<Arc<str>, Session>,
-    index: TopicMatcher<Subscriber>,
-    shares: HashMap<Arc<str>, Share>,
+    /// Each filter that somebody subscribed with, once.
+    index: TopicMatcher<Arc<str>>,
+    /// Who subscribed with each filter of the index.
+    subscribers: HashMap<Arc<str>, Subscribers>,
+    /// Subscriptions of all sessions.
+    subscription_count: usize,
     retained: Retained,
     /// When something is to happen to a session whose client is away.
     due: BTreeSet<(Instant, Arc<str>)>,
@@ -64,7 +68,8 @@ impl Hub {
             settings,
             sessions: HashMap::new(),
             index: TopicMatcher::new(),
-            shares: HashMap::new(),
+            subscribers: HashMap::new(),
+            subscription_count: 0,
             retained: Retained::default(),
             due: BTreeSet::new(),
             connects: VecDeque::new(),

@@ -7,6 +7,7 @@
     reason = "a test says what it expects, also in the functions that tests share"
 )]
 
+mod aws_answers;
 mod capacity;
 mod client;
 mod denials;

@@ -1,5 +1,7 @@
 //! From a message to everybody who subscribed to its topic.
 
+use core::ops::Bound;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,19 +16,26 @@ use crate::server::retained::RetainedFull;
 use crate::server::session::{ConnectionId, Session, Subscription, Wanted};
 use crate::server::topics;
 
-/// Who stands at a filter in the index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Subscriber {
-    Client { client_id: Arc<str>, filter: Arc<str> },
-    Share(Arc<str>),
+/// The clients that subscribed with one filter.
+#[derive(Debug, Default)]
+pub(super) struct Subscribers {
+    /// The filter begins with `$share/`: each message is for one of the clients (§4.8.2).
+    is_shared: bool,
+    /// In order, so that one of many is found and removed without looking at the others.
+    clients: BTreeSet<Arc<str>>,
+    /// The client that had the last message of a shared filter; `None` before the first message.
+    last: Option<Arc<str>>,
 }
 
-/// The clients that share one subscription: each message is for one of them (§4.8.2).
-#[derive(Debug, Default)]
-pub(super) struct Share {
-    members: Vec<Arc<str>>,
-    /// Whose turn it is.
-    next: usize,
+impl Subscribers {
+    /// The clients of a shared filter in the order in which they are asked to take the next message: those behind the
+    /// last one, then the others.
+    fn in_turn(&self) -> impl Iterator<Item = &Arc<str>> {
+        let after = self.last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let until = self.last.as_deref().map_or(Bound::Excluded(""), Bound::Included);
+        let behind = self.clients.range::<str, _>((after, Bound::Unbounded));
+        behind.chain(self.clients.range::<str, _>((Bound::Unbounded, until)))
+    }
 }
 
 /// Who wants one message: each client once for each of its subscriptions, and shares.
@@ -72,7 +81,7 @@ impl Hub {
         }
         let is_heavy = session.weight + weight > MAX_FILTER_BYTES_OF_ONE
             || self.filter_weight + weight > MAX_FILTER_BYTES
-            || self.index.len() >= MAX_SUBSCRIPTIONS_OF_ALL;
+            || self.subscription_count >= MAX_SUBSCRIPTIONS_OF_ALL;
         if is_heavy {
             return Subscribed::NoRoom;
         }
@@ -80,16 +89,13 @@ impl Hub {
         session.subscriptions.insert(Arc::clone(&kept), subscription);
         session.weight += weight;
         self.filter_weight += weight;
-        if !filter.is_shared() {
-            let subscriber = Subscriber::Client { client_id: Arc::clone(client_id), filter: kept };
-            self.index.insert(filter, subscriber);
-            return Subscribed::New;
+        self.subscription_count += 1;
+        let subscribers = self.subscribers.entry(Arc::clone(&kept)).or_default();
+        if subscribers.clients.is_empty() {
+            subscribers.is_shared = filter.is_shared();
+            self.index.insert(filter, kept);
         }
-        let share = self.shares.entry(Arc::clone(&kept)).or_default();
-        if share.members.is_empty() {
-            self.index.insert(filter, Subscriber::Share(kept));
-        }
-        share.members.push(Arc::clone(client_id));
+        subscribers.clients.insert(Arc::clone(client_id));
         Subscribed::New
     }
 
@@ -120,17 +126,13 @@ impl Hub {
 
     fn forget_filter(&mut self, client_id: &Arc<str>, filter: TopicFilter<'_>) {
         self.filter_weight -= weight(filter.as_str());
-        let kept: Arc<str> = filter.as_str().into();
-        if !filter.is_shared() {
-            let subscriber = Subscriber::Client { client_id: Arc::clone(client_id), filter: kept };
-            self.index.remove(filter, &subscriber);
-            return;
-        }
-        let Some(share) = self.shares.get_mut(&kept) else { return };
-        share.members.retain(|member| member != client_id);
-        if share.members.is_empty() {
-            self.shares.remove(&kept);
-            self.index.remove(filter, &Subscriber::Share(kept));
+        self.subscription_count -= 1;
+        let Some(subscribers) = self.subscribers.get_mut(filter.as_str()) else { return };
+        subscribers.clients.remove(client_id);
+        if subscribers.clients.is_empty()
+            && let Some((kept, _)) = self.subscribers.remove_entry(filter.as_str())
+        {
+            self.index.remove(filter, &kept);
         }
     }
 
@@ -172,32 +174,24 @@ impl Hub {
     fn matching(&self, topic: TopicName<'_>, message: &Message) -> Matching {
         let Matching { mut wanted, mut shares } = Matching::default();
         let rules = self.settings.rules();
-        // Subscribers of one filter follow each other.
-        let mut last: Option<(&str, bool)> = None;
-        let mut reaches = |filter| match last {
-            Some((judged, reaches)) if judged == filter => reaches,
-            _ => {
-                let reaches = TopicFilter::new(filter)
-                    .is_ok_and(|filter| topics::reaches(filter.without_share(), &topic, rules));
-                last = Some((filter, reaches));
-                reaches
+        for filter in self.index.matches(&topic) {
+            let reaches = TopicFilter::new(filter)
+                .is_ok_and(|filter| topics::reaches(filter.without_share(), &topic, rules));
+            let Some(subscribers) = self.subscribers.get(filter).filter(|_| reaches) else { continue };
+            if subscribers.is_shared {
+                shares.push(Arc::clone(filter));
+                continue;
             }
-        };
-        for subscriber in self.index.matches(&topic) {
-            match subscriber {
-                Subscriber::Client { client_id, filter } if reaches(filter) => {
-                    let session = self.sessions.get(client_id);
-                    let subscription = session.and_then(|session| session.subscriptions.get(filter));
-                    // [MQTT-3.8.3-3]
-                    let is_own = |subscription: &&Subscription| {
-                        subscription.options.no_local && message.publisher == *client_id
-                    };
-                    if let Some(subscription) = subscription.filter(|subscription| !is_own(subscription)) {
-                        wanted.push((Arc::clone(client_id), Wanted::by(subscription)));
-                    }
+            for client_id in &subscribers.clients {
+                let session = self.sessions.get(client_id);
+                let subscription = session.and_then(|session| session.subscriptions.get(filter));
+                // [MQTT-3.8.3-3]
+                let is_own = |subscription: &&Subscription| {
+                    subscription.options.no_local && message.publisher == *client_id
+                };
+                if let Some(subscription) = subscription.filter(|subscription| !is_own(subscription)) {
+                    wanted.push((Arc::clone(client_id), Wanted::by(subscription)));
                 }
-                Subscriber::Share(filter) if reaches(filter) => shares.push(Arc::clone(filter)),
-                Subscriber::Client { .. } | Subscriber::Share(_) => {}
             }
         }
         Matching { wanted, shares }
@@ -205,16 +199,12 @@ impl Hub {
 
     /// One after the other of those who are there; where nobody is, of those who will be back.
     fn queue_for_share(&mut self, filter: &Arc<str>, message: &Arc<Message>) -> bool {
-        let Some(share) = self.shares.get_mut(filter) else { return false };
-        let count = share.members.len();
-        let in_turn: Vec<Arc<str>> =
-            share.members.iter().cycle().skip(share.next).take(count).map(Arc::clone).collect();
-        share.next = (share.next + 1) % count.max(1);
+        let Some(subscribers) = self.subscribers.get_mut(filter) else { return false };
         let is_there =
             |member: &&Arc<str>| self.sessions.get(*member).is_some_and(|session| !session.is_away());
-        let Some(picked) = in_turn.iter().find(is_there).or_else(|| in_turn.first()).map(Arc::clone) else {
-            return false;
-        };
+        let picked = subscribers.in_turn().find(is_there).or_else(|| subscribers.in_turn().next());
+        let Some(picked) = picked.map(Arc::clone) else { return false };
+        subscribers.last = Some(Arc::clone(&picked));
         let session = self.sessions.get(&picked);
         // [MQTT-4.8.2-3]
         let wanted = session.and_then(|session| session.subscriptions.get(filter)).map(Wanted::by);

@@ -1,0 +1,88 @@
+//! The table "AWS answers": what a client asks, and what AWS IoT Core, and so the sandbox, answers. One row per point.
+//!
+//! ```text
+//! cargo test -p dunlin-sandbox --test sandbox aws_answers -- --nocapture
+//! ```
+
+use core::fmt::Write as _;
+use core::future::Future;
+use core::pin::Pin;
+use std::time::{Duration, Instant};
+
+use dunlin_codec::{Packet, ReasonCode};
+
+use crate::client::{TestClient, TestSandbox, subscribe, subscription};
+
+/// One row of the table.
+struct Row {
+    /// The point of the list of differences that it shows.
+    point: u8,
+    asks: &'static str,
+    answer: &'static str,
+    /// The conversation that shows it. A panic means that the answer was another one.
+    conversation: Conversation,
+}
+
+type Conversation = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn row(
+    point: u8,
+    asks: &'static str,
+    answer: &'static str,
+    conversation: impl Future<Output = ()> + Send + 'static,
+) -> Row {
+    Row { point, asks, answer, conversation: Box::pin(conversation) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aws_answers() {
+    let rows = [row(13, "10 clients leave with all their filters", "others are served", clients_leave())];
+    let mut table = String::new();
+    let mut failed = Vec::new();
+    for Row { point, asks, answer, conversation } in rows {
+        let is_shown = tokio::spawn(conversation).await.is_ok();
+        let mark = if is_shown { "ok" } else { "FAILED" };
+        writeln!(table, "{point:>3}  {asks:58}  {answer:48}  {mark}").unwrap();
+        failed.extend((!is_shown).then_some(point));
+    }
+    println!("{table}");
+    assert!(failed.is_empty(), "points {failed:?}");
+}
+
+/// The figures of a full run instead of the small ones of every run.
+fn is_full() -> bool {
+    std::env::var_os("DUNLIN_FULL").is_some_and(|full| full == "1")
+}
+
+async fn clients_leave() {
+    let filters = if is_full() { 1000 } else { 50 };
+    let sandbox = TestSandbox::mqtt5().await;
+    let mut leaving = Vec::new();
+    for number in 0..10 {
+        let mut client = sandbox.guest(&format!("leaving-{number}")).await;
+        for first in (0..filters).step_by(50) {
+            let texts: Vec<String> = (first..first + 50).map(|filter| format!("{number}-{filter}")).collect();
+            let subscriptions: Vec<_> = texts.iter().map(|text| subscription(text)).collect();
+            client.send(subscribe(&subscriptions)).await;
+            assert_eq!(client.receives_suback().await.0, [ReasonCode::GrantedQoS1; 50]);
+        }
+        leaving.push(client);
+    }
+    let mut bystander = sandbox.guest("bystander").await;
+    drop(leaving);
+    let mut longest = Duration::ZERO;
+    while sandbox.log.lock().unwrap().iter().filter(|line| line.starts_with("disconnect")).count() < 10 {
+        longest = longest.max(round_trip(&mut bystander).await);
+    }
+    println!(
+        "10 clients with {filters} filters each left: the longest round trip of another was {longest:?}"
+    );
+}
+
+#[expect(clippy::disallowed_methods, reason = "it is measured and printed")]
+async fn round_trip(client: &mut TestClient) -> Duration {
+    let begun = Instant::now();
+    client.send(Packet::PingReq).await;
+    assert_eq!(client.receives().await.packet(), Packet::PingResp);
+    begun.elapsed()
+}
