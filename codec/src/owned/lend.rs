@@ -95,7 +95,8 @@ impl<T: Lend> Lend for Option<T> {
         T: 'a;
 
     fn lend(&self) -> Option<T::Lent<'_>> {
-        self.as_ref().map(T::lend)
+        // Not `map(T::lend)`: before Rust 1.92 that asks for `T: 'static`.
+        self.as_ref().map(|owned| owned.lend())
     }
 }
 
