@@ -120,12 +120,10 @@ async fn a_packet_above_the_limit_is_too_large_before_it_is_there() {
 }
 
 #[tokio::test]
+#[ignore = "needs ../shared/vectors, which only this project's builders have"]
 async fn the_vectors_of_others_get_no_wrong_verdict() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors/mqtt5.jsonl");
-    let Ok(text) = fs::read_to_string(&path) else {
-        println!("skipped: no vectors beside the repository");
-        return;
-    };
+    let text = fs::read_to_string(&path).expect("../shared/vectors beside the repository");
     let vectors: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let lines: Vec<&str> = vectors.iter().map(|vector| vector["hex"].as_str().unwrap()).collect();
     for (from, field) in [("any", "expect"), ("client", "from_client"), ("server", "from_server")] {

@@ -5,7 +5,7 @@
 //! of the two; what binds others alone has the tests that cite it.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -71,16 +71,18 @@ fn every_statement_that_the_code_refers_to_is_in_the_table() {
 }
 
 #[test]
-fn every_statement_of_the_standard_is_here_once() {
+fn every_statement_is_here_once() {
+    let table = table();
+    let ids: BTreeSet<&str> = table.iter().map(|statement| statement.id).collect();
+    assert_eq!(ids.len(), table.len(), "an id stands twice");
+}
+
+#[test]
+#[ignore = "needs ../shared/spec, which only this project's builders have"]
+fn every_statement_of_the_standard_is_here() {
     let table = table();
     let ours: BTreeMap<&str, &str> = table.iter().map(|statement| (statement.id, statement.binds)).collect();
-    assert_eq!(ours.len(), table.len(), "an id stands twice");
-
     let spec = root().join("../shared/spec");
-    if !spec.is_dir() {
-        println!("skipped: no list of the standard's statements beside the repository");
-        return;
-    }
     let lists = ["normative.tsv", "unnumbered.tsv"].map(|list| read(&spec.join(list)));
     let theirs: BTreeMap<&str, &str> = lists.iter().flat_map(|list| list.lines().skip(1)).map(row).collect();
     assert_eq!(ours, theirs);
