@@ -11,6 +11,10 @@ mod binary;
 mod cutter;
 #[cfg(feature = "servers")]
 mod mosquitto;
+#[cfg(feature = "servers")]
+mod program;
+#[cfg(all(feature = "servers", unix))]
+mod signal;
 pub mod simulate;
 #[cfg(feature = "servers")]
 mod tool;
@@ -21,5 +25,9 @@ pub use binary::path as tool_path;
 pub use cutter::Cutter;
 #[cfg(feature = "servers")]
 pub use mosquitto::Mosquitto;
+#[cfg(feature = "servers")]
+pub use program::{Program, system_program};
+#[cfg(all(feature = "servers", unix))]
+pub use signal::{Signal, send_signal};
 #[cfg(feature = "servers")]
 pub use tool::{Finished, Tool, dunlin};

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::program::{Program, search};
+
 /// A mosquitto. Its output is shown if the test fails.
 #[derive(Debug)]
 pub struct Mosquitto {
@@ -44,11 +46,7 @@ impl Mosquitto {
     }
 
     async fn start_with(memory: Memory) -> Option<Self> {
-        let Some(program) = find("mosquitto") else {
-            assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "mosquitto isn't installed");
-            eprintln!("skipped: mosquitto isn't installed");
-            return None;
-        };
+        let program = Program::Mosquitto.find()?;
         let folder = tempfile::tempdir().expect("a folder");
         write_certificate(folder.path());
         write_passwords(folder.path());
@@ -94,9 +92,10 @@ impl Mosquitto {
     /// Ends it politely: clients are told that the server is shutting down.
     pub fn stop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
-        let told = Command::new("kill").arg(process.id().to_string()).status();
-        for _ in 0..500 {
-            if told.is_err() || process.try_wait().is_ok_and(|status| status.is_some()) {
+        #[cfg(unix)]
+        crate::send_signal(process.id(), crate::Signal::TERM);
+        for _ in 0..if cfg!(unix) { 500 } else { 0 } {
+            if process.try_wait().is_ok_and(|status| status.is_some()) {
                 break;
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -170,7 +169,7 @@ fn write_certificate(folder: &Path) {
 }
 
 fn write_passwords(folder: &Path) {
-    let program = find("mosquitto_passwd").expect("it comes with mosquitto");
+    let program = search("mosquitto_passwd").expect("it comes with mosquitto");
     let status = Command::new(program)
         .args(["-c", "-b"])
         .arg(folder.join(PASSWORDS))
@@ -192,14 +191,4 @@ fn free_port() -> u16 {
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     let mut ports = (0..COUNT).map(|_| port(NEXT.fetch_add(1, Ordering::Relaxed) % COUNT));
     ports.find(is_free).expect("a free port")
-}
-
-/// Servers live where the search path of most users doesn't look.
-fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let usual = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/opt/homebrew/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path)
-        .chain(usual)
-        .map(|folder| folder.join(name))
-        .find(|program| program.is_file())
 }

@@ -10,6 +10,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use dunlin_sandbox::{Answer, Authorizer, Lambda, Profile, Sandbox, Signing};
+use dunlin_tests::Program;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -46,20 +47,6 @@ async fn serve(profile: Profile) -> Served {
     Served { sandbox: builder.start().await.unwrap(), _state: state }
 }
 
-/// Whether the test goes on; what is missing is said in one line.
-fn is_there(what: &str, found: bool) -> bool {
-    let must_be = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    assert!(found || !must_be, "{what} is missing");
-    if !found {
-        eprintln!("skipped: {what} isn't installed");
-    }
-    found
-}
-
-fn installed(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/foreign").join(path)
-}
-
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign").join(name)
 }
@@ -88,28 +75,24 @@ async fn visits(what: &str, command: impl Fn() -> Command) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paho_mqtt_is_served() {
-    let python = installed("venv/bin/python");
-    if is_there("paho-mqtt", python.exists()) {
-        visits("paho-mqtt", || {
-            let mut command = Command::new(&python);
-            command.arg(script("paho_client.py"));
-            command
-        })
-        .await;
-    }
+    let Some(python) = Program::PahoMqtt.find() else { return };
+    visits("paho-mqtt", || {
+        let mut command = Command::new(&python);
+        command.arg(script("paho_client.py"));
+        command
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mqtt_js_is_served() {
-    let modules = installed("node_modules");
-    if is_there("MQTT.js", modules.join("mqtt").exists()) {
-        visits("MQTT.js", || {
-            let mut command = Command::new("node");
-            command.arg(script("mqttjs_client.js")).arg("--modules").arg(&modules);
-            command
-        })
-        .await;
-    }
+    let (Some(node), Some(modules)) = (Program::Node.find(), Program::MqttJs.find()) else { return };
+    visits("MQTT.js", || {
+        let mut command = Command::new(&node);
+        command.arg(script("mqttjs_client.js")).arg("--modules").arg(&modules);
+        command
+    })
+    .await;
 }
 
 /// One of mosquitto's tools as the user whom the authorizer knows.
@@ -150,8 +133,7 @@ impl Subscriber {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mosquittos_tools_are_served() {
-    let output = Command::new("mosquitto_pub").arg("--help").output().await;
-    if !is_there("mosquitto_pub", output.is_ok()) {
+    if !Program::MosquittoClients.is_installed() {
         return;
     }
     for (profile, most) in PROFILES {
@@ -187,7 +169,7 @@ async fn mosquittos_tools_are_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_is_told_to_mosquitto() {
-    if !is_there("mosquitto_pub", Command::new("mosquitto_pub").arg("--help").output().await.is_ok()) {
+    if !Program::MosquittoClients.is_installed() {
         return;
     }
     let served = serve(Profile::Aws).await;

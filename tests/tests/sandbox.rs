@@ -1,15 +1,16 @@
 //! `dunlin sandbox` as scripts use it, and the sample against it with nothing but the command line.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dunlin_tests::{Finished, Tool, dunlin};
+use dunlin_tests::{Finished, Signal, Tool, dunlin, send_signal};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 
 /// A sandbox in a process of its own.
@@ -49,8 +50,7 @@ impl Process {
     }
 
     async fn stop(self) -> Finished {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().await.unwrap().success());
+        send_signal(self.child.id().unwrap(), Signal::TERM);
         Finished::of(self.child).await
     }
 }
@@ -135,8 +135,7 @@ async fn a_reader_that_stalls_stalls_neither_the_connections_nor_the_end() {
     process.tool(&flood).as_demo().run().await.exits(0);
     process.tool(&["--endpoint", "sandbox", "--count", "1"]).as_demo().run().await.exits(0);
     let mut child = process.child;
-    let pid = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().await.unwrap().success());
+    send_signal(child.id().unwrap(), Signal::TERM);
     let status = timeout(Duration::from_secs(5), child.wait()).await.unwrap().unwrap();
     assert_eq!(status.code(), Some(0));
 }

@@ -2,11 +2,12 @@
 
 use std::process::Stdio;
 
+use dunlin_tests::Program;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use crate::{Process, examples, is_installed};
+use crate::{Process, examples};
 
 async fn allows_one_user_and_denies_another(authorizer: &str) {
     let config = examples().join("authorizers.toml");
@@ -38,14 +39,14 @@ async fn allows_one_user_and_denies_another(authorizer: &str) {
 
 #[tokio::test]
 async fn the_python_handler_allows_one_user_and_denies_another() {
-    if is_installed("python3") {
+    if Program::Python.is_installed() {
         allows_one_user_and_denies_another("PythonHandler").await;
     }
 }
 
 #[tokio::test]
 async fn the_node_handler_allows_one_user_and_denies_another() {
-    if is_installed("node") {
+    if Program::Node.is_installed() {
         allows_one_user_and_denies_another("NodeHandler").await;
     }
 }
@@ -54,11 +55,11 @@ async fn the_node_handler_allows_one_user_and_denies_another() {
 #[tokio::test]
 async fn both_runners_give_the_same_answer() {
     let mut answers = Vec::new();
-    for words in [
-        ["python3", "authorizers/run.py", "handler.lambda_handler"],
-        ["node", "authorizers/run.mjs", "handler.handler"],
+    for (program, words) in [
+        (Program::Python, ["python3", "authorizers/run.py", "handler.lambda_handler"]),
+        (Program::Node, ["node", "authorizers/run.mjs", "handler.handler"]),
     ] {
-        if is_installed(words[0]) {
+        if program.is_installed() {
             answers.push((run(words, "alice").await, run(words, "mallory").await));
         }
     }

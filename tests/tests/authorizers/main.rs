@@ -67,17 +67,6 @@ fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
 }
 
-/// Whether a program is there. In CI it has to be.
-fn is_installed(program: &str) -> bool {
-    let found = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
-    if !found {
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{program} isn't installed");
-        eprintln!("skipped: {program} isn't installed");
-    }
-    found
-}
-
 fn write(dir: &TempDir, name: &str, text: &str) -> String {
     let path = dir.path().join(name);
     fs::write(&path, text).unwrap();

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use dunlin_sandbox::{Answer, Authorizer, Lambda, Sandbox, Signing};
 use dunlin_tests::{Finished, Mosquitto, Tool, dunlin};
+#[cfg(unix)]
+use dunlin_tests::{Signal, send_signal};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::Command;
 use tokio::time::sleep;
 
 struct Served {
@@ -139,13 +140,13 @@ async fn a_person_gets_a_table() {
     assert_eq!(run.stderr, "", "nobody watches a pipe");
 }
 
+#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_run_tells_what_it_has() {
     let served = serve(&[]).await;
     let child = bench(&served, &["pubsub", "--rate=100", "--duration=60s"]).spawn();
     sleep(Duration::from_secs(2)).await;
-    let pid = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-s", "INT", &pid]).status().await.unwrap().success());
+    send_signal(child.id().unwrap(), Signal::INT);
     let run = Finished::of(child).await;
     run.exits(130);
     let report = report(&run);

@@ -1,6 +1,6 @@
 //! Loads that are refused: here, before anything is sent, or by the server.
 
-use dunlin_tests::{Finished, dunlin};
+use dunlin_tests::{Finished, dunlin, system_program};
 use serde_json::json;
 use tokio::process::Command;
 
@@ -44,7 +44,7 @@ async fn too_few_descriptors_are_told_with_the_number_that_is_needed() {
     let tool = dunlin_tests::tool_path();
     let line =
         format!("ulimit -n 64; exec {} bench connect --endpoint mqtt://localhost:1 -n 100", tool.display());
-    let run = Command::new("sh").args(["-c", &line]).output().await.unwrap();
+    let run = Command::new(system_program("sh")).args(["-c", &line]).output().await.unwrap();
     let stderr = String::from_utf8_lossy(&run.stderr);
     assert_eq!(run.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("164 file descriptors") && stderr.contains("ulimit -n 164"), "{stderr}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dunlin_tests::{Finished, dunlin};
+use dunlin_tests::{Finished, Signal, dunlin, send_signal};
 use tokio::process::Child;
 
 use super::{read_until, sample, serve};
@@ -10,10 +10,10 @@ use super::{read_until, sample, serve};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_signal_ends_it_cleanly_with_its_own_code() {
     let served = serve(&[]).await;
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let mut child = sample(&served).words(["--count", "0", "--interval", "10s"]).spawn();
         let mut seen = read_until(&mut child, "PubAck received").await;
-        kill(&child, signal).await;
+        kill(&child, signal);
         let run = Finished::of(child).await;
         run.exits(code);
         seen.push_str(&run.stdout);
@@ -29,7 +29,7 @@ async fn a_signal_before_there_is_a_connection_ends_it_too() {
     let served = serve(&["silent"]).await;
     let mut child = sample(&served).spawn();
     read_until(&mut child, "Connecting to endpoint").await;
-    kill(&child, "TERM").await;
+    kill(&child, Signal::TERM);
     Finished::of(child).await.exits(143);
 }
 
@@ -38,9 +38,9 @@ async fn a_second_signal_ends_it_at_once() {
     let served = serve(&["no-puback", "delay=2s"]).await;
     let mut child = sample(&served).words(["--timeout", "20s"]).spawn();
     read_until(&mut child, "Publishing").await;
-    kill(&child, "INT").await;
+    kill(&child, Signal::INT);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    kill(&child, "INT").await;
+    kill(&child, Signal::INT);
     let run = Finished::of(child).await;
     run.exits(130);
     assert!(!run.stdout.contains("Client Stopped!"), "{}", run.stdout);
@@ -65,8 +65,6 @@ async fn a_reader_that_closes_the_pipe_has_had_enough_and_that_is_no_error() {
     assert!(!run.stderr.contains("both samples ran"), "{}", run.stderr);
 }
 
-async fn kill(child: &Child, signal: &str) {
-    let pid = child.id().unwrap().to_string();
-    let status = tokio::process::Command::new("kill").args(["-s", signal, &pid]).status().await.unwrap();
-    assert!(status.success());
+fn kill(child: &Child, signal: Signal) {
+    send_signal(child.id().unwrap(), signal);
 }

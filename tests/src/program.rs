@@ -1,0 +1,133 @@
+//! Programs that tests need: where they are found, and what to install where one is missing.
+
+use std::collections::HashSet;
+use std::env;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// A program or a package that a test starts and that isn't part of this project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Program {
+    /// The broker.
+    Mosquitto,
+    /// The tools `mosquitto_pub` and `mosquitto_sub`.
+    MosquittoClients,
+    /// The Python interpreter.
+    Python,
+    /// The Node.js runtime.
+    Node,
+    /// The Python package paho-mqtt, in an environment of its own below `target/foreign`.
+    PahoMqtt,
+    /// The npm package mqtt, below `target/foreign`.
+    MqttJs,
+}
+
+impl Program {
+    /// The path of the program, or `None` if it isn't installed and its tests are to be skipped.
+    ///
+    /// In the second case one line on the terminal says what is missing and how to install it, once for each test
+    /// executable. For the npm package the path is that of its `node_modules` folder.
+    ///
+    /// # Panics
+    /// If the program is missing and the environment variable `CI` is `true`.
+    #[must_use]
+    pub fn find(self) -> Option<PathBuf> {
+        let found = match self {
+            Self::PahoMqtt => foreign("venv/bin/python")
+                .filter(|_| foreign("venv/lib").is_some_and(|lib| contains_package(&lib, "paho"))),
+            Self::MqttJs => foreign("node_modules").filter(|modules| modules.join("mqtt").exists()),
+            Self::Mosquitto | Self::MosquittoClients | Self::Python | Self::Node => search(self.name()),
+        };
+        if found.is_none() {
+            let is_ci = env::var_os("CI").is_some_and(|ci| ci == "true");
+            assert!(!is_ci, "{} isn't installed: {}", self.name(), self.how_to_install());
+            self.say_that_it_is_missing();
+        }
+        found
+    }
+
+    /// Whether the program is installed; says so if it isn't, as [`find`](Self::find) does.
+    #[must_use]
+    pub fn is_installed(self) -> bool {
+        self.find().is_some()
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Mosquitto => "mosquitto",
+            Self::MosquittoClients => "mosquitto_pub",
+            Self::Python => "python3",
+            Self::Node => "node",
+            Self::PahoMqtt => "paho-mqtt",
+            Self::MqttJs => "MQTT.js",
+        }
+    }
+
+    const fn how_to_install(self) -> &'static str {
+        match self {
+            Self::Mosquitto => "apt-get install mosquitto",
+            Self::MosquittoClients => "apt-get install mosquitto-clients",
+            Self::Python => "apt-get install python3",
+            Self::Node => "apt-get install nodejs",
+            Self::PahoMqtt => {
+                "python3 -m venv target/foreign/venv && target/foreign/venv/bin/pip install paho-mqtt"
+            }
+            Self::MqttJs => "npm install --prefix target/foreign mqtt",
+        }
+    }
+
+    /// Writes straight to standard error: libtest keeps back what `eprintln!` prints in a test that passes.
+    fn say_that_it_is_missing(self) {
+        static SAID: Mutex<Option<HashSet<Program>>> = Mutex::new(None);
+        let mut said = SAID.lock().expect("no test panics while it holds this lock");
+        if said.get_or_insert_default().insert(self) {
+            let line = format!(
+                "skipped in {}: tests that need {}, which isn't installed ({})\n",
+                test_executable(),
+                self.name(),
+                self.how_to_install()
+            );
+            // A terminal that has gone away is no reason to fail.
+            let _: Result<_, _> = std::io::stderr().write_all(line.as_bytes());
+        }
+    }
+}
+
+/// The path of a program that every Unix system has, such as `sh`.
+///
+/// # Panics
+/// If it isn't on the search path; the message names it.
+#[must_use]
+pub fn system_program(name: &str) -> PathBuf {
+    search(name).unwrap_or_else(|| panic!("the program {name} isn't installed, and this test needs it"))
+}
+
+/// The first file of that name on the search path or in a folder for servers, where the search path of most users
+/// doesn't look.
+pub(crate) fn search(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let usual = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/opt/homebrew/sbin"].map(PathBuf::from);
+    let file = format!("{name}{}", env::consts::EXE_SUFFIX);
+    env::split_paths(&path).chain(usual).map(|folder| folder.join(&file)).find(|program| program.is_file())
+}
+
+/// A path below `target/foreign`, where `.ci/run` installs other people's clients; `None` if it doesn't exist.
+fn foreign(path: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/foreign").join(path);
+    path.exists().then_some(path)
+}
+
+/// Whether `lib/python3.X/site-packages` has this package.
+fn contains_package(lib: &Path, package: &str) -> bool {
+    let versions = std::fs::read_dir(lib).into_iter().flatten().flatten();
+    versions.into_iter().any(|version| version.path().join("site-packages").join(package).exists())
+}
+
+/// The name of the running test file: `outage` for `target/debug/deps/outage-0123456789abcdef`.
+fn test_executable() -> String {
+    let path = env::current_exe().unwrap_or_default();
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    stem.rsplit_once('-').map_or(&*stem, |(name, _hash)| name).to_owned()
+}
