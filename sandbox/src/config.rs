@@ -238,6 +238,21 @@ mod tests {
     }
 
     #[test]
+    fn the_folder_of_a_bare_file_name_is_the_current_one() {
+        let text = "[[authorizer]]\nname = 'A'\nlambda.exec = ['sh']";
+        let here = std::env::current_dir().unwrap();
+        for (path, folder) in [
+            ("sandbox.toml", here.clone()),
+            ("./sandbox.toml", here.clone()),
+            ("conf/sandbox.toml", here.join("conf")),
+        ] {
+            let config = Config::parse(text, Path::new(path)).unwrap();
+            let Lambda::Exec(program) = &config.authorizers[0].lambda else { panic!("a program") };
+            assert_eq!(program.folder.as_ref(), Some(&folder), "{path}");
+        }
+    }
+
+    #[test]
     fn signing_is_on_where_keys_are_given_and_every_key_counts() {
         let dir = tempfile::tempdir().unwrap();
         let pem = || {

@@ -123,15 +123,16 @@ impl<'a> Source<'a> {
         Self { text, path }
     }
 
-    /// A path in it, from the folder that it lies in.
+    /// Resolves a path of the file against the folder of the file.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.folder().join(path)
     }
 
+    /// The absolute path of the folder that the file is in: programs run there, wherever the sandbox was started.
     pub(super) fn folder(&self) -> PathBuf {
-        let folder = self.path.parent().unwrap_or(self.path);
-        // Programs run there, wherever the sandbox does.
-        std::path::absolute(folder).unwrap_or_else(|_| folder.into())
+        // Made absolute before its parent is taken: the parent of a bare file name is empty, which is no folder.
+        let path = std::path::absolute(self.path).unwrap_or_else(|_| self.path.into());
+        path.parent().map_or_else(|| path.clone(), Path::to_path_buf)
     }
 
     /// A problem of one value.
