@@ -1,5 +1,6 @@
 //! One policy document: its JSON, checked and parsed.
 
+use core::fmt;
 use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, Error as _};
@@ -32,6 +33,24 @@ pub enum PolicyError {
     /// It isn't JSON, or lacks a field, or has one that isn't known.
     #[error("the policy document isn't valid: {0}")]
     Json(Box<str>),
+    /// A statement that isn't valid in itself.
+    #[error("statement {number}: {problem}")]
+    Statement {
+        /// Which one, from 1.
+        number: usize,
+        /// What is wrong with it.
+        problem: Box<str>,
+    },
+    /// A key in another case than it must have: AWS ignores no case in keys.
+    #[error("{}the key {found:?} must be written {wanted:?}", InStatement(*statement))]
+    KeyCase {
+        /// The statement, from 1; `None` for a key of the document itself.
+        statement: Option<usize>,
+        /// As the policy writes it.
+        found: Box<str>,
+        /// As it must be written.
+        wanted: &'static str,
+    },
     /// Only the current policy language is understood.
     #[error("the policy version {0:?} isn't supported; write \"2012-10-17\"")]
     Version(Box<str>),
@@ -82,12 +101,13 @@ pub(super) struct ActionPattern {
 impl PolicyDocument {
     /// Parses the JSON text of a document.
     pub fn parse(json: &str) -> Result<Self, PolicyError> {
-        let document: RawDocument = serde_json::from_str(json).map_err(json_error)?;
-        document.checked()
+        let value: Value = serde_json::from_str(json).map_err(json_error)?;
+        Self::from_value(value)
     }
 
     /// Parses a document that is JSON already, as the answer of a Lambda has it.
     pub fn from_value(value: Value) -> Result<Self, PolicyError> {
+        check_case(&value, None, &DOCUMENT_KEYS)?;
         let document: RawDocument = serde_json::from_value(value).map_err(json_error)?;
         document.checked()
     }
@@ -99,7 +119,7 @@ struct RawDocument {
     version: String,
     #[serde(rename = "Id")]
     _id: Option<String>,
-    statement: OneOrMany<RawStatement>,
+    statement: OneOrMany<Value>,
 }
 
 #[derive(Deserialize)]
@@ -120,10 +140,38 @@ impl RawDocument {
         if self.version != "2012-10-17" {
             return Err(PolicyError::Version(self.version.into()));
         }
-        let statements = self.statement.0.into_iter().map(RawStatement::checked).collect::<Result<_, _>>()?;
-        Ok(PolicyDocument { statements })
+        let statements = self.statement.0.into_iter().zip(1..).map(|(value, number)| {
+            check_case(&value, Some(number), &STATEMENT_KEYS)?;
+            let statement: RawStatement = serde_json::from_value(value)
+                .map_err(|error| PolicyError::Statement { number, problem: error.to_string().into() })?;
+            statement.checked()
+        });
+        Ok(PolicyDocument { statements: statements.collect::<Result<_, _>>()? })
     }
 }
+
+/// Refuses a key that differs from a known one in case only: to say that it is unknown would help less.
+fn check_case(value: &Value, statement: Option<usize>, known: &[&'static str]) -> Result<(), PolicyError> {
+    for found in value.as_object().into_iter().flat_map(Map::keys) {
+        let wanted = known.iter().copied().find(|key| key.eq_ignore_ascii_case(found) && key != found);
+        if let Some(wanted) = wanted {
+            return Err(PolicyError::KeyCase { statement, found: found.as_str().into(), wanted });
+        }
+    }
+    Ok(())
+}
+
+/// The number of a statement before what is wrong in it.
+struct InStatement(Option<usize>);
+
+impl fmt::Display for InStatement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |number| write!(f, "statement {number}: "))
+    }
+}
+
+const DOCUMENT_KEYS: [&str; 3] = ["Version", "Id", "Statement"];
+const STATEMENT_KEYS: [&str; 5] = ["Sid", "Effect", "Action", "Resource", "Condition"];
 
 impl RawStatement {
     fn checked(self) -> Result<Statement, PolicyError> {
@@ -192,6 +240,20 @@ mod tests {
     fn an_unknown_field_is_named() {
         let json = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"iot:Connect","Resource":"*"}}"#;
         assert!(refusal(json).contains("unknown field `NotAction`"));
+    }
+
+    #[test]
+    fn a_key_in_another_case_is_told_with_its_statement() {
+        let statement = r#"{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}"#;
+        let json = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{statement},{}]}}"#,
+            statement.replace("Resource", "resource")
+        );
+        assert_eq!(refusal(&json), r#"statement 2: the key "resource" must be written "Resource""#);
+        let json = format!(r#"{{"version":"2012-10-17","Statement":{statement}}}"#);
+        assert_eq!(refusal(&json), r#"the key "version" must be written "Version""#);
+        let json = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect"}]}"#;
+        assert_eq!(refusal(json), "statement 1: missing field `Resource`");
     }
 
     #[test]
