@@ -1,6 +1,7 @@
 //! Custom authorizers: from the user name of a CONNECT to a policy, or to a refusal that says why.
 
 mod answer;
+mod calls;
 mod demo;
 mod lambda;
 mod query;
@@ -10,16 +11,15 @@ mod token;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
-
-pub use answer::{Answer, AnswerFault};
+pub use answer::{Answer, AnswerError, AnswerFault};
+pub use calls::{LambdaLimits, QueueFault};
 pub use demo::{DEMO_POLICY, demo_signed, demo_unsigned};
 pub use lambda::{Lambda, LambdaEvent, LambdaFault, LambdaUrl, LambdaUrlError, Program};
 pub use refusal::Refusal;
 pub use token::{PublicKey, PublicKeyError, SignatureFault};
 
-use crate::authorizer::lambda::{LAMBDA_TIMEOUT, Unanswered};
+use crate::authorizer::calls::CallQueue;
+use crate::authorizer::lambda::Unanswered;
 use crate::authorizer::query::UserName;
 use crate::event::Event;
 use crate::policy::{ArnScope, Policy};
@@ -36,6 +36,8 @@ pub struct Authorizer {
     pub signing: Signing,
     /// What decides.
     pub lambda: Lambda,
+    /// How many of its calls run at a time, and how long each may take.
+    pub limits: LambdaLimits,
 }
 
 /// The token of an authorizer.
@@ -59,13 +61,18 @@ pub enum Signing {
 #[derive(Debug, Clone)]
 pub struct Authorizers {
     /// Each has a name of its own.
-    list: Vec<Authorizer>,
+    list: Vec<Entry>,
     /// The name of the one that answers where none is named.
     default: Option<String>,
     /// What the policies' ARNs are compared with.
     scope: Option<ArnScope>,
-    /// Of Lambdas: a crowd of clients must not start a crowd of programs.
-    calls: Arc<Semaphore>,
+}
+
+/// An authorizer, and the calls of its Lambda: those of one authorizer never wait for those of another.
+#[derive(Debug, Clone)]
+struct Entry {
+    authorizer: Authorizer,
+    queue: Arc<CallQueue>,
 }
 
 /// What a client brought in its CONNECT. `Debug` shows no secret of it.
@@ -94,15 +101,33 @@ pub struct Grant {
     pub policy: Policy,
     /// The connection ends after this.
     pub disconnect_after: Duration,
-    /// The Lambda is asked again after this.
-    pub refresh_after: Duration,
+    /// The Lambda is asked again after this; `None` means never.
+    pub refresh_after: Option<Duration>,
+}
+
+impl Authorizer {
+    /// An active authorizer without tokens, with AWS's limits.
+    #[must_use]
+    pub fn new(name: impl Into<String>, lambda: Lambda) -> Self {
+        Self {
+            name: name.into(),
+            active: true,
+            signing: Signing::Disabled { token_key_name: None },
+            lambda,
+            limits: LambdaLimits::default(),
+        }
+    }
 }
 
 impl Authorizers {
     /// All of them, and the name of the one that answers where a client names none.
     #[must_use]
     pub fn new(list: Vec<Authorizer>, default: Option<String>) -> Self {
-        Self { list, default, scope: None, calls: Arc::new(Semaphore::new(MAX_CALLS)) }
+        let list = list.into_iter().map(|authorizer| {
+            let queue = Arc::new(CallQueue::new(authorizer.limits));
+            Entry { authorizer, queue }
+        });
+        Self { list: list.collect(), default, scope: None }
     }
 
     /// Region and account that the ARNs of every policy are compared with; without them any matches.
@@ -114,7 +139,7 @@ impl Authorizers {
 
     /// What clients must know about each.
     pub(crate) fn ready(&self) -> impl Iterator<Item = ReadyAuthorizer> {
-        self.list.iter().map(|authorizer| ReadyAuthorizer {
+        self.list.iter().map(|Entry { authorizer, .. }| ReadyAuthorizer {
             name: authorizer.name.clone(),
             active: authorizer.active,
             signing: authorizer.signing.is_required(),
@@ -132,43 +157,32 @@ impl Authorizers {
         log: &(dyn Fn(Event) + Sync),
     ) -> Result<Grant, Refusal> {
         let user_name = UserName::parse(credentials.username.as_deref())?;
-        let authorizer = self.named(user_name.parameter(query::AUTHORIZER_NAME)?)?;
+        let Entry { authorizer, queue } = self.named(user_name.parameter(query::AUTHORIZER_NAME)?)?;
         let token = authorizer.signing.token(&authorizer.name, &user_name)?;
         let event = LambdaEvent::new(credentials, token);
         let log = |text| log(Event::Lambda { authorizer: authorizer.name.clone(), text });
-        let answer = self.call(&authorizer.lambda, &event, &log).await;
+        let answer = authorizer.lambda.invoke(&event, authorizer.limits, queue, &log).await;
         let grant = answer.and_then(|answer| answer.grant(&authorizer.name).map_err(Unanswered::Answer));
         let grant = grant.map_err(|unanswered| refusal(authorizer.name.clone(), unanswered))?;
         Ok(Grant { policy: grant.policy.within(self.scope.clone()), ..grant })
     }
 
-    async fn call(
-        &self,
-        lambda: &Lambda,
-        event: &LambdaEvent,
-        log: &(dyn Fn(String) + Sync),
-    ) -> Result<Answer, Unanswered> {
-        let Ok(Ok(_permit)) = timeout(LAMBDA_TIMEOUT, self.calls.acquire()).await else {
-            return Err(LambdaFault::Busy.into());
-        };
-        lambda.invoke(event, log).await
-    }
-
-    fn named(&self, name: Option<&str>) -> Result<&Authorizer, Refusal> {
+    fn named(&self, name: Option<&str>) -> Result<&Entry, Refusal> {
         let wanted = name.or(self.default.as_deref()).ok_or(Refusal::NoAuthorizerNamed)?;
-        let found = self.list.iter().find(|authorizer| authorizer.name == wanted);
-        let authorizer = found.ok_or_else(|| Refusal::UnknownAuthorizer(wanted.into()))?;
-        if !authorizer.active {
-            return Err(Refusal::Inactive(authorizer.name.clone()));
+        let found = self.list.iter().find(|entry| entry.authorizer.name == wanted);
+        let entry = found.ok_or_else(|| Refusal::UnknownAuthorizer(wanted.into()))?;
+        if !entry.authorizer.active {
+            return Err(Refusal::Inactive(entry.authorizer.name.clone()));
         }
-        Ok(authorizer)
+        Ok(entry)
     }
 }
 
 fn refusal(authorizer: String, unanswered: Unanswered) -> Refusal {
     match unanswered {
-        Unanswered::Answer(AnswerFault::NotAuthenticated) => Refusal::NotAuthenticated(authorizer),
-        Unanswered::Answer(fault) => Refusal::Answer { authorizer, fault },
+        Unanswered::Answer(error) if error.is_denial() => Refusal::NotAuthenticated(authorizer),
+        Unanswered::Answer(error) => Refusal::Answer { authorizer, error },
+        Unanswered::NotCalled(fault) => Refusal::NotCalled { authorizer, fault },
         Unanswered::Lambda(fault) => Refusal::Lambda { authorizer, fault },
     }
 }
@@ -229,29 +243,35 @@ impl core::fmt::Debug for Credentials {
     }
 }
 
-/// Lambdas that run at a time.
-const MAX_CALLS: usize = 16;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_lambda_is_not_called_while_as_many_as_may_run_are_running() {
-        let authorizers = Authorizers::new(vec![demo_unsigned()], Some("DemoUnsigned".into()));
-        let running = u32::try_from(MAX_CALLS).unwrap();
-        let permits = authorizers.calls.acquire_many(running).await.unwrap();
-        let credentials = Credentials {
+    fn credentials(authorizer: &str) -> Credentials {
+        Credentials {
             client_id: None,
-            username: Some("demo".into()),
+            username: Some(format!("demo?x-amz-customauthorizer-name={authorizer}")),
             password: Some(b"demo".to_vec()),
             server_name: None,
             connection_id: "1".into(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_of_one_authorizer_delay_neither_another_nor_a_fixed_answer() {
+        let url = |name: &str| {
+            let lambda = Lambda::Url("http://127.0.0.1:1".parse().unwrap());
+            let limits = LambdaLimits { concurrency: 1, ..LambdaLimits::default() };
+            Authorizer { limits, ..Authorizer::new(name, lambda) }
         };
-        let refused = authorizers.authorize(&credentials, &|_| ()).await.unwrap_err();
-        let fault = LambdaFault::Busy;
-        assert_eq!(refused, Refusal::Lambda { authorizer: "DemoUnsigned".into(), fault });
-        drop(permits);
-        assert!(authorizers.authorize(&credentials, &|_| ()).await.is_ok());
+        let authorizers = Authorizers::new(vec![demo_unsigned(), url("Busy"), url("Free")], None);
+        let _running = authorizers.list[1].queue.enter().await.unwrap();
+        let (fixed, free, busy) = (credentials("DemoUnsigned"), credentials("Free"), credentials("Busy"));
+        assert!(authorizers.authorize(&fixed, &|_| ()).await.is_ok());
+        let free = authorizers.authorize(&free, &|_| ()).await;
+        assert!(matches!(free, Err(Refusal::Lambda { fault: LambdaFault::Unreachable(_), .. })), "{free:?}");
+        let busy = authorizers.authorize(&busy, &|_| ()).await.unwrap_err();
+        let refusal = Refusal::NotCalled { authorizer: "Busy".into(), fault: QueueFault::TimedOut };
+        assert_eq!((busy.reason_code(), busy), (dunlin_codec::ReasonCode::QuotaExceeded, refusal));
     }
 }

@@ -311,7 +311,7 @@ mod tests {
             (refusal("[[authorizer]]\nname = 'A'\nlambda.static = '/no/a.json'"), "3: lambda: /no/a.json: "),
             (
                 refusal("[[authorizer]]\nname = 'A'\nlambda.static = { isAuthenticated = true }"),
-                "3: lambda: principalId is missing",
+                "3: lambda: principalId is missing; policyDocuments is missing",
             ),
             (
                 refusal("[[authorizer]]\nname = 'A'\nlambda.run = 'x'"),

@@ -20,19 +20,14 @@
 //! sandbox of it. In the tests of another project, with this crate among its `dev-dependencies`:
 //!
 //! ```
-//! use dunlin_sandbox::{Answer, Authorizer, Lambda, Sandbox, Signing};
+//! use dunlin_sandbox::{Answer, Authorizer, Lambda, Sandbox};
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
 //!     {"Effect": "Allow", "Action": "iot:Connect", "Resource": "arn:aws:iot:*:*:client/lamp-*"},
 //!     {"Effect": "Allow", "Action": "iot:Publish", "Resource": "arn:aws:iot:*:*:topic/lamp/*"},
 //! ]});
-//! let lamps = Authorizer {
-//!     name: "Lamps".into(),
-//!     active: true,
-//!     signing: Signing::Disabled { token_key_name: None },
-//!     lambda: Lambda::Static(Answer::allow("lamp", policy)),
-//! };
+//! let lamps = Authorizer::new("Lamps", Lambda::Static(Answer::allow("lamp", policy)));
 //! let state = tempfile::tempdir()?;
 //! let sandbox = Sandbox::builder()
 //!     .port(0)
@@ -78,9 +73,9 @@ mod state;
 mod uuid;
 
 pub use authorizer::{
-    Answer, AnswerFault, Authorizer, Authorizers, Credentials, DEMO_POLICY, Grant, Lambda, LambdaEvent,
-    LambdaFault, LambdaUrl, LambdaUrlError, Program, PublicKey, PublicKeyError, Refusal, SignatureFault,
-    Signing, demo_signed, demo_unsigned,
+    Answer, AnswerError, AnswerFault, Authorizer, Authorizers, Credentials, DEMO_POLICY, Grant, Lambda,
+    LambdaEvent, LambdaFault, LambdaLimits, LambdaUrl, LambdaUrlError, Program, PublicKey, PublicKeyError,
+    QueueFault, Refusal, SignatureFault, Signing, demo_signed, demo_unsigned,
 };
 pub use config::{Config, ConfigError, ConfigProblem};
 pub use denial::{Denial, DenialError, Denials};

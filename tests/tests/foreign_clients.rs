@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use dunlin_sandbox::{Answer, Authorizer, Lambda, Profile, Sandbox, Signing};
+use dunlin_sandbox::{Answer, Authorizer, Lambda, Profile, Sandbox};
 use dunlin_tests::Program;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
@@ -33,16 +33,12 @@ async fn serve(profile: Profile) -> Served {
         "Version": "2012-10-17",
         "Statement": {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
     });
-    let authorizer = Authorizer {
-        name: "Foreign".into(),
-        active: true,
-        signing: Signing::Disabled { token_key_name: None },
-        lambda: Lambda::Password {
-            username: "alice".into(),
-            password: PASSWORD.into(),
-            answer: Answer::allow("alice", policy),
-        },
+    let lambda = Lambda::Password {
+        username: "alice".into(),
+        password: PASSWORD.into(),
+        answer: Answer::allow("alice", policy),
     };
+    let authorizer = Authorizer::new("Foreign", lambda);
     let builder = Sandbox::builder().port(0).state_dir(state.path()).profile(profile).authorizer(authorizer);
     Served { sandbox: builder.start().await.unwrap(), _state: state }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use dunlin_sandbox::{Answer, AnswerFault};
+use dunlin_sandbox::{Answer, AnswerError, AnswerFault};
 use serde_json::Value;
 
 use crate::diagnosis::Diagnosis;
@@ -33,6 +33,11 @@ impl Documents {
 
     fn add(&mut self, value: Value) {
         match value {
+            // An answer or a document as its JSON text, which AWS takes as well.
+            Value::String(text) => match serde_json::from_str(&text) {
+                Ok(Value::String(_)) | Err(_) => self.documents.push(Value::String(text)),
+                Ok(value) => self.add(value),
+            },
             Value::Array(list) => self.documents.extend(list),
             answer if answer.get("isAuthenticated").is_some() || answer.get("policyDocuments").is_some() => {
                 self.add_answer(answer);
@@ -48,12 +53,16 @@ impl Documents {
             Ok(answer) => {
                 // What is wrong with documents is told of each of them.
                 let rest = Answer { policy_documents: Vec::new(), ..answer.clone() };
-                self.faults.extend(rest.check().err());
+                self.faults.extend(rest.check().err().into_iter().flat_map(faults));
                 self.documents.extend(answer.policy_documents);
             }
-            Err(fault) => self.faults.push(fault),
+            Err(error) => self.faults.extend(faults(error)),
         }
     }
+}
+
+fn faults(error: AnswerError) -> Vec<AnswerFault> {
+    error.faults().to_vec()
 }
 
 fn read(file: &Path) -> io::Result<String> {

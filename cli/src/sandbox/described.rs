@@ -1,6 +1,6 @@
 //! What a sandbox is to be: the config file first, then the flags, which win.
 
-use dunlin_sandbox::{Authorizer, Config, ConfigError, Lambda, Program, SandboxBuilder, Signing};
+use dunlin_sandbox::{Authorizer, Config, ConfigError, Lambda, Program, SandboxBuilder};
 
 use crate::args::SandboxArgs;
 use crate::diagnosis::{Diagnosis, Try};
@@ -42,12 +42,7 @@ fn of_command(command: &str) -> Result<Authorizer, Diagnosis> {
         arguments: words.map(Into::into).collect(),
         folder: None,
     };
-    Ok(Authorizer {
-        name: "Lambda".into(),
-        active: true,
-        signing: Signing::Disabled { token_key_name: None },
-        lambda: Lambda::Exec(program),
-    })
+    Ok(Authorizer::new("Lambda", Lambda::Exec(program)))
 }
 
 fn refused(error: &ConfigError) -> Diagnosis {

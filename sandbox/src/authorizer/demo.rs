@@ -30,22 +30,16 @@ pub const DEMO_POLICY: &str = r#"{
 /// `DemoUnsigned`: user `demo` with password `demo` may do what the sample does.
 #[must_use]
 pub fn demo_unsigned() -> Authorizer {
-    Authorizer {
-        name: "DemoUnsigned".into(),
-        active: true,
-        signing: Signing::Disabled { token_key_name: None },
-        lambda: Lambda::Password { username: "demo".into(), password: "demo".into(), answer: answer() },
-    }
+    let (username, password) = ("demo".into(), "demo".into());
+    Authorizer::new("DemoUnsigned", Lambda::Password { username, password, answer: answer() })
 }
 
 /// `DemoSigned`: whoever brings a token `tok` signed with the sandbox's key may do what the sample does.
 #[must_use]
 pub fn demo_signed(public_key: PublicKey) -> Authorizer {
     Authorizer {
-        name: "DemoSigned".into(),
-        active: true,
         signing: Signing::Required { token_key_name: "tok".into(), public_keys: vec![public_key] },
-        lambda: Lambda::Static(answer()),
+        ..Authorizer::new("DemoSigned", Lambda::Static(answer()))
     }
 }
 

@@ -6,17 +6,17 @@ mod program;
 mod url;
 
 use core::fmt;
-use std::time::Duration;
-
 use serde_json::Value;
 use tokio::time::timeout;
 
 pub use event::LambdaEvent;
 pub use fault::LambdaFault;
+pub(super) use fault::json_problem;
 pub use program::Program;
 pub use url::{LambdaUrl, LambdaUrlError};
 
-use crate::authorizer::answer::{Answer, AnswerFault};
+use crate::authorizer::answer::{Answer, AnswerError};
+use crate::authorizer::calls::{CallQueue, LambdaLimits, QueueFault};
 
 /// What stands in for the Lambda function.
 #[derive(Clone)]
@@ -42,37 +42,46 @@ pub enum Lambda {
 /// Why there is no answer that could be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unanswered {
+    NotCalled(QueueFault),
     Lambda(LambdaFault),
-    Answer(AnswerFault),
+    Answer(AnswerError),
 }
 
 impl Lambda {
     /// Asks for the answer to one event. `log` hears what a program says on its standard error, line by line.
+    ///
+    /// Programs and URLs wait for their turn in `queue`; fixed answers and passwords are judged at once.
     pub(super) async fn invoke(
         &self,
         event: &LambdaEvent,
+        limits: LambdaLimits,
+        queue: &CallQueue,
         log: &(dyn Fn(String) + Sync),
     ) -> Result<Answer, Unanswered> {
-        let answered = match self {
+        let json = match self {
             Self::Static(answer) => return Ok(answer.clone()),
             Self::Password { username, password, answer } => {
                 let known = event.is_from(username, password);
                 return Ok(if known { answer.clone() } else { Answer::not_authenticated() });
             }
-            // A program is killed and reaped by itself when its time is over.
-            Self::Exec(program) => program.run(&event.to_json(), LAMBDA_TIMEOUT, log).await,
+            Self::Exec(program) => {
+                let _permit = queue.enter().await?;
+                // A program is killed and reaped by itself when its time is over.
+                program.run(&event.to_json(), limits.timeout, log).await?
+            }
             Self::Url(url) => {
-                let posted = timeout(LAMBDA_TIMEOUT, url.post(event.to_json())).await;
-                posted.unwrap_or(Err(LambdaFault::TimedOut))
+                let _permit = queue.enter().await?;
+                let posted = timeout(limits.timeout, url.post(event.to_json())).await;
+                posted.unwrap_or(Err(LambdaFault::TimedOut(limits.timeout)))?
             }
         };
-        read_answer(&answered?, log)
+        read_answer(&json, log)
     }
 }
 
 /// The JSON of an answer, or of an error as the runtimes of Lambda report it.
 fn read_answer(json: &[u8], log: &(dyn Fn(String) + Sync)) -> Result<Answer, Unanswered> {
-    let value: Value = serde_json::from_slice(json).map_err(LambdaFault::not_json)?;
+    let value: Value = serde_json::from_slice(json).map_err(|error| LambdaFault::not_json(json, &error))?;
     if let Some(fault) = LambdaFault::reported(&value) {
         // What it says about itself is for the log: a client must not read it.
         if let Some(message) = value.get("errorMessage").and_then(Value::as_str) {
@@ -81,6 +90,12 @@ fn read_answer(json: &[u8], log: &(dyn Fn(String) + Sync)) -> Result<Answer, Una
         return Err(fault.into());
     }
     Answer::from_value(value).map_err(Unanswered::Answer)
+}
+
+impl From<QueueFault> for Unanswered {
+    fn from(fault: QueueFault) -> Self {
+        Self::NotCalled(fault)
+    }
 }
 
 impl From<LambdaFault> for Unanswered {
@@ -102,9 +117,6 @@ impl fmt::Debug for Lambda {
     }
 }
 
-/// Of AWS IoT. Not shortened with the sandbox's other clocks: a real program needs real time.
-pub(crate) const LAMBDA_TIMEOUT: Duration = Duration::from_secs(5);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,7 +136,19 @@ mod tests {
         let Err(Unanswered::Lambda(fault)) = read_answer(b"canary {}", &|_| ()) else { panic!("a fault") };
         let text = fault.to_string();
         assert!(text.starts_with("its answer isn't JSON") && !text.contains("canary"), "{text}");
-        let nothing = read_answer(b"", &|_| ()).unwrap_err();
-        assert_eq!(nothing, Unanswered::Lambda(LambdaFault::NoAnswer));
+        for nothing in [&b""[..], b" \n"] {
+            let fault = read_answer(nothing, &|_| ()).unwrap_err();
+            assert_eq!(fault, Unanswered::Lambda(LambdaFault::NoAnswer));
+        }
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_off_ends_early_and_is_not_empty() {
+        for (cut, place) in
+            [(&b"{\"isAuthenticated\": tr"[..], "line 1 column 22"), (b"{\n", "line 2 column 0")]
+        {
+            let Err(Unanswered::Lambda(fault)) = read_answer(cut, &|_| ()) else { panic!("a fault") };
+            assert_eq!(fault.to_string(), format!("its answer ends early, at {place}"));
+        }
     }
 }

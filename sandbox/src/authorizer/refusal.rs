@@ -1,6 +1,9 @@
 //! Why a CONNECT is refused by the custom authorizers: one sentence each, for the log and the reason string.
 
-use crate::authorizer::answer::AnswerFault;
+use dunlin_codec::ReasonCode;
+
+use crate::authorizer::answer::AnswerError;
+use crate::authorizer::calls::QueueFault;
 use crate::authorizer::lambda::LambdaFault;
 use crate::authorizer::token::SignatureFault;
 
@@ -55,6 +58,14 @@ pub enum Refusal {
     /// The Lambda said no.
     #[error("the Lambda of the authorizer {0:?} answered isAuthenticated=false")]
     NotAuthenticated(String),
+    /// The Lambda wasn't called, because too many calls ran or waited: no decision about the client.
+    #[error("the Lambda of the authorizer {authorizer:?} wasn't called: {fault}")]
+    NotCalled {
+        /// The authorizer.
+        authorizer: String,
+        /// Why not.
+        fault: QueueFault,
+    },
     /// The Lambda gave no answer.
     #[error("the Lambda of the authorizer {authorizer:?} failed: {fault}")]
     Lambda {
@@ -64,16 +75,26 @@ pub enum Refusal {
         fault: LambdaFault,
     },
     /// The Lambda said something that AWS IoT doesn't take.
-    #[error("the answer of the Lambda of the authorizer {authorizer:?} isn't usable: {fault}")]
+    #[error("the answer of the Lambda of the authorizer {authorizer:?} isn't usable: {error}")]
     Answer {
         /// The authorizer.
         authorizer: String,
-        /// What is wrong with it.
-        fault: AnswerFault,
+        /// All that is wrong with it.
+        error: AnswerError,
     },
 }
 
 impl Refusal {
+    /// The reason code that the client is told: 0x97 (Quota exceeded) if the Lambda wasn't called, else 0x87 (Not
+    /// authorized).
+    #[must_use]
+    pub const fn reason_code(&self) -> ReasonCode {
+        match self {
+            Self::NotCalled { .. } => ReasonCode::QuotaExceeded,
+            _ => ReasonCode::NotAuthorized,
+        }
+    }
+
     /// The authorizer that refused, where one was found.
     #[must_use]
     pub fn authorizer(&self) -> Option<&str> {
@@ -83,6 +104,7 @@ impl Refusal {
             | Self::MissingToken { authorizer, .. }
             | Self::MissingSignature { authorizer }
             | Self::Signature { authorizer, .. }
+            | Self::NotCalled { authorizer, .. }
             | Self::Lambda { authorizer, .. }
             | Self::Answer { authorizer, .. } => Some(authorizer),
             Self::QuestionMarks(_)

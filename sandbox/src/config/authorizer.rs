@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::authorizer::{Answer, Authorizer, Lambda, Program, PublicKey, Signing};
+use crate::authorizer::{Answer, Authorizer, Lambda, LambdaLimits, Program, PublicKey, Signing};
 use crate::config::error::{ConfigError, ConfigProblem, Source};
 
 #[derive(Deserialize)]
@@ -74,6 +74,7 @@ impl RawAuthorizer {
             active: self.status == Status::Active,
             signing: self.signing(source)?,
             lambda: lambda(&self.lambda, source)?,
+            limits: LambdaLimits::default(),
             name: self.name.into_inner(),
         })
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use crate::authorizer::{AnswerFault, LambdaUrlError, PublicKeyError};
+use crate::authorizer::{AnswerError, LambdaUrlError, PublicKeyError};
 use crate::fault::FaultError;
 use crate::policy::ArnScopeError;
 
@@ -89,7 +89,7 @@ pub enum ConfigProblem {
     },
     /// `static`: an answer that AWS IoT would not take.
     #[error("{0}")]
-    Answer(AnswerFault),
+    Answer(AnswerError),
     /// `faults`.
     #[error("{0}")]
     Fault(FaultError),

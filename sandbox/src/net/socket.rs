@@ -113,6 +113,8 @@ impl Socket {
             self.shared.emit(event);
         }
         if let Some(credentials) = self.connection.poll_authorization() {
+            // The CONNECT is here: from now on the queue of the authorizer says how many may wait.
+            self.place = None;
             let shared = Arc::clone(&self.shared);
             self.verdict = Some(Box::pin(async move {
                 shared.authorizers.authorize(&credentials, &|event| shared.emit(event)).await
@@ -127,7 +129,9 @@ impl Socket {
     async fn next(&mut self) -> Happened {
         // What has come is handled first, or there would be no bound to it.
         let more = self.connection.has_more_to_do();
-        let wants_input = self.connection.wants_input() && !more;
+        // While the authorizers are asked, nothing is handled; reading a little shows whether the client is still there.
+        let watches = self.connection.is_pending() && self.verdict.is_some() && self.input.len() < READ_SIZE;
+        let wants_input = (self.connection.wants_input() || watches) && !more;
         let writes = self.write_at.is_some_and(|at| at <= now());
         let deadline = [self.connection.poll_timeout(), self.write_at.filter(|_| !writes)];
         let deadline = deadline.into_iter().flatten().min();

@@ -122,7 +122,11 @@ impl Pending {
         let denied = |reason| denied(reason, settings.denials.connect);
         let grant = verdict.map_err(|refusal| {
             self.authorizer = refusal.authorizer().map(Into::into);
-            denied(refusal.to_string())
+            match refusal.reason_code() {
+                ReasonCode::NotAuthorized => denied(refusal.to_string()),
+                // No denial: the client may come again.
+                reason_code => End::told(reason_code, refusal.to_string()),
+            }
         })?;
         self.authorizer = Some(grant.authorizer.clone());
         let decision = grant.policy.evaluate(Request::new(Action::Connect, &self.client_id, &self.subject));
@@ -174,7 +178,7 @@ impl Pending {
                     .then(|| Duration::from_millis(u64::from(self.keep_alive) * 1500)),
                 last_packet: now,
                 disconnect_at: now + settings.scaled(grant.disconnect_after),
-                refresh_at: Some(now + settings.scaled(grant.refresh_after)),
+                refresh_at: grant.refresh_after.map(|after| now + settings.scaled(after)),
                 fault_at: settings.faults.timed().map(|(after, fault)| (now + after, fault)),
             },
             throttle: Throttle::new(settings, now),

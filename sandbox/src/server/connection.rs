@@ -64,7 +64,8 @@ impl Connection {
         Self { settings, peer, wake, state, output: Output::default() }
     }
 
-    /// Whether more input can be handled now. While it can't, nothing should be read from the socket.
+    /// Whether more input can be handled now. While it can't, no more should be read from the socket than shows that the
+    /// client has gone.
     pub(crate) fn wants_input(&self) -> bool {
         let expects_packets = match &self.state {
             State::AwaitingConnect { .. } | State::Mute { .. } => true,

@@ -129,6 +129,6 @@ fn grant(policy: Policy) -> Grant {
         principal_id: "anybody".into(),
         policy,
         disconnect_after: Duration::from_secs(86_400),
-        refresh_after: Duration::from_secs(86_400),
+        refresh_after: Some(Duration::from_secs(86_400)),
     }
 }

@@ -182,8 +182,8 @@ impl Open {
     }
 
     fn refreshed(&mut self, verdict: Result<Grant, Refusal>, now: Instant) -> Result<Decision, Denied> {
-        let grant = verdict.map_err(|refusal| Denied::new(ReasonCode::NotAuthorized, refusal))?;
-        self.deadlines.refresh_at = Some(now + self.settings.scaled(grant.refresh_after));
+        let grant = verdict.map_err(|refusal| Denied::new(refusal.reason_code(), refusal))?;
+        self.deadlines.refresh_at = grant.refresh_after.map(|after| now + self.settings.scaled(after));
         self.policy = grant.policy;
         Denied::unless_allowed(self.decide(Action::Connect, &self.client_id))
     }

@@ -13,7 +13,7 @@ use dunlin_codec::{
 };
 use tokio::sync::Notify;
 
-use crate::authorizer::{Grant, Refusal};
+use crate::authorizer::{Grant, QueueFault, Refusal};
 use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::server::limits::{HARD_MESSAGE_BYTES, MAX_QUEUED, MAX_RETAINED};
@@ -98,7 +98,7 @@ fn grant(policy: &str) -> Grant {
         principal_id: "p".into(),
         policy: Policy::parse(policy).unwrap(),
         disconnect_after: Duration::from_secs(1000),
-        refresh_after: Duration::from_secs(300),
+        refresh_after: Some(Duration::from_secs(300)),
     }
 }
 
@@ -210,6 +210,35 @@ fn the_authorizer_is_asked_again_and_its_new_policy_counts() {
     let refusal = Refusal::NotAuthenticated("A".into());
     connection.handle_authorization(Err(refusal), &mut bench.hub, bench.now);
     assert_eq!(bench.says_disconnect(&mut connection), Some(ReasonCode::NotAuthorized));
+}
+
+#[test]
+fn a_refresh_that_is_not_named_is_not_asked_for() {
+    let mut bench = Bench::new();
+    let mut connection = bench.connected("c");
+    bench.waits(&mut connection, 300);
+    assert!(connection.poll_authorization().is_some());
+    let never = Grant { refresh_after: None, ..grant(CONNECT_ONLY) };
+    connection.handle_authorization(Ok(never), &mut bench.hub, bench.now);
+    bench.hears(&mut connection, Packet::PingReq);
+    bench.waits(&mut connection, 600);
+    assert!(connection.poll_authorization().is_none());
+}
+
+#[test]
+fn a_lambda_that_was_not_called_denies_nobody() {
+    let mut bench = Bench::new();
+    let refusal = || Refusal::NotCalled { authorizer: "A".into(), fault: QueueFault::Full };
+    let mut waiting = bench.accepted();
+    bench.hears(&mut waiting, connect("w"));
+    waiting.handle_authorization(Err(refusal()), &mut bench.hub, bench.now);
+    let said = bench.says(&mut waiting);
+    let Packet::ConnAck(connack) = said[0].packet() else { panic!("a CONNACK") };
+    assert_eq!(connack.reason_code, ReasonCode::QuotaExceeded);
+    let mut connected = bench.connected("c");
+    bench.waits(&mut connected, 300);
+    connected.handle_authorization(Err(refusal()), &mut bench.hub, bench.now);
+    assert_eq!(bench.says_disconnect(&mut connected), Some(ReasonCode::QuotaExceeded));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use dunlin_codec::{
     Packet, PacketBuf, PacketId, Publish, PublishProperties, QoS, ReasonCode, Repeated, RetainHandling,
     Subscribe, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter, TopicName, Utf8String,
 };
-use dunlin_sandbox::{Answer, Authorizer, Lambda, Profile, Sandbox, SandboxBuilder, Signing};
+use dunlin_sandbox::{Answer, Authorizer, Lambda, Profile, Sandbox, SandboxBuilder};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;
@@ -61,12 +61,7 @@ impl TestSandbox {
         answer: Answer,
         describe: impl FnOnce(SandboxBuilder) -> SandboxBuilder,
     ) -> Self {
-        let authorizer = Authorizer {
-            name: "Test".into(),
-            active: true,
-            signing: Signing::Disabled { token_key_name: None },
-            lambda: Lambda::Static(answer),
-        };
+        let authorizer = Authorizer::new("Test", Lambda::Static(answer));
         let with_authorizer =
             |builder: SandboxBuilder| builder.authorizer(authorizer).default_authorizer("Test");
         Self::start_with(|builder| describe(with_authorizer(builder))).await

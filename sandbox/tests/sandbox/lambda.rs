@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dunlin_codec::{QoS, ReasonCode};
-use dunlin_sandbox::{Authorizer, Lambda, Signing};
+use dunlin_sandbox::{Authorizer, Lambda, LambdaLimits};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use crate::client::{TestClient, TestSandbox, allow, connect, publish};
+use crate::client::{PATIENCE, TestClient, TestSandbox, allow, connect, publish};
 
 /// Answers one call after the other, as the runtime interface emulator does, and is gone then.
 struct Emulator {
@@ -58,12 +58,7 @@ fn answer(actions: &[&str]) -> Value {
 
 /// One second here is five minutes of the service's.
 async fn asking(emulator: &Emulator) -> TestSandbox {
-    let authorizer = Authorizer {
-        name: "Emulated".into(),
-        active: true,
-        signing: Signing::Disabled { token_key_name: None },
-        lambda: Lambda::Url(emulator.url.parse().unwrap()),
-    };
+    let authorizer = Authorizer::new("Emulated", Lambda::Url(emulator.url.parse().unwrap()));
     TestSandbox::start_with(|builder| {
         builder.authorizer(authorizer).default_authorizer("Emulated").time_scale(300)
     })
@@ -98,6 +93,32 @@ async fn the_policy_of_a_refresh_takes_the_place_of_the_old_one() {
         events[0]["protocolData"]["mqtt"],
         json!({"username": "alice", "password": "czNjcmV0", "clientId": "lamp-7"})
     );
+}
+
+/// The first call is never answered and lasts as long as its client, who frees the Lambda for the next one by leaving.
+#[tokio::test]
+async fn a_client_that_hangs_up_frees_its_place() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let lambda = Lambda::Url(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
+    let limits = LambdaLimits { concurrency: 1, timeout: Duration::from_secs(600) };
+    let authorizer = Authorizer { limits, ..Authorizer::new("Slow", lambda) };
+    let sandbox =
+        TestSandbox::start_with(|builder| builder.authorizer(authorizer).default_authorizer("Slow")).await;
+
+    let mut leaves = TestClient::open(&sandbox.sandbox).await;
+    leaves.send(connect("leaves", "alice", "s3cret")).await;
+    let (mut unanswered, _) = listener.accept().await.unwrap();
+    let mut waits = TestClient::open(&sandbox.sandbox).await;
+    waits.send(connect("waits", "alice", "s3cret")).await;
+    // Other authorizers are as quick as ever.
+    sandbox.connected("mqtt5-sample-2").await;
+
+    drop(leaves);
+    let mut rest = Vec::new();
+    timeout(PATIENCE, unanswered.read_to_end(&mut rest)).await.expect("the call ends").unwrap();
+    let (next, _) = timeout(PATIENCE, listener.accept()).await.expect("the next call begins").unwrap();
+    serve(next, &answer(&["iot:Connect"]).to_string()).await;
+    assert_eq!(waits.receives_connack().await, (ReasonCode::Success, None));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ mod refused;
 
 use std::time::Duration;
 
-use dunlin_sandbox::{Answer, Authorizer, Lambda, Sandbox, Signing};
+use dunlin_sandbox::{Answer, Authorizer, Lambda, Sandbox};
 use dunlin_tests::{Finished, Mosquitto, Tool, dunlin};
 #[cfg(unix)]
 use dunlin_tests::{Signal, send_signal};
@@ -27,12 +27,7 @@ async fn serve(faults: &[&str]) -> Served {
         {"Effect": "Allow", "Action": "iot:*", "Resource": "*"},
         {"Effect": "Deny", "Action": "iot:Publish", "Resource": "arn:aws:iot:eu-west-1:1:topic/forbidden/*"},
     ]});
-    let authorizer = Authorizer {
-        name: "Anybody".into(),
-        active: true,
-        signing: Signing::Disabled { token_key_name: None },
-        lambda: Lambda::Static(Answer::allow("anybody", policy)),
-    };
+    let authorizer = Authorizer::new("Anybody", Lambda::Static(Answer::allow("anybody", policy)));
     let builder = Sandbox::builder().port(0).state_dir(state.path()).authorizer(authorizer);
     let builder = builder.default_authorizer("Anybody");
     let builder = faults.iter().fold(builder, |builder, fault| builder.fault(fault.parse().unwrap()));

@@ -8,7 +8,7 @@ mod secrets;
 
 use std::collections::BTreeMap;
 
-use dunlin_sandbox::{Answer, Authorizer, DEMO_POLICY, Fault, Lambda, Sandbox, Signing};
+use dunlin_sandbox::{Answer, Authorizer, DEMO_POLICY, Fault, Lambda, Sandbox};
 use dunlin_tests::{Finished, Tool, dunlin};
 use tempfile::TempDir;
 
@@ -59,16 +59,12 @@ async fn serve(fault: &str) -> Served {
 
 async fn serve_fast(fault: &str, time_scale: u32) -> Served {
     let state = TempDir::new().unwrap();
-    let authorizer = Authorizer {
-        name: "Canary".into(),
-        active: true,
-        signing: Signing::Disabled { token_key_name: None },
-        lambda: Lambda::Password {
-            username: "demo".into(),
-            password: CANARY.into(),
-            answer: Answer::allow("canary", DEMO_POLICY.into()),
-        },
+    let lambda = Lambda::Password {
+        username: "demo".into(),
+        password: CANARY.into(),
+        answer: Answer::allow("canary", DEMO_POLICY.into()),
     };
+    let authorizer = Authorizer::new("Canary", lambda);
     let mut builder =
         Sandbox::builder().port(0).state_dir(state.path()).authorizer(authorizer).time_scale(time_scale);
     if !fault.is_empty() {

@@ -1,17 +1,17 @@
 //! What can go wrong with a Lambda, one sentence each: for the log and for the reason string.
 
+use core::fmt;
+use std::time::Duration;
+
 use serde_json::Value;
 
 /// Why a Lambda gave no answer. Its text shows nothing of what the Lambda was given or said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LambdaFault {
-    /// Five seconds are over.
-    #[error("it gave no answer within 5 s")]
-    TimedOut,
-    /// As many calls as may run at once are running, and none of them ended in time.
-    #[error("it wasn't called: 16 other calls were running for 5 s")]
-    Busy,
+    /// The time of one call is over; holds how long that is.
+    #[error("it gave no answer within {}", Seconds(.0))]
+    TimedOut(Duration),
     /// The program doesn't start; holds why.
     #[error("its program can't be started: {0}")]
     NotStarted(Box<str>),
@@ -30,6 +30,14 @@ pub enum LambdaFault {
     /// Nothing at all.
     #[error("its answer is empty")]
     NoAnswer,
+    /// JSON that isn't complete.
+    #[error("its answer ends early, at line {line} column {column}")]
+    EndsEarly {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 0.
+        column: usize,
+    },
     /// Something else than JSON; holds where.
     #[error("its answer isn't JSON ({0}); a program must print nothing else on standard output")]
     NotJson(Box<str>),
@@ -39,9 +47,12 @@ pub enum LambdaFault {
 }
 
 impl LambdaFault {
-    pub(super) fn not_json(error: serde_json::Error) -> Self {
-        if error.is_eof() && error.column() == 0 {
+    /// What is wrong with an answer that isn't JSON.
+    pub(super) fn not_json(answer: &[u8], error: &serde_json::Error) -> Self {
+        if answer.trim_ascii().is_empty() {
             Self::NoAnswer
+        } else if error.is_eof() {
+            Self::EndsEarly { line: error.line(), column: error.column() }
         } else {
             Self::NotJson(error.to_string().into())
         }
@@ -52,6 +63,24 @@ impl LambdaFault {
         let is_error = answer.get("errorMessage").is_some() && answer.get("isAuthenticated").is_none();
         let kind = answer.get("errorType").and_then(Value::as_str).unwrap_or("an error");
         is_error.then(|| Self::Reported(kind.chars().take(MAX_ERROR_TYPE).collect()))
+    }
+}
+
+/// The problem of a text that isn't JSON, in words.
+pub(in crate::authorizer) fn json_problem(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        format!("it ends early, at line {} column {}", error.line(), error.column())
+    } else {
+        error.to_string()
+    }
+}
+
+/// A time as seconds, with as many digits as it needs.
+struct Seconds<'a>(&'a Duration);
+
+impl fmt::Display for Seconds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s", self.0.as_secs_f64())
     }
 }
 

@@ -35,7 +35,7 @@ impl Program {
         if !matches!(outcome, Ok(Ok(_))) {
             run.kill().await;
         }
-        outcome.unwrap_or(Err(LambdaFault::TimedOut))
+        outcome.unwrap_or(Err(LambdaFault::TimedOut(limit)))
     }
 
     fn command(&self) -> Command {
@@ -213,7 +213,7 @@ mod tests {
     #[tokio::test]
     async fn it_and_what_it_started_are_killed_and_reaped_when_the_time_is_over() {
         let (answer, log) = run("sleep 600 & echo $$ $! >&2; wait", Duration::from_millis(500)).await;
-        assert_eq!(answer, Err(LambdaFault::TimedOut));
+        assert_eq!(answer, Err(LambdaFault::TimedOut(Duration::from_millis(500))));
         for pid in log[0].split(' ') {
             assert!(is_gone(pid).await, "{pid} is still there");
         }

@@ -1,0 +1,138 @@
+//! The calls of one authorizer's Lambda: how many run at a time, and the queue of those that wait.
+
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+/// Limits of the calls of one authorizer's Lambda. Fixed answers and password checks aren't calls.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use dunlin_sandbox::LambdaLimits;
+///
+/// let debugging = LambdaLimits { timeout: Duration::from_secs(600), ..LambdaLimits::default() };
+/// assert_eq!(debugging.concurrency, 16);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LambdaLimits {
+    /// Calls that run at the same time, at least 1. Default: 16. Up to 1,024 more wait in a queue.
+    pub concurrency: usize,
+    /// Time that one call may take. It starts when the call does, so time in the queue isn't part of it. Default: 5 s,
+    /// as at AWS IoT Core.
+    pub timeout: Duration,
+}
+
+/// Why a Lambda wasn't called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueueFault {
+    /// 1,024 calls wait already.
+    #[error("its queue is full: {MAX_WAITING} calls wait already")]
+    Full,
+    /// The call waited for a minute.
+    #[error("it waited in the queue for {} s", MAX_WAIT.as_secs())]
+    TimedOut,
+}
+
+/// The queue of one authorizer.
+#[derive(Debug)]
+pub(super) struct CallQueue {
+    /// One permit for each call that runs or waits.
+    admitted: Semaphore,
+    /// One permit for each call that runs; fair, so calls start in the order in which they came.
+    running: Semaphore,
+}
+
+/// The right to run one call, until it is dropped.
+#[derive(Debug)]
+pub(super) struct CallPermit<'a> {
+    _admitted: SemaphorePermit<'a>,
+    _running: SemaphorePermit<'a>,
+}
+
+impl CallQueue {
+    pub(super) fn new(limits: LambdaLimits) -> Self {
+        let concurrency = limits.concurrency.clamp(1, MAX_CONCURRENCY);
+        Self {
+            admitted: Semaphore::new(concurrency.saturating_add(MAX_WAITING)),
+            running: Semaphore::new(concurrency),
+        }
+    }
+
+    /// Waits until a call may start. Cancel safe: whoever stops waiting leaves the queue.
+    pub(super) async fn enter(&self) -> Result<CallPermit<'_>, QueueFault> {
+        let admitted = self.admitted.try_acquire().map_err(|_| QueueFault::Full)?;
+        match timeout(MAX_WAIT, self.running.acquire()).await {
+            Ok(Ok(running)) => Ok(CallPermit { _admitted: admitted, _running: running }),
+            Ok(Err(_)) | Err(_) => Err(QueueFault::TimedOut),
+        }
+    }
+}
+
+impl Default for LambdaLimits {
+    fn default() -> Self {
+        Self { concurrency: 16, timeout: Duration::from_secs(5) }
+    }
+}
+
+/// Largest value of [`LambdaLimits::concurrency`]: AWS's default limit for all functions of an account.
+pub(crate) const MAX_CONCURRENCY: usize = 1000;
+const MAX_WAITING: usize = 1024;
+/// Longer than clients wait for a CONNACK.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn queue(concurrency: usize) -> Arc<CallQueue> {
+        Arc::new(CallQueue::new(LambdaLimits { concurrency, ..LambdaLimits::default() }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_starts_when_another_has_ended() {
+        let queue = queue(1);
+        let first = queue.enter().await.unwrap();
+        let waits = tokio::spawn({
+            let queue = Arc::clone(&queue);
+            async move { queue.enter().await.map(drop) }
+        });
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert!(!waits.is_finished());
+        drop(first);
+        assert_eq!(waits.await.unwrap(), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_is_told_at_once_and_whoever_leaves_it_frees_a_place() {
+        let queue = queue(2);
+        let _running = (queue.enter().await.unwrap(), queue.enter().await.unwrap());
+        let waiting: Vec<_> = (0..MAX_WAITING)
+            .map(|_| {
+                let queue = Arc::clone(&queue);
+                tokio::spawn(async move { queue.enter().await.map(drop) })
+            })
+            .collect();
+        while queue.admitted.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(queue.enter().await.err(), Some(QueueFault::Full));
+        waiting[500].abort();
+        while queue.admitted.available_permits() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let waits = timeout(Duration::from_secs(1), queue.enter()).await;
+        assert!(waits.is_err(), "it waits, and isn't refused");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever() {
+        let queue = queue(1);
+        let _running = queue.enter().await.unwrap();
+        assert_eq!(queue.enter().await.err(), Some(QueueFault::TimedOut));
+        assert_eq!(QueueFault::TimedOut.to_string(), "it waited in the queue for 60 s");
+    }
+}
