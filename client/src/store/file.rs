@@ -1,157 +1,289 @@
-//! A store in one file: an embedded database that survives crashes.
+//! A store in one file: a log of commits that is checked whole before it is used, and never repaired.
 
-use std::error::Error;
+mod error;
+mod format;
+mod place;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
-
+pub use self::error::{Damage, FileStoreCause, FileStoreError};
+use self::error::{Trying, damaged};
+use self::format::{Mark, RECORD_HEADER, RECORDS, RecordHeader};
+use self::place::{Place, Replace};
 use super::{Change, Store};
 
 /// A [`Store`] in a file of its own. A second one on the same file is refused.
+///
+/// The file is a log: each commit appends one record with a checksum and flushes it to disk once. When the log has grown to
+/// 4 MiB and half of it is out of date, the file is replaced by a new one that holds what is left.
+///
+/// A process or a machine that stops at any time leaves the last commit either whole or undone. Damage is told from that:
+/// a file that was altered or cut is an error, and is never written to. After a crash of the whole machine this holds for
+/// all commits but the last one, which counts as undone where it isn't whole.
+///
+/// Beside the file lie its lock, `<name>.dunlin-lock`, which is empty and stays, and for moments `<name>.dunlin-new`.
 #[must_use = "a store keeps nothing by itself: start a client with it"]
-pub struct FileStore(Database);
+pub struct FileStore {
+    path: PathBuf,
+    place: Place,
+    file: File,
+    /// The last record.
+    last: Mark,
+    live: Live,
+    /// Length of the file at which it is replaced, if half of it is out of date.
+    replace_at: u64,
+    /// Whether a commit failed: the file may have less than was asked for.
+    has_failed: bool,
+    record: Vec<u8>,
+}
 
 /// Keys with their values.
-type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
-const SESSION: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("session");
-
-/// What is read once and written in small pieces needs little, in bytes.
-const CACHE: usize = 1 << 20;
+/// Bytes of a file that isn't worth replacing.
+const SMALL: u64 = 4 << 20;
+/// Bytes of a record after which the next one begins, where a file is replaced.
+const RECORD_LEN: usize = 1 << 20;
 
 impl FileStore {
-    /// Opens the file, or makes a new one. An empty file is as a new one.
+    /// Opens the file, or makes a new one that only this user can read (mode 0600 on Unix). The folder has to exist.
+    ///
+    /// The whole file is read and checked before anything else happens. Nothing is repaired: a file that is damaged, empty,
+    /// of another format version or of something else is left as it is. To begin anew without it, move it away.
+    ///
+    /// Nothing here relies on catching panics, so a program built with `panic = "abort"` gets the same errors. What that
+    /// changes is a [`Store`] of your own: if it panics in `apply`, the client stops with [`StopCause::Store`]; with
+    /// `panic = "abort"` the process ends.
     ///
     /// # Errors
-    /// It is no such file, it is damaged or in use, or the system won't have it.
+    /// The error's message begins with the path; inside is a [`FileStoreError`]. Its kind is
+    /// * [`WouldBlock`](io::ErrorKind::WouldBlock): another store has the file, in this process or in another one.
+    /// * [`InvalidData`](io::ErrorKind::InvalidData): the file is damaged, was cut (to nothing, too), or is something else.
+    /// * [`Unsupported`](io::ErrorKind::Unsupported): the file has another format version.
+    /// * [`NotFound`](io::ErrorKind::NotFound): the folder doesn't exist.
+    /// * what the operating system says, for example [`PermissionDenied`](io::ErrorKind::PermissionDenied).
+    ///
+    /// [`StopCause::Store`]: crate::StopCause::Store
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
-        let is_new = !path.exists();
-        let database = guard(|| Database::builder().set_cache_size(CACHE).create(path))?;
-        if is_new {
-            sync_folder_of(path)?;
+        Self::try_open(path).map_err(|cause| cause.at(path))
+    }
+
+    fn try_open(path: &Path) -> Result<Self, FileStoreCause> {
+        let place = Place::lock(path)?;
+        let mut live = Live::default();
+        let (file, last) = match place.open()? {
+            None => write_new(&place, &Entries::new()).map_err(Replace::into_cause)?,
+            Some(mut file) => {
+                let last = read_records(&mut file, |change| live.apply(&change))?;
+                // A commit that was interrupted: its beginning mustn't lie behind the next record.
+                let len = file.metadata().trying("look at the file")?.len();
+                if len > last.end {
+                    file.set_len(last.end).trying("drop a commit that was interrupted")?;
+                }
+                (file, last)
+            }
+        };
+        let (path, record) = (path.to_owned(), Vec::new());
+        Ok(Self { path, place, file, last, live, replace_at: SMALL, has_failed: false, record })
+    }
+
+    fn entries(&mut self) -> Result<Entries, FileStoreCause> {
+        let mut entries = Entries::new();
+        read_records(&mut self.file, |change| match change {
+            Change::Put { key, value } => drop(entries.insert(key, value)),
+            Change::Remove { key } => drop(entries.remove(&key)),
+        })?;
+        Ok(entries)
+    }
+
+    fn commit(&mut self, changes: &[Change]) -> Result<(), FileStoreCause> {
+        if self.has_failed {
+            return Err(FileStoreCause::FailedBefore);
         }
-        Ok(Self(database))
+        if changes.is_empty() {
+            return Ok(());
+        }
+        format::begin_record(&mut self.record);
+        for change in changes {
+            format::add_change(&mut self.record, change)?;
+        }
+        let sequence = self.last.sequence + 1;
+        format::finish_record(&mut self.record, sequence);
+        // From here on the file may have a part of it.
+        self.has_failed = true;
+        let end = self.last.end + self.record.len() as u64;
+        write_at(&mut self.file, self.last.end, &self.record).trying("write to the file")?;
+        self.file.sync_data().trying("flush the file")?;
+        // The mark isn't flushed by itself: the next commit does that. So it never names a record that isn't on disk.
+        self.last = Mark { sequence, end };
+        write_at(&mut self.file, self.last.offset(), &self.last.encode()).trying("write to the file")?;
+        changes.iter().for_each(|change| self.live.apply(change));
+        self.record.clear();
+        self.record.shrink_to(RECORD_LEN);
+        self.replace_if_stale()?;
+        self.has_failed = false;
+        Ok(())
     }
-}
 
-/// What a damaged file makes the database panic at is an error here.
-fn guard<T, E: Into<Box<dyn Error + Send + Sync>>>(act: impl FnOnce() -> Result<T, E>) -> io::Result<T> {
-    match catch_unwind(AssertUnwindSafe(act)) {
-        Ok(result) => result.map_err(io::Error::other),
-        Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "the file is damaged")),
-    }
-}
-
-/// A file that the folder doesn't know yet would be gone after a crash of the whole machine.
-#[cfg(unix)]
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    std::fs::File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
-}
-
-/// Other systems have no such call.
-#[cfg(not(unix))]
-fn sync_folder_of(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-impl fmt::Debug for FileStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileStore").finish_non_exhaustive()
+    /// Writes the file anew without what is out of date, once that is worth it.
+    fn replace_if_stale(&mut self) -> Result<(), FileStoreCause> {
+        if self.last.end < self.replace_at || self.last.end / 2 < self.live.total {
+            return Ok(());
+        }
+        let entries = self.entries()?;
+        match write_new(&self.place, &entries) {
+            Ok((file, last)) => {
+                (self.file, self.last, self.replace_at) = (file, last, SMALL);
+                Ok(())
+            }
+            // The disk may be too full for two files: this one goes on.
+            Err(Replace::Unchanged(_)) => {
+                self.replace_at = self.last.end.saturating_mul(2);
+                Ok(())
+            }
+            Err(Replace::InDoubt(cause)) => Err(cause),
+        }
     }
 }
 
 impl Store for FileStore {
-    fn load(&mut self) -> io::Result<Entries> {
-        guard(|| entries_of(&self.0))
+    fn load(&mut self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let entries = self.entries().map_err(|cause| cause.at(&self.path))?;
+        Ok(entries.into_iter().collect())
     }
 
     fn apply(&mut self, changes: &[Change]) -> io::Result<()> {
-        guard(|| write(&self.0, changes))
+        self.commit(changes).map_err(|cause| cause.at(&self.path))
     }
 }
 
-fn entries_of(database: &Database) -> Result<Entries, redb::Error> {
-    let table = match database.begin_read()?.open_table(SESSION) {
-        Ok(table) => table,
-        // Nothing was ever kept.
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
-    };
-    let entries = table.iter()?.map(|entry| {
-        let (key, value) = entry?;
-        Ok((key.value().to_vec(), value.value().to_vec()))
-    });
-    entries.collect()
+impl fmt::Debug for FileStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileStore")
+            .field("path", &self.path)
+            .field("file_len", &self.last.end)
+            .field("entries", &self.live.lens.len())
+            .finish_non_exhaustive()
+    }
 }
 
-fn write(database: &Database, changes: &[Change]) -> Result<(), redb::Error> {
-    let writing = database.begin_write()?;
-    {
-        let mut table = writing.open_table(SESSION)?;
-        for change in changes {
-            match change {
-                Change::Put { key, value } => drop(table.insert(&key[..], &value[..])?),
-                Change::Remove { key } => drop(table.remove(&key[..])?),
+/// The part of a file that isn't out of date.
+#[derive(Debug, Default)]
+struct Live {
+    /// Bytes that each key with its value takes in a record.
+    lens: HashMap<Vec<u8>, u64>,
+    /// The sum of them.
+    total: u64,
+}
+
+impl Live {
+    fn apply(&mut self, change: &Change) {
+        let before = match change {
+            Change::Put { key, value } => {
+                let len = format::put_len(key, value);
+                self.total += len;
+                self.lens.insert(key.clone(), len)
             }
-        }
+            Change::Remove { key } => self.lens.remove(key),
+        };
+        self.total -= before.unwrap_or_default();
     }
-    Ok(writing.commit()?)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn put(key: &[u8], value: &[u8]) -> Change {
-        Change::Put { key: key.to_vec(), value: value.to_vec() }
-    }
-
-    #[test]
-    fn what_was_put_is_there_when_the_file_is_opened_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("session");
-        let mut store = FileStore::open(&path).unwrap();
-        assert!(store.load().unwrap().is_empty());
-        store.apply(&[put(b"a", b"1"), put(b"b", b""), put(b"a", b"2")]).unwrap();
-        store.apply(&[Change::Remove { key: b"b".to_vec() }, Change::Remove { key: b"c".to_vec() }]).unwrap();
-        assert!(FileStore::open(&path).is_err(), "one client at a time");
-        drop(store);
-        let mut store = FileStore::open(&path).unwrap();
-        assert_eq!(store.load().unwrap(), [(b"a".to_vec(), b"2".to_vec())]);
-    }
-
-    #[test]
-    fn a_file_of_something_else_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("session");
-        std::fs::write(&path, "something else").unwrap();
-        assert!(FileStore::open(&path).is_err());
-        assert_eq!(std::fs::read(&path).unwrap(), b"something else", "it is left as it was");
-    }
-
-    #[test]
-    fn a_damaged_file_is_an_error_or_a_store_and_never_a_panic() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("session");
-        let value = vec![7; 3000];
-        FileStore::open(&path).unwrap().apply(&[put(b"a", &value), put(b"b", &value)]).unwrap();
-        let whole = std::fs::read(&path).unwrap();
-        let mut refused = 0;
-        for place in (0..512).chain((512..whole.len()).step_by(4099)) {
-            let mut damaged = whole.clone();
-            damaged[place] ^= 0xff;
-            std::fs::write(&path, damaged).unwrap();
-            refused += u32::from(FileStore::open(&path).and_then(|mut store| store.load()).is_err());
+/// Makes a file with these entries and puts it in the place of the one that is there.
+fn write_new(place: &Place, entries: &Entries) -> Result<(File, Mark), Replace> {
+    let mut last = Mark::EMPTY;
+    let file = place.replace(|file| {
+        let (mut record, mut left) = (Vec::new(), entries.iter().peekable());
+        file.seek(SeekFrom::Start(RECORDS)).trying("write the new file")?;
+        while left.peek().is_some() {
+            format::begin_record(&mut record);
+            for (key, value) in left.by_ref() {
+                format::add_change(&mut record, &Change::Put { key: key.clone(), value: value.clone() })?;
+                if record.len() >= RECORD_LEN {
+                    break;
+                }
+            }
+            last = Mark { sequence: last.sequence + 1, end: last.end + record.len() as u64 };
+            format::finish_record(&mut record, last.sequence);
+            file.write_all(&record).trying("write the new file")?;
         }
-        assert!(refused > 0);
-        for len in [whole.len() / 2, 4096, 100] {
-            std::fs::write(&path, &whole[..len]).unwrap();
-            let _: io::Result<_> = FileStore::open(&path).and_then(|mut store| store.load());
-        }
+        write_at(file, 0, &format::encode_preamble(last)).trying("write the new file")
+    })?;
+    Ok((file, last))
+}
+
+fn write_at(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(bytes)
+}
+
+/// Reads the whole file, checks it, and hands over the changes in it, in order; returns the last whole record.
+///
+/// # Errors
+/// It isn't as it was written. Some changes may have been handed over by then.
+fn read_records(file: &mut File, mut on_change: impl FnMut(Change)) -> Result<Mark, FileStoreCause> {
+    let len = file.metadata().trying("look at the file")?.len();
+    file.seek(SeekFrom::Start(0)).trying("read the file")?;
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let mut preamble = Vec::new();
+    reader.by_ref().take(RECORDS).read_to_end(&mut preamble).trying("read the file")?;
+    let mark = format::decode_preamble(&preamble)?;
+    if len < mark.end {
+        return Err(damaged(len, "it ends there; it was longer"));
     }
+    let (mut last, mut body) = (Mark::EMPTY, Vec::new());
+    while last.end < len {
+        let end = match read_record(&mut reader, last, len, &mut body)? {
+            Ok(end) => end,
+            Err(fault) if last.end < mark.end => return Err(damaged(last.end, fault)),
+            // It was being written when the process or the machine stopped, and nobody was told that it is there.
+            Err(_) => break,
+        };
+        let mut changes = &body[..];
+        while let Some(change) =
+            format::next_change(&mut changes).map_err(|fault| damaged(last.end, fault))?
+        {
+            on_change(change);
+        }
+        last = Mark { sequence: last.sequence + 1, end };
+    }
+    if last.sequence < mark.sequence || last.sequence == mark.sequence && last.end != mark.end {
+        return Err(damaged(last.end, "records are missing"));
+    }
+    Ok(last)
+}
+
+/// Reads the record behind `last` into `body` and returns its end. The inner error says what is wrong with it.
+fn read_record(
+    reader: &mut impl Read,
+    last: Mark,
+    len: u64,
+    body: &mut Vec<u8>,
+) -> Result<Result<u64, &'static str>, FileStoreCause> {
+    let mut header = [0; RECORD_HEADER];
+    if len - last.end < RECORD_HEADER as u64 {
+        return Ok(Err("a record is incomplete"));
+    }
+    reader.read_exact(&mut header).trying("read the file")?;
+    let Some(header) = RecordHeader::decode(&header) else { return Ok(Err("a record's header is altered")) };
+    if header.sequence != last.sequence + 1 {
+        return Ok(Err("a record is out of order"));
+    }
+    let begin = last.end + RECORD_HEADER as u64;
+    // Memory is taken for what is there, whatever the header says.
+    if len - begin < header.body_len {
+        return Ok(Err("a record is incomplete"));
+    }
+    body.clear();
+    reader.take(header.body_len).read_to_end(body).trying("read the file")?;
+    if crc32fast::hash(body) != header.body_checksum {
+        return Ok(Err("a record is altered"));
+    }
+    Ok(Ok(begin + header.body_len))
 }

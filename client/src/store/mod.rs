@@ -6,7 +6,7 @@ mod file;
 use std::io;
 
 #[cfg(feature = "store")]
-pub use self::file::FileStore;
+pub use self::file::{Damage, FileStore, FileStoreCause, FileStoreError};
 pub use crate::engine::{Change, RestoreError};
 
 /// Keeps what it is told. One client uses it at a time.

@@ -1,0 +1,108 @@
+//! Errors of a store in a file: what is wrong, and with which file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Error of a [`FileStore`](super::FileStore): what is wrong, and with which file.
+///
+/// It is inside the [`io::Error`] that the store returns, whose kind follows from the cause:
+/// `error.get_ref().and_then(|inner| inner.downcast_ref::<FileStoreError>())`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[error("{}: {cause}", path.display())]
+pub struct FileStoreError {
+    /// Path of the file, as it was given to [`FileStore::open`](super::FileStore::open).
+    pub path: PathBuf,
+    /// What is wrong.
+    #[source]
+    pub cause: FileStoreCause,
+}
+
+/// What is wrong with a file, with the [`io::ErrorKind`] that each cause has.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileStoreCause {
+    /// Another store has the file open, in this process or in another one (`WouldBlock`).
+    #[error("the file is in use by another store, in this process or in another one")]
+    InUse,
+    /// The file is something else, and was left as it is (`InvalidData`).
+    #[error("the file is not a store of dunlin-client")]
+    NotAStore,
+    /// The file has another format version, and was left as it is (`Unsupported`).
+    #[error("the file has format version {found}; this version of dunlin-client reads version {supported}")]
+    Version {
+        /// Version in the file's header.
+        found: u32,
+        /// The version that can be read.
+        supported: u32,
+    },
+    /// The file was altered or cut, and was left as it is (`InvalidData`).
+    #[error("the file is damaged: {0}")]
+    Damaged(Damage),
+    /// A key or a value is too large for the file (`InvalidInput`).
+    #[error("a key or value of {bytes} bytes; the file takes 4294967295")]
+    TooLarge {
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// A commit failed before, and nothing is written any more (`Other`).
+    #[error("an earlier write failed")]
+    FailedBefore,
+    /// The operating system refused something (its own kind).
+    #[error("can't {action}: {error}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// The system's answer.
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// Where a file is damaged, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[error("at byte {offset}, {fault}")]
+pub struct Damage {
+    /// Offset of the damaged part in the file.
+    pub offset: u64,
+    /// What is wrong there.
+    pub fault: &'static str,
+}
+
+impl FileStoreCause {
+    pub(super) fn at(self, path: &Path) -> io::Error {
+        io::Error::new(self.kind(), FileStoreError { path: path.to_owned(), cause: self })
+    }
+
+    const fn damaged(offset: u64, fault: &'static str) -> Self {
+        Self::Damaged(Damage { offset, fault })
+    }
+
+    fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::InUse => io::ErrorKind::WouldBlock,
+            Self::NotAStore | Self::Damaged(_) => io::ErrorKind::InvalidData,
+            Self::Version { .. } => io::ErrorKind::Unsupported,
+            Self::TooLarge { .. } => io::ErrorKind::InvalidInput,
+            Self::FailedBefore => io::ErrorKind::Other,
+            Self::System { error, .. } => error.kind(),
+        }
+    }
+}
+
+/// Damage at `offset`.
+pub(super) const fn damaged(offset: u64, fault: &'static str) -> FileStoreCause {
+    FileStoreCause::damaged(offset, fault)
+}
+
+/// Names what was tried when the operating system refused it.
+pub(super) trait Trying<T> {
+    fn trying(self, action: &'static str) -> Result<T, FileStoreCause>;
+}
+
+impl<T> Trying<T> for io::Result<T> {
+    fn trying(self, action: &'static str) -> Result<T, FileStoreCause> {
+        self.map_err(|error| FileStoreCause::System { action, error })
+    }
+}
