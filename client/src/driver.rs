@@ -2,6 +2,7 @@
 //! it again.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -97,7 +98,8 @@ impl<'a> Driver<'a> {
         });
         let cause = cause.await;
         if !is_kept && tokio::time::timeout(KEEPING, keeping).await.is_err() {
-            return StopCause::Store { fault: format!("no answer within {KEEPING:?}").into() };
+            let fault = format!("no answer within {KEEPING:?}").into();
+            return StopCause::Store { kind: io::ErrorKind::TimedOut, fault };
         }
         shared.drive(|state| state.kept.as_ref().and_then(Kept::fault)).unwrap_or(cause)
     }

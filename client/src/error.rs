@@ -208,7 +208,9 @@ pub enum StopCause {
     /// The session couldn't be kept, so nothing could be promised any more.
     #[error("the session can't be kept: {fault}")]
     Store {
-        /// The store's own words.
+        /// Kind of the store's error; [`TimedOut`](std::io::ErrorKind::TimedOut) if it didn't answer in time.
+        kind: std::io::ErrorKind,
+        /// The store's own words; those of a store in a file begin with its path.
         fault: Arc<str>,
     },
 }

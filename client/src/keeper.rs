@@ -28,7 +28,7 @@ pub(crate) struct Kept {
     /// The changes that what is staged in the engine hangs on.
     hangs_on: u64,
     end: End,
-    fault: Option<Arc<str>>,
+    fault: Option<(io::ErrorKind, Arc<str>)>,
     keeper: Option<Waker>,
     /// Those who wait for changes to be written down.
     waiting: Vec<Waker>,
@@ -61,7 +61,7 @@ impl Kept {
 
     /// Why nothing can be written down any more.
     pub(crate) fn fault(&self) -> Option<StopCause> {
-        self.fault.as_ref().map(|fault| StopCause::Store { fault: Arc::clone(fault) })
+        self.fault.clone().map(|(kind, fault)| StopCause::Store { kind, fault })
     }
 
     /// Moves into `output` what hangs on nothing that isn't written down yet.
@@ -214,7 +214,7 @@ impl State {
                 self.wake(waiting);
             }
             Err(error) => {
-                kept.fault = Some(error.to_string().into());
+                kept.fault = Some((error.kind(), error.to_string().into()));
                 self.stop.get_or_insert_default().within(Duration::ZERO);
             }
         }

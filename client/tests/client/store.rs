@@ -57,7 +57,7 @@ impl Store for Memory {
         let kept = self.0.0.lock().unwrap();
         let mut kept = self.0.1.wait_while(kept, |kept| kept.is_shut).unwrap();
         if kept.is_broken {
-            return Err(io::Error::other("the disk is full"));
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"));
         }
         for change in changes {
             match change.clone() {
@@ -238,7 +238,7 @@ async fn a_store_that_fails_stops_the_client_and_nothing_leaves() {
     until_connected(&mut events).await;
     store.with(|kept| kept.is_broken = true);
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
-    let cause = StopCause::Store { fault: "the disk is full".into() };
+    let cause = StopCause::Store { kind: io::ErrorKind::StorageFull, fault: "the disk is full".into() };
     assert_eq!(soon(receipt).await.unwrap_err(), RequestError::Stopped(cause.clone()));
     assert!(peer.reads_packet().await.is_none(), "neither PUBLISH nor DISCONNECT");
     let last = loop {
@@ -268,9 +268,9 @@ async fn a_store_that_hangs_keeps_no_client_from_stopping() {
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
     let stopping = client.disconnect_within(millis(0));
     assert!(tokio::time::timeout(Duration::from_secs(8), stopping).await.is_ok());
-    let RequestError::Stopped(StopCause::Store { fault }) = soon(receipt).await.unwrap_err() else {
+    let RequestError::Stopped(StopCause::Store { kind, fault }) = soon(receipt).await.unwrap_err() else {
         panic!()
     };
-    assert_eq!(&*fault, "no answer within 5s");
+    assert_eq!((kind, &*fault), (io::ErrorKind::TimedOut, "no answer within 5s"));
     store.with(|kept| kept.is_shut = false);
 }
