@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::reason_code::ReasonCode;
+use crate::scope::ErrorScope;
 
 /// Why bytes are not a packet that may be accepted (§4.13).
 ///
@@ -19,6 +20,8 @@ pub struct DecodeError {
     pub field: &'static str,
     /// The statement that is broken (`MQTT-3.3.1-4`; `U-` where the standard states a rule without numbering it).
     pub statement: Option<&'static str>,
+    /// What the fault makes unusable: the connection, or one message.
+    pub scope: ErrorScope,
 }
 
 /// The class of a [`DecodeError`] (§1.2).

@@ -4,6 +4,7 @@ use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::packet_type::PacketType;
 use crate::reason_code::ReasonCode;
+use crate::scope::ErrorScope;
 use crate::varint::{self, Varint};
 
 /// The first two to five bytes of a packet (§2.1.1).
@@ -106,7 +107,14 @@ const fn judge_first_byte(first: u8) -> Result<PacketType, DecodeError> {
 #[cold]
 const fn malformed(offset: u32, field: &'static str, statement: Option<&'static str>) -> DecodeError {
     let kind = DecodeErrorKind::Malformed;
-    DecodeError { kind, reason_code: ReasonCode::MalformedPacket, offset, field, statement }
+    DecodeError {
+        kind,
+        reason_code: ReasonCode::MalformedPacket,
+        offset,
+        field,
+        statement,
+        scope: ErrorScope::Connection,
+    }
 }
 
 #[cold]
@@ -117,6 +125,7 @@ const fn too_large() -> DecodeError {
         offset: 1,
         field: "remaining_length",
         statement: Some("MQTT-3.1.2-24"),
+        scope: ErrorScope::Connection,
     }
 }
 
@@ -128,5 +137,6 @@ const fn wrong_direction() -> DecodeError {
         offset: 0,
         field: "packet_type",
         statement: None,
+        scope: ErrorScope::Connection,
     }
 }

@@ -66,6 +66,7 @@ mod property_value;
 mod qos;
 mod reason_code;
 mod repeated;
+mod scope;
 #[cfg(feature = "serde")]
 mod serde;
 mod text;
@@ -92,5 +93,6 @@ pub use property::{DataType, PROPERTIES, PayloadFormat, PropertyRow, Subscriptio
 pub use qos::{PacketId, QoS};
 pub use reason_code::ReasonCode;
 pub use repeated::{Repeated, RepeatedIter};
+pub use scope::{ErrorScope, FaultyMessage};
 pub use text::{BinaryData, TextError, UserProperty, Utf8String};
 pub use topic::{TopicError, TopicFilter, TopicName};

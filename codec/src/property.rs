@@ -101,6 +101,11 @@ property_table! {
 
 /// The set of properties of one packet.
 pub(crate) trait Properties<'a>: Default {
+    /// Identifiers of the properties that may be there once.
+    const ONCE: &'static [u8];
+    /// Identifiers of the properties that may be there many times.
+    const MANY: &'static [u8];
+
     /// Reads the length and the properties.
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError>;
     /// Writes the properties without their length.
@@ -135,6 +140,9 @@ macro_rules! properties {
         }
 
         impl<'a> $crate::property::Properties<'a> for $name<'a> {
+            const ONCE: &'static [u8] = &[$($crate::property::row::$once::ID),*];
+            const MANY: &'static [u8] = &[$($crate::property::row::$many_row::ID),*];
+
             #[inline(always)]
             fn read(r: &mut $crate::wire::Reader<'a>) -> Result<Self, $crate::error::DecodeError> {
                 use $crate::property::{Rule, Value, row, unexpected};

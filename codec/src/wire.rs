@@ -7,6 +7,7 @@ use crate::error::{DecodeError, DecodeErrorKind};
 use crate::packet_type::Sender;
 use crate::property::Properties;
 use crate::reason_code::ReasonCode;
+use crate::scope::ErrorScope;
 use crate::varint::{self, Varint};
 
 /// A section of one packet: it can't see past its end, and it knows where in the packet it is.
@@ -64,6 +65,12 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     pub(crate) fn peek_rest(&self) -> &'a [u8] {
         self.rest
+    }
+
+    /// A reader that stands where `rest`, which this one had left before, is left.
+    #[inline(always)]
+    pub(crate) fn back_at(&self, rest: &'a [u8]) -> Self {
+        Self { rest, ..*self }
     }
 
     /// Takes everything that is left.
@@ -185,13 +192,27 @@ impl<'a> Reader<'a> {
 #[cold]
 fn malformed(offset: u32, field: &'static str, statement: Option<&'static str>) -> DecodeError {
     let kind = DecodeErrorKind::Malformed;
-    DecodeError { kind, reason_code: ReasonCode::MalformedPacket, offset, field, statement }
+    DecodeError {
+        kind,
+        reason_code: ReasonCode::MalformedPacket,
+        offset,
+        field,
+        statement,
+        scope: ErrorScope::Connection,
+    }
 }
 
 #[cold]
 fn protocol_error(offset: u32, field: &'static str, statement: Option<&'static str>) -> DecodeError {
     let kind = DecodeErrorKind::ProtocolError;
-    DecodeError { kind, reason_code: ReasonCode::ProtocolError, offset, field, statement }
+    DecodeError {
+        kind,
+        reason_code: ReasonCode::ProtocolError,
+        offset,
+        field,
+        statement,
+        scope: ErrorScope::Connection,
+    }
 }
 
 /// Where the bytes of a packet go: into a buffer, or into a counter. A length is a dry run, so the two can't drift.

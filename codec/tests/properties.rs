@@ -1,7 +1,10 @@
 //! The property table (Table 2-4) against the decoder: 27 rows in 14 places, and the range of every value.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use dunlin_codec::{DataType, DecodeError, DecodeErrorKind, PROPERTIES, Packet, PropertyRow, ReasonCode};
+use dunlin_codec::{
+    DataType, DecodeError, DecodeErrorKind, Delivery, ErrorScope, FaultyMessage, PROPERTIES, Packet,
+    PropertyRow, ReasonCode,
+};
 
 /// A packet around a set of properties.
 struct Place {
@@ -98,6 +101,13 @@ impl Place {
         ([&[self.first, len(&body)], &*body].concat(), u32::try_from(at).expect("a short packet"))
     }
 
+    /// What is wrong with a value that a publisher chose concerns the message alone.
+    fn scoped(&self, error: DecodeError) -> DecodeError {
+        let message = FaultyMessage { delivery: Delivery::AtMostOnce, topic_alias: None };
+        let scope = if self.name == "PUBLISH" { ErrorScope::Message(message) } else { error.scope };
+        DecodeError { scope, ..error }
+    }
+
     fn rows(&self) -> impl Iterator<Item = (PropertyRow, &'static [u8], &'static [&'static [u8]])> {
         let rows = PROPERTIES.into_iter().zip(VALUES).map(|(row, (_, value, others))| (row, value, others));
         rows.filter(|(row, ..)| self.allowed.contains(&row.id))
@@ -110,12 +120,26 @@ fn property(id: u8, value: &[u8]) -> Vec<u8> {
 
 fn malformed(offset: u32, field: &'static str, statement: Option<&'static str>) -> DecodeError {
     let kind = DecodeErrorKind::Malformed;
-    DecodeError { kind, reason_code: ReasonCode::MalformedPacket, offset, field, statement }
+    DecodeError {
+        kind,
+        reason_code: ReasonCode::MalformedPacket,
+        offset,
+        field,
+        statement,
+        scope: ErrorScope::Connection,
+    }
 }
 
 fn protocol_error(offset: u32, field: &'static str, statement: Option<&'static str>) -> DecodeError {
     let kind = DecodeErrorKind::ProtocolError;
-    DecodeError { kind, reason_code: ReasonCode::ProtocolError, offset, field, statement }
+    DecodeError {
+        kind,
+        reason_code: ReasonCode::ProtocolError,
+        offset,
+        field,
+        statement,
+        scope: ErrorScope::Connection,
+    }
 }
 
 #[test]
@@ -182,6 +206,9 @@ fn a_value_out_of_range_is_a_protocol_error() {
                 if row.id == 0x23 {
                     error.reason_code = ReasonCode::TopicAliasInvalid;
                 }
+                if matches!(row.id, 0x01 | 0x08) {
+                    error = place.scoped(error);
+                }
                 assert_eq!(Packet::decode(&packet), Err(error), "in {}", place.name);
             }
         }
@@ -226,7 +253,7 @@ fn text_that_isnt_well_formed_is_malformed_in_every_property() {
                 };
                 for (behind, value) in values {
                     let (packet, at) = place.packet(row.id, &property(row.id, &value));
-                    let error = malformed(at + 1 + behind, row.name, Some(statement));
+                    let error = place.scoped(malformed(at + 1 + behind, row.name, Some(statement)));
                     assert_eq!(Packet::decode(&packet), Err(error), "in {}", place.name);
                 }
             }

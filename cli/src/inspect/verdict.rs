@@ -1,7 +1,8 @@
 //! Whether bytes are a packet, and where not, why: one answer for people and programs.
 
 use dunlin_codec::{
-    DecodeError, DecodeErrorKind, DecodeOptions, FixedHeader, Packet, PacketType, ReasonCode, Sender,
+    DecodeError, DecodeErrorKind, DecodeOptions, ErrorScope, FixedHeader, Packet, PacketType, ReasonCode,
+    Sender,
 };
 
 /// A packet, or what is wrong with the bytes.
@@ -110,5 +111,6 @@ fn wrong_direction(error: DecodeError) -> DecodeError {
         field: "packet_type",
         // What the codec itself says of direction has its own statement, if any.
         statement: error.statement.filter(|_| error.kind == DecodeErrorKind::WrongDirection),
+        scope: ErrorScope::Connection,
     }
 }

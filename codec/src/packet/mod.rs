@@ -17,6 +17,7 @@ mod disconnect;
 mod outcome;
 mod packet_id;
 mod publish;
+mod refusal;
 mod suback;
 mod subscribe;
 mod unsubscribe;

@@ -4,7 +4,7 @@ use bytes::BufMut;
 
 use super::decoding::{none_or_refused, whole};
 use super::packet_id::PACKET_ID;
-use super::{Body, Packet, encode, encode_announcing, encoded_len};
+use super::{Body, Packet, encode, encode_announcing, encoded_len, refusal};
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::header::FixedHeader;
@@ -14,9 +14,9 @@ use crate::qos::{PacketId, QoS};
 use crate::topic::TopicName;
 use crate::wire::{Reader, Sink};
 
-const DUP: u8 = 0b1000;
-const QOS: u8 = 0b0110;
-const QOS_1: u8 = 0b0010;
+pub(super) const DUP: u8 = 0b1000;
+pub(super) const QOS: u8 = 0b0110;
+pub(super) const QOS_1: u8 = 0b0010;
 const RETAIN: u8 = 0b0001;
 
 /// A message (§3.3).
@@ -177,7 +177,10 @@ impl<'a> Publish<'a> {
             return Err(r.protocol_at(0, "dup", Some("MQTT-3.3.1-2")));
         }
         let topic_at = r.offset();
-        let topic = TopicName::read_optional(r, "topic", "MQTT-3.3.2-2")?;
+        let topic = match TopicName::read_optional(r, "topic", "MQTT-3.3.2-2") {
+            Ok(topic) => topic,
+            Err(error) => return Err(refusal::of_topic(error, header, *r)),
+        };
         let delivery = match header.flags & QOS {
             0 => Delivery::AtMostOnce,
             QOS_1 => Delivery::AtLeastOnce { packet_id: PacketId::read(r, PACKET_ID)?, dup },
@@ -188,7 +191,12 @@ impl<'a> Publish<'a> {
             r.u8("property_length")?;
             PublishProperties::default()
         } else {
-            PublishProperties::read(r)?
+            match PublishProperties::read(r) {
+                Ok(properties) => properties,
+                Err(error) => {
+                    return Err(refusal::of_properties(error, delivery, topic.is_some(), r.back_at(before)));
+                }
+            }
         };
         if topic.is_none() && properties.topic_alias.is_none() {
             return Err(r.protocol_at(topic_at, "topic", Some("U-3.3.2-1")));

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use dunlin_codec::{
-    DecodeError, DecodeErrorKind, DecodeOptions, FixedHeader, Packet, PacketType, ReasonCode,
+    DecodeError, DecodeErrorKind, DecodeOptions, ErrorScope, FixedHeader, Packet, PacketType, ReasonCode,
 };
 use vectors::{Form, Rejected, accepted, forms, rejected};
 
@@ -51,14 +51,14 @@ fn other_forms_of_a_packet_are_read_alike_and_never_written() {
 /// Its class among the rest: what can't be parsed, and what may not be said. [U-1.2-1]
 #[test]
 fn every_breach_is_the_error_that_it_must_be() {
-    for Rejected { shows, sender, bytes, kind, reason_code, offset, field, statement } in rejected() {
+    for rejected in rejected() {
+        let Rejected { shows, sender, bytes, kind, reason_code, offset, field, statement, is_message } =
+            rejected;
         let options = DecodeOptions { sender, ..DecodeOptions::default() };
-        let error = DecodeError { kind, reason_code, offset, field, statement };
-        assert_eq!(
-            Packet::decode_with(&bytes, &options),
-            Err(error),
-            "{shows}: {bytes:02X?} from {sender:?}"
-        );
+        let error = Packet::decode_with(&bytes, &options).expect_err(shows);
+        let expected = DecodeError { kind, reason_code, offset, field, statement, scope: error.scope };
+        assert_eq!(error, expected, "{shows}: {bytes:02X?} from {sender:?}");
+        assert_eq!(matches!(error.scope, ErrorScope::Message(_)), is_message, "{shows}: {bytes:02X?}");
     }
 }
 
@@ -73,6 +73,7 @@ fn a_packet_above_the_limit_is_refused_by_its_header_alone() {
         offset: 1,
         field: "remaining_length",
         statement: Some("MQTT-3.1.2-24"),
+        scope: ErrorScope::Connection,
     };
     assert_eq!(Packet::decode_with(&[0x30, 19], &limit), Err(too_large));
     assert_eq!(FixedHeader::peek(&[0x30, 0xff, 0xff, 0xff, 0x7f], 268_435_459), Err(too_large));

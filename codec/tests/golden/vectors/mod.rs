@@ -51,12 +51,14 @@ pub(crate) struct Rejected {
     pub(crate) offset: u32,
     pub(crate) field: &'static str,
     pub(crate) statement: Option<&'static str>,
+    /// Whether the fault is in the message's scope.
+    pub(crate) is_message: bool,
 }
 
 /// Every breach that the standard's statements name, and the codec's own choices.
 pub(crate) fn rejected() -> Vec<Rejected> {
     rows(include_str!("rejected.tsv"))
-        .map(|[shows, sender, hex, kind, offset, field, statement]| {
+        .map(|[shows, sender, hex, kind, offset, field, statement, scope]| {
             let (kind, reason_code) = kind_of(kind);
             let sender = match sender {
                 "client" => Sender::Client,
@@ -65,7 +67,8 @@ pub(crate) fn rejected() -> Vec<Rejected> {
             };
             let (bytes, offset) = (bytes(hex), offset.parse().expect("a number"));
             let statement = (statement != "-").then_some(statement);
-            Rejected { shows, sender, bytes, kind, reason_code, offset, field, statement }
+            let is_message = scope == "message";
+            Rejected { shows, sender, bytes, kind, reason_code, offset, field, statement, is_message }
         })
         .collect()
 }

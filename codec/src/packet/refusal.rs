@@ -1,0 +1,99 @@
+//! The scope of a fault in a PUBLISH: found by reading the rest of the packet without judging its text.
+
+use super::packet_id::PACKET_ID;
+use super::publish::{Delivery, PublishProperties};
+use crate::error::DecodeError;
+use crate::header::FixedHeader;
+use crate::packet_type::Sender;
+use crate::property::{DataType, Properties, Rule, SubscriptionIdentifier, TopicAlias, Value, data_type};
+use crate::property::{PROPERTIES, row, unexpected};
+use crate::qos::PacketId;
+use crate::scope::{ErrorScope, FaultyMessage};
+use crate::wire::Reader;
+
+/// Gives `error`, which is about the topic, its scope. `r` stands behind the topic.
+#[cold]
+#[inline(never)]
+pub(super) fn of_topic(error: DecodeError, header: FixedHeader, r: Reader<'_>) -> DecodeError {
+    // Only what is too short breaks no statement: then nothing behind it can be found.
+    if error.statement.is_none() {
+        return error;
+    }
+    behind_topic(error, header, r).unwrap_or_else(|graver| graver)
+}
+
+fn behind_topic(
+    error: DecodeError,
+    header: FixedHeader,
+    mut r: Reader<'_>,
+) -> Result<DecodeError, DecodeError> {
+    let dup = header.flags & super::publish::DUP != 0;
+    let delivery = match header.flags & super::publish::QOS {
+        0 => Delivery::AtMostOnce,
+        super::publish::QOS_1 => Delivery::AtLeastOnce { packet_id: PacketId::read(&mut r, PACKET_ID)?, dup },
+        _ => Delivery::ExactlyOnce { packet_id: PacketId::read(&mut r, PACKET_ID)?, dup },
+    };
+    in_properties(error, delivery, true, r)
+}
+
+/// Gives `error`, which is about the properties, its scope. `r` stands before them.
+#[cold]
+#[inline(never)]
+pub(super) fn of_properties(
+    error: DecodeError,
+    delivery: Delivery,
+    has_topic: bool,
+    r: Reader<'_>,
+) -> DecodeError {
+    in_properties(error, delivery, has_topic, r).unwrap_or_else(|graver| graver)
+}
+
+/// Walks through the properties as they are framed. The first fault in the connection's scope is the error.
+fn in_properties(
+    error: DecodeError,
+    delivery: Delivery,
+    has_topic: bool,
+    mut r: Reader<'_>,
+) -> Result<DecodeError, DecodeError> {
+    let mut section = r.properties()?;
+    let (mut seen, mut topic_alias) = (0_u64, None);
+    while !section.is_empty() {
+        let at = section.offset();
+        let id = section.u8("property_id")?;
+        let is_single = PublishProperties::ONCE.contains(&id);
+        if !is_single && !PublishProperties::MANY.contains(&id) {
+            return Err(unexpected(section, at, id));
+        }
+        let field = PROPERTIES.iter().find(|row| row.id == id).map_or("property_id", |row| row.name);
+        let bit = 1_u64.checked_shl(id.into()).unwrap_or_default();
+        if is_single && seen & bit != 0 {
+            return Err(section.protocol_at(at, field, None));
+        }
+        seen |= bit;
+        // Clients send no subscription identifiers. [MQTT-3.3.4-6]
+        if id == row::subscription_identifier::ID && section.sender() == Sender::Client {
+            return Err(section.protocol_at(at, field, Some("MQTT-3.3.4-6")));
+        }
+        match data_type(id) {
+            Some(DataType::Byte) => drop(section.u8(field)?),
+            // The only number of two bytes that a PUBLISH has.
+            Some(DataType::TwoByteInteger) => {
+                topic_alias = Some(TopicAlias::read(&mut section, Rule::form(field))?);
+            }
+            Some(DataType::FourByteInteger) => drop(section.u32(field)?),
+            Some(DataType::VariableByteInteger) => {
+                SubscriptionIdentifier::read(&mut section, Rule::form(field))?;
+            }
+            Some(DataType::Utf8EncodedString | DataType::BinaryData) => drop(section.prefixed(field)?),
+            Some(DataType::Utf8StringPair) => {
+                section.prefixed(field)?;
+                section.prefixed(field)?;
+            }
+            None => return Err(unexpected(section, at, id)),
+        }
+    }
+    if !has_topic && topic_alias.is_none() {
+        return Err(error);
+    }
+    Ok(DecodeError { scope: ErrorScope::Message(FaultyMessage { delivery, topic_alias }), ..error })
+}

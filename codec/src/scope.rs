@@ -1,0 +1,63 @@
+//! What a fault in a packet makes unusable: the connection, or one message (§4.13.1).
+
+use crate::header::FixedHeader;
+use crate::packet::Delivery;
+use crate::property::TopicAlias;
+
+/// What a [`DecodeError`](crate::DecodeError) makes unusable (§4.13.1).
+///
+/// A server relays what a publisher wrote: topics, text and the payload format. A fault there says nothing about the
+/// server, the receiver knows where the packet ends and how to answer it, and the packets behind it can be read. Such a
+/// fault is in the message's scope: a client may refuse the message and keep the connection, as closing it is a SHOULD for
+/// clients [U-4.13.1-1]. A server has to close the connection in either case.
+///
+/// | statement | fault in a PUBLISH | scope |
+/// |---|---|---|
+/// | MQTT-1.5.4-1 (with MQTT-1.5.7-1, MQTT-3.3.2-1, MQTT-3.3.2-13, MQTT-3.3.2-19) | Topic Name, Response Topic, Content Type or User Property that isn't UTF-8 | message |
+/// | MQTT-1.5.4-2, MQTT-4.7.3-2 | the same with the NUL character | message |
+/// | MQTT-3.3.2-2, MQTT-4.7.0-1 | wildcard in the Topic Name | message |
+/// | MQTT-3.3.2-14 | wildcard in the Response Topic | message |
+/// | MQTT-4.7.3-1 | empty Response Topic | message |
+/// | none (§3.3.2.3.2) | Payload Format Indicator other than 0 and 1 | message |
+/// | U-2.2.2-1 | unknown property, or a property of another packet | connection |
+/// | none (§3.3.2.3) | property that is there twice | connection |
+/// | MQTT-1.5.5-1, MQTT-2.2.2-1, none | wrong length of the packet, of its properties or of a field | connection |
+/// | MQTT-3.3.1-2 | DUP at QoS 0 | connection |
+/// | MQTT-3.3.1-4 | QoS 3 | connection |
+/// | MQTT-2.2.1-3, MQTT-2.2.1-4 | Packet Identifier 0 | connection |
+/// | MQTT-3.3.2-8 | Topic Alias 0 | connection |
+/// | U-3.3.2-1 | neither topic nor alias | connection |
+/// | U-3.3.2-4 | Subscription Identifier 0 | connection |
+/// | MQTT-3.3.4-6 | Subscription Identifier from a client | connection |
+///
+/// Every fault in another packet is in the connection's scope. A PUBLISH with faults of both scopes is reported by the
+/// first one in the connection's scope.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ErrorScope {
+    /// Nothing behind the fault can be relied on; the connection should be closed with the reason code.
+    Connection,
+    /// One message is wrong in itself; the packets behind it can be read.
+    Message(FaultyMessage),
+}
+
+/// What the receiver of a message that is wrong in itself needs in order to refuse it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FaultyMessage {
+    /// QoS and Packet Identifier, to acknowledge the message with 0x80 or above.
+    pub delivery: Delivery,
+    /// Topic Alias; `None` if there is none. It counts if the topic that it comes with is valid.
+    pub topic_alias: Option<TopicAlias>,
+}
+
+impl FaultyMessage {
+    /// Bytes of the Topic Name in `packet`, unchecked; empty if the topic alias stands for it, or if `packet` is no PUBLISH.
+    #[must_use]
+    pub fn topic_bytes(packet: &[u8]) -> &[u8] {
+        let topic = || {
+            let header = FixedHeader::peek(packet, u32::MAX).ok()??;
+            let (len, rest) = packet.get(usize::from(header.header_len)..)?.split_first_chunk()?;
+            rest.get(..usize::from(u16::from_be_bytes(*len)))
+        };
+        topic().unwrap_or_default()
+    }
+}
