@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_codec::{ConnAck, PacketType, QoS, ReasonCode};
+use dunlin_codec::{ConnAck, DecodeError, PacketType, QoS, ReasonCode};
 #[cfg(feature = "tokio")]
 use tracing::debug;
 
@@ -47,6 +47,9 @@ pub enum Event {
         /// When an attempt to connect again begins, for which the provider is asked anew; `None` if there is none.
         retry_in: Option<Duration>,
     },
+    /// A received message was refused because it is wrong in itself; the connection stays
+    /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)).
+    MessageRefused(Box<RefusedMessage>),
     /// After a connection that the server remembered nothing of, a subscription that it had granted before couldn't be made
     /// again. Its streams end.
     SubscriptionLost {
@@ -58,6 +61,29 @@ pub enum Event {
     /// The client has ended; nothing follows.
     Stopped(StopCause),
 }
+
+/// A received message that was refused because it is wrong in itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RefusedMessage {
+    /// Topic Name, or what the server sent as one: cut after 1,024 bytes, with U+FFFD in place of bytes that aren't UTF-8.
+    /// It may hold control characters; escape it before it is shown.
+    pub topic: String,
+    /// Quality of service. A message of QoS 1 or 2 was acknowledged with 0x80 or 0x99.
+    pub qos: QoS,
+    /// Fault of the message, with the statement of the standard that it breaks.
+    pub reason: DecodeError,
+}
+
+impl RefusedMessage {
+    pub(crate) fn new(topic: &[u8], qos: QoS, reason: DecodeError) -> Self {
+        let topic = topic.get(..LONGEST_TOPIC).unwrap_or(topic);
+        Self { topic: String::from_utf8_lossy(topic).into_owned(), qos, reason }
+    }
+}
+
+/// Bytes of a refused message's topic that are kept: events wait for the application, and a topic may have 65,535 bytes.
+const LONGEST_TOPIC: usize = 1024;
 
 /// A connection, as its server grants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +152,9 @@ impl Event {
             ),
             Self::Failed { cause, retry_in } => debug!(%cause, ?retry_in, "failed"),
             Self::Disconnected { cause, retry_in } => debug!(%cause, ?retry_in, "disconnected"),
+            Self::MessageRefused(refused) => {
+                debug!(topic = ?refused.topic, qos = refused.qos.level(), reason = %refused.reason, "message refused");
+            }
             Self::SubscriptionLost { filter, cause } => debug!(filter, %cause, "subscription lost"),
             Self::Stopped(cause) => debug!(%cause, "stopped"),
         }

@@ -71,13 +71,13 @@ pub use client::{Client, ClientOptions, Events};
 pub use dunlin_codec as codec;
 pub use dunlin_codec::QoS;
 pub use error::{ConnectError, ConnectionError, RequestError, ServerReason, StopCause, Violation};
-pub use event::{Connected, Event, ServerLimits};
+pub use event::{Connected, Event, RefusedMessage, ServerLimits};
 pub use farewell::Farewell;
 pub use message::{Message, MessageProperties, ReceivedMessage};
 #[cfg(feature = "tokio")]
 pub use observer::{Direction, ObservedPacket, Observer};
 pub use options::{CleanStart, ConnectOptions, KeepAlive, OptionsError, QueueLimits};
-pub use policy::{LostMessage, LostRequest, Offline, OnSessionLost, OutboundAliases};
+pub use policy::{InvalidMessages, LostMessage, LostRequest, Offline, OnSessionLost, OutboundAliases};
 #[cfg(feature = "tokio")]
 pub use provider::{ConnectProvider, Failure, NextAttempt, Provided, Provider, ProviderError, Target};
 #[cfg(feature = "tokio")]

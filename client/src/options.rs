@@ -10,7 +10,7 @@ use crate::authentication::Authentication;
 use crate::aws::{LimitError, ServiceLimits};
 use crate::engine::Pace;
 use crate::farewell::Farewell;
-use crate::policy::{Offline, OnSessionLost, OutboundAliases};
+use crate::policy::{InvalidMessages, Offline, OnSessionLost, OutboundAliases};
 use crate::secret::Secret;
 use crate::will::{self, Will};
 
@@ -46,6 +46,11 @@ pub struct ConnectOptions {
     pub topic_alias_maximum: u16,
     /// The largest packet in bytes that this client takes; `None` leaves it out: no limit but the protocol's.
     pub maximum_packet_size: Option<NonZeroU32>,
+    /// What to do with a received message that is wrong only in itself; by default it is refused and the connection stays.
+    pub invalid_messages: InvalidMessages,
+    /// Whether the payload of a message whose Payload Format Indicator says UTF-8 is checked. If it isn't UTF-8, the message
+    /// is wrong in itself and acknowledged with 0x99 (§3.3.2.3.2). Default: `false`, the payload isn't looked at.
+    pub validate_payload_format: bool,
     /// Whether the server may explain failures in any packet; `None` leaves it out: yes.
     pub request_problem_information: Option<bool>,
     /// Whether the server should say what response topics may be built from
@@ -162,6 +167,8 @@ impl ConnectOptions {
             receive_maximum: NonZeroU16::new(1024),
             topic_alias_maximum: 0,
             maximum_packet_size: None,
+            invalid_messages: InvalidMessages::default(),
+            validate_payload_format: false,
             request_problem_information: None,
             request_response_information: None,
             user_properties: Vec::new(),

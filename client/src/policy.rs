@@ -1,5 +1,24 @@
 //! What a client may decide for itself: about lost sessions, times without a connection, topic aliases.
 
+/// What the client does with a received message that is wrong only in itself: in what its publisher wrote, and a lax server
+/// passed on. [`ErrorScope`](dunlin_codec::ErrorScope) has the table of faults.
+///
+/// What breaks the rules of the connection closes it in any case (§4.13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InvalidMessages {
+    /// The message is refused and the connection stays, as the standard allows clients [U-4.13.1-1].
+    ///
+    /// At QoS 1 and 2 it is acknowledged with 0x80 (Unspecified error), in its turn; it reaches no stream, is counted in
+    /// [`Statistics::invalid_messages`](crate::Statistics::invalid_messages), and told as
+    /// [`Event::MessageRefused`](crate::Event::MessageRefused).
+    #[default]
+    Refuse,
+    /// The client closes the connection, as the standard recommends: with 0x81 (Malformed Packet), 0x82 (Protocol Error)
+    /// or 0x99 (Payload format invalid). A server that has such a message for this client, a retained one for instance,
+    /// will send it again on the next connection.
+    CloseConnection,
+}
+
 /// What becomes of requests that were on the wire when the connection ended, if the server then has no session to go on
 /// with (§4.4). It may have got them or not.
 ///

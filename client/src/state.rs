@@ -186,6 +186,7 @@ impl State {
                     self.requests.set_response_information(connected.response_information.as_deref());
                     events.push(Event::Connected(connected));
                 }
+                EngineEvent::MessageRefused(refused) => events.push(Event::MessageRefused(refused)),
                 EngineEvent::SubscriptionLost { filter, cause } => {
                     self.router.end(&filter);
                     events.push(Event::SubscriptionLost { filter, cause });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_codec::{PacketType, ReasonCode, TopicAlias, TopicName};
+use dunlin_codec::{DecodeError, PacketType, ReasonCode, TopicAlias, TopicName};
 
 use super::link::conduct;
 use crate::error::Violation;
@@ -11,7 +11,36 @@ use crate::error::Violation;
 #[derive(Debug)]
 pub(super) struct InboundAliases {
     maximum: u16,
-    topics: Vec<Option<Arc<str>>>,
+    topics: Vec<Topic>,
+}
+
+/// What the server set an alias to.
+#[derive(Debug, Clone, Default)]
+enum Topic {
+    #[default]
+    Unset,
+    Name(Arc<str>),
+    /// Something that is no topic name: what comes under the alias alone is refused like the message that set it.
+    Refused(Box<DecodeError>),
+}
+
+/// Why an alias stands for no topic.
+#[derive(Debug)]
+pub(super) enum AliasFault {
+    /// The server broke the rules of the connection.
+    Violation(Violation),
+    /// It was set with a message that was refused, to something that is no topic name.
+    Refused(DecodeError),
+}
+
+impl AliasFault {
+    /// The violation, if it is one: what was refused before is refused again.
+    pub(super) fn into_violation<T>(self) -> Result<Option<T>, Violation> {
+        match self {
+            Self::Violation(violation) => Err(violation),
+            Self::Refused(_) => Ok(None),
+        }
+    }
 }
 
 impl InboundAliases {
@@ -25,7 +54,27 @@ impl InboundAliases {
         &mut self,
         alias: TopicAlias,
         topic: Option<TopicName<'_>>,
-    ) -> Result<Option<Arc<str>>, Violation> {
+    ) -> Result<Option<Arc<str>>, AliasFault> {
+        let slot = self.slot(alias).map_err(AliasFault::Violation)?;
+        let Some(topic) = topic else {
+            return match slot {
+                Topic::Unset => Err(AliasFault::Violation(UNSET)),
+                Topic::Name(topic) => Ok(Some(Arc::clone(topic))),
+                Topic::Refused(error) => Err(AliasFault::Refused(**error)),
+            };
+        };
+        *slot = Topic::Name(topic.as_str().into());
+        Ok(None)
+    }
+
+    /// Takes note of a PUBLISH that has both, where the topic isn't one.
+    pub(super) fn refuse(&mut self, alias: TopicAlias, error: DecodeError) -> Result<(), Violation> {
+        *self.slot(alias)? = Topic::Refused(Box::new(error));
+        Ok(())
+    }
+
+    /// What an alias stands for, if it is one that this client takes.
+    fn slot(&mut self, alias: TopicAlias) -> Result<&mut Topic, Violation> {
         // [MQTT-3.1.2-26] [MQTT-3.1.2-27]
         if alias.get() > self.maximum {
             return Err(Violation::Conduct {
@@ -36,16 +85,11 @@ impl InboundAliases {
             });
         }
         let place = usize::from(alias.get() - 1);
-        let Some(topic) = topic else {
-            let unset = || conduct(PacketType::Publish, "a topic alias that stands for nothing", "U-3.3.4-1");
-            return self.topics.get(place).cloned().flatten().ok_or_else(unset).map(Some);
-        };
         if self.topics.len() <= place {
-            self.topics.resize(place + 1, None);
+            self.topics.resize(place + 1, Topic::Unset);
         }
-        if let Some(slot) = self.topics.get_mut(place) {
-            *slot = Some(topic.as_str().into());
-        }
-        Ok(None)
+        self.topics.get_mut(place).ok_or(UNSET)
     }
 }
+
+const UNSET: Violation = conduct(PacketType::Publish, "a topic alias that stands for nothing", "U-3.3.4-1");

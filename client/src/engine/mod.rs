@@ -31,6 +31,7 @@ mod poison;
 mod queue;
 mod quota;
 mod receive;
+mod refusal;
 mod renewal;
 mod request;
 mod resumption;
@@ -60,7 +61,7 @@ pub use self::session::Session;
 pub use self::statistics::{ByQoS, Statistics};
 use self::transmit::{Handed, Staged};
 use crate::error::RequestError;
-use crate::event::Connected;
+use crate::event::{Connected, RefusedMessage};
 use crate::message::ReceivedMessage;
 use crate::options::{CleanStart, ConnectOptions};
 
@@ -86,6 +87,9 @@ pub enum EngineEvent {
     Connected(Box<Connected>),
     /// A message. One with a name is acknowledged after [`Engine::take`].
     Message(ReceivedMessage, Option<DeliveryId>),
+    /// A received message was refused, because it is wrong in itself
+    /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)).
+    MessageRefused(Box<RefusedMessage>),
     /// The server forgot the session, and a subscription that it had granted before couldn't be made again.
     SubscriptionLost {
         /// The topic filter.

@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    Ack, AckType, Disconnect, FixedHeader, Packet, PacketBuf, PacketType, Publish, ReasonCode,
+    Ack, AckType, DecodeError, Delivery, Disconnect, FaultyMessage, FixedHeader, Packet, PacketBuf,
+    PacketType, Publish, ReasonCode, TopicName,
 };
 
 use super::inbound::{DeliveryId, Verdict};
+use super::inbound_aliases::AliasFault;
 use super::link::conduct;
 use super::{Ended, Engine, EngineEvent, State};
 use crate::error::{ConnectionError, ServerReason, Violation};
@@ -22,7 +24,9 @@ const EVENTS: usize = 1 << 16;
 impl Engine {
     /// Takes every whole packet at the front of `input`; the beginning of another one stays there.
     ///
-    /// A breach of the protocol shows in [`should_close`](Self::should_close); what follows it isn't looked at.
+    /// A breach of the protocol shows in [`should_close`](Self::should_close); what follows it isn't looked at. A message
+    /// that is wrong only in itself is refused, unless
+    /// [`ConnectOptions::invalid_messages`](crate::ConnectOptions::invalid_messages) asks for closing the connection.
     pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant) {
         self.now = Some(now);
         self.pass_time(now);
@@ -66,8 +70,12 @@ impl Engine {
             let taken = PacketBuf::take_publish(input, &decode, |publish| {
                 self.handle_publish(publish)
                     .map(|found| found.map(|found| (found, Layout::of(publish, header.header_len))))
-            })?;
-            let Some((packet, found)) = taken else { return Ok(false) };
+            });
+            let (packet, found) = match taken {
+                Ok(Some(taken)) => taken,
+                Ok(None) => return Ok(false),
+                Err(error) => return self.handle_faulty_publish(error, header, input),
+            };
             if let State::Open(connection) = &mut self.state {
                 connection.count(Some(packet.as_bytes().len()), self.now);
             }
@@ -149,14 +157,39 @@ impl Engine {
     /// What the message is delivered with, unless it isn't.
     fn handle_publish(&mut self, publish: &Publish<'_>) -> Result<Option<Found>, Violation> {
         self.counts().messages_received.count(publish.delivery.qos());
+        if let Some(error) = self.check_payload(publish) {
+            return self.refuse(error, publish);
+        }
         // The alias counts whatever becomes of the message.
         let aliased = match (publish.properties.topic_alias, &mut self.state) {
-            (Some(alias), State::Open(connection)) => connection.aliases.resolve(alias, publish.topic)?,
+            (Some(alias), State::Open(connection)) => {
+                match connection.aliases.resolve(alias, publish.topic) {
+                    Ok(aliased) => aliased,
+                    Err(AliasFault::Violation(violation)) => return Err(violation),
+                    Err(AliasFault::Refused(error)) => return self.refuse(error, publish),
+                }
+            }
             _ => None,
         };
+        Ok(self.admit_delivery(publish.delivery)?.map(|id| Found { aliased, id }))
+    }
+
+    #[cold]
+    fn refuse(&mut self, error: DecodeError, publish: &Publish<'_>) -> Result<Option<Found>, Violation> {
+        let (delivery, topic_alias) = (publish.delivery, publish.properties.topic_alias);
+        let topic = publish.topic.as_ref().map_or(&[][..], TopicName::as_bytes);
+        self.refuse_message(error, FaultyMessage { delivery, topic_alias }, topic).map(|()| None)
+    }
+
+    /// Gives a message its place among those that are acknowledged; with a name if it is to be. `None` if it isn't to be
+    /// delivered.
+    pub(super) fn admit_delivery(
+        &mut self,
+        delivery: Delivery,
+    ) -> Result<Option<Option<DeliveryId>>, Violation> {
         let receive_maximum = self.options.receive_maximum.map_or(u16::MAX, Into::into);
-        match self.session.inbound.receive(publish.delivery, receive_maximum) {
-            Verdict::Deliver(id) => return Ok(Some(Found { aliased, id })),
+        match self.session.inbound.receive(delivery, receive_maximum) {
+            Verdict::Deliver(id) => return Ok(Some(id)),
             Verdict::Repeat => self.send_due_acks(),
             Verdict::Ignore => {}
             Verdict::Untaken(messages) => {

@@ -29,6 +29,9 @@ pub struct Statistics {
     pub messages_sent: ByQoS,
     /// Messages that came, as often as they did.
     pub messages_received: ByQoS,
+    /// Received messages that were refused because they were wrong in themselves
+    /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)); they are among `messages_received`.
+    pub invalid_messages: u64,
     /// Messages that were sent again after a connection had ended.
     pub repeated: u64,
     /// Messages of QoS 1 and 2 that the server has taken.

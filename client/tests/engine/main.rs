@@ -26,6 +26,7 @@ mod outbound_aliases;
 mod poison;
 mod publish;
 mod queue;
+mod refusal;
 mod renewal;
 mod restraint;
 mod resumption;

@@ -2,7 +2,7 @@
 
 use dunlin_client::codec::{DecodeErrorKind, PacketType, ReasonCode};
 use dunlin_client::engine::Ended;
-use dunlin_client::{ConnectError, ConnectionError, QoS, Violation};
+use dunlin_client::{ConnectError, ConnectionError, InvalidMessages, QoS, Violation};
 
 use crate::bench::{Client, options};
 use crate::packets::{at_least_once, connack, connack_resumed, disconnect, puback, publish};
@@ -16,6 +16,13 @@ fn breach(client: &mut Client, bytes: &[u8]) -> (ReasonCode, Violation) {
     let Ended::Connection(ConnectionError::Protocol(violation)) = client.end() else { panic!() };
     assert_eq!(sent, [disconnect(violation.reason_code())], "{violation}");
     (violation.reason_code(), violation)
+}
+
+/// A client that closes the connection over a message that is wrong in itself.
+fn strict() -> Client {
+    let mut options = options();
+    options.invalid_messages = InvalidMessages::CloseConnection;
+    Client::connected_as(options, &connack())
 }
 
 fn decode_error(violation: Violation) -> DecodeErrorKind {
@@ -40,7 +47,7 @@ fn malformed_packets_are_answered_with_0x81() {
         &[0x30, 0x01, 0x00],                               // half a topic [MQTT-3.3.2-1]
     ];
     for bytes in malformed {
-        let (code, violation) = breach(&mut Client::connected(), bytes);
+        let (code, violation) = breach(&mut strict(), bytes);
         assert_eq!(code, ReasonCode::MalformedPacket, "{bytes:02x?}: {violation}");
         assert_eq!(decode_error(violation), DecodeErrorKind::Malformed, "{bytes:02x?}");
     }
@@ -66,7 +73,7 @@ fn what_another_client_lets_pass_is_a_breach() {
         (&[0xD0, 0x01, 0], ReasonCode::MalformedPacket),     // a PINGRESP with something in it
     ];
     for (bytes, expected) in breaches {
-        let (code, violation) = breach(&mut Client::connected(), bytes);
+        let (code, violation) = breach(&mut strict(), bytes);
         assert_eq!(code, expected, "{bytes:02x?}: {violation}");
     }
     let connacks: [&[u8]; 4] = [
