@@ -17,6 +17,8 @@ pub struct Mosquitto {
     memory: Memory,
     program: PathBuf,
     port: u16,
+    /// Without TLS; the password is the same.
+    plain_port: u16,
     process: Option<Child>,
 }
 
@@ -50,7 +52,8 @@ impl Mosquitto {
         let folder = tempfile::tempdir().expect("a folder");
         write_certificate(folder.path());
         write_passwords(folder.path());
-        let mut broker = Self { folder, memory, program, port: free_port(), process: None };
+        let mut broker =
+            Self { folder, memory, program, port: free_port(), plain_port: free_port(), process: None };
         broker.run().await;
         Some(broker)
     }
@@ -59,6 +62,12 @@ impl Mosquitto {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)
+    }
+
+    /// Where it listens without TLS.
+    #[must_use]
+    pub const fn plain_address(&self) -> SocketAddr {
+        SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), self.plain_port)
     }
 
     /// The certificate to trust; it is for `localhost`.
@@ -129,8 +138,10 @@ impl Mosquitto {
         format!(
             "user root\nlog_dest stderr\n{memory}\
              allow_anonymous false\npassword_file {}\n\
+             listener {} 127.0.0.1\n\
              listener {} 127.0.0.1\ncertfile {}\nkeyfile {}\n",
             file(PASSWORDS),
+            self.plain_port,
             self.port,
             file(CERTIFICATE),
             file(KEY),

@@ -140,4 +140,10 @@ pub(crate) struct ReliabilityArgs {
     /// Attempts after the first, for failures that may pass: a number or "inf"
     #[arg(long, value_name = "N", default_value = "inf", value_parser = value::attempts, hide_short_help = true)]
     pub(crate) reconnect: Attempts,
+    /// End with exit code 10 when the server breaks the protocol
+    ///
+    /// By default a received message that is invalid, because its topic, text or payload format is, is refused with a
+    /// warning, and the connection stays.
+    #[arg(long, hide_short_help = true)]
+    pub(crate) strict: bool,
 }

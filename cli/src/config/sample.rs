@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, KeepAlive, Reconnect, aws};
+use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, InvalidMessages, KeepAlive, Reconnect, aws};
 use dunlin_codec::TopicName;
 
 use crate::args::{Count, ReliabilityArgs, SampleArgs, Sources};
@@ -24,6 +24,8 @@ pub(crate) struct SampleConfig {
     pub(crate) interval: Duration,
     /// For the connection, for each answer, and for the missing messages.
     pub(crate) timeout: Duration,
+    /// A server that breaks the protocol ends the run.
+    pub(crate) is_strict: bool,
 }
 
 impl SampleConfig {
@@ -68,6 +70,7 @@ impl SampleConfig {
             },
             interval: typed.message.interval,
             timeout: typed.reliability.timeout,
+            is_strict: typed.reliability.strict,
         })
     }
 }
@@ -107,5 +110,8 @@ fn connect(
     connect.ping_timeout = typed.ping_timeout;
     connect.ack_timeout = typed.timeout;
     connect.poison_guard = aws::POISON_GUARD;
+    if typed.strict {
+        connect.invalid_messages = InvalidMessages::CloseConnection;
+    }
     connect
 }

@@ -38,6 +38,9 @@ pub(crate) fn note(event: &Event) {
         }
         Event::Failed { cause, retry_in } => info!(%cause, ?retry_in, "failed"),
         Event::Disconnected { cause, retry_in } => info!(%cause, ?retry_in, "disconnected"),
+        Event::MessageRefused(refused) => {
+            info!(topic = ?refused.topic, qos = refused.qos.level(), reason = %refused.reason, "message refused");
+        }
         Event::SubscriptionLost { filter, cause } => info!(filter, %cause, "subscription lost"),
         Event::Stopped(cause) => info!(%cause, "stopped"),
         _ => {}

@@ -11,7 +11,7 @@ use dunlin_codec::ReasonCode;
 use tokio::time::{Instant, sleep_until};
 
 use super::Journey;
-use crate::diagnosis::{Diagnosis, Operation, operation};
+use crate::diagnosis::{Diagnosis, Operation, operation, quoted};
 use crate::sample::ending::Ending;
 use crate::sample::link::Outstanding;
 use crate::sample::{exception, journal};
@@ -95,6 +95,10 @@ impl<W: Write> Journey<'_, W> {
             Event::Disconnected { cause, retry_in } => {
                 self.on_disconnected(&cause, retry_in.is_none(), wait)?;
             }
+            Event::MessageRefused(refused) => {
+                let (topic, reason) = (quoted(&refused.topic), refused.reason);
+                self.console.warning(format_args!("a message to {topic} was refused: {reason}"));
+            }
             Event::SubscriptionLost { cause, .. } => {
                 let (scene, progress) = (self.link.scene(), self.progress());
                 return Err(operation::failed(scene, Operation::Subscribe, progress, &cause).into());
@@ -117,7 +121,8 @@ impl<W: Write> Journey<'_, W> {
             _ => None,
         };
         self.transcript.disconnected(code)?;
-        let is_last = is_last && *cause != ConnectionError::Requested;
+        let breaks_off = self.config.is_strict && matches!(cause, ConnectionError::Protocol(_));
+        let is_last = breaks_off || is_last && *cause != ConnectionError::Requested;
         Ok(self.link.ended(cause, wait.outstanding(), self.progress(), is_last)?)
     }
 
