@@ -225,8 +225,9 @@ fn a_long_topic_is_cut_in_the_event() {
     let topic = [&[b'x'; 60_000][..], b"#"].concat();
     let len = |len: usize| u16::try_from(len).unwrap().to_be_bytes();
     let body = [&len(topic.len()), &*topic, &[0]].concat();
-    let remaining =
-        [0x80 | (body.len() & 0x7f) as u8, 0x80 | (body.len() >> 7 & 0x7f) as u8, (body.len() >> 14) as u8];
+    // 60,004 bytes.
+    let remaining = [0x80 | 0x64, 0x80 | 0x54, 3];
+    assert_eq!(body.len(), 0x64 + (0x54 << 7) + (3 << 14));
     client.receives_bytes(&[&[0x30], &remaining[..], &body].concat());
     assert_eq!(client.refused_once().0.len(), 1024);
 }
