@@ -7,7 +7,7 @@ use dunlin_sandbox::Sandbox;
 
 use crate::args::{self, Verb};
 use crate::config::{SampleConfig, Script};
-use crate::diagnosis::{Diagnosis, shell};
+use crate::diagnosis::{Diagnosis, folder, shell};
 use crate::exit::Exit;
 use crate::sample::{self, Transcript};
 use crate::sandbox;
@@ -18,14 +18,14 @@ use crate::verb::Failure;
 /// Plays the unsigned and then the signed sample against a sandbox of its own, which leaves nothing behind.
 pub(crate) async fn run(console: Console) -> Result<Exit, Failure> {
     let stop = StopSignal::install()?;
-    let state = tempfile::tempdir()?;
+    let state = folder::temporary()?;
     let sandbox = Sandbox::builder()
         .port(0)
         .state_dir(state.path())
         .on_event(move |line| console.note(format_args!("  [sandbox] {line}")))
         .start()
         .await
-        .map_err(|error| sandbox::not_started(&error))?;
+        .map_err(|error| folder::temporary_state(&error).unwrap_or_else(|| sandbox::not_started(&error)))?;
     console.note("demo: a sandbox, a local stand-in for AWS IoT Core, runs in this process. No AWS account is involved.");
     let exit = play(&sandbox, console, stop).await;
     sandbox.stop().await;

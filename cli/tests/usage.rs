@@ -290,7 +290,31 @@ fn a_ready_file_that_cannot_be_written_is_known_before_the_sandbox_says_that_it_
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().to_str().unwrap();
     let line = ["sandbox", "--port", "0", "--state-dir", state, "--ready-file", "/no/such/folder/ready.json"];
-    says(&run(&line).refused(), &["--ready-file /no/such/folder/ready.json: its folder doesn't exist"]);
+    says(
+        &run(&line).refused(),
+        &["--ready-file can't be written: /no/such/folder/ready.json: its folder doesn't exist", "try:"],
+    );
+}
+
+/// A path below a file can't be created, not even by root.
+#[test]
+fn a_folder_that_cannot_be_written_to_is_named_with_what_chooses_another() {
+    let dir = tempfile::Builder::new().prefix("unwritable").tempdir().unwrap();
+    fs::write(dir.path().join("file"), "").unwrap();
+    let folder = dir.path().join("file/folder");
+    let folder = folder.to_str().unwrap();
+    for (line, variable) in [
+        (&["demo"][..], "TMPDIR"),
+        (&["bench", "fleet", "--clients", "1"], "TMPDIR"),
+        (&["sandbox", "--port", "0"], "DUNLIN_STATE_DIR"),
+        (&["auth", "sign", "--sandbox", "hello"], "DUNLIN_STATE_DIR"),
+        (&["--endpoint", "sandbox", "--authorizer-name", "A"], "DUNLIN_STATE_DIR"),
+    ] {
+        let stderr = run(line).env(variable, folder).refused();
+        says(&stderr, &["error[E-USAGE]:", folder, "try:", variable]);
+        assert!(!stderr.contains(".tmp"), "a name that nobody has chosen: {stderr}");
+    }
+    says(&run(&["auth", "keygen", "--out", folder]).refused(), &["--out can't be written:", folder, "try:"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use dunlin_sandbox::TokenKey;
 
 use crate::args::KeygenArgs;
-use crate::diagnosis::{Diagnosis, Try, shell};
+use crate::diagnosis::{Diagnosis, Try, folder, shell};
 use crate::exit::Exit;
 use crate::verb::Failure;
 
@@ -41,7 +41,7 @@ fn write_new(path: &Path, pem: &str, mode: u32) -> Result<(), Diagnosis> {
     let written = options.open(path).and_then(|mut file| file.write_all(pem.as_bytes()));
     written.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => exists(path),
-        _ => Diagnosis::usage(format!("--out: {}: {error}", path.display())),
+        _ => folder::not_writable("--out", path, &error),
     })
 }
 

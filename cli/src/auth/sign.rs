@@ -6,7 +6,7 @@ use dunlin_sandbox::{Pki, StateDir};
 
 use crate::args::{SignArgs, Sources};
 use crate::config::Secrets;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::folder;
 use crate::exit::Exit;
 use crate::rs256;
 use crate::terminal::Console;
@@ -23,7 +23,9 @@ pub(super) fn sign(typed: SignArgs, sources: &Sources, console: Console) -> Resu
             .map_err(Into::into)
             .and_then(|dir| Pki::open(&dir))
             .and_then(|pki| pki.sign_token(token.expose()))
-            .map_err(|error| Diagnosis::usage(format!("the sandbox's signing key: {error}")))?,
+            .map_err(|error| {
+                folder::state_dir("the sandbox's signing key can't be read or created", &error)
+            })?,
     };
     if token.expose().ends_with('\n') {
         console.warning("the token ends in a newline, which is signed with it");

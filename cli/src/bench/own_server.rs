@@ -10,6 +10,9 @@ use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use crate::diagnosis::folder;
+use crate::verb::Failure;
+
 /// Dropped, it is gone.
 #[derive(Debug)]
 pub(super) struct OwnServer {
@@ -47,8 +50,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 impl OwnServer {
-    pub(super) async fn start(connections: u32) -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
+    pub(super) async fn start(connections: u32) -> Result<Self, Failure> {
+        let folder = folder::temporary()?;
         fs::write(folder.path().join("sandbox.toml"), CONFIG)?;
         fs::write(folder.path().join("answer.json"), ANSWER)?;
         let mut child = spawn(folder.path(), 0, connections)?;

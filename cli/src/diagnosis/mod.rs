@@ -2,6 +2,7 @@
 
 mod catalogue;
 pub(crate) mod connect;
+pub(crate) mod folder;
 pub(crate) mod lost;
 pub(crate) mod network;
 pub(crate) mod operation;

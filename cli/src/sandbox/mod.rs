@@ -10,14 +10,14 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::thread;
 
-use dunlin_sandbox::{LogLine, PkiError, Ready, Sandbox, StartError};
+use dunlin_sandbox::{LogLine, Ready, Sandbox, StartError};
 use tokio::sync::{mpsc, oneshot};
 
 use self::json::Line;
 use self::printer::Printer;
 use self::ready_file::ReadyFile;
 use crate::args::SandboxArgs;
-use crate::diagnosis::{Diagnosis, Try};
+use crate::diagnosis::{Diagnosis, Try, folder};
 use crate::exit::Exit;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
@@ -75,9 +75,7 @@ fn exposed(address: IpAddr, yes: bool, console: Console) -> Result<IpAddr, Diagn
 pub(crate) fn not_started(error: &StartError) -> Diagnosis {
     let try_ = match error {
         StartError::Listen { .. } => vec![Try::command("dunlin sandbox --port 0        (any free port)")],
-        StartError::State(_) | StartError::Pki(PkiError::State(_) | PkiError::Io { .. }) => {
-            vec![Try::advice("--state-dir DIR")]
-        }
+        error if folder::is_about_files(error) => folder::state_dir_advice(),
         _ => Vec::new(),
     };
     Diagnosis { try_, ..Diagnosis::usage(format!("the sandbox can't start: {error}")) }

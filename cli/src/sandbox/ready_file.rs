@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dunlin_sandbox::Ready;
 use tempfile::NamedTempFile;
 
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, folder};
 
 /// The file; removed when dropped, because its promise no longer holds then.
 pub(super) struct ReadyFile {
@@ -17,7 +17,7 @@ impl ReadyFile {
     pub(super) fn write(path: &Path, ready: &Ready) -> Result<Self, Diagnosis> {
         write(path, ready)
             .map(|()| Self { path: path.to_owned() })
-            .map_err(|error| Diagnosis::usage(format!("--ready-file {}: {error}", path.display())))
+            .map_err(|error| folder::not_writable("--ready-file", path, &error))
     }
 }
 

@@ -1,0 +1,91 @@
+//! Folders of this computer that can't be written to.
+
+use std::error::Error;
+use std::io;
+use std::path::Path;
+
+use dunlin_sandbox::{PkiError, StartError, StateError};
+use tempfile::TempDir;
+
+use super::{Diagnosis, Try};
+
+/// Creates a folder for temporary files, which is removed when the value is dropped.
+///
+/// # Errors
+/// [`Id::Usage`](super::Id::Usage) with the folder of the system and the variable that chooses another one.
+pub(crate) fn temporary() -> Result<TempDir, Diagnosis> {
+    tempfile::tempdir().map_err(|error| not_temporary(&without_path(&error)))
+}
+
+/// Nothing can be written to the folder for temporary files.
+fn not_temporary(fault: &str) -> Diagnosis {
+    let folder = std::env::temp_dir();
+    Diagnosis {
+        try_: vec![
+            Try::advice("set TMPDIR to a folder that you can write to, for example"),
+            Try::command("export TMPDIR=\"$HOME\""),
+        ],
+        ..Diagnosis::usage(format!(
+            "no temporary files can be written to {}: {fault}; nothing was sent",
+            folder.display()
+        ))
+    }
+}
+
+/// The sandbox of a demonstration or a load test can't write to its temporary folder.
+pub(crate) fn temporary_state(error: &StartError) -> Option<Diagnosis> {
+    is_about_files(error).then(|| not_temporary(&error.to_string()))
+}
+
+/// The state directory can't be used; `what` says for which purpose.
+pub(crate) fn state_dir(what: &str, error: &dyn Error) -> Diagnosis {
+    Diagnosis { try_: state_dir_advice(), ..Diagnosis::usage(format!("{what}: {error}")) }
+}
+
+/// How to choose another state directory.
+pub(crate) fn state_dir_advice() -> Vec<Try> {
+    vec![
+        Try::advice("--state-dir or DUNLIN_STATE_DIR names a folder that you can write to, for example"),
+        Try::command("export DUNLIN_STATE_DIR=\"$HOME/dunlin\""),
+    ]
+}
+
+/// A file that `flag` names can't be written.
+pub(crate) fn not_writable(flag: &str, path: &Path, error: &io::Error) -> Diagnosis {
+    Diagnosis {
+        try_: vec![Try::advice(format!("{flag} in a folder that exists and that you can write to"))],
+        ..Diagnosis::usage(format!("{flag} can't be written: {}: {}", path.display(), without_path(error)))
+    }
+}
+
+/// Whether a sandbox couldn't start because of a file or a folder.
+pub(crate) const fn is_about_files(error: &StartError) -> bool {
+    matches!(
+        error,
+        StartError::State(_) | StartError::Pki(PkiError::State(StateError::Io { .. }) | PkiError::Io { .. })
+    )
+}
+
+/// The text of an I/O error without the name of a temporary file, which nobody has chosen.
+fn without_path(error: &io::Error) -> String {
+    let text = error.to_string();
+    // The tempfile crate adds the path at the end of the text, and keeps the error behind it to itself.
+    text.split_once(" at path ").map_or(&*text, |(fault, _path)| fault).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_name_is_not_shown() {
+        let missing = Path::new("/does/not/exist");
+        let error = tempfile::NamedTempFile::new_in(missing).unwrap_err();
+        assert!(error.to_string().contains(".tmp"), "otherwise this test shows nothing: {error}");
+        let shown = not_writable("--ready-file", &missing.join("ready.json"), &error);
+        assert_eq!(
+            &*shown.headline,
+            "--ready-file can't be written: /does/not/exist/ready.json: No such file or directory (os error 2)"
+        );
+    }
+}
