@@ -94,8 +94,8 @@ impl Client {
 
     /// As [`start`](Self::start), going on with the session of another client, which
     /// [`disconnect_keeping_session`](Self::disconnect_keeping_session) gave: its unacknowledged messages are sent before
-    /// all others, its subscriptions stay. What the server sends for those comes to [`unmatched`](Self::unmatched) until
-    /// they are subscribed to again; take that stream before anything is awaited.
+    /// all others, its subscriptions stay. What the server sends for those waits until they are subscribed to again, or goes
+    /// to [`unmatched`](Self::unmatched); see [`unmatched_wait`](ConnectOptions::unmatched_wait).
     ///
     /// # Panics
     /// Outside a tokio runtime.

@@ -58,6 +58,21 @@ pub enum Event {
         /// Why, as for a subscription of the application's own: it was refused, not answered, or isn't possible any more.
         cause: RequestError,
     },
+    /// Received messages were dropped: no stream of the application gets them.
+    ///
+    /// Consecutive unread events with the same topic and cause are merged into one. What the application asked to drop, by
+    /// [`discard_unmatched`](crate::Client::discard_unmatched) or by dropping a stream, is only counted in
+    /// [`Statistics::dropped_messages`](crate::engine::Statistics::dropped_messages).
+    MessageDropped {
+        /// Topic Name.
+        topic: String,
+        /// The reason.
+        cause: DropCause,
+        /// Number of messages.
+        count: u64,
+        /// Size of their packets in bytes.
+        bytes: u64,
+    },
     /// The client has ended; nothing follows.
     Stopped(StopCause),
 }
@@ -84,6 +99,16 @@ impl RefusedMessage {
 
 /// Bytes of a refused message's topic that are kept: events wait for the application, and a topic may have 65,535 bytes.
 const LONGEST_TOPIC: usize = 1024;
+
+/// Why received messages were dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropCause {
+    /// No stream matches the topic. In a resumed session the message waited for a stream, see
+    /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait), and was refused with reason code 0x80 at QoS 1 and 2; in
+    /// other sessions it was acknowledged.
+    Unmatched,
+}
 
 /// A connection, as its server grants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +160,22 @@ pub struct ServerLimits {
 const PROTOCOL_MAXIMUM: u32 = 268_435_460;
 
 impl Event {
+    /// Adds `other` to this event if both report dropped messages of the same topic and cause; whether they do.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn merge(&mut self, other: &Self) -> bool {
+        let Self::MessageDropped { topic, cause, count, bytes } = self else { return false };
+        match other {
+            Self::MessageDropped { topic: with, cause: as_well, count: more, bytes: larger }
+                if topic == with && cause == as_well =>
+            {
+                *count += more;
+                *bytes += larger;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Into the log, at debug: steps, not messages. Nothing in it is secret.
     #[cfg(feature = "tokio")]
     pub(crate) fn trace(&self) {
@@ -156,6 +197,9 @@ impl Event {
                 debug!(topic = ?refused.topic, qos = refused.qos.level(), reason = %refused.reason, "message refused");
             }
             Self::SubscriptionLost { filter, cause } => debug!(filter, %cause, "subscription lost"),
+            Self::MessageDropped { topic, cause, count, bytes } => {
+                debug!(topic, ?cause, count, bytes, "message dropped");
+            }
             Self::Stopped(cause) => debug!(%cause, "stopped"),
         }
     }

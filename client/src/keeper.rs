@@ -117,8 +117,8 @@ impl Client {
     /// Messages of QoS 1 and 2 are kept a moment after they are accepted, and before they leave;
     /// [`until_kept`](Self::until_kept) waits for that. After a crash they are sent, or repeated as the standard has it, or
     /// follow [`on_session_lost`](crate::ConnectOptions::on_session_lost), and nobody but the server learns how they end.
-    /// Subscriptions stay: what the server sends for them comes to [`unmatched`](Self::unmatched) until they are subscribed
-    /// to again; take that stream before anything is awaited. The end of a subscription is kept until the server knows of
+    /// Subscriptions stay: what the server sends for them waits until they are subscribed to again, or goes to
+    /// [`unmatched`](Self::unmatched); see [`unmatched_wait`](crate::ConnectOptions::unmatched_wait). The end of a subscription is kept until the server knows of
     /// it. A message of QoS 2 that a stream had given out doesn't come again once that is kept, too, a moment later. A
     /// message or UNSUBSCRIBE that failed with [`RequestError::Stopped`] may be sent by the next process.
     ///

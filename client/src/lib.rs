@@ -59,6 +59,8 @@ mod subscribe;
 mod subscription;
 #[cfg(feature = "tokio")]
 pub mod transport;
+#[cfg(feature = "tokio")]
+mod unmatched_queue;
 mod will;
 
 #[cfg(feature = "tokio")]
@@ -71,7 +73,7 @@ pub use client::{Client, ClientOptions, Events};
 pub use dunlin_codec as codec;
 pub use dunlin_codec::QoS;
 pub use error::{ConnectError, ConnectionError, RequestError, ServerReason, StopCause, Violation};
-pub use event::{Connected, Event, RefusedMessage, ServerLimits};
+pub use event::{Connected, DropCause, Event, RefusedMessage, ServerLimits};
 pub use farewell::Farewell;
 pub use message::{Message, MessageProperties, ReceivedMessage};
 #[cfg(feature = "tokio")]

@@ -157,9 +157,9 @@ impl Link {
         state.engine.set_listening(reading && !self.holds, now);
         if state.engine.poll_timeout().is_some_and(|due| due <= now) {
             state.engine.handle_timeout(now);
-            // At once: streams end before anything new is opened under their filters.
-            state.deliver(events);
         }
+        // At once: streams end before anything new is opened under their filters.
+        state.deliver(events);
         if self.output.is_empty() && self.broken.is_none() {
             state.transmit(&mut self.output, now);
             self.holds = self.output.is_empty() && state.engine.has_output();

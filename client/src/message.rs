@@ -228,6 +228,12 @@ impl ReceivedMessage {
         &self.packet
     }
 
+    /// Size of its packet in bytes.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn len(&self) -> usize {
+        self.packet.as_bytes().len()
+    }
+
     /// The same message in a buffer of its own.
     #[must_use]
     pub fn to_owned_buffer(&self) -> Self {

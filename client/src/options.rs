@@ -68,6 +68,18 @@ pub struct ConnectOptions {
     pub ping_timeout: Duration,
     /// How long to wait for the acknowledgement of a request that is on the wire.
     pub ack_timeout: Duration,
+    /// How long a received message of QoS 1 or 2 waits, unacknowledged, for a stream that matches it. Default: 30 s; zero
+    /// means that nothing waits.
+    ///
+    /// Only the messages of a resumed session wait, whose subscriptions were made by an earlier process or client: they
+    /// arrive as soon as the connection is accepted, before the program can have subscribed again. Such a message waits until
+    /// a stream with a matching filter is opened, [`Client::unmatched`](crate::Client::unmatched) is taken, or the program
+    /// calls [`Client::discard_unmatched`](crate::Client::discard_unmatched). Acknowledgements leave in the order of arrival
+    /// (§4.6), so one waiting message holds back the acknowledgements of all messages behind it: when half of
+    /// [`receive_maximum`](Self::receive_maximum) is held back, or this time is over, the message is refused with reason code
+    /// 0x80 and reported as [`Event::MessageDropped`](crate::Event::MessageDropped). Messages of QoS 0 wait likewise, within
+    /// the limits of one stream.
+    pub unmatched_wait: Duration,
     /// How much may wait to be sent.
     pub queue: QueueLimits,
     /// What a service doesn't take, refused here; `None` for nothing but what the server says.
@@ -177,6 +189,7 @@ impl ConnectOptions {
             connack_timeout: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(60),
+            unmatched_wait: Duration::from_secs(30),
             queue: QueueLimits::default(),
             limits: None,
             pace: None,

@@ -1,15 +1,17 @@
 //! From received messages to the streams that want them: by subscription identifier, or by topic filter.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::task::{Context, Poll, Waker};
 
 use dunlin_codec::{SubscriptionIdentifier, TopicFilter, TopicMatcher, TopicName};
 use slab::Slab;
 
 use crate::engine::{DeliveryId, Engine};
+use crate::event::{DropCause, Event};
 use crate::message::ReceivedMessage;
 use crate::state::move_wakers;
 use crate::stream::{Stream, StreamLimits};
+use crate::unmatched_queue::UnmatchedQueue;
 
 /// All streams, and the ways to them.
 ///
@@ -27,7 +29,14 @@ pub(crate) struct Router {
     catch_all: Option<usize>,
     /// Streams that are full and must not be given more.
     holding_up: usize,
-    unrouted: u64,
+    /// Messages of a resumed session that wait for a stream.
+    unmatched: UnmatchedQueue,
+    /// Whether the application wants no message that no stream matches.
+    discards_unmatched: bool,
+    /// Filters of the streams that were closed last: messages for them may still be on their way.
+    closed: VecDeque<Box<str>>,
+    /// What the application is to be told.
+    events: Vec<Event>,
     ended: bool,
     wakers: Vec<Waker>,
     /// The streams of the message that is being routed; kept for its memory.
@@ -57,6 +66,9 @@ struct LastMatch {
 /// Longer topics aren't remembered.
 const LONGEST_REMEMBERED: usize = 256;
 
+/// Closed filters that are remembered.
+const CLOSED: usize = 32;
+
 /// Which identifiers were given away. They rotate, so that what is still on its way to an old subscription never meets
 /// a new one.
 #[derive(Debug)]
@@ -81,7 +93,10 @@ impl Router {
             identifiers: Identifiers { first: first_identifier, next: first_identifier, issued: 0 },
             catch_all: None,
             holding_up: 0,
-            unrouted: 0,
+            unmatched: UnmatchedQueue::default(),
+            discards_unmatched: false,
+            closed: VecDeque::new(),
+            events: Vec::new(),
             ended: false,
             wakers: Vec::new(),
             found: Vec::new(),
@@ -98,8 +113,13 @@ impl Router {
         }
     }
 
-    /// A stream of what `filter` matches; its key.
-    pub(crate) fn open(&mut self, filter: TopicFilter<'_>, limits: StreamLimits) -> usize {
+    /// Opens a stream for `filter`, which gets the matching messages that wait for one; its key.
+    pub(crate) fn open(
+        &mut self,
+        filter: TopicFilter<'_>,
+        limits: StreamLimits,
+        engine: &mut Engine,
+    ) -> usize {
         let route = match self.by_filter.get(filter.as_str()) {
             Some(route) => Some(*route),
             None => self.open_route(filter),
@@ -109,25 +129,65 @@ impl Router {
             route.streams.push(key);
             self.last_match.topic.clear();
         }
+        self.closed.retain(|closed| **closed != *filter.as_str());
+        self.move_unmatched(Some(filter), key, engine);
         key
     }
 
+    /// The server has granted the subscription of a stream.
+    pub(crate) fn granted(&mut self, key: usize) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.is_granted = true;
+        }
+    }
+
     /// The one stream of what no other stream wants; `None` if there is one already.
-    pub(crate) fn open_catch_all(&mut self, limits: StreamLimits) -> Option<usize> {
+    pub(crate) fn open_catch_all(&mut self, limits: StreamLimits, engine: &mut Engine) -> Option<usize> {
         if self.catch_all.is_some() {
             return None;
         }
-        self.catch_all = Some(self.streams.insert(Stream::new(None, limits, self.ended)));
-        self.catch_all
+        let key = self.streams.insert(Stream::new(None, limits, self.ended));
+        self.catch_all = Some(key);
+        self.granted(key);
+        self.move_unmatched(None, key, engine);
+        Some(key)
     }
 
-    /// Closes a stream: what waits in it counts as taken. Returns its filter if nobody listens to that any more.
+    /// Acknowledges the messages that no stream matches, and all that follow.
+    pub(crate) fn discard_unmatched(&mut self, engine: &mut Engine) {
+        self.discards_unmatched = true;
+        for each in self.unmatched.take(|_| true) {
+            engine.dropped_messages().unmatched.add(each.message.len());
+            if let Some(id) = each.id {
+                engine.take(id);
+            }
+        }
+    }
+
+    /// A message that waited for a stream was refused.
+    pub(crate) fn unmatched_refused(&mut self, id: DeliveryId, engine: &mut Engine) {
+        if let Some(message) = self.unmatched.remove(id) {
+            engine.dropped_messages().unmatched.add(message.len());
+            self.report_dropped(&message, DropCause::Unmatched);
+        }
+    }
+
+    /// Closes a stream: what waits in it counts as taken, unless the server never granted the subscription: then it waits for
+    /// another stream. Returns its filter if nobody listens to that any more.
     pub(crate) fn close(&mut self, key: usize, engine: &mut Engine) -> Option<String> {
         let last_of = self.leave(key);
-        let stream = self.streams.try_remove(key)?;
+        let mut stream = self.streams.try_remove(key)?;
         self.holding_up -= usize::from(stream.holds_up());
         if self.catch_all == Some(key) {
             self.catch_all = None;
+        }
+        if !stream.is_granted {
+            while let Some((message, id)) = stream.pop() {
+                self.reroute(message, id, engine);
+            }
+        } else if let Some(filter) = &last_of {
+            self.closed.push_back(filter.as_str().into());
+            self.closed.drain(..self.closed.len().saturating_sub(CLOSED));
         }
         stream.into_owed().for_each(|id| engine.take(id));
         last_of
@@ -136,7 +196,7 @@ impl Router {
     /// Gives a message to every stream that wants it, once each.
     pub(crate) fn route(&mut self, message: ReceivedMessage, id: Option<DeliveryId>, engine: &mut Engine) {
         let mut found = std::mem::take(&mut self.found);
-        self.find(&message, &mut found);
+        let is_ours = self.find(&message, &mut found);
         if found.is_empty() {
             found.extend(self.catch_all);
         }
@@ -148,15 +208,105 @@ impl Router {
                 found.drain(..).for_each(|key| self.push(key, message.clone(), id));
                 self.push(last, message, id);
             }
-            None => {
-                self.unrouted += 1;
-                // It is acknowledged all the same. [MQTT-4.5.0-2]
-                if let Some(id) = id {
-                    engine.take(id);
-                }
-            }
+            None => self.keep_or_drop(message, id, is_ours, engine),
         }
         self.found = found;
+    }
+
+    /// A stream that was never granted gives a message back: it waits for another one, unless other streams have it as well.
+    fn reroute(&mut self, message: ReceivedMessage, id: Option<DeliveryId>, engine: &mut Engine) {
+        let mut found = std::mem::take(&mut self.found);
+        let is_ours = self.find(&message, &mut found);
+        let others_have_it = !found.is_empty();
+        found.clear();
+        self.found = found;
+        match id {
+            Some(id) if others_have_it => engine.take(id),
+            None if others_have_it => {}
+            id => self.keep_or_drop(message, id, is_ours, engine),
+        }
+    }
+
+    /// No stream matches: the message waits for one in a resumed session, and is dropped otherwise. `is_ours` means that
+    /// it was sent for a subscription of this client that has ended.
+    fn keep_or_drop(
+        &mut self,
+        message: ReceivedMessage,
+        id: Option<DeliveryId>,
+        is_ours: bool,
+        engine: &mut Engine,
+    ) {
+        let is_expected = is_ours || self.discards_unmatched || self.is_for_closed(&message);
+        let until = if is_expected || self.ended { None } else { engine.unmatched_until() };
+        let message = match (until, id) {
+            (Some(_), Some(id)) if engine.keep_unmatched(id) => return self.unmatched.push(message, id),
+            (Some(until), None) => {
+                self.expire_unmatched(engine);
+                match self.unmatched.push_at_most_once(message, until) {
+                    Ok(()) => return,
+                    Err(message) => message,
+                }
+            }
+            _ => message,
+        };
+        engine.dropped_messages().unmatched.add(message.len());
+        if !is_expected {
+            self.report_dropped(&message, DropCause::Unmatched);
+        }
+        // It is acknowledged all the same. [MQTT-4.5.0-2]
+        if let Some(id) = id {
+            engine.take(id);
+        }
+    }
+
+    /// Moves the messages that wait for a stream and match `filter`, or all of them, to a new stream.
+    fn move_unmatched(&mut self, filter: Option<TopicFilter<'_>>, key: usize, engine: &mut Engine) {
+        if self.unmatched.is_empty() {
+            return;
+        }
+        self.expire_unmatched(engine);
+        // One that was refused meanwhile stays until its event is handled.
+        let matched = self.unmatched.take(|each| {
+            let matches = match filter {
+                Some(filter) => {
+                    TopicName::new(each.message.topic()).is_ok_and(|topic| filter.matches(&topic))
+                }
+                None => true,
+            };
+            matches && each.id.is_none_or(|id| engine.match_unmatched(id))
+        });
+        matched.into_iter().for_each(|each| self.push(key, each.message, each.id));
+    }
+
+    /// Drops messages of QoS 0 that have waited long enough.
+    fn expire_unmatched(&mut self, engine: &mut Engine) {
+        let Some(now) = engine.now() else { return };
+        for message in self.unmatched.remove_expired(now) {
+            engine.dropped_messages().unmatched.add(message.len());
+            self.report_dropped(&message, DropCause::Unmatched);
+        }
+    }
+
+    /// Whether a message without subscription identifiers matches a stream that was closed.
+    fn is_for_closed(&self, message: &ReceivedMessage) -> bool {
+        if self.closed.is_empty() || !message.subscription_identifiers().is_empty() {
+            return false;
+        }
+        let Ok(topic) = TopicName::new(message.topic()) else { return false };
+        self.closed.iter().any(|filter| TopicFilter::new(filter).is_ok_and(|filter| filter.matches(&topic)))
+    }
+
+    fn report_dropped(&mut self, message: &ReceivedMessage, cause: DropCause) {
+        let (topic, bytes) = (message.topic().to_owned(), message.len() as u64);
+        let event = Event::MessageDropped { topic, cause, count: 1, bytes };
+        if !self.events.last_mut().is_some_and(|last| last.merge(&event)) {
+            self.events.push(event);
+        }
+    }
+
+    /// Moves what the application is to be told into `into`.
+    pub(crate) fn take_events(&mut self, into: &mut Vec<Event>) {
+        into.append(&mut self.events);
     }
 
     /// The next message of a stream; with it, the name under which it is taken.
@@ -219,6 +369,8 @@ impl Router {
     pub(crate) fn end_all(&mut self) {
         self.ended = true;
         self.holding_up = 0;
+        // The server repeats what wasn't acknowledged.
+        self.unmatched = UnmatchedQueue::default();
         for (_, stream) in &mut self.streams {
             self.wakers.extend(stream.end());
         }
@@ -227,11 +379,6 @@ impl Router {
     /// Messages of QoS 0 that a stream had no room for.
     pub(crate) fn dropped(&self, key: usize) -> u64 {
         self.streams.get(key).map_or(0, Stream::dropped)
-    }
-
-    /// Messages that no stream wanted.
-    pub(crate) const fn unrouted(&self) -> u64 {
-        self.unrouted
     }
 
     /// Whether a stream is full that mustn't be given more.
@@ -256,9 +403,9 @@ impl Router {
         self.holding_up += usize::from(!held_up && stream.holds_up());
     }
 
-    /// The streams that a message is for: those that its identifiers name, or else those whose filters match. What is
-    /// still on its way to a subscription that ended here is for nobody.
-    fn find(&mut self, message: &ReceivedMessage, found: &mut Vec<usize>) {
+    /// The streams that a message is for: those that its identifiers name, or else those whose filters match. Returns whether
+    /// this client issued one of the identifiers: then the message is for no other stream, also if that one has ended.
+    fn find(&mut self, message: &ReceivedMessage, found: &mut Vec<usize>) -> bool {
         self.routed += 1;
         let mut is_ours = false;
         for identifier in message.subscription_identifiers() {
@@ -271,16 +418,18 @@ impl Router {
             }
         }
         if is_ours {
-            return;
+            return true;
         }
         if self.last_match.topic == message.topic_bytes() {
-            return found.extend_from_slice(&self.last_match.streams);
+            found.extend_from_slice(&self.last_match.streams);
+            return false;
         }
-        let Ok(topic) = TopicName::new(message.topic()) else { return };
+        let Ok(topic) = TopicName::new(message.topic()) else { return false };
         for route in self.matcher.matches(&topic).filter_map(|route| self.routes.get(*route)) {
             found.extend_from_slice(&route.streams);
         }
         self.last_match.remember(topic.as_bytes(), found);
+        false
     }
 
     fn open_route(&mut self, filter: TopicFilter<'_>) -> Option<usize> {

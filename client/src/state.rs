@@ -182,6 +182,7 @@ impl State {
         while let Some(event) = self.engine.poll_event() {
             match event {
                 EngineEvent::Message(message, id) => self.router.route(message, id, &mut self.engine),
+                EngineEvent::UnmatchedRefused(id) => self.router.unmatched_refused(id, &mut self.engine),
                 EngineEvent::Connected(connected) => {
                     self.requests.set_response_information(connected.response_information.as_deref());
                     events.push(Event::Connected(connected));
@@ -194,6 +195,7 @@ impl State {
             }
         }
         self.deliver_replies();
+        self.router.take_events(events);
     }
 
     /// Hands replies to those who wait for them.
@@ -228,6 +230,9 @@ impl State {
     }
 
     pub(crate) fn push(&mut self, event: Event) {
+        if self.events.back_mut().is_some_and(|last| last.merge(&event)) {
+            return;
+        }
         if self.events.len() == EVENTS {
             self.events.pop_front();
         }

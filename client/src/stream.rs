@@ -64,6 +64,8 @@ pub(crate) struct Stream {
     /// Whether it is full and must not be given more.
     holds_up: bool,
     ended: bool,
+    /// Whether the server has granted the subscription.
+    pub(crate) is_granted: bool,
     waker: Option<Waker>,
 }
 
@@ -80,6 +82,7 @@ impl Stream {
             dropped: 0,
             holds_up: false,
             ended,
+            is_granted: false,
             waker: None,
         }
     }

@@ -78,13 +78,14 @@ impl Client {
                 ..SubscribeProperties::default()
             };
             let operation = state.engine.subscribe_with(&[(filter.as_str(), subscription)], properties)?;
-            Ok((state.router.open(filter, limits), operation))
+            Ok((state.router.open(filter, limits, &mut state.engine), operation))
         })?;
         // Messages may come before SUBACK: the stream is there first. [U-3.8.4-1]
         let mut subscription = Subscription::new(shared, key, filter.as_str());
         let answer = self.answered(operation).await?;
         match answer.reason_codes.first() {
             Some(code) if !code.is_error() => {
+                shared.with(|state| state.router.granted(key));
                 subscription.granted(answer);
                 Ok(subscription)
             }
@@ -117,18 +118,30 @@ impl Client {
         }
     }
 
-    /// A stream of what comes for no subscription; `None` as long as there is another one. Without it such messages are
-    /// acknowledged and counted.
+    /// A stream of the messages that no other stream matches, those that wait for one included; `None` while there is another
+    /// such stream.
+    ///
+    /// Without it, such messages wait for a stream in a resumed session (see
+    /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait)), and are acknowledged and counted in other sessions.
     #[must_use]
     pub fn unmatched(&self, limits: StreamLimits) -> Option<Unmatched> {
-        let key = self.shared().with(|state| state.router.open_catch_all(limits))?;
+        let key = self.shared().with(|state| state.router.open_catch_all(limits, &mut state.engine))?;
         Some(Unmatched::new(self.shared(), key))
     }
 
-    /// Messages that came for no stream. They were acknowledged.
+    /// Declares that no further stream will be opened for what a resumed session brings: messages that no stream matches,
+    /// those that wait for one included, are acknowledged with success and counted from now on.
+    ///
+    /// While there is an [`Unmatched`] stream, it still gets them.
+    pub fn discard_unmatched(&self) {
+        self.shared().with(|state| state.router.discard_unmatched(&mut state.engine));
+    }
+
+    /// Number of received messages that no stream matched and that were dropped:
+    /// [`DroppedMessages::unmatched`](crate::engine::DroppedMessages::unmatched) in [`Client::statistics`].
     #[must_use]
     pub fn unrouted(&self) -> u64 {
-        self.shared().with(|state| state.router.unrouted())
+        self.statistics().dropped_messages.unmatched.count
     }
 
     async fn answered(&self, operation: OperationId) -> Result<Answered, RequestError> {

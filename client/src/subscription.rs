@@ -24,10 +24,11 @@ pub struct Subscription {
     answer: Option<Answered>,
 }
 
-/// The messages that come for no subscription of this client, as a resumed session may bring them.
+/// Stream of the messages that match no subscription of this client, as a resumed session may bring them.
 ///
-/// As with a [`Subscription`], messages of QoS 1 and 2 are acknowledged when they are taken, or by hand. Once it is dropped, such
-/// messages are acknowledged and counted again, by [`Client::unrouted`](crate::Client::unrouted).
+/// As with a [`Subscription`], messages of QoS 1 and 2 are acknowledged when they are taken, or by hand. Once the stream is
+/// dropped, further messages wait for a stream again ([`unmatched_wait`](crate::ConnectOptions::unmatched_wait)), or are
+/// acknowledged and counted where nothing waits.
 #[derive(Debug)]
 pub struct Unmatched(Reader);
 

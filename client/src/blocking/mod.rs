@@ -208,6 +208,11 @@ impl Client {
         Some(Unmatched { inner: self.inner.unmatched(limits)?, runtime: Arc::clone(&self.runtime) })
     }
 
+    /// As [`Client::discard_unmatched`](crate::Client::discard_unmatched).
+    pub fn discard_unmatched(&self) {
+        self.inner.discard_unmatched();
+    }
+
     /// As [`Client::unrouted`](crate::Client::unrouted).
     #[must_use]
     pub fn unrouted(&self) -> u64 {

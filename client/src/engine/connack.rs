@@ -80,6 +80,8 @@ impl Engine {
                 self.repeat_pubrel(id);
             }
         } else {
+            // All its subscriptions will be this engine's.
+            self.inherits_session = false;
             self.session.lose(self.options.on_session_lost);
             self.session.expire(now);
         }

@@ -1,10 +1,13 @@
 //! Messages that were received: what still has to be acknowledged, in which order, and what was delivered already.
 
 mod notes;
+mod unmatched;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dunlin_codec::{AckType, Delivery, PacketId, ReasonCode};
+
+use self::unmatched::Unmatched;
 
 /// Names a delivered message until it is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +46,10 @@ pub(super) struct Inbound {
     moved: BTreeMap<DeliveryId, Place>,
     /// What the application has of lost sessions and hasn't taken, with how many takers have still to.
     stale: BTreeMap<DeliveryId, usize>,
+    /// Entries of `owed` that are answered and wait for those before them.
+    ready: usize,
+    /// Messages that no stream matches yet.
+    unmatched: Unmatched,
     /// Messages of QoS 2 that were taken, acknowledged or released, where that is to be known.
     pub(super) noted: Option<BTreeSet<PacketId>>,
 }
@@ -128,6 +135,7 @@ impl Inbound {
         if let Some(before) = before {
             if repeats(&before) {
                 self.moved.insert(before.name, Place::Owed(place));
+                self.ready += usize::from(before.is_ready());
                 self.owed.push_back(before);
                 return Verdict::Ignore;
             }
@@ -139,6 +147,7 @@ impl Inbound {
         let name = DeliveryId(place);
         let answer = ReasonCode::Success;
         let takers = usize::from(!is_repetition);
+        self.ready += usize::from(is_repetition);
         self.owed.push_back(Owed { name, packet_id, ack_type, takers, answer, abandoned: false });
         if is_repetition { Verdict::Repeat } else { Verdict::Deliver(Some(name)) }
     }
@@ -152,15 +161,21 @@ impl Inbound {
 
     /// One of its takers has the message, or refuses it.
     pub(super) fn answer(&mut self, id: DeliveryId, reason_code: ReasonCode) {
+        self.unmatched.remove(id);
         if let Some(takers) = self.stale.get_mut(&id) {
             *takers -= 1;
             if *takers == 0 {
                 self.stale.remove(&id);
             }
         } else if let Some(owed) = self.find(id) {
+            let was_ready = owed.is_ready();
             owed.takers = owed.takers.saturating_sub(1);
             owed.answer = owed.answer.max(reason_code);
+            let is_newly_ready = owed.is_ready() && !was_ready;
             let (packet_id, is_it) = (owed.packet_id, owed.ack_type == AckType::PubRec);
+            if is_newly_ready && !self.is_awaiting_repetition(id) {
+                self.ready += 1;
+            }
             if self.noted.is_some() && is_it {
                 self.note_change(packet_id);
             }
@@ -176,8 +191,15 @@ impl Inbound {
             self.moved.remove(&id);
             self.unrepeated.remove(&packet_id);
         } else if let Some(owed) = self.find(id) {
+            let was_ready = owed.is_ready();
             owed.abandoned = true;
+            self.ready -= usize::from(was_ready);
         }
+    }
+
+    /// Whether the server has to repeat this message before it can be acknowledged.
+    fn is_awaiting_repetition(&self, id: DeliveryId) -> bool {
+        matches!(self.moved.get(&id), Some(Place::Unrepeated(_)))
     }
 
     /// Nothing for what was acknowledged, or belonged to a session that is lost.
@@ -196,11 +218,12 @@ impl Inbound {
 
     /// The next acknowledgement that may be sent.
     pub(super) fn next_due(&mut self) -> Option<Due> {
-        if self.owed.front().is_none_or(|owed| owed.takers > 0 || owed.abandoned) {
+        if !self.owed.front().is_some_and(Owed::is_ready) {
             return None;
         }
         let owed = self.owed.pop_front()?;
         self.first += 1;
+        self.ready = self.ready.saturating_sub(1);
         self.moved.remove(&owed.name);
         let Owed { packet_id, ack_type, answer: reason_code, .. } = owed;
         match ack_type {
@@ -248,7 +271,7 @@ impl Inbound {
                 self.note(former.packet_id);
             }
         }
-        self.unfinished = 0;
+        (self.unfinished, self.ready) = (0, 0);
         for unreleased in self.unreleased.values_mut() {
             (unreleased.counted, unreleased.owed) = (false, None);
         }
@@ -274,6 +297,7 @@ impl Inbound {
     pub(super) fn move_on(&mut self) {
         self.disconnected();
         self.stale.clear();
+        self.unmatched.clear();
         let moved = &mut self.moved;
         self.unrepeated.retain(|_, owed| {
             let taken = owed.takers == 0;
@@ -304,6 +328,13 @@ impl Inbound {
         self.unreleased.clear();
         self.unrepeated.clear();
         self.moved.clear();
+    }
+}
+
+impl Owed {
+    /// Whether the acknowledgement may leave, as far as this message is concerned.
+    const fn is_ready(&self) -> bool {
+        self.takers == 0 && !self.abandoned
     }
 }
 

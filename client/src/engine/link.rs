@@ -161,13 +161,17 @@ impl Engine {
             State::Disconnected => None,
             State::Closing { .. } => return None,
         };
-        connection.into_iter().chain(self.session.expiries.next()).min()
+        let unmatched = self.session.inbound.unmatched_deadline();
+        connection.into_iter().chain(self.session.expiries.next()).chain(unmatched).min()
     }
 
     /// It is `now`: what waited too long fails.
     pub(super) fn pass_time(&mut self, now: Instant) {
         self.now = Some(now);
         self.session.expire(now);
+        if self.session.inbound.unmatched_deadline().is_some_and(|deadline| deadline <= now) {
+            self.send_due_acks();
+        }
     }
 
     /// Says whether an answer could come: not while the application doesn't let the connection be read, nor while what is

@@ -40,6 +40,7 @@ mod session;
 mod statistics;
 mod subscriptions;
 mod transmit;
+mod unmatched;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -58,7 +59,7 @@ pub use self::operation::{Answered, OperationId, Outcome, Published};
 pub use self::pace::Pace;
 use self::request::PLACEHOLDER;
 pub use self::session::Session;
-pub use self::statistics::{ByQoS, Statistics};
+pub use self::statistics::{ByQoS, Dropped, DroppedMessages, Statistics};
 use self::transmit::{Handed, Staged};
 use crate::error::RequestError;
 use crate::event::{Connected, RefusedMessage};
@@ -77,6 +78,8 @@ pub struct Engine {
     events: VecDeque<EngineEvent>,
     /// The time, as far as it was told.
     now: Option<Instant>,
+    /// Whether the session may have subscriptions that were made before this engine existed.
+    inherits_session: bool,
 }
 
 /// What the engine tells of by itself.
@@ -90,6 +93,8 @@ pub enum EngineEvent {
     /// A received message was refused, because it is wrong in itself
     /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)).
     MessageRefused(Box<RefusedMessage>),
+    /// A message that was [kept for a later stream](Engine::keep_unmatched) has waited too long and is refused with 0x80.
+    UnmatchedRefused(DeliveryId),
     /// The server forgot the session, and a subscription that it had granted before couldn't be made again.
     SubscriptionLost {
         /// The topic filter.
@@ -167,7 +172,18 @@ impl Engine {
         };
         let (output, staged, handed) = (BytesMut::new(), Staged::default(), Handed::default());
         let (state, events) = (State::Disconnected, VecDeque::new());
-        Self { options, decode, session, state, output, staged, handed, events, now: None }
+        Self {
+            options,
+            decode,
+            session,
+            state,
+            output,
+            staged,
+            handed,
+            events,
+            now: None,
+            inherits_session: true,
+        }
     }
 
     /// The session, for another engine. A connection that stands counts as closed, and events that weren't polled are gone.
@@ -218,6 +234,12 @@ impl Engine {
     #[must_use]
     pub const fn is_connected(&self) -> bool {
         matches!(self.state, State::Open(_))
+    }
+
+    /// The time that the engine was told last.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn now(&self) -> Option<Instant> {
+        self.now
     }
 
     /// What the queue's limits count: requests that aren't acknowledged, and bytes in their packets and in the output.

@@ -222,9 +222,14 @@ impl Engine {
 
     /// Sends the acknowledgements whose turn it is.
     pub(super) fn send_due_acks(&mut self) {
-        while self.is_connected() {
-            let Some(due) = self.session.inbound.next_due() else { break };
-            self.send_ack(due.ack_type, due.packet_id, due.reason_code);
+        loop {
+            while self.is_connected() {
+                let Some(due) = self.session.inbound.next_due() else { break };
+                self.send_ack(due.ack_type, due.packet_id, due.reason_code);
+            }
+            if !self.refuse_unmatched() {
+                break;
+            }
         }
     }
 

@@ -52,6 +52,8 @@ pub struct Statistics {
     pub lost: u64,
     /// Requests that failed otherwise, after they were accepted.
     pub failed: u64,
+    /// Messages that were dropped on this side, by cause.
+    pub dropped_messages: DroppedMessages,
     /// Requests that aren't at their end now.
     pub unfinished: usize,
     /// Of those, the ones that a server may have.
@@ -60,6 +62,24 @@ pub struct Statistics {
     pub queued: usize,
     /// Bytes that are held now for requests and in the output.
     pub bytes_held: usize,
+}
+
+/// Messages that were dropped on this side, by cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DroppedMessages {
+    /// Received messages that no stream matched: see [`DropCause::Unmatched`](crate::DropCause::Unmatched), and those that were
+    /// still on their way to a subscription that had ended.
+    pub unmatched: Dropped,
+}
+
+/// A number of messages, and the bytes of their packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dropped {
+    /// Number of messages.
+    pub count: u64,
+    /// Size of their packets in bytes.
+    pub bytes: u64,
 }
 
 /// A number for each QoS.
@@ -71,6 +91,15 @@ pub struct ByQoS {
     pub at_least_once: u64,
     /// QoS 2.
     pub exactly_once: u64,
+}
+
+impl Dropped {
+    /// Counts one more message.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn add(&mut self, bytes: usize) {
+        self.count += 1;
+        self.bytes += bytes as u64;
+    }
 }
 
 impl ByQoS {
@@ -121,6 +150,12 @@ impl Engine {
             bytes_held,
             ..*self.session.operations.statistics()
         }
+    }
+
+    /// Counters of dropped messages.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn dropped_messages(&mut self) -> &mut DroppedMessages {
+        &mut self.counts().dropped_messages
     }
 
     pub(super) const fn counts(&mut self) -> &mut Statistics {

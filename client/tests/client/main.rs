@@ -26,6 +26,7 @@ mod stalled;
 mod stop;
 mod store;
 mod streams;
+mod unmatched;
 
 use std::future::Future;
 use std::time::Duration;
@@ -88,6 +89,7 @@ async fn story(events: &mut Events) -> String {
             Event::Failed { .. } => "failed",
             Event::Disconnected { .. } => "disconnected",
             Event::SubscriptionLost { .. } => "lost",
+            Event::MessageDropped { .. } => continue,
             Event::Stopped(_) => "stopped",
             other => panic!("{other:?}"),
         });

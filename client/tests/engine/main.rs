@@ -34,4 +34,5 @@ mod session;
 mod slow_start;
 mod statistics;
 mod subscribe;
+mod unmatched;
 mod violations;

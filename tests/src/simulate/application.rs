@@ -1,12 +1,13 @@
 //! The application: publishes, subscribes, takes its time with messages, and asks for outcomes or doesn't.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use dunlin_client::codec::{QoS, ReasonCode, RetainHandling, SubscriptionOptions, TopicAlias};
 use dunlin_client::engine::{Accepted, DeliveryId, Engine, EngineEvent, OperationId, Outcome};
-use dunlin_client::{Message, RequestError};
+use dunlin_client::{ConnectOptions, Message, RequestError};
 
 use super::chance::Chance;
 use super::checks::{Breach, Checked, NewMessage, Promises, ensure};
@@ -23,8 +24,23 @@ pub(super) struct Application {
     pub(super) again: Again,
     /// Messages that it has and isn't done with.
     holding: Vec<(DeliveryId, usize)>,
+    /// Messages for which it has no stream yet.
+    unmatched: Vec<Unmatched>,
+    /// Whether its session has an earlier connection, on which messages may have been answered whose acknowledgements wait
+    /// for the server to repeat them.
+    goes_on: bool,
     /// What it thinks that it is subscribed to; `None` where it can't know.
     pub(super) subscriptions: BTreeMap<&'static str, Option<bool>>,
+}
+
+/// A message for which the application has no stream yet.
+#[derive(Debug)]
+struct Unmatched {
+    id: DeliveryId,
+    serial: usize,
+    since: Instant,
+    /// Messages that the application was done with since then.
+    taken: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -183,13 +199,35 @@ impl Application {
         engine: &mut Engine,
         promises: &mut Promises,
         chance: &mut Chance,
+        (options, now): (&ConnectOptions, Instant),
     ) -> Checked {
         match event {
+            EngineEvent::UnmatchedRefused(id) => {
+                let index = self.unmatched.iter().position(|each| each.id == id);
+                let index =
+                    index.ok_or_else(|| Breach::new("what is refused was unmatched", format!("{id:?}")))?;
+                let refused = self.unmatched.swap_remove(index);
+                let half = options.receive_maximum.map_or(u16::MAX, NonZeroU16::get) / 2;
+                let has_waited = now.saturating_duration_since(refused.since) >= options.unmatched_wait;
+                let holds_back = refused.taken >= usize::from(half.max(1));
+                ensure(
+                    has_waited || holds_back || self.goes_on,
+                    "an unmatched message waits for a stream",
+                    || format!("{refused:?}"),
+                )?;
+                promises.taken(refused.serial);
+                // If this answer gets lost.
+                promises.abandoned(refused.serial);
+            }
             EngineEvent::Message(message, id) => {
                 let serial = promises.received(&message)?;
                 let acknowledges = message.qos() != QoS::AtMostOnce;
                 ensure(id.is_some() == acknowledges, "QoS 1 and 2 are acknowledged", || serial.to_string())?;
                 let Some(id) = id else { return Ok(()) };
+                if chance.one_in(4) && engine.keep_unmatched(id) {
+                    self.unmatched.push(Unmatched { id, serial, since: now, taken: 0 });
+                    return Ok(());
+                }
                 self.holding.push((id, serial));
                 if chance.one_in(8) {
                     engine.share(id, 2);
@@ -217,11 +255,21 @@ impl Application {
         chance: &mut Chance,
         transcript: &mut Transcript,
     ) -> Checked<bool> {
+        if !self.unmatched.is_empty() && (self.holding.is_empty() || chance.one_in(4)) {
+            let Unmatched { id, serial, .. } = self.unmatched.remove(chance.below(self.unmatched.len()));
+            transcript.say(format_args!("application has a stream for {serial}"));
+            ensure(engine.match_unmatched(id), "an unmatched message waits until it is refused", || {
+                serial.to_string()
+            })?;
+            self.holding.push((id, serial));
+            return Ok(true);
+        }
         if self.holding.is_empty() {
             return Ok(false);
         }
         let (id, serial) = self.holding.remove(chance.below(self.holding.len()));
         if self.holding.iter().all(|(held, _)| *held != id) {
+            self.unmatched.iter_mut().for_each(|each| each.taken += 1);
             transcript.say(format_args!("application is done with {serial}"));
             promises.taken(serial);
         }
@@ -247,7 +295,14 @@ impl Application {
 
     /// Its session moves to another engine: messages that it has and isn't done with come again.
     pub(super) fn moves_on(&mut self, promises: &mut Promises) {
+        self.unmatched.drain(..).for_each(|each| promises.abandoned(each.serial));
+        self.goes_on = true;
         self.holding.drain(..).for_each(|(_, serial)| promises.abandoned(serial));
+    }
+
+    /// Its session goes on after a connection that ended.
+    pub(super) const fn goes_on(&mut self) {
+        self.goes_on = true;
     }
 
     /// Its process ends: nobody learns what came of its requests.

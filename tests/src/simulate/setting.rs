@@ -26,6 +26,7 @@ pub(super) fn options(chance: &mut Chance) -> ConnectOptions {
     options.maximum_packet_size = NonZeroU32::new(chance.of(&[0, 0, 70, 200]).unwrap_or_default());
     options.request_problem_information = chance.of(&[None, Some(false), Some(true)]).flatten();
     options.ack_timeout = Duration::from_secs(chance.of(&[60, 20]).unwrap_or(60));
+    options.unmatched_wait = Duration::from_secs(chance.of(&[30, 5, 0]).unwrap_or(30));
     options.topic_alias_maximum = chance.of(&[0, 1, 3]).unwrap_or_default();
     options.outbound_aliases = chance
         .of(&[OutboundAliases::None, OutboundAliases::Manual, OutboundAliases::Lru { maximum: 2 }])

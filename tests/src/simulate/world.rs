@@ -254,6 +254,7 @@ impl World {
     fn hang_up(&mut self, cause: CloseCause) -> Checked {
         let Some(mut link) = self.link.take() else { return Ok(()) };
         self.driver.closes(cause, &mut self.transcript);
+        self.application.goes_on();
         link.up.close();
         let most = if self.chance.one_in(4) { self.chance.below(64) } else { usize::MAX };
         self.server.hears(&mut link.up, most, &mut self.chance, &mut self.transcript)?;
@@ -284,7 +285,8 @@ impl World {
                     self.report.received[usize::from(message.qos().level())] += 1;
                 }
                 let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
-                self.application.hears(event, engine, promises, &mut self.chance)?;
+                let told_at = (&self.options, self.now);
+                self.application.hears(event, engine, promises, &mut self.chance, told_at)?;
             }
         }
         Ok(())

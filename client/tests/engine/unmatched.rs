@@ -1,0 +1,159 @@
+//! Messages of a resumed session for which there is no stream yet: kept unacknowledged, then refused (§4.6, §3.4.2.1).
+
+use std::time::Duration;
+
+use dunlin_client::codec::{AckType, ReasonCode};
+use dunlin_client::engine::{DeliveryId, EngineEvent};
+use dunlin_client::{CleanStart, ConnectOptions};
+
+use crate::bench::{Client, options};
+use crate::packets::{
+    ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, publish, pubrec,
+};
+
+fn resuming() -> ConnectOptions {
+    let mut options = options();
+    options.clean_start = CleanStart::Never;
+    options.receive_maximum = 10.try_into().ok();
+    options
+}
+
+fn resumed() -> Client {
+    Client::connected_as(resuming(), &connack_resumed())
+}
+
+/// Receives the message with this packet identifier at QoS 1.
+fn receives(client: &mut Client, packet_id: u16) -> DeliveryId {
+    client.receives(&publish("a", at_least_once(packet_id)));
+    client.messages().pop().unwrap().1.unwrap()
+}
+
+fn refused(client: &mut Client) -> Vec<DeliveryId> {
+    let refused = |event| match event {
+        EngineEvent::UnmatchedRefused(id) => Some(id),
+        _ => None,
+    };
+    client.events().into_iter().filter_map(refused).collect()
+}
+
+fn refusal(packet_id: u16) -> dunlin_client::codec::PacketBuf {
+    ack(AckType::PubAck, packet_id, ReasonCode::UnspecifiedError)
+}
+
+#[test]
+fn an_unmatched_message_stays_unacknowledged_until_a_stream_takes_it() {
+    let mut client = resumed();
+    let id = receives(&mut client, 1);
+    assert!(client.engine.keep_unmatched(id));
+    client.waits(Duration::from_secs(29));
+    assert_eq!(client.sends(), []);
+    assert!(client.engine.match_unmatched(id));
+    client.waits(Duration::from_secs(3600));
+    assert_eq!(client.sends(), []);
+    client.takes(id);
+    assert_eq!(client.sends(), [puback(1)]);
+}
+
+#[test]
+fn an_unmatched_message_is_refused_after_its_wait() {
+    let mut client = resumed();
+    let (first, behind) = (receives(&mut client, 1), receives(&mut client, 2));
+    assert!(client.engine.keep_unmatched(first));
+    client.waits(Duration::from_secs(10));
+    client.receives(&publish("a", exactly_once(3)));
+    let last = client.messages().pop().unwrap().1.unwrap();
+    assert!(client.engine.keep_unmatched(last));
+    client.takes(behind);
+    client.waits(Duration::from_secs(19));
+    assert_eq!(client.sends(), []);
+    client.waits(Duration::from_secs(1));
+    assert_eq!(client.sends(), [refusal(1), puback(2)]);
+    assert_eq!(refused(&mut client), [first]);
+    assert!(!client.engine.match_unmatched(first), "too late");
+    client.waits(Duration::from_secs(10));
+    assert_eq!(client.sends(), [ack(AckType::PubRec, 3, ReasonCode::UnspecifiedError)]);
+    assert_eq!(refused(&mut client), [last]);
+}
+
+#[test]
+fn an_unmatched_message_is_refused_when_half_of_the_receive_maximum_waits_behind_it() {
+    let mut client = resumed();
+    let first = receives(&mut client, 1);
+    assert!(client.engine.keep_unmatched(first));
+    for packet_id in 2..=5 {
+        let id = receives(&mut client, packet_id);
+        client.takes(id);
+    }
+    assert_eq!(client.sends(), []);
+    let fifth = receives(&mut client, 6);
+    assert_eq!(client.sends(), [], "one that isn't taken holds nothing up");
+    client.takes(fifth);
+    assert_eq!(client.sends(), [refusal(1), puback(2), puback(3), puback(4), puback(5), puback(6)]);
+    assert_eq!(refused(&mut client), [first]);
+}
+
+/// All of them may be for the stream that the application opens next.
+#[test]
+fn a_window_full_of_unmatched_messages_waits() {
+    let mut client = resumed();
+    let ids: Vec<_> = (1..=10).map(|packet_id| receives(&mut client, packet_id)).collect();
+    assert!(ids.iter().all(|id| client.engine.keep_unmatched(*id)));
+    client.waits(Duration::from_secs(29));
+    assert_eq!(client.sends(), []);
+    ids.iter().for_each(|id| client.takes(*id));
+    assert_eq!(client.sends(), (1..=10).map(puback).collect::<Vec<_>>());
+    client.waits(Duration::from_secs(60));
+    assert_eq!(refused(&mut client), []);
+}
+
+#[test]
+fn an_unmatched_message_waits_through_an_outage_and_its_repetition_is_not_delivered_again() {
+    let mut client = resumed();
+    let id = receives(&mut client, 1);
+    assert!(client.engine.keep_unmatched(id));
+    client.waits(Duration::from_secs(10));
+    client.reconnects(&connack_resumed());
+    client.receives(&publish("a", again(at_least_once(1))));
+    assert_eq!(client.messages().len(), 0);
+    client.waits(Duration::from_secs(19));
+    assert_eq!(client.sends(), []);
+    client.waits(Duration::from_secs(1));
+    assert_eq!(client.sends(), [refusal(1)]);
+}
+
+#[test]
+fn a_message_that_is_refused_during_an_outage_is_refused_when_the_server_repeats_it() {
+    let mut client = resumed();
+    let id = receives(&mut client, 1);
+    assert!(client.engine.keep_unmatched(id));
+    client.loses_connection();
+    client.waits(Duration::from_secs(31));
+    assert_eq!(refused(&mut client), [id]);
+    client.opens();
+    client.sends();
+    client.receives_all(&[connack_resumed(), publish("a", again(at_least_once(1)))]);
+    assert_eq!(client.sends(), [refusal(1)]);
+}
+
+#[test]
+fn in_a_session_that_began_here_nothing_waits() {
+    let mut client = Client::connected_as(resuming(), &connack());
+    let id = receives(&mut client, 1);
+    assert!(!client.engine.may_receive_unmatched());
+    assert!(!client.engine.keep_unmatched(id));
+    client.reconnects(&connack_resumed());
+    client.receives(&publish("a", exactly_once(2)));
+    let id = client.messages().pop().unwrap().1.unwrap();
+    assert!(!client.engine.keep_unmatched(id), "all its subscriptions are this client's");
+    client.takes(id);
+    assert_eq!(client.sends(), [pubrec(2)]);
+}
+
+#[test]
+fn without_a_wait_nothing_waits() {
+    let mut options = resuming();
+    options.unmatched_wait = Duration::ZERO;
+    let mut client = Client::connected_as(options, &connack_resumed());
+    let id = receives(&mut client, 1);
+    assert!(!client.engine.keep_unmatched(id));
+}
