@@ -1,27 +1,78 @@
-//! How long to wait before the next attempt, and whether there is one.
+//! `Reconnect`: when a client connects again; and the delays between its attempts.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use dunlin_codec::ReasonCode;
-
-use crate::engine::Ended;
-use crate::error::{ConnectError, ConnectionError};
-use crate::transport::{ProxyError, ResolveFault, TlsError, TransportError};
+use crate::retry::{RepeatedViolation, Retry, RetryPolicy};
 
 /// When a client connects again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// # What is final
+///
+/// Each failed attempt and each lost connection has a class, [`Retry::Final`], [`Retry::Transient`] or [`Retry::Slow`]. By
+/// default, once a server has accepted a connection of this client, only a take-over by another client and the
+/// application's own stop are final. Before that, what another attempt can't change is final as well:
+///
+/// | cause | before the first connection | after it |
+/// |---|---|---|
+/// | host name not found, or any other failure to resolve it | transient | transient |
+/// | port refused, no route, timeout, reset, any other failure of the socket | transient | transient |
+/// | server certificate expired or not yet valid (this computer's clock may be wrong) | transient | transient |
+/// | connection closed during the TLS handshake | transient | transient |
+/// | TLS otherwise: server certificate not trusted or of another name, client certificate refused, no common ALPN protocol or version | final | transient |
+/// | proxy: unreachable, closed, status 500 to 599 | transient | transient |
+/// | proxy: any other status, or not HTTP | final | transient |
+/// | connection closed or reset instead of CONNACK, or no CONNACK in time | transient | transient |
+/// | CONNACK 0x80 (Unspecified error), 0x83 (Implementation specific error), 0x88 (Server unavailable), 0x89 (Server busy), 0x97 (Quota exceeded), 0x9F (Connection rate exceeded) | transient | transient |
+/// | CONNACK 0x86 (Bad User Name or Password), 0x87 (Not authorized) | final | slow |
+/// | CONNACK with any other reason code of 0x80 or above | final | transient |
+/// | the server broke the protocol, or a malformed packet | final | transient |
+/// | the same violation [`violation_limit`](Self::violation_limit) times in a row | final | slow, or final with [`RepeatedViolation::Stop`] |
+/// | enhanced authentication failed | final | transient |
+/// | CONNECT can't be made of the options | final | transient |
+/// | [`ProviderError`](crate::ProviderError) | by its `is_retryable` | by its `is_retryable` |
+/// | DISCONNECT 0x8E (Session taken over) | | final |
+/// | DISCONNECT with any other reason code (0x80, 0x83, 0x98 and so on) | | transient |
+/// | connection closed, reset or broken, no PINGRESP, failed re-authentication | | transient |
+/// | stopped by the application | final | final |
+///
+/// CONNACK 0x86 and 0x87 are slow rather than final because AWS IoT Core gives them as well when the Lambda function of a
+/// custom authorizer fails or is throttled. [`policy`](Self::policy) changes any row.
+///
+/// After a final failure a [`ConnectProvider`](crate::ConnectProvider) is asked once more, except after a take-over and after
+/// an error of its own; the client goes on if the provider's answer is another one than before.
+///
+/// [`Client::connect`](crate::Client::connect) tries until
+/// [`connect_within`](crate::ClientOptions::connect_within) is over; [`Client::start`](crate::Client::start) has no such limit.
+/// [`Client::reconnect_now`](crate::Client::reconnect_now) skips a delay.
+#[derive(Debug, Clone)]
 pub struct Reconnect {
-    /// How many attempts may fail in a row, the first one not counted; `None` for any number.
+    /// Maximum number of attempts in a row that may fail, the first one not counted; `None`, the default, means no maximum.
     pub max_attempts: Option<u32>,
-    /// The shortest wait. AWS IoT Core allows one CONNECT a second for each client identifier.
+    /// Shortest delay. Default: 1 s. AWS IoT Core allows one CONNECT per second and client identifier.
     pub min_delay: Duration,
-    /// What doubles with every failure: the first wait is up to twice as long.
+    /// Delay that doubles with every failure: the first delay is at most twice as long. Default: 1 s.
     pub base_delay: Duration,
-    /// The longest wait.
+    /// Longest delay. Default: 120 s.
     pub max_delay: Duration,
-    /// How long a connection must have lasted for the waits to start from the shortest again.
+    /// Time that a connection must have lasted for the delays to start from the shortest again. Default: 30 s.
     pub stable_after: Duration,
+    /// Shortest delay after a failure of the class [`Retry::Slow`], which doubles with every such failure. Default: 60 s.
+    pub slow_min_delay: Duration,
+    /// Longest delay after a failure of the class [`Retry::Slow`]. Default: 15 min.
+    pub slow_max_delay: Duration,
+    /// Hook that classifies failures. The default is the table above.
+    pub policy: RetryPolicy,
+    /// Number of times in a row that a server may break the protocol in the same way, each time within
+    /// [`stable_after`](Self::stable_after), before [`on_repeated_violation`](Self::on_repeated_violation) applies. Default: 5.
+    pub violation_limit: NonZeroU32,
+    /// Reaction to a server that has broken the protocol in the same way
+    /// [`violation_limit`](Self::violation_limit) times in a row. Default: [`RepeatedViolation::SlowDown`].
+    pub on_repeated_violation: RepeatedViolation,
 }
+
+/// Default of [`Reconnect::violation_limit`].
+const VIOLATION_LIMIT: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
 impl Default for Reconnect {
     fn default() -> Self {
@@ -31,6 +82,11 @@ impl Default for Reconnect {
             base_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(120),
             stable_after: Duration::from_secs(30),
+            slow_min_delay: Duration::from_secs(60),
+            slow_max_delay: Duration::from_secs(15 * 60),
+            policy: RetryPolicy::default(),
+            violation_limit: VIOLATION_LIMIT,
+            on_repeated_violation: RepeatedViolation::default(),
         }
     }
 }
@@ -43,106 +99,63 @@ impl Reconnect {
     }
 }
 
-/// Waits that double and scatter.
+/// Delays that double, with jitter.
 #[derive(Debug)]
 pub(crate) struct Backoff {
-    policy: Reconnect,
+    reconnect: Reconnect,
+    /// Failures in a row that count towards `max_attempts`.
     failures: u32,
+    /// Failures that the next delay doubles by.
+    doublings: u32,
+    slow_doublings: u32,
 }
 
 impl Backoff {
-    pub(crate) const fn new(policy: Reconnect) -> Self {
-        Self { policy, failures: 0 }
+    pub(crate) const fn new(reconnect: Reconnect) -> Self {
+        Self { reconnect, failures: 0, doublings: 0, slow_doublings: 0 }
+    }
+
+    pub(crate) const fn reconnect(&self) -> &Reconnect {
+        &self.reconnect
     }
 
     /// A connection lasted for `lifetime`.
     pub(crate) fn connected_for(&mut self, lifetime: Duration) {
-        if lifetime >= self.policy.stable_after {
+        if lifetime >= self.reconnect.stable_after {
             self.failures = 0;
+            self.restart();
         }
     }
 
-    /// The wait before the next attempt, evenly spread between the shortest and the current longest one, so that many
-    /// clients that lost the same server don't come back at once; `random` is in 0..1. `None` if there were enough.
-    pub(crate) fn next(&mut self, random: f64) -> Option<Duration> {
-        if self.policy.max_attempts.is_some_and(|most| self.failures >= most) {
+    /// The next delay is the shortest again.
+    pub(crate) const fn restart(&mut self) {
+        self.doublings = 0;
+        self.slow_doublings = 0;
+    }
+
+    /// The delay before the attempt that follows a failure of the class `retry`. It is evenly spread between the shortest and
+    /// the current longest one, so that many clients that lost the same server don't come back at once; `random` is in 0..1.
+    /// `None` if there were enough attempts.
+    pub(crate) fn next(&mut self, retry: Retry, random: f64) -> Option<Duration> {
+        let reconnect = &self.reconnect;
+        if reconnect.max_attempts.is_some_and(|most| self.failures >= most) {
             return None;
         }
-        self.failures += 1;
-        let floor = self.policy.min_delay.min(self.policy.max_delay);
-        let doubled =
-            self.policy.base_delay.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX));
-        let ceiling = doubled.min(self.policy.max_delay).max(floor);
-        Some(floor + (ceiling - floor).mul_f64(random))
-    }
-}
-
-/// Whether another attempt may go better. Some failures are final only as long as nothing has ever worked.
-pub(crate) fn may_get_better(ended: &Ended, has_worked: bool) -> bool {
-    match ended {
-        Ended::Attempt(error) => match error {
-            ConnectError::Transport(error) => transport_may_get_better(error, has_worked),
-            ConnectError::Refused(reason) => matches!(
-                reason.reason_code,
-                ReasonCode::ServerUnavailable
-                    | ReasonCode::ServerBusy
-                    | ReasonCode::QuotaExceeded
-                    | ReasonCode::ConnectionRateExceeded
-            ),
-            // How AWS IoT Core denies some clients: it looks like a broken connection, and goes on for ever.
-            ConnectError::Closed { .. } => has_worked,
-            ConnectError::ConnAckTimeout { .. } => true,
-            ConnectError::Provider(error) => error.is_retryable,
-            ConnectError::Options(_)
-            | ConnectError::Protocol(_)
-            | ConnectError::Authentication(_)
-            | ConnectError::Stopped => false,
-        },
-        Ended::Connection(error) => match error {
-            ConnectionError::Disconnected(reason) => matches!(
-                reason.reason_code,
-                ReasonCode::Success
-                    | ReasonCode::ServerBusy
-                    | ReasonCode::ServerShuttingDown
-                    | ReasonCode::KeepAliveTimeout
-                    | ReasonCode::MessageRateTooHigh
-                    | ReasonCode::QuotaExceeded
-                    | ReasonCode::ConnectionRateExceeded
-                    | ReasonCode::MaximumConnectTime
-            ),
-            ConnectionError::Closed
-            | ConnectionError::Reset
-            | ConnectionError::Transport(_)
-            | ConnectionError::KeepAliveTimeout { .. }
-            | ConnectionError::Untaken { .. }
-            // The next connection begins with an exchange of its own.
-            | ConnectionError::Reauthentication(_) => true,
-            // Servers that resume a session with more than it may send at once have less to send the next time. Whatever
-            // else a server does wrong, it does again.
-            ConnectionError::Protocol(violation) => {
-                violation.reason_code() == ReasonCode::ReceiveMaximumExceeded
+        self.failures = self.failures.saturating_add(1);
+        let (min, base, max, doublings) = match retry {
+            Retry::Slow => {
+                let min = reconnect.slow_min_delay;
+                (min, min, reconnect.slow_max_delay, &mut self.slow_doublings)
             }
-            ConnectionError::Requested => false,
-        },
-    }
-}
-
-fn transport_may_get_better(error: &TransportError, has_worked: bool) -> bool {
-    match error {
-        TransportError::Resolve { fault, .. } => !matches!(fault, ResolveFault::NotFound),
-        TransportError::Refused { .. } => has_worked,
-        TransportError::Unreachable { .. } | TransportError::TimedOut { .. } | TransportError::Io(_) => true,
-        TransportError::Proxy { error, .. } => match error {
-            ProxyError::Unreachable(error) => transport_may_get_better(error, has_worked),
-            // It couldn't get through, this time.
-            ProxyError::Refused { status, .. } => matches!(status, 502..=504),
-            ProxyError::Closed | ProxyError::Io(_) => has_worked,
-            ProxyError::NotHttp => false,
-        },
-        // What was judged stays judged; a handshake that broke off may have met a restart.
-        TransportError::Tls { error, .. } => {
-            matches!(error, TlsError::Closed | TlsError::Io(_)) && has_worked
-        }
+            Retry::Final | Retry::Transient => {
+                (reconnect.min_delay, reconnect.base_delay, reconnect.max_delay, &mut self.doublings)
+            }
+        };
+        *doublings = doublings.saturating_add(1);
+        let floor = min.min(max);
+        let doubled = base.saturating_mul(1_u32.checked_shl(*doublings).unwrap_or(u32::MAX));
+        let ceiling = doubled.min(max).max(floor);
+        Some(floor + (ceiling - floor).mul_f64(random))
     }
 }
 
@@ -162,10 +175,13 @@ mod tests {
     #[test]
     fn waits_double_from_the_floor_and_stop_at_the_longest() {
         let mut longest = Backoff::new(policy());
-        let waits: Vec<_> = (0..8).map(|_| longest.next(1.0).unwrap().as_secs()).collect();
+        let waits: Vec<_> = (0..8).map(|_| longest.next(Retry::Transient, 1.0).unwrap().as_secs()).collect();
         assert_eq!(waits, [2, 4, 8, 16, 32, 60, 60, 60]);
         let mut shortest = Backoff::new(policy());
-        assert!((0..80).all(|_| shortest.next(0.0) == Some(Duration::from_secs(1))), "never below the floor");
+        assert!(
+            (0..80).all(|_| shortest.next(Retry::Transient, 0.0) == Some(Duration::from_secs(1))),
+            "never below the floor"
+        );
     }
 
     /// awscrt_jitter_disappears, mqtt5_no_jitter
@@ -173,9 +189,9 @@ mod tests {
     fn long_outages_keep_their_jitter() {
         let mut backoff = Backoff::new(policy());
         for _ in 0..100 {
-            backoff.next(0.5);
+            backoff.next(Retry::Transient, 0.5);
         }
-        assert_eq!(backoff.next(0.5), Some(Duration::from_millis(30_500)));
+        assert_eq!(backoff.next(Retry::Transient, 0.5), Some(Duration::from_millis(30_500)));
     }
 
     /// mqtt5_kick_restarts_the_backoff
@@ -183,19 +199,31 @@ mod tests {
     fn a_kick_right_after_connecting_does_not_start_over() {
         let mut backoff = Backoff::new(policy());
         for _ in 0..3 {
-            backoff.next(1.0);
+            backoff.next(Retry::Transient, 1.0);
             backoff.connected_for(Duration::from_secs(1));
         }
-        assert_eq!(backoff.next(1.0), Some(Duration::from_secs(16)));
+        assert_eq!(backoff.next(Retry::Transient, 1.0), Some(Duration::from_secs(16)));
         backoff.connected_for(Duration::from_secs(30));
-        assert_eq!(backoff.next(1.0), Some(Duration::from_secs(2)));
+        assert_eq!(backoff.next(Retry::Transient, 1.0), Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn slow_attempts_begin_at_a_minute_and_stop_at_a_quarter_of_an_hour() {
+        let mut longest = Backoff::new(policy());
+        let delays: Vec<_> = (0..6).map(|_| longest.next(Retry::Slow, 1.0).unwrap().as_secs()).collect();
+        assert_eq!(delays, [120, 240, 480, 900, 900, 900]);
+        let mut shortest = Backoff::new(policy());
+        assert!((0..80).all(|_| shortest.next(Retry::Slow, 0.0) == Some(Duration::from_secs(60))));
+        assert_eq!(longest.next(Retry::Transient, 1.0), Some(Duration::from_secs(2)), "counted apart");
     }
 
     #[test]
     fn attempts_in_a_row_are_counted() {
         let mut backoff = Backoff::new(Reconnect { max_attempts: Some(2), ..policy() });
-        assert!(backoff.next(0.0).is_some() && backoff.next(0.0).is_some());
-        assert_eq!(backoff.next(0.0), None);
-        assert_eq!(Backoff::new(Reconnect::never()).next(0.0), None);
+        assert!(
+            backoff.next(Retry::Transient, 0.0).is_some() && backoff.next(Retry::Transient, 0.0).is_some()
+        );
+        assert_eq!(backoff.next(Retry::Transient, 0.0), None);
+        assert_eq!(Backoff::new(Reconnect::never()).next(Retry::Transient, 0.0), None);
     }
 }

@@ -83,6 +83,10 @@ const FLUSH_ON_DISCONNECT: Duration = Duration::from_secs(5);
 impl Client {
     /// Starts a client in the current tokio runtime and returns at once; what is asked of it waits for a connection.
     ///
+    /// There is no limit in time for the first connection. A server that isn't there yet, a name that isn't found or a clock
+    /// that isn't set yet is followed by another attempt; refused credentials end the client with [`Event::Stopped`]. The whole
+    /// table is in the documentation of [`Reconnect`].
+    ///
     /// # Panics
     /// Outside a tokio runtime.
     #[must_use]
@@ -120,12 +124,16 @@ impl Client {
         if let Some(limits) = &connect.limits {
             reconnect.min_delay = reconnect.min_delay.max(limits.connect_interval);
             reconnect.max_delay = reconnect.max_delay.max(reconnect.min_delay);
+            reconnect.slow_min_delay = reconnect.slow_min_delay.max(limits.connect_interval);
+            reconnect.slow_max_delay = reconnect.slow_max_delay.max(reconnect.slow_min_delay);
         }
+        let connect_interval = connect.limits.map_or(Duration::ZERO, |limits| limits.connect_interval);
         let plan = Plan {
             target: Target::new(options.transport, connect.username.clone(), connect.password.clone()),
             provider: options.provider,
             provide_within: options.provide_within,
             backoff: Backoff::new(reconnect),
+            connect_interval,
         };
         let shared = Arc::new(Shared::new(engine, router));
         shared.with(|state| {
@@ -136,13 +144,18 @@ impl Client {
         Self { handle: Arc::new(Handle { shared, ack_timeout }) }
     }
 
-    /// Starts a client and waits until a server has accepted it: as long as another attempt may help, [`Reconnect`]
-    /// allows it, and [`ClientOptions::connect_within`] isn't over.
+    /// Starts a client and waits until a server has accepted it.
+    ///
+    /// After a failure of the class [`Retry::Transient`](crate::Retry::Transient) or [`Retry::Slow`](crate::Retry::Slow) it
+    /// tries again, as often as [`Reconnect::max_attempts`] allows, until [`ClientOptions::connect_within`] is over. The table
+    /// of the classes is in the documentation of [`Reconnect`].
     ///
     /// Cancel safe: a dropped future ends the client.
     ///
     /// # Errors
-    /// Why there will be no connection.
+    /// [`StopCause::Connect`] for a failure of the class [`Retry::Final`](crate::Retry::Final), or after
+    /// [`Reconnect::max_attempts`]; [`StopCause::TimedOut`], with the cause of the last failed attempt, after
+    /// [`ClientOptions::connect_within`].
     pub async fn connect(options: ClientOptions) -> Result<Self, StopCause> {
         let within = options.connect_within;
         let client = Self::start(options);
@@ -191,6 +204,21 @@ impl Client {
     #[must_use]
     pub fn events(&self) -> Events {
         Events { shared: Arc::clone(&self.handle.shared) }
+    }
+
+    /// Makes the next attempt to connect now instead of after its delay. For an application that learns that the network is
+    /// back.
+    ///
+    /// The delays after further failures start from the shortest again. If an attempt is under way, and fails, the next one
+    /// follows at once. Nothing happens while the client is connected or has stopped. The
+    /// [`connect_interval`](crate::aws::ServiceLimits::connect_interval) of a service is kept.
+    pub fn reconnect_now(&self) {
+        self.handle.shared.with(|state| {
+            if !state.engine.is_connected() {
+                state.reconnect_now = true;
+                state.call_driver();
+            }
+        });
     }
 
     /// Authenticates again on the connection that there is (§4.12.1), and waits until both sides are satisfied. Other

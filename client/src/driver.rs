@@ -9,14 +9,18 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
+use dunlin_codec::ReasonCode;
+use tracing::warn;
+
 use crate::alarm::Alarm;
-use crate::backoff::{Backoff, may_get_better};
+use crate::backoff::Backoff;
 use crate::engine::Ended;
-use crate::error::{ConnectError, ConnectionError, StopCause};
+use crate::error::{ConnectError, StopCause};
 use crate::event::Event;
 use crate::keeper::{self, Kept};
 use crate::link::Link;
 use crate::provider::{Failure, NextAttempt, Provider, ProviderError, Target};
+use crate::retry::{Retry, RetryContext, ViolationCounter};
 use crate::shared::Shared;
 use crate::store::Store;
 use crate::transport::{self, Transport};
@@ -31,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) provider: Provider,
     pub(crate) provide_within: Duration,
     pub(crate) backoff: Backoff,
+    /// Shortest time between two CONNECTs that the service allows, also when the application asks for an attempt at once.
+    pub(crate) connect_interval: Duration,
 }
 
 /// Runs a client until it stops, and keeps its session if there is a store. A driver that never ran, because its runtime
@@ -66,19 +72,30 @@ impl Drop for End {
 struct Driver<'a> {
     shared: &'a Shared,
     plan: Box<Plan>,
-    has_worked: bool,
+    /// Whether a server has accepted a connection of this client.
+    has_connected: bool,
+    violations: ViolationCounter,
     /// Attempts since the last connection.
     number: u32,
     last: Option<Failure>,
     /// What the provider brought for the last attempt. What the options say needn't be kept twice.
     used: Option<Box<Target>>,
     /// Why there is no further attempt, unless the provider brings something else.
-    verdict: Option<StopCause>,
+    final_cause: Option<StopCause>,
 }
 
 impl<'a> Driver<'a> {
     fn new(shared: &'a Shared, plan: Box<Plan>) -> Self {
-        Self { shared, plan, has_worked: false, number: 0, last: None, used: None, verdict: None }
+        Self {
+            shared,
+            plan,
+            has_connected: false,
+            violations: ViolationCounter::default(),
+            number: 0,
+            last: None,
+            used: None,
+            final_cause: None,
+        }
     }
 
     async fn run_and_keep(&mut self, store: Box<dyn Store>) -> StopCause {
@@ -106,29 +123,79 @@ impl<'a> Driver<'a> {
 
     async fn run(&mut self) -> StopCause {
         loop {
-            self.number += 1;
+            self.number = self.number.saturating_add(1);
             let (ended, lifetime) = match self.connect_once().await {
                 Ok(ended) => ended,
                 Err(cause) => return cause,
             };
-            if let Ended::Connection(_) = ended {
-                self.has_worked = true;
+            let failure = Failure::from(ended);
+            if let Failure::Connection(_) = failure {
+                self.has_connected = true;
                 self.number = 0;
                 self.plan.backoff.connected_for(lifetime);
             }
-            let delay = if self.may_go_on(&ended) { self.plan.backoff.next(fastrand::f64()) } else { None };
-            let hopeless = !may_get_better(&ended, self.has_worked);
-            let cause = self.tell_ended(ended, delay);
-            let Some(delay) = delay else { return cause };
-            // A provider that had nothing to say hasn't brought anything else.
-            if !matches!(self.last, Some(Failure::Attempt(ref last)) if matches!(**last, ConnectError::Provider(_)))
-            {
-                self.verdict = hopeless.then_some(cause);
+            let retry = self.classify(&failure, lifetime);
+            let delay = if self.should_retry(&failure, retry) {
+                self.plan.backoff.next(retry, fastrand::f64())
+            } else {
+                None
+            };
+            self.report(&failure, retry, delay);
+            let Some(delay) = delay else { return failure.stop_cause() };
+            // A failed provider call does not count as "something else".
+            if !failure.is_of_provider() {
+                self.final_cause = (retry == Retry::Final).then(|| failure.stop_cause());
             }
-            if until_stop(self.shared, pin!(tokio::time::sleep(delay))).await.is_none() {
+            self.last = Some(failure);
+            if self.wait(delay).await.is_none() {
                 return StopCause::Requested;
             }
         }
+    }
+
+    fn classify(&mut self, failure: &Failure, lifetime: Duration) -> Retry {
+        let reconnect = self.plan.backoff.reconnect();
+        let repeated = self.violations.record(failure, lifetime, reconnect.stable_after);
+        let context = RetryContext::new(failure, self.has_connected).with_violations(
+            repeated,
+            reconnect.violation_limit,
+            reconnect.on_repeated_violation,
+        );
+        reconnect.policy.classify(&context)
+    }
+
+    /// Whether there may be another attempt: it might go better, or the provider might bring something else.
+    fn should_retry(&self, failure: &Failure, retry: Retry) -> bool {
+        let is_over = self.shared.drive(|state| state.stop_by(now()).is_over);
+        // Other credentials change nothing about a take-over.
+        let may_change = !self.plan.provider.is_static()
+            && !failure.is_requested()
+            && !failure.is_of_provider()
+            && failure.reason_code() != Some(ReasonCode::SessionTakenOver);
+        !is_over && (may_change || retry != Retry::Final)
+    }
+
+    /// Waits for `delay` before the next attempt, or until the application asks for one at once. `None` if the client is to
+    /// stop.
+    async fn wait(&mut self, delay: Duration) -> Option<()> {
+        let earliest = tokio::time::sleep(self.plan.connect_interval.min(delay));
+        let mut sleep = pin!(tokio::time::sleep(delay));
+        let shared = self.shared;
+        let waiting = poll_fn(|cx| {
+            if sleep.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(false);
+            }
+            let is_wanted_now = shared.drive(|state| {
+                state.watch_as_driver(cx);
+                std::mem::take(&mut state.reconnect_now)
+            });
+            if is_wanted_now { Poll::Ready(true) } else { Poll::Pending }
+        });
+        if until_stop(shared, pin!(waiting)).await? {
+            self.plan.backoff.restart();
+            until_stop(shared, pin!(earliest)).await?;
+        }
+        Some(())
     }
 
     /// One attempt, and the connection if it comes to one; with how long that lasted. An error if there is no attempt.
@@ -144,7 +211,14 @@ impl<'a> Driver<'a> {
         }
         let mut link = Link::new(transport, peer);
         let cause = link.run(self.shared).await;
-        let ended = self.shared.drive(|state| state.closed(cause, link.unwritten()));
+        let ended = self.shared.drive(|state| {
+            let ended = state.closed(cause, link.unwritten());
+            if let Ended::Connection(_) = ended {
+                // It was for the attempt that led to this connection.
+                state.reconnect_now = false;
+            }
+            ended
+        });
         Ok((ended, now().saturating_duration_since(began)))
     }
 
@@ -172,7 +246,7 @@ impl<'a> Driver<'a> {
                 return Ok(Err(error.into()));
             }
         };
-        if let Some(cause) = self.verdict.take()
+        if let Some(cause) = self.final_cause.take()
             && self.used.as_ref().is_some_and(|used| used.is_like(&target))
         {
             return Err(cause);
@@ -203,45 +277,24 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Whether there may be another attempt: it might go better, or the provider might bring something else.
-    fn may_go_on(&self, ended: &Ended) -> bool {
-        let is_over = self.shared.drive(|state| state.stop_by(now()).is_over);
-        let asked_for = matches!(
-            ended,
-            Ended::Attempt(ConnectError::Stopped | ConnectError::Provider(_))
-                | Ended::Connection(ConnectionError::Requested)
-        );
-        let may_change = !self.plan.provider.is_static() && !asked_for;
-        !is_over && (may_change || may_get_better(ended, self.has_worked))
-    }
-
     fn tell_attempt(&self, target: &Target) {
         let (host, port) = (target.transport.host.clone(), target.transport.port);
         let client_id = self.shared.drive(|state| state.engine.client_id().to_owned());
         self.shared.tell(Event::Attempt { attempt: self.number, host, port, client_id });
     }
 
-    fn tell_ended(&mut self, ended: Ended, retry_in: Option<Duration>) -> StopCause {
-        match ended {
-            Ended::Attempt(error) => {
-                let cause = Arc::new(error);
-                self.last = Some(Failure::Attempt(Arc::clone(&cause)));
-                self.shared.tell(Event::Failed { cause: Arc::clone(&cause), retry_in });
-                match *cause {
-                    ConnectError::Stopped => StopCause::Requested,
-                    _ => StopCause::Connect(cause),
-                }
-            }
-            Ended::Connection(error) => {
-                let cause = Arc::new(error);
-                self.last = Some(Failure::Connection(Arc::clone(&cause)));
-                self.shared.tell(Event::Disconnected { cause: Arc::clone(&cause), retry_in });
-                match *cause {
-                    ConnectionError::Requested => StopCause::Requested,
-                    _ => StopCause::Connection(cause),
-                }
+    /// Tells the application of a failed attempt or a lost connection, and of the attempt that follows.
+    fn report(&self, failure: &Failure, retry: Retry, retry_in: Option<Duration>) {
+        if let (Retry::Slow, Some(retry_in)) = (retry, retry_in) {
+            match failure {
+                Failure::Attempt(cause) => warn!(%cause, ?retry_in, "trying again slowly"),
+                Failure::Connection(cause) => warn!(%cause, ?retry_in, "trying again slowly"),
             }
         }
+        self.shared.tell(match failure {
+            Failure::Attempt(cause) => Event::Failed { cause: Arc::clone(cause), retry_in },
+            Failure::Connection(cause) => Event::Disconnected { cause: Arc::clone(cause), retry_in },
+        });
     }
 }
 

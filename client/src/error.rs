@@ -96,6 +96,17 @@ impl Violation {
             Self::Conduct { reason_code, .. } => *reason_code,
         }
     }
+
+    /// Whether `other` breaks the same rule, wherever in a packet it does.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_same_rule(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Packet(one), Self::Packet(two)) => {
+                (one.kind, one.field, one.statement) == (two.kind, two.field, two.statement)
+            }
+            (one, two) => one == two,
+        }
+    }
 }
 
 /// Why an attempt to connect failed.

@@ -44,6 +44,8 @@ mod replies;
 #[cfg(feature = "tokio")]
 mod request;
 #[cfg(feature = "tokio")]
+mod retry;
+#[cfg(feature = "tokio")]
 mod router;
 pub mod secret;
 #[cfg(feature = "tokio")]
@@ -84,6 +86,8 @@ pub use policy::{InvalidMessages, LostMessage, LostRequest, Offline, OnSessionLo
 pub use provider::{ConnectProvider, Failure, NextAttempt, Provided, Provider, ProviderError, Target};
 #[cfg(feature = "tokio")]
 pub use receipt::Receipt;
+#[cfg(feature = "tokio")]
+pub use retry::{RepeatedViolation, Retry, RetryContext, RetryPolicy};
 #[cfg(feature = "tokio")]
 pub use stream::{StreamLimits, WhenFull};
 #[cfg(feature = "tokio")]

@@ -5,7 +5,10 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::error::{ConnectError, ConnectionError, ServerReason};
+use dunlin_codec::ReasonCode;
+
+use crate::engine::Ended;
+use crate::error::{ConnectError, ConnectionError, ServerReason, StopCause, Violation};
 use crate::secret::Secret;
 use crate::transport::TransportOptions;
 
@@ -57,10 +60,11 @@ pub type Provided<'a> = Pin<Box<dyn Future<Output = Result<Target, ProviderError
 
 /// Is asked before every attempt: for a fresh token, another endpoint, or the server that the last one referred to.
 ///
-/// A closure is one; so is [`aws::CustomAuthorizer`](crate::aws::CustomAuthorizer). After a failure that no further
-/// attempt would mend (a refused password, say) it is asked once more: if it then brings what it brought before, the
-/// client stops; if it brings something else, the client goes on. TLS counts as the same where it is the same
-/// [`TlsConnector`](crate::transport::TlsConnector): make one, and share it among the answers.
+/// A closure is one; so is [`aws::CustomAuthorizer`](crate::aws::CustomAuthorizer). After a failure of the class
+/// [`Retry::Final`](crate::Retry::Final) (a password that the first attempt finds refused, say) it is asked once more: if it
+/// then brings what it brought before, the client stops; if it brings something else, the client goes on. TLS counts as the
+/// same where it is the same [`TlsConnector`](crate::transport::TlsConnector): make one, and share it among the answers.
+/// Bring a new one when a client certificate was replaced: the example `client_certificate` does so.
 ///
 /// ```
 /// use dunlin_client::{NextAttempt, Provider, ProviderError};
@@ -139,6 +143,58 @@ impl Failure {
                 ConnectionError::Disconnected(reason) => Some(reason),
                 _ => None,
             },
+        }
+    }
+
+    /// The reason code of the server's CONNACK or DISCONNECT; `None` if the failure is another one.
+    #[must_use]
+    pub fn reason_code(&self) -> Option<ReasonCode> {
+        self.server_reason().map(|reason| reason.reason_code)
+    }
+
+    /// The rule of the protocol that the server broke, if that is the failure.
+    #[must_use]
+    pub fn violation(&self) -> Option<&Violation> {
+        match self {
+            Self::Attempt(cause) => match &**cause {
+                ConnectError::Protocol(violation) => Some(violation),
+                _ => None,
+            },
+            Self::Connection(cause) => match &**cause {
+                ConnectionError::Protocol(violation) => Some(violation),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whether the application asked for the end.
+    pub(crate) fn is_requested(&self) -> bool {
+        match self {
+            Self::Attempt(cause) => matches!(**cause, ConnectError::Stopped),
+            Self::Connection(cause) => matches!(**cause, ConnectionError::Requested),
+        }
+    }
+
+    /// Whether the provider had nothing to connect with.
+    pub(crate) fn is_of_provider(&self) -> bool {
+        matches!(self, Self::Attempt(cause) if matches!(**cause, ConnectError::Provider(_)))
+    }
+
+    /// The cause of a stop after this failure.
+    pub(crate) fn stop_cause(&self) -> StopCause {
+        match self {
+            _ if self.is_requested() => StopCause::Requested,
+            Self::Attempt(cause) => StopCause::Connect(Arc::clone(cause)),
+            Self::Connection(cause) => StopCause::Connection(Arc::clone(cause)),
+        }
+    }
+}
+
+impl From<Ended> for Failure {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Attempt(error) => Self::Attempt(Arc::new(error)),
+            Ended::Connection(error) => Self::Connection(Arc::new(error)),
         }
     }
 }

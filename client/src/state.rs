@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) observer: Option<Observer>,
     /// The driver acts on it.
     pub(crate) stop: Option<Stop>,
+    /// Whether the application wants the next attempt to connect without a delay.
+    pub(crate) reconnect_now: bool,
     /// Why there will be no further connection.
     pub(crate) stopped: Option<StopCause>,
     /// Whether somebody wants the session when the client has stopped, and then the session.
@@ -93,6 +95,7 @@ impl State {
             requests: Requests::new(),
             observer: None,
             stop: None,
+            reconnect_now: false,
             stopped: None,
             keeps_session: false,
             kept_session: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_client::{CleanStart, Client, ClientOptions, ConnectOptions, Reconnect, StopCause};
+use dunlin_client::{CleanStart, Client, ClientOptions, ConnectOptions, StopCause};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::descriptors;
 use super::tally::Tally;
 use crate::args::{Sources, WayArgs};
-use crate::config::{Credentials, Detour, Server, keep_alive, transport};
+use crate::config::{Credentials, Detour, Server, keep_alive, reconnect, transport};
 use crate::diagnosis::{Diagnosis, Id, Scene, Seen, Try, connect, lost, network};
 use crate::terminal::Console;
 
@@ -61,7 +61,7 @@ impl Way {
         if !is_tls {
             transport.tls = None;
         }
-        let reconnect = Reconnect { max_attempts: typed.reliability.reconnect.0, ..Reconnect::default() };
+        let reconnect = reconnect(typed.reliability.reconnect.0);
         let options = ClientOptions {
             reconnect,
             connect_within: typed.reliability.timeout,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, InvalidMessages, KeepAlive, Reconnect, aws};
+use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, InvalidMessages, KeepAlive, aws};
 use dunlin_codec::TopicName;
 
 use crate::args::{Count, ReliabilityArgs, SampleArgs, Sources};
-use crate::config::{Credentials, Detour, Script, Server, keep_alive, transport};
+use crate::config::{Credentials, Detour, Script, Server, keep_alive, reconnect, transport};
 use crate::diagnosis::{Diagnosis, Scene, quoted};
 use crate::sample::Kind;
 use crate::terminal::Console;
@@ -57,7 +57,7 @@ impl SampleConfig {
         let keep_alive = keep_alive(typed.session.keep_alive, scene.is_aws, console)?;
         let connect = connect(client_id, credentials, keep_alive, &typed.reliability);
         let transport = transport(server, typed.tls, &typed.reliability, console)?;
-        let reconnect = Reconnect { max_attempts: typed.reliability.reconnect.0, ..Reconnect::default() };
+        let reconnect = reconnect(typed.reliability.reconnect.0);
         Ok(Self {
             kind,
             client: ClientOptions { reconnect, ..ClientOptions::new(transport, connect) },

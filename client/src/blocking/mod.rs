@@ -194,6 +194,11 @@ impl Client {
         self.runtime.wait(self.inner.request_with(message, timeout))
     }
 
+    /// As [`Client::reconnect_now`](crate::Client::reconnect_now).
+    pub fn reconnect_now(&self) {
+        self.inner.reconnect_now();
+    }
+
     /// Authenticates again, within [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout).
     ///
     /// # Errors

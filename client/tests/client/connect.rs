@@ -32,7 +32,7 @@ async fn connect_returns_when_the_server_has_accepted() {
 #[tokio::test]
 async fn a_fatal_refusal_is_told_and_not_tried_again() {
     let server = TestServer::start().await;
-    for code in [0x80, 0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x95, 0x99, 0x9C, 0x9D] {
+    for code in [0x81, 0x82, 0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x95, 0x99, 0x9C, 0x9D] {
         let code = ReasonCode::from_code(code).unwrap();
         let client = Client::start(options(&server));
         let mut events = client.events();
@@ -57,7 +57,7 @@ async fn a_fatal_refusal_is_told_and_not_tried_again() {
 
 #[tokio::test]
 async fn a_refusal_that_may_get_better_is_tried_again() {
-    for code in [0x88, 0x89, 0x97, 0x9F] {
+    for code in [0x80, 0x83, 0x88, 0x89, 0x97, 0x9F] {
         let code = ReasonCode::from_code(code).unwrap();
         let server = TestServer::start().await;
         let client = Client::start(options(&server));
@@ -95,30 +95,46 @@ async fn one_attempt_is_one_attempt() {
     assert!(matches!(error, ConnectError::Refused(_)));
 }
 
+/// The cause of the last attempt, for which no success came within `connect_within`.
+async fn timed_out(client: impl Future<Output = Result<Client, StopCause>>) -> ConnectError {
+    match soon(client).await.unwrap_err() {
+        StopCause::TimedOut { last: Some(last), .. } => (*last).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// sync_channel_failure
 #[tokio::test]
-async fn a_refused_port_is_given_up_before_the_first_success() {
+async fn a_refused_port_is_tried_until_the_time_for_connecting_is_over() {
     let server = TestServer::start().await;
-    let options = options(&server);
+    let options = dunlin_client::ClientOptions { connect_within: millis(150), ..options(&server) };
     drop(server);
-    let error = refused(Client::connect(options)).await;
+    let error = timed_out(Client::connect(options)).await;
     assert!(matches!(error, ConnectError::Transport(TransportError::Refused { .. })), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_up_on_connect_is_given_up() {
+async fn a_server_that_hangs_up_on_connect_is_tried_again() {
     let server = TestServer::start().await;
-    let hang_up = async { drop(server.accepts().await.receives().await) };
-    let (error, ()) = tokio::join!(refused(Client::connect(options(&server))), hang_up);
-    assert_eq!(error, ConnectError::Closed { reset: false });
-
-    let reset = async {
+    let client = Client::start(options(&server));
+    let mut events = client.events();
+    let mut failures = Vec::new();
+    for reset in [false, true] {
         let mut peer = server.accepts().await;
         peer.receives().await;
-        peer.resets();
-    };
-    let (error, ()) = tokio::join!(refused(Client::connect(options(&server))), reset);
-    assert_eq!(error, ConnectError::Closed { reset: true });
+        if reset {
+            peer.resets();
+        }
+    }
+    let _peer = server.welcomes().await;
+    loop {
+        match soon(events.next()).await.unwrap() {
+            Event::Failed { cause, retry_in: Some(_) } => failures.push((*cause).clone()),
+            Event::Connected(_) => break,
+            _ => {}
+        }
+    }
+    assert_eq!(failures, [false, true].map(|reset| ConnectError::Closed { reset }));
 }
 
 #[tokio::test]

@@ -2,9 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../transport/authority.rs"]
+#[expect(dead_code, reason = "the tests of the transport use the rest of it")]
+mod authority;
+#[path = "../../examples/client_certificate/provider.rs"]
+mod certificate_files;
 #[path = "../engine/packets.rs"]
 mod packets;
 mod server;
+mod tls_front;
 
 mod acknowledge;
 mod backoff;
@@ -19,6 +25,7 @@ mod provider;
 mod reconnect;
 mod request;
 mod requests;
+mod retry;
 mod room;
 mod routing;
 mod slow_store;

@@ -23,6 +23,11 @@ impl TestServer {
         Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
 
+    /// Where another one was before.
+    pub(crate) async fn at(address: SocketAddr) -> Self {
+        Self(TcpListener::bind(address).await.unwrap())
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.0.local_addr().unwrap()
     }

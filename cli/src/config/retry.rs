@@ -1,0 +1,97 @@
+//! When the tool connects again: a stricter choice than the library's, since somebody waits for its diagnosis.
+
+use dunlin_client::transport::{ProxyError, ResolveFault, TlsError, TransportError};
+use dunlin_client::{ConnectError, ConnectionError, Failure, Reconnect, Retry, RetryContext, RetryPolicy};
+use dunlin_codec::ReasonCode;
+
+/// At most `max_attempts` failures in a row, and none for what another attempt wouldn't change.
+pub(crate) fn reconnect(max_attempts: Option<u32>) -> Reconnect {
+    Reconnect { max_attempts, policy: RetryPolicy::new(classify), ..Reconnect::default() }
+}
+
+fn classify(context: &RetryContext<'_>) -> Retry {
+    let is_transient = match context.failure {
+        Failure::Attempt(error) => of_attempt(error, context.has_connected),
+        Failure::Connection(error) => of_connection(error),
+    };
+    if is_transient { Retry::Transient } else { Retry::Final }
+}
+
+fn of_attempt(error: &ConnectError, has_connected: bool) -> bool {
+    match error {
+        ConnectError::Transport(error) => of_transport(error, has_connected),
+        ConnectError::Refused(reason) => matches!(
+            reason.reason_code,
+            ReasonCode::ServerUnavailable
+                | ReasonCode::ServerBusy
+                | ReasonCode::QuotaExceeded
+                | ReasonCode::ConnectionRateExceeded
+        ),
+        // How AWS IoT Core denies some clients: it looks like a broken connection, and goes on for ever.
+        ConnectError::Closed { .. } => has_connected,
+        ConnectError::ConnAckTimeout { .. } => true,
+        ConnectError::Provider(error) => error.is_retryable,
+        _ => false,
+    }
+}
+
+fn of_connection(error: &ConnectionError) -> bool {
+    match error {
+        ConnectionError::Disconnected(reason) => matches!(
+            reason.reason_code,
+            ReasonCode::Success
+                | ReasonCode::ServerBusy
+                | ReasonCode::ServerShuttingDown
+                | ReasonCode::KeepAliveTimeout
+                | ReasonCode::MessageRateTooHigh
+                | ReasonCode::QuotaExceeded
+                | ReasonCode::ConnectionRateExceeded
+                | ReasonCode::MaximumConnectTime
+        ),
+        // Servers that resume a session with more than it may send at once have less to send the next time.
+        ConnectionError::Protocol(violation) => violation.reason_code() == ReasonCode::ReceiveMaximumExceeded,
+        ConnectionError::Requested => false,
+        _ => true,
+    }
+}
+
+fn of_transport(error: &TransportError, has_connected: bool) -> bool {
+    match error {
+        TransportError::Resolve { fault, .. } => !matches!(fault, ResolveFault::NotFound),
+        TransportError::Refused { .. } => has_connected,
+        TransportError::Proxy { error, .. } => match error {
+            ProxyError::Unreachable(error) => of_transport(error, has_connected),
+            ProxyError::Refused { status, .. } => matches!(status, 502..=504),
+            ProxyError::Closed | ProxyError::Io(_) => has_connected,
+            _ => false,
+        },
+        TransportError::Tls { error, .. } => {
+            matches!(error, TlsError::Closed | TlsError::Io(_)) && has_connected
+        }
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn class(error: ConnectError, has_connected: bool) -> Retry {
+        classify(&RetryContext::new(&Failure::Attempt(Arc::new(error)), has_connected))
+    }
+
+    #[test]
+    fn what_the_library_would_wait_for_is_told_at_once() {
+        let closed = || ConnectError::Closed { reset: false };
+        let no_host = || {
+            let host = "no.example".to_owned();
+            ConnectError::Transport(TransportError::Resolve { host, fault: ResolveFault::NotFound })
+        };
+        let refused = || ConnectError::Transport(TransportError::Refused { attempts: Vec::new() });
+        assert_eq!([closed(), no_host(), refused()].map(|error| class(error, false)), [Retry::Final; 3]);
+        assert_eq!([closed(), refused()].map(|error| class(error, true)), [Retry::Transient; 2]);
+        assert_eq!(class(no_host(), true), Retry::Final);
+    }
+}

@@ -1,0 +1,474 @@
+//! What is final and what is tried again: each row of the table in the documentation of `Reconnect`.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use dunlin_client::codec::{PacketType, ReasonCode, Sender};
+use dunlin_client::transport::{
+    ProxyError, ResolveFault, Roots, TlsAlert, TlsConnector, TlsError, TlsOptions, TransportError,
+};
+use dunlin_client::{
+    AuthenticationError, Client, ClientOptions, ConnectError, ConnectionError, Event, Events, Failure,
+    NextAttempt, OptionsError, Provider, ProviderError, RepeatedViolation, Retry, RetryContext, RetryPolicy,
+    ServerReason, StopCause, Violation,
+};
+
+use crate::authority::Authority;
+use crate::certificate_files::CertificateFiles;
+use crate::packets::{connack, disconnect, refusal};
+use crate::server::{Peer, TestServer};
+use crate::tls_front::{TlsFront, server_config};
+use crate::{connected, connected_as, millis, options, soon, story, until_connected};
+
+const SLOW: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(900);
+
+fn reason(packet_type: PacketType, reason_code: ReasonCode) -> ServerReason {
+    ServerReason {
+        packet_type,
+        reason_code,
+        reason_string: None,
+        user_properties: Vec::new(),
+        server_reference: None,
+    }
+}
+
+fn refused(code: u8) -> ConnectError {
+    ConnectError::Refused(reason(PacketType::ConnAck, ReasonCode::from_code(code).unwrap()))
+}
+
+fn tls(error: TlsError) -> ConnectError {
+    ConnectError::Transport(TransportError::Tls { peer: "127.0.0.1:1".parse().unwrap(), error })
+}
+
+fn proxy(error: ProxyError) -> ConnectError {
+    ConnectError::Transport(TransportError::Proxy { proxy: "http://proxy".into(), error })
+}
+
+fn violation() -> Violation {
+    Violation::Conduct {
+        packet_type: PacketType::PubAck,
+        fault: "of another kind",
+        statement: "MQTT-4.3.2-1",
+        reason_code: ReasonCode::ProtocolError,
+    }
+}
+
+fn classes(failure: &Failure) -> (Retry, Retry) {
+    let class = |has_connected| RetryContext::new(failure, has_connected).default_retry();
+    (class(false), class(true))
+}
+
+#[test]
+fn attempts_are_classified_as_the_table_says() {
+    use Retry::{Final, Slow, Transient};
+    let resolve = |fault| ConnectError::Transport(TransportError::Resolve { host: "a".into(), fault });
+    let rows: Vec<(ConnectError, (Retry, Retry))> = vec![
+        (resolve(ResolveFault::NotFound), (Transient, Transient)),
+        (resolve(ResolveFault::Temporary), (Transient, Transient)),
+        (ConnectError::Transport(TransportError::Refused { attempts: Vec::new() }), (Transient, Transient)),
+        (
+            ConnectError::Transport(TransportError::Unreachable { attempts: Vec::new() }),
+            (Transient, Transient),
+        ),
+        (
+            tls(TlsError::Expired { not_before: None, not_after: UNIX_EPOCH, now: UNIX_EPOCH }),
+            (Transient, Transient),
+        ),
+        (
+            tls(TlsError::NotYetValid { not_before: UNIX_EPOCH, not_after: None, now: UNIX_EPOCH }),
+            (Transient, Transient),
+        ),
+        (tls(TlsError::Closed), (Transient, Transient)),
+        (tls(TlsError::Alert(TlsAlert { code: 48, name: Some("UnknownCA") })), (Final, Transient)),
+        (tls(TlsError::NameMismatch { wanted: "a".into(), presented: Vec::new() }), (Final, Transient)),
+        (tls(TlsError::NoApplicationProtocol), (Final, Transient)),
+        (proxy(ProxyError::Closed), (Transient, Transient)),
+        (proxy(ProxyError::Refused { status: 503, reason: "down".into() }), (Transient, Transient)),
+        (proxy(ProxyError::Refused { status: 407, reason: "who?".into() }), (Final, Transient)),
+        (proxy(ProxyError::NotHttp), (Final, Transient)),
+        (ConnectError::Closed { reset: false }, (Transient, Transient)),
+        (ConnectError::Closed { reset: true }, (Transient, Transient)),
+        (ConnectError::ConnAckTimeout { after: millis(1) }, (Transient, Transient)),
+        (ConnectError::Protocol(violation()), (Final, Transient)),
+        (ConnectError::Authentication(AuthenticationError::new("no")), (Final, Transient)),
+        (ConnectError::Options(OptionsError::Farewell), (Final, Transient)),
+        (ConnectError::Provider(ProviderError::retryable("busy")), (Transient, Transient)),
+        (ConnectError::Provider(ProviderError::fatal("gone")), (Final, Final)),
+        (ConnectError::Stopped, (Final, Final)),
+    ];
+    for (error, expected) in rows {
+        let text = error.to_string();
+        assert_eq!(classes(&Failure::Attempt(Arc::new(error))), expected, "{text}");
+    }
+    for code in 0x80..=0xFF {
+        if !ReasonCode::from_code(code)
+            .is_some_and(|code| code.is_legal_in(PacketType::ConnAck, Sender::Server))
+        {
+            continue;
+        }
+        let expected = match code {
+            0x80 | 0x83 | 0x88 | 0x89 | 0x97 | 0x9F => (Transient, Transient),
+            0x86 | 0x87 => (Final, Slow),
+            _ => (Final, Transient),
+        };
+        assert_eq!(classes(&Failure::Attempt(Arc::new(refused(code)))), expected, "{code:#04x}");
+    }
+}
+
+#[test]
+fn ends_of_connections_are_classified_as_the_table_says() {
+    let class = |error| {
+        let failure = Failure::Connection(Arc::new(error));
+        RetryContext::new(&failure, true).default_retry()
+    };
+    for code in 0x00..=0xFF {
+        let Some(code) = ReasonCode::from_code(code)
+            .filter(|code| code.is_legal_in(PacketType::Disconnect, Sender::Server))
+        else {
+            continue;
+        };
+        let expected = if code == ReasonCode::SessionTakenOver { Retry::Final } else { Retry::Transient };
+        let error = ConnectionError::Disconnected(reason(PacketType::Disconnect, code));
+        assert_eq!(class(error), expected, "{code}");
+    }
+    assert_eq!(class(ConnectionError::Requested), Retry::Final);
+    let zero = Duration::ZERO;
+    for error in [
+        ConnectionError::Closed,
+        ConnectionError::Reset,
+        ConnectionError::Transport(TransportError::Unreachable { attempts: Vec::new() }),
+        ConnectionError::KeepAliveTimeout { after: zero, keep_alive: zero, silent_for: zero },
+        ConnectionError::Protocol(violation()),
+        ConnectionError::Untaken { messages: 1 },
+    ] {
+        let text = error.to_string();
+        assert_eq!(class(error), Retry::Transient, "{text}");
+    }
+}
+
+/// How the last attempt or connection ended, and how long the client waits before the next attempt.
+async fn failure(events: &mut Events) -> (Failure, Option<Duration>) {
+    loop {
+        match soon(events.next()).await.unwrap() {
+            Event::Failed { cause, retry_in } => return (Failure::Attempt(cause), retry_in),
+            Event::Disconnected { cause, retry_in } => return (Failure::Connection(cause), retry_in),
+            _ => {}
+        }
+    }
+}
+
+/// A failed or throttled Lambda function looks like refused credentials.
+#[tokio::test]
+async fn refused_credentials_are_followed_by_slow_attempts_once_a_connection_has_worked() {
+    for code in [ReasonCode::BadUserNameOrPassword, ReasonCode::NotAuthorized] {
+        let server = TestServer::start().await;
+        let (client, mut events, peer) = connected(&server).await;
+        drop(peer);
+        failure(&mut events).await;
+        for longest in [120, 240] {
+            server.answers(&refusal(code)).await.ends().await;
+            let (failed, retry_in) = failure(&mut events).await;
+            assert_eq!(failed.reason_code(), Some(code));
+            let retry_in = retry_in.unwrap();
+            assert!(SLOW.contains(&retry_in) && retry_in.as_secs() <= longest, "{retry_in:?}");
+            // Each starts the delays over, so this one counts what came since.
+            client.reconnect_now();
+        }
+        server.welcomes().await;
+        until_connected(&mut events).await;
+    }
+}
+
+#[tokio::test]
+async fn refusals_of_a_server_in_trouble_are_followed_by_soon_attempts() {
+    for code in [ReasonCode::UnspecifiedError, ReasonCode::ImplementationSpecificError] {
+        let server = TestServer::start().await;
+        let (_client, mut events, peer) = connected(&server).await;
+        drop(peer);
+        failure(&mut events).await;
+        server.answers(&refusal(code)).await.ends().await;
+        let (failed, retry_in) = failure(&mut events).await;
+        assert_eq!((failed.reason_code(), retry_in.is_some()), (Some(code), true));
+        server.welcomes().await;
+        until_connected(&mut events).await;
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_vanishes_is_looked_for_again() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.provider = Provider::new(|attempt: NextAttempt| async move {
+        let mut target = attempt.target;
+        if let Some(Failure::Connection(_)) = attempt.last {
+            // Longer than a name can be: no resolver has to be asked.
+            target.transport = dunlin_client::transport::TransportOptions {
+                host: "a".repeat(300),
+                connect_to: None,
+                ..target.transport
+            };
+        }
+        Ok(target)
+    });
+    let (_client, mut events, peer) = connected_as(&server, options).await;
+    drop(peer);
+    failure(&mut events).await;
+    let (failed, retry_in) = failure(&mut events).await;
+    let Failure::Attempt(cause) = failed else { panic!("{failed:?}") };
+    let ConnectError::Transport(TransportError::Resolve { .. }) = &*cause else { panic!("{cause:?}") };
+    assert!(retry_in.is_some());
+    server.welcomes().await;
+    until_connected(&mut events).await;
+}
+
+/// Options of a client that reaches `front` by TLS and trusts `authority`.
+fn tls_options(server: &TestServer, front: &TlsFront, authority: &Authority) -> ClientOptions {
+    let mut tls = TlsOptions::default();
+    tls.roots = Roots::Only(authority.bundle());
+    let mut options = options(server);
+    options.transport.connect_to = Some(front.address);
+    options.transport.tls = Some(Arc::new(TlsConnector::new(&tls).unwrap()));
+    options
+}
+
+async fn tls_failure(events: &mut Events) -> TlsError {
+    let (failed, retry_in) = failure(events).await;
+    assert!(retry_in.is_some(), "{failed:?}");
+    let Failure::Attempt(cause) = failed else { panic!("{failed:?}") };
+    let ConnectError::Transport(TransportError::Tls { error, .. }) = &*cause else { panic!("{cause:?}") };
+    error.clone()
+}
+
+/// Before the first connection as well: this computer's clock may not be set yet.
+#[tokio::test]
+async fn a_certificate_that_is_out_of_date_for_one_attempt_is_survived() {
+    let authority = Authority::new("Test CA");
+    let good = server_config(&authority.issues(&["localhost"]), None);
+    for year in [2001, 2101] {
+        let bad = server_config(&authority.issues_for_year(&["localhost"], year), None);
+        let server = TestServer::start().await;
+        let front = TlsFront::start(&server, Arc::clone(&bad)).await;
+        let client = Client::start(tls_options(&server, &front, &authority));
+        let mut events = client.events();
+        for _ in 0..2 {
+            let error = tls_failure(&mut events).await;
+            assert!(matches!(error, TlsError::Expired { .. } | TlsError::NotYetValid { .. }), "{error:?}");
+            front.becomes(Arc::clone(&good));
+            let peer = server.welcomes().await;
+            until_connected(&mut events).await;
+            front.becomes(Arc::clone(&bad));
+            drop(peer);
+            failure(&mut events).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_certificate_that_is_not_trusted_is_final_only_before_the_first_connection() {
+    let (authority, stranger) = (Authority::new("Test CA"), Authority::new("Another CA"));
+    let good = server_config(&authority.issues(&["localhost"]), None);
+    let bad = server_config(&stranger.issues(&["localhost"]), None);
+    let server = TestServer::start().await;
+    let front = TlsFront::start(&server, good).await;
+    let (_client, mut events, peer) = connected_as(&server, tls_options(&server, &front, &authority)).await;
+    front.becomes(bad);
+    drop(peer);
+    failure(&mut events).await;
+    assert!(matches!(tls_failure(&mut events).await, TlsError::UnknownIssuer { .. }));
+
+    let new = Client::start(tls_options(&server, &front, &authority));
+    assert_eq!(story(&mut new.events()).await, "attempt failed stopped");
+}
+
+/// The server swaps the authority of its clients, and for a while refuses the certificate; then the file is replaced.
+#[tokio::test]
+async fn a_client_certificate_that_is_replaced_on_disk_is_picked_up() {
+    let (authority, old, new) = (Authority::new("Test CA"), Authority::new("Old"), Authority::new("New"));
+    let identity = authority.issues(&["localhost"]);
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("client.crt"), folder.path().join("client.key"));
+    let write = |authority: &Authority| {
+        let identity = authority.issues(&["lamp-7"]);
+        std::fs::write(&certificate, identity.certificate_pem()).unwrap();
+        std::fs::write(&key, identity.key_pem()).unwrap();
+    };
+    write(&old);
+    let server = TestServer::start().await;
+    let front = TlsFront::start(&server, server_config(&identity, Some(&old))).await;
+    let mut files = CertificateFiles::new(&certificate, &key);
+    files.roots = Roots::Only(authority.bundle());
+    let mut options = tls_options(&server, &front, &authority);
+    options.provider = Provider::new(files);
+    let (_client, mut events, peer) = connected_as(&server, options).await;
+
+    front.becomes(server_config(&identity, Some(&new)));
+    drop(peer);
+    failure(&mut events).await;
+    for _ in 0..2 {
+        let error = tls_failure(&mut events).await;
+        assert!(matches!(error, TlsError::Alert(_)), "{error:?}");
+    }
+    write(&new);
+    server.welcomes().await;
+    until_connected(&mut events).await;
+}
+
+#[tokio::test]
+async fn the_policy_changes_what_is_final() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect.policy = RetryPolicy::new(|context| match context.failure.reason_code() {
+        Some(ReasonCode::NotAuthorized) => Retry::Final,
+        Some(ReasonCode::SessionTakenOver) => Retry::Transient,
+        _ => context.default_retry(),
+    });
+    let (client, mut events, mut peer) = connected_as(&server, options).await;
+    peer.sends(&disconnect(ReasonCode::SessionTakenOver)).await;
+    let mut peer = server.welcomes().await;
+    until_connected(&mut events).await;
+    peer.sends(&disconnect(ReasonCode::NotAuthorized)).await;
+    assert_eq!(story(&mut events).await, "disconnected stopped");
+    // What the application asks for is out of the policy's reach.
+    drop(client);
+}
+
+#[tokio::test]
+async fn a_stop_is_final_whatever_the_policy_says() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect.policy = RetryPolicy::new(|_| Retry::Transient);
+    let (client, mut events, mut peer) = connected_as(&server, options).await;
+    soon(client.disconnect()).await;
+    peer.expects(disconnect(ReasonCode::Success)).await;
+    assert_eq!(story(&mut events).await, "disconnected stopped");
+}
+
+/// Other credentials change nothing about a take-over: two clients would disconnect each other for ever.
+#[tokio::test]
+async fn a_take_over_is_final_with_a_provider_that_brings_other_credentials_each_time() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.provider = Provider::new(|attempt: NextAttempt| async move {
+        let mut target = attempt.target;
+        target.password = Some(fastrand::u128(..).to_be_bytes().to_vec().into());
+        Ok(target)
+    });
+    let (_client, mut events, mut peer) = connected_as(&server, options).await;
+    peer.sends(&disconnect(ReasonCode::SessionTakenOver)).await;
+    assert_eq!(story(&mut events).await, "disconnected stopped");
+}
+
+/// A PUBACK of a message that was never sent, with reserved bits in its header.
+async fn violates(mut peer: Peer) {
+    peer.sends_bytes(&[0x41, 0x02, 0x00, 0x01]).await;
+    peer.expects(disconnect(ReasonCode::MalformedPacket)).await;
+}
+
+#[tokio::test]
+async fn the_same_violation_five_times_in_a_row_is_followed_by_slow_attempts() {
+    let server = TestServer::start().await;
+    let (client, mut events, mut peer) = connected(&server).await;
+    for number in 1..=6 {
+        violates(peer).await;
+        let (failed, retry_in) = failure(&mut events).await;
+        assert!(failed.violation().is_some(), "{failed:?}");
+        assert_eq!(SLOW.contains(&retry_in.unwrap()), number >= 5, "{number}: {retry_in:?}");
+        client.reconnect_now();
+        peer = server.welcomes().await;
+    }
+    // Another end in between, and the counting starts again.
+    drop(peer);
+    failure(&mut events).await;
+    violates(server.welcomes().await).await;
+    let (_, retry_in) = failure(&mut events).await;
+    assert!(!SLOW.contains(&retry_in.unwrap()), "{retry_in:?}");
+}
+
+#[tokio::test]
+async fn the_same_violation_is_final_after_as_many_times_as_the_application_says() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect.violation_limit = NonZeroU32::new(2).unwrap();
+    options.reconnect.on_repeated_violation = RepeatedViolation::Stop;
+    let (client, mut events, peer) = connected_as(&server, options).await;
+    violates(peer).await;
+    violates(server.welcomes().await).await;
+    let expected = "disconnected attempt opened connected disconnected stopped";
+    assert_eq!(story(&mut events).await, expected);
+    let Err(StopCause::Connection(cause)) = client.until_connected(millis(1)).await else { panic!() };
+    assert!(matches!(&*cause, ConnectionError::Protocol(_)), "{cause:?}");
+}
+
+#[tokio::test]
+async fn connections_that_lasted_end_a_row_of_violations() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect.violation_limit = NonZeroU32::new(2).unwrap();
+    options.reconnect.on_repeated_violation = RepeatedViolation::Stop;
+    options.reconnect.stable_after = Duration::ZERO;
+    let (_client, mut events, mut peer) = connected_as(&server, options).await;
+    for _ in 0..4 {
+        violates(peer).await;
+        let (_, retry_in) = failure(&mut events).await;
+        assert!(retry_in.is_some());
+        peer = server.welcomes().await;
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_can_be_asked_for_at_once() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.reconnect.min_delay = Duration::from_secs(3600);
+    options.reconnect.max_delay = Duration::from_secs(3600);
+    let (client, mut events, peer) = connected_as(&server, options).await;
+    // Nothing to do while there is a connection, and nothing that is remembered.
+    client.reconnect_now();
+    drop(peer);
+    failure(&mut events).await;
+    assert!(tokio::time::timeout(millis(100), server.accepts_whenever()).await.is_err());
+    client.reconnect_now();
+
+    // During an attempt it stands for the one that follows.
+    let mut peer = server.accepts().await;
+    peer.receives().await;
+    client.reconnect_now();
+    drop(peer);
+    server.meets(&connack()).await;
+    until_connected(&mut events).await;
+}
+
+/// AWS IoT Core allows one CONNECT per second and client identifier.
+#[tokio::test]
+async fn an_attempt_at_once_keeps_the_interval_of_the_service() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.limits = Some(dunlin_client::aws::ServiceLimits::default());
+    options.connect.keep_alive = dunlin_client::KeepAlive::secs(60);
+    let interval = options.connect.limits.unwrap().connect_interval;
+    let (client, mut events, peer) = connected_as(&server, options).await;
+    drop(peer);
+    failure(&mut events).await;
+    let began = tokio::time::Instant::now();
+    client.reconnect_now();
+    server.accepts().await;
+    assert!(began.elapsed() >= interval - millis(20), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_refused_name_or_port_before_the_first_connection_does_not_end_a_started_client() {
+    let server = TestServer::start().await;
+    let address = server.address();
+    let options = options(&server);
+    drop(server);
+    let client = Client::start(options);
+    let mut events = client.events();
+    for _ in 0..3 {
+        let (failed, retry_in) = failure(&mut events).await;
+        assert!(matches!(failed, Failure::Attempt(_)) && retry_in.is_some(), "{failed:?}");
+    }
+    let server = TestServer::at(address).await;
+    server.welcomes().await;
+    until_connected(&mut events).await;
+}
