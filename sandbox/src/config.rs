@@ -18,6 +18,7 @@ use crate::config::authorizer::RawAuthorizer;
 use crate::config::error::Source;
 use crate::denial::Denials;
 use crate::fault::Fault;
+use crate::overflow::WhenQueueFull;
 use crate::policy::ArnScope;
 use crate::profile::Profile;
 use crate::sandbox::{Sandbox, SandboxBuilder};
@@ -54,6 +55,8 @@ pub struct Config {
     pub time_scale: Option<u32>,
     /// `max_connections`: 1 to 1,000,000.
     pub max_connections: Option<usize>,
+    /// `when_queue_full`: `"drop"`, `"end-session"` or `"refuse"`; `None` is what the profile does.
+    pub when_queue_full: Option<WhenQueueFull>,
     /// `demo`: whether `DemoUnsigned` and `DemoSigned` are there, too.
     pub demo: Option<bool>,
     /// `strict_arns`, as `"eu-west-1:123456789012"`: what region and account of every ARN are compared with.
@@ -94,6 +97,7 @@ impl From<Config> for SandboxBuilder {
             .strict_arns(config.scope);
         builder = config.port.into_iter().fold(builder, Self::port);
         builder = config.max_connections.into_iter().fold(builder, Self::max_connections);
+        builder = config.when_queue_full.into_iter().fold(builder, Self::when_queue_full);
         builder = config.demo.into_iter().fold(builder, Self::demo);
         builder = config.time_scale.into_iter().fold(builder, Self::time_scale);
         builder = config.faults.into_iter().fold(builder, Self::fault);
@@ -110,6 +114,7 @@ struct RawConfig {
     profile: Profile,
     time_scale: Option<Spanned<u32>>,
     max_connections: Option<Spanned<u32>>,
+    when_queue_full: Option<WhenQueueFull>,
     demo: Option<bool>,
     strict_arns: Option<Spanned<String>>,
     #[serde(default)]
@@ -149,6 +154,7 @@ impl RawConfig {
             profile: self.profile,
             time_scale: time_scale.transpose()?,
             max_connections: max_connections.transpose()?,
+            when_queue_full: self.when_queue_full,
             demo: self.demo,
             scope: scope.transpose()?,
             denials: self.deny,

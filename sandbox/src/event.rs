@@ -88,6 +88,17 @@ pub enum Event {
         /// Which statement allowed it, or why it wasn't delivered.
         outcome: Outcome<Decision>,
     },
+    /// Messages that were accepted and that a subscriber won't get.
+    Dropped {
+        /// The subscriber.
+        client_id: String,
+        /// Their topic.
+        topic: String,
+        /// How many there were since the last line about them.
+        count: usize,
+        /// Why, in a sentence.
+        reason: String,
+    },
     /// A limit that holds a connection back without refusing anything.
     Limited {
         /// Who.
@@ -146,6 +157,7 @@ impl Event {
             Self::Rejected { .. }
             | Self::Lambda { .. }
             | Self::Unsubscribe { .. }
+            | Self::Dropped { .. }
             | Self::Limited { .. }
             | Self::Disconnect { .. } => None,
         }
@@ -219,6 +231,11 @@ impl fmt::Display for Event {
                     Outcome::Allowed(_) => f.write_str("delivered"),
                     refused @ Outcome::Refused { .. } => refusal(f, refused),
                 }
+            }
+            Self::Dropped { client_id, topic, count, reason } => {
+                let messages = if *count == 1 { "message" } else { "messages" };
+                let (client_id, topic) = (Shown(client_id), Shown(topic));
+                write!(f, "dropped   {client_id}  {topic}  {count} {messages} ({reason})")
             }
             Self::Limited { client_id, limit } => write!(f, "limited   {}  {limit}", Shown(client_id)),
             Self::Disconnect { client_id, reason } => {

@@ -63,6 +63,7 @@ mod denial;
 mod event;
 mod fault;
 mod net;
+mod overflow;
 mod pki;
 mod policy;
 mod profile;
@@ -81,6 +82,7 @@ pub use config::{Config, ConfigError, ConfigProblem};
 pub use denial::{Denial, DenialError, Denials};
 pub use event::{Event, LogLine, Outcome};
 pub use fault::{CertificateFault, Fault, FaultError, ValueProblem};
+pub use overflow::{WhenQueueFull, WhenQueueFullError};
 pub use pki::{Pki, PkiError, TokenKey};
 pub use policy::{
     Action, ArnScope, ArnScopeError, ConnectAttributes, Decision, Effect, Finding, Miss, NearMisses, Policy,

@@ -8,6 +8,8 @@ use std::time::Duration;
 use dunlin_codec::QoS;
 use serde::{Deserialize, Serialize};
 
+use crate::overflow::WhenQueueFull;
+
 /// Which server the sandbox is. Parses from `aws` and `mqtt5`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -80,6 +82,8 @@ pub(crate) struct Rules {
     pub(crate) marks_duplicates: bool,
     /// Whether an UNSUBACK tells that there was no such subscription.
     pub(crate) tells_no_subscription: bool,
+    /// What happens to a message for a subscriber whose queue is full, unless a setting says otherwise.
+    pub(crate) when_queue_full: WhenQueueFull,
 }
 
 /// AWS IoT Core: the table "AWS IoT Core message broker and protocol limits and quotas" and "differences from MQTT 5".
@@ -111,6 +115,7 @@ static AWS: Rules = Rules {
     will_delay: false,
     marks_duplicates: false,
     tells_no_subscription: false,
+    when_queue_full: WhenQueueFull::Drop,
 };
 
 static MQTT5: Rules = Rules {
@@ -142,6 +147,7 @@ static MQTT5: Rules = Rules {
     will_delay: true,
     marks_duplicates: true,
     tells_no_subscription: true,
+    when_queue_full: WhenQueueFull::EndSession,
 };
 
 impl Profile {

@@ -17,6 +17,7 @@ use crate::denial::{Denial, Denials};
 use crate::event::LogLine;
 use crate::fault::{Fault, FaultPlan};
 use crate::net::{self, EventSink, Shared, Tls};
+use crate::overflow::WhenQueueFull;
 use crate::pki::{Pki, PkiError};
 use crate::policy::ArnScope;
 use crate::profile::Profile;
@@ -62,6 +63,7 @@ pub struct SandboxBuilder {
     profile: Profile,
     time_scale: u32,
     max_connections: usize,
+    when_queue_full: Option<WhenQueueFull>,
     demo: bool,
     on_event: Option<EventSink>,
 }
@@ -116,6 +118,7 @@ impl Sandbox {
             profile: Profile::default(),
             time_scale: 1,
             max_connections: MAX_CONNECTIONS,
+            when_queue_full: None,
             demo: true,
             on_event: None,
         }
@@ -237,6 +240,12 @@ impl SandboxBuilder {
         self
     }
 
+    /// What happens to a message for a subscriber whose queue is full, instead of what the profile does.
+    pub fn when_queue_full(mut self, when: WhenQueueFull) -> Self {
+        self.when_queue_full = Some(when);
+        self
+    }
+
     /// Whether there are `DemoUnsigned` and `DemoSigned`, as there are by default.
     pub fn demo(mut self, demo: bool) -> Self {
         self.demo = demo;
@@ -286,6 +295,7 @@ impl SandboxBuilder {
             denials: self.denials,
             time_scale: self.time_scale,
             max_connections: self.max_connections,
+            when_queue_full: self.when_queue_full,
         };
         let shared = Arc::new(Shared::new(authorizers, settings, stopping, self.on_event));
         let mut listeners = JoinSet::new();

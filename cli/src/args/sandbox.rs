@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use dunlin_sandbox::{ArnScope, Denial, Fault, Profile};
+use dunlin_sandbox::{ArnScope, Denial, Fault, Profile, WhenQueueFull};
 
 use crate::args::sample::OutputArgs;
 
@@ -52,6 +52,10 @@ pub(crate) struct SandboxArgs {
     /// How a SUBSCRIBE or PUBLISH is told that the policy denies it: reason-code, disconnect or close [default: reason-code]
     #[arg(long, value_name = "HOW")]
     pub(crate) deny_operation: Option<Denial>,
+    /// What happens to a message of QoS 1 or 2 when 1,000 messages or 4 MiB wait for a subscriber: drop, end-session or
+    /// refuse (the publisher gets 0x97) [default: drop with --profile aws, end-session with mqtt5]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) when_queue_full: Option<WhenQueueFull>,
     /// Let the sandbox's clocks (keep alive, expiry, refresh) run N times as fast [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) time_scale: Option<u32>,
@@ -85,6 +89,7 @@ Read authorizers and settings from a TOML file; a flag wins over what it says. R
   profile = \"aws\"                 # or \"mqtt5\"
   strict_arns = \"eu-west-1:123456789012\"
   deny = { connect = \"reason-code\", operation = \"reason-code\" }
+  when_queue_full = \"drop\"        # or \"end-session\", \"refuse\"
   faults = [\"delay=500ms\"]
 
   [[authorizer]]                  # any number of them

@@ -63,6 +63,16 @@ enum Told<'a> {
         #[serde(flatten)]
         verdict: Verdict<'a>,
     },
+    Dropped {
+        client_id: &'a str,
+        topic: &'a str,
+        count: usize,
+        reason: &'a str,
+    },
+    /// Lines that weren't written because the reader was too slow.
+    LeftOut {
+        count: usize,
+    },
     Limited {
         client_id: &'a str,
         limit: &'a str,
@@ -94,6 +104,11 @@ impl<'a> Line<'a> {
     /// Every other one: a decision.
     pub(crate) fn of(line: &'a LogLine) -> Self {
         Self::at(line.at, Told::of(&line.event), line.event.decision())
+    }
+
+    /// Said in the place of `count` lines.
+    pub(crate) fn left_out(count: usize) -> Self {
+        Self::at(std::time::SystemTime::now(), Told::LeftOut { count }, None)
     }
 
     pub(crate) fn to_text(&self) -> String {
@@ -129,6 +144,9 @@ impl<'a> Told<'a> {
             }
             Event::Receive { client_id, topic, outcome } => {
                 Self::Receive { client_id, topic, verdict: Verdict::of(outcome) }
+            }
+            Event::Dropped { client_id, topic, count, reason } => {
+                Self::Dropped { client_id, topic, count: *count, reason }
             }
             Event::Limited { client_id, limit } => Self::Limited { client_id, limit },
             Event::Disconnect { client_id, reason } => Self::Disconnect { client_id, reason },

@@ -10,11 +10,11 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::thread;
 
-use dunlin_sandbox::{LogLine, Ready, Sandbox, StartError};
-use tokio::sync::{mpsc, oneshot};
+use dunlin_sandbox::{Ready, Sandbox, StartError};
+use tokio::sync::oneshot;
 
 use self::json::Line;
-use self::printer::Printer;
+use self::printer::{Lines, Printer};
 use self::ready_file::ReadyFile;
 use crate::args::SandboxArgs;
 use crate::diagnosis::{Diagnosis, Try, folder};
@@ -42,17 +42,12 @@ pub(crate) async fn run(typed: SandboxArgs, console: Console) -> Result<Exit, Fa
     Ok(Exit::Done)
 }
 
-async fn start(
-    typed: &SandboxArgs,
-    lines: mpsc::Sender<LogLine>,
-    console: Console,
-) -> Result<Sandbox, Diagnosis> {
+async fn start(typed: &SandboxArgs, lines: Lines, console: Console) -> Result<Sandbox, Diagnosis> {
     let mut builder = described::builder(typed)?;
     if let Some(address) = typed.listen {
         builder = builder.listen(exposed(address, typed.yes, console)?);
     }
-    // A terminal that stalls loses lines; it must not stall the connections.
-    let builder = builder.on_event(move |line| drop(lines.try_send(line.clone())));
+    let builder = builder.on_event(move |line| lines.write(line));
     builder.start().await.map_err(|error| not_started(&error))
 }
 

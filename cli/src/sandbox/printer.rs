@@ -1,6 +1,7 @@
 //! The sandbox's log on standard output, written by a thread of its own: a reader that stalls must stall nobody else.
 
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -11,11 +12,18 @@ use tokio::time::timeout;
 
 use super::json::Line;
 
-/// Where log lines go, and the thread that prints them.
+/// The thread that prints log lines.
 pub(super) struct Printer {
-    lines: Receiver<LogLine>,
+    lines: Receiver<Item>,
+    left_out: LeftOut,
     as_json: bool,
     explains: bool,
+}
+
+/// Where log lines go.
+pub(super) struct Lines {
+    sender: Sender<Item>,
+    left_out: LeftOut,
 }
 
 /// Resolves when everything is printed.
@@ -23,29 +31,72 @@ pub(super) struct Printed {
     done: oneshot::Receiver<()>,
 }
 
+/// A line, and how many were left out before it.
+type Item = (usize, LogLine);
+/// Lines left out since the last one that was taken.
+type LeftOut = Arc<Mutex<usize>>;
+
+impl Lines {
+    /// Hands a line to the printer. A terminal that stalls loses lines, as it must not stall the connections; how many
+    /// it lost is printed in their place.
+    pub(super) fn write(&self, line: &LogLine) {
+        send(&self.sender, &self.left_out, line.clone());
+    }
+}
+
 impl Printer {
-    pub(super) fn new(as_json: bool, explains: bool) -> (Sender<LogLine>, Self) {
+    pub(super) fn new(as_json: bool, explains: bool) -> (Lines, Self) {
         let (sender, lines) = channel(LINES_IN_FLIGHT);
-        (sender, Self { lines, as_json, explains })
+        let left_out = LeftOut::default();
+        (Lines { sender, left_out: Arc::clone(&left_out) }, Self { lines, left_out, as_json, explains })
     }
 
     /// Prints until the last sender is gone.
     pub(super) fn start(mut self) -> Printed {
         let (printed, done) = oneshot::channel();
         thread::spawn(move || {
-            while let Some(line) = self.lines.blocking_recv() {
-                let text = match (self.as_json, self.explains) {
+            while let Some((left_out, line)) = self.lines.blocking_recv() {
+                self.print_left_out(left_out);
+                print(&match (self.as_json, self.explains) {
                     (true, _) => Line::of(&line).to_text(),
                     (false, true) => line.explained(),
                     (false, false) => line.to_string(),
-                };
-                // A reader that has gone is no reason to stop serving.
-                let _ = writeln!(io::stdout(), "{text}");
+                });
             }
+            self.print_left_out(*lock(&self.left_out));
             let _ = printed.send(());
         });
         Printed { done }
     }
+
+    fn print_left_out(&self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let lines = if count == 1 { "line" } else { "lines" };
+        print(&match self.as_json {
+            true => Line::left_out(count).to_text(),
+            false => format!("... {count} {lines} left out: the output is read too slowly"),
+        });
+    }
+}
+
+/// Sends an item with the number of those before it that found the channel full.
+fn send<T>(sender: &Sender<(usize, T)>, left_out: &Mutex<usize>, item: T) {
+    let mut left_out = lock(left_out);
+    match sender.try_send((*left_out, item)) {
+        Ok(()) => *left_out = 0,
+        Err(_) => *left_out += 1,
+    }
+}
+
+fn print(text: &str) {
+    // A reader that has gone is no reason to stop serving.
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+fn lock(count: &Mutex<usize>) -> MutexGuard<'_, usize> {
+    count.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Printed {
@@ -57,3 +108,21 @@ impl Printed {
 
 const LINES_IN_FLIGHT: usize = 1024;
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_says_how_many_were_left_out_before_it() {
+        let (sender, mut receiver) = channel(2);
+        let left_out = Mutex::new(0);
+        for item in 1..=5 {
+            send(&sender, &left_out, item);
+        }
+        assert_eq!([receiver.try_recv(), receiver.try_recv()], [Ok((0, 1)), Ok((0, 2))]);
+        send(&sender, &left_out, 6);
+        send(&sender, &left_out, 7);
+        assert_eq!([receiver.try_recv(), receiver.try_recv()], [Ok((3, 6)), Ok((0, 7))]);
+    }
+}

@@ -23,7 +23,11 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
         tokio::select! {
             () = sleep_until(next) => {}
             () = changed.notified() => {}
-            () = shared.stopping() => return,
+            () = shared.stopping() => break,
         }
+    }
+    let losses = shared.hub().report_losses();
+    for event in losses {
+        shared.emit(event);
     }
 }

@@ -17,9 +17,8 @@ use crate::server::output::Output;
 impl Open {
     pub(crate) fn deliver(&mut self, output: &mut Output, hub: &mut Hub, now: Instant) -> Result<(), End> {
         while output.work < WORK_PER_TURN {
-            if hub.is_evicted(self.attached.connection) {
-                let reason = "the sandbox is short of memory, and this client holds most of it";
-                return Err(End::told(ReasonCode::QuotaExceeded, reason));
+            if let Some(eviction) = hub.eviction(self.attached.connection) {
+                return Err(End::told(ReasonCode::QuotaExceeded, eviction.reason()));
             }
             let Some(session) = hub.session(&self.client_id, self.attached.connection) else {
                 // [MQTT-3.1.4-3]

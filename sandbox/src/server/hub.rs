@@ -1,5 +1,6 @@
 //! What all connections share: the sessions, who subscribed to what, and the retained messages.
 
+mod losses;
 mod relief;
 mod routing;
 
@@ -7,12 +8,14 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dunlin_codec::TopicMatcher;
+use dunlin_codec::{QoS, TopicMatcher};
 use tokio::sync::Notify;
 
 use crate::event::{Event, Outcome};
-use crate::server::hub::relief::Relief;
+use crate::server::hub::losses::{LossReason, Losses};
+use crate::server::hub::relief::{Eviction, Relief};
 use crate::server::hub::routing::Subscribers;
+use crate::server::outgoing::Queued;
 use crate::server::retained::Retained;
 use crate::server::session::{ConnectionId, DelayedWill, Link, Session, SessionId};
 use crate::server::settings::Settings;
@@ -37,6 +40,9 @@ pub(crate) struct Hub {
     /// The latest CONNECTs, where a client id may have only so many.
     connects: VecDeque<(Instant, Arc<str>)>,
     relief: Relief,
+    losses: Losses,
+    /// What sessions left behind that ended, in the order in which they did.
+    left_over: VecDeque<LeftOver>,
     /// What the filters of all sessions weigh.
     filter_weight: usize,
     last_id: u64,
@@ -49,6 +55,25 @@ pub(crate) struct Hub {
 pub(crate) struct Attached {
     pub(crate) connection: ConnectionId,
     pub(crate) session: SessionId,
+}
+
+/// Something of a session that ended.
+#[derive(Debug)]
+struct LeftOver {
+    client_id: Arc<str>,
+    /// When the session ended.
+    since: Instant,
+    /// Why, should a message be lost by it.
+    reason: LossReason,
+    what: LeftOverKind,
+}
+
+#[derive(Debug)]
+enum LeftOverKind {
+    /// A will that waited.
+    Will(DelayedWill),
+    /// A message of QoS 1 or 2 that the client hasn't acknowledged.
+    Message { queued: Queued, is_sent: bool },
 }
 
 /// What becomes of a session when its connection ends.
@@ -74,6 +99,8 @@ impl Hub {
             due: BTreeSet::new(),
             connects: VecDeque::new(),
             relief: Relief::default(),
+            losses: Losses::default(),
+            left_over: VecDeque::new(),
             filter_weight: 0,
             last_id: 0,
             keeper: Arc::default(),
@@ -109,11 +136,10 @@ impl Hub {
         receive_maximum: u16,
         wake: Arc<Notify>,
         now: Instant,
-    ) -> (Attached, Vec<Event>) {
-        let mut events = Vec::new();
+    ) -> Attached {
         if clean_start {
             // [MQTT-3.1.2-4]
-            self.end_session(client_id, &mut events, now);
+            self.end_session(client_id, LossReason::CleanStart, now);
         }
         let connection = ConnectionId(self.next_id());
         let link = Link::Attached { connection, wake };
@@ -125,15 +151,15 @@ impl Hub {
             // The client is back in time. [MQTT-3.1.3-9]
             session.will = None;
             session.outgoing.resume(receive_maximum);
-            return (Attached { connection, session: session.id }, events);
+            return Attached { connection, session: session.id };
         }
-        self.make_room(&mut events, now);
+        self.make_room(now);
         // [MQTT-3.1.2-6]
         let id = SessionId(self.next_id());
         let mut session = Session::new(id, link);
         session.outgoing.resume(receive_maximum);
         self.sessions.insert(Arc::clone(client_id), session);
-        (Attached { connection, session: id }, events)
+        Attached { connection, session: id }
     }
 
     /// The session of this connection; `None` once it is no longer this connection's.
@@ -148,24 +174,23 @@ impl Hub {
         attached: Attached,
         expiry: u32,
         now: Instant,
-    ) -> (Left, Vec<Event>) {
+    ) -> Left {
         self.relief.forget(attached.connection);
-        let mut events = Vec::new();
         let Some(session) = self.sessions.get_mut(client_id).filter(|session| session.id == attached.session)
         else {
-            return (Left::Ended, events);
+            return Left::Ended;
         };
         if !session.is_of(attached.connection) {
-            return (Left::TakenOver, events);
+            return Left::TakenOver;
         }
         if expiry == 0 {
-            self.end_session(client_id, &mut events, now);
-            return (Left::Ended, events);
+            self.end_session(client_id, LossReason::SessionEnded, now);
+            return Left::Ended;
         }
         let ends_at = (expiry != u32::MAX).then(|| now + self.settings.scaled_seconds(expiry));
         session.link = Link::Away { since: now, ends_at };
         self.remember_due(client_id);
-        (Left::Kept, events)
+        Left::Kept
     }
 
     /// The will of a session whose client has gone: published when its time comes, unless the client does first.
@@ -179,7 +204,9 @@ impl Hub {
 
     /// When [`Self::handle_timeout`] is wanted.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.due.first().map(|(at, _)| *at)
+        let due = self.due.first().map(|(at, _)| *at);
+        let left_over = self.left_over.front().map(|left_over| left_over.since);
+        [due, left_over, self.losses.report_at()].into_iter().flatten().min()
     }
 
     /// Publishes the wills whose time has come, and ends the sessions that have waited long enough. [MQTT-4.1.0-2]
@@ -190,7 +217,7 @@ impl Hub {
             let Some(session) = self.sessions.get_mut(&client_id) else { continue };
             let is_over = matches!(session.link, Link::Away { ends_at: Some(ends_at), .. } if ends_at <= now);
             if is_over {
-                self.end_session(&client_id, &mut events, now);
+                self.end_session(&client_id, LossReason::SessionEnded, now);
                 continue;
             }
             if let Some(will) = session.will.take_if(|will| will.at <= now) {
@@ -198,7 +225,18 @@ impl Hub {
             }
             self.remember_due(&client_id);
         }
+        while let Some(left_over) = self.left_over.pop_front() {
+            events.extend(self.settle(left_over, now));
+        }
+        if self.losses.report_at().is_some_and(|at| at <= now) {
+            events.extend(self.losses.report());
+        }
         events
+    }
+
+    /// The losses that weren't told yet.
+    pub(crate) fn report_losses(&mut self) -> Vec<Event> {
+        self.losses.report()
     }
 
     /// Whoever waits for [`Self::poll_timeout`] is told by it when it changes.
@@ -211,15 +249,57 @@ impl Hub {
         self.relief.weight()
     }
 
-    /// Ends a session, with the will that waited for that. [MQTT-3.1.2-8]
-    fn end_session(&mut self, client_id: &Arc<str>, events: &mut Vec<Event>, now: Instant) {
+    /// Ends a session: its subscriptions, its will, and the messages that its client hasn't acknowledged.
+    fn end_session(&mut self, client_id: &Arc<str>, reason: LossReason, now: Instant) {
         self.forget_due(client_id);
         let Some(mut session) = self.sessions.remove(client_id) else { return };
         self.forget_subscriptions(client_id, &session);
         session.wake();
-        if let Some(will) = session.will.take() {
-            events.push(self.publish_will(client_id, will, now));
+        let leave = |what| LeftOver { client_id: Arc::clone(client_id), since: now, reason, what };
+        // The will that waited for the end of the session. [MQTT-3.1.2-8]
+        self.left_over.extend(session.will.take().map(|will| leave(LeftOverKind::Will(will))));
+        // A message of QoS 0 is no loss: its sender was promised nothing.
+        let messages =
+            session.outgoing.into_unacknowledged().filter(|(queued, _)| queued.qos > QoS::AtMostOnce);
+        self.left_over
+            .extend(messages.map(|(queued, is_sent)| leave(LeftOverKind::Message { queued, is_sent })));
+        if !self.left_over.is_empty() {
+            self.keeper.notify_one();
         }
+    }
+
+    /// Publishes a will, or finds another taker for a message, or counts it as lost.
+    fn settle(&mut self, left_over: LeftOver, now: Instant) -> Option<Event> {
+        let LeftOver { client_id, reason, what, .. } = left_over;
+        let (queued, is_sent) = match what {
+            LeftOverKind::Will(will) => return Some(self.publish_will(&client_id, will, now)),
+            LeftOverKind::Message { queued, is_sent } => (queued, is_sent),
+        };
+        // Another client of the shared subscription gets the message, but for one of QoS 2 that was sent already: its
+        // client may have it (§4.8.2). [MQTT-4.8.2-5]
+        let may_move = queued.qos == QoS::AtLeastOnce || !is_sent;
+        let share = queued.share.as_ref().filter(|_| may_move);
+        if !share.is_some_and(|share| self.queue_for_share(share, &queued.message, now)) {
+            let topic = queued.message.topic().into();
+            self.lose(&client_id, topic, reason, now);
+        }
+        None
+    }
+
+    /// Counts a message that a client won't get, for the log.
+    fn lose(&mut self, client_id: &Arc<str>, topic: Arc<str>, reason: LossReason, now: Instant) {
+        if self.losses.add(client_id, topic, reason, now) {
+            self.keeper.notify_one();
+        }
+    }
+
+    /// Ends the session of a client for what the sandbox holds for it; a connection is told by DISCONNECT 0x97.
+    fn evict(&mut self, client_id: &Arc<str>, eviction: Eviction, reason: LossReason, now: Instant) {
+        let connection = self.sessions.get(client_id).and_then(Session::connection);
+        if let Some(connection) = connection {
+            self.relief.evict(connection, eviction);
+        }
+        self.end_session(client_id, reason, now);
     }
 
     fn publish_will(&mut self, client_id: &Arc<str>, will: DelayedWill, now: Instant) -> Event {
@@ -232,7 +312,7 @@ impl Hub {
     }
 
     /// Too many sessions: the one whose client has been away for longest is given up.
-    fn make_room(&mut self, events: &mut Vec<Event>, now: Instant) {
+    fn make_room(&mut self, now: Instant) {
         if self.sessions.len() < self.settings.max_sessions() {
             return;
         }
@@ -241,7 +321,7 @@ impl Hub {
             Link::Attached { .. } => None,
         });
         if let Some(client_id) = away.min().map(|(_, client_id)| Arc::clone(client_id)) {
-            self.end_session(&client_id, events, now);
+            self.end_session(&client_id, LossReason::TooManySessions, now);
         }
     }
 

@@ -240,8 +240,7 @@ impl Open {
 
     /// The connection is over: the session, the will and the log line.
     pub(crate) fn end(mut self, end: &End, output: &mut Output, hub: &mut Hub, now: Instant) {
-        let (left, events) = hub.detach(&self.client_id, self.attached, self.session_expiry, now);
-        output.events.extend(events);
+        let left = hub.detach(&self.client_id, self.attached, self.session_expiry, now);
         // [MQTT-3.1.2-8] [MQTT-3.1.2-10]
         if let Some(will) = self.will.take().filter(|_| end.publishes_will()) {
             self.leave_will(will, &left, output, hub, now);

@@ -36,6 +36,8 @@ pub(crate) struct Queued {
     pub(crate) retain: bool,
     /// Of all subscriptions that it is for.
     pub(crate) identifiers: Box<[SubscriptionIdentifier]>,
+    /// The shared filter that it came by; `None` if it came by an ordinary one.
+    pub(crate) share: Option<Arc<str>>,
     /// What this place in a queue takes.
     _weighed: Weighed,
 }
@@ -48,7 +50,7 @@ impl Queued {
         identifiers: Box<[SubscriptionIdentifier]>,
     ) -> Self {
         let weighed = message.weighed.another(QUEUED_OVERHEAD);
-        Self { message: Arc::clone(message), qos, retain, identifiers, _weighed: weighed }
+        Self { message: Arc::clone(message), qos, retain, identifiers, share: None, _weighed: weighed }
     }
 }
 
@@ -112,15 +114,25 @@ impl Outgoing {
         self.stored = self.queue.len();
     }
 
-    /// `false` where the subscriber is too far behind, with more than `room` bytes waiting: the message is dropped.
+    /// Whether a message fits in: fewer than 1,000 wait, and with it at most `room` bytes do.
+    pub(crate) fn fits(&self, message: &Message, room: usize) -> bool {
+        self.queue.len() < MAX_QUEUED && self.queued_bytes + message.len() <= room
+    }
+
+    /// Queues a message; `false` if it doesn't fit in.
     pub(crate) fn push(&mut self, queued: Queued, room: usize) -> bool {
-        let bytes = self.queued_bytes + queued.message.len();
-        if self.queue.len() >= MAX_QUEUED || bytes > room {
-            return false;
+        let fits = self.fits(&queued.message, room);
+        if fits {
+            self.queued_bytes += queued.message.len();
+            self.queue.push_back(queued);
         }
-        self.queued_bytes = bytes;
-        self.queue.push_back(queued);
-        true
+        fits
+    }
+
+    /// Everything that the client hasn't acknowledged, in order, and whether it was sent already.
+    pub(crate) fn into_unacknowledged(self) -> impl Iterator<Item = (Queued, bool)> {
+        let sent = self.in_flight.into_iter().filter_map(|in_flight| Some((in_flight.message?, true)));
+        sent.chain(self.queue.into_iter().map(|queued| (queued, false)))
     }
 
     /// Whether what was queued last is all that waits.

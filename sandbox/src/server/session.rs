@@ -65,6 +65,16 @@ pub(crate) struct DelayedWill {
     pub(crate) decision: Decision,
 }
 
+/// Whether a message was queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushed {
+    Queued,
+    /// It is of QoS 0, and the client is away.
+    NotKept,
+    /// As many messages wait as may; the message would have been delivered with this QoS.
+    Full(QoS),
+}
+
 /// What several subscriptions of one client make of one message. [MQTT-3.3.4-2]
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
@@ -113,22 +123,33 @@ impl Session {
         [ends_at, self.will.as_ref().map(|will| will.at)].into_iter().flatten().min()
     }
 
-    /// Queues a message; says whether it did. What is at most once isn't kept for one who is away.
-    pub(super) fn push(&mut self, message: &Arc<Message>, wanted: Wanted, room: usize) -> bool {
+    /// Queues a message that came by `share` or by ordinary filters. A message of QoS 0 isn't kept for a client that
+    /// is away.
+    pub(super) fn push(
+        &mut self,
+        message: &Arc<Message>,
+        wanted: Wanted,
+        share: Option<&Arc<str>>,
+        room: usize,
+    ) -> Pushed {
         // [MQTT-3.8.4-8]
         let qos = message.qos.min(wanted.qos);
         if qos == QoS::AtMostOnce && self.is_away() {
-            return false;
+            return Pushed::NotKept;
         }
         // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
         let retain = message.retain && wanted.retain_as_published;
-        let queued = Queued::new(message, qos, retain, wanted.identifiers.into());
-        let is_queued = self.outgoing.push(queued, room);
+        let share = share.map(Arc::clone);
+        let mut queued = Queued::new(message, qos, retain, wanted.identifiers.into());
+        queued.share = share;
+        if !self.outgoing.push(queued, room) {
+            return Pushed::Full(qos);
+        }
         // Where more waits, its connection knows, or waits for its client: a crowd that doesn't read isn't woken in vain.
-        if is_queued && self.outgoing.has_only_one() {
+        if self.outgoing.has_only_one() {
             self.wake();
         }
-        is_queued
+        Pushed::Queued
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::denial::Denials;
 use crate::fault::FaultPlan;
+use crate::overflow::WhenQueueFull;
 use crate::profile::{Profile, Rules};
 use crate::server::limits::{MAX_CONNECTIONS, SESSIONS_PER_CONNECTION};
 
@@ -16,6 +17,8 @@ pub(crate) struct Settings {
     /// The service's clocks run so many times faster.
     pub(crate) time_scale: u32,
     pub(crate) max_connections: usize,
+    /// `None` is what the profile does.
+    pub(crate) when_queue_full: Option<WhenQueueFull>,
 }
 
 impl Default for Settings {
@@ -26,6 +29,7 @@ impl Default for Settings {
             denials: Denials::default(),
             time_scale: 1,
             max_connections: MAX_CONNECTIONS,
+            when_queue_full: None,
         }
     }
 }
@@ -37,6 +41,10 @@ impl Settings {
 
     pub(crate) const fn rules(&self) -> &'static Rules {
         self.profile.rules()
+    }
+
+    pub(crate) fn when_queue_full(&self) -> WhenQueueFull {
+        self.when_queue_full.unwrap_or(self.rules().when_queue_full)
     }
 
     /// A time of the service, as long as it takes here.

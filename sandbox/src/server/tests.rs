@@ -1,6 +1,7 @@
 //! Conversations with virtual time: what can't be seen from outside without waiting for it.
 
 mod law;
+mod overflow;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,9 +33,13 @@ struct Bench {
 }
 
 impl Bench {
-    #[expect(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")]
     fn new() -> Self {
-        let settings = Arc::new(Settings { profile: Profile::Mqtt5, ..Settings::default() });
+        Self::with(Settings { profile: Profile::Mqtt5, ..Settings::default() })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")]
+    fn with(settings: Settings) -> Self {
+        let settings = Arc::new(settings);
         Self { hub: Hub::new(Arc::clone(&settings)), settings, now: Instant::now() }
     }
 
@@ -44,14 +49,26 @@ impl Bench {
     }
 
     fn connected(&mut self, client_id: &str) -> Connection {
+        self.admits(connect(client_id)).0
+    }
+
+    /// A connection that has its CONNACK, and whether its session was there already.
+    fn admits(&mut self, connect: Connect<'_>) -> (Connection, bool) {
         let mut connection = self.accepted();
-        self.hears(&mut connection, connect(client_id));
+        self.hears(&mut connection, connect);
         assert!(connection.poll_authorization().is_some());
         connection.handle_authorization(Ok(grant(ALL)), &mut self.hub, self.now);
         let said = self.says(&mut connection);
         let Packet::ConnAck(connack) = said[0].packet() else { panic!("a CONNACK") };
         assert_eq!(connack.reason_code, ReasonCode::Success);
-        connection
+        (connection, connack.session_present)
+    }
+
+    /// The lines of the hub once everything is due that is due within a second.
+    fn hub_log(&mut self) -> Vec<String> {
+        let _ = self.hub.handle_timeout(self.now);
+        let events = self.hub.handle_timeout(self.now + Duration::from_secs(1));
+        events.iter().map(ToString::to_string).collect()
     }
 
     fn hears<'a>(&mut self, connection: &mut Connection, packet: impl Into<Packet<'a>>) {

@@ -9,9 +9,10 @@ use core::future::Future;
 use core::pin::Pin;
 use std::time::{Duration, Instant};
 
-use dunlin_codec::{Packet, ReasonCode};
+use dunlin_codec::{Packet, QoS, ReasonCode};
+use dunlin_sandbox::Answer;
 
-use crate::client::{TestClient, TestSandbox, subscribe, subscription};
+use crate::client::{TestClient, TestSandbox, allow, connect, publish, subscribe, subscription};
 
 /// One row of the table.
 struct Row {
@@ -36,7 +37,15 @@ fn row(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn aws_answers() {
-    let rows = [row(13, "10 clients leave with all their filters", "others are served", clients_leave())];
+    let rows = [
+        row(
+            12,
+            "1,020 QoS 1 messages for a client that is away",
+            "1,000 are kept, 20 dropped and told",
+            queue_is_full(),
+        ),
+        row(13, "10 clients leave with all their filters", "others are served", clients_leave()),
+    ];
     let mut table = String::new();
     let mut failed = Vec::new();
     for Row { point, asks, answer, conversation } in rows {
@@ -52,6 +61,29 @@ async fn aws_answers() {
 /// The figures of a full run instead of the small ones of every run.
 fn is_full() -> bool {
     std::env::var_os("DUNLIN_FULL").is_some_and(|full| full == "1")
+}
+
+async fn queue_is_full() {
+    // The clocks are fast: the service takes 100 messages a second of a connection.
+    let answer = Answer::allow("anybody", allow("iot:*"));
+    let sandbox = TestSandbox::answering_with(answer, |builder| builder.time_scale(200)).await;
+    let mut away = connect("away", "", "");
+    (away.clean_start, away.properties.session_expiry_interval) = (false, Some(3600));
+    let (mut subscriber, _) = sandbox.admits(away).await;
+    subscriber.subscribes("t").await;
+    drop(subscriber);
+    sandbox.waits_for("disconnect away").await;
+    let mut publisher = sandbox.guest("publisher").await;
+    let mut taken = 0;
+    while taken < 1020 {
+        publisher.send(publish("t", "x", QoS::AtLeastOnce)).await;
+        // What is above the rate is told, and sent again here.
+        taken += usize::from(publisher.receives_puback().await.0 == ReasonCode::Success);
+    }
+    sandbox.waits_for("dropped ").await;
+    let log = sandbox.log.lock().unwrap().clone();
+    let dropped = log.iter().filter_map(|line| line.strip_prefix("dropped   away  t  ")?.split_once(' '));
+    assert_eq!(dropped.map(|(count, _)| count.parse::<usize>().unwrap()).sum::<usize>(), 20);
 }
 
 async fn clients_leave() {

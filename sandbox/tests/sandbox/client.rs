@@ -108,6 +108,16 @@ impl TestSandbox {
         client
     }
 
+    /// Waits for a line of the log that has this part.
+    pub(crate) async fn waits_for(&self, part: &str) {
+        let logged = async {
+            while !self.logged(part) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, logged).await.unwrap_or_else(|_| panic!("no line with {part:?}"));
+    }
+
     pub(crate) fn logged(&self, part: &str) -> bool {
         self.log.lock().unwrap().iter().any(|line| line.contains(part))
     }

@@ -1,12 +1,13 @@
 //! What the server holds for all clients together, and who gives way when it is too much: whoever is furthest behind.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use crate::server::hub::Hub;
+use crate::server::hub::losses::LossReason;
+use crate::server::hub::{Hub, LeftOver, LeftOverKind};
 use crate::server::limits::{
     FREE_BUFFER, HARD_MESSAGE_BYTES, MAX_BUFFERED_BYTES, MAX_MESSAGE_BYTES, MAX_QUEUED_BYTES,
     SURE_QUEUED_BYTES,
@@ -21,7 +22,26 @@ pub(super) struct Relief {
     /// Connections with more than a little in their buffers.
     holders: HashMap<ConnectionId, Holder>,
     buffered: usize,
-    evicted: HashSet<ConnectionId>,
+    evicted: HashMap<ConnectionId, Eviction>,
+}
+
+/// Why a connection has to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Eviction {
+    /// The sandbox is short of memory.
+    OutOfMemory,
+    /// More messages waited than may.
+    Overflow,
+}
+
+impl Eviction {
+    /// The reason string of its DISCONNECT.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::OutOfMemory => "the sandbox is short of memory, and this client holds most of it",
+            Self::Overflow => "more messages wait for this client than may: its session has ended",
+        }
+    }
 }
 
 /// What one connection holds in its buffers.
@@ -41,6 +61,10 @@ impl Relief {
     /// How many bytes may wait for one subscriber. Less when many are far behind, and still enough for those who aren't.
     pub(super) fn room(&self) -> usize {
         if self.messages.bytes() < MAX_MESSAGE_BYTES { MAX_QUEUED_BYTES } else { SURE_QUEUED_BYTES }
+    }
+
+    pub(super) fn evict(&mut self, connection: ConnectionId, eviction: Eviction) {
+        self.evicted.insert(connection, eviction);
     }
 
     pub(super) fn forget(&mut self, connection: ConnectionId) {
@@ -74,15 +98,15 @@ impl Hub {
             let Some(connection) = heaviest.map(|(connection, _)| *connection) else { return };
             if let Some(holder) = relief.holders.remove(&connection) {
                 relief.buffered -= holder.bytes;
-                relief.evicted.insert(connection);
+                relief.evicted.insert(connection, Eviction::OutOfMemory);
                 holder.wake.notify_one();
             }
         }
     }
 
-    /// Whether this connection has to go.
-    pub(crate) fn is_evicted(&self, connection: ConnectionId) -> bool {
-        self.relief.evicted.contains(&connection)
+    /// Why this connection has to go; `None` if it may stay.
+    pub(crate) fn eviction(&self, connection: ConnectionId) -> Option<Eviction> {
+        self.relief.evicted.get(&connection).copied()
     }
 
     /// Whether messages take so much that no large ones are taken on for later.
@@ -91,7 +115,7 @@ impl Hub {
     }
 
     /// Too many messages wait: the subscriber with most of them loses what it has, and its connection.
-    pub(super) fn relieve(&mut self) {
+    pub(super) fn relieve(&mut self, now: Instant) {
         while self.relief.messages.bytes() > HARD_MESSAGE_BYTES {
             let heaviest = self.sessions.iter().max_by_key(|(_, session)| session.outgoing.cost());
             let Some(client_id) =
@@ -100,13 +124,21 @@ impl Hub {
                 return;
             };
             let client_id = Arc::clone(client_id);
-            self.forget_due(&client_id);
-            let Some(session) = self.sessions.remove(&client_id) else { return };
-            self.forget_subscriptions(&client_id, &session);
-            if let Some(connection) = session.connection() {
-                self.relief.evicted.insert(connection);
+            self.evict(&client_id, Eviction::OutOfMemory, LossReason::OutOfMemory, now);
+            // Nobody else gets them: that would free no memory.
+            self.forget_left_over(now);
+        }
+    }
+    /// Counts the messages that sessions left behind as lost; their wills wait on.
+    fn forget_left_over(&mut self, now: Instant) {
+        for left_over in core::mem::take(&mut self.left_over) {
+            let LeftOver { client_id, reason, what, .. } = &left_over;
+            match what {
+                LeftOverKind::Will(_) => self.left_over.push_back(left_over),
+                LeftOverKind::Message { queued, .. } => {
+                    self.lose(client_id, queued.message.topic().into(), *reason, now);
+                }
             }
-            session.wake();
         }
     }
 }

@@ -8,12 +8,15 @@ use std::time::Instant;
 use dunlin_codec::{QoS, TopicFilter, TopicName};
 
 use crate::fault::Fault;
+use crate::overflow::WhenQueueFull;
 use crate::server::hub::Hub;
+use crate::server::hub::losses::LossReason;
+use crate::server::hub::relief::Eviction;
 use crate::server::limits::{MAX_FILTER_BYTES, MAX_SUBSCRIPTIONS_OF_ALL};
 use crate::server::message::Message;
 use crate::server::outgoing::Queued;
 use crate::server::retained::RetainedFull;
-use crate::server::session::{ConnectionId, Session, Subscription, Wanted};
+use crate::server::session::{ConnectionId, Pushed, Session, Subscription, Wanted};
 use crate::server::topics;
 
 /// The clients that subscribed with one filter.
@@ -56,6 +59,17 @@ pub(crate) enum Subscribed {
     NoRoom,
     /// The session isn't this connection's any more.
     Gone,
+}
+
+/// Why a message isn't taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PublishRefused {
+    /// It is to be retained, and there is no space.
+    #[error(transparent)]
+    Retained(#[from] RetainedFull),
+    /// A setting refuses what a subscriber's queue can't take.
+    #[error("the queue of a subscriber is full")]
+    SubscriberFull,
 }
 
 impl Hub {
@@ -137,7 +151,7 @@ impl Hub {
     }
 
     /// Keeps the message if it is to be retained, and queues it for everybody who is to have it; says for how many.
-    pub(crate) fn publish(&mut self, message: &Arc<Message>, now: Instant) -> Result<usize, RetainedFull> {
+    pub(crate) fn publish(&mut self, message: &Arc<Message>, now: Instant) -> Result<usize, PublishRefused> {
         let topic = message.topic();
         if message.retain {
             // [MQTT-3.3.1-5] [MQTT-3.3.1-8]
@@ -145,12 +159,17 @@ impl Hub {
         }
         let name = TopicName::new(&topic);
         match name {
-            Ok(name) if !self.settings.faults.has(&Fault::NoDeliver) => Ok(self.route(name, message)),
+            Ok(name) if !self.settings.faults.has(&Fault::NoDeliver) => self.route(name, message, now),
             _ => Ok(0),
         }
     }
 
-    fn route(&mut self, topic: TopicName<'_>, message: &Arc<Message>) -> usize {
+    fn route(
+        &mut self,
+        topic: TopicName<'_>,
+        message: &Arc<Message>,
+        now: Instant,
+    ) -> Result<usize, PublishRefused> {
         let Matching { mut wanted, shares } = self.matching(topic, message);
         wanted.sort_by(|(a, _), (b, _)| a.cmp(b));
         wanted.dedup_by(|(client_id, other), (first, merged)| {
@@ -160,15 +179,31 @@ impl Hub {
             }
             is_same
         });
+        if self.settings.when_queue_full() == WhenQueueFull::Refuse {
+            self.check_queues(&wanted, message)?;
+        }
         let mut receivers = 0;
         for (client_id, wanted) in wanted {
-            receivers += usize::from(self.queue(&client_id, message, wanted));
+            receivers += usize::from(self.queue(&client_id, message, wanted, None, now));
         }
         for share in shares {
-            receivers += usize::from(self.queue_for_share(&share, message));
+            receivers += usize::from(self.queue_for_share(&share, message, now));
         }
-        self.relieve();
-        receivers
+        self.relieve(now);
+        Ok(receivers)
+    }
+
+    /// Refuses a message that doesn't fit into the queue of a client that would have to acknowledge it.
+    ///
+    /// Shared subscriptions aren't looked at: a client whose queue isn't full takes their messages.
+    fn check_queues(&self, wanted: &[(Arc<str>, Wanted)], message: &Message) -> Result<(), PublishRefused> {
+        let room = self.relief.room();
+        let is_full = |(client_id, wanted): &(Arc<str>, Wanted)| {
+            let qos = message.qos.min(wanted.qos);
+            let session = self.sessions.get(client_id).filter(|_| qos > QoS::AtMostOnce);
+            session.is_some_and(|session| !session.outgoing.fits(message, room))
+        };
+        if wanted.iter().any(is_full) { Err(PublishRefused::SubscriberFull) } else { Ok(()) }
     }
 
     fn matching(&self, topic: TopicName<'_>, message: &Message) -> Matching {
@@ -198,7 +233,12 @@ impl Hub {
     }
 
     /// One after the other of those who are there; where nobody is, of those who will be back.
-    fn queue_for_share(&mut self, filter: &Arc<str>, message: &Arc<Message>) -> bool {
+    pub(super) fn queue_for_share(
+        &mut self,
+        filter: &Arc<str>,
+        message: &Arc<Message>,
+        now: Instant,
+    ) -> bool {
         let Some(subscribers) = self.subscribers.get_mut(filter) else { return false };
         let is_there =
             |member: &&Arc<str>| self.sessions.get(*member).is_some_and(|session| !session.is_away());
@@ -208,19 +248,36 @@ impl Hub {
         let session = self.sessions.get(&picked);
         // [MQTT-4.8.2-3]
         let wanted = session.and_then(|session| session.subscriptions.get(filter)).map(Wanted::by);
-        wanted.is_some_and(|wanted| self.queue(&picked, message, wanted))
+        wanted.is_some_and(|wanted| self.queue(&picked, message, wanted, Some(filter), now))
     }
 
-    fn queue(&mut self, client_id: &Arc<str>, message: &Arc<Message>, wanted: Wanted) -> bool {
+    /// Queues a message for one client; `false` if it isn't to have it, or its queue is full.
+    fn queue(
+        &mut self,
+        client_id: &Arc<str>,
+        message: &Arc<Message>,
+        wanted: Wanted,
+        share: Option<&Arc<str>>,
+        now: Instant,
+    ) -> bool {
         let room = self.relief.room();
         let Some(session) = self.sessions.get_mut(client_id) else { return false };
-        session.push(message, wanted, room)
+        let qos = match session.push(message, wanted, share, room) {
+            Pushed::Queued => return true,
+            Pushed::NotKept => return false,
+            Pushed::Full(qos) => qos,
+        };
+        self.lose(client_id, message.topic().into(), LossReason::QueueFull, now);
+        if qos > QoS::AtMostOnce && self.settings.when_queue_full() == WhenQueueFull::EndSession {
+            self.evict(client_id, Eviction::Overflow, LossReason::SessionOverflowed, now);
+        }
+        false
     }
 
     /// Queues the retained messages of a subscription just made. [MQTT-3.3.1-9]
     pub(crate) fn send_retained(
         &mut self,
-        client_id: &str,
+        client_id: &Arc<str>,
         connection: ConnectionId,
         filter: TopicFilter<'_>,
         subscription: Subscription,
@@ -232,10 +289,16 @@ impl Hub {
         let (room, rules) = (self.relief.room(), self.settings.rules());
         let messages = self.retained.matching(filter, rules, now);
         let Some(session) = self.session(client_id, connection) else { return };
+        let mut lost = Vec::new();
         for message in messages {
             let qos: QoS = message.qos.min(subscription.options.qos);
             let identifiers = subscription.identifier.into_iter().collect();
-            session.outgoing.push(Queued::new(&message, qos, true, identifiers), room);
+            if !session.outgoing.push(Queued::new(&message, qos, true, identifiers), room) {
+                lost.push(message);
+            }
+        }
+        for message in lost {
+            self.lose(client_id, message.topic().into(), LossReason::QueueFull, now);
         }
     }
 }
