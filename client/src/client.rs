@@ -93,7 +93,7 @@ impl Client {
     pub fn start(options: ClientOptions) -> Self {
         let router = Router::new(first_identifier(options.connect.clean_start));
         let engine = Engine::new(options.connect.clone());
-        Self::run(options, engine, router, None)
+        Self::run(options, engine, router, None, None)
     }
 
     /// As [`start`](Self::start), going on with the session of another client, which
@@ -109,7 +109,7 @@ impl Client {
         let mut engine = Engine::with_session(options.connect.clone(), session);
         // Nobody keeps it any more, if anybody did.
         engine.close_journal();
-        Self::run(options, engine, router, None)
+        Self::run(options, engine, router, None, None)
     }
 
     pub(crate) fn run(
@@ -117,6 +117,7 @@ impl Client {
         engine: Engine,
         router: Router,
         store: Option<Box<dyn Store>>,
+        first_event: Option<Event>,
     ) -> Self {
         let ack_timeout = options.connect.ack_timeout;
         let connect = &options.connect;
@@ -140,6 +141,7 @@ impl Client {
             state.observer = options.observer;
             state.kept = store.is_some().then(Kept::default);
         });
+        first_event.into_iter().for_each(|event| shared.tell(event));
         tokio::spawn(driver::run(Arc::clone(&shared), plan, store));
         Self { handle: Arc::new(Handle { shared, ack_timeout }) }
     }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use dunlin_codec::ReasonCode;
 use tracing::warn;
@@ -324,11 +324,6 @@ async fn until_stop<T>(shared: &Shared, mut work: Pin<&mut impl Future<Output = 
         }
     })
     .await
-}
-
-/// The calendar, which outlives processes.
-pub(crate) fn date() -> SystemTime {
-    SystemTime::now()
 }
 
 /// The driver's clock, which is tokio's: tests can stop it. Everything below it is told the time.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dunlin_codec::{ConnAck, DecodeError, PacketType, QoS, ReasonCode};
 #[cfg(feature = "tokio")]
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::error::{ConnectError, ConnectionError, RequestError, ServerReason, StopCause, owned};
 #[cfg(feature = "tokio")]
@@ -72,6 +72,13 @@ pub enum Event {
         count: u64,
         /// Size of their packets in bytes.
         bytes: u64,
+    },
+    /// Stored messages with a Message Expiry Interval were restored, and the time since they were stored can't be known:
+    /// the machine has started again, and its calendar was set back or wasn't set. They keep the time that was left when
+    /// they were stored, less that since the machine started. It is the first event, if it comes.
+    ExpiryUnmeasured {
+        /// Number of messages.
+        messages: usize,
     },
     /// The client has ended; nothing follows.
     Stopped(StopCause),
@@ -199,6 +206,12 @@ impl Event {
             Self::SubscriptionLost { filter, cause } => debug!(filter, %cause, "subscription lost"),
             Self::MessageDropped { topic, cause, count, bytes } => {
                 debug!(topic, ?cause, count, bytes, "message dropped");
+            }
+            Self::ExpiryUnmeasured { messages } => {
+                warn!(
+                    messages,
+                    "the calendar was set, so the age of stored messages that expire isn't known"
+                );
             }
             Self::Stopped(cause) => debug!(%cause, "stopped"),
         }

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 
 use crate::client::{Client, ClientOptions, first_identifier};
-use crate::driver::{date, now};
+use crate::clock;
 use crate::engine::{Change, Engine, Session};
 use crate::error::{RequestError, StopCause};
+use crate::event::Event;
 use crate::options::CleanStart;
 use crate::router::Router;
 use crate::shared::Shared;
@@ -100,7 +101,7 @@ impl Kept {
         }
         if end != End::Here && engine.has_changes() {
             self.taken += 1;
-            return Poll::Ready(Some(engine.take_changes(now(), date())));
+            return Poll::Ready(Some(engine.take_changes(clock::read())));
         }
         if end != End::NotYet {
             return Poll::Ready(None);
@@ -134,15 +135,18 @@ impl Client {
     /// Outside a tokio runtime.
     pub fn start_with_store(options: ClientOptions, mut store: impl Store) -> Result<Self, StoreError> {
         let kept = store.load().map_err(StoreError::Load)?;
-        let (mut engine, identifier) = match Session::restore(kept, now(), date())? {
+        let mut unmeasured = 0;
+        let (mut engine, identifier) = match Session::restore(kept, clock::read())? {
             Some(session) => {
+                unmeasured = session.unmeasured_expiries();
                 (Engine::with_session(options.connect.clone(), session), first_identifier(CleanStart::Never))
             }
             None => (Engine::new(options.connect.clone()), first_identifier(options.connect.clean_start)),
         };
         // Of a session that was kept, what changes.
         engine.keep_journal();
-        Ok(Self::run(options, engine, Router::new(identifier), Some(Box::new(store))))
+        let first_event = (unmeasured > 0).then_some(Event::ExpiryUnmeasured { messages: unmeasured });
+        Ok(Self::run(options, engine, Router::new(identifier), Some(Box::new(store)), first_event))
     }
 
     /// Returns when the store has all that was accepted so far; at once without a store.

@@ -17,6 +17,8 @@ pub mod blocking;
 #[cfg(feature = "tokio")]
 mod client;
 #[cfg(feature = "tokio")]
+mod clock;
+#[cfg(feature = "tokio")]
 mod driver;
 pub mod engine;
 mod error;

@@ -8,13 +8,13 @@
 mod record;
 
 use std::collections::BTreeSet;
-use std::time::{Instant, SystemTime};
 
 use dunlin_codec::ReasonCode;
 
 pub(super) use self::record::About;
-use self::record::{Clock, Key, Request};
+use self::record::{Key, Request};
 use super::Engine;
+use super::clock::ClockReading;
 use super::operation::OperationId;
 use super::operations::Noted;
 use super::session::Session;
@@ -81,10 +81,8 @@ impl Engine {
     /// asked before those are kept that were there when its output was [staged](Self::stage): only so nothing is forgotten
     /// that the server knows of.
     ///
-    /// `now` and `date` are the same moment, by the clock that the engine goes by and by the calendar: messages that
-    /// expire do so by the calendar.
-    pub fn take_changes(&mut self, now: Instant, date: SystemTime) -> Vec<Change> {
-        let clock = Clock { now, date };
+    /// `clock` is read now: what is left of the time of messages that expire is kept with it.
+    pub fn take_changes(&mut self, clock: ClockReading) -> Vec<Change> {
         let mut changes = Vec::new();
         self.session.about_changes(&mut changes);
         let unstaged = self.unstaged();
@@ -103,8 +101,8 @@ impl Engine {
 }
 
 impl Session {
-    /// The session whose changes were kept, out of all keys and values that there are now, in any order. `now` and `date`
-    /// as in [`Engine::take_changes`]. `None` if nothing was ever kept.
+    /// The session whose changes were kept, out of all keys and values that there are now, in any order. `clock` is
+    /// read now, as in [`Engine::take_changes`]. `None` if nothing was ever kept.
     ///
     /// Nobody waits for the outcomes of its requests. Messages that the application hadn't taken come again. Its changes are
     /// noted from here on, against what is kept.
@@ -113,10 +111,16 @@ impl Session {
     /// It is no session.
     pub fn restore(
         kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
-        now: Instant,
-        date: SystemTime,
+        clock: ClockReading,
     ) -> Result<Option<Self>, RestoreError> {
-        record::restore(kept, Clock { now, date })
+        record::restore(kept, clock)
+    }
+
+    /// Restored messages with a Message Expiry Interval for which the time between the processes can't be known, because
+    /// the calendar was set. They keep the time that was left when they were stored, less that since the machine started.
+    #[must_use]
+    pub const fn unmeasured_expiries(&self) -> usize {
+        self.unmeasured_expiries
     }
 
     fn about_changes(&mut self, changes: &mut Vec<Change>) {
@@ -146,7 +150,12 @@ impl Session {
         self.subscriptions.note_all();
     }
 
-    fn request_changes(&mut self, unstaged: &BTreeSet<OperationId>, clock: Clock, changes: &mut Vec<Change>) {
+    fn request_changes(
+        &mut self,
+        unstaged: &BTreeSet<OperationId>,
+        clock: ClockReading,
+        changes: &mut Vec<Change>,
+    ) {
         let (changed, ended) = self.operations.take_noted();
         for number in ended {
             changes.extend([Key::Request(number).change(None), Key::Packet(number).change(None)]);
@@ -160,7 +169,7 @@ impl Session {
         &mut self,
         id: OperationId,
         is_unstaged: bool,
-        clock: Clock,
+        clock: ClockReading,
         changes: &mut Vec<Change>,
     ) {
         let number = id.generation();

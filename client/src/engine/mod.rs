@@ -11,6 +11,7 @@
 mod admission;
 mod answer;
 mod auth;
+mod clock;
 mod conclusion;
 mod connack;
 mod connection;
@@ -51,6 +52,7 @@ use bytes::BytesMut;
 use dunlin_codec::{Ack, AckType, DecodeOptions, ReasonCode, Sender};
 
 use self::auth::Exchange;
+pub use self::clock::{ClockReading, SinceBoot};
 use self::connection::{Connection, Sent};
 pub use self::inbound::DeliveryId;
 pub use self::journal::{Change, RestoreError};

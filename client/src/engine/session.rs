@@ -47,6 +47,7 @@ pub struct Session {
     pub(super) is_given_up: bool,
     /// What is kept of client identifier and the like, where changes are to be known.
     pub(super) about: Option<Option<About>>,
+    pub(super) unmeasured_expiries: usize,
     next_order: u64,
     /// The places of the first and the last in `queue`.
     first_place: i64,
@@ -71,6 +72,7 @@ impl Session {
             has_suspects: false,
             is_given_up: false,
             about: None,
+            unmeasured_expiries: 0,
             next_order: 0,
             first_place: 0,
             last_place: 0,

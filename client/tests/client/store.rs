@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use dunlin_client::codec::{AckType, ReasonCode};
-use dunlin_client::engine::Session;
+use dunlin_client::engine::{ClockReading, Session};
 use dunlin_client::store::{Change, RestoreError, Store, StoreError};
 use dunlin_client::{Client, Event, Message, QoS, RequestError, StopCause, StreamLimits};
 
@@ -221,8 +221,9 @@ async fn a_restored_session_goes_on_without_a_store_too() {
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
     soon(client.until_kept()).await.unwrap();
     client.disconnect_within(millis(0)).await;
-    let (now, date) = (tokio::time::Instant::now().into_std(), std::time::SystemTime::now());
-    let session = Session::restore(store.load().unwrap(), now, date).unwrap().unwrap();
+    let now = tokio::time::Instant::now().into_std();
+    let clock = ClockReading { now, date: std::time::SystemTime::now(), boot: None };
+    let session = Session::restore(store.load().unwrap(), clock).unwrap().unwrap();
     let server = TestServer::start().await;
     let _client = Client::start_with_session(options(&server), session);
     let mut peer = server.welcomes().await;

@@ -1,10 +1,10 @@
 //! What is kept of a session, and the session that is made of it: all of it, or an error.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use dunlin_client::codec::ReasonCode;
-use dunlin_client::engine::{Accepted, Change, Session};
+use dunlin_client::engine::{Accepted, Change, ClockReading, Session, SinceBoot};
 use dunlin_client::{Message, Offline, QoS, RequestError};
 
 use crate::bench::{Client, options};
@@ -15,9 +15,23 @@ use crate::packets::{
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
+/// The machine has just started.
+fn at_boot(now: Instant) -> ClockReading {
+    clock(now, 0, Some((1, 0)))
+}
+
+/// `date` in seconds since 1970, `boot` in those since the machine's start of that number.
+fn clock(now: Instant, date: u64, boot: Option<(u128, u64)>) -> ClockReading {
+    let boot = boot.map(|(boot_id, since)| SinceBoot { boot_id, elapsed: Duration::from_secs(since) });
+    ClockReading { now, date: SystemTime::UNIX_EPOCH + Duration::from_secs(date), boot }
+}
+
 fn keep(client: &mut Client, entries: &mut Entries) {
-    let now = client.now();
-    for change in client.engine.take_changes(now, SystemTime::UNIX_EPOCH) {
+    keep_at(client, entries, at_boot(client.now()));
+}
+
+fn keep_at(client: &mut Client, entries: &mut Entries, clock: ClockReading) {
+    for change in client.engine.take_changes(clock) {
         match change {
             Change::Put { key, value } => drop(entries.insert(key, value)),
             Change::Remove { key } => drop(entries.remove(&key)),
@@ -50,7 +64,7 @@ fn entries() -> Entries {
 
 fn restored(entries: Entries) -> Client {
     let now = Client::new(options()).now();
-    let session = Session::restore(entries, now, SystemTime::UNIX_EPOCH).unwrap().unwrap();
+    let session = Session::restore(entries, at_boot(now)).unwrap().unwrap();
     Client::with_session(options(), session)
 }
 
@@ -224,7 +238,7 @@ fn what_was_never_kept_needs_no_removal() {
         client.hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce)).unwrap();
     }
     let now = client.now();
-    assert_eq!(client.engine.take_changes(now, SystemTime::UNIX_EPOCH).len(), 6, "three with their packets");
+    assert_eq!(client.engine.take_changes(at_boot(now)).len(), 6, "three with their packets");
 }
 
 #[test]
@@ -242,22 +256,71 @@ fn what_is_over_is_not_kept() {
     assert!(!client.engine.has_changes());
 }
 
-#[test]
-fn a_message_expires_by_the_calendar() {
+/// A message of 60 s was stored at `then` and is found at `later`: the seconds that it lives on, and how many messages have
+/// an age that isn't known.
+fn lives_on(then: (u64, Option<(u128, u64)>), later: (u64, Option<(u128, u64)>)) -> (u64, usize) {
     let mut client = Client::new(options());
     client.engine.keep_journal();
     let mut message = Message::new("a", "on").qos(QoS::AtLeastOnce);
     message.properties.message_expiry_interval = Some(60);
     client.tries_to_publish(message).unwrap();
     let mut entries = Entries::new();
-    keep(&mut client, &mut entries);
-    let later = SystemTime::UNIX_EPOCH + Duration::from_secs(59);
-    let session = Session::restore(entries.clone(), client.now(), later).unwrap().unwrap();
+    let now = client.now();
+    keep_at(&mut client, &mut entries, clock(now, then.0, then.1));
+    let session = Session::restore(entries, clock(client.now(), later.0, later.1)).unwrap().unwrap();
+    let unmeasured = session.unmeasured_expiries();
     let mut next = Client::with_session(options(), session);
-    assert_eq!(next.engine.statistics().queued, 1);
-    next.waits(Duration::from_secs(1));
-    assert_eq!(next.engine.statistics().queued, 0);
+    next.waits(Duration::ZERO);
+    let mut seconds = 0;
+    while next.engine.statistics().queued == 1 {
+        next.waits(Duration::from_secs(1));
+        seconds += 1;
+    }
     assert_eq!(next.engine.statistics().expired, 1, "{:?}", RequestError::Expired);
+    (seconds, unmeasured)
+}
+
+#[test]
+fn what_waits_in_the_store_expires_whatever_the_calendar_does() {
+    const DATE: u64 = 1_790_000_000;
+    let boot = |seconds| Some((1, seconds));
+    // The same machine: ten seconds later, and the calendar somewhere.
+    for date in [0, DATE - 3600, DATE + 10, DATE + 3_000_000] {
+        assert_eq!(lives_on((DATE, boot(100)), (date, boot(110))), (50, 0));
+    }
+    assert_eq!(lives_on((5, boot(5)), (DATE, boot(15))), (50, 0), "the board got the time meanwhile");
+    assert_eq!(lives_on((DATE, boot(100)), (DATE, boot(160))), (0, 0));
+    // The machine has started again: the calendar tells, unless it was set.
+    assert_eq!(lives_on((DATE, boot(100)), (DATE + 59, Some((2, 9)))), (1, 0));
+    assert_eq!(lives_on((DATE, None), (DATE + 59, None)), (1, 0));
+    assert_eq!(lives_on((DATE, None), (DATE - 3600, None)), (60, 1), "set back one hour");
+    assert_eq!(lives_on((DATE, boot(100)), (DATE - 3600, Some((2, 9)))), (51, 1));
+    assert_eq!(lives_on((5, boot(5)), (DATE, Some((2, 9)))), (51, 1), "stored in 1970");
+    assert_eq!(lives_on((DATE, boot(100)), (5, Some((2, 5)))), (55, 1), "found in 1970");
+}
+
+/// Each process begins with the whole time that was stored, if it doesn't store what is left of it.
+#[test]
+fn processes_that_come_and_go_do_not_keep_a_message_alive() {
+    const DATE: u64 = 1_790_000_000;
+    let mut client = Client::new(options());
+    client.engine.keep_journal();
+    let mut message = Message::new("a", "on").qos(QoS::AtLeastOnce);
+    message.properties.message_expiry_interval = Some(60);
+    client.tries_to_publish(message).unwrap();
+    let mut entries = Entries::new();
+    for process in 0..3 {
+        // The calendar is always behind: what passes between processes isn't known.
+        let now = client.now();
+        keep_at(&mut client, &mut entries, clock(now, DATE - process * 100, None));
+        // And the next process's own clock begins anew.
+        let later = clock(Client::new(options()).now(), DATE - process * 100 - 50, None);
+        let session = Session::restore(entries.clone(), later).unwrap().unwrap();
+        assert_eq!(session.unmeasured_expiries(), 1);
+        client = Client::with_session(options(), session);
+        client.waits(Duration::from_secs(21));
+    }
+    assert_eq!(client.engine.statistics().expired, 1);
 }
 
 /// Nothing is taken for something else, and nothing panics.
@@ -265,7 +328,7 @@ fn a_message_expires_by_the_calendar() {
 fn what_was_cut_or_mixed_up_is_refused() {
     let all = entries();
     let now = Client::new(options()).now();
-    let restore = |entries: Entries| Session::restore(entries, now, SystemTime::UNIX_EPOCH);
+    let restore = |entries: Entries| Session::restore(entries, at_boot(now));
     let mut refused = 0;
     for (key, value) in &all {
         for len in 0..value.len() {

@@ -1,9 +1,9 @@
 //! What a client's store has: written at once, but at times that takes a while.
 
 use std::collections::BTreeMap;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, UNIX_EPOCH};
 
-use dunlin_client::engine::{Change, Engine, Session};
+use dunlin_client::engine::{Change, ClockReading, Engine, Session, SinceBoot};
 
 use super::checks::{Breach, Checked, ensure};
 
@@ -14,7 +14,7 @@ type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 #[derive(Debug)]
 pub(super) struct Keeping {
     entries: Entries,
-    /// When the calendar began.
+    /// When the machine started.
     began: Instant,
     /// How often what is staged is still not kept when it is asked for.
     delay: usize,
@@ -34,7 +34,7 @@ impl Keeping {
 
     /// Writes down what has changed.
     pub(super) fn keeps(&mut self, engine: &mut Engine, now: Instant) {
-        for change in engine.take_changes(now, self.date(now)) {
+        for change in engine.take_changes(self.clock(now)) {
             match change {
                 Change::Put { key, value } => drop(self.entries.insert(key, value)),
                 Change::Remove { key } => drop(self.entries.remove(&key)),
@@ -54,7 +54,7 @@ impl Keeping {
 
     /// The session that another process finds.
     pub(super) fn restores(&self, now: Instant) -> Checked<Option<Session>> {
-        let session = Session::restore(self.entries.clone(), now, self.date(now));
+        let session = Session::restore(self.entries.clone(), self.clock(now));
         session.map_err(|error| Breach::new("what is kept is a session", error))
     }
 
@@ -73,21 +73,26 @@ impl Keeping {
         })
     }
 
-    fn date(&self, now: Instant) -> SystemTime {
-        UNIX_EPOCH + now.saturating_duration_since(self.began)
+    /// The machine goes on while its processes come and go.
+    fn clock(&self, now: Instant) -> ClockReading {
+        let elapsed = now.saturating_duration_since(self.began);
+        ClockReading { now, date: UNIX_EPOCH + elapsed, boot: Some(SinceBoot { boot_id: 1, elapsed }) }
     }
 }
 
-/// Without the date at which a request expires, at its record's end: of what has expired it is that of the record.
+/// Without the time that is left of a request, at its record's end: that depends on when it was written.
 fn timeless(entries: &Entries) -> Entries {
     let mut entries = entries.clone();
     for (key, value) in &mut entries {
         if key.first() == Some(&b'm') {
-            value.truncate(value.len().saturating_sub(8));
+            value.truncate(TIMELESS);
         }
     }
     entries
 }
+
+/// Bytes of a request's record before the time that is left.
+const TIMELESS: usize = 21;
 
 /// What is in `one`, and not or otherwise in `other`.
 fn beside<'a>(one: &'a Entries, other: &Entries) -> Vec<(&'a Vec<u8>, &'a Vec<u8>)> {

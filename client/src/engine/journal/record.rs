@@ -1,23 +1,17 @@
 //! The form of what is kept, and the way back.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use dunlin_codec::{Delivery, Packet, PacketId, PacketType, ReasonCode, Sender};
 
 use super::{Change, RestoreError};
+use crate::engine::clock::{Between, ClockReading, StoredMoment};
 use crate::engine::operation::{Kind, Operation, OperationId, Phase};
 use crate::engine::session::Session;
 
 /// The form of all of it. Another one is refused.
-const VERSION: u8 = 1;
-
-/// The same moment on two clocks.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
-    pub(super) now: Instant,
-    pub(super) date: SystemTime,
-}
+const VERSION: u8 = 2;
 
 /// What a value is about: a letter, and which one.
 pub(super) enum Key<'a> {
@@ -49,11 +43,17 @@ pub(super) struct Request {
     place: i64,
     is_anew: bool,
     is_settled: bool,
-    /// In milliseconds since 1970.
-    expires: Option<u64>,
+    expiry: Option<Expiry>,
 }
 
-const NEVER: u64 = u64::MAX;
+/// How long a message may still wait, and when it was left that time.
+#[derive(Debug, Clone, Copy)]
+struct Expiry {
+    /// In milliseconds.
+    left: u64,
+    at: StoredMoment,
+}
+
 /// No process counts so far.
 const HIGHEST: u64 = 1 << 62;
 
@@ -111,13 +111,12 @@ impl About {
 
 impl Request {
     /// Of one that isn't over. What is in the output and not staged is as new.
-    pub(super) fn of(operation: &Operation, is_unstaged: bool, clock: Clock) -> Self {
+    pub(super) fn of(operation: &Operation, is_unstaged: bool, clock: ClockReading) -> Self {
         // Some servers acknowledge what they can't have.
         let is_new = is_unstaged && matches!(operation.phase, Phase::Sent(_));
-        let expires = operation.expires.map(|at| {
-            let left = at.saturating_duration_since(clock.now);
-            let since_1970 = clock.date.duration_since(UNIX_EPOCH).unwrap_or_default() + left;
-            u64::try_from(since_1970.as_millis()).unwrap_or(NEVER)
+        let expiry = operation.expires.map(|expires| {
+            let left = expires.saturating_duration_since(clock.now).as_millis();
+            Expiry { left: u64::try_from(left).unwrap_or(u64::MAX), at: clock.stored() }
         });
         Self {
             kind: operation.kind,
@@ -126,7 +125,7 @@ impl Request {
             place: if is_new { i64::MIN.saturating_add_unsigned(operation.order) } else { operation.place },
             is_anew: operation.is_anew,
             is_settled: operation.is_settled(),
-            expires,
+            expiry,
         }
     }
 
@@ -141,12 +140,21 @@ impl Request {
             Kind::PublishAtLeastOnce => 1,
             _ => 0,
         };
-        let flags = u8::from(self.is_anew) | u8::from(self.is_settled) << 1;
+        let has_boot = self.expiry.is_some_and(|expiry| expiry.at.boot.is_some());
+        let flags = [self.is_anew, self.is_settled, self.expiry.is_some(), has_boot];
+        let flags = flags.into_iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(flag));
         let mut value = vec![kind, phase, flags];
         value.extend_from_slice(&packet_id.to_be_bytes());
         value.extend_from_slice(&self.order.to_be_bytes());
         value.extend_from_slice(&self.place.to_be_bytes());
-        value.extend_from_slice(&self.expires.unwrap_or(NEVER).to_be_bytes());
+        if let Some(Expiry { left, at }) = self.expiry {
+            value.extend_from_slice(&left.to_be_bytes());
+            value.extend_from_slice(&at.date.to_be_bytes());
+            if let Some((boot_id, elapsed)) = at.boot {
+                value.extend_from_slice(&boot_id.to_be_bytes());
+                value.extend_from_slice(&elapsed.to_be_bytes());
+            }
+        }
         value
     }
 
@@ -154,9 +162,13 @@ impl Request {
         let (&[kind, phase, flags], rest) = value.split_first_chunk()?;
         let (packet_id, rest) = rest.split_first_chunk()?;
         let (order, rest) = rest.split_first_chunk()?;
-        let (place, expires) = rest.split_first_chunk()?;
+        let (place, rest) = rest.split_first_chunk()?;
         let packet_id = PacketId::new(u16::from_be_bytes(*packet_id));
-        let expires = u64::from_be_bytes(expires.try_into().ok()?);
+        let expiry = match flags >> 2 {
+            0 if rest.is_empty() => None,
+            1 | 3 => Some(Expiry::decode(rest, flags & 8 != 0)?),
+            _ => return None,
+        };
         Some(Self {
             kind: match kind {
                 0 => Kind::Unsubscribe,
@@ -174,7 +186,7 @@ impl Request {
             place: i64::from_be_bytes(*place),
             is_anew: flags & 1 != 0,
             is_settled: flags & 2 != 0,
-            expires: (expires != NEVER).then_some(expires),
+            expiry,
         })
     }
 
@@ -191,18 +203,44 @@ impl Request {
         };
         is_it && len == bytes.len()
     }
+}
 
-    /// When it expires, by the engine's clock.
-    fn expires_at(&self, clock: Clock) -> Option<Instant> {
-        let since_1970 = clock.date.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let left = Duration::from_millis(self.expires?).saturating_sub(since_1970);
-        clock.now.checked_add(left)
+impl Expiry {
+    fn decode(value: &[u8], has_boot: bool) -> Option<Self> {
+        let (left, rest) = value.split_first_chunk()?;
+        let (date, rest) = rest.split_first_chunk()?;
+        let boot = if has_boot {
+            let (boot_id, elapsed) = rest.split_first_chunk()?;
+            Some((u128::from_be_bytes(*boot_id), u64::from_be_bytes(elapsed.try_into().ok()?)))
+        } else if rest.is_empty() {
+            None
+        } else {
+            return None;
+        };
+        let at = StoredMoment { date: u64::from_be_bytes(*date), boot };
+        Some(Self { left: u64::from_be_bytes(*left), at })
+    }
+
+    /// When it is over by the engine's clock, and whether that is known. Never later than the application asked for, which
+    /// its packet says (§3.3.2.3.3).
+    fn expires_at(&self, packet: &[u8], clock: ClockReading) -> (Option<Instant>, bool) {
+        let (passed, is_known) = match clock.since(self.at) {
+            Between::Known(passed) => (passed, true),
+            Between::Unknown(at_least) => (at_least, false),
+        };
+        let asked = match Packet::decode(packet) {
+            Ok(Some((Packet::Publish(publish), _))) => publish.properties.message_expiry_interval,
+            _ => None,
+        };
+        let asked = asked.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
+        let left = Duration::from_millis(self.left).min(asked).saturating_sub(passed);
+        (clock.now.checked_add(left), is_known)
     }
 }
 
 pub(super) fn restore(
     kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
-    clock: Clock,
+    clock: ClockReading,
 ) -> Result<Option<Session>, RestoreError> {
     let mut session = Session::new();
     let (mut about, mut requests, mut packets) = (None, BTreeMap::new(), BTreeMap::new());
@@ -242,12 +280,15 @@ pub(super) fn restore(
         return Err(fault("a number beyond all numbers"));
     }
     session.set_order(last);
-    let mut waiting = Vec::new();
+    let (mut waiting, mut expiring) = (Vec::new(), Vec::new());
     for (number, request) in requests {
         let packet = packets.remove(&number).unwrap_or_default();
         let id = session.restore_request(number, &request, packet, clock)?;
         if request.phase == Phase::Queued {
             waiting.push((request.place, id));
+        }
+        if request.expiry.is_some_and(|expiry| !clock.is_of_this_boot(expiry.at)) {
+            expiring.push(id);
         }
     }
     waiting.sort_unstable();
@@ -257,6 +298,8 @@ pub(super) fn restore(
         session.wait_last(id);
         session.watch_expiry(id);
     }
+    // From now on their time is measured by the clock of this start.
+    expiring.into_iter().for_each(|id| session.operations.note(id.key()));
     session.about = Some(Some(About::of(&session)));
     Ok(Some(session))
 }
@@ -267,7 +310,7 @@ impl Session {
         number: u64,
         request: &Request,
         packet: Vec<u8>,
-        clock: Clock,
+        clock: ClockReading,
     ) -> Result<OperationId, RestoreError> {
         let needs_packet = !matches!(request.phase, Phase::Released(_)) && !request.is_settled;
         if number == 0
@@ -278,12 +321,14 @@ impl Session {
         if (needs_packet || !packet.is_empty()) && !request.is_carried_by(&packet) {
             return Err(fault("a request without its packet"));
         }
+        let expires = request.expiry.map(|expiry| expiry.expires_at(&packet, clock));
+        self.unmeasured_expiries += usize::from(expires.is_some_and(|(_, is_known)| !is_known));
         let id = self.operations.restore(number, request.kind, packet);
         if let Some(operation) = self.operations.get_mut(id.key()) {
             operation.phase = request.phase;
             (operation.order, operation.place) = (request.order, request.place);
             operation.is_anew = request.is_anew;
-            operation.expires = request.expires_at(clock);
+            operation.expires = expires.and_then(|(expires, _)| expires);
         }
         if request.is_settled {
             self.operations.settle(id.key(), Err(crate::error::RequestError::SessionLost));

@@ -1,0 +1,46 @@
+//! The clocks, as the driver reads them: everything below it is told the time.
+
+use std::time::SystemTime;
+
+use crate::driver::now;
+use crate::engine::{ClockReading, SinceBoot};
+
+/// This moment on all clocks.
+pub(crate) fn read() -> ClockReading {
+    ClockReading { now: now(), date: SystemTime::now(), boot: since_boot() }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn since_boot() -> Option<SinceBoot> {
+    use std::sync::OnceLock;
+    use std::time::Duration;
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    static BOOT_ID: OnceLock<Option<u128>> = OnceLock::new();
+    let boot_id = BOOT_ID.get_or_init(|| {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        u128::from_str_radix(&text.trim().replace('-', ""), 16).ok()
+    });
+    let time = clock_gettime(ClockId::Boottime);
+    let elapsed = Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?);
+    Some(SinceBoot { boot_id: (*boot_id)?, elapsed })
+}
+
+/// Other systems tell when they started, but not whether the calendar was set since.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const fn since_boot() -> Option<SinceBoot> {
+    None
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_s_start_stays_the_same_and_the_time_since_grows() {
+        let Some((first, second)) = since_boot().zip(since_boot()) else { return };
+        assert_eq!(first.boot_id, second.boot_id);
+        assert!(first.elapsed <= second.elapsed);
+    }
+}
