@@ -38,7 +38,9 @@ pub struct ConnectOptions {
     pub clean_start: CleanStart,
     /// Seconds that the session outlives the connection; `None` leaves the property out, which means 0.
     pub session_expiry_interval: Option<u32>,
-    /// Unacknowledged messages that this client takes at a time; `None` leaves it out: 65,535. A stream may hold twice as many
+    /// Unacknowledged messages that this client takes at a time; `None` leaves it out: 65,535. A server that sends more is
+    /// left with 0x93 (Receive Maximum exceeded). Only on a connection that resumed a session up to 16,384 messages more, of
+    /// 16 MiB together, are taken: some servers send all that waits in the session at once. A stream may hold twice as many
     /// of earlier connections besides, whose sessions were lost; then the client leaves until some are taken
     /// ([`ConnectionError::Untaken`](crate::ConnectionError::Untaken)).
     pub receive_maximum: Option<NonZeroU16>,

@@ -26,6 +26,8 @@ pub struct Mosquitto {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Memory {
     Nothing,
+    /// Nothing either, but there is no limit to what it queues.
+    LongQueues,
     /// Sessions and messages, as they were at the last change; there is no limit to what it queues.
     Everything,
 }
@@ -45,6 +47,11 @@ impl Mosquitto {
     /// As [`start`](Self::start), but it writes down every change, and goes on with that.
     pub async fn start_persistent() -> Option<Self> {
         Self::start_with(Memory::Everything).await
+    }
+
+    /// As [`start`](Self::start), with no limit to the messages that it queues for a client.
+    pub async fn start_with_long_queues() -> Option<Self> {
+        Self::start_with(Memory::LongQueues).await
     }
 
     async fn start_with(memory: Memory) -> Option<Self> {
@@ -127,6 +134,9 @@ impl Mosquitto {
         let file = |name| folder.join(name).display().to_string();
         let memory = match self.memory {
             Memory::Nothing => "persistence false\nlog_type all\n".to_owned(),
+            Memory::LongQueues => {
+                "persistence false\nmax_queued_messages 0\nmax_queued_bytes 0\nlog_type error\nlog_type notice\n".to_owned()
+            }
             Memory::Everything => format!(
                 "persistence true\npersistence_location {}/\nautosave_on_changes true\nautosave_interval 1\n\
                  max_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages 100\n\

@@ -72,6 +72,7 @@ impl Engine {
         self.events.reserve_exact(1);
         self.events.push_back(EngineEvent::Connected(Box::new(connected)));
         if connack.session_present {
+            self.session.inbound.resumed();
             // A session that the server began for a CONNECT whose CONNACK was lost is present as well.
             if in_doubt {
                 self.session.doubt();

@@ -50,9 +50,18 @@ pub(super) struct Inbound {
     ready: usize,
     /// Messages that no stream matches yet.
     unmatched: Unmatched,
+    /// Bytes of unacknowledged messages above the Receive Maximum; `None` if the connection didn't resume a session, so
+    /// that none are tolerated.
+    excess_bytes: Option<usize>,
     /// Messages of QoS 2 that were taken, acknowledged or released, where that is to be known.
     pub(super) noted: Option<BTreeSet<PacketId>>,
 }
+
+/// Unacknowledged messages above the Receive Maximum that are tolerated on a connection that resumed a session: mosquitto
+/// 2.0 sends all that waits in the session at once. Closing the connection would bring the same messages again.
+const EXCESS_MESSAGES: usize = 16_384;
+/// Bytes of such messages.
+const EXCESS_BYTES: usize = 16 << 20;
 
 /// How many times the Receive Maximum of what earlier connections brought the application may leave untaken.
 const UNTAKEN: usize = 2;
@@ -69,6 +78,8 @@ struct Owed {
     answer: ReasonCode,
     /// Somebody won't answer: it waits for the next connection, and so do those behind it.
     abandoned: bool,
+    /// Bytes that count as excess; 0 within the Receive Maximum.
+    excess: usize,
 }
 
 /// An acknowledgement that may be sent.
@@ -96,8 +107,13 @@ enum Place {
 }
 
 impl Inbound {
-    /// Judges a PUBLISH under this client's Receive Maximum.
-    pub(super) fn receive(&mut self, delivery: Delivery, receive_maximum: u16) -> Verdict {
+    /// The server goes on with the session on a new connection.
+    pub(super) const fn resumed(&mut self) {
+        self.excess_bytes = Some(0);
+    }
+
+    /// Judges a PUBLISH of `size` bytes under this client's Receive Maximum.
+    pub(super) fn receive(&mut self, delivery: Delivery, size: usize, receive_maximum: u16) -> Verdict {
         let (packet_id, ack_type) = match delivery {
             Delivery::AtMostOnce => return Verdict::Deliver(None),
             Delivery::AtLeastOnce { packet_id, .. } => (packet_id, AckType::PubAck),
@@ -107,17 +123,27 @@ impl Inbound {
             |before: &Owed| before.ack_type == ack_type && (delivery.dup() || ack_type == AckType::PubRec);
         let is_known = self.unrepeated.get(&packet_id).is_some_and(repeats)
             || ack_type == AckType::PubRec && self.unreleased.contains_key(&packet_id);
-        if !is_known && self.stale.len() + self.unrepeated.len() >= UNTAKEN * usize::from(receive_maximum) {
+        let most_untaken = UNTAKEN * usize::from(receive_maximum);
+        if !is_known && self.stale.len() + self.unrepeated.len() >= most_untaken {
             let untaken = self.untaken();
-            if untaken >= UNTAKEN * usize::from(receive_maximum) {
+            if untaken >= most_untaken {
                 return Verdict::Untaken(untaken);
             }
         }
         let known = self.unreleased.get_mut(&packet_id).filter(|_| ack_type == AckType::PubRec);
         let counted = known.as_ref().is_some_and(|known| known.counted);
         // What a server released before PUBREC is finished for it, and still owed here.
-        if !counted && self.unfinished.max(self.owed.len()) >= usize::from(receive_maximum) {
-            return Verdict::TooMany;
+        let outstanding = self.unfinished.max(self.owed.len());
+        let mut excess = 0;
+        if !counted && outstanding >= usize::from(receive_maximum) {
+            let above = outstanding - usize::from(receive_maximum);
+            match &mut self.excess_bytes {
+                Some(bytes) if above < EXCESS_MESSAGES && *bytes + size <= EXCESS_BYTES => {
+                    *bytes += size;
+                    excess = size;
+                }
+                _ => return Verdict::TooMany,
+            }
         }
         self.unfinished += usize::from(!counted);
         let is_repetition = known.as_ref().is_some_and(|known| known.received);
@@ -136,7 +162,7 @@ impl Inbound {
             if repeats(&before) {
                 self.moved.insert(before.name, Place::Owed(place));
                 self.ready += usize::from(before.is_ready());
-                self.owed.push_back(before);
+                self.owed.push_back(Owed { excess, ..before });
                 return Verdict::Ignore;
             }
             // The identifier stands for another message by now.
@@ -148,7 +174,7 @@ impl Inbound {
         let answer = ReasonCode::Success;
         let takers = usize::from(!is_repetition);
         self.ready += usize::from(is_repetition);
-        self.owed.push_back(Owed { name, packet_id, ack_type, takers, answer, abandoned: false });
+        self.owed.push_back(Owed { name, packet_id, ack_type, takers, answer, abandoned: false, excess });
         if is_repetition { Verdict::Repeat } else { Verdict::Deliver(Some(name)) }
     }
 
@@ -225,7 +251,8 @@ impl Inbound {
         self.first += 1;
         self.ready = self.ready.saturating_sub(1);
         self.moved.remove(&owed.name);
-        let Owed { packet_id, ack_type, answer: reason_code, .. } = owed;
+        let Owed { packet_id, ack_type, answer: reason_code, excess, .. } = owed;
+        self.give_excess_back(excess);
         match ack_type {
             // A refusal ends the exchange: there will be no PUBREL. [MQTT-4.3.3-9]
             AckType::PubRec if reason_code.is_error() => {
@@ -240,6 +267,12 @@ impl Inbound {
             _ => self.unfinished -= 1,
         }
         Some(Due { ack_type, packet_id, reason_code })
+    }
+
+    fn give_excess_back(&mut self, excess: usize) {
+        if let Some(bytes) = self.excess_bytes.as_mut().filter(|_| excess > 0) {
+            *bytes = bytes.saturating_sub(excess);
+        }
     }
 
     /// PUBREL came; whether its message was known. [MQTT-4.3.3-11]
@@ -272,6 +305,7 @@ impl Inbound {
             }
         }
         (self.unfinished, self.ready) = (0, 0);
+        self.excess_bytes = None;
         for unreleased in self.unreleased.values_mut() {
             (unreleased.counted, unreleased.owed) = (false, None);
         }

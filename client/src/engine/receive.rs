@@ -68,7 +68,7 @@ impl Engine {
         if header.packet_type == PacketType::Publish && self.is_connected() {
             let decode = self.decode;
             let taken = PacketBuf::take_publish(input, &decode, |publish| {
-                self.handle_publish(publish)
+                self.handle_publish(publish, header.packet_len())
                     .map(|found| found.map(|found| (found, Layout::of(publish, header.header_len))))
             });
             let (packet, found) = match taken {
@@ -155,10 +155,10 @@ impl Engine {
     }
 
     /// What the message is delivered with, unless it isn't.
-    fn handle_publish(&mut self, publish: &Publish<'_>) -> Result<Option<Found>, Violation> {
+    fn handle_publish(&mut self, publish: &Publish<'_>, size: usize) -> Result<Option<Found>, Violation> {
         self.counts().messages_received.count(publish.delivery.qos());
         if let Some(error) = self.check_payload(publish) {
-            return self.refuse(error, publish);
+            return self.refuse(error, publish, size);
         }
         // The alias counts whatever becomes of the message.
         let aliased = match (publish.properties.topic_alias, &mut self.state) {
@@ -166,19 +166,24 @@ impl Engine {
                 match connection.aliases.resolve(alias, publish.topic) {
                     Ok(aliased) => aliased,
                     Err(AliasFault::Violation(violation)) => return Err(violation),
-                    Err(AliasFault::Refused(error)) => return self.refuse(error, publish),
+                    Err(AliasFault::Refused(error)) => return self.refuse(error, publish, size),
                 }
             }
             _ => None,
         };
-        Ok(self.admit_delivery(publish.delivery)?.map(|id| Found { aliased, id }))
+        Ok(self.admit_delivery(publish.delivery, size)?.map(|id| Found { aliased, id }))
     }
 
     #[cold]
-    fn refuse(&mut self, error: DecodeError, publish: &Publish<'_>) -> Result<Option<Found>, Violation> {
+    fn refuse(
+        &mut self,
+        error: DecodeError,
+        publish: &Publish<'_>,
+        size: usize,
+    ) -> Result<Option<Found>, Violation> {
         let (delivery, topic_alias) = (publish.delivery, publish.properties.topic_alias);
         let topic = publish.topic.as_ref().map_or(&[][..], TopicName::as_bytes);
-        self.refuse_message(error, FaultyMessage { delivery, topic_alias }, topic).map(|()| None)
+        self.refuse_message(error, FaultyMessage { delivery, topic_alias }, topic, size).map(|()| None)
     }
 
     /// Gives a message its place among those that are acknowledged; with a name if it is to be. `None` if it isn't to be
@@ -186,9 +191,10 @@ impl Engine {
     pub(super) fn admit_delivery(
         &mut self,
         delivery: Delivery,
+        size: usize,
     ) -> Result<Option<Option<DeliveryId>>, Violation> {
         let receive_maximum = self.options.receive_maximum.map_or(u16::MAX, Into::into);
-        match self.session.inbound.receive(delivery, receive_maximum) {
+        match self.session.inbound.receive(delivery, size, receive_maximum) {
             Verdict::Deliver(id) => return Ok(Some(id)),
             Verdict::Repeat => self.send_due_acks(),
             Verdict::Ignore => {}

@@ -26,11 +26,11 @@ impl Engine {
         if let State::Open(connection) = &mut self.state {
             connection.count(Some(packet.len()), self.now);
         }
-        self.refuse_message(error, message, FaultyMessage::topic_bytes(&packet))?;
+        self.refuse_message(error, message, FaultyMessage::topic_bytes(&packet), packet.len())?;
         Ok(true)
     }
 
-    /// Refuses a message: it is acknowledged in its turn, counted and told, and reaches no stream.
+    /// Refuses a message of `size` bytes: it is acknowledged in its turn, counted and told, and reaches no stream.
     ///
     /// # Errors
     /// The options ask for closing the connection, or the message breaks the connection's own rules as well.
@@ -40,6 +40,7 @@ impl Engine {
         error: DecodeError,
         message: FaultyMessage,
         topic: &[u8],
+        size: usize,
     ) -> Result<(), Violation> {
         if self.options.invalid_messages == InvalidMessages::CloseConnection {
             return Err(error.into());
@@ -59,7 +60,7 @@ impl Engine {
             _ => ReasonCode::UnspecifiedError,
         };
         // A repetition of what was accepted or refused before has its answer already.
-        if let Some(Some(id)) = self.admit_delivery(message.delivery)? {
+        if let Some(Some(id)) = self.admit_delivery(message.delivery, size)? {
             self.session.inbound.answer(id, reason_code);
             self.send_due_acks();
         }

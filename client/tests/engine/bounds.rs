@@ -1,14 +1,16 @@
 //! Memory that is bounded whatever the server does, and whatever the application doesn't.
 
+use std::collections::VecDeque;
+
 use bytes::BytesMut;
-use dunlin_client::codec::{PacketBuf, ReasonCode};
+use dunlin_client::codec::{Packet, PacketBuf, Publish, ReasonCode, TopicName};
 use dunlin_client::engine::{DeliveryId, Ended};
 use dunlin_client::{ConnectOptions, ConnectionError, QoS};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    again, at_least_once, at_most_once, connack, connack_resumed, disconnect, exactly_once, puback, pubcomp,
-    publish, pubrec, pubrel, suback,
+    again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect, exactly_once, puback,
+    pubcomp, publish, pubrec, pubrel, suback,
 };
 
 fn taking(receive_maximum: u16) -> ConnectOptions {
@@ -241,4 +243,82 @@ fn repetitions_of_a_message_owe_one_pubrec_at_a_time() {
     assert_eq!(client.sends(), [pubrec(1)], "each time that it is asked");
     client.receives(&pubrel(1));
     assert_eq!(client.sends(), [pubcomp(1)]);
+}
+
+/// mosquitto_sends_all_at_resumption [MQTT-3.3.4-9]
+#[test]
+fn what_a_resumed_session_brings_may_exceed_the_receive_maximum_up_to_a_bound() {
+    const TOLERATED: u16 = 2 + 16_384;
+    let mut client = Client::connected_as(taking(2), &connack());
+    client.reconnects(&connack_resumed());
+    let (mut held, mut order) = (VecDeque::new(), Vec::new());
+    for id in 1..=TOLERATED {
+        let delivery = if id % 2 == 0 { exactly_once(id) } else { at_least_once(id) };
+        client.receives(&publish(&id.to_string(), delivery));
+        held.extend(client.messages());
+    }
+    assert!(client.engine.is_connected() && client.sends().is_empty());
+    // Each that is taken makes place for another, and acknowledgements keep their order.
+    for id in TOLERATED + 1..TOLERATED + 100 {
+        let (message, name) = held.pop_front().unwrap();
+        order.push(message.topic().to_owned());
+        client.takes(name.unwrap());
+        let of_qos_2 = message.qos() == QoS::ExactlyOnce;
+        let packet_id = message.topic().parse().unwrap();
+        assert_eq!(client.sends(), [if of_qos_2 { pubrec(packet_id) } else { puback(packet_id) }]);
+        if of_qos_2 {
+            client.receives(&pubrel(packet_id));
+            assert_eq!(client.sends(), [pubcomp(packet_id)]);
+        }
+        client.receives(&publish(&id.to_string(), at_least_once(id)));
+        held.extend(client.messages());
+    }
+    assert!(order.iter().map(|topic| topic.parse::<u16>().unwrap()).eq(1..100));
+    client.receives(&publish("one more", at_least_once(60_000)));
+    assert_eq!(client.sends(), [disconnect(ReasonCode::ReceiveMaximumExceeded)]);
+    // What the application has is not delivered again.
+    client.end();
+    client.opens();
+    client.sends();
+    client.receives(&connack_resumed());
+    for (message, _) in &held {
+        let id = message.topic().parse().unwrap();
+        let delivery = if message.qos() == QoS::ExactlyOnce { exactly_once(id) } else { at_least_once(id) };
+        client.receives(&publish(message.topic(), again(delivery)));
+    }
+    assert!(client.messages().is_empty() && client.engine.is_connected());
+    held.into_iter().for_each(|(_, name)| client.takes(name.unwrap()));
+    assert_eq!(client.sends().len(), usize::from(TOLERATED));
+}
+
+/// [MQTT-3.3.4-9]
+#[test]
+fn what_a_resumed_session_brings_is_bounded_in_bytes() {
+    const LARGE: usize = 1 << 20;
+    let large = |id| {
+        let publish = Publish { delivery: at_least_once(id), ..Publish::new(topic(), &[b'x'; LARGE]) };
+        buf(Packet::Publish(publish))
+    };
+    let mut client = Client::connected_as(taking(2), &connack());
+    client.reconnects(&connack_resumed());
+    // Two within the Receive Maximum, and almost 16 MiB above it.
+    (1..=17).for_each(|id| client.receives(&large(id)));
+    assert!(client.engine.is_connected());
+    let first = client.messages().remove(0).1.unwrap();
+    client.receives(&large(18));
+    assert_eq!(client.sends(), [disconnect(ReasonCode::ReceiveMaximumExceeded)]);
+    client.takes(first);
+}
+
+/// [MQTT-3.3.4-9]
+#[test]
+fn a_new_session_brings_no_more_than_the_receive_maximum() {
+    let mut client = Client::connected_as(taking(2), &connack());
+    client.reconnects(&connack());
+    (1..=3).for_each(|id| client.receives(&publish("a", again(at_least_once(id)))));
+    assert_eq!(client.sends(), [disconnect(ReasonCode::ReceiveMaximumExceeded)]);
+}
+
+fn topic() -> TopicName<'static> {
+    TopicName::new("a").unwrap()
 }

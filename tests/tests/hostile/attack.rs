@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dunlin_client::transport::TransportOptions;
 use dunlin_client::{Client, ClientOptions, ConnectOptions, Event, Events};
+use dunlin_tests::Mosquitto;
 
 /// Runs `client` on this thread, prints the peak of its memory, and checks it against `limit` bytes.
 #[track_caller]
@@ -33,6 +34,14 @@ pub(crate) fn options(address: SocketAddr, client_id: &str) -> ClientOptions {
         timeout: Duration::from_secs(10),
     };
     ClientOptions::new(transport, ConnectOptions::new(client_id))
+}
+
+/// As the one user whom mosquitto knows.
+pub(crate) fn as_alice(address: SocketAddr, client_id: &str) -> ClientOptions {
+    let mut options = options(address, client_id);
+    options.connect.username = Some(Mosquitto::USER.into());
+    options.connect.password = Some(Mosquitto::PASSWORD.as_bytes().into());
+    options
 }
 
 pub(crate) async fn connect(options: ClientOptions) -> Client {

@@ -5,16 +5,16 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use dunlin_client::Event;
 use dunlin_client::codec::{
     Ack, AckType, BinaryData, Connect, DecodeOptions, Delivery, Packet, PacketBuf, QoS, ReasonCode,
     Utf8String,
 };
-use dunlin_client::{ClientOptions, Event};
 use dunlin_tests::{Mosquitto, dunlin};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::attack::{attack, connect, options, wait_for};
+use crate::attack::{as_alice, attack, connect, options, wait_for};
 use crate::packets::{WILDCARD_RESPONSE_TOPIC, delivery, publish, raw_publish};
 use crate::server::{Peer, serve};
 
@@ -98,13 +98,6 @@ fn a_flood_of_faulty_messages_costs_no_memory() {
         assert_eq!(client.statistics().invalid_messages, FLOOD as u64);
         client.disconnect().await;
     });
-}
-
-fn as_alice(address: std::net::SocketAddr, client_id: &str) -> ClientOptions {
-    let mut options = options(address, client_id);
-    options.connect.username = Some(Mosquitto::USER.into());
-    options.connect.password = Some(Mosquitto::PASSWORD.as_bytes().into());
-    options
 }
 
 /// Publishes these bytes to mosquitto, without a client that would refuse to.
