@@ -1,7 +1,7 @@
 //! Host names into addresses, by the system's resolver.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::deadline::Deadline;
 use super::error::{ResolveFault, Stage, TransportError};
@@ -12,15 +12,33 @@ pub(super) async fn resolve(
     port: u16,
     deadline: Deadline,
 ) -> Result<Vec<SocketAddr>, TransportError> {
-    let fault = |fault| TransportError::Resolve { host: host.to_owned(), fault };
     let Some(answer) = deadline.run(tokio::net::lookup_host((host, port))).await else {
         return Err(deadline.passed(Stage::Resolve, Vec::new()));
     };
-    let addresses: Vec<SocketAddr> = answer.map_err(|error| fault(classify(&error)))?.collect();
-    if addresses.is_empty() {
-        return Err(fault(ResolveFault::NotFound));
+    let answer = answer.map(|addresses| addresses.collect::<Vec<_>>());
+    judge(host, port, answer).map_err(|fault| TransportError::Resolve { host: host.to_owned(), fault })
+}
+
+/// The addresses that the system's resolver found, at least one.
+fn judge(
+    host: &str,
+    port: u16,
+    answer: io::Result<Vec<SocketAddr>>,
+) -> Result<Vec<SocketAddr>, ResolveFault> {
+    match answer {
+        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+        // This name is always this computer (RFC 6761, section 6.3), but a small image may have no /etc/hosts to say so.
+        _ if is_localhost(host) => {
+            Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()])
+        }
+        Ok(_) => Err(ResolveFault::NotFound),
+        Err(error) => Err(classify(&error)),
     }
-    Ok(addresses)
+}
+
+/// Whether the name is `localhost`, in any case and with or without the dot at its end.
+fn is_localhost(host: &str) -> bool {
+    host.strip_suffix('.').unwrap_or(host).eq_ignore_ascii_case("localhost")
 }
 
 /// The standard library keeps no number of what `getaddrinfo` says, only its text, and that in the C locale since nobody
@@ -86,6 +104,19 @@ mod tests {
             said("Non-recoverable failure in name resolution"),
             ResolveFault::Other { detail } if detail.contains("Non-recoverable")
         ));
+    }
+
+    #[test]
+    fn localhost_is_this_computer_where_the_system_does_not_know_it() {
+        let unknown = || Err(io::Error::other("Name or service not known"));
+        for name in ["localhost", "LocalHost", "localhost."] {
+            let addresses = judge(name, 1883, unknown()).unwrap();
+            assert_eq!(addresses, ["127.0.0.1:1883", "[::1]:1883"].map(|each| each.parse().unwrap()));
+        }
+        assert_eq!(judge("localhost.example", 1883, unknown()), Err(ResolveFault::NotFound));
+        // What the system says comes first.
+        let other = vec!["127.0.0.53:1883".parse().unwrap()];
+        assert_eq!(judge("localhost", 1883, Ok(other.clone())), Ok(other));
     }
 
     #[tokio::test]
