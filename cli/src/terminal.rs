@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use dunlin_codec::Escaped;
 
 use crate::diagnosis::{self, Diagnosis};
 
@@ -31,18 +32,18 @@ impl Console {
 
     /// Something of this computer failed, and there is nothing to diagnose.
     pub(crate) fn failure(self, error: &io::Error) {
-        line(&format!("{ERROR}error{ERROR:#}: local input or output failed: {error}"));
+        line(&format!("{ERROR}error{ERROR:#}: local input or output failed: {}", Escaped(error)));
     }
 
     pub(crate) fn warning(self, text: impl Display) {
         if !self.quiet {
-            line(&format!("{WARNING}warning{WARNING:#}: {text}"));
+            line(&format!("{WARNING}warning{WARNING:#}: {}", escaped_lines(&text.to_string())));
         }
     }
 
     pub(crate) fn note(self, text: impl Display) {
         if !self.quiet {
-            line(&text.to_string());
+            line(&escaped_lines(&text.to_string()));
         }
     }
 }
@@ -55,6 +56,27 @@ pub(crate) fn set_color(color: Color) {
         Color::Never => anstream::ColorChoice::Never,
     }
     .write_global();
+}
+
+/// Text whose line breaks are our own, with everything else escaped that a terminal would obey.
+pub(crate) fn escaped_lines(text: &str) -> String {
+    text.split('\n').map(|line| Escaped(line).to_string()).collect::<Vec<_>>().join("\n")
+}
+
+/// What clap says of a command line: with clap's own colours, and the rest of what was typed escaped.
+pub(crate) fn escaped_styled(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\x1b[") {
+        out.push_str(&escaped_lines(before));
+        // A colour is a sequence of digits and semicolons that ends in `m`.
+        let digits = after.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(after.len());
+        let is_color = after.get(digits..).is_some_and(|end| end.starts_with('m'));
+        out.push_str(if is_color { "\x1b[" } else { "\\u{1b}[" });
+        rest = after;
+    }
+    out.push_str(&escaped_lines(rest));
+    out
 }
 
 /// One write a line, so that lines of several tasks don't mix.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec::{
-    DecodeError, EncodeError, PacketType, ReasonCode, Repeated, TextError, TopicError, UserProperty,
+    DecodeError, EncodeError, Escaped, PacketType, ReasonCode, Repeated, TextError, TopicError, UserProperty,
     Utf8String,
 };
 
@@ -60,7 +60,7 @@ impl std::fmt::Display for ServerReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.packet_type, self.reason_code)?;
         match &self.reason_string {
-            Some(text) => write!(f, ": {text}"),
+            Some(text) => write!(f, ": {}", Escaped(text)),
             None => Ok(()),
         }
     }
@@ -217,7 +217,7 @@ pub enum StopCause {
         last: Option<Arc<ConnectError>>,
     },
     /// The session couldn't be kept, so nothing could be promised any more.
-    #[error("the session can't be kept: {fault}")]
+    #[error("the session can't be kept: {}", Escaped(fault))]
     Store {
         /// Kind of the store's error; [`TimedOut`](std::io::ErrorKind::TimedOut) if it didn't answer in time.
         kind: std::io::ErrorKind,

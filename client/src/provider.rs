@@ -5,7 +5,7 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use dunlin_codec::ReasonCode;
+use dunlin_codec::{Escaped, ReasonCode};
 
 use crate::engine::Ended;
 use crate::error::{ConnectError, ConnectionError, ServerReason, StopCause, Violation};
@@ -47,7 +47,7 @@ pub enum Failure {
 
 /// Why there is nothing to connect with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{detail}")]
+#[error("{}", Escaped(detail))]
 pub struct ProviderError {
     /// Whether asking again may help. If not, the client stops.
     pub is_retryable: bool,

@@ -2,6 +2,7 @@
 
 use core::fmt::{self, Display, Formatter, Write};
 
+use crate::escape::Quoted;
 use crate::packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck, Unsubscribe,
 };
@@ -39,16 +40,16 @@ trait Tell {
 
 impl Tell for Connect<'_> {
     fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, " client {}, keep alive {} s", Quoted(&self.client_id), self.keep_alive)?;
+        write!(f, " client {}, keep alive {} s", Cut(&self.client_id), self.keep_alive)?;
         if self.clean_start {
             f.write_str(", clean start")?;
         }
         if let Some(will) = &self.will {
-            write!(f, ", will {} {} {}", will.qos, Quoted(&will.topic), Bytes(will.payload.len()))?;
+            write!(f, ", will {} {} {}", will.qos, Cut(&will.topic), Bytes(will.payload.len()))?;
         }
         if let Some(username) = &self.username {
             let (name, query) = username.split_once('?').map_or((&**username, ""), |(name, _)| (name, "?.."));
-            write!(f, ", user {}{query}", Quoted(name))?;
+            write!(f, ", user {}{query}", Cut(name))?;
         }
         match &self.password {
             Some(password) => write!(f, ", password of {}", Bytes(password.len())),
@@ -74,7 +75,7 @@ impl Tell for Publish<'_> {
             write!(f, " id {packet_id}")?;
         }
         if let Some(topic) = &self.topic {
-            write!(f, " {}", Quoted(topic))?;
+            write!(f, " {}", Cut(topic))?;
         }
         if let Some(alias) = self.properties.topic_alias {
             write!(f, " alias {}", alias.get())?;
@@ -97,9 +98,7 @@ impl Tell for Ack<'_> {
 impl Tell for Subscribe<'_> {
     fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " id {}", self.packet_id)?;
-        tell_list(&self.subscriptions, f, |each, f| {
-            write!(f, "{} {}", Quoted(&each.filter), each.options.qos)
-        })
+        tell_list(&self.subscriptions, f, |each, f| write!(f, "{} {}", Cut(&each.filter), each.options.qos))
     }
 }
 
@@ -114,7 +113,7 @@ impl Tell for SubAck<'_> {
 impl Tell for Unsubscribe<'_> {
     fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " id {}", self.packet_id)?;
-        tell_list(&self.filters, f, |filter, f| Quoted(&filter).fmt(f))
+        tell_list(&self.filters, f, |filter, f| Cut(&filter).fmt(f))
     }
 }
 
@@ -138,7 +137,7 @@ impl Tell for Auth<'_> {
     fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " {}", self.reason_code)?;
         if let Some(method) = &self.properties.authentication_method {
-            write!(f, ", method {}", Quoted(method))?;
+            write!(f, ", method {}", Cut(method))?;
         }
         tell_reason(self.properties.reason_string.as_deref(), f)
     }
@@ -154,7 +153,7 @@ fn tell_code(code: ReasonCode, packet_type: PacketType, f: &mut Formatter<'_>) -
 }
 
 fn tell_reason(reason_string: Option<&str>, f: &mut Formatter<'_>) -> fmt::Result {
-    reason_string.map_or(Ok(()), |text| write!(f, ": {}", Quoted(text)))
+    reason_string.map_or(Ok(()), |text| write!(f, ": {}", Cut(text)))
 }
 
 /// The first items of a list, and how many more there are.
@@ -177,13 +176,13 @@ const LONGEST_LIST: usize = 4;
 const LONGEST_TEXT: usize = 64;
 
 /// Text in quotes, escaped, and cut.
-struct Quoted<'t>(&'t str);
+struct Cut<'t>(&'t str);
 
-impl Display for Quoted<'_> {
+impl Display for Cut<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0.char_indices().nth(LONGEST_TEXT) {
-            Some((end, _)) => write!(f, "{:?}..", self.0.get(..end).unwrap_or_default()),
-            None => write!(f, "{:?}", self.0),
+            Some((end, _)) => write!(f, "{}..", Quoted(self.0.get(..end).unwrap_or_default())),
+            None => Quoted(self.0).fmt(f),
         }
     }
 }

@@ -53,6 +53,7 @@ extern crate alloc;
 mod decode;
 mod display;
 mod error;
+mod escape;
 #[cfg(feature = "tokio-util")]
 mod framing;
 mod header;
@@ -77,6 +78,7 @@ mod wire;
 
 pub use decode::{DecodeOptions, Leniency};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
+pub use escape::{Escaped, EscapedJson, Quoted, needs_escape};
 #[cfg(feature = "tokio-util")]
 pub use framing::{FramingError, PacketCodec};
 pub use header::FixedHeader;

@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dunlin_codec::{QoS, ReasonCode};
+use dunlin_codec::{Escaped, QoS, ReasonCode};
 
 use crate::policy::Decision;
 
@@ -191,7 +191,7 @@ impl fmt::Display for LogLine {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rejected { peer, reason } => write!(f, "rejected  {peer}  {reason}"),
+            Self::Rejected { peer, reason } => write!(f, "rejected  {peer}  {}", Escaped(reason)),
             Self::Connect { client_id, authorizer, outcome, took } => {
                 write!(f, "connect   {}  ", Shown(client_id))?;
                 if let Some(authorizer) = authorizer {
@@ -268,11 +268,10 @@ struct Shown<'a>(&'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut chars = self.0.chars();
-        for c in chars.by_ref().take(MAX_SHOWN) {
-            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+        match self.0.char_indices().nth(MAX_SHOWN) {
+            Some((end, _)) => write!(f, "{}..", Escaped(self.0.get(..end).unwrap_or_default())),
+            None => Escaped(self.0).fmt(f),
         }
-        if chars.next().is_some() { f.write_str("..") } else { Ok(()) }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::terminal::escaped_lines;
+use dunlin_codec::EscapedJson;
 use dunlin_codec::{TopicFilter, TopicName};
 use dunlin_sandbox::{Action, ConnectAttributes, Decision, Policy, PolicyDocument, Request, Subject};
 use serde::Serialize;
@@ -43,7 +45,7 @@ pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
         }
         let text =
             if typed.json { json(typed, *action, name, &decision) } else { text(*action, name, &decision) };
-        writeln!(out, "{text}")?;
+        writeln!(out, "{}", escaped_lines(&text))?;
     }
     Ok(exit)
 }
@@ -102,5 +104,5 @@ fn json(typed: &EvalArgs, action: Action, name: &str, decision: &Decision) -> St
         allowed: decision.is_allowed(),
         decision: Decided::of(decision),
     };
-    serde_json::to_string(&line).unwrap_or_default()
+    EscapedJson(serde_json::to_string(&line).unwrap_or_default()).to_string()
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use dunlin_codec::{Escaped, EscapedJson};
 use serde::Serialize;
 
 use super::documents::Documents;
@@ -42,8 +43,8 @@ pub(super) fn lint(typed: &LintArgs) -> Result<Exit, Failure> {
     }
     let mut out = io::stdout().lock();
     for line in &lines {
-        let json = || serde_json::to_string(line).unwrap_or_default();
-        writeln!(out, "{}", if typed.json { json() } else { line.message.clone() })?;
+        let json = || EscapedJson(serde_json::to_string(line).unwrap_or_default()).to_string();
+        writeln!(out, "{}", if typed.json { json() } else { Escaped(&line.message).to_string() })?;
     }
     match (lines.is_empty(), typed.json) {
         (true, false) => writeln!(out, "no mistakes found in {}", counted(documents.len()))?,

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use dunlin_codec::EscapedJson;
 use serde_json::{Value, json};
 
 use crate::args::PolicyArgs;
@@ -25,7 +26,7 @@ pub(super) fn print(typed: &PolicyArgs) -> Result<Exit, Failure> {
             allow(&["iot:Subscribe"], &arns("topicfilter", str::to_owned)),
         ],
     });
-    writeln!(io::stdout(), "{document:#}")?;
+    writeln!(io::stdout(), "{:#}", EscapedJson(format_args!("{document:#}")))?;
     Ok(Exit::Done)
 }
 

@@ -1,6 +1,7 @@
 //! `dunlin auth username`: the user name of CONNECT, as the sample would send it.
 
-use std::io::{self, Write};
+use dunlin_codec::Escaped;
+use std::io::{self, IsTerminal, Write};
 
 use crate::args::{Sources, UsernameArgs};
 use crate::config::Credentials;
@@ -27,6 +28,12 @@ pub(super) fn print(typed: UsernameArgs, sources: &Sources, console: Console) ->
     }
     let user_name = credentials.authorizer.user_name();
     let user_name = user_name.map_err(|error| Diagnosis::usage(error.to_string()))?;
-    writeln!(io::stdout(), "{}", user_name.expose())?;
+    // Programs get the exact user name, a terminal nothing that it would obey.
+    let mut out = io::stdout();
+    if out.is_terminal() {
+        writeln!(out, "{}", Escaped(user_name.expose()))?;
+    } else {
+        writeln!(out, "{}", user_name.expose())?;
+    }
     Ok(Exit::Done)
 }

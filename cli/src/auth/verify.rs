@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use dunlin_client::aws::SignedToken;
+use dunlin_codec::Escaped;
 
 use crate::args::{Sources, VerifyArgs};
 use crate::config::{SecretArgs, Secrets, check_signature};
@@ -23,6 +24,6 @@ pub(super) fn verify(typed: VerifyArgs, sources: &Sources, console: Console) -> 
     let token = SignedToken { key_name: String::new(), value, signature };
     check_signature(&token, Some(&typed.auth_public_key))?;
     let key = typed.auth_public_key.display();
-    writeln!(io::stdout(), "the signature matches: RS256, checked with {key}")?;
+    writeln!(io::stdout(), "the signature matches: RS256, checked with {}", Escaped(key))?;
     Ok(Exit::Done)
 }

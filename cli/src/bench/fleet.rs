@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_client::{Client, Event, Message, QoS};
+use dunlin_codec::Escaped;
 use dunlin_codec::TopicName;
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -317,7 +318,7 @@ impl FleetReport {
         let Trickle { sent, acknowledged, lost, seconds, per_second, .. } = &self.publish;
         let Target { host, port, .. } = &self.server;
         let mut lines = vec![
-            format!("fleet of {} against {host}:{port}", self.clients),
+            format!("fleet of {} against {}:{port}", self.clients, Escaped(host)),
             storm("connected", &self.connect),
             row("published", format!("{sent} in {seconds:.1} s ({per_second:.0} a second)")),
             row("acknowledged", format!("{acknowledged}, {lost} lost")),

@@ -6,6 +6,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use dunlin_client::QoS;
+use dunlin_codec::EscapedJson;
 use serde::Serialize;
 
 use super::arrivals::Arrived;
@@ -230,5 +231,5 @@ pub(super) fn per_second(count: u64, took: Duration) -> f64 {
 
 /// One object, one line.
 pub(super) fn to_line(report: &impl Serialize) -> io::Result<String> {
-    Ok(serde_json::to_string(report)? + "\n")
+    Ok(format!("{}\n", EscapedJson(serde_json::to_string(report)?)))
 }

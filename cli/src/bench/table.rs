@@ -1,5 +1,7 @@
 //! A report as people read it.
 
+use dunlin_codec::Escaped;
+
 use super::latency::Quantiles;
 use super::process::Cost;
 use super::report::Report;
@@ -8,7 +10,7 @@ pub(super) fn of(report: &Report) -> String {
     let Report { server, load, environment, .. } = report;
     let transport = if server.tls { "TLS" } else { "TCP" };
     let mut lines = vec![
-        format!("{} against {}:{} ({transport})", report.verb, server.host, server.port),
+        format!("{} against {}:{} ({transport})", report.verb, Escaped(&server.host), server.port),
         row(
             "here",
             format!(
@@ -49,7 +51,7 @@ pub(super) fn of(report: &Report) -> String {
 }
 
 pub(super) fn row(name: &str, value: impl std::fmt::Display) -> String {
-    format!("{name:<14}{value}")
+    format!("{name:<14}{}", Escaped(value))
 }
 
 fn counted(count: u64, per_second: f64) -> String {

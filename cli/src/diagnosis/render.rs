@@ -1,6 +1,7 @@
 //! A diagnosis on the screen: at most twelve lines, wrapped to the terminal, labels aligned.
 
 use anstyle::{AnsiColor, Style};
+use dunlin_codec::Escaped;
 
 use crate::diagnosis::{Diagnosis, Try};
 
@@ -8,12 +9,32 @@ use crate::diagnosis::{Diagnosis, Try};
 ///
 /// When it is too long for the screen the least likely guesses go first: the evidence always stays.
 pub(crate) fn render(diagnosis: &Diagnosis, width: usize) -> String {
-    let mut shown = diagnosis.clone();
+    let mut shown = escaped(diagnosis);
     loop {
         let lines = lines(&shown, width);
         if lines.len() <= MOST_LINES || !drop_least(&mut shown) {
             return lines.join("\n");
         }
+    }
+}
+
+/// Servers, Lambdas and users have a say in these texts.
+fn escaped(diagnosis: &Diagnosis) -> Diagnosis {
+    let text = |text: &String| Escaped(text).to_string();
+    Diagnosis {
+        headline: Escaped(&diagnosis.headline).to_string().into(),
+        at: diagnosis.at.as_ref().map(text),
+        saw: diagnosis.saw.as_ref().map(text),
+        likely: diagnosis.likely.iter().map(text).collect(),
+        try_: diagnosis
+            .try_
+            .iter()
+            .map(|each| match each {
+                Try::Command(command) => Try::Command(text(command)),
+                Try::Advice(advice) => Try::Advice(text(advice)),
+            })
+            .collect(),
+        ..diagnosis.clone()
     }
 }
 

@@ -2,25 +2,19 @@
 
 use std::time::Duration;
 
+use dunlin_codec::Quoted;
+
 /// Longest part of a stranger's text that is printed.
 const LONGEST: usize = 240;
 
 /// `text` in double quotes, without anything a terminal would obey, and cut when very long.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    let mut chars = text.chars();
-    for c in chars.by_ref().take(LONGEST) {
-        if c.is_control() || c == '"' || is_bidirectional(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => {
+            format!("{} (cut; {} bytes)", Quoted(text.get(..end).unwrap_or_default()), text.len())
         }
+        None => Quoted(text).to_string(),
     }
-    out.push('"');
-    if chars.next().is_some() {
-        out.push_str(&format!(" (cut; {} bytes)", text.len()));
-    }
-    out
 }
 
 /// `under 1 ms`, `3 ms`, `1.5 s`, `20 min 31 s`.
@@ -52,11 +46,6 @@ pub(crate) fn shell(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
-}
-
-/// Marks that turn the direction of the text behind them, and so can make a line read as another.
-fn is_bidirectional(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

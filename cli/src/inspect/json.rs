@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use dunlin_codec::Packet;
+use dunlin_codec::{EscapedJson, Packet};
 use serde::Serialize;
 
 use super::hex;
@@ -35,11 +35,11 @@ pub(super) fn write(verdict: &Verdict<'_>, out: &mut impl Write) -> io::Result<(
         Ok(packet) => {
             let mut encoded = Vec::new();
             packet.encode(&mut encoded).map_err(io::Error::other)?;
-            serde_json::to_writer(&mut *out, &Good { ok: true, packet, encoded: hex::encode(&encoded) })?;
+            let good = Good { ok: true, packet, encoded: hex::encode(&encoded) };
+            writeln!(out, "{}", EscapedJson(serde_json::to_string(&good)?))
         }
-        Err(fault) => serde_json::to_writer(&mut *out, &Bad::of(fault))?,
+        Err(fault) => writeln!(out, "{}", EscapedJson(serde_json::to_string(&Bad::of(fault))?)),
     }
-    out.write_all(b"\n")
 }
 
 impl<'f> Bad<'f> {

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, StdoutLock, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use dunlin_codec::DecodeOptions;
+use dunlin_codec::{DecodeOptions, Escaped};
 
 use super::verdict::{self, Fault, Verdict};
 use super::{hex, input, json};
@@ -40,7 +40,7 @@ fn print(verdict: &Verdict<'_>, as_json: bool, out: &mut impl Write) -> io::Resu
     match verdict {
         _ if as_json => json::write(verdict, out),
         Ok(packet) => writeln!(out, "{packet}"),
-        Err(fault) => writeln!(out, "{}", fault.message),
+        Err(fault) => writeln!(out, "{}", Escaped(&fault.message)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use dunlin_codec::Escaped;
+
 use super::layout;
 use super::verdict::{Fault, Verdict};
 use super::walk::{self, NOT_PARSED, Span};
@@ -22,7 +24,7 @@ impl Display for Page<'_, '_> {
                 None
             }
             Err(fault) => {
-                writeln!(f, "{}", fault.message)?;
+                writeln!(f, "{}", Escaped(&fault.message))?;
                 fault.offset.and_then(|offset| usize::try_from(offset).ok()).map(|offset| (offset, fault))
             }
         };

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use dunlin_codec::{PacketType, ReasonCode};
+use dunlin_codec::{Escaped, PacketType, ReasonCode};
 
 /// Writes the sample's lines. An error is the reader's: it has closed the pipe, or the disk is full.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ impl<W: Write> Transcript<W> {
 
     pub(crate) fn attempt(&mut self, host: &str, client_id: &str) -> io::Result<()> {
         // No space before the client id: the scripts have none, and other people's scripts read this.
+        let (host, client_id) = (Escaped(host), Escaped(client_id));
         self.print(&format!(
             "Lifecycle Connection Attempt\nConnecting to endpoint: '{host}' with client ID'{client_id}'\n"
         ))
@@ -54,11 +55,11 @@ impl<W: Write> Transcript<W> {
 
     /// `exception` is in the form `NAME: message`.
     pub(crate) fn connection_failure(&mut self, exception: &str) -> io::Result<()> {
-        self.print(&format!("Lifecycle Connection Failure with exception:{exception}\n"))
+        self.print(&format!("Lifecycle Connection Failure with exception:{}\n", Escaped(exception)))
     }
 
     pub(crate) fn subscribing(&mut self, topic: &str) -> io::Result<()> {
-        self.print(&format!("\n==== Subscribing to topic '{topic}' ====\n"))
+        self.print(&format!("\n==== Subscribing to topic '{}' ====\n", Escaped(topic)))
     }
 
     pub(crate) fn suback(&mut self, code: ReasonCode) -> io::Result<()> {
@@ -74,7 +75,7 @@ impl<W: Write> Transcript<W> {
     }
 
     pub(crate) fn publishing(&mut self, topic: &str, payload: &str) -> io::Result<()> {
-        self.print(&format!("Publishing message to topic '{topic}': {payload}\n"))
+        self.print(&format!("Publishing message to topic '{}': {}\n", Escaped(topic), Escaped(payload)))
     }
 
     pub(crate) fn puback(&mut self, code: ReasonCode) -> io::Result<()> {
@@ -91,7 +92,7 @@ impl<W: Write> Transcript<W> {
     }
 
     pub(crate) fn unsubscribing(&mut self, topic: &str) -> io::Result<()> {
-        self.print(&format!("\n==== Unsubscribing from topic '{topic}' ====\n"))
+        self.print(&format!("\n==== Unsubscribing from topic '{}' ====\n", Escaped(topic)))
     }
 
     pub(crate) fn unsuback(&mut self, code: ReasonCode) -> io::Result<()> {
@@ -149,17 +150,11 @@ impl std::fmt::Display for Repr {
     }
 }
 
-/// Text as it is, except for what a terminal would obey; bytes that are no text as `\xNN`.
+/// Text, escaped; bytes that are no text as `\xNN`.
 fn printable(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '\n' | '\t' => out.push(c),
-                c if c.is_control() => out.extend(c.escape_default()),
-                c => out.push(c),
-            }
-        }
+        let _ = write!(out, "{}", Escaped(chunk.valid()));
         for byte in chunk.invalid() {
             let _ = write!(out, "\\x{byte:02x}");
         }
@@ -263,6 +258,6 @@ Lifecycle Stopped
 
     #[test]
     fn a_binary_payload_is_shown_without_steering_the_terminal() {
-        assert_eq!(printable(b"\xff\x00ok\x1b[2J \xc3\xa9\n"), "\\xff\\u{0}ok\\u{1b}[2J \u{e9}\n");
+        assert_eq!(printable(b"\xff\x00ok\x1b[2J \xc3\xa9\n"), "\\xff\\u{0}ok\\u{1b}[2J \u{e9}\\n");
     }
 }

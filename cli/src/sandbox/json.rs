@@ -1,5 +1,6 @@
 //! The sandbox's log as JSON lines: fields may be added, none change.
 
+use dunlin_codec::EscapedJson;
 use dunlin_sandbox::{Decision, Event, LogLine, Outcome, Ready};
 use serde::Serialize;
 
@@ -112,7 +113,7 @@ impl<'a> Line<'a> {
     }
 
     pub(crate) fn to_text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        EscapedJson(serde_json::to_string(self).unwrap_or_default()).to_string()
     }
 
     fn at(time: std::time::SystemTime, told: Told<'a>, decision: Option<&'a Decision>) -> Self {

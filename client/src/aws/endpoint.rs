@@ -1,5 +1,6 @@
 //! `check_endpoint`: host names that aren't the data endpoint, recognised before they are resolved.
 
+use dunlin_codec::{Escaped, Quoted};
 use std::net::Ipv6Addr;
 
 use super::host::{AwsHost, AwsService};
@@ -20,7 +21,7 @@ pub struct Endpoint {
 #[non_exhaustive]
 pub enum EndpointAdvice {
     /// A data endpoint without `-ats`, whose certificate is of an authority that hardly anyone trusts any more.
-    #[error("this is a legacy endpoint; {instead} has a certificate of Amazon Trust Services")]
+    #[error("this is a legacy endpoint; {} has a certificate of Amazon Trust Services", Escaped(instead))]
     NotAts {
         /// The same account's endpoint with `-ats`.
         instead: String,
@@ -38,7 +39,11 @@ pub enum EndpointFault {
     #[error("the endpoint contains white space")]
     Whitespace,
     /// A URL, where a host name is wanted.
-    #[error("the endpoint begins with \"{scheme}://\", where a host name is wanted: {instead}")]
+    #[error(
+        "the endpoint begins with \"{}://\", where a host name is wanted: {}",
+        Escaped(scheme),
+        Escaped(instead)
+    )]
     Scheme {
         /// What stands before `://`.
         scheme: String,
@@ -46,7 +51,7 @@ pub enum EndpointFault {
         instead: String,
     },
     /// A host name and something behind it.
-    #[error("the endpoint ends in \"{path}\", where a host name is wanted: {instead}")]
+    #[error("the endpoint ends in {}, where a host name is wanted: {}", Quoted(path), Escaped(instead))]
     Path {
         /// From the first `/`, `?` or `#`.
         path: String,
@@ -54,7 +59,7 @@ pub enum EndpointFault {
         instead: String,
     },
     /// What follows the `:` is no port.
-    #[error("\"{port}\" is no port: that is a number from 1 to 65535")]
+    #[error("{} is no port: that is a number from 1 to 65535", Quoted(port))]
     Port {
         /// What follows the `:`.
         port: String,
@@ -63,7 +68,10 @@ pub enum EndpointFault {
     #[error("the endpoint is neither a host name nor an IP address")]
     NotAHost,
     /// An endpoint of AWS IoT Core that doesn't take MQTT.
-    #[error("the endpoint is {service}, not the account's data endpoint: that looks like {instead}")]
+    #[error(
+        "the endpoint is {service}, not the account's data endpoint: that looks like {}",
+        Escaped(instead)
+    )]
     WrongService {
         /// Whose it is.
         service: AwsService,

@@ -3,6 +3,7 @@
 #[cfg(feature = "store")]
 mod file;
 
+use dunlin_codec::Escaped;
 use std::io;
 
 #[cfg(feature = "store")]
@@ -32,7 +33,7 @@ pub trait Store: Send + 'static {
 #[non_exhaustive]
 pub enum StoreError {
     /// The store can't be read.
-    #[error("the store can't be read: {0}")]
+    #[error("the store can't be read: {}", Escaped(.0))]
     Load(#[source] io::Error),
     /// The system has no thread or no sockets to give, which only a blocking client asks for.
     #[error(transparent)]

@@ -1,5 +1,6 @@
 //! Why a connection didn't open or didn't last.
 
+use dunlin_codec::Escaped;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use super::tls::TlsError;
 #[non_exhaustive]
 pub enum TransportError {
     /// The host has no address that could be tried.
-    #[error("cannot resolve {host}: {fault}")]
+    #[error("cannot resolve {}: {fault}", Escaped(host))]
     Resolve {
         /// The host name.
         host: String,
@@ -43,7 +44,7 @@ pub enum TransportError {
         addresses: Vec<SocketAddr>,
     },
     /// There is no tunnel through the proxy.
-    #[error("the proxy {proxy}: {error}")]
+    #[error("the proxy {}: {error}", Escaped(proxy))]
     Proxy {
         /// The proxy's URL, without credentials.
         proxy: String,
@@ -111,7 +112,7 @@ pub enum ResolveFault {
     #[error("temporary failure")]
     Temporary,
     /// In the system's words.
-    #[error("{detail}")]
+    #[error("{}", Escaped(detail))]
     Other {
         /// What the system said.
         detail: String,

@@ -1,5 +1,6 @@
 //! Through an HTTP proxy: a tunnel asked for by CONNECT (RFC 9110, section 9.3.6).
 
+use dunlin_codec::Escaped;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -42,11 +43,11 @@ pub enum ProxyError {
     #[error("{0}")]
     Unreachable(Box<TransportError>),
     /// It said no.
-    #[error("it refused the tunnel: {status} {reason}")]
+    #[error("it refused the tunnel: {status} {}", Escaped(reason))]
     Refused {
         /// The status code: 407 asks for credentials, 403 doesn't want to, 502 and 504 couldn't.
         status: u16,
-        /// Its words, 100 characters at most.
+        /// Its words, 100 characters at most, and escaped ([`Escaped`]).
         reason: String,
     },
     /// It closed the connection without an answer.
@@ -115,7 +116,7 @@ impl Proxy {
 /// Without the credentials.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", authority(&self.host, self.port))
+        write!(f, "http://{}", Escaped(authority(&self.host, self.port)))
     }
 }
 
@@ -133,9 +134,8 @@ fn judge(answer: &[u8]) -> Option<Result<(), ProxyError>> {
         Some(200..=299) if head == answer.len() => Ok(()),
         Some(200..=299) | None => Err(ProxyError::NotHttp),
         Some(status) => {
-            let printable = |c: &char| !c.is_control();
-            let reason = response.reason.unwrap_or_default().chars().filter(printable).take(LONGEST_REASON);
-            Err(ProxyError::Refused { status, reason: reason.collect() })
+            let reason: String = response.reason.unwrap_or_default().chars().take(LONGEST_REASON).collect();
+            Err(ProxyError::Refused { status, reason: Escaped(reason).to_string() })
         }
     })
 }

@@ -1,5 +1,6 @@
 //! Errors of a store in a file: what is wrong, and with which file.
 
+use dunlin_codec::Escaped;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// `error.get_ref().and_then(|inner| inner.downcast_ref::<FileStoreError>())`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[error("{}: {cause}", path.display())]
+#[error("{}: {cause}", Escaped(path.display()))]
 pub struct FileStoreError {
     /// Path of the file, as it was given to [`FileStore::open`](super::FileStore::open).
     pub path: PathBuf,

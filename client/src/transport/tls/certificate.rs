@@ -1,5 +1,6 @@
 //! `PeerCertificate`: what can be told of a certificate, verified or not.
 
+use dunlin_codec::Escaped;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +10,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
-/// What a certificate says of itself. Control characters in its names are replaced: whoever made it may be anyone.
+/// What a certificate says of itself. Its names are escaped ([`Escaped`]): whoever made it may be anyone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerCertificate {
@@ -49,16 +50,16 @@ impl PeerCertificate {
 fn name_of(name: &X509Name<'_>) -> String {
     first(name.iter_common_name())
         .or_else(|| first(name.iter_organization()))
-        .unwrap_or_else(|| printable(&name.to_string()))
+        .unwrap_or_else(|| escaped(&name.to_string()))
 }
 
 fn first<'a, 'b: 'a>(mut attributes: impl Iterator<Item = &'a AttributeTypeAndValue<'b>>) -> Option<String> {
-    attributes.next().and_then(|attribute| attribute.as_str().ok()).map(printable)
+    attributes.next().and_then(|attribute| attribute.as_str().ok()).map(escaped)
 }
 
 fn host_of(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some(printable(name)),
+        GeneralName::DNSName(name) => Some(escaped(name)),
         GeneralName::IPAddress(bytes) => address_of(bytes).map(|address| address.to_string()),
         _ => None,
     }
@@ -71,8 +72,8 @@ fn address_of(bytes: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
 }
 
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+fn escaped(text: &str) -> String {
+    Escaped(text).to_string()
 }
 
 /// A time that the system's clock can't hold is as good as its zero.

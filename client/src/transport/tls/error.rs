@@ -1,5 +1,6 @@
 //! `TlsError`: why TLS failed, by what is known and not by what was said.
 
+use dunlin_codec::{Escaped, Quoted};
 use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,7 +19,9 @@ use crate::transport::error::IoFault;
 pub enum TlsError {
     /// Nobody whom we trust has issued the certificate.
     #[error(
-        "the certificate of \"{subject}\" is issued by \"{issuer}\", which none of the roots vouches for ({roots})"
+        "the certificate of {} is issued by {}, which none of the roots vouches for ({roots})",
+        Quoted(subject),
+        Quoted(issuer)
     )]
     UnknownIssuer {
         /// Whose certificate it is.
@@ -29,7 +32,11 @@ pub enum TlsError {
         roots: RootsTried,
     },
     /// The same for a host of AWS, by an issuer that AWS has nothing to do with: something between reads along.
-    #[error("the certificate for {host} is issued by \"{issuer}\", which is no authority of AWS")]
+    #[error(
+        "the certificate for {} is issued by {}, which is no authority of AWS",
+        Escaped(host),
+        Quoted(issuer)
+    )]
     Intercepted {
         /// The host of AWS.
         host: String,
@@ -37,7 +44,7 @@ pub enum TlsError {
         issuer: String,
     },
     /// The certificate is somebody else's.
-    #[error("the certificate is not valid for {wanted}, but for {}", listed(presented))]
+    #[error("the certificate is not valid for {}, but for {}", Escaped(wanted), Escaped(listed(presented)))]
     NameMismatch {
         /// The host that we connect to.
         wanted: String,
@@ -65,7 +72,7 @@ pub enum TlsError {
         now: SystemTime,
     },
     /// The certificate is bad in another way.
-    #[error("the certificate is rejected: {detail}")]
+    #[error("the certificate is rejected: {}", Escaped(detail))]
     BadCertificate {
         /// Whose certificate it is, where it can be read.
         subject: Option<String>,
@@ -90,13 +97,13 @@ pub enum TlsError {
     #[error("the connection failed during the TLS handshake: {0}")]
     Io(IoFault),
     /// Neither a DNS name nor an IP address.
-    #[error("\"{host}\" cannot be the name in a certificate")]
+    #[error("{} cannot be the name in a certificate", Quoted(host))]
     InvalidServerName {
         /// What was given.
         host: String,
     },
     /// Anything else.
-    #[error("TLS failed: {detail}")]
+    #[error("TLS failed: {}", Escaped(detail))]
     Handshake {
         /// In the words of rustls.
         detail: String,

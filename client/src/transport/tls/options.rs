@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use dunlin_codec::Escaped;
 use tokio_rustls::rustls::{self, SupportedProtocolVersion};
 
 use super::client_certificate::ClientCertificate;
@@ -76,7 +77,7 @@ impl fmt::Display for TlsVersion {
 #[non_exhaustive]
 pub enum TlsOptionsError {
     /// The file can't be read.
-    #[error("cannot read {}: {fault}", path.display())]
+    #[error("cannot read {}: {fault}", Escaped(path.display()))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -84,7 +85,7 @@ pub enum TlsOptionsError {
         fault: IoFault,
     },
     /// A section of the file isn't PEM.
-    #[error("{} is not valid PEM: {detail}", path.display())]
+    #[error("{} is not valid PEM: {}", Escaped(path.display()), Escaped(detail))]
     MalformedPem {
         /// The file.
         path: PathBuf,
@@ -92,13 +93,13 @@ pub enum TlsOptionsError {
         detail: String,
     },
     /// No `BEGIN CERTIFICATE` is in it.
-    #[error("{} contains no certificate", path.display())]
+    #[error("{} contains no certificate", Escaped(path.display()))]
     NoCertificate {
         /// The file.
         path: PathBuf,
     },
     /// What stands between `BEGIN CERTIFICATE` and `END CERTIFICATE` is none.
-    #[error("certificate {position} in {} is not valid", path.display())]
+    #[error("certificate {position} in {} is not valid", Escaped(path.display()))]
     InvalidCertificate {
         /// The file.
         path: PathBuf,
@@ -106,19 +107,19 @@ pub enum TlsOptionsError {
         position: usize,
     },
     /// No private key is in it.
-    #[error("{} contains no private key", path.display())]
+    #[error("{} contains no private key", Escaped(path.display()))]
     NoPrivateKey {
         /// The file.
         path: PathBuf,
     },
     /// The private key is protected by a passphrase.
-    #[error("the private key in {} is encrypted", path.display())]
+    #[error("the private key in {} is encrypted", Escaped(path.display()))]
     EncryptedPrivateKey {
         /// The file.
         path: PathBuf,
     },
     /// The private key can't be used.
-    #[error("the private key in {} cannot be used: {detail}", path.display())]
+    #[error("the private key in {} cannot be used: {}", Escaped(path.display()), Escaped(detail))]
     UnusablePrivateKey {
         /// The file.
         path: PathBuf,
@@ -126,7 +127,7 @@ pub enum TlsOptionsError {
         detail: String,
     },
     /// The private key is another certificate's.
-    #[error("the private key in {} does not belong to the certificate in {}", key.display(), certificate.display())]
+    #[error("the private key in {} does not belong to the certificate in {}", Escaped(key.display()), Escaped(certificate.display()))]
     KeyMismatch {
         /// The certificate's file.
         certificate: PathBuf,
@@ -143,7 +144,7 @@ pub enum TlsOptionsError {
         length: usize,
     },
     /// The cryptography can't do what is asked for.
-    #[error("unsupported: {detail}")]
+    #[error("unsupported: {}", Escaped(detail))]
     Unsupported {
         /// What it can't do.
         detail: String,

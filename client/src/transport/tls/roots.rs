@@ -1,5 +1,6 @@
 //! `Roots`: whose word is taken for the server.
 
+use dunlin_codec::Escaped;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -105,7 +106,7 @@ pub struct RootsTried {
 impl fmt::Display for RootsTried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
-            Some(file) => write!(f, "{} of {}", self.own, file.display())?,
+            Some(file) => write!(f, "{} of {}", self.own, Escaped(file.display()))?,
             None if self.own > 0 => write!(f, "{} of our own", self.own)?,
             None => {}
         }
