@@ -16,6 +16,7 @@ mod limit;
 pub(crate) mod limits;
 mod message;
 mod open;
+mod other_version;
 mod outgoing;
 mod output;
 mod pace;

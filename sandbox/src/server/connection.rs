@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use bytes::{Buf as _, BytesMut};
 use dunlin_codec::{
-    ConnAck, ConnAckProperties, DecodeOptions, Disconnect, DisconnectProperties, Leniency, Packet,
-    PacketType, ReasonCode, Sender,
+    ConnAck, ConnAckProperties, DecodeError, DecodeErrorKind, DecodeOptions, Disconnect,
+    DisconnectProperties, Leniency, Packet, PacketType, ReasonCode, Sender,
 };
 use tokio::sync::Notify;
 
@@ -20,6 +20,7 @@ use crate::server::end::{End, legal_code};
 use crate::server::hub::Hub;
 use crate::server::limits::{HANDSHAKE_TIMEOUT, MAX_CONNECT_SIZE, MUTE_TIMEOUT, WORK_PER_TURN};
 use crate::server::open::Open;
+use crate::server::other_version::OtherVersion;
 use crate::server::output::Output;
 use crate::server::settings::Settings;
 
@@ -101,7 +102,7 @@ impl Connection {
                     self.output.work += 1;
                     (length, self.handle_packet(&packet, length, hub, now))
                 }
-                Err(error) => (input.len(), Err(End::from(error))),
+                Err(error) => (input.len(), Err(self.undecodable(error, input))),
             };
             input.advance(handled);
             if let Err(end) = outcome {
@@ -224,6 +225,14 @@ impl Connection {
         DecodeOptions { max_packet_size, ..DECODE_OPTIONS }
     }
 
+    /// How the connection ends over bytes that are no packet of MQTT 5.
+    fn undecodable(&self, error: DecodeError, input: &[u8]) -> End {
+        let is_other_version = matches!(self.state, State::AwaitingConnect { .. })
+            && error.kind == DecodeErrorKind::UnsupportedVersion;
+        let other = OtherVersion::read(input).filter(|_| is_other_version);
+        other.map_or_else(|| error.into(), End::OtherVersion)
+    }
+
     fn handle_packet(
         &mut self,
         packet: &Packet<'_>,
@@ -296,6 +305,9 @@ impl Connection {
     }
 
     fn refuse(&mut self, end: &End) {
+        if let End::OtherVersion(other) = end {
+            return self.output.bytes.extend_from_slice(other.connack());
+        }
         let Some((reason_code, reason)) = end.told_to_client() else { return };
         let reason_code = legal_code(reason_code, PacketType::ConnAck);
         self.output.send_explained(reason, |reason_string| {

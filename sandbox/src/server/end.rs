@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use dunlin_codec::{DecodeError, EncodeError, PacketType, ReasonCode, Sender};
 
+use crate::server::other_version::OtherVersion;
+
 /// Why the server stops serving a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
@@ -11,6 +13,8 @@ pub(crate) enum End {
     Told { reason_code: ReasonCode, reason: Cow<'static, str> },
     /// A fault: the client is told what was asked for, and nothing else.
     Injected { reason_code: ReasonCode, reason_string: Option<String> },
+    /// A CONNECT of another version of MQTT: answered in a form that its sender can read.
+    OtherVersion(OtherVersion),
     /// The client said good bye; with 0x04 its will is still wanted.
     Client { reason_code: ReasonCode },
     /// The socket closed without a DISCONNECT.
@@ -42,6 +46,7 @@ impl End {
             Self::Reset => Close::Reset,
             Self::Told { .. }
             | Self::Injected { .. }
+            | Self::OtherVersion(_)
             | Self::Client { .. }
             | Self::Lost
             | Self::Untold { .. }
@@ -59,7 +64,12 @@ impl End {
         match self {
             Self::Told { reason_code, reason } => Some((*reason_code, Some(reason))),
             Self::Injected { reason_code, reason_string } => Some((*reason_code, reason_string.as_deref())),
-            Self::Client { .. } | Self::Lost | Self::Untold { .. } | Self::Dropped | Self::Reset => None,
+            Self::OtherVersion(_)
+            | Self::Client { .. }
+            | Self::Lost
+            | Self::Untold { .. }
+            | Self::Dropped
+            | Self::Reset => None,
         }
     }
 
@@ -69,6 +79,7 @@ impl End {
             Self::Told { reason, .. } => reason,
             Self::Untold { reason } => reason,
             Self::Injected { .. } => "on purpose (fault)",
+            Self::OtherVersion(_) => "another version of MQTT",
             Self::Client { .. } => "by the client",
             Self::Lost => "the client closed the connection without a DISCONNECT",
             Self::Dropped => "closed on purpose (fault)",
@@ -84,6 +95,7 @@ impl End {
             | Self::Client { reason_code } => {
                 format!("0x{:02X}: {}", reason_code.code(), self.reason())
             }
+            Self::OtherVersion(other) => other.to_string(),
             Self::Untold { reason } => format!("closed without a word: {reason}"),
             Self::Lost | Self::Dropped | Self::Reset => self.reason().to_owned(),
         }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use dunlin_codec::{Packet, QoS, ReasonCode};
 use dunlin_sandbox::Answer;
+use tokio::io::AsyncReadExt as _;
 
 use crate::client::{TestClient, TestSandbox, allow, connect, publish, subscribe, subscription};
 
@@ -38,6 +39,7 @@ fn row(
 #[tokio::test(flavor = "multi_thread")]
 async fn aws_answers() {
     let rows = [
+        row(11, "CONNECT of MQTT 3.1.1", "20 02 00 01, and the log names the client", old_client()),
         row(
             12,
             "1,020 QoS 1 messages for a client that is away",
@@ -61,6 +63,23 @@ async fn aws_answers() {
 /// The figures of a full run instead of the small ones of every run.
 fn is_full() -> bool {
     std::env::var_os("DUNLIN_FULL").is_some_and(|full| full == "1")
+}
+
+async fn old_client() {
+    let sandbox = TestSandbox::start().await;
+    for (connect, expected) in [
+        (&b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a"[..], &[0x20, 0x02, 0x00, 0x01][..]),
+        (b"\x10\x0d\x00\x04MQTT\x06\x02\x00\x3c\x00\x01a", &[0x20, 0x03, 0x00, 0x84, 0x00]),
+    ] {
+        let mut client = TestClient::open(&sandbox.sandbox).await;
+        client.send_bytes(connect).await;
+        let mut answer = Vec::new();
+        client.stream.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, expected);
+    }
+    let advice =
+        "MQTT 3.1.1; this server speaks MQTT 5 only (AWS IoT takes both): mosquitto_pub needs -V mqttv5";
+    assert!(sandbox.logged(&format!("{advice}; client id \"a\"")));
 }
 
 async fn queue_is_full() {

@@ -74,7 +74,7 @@ async fn what_is_no_connect_is_answered_in_a_connack() {
     for (bytes, expected) in [
         (&b"GET / HTTP/1.1\r\n\r\n"[..], ReasonCode::MalformedPacket),
         (&[0xC0, 0x00], ReasonCode::ProtocolError),
-        (b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a", ReasonCode::UnsupportedProtocolVersion),
+        (b"\x10\x0d\x00\x04MQTT\x06\x02\x00\x3c\x00\x01a", ReasonCode::UnsupportedProtocolVersion),
         (b"\x10\x0d\x00\x04MQTT\x05\x03\x00\x3c\x00\x00\x00", ReasonCode::MalformedPacket),
     ] {
         let mut client = TestClient::open(&sandbox.sandbox).await;
