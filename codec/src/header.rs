@@ -2,7 +2,7 @@
 
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, DecodeErrorKind};
-use crate::packet_type::PacketType;
+use crate::packet_type::{PacketType, Sender};
 use crate::reason_code::ReasonCode;
 use crate::scope::ErrorScope;
 use crate::varint::{self, Varint};
@@ -59,7 +59,11 @@ impl FixedHeader {
         input: &'a [u8],
         options: &DecodeOptions,
     ) -> Result<Option<(Self, &'a [u8])>, DecodeError> {
-        let Some(header) = Self::peek(input, options.max_packet_size)? else { return Ok(None) };
+        let header = match Self::peek(input, options.max_packet_size) {
+            Ok(Some(header)) => header,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(sent_by(options.sender, error)),
+        };
         if !options.sender.may_be(header.packet_type.sender()) {
             return Err(wrong_direction());
         }
@@ -114,6 +118,18 @@ const fn malformed(offset: u32, field: &'static str, statement: Option<&'static 
         field,
         statement,
         scope: ErrorScope::Connection,
+    }
+}
+
+/// A packet that is too large breaks the rule of the one who sent it: a client exceeded the Maximum Packet Size of the
+/// server. [MQTT-3.2.2-15]
+#[cold]
+const fn sent_by(sender: Sender, error: DecodeError) -> DecodeError {
+    match (sender, error.kind) {
+        (Sender::Client, DecodeErrorKind::TooLarge) => {
+            DecodeError { statement: Some("MQTT-3.2.2-15"), ..error }
+        }
+        _ => error,
     }
 }
 

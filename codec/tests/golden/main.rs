@@ -76,6 +76,10 @@ fn a_packet_above_the_limit_is_refused_by_its_header_alone() {
         scope: ErrorScope::Connection,
     };
     assert_eq!(Packet::decode_with(&[0x30, 19], &limit), Err(too_large));
+    // A client that exceeds the server's limit breaks another rule. [MQTT-3.2.2-15]
+    let of_client = DecodeOptions { sender: dunlin_codec::Sender::Client, ..limit };
+    let too_large_for_server = DecodeError { statement: Some("MQTT-3.2.2-15"), ..too_large };
+    assert_eq!(Packet::decode_with(&[0x30, 19], &of_client), Err(too_large_for_server));
     assert_eq!(FixedHeader::peek(&[0x30, 0xff, 0xff, 0xff, 0x7f], 268_435_459), Err(too_large));
     let largest = FixedHeader::peek(&[0x30, 0xff, 0xff, 0xff, 0x7f], 268_435_460).expect("a header");
     assert_eq!(largest.expect("a whole header").packet_len(), 268_435_460);

@@ -139,14 +139,33 @@ impl Pending {
         }
         // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
         let session_present = !self.clean_start && hub.has_session(&self.client_id);
-        if !output.send(&Packet::ConnAck(self.connack(session_present, settings.rules()))) {
-            // [MQTT-3.1.2-24]
-            return Err(End::told(
-                ReasonCode::PacketTooLarge,
-                "the client takes no packet as large as a CONNACK",
-            ));
-        }
+        self.send_connack(session_present, settings.rules(), output)?;
         Ok(grant)
+    }
+
+    /// Sends the CONNACK, without what it may leave out if the client takes no larger packet.
+    ///
+    /// # Errors
+    /// The end of the connection if even then it is too large: no CONNACK may say so. [MQTT-3.1.2-24]
+    fn send_connack(&self, session_present: bool, rules: &Rules, output: &mut Output) -> Result<(), End> {
+        let mut connack = self.connack(session_present, rules);
+        if output.send(&Packet::ConnAck(connack)) {
+            return Ok(());
+        }
+        connack.properties.leave_out_defaults();
+        if output.send(&Packet::ConnAck(connack)) {
+            return Ok(());
+        }
+        // The client may do without topic aliases; to everything else it is held.
+        connack.properties.topic_alias_maximum = None;
+        let packet = Packet::ConnAck(connack);
+        if output.send(&packet) {
+            return Ok(());
+        }
+        let needed = packet.encoded_len().unwrap_or_default();
+        let most = output.client.maximum_packet_size;
+        let reason = format!("the CONNACK needs {needed} bytes; the client's Maximum Packet Size is {most}");
+        Err(End::Untold { reason })
     }
 
     /// The CONNACK is sent; from here on the client is connected.
@@ -238,6 +257,27 @@ impl Pending {
 
     fn assigned_client_id(&self) -> Option<Utf8String<'_>> {
         if self.is_assigned { Utf8String::new(&self.client_id).ok() } else { None }
+    }
+}
+
+/// What a CONNACK may leave out.
+trait LeaveOut {
+    /// Leaves out every property that has the value that its absence means (§3.2.2.3).
+    fn leave_out_defaults(&mut self);
+}
+
+impl LeaveOut for ConnAckProperties<'_> {
+    fn leave_out_defaults(&mut self) {
+        self.receive_maximum.take_if(|most| *most == NonZeroU16::MAX);
+        self.topic_alias_maximum.take_if(|most| *most == 0);
+        for is_available in [
+            &mut self.retain_available,
+            &mut self.wildcard_subscription_available,
+            &mut self.subscription_identifier_available,
+            &mut self.shared_subscription_available,
+        ] {
+            is_available.take_if(|is_available| *is_available);
+        }
     }
 }
 

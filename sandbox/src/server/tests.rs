@@ -172,17 +172,40 @@ fn a_connection_without_a_connect_is_refused_after_ten_seconds() {
     assert!(connection.output.close.is_some());
 }
 
+/// The CONNACK leaves out what it may until it fits; a client that takes no CONNACK is closed without one.
+/// [MQTT-3.1.2-24]
 #[test]
-fn a_client_that_takes_no_connack_is_not_connected() {
-    let mut bench = Bench::new();
-    let mut connection = bench.accepted();
-    let properties = ConnectProperties { maximum_packet_size: 8.try_into().ok(), ..Default::default() };
-    bench.hears(&mut connection, Connect { properties, ..connect("c") });
-    connection.handle_authorization(Ok(grant(ALL)), &mut bench.hub, bench.now);
-    let said = bench.says(&mut connection);
-    let Packet::ConnAck(connack) = said[0].packet() else { panic!("a CONNACK") };
-    assert_eq!(connack.reason_code, ReasonCode::PacketTooLarge);
-    assert!(connection.output.close.is_some());
+fn a_connack_fits_into_the_clients_maximum_packet_size_or_is_not_sent() {
+    for profile in Profile::ALL {
+        let mut smallest = None;
+        for most in 1..=64_u32 {
+            let mut bench = Bench::with(Settings { profile, ..Settings::default() });
+            let mut connection = bench.accepted();
+            let properties =
+                ConnectProperties { maximum_packet_size: most.try_into().ok(), ..Default::default() };
+            bench.hears(&mut connection, Connect { properties, ..connect("c") });
+            connection.handle_authorization(Ok(grant(ALL)), &mut bench.hub, bench.now);
+            let said = bench.says(&mut connection);
+            let Some(packet) = said.first() else {
+                assert!(connection.output.close.is_some() && smallest.is_none(), "{profile}, {most} bytes");
+                let told =
+                    connection.output.events.iter().any(|event| event.to_string().contains("CONNACK needs"));
+                assert!(told);
+                continue;
+            };
+            smallest = smallest.or(Some(most));
+            let Packet::ConnAck(connack) = packet.packet() else { panic!("a CONNACK") };
+            assert_eq!(connack.reason_code, ReasonCode::Success);
+            assert!(packet.as_bytes().len() <= most as usize);
+            // What the client is held to is always said.
+            assert!(connack.properties.receive_maximum.is_some());
+            assert!(connack.properties.maximum_packet_size.is_some());
+        }
+        // Header and flags, then Receive Maximum and Maximum Packet Size; on AWS IoT also Maximum QoS and that there
+        // are no subscription identifiers.
+        let expected = if profile == Profile::Aws { 17 } else { 13 };
+        assert_eq!(smallest, Some(expected), "{profile}");
+    }
 }
 
 #[test]

@@ -47,6 +47,7 @@ async fn aws_answers() {
             queue_is_full(),
         ),
         row(13, "10 clients leave with all their filters", "others are served", clients_leave()),
+        row(14, "CONNECT with Maximum Packet Size 24", "a CONNACK of at most 24 bytes", small_connack()),
     ];
     let mut table = String::new();
     let mut failed = Vec::new();
@@ -80,6 +81,18 @@ async fn old_client() {
     let advice =
         "MQTT 3.1.1; this server speaks MQTT 5 only (AWS IoT takes both): mosquitto_pub needs -V mqttv5";
     assert!(sandbox.logged(&format!("{advice}; client id \"a\"")));
+}
+
+async fn small_connack() {
+    let sandbox = TestSandbox::open_house().await;
+    let mut client = TestClient::open(&sandbox.sandbox).await;
+    let mut small = connect("small", "", "");
+    small.properties.maximum_packet_size = 24.try_into().ok();
+    client.send(small).await;
+    let packet = client.receives().await;
+    assert!(packet.as_bytes().len() <= 24);
+    let Packet::ConnAck(connack) = packet.packet() else { panic!("a CONNACK, not {packet:?}") };
+    assert_eq!(connack.reason_code, ReasonCode::Success);
 }
 
 async fn queue_is_full() {
