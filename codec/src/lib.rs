@@ -92,7 +92,7 @@ pub use packet::{
 pub use packet_buf::PacketBuf;
 pub use packet_type::{PacketType, Sender};
 pub use property::{DataType, PROPERTIES, PayloadFormat, PropertyRow, SubscriptionIdentifier, TopicAlias};
-pub use qos::{PacketId, QoS};
+pub use qos::{InvalidQoS, PacketId, QoS};
 pub use reason_code::ReasonCode;
 pub use repeated::{Repeated, RepeatedIter};
 pub use scope::{ErrorScope, FaultyMessage};

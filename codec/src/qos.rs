@@ -35,6 +35,43 @@ impl QoS {
     }
 }
 
+impl TryFrom<u8> for QoS {
+    type Error = InvalidQoS;
+
+    /// The level of this number.
+    ///
+    /// ```
+    /// use dunlin_codec::{InvalidQoS, QoS};
+    ///
+    /// assert_eq!(QoS::try_from(1), Ok(QoS::AtLeastOnce));
+    /// assert_eq!(QoS::try_from(3), Err(InvalidQoS { level: 3 }));
+    /// ```
+    fn try_from(level: u8) -> Result<Self, InvalidQoS> {
+        Self::from_level(level).ok_or(InvalidQoS { level })
+    }
+}
+
+impl From<QoS> for u8 {
+    fn from(qos: QoS) -> Self {
+        qos.level()
+    }
+}
+
+/// A number that is no QoS: the levels are 0, 1 and 2 (§4.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InvalidQoS {
+    /// The number.
+    pub level: u8,
+}
+
+impl fmt::Display for InvalidQoS {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not a QoS: the levels are 0, 1 and 2", self.level)
+    }
+}
+
+impl core::error::Error for InvalidQoS {}
+
 impl fmt::Display for QoS {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "QoS {}", self.level())
