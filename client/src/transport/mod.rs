@@ -7,6 +7,7 @@ mod resolve;
 mod stream;
 mod tcp;
 mod tls;
+mod url;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,22 +23,70 @@ pub use self::tls::{
     CaBundle, ClientCertificate, PeerCertificate, Roots, RootsTried, TlsAlert, TlsConnector, TlsError,
     TlsInfo, TlsOptions, TlsOptionsError, TlsVersion,
 };
+pub use self::url::UrlError;
 
-/// Where to connect to, and how.
+/// Server address, TLS and time-out of a connection.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use dunlin_client::transport::{TlsConnector, TlsOptions, TransportOptions};
+///
+/// // TCP without TLS.
+/// let options = TransportOptions::new("localhost", 1883);
+///
+/// // TLS with the authorities that Mozilla trusts, at port 8883.
+/// let options: TransportOptions = "mqtts://broker.example.com".parse()?;
+///
+/// // TLS with options.
+/// let tls = TlsOptions { alpn: vec![b"mqtt".to_vec()], ..Default::default() };
+/// let options = TransportOptions {
+///     tls: Some(Arc::new(TlsConnector::new(&tls)?)),
+///     timeout: Duration::from_secs(10),
+///     ..TransportOptions::new("broker.example.com", 443)
+/// };
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct TransportOptions {
-    /// The server's name: resolved, sent as SNI and looked for in the certificate. Or an IP address.
+    /// Host name, or an IP address; one of IPv6 with or without brackets. It is resolved, sent as SNI and looked for in the
+    /// certificate.
     pub host: String,
-    /// The port, unless `connect_to` says otherwise.
+    /// Port of the server, unless `connect_to` names another one.
     pub port: u16,
-    /// Connect here without resolving `host`, which keeps its part in TLS.
+    /// Address to connect to without resolving `host`, which keeps its part in TLS. Default: `None`, which means that
+    /// `host` is resolved.
     pub connect_to: Option<SocketAddr>,
-    /// Connect through this proxy, which resolves `host` itself; `connect_to` is where it is asked to connect to.
+    /// HTTP proxy to connect through. It resolves `host` itself; `connect_to` is where it is asked to connect to. Default:
+    /// `None`, which means no proxy.
     pub proxy: Option<Proxy>,
-    /// `None` for plain TCP. Share one connector among all attempts: TLS sessions resume through it.
+    /// TLS; `None`, the default, means plain TCP. Share one connector among all attempts: TLS sessions resume through it.
     pub tls: Option<Arc<TlsConnector>>,
-    /// For all stages together.
+    /// Time for all stages together: name, TCP, proxy and TLS. Default: 30 s.
     pub timeout: Duration,
+}
+
+impl TransportOptions {
+    /// Plain TCP to this host and port.
+    #[must_use]
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            connect_to: None,
+            proxy: None,
+            tls: None,
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for TransportOptions {
+    /// Plain TCP to `localhost`, port 1883.
+    fn default() -> Self {
+        Self::new("localhost", 1883)
+    }
 }
 
 /// What is known of a connection when it opens.
@@ -62,18 +111,19 @@ pub struct Opened {
 /// tokio's blocking threads until it answers.)
 pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), TransportError> {
     let deadline = Deadline::after(options.timeout);
+    let host = without_brackets(&options.host);
 
     let began = Instant::now();
     let addresses = match (options.connect_to, &options.proxy) {
         (Some(address), _) => vec![address],
         (None, Some(_)) => Vec::new(),
-        (None, None) => resolve::resolve(&options.host, options.port, deadline).await?,
+        (None, None) => resolve::resolve(host, options.port, deadline).await?,
     };
     let resolved = Instant::now();
     let (tcp, peer) = match &options.proxy {
         Some(proxy) => {
             let to = options.connect_to.map(|address| (address.ip().to_string(), address.port()));
-            let (host, port) = to.unwrap_or_else(|| (options.host.clone(), options.port));
+            let (host, port) = to.unwrap_or_else(|| (host.to_owned(), options.port));
             proxy.connect(&host, port, deadline).await?
         }
         None => tcp::connect(addresses, deadline).await?,
@@ -82,7 +132,7 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
     let (transport, tls) = match &options.tls {
         None => (Transport::plain(tcp), None),
         Some(connector) => {
-            let (stream, info) = connector.connect(&options.host, tcp, peer, deadline).await?;
+            let (stream, info) = connector.connect(host, tcp, peer, deadline).await?;
             (Transport::tls(stream), Some(Box::new(info)))
         }
     };
@@ -95,4 +145,10 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
         tls_time: connected.elapsed(),
     };
     Ok((transport, opened))
+}
+
+/// An IPv6 address as it is without the brackets that URLs put around it; anything else as it is.
+fn without_brackets(host: &str) -> &str {
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inner.filter(|inner| inner.contains(':')).unwrap_or(host)
 }

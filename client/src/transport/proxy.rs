@@ -12,13 +12,13 @@ use zeroize::Zeroizing;
 
 use super::deadline::Deadline;
 use super::error::{IoFault, Stage, TransportError};
-use super::{resolve, tcp};
+use super::{resolve, tcp, without_brackets};
 use crate::secret::Secret;
 
 /// An HTTP proxy that connections go through. It sees where they lead to, and of TLS nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// The proxy's own name or IP address.
+    /// The proxy's own name or IP address; one of IPv6 with or without brackets.
     pub host: String,
     /// Its port.
     pub port: u16,
@@ -62,6 +62,12 @@ pub enum ProxyError {
 }
 
 impl Proxy {
+    /// A proxy that asks for no credentials.
+    #[must_use]
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self { host: host.into(), port, credentials: None }
+    }
+
     /// A tunnel to `host`, and the proxy's address.
     pub(super) async fn connect(
         &self,
@@ -71,7 +77,8 @@ impl Proxy {
     ) -> Result<(TcpStream, SocketAddr), TransportError> {
         let failed = |error| TransportError::Proxy { proxy: self.to_string(), error };
         let unreachable = |error| failed(ProxyError::Unreachable(Box::new(error)));
-        let addresses = resolve::resolve(&self.host, self.port, deadline).await.map_err(unreachable)?;
+        let addresses =
+            resolve::resolve(without_brackets(&self.host), self.port, deadline).await.map_err(unreachable)?;
         let (mut tcp, peer) = tcp::connect(addresses, deadline).await.map_err(unreachable)?;
         match deadline.run(self.ask(&mut tcp, host, port)).await {
             Some(Ok(())) => Ok((tcp, peer)),
@@ -142,7 +149,10 @@ fn judge(answer: &[u8]) -> Option<Result<(), ProxyError>> {
 
 /// `host:port`, an IPv6 address in brackets.
 fn authority(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    if host.contains(':') && !host.starts_with('[') {
+        return format!("[{host}]:{port}");
+    }
+    format!("{host}:{port}")
 }
 
 const LONGEST_HEAD: usize = 8 * 1024;

@@ -34,12 +34,10 @@ fn trusting(authority: &Authority) -> TlsOptions {
 
 fn to(host: &str, address: SocketAddr, tls: Option<&TlsOptions>) -> TransportOptions {
     TransportOptions {
-        host: host.to_owned(),
-        port: 1,
         connect_to: Some(address),
-        proxy: None,
         tls: tls.map(|tls| Arc::new(TlsConnector::new(tls).unwrap())),
         timeout: Duration::from_secs(5),
+        ..TransportOptions::new(host, 1)
     }
 }
 
@@ -340,4 +338,14 @@ async fn plain_tcp_carries_bytes_both_ways() {
     assert!(transport.is_write_vectored());
     assert_eq!(greeting(&mut transport).await, "ping");
     assert_eq!(echo.await.unwrap(), 4);
+}
+
+#[tokio::test]
+async fn an_ipv6_address_may_stand_in_brackets() {
+    let Ok(listener) = TcpListener::bind("[::1]:0").await else { return };
+    let port = listener.local_addr().unwrap().port();
+    for host in ["[::1]", "::1"] {
+        let (_transport, opened) = open(&TransportOptions::new(host, port)).await.unwrap();
+        assert_eq!(opened.peer, listener.local_addr().unwrap());
+    }
 }

@@ -15,15 +15,13 @@ use crate::transport::error::IoFault;
 /// ```
 /// use dunlin_client::transport::{TlsConnector, TlsOptions};
 ///
-/// let mut options = TlsOptions::default();
-/// options.alpn = vec![b"mqtt".to_vec()];
+/// let options = TlsOptions { alpn: vec![b"mqtt".to_vec()], ..Default::default() };
 /// let connector = TlsConnector::new(&options)?;
 /// # Ok::<(), dunlin_client::transport::TlsOptionsError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
 pub struct TlsOptions {
-    /// Whose word is taken for the server.
+    /// Certificate authorities that the server's certificate may be issued by. Default: those that Mozilla trusts.
     pub roots: Roots,
     /// The ALPN protocols to offer, the most wanted first. A server that selects none of them is still connected to:
     /// [`TlsInfo::alpn_selected`](super::TlsInfo::alpn_selected) tells.

@@ -32,7 +32,31 @@ impl From<CaBundle> for Roots {
     }
 }
 
+impl TryFrom<&Path> for Roots {
+    type Error = TlsOptionsError;
+
+    /// As [`from_pem_file`](Self::from_pem_file).
+    fn try_from(path: &Path) -> Result<Self, TlsOptionsError> {
+        Self::from_pem_file(path)
+    }
+}
+
 impl Roots {
+    /// The authorities in a PEM file, and no others. Reads the file here and now.
+    ///
+    /// ```no_run
+    /// use dunlin_client::transport::{Roots, TlsOptions};
+    ///
+    /// let options = TlsOptions { roots: Roots::from_pem_file("ca.pem")?, ..Default::default() };
+    /// # Ok::<(), dunlin_client::transport::TlsOptionsError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`CaBundle::from_pem_file`].
+    pub fn from_pem_file(path: impl AsRef<Path>) -> Result<Self, TlsOptionsError> {
+        CaBundle::from_pem_file(path).map(Self::Only)
+    }
+
     pub(super) fn to_store(&self) -> (RootCertStore, RootsTried) {
         let mut store = RootCertStore::empty();
         if let Self::WebPki | Self::WebPkiAnd(_) = self {

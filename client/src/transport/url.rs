@@ -1,0 +1,163 @@
+//! Transport options from a URL: `mqtt://host:port` and `mqtts://host:port`.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::{TlsConnector, TlsOptions, TlsOptionsError, TransportOptions, without_brackets};
+
+/// Why a URL makes no transport options. It never holds a part of the URL, which may contain a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// The scheme is missing, or is neither `mqtt` nor `mqtts`.
+    #[error("the URL must begin with mqtt:// (TCP) or mqtts:// (TLS)")]
+    Scheme,
+    /// The URL names no host, or an IPv6 address without brackets.
+    #[error("the URL needs a host name, an IPv4 address or an IPv6 address in brackets")]
+    Host,
+    /// The port is no number from 1 to 65,535.
+    #[error("the port of the URL must be a number from 1 to 65535")]
+    Port,
+    /// The URL contains a user name or a password. They belong to
+    /// [`ConnectOptions::username`](crate::ConnectOptions::username) and
+    /// [`ConnectOptions::password`](crate::ConnectOptions::password).
+    #[error("the URL must not contain a user name or a password: they are options of CONNECT")]
+    Credentials,
+    /// Something follows host and port: a path, a query or a fragment.
+    #[error("the URL must end after host and port")]
+    Path,
+    /// TLS can't be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsOptionsError),
+}
+
+impl TransportOptions {
+    /// The options that a URL states: `mqtt://` is plain TCP, port 1883 unless it names another one; `mqtts://` is TLS with
+    /// the default [`TlsOptions`], port 8883 unless it names another one. The scheme is not case-sensitive.
+    ///
+    /// The same as parsing the URL with [`str::parse`].
+    ///
+    /// ```
+    /// use dunlin_client::transport::TransportOptions;
+    ///
+    /// let options = TransportOptions::from_url("mqtts://[::1]")?;
+    /// assert_eq!((options.host.as_str(), options.port), ("::1", 8883));
+    /// assert!(options.tls.is_some());
+    /// # Ok::<(), dunlin_client::transport::UrlError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`UrlError`] says which part of the URL is wrong.
+    pub fn from_url(url: &str) -> Result<Self, UrlError> {
+        let (scheme, rest) = url.split_once("://").ok_or(UrlError::Scheme)?;
+        let is_tls = match scheme.to_ascii_lowercase().as_str() {
+            "mqtt" => false,
+            "mqtts" => true,
+            _ => return Err(UrlError::Scheme),
+        };
+
+        // A single slash says no more than none.
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        if authority.contains('@') {
+            return Err(UrlError::Credentials);
+        }
+        if !matches!(path, "" | "/") {
+            return Err(UrlError::Path);
+        }
+
+        let (host, port) = split_port(authority)?;
+        let port = match port {
+            Some(digits) => digits.parse().ok().filter(|port| *port != 0).ok_or(UrlError::Port)?,
+            None if is_tls => 8883,
+            None => 1883,
+        };
+        let tls = if is_tls { Some(Arc::new(TlsConnector::new(&TlsOptions::default())?)) } else { None };
+        Ok(Self { tls, ..Self::new(without_brackets(host), port) })
+    }
+}
+
+impl FromStr for TransportOptions {
+    type Err = UrlError;
+
+    /// As [`TransportOptions::from_url`].
+    fn from_str(url: &str) -> Result<Self, UrlError> {
+        Self::from_url(url)
+    }
+}
+
+/// The host, brackets included, and the digits of the port.
+fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
+    let after_host = match authority.find(']') {
+        Some(bracket) if authority.starts_with('[') => bracket + 1,
+        Some(_) => return Err(UrlError::Host),
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at_checked(after_host).ok_or(UrlError::Host)?;
+    let is_address = |host: &str| without_brackets(host).parse::<std::net::Ipv6Addr>().is_ok();
+    if host.is_empty() || host.starts_with('[') && !is_address(host) || port.matches(':').count() > 1 {
+        return Err(UrlError::Host);
+    }
+    match port.strip_prefix(':') {
+        None if port.is_empty() => Ok((host, None)),
+        None => Err(UrlError::Host),
+        // Signs are no digits, though `parse` takes them.
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Ok((host, Some(digits))),
+        Some(_) => Err(UrlError::Port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_scheme_host_and_port() {
+        for (url, host, port, is_tls) in [
+            ("mqtt://localhost", "localhost", 1883, false),
+            ("mqtts://broker.example.com", "broker.example.com", 8883, true),
+            ("MQTTS://broker.example.com:443/", "broker.example.com", 443, true),
+            ("mqtt://192.0.2.1:1", "192.0.2.1", 1, false),
+            ("mqtt://[::1]", "::1", 1883, false),
+            ("mqtts://[2001:db8::1]:65535", "2001:db8::1", 65_535, true),
+        ] {
+            let options: TransportOptions = url.parse().unwrap();
+            assert_eq!((options.host.as_str(), options.port), (host, port), "{url}");
+            assert_eq!(options.tls.is_some(), is_tls, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_url_is_refused_by_its_part() {
+        for (url, error) in [
+            ("localhost", UrlError::Scheme),
+            ("localhost:1883", UrlError::Scheme),
+            ("ws://localhost", UrlError::Scheme),
+            ("mqtt://", UrlError::Host),
+            ("mqtt://:1883", UrlError::Host),
+            ("mqtt://::1", UrlError::Host),
+            ("mqtt://2001:db8::1", UrlError::Host),
+            ("mqtt://[::1", UrlError::Host),
+            ("mqtt://[lamp]", UrlError::Host),
+            ("mqtt://[::1]1883", UrlError::Host),
+            ("mqtt://a]b", UrlError::Host),
+            ("mqtt://localhost:", UrlError::Port),
+            ("mqtt://localhost:0", UrlError::Port),
+            ("mqtt://localhost:+1", UrlError::Port),
+            ("mqtt://localhost:65536", UrlError::Port),
+            ("mqtt://me:secret@localhost", UrlError::Credentials),
+            ("mqtt://localhost/mqtt", UrlError::Path),
+            ("mqtt://localhost?clientId=1", UrlError::Path),
+        ] {
+            assert_eq!(TransportOptions::from_url(url).unwrap_err(), error, "{url}");
+        }
+    }
+
+    #[test]
+    fn brackets_belong_to_ipv6_addresses_alone() {
+        assert_eq!(without_brackets("[::1]"), "::1");
+        assert_eq!(without_brackets("::1"), "::1");
+        assert_eq!(without_brackets("[lamp]"), "[lamp]");
+        assert_eq!(without_brackets("lamp"), "lamp");
+    }
+}
