@@ -40,6 +40,14 @@ pub struct ClientOptions {
     pub observer: Option<Observer>,
 }
 
+impl Default for ClientOptions {
+    /// [`new`](Self::new) with the defaults of both: plain TCP to `localhost`, port 1883, and a client identifier that the
+    /// server assigns.
+    fn default() -> Self {
+        Self::new(TransportOptions::default(), ConnectOptions::default())
+    }
+}
+
 impl ClientOptions {
     /// With the defaults: a minute for the first connection, and reconnecting for as long as it may help.
     #[must_use]

@@ -233,9 +233,17 @@ pub enum RequestError {
     /// The topic name or filter isn't one.
     #[error(transparent)]
     Topic(#[from] TopicError),
-    /// Text that the wire has no form for.
-    #[error(transparent)]
-    Text(#[from] TextError),
+    /// The Response Topic is no topic name (§3.3.2.3.5).
+    #[error("the response topic: {0}")]
+    ResponseTopic(TopicError),
+    /// Text or data that can't be sent: longer than 65,535 bytes, or with a NUL.
+    #[error("{field} {error}")]
+    Text {
+        /// The property of the message.
+        field: &'static str,
+        /// Why it can't be sent.
+        error: TextError,
+    },
     /// A packet that can't be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),

@@ -34,6 +34,7 @@ mod message;
 #[cfg(feature = "tokio")]
 mod observer;
 mod options;
+mod payload;
 mod policy;
 #[cfg(feature = "tokio")]
 mod provider;
@@ -75,14 +76,15 @@ pub use backoff::Reconnect;
 #[cfg(feature = "tokio")]
 pub use client::{Client, ClientOptions, Events};
 pub use dunlin_codec as codec;
-pub use dunlin_codec::QoS;
+pub use dunlin_codec::{InvalidQoS, QoS};
 pub use error::{ConnectError, ConnectionError, RequestError, ServerReason, StopCause, Violation};
 pub use event::{Connected, DropCause, Event, RefusedMessage, ServerLimits};
 pub use farewell::Farewell;
 pub use message::{Message, MessageProperties, ReceivedMessage};
 #[cfg(feature = "tokio")]
 pub use observer::{Direction, ObservedPacket, Observer};
-pub use options::{CleanStart, ConnectOptions, KeepAlive, OptionsError, QueueLimits};
+pub use options::{CleanStart, ConnectOptions, OptionsError, QueueLimits};
+pub use payload::Payload;
 pub use policy::{InvalidMessages, LostMessage, LostRequest, Offline, OnSessionLost, OutboundAliases};
 #[cfg(feature = "tokio")]
 pub use provider::{ConnectProvider, Failure, NextAttempt, Provided, Provider, ProviderError, Target};

@@ -7,88 +7,106 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dunlin_codec::{
     BinaryData, Delivery, Packet, PacketBuf, PayloadFormat, Publish, PublishProperties, Repeated,
-    SubscriptionIdentifier, TopicAlias, TopicName, UserProperty, Utf8String,
+    SubscriptionIdentifier, TextError, TopicAlias, TopicName, UserProperty, Utf8String,
 };
 
 use crate::QoS;
 use crate::error::RequestError;
+use crate::payload::Payload;
 
-/// A message to publish. It borrows; what has to be kept until it is acknowledged is copied once.
+/// A message to publish.
+///
+/// Its fields are checked when it is published; a [`RequestError`] names the one that can't be sent.
 ///
 /// ```
-/// use dunlin_client::{Message, QoS};
+/// use dunlin_client::{Message, MessageProperties, QoS};
 ///
 /// let message = Message::new("lamp/7", "on").qos(QoS::AtLeastOnce).retain(true);
+///
+/// let mut message = Message::new("lamp/7", format!("{:.1}", 21.53));
+/// message.properties = MessageProperties {
+///     content_type: Some("text/plain"),
+///     correlation_data: Some(b"x"),
+///     user_properties: &[("unit", "celsius")],
+///     ..Default::default()
+/// };
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub struct Message<'a> {
-    /// Where: no wildcards.
+    /// Topic Name; wildcards are not allowed (§3.3.2.1).
     pub topic: &'a str,
-    /// What; may be empty.
-    pub payload: &'a [u8],
-    /// How surely.
+    /// Payload of 0 to 268,435,455 bytes, borrowed or owned.
+    pub payload: Payload<'a>,
+    /// Quality of service; the default is QoS 0.
     pub qos: QoS,
-    /// Whether it is kept for later subscribers.
+    /// Retain flag: the server stores the message and sends it to later subscribers.
     pub retain: bool,
     /// A number that is to stand for the topic, where [`OutboundAliases::Manual`](crate::OutboundAliases::Manual) is chosen.
     pub topic_alias: Option<TopicAlias>,
-    /// What it carries along.
+    /// Message properties (§3.3.2.3).
     pub properties: MessageProperties<'a>,
 }
 
-/// What a message carries along (§3.3.2.3).
+/// Properties of a message to publish (§3.3.2.3).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MessageProperties<'a> {
-    /// What the payload claims to be; it isn't checked.
+    /// Payload Format Indicator: whether the payload is UTF-8 text (§3.3.2.3.2). The payload isn't checked against it.
     pub payload_format_indicator: Option<PayloadFormat>,
-    /// Seconds that the message is worth delivering.
+    /// Message Expiry Interval in seconds; `None` means the message never expires.
     pub message_expiry_interval: Option<u32>,
-    /// What the payload is, in the application's words.
-    pub content_type: Option<Utf8String<'a>>,
-    /// Where to answer.
-    pub response_topic: Option<TopicName<'a>>,
-    /// What an answer should carry along.
-    pub correlation_data: Option<BinaryData<'a>>,
-    /// What the application adds, in order.
-    pub user_properties: &'a [UserProperty<'a>],
+    /// Content Type: at most 65,535 bytes, no NUL (§3.3.2.3.9).
+    pub content_type: Option<&'a str>,
+    /// Response Topic: the topic a response should be published to; wildcards are not allowed (§3.3.2.3.5).
+    pub response_topic: Option<&'a str>,
+    /// Correlation Data that a response should carry: at most 65,535 bytes (§3.3.2.3.6).
+    pub correlation_data: Option<&'a [u8]>,
+    /// User Properties in order: pairs of a name and a value, each at most 65,535 bytes, no NUL (§3.3.2.3.7).
+    pub user_properties: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Message<'a> {
-    /// Of QoS 0, without properties.
+    /// A message of QoS 0 without properties.
+    ///
+    /// The payload is anything that has bytes: borrowed (`&str`, `&[u8]`, `&String`, ..), or a `String`, a `Vec<u8>` or
+    /// [`Bytes`] by value.
     #[must_use]
-    pub fn new(topic: &'a str, payload: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        let (topic_alias, properties) = (None, MessageProperties::default());
-        Self {
-            topic,
-            payload: payload.as_ref(),
-            qos: QoS::AtMostOnce,
-            retain: false,
-            topic_alias,
-            properties,
-        }
+    pub fn new(topic: &'a str, payload: impl Into<Payload<'a>>) -> Self {
+        Self { topic, payload: payload.into(), ..Self::default() }
     }
 
     /// With this QoS.
     #[must_use]
-    pub const fn qos(mut self, qos: QoS) -> Self {
+    pub fn qos(mut self, qos: QoS) -> Self {
         self.qos = qos;
         self
     }
 
     /// Kept for later subscribers, or not.
     #[must_use]
-    pub const fn retain(mut self, retain: bool) -> Self {
+    pub fn retain(mut self, retain: bool) -> Self {
         self.retain = retain;
         self
     }
 
     /// What it adds to the queue, in bytes; little more than that is.
-    pub(crate) const fn load(&self) -> usize {
+    pub(crate) fn load(&self) -> usize {
         self.topic.len() + self.payload.len()
     }
 
-    /// The packet that carries it.
-    pub(crate) fn to_packet(self, delivery: Delivery) -> Result<Publish<'a>, RequestError> {
+    /// The user properties, checked, for [`to_packet`](Self::to_packet). Without any, nothing is allocated.
+    pub(crate) fn checked_user_properties(&self) -> Result<Vec<UserProperty<'_>>, RequestError> {
+        user_properties(self.properties.user_properties)
+    }
+
+    /// The packet that carries it, with the user properties that were checked before.
+    pub(crate) fn to_packet<'b>(
+        &'b self,
+        delivery: Delivery,
+        user_properties: &'b [UserProperty<'b>],
+    ) -> Result<Publish<'b>, RequestError> {
+        let MessageProperties { content_type, response_topic, correlation_data, .. } = self.properties;
+        let content_type = content_type.map(Utf8String::new).transpose();
+        let correlation_data = correlation_data.map(BinaryData::new).transpose();
         Ok(Publish {
             delivery,
             retain: self.retain,
@@ -97,15 +115,31 @@ impl<'a> Message<'a> {
                 payload_format_indicator: self.properties.payload_format_indicator,
                 message_expiry_interval: self.properties.message_expiry_interval,
                 topic_alias: self.topic_alias,
-                content_type: self.properties.content_type,
-                response_topic: self.properties.response_topic,
-                correlation_data: self.properties.correlation_data,
-                user_properties: self.properties.user_properties.into(),
+                content_type: content_type.map_err(text("content type"))?,
+                response_topic: response_topic
+                    .map(TopicName::new)
+                    .transpose()
+                    .map_err(RequestError::ResponseTopic)?,
+                correlation_data: correlation_data.map_err(text("correlation data"))?,
+                user_properties: user_properties.into(),
                 ..PublishProperties::default()
             },
-            payload: self.payload,
+            payload: &self.payload,
         })
     }
+}
+
+/// Checks user properties. Without any, nothing is allocated.
+pub(crate) fn user_properties<'a>(
+    pairs: &[(&'a str, &'a str)],
+) -> Result<Vec<UserProperty<'a>>, RequestError> {
+    let checked = pairs.iter().map(|(name, value)| UserProperty::new(name, value)).collect::<Result<_, _>>();
+    checked.map_err(text("user property"))
+}
+
+/// Names the field of a text that can't be sent.
+pub(crate) fn text(field: &'static str) -> impl Fn(TextError) -> RequestError {
+    move |error| RequestError::Text { field, error }
 }
 
 /// A message that the server sent.

@@ -17,11 +17,27 @@ use crate::will::{self, Will};
 /// How a client presents itself to a server, and what it promises itself.
 ///
 /// ```
-/// use dunlin_client::{ConnectOptions, KeepAlive};
+/// use std::time::Duration;
+///
+/// use dunlin_client::{ConnectOptions, Will};
 ///
 /// let mut options = ConnectOptions::new("lamp-7");
-/// options.keep_alive = KeepAlive::secs(30);
+/// options.keep_alive = Duration::from_secs(30);
+/// options.receive_maximum = Some(10);
+///
+/// // Or with the struct update syntax.
+/// let options = ConnectOptions {
+///     client_id: "lamp-7".into(),
+///     password: Some("s3cret".into()),
+///     will: Some(Will::new("lamp/7/state", "gone")),
+///     ..Default::default()
+/// };
+/// options.check()?;
+/// # Ok::<(), dunlin_client::OptionsError>(())
 /// ```
+///
+/// Every field can hold any value of its type; what CONNECT can't say is an [`OptionsError`] that names the field, from
+/// [`check`](Self::check) or, at the latest, from the first attempt to connect.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
     /// Names the session; empty asks the server for a name, which is kept for later connections (§3.1.3.1).
@@ -30,24 +46,28 @@ pub struct ConnectOptions {
     pub username: Option<Secret<String>>,
     /// At most 65,535 bytes; allowed without a user name (§3.1.3.6).
     pub password: Option<Secret<Vec<u8>>>,
-    /// The longest silence of this client (§3.1.2.10). The server may choose another.
-    pub keep_alive: KeepAlive,
+    /// Keep Alive: the longest time without a packet from this client (§3.1.2.10). Default: 60 s.
+    ///
+    /// 0 to 65,535 s; a fraction of a second is rounded up, and 0 turns the keep alive off. The server may choose another
+    /// value ([`ServerLimits::keep_alive`](crate::ServerLimits::keep_alive)).
+    pub keep_alive: Duration,
     /// How to authenticate beyond user name and password (§4.12); `None` for not at all.
     pub authentication: Option<Authentication>,
     /// When to ask for a new session.
     pub clean_start: CleanStart,
     /// Seconds that the session outlives the connection; `None` leaves the property out, which means 0.
     pub session_expiry_interval: Option<u32>,
-    /// Unacknowledged messages that this client takes at a time; `None` leaves it out: 65,535. A server that sends more is
+    /// Unacknowledged messages that this client takes at a time: 1 to 65,535; `None` leaves it out: 65,535. A server that sends more is
     /// left with 0x93 (Receive Maximum exceeded). Only on a connection that resumed a session up to 16,384 messages more, of
     /// 16 MiB together, are taken: some servers send all that waits in the session at once. A stream may hold twice as many
     /// of earlier connections besides, whose sessions were lost; then the client leaves until some are taken
     /// ([`ConnectionError::Untaken`](crate::ConnectionError::Untaken)).
-    pub receive_maximum: Option<NonZeroU16>,
+    pub receive_maximum: Option<u16>,
     /// Topic aliases that this client takes from the server, each of which keeps a topic; 0, the default, for none.
     pub topic_alias_maximum: u16,
-    /// The largest packet in bytes that this client takes; `None` leaves it out: no limit but the protocol's.
-    pub maximum_packet_size: Option<NonZeroU32>,
+    /// The largest packet in bytes that this client takes: 1 to 4,294,967,295; `None` leaves it out: no limit but the
+    /// protocol's.
+    pub maximum_packet_size: Option<u32>,
     /// What to do with a received message that is wrong only in itself; by default it is refused and the connection stays.
     pub invalid_messages: InvalidMessages,
     /// Whether the payload of a message whose Payload Format Indicator says UTF-8 is checked. If it isn't UTF-8, the message
@@ -61,7 +81,7 @@ pub struct ConnectOptions {
     /// What the application adds, in order.
     pub user_properties: Vec<(String, String)>,
     /// What the server publishes when it loses this client.
-    pub will: Option<Box<Will>>,
+    pub will: Option<Will>,
     /// What is said when the client leaves.
     pub farewell: Farewell,
     /// How long to wait for CONNACK.
@@ -94,11 +114,11 @@ pub struct ConnectOptions {
     pub on_session_lost: OnSessionLost,
     /// Which messages leave with a topic alias.
     pub outbound_aliases: OutboundAliases,
-    /// How many messages of QoS 1 and 2 may be unacknowledged at the beginning of a connection that follows another one;
-    /// twice as many whenever so many are acknowledged, up to the server's Receive Maximum. `None`, the default: as many as
+    /// How many messages of QoS 1 and 2, 1 to 65,535, may be unacknowledged at the beginning of a connection that follows
+    /// another one; twice as many whenever so many are acknowledged, up to the server's Receive Maximum. `None`, the default: as many as
     /// the server takes, at once. For servers that limit the rate of a connection rather than what is unacknowledged: a
     /// burst of repetitions would end the connection again. It costs round trips.
-    pub slow_start: Option<NonZeroU16>,
+    pub slow_start: Option<u16>,
     /// After how many connections in a row that the server closed with a message on the wire the message is taken for the
     /// reason, and fails with [`RequestError::Poisoned`](crate::RequestError::Poisoned); `None`, the default: never.
     ///
@@ -106,12 +126,8 @@ pub struct ConnectOptions {
     /// [MQTT-4.4.0-1]. The session is given up with the message: the next connection starts clean, and other requests
     /// follow [`on_session_lost`](Self::on_session_lost). While there are suspects, connections begin with one message at a
     /// time. A message of QoS 2 whose PUBREC came is never taken for the reason.
-    pub poison_guard: Option<NonZeroU32>,
+    pub poison_guard: Option<u32>,
 }
-
-/// The longest silence of a client in seconds, 0 for no limit (§3.1.2.10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KeepAlive(u16);
 
 /// When a client asks for a new session (§3.1.2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -148,6 +164,18 @@ pub enum OptionsError {
         /// Why.
         error: TextError,
     },
+    /// A number that must not be 0: leave the option out with `None` instead.
+    #[error("{field} must not be 0")]
+    Zero {
+        /// The option.
+        field: &'static str,
+    },
+    /// A keep alive above 65,535 s (§3.1.2.10).
+    #[error("a keep alive of {seconds} s; the longest is 65535 s")]
+    KeepAlive {
+        /// The keep alive in seconds, rounded up.
+        seconds: u64,
+    },
     /// The will's topic isn't one.
     #[error("the will's topic: {0}")]
     WillTopic(TopicError),
@@ -174,11 +202,11 @@ impl ConnectOptions {
             client_id: client_id.into(),
             username: None,
             password: None,
-            keep_alive: KeepAlive::secs(60),
+            keep_alive: Duration::from_secs(60),
             authentication: None,
             clean_start: CleanStart::First,
             session_expiry_interval: Some(3600),
-            receive_maximum: NonZeroU16::new(1024),
+            receive_maximum: Some(1024),
             topic_alias_maximum: 0,
             maximum_packet_size: None,
             invalid_messages: InvalidMessages::default(),
@@ -219,8 +247,13 @@ impl ConnectOptions {
         authentication_data: Option<&[u8]>,
         out: &mut BytesMut,
     ) -> Result<(), OptionsError> {
+        let keep_alive = self.keep_alive_seconds()?;
+        let receive_maximum: Option<NonZeroU16> = not_zero("receive maximum", self.receive_maximum)?;
+        let maximum_packet_size: Option<NonZeroU32> =
+            not_zero("maximum packet size", self.maximum_packet_size)?;
+        self.check_numbers()?;
         if let Some(limits) = &self.limits {
-            limits.check_connect(self, client_id)?;
+            limits.check_connect(self, client_id, keep_alive)?;
         }
         self.farewell.check(self.session_expiry_interval)?;
         let user_properties = will::user_properties("user property", &self.user_properties)?;
@@ -232,11 +265,11 @@ impl ConnectOptions {
         let password = self.password.as_ref().map(|password| BinaryData::new(password.expose())).transpose();
         let connect = Connect {
             clean_start,
-            keep_alive: self.keep_alive.as_secs(),
+            keep_alive,
             properties: ConnectProperties {
                 session_expiry_interval: self.session_expiry_interval,
-                receive_maximum: self.receive_maximum,
-                maximum_packet_size: self.maximum_packet_size,
+                receive_maximum,
+                maximum_packet_size,
                 topic_alias_maximum: (self.topic_alias_maximum > 0).then_some(self.topic_alias_maximum),
                 request_problem_information: self.request_problem_information,
                 request_response_information: self.request_response_information,
@@ -251,28 +284,40 @@ impl ConnectOptions {
         };
         Ok(connect.encode(out)?)
     }
+
+    /// Keep Alive in whole seconds, a fraction rounded up.
+    pub(crate) fn keep_alive_seconds(&self) -> Result<u16, OptionsError> {
+        let fraction = u64::from(self.keep_alive.subsec_nanos() > 0);
+        let seconds = self.keep_alive.as_secs().saturating_add(fraction);
+        u16::try_from(seconds).map_err(|_| OptionsError::KeepAlive { seconds })
+    }
+
+    /// Checks the numbers that CONNECT doesn't carry.
+    fn check_numbers(&self) -> Result<(), OptionsError> {
+        let pace = self.pace.as_ref();
+        not_zero::<u16, NonZeroU16>("slow start", self.slow_start)?;
+        not_zero::<u32, NonZeroU32>("poison guard", self.poison_guard)?;
+        not_zero::<u32, NonZeroU32>("messages per second", pace.map(|pace| pace.messages))?;
+        not_zero::<u32, NonZeroU32>("bytes per second", pace.map(|pace| pace.bytes))?;
+        Ok(())
+    }
+}
+
+impl Default for ConnectOptions {
+    /// As [`new`](Self::new) with an empty client identifier: the server assigns one.
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
+/// The number as the wire has it, where 0 isn't one; `field` names it in an error.
+fn not_zero<T, N: TryFrom<T>>(field: &'static str, number: Option<T>) -> Result<Option<N>, OptionsError> {
+    number.map(|number| N::try_from(number).map_err(|_| OptionsError::Zero { field })).transpose()
 }
 
 /// Names the field of a text that can't be sent.
 pub(crate) fn text(field: &'static str) -> impl Fn(TextError) -> OptionsError {
     move |error| OptionsError::Text { field, error }
-}
-
-impl KeepAlive {
-    /// No limit.
-    pub const OFF: Self = Self(0);
-
-    /// Of `seconds`; 0 for no limit.
-    #[must_use]
-    pub const fn secs(seconds: u16) -> Self {
-        Self(seconds)
-    }
-
-    /// The seconds.
-    #[must_use]
-    pub const fn as_secs(self) -> u16 {
-        self.0
-    }
 }
 
 impl Default for QueueLimits {

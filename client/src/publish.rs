@@ -43,9 +43,9 @@ impl Client {
         } else if self.shared().makes_way() {
             tokio::task::yield_now().await;
         }
-        match self.try_publish(message) {
+        match self.shared().publish(&message) {
             Err(RequestError::QueueFull { .. }) => self.publish_when_there_is_room(message).await,
-            done => done,
+            accepted => Ok(Receipt::new(self.shared(), accepted?)),
         }
     }
 

@@ -5,12 +5,11 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use dunlin_codec::{BinaryData, TopicName};
-
 use crate::QoS;
 use crate::client::Client;
 use crate::error::RequestError;
 use crate::message::{Message, MessageProperties, ReceivedMessage};
+use crate::payload::Payload;
 use crate::replies::{Found, Opening, Waiting};
 
 impl Client {
@@ -65,8 +64,8 @@ impl Client {
         let waiting = Waiting::new(self.shared())?;
         let correlation_data = waiting.correlation_data();
         let properties = MessageProperties {
-            response_topic: Some(TopicName::new(&response_topic)?),
-            correlation_data: Some(BinaryData::new(&correlation_data)?),
+            response_topic: Some(&response_topic),
+            correlation_data: Some(&correlation_data),
             ..message.properties
         };
         let mut receipt = Some(self.publish(Message { properties, ..message }).await?);
@@ -116,11 +115,13 @@ impl ReceivedMessage {
     /// # }
     /// ```
     #[must_use]
-    pub fn reply<'a>(&'a self, payload: &'a (impl AsRef<[u8]> + ?Sized)) -> Option<Message<'a>> {
+    pub fn reply<'a>(&'a self, payload: impl Into<Payload<'a>>) -> Option<Message<'a>> {
         let asked = self.properties();
         let topic = asked.response_topic?.as_str();
-        let properties =
-            MessageProperties { correlation_data: asked.correlation_data, ..MessageProperties::default() };
+        let properties = MessageProperties {
+            correlation_data: asked.correlation_data.map(|data| data.as_bytes()),
+            ..MessageProperties::default()
+        };
         Some(Message { properties, ..Message::new(topic, payload).qos(self.qos()) })
     }
 }

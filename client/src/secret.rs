@@ -12,9 +12,14 @@ use zeroize::Zeroize;
 /// ```
 /// use dunlin_client::secret::Secret;
 ///
-/// let password = Secret::from("s3cret");
+/// let password: Secret<String> = "s3cret".into();
 /// assert_eq!(format!("{password:?}"), "<redacted 6 bytes>");
 /// assert_eq!(password.expose(), "s3cret");
+///
+/// let mut options = dunlin_client::ConnectOptions::new("lamp-7");
+/// options.password = Some("s3cret".into());
+/// options.password = Some(String::from("s3cret").into());
+/// options.password = Some(b"s3cret".into());
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret<T: Zeroize>(T);
@@ -65,6 +70,25 @@ impl From<&[u8]> for Secret<Vec<u8>> {
     }
 }
 
+impl<const N: usize> From<&[u8; N]> for Secret<Vec<u8>> {
+    fn from(value: &[u8; N]) -> Self {
+        Self(value.to_vec())
+    }
+}
+
+impl From<&str> for Secret<Vec<u8>> {
+    fn from(value: &str) -> Self {
+        Self(value.as_bytes().to_vec())
+    }
+}
+
+impl From<String> for Secret<Vec<u8>> {
+    /// Keeps the memory of the text: nothing is copied.
+    fn from(value: String) -> Self {
+        Self(value.into_bytes())
+    }
+}
+
 impl From<Secret<String>> for Secret<Vec<u8>> {
     /// The same memory under another type: nothing is copied.
     fn from(mut text: Secret<String>) -> Self {
@@ -83,13 +107,13 @@ mod tests {
 
     #[test]
     fn a_secret_prints_its_length_alone() {
-        let text = Secret::from(CANARY);
-        let bytes = Secret::from(CANARY.as_bytes());
+        let text = Secret::<String>::from(CANARY);
+        let bytes = Secret::<Vec<u8>>::from(CANARY.as_bytes());
 
         for printed in [format!("{text:?}"), format!("{text:#?}"), format!("{text}"), format!("{bytes:?}")] {
             assert_eq!(printed, "<redacted 11 bytes>");
         }
-        assert_eq!(Secret::from("x").to_string(), "<redacted 1 byte>");
+        assert_eq!(Secret::<String>::from("x").to_string(), "<redacted 1 byte>");
     }
 
     #[test]
@@ -122,7 +146,7 @@ mod tests {
 
     #[test]
     fn text_becomes_bytes_in_place() {
-        let text = Secret::from(CANARY);
+        let text = Secret::<String>::from(CANARY);
         let address = text.expose().as_ptr();
 
         let bytes: Secret<Vec<u8>> = text.into();

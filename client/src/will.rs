@@ -17,51 +17,39 @@ use crate::options::{OptionsError, text};
 /// will.qos = QoS::AtLeastOnce;
 /// will.delay_interval = Some(30);
 /// let mut options = ConnectOptions::new("lamp-7");
-/// options.will = Some(will.into());
+/// options.will = Some(will);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Will {
-    /// Where: no wildcards.
+    /// Topic Name; wildcards are not allowed.
     pub topic: String,
-    /// What; at most 65,535 bytes.
+    /// Payload of at most 65,535 bytes.
     pub payload: Vec<u8>,
-    /// How surely.
+    /// Quality of service; the default is QoS 0.
     pub qos: QoS,
-    /// Whether it is kept for later subscribers.
+    /// Retain flag: the server stores the message and sends it to later subscribers.
     pub retain: bool,
     /// Seconds between the loss and the will; `None` leaves it out: 0. The end of the session ends the wait.
     pub delay_interval: Option<u32>,
-    /// What the payload claims to be.
+    /// Payload Format Indicator: whether the payload is UTF-8 text. The payload isn't checked against it.
     pub payload_format_indicator: Option<PayloadFormat>,
-    /// Seconds that the message is worth delivering, from when it is published.
+    /// Message Expiry Interval in seconds from when the will is published; `None` means the message never expires.
     pub message_expiry_interval: Option<u32>,
-    /// What the payload is, in the application's words.
+    /// Content Type: at most 65,535 bytes, no NUL.
     pub content_type: Option<String>,
-    /// Where to answer: no wildcards.
+    /// Response Topic: the topic a response should be published to; wildcards are not allowed.
     pub response_topic: Option<String>,
-    /// What an answer should carry along; at most 65,535 bytes.
+    /// Correlation Data that a response should carry: at most 65,535 bytes.
     pub correlation_data: Option<Vec<u8>>,
-    /// What the application adds, in order.
+    /// User Properties in order: pairs of a name and a value.
     pub user_properties: Vec<(String, String)>,
 }
 
 impl Will {
-    /// Of QoS 0, without properties.
+    /// A will of QoS 0 without properties.
     #[must_use]
     pub fn new(topic: impl Into<String>, payload: impl Into<Vec<u8>>) -> Self {
-        Self {
-            topic: topic.into(),
-            payload: payload.into(),
-            qos: QoS::AtMostOnce,
-            retain: false,
-            delay_interval: None,
-            payload_format_indicator: None,
-            message_expiry_interval: None,
-            content_type: None,
-            response_topic: None,
-            correlation_data: None,
-            user_properties: Vec::new(),
-        }
+        Self { topic: topic.into(), payload: payload.into(), ..Self::default() }
     }
 
     /// As CONNECT carries it, with its user properties.

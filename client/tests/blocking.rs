@@ -56,12 +56,9 @@ where
 
 fn options(address: SocketAddr) -> ClientOptions {
     let transport = TransportOptions {
-        host: "localhost".into(),
-        port: address.port(),
         connect_to: Some(address),
-        proxy: None,
-        tls: None,
         timeout: Duration::from_secs(2),
+        ..TransportOptions::new("localhost", address.port())
     };
     ClientOptions::new(transport, ConnectOptions::new("lamp-7"))
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use dunlin_client::codec::{Packet, ReasonCode};
 use dunlin_client::transport::TransportOptions;
-use dunlin_client::{Client, ClientOptions, ConnectOptions, KeepAlive, Message, QoS};
+use dunlin_client::{Client, ClientOptions, ConnectOptions, Message, QoS};
 
 use crate::packets::{at_most_once, connack, puback, publish, suback};
 use crate::server::{Peer, TestServer};
@@ -79,15 +79,12 @@ fn server() -> SocketAddr {
 
 async fn connect(address: SocketAddr) -> Client {
     let transport = TransportOptions {
-        host: "localhost".into(),
-        port: address.port(),
         connect_to: Some(address),
-        proxy: None,
-        tls: None,
         timeout: Duration::from_secs(5),
+        ..TransportOptions::new("localhost", address.port())
     };
     let mut connect = ConnectOptions::new("lamp-7");
-    connect.keep_alive = KeepAlive::secs(1200);
+    connect.keep_alive = Duration::from_secs(1200);
     Client::connect(ClientOptions::new(transport, connect)).await.unwrap()
 }
 

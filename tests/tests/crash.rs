@@ -102,12 +102,10 @@ async fn watch(broker: &Mosquitto) -> (Client, Subscription) {
     let mut tls = TlsOptions::default();
     tls.roots = Roots::Only(CaBundle::from_pem_file(broker.ca()).unwrap());
     let transport = TransportOptions {
-        host: "localhost".into(),
-        port: broker.address().port(),
         connect_to: Some(broker.address()),
-        proxy: None,
         tls: Some(Arc::new(TlsConnector::new(&tls).unwrap())),
         timeout: Duration::from_secs(5),
+        ..TransportOptions::new("localhost", broker.address().port())
     };
     let mut connect = ConnectOptions::new("watching");
     connect.username = Some(Mosquitto::USER.into());

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dunlin_client::transport::{CaBundle, TlsConnector, TlsOptions, TransportOptions};
-use dunlin_client::{Client, ClientOptions, ConnectOptions, KeepAlive, Message, QoS, Receipt, Subscription};
+use dunlin_client::{Client, ClientOptions, ConnectOptions, Message, QoS, Receipt, Subscription};
 
 use super::contestant::{Contestant, IN_FLIGHT, Pace, Result, TOPIC, Tally, Target};
 use super::tls;
@@ -22,15 +22,13 @@ pub struct Dunlin {
 impl Contestant for Dunlin {
     async fn connect(target: &Target, client_id: &str) -> Result<Self> {
         let transport = TransportOptions {
-            host: tls::NAME.to_owned(),
-            port: target.port,
             connect_to: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, target.port))),
-            proxy: None,
             tls: connector(target)?,
             timeout: Duration::from_secs(10),
+            ..TransportOptions::new(tls::NAME, target.port)
         };
         let mut connect = ConnectOptions::new(client_id);
-        connect.keep_alive = KeepAlive::OFF;
+        connect.keep_alive = Duration::ZERO;
         let client = Client::connect(ClientOptions::new(transport, connect)).await.map_err(text)?;
         Ok(Self { client, stream: None, tally: Tally::default(), received: 0 })
     }
@@ -39,7 +37,7 @@ impl Contestant for Dunlin {
         let message = Message::new(TOPIC, payload).qos(level(qos));
         if qos == 0 {
             while pace.next() {
-                drop(self.client.publish(message).await.map_err(text)?);
+                drop(self.client.publish(message.clone()).await.map_err(text)?);
             }
             return Ok(());
         }
@@ -50,7 +48,7 @@ impl Contestant for Dunlin {
             {
                 oldest.await.map_err(text)?;
             }
-            receipts.push_back(self.client.publish(message).await.map_err(text)?);
+            receipts.push_back(self.client.publish(message.clone()).await.map_err(text)?);
         }
         for receipt in receipts {
             receipt.await.map_err(text)?;

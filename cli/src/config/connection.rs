@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_client::KeepAlive;
 use dunlin_client::transport::{
     CaBundle, ClientCertificate, Roots, TlsConnector, TlsOptions, TlsOptionsError, TransportOptions,
 };
@@ -14,7 +13,7 @@ use crate::config::Server;
 use crate::diagnosis::Diagnosis;
 use crate::terminal::Console;
 
-pub(crate) fn keep_alive(typed: Duration, is_aws: bool, console: Console) -> Result<KeepAlive, Diagnosis> {
+pub(crate) fn keep_alive(typed: Duration, is_aws: bool, console: Console) -> Result<Duration, Diagnosis> {
     let seconds = u16::try_from(typed.as_secs()).ok().filter(|_| typed.subsec_nanos() == 0);
     let seconds =
         seconds.ok_or_else(|| Diagnosis::usage("--keep-alive takes whole seconds, 65535 at most"))?;
@@ -22,7 +21,7 @@ pub(crate) fn keep_alive(typed: Duration, is_aws: bool, console: Console) -> Res
         let instead = if (1..30).contains(&seconds) { 30 } else { 1200 };
         console.warning(format_args!("AWS IoT takes a keep alive of 30 to 1200 s; it will use {instead} s"));
     }
-    Ok(KeepAlive::secs(seconds))
+    Ok(typed)
 }
 
 pub(crate) fn transport(
@@ -34,12 +33,11 @@ pub(crate) fn transport(
     let options = tls(typed, console)?;
     let connector = TlsConnector::new(&options).map_err(|error| Diagnosis::usage(format!("TLS: {error}")))?;
     Ok(TransportOptions {
-        host: server.host,
-        port: server.port,
         connect_to: server.connect_to,
         proxy: server.detour.map(|detour| detour.proxy),
         tls: Some(Arc::new(connector)),
         timeout: reliability.connect_timeout.min(reliability.timeout),
+        ..TransportOptions::new(server.host, server.port)
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, InvalidMessages, KeepAlive, aws};
+use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, InvalidMessages, aws};
 use dunlin_codec::TopicName;
 
 use crate::args::{Count, ReliabilityArgs, SampleArgs, Sources};
@@ -97,7 +97,7 @@ fn client_id(typed: Option<&str>) -> Result<String, Diagnosis> {
 fn connect(
     client_id: String,
     credentials: Credentials,
-    keep_alive: KeepAlive,
+    keep_alive: Duration,
     typed: &ReliabilityArgs,
 ) -> ConnectOptions {
     let mut connect = ConnectOptions::new(client_id);

@@ -98,9 +98,10 @@ pub(crate) fn failed(
     match error {
         RequestError::Refused(refusal) => refused(scene, operation, progress, refusal),
         RequestError::Timeout { after } => unacknowledged(scene, operation, progress, *after),
-        RequestError::Topic(_) | RequestError::Text(_) | RequestError::Encode(_) => {
-            Diagnosis::usage(error.to_string())
-        }
+        RequestError::Topic(_)
+        | RequestError::ResponseTopic(_)
+        | RequestError::Text { .. }
+        | RequestError::Encode(_) => Diagnosis::usage(error.to_string()),
         error => Diagnosis {
             saw: Some(progress.line(operation)),
             ..Diagnosis::new(

@@ -46,12 +46,9 @@ async fn connect(address: SocketAddr) {
         Some(Authentication::new(METHOD, || Scram::new("user", "pencil".into(), NONCE.into())));
 
     let transport = TransportOptions {
-        host: address.ip().to_string(),
-        port: address.port(),
         connect_to: Some(address),
-        proxy: None,
-        tls: None,
         timeout: Duration::from_secs(5),
+        ..TransportOptions::new(address.ip().to_string(), address.port())
     };
     let client = Client::connect(ClientOptions::new(transport, options)).await.unwrap();
     println!("connected: the server has proved that it knows the password");

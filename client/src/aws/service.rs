@@ -74,13 +74,10 @@ impl std::fmt::Display for Limit {
 
 /// AWS IoT Core closes connections over messages that it doesn't like: not allowed by the policy, too large, malformed. One
 /// that was repeated twice and met a closed connection each time would do so for ever.
-pub const POISON_GUARD: Option<std::num::NonZeroU32> = std::num::NonZeroU32::new(3);
+pub const POISON_GUARD: Option<u32> = Some(3);
 
 /// 100 messages and 512 KiB a second, both ways together: what a connection to AWS IoT Core carries.
-pub const PACE: Pace = match (std::num::NonZeroU32::new(100), std::num::NonZeroU32::new(512 * 1024)) {
-    (Some(messages), Some(bytes)) => Pace { messages, bytes },
-    _ => unreachable!(),
-};
+pub const PACE: Pace = Pace { messages: 100, bytes: 512 * 1024 };
 
 impl Default for ServiceLimits {
     fn default() -> Self {
@@ -126,16 +123,20 @@ impl ConnectOptions {
 
 impl ServiceLimits {
     /// Whether the service takes such a CONNECT as it is.
-    pub(crate) fn check_connect(&self, options: &ConnectOptions, client_id: &str) -> Result<(), LimitError> {
+    pub(crate) fn check_connect(
+        &self,
+        options: &ConnectOptions,
+        client_id: &str,
+        keep_alive: u16,
+    ) -> Result<(), LimitError> {
         check_client_id(client_id)?;
-        let (seconds, min, max) =
-            (options.keep_alive.as_secs(), self.shortest_keep_alive, self.longest_keep_alive);
+        let (seconds, min, max) = (keep_alive, self.shortest_keep_alive, self.longest_keep_alive);
         if !(min..=max).contains(&seconds) {
             return Err(LimitError::KeepAlive { seconds, min, max });
         }
-        match options.will.as_deref() {
+        match &options.will {
             Some(Will { topic, payload, qos, .. }) => {
-                self.check_message(&Message::new(topic, payload.as_slice()).qos(*qos))
+                self.check_message(&Message::new(topic, payload).qos(*qos))
             }
             None => Ok(()),
         }
@@ -192,7 +193,6 @@ fn split_share(filter: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::KeepAlive;
 
     const LIMITS: fn() -> ServiceLimits = ServiceLimits::default;
 
@@ -245,9 +245,8 @@ mod tests {
     fn a_connect_says_only_what_the_service_takes() {
         let check = |client_id: &str, seconds: u16, will: Option<Will>| {
             let mut options = ConnectOptions::new(client_id);
-            options.keep_alive = KeepAlive::secs(seconds);
-            options.will = will.map(Box::new);
-            LIMITS().check_connect(&options, client_id)
+            options.will = will;
+            LIMITS().check_connect(&options, client_id, seconds)
         };
         assert_eq!(check("lamp", 30, None), Ok(()));
         assert_eq!(check("lamp", 1200, None), Ok(()));

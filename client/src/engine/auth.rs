@@ -15,6 +15,7 @@ use super::operation::{Kind, Operation, OperationId, Outcome, Phase};
 use super::{Ended, Engine, State};
 use crate::authentication::{Authentication, AuthenticationError, Authenticator, ReauthenticationError};
 use crate::error::{ConnectError, ConnectionError, RequestError, Violation};
+use crate::message::text;
 use crate::secret::Secret;
 
 /// An exchange under way, and the method that its connection is bound to. [MQTT-4.12.0-5]
@@ -199,9 +200,13 @@ impl Engine {
 
     /// Says AUTH, without explanations that could make it too large. [MQTT-3.15.2-2] [MQTT-3.15.2-3]
     fn send_auth(&mut self, reason_code: ReasonCode, method: &str, data: Data) -> Result<(), RequestError> {
-        let data = data.as_ref().map(|data| BinaryData::new(data.expose())).transpose()?;
+        let data = data
+            .as_ref()
+            .map(|data| BinaryData::new(data.expose()))
+            .transpose()
+            .map_err(text("authentication data"))?;
         let properties = AuthProperties {
-            authentication_method: Some(Utf8String::new(method)?),
+            authentication_method: Some(Utf8String::new(method).map_err(text("authentication method"))?),
             authentication_data: data,
             ..AuthProperties::default()
         };

@@ -1,6 +1,5 @@
 //! The server's answer to CONNECT: what it allows, and whether it goes on with the session.
 
-use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use dunlin_codec::{ConnAck, PacketType};
@@ -48,7 +47,8 @@ impl Engine {
         self.session.client_id = chosen.clone().or_else(|| assigned.clone());
         let client_id = assigned.or(chosen).unwrap_or_default();
         let expiry = self.options.session_expiry_interval.unwrap_or(0);
-        let limits = ServerLimits::new(connack, self.options.keep_alive.as_secs(), expiry);
+        let limits =
+            ServerLimits::new(connack, self.options.keep_alive_seconds().unwrap_or(u16::MAX), expiry);
         let mut connection = Connection::new(limits, self.options.ping_timeout, since, now);
         connection.outbound_aliases = Aliases::new(self.options.outbound_aliases, limits.topic_alias_maximum);
         connection.pacer = self.options.pace.map(|pace| Box::new(Pacer::new(pace, now)));
@@ -95,7 +95,7 @@ impl Engine {
     fn first_window(&self) -> Option<u16> {
         // A session that ends with its connection leaves requests behind, too.
         let is_first = !self.session.established && self.session.operations.statistics().connections == 0;
-        let again = self.options.slow_start.filter(|_| !is_first).map(NonZeroU16::get);
+        let again = self.options.slow_start.filter(|_| !is_first);
         // One after another, so that the next end shows which of them it was.
         if self.session.has_suspects { Some(1) } else { again }
     }

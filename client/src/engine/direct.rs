@@ -17,7 +17,8 @@ impl Engine {
     /// Writes a message of QoS 0 straight into the output.
     pub(super) fn send_once(&mut self, message: &Message<'_>) -> Result<(), RequestError> {
         let start = self.output.len();
-        let mut publish = message.to_packet(Delivery::AtMostOnce)?;
+        let user_properties = message.checked_user_properties()?;
+        let mut publish = message.to_packet(Delivery::AtMostOnce, &user_properties)?;
         let State::Open(connection) = &mut self.state else { return Ok(()) };
         let aliased = connection.shorten(&mut publish);
         publish.encode(&mut self.output)?;

@@ -1,6 +1,5 @@
 //! Rates that a service allows: what would be too much at once waits for its turn, and is sent later.
 
-use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
@@ -12,10 +11,10 @@ use super::{Engine, State};
 /// whatever is received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// PUBLISH packets a second.
-    pub messages: NonZeroU32,
+    /// PUBLISH packets a second; at least 1.
+    pub messages: u32,
     /// Their bytes a second.
-    pub bytes: NonZeroU32,
+    pub bytes: u32,
 }
 
 /// The pace of one connection.
@@ -46,7 +45,8 @@ const SECOND: Duration = Duration::from_secs(1);
 impl Pacer {
     /// Of a connection that begins `now`: the buckets are full.
     pub(super) fn new(pace: Pace, now: Instant) -> Self {
-        let bucket = |rate: NonZeroU32| Bucket { per_second: rate.get().into(), full_at: now };
+        // 0 is refused before there is a connection.
+        let bucket = |rate: u32| Bucket { per_second: rate.max(1).into(), full_at: now };
         Self { messages: bucket(pace.messages), bytes: bucket(pace.bytes), held: None }
     }
 

@@ -4,7 +4,6 @@
 //! [MQTT-4.4.0-1]. The session is given up with the message, so that no server sees half of it.
 
 use std::collections::HashSet;
-use std::num::NonZeroU32;
 
 use super::connection::Sent;
 use super::link::Ended;
@@ -28,7 +27,7 @@ impl Ended {
 impl Session {
     /// The server has closed a connection. A message that was on the wire then, and at as many such ends in a row as the
     /// `limit` says, fails; of several the one that was sent first. What PUBREC came for is never concerned.
-    pub(super) fn suspect(&mut self, unsent: &[Sent], limit: NonZeroU32) {
+    pub(super) fn suspect(&mut self, unsent: &[Sent], limit: u32) {
         let unsent: HashSet<OperationId> = unsent.iter().map(|sent| sent.id).collect();
         let mut first: Option<(u64, OperationId)> = None;
         self.has_suspects = false;
@@ -41,7 +40,7 @@ impl Session {
             operation.disconnects += 1;
             self.has_suspects = true;
             let is_first = first.is_none_or(|(order, _)| operation.order < order);
-            if operation.disconnects >= limit.get() && is_first {
+            if operation.disconnects >= limit && is_first {
                 first = Some((operation.order, id));
             }
         }

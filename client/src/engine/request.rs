@@ -45,7 +45,8 @@ impl Engine {
             QoS::AtLeastOnce => Kind::PublishAtLeastOnce,
             QoS::ExactlyOnce => Kind::PublishExactlyOnce,
         };
-        let publish = message.to_packet(Delivery::new(message.qos, PLACEHOLDER, false))?;
+        let user_properties = message.checked_user_properties()?;
+        let publish = message.to_packet(Delivery::new(message.qos, PLACEHOLDER, false), &user_properties)?;
         let id = if self.may_send_now() && kind != Kind::PublishAtMostOnce {
             self.send_now(kind, &publish)?
         } else {

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{Packet, ReasonCode, SubscriptionOptions};
-use dunlin_client::{
-    Client, KeepAlive, Message, QoS, StreamLimits, SubscribeOptions, Subscription, WhenFull,
-};
+use dunlin_client::{Client, Message, QoS, StreamLimits, SubscribeOptions, Subscription, WhenFull};
 
 use crate::packets::{at_least_once, at_most_once, pingreq, pingresp, puback, publish, suback};
 use crate::server::{Peer, TestServer};
@@ -141,7 +139,7 @@ async fn a_stream_that_pauses_reading_loses_nothing_and_holds_little() {
 async fn the_ping_timeout_stands_still_while_reading_is_paused() {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    options.connect.keep_alive = KeepAlive::secs(40);
+    options.connect.keep_alive = Duration::from_secs(40);
     options.connect.ping_timeout = Duration::from_secs(2);
     let (client, mut events, mut peer) = connected_as(&server, options).await;
     let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(1, WhenFull::PauseReading)).await;
@@ -166,7 +164,7 @@ async fn the_ping_timeout_stands_still_while_reading_is_paused() {
 async fn after_a_pause_the_ping_timeout_goes_on() {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    options.connect.keep_alive = KeepAlive::secs(40);
+    options.connect.keep_alive = Duration::from_secs(40);
     options.connect.ping_timeout = Duration::from_secs(2);
     let (client, mut events, mut peer) = connected_as(&server, options).await;
     let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(1, WhenFull::PauseReading)).await;

@@ -39,7 +39,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use dunlin_client::transport::TransportOptions;
-use dunlin_client::{Client, ClientOptions, ConnectOptions, Event, Events, KeepAlive, Reconnect};
+use dunlin_client::{Client, ClientOptions, ConnectOptions, Event, Events, Reconnect};
 
 use crate::server::{Peer, TestServer};
 
@@ -55,15 +55,12 @@ fn millis(number: u64) -> Duration {
 /// Plain TCP, no keep alive, and back within hundredths of a second.
 fn options(server: &TestServer) -> ClientOptions {
     let transport = TransportOptions {
-        host: "localhost".into(),
-        port: server.address().port(),
         connect_to: Some(server.address()),
-        proxy: None,
-        tls: None,
         timeout: Duration::from_secs(2),
+        ..TransportOptions::new("localhost", server.address().port())
     };
     let mut connect = ConnectOptions::new("lamp-7");
-    connect.keep_alive = KeepAlive::OFF;
+    connect.keep_alive = Duration::ZERO;
     let reconnect = Reconnect { min_delay: millis(10), max_delay: millis(20), ..Reconnect::default() };
     ClientOptions { reconnect, ..ClientOptions::new(transport, connect) }
 }

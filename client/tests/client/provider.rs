@@ -39,7 +39,7 @@ async fn the_options_are_what_a_client_connects_with_by_default() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.username = Some(Secret::from("alice"));
-    options.connect.password = Some(Secret::from("s3cret".to_owned()).into());
+    options.connect.password = Some("s3cret".into());
     let _client = Client::start(options);
     let (_peer, connect) = server.meets(&connack()).await;
     assert_eq!(credentials(&connect), (Some("alice".to_owned()), Some(b"s3cret".to_vec())));
@@ -209,7 +209,7 @@ async fn a_stop_does_not_wait_for_an_answer() {
 async fn a_custom_authorizer_is_a_provider() {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    options.connect.password = Some(Secret::from("s3cret".to_owned()).into());
+    options.connect.password = Some("s3cret".into());
     options.provider = Provider::new(CustomAuthorizer {
         username: Some("alice".to_owned()),
         authorizer_name: Some("MyAuth".to_owned()),

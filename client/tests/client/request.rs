@@ -182,7 +182,7 @@ async fn requests_in_flight_are_bounded() {
     let message = Message::new("thermostat", "");
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..1024 {
-        let client = client.clone();
+        let (client, message) = (client.clone(), message.clone());
         waiting.spawn(async move { client.request_with(message, Duration::from_secs(60)).await });
     }
     let peer = soon(serving).await.unwrap();

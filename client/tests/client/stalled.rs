@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dunlin_client::codec::ReasonCode;
-use dunlin_client::{ConnectionError, Event, KeepAlive, Message, QoS, QueueLimits, RequestError};
+use dunlin_client::{ConnectionError, Event, Message, QoS, QueueLimits, RequestError};
 
 use crate::packets::{disconnect, pingreq, pingresp};
 use crate::server::TestServer;
@@ -60,7 +60,7 @@ async fn a_server_that_does_not_read_holds_up_the_end_for_a_second() {
 async fn a_server_that_stops_altogether_is_given_up_by_the_keep_alive() {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    options.connect.keep_alive = KeepAlive::secs(1);
+    options.connect.keep_alive = Duration::from_secs(1);
     options.connect.ping_timeout = millis(200);
     options.connect.ack_timeout = millis(50);
     let (client, mut events, _peer) = connected_as(&server, options).await;
@@ -73,7 +73,7 @@ async fn a_server_that_stops_altogether_is_given_up_by_the_keep_alive() {
 async fn a_silent_server_is_asked_whether_it_is_there() {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    options.connect.keep_alive = KeepAlive::secs(1);
+    options.connect.keep_alive = Duration::from_secs(1);
     options.connect.ping_timeout = millis(100);
     let (_client, mut events, mut peer) = connected_as(&server, options).await;
     peer.expects(pingreq()).await;

@@ -12,7 +12,7 @@ use dunlin_client::engine::{Ended, OperationId, Outcome};
 use dunlin_client::secret::Secret;
 use dunlin_client::{
     Authentication, AuthenticationError, Authenticator, ConnectError, ConnectOptions, ConnectionError,
-    KeepAlive, Message, OptionsError, QoS, ReauthenticationError, RequestError, Violation,
+    Message, OptionsError, QoS, ReauthenticationError, RequestError, Violation,
 };
 
 use crate::bench::{Client, options};
@@ -137,7 +137,7 @@ fn every_question_is_answered_by_auth_0x18_with_the_method_of_connect() {
 #[test]
 fn before_connack_nothing_leaves_but_auth() {
     let mut options = echo();
-    options.keep_alive = KeepAlive::secs(2);
+    options.keep_alive = Duration::from_secs(2);
     let mut client = Client::connecting(options);
     client.publishes("a", QoS::AtLeastOnce);
     client.tries_to_publish(Message::new("b", "on")).unwrap();
@@ -472,7 +472,7 @@ fn explanations_in_auth_that_nobody_asked_for_are_a_breach() {
 #[test]
 fn a_ping_and_a_re_authentication_keep_out_of_each_others_way() {
     let mut options = echo();
-    options.keep_alive = KeepAlive::secs(8);
+    options.keep_alive = Duration::from_secs(8);
     let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
     client.waits(Duration::from_secs(1));
     let id = reauthenticates(&mut client);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dunlin_client::aws::{Limit, LimitError, PACE};
 use dunlin_client::codec::{ConnAckProperties, Packet, ReasonCode, SubscriptionOptions};
 use dunlin_client::engine::Accepted;
-use dunlin_client::{ConnectError, ConnectOptions, KeepAlive, Message, OptionsError, QoS, RequestError};
+use dunlin_client::{ConnectError, ConnectOptions, Message, OptionsError, QoS, RequestError};
 
 use crate::bench::{Client, options};
 use crate::packets::{at_least_once, at_most_once, connack, connack_with, puback, publish, suback};
@@ -73,7 +73,7 @@ fn subscriptions_are_counted_over_the_whole_connection() {
 #[test]
 fn a_connect_that_the_service_would_change_or_refuse_is_not_sent() {
     let mut options = ConnectOptions::for_aws_iot("lamp-7");
-    options.keep_alive = KeepAlive::OFF;
+    options.keep_alive = Duration::ZERO;
     let fault = LimitError::KeepAlive { seconds: 0, min: 30, max: 1200 };
     assert_eq!(options.check(), Err(OptionsError::Limit(fault)));
     let refused = Client::new(options).tries_to_open();

@@ -8,9 +8,7 @@ use dunlin_client::codec::{DecodeOptions, PacketBuf, Sender, SubscriptionOptions
 use dunlin_client::engine::{
     Accepted, CloseCause, DeliveryId, Ended, Engine, EngineEvent, OperationId, Outcome, Session,
 };
-use dunlin_client::{
-    ConnectError, ConnectOptions, Connected, KeepAlive, Message, QoS, ReceivedMessage, RequestError,
-};
+use dunlin_client::{ConnectError, ConnectOptions, Connected, Message, QoS, ReceivedMessage, RequestError};
 
 use crate::packets::connack;
 
@@ -25,7 +23,7 @@ pub(crate) struct Client {
 /// Client id `lamp-7`, a session of an hour, no keep alive, nothing else.
 pub(crate) fn options() -> ConnectOptions {
     let mut options = ConnectOptions::new("lamp-7");
-    options.keep_alive = KeepAlive::OFF;
+    options.keep_alive = Duration::ZERO;
     options.receive_maximum = None;
     options
 }

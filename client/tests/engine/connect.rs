@@ -1,14 +1,14 @@
 //! From the open transport to CONNACK (§3.1, §3.2).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dunlin_client::codec::{
     ConnAck, ConnAckProperties, Packet, PacketType, PayloadFormat, ReasonCode, Sender, UserProperty,
     Utf8String,
 };
-use dunlin_client::engine::Ended;
+use dunlin_client::engine::{Ended, Engine, Pace};
 use dunlin_client::{
-    CleanStart, ConnectError, ConnectOptions, KeepAlive, OptionsError, QoS, ServerReason, Violation, Will,
+    CleanStart, ConnectError, ConnectOptions, OptionsError, QoS, ServerReason, Violation, Will,
 };
 
 use crate::bench::{Client, options};
@@ -42,7 +42,7 @@ fn clean_start_of(client: &mut Client) -> bool {
 
 fn sample_options() -> ConnectOptions {
     let mut options = ConnectOptions::new("mqtt5-sample-0a1b2c3d");
-    options.keep_alive = KeepAlive::secs(1200);
+    options.keep_alive = Duration::from_secs(1200);
     options.clean_start = CleanStart::Always;
     options.session_expiry_interval = None;
     options.receive_maximum = None;
@@ -61,7 +61,7 @@ fn connect_is_what_the_sample_sends() {
 #[test]
 fn connect_carries_everything_that_was_asked_for() {
     let mut options = options();
-    options.keep_alive = KeepAlive::secs(30);
+    options.keep_alive = Duration::from_secs(30);
     options.session_expiry_interval = Some(7);
     options.receive_maximum = 3.try_into().ok();
     options.maximum_packet_size = 1000.try_into().ok();
@@ -98,7 +98,7 @@ fn connect_carries_a_will_with_everything_that_it_carries_along() {
     will.correlation_data = Some(vec![1, 2]);
     will.user_properties = vec![("a".into(), "1".into()), ("a".into(), "2".into())];
     let mut options = options();
-    options.will = Some(will.into());
+    options.will = Some(will);
     let mut client = Client::new(options);
     client.opens();
 
@@ -134,9 +134,53 @@ fn a_will_that_cannot_be_said_is_found_before_anything_is_sent() {
         let mut will = Will::new("gone", "bye");
         breaks(&mut will);
         let mut options = options();
-        options.will = Some(will.into());
+        options.will = Some(will);
         let error = options.check().unwrap_err().to_string();
         assert!(error.starts_with(named), "{error}");
+    }
+}
+
+#[test]
+fn a_number_that_connect_cannot_say_is_refused_by_name() {
+    type Break = fn(&mut ConnectOptions);
+    let breaks: [(Break, &str); 7] = [
+        (|options| options.receive_maximum = Some(0), "receive maximum must not be 0"),
+        (|options| options.maximum_packet_size = Some(0), "maximum packet size must not be 0"),
+        (|options| options.slow_start = Some(0), "slow start must not be 0"),
+        (|options| options.poison_guard = Some(0), "poison guard must not be 0"),
+        (|options| options.pace = Some(Pace { messages: 0, bytes: 1 }), "messages per second must not be 0"),
+        (|options| options.pace = Some(Pace { messages: 1, bytes: 0 }), "bytes per second must not be 0"),
+        (
+            |options| options.keep_alive = Duration::from_millis(65_535_001),
+            "a keep alive of 65536 s; the longest is 65535 s",
+        ),
+    ];
+    for (breaks, named) in breaks {
+        let mut options = options();
+        breaks(&mut options);
+        assert_eq!(options.check().unwrap_err().to_string(), named);
+        let opened = Engine::new(options).open(Instant::now());
+        assert!(matches!(opened, Err(ConnectError::Options(_))), "{named}");
+    }
+}
+
+/// [MQTT-3.1.2-21]
+#[test]
+fn a_keep_alive_is_sent_in_whole_seconds_rounded_up() {
+    for (keep_alive, seconds) in [
+        (Duration::ZERO, 0),
+        (Duration::from_nanos(1), 1),
+        (Duration::from_secs(30), 30),
+        (Duration::from_millis(30_001), 31),
+        (Duration::from_secs(65_535), 65_535),
+    ] {
+        let mut options = options();
+        options.keep_alive = keep_alive;
+        let mut client = Client::new(options);
+        client.opens();
+        let sent = client.sends();
+        let Packet::Connect(connect) = sent[0].packet() else { panic!() };
+        assert_eq!(connect.keep_alive, seconds);
     }
 }
 

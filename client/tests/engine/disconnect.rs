@@ -7,7 +7,7 @@ use dunlin_client::codec::{
     UserProperty, Utf8String,
 };
 use dunlin_client::engine::{CloseCause, Ended};
-use dunlin_client::{ConnectError, ConnectionError, Farewell, KeepAlive, Message, OptionsError, QoS};
+use dunlin_client::{ConnectError, ConnectionError, Farewell, Message, OptionsError, QoS};
 
 use crate::bench::{Client, options};
 use crate::packets::{
@@ -27,7 +27,7 @@ fn disconnect_is_sent_behind_everything_else() {
 #[test]
 fn nothing_is_sent_after_disconnect() {
     let mut options = options();
-    options.keep_alive = KeepAlive::secs(10);
+    options.keep_alive = Duration::from_secs(10);
     let mut client = Client::connected_as(options, &connack());
     client.receives(&publish("in", at_least_once(1)));
     let id = client.messages()[0].1.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dunlin_client::codec::ConnAckProperties;
 use dunlin_client::engine::Ended;
-use dunlin_client::{ConnectOptions, ConnectionError, KeepAlive, Message};
+use dunlin_client::{ConnectOptions, ConnectionError, Message};
 
 use crate::bench::{Client, options};
 use crate::packets::{at_most_once, connack, connack_with, pingreq, pingresp, publish};
@@ -13,7 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn keeping_alive(seconds: u16) -> ConnectOptions {
     let mut options = options();
-    options.keep_alive = KeepAlive::secs(seconds);
+    options.keep_alive = Duration::from_secs(seconds.into());
     options
 }
 

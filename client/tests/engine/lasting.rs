@@ -6,7 +6,7 @@ use dunlin_client::codec::{
     ConnAckProperties, Packet, PacketBuf, Publish, PublishProperties, ReasonCode, TopicName,
 };
 use dunlin_client::engine::Ended;
-use dunlin_client::{ConnectionError, KeepAlive, QoS};
+use dunlin_client::{ConnectionError, QoS};
 
 use crate::bench::{Client, options};
 use crate::packets::{
@@ -74,7 +74,7 @@ fn the_session_expiry_in_force_is_the_servers_or_what_was_asked_for() {
 #[test]
 fn a_session_goes_on_after_a_connection_that_went_silent() {
     let mut options = options();
-    options.keep_alive = KeepAlive::secs(10);
+    options.keep_alive = Duration::from_secs(10);
     options.ack_timeout = DAY;
     let mut client = Client::connected_as(options, &connack());
     let first = client.publishes("a", QoS::AtLeastOnce);

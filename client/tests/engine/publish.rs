@@ -6,7 +6,7 @@ use dunlin_client::codec::{
     Ack, AckProperties, AckType, Packet, PayloadFormat, ReasonCode, UserProperty, Utf8String,
 };
 use dunlin_client::engine::{Accepted, Ended, OperationId, Outcome, Published};
-use dunlin_client::{ConnectionError, Message, QoS, RequestError, Violation};
+use dunlin_client::{ConnectionError, Message, MessageProperties, QoS, RequestError, Violation};
 
 use crate::bench::{Client, options};
 use crate::packets::{
@@ -338,4 +338,53 @@ fn a_topic_that_is_none_is_refused_before_anything_is_sent() {
     }
     assert!(client.sends().is_empty());
     assert_eq!(client.engine.load(), (0, 0));
+}
+
+#[test]
+fn properties_are_sent_as_the_application_wrote_them() {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+        let mut client = Client::connected();
+        let mut message = Message::new("a", String::from("21.5")).qos(qos);
+        message.properties = MessageProperties {
+            content_type: Some("text/plain"),
+            response_topic: Some("answers"),
+            correlation_data: Some(b"x"),
+            user_properties: &[("unit", "celsius"), ("unit", "kelvin")],
+            ..MessageProperties::default()
+        };
+        client.tries_to_publish(message).unwrap();
+        let sent = client.sends();
+        let Packet::Publish(publish) = sent[0].packet() else { panic!() };
+        let properties = publish.properties;
+        assert_eq!(publish.payload, b"21.5");
+        assert_eq!(properties.content_type.unwrap().as_str(), "text/plain");
+        assert_eq!(properties.response_topic.unwrap().as_str(), "answers");
+        assert_eq!(properties.correlation_data.unwrap().as_bytes(), b"x");
+        let pairs = properties.user_properties.iter().map(|pair| format!("{}={}", pair.name, pair.value));
+        assert_eq!(pairs.collect::<Vec<_>>(), ["unit=celsius", "unit=kelvin"]);
+    }
+}
+
+#[test]
+fn a_property_that_cannot_be_sent_is_refused_by_name() {
+    let long = "x".repeat(65_536);
+    let breaks = [
+        (MessageProperties { content_type: Some("nul\0"), ..Default::default() }, "content type"),
+        (MessageProperties { response_topic: Some("a/+"), ..Default::default() }, "the response topic: "),
+        (
+            MessageProperties { correlation_data: Some(long.as_bytes()), ..Default::default() },
+            "correlation data",
+        ),
+        (MessageProperties { user_properties: &[("a", &long)], ..Default::default() }, "user property"),
+    ];
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+        for (properties, named) in &breaks {
+            let mut client = Client::connected();
+            let message = Message { properties: *properties, ..Message::new("a", "on").qos(qos) };
+            let error = client.tries_to_publish(message).unwrap_err().to_string();
+            assert!(error.starts_with(named), "{error}");
+            assert!(client.sends_bytes().is_empty());
+            assert_eq!(client.engine.load(), (0, 0));
+        }
+    }
 }

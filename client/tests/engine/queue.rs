@@ -225,7 +225,7 @@ fn the_queue_is_bounded_by_bytes_in_requests_and_in_the_output() {
         let mut client = Client::connected_as(options.clone(), &connack());
         client.sends();
         let message = Message::new("a", &payload).qos(qos);
-        client.hands_over(message).unwrap();
+        client.hands_over(message.clone()).unwrap();
         let refused = client.hands_over(message);
         assert!(matches!(refused, Err(RequestError::QueueFull { .. })), "nobody has written the first");
     }

@@ -6,7 +6,7 @@ use dunlin_client::codec::{
     Ack, AckProperties, AckType, AuthProperties, DisconnectProperties, Packet, PacketBuf, PacketType,
     ReasonCode,
 };
-use dunlin_client::{Authentication, AuthenticationError, Authenticator, KeepAlive, QoS, secret::Secret};
+use dunlin_client::{Authentication, AuthenticationError, Authenticator, QoS, secret::Secret};
 
 use crate::bench::{Client, options};
 use crate::packets::{
@@ -33,7 +33,7 @@ impl Authenticator for Yes {
 /// A client that has said everything that a client can say, and all of that.
 fn everything() -> Vec<PacketBuf> {
     let mut options = options();
-    options.keep_alive = KeepAlive::secs(10);
+    options.keep_alive = Duration::from_secs(10);
     options.authentication = Some(Authentication::new("YES", || Yes));
     let mut client = Client::new(options);
     client.opens();

@@ -32,12 +32,10 @@ fn options(port: u16, ca: &str) -> Result<ClientOptions, Box<dyn Error>> {
     let mut tls = TlsOptions::default();
     tls.roots = Roots::Only(CaBundle::from_pem_file(ca)?);
     let transport = TransportOptions {
-        host: "localhost".into(),
-        port,
         connect_to: Some(SocketAddr::from(([127, 0, 0, 1], port))),
-        proxy: None,
         tls: Some(Arc::new(TlsConnector::new(&tls)?)),
         timeout: Duration::from_secs(5),
+        ..TransportOptions::new("localhost", port)
     };
     let mut connect = ConnectOptions::new("device");
     connect.username = Some(Mosquitto::USER.into());

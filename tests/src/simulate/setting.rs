@@ -1,11 +1,10 @@
 //! What client and server are like in one run.
 
-use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use dunlin_client::engine::Pace;
 use dunlin_client::{
-    CleanStart, ConnectOptions, KeepAlive, LostMessage, LostRequest, Offline, OnSessionLost, OutboundAliases,
+    CleanStart, ConnectOptions, LostMessage, LostRequest, Offline, OnSessionLost, OutboundAliases,
     QueueLimits,
 };
 
@@ -17,13 +16,13 @@ use super::server::Habits;
 pub(super) fn options(chance: &mut Chance) -> ConnectOptions {
     let client_id = if chance.one_in(6) { "" } else { "lamp-7" };
     let mut options = ConnectOptions::new(client_id);
-    options.keep_alive = KeepAlive::secs(chance.of(&[0, 10, 60]).unwrap_or_default());
+    options.keep_alive = Duration::from_secs(chance.of(&[0, 10, 60]).unwrap_or_default());
     options.clean_start = chance
         .of(&[CleanStart::First, CleanStart::First, CleanStart::Never, CleanStart::Always])
         .unwrap_or_default();
     options.session_expiry_interval = chance.of(&[Some(3600), Some(3600), Some(60), None]).flatten();
-    options.receive_maximum = NonZeroU16::new(chance.of(&[0, 1, 2, 5]).unwrap_or_default());
-    options.maximum_packet_size = NonZeroU32::new(chance.of(&[0, 0, 70, 200]).unwrap_or_default());
+    options.receive_maximum = chance.of(&[None, Some(1), Some(2), Some(5)]).flatten();
+    options.maximum_packet_size = chance.of(&[None, None, Some(70), Some(200)]).flatten();
     options.request_problem_information = chance.of(&[None, Some(false), Some(true)]).flatten();
     options.ack_timeout = Duration::from_secs(chance.of(&[60, 20]).unwrap_or(60));
     options.unmatched_wait = Duration::from_secs(chance.of(&[30, 5, 0]).unwrap_or(30));
@@ -44,15 +43,15 @@ pub(super) fn options(chance: &mut Chance) -> ConnectOptions {
             QueueLimits { count: 1000, bytes: 600 },
         ])
         .unwrap_or_default();
-    options.slow_start = chance.of(&[None, None, None, NonZeroU16::new(1)]).flatten();
-    options.pace = chance.of(&[None, None, None, pace(1, 60), pace(3, 1000)]).flatten();
+    options.slow_start = chance.of(&[None, None, None, Some(1)]).flatten();
+    options.pace = chance.of(&[None, None, None, Some(pace(1, 60)), Some(pace(3, 1000))]).flatten();
     options.authentication = chance.one_in(3).then(proof::authentication);
-    options.poison_guard = chance.of(&[None, None, None, NonZeroU32::new(1), NonZeroU32::new(2)]).flatten();
+    options.poison_guard = chance.of(&[None, None, None, Some(1), Some(2)]).flatten();
     options
 }
 
-fn pace(messages: u32, bytes: u32) -> Option<Pace> {
-    Some(Pace { messages: NonZeroU32::new(messages)?, bytes: NonZeroU32::new(bytes)? })
+const fn pace(messages: u32, bytes: u32) -> Pace {
+    Pace { messages, bytes }
 }
 
 fn on_session_lost(chance: &mut Chance) -> OnSessionLost {

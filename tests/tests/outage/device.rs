@@ -201,12 +201,10 @@ fn options(broker: &Mosquitto, address: SocketAddr, client_id: &str) -> ClientOp
     let mut tls = TlsOptions::default();
     tls.roots = Roots::Only(CaBundle::from_pem_file(broker.ca()).unwrap());
     let transport = TransportOptions {
-        host: "localhost".into(),
-        port: address.port(),
         connect_to: Some(address),
-        proxy: None,
         tls: Some(Arc::new(TlsConnector::new(&tls).unwrap())),
         timeout: Duration::from_secs(5),
+        ..TransportOptions::new("localhost", address.port())
     };
     let mut connect = ConnectOptions::new(client_id);
     connect.username = Some(Mosquitto::USER.into());

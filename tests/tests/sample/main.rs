@@ -227,12 +227,9 @@ async fn publish_as_somebody_else(served: &Served, payload: &[u8]) {
     tls.roots = CaBundle::from_pem_file(served.sandbox.ca_path()).unwrap().into();
     tls.alpn = vec![b"mqtt".to_vec()];
     let transport = TransportOptions {
-        host: served.sandbox.endpoint().to_owned(),
-        port: served.sandbox.port(),
-        connect_to: None,
-        proxy: None,
         tls: Some(Arc::new(TlsConnector::new(&tls).unwrap())),
         timeout: Duration::from_secs(5),
+        ..TransportOptions::new(served.sandbox.endpoint(), served.sandbox.port())
     };
     let mut connect = ConnectOptions::new("mqtt5-sample-other");
     connect.username = Some("demo?x-amz-customauthorizer-name=DemoUnsigned".into());

@@ -125,8 +125,9 @@ impl<'a, W: Write> Journey<'a, W> {
         self.transcript.publishing(&self.config.topic, &payload)?;
         let message = Message::new(&self.config.topic, &payload).qos(QoS::AtLeastOnce);
         let client = self.client.clone();
-        let published =
-            self.operate(Operation::Publish, || async { client.publish(message).await?.await }).await?;
+        let published = self
+            .operate(Operation::Publish, || async { client.publish(message.clone()).await?.await })
+            .await?;
         self.tally.acknowledge();
         self.transcript.puback(published.reason_code)?;
         Ok(())

@@ -216,7 +216,7 @@ impl Promises {
             }
             RequestError::Poisoned { disconnects } => {
                 published.was_written
-                    && self.options.poison_guard.is_some_and(|limit| limit.get() <= *disconnects)
+                    && self.options.poison_guard.is_some_and(|limit| limit <= *disconnects)
                     && since.len() >= *disconnects as usize
             }
             RequestError::Dropped => self.options.offline == Offline::DropOldest,
