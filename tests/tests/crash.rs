@@ -99,8 +99,10 @@ async fn run(broker: &Mosquitto, store: &Path, from: usize, to: usize, kill_afte
 }
 
 async fn watch(broker: &Mosquitto) -> (Client, Subscription) {
-    let mut tls = TlsOptions::default();
-    tls.roots = Roots::Only(CaBundle::from_pem_file(broker.ca()).unwrap());
+    let tls = TlsOptions {
+        roots: Roots::Only(CaBundle::from_pem_file(broker.ca()).unwrap()),
+        ..TlsOptions::default()
+    };
     let transport = TransportOptions {
         connect_to: Some(broker.address()),
         tls: Some(Arc::new(TlsConnector::new(&tls).unwrap())),

@@ -145,9 +145,11 @@ async fn a_session_goes_on_where_the_wire_was_cut() {
 }
 
 fn options(broker: &Mosquitto, address: SocketAddr, client_id: &str) -> ClientOptions {
-    let mut tls = TlsOptions::default();
-    tls.roots = Roots::Only(CaBundle::from_pem_file(broker.ca()).unwrap());
-    tls.alpn = vec![b"mqtt".to_vec()];
+    let tls = TlsOptions {
+        roots: Roots::Only(CaBundle::from_pem_file(broker.ca()).unwrap()),
+        alpn: vec![b"mqtt".to_vec()],
+        ..TlsOptions::default()
+    };
     let transport = TransportOptions {
         connect_to: Some(address),
         tls: Some(Arc::new(TlsConnector::new(&tls).unwrap())),

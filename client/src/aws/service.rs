@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_message_may_be_as_large_as_the_service_says_and_no_larger() {
         let publish = |topic: &str, payload: usize| {
-            LIMITS().check_message(&Message::new(topic, &vec![0; payload]).qos(QoS::AtLeastOnce))
+            LIMITS().check_message(&Message::new(topic, vec![0; payload]).qos(QoS::AtLeastOnce))
         };
         assert_eq!(publish("a", 131_072), Ok(()));
         assert_eq!(publish("a", 131_073), exceeded(Limit::Payload, 131_073, 131_072));

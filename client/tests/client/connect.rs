@@ -170,11 +170,11 @@ async fn connack_that_does_not_come_is_waited_for_so_long_and_tried_again() {
 #[tokio::test]
 async fn a_transport_that_does_not_open_in_time_fails_with_its_stage() {
     let server = TestServer::start().await;
-    let mut tls = TlsOptions::default();
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ca.pem"), own.cert.pem()).unwrap();
-    tls.roots = Roots::Only(CaBundle::from_pem_file(folder.path().join("ca.pem")).unwrap());
+    let roots = Roots::Only(CaBundle::from_pem_file(folder.path().join("ca.pem")).unwrap());
+    let tls = TlsOptions { roots, ..TlsOptions::default() };
     let mut options = options(&server);
     options.transport.tls = Some(Arc::new(TlsConnector::new(&tls).unwrap()));
     options.transport.timeout = millis(50);

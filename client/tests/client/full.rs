@@ -209,7 +209,7 @@ async fn a_loop_over_a_full_stream_that_awaits_receipts_completes() {
     for when_full in [WhenFull::DropNewest, WhenFull::DropOldest] {
         let server = TestServer::start().await;
         let mut options = options(&server);
-        options.connect.receive_maximum = ROUNDS.try_into().ok();
+        options.connect.receive_maximum = Some(ROUNDS);
         let (client, _, mut peer) = connected_as(&server, options).await;
         let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(1, when_full)).await;
         for number in 1..=ROUNDS {

@@ -138,7 +138,7 @@ async fn a_disconnect_of_the_server_is_followed_by_another_connection() {
 async fn more_than_the_receive_maximum_ends_the_connection_but_not_the_client() {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    options.connect.receive_maximum = 1.try_into().ok();
+    options.connect.receive_maximum = Some(1);
     let (client, mut events, mut peer) = connected_as(&server, options).await;
     let mut unmatched = client.unmatched(StreamLimits::default()).unwrap();
     peer.sends(&publish("lamp/1", at_least_once(1))).await;

@@ -154,7 +154,7 @@ async fn waits_behind_large_ones(sent: &[usize]) {
     let (client, _, mut peer) = connected_as(&server, options).await;
     let of = |size| vec![0; size];
     for size in sent {
-        drop(client.publish(Message::new("a", &of(*size)).qos(QoS::AtLeastOnce)).await.unwrap());
+        drop(client.publish(Message::new("a", of(*size)).qos(QoS::AtLeastOnce)).await.unwrap());
         peer.receives().await;
     }
     let mut waiting = tokio::task::JoinSet::new();
@@ -165,7 +165,7 @@ async fn waits_behind_large_ones(sent: &[usize]) {
     tokio::task::yield_now().await;
     let (told, tell) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
-        drop(client.publish(Message::new(SMALL, &of(60)).qos(QoS::AtLeastOnce)).await.unwrap());
+        drop(client.publish(Message::new(SMALL, of(60)).qos(QoS::AtLeastOnce)).await.unwrap());
         told.send(()).unwrap();
     });
     tokio::task::yield_now().await;

@@ -222,7 +222,7 @@ async fn publishing_from_inside_a_message_loop_goes_on() {
     const ROUNDS: u16 = 200;
     let server = TestServer::start().await;
     let mut options = options(&server);
-    options.connect.receive_maximum = 2.try_into().ok();
+    options.connect.receive_maximum = Some(2);
     options.connect.queue.count = 1;
     let client = Client::start(options);
     let properties = dunlin_client::codec::ConnAckProperties {
@@ -263,7 +263,7 @@ async fn publishing_from_inside_a_message_loop_goes_on() {
 async fn messages_that_wait_are_bounded_by_the_receive_maximum() {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    options.connect.receive_maximum = 2.try_into().ok();
+    options.connect.receive_maximum = Some(2);
     let (client, _, mut peer) = connected_as(&server, options).await;
     let _lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     for packet_id in 1..=3 {

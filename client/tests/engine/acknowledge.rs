@@ -70,7 +70,7 @@ fn pubrecs_leave_in_the_order_of_arrival_with_their_own_codes() {
 #[test]
 fn after_a_refusing_pubrec_the_same_identifier_is_another_message() {
     let mut options = options();
-    options.receive_maximum = 1.try_into().ok();
+    options.receive_maximum = Some(1);
     let mut client = Client::connected_as(options, &connack());
     for _ in 0..3 {
         client.receives(&publish("a", exactly_once(1)));
@@ -254,7 +254,7 @@ fn converse(seed: u64) {
     const RECEIVE_MAXIMUM: u16 = 6;
     let mut random = fastrand::Rng::with_seed(seed);
     let mut options = options();
-    options.receive_maximum = RECEIVE_MAXIMUM.try_into().ok();
+    options.receive_maximum = Some(RECEIVE_MAXIMUM);
     let mut client = Client::connected_as(options, &connack());
     client.events();
     let mut server = Server(VecDeque::new());

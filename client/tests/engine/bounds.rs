@@ -14,7 +14,7 @@ use crate::packets::{
 };
 
 fn taking(receive_maximum: u16) -> ConnectOptions {
-    ConnectOptions { receive_maximum: receive_maximum.try_into().ok(), ..options() }
+    ConnectOptions { receive_maximum: Some(receive_maximum), ..options() }
 }
 
 /// Connects and is sent two messages; those that come out.

@@ -1,12 +1,12 @@
 //! From the open transport to CONNACK (§3.1, §3.2).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dunlin_client::codec::{
     ConnAck, ConnAckProperties, Packet, PacketType, PayloadFormat, ReasonCode, Sender, UserProperty,
     Utf8String,
 };
-use dunlin_client::engine::{Ended, Engine, Pace};
+use dunlin_client::engine::{Ended, Pace};
 use dunlin_client::{
     CleanStart, ConnectError, ConnectOptions, OptionsError, QoS, ServerReason, Violation, Will,
 };
@@ -63,8 +63,8 @@ fn connect_carries_everything_that_was_asked_for() {
     let mut options = options();
     options.keep_alive = Duration::from_secs(30);
     options.session_expiry_interval = Some(7);
-    options.receive_maximum = 3.try_into().ok();
-    options.maximum_packet_size = 1000.try_into().ok();
+    options.receive_maximum = Some(3);
+    options.maximum_packet_size = Some(1000);
     options.request_problem_information = Some(false);
     options.user_properties = vec![("a".into(), "1".into()), ("a".into(), "2".into())];
     options.request_response_information = Some(true);
@@ -159,7 +159,7 @@ fn a_number_that_connect_cannot_say_is_refused_by_name() {
         let mut options = options();
         breaks(&mut options);
         assert_eq!(options.check().unwrap_err().to_string(), named);
-        let opened = Engine::new(options).open(Instant::now());
+        let opened = Client::new(options).tries_to_open();
         assert!(matches!(opened, Err(ConnectError::Options(_))), "{named}");
     }
 }

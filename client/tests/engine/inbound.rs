@@ -162,7 +162,7 @@ fn both_directions_have_identifiers_of_their_own() {
 fn more_than_the_receive_maximum_is_a_breach() {
     for second in [publish("b", at_least_once(2)), publish("b", exactly_once(2))] {
         let mut options = options();
-        options.receive_maximum = 1.try_into().ok();
+        options.receive_maximum = Some(1);
         let mut client = Client::connected_as(options, &connack());
         client.receives_all(&[publish("a", at_least_once(1)), publish("0", at_most_once())]);
         assert!(client.engine.is_connected(), "QoS 0 isn't counted");
@@ -176,7 +176,7 @@ fn more_than_the_receive_maximum_is_a_breach() {
 #[test]
 fn a_place_is_free_again_after_puback_and_after_pubcomp() {
     let mut options = options();
-    options.receive_maximum = 1.try_into().ok();
+    options.receive_maximum = Some(1);
     let mut client = Client::connected_as(options, &connack());
     for _ in 0..3 {
         client.receives(&publish("a", at_least_once(1)));
@@ -197,7 +197,7 @@ fn a_place_is_free_again_after_puback_and_after_pubcomp() {
 #[test]
 fn what_is_left_of_the_last_connection_takes_no_place_on_this_one() {
     let mut options = options();
-    options.receive_maximum = 1.try_into().ok();
+    options.receive_maximum = Some(1);
     let mut client = Client::connected_as(options, &connack());
     client.receives(&publish("a", exactly_once(1)));
     client.takes_all();

@@ -165,6 +165,6 @@ fn no_alias_and_no_subscription_identifier_is_ever_sent() {
 #[test]
 fn a_server_without_limits_is_sent_what_there_is() {
     let mut client = Client::connected_to(&connack());
-    client.tries_to_publish(Message::new("a", &vec![0; 1 << 20])).unwrap();
+    client.tries_to_publish(Message::new("a", vec![0; 1 << 20])).unwrap();
     assert_eq!(client.sends().len(), 1);
 }

@@ -163,7 +163,7 @@ fn an_alias_never_makes_a_packet_too_large() {
         for (payload, expected) in
             [(spare, ("a", 0)), (spare - 2, ("a", 0)), (spare - 3, ("a", 1)), (0, ("", 1))]
         {
-            client.tries_to_publish(Message::new("a", &vec![0; payload]).qos(qos)).unwrap();
+            client.tries_to_publish(Message::new("a", vec![0; payload]).qos(qos)).unwrap();
             let sent = client.sends();
             assert!(sent.iter().all(|packet| packet.as_bytes().len() <= 20));
             assert_eq!(sent.iter().map(shape).collect::<Vec<_>>(), says(&[expected]));

@@ -49,7 +49,7 @@ fn strict() -> ConnectOptions {
 }
 
 fn taking(receive_maximum: u16) -> ConnectOptions {
-    ConnectOptions { receive_maximum: receive_maximum.try_into().ok(), ..options() }
+    ConnectOptions { receive_maximum: Some(receive_maximum), ..options() }
 }
 
 fn refusing(ack_type: AckType, packet_id: u16) -> PacketBuf {

@@ -11,7 +11,7 @@ use crate::packets::{
 };
 
 fn slow(first: u16) -> ConnectOptions {
-    ConnectOptions { slow_start: first.try_into().ok(), ..options() }
+    ConnectOptions { slow_start: Some(first), ..options() }
 }
 
 fn acknowledges(client: &mut Client, numbers: impl IntoIterator<Item = u16>) -> Vec<PacketBuf> {

@@ -73,7 +73,7 @@ fn every_accepted_request_is_counted_once_by_how_it_ended() {
             ack_timeout: Duration::from_secs(5),
             offline: Offline::DropOldest,
             queue: QueueLimits { count: 4, bytes: 1 << 20 },
-            poison_guard: 1.try_into().ok(),
+            poison_guard: Some(1),
             ..options()
         },
         &connack(),

@@ -139,7 +139,7 @@ fn alias_0_is_answered_with_0x94() {
 #[test]
 fn a_packet_above_our_maximum_is_answered_with_0x95_before_it_is_there() {
     let mut options = options();
-    options.maximum_packet_size = 20.try_into().ok();
+    options.maximum_packet_size = Some(20);
     let mut client = Client::connected_as(options.clone(), &connack());
     let mut largest = vec![0x30, 18, 0x00, 0x01, 0x61, 0x00];
     largest.resize(20, b'x');

@@ -98,8 +98,10 @@ fn neither_debug_nor_an_error_shows_a_private_key() {
     let key = files.write("key.pem", &pem);
     let glued = files.write("glued.pem", &pem.replace("PRIVATE KEY-----\n", "PRIVATE KEY---"));
 
-    let mut tls = TlsOptions::default();
-    tls.client_certificate = Some(ClientCertificate::from_pem_files(&certificate, key).unwrap());
+    let tls = TlsOptions {
+        client_certificate: Some(ClientCertificate::from_pem_files(&certificate, key).unwrap()),
+        ..TlsOptions::default()
+    };
     let error = ClientCertificate::from_pem_files(&certificate, glued).unwrap_err();
     let shown = format!("{tls:?} {:?} {error} {error:?}", TlsConnector::new(&tls).unwrap());
 
@@ -109,13 +111,12 @@ fn neither_debug_nor_an_error_shows_a_private_key() {
 
 #[test]
 fn settings_that_make_no_tls_are_refused() {
-    let mut no_roots = TlsOptions::default();
-    no_roots.roots = Roots::Only(CaBundle::from_der([]).unwrap());
+    let no_roots =
+        TlsOptions { roots: Roots::Only(CaBundle::from_der([]).unwrap()), ..TlsOptions::default() };
     assert_eq!(TlsConnector::new(&no_roots).unwrap_err(), TlsOptionsError::NoRoots);
 
     for length in [0, 256] {
-        let mut alpn = TlsOptions::default();
-        alpn.alpn = vec![vec![b'x'; length]];
+        let alpn = TlsOptions { alpn: vec![vec![b'x'; length]], ..TlsOptions::default() };
         assert_eq!(TlsConnector::new(&alpn).unwrap_err(), TlsOptionsError::InvalidAlpn { length });
     }
 }

@@ -26,10 +26,11 @@ static ONLY_1_2: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS12];
 const AWS_HOST: &str = "a1b2c3-ats.iot.eu-west-1.amazonaws.com";
 
 fn trusting(authority: &Authority) -> TlsOptions {
-    let mut options = TlsOptions::default();
-    options.roots = Roots::Only(authority.bundle());
-    options.alpn = vec![b"mqtt".to_vec()];
-    options
+    TlsOptions {
+        roots: Roots::Only(authority.bundle()),
+        alpn: vec![b"mqtt".to_vec()],
+        ..TlsOptions::default()
+    }
 }
 
 fn to(host: &str, address: SocketAddr, tls: Option<&TlsOptions>) -> TransportOptions {

@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for number in from.parse::<usize>()?..to.parse()? {
         println!("begun {number}");
         let qos = if number.is_multiple_of(2) { QoS::ExactlyOnce } else { QoS::AtLeastOnce };
-        drop(client.publish(Message::new("up", &number.to_string()).qos(qos)).await?);
+        drop(client.publish(Message::new("up", number.to_string()).qos(qos)).await?);
         client.until_kept().await?;
         println!("kept {number}");
     }
@@ -29,8 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn options(port: u16, ca: &str) -> Result<ClientOptions, Box<dyn Error>> {
-    let mut tls = TlsOptions::default();
-    tls.roots = Roots::Only(CaBundle::from_pem_file(ca)?);
+    let tls = TlsOptions { roots: Roots::Only(CaBundle::from_pem_file(ca)?), ..TlsOptions::default() };
     let transport = TransportOptions {
         connect_to: Some(SocketAddr::from(([127, 0, 0, 1], port))),
         tls: Some(Arc::new(TlsConnector::new(&tls)?)),

@@ -198,8 +198,10 @@ fn watch(client: &Client, witness: &Arc<Witness>) {
 }
 
 fn options(broker: &Mosquitto, address: SocketAddr, client_id: &str) -> ClientOptions {
-    let mut tls = TlsOptions::default();
-    tls.roots = Roots::Only(CaBundle::from_pem_file(broker.ca()).unwrap());
+    let tls = TlsOptions {
+        roots: Roots::Only(CaBundle::from_pem_file(broker.ca()).unwrap()),
+        ..TlsOptions::default()
+    };
     let transport = TransportOptions {
         connect_to: Some(address),
         tls: Some(Arc::new(TlsConnector::new(&tls).unwrap())),

@@ -223,9 +223,11 @@ async fn messages_of_others_are_printed_whatever_they_hold_and_not_counted() {
 }
 
 async fn publish_as_somebody_else(served: &Served, payload: &[u8]) {
-    let mut tls = TlsOptions::default();
-    tls.roots = CaBundle::from_pem_file(served.sandbox.ca_path()).unwrap().into();
-    tls.alpn = vec![b"mqtt".to_vec()];
+    let tls = TlsOptions {
+        roots: CaBundle::from_pem_file(served.sandbox.ca_path()).unwrap().into(),
+        alpn: vec![b"mqtt".to_vec()],
+        ..TlsOptions::default()
+    };
     let transport = TransportOptions {
         tls: Some(Arc::new(TlsConnector::new(&tls).unwrap())),
         timeout: Duration::from_secs(5),
