@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // `tls` stays empty here: the provider fills it in for every attempt.
     let timeout = Duration::from_secs(30);
-    let transport = TransportOptions { host, port, connect_to: None, proxy: None, tls: None, timeout };
+    let transport = TransportOptions { timeout, ..TransportOptions::new(host, port) };
     let mut options = ClientOptions::new(transport, ConnectOptions::new("certificate-example"));
     options.provider = Provider::new(files);
 

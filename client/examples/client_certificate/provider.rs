@@ -43,12 +43,13 @@ impl CertificateFiles {
         }
 
         // A certificate without its key yet: the files are being replaced. Another attempt finds them whole.
-        let mut options = TlsOptions::default();
-        options.roots = self.roots.clone();
-        options.client_certificate = Some(
-            ClientCertificate::from_pem_files(&self.certificate, &self.key)
-                .map_err(ProviderError::retryable)?,
-        );
+        let certificate = ClientCertificate::from_pem_files(&self.certificate, &self.key)
+            .map_err(ProviderError::retryable)?;
+        let options = TlsOptions {
+            roots: self.roots.clone(),
+            client_certificate: Some(certificate),
+            ..TlsOptions::default()
+        };
         let connector = Arc::new(TlsConnector::new(&options).map_err(ProviderError::fatal)?);
         *loaded = Some(Loaded { content, connector: Arc::clone(&connector) });
         Ok(connector)

@@ -193,7 +193,7 @@ impl Engine {
         delivery: Delivery,
         size: usize,
     ) -> Result<Option<Option<DeliveryId>>, Violation> {
-        let receive_maximum = self.options.receive_maximum.map_or(u16::MAX, Into::into);
+        let receive_maximum = self.options.receive_maximum.unwrap_or(u16::MAX);
         match self.session.inbound.receive(delivery, size, receive_maximum) {
             Verdict::Deliver(id) => return Ok(Some(id)),
             Verdict::Repeat => self.send_due_acks(),

@@ -1,6 +1,5 @@
 //! Messages of a resumed session for which the application has no stream yet: kept for a while, then refused.
 
-use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use dunlin_codec::ReasonCode;
@@ -51,7 +50,7 @@ impl Engine {
 
     /// Refuses unmatched messages that have waited long enough. Returns whether there were any.
     pub(super) fn refuse_unmatched(&mut self) -> bool {
-        let receive_maximum = self.options.receive_maximum.map_or(u16::MAX, NonZeroU16::get);
+        let receive_maximum = self.options.receive_maximum.unwrap_or(u16::MAX);
         let most = usize::from(receive_maximum / 2).max(1);
         let mut has_refused = false;
         while let Some(id) = self.session.inbound.overdue_unmatched(self.now, most) {

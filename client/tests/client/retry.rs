@@ -224,8 +224,7 @@ async fn a_name_that_vanishes_is_looked_for_again() {
 
 /// Options of a client that reaches `front` by TLS and trusts `authority`.
 fn tls_options(server: &TestServer, front: &TlsFront, authority: &Authority) -> ClientOptions {
-    let mut tls = TlsOptions::default();
-    tls.roots = Roots::Only(authority.bundle());
+    let tls = TlsOptions { roots: Roots::Only(authority.bundle()), ..TlsOptions::default() };
     let mut options = options(server);
     options.transport.connect_to = Some(front.address);
     options.transport.tls = Some(Arc::new(TlsConnector::new(&tls).unwrap()));
@@ -445,7 +444,7 @@ async fn an_attempt_at_once_keeps_the_interval_of_the_service() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.limits = Some(dunlin_client::aws::ServiceLimits::default());
-    options.connect.keep_alive = dunlin_client::KeepAlive::secs(60);
+    options.connect.keep_alive = Duration::from_secs(60);
     let interval = options.connect.limits.unwrap().connect_interval;
     let (client, mut events, peer) = connected_as(&server, options).await;
     drop(peer);

@@ -1,7 +1,6 @@
 //! The application: publishes, subscribes, takes its time with messages, and asks for outcomes or doesn't.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU16;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -207,7 +206,7 @@ impl Application {
                 let index =
                     index.ok_or_else(|| Breach::new("what is refused was unmatched", format!("{id:?}")))?;
                 let refused = self.unmatched.swap_remove(index);
-                let half = options.receive_maximum.map_or(u16::MAX, NonZeroU16::get) / 2;
+                let half = options.receive_maximum.unwrap_or(u16::MAX) / 2;
                 let has_waited = now.saturating_duration_since(refused.since) >= options.unmatched_wait;
                 let holds_back = refused.taken >= usize::from(half.max(1));
                 ensure(
