@@ -71,7 +71,7 @@ async fn burst(messages: usize, receive_maximum: u16, qos: QoS) {
     let Some(broker) = Mosquitto::start_with_long_queues().await else { return };
     let cutter = Cutter::to(broker.plain_address()).await;
     let mut options = as_alice(cutter.address(), "subscriber");
-    options.connect.receive_maximum = receive_maximum.try_into().ok();
+    options.connect.receive_maximum = Some(receive_maximum);
     options.connect.maximum_packet_size = None;
     let client = connect(options).await;
     let mut stream = client.subscribe("burst/+", qos).await.unwrap();
