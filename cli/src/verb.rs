@@ -33,6 +33,10 @@ pub(crate) fn run(typed: Typed) -> Exit {
         Some(Verb::Bench(verb)) => bench::run(verb, &sources, console),
         Some(Verb::Auth(verb)) => auth::run(verb, &sources, console),
         Some(Verb::Inspect(InspectVerb::Decode(typed))) => inspect::decode(typed),
+        Some(Verb::LambdaWatchdog) => {
+            dunlin_sandbox::watch_process_groups(io::stdin().lock());
+            Ok(Exit::Done)
+        }
     };
     match outcome {
         Ok(exit) => exit,
@@ -72,7 +76,7 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
         Verb::Demo(typed) => Some(&typed.output),
         Verb::Sandbox(typed) => Some(&typed.output),
         Verb::Bench(verb) => Some(&verb.way().output),
-        Verb::Auth(_) | Verb::Inspect(_) => None,
+        Verb::Auth(_) | Verb::Inspect(_) | Verb::LambdaWatchdog => None,
     }
 }
 

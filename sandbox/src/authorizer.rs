@@ -14,12 +14,16 @@ use std::time::Duration;
 pub use answer::{Answer, AnswerError, AnswerFault};
 pub use calls::{LambdaLimits, QueueFault};
 pub use demo::{DEMO_POLICY, demo_signed, demo_unsigned};
-pub use lambda::{Lambda, LambdaEvent, LambdaFault, LambdaUrl, LambdaUrlError, Program};
+pub(crate) use lambda::Watchdog;
+pub use lambda::{
+    Handler, HandlerError, Lambda, LambdaEnvironment, LambdaEnvironmentError, LambdaEvent, LambdaFault,
+    LambdaMissing, LambdaRuntime, LambdaUrl, LambdaUrlError, Program, watch_process_groups,
+};
 pub use refusal::Refusal;
 pub use token::{PublicKey, PublicKeyError, SignatureFault};
 
 use crate::authorizer::calls::CallQueue;
-use crate::authorizer::lambda::Unanswered;
+use crate::authorizer::lambda::{CallContext, Instances, Unanswered};
 use crate::authorizer::query::UserName;
 use crate::event::Event;
 use crate::policy::{ArnScope, Policy};
@@ -66,6 +70,8 @@ pub struct Authorizers {
     default: Option<String>,
     /// What the policies' ARNs are compared with.
     scope: Option<ArnScope>,
+    /// Ends the processes of Lambdas if the sandbox can't.
+    watchdog: Option<Watchdog>,
 }
 
 /// An authorizer, and the calls of its Lambda: those of one authorizer never wait for those of another.
@@ -73,6 +79,7 @@ pub struct Authorizers {
 struct Entry {
     authorizer: Authorizer,
     queue: Arc<CallQueue>,
+    instances: Arc<Instances>,
 }
 
 /// What a client brought in its CONNECT. `Debug` shows no secret of it.
@@ -125,9 +132,9 @@ impl Authorizers {
     pub fn new(list: Vec<Authorizer>, default: Option<String>) -> Self {
         let list = list.into_iter().map(|authorizer| {
             let queue = Arc::new(CallQueue::new(authorizer.limits));
-            Entry { authorizer, queue }
+            Entry { authorizer, queue, instances: Arc::default() }
         });
-        Self { list: list.collect(), default, scope: None }
+        Self { list: list.collect(), default, scope: None, watchdog: None }
     }
 
     /// Region and account that the ARNs of every policy are compared with; without them any matches.
@@ -135,6 +142,28 @@ impl Authorizers {
     pub fn within(mut self, scope: Option<ArnScope>) -> Self {
         self.scope = scope;
         self
+    }
+
+    /// Has a watchdog told of every process of a Lambda.
+    pub(crate) fn watched_by(mut self, watchdog: Option<Watchdog>) -> Self {
+        self.watchdog = watchdog;
+        self
+    }
+
+    /// Whether a Lambda of an active authorizer has processes of its own.
+    pub(crate) fn have_processes(&self) -> bool {
+        self.active().any(|authorizer| authorizer.lambda.has_processes())
+    }
+
+    /// Says if something that a Lambda of an active authorizer needs isn't there, and whose Lambda it is.
+    pub(crate) fn find(&self) -> Result<(), (String, LambdaMissing)> {
+        self.active().try_for_each(|authorizer| {
+            authorizer.lambda.find().map_err(|missing| (authorizer.name.clone(), missing))
+        })
+    }
+
+    fn active(&self) -> impl Iterator<Item = &Authorizer> {
+        self.list.iter().map(|entry| &entry.authorizer).filter(|authorizer| authorizer.active)
     }
 
     /// What clients must know about each.
@@ -157,11 +186,19 @@ impl Authorizers {
         log: &(dyn Fn(Event) + Sync),
     ) -> Result<Grant, Refusal> {
         let user_name = UserName::parse(credentials.username.as_deref())?;
-        let Entry { authorizer, queue } = self.named(user_name.parameter(query::AUTHORIZER_NAME)?)?;
+        let Entry { authorizer, queue, instances } =
+            self.named(user_name.parameter(query::AUTHORIZER_NAME)?)?;
         let token = authorizer.signing.token(&authorizer.name, &user_name)?;
         let event = LambdaEvent::new(credentials, token);
         let log = |text| log(Event::Lambda { authorizer: authorizer.name.clone(), text });
-        let answer = authorizer.lambda.invoke(&event, authorizer.limits, queue, &log).await;
+        let context = CallContext {
+            authorizer: &authorizer.name,
+            limits: authorizer.limits,
+            scope: self.scope.as_ref(),
+            watchdog: self.watchdog.as_ref(),
+            log: &log,
+        };
+        let answer = authorizer.lambda.invoke(&event, queue, instances, context).await;
         let grant = answer.and_then(|answer| answer.grant(&authorizer.name).map_err(Unanswered::Answer));
         let grant = grant.map_err(|unanswered| refusal(authorizer.name.clone(), unanswered))?;
         Ok(Grant { policy: grant.policy.within(self.scope.clone()), ..grant })

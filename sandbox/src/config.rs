@@ -279,6 +279,33 @@ mod tests {
     }
 
     #[test]
+    fn a_handler_is_a_file_or_a_name_of_aws_in_a_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["handler.py", "index.js", "lambda_function.py"] {
+            fs::write(dir.path().join(file), "").unwrap();
+        }
+        let path = dir.path().join("sandbox.toml");
+        for (keys, file, function) in [
+            ("handler = 'handler.check', runtime = 'python3.13'", "handler.py", "check"),
+            ("handler = 'handler.check'", "handler.py", "check"),
+            ("handler = 'handler.py:check'", "handler.py", "check"),
+            ("handler = 'index.js'", "index.js", "handler"),
+            ("runtime = 'node'", "index.js", "handler"),
+            ("runtime = 'python', code = '.'", "lambda_function.py", "lambda_handler"),
+        ] {
+            let text = format!(
+                "[[authorizer]]\nname = 'A'\nlambda = {{ {keys}, timeout = 30, concurrency = 2, env = ['A=b'] }}"
+            );
+            let config = Config::parse(&text, &path).unwrap();
+            let Authorizer { lambda: Lambda::Handler(handler), limits, .. } = &config.authorizers[0] else {
+                panic!("a handler: {keys}")
+            };
+            assert_eq!((handler.file.as_path(), handler.function.as_str()), (Path::new(file), function));
+            assert_eq!((limits.concurrency, limits.timeout), (2, Duration::from_secs(30)));
+        }
+    }
+
+    #[test]
     fn each_mistake_is_told_with_its_line_and_key() {
         let authorizer = |rest: &str| {
             refusal(&format!("[[authorizer]]\nname = 'A'\nlambda.url = 'http://localhost'\n{rest}"))
@@ -325,7 +352,31 @@ mod tests {
             ),
             (
                 refusal("[[authorizer]]\nname = 'A'\nlambda.url = 'http://x'\nlambda.exec = ['x']"),
-                "3: lambda.url: a Lambda is exactly one of static, exec and url",
+                "3: lambda.url: a Lambda is exactly one of static, exec, handler and url",
+            ),
+            (
+                refusal("[[authorizer]]\nname = 'A'\nlambda.exec = ['sh']\nlambda.timeout = '2h'"),
+                "3: lambda.exec: timeout must be 100ms to 1h",
+            ),
+            (
+                refusal("[[authorizer]]\nname = 'A'\nlambda = { exec = ['sh'], concurrency = 0 }"),
+                "3: lambda: concurrency must be 1 to 1000",
+            ),
+            (
+                refusal("[[authorizer]]\nname = 'A'\nlambda = { url = 'http://x', env = ['A'] }"),
+                "3: lambda: env is for exec and handler",
+            ),
+            (
+                refusal("[[authorizer]]\nname = 'A'\nlambda = { exec = ['sh'], env = ['=x'] }"),
+                "3: lambda: env \"=x\": write NAME to pass",
+            ),
+            (
+                refusal("[[authorizer]]\nname = 'A'\nlambda = { runtime = 'ruby' }"),
+                "3: lambda: the runtime \"ruby\" isn't known",
+            ),
+            (
+                refusal("[[authorizer]]\nname = 'A'\nlambda.code = '/no/such'\nlambda.handler = 'a.b'"),
+                "3: lambda: there is no folder /no/such",
             ),
             (refusal("[[authorizer]]\nname = 'A'\nlambda = {}"), "3: lambda: a Lambda is exactly one"),
             (refusal("[[authorizer]]\nname = 'A'"), "1: missing field `lambda`"),

@@ -205,7 +205,8 @@ impl fmt::Display for Event {
                 verdict(f, outcome)
             }
             Self::Lambda { authorizer, text } => {
-                write!(f, "lambda    {}  {}", Shown(authorizer), Shown(text))
+                // Whole: it is the developer's own, and bounded where it is read. Lines of a log often have tabs.
+                write!(f, "lambda    {}  {}", Shown(authorizer), Escaped(&text.replace('\t', "  ")))
             }
             Self::Subscribe { client_id, filter, outcome } => {
                 write!(f, "subscribe {}  {}  ", Shown(client_id), Shown(filter))?;
@@ -249,7 +250,7 @@ fn verdict(f: &mut fmt::Formatter<'_>, outcome: &Outcome<(String, Decision)>) ->
     match outcome {
         Outcome::Allowed((policy, _)) => write!(f, "→ allow (policy: {})", Shown(policy)),
         Outcome::Refused { reason_code, reason, .. } => {
-            write!(f, "→ refuse{} ({})", Code(*reason_code), Shown(reason))
+            write!(f, "→ refuse{} ({})", Code(*reason_code), Reason(reason))
         }
     }
 }
@@ -258,7 +259,7 @@ fn refusal<T>(f: &mut fmt::Formatter<'_>, outcome: &Outcome<T>) -> fmt::Result {
     match outcome {
         Outcome::Allowed(_) => Ok(()),
         Outcome::Refused { reason_code, reason, .. } => {
-            write!(f, "refused{} ({})", Code(*reason_code), Shown(reason))
+            write!(f, "refused{} ({})", Code(*reason_code), Reason(reason))
         }
     }
 }
@@ -268,10 +269,24 @@ struct Shown<'a>(&'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.char_indices().nth(MAX_SHOWN) {
-            Some((end, _)) => write!(f, "{}..", Escaped(self.0.get(..end).unwrap_or_default())),
-            None => Escaped(self.0).fmt(f),
-        }
+        cut(self.0, MAX_SHOWN, f)
+    }
+}
+
+/// Why something was refused: all faults of an answer are told, however many there are.
+struct Reason<'a>(&'a str);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        cut(self.0, MAX_REASON, f)
+    }
+}
+
+/// Writes at most so many characters, escaped.
+fn cut(text: &str, most: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => write!(f, "{}..", Escaped(text.get(..end).unwrap_or_default())),
+        None => write!(f, "{}", Escaped(text)),
     }
 }
 
@@ -284,6 +299,7 @@ impl fmt::Display for Code {
 }
 
 const MAX_SHOWN: usize = 256;
+const MAX_REASON: usize = 4096;
 /// As wide as the time of day.
 const INDENT: &str = "\n         ";
 
@@ -345,5 +361,8 @@ mod tests {
         let line = event.to_string();
         assert!(line.starts_with("unsubscribe a\\nb  x"));
         assert!(line.ends_with("x..") && line.len() < 300);
+        let text = "x".repeat(65_536);
+        let printed = Event::Lambda { authorizer: "A".into(), text: format!("a\t{text}\u{1b}[2J") };
+        assert_eq!(printed.to_string(), format!("lambda    A  a  {text}\\u{{1b}}[2J"));
     }
 }

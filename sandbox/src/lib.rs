@@ -74,9 +74,10 @@ mod state;
 mod uuid;
 
 pub use authorizer::{
-    Answer, AnswerError, AnswerFault, Authorizer, Authorizers, Credentials, DEMO_POLICY, Grant, Lambda,
-    LambdaEvent, LambdaFault, LambdaLimits, LambdaUrl, LambdaUrlError, Program, PublicKey, PublicKeyError,
-    QueueFault, Refusal, SignatureFault, Signing, demo_signed, demo_unsigned,
+    Answer, AnswerError, AnswerFault, Authorizer, Authorizers, Credentials, DEMO_POLICY, Grant, Handler,
+    HandlerError, Lambda, LambdaEnvironment, LambdaEnvironmentError, LambdaEvent, LambdaFault, LambdaLimits,
+    LambdaMissing, LambdaRuntime, LambdaUrl, LambdaUrlError, Program, PublicKey, PublicKeyError, QueueFault,
+    Refusal, SignatureFault, Signing, demo_signed, demo_unsigned, watch_process_groups,
 };
 pub use config::{Config, ConfigError, ConfigProblem};
 pub use denial::{Denial, DenialError, Denials};

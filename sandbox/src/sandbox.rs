@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tokio_rustls::rustls;
 
-use crate::authorizer::{Authorizer, Authorizers, demo_signed, demo_unsigned};
+use crate::authorizer::{Authorizer, Authorizers, LambdaMissing, Watchdog, demo_signed, demo_unsigned};
 use crate::denial::{Denial, Denials};
 use crate::event::LogLine;
 use crate::fault::{Fault, FaultPlan};
@@ -65,6 +66,8 @@ pub struct SandboxBuilder {
     max_connections: usize,
     when_queue_full: Option<WhenQueueFull>,
     demo: bool,
+    /// A program and its arguments.
+    watchdog: Option<(PathBuf, Vec<OsString>)>,
     on_event: Option<EventSink>,
 }
 
@@ -92,6 +95,17 @@ pub enum StartError {
     /// A default that no authorizer is named.
     #[error("the default authorizer {0:?} doesn't exist")]
     UnknownDefault(String),
+    /// Something that a Lambda needs isn't there.
+    #[error("the Lambda of the authorizer {authorizer:?} can't run: {missing}")]
+    Lambda {
+        /// Whose Lambda.
+        authorizer: String,
+        /// What isn't there.
+        missing: LambdaMissing,
+    },
+    /// The watchdog's program.
+    #[error("can't start the watchdog: {0}")]
+    Watchdog(io::Error),
     /// The TLS library.
     #[error("can't set up TLS: {0}")]
     Tls(#[from] rustls::Error),
@@ -120,6 +134,7 @@ impl Sandbox {
             max_connections: MAX_CONNECTIONS,
             when_queue_full: None,
             demo: true,
+            watchdog: None,
             on_event: None,
         }
     }
@@ -252,6 +267,20 @@ impl SandboxBuilder {
         self
     }
 
+    /// The program that ends the processes of Lambdas if the sandbox is killed: it must call
+    /// [`watch_process_groups`](crate::watch_process_groups) with its standard input.
+    ///
+    /// Without it, the default, they are ended when the sandbox stops or is dropped, and stay if its process is killed by
+    /// SIGKILL. It is started only if a Lambda has processes.
+    pub fn watchdog(
+        mut self,
+        program: impl Into<PathBuf>,
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Self {
+        self.watchdog = Some((program.into(), arguments.into_iter().map(Into::into).collect()));
+        self
+    }
+
     /// Called with each decision, from the task of the connection: it should not block.
     pub fn on_event(mut self, on_event: impl Fn(&LogLine) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Box::new(on_event));
@@ -274,6 +303,10 @@ impl SandboxBuilder {
         let (pki, identity) = opened.await.map_err(|_| StartError::Runtime)??;
         let authorizers = authorizers(&pki, self.demo, self.authorizers, self.default_authorizer)?
             .within(self.scope.clone());
+        authorizers.find().map_err(|(authorizer, missing)| StartError::Lambda { authorizer, missing })?;
+        let watchdog = self.watchdog.filter(|_| authorizers.have_processes());
+        let watchdog = watchdog.map(|(program, arguments)| Watchdog::start(&program, &arguments));
+        let authorizers = authorizers.watched_by(watchdog.transpose().map_err(StartError::Watchdog)?);
         let tls = Arc::new(Tls::new(identity, !faults.has(&Fault::NoAlpn))?);
         let bound = net::bind(self.address, self.port).await;
         let bound = bound.map_err(|(address, source)| StartError::Listen { address, source })?;

@@ -69,7 +69,13 @@ pub(crate) enum Verb {
     /// Look into packets offline
     #[command(subcommand)]
     Inspect(InspectVerb),
+    /// Started by the sandbox: ends the processes of its Lambdas when standard input ends
+    #[command(name = WATCHDOG, hide = true)]
+    LambdaWatchdog,
 }
+
+/// The verb that the sandbox starts its watchdog with.
+pub(crate) const WATCHDOG: &str = "lambda-watchdog";
 
 /// What was typed, and where each value came from.
 pub(crate) struct Typed {

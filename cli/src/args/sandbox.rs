@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
-use dunlin_sandbox::{ArnScope, Denial, Fault, Profile, WhenQueueFull};
+use dunlin_sandbox::{ArnScope, Denial, Fault, LambdaLimits, Profile, WhenQueueFull};
 
 use crate::args::sample::OutputArgs;
 
@@ -16,12 +17,25 @@ pub(crate) struct SandboxArgs {
     /// Read authorizers and settings from a TOML file; a flag wins over what it says
     #[arg(long, value_name = "FILE", long_help = CONFIG)]
     pub(crate) config: Option<PathBuf>,
-    /// Let a program answer in place of a Lambda, e.g. 'python3 run.py': the default authorizer, named Lambda
+    /// Run this Lambda as the default authorizer, named Lambda: a handler's FILE[:FUNCTION], or a command
     ///
-    /// It is started for each CONNECT, gets AWS's event as JSON on standard input, and has 5 s to write its answer to
-    /// standard output. What it writes to standard error is shown. No shell reads the command.
-    #[arg(long, value_name = "COMMAND")]
+    /// A file ending in .py, .mjs, .cjs or .js is a handler as AWS runs it: it stays loaded between calls, and gets AWS's
+    /// event and context. FUNCTION is lambda_handler in Python and handler in Node if it isn't named.
+    ///
+    /// Anything else is a command, e.g. './authorizer --dev'. It is started for each call, gets AWS's event as JSON on
+    /// standard input, and writes its answer to standard output. No shell reads it.
+    ///
+    /// What a Lambda prints is shown, up to 256 KiB and 4,096 lines a call.
+    #[arg(long, value_name = "LAMBDA")]
     pub(crate) lambda: Option<String>,
+    /// Pass an environment variable on to the Lambda of --lambda, or set one (repeatable)
+    ///
+    /// Passed on in any case: PATH, HOME, LANG, TZ, TMPDIR, VIRTUAL_ENV, PYTHONPATH, NODE_PATH. Nothing else of this shell is.
+    #[arg(long, value_name = "NAME[=VALUE]", requires = "lambda")]
+    pub(crate) lambda_env: Vec<String>,
+    /// Time that one call of the Lambda of --lambda may take, 100ms to 1h [default: 5s, as at AWS]
+    #[arg(long, value_name = "TIME", requires = "lambda", value_parser = lambda_timeout)]
+    pub(crate) lambda_timeout: Option<Duration>,
     /// Say with each decision which statement of which policy document made it, and why
     #[arg(long)]
     pub(crate) explain_decisions: bool,
@@ -99,9 +113,21 @@ Read authorizers and settings from a TOML file; a flag wins over what it says. R
   signing = true                  # on where public keys are given
   token_key_name = \"token\"
   public_key = \"public.pem\"       # a file or the PEM; several: public_keys = [..]
-  lambda.exec = [\"python3\", \"run.py\"]    # event on stdin, answer on stdout
+  lambda.handler = \"handler.lambda_handler\"  # or \"handler.py:lambda_handler\"
+  lambda.runtime = \"python\"       # or \"node\"; needed if there are files for both
+  lambda.code = \"authorizer\"      # the folder of the code
+  lambda.env = [\"AWS_PROFILE\", \"TABLE=dev\"] # pass a variable on, or set it
+  lambda.timeout = \"5s\"           # of one call, 100ms to 1h
+  lambda.concurrency = 16         # calls at a time; 1024 more wait
+  # or lambda.exec = [\"./authorizer\", \"--dev\"]: event on stdin, answer on stdout
   # or lambda.url = \"http://127.0.0.1:9000\" (runtime interface emulator)
   # or lambda.static = \"answer.json\"";
+
+fn lambda_timeout(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let is_valid = LambdaLimits::TIMEOUTS.contains(&time);
+    if is_valid { Ok(time) } else { Err("it must be 100ms to 1h".into()) }
+}
 
 fn faults() -> String {
     let spellings: Vec<&str> = Fault::spellings().collect();

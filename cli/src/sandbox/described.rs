@@ -1,8 +1,12 @@
 //! What a sandbox is to be: the config file first, then the flags, which win.
 
-use dunlin_sandbox::{Authorizer, Config, ConfigError, Lambda, Program, SandboxBuilder};
+use std::path::{Path, PathBuf};
 
-use crate::args::SandboxArgs;
+use dunlin_sandbox::{
+    Authorizer, Config, ConfigError, Handler, Lambda, LambdaEnvironment, Program, SandboxBuilder,
+};
+
+use crate::args::{SandboxArgs, WATCHDOG};
 use crate::diagnosis::{Diagnosis, Try};
 
 pub(super) fn builder(typed: &SandboxArgs) -> Result<SandboxBuilder, Diagnosis> {
@@ -19,31 +23,50 @@ pub(super) fn builder(typed: &SandboxArgs) -> Result<SandboxBuilder, Diagnosis> 
     config.denials.operation = typed.deny_operation.unwrap_or(config.denials.operation);
     config.faults.extend_from_slice(&typed.fault);
     if let Some(command) = &typed.lambda {
-        let authorizer = of_command(command)?;
+        let authorizer = of_lambda(command, typed)?;
         config.default_authorizer = Some(authorizer.name.clone());
         config.authorizers.push(authorizer);
     }
-    let builder = SandboxBuilder::from(config);
+    let mut builder = SandboxBuilder::from(config);
+    // Without this program's own path there is no watchdog, and everything else works.
+    if let Ok(program) = std::env::current_exe() {
+        builder = builder.watchdog(program, [WATCHDOG]);
+    }
     Ok(match &typed.state_dir {
         Some(dir) => builder.state_dir(dir),
         None => builder,
     })
 }
 
-/// The authorizer of `--lambda`: split into words as a shell does it, and run without one.
-fn of_command(command: &str) -> Result<Authorizer, Diagnosis> {
-    let words = shlex::split(command).filter(|words| !words.is_empty());
-    let mut words = words
-        .ok_or_else(|| {
-            Diagnosis::usage("--lambda needs a program and its arguments, with quotes that close")
-        })?
-        .into_iter();
-    let program = Program {
-        program: words.next().unwrap_or_default().into(),
-        arguments: words.map(Into::into).collect(),
-        folder: None,
+/// The authorizer of `--lambda`: a handler, or a command, split into words as a shell does it and run without one.
+fn of_lambda(lambda: &str, typed: &SandboxArgs) -> Result<Authorizer, Diagnosis> {
+    let mut environment = LambdaEnvironment::default();
+    for variable in &typed.lambda_env {
+        let added = environment.add(variable);
+        added.map_err(|error| Diagnosis::usage(format!("--lambda-env {variable:?}: {error}")))?;
+    }
+    let words = shlex::split(lambda).filter(|words| !words.is_empty()).ok_or_else(|| {
+        Diagnosis::usage(
+            "--lambda needs a file with a handler, or a program and its arguments, with quotes that close",
+        )
+    })?;
+    let lambda = match words.as_slice() {
+        [word] if Handler::is_file_name(word) => {
+            let handler = Handler::from_file(word, Path::new(""));
+            let mut handler = handler.map_err(|error| Diagnosis::usage(format!("--lambda: {error}")))?;
+            handler.environment = environment;
+            Lambda::Handler(handler)
+        }
+        words => {
+            let mut words = words.iter();
+            let program = words.next().map(PathBuf::from).unwrap_or_default();
+            let arguments = words.map(Into::into).collect();
+            Lambda::Exec(Program { arguments, environment, ..Program::new(program) })
+        }
     };
-    Ok(Authorizer::new("Lambda", Lambda::Exec(program)))
+    let mut authorizer = Authorizer::new("Lambda", lambda);
+    authorizer.limits.timeout = typed.lambda_timeout.unwrap_or(authorizer.limits.timeout);
+    Ok(authorizer)
 }
 
 fn refused(error: &ConfigError) -> Diagnosis {

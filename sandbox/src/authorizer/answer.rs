@@ -174,9 +174,9 @@ impl Answer {
             take(&mut fields, POLICY_DOCUMENTS, true, "a list of policy documents", list);
         note(fault);
         let whole = "a whole number of seconds";
-        let (disconnect_after, fault) = take(&mut fields, DISCONNECT_AFTER, false, whole, Value::as_i64);
+        let (disconnect_after, fault) = take(&mut fields, DISCONNECT_AFTER, false, whole, whole_number);
         note(fault);
-        let (refresh_after, fault) = take(&mut fields, REFRESH_AFTER, false, whole, Value::as_i64);
+        let (refresh_after, fault) = take(&mut fields, REFRESH_AFTER, false, whole, whole_number);
         note(fault);
 
         let answer = Self {
@@ -306,6 +306,14 @@ fn take<T>(
             None => (None, Some(AnswerFault::Type { field, wanted })),
         },
     }
+}
+
+/// 300, and 300.0 as Python writes the numbers of DynamoDB.
+fn whole_number(value: &Value) -> Option<i64> {
+    let is_whole = |number: &f64| number.fract() == 0.0 && number.abs() < 1e9;
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole and small")]
+    let of_float = || value.as_f64().filter(is_whole).map(|number| number as i64);
+    value.as_i64().or_else(of_float)
 }
 
 /// Whether a key differs from a field's name only in case, underscores, hyphens or a plural.

@@ -1,5 +1,6 @@
 //! The calls of one authorizer's Lambda: how many run at a time, and the queue of those that wait.
 
+use core::ops::RangeInclusive;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -17,7 +18,7 @@ use tokio::time::timeout;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LambdaLimits {
-    /// Calls that run at the same time, at least 1. Default: 16. Up to 1,024 more wait in a queue.
+    /// Calls that run at the same time, 1 to 1,000. Default: 16. Up to 1,024 more wait in a queue.
     pub concurrency: usize,
     /// Time that one call may take. It starts when the call does, so time in the queue isn't part of it. Default: 5 s,
     /// as at AWS IoT Core.
@@ -54,7 +55,7 @@ pub(super) struct CallPermit<'a> {
 
 impl CallQueue {
     pub(super) fn new(limits: LambdaLimits) -> Self {
-        let concurrency = limits.concurrency.clamp(1, MAX_CONCURRENCY);
+        let concurrency = limits.concurrency.clamp(1, LambdaLimits::MAX_CONCURRENCY);
         Self {
             admitted: Semaphore::new(concurrency.saturating_add(MAX_WAITING)),
             running: Semaphore::new(concurrency),
@@ -71,14 +72,19 @@ impl CallQueue {
     }
 }
 
+impl LambdaLimits {
+    /// Largest value of [`concurrency`](Self::concurrency): AWS's default limit for all functions of an account.
+    pub const MAX_CONCURRENCY: usize = 1000;
+    /// Values that config files and flags take for [`timeout`](Self::timeout).
+    pub const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+}
+
 impl Default for LambdaLimits {
     fn default() -> Self {
         Self { concurrency: 16, timeout: Duration::from_secs(5) }
     }
 }
 
-/// Largest value of [`LambdaLimits::concurrency`]: AWS's default limit for all functions of an account.
-pub(crate) const MAX_CONCURRENCY: usize = 1000;
 const MAX_WAITING: usize = 1024;
 /// Longer than clients wait for a CONNACK.
 const MAX_WAIT: Duration = Duration::from_secs(60);

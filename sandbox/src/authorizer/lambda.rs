@@ -1,22 +1,37 @@
 //! The Lambda of an authorizer: who answers the event, within five seconds as AWS IoT wants it.
 
+mod code;
+mod environment;
 mod event;
 mod fault;
+mod handler;
+mod instance;
+mod instances;
+mod lookup;
+mod output;
+mod process;
 mod program;
 mod url;
+mod watchdog;
 
 use core::fmt;
 use serde_json::Value;
 use tokio::time::timeout;
 
+pub use environment::{LambdaEnvironment, LambdaEnvironmentError};
 pub use event::LambdaEvent;
 pub use fault::LambdaFault;
 pub(super) use fault::json_problem;
+pub use handler::{Handler, HandlerError, LambdaRuntime};
+pub(super) use instances::{CallContext, Instances};
+pub use lookup::LambdaMissing;
 pub use program::Program;
 pub use url::{LambdaUrl, LambdaUrlError};
+pub(crate) use watchdog::Watchdog;
+pub use watchdog::watch_process_groups;
 
 use crate::authorizer::answer::{Answer, AnswerError};
-use crate::authorizer::calls::{CallQueue, LambdaLimits, QueueFault};
+use crate::authorizer::calls::{CallQueue, QueueFault};
 
 /// What stands in for the Lambda function.
 #[derive(Clone)]
@@ -35,6 +50,8 @@ pub enum Lambda {
     },
     /// A program, started for each event: the event on its standard input, the answer on its standard output.
     Exec(Program),
+    /// A handler for one of AWS Lambda's runtimes, in processes that stay for the next call.
+    Handler(Handler),
     /// A Lambda function in the runtime interface emulator, or whatever speaks as it does.
     Url(LambdaUrl),
 }
@@ -48,39 +65,61 @@ pub(super) enum Unanswered {
 }
 
 impl Lambda {
-    /// Asks for the answer to one event. `log` hears what a program says on its standard error, line by line.
+    /// Whether it has processes of its own.
+    pub(super) const fn has_processes(&self) -> bool {
+        matches!(self, Self::Exec(_) | Self::Handler(_))
+    }
+
+    /// Says if something that it needs isn't there.
+    pub(super) fn find(&self) -> Result<(), LambdaMissing> {
+        match self {
+            Self::Exec(program) => program.find(),
+            Self::Handler(handler) => handler.find(),
+            Self::Static(_) | Self::Password { .. } | Self::Url(_) => Ok(()),
+        }
+    }
+
+    /// Asks for the answer to one event.
     ///
-    /// Programs and URLs wait for their turn in `queue`; fixed answers and passwords are judged at once.
+    /// Programs, handlers and URLs wait for their turn in `queue`; fixed answers and passwords are judged at once.
     pub(super) async fn invoke(
         &self,
         event: &LambdaEvent,
-        limits: LambdaLimits,
         queue: &CallQueue,
-        log: &(dyn Fn(String) + Sync),
+        instances: &Instances,
+        context: CallContext<'_>,
     ) -> Result<Answer, Unanswered> {
+        let limit = context.limits.timeout;
         let json = match self {
             Self::Static(answer) => return Ok(answer.clone()),
             Self::Password { username, password, answer } => {
                 let known = event.is_from(username, password);
                 return Ok(if known { answer.clone() } else { Answer::not_authenticated() });
             }
+            Self::Handler(handler) => {
+                let _permit = queue.enter().await?;
+                let answer = instances.call(handler, &event.to_value(), context).await?;
+                return Answer::from_value(answer).map_err(Unanswered::Answer);
+            }
             Self::Exec(program) => {
                 let _permit = queue.enter().await?;
                 // A program is killed and reaped by itself when its time is over.
-                program.run(&event.to_json(), limits.timeout, log).await?
+                program.run(&event.to_json(), limit, context.watchdog, context.log).await?
             }
             Self::Url(url) => {
                 let _permit = queue.enter().await?;
-                let posted = timeout(limits.timeout, url.post(event.to_json())).await;
-                posted.unwrap_or(Err(LambdaFault::TimedOut(limits.timeout)))?
+                let posted = timeout(limit, url.post(event.to_json())).await;
+                posted.unwrap_or(Err(LambdaFault::TimedOut(limit)))?
             }
         };
-        read_answer(&json, log)
+        read_answer(&json, context.log)
     }
 }
 
 /// The JSON of an answer, or of an error as the runtimes of Lambda report it.
 fn read_answer(json: &[u8], log: &(dyn Fn(String) + Sync)) -> Result<Answer, Unanswered> {
+    // A line feed at its end would count as a line.
+    let json = json.trim_ascii_end();
     let value: Value = serde_json::from_slice(json).map_err(|error| LambdaFault::not_json(json, &error))?;
     if let Some(fault) = LambdaFault::reported(&value) {
         // What it says about itself is for the log: a client must not read it.
@@ -112,6 +151,7 @@ impl fmt::Debug for Lambda {
                 f.debug_struct("Password").field("answer", answer).finish_non_exhaustive()
             }
             Self::Exec(program) => f.debug_tuple("Exec").field(program).finish(),
+            Self::Handler(handler) => f.debug_tuple("Handler").field(handler).finish(),
             Self::Url(url) => f.debug_tuple("Url").field(url).finish(),
         }
     }
@@ -145,7 +185,7 @@ mod tests {
     #[test]
     fn an_answer_that_was_cut_off_ends_early_and_is_not_empty() {
         for (cut, place) in
-            [(&b"{\"isAuthenticated\": tr"[..], "line 1 column 22"), (b"{\n", "line 2 column 0")]
+            [(&b"{\"isAuthenticated\": tr"[..], "line 1 column 22"), (b"{\n  \"a\":\n", "line 2 column 6")]
         {
             let Err(Unanswered::Lambda(fault)) = read_answer(cut, &|_| ()) else { panic!("a fault") };
             assert_eq!(fault.to_string(), format!("its answer ends early, at {place}"));

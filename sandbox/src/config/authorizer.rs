@@ -1,13 +1,17 @@
 //! One `[[authorizer]]` of a config file.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::authorizer::{Answer, Authorizer, Lambda, LambdaLimits, Program, PublicKey, Signing};
+use crate::authorizer::{
+    Answer, Authorizer, Handler, HandlerError, Lambda, LambdaEnvironment, LambdaLimits, LambdaRuntime,
+    Program, PublicKey, Signing,
+};
 use crate::config::error::{ConfigError, ConfigProblem, Source};
 
 #[derive(Deserialize)]
@@ -37,12 +41,25 @@ enum Status {
 
 #[derive(Deserialize)]
 #[serde(try_from = "LambdaKeys")]
-enum RawLambda {
+struct RawLambda {
+    kind: LambdaKind,
+    environment: LambdaEnvironment,
+    limits: LambdaLimits,
+}
+
+enum LambdaKind {
     /// The answer itself, or the file that holds it.
     Static(Value),
     /// The program and its arguments.
     Exec(Vec<String>),
     Url(String),
+    Handler {
+        /// The file or the name of AWS; `None` means the runtime's default.
+        name: Option<String>,
+        runtime: Option<LambdaRuntime>,
+        /// The folder; `None` means that of the config file.
+        code: Option<String>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -51,18 +68,70 @@ struct LambdaKeys {
     r#static: Option<Value>,
     exec: Option<Vec<String>>,
     url: Option<String>,
+    handler: Option<String>,
+    runtime: Option<String>,
+    code: Option<String>,
+    env: Option<Vec<String>>,
+    timeout: Option<RawTimeout>,
+    concurrency: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawTimeout {
+    Seconds(u64),
+    Text(String),
 }
 
 impl TryFrom<LambdaKeys> for RawLambda {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(keys: LambdaKeys) -> Result<Self, Self::Error> {
-        match (keys.r#static, keys.exec, keys.url) {
-            (Some(answer), None, None) => Ok(Self::Static(answer)),
-            (None, Some(words), None) => Ok(Self::Exec(words)),
-            (None, None, Some(url)) => Ok(Self::Url(url)),
-            _ => Err("a Lambda is exactly one of static, exec and url"),
+        let is_handler = keys.handler.is_some() || keys.runtime.is_some() || keys.code.is_some();
+        let kind = match (keys.r#static, keys.exec, keys.url, is_handler) {
+            (Some(answer), None, None, false) => LambdaKind::Static(answer),
+            (None, Some(words), None, false) => LambdaKind::Exec(words),
+            (None, None, Some(url), false) => LambdaKind::Url(url),
+            (None, None, None, true) => {
+                let runtime = keys.runtime.map(|name| name.parse()).transpose();
+                let runtime = runtime.map_err(|error: HandlerError| error.to_string())?;
+                LambdaKind::Handler { name: keys.handler, runtime, code: keys.code }
+            }
+            _ => return Err("a Lambda is exactly one of static, exec, handler and url".into()),
+        };
+        let is_call = !matches!(kind, LambdaKind::Static(_));
+        if !is_call && (keys.timeout.is_some() || keys.concurrency.is_some()) {
+            return Err("timeout and concurrency are for exec, handler and url".into());
         }
+        if keys.env.is_some() && !matches!(kind, LambdaKind::Exec(_) | LambdaKind::Handler { .. }) {
+            return Err("env is for exec and handler".into());
+        }
+        let mut environment = LambdaEnvironment::default();
+        for variable in keys.env.into_iter().flatten() {
+            environment.add(&variable).map_err(|error| format!("env {variable:?}: {error}"))?;
+        }
+        let mut limits = LambdaLimits::default();
+        if let Some(raw) = keys.timeout {
+            limits.timeout = raw.checked()?;
+        }
+        if let Some(concurrency) = keys.concurrency {
+            if !(1..=LambdaLimits::MAX_CONCURRENCY).contains(&concurrency) {
+                return Err(format!("concurrency must be 1 to {}", LambdaLimits::MAX_CONCURRENCY));
+            }
+            limits.concurrency = concurrency;
+        }
+        Ok(Self { kind, environment, limits })
+    }
+}
+
+impl RawTimeout {
+    fn checked(self) -> Result<Duration, String> {
+        let time = match self {
+            Self::Seconds(seconds) => Some(Duration::from_secs(seconds)),
+            Self::Text(text) => humantime::parse_duration(&text).ok(),
+        };
+        let time = time.filter(|time| LambdaLimits::TIMEOUTS.contains(time));
+        time.ok_or_else(|| "timeout must be 100ms to 1h, such as \"30s\"".into())
     }
 }
 
@@ -74,7 +143,7 @@ impl RawAuthorizer {
             active: self.status == Status::Active,
             signing: self.signing(source)?,
             lambda: lambda(&self.lambda, source)?,
-            limits: LambdaLimits::default(),
+            limits: self.lambda.get_ref().limits,
             name: self.name.into_inner(),
         })
     }
@@ -132,17 +201,37 @@ fn public_key(key: &Spanned<String>, source: &Source<'_>) -> Result<PublicKey, C
 
 fn lambda(raw: &Spanned<RawLambda>, source: &Source<'_>) -> Result<Lambda, ConfigError> {
     let error = |problem| source.error("lambda", raw, problem);
-    match raw.get_ref() {
-        RawLambda::Static(answer) => static_answer(answer, source).map(Lambda::Static).map_err(error),
-        RawLambda::Exec(words) => match words.split_first() {
+    let RawLambda { kind, environment, .. } = raw.get_ref();
+    match kind {
+        LambdaKind::Static(answer) => static_answer(answer, source).map(Lambda::Static).map_err(error),
+        LambdaKind::Exec(words) => match words.split_first() {
             Some((program, arguments)) => Ok(Lambda::Exec(Program {
                 program: executable(program, source),
                 arguments: arguments.iter().map(Into::into).collect(),
                 folder: Some(source.folder()),
+                environment: environment.clone(),
             })),
             None => Err(error(ConfigProblem::NoProgram)),
         },
-        RawLambda::Url(url) => url.parse().map(Lambda::Url).map_err(|fault| error(ConfigProblem::Url(fault))),
+        LambdaKind::Handler { name, runtime, code } => {
+            let code = code.as_ref().map_or_else(|| source.folder(), |code| source.resolve(code));
+            let handler = handler(name.as_deref(), *runtime, &code);
+            let handler = handler.map_err(|fault| error(ConfigProblem::Handler(fault)))?;
+            Ok(Lambda::Handler(Handler { environment: environment.clone(), ..handler }))
+        }
+        LambdaKind::Url(url) => {
+            url.parse().map(Lambda::Url).map_err(|fault| error(ConfigProblem::Url(fault)))
+        }
+    }
+}
+
+/// A file as `--lambda` takes it, or a name as AWS does.
+fn handler(name: Option<&str>, runtime: Option<LambdaRuntime>, code: &Path) -> Result<Handler, HandlerError> {
+    match (name, runtime) {
+        (Some(name), None) if Handler::is_file_name(name) => Handler::from_file(name, code),
+        (Some(name), runtime) => Handler::named(name, runtime, code),
+        (None, Some(runtime)) => Handler::named(runtime.default_handler(), Some(runtime), code),
+        (None, None) => Err(HandlerError::NoRuntime),
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use crate::authorizer::{AnswerError, LambdaUrlError, PublicKeyError};
+use crate::authorizer::{AnswerError, HandlerError, LambdaUrlError, PublicKeyError};
 use crate::fault::FaultError;
 use crate::policy::ArnScopeError;
 
@@ -76,6 +76,9 @@ pub enum ConfigProblem {
     /// `exec` without a program.
     #[error("exec needs a program: [\"python3\", \"handler.py\"]")]
     NoProgram,
+    /// `handler`, `runtime` or `code`.
+    #[error("{0}")]
+    Handler(HandlerError),
     /// `url`.
     #[error("{0}")]
     Url(LambdaUrlError),

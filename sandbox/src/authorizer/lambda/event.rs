@@ -75,6 +75,10 @@ impl LambdaEvent {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    pub(super) fn to_value(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
     pub(super) fn is_from(&self, username: &str, password: &str) -> bool {
         let mqtt = &self.protocol_data.mqtt;
         let name = mqtt.username.as_deref().unwrap_or_default();

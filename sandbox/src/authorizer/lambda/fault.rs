@@ -1,6 +1,8 @@
 //! What can go wrong with a Lambda, one sentence each: for the log and for the reason string.
 
 use core::fmt;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -58,11 +60,21 @@ impl LambdaFault {
         }
     }
 
+    /// A program that doesn't start.
+    pub(super) fn not_started(program: &Path, error: &io::Error) -> Self {
+        Self::NotStarted(format!("{}: {error}", program.display()).into())
+    }
+
     /// The error that a runtime reports in place of an answer: `{"errorMessage": .., "errorType": ..}`.
     pub(super) fn reported(answer: &Value) -> Option<Self> {
         let is_error = answer.get("errorMessage").is_some() && answer.get("isAuthenticated").is_none();
         let kind = answer.get("errorType").and_then(Value::as_str).unwrap_or("an error");
-        is_error.then(|| Self::Reported(kind.chars().take(MAX_ERROR_TYPE).collect()))
+        is_error.then(|| Self::reported_type(kind))
+    }
+
+    /// An error of this type.
+    pub(super) fn reported_type(kind: &str) -> Self {
+        Self::Reported(kind.chars().take(MAX_ERROR_TYPE).collect())
     }
 }
 

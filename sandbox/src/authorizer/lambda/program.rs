@@ -5,35 +5,62 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{ChildStdin, Command};
 use tokio::time::timeout;
 
 use crate::authorizer::lambda::LambdaFault;
+use crate::authorizer::lambda::environment::LambdaEnvironment;
+use crate::authorizer::lambda::lookup::{self, LambdaMissing};
+use crate::authorizer::lambda::output::OutputLog;
+use crate::authorizer::lambda::process::Process;
+use crate::authorizer::lambda::watchdog::Watchdog;
 
-/// What is started for each event. What it says on standard error becomes events of the sandbox's log.
+/// A program that is started for each event. What it writes to standard error becomes events of the sandbox's log.
+///
+/// It runs in a process group of its own, which is killed when the program's time is over or nobody waits for its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// Looked for in `PATH` where it has no slash.
     pub program: PathBuf,
     /// Its arguments, as they are: no shell reads them.
     pub arguments: Vec<OsString>,
-    /// Where it runs; `None`: where the sandbox does.
+    /// The folder where it runs; `None` means the sandbox's own.
     pub folder: Option<PathBuf>,
+    /// Its environment variables.
+    pub environment: LambdaEnvironment,
 }
 
 impl Program {
+    /// A program without arguments that runs where the sandbox does.
+    #[must_use]
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            folder: None,
+            environment: LambdaEnvironment::default(),
+        }
+    }
+
+    /// Says if there is no such program.
+    pub(super) fn find(&self) -> Result<(), LambdaMissing> {
+        lookup::program(&self.program, self.folder.as_deref(), &self.environment)
+    }
+
     /// Runs it once. When `limit` is over, or whoever waits has gone, it and what it started are killed.
     pub(super) async fn run(
         &self,
         event: &[u8],
         limit: Duration,
+        watchdog: Option<&Watchdog>,
         log: &(dyn Fn(String) + Sync),
     ) -> Result<Vec<u8>, LambdaFault> {
-        let mut run = Run::start(self)?;
-        let outcome = timeout(limit, run.talk(event, log)).await;
+        let started = Process::spawn(&mut self.command(), watchdog);
+        let mut process = started.map_err(|error| LambdaFault::not_started(&self.program, &error))?;
+        let outcome = timeout(limit, converse(&mut process, event, log)).await;
         if !matches!(outcome, Ok(Ok(_))) {
-            run.kill().await;
+            process.kill().await;
         }
         outcome.unwrap_or(Err(LambdaFault::TimedOut(limit)))
     }
@@ -42,135 +69,93 @@ impl Program {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
+            .env_clear()
+            .envs(self.environment.variables())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
+            .stderr(Stdio::piped());
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
-        // A group of its own, so that what it starts can be killed with it.
-        #[cfg(unix)]
-        command.process_group(0);
         command
     }
 }
 
-/// One process. Dropped before it has ended, its whole group is killed.
-struct Run {
-    child: Child,
-    has_ended: bool,
-}
+/// Writes the event, reads both outputs and waits for the end, all at once: a full pipe must not stop the others.
+async fn converse(
+    process: &mut Process,
+    event: &[u8],
+    log: &(dyn Fn(String) + Sync),
+) -> Result<Vec<u8>, LambdaFault> {
+    let group = process.id();
+    let (stdin, stdout, stderr) = process.take_pipes();
+    let mut answer = Vec::new();
+    let mut output = OutputLog::new(log);
+    let pipes = async {
+        tokio::try_join!(write(stdin, event), read(stdout, &mut answer), forward(stderr, &mut output))
+    };
+    let mut pipes = Box::pin(pipes);
 
-impl Run {
-    fn start(program: &Program) -> Result<Self, LambdaFault> {
-        let name = program.program.display();
-        let spawned = program.command().spawn();
-        let child = spawned.map_err(|error| LambdaFault::NotStarted(format!("{name}: {error}").into()))?;
-        Ok(Self { child, has_ended: false })
-    }
-
-    /// Writes, reads both outputs and waits, all at once: a full pipe must not stop the others.
-    async fn talk(&mut self, event: &[u8], log: &(dyn Fn(String) + Sync)) -> Result<Vec<u8>, LambdaFault> {
-        let (stdin, stdout, stderr) =
-            (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take());
-        let write = async {
-            if let Some(mut stdin) = stdin {
-                // Whoever answers without reading may.
-                let _ = stdin.write_all(event).await;
-            }
-            Ok(())
-        };
-        let read = async {
-            let mut answer = Vec::new();
-            if let Some(stdout) = stdout {
-                let _ = stdout.take(MAX_ANSWER + 1).read_to_end(&mut answer).await;
-            }
-            if answer.len() as u64 > MAX_ANSWER { Err(LambdaFault::TooLarge) } else { Ok(answer) }
-        };
-        let forward = async {
-            if let Some(stderr) = stderr {
-                forward(stderr, log).await;
-            }
-            Ok(())
-        };
-        let ((), answer, ()) = tokio::try_join!(write, read, forward)?;
-        let status = self.child.wait().await;
-        self.has_ended = status.is_ok();
-        match status {
-            Ok(status) if status.success() => Ok(answer),
-            Ok(status) => Err(LambdaFault::Exit(status.to_string().into())),
-            Err(error) => Err(LambdaFault::Exit(error.to_string().into())),
+    // The program's end, or that of its outputs, whichever comes first.
+    let status = tokio::select! {
+        closed = &mut pipes => {
+            closed?;
+            process.wait().await
         }
-    }
-
-    /// Kills it and what it started, and takes its exit status, so that no zombie stays.
-    async fn kill(&mut self) {
-        self.kill_group();
-        self.has_ended = timeout(REAPING, self.child.wait()).await.is_ok();
-    }
-
-    fn kill_group(&mut self) {
-        if self.has_ended {
-            return;
+        status = process.wait() => {
+            // What it has written is in the pipes. They stay open if something that it started has them, too.
+            match timeout(DRAINING, &mut pipes).await {
+                Ok(closed) => drop(closed?),
+                Err(_) => Process::kill_leftovers(group),
+            }
+            status
         }
-        #[cfg(unix)]
-        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok())
-            && let Some(group) = rustix::process::Pid::from_raw(pid)
-        {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-        let _ = self.child.start_kill();
+    };
+    drop(pipes);
+    output.finish();
+    match status {
+        Ok(status) if status.success() => Ok(answer),
+        Ok(status) => Err(LambdaFault::Exit(status.to_string().into())),
+        Err(error) => Err(LambdaFault::Exit(error.to_string().into())),
     }
 }
 
-impl Drop for Run {
-    fn drop(&mut self) {
-        // tokio reaps what is dropped while it runs.
-        self.kill_group();
+/// Writes the event and closes the pipe. A program may answer without reading.
+async fn write(stdin: Option<ChildStdin>, event: &[u8]) -> Result<(), LambdaFault> {
+    if let Some(mut stdin) = stdin {
+        let _ = stdin.write_all(event).await;
     }
+    Ok(())
 }
 
-/// Standard error as lines of the log, so many and so long; the rest is read and left out.
-async fn forward(stderr: impl AsyncRead + Unpin, log: &(dyn Fn(String) + Sync)) {
-    let mut reader = BufReader::new(stderr);
-    let mut line = Vec::new();
-    let mut lines = 0;
-    while let Ok(chunk) = reader.fill_buf().await {
-        if chunk.is_empty() {
-            break;
+async fn read(stdout: Option<impl AsyncRead + Unpin>, answer: &mut Vec<u8>) -> Result<(), LambdaFault> {
+    let Some(mut stdout) = stdout else { return Ok(()) };
+    while matches!(stdout.read_buf(answer).await, Ok(1..)) {
+        if answer.len() > MAX_ANSWER {
+            return Err(LambdaFault::TooLarge);
         }
-        let length = chunk.len();
-        for byte in chunk {
-            match byte {
-                b'\n' => end_line(&mut line, &mut lines, log),
-                byte if line.len() < MAX_LINE => line.push(*byte),
-                _ => {}
-            }
-        }
-        reader.consume(length);
     }
-    if !line.is_empty() {
-        end_line(&mut line, &mut lines, log);
-    }
+    Ok(())
 }
 
-fn end_line(line: &mut Vec<u8>, lines: &mut usize, log: &(dyn Fn(String) + Sync)) {
-    *lines += 1;
-    if *lines <= MAX_LINES {
-        log(String::from_utf8_lossy(line).trim_end().to_owned());
-    } else if *lines == MAX_LINES + 1 {
-        log(format!("(more than {MAX_LINES} lines)"));
+async fn forward(
+    stderr: Option<impl AsyncRead + Unpin>,
+    output: &mut OutputLog<'_>,
+) -> Result<(), LambdaFault> {
+    let Some(mut stderr) = stderr else { return Ok(()) };
+    let mut chunk = Vec::with_capacity(CHUNK);
+    while matches!(stderr.read_buf(&mut chunk).await, Ok(1..)) {
+        output.write(&chunk);
+        chunk.clear();
     }
-    line.clear();
+    Ok(())
 }
 
 /// Ten policies of 2,048 characters fit, however they are escaped.
-pub(super) const MAX_ANSWER: u64 = 256 * 1024;
-const MAX_LINE: usize = 1000;
-const MAX_LINES: usize = 100;
-/// What is killed ends at once.
-const REAPING: Duration = Duration::from_secs(1);
+pub(super) const MAX_ANSWER: usize = 256 * 1024;
+/// Time to read what a program has written before it ended.
+const DRAINING: Duration = Duration::from_millis(250);
+const CHUNK: usize = 8 * 1024;
 
 #[cfg(test)]
 #[cfg(unix)]
@@ -179,13 +164,13 @@ mod tests {
     use std::sync::Mutex;
 
     fn shell(script: &str) -> Program {
-        Program { program: "sh".into(), arguments: vec!["-c".into(), script.into()], folder: None }
+        Program { arguments: vec!["-c".into(), script.into()], ..Program::new("sh") }
     }
 
     async fn run(script: &str, limit: Duration) -> (Result<String, LambdaFault>, Vec<String>) {
         let lines = Mutex::new(Vec::new());
         let log = |line| lines.lock().unwrap().push(line);
-        let answer = shell(script).run(b"event", limit, &log).await;
+        let answer = shell(script).run(b"event", limit, None, &log).await;
         (answer.map(|bytes| String::from_utf8(bytes).unwrap()), lines.into_inner().unwrap())
     }
 
@@ -206,7 +191,7 @@ mod tests {
     async fn another_exit_code_and_a_program_that_is_not_there_are_faults() {
         assert_eq!(run("exit 3", PATIENCE).await.0, Err(LambdaFault::Exit("exit status: 3".into())));
         let nowhere = Program { program: "no-such-program".into(), ..shell("") };
-        let fault = nowhere.run(b"", PATIENCE, &|_| ()).await.unwrap_err();
+        let fault = nowhere.run(b"", PATIENCE, None, &|_| ()).await.unwrap_err();
         assert!(fault.to_string().contains("no-such-program"), "{fault}");
     }
 
@@ -224,18 +209,57 @@ mod tests {
         let lines = Mutex::new(Vec::new());
         let log = |line| lines.lock().unwrap().push(line);
         let program = shell("echo $$ >&2; exec sleep 600");
-        let waits = timeout(Duration::from_millis(500), program.run(b"", PATIENCE, &log));
+        let waits = timeout(Duration::from_millis(500), program.run(b"", PATIENCE, None, &log));
         assert!(waits.await.is_err());
         let pid = lines.lock().unwrap()[0].clone();
         assert!(is_gone(&pid).await, "{pid} is still there");
     }
 
     #[tokio::test]
-    async fn an_endless_answer_and_endless_lines_are_cut() {
+    async fn an_endless_answer_is_cut() {
         assert_eq!(run("yes", PATIENCE).await.0, Err(LambdaFault::TooLarge));
-        let (answer, log) = run("yes | head -n 5000 >&2; printf '%070000d' 0 >&2; echo {}", PATIENCE).await;
-        assert_eq!((answer, log.len()), (Ok("{}\n".into()), MAX_LINES + 1));
-        assert_eq!(log.last().unwrap(), "(more than 100 lines)");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_has_ended_is_read_to_its_end_whatever_it_left_running() {
+        let script = "sleep 600 & echo $! >&2; echo {}; exit 0";
+        let (answer, log) = run(script, PATIENCE).await;
+        assert_eq!(answer, Ok("{}\n".into()));
+        assert!(is_gone(&log[0]).await, "{} is still there", log[0]);
+    }
+
+    #[tokio::test]
+    async fn a_whole_event_may_be_printed() {
+        let (answer, log) = run("printf '%05000d' 0 >&2; echo {}", PATIENCE).await;
+        assert_eq!((answer, log), (Ok("{}\n".into()), vec!["0".repeat(5000)]));
+    }
+
+    #[tokio::test]
+    async fn its_environment_is_what_was_configured() {
+        let mut program =
+            shell("env | grep -v -E '^(PWD|SHLVL|_|OLDPWD)=' | cut -d= -f1 | sort | tr '\\n' ' '");
+        for variable in ["TABLE=dev", "CARGO_PKG_NAME"] {
+            program.environment.add(variable).unwrap();
+        }
+        // Cargo gives a test dozens of variables; PATH is one of the few that are passed on.
+        let answer = program.run(b"", PATIENCE, None, &|_| ()).await.unwrap();
+        let names = String::from_utf8(answer).unwrap();
+        let passed = [
+            "CARGO_PKG_NAME",
+            "HOME",
+            "LANG",
+            "NODE_PATH",
+            "PATH",
+            "PYTHONPATH",
+            "TABLE",
+            "TMPDIR",
+            "TZ",
+            "VIRTUAL_ENV",
+        ];
+        assert!(names.split_whitespace().all(|name| passed.contains(&name)), "{names}");
+        for name in ["CARGO_PKG_NAME", "PATH", "TABLE"] {
+            assert!(names.split_whitespace().any(|set| set == name), "{name}: {names}");
+        }
     }
 
     /// No such process, or one that init has still to reap: an orphan is no child of ours.

@@ -54,8 +54,7 @@ impl LambdaUrl {
         if response.status() != hyper::StatusCode::OK {
             return Err(LambdaFault::Status(response.status().as_u16()));
         }
-        let limit = usize::try_from(MAX_ANSWER).unwrap_or(usize::MAX);
-        match Limited::new(response.into_body(), limit).collect().await {
+        match Limited::new(response.into_body(), MAX_ANSWER).collect().await {
             Ok(body) => Ok(body.to_bytes().into()),
             Err(error) if error.is::<LengthLimitError>() => Err(LambdaFault::TooLarge),
             Err(error) => Err(unreachable(error)),

@@ -1,0 +1,460 @@
+//! A handler: a function in a folder, written for AWS Lambda's Python or Node runtime, and run unchanged.
+
+use core::fmt;
+use core::str::FromStr;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::authorizer::lambda::environment::LambdaEnvironment;
+use crate::authorizer::lambda::lookup::{self, LambdaMissing};
+use crate::policy::ArnScope;
+use crate::uuid;
+
+/// A handler of AWS Lambda: a function of a module in a folder.
+///
+/// It runs in processes that stay for the next call, as AWS keeps execution environments: as many as calls run at the same
+/// time. Each process gets the event and the context that AWS's runtimes give, in the folder of the code. If a file in that
+/// folder changes, calls from then on run in new processes. Hidden files and the folders `node_modules` and `__pycache__`
+/// aren't watched, nor is more than the first 4,096 files.
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use dunlin_sandbox::{Handler, LambdaRuntime};
+///
+/// let handler = Handler::from_file("authorizer/handler.py:lambda_handler", Path::new("."))?;
+/// assert_eq!(handler.runtime, LambdaRuntime::Python);
+///
+/// let same = Handler::named("handler.lambda_handler", Some(LambdaRuntime::Python), Path::new("authorizer"))?;
+/// # Ok::<(), dunlin_sandbox::HandlerError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Handler {
+    /// The runtime that it is written for.
+    pub runtime: LambdaRuntime,
+    /// The folder of the code, absolute: the process runs there.
+    pub code: PathBuf,
+    /// The file that has the function, relative to the folder.
+    pub file: PathBuf,
+    /// The name of the function. In Node it may lie in an exported object: `auth.handler`.
+    pub function: String,
+    /// Environment variables besides those of AWS Lambda.
+    pub environment: LambdaEnvironment,
+}
+
+/// The runtimes of handlers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LambdaRuntime {
+    /// `python3`, from `PATH`; `python` on Windows.
+    Python,
+    /// `node`, from `PATH`: CommonJS and ES modules.
+    Node,
+}
+
+/// Why there is no such handler.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandlerError {
+    /// Its file or folder isn't there.
+    #[error(transparent)]
+    Missing(#[from] LambdaMissing),
+    /// No runtime is named, and there are files for both.
+    #[error("there is a {name}.py and a file for Node in {}: name the runtime, python or node", folder.display())]
+    Ambiguous {
+        /// The name of the module.
+        name: String,
+        /// The folder of the code.
+        folder: PathBuf,
+    },
+    /// No module of that name.
+    #[error("there is no {} in {}", Files(files), folder.display())]
+    NoModule {
+        /// The files that were looked for.
+        files: Vec<PathBuf>,
+        /// The folder of the code.
+        folder: PathBuf,
+    },
+    /// Neither a handler nor a runtime.
+    #[error("name the handler, such as \"handler.lambda_handler\", or the runtime, python or node")]
+    NoRuntime,
+    /// A runtime that isn't known.
+    #[error("the runtime {0:?} isn't known: write python or node")]
+    Runtime(String),
+    /// A file whose name ends in another way than .py, .mjs, .cjs or .js.
+    #[error("{0:?} is no handler: its file must end in .py, .mjs, .cjs or .js")]
+    NoHandlerFile(String),
+}
+
+impl Handler {
+    /// Whether a text names the file of a handler, with or without a function: `handler.py`, `src/index.mjs:auth`.
+    #[must_use]
+    pub fn is_file_name(text: &str) -> bool {
+        split_file(text).is_some()
+    }
+
+    /// The handler of a file: `FILE` or `FILE:FUNCTION`, relative to `folder`. The function is by default `lambda_handler`
+    /// in Python and `handler` in Node. The folder of the code is that of the file.
+    ///
+    /// # Errors
+    /// [`HandlerError::NoHandlerFile`] or [`HandlerError::Missing`].
+    pub fn from_file(text: &str, folder: &Path) -> Result<Self, HandlerError> {
+        let (path, runtime, function) =
+            split_file(text).ok_or_else(|| HandlerError::NoHandlerFile(text.into()))?;
+        let path = absolute(&folder.join(path));
+        let (code, file) = match (path.parent(), path.file_name()) {
+            (Some(code), Some(file)) => (code.to_path_buf(), PathBuf::from(file)),
+            _ => return Err(HandlerError::NoHandlerFile(text.into())),
+        };
+        let function = function.unwrap_or_else(|| runtime.default_function()).to_owned();
+        let handler = Self { runtime, code, file, function, environment: LambdaEnvironment::default() };
+        handler.find_file()?;
+        Ok(handler)
+    }
+
+    /// The handler of AWS's name, such as `handler.lambda_handler` or `src/index.handler`, in the folder `code`. Without a
+    /// runtime, it is that of the file which is there.
+    ///
+    /// # Errors
+    /// [`HandlerError::Missing`] without the folder, [`HandlerError::NoModule`] without the file, [`HandlerError::Ambiguous`]
+    /// if the runtime has to be named.
+    pub fn named(name: &str, runtime: Option<LambdaRuntime>, code: &Path) -> Result<Self, HandlerError> {
+        let code = absolute(code);
+        if !code.is_dir() {
+            return Err(LambdaMissing::Folder(code).into());
+        }
+        let runtimes =
+            runtime.map_or_else(|| vec![LambdaRuntime::Python, LambdaRuntime::Node], |it| vec![it]);
+        let mut found = Vec::new();
+        let mut missing = Vec::new();
+        for runtime in runtimes {
+            let (module, function) = runtime.split(name);
+            let files = runtime.files(&module);
+            match files.iter().find(|file| code.join(file).is_file()) {
+                Some(file) => found.push((runtime, file.clone(), function)),
+                None => missing.extend(files),
+            }
+        }
+        let mut found = found.into_iter();
+        match (found.next(), found.next()) {
+            (Some((runtime, file, function)), None) => {
+                Ok(Self { runtime, code, file, function, environment: LambdaEnvironment::default() })
+            }
+            (Some((_, file, _)), Some(_)) => {
+                let name = file.with_extension("").to_string_lossy().into_owned();
+                Err(HandlerError::Ambiguous { name, folder: code })
+            }
+            (None, _) => Err(HandlerError::NoModule { files: missing, folder: code }),
+        }
+    }
+
+    /// Says if its file or its interpreter isn't there.
+    pub(super) fn find(&self) -> Result<(), LambdaMissing> {
+        self.find_file()?;
+        lookup::program(Path::new(self.runtime.interpreter()), Some(&self.code), &self.environment)
+    }
+
+    fn find_file(&self) -> Result<(), LambdaMissing> {
+        if !self.code.is_dir() {
+            return Err(LambdaMissing::Folder(self.code.clone()));
+        }
+        if !self.code.join(&self.file).is_file() {
+            return Err(LambdaMissing::File { name: self.file.clone(), folder: self.code.clone() });
+        }
+        Ok(())
+    }
+
+    /// The interpreter with the runner in it, as one process of the function `name`.
+    pub(super) fn command(&self, facts: &FunctionFacts) -> Command {
+        let mut command = Command::new(self.runtime.interpreter());
+        command
+            .args(self.runtime.arguments())
+            .current_dir(&self.code)
+            .env_clear()
+            .envs(self.aws_variables(facts))
+            .envs(self.environment.variables())
+            .stdin(Stdio::piped());
+        command
+    }
+
+    /// The first line that the runner reads. Its answers begin with `marker`.
+    pub(super) fn setup(&self, marker: &str) -> Value {
+        json!({
+            "marker": marker,
+            "code": self.code.to_string_lossy(),
+            "file": self.code.join(&self.file).to_string_lossy(),
+            "module": self.module(),
+            "function": self.function,
+        })
+    }
+
+    /// The module as Python imports it: `package.handler` for `package/handler.py` and `package/handler/__init__.py`.
+    fn module(&self) -> String {
+        let path = self.file.with_extension("");
+        let names: Vec<_> =
+            path.iter().map(OsStr::to_string_lossy).filter(|name| name != "__init__").collect();
+        names.join(".")
+    }
+
+    fn aws_variables(&self, facts: &FunctionFacts) -> Vec<(OsString, OsString)> {
+        let text = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
+        vec![
+            text("AWS_REGION", &facts.region),
+            text("AWS_DEFAULT_REGION", &facts.region),
+            text("AWS_EXECUTION_ENV", self.runtime.execution_environment()),
+            text("AWS_LAMBDA_FUNCTION_NAME", &facts.name),
+            text("AWS_LAMBDA_FUNCTION_VERSION", VERSION),
+            text("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", MEMORY),
+            text("AWS_LAMBDA_LOG_GROUP_NAME", &facts.log_group()),
+            text("AWS_LAMBDA_LOG_STREAM_NAME", &facts.log_stream),
+            text("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+            text("_HANDLER", &format!("{}.{}", self.module(), self.function)),
+            ("LAMBDA_TASK_ROOT".into(), self.code.clone().into()),
+        ]
+    }
+
+    /// What the function is called and where it is said to be.
+    pub(super) fn facts(&self, name: &str, scope: Option<&ArnScope>) -> FunctionFacts {
+        let region = self.environment.value("AWS_REGION");
+        let region = region.or_else(|| scope.map(|scope| scope.region.clone()));
+        FunctionFacts {
+            name: name.into(),
+            region: region.unwrap_or_else(|| DEFAULT_REGION.into()),
+            account: scope.map_or(DEFAULT_ACCOUNT, |scope| &scope.account).into(),
+            log_stream: format!("dunlin/[$LATEST]{}", uuid::random().replace('-', "")),
+        }
+    }
+}
+
+/// What a process is told about its function.
+#[derive(Debug, Clone)]
+pub(super) struct FunctionFacts {
+    name: String,
+    region: String,
+    account: String,
+    log_stream: String,
+}
+
+impl FunctionFacts {
+    /// The facts of one call, by the names of Node's context.
+    pub(super) fn context(&self) -> Value {
+        let Self { name, region, account, .. } = self;
+        json!({
+            "awsRequestId": uuid::random(),
+            "functionName": name,
+            "functionVersion": VERSION,
+            "invokedFunctionArn": format!("arn:aws:lambda:{region}:{account}:function:{name}"),
+            "memoryLimitInMB": MEMORY,
+            "logGroupName": self.log_group(),
+            "logStreamName": self.log_stream,
+        })
+    }
+
+    fn log_group(&self) -> String {
+        format!("/aws/lambda/{}", self.name)
+    }
+}
+
+impl LambdaRuntime {
+    const fn interpreter(self) -> &'static str {
+        match self {
+            Self::Python if cfg!(windows) => "python",
+            Self::Python => "python3",
+            Self::Node => "node",
+        }
+    }
+
+    const fn arguments(self) -> &'static [&'static str] {
+        match self {
+            // Unbuffered, so that what the handler and its children print is in its order.
+            Self::Python => &["-u", "-c", include_str!("runner.py")],
+            Self::Node => &["--input-type=module", "--eval", include_str!("runner.mjs")],
+        }
+    }
+
+    const fn default_function(self) -> &'static str {
+        match self {
+            Self::Python => "lambda_handler",
+            Self::Node => "handler",
+        }
+    }
+
+    const fn execution_environment(self) -> &'static str {
+        match self {
+            Self::Python => "AWS_Lambda_python3",
+            Self::Node => "AWS_Lambda_nodejs",
+        }
+    }
+
+    /// The name that AWS's console gives to new functions.
+    pub(crate) const fn default_handler(self) -> &'static str {
+        match self {
+            Self::Python => "lambda_function.lambda_handler",
+            Self::Node => "index.handler",
+        }
+    }
+
+    /// Module and function of a handler's name, as AWS's runtimes split it.
+    fn split(self, name: &str) -> (String, String) {
+        let (folder, base) =
+            name.rsplit_once('/').map_or((None, name), |(folder, base)| (Some(folder), base));
+        let (module, function) = match self {
+            Self::Python => base.rsplit_once('.'),
+            Self::Node => base.split_once('.'),
+        }
+        .unwrap_or_else(|| (base, self.default_function()));
+        let module = folder.map_or_else(|| module.to_owned(), |folder| format!("{folder}/{module}"));
+        (module, function.to_owned())
+    }
+
+    /// The files that a module may be in, the first one that is there counts.
+    fn files(self, module: &str) -> Vec<PathBuf> {
+        match self {
+            Self::Python => {
+                let path = module.replace('.', "/");
+                vec![format!("{path}.py").into(), format!("{path}/__init__.py").into()]
+            }
+            Self::Node => ["js", "mjs", "cjs"].map(|kind| format!("{module}.{kind}").into()).into(),
+        }
+    }
+}
+
+impl FromStr for LambdaRuntime {
+    type Err = HandlerError;
+
+    /// `python` and `node`, and the names of AWS: `python3.13`, `nodejs22.x`.
+    fn from_str(text: &str) -> Result<Self, HandlerError> {
+        let name = text.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == 'x');
+        match name {
+            "python" => Ok(Self::Python),
+            "node" | "nodejs" => Ok(Self::Node),
+            _ => Err(HandlerError::Runtime(text.into())),
+        }
+    }
+}
+
+/// File, runtime and function of `FILE[:FUNCTION]`.
+fn split_file(text: &str) -> Option<(&str, LambdaRuntime, Option<&str>)> {
+    let runtime = |path: &str| match Path::new(path).extension()?.to_str()? {
+        "py" => Some(LambdaRuntime::Python),
+        "js" | "mjs" | "cjs" => Some(LambdaRuntime::Node),
+        _ => None,
+    };
+    if let Some(runtime) = runtime(text) {
+        return Some((text, runtime, None));
+    }
+    let (path, function) = text.rsplit_once(':')?;
+    let is_name = !function.is_empty() && !function.contains(['/', '\\', ' ']);
+    Some((path, runtime(path)?, Some(function))).filter(|_| is_name)
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.into())
+}
+
+struct Files<'a>(&'a [PathBuf]);
+
+impl fmt::Display for Files<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, file) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { " or " };
+            write!(f, "{separator}{}", file.display())?;
+        }
+        Ok(())
+    }
+}
+
+const VERSION: &str = "$LATEST";
+/// AWS's default, in MB. The sandbox doesn't enforce it.
+const MEMORY: &str = "128";
+/// Those of `sam local`.
+const DEFAULT_REGION: &str = "us-east-1";
+const DEFAULT_ACCOUNT: &str = "123456789012";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn a_word_that_is_a_file_of_code_is_a_handler_and_anything_else_is_not() {
+        for text in ["handler.py", "a/b.mjs", "x.cjs:fn", "index.js:auth.handler", "./run.py"] {
+            assert!(Handler::is_file_name(text), "{text}");
+        }
+        for text in ["python3", "run.sh", "handler.py:", "./auth", "a.py:b/c", "py", "handler.lambda_handler"]
+        {
+            assert!(!Handler::is_file_name(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_names_its_runtime_its_folder_and_its_function() {
+        let dir = folder(&["auth/handler.py", "auth/index.mjs"]);
+        let of = |text: &str| Handler::from_file(text, dir.path());
+        let python = of("auth/handler.py").unwrap();
+        assert_eq!((python.runtime, python.function.as_str()), (LambdaRuntime::Python, "lambda_handler"));
+        assert_eq!(
+            (python.code.as_path(), python.file.as_path()),
+            (dir.path().join("auth").as_path(), Path::new("handler.py"))
+        );
+        let node = of("auth/index.mjs:check").unwrap();
+        assert_eq!((node.runtime, node.function.as_str()), (LambdaRuntime::Node, "check"));
+        assert_eq!(of("auth/index.mjs").unwrap().function, "handler");
+        let missing = of("auth/other.py").unwrap_err().to_string();
+        assert_eq!(missing, format!("there is no file other.py in {}", dir.path().join("auth").display()));
+    }
+
+    #[test]
+    fn a_name_of_aws_is_split_as_its_runtime_does() {
+        let dir = folder(&["handler.py", "pkg/mod/__init__.py", "src/index.cjs", "both.py", "both.js"]);
+        let of = |name: &str, runtime| Handler::named(name, runtime, dir.path());
+        let cases = [
+            ("handler.lambda_handler", "handler.py", "lambda_handler", "handler"),
+            ("handler", "handler.py", "lambda_handler", "handler"),
+            ("pkg.mod.check", "pkg/mod/__init__.py", "check", "pkg.mod"),
+            ("src/index.auth.check", "src/index.cjs", "auth.check", "src.index"),
+        ];
+        for (name, file, function, module) in cases {
+            let handler = of(name, None).unwrap();
+            assert_eq!(
+                (handler.file.as_path(), handler.function.as_str()),
+                (Path::new(file), function),
+                "{name}"
+            );
+            assert_eq!(handler.module(), module);
+        }
+        assert!(matches!(of("both.handler", None), Err(HandlerError::Ambiguous { .. })));
+        assert_eq!(of("both.handler", Some(LambdaRuntime::Node)).unwrap().file, Path::new("both.js"));
+        assert_eq!(
+            of("none.fn", Some(LambdaRuntime::Node)).unwrap_err().to_string(),
+            format!("there is no none.js or none.mjs or none.cjs in {}", dir.path().display())
+        );
+    }
+
+    #[test]
+    fn runtimes_have_their_names_and_those_of_aws() {
+        for (text, runtime) in [
+            ("python", LambdaRuntime::Python),
+            ("python3.13", LambdaRuntime::Python),
+            ("node", LambdaRuntime::Node),
+            ("nodejs22.x", LambdaRuntime::Node),
+        ] {
+            assert_eq!(text.parse(), Ok(runtime));
+        }
+        assert!("ruby3.3".parse::<LambdaRuntime>().is_err());
+    }
+}

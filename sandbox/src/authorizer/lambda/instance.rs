@@ -1,0 +1,187 @@
+//! One process that runs a handler, call after call: what AWS calls an execution environment.
+
+use std::io;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
+use tokio::process::{ChildStdin, Command};
+use tokio::time::timeout;
+
+use crate::authorizer::lambda::LambdaFault;
+use crate::authorizer::lambda::handler::{FunctionFacts, Handler};
+use crate::authorizer::lambda::output::OutputLog;
+use crate::authorizer::lambda::process::Process;
+use crate::authorizer::lambda::program::MAX_ANSWER;
+use crate::authorizer::lambda::watchdog::Watchdog;
+use crate::uuid;
+
+/// A process with the handler in it. Dropped, it is killed with all that it has started.
+pub(super) struct Instance {
+    process: Process,
+    requests: ChildStdin,
+    output: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
+    facts: FunctionFacts,
+    /// What stands before an answer, to tell it from what the handler prints; unknown to anybody else.
+    marker: String,
+}
+
+/// What the handler did with one event.
+pub(super) enum Reply {
+    /// It returned this.
+    Answer(Value),
+    /// It failed with an error of this type. The process can take the next call.
+    Failed(String),
+}
+
+/// A line of the runner.
+#[derive(Deserialize)]
+struct Frame {
+    #[serde(default)]
+    answer: Value,
+    error: Option<String>,
+    /// The process ends now.
+    #[serde(default)]
+    ends: bool,
+}
+
+impl Instance {
+    /// Starts a process; its handler is loaded before the first call.
+    pub(super) async fn start(
+        handler: &Handler,
+        facts: FunctionFacts,
+        watchdog: Option<&Watchdog>,
+    ) -> Result<Self, LambdaFault> {
+        let not_started = |error: io::Error| {
+            LambdaFault::NotStarted(format!("{}: {error}", handler.code.join(&handler.file).display()).into())
+        };
+        let mut command = handler.command(&facts);
+        let (mut process, output) = spawn(&mut command, watchdog).map_err(not_started)?;
+        // The other end of the output closes with the process, and not with the description of it.
+        drop(command);
+        let (requests, stdout, _) = process.take_pipes();
+        let output = output.or_else(|| stdout.map(|stdout| Box::new(stdout) as _));
+        let (Some(requests), Some(output)) = (requests, output) else {
+            return Err(not_started(io::ErrorKind::BrokenPipe.into()));
+        };
+        let marker = uuid::random();
+        let setup = handler.setup(&marker);
+        let mut instance = Self { process, requests, output: BufReader::new(output), facts, marker };
+        // A process that has ended already is found out by its first call.
+        let _ = instance.send(&setup).await;
+        Ok(instance)
+    }
+
+    /// Whether it can take a call.
+    pub(super) fn is_alive(&mut self) -> bool {
+        !self.process.has_ended()
+    }
+
+    /// Kills it and what it started.
+    pub(super) async fn kill(&mut self) {
+        self.process.kill().await;
+    }
+
+    /// Runs the handler once. An error means that the process is of no more use, as does dropping this future.
+    pub(super) async fn call(
+        &mut self,
+        event: &Value,
+        limit: Duration,
+        log: &mut OutputLog<'_>,
+    ) -> Result<Reply, LambdaFault> {
+        let remaining_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let request = json!({"event": event, "context": self.facts.context(), "remainingMs": remaining_ms});
+        // It fails if the process has ended; why it did is told below.
+        let _ = self.send(&request).await;
+        let Some(line) = self.next_answer(log).await? else { return Err(self.ended().await) };
+        let frame: Frame =
+            serde_json::from_slice(&line).map_err(|error| LambdaFault::not_json(&line, &error))?;
+        match frame.error {
+            Some(error) if frame.ends => Err(LambdaFault::reported_type(&error)),
+            Some(error) => Ok(Reply::Failed(error)),
+            None => Ok(Reply::Answer(frame.answer)),
+        }
+    }
+
+    async fn send(&mut self, line: &Value) -> io::Result<()> {
+        let mut text = line.to_string();
+        text.push('\n');
+        self.requests.write_all(text.as_bytes()).await?;
+        self.requests.flush().await
+    }
+
+    /// What stands behind the next marker, up to its line's end; `None` at the end of the output. What comes before is
+    /// logged.
+    async fn next_answer(&mut self, log: &mut OutputLog<'_>) -> Result<Option<Vec<u8>>, LambdaFault> {
+        let mut line = Vec::new();
+        loop {
+            let chunk = self.output.fill_buf().await.unwrap_or_default();
+            if chunk.is_empty() {
+                log.write(&line);
+                return Ok(None);
+            }
+            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let taken = end.map_or(chunk.len(), |end| end + 1);
+            line.extend_from_slice(chunk.get(..taken).unwrap_or(chunk));
+            self.output.consume(taken);
+
+            let marker = find(&line, self.marker.as_bytes());
+            if line.len() > MAX_ANSWER + marker.unwrap_or_default() {
+                if marker.is_some() {
+                    return Err(LambdaFault::TooLarge);
+                }
+                // A long line of the log, all but the end, where a marker may have begun.
+                let rest = line.split_off(line.len().saturating_sub(self.marker.len()));
+                log.write(&line);
+                line = rest;
+            } else if end.is_some() {
+                let Some(at) = marker else {
+                    log.write(&line);
+                    line.clear();
+                    continue;
+                };
+                // A handler may have printed something without ending the line.
+                log.write(line.get(..at).unwrap_or_default());
+                log.finish();
+                return Ok(Some(line.split_off(at + self.marker.len())));
+            }
+        }
+    }
+
+    /// How the process ended in place of an answer.
+    async fn ended(&mut self) -> LambdaFault {
+        match timeout(ENDING, self.process.wait()).await {
+            Ok(Ok(status)) => LambdaFault::Exit(status.to_string().into()),
+            Ok(Err(error)) => LambdaFault::Exit(error.to_string().into()),
+            // It has closed its output and goes on.
+            Err(_) => LambdaFault::NoAnswer,
+        }
+    }
+}
+
+/// Starts a process whose outputs are one stream, in the order in which things are printed.
+#[cfg(unix)]
+fn spawn(command: &mut Command, watchdog: Option<&Watchdog>) -> io::Result<(Process, Option<Output>)> {
+    let (reader, writer) = io::pipe()?;
+    command.stdout(writer.try_clone()?).stderr(writer);
+    let process = Process::spawn(command, watchdog)?;
+    let reader = tokio::net::unix::pipe::Receiver::from_owned_fd(reader.into())?;
+    Ok((process, Some(Box::new(reader))))
+}
+
+/// The runners send both to standard output themselves, but for what the interpreter says on its own.
+#[cfg(not(unix))]
+fn spawn(command: &mut Command, watchdog: Option<&Watchdog>) -> io::Result<(Process, Option<Output>)> {
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::inherit());
+    Ok((Process::spawn(command, watchdog)?, None))
+}
+
+type Output = Box<dyn AsyncRead + Send + Unpin>;
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+/// Between the end of the output and that of the process.
+const ENDING: Duration = Duration::from_secs(1);

@@ -1,0 +1,92 @@
+//! A process of a Lambda, in a group of its own: it is never left behind, nor is what it started.
+
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::authorizer::lambda::watchdog::{Watchdog, Watched};
+
+/// One process. Dropped before it has ended, its whole group is killed.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    has_ended: bool,
+    /// Dropped after the process: it is in the watchdog's list for at least as long as it lives.
+    _watched: Option<Watched>,
+}
+
+impl Process {
+    pub(super) fn spawn(command: &mut Command, watchdog: Option<&Watchdog>) -> io::Result<Self> {
+        command.kill_on_drop(true);
+        // A group of its own, so that what it starts can be killed with it.
+        #[cfg(unix)]
+        command.process_group(0);
+        let child = command.spawn()?;
+        let watched = child.id().and_then(|group| Some(watchdog?.watch(group)));
+        Ok(Self { child, has_ended: false, _watched: watched })
+    }
+
+    /// Its pipes, each `None` if it isn't one or was taken already.
+    pub(super) fn take_pipes(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
+        (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take())
+    }
+
+    /// Waits for its end. Cancel safe.
+    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
+        let status = self.child.wait().await;
+        self.has_ended = status.is_ok();
+        status
+    }
+
+    /// Whether it has ended by now.
+    pub(super) fn has_ended(&mut self) -> bool {
+        if !self.has_ended {
+            self.has_ended = !matches!(self.child.try_wait(), Ok(None));
+        }
+        self.has_ended
+    }
+
+    /// Kills it and what it started, and takes its exit status, so that no zombie stays.
+    pub(super) async fn kill(&mut self) {
+        self.kill_group();
+        self.has_ended = timeout(REAPING, self.child.wait()).await.is_ok();
+    }
+
+    /// Kills what it started and left running. Only while something shows that there is such a process: a group that is
+    /// empty may be another one by now.
+    #[cfg(unix)]
+    pub(super) fn kill_leftovers(group: Option<u32>) {
+        let group = group.and_then(|group| rustix::process::Pid::from_raw(i32::try_from(group).ok()?));
+        if let Some(group) = group {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn kill_leftovers(_: Option<u32>) {}
+
+    /// The id of the process and of its group; `None` once it has ended.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    fn kill_group(&mut self) {
+        if !self.has_ended {
+            Self::kill_leftovers(self.child.id());
+            let _ = self.child.start_kill();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // tokio reaps what is dropped while it runs.
+        self.kill_group();
+    }
+}
+
+/// What is killed ends at once.
+const REAPING: Duration = Duration::from_secs(1);

@@ -1,0 +1,149 @@
+"""Runs an AWS Lambda handler for Dunlin's sandbox, one call after the other.
+
+Standard input has one JSON object a line: first which handler to run, then one request each. An answer goes to standard
+output as one line behind a marker; whatever else is written there, or to standard error, is for the log.
+"""
+
+import decimal
+import importlib
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+
+
+class Context:
+    """What AWS Lambda gives a handler besides the event."""
+
+    identity = None
+    client_context = None
+
+    def __init__(self, facts, remaining_ms):
+        self.aws_request_id = facts["awsRequestId"]
+        self.function_name = facts["functionName"]
+        self.function_version = facts["functionVersion"]
+        self.invoked_function_arn = facts["invokedFunctionArn"]
+        self.memory_limit_in_mb = facts["memoryLimitInMB"]
+        self.log_group_name = facts["logGroupName"]
+        self.log_stream_name = facts["logStreamName"]
+        self._ends = time.monotonic() + remaining_ms / 1000
+
+    def get_remaining_time_in_millis(self):
+        return max(0, int((self._ends - time.monotonic()) * 1000))
+
+    def log(self, message):
+        sys.stdout.write(str(message))
+
+
+class Encoder(json.JSONEncoder):
+    """JSON as AWS's runtime writes it: numbers of DynamoDB are numbers."""
+
+    def default(self, value):
+        return float(value) if isinstance(value, decimal.Decimal) else super().default(value)
+
+
+class RequestId(logging.Filter):
+    """Adds the id of the request to each record of `logging`."""
+
+    current = ""
+
+    def filter(self, record):
+        record.aws_request_id = RequestId.current
+        return True
+
+
+def set_up_logging():
+    # A handler that sets a level on the root logger expects its lines to be written, as they are in AWS.
+    handler = logging.StreamHandler(sys.stdout)
+    formatter = logging.Formatter(
+        "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S"
+    )
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    handler.addFilter(RequestId())
+    logging.getLogger().addHandler(handler)
+
+
+def load(setup):
+    """The function, or the error that AWS reports instead: its type, its message and its traceback."""
+    module, function = setup["module"], setup["function"]
+    try:
+        loaded = importlib.import_module(module)
+    except ImportError as error:
+        raise LoadError("Runtime.ImportModuleError", f"Unable to import module '{module}': {error}", error)
+    except SyntaxError as error:
+        place = f"{error} ({error.filename}, line {error.lineno})" if error.filename else str(error)
+        raise LoadError("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module}': {place}", error)
+    except Exception as error:
+        raise LoadError(type(error).__name__, str(error), error)
+    found = getattr(loaded, function, None)
+    if not callable(found):
+        raise LoadError("Runtime.HandlerNotFound", f"Handler '{function}' missing on module '{module}'", None)
+    return found
+
+
+class LoadError(Exception):
+    def __init__(self, kind, message, error):
+        super().__init__(message)
+        self.kind, self.message, self.error = kind, message, error
+
+
+def report(kind, message, error):
+    """Prints an error as AWS logs it, without the frames of this runner and of the import system."""
+    print(f"[ERROR] {kind}: {message}")
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    own = [frame for frame in frames if frame.filename != "<string>" and "<frozen" not in frame.filename]
+    if own:
+        print("Traceback (most recent call last):")
+        print("".join(traceback.format_list(own)), end="")
+    return {"error": kind}
+
+
+def call(handler, request):
+    context = Context(request["context"], request["remainingMs"])
+    RequestId.current = context.aws_request_id
+    try:
+        answer = handler(request["event"], context)
+    except Exception as error:
+        return report(type(error).__name__, str(error), error)
+    try:
+        return {"answer": json.loads(json.dumps(answer, cls=Encoder))}
+    except (TypeError, ValueError) as error:
+        return report("Runtime.MarshalError", f"Unable to marshal response: {error}", None)
+
+
+def main():
+    # What the handler starts must read no requests.
+    requests = os.fdopen(os.dup(0), "rb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    # One stream, so that the log has the order in which things were printed.
+    os.dup2(1, 2)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    setup = json.loads(requests.readline())
+
+    def send(reply):
+        sys.stdout.flush()
+        line = memoryview((setup["marker"] + json.dumps(reply) + "\n").encode())
+        while line:
+            line = line[os.write(1, line) :]
+
+    # The folder of the code is not written to, and its modules are found first.
+    sys.dont_write_bytecode = True
+    sys.path[0:1] = [setup["code"]]
+    set_up_logging()
+    handler, failed = None, None
+    try:
+        handler = load(setup)
+    except LoadError as error:
+        failed = report(error.kind, error.message, error.error)
+    for line in requests:
+        if failed:
+            send({**failed, "ends": True})
+            sys.exit(1)
+        send(call(handler, json.loads(line)))
+
+
+main()
