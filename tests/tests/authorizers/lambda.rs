@@ -5,6 +5,7 @@ use std::time::Duration;
 use dunlin_tests::dunlin;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 
 use crate::{Process, write};
 
@@ -46,8 +47,10 @@ async fn each_fault_of_a_lambda_is_one_clear_line() {
         r#"
         authorizer = [
             { name = "Exit", lambda.exec = ["sh", "-c", "echo 'no module named boto4' >&2; exit 3"] },
-            { name = "Missing", lambda.exec = ["no-such-program"] },
             { name = "Chatty", lambda.exec = ["sh", "-c", "echo hello; echo {}"] },
+            { name = "Cut", lambda.exec = ["echo", '{"isAuthenticated": tru'] },
+            { name = "Nothing", lambda.exec = ["echo", "null"] },
+            { name = "Gateway", lambda.exec = ["echo", '{"principalId": "u", "policyDocument": {}}'] },
             { name = "Eleven", lambda.exec = ["cat", "eleven.json"] },
             { name = "Typed", lambda.exec = ["echo", '{"isAuthenticated": true, "principalId": 7}'] },
             { name = "Raised", lambda.exec = ["echo", '{"errorMessage": "boom", "errorType": "KeyError"}'] },
@@ -57,10 +60,12 @@ async fn each_fault_of_a_lambda_is_one_clear_line() {
     let process = Process::start_in(dir, &["--config", &config]).await;
     let faults = [
         ("Exit", "its program ended with exit status: 3"),
-        ("Missing", "its program can't be started: no-such-program: No such file"),
         ("Chatty", "its answer isn't JSON (expected value at line 1 column 1)"),
+        ("Cut", "its answer ends early, at line 1 column 23"),
+        ("Nothing", "it returned nothing (None in Python, undefined or null in Node)"),
+        ("Gateway", "it is an answer for API Gateway (policyDocument); AWS IoT wants isAuthenticated"),
         ("Eleven", "policyDocuments has 11 documents; at most 10 are allowed"),
-        ("Typed", "principalId must be a string"),
+        ("Typed", "principalId must be a string; policyDocuments is missing"),
         ("Raised", "it failed with KeyError"),
     ];
     for (authorizer, _) in faults {
@@ -73,6 +78,95 @@ async fn each_fault_of_a_lambda_is_one_clear_line() {
     }
     assert!(log.contains("lambda    Exit  no module named boto4\n"), "{log}");
     assert!(log.contains("lambda    Raised  boom\n"), "{log}");
+}
+
+#[tokio::test]
+async fn what_is_missing_is_told_at_the_start_with_the_place_where_it_was_looked_for() {
+    let dir = TempDir::new().unwrap();
+    let here = dir.path().display();
+    write(&dir, "plain.sh", "");
+    let exec = "[[authorizer]]\nname = 'A'\nlambda.exec = ['./plain.sh']\n";
+    let handler = "[[authorizer]]\nname = 'A'\nlambda.handler = 'gone.fn'\nlambda.runtime = 'node'\n";
+    let program = write(&dir, "program.toml", exec);
+    let module = write(&dir, "handler.toml", handler);
+    write(&dir, "inactive.toml", &exec.replace("lambda", "status = 'inactive'\nlambda"));
+    for (words, told) in [
+        (["--lambda", "no-such-program x"], "there is no program no-such-program in PATH (".to_owned()),
+        (["--lambda", "/no/such/run.sh"], "there is no program run.sh in /no/such".to_owned()),
+        (["--lambda", "/no/such/handler.py"], "--lambda: there is no folder /no/such".to_owned()),
+        (["--config", &program], format!("there is no program plain.sh in {here}")),
+        (["--config", &module], format!("there is no gone.js or gone.mjs or gone.cjs in {here}")),
+    ] {
+        let run = dunlin(["sandbox", "--port", "0"]).words(words).env("DUNLIN_STATE_DIR", dir.path());
+        let run = run.run().await;
+        run.exits(2);
+        assert!(run.error_line().contains(&told), "{told}\n{}", run.stderr);
+    }
+    // One that isn't active may be incomplete.
+    let inactive = dir.path().join("inactive.toml").to_str().unwrap().to_owned();
+    Process::start_in(dir, &["--config", &inactive]).await.stop().await;
+}
+
+#[tokio::test]
+async fn no_child_stays_after_sigkill() {
+    let dir = TempDir::new().unwrap();
+    let pids = write(&dir, "pids", "");
+    let command = format!("sh -c \"sleep 600 & echo $$ $! > {pids}; wait\"");
+    let mut process = Process::start_in(dir, &["--lambda", &command]).await;
+    let waiting = process.sample("Lambda", "alice", "s3cret").spawn();
+    let running = async {
+        loop {
+            let text = std::fs::read_to_string(&pids).unwrap();
+            if text.ends_with('\n') {
+                return text;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let running = timeout(Duration::from_secs(10), running).await.unwrap();
+    process.child.kill().await.unwrap();
+    for pid in running.split_whitespace() {
+        let is_gone = async {
+            while has_process(pid) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), is_gone).await.unwrap_or_else(|_| panic!("{pid} is still there"));
+    }
+    drop(waiting);
+}
+
+/// A zombie has ended; whoever adopted it has yet to look at it.
+fn has_process(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[tokio::test]
+async fn secrets_of_this_shell_stay_there() {
+    let dir = TempDir::new().unwrap();
+    let (answer, environment) = (write(&dir, "answer.json", ANSWER), write(&dir, "environment", ""));
+    let command = format!("sh -c \"env > {environment}; cat {answer}\"");
+    let words = ["--lambda", &command, "--lambda-env", "SHOWN", "--lambda-env", "TABLE=dev"];
+    let process = Process::start_with(dir, &words, |tool| {
+        let tool = tool.env("AWS_SECRET_ACCESS_KEY", "canary-4711").env("SHOWN", "x");
+        tool.env("DUNLIN_AUTH_PASSWORD", "canary-4711")
+    })
+    .await;
+    process.sample("Lambda", "alice", "s3cret").run().await.exits(0);
+    let environment = std::fs::read_to_string(&environment).unwrap();
+    assert!(!environment.contains("canary-4711"), "{environment}");
+    for variable in ["SHOWN=x\n", "TABLE=dev\n", "PATH="] {
+        assert!(environment.contains(variable), "{variable}: {environment}");
+    }
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn the_time_of_a_call_is_a_setting() {
+    let process = Process::start(&["--lambda", "sleep 600", "--lambda-timeout", "300ms"]).await;
+    process.sample("Lambda", "alice", "s3cret").run().await.exits(5);
+    let log = process.stop().await.stdout;
+    assert!(log.contains("failed: it gave no answer within 0.3 s"), "{log}");
 }
 
 #[tokio::test]
@@ -140,7 +234,7 @@ async fn a_config_file_that_is_wrong_is_refused_with_its_line_and_key() {
     for command in ["", "sh -c 'unclosed"] {
         let run = dunlin(["sandbox", "--lambda", command]).env("DUNLIN_STATE_DIR", dir.path()).run().await;
         run.exits(2);
-        assert!(run.error_line().contains("--lambda needs a program"), "{}", run.stderr);
+        assert!(run.error_line().contains("--lambda needs a file with a handler"), "{}", run.stderr);
     }
 }
 

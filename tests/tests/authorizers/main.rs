@@ -4,6 +4,7 @@
 
 mod handlers;
 mod lambda;
+mod warm;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,13 +28,17 @@ impl Process {
     }
 
     async fn start_in(dir: TempDir, words: &[&str]) -> Self {
+        Self::start_with(dir, words, |tool| tool).await
+    }
+
+    async fn start_with(dir: TempDir, words: &[&str], describe: impl FnOnce(Tool) -> Tool) -> Self {
         let ready = dir.path().join("ready.json");
-        let child = dunlin(["sandbox", "--port", "0", "--until-eof", "--ready-file"])
+        let tool = dunlin(["sandbox", "--port", "0", "--until-eof", "--ready-file"])
             .words([&ready])
             .words(words)
             .env("DUNLIN_STATE_DIR", dir.path())
-            .with_stdin()
-            .spawn();
+            .with_stdin();
+        let child = describe(tool).spawn();
         let is_ready = async {
             while !ready.exists() {
                 sleep(Duration::from_millis(10)).await;
