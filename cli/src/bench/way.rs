@@ -12,7 +12,7 @@ use super::descriptors;
 use super::tally::Tally;
 use crate::args::{Sources, WayArgs};
 use crate::config::{Credentials, Detour, Server, keep_alive, reconnect, transport};
-use crate::diagnosis::{Diagnosis, Id, Scene, Seen, Try, connect, lost, network};
+use crate::diagnosis::{Diagnosis, Given, Id, Scene, Seen, Try, connect, lost, network};
 use crate::terminal::Console;
 
 /// Where many clients connect to, and as whom.
@@ -47,8 +47,16 @@ impl Way {
             typed.tls.ca = server.sandbox_ca.take();
         }
         let credentials = Credentials::new(typed.authorizer, sources, console)?;
+        let client_id = typed.client_id.is_some();
         let prefix = typed.client_id.unwrap_or_else(|| format!("dunlin-bench-{:08x}", fastrand::u32(..)));
-        let scene = Scene::new(&server, &credentials, &prefix, &typed.tls.alpn);
+        let given = Given {
+            ca: typed.tls.ca.is_some(),
+            client_id,
+            alpn: sources.on_command_line("alpn"),
+            is_tls,
+            is_sample: false,
+        };
+        let scene = Scene::new(&server, &credentials, &prefix, &typed.tls.alpn, given);
         let mut connect = ConnectOptions::new(prefix.clone());
         connect.username = credentials.user_name;
         connect.password = credentials.password;
@@ -91,7 +99,7 @@ impl Way {
                 saw: Some(format!("{connections} connections and {estimate}, in and out")),
                 try_: vec![
                     Try::advice("--i-accept-charges, if that is meant"),
-                    Try::command("dunlin sandbox        (a local server to try with, in another terminal)"),
+                    Try::command("dunlin sandbox        # a local server to try with, in another terminal"),
                 ],
                 ..Diagnosis::usage("AWS IoT bills connections and messages; nothing was sent")
             });

@@ -7,7 +7,7 @@ use dunlin_codec::TopicName;
 
 use crate::args::{Count, ReliabilityArgs, SampleArgs, Sources};
 use crate::config::{Credentials, Detour, Script, Server, keep_alive, reconnect, transport};
-use crate::diagnosis::{Diagnosis, Scene, quoted};
+use crate::diagnosis::{Diagnosis, Given, Scene, quoted};
 use crate::sample::Kind;
 use crate::terminal::Console;
 
@@ -51,7 +51,14 @@ impl SampleConfig {
         let credentials = Credentials::new(typed.authorizer, sources, console)?;
         check_topic(&typed.message.topic)?;
         let client_id = client_id(typed.session.client_id.as_deref())?;
-        let scene = Scene::new(&server, &credentials, &client_id, &typed.tls.alpn);
+        let given = Given {
+            ca: typed.tls.ca.is_some(),
+            client_id: typed.session.client_id.is_some(),
+            alpn: sources.on_command_line("alpn"),
+            is_tls: true,
+            is_sample: true,
+        };
+        let scene = Scene::new(&server, &credentials, &client_id, &typed.tls.alpn, given);
 
         let kind = if credentials.authorizer.token.is_some() { Kind::Signed } else { Kind::Unsigned };
         let keep_alive = keep_alive(typed.session.keep_alive, scene.is_aws, console)?;

@@ -25,7 +25,7 @@ impl Script {
         let mut try_ = Vec::new();
         if typed.endpoint.endpoint.is_none() {
             try_.push(Try::command("aws iot describe-endpoint --endpoint-type iot:Data-ATS"));
-            try_.push(Try::command("dunlin demo        (needs no AWS account)"));
+            try_.push(Try::command("dunlin demo        # needs no AWS account"));
         }
         if self == Self::Either {
             try_.push(Try::advice("for a client certificate instead of an authorizer: --cert PEM --key PEM"));

@@ -114,7 +114,7 @@ fn address(text: &str, port: u16) -> Result<SocketAddr, Diagnosis> {
 
 fn refused(endpoint: &str, fault: &EndpointFault) -> Diagnosis {
     let describe = Try::command("aws iot describe-endpoint --endpoint-type iot:Data-ATS");
-    let instead = |host: &String| Try::command(format!("--endpoint {host}"));
+    let instead = |host: &String| Try::paste(format!("--endpoint {host}"));
     let name = quoted(endpoint);
     let (headline, try_) = match fault {
         EndpointFault::WrongService { service, instead } => (
@@ -140,14 +140,14 @@ fn none_running(others: &[RunningSandbox]) -> Diagnosis {
         others => format!("no sandbox is running on that port; running: {}", ports(others)),
     };
     Diagnosis {
-        try_: vec![Try::command("dunlin sandbox        (in another terminal)"), Try::command("dunlin demo")],
+        try_: vec![Try::command("dunlin sandbox        # in another terminal"), Try::command("dunlin demo")],
         ..Diagnosis::new(Id::Refused, headline)
     }
 }
 
 fn many_running(running: &[RunningSandbox]) -> Diagnosis {
     let choose =
-        |sandbox: &RunningSandbox| Try::command(format!("--endpoint sandbox --port {}", sandbox.port));
+        |sandbox: &RunningSandbox| Try::paste(format!("--endpoint sandbox --port {}", sandbox.port));
     Diagnosis {
         try_: running.iter().take(4).map(choose).collect(),
         ..Diagnosis::new(Id::Endpoint, format!("{} sandboxes are running: {}", running.len(), ports(running)))

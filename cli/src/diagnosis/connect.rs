@@ -6,12 +6,12 @@ use dunlin_client::{ConnectError, ServerReason, Violation};
 use dunlin_codec::ReasonCode;
 
 use crate::diagnosis::scene::{Scene, Seen};
-use crate::diagnosis::text::{duration, shell};
-use crate::diagnosis::{Diagnosis, Id, Try, network, reason, tls};
+use crate::diagnosis::text::duration;
+use crate::diagnosis::{Diagnosis, Id, Try, denial, network, reason, tls};
 
 /// Why an attempt failed; `elapsed` is the time since TLS was up.
 pub(crate) fn failed(scene: &Scene, seen: &Seen, error: &ConnectError, elapsed: Duration) -> Diagnosis {
-    let at = format!("CONNECT, {} after TLS · {}", duration(elapsed), seen.line(scene));
+    let at = format!("CONNECT, {} after {} · {}", duration(elapsed), scene.last_stage(), seen.line(scene));
     let diagnosis = match error {
         ConnectError::Options(error) => return Diagnosis::usage(error.to_string()),
         ConnectError::Transport(error) => return network::transport(scene, error),
@@ -29,7 +29,7 @@ pub(crate) fn failed(scene: &Scene, seen: &Seen, error: &ConnectError, elapsed: 
 pub(crate) fn unanswered(scene: &Scene, seen: &Seen, after: Duration) -> Diagnosis {
     let diagnosis = Diagnosis {
         at: Some(format!("CONNECT · {}", seen.line(scene))),
-        saw: Some("TCP and TLS are up; CONNECT was sent".into()),
+        saw: Some(format!("{} up; CONNECT was sent", if scene.given.is_tls { "TCP and TLS are" } else { "TCP is" })),
         likely: vec![
             "the server is overloaded, or waits for an authorizer that does not answer".into(),
             "something in between accepts connections and forwards nothing".into(),
@@ -70,20 +70,23 @@ pub(crate) fn broken(violation: &Violation) -> Diagnosis {
 
 fn refused(scene: &Scene, refusal: &ServerReason) -> Diagnosis {
     let headline = format!(
-        "{} refused the connection: {} ({})",
+        "{} refused the connection: {} ({}){}",
         scene.who(),
         refusal.reason_code.name(),
-        reason::wire(refusal)
+        reason::wire(refusal),
+        reason::own_words(refusal)
     );
-    let saw = Some(format!("{}; {}", reason::words(refusal), scene.credentials()));
+    let mut evidence = reason::evidence(refusal);
+    evidence.push(scene.credentials());
+    let saw = Some(evidence.join("; "));
     match refusal.reason_code {
         ReasonCode::BadUserNameOrPassword
         | ReasonCode::NotAuthorized
         | ReasonCode::Banned
         | ReasonCode::BadAuthenticationMethod => Diagnosis {
             saw,
-            likely: unauthorized(scene),
-            try_: test_authorizer(scene, refusal.reason_string.is_some()),
+            likely: denial::likely(scene, Some(refusal)),
+            try_: denial::advice(scene, Some(refusal)),
             ..Diagnosis::new(Id::AuthDenied, headline)
         },
         code => {
@@ -98,84 +101,32 @@ fn refused(scene: &Scene, refusal: &ServerReason) -> Diagnosis {
     }
 }
 
-fn unauthorized(scene: &Scene) -> Vec<String> {
-    if scene.authorizer.is_none() && !scene.is_aws {
-        return vec!["wrong user name or password".into(), "the server wants a client certificate".into()];
-    }
-    let mut likely = Vec::new();
-    if scene.is_signed {
-        likely.push("the token is not what the authorizer Lambda accepts (isAuthenticated=false)".into());
-    } else {
-        likely.push("the authorizer Lambda returned isAuthenticated=false (wrong username/password)".into());
-    }
-    if !scene.client_id.starts_with("mqtt5-sample-") {
-        likely.push(format!(
-            "its policy does not allow iot:Connect on client/{} (the sample policy only allows client/mqtt5-sample-*)",
-            scene.client_id
-        ));
-    }
-    if !scene.is_signed {
-        likely.push("the authorizer has signing enabled, and no signature was sent".into());
-    } else {
-        likely.push(
-            "the signature is by another key than the authorizer's, or the token key name is wrong".into(),
-        );
-    }
-    likely.push("the authorizer name is wrong, INACTIVE, or the Lambda failed, timed out or may not be invoked by IoT".into());
-    likely
-}
-
-/// AWS can be asked what the authorizer says, with the secrets left for the user to fill in.
-fn test_authorizer(scene: &Scene, said_why: bool) -> Vec<Try> {
-    let mut try_ = Vec::new();
-    match &scene.authorizer {
-        Some(name) if scene.is_aws => {
-            let context =
-                format!("username={},password=<base64>,clientId={}", scene.username(), scene.client_id);
-            let token = if scene.is_signed { " --token <token> --token-signature <base64>" } else { "" };
-            try_.push(Try::command(format!(
-                "aws iot test-invoke-authorizer --authorizer-name {}{token} --mqtt-context {}",
-                shell(name),
-                shell(&context)
-            )));
-        }
-        Some(_) if !said_why => try_.push(Try::advice("the server's log: a sandbox prints why it refused")),
-        _ => {}
-    }
-    if !scene.client_id.starts_with("mqtt5-sample-") {
-        try_.push(Try::advice("without --client-id, if the policy is the sample's"));
-    }
-    try_
-}
-
 fn hangup(scene: &Scene, reset: bool, elapsed: Duration) -> Diagnosis {
     let how = if reset { "reset" } else { "closed" };
-    let mut likely =
-        vec!["the authorizer or its policy denied (not every refusal is answered with a CONNACK)".to_owned()];
-    if scene.is_signed {
-        likely.push("the signature is by another key than the authorizer's".into());
-    } else {
-        likely.push("the authorizer has signing enabled, and no signature was sent".into());
+    let mut likely = denial::likely(scene, None);
+    if scene.uses_authorizers() {
+        likely.push("a client with the same id connected less than a second ago".into());
     }
-    likely.push("the authorizer name is wrong or INACTIVE, or the Lambda failed".into());
-    likely.push("a client with the same id connected less than a second ago".into());
     Diagnosis {
         saw: Some(format!(
-            "{how} {} after TLS, without a packet; {}",
+            "{how} {} after {}, without a packet; {}",
             duration(elapsed),
+            scene.last_stage(),
             scene.credentials()
         )),
         likely,
-        try_: test_authorizer(scene, false),
+        try_: denial::advice(scene, None),
         ..Diagnosis::new(Id::Hangup, "the server closed the connection before answering CONNECT")
     }
 }
 
 fn other_refusal(code: ReasonCode) -> (&'static str, &'static str) {
     match code {
-        ReasonCode::UnsupportedProtocolVersion => ("the server does not speak MQTT 5", "a server that does"),
+        ReasonCode::UnsupportedProtocolVersion => {
+            ("the server does not support MQTT 5", "a server that supports MQTT 5, or a newer version of this one")
+        }
         ReasonCode::ClientIdentifierNotValid => {
-            ("the server does not take this client id", "another --client-id")
+            ("the server does not accept this client id", "another --client-id")
         }
         ReasonCode::ServerUnavailable | ReasonCode::ServerBusy => {
             ("the server is overloaded or starting", "again in a minute")
@@ -187,13 +138,21 @@ fn other_refusal(code: ReasonCode) -> (&'static str, &'static str) {
             ("this client id connects too often (AWS IoT: once a second)", "again in a few seconds")
         }
         ReasonCode::UseAnotherServer | ReasonCode::ServerMoved => (
-            "the server has moved; what it refers to, if anything, stands above",
+            "the server has moved; the name that it refers to, if any, is above",
             "--endpoint with the new name",
         ),
         ReasonCode::PacketTooLarge => {
             ("user name, password or token are too long for the server", "shorter ones")
         }
-        _ => ("the server's log or its documentation knows", "the same with another client id"),
+        ReasonCode::MalformedPacket | ReasonCode::ProtocolError => (
+            "the server could not read CONNECT: it may support another version of MQTT only",
+            "the server's log, which should say what it did not accept",
+        ),
+        ReasonCode::ImplementationSpecificError => (
+            "CONNECT is valid, and this server does not accept it",
+            "the server's log or its documentation",
+        ),
+        _ => ("the server did not say more than the code", "the server's log"),
     }
 }
 
@@ -227,8 +186,8 @@ error[E-AUTH-DENIED]: AWS IoT refused the connection: Not authorized (CONNACK 0x
           client/mqtt5-sample-*)
           3. the authorizer has signing enabled, and no signature was sent
           4. the authorizer name is wrong, INACTIVE, or the Lambda failed, timed out or may not be invoked by IoT
-  try:    aws iot test-invoke-authorizer --authorizer-name MyAuth --mqtt-context 'username=u,password=<base64>,clientId=thing-7'
-          without --client-id, if the policy is the sample's"
+  try:    aws iot test-invoke-authorizer --authorizer-name MyAuth --mqtt-context username=u,password=\"$PASSWORD_BASE64\",clientId=thing-7
+          again without --client-id, if the policy is the sample's"
         );
     }
 

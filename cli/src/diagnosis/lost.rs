@@ -33,15 +33,17 @@ pub(crate) fn ended(scene: &Scene, seen: &Seen, error: &ConnectionError, connect
 }
 
 fn disconnected(scene: &Scene, words: &ServerReason) -> Diagnosis {
-    let saw = Some(reason::words(words));
+    let evidence = reason::evidence(words);
+    let saw = (!evidence.is_empty()).then(|| evidence.join("; "));
     let by = |id| {
         Diagnosis::new(
             id,
             format!(
-                "{} closed the connection: {} ({})",
+                "{} closed the connection: {} ({}){}",
                 scene.who(),
                 words.reason_code.name(),
-                reason::wire(words)
+                reason::wire(words),
+                reason::own_words(words)
             ),
         )
     };
@@ -49,7 +51,11 @@ fn disconnected(scene: &Scene, words: &ServerReason) -> Diagnosis {
         ReasonCode::SessionTakenOver => Diagnosis {
             saw,
             likely: vec!["a second run of this program, or a device that uses the same id".into()],
-            try_: vec![Try::advice("another --client-id, or none: then it is a new one each time")],
+            try_: vec![Try::advice(if scene.given.client_id {
+                "another --client-id, or none: then it is a new one each time"
+            } else {
+                "find out who else uses this id: it was chosen at random for this run"
+            })],
             ..Diagnosis::new(
                 Id::TakenOver,
                 format!(
@@ -62,18 +68,36 @@ fn disconnected(scene: &Scene, words: &ServerReason) -> Diagnosis {
         ReasonCode::KeepAliveTimeout => Diagnosis {
             saw,
             likely: vec!["the network stalled for longer than one and a half times the keep alive".into()],
-            try_: vec![Try::advice("--keep-alive between 30 and 1200 s, which is what AWS IoT takes")],
+            try_: vec![Try::advice("look at the network; a longer --keep-alive (AWS IoT: up to 1200 s) tolerates more")],
             ..by(Id::KeepAlive)
         },
-        code => Diagnosis { saw, likely: vec![cause(code).into()], ..by(Id::Disconnected) },
+        code => {
+            let (likely, advice) = cause(code);
+            Diagnosis {
+                saw,
+                likely: vec![likely.into()],
+                try_: vec![Try::advice(advice)],
+                ..by(Id::Disconnected)
+            }
+        }
     }
 }
 
 fn silent(after: Duration, keep_alive: Duration, silent_for: Duration) -> Diagnosis {
+    // A ping was due every `keep_alive`: something dropped the connection within that time.
+    let shorter = (keep_alive.as_secs() / 2).min(60);
+    let advice = if shorter >= LEAST_KEEP_ALIVE {
+        format!("--keep-alive {shorter}")
+    } else {
+        "a shorter --keep-alive will not help: look at the server, and at what is between".to_owned()
+    };
     Diagnosis {
         saw: Some(format!("last byte from the server {} ago", duration(silent_for))),
-        likely: vec!["a NAT or firewall dropped the idle connection".into()],
-        try_: vec![Try::advice("--keep-alive 60")],
+        likely: vec![
+            "a NAT or firewall dropped the idle connection".into(),
+            "the server hangs, or the network is down".into(),
+        ],
+        try_: vec![Try::advice(advice)],
         ..Diagnosis::new(
             Id::KeepAlive,
             format!(
@@ -97,21 +121,131 @@ fn closed(scene: &Scene, what: &str) -> Diagnosis {
     }
 }
 
-fn cause(code: ReasonCode) -> &'static str {
+/// Explanation of a DISCONNECT's code, and what to do about it.
+fn cause(code: ReasonCode) -> (&'static str, &'static str) {
     match code {
-        ReasonCode::NotAuthorized => {
-            "the policy does not allow what was done, or the authorizer's answer has expired"
+        ReasonCode::Success => ("the server ended the connection as planned", "connect again"),
+        ReasonCode::UnspecifiedError | ReasonCode::ImplementationSpecificError => (
+            "the server met an error that it does not name",
+            "look at the server's log",
+        ),
+        ReasonCode::MalformedPacket | ReasonCode::ProtocolError => (
+            "the server read a packet of this program as a mistake, or does not support what it holds",
+            "report it, with the packet that was sent last (-vv) and the server's log",
+        ),
+        ReasonCode::NotAuthorized => (
+            "the policy does not allow what was done, or the authorizer's answer has expired",
+            "look at the policy, and at refreshAfterInSeconds",
+        ),
+        ReasonCode::ServerShuttingDown => ("the server is stopped or restarted", "again in a minute"),
+        ReasonCode::ServerBusy => ("the server is overloaded", "again in a minute"),
+        ReasonCode::BadAuthenticationMethod => (
+            "the authentication method is not the one that the connection began with",
+            "look at the server's log",
+        ),
+        ReasonCode::TopicFilterInvalid => (
+            "the server does not accept the topic filter (AWS IoT: 256 bytes and 7 slashes at most)",
+            "another --topic",
+        ),
+        ReasonCode::TopicNameInvalid => (
+            "the server does not accept the topic (AWS IoT: 256 bytes and 7 slashes at most)",
+            "another --topic",
+        ),
+        ReasonCode::ReceiveMaximumExceeded => (
+            "more messages were on their way unacknowledged than the server's Receive Maximum",
+            "report it: this program should keep that limit",
+        ),
+        ReasonCode::TopicAliasInvalid => (
+            "the server did not accept a topic alias",
+            "report it: this program should keep the server's Topic Alias Maximum",
+        ),
+        ReasonCode::PacketTooLarge => (
+            "a packet was larger than the server's limit (AWS IoT: payload of 128 KiB at most)",
+            "a shorter --message",
+        ),
+        ReasonCode::MessageRateTooHigh => (
+            "messages were sent faster than the server allows (AWS IoT: 100 a second for each connection)",
+            "send less at a time",
+        ),
+        ReasonCode::QuotaExceeded => (
+            "a limit of the account or the connection is reached",
+            "send less at a time, or ask for a higher limit",
+        ),
+        ReasonCode::AdministrativeAction => (
+            "the authorizer's disconnectAfterInSeconds is over, or somebody ended the connection",
+            "connect again",
+        ),
+        ReasonCode::PayloadFormatInvalid => (
+            "a payload was announced as UTF-8 text and is none",
+            "another --message",
+        ),
+        ReasonCode::RetainNotSupported => ("the server stores no retained messages", "no retained messages"),
+        ReasonCode::QoSNotSupported => (
+            "the server does not support this QoS (AWS IoT: 0 and 1)",
+            "a lower --qos",
+        ),
+        ReasonCode::UseAnotherServer | ReasonCode::ServerMoved => (
+            "the server has moved; the name that it refers to, if any, is above",
+            "--endpoint with the new name",
+        ),
+        ReasonCode::SharedSubscriptionsNotSupported => (
+            "the server has no shared subscriptions ($share/..)",
+            "a --topic without $share",
+        ),
+        ReasonCode::ConnectionRateExceeded => (
+            "this client id connects too often (AWS IoT: once a second)",
+            "again in a few seconds",
+        ),
+        ReasonCode::MaximumConnectTime => {
+            ("the authorizer's disconnectAfterInSeconds is over", "connect again")
         }
-        ReasonCode::ServerShuttingDown | ReasonCode::ServerBusy => {
-            "the server is restarted or overloaded; again in a minute"
+        ReasonCode::SubscriptionIdentifiersNotSupported => (
+            "the server has no subscription identifiers, and one was sent",
+            "report it: this program should keep to what the server announces",
+        ),
+        ReasonCode::WildcardSubscriptionsNotSupported => (
+            "the server has no subscriptions with wildcards",
+            "a --topic without + and #",
+        ),
+        _ => ("this code is not defined for DISCONNECT", "look at the server's log"),
+    }
+}
+
+/// Shortest keep alive that AWS IoT uses, in seconds.
+const LEAST_KEEP_ALIVE: u64 = 30;
+
+#[cfg(test)]
+mod tests {
+    use dunlin_codec::{PacketType, Sender};
+
+    use super::*;
+
+    #[test]
+    fn every_code_that_a_server_may_send_in_disconnect_has_words_of_its_own() {
+        let mut words = std::collections::BTreeMap::new();
+        // These two have an error id of their own.
+        let elsewhere = [ReasonCode::KeepAliveTimeout, ReasonCode::SessionTakenOver];
+        for code in (0..=u8::MAX).filter_map(ReasonCode::from_code) {
+            if !elsewhere.contains(&code) && code.is_legal_in(PacketType::Disconnect, Sender::Server) {
+                let (likely, advice) = cause(code);
+                assert!(!likely.contains("not defined"), "{code}");
+                assert!(!advice.is_empty());
+                words.entry(likely).or_insert_with(Vec::new).push(code);
+            }
         }
-        ReasonCode::MaximumConnectTime => "the authorizer's disconnectAfterInSeconds is over",
-        ReasonCode::QuotaExceeded | ReasonCode::MessageRateTooHigh => {
-            "a limit of the account or the connection is reached"
+        // Pairs that mean the same.
+        assert!(words.values().all(|codes| codes.len() <= 2), "{words:?}");
+    }
+
+    #[test]
+    fn a_keep_alive_that_was_too_long_is_never_advised_to_be_longer() {
+        for given in [30, 40, 59, 60, 100, 1200] {
+            let diagnosis = silent(Duration::from_secs(15), Duration::from_secs(given), Duration::ZERO);
+            let text = format!("{:?}", diagnosis.try_);
+            let advised = text.split_once("--keep-alive ").and_then(|(_, rest)| {
+                rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u64>().ok()
+            });
+            assert!(advised.is_none_or(|advised| advised < given && advised >= 30), "{given}: {text}");
         }
-        ReasonCode::AdministrativeAction => {
-            "the authorizer's disconnectAfterInSeconds is over, or somebody ended the connection"
-        }
-        _ => "the server's log or its documentation knows",
     }
 }

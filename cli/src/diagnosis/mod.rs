@@ -2,6 +2,7 @@
 
 mod catalogue;
 pub(crate) mod connect;
+mod denial;
 pub(crate) mod folder;
 pub(crate) mod lost;
 pub(crate) mod network;
@@ -19,7 +20,7 @@ use std::path::Path;
 pub(crate) use catalogue::Id;
 pub(crate) use operation::{Operation, Progress};
 pub(crate) use render::render;
-pub(crate) use scene::{Scene, Seen};
+pub(crate) use scene::{Given, Scene, Seen};
 pub(crate) use text::{quoted, shell};
 
 /// One error as the user reads it: evidence kept apart from guesses.
@@ -42,8 +43,10 @@ pub(crate) struct Diagnosis {
 /// Something to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Try {
-    /// To be pasted into a shell: never wrapped.
+    /// A command that a shell runs as it is: never wrapped.
     Command(String),
+    /// Something else to be pasted, such as a policy statement: never wrapped.
+    Paste(String),
     Advice(String),
 }
 
@@ -66,6 +69,10 @@ impl Diagnosis {
 impl Try {
     pub(crate) fn command(text: impl Into<String>) -> Self {
         Self::Command(text.into())
+    }
+
+    pub(crate) fn paste(text: impl Into<String>) -> Self {
+        Self::Paste(text.into())
     }
 
     pub(crate) fn advice(text: impl Into<String>) -> Self {

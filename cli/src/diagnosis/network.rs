@@ -77,7 +77,7 @@ fn refused(scene: &Scene, attempts: &[FailedAttempt]) -> Diagnosis {
         diagnosis.likely.push("the server is not running, or on another port".into());
         diagnosis
             .try_
-            .push(Try::command("dunlin sandbox        (a local server to try with, in another terminal)"));
+            .push(Try::command("dunlin sandbox        # a local server to try with, in another terminal"));
     }
     diagnosis
 }

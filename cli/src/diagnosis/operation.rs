@@ -7,7 +7,7 @@ use dunlin_codec::ReasonCode;
 
 use crate::diagnosis::scene::Scene;
 use crate::diagnosis::text::{count, duration, quoted};
-use crate::diagnosis::{Diagnosis, Id, Try, reason};
+use crate::diagnosis::{Diagnosis, Id, Try, denial, reason};
 
 /// A request of the sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,11 +120,14 @@ pub(crate) fn refused(
     refusal: &ServerReason,
 ) -> Diagnosis {
     let topic = quoted(progress.topic);
-    let saw = Some(format!("{}; {}", progress.line(operation), reason::words(refusal)));
+    let mut evidence = reason::evidence(refusal);
+    evidence.insert(0, progress.line(operation));
+    let saw = Some(evidence.join("; "));
+    let reason = reason::own_words(refusal);
     let about_policy =
         matches!(refusal.reason_code, ReasonCode::NotAuthorized | ReasonCode::UnspecifiedError);
     if !about_policy {
-        let headline = format!("could not {} {topic} ({})", operation.verb(), reason::fact(refusal));
+        let headline = format!("could not {} {topic} ({}){reason}", operation.verb(), reason::fact(refusal));
         return Diagnosis {
             saw,
             likely: vec![other(refusal.reason_code).into()],
@@ -137,7 +140,7 @@ pub(crate) fn refused(
             scene,
             operation,
             progress,
-            format!("not allowed to {} {topic} ({})", operation.verb(), reason::fact(refusal)),
+            format!("not allowed to {} {topic} ({}){reason}", operation.verb(), reason::fact(refusal)),
         )
     }
 }
@@ -242,7 +245,7 @@ fn policy(scene: &Scene, operation: Operation, progress: Progress<'_>, headline:
 }
 
 fn statement(action: &str, resource: &str) -> Try {
-    Try::command(format!(r#"{{"Effect":"Allow","Action":"{action}","Resource":"{resource}"}}"#))
+    Try::paste(denial::statement(action, resource))
 }
 
 /// A topic inside a sentence: escaped like [`quoted`], without the quotes.
@@ -258,7 +261,11 @@ fn other(code: ReasonCode) -> &'static str {
         ReasonCode::QuotaExceeded => "a limit of the account or the connection is reached",
         ReasonCode::PacketIdentifierInUse => "a bug: the server still uses this packet identifier",
         ReasonCode::PayloadFormatInvalid => "the server does not take this payload",
-        _ => "the server's log or its documentation knows",
+        ReasonCode::ImplementationSpecificError => "the server does not accept this; its log should say why",
+        ReasonCode::SharedSubscriptionsNotSupported => "the server has no shared subscriptions ($share/..)",
+        ReasonCode::WildcardSubscriptionsNotSupported => "the server has no subscriptions with wildcards",
+        ReasonCode::SubscriptionIdentifiersNotSupported => "the server has no subscription identifiers",
+        _ => "the server did not say more than the code; look at its log",
     }
 }
 
@@ -287,7 +294,7 @@ mod tests {
   likely: the policy from authorizer "MyAuth" lacks iot:Subscribe on topicfilter/test/topic (note: topicfilter/, not
           topic/)
   try:    add to the policy:
-          {"Effect":"Allow","Action":"iot:Subscribe","Resource":"arn:aws:iot:eu-west-1:<account>:topicfilter/test/topic"}"#
+          {"Effect":"Allow","Action":"iot:Subscribe","Resource":"arn:aws:iot:eu-west-1:*:topicfilter/test/topic"}"#
         );
     }
 

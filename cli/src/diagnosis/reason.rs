@@ -14,22 +14,30 @@ pub(crate) fn fact(reason: &ServerReason) -> String {
     format!("{} {}", wire(reason), reason.reason_code.name())
 }
 
-/// `the server's reason: "no such user"`, or that it gave none. Everything else that it added comes along.
-pub(crate) fn words(reason: &ServerReason) -> String {
-    let mut words = match &reason.reason_string {
-        Some(text) => format!("the server's reason: {}", quoted(text)),
-        None => "server gave no reason string".to_owned(),
-    };
+/// `; the server's reason: "no such user"` for the end of a headline; empty where it gave none.
+pub(crate) fn own_words(reason: &ServerReason) -> String {
+    match &reason.reason_string {
+        Some(text) => format!("; the server's reason: {}", quoted(text)),
+        None => String::new(),
+    }
+}
+
+/// What else came with the reason code, or that there was no reason string.
+pub(crate) fn evidence(reason: &ServerReason) -> Vec<String> {
+    let mut parts = Vec::new();
+    if reason.reason_string.is_none() {
+        parts.push("server gave no reason string".to_owned());
+    }
     for (name, value) in reason.user_properties.iter().take(MOST_PROPERTIES) {
-        words.push_str(&format!("; {} = {}", quoted(name), quoted(value)));
+        parts.push(format!("{} = {}", quoted(name), quoted(value)));
     }
     if reason.user_properties.len() > MOST_PROPERTIES {
-        words.push_str(&format!("; {} more user properties", reason.user_properties.len() - MOST_PROPERTIES));
+        parts.push(format!("{} more user properties", reason.user_properties.len() - MOST_PROPERTIES));
     }
     if let Some(server) = &reason.server_reference {
-        words.push_str(&format!("; it refers to {}", quoted(server)));
+        parts.push(format!("it refers to {}", quoted(server)));
     }
-    words
+    parts
 }
 
 const MOST_PROPERTIES: usize = 3;
@@ -63,9 +71,7 @@ mod tests {
             ..refusal(PacketType::ConnAck, ReasonCode::ServerMoved)
         };
         assert_eq!(fact(&reason), "CONNACK 0x9D Server moved");
-        assert_eq!(
-            words(&reason),
-            r#"the server's reason: "moved \"away\""; "k" = "v"; it refers to "other.example""#
-        );
+        assert_eq!(own_words(&reason), r#"; the server's reason: "moved \"away\"""#);
+        assert_eq!(evidence(&reason), [r#""k" = "v""#, r#"it refers to "other.example""#]);
     }
 }

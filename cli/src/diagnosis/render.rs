@@ -44,7 +44,7 @@ fn lines(diagnosis: &Diagnosis, width: usize) -> Vec<String> {
         for (index, text) in texts.iter().enumerate() {
             let head = if index == 0 { format!("  {LABEL}{label:<8}{LABEL:#}") } else { " ".repeat(INDENT) };
             let wrapped = match text {
-                Try::Command(command) => vec![command.clone()],
+                Try::Command(text) | Try::Paste(text) => vec![text.clone()],
                 Try::Advice(advice) => wrap(advice, width.saturating_sub(INDENT)),
             };
             lines.extend(wrapped.into_iter().enumerate().map(|(row, text)| {

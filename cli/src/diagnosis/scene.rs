@@ -20,11 +20,30 @@ pub(crate) struct Scene {
     /// `via http://proxy.corp:3128 (from HTTPS_PROXY)`, where there is a proxy.
     pub(crate) via: Option<String>,
     pub(crate) authorizer: Option<String>,
+    /// Whether the token has a signature.
     pub(crate) is_signed: bool,
+    /// Whether there is a token, signed or not.
+    pub(crate) has_token: bool,
     pub(crate) client_id: String,
     pub(crate) alpn_offered: Option<String>,
-    username: Option<String>,
-    password_len: Option<usize>,
+    pub(crate) given: Given,
+    pub(crate) username: Option<String>,
+    pub(crate) password_len: Option<usize>,
+}
+
+/// Choices of the user that advice must not repeat or contradict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// `--ca`, its variable, or the CA of a sandbox.
+    pub(crate) ca: bool,
+    /// `--client-id`.
+    pub(crate) client_id: bool,
+    /// `--alpn`, other than the default.
+    pub(crate) alpn: bool,
+    /// TLS, as opposed to `mqtt://`.
+    pub(crate) is_tls: bool,
+    /// The sample, which always means an authorizer of AWS IoT.
+    pub(crate) is_sample: bool,
 }
 
 /// What was seen of the connection so far.
@@ -35,7 +54,13 @@ pub(crate) struct Seen {
 }
 
 impl Scene {
-    pub(crate) fn new(server: &Server, credentials: &Credentials, client_id: &str, alpn: &Alpn) -> Self {
+    pub(crate) fn new(
+        server: &Server,
+        credentials: &Credentials,
+        client_id: &str,
+        alpn: &Alpn,
+        given: Given,
+    ) -> Self {
         // Behind a "?" of the user's own may stand a token.
         let user = |name: &str| name.split('?').next().unwrap_or_default().to_owned();
         Self {
@@ -46,11 +71,13 @@ impl Scene {
             via: server.detour.as_ref().map(|Detour { proxy, from }| format!("via {proxy} (from {from})")),
             authorizer: credentials.authorizer.authorizer_name.clone(),
             is_signed: credentials.authorizer.token.is_some(),
+            has_token: credentials.authorizer.token.is_some(),
             client_id: client_id.to_owned(),
             alpn_offered: match alpn {
                 Alpn::None => None,
                 Alpn::Name(name) => Some(name.clone()),
             },
+            given,
             username: credentials.authorizer.username.as_deref().map(user),
             password_len: credentials.password.as_ref().map(|password| password.expose().len()),
         }
@@ -90,19 +117,33 @@ impl Scene {
         parts.join(", ")
     }
 
+    /// Whether custom authorizers decide who may connect.
+    pub(crate) fn uses_authorizers(&self) -> bool {
+        self.is_aws || self.authorizer.is_some() || self.given.is_sample
+    }
+
+    pub(crate) fn has_password(&self) -> bool {
+        self.password_len.is_some()
+    }
+
+    /// `TLS`, or `TCP` where there is no TLS.
+    pub(crate) fn last_stage(&self) -> &'static str {
+        if self.given.is_tls { "TLS" } else { "TCP" }
+    }
+
     pub(crate) fn username(&self) -> &str {
         self.username.as_deref().unwrap_or_default()
     }
 
-    /// `kind` is `client`, `topic` or `topicfilter`.
+    /// ARN for a policy, with `*` for what isn't known; `kind` is `client`, `topic` or `topicfilter`.
     pub(crate) fn arn(&self, kind: &str, name: &str) -> String {
-        let region = self.region().unwrap_or("<region>");
+        let region = self.region().unwrap_or("*");
         let partition = match region {
             region if region.starts_with("cn-") => "aws-cn",
             region if region.starts_with("us-gov-") => "aws-us-gov",
             _ => "aws",
         };
-        format!("arn:{partition}:iot:{region}:<account>:{kind}/{name}")
+        format!("arn:{partition}:iot:{region}:*:{kind}/{name}")
     }
 
     /// The label behind `iot`, whether such a region exists or not.
@@ -145,10 +186,19 @@ pub(crate) fn scene(host: &str) -> Scene {
         via: None,
         authorizer: Some("MyAuth".into()),
         is_signed: false,
+        has_token: false,
         client_id: "thing-7".into(),
         alpn_offered: Some("mqtt".into()),
+        given: Given { ca: false, client_id: true, alpn: false, is_tls: true, is_sample: true },
         username: Some("u".into()),
         password_len: Some(8),
+    }
+}
+
+#[cfg(test)]
+impl Scene {
+    pub(crate) fn without_credentials(self) -> Self {
+        Self { username: None, password_len: None, ..self }
     }
 }
 
@@ -167,9 +217,9 @@ mod tests {
         let arn = |host| scene(host).arn("topicfilter", "test/topic");
         assert_eq!(
             arn("x-ats.iot.eu-west-1.amazonaws.com"),
-            "arn:aws:iot:eu-west-1:<account>:topicfilter/test/topic"
+            "arn:aws:iot:eu-west-1:*:topicfilter/test/topic"
         );
         assert!(arn("x.ats.iot.cn-north-1.amazonaws.com.cn").starts_with("arn:aws-cn:iot:cn-north-1:"));
-        assert!(arn("localhost").starts_with("arn:aws:iot:<region>:"));
+        assert!(arn("localhost").starts_with("arn:aws:iot:*:*:"));
     }
 }

@@ -91,7 +91,7 @@ fn untrusted(scene: &Scene) -> Diagnosis {
         diagnosis
             .likely
             .push("an endpoint without -ats has a certificate that hardly anyone trusts any more".into());
-        diagnosis.try_.push(Try::command(format!("--endpoint {rather}")));
+        diagnosis.try_.push(Try::paste(format!("--endpoint {rather}")));
         return diagnosis;
     }
     diagnosis.likely.push("the server has a CA of its own, and --ca does not name it".into());

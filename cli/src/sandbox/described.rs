@@ -71,7 +71,7 @@ fn of_lambda(lambda: &str, typed: &SandboxArgs) -> Result<Authorizer, Diagnosis>
 
 fn refused(error: &ConfigError) -> Diagnosis {
     Diagnosis {
-        try_: vec![Try::command("dunlin sandbox --help        (the keys of the file)")],
+        try_: vec![Try::command("dunlin sandbox --help        # the keys of the file")],
         ..Diagnosis::usage(format!("--config: {error}"))
     }
 }

@@ -69,7 +69,7 @@ fn exposed(address: IpAddr, yes: bool, console: Console) -> Result<IpAddr, Diagn
 
 pub(crate) fn not_started(error: &StartError) -> Diagnosis {
     let try_ = match error {
-        StartError::Listen { .. } => vec![Try::command("dunlin sandbox --port 0        (any free port)")],
+        StartError::Listen { .. } => vec![Try::command("dunlin sandbox --port 0        # any free port")],
         error if folder::is_about_files(error) => folder::state_dir_advice(),
         _ => Vec::new(),
     };
