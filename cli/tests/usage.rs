@@ -81,18 +81,19 @@ fn each_script_requires_what_its_python_twin_required() {
 }
 
 #[test]
-fn a_signed_token_comes_whole_or_not_at_all() {
+fn a_signature_needs_key_and_value_and_a_key_needs_a_value() {
     let with = |words: &[&str]| {
         run(&[&["--endpoint", "localhost", "--authorizer-name", "A"], words].concat()).refused()
     };
     says(
         &with(&["--auth_signature", CANARY]),
-        &["a signed authorizer also needs --auth-token-key-name and --auth-token-key-value"],
+        &["--auth-signature also needs --auth-token-key-name and --auth-token-key-value"],
     );
     says(
-        &with(&["--auth_token_key_name", "tok", "--auth_token_key_value", CANARY]),
-        &["also needs --auth-signature"],
+        &with(&["--auth_token_key_name", "tok"]),
+        &["--auth-token-key-name also needs --auth-token-key-value"],
     );
+    says(&with(&["--auth-token-key-value", CANARY]), &["--auth-token-key-value also needs --auth-token-key-name"]);
 }
 
 #[test]
@@ -217,7 +218,7 @@ fn a_part_of_a_token_that_was_inherited_is_pointed_out() {
     let line = ["--endpoint=localhost", "--authorizer-name=A", "--auth-username=u"];
     says(
         &run(&line).env("DUNLIN_AUTH_TOKEN", CANARY).refused(),
-        &["a signed authorizer also needs", "from the environment: --auth-token-key-value"],
+        &["--auth-token-key-value also needs --auth-token-key-name", "from the environment: --auth-token-key-value"],
     );
 }
 

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use dunlin_client::aws::{AuthorizerError, CustomAuthorizer, Encoding, Field, SignedToken};
+use dunlin_client::aws::{AuthorizerError, AuthorizerToken, CustomAuthorizer, Encoding, Field};
 
 const PREFIXED_NAME: &str = "x-amz-customauthorizer-name=MyAuth";
 const CANARY: &str = "canary-7f3a";
@@ -16,8 +16,11 @@ fn unsigned(username: &str, authorizer_name: &str) -> CustomAuthorizer {
 }
 
 fn signed(key_name: &str, value: &str, signature: &str) -> CustomAuthorizer {
-    let token =
-        SignedToken { key_name: key_name.to_owned(), value: value.into(), signature: signature.into() };
+    let token = AuthorizerToken {
+        key_name: key_name.to_owned(),
+        value: value.into(),
+        signature: Some(signature.into()),
+    };
     CustomAuthorizer { token: Some(token), ..unsigned("alice", "MyAuth") }
 }
 
@@ -169,25 +172,39 @@ fn a_user_name_is_never_longer_than_mqtt_carries() {
 }
 
 #[test]
-fn a_signed_token_comes_whole_or_not_at_all() {
+fn a_signature_needs_key_and_value_and_a_key_needs_a_value() {
     let parts = |key: bool, value: bool, signature: bool| {
-        SignedToken::from_parts(
+        AuthorizerToken::from_parts(
             key.then(|| "tok".to_owned()),
             value.then(|| CANARY.into()),
             signature.then(|| CANARY.into()),
         )
     };
-    let incomplete = |missing: &[Field]| Err(AuthorizerError::IncompleteToken { missing: missing.to_vec() });
+    let incomplete = |given: Field, missing: &[Field]| {
+        Err(AuthorizerError::IncompleteToken { given, missing: missing.to_vec() })
+    };
 
     assert_eq!(parts(false, false, false), Ok(None));
     assert!(parts(true, true, true).unwrap().is_some());
-    assert_eq!(parts(true, true, false), incomplete(&[Field::Signature]));
-    assert_eq!(parts(true, false, true), incomplete(&[Field::TokenValue]));
-    assert_eq!(parts(false, false, true), incomplete(&[Field::TokenKeyName, Field::TokenValue]));
+    assert_eq!(parts(true, true, false).unwrap().unwrap().signature, None);
+    assert_eq!(parts(true, false, false), incomplete(Field::TokenKeyName, &[Field::TokenValue]));
+    assert_eq!(parts(false, true, false), incomplete(Field::TokenValue, &[Field::TokenKeyName]));
+    assert_eq!(parts(true, false, true), incomplete(Field::Signature, &[Field::TokenValue]));
+    assert_eq!(
+        parts(false, false, true),
+        incomplete(Field::Signature, &[Field::TokenKeyName, Field::TokenValue])
+    );
     assert_eq!(
         parts(false, false, true).unwrap_err().to_string(),
-        "a signed token also needs the token key name and the token value"
+        "the token signature also needs the token key name and the token value"
     );
+}
+
+#[test]
+fn a_token_without_a_signature_is_sent_as_key_and_value_alone() {
+    let mut authorizer = signed("tok", "v", "s");
+    authorizer.token.as_mut().unwrap().signature = None;
+    assert_eq!(user_name(&authorizer), "alice?x-amz-customauthorizer-name=MyAuth&tok=v");
 }
 
 #[test]

@@ -54,16 +54,16 @@ pub(crate) struct AuthorizerArgs {
     /// Read the password from a file ("-": standard input); one newline at its end is dropped
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) auth_password_file: Option<PathBuf>,
-    /// Signed: signature of the token, base64
+    /// Signature of the token, base64
     #[arg(long, value_name = "BASE64", env = "DUNLIN_AUTH_SIGNATURE")]
     pub(crate) auth_signature: Option<String>,
     /// Read the signature from a file
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) auth_signature_file: Option<PathBuf>,
-    /// Signed: name of the token key
+    /// Parameter that carries the token
     #[arg(long, value_name = "NAME", env = "DUNLIN_AUTH_TOKEN_KEY_NAME")]
     pub(crate) auth_token_key_name: Option<String>,
-    /// Signed: the token
+    /// Token for the authorizer
     #[arg(long, value_name = "TOKEN", env = "DUNLIN_AUTH_TOKEN")]
     pub(crate) auth_token_key_value: Option<String>,
     /// Read the token from a file
@@ -83,16 +83,13 @@ pub(crate) struct AuthorizerArgs {
     pub(crate) metrics: bool,
 }
 
-/// The ids of those that only a signed token needs.
-pub(crate) const OF_SIGNING: [&str; 7] = [
-    "auth_signature",
-    "auth_signature_file",
-    "auth_token_key_name",
-    "auth_token_key_value",
-    "auth_token_key_value_file",
-    "auth_signing_key",
-    "auth_public_key",
-];
+/// Ids of the flags that make a token signed, or check its signature.
+pub(crate) const OF_SIGNING: [&str; 4] =
+    ["auth_signature", "auth_signature_file", "auth_signing_key", "auth_public_key"];
+
+/// Ids of the flags for a token, signed or not.
+pub(crate) const OF_TOKEN: [&str; 3] =
+    ["auth_token_key_name", "auth_token_key_value", "auth_token_key_value_file"];
 
 /// How the connection is protected.
 #[derive(Args)]

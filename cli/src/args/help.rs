@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-use crate::args::connection::OF_SIGNING;
+use crate::args::connection::{OF_SIGNING, OF_TOKEN};
 use crate::exit::Exit;
 
 pub(crate) const ABOUT: &str = "The AWS IoT custom-authorizer sample, and a tool to debug MQTT 5 connections";
@@ -12,8 +12,8 @@ The AWS IoT custom-authorizer sample, and a tool to debug MQTT 5 connections.
 
 Without a verb it is a drop-in for mqtt5_custom_auth_unsigned.py and mqtt5_custom_auth_signed.py: the same flags in both \
 spellings (--auth_username, --auth-username), unambiguous prefixes (--auth_user), and the same lines on standard output. \
-Everything else goes to standard error. Signed or unsigned is decided by the flags: signature, token key name and token \
-belong together.";
+Everything else goes to standard error. The run is a signed one exactly when a signature or a signing key is given. A signature needs the token's key name and \
+value; a key name needs a value.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,7 +44,14 @@ pub(crate) fn dress(command: Command) -> Command {
 
 fn without_signing(unsigned: Command) -> Command {
     unsigned.mut_args(|arg| {
-        let signs = OF_SIGNING.contains(&arg.get_id().as_str());
-        if signs { arg.hide(true) } else { arg }
+        let id = arg.get_id().as_str();
+        let (signs, is_token) = (OF_SIGNING.contains(&id), OF_TOKEN.contains(&id));
+        if signs {
+            arg.hide(true)
+        } else if is_token {
+            arg.hide_short_help(true)
+        } else {
+            arg
+        }
     })
 }

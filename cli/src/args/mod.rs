@@ -26,7 +26,7 @@ pub(crate) use auth::{
     VerifyArgs,
 };
 pub(crate) use bench::{BenchVerb, FleetArgs, LoadArgs, TrafficArgs, WayArgs};
-pub(crate) use connection::{AuthorizerArgs, EndpointArgs, OF_SIGNING, ReliabilityArgs, TlsArgs};
+pub(crate) use connection::{AuthorizerArgs, EndpointArgs, OF_SIGNING, OF_TOKEN, ReliabilityArgs, TlsArgs};
 pub(crate) use inspect::{DecodeArgs, InspectVerb};
 pub(crate) use sample::{OutputArgs, SampleArgs};
 pub(crate) use sandbox::{DemoArgs, SandboxArgs};

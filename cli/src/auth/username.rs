@@ -22,7 +22,9 @@ pub(super) fn print(typed: UsernameArgs, sources: &Sources, console: Console) ->
     {
         // Angle brackets would be encoded; these words can stand in a query.
         token.value = format!("redacted-{}-bytes", token.value.expose().len()).into();
-        token.signature = format!("redacted-{}-bytes", token.signature.expose().len()).into();
+        if let Some(signature) = &mut token.signature {
+            *signature = format!("redacted-{}-bytes", signature.expose().len()).into();
+        }
     } else if credentials.authorizer.token.is_some() {
         console.warning("it holds token and signature; --redacted leaves them out");
     }

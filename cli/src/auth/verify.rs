@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use dunlin_client::aws::SignedToken;
+use dunlin_client::aws::AuthorizerToken;
 use dunlin_codec::Escaped;
 
 use crate::args::{Sources, VerifyArgs};
@@ -21,7 +21,7 @@ pub(super) fn verify(typed: VerifyArgs, sources: &Sources, console: Console) -> 
     let signature =
         signature.ok_or_else(|| Diagnosis::usage("missing: --auth-signature or --auth-signature-file"))?;
     secrets.warn();
-    let token = SignedToken { key_name: String::new(), value, signature };
+    let token = AuthorizerToken { key_name: String::new(), value, signature: Some(signature) };
     check_signature(&token, Some(&typed.auth_public_key))?;
     let key = typed.auth_public_key.display();
     writeln!(io::stdout(), "the signature matches: RS256, checked with {}", Escaped(key))?;

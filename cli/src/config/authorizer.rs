@@ -1,9 +1,9 @@
 //! What the custom authorizer is told: collected from flags, files and environment, and judged before it is sent.
 
-use dunlin_client::aws::{AuthorizerError, CustomAuthorizer, Encoding, Field, SignedToken};
+use dunlin_client::aws::{AuthorizerError, AuthorizerToken, CustomAuthorizer, Encoding, Field};
 use dunlin_client::secret::Secret;
 
-use crate::args::{AuthorizerArgs, Encode, OF_SIGNING, Sources};
+use crate::args::{AuthorizerArgs, Encode, OF_SIGNING, OF_TOKEN, Sources};
 use crate::config::secret::{SecretArgs, Secrets};
 use crate::config::signature;
 use crate::diagnosis::{Diagnosis, Try};
@@ -42,22 +42,30 @@ impl Credentials {
         let user_name = Some(user_name).filter(|name| !name.expose().is_empty() || password.is_some());
         Ok(Self { authorizer, password, user_name })
     }
+
+    /// Whether a signature was given, or made with a signing key.
+    pub(crate) fn is_signed(&self) -> bool {
+        self.authorizer.token.as_ref().is_some_and(|token| token.signature.is_some())
+    }
 }
 
-/// All three parts of a signed token, or none.
+/// The token, with or without a signature; `None` if no part of one was given.
 fn token(
     typed: &mut AuthorizerArgs,
     secrets: &mut Secrets<'_>,
     sources: &Sources,
-) -> Result<Option<SignedToken>, Diagnosis> {
+) -> Result<Option<AuthorizerToken>, Diagnosis> {
     let (value, file) = (typed.auth_token_key_value.take(), typed.auth_token_key_value_file.take());
     let value = secrets.resolve_text(SecretArgs { id: "auth_token_key_value", value, file })?;
     let (given, file) = (typed.auth_signature.take(), typed.auth_signature_file.take());
     let signature = match (&typed.auth_signing_key, &value) {
         (Some(key), Some(token)) => Some(signature::sign(key, token, file.as_ref(), sources)?),
+        (Some(_), None) => {
+            return Err(Diagnosis::usage("--auth-signing-key also needs --auth-token-key-value, the token to sign"));
+        }
         _ => secrets.resolve_text(SecretArgs { id: "auth_signature", value: given, file })?,
     };
-    let token = SignedToken::from_parts(typed.auth_token_key_name.take(), value, signature)
+    let token = AuthorizerToken::from_parts(typed.auth_token_key_name.take(), value, signature)
         .map_err(|error| Diagnosis { saw: inherited(sources), ..refused(&error) })?;
     if let Some(token) = &token {
         signature::check(token, typed.auth_public_key.as_deref())?;
@@ -67,18 +75,18 @@ fn token(
 
 /// What wasn't typed just now, and may be a surprise.
 fn inherited(sources: &Sources) -> Option<String> {
-    let ids = OF_SIGNING.iter().filter(|id| sources.in_environment(id));
+    let ids = OF_SIGNING.iter().chain(&OF_TOKEN).filter(|id| sources.in_environment(id));
     let flags: Vec<String> = ids.map(|id| format!("--{}", id.replace('_', "-"))).collect();
     (!flags.is_empty()).then(|| format!("from the environment: {}", flags.join(", ")))
 }
 
 fn refused(error: &AuthorizerError) -> Diagnosis {
     match error {
-        AuthorizerError::IncompleteToken { missing } => {
+        AuthorizerError::IncompleteToken { given, missing } => {
             let flags: Vec<&str> = missing.iter().map(|field| flag(*field)).collect();
             Diagnosis {
-                try_: vec![Try::advice("for an unsigned authorizer give none of the three")],
-                ..Diagnosis::usage(format!("a signed authorizer also needs {}", flags.join(" and ")))
+                try_: vec![Try::advice(format!("leave {} out, if the authorizer reads no token", flag(*given)))],
+                ..Diagnosis::usage(format!("{} also needs {}", flag(*given), flags.join(" and ")))
             }
         }
         AuthorizerError::SecondQuestionMark { field } => Diagnosis {

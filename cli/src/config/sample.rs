@@ -60,7 +60,7 @@ impl SampleConfig {
         };
         let scene = Scene::new(&server, &credentials, &client_id, &typed.tls.alpn, given);
 
-        let kind = if credentials.authorizer.token.is_some() { Kind::Signed } else { Kind::Unsigned };
+        let kind = if credentials.is_signed() { Kind::Signed } else { Kind::Unsigned };
         let keep_alive = keep_alive(typed.session.keep_alive, scene.is_aws, console)?;
         let connect = connect(client_id, credentials, keep_alive, &typed.reliability);
         let transport = transport(server, typed.tls, &typed.reliability, console)?;

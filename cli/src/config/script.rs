@@ -1,6 +1,6 @@
 //! Which of the Python scripts is meant, and what it can't do without.
 
-use crate::args::{AuthorizerArgs, OF_SIGNING, SampleArgs, Sources};
+use crate::args::{AuthorizerArgs, OF_SIGNING, OF_TOKEN, SampleArgs, Sources};
 use crate::diagnosis::{Diagnosis, Try};
 
 /// Which of the Python scripts' requirements hold.
@@ -58,7 +58,8 @@ impl Script {
     }
 }
 
-/// `unsigned` is for authorizers without signing: a flag of it is a mistake, the environment is somebody else's.
+/// `unsigned` is for authorizers without signing: a flag for it is a mistake; a variable is ignored, as it may be meant
+/// for other runs.
 fn refuse_signing(typed: &mut AuthorizerArgs, sources: &Sources) -> Result<(), Diagnosis> {
     if let Some(id) = OF_SIGNING.iter().find(|id| sources.on_command_line(id)) {
         return Err(Diagnosis {
@@ -66,6 +67,10 @@ fn refuse_signing(typed: &mut AuthorizerArgs, sources: &Sources) -> Result<(), D
             ..Diagnosis::usage(format!("`dunlin unsigned` has no --{}", id.replace('_', "-")))
         });
     }
-    (typed.auth_signature, typed.auth_token_key_name, typed.auth_token_key_value) = (None, None, None);
+    typed.auth_signature = None;
+    // A token that no flag names was exported for other runs.
+    if !OF_TOKEN.iter().any(|id| sources.on_command_line(id)) {
+        (typed.auth_token_key_name, typed.auth_token_key_value) = (None, None);
+    }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dunlin_client::aws::{self, SignatureFault, SignedToken};
+use dunlin_client::aws::{self, AuthorizerToken, SignatureFault};
 use dunlin_client::secret::Secret;
 
 use crate::args::Sources;
@@ -22,9 +22,15 @@ pub(super) fn sign(
     rs256::sign("--auth-signing-key", key, token.expose())
 }
 
-/// Its form first, then, where a public key is there, the signature itself.
-pub(crate) fn check(token: &SignedToken, public_key: Option<&Path>) -> Result<(), Diagnosis> {
-    let signature = token.signature.expose();
+/// Checks the form of the signature first, then, where a public key is given, the signature itself.
+pub(crate) fn check(token: &AuthorizerToken, public_key: Option<&Path>) -> Result<(), Diagnosis> {
+    let Some(signature) = &token.signature else {
+        return match public_key {
+            Some(_) => Err(Diagnosis::usage("--auth-public-key also needs --auth-signature, which it checks")),
+            None => Ok(()),
+        };
+    };
+    let signature = signature.expose();
     aws::check_signature(signature).map_err(impossible)?;
     let Some(public_key) = public_key else { return Ok(()) };
     let plain = plain_base64(signature);

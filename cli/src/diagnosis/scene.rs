@@ -70,7 +70,7 @@ impl Scene {
             rather: server.rather.clone(),
             via: server.detour.as_ref().map(|Detour { proxy, from }| format!("via {proxy} (from {from})")),
             authorizer: credentials.authorizer.authorizer_name.clone(),
-            is_signed: credentials.authorizer.token.is_some(),
+            is_signed: credentials.is_signed(),
             has_token: credentials.authorizer.token.is_some(),
             client_id: client_id.to_owned(),
             alpn_offered: match alpn {
@@ -103,8 +103,8 @@ impl Scene {
             Some(name) => parts.push(format!("authorizer {}", quoted(name))),
             None => parts.push("no authorizer name".to_owned()),
         }
-        if self.is_signed {
-            parts.push("signed token".to_owned());
+        if self.has_token {
+            parts.push(if self.is_signed { "signed token" } else { "token without a signature" }.to_owned());
         }
         if let Some(username) = &self.username {
             parts.push(format!("username {}", quoted(username)));

@@ -27,33 +27,39 @@ pub struct CustomAuthorizer {
     pub username: Option<String>,
     /// `None` leaves it to the default authorizer of the account or the endpoint.
     pub authorizer_name: Option<String>,
-    /// `None` for an authorizer with signing disabled.
-    pub token: Option<SignedToken>,
+    /// Token that the authorizer reads; `None` if it reads user name and password only.
+    pub token: Option<AuthorizerToken>,
     /// How values go into the query that it can't carry as they are.
     pub encoding: Encoding,
     /// Tell AWS which client connects, and its version.
     pub metrics: bool,
 }
 
-/// A token, the parameter that carries it, and the signature that proves who issued it.
+/// Token, the parameter that carries it, and the signature that proves who issued it.
+///
+/// An authorizer with signing enabled requires the signature. With signing disabled, a token can still be sent without
+/// one, as AWS's own Python builder does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedToken {
+pub struct AuthorizerToken {
     /// The parameter's name, as the authorizer was configured.
     pub key_name: String,
     /// The token.
     pub value: Secret<String>,
-    /// The RS256 signature of the token, in base64. [`check_signature`](super::check_signature) knows bad ones.
-    pub signature: Secret<String>,
+    /// RS256 signature of the token, in base64; `None` for an authorizer with signing disabled.
+    /// [`check_signature`](super::check_signature) finds malformed ones.
+    pub signature: Option<Secret<String>>,
 }
 
 /// Values that make no user name. It never holds a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthorizerError {
-    /// Key name, value and signature of a token come together or not at all.
-    #[error("a signed token also needs the {}", listed(missing))]
+    /// A signature needs the key name and the value of the token, and each of these needs the other.
+    #[error("the {given} also needs the {}", listed(missing))]
     IncompleteToken {
-        /// One or two of the three.
+        /// Part that was given and needs the others.
+        given: Field,
+        /// Key name, value or both.
         missing: Vec<Field>,
     },
     /// AWS IoT Core reads one query; a second `?` hides the authorizer from it.
@@ -84,8 +90,12 @@ pub enum AuthorizerError {
     },
 }
 
-impl SignedToken {
-    /// All three or none; with one or two of them the error names the rest.
+impl AuthorizerToken {
+    /// Token of the parts that were given; `Ok(None)` if none was.
+    ///
+    /// # Errors
+    /// [`AuthorizerError::IncompleteToken`] for a signature without key name or value, a key name without a value, and a
+    /// value without a key name.
     pub fn from_parts(
         key_name: Option<String>,
         value: Option<Secret<String>>,
@@ -93,13 +103,17 @@ impl SignedToken {
     ) -> Result<Option<Self>, AuthorizerError> {
         match (key_name, value, signature) {
             (None, None, None) => Ok(None),
-            (Some(key_name), Some(value), Some(signature)) => Ok(Some(Self { key_name, value, signature })),
+            (Some(key_name), Some(value), signature) => Ok(Some(Self { key_name, value, signature })),
             (key_name, value, signature) => {
+                let given = match (&key_name, &signature) {
+                    (_, Some(_)) => Field::Signature,
+                    (Some(_), None) => Field::TokenKeyName,
+                    (None, None) => Field::TokenValue,
+                };
                 let mut missing = Vec::new();
                 missing.extend(key_name.is_none().then_some(Field::TokenKeyName));
                 missing.extend(value.is_none().then_some(Field::TokenValue));
-                missing.extend(signature.is_none().then_some(Field::Signature));
-                Err(AuthorizerError::IncompleteToken { missing })
+                Err(AuthorizerError::IncompleteToken { given, missing })
             }
         }
     }
@@ -127,8 +141,10 @@ impl CustomAuthorizer {
         if let Some(name) = &self.authorizer_name {
             parameters.push(Parameter::new(Field::AuthorizerName, NAME_PARAMETER, name));
         }
-        if let Some(SignedToken { key_name, value, signature }) = &self.token {
-            parameters.push(Parameter::new(Field::Signature, SIGNATURE_PARAMETER, signature.expose()));
+        if let Some(AuthorizerToken { key_name, value, signature }) = &self.token {
+            if let Some(signature) = signature {
+                parameters.push(Parameter::new(Field::Signature, SIGNATURE_PARAMETER, signature.expose()));
+            }
             parameters.push(Parameter::new(Field::TokenValue, key_name, value.expose()));
         }
         parameters

@@ -180,7 +180,7 @@ fn base64(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::SignedToken;
+    use super::super::AuthorizerToken;
     use super::*;
 
     fn named(name: &str) -> CustomAuthorizer {
@@ -188,8 +188,11 @@ mod tests {
     }
 
     fn signed(key_name: &str, value: &str, signature: &str) -> CustomAuthorizer {
-        let token =
-            SignedToken { key_name: key_name.to_owned(), value: value.into(), signature: signature.into() };
+        let token = AuthorizerToken {
+            key_name: key_name.to_owned(),
+            value: value.into(),
+            signature: Some(signature.into()),
+        };
         CustomAuthorizer { token: Some(token), ..Default::default() }
     }
 

@@ -16,7 +16,7 @@ mod query;
 mod service;
 mod signature;
 
-pub use authorizer::{AuthorizerError, CustomAuthorizer, SignedToken};
+pub use authorizer::{AuthorizerError, AuthorizerToken, CustomAuthorizer};
 pub use encoding::Encoding;
 pub use endpoint::{Endpoint, EndpointAdvice, EndpointFault, check_endpoint};
 pub use host::{AwsService, is_aws_host};

@@ -18,7 +18,7 @@ impl Target {
     /// Puts a custom authorizer's parameters into the user name of CONNECT.
     ///
     /// ```
-    /// use dunlin_client::aws::{CustomAuthorizer, SignedToken};
+    /// use dunlin_client::aws::{AuthorizerToken, CustomAuthorizer};
     /// use dunlin_client::{NextAttempt, Provider};
     ///
     /// let provider = Provider::new(|attempt: NextAttempt| async move {
@@ -27,8 +27,8 @@ impl Target {
     ///     target.authorize(&authorizer)?;
     ///     Ok(target)
     /// });
-    /// # async fn fresh_token() -> SignedToken {
-    /// #     SignedToken { key_name: "t".to_owned(), value: "v".into(), signature: "c2ln".into() }
+    /// # async fn fresh_token() -> AuthorizerToken {
+    /// #     AuthorizerToken { key_name: "t".to_owned(), value: "v".into(), signature: Some("c2ln".into()) }
     /// # }
     /// ```
     ///

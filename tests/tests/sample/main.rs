@@ -123,6 +123,20 @@ async fn the_unsigned_sample_prints_what_the_python_sample_prints() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_without_a_signature_is_sent_and_the_run_is_called_unsigned() {
+    let served = serve(&[]).await;
+    let token = ["--auth_token_key_name", "tok", "--auth_token_key_value", "hello", "--count", "1"];
+    for verb in ["unsigned", "sample"] {
+        let run = dunlin([verb, "--interval", "50ms"]).at(&served.sandbox).as_demo().words(token).run().await;
+        run.exits(0);
+        assert!(run.stdout.contains("==== Starting MQTT5 Custom Auth Unsigned PubSub Sample ===="));
+        let printed =
+            dunlin(["auth", "username", "--authorizer-name=A", "--auth-username=u"]).words(&token[..4]);
+        assert_eq!(printed.run().await.stdout, "u?x-amz-customauthorizer-name=A&tok=hello\n");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_signed_sample_says_that_it_is_signed() {
     let flags = [
         "--authorizer_name",
