@@ -93,7 +93,10 @@ fn a_signature_needs_key_and_value_and_a_key_needs_a_value() {
         &with(&["--auth_token_key_name", "tok"]),
         &["--auth-token-key-name also needs --auth-token-key-value"],
     );
-    says(&with(&["--auth-token-key-value", CANARY]), &["--auth-token-key-value also needs --auth-token-key-name"]);
+    says(
+        &with(&["--auth-token-key-value", CANARY]),
+        &["--auth-token-key-value also needs --auth-token-key-name"],
+    );
 }
 
 #[test]
@@ -218,7 +221,10 @@ fn a_part_of_a_token_that_was_inherited_is_pointed_out() {
     let line = ["--endpoint=localhost", "--authorizer-name=A", "--auth-username=u"];
     says(
         &run(&line).env("DUNLIN_AUTH_TOKEN", CANARY).refused(),
-        &["--auth-token-key-value also needs --auth-token-key-name", "from the environment: --auth-token-key-value"],
+        &[
+            "--auth-token-key-value also needs --auth-token-key-name",
+            "from the environment: --auth-token-key-value",
+        ],
     );
 }
 

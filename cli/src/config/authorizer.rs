@@ -61,7 +61,9 @@ fn token(
     let signature = match (&typed.auth_signing_key, &value) {
         (Some(key), Some(token)) => Some(signature::sign(key, token, file.as_ref(), sources)?),
         (Some(_), None) => {
-            return Err(Diagnosis::usage("--auth-signing-key also needs --auth-token-key-value, the token to sign"));
+            return Err(Diagnosis::usage(
+                "--auth-signing-key also needs --auth-token-key-value, the token to sign",
+            ));
         }
         _ => secrets.resolve_text(SecretArgs { id: "auth_signature", value: given, file })?,
     };
@@ -85,7 +87,10 @@ fn refused(error: &AuthorizerError) -> Diagnosis {
         AuthorizerError::IncompleteToken { given, missing } => {
             let flags: Vec<&str> = missing.iter().map(|field| flag(*field)).collect();
             Diagnosis {
-                try_: vec![Try::advice(format!("leave {} out, if the authorizer reads no token", flag(*given)))],
+                try_: vec![Try::advice(format!(
+                    "leave {} out, if the authorizer reads no token",
+                    flag(*given)
+                ))],
                 ..Diagnosis::usage(format!("{} also needs {}", flag(*given), flags.join(" and ")))
             }
         }

@@ -146,8 +146,7 @@ fn none_running(others: &[RunningSandbox]) -> Diagnosis {
 }
 
 fn many_running(running: &[RunningSandbox]) -> Diagnosis {
-    let choose =
-        |sandbox: &RunningSandbox| Try::paste(format!("--endpoint sandbox --port {}", sandbox.port));
+    let choose = |sandbox: &RunningSandbox| Try::paste(format!("--endpoint sandbox --port {}", sandbox.port));
     Diagnosis {
         try_: running.iter().take(4).map(choose).collect(),
         ..Diagnosis::new(Id::Endpoint, format!("{} sandboxes are running: {}", running.len(), ports(running)))

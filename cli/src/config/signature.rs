@@ -26,7 +26,9 @@ pub(super) fn sign(
 pub(crate) fn check(token: &AuthorizerToken, public_key: Option<&Path>) -> Result<(), Diagnosis> {
     let Some(signature) = &token.signature else {
         return match public_key {
-            Some(_) => Err(Diagnosis::usage("--auth-public-key also needs --auth-signature, which it checks")),
+            Some(_) => {
+                Err(Diagnosis::usage("--auth-public-key also needs --auth-signature, which it checks"))
+            }
             None => Ok(()),
         };
     };

@@ -29,7 +29,10 @@ pub(crate) fn failed(scene: &Scene, seen: &Seen, error: &ConnectError, elapsed: 
 pub(crate) fn unanswered(scene: &Scene, seen: &Seen, after: Duration) -> Diagnosis {
     let diagnosis = Diagnosis {
         at: Some(format!("CONNECT · {}", seen.line(scene))),
-        saw: Some(format!("{} up; CONNECT was sent", if scene.given.is_tls { "TCP and TLS are" } else { "TCP is" })),
+        saw: Some(format!(
+            "{} up; CONNECT was sent",
+            if scene.given.is_tls { "TCP and TLS are" } else { "TCP is" }
+        )),
         likely: vec![
             "the server is overloaded, or waits for an authorizer that does not answer".into(),
             "something in between accepts connections and forwards nothing".into(),
@@ -122,9 +125,10 @@ fn hangup(scene: &Scene, reset: bool, elapsed: Duration) -> Diagnosis {
 
 fn other_refusal(code: ReasonCode) -> (&'static str, &'static str) {
     match code {
-        ReasonCode::UnsupportedProtocolVersion => {
-            ("the server does not support MQTT 5", "a server that supports MQTT 5, or a newer version of this one")
-        }
+        ReasonCode::UnsupportedProtocolVersion => (
+            "the server does not support MQTT 5",
+            "a server that supports MQTT 5, or a newer version of this one",
+        ),
         ReasonCode::ClientIdentifierNotValid => {
             ("the server does not accept this client id", "another --client-id")
         }
@@ -148,10 +152,9 @@ fn other_refusal(code: ReasonCode) -> (&'static str, &'static str) {
             "the server could not read CONNECT: it may support another version of MQTT only",
             "the server's log, which should say what it did not accept",
         ),
-        ReasonCode::ImplementationSpecificError => (
-            "CONNECT is valid, and this server does not accept it",
-            "the server's log or its documentation",
-        ),
+        ReasonCode::ImplementationSpecificError => {
+            ("CONNECT is valid, and this server does not accept it", "the server's log or its documentation")
+        }
         _ => ("the server did not say more than the code", "the server's log"),
     }
 }

@@ -224,10 +224,7 @@ mod tests {
             ),
             (r#"the Lambda of the authorizer "A" answered isAuthenticated=false"#, Cause::Credentials),
             ("no such user", Cause::Credentials),
-            (
-                "the user name has 2 \"?\"; exactly one may stand before the parameters",
-                Cause::UserName,
-            ),
+            ("the user name has 2 \"?\"; exactly one may stand before the parameters", Cause::UserName),
         ] {
             assert_eq!(likely_for(&scene(AWS), Some(reason)), [cause.text(&scene(AWS))], "{reason}");
         }

@@ -68,7 +68,9 @@ fn disconnected(scene: &Scene, words: &ServerReason) -> Diagnosis {
         ReasonCode::KeepAliveTimeout => Diagnosis {
             saw,
             likely: vec!["the network stalled for longer than one and a half times the keep alive".into()],
-            try_: vec![Try::advice("look at the network; a longer --keep-alive (AWS IoT: up to 1200 s) tolerates more")],
+            try_: vec![Try::advice(
+                "look at the network; a longer --keep-alive (AWS IoT: up to 1200 s) tolerates more",
+            )],
             ..by(Id::KeepAlive)
         },
         code => {
@@ -125,10 +127,9 @@ fn closed(scene: &Scene, what: &str) -> Diagnosis {
 fn cause(code: ReasonCode) -> (&'static str, &'static str) {
     match code {
         ReasonCode::Success => ("the server ended the connection as planned", "connect again"),
-        ReasonCode::UnspecifiedError | ReasonCode::ImplementationSpecificError => (
-            "the server met an error that it does not name",
-            "look at the server's log",
-        ),
+        ReasonCode::UnspecifiedError | ReasonCode::ImplementationSpecificError => {
+            ("the server met an error that it does not name", "look at the server's log")
+        }
         ReasonCode::MalformedPacket | ReasonCode::ProtocolError => (
             "the server read a packet of this program as a mistake, or does not support what it holds",
             "report it, with the packet that was sent last (-vv) and the server's log",
@@ -175,27 +176,23 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "the authorizer's disconnectAfterInSeconds is over, or somebody ended the connection",
             "connect again",
         ),
-        ReasonCode::PayloadFormatInvalid => (
-            "a payload was announced as UTF-8 text and is none",
-            "another --message",
-        ),
+        ReasonCode::PayloadFormatInvalid => {
+            ("a payload was announced as UTF-8 text and is none", "another --message")
+        }
         ReasonCode::RetainNotSupported => ("the server stores no retained messages", "no retained messages"),
-        ReasonCode::QoSNotSupported => (
-            "the server does not support this QoS (AWS IoT: 0 and 1)",
-            "a lower --qos",
-        ),
+        ReasonCode::QoSNotSupported => {
+            ("the server does not support this QoS (AWS IoT: 0 and 1)", "a lower --qos")
+        }
         ReasonCode::UseAnotherServer | ReasonCode::ServerMoved => (
             "the server has moved; the name that it refers to, if any, is above",
             "--endpoint with the new name",
         ),
-        ReasonCode::SharedSubscriptionsNotSupported => (
-            "the server has no shared subscriptions ($share/..)",
-            "a --topic without $share",
-        ),
-        ReasonCode::ConnectionRateExceeded => (
-            "this client id connects too often (AWS IoT: once a second)",
-            "again in a few seconds",
-        ),
+        ReasonCode::SharedSubscriptionsNotSupported => {
+            ("the server has no shared subscriptions ($share/..)", "a --topic without $share")
+        }
+        ReasonCode::ConnectionRateExceeded => {
+            ("this client id connects too often (AWS IoT: once a second)", "again in a few seconds")
+        }
         ReasonCode::MaximumConnectTime => {
             ("the authorizer's disconnectAfterInSeconds is over", "connect again")
         }
@@ -203,10 +200,9 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "the server has no subscription identifiers, and one was sent",
             "report it: this program should keep to what the server announces",
         ),
-        ReasonCode::WildcardSubscriptionsNotSupported => (
-            "the server has no subscriptions with wildcards",
-            "a --topic without + and #",
-        ),
+        ReasonCode::WildcardSubscriptionsNotSupported => {
+            ("the server has no subscriptions with wildcards", "a --topic without + and #")
+        }
         _ => ("this code is not defined for DISCONNECT", "look at the server's log"),
     }
 }

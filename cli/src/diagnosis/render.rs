@@ -31,6 +31,7 @@ fn escaped(diagnosis: &Diagnosis) -> Diagnosis {
             .iter()
             .map(|each| match each {
                 Try::Command(command) => Try::Command(text(command)),
+                Try::Paste(paste) => Try::Paste(text(paste)),
                 Try::Advice(advice) => Try::Advice(text(advice)),
             })
             .collect(),
