@@ -30,6 +30,83 @@ pub struct ServerReason {
     pub user_properties: Vec<(String, String)>,
     /// Where it would have the client go (§4.11).
     pub server_reference: Option<String>,
+    /// What wasn't copied of the reason string and the user properties.
+    pub omitted: Omitted,
+}
+
+/// What the client left out when it copied the reason string and the user properties of a server's packet.
+///
+/// Of each packet it copies at most 4,096 bytes of the reason string, 64 user properties, and 8,192 bytes of user properties.
+/// While outcomes that the application hasn't taken hold an eighth of
+/// [`memory_budget`](crate::ConnectOptions::memory_budget), it copies nothing into further ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Omitted {
+    /// Number of user properties.
+    pub user_properties: usize,
+    /// Bytes of the reason string and of the user properties.
+    pub bytes: usize,
+}
+
+/// The part of a packet's reason string and user properties that is copied.
+#[derive(Debug, Default)]
+pub(crate) struct Explanation {
+    pub(crate) reason_string: Option<String>,
+    pub(crate) user_properties: Vec<(String, String)>,
+    pub(crate) omitted: Omitted,
+}
+
+/// Limits of what is copied from one packet.
+const LONGEST_REASON: usize = 4096;
+const MOST_PROPERTIES: usize = 64;
+const MOST_PROPERTY_BYTES: usize = 8192;
+
+impl Explanation {
+    /// Copies up to the limits of one packet.
+    pub(crate) fn new(
+        reason_string: Option<Utf8String<'_>>,
+        user_properties: Repeated<'_, UserProperty<'_>>,
+    ) -> Self {
+        Self::within(usize::MAX, reason_string, user_properties)
+    }
+
+    /// Copies up to the limits of one packet, and at most `allowance` bytes.
+    pub(crate) fn within(
+        allowance: usize,
+        reason_string: Option<Utf8String<'_>>,
+        user_properties: Repeated<'_, UserProperty<'_>>,
+    ) -> Self {
+        let mut copied = Self::default();
+        let mut allowance = allowance;
+        if let Some(text) = reason_string {
+            let text = text.as_str();
+            let longest = LONGEST_REASON.min(allowance).min(text.len());
+            // A character is copied whole or not at all.
+            let kept = (0..=longest).rev().find_map(|end| text.get(..end)).unwrap_or_default();
+            copied.omitted.bytes += text.len() - kept.len();
+            allowance -= kept.len();
+            copied.reason_string = (!kept.is_empty() || text.is_empty()).then(|| kept.to_owned());
+        }
+        let mut allowance = allowance.min(MOST_PROPERTY_BYTES);
+        for (index, each) in user_properties.into_iter().enumerate() {
+            let size = each.name.as_bytes().len() + each.value.as_bytes().len();
+            // Empty ones take memory, too.
+            if index < MOST_PROPERTIES && size.max(1) <= allowance {
+                allowance -= size;
+                copied.user_properties.push((each.name.to_string(), each.value.to_string()));
+            } else {
+                copied.omitted.user_properties += 1;
+                copied.omitted.bytes += size;
+            }
+        }
+        copied
+    }
+}
+
+/// Bytes that copied text and user properties take on the heap.
+pub(crate) fn copied_bytes(reason_string: Option<&String>, user_properties: &[(String, String)]) -> usize {
+    let strings =
+        user_properties.iter().map(|(name, value)| size_of::<(String, String)>() + name.len() + value.len());
+    reason_string.map_or(0, String::len) + strings.sum::<usize>()
 }
 
 impl ServerReason {
@@ -39,21 +116,23 @@ impl ServerReason {
         reason_string: Option<Utf8String<'a>>,
         user_properties: Repeated<'a, UserProperty<'a>>,
     ) -> Self {
-        Self {
-            packet_type,
-            reason_code,
-            reason_string: reason_string.map(|text| text.as_str().to_owned()),
-            user_properties: owned(user_properties),
-            server_reference: None,
-        }
+        Self::from_explanation(packet_type, reason_code, Explanation::new(reason_string, user_properties))
     }
-}
 
-pub(crate) fn owned(properties: Repeated<'_, UserProperty<'_>>) -> Vec<(String, String)> {
-    if properties.is_empty() {
-        return Vec::new();
+    pub(crate) fn from_explanation(
+        packet_type: PacketType,
+        reason_code: ReasonCode,
+        explanation: Explanation,
+    ) -> Self {
+        let Explanation { reason_string, user_properties, omitted } = explanation;
+        Self { packet_type, reason_code, reason_string, user_properties, server_reference: None, omitted }
     }
-    properties.into_iter().map(|each| (each.name.to_string(), each.value.to_string())).collect()
+
+    /// Bytes that it takes on the heap.
+    pub(crate) fn copied_bytes(&self) -> usize {
+        let reference = self.server_reference.as_ref().map_or(0, String::len);
+        reference + copied_bytes(self.reason_string.as_ref(), &self.user_properties)
+    }
 }
 
 impl std::fmt::Display for ServerReason {

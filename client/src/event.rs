@@ -7,7 +7,9 @@ use dunlin_codec::{ConnAck, DecodeError, PacketType, QoS, ReasonCode};
 #[cfg(feature = "tokio")]
 use tracing::{debug, warn};
 
-use crate::error::{ConnectError, ConnectionError, RequestError, ServerReason, StopCause, owned};
+use crate::error::{
+    ConnectError, ConnectionError, Explanation, Omitted, RequestError, ServerReason, StopCause,
+};
 #[cfg(feature = "tokio")]
 use crate::transport::Opened;
 
@@ -131,6 +133,8 @@ pub struct Connected {
     pub reason_string: Option<String>,
     /// What the server added, in order.
     pub user_properties: Vec<(String, String)>,
+    /// What wasn't copied of the reason string and the user properties.
+    pub omitted: Omitted,
     /// What response topics may be built from (§3.2.2.3.15).
     pub response_information: Option<String>,
     /// From CONNECT to CONNACK.
@@ -249,12 +253,15 @@ impl Connected {
         elapsed: Duration,
     ) -> Self {
         let said = &connack.properties;
+        let Explanation { reason_string, user_properties, omitted } =
+            Explanation::new(said.reason_string, said.user_properties);
         Self {
             session_present: connack.session_present,
             client_id,
             limits,
-            reason_string: said.reason_string.map(|text| text.to_string()),
-            user_properties: owned(said.user_properties),
+            reason_string,
+            user_properties,
+            omitted,
             response_information: said.response_information.map(|text| text.to_string()),
             elapsed,
         }

@@ -77,7 +77,7 @@ pub use backoff::Reconnect;
 pub use client::{Client, ClientOptions, Events};
 pub use dunlin_codec as codec;
 pub use dunlin_codec::{InvalidQoS, QoS};
-pub use error::{ConnectError, ConnectionError, RequestError, ServerReason, StopCause, Violation};
+pub use error::{ConnectError, ConnectionError, Omitted, RequestError, ServerReason, StopCause, Violation};
 pub use event::{Connected, DropCause, Event, RefusedMessage, ServerLimits};
 pub use farewell::Farewell;
 pub use message::{Message, MessageProperties, ReceivedMessage};

@@ -65,8 +65,12 @@ pub struct ConnectOptions {
     pub receive_maximum: Option<u16>,
     /// Topic aliases that this client takes from the server, each of which keeps a topic; 0, the default, for none.
     pub topic_alias_maximum: u16,
-    /// The largest packet in bytes that this client takes: 1 to 4,294,967,295; `None` leaves it out: no limit but the
-    /// protocol's.
+    /// Maximum Packet Size in bytes (§3.1.2.11.4), announced in CONNECT: 1 to 4,294,967,295. Default: 16 MiB.
+    ///
+    /// A server discards a message that is larger without a word: neither this client nor its publisher learns of it
+    /// [MQTT-3.1.2-25]. A server that sends a larger packet all the same is disconnected with reason code 0x95 (Packet too
+    /// large). `None` announces nothing; then packets larger than [`memory_budget`](Self::memory_budget), 1 MiB at least, end
+    /// the connection. Packets other than PUBLISH may have 1 MiB at most, whatever is announced.
     pub maximum_packet_size: Option<u32>,
     /// What to do with a received message that is wrong only in itself; by default it is refused and the connection stays.
     pub invalid_messages: InvalidMessages,
@@ -104,6 +108,15 @@ pub struct ConnectOptions {
     pub unmatched_wait: Duration,
     /// How much may wait to be sent.
     pub queue: QueueLimits,
+    /// Bytes of received data that the client holds for the application: messages in all streams, messages and replies that
+    /// wait for one, unread events, and the server's texts in outcomes. Default: 16 MiB. One message always fits.
+    ///
+    /// Messages of QoS 0 that don't fit are dropped as by a full stream ([`StreamLimits`](crate::StreamLimits)). If a message
+    /// of QoS 1 or 2 doesn't fit, the client acknowledges what was taken, disconnects with reason code 0x97 (Quota exceeded),
+    /// and announces half as large a Receive Maximum as it could hold on the next connection; each connection that ends for
+    /// another reason doubles it again, up to [`receive_maximum`](Self::receive_maximum). The server repeats what wasn't
+    /// acknowledged.
+    pub memory_budget: usize,
     /// What a service doesn't take, refused here; `None` for nothing but what the server says.
     pub limits: Option<ServiceLimits>,
     /// How fast messages may go; `None` for as fast as they can.
@@ -128,6 +141,12 @@ pub struct ConnectOptions {
     /// time. A message of QoS 2 whose PUBREC came is never taken for the reason.
     pub poison_guard: Option<u32>,
 }
+
+const MEMORY_BUDGET: usize = 16 << 20;
+const MAXIMUM_PACKET_SIZE: u32 = 16 << 20;
+
+/// A packet of this size is always taken, if no Maximum Packet Size says otherwise.
+const SMALLEST_LIMIT: u32 = 1 << 20;
 
 /// When a client asks for a new session (§3.1.2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -208,7 +227,7 @@ impl ConnectOptions {
             session_expiry_interval: Some(3600),
             receive_maximum: Some(1024),
             topic_alias_maximum: 0,
-            maximum_packet_size: None,
+            maximum_packet_size: Some(MAXIMUM_PACKET_SIZE),
             invalid_messages: InvalidMessages::default(),
             validate_payload_format: false,
             request_problem_information: None,
@@ -221,6 +240,7 @@ impl ConnectOptions {
             ack_timeout: Duration::from_secs(60),
             unmatched_wait: Duration::from_secs(30),
             queue: QueueLimits::default(),
+            memory_budget: MEMORY_BUDGET,
             limits: None,
             pace: None,
             offline: Offline::default(),
@@ -229,6 +249,12 @@ impl ConnectOptions {
             slow_start: None,
             poison_guard: None,
         }
+    }
+
+    /// The largest packet in bytes that is taken from the server.
+    pub(crate) fn largest_packet(&self) -> u32 {
+        let budget = u32::try_from(self.memory_budget).unwrap_or(u32::MAX).max(SMALLEST_LIMIT);
+        self.maximum_packet_size.unwrap_or(budget)
     }
 
     /// Whether a CONNECT can be made of it.

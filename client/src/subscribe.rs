@@ -158,6 +158,7 @@ fn refused(packet_type: PacketType, answer: Answered) -> RequestError {
         reason_code: answer.reason_codes.first().copied().unwrap_or(ReasonCode::UnspecifiedError),
         reason_string: answer.reason_string,
         user_properties: answer.user_properties,
+        omitted: answer.omitted,
         server_reference: None,
     })
 }

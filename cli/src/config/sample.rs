@@ -112,7 +112,7 @@ fn connect(
     connect.password = credentials.password;
     connect.keep_alive = keep_alive;
     connect.clean_start = CleanStart::Always;
-    connect.session_expiry_interval = None;
+    send_no_property(&mut connect);
     connect.connack_timeout = connect.connack_timeout.min(typed.timeout);
     connect.ping_timeout = typed.ping_timeout;
     connect.ack_timeout = typed.timeout;
@@ -121,4 +121,27 @@ fn connect(
         connect.invalid_messages = InvalidMessages::CloseConnection;
     }
     connect
+}
+
+/// The bytes of AWS's sample; the memory budget limits what the server may send all the same.
+const fn send_no_property(connect: &mut ConnectOptions) {
+    connect.session_expiry_interval = None;
+    connect.receive_maximum = None;
+    connect.maximum_packet_size = None;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// AWS's sample sends none; the bytes are compared in the client's tests.
+    #[test]
+    fn connect_has_no_property() {
+        let mut connect = ConnectOptions::new("mqtt5-sample-0a1b2c3d");
+        send_no_property(&mut connect);
+        assert!(connect.session_expiry_interval.is_none() && connect.receive_maximum.is_none());
+        assert!(connect.maximum_packet_size.is_none() && connect.topic_alias_maximum == 0);
+        assert!(connect.request_problem_information.is_none() && connect.user_properties.is_empty());
+        assert!(connect.request_response_information.is_none() && connect.authentication.is_none());
+    }
 }

@@ -53,6 +53,7 @@ pub(crate) fn refusal(
         reason_string: None,
         user_properties: Vec::new(),
         server_reference: None,
+        omitted: dunlin_client::Omitted::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::operation::{Answered, Kind, OperationId, Outcome, Phase, Published};
 use super::request::{requested, requested_identifier};
 use super::subscriptions::ActiveSubscription;
 use super::{Engine, State};
-use crate::error::{RequestError, ServerReason, Violation, owned};
+use crate::error::{Explanation, RequestError, ServerReason, Violation};
 
 impl Engine {
     /// PUBACK and PUBCOMP end an exchange. One that nobody waits for is ignored.
@@ -27,9 +27,9 @@ impl Engine {
         }
         let counted = operation.holds_quota();
         let conclusion = if ack.reason_code.is_error() && ack_type == AckType::PubAck {
-            refused(ack_type, ack)
+            refused(ack_type, ack, self.copy_allowance())
         } else {
-            published(ack, operation.is_anew)
+            published(ack, operation.is_anew, self.copy_allowance())
         };
         self.end_publish(key, ack.packet_id, counted, conclusion);
         Ok(())
@@ -53,7 +53,8 @@ impl Engine {
         }
         if ack.reason_code.is_error() {
             let counted = operation.holds_quota();
-            self.end_publish(key, ack.packet_id, counted, refused(AckType::PubRec, ack));
+            let allowance = self.copy_allowance();
+            self.end_publish(key, ack.packet_id, counted, refused(AckType::PubRec, ack, allowance));
             return Ok(());
         }
         // A repetition that the server didn't wait for counts from here on.
@@ -161,16 +162,23 @@ impl Engine {
             }
         }
         self.session.ids.release(packet_id);
+        let explanation = Explanation::within(self.copy_allowance(), reason_string, user_properties);
         let outcome = Answered {
             packet_id,
             reason_codes: reason_codes.iter().collect(),
-            reason_string: reason_string.map(|text| text.to_string()),
-            user_properties: owned(user_properties),
+            reason_string: explanation.reason_string,
+            user_properties: explanation.user_properties,
+            omitted: explanation.omitted,
             reissued,
         };
         self.session.operations.finish(key, Ok(Outcome::Answered(outcome)));
         self.pump();
         Ok(())
+    }
+
+    /// Bytes of the server's texts that may still be copied into outcomes.
+    const fn copy_allowance(&self) -> usize {
+        (self.options.memory_budget / 8).saturating_sub(self.session.operations.copied())
     }
 
     /// A client that asked for no explanations gets none. [MQTT-3.1.2-29]
@@ -187,20 +195,23 @@ impl Engine {
     }
 }
 
-fn refused(ack_type: AckType, ack: &Ack<'_>) -> Conclusion {
+fn refused(ack_type: AckType, ack: &Ack<'_>, allowance: usize) -> Conclusion {
     let AckProperties { reason_string, user_properties } = ack.properties;
-    let reason = ServerReason::new(ack_type.packet_type(), ack.reason_code, reason_string, user_properties);
+    let explanation = Explanation::within(allowance, reason_string, user_properties);
+    let reason = ServerReason::from_explanation(ack_type.packet_type(), ack.reason_code, explanation);
     Err(RequestError::Refused(reason)).into()
 }
 
-fn published(ack: &Ack<'_>, republished: bool) -> Conclusion {
+fn published(ack: &Ack<'_>, republished: bool, allowance: usize) -> Conclusion {
     let (packet_id, reason_code) = (ack.packet_id, ack.reason_code);
     let AckProperties { reason_string, user_properties } = ack.properties;
     if reason_string.is_none() && user_properties.is_empty() {
         return Conclusion::Acknowledged { packet_id, reason_code, republished };
     }
-    let reason_string = reason_string.map(|text| text.to_string());
-    let (packet_id, user_properties) = (Some(packet_id), owned(user_properties));
-    let published = Published { packet_id, reason_code, reason_string, user_properties, republished };
+    let Explanation { reason_string, user_properties, omitted } =
+        Explanation::within(allowance, reason_string, user_properties);
+    let packet_id = Some(packet_id);
+    let published =
+        Published { packet_id, reason_code, reason_string, user_properties, omitted, republished };
     Ok(Outcome::Published(published)).into()
 }

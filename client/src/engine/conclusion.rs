@@ -3,7 +3,7 @@
 use dunlin_codec::{PacketId, ReasonCode};
 
 use super::operation::{Outcome, Published};
-use crate::error::RequestError;
+use crate::error::{Omitted, RequestError, copied_bytes};
 
 /// An outcome, as requests keep it until it is taken.
 #[derive(Debug)]
@@ -12,6 +12,27 @@ pub(super) enum Conclusion {
     Acknowledged { packet_id: PacketId, reason_code: ReasonCode, republished: bool },
     /// Everything else, which is rarer, and large.
     Other(Box<Result<Outcome, RequestError>>),
+}
+
+impl Conclusion {
+    /// Bytes of the server's texts in it.
+    #[inline]
+    pub(super) fn copied_bytes(&self) -> usize {
+        match self {
+            Self::Acknowledged { .. } => 0,
+            Self::Other(outcome) => match &**outcome {
+                Ok(Outcome::Published(published)) => {
+                    copied_bytes(published.reason_string.as_ref(), &published.user_properties)
+                }
+                Ok(Outcome::Answered(answer)) => {
+                    copied_bytes(answer.reason_string.as_ref(), &answer.user_properties)
+                }
+                Ok(Outcome::Reauthenticated) => 0,
+                Err(RequestError::Refused(reason)) => reason.copied_bytes(),
+                Err(_) => 0,
+            },
+        }
+    }
 }
 
 impl From<Result<Outcome, RequestError>> for Conclusion {
@@ -30,6 +51,7 @@ impl From<Conclusion> for Result<Outcome, RequestError> {
                     reason_code,
                     reason_string: None,
                     user_properties: Vec::new(),
+                    omitted: Omitted::default(),
                     republished,
                 }))
             }

@@ -168,7 +168,7 @@ impl Engine {
     pub fn with_session(options: ConnectOptions, mut session: Session) -> Self {
         *session.operations.statistics_mut() = Statistics::default();
         let decode = DecodeOptions {
-            max_packet_size: options.maximum_packet_size.map_or(u32::MAX, Into::into),
+            max_packet_size: options.largest_packet(),
             sender: Sender::Server,
             ..DecodeOptions::default()
         };

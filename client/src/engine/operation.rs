@@ -6,6 +6,7 @@ use std::time::Instant;
 use dunlin_codec::{PacketId, QoS, ReasonCode};
 
 use super::conclusion::Conclusion;
+use crate::error::Omitted;
 use crate::policy::{LostMessage, LostRequest, OnSessionLost};
 
 /// Names an accepted request until its outcome is taken.
@@ -40,6 +41,8 @@ pub struct Published {
     pub reason_string: Option<String>,
     /// What the server added, in order.
     pub user_properties: Vec<(String, String)>,
+    /// What wasn't copied of the reason string and the user properties.
+    pub omitted: Omitted,
     /// Whether it was published anew after its session was lost, and may have arrived twice.
     pub republished: bool,
 }
@@ -52,6 +55,7 @@ impl Published {
             reason_code: ReasonCode::Success,
             reason_string: None,
             user_properties: Vec::new(),
+            omitted: Omitted { user_properties: 0, bytes: 0 },
             republished: false,
         }
     }
@@ -69,6 +73,8 @@ pub struct Answered {
     pub reason_string: Option<String>,
     /// What the server added, in order.
     pub user_properties: Vec<(String, String)>,
+    /// What wasn't copied of the reason string and the user properties.
+    pub omitted: Omitted,
     /// Whether it was asked for anew, after a connection that ended before the answer.
     pub reissued: bool,
 }

@@ -31,6 +31,8 @@ struct Books {
     /// Of `unfinished`, those that ask for subscriptions.
     subscribes: usize,
     bytes: usize,
+    /// Bytes of the server's texts in outcomes that wait to be taken.
+    copied: usize,
     /// Those who wait for an outcome that is there now.
     wakers: Vec<Waker>,
     /// Buffers that small packets have left, for the next ones.
@@ -63,6 +65,7 @@ impl Books {
         self.unsettled -= 1;
         self.statistics.count_end(&conclusion);
         if operation.wanted {
+            self.copied += conclusion.copied_bytes();
             operation.conclusion = Some(conclusion);
             self.wakers.extend(operation.waker.take());
         }
@@ -73,6 +76,11 @@ impl Operations {
     /// Requests that aren't done, and the bytes of their packets.
     pub(super) const fn load(&self) -> (usize, usize) {
         (self.books.unfinished, self.books.bytes)
+    }
+
+    /// Bytes of the server's texts in outcomes that wait to be taken.
+    pub(super) const fn copied(&self) -> usize {
+        self.books.copied
     }
 
     /// Whether every one of them has its outcome, though an acknowledgement may still be due.
@@ -242,6 +250,7 @@ impl Operations {
         if operation.phase == Phase::Done {
             self.slab.remove(id.key as usize);
         }
+        self.books.copied -= conclusion.copied_bytes();
         Poll::Ready(Some(conclusion.into()))
     }
 
@@ -250,9 +259,11 @@ impl Operations {
         let Some(operation) = self.current(id) else { return };
         operation.wanted = false;
         operation.waker = None;
+        let copied = operation.conclusion.take().map_or(0, |conclusion| conclusion.copied_bytes());
         if operation.phase == Phase::Done {
             self.slab.remove(id.key as usize);
         }
+        self.books.copied -= copied;
     }
 
     /// Those who wait for an outcome that is there now, to be woken when no lock is held.
@@ -266,7 +277,7 @@ impl Operations {
     pub(super) fn detach(&mut self, error: &RequestError) -> Self {
         let unfinished = self.slab.iter().filter(|(_, operation)| operation.phase != Phase::Done);
         let slab: Slab<_> = unfinished.map(|(key, operation)| (key, operation.unattended())).collect();
-        let books = Books { wakers: Vec::new(), spare: Vec::new(), ..self.books };
+        let books = Books { wakers: Vec::new(), spare: Vec::new(), copied: 0, ..self.books };
         let moved = Self { slab, generation: self.generation, books, noted: self.noted.take() };
         self.fail_all(error);
         moved

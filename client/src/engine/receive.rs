@@ -18,6 +18,8 @@ use crate::message::{Layout, ReceivedMessage};
 
 /// Bytes of acknowledgements that wait for a server that doesn't read.
 const ANSWERS: usize = 1 << 20;
+/// Largest packet in bytes that is taken, other than PUBLISH.
+const LARGEST_OTHER: u32 = 1 << 20;
 /// Events that wait for whoever drives the engine.
 const EVENTS: usize = 1 << 16;
 
@@ -84,6 +86,10 @@ impl Engine {
                 self.events.push_back(EngineEvent::Message(message, id));
             }
             return Ok(true);
+        }
+        // What isn't a message has no reason to be large.
+        if header.packet_len() > LARGEST_OTHER as usize {
+            FixedHeader::peek(input, LARGEST_OTHER)?;
         }
         if let State::Open(_) = self.state
             && let Some((ack_type, ack, len)) = Ack::decode(input, &self.decode)?

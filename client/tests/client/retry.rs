@@ -30,6 +30,7 @@ fn reason(packet_type: PacketType, reason_code: ReasonCode) -> ServerReason {
         reason_string: None,
         user_properties: Vec::new(),
         server_reference: None,
+        omitted: dunlin_client::Omitted::default(),
     }
 }
 

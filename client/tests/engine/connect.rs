@@ -46,6 +46,7 @@ fn sample_options() -> ConnectOptions {
     options.clean_start = CleanStart::Always;
     options.session_expiry_interval = None;
     options.receive_maximum = None;
+    options.maximum_packet_size = None;
     options.username = Some("alice?x-amz-customauthorizer-name=MyAuth".into());
     options.password = Some(b"s3cret".to_vec().into());
     options
