@@ -80,6 +80,8 @@ struct Owed {
     abandoned: bool,
     /// Bytes that count as excess; 0 within the Receive Maximum.
     excess: usize,
+    /// PUBREL came before PUBREC was sent: the exchange is over, and the identifier may stand for another message.
+    released: bool,
 }
 
 /// An acknowledgement that may be sent.
@@ -174,7 +176,16 @@ impl Inbound {
         let answer = ReasonCode::Success;
         let takers = usize::from(!is_repetition);
         self.ready += usize::from(is_repetition);
-        self.owed.push_back(Owed { name, packet_id, ack_type, takers, answer, abandoned: false, excess });
+        self.owed.push_back(Owed {
+            name,
+            packet_id,
+            ack_type,
+            takers,
+            answer,
+            abandoned: false,
+            excess,
+            released: false,
+        });
         if is_repetition { Verdict::Repeat } else { Verdict::Deliver(Some(name)) }
     }
 
@@ -244,15 +255,20 @@ impl Inbound {
 
     /// The next acknowledgement that may be sent.
     pub(super) fn next_due(&mut self) -> Option<Due> {
-        if !self.owed.front().is_some_and(Owed::is_ready) {
-            return None;
-        }
-        let owed = self.owed.pop_front()?;
-        self.first += 1;
-        self.ready = self.ready.saturating_sub(1);
-        self.moved.remove(&owed.name);
-        let Owed { packet_id, ack_type, answer: reason_code, excess, .. } = owed;
-        self.give_excess_back(excess);
+        let owed = loop {
+            if !self.owed.front().is_some_and(Owed::is_ready) {
+                return None;
+            }
+            let owed = self.owed.pop_front()?;
+            self.first += 1;
+            self.ready = self.ready.saturating_sub(1);
+            self.moved.remove(&owed.name);
+            self.give_excess_back(owed.excess);
+            if !owed.released {
+                break owed;
+            }
+        };
+        let Owed { packet_id, ack_type, answer: reason_code, .. } = owed;
         match ack_type {
             // A refusal ends the exchange: there will be no PUBREL. [MQTT-4.3.3-9]
             AckType::PubRec if reason_code.is_error() => {
@@ -280,6 +296,11 @@ impl Inbound {
         let Some(unreleased) = self.unreleased.remove(&packet_id) else { return false };
         self.note(packet_id);
         self.unfinished -= usize::from(unreleased.counted);
+        // A PUBREC after PUBREL would be taken for that of the next message with this identifier.
+        let index = unreleased.owed.and_then(|place| self.index_of(place));
+        if let Some(owed) = index.and_then(|index| self.owed.get_mut(index)) {
+            owed.released = true;
+        }
         if let Some(owed) = self.unrepeated.remove(&packet_id) {
             self.moved.remove(&owed.name);
             leave_untaken(&mut self.stale, &owed);
@@ -294,6 +315,12 @@ impl Inbound {
         for owed in std::mem::take(&mut self.owed) {
             if owed.abandoned {
                 self.moved.remove(&owed.name);
+                continue;
+            }
+            // The server won't repeat it.
+            if owed.released {
+                self.moved.remove(&owed.name);
+                leave_untaken(&mut self.stale, &owed);
                 continue;
             }
             self.moved.insert(owed.name, Place::Unrepeated(owed.packet_id));

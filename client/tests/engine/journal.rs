@@ -9,8 +9,8 @@ use dunlin_client::{Message, Offline, QoS, RequestError};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, exactly_once, puback, publish, pubrec, pubrel, suback,
-    unsubscribe,
+    again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec, pubrel,
+    suback, unsubscribe,
 };
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -208,6 +208,54 @@ fn an_identifier_that_stands_for_another_message_is_not_kept_for_the_first() {
     client.receives(&publish("lamp/3", at_least_once(10)));
     keep(&mut client, &mut kept);
     assert!(!kept.contains_key(&b"r\0\x0a"[..]));
+}
+
+/// A server that sends PUBREL before it has PUBREC, and then uses the identifier again.
+#[test]
+fn a_message_is_not_kept_as_received_because_an_earlier_one_of_its_identifier_was() {
+    for refused in [false, true] {
+        let mut client = Client::connected();
+        client.engine.keep_journal();
+        client.receives(&publish("lamp/1", exactly_once(9)));
+        let (_, first) = client.messages().remove(0);
+        client.receives(&pubrel(9));
+        assert_eq!(client.sends(), [pubcomp(9)]);
+        client.receives(&publish("lamp/2", exactly_once(9)));
+        assert_eq!(client.messages().len(), 1, "it is another message");
+        // The application takes the first one only, and the process ends.
+        let code = if refused { ReasonCode::UnspecifiedError } else { ReasonCode::Success };
+        client.engine.answer(first.unwrap(), code).unwrap();
+        let mut kept = Entries::new();
+        keep(&mut client, &mut kept);
+        assert!(client.sends().is_empty(), "PUBREC would be for the second one");
+        assert!(!kept.contains_key(&b"r\0\x09"[..]));
+        let mut next = restored(kept);
+        next.reconnects(&connack_resumed());
+        next.receives(&publish("lamp/2", again(exactly_once(9))));
+        let (message, id) = next.messages().remove(0);
+        assert_eq!(message.topic(), "lamp/2");
+        next.takes(id.unwrap());
+        assert_eq!(next.sends(), [pubrec(9)]);
+    }
+}
+
+/// As above, and the connection ends before the application has taken any of them.
+#[test]
+fn what_was_released_before_it_was_taken_is_not_repeated() {
+    let mut client = Client::connected();
+    client.receives(&publish("lamp/1", exactly_once(9)));
+    let (_, first) = client.messages().remove(0);
+    client.receives(&pubrel(9));
+    client.loses_connection();
+    client.reconnects(&connack_resumed());
+    client.receives(&publish("lamp/2", exactly_once(9)));
+    let (message, second) = client.messages().remove(0);
+    assert_eq!(message.topic(), "lamp/2");
+    client.sends();
+    client.takes(first.unwrap());
+    assert!(client.sends().is_empty());
+    client.takes(second.unwrap());
+    assert_eq!(client.sends(), [pubrec(9)]);
 }
 
 #[test]

@@ -50,7 +50,16 @@ impl Inbound {
             let (name, ack_type) = (DeliveryId(self.first), AckType::PubRec);
             self.first += 1;
             self.moved.insert(name, Place::Unrepeated(packet_id));
-            let owed = Owed { name, packet_id, ack_type, takers: 0, answer, abandoned: false, excess: 0 };
+            let owed = Owed {
+                name,
+                packet_id,
+                ack_type,
+                takers: 0,
+                answer,
+                abandoned: false,
+                excess: 0,
+                released: false,
+            };
             self.unrepeated.insert(packet_id, owed);
         }
     }
