@@ -6,8 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use dunlin_codec::ReasonCode;
 
-use crate::engine::DeliveryId;
+use crate::engine::{Change, DeliveryId};
 use crate::error::RequestError;
+use crate::keeper::until_kept;
 use crate::message::ReceivedMessage;
 use crate::shared::Shared;
 use crate::subscription::{Reader, Subscription, Unmatched};
@@ -84,6 +85,35 @@ impl Acknowledgement {
         if let Some(id) = self.id.take() {
             self.shared.with(|state| state.engine.take(id));
         }
+    }
+
+    /// Accepts the message and changes records of the application's own in the client's store, in one commit; returns when
+    /// the store has it.
+    ///
+    /// A message of QoS 2 is so processed exactly once, whenever the process is killed: either the records and the fact that
+    /// the message was received are both in the store, and the server's repetition isn't delivered, or neither is, and it
+    /// is delivered again. The [documentation of the store](crate::store) explains the pattern. A message of QoS 1 may be
+    /// delivered again after its records were written; at QoS 0 the records alone are written.
+    ///
+    /// If several streams got the message, the records are written with the last answer; if one of them drops its
+    /// acknowledgement, the message comes again to all of them, and the records are not written.
+    ///
+    /// Cancel safe once it was polled: the message is accepted then, and what is dropped is the wait for the store.
+    ///
+    /// # Errors
+    /// * [`RequestError::NoStore`]: the client wasn't started with a store. The message counts as dropped unanswered.
+    /// * [`RequestError::Stopped`]: the client stopped, or its store failed. The records may or may not be there.
+    pub async fn accept_with(mut self, records: Vec<Change>) -> Result<(), RequestError> {
+        let shared = Arc::clone(&self.shared);
+        let number = shared.with(|state| {
+            state.check_writable()?;
+            match self.id.take() {
+                Some(id) => state.engine.take_with(id, records),
+                None => state.engine.write_records(records),
+            }
+            Ok::<_, RequestError>(state.changes_so_far())
+        })?;
+        until_kept(&shared, number).await
     }
 
     /// Says with this code what became of the message; the server won't send it again. At 0x80 or above it was refused, and

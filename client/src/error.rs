@@ -414,6 +414,9 @@ pub enum RequestError {
         /// How many may.
         limit: usize,
     },
+    /// The client has no store to write records to.
+    #[error("the client has no store")]
+    NoStore,
     /// The client stopped first.
     #[error("not done: {0}")]
     Stopped(StopCause),

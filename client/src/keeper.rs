@@ -156,22 +156,45 @@ impl Client {
     /// # Errors
     /// [`RequestError::Stopped`] by a client that stopped first.
     pub async fn until_kept(&self) -> Result<(), RequestError> {
-        let number = self.shared().with(|state| state.kept.as_ref().map(|kept| kept.number(&state.engine)));
-        let Some(number) = number else { return Ok(()) };
-        poll_fn(|cx| {
-            self.shared().with(|state| {
-                let Some(kept) = state.kept.as_mut().filter(|kept| !kept.has(number)) else {
-                    return Poll::Ready(Ok(()));
-                };
-                if let Some(cause) = &state.stopped {
-                    return Poll::Ready(Err(RequestError::Stopped(cause.clone())));
-                }
-                register(&mut kept.waiting, cx);
-                Poll::Pending
-            })
-        })
-        .await
+        let number = self.shared().with(|state| state.changes_so_far());
+        until_kept(self.shared(), number).await
     }
+
+    /// Changes records of the application's own in the client's store, and returns when the store has them: those that
+    /// [`Acknowledgement::accept_with`](crate::Acknowledgement::accept_with) has written, too. All changes of one call are
+    /// in one commit. [`Store::application_records`](crate::store::Store::application_records) reads them, before the
+    /// client is started.
+    ///
+    /// Cancel safe once it was polled: what is dropped is the wait for the store.
+    ///
+    /// # Errors
+    /// * [`RequestError::NoStore`]: the client wasn't started with a store.
+    /// * [`RequestError::Stopped`]: the client stopped, or its store failed. The records may or may not be there.
+    pub async fn write_records(&self, records: Vec<Change>) -> Result<(), RequestError> {
+        let number = self.shared().with(|state| {
+            state.check_writable()?;
+            state.engine.write_records(records);
+            Ok::<_, RequestError>(state.changes_so_far())
+        })?;
+        until_kept(self.shared(), number).await
+    }
+}
+
+/// Returns when the store has the changes of this number; at once without a store.
+pub(crate) async fn until_kept(shared: &Shared, number: u64) -> Result<(), RequestError> {
+    poll_fn(|cx| {
+        shared.with(|state| {
+            let Some(kept) = state.kept.as_mut().filter(|kept| !kept.has(number)) else {
+                return Poll::Ready(Ok(()));
+            };
+            if let Some(cause) = &state.stopped {
+                return Poll::Ready(Err(RequestError::Stopped(cause.clone())));
+            }
+            register(&mut kept.waiting, cx);
+            Poll::Pending
+        })
+    })
+    .await
 }
 
 /// Keeps the session until it ends, or until the store fails: that stops the client.
@@ -208,6 +231,20 @@ pub(crate) async fn keep(shared: &Shared, mut store: Box<dyn Store>) {
 }
 
 impl State {
+    /// Whether records can be written.
+    pub(crate) fn check_writable(&self) -> Result<(), RequestError> {
+        match &self.stopped {
+            _ if self.kept.is_none() => Err(RequestError::NoStore),
+            Some(cause) => Err(RequestError::Stopped(cause.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// The number of the changes that there are by now; 0 without a store.
+    pub(crate) fn changes_so_far(&self) -> u64 {
+        self.kept.as_ref().map(|kept| kept.number(&self.engine)).unwrap_or_default()
+    }
+
     /// Changes were written down, or couldn't be: then nothing leaves any more, and the client stops.
     fn is_kept(&mut self, result: io::Result<()>) {
         let Some(kept) = &mut self.kept else { return };

@@ -234,6 +234,16 @@ impl Inbound {
         }
     }
 
+    /// Whether the application has this message, and hasn't answered it as often as it has it.
+    pub(super) fn waits_for_takers(&mut self, id: DeliveryId) -> bool {
+        self.stale.contains_key(&id) || self.find(id).is_some_and(|owed| owed.takers > 0)
+    }
+
+    /// Whether this message comes again, whatever it is answered with.
+    pub(super) fn is_abandoned(&mut self, id: DeliveryId) -> bool {
+        self.find(id).is_some_and(|owed| owed.abandoned)
+    }
+
     /// Whether the server has to repeat this message before it can be acknowledged.
     fn is_awaiting_repetition(&self, id: DeliveryId) -> bool {
         matches!(self.moved.get(&id), Some(Place::Unrepeated(_)))

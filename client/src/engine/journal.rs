@@ -6,6 +6,7 @@
 //! messages of QoS 0, and SUBSCRIBE that wasn't answered, whose streams have ended with it.
 
 mod record;
+mod records;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,8 @@ use dunlin_codec::ReasonCode;
 
 pub(super) use self::record::About;
 use self::record::{Key, Request};
+pub(super) use self::records::Records;
+pub(crate) use self::records::application_records;
 use super::Engine;
 use super::clock::ClockReading;
 use super::operation::OperationId;
@@ -60,6 +63,7 @@ impl Engine {
         let Session { operations, inbound, subscriptions, about, .. } = &mut self.session;
         (operations.noted, inbound.noted, subscriptions.noted) = (None, None, None);
         *about = None;
+        self.session.records.clear();
     }
 
     /// Whether changes of the session are noted.
@@ -75,6 +79,7 @@ impl Engine {
             || inbound.noted.as_ref().is_some_and(|noted| !noted.is_empty())
             || subscriptions.noted.as_ref().is_some_and(|noted| !noted.is_empty())
             || self.session.is_about_news()
+            || self.session.records.has_due()
     }
 
     /// The changes since they were last taken, to be kept all or none. [`poll_transmit`](Self::poll_transmit) isn't to be
@@ -96,6 +101,7 @@ impl Engine {
             let value = self.session.subscriptions.record(&filter);
             changes.push(Key::Subscription(&filter).change(value));
         }
+        changes.append(&mut self.session.records.take_due());
         changes
     }
 }

@@ -55,6 +55,7 @@ use self::auth::Exchange;
 pub use self::clock::{ClockReading, SinceBoot};
 use self::connection::{Connection, Sent};
 pub use self::inbound::DeliveryId;
+pub(crate) use self::journal::application_records;
 pub use self::journal::{Change, RestoreError};
 pub use self::link::{CloseCause, Ended};
 pub use self::operation::{Answered, OperationId, Outcome, Published};
@@ -210,6 +211,7 @@ impl Engine {
         self.handle_closed(CloseCause::Eof);
         self.events.clear();
         self.session.inbound.move_on();
+        self.session.records.forget_waiting();
     }
 
     /// The options of the next CONNECT: credentials may change between connections. What they limit or time holds for an
@@ -259,6 +261,7 @@ impl Engine {
     /// The application has taken a message: its acknowledgement leaves as soon as those before it have.
     pub fn take(&mut self, id: DeliveryId) {
         self.session.inbound.answer(id, ReasonCode::Success);
+        self.release_records(id);
         self.send_due_acks();
     }
 
@@ -271,6 +274,7 @@ impl Engine {
     pub fn answer(&mut self, id: DeliveryId, reason_code: ReasonCode) -> Result<(), RequestError> {
         Ack { reason_code, ..Ack::success(PLACEHOLDER) }.into_packet(AckType::PubAck).encoded_len()?;
         self.session.inbound.answer(id, reason_code);
+        self.release_records(id);
         self.send_due_acks();
         Ok(())
     }
@@ -279,6 +283,7 @@ impl Engine {
     /// the server repeats it on the next connection, it is delivered again.
     pub fn abandon(&mut self, id: DeliveryId) {
         self.session.inbound.abandon(id);
+        self.drop_records(id);
     }
 
     /// The outcome of a request, once; `None` if it was taken before or forgotten.

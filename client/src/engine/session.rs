@@ -7,7 +7,7 @@ use dunlin_codec::SubscriptionOptions;
 
 use super::expiry::Expiries;
 use super::inbound::Inbound;
-use super::journal::About;
+use super::journal::{About, Records};
 use super::operation::{Operation, OperationId, Phase};
 use super::operations::Operations;
 use super::packet_ids::PacketIds;
@@ -48,6 +48,8 @@ pub struct Session {
     /// What is kept of client identifier and the like, where changes are to be known.
     pub(super) about: Option<Option<About>>,
     pub(super) unmeasured_expiries: usize,
+    /// Changes of the application's own records, for the store.
+    pub(super) records: Records,
     next_order: u64,
     /// The places of the first and the last in `queue`.
     first_place: i64,
@@ -73,6 +75,7 @@ impl Session {
             is_given_up: false,
             about: None,
             unmeasured_expiries: 0,
+            records: Records::default(),
             next_order: 0,
             first_place: 0,
             last_place: 0,

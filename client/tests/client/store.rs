@@ -137,6 +137,110 @@ async fn the_next_process_goes_on_where_the_one_before_was() {
     assert_eq!(keys, *b"ars", "what is finished isn't kept: {keys:?}");
 }
 
+fn record(key: &str, value: &str) -> Change {
+    Change::Put { key: key.into(), value: value.into() }
+}
+
+/// The application's records in a store.
+fn records(store: &Memory) -> BTreeMap<String, String> {
+    let records = store.clone().application_records().unwrap().into_iter();
+    records.map(|(key, value)| (String::from_utf8(key).unwrap(), String::from_utf8(value).unwrap())).collect()
+}
+
+fn one_record(key: &str, value: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(key.to_owned(), value.to_owned())])
+}
+
+#[tokio::test]
+async fn a_record_and_the_fact_that_its_message_was_received_are_in_one_commit() {
+    let (server, store) = (TestServer::start().await, Memory::default());
+    let client = Client::start_with_store(options(&server), store.clone()).unwrap();
+    let mut peer = server.welcomes().await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    client.until_kept().await.unwrap();
+    peer.sends(&publish("lamp/1", exactly_once(9))).await;
+    let (_, acknowledgement) = soon(lamps.next_unacknowledged()).await.unwrap();
+    let before = store.copy();
+    store.with(|kept| kept.is_shut = true);
+    let accepting = tokio::spawn(acknowledgement.accept_with(vec![record("lamp/1", "on")]));
+    assert!(tokio::time::timeout(millis(50), peer.reads_packet()).await.is_err(), "no PUBREC before that");
+    assert!(!accepting.is_finished());
+    store.with(|kept| kept.is_shut = false);
+    soon(accepting).await.unwrap().unwrap();
+    let after = store.copy();
+    peer.expects(pubrec(9)).await;
+    soon(client.disconnect_within(millis(0))).await;
+
+    // A process that was killed before the commit has neither, one that was killed after it has both.
+    assert!(records(&before).is_empty());
+    assert_eq!(records(&after), one_record("lamp/1", "on"));
+    for (store, comes_again) in [(before, true), (after, false)] {
+        let client = Client::start_with_store(options(&server), store).unwrap();
+        let mut unmatched = client.unmatched(StreamLimits::default()).unwrap();
+        let mut peer = server.answers(&connack_resumed()).await;
+        peer.sends(&publish("lamp/1", again(exactly_once(9)))).await;
+        if comes_again {
+            assert_eq!(soon(unmatched.next()).await.unwrap().topic(), "lamp/1");
+        }
+        peer.expects(pubrec(9)).await;
+        peer.sends(&pubrel(9)).await;
+        peer.expects(pubcomp(9)).await;
+        soon(client.disconnect_within(millis(0))).await;
+    }
+}
+
+#[tokio::test]
+async fn records_of_a_message_in_two_streams_are_written_with_the_last_answer() {
+    let (server, store) = (TestServer::start().await, Memory::default());
+    let client = Client::start_with_store(options(&server), store.clone()).unwrap();
+    let mut peer = server.welcomes().await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    let mut all = subscribed(&client, &mut peer, 2, "#").await;
+    // Without an identifier it goes wherever a filter matches.
+    peer.sends(&publish("lamp/1", exactly_once(9))).await;
+    let (_, first) = soon(lamps.next_unacknowledged()).await.unwrap();
+    let (_, second) = soon(all.next_unacknowledged()).await.unwrap();
+    soon(first.accept_with(vec![record("first", "on")])).await.unwrap();
+    client.until_kept().await.unwrap();
+    assert!(records(&store).is_empty(), "after a crash the message comes to both again");
+    second.accept();
+    peer.expects(pubrec(9)).await;
+    assert_eq!(records(&store), one_record("first", "on"));
+    soon(client.disconnect_within(millis(0))).await;
+}
+
+#[tokio::test]
+async fn an_application_changes_its_records_without_a_message_too() {
+    let (server, store) = (TestServer::start().await, Memory::default());
+    let client = Client::start_with_store(options(&server), store.clone()).unwrap();
+    let mut peer = server.welcomes().await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    soon(client.write_records(vec![record("a", "1"), record("b", "2")])).await.unwrap();
+    soon(client.write_records(vec![Change::Remove { key: b"a".to_vec() }])).await.unwrap();
+    assert_eq!(records(&store), one_record("b", "2"));
+    peer.sends(&publish("lamp/1", at_least_once(9))).await;
+    let (_, acknowledgement) = soon(lamps.next_unacknowledged()).await.unwrap();
+    soon(acknowledgement.accept_with(vec![record("b", "3")])).await.unwrap();
+    peer.expects(puback(9)).await;
+    assert_eq!(records(&store), one_record("b", "3"));
+    soon(client.disconnect_within(millis(0))).await;
+    let stopped = client.write_records(vec![record("c", "1")]).await;
+    assert_eq!(stopped, Err(RequestError::Stopped(StopCause::Requested)));
+}
+
+#[tokio::test]
+async fn a_client_without_a_store_writes_no_records() {
+    let server = TestServer::start().await;
+    let client = Client::start(options(&server));
+    let mut peer = server.welcomes().await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    assert_eq!(client.write_records(vec![record("a", "1")]).await, Err(RequestError::NoStore));
+    peer.sends(&publish("lamp/1", at_least_once(9))).await;
+    let (_, acknowledgement) = soon(lamps.next_unacknowledged()).await.unwrap();
+    assert_eq!(acknowledgement.accept_with(vec![record("a", "1")]).await, Err(RequestError::NoStore));
+    soon(client.disconnect_within(millis(0))).await;
+}
+
 #[tokio::test]
 async fn a_message_that_never_left_is_sent_as_a_first_one() {
     let (nowhere, store) = (TestServer::start().await, Memory::default());

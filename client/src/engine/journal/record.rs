@@ -13,6 +13,9 @@ use crate::engine::session::Session;
 /// The form of all of it. Another one is refused.
 const VERSION: u8 = 2;
 
+/// First byte of the keys that the application's own records have.
+pub(super) const APPLICATION: u8 = b'u';
+
 /// What a value is about: a letter, and which one.
 pub(super) enum Key<'a> {
     About,
@@ -246,6 +249,10 @@ pub(super) fn restore(
     let (mut about, mut requests, mut packets) = (None, BTreeMap::new(), BTreeMap::new());
     let mut is_empty = true;
     for (key, value) in kept {
+        // The application's own records say nothing about the session.
+        if key.first() == Some(&APPLICATION) {
+            continue;
+        }
         is_empty = false;
         match &key[..] {
             b"a" => about = Some(About::decode(&value)?),
