@@ -46,18 +46,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn options(host: &str, port: u16) -> ClientOptions {
-    let transport = TransportOptions {
-        host: host.to_owned(),
-        port,
-        connect_to: None,
-        proxy: None,
-        tls: None,
-        timeout: std::time::Duration::from_secs(10),
-    };
+    let transport = TransportOptions::new(host, port);
     let mut connect = ConnectOptions::new("warehouse");
-    connect.username = env::var("MQTT_USERNAME").ok();
+    connect.username = env::var("MQTT_USERNAME").ok().map(Into::into);
     connect.password = env::var("MQTT_PASSWORD").ok().map(|password| password.into_bytes().into());
     // The server keeps what comes while this program isn't running for a day.
-    connect.session_expiry_interval = 24 * 60 * 60;
+    connect.session_expiry_interval = Some(24 * 60 * 60);
     ClientOptions::new(transport, connect)
 }
