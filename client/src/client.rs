@@ -173,6 +173,12 @@ impl Client {
         Ok(client)
     }
 
+    /// Whether there is a connection that a server has accepted. It may end at any time; requests need not wait for it.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.shared().aside(|state| state.engine.is_connected())
+    }
+
     /// Waits until a server has accepted this client, or until there is no further attempt. Returns at once while there is a
     /// connection.
     ///
@@ -246,7 +252,9 @@ impl Client {
     /// What DISCONNECT will say when this client leaves, instead of [`ConnectOptions::farewell`].
     ///
     /// # Errors
-    /// It prolongs a session that ends with its connection. Nothing was changed.
+    /// [`OptionsError::Farewell`] if it prolongs a session that ends with its connection,
+    /// [`OptionsError::FarewellReasonCode`] for a reason code that a client may not send, [`OptionsError::Text`] for text that
+    /// the wire has no form for. Nothing was changed.
     pub fn set_farewell(&self, farewell: Farewell) -> Result<(), OptionsError> {
         self.handle.shared.with(|state| state.engine.set_farewell(farewell))
     }
@@ -257,7 +265,8 @@ impl Client {
         self.handle.shared.with(|state| state.engine.statistics())
     }
 
-    /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits until that is done. While
+    /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits until that is done. The server
+    /// forgets the session, unless it is kept ([`Farewell::session_expiry_interval`]). While
     /// there is no connection, and requests wait for one, attempts go on for that time; what isn't done then fails with
     /// [`RequestError::Stopped`].
     ///

@@ -60,12 +60,13 @@ pub(crate) fn run(
     }
 }
 
-/// Whoever still waits for something learns of the end when the runtime takes the driver down with it.
+/// Drop guard: completes all pending requests and streams if the runtime drops the driver task.
 struct End(Arc<Shared>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.finish(StopCause::Requested);
+        let is_stopping = self.0.aside(|state| state.stop.is_some());
+        self.0.finish(if is_stopping { StopCause::Requested } else { StopCause::RuntimeGone });
     }
 }
 

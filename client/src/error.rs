@@ -281,6 +281,9 @@ pub enum StopCause {
     /// The application asked for it.
     #[error("the client was stopped")]
     Requested,
+    /// The tokio runtime that the client ran in was shut down, and the application hadn't asked for the client's end before.
+    #[error("the tokio runtime of the client was shut down")]
+    RuntimeGone,
     /// An attempt failed in a way that another one wouldn't mend, or there were enough.
     #[error(transparent)]
     Connect(Arc<ConnectError>),

@@ -1,35 +1,94 @@
-//! What a client says when it leaves.
+//! `Farewell`: the DISCONNECT that a client sends when it leaves.
 
-use dunlin_codec::{Disconnect, DisconnectProperties, ReasonCode};
+use dunlin_codec::{
+    Disconnect, DisconnectProperties, PacketType, ReasonCode, Sender, UserProperty, Utf8String,
+};
 
-use crate::options::OptionsError;
+use crate::options::{OptionsError, text};
+use crate::will;
 
-/// What is in the DISCONNECT that the application asks for (§3.14): by default neither.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Content of the DISCONNECT that the application asks for (§3.14).
+///
+/// ```
+/// use dunlin_client::Farewell;
+///
+/// let farewell = Farewell {
+///     reason_string: Some("battery low".to_owned()),
+///     user_properties: vec![("volts".to_owned(), "3.1".to_owned())],
+///     ..Farewell::default()
+/// };
+/// # assert!(!farewell.with_will);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Farewell {
-    /// Whether the server publishes the will although the client has said goodbye (0x04).
+    /// Asks the server to publish the will all the same (reason code 0x04). Default: `false`. Any reason code but 0x00 asks for it
+    /// as well.
     pub with_will: bool,
-    /// How many seconds the session still lives, instead of what CONNECT said: 0 ends it now. Where CONNECT said 0 or
-    /// nothing, there is nothing to prolong (§3.14.2.2.2).
+    /// Reason code. `None`, the default, means 0x04 with [`with_will`](Self::with_will) and 0x00 without. One that a client may
+    /// not send is refused (§3.14.2.1).
+    pub reason_code: Option<ReasonCode>,
+    /// Reason String of at most 65,535 bytes; left out where the packet would be larger than the server takes. Default: `None`.
+    pub reason_string: Option<String>,
+    /// User Properties, in order; left out where the packet would be larger than the server takes. Default: empty.
+    pub user_properties: Vec<(String, String)>,
+    /// Session Expiry Interval in seconds that replaces the one in CONNECT; 0 ends the session now. A value above 0 is refused
+    /// where CONNECT said 0 or nothing (§3.14.2.2.2).
+    ///
+    /// `None`, the default: a [`Client`](crate::Client) that stops ends its session with 0, unless the session is kept: in a
+    /// store, by [`disconnect_keeping_session`](crate::Client::disconnect_keeping_session), or for the next run of a client with
+    /// [`CleanStart::Never`](crate::CleanStart::Never). Then, and for an [`Engine`](crate::engine::Engine), the value in CONNECT
+    /// stays.
     pub session_expiry_interval: Option<u32>,
 }
 
 impl Farewell {
-    /// Whether it may be said where CONNECT said `session_expiry_interval`. [U-3.14.2-1]
+    /// Whether it can be sent where CONNECT said `session_expiry_interval`. [U-3.14.2-1]
     pub(crate) fn check(&self, session_expiry_interval: Option<u32>) -> Result<(), OptionsError> {
         let prolongs = self.session_expiry_interval.is_some_and(|seconds| seconds > 0);
         if prolongs && session_expiry_interval.unwrap_or(0) == 0 {
             return Err(OptionsError::Farewell);
         }
+        if !self.code().is_legal_in(PacketType::Disconnect, Sender::Client) {
+            return Err(OptionsError::FarewellReasonCode { reason_code: self.code() });
+        }
+        self.to_packet(&self.user_properties()?)?;
         Ok(())
     }
 
-    pub(crate) fn to_packet(self) -> Disconnect<'static> {
-        let reason_code = if self.with_will { ReasonCode::DisconnectWithWill } else { ReasonCode::Success };
+    const fn code(&self) -> ReasonCode {
+        match self.reason_code {
+            Some(code) => code,
+            None if self.with_will => ReasonCode::DisconnectWithWill,
+            None => ReasonCode::Success,
+        }
+    }
+
+    /// The user properties as [`to_packet`](Self::to_packet) takes them.
+    pub(crate) fn user_properties(&self) -> Result<Vec<UserProperty<'_>>, OptionsError> {
+        will::user_properties("farewell user property", &self.user_properties)
+    }
+
+    pub(crate) fn to_packet<'a>(
+        &'a self,
+        user_properties: &'a [UserProperty<'a>],
+    ) -> Result<Disconnect<'a>, OptionsError> {
+        let reason_string = self.reason_string.as_deref().map(Utf8String::new).transpose();
+        Ok(Disconnect {
+            properties: DisconnectProperties {
+                reason_string: reason_string.map_err(text("farewell reason string"))?,
+                user_properties: user_properties.into(),
+                ..self.without_texts().properties
+            },
+            ..self.without_texts()
+        })
+    }
+
+    /// Without reason string and user properties.
+    pub(crate) fn without_texts(&self) -> Disconnect<'static> {
         let properties = DisconnectProperties {
             session_expiry_interval: self.session_expiry_interval,
             ..DisconnectProperties::default()
         };
-        Disconnect { reason_code, properties }
+        Disconnect { reason_code: self.code(), properties }
     }
 }

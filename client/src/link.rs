@@ -167,7 +167,7 @@ impl Link {
         }
         let stop = state.stop_by(now);
         if stop.is_over {
-            state.engine.disconnect();
+            state.disconnect();
         }
         let close = state.engine.should_close();
         if close && self.closing_until.is_none() {

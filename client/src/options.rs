@@ -4,7 +4,9 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use dunlin_codec::{BinaryData, Connect, ConnectProperties, EncodeError, TextError, TopicError, Utf8String};
+use dunlin_codec::{
+    BinaryData, Connect, ConnectProperties, EncodeError, ReasonCode, TextError, TopicError, Utf8String,
+};
 
 use crate::authentication::Authentication;
 use crate::aws::{LimitError, ServiceLimits};
@@ -207,6 +209,12 @@ pub enum OptionsError {
     /// A session expiry in DISCONNECT that isn't 0, though CONNECT says 0 or nothing (§3.14.2.2.2).
     #[error("the farewell prolongs a session that ends with its connection")]
     Farewell,
+    /// A reason code in DISCONNECT that only servers may send (§3.14.2.1).
+    #[error("the farewell has the reason code {reason_code}, which a client may not send")]
+    FarewellReasonCode {
+        /// The reason code.
+        reason_code: ReasonCode,
+    },
     /// The packet as a whole.
     #[error(transparent)]
     Encode(#[from] EncodeError),

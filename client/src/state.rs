@@ -15,6 +15,7 @@ use crate::keeper::Kept;
 use crate::line::{Line, Ticket};
 use crate::message::Message;
 use crate::observer::Observer;
+use crate::options::CleanStart;
 use crate::replies::Requests;
 use crate::router::Router;
 
@@ -172,6 +173,18 @@ impl State {
         let has_nothing = if engine.is_connected() { engine.is_idle() } else { engine.is_settled() };
         let is_over = has_nothing || until.is_some_and(|until| until <= now);
         StopBy { is_over, until: until.filter(|_| !is_over) }
+    }
+
+    /// Sends DISCONNECT. It ends the session at the server, unless somebody goes on with it.
+    pub(crate) fn disconnect(&mut self) {
+        let is_kept = self.keeps_session
+            || self.kept.is_some()
+            || self.engine.options().clean_start == CleanStart::Never;
+        if is_kept {
+            self.engine.disconnect();
+        } else {
+            self.engine.disconnect_ending_session();
+        }
     }
 
     /// Gives back memory that a burst has left.

@@ -12,12 +12,13 @@ mod server;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dunlin_client::blocking::{Client, TimedOut};
-use dunlin_client::codec::{AckType, Packet, ReasonCode};
+use dunlin_client::codec::{AckType, Disconnect, DisconnectProperties, Packet, PacketBuf, ReasonCode};
 use dunlin_client::store::{Change, Store};
 use dunlin_client::transport::TransportOptions;
 use dunlin_client::{
@@ -34,6 +35,13 @@ const SOON: Duration = Duration::from_secs(5);
 
 async fn soon<F: Future>(what: F) -> F::Output {
     tokio::time::timeout(SOON, what).await.unwrap()
+}
+
+/// The DISCONNECT of a client whose session nobody goes on with.
+fn disconnect_ending_session() -> PacketBuf {
+    let properties =
+        DisconnectProperties { session_expiry_interval: Some(0), ..DisconnectProperties::default() };
+    packets::buf(Packet::Disconnect(Disconnect { properties, ..Disconnect::default() }))
 }
 
 /// A server on a thread of its own that does what `script` says.
@@ -80,7 +88,7 @@ fn a_conversation_goes_as_with_the_async_client() {
         peer.sends(&puback(2)).await;
         peer.receives().await;
         peer.sends(&unsuback(3, &[ReasonCode::Success])).await;
-        peer.expects(disconnect(ReasonCode::Success)).await;
+        peer.expects(disconnect_ending_session()).await;
         peer.ends().await;
     });
     let client = Client::connect(options(address)).unwrap();
@@ -184,7 +192,7 @@ fn what_is_asked_offline_waits_for_the_connection() {
     receipt.wait(SOON).unwrap();
     while !matches!(events.next(SOON).unwrap().unwrap(), Event::Connected(_)) {}
     drop((client, receipt, events));
-    assert_eq!(serving.join().unwrap(), [disconnect(ReasonCode::Success)], "said before the drop returned");
+    assert_eq!(serving.join().unwrap(), [disconnect_ending_session()], "said before the drop returned");
 }
 
 #[test]
@@ -206,7 +214,7 @@ fn a_session_goes_on_with_another_client() {
         let mut peer = server.answers(&connack_resumed()).await;
         peer.expects(publish("lamp/7", again(at_least_once(1)))).await;
         peer.sends(&puback(1)).await;
-        peer.expects(disconnect(ReasonCode::Success)).await;
+        peer.expects(disconnect_ending_session()).await;
     });
     let client = Client::connect(options(address)).unwrap();
     drop(client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap());
@@ -244,4 +252,27 @@ fn a_session_is_kept_while_it_goes_on() {
     receipt.wait(SOON).unwrap();
     client.disconnect();
     serving.join().unwrap();
+}
+
+/// Waiting there would hold up the tasks of the runtime, so it isn't begun.
+#[test]
+fn in_asynchronous_code_it_panics_before_anything_is_started() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let connected = runtime.block_on(async {
+        let server = TestServer::start().await;
+        let options = options(server.address());
+        let started = || Client::start(options.clone()).map(drop);
+        assert!(catch_unwind(AssertUnwindSafe(started)).is_err());
+        let connected = || Client::connect(options.clone()).map(drop);
+        assert!(catch_unwind(AssertUnwindSafe(connected)).is_err());
+        let connected = tokio::time::timeout(Duration::from_millis(50), server.accepts_whenever()).await;
+
+        // A thread for blocking work may wait.
+        let welcomed = async { server.welcomes().await };
+        let client = tokio::task::spawn_blocking(|| Client::connect(options).map(drop));
+        let (client, _peer) = tokio::join!(client, welcomed);
+        client.unwrap().unwrap();
+        connected.is_ok()
+    });
+    assert!(!connected);
 }

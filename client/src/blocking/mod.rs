@@ -46,6 +46,10 @@ use crate::transport::{IoFault, TransportError};
 
 /// A client, connected or on its way there. Clones are handles of the same client.
 ///
+/// # Panics
+/// All its functions that wait panic on a thread that drives asynchronous tasks, where waiting would hold up the other tasks:
+/// use [`crate::Client`] there, or tokio's `spawn_blocking`.
+///
 /// Dropping the last handle disconnects. Whatever is dropped last, a handle, a stream or a receipt, waits for up to three
 /// seconds until that is done, and for five more if its store hangs.
 #[derive(Debug, Clone)]
@@ -59,6 +63,10 @@ impl Client {
     ///
     /// # Errors
     /// The system has no thread or no sockets to give.
+    ///
+    /// # Panics
+    /// In asynchronous code, before anything is started.
+    #[track_caller]
     pub fn start(options: ClientOptions) -> io::Result<Self> {
         let (runtime, inner) = Runtime::start(identity, || Ok(crate::Client::start(options)))?;
         Ok(Self { inner, runtime })
@@ -68,6 +76,10 @@ impl Client {
     ///
     /// # Errors
     /// As [`start`](Self::start). The session is lost.
+    ///
+    /// # Panics
+    /// In asynchronous code, before anything is started.
+    #[track_caller]
     pub fn start_with_session(options: ClientOptions, session: Session) -> io::Result<Self> {
         let (runtime, inner) =
             Runtime::start(identity, || Ok(crate::Client::start_with_session(options, session)))?;
@@ -78,6 +90,10 @@ impl Client {
     ///
     /// # Errors
     /// As [`start`](Self::start), and what is wrong with the store.
+    ///
+    /// # Panics
+    /// In asynchronous code, before anything is started.
+    #[track_caller]
     pub fn start_with_store(options: ClientOptions, store: impl Store) -> Result<Self, StoreError> {
         let (runtime, inner) =
             Runtime::start(StoreError::System, || crate::Client::start_with_store(options, store))?;
@@ -97,6 +113,10 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::connect`](crate::Client::connect).
+    ///
+    /// # Panics
+    /// In asynchronous code, before anything is started.
+    #[track_caller]
     pub fn connect(options: ClientOptions) -> Result<Self, StopCause> {
         let within = options.connect_within;
         let client = Self::start(options).map_err(|error| {
@@ -192,6 +212,12 @@ impl Client {
         timeout: Duration,
     ) -> Result<ReceivedMessage, RequestError> {
         self.runtime.wait(self.inner.request_with(message, timeout))
+    }
+
+    /// As [`Client::is_connected`](crate::Client::is_connected).
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.inner.is_connected()
     }
 
     /// As [`Client::reconnect_now`](crate::Client::reconnect_now).

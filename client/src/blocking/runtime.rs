@@ -32,10 +32,18 @@ const ENDING: Duration = KEEPING.saturating_add(Duration::from_secs(3));
 
 impl Runtime {
     /// Starts a client; `no_system` is said if the system has no thread or no sockets to give.
+    ///
+    /// # Panics
+    /// On a thread that drives asynchronous tasks, before anything is started.
+    #[track_caller]
     pub(super) fn start<E>(
         no_system: fn(io::Error) -> E,
         start: impl FnOnce() -> Result<Client, E>,
     ) -> Result<(Arc<Self>, Client), E> {
+        if let Ok(current) = Handle::try_current() {
+            // Panics where waiting isn't allowed. Threads for blocking work have a handle as well, and may wait.
+            current.block_on(async {});
+        }
         let runtime = Builder::new_current_thread().enable_all().build().map_err(no_system)?;
         let handle = runtime.handle().clone();
         let client = {

@@ -68,7 +68,7 @@ impl Engine {
     /// What DISCONNECT will say, instead of what the options said.
     ///
     /// # Errors
-    /// It prolongs a session that ends with its connection. Nothing was changed.
+    /// As [`ConnectOptions::check`](crate::ConnectOptions::check) has for a farewell. Nothing was changed.
     pub fn set_farewell(&mut self, farewell: Farewell) -> Result<(), OptionsError> {
         farewell.check(self.options.session_expiry_interval)?;
         self.options.farewell = farewell;
@@ -80,16 +80,35 @@ impl Engine {
     pub fn disconnect(&mut self) {
         match &self.state {
             State::Open(connection) => {
-                let farewell = Packet::Disconnect(self.options.farewell.to_packet());
-                // Where that doesn't fit, a bare one does. [MQTT-3.2.2-15]
-                let fits = farewell.encoded_len().is_ok_and(|size| connection.check_size(size).is_ok());
-                let bare = Packet::Disconnect(Disconnect::default());
-                self.send_packet(if fits { &farewell } else { &bare });
+                let farewell = self.options.farewell.clone();
+                let fits = |packet: &Disconnect<'_>| {
+                    let size = Packet::Disconnect(*packet).encoded_len();
+                    size.is_ok_and(|size| connection.check_size(size).is_ok())
+                };
+                // Texts that don't fit are left out [MQTT-3.14.2-3] [MQTT-3.14.2-4], then the rest. [MQTT-3.2.2-15]
+                let user_properties = farewell.user_properties().unwrap_or_default();
+                let packet = farewell
+                    .to_packet(&user_properties)
+                    .ok()
+                    .filter(fits)
+                    .or_else(|| Some(farewell.without_texts()).filter(fits))
+                    .unwrap_or_default();
+                self.send_packet(&Packet::Disconnect(packet));
                 self.close(Ended::Connection(ConnectionError::Requested));
             }
             State::Connecting { .. } => self.close(Ended::Attempt(ConnectError::Stopped)),
             State::Disconnected | State::Closing { .. } => {}
         }
+    }
+
+    /// As [`disconnect`](Self::disconnect), and the server forgets the session, unless the options'
+    /// [`Farewell::session_expiry_interval`] says otherwise. For a client whose session nobody goes on with.
+    pub fn disconnect_ending_session(&mut self) {
+        let outlives = self.options.session_expiry_interval.is_some_and(|seconds| seconds > 0);
+        if outlives {
+            self.options.farewell.session_expiry_interval.get_or_insert(0);
+        }
+        self.disconnect();
     }
 
     /// The connection is at its end: what is in the output may still leave.

@@ -9,7 +9,7 @@ use dunlin_client::{Client, ConnectError, Event, Reconnect, StopCause};
 
 use crate::packets::{connack, disconnect, pingresp, refusal};
 use crate::server::TestServer;
-use crate::{millis, options, soon, story, until_connected};
+use crate::{disconnect_ending_session, millis, options, soon, story, until_connected};
 
 async fn refused(client: impl Future<Output = Result<Client, StopCause>>) -> ConnectError {
     match soon(client).await.unwrap_err() {
@@ -24,7 +24,7 @@ async fn connect_returns_when_the_server_has_accepted() {
     let server = TestServer::start().await;
     let (client, mut peer) = tokio::join!(Client::connect(options(&server)), server.welcomes());
     drop(client.unwrap());
-    peer.expects(disconnect(ReasonCode::Success)).await;
+    peer.expects(disconnect_ending_session()).await;
     peer.ends().await;
 }
 

@@ -38,6 +38,7 @@ mod unmatched;
 use std::future::Future;
 use std::time::Duration;
 
+use dunlin_client::codec::{Disconnect, DisconnectProperties, Packet, PacketBuf};
 use dunlin_client::transport::TransportOptions;
 use dunlin_client::{Client, ClientOptions, ConnectOptions, Event, Events, Reconnect};
 
@@ -80,6 +81,13 @@ async fn until_connected(events: &mut Events) {
 
 async fn connected(server: &TestServer) -> (Client, Events, Peer) {
     connected_as(server, options(server)).await
+}
+
+/// The DISCONNECT of a client whose session nobody goes on with.
+fn disconnect_ending_session() -> PacketBuf {
+    let properties =
+        DisconnectProperties { session_expiry_interval: Some(0), ..DisconnectProperties::default() };
+    packets::buf(Packet::Disconnect(Disconnect { properties, ..Disconnect::default() }))
 }
 
 /// Everything that a client tells until it has ended, each step as one word.

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use dunlin_client::codec::{DecodeOptions, PacketBuf, PacketType, ReasonCode};
+use dunlin_client::codec::{DecodeOptions, PacketBuf, PacketType};
 use dunlin_client::{Client, Direction, Message, Observer, QoS};
 
-use crate::packets::{at_least_once, at_most_once, connack, disconnect, puback, publish};
+use crate::packets::{at_least_once, at_most_once, connack, puback, publish};
 use crate::server::TestServer;
-use crate::{connected_as, millis, options, soon};
+use crate::{connected_as, disconnect_ending_session, millis, options, soon};
 
 type Seen = Arc<Mutex<Vec<(Direction, PacketBuf)>>>;
 
@@ -52,7 +52,7 @@ async fn every_packet_is_seen_once_whole_and_in_order() {
     };
     assert_eq!(of(received)[0], connack());
     assert_eq!(of(received)[1..], packets);
-    assert_eq!(of(sent), [publish("a", at_least_once(1)), puback(7), disconnect(ReasonCode::Success)]);
+    assert_eq!(of(sent), [publish("a", at_least_once(1)), puback(7), disconnect_ending_session()]);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::packets::{
     pubrec, pubrel, resubscribe, suback, subscribe,
 };
 use crate::server::TestServer;
-use crate::{connected, connected_as, millis, options, soon, story};
+use crate::{connected, connected_as, disconnect_ending_session, millis, options, soon, story};
 
 #[tokio::test]
 async fn a_lost_connection_is_made_again_and_streams_go_on() {
@@ -33,7 +33,7 @@ async fn a_lost_connection_is_made_again_and_streams_go_on() {
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/2");
     drop(client);
     peer.expects(crate::packets::puback(1)).await;
-    peer.expects(disconnect(ReasonCode::Success)).await;
+    peer.expects(disconnect_ending_session()).await;
     drop(peer);
     let expected = "disconnected attempt opened connected disconnected stopped";
     assert_eq!(story(&mut events).await, expected);

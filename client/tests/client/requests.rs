@@ -8,11 +8,10 @@ use dunlin_client::codec::{AckType, PacketType, ReasonCode};
 use dunlin_client::{Client, Event, Message, QoS, RequestError, StopCause};
 
 use crate::packets::{
-    ack, at_least_once, at_most_once, disconnect, identified, puback, publish, suback, subscribe, unsuback,
-    unsubscribe,
+    ack, at_least_once, at_most_once, identified, puback, publish, suback, subscribe, unsuback, unsubscribe,
 };
 use crate::server::TestServer;
-use crate::{connected, connected_as, millis, options, soon, until_connected};
+use crate::{connected, connected_as, disconnect_ending_session, millis, options, soon, until_connected};
 
 fn lamp(qos: QoS) -> Message<'static> {
     Message::new("lamp/7", "on").qos(qos)
@@ -103,7 +102,7 @@ async fn a_refused_subscription_is_an_error_and_leaves_nothing_behind() {
     let RequestError::Refused(reason) = refused.unwrap_err() else { panic!() };
     assert_eq!((reason.packet_type, reason.reason_code), (PacketType::SubAck, ReasonCode::NotAuthorized));
     soon(client.disconnect()).await;
-    peer.expects(disconnect(ReasonCode::Success)).await;
+    peer.expects(disconnect_ending_session()).await;
 }
 
 #[tokio::test]
@@ -168,7 +167,7 @@ async fn a_dropped_subscribe_is_taken_back() {
     let mut peer = server.welcomes().await;
     until_connected(&mut events).await;
     soon(client.disconnect()).await;
-    peer.expects(disconnect(ReasonCode::Success)).await;
+    peer.expects(disconnect_ending_session()).await;
 }
 
 #[tokio::test]

@@ -19,7 +19,9 @@ use crate::certificate_files::CertificateFiles;
 use crate::packets::{connack, disconnect, refusal};
 use crate::server::{Peer, TestServer};
 use crate::tls_front::{TlsFront, server_config};
-use crate::{connected, connected_as, millis, options, soon, story, until_connected};
+use crate::{
+    connected, connected_as, disconnect_ending_session, millis, options, soon, story, until_connected,
+};
 
 const SLOW: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(900);
 
@@ -340,7 +342,7 @@ async fn a_stop_is_final_whatever_the_policy_says() {
     options.reconnect.policy = RetryPolicy::new(|_| Retry::Transient);
     let (client, mut events, mut peer) = connected_as(&server, options).await;
     soon(client.disconnect()).await;
-    peer.expects(disconnect(ReasonCode::Success)).await;
+    peer.expects(disconnect_ending_session()).await;
     assert_eq!(story(&mut events).await, "disconnected stopped");
 }
 

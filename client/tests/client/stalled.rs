@@ -7,7 +7,7 @@ use dunlin_client::{ConnectionError, Event, Message, QoS, QueueLimits, RequestEr
 
 use crate::packets::{disconnect, pingreq, pingresp};
 use crate::server::TestServer;
-use crate::{connected, connected_as, millis, options, soon, story};
+use crate::{connected, connected_as, disconnect_ending_session, millis, options, soon, story};
 
 const KIB: usize = 1024;
 
@@ -128,5 +128,5 @@ async fn a_slow_server_gets_everything_in_order() {
         _ => None,
     });
     assert!(numbers.eq(0..300));
-    assert_eq!(packets.last(), Some(&disconnect(ReasonCode::Success)));
+    assert_eq!(packets.last(), Some(&disconnect_ending_session()));
 }

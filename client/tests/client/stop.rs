@@ -10,7 +10,7 @@ use tracing::{Metadata, Subscriber, span};
 
 use crate::packets::{at_least_once, at_most_once, disconnect, puback, publish, refusal};
 use crate::server::TestServer;
-use crate::{connected, connected_as, millis, options, soon, story};
+use crate::{connected, connected_as, disconnect_ending_session, millis, options, soon, story};
 
 fn lamp(qos: QoS) -> Message<'static> {
     Message::new("lamp/7", "on").qos(qos)
@@ -27,7 +27,7 @@ async fn disconnect_is_said_before_the_connection_is_closed() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
     let farewell = async {
-        peer.expects(disconnect(ReasonCode::Success)).await;
+        peer.expects(disconnect_ending_session()).await;
         peer.ends().await;
         drop(peer);
     };
@@ -38,12 +38,59 @@ async fn disconnect_is_said_before_the_connection_is_closed() {
 
 /// [U-3.14.2-1]
 #[tokio::test]
-async fn a_client_may_end_its_session_when_it_leaves() {
+async fn a_client_that_stops_ends_its_session_at_the_server() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    client.set_farewell(Farewell { session_expiry_interval: Some(0), ..Farewell::default() }).unwrap();
     drop(client);
     assert_eq!(peer.receives().await.as_bytes()[..], [0xE0, 0x07, 0x00, 0x05, 0x11, 0, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_session_that_is_kept_outlives_its_client_at_the_server() {
+    let server = TestServer::start().await;
+    // The session is handed to another client.
+    let (client, _, mut peer) = connected(&server).await;
+    let kept = tokio::spawn(async move { client.disconnect_keeping_session().await });
+    peer.expects(disconnect(ReasonCode::Success)).await;
+    drop(peer);
+    assert!(soon(kept).await.unwrap().is_some());
+
+    // Another run with these options will go on with it.
+    let mut never = options(&server);
+    never.connect.clean_start = dunlin_client::CleanStart::Never;
+    let (client, _, mut peer) = connected_as(&server, never).await;
+    drop(client);
+    peer.expects(disconnect(ReasonCode::Success)).await;
+
+    // The application says how long.
+    let (client, _, mut peer) = connected(&server).await;
+    client.set_farewell(Farewell { session_expiry_interval: Some(60), ..Farewell::default() }).unwrap();
+    drop(client);
+    assert_eq!(peer.receives().await.as_bytes()[..], [0xE0, 0x07, 0x00, 0x05, 0x11, 0, 0, 0, 60]);
+}
+
+#[tokio::test]
+async fn a_client_without_a_session_behind_its_connection_says_nothing_of_one() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.session_expiry_interval = None;
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    drop(client);
+    assert_eq!(peer.receives().await.as_bytes()[..], [0xE0, 0x00]);
+}
+
+#[tokio::test]
+async fn a_client_says_whether_it_is_connected() {
+    let server = TestServer::start().await;
+    let client = Client::start(options(&server));
+    assert!(!client.is_connected());
+    let mut events = client.events();
+    let peer = server.welcomes().await;
+    crate::until_connected(&mut events).await;
+    assert!(client.is_connected());
+    drop((server, peer));
+    while !matches!(soon(events.next()).await, Some(Event::Disconnected { .. })) {}
+    assert!(!client.is_connected());
 }
 
 #[tokio::test]
@@ -55,7 +102,7 @@ async fn the_last_handle_that_is_dropped_disconnects() {
     drop(clone.try_publish(lamp(QoS::AtMostOnce)).unwrap());
     drop(clone);
     peer.expects(publish("lamp/7", at_most_once())).await;
-    peer.expects(disconnect(ReasonCode::Success)).await;
+    peer.expects(disconnect_ending_session()).await;
     peer.ends().await;
     drop(peer);
     assert_eq!(story(&mut events).await, "disconnected stopped");
@@ -68,7 +115,7 @@ async fn disconnect_right_after_a_publish_takes_it_along() {
     let (client, _, peer) = connected(&server).await;
     drop(client.publish(lamp(QoS::AtMostOnce)).await.unwrap());
     let ((), packets) = tokio::join!(at_once(client.disconnect()), peer.acknowledges_until_the_end());
-    assert_eq!(packets, [publish("lamp/7", at_most_once()), disconnect(ReasonCode::Success)]);
+    assert_eq!(packets, [publish("lamp/7", at_most_once()), disconnect_ending_session()]);
 }
 
 #[tokio::test]
@@ -80,7 +127,7 @@ async fn disconnect_waits_for_what_was_accepted() {
         peer.expects(publish("lamp/7", at_least_once(1))).await;
         tokio::time::sleep(millis(100)).await;
         peer.sends(&puback(1)).await;
-        peer.expects(disconnect(ReasonCode::Success)).await;
+        peer.expects(disconnect_ending_session()).await;
         drop(peer);
     };
     tokio::join!(at_once(client.disconnect_within(Duration::MAX)), slow);
@@ -94,7 +141,7 @@ async fn disconnect_waits_no_longer_than_it_was_told() {
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
     let farewell = async {
         peer.receives().await;
-        peer.expects(disconnect(ReasonCode::Success)).await;
+        peer.expects(disconnect_ending_session()).await;
         drop(peer);
     };
     tokio::join!(at_once(client.disconnect_within(millis(50))), farewell);
@@ -110,7 +157,7 @@ async fn the_shortest_time_that_was_asked_for_counts() {
     let patient = tokio::spawn(async move { other.disconnect_within(Duration::from_secs(3600)).await });
     let farewell = async {
         peer.receives().await;
-        peer.expects(disconnect(ReasonCode::Success)).await;
+        peer.expects(disconnect_ending_session()).await;
         drop(peer);
     };
     tokio::join!(at_once(client.disconnect_within(millis(50))), farewell);
@@ -127,7 +174,7 @@ async fn what_timed_out_is_not_waited_for() {
     assert!(matches!(soon(receipt).await, Err(RequestError::Timeout { .. })));
     peer.receives().await;
     let farewell = async {
-        peer.expects(disconnect(ReasonCode::Success)).await;
+        peer.expects(disconnect_ending_session()).await;
         drop(peer);
     };
     tokio::join!(at_once(client.disconnect()), farewell);
@@ -138,7 +185,7 @@ async fn a_server_that_does_not_close_is_not_waited_for_long() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     soon(client.disconnect()).await;
-    peer.expects(disconnect(ReasonCode::Success)).await;
+    peer.expects(disconnect_ending_session()).await;
 }
 
 #[tokio::test]
@@ -183,7 +230,7 @@ async fn a_stop_without_a_connection_waits_for_one_while_something_is_queued() {
         let mut peer = server.welcomes().await;
         peer.expects(publish("lamp/7", at_least_once(1))).await;
         peer.sends(&puback(1)).await;
-        peer.expects(disconnect(ReasonCode::Success)).await;
+        peer.expects(disconnect_ending_session()).await;
         peer.ends().await;
     };
     tokio::join!(soon(client.disconnect_within(Duration::from_secs(4))), farewell);
@@ -218,7 +265,7 @@ async fn the_last_handle_that_is_dropped_lets_what_was_queued_go() {
     let mut peer = server.welcomes().await;
     peer.expects(publish("lamp/7", at_least_once(1))).await;
     peer.sends(&puback(1)).await;
-    peer.expects(disconnect(ReasonCode::Success)).await;
+    peer.expects(disconnect_ending_session()).await;
 }
 
 #[tokio::test]
@@ -246,7 +293,7 @@ async fn nothing_follows_disconnect() {
     let ((), packets) =
         tokio::join!(soon(client.disconnect_within(millis(20))), peer.acknowledges_until_the_end());
     let (last, before) = packets.split_last().unwrap();
-    assert_eq!(*last, disconnect(ReasonCode::Success));
+    assert_eq!(*last, disconnect_ending_session());
     assert!(before.iter().all(|packet| *packet == publish("lamp/7", at_most_once())));
     soon(publishing).await.unwrap();
 }
@@ -264,7 +311,7 @@ fn a_runtime_that_is_shut_down_leaves_nobody_waiting() {
     clients.shutdown_background();
     drop(server);
     let outcome = others.block_on(async { soon(waiting).await.unwrap() });
-    assert_eq!(outcome.unwrap_err(), RequestError::Stopped(StopCause::Requested));
+    assert_eq!(outcome.unwrap_err(), RequestError::Stopped(StopCause::RuntimeGone));
 }
 
 /// Keeps a log by means of the client that it is about.

@@ -8,7 +8,7 @@ use crate::packets::{
     publish, pubrec, pubrel, suback, unsuback, unsubscribe,
 };
 use crate::server::{Peer, TestServer};
-use crate::{connected, connected_as, millis, options, soon, until_connected};
+use crate::{connected, connected_as, disconnect_ending_session, millis, options, soon, until_connected};
 
 pub(crate) async fn subscribed(
     client: &Client,
@@ -65,7 +65,7 @@ async fn a_message_that_nobody_takes_is_not_acknowledged() {
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
     arrives(&client, &mut peer).await;
     soon(client.disconnect()).await;
-    peer.expects(disconnect(ReasonCode::Success)).await;
+    peer.expects(disconnect_ending_session()).await;
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1", "what came can still be taken");
     assert!(soon(lamps.next()).await.is_none());
 }
@@ -124,7 +124,7 @@ async fn a_stream_that_is_dropped_without_a_connection_unsubscribes_on_the_next_
     peer.sends(&unsuback(2, &[ReasonCode::Success])).await;
     until_connected(&mut events).await;
     soon(client.disconnect()).await;
-    peer.expects(disconnect(ReasonCode::Success)).await;
+    peer.expects(disconnect_ending_session()).await;
 }
 
 /// They would fill the queue, and push out of it what was accepted.
@@ -148,7 +148,7 @@ async fn subscriptions_that_were_given_up_before_they_were_sent_leave_nothing_be
     peer.sends(&puback(1)).await;
     soon(kept).await.unwrap();
     soon(client.disconnect()).await;
-    peer.expects(disconnect(ReasonCode::Success)).await;
+    peer.expects(disconnect_ending_session()).await;
 }
 
 #[tokio::test]

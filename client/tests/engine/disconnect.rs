@@ -78,7 +78,7 @@ fn a_farewell_may_end_the_session_and_ask_for_the_will() {
     };
     let forget = Farewell { session_expiry_interval: Some(0), ..Farewell::default() };
     assert_eq!(leaves(forget), says(ReasonCode::Success, Some(0)));
-    let longer = Farewell { session_expiry_interval: Some(86_400), with_will: true };
+    let longer = Farewell { session_expiry_interval: Some(86_400), with_will: true, ..Farewell::default() };
     assert_eq!(leaves(longer), says(ReasonCode::DisconnectWithWill, Some(86_400)));
     assert_eq!(leaves(Farewell::default()), [disconnect(ReasonCode::Success)]);
 }
@@ -97,6 +97,55 @@ fn a_farewell_that_is_larger_than_the_server_takes_is_a_bare_one() {
     }
 }
 
+/// [MQTT-3.14.2-3] [MQTT-3.14.2-4]
+#[test]
+fn a_farewell_has_a_reason_code_a_reason_string_and_user_properties_where_they_fit() {
+    let farewell = Farewell {
+        reason_code: Some(ReasonCode::UnspecifiedError),
+        reason_string: Some("battery low".to_owned()),
+        user_properties: vec![("volts".to_owned(), "3.1".to_owned())],
+        session_expiry_interval: Some(0),
+        ..Farewell::default()
+    };
+    let user_properties = [UserProperty::new("volts", "3.1").unwrap()];
+    let without_texts =
+        DisconnectProperties { session_expiry_interval: Some(0), ..DisconnectProperties::default() };
+    let whole = DisconnectProperties {
+        reason_string: Some(Utf8String::new("battery low").unwrap()),
+        user_properties: user_properties.as_slice().into(),
+        ..without_texts
+    };
+    let says = |properties| {
+        let reason_code = ReasonCode::UnspecifiedError;
+        [buf(Packet::Disconnect(Disconnect { reason_code, properties }))]
+    };
+    for (maximum, expected) in [(200, says(whole)), (20, says(without_texts))] {
+        let maximum_packet_size = std::num::NonZeroU32::new(maximum);
+        let properties = ConnAckProperties { maximum_packet_size, ..ConnAckProperties::default() };
+        let mut client = Client::connected_to(&connack_with(properties));
+        client.engine.set_farewell(farewell.clone()).unwrap();
+        client.disconnects();
+        assert_eq!(client.sends(), expected);
+    }
+}
+
+#[test]
+fn a_farewell_that_a_client_may_not_send_is_refused() {
+    for code in (0..=0xFF).filter_map(ReasonCode::from_code) {
+        let farewell = Farewell { reason_code: Some(code), ..Farewell::default() };
+        let is_legal = code.is_legal_in(PacketType::Disconnect, Sender::Client);
+        let expected =
+            if is_legal { Ok(()) } else { Err(OptionsError::FarewellReasonCode { reason_code: code }) };
+        assert_eq!(Client::connected().engine.set_farewell(farewell), expected, "{code}");
+    }
+    let farewell = Farewell { reason_string: Some("a\0b".to_owned()), ..Farewell::default() };
+    let refused = Client::connected().engine.set_farewell(farewell);
+    assert!(
+        matches!(refused, Err(OptionsError::Text { field: "farewell reason string", .. })),
+        "{refused:?}"
+    );
+}
+
 /// [U-3.14.2-1]
 #[test]
 fn a_session_that_ends_with_its_connection_is_not_prolonged() {
@@ -106,9 +155,9 @@ fn a_session_that_ends_with_its_connection_is_not_prolonged() {
         let mut options = options();
         options.session_expiry_interval = none;
         let mut client = Client::connected_as(options.clone(), &connack());
-        assert_eq!(client.engine.set_farewell(longer), Err(OptionsError::Farewell));
-        assert_eq!(client.engine.set_farewell(forget), Ok(()));
-        options.farewell = longer;
+        assert_eq!(client.engine.set_farewell(longer.clone()), Err(OptionsError::Farewell));
+        assert_eq!(client.engine.set_farewell(forget.clone()), Ok(()));
+        options.farewell = longer.clone();
         assert_eq!(options.check(), Err(OptionsError::Farewell));
         let refused = Client::new(options).tries_to_open();
         assert_eq!(refused, Err(ConnectError::Options(OptionsError::Farewell)));
