@@ -21,6 +21,7 @@ use crate::fault::Fault;
 use crate::overflow::WhenQueueFull;
 use crate::policy::ArnScope;
 use crate::profile::Profile;
+use crate::qos2::SubscribeQoS2;
 use crate::sandbox::{Sandbox, SandboxBuilder};
 
 /// What a config file says. What it leaves out stays as it is in [`Sandbox::builder`].
@@ -57,6 +58,8 @@ pub struct Config {
     pub max_connections: Option<usize>,
     /// `when_queue_full`: `"drop"`, `"end-session"` or `"refuse"`; `None` is what the profile does.
     pub when_queue_full: Option<WhenQueueFull>,
+    /// `subscribe_qos2`: `"no-answer"`, `"disconnect"` or `"grant"`; the default is no answer.
+    pub subscribe_qos2: SubscribeQoS2,
     /// `demo`: whether `DemoUnsigned` and `DemoSigned` are there, too.
     pub demo: Option<bool>,
     /// `strict_arns`, as `"eu-west-1:123456789012"`: what region and account of every ARN are compared with.
@@ -92,6 +95,7 @@ impl From<Config> for SandboxBuilder {
     fn from(config: Config) -> Self {
         let mut builder = Sandbox::builder()
             .profile(config.profile)
+            .subscribe_qos2(config.subscribe_qos2)
             .deny_connect(config.denials.connect)
             .deny_operation(config.denials.operation)
             .strict_arns(config.scope);
@@ -115,6 +119,8 @@ struct RawConfig {
     time_scale: Option<Spanned<u32>>,
     max_connections: Option<Spanned<u32>>,
     when_queue_full: Option<WhenQueueFull>,
+    #[serde(default)]
+    subscribe_qos2: SubscribeQoS2,
     demo: Option<bool>,
     strict_arns: Option<Spanned<String>>,
     #[serde(default)]
@@ -155,6 +161,7 @@ impl RawConfig {
             time_scale: time_scale.transpose()?,
             max_connections: max_connections.transpose()?,
             when_queue_full: self.when_queue_full,
+            subscribe_qos2: self.subscribe_qos2,
             demo: self.demo,
             scope: scope.transpose()?,
             denials: self.deny,

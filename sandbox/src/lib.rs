@@ -67,6 +67,7 @@ mod overflow;
 mod pki;
 mod policy;
 mod profile;
+mod qos2;
 mod ready;
 mod sandbox;
 mod server;
@@ -90,6 +91,7 @@ pub use policy::{
     PolicyDocument, PolicyError, PolicyProblem, Request, StatementRef, Subject, lint,
 };
 pub use profile::{Profile, ProfileError};
+pub use qos2::{SubscribeQoS2, SubscribeQoS2Error};
 pub use ready::{Ready, ReadyAuthorizer};
 pub use sandbox::{Sandbox, SandboxBuilder, StartError};
 #[cfg(feature = "conversation")]

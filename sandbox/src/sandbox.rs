@@ -22,6 +22,7 @@ use crate::overflow::WhenQueueFull;
 use crate::pki::{Pki, PkiError};
 use crate::policy::ArnScope;
 use crate::profile::Profile;
+use crate::qos2::SubscribeQoS2;
 use crate::ready::Ready;
 use crate::server::Settings;
 use crate::server::limits::MAX_CONNECTIONS;
@@ -65,6 +66,7 @@ pub struct SandboxBuilder {
     time_scale: u32,
     max_connections: usize,
     when_queue_full: Option<WhenQueueFull>,
+    subscribe_qos2: SubscribeQoS2,
     demo: bool,
     /// A program and its arguments.
     watchdog: Option<(PathBuf, Vec<OsString>)>,
@@ -133,6 +135,7 @@ impl Sandbox {
             time_scale: 1,
             max_connections: MAX_CONNECTIONS,
             when_queue_full: None,
+            subscribe_qos2: SubscribeQoS2::default(),
             demo: true,
             watchdog: None,
             on_event: None,
@@ -261,6 +264,12 @@ impl SandboxBuilder {
         self
     }
 
+    /// What a SUBSCRIBE at QoS 2 gets in the profile `aws`; nothing by default.
+    pub fn subscribe_qos2(mut self, answer: SubscribeQoS2) -> Self {
+        self.subscribe_qos2 = answer;
+        self
+    }
+
     /// Whether there are `DemoUnsigned` and `DemoSigned`, as there are by default.
     pub fn demo(mut self, demo: bool) -> Self {
         self.demo = demo;
@@ -329,6 +338,7 @@ impl SandboxBuilder {
             time_scale: self.time_scale,
             max_connections: self.max_connections,
             when_queue_full: self.when_queue_full,
+            subscribe_qos2: self.subscribe_qos2,
         };
         let shared = Arc::new(Shared::new(authorizers, settings, stopping, self.on_event));
         let mut listeners = JoinSet::new();

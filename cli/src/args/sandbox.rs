@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use dunlin_sandbox::{ArnScope, Denial, Fault, LambdaLimits, Profile, WhenQueueFull};
+use dunlin_sandbox::{ArnScope, Denial, Fault, LambdaLimits, Profile, SubscribeQoS2, WhenQueueFull};
 
 use crate::args::sample::OutputArgs;
 
@@ -70,6 +70,10 @@ pub(crate) struct SandboxArgs {
     /// refuse (the publisher gets 0x97) [default: drop with --profile aws, end-session with mqtt5]
     #[arg(long, value_name = "WHAT")]
     pub(crate) when_queue_full: Option<WhenQueueFull>,
+    /// What a SUBSCRIBE at QoS 2 gets with --profile aws, which has QoS 0 and 1: no-answer as at AWS, disconnect (0x9B) or
+    /// grant (QoS 1) [default: no-answer]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) subscribe_qos2: Option<SubscribeQoS2>,
     /// Let the sandbox's clocks (keep alive, expiry, refresh) run N times as fast [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) time_scale: Option<u32>,
@@ -104,6 +108,7 @@ Read authorizers and settings from a TOML file; a flag wins over what it says. R
   strict_arns = \"eu-west-1:123456789012\"
   deny = { connect = \"reason-code\", operation = \"reason-code\" }
   when_queue_full = \"drop\"        # or \"end-session\", \"refuse\"
+  subscribe_qos2 = \"no-answer\"    # or \"disconnect\", \"grant\"
   faults = [\"delay=500ms\"]
 
   [[authorizer]]                  # any number of them

@@ -17,6 +17,7 @@ pub(super) fn builder(typed: &SandboxArgs) -> Result<SandboxBuilder, Diagnosis> 
     config.time_scale = typed.time_scale.or(config.time_scale);
     config.max_connections = typed.max_connections.map(|count| count as usize).or(config.max_connections);
     config.when_queue_full = typed.when_queue_full.or(config.when_queue_full);
+    config.subscribe_qos2 = typed.subscribe_qos2.unwrap_or(config.subscribe_qos2);
     config.demo = if typed.no_demo { Some(false) } else { config.demo };
     config.scope = typed.strict_arns.clone().or(config.scope);
     config.denials.connect = typed.deny_connect.unwrap_or(config.denials.connect);

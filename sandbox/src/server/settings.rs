@@ -6,6 +6,7 @@ use crate::denial::Denials;
 use crate::fault::FaultPlan;
 use crate::overflow::WhenQueueFull;
 use crate::profile::{Profile, Rules};
+use crate::qos2::SubscribeQoS2;
 use crate::server::limits::{MAX_CONNECTIONS, SESSIONS_PER_CONNECTION};
 
 /// What was asked for when it was started.
@@ -19,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) max_connections: usize,
     /// `None` is what the profile does.
     pub(crate) when_queue_full: Option<WhenQueueFull>,
+    /// What a SUBSCRIBE at QoS 2 gets where the profile has none.
+    pub(crate) subscribe_qos2: SubscribeQoS2,
 }
 
 impl Default for Settings {
@@ -30,6 +33,7 @@ impl Default for Settings {
             time_scale: 1,
             max_connections: MAX_CONNECTIONS,
             when_queue_full: None,
+            subscribe_qos2: SubscribeQoS2::default(),
         }
     }
 }

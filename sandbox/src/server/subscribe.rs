@@ -7,9 +7,10 @@ use dunlin_codec::{
     SubscriptionIdentifier, SubscriptionOptions, TopicFilter, UnsubAck, Unsubscribe,
 };
 
-use crate::event::Event;
+use crate::event::{Event, Outcome};
 use crate::fault::Fault;
 use crate::policy::{Action, Decision};
+use crate::qos2::SubscribeQoS2;
 use crate::server::denied::Denied;
 use crate::server::end::End;
 use crate::server::hub::{Hub, Subscribed};
@@ -38,6 +39,9 @@ impl Open {
             return Err(End::Dropped);
         }
         self.check_request(subscribe)?;
+        if self.leaves_unanswered(subscribe, output)? {
+            return Ok(());
+        }
         let identifier = subscribe.properties.subscription_identifier;
         let mut reason_codes = Vec::with_capacity(subscribe.subscriptions.len());
         let mut first_denial = None;
@@ -154,6 +158,26 @@ impl Open {
         Ok(at_most(count, rules.max_subscriptions_per_request, |has, most| Limit::Request { has, most })?)
     }
 
+    /// Whether a SUBSCRIBE asks for QoS 2 where there is none: then nothing of it is done, and no SUBACK is sent.
+    fn leaves_unanswered(&self, subscribe: &Subscribe<'_>, output: &mut Output) -> Result<bool, End> {
+        let most = self.settings.rules().maximum_qos;
+        let above = subscribe.subscriptions.iter().find(|subscription| subscription.options.qos > most);
+        let Some(above) = above else { return Ok(false) };
+        match self.settings.subscribe_qos2 {
+            SubscribeQoS2::Grant => return Ok(false),
+            SubscribeQoS2::Disconnect => {
+                return Err(Limit::QoS(above.options.qos.level(), most.level()).into());
+            }
+            SubscribeQoS2::NoAnswer => {}
+        }
+        output.log(Event::Subscribe {
+            client_id: self.client_id.to_string(),
+            filter: above.filter.as_str().into(),
+            outcome: Outcome::Refused { reason_code: None, reason: NO_SUBACK.into(), decision: None },
+        });
+        Ok(true)
+    }
+
     fn subscribe_event(&self, filter: TopicFilter<'_>, outcome: &Result<Granted, Denied>) -> Event {
         let outcome = match outcome {
             Ok(granted) => Ok((granted.subscription.options.qos, granted.decision.clone())),
@@ -166,6 +190,9 @@ impl Open {
         }
     }
 }
+
+const NO_SUBACK: &str = "it asks for QoS 2: AWS IoT Core sends no SUBACK at all, and the client waits for one; ask for \
+                         QoS 1, or start the sandbox with --subscribe-qos2 grant";
 
 const fn granted_code(qos: QoS) -> ReasonCode {
     match qos {

@@ -10,7 +10,7 @@ use core::pin::Pin;
 use std::time::{Duration, Instant};
 
 use dunlin_codec::{Packet, QoS, ReasonCode};
-use dunlin_sandbox::Answer;
+use dunlin_sandbox::{Answer, SubscribeQoS2};
 use tokio::io::AsyncReadExt as _;
 
 use crate::client::{TestClient, TestSandbox, allow, connect, publish, subscribe, subscription};
@@ -39,6 +39,7 @@ fn row(
 #[tokio::test(flavor = "multi_thread")]
 async fn aws_answers() {
     let rows = [
+        row(7, "SUBSCRIBE with a filter at QoS 2", "no SUBACK, and a line of the log", subscribe_at_qos_2()),
         row(11, "CONNECT of MQTT 3.1.1", "20 02 00 01, and the log names the client", old_client()),
         row(
             12,
@@ -64,6 +65,31 @@ async fn aws_answers() {
 /// The figures of a full run instead of the small ones of every run.
 fn is_full() -> bool {
     std::env::var_os("DUNLIN_FULL").is_some_and(|full| full == "1")
+}
+
+async fn subscribe_at_qos_2() {
+    let mut exactly_once = subscription("b");
+    exactly_once.options.qos = QoS::ExactlyOnce;
+    let filters = [subscription("a"), exactly_once];
+    let sandbox = TestSandbox::open_house().await;
+    let mut client = sandbox.guest("c").await;
+    client.send(subscribe(&filters)).await;
+    client.receives_nothing_more().await;
+    assert!(
+        sandbox.logged("subscribe c  b  refused (it asks for QoS 2: AWS IoT Core sends no SUBACK at all")
+    );
+    let answering = |answer| {
+        let everybody = Answer::allow("anybody", allow("iot:*"));
+        TestSandbox::answering_with(everybody, move |builder| builder.subscribe_qos2(answer))
+    };
+    let sandbox = answering(SubscribeQoS2::Disconnect).await;
+    let mut client = sandbox.guest("c").await;
+    client.send(subscribe(&filters)).await;
+    assert_eq!(client.receives_disconnect().await.0, ReasonCode::QoSNotSupported);
+    let sandbox = answering(SubscribeQoS2::Grant).await;
+    let mut client = sandbox.guest("c").await;
+    client.send(subscribe(&filters)).await;
+    assert_eq!(client.receives_suback().await.0, [ReasonCode::GrantedQoS1; 2]);
 }
 
 async fn old_client() {

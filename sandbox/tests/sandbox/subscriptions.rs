@@ -34,16 +34,6 @@ async fn a_client_that_wants_no_problem_information_gets_no_reason() {
 }
 
 #[tokio::test]
-async fn qos_2_is_granted_as_qos_1() {
-    let sandbox = TestSandbox::start().await;
-    let mut client = sandbox.connected("mqtt5-sample-1").await;
-    let mut exactly_once = subscription(TOPIC);
-    exactly_once.options.qos = QoS::ExactlyOnce;
-    client.send(subscribe(&[exactly_once])).await;
-    assert_eq!(client.receives_suback().await.0, [ReasonCode::GrantedQoS1]);
-}
-
-#[tokio::test]
 async fn nothing_comes_after_an_unsubscribe() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
