@@ -17,7 +17,8 @@ pub enum Profile {
     /// AWS IoT Core, with its limits and where it differs from the standard.
     #[default]
     Aws,
-    /// All of MQTT 5.
+    /// All of MQTT 5. The sandbox's own limits hold: 1,000 subscriptions of a session, 1,000 messages or 4 MiB that wait
+    /// for one client, 1,000 retained messages or 16 MiB of them, packets of 1 MiB, a Receive Maximum of 1,000.
     Mqtt5,
 }
 

@@ -58,6 +58,9 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "FAULT", long_help = faults())]
     pub(crate) fault: Vec<Fault>,
     /// Whose server it is: aws, with the service's limits and differences, or mqtt5, with all of the standard [default: aws]
+    ///
+    /// The limits of mqtt5 are the sandbox's own: packets of 1 MiB, a Receive Maximum of 1,000, 1,000 subscriptions of a
+    /// session, 1,000 messages or 4 MiB that wait for a client, 1,000 retained messages or 16 MiB of them.
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<Profile>,
     /// How a CONNECT is told that it is denied: reason-code (CONNACK 0x87) or close (no CONNACK) [default: reason-code]

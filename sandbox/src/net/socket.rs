@@ -1,6 +1,6 @@
 //! The driver of one connection: it owns the socket and the clock, and decides nothing.
 
-use core::future::{Future, pending};
+use core::future::{Future, pending, ready};
 use core::pin::Pin;
 use std::io;
 use std::sync::Arc;
@@ -89,6 +89,26 @@ impl Socket {
                 in_turn = shared.crowd.acquire().await.ok();
             }
             self.handle(happened);
+            if self.connection.is_silent(now()) {
+                self.read_what_is_there().await;
+            }
+        }
+    }
+
+    /// Reads what the client has sent already, without waiting for more: this process may have been paused for longer
+    /// than the client may be silent.
+    async fn read_what_is_there(&mut self) {
+        while self.connection.wants_input() && self.input.len() < LARGE_BUFFER {
+            self.input.reserve(READ_SIZE);
+            let read = tokio::select! {
+                biased;
+                read = self.reader.read_buf(&mut self.input) => read,
+                () = ready(()) => return,
+            };
+            match read {
+                Ok(0) | Err(_) => return self.handle(Happened::Read(read)),
+                Ok(_) => self.connection.handle_input(&mut self.input, &mut self.shared.hub(), now()),
+            }
         }
     }
 

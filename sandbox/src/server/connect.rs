@@ -183,7 +183,14 @@ impl Pending {
             output.log(self.event(Outcome::Allowed((grant.policy.summary(), decision)), now));
         }
         let receive_maximum = self.receive_maximum.min(rules.receive_maximum);
-        let attached = hub.attach(&self.client_id, self.clean_start, receive_maximum, Arc::clone(wake), now);
+        let attached = hub.attach(
+            &self.client_id,
+            self.clean_start,
+            self.session_expiry,
+            receive_maximum,
+            Arc::clone(wake),
+            now,
+        );
         let secrets = [
             self.credentials.username.as_ref().map(String::len),
             self.credentials.password.as_ref().map(Vec::len),

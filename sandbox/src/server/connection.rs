@@ -81,6 +81,11 @@ impl Connection {
         self.output.close.is_none() && self.output.work >= WORK_PER_TURN
     }
 
+    /// Whether the client is about to be disconnected for its silence: then what lies in the socket must be read first.
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        matches!(&self.state, State::Open(open) if open.is_silent(now))
+    }
+
     /// Whether the client has yet to be let in.
     pub(crate) const fn is_pending(&self) -> bool {
         matches!(self.state, State::AwaitingConnect { .. } | State::Authorizing(_))

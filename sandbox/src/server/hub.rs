@@ -107,9 +107,9 @@ impl Hub {
         }
     }
 
-    /// Whether there is a session to resume. [MQTT-3.2.2-3]
+    /// Whether there is a session to resume: one that ends with its connection is none to the next. [MQTT-3.2.2-3]
     pub(crate) fn has_session(&self, client_id: &str) -> bool {
-        self.sessions.contains_key(client_id)
+        self.sessions.get(client_id).is_some_and(|session| !session.ends_with_connection())
     }
 
     /// Whether a client id comes again sooner than the profile allows. Otherwise this time counts.
@@ -133,6 +133,7 @@ impl Hub {
         &mut self,
         client_id: &Arc<str>,
         clean_start: bool,
+        session_expiry: u32,
         receive_maximum: u16,
         wake: Arc<Notify>,
         now: Instant,
@@ -140,9 +141,12 @@ impl Hub {
         if clean_start {
             // [MQTT-3.1.2-4]
             self.end_session(client_id, LossReason::CleanStart, now);
+        } else if !self.has_session(client_id) {
+            // It ends with the connection that this one takes the place of (§3.1.2.11.2).
+            self.end_session(client_id, LossReason::SessionEnded, now);
         }
         let connection = ConnectionId(self.next_id());
-        let link = Link::Attached { connection, wake };
+        let link = Link::Attached { connection, wake, ends_with_it: session_expiry == 0 };
         self.forget_due(client_id);
         if let Some(session) = self.sessions.get_mut(client_id) {
             // [MQTT-3.1.2-5]

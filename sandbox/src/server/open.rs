@@ -190,7 +190,7 @@ impl Open {
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), End> {
         self.refill(now);
-        let silent_until = self.silent_until();
+        let is_silent = self.is_silent(now);
         let deadlines = &mut self.deadlines;
         match deadlines.fault_at {
             Some((at, TimedFault::Reset)) if at <= now => return Err(End::Reset),
@@ -199,7 +199,7 @@ impl Open {
             }
             _ => {}
         }
-        if silent_until.is_some_and(|until| until <= now) {
+        if is_silent {
             // [MQTT-3.1.2-22]
             let reason = "nothing was received for one and a half times the keep alive";
             return Err(End::told(ReasonCode::KeepAliveTimeout, reason));
@@ -230,6 +230,11 @@ impl Open {
             self.throttle.deliver_at,
         ];
         others.into_iter().flatten().fold(deadlines.disconnect_at, Instant::min)
+    }
+
+    /// Whether the client seems to have been silent for too long.
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        self.silent_until().is_some_and(|until| until <= now)
     }
 
     /// While the server doesn't read, silence is none of the client's.

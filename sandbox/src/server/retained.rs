@@ -18,9 +18,12 @@ pub(crate) struct Retained {
     bytes: usize,
 }
 
-/// There is no room for another retained message.
+/// The store has as many retained messages, or as many bytes of them, as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no room for another retained message")]
+#[error(
+    "the sandbox keeps at most {MAX_RETAINED} retained messages, and {} MiB of them",
+    MAX_RETAINED_BYTES / (1024 * 1024)
+)]
 pub(crate) struct RetainedFull;
 
 impl Retained {

@@ -42,6 +42,8 @@ pub(super) enum Link {
         connection: ConnectionId,
         /// Told when there is something for its connection to do.
         wake: Arc<Notify>,
+        /// The session ends with this connection: its Session Expiry Interval is 0 (§3.1.2.11.2).
+        ends_with_it: bool,
     },
     Away {
         since: Instant,
@@ -109,6 +111,11 @@ impl Session {
 
     pub(super) const fn is_away(&self) -> bool {
         matches!(self.link, Link::Away { .. })
+    }
+
+    /// Whether the session ends as soon as its connection does.
+    pub(super) const fn ends_with_connection(&self) -> bool {
+        matches!(self.link, Link::Attached { ends_with_it: true, .. })
     }
 
     pub(super) fn wake(&self) {

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use dunlin_codec::{
     Ack, BinaryData, Connect, ConnectProperties, Delivery, Packet, PacketBuf, PacketId, Publish, QoS,
     ReasonCode, Repeated, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter,
-    TopicName, Utf8String,
+    TopicName, Utf8String, Will, WillProperties,
 };
 use tokio::sync::Notify;
 
@@ -331,6 +331,44 @@ fn many_subscribers_that_read_nothing_share_one_bound_and_whoever_is_furthest_be
     let told: Vec<_> = silent.iter_mut().map(|client| bench.says_disconnect(client)).collect();
     assert!(told[..20].contains(&Some(ReasonCode::QuotaExceeded)), "{told:?}");
     assert_eq!(told[20..], vec![None; 680]);
+}
+
+/// §3.1.2.11.2, MQTT-3.1.2-8
+#[test]
+fn a_take_over_ends_a_session_without_expiry_and_its_will_goes_out_at_once() {
+    let mut bench = Bench::new();
+    let mut watcher = bench.connected("w");
+    bench.hears(&mut watcher, subscribe(&[subscription("will")]));
+    bench.says(&mut watcher);
+    let properties = WillProperties { will_delay_interval: Some(60), ..Default::default() };
+    let will = Will {
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        properties,
+        topic: TopicName::new("will").unwrap(),
+        payload: BinaryData::new(b"gone").unwrap(),
+    };
+    let resuming = || Connect { clean_start: false, ..connect("c") };
+    let (mut first, _) = bench.admits(Connect { will: Some(will), ..resuming() });
+    let (_second, session_present) = bench.admits(resuming());
+    assert!(!session_present);
+    assert_eq!(bench.says_disconnect(&mut first), Some(ReasonCode::SessionTakenOver));
+    let said = bench.says(&mut watcher);
+    let [packet] = said.as_slice() else { panic!("the will, not {said:?}") };
+    let Packet::Publish(publish) = packet.packet() else { panic!("a PUBLISH") };
+    assert_eq!(publish.payload, b"gone");
+}
+
+/// The session goes on, so the client is back before its will's time. [MQTT-3.1.3-9]
+#[test]
+fn a_take_over_of_a_lasting_session_resumes_it_without_the_will() {
+    let mut bench = Bench::new();
+    let properties = ConnectProperties { session_expiry_interval: Some(60), ..Default::default() };
+    let lasting = || Connect { clean_start: false, properties, ..connect("c") };
+    let (mut first, _) = bench.admits(lasting());
+    let (_second, session_present) = bench.admits(lasting());
+    assert!(session_present);
+    assert_eq!(bench.says_disconnect(&mut first), Some(ReasonCode::SessionTakenOver));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use core::future::Future;
 use core::pin::Pin;
 use std::time::{Duration, Instant};
 
-use dunlin_codec::{Packet, QoS, ReasonCode};
+use dunlin_codec::{Connect, Packet, QoS, ReasonCode};
 use dunlin_sandbox::{Answer, SubscribeQoS2};
 use tokio::io::AsyncReadExt as _;
 
@@ -49,6 +49,7 @@ async fn aws_answers() {
         ),
         row(13, "10 clients leave with all their filters", "others are served", clients_leave()),
         row(14, "CONNECT with Maximum Packet Size 24", "a CONNACK of at most 24 bytes", small_connack()),
+        row(15, "PINGREQ in time, while the server was paused", "PINGRESP, no 0x8D", ping_during_a_pause()),
     ];
     let mut table = String::new();
     let mut failed = Vec::new();
@@ -119,6 +120,32 @@ async fn small_connack() {
     assert!(packet.as_bytes().len() <= 24);
     let Packet::ConnAck(connack) = packet.packet() else { panic!("a CONNACK, not {packet:?}") };
     assert_eq!(connack.reason_code, ReasonCode::Success);
+}
+
+/// A runtime of one thread stands in for the process: who blocks it, pauses the sandbox.
+async fn ping_during_a_pause() {
+    let paused = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let sandbox = TestSandbox::mqtt5().await;
+            let mut clients = Vec::new();
+            for number in 0..8 {
+                let id = number.to_string();
+                let (client, _) = sandbox.admits(Connect { keep_alive: 1, ..connect(&id, "", "") }).await;
+                clients.push(client);
+            }
+            for client in &mut clients {
+                client.send(Packet::PingReq).await;
+                client.send(Packet::PingReq).await;
+            }
+            std::thread::sleep(Duration::from_millis(1700));
+            for client in &mut clients {
+                assert_eq!(client.receives().await.packet(), Packet::PingResp);
+                assert_eq!(client.receives().await.packet(), Packet::PingResp);
+            }
+        });
+    });
+    tokio::task::spawn_blocking(|| paused.join().unwrap()).await.unwrap();
 }
 
 async fn queue_is_full() {
