@@ -72,6 +72,8 @@ pub struct Authorizers {
     scope: Option<ArnScope>,
     /// Ends the processes of Lambdas if the sandbox can't.
     watchdog: Option<Watchdog>,
+    /// What a client gets that names no authorizer, instead of asking the default one; `None` means it is asked.
+    anonymous: Option<Grant>,
 }
 
 /// An authorizer, and the calls of its Lambda: those of one authorizer never wait for those of another.
@@ -134,7 +136,14 @@ impl Authorizers {
             let queue = Arc::new(CallQueue::new(authorizer.limits));
             Entry { authorizer, queue, instances: Arc::default() }
         });
-        Self { list: list.collect(), default, scope: None, watchdog: None }
+        Self { list: list.collect(), default, scope: None, watchdog: None, anonymous: None }
+    }
+
+    /// Lets every client that names no authorizer in, whatever its user name and password, and lets it do everything.
+    pub(crate) fn with_anonymous(mut self, anonymous: bool) -> Self {
+        self.anonymous =
+            Answer::allow("anonymous", ALLOW_ALL.into()).grant("anonymous").ok().filter(|_| anonymous);
+        self
     }
 
     /// Region and account that the ARNs of every policy are compared with; without them any matches.
@@ -185,6 +194,11 @@ impl Authorizers {
         credentials: &Credentials,
         log: &(dyn Fn(Event) + Sync),
     ) -> Result<Grant, Refusal> {
+        let names_one =
+            credentials.username.as_ref().is_some_and(|name| name.contains(query::AUTHORIZER_NAME));
+        if let Some(grant) = self.anonymous.as_ref().filter(|_| !names_one) {
+            return Ok(grant.clone());
+        }
         let user_name = UserName::parse(credentials.username.as_deref())?;
         let Entry { authorizer, queue, instances } =
             self.named(user_name.parameter(query::AUTHORIZER_NAME)?)?;
@@ -223,6 +237,9 @@ fn refusal(authorizer: String, unanswered: Unanswered) -> Refusal {
         Unanswered::Lambda(fault) => Refusal::Lambda { authorizer, fault },
     }
 }
+
+const ALLOW_ALL: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
 
 /// A token that may be shown to the Lambda.
 #[derive(Clone, Copy)]

@@ -50,6 +50,10 @@ use crate::sandbox::{Sandbox, SandboxBuilder};
 pub struct Config {
     /// `port`: 0 is any that is free.
     pub port: Option<u16>,
+    /// `plain`: a port without TLS on loopback; 0 is any that is free.
+    pub plain_port: Option<u16>,
+    /// `anonymous`: whether a client that names no authorizer is let in and may do everything.
+    pub anonymous: bool,
     /// `profile`: `"aws"` or `"mqtt5"`.
     pub profile: Profile,
     /// `time_scale`: 1 to 1000.
@@ -95,11 +99,13 @@ impl From<Config> for SandboxBuilder {
     fn from(config: Config) -> Self {
         let mut builder = Sandbox::builder()
             .profile(config.profile)
+            .anonymous(config.anonymous)
             .subscribe_qos2(config.subscribe_qos2)
             .deny_connect(config.denials.connect)
             .deny_operation(config.denials.operation)
             .strict_arns(config.scope);
         builder = config.port.into_iter().fold(builder, Self::port);
+        builder = config.plain_port.into_iter().fold(builder, Self::plain_port);
         builder = config.max_connections.into_iter().fold(builder, Self::max_connections);
         builder = config.when_queue_full.into_iter().fold(builder, Self::when_queue_full);
         builder = config.demo.into_iter().fold(builder, Self::demo);
@@ -114,6 +120,9 @@ impl From<Config> for SandboxBuilder {
 #[serde(deny_unknown_fields)]
 struct RawConfig {
     port: Option<u16>,
+    plain: Option<u16>,
+    #[serde(default)]
+    anonymous: bool,
     #[serde(default)]
     profile: Profile,
     time_scale: Option<Spanned<u32>>,
@@ -157,6 +166,8 @@ impl RawConfig {
         let default_authorizer = the_default(&self.authorizer, source)?;
         Ok(Config {
             port: self.port,
+            plain_port: self.plain,
+            anonymous: self.anonymous,
             profile: self.profile,
             time_scale: time_scale.transpose()?,
             max_connections: max_connections.transpose()?,

@@ -12,6 +12,12 @@ pub struct Ready {
     pub endpoint: String,
     /// The port that it listens on.
     pub port: u16,
+    /// The port for connections without TLS, on loopback; `None` means that there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain_port: Option<u16>,
+    /// Whether a client that names no authorizer is let in and may do everything.
+    #[serde(default)]
+    pub anonymous: bool,
     /// The CA certificate to trust.
     pub ca: PathBuf,
     /// The private key that signs tokens for `DemoSigned`.

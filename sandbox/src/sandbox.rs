@@ -55,6 +55,8 @@ pub struct Sandbox {
 #[must_use]
 pub struct SandboxBuilder {
     port: u16,
+    plain_port: Option<u16>,
+    anonymous: bool,
     address: Option<IpAddr>,
     state_dir: Option<PathBuf>,
     authorizers: Vec<Authorizer>,
@@ -124,6 +126,8 @@ impl Sandbox {
     pub fn builder() -> SandboxBuilder {
         SandboxBuilder {
             port: Self::DEFAULT_PORT,
+            plain_port: None,
+            anonymous: false,
             address: None,
             state_dir: None,
             authorizers: Vec::new(),
@@ -152,6 +156,12 @@ impl Sandbox {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.ready.port
+    }
+
+    /// The port for connections without TLS; `None` unless [`plain_port`](SandboxBuilder::plain_port) asked for one.
+    #[must_use]
+    pub const fn plain_port(&self) -> Option<u16> {
+        self.ready.plain_port
     }
 
     /// The CA certificate to trust.
@@ -183,6 +193,20 @@ impl SandboxBuilder {
     /// The port to listen on; 0 is any that is free.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
+        self
+    }
+
+    /// A port for connections without TLS besides the other one; 0 is any that is free. It is on loopback, whatever
+    /// [`listen`](Self::listen) says.
+    pub fn plain_port(mut self, port: u16) -> Self {
+        self.plain_port = Some(port);
+        self
+    }
+
+    /// Whether a client that names no authorizer is let in, whatever its user name and password, and may do everything.
+    /// A client that names an authorizer is judged by it. Default: no.
+    pub fn anonymous(mut self, anonymous: bool) -> Self {
+        self.anonymous = anonymous;
         self
     }
 
@@ -311,7 +335,8 @@ impl SandboxBuilder {
         });
         let (pki, identity) = opened.await.map_err(|_| StartError::Runtime)??;
         let authorizers = authorizers(&pki, self.demo, self.authorizers, self.default_authorizer)?
-            .within(self.scope.clone());
+            .within(self.scope.clone())
+            .with_anonymous(self.anonymous);
         authorizers.find().map_err(|(authorizer, missing)| StartError::Lambda { authorizer, missing })?;
         let watchdog = self.watchdog.filter(|_| authorizers.have_processes());
         let watchdog = watchdog.map(|(program, arguments)| Watchdog::start(&program, &arguments));
@@ -319,9 +344,16 @@ impl SandboxBuilder {
         let tls = Arc::new(Tls::new(identity, !faults.has(&Fault::NoAlpn))?);
         let bound = net::bind(self.address, self.port).await;
         let bound = bound.map_err(|(address, source)| StartError::Listen { address, source })?;
+        let plain = match self.plain_port {
+            Some(port) => Some(net::bind(None, port).await),
+            None => None,
+        };
+        let plain = plain.transpose().map_err(|(address, source)| StartError::Listen { address, source })?;
         let ready = Ready {
             endpoint: "localhost".into(),
             port: bound.port,
+            plain_port: plain.as_ref().map(|plain| plain.port),
+            anonymous: self.anonymous,
             ca: pki.ca_path().into(),
             signing_key: pki.signing_key_path().into(),
             pid: std::process::id(),
@@ -343,7 +375,10 @@ impl SandboxBuilder {
         let shared = Arc::new(Shared::new(authorizers, settings, stopping, self.on_event));
         let mut listeners = JoinSet::new();
         for listener in bound.listeners {
-            listeners.spawn(net::accept(listener, Arc::clone(&tls), Arc::clone(&shared)));
+            listeners.spawn(net::accept(listener, Some(Arc::clone(&tls)), Arc::clone(&shared)));
+        }
+        for listener in plain.into_iter().flat_map(|plain| plain.listeners) {
+            listeners.spawn(net::accept(listener, None, Arc::clone(&shared)));
         }
         listeners.spawn(net::keep(shared));
         Ok(Sandbox { ready, pki, stop, listeners, _run_file: run_file })

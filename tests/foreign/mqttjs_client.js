@@ -18,11 +18,12 @@ const patience = setTimeout(() => {
 }, 20_000);
 
 async function connect(name, will) {
-  const client = await mqtt.connectAsync(`mqtts://localhost:${typed.port}`, {
+  // Without a CA there is no TLS.
+  const tls = typed.ca ? { ca: fs.readFileSync(typed.ca), ALPNProtocols: ["mqtt"] } : {};
+  const client = await mqtt.connectAsync(`${typed.ca ? "mqtts" : "mqtt"}://localhost:${typed.port}`, {
     protocolVersion: 5,
     clientId: `mqttjs-${name}`,
-    ca: fs.readFileSync(typed.ca),
-    ALPNProtocols: ["mqtt"],
+    ...tls,
     username: typed.username,
     password: typed.password,
     reconnectPeriod: 0,

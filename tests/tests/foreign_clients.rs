@@ -5,12 +5,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use dunlin_sandbox::{Answer, Authorizer, Lambda, Profile, Sandbox};
-use dunlin_tests::Program;
+use dunlin_tests::{Program, dunlin};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -60,13 +61,80 @@ async fn visits(what: &str, command: impl Fn() -> Command) {
         command.args(["--port", &served.sandbox.port().to_string()]);
         command.arg("--ca").arg(served.sandbox.ca_path());
         command.args(["--username", USERNAME, "--password", PASSWORD, "--qos", qos]);
-        let output = finished(command).await;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-        let steps: String = (0..=qos.parse().unwrap()).map(|qos: u8| format!("qos {qos}: ok\n")).collect();
-        assert_eq!(said, format!("{steps}retained: ok\nwill: ok\n"));
+        visit(command, qos).await;
         println!("{what}, profile {profile}: connected, subscribed, QoS 0 to {qos}, retained, will");
     }
+    let served = PlainServer::start().await;
+    let mut command = command();
+    command.args(["--port", &served.port.to_string(), "--qos", "2"]);
+    visit(command, "2").await;
+    println!("{what}, without TLS and credentials: connected, subscribed, QoS 0 to 2, retained, will");
+}
+
+/// Runs a script that shows every QoS up to this one.
+async fn visit(command: Command, qos: &str) {
+    let output = finished(command).await;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let steps: String = (0..=qos.parse().unwrap()).map(|qos: u8| format!("qos {qos}: ok\n")).collect();
+    assert_eq!(said, format!("{steps}retained: ok\nwill: ok\n"));
+}
+
+/// The one line that any MQTT 5 client or test suite needs: `dunlin sandbox --plain 0 --anonymous --profile mqtt5`.
+struct PlainServer {
+    port: u16,
+    _process: Child,
+    _state: TempDir,
+}
+
+impl PlainServer {
+    async fn start() -> Self {
+        let state = TempDir::new().unwrap();
+        let file = state.path().join("ready.json");
+        let words =
+            ["sandbox", "--port", "0", "--plain", "0", "--anonymous", "--profile", "mqtt5", "--until-eof"];
+        let tool = dunlin(words).words([OsStr::new("--ready-file"), file.as_os_str()]);
+        let tool = tool.words([OsStr::new("--state-dir"), state.path().as_os_str()]);
+        let process = tool.with_stdin().spawn();
+        let written = async {
+            while !file.exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, written).await.unwrap();
+        let ready: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        let port = ready.get("plain_port").and_then(serde_json::Value::as_u64).unwrap();
+        Self { port: u16::try_from(port).unwrap(), _process: process, _state: state }
+    }
+}
+
+/// Without TLS and credentials: a retained message of each QoS comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn mosquittos_tools_are_served_in_one_line() {
+    if !Program::MosquittoClients.is_installed() {
+        return;
+    }
+    let served = PlainServer::start().await;
+    let port = served.port.to_string();
+    let to = ["-V", "5", "-h", "127.0.0.1", "-p", &port, "-t"];
+    for qos in ["0", "1", "2"] {
+        let topic = format!("plain/{qos}");
+        let mut publish = Command::new("mosquitto_pub");
+        publish.args(to).args([&topic, "-q", qos, "-m", "hello", "-r"]);
+        assert!(finished(publish).await.status.success());
+        let mut subscribe = Command::new("mosquitto_sub");
+        subscribe.args(to).args([&topic, "-q", qos, "-C", "1", "-W", "10", "-F", "%t %q %r %p"]);
+        let output = finished(subscribe).await;
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{topic} {qos} 1 hello\n"));
+    }
+    let mut old = Command::new("mosquitto_pub");
+    old.args(["-V", "311", "-h", "127.0.0.1", "-p", &port, "-t", "t", "-m", "x"]);
+    let output = finished(old).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("unacceptable protocol version"), "{said}");
+    println!(
+        "mosquitto, without TLS and credentials: QoS 0 to 2, retained; MQTT 3.1.1 is told what it may not"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

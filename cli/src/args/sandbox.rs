@@ -14,6 +14,12 @@ pub(crate) struct SandboxArgs {
     /// TCP port on 127.0.0.1; 0 takes a free one [default: 8883]
     #[arg(long)]
     pub(crate) port: Option<u16>,
+    /// Also listen without TLS on this port of 127.0.0.1, for clients of any kind; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    pub(crate) plain: Option<u16>,
+    /// Let everyone in who names no authorizer, whatever user name and password, and let them do everything
+    #[arg(long)]
+    pub(crate) anonymous: bool,
     /// Read authorizers and settings from a TOML file; a flag wins over what it says
     #[arg(long, value_name = "FILE", long_help = CONFIG)]
     pub(crate) config: Option<PathBuf>,
@@ -106,6 +112,8 @@ const CONFIG: &str = "\
 Read authorizers and settings from a TOML file; a flag wins over what it says. Relative paths in it are taken from its folder.
 
   port = 8883                     time_scale = 1
+  plain = 1883                    # also without TLS, on loopback
+  anonymous = true                # who names no authorizer may do everything
   max_connections = 4096          demo = true       # DemoUnsigned and DemoSigned
   profile = \"aws\"                 # or \"mqtt5\"
   strict_arns = \"eu-west-1:123456789012\"

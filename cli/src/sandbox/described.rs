@@ -13,6 +13,8 @@ pub(super) fn builder(typed: &SandboxArgs) -> Result<SandboxBuilder, Diagnosis> 
     let config = typed.config.as_ref().map(Config::read).transpose().map_err(|error| refused(&error))?;
     let mut config = config.unwrap_or_default();
     config.port = typed.port.or(config.port);
+    config.plain_port = typed.plain.or(config.plain_port);
+    config.anonymous |= typed.anonymous;
     config.profile = typed.profile.unwrap_or(config.profile);
     config.time_scale = typed.time_scale.or(config.time_scale);
     config.max_connections = typed.max_connections.map(|count| count as usize).or(config.max_connections);

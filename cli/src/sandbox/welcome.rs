@@ -32,6 +32,10 @@ pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
         let user = "--auth_username USER --auth_password PASSWORD";
         (String::new(), format!("  dunlin --endpoint sandbox{state} --authorizer_name {name} {user}\n"))
     };
+    let plain = ready.plain_port.map_or_else(String::new, |port| {
+        format!("without TLS    mqtt://{endpoint}:{port}  (loopback only)\n")
+    });
+    let anonymous = if ready.anonymous { ANONYMOUS } else { "" };
     let arns = ready.strict_arns.as_ref().map_or_else(
         || "any region and account matches; --strict-arns compares them".to_owned(),
         |scope| format!("region and account must be {scope}"),
@@ -42,7 +46,7 @@ pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
         "\
 sandbox ready  mqtts://{endpoint}:{port}  (ALPN mqtt; CA {ca})
                not AWS: loopback only, data lost on exit; Ctrl-C stops it
-authorizers    {}policies       {arns}
+{plain}{anonymous}authorizers    {}policies       {arns}
 try in another terminal:
 {try_}",
         listed.trim_start()
@@ -60,5 +64,9 @@ fn authorizer(authorizer: &ReadyAuthorizer) -> String {
     format!("               {}{notes}\n", authorizer.name)
 }
 
+const ANONYMOUS: &str = "\
+anonymous      every client that names no authorizer is let in and may do
+               everything
+";
 /// The two of the demo come first.
 const DEMOS: usize = 2;

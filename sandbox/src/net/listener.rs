@@ -64,13 +64,13 @@ fn listen(address: IpAddr, port: u16) -> Result<TcpListener, (SocketAddr, io::Er
     listen().map_err(|error| (address, error))
 }
 
-/// Serves connections until the sandbox stops, and then sees them off.
-pub(crate) async fn accept(listener: TcpListener, tls: Arc<Tls>, shared: Arc<Shared>) {
+/// Serves connections until the sandbox stops, and then waits until they are closed. Without `tls` there is none.
+pub(crate) async fn accept(listener: TcpListener, tls: Option<Arc<Tls>>, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => admit(stream, address, &tls, &shared, &mut connections),
+                Ok((stream, address)) => admit(stream, address, tls.as_ref(), &shared, &mut connections),
                 // Out of file descriptors, most likely: those in use will be given back.
                 Err(_) => sleep(RETRY_ACCEPT).await,
             },
@@ -85,7 +85,7 @@ pub(crate) async fn accept(listener: TcpListener, tls: Arc<Tls>, shared: Arc<Sha
 fn admit(
     stream: TcpStream,
     address: SocketAddr,
-    tls: &Arc<Tls>,
+    tls: Option<&Arc<Tls>>,
     shared: &Arc<Shared>,
     connections: &mut JoinSet<()>,
 ) {
@@ -93,7 +93,7 @@ fn admit(
         return shared
             .emit(Event::Rejected { peer: address, reason: "there are too many connections".into() });
     };
-    let (tls, shared) = (Arc::clone(tls), Arc::clone(shared));
+    let (tls, shared) = (tls.map(Arc::clone), Arc::clone(shared));
     connections.spawn(async move {
         let _permit = permit;
         let place = shared.places.take();
@@ -104,6 +104,13 @@ fn admit(
             };
             return shared.emit(Event::Rejected { peer: address, reason });
         }
+        // Small packets that answer each other: Nagle's algorithm would make each wait for the other.
+        if let Err(error) = stream.set_nodelay(true) {
+            return shared.emit(Event::Rejected { peer: address, reason: error.to_string() });
+        }
+        let Some(tls) = tls else {
+            return socket::serve(stream, Peer { address, server_name: None }, place, shared).await;
+        };
         match shake_hands(stream, &tls, &shared, &place).await {
             Ok(stream) => {
                 let server_name = stream.get_ref().1.server_name().map(Into::into);
@@ -120,8 +127,6 @@ async fn shake_hands(
     shared: &Shared,
     place: &Place,
 ) -> Result<TlsStream<TcpStream>, HandshakeError> {
-    // Small packets that answer each other: Nagle's algorithm would make each wait for the other.
-    stream.set_nodelay(true)?;
     tokio::select! {
         handshake = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => {
             handshake.unwrap_or(Err(HandshakeError::TimedOut))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
@@ -19,8 +19,26 @@ use crate::net::place::Place;
 use crate::net::shared::Shared;
 use crate::server::{Close, Connection, Peer};
 
+/// What carries a connection: TCP, or TLS over it.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// The TCP connection below.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Transport for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Transport for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
 /// Serves one client until its connection is over.
-pub(crate) async fn serve(stream: TlsStream<TcpStream>, peer: Peer, place: Place, shared: Arc<Shared>) {
+pub(crate) async fn serve(stream: impl Transport, peer: Peer, place: Place, shared: Arc<Shared>) {
     let (reader, writer) = tokio::io::split(stream);
     let wake = Arc::new(Notify::new());
     let connection = Connection::new(Arc::clone(&shared.settings), peer, Arc::clone(&wake), now());
@@ -40,9 +58,9 @@ pub(crate) async fn serve(stream: TlsStream<TcpStream>, peer: Peer, place: Place
     socket.run().await;
 }
 
-struct Socket {
-    reader: ReadHalf<TlsStream<TcpStream>>,
-    writer: WriteHalf<TlsStream<TcpStream>>,
+struct Socket<T> {
+    reader: ReadHalf<T>,
+    writer: WriteHalf<T>,
     input: BytesMut,
     connection: Connection,
     wake: Arc<Notify>,
@@ -72,7 +90,7 @@ enum Happened {
     Woken,
 }
 
-impl Socket {
+impl<T: Transport> Socket<T> {
     async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         let mut in_turn = None;
@@ -202,7 +220,7 @@ impl Socket {
         match close {
             Close::Reset => {
                 // With nothing left to linger for, closing resets.
-                let _ = stream.get_ref().0.set_zero_linger();
+                let _ = stream.tcp().set_zero_linger();
             }
             Close::Gracefully => {
                 if self.write_at.is_some() {
@@ -217,7 +235,7 @@ impl Socket {
 
 /// Cancel safe: what was written has left `output`, and the rest is still there.
 async fn write(
-    writer: &mut WriteHalf<TlsStream<TcpStream>>,
+    writer: &mut WriteHalf<impl Transport>,
     output: &mut BytesMut,
     is_flushed: &mut bool,
 ) -> io::Result<()> {
@@ -234,7 +252,7 @@ async fn write(
 }
 
 /// Reads on until the peer closes too: closing over unread input would reset, and could take our last words with it.
-async fn say_goodbye(stream: &mut TlsStream<TcpStream>, output: &mut BytesMut) -> io::Result<()> {
+async fn say_goodbye(stream: &mut impl Transport, output: &mut BytesMut) -> io::Result<()> {
     stream.write_all_buf(output).await?;
     stream.shutdown().await?;
     let mut ignored = [0; 1024];

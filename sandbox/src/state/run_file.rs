@@ -112,6 +112,8 @@ mod tests {
         Ready {
             endpoint: "localhost".into(),
             port,
+            plain_port: None,
+            anonymous: false,
             ca: "/ca.pem".into(),
             signing_key: "/signing.pem".into(),
             pid,

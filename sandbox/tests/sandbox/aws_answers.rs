@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use dunlin_codec::{Connect, Packet, QoS, ReasonCode};
 use dunlin_sandbox::{Answer, SubscribeQoS2};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::client::{TestClient, TestSandbox, allow, connect, publish, subscribe, subscription};
 
@@ -50,6 +51,12 @@ async fn aws_answers() {
         row(13, "10 clients leave with all their filters", "others are served", clients_leave()),
         row(14, "CONNECT with Maximum Packet Size 24", "a CONNACK of at most 24 bytes", small_connack()),
         row(15, "PINGREQ in time, while the server was paused", "PINGRESP, no 0x8D", ping_during_a_pause()),
+        row(
+            16,
+            "no TLS, no credentials, with --plain --anonymous",
+            "let in; a named authorizer still judges",
+            anonymous(),
+        ),
     ];
     let mut table = String::new();
     let mut failed = Vec::new();
@@ -146,6 +153,25 @@ async fn ping_during_a_pause() {
         });
     });
     tokio::task::spawn_blocking(|| paused.join().unwrap()).await.unwrap();
+}
+
+async fn anonymous() {
+    let sandbox = TestSandbox::start_with(|builder| builder.plain_port(0).anonymous(true)).await;
+    let port = sandbox.sandbox.plain_port().unwrap();
+    let wrong = connect("c", "demo?x-amz-customauthorizer-name=DemoUnsigned", "wrong");
+    for (connect, expected) in [
+        (Connect { username: None, password: None, ..connect("a", "", "") }, ReasonCode::Success),
+        (connect("b", "any?user?name", "any"), ReasonCode::Success),
+        (wrong, ReasonCode::NotAuthorized),
+    ] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let mut bytes = Vec::new();
+        Packet::from(connect).encode(&mut bytes).unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        let mut answer = [0; 4];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!((answer[0], answer[3]), (0x20, expected.code()));
+    }
 }
 
 async fn queue_is_full() {
