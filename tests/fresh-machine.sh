@@ -54,7 +54,7 @@ tar -c -C "$(rustc --print sysroot)" --exclude=share/doc . | tar -x -C "$root/op
 echo "== not there: $(inside sh -c 'for each in kill ps openssl python3 node mosquitto; do
     [ -x "/usr/bin/$each" ] || [ -x "/usr/sbin/$each" ] || printf "%s " "$each"; done')"
 
-inside useradd --create-home newcomer
+inside id newcomer >/dev/null 2>&1 || inside useradd --create-home newcomer
 mkdir -p "$home/dunlin"
 git archive HEAD | tar -x -C "$home/dunlin"
 inside chown -R newcomer:newcomer /home/newcomer
