@@ -306,7 +306,8 @@ impl Router {
 
     /// Moves what the application is to be told into `into`.
     pub(crate) fn take_events(&mut self, into: &mut Vec<Event>) {
-        into.append(&mut self.events);
+        // Taken whole, so that no memory for events stays here.
+        into.extend(std::mem::take(&mut self.events));
     }
 
     /// The next message of a stream; with it, the name under which it is taken.
