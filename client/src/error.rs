@@ -249,6 +249,12 @@ pub enum ConnectionError {
     #[cfg(feature = "tokio")]
     #[error(transparent)]
     Transport(TransportError),
+    /// The transport took no output for [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout).
+    #[error("the transport took no output for {after:?}")]
+    WriteTimeout {
+        /// How long no byte was taken.
+        after: Duration,
+    },
     /// No answer to PINGREQ in time.
     #[error("no PINGRESP within {after:?}")]
     KeepAliveTimeout {
@@ -396,7 +402,14 @@ pub enum RequestError {
     /// The server didn't acknowledge it in time. It may still have happened.
     #[error("not acknowledged within {after:?}")]
     Timeout {
-        /// How long was waited, from when it was on the wire.
+        /// How long was waited, from when it was on the wire, over all connections since.
+        after: Duration,
+    },
+    /// It wasn't done within [`ConnectOptions::request_timeout`](crate::ConnectOptions::request_timeout) of being accepted,
+    /// outages included. It may still have happened.
+    #[error("not done within {after:?}")]
+    RequestTimeout {
+        /// The time that it had.
         after: Duration,
     },
     /// A re-authentication that didn't happen.

@@ -83,7 +83,7 @@ pub use farewell::Farewell;
 pub use message::{Message, MessageProperties, ReceivedMessage};
 #[cfg(feature = "tokio")]
 pub use observer::{Direction, ObservedPacket, Observer};
-pub use options::{CleanStart, ConnectOptions, OptionsError, QueueLimits};
+pub use options::{CleanStart, ConnectOptions, OptionsError, QueueLimits, RequestTimeouts};
 pub use payload::Payload;
 pub use policy::{InvalidMessages, LostMessage, LostRequest, Offline, OnSessionLost, OutboundAliases};
 #[cfg(feature = "tokio")]

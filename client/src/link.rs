@@ -46,6 +46,9 @@ pub(crate) struct Link {
     broken: Option<Box<Broken>>,
     /// Whether what is to be written next isn't kept yet.
     holds: bool,
+    /// How long the transport may take no output, and when that is over while it doesn't.
+    write_timeout: Duration,
+    write_deadline: Option<Instant>,
     /// Until when what is left may be written.
     closing_until: Option<Instant>,
     /// Whether the last that the server hears is our DISCONNECT.
@@ -86,6 +89,8 @@ impl Link {
             needs_flush: false,
             broken: None,
             holds: false,
+            write_timeout: Duration::MAX,
+            write_deadline: None,
             closing_until: None,
             says_farewell: false,
             watch: None,
@@ -98,6 +103,7 @@ impl Link {
     pub(crate) async fn run(&mut self, shared: &Shared) -> CloseCause {
         self.watch =
             shared.drive(|state| state.observer.clone()).map(|observer| Box::new(Watch::new(observer)));
+        self.write_timeout = shared.drive(|state| state.engine.options().ack_timeout);
         let cause = poll_fn(|cx| self.poll(cx, shared)).await;
         if self.broken.is_none() && self.output.is_empty() {
             // On the heap, so that it takes no memory while the connection lasts.
@@ -120,6 +126,9 @@ impl Link {
             }
             if let Some(broken) = self.broken.as_ref().filter(|broken| broken.until <= now) {
                 return Poll::Ready(broken.cause.clone());
+            }
+            if self.write_deadline.is_some_and(|deadline| deadline <= now) {
+                return Poll::Ready(CloseCause::WriteTimeout { after: self.write_timeout });
             }
             let mut progress = written && wishes.more;
             if wishes.read {
@@ -208,6 +217,18 @@ impl Link {
 
     /// Writes and flushes; ready when nothing is left, or nothing can be written any more.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let before = self.output.len();
+        let written = self.poll_write_all(cx);
+        if written.is_ready() || self.output.len() < before {
+            self.write_deadline = None;
+        }
+        if written.is_pending() && self.write_deadline.is_none() {
+            self.write_deadline = now().checked_add(self.write_timeout);
+        }
+        written
+    }
+
+    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.output.is_empty() {
             match ready!(Pin::new(&mut self.transport).poll_write(cx, &self.output)) {
                 Ok(0) => self.break_off(&io::ErrorKind::WriteZero.into()),
@@ -283,7 +304,8 @@ impl Link {
     /// Whether the time has come for something.
     fn poll_alarm(&mut self, cx: &mut Context<'_>, due: Option<Instant>) -> bool {
         let until = self.broken.as_ref().map(|broken| broken.until);
-        self.alarm.poll(cx, due.into_iter().chain(until).chain(self.tidy_at).min())
+        let due = due.into_iter().chain(until).chain(self.write_deadline);
+        self.alarm.poll(cx, due.chain(self.tidy_at).min())
     }
 
     fn cause_of(&self, error: &io::Error) -> CloseCause {

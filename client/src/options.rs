@@ -94,8 +94,18 @@ pub struct ConnectOptions {
     pub connack_timeout: Duration,
     /// How long to wait for PINGRESP; half the keep alive at most.
     pub ping_timeout: Duration,
-    /// How long to wait for the acknowledgement of a request that is on the wire.
+    /// Time for the acknowledgement of a request, from when it is first on the wire. Default: 60 s.
+    ///
+    /// The time runs only while there is a connection and adds up over connections; to be queued again doesn't restart it.
+    /// Then the request fails with [`RequestError::Timeout`](crate::RequestError::Timeout). Output that the transport doesn't
+    /// take for so long ends the connection ([`ConnectionError::WriteTimeout`](crate::ConnectionError::WriteTimeout)).
     pub ack_timeout: Duration,
+    /// Time for a whole request, from when it is accepted, outages included. Default: none for a publish, 60 s for a
+    /// subscribe and an unsubscribe. Then the request fails with
+    /// [`RequestError::RequestTimeout`](crate::RequestError::RequestTimeout).
+    ///
+    /// Without one, being offline alone fails no request.
+    pub request_timeout: RequestTimeouts,
     /// How long a received message of QoS 1 or 2 waits, unacknowledged, for a stream that matches it. Default: 30 s; zero
     /// means that nothing waits.
     ///
@@ -161,6 +171,17 @@ pub enum CleanStart {
     /// Never. A client that is given no session states with it that it holds an empty one for its client identifier:
     /// see [`Session::assumed_empty`](crate::engine::Session::assumed_empty).
     Never,
+}
+
+/// Times for whole requests, from acceptance to the end; `None` means any length of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestTimeouts {
+    /// For a publish. Default: `None`.
+    pub publish: Option<Duration>,
+    /// For a subscribe. Default: 60 s.
+    pub subscribe: Option<Duration>,
+    /// For an unsubscribe. Default: 60 s. The subscription still ends when there is a connection again.
+    pub unsubscribe: Option<Duration>,
 }
 
 /// How much may wait to be sent: while there is no connection, behind the server's Receive Maximum, or in the buffer
@@ -246,6 +267,7 @@ impl ConnectOptions {
             connack_timeout: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(60),
+            request_timeout: RequestTimeouts::default(),
             unmatched_wait: Duration::from_secs(30),
             queue: QueueLimits::default(),
             memory_budget: MEMORY_BUDGET,
@@ -352,6 +374,13 @@ fn not_zero<T, N: TryFrom<T>>(field: &'static str, number: Option<T>) -> Result<
 /// Names the field of a text that can't be sent.
 pub(crate) fn text(field: &'static str) -> impl Fn(TextError) -> OptionsError {
     move |error| OptionsError::Text { field, error }
+}
+
+impl Default for RequestTimeouts {
+    fn default() -> Self {
+        let subscribe = Some(Duration::from_secs(60));
+        Self { publish: None, subscribe, unsubscribe: subscribe }
+    }
 }
 
 impl Default for QueueLimits {

@@ -26,13 +26,13 @@ pub enum InvalidMessages {
 /// [`RequestError::SessionLost`](crate::RequestError::SessionLost).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OnSessionLost {
-    /// Messages of QoS 1: `Republish`.
+    /// Messages of QoS 1: `Republish` by default.
     pub qos1: LostMessage,
-    /// Messages of QoS 2: `Fail`.
+    /// Messages of QoS 2: `Fail` by default.
     pub qos2: LostMessage,
-    /// SUBSCRIBE: `Fail`.
+    /// SUBSCRIBE: `Reissue` by default.
     pub subscribe: LostRequest,
-    /// UNSUBSCRIBE: `Fail`.
+    /// UNSUBSCRIBE: `Reissue` by default.
     pub unsubscribe: LostRequest,
 }
 
@@ -45,10 +45,11 @@ pub enum LostMessage {
     Fail,
 }
 
-/// What becomes of a SUBSCRIBE or an UNSUBSCRIBE.
+/// What becomes of a SUBSCRIBE or an UNSUBSCRIBE that the server didn't answer before the session was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LostRequest {
-    /// It is sent as a new one, in its old order. Its answer says so.
+    /// It is sent as a new request with a new packet identifier, in its old order
+    /// ([`Answered::reissued`](crate::engine::Answered::reissued)). It isn't a resend [MQTT-4.4.0-1].
     Reissue,
     /// It fails with [`RequestError::SessionLost`](crate::RequestError::SessionLost).
     Fail,
@@ -94,8 +95,8 @@ impl Default for OnSessionLost {
         Self {
             qos1: LostMessage::Republish,
             qos2: LostMessage::Fail,
-            subscribe: LostRequest::Fail,
-            unsubscribe: LostRequest::Fail,
+            subscribe: LostRequest::Reissue,
+            unsubscribe: LostRequest::Reissue,
         }
     }
 }

@@ -158,6 +158,7 @@ impl State {
     pub(crate) fn closed(&mut self, cause: CloseCause, unwritten: usize) -> Ended {
         self.line.call_all(&mut self.wakers);
         self.engine.handle_unwritten(unwritten);
+        self.engine.set_now(now());
         self.engine.handle_closed(cause)
     }
 

@@ -4,6 +4,7 @@ use dunlin_codec::{PacketType, ReasonCode, SubscribeProperties, SubscriptionOpti
 
 use crate::QoS;
 use crate::client::Client;
+use crate::driver::now;
 use crate::engine::{Accepted, Answered, OperationId, Outcome};
 use crate::error::{RequestError, ServerReason};
 use crate::receipt::Receipt;
@@ -73,6 +74,7 @@ impl Client {
             if let Some(cause) = &state.stopped {
                 return Err(RequestError::Stopped(cause.clone()));
             }
+            state.engine.set_now(now());
             let properties = SubscribeProperties {
                 subscription_identifier: state.router.identifier(filter.as_str()),
                 ..SubscribeProperties::default()
@@ -107,6 +109,7 @@ impl Client {
             if let Some(cause) = &state.stopped {
                 return Err(RequestError::Stopped(cause.clone()));
             }
+            state.engine.set_now(now());
             let operation = state.engine.unsubscribe(&[filter])?;
             state.router.end(filter);
             Ok(operation)

@@ -84,10 +84,12 @@ impl Engine {
     /// Repeats the PUBREL of a resumed exchange. Servers count its message until PUBCOMP, so it is counted here.
     pub(super) fn repeat_pubrel(&mut self, id: OperationId) {
         let State::Open(connection) = &mut self.state else { return };
-        if let Some(Phase::Released(packet_id)) = self.session.operations.get_by(id).map(|each| each.phase) {
+        let Some(operation) = self.session.operations.get_by(id) else { return };
+        let is_timed = operation.is_timed;
+        if let Phase::Released(packet_id) = operation.phase {
             connection.quota.take();
             self.send_pubrel(packet_id);
-            self.awaits(id, true);
+            self.awaits(id, true, is_timed);
         }
     }
 

@@ -60,6 +60,7 @@ impl Engine {
             connection.quota.begin_slowly(first);
         }
         self.state = State::Open(connection);
+        self.session.ack_deadlines.start(now);
         self.session.established = true;
         self.session.unanswered = false;
         self.session.is_given_up = false;

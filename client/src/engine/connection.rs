@@ -1,6 +1,5 @@
 //! What lives and dies with one network connection: the server's limits, the send quota, the keep alive.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use dunlin_codec::QoS;
@@ -31,8 +30,6 @@ pub(super) struct Connection {
     last_received: Instant,
     /// Requests in the output: the time for their answers starts when it is taken.
     pub(super) unsent: Vec<Sent>,
-    /// When requests on the wire time out, in order; some of them are over by now.
-    deadlines: VecDeque<(Instant, OperationId)>,
 }
 
 /// A request in the output.
@@ -41,6 +38,8 @@ pub(super) struct Sent {
     pub(super) id: OperationId,
     /// Whether it was on an earlier connection's wire.
     pub(super) repeated: bool,
+    /// Whether the time for its acknowledgement runs since an earlier connection.
+    pub(super) is_timed: bool,
     /// Where it ends in the output.
     pub(super) end: usize,
 }
@@ -78,7 +77,6 @@ impl Connection {
             let ping_timeout = ping_timeout.min(keep_alive / 2);
             KeepAliveTimer { keep_alive, ping_timeout, last_sent: since, pong_due: None, deaf_since: None }
         });
-        let (unsent, deadlines) = (Vec::new(), VecDeque::new());
         Self {
             limits,
             quota: Quota::new(limits.receive_maximum),
@@ -88,8 +86,7 @@ impl Connection {
             outbound_aliases: Aliases::None,
             pacer: None,
             last_received: now,
-            unsent,
-            deadlines,
+            unsent: Vec::new(),
         }
     }
 
@@ -117,14 +114,10 @@ impl Connection {
         if size > limit as usize { Err(RequestError::TooLarge { size, limit }) } else { Ok(()) }
     }
 
-    /// These requests are on their way.
-    pub(super) fn transmitted(&mut self, sent: &[Sent], ack_timeout: Duration, now: Instant) {
+    /// Output is on its way.
+    pub(super) const fn transmitted(&mut self, now: Instant) {
         if let Some(timer) = &mut self.keep_alive {
             timer.last_sent = now;
-        }
-        // A time beyond the clock's range is never.
-        if let Some(deadline) = now.checked_add(ack_timeout) {
-            self.deadlines.extend(sent.iter().map(|sent| (deadline, sent.id)));
         }
     }
 
@@ -171,39 +164,16 @@ impl Connection {
         }
     }
 
-    /// The next request whose time is over.
-    pub(super) fn next_overdue(&mut self, now: Instant) -> Option<OperationId> {
-        let &(deadline, id) = self.deadlines.front()?;
-        if deadline > now {
-            return None;
-        }
-        self.deadlines.pop_front();
-        Some(id)
-    }
-
-    /// Lets go of the deadlines of requests that are over: at the front whenever it is asked, all of them when they
-    /// have become more than twice the `unfinished` requests.
-    pub(super) fn forget_deadlines(&mut self, unfinished: usize, is_over: impl Fn(OperationId) -> bool) {
-        while self.deadlines.front().is_some_and(|(_, id)| is_over(*id)) {
-            self.deadlines.pop_front();
-        }
-        if self.deadlines.len() > 64 + 2 * unfinished {
-            self.deadlines.retain(|(_, id)| !is_over(*id));
-        }
-    }
-
     /// Gives back memory that a burst has left.
     pub(super) fn give_back_memory(&mut self) {
         self.unsent.shrink_to(2 * self.unsent.len());
-        self.deadlines.shrink_to(2 * self.deadlines.len());
     }
 
     /// When something has to happen next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let ping = self.keep_alive.as_ref().map(KeepAliveTimer::due);
-        let ack = self.deadlines.front().map(|(deadline, _)| *deadline);
         let paced = self.pacer.as_ref().and_then(|pacer| pacer.due());
-        ping.into_iter().chain(ack).chain(paced).chain(self.reauthentication_due()).min()
+        ping.into_iter().chain(paced).chain(self.reauthentication_due()).min()
     }
 }
 

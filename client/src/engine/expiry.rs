@@ -13,17 +13,17 @@ use crate::error::RequestError;
 #[cfg(feature = "tokio")]
 use crate::message::Message;
 
-/// When waiting messages expire, the first of them at the top. Some have been sent by now.
+/// Points in time for requests, the earliest at the top. Some of the requests have been sent or are over by now.
 #[derive(Debug, Default)]
 pub(super) struct Expiries(BinaryHeap<Reverse<(Instant, OperationId)>>);
 
 impl Expiries {
-    /// When the next one expires, if it still waits then.
+    /// The earliest of them.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.peek().map(|Reverse((at, _))| *at)
     }
 
-    fn push(&mut self, at: Instant, id: OperationId, operations: &Operations) {
+    pub(super) fn push(&mut self, at: Instant, id: OperationId, operations: &Operations) {
         self.0.push(Reverse((at, id)));
         // Those that are over are let go of before they are the most.
         if self.0.len() > 64 + 2 * operations.load().0 {
@@ -31,7 +31,7 @@ impl Expiries {
         }
     }
 
-    fn pop_due(&mut self, now: Instant) -> Option<OperationId> {
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<OperationId> {
         if self.next()? > now {
             return None;
         }
@@ -71,7 +71,8 @@ impl Engine {
     pub(crate) fn time_enough_for(&self, message: &Message<'_>) -> Option<Instant> {
         let hangs_on_time = message.properties.message_expiry_interval.is_some()
             || self.session.expiries.next().is_some()
-            || self.is_paced();
+            || self.is_paced()
+            || self.options.request_timeout.publish.is_some();
         self.now.filter(|_| !hangs_on_time)
     }
 }

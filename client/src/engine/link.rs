@@ -1,15 +1,13 @@
 //! The life of one network connection: opened, accepted, kept alive, ended.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dunlin_codec::{Disconnect, Packet, PacketType, ReasonCode};
 
 use super::auth::Exchange;
 use super::connection::Alive;
-use super::operation::{Kind, Phase};
-use super::request::requested;
 use super::{Engine, State};
-use crate::error::{ConnectError, ConnectionError, RequestError, Violation};
+use crate::error::{ConnectError, ConnectionError, Violation};
 use crate::farewell::Farewell;
 use crate::options::{CleanStart, OptionsError};
 #[cfg(feature = "tokio")]
@@ -23,6 +21,12 @@ pub enum CloseCause {
     Eof,
     /// The server reset it.
     Reset,
+    /// The transport took no output for [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout), or whatever
+    /// time the driver gives it: this side closed it.
+    WriteTimeout {
+        /// How long no byte was taken.
+        after: Duration,
+    },
     /// It failed.
     #[cfg(feature = "tokio")]
     Transport(TransportError),
@@ -151,6 +155,7 @@ impl Engine {
                     #[cfg(feature = "tokio")]
                     CloseCause::Transport(error) => ConnectionError::Transport(error),
                     CloseCause::Reset => ConnectionError::Reset,
+                    CloseCause::WriteTimeout { after } => ConnectionError::WriteTimeout { after },
                 });
                 (ended, self.session.left(connection))
             }
@@ -158,6 +163,7 @@ impl Engine {
                 let ended = Ended::Attempt(match cause {
                     CloseCause::Eof => ConnectError::Closed { reset: false },
                     CloseCause::Reset => ConnectError::Closed { reset: true },
+                    CloseCause::WriteTimeout { after } => ConnectError::ConnAckTimeout { after },
                     #[cfg(feature = "tokio")]
                     CloseCause::Transport(error) => ConnectError::Transport(error),
                 });
@@ -168,6 +174,7 @@ impl Engine {
             self.session.suspect(&unsent, limit);
         }
         self.session.unsend_all(&unsent);
+        self.session.pause_ack_deadlines(self.now);
         ended
     }
 
@@ -181,7 +188,7 @@ impl Engine {
             State::Closing { .. } => return None,
         };
         let unmatched = self.session.inbound.unmatched_deadline();
-        connection.into_iter().chain(self.session.expiries.next()).chain(unmatched).min()
+        connection.into_iter().chain(self.session.next_timeout()).chain(unmatched).min()
     }
 
     /// It is `now`: what waited too long fails.
@@ -212,11 +219,8 @@ impl Engine {
                 }
             }
             State::Open(connection) => match connection.keep_alive(now) {
-                Alive::Fine => self.time_out_requests(now),
-                Alive::Ping => {
-                    self.send_packet(&Packet::PingReq);
-                    self.time_out_requests(now);
-                }
+                Alive::Fine => {}
+                Alive::Ping => self.send_packet(&Packet::PingReq),
                 // 0x8D is for servers to say: the connection just ends. [U-3.1.2-1]
                 Alive::Lost { after, keep_alive, silent_for } => {
                     let cause = ConnectionError::KeepAliveTimeout { after, keep_alive, silent_for };
@@ -225,34 +229,11 @@ impl Engine {
             },
             State::Disconnected | State::Closing { .. } => {}
         }
+        self.time_out_requests(now);
+        self.time_out_reauthentication(now);
         if self.is_paced() {
             self.keep_pace(now);
         }
-    }
-
-    /// Requests that nobody acknowledged in time fail. Their identifiers stay taken until the server lets go of them.
-    fn time_out_requests(&mut self, now: Instant) {
-        let State::Open(connection) = &mut self.state else { return };
-        let operations = &mut self.session.operations;
-        let (mut renewals, mut subscribes) = (Vec::new(), Vec::new());
-        while let Some(id) = connection.next_overdue(now) {
-            let Some(operation) = operations.get_by(id).filter(|each| each.phase != Phase::Done) else {
-                continue;
-            };
-            match operation.kind {
-                Kind::Resubscribe => renewals.push(id),
-                Kind::Subscribe => subscribes.push((operation.packet.clone(), operation.order)),
-                _ => {}
-            }
-            operations.settle(id.key(), Err(RequestError::Timeout { after: self.options.ack_timeout }));
-        }
-        connection.forget_deadlines(operations.load().0, |id| operations.is_over(id));
-        renewals.into_iter().for_each(|id| self.give_renewal_up(id));
-        let cause = RequestError::Timeout { after: self.options.ack_timeout };
-        for (packet, order) in subscribes {
-            requested(&packet).into_iter().for_each(|(filter, _)| self.lose_unrenewed(filter, order, &cause));
-        }
-        self.time_out_reauthentication(now);
     }
 
     /// The server broke the protocol: it is told so, and the connection ends. [MQTT-4.13.2-1]

@@ -8,6 +8,7 @@
 //! why the connection ended. The [`Session`] lives on for the next one,
 //! in this engine or in another: [`into_session`](Engine::into_session) takes it out.
 
+mod ack_deadlines;
 mod admission;
 mod answer;
 mod auth;
@@ -40,6 +41,7 @@ mod send;
 mod session;
 mod statistics;
 mod subscriptions;
+mod timeouts;
 mod transmit;
 mod unmatched;
 
@@ -232,6 +234,12 @@ impl Engine {
             "" => self.session.client_id().unwrap_or_default(),
             chosen => chosen,
         }
+    }
+
+    /// Tells the engine the time, and lets nothing happen. [`subscribe`](Self::subscribe), [`unsubscribe`](Self::unsubscribe)
+    /// and [`handle_closed`](Self::handle_closed) count from the time that was told last.
+    pub const fn set_now(&mut self, now: Instant) {
+        self.now = Some(now);
     }
 
     /// Whether there is a connection that the server has accepted.

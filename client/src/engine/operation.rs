@@ -122,6 +122,8 @@ pub(super) struct Operation {
     pub(super) disconnects: u32,
     /// Whether it was on a wire before, as another request.
     pub(super) is_anew: bool,
+    /// Whether the time for its acknowledgement runs since an earlier connection.
+    pub(super) is_timed: bool,
     /// When a message isn't worth sending any more.
     pub(super) expires: Option<Instant>,
     /// Whether it is among those that are failed then.

@@ -132,6 +132,7 @@ impl Operations {
             place: 0,
             disconnects: 0,
             is_anew: false,
+            is_timed: false,
             expires: None,
             is_watched: false,
             conclusion: None,
@@ -288,6 +289,13 @@ impl Operations {
         let keys: Vec<_> = self.iter().map(|(id, _)| id.key()).collect();
         for key in keys {
             self.finish(key, Err(error.clone()));
+        }
+    }
+
+    /// The time for its acknowledgement goes on with the next connection.
+    pub(super) fn set_timed(&mut self, id: OperationId) {
+        if let Some(operation) = self.current(id) {
+            operation.is_timed = true;
         }
     }
 

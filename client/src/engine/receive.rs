@@ -12,6 +12,7 @@ use dunlin_codec::{
 use super::inbound::{DeliveryId, Verdict};
 use super::inbound_aliases::AliasFault;
 use super::link::conduct;
+use super::session::Session;
 use super::{Ended, Engine, EngineEvent, State};
 use crate::error::{ConnectionError, ServerReason, Violation};
 use crate::message::{Layout, ReceivedMessage};
@@ -48,10 +49,8 @@ impl Engine {
             }
         }
         self.send_due_acks();
-        if let State::Open(connection) = &mut self.state {
-            let operations = &self.session.operations;
-            connection.forget_deadlines(operations.load().0, |id| operations.is_over(id));
-        }
+        let Session { operations, ack_deadlines, .. } = &mut self.session;
+        ack_deadlines.forget(operations.load().0, |id| operations.is_over(id));
     }
 
     /// Whether more should be read: there is a connection that isn't at its end, and the server takes what it is

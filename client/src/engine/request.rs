@@ -60,6 +60,7 @@ impl Engine {
             operation.expires = now.checked_add(Duration::from_secs(seconds.into()));
             self.session.watch_expiry(id);
         }
+        self.limit_request(id, self.options.request_timeout.publish);
         Ok(Accepted::Pending(id))
     }
 
@@ -87,7 +88,9 @@ impl Engine {
         self.check_limits(filters)?;
         let packet = encode_subscribe(filters, properties)?;
         self.admit(None, packet.len())?;
-        self.accept(Kind::Subscribe, packet)
+        let id = self.accept(Kind::Subscribe, packet)?;
+        self.limit_request(id, self.options.request_timeout.subscribe);
+        Ok(id)
     }
 
     /// Accepts the end of subscriptions, all in one UNSUBSCRIBE. From now on they aren't renewed.
@@ -98,6 +101,7 @@ impl Engine {
         let packet = encode_unsubscribe(filters)?;
         self.admit(None, packet.len())?;
         let id = self.accept(Kind::Unsubscribe, packet)?;
+        self.limit_request(id, self.options.request_timeout.unsubscribe);
         filters.iter().for_each(|filter| self.session.subscriptions.end(filter, u64::MAX));
         Ok(id)
     }

@@ -198,6 +198,7 @@ impl Engine {
         let order = self.session.next_order();
         let Some(operation) = self.session.operations.get_mut(id.key()) else { return };
         operation.phase = Phase::Sent(packet_id);
+        let is_timed = operation.is_timed;
         if !repeated {
             operation.order = order;
         }
@@ -205,7 +206,7 @@ impl Engine {
         if operation.takes_quota() {
             connection.quota.take();
         }
-        self.awaits(id, repeated);
+        self.awaits(id, repeated, is_timed);
     }
 
     /// Sends the PUBREL of an exchange whose PUBREC came.

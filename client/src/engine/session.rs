@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use dunlin_codec::SubscriptionOptions;
 
+use super::ack_deadlines::AckDeadlines;
 use super::expiry::Expiries;
 use super::inbound::Inbound;
 use super::journal::{About, Records};
@@ -32,6 +33,10 @@ pub struct Session {
     /// Messages to be repeated, behind the server's Receive Maximum; they go before anything in `queue`.
     pub(super) resend: VecDeque<OperationId>,
     pub(super) expiries: Expiries,
+    /// When requests on the wire time out.
+    pub(super) ack_deadlines: AckDeadlines,
+    /// When requests time out that have a time from acceptance on; some of them are over by now.
+    pub(super) request_deadlines: Expiries,
     pub(super) inbound: Inbound,
     /// What the server granted, to be asked for again when it has forgotten.
     pub(super) subscriptions: Subscriptions,
@@ -66,6 +71,8 @@ impl Session {
             queue: Queue::default(),
             resend: VecDeque::new(),
             expiries: Expiries::default(),
+            ack_deadlines: AckDeadlines::default(),
+            request_deadlines: Expiries::default(),
             inbound: Inbound::default(),
             subscriptions: Subscriptions::default(),
             client_id: None,
@@ -192,6 +199,7 @@ impl Session {
     pub(super) fn give_back_memory(&mut self) {
         self.operations.give_back_memory();
         self.queue.give_back_memory();
+        self.ack_deadlines.give_back_memory();
         self.resend.shrink_to(2 * self.resend.len());
     }
 
@@ -200,6 +208,7 @@ impl Session {
         self.ids.clear();
         self.resend.clear();
         self.queue = Queue::default();
+        self.request_deadlines = Expiries::default();
         self.operations.fail_all(error);
     }
 }

@@ -127,7 +127,7 @@ impl Statistics {
             Ok(Outcome::Published(_) | Outcome::Reauthenticated) => return,
             Ok(Outcome::Answered(_)) => &mut self.answered,
             Err(RequestError::Refused(_)) => &mut self.refused,
-            Err(RequestError::Timeout { .. }) => &mut self.timed_out,
+            Err(RequestError::Timeout { .. } | RequestError::RequestTimeout { .. }) => &mut self.timed_out,
             Err(RequestError::Expired) => &mut self.expired,
             Err(RequestError::Dropped) => &mut self.dropped,
             Err(RequestError::Poisoned { .. }) => &mut self.poisoned,

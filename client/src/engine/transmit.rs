@@ -88,7 +88,9 @@ impl Engine {
         match &mut self.state {
             State::Open(connection) => {
                 self.handed.take(leaves, &mut connection.unsent);
-                connection.transmitted(&self.handed.requests, self.options.ack_timeout, now);
+                connection.transmitted(now);
+                let untimed = self.handed.requests.iter().filter(|each| !each.is_timed).map(|each| each.id);
+                self.session.ack_deadlines.add(untimed, self.options.ack_timeout, now);
             }
             State::Closing { unsent, .. } => self.handed.take(leaves, unsent),
             State::Connecting { .. } | State::Disconnected => {}
@@ -108,9 +110,9 @@ impl Engine {
     }
 
     /// A request is in the output, up to its end. Its answer is awaited from when that is taken.
-    pub(super) fn awaits(&mut self, id: OperationId, repeated: bool) {
+    pub(super) fn awaits(&mut self, id: OperationId, repeated: bool, is_timed: bool) {
         if let State::Open(connection) = &mut self.state {
-            connection.unsent.push(Sent { id, repeated, end: self.output.len() });
+            connection.unsent.push(Sent { id, repeated, is_timed, end: self.output.len() });
         }
     }
 

@@ -79,6 +79,27 @@ async fn a_message_is_repeated_on_the_resumed_session_and_its_receipt_resolves()
 }
 
 #[tokio::test]
+async fn a_subscribe_survives_an_outage_before_its_answer_and_the_loss_of_the_session() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let subscriber = client.clone();
+    let subscribing = tokio::spawn(async move { subscriber.subscribe("a", QoS::AtMostOnce).await });
+    let first = peer.receives().await;
+    let Packet::Subscribe(subscribe) = first.packet() else { panic!("{first:?}") };
+    let first_id = subscribe.packet_id;
+    peer.resets();
+
+    let mut peer = server.answers(&connack()).await;
+    let again = peer.receives().await;
+    let Packet::Subscribe(subscribe) = again.packet() else { panic!("{again:?}") };
+    assert_ne!(subscribe.packet_id, first_id, "a new request, not a resend");
+    peer.sends(&suback(subscribe.packet_id.get(), &[ReasonCode::Success])).await;
+    let mut subscription = soon(subscribing).await.unwrap().unwrap();
+    peer.sends(&publish("a", Delivery::AtMostOnce)).await;
+    assert_eq!(soon(subscription.next()).await.unwrap().topic(), "a");
+}
+
+#[tokio::test]
 async fn a_message_of_qos_2_fails_when_the_session_is_lost() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;

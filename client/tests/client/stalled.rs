@@ -11,18 +11,18 @@ use crate::{connected, connected_as, disconnect_ending_session, millis, options,
 
 const KIB: usize = 1024;
 
-/// Publishes 64 KiB at a time until the client takes no more; how many it took.
+/// Publishes 64 KiB at a time until the client takes no more for 100 ms; how many it took.
 async fn fill(client: &dunlin_client::Client) -> usize {
     let payload = vec![b'x'; 64 * KIB];
     let mut accepted = 0;
     loop {
-        match client.publish(Message::new("a", &payload)).await {
-            Ok(receipt) => {
+        match tokio::time::timeout(millis(100), client.publish(Message::new("a", &payload))).await {
+            Ok(Ok(receipt)) => {
                 drop(receipt);
                 accepted += 1;
             }
-            Err(RequestError::QueueFull { .. }) => return accepted,
-            Err(other) => panic!("{other:?}"),
+            Ok(Err(other)) => panic!("{other:?}"),
+            Err(_) => return accepted,
         }
     }
 }
@@ -32,7 +32,6 @@ async fn a_server_that_stops_reading_fills_the_queue_and_nothing_more() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.queue = QueueLimits { count: 10, bytes: 1024 * KIB };
-    options.connect.ack_timeout = millis(100);
     let (client, _, peer) = connected_as(&server, options).await;
     let accepted = fill(&client).await;
     // What the system's buffers hold is the system's: a few MiB on loopback.
@@ -48,8 +47,7 @@ async fn a_server_that_stops_reading_fills_the_queue_and_nothing_more() {
 #[tokio::test]
 async fn a_server_that_does_not_read_holds_up_the_end_for_a_second() {
     let server = TestServer::start().await;
-    let mut options = options(&server);
-    options.connect.ack_timeout = millis(50);
+    let options = options(&server);
     let (client, mut events, _peer) = connected_as(&server, options).await;
     fill(&client).await;
     tokio::time::timeout(millis(1900), client.disconnect_within(millis(50))).await.unwrap();
@@ -62,11 +60,27 @@ async fn a_server_that_stops_altogether_is_given_up_by_the_keep_alive() {
     let mut options = options(&server);
     options.connect.keep_alive = Duration::from_secs(1);
     options.connect.ping_timeout = millis(200);
-    options.connect.ack_timeout = millis(50);
     let (client, mut events, _peer) = connected_as(&server, options).await;
     fill(&client).await;
     let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
     assert!(matches!(*cause, ConnectionError::KeepAliveTimeout { .. }), "{cause:?}");
+}
+
+/// Without a keep alive nothing else would find it out.
+#[tokio::test]
+async fn output_that_is_not_taken_for_the_time_of_an_acknowledgement_ends_the_connection() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.ack_timeout = millis(700);
+    let (client, mut events, _peer) = connected_as(&server, options).await;
+    let receipt =
+        client.publish(Message::new("a", &vec![b'x'; 15 << 20]).qos(QoS::AtLeastOnce)).await.unwrap();
+    let Some(Event::Disconnected { cause, retry_in, .. }) = soon(events.next()).await else { panic!() };
+    assert_eq!(*cause, ConnectionError::WriteTimeout { after: millis(700) });
+    assert!(retry_in.is_some(), "another connection may be better");
+
+    let _peer = server.welcomes().await;
+    assert_eq!(soon(receipt).await.unwrap_err(), RequestError::Timeout { after: millis(700) });
 }
 
 #[tokio::test]

@@ -140,12 +140,14 @@ impl Client {
     pub(crate) fn subscribes(&mut self, filters: &[&str]) -> OperationId {
         let options = SubscriptionOptions { qos: QoS::AtLeastOnce, ..SubscriptionOptions::default() };
         let filters: Vec<_> = filters.iter().map(|filter| (*filter, options)).collect();
+        self.engine.set_now(self.now);
         let id = self.engine.subscribe(&filters).unwrap();
         self.transmit();
         id
     }
 
     pub(crate) fn unsubscribes(&mut self, filters: &[&str]) -> OperationId {
+        self.engine.set_now(self.now);
         let id = self.engine.unsubscribe(filters).unwrap();
         self.transmit();
         id
@@ -219,6 +221,7 @@ impl Client {
 
     /// The network goes away.
     pub(crate) fn loses_connection(&mut self) -> Ended {
+        self.engine.set_now(self.now);
         self.engine.handle_closed(CloseCause::Reset)
     }
 
@@ -236,6 +239,7 @@ impl Client {
         assert!(self.engine.should_close(), "still open");
         assert!(!self.engine.read_interest());
         assert_eq!(self.engine.poll_timeout(), None);
+        self.engine.set_now(self.now);
         self.engine.handle_closed(CloseCause::Eof)
     }
 

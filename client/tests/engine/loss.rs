@@ -35,19 +35,50 @@ fn answered(client: &mut Client, id: OperationId) -> Answered {
 
 /// operation_processing_reconnect_no_session_fail_non_qos1 [MQTT-4.4.0-1]
 #[test]
-fn by_default_qos_1_is_published_anew_and_everything_else_fails() {
+fn by_default_all_but_qos_2_are_new_requests_in_a_new_session() {
     let mut client = Client::connected();
     let once = client.publishes("a", QoS::AtLeastOnce);
-    let failing =
-        [client.publishes("b", QoS::ExactlyOnce), client.subscribes(&["c"]), client.unsubscribes(&["d"])];
+    let failing = client.publishes("b", QoS::ExactlyOnce);
+    let (subscribed, unsubscribed) = (client.subscribes(&["c"]), client.unsubscribes(&["d"]));
     client.sends();
     client.reconnects(&connack());
-    assert_eq!(client.sends(), [publish("a", at_least_once(5))]);
+    let expected = [publish("a", at_least_once(5)), subscribe(6, &["c"]), unsubscribe(7, &["d"])];
+    assert_eq!(client.sends(), expected, "each with an identifier that no earlier request had");
+    assert_eq!(client.outcome(failing), Some(Err(RequestError::SessionLost)));
+
+    client.receives_all(&[puback(5), suback(6, &[ReasonCode::GrantedQoS1])]);
+    client.receives(&unsuback(7, &[ReasonCode::NoSubscriptionExisted]));
+    assert!(published(&mut client, once).republished, "the receipt says so");
+    assert!(answered(&mut client, subscribed).reissued);
+    assert!(answered(&mut client, unsubscribed).reissued);
+    assert_eq!(client.engine.load().0, 0);
+}
+
+#[test]
+fn a_subscribe_survives_several_lost_sessions() {
+    let mut client = Client::connected();
+    let subscribed = client.subscribes(&["a"]);
+    for id in 2..6 {
+        client.sends();
+        client.reconnects(&if id % 2 == 0 { connack() } else { connack_resumed() });
+        assert_eq!(client.sends(), [subscribe(id, &["a"])]);
+    }
+    client.receives(&suback(5, &[ReasonCode::GrantedQoS1]));
+    assert!(answered(&mut client, subscribed).reissued);
+}
+
+#[test]
+fn requests_for_subscriptions_fail_with_the_session_where_the_policy_says_so() {
+    let (subscribe, unsubscribe) = (LostRequest::Fail, LostRequest::Fail);
+    let policy = OnSessionLost { subscribe, unsubscribe, ..OnSessionLost::default() };
+    let mut client = Client::connected_as(losing(policy), &connack());
+    let failing = [client.subscribes(&["c"]), client.unsubscribes(&["d"])];
+    client.sends();
+    client.reconnects(&connack());
+    assert!(client.sends().is_empty());
     for id in failing {
         assert_eq!(client.outcome(id), Some(Err(RequestError::SessionLost)));
     }
-    client.receives(&puback(5));
-    assert!(published(&mut client, once).republished, "the receipt says so");
 }
 
 /// operation_processing_reconnect_no_session_fail_qos0 [MQTT-3.3.1-1] [MQTT-2.2.1-3]

@@ -34,5 +34,6 @@ mod session;
 mod slow_start;
 mod statistics;
 mod subscribe;
+mod timeouts;
 mod unmatched;
 mod violations;

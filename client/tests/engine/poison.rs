@@ -158,6 +158,7 @@ fn a_message_that_was_acknowledged_in_between_is_forgotten() {
 fn ends_that_the_server_has_no_part_in_do_not_count() {
     let mut options = guarded();
     options.keep_alive = std::time::Duration::from_secs(10);
+    options.ack_timeout = std::time::Duration::from_secs(3600);
     let mut client = Client::connected_as(options, &connack());
     let first = client.publishes("a", QoS::AtLeastOnce);
     for number in 0..10 {

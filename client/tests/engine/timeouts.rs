@@ -1,0 +1,200 @@
+//! Requests end within their time: that for the acknowledgement, and that from acceptance on.
+
+use std::time::Duration;
+
+use dunlin_client::codec::{ConnAckProperties, ReasonCode};
+use dunlin_client::engine::{Accepted, CloseCause, Ended, Outcome};
+use dunlin_client::{
+    ConnectOptions, ConnectionError, LostMessage, Message, QoS, RequestError, RequestTimeouts,
+};
+
+use crate::bench::{Client, options};
+use crate::packets::{
+    at_least_once, connack, connack_resumed, connack_resumed_with, puback, publish, pubrec, suback, unsuback,
+    unsubscribe,
+};
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Options with `ack_timeout`, and no keep alive, so that nothing else happens.
+fn acknowledged_within(seconds: u64) -> ConnectOptions {
+    ConnectOptions {
+        ack_timeout: secs(seconds),
+        keep_alive: Duration::ZERO,
+        session_expiry_interval: Some(u32::MAX),
+        request_timeout: RequestTimeouts { publish: None, subscribe: None, unsubscribe: None },
+        ..options()
+    }
+}
+
+fn timed_out(after: u64) -> Option<Result<Outcome, RequestError>> {
+    Some(Err(RequestError::Timeout { after: secs(after) }))
+}
+
+#[test]
+fn the_time_for_an_acknowledgement_adds_up_over_connections() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        for resumed in [true, false] {
+            let mut options = acknowledged_within(60);
+            options.on_session_lost.qos2 = LostMessage::Republish;
+            let mut client = Client::connected_as(options, &connack());
+            let id = client.publishes("a", qos);
+            for connections in 1.. {
+                client.waits(secs(25));
+                if let Some(outcome) = client.outcome(id) {
+                    assert_eq!((Some(outcome), connections), (timed_out(60), 3));
+                    break;
+                }
+                client.reconnects(&if resumed { connack_resumed() } else { connack() });
+            }
+        }
+    }
+}
+
+#[test]
+fn the_time_for_an_acknowledgement_stands_still_without_a_connection() {
+    let mut client = Client::connected_as(acknowledged_within(60), &connack());
+    let id = client.publishes("a", QoS::AtLeastOnce);
+    client.waits(secs(59));
+    client.loses_connection();
+    client.waits(secs(24 * 3600));
+    assert_eq!(client.outcome(id), None, "being offline alone fails no publish");
+    client.opens();
+    client.sends();
+    client.receives(&connack_resumed());
+    client.waits(Duration::from_millis(999));
+    assert_eq!(client.outcome(id), None);
+    client.waits(Duration::from_millis(1));
+    assert_eq!(client.outcome(id), timed_out(60));
+}
+
+#[test]
+fn a_repetition_that_waits_for_the_window_times_out() {
+    let one = ConnAckProperties { receive_maximum: 1.try_into().ok(), ..ConnAckProperties::default() };
+    let mut client = Client::connected_as(acknowledged_within(60), &connack());
+    let ids = [client.publishes("a", QoS::AtLeastOnce), client.publishes("b", QoS::AtLeastOnce)];
+    client.sends();
+    client.waits(secs(30));
+    client.reconnects(&connack_resumed_with(one));
+    assert_eq!(client.sends().len(), 1, "the other one waits");
+    client.waits(secs(30));
+    for id in ids {
+        assert_eq!(client.outcome(id), timed_out(60));
+    }
+}
+
+#[test]
+fn a_request_that_was_queued_again_unwritten_keeps_its_time() {
+    let mut client = Client::connected_as(acknowledged_within(60), &connack());
+    let id = client.publishes("a", QoS::AtLeastOnce);
+    for _ in 0..2 {
+        client.waits(secs(25));
+        client.engine.handle_unwritten(usize::MAX);
+        client.loses_connection();
+        client.opens();
+        client.sends();
+        client.receives(&connack());
+    }
+    assert_eq!(client.outcome(id), None);
+    client.waits(secs(10));
+    assert_eq!(client.outcome(id), timed_out(60));
+}
+
+#[test]
+fn a_subscribe_that_is_asked_anew_keeps_its_time() {
+    let mut client = Client::connected_as(acknowledged_within(60), &connack());
+    let id = client.subscribes(&["a"]);
+    client.waits(secs(40));
+    client.reconnects(&connack());
+    client.waits(secs(20));
+    assert_eq!(client.outcome(id), timed_out(60));
+}
+
+#[test]
+fn an_acknowledgement_in_time_ends_the_wait() {
+    let mut client = Client::connected_as(acknowledged_within(60), &connack());
+    let ids = [client.publishes("a", QoS::AtLeastOnce), client.publishes("b", QoS::ExactlyOnce)];
+    client.waits(secs(59));
+    client.receives_all(&[puback(1), pubrec(2)]);
+    client.waits(secs(1));
+    assert!(matches!(client.outcome(ids[0]), Some(Ok(_))));
+    assert_eq!(client.outcome(ids[1]), timed_out(60), "PUBCOMP didn't come");
+}
+
+#[test]
+fn by_default_subscribes_end_in_a_minute_and_publishes_wait_for_a_connection() {
+    let mut client = Client::new(options());
+    let published = client.publishes("a", QoS::AtLeastOnce);
+    let (subscribed, unsubscribed) = (client.subscribes(&["b"]), client.unsubscribes(&["c"]));
+    client.waits(secs(59));
+    assert_eq!((client.outcome(subscribed), client.outcome(unsubscribed)), (None, None));
+    client.waits(secs(1));
+    for id in [subscribed, unsubscribed] {
+        assert_eq!(client.outcome(id), Some(Err(RequestError::RequestTimeout { after: secs(60) })));
+    }
+    client.waits(secs(7 * 24 * 3600));
+    assert_eq!(client.outcome(published), None, "being offline alone fails no publish");
+
+    client.opens();
+    client.sends();
+    client.receives(&connack());
+    let sent = client.sends();
+    assert_eq!(sent, [publish("a", at_least_once(1)), unsubscribe(2, &["c"])]);
+}
+
+#[test]
+fn the_time_of_a_request_counts_outages() {
+    let mut options = acknowledged_within(3600);
+    options.request_timeout =
+        RequestTimeouts { publish: Some(secs(30)), subscribe: Some(secs(40)), unsubscribe: Some(secs(50)) };
+    let mut client = Client::connected_as(options, &connack());
+    let publishes = [client.publishes("a", QoS::AtLeastOnce), client.publishes("b", QoS::ExactlyOnce)];
+    let requests = [client.subscribes(&["c"]), client.unsubscribes(&["d"])];
+    client.sends();
+    client.waits(secs(15));
+    client.loses_connection();
+    client.waits(secs(15));
+    for id in publishes {
+        assert_eq!(client.outcome(id), Some(Err(RequestError::RequestTimeout { after: secs(30) })));
+    }
+    client.opens();
+    client.sends();
+    client.receives(&connack_resumed());
+    client.waits(secs(20));
+    for (id, after) in requests.into_iter().zip([40, 50]) {
+        assert_eq!(client.outcome(id), Some(Err(RequestError::RequestTimeout { after: secs(after) })));
+    }
+}
+
+#[test]
+fn a_request_that_is_answered_in_time_has_one_outcome() {
+    let mut client = Client::connected();
+    let (first, second) = (client.subscribes(&["a"]), client.unsubscribes(&["b"]));
+    client.receives_all(&[suback(1, &[ReasonCode::GrantedQoS1]), unsuback(2, &[ReasonCode::Success])]);
+    client.waits(secs(120));
+    assert!(matches!(client.outcome(first), Some(Ok(_))));
+    assert!(matches!(client.outcome(second), Some(Ok(_))));
+    assert_eq!(client.engine.statistics().timed_out, 0);
+}
+
+#[test]
+fn a_message_of_qos_0_that_waits_has_its_time_too() {
+    let mut options = acknowledged_within(60);
+    options.request_timeout.publish = Some(secs(30));
+    let mut client = Client::new(options);
+    let message = Message::new("a", "on");
+    let Ok(Accepted::Pending(id)) = client.tries_to_publish(message) else { panic!() };
+    client.waits(secs(30));
+    assert_eq!(client.outcome(id), Some(Err(RequestError::RequestTimeout { after: secs(30) })));
+    assert_eq!(client.engine.load(), (0, 0));
+}
+
+#[test]
+fn output_that_the_transport_does_not_take_ends_the_connection_by_name() {
+    let mut client = Client::connected();
+    let cause = CloseCause::WriteTimeout { after: secs(60) };
+    let ended = client.engine.handle_closed(cause);
+    assert_eq!(ended, Ended::Connection(ConnectionError::WriteTimeout { after: secs(60) }));
+}
