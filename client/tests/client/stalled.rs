@@ -74,7 +74,7 @@ async fn output_that_is_not_taken_for_the_time_of_an_acknowledgement_ends_the_co
     options.connect.ack_timeout = millis(700);
     let (client, mut events, _peer) = connected_as(&server, options).await;
     let receipt =
-        client.publish(Message::new("a", &vec![b'x'; 15 << 20]).qos(QoS::AtLeastOnce)).await.unwrap();
+        client.publish(Message::new("a", vec![b'x'; 15 << 20]).qos(QoS::AtLeastOnce)).await.unwrap();
     let Some(Event::Disconnected { cause, retry_in, .. }) = soon(events.next()).await else { panic!() };
     assert_eq!(*cause, ConnectionError::WriteTimeout { after: millis(700) });
     assert!(retry_in.is_some(), "another connection may be better");
