@@ -1,7 +1,8 @@
 //! The driver of one connection: it owns the socket and the clock, and decides nothing.
 
-use core::future::{Future, pending, ready};
+use core::future::{Future, pending, poll_fn, ready};
 use core::pin::Pin;
+use core::task::Poll;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -165,6 +166,10 @@ impl<T: Transport> Socket<T> {
     }
 
     async fn next(&mut self) -> Happened {
+        // A verdict that is there counts, even if the client has closed its side by now.
+        if let Some(verdict) = decided_already(&mut self.verdict).await {
+            return Happened::Decided(verdict);
+        }
         // What has come is handled first, or there would be no bound to it.
         let more = self.connection.has_more_to_do();
         // While the authorizers are asked, nothing is handled; reading a little shows whether the client is still there.
@@ -265,6 +270,18 @@ async fn decided(verdict: &mut Option<Pin<Box<dyn Future<Output = Verdict> + Sen
         Some(verdict) => verdict.await,
         None => pending().await,
     }
+}
+
+/// The verdict, if nothing has to be waited for.
+async fn decided_already(
+    verdict: &mut Option<Pin<Box<dyn Future<Output = Verdict> + Send>>>,
+) -> Option<Verdict> {
+    let verdict = verdict.as_mut()?;
+    poll_fn(|context| match verdict.as_mut().poll(context) {
+        Poll::Ready(verdict) => Poll::Ready(Some(verdict)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 async fn given_up(place: &mut Option<Place>) {

@@ -121,6 +121,18 @@ async fn a_client_that_hangs_up_frees_its_place() {
     assert_eq!(waits.receives_connack().await, (ReasonCode::Success, None));
 }
 
+/// As a script does that pipes a CONNECT into the socket: a fixed answer is there before the end of the input is looked at.
+#[tokio::test]
+async fn a_client_that_only_listens_gets_the_answer_that_is_there() {
+    let sandbox = TestSandbox::open_house().await;
+    for number in 0..20 {
+        let mut client = TestClient::open(&sandbox.sandbox).await;
+        client.send(connect(&format!("c{number}"), "", "")).await;
+        client.stream.shutdown().await.unwrap();
+        assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
+    }
+}
+
 #[tokio::test]
 async fn a_refresh_that_fails_ends_the_connection() {
     let emulator = Emulator::answering(vec![answer(&["iot:Connect"])]).await;
