@@ -1,11 +1,12 @@
 //! The sandbox's log on standard output, written by a thread of its own: a reader that stalls must stall nobody else.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use dunlin_sandbox::LogLine;
+use dunlin_sandbox::{Event, LogLine};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -15,6 +16,7 @@ use super::json::Line;
 /// The thread that prints log lines.
 pub(super) struct Printer {
     lines: Receiver<Item>,
+    bytes: Arc<AtomicUsize>,
     left_out: LeftOut,
     as_json: bool,
     explains: bool,
@@ -23,6 +25,8 @@ pub(super) struct Printer {
 /// Where log lines go.
 pub(super) struct Lines {
     sender: Sender<Item>,
+    /// Bytes of the lines that wait to be printed.
+    bytes: Arc<AtomicUsize>,
     left_out: LeftOut,
 }
 
@@ -40,15 +44,24 @@ impl Lines {
     /// Hands a line to the printer. A terminal that stalls loses lines, as it must not stall the connections; how many
     /// it lost is printed in their place.
     pub(super) fn write(&self, line: &LogLine) {
-        send(&self.sender, &self.left_out, line.clone());
+        let size = size(line);
+        if self.bytes.load(Ordering::Relaxed) + size > BYTES_IN_FLIGHT {
+            *lock(&self.left_out) += 1;
+            return;
+        }
+        self.bytes.fetch_add(size, Ordering::Relaxed);
+        if !send(&self.sender, &self.left_out, line.clone()) {
+            self.bytes.fetch_sub(size, Ordering::Relaxed);
+        }
     }
 }
 
 impl Printer {
     pub(super) fn new(as_json: bool, explains: bool) -> (Lines, Self) {
         let (sender, lines) = channel(LINES_IN_FLIGHT);
-        let left_out = LeftOut::default();
-        (Lines { sender, left_out: Arc::clone(&left_out) }, Self { lines, left_out, as_json, explains })
+        let (left_out, bytes) = (LeftOut::default(), Arc::default());
+        let to = Lines { sender, bytes: Arc::clone(&bytes), left_out: Arc::clone(&left_out) };
+        (to, Self { lines, bytes, left_out, as_json, explains })
     }
 
     /// Prints until the last sender is gone.
@@ -56,6 +69,7 @@ impl Printer {
         let (printed, done) = oneshot::channel();
         thread::spawn(move || {
             while let Some((left_out, line)) = self.lines.blocking_recv() {
+                self.bytes.fetch_sub(size(&line), Ordering::Relaxed);
                 self.print_left_out(left_out);
                 print(&match (self.as_json, self.explains) {
                     (true, _) => Line::of(&line).to_text(),
@@ -81,13 +95,18 @@ impl Printer {
     }
 }
 
-/// Sends an item with the number of those before it that found the channel full.
-fn send<T>(sender: &Sender<(usize, T)>, left_out: &Mutex<usize>, item: T) {
+/// Sends an item with the number of those before it that found the channel full. Returns whether it was sent.
+fn send<T>(sender: &Sender<(usize, T)>, left_out: &Mutex<usize>, item: T) -> bool {
     let mut left_out = lock(left_out);
-    match sender.try_send((*left_out, item)) {
-        Ok(()) => *left_out = 0,
-        Err(_) => *left_out += 1,
-    }
+    let is_sent = sender.try_send((*left_out, item)).is_ok();
+    *left_out = if is_sent { 0 } else { *left_out + 1 };
+    is_sent
+}
+
+/// About what a line takes while it waits: what a Lambda prints may be large.
+fn size(line: &LogLine) -> usize {
+    let text = if let Event::Lambda { text, .. } = &line.event { text.len() } else { 0 };
+    text + LINE_OVERHEAD
 }
 
 fn print(text: &str) {
@@ -106,7 +125,10 @@ impl Printed {
     }
 }
 
-const LINES_IN_FLIGHT: usize = 1024;
+/// All lines of a call of a Lambda, and as many others.
+const LINES_IN_FLIGHT: usize = 8192;
+const BYTES_IN_FLIGHT: usize = 16 * 1024 * 1024;
+const LINE_OVERHEAD: usize = 512;
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

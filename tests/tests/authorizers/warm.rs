@@ -58,6 +58,8 @@ def lambda_handler(event, context):
         sys.stdout.write("no line feed")
         subprocess.run(["echo", "from a child"])
         print("x" * 5000)
+        for number in range(3000):
+            print(f"line {number} of three thousand")
     if user == "facts":
         facts = {"left": context.get_remaining_time_in_millis(), "event": event, "env": dict(os.environ)}
         for name in ["aws_request_id", "function_name", "function_version", "invoked_function_arn",
@@ -99,7 +101,7 @@ async fn a_python_handler_stays_and_has_what_aws_gives_it() {
         &format!("lambda    Lambda  {}\n", "x".repeat(5000)),
         "lambda    Lambda  call 2 of facts\n",
         "lambda    Lambda  [ERROR] KeyError: 'no such key'\n",
-        "handler.py\", line 23, in lambda_handler\n",
+        "handler.py\", line 25, in lambda_handler\n",
         "failed: it failed with KeyError)",
         "lambda    Lambda  call 4 of none\n",
         "it returned nothing (None in Python, undefined or null in Node)",
@@ -109,6 +111,7 @@ async fn a_python_handler_stays_and_has_what_aws_gives_it() {
     ] {
         assert!(log.contains(line), "{line}\n{log}");
     }
+    assert_eq!(log.matches(" of three thousand\n").count(), 2 * 3000, "{log}");
     assert_eq!(log.matches("call 1 of log").count(), 2, "a process that has ended is replaced\n{log}");
     let facts = log.lines().find_map(|line| line.split_once("FACTS")).unwrap().1;
     let facts: Value = serde_json::from_str(facts).unwrap();
