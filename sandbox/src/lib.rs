@@ -15,8 +15,10 @@
 //!
 //! # A Lambda of your own
 //!
-//! An [`Authorizer`] asks a [`Lambda`]: a fixed [`Answer`], a [`Program`] that gets AWS's event as JSON and prints the
-//! answer, or a [`LambdaUrl`]. A [`Config`] file describes any number of them, and [`SandboxBuilder::from`] makes a
+//! An [`Authorizer`] asks a [`Lambda`]: a fixed [`Answer`]; a [`Handler`] for AWS Lambda's Python or Node runtime, which runs
+//! unchanged; a [`Program`] that gets AWS's event as JSON and prints the answer; or a [`LambdaUrl`]. Its [`LambdaLimits`] say
+//! how many calls run at a time and how long one may take, and its [`LambdaEnvironment`] what a process of it sees of this one.
+//! A [`Config`] file describes any number of authorizers, and [`SandboxBuilder::from`] makes a
 //! sandbox of it. In the tests of another project, with this crate among its `dev-dependencies`:
 //!
 //! ```
