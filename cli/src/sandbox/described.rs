@@ -67,7 +67,7 @@ fn of_lambda(lambda: &str, typed: &SandboxArgs) -> Result<Authorizer, Diagnosis>
             Lambda::Exec(Program { arguments, environment, ..Program::new(program) })
         }
     };
-    let mut authorizer = Authorizer::new("Lambda", lambda);
+    let mut authorizer = Authorizer::new(super::LAMBDA, lambda);
     authorizer.limits.timeout = typed.lambda_timeout.unwrap_or(authorizer.limits.timeout);
     Ok(authorizer)
 }

@@ -76,6 +76,9 @@ pub(crate) fn not_started(error: &StartError) -> Diagnosis {
     Diagnosis { try_, ..Diagnosis::usage(format!("the sandbox can't start: {error}")) }
 }
 
+/// The name of the authorizer of `--lambda`.
+const LAMBDA: &str = "Lambda";
+
 fn announce(typed: &SandboxArgs, ready: &Ready) -> io::Result<()> {
     let text = if typed.json {
         format!("{}\n", Line::ready(ready).to_text())

@@ -212,7 +212,7 @@ impl Handler {
             text("AWS_LAMBDA_LOG_GROUP_NAME", &facts.log_group()),
             text("AWS_LAMBDA_LOG_STREAM_NAME", &facts.log_stream),
             text("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
-            text("_HANDLER", &format!("{}.{}", self.module(), self.function)),
+            text("_HANDLER", &format!("{}.{}", self.file.with_extension("").display(), self.function)),
             ("LAMBDA_TASK_ROOT".into(), self.code.clone().into()),
         ]
     }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::authorizer::calls::LambdaLimits;
 use crate::authorizer::lambda::LambdaFault;
@@ -21,8 +21,8 @@ use crate::policy::ArnScope;
 #[derive(Default)]
 pub(in crate::authorizer) struct Instances {
     state: Mutex<State>,
-    /// Held while one looks at the code: looks that overlap could find an old state after a new one.
-    looking: tokio::sync::Mutex<()>,
+    /// When the last look at the code began. Held during a look: looks that overlap could find an old state after a new one.
+    looked: tokio::sync::Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -87,11 +87,18 @@ impl Instances {
     /// Looks whether a file has changed since the last call; if so, the processes that wait are ended. Returns the number of
     /// changes so far.
     async fn check_code(&self, folder: &Path, log: &(dyn Fn(String) + Sync)) -> u64 {
-        let _looking = self.looking.lock().await;
+        let arrived = Instant::now();
+        let mut looked = self.looked.lock().await;
+        // A look that began after this call did is as good as one of its own.
+        if looked.is_some_and(|began| began >= arrived) {
+            return self.lock().generation;
+        }
+        let began = Instant::now();
         let path = folder.to_path_buf();
         let Ok(now) = spawn_blocking(move || CodeState::of(&path)).await else {
             return self.lock().generation;
         };
+        *looked = Some(began);
         let (generation, changed, ended) = {
             let mut state = self.lock();
             let before = state.code.take();
