@@ -19,7 +19,7 @@ pub(crate) use certificate::ServerIdentity;
 
 use crate::authorizer::{PublicKey, PublicKeyError};
 use crate::fault::CertificateFault;
-use crate::state::{StateDir, StateError, write_private};
+use crate::state::{StateDir, StateError, refuse_writable, write_private};
 
 /// The keys of one state directory.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl Pki {
         let ca_path = dir.join("ca.pem");
         let ca_key = open_ca(&ca_path, &dir.join("ca-key.pem"))?;
         let signing_key_path = dir.join("signing.pem");
-        let signing_key = open_key(&signing_key_path, new_signing_key)?;
+        let signing_key = open_key(&signing_key_path, || Ok(new_signing_key()?))?;
         Ok(Self { ca_path, ca_key, signing_key_path, signing_key })
     }
 
@@ -148,23 +148,27 @@ impl Pki {
 }
 
 fn open_ca(path: &Path, key_path: &Path) -> Result<KeyPair, PkiError> {
-    let is_new = !key_path.exists();
-    let key = open_key(key_path, KeyPair::generate)?;
-    if is_new {
-        let pem = certificate::authority(&key)?;
-        fs::write(path, pem).map_err(|source| PkiError::Io { path: path.into(), source })?;
-    } else if !path.exists() {
-        return Err(PkiError::Incomplete { path: path.into(), key: key_path.into() });
-    }
-    Ok(key)
+    open_key(key_path, || {
+        let key = KeyPair::generate()?;
+        // The key comes last: it is what says that both are there.
+        write_private(path, certificate::authority(&key)?.as_bytes())?;
+        Ok(key)
+    })
+    .and_then(|key| {
+        if !path.exists() {
+            return Err(PkiError::Incomplete { path: path.into(), key: key_path.into() });
+        }
+        refuse_writable(path)?;
+        Ok(key)
+    })
 }
 
-fn open_key(
-    path: &Path,
-    generate: impl FnOnce() -> Result<KeyPair, rcgen::Error>,
-) -> Result<KeyPair, PkiError> {
+fn open_key(path: &Path, generate: impl FnOnce() -> Result<KeyPair, PkiError>) -> Result<KeyPair, PkiError> {
     match fs::read_to_string(path) {
-        Ok(pem) => KeyPair::from_pem(&pem).map_err(|source| PkiError::Key { path: path.into(), source }),
+        Ok(pem) => {
+            refuse_writable(path)?;
+            KeyPair::from_pem(&pem).map_err(|source| PkiError::Key { path: path.into(), source })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = generate()?;
             write_private(path, key.serialize_pem().as_bytes())?;
@@ -208,7 +212,20 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(pki.signing_key_path()), 0o600);
         assert_eq!(mode(&pki.ca_path().with_file_name("ca-key.pem")), 0o600);
+        assert_eq!(mode(pki.ca_path()), 0o600);
+        assert_eq!(mode(&pki.ca_path().with_file_name("lock")), 0o600);
         assert_eq!(mode(pki.ca_path().parent().unwrap()), 0o700);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_others_can_write_is_refused_with_the_command_that_mends_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = open_in(dir.path()).signing_key_path().to_owned();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o620)).unwrap();
+        let told = Pki::open(&StateDir::at(dir.path())).unwrap_err().to_string();
+        assert!(told.ends_with(&format!("; to mend it: chmod 600 {}", path.display())), "{told}");
     }
 
     #[test]

@@ -23,6 +23,14 @@ pub enum StateError {
     /// Nothing says where it could be.
     #[error("no state directory: neither DUNLIN_STATE_DIR nor XDG_STATE_HOME nor HOME is set")]
     NoHome,
+    /// Others can write to it, so that its keys could be theirs.
+    #[error("others can write to {}; to mend it: chmod {mode} {}", path.display(), shell_quoted(path))]
+    Writable {
+        /// Which file or directory.
+        path: PathBuf,
+        /// The mode that it should have, in octal digits.
+        mode: u32,
+    },
     /// It can't be made, read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -31,6 +39,13 @@ pub enum StateError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// A path as a shell takes it.
+fn shell_quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    if path.chars().all(is_plain) { path.into_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 impl StateDir {
@@ -78,43 +93,120 @@ impl StateDir {
     }
 
     /// Holds off every other process that opens keys here, for as long as the file lives.
+    ///
+    /// # Errors
+    /// [`StateError::Writable`] if others could put keys of their own here.
     pub(crate) fn lock(&self) -> Result<File, StateError> {
         let dir = self.sandbox();
         create_private_dir(&dir)?;
         let path = dir.join("lock");
-        let locked = File::create(&path).and_then(|file| file.lock().map(|()| file));
-        locked.map_err(|source| StateError::Io { path, source })
+        let locked = open_lock(&path).and_then(|file| file.lock().map(|()| file));
+        let locked = locked.map_err(|source| StateError::Io { path, source })?;
+        remove_half_written(&dir);
+        Ok(locked)
     }
 }
 
-/// Makes a directory, and those above it, that nobody else can look into.
+/// Makes a directory, and those above it, that nobody else can look into, whatever the umask.
+///
+/// # Errors
+/// [`StateError::Writable`] if it is there already and others can write to it.
 fn create_private_dir(dir: &Path) -> Result<(), StateError> {
+    if dir.is_dir() {
+        return refuse_writable(dir);
+    }
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(|source| StateError::Io { path: dir.into(), source })
+    let created = builder.create(dir).and_then(|()| set_mode(dir, 0o700));
+    created.map_err(|source| StateError::Io { path: dir.into(), source })
 }
 
-/// Writes a new file that nobody else can read, whole or not at all.
+/// Writes a file that nobody else can read, whole or not at all. What `path` was before, a link too, is replaced.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), StateError> {
-    let written = path.with_extension(format!("{}.new", std::process::id()));
+    let half = half_written(path);
     let write = || {
-        let mut file = open_private(&written)?;
+        let mut file = create_private(&half)?;
         file.write_all(content)?;
         file.sync_all()?;
-        fs::rename(&written, path)
+        fs::rename(&half, path)
     };
-    write().map_err(|source| StateError::Io { path: path.into(), source })
+    write().map_err(|source| {
+        // The error is told; half a file is nobody's.
+        let _ = fs::remove_file(&half);
+        StateError::Io { path: path.into(), source }
+    })
 }
 
-fn open_private(path: &Path) -> io::Result<File> {
+/// Where a file is written before it has its name.
+fn half_written(path: &Path) -> PathBuf {
+    path.with_extension(format!("{}.{HALF_WRITTEN}", std::process::id()))
+}
+
+/// Creates a file that nobody else can read. It must not be there yet, not even as a link to another file.
+fn create_private(path: &Path) -> io::Result<File> {
+    // An earlier process with this id may have left one behind.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let file = options.open(path)?;
+    // The umask may have taken more away than it should.
+    set_mode(path, 0o600)?;
+    Ok(file)
 }
+
+/// The file whose lock processes wait for; it stays, so that all of them have the same.
+fn open_lock(path: &Path) -> io::Result<File> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => File::open(path),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "it isn't a file of the sandbox")),
+        Err(_) => match create_private(path) {
+            // Another process was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => File::open(path),
+            created => created,
+        },
+    }
+}
+
+/// Refuses a file or folder that others can write to: they could put a key there that is trusted.
+pub(crate) fn refuse_writable(path: &Path) -> Result<(), StateError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let found = fs::metadata(path).map_err(|source| StateError::Io { path: path.into(), source })?;
+        if found.mode() & 0o022 != 0 {
+            let mode = if found.is_dir() { 700 } else { 600 };
+            return Err(StateError::Writable { path: path.into(), mode });
+        }
+    }
+    let _ = path;
+    Ok(())
+}
+
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+    let _ = (path, mode);
+    Ok(())
+}
+
+/// Removes what processes left behind that were killed while they wrote. Only the one that holds the lock writes here.
+fn remove_half_written(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        if path.extension().is_some_and(|extension| extension == HALF_WRITTEN) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+const HALF_WRITTEN: &str = "new";
 
 #[cfg(test)]
 mod tests {
@@ -152,5 +244,47 @@ mod tests {
     fn no_home_is_an_error_that_says_what_to_set() {
         assert_eq!(resolve(None, &[]), None);
         assert!(StateError::NoHome.to_string().contains("DUNLIN_STATE_DIR"));
+    }
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_can_write_to_is_refused_with_the_command_that_mends_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::at(dir.path());
+        drop(state.lock().unwrap());
+        set_mode(&state.sandbox(), 0o770).unwrap();
+        let told = state.lock().unwrap_err().to_string();
+        assert!(told.ends_with(&format!("; to mend it: chmod 700 {}", state.sandbox().display())), "{told}");
+        set_mode(&state.sandbox(), 0o700).unwrap();
+        state.lock().unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_written_through_a_link_and_nothing_half_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, elsewhere) = (dir.path().join("key.pem"), dir.path().join("elsewhere"));
+        fs::write(&elsewhere, "untouched").unwrap();
+        for link in [&path, &half_written(&path)] {
+            std::os::unix::fs::symlink(&elsewhere, link).unwrap();
+        }
+        write_private(&path, b"key").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"key");
+        assert_eq!(fs::read(&elsewhere).unwrap(), b"untouched");
+        // A folder can't be replaced by a file: writing fails, and leaves nothing.
+        let folder = dir.path().join("folder.pem");
+        fs::create_dir(&folder).unwrap();
+        assert!(write_private(&folder, b"key").is_err());
+        assert!(!half_written(&folder).exists());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_half_written_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::at(dir.path());
+        drop(state.lock().unwrap());
+        let half = state.sandbox().join("ca-key.4711.new");
+        fs::write(&half, "-----BEGIN").unwrap();
+        drop(state.lock().unwrap());
+        assert!(!half.exists());
     }
 }

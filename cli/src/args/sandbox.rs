@@ -37,16 +37,16 @@ pub(crate) struct SandboxArgs {
     /// Pass an environment variable on to the Lambda of --lambda, or set one (repeatable)
     ///
     /// Passed on in any case: PATH, HOME, LANG, TZ, TMPDIR, VIRTUAL_ENV, PYTHONPATH, NODE_PATH. Nothing else of this shell is.
-    #[arg(long, value_name = "NAME[=VALUE]", requires = "lambda")]
+    #[arg(long, hide_short_help = true, value_name = "NAME[=VALUE]", requires = "lambda")]
     pub(crate) lambda_env: Vec<String>,
     /// Time that one call of the Lambda of --lambda may take, 100ms to 1h [default: 5s, as at AWS]
-    #[arg(long, value_name = "TIME", requires = "lambda", value_parser = lambda_timeout)]
+    #[arg(long, hide_short_help = true, value_name = "TIME", requires = "lambda", value_parser = lambda_timeout)]
     pub(crate) lambda_timeout: Option<Duration>,
     /// Say with each decision which statement of which policy document made it, and why
     #[arg(long)]
     pub(crate) explain_decisions: bool,
     /// Compare region and account of every ARN in a policy with these [default: any matches]
-    #[arg(long, value_name = "REGION:ACCOUNT")]
+    #[arg(long, hide_short_help = true, value_name = "REGION:ACCOUNT")]
     pub(crate) strict_arns: Option<ArnScope>,
     /// Listen on this address instead of loopback's; needs --yes where others can reach it
     #[arg(long, value_name = "ADDRESS")]
@@ -70,24 +70,27 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<Profile>,
     /// How a CONNECT is told that it is denied: reason-code (CONNACK 0x87) or close (no CONNACK) [default: reason-code]
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, hide_short_help = true, value_name = "HOW")]
     pub(crate) deny_connect: Option<Denial>,
     /// How a SUBSCRIBE or PUBLISH is told that the policy denies it: reason-code, disconnect or close [default: reason-code]
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, hide_short_help = true, value_name = "HOW")]
     pub(crate) deny_operation: Option<Denial>,
     /// What happens to a message of QoS 1 or 2 when 1,000 messages or 4 MiB wait for a subscriber: drop, end-session or
     /// refuse (the publisher gets 0x97) [default: drop with --profile aws, end-session with mqtt5]
-    #[arg(long, value_name = "WHAT")]
+    #[arg(long, hide_short_help = true, value_name = "WHAT")]
     pub(crate) when_queue_full: Option<WhenQueueFull>,
     /// What a SUBSCRIBE at QoS 2 gets with --profile aws, which has QoS 0 and 1: no-answer as at AWS, disconnect (0x9B) or
     /// grant (QoS 1) [default: no-answer]
-    #[arg(long, value_name = "WHAT")]
+    #[arg(long, hide_short_help = true, value_name = "WHAT")]
     pub(crate) subscribe_qos2: Option<SubscribeQoS2>,
     /// Let the sandbox's clocks (keep alive, expiry, refresh) run N times as fast [default: 1]
+    ///
+    /// The keep alive shrinks with it: the CONNACK announces one that is N times shorter, at least 1 s, and the client must
+    /// keep to it. So do session and message expiry, the will delay, the times of the authorizers and AWS's limits a second.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) time_scale: Option<u32>,
     /// Hold so many connections at a time [default: 4096]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) max_connections: Option<u32>,
     /// Without the authorizers DemoUnsigned and DemoSigned
     #[arg(long)]

@@ -38,7 +38,14 @@ fn write_new(path: &Path, pem: &str, mode: u32) -> Result<(), Diagnosis> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
     #[cfg(not(unix))]
     let _ = mode;
-    let written = options.open(path).and_then(|mut file| file.write_all(pem.as_bytes()));
+    let written = options.open(path).and_then(|mut file| {
+        let written = file.write_all(pem.as_bytes());
+        if written.is_err() {
+            // Half a key is no key, and would be in the way of the next attempt.
+            let _ = std::fs::remove_file(path);
+        }
+        written
+    });
     written.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => exists(path),
         _ => folder::not_writable("--out", path, &error),

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::ready::Ready;
-use crate::state::{StateDir, StateError, create_private_dir, open_private};
+use crate::state::{HALF_WRITTEN, StateDir, StateError, create_private, create_private_dir};
 
 /// A sandbox that runs right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +74,8 @@ fn read(path: PathBuf) -> Option<RunningSandbox> {
 /// The lock is taken before the file has its name, so that nobody finds it unlocked.
 fn write_locked(dir: &Path, ready: &Ready) -> io::Result<(PathBuf, File)> {
     let own_name = format!("{}-{}", ready.pid, ready.port);
-    let unnamed = dir.join(format!("{own_name}.new"));
-    let mut file = open_private(&unnamed)?;
+    let unnamed = dir.join(format!("{own_name}.{HALF_WRITTEN}"));
+    let mut file = create_private(&unnamed)?;
     file.lock()?;
     serde_json::to_writer(&mut file, ready)?;
     file.flush()?;
@@ -94,7 +94,8 @@ fn write_locked(dir: &Path, ready: &Ready) -> io::Result<(PathBuf, File)> {
 fn remove_stale(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        if is_named(&path) && File::open(&path).is_ok_and(|file| file.try_lock_shared().is_ok()) {
+        let is_ours = is_named(&path) || path.extension().is_some_and(|extension| extension == HALF_WRITTEN);
+        if is_ours && File::open(&path).is_ok_and(|file| file.try_lock_shared().is_ok()) {
             let _ = fs::remove_file(&path);
         }
     }

@@ -10,7 +10,7 @@ use core::pin::Pin;
 use std::time::{Duration, Instant};
 
 use dunlin_codec::{Connect, Packet, QoS, ReasonCode};
-use dunlin_sandbox::{Answer, SubscribeQoS2};
+use dunlin_sandbox::{Answer, Sandbox, SubscribeQoS2};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -56,6 +56,12 @@ async fn aws_answers() {
             "no TLS, no credentials, with --plain --anonymous",
             "let in; a named authorizer still judges",
             anonymous(),
+        ),
+        row(
+            18,
+            "a state folder that others can write to",
+            "refused, with the command that mends it",
+            writable_state(),
         ),
     ];
     let mut table = String::new();
@@ -171,6 +177,24 @@ async fn anonymous() {
         let mut answer = [0; 4];
         stream.read_exact(&mut answer).await.unwrap();
         assert_eq!((answer[0], answer[3]), (0x20, expected.code()));
+    }
+}
+
+async fn writable_state() {
+    let state = tempfile::tempdir().unwrap();
+    let start = || Sandbox::builder().port(0).demo(false).state_dir(state.path()).start();
+    start().await.unwrap().stop().await;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = state.path().join("sandbox");
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let mode = entry.unwrap().metadata().unwrap().permissions().mode() & 0o777;
+            assert!(mode == 0o600 || mode == 0o700, "{mode:o}");
+        }
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).unwrap();
+        let told = start().await.unwrap_err().to_string();
+        assert!(told.contains("; to mend it: chmod 700 "), "{told}");
     }
 }
 

@@ -132,11 +132,21 @@ fn state_dir() -> TempDir {
         ["ca.pem", "ca-key.pem", "signing.pem"].map(|name| (name, fs::read(kept.join(name)).unwrap())).into()
     });
     let dir = TempDir::new().unwrap();
-    fs::create_dir(dir.path().join("sandbox")).unwrap();
+    let sandbox = dir.path().join("sandbox");
+    fs::create_dir(&sandbox).unwrap();
+    private(&sandbox);
     for (name, content) in KEYS.iter() {
-        fs::write(dir.path().join("sandbox").join(name), content).unwrap();
+        fs::write(sandbox.join(name), content).unwrap();
+        private(&sandbox.join(name));
     }
     dir
+}
+
+/// Others can't write to it, whatever the umask of the tests is.
+fn private(path: &Path) {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let _ = path;
 }
 
 pub(crate) struct TestClient {
