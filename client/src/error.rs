@@ -265,6 +265,14 @@ pub enum ConnectionError {
         /// How long before the end something was last received.
         silent_for: Duration,
     },
+    /// A packet of the server had been arriving for a whole keep alive, at less than 1,000 bytes a second.
+    #[error("a packet arrives too slowly: {bytes} bytes within {within:?}")]
+    TooSlow {
+        /// Bytes of the packet that arrived in that time.
+        bytes: usize,
+        /// Keep alive in force.
+        within: Duration,
+    },
     /// The server broke the protocol.
     #[error("the server broke the protocol: {0}")]
     Protocol(#[from] Violation),

@@ -92,7 +92,9 @@ pub struct ConnectOptions {
     pub farewell: Farewell,
     /// How long to wait for CONNACK.
     pub connack_timeout: Duration,
-    /// How long to wait for PINGRESP; half the keep alive at most.
+    /// How long to wait for PINGRESP; half the keep alive at most. The wait starts again whenever a part of a packet arrives
+    /// that takes more than one read: a server can't answer before it has sent the packet. A packet that arrives at less
+    /// than 1,000 bytes a second over a whole keep alive ends the connection.
     pub ping_timeout: Duration,
     /// Time for the acknowledgement of a request, from when it is first on the wire. Default: 60 s.
     ///

@@ -28,6 +28,8 @@ pub(super) struct Connection {
     /// How fast messages may go, if that is limited.
     pub(super) pacer: Option<Box<Pacer>>,
     last_received: Instant,
+    /// Bytes at the end of the input that are the beginning of a packet.
+    partial: usize,
     /// Requests in the output: the time for their answers starts when it is taken.
     pub(super) unsent: Vec<Sent>,
 }
@@ -53,6 +55,15 @@ struct KeepAliveTimer {
     pong_due: Option<Instant>,
     /// Since when no answer could come, through no fault of the server's.
     deaf_since: Option<Instant>,
+    /// A packet of which a part is there.
+    arriving: Option<Arriving>,
+}
+
+/// How fast a packet arrives that takes more than one read: measured over one keep alive after another.
+#[derive(Debug)]
+struct Arriving {
+    since: Instant,
+    bytes: usize,
 }
 
 /// What the keep alive asks for.
@@ -64,7 +75,12 @@ pub(super) enum Alive {
     Ping,
     /// An end: no answer came.
     Lost { after: Duration, keep_alive: Duration, silent_for: Duration },
+    /// An end: a packet has been arriving for a whole keep alive, too slowly.
+    TooSlow { bytes: usize, within: Duration },
 }
+
+/// The slowest rate at which a packet may arrive, in bytes a second.
+const SLOWEST: usize = 1000;
 
 /// How long before the end of the keep alive a PINGREQ leaves: time to get there.
 const PING_LEAD: Duration = Duration::from_secs(5);
@@ -75,7 +91,14 @@ impl Connection {
         let keep_alive = (limits.keep_alive > 0).then(|| {
             let keep_alive = Duration::from_secs(limits.keep_alive.into());
             let ping_timeout = ping_timeout.min(keep_alive / 2);
-            KeepAliveTimer { keep_alive, ping_timeout, last_sent: since, pong_due: None, deaf_since: None }
+            KeepAliveTimer {
+                keep_alive,
+                ping_timeout,
+                last_sent: since,
+                pong_due: None,
+                deaf_since: None,
+                arriving: None,
+            }
         });
         Self {
             limits,
@@ -86,6 +109,7 @@ impl Connection {
             outbound_aliases: Aliases::None,
             pacer: None,
             last_received: now,
+            partial: 0,
             unsent: Vec::new(),
         }
     }
@@ -121,8 +145,16 @@ impl Connection {
         }
     }
 
-    pub(super) const fn received(&mut self, now: Instant) {
+    /// There were `total` bytes of input, and the last `left` of them are the beginning of a packet.
+    pub(super) fn received(&mut self, total: usize, left: usize, now: Instant) {
+        let fresh = total.saturating_sub(std::mem::replace(&mut self.partial, left));
+        if fresh == 0 {
+            return;
+        }
         self.last_received = now;
+        if let Some(timer) = &mut self.keep_alive {
+            timer.received(fresh, total > left, left, now);
+        }
     }
 
     pub(super) fn pong(&mut self) {
@@ -141,6 +173,9 @@ impl Connection {
                 timer.deaf_since = None;
                 let deaf_for = now.saturating_duration_since(since);
                 timer.pong_due = timer.pong_due.and_then(|due| due.checked_add(deaf_for));
+                if let Some(arriving) = &mut timer.arriving {
+                    arriving.since += deaf_for;
+                }
             }
             _ => {}
         }
@@ -149,13 +184,16 @@ impl Connection {
     /// What the keep alive asks for now. Only what is sent postpones it. [MQTT-3.1.2-20]
     pub(super) fn keep_alive(&mut self, now: Instant) -> Alive {
         let Some(timer) = &mut self.keep_alive else { return Alive::Fine };
+        if let Some(bytes) = timer.too_slow(now) {
+            return Alive::TooSlow { bytes, within: timer.keep_alive };
+        }
         match timer.pong_due {
             Some(due) if timer.deaf_since.is_none() && due <= now => Alive::Lost {
                 after: timer.ping_timeout,
                 keep_alive: timer.keep_alive,
                 silent_for: now.saturating_duration_since(self.last_received),
             },
-            Some(_) if timer.deaf_since.is_none() => Alive::Fine,
+            // Also while an answer is due: it may be behind a large packet that is still arriving.
             _ if timer.ping_due() <= now => {
                 timer.pinged(now);
                 Alive::Ping
@@ -179,7 +217,36 @@ impl Connection {
 
 impl KeepAliveTimer {
     fn due(&self) -> Instant {
-        self.pong_due.filter(|_| self.deaf_since.is_none()).unwrap_or_else(|| self.ping_due())
+        let hears = self.deaf_since.is_none();
+        let rate_due = self.arriving.as_ref().map(|arriving| arriving.since + self.keep_alive);
+        let while_hearing = self.pong_due.into_iter().chain(rate_due).filter(|_| hears);
+        while_hearing.chain([self.ping_due()]).min().unwrap_or_else(|| self.ping_due())
+    }
+
+    /// Of the `fresh` bytes and those before them, some were the end of a packet if it `has_ended`, and the last `left` are the
+    /// beginning of one. While a packet arrives, the server can't put PINGRESP in between.
+    fn received(&mut self, fresh: usize, has_ended: bool, left: usize, now: Instant) {
+        let was_arriving = self.arriving.is_some();
+        match &mut self.arriving {
+            Some(arriving) if !has_ended => arriving.bytes += fresh,
+            arriving => *arriving = (left > 0).then_some(Arriving { since: now, bytes: left }),
+        }
+        if was_arriving || left > 0 {
+            let due = now.checked_add(self.ping_timeout);
+            self.pong_due = self.pong_due.and(self.pong_due.max(due));
+        }
+    }
+
+    /// Bytes of the packet that is arriving, if a keep alive has brought too few of them.
+    fn too_slow(&mut self, now: Instant) -> Option<usize> {
+        let arriving = self.arriving.as_mut().filter(|_| self.deaf_since.is_none())?;
+        if now.saturating_duration_since(arriving.since) < self.keep_alive {
+            return None;
+        }
+        let bytes = std::mem::take(&mut arriving.bytes);
+        arriving.since = now;
+        let enough = usize::try_from(self.keep_alive.as_secs()).unwrap_or(usize::MAX).saturating_mul(SLOWEST);
+        (bytes < enough).then_some(bytes)
     }
 
     /// PINGREQ is in the output. Its answer has all of its time from when the connection is read again.

@@ -226,6 +226,9 @@ impl Engine {
                     let cause = ConnectionError::KeepAliveTimeout { after, keep_alive, silent_for };
                     self.close(Ended::Connection(cause));
                 }
+                Alive::TooSlow { bytes, within } => {
+                    self.close(Ended::Connection(ConnectionError::TooSlow { bytes, within }));
+                }
             },
             State::Disconnected | State::Closing { .. } => {}
         }

@@ -27,15 +27,15 @@ const EVENTS: usize = 1 << 16;
 impl Engine {
     /// Takes every whole packet at the front of `input`; the beginning of another one stays there.
     ///
+    /// As long as a packet is arriving, its bytes count as life of the server in place of the PINGRESP that they delay.
+    ///
     /// A breach of the protocol shows in [`should_close`](Self::should_close); what follows it isn't looked at. A message
     /// that is wrong only in itself is refused, unless
     /// [`ConnectOptions::invalid_messages`](crate::ConnectOptions::invalid_messages) asks for closing the connection.
     pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant) {
         self.now = Some(now);
         self.pass_time(now);
-        if let State::Open(connection) = &mut self.state {
-            connection.received(now);
-        }
+        let total = input.len();
         while !self.should_close() {
             let before = input.len();
             match self.handle_packet(input, now) {
@@ -49,6 +49,9 @@ impl Engine {
             }
         }
         self.send_due_acks();
+        if let State::Open(connection) = &mut self.state {
+            connection.received(total, input.len(), now);
+        }
         let Session { operations, ack_deadlines, .. } = &mut self.session;
         ack_deadlines.forget(operations.load().0, |id| operations.is_over(id));
     }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use dunlin_client::codec::ConnAckProperties;
+use dunlin_client::codec::{ConnAckProperties, Packet, Publish, TopicName};
 use dunlin_client::engine::Ended;
 use dunlin_client::{ConnectOptions, ConnectionError, Message};
 
 use crate::bench::{Client, options};
-use crate::packets::{at_most_once, connack, connack_with, pingreq, pingresp, publish};
+use crate::packets::{at_most_once, buf, connack, connack_with, pingreq, pingresp, publish};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -150,4 +150,105 @@ fn only_pingresp_answers_a_ping() {
         client.waits(SECOND);
     }
     assert!(client.engine.should_close());
+}
+
+/// A message of `payload` bytes.
+fn large(payload: usize) -> Vec<u8> {
+    let payload = vec![b'x'; payload];
+    let publish = Publish::new(TopicName::new("a").unwrap(), &payload);
+    buf(Packet::Publish(publish)).as_bytes().to_vec()
+}
+
+/// 1 MB at 20 kB/s takes 50 s, longer than two keep alives. [MQTT-3.1.2-20]
+#[test]
+fn a_large_message_on_a_slow_line_arrives() {
+    let mut client = Client::connected_as(keeping_alive(20), &connack());
+    let (mut silence, mut pings) = (Duration::ZERO, 0);
+    let bytes = large(1_000_000);
+    for part in bytes.chunks(200) {
+        client.receives_bytes(part);
+        client.waits(SECOND / 100);
+        silence += SECOND / 100;
+        match &client.sends()[..] {
+            [] => assert!(silence < 20 * SECOND, "PINGREQ is late"),
+            [packet] if *packet == pingreq() => (silence, pings) = (Duration::ZERO, pings + 1),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((client.takes_all(), pings), (vec!["a".to_owned()], 3));
+    // The answers come behind the message.
+    client.waits(9 * SECOND);
+    client.receives(&pingresp());
+    assert!(client.engine.is_connected());
+    client.waits(5 * SECOND);
+    assert_eq!(client.sends(), [pingreq()]);
+}
+
+#[test]
+fn the_wait_for_an_answer_starts_when_nothing_arrives() {
+    let mut client = Client::connected_as(keeping_alive(20), &connack());
+    client.waits(14 * SECOND);
+    let bytes = large(1_000_000);
+    client.receives_bytes(&bytes[..500_000]);
+    client.waits(SECOND);
+    assert_eq!(client.sends(), [pingreq()]);
+    client.receives_bytes(&bytes[500_000..600_000]);
+    client.waits(9 * SECOND);
+    assert!(client.engine.is_connected());
+    client.waits(SECOND);
+    assert!(matches!(client.end(), Ended::Connection(ConnectionError::KeepAliveTimeout { .. })));
+}
+
+/// What is whole when it is read doesn't delay an answer.
+#[test]
+fn small_messages_are_no_answer_to_a_ping() {
+    let mut client = Client::connected_as(keeping_alive(20), &connack());
+    assert_eq!(first_ping(&mut client), Some(15));
+    for _ in 0..10 {
+        client.receives(&publish("a", at_most_once()));
+        client.waits(SECOND);
+    }
+    assert!(matches!(client.end(), Ended::Connection(ConnectionError::KeepAliveTimeout { .. })));
+}
+
+#[test]
+fn a_packet_that_arrives_below_1000_bytes_a_second_over_a_keep_alive_ends_the_connection() {
+    for (rate, is_slow) in [(990, true), (1010, false)] {
+        let mut client = Client::connected_as(keeping_alive(20), &connack());
+        let bytes = large(100_000);
+        let mut seconds = 0;
+        for part in bytes.chunks(rate) {
+            client.receives_bytes(part);
+            client.waits(SECOND);
+            seconds += 1;
+            if client.engine.should_close() {
+                break;
+            }
+        }
+        if is_slow {
+            assert_eq!(seconds, 20);
+            client.sends();
+            let within = 20 * SECOND;
+            let cause = ConnectionError::TooSlow { bytes: 20 * rate, within };
+            assert_eq!(client.end(), Ended::Connection(cause));
+        } else {
+            assert_eq!(client.takes_all(), ["a"]);
+        }
+    }
+}
+
+/// Nothing is read while a stream is full, so nothing can arrive.
+#[test]
+fn a_packet_is_not_slow_while_nothing_is_read() {
+    let mut client = Client::connected_as(keeping_alive(20), &connack());
+    let bytes = large(100_000);
+    client.receives_bytes(&bytes[..50_000]);
+    let now = client.now();
+    client.engine.set_listening(false, now);
+    client.waits(300 * SECOND);
+    let now = client.now();
+    client.engine.set_listening(true, now);
+    client.waits(9 * SECOND);
+    client.receives_bytes(&bytes[50_000..]);
+    assert_eq!(client.takes_all(), ["a"]);
 }
