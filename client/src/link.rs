@@ -30,6 +30,9 @@ const LARGEST_READ: usize = 64 * 1024;
 const TURN: usize = 16 * 1024;
 /// How long the server gets to take what was sent last, and to close its side.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
+/// Bytes that may be read between the moment when a deadline passes and the time-outs: more than the system keeps for a
+/// socket, so that a server that sends without end doesn't hold time-outs up.
+const MOST_OVERDUE: usize = 8 << 20;
 /// How long buffers are kept for the next packet.
 const IDLE: Duration = Duration::from_secs(1);
 /// How long to listen for a DISCONNECT that explains why nothing can be written any more.
@@ -53,6 +56,8 @@ pub(crate) struct Link {
     closing_until: Option<Instant>,
     /// Whether the last that the server hears is our DISCONNECT.
     says_farewell: bool,
+    /// Bytes that were read since a deadline passed whose time-outs wait for what is in the socket.
+    overdue: usize,
     /// `None` without an observer.
     watch: Option<Box<Watch>>,
     alarm: Alarm,
@@ -76,6 +81,8 @@ struct Wishes {
     /// There is more to write than fits in one go.
     more: bool,
     timeout: Option<Instant>,
+    /// A deadline has passed, and its time-outs wait until nothing is left to read.
+    is_due: bool,
 }
 
 impl Link {
@@ -93,6 +100,7 @@ impl Link {
             write_deadline: None,
             closing_until: None,
             says_farewell: false,
+            overdue: 0,
             watch: None,
             alarm: Alarm::default(),
             tidy_at: None,
@@ -113,19 +121,29 @@ impl Link {
         cause
     }
 
+    /// After a pause of the process, or of its runtime, the answers of that time are in the socket: they are read before
+    /// any deadline has consequences.
     fn poll(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<CloseCause> {
-        let mut taken = 0;
+        let (mut taken, mut is_drained) = (0, false);
         loop {
             let now = now();
             let mut events = Vec::new();
-            let wishes = shared.drive(|state| self.ask(state, cx, now, &mut events));
+            let may_time_out = is_drained || self.overdue >= MOST_OVERDUE;
+            let wishes = shared.drive(|state| self.ask(state, cx, now, may_time_out, &mut events));
             events.into_iter().for_each(|event| shared.tell(event));
             let written = self.poll_write(cx).is_ready() && !self.holds;
             if wishes.close && (written && !wishes.more || self.is_over(now)) {
                 return Poll::Ready(CloseCause::Eof);
             }
+            let mut is_due = wishes.is_due;
             if let Some(broken) = self.broken.as_ref().filter(|broken| broken.until <= now) {
-                return Poll::Ready(broken.cause.clone());
+                if may_time_out || !wishes.read {
+                    return Poll::Ready(broken.cause.clone());
+                }
+                is_due = true;
+            }
+            if !is_due {
+                self.overdue = 0;
             }
             if self.write_deadline.is_some_and(|deadline| deadline <= now) {
                 return Poll::Ready(CloseCause::WriteTimeout { after: self.write_timeout });
@@ -137,13 +155,22 @@ impl Link {
                     Poll::Ready(Ok(read)) => {
                         self.hand_over(shared, now);
                         taken += read;
+                        if is_due {
+                            self.overdue += read;
+                        }
                         if taken >= TURN {
                             let _: Poll<()> = pin!(tokio::task::yield_now()).poll(cx);
                             return Poll::Pending;
                         }
-                        progress = true;
+                        (progress, is_drained) = (true, false);
                     }
                     Poll::Ready(Err(error)) => return Poll::Ready(self.cause_of(&error)),
+                    // The runtime may not have heard yet of what came during a pause.
+                    Poll::Pending if is_due && self.transport.has_unread() => {
+                        let _: Poll<()> = pin!(tokio::task::yield_now()).poll(cx);
+                        return Poll::Pending;
+                    }
+                    Poll::Pending if is_due => (progress, is_drained) = (true, true),
                     Poll::Pending => {}
                 }
             }
@@ -158,14 +185,25 @@ impl Link {
     }
 
     /// Lets the engine know of the time and of a wish to stop, and takes its output when there is none left to write:
-    /// what a slow server hasn't taken stays where the queue's limits count it.
-    fn ask(&mut self, state: &mut State, cx: &Context<'_>, now: Instant, events: &mut Vec<Event>) -> Wishes {
+    /// what a slow server hasn't taken stays where the queue's limits count it. Deadlines that have passed count only if it
+    /// `may_time_out`, or if nothing is to be read.
+    fn ask(
+        &mut self,
+        state: &mut State,
+        cx: &Context<'_>,
+        now: Instant,
+        may_time_out: bool,
+        events: &mut Vec<Event>,
+    ) -> Wishes {
         state.watch_as_driver(cx);
         // Until CONNACK there is nothing to hold up.
         let reading = !(state.router.is_holding_up() && state.engine.is_connected());
         state.engine.set_listening(reading && !self.holds, now);
-        if state.engine.poll_timeout().is_some_and(|due| due <= now) {
+        let may_time_out = may_time_out || !(reading && state.engine.read_interest());
+        let mut is_due = state.engine.poll_timeout().is_some_and(|due| due <= now);
+        if is_due && may_time_out {
             state.engine.handle_timeout(now);
+            is_due = false;
         }
         // At once: streams end before anything new is opened under their filters.
         state.deliver(events);
@@ -175,8 +213,10 @@ impl Link {
             state.engine.set_listening(reading && !self.holds, now);
         }
         let stop = state.stop_by(now);
-        if stop.is_over {
+        if stop.is_over && (stop.has_nothing || may_time_out) {
             state.disconnect();
+        } else {
+            is_due |= stop.is_over;
         }
         let close = state.engine.should_close();
         if close && self.closing_until.is_none() {
@@ -197,6 +237,7 @@ impl Link {
                 .chain(stop.until)
                 .chain(self.closing_until)
                 .min(),
+            is_due: is_due && !close,
         }
     }
 

@@ -84,6 +84,8 @@ impl Stop {
 pub(crate) struct StopBy {
     /// There is nothing to wait for, or no time left.
     pub(crate) is_over: bool,
+    /// There is nothing to wait for.
+    pub(crate) has_nothing: bool,
     /// When to look again.
     pub(crate) until: Option<Instant>,
 }
@@ -168,12 +170,14 @@ impl State {
 
     /// How a wish to end stands, if there is one: requests get their time, with or without a connection.
     pub(crate) fn stop_by(&mut self, now: Instant) -> StopBy {
-        let Some(stop) = &mut self.stop else { return StopBy { is_over: false, until: None } };
+        let Some(stop) = &mut self.stop else {
+            return StopBy { is_over: false, has_nothing: false, until: None };
+        };
         let until = stop.flush_until(now);
         let engine = &self.engine;
         let has_nothing = if engine.is_connected() { engine.is_idle() } else { engine.is_settled() };
         let is_over = has_nothing || until.is_some_and(|until| until <= now);
-        StopBy { is_over, until: until.filter(|_| !is_over) }
+        StopBy { is_over, has_nothing, until: until.filter(|_| !is_over) }
     }
 
     /// Sends DISCONNECT. It ends the session at the server, unless somebody goes on with it.

@@ -1,9 +1,11 @@
 //! `Transport`: the open connection, plain or encrypted.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -29,6 +31,15 @@ impl Transport {
 
     pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
         Self(Stream::Tls(Box::new(stream)))
+    }
+
+    /// Whether the system has bytes for this socket, or knows of its end. The runtime may hear of it later.
+    pub(crate) fn has_unread(&self) -> bool {
+        let stream = match &self.0 {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+        };
+        SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]).is_ok()
     }
 }
 

@@ -7,5 +7,6 @@ mod attack;
 mod burst;
 mod messages;
 mod packets;
+mod pauses;
 mod server;
 mod vectors;

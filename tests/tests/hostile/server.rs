@@ -88,6 +88,15 @@ impl Peer {
         Ok(())
     }
 
+    /// What a client that does nothing any more has written.
+    #[cfg(unix)]
+    pub(crate) fn receive_written(&mut self) -> Vec<PacketBuf> {
+        self.stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let written = self.receive_all();
+        self.stream.set_read_timeout(Some(LONGEST)).unwrap();
+        written
+    }
+
     /// Reads on until the client leaves.
     pub(crate) fn receive_all(&mut self) -> Vec<PacketBuf> {
         std::iter::from_fn(|| self.receive().ok()).collect()
