@@ -233,7 +233,7 @@ impl KeepAliveTimer {
         }
         if was_arriving || left > 0 {
             let due = now.checked_add(self.ping_timeout);
-            self.pong_due = self.pong_due.and(self.pong_due.max(due));
+            self.pong_due = self.pong_due.and_then(|pong_due| Some(pong_due.max(due?)));
         }
     }
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use dunlin_client::codec::{Ack, AckType, Delivery, Packet, PacketBuf};
-use dunlin_client::{ClientOptions, KeepAlive, Message, QoS};
+use dunlin_client::{ClientOptions, Message, QoS};
 
 use crate::attack::{attack, connect, options};
 use crate::packets::publish;
@@ -22,7 +22,7 @@ fn impatient(address: std::net::SocketAddr) -> ClientOptions {
     let mut options = options(address, "paused");
     options.connect.ack_timeout = PATIENCE;
     options.connect.ping_timeout = PATIENCE;
-    options.connect.keep_alive = KeepAlive::secs(4);
+    options.connect.keep_alive = Duration::from_secs(4);
     options
 }
 
