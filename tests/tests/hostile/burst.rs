@@ -50,7 +50,9 @@ fn a_flood_at_resumption_ends_the_connection() {
         assert_eq!(disconnect.reason_code, ReasonCode::ReceiveMaximumExceeded);
         Ok(())
     });
-    attack("a flood at resumption", 12 << 20, async {
+    // 17,408 messages of a packet, an entry in the stream and one among the acknowledgements, whose lists double as they
+    // grow; and the buffers that the packets were read into.
+    attack("a flood at resumption", 24 << 20, async {
         let client = connect(options(server.address, "flooded")).await;
         let mut events = client.events();
         let stream = client.subscribe("burst/+", QoS::AtLeastOnce).await.unwrap();

@@ -40,7 +40,7 @@ fn answer(packet: &PacketBuf) -> Option<Vec<u8>> {
 /// The thread of the runtime sleeps while the answers arrive.
 #[test]
 fn a_blocked_runtime_turns_no_answer_into_a_time_out() {
-    let (tell, mut told) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
     let server = serve(move |_, peer| {
         peer.receive()?;
         peer.send(&crate::packets::connack(false))?;
@@ -58,10 +58,10 @@ fn a_blocked_runtime_turns_no_answer_into_a_time_out() {
             // First a request, then a ping: each is on the wire, and its answer isn't there yet.
             let message = Message::new("a", "on").qos(QoS::AtLeastOnce);
             let receipt = client.publish(message).await.unwrap();
-            receives(&mut told).await;
+            receives(&told).await;
             thread::sleep(PAUSE);
             receipt.await.unwrap();
-            receives(&mut told).await;
+            receives(&told).await;
             thread::sleep(PAUSE);
         }
         let message = Message::new("a", "on").qos(QoS::AtLeastOnce);
@@ -71,7 +71,7 @@ fn a_blocked_runtime_turns_no_answer_into_a_time_out() {
     });
 }
 
-async fn receives(told: &mut Receiver<()>) {
+async fn receives(told: &Receiver<()>) {
     while told.try_recv() == Err(TryRecvError::Empty) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
