@@ -4,6 +4,8 @@
 //! cargo test -p dunlin-sandbox --test sandbox aws_answers -- --nocapture
 //! ```
 
+mod lambdas;
+
 use core::fmt::Write as _;
 use core::future::Future;
 use core::pin::Pin;
@@ -40,6 +42,22 @@ fn row(
 #[tokio::test(flavor = "multi_thread")]
 async fn aws_answers() {
     let rows = [
+        row(
+            1,
+            "--config authorizers.toml, a file name without a folder",
+            "its lambda.exec runs",
+            lambdas::bare_file_name(),
+        ),
+        row(
+            2,
+            "60 clients of a Lambda that doesn't answer",
+            "a client of another authorizer gets in",
+            lambdas::slow_lambda(),
+        ),
+        row(3, "a Python handler, called three times", "one process, unchanged code", lambdas::handler()),
+        row(4, "a Lambda that looks at its environment", "PATH, none of this shell", lambdas::environment()),
+        row(5, "a Lambda that prints a line of 64 KiB", "the log shows it whole", lambdas::long_output()),
+        row(6, "JSON text without times; a denial with a wrong field", "taken; 0x87", lambdas::json_text()),
         row(7, "SUBSCRIBE with a filter at QoS 2", "no SUBACK, and a line of the log", subscribe_at_qos_2()),
         row(11, "CONNECT of MQTT 3.1.1", "20 02 00 01, and the log names the client", old_client()),
         row(
