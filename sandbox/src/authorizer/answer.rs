@@ -42,7 +42,7 @@ pub struct Answer {
     pub refresh_after_in_seconds: Option<i64>,
 }
 
-/// Everything that is wrong with one answer, at least one fault. `Display` writes them one after the other.
+/// Everything that is wrong with one answer, at least one fault. `Display` writes up to 20 of them, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerError(Vec<AnswerFault>);
 
@@ -262,11 +262,14 @@ impl core::error::Error for AnswerError {}
 
 impl fmt::Display for AnswerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
+        for (index, fault) in self.0.iter().take(MAX_TOLD).enumerate() {
             let separator = if index == 0 { "" } else { "; " };
             write!(f, "{separator}{fault}")?;
         }
-        Ok(())
+        match self.0.len().saturating_sub(MAX_TOLD) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
     }
 }
 
@@ -295,7 +298,7 @@ fn take<T>(
     match fields.remove(field) {
         None | Some(Value::Null) => {
             let fault = match fields.keys().find(|key| is_similar(key, field)) {
-                Some(found) => AnswerFault::Misspelled { field, found: found.as_str().into() },
+                Some(found) => AnswerFault::Misspelled { field, found: found.chars().take(64).collect() },
                 None => AnswerFault::Missing(field),
             };
             // A field that isn't required has a default; what stands beside it is taken, as AWS does.
@@ -353,9 +356,11 @@ fn policy(documents: Vec<Value>, faults: &mut Vec<AnswerFault>) -> Policy {
             faults.push(AnswerFault::DocumentTooLong { number, length });
             continue;
         }
-        match PolicyDocument::parse(&text) {
+        match PolicyDocument::parse_all(&text) {
             Ok(document) => parsed.push(document),
-            Err(error) => faults.push(AnswerFault::Document { number, error }),
+            Err(errors) => {
+                faults.extend(errors.into_iter().map(|error| AnswerFault::Document { number, error }));
+            }
         }
     }
     Policy::new(parsed)
@@ -372,6 +377,8 @@ fn seconds(field: &'static str, value: Option<i64>, faults: &mut Vec<AnswerFault
     }
 }
 
+/// Faults that are written out: an answer of its largest size may have thousands.
+const MAX_TOLD: usize = 20;
 const IS_AUTHENTICATED: &str = "isAuthenticated";
 const PRINCIPAL_ID: &str = "principalId";
 const POLICY_DOCUMENTS: &str = "policyDocuments";
@@ -457,6 +464,15 @@ mod tests {
              policy document 2: the policy version \"1\" isn't supported; write \"2012-10-17\"; \
              disconnectAfterInSeconds is 5; it must be 300 to 86400"
         );
+    }
+
+    #[test]
+    fn an_answer_with_hundreds_of_faults_has_a_bounded_text() {
+        let document = json!({"Version": "2012-10-17", "Statement": vec![json!({}); 600]});
+        let error = Answer { policy_documents: vec![document; 10], ..answer() }.grant("A").unwrap_err();
+        assert_eq!(error.faults().len(), 6000);
+        let text = error.to_string();
+        assert!(text.ends_with("statement 20: missing field `Effect`; and 5980 more"), "{text}");
     }
 
     #[test]

@@ -100,16 +100,57 @@ pub(super) struct ActionPattern {
 
 impl PolicyDocument {
     /// Parses the JSON text of a document.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
     pub fn parse(json: &str) -> Result<Self, PolicyError> {
         let value: Value = serde_json::from_str(json).map_err(json_error)?;
         Self::from_value(value)
     }
 
     /// Parses a document that is JSON already, as the answer of a Lambda has it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
     pub fn from_value(value: Value) -> Result<Self, PolicyError> {
-        check_case(&value, None, &DOCUMENT_KEYS)?;
-        let document: RawDocument = serde_json::from_value(value).map_err(json_error)?;
-        document.checked()
+        let mut errors = Vec::new();
+        let document = Self::parse_noting(value, &mut errors);
+        errors.into_iter().next().map_or(Ok(document), Err)
+    }
+
+    /// Parses the JSON text of a document; an error names all that is wrong, at least one thing for each statement that is.
+    pub(crate) fn parse_all(json: &str) -> Result<Self, Vec<PolicyError>> {
+        let value = serde_json::from_str(json).map_err(|error| vec![json_error(error)])?;
+        let mut errors = Vec::new();
+        let document = Self::parse_noting(value, &mut errors);
+        if errors.is_empty() { Ok(document) } else { Err(errors) }
+    }
+
+    /// Parses what can be parsed, and notes what can't.
+    fn parse_noting(mut value: Value, errors: &mut Vec<PolicyError>) -> Self {
+        correct_case(&mut value, None, &DOCUMENT_KEYS, errors);
+        let raw: RawDocument = match serde_json::from_value(value) {
+            Ok(raw) => raw,
+            Err(error) => {
+                errors.push(json_error(error));
+                return Self { statements: Vec::new() };
+            }
+        };
+        if raw.version != "2012-10-17" {
+            errors.push(PolicyError::Version(raw.version.into()));
+        }
+        let mut statements = Vec::with_capacity(raw.statement.0.len());
+        for (mut value, number) in raw.statement.0.into_iter().zip(1..) {
+            correct_case(&mut value, Some(number), &STATEMENT_KEYS, errors);
+            let statement = serde_json::from_value(value)
+                .map_err(|error| PolicyError::Statement { number, problem: error.to_string().into() })
+                .and_then(RawStatement::checked);
+            match statement {
+                Ok(statement) => statements.push(statement),
+                Err(error) => errors.push(error),
+            }
+        }
+        Self { statements }
     }
 }
 
@@ -135,30 +176,22 @@ struct RawStatement {
 /// Policies write one item bare and several as a list.
 struct OneOrMany<T>(Vec<T>);
 
-impl RawDocument {
-    fn checked(self) -> Result<PolicyDocument, PolicyError> {
-        if self.version != "2012-10-17" {
-            return Err(PolicyError::Version(self.version.into()));
+/// Renames keys that differ from a known one in case only, and notes each: what else is wrong is then found as well.
+fn correct_case(
+    value: &mut Value,
+    statement: Option<usize>,
+    known: &[&'static str],
+    errors: &mut Vec<PolicyError>,
+) {
+    let Some(fields) = value.as_object_mut() else { return };
+    for wanted in known.iter().copied() {
+        let differs = |key: &&String| key.eq_ignore_ascii_case(wanted) && *key != wanted;
+        let Some(found) = fields.keys().find(differs).cloned() else { continue };
+        if let Some(value) = fields.remove(&found) {
+            fields.entry(wanted).or_insert(value);
         }
-        let statements = self.statement.0.into_iter().zip(1..).map(|(value, number)| {
-            check_case(&value, Some(number), &STATEMENT_KEYS)?;
-            let statement: RawStatement = serde_json::from_value(value)
-                .map_err(|error| PolicyError::Statement { number, problem: error.to_string().into() })?;
-            statement.checked()
-        });
-        Ok(PolicyDocument { statements: statements.collect::<Result<_, _>>()? })
+        errors.push(PolicyError::KeyCase { statement, found: found.into(), wanted });
     }
-}
-
-/// Refuses a key that differs from a known one in case only: to say that it is unknown would help less.
-fn check_case(value: &Value, statement: Option<usize>, known: &[&'static str]) -> Result<(), PolicyError> {
-    for found in value.as_object().into_iter().flat_map(Map::keys) {
-        let wanted = known.iter().copied().find(|key| key.eq_ignore_ascii_case(found) && key != found);
-        if let Some(wanted) = wanted {
-            return Err(PolicyError::KeyCase { statement, found: found.as_str().into(), wanted });
-        }
-    }
-    Ok(())
 }
 
 /// The number of a statement before what is wrong in it.
@@ -254,6 +287,24 @@ mod tests {
         assert_eq!(refusal(&json), r#"the key "version" must be written "Version""#);
         let json = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect"}]}"#;
         assert_eq!(refusal(json), "statement 1: missing field `Resource`");
+    }
+
+    #[test]
+    fn all_that_is_wrong_can_be_told_at_once() {
+        let json = r#"{"version":"2012-10-17","statement":[{"effect":"Allow","action":"iot:Connect","Resource":"*"},
+            {"Effect":"Allow","Action":"iot:Connect"}]}"#;
+        let errors = PolicyDocument::parse_all(json).unwrap_err();
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                r#"the key "version" must be written "Version""#,
+                r#"the key "statement" must be written "Statement""#,
+                r#"statement 1: the key "effect" must be written "Effect""#,
+                r#"statement 1: the key "action" must be written "Action""#,
+                "statement 2: missing field `Resource`",
+            ]
+        );
     }
 
     #[test]
