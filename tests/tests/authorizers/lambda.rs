@@ -92,6 +92,7 @@ async fn what_is_missing_is_told_at_the_start_with_the_place_where_it_was_looked
     write(&dir, "inactive.toml", &exec.replace("lambda", "status = 'inactive'\nlambda"));
     for (words, told) in [
         (["--lambda", "no-such-program x"], "there is no program no-such-program in PATH (".to_owned()),
+        (["--lambda", "python3 /no/such/run.py"], "there is no file run.py in /no/such".to_owned()),
         (["--lambda", "/no/such/run.sh"], "there is no program run.sh in /no/such".to_owned()),
         (["--lambda", "/no/such/handler.py"], "--lambda: there is no folder /no/such".to_owned()),
         (["--config", &program], format!("there is no program plain.sh in {here}")),

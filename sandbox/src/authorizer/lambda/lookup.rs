@@ -26,7 +26,7 @@ pub enum LambdaMissing {
         /// The `PATH` of the Lambda's environment.
         path: String,
     },
-    /// The file of a handler.
+    /// The file of a handler, or the script of a program.
     #[error("there is no file {} in {}", name.display(), folder.display())]
     File {
         /// As it was named.
@@ -63,6 +63,26 @@ pub(super) fn program(
     Err(LambdaMissing::InPath { name: name.into(), path: path.to_string_lossy().into_owned() })
 }
 
+/// Whether a program runs the script that is its first argument: `python3.13`, `/usr/bin/node`.
+pub(super) fn is_interpreter(program: &Path) -> bool {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    INTERPRETERS
+        .contains(&name.trim_end_matches(".exe").trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'))
+}
+
+/// Looks for the file of an argument whose name ends as those of scripts do: `run.py` in `python3 run.py`.
+pub(super) fn script(argument: &OsStr, folder: Option<&Path>) -> Result<(), LambdaMissing> {
+    let name = Path::new(argument);
+    let is_script = name.extension().and_then(OsStr::to_str).is_some_and(|kind| SCRIPTS.contains(&kind));
+    let path = folder.map_or_else(|| name.into(), |folder| folder.join(name));
+    let path = std::path::absolute(&path).unwrap_or(path);
+    if !is_script || argument.to_string_lossy().starts_with('-') || path.exists() {
+        return Ok(());
+    }
+    let folder = path.parent().map_or_else(|| path.clone(), Path::to_path_buf);
+    Err(LambdaMissing::File { name: path.file_name().unwrap_or(argument).into(), folder })
+}
+
 fn missing_path(name: &Path) -> LambdaMissing {
     let path = std::path::absolute(name).unwrap_or_else(|_| name.into());
     let folder = path.parent().map_or_else(|| path.clone(), Path::to_path_buf);
@@ -79,6 +99,9 @@ fn is_program(path: &Path) -> bool {
 fn is_program(path: &Path) -> bool {
     path.is_file() || path.with_extension("exe").is_file()
 }
+
+const INTERPRETERS: [&str; 9] = ["python", "pypy", "node", "deno", "bun", "ruby", "php", "sh", "bash"];
+const SCRIPTS: [&str; 8] = ["py", "js", "mjs", "cjs", "ts", "rb", "sh", "php"];
 
 #[cfg(test)]
 #[cfg(unix)]
@@ -108,5 +131,20 @@ mod tests {
         nowhere.add("PATH=/no/such").unwrap();
         let missing = program(Path::new("sh"), None, &nowhere).unwrap_err();
         assert_eq!(missing.to_string(), "there is no program sh in PATH (/no/such)");
+    }
+
+    #[test]
+    fn a_script_that_is_not_there_is_told_before_its_interpreter_tells_it() {
+        let told = |argument: &str, folder: &str| {
+            script(OsStr::new(argument), Some(Path::new(folder))).err().map(|missing| missing.to_string())
+        };
+        assert_eq!(told("run.py", "/no/such").unwrap(), "there is no file run.py in /no/such");
+        assert_eq!(told("sub/run.mjs", "/no/such").unwrap(), "there is no file run.mjs in /no/such/sub");
+        for (program, interprets) in [("python3.13", true), ("/usr/bin/node", true), ("docker", false)] {
+            assert_eq!(is_interpreter(Path::new(program)), interprets, "{program}");
+        }
+        for other in ["-c", "--loader=x.mjs", "module", "data.json"] {
+            assert_eq!(told(other, "/no/such"), None, "{other}");
+        }
     }
 }

@@ -43,9 +43,11 @@ impl Program {
         }
     }
 
-    /// Says if there is no such program.
+    /// Says if there is no such program, or if it is an interpreter whose script isn't there.
     pub(super) fn find(&self) -> Result<(), LambdaMissing> {
-        lookup::program(&self.program, self.folder.as_deref(), &self.environment)
+        lookup::program(&self.program, self.folder.as_deref(), &self.environment)?;
+        let script = self.arguments.first().filter(|_| lookup::is_interpreter(&self.program));
+        script.map_or(Ok(()), |script| lookup::script(script, self.folder.as_deref()))
     }
 
     /// Runs it once. When `limit` is over, or whoever waits has gone, it and what it started are killed.
