@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use dunlin_codec::ReasonCode;
-use tracing::warn;
+use tracing::{Instrument, warn};
 
 use crate::alarm::Alarm;
 use crate::backoff::Backoff;
@@ -19,6 +19,7 @@ use crate::error::{ConnectError, StopCause};
 use crate::event::Event;
 use crate::keeper::{self, Kept};
 use crate::link::Link;
+use crate::log;
 use crate::provider::{Failure, NextAttempt, Provider, ProviderError, Target};
 use crate::retry::{Retry, RetryContext, ViolationCounter};
 use crate::shared::Shared;
@@ -47,8 +48,9 @@ pub(crate) fn run(
     store: Option<Box<dyn Store>>,
 ) -> impl Future<Output = ()> {
     // On the heap: a future keeps room for what was moved out of it.
+    let span = shared.span.clone();
     let (end, plan) = (End(shared), Box::new(plan));
-    async move {
+    let running = async move {
         let mut driver = Driver::new(&end.0, plan);
         let cause = match store {
             None => driver.run().await,
@@ -57,7 +59,8 @@ pub(crate) fn run(
         };
         drop(driver);
         end.0.finish(cause);
-    }
+    };
+    running.instrument(span)
 }
 
 /// Drop guard: completes all pending requests and streams if the runtime drops the driver task.
@@ -78,6 +81,8 @@ struct Driver<'a> {
     violations: ViolationCounter,
     /// Attempts since the last connection.
     number: u32,
+    /// All attempts.
+    attempts: u64,
     last: Option<Failure>,
     /// What the provider brought for the last attempt. What the options say needn't be kept twice.
     used: Option<Box<Target>>,
@@ -93,6 +98,7 @@ impl<'a> Driver<'a> {
             has_connected: false,
             violations: ViolationCounter::default(),
             number: 0,
+            attempts: 0,
             last: None,
             used: None,
             final_cause: None,
@@ -125,7 +131,9 @@ impl<'a> Driver<'a> {
     async fn run(&mut self) -> StopCause {
         loop {
             self.number = self.number.saturating_add(1);
-            let (ended, lifetime) = match self.connect_once().await {
+            self.attempts += 1;
+            let span = log::connection_span(self.attempts);
+            let (ended, lifetime) = match self.connect_once().instrument(span.clone()).await {
                 Ok(ended) => ended,
                 Err(cause) => return cause,
             };
@@ -141,7 +149,8 @@ impl<'a> Driver<'a> {
             } else {
                 None
             };
-            self.report(&failure, retry, delay);
+            span.in_scope(|| self.report(&failure, retry, delay));
+            drop(span);
             let Some(delay) = delay else { return failure.stop_cause() };
             // A failed provider call does not count as "something else".
             if !failure.is_of_provider() {
@@ -288,8 +297,12 @@ impl<'a> Driver<'a> {
     fn report(&self, failure: &Failure, retry: Retry, retry_in: Option<Duration>) {
         if let (Retry::Slow, Some(retry_in)) = (retry, retry_in) {
             match failure {
-                Failure::Attempt(cause) => warn!(%cause, ?retry_in, "trying again slowly"),
-                Failure::Connection(cause) => warn!(%cause, ?retry_in, "trying again slowly"),
+                Failure::Attempt(cause) => {
+                    warn!(target: log::CONNECTION, %cause, ?retry_in, "trying again slowly");
+                }
+                Failure::Connection(cause) => {
+                    warn!(target: log::CONNECTION, %cause, ?retry_in, "trying again slowly");
+                }
             }
         }
         self.shared.tell(match failure {

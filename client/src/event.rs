@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_codec::{ConnAck, DecodeError, PacketType, QoS, ReasonCode};
-#[cfg(feature = "tokio")]
-use tracing::{debug, warn};
+use dunlin_codec::{ConnAck, DecodeError, PacketId, PacketType, QoS, ReasonCode, Utf8String};
 
 use crate::error::{
     ConnectError, ConnectionError, Explanation, Omitted, RequestError, ServerReason, StopCause,
@@ -106,6 +104,38 @@ impl RefusedMessage {
     }
 }
 
+/// A request that the server refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RefusedRequest {
+    /// The packet that refused it: PUBACK, PUBREC, SUBACK or UNSUBACK.
+    pub packet_type: PacketType,
+    /// Packet Identifier of the request.
+    pub packet_id: PacketId,
+    /// Reason code, 0x80 or above.
+    pub reason_code: ReasonCode,
+    /// Topic Filter of a SUBSCRIBE or UNSUBSCRIBE; `None` for a PUBLISH.
+    pub filter: Option<String>,
+    /// Reason String, cut after 256 characters. It may hold control characters; escape it before it is shown.
+    pub reason_string: Option<String>,
+}
+
+impl RefusedRequest {
+    pub(crate) fn new(
+        packet_type: PacketType,
+        packet_id: PacketId,
+        reason_code: ReasonCode,
+        filter: Option<&str>,
+        reason_string: Option<Utf8String<'_>>,
+    ) -> Self {
+        let reason_string = reason_string.map(|text| text.as_str().chars().take(LONGEST_REASON).collect());
+        Self { packet_type, packet_id, reason_code, filter: filter.map(str::to_owned), reason_string }
+    }
+}
+
+/// Characters of a refused request's reason string that are kept.
+const LONGEST_REASON: usize = 256;
+
 /// Bytes of a refused message's topic that are kept: events wait for the application, and a topic may have 65,535 bytes.
 const LONGEST_TOPIC: usize = 1024;
 
@@ -184,40 +214,6 @@ impl Event {
                 true
             }
             _ => false,
-        }
-    }
-
-    /// Into the log, at debug: steps, not messages. Nothing in it is secret.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn trace(&self) {
-        match self {
-            Self::Attempt { attempt, host, port, client_id } => {
-                debug!(attempt, host, port, client_id, "connecting");
-            }
-            Self::Opened(opened) => debug!(peer = %opened.peer, tls = opened.tls.is_some(), "opened"),
-            Self::Connected(connected) => debug!(
-                session_present = connected.session_present,
-                keep_alive = connected.limits.keep_alive,
-                receive_maximum = connected.limits.receive_maximum,
-                elapsed = ?connected.elapsed,
-                "connected"
-            ),
-            Self::Failed { cause, retry_in } => debug!(%cause, ?retry_in, "failed"),
-            Self::Disconnected { cause, retry_in } => debug!(%cause, ?retry_in, "disconnected"),
-            Self::MessageRefused(refused) => {
-                debug!(topic = ?refused.topic, qos = refused.qos.level(), reason = %refused.reason, "message refused");
-            }
-            Self::SubscriptionLost { filter, cause } => debug!(filter, %cause, "subscription lost"),
-            Self::MessageDropped { topic, cause, count, bytes } => {
-                debug!(topic, ?cause, count, bytes, "message dropped");
-            }
-            Self::ExpiryUnmeasured { messages } => {
-                warn!(
-                    messages,
-                    "the calendar was set, so the age of stored messages that expire isn't known"
-                );
-            }
-            Self::Stopped(cause) => debug!(%cause, "stopped"),
         }
     }
 }

@@ -8,12 +8,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use dunlin_codec::Escaped;
+use tracing::{debug, error};
 
 use crate::client::{Client, ClientOptions, first_identifier};
 use crate::clock;
 use crate::engine::{Change, Engine, Session};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
+use crate::log;
 use crate::options::CleanStart;
 use crate::router::Router;
 use crate::shared::Shared;
@@ -207,6 +210,7 @@ pub(crate) async fn keep(shared: &Shared, mut store: Box<dyn Store>) {
             })
         });
         let Some(changes) = changes.await else { return };
+        debug!(target: log::STORE, changes = changes.len(), "commit");
         let written = tokio::task::spawn_blocking(move || {
             let result = store.apply(&changes);
             (store, result)
@@ -222,6 +226,9 @@ pub(crate) async fn keep(shared: &Shared, mut store: Box<dyn Store>) {
                 return;
             }
         };
+        if let Err(error) = &result {
+            error!(target: log::STORE, error = %Escaped(error), "the store failed");
+        }
         let has_failed = result.is_err();
         shared.drive(|state| state.is_kept(result));
         if has_failed {

@@ -3,6 +3,21 @@
 //! [`engine`] is the protocol without sockets, clocks or locks; it is driven by the tokio driver behind `Client` (feature
 //! `tokio`, on by default), by tests and by whoever brings a transport of their own. [`aws`] speaks to AWS IoT Core's custom authorizers.
 //! A [`store`] lets sessions outlive their process (feature `store` for one in a file).
+//!
+//! # The log
+//!
+//! The client writes to [`tracing`](https://docs.rs/tracing). Everything is in the span `client` with the client identifier, and
+//! what concerns one attempt and its connection in the span `connection` with its number, which counts from 1.
+//!
+//! | target | what | levels |
+//! |---|---|---|
+//! | `dunlin_client::connection` | attempts and connections; both spans | info: connected, disconnected, stopped; warn: slow attempts; error: stopped for good |
+//! | `dunlin_client::session` | requests and messages | debug: requests; warn: refused requests, refused or dropped messages, lost subscriptions |
+//! | `dunlin_client::store` | what a store keeps | debug: commits; error: the store failed |
+//! | `dunlin_client::packets` | each packet: type, identifier, QoS, topic and size; looked at when a connection begins | trace |
+//!
+//! Warnings of the same fault are written once a second; `left_out` says how many weren't. Payloads, passwords and user names are
+//! never written, and text of servers is escaped ([`Escaped`](dunlin_codec::Escaped)).
 
 #[cfg(feature = "tokio")]
 mod acknowledgement;
@@ -30,6 +45,8 @@ mod keeper;
 mod line;
 #[cfg(feature = "tokio")]
 mod link;
+#[cfg(feature = "tokio")]
+mod log;
 mod message;
 #[cfg(feature = "tokio")]
 mod observer;
@@ -78,7 +95,7 @@ pub use client::{Client, ClientOptions, Events};
 pub use dunlin_codec as codec;
 pub use dunlin_codec::{InvalidQoS, QoS};
 pub use error::{ConnectError, ConnectionError, Omitted, RequestError, ServerReason, StopCause, Violation};
-pub use event::{Connected, DropCause, Event, RefusedMessage, ServerLimits};
+pub use event::{Connected, DropCause, Event, RefusedMessage, RefusedRequest, ServerLimits};
 pub use farewell::Farewell;
 pub use message::{Message, MessageProperties, ReceivedMessage};
 #[cfg(feature = "tokio")]

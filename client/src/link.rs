@@ -109,8 +109,7 @@ impl Link {
 
     /// Moves bytes until one side has had enough, then closes.
     pub(crate) async fn run(&mut self, shared: &Shared) -> CloseCause {
-        self.watch =
-            shared.drive(|state| state.observer.clone()).map(|observer| Box::new(Watch::new(observer)));
+        self.watch = Watch::new(shared.drive(|state| state.observer.clone()));
         self.write_timeout = shared.drive(|state| state.engine.options().ack_timeout);
         let cause = poll_fn(|cx| self.poll(cx, shared)).await;
         if self.broken.is_none() && self.output.is_empty() {

@@ -6,6 +6,9 @@ use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 use dunlin_codec::FixedHeader;
+use tracing::{Level, enabled};
+
+use crate::log;
 
 /// Sees each packet on a client's connections, both ways, in order: CONNECT with its password as well. What this client
 /// sends is seen when the transport has taken all of it, so what was never written isn't seen.
@@ -52,40 +55,51 @@ impl Observer {
     pub fn new(look: impl Fn(ObservedPacket<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(look))
     }
-
-    /// Shows every whole packet at the front of `bytes`, and says what is left behind them.
-    pub(crate) fn see<'a>(&self, direction: Direction, mut bytes: &'a [u8], at: Instant) -> &'a [u8] {
-        while let Ok(Some(header)) = FixedHeader::peek(bytes, u32::MAX) {
-            let Some((packet, rest)) = bytes.split_at_checked(header.packet_len()) else { break };
-            (self.0)(ObservedPacket { direction, bytes: packet, at });
-            bytes = rest;
-        }
-        bytes
-    }
 }
 
-/// An observer of one connection.
+/// An observer of one connection, the log, or both.
 pub(crate) struct Watch {
-    observer: Observer,
+    observer: Option<Observer>,
+    /// Whether packets are written into the log.
+    logs: bool,
     /// What was written of a packet that isn't written whole.
     written: BytesMut,
 }
 
 impl Watch {
-    pub(crate) fn new(observer: Observer) -> Self {
-        Self { observer, written: BytesMut::new() }
+    /// `None` if nobody wants to see packets.
+    pub(crate) fn new(observer: Option<Observer>) -> Option<Box<Self>> {
+        let logs = enabled!(target: log::PACKETS, Level::TRACE);
+        let is_wanted = logs || observer.is_some();
+        is_wanted.then(|| Box::new(Self { observer, logs, written: BytesMut::new() }))
+    }
+
+    /// Shows every whole packet at the front of `bytes`, and says what is left behind them.
+    fn see<'a>(&self, direction: Direction, mut bytes: &'a [u8], at: Instant) -> &'a [u8] {
+        while let Ok(Some(header)) = FixedHeader::peek(bytes, u32::MAX) {
+            let Some((packet, rest)) = bytes.split_at_checked(header.packet_len()) else { break };
+            let seen = ObservedPacket { direction, bytes: packet, at };
+            if self.logs {
+                log::write_packet(&seen);
+            }
+            if let Some(observer) = &self.observer {
+                (observer.0)(seen);
+            }
+            bytes = rest;
+        }
+        bytes
     }
 
     /// These bytes were written.
     pub(crate) fn wrote(&mut self, bytes: &[u8], at: Instant) {
         self.written.extend_from_slice(bytes);
-        let left = self.observer.see(Direction::Sent, &self.written, at).len();
+        let left = self.see(Direction::Sent, &self.written, at).len();
         self.written.advance(self.written.len() - left);
     }
 
     /// This was read, and isn't taken yet.
     pub(crate) fn read(&self, input: &[u8], at: Instant) {
-        self.observer.see(Direction::Received, input, at);
+        self.see(Direction::Received, input, at);
     }
 }
 

@@ -6,9 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use dunlin_codec::Escaped;
+use tracing::Span;
+use tracing::field::display;
+
+use crate::driver::now;
 use crate::engine::{Accepted, Engine};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
+use crate::log;
 use crate::message::{Message, ReceivedMessage};
 use crate::router::Router;
 use crate::state::State;
@@ -21,14 +27,17 @@ const CROWD: u32 = 512;
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// Span of all that the client does.
+    pub(crate) span: Span,
     /// Whether publishers have filled the output so far that the driver should have its turn.
     is_crowded: AtomicBool,
 }
 
 impl Shared {
     pub(crate) fn new(engine: Engine, router: Router) -> Self {
+        let span = log::client_span(engine.client_id());
         let state = Mutex::new(State::new(engine, router));
-        Self { state, is_crowded: AtomicBool::new(false) }
+        Self { state, span, is_crowded: AtomicBool::new(false) }
     }
 
     /// Takes a message in for whoever publishes. Often enough, the driver's turn comes before the next.
@@ -41,6 +50,7 @@ impl Shared {
         if is_crowded {
             self.is_crowded.store(true, Ordering::Relaxed);
         }
+        log::write_publish(&self.span, message, &accepted);
         accepted
     }
 
@@ -88,20 +98,35 @@ impl Shared {
     /// As [`with`](Self::with), for the driver: it looks for output by itself.
     pub(crate) fn drive<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut wakers = Vec::new();
-        let result = {
+        let (result, refusals) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let before = state.engine.load();
             let result = act(&mut state);
             state.settle(before, &mut wakers);
-            result
+            (result, std::mem::take(&mut state.refusals))
         };
         wakers.into_iter().for_each(Waker::wake);
+        // Written after unlocking: a tracing subscriber may call back into this client.
+        refusals.iter().for_each(|(refused, left_out)| log::write_refusal(refused, *left_out));
         result
     }
 
     /// Tells of a step.
     pub(crate) fn tell(&self, event: Event) {
-        event.trace();
+        if let Event::Connected(connected) = &event {
+            // The server has chosen the identifier.
+            if self.aside(|state| state.engine.options().client_id.is_empty()) {
+                self.span.record("client_id", display(Escaped(&connected.client_id)));
+            }
+        }
+        let key = log::warning_key(&event);
+        let admitted = match key {
+            Some(key) => self.aside(|state| state.warnings.admit(key, now())),
+            None => Some(0),
+        };
+        if let Some(left_out) = admitted {
+            log::write(&event, left_out);
+        }
         self.drive(|state| {
             if let Event::Failed { cause, .. } = &event {
                 state.last_failure = Some(Arc::clone(cause));
@@ -135,9 +160,9 @@ impl Shared {
     /// The end: requests fail, streams end, nothing follows.
     pub(crate) fn finish(&self, cause: StopCause) {
         let event = Event::Stopped(cause.clone());
-        let is_news = self.drive(|state| {
+        let left_out = self.drive(|state| {
             if state.stopped.is_some() {
-                return false;
+                return None;
             }
             let error = RequestError::Stopped(cause.clone());
             state.give_store_up();
@@ -151,11 +176,12 @@ impl Shared {
             state.requests.end();
             state.push(event.clone());
             state.stopped = Some(cause);
-            true
+            Some(state.warnings.take_left_out())
         });
         // Not under the lock: whoever keeps the log may use this client.
-        if is_news {
-            event.trace();
+        if let Some(left_out) = left_out {
+            log::write_left_out(left_out);
+            log::write(&event, 0);
         }
     }
 }

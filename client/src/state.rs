@@ -10,9 +10,10 @@ use bytes::BytesMut;
 use crate::driver::now;
 use crate::engine::{Accepted, CloseCause, Ended, Engine, EngineEvent, Session};
 use crate::error::{ConnectError, RequestError, StopCause};
-use crate::event::Event;
+use crate::event::{Event, RefusedRequest};
 use crate::keeper::Kept;
 use crate::line::{Line, Ticket};
+use crate::log::Warnings;
 use crate::message::Message;
 use crate::observer::Observer;
 use crate::options::CleanStart;
@@ -28,6 +29,10 @@ pub(crate) struct State {
     pub(crate) engine: Engine,
     pub(crate) router: Router,
     pub(crate) requests: Requests,
+    /// Equal warnings that the log leaves out.
+    pub(crate) warnings: Warnings,
+    /// Refused requests that the log will tell of, and how many equal warnings were left out before each.
+    pub(crate) refusals: Vec<(RefusedRequest, u64)>,
     /// Whom each link shows its packets.
     pub(crate) observer: Option<Observer>,
     /// The driver acts on it.
@@ -96,6 +101,8 @@ impl State {
             engine,
             router,
             requests: Requests::new(),
+            warnings: Warnings::default(),
+            refusals: Vec::new(),
             observer: None,
             stop: None,
             reconnect_now: false,
@@ -208,6 +215,7 @@ impl State {
                     self.requests.set_response_information(connected.response_information.as_deref());
                     events.push(Event::Connected(connected));
                 }
+                EngineEvent::RequestRefused(refused) => self.warn_of_refusal(*refused),
                 EngineEvent::MessageRefused(refused) => events.push(Event::MessageRefused(refused)),
                 EngineEvent::SubscriptionLost { filter, cause } => {
                     self.router.end(&filter);
@@ -217,6 +225,14 @@ impl State {
         }
         self.deliver_replies();
         self.router.take_events(events);
+    }
+
+    /// Whoever waits for the request is told; the log is for those who don't look.
+    fn warn_of_refusal(&mut self, refused: RefusedRequest) {
+        let key = ("request", refused.packet_type.name(), refused.reason_code.code());
+        if let Some(left_out) = self.warnings.admit(key, now()) {
+            self.refusals.push((refused, left_out));
+        }
     }
 
     /// Hands replies to those who wait for them.

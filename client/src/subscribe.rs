@@ -7,6 +7,7 @@ use crate::client::Client;
 use crate::driver::now;
 use crate::engine::{Accepted, Answered, OperationId, Outcome};
 use crate::error::{RequestError, ServerReason};
+use crate::log;
 use crate::receipt::Receipt;
 use crate::stream::StreamLimits;
 use crate::subscription::{Subscription, Unmatched};
@@ -70,6 +71,7 @@ impl Client {
         let SubscribeOptions { subscription, limits } = options.into();
         let filter = TopicFilter::new(filter)?;
         let shared = self.shared();
+        log::write_request(&shared.span, "subscribe", filter.as_str());
         let (key, operation) = shared.with(|state| {
             if let Some(cause) = &state.stopped {
                 return Err(RequestError::Stopped(cause.clone()));
@@ -105,6 +107,7 @@ impl Client {
     /// # Errors
     /// As [`subscribe_with`](Self::subscribe_with).
     pub async fn unsubscribe(&self, filter: &str) -> Result<Answered, RequestError> {
+        log::write_request(&self.shared().span, "unsubscribe", filter);
         let operation = self.shared().with(|state| {
             if let Some(cause) = &state.stopped {
                 return Err(RequestError::Stopped(cause.clone()));

@@ -1,20 +1,22 @@
-//! The client's life on stderr, for `-v`: what the transcript has no line for.
+//! Details of connections on stderr, for `-v`, that neither the transcript nor the client's own log has.
 
 use dunlin_client::Event;
+use dunlin_codec::Escaped;
+use tracing::field::{DisplayValue, display};
 use tracing::info;
 
 /// Logs what is known of one step. Nothing in it is secret.
 pub(crate) fn note(event: &Event) {
     match event {
         Event::Attempt { attempt, host, port, client_id } => {
-            info!(attempt, host, port, client_id, "connecting");
+            info!(attempt, host = %Escaped(host), port, client_id = %Escaped(client_id), "connecting");
         }
         Event::Opened(opened) => {
             let tls = opened.tls.as_ref();
             info!(
                 peer = %opened.peer,
                 tls = tls.map(|tls| tls.version.to_string()),
-                alpn = tls.and_then(|tls| tls.alpn_selected.as_deref()),
+                alpn = tls.and_then(|tls| tls.alpn_selected.as_deref()).map(escaped),
                 resumed = tls.map(|tls| tls.resumed),
                 resolve_ms = millis(opened.resolve_time),
                 tcp_ms = millis(opened.tcp_time),
@@ -25,26 +27,24 @@ pub(crate) fn note(event: &Event) {
         Event::Connected(connected) => {
             let limits = &connected.limits;
             info!(
-                client_id = connected.client_id,
+                client_id = %Escaped(&connected.client_id),
                 session_present = connected.session_present,
                 receive_maximum = limits.receive_maximum,
                 maximum_qos = %limits.maximum_qos,
                 maximum_packet_size = limits.maximum_packet_size,
                 keep_alive = limits.keep_alive,
-                reason_string = connected.reason_string,
+                reason_string = connected.reason_string.as_deref().map(escaped),
                 connack_ms = millis(connected.elapsed),
-                "connected"
+                "the server's limits"
             );
         }
-        Event::Failed { cause, retry_in } => info!(%cause, ?retry_in, "failed"),
-        Event::Disconnected { cause, retry_in } => info!(%cause, ?retry_in, "disconnected"),
-        Event::MessageRefused(refused) => {
-            info!(topic = ?refused.topic, qos = refused.qos.level(), reason = %refused.reason, "message refused");
-        }
-        Event::SubscriptionLost { filter, cause } => info!(filter, %cause, "subscription lost"),
-        Event::Stopped(cause) => info!(%cause, "stopped"),
         _ => {}
     }
+}
+
+/// Text of a server, as the value of a field.
+fn escaped(text: &str) -> DisplayValue<Escaped<&str>> {
+    display(Escaped(text))
 }
 
 /// Whole milliseconds.

@@ -9,8 +9,9 @@ use super::link::conduct;
 use super::operation::{Answered, Kind, OperationId, Outcome, Phase, Published};
 use super::request::{requested, requested_identifier};
 use super::subscriptions::ActiveSubscription;
-use super::{Engine, State};
+use super::{Engine, EngineEvent, State};
 use crate::error::{Explanation, RequestError, ServerReason, Violation};
+use crate::event::RefusedRequest;
 
 impl Engine {
     /// PUBACK and PUBCOMP end an exchange. One that nobody waits for is ignored.
@@ -27,6 +28,7 @@ impl Engine {
         }
         let counted = operation.holds_quota();
         let conclusion = if ack.reason_code.is_error() && ack_type == AckType::PubAck {
+            self.report_refusal(ack_type, ack);
             refused(ack_type, ack, self.copy_allowance())
         } else {
             published(ack, operation.is_anew, self.copy_allowance())
@@ -54,6 +56,7 @@ impl Engine {
         if ack.reason_code.is_error() {
             let counted = operation.holds_quota();
             let allowance = self.copy_allowance();
+            self.report_refusal(AckType::PubRec, ack);
             self.end_publish(key, ack.packet_id, counted, refused(AckType::PubRec, ack, allowance));
             return Ok(());
         }
@@ -136,6 +139,11 @@ impl Engine {
         }
         let identifier = requested_identifier(&packet);
         for ((filter, options), code) in filters.into_iter().zip(reason_codes) {
+            // A renewal that is refused is told as a lost subscription.
+            if code.is_error() && kind != Kind::Resubscribe {
+                let refused = RefusedRequest::new(packet_type, packet_id, code, Some(filter), reason_string);
+                self.events.push_back(EngineEvent::RequestRefused(Box::new(refused)));
+            }
             match kind {
                 Kind::Resubscribe if !code.is_error() && !is_given_up => {
                     self.session.subscriptions.renew(filter, order);
@@ -176,6 +184,14 @@ impl Engine {
         self.session.operations.finish(key, Ok(Outcome::Answered(outcome)));
         self.pump();
         Ok(())
+    }
+
+    /// The server refused a message.
+    fn report_refusal(&mut self, ack_type: AckType, ack: &Ack<'_>) {
+        let reason_string = ack.properties.reason_string;
+        let refused =
+            RefusedRequest::new(ack_type.packet_type(), ack.packet_id, ack.reason_code, None, reason_string);
+        self.events.push_back(EngineEvent::RequestRefused(Box::new(refused)));
     }
 
     /// Bytes of the server's texts that may still be copied into outcomes.

@@ -67,7 +67,7 @@ pub use self::session::Session;
 pub use self::statistics::{ByQoS, Dropped, DroppedMessages, Statistics};
 use self::transmit::{Handed, Staged};
 use crate::error::RequestError;
-use crate::event::{Connected, RefusedMessage};
+use crate::event::{Connected, RefusedMessage, RefusedRequest};
 use crate::message::ReceivedMessage;
 use crate::options::{CleanStart, ConnectOptions};
 
@@ -95,6 +95,8 @@ pub enum EngineEvent {
     Connected(Box<Connected>),
     /// A message. One with a name is acknowledged after [`Engine::take`].
     Message(ReceivedMessage, Option<DeliveryId>),
+    /// The server refused a request. Whoever waits for its outcome is told as well.
+    RequestRefused(Box<RefusedRequest>),
     /// A received message was refused, because it is wrong in itself
     /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)).
     MessageRefused(Box<RefusedMessage>),

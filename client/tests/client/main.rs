@@ -18,6 +18,7 @@ mod connect;
 mod full;
 mod handover;
 mod idle;
+mod log;
 mod lost;
 mod observe;
 mod pace;
