@@ -62,6 +62,8 @@ pub struct Config {
     pub max_connections: Option<usize>,
     /// `when_queue_full`: `"drop"`, `"end-session"` or `"refuse"`; `None` is what the profile does.
     pub when_queue_full: Option<WhenQueueFull>,
+    /// `strict_sni`: whether a client must send this endpoint's name by SNI.
+    pub strict_sni: bool,
     /// `subscribe_qos2`: `"no-answer"`, `"disconnect"` or `"grant"`; the default is no answer.
     pub subscribe_qos2: SubscribeQoS2,
     /// `demo`: whether `DemoUnsigned` and `DemoSigned` are there, too.
@@ -103,6 +105,8 @@ impl From<Config> for SandboxBuilder {
             .subscribe_qos2(config.subscribe_qos2)
             .deny_connect(config.denials.connect)
             .deny_operation(config.denials.operation)
+            .deny_reserved_topic(config.denials.reserved_topic)
+            .strict_sni(config.strict_sni)
             .strict_arns(config.scope);
         builder = config.port.into_iter().fold(builder, Self::port);
         builder = config.plain_port.into_iter().fold(builder, Self::plain_port);
@@ -128,6 +132,8 @@ struct RawConfig {
     time_scale: Option<Spanned<u32>>,
     max_connections: Option<Spanned<u32>>,
     when_queue_full: Option<WhenQueueFull>,
+    #[serde(default)]
+    strict_sni: bool,
     #[serde(default)]
     subscribe_qos2: SubscribeQoS2,
     demo: Option<bool>,
@@ -172,6 +178,7 @@ impl RawConfig {
             time_scale: time_scale.transpose()?,
             max_connections: max_connections.transpose()?,
             when_queue_full: self.when_queue_full,
+            strict_sni: self.strict_sni,
             subscribe_qos2: self.subscribe_qos2,
             demo: self.demo,
             scope: scope.transpose()?,
@@ -251,7 +258,10 @@ mod tests {
         assert_eq!((all.port, all.profile, all.time_scale), (Some(0), Profile::Mqtt5, Some(60)));
         assert_eq!((all.max_connections, all.demo), (Some(10_000), Some(false)));
         assert_eq!(all.scope.unwrap().to_string(), "eu-west-1:123456789012");
-        assert_eq!(all.denials, Denials { connect: Denial::Close, operation: Denial::Disconnect });
+        assert_eq!(
+            all.denials,
+            Denials { connect: Denial::Close, operation: Denial::Disconnect, ..Denials::default() }
+        );
         assert_eq!(all.faults[0], Fault::Delay(Duration::from_millis(500)));
         assert_eq!(all.default_authorizer.as_deref(), Some("B"));
         let [a, b] = all.authorizers.as_slice() else { panic!("two") };

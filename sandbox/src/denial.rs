@@ -27,7 +27,7 @@ pub enum Denial {
 }
 
 /// How each kind of denial is told: the config file's `deny` table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Denials {
     /// A CONNECT that an authorizer or the policy refuses.
@@ -35,6 +35,16 @@ pub struct Denials {
     /// A SUBSCRIBE or PUBLISH that the policy refuses. A denied PUBLISH of QoS 0 has no answer that could tell, and
     /// ends the connection whatever is set here: with DISCONNECT, or with `Close` without.
     pub operation: Denial,
+    /// A SUBSCRIBE or PUBLISH on a topic that begins with `$` and that AWS IoT Core doesn't define, in the profile `aws`.
+    /// The default is `Disconnect`: the developer guide says that it "can result in a terminated connection".
+    pub reserved_topic: Denial,
+}
+
+impl Default for Denials {
+    fn default() -> Self {
+        let told = Denial::ReasonCode;
+        Self { connect: told, operation: told, reserved_topic: Denial::Disconnect }
+    }
 }
 
 /// A text that is no denial.
@@ -85,6 +95,6 @@ mod tests {
     #[test]
     fn what_a_file_leaves_out_is_told_by_reason_codes() {
         let denials: Denials = serde_json::from_str(r#"{"operation":"close"}"#).unwrap();
-        assert_eq!(denials, Denials { connect: Denial::ReasonCode, operation: Denial::Close });
+        assert_eq!(denials, Denials { operation: Denial::Close, ..Denials::default() });
     }
 }

@@ -29,6 +29,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Something about a connection that goes on, and that AWS IoT Core might not take.
+    Note {
+        /// Who.
+        peer: SocketAddr,
+        /// What, in a sentence.
+        text: String,
+    },
     /// A CONNECT.
     Connect {
         /// Who, as far as it said so.
@@ -155,6 +162,7 @@ impl Event {
             Self::Publish { outcome, .. } => outcome.decision(|(_, by)| by),
             Self::Receive { outcome, .. } => outcome.decision(|by| by),
             Self::Rejected { .. }
+            | Self::Note { .. }
             | Self::Lambda { .. }
             | Self::Unsubscribe { .. }
             | Self::Dropped { .. }
@@ -192,6 +200,7 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rejected { peer, reason } => write!(f, "rejected  {peer}  {}", Escaped(reason)),
+            Self::Note { peer, text } => write!(f, "note      {peer}  {}", Shown(text)),
             Self::Connect { client_id, authorizer, outcome, took } => {
                 write!(f, "connect   {}  ", Shown(client_id))?;
                 if let Some(authorizer) = authorizer {

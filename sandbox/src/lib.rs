@@ -54,7 +54,8 @@
 //!
 //! # Servers and clients
 //!
-//! A client that sends no server name (SNI), as none does to an IP address, is let in; the service refuses it.
+//! A client that sends no server name (SNI), as none does to an IP address, or another one, is let in, and the log says
+//! so; [`SandboxBuilder::strict_sni`] refuses it. AWS's pages disagree about what the service does.
 //!
 //! [`Profile::Aws`] has what AWS IoT Core has, its limits and its differences from the standard; [`Profile::Mqtt5`] is
 //! all of MQTT 5 for other clients: QoS 2, subscription identifiers, will delays, and none of AWS's limits.

@@ -11,4 +11,4 @@ mod tls;
 pub(crate) use keeper::keep;
 pub(crate) use listener::{accept, bind};
 pub(crate) use shared::{EventSink, Shared};
-pub(crate) use tls::Tls;
+pub(crate) use tls::{ENDPOINT, Tls};

@@ -83,6 +83,8 @@ pub(crate) struct Rules {
     pub(crate) marks_duplicates: bool,
     /// Whether an UNSUBACK tells that there was no such subscription.
     pub(crate) tells_no_subscription: bool,
+    /// Whether topics that begin with `$` are those of the service alone.
+    pub(crate) reserves_dollar_topics: bool,
     /// What happens to a message for a subscriber whose queue is full, unless a setting says otherwise.
     pub(crate) when_queue_full: WhenQueueFull,
 }
@@ -116,6 +118,7 @@ static AWS: Rules = Rules {
     will_delay: false,
     marks_duplicates: false,
     tells_no_subscription: false,
+    reserves_dollar_topics: true,
     when_queue_full: WhenQueueFull::Drop,
 };
 
@@ -148,6 +151,7 @@ static MQTT5: Rules = Rules {
     will_delay: true,
     marks_duplicates: true,
     tells_no_subscription: true,
+    reserves_dollar_topics: false,
     when_queue_full: WhenQueueFull::EndSession,
 };
 

@@ -69,6 +69,7 @@ pub struct SandboxBuilder {
     max_connections: usize,
     when_queue_full: Option<WhenQueueFull>,
     subscribe_qos2: SubscribeQoS2,
+    strict_sni: bool,
     demo: bool,
     /// A program and its arguments.
     watchdog: Option<(PathBuf, Vec<OsString>)>,
@@ -140,6 +141,7 @@ impl Sandbox {
             max_connections: MAX_CONNECTIONS,
             when_queue_full: None,
             subscribe_qos2: SubscribeQoS2::default(),
+            strict_sni: false,
             demo: true,
             watchdog: None,
             on_event: None,
@@ -282,6 +284,19 @@ impl SandboxBuilder {
         self
     }
 
+    /// How a SUBSCRIBE or PUBLISH on a topic is told that begins with `$` and that AWS IoT Core doesn't define.
+    pub fn deny_reserved_topic(mut self, denial: Denial) -> Self {
+        self.denials.reserved_topic = denial;
+        self
+    }
+
+    /// Whether a client is refused that sends no server name by SNI, or another one than this endpoint's. AWS's pages
+    /// disagree about it. Default: no; the log tells.
+    pub fn strict_sni(mut self, strict: bool) -> Self {
+        self.strict_sni = strict;
+        self
+    }
+
     /// What happens to a message for a subscriber whose queue is full, instead of what the profile does.
     pub fn when_queue_full(mut self, when: WhenQueueFull) -> Self {
         self.when_queue_full = Some(when);
@@ -341,7 +356,7 @@ impl SandboxBuilder {
         let watchdog = self.watchdog.filter(|_| authorizers.have_processes());
         let watchdog = watchdog.map(|(program, arguments)| Watchdog::start(&program, &arguments));
         let authorizers = authorizers.watched_by(watchdog.transpose().map_err(StartError::Watchdog)?);
-        let tls = Arc::new(Tls::new(identity, !faults.has(&Fault::NoAlpn))?);
+        let tls = Arc::new(Tls::new(identity, !faults.has(&Fault::NoAlpn), self.strict_sni)?);
         let bound = net::bind(self.address, self.port).await;
         let bound = bound.map_err(|(address, source)| StartError::Listen { address, source })?;
         let plain = match self.plain_port {
@@ -350,7 +365,7 @@ impl SandboxBuilder {
         };
         let plain = plain.transpose().map_err(|(address, source)| StartError::Listen { address, source })?;
         let ready = Ready {
-            endpoint: "localhost".into(),
+            endpoint: net::ENDPOINT.into(),
             port: bound.port,
             plain_port: plain.as_ref().map(|plain| plain.port),
             anonymous: self.anonymous,

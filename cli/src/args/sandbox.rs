@@ -75,6 +75,14 @@ pub(crate) struct SandboxArgs {
     /// How a SUBSCRIBE or PUBLISH is told that the policy denies it: reason-code, disconnect or close [default: reason-code]
     #[arg(long, hide_short_help = true, value_name = "HOW")]
     pub(crate) deny_operation: Option<Denial>,
+    /// How a SUBSCRIBE or PUBLISH is told that its topic begins with $ and isn't one of AWS: reason-code, disconnect or close
+    /// [default: disconnect]
+    #[arg(long, hide_short_help = true, value_name = "HOW")]
+    pub(crate) deny_reserved_topic: Option<Denial>,
+    /// Refuse a client that sends no server name (SNI), or another one than localhost [default: let it in, with a line of
+    /// the log: AWS's pages disagree]
+    #[arg(long, hide_short_help = true)]
+    pub(crate) strict_sni: bool,
     /// What happens to a message of QoS 1 or 2 when 1,000 messages or 4 MiB wait for a subscriber: drop, end-session or
     /// refuse (the publisher gets 0x97) [default: drop with --profile aws, end-session with mqtt5]
     #[arg(long, hide_short_help = true, value_name = "WHAT")]
@@ -120,7 +128,8 @@ Read authorizers and settings from a TOML file; a flag wins over what it says. R
   max_connections = 4096          demo = true       # DemoUnsigned and DemoSigned
   profile = \"aws\"                 # or \"mqtt5\"
   strict_arns = \"eu-west-1:123456789012\"
-  deny = { connect = \"reason-code\", operation = \"reason-code\" }
+  deny = { connect = \"reason-code\", operation = \"reason-code\", reserved_topic = \"disconnect\" }
+  strict_sni = false              # true: refuse a server name (SNI) that isn't localhost
   when_queue_full = \"drop\"        # or \"end-session\", \"refuse\"
   subscribe_qos2 = \"no-answer\"    # or \"disconnect\", \"grant\"
   faults = [\"delay=500ms\"]

@@ -24,6 +24,8 @@ pub(super) fn builder(typed: &SandboxArgs) -> Result<SandboxBuilder, Diagnosis> 
     config.scope = typed.strict_arns.clone().or(config.scope);
     config.denials.connect = typed.deny_connect.unwrap_or(config.denials.connect);
     config.denials.operation = typed.deny_operation.unwrap_or(config.denials.operation);
+    config.denials.reserved_topic = typed.deny_reserved_topic.unwrap_or(config.denials.reserved_topic);
+    config.strict_sni |= typed.strict_sni;
     config.faults.extend_from_slice(&typed.fault);
     if let Some(command) = &typed.lambda {
         let authorizer = of_lambda(command, typed)?;

@@ -26,6 +26,10 @@ enum Told<'a> {
         peer: String,
         reason: &'a str,
     },
+    Note {
+        peer: String,
+        text: &'a str,
+    },
     Connect {
         client_id: &'a str,
         authorizer: Option<&'a str>,
@@ -126,6 +130,7 @@ impl<'a> Told<'a> {
     fn of(event: &'a Event) -> Self {
         match event {
             Event::Rejected { peer, reason } => Self::Rejected { peer: peer.to_string(), reason },
+            Event::Note { peer, text } => Self::Note { peer: peer.to_string(), text },
             Event::Connect { client_id, authorizer, outcome, took } => Self::Connect {
                 client_id,
                 authorizer: authorizer.as_deref(),

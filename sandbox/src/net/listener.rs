@@ -8,12 +8,11 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::server::TlsStream;
 
 use crate::event::Event;
 use crate::net::place::Place;
 use crate::net::shared::Shared;
-use crate::net::tls::{HandshakeError, Tls};
+use crate::net::tls::{Accepted, HandshakeError, Tls};
 use crate::net::{proxy, socket};
 use crate::server::Peer;
 use crate::server::limits::HANDSHAKE_TIMEOUT;
@@ -112,7 +111,10 @@ fn admit(
             return socket::serve(stream, Peer { address, server_name: None }, place, shared).await;
         };
         match shake_hands(stream, &tls, &shared, &place).await {
-            Ok(stream) => {
+            Ok(Accepted { stream, sni_fault }) => {
+                if let Some(fault) = sni_fault {
+                    shared.emit(Event::Note { peer: address, text: fault.to_string() });
+                }
                 let server_name = stream.get_ref().1.server_name().map(Into::into);
                 socket::serve(stream, Peer { address, server_name }, place, shared).await;
             }
@@ -126,7 +128,7 @@ async fn shake_hands(
     tls: &Tls,
     shared: &Shared,
     place: &Place,
-) -> Result<TlsStream<TcpStream>, HandshakeError> {
+) -> Result<Accepted, HandshakeError> {
     tokio::select! {
         handshake = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => {
             handshake.unwrap_or(Err(HandshakeError::TimedOut))

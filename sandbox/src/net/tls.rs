@@ -18,6 +18,26 @@ use crate::pki::ServerIdentity;
 pub(crate) struct Tls {
     config: Arc<ServerConfig>,
     selects_alpn: bool,
+    strict_sni: bool,
+}
+
+/// A connection after its handshake, and what is wrong with the server name that the client sent; `None` if nothing is.
+pub(crate) struct Accepted {
+    pub(crate) stream: TlsStream<TcpStream>,
+    pub(crate) sni_fault: Option<SniFault>,
+}
+
+/// A server name that isn't this endpoint's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SniFault {
+    #[error(
+        "the client sends no server name (SNI); AWS IoT Core may refuse it: connect to {ENDPOINT:?} by this name"
+    )]
+    Missing,
+    #[error(
+        "the client asks for another server name (SNI) than {ENDPOINT:?}: {0:?}; AWS IoT Core refuses it"
+    )]
+    Other(String),
 }
 
 /// Why a handshake came to nothing.
@@ -27,6 +47,8 @@ pub(crate) enum HandshakeError {
     NoAlpn,
     #[error("the client offers other ALPN protocols ({0}); \"mqtt\" is needed")]
     OtherAlpn(String),
+    #[error("{0} (strict_sni)")]
+    Sni(SniFault),
     #[error("the TLS handshake failed: {0}")]
     Io(#[from] io::Error),
     #[error("the TLS handshake took more than 10 seconds")]
@@ -39,7 +61,11 @@ pub(crate) enum HandshakeError {
 
 impl Tls {
     /// Without `selects_alpn` no protocol is selected, whatever the client offers: a fault.
-    pub(crate) fn new(identity: ServerIdentity, selects_alpn: bool) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(
+        identity: ServerIdentity,
+        selects_alpn: bool,
+        strict_sni: bool,
+    ) -> Result<Self, rustls::Error> {
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
@@ -47,14 +73,24 @@ impl Tls {
         if selects_alpn {
             config.alpn_protocols = vec![MQTT.to_vec()];
         }
-        Ok(Self { config: Arc::new(config), selects_alpn })
+        Ok(Self { config: Arc::new(config), selects_alpn, strict_sni })
     }
 
     /// Not bounded in time: the caller is.
-    pub(crate) async fn accept(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError> {
+    pub(crate) async fn accept(&self, stream: TcpStream) -> Result<Accepted, HandshakeError> {
         let mut start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let offered: Option<Vec<Vec<u8>>> =
             start.client_hello().alpn().map(|protocols| protocols.map(<[u8]>::to_vec).collect());
+        let sni_fault = match start.client_hello().server_name() {
+            Some(name) if name.eq_ignore_ascii_case(ENDPOINT) => None,
+            Some(name) => Some(SniFault::Other(name.into())),
+            None => Some(SniFault::Missing),
+        };
+        if let Some(fault) = sni_fault.as_ref().filter(|_| self.strict_sni) {
+            start.io.write_all(&UNRECOGNIZED_NAME).await?;
+            start.io.shutdown().await?;
+            return Err(HandshakeError::Sni(fault.clone()));
+        }
         let refusal = match offered {
             None => Some(HandshakeError::NoAlpn),
             Some(protocols) if protocols.iter().any(|protocol| protocol == MQTT) => None,
@@ -67,7 +103,10 @@ impl Tls {
                 start.io.shutdown().await?;
                 Err(refusal)
             }
-            _ => Ok(start.into_stream(Arc::clone(&self.config)).await?),
+            _ => {
+                let stream = start.into_stream(Arc::clone(&self.config)).await?;
+                Ok(Accepted { stream, sni_fault })
+            }
         }
     }
 }
@@ -77,6 +116,10 @@ fn listed(protocols: &[Vec<u8>]) -> String {
     names.join(", ")
 }
 
+/// The host name of the sandbox: the one in its certificate.
+pub(crate) const ENDPOINT: &str = "localhost";
+/// A TLS record (RFC 8446, 5.1): alert, fatal, `unrecognized_name` (RFC 6066, 3).
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 const MQTT: &[u8] = b"mqtt";
 /// A TLS record (RFC 8446, 5.1): alert, fatal, `no_application_protocol` (RFC 7301, 3.2).
 const NO_APPLICATION_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];

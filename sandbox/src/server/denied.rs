@@ -2,7 +2,7 @@
 
 use dunlin_codec::ReasonCode;
 
-use crate::denial::Denial;
+use crate::denial::{Denial, Denials};
 use crate::event::Outcome;
 use crate::policy::Decision;
 use crate::server::end::End;
@@ -14,13 +14,21 @@ pub(crate) struct Denied {
     pub(crate) reason: String,
     /// The policy's decision, where it is the reason: the one denial for which there is a choice how to tell it.
     pub(crate) decision: Option<Box<Decision>>,
+    /// The topic is one of those that the service keeps for itself: there is a choice for it, too.
+    pub(crate) is_reserved: bool,
     /// It is thrown away and the connection goes on, even where nothing tells the client.
     pub(crate) is_discarded: bool,
 }
 
 impl Denied {
     pub(crate) fn new(reason_code: ReasonCode, reason: impl ToString) -> Self {
-        Self { reason_code, reason: reason.to_string(), decision: None, is_discarded: false }
+        Self {
+            reason_code,
+            reason: reason.to_string(),
+            decision: None,
+            is_reserved: false,
+            is_discarded: false,
+        }
     }
 
     pub(crate) fn on_purpose(reason_code: ReasonCode) -> Self {
@@ -37,11 +45,16 @@ impl Denied {
     }
 
     /// How the connection ends, where the denial isn't told by the answer to its request.
-    pub(crate) fn ending(&self, denial: Denial) -> Option<End> {
-        match (denial, &self.decision) {
-            (Denial::Disconnect, Some(_)) => Some(End::told(self.reason_code, self.reason.clone())),
-            (Denial::Close, Some(_)) => Some(End::Untold { reason: self.reason.clone() }),
-            _ => None,
+    pub(crate) fn ending(&self, denials: Denials) -> Option<End> {
+        let denial = match &self.decision {
+            Some(_) => denials.operation,
+            None if self.is_reserved => denials.reserved_topic,
+            None => return None,
+        };
+        match denial {
+            Denial::ReasonCode => None,
+            Denial::Disconnect => Some(End::told(self.reason_code, self.reason.clone())),
+            Denial::Close => Some(End::Untold { reason: self.reason.clone() }),
         }
     }
 }

@@ -26,6 +26,12 @@ pub(crate) enum Limit {
     Slashes { has: usize, most: usize },
     #[error("the topic filter has {has} slashes; at most {most} are allowed")]
     FilterSlashes { has: usize, most: usize },
+    #[error("AWS IoT Core defines no such topic, and those that begin with \"$\" are its own")]
+    ReservedTopic,
+    #[error(
+        "AWS IoT Core defines no such topic to subscribe to, and those that begin with \"$\" are its own"
+    )]
+    ReservedFilter,
     #[error("the share name has {has} bytes; at most {most} are allowed")]
     ShareName { has: usize, most: usize },
     #[error("the topic alias {has} is above the maximum of {most}")]
@@ -52,10 +58,13 @@ impl Limit {
         match self {
             Self::ClientId { .. } | Self::DollarId => ReasonCode::ClientIdentifierNotValid,
             Self::QoS(..) => ReasonCode::QoSNotSupported,
-            Self::TopicLength { .. } | Self::Slashes { .. } => ReasonCode::TopicNameInvalid,
-            Self::FilterLength { .. } | Self::FilterSlashes { .. } | Self::ShareName { .. } => {
-                ReasonCode::TopicFilterInvalid
+            Self::TopicLength { .. } | Self::Slashes { .. } | Self::ReservedTopic => {
+                ReasonCode::TopicNameInvalid
             }
+            Self::FilterLength { .. }
+            | Self::FilterSlashes { .. }
+            | Self::ReservedFilter
+            | Self::ShareName { .. } => ReasonCode::TopicFilterInvalid,
             Self::TopicAlias { .. } => ReasonCode::TopicAliasInvalid,
             Self::ReceiveMaximum(_) => ReasonCode::ReceiveMaximumExceeded,
             Self::SubscriptionIdentifiers => ReasonCode::SubscriptionIdentifiersNotSupported,
@@ -90,6 +99,7 @@ impl From<Limit> for End {
 
 impl From<Limit> for Denied {
     fn from(limit: Limit) -> Self {
-        Self::new(limit.reason_code(), limit)
+        let is_reserved = matches!(limit, Limit::ReservedTopic | Limit::ReservedFilter);
+        Self { is_reserved, ..Self::new(limit.reason_code(), limit) }
     }
 }

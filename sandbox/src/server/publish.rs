@@ -52,7 +52,7 @@ impl Open {
         let outcome = outcome.and_then(|()| self.publish(&Arc::new(message), hub, now));
         output.work += outcome.as_ref().map_or(0, |(receivers, _)| *receivers);
         output.log(self.publish_event(topic, outcome.clone()));
-        let ending = outcome.as_ref().err().and_then(|denied| denied.ending(self.settings.denials.operation));
+        let ending = outcome.as_ref().err().and_then(|denied| denied.ending(self.settings.denials));
         if let Some(end) = ending {
             return Err(end);
         }

@@ -60,7 +60,7 @@ impl Open {
                 }
             }
         }
-        let ending = first_denial.as_ref().and_then(|denied| denied.ending(self.settings.denials.operation));
+        let ending = first_denial.as_ref().and_then(|denied| denied.ending(self.settings.denials));
         if let Some(end) = ending {
             return Err(end);
         }

@@ -7,6 +7,9 @@ use crate::server::limit::{Limit, at_most};
 
 /// Judges a topic name. The Basic Ingest prefix doesn't count.
 pub(crate) fn check_name(topic: TopicName<'_>, rules: &Rules) -> Result<(), Limit> {
+    if rules.reserves_dollar_topics && !is_defined(topic.as_str(), "events") {
+        return Err(Limit::ReservedTopic);
+    }
     let topic = without_basic_ingest(topic.as_str());
     at_most(topic.len(), rules.max_topic, |has, most| Limit::TopicLength { has, most })?;
     at_most(slashes(topic), rules.max_slashes, |has, most| Limit::Slashes { has, most })
@@ -17,6 +20,9 @@ pub(crate) fn check_filter(filter: TopicFilter<'_>, rules: &Rules) -> Result<(),
     let share = filter.share_name().map_or(0, str::len);
     at_most(share, rules.max_share_name, |has, most| Limit::ShareName { has, most })?;
     let filter = filter.without_share();
+    if rules.reserves_dollar_topics && !is_defined(filter.as_str(), "rules") {
+        return Err(Limit::ReservedFilter);
+    }
     let filter = without_basic_ingest(filter.as_str());
     at_most(filter.len(), rules.max_topic, |has, most| Limit::FilterLength { has, most })?;
     at_most(slashes(filter), rules.max_slashes, |has, most| Limit::FilterSlashes { has, most })
@@ -31,6 +37,31 @@ pub(crate) fn reaches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rul
     let parent = filter.as_str().strip_suffix("/#").filter(|_| !rules.matches_parent_level);
     parent.is_none_or(|parent| slashes(name.as_str()) > slashes(parent))
 }
+
+/// Whether a topic doesn't begin with `$`, or is one of those that AWS IoT Core defines ("Reserved topics" in the
+/// developer guide). `but` is the one kind that this operation may not use: nobody publishes under `$aws/events/`, and
+/// nobody subscribes to `$aws/rules/`.
+fn is_defined(topic: &str, but: &str) -> bool {
+    if !topic.starts_with('$') {
+        return true;
+    }
+    let kind = topic.strip_prefix("$aws/").map(|rest| rest.split_once('/').map_or(rest, |(kind, _)| kind));
+    // A filter may have a wildcard in the place of the kind.
+    kind.is_some_and(|kind| (KINDS.contains(&kind) || ["#", "+"].contains(&kind)) && kind != but)
+}
+
+/// What may follow `$aws/`.
+const KINDS: [&str; 9] = [
+    "certificates",
+    "commands",
+    "device_location",
+    "events",
+    "iotwireless",
+    "provisioning-templates",
+    "rules",
+    "sitewise",
+    "things",
+];
 
 fn slashes(topic: &str) -> usize {
     topic.matches('/').count()
@@ -68,6 +99,26 @@ mod tests {
     fn the_basic_ingest_prefix_does_not_count() {
         assert_eq!(name(&format!("$aws/rules/r/{}", "a".repeat(256))), Ok(()));
         assert_eq!(name("$aws/rules/r/1/2/3/4/5/6/7/8"), Ok(()));
+    }
+
+    #[test]
+    fn topics_with_a_dollar_are_those_of_the_service() {
+        for topic in ["$aws/rules/r/t", "$aws/things/lamp/shadow/update", "$aws/certificates/create/json"] {
+            assert_eq!(name(topic), Ok(()), "{topic}");
+        }
+        for topic in ["$SYS/uptime", "$own", "$aws", "$aws/own/t", "$aws/events/presence/connected/c"] {
+            assert_eq!(name(topic), Err(Limit::ReservedTopic), "{topic}");
+        }
+        for topic in
+            ["$aws/events/#", "$aws/things/+/shadow/#", "$share/g/$aws/events/x", "$aws/#", "#", "+/a"]
+        {
+            assert_eq!(filter(topic), Ok(()), "{topic}");
+        }
+        for topic in ["$SYS/#", "$own/+", "$aws/own/#", "$aws/rules/r/#", "$share/g/$SYS/x"] {
+            assert_eq!(filter(topic), Err(Limit::ReservedFilter), "{topic}");
+        }
+        let anything = check_name(TopicName::new("$SYS/x").unwrap(), Profile::Mqtt5.rules());
+        assert_eq!(anything, Ok(()));
     }
 
     #[test]

@@ -12,11 +12,11 @@ use core::pin::Pin;
 use std::time::{Duration, Instant};
 
 use dunlin_codec::{Connect, Packet, QoS, ReasonCode};
-use dunlin_sandbox::{Answer, Sandbox, SubscribeQoS2};
+use dunlin_sandbox::{Answer, Denial, Sandbox, SandboxBuilder, SubscribeQoS2};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::client::{TestClient, TestSandbox, allow, connect, publish, subscribe, subscription};
+use crate::client::{TestClient, TestSandbox, allow, connect, handshake, publish, subscribe, subscription};
 
 /// One row of the table.
 struct Row {
@@ -59,6 +59,18 @@ async fn aws_answers() {
         row(5, "a Lambda that prints a line of 64 KiB", "the log shows it whole", lambdas::long_output()),
         row(6, "JSON text without times; a denial with a wrong field", "taken; 0x87", lambdas::json_text()),
         row(7, "SUBSCRIBE with a filter at QoS 2", "no SUBACK, and a line of the log", subscribe_at_qos_2()),
+        row(
+            8,
+            "PUBLISH or SUBSCRIBE on $SYS, unknown $aws/..",
+            "DISCONNECT; $aws/rules/.. goes on",
+            reserved_topics(),
+        ),
+        row(
+            9,
+            "no server name (SNI), or another one",
+            "a line of the log; refused with strict_sni",
+            other_sni(),
+        ),
         row(11, "CONNECT of MQTT 3.1.1", "20 02 00 01, and the log names the client", old_client()),
         row(
             12,
@@ -213,6 +225,41 @@ async fn writable_state() {
         std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).unwrap();
         let told = start().await.unwrap_err().to_string();
         assert!(told.contains("; to mend it: chmod 700 "), "{told}");
+    }
+}
+
+async fn reserved_topics() {
+    let sandbox = TestSandbox::open_house().await;
+    for (number, topic) in ["$SYS/x", "$aws/own/x", "$own"].into_iter().enumerate() {
+        let mut client = sandbox.guest(&format!("p{number}")).await;
+        client.send(publish(topic, "x", QoS::AtLeastOnce)).await;
+        assert_eq!(client.receives_disconnect().await.0, ReasonCode::TopicNameInvalid, "{topic}");
+        let mut client = sandbox.guest(&format!("s{number}")).await;
+        client.send(subscribe(&[subscription(topic)])).await;
+        assert_eq!(client.receives_disconnect().await.0, ReasonCode::TopicFilterInvalid, "{topic}");
+    }
+    let mut client = sandbox.guest("basic-ingest").await;
+    client.send(publish("$aws/rules/r/t", "x", QoS::AtLeastOnce)).await;
+    assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
+    let everybody = Answer::allow("anybody", allow("iot:*"));
+    let told = |builder: SandboxBuilder| builder.deny_reserved_topic(Denial::ReasonCode);
+    let sandbox = TestSandbox::answering_with(everybody, told).await;
+    let mut client = sandbox.guest("c").await;
+    assert_eq!(client.subscribes("$SYS/#").await.0, [ReasonCode::TopicFilterInvalid]);
+}
+
+async fn other_sni() {
+    for (name, line) in [("127.0.0.1", "the client sends no server name (SNI)"), ("localhost", "")] {
+        for strict in [false, true] {
+            let sandbox = TestSandbox::start_with(|builder| builder.strict_sni(strict)).await;
+            let handshake = handshake(&sandbox.sandbox, name, &[b"mqtt"]).await;
+            assert_eq!(handshake.is_ok(), line.is_empty() || !strict, "{name}");
+            if line.is_empty() {
+                assert!(!sandbox.logged("(SNI)"));
+            } else {
+                sandbox.waits_for(line).await;
+            }
+        }
     }
 }
 
