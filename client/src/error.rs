@@ -283,6 +283,14 @@ pub enum ConnectionError {
         /// How many.
         messages: usize,
     },
+    /// Received messages of QoS 1 and 2 didn't fit into the
+    /// [`memory_budget`](crate::ConnectOptions::memory_budget): this client left with reason code 0x97 (Quota exceeded), and
+    /// the server keeps what it has.
+    #[error("received messages fill the memory budget of {bytes} bytes")]
+    MemoryBudget {
+        /// The memory budget in bytes.
+        bytes: usize,
+    },
     /// This client gave up a re-authentication.
     #[error("re-authentication: {0}")]
     Reauthentication(ReauthenticationError),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use dunlin_codec::{ConnAck, DecodeError, PacketId, PacketType, QoS, ReasonCode, Utf8String};
 
+#[cfg(feature = "tokio")]
+use crate::error::copied_bytes;
 use crate::error::{
     ConnectError, ConnectionError, Explanation, Omitted, RequestError, ServerReason, StopCause,
 };
@@ -149,6 +151,10 @@ pub enum DropCause {
     Unmatched,
 }
 
+/// Bytes of an event without its texts, and of what it points to, rounded up.
+#[cfg(feature = "tokio")]
+const EVENT: usize = 512;
+
 /// A connection, as its server grants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -201,6 +207,36 @@ pub struct ServerLimits {
 const PROTOCOL_MAXIMUM: u32 = 268_435_460;
 
 impl Event {
+    /// Bytes of memory that it takes.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn held(&self) -> usize {
+        let of_request = |error: &RequestError| match error {
+            RequestError::Refused(reason) => reason.copied_bytes(),
+            _ => 0,
+        };
+        let texts = match self {
+            Self::Connected(connected) => {
+                let response_information = connected.response_information.as_ref().map_or(0, String::len);
+                let explanation = copied_bytes(connected.reason_string.as_ref(), &connected.user_properties);
+                connected.client_id.len() + response_information + explanation
+            }
+            Self::Failed { cause, .. } => match &**cause {
+                ConnectError::Refused(reason) => reason.copied_bytes(),
+                _ => 0,
+            },
+            Self::Disconnected { cause, .. } => match &**cause {
+                ConnectionError::Disconnected(reason) => reason.copied_bytes(),
+                _ => 0,
+            },
+            Self::SubscriptionLost { filter, cause } => filter.len() + of_request(cause),
+            Self::MessageDropped { topic, .. } => topic.len(),
+            Self::MessageRefused(refused) => refused.topic.len(),
+            Self::Attempt { host, client_id, .. } => host.len() + client_id.len(),
+            _ => 0,
+        };
+        EVENT + texts
+    }
+
     /// Adds `other` to this event if both report dropped messages of the same topic and cause; whether they do.
     #[cfg(feature = "tokio")]
     pub(crate) fn merge(&mut self, other: &Self) -> bool {

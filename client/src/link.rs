@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, BytesMut};
+use dunlin_codec::FixedHeader;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::alarm::Alarm;
@@ -28,6 +29,9 @@ const LARGEST_READ: usize = 64 * 1024;
 /// After so much the application gets its turn: a stream holds little more than one read brings while somebody listens,
 /// and what is sent in answer leaves together with the acknowledgements.
 const TURN: usize = 16 * 1024;
+/// After so many bytes small messages that still wait get buffers of their own: a waiting message keeps all that was read with
+/// it in memory.
+const DETACH_AFTER: usize = 4 << 20;
 /// How long the server gets to take what was sent last, and to close its side.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
 /// Bytes that may be read between the moment when a deadline passes and the time-outs: more than the system keeps for a
@@ -44,6 +48,8 @@ pub(crate) struct Link {
     input: BytesMut,
     output: BytesMut,
     read_size: usize,
+    /// Bytes read since small messages last got buffers of their own.
+    read_since_detached: usize,
     needs_flush: bool,
     /// Rare, and large.
     broken: Option<Box<Broken>>,
@@ -93,6 +99,7 @@ impl Link {
             input: BytesMut::new(),
             output: BytesMut::new(),
             read_size: FIRST_READ,
+            read_since_detached: 0,
             needs_flush: false,
             broken: None,
             holds: false,
@@ -152,7 +159,7 @@ impl Link {
                 match self.poll_read(cx) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(self.end()),
                     Poll::Ready(Ok(read)) => {
-                        self.hand_over(shared, now);
+                        self.hand_over(shared, now, read);
                         taken += read;
                         if is_due {
                             self.overdue += read;
@@ -210,6 +217,9 @@ impl Link {
             state.transmit(&mut self.output, now);
             self.holds = self.output.is_empty() && state.engine.has_output();
             state.engine.set_listening(reading && !self.holds, now);
+        }
+        if state.engine.declines_messages() && state.router.has_drained() {
+            state.engine.leave_declined();
         }
         let stop = state.stop_by(now);
         if stop.is_over && (stop.has_nothing || may_time_out) {
@@ -300,16 +310,41 @@ impl Link {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.input.reserve(self.read_size);
-        let read =
-            ready!(pin!(self.transport.read_buf(&mut (&mut self.input).limit(self.read_size))).poll(cx))?;
+        let size = self.make_space();
+        let read = ready!(pin!(self.transport.read_buf(&mut (&mut self.input).limit(size))).poll(cx))?;
         if read >= self.read_size {
             self.read_size = (self.read_size * 2).clamp(SMALLEST_READ, LARGEST_READ);
         }
         Poll::Ready(Ok(read))
     }
 
-    fn hand_over(&mut self, shared: &Shared, now: Instant) {
+    /// Makes space for the next read, and returns its size. A large packet of which a quarter has come gets a buffer of its
+    /// own size: until then the buffer doubles, so nobody gets memory by announcing a packet.
+    fn make_space(&mut self) -> usize {
+        let spare = self.input.capacity() - self.input.len();
+        if spare < self.read_size
+            && self.input.len() >= LARGEST_READ
+            && let Ok(Some(header)) = FixedHeader::peek(&self.input, u32::MAX)
+            && let Some(missing) =
+                header.packet_len().checked_sub(self.input.len()).filter(|missing| *missing > 0)
+        {
+            if spare >= missing {
+                return missing.min(self.read_size);
+            }
+            if self.input.len() >= header.packet_len() / 4 {
+                let mut whole = BytesMut::with_capacity(header.packet_len());
+                whole.extend_from_slice(&self.input);
+                self.input = whole;
+                return missing.min(self.read_size);
+            }
+        }
+        self.input.reserve(self.read_size);
+        self.read_size
+    }
+
+    fn hand_over(&mut self, shared: &Shared, now: Instant, read: usize) {
+        self.read_since_detached += read;
+        let detaches = self.read_since_detached >= DETACH_AFTER;
         if let Some(watch) = &self.watch {
             watch.read(&self.input, now);
         }
@@ -317,11 +352,17 @@ impl Link {
         shared.drive(|state| {
             state.engine.handle_input(&mut self.input, now);
             state.deliver(&mut events);
+            if detaches {
+                state.router.detach_messages();
+            }
             if state.engine.should_close() {
                 // Nobody will look at the rest.
                 self.input.clear();
             }
         });
+        if detaches {
+            self.read_since_detached = 0;
+        }
         events.into_iter().for_each(|event| shared.tell(event));
     }
 

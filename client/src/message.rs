@@ -182,6 +182,10 @@ impl Layout {
     }
 }
 
+/// Bytes of a queue's entry for a message, rounded up.
+#[cfg(feature = "tokio")]
+const ENTRY: usize = 160;
+
 impl ReceivedMessage {
     /// What `packet` carries, whose parts are where `layout` says. `aliased` is the topic if the packet has none.
     pub(crate) fn new(packet: PacketBuf, layout: Layout, aliased: Option<Arc<str>>) -> Self {
@@ -266,6 +270,12 @@ impl ReceivedMessage {
     #[cfg(feature = "tokio")]
     pub(crate) fn len(&self) -> usize {
         self.packet.as_bytes().len()
+    }
+
+    /// Bytes of memory that it takes while it waits.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn charge(&self) -> usize {
+        self.len() + ENTRY
     }
 
     /// The same message in a buffer of its own.

@@ -22,6 +22,8 @@ pub(crate) struct Requests {
     made: u64,
     waiting: HashMap<u64, Reply>,
     late: u64,
+    /// Bytes of memory that replies take until they are taken.
+    held: usize,
     responses: Responses,
     /// Those who wait for the subscription.
     openers: Vec<Waker>,
@@ -60,6 +62,7 @@ impl Requests {
             made: 0,
             waiting: HashMap::new(),
             late: 0,
+            held: 0,
             responses: Responses::Closed,
             openers: Vec::new(),
             response_information: None,
@@ -87,6 +90,7 @@ impl Requests {
         let number = message.properties().correlation_data.and_then(|data| self.number(data.as_bytes()));
         match number.and_then(|number| self.waiting.get_mut(&number)) {
             Some(reply) if reply.message.is_none() => {
+                self.held += message.charge();
                 reply.message = Some(message);
                 self.wakers.extend(reply.waker.take());
             }
@@ -97,6 +101,11 @@ impl Requests {
     /// Replies that came too late, or to no request of this client.
     pub(crate) const fn late(&self) -> u64 {
         self.late
+    }
+
+    /// Bytes of memory that replies take.
+    pub(crate) const fn held(&self) -> usize {
+        self.held
     }
 
     /// Nothing follows: whoever waits is to look why.
@@ -202,6 +211,7 @@ impl<'a> Waiting<'a> {
         self.shared.with(|state| {
             let reply = state.requests.waiting.entry(self.number).or_default();
             if let Some(message) = reply.message.take() {
+                state.requests.held -= message.charge();
                 return Poll::Ready(Ok(message));
             }
             if let Some(cause) = &state.stopped {
@@ -215,7 +225,10 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.shared.with(|state| state.requests.waiting.remove(&self.number));
+        self.shared.with(|state| {
+            let removed = state.requests.waiting.remove(&self.number).and_then(|reply| reply.message);
+            state.requests.held -= removed.map_or(0, |message| message.charge());
+        });
     }
 }
 

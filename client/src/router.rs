@@ -29,6 +29,7 @@ pub(crate) struct Router {
     catch_all: Option<usize>,
     /// Streams that are full and must not be given more.
     holding_up: usize,
+    memory: Memory,
     /// Messages of a resumed session that wait for a stream.
     unmatched: UnmatchedQueue,
     /// Whether the application wants no message that no stream matches.
@@ -43,6 +44,19 @@ pub(crate) struct Router {
     found: Vec<usize>,
     last_match: LastMatch,
     routed: u64,
+}
+
+/// What the messages in all streams take of the client's memory budget.
+#[derive(Debug, Default)]
+struct Memory {
+    /// In bytes.
+    budget: usize,
+    /// Bytes that others take of it: events, replies.
+    others: usize,
+    /// Bytes in all streams; a message in several streams counts in each.
+    held: usize,
+    /// Messages of QoS 1 and 2 in all streams.
+    acknowledged: usize,
 }
 
 /// A topic filter that somebody listens to.
@@ -93,6 +107,7 @@ impl Router {
             identifiers: Identifiers { first: first_identifier, next: first_identifier, issued: 0 },
             catch_all: None,
             holding_up: 0,
+            memory: Memory::default(),
             unmatched: UnmatchedQueue::default(),
             discards_unmatched: false,
             closed: VecDeque::new(),
@@ -177,6 +192,8 @@ impl Router {
     pub(crate) fn close(&mut self, key: usize, engine: &mut Engine) -> Option<String> {
         let last_of = self.leave(key);
         let mut stream = self.streams.try_remove(key)?;
+        self.memory.held -= stream.held();
+        self.memory.acknowledged -= stream.acknowledged_len();
         self.holding_up -= usize::from(stream.holds_up());
         if self.catch_all == Some(key) {
             self.catch_all = None;
@@ -242,7 +259,8 @@ impl Router {
             (Some(_), Some(id)) if engine.keep_unmatched(id) => return self.unmatched.push(message, id),
             (Some(until), None) => {
                 self.expire_unmatched(engine);
-                match self.unmatched.push_at_most_once(message, until) {
+                let free = self.free_at_most_once();
+                match self.unmatched.push_at_most_once(message, until, free) {
                     Ok(()) => return,
                     Err(message) => message,
                 }
@@ -316,25 +334,17 @@ impl Router {
         key: usize,
         cx: &Context<'_>,
     ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
-        let Some(stream) = self.streams.get_mut(key) else { return Poll::Ready(None) };
-        let held_up = stream.holds_up();
-        let next = stream.poll_next(cx);
-        self.holding_up -= usize::from(held_up && !stream.holds_up());
-        next
+        self.with_stream(key, |stream| stream.poll_next(cx)).unwrap_or(Poll::Ready(None))
     }
 
     /// The next message of a stream, if one waits and no acknowledgement is owed for it.
     pub(crate) fn take_unowed(&mut self, key: usize) -> Option<ReceivedMessage> {
-        let stream = self.streams.get_mut(key)?;
-        let held_up = stream.holds_up();
-        let message = stream.next_unowed()?;
-        self.holding_up -= usize::from(held_up && !stream.holds_up());
-        Some(message)
+        self.with_stream(key, Stream::next_unowed)?
     }
 
     /// The next message of a stream, if one waits.
     pub(crate) fn take(&mut self, key: usize) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
-        self.streams.get_mut(key)?.pop()
+        self.with_stream(key, Stream::pop)?
     }
 
     /// Whether messages may still come to a stream.
@@ -364,6 +374,34 @@ impl Router {
     /// The session moves on: what waits to be acknowledged comes again, to whoever has it then.
     pub(crate) fn hand_back(&mut self) {
         self.streams.iter_mut().for_each(|(_, stream)| stream.hand_back());
+        self.memory.held = self.streams.iter().map(|(_, stream)| stream.held()).sum();
+        self.memory.acknowledged = 0;
+    }
+
+    /// Sets the memory budget in bytes, and how much of it others take.
+    pub(crate) const fn set_budget(&mut self, budget: usize, others: usize) {
+        (self.memory.budget, self.memory.others) = (budget, others);
+    }
+
+    /// Whether a message of QoS 1 or 2 exceeds the memory budget. One always fits.
+    pub(crate) fn exceeds_budget(&self, message: &ReceivedMessage) -> bool {
+        let acknowledged = self.memory.acknowledged + self.unmatched.acknowledged_len();
+        acknowledged > 0 && self.taken() + message.charge() > self.memory.budget
+    }
+
+    /// Whether messages take no more than half of the memory budget.
+    pub(crate) const fn has_drained(&self) -> bool {
+        self.taken() <= self.memory.budget / 2
+    }
+
+    /// Bytes of the memory budget that are in use.
+    const fn taken(&self) -> usize {
+        self.memory.held + self.memory.others + self.unmatched.held()
+    }
+
+    /// Bytes that messages of QoS 0 may still take: a quarter of the budget is left for QoS 1 and 2.
+    const fn free_at_most_once(&self) -> usize {
+        (self.memory.budget - self.memory.budget / 4).saturating_sub(self.taken())
     }
 
     /// No more messages for anybody.
@@ -398,10 +436,25 @@ impl Router {
     }
 
     fn push(&mut self, key: usize, message: ReceivedMessage, id: Option<DeliveryId>) {
-        let Some(stream) = self.streams.get_mut(key) else { return };
-        let held_up = stream.holds_up();
-        self.wakers.extend(stream.push(message, id));
-        self.holding_up += usize::from(!held_up && stream.holds_up());
+        let free = self.free_at_most_once();
+        let waker = self.with_stream(key, |stream| stream.push(message, id, free)).flatten();
+        self.wakers.extend(waker);
+    }
+
+    /// Does something with a stream, and adds up what it changes.
+    fn with_stream<T>(&mut self, key: usize, act: impl FnOnce(&mut Stream) -> T) -> Option<T> {
+        let stream = self.streams.get_mut(key)?;
+        let (held_up, held, acknowledged) = (stream.holds_up(), stream.held(), stream.acknowledged_len());
+        let result = act(stream);
+        self.holding_up = self.holding_up + usize::from(stream.holds_up()) - usize::from(held_up);
+        self.memory.held = self.memory.held + stream.held() - held;
+        self.memory.acknowledged = self.memory.acknowledged + stream.acknowledged_len() - acknowledged;
+        Some(result)
+    }
+
+    /// Lets small messages go of the large buffers that they were read into.
+    pub(crate) fn detach_messages(&mut self) {
+        self.streams.iter_mut().for_each(|(_, stream)| stream.give_back_memory());
     }
 
     /// The streams that a message is for: those that its identifiers name, or else those whose filters match. Returns whether

@@ -20,7 +20,7 @@ use crate::options::CleanStart;
 use crate::replies::Requests;
 use crate::router::Router;
 
-/// Events that nobody has taken; older ones are dropped beyond this.
+/// Events that nobody has taken; older ones are dropped beyond this, and beyond an eighth of the memory budget.
 const EVENTS: usize = 1024;
 
 /// What [`Shared`](crate::shared::Shared) holds.
@@ -51,6 +51,8 @@ pub(crate) struct State {
     /// Messages that were handed over, taken or not.
     published: u32,
     events: VecDeque<Event>,
+    /// Bytes of memory that they take.
+    event_bytes: usize,
     driver: Option<Waker>,
     /// Those who wait for an event or for the end.
     watchers: Vec<Waker>,
@@ -113,6 +115,7 @@ impl State {
             last_failure: None,
             published: 0,
             events: VecDeque::new(),
+            event_bytes: 0,
             driver: None,
             watchers: Vec::new(),
             line: Line::default(),
@@ -207,8 +210,15 @@ impl State {
 
     /// Hands what the engine has to tell to streams; what is left concerns the driver.
     pub(crate) fn deliver(&mut self, events: &mut Vec<Event>) {
+        let others = self.event_bytes + self.requests.held();
+        self.router.set_budget(self.engine.options().memory_budget, others);
         while let Some(event) = self.engine.poll_event() {
             match event {
+                EngineEvent::Message(message, Some(id))
+                    if self.engine.declines_messages() || self.router.exceeds_budget(&message) =>
+                {
+                    self.engine.decline(id);
+                }
                 EngineEvent::Message(message, id) => self.router.route(message, id, &mut self.engine),
                 EngineEvent::UnmatchedRefused(id) => self.router.unmatched_refused(id, &mut self.engine),
                 EngineEvent::Connected(connected) => {
@@ -256,7 +266,7 @@ impl State {
 
     /// The next event, after `Stopped` none.
     pub(crate) fn poll_event(&mut self, cx: &Context<'_>) -> Poll<Option<Event>> {
-        match self.events.pop_front() {
+        match self.pop_event() {
             Some(event) => Poll::Ready(Some(event)),
             None if self.stopped.is_some() => Poll::Ready(None),
             None => {
@@ -270,11 +280,19 @@ impl State {
         if self.events.back_mut().is_some_and(|last| last.merge(&event)) {
             return;
         }
-        if self.events.len() == EVENTS {
-            self.events.pop_front();
-        }
+        self.event_bytes += event.held();
         self.events.push_back(event);
+        let most = self.engine.options().memory_budget / 8;
+        while self.events.len() > EVENTS || self.event_bytes > most && self.events.len() > 1 {
+            self.pop_event();
+        }
         self.wake_watchers();
+    }
+
+    fn pop_event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        self.event_bytes -= event.held();
+        Some(event)
     }
 
     /// Those who wait for something look again.

@@ -60,6 +60,8 @@ pub(crate) struct Stream {
     kept_alone: u64,
     /// Of `unowed`.
     bytes: usize,
+    /// Bytes of memory that all messages take.
+    held: usize,
     dropped: u64,
     /// Whether it is full and must not be given more.
     holds_up: bool,
@@ -79,6 +81,7 @@ impl Stream {
             arrived: 0,
             kept_alone: 0,
             bytes: 0,
+            held: 0,
             dropped: 0,
             holds_up: false,
             ended,
@@ -105,34 +108,56 @@ impl Stream {
     /// Lets go of what isn't acknowledged: it comes again.
     pub(crate) fn hand_back(&mut self) {
         self.owed.clear();
+        self.held = self.unowed.iter().map(|(_, message)| message.charge()).sum();
+    }
+
+    /// Bytes of memory that its messages take.
+    pub(crate) const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Number of messages of QoS 1 and 2 in it.
+    pub(crate) fn acknowledged_len(&self) -> usize {
+        self.owed.len()
     }
 
     /// Takes a message, if there is room; whoever waits for it is to be woken. What is acknowledged always has room.
-    pub(crate) fn push(&mut self, message: ReceivedMessage, id: Option<DeliveryId>) -> Option<Waker> {
+    /// Those of QoS 0 have `free` bytes of the client's memory budget.
+    pub(crate) fn push(
+        &mut self,
+        message: ReceivedMessage,
+        id: Option<DeliveryId>,
+        free: usize,
+    ) -> Option<Waker> {
         self.arrived += 1;
-        let Some(id) = id else { return self.push_unowed(message) };
+        let Some(id) = id else { return self.push_unowed(message, free) };
+        self.held += message.charge();
         self.owed.push_back((self.arrived, message, id));
         self.waker.take()
     }
 
-    fn push_unowed(&mut self, message: ReceivedMessage) -> Option<Waker> {
-        let size = size(&message);
+    fn push_unowed(&mut self, message: ReceivedMessage, mut free: usize) -> Option<Waker> {
+        let (size, charge) = (size(&message), message.charge());
         match self.limits.when_full {
-            WhenFull::DropNewest if !self.has_room(size) => {
+            WhenFull::DropNewest if !self.has_room(size) || charge > free => {
                 self.dropped += 1;
                 return None;
             }
             WhenFull::DropOldest => {
-                while !self.has_room(size) && self.pop_unowed().is_some() {
+                while !self.has_room(size) || charge > free {
+                    let before = self.held;
                     self.dropped += 1;
+                    self.pop_unowed()?;
+                    free += before - self.held;
                 }
             }
             WhenFull::DropNewest | WhenFull::PauseReading => {}
         }
         self.bytes += size;
+        self.held += charge;
         self.unowed.push_back((self.arrived, message));
         self.holds_up = self.limits.when_full == WhenFull::PauseReading
-            && (self.unowed.len() >= self.limits.count || self.bytes >= self.limits.bytes);
+            && (self.unowed.len() >= self.limits.count || self.bytes >= self.limits.bytes || charge > free);
         self.waker.take()
     }
 
@@ -173,7 +198,11 @@ impl Stream {
     pub(crate) fn pop(&mut self) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
         match self.next_unowed() {
             Some(message) => Some((message, None)),
-            None => self.owed.pop_front().map(|(_, message, id)| (message, Some(id))),
+            None => {
+                let (_, message, id) = self.owed.pop_front()?;
+                self.held -= message.charge();
+                Some((message, Some(id)))
+            }
         }
     }
 
@@ -193,6 +222,7 @@ impl Stream {
     fn pop_unowed(&mut self) -> Option<ReceivedMessage> {
         let (_, message) = self.unowed.pop_front()?;
         self.bytes -= size(&message);
+        self.held -= message.charge();
         Some(message)
     }
 

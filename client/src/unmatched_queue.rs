@@ -17,6 +17,8 @@ pub(crate) struct UnmatchedQueue {
     /// Messages of QoS 0 in the queue, and their bytes.
     count_at_most_once: usize,
     bytes_at_most_once: usize,
+    /// Bytes of memory that all messages take.
+    held: usize,
 }
 
 /// One message that waits for a stream.
@@ -32,6 +34,7 @@ pub(crate) struct UnmatchedMessage {
 impl UnmatchedQueue {
     /// Adds a message of QoS 1 or 2.
     pub(crate) fn push(&mut self, message: ReceivedMessage, id: DeliveryId) {
+        self.held += message.charge();
         self.messages.push_back(UnmatchedMessage { message, id: Some(id), deadline: None });
     }
 
@@ -40,12 +43,16 @@ impl UnmatchedQueue {
         &mut self,
         message: ReceivedMessage,
         deadline: Instant,
+        free: usize,
     ) -> Result<(), ReceivedMessage> {
         let limits = StreamLimits::default();
         let bytes = message.len();
-        if self.count_at_most_once >= limits.count || self.bytes_at_most_once + bytes > limits.bytes {
+        let is_full =
+            self.count_at_most_once >= limits.count || self.bytes_at_most_once + bytes > limits.bytes;
+        if is_full || message.charge() > free {
             return Err(message);
         }
+        self.held += message.charge();
         self.count_at_most_once += 1;
         self.bytes_at_most_once += bytes;
         self.messages.push_back(UnmatchedMessage { message, id: None, deadline: Some(deadline) });
@@ -60,7 +67,9 @@ impl UnmatchedQueue {
     pub(crate) fn remove(&mut self, id: DeliveryId) -> Option<ReceivedMessage> {
         // Messages are refused in order of arrival, so it is hardly ever far from the front.
         let index = self.messages.iter().position(|each| each.id == Some(id))?;
-        self.messages.remove(index).map(|each| each.message)
+        let removed = self.messages.remove(index)?;
+        self.forget(&removed);
+        Some(removed.message)
     }
 
     /// Removes the messages of QoS 0 at the front whose deadline has passed.
@@ -90,7 +99,18 @@ impl UnmatchedQueue {
         taken
     }
 
+    /// Bytes of memory that its messages take.
+    pub(crate) const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Number of messages of QoS 1 and 2 in it.
+    pub(crate) fn acknowledged_len(&self) -> usize {
+        self.messages.len() - self.count_at_most_once
+    }
+
     fn forget(&mut self, removed: &UnmatchedMessage) {
+        self.held -= removed.message.charge();
         if removed.id.is_none() {
             self.count_at_most_once -= 1;
             self.bytes_at_most_once -= removed.message.len();

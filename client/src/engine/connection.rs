@@ -30,6 +30,8 @@ pub(super) struct Connection {
     last_received: Instant,
     /// Bytes at the end of the input that are the beginning of a packet.
     partial: usize,
+    /// When this client leaves, because it had no memory for a message.
+    pub(super) leaves_at: Option<Instant>,
     /// Requests in the output: the time for their answers starts when it is taken.
     pub(super) unsent: Vec<Sent>,
 }
@@ -111,6 +113,7 @@ impl Connection {
             last_received: now,
             partial: 0,
             unsent: Vec::new(),
+            leaves_at: None,
         }
     }
 
@@ -211,7 +214,7 @@ impl Connection {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let ping = self.keep_alive.as_ref().map(KeepAliveTimer::due);
         let paced = self.pacer.as_ref().and_then(|pacer| pacer.due());
-        ping.into_iter().chain(paced).chain(self.reauthentication_due()).min()
+        ping.into_iter().chain(self.leaves_at).chain(paced).chain(self.reauthentication_due()).min()
     }
 }
 

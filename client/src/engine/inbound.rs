@@ -115,7 +115,14 @@ impl Inbound {
     }
 
     /// Judges a PUBLISH of `size` bytes under this client's Receive Maximum.
-    pub(super) fn receive(&mut self, delivery: Delivery, size: usize, receive_maximum: u16) -> Verdict {
+    /// `configured` is the Receive Maximum of the options, which may be larger than the announced one.
+    pub(super) fn receive(
+        &mut self,
+        delivery: Delivery,
+        size: usize,
+        receive_maximum: u16,
+        configured: u16,
+    ) -> Verdict {
         let (packet_id, ack_type) = match delivery {
             Delivery::AtMostOnce => return Verdict::Deliver(None),
             Delivery::AtLeastOnce { packet_id, .. } => (packet_id, AckType::PubAck),
@@ -125,7 +132,7 @@ impl Inbound {
             |before: &Owed| before.ack_type == ack_type && (delivery.dup() || ack_type == AckType::PubRec);
         let is_known = self.unrepeated.get(&packet_id).is_some_and(repeats)
             || ack_type == AckType::PubRec && self.unreleased.contains_key(&packet_id);
-        let most_untaken = UNTAKEN * usize::from(receive_maximum);
+        let most_untaken = UNTAKEN * usize::from(configured);
         if !is_known && self.stale.len() + self.unrepeated.len() >= most_untaken {
             let untaken = self.untaken();
             if untaken >= most_untaken {
@@ -187,6 +194,11 @@ impl Inbound {
             released: false,
         });
         if is_repetition { Verdict::Repeat } else { Verdict::Deliver(Some(name)) }
+    }
+
+    /// Messages that came on this connection and aren't acknowledged.
+    pub(super) fn outstanding(&self) -> usize {
+        self.owed.len()
     }
 
     /// The message goes to several: all of them have to take it.

@@ -62,7 +62,13 @@ impl Engine {
         let (exchange, data) = self.options.authentication.as_ref().map(Exchange::begin).transpose()?.unzip();
         let data = data.flatten();
         let data = data.as_ref().map(|data| data.expose().as_slice());
-        self.options.encode(clean_start, &client_id, data, &mut self.output)?;
+        let configured = self.options.receive_maximum;
+        if self.reduced_receive_maximum.is_some() {
+            self.options.receive_maximum = Some(self.receive_maximum());
+        }
+        let encoded = self.options.encode(clean_start, &client_id, data, &mut self.output);
+        self.options.receive_maximum = configured;
+        encoded?;
         self.counts().packets_sent += 1;
         let in_doubt = std::mem::replace(&mut self.session.unanswered, true);
         self.state = State::Connecting { clean_start, since: now, exchange, in_doubt };
@@ -170,6 +176,10 @@ impl Engine {
                 (ended, Vec::new())
             }
         };
+        if matches!(&ended, Ended::Connection(cause) if !matches!(cause, ConnectionError::MemoryBudget { .. }))
+        {
+            self.grow_receive_maximum();
+        }
         if let Some(limit) = self.options.poison_guard.filter(|_| ended.may_be_over_a_message()) {
             self.session.suspect(&unsent, limit);
         }
@@ -211,6 +221,7 @@ impl Engine {
     /// Time has passed. It does so without a connection, too: messages expire.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.pass_time(now);
+        self.leave_declined_in_time(now);
         match &mut self.state {
             State::Connecting { since, .. } => {
                 let after = self.options.connack_timeout;

@@ -24,6 +24,7 @@ mod journal;
 #[cfg(feature = "tokio")]
 mod lapse;
 mod link;
+mod memory_budget;
 mod operation;
 mod operations;
 mod outbound_aliases;
@@ -85,6 +86,8 @@ pub struct Engine {
     now: Option<Instant>,
     /// Whether the session may have subscriptions that were made before this engine existed.
     inherits_session: bool,
+    /// Receive Maximum for the next connection, if messages didn't fit into the memory budget.
+    reduced_receive_maximum: Option<u16>,
 }
 
 /// What the engine tells of by itself.
@@ -190,6 +193,7 @@ impl Engine {
             events,
             now: None,
             inherits_session: true,
+            reduced_receive_maximum: None,
         }
     }
 

@@ -201,8 +201,9 @@ impl Engine {
         delivery: Delivery,
         size: usize,
     ) -> Result<Option<Option<DeliveryId>>, Violation> {
-        let receive_maximum = self.options.receive_maximum.unwrap_or(u16::MAX);
-        match self.session.inbound.receive(delivery, size, receive_maximum) {
+        let (announced, configured) =
+            (self.receive_maximum(), self.options.receive_maximum.unwrap_or(u16::MAX));
+        match self.session.inbound.receive(delivery, size, announced, configured) {
             Verdict::Deliver(id) => return Ok(Some(id)),
             Verdict::Repeat => self.send_due_acks(),
             Verdict::Ignore => {}

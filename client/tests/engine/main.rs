@@ -21,6 +21,7 @@ mod keep_alive;
 mod lasting;
 mod limits;
 mod loss;
+mod memory_budget;
 mod offline;
 mod outbound_aliases;
 mod poison;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use dunlin_client::codec::{Packet, ReasonCode};
-use dunlin_client::{Client, ConnectionError, Event, Message, QoS};
+use dunlin_client::engine::Statistics;
+use dunlin_client::{Client, ClientOptions, ConnectionError, Event, Message, QoS};
 use dunlin_tests::{Cutter, Mosquitto};
 
 use crate::attack::{as_alice, attack, connect, options, wait_for};
@@ -70,11 +71,24 @@ fn a_flood_at_resumption_ends_the_connection() {
 }
 
 async fn burst(messages: usize, receive_maximum: u16, qos: QoS) {
-    let Some(broker) = Mosquitto::start_with_long_queues().await else { return };
+    let change = |options: &mut ClientOptions| {
+        options.connect.receive_maximum = Some(receive_maximum);
+        options.connect.maximum_packet_size = None;
+    };
+    let Some(statistics) = take_burst(messages, qos, change).await else { return };
+    assert_eq!((statistics.connections, statistics.resumed), (2, 1), "the burst itself costs no connection");
+}
+
+/// Takes a burst from mosquitto, one message after another; `None` without mosquitto.
+pub(crate) async fn take_burst(
+    messages: usize,
+    qos: QoS,
+    change: impl FnOnce(&mut ClientOptions),
+) -> Option<Statistics> {
+    let broker = Mosquitto::start_with_long_queues().await?;
     let cutter = Cutter::to(broker.plain_address()).await;
     let mut options = as_alice(cutter.address(), "subscriber");
-    options.connect.receive_maximum = Some(receive_maximum);
-    options.connect.maximum_packet_size = None;
+    change(&mut options);
     let client = connect(options).await;
     let mut stream = client.subscribe("burst/+", qos).await.unwrap();
 
@@ -97,8 +111,8 @@ async fn burst(messages: usize, receive_maximum: u16, qos: QoS) {
         client.publish(answer).await.unwrap().await.unwrap();
     }
     let statistics = client.statistics();
-    assert_eq!((statistics.connections, statistics.resumed), (2, 1), "the burst itself costs no connection");
     client.disconnect().await;
+    Some(statistics)
 }
 
 async fn publish(broker: SocketAddr, messages: usize, qos: QoS) {

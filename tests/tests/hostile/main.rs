@@ -5,6 +5,7 @@
 
 mod attack;
 mod burst;
+mod memory;
 mod messages;
 mod packets;
 mod pauses;

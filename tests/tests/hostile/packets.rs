@@ -29,6 +29,34 @@ fn bytes(packet: &Packet<'_>) -> Vec<u8> {
     PacketBuf::new(packet).unwrap().into_bytes().into()
 }
 
+/// A packet with this first byte and body.
+pub(crate) fn raw(first_byte: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![first_byte];
+    remaining_length(body.len(), &mut packet);
+    packet.extend_from_slice(body);
+    packet
+}
+
+/// A Variable Byte Integer (§1.5.5).
+pub(crate) fn remaining_length(mut left: usize, out: &mut Vec<u8>) {
+    loop {
+        let byte = u8::try_from(left & 0x7f).unwrap();
+        left >>= 7;
+        out.push(if left > 0 { byte | 0x80 } else { byte });
+        if left == 0 {
+            return;
+        }
+    }
+}
+
+/// `count` user properties without name and value, with their length before them.
+pub(crate) fn empty_user_properties(count: usize) -> Vec<u8> {
+    let mut properties = Vec::new();
+    remaining_length(count * 5, &mut properties);
+    properties.extend([0x26, 0, 0, 0, 0].repeat(count));
+    properties
+}
+
 /// A PUBLISH of these parts, whatever they are. `properties` has at most 127 bytes.
 pub(crate) fn raw_publish(topic: &[u8], delivery: Delivery, properties: &[u8], payload: &[u8]) -> Vec<u8> {
     let id = delivery.packet_id().map(|id| id.get().to_be_bytes().to_vec()).unwrap_or_default();

@@ -1,0 +1,122 @@
+//! Messages of QoS 1 and 2 for which the application has no memory: the client leaves with 0x97, and the next connection has a
+//! smaller Receive Maximum.
+
+use std::time::Duration;
+
+use dunlin_client::codec::{Packet, PacketBuf, ReasonCode};
+use dunlin_client::engine::Ended;
+use dunlin_client::{ConnectOptions, ConnectionError, QoS};
+
+use crate::bench::{Client, options};
+use crate::packets::{
+    again, at_least_once, connack, connack_resumed, disconnect, exactly_once, puback, publish, pubrec,
+};
+
+fn taking_100() -> ConnectOptions {
+    let mut options = options();
+    options.receive_maximum = Some(100);
+    options
+}
+
+fn announced(connect: &PacketBuf) -> Option<u16> {
+    let Packet::Connect(connect) = connect.packet() else { panic!() };
+    connect.properties.receive_maximum.map(Into::into)
+}
+
+/// Opens a connection; the Receive Maximum that its CONNECT announces.
+fn opens(client: &mut Client) -> Option<u16> {
+    client.opens();
+    let connect = client.sends().remove(0);
+    client.receives(&connack_resumed());
+    announced(&connect)
+}
+
+fn left(client: &mut Client) {
+    assert!(matches!(client.end(), Ended::Connection(ConnectionError::MemoryBudget { .. })));
+}
+
+#[test]
+fn a_declined_message_ends_the_connection_after_what_was_taken_is_acknowledged() {
+    let mut client = Client::connected_as(taking_100(), &connack());
+    client.receives_all(&[1, 2, 3, 4].map(|id| publish("a", at_least_once(id))));
+    let ids: Vec<_> = client.messages().into_iter().filter_map(|(_, id)| id).collect();
+    client.takes(ids[0]);
+    client.engine.decline(ids[3]);
+    assert_eq!(client.sends(), [puback(1), disconnect(ReasonCode::QuotaExceeded)]);
+    left(&mut client);
+    assert_eq!(opens(&mut client), Some(1), "half of three");
+    // What the application has isn't delivered again, what was declined is.
+    client.takes(ids[1]);
+    client.receives(&publish("a", again(at_least_once(2))));
+    assert_eq!((client.sends(), client.messages().len()), (vec![puback(2)], 0));
+    client.receives(&publish("a", again(at_least_once(3))));
+    assert_eq!(client.messages().len(), 0);
+    client.takes(ids[2]);
+    assert_eq!(client.sends(), [puback(3)]);
+    client.receives(&publish("a", again(at_least_once(4))));
+    assert_eq!(client.takes_all().len(), 1);
+    assert_eq!(client.sends(), [puback(4)]);
+}
+
+#[test]
+fn a_declined_message_of_qos_2_is_delivered_once_later() {
+    let mut client = Client::connected_as(taking_100(), &connack());
+    client.receives(&publish("a", exactly_once(1)));
+    let id = client.messages().pop().unwrap().1.unwrap();
+    client.engine.decline(id);
+    assert_eq!(client.sends(), [disconnect(ReasonCode::QuotaExceeded)]);
+    left(&mut client);
+    assert_eq!(opens(&mut client), Some(1));
+    client.receives(&publish("a", again(exactly_once(1))));
+    assert_eq!(client.takes_all().len(), 1);
+    assert_eq!(client.sends(), [pubrec(1)]);
+}
+
+/// A loop that publishes and waits before it takes the next message goes on.
+#[test]
+fn a_request_that_waits_for_its_acknowledgement_gets_a_second() {
+    let mut client = Client::connected_as(taking_100(), &connack());
+    let request = client.publishes("b", QoS::AtLeastOnce);
+    assert_eq!(client.sends().len(), 1);
+    client.receives_all(&[1, 2].map(|id| publish("a", at_least_once(id))));
+    let ids: Vec<_> = client.messages().into_iter().filter_map(|(_, id)| id).collect();
+    client.engine.decline(ids[1]);
+    assert_eq!(client.sends(), []);
+    assert!(client.engine.declines_messages());
+    client.receives(&puback(1));
+    assert!(matches!(client.outcome(request), Some(Ok(_))));
+    client.waits(Duration::from_millis(999));
+    assert_eq!(client.sends(), []);
+    client.takes(ids[0]);
+    client.waits(Duration::from_millis(1));
+    assert_eq!(client.sends(), [puback(1), disconnect(ReasonCode::QuotaExceeded)]);
+    left(&mut client);
+}
+
+#[test]
+fn a_connection_that_has_drained_leaves_at_once() {
+    let mut client = Client::connected_as(taking_100(), &connack());
+    client.publishes("b", QoS::AtLeastOnce);
+    client.sends();
+    client.receives(&publish("a", at_least_once(1)));
+    let id = client.messages().pop().unwrap().1.unwrap();
+    client.engine.leave_declined();
+    assert_eq!(client.sends(), [], "nothing was declined");
+    client.engine.decline(id);
+    client.engine.leave_declined();
+    assert_eq!(client.sends(), [disconnect(ReasonCode::QuotaExceeded)]);
+}
+
+#[test]
+fn the_receive_maximum_grows_again_with_each_connection_that_fits() {
+    let mut client = Client::connected_as(taking_100(), &connack());
+    client.receives_all(&(1..=40).map(|id| publish("a", at_least_once(id))).collect::<Vec<_>>());
+    let last = client.messages().pop().unwrap().1.unwrap();
+    client.engine.decline(last);
+    client.sends();
+    left(&mut client);
+    for expected in [20, 40, 80, 100, 100] {
+        assert_eq!(opens(&mut client), Some(expected));
+        client.loses_connection();
+    }
+}
