@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use crate::{Process, write};
+use crate::{Process, is_gone, write};
 
 const ANSWER: &str = r#"{"isAuthenticated": true, "principalId": "p", "disconnectAfterInSeconds": 86400,
     "refreshAfterInSeconds": 300, "policyDocuments": [{"Version": "2012-10-17", "Statement":
@@ -127,19 +127,9 @@ async fn no_child_stays_after_sigkill() {
     let running = timeout(Duration::from_secs(10), running).await.unwrap();
     process.child.kill().await.unwrap();
     for pid in running.split_whitespace() {
-        let is_gone = async {
-            while has_process(pid) {
-                sleep(Duration::from_millis(10)).await;
-            }
-        };
-        timeout(Duration::from_secs(10), is_gone).await.unwrap_or_else(|_| panic!("{pid} is still there"));
+        is_gone(pid).await;
     }
     drop(waiting);
-}
-
-/// A zombie has ended; whoever adopted it has yet to look at it.
-fn has_process(pid: &str) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 #[tokio::test]

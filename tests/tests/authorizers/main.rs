@@ -77,3 +77,18 @@ fn write(dir: &TempDir, name: &str, text: &str) -> String {
     fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
 }
+
+/// Waits until a process has ended.
+async fn is_gone(pid: &str) {
+    let ended = async {
+        while has_process(pid) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(timeout(Duration::from_secs(10), ended).await.is_ok(), "{pid} is still there");
+}
+
+/// A zombie has ended; whoever adopted it has yet to look at it.
+fn has_process(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use dunlin_tests::{Program, dunlin};
+use dunlin_tests::{Finished, Program, dunlin};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Process, write};
+use crate::{Process, is_gone, write};
 
 /// Handlers in the form of AWS's documented samples.
 fn samples() -> PathBuf {
@@ -195,6 +195,55 @@ async fn a_node_handler_answers_by_callback_by_promise_or_by_returning() {
         assert!(log.contains(line), "{line}\n{log}");
     }
     assert_eq!(log.matches("call 1 of later").count(), 2, "{log}");
+}
+
+/// A handler that is slow to load, as one with large libraries is: no more of them load at a time than there are processors,
+/// so that none is too late.
+#[tokio::test]
+async fn handlers_that_are_slow_to_load_do_not_slow_each_other_down() {
+    if !Program::Python.is_installed() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    // Each says when it begins to load and when it is done.
+    let loading = "import time\nprint('begins')\ntime.sleep(0.3)\nprint('done')\n";
+    let file = write(&dir, "handler.py", &format!("{loading}{PYTHON}"));
+    let process = Process::start_in(dir, &["--lambda", &file]).await;
+    let clients: Vec<_> = (0..6).map(|_| process.sample("Lambda", "device", "x").spawn()).collect();
+    for client in clients {
+        Finished::of(client).await.exits(0);
+    }
+    let log = process.stop().await.stdout;
+    let (mut loading, mut most) = (0, 0);
+    for line in log.lines() {
+        if line.ends_with("lambda    Lambda  begins") {
+            loading += 1;
+            most = most.max(loading);
+        } else if line.ends_with("lambda    Lambda  done") {
+            loading -= 1;
+        }
+    }
+    let processors = std::thread::available_parallelism().unwrap().get();
+    assert!((1..=processors).contains(&most) && loading == 0, "{most} at a time\n{log}");
+}
+
+#[tokio::test]
+async fn no_process_of_a_handler_stays_after_sigkill() {
+    if !Program::Python.is_installed() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let starts = "import subprocess\nCHILD = subprocess.Popen(['sleep', '600'])\n";
+    let code = PYTHON.replace("call {calls}", "pids {os.getpid()} {CHILD.pid} call {calls}");
+    let file = write(&dir, "handler.py", &format!("{starts}{code}"));
+    let mut process = Process::start_in(dir, &["--lambda", &file]).await;
+    process.sample("Lambda", "device", "x").run().await.exits(0);
+    process.child.start_kill().unwrap();
+    let log = Finished::of(process.child).await.stdout;
+    let pids = log.split_once("pids ").unwrap().1.split(' ').take(2);
+    for pid in pids {
+        is_gone(pid).await;
+    }
 }
 
 #[tokio::test]

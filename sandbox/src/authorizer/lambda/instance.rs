@@ -35,7 +35,7 @@ pub(super) enum Reply {
     Failed(String),
 }
 
-/// A line of the runner.
+/// A line of the runner: an answer or an error. The one that says that the handler is loaded has neither.
 #[derive(Deserialize)]
 struct Frame {
     #[serde(default)]
@@ -47,7 +47,7 @@ struct Frame {
 }
 
 impl Instance {
-    /// Starts a process; its handler is loaded before the first call.
+    /// Starts a process, which loads the handler.
     pub(super) async fn start(
         handler: &Handler,
         facts: FunctionFacts,
@@ -73,6 +73,15 @@ impl Instance {
         Ok(instance)
     }
 
+    /// Waits until the handler is loaded, or has failed to load: the first call says which. An error means that the process
+    /// is of no more use, as does dropping this future.
+    pub(super) async fn wait_until_loaded(&mut self, log: &mut OutputLog<'_>) -> Result<(), LambdaFault> {
+        match self.next_answer(log).await? {
+            Some(_) => Ok(()),
+            None => Err(self.ended().await),
+        }
+    }
+
     /// Whether it can take a call.
     pub(super) fn is_alive(&mut self) -> bool {
         !self.process.has_ended()
@@ -83,14 +92,14 @@ impl Instance {
         self.process.kill().await;
     }
 
-    /// Runs the handler once. An error means that the process is of no more use, as does dropping this future.
+    /// Runs the handler once; it is told how much time is left. An error means that the process is of no more use, as does dropping this future.
     pub(super) async fn call(
         &mut self,
         event: &Value,
-        limit: Duration,
+        remaining: Duration,
         log: &mut OutputLog<'_>,
     ) -> Result<Reply, LambdaFault> {
-        let remaining_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
         let request = json!({"event": event, "context": self.facts.context(), "remainingMs": remaining_ms});
         // It fails if the process has ended; why it did is told below.
         let _ = self.send(&request).await;

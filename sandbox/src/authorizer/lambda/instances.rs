@@ -1,10 +1,14 @@
 //! The processes of one handler: kept between calls, replaced when the code changes.
 
 use core::fmt;
+use core::num::NonZeroUsize;
+use core::pin::pin;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::available_parallelism;
 
 use serde_json::Value;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
@@ -18,9 +22,13 @@ use crate::authorizer::lambda::watchdog::Watchdog;
 use crate::policy::ArnScope;
 
 /// The processes of one handler that wait for a call. There are never more than calls that run at the same time.
-#[derive(Default)]
 pub(in crate::authorizer) struct Instances {
     state: Mutex<State>,
+    /// One permit for each process that may load its handler at the same time: more than there are processors would slow
+    /// each other down until all of them are too late.
+    loading: Semaphore,
+    /// Notified when a process waits for a call.
+    returned: Notify,
     /// When the last look at the code began. Held during a look: looks that overlap could find an old state after a new one.
     looked: tokio::sync::Mutex<Option<Instant>>,
 }
@@ -55,15 +63,18 @@ impl Instances {
         let limit = context.limits.timeout;
         let mut log = OutputLog::new(context.log);
         let generation = self.check_code(&handler.code, context.log).await;
-        let mut instance = match self.take_idle() {
-            Some(instance) => instance,
-            None => {
-                let facts = handler.facts(context.authorizer, context.scope);
-                Instance::start(handler, facts, context.watchdog).await?
-            }
-        };
+        let (mut instance, loading) = self.instance(handler, context).await?;
 
-        let outcome = timeout(limit, instance.call(event, limit, &mut log)).await;
+        // The time of the call includes loading, as a cold start does at AWS.
+        let began = Instant::now();
+        let run = async {
+            if let Some(permit) = loading {
+                instance.wait_until_loaded(&mut log).await?;
+                drop(permit);
+            }
+            instance.call(event, limit.saturating_sub(began.elapsed()), &mut log).await
+        };
+        let outcome = timeout(limit, run).await;
         log.finish();
         match outcome {
             Ok(Ok(reply)) => {
@@ -80,6 +91,30 @@ impl Instances {
             Err(_) => {
                 instance.kill().await;
                 Err(LambdaFault::TimedOut(limit))
+            }
+        }
+    }
+
+    /// A process that waits for a call, or else a new one, with its permit to load: whichever can be had first.
+    async fn instance(
+        &self,
+        handler: &Handler,
+        context: CallContext<'_>,
+    ) -> Result<(Instance, Option<SemaphorePermit<'_>>), LambdaFault> {
+        loop {
+            // Registered before looking: a process that comes back in between isn't missed.
+            let mut returned = pin!(self.returned.notified());
+            returned.as_mut().enable();
+            if let Some(instance) = self.take_idle() {
+                return Ok((instance, None));
+            }
+            tokio::select! {
+                permit = self.loading.acquire() => {
+                    let facts = handler.facts(context.authorizer, context.scope);
+                    let instance = Instance::start(handler, facts, context.watchdog).await?;
+                    return Ok((instance, permit.ok()));
+                }
+                () = returned => {}
             }
         }
     }
@@ -134,11 +169,24 @@ impl Instances {
         let mut state = self.lock();
         if state.generation == generation {
             state.idle.push(instance);
+            self.returned.notify_one();
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Instances {
+    fn default() -> Self {
+        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+        Self {
+            state: Mutex::default(),
+            loading: Semaphore::new(processors),
+            returned: Notify::new(),
+            looked: tokio::sync::Mutex::default(),
+        }
     }
 }
 

@@ -105,19 +105,23 @@ const failureOf = (error) => () => report(kindOf(error), messageOf(error), error
 // A handler that has nothing left to wait for and hasn't answered returned nothing.
 process.on("beforeExit", () => finish?.(answerOf(null)));
 
+function send(reply, sent) {
+  write(`${setup.marker}${JSON.stringify(reply)}\n`, sent);
+}
+
 const requests = createInterface({ input: process.stdin, crlfDelay: Infinity });
 requests.on("close", () => process.exit(0));
 requests.on("line", async (line) => {
   if (setup === undefined) {
     setup = JSON.parse(line);
     loading = load();
-    // It is looked at by the first call.
-    loading.catch(() => {});
-    return;
+    // Whether it failed is told by the first call.
+    await loading.catch(() => {});
+    return void send({ loaded: true });
   }
   // While the handler runs, only what it waits for keeps the process alive.
   process.stdin.unref();
   const reply = await call(JSON.parse(line));
   process.stdin.ref();
-  write(`${setup.marker}${JSON.stringify(reply)}\n`, () => reply.ends && process.exit(1));
+  send(reply, () => reply.ends && process.exit(1));
 });

@@ -139,6 +139,7 @@ def main():
         handler = load(setup)
     except LoadError as error:
         failed = report(error.kind, error.message, error.error)
+    send({"loaded": True})
     for line in requests:
         if failed:
             send({**failed, "ends": True})
