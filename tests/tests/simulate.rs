@@ -12,6 +12,7 @@ fn two_thousand_runs_break_no_rule() {
     let total = one.and(other);
     // A run in which nothing happens shows nothing.
     assert!(total.resumed > 500 && total.published.iter().all(|count| *count > 5_000), "{total:?}");
+    assert!(total.refused > 300 && total.excess > 200, "{total:?}");
     assert!(total.received.iter().all(|count| *count > 500) && total.reauthenticated > 10, "{total:?}");
 }
 

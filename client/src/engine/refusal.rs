@@ -59,15 +59,16 @@ impl Engine {
             ReasonCode::PayloadFormatInvalid => ReasonCode::PayloadFormatInvalid,
             _ => ReasonCode::UnspecifiedError,
         };
-        // A repetition of what was accepted or refused before has its answer already.
-        if let Some(Some(id)) = self.admit_delivery(message.delivery, size)? {
-            self.session.inbound.answer(id, reason_code);
-            self.send_due_acks();
-        }
+        let admitted = self.admit_delivery(message.delivery, size)?;
         self.counts().invalid_messages += 1;
         let topic = aliased.as_deref().map_or(topic, str::as_bytes);
         let refused = RefusedMessage::new(topic, message.delivery.qos(), error);
         self.events.push_back(EngineEvent::MessageRefused(Box::new(refused)));
+        // A repetition of what was accepted or refused before has its answer already.
+        if let Some(Some(id)) = admitted {
+            self.session.inbound.answer(id, reason_code);
+            self.send_due_acks();
+        }
         Ok(())
     }
 

@@ -87,6 +87,8 @@ fn tell(total: Report, violations: usize) {
     println!("re-authentications: {}", total.reauthenticated);
     println!("published: {}", by_qos(total.published));
     println!("received: {}", by_qos(total.received));
+    println!("faulty messages refused: {}", total.refused);
+    println!("messages above the Receive Maximum at resumption: {}", total.excess);
     println!("violations: {violations}");
 }
 

@@ -233,6 +233,10 @@ impl Application {
                     self.holding.push((id, serial));
                 }
             }
+            // It waits behind those without a stream, like one that was taken.
+            EngineEvent::MessageRefused(refused) if refused.qos != QoS::AtMostOnce => {
+                self.unmatched.iter_mut().for_each(|each| each.taken += 1);
+            }
             EngineEvent::SubscriptionLost { filter, .. } => {
                 let known = FILTERS.into_iter().find(|known| *known == filter);
                 let Some(filter) = known else {

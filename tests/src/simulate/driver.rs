@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use dunlin_client::ConnectOptions;
-use dunlin_client::codec::{DecodeOptions, Packet, PacketBuf, Sender};
+use dunlin_client::codec::{DecodeOptions, Delivery, ErrorScope, FixedHeader, Packet, PacketBuf, Sender};
 use dunlin_client::engine::{CloseCause, Ended, Engine, Session};
 
 use super::checks::{Breach, Checked, Wire, ensure};
@@ -165,7 +165,14 @@ impl Driver {
         // What follows an end isn't looked at, and isn't judged.
         let taken = before.len().saturating_sub(self.input.len());
         self.seen_in.extend_from_slice(before.get(..taken).unwrap_or_default());
-        while let Some(packet) = take(&mut self.seen_in, Sender::Server)? {
+        loop {
+            if let Some((delivery, len)) = faulty_message(&self.seen_in) {
+                transcript.say(format_args!("client reads a faulty message: {delivery:?}"));
+                self.seen_in.advance(len);
+                self.wire.receives_faulty(delivery);
+                continue;
+            }
+            let Some(packet) = take(&mut self.seen_in, Sender::Server)? else { break };
             transcript.say(format_args!("client reads {}", packet.packet()));
             self.wire.receives(&packet);
         }
@@ -238,6 +245,14 @@ impl Driver {
     pub(super) fn has_output(&self) -> bool {
         !self.output.is_empty() || self.engine.has_output()
     }
+}
+
+/// The delivery and the length of a message at the front of `seen` that is wrong in itself, and nothing else.
+fn faulty_message(seen: &[u8]) -> Option<(Delivery, usize)> {
+    let options = DecodeOptions { sender: Sender::Server, ..DecodeOptions::default() };
+    let ErrorScope::Message(message) = Packet::decode_with(seen, &options).err()?.scope else { return None };
+    let header = FixedHeader::peek(seen, u32::MAX).ok()??;
+    Some((message.delivery, header.packet_len()))
 }
 
 fn take(seen: &mut BytesMut, sender: Sender) -> Checked<Option<PacketBuf>> {

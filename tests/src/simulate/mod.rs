@@ -44,6 +44,10 @@ pub struct Report {
     pub published: [u64; 3],
     /// Messages that the application got, by QoS.
     pub received: [u64; 3],
+    /// Messages that the client refused because they were wrong in themselves.
+    pub refused: u64,
+    /// Messages that the server sent above the client's Receive Maximum when it resumed a session.
+    pub excess: u64,
 }
 
 /// A run that broke a rule.
@@ -110,6 +114,8 @@ impl Report {
             reauthenticated: self.reauthenticated + other.reauthenticated,
             published: sum(self.published, other.published),
             received: sum(self.received, other.received),
+            refused: self.refused + other.refused,
+            excess: self.excess + other.excess,
         }
     }
 }

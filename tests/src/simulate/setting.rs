@@ -71,5 +71,7 @@ pub(super) fn habits(chance: &mut Chance) -> Habits {
         refuses_one_in: chance.of(&[1000, 10, 4]).unwrap_or(4),
         first_id: chance.of(&[1, 65_530]).unwrap_or(1),
         reuses_at_once: chance.one_in(2),
+        relays_faulty_one_in: chance.of(&[1_000_000, 20, 3]).unwrap_or(20),
+        overshoots_by: chance.of(&[0, 0, 3, 20]).unwrap_or_default(),
     }
 }

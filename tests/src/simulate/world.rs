@@ -170,9 +170,10 @@ impl World {
         let qos = self.chance.of(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtMostOnce]).unwrap_or_default();
         let serial = self.promises.next_incoming();
         let taken_on = self.server.takes_on(serial, qos, &mut self.chance);
-        if let (Some((qos, topic)), Some(session)) = (taken_on, &self.server.session) {
-            self.transcript.say(format_args!("server takes on {serial} at {qos} to {topic}"));
-            self.promises.taken_on(qos, topic, session.number);
+        if let (Some((qos, topic, is_faulty)), Some(session)) = (taken_on, &self.server.session) {
+            let what = if is_faulty { "faulty " } else { "" };
+            self.transcript.say(format_args!("server takes on {what}{serial} at {qos} to {topic}"));
+            self.promises.taken_on(qos, topic, session.number, is_faulty);
         }
     }
 
@@ -284,6 +285,9 @@ impl World {
                 if let EngineEvent::Message(message, _) = &event {
                     self.report.received[usize::from(message.qos().level())] += 1;
                 }
+                if let EngineEvent::MessageRefused(_) = &event {
+                    self.report.refused += 1;
+                }
                 let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
                 let told_at = (&self.options, self.now);
                 self.application.hears(event, engine, promises, &mut self.chance, told_at)?;
@@ -337,6 +341,7 @@ impl World {
 
     fn check_end(&mut self) -> Checked {
         self.driver.check_kept(self.now)?;
+        self.report.excess = self.server.excess;
         let session = self.server.session.as_ref();
         self.promises.check_end(session.map(|session| session.number), self.now)?;
         for (filter, believed) in &self.application.subscriptions {

@@ -248,6 +248,15 @@ impl Promises {
                     incoming.was_dropped = true;
                     return Ok(());
                 }
+                if incoming.is_faulty {
+                    // Nothing more is to be seen of it.
+                    incoming.was_dropped = true;
+                    return ensure(
+                        reason_code == ReasonCode::UnspecifiedError,
+                        "[U-4.13.1-1] a faulty message is refused",
+                        || format!("{serial}: {reason_code}"),
+                    );
+                }
                 ensure(taken(incoming.is_taken), "what is acknowledged was taken", || {
                     format!("{serial}: {incoming:?}")
                 })

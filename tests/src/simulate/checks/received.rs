@@ -20,6 +20,8 @@ pub(super) struct Incoming {
     /// Whether the application gave it up: the server sends it again.
     pub(super) comes_again: bool,
     pub(super) was_dropped: bool,
+    /// Whether the client has to refuse it.
+    pub(super) is_faulty: bool,
 }
 
 impl Promises {
@@ -29,7 +31,7 @@ impl Promises {
     }
 
     /// The server took on the next message.
-    pub(in crate::simulate) fn taken_on(&mut self, qos: QoS, topic: String, session: usize) {
+    pub(in crate::simulate) fn taken_on(&mut self, qos: QoS, topic: String, session: usize, is_faulty: bool) {
         self.incoming.push(Incoming {
             qos,
             topic,
@@ -39,6 +41,7 @@ impl Promises {
             is_taken: false,
             comes_again: false,
             was_dropped: false,
+            is_faulty,
         });
     }
 
@@ -53,6 +56,9 @@ impl Promises {
         let Some(incoming) = self.incoming.get_mut(serial) else { return Ok(serial) };
         let is_same = message.qos() == incoming.qos && message.topic() == incoming.topic;
         ensure(is_same, "a message keeps its QoS and topic", || told(Some(incoming)))?;
+        ensure(!incoming.is_faulty, "[U-4.13.1-1] a faulty message reaches no application", || {
+            told(Some(incoming))
+        })?;
         let again = incoming.receptions > 0;
         let same_process = incoming.process == self.process;
         if again && same_process {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use dunlin_client::codec::{ConnAck, Packet, PacketBuf, Publish, QoS, SubscriptionOptions, TopicFilter};
+use dunlin_client::codec::{
+    ConnAck, Delivery, Packet, PacketBuf, Publish, QoS, SubscriptionOptions, TopicFilter,
+};
 
 use super::exchange::Exchange;
 use super::inbound::{Inbound, OwedAcks};
@@ -152,6 +154,13 @@ impl Wire {
             _ => return ensure(false, "[MQTT-4.13.1-1] clients don't send this", told),
         }
         Ok(())
+    }
+
+    /// The client has read a message that is wrong in itself: it is acknowledged like any other.
+    pub fn receives_faulty(&mut self, delivery: Delivery) {
+        if let Stage::Open(connection) = &mut self.stage {
+            connection.owed.arrives(delivery);
+        }
     }
 
     /// The client has read a packet, of a server that keeps to the rules.

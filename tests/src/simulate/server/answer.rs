@@ -64,7 +64,9 @@ impl Server {
         let (Some(connection), Some(session)) = (&self.connection, &self.session) else { return false };
         let Some(next) = session.next() else { return false };
         let waits = next.qos.level() > 0 && !next.is_released;
-        !waits || session.outstanding() < connection.client.receive_maximum
+        // Some servers resume a session with more than the client takes.
+        let excess = if connection.is_resumed { self.habits.overshoots_by } else { 0 };
+        !waits || session.outstanding() < connection.client.receive_maximum + excess
     }
 
     /// Sends or repeats the next message, if there is one and the client takes it; whether it did.
@@ -76,6 +78,9 @@ impl Server {
             return false;
         };
         let Some((outgoing, is_repeated)) = session.send_next() else { return false };
+        if outgoing.is_counted && session.outstanding() > connection.client.receive_maximum {
+            self.excess += 1;
+        }
         match outgoing.id {
             Some(id) if outgoing.is_released => {
                 connection.say(&Ack::success(id).into_packet(AckType::PubRel), transcript);
@@ -112,17 +117,24 @@ impl Connection {
             Some(id) => Delivery::new(outgoing.qos, id, dup),
             None => Delivery::AtMostOnce,
         };
-        let publish = Publish { delivery, ..Publish::new(topic, &payload) };
+        let mut publish = Publish { delivery, ..Publish::new(topic, &payload) };
+        if outgoing.is_faulty {
+            publish.properties.response_topic = TopicName::new(RESPONSE_TOPIC).ok();
+        }
         if sized(&Packet::Publish(publish)) + ROOM_FOR_AN_ALIAS > self.client.maximum_packet_size {
             return false;
         }
         let (alias, is_bound) = self.alias_for(&outgoing.topic, chance);
         let publish = Publish {
             topic: (!is_bound).then_some(topic),
-            properties: PublishProperties { topic_alias: alias, ..PublishProperties::default() },
+            properties: PublishProperties { topic_alias: alias, ..publish.properties },
             ..publish
         };
-        self.say(&Packet::Publish(publish), transcript);
+        if outgoing.is_faulty {
+            self.say_faulty(&Packet::Publish(publish), RESPONSE_TOPIC, transcript);
+        } else {
+            self.say(&Packet::Publish(publish), transcript);
+        }
         true
     }
 
@@ -150,6 +162,8 @@ impl Connection {
     }
 }
 
+/// No other part of a packet looks like it.
+const RESPONSE_TOPIC: &str = "answers/x";
 /// A topic alias is a property of three bytes.
 const ROOM_FOR_AN_ALIAS: usize = 3;
 

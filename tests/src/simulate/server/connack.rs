@@ -47,6 +47,7 @@ impl Server {
         let connack = ConnAck { session_present, properties, ..ConnAck::default() };
         connection.say(&Packet::ConnAck(connack), transcript);
         connection.stage = Stage::Open;
+        connection.is_resumed = session_present;
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Server {
     pub(super) sessions: usize,
     /// Which of the client's processes is connected.
     pub(super) process: usize,
+    /// Messages that were sent above the client's Receive Maximum.
+    pub(super) excess: u64,
 }
 
 /// What a server is like in one run.
@@ -46,6 +48,10 @@ pub(super) struct Habits {
     pub(super) first_id: u16,
     /// Whether an identifier that is free again is the next to be used.
     pub(super) reuses_at_once: bool,
+    /// One in how many messages has a Response Topic with a wildcard, which the server relays as it came.
+    pub(super) relays_faulty_one_in: usize,
+    /// How many messages above the client's Receive Maximum it sends on a connection that resumed a session.
+    pub(super) overshoots_by: usize,
 }
 
 /// Something to be noted of a message.
@@ -65,6 +71,8 @@ pub(super) enum Heard {
 #[derive(Debug)]
 struct Connection {
     stage: Stage,
+    /// Whether it goes on with a session.
+    is_resumed: bool,
     input: BytesMut,
     output: BytesMut,
     due: Vec<Due>,
@@ -119,6 +127,7 @@ impl Server {
             habits,
             sessions: 0,
             process: 0,
+            excess: 0,
         }
     }
 
@@ -174,8 +183,13 @@ impl Server {
         }
     }
 
-    /// Takes on a message for the client, if the client has asked for any; its QoS and topic.
-    pub(super) fn takes_on(&mut self, serial: usize, qos: QoS, chance: &mut Chance) -> Option<(QoS, String)> {
+    /// Takes on a message for the client, if the client has asked for any: its QoS and topic, and whether it is faulty.
+    pub(super) fn takes_on(
+        &mut self,
+        serial: usize,
+        qos: QoS,
+        chance: &mut Chance,
+    ) -> Option<(QoS, String, bool)> {
         let session = self.session.as_mut()?;
         let filters: Vec<_> = session.subscriptions.keys().collect();
         let filter = chance.of(&filters)?;
@@ -186,6 +200,7 @@ impl Server {
             return None;
         }
         let topic_of_it = topic.clone();
+        let is_faulty = chance.one_in(self.habits.relays_faulty_one_in);
         let outgoing = Outgoing {
             serial,
             topic: topic_of_it,
@@ -194,9 +209,10 @@ impl Server {
             is_released: false,
             is_live: false,
             is_counted: false,
+            is_faulty,
         };
         session.queue.push_back(outgoing);
-        Some((qos, topic))
+        Some((qos, topic, is_faulty))
     }
 
     /// Whether nothing is left to do for either side.
@@ -210,6 +226,7 @@ impl Connection {
     fn new() -> Self {
         Self {
             stage: Stage::AwaitingConnect,
+            is_resumed: false,
             input: BytesMut::new(),
             output: BytesMut::new(),
             due: Vec::new(),
@@ -224,6 +241,15 @@ impl Connection {
         transcript.say(format_args!("server says {packet}"));
         let said = packet.encode(&mut self.output);
         assert_eq!(said, Ok(()), "the server says only what can be said: {packet}");
+    }
+
+    /// Says what only a lax server passes on: the last byte of this Response Topic becomes a wildcard.
+    fn say_faulty(&mut self, packet: &Packet<'_>, response_topic: &str, transcript: &mut Transcript) {
+        let before = self.output.len();
+        self.say(packet, transcript);
+        let said = &mut self.output[before..];
+        let at = said.windows(response_topic.len()).position(|bytes| bytes == response_topic.as_bytes());
+        said[at.unwrap_or_default() + response_topic.len() - 1] = b'#';
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Outgoing {
     pub(super) is_live: bool,
     /// Whether its PUBLISH is.
     pub(super) is_counted: bool,
+    /// Whether it is wrong in itself, so that the client refuses it.
+    pub(super) is_faulty: bool,
 }
 
 impl Session {
