@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use dunlin_client::ConnectOptions;
 use dunlin_client::codec::QoS;
-use dunlin_client::engine::{CloseCause, EngineEvent};
+use dunlin_client::engine::{CloseCause, Ended, EngineEvent};
+use dunlin_client::{ConnectOptions, ConnectionError};
 
 use super::application::{Application, FILTERS};
 use super::chance::Chance;
@@ -254,7 +254,10 @@ impl World {
     /// The client's end closes. What it wrote may still arrive.
     fn hang_up(&mut self, cause: CloseCause) -> Checked {
         let Some(mut link) = self.link.take() else { return Ok(()) };
-        self.driver.closes(cause, &mut self.transcript);
+        let ended = self.driver.closes(cause, &mut self.transcript);
+        // Neither a faulty message nor a burst at resumption is one that a connection ends for.
+        let is_violation = matches!(ended, Ended::Connection(ConnectionError::Protocol(_)));
+        ensure(!is_violation, "no connection ends for what this server sends", || format!("{ended:?}"))?;
         self.application.goes_on();
         link.up.close();
         let most = if self.chance.one_in(4) { self.chance.below(64) } else { usize::MAX };
