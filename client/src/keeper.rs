@@ -11,8 +11,10 @@ use bytes::BytesMut;
 use dunlin_codec::Escaped;
 use tracing::{debug, error};
 
+use crate::alarm::Alarm;
 use crate::client::{Client, ClientOptions, first_identifier};
 use crate::clock;
+use crate::driver::now;
 use crate::engine::{Change, Engine, Session};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
@@ -31,6 +33,8 @@ pub(crate) struct Kept {
     written: u64,
     /// The changes that what is staged in the engine hangs on.
     hangs_on: u64,
+    /// Since when there are changes that can wait, and nothing else.
+    can_wait_since: Option<Instant>,
     end: End,
     fault: Option<(io::ErrorKind, Arc<str>)>,
     keeper: Option<Waker>,
@@ -46,6 +50,9 @@ enum End {
     Near,
     Here,
 }
+
+/// Time within which changes are kept that nothing has to wait for, if no other change comes before.
+const CAN_WAIT: Duration = Duration::from_millis(100);
 
 impl Kept {
     /// The number of the changes that there are by now.
@@ -68,19 +75,27 @@ impl Kept {
         self.fault.clone().map(|(kind, fault)| StopCause::Store { kind, fault })
     }
 
-    /// Moves into `output` what hangs on nothing that isn't written down yet.
+    /// Moves into `output` what depends on nothing that isn't written down yet.
     pub(crate) fn transmit(&mut self, engine: &mut Engine, output: &mut BytesMut, now: Instant) {
-        if engine.stage() {
-            self.hangs_on = self.number(engine);
+        self.stage(engine);
+        if self.has(self.hangs_on) && engine.poll_transmit(output, now) {
+            // What has gathered in the meantime counts as sent in the next commit. Staged later it would be written down as
+            // new first, and once more as sent.
+            self.stage(engine);
         }
-        if self.has(self.hangs_on) {
-            engine.poll_transmit(output, now);
+    }
+
+    fn stage(&mut self, engine: &mut Engine) {
+        if engine.stage() {
+            let is_needed = engine.has_changes() && !engine.changes_can_wait();
+            self.hangs_on = self.taken + u64::from(is_needed);
         }
     }
 
     /// Something has changed perhaps.
     pub(crate) fn look(&mut self, engine: &Engine, wakers: &mut Vec<Waker>) {
-        if self.end != End::NotYet || engine.has_changes() {
+        let is_known = self.can_wait_since.is_some() && self.waiting.is_empty() && engine.changes_can_wait();
+        if self.end != End::NotYet || engine.has_changes() && !is_known {
             wakers.extend(self.keeper.take());
         }
     }
@@ -96,13 +111,26 @@ impl Kept {
         wakers.append(&mut self.waiting);
     }
 
-    /// The next changes, as soon as there are any; none at the end.
-    fn poll_changes(&mut self, engine: &mut Engine, cx: &Context<'_>) -> Poll<Option<Vec<Change>>> {
+    /// The next changes, as soon as there are any that can't wait, or others have waited; none at the end.
+    fn poll_changes(
+        &mut self,
+        engine: &mut Engine,
+        alarm: &mut Alarm,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Vec<Change>>> {
         let end = self.end;
         if end == End::Near {
             self.end = End::Here;
         }
         if end != End::Here && engine.has_changes() {
+            if end == End::NotYet && self.waiting.is_empty() && engine.changes_can_wait() {
+                let due = *self.can_wait_since.get_or_insert_with(now) + CAN_WAIT;
+                if !alarm.poll(cx, Some(due)) {
+                    self.keeper = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+            }
+            self.can_wait_since = None;
             self.taken += 1;
             return Poll::Ready(Some(engine.take_changes(clock::read())));
         }
@@ -202,10 +230,11 @@ pub(crate) async fn until_kept(shared: &Shared, number: u64) -> Result<(), Reque
 
 /// Keeps the session until it ends, or until the store fails: that stops the client.
 pub(crate) async fn keep(shared: &Shared, mut store: Box<dyn Store>) {
+    let mut alarm = Alarm::default();
     loop {
         let changes = poll_fn(|cx| {
             shared.drive(|state| match &mut state.kept {
-                Some(kept) => kept.poll_changes(&mut state.engine, cx),
+                Some(kept) => kept.poll_changes(&mut state.engine, &mut alarm, cx),
                 None => Poll::Ready(None),
             })
         });
@@ -234,6 +263,8 @@ pub(crate) async fn keep(shared: &Shared, mut store: Box<dyn Store>) {
         if has_failed {
             return;
         }
+        // The connection stages what has gathered, and publishers add to it: all of that is one commit.
+        tokio::task::yield_now().await;
     }
 }
 

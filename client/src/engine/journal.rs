@@ -82,6 +82,19 @@ impl Engine {
             || self.session.records.has_due()
     }
 
+    /// Whether all that has changed is that requests are over, so that nothing has to wait for it: a process that doesn't
+    /// find it kept repeats a message that was acknowledged, as after a lost acknowledgement. To be kept within a moment
+    /// all the same, or with the next change: that saves a commit for most messages.
+    #[must_use]
+    pub fn changes_can_wait(&self) -> bool {
+        let Session { operations, inbound, subscriptions, .. } = &self.session;
+        operations.noted.as_ref().is_none_or(Noted::has_only_ended)
+            && inbound.noted.as_ref().is_none_or(BTreeSet::is_empty)
+            && subscriptions.noted.as_ref().is_none_or(BTreeSet::is_empty)
+            && !self.session.is_about_news()
+            && !self.session.records.has_due()
+    }
+
     /// The changes since they were last taken, to be kept all or none. [`poll_transmit`](Self::poll_transmit) isn't to be
     /// asked before those are kept that were there when its output was [staged](Self::stage): only so nothing is forgotten
     /// that the server knows of.

@@ -31,6 +31,8 @@ struct Kept {
     is_shut: bool,
     /// Nothing can be written down any more.
     is_broken: bool,
+    /// How often something was written down.
+    commits: usize,
 }
 
 impl Memory {
@@ -59,6 +61,7 @@ impl Store for Memory {
         if kept.is_broken {
             return Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"));
         }
+        kept.commits += 1;
         for change in changes {
             match change.clone() {
                 Change::Put { key, value } => drop(kept.entries.insert(key, value)),
@@ -135,6 +138,47 @@ async fn the_next_process_goes_on_where_the_one_before_was() {
     soon(client.disconnect()).await;
     let keys = crashed.0.0.lock().unwrap().entries.keys().map(|key| key[0]).collect::<Vec<_>>();
     assert_eq!(keys, *b"ars", "what is finished isn't kept: {keys:?}");
+}
+
+/// A disk flushes a few hundred times a second: that bounds what a store can do.
+#[tokio::test]
+async fn a_message_costs_one_commit_and_many_at_once_cost_no_more() {
+    const MESSAGES: usize = 50;
+    let (server, store) = (TestServer::start().await, Memory::default());
+    let client = Client::start_with_store(options(&server), store.clone()).unwrap();
+    let peer = server.welcomes().await;
+    tokio::spawn(peer.acknowledges_until_the_end());
+    until_connected(&mut client.events()).await;
+    client.until_kept().await.unwrap();
+    let commits = || store.0.0.lock().unwrap().commits;
+
+    let before = commits();
+    for _ in 0..MESSAGES {
+        soon(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap()).await.unwrap();
+    }
+    let one_by_one = commits() - before;
+    // With some room for acknowledgements that take longer than they can wait for the next commit.
+    assert!((MESSAGES..MESSAGES + MESSAGES / 2).contains(&one_by_one), "{one_by_one}");
+
+    let before = commits();
+    let mut receipts = Vec::new();
+    for _ in 0..MESSAGES {
+        receipts.push(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    }
+    for receipt in receipts {
+        soon(receipt).await.unwrap();
+    }
+    let at_once = commits() - before;
+    assert!(at_once < 10, "{at_once}");
+
+    // What nothing waits for is kept all the same.
+    let is_clean = async {
+        while store.0.0.lock().unwrap().entries.len() > 1 {
+            tokio::time::sleep(millis(20)).await;
+        }
+    };
+    soon(is_clean).await;
+    soon(client.disconnect()).await;
 }
 
 fn record(key: &str, value: &str) -> Change {

@@ -259,6 +259,27 @@ fn what_was_released_before_it_was_taken_is_not_repeated() {
 }
 
 #[test]
+fn nothing_has_to_wait_for_it_that_a_message_is_over() {
+    let mut client = Client::connected();
+    client.engine.keep_journal();
+    let mut kept = Entries::new();
+    keep(&mut client, &mut kept);
+    client.publishes("a", QoS::AtLeastOnce);
+    assert!(client.engine.has_changes() && !client.engine.changes_can_wait());
+    client.sends();
+    keep(&mut client, &mut kept);
+    client.receives(&puback(1));
+    assert!(client.engine.has_changes() && client.engine.changes_can_wait());
+    client.publishes("b", QoS::AtLeastOnce);
+    assert!(!client.engine.changes_can_wait());
+    client.sends();
+    keep(&mut client, &mut kept);
+    client.receives(&publish("lamp/1", exactly_once(9)));
+    client.takes_all();
+    assert!(client.engine.has_changes() && !client.engine.changes_can_wait(), "PUBREC depends on it");
+}
+
+#[test]
 fn a_session_that_was_kept_is_not_kept_again() {
     let mut client = restored(entries());
     keep(&mut client, &mut Entries::new());

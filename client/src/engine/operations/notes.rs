@@ -19,6 +19,11 @@ impl Noted {
     pub(in crate::engine) const fn has_any(&self) -> bool {
         !self.changed.is_empty() || !self.ended.is_empty()
     }
+
+    /// Whether nothing has changed but that requests are over.
+    pub(in crate::engine) const fn has_only_ended(&self) -> bool {
+        self.changed.is_empty()
+    }
 }
 
 impl Operations {
