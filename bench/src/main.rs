@@ -5,9 +5,11 @@ mod client;
 mod codec;
 mod hot_paths;
 mod instructions;
+mod store;
 mod timing;
 
 use std::env;
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -20,15 +22,27 @@ fn main() -> ExitCode {
         ["instructions"] => return hot_paths::check(false),
         ["instructions", "--renew"] => return hot_paths::check(true),
         ["instructions", instructions::CHILD] => hot_paths::run_each_once(),
+        ["store"] => return measure_store(&env::temp_dir()),
+        ["store", folder] => return measure_store(folder.as_ref()),
         ["client", ref rest @ ..] => return client::main(rest),
         _ => return usage(),
     }
     ExitCode::SUCCESS
 }
 
+fn measure_store(folder: &Path) -> ExitCode {
+    match store::measure(folder) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn usage() -> ExitCode {
     eprintln!(
-        "usage: dunlin-bench codec [--json] | client [--json] [--tls] [--only TEXT] | instructions [--renew]"
+        "usage: dunlin-bench codec [--json] | client [--json] [--tls] [--only TEXT] | store [FOLDER] | instructions [--renew]"
     );
     ExitCode::FAILURE
 }

@@ -154,6 +154,9 @@ impl Client {
     /// it. A message of QoS 2 that a stream had given out doesn't come again once that is kept, too, a moment later. A
     /// message or UNSUBSCRIBE that failed with [`RequestError::Stopped`] may be sent by the next process.
     ///
+    /// That the server has acknowledged a message is kept with the next change, or within 100 ms: a process that is killed
+    /// before repeats the message, as it does when the acknowledgement itself was lost.
+    ///
     /// A store belongs to one client identifier: with another one the first connection starts clean, and what was kept is
     /// treated as that of a session which the server has lost.
     ///

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use contestant::{Result, Target};
 use mosquitto::Mosquitto;
-use null_server::NullServer;
+pub use null_server::NullServer;
 use report::{Figures, Group, Report, Row, Side, Table};
 use scenario::{Sample, Scenario, Span};
 use turn::Turn;

@@ -21,6 +21,10 @@ use super::{Change, Store};
 /// The file is a log: each commit appends one record with a checksum and flushes it to disk once. When the log has grown to
 /// 4 MiB and half of it is out of date, the file is replaced by a new one that holds what is left.
 ///
+/// Every message of QoS 1 and 2 waits for one flush before it leaves, and all that are published during a flush share the
+/// next one: one at a time, the disk's flush bounds the rate; with more in flight it grows with their number
+/// (`bench/README.md` has figures).
+///
 /// A process or a machine that stops at any time leaves the last commit either whole or undone. Damage is told from that:
 /// a file that was altered or cut is an error, and is never written to. After a crash of the whole machine this holds for
 /// all commits but the last one, which counts as undone where it isn't whole.
