@@ -15,6 +15,7 @@ mod tls_front;
 mod acknowledge;
 mod backoff;
 mod connect;
+mod escape;
 mod full;
 mod handover;
 mod idle;
