@@ -11,3 +11,4 @@ mod packets;
 mod pauses;
 mod server;
 mod vectors;
+mod violations;
