@@ -11,7 +11,8 @@
 //!
 //! The end of `disconnectAfterInSeconds` is told by DISCONNECT 0x98 (Administrative action): the service documents that
 //! it ends the connection then, and 0x98 among its codes. After `refreshAfterInSeconds` the Lambda is asked again and its
-//! policy replaces the old one; where it refuses or fails, the connection ends with 0x87.
+//! policy replaces the old one; where it refuses or fails, the connection ends with 0x87. An answer without that field lasts
+//! until the connection ends.
 //!
 //! # A Lambda of your own
 //!

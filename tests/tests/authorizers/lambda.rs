@@ -153,6 +153,20 @@ async fn secrets_of_this_shell_stay_there() {
 }
 
 #[tokio::test]
+async fn what_a_lambda_prints_is_in_the_json_log_whole_and_line_by_line() {
+    let dir = TempDir::new().unwrap();
+    let answer = write(&dir, "answer.json", ANSWER);
+    let command = format!("sh -c \"printf '%065536d\\nsecond' 0 >&2; cat {answer}\"");
+    let process = Process::start_in(dir, &["--lambda", &command, "--json"]).await;
+    process.sample("Lambda", "alice", "s3cret").run().await.exits(0);
+    let events = process.events().await;
+    let printed: Vec<&Value> = events.iter().filter(|event| event["event"] == "lambda").collect();
+    assert_eq!(printed.len(), 2, "{printed:?}");
+    assert_eq!(printed[0]["text"], "0".repeat(65_536));
+    assert_eq!((&printed[1]["text"], &printed[1]["authorizer"]), (&json!("second"), &json!("Lambda")));
+}
+
+#[tokio::test]
 async fn the_time_of_a_call_is_a_setting() {
     let process = Process::start(&["--lambda", "sleep 600", "--lambda-timeout", "300ms"]).await;
     process.sample("Lambda", "alice", "s3cret").run().await.exits(5);
