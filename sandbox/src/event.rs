@@ -79,6 +79,8 @@ pub enum Event {
     },
     /// A PUBLISH of a client, or its will.
     Publish {
+        /// It is the will.
+        is_will: bool,
         /// Who.
         client_id: String,
         /// On what.
@@ -142,6 +144,14 @@ impl<T> Outcome<T> {
     /// Whether it went on.
     pub const fn is_allowed(&self) -> bool {
         matches!(self, Self::Allowed(_))
+    }
+
+    /// What there is to know where it went on.
+    pub const fn allowed(&self) -> Option<&T> {
+        match self {
+            Self::Allowed(allowed) => Some(allowed),
+            Self::Refused { .. } => None,
+        }
     }
 
     fn decision<'a>(&'a self, of_allowed: impl FnOnce(&'a T) -> &'a Decision) -> Option<&'a Decision> {
@@ -220,25 +230,26 @@ impl fmt::Display for Event {
             Self::Subscribe { client_id, filter, outcome } => {
                 write!(f, "subscribe {}  {}  ", Shown(client_id), Shown(filter))?;
                 match outcome {
-                    Outcome::Allowed((qos, _)) => write!(f, "granted QoS {}", qos.level()),
+                    Outcome::Allowed((qos, _)) => write!(f, "{ALLOW}, granted QoS {}", qos.level()),
                     refused @ Outcome::Refused { .. } => refusal(f, refused),
                 }
             }
             Self::Unsubscribe { client_id, filter } => {
                 write!(f, "unsubscribe {}  {}", Shown(client_id), Shown(filter))
             }
-            Self::Publish { client_id, topic, outcome } => {
-                write!(f, "publish   {}  {}  ", Shown(client_id), Shown(topic))?;
+            Self::Publish { is_will, client_id, topic, outcome } => {
+                let word = if *is_will { "will     " } else { "publish  " };
+                write!(f, "{word} {}  {}  ", Shown(client_id), Shown(topic))?;
                 match outcome {
-                    Outcome::Allowed((1, _)) => f.write_str("to 1 subscriber"),
-                    Outcome::Allowed((receivers, _)) => write!(f, "to {receivers} subscribers"),
+                    Outcome::Allowed((1, _)) => write!(f, "{ALLOW}, to 1 subscriber"),
+                    Outcome::Allowed((receivers, _)) => write!(f, "{ALLOW}, to {receivers} subscribers"),
                     refused @ Outcome::Refused { .. } => refusal(f, refused),
                 }
             }
             Self::Receive { client_id, topic, outcome } => {
                 write!(f, "receive   {}  {}  ", Shown(client_id), Shown(topic))?;
                 match outcome {
-                    Outcome::Allowed(_) => f.write_str("delivered"),
+                    Outcome::Allowed(_) => write!(f, "{ALLOW}, delivered"),
                     refused @ Outcome::Refused { .. } => refusal(f, refused),
                 }
             }
@@ -257,9 +268,9 @@ impl fmt::Display for Event {
 
 fn verdict(f: &mut fmt::Formatter<'_>, outcome: &Outcome<(String, Decision)>) -> fmt::Result {
     match outcome {
-        Outcome::Allowed((policy, _)) => write!(f, "→ allow (policy: {})", Shown(policy)),
+        Outcome::Allowed((policy, _)) => write!(f, "{ALLOW} (policy: {})", Shown(policy)),
         Outcome::Refused { reason_code, reason, .. } => {
-            write!(f, "→ refuse{} ({})", Code(*reason_code), Reason(reason))
+            write!(f, "{REFUSE}{} ({})", Code(*reason_code), Reason(reason))
         }
     }
 }
@@ -268,7 +279,7 @@ fn refusal<T>(f: &mut fmt::Formatter<'_>, outcome: &Outcome<T>) -> fmt::Result {
     match outcome {
         Outcome::Allowed(_) => Ok(()),
         Outcome::Refused { reason_code, reason, .. } => {
-            write!(f, "refused{} ({})", Code(*reason_code), Reason(reason))
+            write!(f, "{REFUSE}{} ({})", Code(*reason_code), Reason(reason))
         }
     }
 }
@@ -307,6 +318,10 @@ impl fmt::Display for Code {
     }
 }
 
+/// What stands before the answer in every line that allows something. Each has one of these two and none has both.
+const ALLOW: &str = "→ allow";
+/// What stands before the answer in every line that refuses something.
+const REFUSE: &str = "→ refuse";
 const MAX_SHOWN: usize = 256;
 const MAX_REASON: usize = 4096;
 /// As wide as the time of day.
@@ -360,16 +375,17 @@ mod tests {
         let line = LogLine { at: UNIX_EPOCH, event };
         assert_eq!(
             line.explained(),
-            "00:00:00 receive   lamp  a  delivered\n         allowed by policy document 1, statement 2 (topic/a)"
+            "00:00:00 receive   lamp  a  → allow, delivered\n         allowed by policy document 1, statement 2 (topic/a)"
         );
     }
 
     #[test]
     fn what_a_client_sent_stays_on_one_line() {
-        let event = Event::Unsubscribe { client_id: "a\nb".into(), filter: "x".repeat(10_000) };
+        let client_id = "a\nb\u{202e}c\u{2028}d\u{1b}[2J".into();
+        let event = Event::Unsubscribe { client_id, filter: "x".repeat(10_000) };
         let line = event.to_string();
-        assert!(line.starts_with("unsubscribe a\\nb  x"));
-        assert!(line.ends_with("x..") && line.len() < 300);
+        assert!(line.starts_with("unsubscribe a\\nb\\u{202e}c\\u{2028}d\\u{1b}[2J  x"), "{line}");
+        assert!(line.ends_with("x..") && line.len() < 350);
         let text = "x".repeat(65_536);
         let printed = Event::Lambda { authorizer: "A".into(), text: format!("a\t{text}\u{1b}[2J") };
         assert_eq!(printed.to_string(), format!("lambda    A  a  {text}\\u{{1b}}[2J"));

@@ -1,5 +1,6 @@
 //! What a sandbox says about itself once it accepts connections.
 
+use core::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,12 @@ pub struct Ready {
     /// Whether a client that names no authorizer is let in and may do everything.
     #[serde(default)]
     pub anonymous: bool,
+    /// The addresses that it listens on with TLS, without the port.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
+    /// The faults that are active, as `--fault` spells them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
     /// The CA certificate to trust.
     pub ca: PathBuf,
     /// The private key that signs tokens for `DemoSigned`.

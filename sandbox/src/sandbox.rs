@@ -338,6 +338,7 @@ impl SandboxBuilder {
     /// Starts it; from then on it accepts connections, on loopback unless told otherwise.
     pub async fn start(self) -> Result<Sandbox, StartError> {
         let state_dir = StateDir::resolve(self.state_dir)?;
+        let fault_names = self.faults.iter().map(ToString::to_string).collect();
         let faults = FaultPlan::new(self.faults);
         let certificate_fault = faults.certificate();
         let opened = spawn_blocking({
@@ -369,6 +370,8 @@ impl SandboxBuilder {
             port: bound.port,
             plain_port: plain.as_ref().map(|plain| plain.port),
             anonymous: self.anonymous,
+            addresses: bound.listeners.iter().filter_map(|at| Some(at.local_addr().ok()?.ip())).collect(),
+            faults: fault_names,
             ca: pki.ca_path().into(),
             signing_key: pki.signing_key_path().into(),
             pid: std::process::id(),

@@ -1,6 +1,6 @@
 //! The sandbox's log as JSON lines: fields may be added, none change.
 
-use dunlin_codec::EscapedJson;
+use dunlin_codec::{EscapedJson, QoS};
 use dunlin_sandbox::{Decision, Event, LogLine, Outcome, Ready};
 use serde::Serialize;
 
@@ -62,6 +62,13 @@ enum Told<'a> {
         #[serde(flatten)]
         verdict: Verdict<'a>,
     },
+    /// The will of a client, published when its connection or session ends.
+    Will {
+        client_id: &'a str,
+        topic: &'a str,
+        #[serde(flatten)]
+        verdict: Verdict<'a>,
+    },
     Receive {
         client_id: &'a str,
         topic: &'a str,
@@ -98,6 +105,15 @@ struct Verdict<'a> {
     code: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    /// What the policy allows, in short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a str>,
+    /// The QoS of a subscription.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted_qos: Option<u8>,
+    /// How many clients get the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscribers: Option<usize>,
 }
 
 impl<'a> Line<'a> {
@@ -134,19 +150,24 @@ impl<'a> Told<'a> {
             Event::Connect { client_id, authorizer, outcome, took } => Self::Connect {
                 client_id,
                 authorizer: authorizer.as_deref(),
-                verdict: Verdict::of(outcome),
+                verdict: Verdict::of_policy(outcome),
                 ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             },
             Event::Subscribe { client_id, filter, outcome } => {
-                Self::Subscribe { client_id, filter, verdict: Verdict::of(outcome) }
+                Self::Subscribe { client_id, filter, verdict: Verdict::of_subscribe(outcome) }
             }
             Event::Lambda { authorizer, text } => Self::Lambda { authorizer, text },
             Event::Refresh { client_id, outcome } => {
-                Self::Refresh { client_id, verdict: Verdict::of(outcome) }
+                Self::Refresh { client_id, verdict: Verdict::of_policy(outcome) }
             }
             Event::Unsubscribe { client_id, filter } => Self::Unsubscribe { client_id, filter },
-            Event::Publish { client_id, topic, outcome } => {
-                Self::Publish { client_id, topic, verdict: Verdict::of(outcome) }
+            Event::Publish { is_will, client_id, topic, outcome } => {
+                let verdict = Verdict::of_publish(outcome);
+                if *is_will {
+                    Self::Will { client_id, topic, verdict }
+                } else {
+                    Self::Publish { client_id, topic, verdict }
+                }
             }
             Event::Receive { client_id, topic, outcome } => {
                 Self::Receive { client_id, topic, verdict: Verdict::of(outcome) }
@@ -163,12 +184,34 @@ impl<'a> Told<'a> {
 
 impl<'a> Verdict<'a> {
     fn of<T>(outcome: &'a Outcome<T>) -> Self {
+        let allowed = Self {
+            allowed: true,
+            code: None,
+            reason: None,
+            policy: None,
+            granted_qos: None,
+            subscribers: None,
+        };
         match outcome {
-            Outcome::Allowed(_) => Self { allowed: true, code: None, reason: None },
+            Outcome::Allowed(_) => allowed,
             Outcome::Refused { reason_code, reason, .. } => {
-                Self { allowed: false, code: reason_code.map(|code| code.code()), reason: Some(reason) }
+                let code = reason_code.map(|code| code.code());
+                Self { allowed: false, code, reason: Some(reason), ..allowed }
             }
         }
+    }
+
+    fn of_policy(outcome: &'a Outcome<(String, Decision)>) -> Self {
+        let policy = outcome.allowed().map(|(policy, _)| policy.as_str());
+        Self { policy, ..Self::of(outcome) }
+    }
+
+    fn of_subscribe(outcome: &'a Outcome<(QoS, Decision)>) -> Self {
+        Self { granted_qos: outcome.allowed().map(|(qos, _)| qos.level()), ..Self::of(outcome) }
+    }
+
+    fn of_publish(outcome: &'a Outcome<(usize, Decision)>) -> Self {
+        Self { subscribers: outcome.allowed().map(|(count, _)| *count), ..Self::of(outcome) }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The first lines of a sandbox: where it is, and what to type next.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use dunlin_codec::Escaped;
 use dunlin_sandbox::{Ready, ReadyAuthorizer};
 
 use crate::diagnosis::{quoted, shell};
@@ -12,41 +14,55 @@ pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
     let (ca, key) = (ready.ca.display(), ready.signing_key.display());
     let state =
         state_dir.map_or(String::new(), |dir| format!(" --state-dir {}", shell(&dir.to_string_lossy())));
+    let folded = if state.is_empty() { String::new() } else { format!(" \\\n     {state}") };
     let demos = if ready.demo { DEMOS } else { 0 };
     let authorizers: String = ready.authorizers.iter().skip(demos).map(authorizer).collect();
     let (demo, try_) = if ready.demo {
         let indent = " ".repeat(15);
         let demo = format!(
-            "{indent}DemoUnsigned (user \"demo\", password \"demo\")\n{indent}DemoSigned (token key \"tok\", signing key {key})\n"
+            "{indent}DemoUnsigned (user \"demo\", password \"demo\")\n\
+             {indent}DemoSigned (token key \"tok\", signed with the key\n{indent}{key})\n"
         );
-        let to = format!("  dunlin --endpoint sandbox{state} --authorizer_name");
+        let to = format!("  dunlin --endpoint sandbox{state} \\\n    --authorizer_name");
         let try_ = format!(
             "{to} DemoUnsigned --auth_username demo --auth_password demo\n\
-             {to} DemoSigned --auth_token_key_name tok --auth_token_key_value hello \
-             --auth_signature \"$(dunlin auth sign --sandbox{state} hello)\"\n"
+             {to} DemoSigned --auth_token_key_name tok \\\n    --auth_token_key_value hello \\\n    \
+             --auth_signature \"$(dunlin auth sign --sandbox{folded} hello)\"\n"
         );
         (demo, try_)
     } else {
         let name = ready.authorizers.iter().find(|authorizer| authorizer.active);
         let name = name.map_or_else(|| "NAME".to_owned(), |authorizer| shell(&authorizer.name));
         let user = "--auth_username USER --auth_password PASSWORD";
-        (String::new(), format!("  dunlin --endpoint sandbox{state} --authorizer_name {name} {user}\n"))
+        (
+            String::new(),
+            format!("  dunlin --endpoint sandbox{state} \\\n    --authorizer_name {name} \\\n    {user}\n"),
+        )
     };
     let plain = ready.plain_port.map_or_else(String::new, |port| {
         format!("without TLS    mqtt://{endpoint}:{port}  (loopback only)\n")
     });
     let anonymous = if ready.anonymous { ANONYMOUS } else { "" };
+    let addresses: Vec<String> =
+        ready.addresses.iter().map(|address| SocketAddr::from((*address, *port)).to_string()).collect();
+    let is_loopback = ready.addresses.iter().all(IpAddr::is_loopback);
+    let reach = if is_loopback { "loopback only" } else { "others can reach it" };
+    let listens = format!("{}  ({reach})", addresses.join(", "));
+    let faults: String =
+        ready.faults.iter().map(|fault| format!("fault          {}\n", Escaped(fault))).collect();
     let arns = ready.strict_arns.as_ref().map_or_else(
-        || "any region and account matches; --strict-arns compares them".to_owned(),
+        || "any region and account matches (--strict-arns compares)".to_owned(),
         |scope| format!("region and account must be {scope}"),
     );
     let listed = format!("{demo}{authorizers}");
     let listed = if listed.is_empty() { "               none\n" } else { &listed };
     format!(
         "\
-sandbox ready  mqtts://{endpoint}:{port}  (ALPN mqtt; CA {ca})
-               not AWS: loopback only, data lost on exit; Ctrl-C stops it
-{plain}{anonymous}authorizers    {}policies       {arns}
+sandbox ready  mqtts://{endpoint}:{port}  (ALPN mqtt)
+               CA {ca}
+               not AWS: data lost on exit; Ctrl-C stops it
+listens on     {listens}
+{plain}{anonymous}{faults}authorizers    {}policies       {arns}
 try in another terminal:
 {try_}",
         listed.trim_start()
@@ -70,3 +86,41 @@ anonymous      every client that names no authorizer is let in and may do
 ";
 /// The two of the demo come first.
 const DEMOS: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready(more: &str) -> Ready {
+        let text = format!(
+            r#"{{"endpoint":"localhost","port":8883,"ca":"/home/user/.local/state/dunlin/sandbox/ca.pem",
+            "signing_key":"/home/user/.local/state/dunlin/sandbox/signing.pem","pid":7,{more}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn the_banner_fits_80_columns_and_says_where_who_and_what_is_wrong() {
+        let ready = ready(
+            r#""addresses":["0.0.0.0"],"plain_port":1883,"anonymous":true,"faults":["delay=500ms","no-puback"],
+            "authorizers":[{"name":"DemoUnsigned","active":true,"signing":false},
+            {"name":"DemoSigned","active":true,"signing":true,"token_key_name":"tok"},
+            {"name":"Mine","active":true,"signing":false,"default":true}]"#,
+        );
+        for state_dir in [None, Some(Path::new("/var/tmp/state"))] {
+            let text = text(&ready, state_dir);
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+            for part in
+                ["Mine (the default)", "fault          no-puback", "0.0.0.0:8883  (others can reach it)"]
+            {
+                assert!(text.contains(part), "{part}\n{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn loopback_is_said_where_it_is() {
+        let text = text(&ready(r#""addresses":["127.0.0.1","::1"],"authorizers":[]"#), None);
+        assert!(text.contains("127.0.0.1:8883, [::1]:8883  (loopback only)"), "{text}");
+    }
+}

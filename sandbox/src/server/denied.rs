@@ -5,7 +5,7 @@ use dunlin_codec::ReasonCode;
 use crate::denial::{Denial, Denials};
 use crate::event::Outcome;
 use crate::policy::Decision;
-use crate::server::end::End;
+use crate::server::end::{End, without_controls};
 
 /// What a SUBACK or PUBACK says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Denied {
     pub(crate) fn new(reason_code: ReasonCode, reason: impl ToString) -> Self {
         Self {
             reason_code,
-            reason: reason.to_string(),
+            reason: without_controls(reason.to_string().into()).into_owned(),
             decision: None,
             is_reserved: false,
             is_discarded: false,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use dunlin_codec::{DecodeError, EncodeError, PacketType, ReasonCode, Sender};
+use dunlin_codec::{DecodeError, EncodeError, Escaped, PacketType, ReasonCode, Sender, needs_escape};
 
 use crate::server::other_version::OtherVersion;
 
@@ -38,7 +38,7 @@ pub(crate) enum Close {
 
 impl End {
     pub(crate) fn told(reason_code: ReasonCode, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Told { reason_code, reason: reason.into() }
+        Self::Told { reason_code, reason: without_controls(reason.into()) }
     }
 
     pub(crate) const fn close(&self) -> Close {
@@ -100,6 +100,11 @@ impl End {
             Self::Lost | Self::Dropped | Self::Reset => self.reason().to_owned(),
         }
     }
+}
+
+/// A reason that may go out in a packet: text of a client in it carries no control characters to whoever shows it.
+pub(crate) fn without_controls(reason: Cow<'static, str>) -> Cow<'static, str> {
+    if reason.chars().any(needs_escape) { Escaped(reason).to_string().into() } else { reason }
 }
 
 /// The code, where it may stand in this packet; Protocol Error in its place.

@@ -312,7 +312,7 @@ impl Hub {
             Ok(receivers) => Outcome::Allowed((receivers, will.decision)),
             Err(full) => Outcome::Refused { reason_code: None, reason: full.to_string(), decision: None },
         };
-        Event::Publish { client_id: client_id.to_string(), topic, outcome }
+        Event::Publish { is_will: true, client_id: client_id.to_string(), topic, outcome }
     }
 
     /// Too many sessions: the one whose client has been away for longest is given up.

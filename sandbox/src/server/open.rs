@@ -266,13 +266,18 @@ impl Open {
                 Ok(decision) => {
                     hub.delay_will(&self.client_id, DelayedWill { at: now + delay, message, decision });
                 }
-                Err(denied) => output.log(self.publish_event(message.topic(), Err(denied))),
+                Err(denied) => output.log(self.will_event(message.topic(), Err(denied))),
             },
             Left::TakenOver | Left::Kept | Left::Ended => {
                 let outcome = self.publish(&message, hub, now);
-                output.log(self.publish_event(message.topic(), outcome));
+                output.log(self.will_event(message.topic(), outcome));
             }
         }
+    }
+
+    fn will_event(&self, topic: String, outcome: Result<(usize, Decision), Denied>) -> Event {
+        let client_id = self.client_id.to_string();
+        Event::Publish { is_will: true, client_id, topic, outcome: outcome.into() }
     }
 
     fn good_bye(&mut self, disconnect: &Disconnect<'_>) -> End {

@@ -217,7 +217,12 @@ impl Open {
     }
 
     pub(crate) fn publish_event(&self, topic: String, outcome: Result<(usize, Decision), Denied>) -> Event {
-        Event::Publish { client_id: self.client_id.to_string(), topic, outcome: outcome.into() }
+        Event::Publish {
+            is_will: false,
+            client_id: self.client_id.to_string(),
+            topic,
+            outcome: outcome.into(),
+        }
     }
 }
 

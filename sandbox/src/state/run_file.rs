@@ -115,6 +115,8 @@ mod tests {
             port,
             plain_port: None,
             anonymous: false,
+            addresses: Vec::new(),
+            faults: Vec::new(),
             ca: "/ca.pem".into(),
             signing_key: "/signing.pem".into(),
             pid,

@@ -11,12 +11,14 @@ use core::future::Future;
 use core::pin::Pin;
 use std::time::{Duration, Instant};
 
-use dunlin_codec::{Connect, Packet, QoS, ReasonCode};
+use dunlin_codec::{BinaryData, Connect, Packet, QoS, ReasonCode, TopicName, Will, WillProperties};
 use dunlin_sandbox::{Answer, Denial, Sandbox, SandboxBuilder, SubscribeQoS2};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::client::{TestClient, TestSandbox, allow, connect, handshake, publish, subscribe, subscription};
+use crate::client::{
+    TestClient, TestSandbox, allow, connect, handshake, publish, subscribe, subscription, unsigned,
+};
 
 /// One row of the table.
 struct Row {
@@ -88,10 +90,22 @@ async fn aws_answers() {
             anonymous(),
         ),
         row(
+            17,
+            "a will, and what is allowed and refused",
+            "words of their own in the log",
+            words_of_the_log(),
+        ),
+        row(
             18,
             "a state folder that others can write to",
             "refused, with the command that mends it",
             writable_state(),
+        ),
+        row(
+            19,
+            "a client id with a line break and bidi marks",
+            "escaped in the log and on the wire",
+            odd_client_id(),
         ),
     ];
     let mut table = String::new();
@@ -120,7 +134,7 @@ async fn subscribe_at_qos_2() {
     client.send(subscribe(&filters)).await;
     client.receives_nothing_more().await;
     assert!(
-        sandbox.logged("subscribe c  b  refused (it asks for QoS 2: AWS IoT Core sends no SUBACK at all")
+        sandbox.logged("subscribe c  b  → refuse (it asks for QoS 2: AWS IoT Core sends no SUBACK at all")
     );
     let answering = |answer| {
         let everybody = Answer::allow("anybody", allow("iot:*"));
@@ -261,6 +275,33 @@ async fn other_sni() {
             }
         }
     }
+}
+
+async fn words_of_the_log() {
+    let answer = Answer::allow("anybody", allow(["iot:Connect", "iot:Publish"]));
+    let sandbox = TestSandbox::answering(answer).await;
+    let will = Will {
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        properties: WillProperties::default(),
+        topic: TopicName::new("gone").unwrap(),
+        payload: BinaryData::new(b"x").unwrap(),
+    };
+    let (mut client, _) = sandbox.admits(Connect { will: Some(will), ..connect("c", "", "") }).await;
+    client.subscribes("t").await;
+    drop(client);
+    sandbox.waits_for("will      c  gone  → allow, to 0 subscribers").await;
+    assert!(sandbox.logged("subscribe c  t  → refuse 0x87 ("));
+}
+
+async fn odd_client_id() {
+    let sandbox = TestSandbox::start().await;
+    let mut client = TestClient::open(&sandbox.sandbox).await;
+    client.send(unsigned("a\u{202e}b\u{2028}c")).await;
+    let (_, reason) = client.receives_connack().await;
+    let shown = r"a\u{202e}b\u{2028}c";
+    assert!(reason.is_some_and(|reason| reason.contains(shown)));
+    sandbox.waits_for(&format!("connect   {shown}  DemoUnsigned → refuse 0x87")).await;
 }
 
 async fn queue_is_full() {

@@ -144,7 +144,7 @@ async fn a_connection_has_a_hundred_messages_a_second() {
     assert_eq!(codes[100..], vec![(ReasonCode::QuotaExceeded, Some(reason.to_owned())); 20]);
     client.send(publish("t", "x", QoS::AtMostOnce)).await;
     client.receives_nothing_more().await;
-    assert!(sandbox.logged(&format!("publish   c  t  refused 0x97 ({reason})")));
+    assert!(sandbox.logged(&format!("publish   c  t  → refuse 0x97 ({reason})")));
     tokio::time::sleep(Duration::from_millis(1050)).await;
     client.send(publish("t", "x", QoS::AtLeastOnce)).await;
     assert_eq!(client.receives_puback().await, (ReasonCode::Success, None));
@@ -225,7 +225,7 @@ async fn a_message_that_waited_an_hour_for_its_puback_is_not_sent_again() {
     let (mut client, session_present) = sandbox.admits(staying()).await;
     assert!(session_present);
     client.receives_nothing_more().await;
-    assert!(sandbox.logged("receive   c  t  refused (not acknowledged within 3600 s: not sent again)"));
+    assert!(sandbox.logged("receive   c  t  → refuse (not acknowledged within 3600 s: not sent again)"));
 }
 
 #[expect(clippy::disallowed_methods, reason = "this test is about real time")]

@@ -24,8 +24,8 @@ async fn a_message_comes_back_with_the_smaller_qos() {
     assert_eq!(client.receives_message().await, ("once".into(), QoS::AtLeastOnce, false));
     client.send(publish(TOPIC, "at most", QoS::AtMostOnce)).await;
     assert_eq!(client.receives_message().await, ("at most".into(), QoS::AtMostOnce, false));
-    assert!(sandbox.logged("publish   mqtt5-sample-1  test/topic  to 1 subscriber"));
-    assert!(sandbox.logged("receive   mqtt5-sample-1  test/topic  delivered"));
+    assert!(sandbox.logged("publish   mqtt5-sample-1  test/topic  → allow, to 1 subscriber"));
+    assert!(sandbox.logged("receive   mqtt5-sample-1  test/topic  → allow, delivered"));
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_denied_qos_1_message_is_refused_in_its_puback() {
     let reason = "no statement allows iot:Publish on topic/other/topic";
     assert_eq!(client.receives_puback().await, (ReasonCode::NotAuthorized, Some(reason.into())));
     client.receives_nothing_more().await;
-    assert!(sandbox.logged(&format!("publish   mqtt5-sample-1  other/topic  refused 0x87 ({reason})")));
+    assert!(sandbox.logged(&format!("publish   mqtt5-sample-1  other/topic  → refuse 0x87 ({reason})")));
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn a_message_that_the_policy_denies_to_its_receiver_is_not_delivered() {
     client.send(publish("t", "x", QoS::AtLeastOnce)).await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
     client.receives_nothing_more().await;
-    assert!(sandbox.logged("receive   c  t  refused (no statement allows iot:Receive on topic/t)"));
+    assert!(sandbox.logged("receive   c  t  → refuse (no statement allows iot:Receive on topic/t)"));
 }
 
 #[tokio::test]

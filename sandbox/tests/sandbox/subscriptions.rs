@@ -17,8 +17,8 @@ async fn a_filter_outside_the_policy_is_refused_with_the_reason() {
     let (codes, reason) = client.receives_suback().await;
     assert_eq!(codes, [ReasonCode::GrantedQoS1, ReasonCode::NotAuthorized]);
     assert_eq!(reason.as_deref(), Some("no statement allows iot:Subscribe on topicfilter/other/topic"));
-    assert!(sandbox.logged("subscribe mqtt5-sample-1  test/topic  granted QoS 1"));
-    assert!(sandbox.logged("subscribe mqtt5-sample-1  other/topic  refused 0x87 (no statement allows"));
+    assert!(sandbox.logged("subscribe mqtt5-sample-1  test/topic  → allow, granted QoS 1"));
+    assert!(sandbox.logged("subscribe mqtt5-sample-1  other/topic  → refuse 0x87 (no statement allows"));
 }
 
 /// MQTT-3.1.2-29
