@@ -144,6 +144,8 @@ impl Client {
             backoff: Backoff::new(reconnect),
             connect_interval,
         };
+        let mut engine = engine;
+        engine.share_identifiers();
         let shared = Arc::new(Shared::new(engine, router));
         shared.with(|state| {
             state.observer = options.observer;

@@ -22,7 +22,7 @@ pub(crate) struct Router {
     streams: Slab<Stream>,
     routes: Slab<Route>,
     by_filter: HashMap<Box<str>, usize>,
-    by_identifier: BTreeMap<u32, usize>,
+    by_identifier: BTreeMap<u32, Routes>,
     matcher: TopicMatcher<usize>,
     identifiers: Identifiers,
     /// The stream of what no other stream wants.
@@ -64,9 +64,20 @@ struct Memory {
 struct Route {
     filter: Box<str>,
     identifier: SubscriptionIdentifier,
+    /// Further identifiers that the subscription may have, each of which others have as well.
+    shared_identifiers: Vec<SubscriptionIdentifier>,
     streams: Vec<usize>,
     /// The last message that went this way: an identifier may be repeated in one (§3.3.4).
     last_routed: u64,
+}
+
+/// The routes of one subscription identifier.
+#[derive(Debug)]
+enum Routes {
+    /// It names one subscription.
+    One(usize),
+    /// It was given to several subscriptions in one SUBSCRIBE: the topic tells which of them a message is for.
+    Several(Vec<usize>),
 }
 
 /// Where the last message went whose topic was matched: publishers repeat their topics. Forgotten when streams come or go.
@@ -125,6 +136,45 @@ impl Router {
         match self.by_filter.get(filter).and_then(|route| self.routes.get(*route)) {
             Some(route) => Some(route.identifier),
             None => self.identifiers.peek(&self.by_identifier),
+        }
+    }
+
+    /// The identifier for a SUBSCRIBE of these filters.
+    pub(crate) fn identifier_of(&self, filters: &[&str]) -> Option<SubscriptionIdentifier> {
+        match filters {
+            [filter] => self.identifier(filter),
+            _ => self.identifiers.peek(&self.by_identifier),
+        }
+    }
+
+    /// These filters have this identifier besides their own, in one SUBSCRIBE.
+    pub(crate) fn share_identifier<'a>(
+        &mut self,
+        identifier: SubscriptionIdentifier,
+        filters: impl IntoIterator<Item = &'a str>,
+    ) {
+        for filter in filters {
+            let Some(at) = self.by_filter.get(filter).copied() else { continue };
+            let Some(route) = self.routes.get_mut(at) else { continue };
+            if route.identifier != identifier && !route.shared_identifiers.contains(&identifier) {
+                route.shared_identifiers.push(identifier);
+            }
+            let routes = self.by_identifier.entry(identifier.get()).or_insert(Routes::Several(Vec::new()));
+            routes.add(at);
+        }
+    }
+
+    /// A subscription identifier of several filters is taken.
+    pub(crate) fn issue_shared(&mut self) {
+        let _: Option<SubscriptionIdentifier> = self.identifiers.issue(&self.by_identifier);
+    }
+
+    /// The server has lost the session: no subscription has an identifier but its own.
+    pub(crate) fn forget_shared_identifiers(&mut self) {
+        for (at, route) in &mut self.routes {
+            for identifier in std::mem::take(&mut route.shared_identifiers) {
+                remove_route(&mut self.by_identifier, identifier, at);
+            }
         }
     }
 
@@ -461,15 +511,25 @@ impl Router {
     /// this client issued one of the identifiers: then the message is for no other stream, also if that one has ended.
     fn find(&mut self, message: &ReceivedMessage, found: &mut Vec<usize>) -> bool {
         self.routed += 1;
-        let mut is_ours = false;
+        let (mut is_ours, mut is_shared) = (false, false);
         for identifier in message.subscription_identifiers() {
             is_ours |= self.identifiers.has_issued(identifier.get());
-            let Some(route) = self.by_identifier.get(&identifier.get()) else { continue };
-            let Some(route) = self.routes.get_mut(*route) else { continue };
+            let route = match self.by_identifier.get(&identifier.get()) {
+                Some(Routes::One(route)) => *route,
+                Some(Routes::Several(_)) => {
+                    is_shared = true;
+                    continue;
+                }
+                None => continue,
+            };
+            let Some(route) = self.routes.get_mut(route) else { continue };
             if route.last_routed != self.routed {
                 route.last_routed = self.routed;
                 found.extend_from_slice(&route.streams);
             }
+        }
+        if is_shared {
+            self.find_shared(message, found);
         }
         if is_ours {
             return true;
@@ -486,13 +546,35 @@ impl Router {
         false
     }
 
+    /// The streams of those among several subscriptions of one identifier whose filters match.
+    fn find_shared(&mut self, message: &ReceivedMessage, found: &mut Vec<usize>) {
+        let Ok(topic) = TopicName::new(message.topic()) else { return };
+        for at in self.matcher.matches(&topic) {
+            let is_named = message.subscription_identifiers().into_iter().any(|identifier| {
+                let routes = self.by_identifier.get(&identifier.get());
+                routes.is_some_and(|routes| routes.contains(*at))
+            });
+            let Some(route) = self.routes.get_mut(*at).filter(|_| is_named) else { continue };
+            if route.last_routed != self.routed {
+                route.last_routed = self.routed;
+                found.extend_from_slice(&route.streams);
+            }
+        }
+    }
+
     fn open_route(&mut self, filter: TopicFilter<'_>) -> Option<usize> {
         let identifier = self.identifiers.issue(&self.by_identifier)?;
         let name: Box<str> = filter.as_str().into();
-        let (streams, last_routed) = (Vec::new(), 0);
-        let route = self.routes.insert(Route { filter: name.clone(), identifier, streams, last_routed });
+        let route = Route {
+            filter: name.clone(),
+            identifier,
+            shared_identifiers: Vec::new(),
+            streams: Vec::new(),
+            last_routed: 0,
+        };
+        let route = self.routes.insert(route);
         self.by_filter.insert(name, route);
-        self.by_identifier.insert(identifier.get(), route);
+        self.by_identifier.insert(identifier.get(), Routes::One(route));
         self.matcher.insert(filter, route);
         Some(route)
     }
@@ -508,11 +590,54 @@ impl Router {
         }
         let route = self.routes.remove(at);
         self.by_filter.remove(&route.filter);
-        self.by_identifier.remove(&route.identifier.get());
+        for identifier in route.shared_identifiers.iter().chain([&route.identifier]) {
+            remove_route(&mut self.by_identifier, *identifier, at);
+        }
         if let Ok(filter) = TopicFilter::new(&route.filter) {
             self.matcher.remove(filter, &at);
         }
         Some(route.filter.into())
+    }
+}
+
+impl Routes {
+    fn contains(&self, route: usize) -> bool {
+        match self {
+            Self::One(one) => *one == route,
+            Self::Several(routes) => routes.binary_search(&route).is_ok(),
+        }
+    }
+
+    /// Adds a route. From then on the topic tells which of them a message is for, also when but one is left.
+    fn add(&mut self, route: usize) {
+        match self {
+            Self::One(one) => {
+                let mut routes = vec![*one];
+                routes.extend((*one != route).then_some(route));
+                routes.sort_unstable();
+                *self = Self::Several(routes);
+            }
+            Self::Several(routes) => {
+                if let Err(place) = routes.binary_search(&route) {
+                    routes.insert(place, route);
+                }
+            }
+        }
+    }
+}
+
+/// A route doesn't have this identifier any more.
+fn remove_route(by_identifier: &mut BTreeMap<u32, Routes>, identifier: SubscriptionIdentifier, route: usize) {
+    let is_last = match by_identifier.get_mut(&identifier.get()) {
+        Some(Routes::Several(routes)) => {
+            routes.retain(|each| *each != route);
+            routes.is_empty()
+        }
+        Some(Routes::One(one)) => *one == route,
+        None => false,
+    };
+    if is_last {
+        by_identifier.remove(&identifier.get());
     }
 }
 

@@ -223,6 +223,12 @@ impl State {
                 EngineEvent::UnmatchedRefused(id) => self.router.unmatched_refused(id, &mut self.engine),
                 EngineEvent::Connected(connected) => {
                     self.requests.set_response_information(connected.response_information.as_deref());
+                    if !connected.session_present {
+                        self.router.forget_shared_identifiers();
+                    }
+                    for (identifier, filters) in self.engine.take_shared_identifiers() {
+                        self.router.share_identifier(identifier, filters.iter().map(String::as_str));
+                    }
                     events.push(Event::Connected(connected));
                 }
                 EngineEvent::RequestRefused(refused) => self.warn_of_refusal(*refused),

@@ -134,6 +134,11 @@ impl Reader {
         Self { shared: Arc::clone(shared), key, is_detached: false }
     }
 
+    /// The key of its stream in the router.
+    pub(crate) const fn key(&self) -> usize {
+        self.key
+    }
+
     fn dropped(&self) -> u64 {
         self.shared.with(|state| state.router.dropped(self.key))
     }

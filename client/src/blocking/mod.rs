@@ -180,6 +180,35 @@ impl Client {
         Ok(Subscription { inner, runtime: Arc::clone(&self.runtime) })
     }
 
+    /// As [`Client::subscribe_many`](crate::Client::subscribe_many), waiting as long as
+    /// [`subscribe_with`](Self::subscribe_with) does.
+    ///
+    /// # Errors
+    /// As [`Client::subscribe_many`](crate::Client::subscribe_many).
+    pub fn subscribe_many<'a>(
+        &self,
+        filters: impl IntoIterator<Item = (&'a str, impl Into<SubscribeOptions>)>,
+        user_properties: &[(&str, &str)],
+    ) -> Result<Vec<Result<Subscription, RequestError>>, RequestError> {
+        let granted = self.answered(self.inner.subscribe_many(filters, user_properties))?;
+        let subscription =
+            |inner: crate::Subscription| Subscription { inner, runtime: Arc::clone(&self.runtime) };
+        Ok(granted.into_iter().map(|each| each.map(subscription)).collect())
+    }
+
+    /// As [`Client::unsubscribe_many`](crate::Client::unsubscribe_many), waiting as long as
+    /// [`subscribe_with`](Self::subscribe_with) does.
+    ///
+    /// # Errors
+    /// As [`Client::unsubscribe_many`](crate::Client::unsubscribe_many).
+    pub fn unsubscribe_many(
+        &self,
+        filters: &[&str],
+        user_properties: &[(&str, &str)],
+    ) -> Result<Answered, RequestError> {
+        self.answered(self.inner.unsubscribe_many(filters, user_properties))
+    }
+
     /// Ends the subscription to `filter` and waits for the server's answer, as long as
     /// [`subscribe_with`](Self::subscribe_with) does.
     ///

@@ -12,6 +12,7 @@ mod ack_deadlines;
 mod admission;
 mod answer;
 mod auth;
+mod batches;
 mod clock;
 mod conclusion;
 mod connack;
@@ -52,7 +53,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::BytesMut;
-use dunlin_codec::{Ack, AckType, DecodeOptions, ReasonCode, Sender};
+use dunlin_codec::{Ack, AckType, DecodeOptions, ReasonCode, Sender, SubscriptionIdentifier};
 
 use self::auth::Exchange;
 pub use self::clock::{ClockReading, SinceBoot};
@@ -88,6 +89,10 @@ pub struct Engine {
     inherits_session: bool,
     /// Receive Maximum for the next connection, if messages didn't fit into the memory budget.
     reduced_receive_maximum: Option<u16>,
+    /// Whether renewals may give one subscription identifier to several subscriptions.
+    shares_identifiers: bool,
+    /// Identifiers that several filters have since they were renewed.
+    shared_identifiers: Vec<(SubscriptionIdentifier, Vec<String>)>,
 }
 
 /// What the engine tells of by itself.
@@ -194,6 +199,8 @@ impl Engine {
             now: None,
             inherits_session: true,
             reduced_receive_maximum: None,
+            shares_identifiers: false,
+            shared_identifiers: Vec::new(),
         }
     }
 

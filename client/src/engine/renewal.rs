@@ -1,7 +1,12 @@
 //! Subscriptions that the server has forgotten: asked for again, or told of as lost.
 
-use dunlin_codec::{RetainHandling, SubscribeProperties, SubscriptionOptions, TopicFilter};
+#[cfg(feature = "tokio")]
+use dunlin_codec::SubscriptionIdentifier;
+use dunlin_codec::{
+    RetainHandling, SubscribeProperties, SubscriptionOptions, TopicFilter, UnsubscribeProperties,
+};
 
+use super::batches::Batches;
 use super::operation::{Kind, OperationId};
 use super::request::{encode_subscribe, encode_unsubscribe, requested};
 use super::subscriptions::ActiveSubscription;
@@ -9,61 +14,70 @@ use super::{Engine, EngineEvent, State};
 use crate::error::RequestError;
 use crate::event::ServerLimits;
 
-/// Filters in one SUBSCRIBE of the engine's own: as many as AWS IoT Core takes.
-const FILTERS_PER_SUBSCRIBE: usize = 8;
-
 impl Engine {
-    /// Asks again for what the server granted, and may have forgotten since.
+    /// Asks again for what the server granted, and may have forgotten since, in as few packets as the limits allow: those of
+    /// the service ([`ConnectOptions::limits`](crate::ConnectOptions::limits)) and the server's Maximum Packet Size.
     pub(super) fn renew_subscriptions(&mut self) {
         let State::Open(connection) = &self.state else { return };
         let limits = connection.limits;
         let doubtful = self.session.subscriptions.in_order().into_iter().filter(|active| !active.is_current);
-        let mut kept = Vec::new();
-        for active in doubtful.cloned().collect::<Vec<_>>() {
+        let most = self.options.limits.map_or(usize::MAX, |limits| limits.filters.max(1));
+        let mut batches = Batches::new(most, limits.maximum_packet_size, self.shares_identifiers);
+
+        // What this server can't have is lost.
+        for mut active in doubtful.cloned().collect::<Vec<_>>() {
+            active.identifier = active.identifier.filter(|_| limits.subscription_identifier_available);
             match missing_feature(&active.filter, &limits) {
-                None => kept.push(active),
+                None => batches.add(active),
                 Some(cause) => self.lose_subscription(&active.filter, active.order, cause),
             }
         }
-        // One SUBSCRIBE has one identifier, so those that differ in it can't share one.
-        let identifier =
-            |each: &ActiveSubscription| each.identifier.filter(|_| limits.subscription_identifier_available);
-        for alike in kept.chunk_by(|one, next| identifier(one) == identifier(next)) {
-            for chunk in alike.chunks(FILTERS_PER_SUBSCRIBE) {
-                self.renew(chunk, limits.maximum_packet_size);
-            }
+        for batch in batches.finish() {
+            self.renew(&batch, limits.maximum_packet_size);
         }
     }
 
-    /// All of them in one SUBSCRIBE, or in as few as the server's Maximum Packet Size allows. [MQTT-3.2.2-15]
-    fn renew(&mut self, chunk: &[ActiveSubscription], maximum_packet_size: u32) {
-        let filters: Vec<_> = chunk.iter().map(|each| (each.filter.as_str(), if_new(each.options))).collect();
-        let identifier = chunk.first().and_then(|first| first.identifier);
+    /// Asks for all of them in one SUBSCRIBE, with the identifier of the first.
+    fn renew(&mut self, batch: &[ActiveSubscription], maximum_packet_size: u32) {
+        let filters: Vec<_> = batch.iter().map(|each| (each.filter.as_str(), if_new(each.options))).collect();
+        let identifier = batch.first().and_then(|first| first.identifier);
         let properties =
             SubscribeProperties { subscription_identifier: identifier, ..SubscribeProperties::default() };
         let Ok(packet) = encode_subscribe(&filters, properties) else { return };
-        if packet.len() <= maximum_packet_size as usize {
-            let id = self.session.operations.insert(Kind::Resubscribe, packet);
-            // What is repeated may have taken all identifiers.
-            if self.session.ids.is_full() {
-                self.session.wait_first(id);
-            } else {
-                self.send(id);
+
+        // A batch that is too large has one filter. [MQTT-3.2.2-15]
+        if packet.len() > maximum_packet_size as usize {
+            for each in batch {
+                let too_large = RequestError::TooLarge { size: packet.len(), limit: maximum_packet_size };
+                self.lose_subscription(&each.filter, each.order, too_large);
             }
             return;
         }
-        match chunk {
-            [] => {}
-            [alone] => {
-                let too_large = RequestError::TooLarge { size: packet.len(), limit: maximum_packet_size };
-                self.lose_subscription(&alone.filter, alone.order, too_large);
-            }
-            several => {
-                let (first, second) = several.split_at(several.len() / 2);
-                self.renew(first, maximum_packet_size);
-                self.renew(second, maximum_packet_size);
-            }
+
+        if let (Some(identifier), true) = (identifier, batch.len() > 1 && self.shares_identifiers) {
+            let filters = batch.iter().map(|each| each.filter.clone()).collect();
+            self.shared_identifiers.push((identifier, filters));
         }
+        let id = self.session.operations.insert(Kind::Resubscribe, packet);
+        // What is repeated may have taken all identifiers.
+        if self.session.ids.is_full() {
+            self.session.wait_first(id);
+        } else {
+            self.send(id);
+        }
+    }
+
+    /// From now on, a renewal may give one subscription identifier to several subscriptions, as long as their filters have no
+    /// topic in common. [`take_shared_identifiers`](Self::take_shared_identifiers) tells which.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn share_identifiers(&mut self) {
+        self.shares_identifiers = true;
+    }
+
+    /// Identifiers that several filters have since they were renewed on this connection.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn take_shared_identifiers(&mut self) -> Vec<(SubscriptionIdentifier, Vec<String>)> {
+        std::mem::take(&mut self.shared_identifiers)
     }
 
     /// The server didn't answer a renewal in time. It may have granted it all the same, and is told that nobody wants it.
@@ -86,7 +100,7 @@ impl Engine {
     /// Tells the server that nobody wants these. Nobody waits for the answer, so it doesn't stand in the queue's limits,
     /// and costs nobody a place there.
     pub(super) fn end_unasked(&mut self, filters: &[&str]) {
-        if let Ok(packet) = encode_unsubscribe(filters)
+        if let Ok(packet) = encode_unsubscribe(filters, UnsubscribeProperties::default())
             && let Ok(operation) = self.accept(Kind::Unsubscribe, packet)
         {
             self.forget(operation);

@@ -98,7 +98,19 @@ impl Engine {
     /// # Errors
     /// A filter that isn't one, or none at all; a full queue. The subscriptions go on.
     pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<OperationId, RequestError> {
-        let packet = encode_unsubscribe(filters)?;
+        self.unsubscribe_with(filters, UnsubscribeProperties::default())
+    }
+
+    /// As [`unsubscribe`](Self::unsubscribe), with properties.
+    ///
+    /// # Errors
+    /// As [`unsubscribe`](Self::unsubscribe).
+    pub fn unsubscribe_with(
+        &mut self,
+        filters: &[&str],
+        properties: UnsubscribeProperties<'_>,
+    ) -> Result<OperationId, RequestError> {
+        let packet = encode_unsubscribe(filters, properties)?;
         self.admit(None, packet.len())?;
         let id = self.accept(Kind::Unsubscribe, packet)?;
         self.limit_request(id, self.options.request_timeout.unsubscribe);
@@ -130,9 +142,11 @@ pub(super) fn encode_subscribe(
     Ok(packet)
 }
 
-pub(super) fn encode_unsubscribe(filters: &[&str]) -> Result<Vec<u8>, RequestError> {
+pub(super) fn encode_unsubscribe(
+    filters: &[&str],
+    properties: UnsubscribeProperties<'_>,
+) -> Result<Vec<u8>, RequestError> {
     let list = filters.iter().map(|filter| TopicFilter::new(filter)).collect::<Result<Vec<_>, _>>()?;
-    let properties = UnsubscribeProperties::default();
     let unsubscribe = Unsubscribe { packet_id: PLACEHOLDER, properties, filters: list.as_slice().into() };
     let mut packet = Vec::with_capacity(unsubscribe.encoded_len()?);
     unsubscribe.encode(&mut packet)?;

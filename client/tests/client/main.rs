@@ -21,6 +21,7 @@ mod handover;
 mod idle;
 mod log;
 mod lost;
+mod many;
 mod observe;
 mod pace;
 mod provider;

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use dunlin_client::codec::{ConnAckProperties, PacketType, ReasonCode};
+use dunlin_client::codec::{
+    ConnAckProperties, Packet, PacketType, ReasonCode, SubscribeProperties, SubscriptionOptions,
+    UnsubscribeProperties, UserProperty,
+};
 use dunlin_client::engine::{Ended, OperationId, Outcome};
-use dunlin_client::{ConnectionError, Offline, RequestError, Violation};
+use dunlin_client::{ConnectionError, Offline, QoS, RequestError, Violation};
 
 use crate::bench::{Client, options};
 use crate::packets::{
@@ -50,7 +53,7 @@ fn requests_that_make_no_packet_are_refused_and_take_no_identifier() {
     let mut client = Client::connected();
     assert!(matches!(client.engine.subscribe(&[]), Err(RequestError::Encode(_))));
     assert!(matches!(client.engine.unsubscribe(&[]), Err(RequestError::Encode(_))));
-    let mut no_local = dunlin_client::codec::SubscriptionOptions::default();
+    let mut no_local = SubscriptionOptions::default();
     assert!(matches!(client.engine.subscribe(&[("a#", no_local)]), Err(RequestError::Topic(_))));
     assert!(matches!(client.engine.unsubscribe(&[""]), Err(RequestError::Topic(_))));
     no_local.no_local = true;
@@ -121,14 +124,41 @@ fn a_server_that_kept_the_session_is_not_asked_again() {
 }
 
 #[test]
-fn filters_are_asked_for_again_eight_at_a_time() {
+fn filters_are_asked_for_again_in_as_few_packets_as_the_limits_allow() {
     let filters: Vec<_> = (0..20).map(|number| format!("f/{number}")).collect();
     let filters: Vec<_> = filters.iter().map(String::as_str).collect();
     let mut client = subscribed_to(&filters);
     client.reconnects(&connack());
+    assert_eq!(client.sends(), [resubscribe(2, &filters)]);
+
+    client.engine.options_mut().limits = Some(dunlin_client::aws::ServiceLimits::default());
+    client.engine.options_mut().keep_alive = Duration::from_secs(60);
+    client.reconnects(&connack());
     let expected =
-        [resubscribe(2, &filters[..8]), resubscribe(3, &filters[8..16]), resubscribe(4, &filters[16..])];
-    assert_eq!(client.sends(), expected);
+        [resubscribe(3, &filters[..8]), resubscribe(4, &filters[8..16]), resubscribe(5, &filters[16..])];
+    assert_eq!(client.sends(), expected, "AWS IoT Core takes eight filters");
+}
+
+#[test]
+fn subscribes_and_unsubscribes_carry_user_properties_and_renewals_none() {
+    let pairs = [UserProperty::new("a", "1").unwrap(), UserProperty::new("a", "2").unwrap()];
+    let options = SubscriptionOptions { qos: QoS::AtLeastOnce, ..SubscriptionOptions::default() };
+    let mut client = Client::connected();
+    let properties = SubscribeProperties { user_properties: (&pairs).into(), ..Default::default() };
+    client.engine.subscribe_with(&[("a", options), ("b", options)], properties).unwrap();
+    let properties = UnsubscribeProperties { user_properties: (&pairs).into() };
+    client.engine.unsubscribe_with(&["b", "c"], properties).unwrap();
+    let sent = client.sends();
+    let Packet::Subscribe(subscribe) = sent[0].packet() else { panic!("{sent:?}") };
+    let Packet::Unsubscribe(unsubscribe) = sent[1].packet() else { panic!("{sent:?}") };
+    assert_eq!(subscribe.properties.user_properties, (&pairs).into());
+    assert_eq!(subscribe.subscriptions.len(), 2);
+    assert_eq!(unsubscribe.properties.user_properties, (&pairs).into());
+    assert_eq!(unsubscribe.filters.len(), 2);
+
+    client.receives_all(&[suback(1, &[GRANTED; 2]), unsuback(2, &[ReasonCode::Success; 2])]);
+    client.reconnects(&connack());
+    assert_eq!(client.sends(), [resubscribe(3, &["a"])]);
 }
 
 /// [MQTT-3.2.2-15]
