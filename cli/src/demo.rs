@@ -1,7 +1,6 @@
 //! `dunlin demo`: a sandbox and both samples in one process, so that something works before anything is set up.
 
 use std::ffi::OsString;
-use std::io;
 
 use dunlin_sandbox::Sandbox;
 
@@ -9,7 +8,7 @@ use crate::args::{self, Verb};
 use crate::config::{SampleConfig, Script};
 use crate::diagnosis::{Diagnosis, folder, shell};
 use crate::exit::Exit;
-use crate::sample::{self, Transcript};
+use crate::sample;
 use crate::sandbox;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
@@ -54,8 +53,7 @@ async fn play(sandbox: &Sandbox, console: Console, stop: StopSignal) -> Result<E
         let shown: Vec<String> = line.iter().map(|word| shorten(&shell(&word.to_string_lossy()))).collect();
         console.note(format_args!("\n$ {}", shown.join(" ")));
         let config = configure(line, script)?;
-        let transcript = Transcript::new(io::stdout());
-        match sample::run(config, transcript, console, stop.clone()).await? {
+        match sample::run(config, console, stop.clone()).await? {
             Exit::Done => {}
             stopped => return Ok(stopped),
         }

@@ -19,12 +19,13 @@ pub(crate) enum Exit {
     Lost = 8,
     TimedOut = 9,
     Protocol = 10,
+    HungUp = 129,
     Interrupted = 130,
     Terminated = 143,
 }
 
 impl Exit {
-    const TABLE: [(Self, &'static str); 13] = [
+    const TABLE: [(Self, &'static str); 14] = [
         (Self::Done, "all that was asked for happened, or the reader closed the pipe"),
         (Self::Internal, "internal error or local I/O; please report it"),
         (Self::Usage, "usage or configuration; nothing was sent"),
@@ -36,6 +37,7 @@ impl Exit {
         (Self::Lost, "connection lost and not recovered"),
         (Self::TimedOut, "time ran out, or messages are missing"),
         (Self::Protocol, "the server broke the protocol"),
+        (Self::HungUp, "SIGHUP, likewise, unless it was ignored at the start (nohup)"),
         (Self::Interrupted, "SIGINT, after UNSUBSCRIBE and DISCONNECT; a second signal ends at once"),
         (Self::Terminated, "SIGTERM, likewise"),
     ];

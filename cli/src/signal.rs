@@ -1,9 +1,11 @@
-//! Ctrl-C and SIGTERM: the first asks for a clean end, the second ends the process at once.
+//! SIGINT, SIGTERM and SIGHUP: the first asks for a clean end, a later one ends the process at once.
 
 use std::future::pending;
 use std::io;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::exit::Exit;
 
@@ -20,9 +22,15 @@ impl StopSignal {
         let (sender, stop) = watch::channel(None);
         tokio::spawn(async move {
             let first = signals.next().await;
+            let at = Instant::now();
             sender.send_replace(Some(first));
-            let second = signals.next().await;
-            std::process::exit(i32::from(second.code()));
+            loop {
+                let again = signals.next().await;
+                // Programs such as timeout(1) and npm send the signal to the process and to its group.
+                if at.elapsed() >= SAME_SIGNAL {
+                    std::process::exit(i32::from(again.code()));
+                }
+            }
         });
         Ok(Self { stop })
     }
@@ -38,25 +46,58 @@ impl StopSignal {
     }
 }
 
+/// A repetition within this time is the same signal.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
+
 #[cfg(unix)]
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    /// `None` if SIGHUP was ignored when the program started, as under nohup(1): it stays ignored.
+    hang_up: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        // Asked before the handler is installed, which would make an end of the ignoring.
+        let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up,
+        })
     }
 
     async fn next(&mut self) -> Exit {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => Exit::Interrupted,
             _ = self.terminate.recv() => Exit::Terminated,
+            _ = hang_up => Exit::HungUp,
         }
     }
+}
+
+/// Whether SIGHUP (1) is ignored now, by the process's mask of ignored signals. Elsewhere than on Linux it counts as not
+/// ignored.
+#[cfg(unix)]
+fn ignores_hang_up() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, 1))
+}
+
+/// `status` is the text of `/proc/PID/status`.
+#[cfg(unix)]
+fn ignores(status: &str, signal: u32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (signal - 1)) != 0
 }
 
 #[cfg(not(unix))]
@@ -73,5 +114,19 @@ impl Signals {
             Ok(()) => Exit::Interrupted,
             Err(_) => pending().await,
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ignored_signal_is_read_from_the_mask() {
+        let status = "Name:\tdunlin\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t00\n";
+        assert!(ignores(status, 1));
+        assert!(!ignores(status, 2));
+        assert!(ignores(status, 13));
+        assert!(!ignores("", 1));
     }
 }

@@ -6,7 +6,6 @@ use crate::args::{InspectVerb, OutputArgs, SampleArgs, Sources, Typed, Verb};
 use crate::config::{SampleConfig, Script};
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
-use crate::sample::Transcript;
 use crate::signal::StopSignal;
 use crate::terminal::{self, Console};
 use crate::{auth, bench, demo, inspect, log, sample, sandbox};
@@ -57,7 +56,7 @@ fn play(typed: SampleArgs, script: Script, sources: &Sources, console: Console) 
     let config = SampleConfig::new(typed, script, sources, console)?;
     in_runtime(async {
         let stop = StopSignal::install()?;
-        sample::run(config, Transcript::new(io::stdout()), console, stop).await
+        sample::run(config, console, stop).await
     })
 }
 

@@ -35,7 +35,8 @@ pub struct Observer(Arc<dyn Fn(ObservedPacket<'_>) + Send + Sync>);
 pub struct ObservedPacket<'a> {
     /// Which way it goes.
     pub direction: Direction,
-    /// All of it. It was split off by its header; what a server sent may be malformed otherwise.
+    /// The whole packet, split off by its fixed header; the rest of it may be malformed. Bytes that no packet begins
+    /// with are passed as they were read: a server may speak another protocol.
     pub bytes: &'a [u8],
     /// When its last byte was read, or was handed to the transport.
     pub at: Instant,
@@ -76,8 +77,16 @@ impl Watch {
 
     /// Shows every whole packet at the front of `bytes`, and says what is left behind them.
     fn see<'a>(&self, direction: Direction, mut bytes: &'a [u8], at: Instant) -> &'a [u8] {
-        while let Ok(Some(header)) = FixedHeader::peek(bytes, u32::MAX) {
-            let Some((packet, rest)) = bytes.split_at_checked(header.packet_len()) else { break };
+        loop {
+            let (packet, rest) = match FixedHeader::peek(bytes, u32::MAX) {
+                Ok(Some(header)) => match bytes.split_at_checked(header.packet_len()) {
+                    Some(split) => split,
+                    None => return bytes,
+                },
+                Ok(None) => return bytes,
+                // No packet begins like this, so there is no end to split at: all of it is shown.
+                Err(_) => (bytes, &[][..]),
+            };
             let seen = ObservedPacket { direction, bytes: packet, at };
             if self.logs {
                 log::write_packet(&seen);
@@ -87,7 +96,6 @@ impl Watch {
             }
             bytes = rest;
         }
-        bytes
     }
 
     /// These bytes were written.

@@ -101,6 +101,25 @@ impl Tool {
         self
     }
 
+    /// Runs it through the shell with SIGHUP ignored, as nohup(1) does.
+    #[must_use]
+    pub fn under_nohup(self) -> Self {
+        let inner = self.command.as_std();
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "trap '' HUP; exec \"$0\" \"$@\""])
+            .arg(inner.get_program())
+            .args(inner.get_args());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        Self { command }
+    }
+
     /// Starts it, with pipes at stdout and stderr. Dropped, it is killed.
     ///
     /// # Panics

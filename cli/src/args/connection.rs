@@ -125,7 +125,7 @@ pub(crate) struct SessionArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Reliability")]
 pub(crate) struct ReliabilityArgs {
-    /// Longest wait for the connection, for each answer, and for the missing messages
+    /// Longest wait for the connection and for each answer; for missing messages 10s, or this if given
     #[arg(long, value_name = "TIME", default_value = "100s", value_parser = value::timeout, hide_short_help = true)]
     pub(crate) timeout: Duration,
     /// Longest wait for name resolution, TCP and TLS
@@ -135,6 +135,8 @@ pub(crate) struct ReliabilityArgs {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = value::timeout, hide_short_help = true)]
     pub(crate) ping_timeout: Duration,
     /// Attempts after the first, for failures that may pass: a number or "inf"
+    ///
+    /// Without this flag the sample gives up after five refusals (CONNACK) if the server has never accepted it.
     #[arg(long, value_name = "N", default_value = "inf", value_parser = value::attempts, hide_short_help = true)]
     pub(crate) reconnect: Attempts,
     /// End with exit code 10 when the server breaks the protocol

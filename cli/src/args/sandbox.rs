@@ -95,7 +95,7 @@ pub(crate) struct SandboxArgs {
     ///
     /// The keep alive shrinks with it: the CONNACK announces one that is N times shorter, at least 1 s, and the client must
     /// keep to it. So do session and message expiry, the will delay, the times of the authorizers and AWS's limits a second.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) time_scale: Option<u32>,
     /// Hold so many connections at a time [default: 4096]
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

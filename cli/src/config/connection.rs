@@ -10,7 +10,7 @@ use dunlin_client::transport::{
 
 use crate::args::{Alpn, ReliabilityArgs, TlsArgs};
 use crate::config::Server;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, Try, shell};
 use crate::terminal::Console;
 
 pub(crate) fn keep_alive(typed: Duration, is_aws: bool, console: Console) -> Result<Duration, Diagnosis> {
@@ -44,7 +44,7 @@ pub(crate) fn transport(
 fn tls(typed: TlsArgs, console: Console) -> Result<TlsOptions, Diagnosis> {
     let mut options = TlsOptions::default();
     if let Some(ca) = typed.ca {
-        options.roots = bundle(&ca).map_err(|error| Diagnosis::usage(format!("--ca: {error}")))?;
+        options.roots = bundle(&ca).map_err(|error| unusable_ca(&ca, &error))?;
     } else if let Some(ca) =
         std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()).map(PathBuf::from)
     {
@@ -67,6 +67,22 @@ fn tls(typed: TlsArgs, console: Console) -> Result<TlsOptions, Diagnosis> {
         options.alpn = vec![name.into_bytes()];
     }
     Ok(options)
+}
+
+/// A file in DER, which begins with a SEQUENCE, is told apart from one that holds no certificate.
+fn unusable_ca(path: &Path, error: &TlsOptionsError) -> Diagnosis {
+    let is_der = std::fs::File::open(path).is_ok_and(|mut file| {
+        let mut start = [0; 2];
+        std::io::Read::read_exact(&mut file, &mut start).is_ok() && start[0] == 0x30 && start[1] >= 0x80
+    });
+    if !is_der {
+        return Diagnosis::usage(format!("--ca: {error}"));
+    }
+    let name = shell(&path.display().to_string());
+    Diagnosis {
+        try_: vec![Try::command(format!("openssl x509 -inform der -in {name} -out ca.pem"))],
+        ..Diagnosis::usage(format!("--ca: {} is a certificate in DER; PEM is needed", path.display()))
+    }
 }
 
 /// These authorities and no others, as with every tool that takes a CA file.

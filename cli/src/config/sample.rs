@@ -22,8 +22,12 @@ pub(crate) struct SampleConfig {
     /// `None`: until stopped.
     pub(crate) count: Option<u32>,
     pub(crate) interval: Duration,
-    /// For the connection, for each answer, and for the missing messages.
+    /// For the connection and for each answer.
     pub(crate) timeout: Duration,
+    /// For missing messages, after the last acknowledgement.
+    pub(crate) receive_timeout: Duration,
+    /// Whether the user has set the number of attempts.
+    pub(crate) is_reconnect_given: bool,
     /// A server that breaks the protocol ends the run.
     pub(crate) is_strict: bool,
 }
@@ -77,10 +81,19 @@ impl SampleConfig {
             },
             interval: typed.message.interval,
             timeout: typed.reliability.timeout,
+            receive_timeout: if sources.on_command_line("timeout") {
+                typed.reliability.timeout
+            } else {
+                RECEIVE_TIMEOUT
+            },
+            is_reconnect_given: sources.on_command_line("reconnect"),
             is_strict: typed.reliability.strict,
         })
     }
 }
+
+/// Wait for missing messages after the last acknowledgement, unless `--timeout` is given.
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn check_topic(topic: &str) -> Result<(), Diagnosis> {
     match TopicName::new(topic) {

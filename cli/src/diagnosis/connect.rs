@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use dunlin_client::{ConnectError, ServerReason, Violation};
+use dunlin_client::{ConnectError, ServerReason};
 use dunlin_codec::ReasonCode;
 
 use crate::diagnosis::scene::{Scene, Seen};
 use crate::diagnosis::text::duration;
-use crate::diagnosis::{Diagnosis, Id, Try, denial, network, reason, tls};
+use crate::diagnosis::{Diagnosis, Id, Try, denial, network, protocol, reason, tls};
 
 /// Why an attempt failed; `elapsed` is the time since TLS was up.
 pub(crate) fn failed(scene: &Scene, seen: &Seen, error: &ConnectError, elapsed: Duration) -> Diagnosis {
@@ -19,7 +19,9 @@ pub(crate) fn failed(scene: &Scene, seen: &Seen, error: &ConnectError, elapsed: 
         ConnectError::Closed { .. } if seen.lacks_alpn() => tls::alpn_missing(scene, elapsed),
         ConnectError::Closed { reset } => hangup(scene, *reset, elapsed),
         ConnectError::ConnAckTimeout { after } => return unanswered(scene, seen, *after),
-        ConnectError::Protocol(violation) => blame_alpn(seen, broken(violation)),
+        ConnectError::Protocol(violation) => {
+            blame_alpn(seen, protocol::broken(scene, violation, &seen.malformed()))
+        }
         error => Diagnosis::new(Id::Lost, format!("the connection was not made: {error}")),
     };
     Diagnosis { at: Some(at), ..diagnosis }
@@ -37,7 +39,7 @@ pub(crate) fn unanswered(scene: &Scene, seen: &Seen, after: Duration) -> Diagnos
             "the server is overloaded, or waits for an authorizer that does not answer".into(),
             "something in between accepts connections and forwards nothing".into(),
         ],
-        try_: vec![Try::advice("again in a minute · --timeout with more patience")],
+        try_: vec![Try::advice("again in a minute · a longer --timeout")],
         ..Diagnosis::new(
             Id::ConnackTimeout,
             format!("{} did not answer CONNECT within {}", scene.who(), duration(after)),
@@ -53,22 +55,6 @@ fn blame_alpn(seen: &Seen, mut diagnosis: Diagnosis) -> Diagnosis {
         diagnosis.likely.insert(0, guess.into());
     }
     diagnosis
-}
-
-/// The server broke the protocol: the same whenever it does.
-pub(crate) fn broken(violation: &Violation) -> Diagnosis {
-    let likely = match violation {
-        Violation::Packet(error) => match error.statement {
-            Some(statement) => format!("a bug of the server: it breaks {statement} of the MQTT 5 standard"),
-            None => "a bug of the server, or the port speaks something else than MQTT 5".into(),
-        },
-        _ => "a bug of the server".into(),
-    };
-    Diagnosis {
-        likely: vec![likely, "something in between changes what passes".into()],
-        try_: vec![Try::advice("tell who runs the server, with the line above")],
-        ..Diagnosis::new(Id::Protocol, format!("the server broke the protocol: {violation}"))
-    }
 }
 
 fn refused(scene: &Scene, refusal: &ServerReason) -> Diagnosis {
@@ -173,7 +159,7 @@ mod tests {
         let refusal = refusal(PacketType::ConnAck, ReasonCode::NotAuthorized);
         let diagnosis = failed(
             &scene("x-ats.iot.eu-west-1.amazonaws.com"),
-            &Seen { peer: "52.1.2.3:443".parse().ok(), tls: None },
+            &Seen { peer: "52.1.2.3:443".parse().ok(), ..Seen::default() },
             &ConnectError::Refused(refusal),
             Duration::from_millis(212),
         );

@@ -7,7 +7,7 @@ use dunlin_codec::ReasonCode;
 
 use crate::diagnosis::scene::{Scene, Seen};
 use crate::diagnosis::text::{duration, quoted};
-use crate::diagnosis::{Diagnosis, Id, Try, connect, network, reason};
+use crate::diagnosis::{Diagnosis, Id, Try, network, protocol, reason};
 
 /// Why a connection ended; `connected` is the time since CONNACK.
 pub(crate) fn ended(scene: &Scene, seen: &Seen, error: &ConnectionError, connected: Duration) -> Diagnosis {
@@ -16,7 +16,7 @@ pub(crate) fn ended(scene: &Scene, seen: &Seen, error: &ConnectionError, connect
         ConnectionError::KeepAliveTimeout { after, keep_alive, silent_for } => {
             silent(*after, *keep_alive, *silent_for)
         }
-        ConnectionError::Protocol(violation) => connect::broken(violation),
+        ConnectionError::Protocol(violation) => protocol::broken(scene, violation, &seen.malformed()),
         ConnectionError::Transport(error) => Diagnosis {
             id: Id::Lost,
             headline: format!("the connection broke: {error}").into(),
@@ -111,6 +111,11 @@ fn silent(after: Duration, keep_alive: Duration, silent_for: Duration) -> Diagno
     }
 }
 
+/// Guess for a connection that is closed again and again without a DISCONNECT.
+pub(crate) fn maybe_taken_over(scene: &Scene) -> String {
+    format!("another client connects with the same client id {}, each time", quoted(&scene.client_id))
+}
+
 fn closed(scene: &Scene, what: &str) -> Diagnosis {
     Diagnosis {
         saw: Some("no DISCONNECT, so no reason string".into()),
@@ -118,7 +123,7 @@ fn closed(scene: &Scene, what: &str) -> Diagnosis {
             "the server or something in between was restarted".into(),
             format!("{} ended the connection for something that was sent before", scene.who()),
         ],
-        try_: vec![Try::advice("--reconnect inf, which is the default, connects again")],
+        try_: vec![Try::advice("again; if it happens every time, look at the server's log")],
         ..Diagnosis::new(Id::Lost, format!("the connection is lost: the server {what}"))
     }
 }

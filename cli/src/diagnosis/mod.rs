@@ -7,6 +7,7 @@ pub(crate) mod folder;
 pub(crate) mod lost;
 pub(crate) mod network;
 pub(crate) mod operation;
+pub(crate) mod protocol;
 mod reason;
 mod region;
 mod render;
@@ -21,7 +22,7 @@ pub(crate) use catalogue::Id;
 pub(crate) use operation::{Operation, Progress};
 pub(crate) use render::render;
 pub(crate) use scene::{Given, Scene, Seen};
-pub(crate) use text::{quoted, shell};
+pub(crate) use text::{duration, quoted, shell};
 
 /// One error as the user reads it: evidence kept apart from guesses.
 ///

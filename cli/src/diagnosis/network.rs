@@ -16,7 +16,12 @@ pub(crate) fn transport(scene: &Scene, error: &TransportError) -> Diagnosis {
         TransportError::Refused { attempts } => refused(scene, attempts),
         TransportError::Unreachable { attempts } => unreachable(scene, attempts),
         TransportError::TimedOut { stage, after, addresses } => {
-            Diagnosis { at: Some(stage_line(scene, *stage, addresses)), ..timed_out(scene, *after) }
+            let diagnosis = match stage {
+                Stage::Tls => silent_in_tls(scene, *after),
+                Stage::Resolve => no_answer_from_dns(scene, *after),
+                _ => timed_out(scene, *after),
+            };
+            Diagnosis { at: Some(stage_line(scene, *stage, addresses)), ..diagnosis }
         }
         TransportError::Proxy { error, .. } => no_tunnel(scene, error),
         TransportError::Tls { peer, error } => tls::failed(scene, *peer, error),
@@ -28,13 +33,44 @@ pub(crate) fn transport(scene: &Scene, error: &TransportError) -> Diagnosis {
 pub(crate) fn timed_out(scene: &Scene, after: Duration) -> Diagnosis {
     Diagnosis {
         likely: vec![
-            format!("a firewall drops what goes out to port {}", scene.port),
+            format!("a firewall drops packets to port {}", scene.port),
             "the host is down, or not reachable from this network".into(),
         ],
         try_: vec![Try::command(format!("nc -vz {} {}", shell(&scene.host), scene.port))],
         ..Diagnosis::new(
             Id::ConnectTimeout,
             format!("no connection to {} within {}", scene.address(), duration(after)),
+        )
+    }
+}
+
+/// TCP had worked, so no firewall drops what goes out.
+fn silent_in_tls(scene: &Scene, after: Duration) -> Diagnosis {
+    Diagnosis {
+        saw: Some("the TCP connection is up; the server sent nothing in the TLS handshake".into()),
+        likely: vec![
+            "this port does not speak TLS (a plain MQTT server waits for CONNECT)".into(),
+            "the server hangs, or something in between accepts connections and forwards nothing".into(),
+        ],
+        try_: vec![Try::command(format!(
+            "openssl s_client -connect {} -servername {} </dev/null",
+            shell(&scene.address()),
+            shell(&scene.host)
+        ))],
+        ..Diagnosis::new(
+            Id::ConnectTimeout,
+            format!("{} did not answer the TLS handshake within {}", scene.address(), duration(after)),
+        )
+    }
+}
+
+fn no_answer_from_dns(scene: &Scene, after: Duration) -> Diagnosis {
+    Diagnosis {
+        likely: vec!["this computer has no network or no working name server".into()],
+        try_: vec![Try::command(format!("ping -c 1 {}", shell(&scene.host)))],
+        ..Diagnosis::new(
+            Id::ConnectTimeout,
+            format!("the name server did not answer for {} within {}", quoted(&scene.host), duration(after)),
         )
     }
 }
@@ -57,7 +93,7 @@ fn unresolved(scene: &Scene, fault: &ResolveFault) -> Diagnosis {
     if scene.is_aws {
         diagnosis.try_.push(Try::command("aws iot describe-endpoint --endpoint-type iot:Data-ATS"));
     } else {
-        diagnosis.try_.push(Try::command(format!("ping {}", shell(&scene.host))));
+        diagnosis.try_.push(Try::command(format!("ping -c 1 {}", shell(&scene.host))));
     }
     diagnosis
 }

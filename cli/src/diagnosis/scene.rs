@@ -7,6 +7,7 @@ use dunlin_client::transport::TlsInfo;
 
 use crate::args::Alpn;
 use crate::config::{Credentials, Detour, Server};
+use crate::diagnosis::protocol::Received;
 use crate::diagnosis::text::{count, quoted};
 
 /// What was asked for. No secret is in it.
@@ -51,6 +52,8 @@ pub(crate) struct Given {
 pub(crate) struct Seen {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) tls: Option<Box<TlsInfo>>,
+    /// What the observer of the connection keeps.
+    pub(crate) received: Received,
 }
 
 impl Scene {
@@ -131,6 +134,16 @@ impl Scene {
         if self.given.is_tls { "TLS" } else { "TCP" }
     }
 
+    /// What opening a connection consists of.
+    pub(crate) fn stages(&self) -> &'static str {
+        match (self.via.is_some(), self.given.is_tls) {
+            (true, true) => "proxy, TLS",
+            (true, false) => "proxy",
+            (false, true) => "DNS, TCP, TLS",
+            (false, false) => "DNS, TCP",
+        }
+    }
+
     pub(crate) fn username(&self) -> &str {
         self.username.as_deref().unwrap_or_default()
     }
@@ -158,6 +171,11 @@ impl Seen {
     /// TLS is up, and the server has selected no protocol.
     pub(crate) fn lacks_alpn(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.alpn_selected.is_none())
+    }
+
+    /// Start of what couldn't be decoded; empty if nothing was like that, or nothing was recorded.
+    pub(crate) fn malformed(&self) -> Vec<u8> {
+        self.received.bytes()
     }
 
     /// `x-ats.iot.eu-west-1.amazonaws.com:443 (52.1.2.3) · ALPN mqtt ok`

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use dunlin_client::transport::TlsError;
+use dunlin_client::transport::{RootsTried, TlsError};
 
+use crate::diagnosis::protocol::Foreign;
 use crate::diagnosis::scene::Scene;
-use crate::diagnosis::text::{duration, quoted};
+use crate::diagnosis::text::{duration, quoted, shell};
 use crate::diagnosis::{Diagnosis, Id, Try};
 
 /// Why TLS failed on opening, or by an alert later on.
@@ -18,16 +19,18 @@ pub(crate) fn failed(scene: &Scene, peer: SocketAddr, error: &TlsError) -> Diagn
                 quoted(subject),
                 quoted(issuer)
             )),
-            ..untrusted(scene)
+            ..untrusted(scene, issuer, roots)
         },
         TlsError::Intercepted { host, issuer } => intercepted(host, issuer),
-        TlsError::NameMismatch { wanted, presented } => misnamed(wanted, presented),
+        TlsError::NameMismatch { wanted, presented } => misnamed(scene, wanted, presented),
         TlsError::Expired { not_before, not_after, now } => expired(*not_before, *not_after, *now),
         TlsError::NotYetValid { not_before, not_after, now } => early(*not_before, *not_after, *now),
         TlsError::BadCertificate { subject: Some(subject), issuer: Some(issuer), detail } => {
             rejected(scene, subject, issuer, detail)
         }
         TlsError::NoApplicationProtocol => alpn_refused(scene),
+        TlsError::NotTls { received } => not_tls(scene, received),
+        TlsError::Closed => closed(scene),
         error => handshake(scene, error),
     };
     Diagnosis { at: Some(format!("TLS handshake · {} ({peer})", scene.address())), ..diagnosis }
@@ -64,10 +67,10 @@ fn offered(scene: &Scene) -> String {
 fn alpn(scene: &Scene, headline: &str) -> Diagnosis {
     let mut try_ = Vec::new();
     if scene.alpn_offered.as_deref() != Some("mqtt") {
-        try_.push(Try::advice("drop --alpn: mqtt is the default"));
+        try_.push(Try::advice("leave --alpn out: mqtt is the default"));
     }
     if scene.port != 443 && scene.is_aws {
-        try_.push(Try::advice("drop --port: custom authorizers are at 443"));
+        try_.push(Try::advice("leave --port out: custom authorizers are at 443"));
     }
     if try_.is_empty() {
         try_.push(Try::advice("another network, to rule out an inspecting proxy"));
@@ -84,19 +87,42 @@ fn alpn(scene: &Scene, headline: &str) -> Diagnosis {
     }
 }
 
-fn untrusted(scene: &Scene) -> Diagnosis {
+/// Nothing that is trusted has signed the server's certificate.
+fn untrusted(scene: &Scene, issuer: &str, roots: &RootsTried) -> Diagnosis {
     let mut diagnosis =
         Diagnosis::new(Id::TlsCa, "the server's certificate is signed by an authority that is not trusted");
-    if let Some(rather) = &scene.rather {
+    let file = roots.file.as_deref();
+    if let Some(suggested) = &scene.rather {
         diagnosis
             .likely
             .push("an endpoint without -ats has a certificate that hardly anyone trusts any more".into());
-        diagnosis.try_.push(Try::paste(format!("--endpoint {rather}")));
-        return diagnosis;
+        diagnosis.try_.push(Try::paste(format!("--endpoint {suggested}")));
+    } else if let (true, Some(file)) = (scene.is_aws, file) {
+        diagnosis.likely.push(format!(
+            "{} lacks Amazon's root certificate; without a CA file Dunlin trusts it",
+            file.display()
+        ));
+        diagnosis
+            .try_
+            .push(Try::advice("leave --ca, DUNLIN_CA and SSL_CERT_FILE out, or get Amazon's root:"));
+        diagnosis.try_.push(Try::command("curl -O https://www.amazontrust.com/repository/AmazonRootCA1.pem"));
+    } else if let Some(file) = file {
+        diagnosis.likely.push(format!(
+            "{} is the CA file of another server, or does not hold {}",
+            file.display(),
+            quoted(issuer)
+        ));
+        diagnosis.try_.push(Try::command(format!(
+            "openssl x509 -in {} -noout -subject -dates",
+            shell(&file.display().to_string())
+        )));
+    } else {
+        diagnosis.likely.push("the server has a CA of its own, and no --ca names its certificate".into());
+        if !scene.is_aws {
+            diagnosis.try_.push(Try::advice("--ca with the file of the server's CA"));
+        }
     }
-    diagnosis.likely.push("the server has a CA of its own, and --ca does not name it".into());
     if !scene.is_aws {
-        diagnosis.try_.push(Try::advice("--ca FILE"));
         diagnosis
             .try_
             .push(Try::advice("for a sandbox on this computer: --endpoint sandbox finds its CA by itself"));
@@ -104,15 +130,102 @@ fn untrusted(scene: &Scene) -> Diagnosis {
     diagnosis
 }
 
-/// A bad signature means that an authority of the issuer's name is trusted, with another key.
+/// The certificate itself is at fault, in a way that only rustls' text tells.
 fn rejected(scene: &Scene, subject: &str, issuer: &str, detail: &str) -> Diagnosis {
-    let mut diagnosis = untrusted(scene);
-    diagnosis.headline = format!("the server's certificate is rejected ({detail})").into();
-    diagnosis.saw = Some(format!("certificate of {}, issued by {}", quoted(subject), quoted(issuer)));
-    diagnosis
-        .likely
-        .insert(0, "the CA file is of another authority with the same name, or an old one".into());
-    diagnosis
+    let has = |word| detail.contains(word);
+    let (headline, likely, try_) = if has("CaUsedAsEndEntity") {
+        (
+            "the server uses a CA certificate (CA:TRUE) as its own",
+            "the certificate was made with \"openssl req -x509\" and serves as CA and server at once",
+            vec![
+                Try::advice("make a certificate for the server, signed by that CA:"),
+                Try::command(make_certificate(scene)),
+            ],
+        )
+    } else if has("UnsupportedCertVersion") {
+        (
+            "the server's certificate is X.509 version 1; TLS needs version 3",
+            "it was signed without extensions (openssl x509 -req without -extfile)",
+            vec![
+                Try::advice("sign it again with the server's name in it:"),
+                Try::command(make_certificate(scene)),
+            ],
+        )
+    } else if has("BadSignature") {
+        (
+            "the server's certificate was signed with another key than that of the trusted CA",
+            "the CA was made again under the same name, and the CA file here or the server's certificate is older",
+            vec![Try::advice(
+                "copy the CA file that the server's certificate was made with, and name it with --ca",
+            )],
+        )
+    } else {
+        (
+            "the server's certificate is not acceptable",
+            "it is damaged, or made for another purpose than that of a server",
+            vec![Try::command(format!(
+                "openssl s_client -connect {} -servername {} </dev/null",
+                shell(&scene.address()),
+                shell(&scene.host)
+            ))],
+        )
+    };
+    Diagnosis {
+        saw: Some(format!("certificate of {}, issued by {}", quoted(subject), quoted(issuer))),
+        likely: vec![likely.into()],
+        try_,
+        ..Diagnosis::new(Id::TlsCa, headline)
+    }
+}
+
+/// `openssl x509 ..`, for who runs a test server.
+fn make_certificate(scene: &Scene) -> String {
+    let kind = if scene.host.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
+    format!(
+        "printf 'subjectAltName={kind}:%s' {} >san && openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -extfile san -out server.pem",
+        shell(&scene.host)
+    )
+}
+
+/// The server answered the TLS handshake with something else.
+fn not_tls(scene: &Scene, received: &[u8]) -> Diagnosis {
+    match Foreign::recognise(received) {
+        Some(foreign) => foreign.diagnosis(Id::TlsHandshake, scene, received),
+        None => Diagnosis {
+            likely: vec![
+                "this port speaks something else: plain MQTT (1883), HTTP, or a proxy's error page".into(),
+            ],
+            try_: vec![plain(scene)],
+            ..Diagnosis::new(Id::TlsHandshake, "the server does not speak TLS on this port")
+        },
+    }
+}
+
+/// An MQTT server without TLS closes the connection when it reads a TLS handshake.
+fn closed(scene: &Scene) -> Diagnosis {
+    let mut likely = vec!["a firewall or proxy ends connections of this kind".to_owned()];
+    if !scene.is_aws {
+        likely.insert(0, "this port speaks MQTT without TLS".into());
+    }
+    Diagnosis {
+        saw: Some("the TCP connection is up; the server closed it without a TLS record".into()),
+        likely,
+        try_: vec![plain(scene)],
+        ..Diagnosis::new(Id::TlsHandshake, "the server closed the connection during the TLS handshake")
+    }
+}
+
+/// What to try where there may be no TLS.
+fn plain(scene: &Scene) -> Try {
+    if scene.is_aws {
+        Try::advice("--port 443, where AWS IoT takes custom authorizers")
+    } else if scene.given.is_sample {
+        Try::advice(
+            "the port that the server uses for TLS (usually 8883); dunlin bench also takes mqtt://HOST",
+        )
+    } else {
+        Try::paste(format!("--endpoint mqtt://{}", shell(&scene.address())))
+    }
 }
 
 fn intercepted(host: &str, issuer: &str) -> Diagnosis {
@@ -129,7 +242,24 @@ fn intercepted(host: &str, issuer: &str) -> Diagnosis {
     }
 }
 
-fn misnamed(wanted: &str, presented: &[String]) -> Diagnosis {
+fn misnamed(scene: &Scene, wanted: &str, presented: &[String]) -> Diagnosis {
+    if presented.is_empty() {
+        return Diagnosis {
+            saw: Some(
+                "the certificate has no Subject Alternative Name (SAN); the Common Name does not count"
+                    .into(),
+            ),
+            likely: vec!["it was made without -addext or -extfile".into()],
+            try_: vec![
+                Try::advice("sign it again with the server's name in it:"),
+                Try::command(make_certificate(scene)),
+            ],
+            ..Diagnosis::new(
+                Id::TlsName,
+                format!("the server's certificate is not valid for {}", quoted(wanted)),
+            )
+        };
+    }
     let mut names: Vec<String> = presented.iter().take(MOST_NAMES).map(|name| quoted(name)).collect();
     if presented.len() > MOST_NAMES {
         names.push(format!("{} more", presented.len() - MOST_NAMES));
@@ -170,10 +300,7 @@ fn early(not_before: SystemTime, not_after: Option<SystemTime>, now: SystemTime)
 
 fn handshake(scene: &Scene, error: &TlsError) -> Diagnosis {
     let likely = match error {
-        TlsError::NotTls => {
-            "this port speaks something else: plain MQTT (1883), HTTP, or a proxy's error page"
-        }
-        TlsError::Closed | TlsError::Io(_) => "a firewall or proxy ends connections of this kind",
+        TlsError::Io(_) => "a firewall or proxy ends connections of this kind",
         TlsError::Alert(_) => "the server wants a client certificate, or another version of TLS",
         TlsError::InvalidServerName { .. } => "the endpoint is mistyped",
         _ => "the two sides have no version or cipher of TLS in common",

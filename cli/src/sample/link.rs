@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dunlin_client::transport::Opened;
-use dunlin_client::{ConnectError, ConnectionError};
+use dunlin_client::{ConnectError, ConnectionError, Observer};
 use dunlin_codec::ReasonCode;
 use tokio::time::Instant;
 
@@ -19,6 +19,13 @@ pub(crate) struct Link {
     trouble: Option<Diagnosis>,
     /// How often in a row the server closed the connection on the same operation.
     drops: u32,
+    /// Number of the current attempt since the last connection.
+    attempt: u32,
+    /// Number of refusals (CONNACK) before the first connection.
+    refusals: u32,
+    has_connected: bool,
+    /// Number of connections that the server closed without a DISCONNECT.
+    closes: u32,
     ignored_alpn: bool,
 }
 
@@ -46,8 +53,17 @@ impl Link {
             state: State::Down,
             trouble: None,
             drops: 0,
+            attempt: 0,
+            refusals: 0,
+            has_connected: false,
+            closes: 0,
             ignored_alpn: false,
         }
+    }
+
+    /// Observer that keeps what E-PROTOCOL shows.
+    pub(crate) fn observer(&self) -> Observer {
+        self.seen.received.observer()
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -60,7 +76,7 @@ impl Link {
 
     /// Whether the server ignored our offer of a protocol, for the first time.
     pub(crate) fn opened(&mut self, opened: Opened) -> bool {
-        self.seen = Seen { peer: Some(opened.peer), tls: opened.tls };
+        (self.seen.peer, self.seen.tls) = (Some(opened.peer), opened.tls);
         let ignored = self.seen.lacks_alpn() && self.scene.alpn_offered.is_some();
         let is_news = ignored && !self.ignored_alpn;
         self.ignored_alpn |= ignored;
@@ -71,6 +87,39 @@ impl Link {
     pub(crate) fn connected(&mut self) {
         self.state = State::Up(Instant::now());
         self.trouble = None;
+        self.has_connected = true;
+    }
+
+    /// An attempt to connect begins.
+    pub(crate) fn begins_attempt(&mut self) {
+        self.attempt = if self.is_up() { 1 } else { self.attempt + 1 };
+    }
+
+    /// Number of the current attempt, or of the last one.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Why the last attempt failed or the last connection ended; `None` after a connection was made.
+    pub(crate) fn trouble(&self) -> Option<&Diagnosis> {
+        self.trouble.as_ref()
+    }
+
+    /// Whether to try again after a refusal: a server that has refused [`MOST_REFUSALS`] times and has never accepted will
+    /// refuse again. `is_limited` says that the user has set the number of attempts.
+    pub(crate) fn may_try_again(&mut self, error: &ConnectError, is_limited: bool) -> bool {
+        self.refusals += u32::from(matches!(error, ConnectError::Refused(_)));
+        self.has_connected || is_limited || self.refusals < MOST_REFUSALS
+    }
+
+    /// What is due now, before there is a connection.
+    pub(crate) fn waits_for(&self) -> String {
+        match self.state {
+            State::Opened(_) => {
+                "CONNECT was sent, no CONNACK yet: the server or its authorizer is slow, or silent".to_owned()
+            }
+            _ => format!("no connection to {} yet ({})", self.scene.address(), self.scene.stages()),
+        }
     }
 
     pub(crate) fn failed(&mut self, error: &ConnectError) -> Diagnosis {
@@ -87,7 +136,12 @@ impl Link {
         is_last: bool,
     ) -> Result<(), Diagnosis> {
         let elapsed = self.elapsed();
-        let diagnosis = lost::ended(&self.scene, &self.seen, error, elapsed);
+        let mut diagnosis = lost::ended(&self.scene, &self.seen, error, elapsed);
+        self.closes += u32::from(is_silent_close(error));
+        if is_silent_close(error) && self.closes >= 2 {
+            // Some servers don't say 0x8E: mosquitto 2.0.11 doesn't.
+            diagnosis.likely.insert(0, lost::maybe_taken_over(&self.scene));
+        }
         let at = diagnosis.at.clone();
         let Some(Outstanding { operation, since }) = outstanding else {
             let diagnosis = self.down(diagnosis);
@@ -102,8 +156,13 @@ impl Link {
             }
             error if is_silent_close(error) && after < RIGHT_AFTER => {
                 self.drops += 1;
-                (is_last || self.drops >= MOST_DROPS)
-                    .then(|| operation::dropped(scene, operation, progress, self.drops, after))
+                (is_last || self.drops >= MOST_DROPS).then(|| {
+                    let mut dropped = operation::dropped(scene, operation, progress, self.drops, after);
+                    if self.drops >= 2 {
+                        dropped.likely.push(lost::maybe_taken_over(scene));
+                    }
+                    dropped
+                })
             }
             _ => is_last.then(|| diagnosis.clone()),
         };
@@ -144,6 +203,8 @@ fn is_silent_close(error: &ConnectionError) -> bool {
     matches!(error, ConnectionError::Closed | ConnectionError::Reset | ConnectionError::Transport(_))
 }
 
+/// Refusals that may pass, after which the sample gives up if it has never been accepted. In the help of `--reconnect`.
+const MOST_REFUSALS: u32 = 5;
 /// Lost that often on the same operation, it will be lost every time.
 const MOST_DROPS: u32 = 3;
 /// A close later than this after an operation has another cause.

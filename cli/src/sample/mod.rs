@@ -5,12 +5,13 @@ mod exception;
 mod journal;
 mod journey;
 mod link;
+mod output;
 mod tally;
 mod transcript;
 
-use std::io::Write;
+use std::io;
 
-pub(crate) use transcript::{Kind, Transcript};
+pub(crate) use transcript::Kind;
 
 use crate::config::SampleConfig;
 use crate::exit::Exit;
@@ -19,20 +20,22 @@ use crate::terminal::Console;
 use crate::verb::Failure;
 use ending::Ending;
 use journey::Journey;
+use output::Output;
 
-/// Plays the sample to its end, whatever that is. The connection is closed cleanly in any case.
-pub(crate) async fn run(
-    config: SampleConfig,
-    transcript: Transcript<impl Write>,
-    console: Console,
-    stop: StopSignal,
-) -> Result<Exit, Failure> {
-    let mut journey = Journey::new(&config, transcript, console, stop);
-    let outcome = journey.play().await;
+/// Runs the sample to its end, whatever that is. The connection is closed cleanly in any case.
+pub(crate) async fn run(config: SampleConfig, console: Console, stop: StopSignal) -> Result<Exit, Failure> {
+    let output = Output::new(io::stdout());
+    let mut journey = Journey::new(&config, output, console, stop);
+    let mut outcome = journey.play().await;
+    if outcome.is_ok() {
+        outcome = journey.flush(false).await;
+    }
     match outcome {
         Ok(()) => Ok(Exit::Done),
         Err(ending) => {
             journey.leave(&ending).await;
+            // The error must not overtake the last lines of the run.
+            let _ = journey.flush(true).await;
             match ending {
                 Ending::Failed(diagnosis) => Err(Failure::Diagnosed(diagnosis)),
                 Ending::Stopped(exit) => Ok(exit),

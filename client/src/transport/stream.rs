@@ -21,7 +21,7 @@ pub struct Transport(Stream);
 enum Stream {
     Plain(TcpStream),
     /// Boxed: it is twenty times as big.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<RecordedStream>>),
 }
 
 impl Transport {
@@ -29,7 +29,7 @@ impl Transport {
         Self(Stream::Plain(stream))
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
+    pub(super) fn tls(stream: TlsStream<RecordedStream>) -> Self {
         Self(Stream::Tls(Box::new(stream)))
     }
 
@@ -98,5 +98,80 @@ impl AsyncWrite for Transport {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
+    }
+}
+
+/// A TCP connection that keeps the first bytes read from it, so that a server that doesn't speak TLS can be named.
+#[derive(Debug)]
+pub(super) struct RecordedStream {
+    stream: TcpStream,
+    first: [u8; Self::KEPT],
+    len: usize,
+}
+
+impl RecordedStream {
+    /// Bytes that are kept.
+    const KEPT: usize = 16;
+
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, first: [0; Self::KEPT], len: 0 }
+    }
+
+    /// First bytes that were read, 16 at most.
+    pub(super) fn received(&self) -> &[u8] {
+        self.first.get(..self.len).unwrap_or_default()
+    }
+
+    #[cold]
+    fn keep(&mut self, read: &[u8]) {
+        for (slot, byte) in self.first.iter_mut().skip(self.len).zip(read) {
+            *slot = *byte;
+            self.len += 1;
+        }
+    }
+}
+
+impl AsyncRead for RecordedStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if self.len < Self::KEPT {
+            self.keep(buffer.filled().get(before..).unwrap_or_default());
+        }
+        outcome
+    }
+}
+
+impl AsyncWrite for RecordedStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

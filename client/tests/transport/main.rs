@@ -294,9 +294,13 @@ async fn a_listener_that_never_answers_runs_into_the_timeout() {
 
 #[tokio::test]
 async fn a_server_that_speaks_something_else_or_hangs_up_is_told_apart() {
-    for (says, expected) in
-        [(&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], TlsError::NotTls), (b"", TlsError::Closed)]
-    {
+    for (says, expected) in [
+        (
+            &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+            TlsError::NotTls { received: b"HTTP/1.1 400 Bad".to_vec() },
+        ),
+        (b"", TlsError::Closed),
+    ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move {

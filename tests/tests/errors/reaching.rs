@@ -57,7 +57,7 @@ async fn connect_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let run = hurried().words(["--endpoint=localhost", "--reconnect=0", "--port", &port]).run().await;
-    shows(&run, "E-CONNECT-TIMEOUT", &["within 1 s", "the TLS handshake", "firewall"]);
+    shows(&run, "E-CONNECT-TIMEOUT", &["did not answer the TLS handshake within 1 s", "does not speak TLS"]);
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn what_runs_here_goes_through_no_proxy_but_the_flags() {
 async fn tls_ca() {
     let served = serve("cert=unknown-ca").await;
     let run = at(&served).run().await;
-    shows(&run, "E-TLS-CA", &["certificate of \"", "issued by \"", "--endpoint sandbox"]);
+    shows(&run, "E-TLS-CA", &["certificate of \"", "issued by \"", "with another key"]);
     assert!(run.took < Duration::from_secs(5));
 }
 
@@ -135,7 +135,11 @@ async fn tls_handshake() {
         }
     });
     let run = hurried().words(["--endpoint=localhost", "--port", &port]).run().await;
-    shows(&run, "E-TLS-HANDSHAKE", &["does not speak TLS", "plain MQTT (1883)"]);
+    shows(
+        &run,
+        "E-TLS-HANDSHAKE",
+        &["a web server answers on this port", "received: 48 54 54 50", "\"HTTP/1.1"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,5 +174,5 @@ async fn alpn() {
 async fn alpn_refused_by_an_alert() {
     let served = serve("").await;
     let run = at(&served).words(["--alpn=x-amzn-mqtt-ca"]).run().await;
-    shows(&run, "E-ALPN", &["we offered: \"x-amzn-mqtt-ca\"", "drop --alpn"]);
+    shows(&run, "E-ALPN", &["we offered: \"x-amzn-mqtt-ca\"", "leave --alpn out"]);
 }

@@ -1,56 +1,59 @@
 //! The run itself, step by step, with an ear on everything else that may happen.
 
+mod notice;
 mod turn;
 
 use std::future::pending;
-use std::io::Write;
 use std::time::Duration;
 
-use dunlin_client::{Client, Events, Message, QoS, RequestError, Subscription};
+use dunlin_client::{Client, ClientOptions, Events, Message, QoS, RequestError, Subscription};
 use dunlin_codec::ReasonCode;
 use tokio::time::{sleep, timeout};
 
+use self::notice::Notice;
 use self::turn::{Activity, Wait};
 use crate::config::SampleConfig;
-use crate::diagnosis::{Operation, Progress, operation};
+use crate::diagnosis::{Operation, Progress, duration, operation};
 use crate::sample::ending::Ending;
 use crate::sample::link::Link;
+use crate::sample::output::Output;
 use crate::sample::tally::Tally;
 use crate::sample::transcript::Transcript;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
 
 /// One run of the sample.
-pub(crate) struct Journey<'a, W> {
+pub(crate) struct Journey<'a> {
     config: &'a SampleConfig,
     client: Client,
     events: Events,
     subscription: Option<Subscription>,
     link: Link,
     tally: Tally,
-    transcript: Transcript<W>,
+    output: Output,
+    transcript: Transcript<Output>,
+    notice: Notice,
     console: Console,
     stop: StopSignal,
     /// Whether the end has begun, which no signal begins again.
     is_leaving: bool,
 }
 
-impl<'a, W: Write> Journey<'a, W> {
-    pub(crate) fn new(
-        config: &'a SampleConfig,
-        transcript: Transcript<W>,
-        console: Console,
-        stop: StopSignal,
-    ) -> Self {
-        let client = Client::start(config.client.clone());
+impl<'a> Journey<'a> {
+    pub(crate) fn new(config: &'a SampleConfig, output: Output, console: Console, stop: StopSignal) -> Self {
+        let link = Link::new(config.scene.clone());
+        let client =
+            Client::start(ClientOptions { observer: Some(link.observer()), ..config.client.clone() });
         Self {
             config,
             events: client.events(),
             client,
             subscription: None,
-            link: Link::new(config.scene.clone()),
+            link,
             tally: Tally::new(&config.topic, &config.message),
-            transcript,
+            transcript: Transcript::new(output.clone()),
+            output,
+            notice: Notice::new(),
             console,
             stop,
             is_leaving: false,
@@ -75,19 +78,46 @@ impl<'a, W: Write> Journey<'a, W> {
         if matches!(ending, Ending::Output(_)) {
             self.transcript.mute();
         }
-        let closing = async {
-            if self.subscription.is_some() && self.link.is_up() {
-                self.unsubscribe().await?;
-            }
-            if self.link.is_up() {
-                self.disconnect().await?;
-            } else {
-                self.client.disconnect_within(FLUSH_TIMEOUT).await;
-            }
-            Ok::<(), Ending>(())
-        };
         // The run has its ending already: a second one would only hide it.
-        let _ = timeout(LEAVE_TIMEOUT, closing).await;
+        let console = self.console;
+        let slow = async {
+            sleep(SLOW_END).await;
+            console.note(format_args!(
+                "ending: UNSUBSCRIBE and DISCONNECT take time; {} at most, a second signal ends at once",
+                duration(LEAVE_TIMEOUT)
+            ));
+            pending::<()>().await;
+        };
+        let closing = timeout(LEAVE_TIMEOUT, self.close());
+        tokio::select! {
+            _ = closing => {}
+            () = slow => {}
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), Ending> {
+        if self.subscription.is_some() && self.link.is_up() {
+            self.unsubscribe().await?;
+        }
+        if self.link.is_up() {
+            self.disconnect().await?;
+        } else {
+            self.client.disconnect_within(FLUSH_TIMEOUT).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until the reader of standard output has all of it. A reader that stalls ends the waiting after a signal.
+    pub(crate) async fn flush(&mut self, is_stopped: bool) -> Result<(), Ending> {
+        let output = self.output.clone();
+        if is_stopped {
+            let _ = timeout(SLOW_END, output.flushed()).await;
+            return Ok(());
+        }
+        tokio::select! {
+            () = output.flushed() => Ok(output.check()?),
+            exit = self.stop.received() => Err(Ending::Stopped(exit)),
+        }
     }
 
     async fn connect(&mut self) -> Result<(), Ending> {
@@ -121,6 +151,8 @@ impl<'a, W: Write> Journey<'a, W> {
     }
 
     async fn publish_one(&mut self) -> Result<(), Ending> {
+        let output = self.output.clone();
+        self.until(self.wait(Activity::Pause), output.ready()).await?;
         let payload = self.tally.next_payload();
         self.transcript.publishing(&self.config.topic, &payload)?;
         let message = Message::new(&self.config.topic, &payload).qos(QoS::AtLeastOnce);
@@ -135,7 +167,7 @@ impl<'a, W: Write> Journey<'a, W> {
 
     /// Waits until every message of ours has come back.
     async fn collect(&mut self) -> Result<(), Ending> {
-        let wait = self.wait(Activity::Receive);
+        let wait = Wait::new(Activity::Receive, self.config.receive_timeout);
         while !self.tally.all_came_back() {
             self.turn(wait).await?;
         }
@@ -220,6 +252,8 @@ impl<'a, W: Write> Journey<'a, W> {
     }
 }
 
+/// Time after which a line says that the end takes time.
+const SLOW_END: Duration = Duration::from_secs(1);
 /// A clean end that takes longer isn't worth waiting for.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// For what has been sent and isn't acknowledged.

@@ -1,7 +1,6 @@
 //! While the run waits for one thing, everything else that may happen.
 
 use std::future::{pending, ready};
-use std::io::Write;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -21,6 +20,8 @@ use crate::sample::{exception, journal};
 pub(super) struct Wait {
     activity: Activity,
     since: Instant,
+    /// Longest wait.
+    limit: Duration,
     deadline: Option<Instant>,
 }
 
@@ -33,7 +34,7 @@ pub(super) enum Activity {
     Stop,
 }
 
-impl<W: Write> Journey<'_, W> {
+impl Journey<'_> {
     /// Waits for `future`, and deals with everything that happens meanwhile.
     pub(super) async fn until<T>(
         &mut self,
@@ -52,15 +53,21 @@ impl<W: Write> Journey<'_, W> {
 
     /// Deals with the one thing that happens next. Cancel safe: nothing that was taken is waited upon.
     pub(super) async fn turn(&mut self, wait: Wait) -> Result<(), Ending> {
+        let output = self.output.clone();
+        let notice = self.notice.due(wait);
         tokio::select! {
             biased;
             exit = self.stop.received(), if !self.is_leaving => Err(Ending::Stopped(exit)),
-            event = self.events.next() => match event {
+            event = after(output.ready(), self.events.next()) => match event {
                 Some(event) => self.on_event(event, wait),
                 None => Err(self.timed_out(wait).into()),
             },
-            message = next(&mut self.subscription) => self.on_message(&message),
+            message = after(output.ready(), next(&mut self.subscription)) => self.on_message(&message),
             () = passed(wait.deadline) => Err(self.timed_out(wait).into()),
+            () = passed(notice) => {
+                self.tell_waiting(wait);
+                Ok(())
+            }
         }
     }
 
@@ -78,8 +85,12 @@ impl<W: Write> Journey<'_, W> {
 
     fn on_event(&mut self, event: Event, wait: Wait) -> Result<(), Ending> {
         journal::note(&event);
+        self.notice.restart();
         match event {
-            Event::Attempt { host, client_id, .. } => self.transcript.attempt(&host, &client_id)?,
+            Event::Attempt { host, client_id, .. } => {
+                self.link.begins_attempt();
+                self.transcript.attempt(&host, &client_id)?;
+            }
             Event::Opened(opened) => self.on_opened(*opened),
             Event::Connected(_) => {
                 self.link.connected();
@@ -88,12 +99,17 @@ impl<W: Write> Journey<'_, W> {
             Event::Failed { cause, retry_in } => {
                 let diagnosis = self.link.failed(&cause);
                 self.transcript.connection_failure(exception::of(&cause))?;
-                if retry_in.is_none() {
-                    return Err(diagnosis.into());
+                match retry_in.filter(|_| self.link.may_try_again(&cause, self.config.is_reconnect_given)) {
+                    Some(retry_in) => self.tell_retry(&diagnosis, retry_in),
+                    None => return Err(diagnosis.into()),
                 }
             }
             Event::Disconnected { cause, retry_in } => {
                 self.on_disconnected(&cause, retry_in.is_none(), wait)?;
+                if let (Some(retry_in), Some(trouble)) = (retry_in, self.link.trouble()) {
+                    let trouble = trouble.clone();
+                    self.tell_retry(&trouble, retry_in);
+                }
             }
             Event::MessageRefused(refused) => {
                 let (topic, reason) = (quoted(&refused.topic), refused.reason);
@@ -132,7 +148,7 @@ impl<W: Write> Journey<'_, W> {
     }
 
     fn timed_out(&self, wait: Wait) -> Diagnosis {
-        let (scene, timeout) = (self.link.scene(), self.config.timeout);
+        let (scene, timeout) = (self.link.scene(), wait.limit);
         match wait.activity {
             _ if !self.link.is_up() => self.link.not_connected(timeout),
             Activity::Operate(operation) => {
@@ -148,7 +164,20 @@ impl Wait {
     pub(super) fn new(activity: Activity, timeout: Duration) -> Self {
         let since = Instant::now();
         let has_deadline = !matches!(activity, Activity::Pause | Activity::Stop);
-        Self { activity, since, deadline: has_deadline.then(|| since + timeout) }
+        Self { activity, since, limit: timeout, deadline: has_deadline.then(|| since + timeout) }
+    }
+
+    pub(super) fn activity(self) -> Activity {
+        self.activity
+    }
+
+    pub(super) fn since(self) -> Instant {
+        self.since
+    }
+
+    /// `None` where nothing limits the wait.
+    pub(super) fn deadline(self) -> Option<Instant> {
+        self.deadline
     }
 
     fn outstanding(self) -> Option<Outstanding> {
@@ -168,6 +197,12 @@ async fn next(subscription: &mut Option<Subscription>) -> ReceivedMessage {
         },
         None => pending().await,
     }
+}
+
+/// `second` when `first` is done. Cancel safe if both are.
+async fn after<T>(first: impl Future<Output = ()>, second: impl Future<Output = T>) -> T {
+    first.await;
+    second.await
 }
 
 async fn passed(deadline: Option<Instant>) {

@@ -89,7 +89,10 @@ pub enum TlsError {
     Alert(TlsAlert),
     /// What came back isn't TLS.
     #[error("the server does not speak TLS on this port")]
-    NotTls,
+    NotTls {
+        /// First bytes of what was received, 16 at most. Empty if the handshake was over.
+        received: Vec<u8>,
+    },
     /// The server closed the connection during the handshake without a word.
     #[error("the server closed the connection during the TLS handshake")]
     Closed,
@@ -120,7 +123,7 @@ impl TlsError {
             rustls::Error::AlertReceived(alert) => Some(Self::Alert(TlsAlert::from(*alert))),
             rustls::Error::InvalidMessage(
                 InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
-            ) => Some(Self::NotTls),
+            ) => Some(Self::NotTls { received: Vec::new() }),
             other => Some(Self::Handshake { detail: other.to_string() }),
         }
     }
@@ -130,12 +133,14 @@ impl TlsError {
         host: &str,
         rejected: Option<PeerCertificate>,
         roots: &RootsTried,
+        received: &[u8],
     ) -> Self {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         if let Some(rustls::Error::InvalidCertificate(fault)) = inner {
             return Self::of_certificate(fault, host, rejected, roots);
         }
         match Self::from_io(error) {
+            Some(Self::NotTls { .. }) => Self::NotTls { received: received.to_vec() },
             Some(error) => error,
             None if error.kind() == io::ErrorKind::UnexpectedEof => Self::Closed,
             None => Self::Io(IoFault::from(error)),

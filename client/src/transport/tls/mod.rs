@@ -27,6 +27,7 @@ pub use self::roots::{CaBundle, Roots, RootsTried};
 use self::verifier::RecordingVerifier;
 use super::deadline::Deadline;
 use super::error::{Stage, TransportError};
+use super::stream::RecordedStream;
 
 /// [`TlsOptions`] made ready. A clone shares the cache through which sessions resume.
 #[derive(Clone)]
@@ -81,12 +82,15 @@ impl TlsConnector {
         tcp: TcpStream,
         peer: SocketAddr,
         deadline: Deadline,
-    ) -> Result<(TlsStream<TcpStream>, TlsInfo), TransportError> {
+    ) -> Result<(TlsStream<RecordedStream>, TlsInfo), TransportError> {
         let failed = |error| TransportError::Tls { peer, error };
         let Ok(server_name) = ServerName::try_from(host.to_owned()) else {
             return Err(failed(TlsError::InvalidServerName { host: host.to_owned() }));
         };
-        let handshake = tokio_rustls::TlsConnector::from(self.config.clone()).connect(server_name, tcp);
+        let stream = RecordedStream::new(tcp);
+        let handshake = tokio_rustls::TlsConnector::from(self.config.clone())
+            .connect(server_name, stream)
+            .into_fallible();
         let Some((outcome, rejected)) = deadline.run(verifier::recorded(handshake)).await else {
             return Err(deadline.passed(Stage::Tls, vec![peer]));
         };
@@ -95,7 +99,10 @@ impl TlsConnector {
                 let info = self.info(stream.get_ref().1);
                 Ok((stream, info))
             }
-            Err(error) => Err(failed(TlsError::of_handshake(&error, host, rejected, &self.roots_tried))),
+            Err((error, stream)) => {
+                let roots = &self.roots_tried;
+                Err(failed(TlsError::of_handshake(&error, host, rejected, roots, stream.received())))
+            }
         }
     }
 

@@ -1,0 +1,165 @@
+//! Standard output on a thread of its own: a reader that stalls must not stall signals and time-outs.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+/// Writer that queues what is written for a thread, which writes it to the inner writer.
+///
+/// Writing never blocks. [`ready`](Self::ready) tells when there is space; who waits for it before each write keeps the queue
+/// below 1 MiB and one more text.
+#[derive(Clone, Debug)]
+pub(crate) struct Output(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// There is something to write.
+    filled: Condvar,
+    /// Something was written, or writing failed.
+    written: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    bytes: Vec<u8>,
+    /// Bytes that the thread has taken and not written yet.
+    in_hand: usize,
+    /// Kind of the error that ended the writing.
+    fault: Option<io::ErrorKind>,
+}
+
+impl Output {
+    /// Starts the thread. It ends with the process.
+    pub(crate) fn new(mut inner: impl Write + Send + 'static) -> Self {
+        let shared =
+            Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), written: Notify::new() });
+        let writer = Self(Arc::clone(&shared));
+        std::thread::spawn(move || {
+            loop {
+                let text = shared.take();
+                let outcome = inner.write_all(&text).and_then(|()| inner.flush());
+                let mut queue = shared.lock();
+                queue.in_hand = 0;
+                queue.fault = outcome.err().map(|error| error.kind());
+                let is_over = queue.fault.is_some();
+                drop(queue);
+                shared.written.notify_waiters();
+                if is_over {
+                    return;
+                }
+            }
+        });
+        writer
+    }
+
+    /// Waits until the queue has space. Cancel safe.
+    pub(crate) async fn ready(&self) {
+        self.until(LARGEST).await;
+    }
+
+    /// Waits until all is written, or can't be. Cancel safe.
+    pub(crate) async fn flushed(&self) {
+        self.until(0).await;
+    }
+
+    /// The error that ended the writing, if there was one.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        self.0.lock().fault.map_or(Ok(()), |kind| Err(kind.into()))
+    }
+
+    async fn until(&self, at_most: usize) {
+        loop {
+            let written = self.0.written.notified();
+            let mut written = std::pin::pin!(written);
+            // Registered before looking, so that nothing is missed in between.
+            written.as_mut().enable();
+            {
+                let queue = self.0.lock();
+                if queue.fault.is_some() || queue.bytes.len() + queue.in_hand <= at_most {
+                    return;
+                }
+            }
+            written.await;
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut queue = self.0.lock();
+        if let Some(kind) = queue.fault {
+            return Err(kind.into());
+        }
+        queue.bytes.extend_from_slice(bytes);
+        drop(queue);
+        self.0.filled.notify_one();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for something to write.
+    fn take(&self) -> Vec<u8> {
+        let queue = self.filled.wait_while(self.lock(), |queue| queue.bytes.is_empty());
+        let mut queue = queue.unwrap_or_else(PoisonError::into_inner);
+        queue.in_hand = queue.bytes.len();
+        std::mem::take(&mut queue.bytes)
+    }
+}
+
+/// Bytes that may wait to be written.
+const LARGEST: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Blocks until the test lets it write.
+    struct Stalled(std::sync::mpsc::Receiver<()>, Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Stalled {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+            self.1.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stalled_reader_stalls_neither_the_writer_nor_loses_text() {
+        let (go, stalled) = std::sync::mpsc::channel();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let mut output = Output::new(Stalled(stalled, Arc::clone(&seen)));
+        output.write_all(b"one").unwrap();
+        output.write_all(b"two").unwrap();
+        output.ready().await;
+        go.send(()).unwrap();
+        go.send(()).unwrap();
+        output.flushed().await;
+        assert_eq!(seen.lock().unwrap().as_slice(), b"onetwo");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_left_is_an_error_of_the_next_write() {
+        let (go, stalled) = std::sync::mpsc::channel();
+        let mut output = Output::new(Stalled(stalled, Arc::default()));
+        drop(go);
+        output.write_all(b"one").unwrap();
+        output.flushed().await;
+        assert_eq!(output.write_all(b"two").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}
