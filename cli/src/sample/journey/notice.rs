@@ -61,7 +61,7 @@ impl Journey<'_> {
     }
 
     /// Prints that an attempt failed and when the next one begins.
-    pub(super) fn tell_retry(&mut self, diagnosis: &Diagnosis, retry_in: Duration) {
+    pub(super) fn tell_retry(&self, diagnosis: &Diagnosis, retry_in: Duration) {
         let attempt = self.link.attempt();
         self.console.note(format_args!(
             "attempt {attempt}: {} [{}]; next attempt in {}",
