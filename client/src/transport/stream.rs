@@ -37,7 +37,7 @@ impl Transport {
     pub(crate) fn has_unread(&self) -> bool {
         let stream = match &self.0 {
             Stream::Plain(stream) => stream,
-            Stream::Tls(stream) => stream.get_ref().0,
+            Stream::Tls(stream) => &stream.get_ref().0.stream,
         };
         SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]).is_ok()
     }
