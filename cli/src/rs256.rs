@@ -11,15 +11,14 @@ use dunlin_client::secret::Secret;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
 
-use crate::diagnosis::{Diagnosis, Try};
+use crate::diagnosis::{Diagnosis, Try, shell};
 
 /// The base64 signature of `token` by the private key in `pem`, which `flag` named.
 pub(crate) fn sign(flag: &str, pem: &Path, token: &str) -> Result<Secret<String>, Diagnosis> {
-    let key = private_key(&read(flag, pem)?).ok_or_else(|| Diagnosis {
-        saw: Some(found(pem)),
-        try_: vec![Try::command(
-            "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out private.pem",
-        )],
+    let bytes = read(flag, pem)?;
+    let key = private_key(&bytes).ok_or_else(|| Diagnosis {
+        saw: Some(format!("{} holds {}", pem.display(), Kind::of(&bytes).text())),
+        try_: vec![Try::command(Kind::of(&bytes).private_from(pem))],
         ..Diagnosis::usage(format!(
             "{flag} needs an RSA private key of 2048 bits or more, unencrypted, in PEM"
         ))
@@ -35,8 +34,8 @@ pub(crate) fn verify(flag: &str, pem: &Path, token: &str, signature: &str) -> Re
     let key = read(flag, pem)?;
     let public = SubjectPublicKeyInfoDer::from_pem_slice(&key).ok();
     let public = public.filter(|der| PublicKey::from_der(der).is_ok()).ok_or_else(|| Diagnosis {
-        saw: Some(found(pem)),
-        try_: vec![Try::command("openssl pkey -in private.pem -pubout -out public.pem")],
+        saw: Some(format!("{} holds {}", pem.display(), Kind::of(&key).text())),
+        try_: vec![Try::command(Kind::of(&key).public_from(pem))],
         ..Diagnosis::usage(format!("{flag} needs an RSA public key in PEM"))
     })?;
     let Ok(signature) = BASE64_STANDARD.decode(signature) else { return Ok(false) };
@@ -57,6 +56,127 @@ fn read(flag: &str, pem: &Path) -> Result<Vec<u8>, Diagnosis> {
     fs::read(pem).map_err(|error| Diagnosis::unreadable(flag, pem, &error))
 }
 
-fn found(pem: &Path) -> String {
-    format!("{} holds something else", pem.display())
+/// What a file holds that isn't the key that is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    EncryptedKey,
+    EcKey,
+    OtherKey,
+    ShortKey,
+    PrivateKey,
+    PublicKey,
+    Certificate,
+    OpenSsh,
+    Der,
+    Other,
+}
+
+impl Kind {
+    fn of(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let has = |words: &str| text.contains(words);
+        if bytes.first() == Some(&0x30) {
+            Self::Der
+        } else if has("BEGIN ENCRYPTED PRIVATE KEY") || has("Proc-Type: 4,ENCRYPTED") {
+            Self::EncryptedKey
+        } else if has("BEGIN CERTIFICATE") {
+            Self::Certificate
+        } else if has("BEGIN OPENSSH PRIVATE KEY") {
+            Self::OpenSsh
+        } else if has("BEGIN EC PRIVATE KEY") {
+            Self::EcKey
+        } else if has("BEGIN RSA PRIVATE KEY") || has("BEGIN PRIVATE KEY") {
+            Self::of_private(bytes)
+        } else if has("BEGIN PUBLIC KEY") || has("BEGIN RSA PUBLIC KEY") {
+            match SubjectPublicKeyInfoDer::from_pem_slice(bytes) {
+                Ok(der) if contains(&der, EC) => Self::EcKey,
+                _ => Self::PublicKey,
+            }
+        } else {
+            Self::Other
+        }
+    }
+
+    fn of_private(bytes: &[u8]) -> Self {
+        match PrivateKeyDer::from_pem_slice(bytes) {
+            Ok(PrivateKeyDer::Pkcs8(der)) if contains(der.secret_pkcs8_der(), EC) => Self::EcKey,
+            Ok(PrivateKeyDer::Pkcs8(der)) if !contains(der.secret_pkcs8_der(), RSA) => Self::OtherKey,
+            Ok(PrivateKeyDer::Pkcs8(der)) if der.secret_pkcs8_der().len() < SHORTEST => Self::ShortKey,
+            Ok(PrivateKeyDer::Pkcs1(der)) if der.secret_pkcs1_der().len() < SHORTEST => Self::ShortKey,
+            Ok(_) => Self::PrivateKey,
+            Err(_) => Self::Other,
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::EncryptedKey => "an encrypted private key",
+            Self::EcKey => "an EC key; RS256 needs RSA",
+            Self::OtherKey => "a key that isn't RSA",
+            Self::ShortKey => "an RSA key that is too short (AWS IoT: 2048 bits at least)",
+            Self::PrivateKey => "a private key",
+            Self::PublicKey => "a public key",
+            Self::Certificate => "a certificate",
+            Self::OpenSsh => "a key in OpenSSH's own format",
+            Self::Der => "DER, not PEM",
+            Self::Other => "no key in PEM that can be read",
+        }
+    }
+
+    /// Command that makes a private key of it, or a new one.
+    fn private_from(self, pem: &Path) -> String {
+        let file = shell(&pem.to_string_lossy());
+        match self {
+            Self::EncryptedKey => format!("openssl pkey -in {file} -out decrypted.pem"),
+            Self::Der => format!("openssl pkey -inform der -in {file} -out private.pem"),
+            Self::OpenSsh => format!("ssh-keygen -p -m PKCS8 -f {file}"),
+            _ => "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out private.pem".to_owned(),
+        }
+    }
+
+    /// Command that makes a public key of it.
+    fn public_from(self, pem: &Path) -> String {
+        let file = shell(&pem.to_string_lossy());
+        match self {
+            Self::Certificate => format!("openssl x509 -in {file} -pubkey -noout >public.pem"),
+            Self::Der => format!("openssl pkey -pubin -inform der -in {file} -out public.pem"),
+            Self::PrivateKey | Self::EncryptedKey => {
+                format!("openssl pkey -in {file} -pubout -out public.pem")
+            }
+            _ => "openssl pkey -in private.pem -pubout -out public.pem".to_owned(),
+        }
+    }
+}
+
+fn contains(der: &[u8], oid: &[u8]) -> bool {
+    der.windows(oid.len()).any(|window| window == oid)
+}
+
+/// Object identifiers of id-ecPublicKey and rsaEncryption, in DER.
+const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+/// Bytes of the DER of a private RSA key of 2048 bits, at least.
+const SHORTEST: usize = 1100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_holds_another_kind_of_key_is_named_as_what_it_is() {
+        let ec = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        for (pem, kind) in [
+            (ec.serialize_pem(), Kind::EcKey),
+            (ec.public_key_pem(), Kind::EcKey),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\n".to_owned(), Kind::EncryptedKey),
+            ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n".to_owned(), Kind::EncryptedKey),
+            ("-----BEGIN CERTIFICATE-----\n".to_owned(), Kind::Certificate),
+            ("-----BEGIN PUBLIC KEY-----\n".to_owned(), Kind::PublicKey),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\n".to_owned(), Kind::OpenSsh),
+            ("0\u{3}".to_owned(), Kind::Der),
+            ("hello".to_owned(), Kind::Other),
+        ] {
+            assert_eq!(Kind::of(pem.as_bytes()), kind, "{pem}");
+        }
+    }
 }

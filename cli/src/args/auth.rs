@@ -67,7 +67,7 @@ pub(crate) struct SignArgs {
 /// A token, from one of its places.
 #[derive(Args)]
 pub(crate) struct TokenArgs {
-    /// The token (also: --token, --token-file, DUNLIN_AUTH_TOKEN)
+    /// Token; "-" reads standard input (also: --token, --token-file, DUNLIN_AUTH_TOKEN)
     #[arg(value_name = "TOKEN")]
     pub(crate) value: Option<String>,
     /// The token
@@ -111,6 +111,9 @@ pub(crate) struct PolicyArgs {
     /// Region and account of its ARNs [default: any]
     #[arg(long, value_name = "REGION:ACCOUNT")]
     pub(crate) arns: Option<ArnScope>,
+    /// Print a whole answer of a Lambda, with the policy in it
+    #[arg(long)]
+    pub(crate) answer: bool,
 }
 
 #[derive(Args)]
@@ -119,7 +122,9 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) policy: Vec<PathBuf>,
     /// What is wanted
-    #[arg(long, value_enum, value_name = "ACTION")]
+    ///
+    /// Also as policies write it (iot:Subscribe), in any case.
+    #[arg(long, value_enum, value_name = "ACTION", ignore_case = true)]
     pub(crate) action: ActionArg,
     /// The topic, or the topic filter of a subscription
     #[arg(long, value_name = "TOPIC")]
@@ -163,11 +168,16 @@ pub(crate) struct LintArgs {
 /// What a policy is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ActionArg {
+    #[value(alias = "iot:connect")]
     Connect,
+    #[value(alias = "iot:publish")]
     Publish,
     /// Publish with RETAIN, which needs iot:Publish as well
+    #[value(alias = "iot:retainpublish", alias = "retainpublish", alias = "retain_publish")]
     RetainPublish,
+    #[value(alias = "iot:subscribe")]
     Subscribe,
+    #[value(alias = "iot:receive")]
     Receive,
 }
 

@@ -18,16 +18,16 @@ pub(crate) enum InspectVerb {
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("form").args(["base64", "raw"]))]
 pub(crate) struct DecodeArgs {
-    /// Packets, in hex; blanks and 0x don't matter [default: standard input]
+    /// Packets in hex, as copied: spaces, colons, commas, 0x, \\x, C arrays, dumps [default: standard input]
     #[arg(value_name = "HEX", conflicts_with_all = ["file", "lines", "raw"])]
     pub(crate) words: Vec<String>,
     /// Read a file ("-": standard input)
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// It is base64 instead of hex
+    /// Input is base64 instead of hex
     #[arg(long)]
     pub(crate) base64: bool,
-    /// It is the bytes themselves
+    /// Input is the bytes of the packets themselves
     #[arg(long, conflicts_with = "lines")]
     pub(crate) raw: bool,
     /// Whose packets they are: what this side may never send is refused
@@ -41,7 +41,7 @@ pub(crate) struct DecodeArgs {
     pub(crate) lines: bool,
     /// Print one JSON object a packet
     ///
-    /// {"ok":true, "type", "packet", "encoded"} or {"ok":false, "kind", "reason_code", "offset", "field", "statement",
+    /// {"v":1, "ok":true, "type", "packet", "encoded"} or {"v":1, "ok":false, "kind", "reason_code", "offset", "field", "statement",
     /// "message"}. It holds all that the packet holds, passwords too.
     #[arg(long)]
     pub(crate) json: bool,

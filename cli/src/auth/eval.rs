@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use crate::terminal::escaped_lines;
 use dunlin_codec::EscapedJson;
 use dunlin_codec::{TopicFilter, TopicName};
-use dunlin_sandbox::{Action, ConnectAttributes, Decision, Policy, PolicyDocument, Request, Subject};
+use dunlin_sandbox::{Action, AnswerFault, ConnectAttributes, Decision, Policy, PolicyDocument, Request, Subject};
 use serde::Serialize;
 
 use super::documents::Documents;
 use crate::args::{ActionArg, EvalArgs};
 use crate::decision::Decided;
-use crate::diagnosis::{Diagnosis, Try, quoted};
+use crate::diagnosis::{Diagnosis, Try, quoted, shell};
 use crate::exit::Exit;
 use crate::verb::Failure;
 
@@ -28,7 +28,13 @@ struct Line<'a> {
 
 /// Prints each decision; all must allow.
 pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
-    let policy = policy(typed)?;
+    let read = Documents::read(&typed.policy)?;
+    if read.faults.contains(&AnswerFault::NotAuthenticated) {
+        let mut out = io::stdout().lock();
+        writeln!(out, "denied   the Lambda's answer has isAuthenticated false: nothing is allowed")?;
+        return Ok(Exit::Denied);
+    }
+    let policy = policy(typed, read)?;
     let name = name(typed)?;
     let subject = Subject {
         source_ip: typed.source_ip,
@@ -50,8 +56,8 @@ pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-fn policy(typed: &EvalArgs) -> Result<Policy, Diagnosis> {
-    let Documents { documents, faults } = Documents::read(&typed.policy)?;
+fn policy(typed: &EvalArgs, read: Documents) -> Result<Policy, Diagnosis> {
+    let Documents { documents, faults } = read;
     if let Some(fault) = faults.first() {
         return Err(Diagnosis::usage(format!("AWS IoT would not take the Lambda's answer: {fault}")));
     }
@@ -61,7 +67,7 @@ fn policy(typed: &EvalArgs) -> Result<Policy, Diagnosis> {
             object => PolicyDocument::from_value(object),
         };
         parsed.map_err(|error| Diagnosis {
-            try_: vec![Try::command("dunlin auth lint --policy FILE")],
+            try_: vec![Try::command(format!("dunlin auth lint --policy {}", typed.policy.first().map_or_else(String::new, |file| shell(&file.to_string_lossy()))))],
             ..Diagnosis::usage(format!("policy document {number} is refused: {error}"))
         })
     });

@@ -13,6 +13,9 @@ use crate::verb::Failure;
 
 /// Writes both halves; tells where, and what to do with them.
 pub(super) fn generate(typed: &KeygenArgs) -> Result<Exit, Failure> {
+    if typed.out.as_os_str() == "-" {
+        return Err(Diagnosis::usage("--out needs the name of a file: two keys are written").into());
+    }
     let (private, public) = (typed.out.clone(), typed.out.with_extension("pub.pem"));
     if public.exists() {
         return Err(exists(&public).into());

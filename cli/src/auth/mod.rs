@@ -1,5 +1,6 @@
 //! `dunlin auth`: credentials and policies, offline.
 
+mod damage;
 mod documents;
 mod eval;
 mod keygen;
@@ -34,10 +35,20 @@ pub(crate) fn run(verb: AuthVerb, sources: &Sources, console: Console) -> Result
 /// The bare word, or else `--token` and what goes with it.
 fn token(typed: TokenArgs, what_for: &str, secrets: &mut Secrets<'_>) -> Result<Secret<String>, Diagnosis> {
     let token = match typed.value {
+        // As everywhere, "-" is standard input.
+        Some(word) if word == "-" => {
+            secrets.resolve_text(SecretArgs { id: "token", value: None, file: Some("-".into()) })?
+        }
         Some(word) => Some(word.into()),
         None => {
             secrets.resolve_text(SecretArgs { id: "token", value: typed.token, file: typed.token_file })?
         }
     };
-    token.ok_or_else(|| Diagnosis::usage(format!("missing: the token {what_for}")))
+    match token {
+        Some(token) if token.expose().is_empty() => {
+            Err(Diagnosis::usage(format!("the token {what_for} is empty")))
+        }
+        Some(token) => Ok(token),
+        None => Err(Diagnosis::usage(format!("missing: the token {what_for}"))),
+    }
 }

@@ -26,8 +26,30 @@ pub(super) fn print(typed: &PolicyArgs) -> Result<Exit, Failure> {
             allow(&["iot:Subscribe"], &arns("topicfilter", str::to_owned)),
         ],
     });
-    writeln!(io::stdout(), "{:#}", EscapedJson(format_args!("{document:#}")))?;
+    let text = format!("{:#}", EscapedJson(format_args!("{document:#}")));
+    // serde_json sorts keys; AWS's documentation begins a policy with its version.
+    let text = with_version_first(&text);
+    let text = if typed.answer { answer(&text) } else { text };
+    writeln!(io::stdout(), "{text}")?;
     Ok(Exit::Done)
+}
+
+/// The same document, `Version` being its first key.
+fn with_version_first(document: &str) -> String {
+    const VERSION: &str = "  \"Version\": \"2012-10-17\"";
+    match document.strip_suffix(&format!(",\n{VERSION}\n}}")).and_then(|text| text.strip_prefix("{\n")) {
+        Some(rest) => format!("{{\n{VERSION},\n{rest}\n}}"),
+        None => document.to_owned(),
+    }
+}
+
+/// What a Lambda answers: the documents are JSON texts or objects; AWS takes either.
+fn answer(document: &str) -> String {
+    let document = document.replace('\n', "\n    ");
+    format!(
+        "{{\n  \"isAuthenticated\": true,\n  \"principalId\": \"Device1\",\n  \"disconnectAfterInSeconds\": 3600,\n  \
+         \"refreshAfterInSeconds\": 300,\n  \"policyDocuments\": [\n    {document}\n  ]\n}}"
+    )
 }
 
 fn allow(actions: &[&str], resources: &[String]) -> Value {

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use dunlin_client::aws::AuthorizerToken;
 use dunlin_codec::Escaped;
 
+use super::damage;
 use crate::args::{Sources, VerifyArgs};
 use crate::config::{SecretArgs, Secrets, check_signature};
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, Try};
 use crate::exit::Exit;
 use crate::terminal::Console;
 use crate::verb::Failure;
@@ -22,7 +23,18 @@ pub(super) fn verify(typed: VerifyArgs, sources: &Sources, console: Console) -> 
         signature.ok_or_else(|| Diagnosis::usage("missing: --auth-signature or --auth-signature-file"))?;
     secrets.warn();
     let token = AuthorizerToken { key_name: String::new(), value, signature: Some(signature) };
-    check_signature(&token, Some(&typed.auth_public_key))?;
+    if let Err(diagnosis) = check_signature(&token, Some(&typed.auth_public_key)) {
+        let damage = damage::find(&token, &typed.auth_public_key)?;
+        return Err(match damage {
+            Some(damage) => Diagnosis {
+                likely: vec![damage.text().into()],
+                try_: vec![Try::advice(damage.advice())],
+                ..diagnosis
+            },
+            None => diagnosis,
+        }
+        .into());
+    }
     let key = typed.auth_public_key.display();
     writeln!(io::stdout(), "the signature matches: RS256, checked with {}", Escaped(key))?;
     Ok(Exit::Done)

@@ -7,7 +7,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::hex;
+use super::copied;
 use crate::args::DecodeArgs;
 use crate::diagnosis::Diagnosis;
 use crate::verb::Failure;
@@ -33,18 +33,13 @@ pub(super) fn open(file: Option<&Path>) -> Result<Box<dyn Read>, Diagnosis> {
     }
 }
 
-/// The bytes of text that people wrote.
+/// The bytes that a text stands for.
 fn decoded(typed: &DecodeArgs, text: &[u8]) -> Result<Vec<u8>, Diagnosis> {
-    let words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     if typed.base64 {
-        let joined: Vec<u8> = words.flatten().copied().collect();
-        return STANDARD.decode(joined).map_err(|error| Diagnosis::usage(format!("not base64: {error}")));
+        let joined: Vec<u8> = text.iter().filter(|byte| !byte.is_ascii_whitespace()).copied().collect();
+        return STANDARD
+            .decode(joined)
+            .map_err(|error| Diagnosis::usage(format!("the input is not base64: {error}")));
     }
-    let digits: Vec<u8> = words.flat_map(|word| word.strip_prefix(b"0x").unwrap_or(word)).copied().collect();
-    hex::decode(&digits).ok_or_else(|| {
-        Diagnosis::usage(match digits.iter().position(|digit| hex::value(*digit).is_none()) {
-            Some(at) => format!("not hex: digit {} is none", at + 1),
-            None => format!("not hex: {} digits, and a byte has two", digits.len()),
-        })
-    })
+    copied::decode(text).map_err(Diagnosis::usage)
 }

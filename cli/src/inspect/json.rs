@@ -11,6 +11,7 @@ use super::verdict::{Fault, Verdict};
 /// A packet: its type, its fields, and its bytes as this codec writes them.
 #[derive(Serialize)]
 struct Good<'p, 'a> {
+    v: u8,
     ok: bool,
     #[serde(flatten)]
     packet: &'p Packet<'a>,
@@ -20,6 +21,7 @@ struct Good<'p, 'a> {
 /// What is wrong; null is what doesn't apply.
 #[derive(Serialize)]
 struct Bad<'f> {
+    v: u8,
     ok: bool,
     kind: &'static str,
     reason_code: Option<u8>,
@@ -35,7 +37,7 @@ pub(super) fn write(verdict: &Verdict<'_>, out: &mut impl Write) -> io::Result<(
         Ok(packet) => {
             let mut encoded = Vec::new();
             packet.encode(&mut encoded).map_err(io::Error::other)?;
-            let good = Good { ok: true, packet, encoded: hex::encode(&encoded) };
+            let good = Good { v: VERSION, ok: true, packet, encoded: hex::encode(&encoded) };
             writeln!(out, "{}", EscapedJson(serde_json::to_string(&good)?))
         }
         Err(fault) => writeln!(out, "{}", EscapedJson(serde_json::to_string(&Bad::of(fault))?)),
@@ -45,6 +47,7 @@ pub(super) fn write(verdict: &Verdict<'_>, out: &mut impl Write) -> io::Result<(
 impl<'f> Bad<'f> {
     fn of(fault: &'f Fault) -> Self {
         Self {
+            v: VERSION,
             ok: false,
             kind: fault.kind,
             reason_code: fault.reason_code.map(|code| code.code()),
@@ -55,3 +58,6 @@ impl<'f> Bad<'f> {
         }
     }
 }
+
+/// Version of the objects; fields may be added to one.
+const VERSION: u8 = 1;

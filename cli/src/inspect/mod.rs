@@ -1,5 +1,6 @@
 //! `dunlin inspect decode`: what packets say, to people byte by byte, to programs as JSON.
 
+mod copied;
 mod hex;
 mod input;
 mod json;
@@ -8,6 +9,7 @@ mod lines;
 mod page;
 mod verdict;
 mod walk;
+mod words;
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
@@ -43,7 +45,7 @@ fn stream(
 ) -> Result<Exit, Failure> {
     let bytes = input::bytes(typed)?;
     if bytes.is_empty() {
-        return Err(Diagnosis::usage("nothing to decode: no byte came").into());
+        return Err(Diagnosis::usage("nothing to decode: the input is empty").into());
     }
     let mut rest = bytes.as_slice();
     let mut first = true;

@@ -1,5 +1,6 @@
 //! Whether bytes are a packet, and where not, why: one answer for people and programs.
 
+use super::words;
 use dunlin_codec::{
     DecodeError, DecodeErrorKind, DecodeOptions, ErrorScope, FixedHeader, Packet, PacketType, ReasonCode,
     Sender,
@@ -50,9 +51,9 @@ impl Fault {
 
     fn incomplete(bytes: &[u8]) -> Self {
         let message = if bytes.is_empty() {
-            "incomplete: no byte of a packet".to_owned()
+            "incomplete: there is no packet, the input is empty".to_owned()
         } else {
-            format!("incomplete: the packet goes on at byte {}", bytes.len())
+            incomplete(bytes)
         };
         let offset = u32::try_from(bytes.len()).ok();
         Self { kind: "incomplete", reason_code: None, offset, field: None, statement: None, message }
@@ -65,7 +66,7 @@ impl Fault {
             offset: u32::try_from(at).ok(),
             field: Some("trailing_bytes"),
             statement: None,
-            message: format!("malformed packet: {more} more behind its end at byte {at}"),
+            message: format!("malformed packet: it ends at byte {at}, and {more} more bytes follow"),
         }
     }
 
@@ -78,8 +79,19 @@ impl Fault {
             offset: Some(error.offset),
             field: Some(error.field),
             statement: error.statement,
-            message: error.to_string(),
+            message: words::of(&error),
         }
+    }
+}
+
+/// How many bytes are missing, where the header tells.
+fn incomplete(bytes: &[u8]) -> String {
+    match FixedHeader::peek(bytes, u32::MAX) {
+        Ok(Some(header)) => {
+            let missing = header.packet_len().saturating_sub(bytes.len());
+            format!("incomplete: the packet goes on at byte {}; {missing} of its {} bytes are missing", bytes.len(), header.packet_len())
+        }
+        _ => format!("incomplete: the packet goes on at byte {}", bytes.len()),
     }
 }
 
