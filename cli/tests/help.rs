@@ -85,7 +85,10 @@ fn no_page_shows_what_is_in_the_environment() {
 #[test]
 fn unsigned_shows_no_flag_that_it_refuses_and_the_sandbox_all_of_its_faults() {
     let unsigned = text(&dunlin(&["unsigned", "--help"]).stdout);
-    assert!(!unsigned.contains("--auth-signature") && !unsigned.contains("--auth-token"), "{unsigned}");
+    assert!(
+        !unsigned.contains("--auth-signature") && unsigned.contains("--auth-token-key-name"),
+        "{unsigned}"
+    );
     assert!(text(&dunlin(&["signed", "--help"]).stdout).contains("--auth-token-key-value-file"));
     let sandbox = text(&dunlin(&["sandbox", "--help"]).stdout);
     for fault in dunlin_sandbox::Fault::spellings() {

@@ -49,7 +49,8 @@ async fn a_packet_comes_with_its_type_its_fields_and_its_bytes() {
     let run = Finished::of(child).await;
     run.exits(0);
     let packet = json!({"qos": 0, "retain": false, "topic": "a", "properties": {}, "payload": ""});
-    let expected = json!({"ok": true, "type": "PUBLISH", "packet": packet, "encoded": "300400016100"});
+    let expected =
+        json!({"ok": true, "v": 1, "type": "PUBLISH", "packet": packet, "encoded": "300400016100"});
     assert_eq!(objects(&run), [expected]);
     assert_eq!(run.stderr, "");
 }
@@ -85,7 +86,7 @@ async fn every_kind_of_fault_has_its_answer_in_the_order_of_the_lines() {
     );
     for fault in answers.iter().filter(|answer| answer["ok"] == false) {
         let keys: Vec<&str> = fault.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["field", "kind", "message", "offset", "ok", "reason_code", "statement"]);
+        assert_eq!(keys, ["field", "kind", "message", "offset", "ok", "reason_code", "statement", "v"]);
         assert!(fault["message"].as_str().is_some_and(|message| !message.is_empty()));
     }
     let facts = |at: usize| {
@@ -208,7 +209,7 @@ async fn people_see_bytes_fields_and_the_byte_at_fault() {
     run.exits(10);
     for line in [
         "PINGREQ\n     0  c0                       packet_type                PINGREQ",
-        "\n\nmalformed packet: property_length at byte 6",
+        "\n\nmalformed packet: the Property Length at byte 6",
         "     2  00 01 61                 topic                      \"a\"",
         "        ^^ malformed at byte 6, property_length",
     ] {

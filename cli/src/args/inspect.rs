@@ -41,7 +41,7 @@ pub(crate) struct DecodeArgs {
     pub(crate) lines: bool,
     /// Print one JSON object a packet
     ///
-    /// {"v":1, "ok":true, "type", "packet", "encoded"} or {"v":1, "ok":false, "kind", "reason_code", "offset", "field", "statement",
+    /// {"ok":true, "v":1, "type", "packet", "encoded"} or {"ok":false, "v":1, "kind", "reason_code", "offset", "field", "statement",
     /// "message"}. It holds all that the packet holds, passwords too.
     #[arg(long)]
     pub(crate) json: bool,

@@ -33,24 +33,34 @@ impl Damage {
 
     pub(super) const fn text(self) -> &'static str {
         match self {
-            Self::TokenLacksNewline => "the token that was signed ends in a newline, and the one given does not",
-            Self::TokenHasNewline => "the token given ends in a newline, and the one that was signed does not",
+            Self::TokenLacksNewline => {
+                "the token that was signed ends in a newline, and the one given does not"
+            }
+            Self::TokenHasNewline => {
+                "the token given ends in a newline, and the one that was signed does not"
+            }
             Self::TokenIsEncoded => "the token given is URL-encoded, and the one that was signed is not",
             Self::TokenWasEncoded => "the token was URL-encoded before it was signed",
             Self::SignatureIsEncoded => "the signature given is URL-encoded",
-            Self::SignatureIsBase64Url => "the signature is in the base64url alphabet, or lacks its padding (=)",
+            Self::SignatureIsBase64Url => {
+                "the signature is in the base64url alphabet, or lacks its padding (=)"
+            }
             Self::SignatureIsWrapped => "the signature has line breaks or blanks in it",
         }
     }
 
     pub(super) const fn advice(self) -> &'static str {
         match self {
-            Self::TokenLacksNewline => "sign it with printf %s instead of echo: the newline is signed as well",
+            Self::TokenLacksNewline => {
+                "sign it with printf %s instead of echo: the newline is signed as well"
+            }
             Self::TokenHasNewline => "give the token without the newline",
             Self::TokenIsEncoded => "give the token as it was signed",
             Self::TokenWasEncoded => "sign the token as it is: dunlin encodes it where that is needed",
             Self::SignatureIsEncoded => "give the signature as plain base64: dunlin encodes it by itself",
-            Self::SignatureIsBase64Url => "turn - into +, _ into / and add = until the length is a multiple of 4",
+            Self::SignatureIsBase64Url => {
+                "turn - into +, _ into / and add = until the length is a multiple of 4"
+            }
             Self::SignatureIsWrapped => "make it with base64 -w0",
         }
     }
@@ -97,7 +107,7 @@ fn encoded(text: &str) -> String {
 /// base64url as base64, with its padding.
 fn standard(signature: &str) -> String {
     let mut text = signature.replace('-', "+").replace('_', "/");
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text

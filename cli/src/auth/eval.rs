@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use crate::terminal::escaped_lines;
 use dunlin_codec::EscapedJson;
 use dunlin_codec::{TopicFilter, TopicName};
-use dunlin_sandbox::{Action, AnswerFault, ConnectAttributes, Decision, Policy, PolicyDocument, Request, Subject};
+use dunlin_sandbox::{
+    Action, AnswerFault, ConnectAttributes, Decision, Policy, PolicyDocument, Request, Subject,
+};
 use serde::Serialize;
 
 use super::documents::Documents;
@@ -67,7 +69,10 @@ fn policy(typed: &EvalArgs, read: Documents) -> Result<Policy, Diagnosis> {
             object => PolicyDocument::from_value(object),
         };
         parsed.map_err(|error| Diagnosis {
-            try_: vec![Try::command(format!("dunlin auth lint --policy {}", typed.policy.first().map_or_else(String::new, |file| shell(&file.to_string_lossy()))))],
+            try_: vec![Try::command(format!(
+                "dunlin auth lint --policy {}",
+                typed.policy.first().map_or_else(String::new, |file| shell(&file.to_string_lossy()))
+            ))],
             ..Diagnosis::usage(format!("policy document {number} is refused: {error}"))
         })
     });

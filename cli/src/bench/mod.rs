@@ -25,7 +25,7 @@ use self::plan::{Plan, Verb};
 use self::progress::Progress;
 use self::report::{Load, Report, Took};
 use self::tally::Tally;
-use self::way::Way;
+use self::way::{Way, gone};
 use crate::args::{BenchVerb, Sources};
 use crate::exit::Exit;
 use crate::signal::StopSignal;
@@ -56,13 +56,21 @@ async fn connect(way: Way, duration: Duration, console: Console) -> Result<Exit,
     let begun = Instant::now();
     let clients = tokio::select! {
         clients = way.connect_all(way.clients, &tally) => clients,
-        exit = stop.received() => return Ok(exit),
+        exit = stop.received() => {
+            drop(progress);
+            let took = Took::all(begun.elapsed());
+            let load = Load::of_connections(&way, duration);
+            return Report::new(&way, load, &tally, took, None, Some(exit)).tell(console);
+        }
     };
+    let watching = way.watch(&clients, &tally, console);
     let took = begun.elapsed();
     let stopped = tokio::select! {
         () = sleep(duration) => None,
+        () = gone(&clients) => None,
         exit = stop.received() => Some(exit),
     };
+    drop(watching);
     traffic::disconnect(clients).await;
     drop(progress);
     Report::new(&way, Load::of_connections(&way, duration), &tally, Took::all(took), None, stopped)

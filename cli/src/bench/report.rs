@@ -37,6 +37,11 @@ pub(super) struct Report {
     pub(super) received: Option<u64>,
     pub(super) sent_per_second: f64,
     pub(super) received_per_second: Option<f64>,
+    /// Messages that the server refused.
+    pub(super) refused: Option<u64>,
+    /// Messages on their way when a signal ended the run.
+    pub(super) unfinished: Option<u64>,
+    /// Messages that were neither refused nor unfinished, and didn't arrive or weren't acknowledged.
     pub(super) lost: Option<u64>,
     pub(super) duplicated: Option<u64>,
     pub(super) out_of_order: Option<u64>,
@@ -174,9 +179,17 @@ impl Report {
             Some(Verb::Request) => Some(sent.saturating_sub(tally.received.get())),
             None => None,
         };
+        // What was on its way when a signal came isn't lost.
+        let refused = lost.map(|lost| tally.refused.get().min(lost));
+        let open = lost.map(|lost| lost - refused.unwrap_or(0));
+        let (unfinished, lost) = match (open, stopped) {
+            (Some(open), Some(_)) => (Some(open), Some(0)),
+            (open, _) => (open.map(|_| 0), open),
+        };
         let unheard = load.verb == Some(Verb::Sub)
             && load.count.is_some_and(|count| tally.received.get() < count * tally.connected.get());
-        let unacknowledged = acknowledged.is_some_and(|acknowledged| acknowledged < sent);
+        let refused_count = refused.unwrap_or(0);
+        let unacknowledged = acknowledged.is_some_and(|acknowledged| acknowledged + refused_count < sent);
         let exit = match (stopped, tally.first_failure()) {
             (Some(exit), _) => exit,
             (None, Some(diagnosis)) => diagnosis.id.exit(),
@@ -198,6 +211,8 @@ impl Report {
             received,
             sent_per_second: per_second(sent, took.sending),
             received_per_second: received.map(|count| per_second(count, took.hearing)),
+            refused,
+            unfinished,
             lost,
             duplicated: arrived.map(|arrived| arrived.duplicated),
             out_of_order: arrived.map(|arrived| arrived.out_of_order),
@@ -209,7 +224,7 @@ impl Report {
             exit_code: exit.code(),
             exit,
             is_json: way.json,
-            first_failure: tally.first_failure(),
+            first_failure: tally.first_failure().or_else(|| tally.first_refusal()),
             load,
         }
     }

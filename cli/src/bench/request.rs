@@ -13,6 +13,7 @@ use super::report::{Load, Report, Took};
 use super::stamp::Clock;
 use super::tally::Tally;
 use super::traffic::{Run, disconnect, next_due};
+use super::way::gone;
 use crate::exit::Exit;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
@@ -22,10 +23,16 @@ pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
     let (plan, tally) = (Arc::new(plan), Arc::new(Tally::default()));
     let progress = Progress::start(&tally, plan.connections(), plan.way.shows_progress);
+    let began = Instant::now();
     let mut clients = tokio::select! {
         clients = plan.way.connect_all(plan.connections(), &tally) => clients,
-        exit = stop.received() => return Ok(exit),
+        exit = stop.received() => {
+            drop(progress);
+            let took = Took::all(began.elapsed());
+            return Report::new(&plan.way, Load::of(&plan), &tally, took, None, Some(exit)).tell(console);
+        }
     };
+    let watching = plan.way.watch(&clients, &tally, console);
     let responder = clients.pop();
     let mut answering = JoinSet::new();
     if let Some(responder) = &responder {
@@ -51,15 +58,26 @@ pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
     }
     let stopped = tokio::select! {
         () = async { while asking.join_next().await.is_some() {} } => None,
+        () = passed(plan.duration.map(|duration| run.begun + duration)) => None,
+        () = gone(&clients) => None,
         exit = stop.received() => Some(exit),
     };
     let seconds = run.begun.elapsed();
     let _ = end.send(true);
+    drop(watching);
     let _ = tokio::time::timeout(plan.drain, async { while asking.join_next().await.is_some() {} }).await;
     clients.extend(responder);
     disconnect(clients).await;
     drop(progress);
     Report::new(&plan.way, Load::of(&plan), &tally, Took::all(seconds), None, stopped).tell(console)
+}
+
+/// `None` never passes.
+async fn passed(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn answer(responder: Client, mut requests: Subscription) {

@@ -31,6 +31,8 @@ pub(super) fn of(report: &Report) -> String {
         lines.extend(report.acknowledged.map(|count| row("acknowledged", count.to_string())));
         let received = report.received.zip(report.received_per_second);
         lines.extend(received.map(|(count, rate)| row("received", counted(count, rate))));
+        lines.extend(report.refused.map(|count| row("refused", count.to_string())));
+        lines.extend(report.unfinished.map(|count| row("unfinished", count.to_string())));
         lines.extend(report.lost.map(|count| row("lost", count.to_string())));
         lines.extend(report.duplicated.map(|count| row("duplicated", count.to_string())));
         lines.extend(report.out_of_order.map(|count| row("out of order", count.to_string())));

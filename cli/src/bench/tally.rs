@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use dunlin_client::RequestError;
+use dunlin_client::{RequestError, ServerReason};
+use dunlin_codec::{PacketType, ReasonCode};
 
 use super::latency::Latency;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, Id, Try, quoted};
 
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -23,7 +24,10 @@ pub(super) struct Tally {
     pub(super) end_to_end: Latency,
     errors: Mutex<BTreeMap<String, u64>>,
     first: Mutex<Option<Diagnosis>>,
+    first_refusal: Mutex<Option<Diagnosis>>,
     denied: Counter,
+    /// Messages that the server refused.
+    pub(super) refused: Counter,
 }
 
 /// Something that is counted.
@@ -48,7 +52,7 @@ impl Counter {
 impl Tally {
     /// A connection that wasn't made. The first one is told whole in the end.
     pub(super) fn not_connected(&self, diagnosis: Diagnosis) {
-        self.error(diagnosis.id.name().to_owned());
+        let _ = self.error(diagnosis.id.name().to_owned());
         self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(diagnosis);
     }
 
@@ -56,19 +60,44 @@ impl Tally {
     pub(super) fn failed(&self, error: &RequestError) {
         if let RequestError::Refused(reason) = error {
             self.denied.add(1);
+            let is_message = matches!(reason.packet_type, PacketType::PubAck | PacketType::PubRec);
+            self.refused.add(u64::from(is_message));
             let code = reason.reason_code;
-            return self.error(format!("{} {:#04x} {}", reason.packet_type, code.code(), code.name()));
+            let name = format!("{} {:#04x} {}", reason.packet_type, code.code(), code.name());
+            self.first_refusal
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert_with(|| bench_refused(reason));
+            let _ = self.error(name);
+            return;
         }
-        self.error(error.to_string());
+        if let RequestError::TooLarge { size, limit } = error {
+            let diagnosis = Diagnosis {
+                try_: vec![Try::advice(format!("a --size that is smaller by {}", size - *limit as usize))],
+                ..Diagnosis::usage(format!("a packet has {size} bytes; the server accepts {limit} at most"))
+            };
+            self.first_refusal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(diagnosis);
+        }
+        let _ = self.error(error.to_string());
     }
 
-    fn error(&self, name: String) {
+    /// A connection that ended on its own. Whether it is the first of this kind.
+    pub(super) fn connection_ended(&self, name: String, diagnosis: &Diagnosis) -> bool {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| diagnosis.clone());
+        self.error(name)
+    }
+
+    /// Whether it is the first of this name.
+    fn error(&self, name: String) -> bool {
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         // Texts may hold numbers, and thousands of clients thousands of them.
         if errors.len() < MOST_KINDS || errors.contains_key(&name) {
-            *errors.entry(name).or_default() += 1;
+            let count = errors.entry(name).or_default();
+            *count += 1;
+            *count == 1
         } else {
             *errors.entry("others".to_owned()).or_default() += 1;
+            false
         }
     }
 
@@ -81,9 +110,48 @@ impl Tally {
         self.first.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Why the first request that was refused was, with advice.
+    pub(super) fn first_refusal(&self) -> Option<Diagnosis> {
+        self.first_refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Requests that the server refused.
     pub(super) fn denied(&self) -> u64 {
         self.denied.get()
+    }
+}
+
+/// A refusal, with what to change about the load.
+fn bench_refused(reason: &ServerReason) -> Diagnosis {
+    let (likely, advice) = match reason.reason_code {
+        ReasonCode::QuotaExceeded | ReasonCode::MessageRateTooHigh => (
+            "the server limits how many messages it accepts in a time",
+            "a lower --rate, or fewer --in-flight",
+        ),
+        ReasonCode::NotAuthorized => (
+            "the policy does not allow this topic to these client ids",
+            "allow the topics below --topic, and client ids that begin with --client-id",
+        ),
+        ReasonCode::PacketTooLarge => ("the message is larger than the server's limit", "a smaller --size"),
+        _ => ("the server did not say more than the code", "look at the server's log"),
+    };
+    let id = if reason.packet_type == PacketType::SubAck { Id::SubDenied } else { Id::PubDenied };
+    let own = reason
+        .reason_string
+        .as_deref()
+        .map_or_else(String::new, |text| format!("; the server's reason: {}", quoted(text)));
+    Diagnosis {
+        likely: vec![likely.into()],
+        try_: vec![Try::advice(advice)],
+        ..Diagnosis::new(
+            id,
+            format!(
+                "the server refused: {} ({} 0x{:02X}){own}",
+                reason.reason_code.name(),
+                reason.packet_type,
+                reason.reason_code.code()
+            ),
+        )
     }
 }
 

@@ -8,7 +8,7 @@ use dunlin_client::{
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::arrivals::{Arrivals, Arrived};
 use super::plan::{Plan, Verb};
@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::report::{Load, Report, Took};
 use super::stamp::{Clock, Stamp};
 use super::tally::Tally;
-use super::way::spaced;
+use super::way::{gone, spaced};
 use crate::exit::Exit;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
@@ -39,10 +39,16 @@ pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
     let (plan, tally) = (Arc::new(plan), Arc::new(Tally::default()));
     let progress = Progress::start(&tally, plan.way.clients, plan.way.shows_progress);
+    let began = Instant::now();
     let clients = tokio::select! {
         clients = plan.way.connect_all(plan.way.clients, &tally) => clients,
-        exit = stop.received() => return Ok(exit),
+        exit = stop.received() => {
+            drop(progress);
+            let took = Took::all(began.elapsed());
+            return Report::new(&plan.way, Load::of(&plan), &tally, took, None, Some(exit)).tell(console);
+        }
     };
+    let watching = plan.way.watch(&clients, &tally, console);
     let streams = subscribe(&plan, &clients, &tally).await;
     let (end, over) = watch::channel(false);
     let run = Run {
@@ -65,10 +71,12 @@ pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
     }
     let stopped = tokio::select! {
         () = finished(&run, &mut publishers, clients.is_empty()) => None,
+        () = gone(&clients) => None,
         exit = stop.received() => Some(exit),
     };
     let seconds = run.begun.elapsed();
     let _ = end.send(true);
+    drop(watching);
     let _ = timeout(plan.drain, async { while publishers.join_next().await.is_some() {} }).await;
     let heard = if stopped.is_none() { drained(&run).await } else { seconds };
     disconnect(clients).await;
@@ -82,7 +90,12 @@ pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
 /// The sending, or for those who only listen the time or the number of messages.
 async fn finished(run: &Run, publishers: &mut JoinSet<()>, is_idle: bool) {
     if run.plan.verb != Verb::Sub {
-        while publishers.join_next().await.is_some() {}
+        let all = async { while publishers.join_next().await.is_some() {} };
+        match run.plan.duration {
+            // Publishers may wait for a server that is gone.
+            Some(duration) => drop(timeout_at(run.begun + duration, all).await),
+            None => all.await,
+        }
         return;
     }
     let enough = async {

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_client::{CleanStart, Client, ClientOptions, ConnectOptions, StopCause};
+use dunlin_client::{
+    CleanStart, Client, ClientOptions, ConnectError, ConnectOptions, ConnectionError, Event, Reconnect,
+};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::descriptors;
 use super::tally::Tally;
 use crate::args::{Sources, WayArgs};
 use crate::config::{Credentials, Detour, Server, keep_alive, reconnect, transport};
-use crate::diagnosis::{Diagnosis, Given, Id, Scene, Seen, Try, connect, lost, network};
+use crate::diagnosis::{Diagnosis, Given, Scene, Seen, Try, connect, lost, network};
 use crate::terminal::Console;
 
 /// Where many clients connect to, and as whom.
@@ -48,6 +50,9 @@ impl Way {
         }
         let credentials = Credentials::new(typed.authorizer, sources, console)?;
         let client_id = typed.client_id.is_some();
+        if !is_tls && credentials.password.is_some() {
+            console.warning("mqtt:// has no TLS: the password goes over the network in clear");
+        }
         let prefix = typed.client_id.unwrap_or_else(|| format!("dunlin-bench-{:08x}", fastrand::u32(..)));
         let given = Given {
             ca: typed.tls.ca.is_some(),
@@ -65,6 +70,7 @@ impl Way {
         connect.session_expiry_interval = None;
         connect.ping_timeout = typed.reliability.ping_timeout;
         connect.ack_timeout = typed.reliability.timeout;
+        connect.connack_timeout = connect.connack_timeout.min(typed.reliability.timeout);
         let mut transport = transport(server, typed.tls, &typed.reliability, console)?;
         if !is_tls {
             transport.tls = None;
@@ -117,15 +123,15 @@ impl Way {
     /// Connects them all, each when it is due. Those that couldn't are left out, and in the tally.
     pub(super) async fn connect_all(&self, clients: u32, tally: &Arc<Tally>) -> Vec<Client> {
         let (mut connecting, at_once) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
-        let begun = Instant::now();
+        let (begun, scene) = (Instant::now(), Arc::new(self.scene.clone()));
         for number in 0..clients {
             let due = begun + spaced(number.into(), f64::from(self.connect_rate));
             sleep_until(due).await;
             let Ok(permit) = Arc::clone(&at_once).acquire_owned().await else { break };
-            let (options, tally) = (self.options(number), Arc::clone(tally));
+            let (options, tally, scene) = (self.options(number), Arc::clone(tally), Arc::clone(&scene));
             connecting.spawn(async move {
                 let _permit = permit;
-                let outcome = Client::connect(options).await;
+                let outcome = connect_one(&scene, options).await;
                 if outcome.is_ok() {
                     tally.connect.record(due.elapsed());
                     tally.connected.add(1);
@@ -137,7 +143,10 @@ impl Way {
         while let Some(joined) = connecting.join_next().await {
             match joined {
                 Ok((number, Ok(client))) => connected.push((number, client)),
-                Ok((number, Err(cause))) => tally.not_connected(self.diagnose(number, &cause)),
+                Ok((number, Err(diagnosis))) => {
+                    let at = format!("client {}-{number} · {}", self.prefix, self.scene.address());
+                    tally.not_connected(Diagnosis { at: Some(at), ..*diagnosis });
+                }
                 Err(_) => {}
             }
         }
@@ -145,20 +154,113 @@ impl Way {
         connected.into_iter().map(|(_, client)| client).collect()
     }
 
-    fn diagnose(&self, number: u32, cause: &StopCause) -> Diagnosis {
-        let (scene, seen) = (&self.scene, Seen::default());
-        let diagnosis = match cause {
-            StopCause::Connect(error) | StopCause::TimedOut { last: Some(error), .. } => {
-                connect::failed(scene, &seen, error, Duration::ZERO)
-            }
-            StopCause::TimedOut { after, last: None } => network::timed_out(scene, *after),
-            StopCause::Connection(error) => lost::ended(scene, &seen, error, Duration::ZERO),
-            cause => Diagnosis::new(Id::Lost, format!("the connection was not made: {cause}")),
-        };
-        let at = format!("client {}-{number} · {}", self.prefix, scene.address());
-        Diagnosis { at: Some(at), ..diagnosis }
+    /// Counts and tells connections that end on their own, until the result is dropped.
+    pub(super) fn watch(&self, clients: &[Client], tally: &Arc<Tally>, console: Console) -> JoinSet<()> {
+        let (mut watching, scene) = (JoinSet::new(), Arc::new(self.scene.clone()));
+        for client in clients {
+            let (mut events, tally, scene) = (client.events(), Arc::clone(tally), Arc::clone(&scene));
+            let begun = Instant::now();
+            watching.spawn(async move {
+                while let Some(event) = events.next().await {
+                    let Event::Disconnected { cause, .. } = event else { continue };
+                    if *cause == ConnectionError::Requested {
+                        continue;
+                    }
+                    let diagnosis = lost::ended(&scene, &Seen::default(), &cause, begun.elapsed());
+                    let name = match &*cause {
+                        ConnectionError::Disconnected(reason) => {
+                            let code = reason.reason_code;
+                            format!("{} {:#04x} {}", reason.packet_type, code.code(), code.name())
+                        }
+                        cause => cause.to_string(),
+                    };
+                    if tally.connection_ended(name, &diagnosis) {
+                        console.note(format_args!("connections end: {}", diagnosis.headline));
+                    }
+                }
+            });
+        }
+        watching
     }
 }
+
+/// Ready when no client has had a connection for [`GONE`]. Without clients it is never ready.
+pub(super) async fn gone(clients: &[Client]) {
+    let mut since = Instant::now();
+    loop {
+        sleep(LOOK_AGAIN).await;
+        if clients.is_empty() || clients.iter().any(Client::is_connected) {
+            since = Instant::now();
+        } else if since.elapsed() >= GONE {
+            return;
+        }
+    }
+}
+
+/// A server that is gone for so long ends the run.
+const GONE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Opens one connection. An attempt that failed is judged by what was seen of it, as with the sample.
+async fn connect_one(scene: &Scene, options: ClientOptions) -> Result<Client, Box<Diagnosis>> {
+    let within = options.connect_within;
+    let (again, client) = (options.clone(), Client::start(options));
+    let (mut events, mut seen) = (client.events(), Seen::default());
+    let (mut opened_at, mut last) = (None, None);
+    let deadline = sleep(within);
+    tokio::pin!(deadline);
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = &mut deadline => None,
+        };
+        match event {
+            Some(Event::Opened(opened)) => {
+                opened_at = Some(Instant::now());
+                (seen.peer, seen.tls) = (Some(opened.peer), opened.tls);
+            }
+            Some(Event::Connected(_)) => return Ok(client),
+            Some(Event::Failed { cause, retry_in }) => {
+                if matches!(*cause, ConnectError::Protocol(_)) {
+                    look_again(&again, &seen).await;
+                }
+                let elapsed = opened_at.take().map_or(Duration::ZERO, |at| at.elapsed());
+                let diagnosis = connect::failed(scene, &seen, &cause, elapsed);
+                if retry_in.is_none() {
+                    return Err(Box::new(diagnosis));
+                }
+                last = Some(diagnosis);
+            }
+            Some(Event::Disconnected { cause, .. }) => {
+                last = Some(lost::ended(scene, &seen, &cause, Duration::ZERO));
+            }
+            Some(Event::Stopped(_)) | None => {
+                let unanswered = || match opened_at {
+                    Some(_) => connect::unanswered(scene, &seen, within),
+                    None => network::timed_out(scene, within),
+                };
+                return Err(Box::new(last.unwrap_or_else(unanswered)));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Connects once more to keep the bytes that broke the protocol: looking at every packet of every client would cost time.
+async fn look_again(options: &ClientOptions, seen: &Seen) {
+    let options = ClientOptions {
+        observer: Some(seen.received.observer()),
+        reconnect: Reconnect::never(),
+        connect_within: LOOK_WITHIN,
+        ..options.clone()
+    };
+    if let Ok(client) = Client::connect(options).await {
+        client.disconnect_within(Duration::ZERO).await;
+    }
+}
+
+/// Time for the connection that looks at the bytes.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
 
 /// When number `n` is due at `rate` a second; 0 is at once.
 pub(super) fn spaced(n: u64, rate: f64) -> Duration {

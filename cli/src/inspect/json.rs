@@ -11,8 +11,8 @@ use super::verdict::{Fault, Verdict};
 /// A packet: its type, its fields, and its bytes as this codec writes them.
 #[derive(Serialize)]
 struct Good<'p, 'a> {
-    v: u8,
     ok: bool,
+    v: u8,
     #[serde(flatten)]
     packet: &'p Packet<'a>,
     encoded: String,
@@ -21,8 +21,8 @@ struct Good<'p, 'a> {
 /// What is wrong; null is what doesn't apply.
 #[derive(Serialize)]
 struct Bad<'f> {
-    v: u8,
     ok: bool,
+    v: u8,
     kind: &'static str,
     reason_code: Option<u8>,
     offset: Option<u32>,
@@ -37,7 +37,7 @@ pub(super) fn write(verdict: &Verdict<'_>, out: &mut impl Write) -> io::Result<(
         Ok(packet) => {
             let mut encoded = Vec::new();
             packet.encode(&mut encoded).map_err(io::Error::other)?;
-            let good = Good { v: VERSION, ok: true, packet, encoded: hex::encode(&encoded) };
+            let good = Good { ok: true, v: VERSION, packet, encoded: hex::encode(&encoded) };
             writeln!(out, "{}", EscapedJson(serde_json::to_string(&good)?))
         }
         Err(fault) => writeln!(out, "{}", EscapedJson(serde_json::to_string(&Bad::of(fault))?)),
@@ -47,8 +47,8 @@ pub(super) fn write(verdict: &Verdict<'_>, out: &mut impl Write) -> io::Result<(
 impl<'f> Bad<'f> {
     fn of(fault: &'f Fault) -> Self {
         Self {
-            v: VERSION,
             ok: false,
+            v: VERSION,
             kind: fault.kind,
             reason_code: fault.reason_code.map(|code| code.code()),
             offset: fault.offset,

@@ -141,7 +141,7 @@ PUBLISH QoS 0 \"a\" 0 bytes
         assert_eq!(
             page("3006000161022300", false),
             "\
-malformed packet: topic_alias at byte 8
+malformed packet: the Topic Alias at byte 8 is not allowed
      0  30                       packet_type                PUBLISH, QoS 0
      1  06                       remaining_length           6
      2  00 01 61                 topic                      \"a\"

@@ -89,7 +89,11 @@ fn incomplete(bytes: &[u8]) -> String {
     match FixedHeader::peek(bytes, u32::MAX) {
         Ok(Some(header)) => {
             let missing = header.packet_len().saturating_sub(bytes.len());
-            format!("incomplete: the packet goes on at byte {}; {missing} of its {} bytes are missing", bytes.len(), header.packet_len())
+            format!(
+                "incomplete: the packet goes on at byte {}; {missing} of its {} bytes are missing",
+                bytes.len(),
+                header.packet_len()
+            )
         }
         _ => format!("incomplete: the packet goes on at byte {}", bytes.len()),
     }

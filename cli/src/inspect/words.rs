@@ -11,7 +11,11 @@ pub(super) fn of(error: &DecodeError) -> String {
         DecodeErrorKind::TooLarge => {
             format!("packet too large: the packet is longer than --max-packet-size allows{source}")
         }
-        kind => format!("{kind}: the {field} at byte {}{}{source}", error.offset, if reason.is_empty() { " is not allowed" } else { &reason }),
+        kind => format!(
+            "{kind}: the {field} at byte {}{}{source}",
+            error.offset,
+            if reason.is_empty() { " is not allowed" } else { &reason }
+        ),
     }
 }
 
@@ -31,7 +35,9 @@ fn name(field: &str) -> String {
                 .split('_')
                 .map(|word| {
                     let mut letters = word.chars();
-                    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+                    letters
+                        .next()
+                        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
                 })
                 .collect();
             words.join(" ")

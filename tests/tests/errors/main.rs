@@ -5,6 +5,7 @@
 mod connected;
 mod reaching;
 mod secrets;
+mod situations;
 
 use std::collections::BTreeMap;
 
