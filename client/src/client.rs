@@ -11,7 +11,6 @@ use crate::engine::{Accepted, Engine, Session, Statistics};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
 use crate::farewell::Farewell;
-use crate::keeper::Kept;
 use crate::observer::Observer;
 use crate::options::{CleanStart, ConnectOptions, OptionsError};
 use crate::provider::{Provider, Target};
@@ -149,7 +148,7 @@ impl Client {
         let shared = Arc::new(Shared::new(engine, router));
         shared.with(|state| {
             state.observer = options.observer;
-            state.kept = store.is_some().then(Kept::default);
+            state.kept = store.is_some().then(Box::default);
         });
         first_event.into_iter().for_each(|event| shared.tell(event));
         tokio::spawn(driver::run(Arc::clone(&shared), plan, store));

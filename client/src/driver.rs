@@ -17,7 +17,7 @@ use crate::backoff::Backoff;
 use crate::engine::Ended;
 use crate::error::{ConnectError, StopCause};
 use crate::event::Event;
-use crate::keeper::{self, Kept};
+use crate::keeper;
 use crate::link::Link;
 use crate::log;
 use crate::provider::{Failure, NextAttempt, Provider, ProviderError, Target};
@@ -109,7 +109,7 @@ impl<'a> Driver<'a> {
         let shared = self.shared;
         let running = async {
             let cause = self.run().await;
-            shared.drive(|state| state.kept.as_mut().into_iter().for_each(Kept::end));
+            shared.drive(|state| state.kept.as_mut().into_iter().for_each(|kept| kept.end()));
             cause
         };
         let (mut running, mut keeping) = (pin!(running), pin!(keeper::keep(shared, store)));
@@ -125,7 +125,7 @@ impl<'a> Driver<'a> {
             let fault = format!("no answer within {KEEPING:?}").into();
             return StopCause::Store { kind: io::ErrorKind::TimedOut, fault };
         }
-        shared.drive(|state| state.kept.as_ref().and_then(Kept::fault)).unwrap_or(cause)
+        shared.drive(|state| state.kept.as_ref().and_then(|kept| kept.fault())).unwrap_or(cause)
     }
 
     async fn run(&mut self) -> StopCause {

@@ -15,7 +15,6 @@ use crate::alarm::Alarm;
 use crate::driver::now;
 use crate::engine::CloseCause;
 use crate::event::Event;
-use crate::keeper::Kept;
 use crate::observer::Watch;
 use crate::shared::Shared;
 use crate::state::State;
@@ -230,7 +229,8 @@ impl Link {
         let close = state.engine.should_close();
         if close && self.closing_until.is_none() {
             // What the engine still has can't be kept, so it never leaves.
-            let is_barred = self.output.is_empty() && state.kept.as_ref().is_some_and(Kept::has_failed);
+            let is_barred =
+                self.output.is_empty() && state.kept.as_ref().is_some_and(|kept| kept.has_failed());
             self.closing_until = Some(if is_barred { now } else { now + CLOSING_TIME });
             self.says_farewell = !is_barred && (!self.output.is_empty() || state.engine.has_output());
         }

@@ -45,7 +45,7 @@ pub(crate) struct State {
     pub(crate) keeps_session: bool,
     pub(crate) kept_session: Option<Box<Session>>,
     /// How far the session is kept, if it is.
-    pub(crate) kept: Option<Kept>,
+    pub(crate) kept: Option<Box<Kept>>,
     /// Why the last attempt that failed did.
     pub(crate) last_failure: Option<Arc<ConnectError>>,
     /// Messages that were handed over, taken or not.

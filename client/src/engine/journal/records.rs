@@ -7,9 +7,13 @@ use super::record::APPLICATION;
 use crate::engine::Engine;
 use crate::engine::inbound::DeliveryId;
 
-/// Changes of the application's records that aren't with the store yet.
+/// Changes of the application's records that aren't with the store yet. Most clients never have any: boxed, so that those
+/// don't pay for it.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Records {
+pub(in crate::engine) struct Records(Option<Box<Pending>>);
+
+#[derive(Debug, Default)]
+struct Pending {
     /// To be kept with the next changes.
     due: Vec<Change>,
     /// To be kept once their message was taken by all streams that have it.
@@ -17,25 +21,39 @@ pub(in crate::engine) struct Records {
 }
 
 impl Records {
-    pub(super) const fn has_due(&self) -> bool {
-        !self.due.is_empty()
+    pub(super) fn has_due(&self) -> bool {
+        self.0.as_ref().is_some_and(|pending| !pending.due.is_empty())
     }
 
     pub(super) fn take_due(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.due)
+        self.0.as_mut().map(|pending| std::mem::take(&mut pending.due)).unwrap_or_default()
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        self.0 = None;
     }
 
     /// The application that had the messages is gone.
     pub(in crate::engine) fn forget_waiting(&mut self) {
-        self.waiting.clear();
+        if let Some(pending) = &mut self.0 {
+            pending.waiting.clear();
+        }
     }
 
     fn add(&mut self, records: Vec<Change>) {
-        self.due.extend(records.into_iter().map(with_prefix));
+        self.0.get_or_insert_default().due.extend(records.into_iter().map(with_prefix));
+    }
+
+    fn wait_for(&mut self, id: DeliveryId, records: Vec<Change>) {
+        self.0.get_or_insert_default().waiting.entry(id).or_default().extend(records);
+    }
+
+    fn take_waiting(&mut self, id: DeliveryId) -> Option<Vec<Change>> {
+        self.0.as_mut()?.waiting.remove(&id)
+    }
+
+    fn has_waiting(&self) -> bool {
+        self.0.as_ref().is_some_and(|pending| !pending.waiting.is_empty())
     }
 }
 
@@ -53,7 +71,7 @@ impl Engine {
     /// journal, and where a taker has abandoned the message, they are gone.
     pub fn take_with(&mut self, id: DeliveryId, records: Vec<Change>) {
         if self.keeps_journal() && !self.session.inbound.is_abandoned(id) {
-            self.session.records.waiting.entry(id).or_default().extend(records);
+            self.session.records.wait_for(id, records);
         }
         self.take(id);
     }
@@ -62,17 +80,17 @@ impl Engine {
     pub(in crate::engine) fn release_records(&mut self, id: DeliveryId) {
         let records = &mut self.session.records;
         // Hardly ever there are any, and this is asked for each message.
-        if records.waiting.is_empty() || self.session.inbound.waits_for_takers(id) {
+        if !records.has_waiting() || self.session.inbound.waits_for_takers(id) {
             return;
         }
-        if let Some(changes) = records.waiting.remove(&id) {
+        if let Some(changes) = records.take_waiting(id) {
             records.add(changes);
         }
     }
 
     /// The message comes again, and the records with it.
     pub(in crate::engine) fn drop_records(&mut self, id: DeliveryId) {
-        self.session.records.waiting.remove(&id);
+        self.session.records.take_waiting(id);
     }
 }
 
