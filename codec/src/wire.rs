@@ -67,10 +67,9 @@ impl<'a> Reader<'a> {
         self.rest
     }
 
-    /// A reader that stands where `rest`, which this one had left before, is left.
-    #[inline(always)]
-    pub(crate) fn back_at(&self, rest: &'a [u8]) -> Self {
-        Self { rest, ..*self }
+    /// A reader that has `rest` left, which ends at `end`.
+    pub(crate) fn standing_at(rest: &'a [u8], end: u32, sender: Sender) -> Self {
+        Self { rest, end, sender, leniency: Leniency::ALL }
     }
 
     /// Takes everything that is left.

@@ -179,7 +179,9 @@ impl<'a> Publish<'a> {
         let topic_at = r.offset();
         let topic = match TopicName::read_optional(r, "topic", "MQTT-3.3.2-2") {
             Ok(topic) => topic,
-            Err(error) => return Err(refusal::of_topic(error, header, *r)),
+            Err(error) => {
+                return Err(refusal::of_topic(&error, header.flags, r.peek_rest(), r.end(), r.sender()));
+            }
         };
         let delivery = match header.flags & QOS {
             0 => Delivery::AtMostOnce,
@@ -194,7 +196,14 @@ impl<'a> Publish<'a> {
             match PublishProperties::read(r) {
                 Ok(properties) => properties,
                 Err(error) => {
-                    return Err(refusal::of_properties(error, delivery, topic.is_some(), r.back_at(before)));
+                    return Err(refusal::of_properties(
+                        &error,
+                        delivery,
+                        topic.is_some(),
+                        before,
+                        r.end(),
+                        r.sender(),
+                    ));
                 }
             }
         };

@@ -3,7 +3,6 @@
 use super::packet_id::PACKET_ID;
 use super::publish::{Delivery, PublishProperties};
 use crate::error::DecodeError;
-use crate::header::FixedHeader;
 use crate::packet_type::Sender;
 use crate::property::{DataType, Properties, Rule, SubscriptionIdentifier, TopicAlias, Value, data_type};
 use crate::property::{PROPERTIES, row, unexpected};
@@ -14,21 +13,18 @@ use crate::wire::Reader;
 /// Gives `error`, which is about the topic, its scope. `r` stands behind the topic.
 #[cold]
 #[inline(never)]
-pub(super) fn of_topic(error: DecodeError, header: FixedHeader, r: Reader<'_>) -> DecodeError {
+pub(super) fn of_topic(error: &DecodeError, flags: u8, rest: &[u8], end: u32, sender: Sender) -> DecodeError {
+    let (error, r) = (*error, Reader::standing_at(rest, end, sender));
     // Only what is too short breaks no statement: then nothing behind it can be found.
     if error.statement.is_none() {
         return error;
     }
-    behind_topic(error, header, r).unwrap_or_else(|graver| graver)
+    behind_topic(error, flags, r).unwrap_or_else(|graver| graver)
 }
 
-fn behind_topic(
-    error: DecodeError,
-    header: FixedHeader,
-    mut r: Reader<'_>,
-) -> Result<DecodeError, DecodeError> {
-    let dup = header.flags & super::publish::DUP != 0;
-    let delivery = match header.flags & super::publish::QOS {
+fn behind_topic(error: DecodeError, flags: u8, mut r: Reader<'_>) -> Result<DecodeError, DecodeError> {
+    let dup = flags & super::publish::DUP != 0;
+    let delivery = match flags & super::publish::QOS {
         0 => Delivery::AtMostOnce,
         super::publish::QOS_1 => Delivery::AtLeastOnce { packet_id: PacketId::read(&mut r, PACKET_ID)?, dup },
         _ => Delivery::ExactlyOnce { packet_id: PacketId::read(&mut r, PACKET_ID)?, dup },
@@ -40,11 +36,14 @@ fn behind_topic(
 #[cold]
 #[inline(never)]
 pub(super) fn of_properties(
-    error: DecodeError,
+    error: &DecodeError,
     delivery: Delivery,
     has_topic: bool,
-    r: Reader<'_>,
+    rest: &[u8],
+    end: u32,
+    sender: Sender,
 ) -> DecodeError {
+    let (error, r) = (*error, Reader::standing_at(rest, end, sender));
     in_properties(error, delivery, has_topic, r).unwrap_or_else(|graver| graver)
 }
 
