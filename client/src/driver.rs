@@ -327,7 +327,9 @@ async fn until_stop<T>(shared: &Shared, mut work: Pin<&mut impl Future<Output = 
                 if state.engine.poll_timeout().is_some_and(|due| due <= now) {
                     state.engine.handle_timeout(now);
                 }
-                (state.stop_by(now), state.engine.poll_timeout())
+                state.handle_deadline(now);
+                let due = state.engine.poll_timeout().into_iter().chain(state.deadline()).min();
+                (state.stop_by(now), due)
             });
             if stop.is_over {
                 return Poll::Ready(None);

@@ -210,6 +210,7 @@ impl Link {
             state.engine.handle_timeout(now);
             is_due = false;
         }
+        state.handle_deadline(now);
         // At once: streams end before anything new is opened under their filters.
         state.deliver(events);
         if self.output.is_empty() && self.broken.is_none() {
@@ -243,6 +244,7 @@ impl Link {
                 .engine
                 .poll_timeout()
                 .into_iter()
+                .chain(state.deadline())
                 .chain(stop.until)
                 .chain(self.closing_until)
                 .min(),

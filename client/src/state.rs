@@ -175,7 +175,24 @@ impl State {
     }
 
     fn call_line(&mut self) {
-        self.line.call(|wants| self.engine.has_room(wants), &mut self.wakers);
+        let before = self.wakers.len();
+        self.line.call(|wants| self.engine.has_room(wants), now, &mut self.wakers);
+        if self.wakers.len() > before {
+            // It looks after those who were called and don't come.
+            self.call_driver();
+        }
+    }
+
+    /// When something has to happen that isn't the engine's matter.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.line.deadline()
+    }
+
+    /// Does what is due and isn't the engine's matter.
+    pub(crate) fn handle_deadline(&mut self, now: Instant) {
+        if self.line.deadline().is_some_and(|due| due <= now) && self.line.pass_turns_on(now) {
+            self.call_line();
+        }
     }
 
     /// How a wish to end stands, if there is one: requests get their time, with or without a connection.
@@ -341,7 +358,7 @@ impl State {
         if self.stopped.is_some() {
             self.line.call_all(wakers);
         } else if after.0 < before.0 || after.1 < before.1 {
-            self.line.call(|wants| self.engine.has_room(wants), wakers);
+            self.line.call(|wants| self.engine.has_room(wants), now, wakers);
         }
     }
 

@@ -122,6 +122,27 @@ async fn a_publish_that_nobody_polls_holds_up_no_other() {
     leaves.abort();
 }
 
+/// As the futures that a `select!` keeps without polling them.
+#[tokio::test]
+async fn many_parked_publishes_hold_up_no_other() {
+    let server = TestServer::start().await;
+    let (client, mut peer) = connected_with_one_place(&server).await;
+    drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
+    let mut parked: Vec<_> = (0..12).map(|_| Box::pin(client.publish(lamp(QoS::AtLeastOnce)))).collect();
+    for future in &mut parked {
+        assert!(poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await);
+    }
+    let acknowledge = async {
+        peer.receives().await;
+        peer.sends(&puback(1)).await;
+    };
+    let began = tokio::time::Instant::now();
+    let (other, ()) = tokio::join!(client.publish(lamp(QoS::AtLeastOnce)), acknowledge);
+    drop(other.unwrap());
+    // Else it looks by itself at the end of its time, a minute.
+    assert!(began.elapsed() < Duration::from_secs(10), "nobody woke it");
+}
+
 /// There is room, though not for this one: that is no reason to look again and again.
 #[tokio::test]
 async fn a_large_publish_waits_without_spinning() {
