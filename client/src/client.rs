@@ -79,6 +79,7 @@ struct Handle {
 
 /// The steps in a client's life, from the first attempt on. Up to 1,024 wait to be taken; the oldest go first.
 #[derive(Debug)]
+#[must_use = "events are lost when nobody reads them"]
 pub struct Events {
     shared: Arc<Shared>,
 }
@@ -218,7 +219,6 @@ impl Client {
     }
 
     /// The steps in this client's life since it was started. Each goes to one reader: take this once.
-    #[must_use]
     pub fn events(&self) -> Events {
         Events { shared: Arc::clone(&self.handle.shared) }
     }
@@ -311,6 +311,14 @@ pub(crate) fn first_identifier(clean_start: CleanStart) -> u32 {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.shared.request_stop(FLUSH_ON_DROP);
+    }
+}
+
+impl futures_core::Stream for Events {
+    type Item = Event;
+
+    fn poll_next(self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<Event>> {
+        self.shared.with(|state| state.poll_event(cx))
     }
 }
 

@@ -1,10 +1,12 @@
 //! Streams of messages: one for each subscription, and one for what comes for none of them.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use dunlin_codec::ReasonCode;
+use futures_core::Stream;
 
 use crate::QoS;
 use crate::engine::{Answered, DeliveryId};
@@ -14,10 +16,11 @@ use crate::shared::Shared;
 /// The messages of one subscription, in the order in which they came.
 ///
 /// A message of QoS 1 or 2 is acknowledged when [`next`](Self::next) returns it, or by hand: see
-/// [`next_unacknowledged`](Self::next_unacknowledged). What waits here is bounded by the client's Receive Maximum. How much
-/// waits of QoS 0 is said by [`StreamLimits`](crate::StreamLimits). Dropping the stream ends the subscription, unless
+/// [`next_unacknowledged`](Self::next_unacknowledged). What waits here is bounded by the client's Receive Maximum. It is a
+/// [`futures_core::Stream`] as well. How much waits of QoS 0 is said by [`StreamLimits`](crate::StreamLimits). Dropping the stream ends the subscription, unless
 /// another stream has the same filter.
 #[derive(Debug)]
+#[must_use = "a subscription ends when its stream is dropped"]
 pub struct Subscription {
     reader: Reader,
     filter: String,
@@ -30,6 +33,7 @@ pub struct Subscription {
 /// dropped, further messages wait for a stream again ([`unmatched_wait`](crate::ConnectOptions::unmatched_wait)), or are
 /// acknowledged and counted where nothing waits.
 #[derive(Debug)]
+#[must_use = "unmatched messages come only while this stream exists"]
 pub struct Unmatched(Reader);
 
 /// A stream's end that messages are taken from.
@@ -126,6 +130,22 @@ impl Unmatched {
 
     pub(crate) const fn reader(&self) -> &Reader {
         &self.0
+    }
+}
+
+impl Stream for Subscription {
+    type Item = ReceivedMessage;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ReceivedMessage>> {
+        Self::poll_next(&mut self, cx)
+    }
+}
+
+impl Stream for Unmatched {
+    type Item = ReceivedMessage;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ReceivedMessage>> {
+        Self::poll_next(&mut self, cx)
     }
 }
 

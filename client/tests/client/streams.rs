@@ -38,6 +38,22 @@ pub(crate) async fn arrives(client: &Client, peer: &mut Peer) {
     }
 }
 
+/// Whatever takes a `Stream` takes a subscription.
+#[tokio::test]
+async fn a_subscription_is_a_stream() {
+    async fn first<S: futures_core::Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+        std::future::poll_fn(|cx| std::pin::Pin::new(&mut *stream).poll_next(cx)).await
+    }
+    let server = TestServer::start().await;
+    let (client, mut events, mut peer) = connected(&server).await;
+    let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+    peer.sends(&publish("lamp/1", at_least_once(1))).await;
+    assert_eq!(soon(first(&mut lamps)).await.unwrap().topic(), "lamp/1");
+    peer.expects(puback(1)).await;
+    drop(peer);
+    assert!(matches!(soon(first(&mut events)).await, Some(Event::Disconnected { .. })));
+}
+
 /// gneiss_messages_reorder
 #[tokio::test]
 async fn a_message_is_acknowledged_when_it_is_taken() {
