@@ -12,6 +12,7 @@ use crate::keeper::until_kept;
 use crate::message::ReceivedMessage;
 use crate::shared::Shared;
 use crate::subscription::{Reader, Subscription, Unmatched};
+use crate::unanswered::Unanswered;
 
 impl Subscription {
     /// As [`next`](Self::next), but the message isn't acknowledged before the application says so: what it has in hand
@@ -59,24 +60,33 @@ fn poll_next(reader: &Reader, cx: &Context<'_>) -> Poll<Option<(ReceivedMessage,
     let next = ready!(reader.poll_untaken(cx));
     Poll::Ready(next.map(|(message, id)| {
         let shared = Arc::clone(&reader.shared);
-        (message, Acknowledgement { shared, id })
+        let topic = if id.is_some() { message.topic().into() } else { Box::default() };
+        let bytes = message.len();
+        (message, Acknowledgement { shared, id, topic, bytes })
     }))
 }
 
 /// What a message is owed. Acknowledgements leave in the order in which their messages came, whatever the order of these
 /// calls (§4.6): one that isn't given holds back those behind it.
 ///
-/// Dropped without an answer, it stays owed: the server repeats the message on the next connection of the session, and it
-/// is delivered again. So a task that fails loses nothing; but until then nothing behind it is acknowledged.
+/// If it is dropped without an answer, [`ConnectOptions::on_dropped`](crate::ConnectOptions::on_dropped) decides: by default the
+/// message is refused with reason code 0x80 after five seconds, or at once if the thread is panicking, counted, and reported as
+/// [`Event::MessageDropped`](crate::Event::MessageDropped). Once the client is being stopped or its runtime shuts down, nothing
+/// is answered, and the server sends the message again. All streams share the client's Receive Maximum: while one message
+/// isn't answered, nothing behind it is acknowledged, and when the Receive Maximum is used up, no stream gets messages of
+/// QoS 1 and 2.
 ///
 /// At QoS 0, and once the session is lost, there is nothing to acknowledge: then both answers do nothing. On a later
 /// connection of the same session the answer counts for the server's repetition, which isn't delivered again.
 #[derive(Debug)]
-#[must_use = "a message that isn't acknowledged comes again, and holds back the acknowledgements behind it"]
+#[must_use = "a message that isn't answered is refused, and holds back the acknowledgements behind it"]
 pub struct Acknowledgement {
     shared: Arc<Shared>,
     /// `None` when there is nothing to answer.
     id: Option<DeliveryId>,
+    /// Topic Name, and the size of the packet in bytes.
+    topic: Box<str>,
+    bytes: usize,
 }
 
 impl Acknowledgement {
@@ -132,8 +142,12 @@ impl Acknowledgement {
 
 impl Drop for Acknowledgement {
     fn drop(&mut self) {
-        if let Some(id) = self.id {
-            self.shared.with(|state| state.engine.abandon(id));
+        let Some(id) = self.id else { return };
+        let is_panicking = std::thread::panicking();
+        let unanswered = Unanswered { id, topic: std::mem::take(&mut self.topic), bytes: self.bytes };
+        let event = self.shared.with(|state| state.acknowledgement_dropped(unanswered, is_panicking));
+        if let Some(event) = event {
+            self.shared.tell(event);
         }
     }
 }

@@ -263,7 +263,11 @@ impl Client {
     /// What this client has done so far, and what it holds now.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.handle.shared.with(|state| state.engine.statistics())
+        self.handle.shared.with(|state| {
+            let mut statistics = state.engine.statistics();
+            statistics.dropped_messages.stream_full = state.router.stream_full();
+            statistics
+        })
     }
 
     /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits until that is done. The server

@@ -149,6 +149,12 @@ pub enum DropCause {
     /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait), and was refused with reason code 0x80 at QoS 1 and 2; in
     /// other sessions it was acknowledged.
     Unmatched,
+    /// An [`Acknowledgement`](crate::Acknowledgement) was dropped without an answer, and five seconds later the message was
+    /// refused with reason code 0x80 ([`OnDropped::Reject`](crate::OnDropped::Reject)).
+    Unanswered,
+    /// An [`Acknowledgement`](crate::Acknowledgement) was dropped by a thread that was panicking, and the message was refused
+    /// with reason code 0x80 at once ([`OnDropped::Reject`](crate::OnDropped::Reject)).
+    Panicked,
 }
 
 /// Bytes of an event without its texts, and of what it points to, rounded up.

@@ -82,6 +82,8 @@ mod subscription;
 #[cfg(feature = "tokio")]
 pub mod transport;
 #[cfg(feature = "tokio")]
+mod unanswered;
+#[cfg(feature = "tokio")]
 mod unmatched_queue;
 mod will;
 
@@ -102,7 +104,9 @@ pub use message::{Message, MessageProperties, ReceivedMessage};
 pub use observer::{Direction, ObservedPacket, Observer};
 pub use options::{CleanStart, ConnectOptions, OptionsError, QueueLimits, RequestTimeouts};
 pub use payload::Payload;
-pub use policy::{InvalidMessages, LostMessage, LostRequest, Offline, OnSessionLost, OutboundAliases};
+pub use policy::{
+    InvalidMessages, LostMessage, LostRequest, Offline, OnDropped, OnSessionLost, OutboundAliases,
+};
 #[cfg(feature = "tokio")]
 pub use provider::{ConnectProvider, Failure, NextAttempt, Provided, Provider, ProviderError, Target};
 #[cfg(feature = "tokio")]

@@ -12,7 +12,7 @@ use crate::authentication::Authentication;
 use crate::aws::{LimitError, ServiceLimits};
 use crate::engine::Pace;
 use crate::farewell::Farewell;
-use crate::policy::{InvalidMessages, Offline, OnSessionLost, OutboundAliases};
+use crate::policy::{InvalidMessages, Offline, OnDropped, OnSessionLost, OutboundAliases};
 use crate::secret::Secret;
 use crate::will::{self, Will};
 
@@ -108,6 +108,9 @@ pub struct ConnectOptions {
     ///
     /// Without one, being offline alone fails no request.
     pub request_timeout: RequestTimeouts,
+    /// What becomes of a received message whose [`Acknowledgement`](crate::Acknowledgement) is dropped without an answer.
+    /// Default: it is refused with reason code 0x80.
+    pub on_dropped: OnDropped,
     /// How long a received message of QoS 1 or 2 waits, unacknowledged, for a stream that matches it. Default: 30 s; zero
     /// means that nothing waits.
     ///
@@ -270,6 +273,7 @@ impl ConnectOptions {
             ping_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(60),
             request_timeout: RequestTimeouts::default(),
+            on_dropped: OnDropped::default(),
             unmatched_wait: Duration::from_secs(30),
             queue: QueueLimits::default(),
             memory_budget: MEMORY_BUDGET,

@@ -100,3 +100,21 @@ impl Default for OnSessionLost {
         }
     }
 }
+
+/// What becomes of a received message of QoS 1 or 2 whose `Acknowledgement` is dropped without an answer.
+///
+/// Nothing behind it can be acknowledged meanwhile (§4.6). Five seconds after the drop, or at once if the thread is
+/// panicking, the policy is applied; never once the client is being stopped or its runtime shuts down: then the server
+/// sends the message again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnDropped {
+    /// The message is refused with reason code 0x80 (Unspecified error), counted, and reported as
+    /// [`Event::MessageDropped`](crate::Event::MessageDropped).
+    #[default]
+    Reject,
+    /// The message is acknowledged with success.
+    Accept,
+    /// The message stays unacknowledged on this connection, and so do all behind it; the server sends it again on the next
+    /// connection of the session, and it is delivered again.
+    Hold,
+}

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use dunlin_codec::{SubscriptionIdentifier, TopicFilter, TopicMatcher, TopicName};
 use slab::Slab;
 
-use crate::engine::{DeliveryId, Engine};
+use crate::engine::{DeliveryId, Dropped, Engine};
 use crate::event::{DropCause, Event};
 use crate::message::ReceivedMessage;
 use crate::state::move_wakers;
@@ -30,6 +30,8 @@ pub(crate) struct Router {
     /// Streams that are full and must not be given more.
     holding_up: usize,
     memory: Memory,
+    /// Messages of QoS 0 that full streams dropped.
+    stream_full: Dropped,
     /// Messages of a resumed session that wait for a stream.
     unmatched: UnmatchedQueue,
     /// Whether the application wants no message that no stream matches.
@@ -119,6 +121,7 @@ impl Router {
             catch_all: None,
             holding_up: 0,
             memory: Memory::default(),
+            stream_full: Dropped::default(),
             unmatched: UnmatchedQueue::default(),
             discards_unmatched: false,
             closed: VecDeque::new(),
@@ -256,7 +259,12 @@ impl Router {
             self.closed.push_back(filter.as_str().into());
             self.closed.drain(..self.closed.len().saturating_sub(CLOSED));
         }
-        stream.into_owed().for_each(|id| engine.take(id));
+        while let Some((message, id)) = stream.pop() {
+            engine.dropped_messages().unconsumed.add(message.len());
+            if let Some(id) = id {
+                engine.take(id);
+            }
+        }
         last_of
     }
 
@@ -470,6 +478,11 @@ impl Router {
         self.streams.get(key).map_or(0, Stream::dropped)
     }
 
+    /// Messages of QoS 0 that full streams dropped.
+    pub(crate) const fn stream_full(&self) -> Dropped {
+        self.stream_full
+    }
+
     /// Whether a stream is full that mustn't be given more.
     pub(crate) const fn is_holding_up(&self) -> bool {
         self.holding_up > 0
@@ -495,10 +508,13 @@ impl Router {
     fn with_stream<T>(&mut self, key: usize, act: impl FnOnce(&mut Stream) -> T) -> Option<T> {
         let stream = self.streams.get_mut(key)?;
         let (held_up, held, acknowledged) = (stream.holds_up(), stream.held(), stream.acknowledged_len());
+        let dropped = stream.dropped_total();
         let result = act(stream);
         self.holding_up = self.holding_up + usize::from(stream.holds_up()) - usize::from(held_up);
         self.memory.held = self.memory.held + stream.held() - held;
         self.memory.acknowledged = self.memory.acknowledged + stream.acknowledged_len() - acknowledged;
+        self.stream_full.count += stream.dropped() - dropped.count;
+        self.stream_full.bytes += stream.dropped_total().bytes - dropped.bytes;
         Some(result)
     }
 

@@ -19,6 +19,7 @@ use crate::observer::Observer;
 use crate::options::CleanStart;
 use crate::replies::Requests;
 use crate::router::Router;
+use crate::unanswered::UnansweredQueue;
 
 /// Events that nobody has taken; older ones are dropped beyond this, and beyond an eighth of the memory budget.
 const EVENTS: usize = 1024;
@@ -51,6 +52,10 @@ pub(crate) struct State {
     /// Messages that were handed over, taken or not.
     published: u32,
     events: VecDeque<Event>,
+    /// Messages whose acknowledgement was dropped.
+    pub(crate) unanswered: UnansweredQueue,
+    /// What the application is told next.
+    pub(crate) late_events: Vec<Event>,
     /// Bytes of memory that they take.
     event_bytes: usize,
     driver: Option<Waker>,
@@ -115,6 +120,8 @@ impl State {
             last_failure: None,
             published: 0,
             events: VecDeque::new(),
+            unanswered: UnansweredQueue::default(),
+            late_events: Vec::new(),
             event_bytes: 0,
             driver: None,
             watchers: Vec::new(),
@@ -185,11 +192,12 @@ impl State {
 
     /// When something has to happen that isn't the engine's matter.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.line.deadline()
+        self.line.deadline().into_iter().chain(self.unanswered.deadline()).min()
     }
 
     /// Does what is due and isn't the engine's matter.
     pub(crate) fn handle_deadline(&mut self, now: Instant) {
+        self.answer_overdue(now);
         if self.line.deadline().is_some_and(|due| due <= now) && self.line.pass_turns_on(now) {
             self.call_line();
         }
@@ -258,6 +266,7 @@ impl State {
         }
         self.deliver_replies();
         self.router.take_events(events);
+        events.append(&mut self.late_events);
     }
 
     /// Whoever waits for the request is told; the log is for those who don't look.

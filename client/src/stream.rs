@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
-use crate::engine::DeliveryId;
+use crate::engine::{DeliveryId, Dropped};
 use crate::message::ReceivedMessage;
 
 /// How much of QoS 0 waits in a stream, and what happens to more. Messages of QoS 1 and 2 don't count: they are bounded
@@ -63,6 +63,8 @@ pub(crate) struct Stream {
     /// Bytes of memory that all messages take.
     held: usize,
     dropped: u64,
+    /// Bytes of the packets of those that were dropped.
+    dropped_bytes: u64,
     /// Whether it is full and must not be given more.
     holds_up: bool,
     ended: bool,
@@ -83,6 +85,7 @@ impl Stream {
             bytes: 0,
             held: 0,
             dropped: 0,
+            dropped_bytes: 0,
             holds_up: false,
             ended,
             is_granted: false,
@@ -92,6 +95,16 @@ impl Stream {
 
     pub(crate) const fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// Messages of QoS 0 that were dropped, and the bytes of their packets.
+    pub(crate) const fn dropped_total(&self) -> Dropped {
+        Dropped { count: self.dropped, bytes: self.dropped_bytes }
+    }
+
+    const fn count_dropped(&mut self, bytes: usize) {
+        self.dropped += 1;
+        self.dropped_bytes += bytes as u64;
     }
 
     pub(crate) const fn holds_up(&self) -> bool {
@@ -140,14 +153,19 @@ impl Stream {
         let (size, charge) = (size(&message), message.charge());
         match self.limits.when_full {
             WhenFull::DropNewest if !self.has_room(size) || charge > free => {
-                self.dropped += 1;
+                self.count_dropped(size);
                 return None;
             }
             WhenFull::DropOldest => {
                 while !self.has_room(size) || charge > free {
                     let before = self.held;
-                    self.dropped += 1;
-                    self.pop_unowed()?;
+                    match self.pop_unowed() {
+                        Some(oldest) => self.count_dropped(oldest.len()),
+                        None => {
+                            self.count_dropped(size);
+                            return None;
+                        }
+                    }
                     free += before - self.held;
                 }
             }
@@ -187,11 +205,6 @@ impl Stream {
         self.kept_alone = self.arrived;
         self.owed.shrink_to(2 * self.owed.len());
         self.unowed.shrink_to(2 * self.unowed.len());
-    }
-
-    /// The names of what waits and was never taken.
-    pub(crate) fn into_owed(self) -> impl Iterator<Item = DeliveryId> {
-        self.owed.into_iter().map(|(_, _, id)| id)
     }
 
     /// The next message, if one waits.

@@ -57,6 +57,8 @@ impl Session {
             };
             operation.is_watched = false;
             if operation.phase == Phase::Queued {
+                let bytes = operation.packet.len();
+                self.operations.statistics_mut().dropped_messages.expired.add(bytes);
                 self.operations.finish(id.key(), Err(RequestError::Expired));
                 self.queue.leave_gap(&self.operations);
             }

@@ -61,6 +61,7 @@ impl Engine {
         };
         let admitted = self.admit_delivery(message.delivery, size)?;
         self.counts().invalid_messages += 1;
+        self.counts().dropped_messages.refused.add(size);
         let topic = aliased.as_deref().map_or(topic, str::as_bytes);
         let refused = RefusedMessage::new(topic, message.delivery.qos(), error);
         self.events.push_back(EngineEvent::MessageRefused(Box::new(refused)));

@@ -71,6 +71,17 @@ pub struct DroppedMessages {
     /// Received messages that no stream matched: see [`DropCause::Unmatched`](crate::DropCause::Unmatched), and those that were
     /// still on their way to a subscription that had ended.
     pub unmatched: Dropped,
+    /// Received messages of QoS 0 for which a stream or the memory budget had no space.
+    pub stream_full: Dropped,
+    /// Received messages that were in a stream when the application dropped it; those of QoS 1 and 2 were acknowledged.
+    pub unconsumed: Dropped,
+    /// Received messages whose [`Acknowledgement`](crate::Acknowledgement) was dropped without an answer, and that were
+    /// refused with reason code 0x80.
+    pub unanswered: Dropped,
+    /// Received messages that were refused because they were wrong in themselves.
+    pub refused: Dropped,
+    /// Messages to send whose Message Expiry Interval ended before they could be sent; bytes of their packets.
+    pub expired: Dropped,
 }
 
 /// A number of messages, and the bytes of their packets.
@@ -95,7 +106,6 @@ pub struct ByQoS {
 
 impl Dropped {
     /// Counts one more message.
-    #[cfg(feature = "tokio")]
     pub(crate) const fn add(&mut self, bytes: usize) {
         self.count += 1;
         self.bytes += bytes as u64;

@@ -1,13 +1,13 @@
 //! Acknowledging by hand, through the client's handles.
 
 use dunlin_client::codec::{AckType, ReasonCode};
-use dunlin_client::{Acknowledgement, Client, QoS, StreamLimits, Subscription};
+use dunlin_client::{Acknowledgement, Client, DropCause, Event, OnDropped, QoS, StreamLimits, Subscription};
 
 use crate::packets::{
     ack, again, at_least_once, at_most_once, connack_resumed, exactly_once, puback, publish, pubrec, suback,
 };
 use crate::server::{Peer, TestServer};
-use crate::{connected, soon, until_connected};
+use crate::{connected, connected_as, options, soon, until_connected};
 
 async fn subscribed(client: &Client, peer: &mut Peer) -> Subscription {
     let answer = async {
@@ -49,9 +49,11 @@ async fn answers_leave_in_the_order_of_arrival_whatever_the_order_of_the_calls()
 }
 
 #[tokio::test]
-async fn a_dropped_acknowledgement_brings_the_message_again() {
+async fn a_dropped_acknowledgement_that_is_held_brings_the_message_again() {
     let server = TestServer::start().await;
-    let (client, mut events, mut peer) = connected(&server).await;
+    let mut options = options(&server);
+    options.connect.on_dropped = OnDropped::Hold;
+    let (client, mut events, mut peer) = connected_as(&server, options).await;
     let mut lamps = subscribed(&client, &mut peer).await;
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
     peer.sends(&publish("lamp/2", exactly_once(2))).await;
@@ -88,4 +90,86 @@ async fn a_code_that_is_not_a_clients_to_say_is_refused() {
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
     let acknowledgement = takes(&mut lamps, "lamp/1").await;
     assert!(acknowledgement.answer(ReasonCode::ServerBusy).is_err());
+}
+
+/// What is dropped and why, as the next such event tells.
+async fn dropped(events: &mut dunlin_client::Events) -> (String, DropCause) {
+    loop {
+        if let Event::MessageDropped { topic, cause, .. } =
+            tokio::time::timeout(std::time::Duration::from_secs(20), events.next()).await.unwrap().unwrap()
+        {
+            return (topic, cause);
+        }
+    }
+}
+
+/// The window is released: a handler that forgets one message doesn't end the deliveries of all.
+#[tokio::test]
+async fn a_dropped_acknowledgement_refuses_the_message_after_five_seconds() {
+    let server = TestServer::start().await;
+    let (client, mut events, mut peer) = connected(&server).await;
+    let mut lamps = subscribed(&client, &mut peer).await;
+    peer.sends(&publish("lamp/1", at_least_once(1))).await;
+    peer.sends(&publish("lamp/2", exactly_once(2))).await;
+    let first = takes(&mut lamps, "lamp/1").await;
+    takes(&mut lamps, "lamp/2").await.accept();
+    let began = tokio::time::Instant::now();
+    drop(first);
+    assert_eq!(dropped(&mut events).await, ("lamp/1".into(), DropCause::Unanswered));
+    assert!(began.elapsed() >= std::time::Duration::from_secs(5));
+    peer.expects(ack(AckType::PubAck, 1, ReasonCode::UnspecifiedError)).await;
+    peer.expects(pubrec(2)).await;
+    assert_eq!(client.statistics().dropped_messages.unanswered.count, 1);
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_refuses_its_message_at_once() {
+    let server = TestServer::start().await;
+    let (client, mut events, mut peer) = connected(&server).await;
+    let mut lamps = subscribed(&client, &mut peer).await;
+    peer.sends(&publish("lamp/1", exactly_once(1))).await;
+    let first = takes(&mut lamps, "lamp/1").await;
+    let handler = tokio::spawn(async move {
+        let _first = first;
+        panic!("on purpose");
+    });
+    assert!(handler.await.is_err());
+    peer.expects(ack(AckType::PubRec, 1, ReasonCode::UnspecifiedError)).await;
+    assert_eq!(dropped(&mut events).await, ("lamp/1".into(), DropCause::Panicked));
+}
+
+/// The server repeats it.
+#[tokio::test]
+async fn a_client_that_stops_refuses_nothing() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let mut lamps = subscribed(&client, &mut peer).await;
+    peer.sends(&publish("lamp/1", at_least_once(1))).await;
+    let first = takes(&mut lamps, "lamp/1").await;
+    let stopping = tokio::spawn(async move {
+        client.disconnect_within(std::time::Duration::ZERO).await;
+        drop(first);
+    });
+    assert_eq!(peer.receives().await.packet().packet_type(), dunlin_client::codec::PacketType::Disconnect);
+    peer.ends().await;
+    drop(peer);
+    soon(stopping).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_waits_in_a_dropped_stream_is_acknowledged_and_counted() {
+    let server = TestServer::start().await;
+    let (client, _, mut peer) = connected(&server).await;
+    let lamps = subscribed(&client, &mut peer).await;
+    peer.sends(&publish("lamp/1", at_most_once())).await;
+    peer.sends(&publish("lamp/2", at_least_once(2))).await;
+    while client.statistics().messages_received.at_least_once == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(lamps);
+    peer.expects(puback(2)).await;
+    let bytes = publish("lamp/1", at_most_once()).as_bytes().len()
+        + publish("lamp/2", at_least_once(2)).as_bytes().len();
+    let unconsumed = client.statistics().dropped_messages.unconsumed;
+    assert_eq!((unconsumed.count, unconsumed.bytes), (2, bytes as u64));
 }
