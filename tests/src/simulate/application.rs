@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dunlin_client::codec::{QoS, ReasonCode, RetainHandling, SubscriptionOptions, TopicAlias};
 use dunlin_client::engine::{Accepted, DeliveryId, Engine, EngineEvent, OperationId, Outcome};
@@ -18,7 +18,7 @@ use super::transcript::Transcript;
 #[derive(Debug, Default)]
 pub(super) struct Application {
     publishing: Vec<(OperationId, usize)>,
-    asking: Vec<(OperationId, Asked)>,
+    asking: Vec<(OperationId, Asked, Instant)>,
     /// Its re-authentication.
     pub(super) again: Again,
     /// Messages that it has and isn't done with.
@@ -113,13 +113,19 @@ impl Application {
     }
 
     /// Subscribes or unsubscribes, one request at a time for each filter.
-    pub(super) fn asks(&mut self, engine: &mut Engine, chance: &mut Chance, transcript: &mut Transcript) {
+    pub(super) fn asks(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        chance: &mut Chance,
+        transcript: &mut Transcript,
+    ) {
         let mut filters = BTreeSet::new();
         for _ in 0..chance.between(1, 3) {
             filters.extend(chance.of(&FILTERS));
         }
         let is_asked = |filter: &&str| {
-            self.asking.iter().any(|(_, asked)| asked.filters().iter().any(|each| each == filter))
+            self.asking.iter().any(|(_, asked, _)| asked.filters().iter().any(|each| each == filter))
         };
         filters.retain(|filter| !is_asked(filter));
         let filters: Vec<_> = filters.into_iter().collect();
@@ -139,7 +145,7 @@ impl Application {
         };
         transcript.say(format_args!("application asks: {asked:?}, {:?}", accepted.as_ref().err()));
         match (accepted, asked) {
-            (Ok(id), asked) => self.asking.push((id, asked)),
+            (Ok(id), asked) => self.asking.push((id, asked, now)),
             // The engine gives a subscription up even if it can't say so now.
             (Err(_), Asked::Unsubscribe(filters)) => self.doubts(&filters),
             (Err(_), Asked::Subscribe(_)) => {}
@@ -151,13 +157,20 @@ impl Application {
         &mut self,
         engine: &mut Engine,
         promises: &mut Promises,
-        now: Instant,
+        (options, now): (&ConnectOptions, Instant),
         transcript: &mut Transcript,
     ) -> Checked<bool> {
+        // What is due and wasn't handled yet may be late.
+        let is_behind = engine.should_close() || engine.poll_timeout().is_some_and(|due| due <= now);
         let publishing = std::mem::take(&mut self.publishing);
         for (id, serial) in publishing {
             match engine.poll_outcome(id, &mut Context::from_waker(Waker::noop())) {
-                Poll::Pending => self.publishing.push((id, serial)),
+                Poll::Pending => {
+                    if !is_behind {
+                        promises.check_waits(serial, now)?;
+                    }
+                    self.publishing.push((id, serial));
+                }
                 Poll::Ready(outcome) => {
                     transcript.say(format_args!("application learns of {serial}: {outcome:?}"));
                     promises.ended(serial, outcome, now)?;
@@ -165,9 +178,18 @@ impl Application {
             }
         }
         let asking = std::mem::take(&mut self.asking);
-        for (id, asked) in asking {
+        for (id, asked, since) in asking {
             match engine.poll_outcome(id, &mut Context::from_waker(Waker::noop())) {
-                Poll::Pending => self.asking.push((id, asked)),
+                Poll::Pending => {
+                    let timeout = asked.timeout(options);
+                    let waited = now.saturating_duration_since(since);
+                    ensure(
+                        is_behind || timeout.is_none_or(|timeout| waited < timeout),
+                        "a request ends within its time, outages included",
+                        || format!("{asked:?} after {waited:?}"),
+                    )?;
+                    self.asking.push((id, asked, since));
+                }
                 Poll::Ready(outcome) => {
                     transcript.say(format_args!("application learns of {asked:?}: {outcome:?}"));
                     self.is_answered(asked, outcome)?;
@@ -312,7 +334,7 @@ impl Application {
     pub(super) fn loses_receipts(&mut self, promises: &mut Promises) {
         self.publishing.drain(..).for_each(|(_, serial)| promises.unwanted(serial));
         let asking = std::mem::take(&mut self.asking);
-        asking.iter().for_each(|(_, asked)| self.doubts(asked.filters()));
+        asking.iter().for_each(|(_, asked, _)| self.doubts(asked.filters()));
         self.again = Again::default();
     }
 
@@ -366,6 +388,13 @@ impl Application {
 }
 
 impl Asked {
+    fn timeout(&self, options: &ConnectOptions) -> Option<Duration> {
+        match self {
+            Self::Subscribe(_) => options.request_timeout.subscribe,
+            Self::Unsubscribe(_) => options.request_timeout.unsubscribe,
+        }
+    }
+
     fn filters(&self) -> &[&'static str] {
         match self {
             Self::Subscribe(filters) | Self::Unsubscribe(filters) => filters,

@@ -235,8 +235,9 @@ impl Driver {
     }
 
     /// The transport is closed.
-    pub(super) fn closes(&mut self, cause: CloseCause, transcript: &mut Transcript) -> Ended {
+    pub(super) fn closes(&mut self, cause: CloseCause, now: Instant, transcript: &mut Transcript) -> Ended {
         self.is_cut();
+        self.engine.set_now(now);
         let ended = self.engine.handle_closed(cause);
         transcript.say(format_args!("client's connection ended: {ended:?}"));
         ended

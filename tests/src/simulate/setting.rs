@@ -5,7 +5,7 @@ use std::time::Duration;
 use dunlin_client::engine::Pace;
 use dunlin_client::{
     CleanStart, ConnectOptions, LostMessage, LostRequest, Offline, OnSessionLost, OutboundAliases,
-    QueueLimits,
+    QueueLimits, RequestTimeouts,
 };
 
 use super::chance::Chance;
@@ -46,6 +46,12 @@ pub(super) fn options(chance: &mut Chance) -> ConnectOptions {
     options.slow_start = chance.of(&[None, None, None, Some(1)]).flatten();
     options.pace = chance.of(&[None, None, None, Some(pace(1, 60)), Some(pace(3, 1000))]).flatten();
     options.authentication = chance.one_in(3).then(proof::authentication);
+    let seconds = |seconds: u64| Some(Duration::from_secs(seconds));
+    options.request_timeout = RequestTimeouts {
+        publish: chance.of(&[None, None, None, seconds(30), seconds(100)]).flatten(),
+        subscribe: chance.of(&[seconds(60), seconds(10), None]).flatten(),
+        unsubscribe: chance.of(&[seconds(60), seconds(10), None]).flatten(),
+    };
     options.poison_guard = chance.of(&[None, None, None, Some(1), Some(2)]).flatten();
     options
 }

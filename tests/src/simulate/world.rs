@@ -79,7 +79,9 @@ impl World {
         match self.chance.below(67) {
             0..=9 => self.publish(),
             10..=13 => {
-                self.application.asks(&mut self.driver.engine, &mut self.chance, &mut self.transcript);
+                self.driver.engine.set_now(self.now);
+                let (engine, transcript) = (&mut self.driver.engine, &mut self.transcript);
+                self.application.asks(engine, self.now, &mut self.chance, transcript);
                 Ok(())
             }
             14..=16 => self.take().map(drop),
@@ -148,7 +150,8 @@ impl World {
 
     pub(super) fn look(&mut self) -> Checked {
         let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
-        let reauthenticated = self.application.looks(engine, promises, self.now, &mut self.transcript)?;
+        let reauthenticated =
+            self.application.looks(engine, promises, (&self.options, self.now), &mut self.transcript)?;
         self.report.reauthenticated += u64::from(reauthenticated);
         Ok(())
     }
@@ -254,7 +257,8 @@ impl World {
     /// The client's end closes. What it wrote may still arrive.
     fn hang_up(&mut self, cause: CloseCause) -> Checked {
         let Some(mut link) = self.link.take() else { return Ok(()) };
-        let ended = self.driver.closes(cause, &mut self.transcript);
+        self.promises.disconnected(self.now);
+        let ended = self.driver.closes(cause, self.now, &mut self.transcript);
         // Neither a faulty message nor a burst at resumption is one that a connection ends for.
         let is_violation = matches!(ended, Ended::Connection(ConnectionError::Protocol(_)));
         ensure(!is_violation, "no connection ends for what this server sends", || format!("{ended:?}"))?;
@@ -277,7 +281,7 @@ impl World {
                 self.keep_alive = connected.limits.keep_alive;
                 let in_doubt = std::mem::take(&mut self.attempts) > 1;
                 let (session, present) = (self.server.sessions, connected.session_present);
-                if self.promises.connected(connected.limits, present, session, in_doubt) {
+                if self.promises.connected(connected.limits, present, session, in_doubt, self.now) {
                     self.driver.wire.is_mistaken();
                 }
             }

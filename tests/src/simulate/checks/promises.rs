@@ -21,6 +21,9 @@ pub(in crate::simulate) struct Promises {
     /// The client's process: each forgets what it doesn't hand on.
     pub(super) process: usize,
     options: ConnectOptions,
+    /// Length of all connections before this one, and when this one was accepted.
+    connected_for: Duration,
+    connected_at: Option<Instant>,
     /// The last message that the server heard for the first time: of QoS 0, and of QoS 1 and 2.
     last_heard: [Option<usize>; 2],
     /// The last message that the application got for the first time, by QoS, with its session.
@@ -48,6 +51,8 @@ struct Published {
     /// How many connections there had been.
     connections: usize,
     at: Instant,
+    /// The time of all connections then.
+    connected_time: Duration,
     /// Whether the application still waits for the outcome.
     is_wanted: bool,
     outcome: Option<Result<(), RequestError>>,
@@ -77,6 +82,8 @@ impl Promises {
             known_session: 0,
             process: 0,
             options: options.clone(),
+            connected_for: Duration::ZERO,
+            connected_at: None,
             last_heard: [None; 2],
             last_received: [None; 3],
         }
@@ -89,11 +96,38 @@ impl Promises {
         session_present: bool,
         session: usize,
         in_doubt: bool,
+        now: Instant,
     ) -> bool {
+        self.disconnected(now);
+        self.connected_at = Some(now);
         let is_mistaken = session_present && session != self.known_session;
         self.known_session = session;
         self.connections.push(Connection { limits, session_present, is_mistaken, in_doubt });
         is_mistaken
+    }
+
+    /// The connection has ended.
+    pub(in crate::simulate) fn disconnected(&mut self, now: Instant) {
+        self.connected_for = self.connected_time(now);
+        self.connected_at = None;
+    }
+
+    /// The time of all connections together.
+    fn connected_time(&self, now: Instant) -> Duration {
+        self.connected_for + self.connected_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
+    }
+
+    /// A message that waits for its outcome is within its time.
+    pub(in crate::simulate) fn check_waits(&self, serial: usize, now: Instant) -> Checked {
+        let (Some(published), Some(timeout)) =
+            (self.published.get(serial), self.options.request_timeout.publish)
+        else {
+            return Ok(());
+        };
+        let waited = now.saturating_duration_since(published.at);
+        ensure(waited < timeout, "a request ends within its time, outages included", || {
+            format!("{serial} after {waited:?}: {published:?}")
+        })
     }
 
     /// Whether the client has the server's session for another one, since a connection before this one perhaps.
@@ -127,6 +161,7 @@ impl Promises {
             process: self.process,
             connections: self.connections.len(),
             at,
+            connected_time: self.connected_time(at),
             is_wanted,
             outcome: None,
             was_written: false,
@@ -205,7 +240,11 @@ impl Promises {
                     && reason.packet_type == expected
             }
             RequestError::Timeout { .. } => {
-                now.saturating_duration_since(published.at) >= self.options.ack_timeout
+                self.connected_time(now).saturating_sub(published.connected_time) >= self.options.ack_timeout
+            }
+            RequestError::RequestTimeout { after } => {
+                self.options.request_timeout.publish == Some(*after)
+                    && now.saturating_duration_since(published.at) >= *after
             }
             RequestError::SessionLost => {
                 let since = self.connections_since(published);
@@ -346,7 +385,9 @@ impl Promises {
                 || limits.maximum_packet_size < 1000
         });
         let refused = published.verdict.is_some_and(ReasonCode::is_error);
-        let late = now.saturating_duration_since(published.at) >= self.options.ack_timeout;
+        let waited = now.saturating_duration_since(published.at);
+        let late = waited >= self.options.ack_timeout
+            || self.options.request_timeout.publish.is_some_and(|timeout| waited >= timeout);
         let dropped = self.options.offline == Offline::DropOldest || published.has_expired(now);
         let poisoned = self.options.poison_guard.is_some() && since.len() > 1;
         ensure(lost || limited || refused || late || dropped || poisoned, "nothing is lost silently", || {
