@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use dunlin_codec::Escaped;
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize, SigningKey as _};
 
 pub(crate) use certificate::ServerIdentity;
@@ -54,7 +55,7 @@ pub enum PkiError {
     #[error(transparent)]
     State(#[from] StateError),
     /// A file of it.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", Escaped(path.display()))]
     Io {
         /// Which.
         path: PathBuf,
@@ -62,7 +63,7 @@ pub enum PkiError {
         source: io::Error,
     },
     /// A file that holds no key, or another kind of key.
-    #[error("{}: not a usable private key ({source}); delete it and ca.pem to have new ones made", path.display())]
+    #[error("{}: not a usable private key ({source}); delete it and ca.pem to have new ones made", Escaped(path.display()))]
     Key {
         /// Which.
         path: PathBuf,
@@ -70,7 +71,7 @@ pub enum PkiError {
         source: rcgen::Error,
     },
     /// The half of a pair is gone.
-    #[error("{} is missing although its key is there; delete {} to have new ones made", path.display(), key.display())]
+    #[error("{} is missing although its key is there; delete {} to have new ones made", Escaped(path.display()), Escaped(key.display()))]
     Incomplete {
         /// The certificate.
         path: PathBuf,

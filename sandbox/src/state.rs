@@ -7,6 +7,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use dunlin_codec::Escaped;
+
 pub(crate) use run_file::RunFile;
 pub use run_file::RunningSandbox;
 
@@ -24,7 +26,7 @@ pub enum StateError {
     #[error("no state directory: neither DUNLIN_STATE_DIR nor XDG_STATE_HOME nor HOME is set")]
     NoHome,
     /// Others can write to it, so that its keys could be theirs.
-    #[error("others can write to {}; to mend it: chmod {mode} {}", path.display(), shell_quoted(path))]
+    #[error("others can write to {}; to mend it: chmod {mode} {}", Escaped(path.display()), Escaped(shell_quoted(path)))]
     Writable {
         /// Which file or directory.
         path: PathBuf,
@@ -32,7 +34,7 @@ pub enum StateError {
         mode: u32,
     },
     /// It can't be made, read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", Escaped(path.display()))]
     Io {
         /// Which file or directory.
         path: PathBuf,

@@ -3,6 +3,7 @@
 use core::fmt;
 use std::time::Duration;
 
+use dunlin_codec::Escaped;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -264,7 +265,7 @@ impl fmt::Display for AnswerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.0.iter().take(MAX_TOLD).enumerate() {
             let separator = if index == 0 { "" } else { "; " };
-            write!(f, "{separator}{fault}")?;
+            write!(f, "{separator}{}", Escaped(fault))?;
         }
         match self.0.len().saturating_sub(MAX_TOLD) {
             0 => Ok(()),

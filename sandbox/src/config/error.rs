@@ -5,6 +5,7 @@ use core::ops::Range;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use dunlin_codec::Escaped;
 use toml::Spanned;
 
 use crate::authorizer::{AnswerError, HandlerError, LambdaUrlError, PublicKeyError};
@@ -16,7 +17,7 @@ use crate::policy::ArnScopeError;
 #[non_exhaustive]
 pub enum ConfigError {
     /// It can't be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", Escaped(path.display()))]
     Read {
         /// The file.
         path: PathBuf,
@@ -24,7 +25,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// Something in it isn't right.
-    #[error("{}:{line}: {}{problem}", path.display(), Key(key))]
+    #[error("{}:{line}: {}{}", Escaped(path.display()), Key(key), Escaped(problem))]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -63,7 +64,7 @@ pub enum ConfigProblem {
     #[error("a key is for signing = true")]
     KeyWithoutSigning,
     /// A file that can't be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", Escaped(path.display()))]
     File {
         /// Which.
         path: PathBuf,
@@ -83,7 +84,7 @@ pub enum ConfigProblem {
     #[error("{0}")]
     Url(LambdaUrlError),
     /// `static`: a file that holds no JSON.
-    #[error("{}: not JSON: {error}", path.display())]
+    #[error("{}: not JSON: {}", Escaped(path.display()), Escaped(error))]
     NotJson {
         /// Which file.
         path: PathBuf,
@@ -111,7 +112,7 @@ struct Key<'a>(&'a str);
 
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
+        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", Escaped(self.0)) }
     }
 }
 

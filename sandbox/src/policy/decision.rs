@@ -3,6 +3,8 @@
 use core::fmt;
 use std::sync::Arc;
 
+use dunlin_codec::Escaped;
+
 /// The answer, and the statement that gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -85,7 +87,7 @@ impl Decision {
 fn explain(statement: &StatementRef, miss: &Miss) -> String {
     let name = statement.name();
     let resource = &statement.resource;
-    match miss {
+    let text = match miss {
         Miss::Resource => format!("{name} allows it on {resource} only"),
         Miss::Kind(kind) => {
             format!("{name} allows it on {resource}, where {kind}/ is needed: it never applies")
@@ -93,7 +95,8 @@ fn explain(statement: &StatementRef, miss: &Miss) -> String {
         Miss::NoValue => format!("{name} has a variable without a value here ({resource})"),
         Miss::Scope(here) => format!("{name} is for another region or account than {here}"),
         Miss::Condition(complaint) => format!("{name} ({resource}): {complaint}"),
-    }
+    };
+    Escaped(text).to_string()
 }
 
 impl StatementRef {
@@ -109,13 +112,13 @@ impl fmt::Display for Decision {
         match self {
             Self::Allowed(by) => write!(f, "allowed by {by}"),
             Self::ExplicitDeny(by) => write!(f, "denied by {by}"),
-            Self::ImplicitDeny(near) => write!(f, "no statement allows {}", near.request),
+            Self::ImplicitDeny(near) => write!(f, "no statement allows {}", Escaped(&near.request)),
         }
     }
 }
 
 impl fmt::Display for StatementRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name(), self.resource)
+        write!(f, "{} ({})", self.name(), Escaped(&self.resource))
     }
 }

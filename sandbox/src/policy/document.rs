@@ -3,6 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
+use dunlin_codec::Escaped;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -31,10 +32,10 @@ pub enum Effect {
 #[non_exhaustive]
 pub enum PolicyError {
     /// It isn't JSON, or lacks a field, or has one that isn't known.
-    #[error("the policy document isn't valid: {0}")]
+    #[error("the policy document isn't valid: {}", Escaped(.0))]
     Json(Box<str>),
     /// A statement that isn't valid in itself.
-    #[error("statement {number}: {problem}")]
+    #[error("statement {number}: {}", Escaped(problem))]
     Statement {
         /// Which one, from 1.
         number: usize,
@@ -61,7 +62,12 @@ pub enum PolicyError {
     #[error("the condition key {0:?} isn't supported by this sandbox")]
     ConditionKey(Box<str>),
     /// A value that the operator can't compare with.
-    #[error("the condition {operator} on {key} can't be compared with {value}")]
+    #[error(
+        "the condition {} on {} can't be compared with {}",
+        Escaped(operator),
+        Escaped(key),
+        Escaped(value)
+    )]
     ConditionValue {
         /// As the policy writes it.
         operator: Box<str>,
@@ -71,7 +77,7 @@ pub enum PolicyError {
         value: Box<str>,
     },
     /// A `${..}` that has no value here.
-    #[error("the policy variable ${{{0}}} isn't supported by this sandbox")]
+    #[error("the policy variable ${{{}}} isn't supported by this sandbox", Escaped(.0))]
     UnsupportedVariable(Box<str>),
     /// A `${` without its `}`.
     #[error("the resource {0:?} opens a policy variable and doesn't close it")]

@@ -5,6 +5,7 @@ mod statement;
 
 use core::fmt;
 
+use dunlin_codec::Escaped;
 use serde_json::Value;
 
 pub use problem::PolicyProblem;
@@ -149,12 +150,13 @@ fn open_to_plus(policy: &Policy) -> Option<Box<str>> {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problem = Escaped(&self.problem);
         match (self.document, self.statement) {
             (Some(document), Some(statement)) => {
-                write!(f, "policy document {document}, statement {statement}: {}", self.problem)
+                write!(f, "policy document {document}, statement {statement}: {problem}")
             }
-            (Some(document), None) => write!(f, "policy document {document}: {}", self.problem),
-            (None, _) => write!(f, "policy: {}", self.problem),
+            (Some(document), None) => write!(f, "policy document {document}: {problem}"),
+            (None, _) => write!(f, "policy: {problem}"),
         }
     }
 }

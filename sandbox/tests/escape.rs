@@ -1,0 +1,90 @@
+//! Text of clients, policies, Lambdas and config files: none of it may steer a terminal, whoever prints it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use dunlin_codec::needs_escape;
+use dunlin_sandbox::{Action, Config, Event, Policy, PolicyDocument, Request, Subject, lint};
+use serde_json::{Value, json};
+
+fn hostile() -> String {
+    ('\0'..=char::MAX).filter(|c| needs_escape(*c)).collect()
+}
+
+#[track_caller]
+fn is_harmless(text: &str) {
+    assert!(!text.chars().any(|c| c != '\n' && needs_escape(c)), "{text:?}");
+    assert!(text.contains("\\u{7f}") && text.contains("\\u{202e}"), "{text:?}");
+}
+
+fn document(action: &str, resource: &str, more: &Value) -> Value {
+    let mut statement = json!({"Effect": "Allow", "Action": action, "Resource": resource});
+    statement.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"Version": "2012-10-17", "Statement": [statement]})
+}
+
+#[test]
+fn what_is_wrong_with_a_policy_steers_nothing() {
+    let text = hostile();
+    let none = json!({});
+    let condition = json!({"Condition": {"StringEquals": {text.as_str(): text}}});
+    let refused = [
+        json!(text),
+        json!({text.as_str(): 1}),
+        document("iot:Publish", &text, &none),
+        document("iot:Publish", &format!("arn:aws:iot:r:1:topic/${{{text}}}"), &none),
+        document("iot:Publish", "*", &condition),
+        document("iot:Publish", "*", &json!({text.as_str(): 1})),
+    ];
+    for document in refused {
+        is_harmless(&PolicyDocument::from_value(document).unwrap_err().to_string());
+    }
+    let found = lint(
+        &[
+            document(&text, "*", &none),
+            document("iot:Connect", &format!("arn:aws:iot:r:1:topic/{text}"), &none),
+        ],
+        None,
+    );
+    assert!(found.len() >= 2, "{found:?}");
+    for finding in found.iter().map(ToString::to_string).filter(|text| text.contains('\\')) {
+        is_harmless(&finding);
+    }
+}
+
+#[test]
+fn what_a_policy_decides_steers_nothing() {
+    let text = hostile();
+    let sid = json!({"Sid": text});
+    let resource = format!("arn:aws:iot:r:1:topic/{text}");
+    let document = PolicyDocument::from_value(document("iot:Publish", &resource, &sid)).unwrap();
+    let policy = Policy::new(vec![document]);
+    let subject = Subject::new(text.as_str());
+    for topic in [text.as_str(), &format!("{text}/a")] {
+        let decision = policy.evaluate(Request::new(Action::Publish, topic, &subject));
+        is_harmless(&decision.to_string());
+        is_harmless(&decision.explanation().join("\n"));
+    }
+}
+
+#[test]
+fn config_files_steer_nothing() {
+    let text = hostile();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sandbox.toml");
+    std::fs::write(&file, format!("{} = 1\n", json!(text))).unwrap();
+    is_harmless(&Config::read(&file).unwrap_err().to_string());
+}
+
+#[test]
+fn the_log_steers_nothing() {
+    let text = hostile();
+    // Cut after 256 characters, so that the whole text fits.
+    for event in [
+        Event::Rejected { peer: "127.0.0.1:1".parse().unwrap(), reason: text.clone() },
+        Event::Lambda { authorizer: text.clone(), text: text.clone() },
+        Event::Unsubscribe { client_id: text.clone(), filter: text.clone() },
+        Event::Disconnect { client_id: text.clone(), reason: text },
+    ] {
+        is_harmless(&event.to_string());
+    }
+}
