@@ -9,7 +9,7 @@ pub enum InvalidMessages {
     /// The message is refused and the connection stays, as the standard allows clients [U-4.13.1-1].
     ///
     /// At QoS 1 and 2 it is acknowledged with 0x80 (Unspecified error), in its turn; it reaches no stream, is counted in
-    /// [`Statistics::invalid_messages`](crate::Statistics::invalid_messages), and told as
+    /// [`Statistics::invalid_messages`](crate::engine::Statistics::invalid_messages), and told as
     /// [`Event::MessageRefused`](crate::Event::MessageRefused).
     #[default]
     Refuse,
