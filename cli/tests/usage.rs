@@ -256,7 +256,7 @@ fn a_secret_on_the_command_line_is_warned_of_once_and_not_repeated() {
     let warning = |run: Run| {
         let stderr = String::from_utf8(run.output().stderr).unwrap();
         assert!(!stderr.contains(CANARY), "{stderr}");
-        stderr.matches("can be read by other users (ps)").count()
+        stderr.matches("in the process list (ps)").count()
     };
     assert_eq!(warning(run(&exposed)), 1);
     assert_eq!(warning(run(&exposed).env("DUNLIN_NO_ARGV_WARNING", "1")), 0);

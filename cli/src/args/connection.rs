@@ -17,7 +17,7 @@ pub(crate) struct EndpointArgs {
     #[arg(short = 'H', long, value_name = "HOST[:PORT]", env = "DUNLIN_ENDPOINT")]
     pub(crate) endpoint: Option<String>,
     /// TCP port [default: 443]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, hide_short_help = true, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
     /// Connect to this address and still ask TLS for the endpoint's name
     #[arg(long, value_name = "IP[:PORT]", hide_short_help = true)]
@@ -114,7 +114,7 @@ pub(crate) struct TlsArgs {
 #[command(next_help_heading = "Session")]
 pub(crate) struct SessionArgs {
     /// Client id [default: mqtt5-sample- and random digits]
-    #[arg(short = 'i', long, value_name = "ID", hide_short_help = true)]
+    #[arg(short = 'i', long, value_name = "ID", help_heading = "Endpoint")]
     pub(crate) client_id: Option<String>,
     /// Keep alive; AWS IoT takes 30 to 1200 s
     #[arg(short = 'k', long, value_name = "TIME", default_value = "1200s", value_parser = value::duration, hide_short_help = true)]

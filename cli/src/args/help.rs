@@ -19,14 +19,14 @@ const EXAMPLES: &str = "\
 Examples:
   dunlin demo
   dunlin --endpoint HOST --authorizer-name A --auth-username U --auth-password P
-  dunlin signed --endpoint HOST --authorizer-name A --auth-token-key-name K \\
-    --auth-token-key-value TOKEN --auth-signature BASE64";
+  dunlin signed --endpoint HOST --authorizer-name A --auth-token-key-name K ..";
 
 const DEVIATIONS: &str = "\
 Where it differs from the Python scripts:
   A failure ends the run at once unless it may pass, with an error on stderr and an exit code.
   Only this run's own messages are counted. There is no pause after the last one.
   DISCONNECT is sent at the end, also after Ctrl-C. No SDK name is sent unless --metrics is given.
+  A time is 30s, 1500ms or 2m; a bare number is seconds.
   Prefixes must be unambiguous among all flags here: --auth_p is not, --auth_password is.";
 
 const SECRETS: &str = "\

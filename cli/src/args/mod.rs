@@ -5,6 +5,7 @@ mod bench;
 mod connection;
 mod environment;
 mod help;
+mod hints;
 mod inspect;
 mod sample;
 mod sandbox;
@@ -113,8 +114,16 @@ impl Sources {
 
 /// Reads the command line. An error may also be the help or the version that was asked for.
 pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Typed, clap::Error> {
+    let line = hints::spelled_out(line.into_iter().collect());
     let mut command = command();
-    let matches = command.try_get_matches_from_mut(line)?;
+    if let Some(hint) = hints::of_secret_like_a_flag(&line) {
+        return Err(command.error(clap::error::ErrorKind::InvalidValue, hint));
+    }
+    let matches =
+        command.try_get_matches_from_mut(&line).map_err(|error| match hints::of(&error, &line) {
+            Some(hint) => command.error(error.kind(), hint),
+            None => error,
+        })?;
     let line = CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     Ok(Typed { line, sources: Sources { matches } })
 }

@@ -37,13 +37,7 @@ pub(crate) struct MessageArgs {
     /// Payload; a number is added to it
     ///
     /// [default: Hello from mqtt5 sample]
-    #[arg(
-        short = 'm',
-        long,
-        hide_short_help = true,
-        hide_default_value = true,
-        default_value = "Hello from mqtt5 sample"
-    )]
+    #[arg(short = 'm', long, hide_default_value = true, default_value = "Hello from mqtt5 sample")]
     pub(crate) message: String,
     /// Messages to publish; 0: until stopped
     #[arg(long, value_name = "N", default_value = "5", allow_negative_numbers = true)]

@@ -48,7 +48,7 @@ impl Way {
         if server.sandbox_ca.is_some() && !sources.on_command_line("ca") {
             typed.tls.ca = server.sandbox_ca.take();
         }
-        let credentials = Credentials::new(typed.authorizer, sources, console)?;
+        let credentials = Credentials::new(typed.authorizer, sources, console, true)?;
         let client_id = typed.client_id.is_some();
         if !is_tls && credentials.password.is_some() {
             console.warning("mqtt:// has no TLS: the password goes over the network in clear");

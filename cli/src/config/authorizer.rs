@@ -18,10 +18,12 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
+    /// `warns_of_secrets`: tell that secrets on the command line can be read by others.
     pub(crate) fn new(
         mut typed: AuthorizerArgs,
         sources: &Sources,
         console: Console,
+        warns_of_secrets: bool,
     ) -> Result<Self, Diagnosis> {
         let mut secrets = Secrets::new(sources, console);
         let (value, file) = (typed.auth_password.take(), typed.auth_password_file.take());
@@ -35,7 +37,9 @@ impl Credentials {
         };
         authorizer.check_limits().map_err(|error| Diagnosis::usage(error.to_string()))?;
         let user_name = authorizer.user_name().map_err(|error| refused(&error))?;
-        secrets.warn();
+        if warns_of_secrets {
+            secrets.warn();
+        }
         if authorizer.token.is_none() && authorizer.authorizer_name.is_some() && password.is_none() {
             console.warning("no password: an unsigned authorizer has nothing to check but the user name");
         }

@@ -43,7 +43,9 @@ impl SampleConfig {
         let proxy = typed.endpoint.proxy.take();
         let mut server = Server::new(typed.endpoint)?;
         server.detour = Detour::new(proxy.as_deref(), sources, &server, console)?;
-        if server.sandbox_ca.is_some() && !sources.on_command_line("ca") {
+        // Its secrets are those of a test.
+        let is_sandbox = server.sandbox_ca.is_some();
+        if is_sandbox && !sources.on_command_line("ca") {
             // A CA from the environment is for other servers.
             typed.tls.ca = server.sandbox_ca.take();
         }
@@ -52,7 +54,7 @@ impl SampleConfig {
                 "an endpoint without -ats is a legacy one, trusted by few; better: {rather}"
             ));
         }
-        let credentials = Credentials::new(typed.authorizer, sources, console)?;
+        let credentials = Credentials::new(typed.authorizer, sources, console, !is_sandbox)?;
         check_topic(&typed.message.topic)?;
         let client_id = client_id(typed.session.client_id.as_deref())?;
         let given = Given {

@@ -67,7 +67,7 @@ impl<'a> Secrets<'a> {
             && warns()
         {
             self.console.warning(format_args!(
-                "{} can be read by other users (ps); use {first}-file or an environment variable",
+                "other users of this computer can read {} in the process list (ps); use {first}-file or an environment variable",
                 self.exposed.join(", ")
             ));
         }

@@ -127,7 +127,7 @@ fn refused(endpoint: &str, fault: &EndpointFault) -> Diagnosis {
         EndpointFault::Path { path, instead: host } => {
             (format!("{name} ends in {}; --endpoint takes a host name", quoted(path)), vec![instead(host)])
         }
-        EndpointFault::Port { .. } => (format!("{name}: behind the \":\" stands no port"), Vec::new()),
+        EndpointFault::Port { .. } => (format!("{name}: what follows the \":\" is not a port"), Vec::new()),
         EndpointFault::Empty => ("--endpoint is empty".to_owned(), vec![describe]),
         _ => (format!("{name} is neither a host name nor an IP address"), vec![describe]),
     };
