@@ -113,7 +113,7 @@ pub(crate) struct TlsArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Session")]
 pub(crate) struct SessionArgs {
-    /// Client id [default: mqtt5-sample- and random digits]
+    /// Client id [default: mqtt5-sample-RANDOM]
     #[arg(short = 'i', long, value_name = "ID", help_heading = "Endpoint")]
     pub(crate) client_id: Option<String>,
     /// Keep alive; AWS IoT takes 30 to 1200 s
