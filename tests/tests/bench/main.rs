@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
 mod fleet;
+mod gone;
 mod refused;
 
 use std::time::Duration;
