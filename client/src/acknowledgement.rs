@@ -60,6 +60,12 @@ fn poll_next(reader: &Reader, cx: &Context<'_>) -> Poll<Option<(ReceivedMessage,
     let next = ready!(reader.poll_untaken(cx));
     Poll::Ready(next.map(|(message, id)| {
         let shared = Arc::clone(&reader.shared);
+        if let Some(id) = id {
+            shared.aside(|state| {
+                let filter = state.router.filter(reader.key()).map(Into::into);
+                state.window.given_out.insert(id, filter);
+            });
+        }
         let topic = if id.is_some() { message.topic().into() } else { Box::default() };
         let bytes = message.len();
         (message, Acknowledgement { shared, id, topic, bytes })
@@ -93,7 +99,10 @@ impl Acknowledgement {
     /// The message is the application's now: success.
     pub fn accept(mut self) {
         if let Some(id) = self.id.take() {
-            self.shared.with(|state| state.engine.take(id));
+            self.shared.with(|state| {
+                state.window.given_out.remove(&id);
+                state.engine.take(id);
+            });
         }
     }
 
@@ -118,7 +127,10 @@ impl Acknowledgement {
         let number = shared.with(|state| {
             state.check_writable()?;
             match self.id.take() {
-                Some(id) => state.engine.take_with(id, records),
+                Some(id) => {
+                    state.window.given_out.remove(&id);
+                    state.engine.take_with(id, records);
+                }
                 None => state.engine.write_records(records),
             }
             Ok::<_, RequestError>(state.changes_so_far())
@@ -134,7 +146,11 @@ impl Acknowledgement {
     /// can). The message stays owed, as if this had been dropped.
     pub fn answer(mut self, reason_code: ReasonCode) -> Result<(), RequestError> {
         let Some(id) = self.id else { return Ok(()) };
-        self.shared.with(|state| state.engine.answer(id, reason_code))?;
+        self.shared.with(|state| {
+            state.engine.answer(id, reason_code)?;
+            state.window.given_out.remove(&id);
+            Ok::<_, RequestError>(())
+        })?;
         self.id = None;
         Ok(())
     }

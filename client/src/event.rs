@@ -82,6 +82,16 @@ pub enum Event {
         /// Number of messages.
         messages: usize,
     },
+    /// The server can't send further messages of QoS 1 and 2 to any stream: the Receive Maximum is used up, and for a second
+    /// the same message hasn't been answered. Nothing behind it can be acknowledged (§4.6).
+    WindowClosed {
+        /// Topic filter of the stream that got the message; `None` for [`Unmatched`](crate::Unmatched) and for messages that
+        /// wait for a stream.
+        filter: Option<String>,
+        /// Whether the application has the message and holds its [`Acknowledgement`](crate::Acknowledgement); otherwise it waits
+        /// to be taken.
+        is_taken: bool,
+    },
     /// The client has ended; nothing follows.
     Stopped(StopCause),
 }
@@ -236,6 +246,7 @@ impl Event {
             },
             Self::SubscriptionLost { filter, cause } => filter.len() + of_request(cause),
             Self::MessageDropped { topic, .. } => topic.len(),
+            Self::WindowClosed { filter, .. } => filter.as_ref().map_or(0, String::len),
             Self::MessageRefused(refused) => refused.topic.len(),
             Self::Attempt { host, client_id, .. } => host.len() + client_id.len(),
             _ => 0,

@@ -86,6 +86,8 @@ mod unanswered;
 #[cfg(feature = "tokio")]
 mod unmatched_queue;
 mod will;
+#[cfg(feature = "tokio")]
+mod window;
 
 #[cfg(feature = "tokio")]
 pub use acknowledgement::Acknowledgement;

@@ -149,6 +149,13 @@ pub(crate) fn write(event: &Event, left_out: u64) {
         Event::MessageDropped { topic, cause, count, bytes } => {
             warn!(target: SESSION, topic = %Escaped(topic), ?cause, count, bytes, left_out, "message dropped");
         }
+        Event::WindowClosed { filter, is_taken } => warn!(
+            target: SESSION,
+            filter = filter.as_ref().map(field_of),
+            is_taken,
+            left_out,
+            "one message keeps the server from sending others"
+        ),
         Event::ExpiryUnmeasured { messages } => warn!(
             target: STORE,
             messages,

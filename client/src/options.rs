@@ -64,6 +64,10 @@ pub struct ConnectOptions {
     /// 16 MiB together, are taken: some servers send all that waits in the session at once. A stream may hold twice as many
     /// of earlier connections besides, whose sessions were lost; then the client leaves until some are taken
     /// ([`ConnectionError::Untaken`](crate::ConnectionError::Untaken)).
+    ///
+    /// All streams and all [`Acknowledgement`](crate::Acknowledgement)s share it: while the first unanswered message isn't
+    /// answered, nothing behind it is acknowledged, and once so many are outstanding, no stream gets messages of QoS 1 and 2
+    /// ([`Event::WindowClosed`](crate::Event::WindowClosed)).
     pub receive_maximum: Option<u16>,
     /// Topic aliases that this client takes from the server, each of which keeps a topic; 0, the default, for none.
     pub topic_alias_maximum: u16,

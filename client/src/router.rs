@@ -478,6 +478,18 @@ impl Router {
         self.streams.get(key).map_or(0, Stream::dropped)
     }
 
+    /// Topic filter of a stream.
+    pub(crate) fn filter(&self, key: usize) -> Option<&str> {
+        let route = self.streams.get(key)?.route?;
+        self.routes.get(route).map(|route| &*route.filter)
+    }
+
+    /// Topic filter of a stream whose first message of QoS 1 or 2 is this one.
+    pub(crate) fn filter_of_waiting(&self, id: DeliveryId) -> Option<String> {
+        let (key, _) = self.streams.iter().find(|(_, stream)| stream.first_acknowledged() == Some(id))?;
+        self.filter(key).map(str::to_owned)
+    }
+
     /// Messages of QoS 0 that full streams dropped.
     pub(crate) const fn stream_full(&self) -> Dropped {
         self.stream_full

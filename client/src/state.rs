@@ -20,6 +20,7 @@ use crate::options::CleanStart;
 use crate::replies::Requests;
 use crate::router::Router;
 use crate::unanswered::UnansweredQueue;
+use crate::window::Window;
 
 /// Events that nobody has taken; older ones are dropped beyond this, and beyond an eighth of the memory budget.
 const EVENTS: usize = 1024;
@@ -54,6 +55,8 @@ pub(crate) struct State {
     events: VecDeque<Event>,
     /// Messages whose acknowledgement was dropped.
     pub(crate) unanswered: UnansweredQueue,
+    /// Whether one message blocks all others.
+    pub(crate) window: Window,
     /// What the application is told next.
     pub(crate) late_events: Vec<Event>,
     /// Bytes of memory that they take.
@@ -121,6 +124,7 @@ impl State {
             published: 0,
             events: VecDeque::new(),
             unanswered: UnansweredQueue::default(),
+            window: Window::default(),
             late_events: Vec::new(),
             event_bytes: 0,
             driver: None,
@@ -192,7 +196,7 @@ impl State {
 
     /// When something has to happen that isn't the engine's matter.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.line.deadline().into_iter().chain(self.unanswered.deadline()).min()
+        self.line.deadline().into_iter().chain(self.unanswered.deadline()).chain(self.window.deadline()).min()
     }
 
     /// Does what is due and isn't the engine's matter.
@@ -266,6 +270,7 @@ impl State {
         }
         self.deliver_replies();
         self.router.take_events(events);
+        self.check_window();
         events.append(&mut self.late_events);
     }
 

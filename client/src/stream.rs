@@ -129,6 +129,11 @@ impl Stream {
         self.held
     }
 
+    /// The first message of QoS 1 or 2 in it.
+    pub(crate) fn first_acknowledged(&self) -> Option<DeliveryId> {
+        self.owed.front().map(|(_, _, id)| *id)
+    }
+
     /// Number of messages of QoS 1 and 2 in it.
     pub(crate) fn acknowledged_len(&self) -> usize {
         self.owed.len()

@@ -16,7 +16,9 @@ use crate::shared::Shared;
 /// The messages of one subscription, in the order in which they came.
 ///
 /// A message of QoS 1 or 2 is acknowledged when [`next`](Self::next) returns it, or by hand: see
-/// [`next_unacknowledged`](Self::next_unacknowledged). What waits here is bounded by the client's Receive Maximum. It is a
+/// [`next_unacknowledged`](Self::next_unacknowledged). What waits here is bounded by the client's Receive Maximum, which all
+/// streams share: one that isn't read keeps the others from getting messages of QoS 1 and 2
+/// ([`Event::WindowClosed`](crate::Event::WindowClosed)). It is a
 /// [`futures_core::Stream`] as well. How much waits of QoS 0 is said by [`StreamLimits`](crate::StreamLimits). Dropping the stream ends the subscription, unless
 /// another stream has the same filter.
 #[derive(Debug)]

@@ -47,6 +47,7 @@ impl State {
         }
         if self.engine.options().on_dropped == OnDropped::Hold {
             self.engine.abandon(unanswered.id);
+            self.window.given_out.remove(&unanswered.id);
             return None;
         }
         if is_panicking {
@@ -73,6 +74,7 @@ impl State {
 
     fn answer_dropped(&mut self, unanswered: Unanswered, cause: DropCause) -> Option<Event> {
         let Unanswered { id, topic, bytes } = unanswered;
+        self.window.given_out.remove(&id);
         if self.engine.options().on_dropped == OnDropped::Accept {
             self.engine.take(id);
             return None;

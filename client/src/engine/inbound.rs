@@ -196,6 +196,11 @@ impl Inbound {
         if is_repetition { Verdict::Repeat } else { Verdict::Deliver(Some(name)) }
     }
 
+    /// The first message that isn't acknowledged, if there are at least `most`.
+    pub(super) fn blocking(&self, most: usize) -> Option<DeliveryId> {
+        self.owed.front().filter(|_| self.owed.len() >= most).map(|owed| owed.name)
+    }
+
     /// Messages that came on this connection and aren't acknowledged.
     pub(super) fn outstanding(&self) -> usize {
         self.owed.len()

@@ -85,4 +85,11 @@ impl Engine {
             .map(|reduced| reduced.saturating_mul(2))
             .filter(|reduced| *reduced < configured);
     }
+
+    /// The message whose missing acknowledgement keeps the server from sending further messages of QoS 1 and 2: the first
+    /// one, if this client's Receive Maximum is used up.
+    #[must_use]
+    pub fn blocking_message(&self) -> Option<DeliveryId> {
+        self.session.inbound.blocking(self.receive_maximum().into()).filter(|_| self.is_connected())
+    }
 }

@@ -173,3 +173,31 @@ async fn what_waits_in_a_dropped_stream_is_acknowledged_and_counted() {
     let unconsumed = client.statistics().dropped_messages.unconsumed;
     assert_eq!((unconsumed.count, unconsumed.bytes), (2, bytes as u64));
 }
+
+async fn window_closed(events: &mut dunlin_client::Events) -> (Option<String>, bool) {
+    loop {
+        if let Event::WindowClosed { filter, is_taken } = soon(events.next()).await.unwrap() {
+            return (filter, is_taken);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_blocks_all_others_is_reported_with_its_filter() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.receive_maximum = Some(2);
+    let (client, mut events, mut peer) = connected_as(&server, options).await;
+    let mut lamps = subscribed(&client, &mut peer).await;
+    peer.sends(&publish("lamp/1", at_least_once(1))).await;
+    peer.sends(&publish("lamp/2", at_least_once(2))).await;
+    assert_eq!(window_closed(&mut events).await, (Some("lamp/+".into()), false));
+    let first = takes(&mut lamps, "lamp/1").await;
+    first.accept();
+    peer.expects(puback(1)).await;
+    let second = takes(&mut lamps, "lamp/2").await;
+    peer.sends(&publish("lamp/3", at_least_once(3))).await;
+    assert_eq!(window_closed(&mut events).await, (Some("lamp/+".into()), true));
+    second.accept();
+    peer.expects(puback(2)).await;
+}
