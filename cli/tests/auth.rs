@@ -109,6 +109,48 @@ fn a_retained_message_needs_both_actions() {
 }
 
 #[test]
+fn conditions_are_asked_about_the_address_the_time_and_any_key_that_is_set() {
+    let dir = TempDir::new().unwrap();
+    let policy = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*",
+        "Condition": {
+            "IpAddress": {"aws:SourceIp": "10.0.0.0/8"},
+            "DateLessThan": {"aws:CurrentTime": "2027-01-01T00:00:00Z"},
+            "StringEquals": {"aws:SourceVpce": "vpce-1a2b3c4d"},
+            "ArnEquals": {"iot:LastWillTopic": "arn:aws:iot:*:*:topic/gone"}}}});
+    let policy = write(&dir, "policy.json", &policy);
+    let line = ["eval", "--policy", &policy, "--action", "connect"];
+    let will = "iot:LastWillTopic=arn:aws:iot:eu-west-1:123456789012:topic/gone";
+    let all = [
+        "--source-ip",
+        "10.1.2.3",
+        "--time",
+        "2026-11-30T22:00:00Z",
+        "--set",
+        "aws:sourcevpce=vpce-1a2b3c4d",
+        "--set",
+        will,
+    ];
+    let code = |more: &[&str]| run(&[&line[..], more].concat()).0;
+    assert_eq!(code(&all), Some(0));
+    for missing in [0, 4, 6] {
+        let mut less = all.to_vec();
+        less.drain(missing..missing + 2);
+        assert_eq!(code(&less), Some(7), "{less:?}");
+    }
+    let mut late = all;
+    late[3] = "1798761600";
+    assert_eq!(code(&late), Some(7));
+    for (pair, told) in [
+        ("nonsense", "write it as KEY=VALUE"),
+        ("aws:Nonsense=1", "isn't a condition key"),
+        ("iot:CertificateId=1", "no client certificates"),
+    ] {
+        let (code, _, stderr) = run(&[&line[..], &["--set", pair]].concat());
+        assert!(code == Some(2) && stderr.contains(told), "{stderr}");
+    }
+}
+
+#[test]
 fn json_has_the_decision_with_document_statement_and_why() {
     let dir = TempDir::new().unwrap();
     let allow = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}});

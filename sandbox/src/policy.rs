@@ -22,7 +22,7 @@ pub use decision::{Decision, Miss, NearMisses, StatementRef};
 pub use document::{Effect, PolicyDocument, PolicyError};
 pub use evaluation::Policy;
 pub use lint::{Finding, PolicyProblem, lint};
-pub use request::{Action, ConnectAttributes, Request, Subject};
+pub use request::{Action, ConnectAttributes, Request, SetKeyError, Subject};
 pub use resource::{ArnScope, ArnScopeError};
 
 /// Documents that the answer of a Lambda may have.

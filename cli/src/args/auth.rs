@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand, ValueEnum};
 use dunlin_sandbox::{Action, ArnScope};
@@ -135,6 +136,14 @@ pub(crate) struct EvalArgs {
     /// The address that the client comes from, for conditions on aws:SourceIp
     #[arg(long, value_name = "IP")]
     pub(crate) source_ip: Option<IpAddr>,
+    /// When it is asked, for conditions on aws:CurrentTime and aws:EpochTime: 2026-11-30T22:00:00Z, or seconds since 1970
+    /// [default: now]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    pub(crate) time: Option<SystemTime>,
+    /// A value of a condition key, e.g. aws:SourceVpce=vpce-1a2b3c4d or
+    /// iot:LastWillTopic=arn:aws:iot:eu-west-1:123456789012:topic/gone (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
     /// The endpoint that the client connects to, for iot:DomainName
     #[arg(long, value_name = "HOST")]
     pub(crate) domain_name: Option<String>,
@@ -192,4 +201,11 @@ impl ActionArg {
             Self::Receive => &[Action::Receive],
         }
     }
+}
+
+/// A date of RFC 3339, or seconds since 1970.
+fn point_in_time(text: &str) -> Result<SystemTime, String> {
+    let seconds = text.parse().ok().and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    let date = || humantime::parse_rfc3339_weak(text).ok();
+    seconds.or_else(date).ok_or_else(|| "write it as 2026-11-30T22:00:00Z, or in seconds since 1970".into())
 }

@@ -1,5 +1,6 @@
 //! `dunlin auth eval`: one request, decided by a policy as the sandbox decides it.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use crate::terminal::escaped_lines;
@@ -38,16 +39,12 @@ pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
     }
     let policy = policy(typed, read)?;
     let name = name(typed)?;
-    let subject = Subject {
-        source_ip: typed.source_ip,
-        domain_name: typed.domain_name.as_deref().map(Into::into),
-        connect: ConnectAttributes { persistent: typed.persistent, last_will: typed.last_will },
-        ..Subject::new(typed.client_id.as_str())
-    };
+    let subject = subject(typed)?;
     let mut out = io::stdout().lock();
     let mut exit = Exit::Done;
     for action in typed.action.actions() {
-        let decision = policy.evaluate(Request::new(*action, name, &subject));
+        let request = Request::new(*action, name, &subject);
+        let decision = policy.evaluate(Request { time: typed.time.unwrap_or(request.time), ..request });
         if !decision.is_allowed() {
             exit = Exit::Denied;
         }
@@ -56,6 +53,19 @@ pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
         writeln!(out, "{}", escaped_lines(&text))?;
     }
     Ok(exit)
+}
+
+fn subject(typed: &EvalArgs) -> Result<Subject, Diagnosis> {
+    let mut subject = Subject::new(typed.client_id.as_str());
+    subject.source_ip = typed.source_ip;
+    subject.domain_name = typed.domain_name.as_deref().map(Into::into);
+    subject.connect = ConnectAttributes { persistent: typed.persistent, last_will: typed.last_will };
+    for pair in &typed.set {
+        let refused = |error: &dyn Display| Diagnosis::usage(format!("--set {}: {error}", quoted(pair)));
+        let (key, value) = pair.split_once('=').ok_or_else(|| refused(&"write it as KEY=VALUE"))?;
+        subject.set(key, value).map_err(|error| refused(&error))?;
+    }
+    Ok(subject)
 }
 
 fn policy(typed: &EvalArgs, read: Documents) -> Result<Policy, Diagnosis> {

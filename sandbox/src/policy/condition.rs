@@ -74,7 +74,8 @@ impl Condition {
         } else {
             let operator =
                 Operator::named(bare).ok_or_else(|| PolicyError::Condition(operator_name.into()))?;
-            let operands = values.iter().map(|value| operator.operand(value)?.ok_or_else(|| wrong(value)));
+            let operands =
+                values.iter().map(|value| operator.operand(value, key)?.ok_or_else(|| wrong(value)));
             Test::Values(operator, operands.collect::<Result<_, PolicyError>>()?)
         };
         Ok(Self { operator_name: operator_name.into(), key_name: key_name.into(), set, if_exists, test, key })

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::policy::condition::Condition;
+use crate::policy::key::why_unsupported;
 use crate::policy::pattern::Pattern;
 use crate::policy::resource::Resource;
 
@@ -59,7 +60,7 @@ pub enum PolicyError {
     #[error("the condition operator {0:?} isn't supported by this sandbox")]
     Condition(Box<str>),
     /// A key that isn't known.
-    #[error("the condition key {0:?} isn't supported by this sandbox")]
+    #[error("the condition key {0:?} isn't supported by this sandbox{because}", because = Because(.0))]
     ConditionKey(Box<str>),
     /// A value that the operator can't compare with.
     #[error(
@@ -77,7 +78,7 @@ pub enum PolicyError {
         value: Box<str>,
     },
     /// A `${..}` that has no value here.
-    #[error("the policy variable ${{{}}} isn't supported by this sandbox", Escaped(.0))]
+    #[error("the policy variable ${{{name}}} isn't supported by this sandbox{because}", name = Escaped(.0), because = Because(.0))]
     UnsupportedVariable(Box<str>),
     /// A `${` without its `}`.
     #[error("the resource {0:?} opens a policy variable and doesn't close it")]
@@ -250,6 +251,15 @@ fn json_error(error: serde_json::Error) -> PolicyError {
     PolicyError::Json(error.to_string().into())
 }
 
+/// Why a key can't apply here, where that is known.
+struct Because<'a>(&'a str);
+
+impl fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        why_unsupported(self.0).map_or(Ok(()), |why| write!(f, ": {why}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,8 +281,8 @@ mod tests {
     #[test]
     fn an_unknown_condition_refuses_the_document_by_the_name_of_its_operator() {
         let json = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*",
-            "Condition":{"ArnLike":{"iot:ClientId":["x"]}}}]}"#;
-        assert_eq!(refusal(json), "the condition operator \"ArnLike\" isn't supported by this sandbox");
+            "Condition":{"BinaryEquals":{"iot:ClientId":["x"]}}}]}"#;
+        assert_eq!(refusal(json), "the condition operator \"BinaryEquals\" isn't supported by this sandbox");
     }
 
     #[test]

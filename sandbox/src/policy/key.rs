@@ -5,8 +5,13 @@
 pub(super) enum Key {
     ClientId,
     SourceIp,
+    /// The network of AWS that the client comes from; set by hand only, as there is none here.
+    SourceVpc,
+    SourceVpce,
     DomainName,
     ConnectAttributes,
+    /// The topic of the will, as an ARN.
+    LastWillTopic,
     IsAttached,
     SecureTransport,
     CurrentTime,
@@ -32,10 +37,13 @@ impl Key {
     }
 }
 
-const NAMES: [(&str, Key); 9] = [
+const NAMES: [(&str, Key); 12] = [
     ("iot:ClientId", Key::ClientId),
     ("aws:SourceIp", Key::SourceIp),
+    ("aws:SourceVpc", Key::SourceVpc),
+    ("aws:SourceVpce", Key::SourceVpce),
     ("iot:DomainName", Key::DomainName),
+    ("iot:LastWillTopic", Key::LastWillTopic),
     ("iot:ConnectAttributes", Key::ConnectAttributes),
     ("iot:Connection.Thing.IsAttached", Key::IsAttached),
     ("aws:SecureTransport", Key::SecureTransport),
@@ -43,6 +51,21 @@ const NAMES: [(&str, Key); 9] = [
     ("aws:EpochTime", Key::EpochTime),
     ("iot:CertificateId", Key::ThingOrCertificate),
 ];
+/// Why a key that IAM or another service knows can't apply here; `None` for a key that nobody is known to have.
+pub(super) fn why_unsupported(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    let begins_with = |prefix: &str| name.starts_with(prefix);
+    if begins_with("aws:resourcetag/") || begins_with("aws:requesttag/") || name == "aws:tagkeys" {
+        Some("tags are for calls of the AWS API with IAM; MQTT has none")
+    } else if ["iot:topic", "iot:clientmode", "iot:thinggrouparn"].contains(&name.as_str()) {
+        Some("it is a key of IAM for calls of the AWS API, not of AWS IoT policies")
+    } else if begins_with("cognito-identity.amazonaws.com:") {
+        Some("it needs a Cognito identity; behind a custom authorizer there is none")
+    } else {
+        None
+    }
+}
+
 const OF_THINGS: [&str; 3] = ["iot:Connection.Thing.", "iot:Thing.", "iot:Certificate."];
 
 #[cfg(test)]

@@ -45,6 +45,10 @@ pub struct Subject {
     pub source_ip: Option<IpAddr>,
     /// `iot:DomainName`: the server name that the client asked TLS for.
     pub domain_name: Option<Arc<str>>,
+    /// `iot:LastWillTopic`: the topic of the will, for [`Action::Connect`] alone; `None` without a will.
+    pub last_will_topic: Option<Arc<str>>,
+    /// Values that were set by hand.
+    pub(super) set: Vec<(Key, Arc<str>)>,
     /// `iot:ConnectAttributes`, which exist for [`Action::Connect`] alone.
     pub connect: ConnectAttributes,
 }
@@ -66,9 +70,39 @@ impl Subject {
             client_id: client_id.into(),
             source_ip: None,
             domain_name: None,
+            last_will_topic: None,
+            set: Vec::new(),
             connect: ConnectAttributes::default(),
         }
     }
+
+    /// Sets a value of a condition key by hand, such as `aws:SourceVpce`; instead of the key's own values. A key that is
+    /// set more than once has all of these values.
+    ///
+    /// # Errors
+    /// [`SetKeyError`] for a key that isn't known or never has a value behind a custom authorizer.
+    pub fn set(&mut self, key: &str, value: impl Into<Arc<str>>) -> Result<(), SetKeyError> {
+        match Key::named(key) {
+            Some(Key::ThingOrCertificate) => Err(SetKeyError::NoValue(key.into())),
+            Some(known) => {
+                self.set.push((known, value.into()));
+                Ok(())
+            }
+            None => Err(SetKeyError::Unknown(key.into())),
+        }
+    }
+}
+
+/// Why a value of a condition key can't be set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetKeyError {
+    /// The key isn't known.
+    #[error("{0:?} isn't a condition key of AWS IoT policies that this sandbox knows")]
+    Unknown(Box<str>),
+    /// A key of things or client certificates.
+    #[error("{0:?} has no value behind a custom authorizer: there are no things and no client certificates")]
+    NoValue(Box<str>),
 }
 
 impl<'a> Request<'a> {
@@ -86,6 +120,10 @@ impl<'a> Request<'a> {
     /// What a key stands for here; empty where it has no value.
     pub(super) fn values(&self, key: Key) -> Vec<Cow<'a, str>> {
         let subject = self.subject;
+        if subject.set.iter().any(|(set, _)| *set == key) {
+            let values = subject.set.iter().filter(|(set, _)| *set == key);
+            return values.map(|(_, value)| Cow::Borrowed(&**value)).collect();
+        }
         match key {
             Key::ClientId => vec![Cow::Borrowed(&*subject.client_id)],
             Key::SourceIp => subject.source_ip.iter().map(|ip| ip.to_string().into()).collect(),
@@ -99,7 +137,11 @@ impl<'a> Request<'a> {
                 let since = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
                 vec![since.as_secs().to_string().into()]
             }
-            Key::ThingOrCertificate => Vec::new(),
+            Key::LastWillTopic => {
+                let topic = subject.last_will_topic.iter().filter(|_| self.action == Action::Connect);
+                topic.map(|topic| format!("topic/{topic}").into()).collect()
+            }
+            Key::SourceVpc | Key::SourceVpce | Key::ThingOrCertificate => Vec::new(),
         }
     }
 

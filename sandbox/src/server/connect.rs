@@ -73,17 +73,17 @@ impl Pending {
         let rules = settings.rules();
         let will = connect.will.as_ref().map(|will| testament(will, &client_id, settings, weight, now));
         let session_expiry = connect.properties.session_expiry_interval.unwrap_or(0);
+        let mut subject = Subject::new(Arc::clone(&client_id));
+        subject.source_ip = Some(peer.address.ip());
+        subject.domain_name = peer.server_name.as_deref().map(Into::into);
+        subject.last_will_topic = connect.will.as_ref().map(|will| will.topic.as_str().into());
+        subject.connect = ConnectAttributes {
+            persistent: !connect.clean_start || session_expiry > 0,
+            last_will: will.is_some(),
+        };
         Ok(Self {
             is_assigned,
-            subject: Subject {
-                client_id: Arc::clone(&client_id),
-                source_ip: Some(peer.address.ip()),
-                domain_name: peer.server_name.as_deref().map(Into::into),
-                connect: ConnectAttributes {
-                    persistent: !connect.clean_start || session_expiry > 0,
-                    last_will: will.is_some(),
-                },
-            },
+            subject,
             credentials: Credentials {
                 client_id: (!is_assigned).then(|| client_id.to_string()),
                 username: connect.username.map(|name| name.as_str().to_owned()),

@@ -66,7 +66,7 @@ impl Open {
 
     fn deliver_new(&mut self, queued: &Queued, output: &mut Output, hub: &mut Hub, now: Instant) {
         let topic = queued.message.topic();
-        let decision = self.decide(Action::Receive, &topic);
+        let decision = self.decide_receive(queued, &topic);
         if !decision.is_allowed() {
             return output.log(self.denied(topic, decision));
         }
@@ -97,7 +97,7 @@ impl Open {
         let topic = queued.message.topic();
         let rules = self.settings.rules();
         let limit = rules.redelivery_limit.filter(|limit| now >= first_sent + self.settings.scaled(*limit));
-        let decision = self.decide(Action::Receive, &topic);
+        let decision = self.decide_receive(queued, &topic);
         if limit.is_some() || !decision.is_allowed() {
             if let Some(session) = hub.session(&self.client_id, self.attached.connection) {
                 session.outgoing.give_up(packet_id);
@@ -113,6 +113,21 @@ impl Open {
         // [MQTT-3.3.1-1]
         let delivery = Delivery::new(queued.qos, packet_id, rules.marks_duplicates);
         self.send_message(queued, delivery, decision, topic, output, hub, now);
+    }
+
+    /// Asks the policy about iot:Receive: on the topic, and for a message of a shared subscription also on the topic
+    /// behind `$share/<name>/`, as AWS's samples grant both and its documents say for neither that it is the one.
+    fn decide_receive(&self, queued: &Queued, topic: &str) -> Decision {
+        let decision = self.decide(Action::Receive, topic);
+        let name = queued.share.as_deref().and_then(|filter| filter.split('/').nth(1));
+        match name {
+            // An explicit deny beats every allow.
+            Some(name) if matches!(decision, Decision::ImplicitDeny(_)) => {
+                let prefixed = self.decide(Action::Receive, &format!("$share/{name}/{topic}"));
+                if prefixed.is_allowed() { prefixed } else { decision }
+            }
+            _ => decision,
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "one message, one decision, and what every step is given")]

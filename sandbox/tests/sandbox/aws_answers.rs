@@ -73,6 +73,12 @@ async fn aws_answers() {
             "a line of the log; refused with strict_sni",
             other_sni(),
         ),
+        row(
+            10,
+            "Receive on topic/$share/g/t for $share/g/t",
+            "delivered; iot:LastWillTopic is compared",
+            share_and_will(),
+        ),
         row(11, "CONNECT of MQTT 3.1.1", "20 02 00 01, and the log names the client", old_client()),
         row(
             12,
@@ -274,6 +280,34 @@ async fn other_sni() {
                 sandbox.waits_for(line).await;
             }
         }
+    }
+}
+
+async fn share_and_will() {
+    let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "iot:Publish", "Resource": "*"},
+        {"Effect": "Allow", "Action": "iot:Subscribe", "Resource": "arn:aws:iot:*:*:topicfilter/$share/*/t"},
+        {"Effect": "Allow", "Action": "iot:Receive", "Resource": "arn:aws:iot:*:*:topic/$share/*/t"},
+        {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*",
+            "Condition": {"ArnEqualsIfExists": {"iot:LastWillTopic": "arn:aws:iot:*:*:topic/my/will"}}},
+    ]});
+    let sandbox = TestSandbox::answering(Answer::allow("anybody", policy)).await;
+    let mut client = sandbox.guest("c").await;
+    assert_eq!(client.subscribes("$share/g/t").await.0, [ReasonCode::GrantedQoS1]);
+    assert_eq!(client.subscribes("t").await.0, [ReasonCode::NotAuthorized]);
+    sandbox.guest("p").await.send(publish("t", "x", QoS::AtLeastOnce)).await;
+    assert_eq!(client.receives_message().await.0, "x");
+    for (topic, expected) in [("my/will", ReasonCode::Success), ("other", ReasonCode::NotAuthorized)] {
+        let will = Will {
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: WillProperties::default(),
+            topic: TopicName::new(topic).unwrap(),
+            payload: BinaryData::new(b"x").unwrap(),
+        };
+        let mut client = TestClient::open(&sandbox.sandbox).await;
+        client.send(Connect { will: Some(will), ..connect(topic, "", "") }).await;
+        assert_eq!(client.receives_connack().await.0, expected, "{topic}");
     }
 }
 

@@ -13,6 +13,7 @@ mod client;
 mod denials;
 mod door;
 mod faults;
+mod guide_policies;
 mod hostile;
 mod lambda;
 mod limits;

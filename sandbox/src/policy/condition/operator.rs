@@ -8,8 +8,10 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::policy::document::PolicyError;
+use crate::policy::key::Key;
 use crate::policy::pattern::Pattern;
 use crate::policy::request::Request;
+use crate::policy::resource::Resource;
 
 /// One operator, without its set operator and its `IfExists`.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ enum Compares {
     Text,
     TextInAnyCase,
     Like,
+    /// ARNs, field by field; IAM's `ArnEquals` takes wildcards as `ArnLike` does.
+    Arn,
     Number(Order),
     Date(Order),
     Bool,
@@ -44,6 +48,7 @@ enum Order {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Operand {
     Text(Pattern),
+    Arn(Resource),
     Number(i64),
     Date(SystemTime),
     Bool(bool),
@@ -58,13 +63,17 @@ const fn negated(name: &'static str, compares: Compares) -> Operator {
     Operator { name, compares, is_negated: true }
 }
 
-static OPERATORS: [Operator; 21] = [
+static OPERATORS: [Operator; 25] = [
     row("StringEquals", Compares::Text),
     negated("StringNotEquals", Compares::Text),
     row("StringEqualsIgnoreCase", Compares::TextInAnyCase),
     negated("StringNotEqualsIgnoreCase", Compares::TextInAnyCase),
     row("StringLike", Compares::Like),
     negated("StringNotLike", Compares::Like),
+    row("ArnEquals", Compares::Arn),
+    negated("ArnNotEquals", Compares::Arn),
+    row("ArnLike", Compares::Arn),
+    negated("ArnNotLike", Compares::Arn),
     row("NumericEquals", Compares::Number(Order::Equal)),
     negated("NumericNotEquals", Compares::Number(Order::Equal)),
     row("NumericLessThan", Compares::Number(Order::Less)),
@@ -92,9 +101,19 @@ impl Operator {
     }
 
     /// Reads a value of a policy; `None` where this operator can't compare with it.
-    pub(super) fn operand(&self, value: &Value) -> Result<Option<Operand>, PolicyError> {
+    ///
+    /// The values of `iot:LastWillTopic` are ARNs under the operators of text, too.
+    pub(super) fn operand(&self, value: &Value, key: Key) -> Result<Option<Operand>, PolicyError> {
         let Some(text) = text(value) else { return Ok(None) };
+        let is_text = matches!(self.compares, Compares::Text | Compares::TextInAnyCase | Compares::Like);
+        if self.compares == Compares::Arn || (is_text && key == Key::LastWillTopic) {
+            return match Resource::parse(&text) {
+                Err(PolicyError::NotAnArn(_)) => Ok(None),
+                arn => Ok(Some(Operand::Arn(arn?))),
+            };
+        }
         Ok(match self.compares {
+            Compares::Arn => None,
             Compares::Text | Compares::TextInAnyCase => Some(Operand::Text(Pattern::parse_text(&text)?)),
             Compares::Like => Some(Operand::Text(Pattern::parse(&text)?)),
             Compares::Number(_) => text.parse().ok().map(Operand::Number),
@@ -114,6 +133,8 @@ impl Operator {
     fn compare(&self, found: &str, operand: &Operand, request: &Request<'_>) -> bool {
         match (self.compares, operand) {
             (Compares::TextInAnyCase, Operand::Text(pattern)) => pattern.matches_in_any_case(found, request),
+            // Region and account are compared in resources alone, where that was asked for.
+            (_, Operand::Arn(arn)) => arn.matches(name_of_arn(found), request, None),
             (_, Operand::Text(pattern)) => pattern.matches(found, request),
             (Compares::Number(order), Operand::Number(wanted)) => {
                 found.parse::<i64>().is_ok_and(|found| order.is(found.cmp(wanted)))
@@ -138,6 +159,12 @@ impl Order {
             Self::GreaterOrEqual => found.is_ge(),
         }
     }
+}
+
+/// What stands behind the account of an ARN; all of a text that is none.
+fn name_of_arn(text: &str) -> &str {
+    let is_arn = text.starts_with("arn:");
+    text.splitn(6, ':').nth(5).filter(|_| is_arn).unwrap_or(text)
 }
 
 /// `true`, `"true"` and their opposites.
