@@ -56,6 +56,8 @@ echo "== not there: $(inside sh -c 'for each in kill ps openssl python3 node mos
 
 inside id newcomer >/dev/null 2>&1 || inside useradd --create-home newcomer
 mkdir -p "$home/dunlin"
+# Sources of an earlier run; what it built stays.
+find "$home/dunlin" -mindepth 1 -maxdepth 1 ! -name target -exec rm -rf {} +
 git archive HEAD | tar -x -C "$home/dunlin"
 inside chown -R newcomer:newcomer /home/newcomer
 
