@@ -71,10 +71,8 @@ impl Program {
             Self::MosquittoClients => "apt-get install mosquitto-clients",
             Self::Python => "apt-get install python3",
             Self::Node => "apt-get install nodejs",
-            Self::PahoMqtt => {
-                "python3 -m venv target/foreign/venv && target/foreign/venv/bin/pip install paho-mqtt"
-            }
-            Self::MqttJs => "npm install --prefix target/foreign mqtt",
+            Self::PahoMqtt => ".ci/tools installs it into target/foreign",
+            Self::MqttJs => ".ci/tools installs it into target/foreign",
         }
     }
 

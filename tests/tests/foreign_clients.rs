@@ -3,7 +3,7 @@
 //! mosquitto's tools come from Debian; paho-mqtt and MQTT.js are looked for in `target/foreign`, where `.ci/run` puts
 //! them. What isn't there is skipped in one line; with `CI=true` it has to be.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't be set up fails")]
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -161,7 +161,8 @@ async fn mqtt_js_is_served() {
 
 /// One of mosquitto's tools as the user whom the authorizer knows.
 fn mosquitto(tool: &str, served: &Served, words: &[&str]) -> Command {
-    let mut command = Command::new(tool);
+    let publisher = Program::MosquittoClients.find().expect("asked before");
+    let mut command = Command::new(publisher.with_file_name(tool));
     command.args(["-V", "5", "-h", "localhost", "-p", &served.sandbox.port().to_string()]);
     command.args(["--tls-alpn", "mqtt", "--cafile"]).arg(served.sandbox.ca_path());
     command.args(["-u", USERNAME, "-P", PASSWORD]).args(words).kill_on_drop(true);

@@ -23,9 +23,7 @@ pub(super) fn sign(typed: SignArgs, sources: &Sources, console: Console) -> Resu
             .map_err(Into::into)
             .and_then(|dir| Pki::open(&dir))
             .and_then(|pki| pki.sign_token(token.expose()))
-            .map_err(|error| {
-                folder::state_dir("the sandbox's signing key can't be read or created", &error)
-            })?,
+            .map_err(|error| folder::state_dir("the sandbox's keys can't be used", error))?,
     };
     if token.expose().ends_with('\n') {
         console.warning("the token ends in a newline, which is signed with it");

@@ -52,8 +52,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 impl OwnServer {
     pub(super) async fn start(connections: u32) -> Result<Self, Failure> {
         let folder = folder::temporary()?;
-        fs::write(folder.path().join("sandbox.toml"), CONFIG)?;
-        fs::write(folder.path().join("answer.json"), ANSWER)?;
+        for (file, content) in [("sandbox.toml", CONFIG), ("answer.json", ANSWER)] {
+            fs::write(folder.path().join(file), content).map_err(|error| folder::not_temporary(&error))?;
+        }
         let mut child = spawn(folder.path(), 0, connections)?;
         let Ready { port, ca } = ready(folder.path(), &mut child).await?;
         Ok(Self { child, folder, connections, port, ca })

@@ -79,7 +79,7 @@ impl Server {
     fn sandbox(state_dir: Option<PathBuf>, port: Option<u16>) -> Result<Self, Diagnosis> {
         let running = StateDir::resolve(state_dir)
             .and_then(|dir| dir.running())
-            .map_err(|error| folder::state_dir("can't look for running sandboxes", &error))?;
+            .map_err(|error| folder::state_dir("can't look for running sandboxes", error))?;
         let mut wanted = running.iter().filter(|sandbox| port.is_none_or(|port| port == sandbox.port));
         match (wanted.next(), wanted.next()) {
             (Some(only), None) => Ok(Self {

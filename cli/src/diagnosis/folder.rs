@@ -1,6 +1,5 @@
 //! Folders of this computer that can't be written to.
 
-use std::error::Error;
 use std::io;
 use std::path::Path;
 
@@ -12,18 +11,22 @@ use super::{Diagnosis, Try};
 /// Creates a folder for temporary files, which is removed when the value is dropped.
 ///
 /// # Errors
-/// [`Id::Usage`](super::Id::Usage) with the folder of the system and the variable that chooses another one.
+/// [`Id::Usage`](super::Id::Usage) with the path of the temporary folder and the variable that chooses another one.
 pub(crate) fn temporary() -> Result<TempDir, Diagnosis> {
-    tempfile::tempdir().map_err(|error| not_temporary(&without_path(&error)))
+    tempfile::tempdir().map_err(|error| not_temporary(&error))
 }
 
-/// Nothing can be written to the folder for temporary files.
-fn not_temporary(fault: &str) -> Diagnosis {
+/// A file in the folder for temporary files can't be written.
+pub(crate) fn not_temporary(error: &io::Error) -> Diagnosis {
+    no_temporary_files(&without_path(error))
+}
+
+fn no_temporary_files(fault: &str) -> Diagnosis {
     let folder = std::env::temp_dir();
     Diagnosis {
         try_: vec![
-            Try::advice("set TMPDIR to a folder that you can write to, for example"),
-            Try::command("export TMPDIR=\"$HOME\""),
+            Try::advice("set TMPDIR to a folder that exists and that you can write to, for example"),
+            Try::command("export TMPDIR=\"$PWD\""),
         ],
         ..Diagnosis::usage(format!(
             "no temporary files can be written to {}: {fault}; nothing was sent",
@@ -34,19 +37,22 @@ fn not_temporary(fault: &str) -> Diagnosis {
 
 /// The sandbox of a demonstration or a load test can't write to its temporary folder.
 pub(crate) fn temporary_state(error: &StartError) -> Option<Diagnosis> {
-    is_about_files(error).then(|| not_temporary(&error.to_string()))
+    is_about_files(error).then(|| no_temporary_files(&error.to_string()))
 }
 
 /// The state directory can't be used; `what` says for which purpose.
-pub(crate) fn state_dir(what: &str, error: &dyn Error) -> Diagnosis {
-    Diagnosis { try_: state_dir_advice(), ..Diagnosis::usage(format!("{what}: {error}")) }
+pub(crate) fn state_dir(what: &str, error: impl Into<PkiError>) -> Diagnosis {
+    let error = error.into();
+    // Another folder is no advice for a damaged key.
+    let try_ = if is_about_folders(&error) { state_dir_advice() } else { Vec::new() };
+    Diagnosis { try_, ..Diagnosis::usage(format!("{what}: {error}")) }
 }
 
 /// How to choose another state directory.
 pub(crate) fn state_dir_advice() -> Vec<Try> {
     vec![
         Try::advice("--state-dir or DUNLIN_STATE_DIR names a folder that you can write to, for example"),
-        Try::command("export DUNLIN_STATE_DIR=\"$HOME/dunlin\""),
+        Try::command("export DUNLIN_STATE_DIR=\"$PWD/dunlin-state\""),
     ]
 }
 
@@ -60,10 +66,15 @@ pub(crate) fn not_writable(flag: &str, path: &Path, error: &io::Error) -> Diagno
 
 /// Whether a sandbox couldn't start because of a file or a folder.
 pub(crate) const fn is_about_files(error: &StartError) -> bool {
-    matches!(
-        error,
-        StartError::State(_) | StartError::Pki(PkiError::State(StateError::Io { .. }) | PkiError::Io { .. })
-    )
+    match error {
+        StartError::State(_) => true,
+        StartError::Pki(error) => is_about_folders(error),
+        _ => false,
+    }
+}
+
+const fn is_about_folders(error: &PkiError) -> bool {
+    matches!(error, PkiError::State(StateError::Io { .. } | StateError::NoHome) | PkiError::Io { .. })
 }
 
 /// The text of an I/O error without the name of a temporary file, which nobody has chosen.

@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_groups_that_are_left_are_killed_and_no_others() {
-        let sleep = || Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
+        let sleep = || Command::new("sleep").arg("600").process_group(0).spawn().expect("the program sleep");
         let (mut left, mut gone) = (sleep(), sleep());
         let told = format!("+{}\n+{}\nnonsense\n\n-{}\n", left.id(), gone.id(), gone.id());
         watch_process_groups(told.as_bytes());
