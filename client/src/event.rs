@@ -58,7 +58,7 @@ pub enum Event {
         /// The topic filter.
         filter: String,
         /// Why, as for a subscription of the application's own: it was refused, not answered, or isn't possible any more.
-        cause: RequestError,
+        cause: Box<RequestError>,
     },
     /// Received messages were dropped: no stream of the application gets them.
     ///

@@ -90,7 +90,7 @@ pub(crate) fn warning_key(event: &Event) -> Option<(&'static str, Cow<'static, s
         Event::MessageRefused(refused) => Some(("refused", refused.reason.field.into())),
         Event::MessageDropped { cause, .. } => Some(("dropped", format!("{cause:?}").into())),
         Event::SubscriptionLost { cause, .. } => {
-            let cause = match cause {
+            let cause = match &**cause {
                 RequestError::Refused(reason) => reason.reason_code.name().into(),
                 other => other.to_string().into(),
             };

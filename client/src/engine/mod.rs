@@ -115,7 +115,7 @@ pub enum EngineEvent {
         /// The topic filter.
         filter: String,
         /// Why, as for a request of the application's own: it was refused, not answered, or isn't possible any more.
-        cause: RequestError,
+        cause: Box<RequestError>,
     },
 }
 

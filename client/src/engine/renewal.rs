@@ -119,7 +119,8 @@ impl Engine {
     /// A subscription that was asked for up to the place `order` has ended, and nobody wished it to.
     pub(super) fn lose_subscription(&mut self, filter: &str, order: u64, cause: RequestError) {
         self.session.subscriptions.end(filter, order);
-        self.events.push_back(EngineEvent::SubscriptionLost { filter: filter.to_owned(), cause });
+        self.events
+            .push_back(EngineEvent::SubscriptionLost { filter: filter.to_owned(), cause: Box::new(cause) });
     }
 }
 

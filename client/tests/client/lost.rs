@@ -43,7 +43,7 @@ async fn unrenewed(server: &TestServer) -> (Client, Events, Peer, Subscription) 
 async fn loss(events: &mut Events) -> RequestError {
     loop {
         if let Event::SubscriptionLost { cause, .. } = soon(events.next()).await.unwrap() {
-            return cause;
+            return *cause;
         }
     }
 }

@@ -55,8 +55,8 @@ async fn a_subscription_that_is_not_granted_again_ends_its_stream() {
     peer.sends(&suback(2, &[ReasonCode::NotAuthorized])).await;
     assert!(soon(lamps.next()).await.is_none());
     let lost = loop {
-        if let Event::SubscriptionLost { filter, cause: RequestError::Refused(reason) } =
-            soon(events.next()).await.unwrap()
+        if let Event::SubscriptionLost { filter, cause } = soon(events.next()).await.unwrap()
+            && let RequestError::Refused(reason) = *cause
         {
             break (filter, reason.reason_code);
         }

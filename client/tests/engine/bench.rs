@@ -177,7 +177,7 @@ impl Client {
     /// Subscriptions that were told of as lost, whatever else happened.
     pub(crate) fn lost(&mut self) -> Vec<(String, RequestError)> {
         let lost = |event| match event {
-            EngineEvent::SubscriptionLost { filter, cause } => Some((filter, cause)),
+            EngineEvent::SubscriptionLost { filter, cause } => Some((filter, *cause)),
             _ => None,
         };
         self.events().into_iter().filter_map(lost).collect()
