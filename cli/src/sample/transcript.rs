@@ -75,7 +75,7 @@ impl<W: Write> Transcript<W> {
     }
 
     pub(crate) fn publishing(&mut self, topic: &str, payload: &str) -> io::Result<()> {
-        self.print(&format!("Publishing message to topic '{}': {}\n", Escaped(topic), Escaped(payload)))
+        self.print(&format!("Publishing message to topic '{}': {}\n", Escaped(topic), shown(payload)))
     }
 
     pub(crate) fn puback(&mut self, code: ReasonCode) -> io::Result<()> {
@@ -83,7 +83,7 @@ impl<W: Write> Transcript<W> {
     }
 
     pub(crate) fn received(&mut self, topic: &str, payload: &[u8]) -> io::Result<()> {
-        let (topic, payload) = (printable(topic.as_bytes()), printable(payload));
+        let (topic, payload) = (Escaped(topic), printable(payload));
         self.print(&format!("\n==== Received message from topic '{topic}': {payload} ====\n\n"))
     }
 
@@ -150,11 +150,21 @@ impl std::fmt::Display for Repr {
     }
 }
 
-/// Text, escaped; bytes that are no text as `\xNN`.
+/// A payload's text, escaped but for tabs and line breaks, which the scripts print as well.
+fn shown(payload: &str) -> String {
+    let mut out = String::new();
+    for part in payload.split_inclusive(['\t', '\n']) {
+        let text = part.trim_end_matches(['\t', '\n']);
+        let _ = write!(out, "{}{}", Escaped(text), part.get(text.len()..).unwrap_or_default());
+    }
+    out
+}
+
+/// A payload; bytes that are no text as `\xNN`.
 fn printable(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.utf8_chunks() {
-        let _ = write!(out, "{}", Escaped(chunk.valid()));
+        out.push_str(&shown(chunk.valid()));
         for byte in chunk.invalid() {
             let _ = write!(out, "\\x{byte:02x}");
         }
@@ -258,6 +268,6 @@ Lifecycle Stopped
 
     #[test]
     fn a_binary_payload_is_shown_without_steering_the_terminal() {
-        assert_eq!(printable(b"\xff\x00ok\x1b[2J \xc3\xa9\n"), "\\xff\\u{0}ok\\u{1b}[2J \u{e9}\\n");
+        assert_eq!(printable(b"\xff\x00ok\x1b[2J\t \xc3\xa9\n"), "\\xff\\u{0}ok\\u{1b}[2J\t \u{e9}\n");
     }
 }
