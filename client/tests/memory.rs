@@ -98,7 +98,7 @@ fn on_this_thread() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn an_idle_connection_holds_less_than_seven_kibibytes() {
+fn an_idle_connection_holds_less_than_six_kibibytes() {
     const CLIENTS: usize = 20;
     let (address, runtime, mut clients) = (server(), on_this_thread(), Vec::with_capacity(CLIENTS));
     let first = runtime.block_on(connect(address));
@@ -112,7 +112,7 @@ fn an_idle_connection_holds_less_than_seven_kibibytes() {
     });
     let each = held.bytes_current / i64::try_from(CLIENTS).unwrap();
     println!("an idle connection holds {each} bytes");
-    assert!(each < 7 * 1024, "{each}");
+    assert!(each < 6 * 1024, "{each}");
     drop((first, clients));
 }
 

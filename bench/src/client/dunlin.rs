@@ -104,7 +104,10 @@ fn connector(target: &Target) -> Result<Option<Arc<TlsConnector>>> {
     static SHARED: OnceLock<Arc<TlsConnector>> = OnceLock::new();
     let Some(pem) = &target.certificate else { return Ok(None) };
     if SHARED.get().is_none() {
-        let options = TlsOptions { roots: CaBundle::from_der([tls::certificate(pem)]).map_err(text)?.into(), ..TlsOptions::default() };
+        let options = TlsOptions {
+            roots: CaBundle::from_der([tls::certificate(pem)]).map_err(text)?.into(),
+            ..TlsOptions::default()
+        };
         let _ = SHARED.set(Arc::new(TlsConnector::new(&options).map_err(text)?));
     }
     Ok(SHARED.get().cloned())
