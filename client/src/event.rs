@@ -60,9 +60,10 @@ pub enum Event {
         /// Why, as for a subscription of the application's own: it was refused, not answered, or isn't possible any more.
         cause: Box<RequestError>,
     },
-    /// Received messages were dropped: no stream of the application gets them.
+    /// Received messages were dropped: the application doesn't get them.
     ///
-    /// Consecutive unread events with the same topic and cause are merged into one. What the application asked to drop, by
+    /// Consecutive unread events with the same topic and cause are merged into one; with
+    /// [`DropCause::StreamFull`] those of all topics, and the topic is that of the first message. What the application asked to drop, by
     /// [`discard_unmatched`](crate::Client::discard_unmatched) or by dropping a stream, is only counted in
     /// [`Statistics::dropped_messages`](crate::engine::Statistics::dropped_messages).
     MessageDropped {
@@ -159,6 +160,8 @@ pub enum DropCause {
     /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait), and was refused with reason code 0x80 at QoS 1 and 2; in
     /// other sessions it was acknowledged.
     Unmatched,
+    /// A stream was full, and a message of QoS 0 was dropped ([`WhenFull`](crate::WhenFull)).
+    StreamFull,
     /// An [`Acknowledgement`](crate::Acknowledgement) was dropped without an answer, and five seconds later the message was
     /// refused with reason code 0x80 ([`OnDropped::Reject`](crate::OnDropped::Reject)).
     Unanswered,
@@ -254,13 +257,14 @@ impl Event {
         EVENT + texts
     }
 
-    /// Adds `other` to this event if both report dropped messages of the same topic and cause; whether they do.
+    /// Adds `other` to this event if both report dropped messages of the same cause, and the same topic unless streams were
+    /// full; whether they do.
     #[cfg(feature = "tokio")]
     pub(crate) fn merge(&mut self, other: &Self) -> bool {
         let Self::MessageDropped { topic, cause, count, bytes } = self else { return false };
         match other {
             Self::MessageDropped { topic: with, cause: as_well, count: more, bytes: larger }
-                if topic == with && cause == as_well =>
+                if cause == as_well && (topic == with || *cause == DropCause::StreamFull) =>
             {
                 *count += more;
                 *bytes += larger;

@@ -374,7 +374,10 @@ impl Router {
 
     fn report_dropped(&mut self, message: &ReceivedMessage, cause: DropCause) {
         let (topic, bytes) = (message.topic().to_owned(), message.len() as u64);
-        let event = Event::MessageDropped { topic, cause, count: 1, bytes };
+        self.report(Event::MessageDropped { topic, cause, count: 1, bytes });
+    }
+
+    fn report(&mut self, event: Event) {
         if !self.events.last_mut().is_some_and(|last| last.merge(&event)) {
             self.events.push(event);
         }
@@ -525,8 +528,14 @@ impl Router {
         self.holding_up = self.holding_up + usize::from(stream.holds_up()) - usize::from(held_up);
         self.memory.held = self.memory.held + stream.held() - held;
         self.memory.acknowledged = self.memory.acknowledged + stream.acknowledged_len() - acknowledged;
-        self.stream_full.count += stream.dropped() - dropped.count;
-        self.stream_full.bytes += stream.dropped_total().bytes - dropped.bytes;
+        let count = stream.dropped() - dropped.count;
+        if count > 0 {
+            let bytes = stream.dropped_total().bytes - dropped.bytes;
+            self.stream_full.count += count;
+            self.stream_full.bytes += bytes;
+            let topic = stream.take_dropped_topic().unwrap_or_default().into();
+            self.report(Event::MessageDropped { topic, cause: DropCause::StreamFull, count, bytes });
+        }
         Some(result)
     }
 

@@ -65,6 +65,8 @@ pub(crate) struct Stream {
     dropped: u64,
     /// Bytes of the packets of those that were dropped.
     dropped_bytes: u64,
+    /// Topic of the first one that wasn't reported yet.
+    dropped_topic: Option<Box<str>>,
     /// Whether it is full and must not be given more.
     holds_up: bool,
     ended: bool,
@@ -86,6 +88,7 @@ impl Stream {
             held: 0,
             dropped: 0,
             dropped_bytes: 0,
+            dropped_topic: None,
             holds_up: false,
             ended,
             is_granted: false,
@@ -102,9 +105,15 @@ impl Stream {
         Dropped { count: self.dropped, bytes: self.dropped_bytes }
     }
 
-    const fn count_dropped(&mut self, bytes: usize) {
+    fn count_dropped(&mut self, message: &ReceivedMessage) {
         self.dropped += 1;
-        self.dropped_bytes += bytes as u64;
+        self.dropped_bytes += message.len() as u64;
+        self.dropped_topic.get_or_insert_with(|| message.topic().into());
+    }
+
+    /// Topic of the first message that was dropped since the last call.
+    pub(crate) const fn take_dropped_topic(&mut self) -> Option<Box<str>> {
+        self.dropped_topic.take()
     }
 
     pub(crate) const fn holds_up(&self) -> bool {
@@ -158,16 +167,16 @@ impl Stream {
         let (size, charge) = (size(&message), message.charge());
         match self.limits.when_full {
             WhenFull::DropNewest if !self.has_room(size) || charge > free => {
-                self.count_dropped(size);
+                self.count_dropped(&message);
                 return None;
             }
             WhenFull::DropOldest => {
                 while !self.has_room(size) || charge > free {
                     let before = self.held;
                     match self.pop_unowed() {
-                        Some(oldest) => self.count_dropped(oldest.len()),
+                        Some(oldest) => self.count_dropped(&oldest),
                         None => {
-                            self.count_dropped(size);
+                            self.count_dropped(&message);
                             return None;
                         }
                     }

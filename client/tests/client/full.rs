@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{Packet, ReasonCode, SubscriptionOptions};
-use dunlin_client::{Client, Message, QoS, StreamLimits, SubscribeOptions, Subscription, WhenFull};
+use dunlin_client::{
+    Client, DropCause, Event, Message, QoS, StreamLimits, SubscribeOptions, Subscription, WhenFull,
+};
 
 use crate::packets::{at_least_once, at_most_once, pingreq, pingresp, puback, publish, suback};
 use crate::server::{Peer, TestServer};
@@ -68,12 +70,26 @@ async fn a_burst_loses_nothing_while_somebody_listens() {
 #[tokio::test]
 async fn the_newest_are_dropped_and_counted() {
     let server = TestServer::start().await;
-    let (client, _, mut peer) = connected(&server).await;
+    let (client, mut events, mut peer) = connected(&server).await;
     let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(2, WhenFull::DropNewest)).await;
     sends_lamps(&mut peer, 0..5).await;
     arrives(&client, &mut peer).await;
     assert_eq!((lamps.dropped(), client.unrouted()), (3, 1), "what was dropped had a stream");
     assert_eq!(drained(&mut lamps).await, ["lamp/0", "lamp/1"]);
+
+    let size = publish("lamp/0", at_most_once()).as_bytes().len() as u64;
+    let (mut reported, mut first_topic) = ((0, 0), None);
+    while reported.0 < 3 {
+        if let Event::MessageDropped { topic, cause: DropCause::StreamFull, count, bytes } =
+            soon(events.next()).await.unwrap()
+        {
+            reported = (reported.0 + count, reported.1 + bytes);
+            first_topic.get_or_insert(topic);
+        }
+    }
+    assert_eq!((reported, first_topic.as_deref()), ((3, 3 * size), Some("lamp/2")));
+    let counted = client.statistics().dropped_messages.stream_full;
+    assert_eq!((counted.count, counted.bytes), reported);
 }
 
 #[tokio::test]
@@ -155,7 +171,7 @@ async fn the_ping_timeout_stands_still_while_reading_is_paused() {
     peer.sends(&publish("lamp/2", at_most_once())).await;
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/2", "the connection is the same");
     drop(peer);
-    let Some(dunlin_client::Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
+    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
     assert_eq!(*cause, dunlin_client::ConnectionError::Closed);
 }
 
@@ -172,7 +188,7 @@ async fn after_a_pause_the_ping_timeout_goes_on() {
     let ping = tokio::time::timeout(Duration::from_secs(41), peer.reads_packet()).await.unwrap();
     assert_eq!(ping, Some(pingreq()));
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
-    let Some(dunlin_client::Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
+    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
     assert!(matches!(*cause, dunlin_client::ConnectionError::KeepAliveTimeout { .. }), "{cause:?}");
 }
 
