@@ -145,6 +145,13 @@ exports.one = { check(event, context, callback) {
   callback(null, answer);
 } };
 exports.returned = () => answer;
+// Each call that isn't the first settles the promise of the one before it, while its own answer is still to come.
+let settle = () => {};
+exports.overlapping = (event, context, callback) => {
+  settle({ isAuthenticated: false });
+  setTimeout(() => callback(null, answer), 50);
+  return new Promise((resolve) => (settle = resolve));
+};
 "#;
 
 #[tokio::test]
@@ -195,6 +202,19 @@ async fn a_node_handler_answers_by_callback_by_promise_or_by_returning() {
         assert!(log.contains(line), "{line}\n{log}");
     }
     assert_eq!(log.matches("call 1 of later").count(), 2, "{log}");
+}
+
+#[tokio::test]
+async fn what_a_node_handler_says_after_its_answer_is_not_the_answer_of_the_next_call() {
+    if !Program::Node.is_installed() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let file = write(&dir, "handler.cjs", NODE);
+    let process = Process::start_in(dir, &["--lambda", &format!("{file}:overlapping")]).await;
+    process.sample("Lambda", "first", "x").run().await.exits(0);
+    process.sample("Lambda", "second", "x").run().await.exits(0);
+    process.stop().await;
 }
 
 /// A handler that is slow to load, as one with large libraries is: no more of them load at a time than there are processors,

@@ -69,9 +69,12 @@ function contextOf({ context, remainingMs }, succeed, fail) {
 
 // An answer comes by callback, by promise, or is returned; the first one counts.
 async function call(request) {
-  const replied = new Promise((resolve) => (finish = resolve));
-  const succeed = (answer) => finish(answerOf(answer));
-  const fail = (error) => finish(failureOf(error));
+  // Of this call alone: what a handler says after its answer must not become the answer of the next call.
+  let resolve;
+  const replied = new Promise((resolvePromise) => (resolve = resolvePromise));
+  finish = resolve;
+  const succeed = (answer) => resolve(answerOf(answer));
+  const fail = (error) => resolve(failureOf(error));
   const callback = (error, answer) => (error == null ? succeed(answer) : fail(error));
   let handler;
   try {
