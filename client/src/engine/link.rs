@@ -63,8 +63,9 @@ impl Engine {
         let data = data.flatten();
         let data = data.as_ref().map(|data| data.expose().as_slice());
         let configured = self.options.receive_maximum;
+        self.announced_receive_maximum = self.receive_maximum();
         if self.reduced_receive_maximum.is_some() {
-            self.options.receive_maximum = Some(self.receive_maximum());
+            self.options.receive_maximum = Some(self.announced_receive_maximum);
         }
         let encoded = self.options.encode(clean_start, &client_id, data, &mut self.output);
         self.options.receive_maximum = configured;

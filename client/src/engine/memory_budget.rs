@@ -71,7 +71,7 @@ impl Engine {
         }
     }
 
-    /// The Receive Maximum that this client announces now.
+    /// The Receive Maximum that the next CONNECT announces.
     pub(super) fn receive_maximum(&self) -> u16 {
         let configured = self.options.receive_maximum.unwrap_or(u16::MAX);
         self.reduced_receive_maximum.map_or(configured, |reduced| reduced.min(configured))
@@ -90,6 +90,6 @@ impl Engine {
     /// one, if this client's Receive Maximum is used up.
     #[must_use]
     pub fn blocking_message(&self) -> Option<DeliveryId> {
-        self.session.inbound.blocking(self.receive_maximum().into()).filter(|_| self.is_connected())
+        self.session.inbound.blocking(self.announced_receive_maximum.into()).filter(|_| self.is_connected())
     }
 }

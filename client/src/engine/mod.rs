@@ -89,6 +89,8 @@ pub struct Engine {
     inherits_session: bool,
     /// Receive Maximum for the next connection, if messages didn't fit into the memory budget.
     reduced_receive_maximum: Option<u16>,
+    /// Receive Maximum that the last CONNECT announced: what the server has to keep to on its connection.
+    announced_receive_maximum: u16,
     /// Whether renewals may give one subscription identifier to several subscriptions.
     shares_identifiers: bool,
     /// Identifiers that several filters have since they were renewed.
@@ -199,6 +201,7 @@ impl Engine {
             now: None,
             inherits_session: true,
             reduced_receive_maximum: None,
+            announced_receive_maximum: u16::MAX,
             shares_identifiers: false,
             shared_identifiers: Vec::new(),
         }

@@ -201,8 +201,8 @@ impl Engine {
         delivery: Delivery,
         size: usize,
     ) -> Result<Option<Option<DeliveryId>>, Violation> {
-        let (announced, configured) =
-            (self.receive_maximum(), self.options.receive_maximum.unwrap_or(u16::MAX));
+        let announced = self.announced_receive_maximum;
+        let configured = self.options.receive_maximum.unwrap_or(u16::MAX);
         match self.session.inbound.receive(delivery, size, announced, configured) {
             Verdict::Deliver(id) => return Ok(Some(id)),
             Verdict::Repeat => self.send_due_acks(),

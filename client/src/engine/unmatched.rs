@@ -50,7 +50,7 @@ impl Engine {
 
     /// Refuses unmatched messages that have waited long enough. Returns whether there were any.
     pub(super) fn refuse_unmatched(&mut self) -> bool {
-        let most = usize::from(self.receive_maximum() / 2).max(1);
+        let most = usize::from(self.announced_receive_maximum / 2).max(1);
         let mut has_refused = false;
         while let Some(id) = self.session.inbound.overdue_unmatched(self.now, most) {
             self.session.inbound.answer(id, ReasonCode::UnspecifiedError);

@@ -93,6 +93,27 @@ fn a_request_that_waits_for_its_acknowledgement_gets_a_second() {
     left(&mut client);
 }
 
+/// The server knows nothing of the smaller Receive Maximum before the next CONNECT. [MQTT-3.3.4-9]
+#[test]
+fn while_a_connection_that_declines_stays_open_its_announced_receive_maximum_holds() {
+    let mut client = Client::connected_as(taking_100(), &connack());
+    client.publishes("b", QoS::AtLeastOnce);
+    client.sends();
+    client.receives_all(&(1..=50).map(|id| publish("a", at_least_once(id))).collect::<Vec<_>>());
+    let ids: Vec<_> = client.messages().into_iter().filter_map(|(_, id)| id).collect();
+    client.engine.decline(ids[49]);
+    client.receives_all(&(51..=100).map(|id| publish("a", at_least_once(id))).collect::<Vec<_>>());
+    assert_eq!(client.sends(), [], "the server keeps to what was announced");
+    assert_eq!(client.engine.blocking_message(), Some(ids[0]), "the announced one is used up");
+    client.messages().into_iter().filter_map(|(_, id)| id).for_each(|id| client.engine.decline(id));
+    client.waits(Duration::from_secs(1));
+    assert_eq!(client.sends(), [disconnect(ReasonCode::QuotaExceeded)]);
+    left(&mut client);
+    assert_eq!(opens(&mut client), Some(25), "half of those that were outstanding");
+    client.receives_all(&(1..=25).map(|id| publish("b", exactly_once(id))).collect::<Vec<_>>());
+    assert!(client.engine.blocking_message().is_some(), "what this connection announced is used up");
+}
+
 #[test]
 fn a_connection_that_has_drained_leaves_at_once() {
     let mut client = Client::connected_as(taking_100(), &connack());
