@@ -283,6 +283,8 @@ impl Hub {
         // client may have it (§4.8.2). [MQTT-4.8.2-5]
         let may_move = queued.qos == QoS::AtLeastOnce || !is_sent;
         let share = queued.share.as_ref().filter(|_| may_move);
+        // Nobody's session ends for a message of another's.
+        let share = share.filter(|share| self.share_taker(share, &queued.message).is_some());
         if !share.is_some_and(|share| self.queue_for_share(share, &queued.message, now)) {
             let topic = queued.message.topic().into();
             self.lose(&client_id, topic, reason, now);

@@ -180,7 +180,7 @@ impl Hub {
             is_same
         });
         if self.settings.when_queue_full() == WhenQueueFull::Refuse {
-            self.check_queues(&wanted, message)?;
+            self.check_queues(&wanted, &shares, message)?;
         }
         let mut receivers = 0;
         for (client_id, wanted) in wanted {
@@ -193,17 +193,32 @@ impl Hub {
         Ok(receivers)
     }
 
-    /// Refuses a message that doesn't fit into the queue of a client that would have to acknowledge it.
-    ///
-    /// Shared subscriptions aren't looked at: a client whose queue isn't full takes their messages.
-    fn check_queues(&self, wanted: &[(Arc<str>, Wanted)], message: &Message) -> Result<(), PublishRefused> {
+    /// Refuses a message that doesn't fit into the queue of a client that would have to acknowledge it, or into that of any
+    /// client of a shared subscription.
+    fn check_queues(
+        &self,
+        wanted: &[(Arc<str>, Wanted)],
+        shares: &[Arc<str>],
+        message: &Message,
+    ) -> Result<(), PublishRefused> {
         let room = self.relief.room();
         let is_full = |(client_id, wanted): &(Arc<str>, Wanted)| {
             let qos = message.qos.min(wanted.qos);
             let session = self.sessions.get(client_id).filter(|_| qos > QoS::AtMostOnce);
             session.is_some_and(|session| !session.outgoing.fits(message, room))
         };
-        if wanted.iter().any(is_full) { Err(PublishRefused::SubscriberFull) } else { Ok(()) }
+        let is_share_full = |filter: &Arc<str>| {
+            let qos = |client_id| {
+                let wanted = self.sessions.get(client_id)?.subscriptions.get(filter)?.options.qos;
+                Some(message.qos.min(wanted))
+            };
+            self.share_taker(filter, message).is_none()
+                && self.share_first(filter).and_then(qos).is_some_and(|qos| qos > QoS::AtMostOnce)
+        };
+        if wanted.iter().any(is_full) || shares.iter().any(is_share_full) {
+            return Err(PublishRefused::SubscriberFull);
+        }
+        Ok(())
     }
 
     fn matching(&self, topic: TopicName<'_>, message: &Message) -> Matching {
@@ -232,23 +247,48 @@ impl Hub {
         Matching { wanted, shares }
     }
 
-    /// One after the other of those who are there; where nobody is, of those who will be back.
+    /// Queues a message for one client of a shared subscription; `false` if it is lost. Where nobody has space for it, the
+    /// queue of the client whose turn it is overflows.
     pub(super) fn queue_for_share(
         &mut self,
         filter: &Arc<str>,
         message: &Arc<Message>,
         now: Instant,
     ) -> bool {
-        let Some(subscribers) = self.subscribers.get_mut(filter) else { return false };
-        let is_there =
-            |member: &&Arc<str>| self.sessions.get(*member).is_some_and(|session| !session.is_away());
-        let picked = subscribers.in_turn().find(is_there).or_else(|| subscribers.in_turn().next());
+        let picked = self.share_taker(filter, message).or_else(|| self.share_first(filter));
         let Some(picked) = picked.map(Arc::clone) else { return false };
-        subscribers.last = Some(Arc::clone(&picked));
+        if let Some(subscribers) = self.subscribers.get_mut(filter) {
+            subscribers.last = Some(Arc::clone(&picked));
+        }
         let session = self.sessions.get(&picked);
         // [MQTT-4.8.2-3]
         let wanted = session.and_then(|session| session.subscriptions.get(filter)).map(Wanted::by);
         wanted.is_some_and(|wanted| self.queue(&picked, message, wanted, Some(filter), now))
+    }
+
+    /// The next client of a shared subscription that has space for a message: one that is connected, or else one whose
+    /// session keeps the message until it is back. `None` if there is none.
+    pub(super) fn share_taker(&self, filter: &Arc<str>, message: &Message) -> Option<&Arc<str>> {
+        let (subscribers, room) = (self.subscribers.get(filter)?, self.relief.room());
+        let takes = |member: &Arc<str>, is_away: bool| {
+            let session = self.sessions.get(member).filter(|session| session.is_away() == is_away);
+            session.is_some_and(|session| {
+                let wanted = session.subscriptions.get(filter).map(|wanted| wanted.options.qos);
+                // [MQTT-3.8.4-8]: nothing of QoS 0 is kept for a client that isn't there.
+                let is_kept = !is_away || wanted.is_some_and(|qos| message.qos.min(qos) > QoS::AtMostOnce);
+                is_kept && session.outgoing.fits(message, room)
+            })
+        };
+        let find = |is_away| subscribers.in_turn().find(|member| takes(member, is_away));
+        find(false).or_else(|| find(true))
+    }
+
+    /// The client of a shared subscription whose turn it is: one that is connected, or else any.
+    fn share_first(&self, filter: &Arc<str>) -> Option<&Arc<str>> {
+        let subscribers = self.subscribers.get(filter)?;
+        let is_there =
+            |member: &&Arc<str>| self.sessions.get(*member).is_some_and(|session| !session.is_away());
+        subscribers.in_turn().find(is_there).or_else(|| subscribers.in_turn().next())
     }
 
     /// Queues a message for one client; `false` if it isn't to have it, or its queue is full.

@@ -131,3 +131,60 @@ fn a_member_of_a_share_that_goes_hands_its_messages_to_another() {
     let lines = bench.hub_log();
     assert_eq!(lines, ["dropped   b  t  4 messages (its session ended before it acknowledged them)"]);
 }
+
+/// Two clients of a share and their publisher. The queue of the first is full; that of the second has space for one more
+/// message, after all the others that only it could take.
+fn share_almost_full(bench: &mut Bench) -> (Connection, [Connection; 2]) {
+    let mut publisher = bench.connected("p");
+    let mut members = ["a", "b"].map(|id| bench.connected(id));
+    for (member, other) in members.iter_mut().zip(["other", "nothing"]) {
+        bench.hears(member, subscribe(&[subscription("$share/g/t"), subscription(other)]));
+        bench.says(member);
+    }
+    for _ in 0..MAX_QUEUED {
+        bench.hears(&mut publisher, publish("other", QoS::AtLeastOnce));
+        bench.says(&mut publisher);
+    }
+    let codes = publishes(bench, &mut publisher, MAX_QUEUED - 1);
+    assert!(codes.iter().all(|code| *code == ReasonCode::Success));
+    assert!(bench.hub_log().is_empty());
+    (publisher, members)
+}
+
+/// §4.8.2
+#[test]
+fn a_share_passes_a_full_client_over_and_drops_only_where_all_are_full() {
+    let mut bench = bench(WhenQueueFull::Drop);
+    let (mut publisher, mut members) = share_almost_full(&mut bench);
+    let codes = publishes(&mut bench, &mut publisher, 3);
+    assert!(codes.iter().all(|code| *code == ReasonCode::Success));
+    let lines = bench.hub_log();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines.iter().all(|line| line.contains("  t  1 message (the queue of this client is full")));
+    for member in &mut members {
+        assert_eq!(messages(&bench.says(member)), MAX_QUEUED);
+    }
+}
+
+#[test]
+fn a_share_ends_a_session_only_where_all_are_full_and_then_one() {
+    let mut bench = bench(WhenQueueFull::EndSession);
+    let (mut publisher, mut members) = share_almost_full(&mut bench);
+    publishes(&mut bench, &mut publisher, 2);
+    bench.hub_log();
+    let ended = members.each_mut().map(|member| bench.says_disconnect(member));
+    assert_eq!(ended.iter().flatten().collect::<Vec<_>>(), [&ReasonCode::QuotaExceeded], "{ended:?}");
+}
+
+#[test]
+fn a_share_refuses_the_publisher_only_where_all_are_full() {
+    let mut bench = bench(WhenQueueFull::Refuse);
+    let (mut publisher, mut members) = share_almost_full(&mut bench);
+    let codes = publishes(&mut bench, &mut publisher, 3);
+    let full = ReasonCode::QuotaExceeded;
+    assert_eq!(codes, [ReasonCode::Success, full, full]);
+    assert!(bench.hub_log().is_empty());
+    for member in &mut members {
+        assert_eq!(messages(&bench.says(member)), MAX_QUEUED);
+    }
+}
