@@ -180,6 +180,7 @@ impl State {
     /// without one.
     pub(crate) fn closed(&mut self, cause: CloseCause, unwritten: usize) -> Ended {
         self.line.call_all(&mut self.wakers);
+        self.window.handle_closed();
         self.engine.handle_unwritten(unwritten);
         self.engine.set_now(now());
         self.engine.handle_closed(cause)
@@ -204,6 +205,9 @@ impl State {
         self.answer_overdue(now);
         if self.line.deadline().is_some_and(|due| due <= now) && self.line.pass_turns_on(now) {
             self.call_line();
+        }
+        if self.window.deadline().is_some_and(|due| due <= now) {
+            self.check_window();
         }
     }
 

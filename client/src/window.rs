@@ -32,6 +32,11 @@ impl Window {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.closed.as_ref().and_then(|closed| closed.report_at)
     }
+
+    /// The connection has ended, and the next one has a window of its own.
+    pub(crate) fn handle_closed(&mut self) {
+        self.closed = None;
+    }
 }
 
 impl State {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use dunlin_client::codec::ReasonCode;
-use dunlin_client::{Client, Message, QoS};
+use dunlin_client::{Client, Event, Message, QoS, StreamLimits};
 
-use crate::packets::{puback, refusal};
+use crate::packets::{at_least_once, puback, publish, refusal};
 use crate::server::TestServer;
-use crate::{connected, millis, options};
+use crate::{connected, connected_as, millis, options, soon};
 
 /// How often this test's runtime went to sleep during `duration`: once for each time that it was woken.
 async fn naps(duration: Duration) -> u64 {
@@ -15,6 +15,14 @@ async fn naps(duration: Duration) -> u64 {
     let before = metrics.worker_park_count(0);
     tokio::time::sleep(duration).await;
     metrics.worker_park_count(0) - before
+}
+
+/// How long this test's runtime was awake during `duration`.
+async fn busy(duration: Duration) -> Duration {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let before = metrics.worker_total_busy_duration(0);
+    tokio::time::sleep(duration).await;
+    metrics.worker_total_busy_duration(0) - before
 }
 
 #[tokio::test]
@@ -40,6 +48,30 @@ async fn a_client_between_two_attempts_sleeps() {
     tokio::time::sleep(millis(20)).await;
     let naps = naps(millis(200)).await;
     assert!(naps < 10, "{naps}");
+}
+
+/// The report of a message that blocks all others is due when there is no connection any more.
+#[tokio::test]
+async fn a_client_whose_window_was_closed_when_the_connection_ended_sleeps() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.receive_maximum = Some(1);
+    options.reconnect.min_delay = Duration::from_secs(60);
+    options.reconnect.max_delay = Duration::from_secs(60);
+    let (client, mut events, mut peer) = connected_as(&server, options).await;
+    let _unmatched = client.unmatched(StreamLimits::default()).unwrap();
+    peer.sends(&publish("a", at_least_once(1))).await;
+    while client.statistics().messages_received.at_least_once == 0 {
+        tokio::task::yield_now().await;
+    }
+    peer.resets();
+    assert!(matches!(soon(events.next()).await, Some(Event::Disconnected { .. })));
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    // A task that is always ready lets the runtime never sleep.
+    let busy = busy(millis(400)).await;
+    assert!(busy < millis(200), "{busy:?}");
 }
 
 #[tokio::test]
