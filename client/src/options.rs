@@ -115,8 +115,9 @@ pub struct ConnectOptions {
     /// What becomes of a received message whose [`Acknowledgement`](crate::Acknowledgement) is dropped without an answer.
     /// Default: it is refused with reason code 0x80.
     pub on_dropped: OnDropped,
-    /// How long a received message of QoS 1 or 2 waits, unacknowledged, for a stream that matches it. Default: 30 s; zero
-    /// means that nothing waits.
+    /// How long a program that resumes a session has to open its streams, from the first CONNACK that resumes it: so long
+    /// received messages that match none of them wait, those of QoS 1 and 2 unacknowledged. Default: 30 s; zero means that
+    /// nothing waits.
     ///
     /// Only the messages of a resumed session wait, whose subscriptions were made by an earlier process or client: they
     /// arrive as soon as the connection is accepted, before the program can have subscribed again. Such a message waits until
@@ -124,8 +125,10 @@ pub struct ConnectOptions {
     /// calls [`Client::discard_unmatched`](crate::Client::discard_unmatched). Acknowledgements leave in the order of arrival
     /// (§4.6), so one waiting message holds back the acknowledgements of all messages behind it: when half of
     /// [`receive_maximum`](Self::receive_maximum) is held back, or this time is over, the message is refused with reason code
-    /// 0x80 and reported as [`Event::MessageDropped`](crate::Event::MessageDropped). Messages of QoS 0 wait likewise, within
-    /// the limits of one stream.
+    /// 0x80 and reported as [`Event::MessageDropped`](crate::Event::MessageDropped). The time counts once for each client,
+    /// outages included: when it is over, unmatched messages are refused as they arrive, so those of a subscription that the
+    /// program no longer has don't hold up its streams any more. Messages of QoS 0 wait likewise, within the limits of one
+    /// stream.
     pub unmatched_wait: Duration,
     /// How much may wait to be sent.
     pub queue: QueueLimits,

@@ -315,7 +315,7 @@ impl Router {
         let until = if is_expected || self.ended { None } else { engine.unmatched_until() };
         let message = match (until, id) {
             (Some(_), Some(id)) if engine.keep_unmatched(id) => return self.unmatched.push(message, id),
-            (Some(until), None) => {
+            (Some(until), None) if engine.now().is_some_and(|now| now < until) => {
                 self.expire_unmatched(engine);
                 let free = self.free_at_most_once();
                 match self.unmatched.push_at_most_once(message, until, free) {

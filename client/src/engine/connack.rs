@@ -74,6 +74,7 @@ impl Engine {
         self.events.push_back(EngineEvent::Connected(Box::new(connected)));
         if connack.session_present {
             self.session.inbound.resumed();
+            self.begin_unmatched_wait(now);
             // A session that the server began for a CONNECT whose CONNACK was lost is present as well.
             if in_doubt {
                 self.session.doubt();

@@ -198,7 +198,7 @@ impl Engine {
             State::Disconnected => None,
             State::Closing { .. } => return None,
         };
-        let unmatched = self.session.inbound.unmatched_deadline();
+        let unmatched = self.unmatched_until.filter(|_| self.session.inbound.has_unmatched());
         connection.into_iter().chain(self.session.next_timeout()).chain(unmatched).min()
     }
 
@@ -206,7 +206,7 @@ impl Engine {
     pub(super) fn pass_time(&mut self, now: Instant) {
         self.now = Some(now);
         self.session.expire(now);
-        if self.session.inbound.unmatched_deadline().is_some_and(|deadline| deadline <= now) {
+        if self.is_unmatched_wait_over() && self.session.inbound.has_unmatched() {
             self.send_due_acks();
         }
     }

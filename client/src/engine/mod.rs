@@ -87,6 +87,8 @@ pub struct Engine {
     now: Option<Instant>,
     /// Whether the session may have subscriptions that were made before this engine existed.
     inherits_session: bool,
+    /// Until when messages wait for a stream of the application; `None` before a connection has resumed a session.
+    unmatched_until: Option<Instant>,
     /// Receive Maximum for the next connection, if messages didn't fit into the memory budget.
     reduced_receive_maximum: Option<u16>,
     /// Receive Maximum that the last CONNECT announced: what the server has to keep to on its connection.
@@ -110,7 +112,7 @@ pub enum EngineEvent {
     /// A received message was refused, because it is wrong in itself
     /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)).
     MessageRefused(Box<RefusedMessage>),
-    /// A message that was [kept for a later stream](Engine::keep_unmatched) has waited too long and is refused with 0x80.
+    /// A message that was [kept for a later stream](Engine::keep_unmatched) can't wait any longer and is refused with 0x80.
     UnmatchedRefused(DeliveryId),
     /// The server forgot the session, and a subscription that it had granted before couldn't be made again.
     SubscriptionLost {
@@ -200,6 +202,7 @@ impl Engine {
             events,
             now: None,
             inherits_session: true,
+            unmatched_until: None,
             reduced_receive_maximum: None,
             announced_receive_maximum: u16::MAX,
             shares_identifiers: false,

@@ -67,12 +67,51 @@ fn an_unmatched_message_is_refused_after_its_wait() {
     client.waits(Duration::from_secs(19));
     assert_eq!(client.sends(), []);
     client.waits(Duration::from_secs(1));
-    assert_eq!(client.sends(), [refusal(1), puback(2)]);
-    assert_eq!(refused(&mut client), [first]);
+    // All of them have waited since the session was resumed.
+    assert_eq!(
+        client.sends(),
+        [refusal(1), puback(2), ack(AckType::PubRec, 3, ReasonCode::UnspecifiedError)]
+    );
+    assert_eq!(refused(&mut client), [first, last]);
     assert!(!client.engine.match_unmatched(first), "too late");
+}
+
+/// Those of a subscription that the program no longer has: one window after another.
+#[test]
+fn forgotten_subscriptions_hold_up_other_streams_for_one_wait_in_all() {
+    let mut client = resumed();
+    let mut acknowledged = Vec::new();
+    let begin = client.now();
+    for window in 0..10 {
+        let ids: Vec<_> = (1..=9).map(|packet_id| receives(&mut client, packet_id)).collect();
+        let live = receives(&mut client, 10);
+        assert!(ids.iter().all(|id| client.engine.keep_unmatched(*id)));
+        client.takes(live);
+        if window == 0 {
+            client.waits(Duration::from_secs(29));
+            assert_eq!(client.sends(), []);
+            client.waits(Duration::from_secs(1));
+        }
+        acknowledged.extend(client.sends());
+        assert_eq!(refused(&mut client), ids);
+    }
+    let window: Vec<_> = (1..=9).map(refusal).chain([puback(10)]).collect();
+    assert_eq!(acknowledged, vec![window; 10].concat());
+    assert_eq!(client.now() - begin, Duration::from_secs(30), "none of them waits once the time is over");
+}
+
+/// A refused stream gives it back under the number that it has.
+#[test]
+fn a_message_that_waits_again_has_no_more_time() {
+    let mut client = resumed();
+    let (first, second) = (receives(&mut client, 1), receives(&mut client, 2));
+    assert!(client.engine.keep_unmatched(first) && client.engine.keep_unmatched(second));
+    client.waits(Duration::from_secs(20));
+    assert!(client.engine.match_unmatched(first));
+    assert!(client.engine.keep_unmatched(first));
     client.waits(Duration::from_secs(10));
-    assert_eq!(client.sends(), [ack(AckType::PubRec, 3, ReasonCode::UnspecifiedError)]);
-    assert_eq!(refused(&mut client), [last]);
+    assert_eq!(refused(&mut client), [first, second]);
+    assert_eq!(client.sends(), [refusal(1), refusal(2)]);
 }
 
 #[test]

@@ -25,9 +25,12 @@ pub(super) struct Application {
     holding: Vec<(DeliveryId, usize)>,
     /// Messages for which it has no stream yet.
     unmatched: Vec<Unmatched>,
-    /// Whether its session has an earlier connection, on which messages may have been answered whose acknowledgements wait
-    /// for the server to repeat them.
-    goes_on: bool,
+    /// When its engine first went on with a session of the server's.
+    resumed_at: Option<Instant>,
+    /// Messages of this session that the application answered on this connection.
+    answered: usize,
+    /// The same for earlier connections: their acknowledgements may wait for the server to repeat the messages.
+    answered_before: usize,
     /// What it thinks that it is subscribed to; `None` where it can't know.
     pub(super) subscriptions: BTreeMap<&'static str, Option<bool>>,
 }
@@ -37,8 +40,7 @@ pub(super) struct Application {
 struct Unmatched {
     id: DeliveryId,
     serial: usize,
-    since: Instant,
-    /// Messages that the application was done with since then.
+    /// Messages that the application was done with since it arrived.
     taken: usize,
 }
 
@@ -229,13 +231,13 @@ impl Application {
                     index.ok_or_else(|| Breach::new("what is refused was unmatched", format!("{id:?}")))?;
                 let refused = self.unmatched.swap_remove(index);
                 let half = options.receive_maximum.unwrap_or(u16::MAX) / 2;
-                let has_waited = now.saturating_duration_since(refused.since) >= options.unmatched_wait;
-                let holds_back = refused.taken >= usize::from(half.max(1));
-                ensure(
-                    has_waited || holds_back || self.goes_on,
-                    "an unmatched message waits for a stream",
-                    || format!("{refused:?}"),
-                )?;
+                let waited = self.resumed_at.map(|since| now.saturating_duration_since(since));
+                let has_waited = waited.is_some_and(|waited| waited >= options.unmatched_wait);
+                let holds_back = refused.taken + self.answered_before >= usize::from(half.max(1));
+                self.answered += 1;
+                ensure(has_waited || holds_back, "an unmatched message waits for a stream", || {
+                    format!("{refused:?}")
+                })?;
                 promises.taken(refused.serial);
                 // If this answer gets lost.
                 promises.abandoned(refused.serial);
@@ -246,7 +248,7 @@ impl Application {
                 ensure(id.is_some() == acknowledges, "QoS 1 and 2 are acknowledged", || serial.to_string())?;
                 let Some(id) = id else { return Ok(()) };
                 if chance.one_in(4) && engine.keep_unmatched(id) {
-                    self.unmatched.push(Unmatched { id, serial, since: now, taken: 0 });
+                    self.unmatched.push(Unmatched { id, serial, taken: 0 });
                     return Ok(());
                 }
                 self.holding.push((id, serial));
@@ -257,7 +259,7 @@ impl Application {
             }
             // It waits behind those without a stream, like one that was taken.
             EngineEvent::MessageRefused(refused) if refused.qos != QoS::AtMostOnce => {
-                self.unmatched.iter_mut().for_each(|each| each.taken += 1);
+                self.answers_one();
             }
             EngineEvent::SubscriptionLost { filter, .. } => {
                 let known = FILTERS.into_iter().find(|known| *known == filter);
@@ -294,7 +296,7 @@ impl Application {
         }
         let (id, serial) = self.holding.remove(chance.below(self.holding.len()));
         if self.holding.iter().all(|(held, _)| *held != id) {
-            self.unmatched.iter_mut().for_each(|each| each.taken += 1);
+            self.answers_one();
             transcript.say(format_args!("application is done with {serial}"));
             promises.taken(serial);
         }
@@ -321,13 +323,29 @@ impl Application {
     /// Its session moves to another engine: messages that it has and isn't done with come again.
     pub(super) fn moves_on(&mut self, promises: &mut Promises) {
         self.unmatched.drain(..).for_each(|each| promises.abandoned(each.serial));
-        self.goes_on = true;
+        self.resumed_at = None;
+        self.disconnected();
         self.holding.drain(..).for_each(|(_, serial)| promises.abandoned(serial));
     }
 
-    /// Its session goes on after a connection that ended.
-    pub(super) const fn goes_on(&mut self) {
-        self.goes_on = true;
+    /// Its connection has ended.
+    pub(super) fn disconnected(&mut self) {
+        self.answered_before += std::mem::take(&mut self.answered);
+    }
+
+    /// The server accepted a connection.
+    pub(super) fn connected(&mut self, session_present: bool, now: Instant) {
+        if session_present {
+            self.resumed_at.get_or_insert(now);
+        } else {
+            (self.answered, self.answered_before) = (0, 0);
+        }
+    }
+
+    /// One more message is answered, and may wait behind those without a stream.
+    fn answers_one(&mut self) {
+        self.answered += 1;
+        self.unmatched.iter_mut().for_each(|each| each.taken += 1);
     }
 
     /// Its process ends: nobody learns what came of its requests.

@@ -262,7 +262,7 @@ impl World {
         // Neither a faulty message nor a burst at resumption is one that a connection ends for.
         let is_violation = matches!(ended, Ended::Connection(ConnectionError::Protocol(_)));
         ensure(!is_violation, "no connection ends for what this server sends", || format!("{ended:?}"))?;
-        self.application.goes_on();
+        self.application.disconnected();
         link.up.close();
         let most = if self.chance.one_in(4) { self.chance.below(64) } else { usize::MAX };
         self.server.hears(&mut link.up, most, &mut self.chance, &mut self.transcript)?;
@@ -281,6 +281,7 @@ impl World {
                 self.keep_alive = connected.limits.keep_alive;
                 let in_doubt = std::mem::take(&mut self.attempts) > 1;
                 let (session, present) = (self.server.sessions, connected.session_present);
+                self.application.connected(present, self.now);
                 if self.promises.connected(connected.limits, present, session, in_doubt, self.now) {
                     self.driver.wire.is_mistaken();
                 }

@@ -1,19 +1,18 @@
-//! Received messages that no stream of the application matches yet, and until when they wait for one.
+//! Received messages that no stream of the application matches yet.
 
-use std::collections::BTreeMap;
-use std::time::Instant;
+use std::collections::BTreeSet;
 
 use super::{DeliveryId, Inbound};
 
-/// Unmatched messages in order of arrival, each with its deadline.
+/// Unmatched messages in order of arrival.
 #[derive(Debug, Default)]
-pub(super) struct Unmatched(BTreeMap<DeliveryId, Instant>);
+pub(super) struct Unmatched(BTreeSet<DeliveryId>);
 
 impl Unmatched {
     /// Removes a message; whether it was there.
     #[inline]
     pub(super) fn remove(&mut self, id: DeliveryId) -> bool {
-        !self.0.is_empty() && self.0.remove(&id).is_some()
+        !self.0.is_empty() && self.0.remove(&id)
     }
 
     pub(super) fn clear(&mut self) {
@@ -22,9 +21,9 @@ impl Unmatched {
 }
 
 impl Inbound {
-    /// Lets a message wait for a stream until `deadline`.
-    pub(in crate::engine) fn keep_unmatched(&mut self, id: DeliveryId, deadline: Instant) {
-        self.unmatched.0.insert(id, deadline);
+    /// Lets a message wait for a stream.
+    pub(in crate::engine) fn keep_unmatched(&mut self, id: DeliveryId) {
+        self.unmatched.0.insert(id);
     }
 
     /// A stream has got the message; whether it still waited for one.
@@ -32,24 +31,19 @@ impl Inbound {
         self.unmatched.remove(id)
     }
 
-    /// When the first unmatched message has waited long enough.
-    pub(in crate::engine) fn unmatched_deadline(&self) -> Option<Instant> {
-        self.unmatched.0.first_key_value().map(|(_, deadline)| *deadline)
+    /// Whether a message waits for a stream.
+    pub(in crate::engine) fn has_unmatched(&self) -> bool {
+        !self.unmatched.0.is_empty()
     }
 
-    /// The oldest unmatched message, if its deadline has passed, or if at least `most` acknowledgements wait for its own.
-    pub(in crate::engine) fn overdue_unmatched(
-        &self,
-        now: Option<Instant>,
-        most: usize,
-    ) -> Option<DeliveryId> {
-        let (oldest, deadline) = self.unmatched.0.first_key_value()?;
-        let has_waited = now.is_some_and(|now| *deadline <= now);
-        if has_waited {
+    /// The oldest unmatched message, if their wait `is_over`, or if at least `most` acknowledgements wait for its own.
+    pub(in crate::engine) fn overdue_unmatched(&self, is_over: bool, most: usize) -> Option<DeliveryId> {
+        let oldest = self.unmatched.0.first()?;
+        if is_over {
             return Some(*oldest);
         }
         // After a reconnection the server may repeat messages in another order.
         let first = self.owed.front().map(|owed| owed.name)?;
-        (self.ready >= most && self.unmatched.0.contains_key(&first)).then_some(first)
+        (self.ready >= most && self.unmatched.0.contains(&first)).then_some(first)
     }
 }
