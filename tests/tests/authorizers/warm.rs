@@ -267,6 +267,25 @@ async fn no_process_of_a_handler_stays_after_sigkill() {
 }
 
 #[tokio::test]
+async fn what_a_handler_started_does_not_outlive_its_process() {
+    if !Program::Python.is_installed() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let start = "import os, subprocess\ndef lambda_handler(event, context):\n    \
+                 child = subprocess.Popen(['sleep', '600'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n    \
+                 print(f'pids {os.getpid()} {child.pid} ', flush=True)\n    os._exit(3)\n";
+    let file = write(&dir, "handler.py", start);
+    let process = Process::start_in(dir, &["--lambda", &file]).await;
+    process.sample("Lambda", "device", "x").run().await.exits(5);
+    let log = process.stop().await.stdout;
+    assert!(log.contains("failed: its program ended with exit status: 3)"), "{log}");
+    for pid in log.split_once("pids ").unwrap().1.split(' ').take(2) {
+        is_gone(pid).await;
+    }
+}
+
+#[tokio::test]
 async fn a_changed_file_starts_new_processes_and_a_line_says_so() {
     if !Program::Python.is_installed() {
         return;

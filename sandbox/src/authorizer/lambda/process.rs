@@ -9,11 +9,13 @@ use tokio::time::timeout;
 
 use crate::authorizer::lambda::watchdog::{Watchdog, Watched};
 
-/// One process. Dropped before it has ended, its whole group is killed.
+/// One process. Dropped, its whole group is killed: what it started doesn't outlive it, however it ended.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
     has_ended: bool,
+    /// Its process group; `None` once that was killed.
+    group: Option<u32>,
     /// Dropped after the process: it is in the watchdog's list for at least as long as it lives.
     _watched: Option<Watched>,
 }
@@ -25,8 +27,9 @@ impl Process {
         #[cfg(unix)]
         command.process_group(0);
         let child = command.spawn()?;
-        let watched = child.id().and_then(|group| Some(watchdog?.watch(group)));
-        Ok(Self { child, has_ended: false, _watched: watched })
+        let group = child.id();
+        let watched = group.and_then(|group| Some(watchdog?.watch(group)));
+        Ok(Self { child, has_ended: false, group, _watched: watched })
     }
 
     /// Its pipes, each `None` if it isn't one or was taken already.
@@ -35,6 +38,8 @@ impl Process {
     }
 
     /// Waits for its end. Cancel safe.
+    ///
+    /// Drop it soon after: its group is killed by a number that the system may give to another group later.
     pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait().await;
         self.has_ended = status.is_ok();
@@ -55,27 +60,16 @@ impl Process {
         self.has_ended = timeout(REAPING, self.child.wait()).await.is_ok();
     }
 
-    /// Kills what it started and left running. Only while something shows that there is such a process: a group that is
-    /// empty may be another one by now.
-    #[cfg(unix)]
-    pub(super) fn kill_leftovers(group: Option<u32>) {
-        let group = group.and_then(|group| rustix::process::Pid::from_raw(i32::try_from(group).ok()?));
-        if let Some(group) = group {
+    /// Kills the process, unless it has ended, and what it started.
+    pub(super) fn kill_group(&mut self) {
+        #[cfg(unix)]
+        if let Some(group) = self.group.take().and_then(|group| i32::try_from(group).ok())
+            && let Some(group) = rustix::process::Pid::from_raw(group)
+        {
+            // It fails if nobody is left.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
-    }
-
-    #[cfg(not(unix))]
-    pub(super) fn kill_leftovers(_: Option<u32>) {}
-
-    /// The id of the process and of its group; `None` once it has ended.
-    pub(super) fn id(&self) -> Option<u32> {
-        self.child.id()
-    }
-
-    fn kill_group(&mut self) {
         if !self.has_ended {
-            Self::kill_leftovers(self.child.id());
             let _ = self.child.start_kill();
         }
     }

@@ -50,7 +50,7 @@ impl Program {
         script.map_or(Ok(()), |script| lookup::script(script, self.folder.as_deref()))
     }
 
-    /// Runs it once. When `limit` is over, or whoever waits has gone, it and what it started are killed.
+    /// Runs it once. When `limit` is over, or whoever waits has gone, it is killed; when it has ended, so is what it started.
     pub(super) async fn run(
         &self,
         event: &[u8],
@@ -89,7 +89,6 @@ async fn converse(
     event: &[u8],
     log: &(dyn Fn(String) + Sync),
 ) -> Result<Vec<u8>, LambdaFault> {
-    let group = process.id();
     let (stdin, stdout, stderr) = process.take_pipes();
     let mut answer = Vec::new();
     let mut output = OutputLog::new(log);
@@ -108,7 +107,7 @@ async fn converse(
             // What it has written is in the pipes. They stay open if something that it started has them, too.
             match timeout(DRAINING, &mut pipes).await {
                 Ok(closed) => drop(closed?),
-                Err(_) => Process::kill_leftovers(group),
+                Err(_) => process.kill_group(),
             }
             status
         }
@@ -225,6 +224,14 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_has_ended_is_read_to_its_end_whatever_it_left_running() {
         let script = "sleep 600 & echo $! >&2; echo {}; exit 0";
+        let (answer, log) = run(script, PATIENCE).await;
+        assert_eq!(answer, Ok("{}\n".into()));
+        assert!(is_gone(&log[0]).await, "{} is still there", log[0]);
+    }
+
+    #[tokio::test]
+    async fn what_a_program_left_running_without_its_outputs_is_killed_too() {
+        let script = "sleep 600 <&- >/dev/null 2>&1 & echo $! >&2; echo {}";
         let (answer, log) = run(script, PATIENCE).await;
         assert_eq!(answer, Ok("{}\n".into()));
         assert!(is_gone(&log[0]).await, "{} is still there", log[0]);
