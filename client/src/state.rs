@@ -376,7 +376,12 @@ impl State {
         if self.stopped.is_some() {
             self.line.call_all(wakers);
         } else if after.0 < before.0 || after.1 < before.1 {
+            let called = wakers.len();
             self.line.call(|wants| self.engine.has_room(wants), now, wakers);
+            if wakers.len() > called && self.line.deadline().is_some() {
+                // It may have looked at the time before: others wait behind those who were called and may not come.
+                wakers.extend(self.driver.take());
+            }
         }
     }
 
