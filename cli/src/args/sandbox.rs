@@ -23,7 +23,7 @@ pub(crate) struct SandboxArgs {
     /// Read authorizers and settings from a TOML file; a flag wins over what it says
     #[arg(long, value_name = "FILE", long_help = CONFIG)]
     pub(crate) config: Option<PathBuf>,
-    /// Run this Lambda as the default authorizer, named Lambda: a handler's FILE[:FUNCTION], or a command
+    /// Run this Lambda as the default authorizer, named Lambda: a handler (FILE or FILE:FUNCTION), or a command
     ///
     /// A file ending in .py, .mjs, .cjs or .js is a handler as AWS runs it: it stays loaded between calls, and gets AWS's
     /// event and context. FUNCTION is lambda_handler in Python and handler in Node if it isn't named.
