@@ -286,6 +286,23 @@ async fn what_a_handler_started_does_not_outlive_its_process() {
 }
 
 #[tokio::test]
+async fn a_handler_that_crashes_is_told_at_once_whatever_holds_its_output() {
+    if !Program::Python.is_installed() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let start = "import os, subprocess\ndef lambda_handler(event, context):\n    \
+                 child = subprocess.Popen(['sleep', '600'])\n    \
+                 print(f'pid {child.pid} ', flush=True)\n    os._exit(3)\n";
+    let file = write(&dir, "handler.py", start);
+    let process = Process::start_in(dir, &["--lambda", &file]).await;
+    process.sample("Lambda", "device", "x").run().await.exits(5);
+    let log = process.stop().await.stdout;
+    assert!(log.contains("failed: its program ended with exit status: 3)"), "{log}");
+    is_gone(log.split_once("pid ").unwrap().1.split(' ').next().unwrap()).await;
+}
+
+#[tokio::test]
 async fn a_changed_file_starts_new_processes_and_a_line_says_so() {
     if !Program::Python.is_installed() {
         return;

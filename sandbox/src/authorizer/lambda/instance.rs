@@ -1,5 +1,6 @@
 //! One process that runs a handler, call after call: what AWS calls an execution environment.
 
+use core::pin::pin;
 use std::io;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::authorizer::lambda::LambdaFault;
 use crate::authorizer::lambda::handler::{FunctionFacts, Handler};
 use crate::authorizer::lambda::output::OutputLog;
 use crate::authorizer::lambda::process::Process;
-use crate::authorizer::lambda::program::MAX_ANSWER;
+use crate::authorizer::lambda::program::{DRAINING, MAX_ANSWER};
 use crate::authorizer::lambda::watchdog::Watchdog;
 use crate::uuid;
 
@@ -21,7 +22,7 @@ use crate::uuid;
 pub(super) struct Instance {
     process: Process,
     requests: ChildStdin,
-    output: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
+    output: BufReader<Output>,
     facts: FunctionFacts,
     /// What stands before an answer, to tell it from what the handler prints; unknown to anybody else.
     marker: String,
@@ -76,10 +77,7 @@ impl Instance {
     /// Waits until the handler is loaded, or has failed to load: the first call says which. An error means that the process
     /// is of no more use, as does dropping this future.
     pub(super) async fn wait_until_loaded(&mut self, log: &mut OutputLog<'_>) -> Result<(), LambdaFault> {
-        match self.next_answer(log).await? {
-            Some(_) => Ok(()),
-            None => Err(self.ended().await),
-        }
+        self.answer(log).await.map(|_| ())
     }
 
     /// Whether it can take a call.
@@ -103,7 +101,7 @@ impl Instance {
         let request = json!({"event": event, "context": self.facts.context(), "remainingMs": remaining_ms});
         // It fails if the process has ended; why it did is told below.
         let _ = self.send(&request).await;
-        let Some(line) = self.next_answer(log).await? else { return Err(self.ended().await) };
+        let line = self.answer(log).await?;
         let frame: Frame =
             serde_json::from_slice(&line).map_err(|error| LambdaFault::not_json(&line, &error))?;
         match frame.error {
@@ -120,41 +118,20 @@ impl Instance {
         self.requests.flush().await
     }
 
-    /// What stands behind the next marker, up to its line's end; `None` at the end of the output. What comes before is
-    /// logged.
-    async fn next_answer(&mut self, log: &mut OutputLog<'_>) -> Result<Option<Vec<u8>>, LambdaFault> {
-        let mut line = Vec::new();
-        loop {
-            let chunk = self.output.fill_buf().await.unwrap_or_default();
-            if chunk.is_empty() {
-                log.write(&line);
-                return Ok(None);
+    /// What stands behind the next marker, up to its line's end; or how the process ended without an answer.
+    async fn answer(&mut self, log: &mut OutputLog<'_>) -> Result<Vec<u8>, LambdaFault> {
+        let Self { process, output, marker, .. } = self;
+        let answer = {
+            let mut reading = pin!(next_answer(output, marker, log));
+            tokio::select! {
+                answer = &mut reading => answer?,
+                // What it has written is in the pipe, which stays open if something that it started has it, too.
+                _ = process.wait() => timeout(DRAINING, reading).await.unwrap_or(Ok(None))?,
             }
-            let end = chunk.iter().position(|byte| *byte == b'\n');
-            let taken = end.map_or(chunk.len(), |end| end + 1);
-            line.extend_from_slice(chunk.get(..taken).unwrap_or(chunk));
-            self.output.consume(taken);
-
-            let marker = find(&line, self.marker.as_bytes());
-            if line.len() > MAX_ANSWER + marker.unwrap_or_default() {
-                if marker.is_some() {
-                    return Err(LambdaFault::TooLarge);
-                }
-                // A long line of the log, all but the end, where a marker may have begun.
-                let rest = line.split_off(line.len().saturating_sub(self.marker.len()));
-                log.write(&line);
-                line = rest;
-            } else if end.is_some() {
-                let Some(at) = marker else {
-                    log.write(&line);
-                    line.clear();
-                    continue;
-                };
-                // A handler may have printed something without ending the line.
-                log.write(line.get(..at).unwrap_or_default());
-                log.finish();
-                return Ok(Some(line.split_off(at + self.marker.len())));
-            }
+        };
+        match answer {
+            Some(line) => Ok(line),
+            None => Err(self.ended().await),
         }
     }
 
@@ -165,6 +142,48 @@ impl Instance {
             Ok(Err(error)) => LambdaFault::Exit(error.to_string().into()),
             // It has closed its output and goes on.
             Err(_) => LambdaFault::NoAnswer,
+        }
+    }
+}
+
+/// What stands behind the next marker, up to its line's end; `None` at the end of the output. What comes before is
+/// logged.
+async fn next_answer(
+    output: &mut BufReader<Output>,
+    marker: &str,
+    log: &mut OutputLog<'_>,
+) -> Result<Option<Vec<u8>>, LambdaFault> {
+    let mut line = Vec::new();
+    loop {
+        let chunk = output.fill_buf().await.unwrap_or_default();
+        if chunk.is_empty() {
+            log.write(&line);
+            return Ok(None);
+        }
+        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(chunk.len(), |end| end + 1);
+        line.extend_from_slice(chunk.get(..taken).unwrap_or(chunk));
+        output.consume(taken);
+
+        let found = find(&line, marker.as_bytes());
+        if line.len() > MAX_ANSWER + found.unwrap_or_default() {
+            if found.is_some() {
+                return Err(LambdaFault::TooLarge);
+            }
+            // A long line of the log, all but the end, where a marker may have begun.
+            let rest = line.split_off(line.len().saturating_sub(marker.len()));
+            log.write(&line);
+            line = rest;
+        } else if end.is_some() {
+            let Some(at) = found else {
+                log.write(&line);
+                line.clear();
+                continue;
+            };
+            // A handler may have printed something without ending the line.
+            log.write(line.get(..at).unwrap_or_default());
+            log.finish();
+            return Ok(Some(line.split_off(at + marker.len())));
         }
     }
 }

@@ -155,7 +155,7 @@ async fn forward(
 /// Ten policies of 2,048 characters fit, however they are escaped.
 pub(super) const MAX_ANSWER: usize = 256 * 1024;
 /// Time to read what a program has written before it ended.
-const DRAINING: Duration = Duration::from_millis(250);
+pub(super) const DRAINING: Duration = Duration::from_millis(250);
 const CHUNK: usize = 8 * 1024;
 
 #[cfg(test)]
