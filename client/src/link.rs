@@ -217,6 +217,8 @@ impl Link {
             state.transmit(&mut self.output, now);
             self.holds = self.output.is_empty() && state.engine.has_output();
             state.engine.set_listening(reading && !self.holds, now);
+        } else if !self.output.is_empty() {
+            state.engine.limit_unsent(now);
         }
         if state.engine.declines_messages() && state.router.has_drained() {
             state.engine.leave_declined();

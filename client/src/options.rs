@@ -103,7 +103,12 @@ pub struct ConnectOptions {
     /// Time for the acknowledgement of a request, from when it is first on the wire. Default: 60 s.
     ///
     /// The time runs only while there is a connection and adds up over connections; to be queued again doesn't restart it.
-    /// Then the request fails with [`RequestError::Timeout`](crate::RequestError::Timeout). Output that the transport doesn't
+    /// Then the request fails with [`RequestError::Timeout`](crate::RequestError::Timeout).
+    ///
+    /// A request that waits to be sent, because the server's Receive Maximum is used up or the transport doesn't take the
+    /// output, fails the same way once it has waited for so long while connected and the server has acknowledged no message
+    /// for so long. Each acknowledgement lets the others wait on: requests in a long queue that moves don't fail because many
+    /// are before them. The time that [`pace`](Self::pace) alone holds a message back doesn't count. Output that the transport doesn't
     /// take for so long ends the connection ([`ConnectionError::WriteTimeout`](crate::ConnectionError::WriteTimeout)).
     pub ack_timeout: Duration,
     /// Time for a whole request, from when it is accepted, outages included. Default: none for a publish, 60 s for a

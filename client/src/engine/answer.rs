@@ -99,6 +99,7 @@ impl Engine {
     /// The server is done with a message, which `counted` against its Receive Maximum.
     fn end_publish(&mut self, key: u32, packet_id: PacketId, counted: bool, conclusion: Conclusion) {
         self.session.ids.release(packet_id);
+        self.session.ack_deadlines.acknowledge(self.now);
         self.session.operations.finish(key, conclusion);
         if let State::Open(connection) = &mut self.state
             && counted
@@ -170,6 +171,9 @@ impl Engine {
                 | Kind::Resubscribe
                 | Kind::Reauthenticate => {}
             }
+        }
+        if self.session.ids.is_full() {
+            self.session.ack_deadlines.acknowledge(self.now);
         }
         self.session.ids.release(packet_id);
         let explanation = Explanation::within(self.copy_allowance(), reason_string, user_properties);

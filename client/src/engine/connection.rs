@@ -44,6 +44,8 @@ pub(super) struct Sent {
     pub(super) repeated: bool,
     /// Whether the time for its acknowledgement runs since an earlier connection.
     pub(super) is_timed: bool,
+    /// Whether the time that it may spend in the output is limited.
+    pub(super) is_limited: bool,
     /// Where it ends in the output.
     pub(super) end: usize,
 }

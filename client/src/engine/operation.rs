@@ -124,6 +124,8 @@ pub(super) struct Operation {
     pub(super) is_anew: bool,
     /// Whether the time for its acknowledgement runs since an earlier connection.
     pub(super) is_timed: bool,
+    /// Whether the time that it may wait before it is sent is limited.
+    pub(super) is_limited: bool,
     /// When a message isn't worth sending any more.
     pub(super) expires: Option<Instant>,
     /// Whether it is among those that are failed then.

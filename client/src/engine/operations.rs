@@ -133,6 +133,7 @@ impl Operations {
             disconnects: 0,
             is_anew: false,
             is_timed: false,
+            is_limited: false,
             expires: None,
             is_watched: false,
             conclusion: None,
@@ -296,6 +297,23 @@ impl Operations {
     pub(super) fn set_timed(&mut self, id: OperationId) {
         if let Some(operation) = self.current(id) {
             operation.is_timed = true;
+        }
+    }
+
+    /// The time that it may wait before it is sent is limited from now on. Returns whether it wasn't: not if it is over, nor if
+    /// the time for its acknowledgement runs, which is the stricter one. The pace alone holds messages of QoS 0 back.
+    pub(super) fn limit_sending(&mut self, id: OperationId, is_paced: bool) -> bool {
+        let unlimited = |each: &&mut Operation| {
+            let is_held_by_pace = is_paced && each.kind == Kind::PublishAtMostOnce;
+            !each.is_limited && !each.is_timed && !is_held_by_pace && each.phase != Phase::Done
+        };
+        self.current(id).filter(unlimited).map(|operation| operation.is_limited = true).is_some()
+    }
+
+    /// It doesn't wait any more.
+    pub(super) fn unlimit_sending(&mut self, id: OperationId) {
+        if let Some(operation) = self.current(id) {
+            operation.is_limited = false;
         }
     }
 

@@ -31,6 +31,11 @@ impl Queue {
         self.ids.is_empty()
     }
 
+    /// Those that wait, and gaps.
+    pub(super) fn ids(&self) -> impl Iterator<Item = OperationId> {
+        self.ids.iter().copied()
+    }
+
     pub(super) fn push_back(&mut self, id: OperationId) {
         self.ids.push_back(id);
     }

@@ -27,6 +27,9 @@ impl Engine {
         } else {
             self.session.wait_last(id);
             self.pump();
+            if self.session.operations.get_by(id).is_some_and(|each| each.phase == Phase::Queued) {
+                self.limit_waiting_for(id);
+            }
         }
         Ok(id)
     }
@@ -86,6 +89,7 @@ impl Engine {
             }
         }
         self.session.queue = held_back;
+        self.limit_waiting();
     }
 
     /// Puts one request into the output, under an identifier of its own, or fails it.

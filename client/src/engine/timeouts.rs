@@ -1,11 +1,12 @@
 //! Requests that take too long: not acknowledged in time, or not done in time.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::Engine;
 use super::operation::{Kind, OperationId, Phase};
 use super::request::requested;
 use super::session::Session;
+use super::{Engine, State};
 use crate::error::RequestError;
 
 impl Engine {
@@ -21,8 +22,16 @@ impl Engine {
     /// Fails requests whose time is over: that for the acknowledgement, and that from acceptance on.
     pub(super) fn time_out_requests(&mut self, now: Instant) {
         let after = self.options.ack_timeout;
-        while let Some(id) = self.session.ack_deadlines.pop_due(now) {
-            self.time_out(id, RequestError::Timeout { after });
+        let mut waiting = Vec::new();
+        while let Some((id, is_for_sending)) = self.session.ack_deadlines.pop_due(now) {
+            if is_for_sending {
+                waiting.push(id);
+            } else {
+                self.time_out(id, RequestError::Timeout { after });
+            }
+        }
+        if !waiting.is_empty() {
+            self.time_out_waiting(&waiting, after, now);
         }
         let Session { operations, ack_deadlines, .. } = &mut self.session;
         ack_deadlines.forget(operations.load().0, |id| operations.is_over(id));
@@ -37,6 +46,68 @@ impl Engine {
             };
             self.time_out(id, RequestError::RequestTimeout { after: after.unwrap_or_default() });
         }
+    }
+
+    /// Requests in the queue get a deadline, as far as they have none and aren't held back by the pace alone.
+    pub(super) fn limit_waiting(&mut self) {
+        let Some(now) = self.now.filter(|_| self.is_connected()) else { return };
+        let is_paced = self.is_paced();
+        let Session { operations, ack_deadlines, queue, resend, .. } = &mut self.session;
+        let waiting = resend.iter().copied().chain(queue.ids());
+        let added = waiting.filter(|id| operations.limit_sending(*id, is_paced));
+        ack_deadlines.add_waiting(added, self.options.ack_timeout, now);
+    }
+
+    /// The same for one request that was accepted just now.
+    pub(super) fn limit_waiting_for(&mut self, id: OperationId) {
+        let Some(now) = self.now.filter(|_| self.is_connected()) else { return };
+        let is_paced = self.is_paced();
+        let Session { operations, ack_deadlines, .. } = &mut self.session;
+        if operations.limit_sending(id, is_paced) {
+            ack_deadlines.add_waiting(std::iter::once(id), self.options.ack_timeout, now);
+        }
+    }
+
+    /// The transport doesn't take the output yet: requests in it get a deadline, as far as they have none.
+    pub fn limit_unsent(&mut self, now: Instant) {
+        let State::Open(connection) = &mut self.state else { return };
+        // Those before the last one that has been seen have been seen, too.
+        let unseen = connection.unsent.iter_mut().rev().take_while(|each| !each.is_limited);
+        let Session { operations, ack_deadlines, .. } = &mut self.session;
+        let added = unseen.filter_map(|each| {
+            each.is_limited = true;
+            operations.limit_sending(each.id, false).then_some(each.id)
+        });
+        ack_deadlines.add_waiting(added, self.options.ack_timeout, now);
+    }
+
+    /// These requests have had their time for being sent. Those that still wait fail if the server has acknowledged nothing
+    /// for so long; otherwise they go on waiting, as do those that the pace alone holds back.
+    fn time_out_waiting(&mut self, ids: &[OperationId], after: Duration, now: Instant) {
+        let unsent: HashSet<_> = self.unsent().iter().map(|each| each.id).collect();
+        let moves_on = self.session.ack_deadlines.moves_on(after, now);
+        let has_space = !self.session.ids.is_full()
+            && matches!(&self.state, State::Open(connection) if connection.quota.has_room());
+        let is_paced = self.is_paced();
+        let (mut again, mut paced) = (Vec::new(), Vec::new());
+        for id in ids {
+            let Some(operation) = self.session.operations.get_by(*id) else { continue };
+            let is_at_most_once = operation.kind == Kind::PublishAtMostOnce;
+            match operation.phase {
+                _ if operation.is_timed => self.session.operations.unlimit_sending(*id),
+                Phase::Sent(_) | Phase::Released(_) if !unsent.contains(id) => {
+                    self.session.operations.unlimit_sending(*id);
+                }
+                Phase::Done => {}
+                Phase::Queued if is_paced && operation.is_publish() && (is_at_most_once || has_space) => {
+                    paced.push(*id);
+                }
+                _ if moves_on => again.push(*id),
+                _ => self.time_out(*id, RequestError::Timeout { after }),
+            }
+        }
+        self.session.ack_deadlines.add_again(again.into_iter(), after);
+        self.session.ack_deadlines.add_waiting(paced.into_iter(), after, now);
     }
 
     /// A request fails, unless it has its outcome. What is on the wire keeps its identifier until the server lets go of it.

@@ -112,7 +112,13 @@ impl Engine {
     /// A request is in the output, up to its end. Its answer is awaited from when that is taken.
     pub(super) fn awaits(&mut self, id: OperationId, repeated: bool, is_timed: bool) {
         if let State::Open(connection) = &mut self.state {
-            connection.unsent.push(Sent { id, repeated, is_timed, end: self.output.len() });
+            connection.unsent.push(Sent {
+                id,
+                repeated,
+                is_timed,
+                is_limited: false,
+                end: self.output.len(),
+            });
         }
     }
 
@@ -142,7 +148,7 @@ impl Engine {
     }
 
     /// Requests in the output.
-    fn unsent(&self) -> &[Sent] {
+    pub(super) fn unsent(&self) -> &[Sent] {
         match &self.state {
             State::Open(connection) => &connection.unsent,
             State::Closing { unsent, .. } => unsent,

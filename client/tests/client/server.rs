@@ -1,6 +1,7 @@
 //! `TestServer`: does what the test says, packet by packet.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use dunlin_client::codec::{DecodeOptions, Packet, PacketBuf, PacketType, Sender};
@@ -108,6 +109,17 @@ impl Peer {
     /// Ends what it sends, and goes on listening.
     pub(crate) async fn shuts_down(&mut self) {
         self.stream.shutdown().await.unwrap();
+    }
+
+    /// Reads ten megabytes a second and answers nothing.
+    pub(crate) async fn reads_slowly(mut self) {
+        let mut interval = tokio::time::interval(Duration::from_millis(50));
+        while self.stream.read_buf(&mut self.input).await.is_ok_and(|read| read > 0) {
+            if self.input.len() >= 512 * 1024 {
+                self.input.clear();
+                interval.tick().await;
+            }
+        }
     }
 
     /// Every packet until the end, acknowledging messages as they come.

@@ -83,6 +83,27 @@ async fn output_that_is_not_taken_for_the_time_of_an_acknowledgement_ends_the_co
     assert_eq!(soon(receipt).await.unwrap_err(), RequestError::Timeout { after: millis(700) });
 }
 
+/// The transport takes a little now and then, so that the time for writing never ends.
+#[tokio::test]
+async fn requests_behind_output_that_is_taken_slowly_end_in_time() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.ack_timeout = Duration::from_secs(1);
+    options.connect.queue = QueueLimits { count: 10, bytes: 64 << 20 };
+    let (client, _events, peer) = connected_as(&server, options).await;
+    let peer = tokio::spawn(peer.reads_slowly());
+    let large = vec![b'x'; 48 << 20];
+    let first = client.publish(Message::new("a", large).qos(QoS::AtLeastOnce)).await.unwrap();
+    tokio::time::sleep(millis(100)).await;
+    let second = client.publish(Message::new("b", "on").qos(QoS::AtLeastOnce)).await.unwrap();
+    let timeout = RequestError::Timeout { after: Duration::from_secs(1) };
+    assert_eq!(soon(first).await.unwrap_err(), timeout);
+    let waited = tokio::time::timeout(Duration::from_secs(2), second).await;
+    assert_eq!(waited.unwrap().unwrap_err(), timeout);
+    assert!(client.is_connected(), "it may still be taken");
+    peer.abort();
+}
+
 #[tokio::test]
 async fn a_silent_server_is_asked_whether_it_is_there() {
     let server = TestServer::start().await;

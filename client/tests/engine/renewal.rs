@@ -65,10 +65,11 @@ fn giving_a_renewal_up_costs_no_queued_message() {
     let one_at_a_time = ConnAckProperties { receive_maximum, ..ConnAckProperties::default() };
     client.reconnects(&connack_with(one_at_a_time));
     client.sends();
+    client.waits(Duration::from_secs(5));
     let _ahead = client.publishes("b", QoS::AtLeastOnce);
     let waiting = client.publishes("c", QoS::AtLeastOnce);
     client.sends();
-    client.waits(Duration::from_secs(11));
+    client.waits(Duration::from_secs(6));
     assert_eq!(client.lost().len(), 1);
     assert_eq!(client.sends(), [unsubscribe(4, &["a"])]);
     assert_eq!(client.outcome(waiting), None);

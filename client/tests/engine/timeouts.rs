@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{ConnAckProperties, ReasonCode};
-use dunlin_client::engine::{Accepted, CloseCause, Ended, Outcome};
+use dunlin_client::engine::{Accepted, CloseCause, Ended, Outcome, Pace, Session};
 use dunlin_client::{
     ConnectOptions, ConnectionError, LostMessage, Message, QoS, RequestError, RequestTimeouts,
 };
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    at_least_once, connack, connack_resumed, connack_resumed_with, puback, publish, pubrec, suback, unsuback,
-    unsubscribe,
+    at_least_once, connack, connack_resumed, connack_resumed_with, connack_with, puback, publish, pubrec,
+    suback, unsuback, unsubscribe,
 };
 
 const fn secs(seconds: u64) -> Duration {
@@ -197,4 +197,102 @@ fn output_that_the_transport_does_not_take_ends_the_connection_by_name() {
     let cause = CloseCause::WriteTimeout { after: secs(60) };
     let ended = client.engine.handle_closed(cause);
     assert_eq!(ended, Ended::Connection(ConnectionError::WriteTimeout { after: secs(60) }));
+}
+
+/// CONNACK of a server that takes one message at a time.
+fn taking_one() -> ConnAckProperties<'static> {
+    ConnAckProperties { receive_maximum: 1.try_into().ok(), ..ConnAckProperties::default() }
+}
+
+#[test]
+fn a_publish_behind_a_window_that_never_opens_times_out() {
+    let mut client = Client::connected_as(acknowledged_within(60), &connack_with(taking_one()));
+    let sent = client.publishes("a", QoS::AtLeastOnce);
+    client.sends();
+    let waiting = [client.publishes("b", QoS::AtLeastOnce), client.publishes("c", QoS::ExactlyOnce)];
+    client.waits(secs(30));
+    let later = client.publishes("d", QoS::AtLeastOnce);
+    client.waits(Duration::from_millis(29_999));
+    assert!(waiting.iter().all(|id| client.outcome(*id).is_none()));
+    client.waits(Duration::from_millis(1));
+    assert_eq!(client.outcome(sent), timed_out(60));
+    for id in waiting {
+        assert_eq!(client.outcome(id), timed_out(60));
+    }
+    assert_eq!(client.outcome(later), None, "each has its own time");
+    client.waits(secs(30));
+    assert_eq!(client.outcome(later), timed_out(60));
+    client.receives(&puback(1));
+    assert!(client.sends().is_empty(), "what has failed isn't sent any more");
+}
+
+#[test]
+fn the_wait_for_the_window_adds_up_over_connections_and_stands_still_between_them() {
+    let mut client = Client::with_session(acknowledged_within(60), Session::new());
+    let ids = [client.publishes("a", QoS::AtLeastOnce), client.publishes("b", QoS::AtLeastOnce)];
+    client.waits(secs(24 * 3600));
+    client.opens();
+    client.sends();
+    client.receives(&connack_with(taking_one()));
+    client.waits(secs(40));
+    client.loses_connection();
+    client.waits(secs(24 * 3600));
+    client.opens();
+    client.sends();
+    client.receives(&connack_resumed_with(taking_one()));
+    client.waits(Duration::from_millis(19_999));
+    assert!(ids.iter().all(|id| client.outcome(*id).is_none()), "being offline alone fails no publish");
+    client.waits(Duration::from_millis(1));
+    for id in ids {
+        assert_eq!(client.outcome(id), timed_out(60));
+    }
+}
+
+#[test]
+fn a_long_queue_that_moves_fails_nothing() {
+    let mut client = Client::connected_as(acknowledged_within(60), &connack_with(taking_one()));
+    let ids: Vec<_> = (0..20).map(|_| client.publishes("a", QoS::AtLeastOnce)).collect();
+    for packet_id in 1..=20 {
+        assert_eq!(client.sends().len(), 1);
+        client.waits(secs(59));
+        client.receives(&puback(packet_id));
+    }
+    for id in ids {
+        assert!(matches!(client.outcome(id), Some(Ok(Outcome::Published(_)))));
+    }
+}
+
+#[test]
+fn a_request_in_output_that_the_transport_does_not_take_times_out() {
+    let mut client = Client::connected_as(acknowledged_within(60), &connack());
+    let mut accepted = || match client.hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce)) {
+        Ok(Accepted::Pending(id)) => id,
+        other => panic!("{other:?}"),
+    };
+    let ids = [accepted(), accepted()];
+    let begin = client.now();
+    client.engine.limit_unsent(begin);
+    client.engine.limit_unsent(begin + secs(30));
+    assert_eq!(client.engine.poll_timeout(), Some(begin + secs(60)));
+    client.engine.handle_timeout(begin + Duration::from_millis(59_999));
+    assert!(ids.iter().all(|id| client.outcome(*id).is_none()));
+    client.engine.handle_timeout(begin + secs(60));
+    for id in ids {
+        assert_eq!(client.outcome(id), timed_out(60));
+    }
+    assert_eq!(client.engine.poll_timeout(), None);
+}
+
+#[test]
+fn the_pace_alone_fails_no_message() {
+    let options =
+        ConnectOptions { pace: Some(Pace { messages: 1, bytes: 1_000_000 }), ..acknowledged_within(5) };
+    let mut client = Client::connected_as(options, &connack());
+    let ids: Vec<_> = (0..20).map(|_| client.hands_over(Message::new("a", "on"))).collect();
+    client.waits(secs(30));
+    for id in ids {
+        if let Accepted::Pending(id) = id.unwrap() {
+            assert!(matches!(client.outcome(id), Some(Ok(Outcome::Published(_)))));
+        }
+    }
 }
