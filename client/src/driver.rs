@@ -321,6 +321,7 @@ async fn until_stop<T>(shared: &Shared, mut work: Pin<&mut impl Future<Output = 
             return Poll::Ready(Some(done));
         }
         loop {
+            let mut events = Vec::new();
             let (stop, due) = shared.drive(|state| {
                 state.watch_as_driver(cx);
                 let now = now();
@@ -328,9 +329,11 @@ async fn until_stop<T>(shared: &Shared, mut work: Pin<&mut impl Future<Output = 
                     state.engine.handle_timeout(now);
                 }
                 state.handle_deadline(now);
+                state.deliver(&mut events);
                 let due = state.engine.poll_timeout().into_iter().chain(state.deadline()).min();
                 (state.stop_by(now), due)
             });
+            events.into_iter().for_each(|event| shared.tell(event));
             if stop.is_over {
                 return Poll::Ready(None);
             }

@@ -383,6 +383,11 @@ impl Router {
         }
     }
 
+    /// Whether there is something that the application is to be told.
+    pub(crate) const fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Moves what the application is to be told into `into`.
     pub(crate) fn take_events(&mut self, into: &mut Vec<Event>) {
         // Taken whole, so that no memory for events stays here.

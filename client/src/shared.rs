@@ -69,7 +69,7 @@ impl Shared {
             let result = act(state);
             let has_news =
                 before.is_some_and(|due| had_none && state.engine.has_output() || state.is_due_before(due));
-            if has_news || held_up && !state.router.is_holding_up() {
+            if has_news || state.has_late_events() || held_up && !state.router.is_holding_up() {
                 state.call_driver();
             }
             result
@@ -159,6 +159,13 @@ impl Shared {
 
     /// The end: requests fail, streams end, nothing follows.
     pub(crate) fn finish(&self, cause: StopCause) {
+        let mut events = Vec::new();
+        self.drive(|state| {
+            if state.stopped.is_none() {
+                state.deliver(&mut events);
+            }
+        });
+        events.into_iter().for_each(|event| self.tell(event));
         let event = Event::Stopped(cause.clone());
         let left_out = self.drive(|state| {
             if state.stopped.is_some() {

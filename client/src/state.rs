@@ -241,6 +241,11 @@ impl State {
         self.router.give_back_memory();
     }
 
+    /// Whether the application is to be told of something that [`deliver`](Self::deliver) passes on.
+    pub(crate) fn has_late_events(&self) -> bool {
+        self.router.has_events() || !self.late_events.is_empty()
+    }
+
     /// Hands what the engine has to tell to streams; what is left concerns the driver.
     pub(crate) fn deliver(&mut self, events: &mut Vec<Event>) {
         let others = self.event_bytes + self.requests.held();

@@ -122,6 +122,30 @@ async fn a_dropped_acknowledgement_refuses_the_message_after_five_seconds() {
     assert_eq!(client.statistics().dropped_messages.unanswered.count, 1);
 }
 
+/// Connected, with one message in the application's hands; then the connection is cut, and there is no other for a while.
+async fn taken_and_cut(server: &TestServer) -> (Client, dunlin_client::Events, Acknowledgement) {
+    let mut options = options(server);
+    options.reconnect.min_delay = std::time::Duration::from_secs(600);
+    options.reconnect.max_delay = std::time::Duration::from_secs(600);
+    let (client, mut events, mut peer) = connected_as(server, options).await;
+    let mut lamps = subscribed(&client, &mut peer).await;
+    peer.sends(&publish("lamp/1", at_least_once(1))).await;
+    let first = takes(&mut lamps, "lamp/1").await;
+    peer.resets();
+    assert!(matches!(soon(events.next()).await, Some(Event::Disconnected { .. })));
+    tokio::time::pause();
+    (client, events, first)
+}
+
+#[tokio::test]
+async fn a_dropped_acknowledgement_is_reported_without_a_connection() {
+    let server = TestServer::start().await;
+    let (client, mut events, first) = taken_and_cut(&server).await;
+    drop(first);
+    assert_eq!(dropped(&mut events).await, ("lamp/1".into(), DropCause::Unanswered));
+    assert_eq!(client.statistics().dropped_messages.unanswered.count, 1);
+}
+
 #[tokio::test]
 async fn a_handler_that_panics_refuses_its_message_at_once() {
     let server = TestServer::start().await;
