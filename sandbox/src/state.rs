@@ -33,6 +33,14 @@ pub enum StateError {
         /// The mode that it should have, in octal digits.
         mode: u32,
     },
+    /// Another user owns it, so that its keys could be theirs. Files of root are trusted.
+    #[error("{} belongs to another user (uid {owner})", Escaped(path.display()))]
+    NotOwned {
+        /// Which file or directory.
+        path: PathBuf,
+        /// The id of the user who owns it.
+        owner: u32,
+    },
     /// It can't be made, read or written.
     #[error("{}: {source}", Escaped(path.display()))]
     Io {
@@ -71,8 +79,18 @@ impl StateDir {
     }
 
     /// The sandboxes that run with this state directory, the oldest process id first.
+    ///
+    /// # Errors
+    /// [`StateError::Writable`] or [`StateError::NotOwned`] if others could put a sandbox of their own here, which would be
+    /// trusted.
     pub fn running(&self) -> Result<Vec<RunningSandbox>, StateError> {
-        run_file::find(&self.run_dir())
+        let dir = self.run_dir();
+        if !dir.is_dir() {
+            return Ok(Vec::new());
+        }
+        refuse_writable(&self.sandbox())?;
+        refuse_writable(&dir)?;
+        run_file::find(&dir)
     }
 
     fn resolve_with(
@@ -176,7 +194,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Refuses a file or folder that others can write to: they could put a key there that is trusted.
+/// Refuses a file or folder that others can write to, or own: they could put a key there that is trusted.
 pub(crate) fn refuse_writable(path: &Path) -> Result<(), StateError> {
     #[cfg(unix)]
     {
@@ -186,9 +204,18 @@ pub(crate) fn refuse_writable(path: &Path) -> Result<(), StateError> {
             let mode = if found.is_dir() { 700 } else { 600 };
             return Err(StateError::Writable { path: path.into(), mode });
         }
+        if !is_trusted(found.uid(), rustix::process::geteuid().as_raw()) {
+            return Err(StateError::NotOwned { path: path.into(), owner: found.uid() });
+        }
     }
     let _ = path;
     Ok(())
+}
+
+/// Whether a user trusts files of this owner: their own and those of root, who can write to all files anyway.
+#[cfg(unix)]
+const fn is_trusted(owner: u32, user: u32) -> bool {
+    owner == user || owner == 0
 }
 
 fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
@@ -258,6 +285,21 @@ mod tests {
         assert!(told.ends_with(&format!("; to mend it: chmod 700 {}", state.sandbox().display())), "{told}");
         set_mode(&state.sandbox(), 0o700).unwrap();
         state.lock().unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_of_another_user_is_refused() {
+        assert!(is_trusted(1000, 1000) && is_trusted(0, 1000) && is_trusted(0, 0));
+        assert!(!is_trusted(1001, 1000) && !is_trusted(1000, 0));
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::at(dir.path());
+        drop(state.lock().unwrap());
+        // Only root can give a folder away.
+        if std::os::unix::fs::chown(state.sandbox(), Some(4711), None).is_ok() {
+            let told = state.lock().unwrap_err().to_string();
+            assert!(told.ends_with("sandbox belongs to another user (uid 4711)"), "{told}");
+        }
     }
 
     #[cfg(unix)]

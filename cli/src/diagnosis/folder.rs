@@ -74,7 +74,11 @@ pub(crate) const fn is_about_files(error: &StartError) -> bool {
 }
 
 const fn is_about_folders(error: &PkiError) -> bool {
-    matches!(error, PkiError::State(StateError::Io { .. } | StateError::NoHome) | PkiError::Io { .. })
+    matches!(
+        error,
+        PkiError::State(StateError::Io { .. } | StateError::NoHome | StateError::NotOwned { .. })
+            | PkiError::Io { .. }
+    )
 }
 
 /// The text of an I/O error without the name of a temporary file, which nobody has chosen.

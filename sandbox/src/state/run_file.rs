@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::ready::Ready;
-use crate::state::{HALF_WRITTEN, StateDir, StateError, create_private, create_private_dir};
+use crate::state::{HALF_WRITTEN, StateDir, StateError, create_private, create_private_dir, refuse_writable};
 
 /// A sandbox that runs right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,19 +56,33 @@ pub(super) fn find(dir: &Path) -> Result<Vec<RunningSandbox>, StateError> {
         Err(source) => return Err(StateError::Io { path: dir.into(), source }),
     };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut running: Vec<RunningSandbox> = paths.filter(|path| is_named(path)).filter_map(read).collect();
+    let found = paths.filter(|path| is_named(path)).filter_map(|path| read(&path).transpose());
+    let mut running = found.collect::<Result<Vec<RunningSandbox>, StateError>>()?;
     running.sort_by_key(|sandbox| (sandbox.pid, sandbox.port));
     Ok(running)
 }
 
 /// `None` where its sandbox is gone, or it isn't whole.
-fn read(path: PathBuf) -> Option<RunningSandbox> {
-    let file = File::open(&path).ok()?;
+///
+/// # Errors
+/// [`StateError::Writable`] or [`StateError::NotOwned`] if others could have written it.
+fn read(path: &Path) -> Result<Option<RunningSandbox>, StateError> {
+    let Ok(file) = File::open(path) else { return Ok(None) };
     if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
-        return None;
+        return Ok(None);
     }
-    let ready: Ready = serde_json::from_str(&fs::read_to_string(&path).ok()?).ok()?;
-    Some(RunningSandbox { pid: ready.pid, endpoint: ready.endpoint, port: ready.port, ca: ready.ca })
+    match refuse_writable(path) {
+        // Its sandbox has just ended.
+        Err(StateError::Io { .. }) => return Ok(None),
+        checked => checked?,
+    }
+    let ready = fs::read_to_string(path).ok().and_then(|text| serde_json::from_str::<Ready>(&text).ok());
+    Ok(ready.map(|ready| RunningSandbox {
+        pid: ready.pid,
+        endpoint: ready.endpoint,
+        port: ready.port,
+        ca: ready.ca,
+    }))
 }
 
 /// The lock is taken before the file has its name, so that nobody finds it unlocked.
@@ -152,5 +166,23 @@ mod tests {
         assert_eq!(state_dir.running().unwrap(), []);
         let _next = RunFile::create(&state_dir, &ready(9, 1)).unwrap();
         assert_eq!(fs::read_dir(state_dir.run_dir()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_sandbox_that_others_could_have_put_there_is_refused() {
+        use crate::state::set_mode;
+        let dir = tempfile::tempdir().unwrap();
+        let state_dir = StateDir::at(dir.path());
+        let running = RunFile::create(&state_dir, &ready(7, 1)).unwrap();
+        for (path, mode) in
+            [(state_dir.sandbox(), 0o700), (state_dir.run_dir(), 0o700), (running.path.clone(), 0o600)]
+        {
+            set_mode(&path, mode | 0o020).unwrap();
+            let told = state_dir.running().unwrap_err().to_string();
+            assert!(told.ends_with(&format!("; to mend it: chmod {mode:o} {}", path.display())), "{told}");
+            set_mode(&path, mode).unwrap();
+        }
+        assert_eq!(state_dir.running().unwrap().len(), 1);
     }
 }
