@@ -38,7 +38,8 @@ pub struct ServerReason {
 ///
 /// Of each packet it copies at most 4,096 bytes of the reason string, 64 user properties, and 8,192 bytes of user properties.
 /// While outcomes that the application hasn't taken hold an eighth of
-/// [`memory_budget`](crate::ConnectOptions::memory_budget), it copies nothing into further ones.
+/// [`memory_budget`](crate::ConnectOptions::memory_budget), it copies nothing into further ones. Of a SUBACK that ends
+/// several subscriptions, it copies at most 65,536 bytes into the [events](crate::Event::SubscriptionLost) that report them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Omitted {
     /// Number of user properties.

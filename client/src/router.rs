@@ -252,14 +252,14 @@ impl Router {
             self.catch_all = None;
         }
         if !stream.is_granted {
-            while let Some((message, id)) = stream.pop() {
+            while let Some((message, id)) = stream.pop(true) {
                 self.reroute(message, id, engine);
             }
         } else if let Some(filter) = &last_of {
             self.closed.push_back(filter.as_str().into());
             self.closed.drain(..self.closed.len().saturating_sub(CLOSED));
         }
-        while let Some((message, id)) = stream.pop() {
+        while let Some((message, id)) = stream.pop(true) {
             engine.dropped_messages().unconsumed.add(message.len());
             if let Some(id) = id {
                 engine.take(id);
@@ -400,17 +400,20 @@ impl Router {
         key: usize,
         cx: &Context<'_>,
     ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
-        self.with_stream(key, |stream| stream.poll_next(cx)).unwrap_or(Poll::Ready(None))
+        let has_drained = self.has_drained();
+        self.with_stream(key, |stream| stream.poll_next(cx, has_drained)).unwrap_or(Poll::Ready(None))
     }
 
     /// The next message of a stream, if one waits and no acknowledgement is owed for it.
     pub(crate) fn take_unowed(&mut self, key: usize) -> Option<ReceivedMessage> {
-        self.with_stream(key, Stream::next_unowed)?
+        let has_drained = self.has_drained();
+        self.with_stream(key, |stream| stream.next_unowed(has_drained))?
     }
 
     /// The next message of a stream, if one waits.
     pub(crate) fn take(&mut self, key: usize) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
-        self.with_stream(key, Stream::pop)?
+        let has_drained = self.has_drained();
+        self.with_stream(key, |stream| stream.pop(has_drained))?
     }
 
     /// Whether messages may still come to a stream.
@@ -449,10 +452,11 @@ impl Router {
         (self.memory.budget, self.memory.others) = (budget, others);
     }
 
-    /// Whether a message of QoS 1 or 2 exceeds the memory budget. One always fits.
-    pub(crate) fn exceeds_budget(&self, message: &ReceivedMessage) -> bool {
+    /// Whether a message of QoS 1 or 2 exceeds the memory budget. One always fits, unless there are replies that nobody has
+    /// taken yet: they are acknowledged before.
+    pub(crate) fn exceeds_budget(&self, message: &ReceivedMessage, has_replies: bool) -> bool {
         let acknowledged = self.memory.acknowledged + self.unmatched.acknowledged_len();
-        acknowledged > 0 && self.taken() + message.charge() > self.memory.budget
+        (acknowledged > 0 || has_replies) && self.taken() + message.charge() > self.memory.budget
     }
 
     /// Whether messages take no more than half of the memory budget.

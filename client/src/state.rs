@@ -248,12 +248,14 @@ impl State {
 
     /// Hands what the engine has to tell to streams; what is left concerns the driver.
     pub(crate) fn deliver(&mut self, events: &mut Vec<Event>) {
-        let others = self.event_bytes + self.requests.held();
+        let replies = self.requests.held();
+        let others = self.event_bytes + replies;
         self.router.set_budget(self.engine.options().memory_budget, others);
         while let Some(event) = self.engine.poll_event() {
             match event {
                 EngineEvent::Message(message, Some(id))
-                    if self.engine.declines_messages() || self.router.exceeds_budget(&message) =>
+                    if self.engine.declines_messages()
+                        || self.router.exceeds_budget(&message, replies > 0) =>
                 {
                     self.engine.decline(id);
                 }

@@ -28,8 +28,9 @@ pub enum WhenFull {
     DropNewest,
     /// The oldest ones make room, and are counted.
     DropOldest,
-    /// Nothing is dropped: the client reads nothing more from the connection until half of the limits is free. What one
-    /// read brought, up to 64 KiB, may lie above the limits.
+    /// Nothing is dropped: the client reads nothing more from the connection until half of the limits, and of
+    /// [`memory_budget`](crate::ConnectOptions::memory_budget), is free, or this stream is empty. What one read brought, up to
+    /// 64 KiB, may lie above the limits.
     ///
     /// **The danger**: while nothing is read, nothing else arrives either: no messages for other streams, no
     /// acknowledgements, no PINGRESP. The ping timeout stands still meanwhile, but acknowledgement timeouts don't, and a
@@ -193,12 +194,13 @@ impl Stream {
         self.waker.take()
     }
 
-    /// The next message; with it, the name under which it is taken.
+    /// The next message; with it, the name under which it is taken. For `has_drained` see [`next_unowed`](Self::next_unowed).
     pub(crate) fn poll_next(
         &mut self,
         cx: &Context<'_>,
+        has_drained: bool,
     ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
-        if let Some(next) = self.pop() {
+        if let Some(next) = self.pop(has_drained) {
             return Poll::Ready(Some(next));
         }
         if self.ended {
@@ -221,9 +223,9 @@ impl Stream {
         self.unowed.shrink_to(2 * self.unowed.len());
     }
 
-    /// The next message, if one waits.
-    pub(crate) fn pop(&mut self) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
-        match self.next_unowed() {
+    /// The next message, if one waits. For `has_drained` see [`next_unowed`](Self::next_unowed).
+    pub(crate) fn pop(&mut self, has_drained: bool) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
+        match self.next_unowed(has_drained) {
             Some(message) => Some((message, None)),
             None => {
                 let (_, message, id) = self.owed.pop_front()?;
@@ -233,8 +235,10 @@ impl Stream {
         }
     }
 
-    /// The next message, if no acknowledgement is owed for it.
-    pub(crate) fn next_unowed(&mut self) -> Option<ReceivedMessage> {
+    /// The next message, if no acknowledgement is owed for it. A stream that holds the connection up does so until half of its
+    /// limits is free and the messages of all streams have left half of the client's memory budget (`has_drained`), or it
+    /// is empty.
+    pub(crate) fn next_unowed(&mut self, has_drained: bool) -> Option<ReceivedMessage> {
         if let (Some((owed, ..)), Some((unowed, _))) = (self.owed.front(), self.unowed.front())
             && owed < unowed
         {
@@ -242,7 +246,8 @@ impl Stream {
         }
         let message = self.pop_unowed()?;
         let (count, bytes) = (self.limits.count / 2, self.limits.bytes / 2);
-        self.holds_up &= self.unowed.len() > count || self.bytes > bytes;
+        let is_low = has_drained && self.unowed.len() <= count && self.bytes <= bytes;
+        self.holds_up &= !is_low && !self.unowed.is_empty();
         Some(message)
     }
 

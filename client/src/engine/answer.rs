@@ -13,6 +13,9 @@ use super::{Engine, EngineEvent, State};
 use crate::error::{Explanation, RequestError, ServerReason, Violation};
 use crate::event::RefusedRequest;
 
+/// Bytes of one SUBACK's texts that are copied into [`EngineEvent::SubscriptionLost`].
+const LOST_EXPLANATIONS: usize = 64 << 10;
+
 impl Engine {
     /// PUBACK and PUBCOMP end an exchange. One that nobody waits for is ignored.
     pub(super) fn handle_ack(&mut self, ack_type: AckType, ack: &Ack<'_>) -> Result<(), Violation> {
@@ -139,6 +142,14 @@ impl Engine {
             return Err(conduct(packet_type, "not one reason code for each filter", "MQTT-3.8.4-6"));
         }
         let identifier = requested_identifier(&packet);
+        // One packet may answer for thousands of filters.
+        let mut allowance = LOST_EXPLANATIONS;
+        let mut explain = |code| {
+            let explanation = Explanation::within(allowance, reason_string, user_properties);
+            let reason = ServerReason::from_explanation(packet_type, code, explanation);
+            allowance = allowance.saturating_sub(reason.copied_bytes());
+            RequestError::Refused(reason)
+        };
         for ((filter, options), code) in filters.into_iter().zip(reason_codes) {
             // A renewal that is refused is told as a lost subscription.
             if code.is_error() && kind != Kind::Resubscribe {
@@ -156,12 +167,10 @@ impl Engine {
                     self.session.subscriptions.grant(granted);
                 }
                 Kind::Resubscribe if !is_given_up => {
-                    let reason = ServerReason::new(packet_type, code, reason_string, user_properties);
-                    self.lose_subscription(filter, order, RequestError::Refused(reason));
+                    self.lose_subscription(filter, order, explain(code));
                 }
                 Kind::Subscribe if code.is_error() && !is_given_up => {
-                    let reason = ServerReason::new(packet_type, code, reason_string, user_properties);
-                    self.lose_unrenewed(filter, order, &RequestError::Refused(reason));
+                    self.lose_unrenewed(filter, order, || explain(code));
                 }
                 Kind::Unsubscribe => self.session.subscriptions.end(filter, order),
                 Kind::Subscribe

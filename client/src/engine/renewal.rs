@@ -109,10 +109,10 @@ impl Engine {
 
     /// The application's own SUBSCRIBE for `filter` failed: an earlier subscription that hasn't been renewed since, and
     /// that nobody renews any more, ends with it.
-    pub(super) fn lose_unrenewed(&mut self, filter: &str, order: u64, cause: &RequestError) {
+    pub(super) fn lose_unrenewed(&mut self, filter: &str, order: u64, cause: impl FnOnce() -> RequestError) {
         let (subscriptions, operations) = (&self.session.subscriptions, &self.session.operations);
         if subscriptions.is_doubtful(filter) && !operations.ask_for(filter, Kind::Resubscribe) {
-            self.lose_subscription(filter, order, cause.clone());
+            self.lose_subscription(filter, order, cause());
         }
     }
 

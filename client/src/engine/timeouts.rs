@@ -132,7 +132,7 @@ impl Engine {
             self.give_renewal_up(id);
         }
         for (filter, _) in requested(&packet) {
-            self.lose_unrenewed(filter, order, &error);
+            self.lose_unrenewed(filter, order, || error.clone());
         }
     }
 }

@@ -256,3 +256,36 @@ async fn a_loop_over_a_full_stream_that_awaits_receipts_completes() {
         drop(soon(serving).await.unwrap());
     }
 }
+
+/// The budget bounds what waits, not only when the pause begins: one read of 64 KiB may lie above it.
+#[tokio::test]
+async fn a_pause_for_lack_of_memory_lasts_until_half_of_the_budget_is_free() {
+    const MESSAGES: u64 = 4_000;
+    const BUDGET: usize = 256 << 10;
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.memory_budget = BUDGET;
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    let limits = holding(1_000_000, WhenFull::PauseReading);
+    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", limits).await;
+    let payload = vec![b'x'; 1000];
+    let topic = dunlin_client::codec::TopicName::new("lamp/1").unwrap();
+    let publish = dunlin_client::codec::Publish::new(topic, &payload);
+    let burst =
+        crate::packets::buf(Packet::Publish(publish)).as_bytes().repeat(usize::try_from(MESSAGES).unwrap());
+    let sending = tokio::spawn(async move {
+        peer.sends_bytes(&burst).await;
+        peer
+    });
+    for taken in 1..=MESSAGES {
+        assert_eq!(soon(lamps.next()).await.unwrap().payload().len(), 1000);
+        // The client gets a chance to read more.
+        if taken % 8 == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let waiting = client.statistics().messages_received.at_most_once - taken;
+        assert!(waiting <= (BUDGET as u64 + (64 << 10)) / 1000, "{waiting} messages wait after {taken}");
+    }
+    assert_eq!(lamps.dropped(), 0);
+    drop(soon(sending).await.unwrap());
+}

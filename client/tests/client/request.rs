@@ -1,5 +1,6 @@
 //! Requests and their replies (§4.10).
 
+use std::future::Future;
 use std::time::Duration;
 
 use dunlin_client::codec::{
@@ -9,8 +10,8 @@ use dunlin_client::codec::{
 use dunlin_client::{Client, Message, QoS, RequestError, StopCause};
 
 use crate::packets::{
-    ack, at_most_once, buf, connack, connack_with, identified, puback, resubscribe, suback, subscribe,
-    unsubscribe,
+    ack, at_least_once, at_most_once, buf, connack, connack_with, disconnect, identified, puback,
+    resubscribe, suback, subscribe, unsubscribe,
 };
 use crate::server::{Peer, TestServer};
 use crate::streams::{arrives, subscribed};
@@ -286,4 +287,53 @@ async fn where_replies_come_to_may_be_the_servers_to_say() {
     };
     let (late, ()) = tokio::join!(client.request("a", b"", millis(300)), answer);
     assert!(matches!(late, Err(RequestError::NoReply { .. })), "{late:?}");
+}
+
+/// They are acknowledged before, so that nothing else bounds them.
+#[tokio::test]
+async fn replies_that_nobody_takes_count_against_the_memory_budget() {
+    const REQUESTS: u16 = 8;
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.memory_budget = 256 << 10;
+    let (client, _, mut peer) = connected_as(&server, options).await;
+    let request = || client.request("thermostat", b"?".as_slice(), Duration::from_secs(60));
+    let mut requests: Vec<_> = (0..REQUESTS).map(|_| Box::pin(request())).collect();
+    let sending = std::future::poll_fn(|cx| {
+        requests.iter_mut().for_each(|request| assert!(request.as_mut().poll(cx).is_pending()));
+        std::task::Poll::<()>::Pending
+    });
+    let mut correlations = Vec::new();
+    let answering = async {
+        peer.grants_replies(1).await;
+        for _ in 0..REQUESTS {
+            correlations.push(peer.takes_request().await);
+        }
+    };
+    tokio::select! {
+        () = soon(answering) => {}
+        () = sending => {}
+    }
+    let payload = vec![b'x'; 100 << 10];
+    let mut replies = Vec::new();
+    for (packet_id, correlation) in (1..).zip(&correlations) {
+        let properties = PublishProperties {
+            correlation_data: Some(BinaryData::new(correlation).unwrap()),
+            ..PublishProperties::default()
+        };
+        let publish = Publish::new(TopicName::new(TOPIC).unwrap(), &payload);
+        let publish = Publish { properties, delivery: at_least_once(packet_id), ..publish };
+        replies.extend_from_slice(buf(Packet::Publish(publish)).as_bytes());
+    }
+    peer.sends_bytes(&replies).await;
+    let mut acknowledged = 0;
+    let last = loop {
+        let packet = soon(peer.reads_packet()).await.unwrap();
+        match packet.packet() {
+            Packet::PubAck(_) => acknowledged += 1,
+            _ => break packet,
+        }
+    };
+    assert_eq!((last, acknowledged), (disconnect(ReasonCode::QuotaExceeded), 2), "two of 100 KiB fit");
+    drop(requests);
 }

@@ -3,12 +3,14 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use dunlin_client::codec::{ConnAckProperties, ReasonCode};
+use dunlin_client::codec::{
+    ConnAckProperties, Packet, PacketId, ReasonCode, SubAck, SubAckProperties, Utf8String,
+};
 use dunlin_client::{Offline, QoS, RequestError};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    connack, connack_resumed, connack_resumed_with, connack_with, puback, refusal, resubscribe, suback,
+    buf, connack, connack_resumed, connack_resumed_with, connack_with, puback, refusal, resubscribe, suback,
     unsuback, unsubscribe,
 };
 
@@ -149,4 +151,44 @@ fn a_renewal_that_the_server_does_not_take_any_more_is_told_of_as_lost() {
     client.reconnects(&connack_resumed_with(properties));
     assert!(client.sends().is_empty());
     assert_eq!(client.lost(), [("a/#".to_owned(), RequestError::WildcardNotSupported)]);
+}
+
+/// The copies are bounded for the whole packet, not for each filter.
+#[test]
+fn a_suback_that_refuses_many_renewals_is_copied_a_few_times() {
+    const FILTERS: u16 = 50;
+    let mut client = Client::connected_as(options(), &connack());
+    let filters: Vec<_> = (0..FILTERS).map(|number| format!("lamp/{number}")).collect();
+    let filters: Vec<_> = filters.iter().map(String::as_str).collect();
+    client.subscribes(&filters);
+    client.sends();
+    client.receives(&suback(1, &[GRANTED; FILTERS as usize]));
+    client.reconnects(&connack());
+    client.sends();
+    client.events();
+    let text = "x".repeat(4096);
+    let properties = SubAckProperties {
+        reason_string: Some(Utf8String::new(&text).unwrap()),
+        ..SubAckProperties::default()
+    };
+    let reason_codes = [ReasonCode::NotAuthorized; FILTERS as usize];
+    let packet_id = PacketId::new(2).unwrap();
+    client.receives(&buf(Packet::SubAck(SubAck {
+        packet_id,
+        properties,
+        reason_codes: reason_codes.as_slice().into(),
+    })));
+    let reasons: Vec<_> = client
+        .lost()
+        .into_iter()
+        .map(|(_, cause)| match cause {
+            RequestError::Refused(reason) => reason,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(reasons.len(), usize::from(FILTERS));
+    let copies = reasons.iter().filter(|reason| reason.reason_string.as_deref() == Some(text.as_str()));
+    assert_eq!(copies.count(), 16, "65,536 bytes");
+    let last = reasons.last().unwrap();
+    assert_eq!((last.reason_code, last.omitted.bytes), (ReasonCode::NotAuthorized, 4096));
 }
