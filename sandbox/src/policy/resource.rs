@@ -46,6 +46,12 @@ impl Resource {
         Ok(Self { name: name.into(), pattern: Pattern::parse(name)?, whole: Pattern::parse(text)? })
     }
 
+    /// As `parse`, but `*` and `?` are no wildcards.
+    pub(super) fn parse_literal(text: &str) -> Result<Self, PolicyError> {
+        let name = name_of(text).ok_or_else(|| PolicyError::NotAnArn(text.into()))?;
+        Ok(Self { name: name.into(), pattern: Pattern::parse_text(name)?, whole: Pattern::parse_text(text)? })
+    }
+
     /// `name` is the concrete `topic/..`, `topicfilter/..` or `client/..`.
     pub(super) fn matches(&self, name: &str, request: &Request<'_>, scope: Option<&ArnScope>) -> bool {
         match scope {

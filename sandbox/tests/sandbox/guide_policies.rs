@@ -27,13 +27,19 @@ fn with_will(topic: &str) -> Subject {
 /// "Policy with LastWillTopic" of the guide, with each operator that its pages use for it.
 #[test]
 fn the_topic_of_a_will_is_compared_as_an_arn() {
-    for operator in ["ArnEquals", "ArnLike", "StringEquals", "StringLike"] {
-        let condition = json!({operator: {"iot:LastWillTopic": format!("{ARN}:topic/my/*")}});
+    for (operator, topic) in
+        [("ArnEquals", "my/*"), ("ArnLike", "my/*"), ("StringEquals", "my/will"), ("StringLike", "my/*")]
+    {
+        let condition = json!({operator: {"iot:LastWillTopic": format!("{ARN}:topic/{topic}")}});
         let policy = allow(json!("iot:Connect"), json!(format!("{ARN}:client/client1")), condition);
         assert!(allows(&policy, Action::Connect, "client1", &with_will("my/will")), "{operator}");
         assert!(!allows(&policy, Action::Connect, "client1", &with_will("other/will")), "{operator}");
         assert!(!allows(&policy, Action::Connect, "client1", &Subject::new("client1")), "{operator}");
     }
+    // Wildcards are for the other operators.
+    let condition = json!({"StringEquals": {"iot:LastWillTopic": format!("{ARN}:topic/my/*")}});
+    let policy = allow(json!("iot:Connect"), json!("*"), condition);
+    assert!(!allows(&policy, Action::Connect, "client1", &with_will("my/will")));
     let condition = json!({"ArnNotEquals": {"iot:LastWillTopic": format!("{ARN}:topic/my/will")}});
     let policy = allow(json!("iot:Connect"), json!("*"), condition);
     assert!(!allows(&policy, Action::Connect, "client1", &with_will("my/will")));

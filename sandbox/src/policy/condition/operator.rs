@@ -102,12 +102,14 @@ impl Operator {
 
     /// Reads a value of a policy; `None` where this operator can't compare with it.
     ///
-    /// The values of `iot:LastWillTopic` are ARNs under the operators of text, too.
+    /// The values of `iot:LastWillTopic` are ARNs under the operators of text, too; wildcards are for `StringLike` alone.
     pub(super) fn operand(&self, value: &Value, key: Key) -> Result<Option<Operand>, PolicyError> {
         let Some(text) = text(value) else { return Ok(None) };
         let is_text = matches!(self.compares, Compares::Text | Compares::TextInAnyCase | Compares::Like);
         if self.compares == Compares::Arn || (is_text && key == Key::LastWillTopic) {
-            return match Resource::parse(&text) {
+            let is_literal = matches!(self.compares, Compares::Text | Compares::TextInAnyCase);
+            let arn = if is_literal { Resource::parse_literal(&text) } else { Resource::parse(&text) };
+            return match arn {
                 Err(PolicyError::NotAnArn(_)) => Ok(None),
                 arn => Ok(Some(Operand::Arn(arn?))),
             };
