@@ -57,6 +57,8 @@ pub(crate) struct Link {
     /// How long the transport may take no output, and when that is over while it doesn't.
     write_timeout: Duration,
     write_deadline: Option<Instant>,
+    /// Whether writing was tried again after `write_deadline`.
+    has_tried_again: bool,
     /// Until when what is left may be written.
     closing_until: Option<Instant>,
     /// Whether the last that the server hears is our DISCONNECT.
@@ -104,6 +106,7 @@ impl Link {
             holds: false,
             write_timeout: Duration::MAX,
             write_deadline: None,
+            has_tried_again: false,
             closing_until: None,
             says_farewell: false,
             overdue: 0,
@@ -147,11 +150,20 @@ impl Link {
                 }
                 is_due = true;
             }
+            if self.write_deadline.is_some_and(|deadline| deadline <= now) {
+                if !self.has_tried_again {
+                    // The runtime may not have heard yet of what was taken during a pause.
+                    self.has_tried_again = true;
+                    let _: Poll<()> = pin!(tokio::task::yield_now()).poll(cx);
+                    return Poll::Pending;
+                }
+                if may_time_out || !wishes.read {
+                    return Poll::Ready(CloseCause::WriteTimeout { after: self.write_timeout });
+                }
+                is_due = true;
+            }
             if !is_due {
                 self.overdue = 0;
-            }
-            if self.write_deadline.is_some_and(|deadline| deadline <= now) {
-                return Poll::Ready(CloseCause::WriteTimeout { after: self.write_timeout });
             }
             let mut progress = written && wishes.more;
             if wishes.read {
@@ -274,7 +286,7 @@ impl Link {
         let before = self.output.len();
         let written = self.poll_write_all(cx);
         if written.is_ready() || self.output.len() < before {
-            self.write_deadline = None;
+            (self.write_deadline, self.has_tried_again) = (None, false);
         }
         if written.is_pending() && self.write_deadline.is_none() {
             self.write_deadline = now().checked_add(self.write_timeout);

@@ -1,18 +1,21 @@
 //! Servers that stop reading, or stop altogether: bounded memory, bounded time.
 
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use dunlin_client::codec::ReasonCode;
-use dunlin_client::{ConnectionError, Event, Message, QoS, QueueLimits, RequestError};
+use dunlin_client::{Client, ConnectionError, Event, Message, QoS, QueueLimits, RequestError};
 
-use crate::packets::{disconnect, pingreq, pingresp};
+use crate::packets::{connack, disconnect, pingreq, pingresp};
 use crate::server::TestServer;
-use crate::{connected, connected_as, disconnect_ending_session, millis, options, soon, story};
+use crate::{
+    connected, connected_as, disconnect_ending_session, millis, options, soon, story, until_connected,
+};
 
 const KIB: usize = 1024;
 
 /// Publishes 64 KiB at a time until the client takes no more for 100 ms; how many it took.
-async fn fill(client: &dunlin_client::Client) -> usize {
+async fn fill(client: &Client) -> usize {
     let payload = vec![b'x'; 64 * KIB];
     let mut accepted = 0;
     loop {
@@ -102,6 +105,40 @@ async fn requests_behind_output_that_is_taken_slowly_end_in_time() {
     assert_eq!(waited.unwrap().unwrap_err(), timeout);
     assert!(client.is_connected(), "it may still be taken");
     peer.abort();
+}
+
+/// The runtime stands still, and the server takes the output meanwhile.
+#[tokio::test]
+async fn output_that_is_taken_during_a_pause_of_the_runtime_is_no_time_out() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut options = options(&TestServer::start().await);
+    options.transport.connect_to = Some(listener.local_addr().unwrap());
+    options.connect.ack_timeout = millis(300);
+    let (resume, waits) = std::sync::mpsc::channel::<()>();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        assert!(stream.read(&mut [0; 1024]).unwrap() > 0, "CONNECT");
+        stream.write_all(connack().as_bytes()).unwrap();
+        waits.recv().unwrap();
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).unwrap();
+        received
+    });
+    let client = Client::start(options);
+    let mut events = client.events();
+    until_connected(&mut events).await;
+    let payload = vec![b'x'; 15 << 20];
+    drop(client.publish(Message::new("a", &payload)).await.unwrap());
+    tokio::time::sleep(millis(50)).await;
+    resume.send(()).unwrap();
+    std::thread::sleep(millis(600));
+    // The driver is woken before the runtime looks at its sockets.
+    client.disconnect_within(Duration::from_secs(5)).await;
+    assert_eq!(story(&mut events).await, "disconnected stopped");
+    let received = server.join().unwrap();
+    assert!(received.ends_with(disconnect_ending_session().as_bytes()));
+    assert!(received.len() > payload.len());
 }
 
 #[tokio::test]
