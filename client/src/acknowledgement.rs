@@ -114,8 +114,12 @@ impl Acknowledgement {
     /// is delivered again. The [documentation of the store](crate::store) explains the pattern. A message of QoS 1 may be
     /// delivered again after its records were written; at QoS 0 the records alone are written.
     ///
-    /// If several streams got the message, the records are written with the last answer; if one of them drops its
-    /// acknowledgement, the message comes again to all of them, and the records are not written.
+    /// If several streams got the message, the records are written with the last answer, whatever that is. If one of them
+    /// drops its acknowledgement, [`ConnectOptions::on_dropped`](crate::ConnectOptions::on_dropped) gives its answer:
+    /// * [`OnDropped::Reject`](crate::OnDropped::Reject): the message is refused with 0x80 and doesn't come again; the records
+    ///   are written.
+    /// * [`OnDropped::Accept`](crate::OnDropped::Accept): the message is accepted, and the records are written.
+    /// * [`OnDropped::Hold`](crate::OnDropped::Hold): the message comes again to all of them, and the records are not written.
     ///
     /// Cancel safe once it was polled: the message is accepted then, and what is dropped is the wait for the store.
     ///

@@ -8,7 +8,7 @@ use std::time::Duration;
 use dunlin_client::codec::{AckType, ReasonCode};
 use dunlin_client::engine::{ClockReading, Session};
 use dunlin_client::store::{Change, RestoreError, Store, StoreError};
-use dunlin_client::{Client, Event, Message, QoS, RequestError, StopCause, StreamLimits};
+use dunlin_client::{Client, Event, Message, OnDropped, QoS, RequestError, StopCause, StreamLimits};
 
 use crate::packets::{
     ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
@@ -251,6 +251,41 @@ async fn records_of_a_message_in_two_streams_are_written_with_the_last_answer() 
     peer.expects(pubrec(9)).await;
     assert_eq!(records(&store), one_record("first", "on"));
     soon(client.disconnect_within(millis(0))).await;
+}
+
+#[tokio::test]
+async fn a_second_stream_that_drops_its_acknowledgement_decides_nothing_but_by_the_policy() {
+    for (on_dropped, code) in [
+        (OnDropped::Reject, Some(ReasonCode::UnspecifiedError)),
+        (OnDropped::Accept, Some(ReasonCode::Success)),
+        (OnDropped::Hold, None),
+    ] {
+        let (server, store) = (TestServer::start().await, Memory::default());
+        let mut options = options(&server);
+        options.connect.on_dropped = on_dropped;
+        let client = Client::start_with_store(options, store.clone()).unwrap();
+        let mut peer = server.welcomes().await;
+        let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
+        let mut all = subscribed(&client, &mut peer, 2, "#").await;
+        peer.sends(&publish("lamp/1", exactly_once(9))).await;
+        let (_, first) = soon(lamps.next_unacknowledged()).await.unwrap();
+        let (_, second) = soon(all.next_unacknowledged()).await.unwrap();
+        soon(first.accept_with(vec![record("first", "on")])).await.unwrap();
+        // At once, without the wait of five seconds.
+        let handler = tokio::spawn(async move {
+            let _second = second;
+            panic!("on purpose");
+        });
+        assert!(handler.await.is_err());
+        if let Some(code) = code {
+            peer.expects(ack(AckType::PubRec, 9, code)).await;
+            assert_eq!(records(&store), one_record("first", "on"), "{on_dropped:?}");
+        } else {
+            client.until_kept().await.unwrap();
+            assert!(records(&store).is_empty());
+        }
+        soon(client.disconnect_within(millis(0))).await;
+    }
 }
 
 #[tokio::test]
