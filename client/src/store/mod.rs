@@ -87,7 +87,40 @@ impl Store for Box<dyn Store> {
         (**self).load()
     }
 
+    fn application_records(&mut self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        (**self).application_records()
+    }
+
     fn apply(&mut self, changes: &[Change]) -> io::Result<()> {
         (**self).apply(changes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store that finds its application's records by itself.
+    struct OwnRecords;
+
+    impl Store for OwnRecords {
+        fn load(&mut self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+            Ok(Vec::new())
+        }
+
+        fn application_records(&mut self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+            Ok(vec![(b"a".to_vec(), b"1".to_vec())])
+        }
+
+        fn apply(&mut self, _changes: &[Change]) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_boxed_store_gives_the_records_that_the_store_gives() {
+        let mut boxed: Box<dyn Store> = Box::new(OwnRecords);
+        let records = Store::application_records(&mut boxed).unwrap();
+        assert_eq!(records, [(b"a".to_vec(), b"1".to_vec())]);
     }
 }
