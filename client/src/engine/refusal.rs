@@ -59,14 +59,14 @@ impl Engine {
             ReasonCode::PayloadFormatInvalid => ReasonCode::PayloadFormatInvalid,
             _ => ReasonCode::UnspecifiedError,
         };
-        let admitted = self.admit_delivery(message.delivery, size)?;
+        // A repetition was counted and reported before, and has its answer already.
+        let Some(admitted) = self.admit_delivery(message.delivery, size)? else { return Ok(()) };
         self.counts().invalid_messages += 1;
         self.counts().dropped_messages.refused.add(size);
         let topic = aliased.as_deref().map_or(topic, str::as_bytes);
         let refused = RefusedMessage::new(topic, message.delivery.qos(), error);
         self.events.push_back(EngineEvent::MessageRefused(Box::new(refused)));
-        // A repetition of what was accepted or refused before has its answer already.
-        if let Some(Some(id)) = admitted {
+        if let Some(id) = admitted {
             self.session.inbound.answer(id, reason_code);
             self.send_due_acks();
         }

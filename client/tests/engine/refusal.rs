@@ -127,6 +127,25 @@ fn a_refusal_that_was_not_sent_is_sent_when_the_server_repeats_the_message() {
     assert_eq!(client.sends(), [puback(1), refusing(AckType::PubRec, 2)]);
 }
 
+#[test]
+fn a_faulty_message_that_is_repeated_is_counted_and_reported_once() {
+    let mut client = Client::connected();
+    client.receives_bytes(&faulty(exactly_once(1)));
+    client.receives_bytes(&faulty(at_most_once()));
+    assert_eq!(client.refused().len(), 2);
+    client.receives(&publish("a", exactly_once(2)));
+    let held = client.messages();
+    client.receives_bytes(&faulty(exactly_once(3)));
+    assert_eq!(client.refused().len(), 1);
+    client.reconnects(&connack_resumed());
+    client.receives(&publish("a", again(exactly_once(2))));
+    client.receives_bytes(&faulty(again(exactly_once(3))));
+    assert!(client.refused().is_empty());
+    assert_eq!(client.engine.statistics().dropped_messages.refused.count, 3);
+    client.takes(held[0].1.unwrap());
+    assert_eq!(client.sends(), [pubrec(2), refusing(AckType::PubRec, 3)]);
+}
+
 /// [MQTT-3.3.2-8] [MQTT-3.1.2-26]
 #[test]
 fn the_alias_of_a_refused_message_counts_if_its_topic_is_valid() {
