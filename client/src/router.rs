@@ -224,7 +224,9 @@ impl Router {
     /// Acknowledges the messages that no stream matches, and all that follow.
     pub(crate) fn discard_unmatched(&mut self, engine: &mut Engine) {
         self.discards_unmatched = true;
-        for each in self.unmatched.take(|_| true) {
+        // One that was refused meanwhile stays until its event is handled.
+        let discarded = self.unmatched.take(|each| each.id.is_none_or(|id| engine.match_unmatched(id)));
+        for each in discarded {
             engine.dropped_messages().unmatched.add(each.message.len());
             if let Some(id) = each.id {
                 engine.take(id);
@@ -721,6 +723,35 @@ impl Identifiers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::EngineEvent;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "an instant to count from")]
+    fn a_message_that_was_refused_is_reported_though_the_others_are_discarded_then() {
+        let (mut router, mut now) = (Router::new(1), std::time::Instant::now());
+        let mut options = crate::ConnectOptions::new("lamp");
+        options.clean_start = crate::CleanStart::Never;
+        let mut engine = Engine::new(options);
+        engine.open(now).unwrap();
+        let input = b"\x20\x03\x01\x00\x00\x32\x07\x00\x01a\x00\x01\x00x";
+        engine.handle_input(&mut bytes::BytesMut::from(&input[..]), now);
+        while let Some(event) = engine.poll_event() {
+            if let EngineEvent::Message(message, id) = event {
+                router.route(message, id, &mut engine);
+            }
+        }
+        now += engine.options().unmatched_wait;
+        engine.handle_timeout(now);
+        router.discard_unmatched(&mut engine);
+        let Some(EngineEvent::UnmatchedRefused(id)) = engine.poll_event() else { panic!() };
+        router.unmatched_refused(id, &mut engine);
+        let mut events = Vec::new();
+        router.take_events(&mut events);
+        let [Event::MessageDropped { topic, cause: DropCause::Unmatched, count: 1, .. }] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!((topic.as_str(), engine.dropped_messages().unmatched.count), ("a", 1));
+    }
 
     #[test]
     fn identifiers_rotate_and_skip_those_in_use() {
