@@ -79,6 +79,11 @@ impl State {
             self.engine.take(id);
             return None;
         }
+        if !self.engine.may_answer(id) {
+            // The session is lost: there is nothing to refuse.
+            self.engine.take(id);
+            return None;
+        }
         self.engine.dropped_messages().unanswered.add(bytes);
         // The code is one that PUBACK and PUBREC have.
         let _: Result<_, _> = self.engine.answer(id, ReasonCode::UnspecifiedError);

@@ -256,6 +256,12 @@ impl Inbound {
         self.stale.contains_key(&id) || self.find(id).is_some_and(|owed| owed.takers > 0)
     }
 
+    /// Whether its acknowledgement is still to be sent, on this connection or another one.
+    #[cfg(feature = "tokio")]
+    pub(super) fn may_answer(&mut self, id: DeliveryId) -> bool {
+        self.find(id).is_some_and(|owed| owed.takers > 0)
+    }
+
     /// Whether this message comes again, whatever it is answered with.
     pub(super) fn is_abandoned(&mut self, id: DeliveryId) -> bool {
         self.find(id).is_some_and(|owed| owed.abandoned)

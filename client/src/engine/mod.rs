@@ -306,6 +306,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether an answer to a message would reach the server: not if it was answered, nor if its session is lost.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn may_answer(&mut self, id: DeliveryId) -> bool {
+        self.session.inbound.may_answer(id)
+    }
+
     /// The application won't answer a message. It isn't acknowledged on this connection, nor is what came after it; when
     /// the server repeats it on the next connection, it is delivered again.
     pub fn abandon(&mut self, id: DeliveryId) {

@@ -162,6 +162,24 @@ async fn a_handler_that_panics_refuses_its_message_at_once() {
     assert_eq!(dropped(&mut events).await, ("lamp/1".into(), DropCause::Panicked));
 }
 
+#[tokio::test]
+async fn a_message_of_a_lost_session_is_not_refused() {
+    let server = TestServer::start().await;
+    let (client, mut events, mut peer) = connected(&server).await;
+    let mut lamps = subscribed(&client, &mut peer).await;
+    peer.sends(&publish("lamp/1", exactly_once(1))).await;
+    let first = takes(&mut lamps, "lamp/1").await;
+    peer.resets();
+    let _peer = server.welcomes().await;
+    until_connected(&mut events).await;
+    let handler = tokio::spawn(async move {
+        let _first = first;
+        panic!("on purpose");
+    });
+    assert!(handler.await.is_err());
+    assert_eq!(client.statistics().dropped_messages.unanswered.count, 0);
+}
+
 /// The server repeats it.
 #[tokio::test]
 async fn a_client_that_stops_refuses_nothing() {
