@@ -85,6 +85,8 @@ async fn a_python_handler_stays_and_has_what_aws_gives_it() {
     }
     let dir = TempDir::new().unwrap();
     let file = write(&dir, "handler.py", PYTHON);
+    // A module of the same name as one of Python's must not break what runs the handler.
+    write(&dir, "decimal.py", "raise RuntimeError('not for the runner')\n");
     let process =
         Process::start_in(dir, &["--lambda", &file, "--strict-arns", "eu-central-1:000000000042"]).await;
     for (user, code) in

@@ -4,12 +4,17 @@ Standard input has one JSON object a line: first which handler to run, then one 
 output as one line behind a marker; whatever else is written there, or to standard error, is for the log.
 """
 
+import sys
+
+# The folder where this runs: a file of the handler there must not hide a module of the standard library.
+if sys.path and sys.path[0] == "":
+    del sys.path[0]
+
 import decimal
 import importlib
 import json
 import logging
 import os
-import sys
 import time
 import traceback
 
@@ -118,10 +123,10 @@ def main():
     # What the handler starts must read no requests.
     requests = os.fdopen(os.dup(0), "rb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    # One stream, so that the log has the order in which things were printed.
-    os.dup2(1, 2)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    # One stream, so that the log has the order in which things were printed.
+    os.dup2(1, 2)
     setup = json.loads(requests.readline())
 
     def send(reply):
@@ -132,7 +137,7 @@ def main():
 
     # The folder of the code is not written to, and its modules are found first.
     sys.dont_write_bytecode = True
-    sys.path[0:1] = [setup["code"]]
+    sys.path.insert(0, setup["code"])
     set_up_logging()
     handler, failed = None, None
     try:
