@@ -59,16 +59,16 @@ impl Unmatched {
 fn poll_next(reader: &Reader, cx: &Context<'_>) -> Poll<Option<(ReceivedMessage, Acknowledgement)>> {
     let next = ready!(reader.poll_untaken(cx));
     Poll::Ready(next.map(|(message, id)| {
-        let shared = Arc::clone(&reader.shared);
+        let (shared, stream) = (Arc::clone(&reader.shared), reader.key());
         if let Some(id) = id {
             shared.aside(|state| {
-                let filter = state.router.filter(reader.key()).map(Into::into);
-                state.window.given_out.insert(id, filter);
+                let filter = state.router.filter(stream).map(Into::into);
+                state.window.given_out.insert((id, stream), filter);
             });
         }
         let topic = if id.is_some() { message.topic().into() } else { Box::default() };
         let bytes = message.len();
-        (message, Acknowledgement { shared, id, topic, bytes })
+        (message, Acknowledgement { shared, id, stream, topic, bytes })
     }))
 }
 
@@ -90,6 +90,8 @@ pub struct Acknowledgement {
     shared: Arc<Shared>,
     /// `None` when there is nothing to answer.
     id: Option<DeliveryId>,
+    /// Key of the stream that gave the message out.
+    stream: usize,
     /// Topic Name, and the size of the packet in bytes.
     topic: Box<str>,
     bytes: usize,
@@ -100,7 +102,7 @@ impl Acknowledgement {
     pub fn accept(mut self) {
         if let Some(id) = self.id.take() {
             self.shared.with(|state| {
-                state.window.given_out.remove(&id);
+                state.window.given_out.remove(&(id, self.stream));
                 state.engine.take(id);
             });
         }
@@ -132,7 +134,7 @@ impl Acknowledgement {
             state.check_writable()?;
             match self.id.take() {
                 Some(id) => {
-                    state.window.given_out.remove(&id);
+                    state.window.given_out.remove(&(id, self.stream));
                     state.engine.take_with(id, records);
                 }
                 None => state.engine.write_records(records),
@@ -152,7 +154,7 @@ impl Acknowledgement {
         let Some(id) = self.id else { return Ok(()) };
         self.shared.with(|state| {
             state.engine.answer(id, reason_code)?;
-            state.window.given_out.remove(&id);
+            state.window.given_out.remove(&(id, self.stream));
             Ok::<_, RequestError>(())
         })?;
         self.id = None;
@@ -164,7 +166,8 @@ impl Drop for Acknowledgement {
     fn drop(&mut self) {
         let Some(id) = self.id else { return };
         let is_panicking = std::thread::panicking();
-        let unanswered = Unanswered { id, topic: std::mem::take(&mut self.topic), bytes: self.bytes };
+        let unanswered =
+            Unanswered { id, stream: self.stream, topic: std::mem::take(&mut self.topic), bytes: self.bytes };
         let event = self.shared.with(|state| state.acknowledgement_dropped(unanswered, is_panicking));
         if let Some(event) = event {
             self.shared.tell(event);

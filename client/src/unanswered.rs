@@ -18,6 +18,8 @@ const WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Unanswered {
     pub(crate) id: DeliveryId,
+    /// Key of the stream that gave it out.
+    pub(crate) stream: usize,
     pub(crate) topic: Box<str>,
     /// Size of its packet.
     pub(crate) bytes: usize,
@@ -47,7 +49,7 @@ impl State {
         }
         if self.engine.options().on_dropped == OnDropped::Hold {
             self.engine.abandon(unanswered.id);
-            self.window.given_out.remove(&unanswered.id);
+            self.window.given_out.remove(&(unanswered.id, unanswered.stream));
             return None;
         }
         if is_panicking {
@@ -73,8 +75,8 @@ impl State {
     }
 
     fn answer_dropped(&mut self, unanswered: Unanswered, cause: DropCause) -> Option<Event> {
-        let Unanswered { id, topic, bytes } = unanswered;
-        self.window.given_out.remove(&id);
+        let Unanswered { id, stream, topic, bytes } = unanswered;
+        self.window.given_out.remove(&(id, stream));
         if self.engine.options().on_dropped == OnDropped::Accept {
             self.engine.take(id);
             return None;

@@ -14,8 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What is known of the receive window.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    /// Messages whose `Acknowledgement` the application holds, with the topic filter of their stream.
-    pub(crate) given_out: BTreeMap<DeliveryId, Option<Box<str>>>,
+    /// Messages whose `Acknowledgement` the application holds, each with the key and the topic filter of its stream.
+    pub(crate) given_out: BTreeMap<(DeliveryId, usize), Option<Box<str>>>,
     closed: Option<Closed>,
 }
 
@@ -50,10 +50,10 @@ impl State {
             Some(closed) if closed.by == by => {
                 if closed.report_at.is_some_and(|at| at <= now()) {
                     closed.report_at = None;
-                    let given_out = self.window.given_out.get(&by);
+                    let given_out = self.window.given_out.range((by, 0)..=(by, usize::MAX)).next();
                     let is_taken = given_out.is_some();
                     let filter = match given_out {
-                        Some(filter) => filter.as_deref().map(str::to_owned),
+                        Some((_, filter)) => filter.as_deref().map(str::to_owned),
                         None => self.router.filter_of_waiting(by),
                     };
                     self.late_events.push(Event::WindowClosed { filter, is_taken });

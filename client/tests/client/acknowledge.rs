@@ -243,3 +243,22 @@ async fn a_message_that_blocks_all_others_is_reported_with_its_filter() {
     second.accept();
     peer.expects(puback(2)).await;
 }
+
+/// Two streams have the message, and one of them has answered.
+#[tokio::test]
+async fn a_message_that_one_of_two_streams_answered_is_reported_with_the_filter_of_the_other() {
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.receive_maximum = Some(1);
+    let (client, mut events, mut peer) = connected_as(&server, options).await;
+    let mut lamps = subscribed(&client, &mut peer).await;
+    let answer = async {
+        peer.receives().await;
+        peer.sends(&suback(2, &[ReasonCode::GrantedQoS2])).await;
+    };
+    let mut all = tokio::join!(soon(client.subscribe("lamp/#", QoS::ExactlyOnce)), answer).0.unwrap();
+    peer.sends(&publish("lamp/1", at_least_once(1))).await;
+    let _first = takes(&mut lamps, "lamp/1").await;
+    takes(&mut all, "lamp/1").await.accept();
+    assert_eq!(window_closed(&mut events).await, (Some("lamp/+".into()), true));
+}
