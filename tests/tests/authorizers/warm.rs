@@ -206,6 +206,27 @@ async fn a_node_handler_answers_by_callback_by_promise_or_by_returning() {
     assert_eq!(log.matches("call 1 of later").count(), 2, "{log}");
 }
 
+/// Both processes return from the handler, and both go on to answer requests.
+#[tokio::test]
+async fn a_second_answer_to_a_request_is_not_the_answer_to_the_next_one() {
+    if !Program::Python.is_installed() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let handler = "import os\n\ndef lambda_handler(event, context):\n    \
+        user = event['protocolData']['mqtt']['username'].split('?')[0]\n    \
+        if user == 'fork':\n        os.fork()\n    \
+        return {'isAuthenticated': user != 'deny', 'principalId': 'p', 'policyDocuments': [{'Version': '2012-10-17', \
+        'Statement': {'Effect': 'Allow', 'Action': 'iot:*', 'Resource': '*'}}]}\n";
+    let file = write(&dir, "handler.py", handler);
+    let process = Process::start_in(dir, &["--lambda", &file]).await;
+    for (user, code) in [("fork", 0), ("deny", 5), ("deny", 5), ("alice", 0), ("deny", 5), ("alice", 0)] {
+        process.sample("Lambda", user, "x").run().await.exits(code);
+    }
+    let log = process.stop().await.stdout;
+    assert!(log.contains("[dunlin] a second answer to an earlier request is ignored"), "{log}");
+}
+
 #[tokio::test]
 async fn what_a_node_handler_says_after_its_answer_is_not_the_answer_of_the_next_call() {
     if !Program::Node.is_installed() {

@@ -39,6 +39,9 @@ pub(super) enum Reply {
 /// A line of the runner: an answer or an error. The one that says that the handler is loaded has neither.
 #[derive(Deserialize)]
 struct Frame {
+    /// The id of the request that it is for.
+    #[serde(default)]
+    id: Value,
     #[serde(default)]
     answer: Value,
     error: Option<String>,
@@ -98,12 +101,21 @@ impl Instance {
         log: &mut OutputLog<'_>,
     ) -> Result<Reply, LambdaFault> {
         let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
-        let request = json!({"event": event, "context": self.facts.context(), "remainingMs": remaining_ms});
+        let context = self.facts.context();
+        let id = context.get("awsRequestId").cloned().unwrap_or_default();
+        let request = json!({"event": event, "context": context, "remainingMs": remaining_ms});
         // It fails if the process has ended; why it did is told below.
         let _ = self.send(&request).await;
-        let line = self.answer(log).await?;
-        let frame: Frame =
-            serde_json::from_slice(&line).map_err(|error| LambdaFault::not_json(&line, &error))?;
+        let frame = loop {
+            let line = self.answer(log).await?;
+            let frame: Frame =
+                serde_json::from_slice(&line).map_err(|error| LambdaFault::not_json(&line, &error))?;
+            if frame.id == id {
+                break frame;
+            }
+            // A handler that forks answers one request twice. The decision belongs to another client.
+            log.write(b"[dunlin] a second answer to an earlier request is ignored\n");
+        };
         match frame.error {
             Some(error) if frame.ends => Err(LambdaFault::reported_type(&error)),
             Some(error) => Ok(Reply::Failed(error)),

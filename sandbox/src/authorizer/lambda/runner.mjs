@@ -124,7 +124,9 @@ requests.on("line", async (line) => {
   }
   // While the handler runs, only what it waits for keeps the process alive.
   process.stdin.unref();
-  const reply = await call(JSON.parse(line));
+  const request = JSON.parse(line);
+  // An answer says which request it is for.
+  const reply = { ...(await call(request)), id: request.context.awsRequestId };
   process.stdin.ref();
   send(reply, () => reply.ends && process.exit(1));
 });

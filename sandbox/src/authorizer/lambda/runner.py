@@ -146,10 +146,13 @@ def main():
         failed = report(error.kind, error.message, error.error)
     send({"loaded": True})
     for line in requests:
+        request = json.loads(line)
+        # An answer says which request it is for: a handler that forks answers twice.
+        answered = {"id": request["context"]["awsRequestId"]}
         if failed:
-            send({**failed, "ends": True})
+            send({**failed, **answered, "ends": True})
             sys.exit(1)
-        send(call(handler, json.loads(line)))
+        send({**call(handler, request), **answered})
 
 
 main()
