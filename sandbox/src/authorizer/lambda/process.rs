@@ -15,6 +15,7 @@ pub(super) struct Process {
     child: Child,
     has_ended: bool,
     /// Its process group; `None` once that was killed.
+    #[cfg(unix)]
     group: Option<u32>,
     /// Dropped after the process: it is in the watchdog's list for at least as long as it lives.
     _watched: Option<Watched>,
@@ -29,7 +30,13 @@ impl Process {
         let child = command.spawn()?;
         let group = child.id();
         let watched = group.and_then(|group| Some(watchdog?.watch(group)));
-        Ok(Self { child, has_ended: false, group, _watched: watched })
+        Ok(Self {
+            child,
+            has_ended: false,
+            #[cfg(unix)]
+            group,
+            _watched: watched,
+        })
     }
 
     /// Its pipes, each `None` if it isn't one or was taken already.
