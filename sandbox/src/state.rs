@@ -85,8 +85,10 @@ impl StateDir {
     /// trusted.
     pub fn running(&self) -> Result<Vec<RunningSandbox>, StateError> {
         let dir = self.run_dir();
-        if !dir.is_dir() {
-            return Ok(Vec::new());
+        match fs::metadata(&dir) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(StateError::Io { path: dir, source }),
         }
         refuse_writable(&self.sandbox())?;
         refuse_writable(&dir)?;
