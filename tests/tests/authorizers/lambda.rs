@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dunlin_tests::dunlin;
+use dunlin_tests::{Program, dunlin};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -90,14 +90,22 @@ async fn what_is_missing_is_told_at_the_start_with_the_place_where_it_was_looked
     let program = write(&dir, "program.toml", exec);
     let module = write(&dir, "handler.toml", handler);
     write(&dir, "inactive.toml", &exec.replace("lambda", "status = 'inactive'\nlambda"));
-    for (words, told) in [
+    let mut mistakes = vec![
         (["--lambda", "no-such-program x"], "there is no program no-such-program in PATH (".to_owned()),
-        (["--lambda", "python3 /no/such/run.py"], "there is no file run.py in /no/such".to_owned()),
         (["--lambda", "/no/such/run.sh"], "there is no program run.sh in /no/such".to_owned()),
         (["--lambda", "/no/such/handler.py"], "--lambda: there is no folder /no/such".to_owned()),
         (["--config", &program], format!("there is no program plain.sh in {here}")),
-        (["--config", &module], format!("there is no gone.js or gone.mjs or gone.cjs in {here}")),
-    ] {
+    ];
+    // A missing interpreter is told before a missing file.
+    if Program::Python.is_installed() {
+        let told = "there is no file run.py in /no/such".to_owned();
+        mistakes.push((["--lambda", "python3 /no/such/run.py"], told));
+    }
+    if Program::Node.is_installed() {
+        let told = format!("there is no gone.js or gone.mjs or gone.cjs in {here}");
+        mistakes.push((["--config", &module], told));
+    }
+    for (words, told) in mistakes {
         let run = dunlin(["sandbox", "--port", "0"]).words(words).env("DUNLIN_STATE_DIR", dir.path());
         let run = run.run().await;
         run.exits(2);
