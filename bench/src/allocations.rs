@@ -24,7 +24,10 @@ pub fn count(work: impl FnOnce()) -> Allocations {
     COUNTING.store(true, Relaxed);
     work();
     COUNTING.store(false, Relaxed);
-    Allocations { calls: CALLS.load(Relaxed), peak: u64::try_from(PEAK.load(Relaxed)).unwrap_or(0) }
+    Allocations {
+        calls: CALLS.load(Relaxed),
+        peak: u64::try_from(PEAK.load(Relaxed)).unwrap_or(0),
+    }
 }
 
 /// The system's allocator. While nothing is counted it costs one more load and branch, the same for everybody.

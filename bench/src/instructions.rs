@@ -32,18 +32,27 @@ fn run_child(command: &str, folder: &Path) -> Option<Vec<u64>> {
         .args(["--tool=callgrind", "--combine-dumps=no"])
         .arg(format!("--toggle-collect={COUNTED}"))
         .arg(format!("--dump-after={COUNTED}"))
-        .arg(format!("--callgrind-out-file={}", folder.join("counted").display()))
+        .arg(format!(
+            "--callgrind-out-file={}",
+            folder.join("counted").display()
+        ))
         .arg(env::current_exe().ok()?)
         .args([command, CHILD])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .ok()?;
-    let counts: Vec<u64> = (1..).map_while(|part| total(&folder.join(format!("counted.{part}")))).collect();
+    let counts: Vec<u64> = (1..)
+        .map_while(|part| total(&folder.join(format!("counted.{part}"))))
+        .collect();
     (status.success() && !counts.is_empty()).then_some(counts)
 }
 
 fn total(file: &Path) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("summary: "))?.trim().parse().ok()
+    text.lines()
+        .find_map(|line| line.strip_prefix("summary: "))?
+        .trim()
+        .parse()
+        .ok()
 }

@@ -54,9 +54,17 @@ pub fn measure(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir_in(folder)?;
     let server = NullServer::start()?;
     let flush = time_flush(&folder.path().join("flushed"))?;
-    println!("a flush of {FLUSHED} appended bytes: {:.2} ms (median of {FLUSHES})\n", millis(flush));
-    println!("QoS 1, {} bytes | without a store |      with a store |          |", PAYLOAD.len());
-    println!("      in flight | messages/s      | messages/s | wait ms | flushes/s | messages a flush");
+    println!(
+        "a flush of {FLUSHED} appended bytes: {:.2} ms (median of {FLUSHES})\n",
+        millis(flush)
+    );
+    println!(
+        "QoS 1, {} bytes | without a store |      with a store |          |",
+        PAYLOAD.len()
+    );
+    println!(
+        "      in flight | messages/s      | messages/s | wait ms | flushes/s | messages a flush"
+    );
     for in_flight in IN_FLIGHT {
         let without = run(server.address.plain, None, in_flight)?;
         let path = folder.path().join(format!("session-{in_flight}"));
@@ -87,7 +95,11 @@ fn time_flush(path: &Path) -> io::Result<Duration> {
 }
 
 /// Publishes for a while with so many messages in flight, on a runtime with one thread.
-fn run(port: u16, path: Option<&Path>, in_flight: usize) -> Result<Measured, Box<dyn std::error::Error>> {
+fn run(
+    port: u16,
+    path: Option<&Path>,
+    in_flight: usize,
+) -> Result<Measured, Box<dyn std::error::Error>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let commits = Arc::new(AtomicU64::new(0));
@@ -96,7 +108,10 @@ fn run(port: u16, path: Option<&Path>, in_flight: usize) -> Result<Measured, Box
         let options = ClientOptions::new(TransportOptions::new("127.0.0.1", port), connect);
         let client = match path {
             Some(path) => {
-                let store = Counting { inner: FileStore::open(path)?, commits: Arc::clone(&commits) };
+                let store = Counting {
+                    inner: FileStore::open(path)?,
+                    commits: Arc::clone(&commits),
+                };
                 Client::start_with_store(options, store)?
             }
             None => Client::start(options),
@@ -122,7 +137,12 @@ fn run(port: u16, path: Option<&Path>, in_flight: usize) -> Result<Measured, Box
         let elapsed = began.elapsed();
         let commits = commits.load(Relaxed) - before;
         client.disconnect().await;
-        Ok(Measured { messages, commits, elapsed, median: median(&mut times) })
+        Ok(Measured {
+            messages,
+            commits,
+            elapsed,
+            median: median(&mut times),
+        })
     })
 }
 

@@ -56,10 +56,16 @@ fn turn(work: &mut dyn Work, clock: Duration) -> f64 {
 
 /// What reading the clock itself takes.
 fn clock_reading() -> Duration {
-    (0..1000).map(|_| black_box(Instant::now()).elapsed()).min().unwrap_or_default()
+    (0..1000)
+        .map(|_| black_box(Instant::now()).elapsed())
+        .min()
+        .unwrap_or_default()
 }
 
 fn summary(mut turns: Vec<f64>) -> Timing {
     turns.sort_by(f64::total_cmp);
-    Timing { min: turns[0], median: turns[turns.len() / 2] }
+    Timing {
+        min: turns[0],
+        median: turns[turns.len() / 2],
+    }
 }

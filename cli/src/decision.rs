@@ -28,7 +28,11 @@ impl<'a> Decided<'a> {
             Decision::ExplicitDeny(_) => "explicit_deny",
             Decision::ImplicitDeny(_) => "implicit_deny",
         };
-        Self { effect, by: decision.statement().map(By::of), why: decision.explanation() }
+        Self {
+            effect,
+            by: decision.statement().map(By::of),
+            why: decision.explanation(),
+        }
     }
 }
 

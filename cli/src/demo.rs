@@ -24,7 +24,9 @@ pub(crate) async fn run(console: Console) -> Result<Exit, Failure> {
         .on_event(move |line| console.note(format_args!("  [sandbox] {line}")))
         .start()
         .await
-        .map_err(|error| folder::temporary_state(&error).unwrap_or_else(|| sandbox::not_started(&error)))?;
+        .map_err(|error| {
+            folder::temporary_state(&error).unwrap_or_else(|| sandbox::not_started(&error))
+        })?;
     console.note("demo: a sandbox, a local stand-in for AWS IoT Core, runs in this process. No AWS account is involved.");
     let exit = play(&sandbox, console, stop).await;
     sandbox.stop().await;
@@ -35,9 +37,17 @@ pub(crate) async fn run(console: Console) -> Result<Exit, Failure> {
 }
 
 async fn play(sandbox: &Sandbox, console: Console, stop: StopSignal) -> Result<Exit, Failure> {
-    let signature = sandbox.sign(TOKEN).map_err(|error| Diagnosis::usage(error.to_string()))?;
-    let unsigned =
-        ["--authorizer_name", "DemoUnsigned", "--auth_username", "demo", "--auth_password", "demo"];
+    let signature = sandbox
+        .sign(TOKEN)
+        .map_err(|error| Diagnosis::usage(error.to_string()))?;
+    let unsigned = [
+        "--authorizer_name",
+        "DemoUnsigned",
+        "--auth_username",
+        "demo",
+        "--auth_password",
+        "demo",
+    ];
     let signed = [
         "--authorizer_name",
         "DemoSigned",
@@ -48,9 +58,15 @@ async fn play(sandbox: &Sandbox, console: Console, stop: StopSignal) -> Result<E
         "--auth_signature",
         &signature,
     ];
-    for (script, flags) in [(Script::Unsigned, &unsigned[..]), (Script::Signed, &signed[..])] {
+    for (script, flags) in [
+        (Script::Unsigned, &unsigned[..]),
+        (Script::Signed, &signed[..]),
+    ] {
         let line = command_line(sandbox, script, flags);
-        let shown: Vec<String> = line.iter().map(|word| shorten(&shell(&word.to_string_lossy()))).collect();
+        let shown: Vec<String> = line
+            .iter()
+            .map(|word| shorten(&shell(&word.to_string_lossy())))
+            .collect();
         console.note(format_args!("\n$ {}", shown.join(" ")));
         let config = configure(line, script)?;
         match sample::run(config, console, stop.clone()).await? {
@@ -63,13 +79,30 @@ async fn play(sandbox: &Sandbox, console: Console, stop: StopSignal) -> Result<E
 
 /// What one would type against a sandbox in another terminal.
 fn command_line(sandbox: &Sandbox, script: Script, flags: &[&str]) -> Vec<OsString> {
-    let verb = if script == Script::Signed { "signed" } else { "unsigned" };
+    let verb = if script == Script::Signed {
+        "signed"
+    } else {
+        "unsigned"
+    };
     let port = sandbox.port().to_string();
-    let mut line: Vec<OsString> = ["dunlin", verb, "--endpoint", sandbox.endpoint(), "--port", &port, "--ca"]
-        .map(OsString::from)
-        .into();
+    let mut line: Vec<OsString> = [
+        "dunlin",
+        verb,
+        "--endpoint",
+        sandbox.endpoint(),
+        "--port",
+        &port,
+        "--ca",
+    ]
+    .map(OsString::from)
+    .into();
     line.push(sandbox.ca_path().into());
-    line.extend(flags.iter().chain(&["--count", "3", "--interval", "200ms"]).map(OsString::from));
+    line.extend(
+        flags
+            .iter()
+            .chain(&["--count", "3", "--interval", "200ms"])
+            .map(OsString::from),
+    );
     line
 }
 

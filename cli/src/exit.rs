@@ -26,19 +26,34 @@ pub(crate) enum Exit {
 
 impl Exit {
     const TABLE: [(Self, &'static str); 14] = [
-        (Self::Done, "all that was asked for happened, or the reader closed the pipe"),
-        (Self::Internal, "internal error or local I/O; please report it"),
+        (
+            Self::Done,
+            "all that was asked for happened, or the reader closed the pipe",
+        ),
+        (
+            Self::Internal,
+            "internal error or local I/O; please report it",
+        ),
         (Self::Usage, "usage or configuration; nothing was sent"),
         (Self::Unreachable, "could not reach the endpoint"),
         (Self::Tls, "TLS failed"),
         (Self::NotAuthorized, "connection not authorised"),
         (Self::Refused, "connection refused for another reason"),
-        (Self::Denied, "operation denied after connecting; by auth eval, or faulted by auth lint"),
+        (
+            Self::Denied,
+            "operation denied after connecting; by auth eval, or faulted by auth lint",
+        ),
         (Self::Lost, "connection lost and not recovered"),
         (Self::TimedOut, "time ran out, or messages are missing"),
         (Self::Protocol, "the server broke the protocol"),
-        (Self::HungUp, "SIGHUP, likewise, unless it was ignored at the start (nohup)"),
-        (Self::Interrupted, "SIGINT, after UNSUBSCRIBE and DISCONNECT; a second signal ends at once"),
+        (
+            Self::HungUp,
+            "SIGHUP, likewise, unless it was ignored at the start (nohup)",
+        ),
+        (
+            Self::Interrupted,
+            "SIGINT, after UNSUBSCRIBE and DISCONNECT; a second signal ends at once",
+        ),
         (Self::Terminated, "SIGTERM, likewise"),
     ];
 
@@ -50,7 +65,11 @@ impl Exit {
     pub(crate) fn help() -> String {
         let mut text = String::from("Exit codes:\n");
         for (exit, meaning) in Self::TABLE {
-            let ids: Vec<&str> = Id::ALL.iter().filter(|id| id.exit() == exit).map(|id| id.name()).collect();
+            let ids: Vec<&str> = Id::ALL
+                .iter()
+                .filter(|id| id.exit() == exit)
+                .map(|id| id.name())
+                .collect();
             text.push_str(&format!("  {:>3}  {meaning}\n", exit.code()));
             if !ids.is_empty() {
                 text.push_str(&format!("       {}\n", ids.join(" ")));
@@ -74,9 +93,19 @@ mod tests {
     fn the_table_is_in_order_and_lists_every_error_once() {
         assert!(Exit::TABLE.is_sorted_by_key(|(exit, _)| exit.code()));
         let help = Exit::help();
-        assert!(Exit::TABLE.iter().all(|(_, meaning)| meaning.len() <= 73), "a row fits on 80 columns");
+        assert!(
+            Exit::TABLE.iter().all(|(_, meaning)| meaning.len() <= 73),
+            "a row fits on 80 columns"
+        );
         for id in Id::ALL {
-            assert_eq!(help.split_whitespace().filter(|word| *word == id.name()).count(), 1, "{}", id.name());
+            assert_eq!(
+                help.split_whitespace()
+                    .filter(|word| *word == id.name())
+                    .count(),
+                1,
+                "{}",
+                id.name()
+            );
         }
     }
 }

@@ -23,7 +23,12 @@ pub(crate) fn init(verbose: u8) {
     }
     let ours = ["dunlin", "dunlin_client", "dunlin_sandbox"].map(|target| (target, level));
     let filter = asked.unwrap_or_else(|| Targets::new().with_targets(ours));
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(false);
     // Nobody else sets a subscriber in this process; if somebody did, theirs stays.
-    let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(lines)
+        .with(filter)
+        .try_init();
 }

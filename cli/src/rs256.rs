@@ -5,7 +5,9 @@ use std::path::Path;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::PublicKey;
-use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey};
+use aws_lc_rs::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
+};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use dunlin_client::secret::Secret;
 use rustls_pki_types::pem::PemObject;
@@ -17,28 +19,46 @@ use crate::diagnosis::{Diagnosis, Try, shell};
 pub(crate) fn sign(flag: &str, pem: &Path, token: &str) -> Result<Secret<String>, Diagnosis> {
     let bytes = read(flag, pem)?;
     let key = private_key(&bytes).ok_or_else(|| Diagnosis {
-        saw: Some(format!("{} holds {}", pem.display(), Kind::of(&bytes).text())),
+        saw: Some(format!(
+            "{} holds {}",
+            pem.display(),
+            Kind::of(&bytes).text()
+        )),
         try_: vec![Try::command(Kind::of(&bytes).private_from(pem))],
         ..Diagnosis::usage(format!(
             "{flag} needs an RSA private key of 2048 bits or more, unencrypted, in PEM"
         ))
     })?;
     let mut signature = vec![0; key.public_modulus_len()];
-    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), token.as_bytes(), &mut signature)
-        .map_err(|_| Diagnosis::usage(format!("the key in {} can't sign", pem.display())))?;
+    key.sign(
+        &RSA_PKCS1_SHA256,
+        &SystemRandom::new(),
+        token.as_bytes(),
+        &mut signature,
+    )
+    .map_err(|_| Diagnosis::usage(format!("the key in {} can't sign", pem.display())))?;
     Ok(BASE64_STANDARD.encode(signature).into())
 }
 
 /// Whether `signature` (base64) is that of `token` by the owner of the public key in `pem`, which `flag` named.
-pub(crate) fn verify(flag: &str, pem: &Path, token: &str, signature: &str) -> Result<bool, Diagnosis> {
+pub(crate) fn verify(
+    flag: &str,
+    pem: &Path,
+    token: &str,
+    signature: &str,
+) -> Result<bool, Diagnosis> {
     let key = read(flag, pem)?;
     let public = SubjectPublicKeyInfoDer::from_pem_slice(&key).ok();
-    let public = public.filter(|der| PublicKey::from_der(der).is_ok()).ok_or_else(|| Diagnosis {
-        saw: Some(format!("{} holds {}", pem.display(), Kind::of(&key).text())),
-        try_: vec![Try::command(Kind::of(&key).public_from(pem))],
-        ..Diagnosis::usage(format!("{flag} needs an RSA public key in PEM"))
-    })?;
-    let Ok(signature) = BASE64_STANDARD.decode(signature) else { return Ok(false) };
+    let public = public
+        .filter(|der| PublicKey::from_der(der).is_ok())
+        .ok_or_else(|| Diagnosis {
+            saw: Some(format!("{} holds {}", pem.display(), Kind::of(&key).text())),
+            try_: vec![Try::command(Kind::of(&key).public_from(pem))],
+            ..Diagnosis::usage(format!("{flag} needs an RSA public key in PEM"))
+        })?;
+    let Ok(signature) = BASE64_STANDARD.decode(signature) else {
+        return Ok(false);
+    };
     Ok(UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &public)
         .verify(token.as_bytes(), &signature)
         .is_ok())
@@ -100,9 +120,15 @@ impl Kind {
     fn of_private(bytes: &[u8]) -> Self {
         match PrivateKeyDer::from_pem_slice(bytes) {
             Ok(PrivateKeyDer::Pkcs8(der)) if contains(der.secret_pkcs8_der(), EC) => Self::EcKey,
-            Ok(PrivateKeyDer::Pkcs8(der)) if !contains(der.secret_pkcs8_der(), RSA) => Self::OtherKey,
-            Ok(PrivateKeyDer::Pkcs8(der)) if der.secret_pkcs8_der().len() < SHORTEST => Self::ShortKey,
-            Ok(PrivateKeyDer::Pkcs1(der)) if der.secret_pkcs1_der().len() < SHORTEST => Self::ShortKey,
+            Ok(PrivateKeyDer::Pkcs8(der)) if !contains(der.secret_pkcs8_der(), RSA) => {
+                Self::OtherKey
+            }
+            Ok(PrivateKeyDer::Pkcs8(der)) if der.secret_pkcs8_der().len() < SHORTEST => {
+                Self::ShortKey
+            }
+            Ok(PrivateKeyDer::Pkcs1(der)) if der.secret_pkcs1_der().len() < SHORTEST => {
+                Self::ShortKey
+            }
             Ok(_) => Self::PrivateKey,
             Err(_) => Self::Other,
         }
@@ -130,7 +156,8 @@ impl Kind {
             Self::EncryptedKey => format!("openssl pkey -in {file} -out decrypted.pem"),
             Self::Der => format!("openssl pkey -inform der -in {file} -out private.pem"),
             Self::OpenSsh => format!("ssh-keygen -p -m PKCS8 -f {file}"),
-            _ => "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out private.pem".to_owned(),
+            _ => "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out private.pem"
+                .to_owned(),
         }
     }
 
@@ -168,11 +195,23 @@ mod tests {
         for (pem, kind) in [
             (ec.serialize_pem(), Kind::EcKey),
             (ec.public_key_pem(), Kind::EcKey),
-            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\n".to_owned(), Kind::EncryptedKey),
-            ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n".to_owned(), Kind::EncryptedKey),
-            ("-----BEGIN CERTIFICATE-----\n".to_owned(), Kind::Certificate),
+            (
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\n".to_owned(),
+                Kind::EncryptedKey,
+            ),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n".to_owned(),
+                Kind::EncryptedKey,
+            ),
+            (
+                "-----BEGIN CERTIFICATE-----\n".to_owned(),
+                Kind::Certificate,
+            ),
             ("-----BEGIN PUBLIC KEY-----\n".to_owned(), Kind::PublicKey),
-            ("-----BEGIN OPENSSH PRIVATE KEY-----\n".to_owned(), Kind::OpenSsh),
+            (
+                "-----BEGIN OPENSSH PRIVATE KEY-----\n".to_owned(),
+                Kind::OpenSsh,
+            ),
             ("0\u{3}".to_owned(), Kind::Der),
             ("hello".to_owned(), Kind::Other),
         ] {

@@ -62,7 +62,11 @@ impl Signals {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         // Asked before the handler is installed, which would make an end of the ignoring.
-        let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
+        let hang_up = if ignores_hang_up() {
+            None
+        } else {
+            Some(signal(SignalKind::hangup())?)
+        };
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -96,7 +100,9 @@ fn ignores_hang_up() -> bool {
 #[cfg(unix)]
 fn ignores(status: &str, signal: u32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let mask = mask
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
     mask & (1 << (signal - 1)) != 0
 }
 
@@ -123,7 +129,8 @@ mod tests {
 
     #[test]
     fn an_ignored_signal_is_read_from_the_mask() {
-        let status = "Name:\tdunlin\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t00\n";
+        let status =
+            "Name:\tdunlin\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t00\n";
         assert!(ignores(status, 1));
         assert!(!ignores(status, 2));
         assert!(ignores(status, 13));

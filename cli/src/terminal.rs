@@ -32,12 +32,18 @@ impl Console {
 
     /// Something of this computer failed, and there is nothing to diagnose.
     pub(crate) fn failure(self, error: &io::Error) {
-        line(&format!("{ERROR}error{ERROR:#}: local input or output failed: {}", Escaped(error)));
+        line(&format!(
+            "{ERROR}error{ERROR:#}: local input or output failed: {}",
+            Escaped(error)
+        ));
     }
 
     pub(crate) fn warning(self, text: impl Display) {
         if !self.quiet {
-            line(&format!("{WARNING}warning{WARNING:#}: {}", escaped_lines(&text.to_string())));
+            line(&format!(
+                "{WARNING}warning{WARNING:#}: {}",
+                escaped_lines(&text.to_string())
+            ));
         }
     }
 
@@ -60,7 +66,10 @@ pub(crate) fn set_color(color: Color) {
 
 /// Text whose line breaks are our own, with everything else escaped that a terminal would obey.
 pub(crate) fn escaped_lines(text: &str) -> String {
-    text.split('\n').map(|line| Escaped(line).to_string()).collect::<Vec<_>>().join("\n")
+    text.split('\n')
+        .map(|line| Escaped(line).to_string())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// What clap says of a command line: with clap's own colours, and the rest of what was typed escaped.
@@ -70,7 +79,9 @@ pub(crate) fn escaped_styled(text: &str) -> String {
     while let Some((before, after)) = rest.split_once("\x1b[") {
         out.push_str(&escaped_lines(before));
         // A colour is a sequence of digits and semicolons that ends in `m`.
-        let digits = after.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(after.len());
+        let digits = after
+            .find(|c: char| !c.is_ascii_digit() && c != ';')
+            .unwrap_or(after.len());
         let is_color = after.get(digits..).is_some_and(|end| end.starts_with('m'));
         out.push_str(if is_color { "\x1b[" } else { "\\u{1b}[" });
         rest = after;
@@ -81,12 +92,15 @@ pub(crate) fn escaped_styled(text: &str) -> String {
 
 /// One write a line, so that lines of several tasks don't mix.
 fn line(text: &str) {
-    let _ = anstream::stderr().lock().write_all(format!("{text}\n").as_bytes());
+    let _ = anstream::stderr()
+        .lock()
+        .write_all(format!("{text}\n").as_bytes());
 }
 
 /// Of the terminal behind stderr; without one, what reads well in a log.
 fn width() -> usize {
-    let columns = terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0));
+    let columns =
+        terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0));
     columns.unwrap_or(100).clamp(40, 120)
 }
 

@@ -52,7 +52,12 @@ pub(crate) fn run(typed: Typed) -> Exit {
     }
 }
 
-fn play(typed: SampleArgs, script: Script, sources: &Sources, console: Console) -> Result<Exit, Failure> {
+fn play(
+    typed: SampleArgs,
+    script: Script,
+    sources: &Sources,
+    console: Console,
+) -> Result<Exit, Failure> {
     let config = SampleConfig::new(typed, script, sources, console)?;
     in_runtime(async {
         let stop = StopSignal::install()?;
@@ -62,7 +67,10 @@ fn play(typed: SampleArgs, script: Script, sources: &Sources, console: Console) 
 
 /// Two threads: one may wait for a slow reader of our output while the other answers the server.
 pub(crate) fn in_runtime<T>(run: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(run);
     // Dropped, it would wait for a name that is still being resolved.
     runtime.shutdown_background();
@@ -80,7 +88,9 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
 }
 
 fn console(typed: Option<&OutputArgs>) -> Console {
-    let Some(typed) = typed else { return Console { quiet: false } };
+    let Some(typed) = typed else {
+        return Console { quiet: false };
+    };
     terminal::set_color(typed.color);
     log::init(typed.verbose);
     Console { quiet: typed.quiet }

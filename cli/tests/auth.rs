@@ -29,8 +29,15 @@ fn run(words: &[&str]) -> (Option<i32>, String, String) {
 }
 
 fn told(output: &Output) -> (Option<i32>, String, String) {
-    let stderr = String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
-    (output.status.code(), String::from_utf8(output.stdout.clone()).unwrap(), stderr)
+    let stderr = String::from_utf8_lossy(&output.stderr)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout.clone()).unwrap(),
+        stderr,
+    )
 }
 
 fn write(dir: &TempDir, name: &str, value: &Value) -> String {
@@ -42,7 +49,11 @@ fn write(dir: &TempDir, name: &str, value: &Value) -> String {
 fn sample_policy(dir: &TempDir) -> String {
     let (code, document, _) = run(&["policy", "--arns", "eu-west-1:123456789012"]);
     assert_eq!(code, Some(0));
-    write(dir, "policy.json", &serde_json::from_str(&document).unwrap())
+    write(
+        dir,
+        "policy.json",
+        &serde_json::from_str(&document).unwrap(),
+    )
 }
 
 #[test]
@@ -71,9 +82,17 @@ fn the_printed_policy_allows_what_the_sample_does_and_has_no_mistakes() {
         assert!(stdout.starts_with("allowed  iot:"), "{stdout}");
     }
     let (code, stdout, _) = run(&["lint", "--policy", &policy, "--client-id", SAMPLE_ID]);
-    assert_eq!((code, stdout.as_str()), (Some(0), "no mistakes found in 1 document\n"));
+    assert_eq!(
+        (code, stdout.as_str()),
+        (Some(0), "no mistakes found in 1 document\n")
+    );
     let (_, with_wildcards, _) = run(&["policy", "--topic", "a/+/b", "--topic", "c/#"]);
-    for part in ["topic/a/*/b", "topicfilter/a/+/b", "topic/c/*", "topicfilter/c/#"] {
+    for part in [
+        "topic/a/*/b",
+        "topicfilter/a/+/b",
+        "topic/c/*",
+        "topicfilter/c/#",
+    ] {
         assert!(with_wildcards.contains(part), "{with_wildcards}");
     }
 }
@@ -82,7 +101,15 @@ fn the_printed_policy_allows_what_the_sample_does_and_has_no_mistakes() {
 fn a_denial_says_which_statement_came_near_and_ends_with_7() {
     let dir = TempDir::new().unwrap();
     let policy = sample_policy(&dir);
-    let (code, stdout, _) = run(&["eval", "--policy", &policy, "--action", "subscribe", "--topic", "test/#"]);
+    let (code, stdout, _) = run(&[
+        "eval",
+        "--policy",
+        &policy,
+        "--action",
+        "subscribe",
+        "--topic",
+        "test/#",
+    ]);
     assert_eq!(code, Some(7));
     assert_eq!(
         stdout,
@@ -90,22 +117,47 @@ fn a_denial_says_which_statement_came_near_and_ends_with_7() {
          \x20        no statement allows iot:Subscribe on topicfilter/test/#\n\
          \x20        policy document 1, statement 3 allows it on topicfilter/test/topic only\n"
     );
-    let elsewhere =
-        ["eval", "--policy", &policy, "--action", "publish", "--topic", "test/topic", "--strict-arns"];
+    let elsewhere = [
+        "eval",
+        "--policy",
+        &policy,
+        "--action",
+        "publish",
+        "--topic",
+        "test/topic",
+        "--strict-arns",
+    ];
     let (code, stdout, _) = run(&[&elsewhere[..], &["us-east-1:123456789012"]].concat());
     assert_eq!(code, Some(7));
-    assert!(stdout.contains("is for another region or account than us-east-1:123456789012"), "{stdout}");
+    assert!(
+        stdout.contains("is for another region or account than us-east-1:123456789012"),
+        "{stdout}"
+    );
 }
 
 #[test]
 fn a_retained_message_needs_both_actions() {
     let dir = TempDir::new().unwrap();
     let policy = sample_policy(&dir);
-    let line = ["eval", "--policy", &policy, "--action", "retain-publish", "--topic", "test/topic"];
+    let line = [
+        "eval",
+        "--policy",
+        &policy,
+        "--action",
+        "retain-publish",
+        "--topic",
+        "test/topic",
+    ];
     let (code, stdout, _) = run(&line);
     assert_eq!(code, Some(7));
-    assert!(stdout.starts_with("allowed  iot:Publish on topic/test/topic\n"), "{stdout}");
-    assert!(stdout.contains("denied   iot:RetainPublish on topic/test/topic\n"), "{stdout}");
+    assert!(
+        stdout.starts_with("allowed  iot:Publish on topic/test/topic\n"),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains("denied   iot:RetainPublish on topic/test/topic\n"),
+        "{stdout}"
+    );
 }
 
 #[test]
@@ -157,7 +209,10 @@ fn json_has_the_decision_with_document_statement_and_why() {
     let deny = json!({"Version": "2012-10-17", "Statement": {"Sid": "NoWill", "Effect": "Deny",
         "Action": "iot:Connect", "Resource": "*",
         "Condition": {"ForAnyValue:StringEquals": {"iot:ConnectAttributes": "LastWill"}}}});
-    let (allow, deny) = (write(&dir, "allow.json", &allow), write(&dir, "deny.json", &deny));
+    let (allow, deny) = (
+        write(&dir, "allow.json", &allow),
+        write(&dir, "deny.json", &deny),
+    );
     let line = [
         "eval",
         "--policy",
@@ -195,7 +250,11 @@ fn what_cannot_be_read_ends_with_2() {
     let unknown = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iot:Connect",
         "Resource": "*", "Condition": {"StringMatches": {"iot:ClientId": "x"}}}});
     let unknown = write(&dir, "unknown.json", &unknown);
-    let answer = write(&dir, "answer.json", &json!({"isAuthenticated": true, "policyDocuments": []}));
+    let answer = write(
+        &dir,
+        "answer.json",
+        &json!({"isAuthenticated": true, "policyDocuments": []}),
+    );
     let text = dir.path().join("text");
     fs::write(&text, "{").unwrap();
     for (line, why) in [
@@ -207,11 +266,26 @@ fn what_cannot_be_read_ends_with_2() {
             vec!["--policy", &answer, "--action", "connect"],
             "would not take the Lambda's answer: principalId is missing",
         ),
-        (vec!["--policy", "/no/such", "--action", "connect"], "/no/such: No such file"),
-        (vec!["--policy", text.to_str().unwrap(), "--action", "connect"], "isn't JSON"),
-        (vec!["--policy", &policy, "--action", "publish"], "missing: --topic"),
-        (vec!["--policy", &policy, "--action", "publish", "--topic", "a/+"], "--topic \"a/+\""),
-        (vec!["--policy", &policy, "--action", "fly"], "invalid value 'fly'"),
+        (
+            vec!["--policy", "/no/such", "--action", "connect"],
+            "/no/such: No such file",
+        ),
+        (
+            vec!["--policy", text.to_str().unwrap(), "--action", "connect"],
+            "isn't JSON",
+        ),
+        (
+            vec!["--policy", &policy, "--action", "publish"],
+            "missing: --topic",
+        ),
+        (
+            vec!["--policy", &policy, "--action", "publish", "--topic", "a/+"],
+            "--topic \"a/+\"",
+        ),
+        (
+            vec!["--policy", &policy, "--action", "fly"],
+            "invalid value 'fly'",
+        ),
         (vec!["--action", "connect"], "--policy"),
     ] {
         let (code, stdout, stderr) = run(&[&["eval"], &line[..]].concat());
@@ -245,19 +319,45 @@ fn the_linter_finds_the_usual_mistakes_and_ends_with_7() {
         assert!(line.starts_with(start), "{stdout}");
     }
     assert_eq!(lines.len(), 5, "{stdout}");
-    assert!(lines.iter().any(|line| line.contains("iot:Receive isn't")), "{stdout}");
+    assert!(
+        lines.iter().any(|line| line.contains("iot:Receive isn't")),
+        "{stdout}"
+    );
     let (code, stdout, _) = run(&[&line[..], &["--json"]].concat());
     assert_eq!(code, Some(7));
-    let objects: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((&objects[1]["document"], &objects[1]["statement"]), (&json!(1), &json!(1)));
+    let objects: Vec<Value> = stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (&objects[1]["document"], &objects[1]["statement"]),
+        (&json!(1), &json!(1))
+    );
 }
 
 #[test]
 fn a_policy_may_come_from_standard_input() {
-    let mut command = auth(&["eval", "--policy", "-", "--action", "connect", "--client-id", SAMPLE_ID]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut command = auth(&[
+        "eval",
+        "--policy",
+        "-",
+        "--action",
+        "connect",
+        "--client-id",
+        SAMPLE_ID,
+    ]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let policy = run(&["policy"]).1;
-    child.stdin.take().unwrap().write_all(policy.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(policy.as_bytes())
+        .unwrap();
     assert_eq!(told(&child.wait_with_output().unwrap()).0, Some(0));
 }
 
@@ -268,8 +368,15 @@ fn a_made_key_signs_verifies_and_is_never_overwritten() {
     let (private, public) = (path("token.pem"), path("token.pub.pem"));
     let (code, stdout, _) = run(&["keygen", "--out", &private]);
     assert_eq!(code, Some(0));
-    assert!(stdout.contains(&private) && stdout.contains(&public), "{stdout}");
-    assert!(fs::read_to_string(&public).unwrap().starts_with("-----BEGIN PUBLIC KEY-----"));
+    assert!(
+        stdout.contains(&private) && stdout.contains(&public),
+        "{stdout}"
+    );
+    assert!(
+        fs::read_to_string(&public)
+            .unwrap()
+            .starts_with("-----BEGIN PUBLIC KEY-----")
+    );
     assert!(is_private(Path::new(&private)));
     let before = fs::read(&private).unwrap();
     let (code, _, stderr) = run(&["keygen", "--out", &private]);
@@ -279,14 +386,24 @@ fn a_made_key_signs_verifies_and_is_never_overwritten() {
 
     let (_, signature, _) = run(&["sign", "--key", &private, "hello"]);
     let verify = |token: &str, signature: &str| {
-        run(&["verify", token, "--auth-signature", signature, "--auth-public-key", &public])
+        run(&[
+            "verify",
+            token,
+            "--auth-signature",
+            signature,
+            "--auth-public-key",
+            &public,
+        ])
     };
     let (code, stdout, _) = verify("hello", signature.trim());
     assert_eq!(code, Some(0));
     assert!(stdout.starts_with("the signature matches"), "{stdout}");
     let (code, _, stderr) = verify("hallo", signature.trim());
     assert_eq!(code, Some(2));
-    assert!(stderr.contains("error[E-SIGNATURE]: the signature does not match the token"), "{stderr}");
+    assert!(
+        stderr.contains("error[E-SIGNATURE]: the signature does not match the token"),
+        "{stderr}"
+    );
     assert_eq!(verify("hello", "AA-_").0, Some(2));
 }
 
@@ -303,17 +420,32 @@ fn is_private(_: &Path) -> bool {
 
 #[test]
 fn the_user_name_is_that_of_the_sample_and_redacted_on_request() {
-    let line = ["username", "--authorizer-name", "MyAuth", "--auth-username", "alice"];
+    let line = [
+        "username",
+        "--authorizer-name",
+        "MyAuth",
+        "--auth-username",
+        "alice",
+    ];
     let (code, stdout, stderr) = run(&line);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert_eq!(stdout, "alice?x-amz-customauthorizer-name=MyAuth\n");
 
     let signature = "A".repeat(342) + "==";
-    let signed =
-        ["--auth-token-key-name", "tok", "--auth-token-key-value", CANARY, "--auth-signature", &signature];
+    let signed = [
+        "--auth-token-key-name",
+        "tok",
+        "--auth-token-key-value",
+        CANARY,
+        "--auth-signature",
+        &signature,
+    ];
     let (code, stdout, stderr) = run(&[&line[..], &signed].concat());
     assert_eq!(code, Some(0));
-    assert!(stdout.ends_with(&format!("&tok={CANARY}\n")) && !stderr.contains(CANARY), "{stdout}{stderr}");
+    assert!(
+        stdout.ends_with(&format!("&tok={CANARY}\n")) && !stderr.contains(CANARY),
+        "{stdout}{stderr}"
+    );
     let (code, stdout, stderr) = run(&[&line[..], &signed, &["--redacted"]].concat());
     assert_eq!(code, Some(0));
     assert_eq!(

@@ -17,7 +17,11 @@ fn command(words: &[&str]) -> Command {
     for name in inherited.filter(|name| name.to_string_lossy().starts_with("DUNLIN_")) {
         command.env_remove(name);
     }
-    command.env("COLUMNS", "80").env_remove("SSL_CERT_FILE").env_remove("CLICOLOR_FORCE").args(words);
+    command
+        .env("COLUMNS", "80")
+        .env_remove("SSL_CERT_FILE")
+        .env_remove("CLICOLOR_FORCE")
+        .args(words);
     command
 }
 
@@ -31,8 +35,15 @@ fn the_short_help_fits_on_a_screen_and_shows_how_to_begin() {
     let page = text(&help.stdout);
     assert_eq!(help.status.code(), Some(0));
     assert!(page.lines().count() <= 40, "{page}");
-    assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
-    for example in ["  dunlin demo\n", "  dunlin --endpoint HOST", "  dunlin signed --endpoint HOST"] {
+    assert!(
+        page.lines().all(|line| line.chars().count() <= 80),
+        "{page}"
+    );
+    for example in [
+        "  dunlin demo\n",
+        "  dunlin --endpoint HOST",
+        "  dunlin signed --endpoint HOST",
+    ] {
         assert!(page.contains(example), "{page}");
     }
 }
@@ -76,7 +87,10 @@ fn no_page_shows_what_is_in_the_environment() {
         &["auth", "verify", "--help"],
         &["auth", "username", "--help"],
     ] {
-        let output = command(page).envs(variables.map(|name| (name, CANARY))).output().unwrap();
+        let output = command(page)
+            .envs(variables.map(|name| (name, CANARY)))
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(0));
         assert!(!text(&output.stdout).contains(CANARY), "{page:?}");
     }

@@ -20,8 +20,14 @@ fn run(words: &[&str]) -> Run {
     for name in inherited.filter(|name| name.to_string_lossy().starts_with("DUNLIN_")) {
         command.env_remove(name);
     }
-    command.env_remove("SSL_CERT_FILE").env_remove("CLICOLOR_FORCE").args(words);
-    Run { command, stdin: Vec::new() }
+    command
+        .env_remove("SSL_CERT_FILE")
+        .env_remove("CLICOLOR_FORCE")
+        .args(words);
+    Run {
+        command,
+        stdin: Vec::new(),
+    }
 }
 
 impl Run {
@@ -36,7 +42,11 @@ impl Run {
     }
 
     fn output(mut self) -> Output {
-        let piped = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let piped = self
+            .command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = piped.spawn().unwrap();
         // It may have ended before it read anything.
         let _ = child.stdin.take().unwrap().write_all(&self.stdin);
@@ -74,7 +84,9 @@ fn each_script_requires_what_its_python_twin_required() {
     );
     says(
         &missing(&["signed"]),
-        &["missing: --authorizer-name, --auth-token-key-name, --auth-token-key-value, --auth-signature"],
+        &[
+            "missing: --authorizer-name, --auth-token-key-name, --auth-token-key-value, --auth-signature",
+        ],
     );
     says(&missing(&["sample"]), &["missing: --authorizer-name"]);
     says(&run(&["signed"]).refused(), &["missing: --endpoint"]);
@@ -83,7 +95,12 @@ fn each_script_requires_what_its_python_twin_required() {
 #[test]
 fn a_signature_needs_key_and_value_and_a_key_needs_a_value() {
     let with = |words: &[&str]| {
-        run(&[&["--endpoint", "localhost", "--authorizer-name", "A"], words].concat()).refused()
+        run(&[
+            &["--endpoint", "localhost", "--authorizer-name", "A"],
+            words,
+        ]
+        .concat())
+        .refused()
     };
     says(
         &with(&["--auth_signature", CANARY]),
@@ -101,8 +118,20 @@ fn a_signature_needs_key_and_value_and_a_key_needs_a_value() {
 
 #[test]
 fn the_unsigned_script_has_no_flags_for_signing() {
-    let line = ["unsigned", "--endpoint", "localhost", "--auth_signature", CANARY];
-    says(&run(&line).refused(), &["`dunlin unsigned` has no --auth-signature", "dunlin signed takes it"]);
+    let line = [
+        "unsigned",
+        "--endpoint",
+        "localhost",
+        "--auth_signature",
+        CANARY,
+    ];
+    says(
+        &run(&line).refused(),
+        &[
+            "`dunlin unsigned` has no --auth-signature",
+            "dunlin signed takes it",
+        ],
+    );
 }
 
 #[test]
@@ -112,7 +141,10 @@ fn wrong_endpoints_are_named_with_the_right_one() {
             "c1abc.credentials.iot.eu-west-1.amazonaws.com",
             "is the credentials endpoint, not the data endpoint",
         ),
-        ("iot.eu-west-1.amazonaws.com", "is the control plane endpoint"),
+        (
+            "iot.eu-west-1.amazonaws.com",
+            "is the control plane endpoint",
+        ),
         ("https://localhost", "--endpoint localhost"),
         ("localhost/mqtt", "ends in \"/mqtt\""),
         ("local host", "neither a host name nor an IP address"),
@@ -127,7 +159,10 @@ fn wrong_endpoints_are_named_with_the_right_one() {
 fn impossible_signatures_are_refused_with_the_likely_slip() {
     let digest = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
     for (signature, words) in [
-        (digest, "the hash was base64-encoded instead of the RS256 signature"),
+        (
+            digest,
+            "the hash was base64-encoded instead of the RS256 signature",
+        ),
         ("AAAA\nAAAA", "base64 -w0"),
         ("AA-_", "JWT"),
         ("AB%252BCD", "once too often"),
@@ -151,25 +186,57 @@ fn a_signature_is_checked_with_the_public_key_before_it_is_sent() {
     let signature = run(&["auth", "sign", "--key", &private, "--token", "hello"]).output();
     let signature = String::from_utf8(signature.stdout).unwrap();
     let line = |token: &str, key: &str| {
-        let fixed = ["--endpoint=localhost", "--port=1", "--authorizer-name=A", "--auth-token-key-name=k"];
-        let given =
-            ["--auth-token-key-value", token, "--auth-signature", signature.trim(), "--auth-public-key", key];
+        let fixed = [
+            "--endpoint=localhost",
+            "--port=1",
+            "--authorizer-name=A",
+            "--auth-token-key-name=k",
+        ];
+        let given = [
+            "--auth-token-key-value",
+            token,
+            "--auth-signature",
+            signature.trim(),
+            "--auth-public-key",
+            key,
+        ];
         run(&[&fixed[..], &given].concat())
     };
     says(
         &line("hello\n", &public).refused(),
-        &["error[E-SIGNATURE]:", "does not match the token", "(yours does)"],
+        &[
+            "error[E-SIGNATURE]:",
+            "does not match the token",
+            "(yours does)",
+        ],
     );
-    says(&line("hello", &other).refused(), &["error[E-SIGNATURE]:", "signed with another key"]);
-    says(&line("hello", &private).refused(), &["--auth-public-key needs an RSA public key in PEM"]);
+    says(
+        &line("hello", &other).refused(),
+        &["error[E-SIGNATURE]:", "signed with another key"],
+    );
+    says(
+        &line("hello", &private).refused(),
+        &["--auth-public-key needs an RSA public key in PEM"],
+    );
     assert_eq!(line("hello", &public).output().status.code(), Some(3));
 }
 
 #[test]
 fn a_second_question_mark_is_refused() {
-    let text =
-        run(&["--endpoint=localhost", "--authorizer-name=A", "--auth-username", "u?x=1?y=2"]).refused();
-    says(&text, &["only one \"?\" is allowed", "--auth-username brings a second"]);
+    let text = run(&[
+        "--endpoint=localhost",
+        "--authorizer-name=A",
+        "--auth-username",
+        "u?x=1?y=2",
+    ])
+    .refused();
+    says(
+        &text,
+        &[
+            "only one \"?\" is allowed",
+            "--auth-username brings a second",
+        ],
+    );
 }
 
 #[test]
@@ -182,14 +249,24 @@ fn values_out_of_range_are_refused() {
         (&["--count", "many"], "a whole number is needed"),
         (&["--keep-alive", "90000"], "65535 at most"),
         (&["--interval", "soon"], "not a duration"),
-        (&["--connect-to", "localhost"], "--connect-to needs an IP address"),
+        (
+            &["--connect-to", "localhost"],
+            "--connect-to needs an IP address",
+        ),
         (&["--timeout", "1e19"], "a year at most"),
         (&["--timeout", "0"], "over before it began"),
         (&["--port", "0"], "0 is not in 1..=65535"),
         (&["--cert", "c.pem"], "--cert also needs --key"),
-        (&["--endpoint", "localhost:1", "--port", "2"], "says port 1 and --port says 2"),
+        (
+            &["--endpoint", "localhost:1", "--port", "2"],
+            "says port 1 and --port says 2",
+        ),
     ] {
-        let line = [&["--endpoint", "localhost", "--authorizer-name", "A"], words].concat();
+        let line = [
+            &["--endpoint", "localhost", "--authorizer-name", "A"],
+            words,
+        ]
+        .concat();
         says(&run(&line).refused(), &["error[E-USAGE]:", text]);
     }
 }
@@ -197,19 +274,38 @@ fn values_out_of_range_are_refused() {
 #[test]
 fn an_empty_variable_counts_as_unset() {
     let empty = |run: Run| {
-        ["DUNLIN_ENDPOINT", "DUNLIN_CA", "DUNLIN_STATE_DIR", "DUNLIN_AUTH_SIGNATURE", "DUNLIN_AUTH_PASSWORD"]
-            .iter()
-            .fold(run, |run, name| run.env(name, ""))
+        [
+            "DUNLIN_ENDPOINT",
+            "DUNLIN_CA",
+            "DUNLIN_STATE_DIR",
+            "DUNLIN_AUTH_SIGNATURE",
+            "DUNLIN_AUTH_PASSWORD",
+        ]
+        .iter()
+        .fold(run, |run, name| run.env(name, ""))
     };
-    says(&empty(run(&["unsigned", "-v"])).refused(), &["missing: --endpoint", "--auth-password"]);
-    let line = ["--endpoint=localhost", "--port=1", "--authorizer-name=A", "--auth-username=u"];
+    says(
+        &empty(run(&["unsigned", "-v"])).refused(),
+        &["missing: --endpoint", "--auth-password"],
+    );
+    let line = [
+        "--endpoint=localhost",
+        "--port=1",
+        "--authorizer-name=A",
+        "--auth-username=u",
+    ];
     assert_eq!(empty(run(&line)).output().status.code(), Some(3));
 }
 
 #[test]
 fn a_secret_that_no_packet_can_carry_is_refused_before_anything_is_sent() {
     let long = CANARY.repeat(6000);
-    let line = ["unsigned", "--endpoint=localhost", "--authorizer-name=A", "--auth-username=u"];
+    let line = [
+        "unsigned",
+        "--endpoint=localhost",
+        "--authorizer-name=A",
+        "--auth-username=u",
+    ];
     says(
         &run(&line).env("DUNLIN_AUTH_PASSWORD", &long).refused(),
         &["--auth-password is longer than MQTT can carry"],
@@ -218,7 +314,11 @@ fn a_secret_that_no_packet_can_carry_is_refused_before_anything_is_sent() {
 
 #[test]
 fn a_part_of_a_token_that_was_inherited_is_pointed_out() {
-    let line = ["--endpoint=localhost", "--authorizer-name=A", "--auth-username=u"];
+    let line = [
+        "--endpoint=localhost",
+        "--authorizer-name=A",
+        "--auth-username=u",
+    ];
     says(
         &run(&line).env("DUNLIN_AUTH_TOKEN", CANARY).refused(),
         &[
@@ -231,10 +331,25 @@ fn a_part_of_a_token_that_was_inherited_is_pointed_out() {
 #[test]
 fn files_that_cannot_be_read_are_named() {
     for flag in ["--auth-password-file", "--ca", "--auth-signature-file"] {
-        let text = run(&["--endpoint=localhost", "--authorizer-name=A", flag, "/no/such/file"]).refused();
-        says(&text, &["error[E-USAGE]:", flag, "/no/such/file", "No such file"]);
+        let text = run(&[
+            "--endpoint=localhost",
+            "--authorizer-name=A",
+            flag,
+            "/no/such/file",
+        ])
+        .refused();
+        says(
+            &text,
+            &["error[E-USAGE]:", flag, "/no/such/file", "No such file"],
+        );
     }
-    let pair = ["--endpoint=localhost", "--cert", "/no/cert", "--key", "/no/key"];
+    let pair = [
+        "--endpoint=localhost",
+        "--cert",
+        "/no/cert",
+        "--key",
+        "/no/key",
+    ];
     says(&run(&pair).refused(), &["--cert, --key:", "/no/cert"]);
 }
 
@@ -246,12 +361,21 @@ fn only_one_secret_can_come_from_standard_input() {
         "--auth-password-file=-",
         "--auth-token-key-value-file=-",
     ];
-    says(&run(&line).stdin(b"s3cret\n").refused(), &["can't both read standard input"]);
+    says(
+        &run(&line).stdin(b"s3cret\n").refused(),
+        &["can't both read standard input"],
+    );
 }
 
 #[test]
 fn a_secret_on_the_command_line_is_warned_of_once_and_not_repeated() {
-    let line = ["unsigned", "--endpoint=localhost", "--port=1", "--authorizer-name=A", "--auth-username=u"];
+    let line = [
+        "unsigned",
+        "--endpoint=localhost",
+        "--port=1",
+        "--authorizer-name=A",
+        "--auth-username=u",
+    ];
     let exposed = [&line[..], &["--auth-password", CANARY]].concat();
     let warning = |run: Run| {
         let stderr = String::from_utf8(run.output().stderr).unwrap();
@@ -271,16 +395,26 @@ fn a_password_file_wins_over_the_environment_and_a_flag_over_both() {
     let file = dir.path().join("password");
     fs::write(&file, "12345\n").unwrap();
     let file = file.to_str().unwrap();
-    let line =
-        ["unsigned", "--endpoint=localhost", "--port=1", "--authorizer-name=A", "--auth-username=u", "-vvv"];
+    let line = [
+        "unsigned",
+        "--endpoint=localhost",
+        "--port=1",
+        "--authorizer-name=A",
+        "--auth-username=u",
+        "-vvv",
+    ];
     // Both given: no conflict, though clap counts the variable as present.
     let both = run(&[&line[..], &["--auth-password-file", file]].concat())
         .env("DUNLIN_AUTH_PASSWORD", CANARY)
         .output();
     assert_eq!(both.status.code(), Some(3));
     // A flag leaves the file unread.
-    let flag =
-        run(&[&line[..], &["--auth-password=x", "--auth-password-file=/no/such/file"]].concat()).output();
+    let flag = run(&[
+        &line[..],
+        &["--auth-password=x", "--auth-password-file=/no/such/file"],
+    ]
+    .concat())
+    .output();
     assert_eq!(flag.status.code(), Some(3));
 }
 
@@ -296,17 +430,31 @@ fn an_unknown_fault_is_refused_with_the_list_of_all() {
 fn a_ready_file_that_cannot_be_written_is_known_before_the_sandbox_says_that_it_is_ready() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().to_str().unwrap();
-    let line = ["sandbox", "--port", "0", "--state-dir", state, "--ready-file", "/no/such/folder/ready.json"];
+    let line = [
+        "sandbox",
+        "--port",
+        "0",
+        "--state-dir",
+        state,
+        "--ready-file",
+        "/no/such/folder/ready.json",
+    ];
     says(
         &run(&line).refused(),
-        &["--ready-file can't be written: /no/such/folder/ready.json: its folder doesn't exist", "try:"],
+        &[
+            "--ready-file can't be written: /no/such/folder/ready.json: its folder doesn't exist",
+            "try:",
+        ],
     );
 }
 
 /// A path below a file can't be created, not even by root.
 #[test]
 fn a_folder_that_cannot_be_written_to_is_named_with_what_chooses_another() {
-    let dir = tempfile::Builder::new().prefix("unwritable").tempdir().unwrap();
+    let dir = tempfile::Builder::new()
+        .prefix("unwritable")
+        .tempdir()
+        .unwrap();
     fs::write(dir.path().join("file"), "").unwrap();
     let folder = dir.path().join("file/folder");
     let folder = folder.to_str().unwrap();
@@ -315,27 +463,51 @@ fn a_folder_that_cannot_be_written_to_is_named_with_what_chooses_another() {
         (&["bench", "fleet", "--clients", "1"], "TMPDIR"),
         (&["sandbox", "--port", "0"], "DUNLIN_STATE_DIR"),
         (&["auth", "sign", "--sandbox", "hello"], "DUNLIN_STATE_DIR"),
-        (&["--endpoint", "sandbox", "--authorizer-name", "A"], "DUNLIN_STATE_DIR"),
+        (
+            &["--endpoint", "sandbox", "--authorizer-name", "A"],
+            "DUNLIN_STATE_DIR",
+        ),
     ] {
         let stderr = run(line).env(variable, folder).refused();
         says(&stderr, &["error[E-USAGE]:", folder, "try:", variable]);
-        assert!(!stderr.contains(".tmp"), "a name that nobody has chosen: {stderr}");
+        assert!(
+            !stderr.contains(".tmp"),
+            "a name that nobody has chosen: {stderr}"
+        );
     }
-    says(&run(&["auth", "keygen", "--out", folder]).refused(), &["--out can't be written:", folder, "try:"]);
+    says(
+        &run(&["auth", "keygen", "--out", folder]).refused(),
+        &["--out can't be written:", folder, "try:"],
+    );
 }
 
 #[test]
 fn without_a_running_sandbox_the_endpoint_sandbox_says_how_to_start_one() {
     let dir = tempfile::tempdir().unwrap();
-    let line =
-        ["--endpoint", "sandbox", "--authorizer-name", "A", "--state-dir", dir.path().to_str().unwrap()];
+    let line = [
+        "--endpoint",
+        "sandbox",
+        "--authorizer-name",
+        "A",
+        "--state-dir",
+        dir.path().to_str().unwrap(),
+    ];
     let output = run(&line).output();
     assert_eq!(output.status.code(), Some(3));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    says(&stderr, &["error[E-REFUSED]: no sandbox is running on this computer", "dunlin sandbox"]);
+    says(
+        &stderr,
+        &[
+            "error[E-REFUSED]: no sandbox is running on this computer",
+            "dunlin sandbox",
+        ],
+    );
     let at_a_port = [&line[..], &["--endpoint", "sandbox:1"]].concat();
     assert_eq!(run(&at_a_port).output().status.code(), Some(3));
-    says(&run(&[&at_a_port[..], &["--port", "2"]].concat()).refused(), &["--port says 2"]);
+    says(
+        &run(&[&at_a_port[..], &["--port", "2"]].concat()).refused(),
+        &["--port says 2"],
+    );
 }
 
 #[test]
@@ -351,9 +523,14 @@ fn a_signature_is_printed_for_a_key_and_for_the_sandbox() {
     let dir = tempfile::tempdir().unwrap();
     let (private, _, _) = keys(dir.path());
     let state = dir.path().to_str().unwrap();
-    for signer in [&["--key", private.as_str()][..], &["--sandbox", "--state-dir", state]] {
+    for signer in [
+        &["--key", private.as_str()][..],
+        &["--sandbox", "--state-dir", state],
+    ] {
         let sign = |token: &[&str]| {
-            let output = run(&[&["auth", "sign"], signer, token].concat()).stdin(b"hello\n").output();
+            let output = run(&[&["auth", "sign"], signer, token].concat())
+                .stdin(b"hello\n")
+                .output();
             assert_eq!(output.status.code(), Some(0));
             String::from_utf8(output.stdout).unwrap()
         };
@@ -364,14 +541,18 @@ fn a_signature_is_printed_for_a_key_and_for_the_sandbox() {
         assert_ne!(sign(&["other"]), signature);
     }
     says(
-        &run(&["auth", "sign", "--sandbox"]).env("DUNLIN_STATE_DIR", state).refused(),
+        &run(&["auth", "sign", "--sandbox"])
+            .env("DUNLIN_STATE_DIR", state)
+            .refused(),
         &["missing: the token to sign"],
     );
 }
 
 /// Paths of a private key, of its public key, and of somebody else's public key.
 fn keys(dir: &std::path::Path) -> (String, String, String) {
-    let key = || rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let key = || {
+        rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap()
+    };
     let (own, other) = (key(), key());
     let write = |name: &str, pem: String| {
         let path = dir.join(name);

@@ -17,13 +17,18 @@ use dunlin_client::{Client, ClientOptions, ConnectOptions, QoS};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = env::args().skip(1).collect();
-    let [host, port, path] = &arguments[..] else { return Err("usage: exactly_once HOST PORT STORE".into()) };
+    let [host, port, path] = &arguments[..] else {
+        return Err("usage: exactly_once HOST PORT STORE".into());
+    };
 
     // The stock, as the commits before the last end of this program left it.
     let mut store = FileStore::open(path)?;
     let mut stock = BTreeMap::new();
     for (item, pieces) in store.application_records()? {
-        stock.insert(String::from_utf8(item)?, u64::from_be_bytes(pieces[..].try_into()?));
+        stock.insert(
+            String::from_utf8(item)?,
+            u64::from_be_bytes(pieces[..].try_into()?),
+        );
     }
     println!("{} items", stock.len());
 
@@ -37,7 +42,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let brought: u64 = std::str::from_utf8(message.payload())?.parse()?;
         let pieces = stock.get(&item).copied().unwrap_or_default() + brought;
         // One commit: the new stock, and that this message was received.
-        let record = Change::Put { key: item.clone().into_bytes(), value: pieces.to_be_bytes().to_vec() };
+        let record = Change::Put {
+            key: item.clone().into_bytes(),
+            value: pieces.to_be_bytes().to_vec(),
+        };
         acknowledgement.accept_with(vec![record]).await?;
         println!("{item}: {pieces}");
         stock.insert(item, pieces);
@@ -49,7 +57,9 @@ fn options(host: &str, port: u16) -> ClientOptions {
     let transport = TransportOptions::new(host, port);
     let mut connect = ConnectOptions::new("warehouse");
     connect.username = env::var("MQTT_USERNAME").ok().map(Into::into);
-    connect.password = env::var("MQTT_PASSWORD").ok().map(|password| password.into_bytes().into());
+    connect.password = env::var("MQTT_PASSWORD")
+        .ok()
+        .map(|password| password.into_bytes().into());
     // The server keeps what comes while this program isn't running for a day.
     connect.session_expiry_interval = Some(24 * 60 * 60);
     ClientOptions::new(transport, connect)

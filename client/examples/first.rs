@@ -22,7 +22,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Where to connect to.
     let mut transport: TransportOptions = url.parse()?;
     if let Some(path) = ca_file {
-        let tls = TlsOptions { roots: Roots::from_pem_file(path)?, ..Default::default() };
+        let tls = TlsOptions {
+            roots: Roots::from_pem_file(path)?,
+            ..Default::default()
+        };
         transport.tls = Some(TlsConnector::new(&tls)?.into());
     }
 
@@ -36,10 +39,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // Connect and subscribe.
     let client = Client::connect(ClientOptions::new(transport, connect)).await?;
-    let mut messages = client.subscribe("dunlin/first/+", QoS::try_from(1)?).await?;
+    let mut messages = client
+        .subscribe("dunlin/first/+", QoS::try_from(1)?)
+        .await?;
 
     // Publish, and wait until the server has the message.
-    let mut message = Message::new("dunlin/first/temperature", format!("{:.1}", 21.53)).qos(QoS::AtLeastOnce);
+    let mut message =
+        Message::new("dunlin/first/temperature", format!("{:.1}", 21.53)).qos(QoS::AtLeastOnce);
     message.properties = MessageProperties {
         content_type: Some("text/plain"),
         correlation_data: Some(b"x"),
@@ -51,7 +57,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // It comes back, since this client is subscribed to its topic.
     if let Some(message) = messages.next().await {
-        println!("received on {}: {}", message.topic(), String::from_utf8_lossy(message.payload()));
+        println!(
+            "received on {}: {}",
+            message.topic(),
+            String::from_utf8_lossy(message.payload())
+        );
     }
 
     client.disconnect().await;
@@ -76,14 +86,30 @@ mod tests {
         options.receive_maximum = Some(10);
         options.maximum_packet_size = Some(1 << 20);
         options.keep_alive = Duration::from_secs(30);
-        options.will = Some(Will { qos: QoS::AtLeastOnce, ..Will::new("t", "p") });
+        options.will = Some(Will {
+            qos: QoS::AtLeastOnce,
+            ..Will::new("t", "p")
+        });
         options.check()?;
-        ConnectOptions { client_id: "lamp-7".into(), ..Default::default() }.check()?;
+        ConnectOptions {
+            client_id: "lamp-7".into(),
+            ..Default::default()
+        }
+        .check()?;
 
         let transport = TransportOptions::new(String::from("[::1]"), 1883);
-        let transport = TransportOptions { timeout: Duration::from_secs(5), ..transport };
-        let client_options = ClientOptions { connect: options, ..Default::default() };
-        let client_options = ClientOptions { transport, ..client_options };
+        let transport = TransportOptions {
+            timeout: Duration::from_secs(5),
+            ..transport
+        };
+        let client_options = ClientOptions {
+            connect: options,
+            ..Default::default()
+        };
+        let client_options = ClientOptions {
+            transport,
+            ..client_options
+        };
         assert_eq!(client_options.transport.port, 1883);
         TransportOptions::from_url("mqtts://localhost")?;
         "mqtts://[::1]:8884".parse::<TransportOptions>()?;
@@ -101,7 +127,11 @@ mod tests {
             Message::new("lamp/7", text.clone()),
             Message::new("lamp/7", bytes.clone()),
             Message::new("lamp/7", bytes::Bytes::from_static(b"on")),
-            Message { topic: "lamp/7", payload: "on".into(), ..Default::default() },
+            Message {
+                topic: "lamp/7",
+                payload: "on".into(),
+                ..Default::default()
+            },
         ] {
             assert!(!message.payload.is_empty());
         }

@@ -56,7 +56,10 @@ impl Unmatched {
     }
 }
 
-fn poll_next(reader: &Reader, cx: &Context<'_>) -> Poll<Option<(ReceivedMessage, Acknowledgement)>> {
+fn poll_next(
+    reader: &Reader,
+    cx: &Context<'_>,
+) -> Poll<Option<(ReceivedMessage, Acknowledgement)>> {
     let next = ready!(reader.poll_untaken(cx));
     Poll::Ready(next.map(|(message, id)| {
         let (shared, stream) = (Arc::clone(&reader.shared), reader.key());
@@ -66,9 +69,22 @@ fn poll_next(reader: &Reader, cx: &Context<'_>) -> Poll<Option<(ReceivedMessage,
                 state.window.given_out.insert((id, stream), filter);
             });
         }
-        let topic = if id.is_some() { message.topic().into() } else { Box::default() };
+        let topic = if id.is_some() {
+            message.topic().into()
+        } else {
+            Box::default()
+        };
         let bytes = message.len();
-        (message, Acknowledgement { shared, id, stream, topic, bytes })
+        (
+            message,
+            Acknowledgement {
+                shared,
+                id,
+                stream,
+                topic,
+                bytes,
+            },
+        )
     }))
 }
 
@@ -166,9 +182,15 @@ impl Drop for Acknowledgement {
     fn drop(&mut self) {
         let Some(id) = self.id else { return };
         let is_panicking = std::thread::panicking();
-        let unanswered =
-            Unanswered { id, stream: self.stream, topic: std::mem::take(&mut self.topic), bytes: self.bytes };
-        let event = self.shared.with(|state| state.acknowledgement_dropped(unanswered, is_panicking));
+        let unanswered = Unanswered {
+            id,
+            stream: self.stream,
+            topic: std::mem::take(&mut self.topic),
+            bytes: self.bytes,
+        };
+        let event = self
+            .shared
+            .with(|state| state.acknowledgement_dropped(unanswered, is_panicking));
         if let Some(event) = event {
             self.shared.tell(event);
         }

@@ -17,7 +17,9 @@ impl Alarm {
     /// Whether the time has come; if not, the caller is woken when it does.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, due: Option<Instant>) -> bool {
         let Some(due) = due else { return false };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
         if self.at != Some(due) {
             self.at = Some(due);
             timer.as_mut().reset(due.into());

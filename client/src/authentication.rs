@@ -22,7 +22,10 @@ pub trait Authenticator: Send {
     ///
     /// # Errors
     /// What the server said isn't acceptable: the connection ends.
-    fn respond(&mut self, data: Option<&[u8]>) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError>;
+    fn respond(
+        &mut self,
+        data: Option<&[u8]>,
+    ) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError>;
 
     /// The server is satisfied, and this is the last that it says. A method that authenticates the server as well
     /// judges it here: nothing was believed or sent so far.
@@ -107,7 +110,9 @@ impl Authentication {
 
 impl fmt::Debug for Authentication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authentication").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("Authentication")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
     }
 }
 

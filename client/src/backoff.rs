@@ -95,7 +95,10 @@ impl Reconnect {
     /// One attempt, one connection.
     #[must_use]
     pub fn never() -> Self {
-        Self { max_attempts: Some(0), ..Self::default() }
+        Self {
+            max_attempts: Some(0),
+            ..Self::default()
+        }
     }
 }
 
@@ -112,7 +115,12 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) const fn new(reconnect: Reconnect) -> Self {
-        Self { reconnect, failures: 0, doublings: 0, slow_doublings: 0 }
+        Self {
+            reconnect,
+            failures: 0,
+            doublings: 0,
+            slow_doublings: 0,
+        }
     }
 
     pub(crate) const fn reconnect(&self) -> &Reconnect {
@@ -138,7 +146,10 @@ impl Backoff {
     /// `None` if there were enough attempts.
     pub(crate) fn next(&mut self, retry: Retry, random: f64) -> Option<Duration> {
         let reconnect = &self.reconnect;
-        if reconnect.max_attempts.is_some_and(|most| self.failures >= most) {
+        if reconnect
+            .max_attempts
+            .is_some_and(|most| self.failures >= most)
+        {
             return None;
         }
         self.failures = self.failures.saturating_add(1);
@@ -147,9 +158,12 @@ impl Backoff {
                 let min = reconnect.slow_min_delay;
                 (min, min, reconnect.slow_max_delay, &mut self.slow_doublings)
             }
-            Retry::Final | Retry::Transient => {
-                (reconnect.min_delay, reconnect.base_delay, reconnect.max_delay, &mut self.doublings)
-            }
+            Retry::Final | Retry::Transient => (
+                reconnect.min_delay,
+                reconnect.base_delay,
+                reconnect.max_delay,
+                &mut self.doublings,
+            ),
         };
         *doublings = doublings.saturating_add(1);
         let floor = min.min(max);
@@ -175,7 +189,9 @@ mod tests {
     #[test]
     fn waits_double_from_the_floor_and_stop_at_the_longest() {
         let mut longest = Backoff::new(policy());
-        let waits: Vec<_> = (0..8).map(|_| longest.next(Retry::Transient, 1.0).unwrap().as_secs()).collect();
+        let waits: Vec<_> = (0..8)
+            .map(|_| longest.next(Retry::Transient, 1.0).unwrap().as_secs())
+            .collect();
         assert_eq!(waits, [2, 4, 8, 16, 32, 60, 60, 60]);
         let mut shortest = Backoff::new(policy());
         assert!(
@@ -191,7 +207,10 @@ mod tests {
         for _ in 0..100 {
             backoff.next(Retry::Transient, 0.5);
         }
-        assert_eq!(backoff.next(Retry::Transient, 0.5), Some(Duration::from_millis(30_500)));
+        assert_eq!(
+            backoff.next(Retry::Transient, 0.5),
+            Some(Duration::from_millis(30_500))
+        );
     }
 
     /// mqtt5_kick_restarts_the_backoff
@@ -202,28 +221,47 @@ mod tests {
             backoff.next(Retry::Transient, 1.0);
             backoff.connected_for(Duration::from_secs(1));
         }
-        assert_eq!(backoff.next(Retry::Transient, 1.0), Some(Duration::from_secs(16)));
+        assert_eq!(
+            backoff.next(Retry::Transient, 1.0),
+            Some(Duration::from_secs(16))
+        );
         backoff.connected_for(Duration::from_secs(30));
-        assert_eq!(backoff.next(Retry::Transient, 1.0), Some(Duration::from_secs(2)));
+        assert_eq!(
+            backoff.next(Retry::Transient, 1.0),
+            Some(Duration::from_secs(2))
+        );
     }
 
     #[test]
     fn slow_attempts_begin_at_a_minute_and_stop_at_a_quarter_of_an_hour() {
         let mut longest = Backoff::new(policy());
-        let delays: Vec<_> = (0..6).map(|_| longest.next(Retry::Slow, 1.0).unwrap().as_secs()).collect();
+        let delays: Vec<_> = (0..6)
+            .map(|_| longest.next(Retry::Slow, 1.0).unwrap().as_secs())
+            .collect();
         assert_eq!(delays, [120, 240, 480, 900, 900, 900]);
         let mut shortest = Backoff::new(policy());
         assert!((0..80).all(|_| shortest.next(Retry::Slow, 0.0) == Some(Duration::from_secs(60))));
-        assert_eq!(longest.next(Retry::Transient, 1.0), Some(Duration::from_secs(2)), "counted apart");
+        assert_eq!(
+            longest.next(Retry::Transient, 1.0),
+            Some(Duration::from_secs(2)),
+            "counted apart"
+        );
     }
 
     #[test]
     fn attempts_in_a_row_are_counted() {
-        let mut backoff = Backoff::new(Reconnect { max_attempts: Some(2), ..policy() });
+        let mut backoff = Backoff::new(Reconnect {
+            max_attempts: Some(2),
+            ..policy()
+        });
         assert!(
-            backoff.next(Retry::Transient, 0.0).is_some() && backoff.next(Retry::Transient, 0.0).is_some()
+            backoff.next(Retry::Transient, 0.0).is_some()
+                && backoff.next(Retry::Transient, 0.0).is_some()
         );
         assert_eq!(backoff.next(Retry::Transient, 0.0), None);
-        assert_eq!(Backoff::new(Reconnect::never()).next(Retry::Transient, 0.0), None);
+        assert_eq!(
+            Backoff::new(Reconnect::never()).next(Retry::Transient, 0.0),
+            None
+        );
     }
 }

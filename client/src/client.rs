@@ -136,9 +136,15 @@ impl Client {
             reconnect.slow_min_delay = reconnect.slow_min_delay.max(limits.connect_interval);
             reconnect.slow_max_delay = reconnect.slow_max_delay.max(reconnect.slow_min_delay);
         }
-        let connect_interval = connect.limits.map_or(Duration::ZERO, |limits| limits.connect_interval);
+        let connect_interval = connect
+            .limits
+            .map_or(Duration::ZERO, |limits| limits.connect_interval);
         let plan = Plan {
-            target: Target::new(options.transport, connect.username.clone(), connect.password.clone()),
+            target: Target::new(
+                options.transport,
+                connect.username.clone(),
+                connect.password.clone(),
+            ),
             provider: options.provider,
             provide_within: options.provide_within,
             backoff: Backoff::new(reconnect),
@@ -153,7 +159,12 @@ impl Client {
         });
         first_event.into_iter().for_each(|event| shared.tell(event));
         tokio::spawn(driver::run(Arc::clone(&shared), plan, store));
-        Self { handle: Arc::new(Handle { shared, ack_timeout }) }
+        Self {
+            handle: Arc::new(Handle {
+                shared,
+                ack_timeout,
+            }),
+        }
     }
 
     /// Starts a client and waits until a server has accepted it.
@@ -205,7 +216,10 @@ impl Client {
             Ok(accepted) => accepted,
             Err(_) => {
                 let last = self.shared().with(|state| state.last_failure.clone());
-                Err(StopCause::TimedOut { after: within, last })
+                Err(StopCause::TimedOut {
+                    after: within,
+                    last,
+                })
             }
         }
     }
@@ -220,7 +234,9 @@ impl Client {
 
     /// The steps in this client's life since it was started. Each goes to one reader: take this once.
     pub fn events(&self) -> Events {
-        Events { shared: Arc::clone(&self.handle.shared) }
+        Events {
+            shared: Arc::clone(&self.handle.shared),
+        }
     }
 
     /// Makes the next attempt to connect now instead of after its delay. For an application that learns that the network is
@@ -246,8 +262,14 @@ impl Client {
     /// # Errors
     /// [`RequestError::Reauthentication`] says what was missing or went wrong.
     pub async fn reauthenticate(&self) -> Result<(), RequestError> {
-        let operation = self.handle.shared.with(|state| state.engine.reauthenticate(now()))?;
-        Receipt::new(&self.handle.shared, Accepted::Pending(operation)).outcome().await.map(drop)
+        let operation = self
+            .handle
+            .shared
+            .with(|state| state.engine.reauthenticate(now()))?;
+        Receipt::new(&self.handle.shared, Accepted::Pending(operation))
+            .outcome()
+            .await
+            .map(drop)
     }
 
     /// What DISCONNECT will say when this client leaves, instead of [`ConnectOptions::farewell`].
@@ -257,7 +279,9 @@ impl Client {
     /// [`OptionsError::FarewellReasonCode`] for a reason code that a client may not send, [`OptionsError::Text`] for text that
     /// the wire has no form for. Nothing was changed.
     pub fn set_farewell(&self, farewell: Farewell) -> Result<(), OptionsError> {
-        self.handle.shared.with(|state| state.engine.set_farewell(farewell))
+        self.handle
+            .shared
+            .with(|state| state.engine.set_farewell(farewell))
     }
 
     /// What this client has done so far, and what it holds now.
@@ -300,7 +324,9 @@ impl Client {
         shared.with(|state| state.keeps_session = true);
         shared.request_stop(Duration::ZERO);
         self.handle.shared.until_stopped().await;
-        shared.with(|state| state.kept_session.take()).map(|session| *session)
+        shared
+            .with(|state| state.kept_session.take())
+            .map(|session| *session)
     }
 }
 
@@ -321,7 +347,10 @@ impl Drop for Handle {
 impl futures_core::Stream for Events {
     type Item = Event;
 
-    fn poll_next(self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<Event>> {
+    fn poll_next(
+        self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Event>> {
         self.shared.with(|state| state.poll_event(cx))
     }
 }

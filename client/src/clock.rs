@@ -7,7 +7,11 @@ use crate::engine::{ClockReading, SinceBoot};
 
 /// This moment on all clocks.
 pub(crate) fn read() -> ClockReading {
-    ClockReading { now: now(), date: SystemTime::now(), boot: since_boot() }
+    ClockReading {
+        now: now(),
+        date: SystemTime::now(),
+        boot: since_boot(),
+    }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -23,8 +27,14 @@ fn since_boot() -> Option<SinceBoot> {
         u128::from_str_radix(&text.trim().replace('-', ""), 16).ok()
     });
     let time = clock_gettime(ClockId::Boottime);
-    let elapsed = Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?);
-    Some(SinceBoot { boot_id: (*boot_id)?, elapsed })
+    let elapsed = Duration::new(
+        u64::try_from(time.tv_sec).ok()?,
+        u32::try_from(time.tv_nsec).ok()?,
+    );
+    Some(SinceBoot {
+        boot_id: (*boot_id)?,
+        elapsed,
+    })
 }
 
 /// Other systems tell when they started, but not whether the calendar was set since.
@@ -39,7 +49,9 @@ mod tests {
 
     #[test]
     fn the_machine_s_start_stays_the_same_and_the_time_since_grows() {
-        let Some((first, second)) = since_boot().zip(since_boot()) else { return };
+        let Some((first, second)) = since_boot().zip(since_boot()) else {
+            return;
+        };
         assert_eq!(first.boot_id, second.boot_id);
         assert!(first.elapsed <= second.elapsed);
     }

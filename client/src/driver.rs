@@ -69,7 +69,11 @@ struct End(Arc<Shared>);
 impl Drop for End {
     fn drop(&mut self) {
         let is_stopping = self.0.aside(|state| state.stop.is_some());
-        self.0.finish(if is_stopping { StopCause::Requested } else { StopCause::RuntimeGone });
+        self.0.finish(if is_stopping {
+            StopCause::Requested
+        } else {
+            StopCause::RuntimeGone
+        });
     }
 }
 
@@ -123,9 +127,14 @@ impl<'a> Driver<'a> {
         let cause = cause.await;
         if !is_kept && tokio::time::timeout(KEEPING, keeping).await.is_err() {
             let fault = format!("no answer within {KEEPING:?}").into();
-            return StopCause::Store { kind: io::ErrorKind::TimedOut, fault };
+            return StopCause::Store {
+                kind: io::ErrorKind::TimedOut,
+                fault,
+            };
         }
-        shared.drive(|state| state.kept.as_ref().and_then(|kept| kept.fault())).unwrap_or(cause)
+        shared
+            .drive(|state| state.kept.as_ref().and_then(|kept| kept.fault()))
+            .unwrap_or(cause)
     }
 
     async fn run(&mut self) -> StopCause {
@@ -151,7 +160,9 @@ impl<'a> Driver<'a> {
             };
             span.in_scope(|| self.report(&failure, retry, delay));
             drop(span);
-            let Some(delay) = delay else { return failure.stop_cause() };
+            let Some(delay) = delay else {
+                return failure.stop_cause();
+            };
             // A failed provider call does not count as "something else".
             if !failure.is_of_provider() {
                 self.final_cause = (retry == Retry::Final).then(|| failure.stop_cause());
@@ -165,7 +176,9 @@ impl<'a> Driver<'a> {
 
     fn classify(&mut self, failure: &Failure, lifetime: Duration) -> Retry {
         let reconnect = self.plan.backoff.reconnect();
-        let repeated = self.violations.record(failure, lifetime, reconnect.stable_after);
+        let repeated = self
+            .violations
+            .record(failure, lifetime, reconnect.stable_after);
         let context = RetryContext::new(failure, self.has_connected).with_violations(
             repeated,
             reconnect.violation_limit,
@@ -199,7 +212,11 @@ impl<'a> Driver<'a> {
                 state.watch_as_driver(cx);
                 std::mem::take(&mut state.reconnect_now)
             });
-            if is_wanted_now { Poll::Ready(true) } else { Poll::Pending }
+            if is_wanted_now {
+                Poll::Ready(true)
+            } else {
+                Poll::Pending
+            }
         });
         if until_stop(shared, pin!(waiting)).await? {
             self.plan.backoff.restart();
@@ -279,18 +296,31 @@ impl<'a> Driver<'a> {
 
     async fn ask_provider(&self) -> Result<Target, ProviderError> {
         let (target, last) = (self.plan.target.clone(), self.last.clone());
-        let asked = self.plan.provider.provide(NextAttempt { number: self.number, target, last });
+        let asked = self.plan.provider.provide(NextAttempt {
+            number: self.number,
+            target,
+            last,
+        });
         let within = self.plan.provide_within;
         match tokio::time::timeout(within, asked).await {
             Ok(provided) => provided,
-            Err(_) => Err(ProviderError::retryable(format_args!("the provider took longer than {within:?}"))),
+            Err(_) => Err(ProviderError::retryable(format_args!(
+                "the provider took longer than {within:?}"
+            ))),
         }
     }
 
     fn tell_attempt(&self, target: &Target) {
         let (host, port) = (target.transport.host.clone(), target.transport.port);
-        let client_id = self.shared.drive(|state| state.engine.client_id().to_owned());
-        self.shared.tell(Event::Attempt { attempt: self.number, host, port, client_id });
+        let client_id = self
+            .shared
+            .drive(|state| state.engine.client_id().to_owned());
+        self.shared.tell(Event::Attempt {
+            attempt: self.number,
+            host,
+            port,
+            client_id,
+        });
     }
 
     /// Tells the application of a failed attempt or a lost connection, and of the attempt that follows.
@@ -306,8 +336,14 @@ impl<'a> Driver<'a> {
             }
         }
         self.shared.tell(match failure {
-            Failure::Attempt(cause) => Event::Failed { cause: Arc::clone(cause), retry_in },
-            Failure::Connection(cause) => Event::Disconnected { cause: Arc::clone(cause), retry_in },
+            Failure::Attempt(cause) => Event::Failed {
+                cause: Arc::clone(cause),
+                retry_in,
+            },
+            Failure::Connection(cause) => Event::Disconnected {
+                cause: Arc::clone(cause),
+                retry_in,
+            },
         });
     }
 }
@@ -330,7 +366,12 @@ async fn until_stop<T>(shared: &Shared, mut work: Pin<&mut impl Future<Output = 
                 }
                 state.handle_deadline(now);
                 state.deliver(&mut events);
-                let due = state.engine.poll_timeout().into_iter().chain(state.deadline()).min();
+                let due = state
+                    .engine
+                    .poll_timeout()
+                    .into_iter()
+                    .chain(state.deadline())
+                    .min();
                 (state.stop_by(now), due)
             });
             events.into_iter().for_each(|event| shared.tell(event));

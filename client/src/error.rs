@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec::{
-    DecodeError, EncodeError, Escaped, PacketType, ReasonCode, Repeated, TextError, TopicError, UserProperty,
-    Utf8String,
+    DecodeError, EncodeError, Escaped, PacketType, ReasonCode, Repeated, TextError, TopicError,
+    UserProperty, Utf8String,
 };
 
 use crate::QoS;
@@ -82,7 +82,10 @@ impl Explanation {
             let text = text.as_str();
             let longest = LONGEST_REASON.min(allowance).min(text.len());
             // A character is copied whole or not at all.
-            let kept = (0..=longest).rev().find_map(|end| text.get(..end)).unwrap_or_default();
+            let kept = (0..=longest)
+                .rev()
+                .find_map(|end| text.get(..end))
+                .unwrap_or_default();
             copied.omitted.bytes += text.len() - kept.len();
             allowance -= kept.len();
             copied.reason_string = (!kept.is_empty() || text.is_empty()).then(|| kept.to_owned());
@@ -93,7 +96,9 @@ impl Explanation {
             // Empty ones take memory, too.
             if index < MOST_PROPERTIES && size.max(1) <= allowance {
                 allowance -= size;
-                copied.user_properties.push((each.name.to_string(), each.value.to_string()));
+                copied
+                    .user_properties
+                    .push((each.name.to_string(), each.value.to_string()));
             } else {
                 copied.omitted.user_properties += 1;
                 copied.omitted.bytes += size;
@@ -104,9 +109,13 @@ impl Explanation {
 }
 
 /// Bytes that copied text and user properties take on the heap.
-pub(crate) fn copied_bytes(reason_string: Option<&String>, user_properties: &[(String, String)]) -> usize {
-    let strings =
-        user_properties.iter().map(|(name, value)| size_of::<(String, String)>() + name.len() + value.len());
+pub(crate) fn copied_bytes(
+    reason_string: Option<&String>,
+    user_properties: &[(String, String)],
+) -> usize {
+    let strings = user_properties
+        .iter()
+        .map(|(name, value)| size_of::<(String, String)>() + name.len() + value.len());
     reason_string.map_or(0, String::len) + strings.sum::<usize>()
 }
 
@@ -117,7 +126,11 @@ impl ServerReason {
         reason_string: Option<Utf8String<'a>>,
         user_properties: Repeated<'a, UserProperty<'a>>,
     ) -> Self {
-        Self::from_explanation(packet_type, reason_code, Explanation::new(reason_string, user_properties))
+        Self::from_explanation(
+            packet_type,
+            reason_code,
+            Explanation::new(reason_string, user_properties),
+        )
     }
 
     pub(crate) fn from_explanation(
@@ -125,8 +138,19 @@ impl ServerReason {
         reason_code: ReasonCode,
         explanation: Explanation,
     ) -> Self {
-        let Explanation { reason_string, user_properties, omitted } = explanation;
-        Self { packet_type, reason_code, reason_string, user_properties, server_reference: None, omitted }
+        let Explanation {
+            reason_string,
+            user_properties,
+            omitted,
+        } = explanation;
+        Self {
+            packet_type,
+            reason_code,
+            reason_string,
+            user_properties,
+            server_reference: None,
+            omitted,
+        }
     }
 
     /// Bytes that it takes on the heap.

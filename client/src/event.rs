@@ -113,7 +113,11 @@ pub struct RefusedMessage {
 impl RefusedMessage {
     pub(crate) fn new(topic: &[u8], qos: QoS, reason: DecodeError) -> Self {
         let topic = topic.get(..LONGEST_TOPIC).unwrap_or(topic);
-        Self { topic: String::from_utf8_lossy(topic).into_owned(), qos, reason }
+        Self {
+            topic: String::from_utf8_lossy(topic).into_owned(),
+            qos,
+            reason,
+        }
     }
 }
 
@@ -141,8 +145,15 @@ impl RefusedRequest {
         filter: Option<&str>,
         reason_string: Option<Utf8String<'_>>,
     ) -> Self {
-        let reason_string = reason_string.map(|text| text.as_str().chars().take(LONGEST_REASON).collect());
-        Self { packet_type, packet_id, reason_code, filter: filter.map(str::to_owned), reason_string }
+        let reason_string =
+            reason_string.map(|text| text.as_str().chars().take(LONGEST_REASON).collect());
+        Self {
+            packet_type,
+            packet_id,
+            reason_code,
+            filter: filter.map(str::to_owned),
+            reason_string,
+        }
     }
 }
 
@@ -235,8 +246,12 @@ impl Event {
         };
         let texts = match self {
             Self::Connected(connected) => {
-                let response_information = connected.response_information.as_ref().map_or(0, String::len);
-                let explanation = copied_bytes(connected.reason_string.as_ref(), &connected.user_properties);
+                let response_information = connected
+                    .response_information
+                    .as_ref()
+                    .map_or(0, String::len);
+                let explanation =
+                    copied_bytes(connected.reason_string.as_ref(), &connected.user_properties);
                 connected.client_id.len() + response_information + explanation
             }
             Self::Failed { cause, .. } => match &**cause {
@@ -251,7 +266,9 @@ impl Event {
             Self::MessageDropped { topic, .. } => topic.len(),
             Self::WindowClosed { filter, .. } => filter.as_ref().map_or(0, String::len),
             Self::MessageRefused(refused) => refused.topic.len(),
-            Self::Attempt { host, client_id, .. } => host.len() + client_id.len(),
+            Self::Attempt {
+                host, client_id, ..
+            } => host.len() + client_id.len(),
             _ => 0,
         };
         EVENT + texts
@@ -261,11 +278,22 @@ impl Event {
     /// full; whether they do.
     #[cfg(feature = "tokio")]
     pub(crate) fn merge(&mut self, other: &Self) -> bool {
-        let Self::MessageDropped { topic, cause, count, bytes } = self else { return false };
+        let Self::MessageDropped {
+            topic,
+            cause,
+            count,
+            bytes,
+        } = self
+        else {
+            return false;
+        };
         match other {
-            Self::MessageDropped { topic: with, cause: as_well, count: more, bytes: larger }
-                if cause == as_well && (topic == with || *cause == DropCause::StreamFull) =>
-            {
+            Self::MessageDropped {
+                topic: with,
+                cause: as_well,
+                count: more,
+                bytes: larger,
+            } if cause == as_well && (topic == with || *cause == DropCause::StreamFull) => {
                 *count += more;
                 *bytes += larger;
                 true
@@ -289,7 +317,9 @@ impl ServerLimits {
                 .min(PROTOCOL_MAXIMUM),
             topic_alias_maximum: said.topic_alias_maximum.unwrap_or(0),
             wildcard_subscription_available: said.wildcard_subscription_available.unwrap_or(true),
-            subscription_identifier_available: said.subscription_identifier_available.unwrap_or(true),
+            subscription_identifier_available: said
+                .subscription_identifier_available
+                .unwrap_or(true),
             shared_subscription_available: said.shared_subscription_available.unwrap_or(true),
             // The server's value counts, larger or smaller. [MQTT-3.1.2-21] [MQTT-3.2.2-21]
             keep_alive: said.server_keep_alive.unwrap_or(keep_alive),
@@ -306,8 +336,11 @@ impl Connected {
         elapsed: Duration,
     ) -> Self {
         let said = &connack.properties;
-        let Explanation { reason_string, user_properties, omitted } =
-            Explanation::new(said.reason_string, said.user_properties);
+        let Explanation {
+            reason_string,
+            user_properties,
+            omitted,
+        } = Explanation::new(said.reason_string, said.user_properties);
         Self {
             session_present: connack.session_present,
             client_id,
@@ -324,15 +357,30 @@ impl Connected {
 impl ServerReason {
     pub(crate) fn of_connack(connack: &ConnAck<'_>) -> Self {
         let said = &connack.properties;
-        let reason =
-            Self::new(PacketType::ConnAck, connack.reason_code, said.reason_string, said.user_properties);
-        Self { server_reference: said.server_reference.map(|text| text.to_string()), ..reason }
+        let reason = Self::new(
+            PacketType::ConnAck,
+            connack.reason_code,
+            said.reason_string,
+            said.user_properties,
+        );
+        Self {
+            server_reference: said.server_reference.map(|text| text.to_string()),
+            ..reason
+        }
     }
 
     pub(crate) fn of_disconnect(disconnect: &dunlin_codec::Disconnect<'_>) -> Self {
         let said = &disconnect.properties;
         let code: ReasonCode = disconnect.reason_code;
-        let reason = Self::new(PacketType::Disconnect, code, said.reason_string, said.user_properties);
-        Self { server_reference: said.server_reference.map(|text| text.to_string()), ..reason }
+        let reason = Self::new(
+            PacketType::Disconnect,
+            code,
+            said.reason_string,
+            said.user_properties,
+        );
+        Self {
+            server_reference: said.server_reference.map(|text| text.to_string()),
+            ..reason
+        }
     }
 }

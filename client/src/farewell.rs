@@ -44,12 +44,19 @@ pub struct Farewell {
 impl Farewell {
     /// Whether it can be sent where CONNECT said `session_expiry_interval`. [U-3.14.2-1]
     pub(crate) fn check(&self, session_expiry_interval: Option<u32>) -> Result<(), OptionsError> {
-        let prolongs = self.session_expiry_interval.is_some_and(|seconds| seconds > 0);
+        let prolongs = self
+            .session_expiry_interval
+            .is_some_and(|seconds| seconds > 0);
         if prolongs && session_expiry_interval.unwrap_or(0) == 0 {
             return Err(OptionsError::Farewell);
         }
-        if !self.code().is_legal_in(PacketType::Disconnect, Sender::Client) {
-            return Err(OptionsError::FarewellReasonCode { reason_code: self.code() });
+        if !self
+            .code()
+            .is_legal_in(PacketType::Disconnect, Sender::Client)
+        {
+            return Err(OptionsError::FarewellReasonCode {
+                reason_code: self.code(),
+            });
         }
         self.to_packet(&self.user_properties()?)?;
         Ok(())
@@ -72,7 +79,11 @@ impl Farewell {
         &'a self,
         user_properties: &'a [UserProperty<'a>],
     ) -> Result<Disconnect<'a>, OptionsError> {
-        let reason_string = self.reason_string.as_deref().map(Utf8String::new).transpose();
+        let reason_string = self
+            .reason_string
+            .as_deref()
+            .map(Utf8String::new)
+            .transpose();
         Ok(Disconnect {
             properties: DisconnectProperties {
                 reason_string: reason_string.map_err(text("farewell reason string"))?,
@@ -89,6 +100,9 @@ impl Farewell {
             session_expiry_interval: self.session_expiry_interval,
             ..DisconnectProperties::default()
         };
-        Disconnect { reason_code: self.code(), properties }
+        Disconnect {
+            reason_code: self.code(),
+            properties,
+        }
     }
 }

@@ -72,7 +72,9 @@ impl Kept {
 
     /// Why nothing can be written down any more.
     pub(crate) fn fault(&self) -> Option<StopCause> {
-        self.fault.clone().map(|(kind, fault)| StopCause::Store { kind, fault })
+        self.fault
+            .clone()
+            .map(|(kind, fault)| StopCause::Store { kind, fault })
     }
 
     /// Moves into `output` what depends on nothing that isn't written down yet.
@@ -94,7 +96,8 @@ impl Kept {
 
     /// Something has changed perhaps.
     pub(crate) fn look(&mut self, engine: &Engine, wakers: &mut Vec<Waker>) {
-        let is_known = self.can_wait_since.is_some() && self.waiting.is_empty() && engine.changes_can_wait();
+        let is_known =
+            self.can_wait_since.is_some() && self.waiting.is_empty() && engine.changes_can_wait();
         if self.end != End::NotYet || engine.has_changes() && !is_known {
             wakers.extend(self.keeper.take());
         }
@@ -167,20 +170,37 @@ impl Client {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn start_with_store(options: ClientOptions, mut store: impl Store) -> Result<Self, StoreError> {
+    pub fn start_with_store(
+        options: ClientOptions,
+        mut store: impl Store,
+    ) -> Result<Self, StoreError> {
         let kept = store.load().map_err(StoreError::Load)?;
         let mut unmeasured = 0;
         let (mut engine, identifier) = match Session::restore(kept, clock::read())? {
             Some(session) => {
                 unmeasured = session.unmeasured_expiries();
-                (Engine::with_session(options.connect.clone(), session), first_identifier(CleanStart::Never))
+                (
+                    Engine::with_session(options.connect.clone(), session),
+                    first_identifier(CleanStart::Never),
+                )
             }
-            None => (Engine::new(options.connect.clone()), first_identifier(options.connect.clean_start)),
+            None => (
+                Engine::new(options.connect.clone()),
+                first_identifier(options.connect.clean_start),
+            ),
         };
         // Of a session that was kept, what changes.
         engine.keep_journal();
-        let first_event = (unmeasured > 0).then_some(Event::ExpiryUnmeasured { messages: unmeasured });
-        Ok(Self::run(options, engine, Router::new(identifier), Some(Box::new(store)), first_event))
+        let first_event = (unmeasured > 0).then_some(Event::ExpiryUnmeasured {
+            messages: unmeasured,
+        });
+        Ok(Self::run(
+            options,
+            engine,
+            Router::new(identifier),
+            Some(Box::new(store)),
+            first_event,
+        ))
     }
 
     /// Returns when the store has all that was accepted so far; at once without a store.
@@ -283,7 +303,10 @@ impl State {
 
     /// The number of the changes that there are by now; 0 without a store.
     pub(crate) fn changes_so_far(&self) -> u64 {
-        self.kept.as_ref().map(|kept| kept.number(&self.engine)).unwrap_or_default()
+        self.kept
+            .as_ref()
+            .map(|kept| kept.number(&self.engine))
+            .unwrap_or_default()
     }
 
     /// Changes were written down, or couldn't be: then nothing leaves any more, and the client stops.

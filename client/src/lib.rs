@@ -91,14 +91,18 @@ mod window;
 
 #[cfg(feature = "tokio")]
 pub use acknowledgement::Acknowledgement;
-pub use authentication::{Authentication, AuthenticationError, Authenticator, ReauthenticationError};
+pub use authentication::{
+    Authentication, AuthenticationError, Authenticator, ReauthenticationError,
+};
 #[cfg(feature = "tokio")]
 pub use backoff::Reconnect;
 #[cfg(feature = "tokio")]
 pub use client::{Client, ClientOptions, Events};
 pub use dunlin_codec as codec;
 pub use dunlin_codec::{InvalidQoS, QoS};
-pub use error::{ConnectError, ConnectionError, Omitted, RequestError, ServerReason, StopCause, Violation};
+pub use error::{
+    ConnectError, ConnectionError, Omitted, RequestError, ServerReason, StopCause, Violation,
+};
 pub use event::{Connected, DropCause, Event, RefusedMessage, RefusedRequest, ServerLimits};
 pub use farewell::Farewell;
 pub use message::{Message, MessageProperties, ReceivedMessage};
@@ -110,7 +114,9 @@ pub use policy::{
     InvalidMessages, LostMessage, LostRequest, Offline, OnDropped, OnSessionLost, OutboundAliases,
 };
 #[cfg(feature = "tokio")]
-pub use provider::{ConnectProvider, Failure, NextAttempt, Provided, Provider, ProviderError, Target};
+pub use provider::{
+    ConnectProvider, Failure, NextAttempt, Provided, Provider, ProviderError, Target,
+};
 #[cfg(feature = "tokio")]
 pub use receipt::Receipt;
 #[cfg(feature = "tokio")]

@@ -41,7 +41,13 @@ impl Line {
     /// The caller is called when there is room for what it wants, and then waits anew or leaves.
     pub(crate) fn wait(&mut self, ticket: Ticket, wants: usize, cx: &Context<'_>) {
         self.called.remove(&ticket);
-        self.waiting.insert(ticket, Waiting { wants, waker: cx.waker().clone() });
+        self.waiting.insert(
+            ticket,
+            Waiting {
+                wants,
+                waker: cx.waker().clone(),
+            },
+        );
     }
 
     pub(crate) fn leave(&mut self, ticket: Ticket) {
@@ -59,7 +65,9 @@ impl Line {
         let mut after = Unbounded;
         for _ in 0..A_FEW {
             let mut rest = self.waiting.range((after, Unbounded));
-            let Some(ticket) = rest.find(|(_, waiting)| has_room(waiting.wants)).map(|(ticket, _)| *ticket)
+            let Some(ticket) = rest
+                .find(|(_, waiting)| has_room(waiting.wants))
+                .map(|(ticket, _)| *ticket)
             else {
                 return;
             };
@@ -85,6 +93,10 @@ impl Line {
     }
 
     pub(crate) fn call_all(&mut self, into: &mut Vec<Waker>) {
-        into.extend(std::mem::take(&mut self.waiting).into_values().map(|waiting| waiting.waker));
+        into.extend(
+            std::mem::take(&mut self.waiting)
+                .into_values()
+                .map(|waiting| waiting.waker),
+        );
     }
 }

@@ -158,7 +158,9 @@ impl Link {
                     return Poll::Pending;
                 }
                 if may_time_out || !wishes.read {
-                    return Poll::Ready(CloseCause::WriteTimeout { after: self.write_timeout });
+                    return Poll::Ready(CloseCause::WriteTimeout {
+                        after: self.write_timeout,
+                    });
                 }
                 is_due = true;
             }
@@ -247,7 +249,8 @@ impl Link {
             let is_barred =
                 self.output.is_empty() && state.kept.as_ref().is_some_and(|kept| kept.has_failed());
             self.closing_until = Some(if is_barred { now } else { now + CLOSING_TIME });
-            self.says_farewell = !is_barred && (!self.output.is_empty() || state.engine.has_output());
+            self.says_farewell =
+                !is_barred && (!self.output.is_empty() || state.engine.has_output());
         }
         Wishes {
             close,
@@ -273,12 +276,16 @@ impl Link {
 
     /// The server has closed its side.
     fn end(&self) -> CloseCause {
-        self.broken.as_ref().map_or(CloseCause::Eof, |broken| broken.cause.clone())
+        self.broken
+            .as_ref()
+            .map_or(CloseCause::Eof, |broken| broken.cause.clone())
     }
 
     /// How much of what the engine gave last the transport hasn't taken.
     pub(crate) fn unwritten(&self) -> usize {
-        self.broken.as_ref().map_or(self.output.len(), |broken| broken.unwritten)
+        self.broken
+            .as_ref()
+            .map_or(self.output.len(), |broken| broken.unwritten)
     }
 
     /// Writes and flushes; ready when nothing is left, or nothing can be written any more.
@@ -320,14 +327,19 @@ impl Link {
     /// Nothing can be written any more, but the reason may still be on its way to us.
     fn break_off(&mut self, error: &io::Error) {
         let (cause, until) = (self.cause_of(error), now() + LAST_WORDS);
-        self.broken = Some(Box::new(Broken { cause, until, unwritten: self.output.len() }));
+        self.broken = Some(Box::new(Broken {
+            cause,
+            until,
+            unwritten: self.output.len(),
+        }));
         self.output.clear();
         self.needs_flush = false;
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let size = self.make_space();
-        let read = ready!(pin!(self.transport.read_buf(&mut (&mut self.input).limit(size))).poll(cx))?;
+        let read =
+            ready!(pin!(self.transport.read_buf(&mut (&mut self.input).limit(size))).poll(cx))?;
         if read >= self.read_size {
             self.read_size = (self.read_size * 2).clamp(SMALLEST_READ, LARGEST_READ);
         }
@@ -341,8 +353,10 @@ impl Link {
         if spare < self.read_size
             && self.input.len() >= LARGEST_READ
             && let Ok(Some(header)) = FixedHeader::peek(&self.input, u32::MAX)
-            && let Some(missing) =
-                header.packet_len().checked_sub(self.input.len()).filter(|missing| *missing > 0)
+            && let Some(missing) = header
+                .packet_len()
+                .checked_sub(self.input.len())
+                .filter(|missing| *missing > 0)
         {
             if spare >= missing {
                 return missing.min(self.read_size);
@@ -393,7 +407,9 @@ impl Link {
                 give_back(&mut self.output);
                 shared.drive(State::give_back_memory);
             }
-            None if has_spare(&self.input) || has_spare(&self.output) => self.tidy_at = now.checked_add(IDLE),
+            None if has_spare(&self.input) || has_spare(&self.output) => {
+                self.tidy_at = now.checked_add(IDLE)
+            }
             _ => {}
         }
     }
@@ -408,9 +424,9 @@ impl Link {
     fn cause_of(&self, error: &io::Error) -> CloseCause {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => CloseCause::Eof,
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
-                CloseCause::Reset
-            }
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionAborted => CloseCause::Reset,
             _ => CloseCause::Transport(TransportError::from_io(error, self.peer)),
         }
     }
@@ -420,7 +436,9 @@ impl Link {
             return;
         }
         // A socket that is closed with unread bytes is reset, and a reset may overtake our DISCONNECT.
-        while self.says_farewell && matches!(self.transport.read_buf(&mut self.input).await, Ok(1..)) {
+        while self.says_farewell
+            && matches!(self.transport.read_buf(&mut self.input).await, Ok(1..))
+        {
             self.input.clear();
         }
     }

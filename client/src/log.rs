@@ -74,7 +74,11 @@ impl Warnings {
         if self.recent.len() == REMEMBERED {
             self.recent.remove(0);
         }
-        self.recent.push(Recent { key, written: now, left_out: 0 });
+        self.recent.push(Recent {
+            key,
+            written: now,
+            left_out: 0,
+        });
         Some(0)
     }
 
@@ -103,7 +107,12 @@ pub(crate) fn warning_key(event: &Event) -> Option<(&'static str, Cow<'static, s
 /// Writes an event of the client, `left_out` warnings equal to which weren't written.
 pub(crate) fn write(event: &Event, left_out: u64) {
     match event {
-        Event::Attempt { attempt, host, port, client_id } => debug!(
+        Event::Attempt {
+            attempt,
+            host,
+            port,
+            client_id,
+        } => debug!(
             target: CONNECTION,
             attempt,
             host = %Escaped(host),
@@ -146,7 +155,12 @@ pub(crate) fn write(event: &Event, left_out: u64) {
         Event::SubscriptionLost { filter, cause } => {
             warn!(target: SESSION, filter = %Escaped(filter), %cause, left_out, "subscription lost");
         }
-        Event::MessageDropped { topic, cause, count, bytes } => {
+        Event::MessageDropped {
+            topic,
+            cause,
+            count,
+            bytes,
+        } => {
             warn!(target: SESSION, topic = %Escaped(topic), ?cause, count, bytes, left_out, "message dropped");
         }
         Event::WindowClosed { filter, is_taken } => warn!(
@@ -161,7 +175,9 @@ pub(crate) fn write(event: &Event, left_out: u64) {
             messages,
             "the calendar was set, so the age of stored messages that expire isn't known"
         ),
-        Event::Stopped(cause @ StopCause::Requested) => info!(target: CONNECTION, %cause, "stopped"),
+        Event::Stopped(cause @ StopCause::Requested) => {
+            info!(target: CONNECTION, %cause, "stopped")
+        }
         Event::Stopped(cause) => error!(target: CONNECTION, %cause, "stopped for good"),
     }
 }
@@ -189,7 +205,11 @@ pub(crate) fn write_left_out(left_out: u64) {
 
 /// Writes that the application has published `message`, or tried to.
 #[inline]
-pub(crate) fn write_publish<T>(span: &Span, message: &Message<'_>, accepted: &Result<T, RequestError>) {
+pub(crate) fn write_publish<T>(
+    span: &Span,
+    message: &Message<'_>,
+    accepted: &Result<T, RequestError>,
+) {
     debug!(
         target: SESSION,
         parent: span,

@@ -71,7 +71,11 @@ impl<'a> Message<'a> {
     /// [`Bytes`] by value.
     #[must_use]
     pub fn new(topic: &'a str, payload: impl Into<Payload<'a>>) -> Self {
-        Self { topic, payload: payload.into(), ..Self::default() }
+        Self {
+            topic,
+            payload: payload.into(),
+            ..Self::default()
+        }
     }
 
     /// With this QoS.
@@ -104,7 +108,12 @@ impl<'a> Message<'a> {
         delivery: Delivery,
         user_properties: &'b [UserProperty<'b>],
     ) -> Result<Publish<'b>, RequestError> {
-        let MessageProperties { content_type, response_topic, correlation_data, .. } = self.properties;
+        let MessageProperties {
+            content_type,
+            response_topic,
+            correlation_data,
+            ..
+        } = self.properties;
         let content_type = content_type.map(Utf8String::new).transpose();
         let correlation_data = correlation_data.map(BinaryData::new).transpose();
         Ok(Publish {
@@ -133,7 +142,10 @@ impl<'a> Message<'a> {
 pub(crate) fn user_properties<'a>(
     pairs: &[(&'a str, &'a str)],
 ) -> Result<Vec<UserProperty<'a>>, RequestError> {
-    let checked = pairs.iter().map(|(name, value)| UserProperty::new(name, value)).collect::<Result<_, _>>();
+    let checked = pairs
+        .iter()
+        .map(|(name, value)| UserProperty::new(name, value))
+        .collect::<Result<_, _>>();
     checked.map_err(text("user property"))
 }
 
@@ -189,9 +201,23 @@ const ENTRY: usize = 160;
 impl ReceivedMessage {
     /// What `packet` carries, whose parts are where `layout` says. `aliased` is the topic if the packet has none.
     pub(crate) fn new(packet: PacketBuf, layout: Layout, aliased: Option<Arc<str>>) -> Self {
-        let Layout { topic, payload_len, delivery, retain, identified } = layout;
+        let Layout {
+            topic,
+            payload_len,
+            delivery,
+            retain,
+            identified,
+        } = layout;
         let end = packet.as_bytes().len();
-        Self { packet, topic, aliased, payload: end - payload_len..end, delivery, retain, identified }
+        Self {
+            packet,
+            topic,
+            aliased,
+            payload: end - payload_len..end,
+            delivery,
+            retain,
+            identified,
+        }
     }
 
     /// The topic that it was published under, also where the packet has an alias instead.
@@ -206,7 +232,9 @@ impl ReceivedMessage {
     /// The bytes of the topic: what is a string already needn't be one again to be compared.
     #[cfg(feature = "tokio")]
     pub(crate) fn topic_bytes(&self) -> &[u8] {
-        self.aliased.as_ref().map_or_else(|| self.part(&self.topic), |topic| topic.as_bytes())
+        self.aliased
+            .as_ref()
+            .map_or_else(|| self.part(&self.topic), |topic| topic.as_bytes())
     }
 
     /// What was published.
@@ -257,7 +285,11 @@ impl ReceivedMessage {
     /// The identifiers of the subscriptions that it was sent for (§3.3.2.3.8); parsed again at each call, if there are any.
     #[must_use]
     pub fn subscription_identifiers(&self) -> Repeated<'_, SubscriptionIdentifier> {
-        if self.identified { self.properties().subscription_identifiers } else { Repeated::default() }
+        if self.identified {
+            self.properties().subscription_identifiers
+        } else {
+            Repeated::default()
+        }
     }
 
     /// The packet that it came in.
@@ -291,7 +323,10 @@ impl ReceivedMessage {
     }
 
     fn part(&self, range: &Range<usize>) -> &[u8] {
-        self.packet.as_bytes().get(range.clone()).unwrap_or_default()
+        self.packet
+            .as_bytes()
+            .get(range.clone())
+            .unwrap_or_default()
     }
 }
 

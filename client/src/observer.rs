@@ -72,7 +72,13 @@ impl Watch {
     pub(crate) fn new(observer: Option<Observer>) -> Option<Box<Self>> {
         let logs = enabled!(target: log::PACKETS, Level::TRACE);
         let is_wanted = logs || observer.is_some();
-        is_wanted.then(|| Box::new(Self { observer, logs, written: BytesMut::new() }))
+        is_wanted.then(|| {
+            Box::new(Self {
+                observer,
+                logs,
+                written: BytesMut::new(),
+            })
+        })
     }
 
     /// Shows every whole packet at the front of `bytes`, and says what is left behind them.
@@ -87,7 +93,11 @@ impl Watch {
                 // No packet begins like this, so there is no end to split at: all of it is shown.
                 Err(_) => (bytes, &[][..]),
             };
-            let seen = ObservedPacket { direction, bytes: packet, at };
+            let seen = ObservedPacket {
+                direction,
+                bytes: packet,
+                at,
+            };
             if self.logs {
                 log::write_packet(&seen);
             }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    BinaryData, Connect, ConnectProperties, EncodeError, ReasonCode, TextError, TopicError, Utf8String,
+    BinaryData, Connect, ConnectProperties, EncodeError, ReasonCode, TextError, TopicError,
+    Utf8String,
 };
 
 use crate::authentication::Authentication;
@@ -301,7 +302,9 @@ impl ConnectOptions {
 
     /// The largest packet in bytes that is taken from the server.
     pub(crate) fn largest_packet(&self) -> u32 {
-        let budget = u32::try_from(self.memory_budget).unwrap_or(u32::MAX).max(SMALLEST_LIMIT);
+        let budget = u32::try_from(self.memory_budget)
+            .unwrap_or(u32::MAX)
+            .max(SMALLEST_LIMIT);
         self.maximum_packet_size.unwrap_or(budget)
     }
 
@@ -322,7 +325,8 @@ impl ConnectOptions {
         out: &mut BytesMut,
     ) -> Result<(), OptionsError> {
         let keep_alive = self.keep_alive_seconds()?;
-        let receive_maximum: Option<NonZeroU16> = not_zero("receive maximum", self.receive_maximum)?;
+        let receive_maximum: Option<NonZeroU16> =
+            not_zero("receive maximum", self.receive_maximum)?;
         let maximum_packet_size: Option<NonZeroU32> =
             not_zero("maximum packet size", self.maximum_packet_size)?;
         self.check_numbers()?;
@@ -331,12 +335,27 @@ impl ConnectOptions {
         }
         self.farewell.check(self.session_expiry_interval)?;
         let user_properties = will::user_properties("user property", &self.user_properties)?;
-        let wills = self.will.as_ref().map_or(&[][..], |will| &will.user_properties);
+        let wills = self
+            .will
+            .as_ref()
+            .map_or(&[][..], |will| &will.user_properties);
         let wills = will::user_properties("will user property", wills)?;
-        let method = self.authentication.as_ref().map(|each| Utf8String::new(&each.method)).transpose();
+        let method = self
+            .authentication
+            .as_ref()
+            .map(|each| Utf8String::new(&each.method))
+            .transpose();
         let data = authentication_data.map(BinaryData::new).transpose();
-        let username = self.username.as_ref().map(|name| Utf8String::new(name.expose())).transpose();
-        let password = self.password.as_ref().map(|password| BinaryData::new(password.expose())).transpose();
+        let username = self
+            .username
+            .as_ref()
+            .map(|name| Utf8String::new(name.expose()))
+            .transpose();
+        let password = self
+            .password
+            .as_ref()
+            .map(|password| BinaryData::new(password.expose()))
+            .transpose();
         let connect = Connect {
             clean_start,
             keep_alive,
@@ -344,7 +363,8 @@ impl ConnectOptions {
                 session_expiry_interval: self.session_expiry_interval,
                 receive_maximum,
                 maximum_packet_size,
-                topic_alias_maximum: (self.topic_alias_maximum > 0).then_some(self.topic_alias_maximum),
+                topic_alias_maximum: (self.topic_alias_maximum > 0)
+                    .then_some(self.topic_alias_maximum),
                 request_problem_information: self.request_problem_information,
                 request_response_information: self.request_response_information,
                 authentication_method: method.map_err(text("authentication method"))?,
@@ -352,7 +372,11 @@ impl ConnectOptions {
                 user_properties: user_properties.as_slice().into(),
             },
             client_id: Utf8String::new(client_id).map_err(text("client id"))?,
-            will: self.will.as_ref().map(|will| will.to_packet(&wills)).transpose()?,
+            will: self
+                .will
+                .as_ref()
+                .map(|will| will.to_packet(&wills))
+                .transpose()?,
             username: username.map_err(text("user name"))?,
             password: password.map_err(text("password"))?,
         };
@@ -385,8 +409,13 @@ impl Default for ConnectOptions {
 }
 
 /// The number as the wire has it, where 0 isn't one; `field` names it in an error.
-fn not_zero<T, N: TryFrom<T>>(field: &'static str, number: Option<T>) -> Result<Option<N>, OptionsError> {
-    number.map(|number| N::try_from(number).map_err(|_| OptionsError::Zero { field })).transpose()
+fn not_zero<T, N: TryFrom<T>>(
+    field: &'static str,
+    number: Option<T>,
+) -> Result<Option<N>, OptionsError> {
+    number
+        .map(|number| N::try_from(number).map_err(|_| OptionsError::Zero { field }))
+        .transpose()
 }
 
 /// Names the field of a text that can't be sent.
@@ -397,12 +426,19 @@ pub(crate) fn text(field: &'static str) -> impl Fn(TextError) -> OptionsError {
 impl Default for RequestTimeouts {
     fn default() -> Self {
         let subscribe = Some(Duration::from_secs(60));
-        Self { publish: None, subscribe, unsubscribe: subscribe }
+        Self {
+            publish: None,
+            subscribe,
+            unsubscribe: subscribe,
+        }
     }
 }
 
 impl Default for QueueLimits {
     fn default() -> Self {
-        Self { count: 10_000, bytes: 16 << 20 }
+        Self {
+            count: 10_000,
+            bytes: 16 << 20,
+        }
     }
 }

@@ -117,7 +117,11 @@ impl Provider {
 
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_static() { "Provider(static)" } else { "Provider(..)" })
+        f.write_str(if self.is_static() {
+            "Provider(static)"
+        } else {
+            "Provider(..)"
+        })
     }
 }
 
@@ -126,7 +130,11 @@ impl NextAttempt {
     /// form that servers choose (§4.11).
     #[must_use]
     pub fn server_reference(&self) -> Option<&str> {
-        self.last.as_ref()?.server_reason()?.server_reference.as_deref()
+        self.last
+            .as_ref()?
+            .server_reason()?
+            .server_reference
+            .as_deref()
     }
 }
 
@@ -205,7 +213,11 @@ impl Target {
         username: Option<Secret<String>>,
         password: Option<Secret<Vec<u8>>>,
     ) -> Self {
-        Self { transport, username, password }
+        Self {
+            transport,
+            username,
+            password,
+        }
     }
 
     /// Whether an attempt with this one is the same as one with `other`.
@@ -226,11 +238,17 @@ impl Target {
 impl ProviderError {
     /// Asking again may help.
     pub fn retryable(error: impl fmt::Display) -> Self {
-        Self { is_retryable: true, detail: error.to_string() }
+        Self {
+            is_retryable: true,
+            detail: error.to_string(),
+        }
     }
 
     /// Asking again won't help.
     pub fn fatal(error: impl fmt::Display) -> Self {
-        Self { is_retryable: false, detail: error.to_string() }
+        Self {
+            is_retryable: false,
+            detail: error.to_string(),
+        }
     }
 }

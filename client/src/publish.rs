@@ -50,8 +50,14 @@ impl Client {
     }
 
     /// Apart, because a timer costs more than a message of QoS 0.
-    async fn publish_when_there_is_room(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
-        let place = Place { shared: self.shared(), ticket: self.shared().aside(|state| state.line.enter()) };
+    async fn publish_when_there_is_room(
+        &self,
+        message: Message<'_>,
+    ) -> Result<Receipt, RequestError> {
+        let place = Place {
+            shared: self.shared(),
+            ticket: self.shared().aside(|state| state.line.enter()),
+        };
         let accepted = poll_fn(|cx| {
             self.shared().with(|state| match state.publish(&message) {
                 Err(RequestError::QueueFull { .. }) => {

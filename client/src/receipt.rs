@@ -43,8 +43,9 @@ impl Receipt {
         let outcome = match &self.0 {
             State::Sent => Ok(Outcome::Published(Published::unacknowledged())),
             State::Pending(shared, operation) => {
-                let outcome =
-                    std::task::ready!(shared.aside(|state| state.engine.poll_outcome(*operation, cx)));
+                let outcome = std::task::ready!(
+                    shared.aside(|state| state.engine.poll_outcome(*operation, cx))
+                );
                 outcome.unwrap_or(Err(RequestError::SessionLost))
             }
             State::Resolved => return Poll::Pending,

@@ -87,7 +87,10 @@ impl Requests {
 
     /// A message came to the response topic.
     pub(crate) fn answer(&mut self, message: ReceivedMessage) {
-        let number = message.properties().correlation_data.and_then(|data| self.number(data.as_bytes()));
+        let number = message
+            .properties()
+            .correlation_data
+            .and_then(|data| self.number(data.as_bytes()));
         match number.and_then(|number| self.waiting.get_mut(&number)) {
             Some(reply) if reply.message.is_none() => {
                 self.held += message.charge();
@@ -110,7 +113,11 @@ impl Requests {
 
     /// Nothing follows: whoever waits is to look why.
     pub(crate) fn end(&mut self) {
-        self.wakers.extend(self.waiting.values_mut().filter_map(|reply| reply.waker.take()));
+        self.wakers.extend(
+            self.waiting
+                .values_mut()
+                .filter_map(|reply| reply.waker.take()),
+        );
         self.wakers.append(&mut self.openers);
     }
 
@@ -137,7 +144,10 @@ impl State {
             register(&mut self.requests.openers, cx);
             return Poll::Pending;
         }
-        let wanted = response_topic(self.requests.response_information.as_deref(), self.engine.client_id());
+        let wanted = response_topic(
+            self.requests.response_information.as_deref(),
+            self.engine.client_id(),
+        );
         match &self.requests.responses {
             Responses::Open { topic, key } if *topic == wanted && self.router.is_open(*key) => {
                 return Poll::Ready(Ok(Found::Open(wanted)));
@@ -166,7 +176,8 @@ impl<'a> Opening<'a> {
     /// It is the stream `key`, for `topic`.
     pub(crate) fn opened(&self, topic: &str, key: usize) {
         let topic = topic.to_owned();
-        self.0.with(|state| state.requests.responses = Responses::Open { topic, key });
+        self.0
+            .with(|state| state.requests.responses = Responses::Open { topic, key });
     }
 }
 
@@ -198,7 +209,11 @@ impl<'a> Waiting<'a> {
             }
             requests.made += 1;
             requests.waiting.insert(requests.made, Reply::default());
-            Ok(Self { shared, nonce: requests.nonce, number: requests.made })
+            Ok(Self {
+                shared,
+                nonce: requests.nonce,
+                number: requests.made,
+            })
         })
     }
 
@@ -226,7 +241,11 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.shared.with(|state| {
-            let removed = state.requests.waiting.remove(&self.number).and_then(|reply| reply.message);
+            let removed = state
+                .requests
+                .waiting
+                .remove(&self.number)
+                .and_then(|reply| reply.message);
             state.requests.held -= removed.map_or(0, |message| message.charge());
         });
     }
@@ -240,7 +259,10 @@ fn response_topic(information: Option<&str>, client_id: &str) -> String {
             return topic;
         }
     }
-    let name: String = client_id.chars().map(|each| if "/+#".contains(each) { '-' } else { each }).collect();
+    let name: String = client_id
+        .chars()
+        .map(|each| if "/+#".contains(each) { '-' } else { each })
+        .collect();
     format!("dunlin/responses/{name}")
 }
 
@@ -255,9 +277,19 @@ mod tests {
 
     #[test]
     fn response_topics_are_built_from_what_the_server_says_or_from_the_client_identifier() {
-        assert_eq!(response_topic(Some("replies/7"), "lamp"), "replies/7/responses");
-        assert_eq!(response_topic(Some("replies/7/"), "lamp"), "replies/7/responses");
-        assert_eq!(response_topic(Some("replies/#"), "lamp"), "dunlin/responses/lamp", "no topic");
+        assert_eq!(
+            response_topic(Some("replies/7"), "lamp"),
+            "replies/7/responses"
+        );
+        assert_eq!(
+            response_topic(Some("replies/7/"), "lamp"),
+            "replies/7/responses"
+        );
+        assert_eq!(
+            response_topic(Some("replies/#"), "lamp"),
+            "dunlin/responses/lamp",
+            "no topic"
+        );
         assert_eq!(response_topic(None, "a/b+c#d"), "dunlin/responses/a-b-c-d");
     }
 
@@ -273,7 +305,10 @@ mod tests {
         shared.with(|state| {
             let waker = Waker::from(Arc::new(Task));
             let cx = Context::from_waker(&waker);
-            assert!(state.poll_responses(&cx).is_ready(), "the first is to subscribe");
+            assert!(
+                state.poll_responses(&cx).is_ready(),
+                "the first is to subscribe"
+            );
             assert!((0..1000).all(|_| state.poll_responses(&cx).is_pending()));
             assert_eq!(state.requests.openers.len(), 1);
         });
@@ -281,7 +316,10 @@ mod tests {
 
     #[test]
     fn a_correlation_of_another_client_is_none_of_ours() {
-        let requests = Requests { nonce: 7, ..Requests::new() };
+        let requests = Requests {
+            nonce: 7,
+            ..Requests::new()
+        };
         let data = |nonce: u64, number: u64| [nonce.to_be_bytes(), number.to_be_bytes()].concat();
         assert_eq!(requests.number(&data(7, 3)), Some(3));
         assert_eq!(requests.number(&data(8, 3)), None);

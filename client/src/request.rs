@@ -33,7 +33,8 @@ impl Client {
         payload: &[u8],
         timeout: Duration,
     ) -> Result<ReceivedMessage, RequestError> {
-        self.request_with(Message::new(topic, payload).qos(QoS::AtLeastOnce), timeout).await
+        self.request_with(Message::new(topic, payload).qos(QoS::AtLeastOnce), timeout)
+            .await
     }
 
     /// As [`request`](Self::request), for any message. Its response topic and correlation data are set here.
@@ -68,7 +69,13 @@ impl Client {
             correlation_data: Some(&correlation_data),
             ..message.properties
         };
-        let mut receipt = Some(self.publish(Message { properties, ..message }).await?);
+        let mut receipt = Some(
+            self.publish(Message {
+                properties,
+                ..message
+            })
+            .await?,
+        );
         poll_fn(|cx| {
             if let Poll::Ready(reply) = waiting.poll(cx) {
                 return Poll::Ready(reply);
@@ -122,6 +129,9 @@ impl ReceivedMessage {
             correlation_data: asked.correlation_data.map(|data| data.as_bytes()),
             ..MessageProperties::default()
         };
-        Some(Message { properties, ..Message::new(topic, payload).qos(self.qos()) })
+        Some(Message {
+            properties,
+            ..Message::new(topic, payload).qos(self.qos())
+        })
     }
 }

@@ -87,13 +87,19 @@ impl RetryPolicy {
         if context.failure.is_requested() {
             return Retry::Final;
         }
-        self.0.as_ref().map_or_else(|| context.default_retry(), |classify| classify(context))
+        self.0
+            .as_ref()
+            .map_or_else(|| context.default_retry(), |classify| classify(context))
     }
 }
 
 impl fmt::Debug for RetryPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "RetryPolicy(custom)" } else { "RetryPolicy(default)" })
+        f.write_str(if self.0.is_some() {
+            "RetryPolicy(custom)"
+        } else {
+            "RetryPolicy(default)"
+        })
     }
 }
 
@@ -102,7 +108,12 @@ impl<'a> RetryContext<'a> {
     #[must_use]
     pub const fn new(failure: &'a Failure, has_connected: bool) -> Self {
         let repeated = (NonZeroU32::MAX, RepeatedViolation::SlowDown);
-        Self { failure, has_connected, same_violation: 0, repeated }
+        Self {
+            failure,
+            has_connected,
+            same_violation: 0,
+            repeated,
+        }
     }
 
     pub(crate) const fn with_violations(
@@ -111,7 +122,11 @@ impl<'a> RetryContext<'a> {
         limit: NonZeroU32,
         reaction: RepeatedViolation,
     ) -> Self {
-        Self { same_violation, repeated: (limit, reaction), ..self }
+        Self {
+            same_violation,
+            repeated: (limit, reaction),
+            ..self
+        }
     }
 
     /// The class by the table in the documentation of [`Reconnect`](crate::Reconnect).
@@ -156,7 +171,9 @@ const fn of_refusal(code: ReasonCode, has_connected: bool) -> Retry {
         | ReasonCode::QuotaExceeded
         | ReasonCode::ConnectionRateExceeded => Retry::Transient,
         // With AWS IoT Core, a custom authorizer that failed or was throttled looks like refused credentials.
-        ReasonCode::BadUserNameOrPassword | ReasonCode::NotAuthorized if has_connected => Retry::Slow,
+        ReasonCode::BadUserNameOrPassword | ReasonCode::NotAuthorized if has_connected => {
+            Retry::Slow
+        }
         _ => unless_new(has_connected),
     }
 }
@@ -164,7 +181,9 @@ const fn of_refusal(code: ReasonCode, has_connected: bool) -> Retry {
 fn of_connection(error: &ConnectionError) -> Retry {
     match error {
         // The other client with this identifier would be disconnected in turn, and connect again, and so on.
-        ConnectionError::Disconnected(reason) if reason.reason_code == ReasonCode::SessionTakenOver => {
+        ConnectionError::Disconnected(reason)
+            if reason.reason_code == ReasonCode::SessionTakenOver =>
+        {
             Retry::Final
         }
         ConnectionError::Requested => Retry::Final,
@@ -181,15 +200,18 @@ fn of_transport(error: &TransportError, has_connected: bool) -> Retry {
         | TransportError::Io(_) => Retry::Transient,
         TransportError::Proxy { error, .. } => match error {
             ProxyError::Unreachable(error) => of_transport(error, has_connected),
-            ProxyError::Refused { status: 500..=599, .. } => Retry::Transient,
+            ProxyError::Refused {
+                status: 500..=599, ..
+            } => Retry::Transient,
             ProxyError::Closed | ProxyError::Io(_) => Retry::Transient,
             ProxyError::Refused { .. } | ProxyError::NotHttp => unless_new(has_connected),
         },
         TransportError::Tls { error, .. } => match error {
             // The server was started again, or this computer's clock isn't set yet.
-            TlsError::Closed | TlsError::Io(_) | TlsError::Expired { .. } | TlsError::NotYetValid { .. } => {
-                Retry::Transient
-            }
+            TlsError::Closed
+            | TlsError::Io(_)
+            | TlsError::Expired { .. }
+            | TlsError::NotYetValid { .. } => Retry::Transient,
             _ => unless_new(has_connected),
         },
     }
@@ -197,7 +219,11 @@ fn of_transport(error: &TransportError, has_connected: bool) -> Retry {
 
 /// Wrong settings are found out by the first attempt. What has worked before isn't wrong in itself.
 const fn unless_new(has_connected: bool) -> Retry {
-    if has_connected { Retry::Transient } else { Retry::Final }
+    if has_connected {
+        Retry::Transient
+    } else {
+        Retry::Final
+    }
 }
 
 /// Counter of equal protocol violations in a row.
@@ -210,8 +236,16 @@ pub(crate) struct ViolationCounter {
 impl ViolationCounter {
     /// Counts the failure of an attempt or of a connection that lasted for `lifetime`, and returns how often it has come in a
     /// row.
-    pub(crate) fn record(&mut self, failure: &Failure, lifetime: Duration, stable_after: Duration) -> u32 {
-        let violation = failure.violation().filter(|_| lifetime < stable_after).copied();
+    pub(crate) fn record(
+        &mut self,
+        failure: &Failure,
+        lifetime: Duration,
+        stable_after: Duration,
+    ) -> u32 {
+        let violation = failure
+            .violation()
+            .filter(|_| lifetime < stable_after)
+            .copied();
         let is_same = match (&self.last, &violation) {
             (Some(last), Some(violation)) => last.is_same_rule(violation),
             _ => false,

@@ -117,7 +117,11 @@ impl Router {
             by_filter: HashMap::new(),
             by_identifier: BTreeMap::new(),
             matcher: TopicMatcher::new(),
-            identifiers: Identifiers { first: first_identifier, next: first_identifier, issued: 0 },
+            identifiers: Identifiers {
+                first: first_identifier,
+                next: first_identifier,
+                issued: 0,
+            },
             catch_all: None,
             holding_up: 0,
             memory: Memory::default(),
@@ -136,7 +140,11 @@ impl Router {
 
     /// The identifier that a subscription to this filter has, or would have.
     pub(crate) fn identifier(&self, filter: &str) -> Option<SubscriptionIdentifier> {
-        match self.by_filter.get(filter).and_then(|route| self.routes.get(*route)) {
+        match self
+            .by_filter
+            .get(filter)
+            .and_then(|route| self.routes.get(*route))
+        {
             Some(route) => Some(route.identifier),
             None => self.identifiers.peek(&self.by_identifier),
         }
@@ -157,12 +165,19 @@ impl Router {
         filters: impl IntoIterator<Item = &'a str>,
     ) {
         for filter in filters {
-            let Some(at) = self.by_filter.get(filter).copied() else { continue };
-            let Some(route) = self.routes.get_mut(at) else { continue };
+            let Some(at) = self.by_filter.get(filter).copied() else {
+                continue;
+            };
+            let Some(route) = self.routes.get_mut(at) else {
+                continue;
+            };
             if route.identifier != identifier && !route.shared_identifiers.contains(&identifier) {
                 route.shared_identifiers.push(identifier);
             }
-            let routes = self.by_identifier.entry(identifier.get()).or_insert(Routes::Several(Vec::new()));
+            let routes = self
+                .by_identifier
+                .entry(identifier.get())
+                .or_insert(Routes::Several(Vec::new()));
             routes.add(at);
         }
     }
@@ -210,7 +225,11 @@ impl Router {
     }
 
     /// The one stream of what no other stream wants; `None` if there is one already.
-    pub(crate) fn open_catch_all(&mut self, limits: StreamLimits, engine: &mut Engine) -> Option<usize> {
+    pub(crate) fn open_catch_all(
+        &mut self,
+        limits: StreamLimits,
+        engine: &mut Engine,
+    ) -> Option<usize> {
         if self.catch_all.is_some() {
             return None;
         }
@@ -225,7 +244,9 @@ impl Router {
     pub(crate) fn discard_unmatched(&mut self, engine: &mut Engine) {
         self.discards_unmatched = true;
         // One that was refused meanwhile stays until its event is handled.
-        let discarded = self.unmatched.take(|each| each.id.is_none_or(|id| engine.match_unmatched(id)));
+        let discarded = self
+            .unmatched
+            .take(|each| each.id.is_none_or(|id| engine.match_unmatched(id)));
         for each in discarded {
             engine.dropped_messages().unmatched.add(each.message.len());
             if let Some(id) = each.id {
@@ -259,7 +280,8 @@ impl Router {
             }
         } else if let Some(filter) = &last_of {
             self.closed.push_back(filter.as_str().into());
-            self.closed.drain(..self.closed.len().saturating_sub(CLOSED));
+            self.closed
+                .drain(..self.closed.len().saturating_sub(CLOSED));
         }
         while let Some((message, id)) = stream.pop(true) {
             engine.dropped_messages().unconsumed.add(message.len());
@@ -271,7 +293,12 @@ impl Router {
     }
 
     /// Gives a message to every stream that wants it, once each.
-    pub(crate) fn route(&mut self, message: ReceivedMessage, id: Option<DeliveryId>, engine: &mut Engine) {
+    pub(crate) fn route(
+        &mut self,
+        message: ReceivedMessage,
+        id: Option<DeliveryId>,
+        engine: &mut Engine,
+    ) {
         let mut found = std::mem::take(&mut self.found);
         let is_ours = self.find(&message, &mut found);
         if found.is_empty() {
@@ -282,7 +309,9 @@ impl Router {
         }
         match found.pop() {
             Some(last) => {
-                found.drain(..).for_each(|key| self.push(key, message.clone(), id));
+                found
+                    .drain(..)
+                    .for_each(|key| self.push(key, message.clone(), id));
                 self.push(last, message, id);
             }
             None => self.keep_or_drop(message, id, is_ours, engine),
@@ -314,9 +343,15 @@ impl Router {
         engine: &mut Engine,
     ) {
         let is_expected = is_ours || self.discards_unmatched || self.is_for_closed(&message);
-        let until = if is_expected || self.ended { None } else { engine.unmatched_until() };
+        let until = if is_expected || self.ended {
+            None
+        } else {
+            engine.unmatched_until()
+        };
         let message = match (until, id) {
-            (Some(_), Some(id)) if engine.keep_unmatched(id) => return self.unmatched.push(message, id),
+            (Some(_), Some(id)) if engine.keep_unmatched(id) => {
+                return self.unmatched.push(message, id);
+            }
             (Some(until), None) if engine.now().is_some_and(|now| now < until) => {
                 self.expire_unmatched(engine);
                 let free = self.free_at_most_once();
@@ -353,7 +388,9 @@ impl Router {
             };
             matches && each.id.is_none_or(|id| engine.match_unmatched(id))
         });
-        matched.into_iter().for_each(|each| self.push(key, each.message, each.id));
+        matched
+            .into_iter()
+            .for_each(|each| self.push(key, each.message, each.id));
     }
 
     /// Drops messages of QoS 0 that have waited long enough.
@@ -370,17 +407,30 @@ impl Router {
         if self.closed.is_empty() || !message.subscription_identifiers().is_empty() {
             return false;
         }
-        let Ok(topic) = TopicName::new(message.topic()) else { return false };
-        self.closed.iter().any(|filter| TopicFilter::new(filter).is_ok_and(|filter| filter.matches(&topic)))
+        let Ok(topic) = TopicName::new(message.topic()) else {
+            return false;
+        };
+        self.closed
+            .iter()
+            .any(|filter| TopicFilter::new(filter).is_ok_and(|filter| filter.matches(&topic)))
     }
 
     fn report_dropped(&mut self, message: &ReceivedMessage, cause: DropCause) {
         let (topic, bytes) = (message.topic().to_owned(), message.len() as u64);
-        self.report(Event::MessageDropped { topic, cause, count: 1, bytes });
+        self.report(Event::MessageDropped {
+            topic,
+            cause,
+            count: 1,
+            bytes,
+        });
     }
 
     fn report(&mut self, event: Event) {
-        if !self.events.last_mut().is_some_and(|last| last.merge(&event)) {
+        if !self
+            .events
+            .last_mut()
+            .is_some_and(|last| last.merge(&event))
+        {
             self.events.push(event);
         }
     }
@@ -403,7 +453,8 @@ impl Router {
         cx: &Context<'_>,
     ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
         let has_drained = self.has_drained();
-        self.with_stream(key, |stream| stream.poll_next(cx, has_drained)).unwrap_or(Poll::Ready(None))
+        self.with_stream(key, |stream| stream.poll_next(cx, has_drained))
+            .unwrap_or(Poll::Ready(None))
     }
 
     /// The next message of a stream, if one waits and no acknowledgement is owed for it.
@@ -420,12 +471,18 @@ impl Router {
 
     /// Whether messages may still come to a stream.
     pub(crate) fn is_open(&self, key: usize) -> bool {
-        self.streams.get(key).is_some_and(|stream| stream.route.is_some())
+        self.streams
+            .get(key)
+            .is_some_and(|stream| stream.route.is_some())
     }
 
     /// No more messages for streams of this filter; what waits in them can still be taken.
     pub(crate) fn end(&mut self, filter: &str) {
-        let Some(route) = self.by_filter.get(filter).and_then(|route| self.routes.get(*route)) else {
+        let Some(route) = self
+            .by_filter
+            .get(filter)
+            .and_then(|route| self.routes.get(*route))
+        else {
             return;
         };
         for key in route.streams.clone() {
@@ -444,7 +501,9 @@ impl Router {
 
     /// The session moves on: what waits to be acknowledged comes again, to whoever has it then.
     pub(crate) fn hand_back(&mut self) {
-        self.streams.iter_mut().for_each(|(_, stream)| stream.hand_back());
+        self.streams
+            .iter_mut()
+            .for_each(|(_, stream)| stream.hand_back());
         self.memory.held = self.streams.iter().map(|(_, stream)| stream.held()).sum();
         self.memory.acknowledged = 0;
     }
@@ -500,7 +559,10 @@ impl Router {
 
     /// Topic filter of a stream whose first message of QoS 1 or 2 is this one.
     pub(crate) fn filter_of_waiting(&self, id: DeliveryId) -> Option<String> {
-        let (key, _) = self.streams.iter().find(|(_, stream)| stream.first_acknowledged() == Some(id))?;
+        let (key, _) = self
+            .streams
+            .iter()
+            .find(|(_, stream)| stream.first_acknowledged() == Some(id))?;
         self.filter(key).map(str::to_owned)
     }
 
@@ -516,7 +578,9 @@ impl Router {
 
     /// Gives back memory that a burst has left.
     pub(crate) fn give_back_memory(&mut self) {
-        self.streams.iter_mut().for_each(|(_, stream)| stream.give_back_memory());
+        self.streams
+            .iter_mut()
+            .for_each(|(_, stream)| stream.give_back_memory());
         self.last_match = LastMatch::default();
     }
 
@@ -526,33 +590,44 @@ impl Router {
 
     fn push(&mut self, key: usize, message: ReceivedMessage, id: Option<DeliveryId>) {
         let free = self.free_at_most_once();
-        let waker = self.with_stream(key, |stream| stream.push(message, id, free)).flatten();
+        let waker = self
+            .with_stream(key, |stream| stream.push(message, id, free))
+            .flatten();
         self.wakers.extend(waker);
     }
 
     /// Does something with a stream, and adds up what it changes.
     fn with_stream<T>(&mut self, key: usize, act: impl FnOnce(&mut Stream) -> T) -> Option<T> {
         let stream = self.streams.get_mut(key)?;
-        let (held_up, held, acknowledged) = (stream.holds_up(), stream.held(), stream.acknowledged_len());
+        let (held_up, held, acknowledged) =
+            (stream.holds_up(), stream.held(), stream.acknowledged_len());
         let dropped = stream.dropped_total();
         let result = act(stream);
         self.holding_up = self.holding_up + usize::from(stream.holds_up()) - usize::from(held_up);
         self.memory.held = self.memory.held + stream.held() - held;
-        self.memory.acknowledged = self.memory.acknowledged + stream.acknowledged_len() - acknowledged;
+        self.memory.acknowledged =
+            self.memory.acknowledged + stream.acknowledged_len() - acknowledged;
         let count = stream.dropped() - dropped.count;
         if count > 0 {
             let bytes = stream.dropped_total().bytes - dropped.bytes;
             self.stream_full.count += count;
             self.stream_full.bytes += bytes;
             let topic = stream.take_dropped_topic().unwrap_or_default().into();
-            self.report(Event::MessageDropped { topic, cause: DropCause::StreamFull, count, bytes });
+            self.report(Event::MessageDropped {
+                topic,
+                cause: DropCause::StreamFull,
+                count,
+                bytes,
+            });
         }
         Some(result)
     }
 
     /// Lets small messages go of the large buffers that they were read into.
     pub(crate) fn detach_messages(&mut self) {
-        self.streams.iter_mut().for_each(|(_, stream)| stream.give_back_memory());
+        self.streams
+            .iter_mut()
+            .for_each(|(_, stream)| stream.give_back_memory());
     }
 
     /// The streams that a message is for: those that its identifiers name, or else those whose filters match. Returns whether
@@ -570,7 +645,9 @@ impl Router {
                 }
                 None => continue,
             };
-            let Some(route) = self.routes.get_mut(route) else { continue };
+            let Some(route) = self.routes.get_mut(route) else {
+                continue;
+            };
             if route.last_routed != self.routed {
                 route.last_routed = self.routed;
                 found.extend_from_slice(&route.streams);
@@ -586,8 +663,14 @@ impl Router {
             found.extend_from_slice(&self.last_match.streams);
             return false;
         }
-        let Ok(topic) = TopicName::new(message.topic()) else { return false };
-        for route in self.matcher.matches(&topic).filter_map(|route| self.routes.get(*route)) {
+        let Ok(topic) = TopicName::new(message.topic()) else {
+            return false;
+        };
+        for route in self
+            .matcher
+            .matches(&topic)
+            .filter_map(|route| self.routes.get(*route))
+        {
             found.extend_from_slice(&route.streams);
         }
         self.last_match.remember(topic.as_bytes(), found);
@@ -596,13 +679,20 @@ impl Router {
 
     /// The streams of those among several subscriptions of one identifier whose filters match.
     fn find_shared(&mut self, message: &ReceivedMessage, found: &mut Vec<usize>) {
-        let Ok(topic) = TopicName::new(message.topic()) else { return };
+        let Ok(topic) = TopicName::new(message.topic()) else {
+            return;
+        };
         for at in self.matcher.matches(&topic) {
-            let is_named = message.subscription_identifiers().into_iter().any(|identifier| {
-                let routes = self.by_identifier.get(&identifier.get());
-                routes.is_some_and(|routes| routes.contains(*at))
-            });
-            let Some(route) = self.routes.get_mut(*at).filter(|_| is_named) else { continue };
+            let is_named = message
+                .subscription_identifiers()
+                .into_iter()
+                .any(|identifier| {
+                    let routes = self.by_identifier.get(&identifier.get());
+                    routes.is_some_and(|routes| routes.contains(*at))
+                });
+            let Some(route) = self.routes.get_mut(*at).filter(|_| is_named) else {
+                continue;
+            };
             if route.last_routed != self.routed {
                 route.last_routed = self.routed;
                 found.extend_from_slice(&route.streams);
@@ -622,7 +712,8 @@ impl Router {
         };
         let route = self.routes.insert(route);
         self.by_filter.insert(name, route);
-        self.by_identifier.insert(identifier.get(), Routes::One(route));
+        self.by_identifier
+            .insert(identifier.get(), Routes::One(route));
         self.matcher.insert(filter, route);
         Some(route)
     }
@@ -675,7 +766,11 @@ impl Routes {
 }
 
 /// A route doesn't have this identifier any more.
-fn remove_route(by_identifier: &mut BTreeMap<u32, Routes>, identifier: SubscriptionIdentifier, route: usize) {
+fn remove_route(
+    by_identifier: &mut BTreeMap<u32, Routes>,
+    identifier: SubscriptionIdentifier,
+    route: usize,
+) {
     let is_last = match by_identifier.get_mut(&identifier.get()) {
         Some(Routes::Several(routes)) => {
             routes.retain(|each| *each != route);
@@ -704,7 +799,10 @@ impl Identifiers {
     /// The next one that isn't in use.
     fn peek<T>(&self, used: &BTreeMap<u32, T>) -> Option<SubscriptionIdentifier> {
         let rotated = (self.next..=LAST_IDENTIFIER).chain(1..self.next);
-        rotated.into_iter().find(|each| !used.contains_key(each)).and_then(SubscriptionIdentifier::new)
+        rotated
+            .into_iter()
+            .find(|each| !used.contains_key(each))
+            .and_then(SubscriptionIdentifier::new)
     }
 
     fn issue<T>(&mut self, used: &BTreeMap<u32, T>) -> Option<SubscriptionIdentifier> {
@@ -743,23 +841,41 @@ mod tests {
         now += engine.options().unmatched_wait;
         engine.handle_timeout(now);
         router.discard_unmatched(&mut engine);
-        let Some(EngineEvent::UnmatchedRefused(id)) = engine.poll_event() else { panic!() };
+        let Some(EngineEvent::UnmatchedRefused(id)) = engine.poll_event() else {
+            panic!()
+        };
         router.unmatched_refused(id, &mut engine);
         let mut events = Vec::new();
         router.take_events(&mut events);
-        let [Event::MessageDropped { topic, cause: DropCause::Unmatched, count: 1, .. }] = &events[..] else {
+        let [
+            Event::MessageDropped {
+                topic,
+                cause: DropCause::Unmatched,
+                count: 1,
+                ..
+            },
+        ] = &events[..]
+        else {
             panic!("{events:?}")
         };
-        assert_eq!((topic.as_str(), engine.dropped_messages().unmatched.count), ("a", 1));
+        assert_eq!(
+            (topic.as_str(), engine.dropped_messages().unmatched.count),
+            ("a", 1)
+        );
     }
 
     #[test]
     fn identifiers_rotate_and_skip_those_in_use() {
-        let mut identifiers =
-            Identifiers { first: LAST_IDENTIFIER - 1, next: LAST_IDENTIFIER - 1, issued: 0 };
+        let mut identifiers = Identifiers {
+            first: LAST_IDENTIFIER - 1,
+            next: LAST_IDENTIFIER - 1,
+            issued: 0,
+        };
         let mut used = BTreeMap::new();
         used.insert(1, ());
-        let issued: Vec<_> = (0..3).map(|_| identifiers.issue(&used).unwrap().get()).collect();
+        let issued: Vec<_> = (0..3)
+            .map(|_| identifiers.issue(&used).unwrap().get())
+            .collect();
         assert_eq!(issued, [LAST_IDENTIFIER - 1, LAST_IDENTIFIER, 2]);
         assert!(identifiers.has_issued(LAST_IDENTIFIER) && identifiers.has_issued(2));
         assert!(!identifiers.has_issued(3) && !identifiers.has_issued(LAST_IDENTIFIER - 2));

@@ -110,7 +110,12 @@ mod tests {
         let text = Secret::<String>::from(CANARY);
         let bytes = Secret::<Vec<u8>>::from(CANARY.as_bytes());
 
-        for printed in [format!("{text:?}"), format!("{text:#?}"), format!("{text}"), format!("{bytes:?}")] {
+        for printed in [
+            format!("{text:?}"),
+            format!("{text:#?}"),
+            format!("{text}"),
+            format!("{bytes:?}"),
+        ] {
             assert_eq!(printed, "<redacted 11 bytes>");
         }
         assert_eq!(Secret::<String>::from("x").to_string(), "<redacted 1 byte>");
@@ -124,9 +129,17 @@ mod tests {
             password: Option<Secret<String>>,
         }
 
-        let printed = format!("{:?}", Credentials { password: Some(CANARY.into()) });
+        let printed = format!(
+            "{:?}",
+            Credentials {
+                password: Some(CANARY.into())
+            }
+        );
 
-        assert_eq!(printed, "Credentials { password: Some(<redacted 11 bytes>) }");
+        assert_eq!(
+            printed,
+            "Credentials { password: Some(<redacted 11 bytes>) }"
+        );
     }
 
     #[test]

@@ -37,7 +37,11 @@ impl Shared {
     pub(crate) fn new(engine: Engine, router: Router) -> Self {
         let span = log::client_span(engine.client_id());
         let state = Mutex::new(State::new(engine, router));
-        Self { state, span, is_crowded: AtomicBool::new(false) }
+        Self {
+            state,
+            span,
+            is_crowded: AtomicBool::new(false),
+        }
     }
 
     /// Takes a message in for whoever publishes. Often enough, the driver's turn comes before the next.
@@ -67,8 +71,9 @@ impl Shared {
             let before = (had_none || state.kept.is_some()).then(|| state.engine.poll_timeout());
             let held_up = state.router.is_holding_up();
             let result = act(state);
-            let has_news =
-                before.is_some_and(|due| had_none && state.engine.has_output() || state.is_due_before(due));
+            let has_news = before.is_some_and(|due| {
+                had_none && state.engine.has_output() || state.is_due_before(due)
+            });
             if has_news || state.has_late_events() || held_up && !state.router.is_holding_up() {
                 state.call_driver();
             }
@@ -87,7 +92,11 @@ impl Shared {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let held_up = state.router.is_holding_up();
         let message = state.router.take_unowed(key)?;
-        let driver = if held_up && !state.router.is_holding_up() { state.take_driver() } else { None };
+        let driver = if held_up && !state.router.is_holding_up() {
+            state.take_driver()
+        } else {
+            None
+        };
         drop(state);
         if let Some(driver) = driver {
             driver.wake();
@@ -107,7 +116,9 @@ impl Shared {
         };
         wakers.into_iter().for_each(Waker::wake);
         // Written after unlocking: a tracing subscriber may call back into this client.
-        refusals.iter().for_each(|(refused, left_out)| log::write_refusal(refused, *left_out));
+        refusals
+            .iter()
+            .for_each(|(refused, left_out)| log::write_refusal(refused, *left_out));
         result
     }
 
@@ -116,7 +127,8 @@ impl Shared {
         if let Event::Connected(connected) = &event {
             // The server has chosen the identifier.
             if self.aside(|state| state.engine.options().client_id.is_empty()) {
-                self.span.record("client_id", display(Escaped(&connected.client_id)));
+                self.span
+                    .record("client_id", display(Escaped(&connected.client_id)));
             }
         }
         let key = log::warning_key(&event);

@@ -82,12 +82,19 @@ pub(crate) struct Stop {
 impl Stop {
     /// The earliest end counts.
     pub(crate) fn within(&mut self, flush_for: Duration) {
-        self.flush_for = Some(self.flush_for.map_or(flush_for, |earlier| earlier.min(flush_for)));
+        self.flush_for = Some(
+            self.flush_for
+                .map_or(flush_for, |earlier| earlier.min(flush_for)),
+        );
     }
 
     /// Until when requests may finish, now that the driver has seen the wish; `None` for any length of time.
     fn flush_until(&mut self, now: Instant) -> Option<Instant> {
-        if let Some(until) = self.flush_for.take().and_then(|flush_for| now.checked_add(flush_for)) {
+        if let Some(until) = self
+            .flush_for
+            .take()
+            .and_then(|flush_for| now.checked_add(flush_for))
+        {
             self.flush_until = Some(self.flush_until.map_or(until, |earlier| earlier.min(until)));
         }
         self.flush_until
@@ -151,7 +158,9 @@ impl State {
 
     /// Whether something is to happen before `due`.
     pub(crate) fn is_due_before(&self, due: Option<Instant>) -> bool {
-        self.engine.poll_timeout().is_some_and(|now_due| due.is_none_or(|due| now_due < due))
+        self.engine
+            .poll_timeout()
+            .is_some_and(|now_due| due.is_none_or(|due| now_due < due))
     }
 
     pub(crate) fn publish(&mut self, message: &Message<'_>) -> Result<Accepted, RequestError> {
@@ -188,7 +197,8 @@ impl State {
 
     fn call_line(&mut self) {
         let before = self.wakers.len();
-        self.line.call(|wants| self.engine.has_room(wants), now, &mut self.wakers);
+        self.line
+            .call(|wants| self.engine.has_room(wants), now, &mut self.wakers);
         if self.wakers.len() > before {
             // It looks after those who were called and don't come.
             self.call_driver();
@@ -197,7 +207,12 @@ impl State {
 
     /// When something has to happen that isn't the engine's matter.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.line.deadline().into_iter().chain(self.unanswered.deadline()).chain(self.window.deadline()).min()
+        self.line
+            .deadline()
+            .into_iter()
+            .chain(self.unanswered.deadline())
+            .chain(self.window.deadline())
+            .min()
     }
 
     /// Does what is due and isn't the engine's matter.
@@ -214,13 +229,25 @@ impl State {
     /// How a wish to end stands, if there is one: requests get their time, with or without a connection.
     pub(crate) fn stop_by(&mut self, now: Instant) -> StopBy {
         let Some(stop) = &mut self.stop else {
-            return StopBy { is_over: false, has_nothing: false, until: None };
+            return StopBy {
+                is_over: false,
+                has_nothing: false,
+                until: None,
+            };
         };
         let until = stop.flush_until(now);
         let engine = &self.engine;
-        let has_nothing = if engine.is_connected() { engine.is_idle() } else { engine.is_settled() };
+        let has_nothing = if engine.is_connected() {
+            engine.is_idle()
+        } else {
+            engine.is_settled()
+        };
         let is_over = has_nothing || until.is_some_and(|until| until <= now);
-        StopBy { is_over, has_nothing, until: until.filter(|_| !is_over) }
+        StopBy {
+            is_over,
+            has_nothing,
+            until: until.filter(|_| !is_over),
+        }
     }
 
     /// Sends DISCONNECT. It ends the session at the server, unless somebody goes on with it.
@@ -250,7 +277,8 @@ impl State {
     pub(crate) fn deliver(&mut self, events: &mut Vec<Event>) {
         let replies = self.requests.held();
         let others = self.event_bytes + replies;
-        self.router.set_budget(self.engine.options().memory_budget, others);
+        self.router
+            .set_budget(self.engine.options().memory_budget, others);
         while let Some(event) = self.engine.poll_event() {
             match event {
                 EngineEvent::Message(message, Some(id))
@@ -259,15 +287,21 @@ impl State {
                 {
                     self.engine.decline(id);
                 }
-                EngineEvent::Message(message, id) => self.router.route(message, id, &mut self.engine),
-                EngineEvent::UnmatchedRefused(id) => self.router.unmatched_refused(id, &mut self.engine),
+                EngineEvent::Message(message, id) => {
+                    self.router.route(message, id, &mut self.engine)
+                }
+                EngineEvent::UnmatchedRefused(id) => {
+                    self.router.unmatched_refused(id, &mut self.engine)
+                }
                 EngineEvent::Connected(connected) => {
-                    self.requests.set_response_information(connected.response_information.as_deref());
+                    self.requests
+                        .set_response_information(connected.response_information.as_deref());
                     if !connected.session_present {
                         self.router.forget_shared_identifiers();
                     }
                     for (identifier, filters) in self.engine.take_shared_identifiers() {
-                        self.router.share_identifier(identifier, filters.iter().map(String::as_str));
+                        self.router
+                            .share_identifier(identifier, filters.iter().map(String::as_str));
                     }
                     events.push(Event::Connected(connected));
                 }
@@ -287,7 +321,11 @@ impl State {
 
     /// Whoever waits for the request is told; the log is for those who don't look.
     fn warn_of_refusal(&mut self, refused: RefusedRequest) {
-        let key = ("request", refused.packet_type.name(), refused.reason_code.code());
+        let key = (
+            "request",
+            refused.packet_type.name(),
+            refused.reason_code.code(),
+        );
         if let Some(left_out) = self.warnings.admit(key, now()) {
             self.refusals.push((refused, left_out));
         }
@@ -295,7 +333,9 @@ impl State {
 
     /// Hands replies to those who wait for them.
     fn deliver_replies(&mut self) {
-        let Some(key) = self.requests.key() else { return };
+        let Some(key) = self.requests.key() else {
+            return;
+        };
         while let Some((message, id)) = self.router.take(key) {
             if let Some(id) = id {
                 self.engine.take(id);
@@ -325,7 +365,11 @@ impl State {
     }
 
     pub(crate) fn push(&mut self, event: Event) {
-        if self.events.back_mut().is_some_and(|last| last.merge(&event)) {
+        if self
+            .events
+            .back_mut()
+            .is_some_and(|last| last.merge(&event))
+        {
             return;
         }
         self.event_bytes += event.held();
@@ -384,7 +428,8 @@ impl State {
             self.line.call_all(wakers);
         } else if after.0 < before.0 || after.1 < before.1 {
             let called = wakers.len();
-            self.line.call(|wants| self.engine.has_room(wants), now, wakers);
+            self.line
+                .call(|wants| self.engine.has_room(wants), now, wakers);
             if wakers.len() > called && self.line.deadline().is_some() {
                 // It may have looked at the time before: others wait behind those who were called and may not come.
                 wakers.extend(self.driver.take());
@@ -399,7 +444,11 @@ impl State {
 
     /// Wakes the driver when there is output, or a wish to stop.
     pub(crate) fn watch_as_driver(&mut self, cx: &Context<'_>) {
-        if !self.driver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if !self
+            .driver
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
             self.driver = Some(cx.waker().clone());
         }
     }

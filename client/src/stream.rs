@@ -42,7 +42,11 @@ pub enum WhenFull {
 impl Default for StreamLimits {
     /// 10,000 messages, 16 MiB, the newest dropped.
     fn default() -> Self {
-        Self { count: 10_000, bytes: 16 << 20, when_full: WhenFull::DropNewest }
+        Self {
+            count: 10_000,
+            bytes: 16 << 20,
+            when_full: WhenFull::DropNewest,
+        }
     }
 }
 
@@ -103,13 +107,17 @@ impl Stream {
 
     /// Messages of QoS 0 that were dropped, and the bytes of their packets.
     pub(crate) const fn dropped_total(&self) -> Dropped {
-        Dropped { count: self.dropped, bytes: self.dropped_bytes }
+        Dropped {
+            count: self.dropped,
+            bytes: self.dropped_bytes,
+        }
     }
 
     fn count_dropped(&mut self, message: &ReceivedMessage) {
         self.dropped += 1;
         self.dropped_bytes += message.len() as u64;
-        self.dropped_topic.get_or_insert_with(|| message.topic().into());
+        self.dropped_topic
+            .get_or_insert_with(|| message.topic().into());
     }
 
     /// Topic of the first message that was dropped since the last call.
@@ -131,7 +139,11 @@ impl Stream {
     /// Lets go of what isn't acknowledged: it comes again.
     pub(crate) fn hand_back(&mut self) {
         self.owed.clear();
-        self.held = self.unowed.iter().map(|(_, message)| message.charge()).sum();
+        self.held = self
+            .unowed
+            .iter()
+            .map(|(_, message)| message.charge())
+            .sum();
     }
 
     /// Bytes of memory that its messages take.
@@ -158,7 +170,9 @@ impl Stream {
         free: usize,
     ) -> Option<Waker> {
         self.arrived += 1;
-        let Some(id) = id else { return self.push_unowed(message, free) };
+        let Some(id) = id else {
+            return self.push_unowed(message, free);
+        };
         self.held += message.charge();
         self.owed.push_back((self.arrived, message, id));
         self.waker.take()
@@ -190,7 +204,9 @@ impl Stream {
         self.held += charge;
         self.unowed.push_back((self.arrived, message));
         self.holds_up = self.limits.when_full == WhenFull::PauseReading
-            && (self.unowed.len() >= self.limits.count || self.bytes >= self.limits.bytes || charge > free);
+            && (self.unowed.len() >= self.limits.count
+                || self.bytes >= self.limits.bytes
+                || charge > free);
         self.waker.take()
     }
 
@@ -214,17 +230,31 @@ impl Stream {
     /// together with others.
     pub(crate) fn give_back_memory(&mut self) {
         let is_new = |place: u64| place > self.kept_alone;
-        let owed = self.owed.iter_mut().rev().map(|(place, message, _)| (*place, message));
-        owed.take_while(|(place, _)| is_new(*place)).for_each(|(_, message)| keep_alone(message));
-        let unowed = self.unowed.iter_mut().rev().map(|(place, message)| (*place, message));
-        unowed.take_while(|(place, _)| is_new(*place)).for_each(|(_, message)| keep_alone(message));
+        let owed = self
+            .owed
+            .iter_mut()
+            .rev()
+            .map(|(place, message, _)| (*place, message));
+        owed.take_while(|(place, _)| is_new(*place))
+            .for_each(|(_, message)| keep_alone(message));
+        let unowed = self
+            .unowed
+            .iter_mut()
+            .rev()
+            .map(|(place, message)| (*place, message));
+        unowed
+            .take_while(|(place, _)| is_new(*place))
+            .for_each(|(_, message)| keep_alone(message));
         self.kept_alone = self.arrived;
         self.owed.shrink_to(2 * self.owed.len());
         self.unowed.shrink_to(2 * self.unowed.len());
     }
 
     /// The next message, if one waits. For `has_drained` see [`next_unowed`](Self::next_unowed).
-    pub(crate) fn pop(&mut self, has_drained: bool) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
+    pub(crate) fn pop(
+        &mut self,
+        has_drained: bool,
+    ) -> Option<(ReceivedMessage, Option<DeliveryId>)> {
         match self.next_unowed(has_drained) {
             Some(message) => Some((message, None)),
             None => {

@@ -1,7 +1,8 @@
 //! Subscribing: the server is asked for messages, and a stream brings them.
 
 use dunlin_codec::{
-    PacketType, ReasonCode, SubscribeProperties, SubscriptionOptions, TopicFilter, UnsubscribeProperties,
+    PacketType, ReasonCode, SubscribeProperties, SubscriptionOptions, TopicFilter,
+    UnsubscribeProperties,
 };
 
 use crate::QoS;
@@ -36,13 +37,20 @@ pub struct SubscribeOptions {
 
 impl From<SubscriptionOptions> for SubscribeOptions {
     fn from(subscription: SubscriptionOptions) -> Self {
-        Self { subscription, limits: StreamLimits::default() }
+        Self {
+            subscription,
+            limits: StreamLimits::default(),
+        }
     }
 }
 
 impl From<QoS> for SubscribeOptions {
     fn from(qos: QoS) -> Self {
-        SubscriptionOptions { qos, ..SubscriptionOptions::default() }.into()
+        SubscriptionOptions {
+            qos,
+            ..SubscriptionOptions::default()
+        }
+        .into()
     }
 }
 
@@ -72,7 +80,9 @@ impl Client {
         options: impl Into<SubscribeOptions>,
     ) -> Result<Subscription, RequestError> {
         let mut subscriptions = self.subscribe_many([(filter, options)], &[]).await?;
-        subscriptions.pop().unwrap_or(Err(RequestError::SessionLost))
+        subscriptions
+            .pop()
+            .unwrap_or(Err(RequestError::SessionLost))
     }
 
     /// Subscribes to several filters in one SUBSCRIBE, with these user properties (§3.8.2.1.3), and waits for the server's
@@ -106,7 +116,10 @@ impl Client {
         filters: impl IntoIterator<Item = (&'a str, impl Into<SubscribeOptions>)>,
         user_properties: &[(&str, &str)],
     ) -> Result<Vec<Result<Subscription, RequestError>>, RequestError> {
-        let filters = filters.into_iter().map(|(filter, options)| (filter, options.into())).collect();
+        let filters = filters
+            .into_iter()
+            .map(|(filter, options)| (filter, options.into()))
+            .collect();
         self.subscribe_to(filters, user_properties).await
     }
 
@@ -118,17 +131,23 @@ impl Client {
         let (mut subscriptions, operation) = self.send_subscribe(&filters, user_properties)?;
         let answer = self.answered(operation).await?;
         let codes = answer.reason_codes.iter();
-        let granted = subscriptions.drain(..).zip(codes).map(|(mut subscription, code)| {
-            let answer = Answered { reason_codes: vec![*code], ..answer.clone() };
-            let key = subscription.reader().key();
-            if code.is_error() {
-                self.shared().with(|state| state.router.end_stream(key));
-                return Err(refused(PacketType::SubAck, answer));
-            }
-            self.shared().with(|state| state.router.granted(key));
-            subscription.granted(answer);
-            Ok(subscription)
-        });
+        let granted = subscriptions
+            .drain(..)
+            .zip(codes)
+            .map(|(mut subscription, code)| {
+                let answer = Answered {
+                    reason_codes: vec![*code],
+                    ..answer.clone()
+                };
+                let key = subscription.reader().key();
+                if code.is_error() {
+                    self.shared().with(|state| state.router.end_stream(key));
+                    return Err(refused(PacketType::SubAck, answer));
+                }
+                self.shared().with(|state| state.router.granted(key));
+                subscription.granted(answer);
+                Ok(subscription)
+            });
         Ok(granted.collect())
     }
 
@@ -144,10 +163,14 @@ impl Client {
             .map(|(filter, options)| Ok((TopicFilter::new(filter)?, *options)))
             .collect::<Result<_, RequestError>>()?;
         let names: Vec<_> = filters.iter().map(|(filter, _)| *filter).collect();
-        let requested: Vec<_> =
-            filters.iter().map(|(filter, options)| (*filter, options.subscription)).collect();
+        let requested: Vec<_> = filters
+            .iter()
+            .map(|(filter, options)| (*filter, options.subscription))
+            .collect();
         let shared = self.shared();
-        names.iter().for_each(|filter| log::write_request(&shared.span, "subscribe", filter));
+        names
+            .iter()
+            .for_each(|filter| log::write_request(&shared.span, "subscribe", filter));
         shared
             .with(|state| {
                 if let Some(cause) = &state.stopped {
@@ -166,11 +189,15 @@ impl Client {
                     state.router.issue_shared();
                 }
                 let open = |(filter, options): &(TopicFilter<'_>, SubscribeOptions)| {
-                    state.router.open(*filter, options.limits, &mut state.engine)
+                    state
+                        .router
+                        .open(*filter, options.limits, &mut state.engine)
                 };
                 let keys: Vec<_> = checked.iter().map(open).collect();
                 if let (Some(identifier), true) = (identifier, names.len() > 1) {
-                    state.router.share_identifier(identifier, names.iter().copied());
+                    state
+                        .router
+                        .share_identifier(identifier, names.iter().copied());
                 }
                 Ok((keys, operation))
             })
@@ -215,7 +242,9 @@ impl Client {
                 return Err(RequestError::Stopped(cause.clone()));
             }
             state.engine.set_now(now());
-            let properties = UnsubscribeProperties { user_properties: user_properties.as_slice().into() };
+            let properties = UnsubscribeProperties {
+                user_properties: user_properties.as_slice().into(),
+            };
             let operation = state.engine.unsubscribe_with(filters, properties)?;
             filters.iter().for_each(|filter| state.router.end(filter));
             Ok(operation)
@@ -230,7 +259,9 @@ impl Client {
     /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait)), and are acknowledged and counted in other sessions.
     #[must_use]
     pub fn unmatched(&self, limits: StreamLimits) -> Option<Unmatched> {
-        let key = self.shared().with(|state| state.router.open_catch_all(limits, &mut state.engine))?;
+        let key = self
+            .shared()
+            .with(|state| state.router.open_catch_all(limits, &mut state.engine))?;
         Some(Unmatched::new(self.shared(), key))
     }
 
@@ -239,7 +270,8 @@ impl Client {
     ///
     /// While there is an [`Unmatched`] stream, it still gets them.
     pub fn discard_unmatched(&self) {
-        self.shared().with(|state| state.router.discard_unmatched(&mut state.engine));
+        self.shared()
+            .with(|state| state.router.discard_unmatched(&mut state.engine));
     }
 
     /// Number of received messages that no stream matched and that were dropped:
@@ -250,7 +282,10 @@ impl Client {
     }
 
     async fn answered(&self, operation: OperationId) -> Result<Answered, RequestError> {
-        match Receipt::new(self.shared(), Accepted::Pending(operation)).outcome().await? {
+        match Receipt::new(self.shared(), Accepted::Pending(operation))
+            .outcome()
+            .await?
+        {
             Outcome::Answered(answer) => Ok(answer),
             Outcome::Published(_) | Outcome::Reauthenticated => Err(RequestError::SessionLost),
         }
@@ -260,7 +295,11 @@ impl Client {
 fn refused(packet_type: PacketType, answer: Answered) -> RequestError {
     RequestError::Refused(ServerReason {
         packet_type,
-        reason_code: answer.reason_codes.first().copied().unwrap_or(ReasonCode::UnspecifiedError),
+        reason_code: answer
+            .reason_codes
+            .first()
+            .copied()
+            .unwrap_or(ReasonCode::UnspecifiedError),
         reason_string: answer.reason_string,
         user_properties: answer.user_properties,
         omitted: answer.omitted,

@@ -49,7 +49,11 @@ pub(crate) struct Reader {
 
 impl Subscription {
     pub(crate) fn new(shared: &Arc<Shared>, key: usize, filter: &str) -> Self {
-        Self { reader: Reader::new(shared, key), filter: filter.to_owned(), answer: None }
+        Self {
+            reader: Reader::new(shared, key),
+            filter: filter.to_owned(),
+            answer: None,
+        }
     }
 
     pub(crate) fn granted(&mut self, answer: Answered) {
@@ -65,7 +69,11 @@ impl Subscription {
     /// The highest QoS that the server delivers with.
     #[must_use]
     pub fn granted_qos(&self) -> QoS {
-        match self.answer.as_ref().and_then(|answer| answer.reason_codes.first()) {
+        match self
+            .answer
+            .as_ref()
+            .and_then(|answer| answer.reason_codes.first())
+        {
             Some(ReasonCode::GrantedQoS1) => QoS::AtLeastOnce,
             Some(ReasonCode::GrantedQoS2) => QoS::ExactlyOnce,
             _ => QoS::AtMostOnce,
@@ -153,7 +161,11 @@ impl Stream for Unmatched {
 
 impl Reader {
     fn new(shared: &Arc<Shared>, key: usize) -> Self {
-        Self { shared: Arc::clone(shared), key, is_detached: false }
+        Self {
+            shared: Arc::clone(shared),
+            key,
+            is_detached: false,
+        }
     }
 
     /// The key of its stream in the router.
@@ -170,7 +182,8 @@ impl Reader {
         &self,
         cx: &Context<'_>,
     ) -> Poll<Option<(ReceivedMessage, Option<DeliveryId>)>> {
-        self.shared.with(|state| state.router.poll_next(self.key, cx))
+        self.shared
+            .with(|state| state.router.poll_next(self.key, cx))
     }
 
     fn poll_next(&self, cx: &Context<'_>) -> Poll<Option<ReceivedMessage>> {
@@ -179,7 +192,9 @@ impl Reader {
         }
         self.shared.with(|state| {
             let next = std::task::ready!(state.router.poll_next(self.key, cx));
-            let Some((message, id)) = next else { return Poll::Ready(None) };
+            let Some((message, id)) = next else {
+                return Poll::Ready(None);
+            };
             if let Some(id) = id {
                 state.engine.take(id);
             }

@@ -49,7 +49,9 @@ impl State {
         }
         if self.engine.options().on_dropped == OnDropped::Hold {
             self.engine.abandon(unanswered.id);
-            self.window.given_out.remove(&(unanswered.id, unanswered.stream));
+            self.window
+                .given_out
+                .remove(&(unanswered.id, unanswered.stream));
             return None;
         }
         if is_panicking {
@@ -63,7 +65,10 @@ impl State {
 
     /// Applies the policy to what was dropped long enough ago.
     pub(crate) fn answer_overdue(&mut self, now: Instant) {
-        while self.unanswered.deadline().is_some_and(|deadline| deadline <= now)
+        while self
+            .unanswered
+            .deadline()
+            .is_some_and(|deadline| deadline <= now)
             && let Some((_, unanswered)) = self.unanswered.0.pop_front()
         {
             if self.stop.is_some() || self.stopped.is_some() {
@@ -75,7 +80,12 @@ impl State {
     }
 
     fn answer_dropped(&mut self, unanswered: Unanswered, cause: DropCause) -> Option<Event> {
-        let Unanswered { id, stream, topic, bytes } = unanswered;
+        let Unanswered {
+            id,
+            stream,
+            topic,
+            bytes,
+        } = unanswered;
         self.window.given_out.remove(&(id, stream));
         if self.engine.options().on_dropped == OnDropped::Accept {
             self.engine.take(id);
@@ -89,6 +99,11 @@ impl State {
         self.engine.dropped_messages().unanswered.add(bytes);
         // The code is one that PUBACK and PUBREC have.
         let _: Result<_, _> = self.engine.answer(id, ReasonCode::UnspecifiedError);
-        Some(Event::MessageDropped { topic: topic.into(), cause, count: 1, bytes: bytes as u64 })
+        Some(Event::MessageDropped {
+            topic: topic.into(),
+            cause,
+            count: 1,
+            bytes: bytes as u64,
+        })
     }
 }

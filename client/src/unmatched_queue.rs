@@ -35,7 +35,11 @@ impl UnmatchedQueue {
     /// Adds a message of QoS 1 or 2.
     pub(crate) fn push(&mut self, message: ReceivedMessage, id: DeliveryId) {
         self.held += message.charge();
-        self.messages.push_back(UnmatchedMessage { message, id: Some(id), deadline: None });
+        self.messages.push_back(UnmatchedMessage {
+            message,
+            id: Some(id),
+            deadline: None,
+        });
     }
 
     /// Adds a message of QoS 0 that waits until `deadline`; gives it back if there is no space for it.
@@ -47,15 +51,19 @@ impl UnmatchedQueue {
     ) -> Result<(), ReceivedMessage> {
         let limits = StreamLimits::default();
         let bytes = message.len();
-        let is_full =
-            self.count_at_most_once >= limits.count || self.bytes_at_most_once + bytes > limits.bytes;
+        let is_full = self.count_at_most_once >= limits.count
+            || self.bytes_at_most_once + bytes > limits.bytes;
         if is_full || message.charge() > free {
             return Err(message);
         }
         self.held += message.charge();
         self.count_at_most_once += 1;
         self.bytes_at_most_once += bytes;
-        self.messages.push_back(UnmatchedMessage { message, id: None, deadline: Some(deadline) });
+        self.messages.push_back(UnmatchedMessage {
+            message,
+            id: None,
+            deadline: Some(deadline),
+        });
         Ok(())
     }
 
@@ -77,7 +85,11 @@ impl UnmatchedQueue {
         let mut expired = Vec::new();
         // Deadlines are in order, and messages of QoS 1 and 2 are few.
         while let Some(index) = self.messages.iter().position(|each| each.id.is_none())
-            && self.messages.get(index).and_then(|each| each.deadline).is_some_and(|deadline| deadline <= now)
+            && self
+                .messages
+                .get(index)
+                .and_then(|each| each.deadline)
+                .is_some_and(|deadline| deadline <= now)
             && let Some(removed) = self.messages.remove(index)
         {
             self.forget(&removed);
@@ -93,7 +105,11 @@ impl UnmatchedQueue {
     ) -> Vec<UnmatchedMessage> {
         let mut taken = Vec::new();
         for each in std::mem::take(&mut self.messages) {
-            if matches(&each) { taken.push(each) } else { self.messages.push_back(each) }
+            if matches(&each) {
+                taken.push(each)
+            } else {
+                self.messages.push_back(each)
+            }
         }
         taken.iter().for_each(|each| self.forget(each));
         taken

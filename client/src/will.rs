@@ -49,7 +49,11 @@ impl Will {
     /// A will of QoS 0 without properties.
     #[must_use]
     pub fn new(topic: impl Into<String>, payload: impl Into<Vec<u8>>) -> Self {
-        Self { topic: topic.into(), payload: payload.into(), ..Self::default() }
+        Self {
+            topic: topic.into(),
+            payload: payload.into(),
+            ..Self::default()
+        }
     }
 
     /// As CONNECT carries it, with its user properties.
@@ -57,9 +61,21 @@ impl Will {
         &'a self,
         user_properties: &'a [UserProperty<'a>],
     ) -> Result<dunlin_codec::Will<'a>, OptionsError> {
-        let content_type = self.content_type.as_deref().map(Utf8String::new).transpose();
-        let response_topic = self.response_topic.as_deref().map(TopicName::new).transpose();
-        let correlation_data = self.correlation_data.as_deref().map(BinaryData::new).transpose();
+        let content_type = self
+            .content_type
+            .as_deref()
+            .map(Utf8String::new)
+            .transpose();
+        let response_topic = self
+            .response_topic
+            .as_deref()
+            .map(TopicName::new)
+            .transpose();
+        let correlation_data = self
+            .correlation_data
+            .as_deref()
+            .map(BinaryData::new)
+            .transpose();
         Ok(dunlin_codec::Will {
             qos: self.qos,
             retain: self.retain,
@@ -84,5 +100,9 @@ pub(crate) fn user_properties<'a>(
     pairs: &'a [(String, String)],
 ) -> Result<Vec<UserProperty<'a>>, OptionsError> {
     let property = |(name, value): &'a (String, String)| UserProperty::new(name, value);
-    pairs.iter().map(property).collect::<Result<_, TextError>>().map_err(text(field))
+    pairs
+        .iter()
+        .map(property)
+        .collect::<Result<_, TextError>>()
+        .map_err(text(field))
 }

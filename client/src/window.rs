@@ -50,16 +50,26 @@ impl State {
             Some(closed) if closed.by == by => {
                 if closed.report_at.is_some_and(|at| at <= now()) {
                     closed.report_at = None;
-                    let given_out = self.window.given_out.range((by, 0)..=(by, usize::MAX)).next();
+                    let given_out = self
+                        .window
+                        .given_out
+                        .range((by, 0)..=(by, usize::MAX))
+                        .next();
                     let is_taken = given_out.is_some();
                     let filter = match given_out {
                         Some((_, filter)) => filter.as_deref().map(str::to_owned),
                         None => self.router.filter_of_waiting(by),
                     };
-                    self.late_events.push(Event::WindowClosed { filter, is_taken });
+                    self.late_events
+                        .push(Event::WindowClosed { filter, is_taken });
                 }
             }
-            closed => *closed = Some(Closed { by, report_at: now().checked_add(PATIENCE) }),
+            closed => {
+                *closed = Some(Closed {
+                    by,
+                    report_at: now().checked_add(PATIENCE),
+                })
+            }
         }
     }
 }

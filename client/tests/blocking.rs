@@ -1,6 +1,10 @@
 //! The client without tokio around it, against a scripted server on another thread.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "engine/packets.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
@@ -18,7 +22,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dunlin_client::blocking::{Client, TimedOut};
-use dunlin_client::codec::{AckType, Disconnect, DisconnectProperties, Packet, PacketBuf, ReasonCode};
+use dunlin_client::codec::{
+    AckType, Disconnect, DisconnectProperties, Packet, PacketBuf, ReasonCode,
+};
 use dunlin_client::store::{Change, Store};
 use dunlin_client::transport::TransportOptions;
 use dunlin_client::{
@@ -26,8 +32,8 @@ use dunlin_client::{
 };
 
 use crate::packets::{
-    ack, again, at_least_once, at_most_once, connack_resumed, disconnect, puback, publish, refusal, suback,
-    unsuback,
+    ack, again, at_least_once, at_most_once, connack_resumed, disconnect, puback, publish, refusal,
+    suback, unsuback,
 };
 use crate::server::{Peer, TestServer};
 
@@ -39,9 +45,14 @@ async fn soon<F: Future>(what: F) -> F::Output {
 
 /// The DISCONNECT of a client whose session nobody goes on with.
 fn disconnect_ending_session() -> PacketBuf {
-    let properties =
-        DisconnectProperties { session_expiry_interval: Some(0), ..DisconnectProperties::default() };
-    packets::buf(Packet::Disconnect(Disconnect { properties, ..Disconnect::default() }))
+    let properties = DisconnectProperties {
+        session_expiry_interval: Some(0),
+        ..DisconnectProperties::default()
+    };
+    packets::buf(Packet::Disconnect(Disconnect {
+        properties,
+        ..Disconnect::default()
+    }))
 }
 
 /// A server on a thread of its own that does what `script` says.
@@ -52,7 +63,10 @@ where
 {
     let (tell, told) = mpsc::channel();
     let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let server = TestServer::start().await;
             tell.send(server.address()).unwrap();
@@ -73,8 +87,12 @@ fn options(address: SocketAddr) -> ClientOptions {
 
 async fn grants(peer: &mut Peer, packet_id: u16) {
     let packet = peer.receives().await;
-    assert!(matches!(packet.packet(), Packet::Subscribe(_)), "{packet:?}");
-    peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1])).await;
+    assert!(
+        matches!(packet.packet(), Packet::Subscribe(_)),
+        "{packet:?}"
+    );
+    peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1]))
+        .await;
 }
 
 #[test]
@@ -93,12 +111,20 @@ fn a_conversation_goes_as_with_the_async_client() {
     });
     let client = Client::connect(options(address)).unwrap();
     let mut lamps = client.subscribe("lamp/+", QoS::AtLeastOnce).unwrap();
-    assert_eq!((lamps.filter(), lamps.granted_qos()), ("lamp/+", QoS::AtLeastOnce));
+    assert_eq!(
+        (lamps.filter(), lamps.granted_qos()),
+        ("lamp/+", QoS::AtLeastOnce)
+    );
     assert_eq!(lamps.next(SOON).unwrap().unwrap().topic(), "lamp/1");
-    let mut receipt = client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap();
+    let mut receipt = client
+        .publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce))
+        .unwrap();
     assert_eq!(receipt.wait(SOON).unwrap().reason_code, ReasonCode::Success);
     assert_eq!(client.statistics().acknowledged, 1);
-    assert_eq!(client.unsubscribe("lamp/+").unwrap().reason_codes, [ReasonCode::Success]);
+    assert_eq!(
+        client.unsubscribe("lamp/+").unwrap().reason_codes,
+        [ReasonCode::Success]
+    );
     assert!(lamps.next(SOON).unwrap().is_none());
     client.disconnect();
     serving.join().unwrap();
@@ -113,7 +139,10 @@ fn every_wait_has_its_bound_and_may_be_asked_for_again() {
         let mut peer = server.welcomes().await;
         grants(&mut peer, 1).await;
         peer.receives().await;
-        tokio::task::spawn_blocking(move || waits.recv_timeout(SOON)).await.unwrap().unwrap();
+        tokio::task::spawn_blocking(move || waits.recv_timeout(SOON))
+            .await
+            .unwrap()
+            .unwrap();
         peer.sends(&puback(2)).await;
         peer.sends(&publish("lamp/1", at_most_once())).await;
         // An unanswered SUBSCRIBE.
@@ -125,16 +154,26 @@ fn every_wait_has_its_bound_and_may_be_asked_for_again() {
     options.connect.ack_timeout = Duration::from_secs(1);
     let client = Client::connect(options).unwrap();
     let mut lamps = client.subscribe("lamp/+", QoS::AtLeastOnce).unwrap();
-    let mut receipt = client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap();
+    let mut receipt = client
+        .publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce))
+        .unwrap();
     assert_eq!(lamps.next(short).unwrap_err(), TimedOut { after: short });
-    assert_eq!(receipt.wait(short).unwrap_err(), RequestError::Timeout { after: short });
+    assert_eq!(
+        receipt.wait(short).unwrap_err(),
+        RequestError::Timeout { after: short }
+    );
     let mut rest = client.unmatched(StreamLimits::default()).unwrap();
     assert_eq!(rest.next(short).unwrap_err(), TimedOut { after: short });
     go_on.send(()).unwrap();
     receipt.wait(SOON).unwrap();
     assert_eq!(lamps.next(SOON).unwrap().unwrap().topic(), "lamp/1");
     let unanswered = client.subscribe("door/+", QoS::AtMostOnce).unwrap_err();
-    assert_eq!(unanswered, RequestError::Timeout { after: Duration::from_secs(1) });
+    assert_eq!(
+        unanswered,
+        RequestError::Timeout {
+            after: Duration::from_secs(1)
+        }
+    );
     client.disconnect_within(Duration::ZERO);
     serving.join().unwrap();
 }
@@ -144,11 +183,14 @@ fn a_refusal_is_told_however_often_it_is_asked_for() {
     let (address, serving) = serve(|server| async move {
         let mut peer = server.welcomes().await;
         peer.receives().await;
-        peer.sends(&ack(AckType::PubAck, 1, ReasonCode::NotAuthorized)).await;
+        peer.sends(&ack(AckType::PubAck, 1, ReasonCode::NotAuthorized))
+            .await;
         peer.acknowledges_until_the_end().await;
     });
     let client = Client::connect(options(address)).unwrap();
-    let mut receipt = client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap();
+    let mut receipt = client
+        .publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce))
+        .unwrap();
     for _ in 0..2 {
         assert!(matches!(receipt.wait(SOON), Err(RequestError::Refused(_))));
     }
@@ -161,9 +203,13 @@ fn what_comes_for_no_subscription_is_acknowledged_by_hand_too() {
     let (go_on, waits) = mpsc::channel::<()>();
     let (address, serving) = serve(|server| async move {
         let mut peer = server.welcomes().await;
-        tokio::task::spawn_blocking(move || waits.recv_timeout(SOON)).await.unwrap().unwrap();
+        tokio::task::spawn_blocking(move || waits.recv_timeout(SOON))
+            .await
+            .unwrap()
+            .unwrap();
         peer.sends(&publish("lamp/1", at_least_once(1))).await;
-        peer.expects(ack(AckType::PubAck, 1, ReasonCode::NotAuthorized)).await;
+        peer.expects(ack(AckType::PubAck, 1, ReasonCode::NotAuthorized))
+            .await;
     });
     let client = Client::connect(options(address)).unwrap();
     let mut rest = client.unmatched(StreamLimits::default()).unwrap();
@@ -188,19 +234,32 @@ fn what_is_asked_offline_waits_for_the_connection() {
     options.reconnect.max_delay = Duration::from_millis(20);
     let client = Client::start(options).unwrap();
     let mut events = client.events();
-    let mut receipt = client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap();
+    let mut receipt = client
+        .publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce))
+        .unwrap();
     receipt.wait(SOON).unwrap();
     while !matches!(events.next(SOON).unwrap().unwrap(), Event::Connected(_)) {}
     drop((client, receipt, events));
-    assert_eq!(serving.join().unwrap(), [disconnect_ending_session()], "said before the drop returned");
+    assert_eq!(
+        serving.join().unwrap(),
+        [disconnect_ending_session()],
+        "said before the drop returned"
+    );
 }
 
 #[test]
 fn a_connection_that_is_refused_is_an_error_and_leaves_no_thread() {
     let (address, serving) = serve(|server| async move {
-        server.answers(&refusal(ReasonCode::NotAuthorized)).await.ends().await;
+        server
+            .answers(&refusal(ReasonCode::NotAuthorized))
+            .await
+            .ends()
+            .await;
     });
-    assert!(matches!(Client::connect(options(address)), Err(StopCause::Connect(_))));
+    assert!(matches!(
+        Client::connect(options(address)),
+        Err(StopCause::Connect(_))
+    ));
     serving.join().unwrap();
 }
 
@@ -212,12 +271,17 @@ fn a_session_goes_on_with_another_client() {
         peer.expects(disconnect(ReasonCode::Success)).await;
         drop(peer);
         let mut peer = server.answers(&connack_resumed()).await;
-        peer.expects(publish("lamp/7", again(at_least_once(1)))).await;
+        peer.expects(publish("lamp/7", again(at_least_once(1))))
+            .await;
         peer.sends(&puback(1)).await;
         peer.expects(disconnect_ending_session()).await;
     });
     let client = Client::connect(options(address)).unwrap();
-    drop(client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap());
+    drop(
+        client
+            .publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce))
+            .unwrap(),
+    );
     let session = client.disconnect_keeping_session().unwrap();
     assert_eq!(session.in_flight(), 1);
     let client = Client::start_with_session(options(address), session).unwrap();
@@ -246,7 +310,9 @@ fn a_session_is_kept_while_it_goes_on() {
     });
     let kept = Arc::default();
     let client = Client::start_with_store(options(address), Memory(Arc::clone(&kept))).unwrap();
-    let mut receipt = client.publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce)).unwrap();
+    let mut receipt = client
+        .publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce))
+        .unwrap();
     client.until_kept(SOON).unwrap();
     assert!(!kept.lock().unwrap().is_empty());
     receipt.wait(SOON).unwrap();
@@ -257,7 +323,10 @@ fn a_session_is_kept_while_it_goes_on() {
 /// Waiting there would hold up the tasks of the runtime, so it isn't begun.
 #[test]
 fn in_asynchronous_code_it_panics_before_anything_is_started() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let connected = runtime.block_on(async {
         let server = TestServer::start().await;
         let options = options(server.address());
@@ -265,7 +334,8 @@ fn in_asynchronous_code_it_panics_before_anything_is_started() {
         assert!(catch_unwind(AssertUnwindSafe(started)).is_err());
         let connected = || Client::connect(options.clone()).map(drop);
         assert!(catch_unwind(AssertUnwindSafe(connected)).is_err());
-        let connected = tokio::time::timeout(Duration::from_millis(50), server.accepts_whenever()).await;
+        let connected =
+            tokio::time::timeout(Duration::from_millis(50), server.accepts_whenever()).await;
 
         // A thread for blocking work may wait.
         let welcomed = async { server.welcomes().await };

@@ -1,6 +1,10 @@
 //! The user name of a custom authorizer, against what the AWS SDK for Python sends and against its flaws.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use dunlin_client::aws::{AuthorizerError, AuthorizerToken, CustomAuthorizer, Encoding, Field};
 
@@ -21,7 +25,10 @@ fn signed(key_name: &str, value: &str, signature: &str) -> CustomAuthorizer {
         value: value.into(),
         signature: Some(signature.into()),
     };
-    CustomAuthorizer { token: Some(token), ..unsigned("alice", "MyAuth") }
+    CustomAuthorizer {
+        token: Some(token),
+        ..unsigned("alice", "MyAuth")
+    }
 }
 
 fn user_name(authorizer: &CustomAuthorizer) -> String {
@@ -36,18 +43,28 @@ fn refusal(authorizer: &CustomAuthorizer) -> AuthorizerError {
 fn tail(authorizer: &CustomAuthorizer) -> String {
     let user_name = user_name(authorizer);
     let head = "alice?x-amz-customauthorizer-name=MyAuth&x-amz-customauthorizer-signature=";
-    user_name.strip_prefix(head).unwrap_or_else(|| panic!("{user_name}")).to_owned()
+    user_name
+        .strip_prefix(head)
+        .unwrap_or_else(|| panic!("{user_name}"))
+        .to_owned()
 }
 
 #[test]
 fn the_unsigned_user_name_is_the_python_sdks() {
-    assert_eq!(user_name(&unsigned("alice", "MyAuth")), "alice?x-amz-customauthorizer-name=MyAuth");
+    assert_eq!(
+        user_name(&unsigned("alice", "MyAuth")),
+        "alice?x-amz-customauthorizer-name=MyAuth"
+    );
 }
 
 #[test]
 fn the_signed_user_name_is_the_python_sdks() {
     assert_eq!(
-        user_name(&signed("tokenKeyName", "tokenValue123", "AbC+dEf/GhI0123456789+/==")),
+        user_name(&signed(
+            "tokenKeyName",
+            "tokenValue123",
+            "AbC+dEf/GhI0123456789+/=="
+        )),
         "alice?x-amz-customauthorizer-name=MyAuth\
          &x-amz-customauthorizer-signature=AbC%2BdEf/GhI0123456789%2B/%3D%3D\
          &tokenKeyName=tokenValue123"
@@ -56,20 +73,35 @@ fn the_signed_user_name_is_the_python_sdks() {
 
 #[test]
 fn a_signature_with_a_percent_sign_is_left_as_it_is() {
-    assert_eq!(tail(&signed("tok", "v", "AbC%2BdEf/==")), "AbC%2BdEf/==&tok=v");
+    assert_eq!(
+        tail(&signed("tok", "v", "AbC%2BdEf/==")),
+        "AbC%2BdEf/==&tok=v"
+    );
 }
 
 #[test]
 fn without_a_username_the_query_stands_alone() {
-    let authorizer = CustomAuthorizer { username: None, ..unsigned("", "MyAuth") };
-    assert_eq!(user_name(&authorizer), "?x-amz-customauthorizer-name=MyAuth");
+    let authorizer = CustomAuthorizer {
+        username: None,
+        ..unsigned("", "MyAuth")
+    };
+    assert_eq!(
+        user_name(&authorizer),
+        "?x-amz-customauthorizer-name=MyAuth"
+    );
     assert_eq!(user_name(&CustomAuthorizer::default()), "");
 }
 
 #[test]
 fn without_a_name_the_default_authorizer_is_meant() {
-    let authorizer = CustomAuthorizer { authorizer_name: None, ..signed("tok", "v", "AbC=") };
-    assert_eq!(user_name(&authorizer), "alice?x-amz-customauthorizer-signature=AbC%3D&tok=v");
+    let authorizer = CustomAuthorizer {
+        authorizer_name: None,
+        ..signed("tok", "v", "AbC=")
+    };
+    assert_eq!(
+        user_name(&authorizer),
+        "alice?x-amz-customauthorizer-signature=AbC%3D&tok=v"
+    );
 }
 
 #[test]
@@ -83,9 +115,15 @@ fn a_query_in_the_username_goes_on_with_an_ampersand() {
 #[test]
 fn a_second_question_mark_is_refused() {
     let fault = |field| AuthorizerError::SecondQuestionMark { field };
-    assert_eq!(refusal(&unsigned("u?x=1?y=2", "MyAuth")), fault(Field::UserName));
+    assert_eq!(
+        refusal(&unsigned("u?x=1?y=2", "MyAuth")),
+        fault(Field::UserName)
+    );
 
-    let raw = CustomAuthorizer { encoding: Encoding::Never, ..signed("tok", "a?b", "AbC=") };
+    let raw = CustomAuthorizer {
+        encoding: Encoding::Never,
+        ..signed("tok", "a?b", "AbC=")
+    };
     assert_eq!(refusal(&raw), fault(Field::TokenValue));
 }
 
@@ -95,29 +133,57 @@ fn no_value_can_inject_a_parameter() {
         user_name(&unsigned("alice", "My Auth&x=1")),
         "alice?x-amz-customauthorizer-name=My%20Auth%26x=1"
     );
-    assert_eq!(tail(&signed("tok", "a?b=c&d#e", "AbC=")), "AbC%3D&tok=a%3Fb=c%26d%23e");
+    assert_eq!(
+        tail(&signed("tok", "a?b=c&d#e", "AbC=")),
+        "AbC%3D&tok=a%3Fb=c%26d%23e"
+    );
     assert_eq!(tail(&signed("t&k", "v", "AbC=")), "AbC%3D&t%26k=v");
 }
 
 #[test]
 fn a_value_with_an_escape_counts_as_encoded() {
-    assert_eq!(tail(&signed("tok", "a%26b c", "AbC=")), "AbC%3D&tok=a%26b c");
-    assert_eq!(tail(&signed("tok", "100% c", "AbC=")), "AbC%3D&tok=100%25%20c");
+    assert_eq!(
+        tail(&signed("tok", "a%26b c", "AbC=")),
+        "AbC%3D&tok=a%26b c"
+    );
+    assert_eq!(
+        tail(&signed("tok", "100% c", "AbC=")),
+        "AbC%3D&tok=100%25%20c"
+    );
 }
 
 #[test]
 fn a_half_encoded_value_is_refused_rather_than_cut_off() {
     let fault = |field| AuthorizerError::HalfEncoded { field };
-    assert_eq!(refusal(&signed("tok", "a%20b&c", "AbC=")), fault(Field::TokenValue));
-    assert_eq!(refusal(&signed("tok", "v", "AbC%3D&x=1")), fault(Field::Signature));
-    assert_eq!(refusal(&unsigned("alice", "My%20Auth?")), fault(Field::AuthorizerName));
+    assert_eq!(
+        refusal(&signed("tok", "a%20b&c", "AbC=")),
+        fault(Field::TokenValue)
+    );
+    assert_eq!(
+        refusal(&signed("tok", "v", "AbC%3D&x=1")),
+        fault(Field::Signature)
+    );
+    assert_eq!(
+        refusal(&unsigned("alice", "My%20Auth?")),
+        fault(Field::AuthorizerName)
+    );
 }
 
 #[test]
 fn a_value_may_bring_its_own_parameter() {
-    assert_eq!(user_name(&unsigned("alice", PREFIXED_NAME)), user_name(&unsigned("alice", "MyAuth")));
+    assert_eq!(
+        user_name(&unsigned("alice", PREFIXED_NAME)),
+        user_name(&unsigned("alice", "MyAuth"))
+    );
     // The SDK encodes first and then misses the prefix.
-    assert_eq!(tail(&signed("tok", "tok=v", "x-amz-customauthorizer-signature=AbC=")), "AbC%3D&tok=v");
+    assert_eq!(
+        tail(&signed(
+            "tok",
+            "tok=v",
+            "x-amz-customauthorizer-signature=AbC="
+        )),
+        "AbC%3D&tok=v"
+    );
 }
 
 #[test]
@@ -132,10 +198,16 @@ fn a_parameter_found_inside_a_value_belongs_to_the_value() {
 
 #[test]
 fn encoding_can_be_forced_or_forbidden() {
-    let always = CustomAuthorizer { encoding: Encoding::Always, ..signed("tok", "a=%20/", "A+/%=") };
+    let always = CustomAuthorizer {
+        encoding: Encoding::Always,
+        ..signed("tok", "a=%20/", "A+/%=")
+    };
     assert_eq!(tail(&always), "A%2B%2F%25%3D&tok=a%3D%2520%2F");
 
-    let never = CustomAuthorizer { encoding: Encoding::Never, ..signed("tok", "é &%", "A+/=") };
+    let never = CustomAuthorizer {
+        encoding: Encoding::Never,
+        ..signed("tok", "é &%", "A+/=")
+    };
     assert_eq!(tail(&never), "A+/=&tok=é &%");
 }
 
@@ -143,9 +215,17 @@ fn encoding_can_be_forced_or_forbidden() {
 #[test]
 fn metrics_join_the_query_and_never_begin_a_second_one() {
     let version = env!("CARGO_PKG_VERSION");
-    let with_metrics = |authorizer| user_name(&CustomAuthorizer { metrics: true, ..authorizer });
+    let with_metrics = |authorizer| {
+        user_name(&CustomAuthorizer {
+            metrics: true,
+            ..authorizer
+        })
+    };
 
-    assert_eq!(with_metrics(CustomAuthorizer::default()), format!("?SDK=Dunlin&Version={version}"));
+    assert_eq!(
+        with_metrics(CustomAuthorizer::default()),
+        format!("?SDK=Dunlin&Version={version}")
+    );
     assert_eq!(
         with_metrics(unsigned("alice", "MyAuth")),
         format!("alice?x-amz-customauthorizer-name=MyAuth&SDK=Dunlin&Version={version}")
@@ -155,19 +235,37 @@ fn metrics_join_the_query_and_never_begin_a_second_one() {
 #[test]
 fn a_parameter_has_a_name_and_a_value() {
     let fault = |field| AuthorizerError::Empty { field };
-    assert_eq!(refusal(&unsigned("alice", "")), fault(Field::AuthorizerName));
-    assert_eq!(refusal(&signed("", "v", "AbC=")), fault(Field::TokenKeyName));
-    assert_eq!(refusal(&signed("tok", "", "AbC=")), fault(Field::TokenValue));
-    assert_eq!(refusal(&signed("tok", "tok=", "AbC=")), fault(Field::TokenValue));
+    assert_eq!(
+        refusal(&unsigned("alice", "")),
+        fault(Field::AuthorizerName)
+    );
+    assert_eq!(
+        refusal(&signed("", "v", "AbC=")),
+        fault(Field::TokenKeyName)
+    );
+    assert_eq!(
+        refusal(&signed("tok", "", "AbC=")),
+        fault(Field::TokenValue)
+    );
+    assert_eq!(
+        refusal(&signed("tok", "tok=", "AbC=")),
+        fault(Field::TokenValue)
+    );
 }
 
 #[test]
 fn a_user_name_is_never_longer_than_mqtt_carries() {
     let at_most = 65_535 - "?x-amz-customauthorizer-name=MyAuth".len();
-    assert_eq!(user_name(&unsigned(&"u".repeat(at_most), "MyAuth")).len(), 65_535);
+    assert_eq!(
+        user_name(&unsigned(&"u".repeat(at_most), "MyAuth")).len(),
+        65_535
+    );
     assert_eq!(
         refusal(&unsigned(&"u".repeat(at_most + 1), "MyAuth")),
-        AuthorizerError::TooLong { length: 65_536, max: 65_535 }
+        AuthorizerError::TooLong {
+            length: 65_536,
+            max: 65_535
+        }
     );
 }
 
@@ -181,15 +279,27 @@ fn a_signature_needs_key_and_value_and_a_key_needs_a_value() {
         )
     };
     let incomplete = |given: Field, missing: &[Field]| {
-        Err(AuthorizerError::IncompleteToken { given, missing: missing.to_vec() })
+        Err(AuthorizerError::IncompleteToken {
+            given,
+            missing: missing.to_vec(),
+        })
     };
 
     assert_eq!(parts(false, false, false), Ok(None));
     assert!(parts(true, true, true).unwrap().is_some());
     assert_eq!(parts(true, true, false).unwrap().unwrap().signature, None);
-    assert_eq!(parts(true, false, false), incomplete(Field::TokenKeyName, &[Field::TokenValue]));
-    assert_eq!(parts(false, true, false), incomplete(Field::TokenValue, &[Field::TokenKeyName]));
-    assert_eq!(parts(true, false, true), incomplete(Field::Signature, &[Field::TokenValue]));
+    assert_eq!(
+        parts(true, false, false),
+        incomplete(Field::TokenKeyName, &[Field::TokenValue])
+    );
+    assert_eq!(
+        parts(false, true, false),
+        incomplete(Field::TokenValue, &[Field::TokenKeyName])
+    );
+    assert_eq!(
+        parts(true, false, true),
+        incomplete(Field::Signature, &[Field::TokenValue])
+    );
     assert_eq!(
         parts(false, false, true),
         incomplete(Field::Signature, &[Field::TokenKeyName, Field::TokenValue])
@@ -204,7 +314,10 @@ fn a_signature_needs_key_and_value_and_a_key_needs_a_value() {
 fn a_token_without_a_signature_is_sent_as_key_and_value_alone() {
     let mut authorizer = signed("tok", "v", "s");
     authorizer.token.as_mut().unwrap().signature = None;
-    assert_eq!(user_name(&authorizer), "alice?x-amz-customauthorizer-name=MyAuth&tok=v");
+    assert_eq!(
+        user_name(&authorizer),
+        "alice?x-amz-customauthorizer-name=MyAuth&tok=v"
+    );
 }
 
 #[test]

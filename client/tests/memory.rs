@@ -1,6 +1,10 @@
 //! What a connection holds when it is idle: counted allocations, without the system's part and the server's.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "engine/packets.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
@@ -24,7 +28,9 @@ use crate::server::{Peer, TestServer};
 const BURST: usize = 5_000;
 
 async fn soon<F: Future>(what: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(20), what).await.unwrap()
+    tokio::time::timeout(Duration::from_secs(20), what)
+        .await
+        .unwrap()
 }
 
 /// Lets everybody in, acknowledges everything, and answers SUBSCRIBE with a burst.
@@ -38,7 +44,8 @@ async fn serve(mut peer: Peer) {
                 }
             }
             Packet::Subscribe(subscribe) => {
-                peer.sends(&suback(subscribe.packet_id.get(), &[ReasonCode::Success])).await;
+                peer.sends(&suback(subscribe.packet_id.get(), &[ReasonCode::Success]))
+                    .await;
                 let filter = subscribe.subscriptions.iter().next().unwrap().filter;
                 peer.sends_bytes(&burst(filter.as_str())).await;
             }
@@ -52,7 +59,9 @@ fn burst(filter: &str) -> Vec<u8> {
     match filter {
         "lamp/+" => publish("lamp/1", at_most_once()).as_bytes().repeat(BURST),
         _ => {
-            let mut most = publish("door/1", at_most_once()).as_bytes().repeat(BURST / 10);
+            let mut most = publish("door/1", at_most_once())
+                .as_bytes()
+                .repeat(BURST / 10);
             most.extend_from_slice(publish("lamp/1", at_most_once()).as_bytes());
             most.repeat(10)
         }
@@ -62,7 +71,10 @@ fn burst(filter: &str) -> Vec<u8> {
 fn server() -> SocketAddr {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let server = TestServer::start().await;
             tell.send(server.address()).unwrap();
@@ -85,7 +97,9 @@ async fn connect(address: SocketAddr) -> Client {
     };
     let mut connect = ConnectOptions::new("lamp-7");
     connect.keep_alive = Duration::from_secs(1200);
-    Client::connect(ClientOptions::new(transport, connect)).await.unwrap()
+    Client::connect(ClientOptions::new(transport, connect))
+        .await
+        .unwrap()
 }
 
 /// Longer than buffers are kept for.
@@ -94,7 +108,10 @@ async fn rest() {
 }
 
 fn on_this_thread() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 #[test]
@@ -138,7 +155,10 @@ fn what_a_burst_needed_is_given_back() {
             rest().await;
         });
     });
-    println!("a burst needed {} bytes and left {}", burst.bytes_max, burst.bytes_current);
+    println!(
+        "a burst needed {} bytes and left {}",
+        burst.bytes_max, burst.bytes_current
+    );
     assert!(burst.bytes_max > 100 * 1024, "{burst:?}");
     assert!(burst.bytes_current < 8 * 1024, "{burst:?}");
 }
@@ -162,11 +182,17 @@ fn a_message_that_waits_does_not_keep_what_it_came_with() {
             rest().await;
         });
     });
-    println!("ten messages that wait hold {} bytes", waiting.bytes_current);
+    println!(
+        "ten messages that wait hold {} bytes",
+        waiting.bytes_current
+    );
     // With the event that reports the others as dropped, and the queue that it is in.
     assert!(waiting.bytes_current < 5 * 1024, "{waiting:?}");
     let mut lamps = stream.unwrap();
     for _ in 0..10 {
-        assert_eq!(runtime.block_on(soon(lamps.next())).unwrap().payload(), b"on");
+        assert_eq!(
+            runtime.block_on(soon(lamps.next())).unwrap().payload(),
+            b"on"
+        );
     }
 }

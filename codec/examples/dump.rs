@@ -59,8 +59,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 impl Stream {
     fn new(arrow: &'static str, sender: Sender) -> Self {
-        let options = DecodeOptions { sender, ..DecodeOptions::default() };
-        Self { arrow, options, input: BytesMut::new() }
+        let options = DecodeOptions {
+            sender,
+            ..DecodeOptions::default()
+        };
+        Self {
+            arrow,
+            options,
+            input: BytesMut::new(),
+        }
     }
 
     fn receive(&mut self, piece: &[u8]) -> Result<(), Box<dyn Error>> {
@@ -77,5 +84,8 @@ fn bytes_of(hex: &str) -> Result<Vec<u8>, Box<dyn Error>> {
     if !rest.is_empty() {
         return Err("an odd number of hex digits".into());
     }
-    pairs.iter().map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?)).collect()
+    pairs
+        .iter()
+        .map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?))
+        .collect()
 }

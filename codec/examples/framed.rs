@@ -5,8 +5,8 @@
 use std::error::Error;
 
 use dunlin_codec::{
-    Ack, AckType, ConnAck, Connect, DecodeOptions, Delivery, Disconnect, Packet, PacketCodec, PacketId,
-    Publish, Sender, TopicName, Utf8String,
+    Ack, AckType, ConnAck, Connect, DecodeOptions, Delivery, Disconnect, Packet, PacketCodec,
+    PacketId, Publish, Sender, TopicName, Utf8String,
 };
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{DuplexStream, duplex};
@@ -16,8 +16,10 @@ use tokio_util::codec::Framed;
 async fn main() -> Result<(), Box<dyn Error>> {
     // Narrower than the packets: they arrive in pieces.
     let (ours, theirs) = duplex(8);
-    let (client, server) =
-        tokio::join!(client(framed(ours, Sender::Server)), server(framed(theirs, Sender::Client)));
+    let (client, server) = tokio::join!(
+        client(framed(ours, Sender::Server)),
+        server(framed(theirs, Sender::Client))
+    );
     client?;
     server
 }
@@ -26,18 +28,34 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn framed(stream: DuplexStream, sender: Sender) -> Framed<DuplexStream, PacketCodec> {
     Framed::new(
         stream,
-        PacketCodec::new(DecodeOptions { sender, max_packet_size: 1024, ..Default::default() }),
+        PacketCodec::new(DecodeOptions {
+            sender,
+            max_packet_size: 1024,
+            ..Default::default()
+        }),
     )
 }
 
 async fn client(mut stream: Framed<DuplexStream, PacketCodec>) -> Result<(), Box<dyn Error>> {
     let client_id = Utf8String::new("lamp-7")?;
-    stream.send(Packet::from(Connect { clean_start: true, client_id, ..Connect::default() })).await?;
+    stream
+        .send(Packet::from(Connect {
+            clean_start: true,
+            client_id,
+            ..Connect::default()
+        }))
+        .await?;
     answer(&mut stream).await?;
 
     let packet_id = PacketId::from(std::num::NonZeroU16::MIN);
-    let delivery = Delivery::AtLeastOnce { packet_id, dup: false };
-    let publish = Publish { delivery, ..Publish::new(TopicName::new("lamp/7")?, b"on") };
+    let delivery = Delivery::AtLeastOnce {
+        packet_id,
+        dup: false,
+    };
+    let publish = Publish {
+        delivery,
+        ..Publish::new(TopicName::new("lamp/7")?, b"on")
+    };
     stream.send(Packet::from(publish)).await?;
     answer(&mut stream).await?;
 
@@ -59,7 +77,9 @@ async fn server(mut stream: Framed<DuplexStream, PacketCodec>) -> Result<(), Box
             Packet::Connect(_) => stream.send(Packet::from(ConnAck::default())).await?,
             Packet::Publish(publish) => {
                 if let Delivery::AtLeastOnce { packet_id, .. } = publish.delivery {
-                    stream.send(Ack::success(packet_id).into_packet(AckType::PubAck)).await?;
+                    stream
+                        .send(Ack::success(packet_id).into_packet(AckType::PubAck))
+                        .await?;
                 }
             }
             _ => {}

@@ -6,7 +6,10 @@
 //!
 //! Prints the median time of one insert, one match and one removal for two shapes of filters, and fails if one of them
 //! is above 3 microseconds.
-#![expect(clippy::unwrap_used, reason = "an example ends at the first thing that is wrong")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "an example ends at the first thing that is wrong"
+)]
 #![expect(clippy::disallowed_methods, reason = "this example measures time")]
 
 use std::process::ExitCode;
@@ -22,9 +25,14 @@ const LIMIT: Duration = Duration::from_micros(3);
 fn main() -> ExitCode {
     let siblings = |number: usize| format!("device-{number}");
     let deep = |number: usize| format!("site/{}/device/{number}/status", number % 100);
-    let shapes: [(&str, &dyn Fn(usize) -> String); 2] =
-        [("100,000 filters below one level", &siblings), ("five levels", &deep)];
-    println!("{:34} {:>9} {:>9} {:>9}", "median of one operation", "insert", "match", "remove");
+    let shapes: [(&str, &dyn Fn(usize) -> String); 2] = [
+        ("100,000 filters below one level", &siblings),
+        ("five levels", &deep),
+    ];
+    println!(
+        "{:34} {:>9} {:>9} {:>9}",
+        "median of one operation", "insert", "match", "remove"
+    );
     let mut is_within = true;
     for (shape, filter) in shapes {
         let times = measure(filter);
@@ -32,7 +40,11 @@ fn main() -> ExitCode {
         println!("{shape:34} {insert:>9} {found:>9} {remove:>9}");
         is_within &= times.iter().all(|time| *time < LIMIT);
     }
-    if is_within { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if is_within {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// The medians of insert, match and remove.
@@ -44,7 +56,10 @@ fn measure(filter: &dyn Fn(usize) -> String) -> [Duration; 3] {
     let mut times: [Vec<Duration>; 3] = Default::default();
     for number in FILTERS..FILTERS + SAMPLES {
         let text = filter(number);
-        let (new, name) = (TopicFilter::new(&text).unwrap(), TopicName::new(&text).unwrap());
+        let (new, name) = (
+            TopicFilter::new(&text).unwrap(),
+            TopicName::new(&text).unwrap(),
+        );
         let begun = Instant::now();
         matcher.insert(new, number);
         let inserted = Instant::now();

@@ -12,10 +12,14 @@ use dunlin_codec::{DecodeError, DecodeOptions, Publish, TopicFilter, TopicMatche
 const MESSAGES: usize = 2000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let count = std::env::args().nth(1).map_or(Ok(1000), |filters| filters.parse())?;
+    let count = std::env::args()
+        .nth(1)
+        .map_or(Ok(1000), |filters| filters.parse())?;
     let texts: Vec<String> = (0..count).map(filter).collect();
-    let filters: Vec<TopicFilter<'_>> =
-        texts.iter().map(|text| TopicFilter::new(text)).collect::<Result<_, _>>()?;
+    let filters: Vec<TopicFilter<'_>> = texts
+        .iter()
+        .map(|text| TopicFilter::new(text))
+        .collect::<Result<_, _>>()?;
     let mut matcher = TopicMatcher::new();
     for (index, filter) in filters.iter().enumerate() {
         matcher.insert(*filter, index);
@@ -23,9 +27,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let stream = stream(count)?;
 
     let tree = route(&stream, |name| matcher.matches(name).count())?;
-    let one_by_one = route(&stream, |name| filters.iter().filter(|filter| filter.matches(name)).count())?;
-    println!("{count} filters, {MESSAGES} messages, {} deliveries", tree.deliveries);
-    println!("tree        {:>8.0} ns a message, {} allocations", tree.nanoseconds(), tree.allocations);
+    let one_by_one = route(&stream, |name| {
+        filters.iter().filter(|filter| filter.matches(name)).count()
+    })?;
+    println!(
+        "{count} filters, {MESSAGES} messages, {} deliveries",
+        tree.deliveries
+    );
+    println!(
+        "tree        {:>8.0} ns a message, {} allocations",
+        tree.nanoseconds(),
+        tree.allocations
+    );
     println!(
         "one by one  {:>8.0} ns a message, {} allocations",
         one_by_one.nanoseconds(),
@@ -55,10 +68,17 @@ fn route(stream: &[u8], matching: impl Fn(&TopicName<'_>) -> usize) -> Result<Pa
     let mut outcome = Ok(0);
     let began = Instant::now();
     let counted = allocation_counter::measure(|| outcome = deliveries(stream, &matching));
-    Ok(Pass { deliveries: black_box(outcome?), allocations: counted.count_total, took: began.elapsed() })
+    Ok(Pass {
+        deliveries: black_box(outcome?),
+        allocations: counted.count_total,
+        took: began.elapsed(),
+    })
 }
 
-fn deliveries(stream: &[u8], matching: impl Fn(&TopicName<'_>) -> usize) -> Result<usize, DecodeError> {
+fn deliveries(
+    stream: &[u8],
+    matching: impl Fn(&TopicName<'_>) -> usize,
+) -> Result<usize, DecodeError> {
     let (mut rest, mut deliveries) = (stream, 0);
     while let Some((publish, len)) = Publish::decode(rest, &DecodeOptions::default())? {
         deliveries += publish.topic.as_ref().map_or(0, &matching);
@@ -82,7 +102,11 @@ fn stream(filters: usize) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut stream = Vec::new();
     for message in 0..MESSAGES {
         let index = message * 7 % filters.max(1);
-        let topic = format!("building/{}/{}/lamp-{index}/state", index % 10, index / 10 % 20);
+        let topic = format!(
+            "building/{}/{}/lamp-{index}/state",
+            index % 10,
+            index / 10 % 20
+        );
         Publish::new(TopicName::new(&topic)?, b"on").encode(&mut stream)?;
     }
     Ok(stream)

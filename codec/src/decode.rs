@@ -15,7 +15,11 @@ pub struct DecodeOptions {
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self { max_packet_size: u32::MAX, sender: Sender::Any, leniency: Leniency::default() }
+        Self {
+            max_packet_size: u32::MAX,
+            sender: Sender::Any,
+            leniency: Leniency::default(),
+        }
     }
 }
 
@@ -29,5 +33,8 @@ pub struct Leniency {
 }
 
 impl Leniency {
-    pub(crate) const ALL: Self = Self { dup_at_qos_0: true, session_present_on_refusal: true };
+    pub(crate) const ALL: Self = Self {
+        dup_at_qos_0: true,
+        session_present_on_refusal: true,
+    };
 }

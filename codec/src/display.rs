@@ -4,7 +4,8 @@ use core::fmt::{self, Display, Formatter, Write};
 
 use crate::escape::Quoted;
 use crate::packet::{
-    Ack, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck, Unsubscribe,
+    Ack, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, UnsubAck,
+    Unsubscribe,
 };
 use crate::packet_type::PacketType;
 use crate::reason_code::ReasonCode;
@@ -21,7 +22,9 @@ impl Display for Packet<'_> {
             Self::Connect(connect) => connect.tell(f),
             Self::ConnAck(connack) => connack.tell(f),
             Self::Publish(publish) => publish.tell(f),
-            Self::PubAck(ack) | Self::PubRec(ack) | Self::PubRel(ack) | Self::PubComp(ack) => ack.tell(f),
+            Self::PubAck(ack) | Self::PubRec(ack) | Self::PubRel(ack) | Self::PubComp(ack) => {
+                ack.tell(f)
+            }
             Self::Subscribe(subscribe) => subscribe.tell(f),
             Self::SubAck(suback) => suback.tell(f),
             Self::Unsubscribe(unsubscribe) => unsubscribe.tell(f),
@@ -40,15 +43,28 @@ trait Tell {
 
 impl Tell for Connect<'_> {
     fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, " client {}, keep alive {} s", Cut(&self.client_id), self.keep_alive)?;
+        write!(
+            f,
+            " client {}, keep alive {} s",
+            Cut(&self.client_id),
+            self.keep_alive
+        )?;
         if self.clean_start {
             f.write_str(", clean start")?;
         }
         if let Some(will) = &self.will {
-            write!(f, ", will {} {} {}", will.qos, Cut(&will.topic), Bytes(will.payload.len()))?;
+            write!(
+                f,
+                ", will {} {} {}",
+                will.qos,
+                Cut(&will.topic),
+                Bytes(will.payload.len())
+            )?;
         }
         if let Some(username) = &self.username {
-            let (name, query) = username.split_once('?').map_or((&**username, ""), |(name, _)| (name, "?.."));
+            let (name, query) = username
+                .split_once('?')
+                .map_or((&**username, ""), |(name, _)| (name, "?.."));
             write!(f, ", user {}{query}", Cut(name))?;
         }
         match &self.password {
@@ -84,7 +100,11 @@ impl Tell for Publish<'_> {
         if self.retain {
             f.write_str(", retain")?;
         }
-        if self.delivery.dup() { f.write_str(", dup") } else { Ok(()) }
+        if self.delivery.dup() {
+            f.write_str(", dup")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -98,14 +118,18 @@ impl Tell for Ack<'_> {
 impl Tell for Subscribe<'_> {
     fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " id {}", self.packet_id)?;
-        tell_list(&self.subscriptions, f, |each, f| write!(f, "{} {}", Cut(&each.filter), each.options.qos))
+        tell_list(&self.subscriptions, f, |each, f| {
+            write!(f, "{} {}", Cut(&each.filter), each.options.qos)
+        })
     }
 }
 
 impl Tell for SubAck<'_> {
     fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " id {}", self.packet_id)?;
-        tell_list(&self.reason_codes, f, |code, f| tell_code(code, PacketType::SubAck, f))?;
+        tell_list(&self.reason_codes, f, |code, f| {
+            tell_code(code, PacketType::SubAck, f)
+        })?;
         tell_reason(self.properties.reason_string.as_deref(), f)
     }
 }
@@ -120,7 +144,9 @@ impl Tell for Unsubscribe<'_> {
 impl Tell for UnsubAck<'_> {
     fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, " id {}", self.packet_id)?;
-        tell_list(&self.reason_codes, f, |code, f| tell_code(code, PacketType::UnsubAck, f))?;
+        tell_list(&self.reason_codes, f, |code, f| {
+            tell_code(code, PacketType::UnsubAck, f)
+        })?;
         tell_reason(self.properties.reason_string.as_deref(), f)
     }
 }

@@ -23,7 +23,15 @@ pub struct Escaped<T>(
 
 impl<T: Display> Display for Escaped<T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(EscapingWriter { out: f, needs_escape, escape: escape_for_people }, "{}", self.0)
+        write!(
+            EscapingWriter {
+                out: f,
+                needs_escape,
+                escape: escape_for_people
+            },
+            "{}",
+            self.0
+        )
     }
 }
 
@@ -44,7 +52,15 @@ impl<T: Display> Display for Quoted<T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_char('"')?;
         let needs_escape = |c| c == '"' || needs_escape(c);
-        write!(EscapingWriter { out: f, needs_escape, escape: escape_for_people }, "{}", self.0)?;
+        write!(
+            EscapingWriter {
+                out: f,
+                needs_escape,
+                escape: escape_for_people
+            },
+            "{}",
+            self.0
+        )?;
         f.write_char('"')
     }
 }
@@ -69,7 +85,15 @@ pub struct EscapedJson<T>(
 impl<T: Display> Display for EscapedJson<T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let needs_escape = |c| c > '\x1f' && needs_escape(c);
-        write!(EscapingWriter { out: f, needs_escape, escape: escape_for_json }, "{}", self.0)
+        write!(
+            EscapingWriter {
+                out: f,
+                needs_escape,
+                escape: escape_for_json
+            },
+            "{}",
+            self.0
+        )
     }
 }
 
@@ -118,7 +142,9 @@ fn escape_for_people(c: char, out: &mut Formatter<'_>) -> fmt::Result {
 }
 
 fn escape_for_json(c: char, out: &mut Formatter<'_>) -> fmt::Result {
-    c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}"))
+    c.encode_utf16(&mut [0; 2])
+        .iter()
+        .try_for_each(|unit| write!(out, "\\u{unit:04x}"))
 }
 
 #[cfg(test)]
@@ -134,7 +160,10 @@ mod tests {
             let shown = Escaped(&text).to_string();
             assert!(needs_escape(c) || !c.is_control(), "{c:?}");
             if needs_escape(c) {
-                assert!(shown.starts_with("a\\") && shown.ends_with('b') && shown.is_ascii(), "{shown:?}");
+                assert!(
+                    shown.starts_with("a\\") && shown.ends_with('b') && shown.is_ascii(),
+                    "{shown:?}"
+                );
                 assert!(!shown.chars().any(needs_escape), "{shown:?}");
                 let json = EscapedJson(&text).to_string();
                 assert_eq!(json == text, c < ' ', "{json:?}");
@@ -149,13 +178,24 @@ mod tests {
     fn bidirectional_and_separating_characters_are_replaced() {
         let listed = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{2028}\u{2029}";
         assert!(listed.chars().all(needs_escape));
-        assert_eq!(Escaped(listed).to_string().matches("\\u{").count(), listed.chars().count());
+        assert_eq!(
+            Escaped(listed).to_string().matches("\\u{").count(),
+            listed.chars().count()
+        );
     }
 
     #[test]
     fn text_of_people_stays_as_it_is() {
-        for text in ["", "lamp/7", "Ünïcode", "שלום", "مرحبا", "👩\u{200d}🚀", "C:\\temp", "\"quoted\""]
-        {
+        for text in [
+            "",
+            "lamp/7",
+            "Ünïcode",
+            "שלום",
+            "مرحبا",
+            "👩\u{200d}🚀",
+            "C:\\temp",
+            "\"quoted\"",
+        ] {
             assert_eq!(Escaped(text).to_string(), text);
         }
     }

@@ -30,7 +30,9 @@ impl FixedHeader {
     /// bytes, header included, is too large.
     #[inline(always)]
     pub fn peek(input: &[u8], max_packet_size: u32) -> Result<Option<Self>, DecodeError> {
-        let [first, rest @ ..] = input else { return Ok(None) };
+        let [first, rest @ ..] = input else {
+            return Ok(None);
+        };
         let Some(Some(packet_type)) = FIRST_BYTES.get(usize::from(*first)).copied() else {
             return judge_first_byte(*first).map(|_| None);
         };
@@ -39,7 +41,12 @@ impl FixedHeader {
             Varint::Incomplete => return Ok(None),
             Varint::Invalid => return Err(malformed(1, "remaining_length", Some("MQTT-1.5.5-1"))),
         };
-        let header = Self { packet_type, flags: first & 0x0f, remaining_length, header_len: 1 + length_len };
+        let header = Self {
+            packet_type,
+            flags: first & 0x0f,
+            remaining_length,
+            header_len: 1 + length_len,
+        };
         if remaining_length + u32::from(header.header_len) > max_packet_size {
             return Err(too_large());
         }
@@ -67,7 +74,9 @@ impl FixedHeader {
         if !options.sender.may_be(header.packet_type.sender()) {
             return Err(wrong_direction());
         }
-        Ok(input.get(usize::from(header.header_len)..header.packet_len()).map(|body| (header, body)))
+        Ok(input
+            .get(usize::from(header.header_len)..header.packet_len())
+            .map(|body| (header, body)))
     }
 }
 
@@ -109,7 +118,11 @@ const fn judge_first_byte(first: u8) -> Result<PacketType, DecodeError> {
 }
 
 #[cold]
-const fn malformed(offset: u32, field: &'static str, statement: Option<&'static str>) -> DecodeError {
+const fn malformed(
+    offset: u32,
+    field: &'static str,
+    statement: Option<&'static str>,
+) -> DecodeError {
     let kind = DecodeErrorKind::Malformed;
     DecodeError {
         kind,
@@ -126,9 +139,10 @@ const fn malformed(offset: u32, field: &'static str, statement: Option<&'static 
 #[cold]
 const fn sent_by(sender: Sender, error: DecodeError) -> DecodeError {
     match (sender, error.kind) {
-        (Sender::Client, DecodeErrorKind::TooLarge) => {
-            DecodeError { statement: Some("MQTT-3.2.2-15"), ..error }
-        }
+        (Sender::Client, DecodeErrorKind::TooLarge) => DecodeError {
+            statement: Some("MQTT-3.2.2-15"),
+            ..error
+        },
         _ => error,
     }
 }

@@ -85,13 +85,16 @@ pub use header::FixedHeader;
 pub use matcher::{Matches, TopicMatcher};
 pub use packet::{
     Ack, AckProperties, AckType, Auth, AuthProperties, ConnAck, ConnAckProperties, Connect,
-    ConnectProperties, Delivery, Disconnect, DisconnectProperties, Packet, Publish, PublishProperties,
-    RetainHandling, SubAck, SubAckProperties, Subscribe, SubscribeProperties, Subscription,
-    SubscriptionOptions, UnsubAck, Unsubscribe, UnsubscribeProperties, Will, WillProperties,
+    ConnectProperties, Delivery, Disconnect, DisconnectProperties, Packet, Publish,
+    PublishProperties, RetainHandling, SubAck, SubAckProperties, Subscribe, SubscribeProperties,
+    Subscription, SubscriptionOptions, UnsubAck, Unsubscribe, UnsubscribeProperties, Will,
+    WillProperties,
 };
 pub use packet_buf::PacketBuf;
 pub use packet_type::{PacketType, Sender};
-pub use property::{DataType, PROPERTIES, PayloadFormat, PropertyRow, SubscriptionIdentifier, TopicAlias};
+pub use property::{
+    DataType, PROPERTIES, PayloadFormat, PropertyRow, SubscriptionIdentifier, TopicAlias,
+};
 pub use qos::{InvalidQoS, PacketId, QoS};
 pub use reason_code::ReasonCode;
 pub use repeated::{Repeated, RepeatedIter};

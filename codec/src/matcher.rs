@@ -50,7 +50,11 @@ impl<T> TopicMatcher<T> {
     /// Without filters.
     #[must_use]
     pub fn new() -> Self {
-        Self { levels: Vec::from([Level::below(0, false)]), unused: Vec::new(), len: 0 }
+        Self {
+            levels: Vec::from([Level::below(0, false)]),
+            unused: Vec::new(),
+            len: 0,
+        }
     }
 
     /// How many filters there are.
@@ -86,9 +90,15 @@ impl<T> TopicMatcher<T> {
         T: PartialEq,
     {
         let (mut levels, multi) = split(&filter);
-        let Some(at) = levels.try_fold(0, |at, name| self.levels.get(at)?.child(name)) else { return false };
-        let Some(values) = self.levels.get_mut(at).map(|level| level.values(multi)) else { return false };
-        let Some(index) = values.iter().position(|each| each == value) else { return false };
+        let Some(at) = levels.try_fold(0, |at, name| self.levels.get(at)?.child(name)) else {
+            return false;
+        };
+        let Some(values) = self.levels.get_mut(at).map(|level| level.values(multi)) else {
+            return false;
+        };
+        let Some(index) = values.iter().position(|each| each == value) else {
+            return false;
+        };
         values.swap_remove(index);
         self.len -= 1;
         self.prune(at, split(&filter).0.rev());
@@ -99,7 +109,14 @@ impl<T> TopicMatcher<T> {
     #[must_use]
     pub fn matches<'m, 'n>(&'m self, name: &TopicName<'n>) -> Matches<'m, 'n, T> {
         let name = name.as_bytes();
-        Matches { matcher: self, name, at: 0, from: Some(0), next: Next::Below, values: [].iter() }
+        Matches {
+            matcher: self,
+            name,
+            at: 0,
+            from: Some(0),
+            next: Next::Below,
+            values: [].iter(),
+        }
     }
 
     fn child_or_new(&mut self, at: usize, name: &[u8]) -> usize {
@@ -129,9 +146,13 @@ impl<T> TopicMatcher<T> {
     /// siblings without looking at each of them.
     fn prune<'a>(&mut self, mut at: usize, names: impl Iterator<Item = &'a [u8]>) {
         for name in names {
-            let Some(level) = self.levels.get(at).filter(|level| level.is_empty()) else { return };
+            let Some(level) = self.levels.get(at).filter(|level| level.is_empty()) else {
+                return;
+            };
             let (parent, by_wildcard) = (level.parent, level.by_wildcard);
-            let Some(above) = self.levels.get_mut(parent) else { return };
+            let Some(above) = self.levels.get_mut(parent) else {
+                return;
+            };
             if by_wildcard {
                 above.any = None;
             } else {
@@ -146,22 +167,39 @@ impl<T> TopicMatcher<T> {
 /// The levels of a filter without its share, and whether `#` follows them.
 fn split<'a>(filter: &TopicFilter<'a>) -> (impl DoubleEndedIterator<Item = &'a [u8]>, bool) {
     let filter = filter.without_share().as_bytes();
-    let levels = filter.split(|&byte| byte == b'/').filter(|&name| name != b"#");
+    let levels = filter
+        .split(|&byte| byte == b'/')
+        .filter(|&name| name != b"#");
     (levels, filter.last() == Some(&b'#'))
 }
 
 impl<T> Level<T> {
     fn below(parent: usize, by_wildcard: bool) -> Self {
         let (named, any) = (BTreeMap::new(), None);
-        Self { parent, by_wildcard, named, any, here: Vec::new(), below: Vec::new() }
+        Self {
+            parent,
+            by_wildcard,
+            named,
+            any,
+            here: Vec::new(),
+            below: Vec::new(),
+        }
     }
 
     fn child(&self, name: &[u8]) -> Option<usize> {
-        if name == b"+" { self.any } else { self.named.get(name).copied() }
+        if name == b"+" {
+            self.any
+        } else {
+            self.named.get(name).copied()
+        }
     }
 
     fn values(&mut self, multi: bool) -> &mut Vec<T> {
-        if multi { &mut self.below } else { &mut self.here }
+        if multi {
+            &mut self.below
+        } else {
+            &mut self.here
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -230,7 +268,11 @@ impl<'m, T> Iterator for Matches<'m, '_, T> {
                     let slash = self.name.get(..end)?.iter().rposition(|&byte| byte == b'/');
                     self.from = Some(slash.map_or(0, |slash| slash + 1));
                     self.at = level.parent;
-                    if level.by_wildcard { Next::Up } else { Next::Any }
+                    if level.by_wildcard {
+                        Next::Up
+                    } else {
+                        Next::Any
+                    }
                 }
             };
         }
@@ -240,8 +282,13 @@ impl<'m, T> Iterator for Matches<'m, '_, T> {
 impl<T> Matches<'_, '_, T> {
     /// Goes to `child` and behind one level of the name, or does what is `otherwise` next.
     fn down(&mut self, child: Option<usize>, otherwise: Next) -> Next {
-        let (Some(child), Some(from)) = (child, self.from) else { return otherwise };
-        let slash = self.name.get(from..).and_then(|rest| rest.iter().position(|&byte| byte == b'/'));
+        let (Some(child), Some(from)) = (child, self.from) else {
+            return otherwise;
+        };
+        let slash = self
+            .name
+            .get(from..)
+            .and_then(|rest| rest.iter().position(|&byte| byte == b'/'));
         self.from = slash.map(|slash| from + slash + 1);
         self.at = child;
         Next::Below
@@ -256,7 +303,9 @@ impl<T> Default for TopicMatcher<T> {
 
 impl<T> fmt::Debug for TopicMatcher<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TopicMatcher").field("len", &self.len).finish_non_exhaustive()
+        f.debug_struct("TopicMatcher")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
     }
 }
 

@@ -38,9 +38,16 @@ impl PacketBuf {
     ///
     /// # Errors
     /// As [`Packet::decode_with`]; `input` is left as it was.
-    pub fn take(input: &mut BytesMut, options: &DecodeOptions) -> Result<Option<Self>, DecodeError> {
-        let Some(len) = packet::check(input, options)? else { return Ok(None) };
-        Ok(Some(Self { bytes: input.split_to(len).freeze() }))
+    pub fn take(
+        input: &mut BytesMut,
+        options: &DecodeOptions,
+    ) -> Result<Option<Self>, DecodeError> {
+        let Some(len) = packet::check(input, options)? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            bytes: input.split_to(len).freeze(),
+        }))
     }
 
     /// Takes the PUBLISH at the front of `input`, with what `read` finds in it while it is decoded: whoever remembers
@@ -53,18 +60,32 @@ impl PacketBuf {
         options: &DecodeOptions,
         read: impl FnOnce(&Publish<'_>) -> T,
     ) -> Result<Option<(Self, T)>, DecodeError> {
-        let Some((publish, len)) = Publish::decode(input, options)? else { return Ok(None) };
+        let Some((publish, len)) = Publish::decode(input, options)? else {
+            return Ok(None);
+        };
         let found = read(&publish);
-        Ok(Some((Self { bytes: input.split_to(len).freeze() }, found)))
+        Ok(Some((
+            Self {
+                bytes: input.split_to(len).freeze(),
+            },
+            found,
+        )))
     }
 
     /// As [`take`](Self::take), from bytes that are shared already.
     ///
     /// # Errors
     /// As [`Packet::decode_with`]; `input` is left as it was.
-    pub fn take_shared(input: &mut Bytes, options: &DecodeOptions) -> Result<Option<Self>, DecodeError> {
-        let Some(len) = packet::check(input, options)? else { return Ok(None) };
-        Ok(Some(Self { bytes: input.copy_to_bytes(len) }))
+    pub fn take_shared(
+        input: &mut Bytes,
+        options: &DecodeOptions,
+    ) -> Result<Option<Self>, DecodeError> {
+        let Some(len) = packet::check(input, options)? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            bytes: input.copy_to_bytes(len),
+        }))
     }
 
     /// Encodes `packet` into a buffer of its own.
@@ -74,23 +95,39 @@ impl PacketBuf {
     pub fn new(packet: &Packet<'_>) -> Result<Self, EncodeError> {
         let mut bytes = BytesMut::with_capacity(packet.encoded_len()?);
         packet.encode(&mut bytes)?;
-        Ok(Self { bytes: bytes.freeze() })
+        Ok(Self {
+            bytes: bytes.freeze(),
+        })
     }
 
     /// The packet, parsed again.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "every constructor has decoded these very bytes, or encoded them")]
+    #[expect(
+        clippy::expect_used,
+        reason = "every constructor has decoded these very bytes, or encoded them"
+    )]
     pub fn packet(&self) -> Packet<'_> {
-        let options = DecodeOptions { leniency: Leniency::ALL, ..DecodeOptions::default() };
+        let options = DecodeOptions {
+            leniency: Leniency::ALL,
+            ..DecodeOptions::default()
+        };
         let decoded = Packet::decode_with(&self.bytes, &options).ok().flatten();
-        decoded.map(|(packet, _)| packet).expect("a packet that was valid before")
+        decoded
+            .map(|(packet, _)| packet)
+            .expect("a packet that was valid before")
     }
 
     /// The fixed header.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "every constructor has decoded these very bytes, or encoded them")]
+    #[expect(
+        clippy::expect_used,
+        reason = "every constructor has decoded these very bytes, or encoded them"
+    )]
     pub fn header(&self) -> FixedHeader {
-        FixedHeader::peek(&self.bytes, u32::MAX).ok().flatten().expect("a header that was valid before")
+        FixedHeader::peek(&self.bytes, u32::MAX)
+            .ok()
+            .flatten()
+            .expect("a header that was valid before")
     }
 
     /// The packet's bytes.
@@ -108,7 +145,9 @@ impl PacketBuf {
     /// The same packet in a buffer of its own, which lets go of the one that it was read into.
     #[must_use]
     pub fn to_owned_buffer(&self) -> Self {
-        Self { bytes: Bytes::copy_from_slice(&self.bytes) }
+        Self {
+            bytes: Bytes::copy_from_slice(&self.bytes),
+        }
     }
 
     /// A part of this packet as shared bytes; a copy where `part` lies elsewhere.

@@ -195,7 +195,10 @@ pub(crate) use properties;
 /// An id that the table doesn't have, or that this packet doesn't carry: malformed either way. [U-2.2.2-1]
 #[cold]
 pub(crate) fn unexpected(r: Reader<'_>, at: u32, id: u8) -> DecodeError {
-    let name = PROPERTIES.iter().find(|row| row.id == id).map_or("property_id", |row| row.name);
+    let name = PROPERTIES
+        .iter()
+        .find(|row| row.id == id)
+        .map_or("property_id", |row| row.name);
     r.malformed_at(at, name, Some("U-2.2.2-1"))
 }
 
@@ -206,11 +209,15 @@ pub(crate) fn unexpected(r: Reader<'_>, at: u32, id: u8) -> DecodeError {
 #[cold]
 pub(crate) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
     let mut r = Reader::of_validated(body, end);
-    let Ok(section) = r.properties() else { return r.offset() };
+    let Ok(section) = r.properties() else {
+        return r.offset();
+    };
     let mut rest = Validated(section.peek_rest());
     // Behind the identifier, so that it starts one byte before.
     match rest.find_property(id) {
-        Some(()) => r.offset().saturating_sub(u32::try_from(rest.0.len() + 1).unwrap_or(u32::MAX)),
+        Some(()) => r
+            .offset()
+            .saturating_sub(u32::try_from(rest.0.len() + 1).unwrap_or(u32::MAX)),
         None => section.offset(),
     }
 }
@@ -225,7 +232,10 @@ pub(crate) struct Rule {
 impl Rule {
     /// A field whose form alone is judged.
     pub(crate) const fn form(field: &'static str) -> Self {
-        Self { field, statement: None }
+        Self {
+            field,
+            statement: None,
+        }
     }
 }
 

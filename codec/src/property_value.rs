@@ -75,7 +75,10 @@ impl<'a> Value<'a> for TopicAlias {
         let at = r.offset();
         Self::new(r.u16(rule.field)?).ok_or_else(|| {
             let error = r.protocol_at(at, rule.field, Some("MQTT-3.3.2-8"));
-            DecodeError { reason_code: ReasonCode::TopicAliasInvalid, ..error }
+            DecodeError {
+                reason_code: ReasonCode::TopicAliasInvalid,
+                ..error
+            }
         })
     }
 
@@ -89,7 +92,8 @@ impl<'a> Value<'a> for SubscriptionIdentifier {
     #[inline]
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
-        Self::new(r.varint(rule.field)?).ok_or_else(|| r.protocol_at(at, rule.field, Some("U-3.3.2-4")))
+        Self::new(r.varint(rule.field)?)
+            .ok_or_else(|| r.protocol_at(at, rule.field, Some("U-3.3.2-4")))
     }
 
     #[inline]

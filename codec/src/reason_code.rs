@@ -191,7 +191,8 @@ impl ReasonCode {
         let at = r.offset();
         let byte = r.u8("reason_code")?;
         let statement = packet_type.reason_code_rule();
-        let Some(code) = Self::from_code(byte).filter(|code| code.is_legal_in(packet_type, Sender::Any))
+        let Some(code) =
+            Self::from_code(byte).filter(|code| code.is_legal_in(packet_type, Sender::Any))
         else {
             return Err(r.malformed_at(at, "reason_code", statement));
         };
@@ -208,7 +209,8 @@ impl<'a> Value<'a> for ReasonCode {
     #[inline]
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
-        Self::from_code(r.u8(rule.field)?).ok_or_else(|| r.malformed_at(at, rule.field, rule.statement))
+        Self::from_code(r.u8(rule.field)?)
+            .ok_or_else(|| r.malformed_at(at, rule.field, rule.statement))
     }
 
     #[inline(always)]

@@ -61,20 +61,32 @@ impl<'a, T> Repeated<'a, T> {
     #[inline]
     pub(crate) fn found_in(&mut self, from: &'a [u8]) {
         self.0 = match self.0 {
-            Source::Wire { bytes, count } if count > 0 => Source::Wire { bytes, count: count + 1 },
-            _ => Source::Wire { bytes: from, count: 1 },
+            Source::Wire { bytes, count } if count > 0 => Source::Wire {
+                bytes,
+                count: count + 1,
+            },
+            _ => Source::Wire {
+                bytes: from,
+                count: 1,
+            },
         };
     }
 }
 
-#[expect(private_bounds, reason = "sealed: what repeats is the standard's choice")]
+#[expect(
+    private_bounds,
+    reason = "sealed: what repeats is the standard's choice"
+)]
 impl<'a, T: Item<'a>> Repeated<'a, T> {
     /// The items, in order.
     #[inline]
     #[must_use]
     pub fn iter(&self) -> RepeatedIter<'a, T> {
         RepeatedIter(match self.0 {
-            Source::Wire { bytes, count } => Rest::Wire { rest: Validated(bytes), count },
+            Source::Wire { bytes, count } => Rest::Wire {
+                rest: Validated(bytes),
+                count,
+            },
             Source::Built(items) => Rest::Built(items.iter()),
         })
     }
@@ -199,6 +211,8 @@ impl<'a, T: Item<'a>> fmt::Debug for Repeated<'a, T> {
 
 impl<'a, T: Item<'a>> fmt::Debug for RepeatedIter<'a, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RepeatedIter").field("left", &self.len()).finish()
+        f.debug_struct("RepeatedIter")
+            .field("left", &self.len())
+            .finish()
     }
 }

@@ -55,7 +55,9 @@ impl FaultyMessage {
     pub fn topic_bytes(packet: &[u8]) -> &[u8] {
         let topic = || {
             let header = FixedHeader::peek(packet, u32::MAX).ok()??;
-            let (len, rest) = packet.get(usize::from(header.header_len)..)?.split_first_chunk()?;
+            let (len, rest) = packet
+                .get(usize::from(header.header_len)..)?
+                .split_first_chunk()?;
             rest.get(..usize::from(u16::from_be_bytes(*len)))
         };
         topic().unwrap_or_default()

@@ -110,7 +110,11 @@ impl<'a> BinaryData<'a> {
     /// # Errors
     /// More than 65,535 bytes.
     pub const fn new(data: &'a [u8]) -> Result<Self, TextError> {
-        if data.len() > MAX_LEN { Err(TextError::TooLong) } else { Ok(Self(data)) }
+        if data.len() > MAX_LEN {
+            Err(TextError::TooLong)
+        } else {
+            Ok(Self(data))
+        }
     }
 
     pub(crate) const fn of_validated(bytes: &'a [u8]) -> Self {
@@ -130,7 +134,10 @@ impl<'a> UserProperty<'a> {
     /// # Errors
     /// As [`Utf8String::new`].
     pub fn new(name: &'a str, value: &'a str) -> Result<Self, TextError> {
-        Ok(Self { name: Utf8String::new(name)?, value: Utf8String::new(value)? })
+        Ok(Self {
+            name: Utf8String::new(name)?,
+            value: Utf8String::new(value)?,
+        })
     }
 }
 
@@ -149,11 +156,21 @@ impl Scan {
     #[inline(always)]
     pub(crate) fn of(bytes: &[u8]) -> Self {
         if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
-            let long = if bytes.len() > 32 { Self::of_long(bytes) } else { Self::default() };
+            let long = if bytes.len() > 32 {
+                Self::of_long(bytes)
+            } else {
+                Self::default()
+            };
             long.and_16(first).and_16(last)
-        } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-            Self::default().and(u64::from_ne_bytes(*first)).and(u64::from_ne_bytes(*last))
-        } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        } else if let (Some(first), Some(last)) =
+            (bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
+        {
+            Self::default()
+                .and(u64::from_ne_bytes(*first))
+                .and(u64::from_ne_bytes(*last))
+        } else if let (Some(first), Some(last)) =
+            (bytes.first_chunk::<4>(), bytes.last_chunk::<4>())
+        {
             let (first, last) = (u32::from_ne_bytes(*first), u32::from_ne_bytes(*last));
             Self::default().and((u64::from(first) << 32) | u64::from(last))
         } else if let [first, .., last] = bytes {
@@ -170,12 +187,20 @@ impl Scan {
     /// All but the last bytes, less than sixteen.
     #[inline(never)]
     fn of_long(bytes: &[u8]) -> Self {
-        bytes.as_chunks::<16>().0.iter().fold(Self::default(), Self::and_16)
+        bytes
+            .as_chunks::<16>()
+            .0
+            .iter()
+            .fold(Self::default(), Self::and_16)
     }
 
     #[inline(always)]
     fn and_16(self, bytes: &[u8; 16]) -> Self {
-        bytes.as_chunks().0.iter().fold(self, |scan, chunk| scan.and(u64::from_ne_bytes(*chunk)))
+        bytes
+            .as_chunks()
+            .0
+            .iter()
+            .fold(self, |scan, chunk| scan.and(u64::from_ne_bytes(*chunk)))
     }
 
     #[inline(always)]
@@ -247,7 +272,11 @@ fn judge(bytes: &[u8]) -> Result<(), &'static str> {
         // Ill-formed text, surrogates among it. [MQTT-1.5.4-1]
         return Err("MQTT-1.5.4-1");
     }
-    if bytes.contains(&0) { Err("MQTT-1.5.4-2") } else { Ok(()) }
+    if bytes.contains(&0) {
+        Err("MQTT-1.5.4-2")
+    } else {
+        Ok(())
+    }
 }
 
 impl<'a> Value<'a> for Utf8String<'a> {
@@ -288,7 +317,10 @@ impl<'a> Value<'a> for UserProperty<'a> {
     #[inline(always)]
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         // Both halves obey the rules of strings. [MQTT-1.5.7-1]
-        Ok(Self { name: Utf8String::read(r, rule)?, value: Utf8String::read(r, rule)? })
+        Ok(Self {
+            name: Utf8String::read(r, rule)?,
+            value: Utf8String::read(r, rule)?,
+        })
     }
 
     #[inline(always)]
@@ -309,7 +341,10 @@ impl<'a> Item<'a> for UserProperty<'a> {
 
     #[inline(always)]
     fn reread(rest: &mut Validated<'a>) -> Option<Self> {
-        Some(Self { name: Utf8String(rest.prefixed()?), value: Utf8String(rest.prefixed()?) })
+        Some(Self {
+            name: Utf8String(rest.prefixed()?),
+            value: Utf8String(rest.prefixed()?),
+        })
     }
 }
 

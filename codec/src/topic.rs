@@ -157,7 +157,11 @@ fn well_formed(bytes: &[u8]) -> Result<(), TopicError> {
     if bytes.len() > text::MAX_LEN {
         return Err(TopicError::TooLong);
     }
-    if has_nul(bytes) { Err(TopicError::Nul) } else { Ok(()) }
+    if has_nul(bytes) {
+        Err(TopicError::Nul)
+    } else {
+        Ok(())
+    }
 }
 
 fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
@@ -173,7 +177,11 @@ fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
             return Err(TopicError::MalformedShare);
         }
     }
-    if wildcard { check_wildcards(filter) } else { Ok(()) }
+    if wildcard {
+        check_wildcards(filter)
+    } else {
+        Ok(())
+    }
 }
 
 /// Looks at the bytes that may be wildcards, found eight at a time; the last step overlaps the one before it.
@@ -200,7 +208,9 @@ fn check_chunk(filter: &[u8], start: usize, chunk: [u8; 8]) -> Result<(), TopicE
 /// A wildcard fills its level: a slash or an end on both sides, and behind `#` nothing but the end.
 #[inline(always)]
 fn check_wildcard(filter: &[u8], index: usize) -> Result<(), TopicError> {
-    let Some(byte @ (b'+' | b'#')) = filter.get(index) else { return Ok(()) };
+    let Some(byte @ (b'+' | b'#')) = filter.get(index) else {
+        return Ok(());
+    };
     let begins = index == 0 || filter.get(index - 1) == Some(&b'/');
     let after = filter.get(index + 1);
     match byte {

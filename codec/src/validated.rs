@@ -32,7 +32,9 @@ impl<'a> Validated<'a> {
 
     #[inline(always)]
     pub(crate) fn varint(&mut self) -> Option<u32> {
-        let Varint::Value(value, len) = varint::read(self.0) else { return None };
+        let Varint::Value(value, len) = varint::read(self.0) else {
+            return None;
+        };
         self.take(usize::from(len))?;
         Some(value)
     }

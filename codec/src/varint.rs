@@ -20,7 +20,9 @@ pub(crate) const fn read(bytes: &[u8]) -> Varint {
     match *bytes {
         [a @ ..0x80, ..] => Varint::Value(a as u32, 1),
         [a, b @ 1..0x80, ..] => Varint::Value(group(a, 0) | group(b, 7), 2),
-        [a, b @ 0x80..=0xff, c @ 1..0x80, ..] => Varint::Value(group(a, 0) | group(b, 7) | group(c, 14), 3),
+        [a, b @ 0x80..=0xff, c @ 1..0x80, ..] => {
+            Varint::Value(group(a, 0) | group(b, 7) | group(c, 14), 3)
+        }
         [a, b @ 0x80..=0xff, c @ 0x80..=0xff, d @ 1..0x80, ..] => {
             Varint::Value(group(a, 0) | group(b, 7) | group(c, 14) | group(d, 21), 4)
         }
@@ -53,9 +55,16 @@ pub(crate) const fn len(value: u32) -> usize {
 
 /// The bytes of `value`, least significant group first; the first [`len`] of them count.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "each byte takes its seven bits")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each byte takes its seven bits"
+)]
 pub(crate) const fn bytes(value: u32) -> [u8; 4] {
-    let more = [0x80 * (value > 0x7f) as u8, 0x80 * (value > 0x3fff) as u8, 0x80 * (value > 0x1f_ffff) as u8];
+    let more = [
+        0x80 * (value > 0x7f) as u8,
+        0x80 * (value > 0x3fff) as u8,
+        0x80 * (value > 0x1f_ffff) as u8,
+    ];
     [
         (value & 0x7f) as u8 | more[0],
         (value >> 7 & 0x7f) as u8 | more[1],
@@ -68,15 +77,26 @@ pub(crate) const fn bytes(value: u32) -> [u8; 4] {
 mod tests {
     use super::*;
 
-    const EDGES: [(u32, usize); 8] =
-        [(0, 1), (127, 1), (128, 2), (16_383, 2), (16_384, 3), (2_097_151, 3), (2_097_152, 4), (MAX, 4)];
+    const EDGES: [(u32, usize); 8] = [
+        (0, 1),
+        (127, 1),
+        (128, 2),
+        (16_383, 2),
+        (16_384, 3),
+        (2_097_151, 3),
+        (2_097_152, 4),
+        (MAX, 4),
+    ];
 
     #[test]
     fn a_value_takes_the_fewest_bytes_and_reads_back() {
         for (value, length) in EDGES {
             assert_eq!(len(value), length);
             let bytes = bytes(value);
-            assert_eq!(read(&bytes[..length]), Varint::Value(value, u8::try_from(length).unwrap()));
+            assert_eq!(
+                read(&bytes[..length]),
+                Varint::Value(value, u8::try_from(length).unwrap())
+            );
             for cut in 0..length {
                 assert_eq!(read(&bytes[..cut]), Varint::Incomplete);
             }

@@ -23,15 +23,28 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader of everything behind a fixed header of `header_len` bytes.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "a packet is at most 268,435,460 bytes long")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a packet is at most 268,435,460 bytes long"
+    )]
     pub(crate) fn new(body: &'a [u8], header_len: u8, options: &DecodeOptions) -> Self {
         let end = u32::from(header_len) + body.len() as u32;
-        Self { rest: body, end, sender: options.sender, leniency: options.leniency }
+        Self {
+            rest: body,
+            end,
+            sender: options.sender,
+            leniency: options.leniency,
+        }
     }
 
     /// A reader of bytes that were read before, and that end at `end`.
     pub(crate) fn of_validated(body: &'a [u8], end: u32) -> Self {
-        Self { rest: body, end, sender: Sender::Any, leniency: Leniency::ALL }
+        Self {
+            rest: body,
+            end,
+            sender: Sender::Any,
+            leniency: Leniency::ALL,
+        }
     }
 
     /// The offset, in the packet, of the first byte behind the section.
@@ -41,7 +54,10 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "a packet is at most 268,435,460 bytes long")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a packet is at most 268,435,460 bytes long"
+    )]
     pub(crate) fn offset(&self) -> u32 {
         self.end - self.rest.len() as u32
     }
@@ -69,7 +85,12 @@ impl<'a> Reader<'a> {
 
     /// A reader that has `rest` left, which ends at `end`.
     pub(crate) fn standing_at(rest: &'a [u8], end: u32, sender: Sender) -> Self {
-        Self { rest, end, sender, leniency: Leniency::ALL }
+        Self {
+            rest,
+            end,
+            sender,
+            leniency: Leniency::ALL,
+        }
     }
 
     /// Takes everything that is left.
@@ -79,7 +100,11 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(always)]
-    pub(crate) fn take(&mut self, len: usize, field: &'static str) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn take(
+        &mut self,
+        len: usize,
+        field: &'static str,
+    ) -> Result<&'a [u8], DecodeError> {
         let Some((taken, rest)) = self.rest.split_at_checked(len) else {
             return Err(self.truncated(field));
         };
@@ -147,13 +172,21 @@ impl<'a> Reader<'a> {
             return Err(self.malformed_at(at, "property_length", None));
         };
         self.rest = rest;
-        Ok(Self { rest: section, end: self.offset(), ..*self })
+        Ok(Self {
+            rest: section,
+            end: self.offset(),
+            ..*self
+        })
     }
 
     /// Ends a section: every byte must be accounted for.
     #[inline(always)]
     pub(crate) fn finish(&self, field: &'static str) -> Result<(), DecodeError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(self.malformed(field, None)) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.malformed(field, None))
+        }
     }
 
     // Only these cross into code that is never inlined, and by value: a reader whose address is taken lives in memory.
@@ -163,7 +196,11 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(always)]
-    pub(crate) fn malformed(&self, field: &'static str, statement: Option<&'static str>) -> DecodeError {
+    pub(crate) fn malformed(
+        &self,
+        field: &'static str,
+        statement: Option<&'static str>,
+    ) -> DecodeError {
         malformed(self.offset(), field, statement)
     }
 
@@ -202,7 +239,11 @@ fn malformed(offset: u32, field: &'static str, statement: Option<&'static str>) 
 }
 
 #[cold]
-fn protocol_error(offset: u32, field: &'static str, statement: Option<&'static str>) -> DecodeError {
+fn protocol_error(
+    offset: u32,
+    field: &'static str,
+    statement: Option<&'static str>,
+) -> DecodeError {
     let kind = DecodeErrorKind::ProtocolError;
     DecodeError {
         kind,
@@ -325,9 +366,15 @@ pub(crate) trait Sink {
 
 /// The length of what its type keeps at 65,535 bytes or less.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "checked when the text or data was made")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "checked when the text or data was made"
+)]
 fn len_of(bytes: &[u8]) -> u16 {
-    debug_assert!(u16::try_from(bytes.len()).is_ok(), "longer than its type allows");
+    debug_assert!(
+        u16::try_from(bytes.len()).is_ok(),
+        "longer than its type allows"
+    );
     bytes.len() as u16
 }
 
@@ -374,7 +421,9 @@ pub(crate) struct Stage<'b> {
 impl Sink for Stage<'_> {
     #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
-        if let Some((place, rest)) = core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len()) {
+        if let Some((place, rest)) =
+            core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len())
+        {
             place.copy_from_slice(bytes);
             self.rest = rest;
         }
@@ -382,7 +431,9 @@ impl Sink for Stage<'_> {
 
     #[inline(always)]
     fn properties_len<'a, P: Properties<'a>>(&mut self, properties: &P) -> u64 {
-        self.first_properties.take().unwrap_or_else(|| Length::of(|counter| properties.write(counter)).bytes)
+        self.first_properties
+            .take()
+            .unwrap_or_else(|| Length::of(|counter| properties.write(counter)).bytes)
     }
 }
 
@@ -402,6 +453,8 @@ impl<B: BufMut> Sink for Output<'_, B> {
 
     #[inline(always)]
     fn properties_len<'a, P: Properties<'a>>(&mut self, properties: &P) -> u64 {
-        self.first_properties.take().unwrap_or_else(|| Length::of(|counter| properties.write(counter)).bytes)
+        self.first_properties
+            .take()
+            .unwrap_or_else(|| Length::of(|counter| properties.write(counter)).bytes)
     }
 }

@@ -2,7 +2,8 @@
 
 use dunlin_codec::{
     BinaryData, Connect, Delivery, Disconnect, Packet, PacketId, Publish, ReasonCode, SubAck,
-    SubAckProperties, TopicFilter, TopicName, Unsubscribe, UnsubscribeProperties, Utf8String, owned,
+    SubAckProperties, TopicFilter, TopicName, Unsubscribe, UnsubscribeProperties, Utf8String,
+    owned,
 };
 use proptest::prelude::*;
 
@@ -21,10 +22,19 @@ fn a_publish_tells_where_it_goes_and_how_much_it_is() {
     let topic = TopicName::new("lamp/7").unwrap();
     let packet_id = PacketId::new(7).unwrap();
     let mut publish = Publish::new(topic, b"twelve bytes");
-    assert_eq!(Packet::Publish(publish).to_string(), r#"PUBLISH QoS 0 "lamp/7" 12 bytes"#);
-    publish.delivery = Delivery::AtLeastOnce { packet_id, dup: true };
+    assert_eq!(
+        Packet::Publish(publish).to_string(),
+        r#"PUBLISH QoS 0 "lamp/7" 12 bytes"#
+    );
+    publish.delivery = Delivery::AtLeastOnce {
+        packet_id,
+        dup: true,
+    };
     publish.retain = true;
-    assert_eq!(Packet::Publish(publish).to_string(), r#"PUBLISH QoS 1 id 7 "lamp/7" 12 bytes, retain, dup"#);
+    assert_eq!(
+        Packet::Publish(publish).to_string(),
+        r#"PUBLISH QoS 1 id 7 "lamp/7" 12 bytes, retain, dup"#
+    );
 }
 
 #[test]
@@ -51,8 +61,15 @@ fn reason_codes_have_the_name_of_their_packet() {
     );
     let packet_id = PacketId::new(1).unwrap();
     let codes = [ReasonCode::Success, ReasonCode::NotAuthorized];
-    let suback = SubAck { packet_id, properties: SubAckProperties::default(), reason_codes: (&codes).into() };
-    assert_eq!(Packet::SubAck(suback).to_string(), "SUBACK id 1 Granted QoS 0 (0x00), Not authorized (0x87)");
+    let suback = SubAck {
+        packet_id,
+        properties: SubAckProperties::default(),
+        reason_codes: (&codes).into(),
+    };
+    assert_eq!(
+        Packet::SubAck(suback).to_string(),
+        "SUBACK id 1 Granted QoS 0 (0x00), Not authorized (0x87)"
+    );
 }
 
 #[test]
@@ -66,5 +83,8 @@ fn long_lists_and_long_text_are_cut() {
         filters: (&filters).into(),
     });
     let line = packet.to_string();
-    assert!(line.len() < 320 && line.contains("xxx\"..") && line.ends_with(" and 2 more"), "{line}");
+    assert!(
+        line.len() < 320 && line.contains("xxx\"..") && line.ends_with(" and 2 more"),
+        "{line}"
+    );
 }

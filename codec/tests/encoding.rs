@@ -2,10 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dunlin_codec::{
-    Ack, AckType, Auth, AuthProperties, BinaryData, ConnAck, ConnAckProperties, Connect, ConnectProperties,
-    Disconnect, EncodeError, EncodeErrorKind, Packet, PacketId, Publish, PublishProperties, QoS, ReasonCode,
-    Sender, SubAck, SubAckProperties, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
-    TopicFilter, TopicName, UnsubAck, Unsubscribe, UnsubscribeProperties, UserProperty, Utf8String,
+    Ack, AckType, Auth, AuthProperties, BinaryData, ConnAck, ConnAckProperties, Connect,
+    ConnectProperties, Disconnect, EncodeError, EncodeErrorKind, Packet, PacketId, Publish,
+    PublishProperties, QoS, ReasonCode, Sender, SubAck, SubAckProperties, Subscribe,
+    SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter, TopicName, UnsubAck,
+    Unsubscribe, UnsubscribeProperties, UserProperty, Utf8String,
 };
 
 /// Both the length and the bytes are refused, and nothing is written.
@@ -25,45 +26,98 @@ fn id() -> PacketId {
 #[test]
 fn authentication_data_needs_a_method() {
     let authentication_data = BinaryData::new(b"x").ok();
-    let properties = ConnectProperties { authentication_data, ..Default::default() };
-    let connect = Connect { properties, ..Connect::default() };
-    assert_refused(&connect.into(), EncodeErrorKind::Missing, "authentication_method");
+    let properties = ConnectProperties {
+        authentication_data,
+        ..Default::default()
+    };
+    let connect = Connect {
+        properties,
+        ..Connect::default()
+    };
+    assert_refused(
+        &connect.into(),
+        EncodeErrorKind::Missing,
+        "authentication_method",
+    );
 
-    let properties = ConnAckProperties { authentication_data, ..Default::default() };
-    let connack = ConnAck { properties, ..ConnAck::default() };
-    assert_refused(&connack.into(), EncodeErrorKind::Missing, "authentication_method");
+    let properties = ConnAckProperties {
+        authentication_data,
+        ..Default::default()
+    };
+    let connack = ConnAck {
+        properties,
+        ..ConnAck::default()
+    };
+    assert_refused(
+        &connack.into(),
+        EncodeErrorKind::Missing,
+        "authentication_method",
+    );
 }
 
 /// [U-3.15-1]
 #[test]
 fn an_auth_that_says_anything_needs_a_method() {
-    let auth = Auth { reason_code: ReasonCode::ContinueAuthentication, ..Auth::default() };
-    assert_refused(&auth.into(), EncodeErrorKind::Missing, "authentication_method");
+    let auth = Auth {
+        reason_code: ReasonCode::ContinueAuthentication,
+        ..Auth::default()
+    };
+    assert_refused(
+        &auth.into(),
+        EncodeErrorKind::Missing,
+        "authentication_method",
+    );
 
-    let properties = AuthProperties { reason_string: Some(Utf8String::default()), ..Default::default() };
-    let auth = Auth { properties, ..Auth::default() };
-    assert_refused(&auth.into(), EncodeErrorKind::Missing, "authentication_method");
+    let properties = AuthProperties {
+        reason_string: Some(Utf8String::default()),
+        ..Default::default()
+    };
+    let auth = Auth {
+        properties,
+        ..Auth::default()
+    };
+    assert_refused(
+        &auth.into(),
+        EncodeErrorKind::Missing,
+        "authentication_method",
+    );
 }
 
 /// [MQTT-3.2.2-6]
 #[test]
 fn a_refusal_has_no_session() {
-    let connack =
-        ConnAck { session_present: true, reason_code: ReasonCode::NotAuthorized, ..ConnAck::default() };
-    assert_refused(&connack.into(), EncodeErrorKind::NotAllowed, "session_present");
+    let connack = ConnAck {
+        session_present: true,
+        reason_code: ReasonCode::NotAuthorized,
+        ..ConnAck::default()
+    };
+    assert_refused(
+        &connack.into(),
+        EncodeErrorKind::NotAllowed,
+        "session_present",
+    );
 }
 
 #[test]
 fn a_maximum_qos_of_2_is_said_by_its_absence() {
-    let properties = ConnAckProperties { maximum_qos: Some(QoS::ExactlyOnce), ..Default::default() };
-    let connack = ConnAck { properties, ..ConnAck::default() };
+    let properties = ConnAckProperties {
+        maximum_qos: Some(QoS::ExactlyOnce),
+        ..Default::default()
+    };
+    let connack = ConnAck {
+        properties,
+        ..ConnAck::default()
+    };
     assert_refused(&connack.into(), EncodeErrorKind::NotAllowed, "maximum_qos");
 }
 
 /// [U-3.3.2-1]
 #[test]
 fn a_publish_needs_a_topic_or_an_alias() {
-    let publish = Publish { topic: None, ..Publish::new(TopicName::new("a").unwrap(), b"") };
+    let publish = Publish {
+        topic: None,
+        ..Publish::new(TopicName::new("a").unwrap(), b"")
+    };
     assert_refused(&publish.into(), EncodeErrorKind::Missing, "topic");
     assert!(publish.encode_head(&mut Vec::new()).is_err());
 }
@@ -72,25 +126,49 @@ fn a_publish_needs_a_topic_or_an_alias() {
 #[test]
 fn what_lists_something_lists_at_least_one() {
     let subscriptions = Default::default();
-    let subscribe = Subscribe { packet_id: id(), properties: SubscribeProperties::default(), subscriptions };
+    let subscribe = Subscribe {
+        packet_id: id(),
+        properties: SubscribeProperties::default(),
+        subscriptions,
+    };
     assert_refused(&subscribe.into(), EncodeErrorKind::Missing, "subscriptions");
 
     let filters = Default::default();
-    let unsubscribe = Unsubscribe { packet_id: id(), properties: UnsubscribeProperties::default(), filters };
+    let unsubscribe = Unsubscribe {
+        packet_id: id(),
+        properties: UnsubscribeProperties::default(),
+        filters,
+    };
     assert_refused(&unsubscribe.into(), EncodeErrorKind::Missing, "filters");
 
     let (properties, reason_codes) = (SubAckProperties::default(), Default::default());
-    let suback = SubAck { packet_id: id(), properties, reason_codes };
+    let suback = SubAck {
+        packet_id: id(),
+        properties,
+        reason_codes,
+    };
     assert_refused(&suback.into(), EncodeErrorKind::Missing, "reason_codes");
-    let unsuback = UnsubAck { packet_id: id(), properties, reason_codes };
+    let unsuback = UnsubAck {
+        packet_id: id(),
+        properties,
+        reason_codes,
+    };
     assert_refused(&unsuback.into(), EncodeErrorKind::Missing, "reason_codes");
 }
 
 /// [MQTT-3.8.3-4]
 #[test]
 fn no_local_and_a_share_exclude_each_other() {
-    let options = SubscriptionOptions { no_local: true, ..SubscriptionOptions::default() };
-    let subscription = |filter| [Subscription { filter: TopicFilter::new(filter).unwrap(), options }];
+    let options = SubscriptionOptions {
+        no_local: true,
+        ..SubscriptionOptions::default()
+    };
+    let subscription = |filter| {
+        [Subscription {
+            filter: TopicFilter::new(filter).unwrap(),
+            options,
+        }]
+    };
     let subscribe = |subscriptions| Subscribe {
         packet_id: id(),
         properties: SubscribeProperties::default(),
@@ -98,7 +176,11 @@ fn no_local_and_a_share_exclude_each_other() {
     };
     let (plain, shared) = (subscription("g/a"), subscription("$share/g/a"));
     assert!(subscribe((&plain).into()).encoded_len().is_ok());
-    assert_refused(&subscribe((&shared).into()).into(), EncodeErrorKind::NotAllowed, "no_local");
+    assert_refused(
+        &subscribe((&shared).into()).into(),
+        EncodeErrorKind::NotAllowed,
+        "no_local",
+    );
 }
 
 /// [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.9.3-2] [MQTT-3.11.3-2]
@@ -108,17 +190,51 @@ fn a_packet_carries_its_own_reason_codes_only() {
     for code in ReasonCode::ALL.iter().copied() {
         let codes = [ReasonCode::UnspecifiedError, code];
         let (properties, reason_codes) = (SubAckProperties::default(), (&codes).into());
-        let method =
-            AuthProperties { authentication_method: Some(Utf8String::default()), ..Default::default() };
+        let method = AuthProperties {
+            authentication_method: Some(Utf8String::default()),
+            ..Default::default()
+        };
         let mut packets = vec![
-            Packet::from(ConnAck { reason_code: code, ..ConnAck::default() }),
-            SubAck { packet_id: id(), properties, reason_codes }.into(),
-            UnsubAck { packet_id: id(), properties, reason_codes }.into(),
-            Disconnect { reason_code: code, ..Disconnect::default() }.into(),
-            Auth { reason_code: code, properties: method }.into(),
+            Packet::from(ConnAck {
+                reason_code: code,
+                ..ConnAck::default()
+            }),
+            SubAck {
+                packet_id: id(),
+                properties,
+                reason_codes,
+            }
+            .into(),
+            UnsubAck {
+                packet_id: id(),
+                properties,
+                reason_codes,
+            }
+            .into(),
+            Disconnect {
+                reason_code: code,
+                ..Disconnect::default()
+            }
+            .into(),
+            Auth {
+                reason_code: code,
+                properties: method,
+            }
+            .into(),
         ];
-        for ack_type in [AckType::PubAck, AckType::PubRec, AckType::PubRel, AckType::PubComp] {
-            packets.push(Ack { reason_code: code, ..Ack::success(id()) }.into_packet(ack_type));
+        for ack_type in [
+            AckType::PubAck,
+            AckType::PubRec,
+            AckType::PubRel,
+            AckType::PubComp,
+        ] {
+            packets.push(
+                Ack {
+                    reason_code: code,
+                    ..Ack::success(id())
+                }
+                .into_packet(ack_type),
+            );
         }
         for packet in &packets {
             if code.is_legal_in(packet.packet_type(), Sender::Any) {
@@ -134,24 +250,47 @@ fn a_packet_carries_its_own_reason_codes_only() {
 fn a_packet_has_at_most_268_435_460_bytes() {
     // One string of 65,535 bytes, over and over: the packet would be large, what says so isn't.
     let (long, empty) = ("x".repeat(65_535), Utf8String::default());
-    let (topic, long) = (TopicName::new("a").unwrap(), Utf8String::new(&long).unwrap());
-    let user_properties = [UserProperty { name: long, value: empty }; 4_096];
+    let (topic, long) = (
+        TopicName::new("a").unwrap(),
+        Utf8String::new(&long).unwrap(),
+    );
+    let user_properties = [UserProperty {
+        name: long,
+        value: empty,
+    }; 4_096];
     let with = |count: usize, payload| {
         let user_properties = user_properties.get(..count).unwrap().into();
-        let properties = PublishProperties { user_properties, ..Default::default() };
-        Publish { properties, ..Publish::new(topic, payload) }
+        let properties = PublishProperties {
+            user_properties,
+            ..Default::default()
+        };
+        Publish {
+            properties,
+            ..Publish::new(topic, payload)
+        }
     };
     // Each takes 65,540 bytes; around them: 3 of topic, 4 of property length.
     let room = 268_435_455 - 3 - 4 - 4_095 * 65_540;
     let payload = vec![0; room + 1];
     let largest = with(4_095, payload.get(..room).unwrap());
     assert_eq!(largest.encoded_len(), Ok(268_435_460));
-    assert_refused(&with(4_095, &payload).into(), EncodeErrorKind::TooLarge, "remaining_length");
-    assert_refused(&with(4_096, &payload).into(), EncodeErrorKind::TooLarge, "remaining_length");
+    assert_refused(
+        &with(4_095, &payload).into(),
+        EncodeErrorKind::TooLarge,
+        "remaining_length",
+    );
+    assert_refused(
+        &with(4_096, &payload).into(),
+        EncodeErrorKind::TooLarge,
+        "remaining_length",
+    );
 }
 
 #[test]
 fn an_error_reads_as_one_line() {
-    let error = EncodeError { kind: EncodeErrorKind::Missing, field: "topic" };
+    let error = EncodeError {
+        kind: EncodeErrorKind::Missing,
+        field: "topic",
+    };
     assert_eq!(error.to_string(), "topic is missing");
 }

@@ -48,9 +48,18 @@ fn of_256_first_bytes_26_begin_a_packet() {
                 good += 1;
                 let header = FixedHeader::peek(&[first, 0], u32::MAX).unwrap().unwrap();
                 assert_eq!((header.packet_type, header.flags), (expected, first & 0x0f));
-                assert_eq!((header.remaining_length, header.header_len, header.packet_len()), (0, 2, 2));
+                assert_eq!(
+                    (
+                        header.remaining_length,
+                        header.header_len,
+                        header.packet_len()
+                    ),
+                    (0, 2, 2)
+                );
             }
-            (None, Err(error)) => assert_eq!((error.kind, error.offset), (DecodeErrorKind::Malformed, 0)),
+            (None, Err(error)) => {
+                assert_eq!((error.kind, error.offset), (DecodeErrorKind::Malformed, 0))
+            }
             (expected, peeked) => panic!("{first:#04x}: {expected:?}, {peeked:?}"),
         }
     }
@@ -80,7 +89,9 @@ fn a_length_is_written_in_the_fewest_bytes() {
     for (bytes, remaining_length) in LENGTHS {
         // Without its payload this PUBLISH has 4 bytes behind the header. The largest takes 256 MiB: `encoding` has it.
         let room = usize::try_from(remaining_length).unwrap().checked_sub(4);
-        let Some(payload) = room.and_then(|room| payload.get(..room)) else { continue };
+        let Some(payload) = room.and_then(|room| payload.get(..room)) else {
+            continue;
+        };
         let publish = Publish::new(TopicName::new("a").unwrap(), payload);
         let mut head = Vec::new();
         publish.encode_head(&mut head).unwrap();

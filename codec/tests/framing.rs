@@ -2,8 +2,8 @@
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    DecodeErrorKind, DecodeOptions, EncodeErrorKind, FramingError, Packet, PacketBuf, PacketCodec, PacketId,
-    Sender, SubAck, SubAckProperties, owned,
+    DecodeErrorKind, DecodeOptions, EncodeErrorKind, FramingError, Packet, PacketBuf, PacketCodec,
+    PacketId, Sender, SubAck, SubAckProperties, owned,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -47,7 +47,9 @@ fn the_options_hold() {
         (&[0x36], DecodeErrorKind::Malformed),
     ] {
         let refused = codec.decode(&mut BytesMut::from(input));
-        let Err(FramingError::Decode(error)) = refused else { panic!("{refused:?}") };
+        let Err(FramingError::Decode(error)) = refused else {
+            panic!("{refused:?}")
+        };
         assert_eq!(error.kind, kind);
     }
 }
@@ -70,8 +72,12 @@ fn what_can_not_be_encoded_leaves_the_stream_as_it_was() {
         reason_codes: (&[]).into(),
     });
     let mut stream = BytesMut::from(&b"before"[..]);
-    let Err(FramingError::Encode(error)) = PacketCodec::default().encode(&packet, &mut stream) else {
+    let Err(FramingError::Encode(error)) = PacketCodec::default().encode(&packet, &mut stream)
+    else {
         panic!()
     };
-    assert_eq!((error.kind, &*stream), (EncodeErrorKind::Missing, &b"before"[..]));
+    assert_eq!(
+        (error.kind, &*stream),
+        (EncodeErrorKind::Missing, &b"before"[..])
+    );
 }

@@ -2,9 +2,9 @@
 
 use dunlin_codec::owned::{self, Lend};
 use dunlin_codec::{
-    BinaryData, Connect, Packet, PacketBuf, PacketId, Publish, PublishProperties, ReasonCode, SubAck,
-    SubAckProperties, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter,
-    TopicName, UserProperty, Utf8String,
+    BinaryData, Connect, Packet, PacketBuf, PacketId, Publish, PublishProperties, ReasonCode,
+    SubAck, SubAckProperties, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
+    TopicFilter, TopicName, UserProperty, Utf8String,
 };
 use proptest::prelude::*;
 use serde_json::{from_str, json, to_string, to_value};
@@ -34,14 +34,21 @@ proptest! {
 
 #[test]
 fn a_publish_is_readable_and_its_payload_is_base64_only_where_it_is_no_text() {
-    let pairs = [UserProperty::new("k", "v").unwrap(), UserProperty::new("k", "v2").unwrap()];
+    let pairs = [
+        UserProperty::new("k", "v").unwrap(),
+        UserProperty::new("k", "v2").unwrap(),
+    ];
     let properties = PublishProperties {
         correlation_data: Some(BinaryData::new(&[0xff]).unwrap()),
         user_properties: (&pairs).into(),
         ..PublishProperties::default()
     };
     let topic = TopicName::new("lamp/7").unwrap();
-    let packet = Packet::Publish(Publish { properties, retain: true, ..Publish::new(topic, b"on") });
+    let packet = Packet::Publish(Publish {
+        properties,
+        retain: true,
+        ..Publish::new(topic, b"on")
+    });
     assert_eq!(
         to_string(&packet).unwrap(),
         r#"{"type":"PUBLISH","packet":{"qos":0,"retain":true,"topic":"lamp/7","properties":{"correlation_data_b64":"/w==","user_properties":[["k","v"],["k","v2"]]},"payload":"on"}}"#
@@ -53,8 +60,10 @@ fn a_publish_is_readable_and_its_payload_is_base64_only_where_it_is_no_text() {
 #[test]
 fn a_subscription_is_flat_and_a_reason_code_has_its_name() {
     let packet_id = PacketId::new(9).unwrap();
-    let subscription =
-        Subscription { filter: TopicFilter::new("a/+").unwrap(), options: SubscriptionOptions::default() };
+    let subscription = Subscription {
+        filter: TopicFilter::new("a/+").unwrap(),
+        options: SubscriptionOptions::default(),
+    };
     let subscriptions = [subscription];
     let subscribe = Subscribe {
         packet_id,
@@ -66,7 +75,11 @@ fn a_subscription_is_flat_and_a_reason_code_has_its_name() {
         json!([{"filter": "a/+", "qos": 0, "no_local": false, "retain_as_published": false, "retain_handling": 0}])
     );
     let codes = [ReasonCode::GrantedQoS1, ReasonCode::NotAuthorized];
-    let suback = SubAck { packet_id, properties: SubAckProperties::default(), reason_codes: (&codes).into() };
+    let suback = SubAck {
+        packet_id,
+        properties: SubAckProperties::default(),
+        reason_codes: (&codes).into(),
+    };
     assert_eq!(
         to_value(suback).unwrap()["reason_codes"],
         json!([{"code": 1, "name": "Granted QoS 1"}, {"code": 135, "name": "Not authorized"}])
@@ -76,33 +89,72 @@ fn a_subscription_is_flat_and_a_reason_code_has_its_name() {
 #[test]
 fn what_has_a_default_may_be_left_out() {
     let read = |text| from_str::<owned::Packet>(text).unwrap();
-    assert_eq!(read(r#"{"type":"PINGREQ","packet":{}}"#), owned::Packet::PingReq);
+    assert_eq!(
+        read(r#"{"type":"PINGREQ","packet":{}}"#),
+        owned::Packet::PingReq
+    );
     let client_id = Utf8String::new("lamp-7").unwrap();
-    let connect = Connect { client_id, ..Connect::default() };
+    let connect = Connect {
+        client_id,
+        ..Connect::default()
+    };
     assert_eq!(
         read(r#"{"type":"CONNECT","packet":{"client_id":"lamp-7"}}"#).packet(),
         Packet::Connect(connect)
     );
-    let suback = read(r#"{"type":"SUBACK","packet":{"packet_id":1,"reason_codes":[2,{"code":135}]}}"#);
-    let owned::Packet::SubAck(suback) = suback else { panic!("a SUBACK") };
-    assert!(suback.reason_codes.lend().iter().eq([ReasonCode::GrantedQoS2, ReasonCode::NotAuthorized]));
+    let suback =
+        read(r#"{"type":"SUBACK","packet":{"packet_id":1,"reason_codes":[2,{"code":135}]}}"#);
+    let owned::Packet::SubAck(suback) = suback else {
+        panic!("a SUBACK")
+    };
+    assert!(
+        suback
+            .reason_codes
+            .lend()
+            .iter()
+            .eq([ReasonCode::GrantedQoS2, ReasonCode::NotAuthorized])
+    );
 }
 
 #[test]
 fn what_no_packet_can_hold_is_an_error_that_says_why() {
     for (text, why) in [
-        (r#"{"type":"PUBLISH","packet":{"topic":"a/#"}}"#, "a topic name has no wildcard"),
-        (r#"{"type":"PUBLISH","packet":{"topic":"a","qos":3}}"#, "expected 0, 1 or 2"),
-        (r#"{"type":"PUBLISH","packet":{"topic":"a","qos":1}}"#, "missing field `packet_id`"),
-        (r#"{"type":"PUBLISH","packet":{"topic":"a","dup":true}}"#, "dup is for QoS 1 and 2"),
+        (
+            r#"{"type":"PUBLISH","packet":{"topic":"a/#"}}"#,
+            "a topic name has no wildcard",
+        ),
+        (
+            r#"{"type":"PUBLISH","packet":{"topic":"a","qos":3}}"#,
+            "expected 0, 1 or 2",
+        ),
+        (
+            r#"{"type":"PUBLISH","packet":{"topic":"a","qos":1}}"#,
+            "missing field `packet_id`",
+        ),
+        (
+            r#"{"type":"PUBLISH","packet":{"topic":"a","dup":true}}"#,
+            "dup is for QoS 1 and 2",
+        ),
         (
             r#"{"type":"PUBLISH","packet":{"topic":"a","payload":"a","payload_b64":"YQ=="}}"#,
             "duplicate field `payload`",
         ),
-        (r#"{"type":"PUBLISH","packet":{"topic":"a","payload_b64":"?"}}"#, "Invalid"),
-        (r#"{"type":"PUBLISH","packet":{"topic":"a","colour":1}}"#, "unknown field `colour`"),
-        (r#"{"type":"PUBACK","packet":{"packet_id":0}}"#, "expected 1 to 65,535"),
-        (r#"{"type":"PUBACK","packet":{"packet_id":1,"reason_code":5}}"#, "expected a reason code"),
+        (
+            r#"{"type":"PUBLISH","packet":{"topic":"a","payload_b64":"?"}}"#,
+            "Invalid",
+        ),
+        (
+            r#"{"type":"PUBLISH","packet":{"topic":"a","colour":1}}"#,
+            "unknown field `colour`",
+        ),
+        (
+            r#"{"type":"PUBACK","packet":{"packet_id":0}}"#,
+            "expected 1 to 65,535",
+        ),
+        (
+            r#"{"type":"PUBACK","packet":{"packet_id":1,"reason_code":5}}"#,
+            "expected a reason code",
+        ),
         (r#"{"type":"PINGREQ","packet":{"a":1}}"#, "unknown field"),
         (r#"{"type":"PING","packet":{}}"#, "unknown variant"),
     ] {

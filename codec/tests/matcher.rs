@@ -9,8 +9,11 @@ use proptest::sample::Index;
 
 /// Filters and names of few levels and fewer words, so that many match.
 fn topic(wildcards: bool) -> impl Strategy<Value = String> {
-    let words: &[&str] =
-        if wildcards { &["a", "b", "", "+", "+", "$x"] } else { &["a", "b", "", "$x", "$x"] };
+    let words: &[&str] = if wildcards {
+        &["a", "b", "", "+", "+", "$x"]
+    } else {
+        &["a", "b", "", "$x", "$x"]
+    };
     let end = if wildcards { 2 } else { 1 };
     (vec(prop::sample::select(words), 1..5), 0..end).prop_map(|(levels, multi)| {
         let text = levels.join("/");

@@ -2,7 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 use dunlin_codec::{
-    ConnAck, DecodeErrorKind, DecodeOptions, Leniency, Packet, PacketBuf, Publish, ReasonCode, TopicName,
+    ConnAck, DecodeErrorKind, DecodeOptions, Leniency, Packet, PacketBuf, Publish, ReasonCode,
+    TopicName,
 };
 
 const PUBLISH: &[u8] = b"\x30\x06\x00\x01a\x00hi";
@@ -12,9 +13,24 @@ fn a_packet_takes_its_bytes_and_leaves_the_rest() {
     let options = DecodeOptions::default();
     let stream = [PUBLISH, &[0xc0, 0x00, 0xd0]].concat();
     let (mut input, mut shared) = (BytesMut::from(&*stream), Bytes::from(stream));
-    for expected in [Packet::Publish(Publish::new(TopicName::new("a").unwrap(), b"hi")), Packet::PingReq] {
-        assert_eq!(PacketBuf::take(&mut input, &options).unwrap().unwrap().packet(), expected);
-        assert_eq!(PacketBuf::take_shared(&mut shared, &options).unwrap().unwrap().packet(), expected);
+    for expected in [
+        Packet::Publish(Publish::new(TopicName::new("a").unwrap(), b"hi")),
+        Packet::PingReq,
+    ] {
+        assert_eq!(
+            PacketBuf::take(&mut input, &options)
+                .unwrap()
+                .unwrap()
+                .packet(),
+            expected
+        );
+        assert_eq!(
+            PacketBuf::take_shared(&mut shared, &options)
+                .unwrap()
+                .unwrap()
+                .packet(),
+            expected
+        );
     }
     assert_eq!(PacketBuf::take(&mut input, &options), Ok(None));
     assert_eq!(PacketBuf::take_shared(&mut shared, &options), Ok(None));
@@ -27,10 +43,17 @@ fn a_publish_is_looked_at_once_and_other_packets_stay() {
     input.extend_from_slice(&[0xd0, 0x00]);
     let options = DecodeOptions::default();
     let (owned, payload_len) =
-        PacketBuf::take_publish(&mut input, &options, |publish| publish.payload.len()).unwrap().unwrap();
-    let Packet::Publish(publish) = owned.packet() else { panic!("a PUBLISH") };
+        PacketBuf::take_publish(&mut input, &options, |publish| publish.payload.len())
+            .unwrap()
+            .unwrap();
+    let Packet::Publish(publish) = owned.packet() else {
+        panic!("a PUBLISH")
+    };
     assert_eq!(publish.payload.len(), payload_len);
-    assert_eq!(PacketBuf::take_publish(&mut input, &options, |_| ()), Ok(None));
+    assert_eq!(
+        PacketBuf::take_publish(&mut input, &options, |_| ()),
+        Ok(None)
+    );
     assert_eq!(input.as_ref(), [0xd0, 0x00]);
 }
 
@@ -38,7 +61,10 @@ fn a_publish_is_looked_at_once_and_other_packets_stay() {
 fn nothing_is_reserved_for_a_packet_that_is_only_announced() {
     let mut input = BytesMut::with_capacity(64);
     input.extend_from_slice(&[0x30, 0xff, 0xff, 0xff, 0x7f, 0, 1, b'a', 0, b'h']);
-    assert_eq!(PacketBuf::take(&mut input, &DecodeOptions::default()), Ok(None));
+    assert_eq!(
+        PacketBuf::take(&mut input, &DecodeOptions::default()),
+        Ok(None)
+    );
     assert_eq!((input.len(), input.capacity()), (10, 64));
 }
 
@@ -46,9 +72,14 @@ fn nothing_is_reserved_for_a_packet_that_is_only_announced() {
 fn a_part_is_shared_and_what_lies_elsewhere_is_copied() {
     let owned = PacketBuf::take_shared(&mut Bytes::from_static(PUBLISH), &DecodeOptions::default());
     let owned = owned.unwrap().unwrap();
-    let Packet::Publish(publish) = owned.packet() else { panic!("a PUBLISH") };
+    let Packet::Publish(publish) = owned.packet() else {
+        panic!("a PUBLISH")
+    };
     let payload = owned.share(publish.payload);
-    assert_eq!((&*payload, payload.as_ptr()), (&b"hi"[..], publish.payload.as_ptr()));
+    assert_eq!(
+        (&*payload, payload.as_ptr()),
+        (&b"hi"[..], publish.payload.as_ptr())
+    );
 
     let elsewhere = *b"hi";
     let copied = owned.share(&elsewhere);
@@ -63,7 +94,9 @@ fn a_part_is_shared_and_what_lies_elsewhere_is_copied() {
 #[test]
 fn short_and_long_forms_are_equal() {
     let take = |bytes: &'static [u8]| {
-        PacketBuf::take_shared(&mut Bytes::from_static(bytes), &DecodeOptions::default()).unwrap().unwrap()
+        PacketBuf::take_shared(&mut Bytes::from_static(bytes), &DecodeOptions::default())
+            .unwrap()
+            .unwrap()
     };
     assert_eq!(take(&[0x40, 2, 0, 1]), take(&[0x40, 4, 0, 1, 0, 0]));
     assert_ne!(take(&[0x40, 2, 0, 1]), take(&[0x50, 2, 0, 1]));
@@ -74,15 +107,32 @@ fn short_and_long_forms_are_equal() {
 fn what_is_forgiven_is_dropped_and_nothing_else_is_forgiven() {
     let dup = &[0x38, 4, 0, 1, b'a', 0][..];
     let refusal = &[0x20, 3, 1, 0x87, 0][..];
-    let dup_at_qos_0 = Leniency { dup_at_qos_0: true, ..Leniency::default() };
-    let session_present_on_refusal = Leniency { session_present_on_refusal: true, ..Leniency::default() };
+    let dup_at_qos_0 = Leniency {
+        dup_at_qos_0: true,
+        ..Leniency::default()
+    };
+    let session_present_on_refusal = Leniency {
+        session_present_on_refusal: true,
+        ..Leniency::default()
+    };
     let plain = Packet::Publish(Publish::new(TopicName::new("a").unwrap(), b""));
-    let refused = Packet::ConnAck(ConnAck { reason_code: ReasonCode::NotAuthorized, ..ConnAck::default() });
-    for (bytes, leniency, expected) in
-        [(dup, dup_at_qos_0, plain), (refusal, session_present_on_refusal, refused)]
-    {
-        for other in [Leniency::default(), dup_at_qos_0, session_present_on_refusal] {
-            let options = DecodeOptions { leniency: other, ..DecodeOptions::default() };
+    let refused = Packet::ConnAck(ConnAck {
+        reason_code: ReasonCode::NotAuthorized,
+        ..ConnAck::default()
+    });
+    for (bytes, leniency, expected) in [
+        (dup, dup_at_qos_0, plain),
+        (refusal, session_present_on_refusal, refused),
+    ] {
+        for other in [
+            Leniency::default(),
+            dup_at_qos_0,
+            session_present_on_refusal,
+        ] {
+            let options = DecodeOptions {
+                leniency: other,
+                ..DecodeOptions::default()
+            };
             let decoded = Packet::decode_with(bytes, &options);
             if other == leniency {
                 assert_eq!(decoded, Ok(Some((expected, bytes.len()))));
@@ -91,8 +141,13 @@ fn what_is_forgiven_is_dropped_and_nothing_else_is_forgiven() {
             }
         }
         // Taken once, it is read as often as it is asked for.
-        let options = DecodeOptions { leniency, ..DecodeOptions::default() };
-        let owned = PacketBuf::take(&mut BytesMut::from(bytes), &options).unwrap().unwrap();
+        let options = DecodeOptions {
+            leniency,
+            ..DecodeOptions::default()
+        };
+        let owned = PacketBuf::take(&mut BytesMut::from(bytes), &options)
+            .unwrap()
+            .unwrap();
         assert_eq!(owned.packet(), expected);
     }
 }

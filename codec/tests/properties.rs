@@ -2,8 +2,8 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use dunlin_codec::{
-    DataType, DecodeError, DecodeErrorKind, Delivery, ErrorScope, FaultyMessage, PROPERTIES, Packet,
-    PropertyRow, ReasonCode,
+    DataType, DecodeError, DecodeErrorKind, Delivery, ErrorScope, FaultyMessage, PROPERTIES,
+    Packet, PropertyRow, ReasonCode,
 };
 
 /// A packet around a set of properties.
@@ -51,7 +51,14 @@ const fn place(
     allowed: &'static [u8],
     rule: Option<&'static str>,
 ) -> Place {
-    Place { name, first, head, tail, allowed, rule }
+    Place {
+        name,
+        first,
+        head,
+        tail,
+        allowed,
+        rule,
+    }
 }
 
 /// An identifier, a legal value (the least where there is one), and values of its type that are out of range.
@@ -92,24 +99,38 @@ impl Place {
     /// The packet, and the offset in it of the first of `properties`, which `id` is the first of.
     fn packet(&self, id: u8, properties: &[u8]) -> (Vec<u8>, u32) {
         // Data needs a method, and so does an AUTH.
-        let in_need = self.allowed.contains(&0x15) && (id == 0x16 || self.name == "AUTH" && id != 0x15);
+        let in_need =
+            self.allowed.contains(&0x15) && (id == 0x16 || self.name == "AUTH" && id != 0x15);
         let method: &[u8] = if in_need { b"\x15\x00\x01m" } else { &[] };
         let section = [method, properties].concat();
         let len = |bytes: &[u8]| u8::try_from(bytes.len()).expect("a short packet");
         let body = [self.head, &[len(&section)], &section, self.tail].concat();
         let at = 2 + self.head.len() + 1 + method.len();
-        ([&[self.first, len(&body)], &*body].concat(), u32::try_from(at).expect("a short packet"))
+        (
+            [&[self.first, len(&body)], &*body].concat(),
+            u32::try_from(at).expect("a short packet"),
+        )
     }
 
     /// What is wrong with a value that a publisher chose concerns the message alone.
     fn scoped(&self, error: DecodeError) -> DecodeError {
-        let message = FaultyMessage { delivery: Delivery::AtMostOnce, topic_alias: None };
-        let scope = if self.name == "PUBLISH" { ErrorScope::Message(message) } else { error.scope };
+        let message = FaultyMessage {
+            delivery: Delivery::AtMostOnce,
+            topic_alias: None,
+        };
+        let scope = if self.name == "PUBLISH" {
+            ErrorScope::Message(message)
+        } else {
+            error.scope
+        };
         DecodeError { scope, ..error }
     }
 
     fn rows(&self) -> impl Iterator<Item = (PropertyRow, &'static [u8], &'static [&'static [u8]])> {
-        let rows = PROPERTIES.into_iter().zip(VALUES).map(|(row, (_, value, others))| (row, value, others));
+        let rows = PROPERTIES
+            .into_iter()
+            .zip(VALUES)
+            .map(|(row, (_, value, others))| (row, value, others));
         rows.filter(|(row, ..)| self.allowed.contains(&row.id))
     }
 }
@@ -130,7 +151,11 @@ fn malformed(offset: u32, field: &'static str, statement: Option<&'static str>) 
     }
 }
 
-fn protocol_error(offset: u32, field: &'static str, statement: Option<&'static str>) -> DecodeError {
+fn protocol_error(
+    offset: u32,
+    field: &'static str,
+    statement: Option<&'static str>,
+) -> DecodeError {
     let kind = DecodeErrorKind::ProtocolError;
     DecodeError {
         kind,
@@ -152,13 +177,23 @@ fn the_table_has_the_rows_of_the_standard() {
 fn a_property_is_taken_where_it_belongs_and_malformed_elsewhere() {
     for place in &PLACES {
         for id in 0..=u8::MAX {
-            let value = VALUES.iter().find(|row| row.0 == id).map_or(&[][..], |row| row.1);
+            let value = VALUES
+                .iter()
+                .find(|row| row.0 == id)
+                .map_or(&[][..], |row| row.1);
             let (packet, at) = place.packet(id, &property(id, value));
             let decoded = Packet::decode(&packet);
             if place.allowed.contains(&id) {
-                assert!(matches!(decoded, Ok(Some(_))), "{id:#04x} in {}", place.name);
+                assert!(
+                    matches!(decoded, Ok(Some(_))),
+                    "{id:#04x} in {}",
+                    place.name
+                );
             } else {
-                let name = PROPERTIES.iter().find(|row| row.id == id).map_or("property_id", |row| row.name);
+                let name = PROPERTIES
+                    .iter()
+                    .find(|row| row.id == id)
+                    .map_or("property_id", |row| row.name);
                 assert_eq!(
                     decoded,
                     Err(malformed(at, name, Some("U-2.2.2-1"))),
@@ -179,10 +214,20 @@ fn a_repeated_property_is_a_protocol_error_unless_it_may_repeat() {
             let (packet, at) = place.packet(row.id, &once.repeat(2));
             let decoded = Packet::decode(&packet);
             if row.id == 0x26 || (row.id == 0x0b && place.name == "PUBLISH") {
-                assert!(matches!(decoded, Ok(Some(_))), "{} in {}", row.name, place.name);
+                assert!(
+                    matches!(decoded, Ok(Some(_))),
+                    "{} in {}",
+                    row.name,
+                    place.name
+                );
             } else {
                 let second = at + u32::try_from(once.len()).expect("a short property");
-                assert_eq!(decoded, Err(protocol_error(second, row.name, place.rule)), "in {}", place.name);
+                assert_eq!(
+                    decoded,
+                    Err(protocol_error(second, row.name, place.rule)),
+                    "in {}",
+                    place.name
+                );
             }
         }
     }
@@ -223,7 +268,12 @@ fn a_value_cut_short_is_malformed_where_its_set_ends() {
                 let cut = property(row.id, value.get(..len).expect("a prefix"));
                 let (packet, at) = place.packet(row.id, &cut);
                 let end = at + u32::try_from(cut.len()).expect("a short property");
-                assert_eq!(Packet::decode(&packet), Err(malformed(end, row.name, None)), "in {}", place.name);
+                assert_eq!(
+                    Packet::decode(&packet),
+                    Err(malformed(end, row.name, None)),
+                    "in {}",
+                    place.name
+                );
             }
         }
     }
@@ -247,7 +297,10 @@ fn text_that_isnt_well_formed_is_malformed_in_every_property() {
                     DataType::Utf8EncodedString => vec![(0, text)],
                     // The name is ill-formed, or the value behind an empty name.
                     DataType::Utf8StringPair => {
-                        vec![(0, [&*text, &[0, 0]].concat()), (2, [&[0, 0], &*text].concat())]
+                        vec![
+                            (0, [&*text, &[0, 0]].concat()),
+                            (2, [&[0, 0], &*text].concat()),
+                        ]
                     }
                     _ => Vec::new(),
                 };

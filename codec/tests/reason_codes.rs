@@ -4,7 +4,15 @@ use dunlin_codec::{DecodeErrorKind, DecodeOptions, Packet, PacketType, ReasonCod
 
 /// Around the code: a first byte and what stands before and behind it. Then the codes that both sides, a server alone
 /// and a client alone may send.
-struct Row(PacketType, u8, &'static [u8], &'static [u8], &'static [u8], &'static [u8], &'static [u8]);
+struct Row(
+    PacketType,
+    u8,
+    &'static [u8],
+    &'static [u8],
+    &'static [u8],
+    &'static [u8],
+    &'static [u8],
+);
 
 const METHOD: &[u8] = b"\x04\x15\x00\x01m";
 
@@ -38,14 +46,20 @@ fn a_code_is_taken_from_those_who_may_send_it_in_its_packet() {
             for sender in [Sender::Any, Sender::Client, Sender::Server] {
                 let body = [before, &[code], behind].concat();
                 let packet = [&[first, u8::try_from(body.len()).unwrap()], &*body].concat();
-                let decoded =
-                    Packet::decode_with(&packet, &DecodeOptions { sender, ..DecodeOptions::default() });
+                let decoded = Packet::decode_with(
+                    &packet,
+                    &DecodeOptions {
+                        sender,
+                        ..DecodeOptions::default()
+                    },
+                );
 
                 let may_be = |whose: Sender| sender == whose || sender == Sender::Any;
                 let legal = either.contains(&code)
                     || (server.contains(&code) && may_be(Sender::Server))
                     || (client.contains(&code) && may_be(Sender::Client));
-                let expected = if packet_type.sender() == Sender::Server && sender == Sender::Client {
+                let expected = if packet_type.sender() == Sender::Server && sender == Sender::Client
+                {
                     Some(DecodeErrorKind::WrongDirection)
                 } else if legal {
                     None
@@ -55,9 +69,13 @@ fn a_code_is_taken_from_those_who_may_send_it_in_its_packet() {
                     Some(DecodeErrorKind::Malformed)
                 };
                 let what = format!("{code:#04x} in {packet_type} from {sender:?}");
-                assert_eq!(decoded.map_err(|error| error.kind).err(), expected, "{what}");
-                let listed =
-                    ReasonCode::from_code(code).is_some_and(|code| code.is_legal_in(packet_type, sender));
+                assert_eq!(
+                    decoded.map_err(|error| error.kind).err(),
+                    expected,
+                    "{what}"
+                );
+                let listed = ReasonCode::from_code(code)
+                    .is_some_and(|code| code.is_legal_in(packet_type, sender));
                 assert_eq!(listed, legal, "{what}");
             }
         }
@@ -67,9 +85,14 @@ fn a_code_is_taken_from_those_who_may_send_it_in_its_packet() {
 #[test]
 fn other_packets_carry_no_code() {
     let with_codes = ROWS.map(|row| row.0);
-    for packet_type in PacketType::ALL.into_iter().filter(|packet_type| !with_codes.contains(packet_type)) {
+    for packet_type in PacketType::ALL
+        .into_iter()
+        .filter(|packet_type| !with_codes.contains(packet_type))
+    {
         assert!(
-            !ReasonCode::ALL.iter().any(|code| code.is_legal_in(packet_type, Sender::Any)),
+            !ReasonCode::ALL
+                .iter()
+                .any(|code| code.is_legal_in(packet_type, Sender::Any)),
             "{packet_type}"
         );
     }
@@ -82,5 +105,8 @@ fn the_standard_defines_43_codes() {
         assert_eq!(ReasonCode::from_code(code.code()), Some(*code));
         assert_eq!(code.is_error(), code.code() >= 0x80);
     }
-    assert_eq!(ReasonCode::NotAuthorized.to_string(), "Not authorized (0x87)");
+    assert_eq!(
+        ReasonCode::NotAuthorized.to_string(),
+        "Not authorized (0x87)"
+    );
 }

@@ -26,7 +26,9 @@ fn a_byte_that_doesnt_belong_is_found_wherever_it_stands() {
                     topic[place] = byte;
                     let total = u8::try_from(len).unwrap();
                     let packet = [&[0x30, total + 3, 0, total], &*topic, &[0]].concat();
-                    let statement = Packet::decode(&packet).err().map(|error| error.statement.unwrap());
+                    let statement = Packet::decode(&packet)
+                        .err()
+                        .map(|error| error.statement.unwrap());
                     assert_eq!(statement, plainly(&topic), "{topic:02x?}");
                 }
             }
@@ -38,12 +40,26 @@ fn a_byte_that_doesnt_belong_is_found_wherever_it_stands() {
 fn constructors_see_what_decoding_sees() {
     for len in (0..=33).chain(47..=50) {
         for place in 0..=len {
-            for odd in ["\0", "+", "#", "\u{1}", "\u{7f}", "\u{80}", "\u{feff}", "\u{10ffff}"] {
+            for odd in [
+                "\0",
+                "+",
+                "#",
+                "\u{1}",
+                "\u{7f}",
+                "\u{80}",
+                "\u{feff}",
+                "\u{10ffff}",
+            ] {
                 let text = "a".repeat(place) + odd + &"a".repeat(len - place);
                 let nul = text.contains('\0');
                 assert_eq!(Utf8String::new(&text).err(), nul.then_some(TextError::Nul));
-                let wildcard = text.contains(['+', '#']).then_some(TopicError::WildcardInName);
-                assert_eq!(TopicName::new(&text).err(), nul.then_some(TopicError::Nul).or(wildcard));
+                let wildcard = text
+                    .contains(['+', '#'])
+                    .then_some(TopicError::WildcardInName);
+                assert_eq!(
+                    TopicName::new(&text).err(),
+                    nul.then_some(TopicError::Nul).or(wildcard)
+                );
             }
         }
     }

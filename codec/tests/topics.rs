@@ -6,8 +6,8 @@ use dunlin_codec::{TopicError, TopicFilter, TopicName};
 #[test]
 fn a_filter_is_taken_or_refused_for_its_reason() {
     use TopicError::{
-        Empty, MalformedShare, MisplacedMultiLevelWildcard, MisplacedSingleLevelWildcard, MissingShareName,
-        Nul,
+        Empty, MalformedShare, MisplacedMultiLevelWildcard, MisplacedSingleLevelWildcard,
+        MissingShareName, Nul,
     };
     let table: [(&str, Result<(), TopicError>); 38] = [
         ("a", Ok(())),
@@ -57,7 +57,16 @@ fn a_filter_is_taken_or_refused_for_its_reason() {
 /// [MQTT-4.7.0-1] [MQTT-3.3.2-2] [MQTT-4.7.3-1] [MQTT-4.7.3-2]
 #[test]
 fn a_name_has_no_wildcard() {
-    for name in ["a", "/", "a/b/c", "$SYS/x", "$share/g/a", " ", "\u{feff}", "\u{1f426}"] {
+    for name in [
+        "a",
+        "/",
+        "a/b/c",
+        "$SYS/x",
+        "$share/g/a",
+        " ",
+        "\u{feff}",
+        "\u{1f426}",
+    ] {
         assert!(TopicName::new(name).is_ok(), "{name:?}");
     }
     for (name, expected) in [
@@ -88,42 +97,84 @@ fn a_filter_matches_what_the_standard_says() {
         // §4.7.1.2
         (
             "sport/tennis/player1/#",
-            &["sport/tennis/player1", "sport/tennis/player1/ranking", "sport/tennis/player1/score/wimbledon"],
+            &[
+                "sport/tennis/player1",
+                "sport/tennis/player1/ranking",
+                "sport/tennis/player1/score/wimbledon",
+            ],
             &["sport/tennis/player10", "sport/tennis"],
         ),
-        ("sport/#", &["sport", "sport/", "sport/tennis"], &["sports", "/sport"]),
+        (
+            "sport/#",
+            &["sport", "sport/", "sport/tennis"],
+            &["sports", "/sport"],
+        ),
         ("#", &["a", "/", "a/b/c", "/a"], &["$SYS", "$SYS/a"]),
         // §4.7.1.3
         (
             "sport/tennis/+",
-            &["sport/tennis/player1", "sport/tennis/player2", "sport/tennis/"],
+            &[
+                "sport/tennis/player1",
+                "sport/tennis/player2",
+                "sport/tennis/",
+            ],
             &["sport/tennis/player1/ranking", "sport/tennis"],
         ),
         ("sport/+", &["sport/", "sport/a"], &["sport", "sport/a/b"]),
         ("+", &["a", "finance"], &["/finance", "a/b", "$SYS"]),
         ("/+", &["/finance", "/"], &["finance", "/a/b"]),
         ("+/+", &["/finance", "a/b", "/"], &["a", "a/b/c", "$SYS/a"]),
-        ("+/tennis/#", &["sport/tennis", "/tennis", "sport/tennis/a/b"], &["sport/golf", "$x/tennis"]),
+        (
+            "+/tennis/#",
+            &["sport/tennis", "/tennis", "sport/tennis/a/b"],
+            &["sport/golf", "$x/tennis"],
+        ),
         // §4.7.2
-        ("$SYS/#", &["$SYS", "$SYS/", "$SYS/a/b"], &["SYS/a", "$SYSTEM"]),
-        ("$SYS/monitor/+", &["$SYS/monitor/Clients"], &["$SYS/monitor/a/b"]),
-        ("+/monitor/Clients", &["a/monitor/Clients"], &["$SYS/monitor/Clients"]),
+        (
+            "$SYS/#",
+            &["$SYS", "$SYS/", "$SYS/a/b"],
+            &["SYS/a", "$SYSTEM"],
+        ),
+        (
+            "$SYS/monitor/+",
+            &["$SYS/monitor/Clients"],
+            &["$SYS/monitor/a/b"],
+        ),
+        (
+            "+/monitor/Clients",
+            &["a/monitor/Clients"],
+            &["$SYS/monitor/Clients"],
+        ),
         ("$aws/#", &["$aws/x"], &["aws/x"]),
         // §4.7.3: no normalisation, letter by letter
-        ("ACCOUNTS", &["ACCOUNTS"], &["Accounts", "/ACCOUNTS", "ACCOUNTS/"]),
+        (
+            "ACCOUNTS",
+            &["ACCOUNTS"],
+            &["Accounts", "/ACCOUNTS", "ACCOUNTS/"],
+        ),
         ("a//b", &["a//b"], &["a/b", "a///b"]),
         ("A\u{30a}", &["A\u{30a}"], &["\u{c5}"]),
         // §4.8.2: without the prefix
-        ("$share/workers/lamp/+", &["lamp/7"], &["$share/workers/lamp/7", "lamp", "$SYS/7"]),
+        (
+            "$share/workers/lamp/+",
+            &["lamp/7"],
+            &["$share/workers/lamp/7", "lamp", "$SYS/7"],
+        ),
         ("$share/workers/#", &["lamp", "/"], &["$SYS/a"]),
     ];
     for (filter, matching, others) in table {
         let filter = TopicFilter::new(filter).unwrap();
         for name in matching {
-            assert!(filter.matches(&TopicName::new(name).unwrap()), "{filter} matches {name}");
+            assert!(
+                filter.matches(&TopicName::new(name).unwrap()),
+                "{filter} matches {name}"
+            );
         }
         for name in others {
-            assert!(!filter.matches(&TopicName::new(name).unwrap()), "{filter} doesn't match {name}");
+            assert!(
+                !filter.matches(&TopicName::new(name).unwrap()),
+                "{filter} doesn't match {name}"
+            );
         }
     }
 }
@@ -132,7 +183,10 @@ fn a_filter_matches_what_the_standard_says() {
 fn a_shared_filter_comes_apart() {
     let shared = TopicFilter::new("$share/workers//a/+").unwrap();
     assert!(shared.is_shared() && shared.has_wildcard());
-    assert_eq!((shared.share_name(), shared.without_share().as_str()), (Some("workers"), "/a/+"));
+    assert_eq!(
+        (shared.share_name(), shared.without_share().as_str()),
+        (Some("workers"), "/a/+")
+    );
 
     let plain = TopicFilter::new("$sharex/a").unwrap();
     assert!(!plain.is_shared() && !plain.has_wildcard());
@@ -142,9 +196,16 @@ fn a_shared_filter_comes_apart() {
 #[test]
 fn what_a_share_is_of_is_a_filter_of_its_own() {
     // What `without_share` gives can be subscribed to, so it obeys the same rules.
-    for filter in ["$share/g/$share/", "$share/g/$share/h", "$share/g/$share//a"] {
+    for filter in [
+        "$share/g/$share/",
+        "$share/g/$share/h",
+        "$share/g/$share//a",
+    ] {
         assert!(TopicFilter::new(filter).is_err(), "{filter}");
     }
     let nested = TopicFilter::new("$share/g/$share/h/a").unwrap();
-    assert_eq!(TopicFilter::new(&nested.without_share()), Ok(nested.without_share()));
+    assert_eq!(
+        TopicFilter::new(&nested.without_share()),
+        Ok(nested.without_share())
+    );
 }

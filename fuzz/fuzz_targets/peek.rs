@@ -2,7 +2,8 @@
 #![no_main]
 
 use dunlin_codec::{
-    DecodeError, DecodeErrorKind, DecodeOptions, FixedHeader, Packet, PacketType, ReasonCode, Sender,
+    DecodeError, DecodeErrorKind, DecodeOptions, FixedHeader, Packet, PacketType, ReasonCode,
+    Sender,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -27,11 +28,17 @@ fn a_verdict_stands(input: &[u8], peeked: Peeked) {
     let mut verdict = Ok(None);
     for len in 0..=input.len().min(LONGEST + 1) {
         let now = FixedHeader::peek(&input[..len], u32::MAX);
-        assert!(verdict == Ok(None) || now == verdict, "{len} bytes: {verdict:?}, then {now:?}");
+        assert!(
+            verdict == Ok(None) || now == verdict,
+            "{len} bytes: {verdict:?}, then {now:?}"
+        );
         verdict = now;
     }
     assert_eq!(peeked, verdict);
-    assert!(peeked != Ok(None) || input.len() < LONGEST, "five bytes are enough for every verdict");
+    assert!(
+        peeked != Ok(None) || input.len() < LONGEST,
+        "five bytes are enough for every verdict"
+    );
     if let Err(error) = peeked {
         assert_eq!(
             (error.kind, error.reason_code),
@@ -46,7 +53,10 @@ fn it_says_what_is_written(input: &[u8], header: FixedHeader) {
     assert!((2..=LONGEST).contains(&header_len));
     assert_eq!((header.packet_type as u8) << 4 | header.flags, input[0]);
     assert!(header.packet_type == PacketType::Publish || [0, 2].contains(&header.flags));
-    assert_eq!(header.packet_len(), header_len + header.remaining_length as usize);
+    assert_eq!(
+        header.packet_len(),
+        header_len + header.remaining_length as usize
+    );
 
     // The length in the fewest bytes is the one that stands there.
     let (mut rest, mut written) = (header.remaining_length, Vec::new());
@@ -68,15 +78,27 @@ fn the_limit_is_judged_by_it(input: &[u8], header: FixedHeader) {
     assert_eq!(FixedHeader::peek(front, len), Ok(Some(header)));
     for limit in [0, len / 2, len - 1] {
         let error = FixedHeader::peek(front, limit).expect_err("a packet above the limit");
-        assert_eq!((error.kind, error.reason_code), (DecodeErrorKind::TooLarge, ReasonCode::PacketTooLarge));
-        let options = DecodeOptions { max_packet_size: limit, ..DecodeOptions::default() };
+        assert_eq!(
+            (error.kind, error.reason_code),
+            (DecodeErrorKind::TooLarge, ReasonCode::PacketTooLarge)
+        );
+        let options = DecodeOptions {
+            max_packet_size: limit,
+            ..DecodeOptions::default()
+        };
         assert_eq!(Packet::decode_with(front, &options), Err(error));
         assert_eq!(Packet::decode_with(input, &options), Err(error));
     }
 }
 
 fn decoding_agrees(input: &[u8], sender: Sender, peeked: Peeked) {
-    let decoded = Packet::decode_with(input, &DecodeOptions { sender, ..DecodeOptions::default() });
+    let decoded = Packet::decode_with(
+        input,
+        &DecodeOptions {
+            sender,
+            ..DecodeOptions::default()
+        },
+    );
     let header = match peeked {
         Ok(Some(header)) => header,
         Ok(None) => return assert_eq!(decoded, Ok(None)),
@@ -85,10 +107,15 @@ fn decoding_agrees(input: &[u8], sender: Sender, peeked: Peeked) {
     let may_send = |by: Sender| sender == Sender::Any || by == Sender::Any || by == sender;
     match decoded {
         Ok(Some((packet, len))) => {
-            assert_eq!((packet.packet_type(), len), (header.packet_type, header.packet_len()));
+            assert_eq!(
+                (packet.packet_type(), len),
+                (header.packet_type, header.packet_len())
+            );
             assert!(may_send(header.packet_type.sender()));
         }
-        Ok(None) => assert!(input.len() < header.packet_len() && may_send(header.packet_type.sender())),
+        Ok(None) => {
+            assert!(input.len() < header.packet_len() && may_send(header.packet_type.sender()))
+        }
         Err(error) => {
             // The direction shows in the header; what is inside is judged once all of it is there.
             let wrong_direction = error.kind == DecodeErrorKind::WrongDirection;

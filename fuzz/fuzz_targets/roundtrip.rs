@@ -20,7 +20,9 @@ fuzz_target!(|input: ([u32; 8], owned::Packet)| {
 });
 
 fn it_decodes_equal_and_is_canonical(packet: &Packet<'_>, bytes: &[u8]) {
-    let (decoded, len) = Packet::decode(bytes).expect("a valid packet").expect("a whole packet");
+    let (decoded, len) = Packet::decode(bytes)
+        .expect("a valid packet")
+        .expect("a whole packet");
     assert_eq!((decoded, len), (*packet, bytes.len()));
     assert_eq!(any_bytes::encoded(&decoded), bytes);
     let kept = PacketBuf::new(packet).expect("a packet that can be encoded");
@@ -30,13 +32,21 @@ fn it_decodes_equal_and_is_canonical(packet: &Packet<'_>, bytes: &[u8]) {
 fn it_is_as_long_as_announced(packet: &Packet<'_>, bytes: &[u8]) {
     assert_eq!(packet.encoded_len(), Ok(bytes.len()));
     let mut room = vec![0xAA; bytes.len()];
-    let error = packet.encode(&mut &mut room[1..]).expect_err("one byte is missing");
+    let error = packet
+        .encode(&mut &mut room[1..])
+        .expect_err("one byte is missing");
     assert_eq!(error.kind, EncodeErrorKind::NoRoom);
-    assert!(room.iter().all(|byte| *byte == 0xAA), "nothing is written where not all fits");
+    assert!(
+        room.iter().all(|byte| *byte == 0xAA),
+        "nothing is written where not all fits"
+    );
     packet.encode(&mut &mut room[..]).expect("there is room");
     assert_eq!(room, bytes);
 }
 
 fn it_reads_the_same_in_any_order(packet: &Packet<'_>, shuffled: &[u8]) {
-    assert_eq!(Packet::decode(shuffled), Ok(Some((*packet, shuffled.len()))));
+    assert_eq!(
+        Packet::decode(shuffled),
+        Ok(Some((*packet, shuffled.len())))
+    );
 }

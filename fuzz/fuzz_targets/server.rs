@@ -56,7 +56,16 @@ enum Step {
     Wait(u16),
 }
 
-const FILTERS: [&str; 8] = ["a/b", "a/+", "#", "a/#", "$share/g/a/b", "$share/g/#", "$SYS/#", "+/+/c"];
+const FILTERS: [&str; 8] = [
+    "a/b",
+    "a/+",
+    "#",
+    "a/#",
+    "$share/g/a/b",
+    "$share/g/#",
+    "$SYS/#",
+    "+/+/c",
+];
 const TOPICS: [&str; 5] = ["a/b", "a", "a/b/c", "$SYS/x", "long/long/long/long"];
 const POLICIES: [&str; 3] = [
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}"#,
@@ -65,7 +74,11 @@ const POLICIES: [&str; 3] = [
 ];
 
 fuzz_target!(|script: Script| {
-    let profile = if script.is_aws { Profile::Aws } else { Profile::Mqtt5 };
+    let profile = if script.is_aws {
+        Profile::Aws
+    } else {
+        Profile::Mqtt5
+    };
     let policy = POLICIES[usize::from(script.policy) % POLICIES.len()];
     let policy = Policy::parse(policy).expect("a policy");
     let mut server = Conversation::new(profile, policy, Instant::now());
@@ -100,9 +113,19 @@ impl Step {
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         match self {
-            Self::Packet(packet) => packet.packet().encode(&mut bytes).expect("a packet that can be encoded"),
+            Self::Packet(packet) => packet
+                .packet()
+                .encode(&mut bytes)
+                .expect("a packet that can be encoded"),
             Self::Bytes(any) => bytes.extend(any),
-            Self::Connect { clean_start, id, receive_maximum, aliases, size, expiry } => {
+            Self::Connect {
+                clean_start,
+                id,
+                receive_maximum,
+                aliases,
+                size,
+                expiry,
+            } => {
                 let id = [b'c', b'0' + id % 4];
                 let mut properties = vec![0x11, 0, 0];
                 properties.extend(expiry.to_be_bytes());
@@ -113,7 +136,19 @@ impl Step {
                     properties.extend(size.max(&1).to_be_bytes());
                 }
                 let flags = u8::from(*clean_start) << 1;
-                let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 5, flags, 0, 60, properties.len() as u8];
+                let mut body = vec![
+                    0,
+                    4,
+                    b'M',
+                    b'Q',
+                    b'T',
+                    b'T',
+                    5,
+                    flags,
+                    0,
+                    60,
+                    properties.len() as u8,
+                ];
                 body.extend(properties);
                 body.extend([0, 2]);
                 body.extend(id);
@@ -122,13 +157,29 @@ impl Step {
             }
             Self::Subscribe { filter, options } => {
                 let filter = FILTERS[usize::from(*filter) % FILTERS.len()];
-                bytes.extend([0x82, (filter.len() + 6) as u8, 0, 1, 0, 0, filter.len() as u8]);
+                bytes.extend([
+                    0x82,
+                    (filter.len() + 6) as u8,
+                    0,
+                    1,
+                    0,
+                    0,
+                    filter.len() as u8,
+                ]);
                 bytes.extend(filter.bytes());
                 bytes.push(options & 0x2F);
             }
-            Self::Publish { topic, qos, id, retain, len } => {
-                let topic = dunlin_codec::TopicName::new(TOPICS[usize::from(*topic) % TOPICS.len()]);
-                let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][usize::from(qos % 3)];
+            Self::Publish {
+                topic,
+                qos,
+                id,
+                retain,
+                len,
+            } => {
+                let topic =
+                    dunlin_codec::TopicName::new(TOPICS[usize::from(*topic) % TOPICS.len()]);
+                let qos =
+                    [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][usize::from(qos % 3)];
                 let id = dunlin_codec::PacketId::new(u16::from(*id) + 1).expect("not 0");
                 let payload = vec![b'x'; usize::from(*len)];
                 let publish = Publish {
@@ -136,7 +187,9 @@ impl Step {
                     retain: *retain,
                     ..Publish::new(topic.expect("a topic"), &payload)
                 };
-                Packet::Publish(publish).encode(&mut bytes).expect("a PUBLISH");
+                Packet::Publish(publish)
+                    .encode(&mut bytes)
+                    .expect("a PUBLISH");
             }
             Self::Ack { kind, id } => {
                 let first = [0x40, 0x50, 0x62, 0x70][usize::from(kind % 4)];
@@ -196,8 +249,12 @@ impl Client {
         self.said.extend_from_slice(bytes);
         while let Ok(Some((packet, len))) = Packet::decode_with(&self.said, &FROM_CLIENT) {
             match packet {
-                Packet::Connect(connect) if !self.has_said_packet => self.limits = Some(limits(&connect)),
-                Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_) => self.acknowledged += 1,
+                Packet::Connect(connect) if !self.has_said_packet => {
+                    self.limits = Some(limits(&connect))
+                }
+                Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_) => {
+                    self.acknowledged += 1
+                }
                 Packet::Disconnect(_) => self.said_goodbye = true,
                 _ => {}
             }
@@ -220,7 +277,9 @@ impl Client {
             self.is_of_another_version = true;
             self.heard.clear();
         }
-        while let Some(packet) = PacketBuf::take(&mut self.heard, &FROM_SERVER).expect("a legal packet") {
+        while let Some(packet) =
+            PacketBuf::take(&mut self.heard, &FROM_SERVER).expect("a legal packet")
+        {
             self.judges(&packet);
             self.last = Some(packet);
         }
@@ -237,7 +296,10 @@ impl Client {
             };
             assert!(!is_last_word, "{packet:?} behind {last:?}");
         }
-        assert!(packet.as_bytes().len() <= limits.size, "{packet:?} is too large");
+        assert!(
+            packet.as_bytes().len() <= limits.size,
+            "{packet:?} is too large"
+        );
         let packet = packet.packet();
         if let Packet::ConnAck(connack) = packet {
             self.connacks += 1;
@@ -249,14 +311,18 @@ impl Client {
             self.judges_publish(&publish, limits);
         }
         let explains = match packet {
-            Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
-                ack.properties.reason_string.is_some()
-            }
+            Packet::PubAck(ack)
+            | Packet::PubRec(ack)
+            | Packet::PubRel(ack)
+            | Packet::PubComp(ack) => ack.properties.reason_string.is_some(),
             Packet::SubAck(suback) => suback.properties.reason_string.is_some(),
             Packet::UnsubAck(unsuback) => unsuback.properties.reason_string.is_some(),
             _ => false,
         };
-        assert!(!explains || limits.problem_information, "{packet:?} says why");
+        assert!(
+            !explains || limits.problem_information,
+            "{packet:?} says why"
+        );
     }
 
     fn judges_publish(&mut self, publish: &Publish<'_>, limits: Limits) {
@@ -269,7 +335,10 @@ impl Client {
                 assert!(alias.get() <= limits.aliases);
                 self.aliases.insert(alias, topic.as_str().into());
             }
-            (None, alias) => assert!(self.aliases.contains_key(&alias.expect("a topic or an alias"))),
+            (None, alias) => assert!(
+                self.aliases
+                    .contains_key(&alias.expect("a topic or an alias"))
+            ),
             (Some(_), None) => {}
         }
     }
@@ -284,20 +353,32 @@ impl Client {
         // No DISCONNECT fits into 8 bytes, and no CONNACK may fit into 64: it can have a client identifier.
         let least = if self.connacks == 0 { 64 } else { 8 };
         let is_deaf = self.limits.is_some_and(|limits| limits.size < least);
-        assert!(is_told || is_deaf || self.said_goodbye || self.is_of_another_version, "{:?}", self.last);
+        assert!(
+            is_told || is_deaf || self.said_goodbye || self.is_of_another_version,
+            "{:?}",
+            self.last
+        );
     }
 }
 
 impl Limits {
-    const NONE: Self =
-        Self { size: usize::MAX, receive_maximum: 65_535, aliases: 0, problem_information: true };
+    const NONE: Self = Self {
+        size: usize::MAX,
+        receive_maximum: 65_535,
+        aliases: 0,
+        problem_information: true,
+    };
 }
 
 fn limits(connect: &Connect<'_>) -> Limits {
     let properties = &connect.properties;
     Limits {
-        size: properties.maximum_packet_size.map_or(usize::MAX, |size| size.get() as usize),
-        receive_maximum: properties.receive_maximum.map_or(65_535, |maximum| maximum.get().into()),
+        size: properties
+            .maximum_packet_size
+            .map_or(usize::MAX, |size| size.get() as usize),
+        receive_maximum: properties
+            .receive_maximum
+            .map_or(65_535, |maximum| maximum.get().into()),
         aliases: properties.topic_alias_maximum.unwrap_or(0),
         problem_information: properties.request_problem_information.unwrap_or(true),
     }
@@ -307,8 +388,15 @@ const FROM_CLIENT: DecodeOptions = options(Sender::Client);
 const FROM_SERVER: DecodeOptions = options(Sender::Server);
 
 const fn options(sender: Sender) -> DecodeOptions {
-    let leniency = dunlin_codec::Leniency { dup_at_qos_0: false, session_present_on_refusal: false };
-    DecodeOptions { max_packet_size: u32::MAX, sender, leniency }
+    let leniency = dunlin_codec::Leniency {
+        dup_at_qos_0: false,
+        session_present_on_refusal: false,
+    };
+    DecodeOptions {
+        max_packet_size: u32::MAX,
+        sender,
+        leniency,
+    }
 }
 
 /// "Unacceptable protocol version" of MQTT 3.1 and 3.1.1.

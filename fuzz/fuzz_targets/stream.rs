@@ -52,16 +52,21 @@ impl Stream {
             Whose::Server => Sender::Server,
         };
         let max_packet_size = self.max_packet_size.map_or(u32::MAX, u32::from);
-        DecodeOptions { sender, max_packet_size, ..DecodeOptions::default() }
+        DecodeOptions {
+            sender,
+            max_packet_size,
+            ..DecodeOptions::default()
+        }
     }
 
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for part in &self.parts {
             match part {
-                Part::Packet(owned) => {
-                    owned.packet().encode(&mut bytes).expect("a packet that can be encoded")
-                }
+                Part::Packet(owned) => owned
+                    .packet()
+                    .encode(&mut bytes)
+                    .expect("a packet that can be encoded"),
                 Part::Announcement => bytes.extend([0x30, 0xff, 0xff, 0xff, 0x7f]),
                 Part::Bytes(any) => bytes.extend(any),
             }
@@ -75,7 +80,11 @@ fn in_one_piece(bytes: &[u8], options: &DecodeOptions) -> Outcome {
     loop {
         let mut decoded = Ok(None);
         let asked = allocations::count(|| decoded = Packet::decode_with(rest, options));
-        assert_eq!((asked.calls, asked.peak), (0, 0), "decoding asks for no memory");
+        assert_eq!(
+            (asked.calls, asked.peak),
+            (0, 0),
+            "decoding asks for no memory"
+        );
         match decoded {
             Ok(Some((packet, len))) => {
                 assert!(len as u64 <= u64::from(options.max_packet_size));
@@ -112,8 +121,15 @@ fn in_pieces(mut bytes: &[u8], pieces: &[u8], options: &DecodeOptions) -> Outcom
 fn take(input: &mut BytesMut, options: &DecodeOptions) -> Result<Option<PacketBuf>, DecodeError> {
     let (mut taken, capacity) = (Ok(None), input.capacity());
     let asked = allocations::count(|| taken = PacketBuf::take(input, options));
-    assert!(asked.calls <= 1 && asked.peak <= 64, "{} bytes for one packet", asked.peak);
-    assert!(input.capacity() <= capacity, "nothing is reserved for what may come");
+    assert!(
+        asked.calls <= 1 && asked.peak <= 64,
+        "{} bytes for one packet",
+        asked.peak
+    );
+    assert!(
+        input.capacity() <= capacity,
+        "nothing is reserved for what may come"
+    );
     taken
 }
 

@@ -16,8 +16,9 @@ pub use calls::{LambdaLimits, QueueFault};
 pub use demo::{DEMO_POLICY, demo_signed, demo_unsigned};
 pub(crate) use lambda::Watchdog;
 pub use lambda::{
-    Handler, HandlerError, Lambda, LambdaEnvironment, LambdaEnvironmentError, LambdaEvent, LambdaFault,
-    LambdaMissing, LambdaRuntime, LambdaUrl, LambdaUrlError, Program, watch_process_groups,
+    Handler, HandlerError, Lambda, LambdaEnvironment, LambdaEnvironmentError, LambdaEvent,
+    LambdaFault, LambdaMissing, LambdaRuntime, LambdaUrl, LambdaUrlError, Program,
+    watch_process_groups,
 };
 pub use refusal::Refusal;
 pub use token::{PublicKey, PublicKeyError, SignatureFault};
@@ -121,7 +122,9 @@ impl Authorizer {
         Self {
             name: name.into(),
             active: true,
-            signing: Signing::Disabled { token_key_name: None },
+            signing: Signing::Disabled {
+                token_key_name: None,
+            },
             lambda,
             limits: LambdaLimits::default(),
         }
@@ -134,15 +137,27 @@ impl Authorizers {
     pub fn new(list: Vec<Authorizer>, default: Option<String>) -> Self {
         let list = list.into_iter().map(|authorizer| {
             let queue = Arc::new(CallQueue::new(authorizer.limits));
-            Entry { authorizer, queue, instances: Arc::default() }
+            Entry {
+                authorizer,
+                queue,
+                instances: Arc::default(),
+            }
         });
-        Self { list: list.collect(), default, scope: None, watchdog: None, anonymous: None }
+        Self {
+            list: list.collect(),
+            default,
+            scope: None,
+            watchdog: None,
+            anonymous: None,
+        }
     }
 
     /// Lets every client that names no authorizer in, whatever its user name and password, and lets it do everything.
     pub(crate) fn with_anonymous(mut self, anonymous: bool) -> Self {
-        self.anonymous =
-            Answer::allow("anonymous", ALLOW_ALL.into()).grant("anonymous").ok().filter(|_| anonymous);
+        self.anonymous = Answer::allow("anonymous", ALLOW_ALL.into())
+            .grant("anonymous")
+            .ok()
+            .filter(|_| anonymous);
         self
     }
 
@@ -161,29 +176,38 @@ impl Authorizers {
 
     /// Whether a Lambda of an active authorizer has processes of its own.
     pub(crate) fn have_processes(&self) -> bool {
-        self.active().any(|authorizer| authorizer.lambda.has_processes())
+        self.active()
+            .any(|authorizer| authorizer.lambda.has_processes())
     }
 
     /// Says if something that a Lambda of an active authorizer needs isn't there, and whose Lambda it is.
     pub(crate) fn find(&self) -> Result<(), (String, LambdaMissing)> {
         self.active().try_for_each(|authorizer| {
-            authorizer.lambda.find().map_err(|missing| (authorizer.name.clone(), missing))
+            authorizer
+                .lambda
+                .find()
+                .map_err(|missing| (authorizer.name.clone(), missing))
         })
     }
 
     fn active(&self) -> impl Iterator<Item = &Authorizer> {
-        self.list.iter().map(|entry| &entry.authorizer).filter(|authorizer| authorizer.active)
+        self.list
+            .iter()
+            .map(|entry| &entry.authorizer)
+            .filter(|authorizer| authorizer.active)
     }
 
     /// What clients must know about each.
     pub(crate) fn ready(&self) -> impl Iterator<Item = ReadyAuthorizer> {
-        self.list.iter().map(|Entry { authorizer, .. }| ReadyAuthorizer {
-            name: authorizer.name.clone(),
-            active: authorizer.active,
-            signing: authorizer.signing.is_required(),
-            token_key_name: authorizer.signing.token_key_name().map(Into::into),
-            default: self.default.as_ref() == Some(&authorizer.name),
-        })
+        self.list
+            .iter()
+            .map(|Entry { authorizer, .. }| ReadyAuthorizer {
+                name: authorizer.name.clone(),
+                active: authorizer.active,
+                signing: authorizer.signing.is_required(),
+                token_key_name: authorizer.signing.token_key_name().map(Into::into),
+                default: self.default.as_ref() == Some(&authorizer.name),
+            })
     }
 
     /// Decides about one CONNECT. The Lambda is called last: everything that can be refused without it is.
@@ -194,17 +218,27 @@ impl Authorizers {
         credentials: &Credentials,
         log: &(dyn Fn(Event) + Sync),
     ) -> Result<Grant, Refusal> {
-        let names_one =
-            credentials.username.as_ref().is_some_and(|name| name.contains(query::AUTHORIZER_NAME));
+        let names_one = credentials
+            .username
+            .as_ref()
+            .is_some_and(|name| name.contains(query::AUTHORIZER_NAME));
         if let Some(grant) = self.anonymous.as_ref().filter(|_| !names_one) {
             return Ok(grant.clone());
         }
         let user_name = UserName::parse(credentials.username.as_deref())?;
-        let Entry { authorizer, queue, instances } =
-            self.named(user_name.parameter(query::AUTHORIZER_NAME)?)?;
+        let Entry {
+            authorizer,
+            queue,
+            instances,
+        } = self.named(user_name.parameter(query::AUTHORIZER_NAME)?)?;
         let token = authorizer.signing.token(&authorizer.name, &user_name)?;
         let event = LambdaEvent::new(credentials, token);
-        let log = |text| log(Event::Lambda { authorizer: authorizer.name.clone(), text });
+        let log = |text| {
+            log(Event::Lambda {
+                authorizer: authorizer.name.clone(),
+                text,
+            })
+        };
         let context = CallContext {
             authorizer: &authorizer.name,
             limits: authorizer.limits,
@@ -212,15 +246,27 @@ impl Authorizers {
             watchdog: self.watchdog.as_ref(),
             log: &log,
         };
-        let answer = authorizer.lambda.invoke(&event, queue, instances, context).await;
-        let grant = answer.and_then(|answer| answer.grant(&authorizer.name).map_err(Unanswered::Answer));
+        let answer = authorizer
+            .lambda
+            .invoke(&event, queue, instances, context)
+            .await;
+        let grant =
+            answer.and_then(|answer| answer.grant(&authorizer.name).map_err(Unanswered::Answer));
         let grant = grant.map_err(|unanswered| refusal(authorizer.name.clone(), unanswered))?;
-        Ok(Grant { policy: grant.policy.within(self.scope.clone()), ..grant })
+        Ok(Grant {
+            policy: grant.policy.within(self.scope.clone()),
+            ..grant
+        })
     }
 
     fn named(&self, name: Option<&str>) -> Result<&Entry, Refusal> {
-        let wanted = name.or(self.default.as_deref()).ok_or(Refusal::NoAuthorizerNamed)?;
-        let found = self.list.iter().find(|entry| entry.authorizer.name == wanted);
+        let wanted = name
+            .or(self.default.as_deref())
+            .ok_or(Refusal::NoAuthorizerNamed)?;
+        let found = self
+            .list
+            .iter()
+            .find(|entry| entry.authorizer.name == wanted);
         let entry = found.ok_or_else(|| Refusal::UnknownAuthorizer(wanted.into()))?;
         if !entry.authorizer.active {
             return Err(Refusal::Inactive(entry.authorizer.name.clone()));
@@ -264,24 +310,43 @@ impl Signing {
         matches!(self, Self::Required { .. })
     }
 
-    fn token<'a>(&self, authorizer: &str, user_name: &'a UserName<'_>) -> Result<Option<Token<'a>>, Refusal> {
+    fn token<'a>(
+        &self,
+        authorizer: &str,
+        user_name: &'a UserName<'_>,
+    ) -> Result<Option<Token<'a>>, Refusal> {
         let token = match self.token_key_name() {
             Some(name) => user_name.parameter(name)?,
             None => None,
         };
-        let Self::Required { token_key_name, public_keys } = self else {
-            return Ok(token.map(|value| Token { value, signature_verified: false }));
+        let Self::Required {
+            token_key_name,
+            public_keys,
+        } = self
+        else {
+            return Ok(token.map(|value| Token {
+                value,
+                signature_verified: false,
+            }));
         };
         let value = token.ok_or_else(|| Refusal::MissingToken {
             authorizer: authorizer.into(),
             token_key_name: token_key_name.clone(),
         })?;
-        let signature = user_name
-            .parameter(query::SIGNATURE)?
-            .ok_or_else(|| Refusal::MissingSignature { authorizer: authorizer.into() })?;
-        token::verify(value, signature, public_keys)
-            .map_err(|fault| Refusal::Signature { authorizer: authorizer.into(), fault })?;
-        Ok(Some(Token { value, signature_verified: true }))
+        let signature =
+            user_name
+                .parameter(query::SIGNATURE)?
+                .ok_or_else(|| Refusal::MissingSignature {
+                    authorizer: authorizer.into(),
+                })?;
+        token::verify(value, signature, public_keys).map_err(|fault| Refusal::Signature {
+            authorizer: authorizer.into(),
+            fault,
+        })?;
+        Ok(Some(Token {
+            value,
+            signature_verified: true,
+        }))
     }
 }
 
@@ -315,17 +380,42 @@ mod tests {
     async fn calls_of_one_authorizer_delay_neither_another_nor_a_fixed_answer() {
         let url = |name: &str| {
             let lambda = Lambda::Url("http://127.0.0.1:1".parse().unwrap());
-            let limits = LambdaLimits { concurrency: 1, ..LambdaLimits::default() };
-            Authorizer { limits, ..Authorizer::new(name, lambda) }
+            let limits = LambdaLimits {
+                concurrency: 1,
+                ..LambdaLimits::default()
+            };
+            Authorizer {
+                limits,
+                ..Authorizer::new(name, lambda)
+            }
         };
         let authorizers = Authorizers::new(vec![demo_unsigned(), url("Busy"), url("Free")], None);
         let _running = authorizers.list[1].queue.enter().await.unwrap();
-        let (fixed, free, busy) = (credentials("DemoUnsigned"), credentials("Free"), credentials("Busy"));
+        let (fixed, free, busy) = (
+            credentials("DemoUnsigned"),
+            credentials("Free"),
+            credentials("Busy"),
+        );
         assert!(authorizers.authorize(&fixed, &|_| ()).await.is_ok());
         let free = authorizers.authorize(&free, &|_| ()).await;
-        assert!(matches!(free, Err(Refusal::Lambda { fault: LambdaFault::Unreachable(_), .. })), "{free:?}");
+        assert!(
+            matches!(
+                free,
+                Err(Refusal::Lambda {
+                    fault: LambdaFault::Unreachable(_),
+                    ..
+                })
+            ),
+            "{free:?}"
+        );
         let busy = authorizers.authorize(&busy, &|_| ()).await.unwrap_err();
-        let refusal = Refusal::NotCalled { authorizer: "Busy".into(), fault: QueueFault::TimedOut };
-        assert_eq!((busy.reason_code(), busy), (dunlin_codec::ReasonCode::QuotaExceeded, refusal));
+        let refusal = Refusal::NotCalled {
+            authorizer: "Busy".into(),
+            fault: QueueFault::TimedOut,
+        };
+        assert_eq!(
+            (busy.reason_code(), busy),
+            (dunlin_codec::ReasonCode::QuotaExceeded, refusal)
+        );
     }
 }

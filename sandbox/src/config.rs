@@ -85,7 +85,10 @@ impl Config {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
         let text = fs::read_to_string(path);
-        let text = text.map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let text = text.map_err(|source| ConfigError::Read {
+            path: path.into(),
+            source,
+        })?;
         Self::parse(&text, path)
     }
 
@@ -109,14 +112,32 @@ impl From<Config> for SandboxBuilder {
             .strict_sni(config.strict_sni)
             .strict_arns(config.scope);
         builder = config.port.into_iter().fold(builder, Self::port);
-        builder = config.plain_port.into_iter().fold(builder, Self::plain_port);
-        builder = config.max_connections.into_iter().fold(builder, Self::max_connections);
-        builder = config.when_queue_full.into_iter().fold(builder, Self::when_queue_full);
+        builder = config
+            .plain_port
+            .into_iter()
+            .fold(builder, Self::plain_port);
+        builder = config
+            .max_connections
+            .into_iter()
+            .fold(builder, Self::max_connections);
+        builder = config
+            .when_queue_full
+            .into_iter()
+            .fold(builder, Self::when_queue_full);
         builder = config.demo.into_iter().fold(builder, Self::demo);
-        builder = config.time_scale.into_iter().fold(builder, Self::time_scale);
+        builder = config
+            .time_scale
+            .into_iter()
+            .fold(builder, Self::time_scale);
         builder = config.faults.into_iter().fold(builder, Self::fault);
-        builder = config.authorizers.into_iter().fold(builder, Self::authorizer);
-        config.default_authorizer.into_iter().fold(builder, Self::default_authorizer)
+        builder = config
+            .authorizers
+            .into_iter()
+            .fold(builder, Self::authorizer);
+        config
+            .default_authorizer
+            .into_iter()
+            .fold(builder, Self::default_authorizer)
     }
 }
 
@@ -190,9 +211,14 @@ impl RawConfig {
     }
 }
 
-fn the_default(authorizers: &[RawAuthorizer], source: &Source<'_>) -> Result<Option<String>, ConfigError> {
+fn the_default(
+    authorizers: &[RawAuthorizer],
+    source: &Source<'_>,
+) -> Result<Option<String>, ConfigError> {
     let mut defaults = authorizers.iter().filter(|authorizer| authorizer.default);
-    let first = defaults.next().map(|authorizer| authorizer.name.get_ref().clone());
+    let first = defaults
+        .next()
+        .map(|authorizer| authorizer.name.get_ref().clone());
     match (first, defaults.next()) {
         (Some(first), Some(second)) => {
             Err(source.error("default", &second.name, ConfigProblem::SecondDefault(first)))
@@ -201,10 +227,16 @@ fn the_default(authorizers: &[RawAuthorizer], source: &Source<'_>) -> Result<Opt
     }
 }
 
-fn authorizers(raw: Vec<RawAuthorizer>, source: &Source<'_>) -> Result<Vec<Authorizer>, ConfigError> {
+fn authorizers(
+    raw: Vec<RawAuthorizer>,
+    source: &Source<'_>,
+) -> Result<Vec<Authorizer>, ConfigError> {
     let mut authorizers: Vec<Authorizer> = Vec::with_capacity(raw.len());
     for authorizer in raw {
-        if authorizers.iter().any(|earlier| earlier.name == *authorizer.name.get_ref()) {
+        if authorizers
+            .iter()
+            .any(|earlier| earlier.name == *authorizer.name.get_ref())
+        {
             return Err(source.error("name", &authorizer.name, ConfigProblem::DuplicateName));
         }
         authorizers.push(authorizer.checked(source)?);
@@ -226,7 +258,9 @@ mod tests {
 
     fn refusal(text: &str) -> String {
         let text = parse(text).unwrap_err().to_string();
-        text.strip_prefix("/etc/dunlin/sandbox.toml:").expect("path and line").to_owned()
+        text.strip_prefix("/etc/dunlin/sandbox.toml:")
+            .expect("path and line")
+            .to_owned()
     }
 
     #[test]
@@ -255,20 +289,31 @@ mod tests {
             "#,
         );
         let all = all.unwrap();
-        assert_eq!((all.port, all.profile, all.time_scale), (Some(0), Profile::Mqtt5, Some(60)));
+        assert_eq!(
+            (all.port, all.profile, all.time_scale),
+            (Some(0), Profile::Mqtt5, Some(60))
+        );
         assert_eq!((all.max_connections, all.demo), (Some(10_000), Some(false)));
         assert_eq!(all.scope.unwrap().to_string(), "eu-west-1:123456789012");
         assert_eq!(
             all.denials,
-            Denials { connect: Denial::Close, operation: Denial::Disconnect, ..Denials::default() }
+            Denials {
+                connect: Denial::Close,
+                operation: Denial::Disconnect,
+                ..Denials::default()
+            }
         );
         assert_eq!(all.faults[0], Fault::Delay(Duration::from_millis(500)));
         assert_eq!(all.default_authorizer.as_deref(), Some("B"));
-        let [a, b] = all.authorizers.as_slice() else { panic!("two") };
+        let [a, b] = all.authorizers.as_slice() else {
+            panic!("two")
+        };
         assert!(!a.active && b.active && !b.signing.is_required());
         assert_eq!(b.signing.token_key_name(), Some("tok"));
-        assert!(matches!(&b.lambda, Lambda::Exec(Program { folder: Some(folder), .. })
-            if folder == Path::new("/etc/dunlin")));
+        assert!(
+            matches!(&b.lambda, Lambda::Exec(Program { folder: Some(folder), .. })
+            if folder == Path::new("/etc/dunlin"))
+        );
     }
 
     #[test]
@@ -281,7 +326,9 @@ mod tests {
             ("conf/sandbox.toml", here.join("conf")),
         ] {
             let config = Config::parse(text, Path::new(path)).unwrap();
-            let Lambda::Exec(program) = &config.authorizers[0].lambda else { panic!("a program") };
+            let Lambda::Exec(program) = &config.authorizers[0].lambda else {
+                panic!("a program")
+            };
             assert_eq!(program.folder.as_ref(), Some(&folder), "{path}");
         }
     }
@@ -291,7 +338,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pem = || {
             let size = rcgen::RsaKeySize::_2048;
-            rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size).unwrap().public_key_pem()
+            rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size)
+                .unwrap()
+                .public_key_pem()
         };
         fs::write(dir.path().join("one.pem"), pem()).unwrap();
         let text = format!(
@@ -300,7 +349,11 @@ mod tests {
             pem()
         );
         let config = Config::parse(&text, &dir.path().join("sandbox.toml")).unwrap();
-        let Signing::Required { public_keys, token_key_name } = &config.authorizers[0].signing else {
+        let Signing::Required {
+            public_keys,
+            token_key_name,
+        } = &config.authorizers[0].signing
+        else {
             panic!("signing")
         };
         assert_eq!((public_keys.len(), token_key_name.as_str()), (2, "tok"));
@@ -314,62 +367,128 @@ mod tests {
         }
         let path = dir.path().join("sandbox.toml");
         for (keys, file, function) in [
-            ("handler = 'handler.check', runtime = 'python3.13'", "handler.py", "check"),
+            (
+                "handler = 'handler.check', runtime = 'python3.13'",
+                "handler.py",
+                "check",
+            ),
             ("handler = 'handler.check'", "handler.py", "check"),
             ("handler = 'handler.py:check'", "handler.py", "check"),
             ("handler = 'index.js'", "index.js", "handler"),
             ("runtime = 'node'", "index.js", "handler"),
-            ("runtime = 'python', code = '.'", "lambda_function.py", "lambda_handler"),
+            (
+                "runtime = 'python', code = '.'",
+                "lambda_function.py",
+                "lambda_handler",
+            ),
         ] {
             let text = format!(
                 "[[authorizer]]\nname = 'A'\nlambda = {{ {keys}, timeout = 30, concurrency = 2, env = ['A=b'] }}"
             );
             let config = Config::parse(&text, &path).unwrap();
-            let Authorizer { lambda: Lambda::Handler(handler), limits, .. } = &config.authorizers[0] else {
+            let Authorizer {
+                lambda: Lambda::Handler(handler),
+                limits,
+                ..
+            } = &config.authorizers[0]
+            else {
                 panic!("a handler: {keys}")
             };
-            assert_eq!((handler.file.as_path(), handler.function.as_str()), (Path::new(file), function));
-            assert_eq!((limits.concurrency, limits.timeout), (2, Duration::from_secs(30)));
+            assert_eq!(
+                (handler.file.as_path(), handler.function.as_str()),
+                (Path::new(file), function)
+            );
+            assert_eq!(
+                (limits.concurrency, limits.timeout),
+                (2, Duration::from_secs(30))
+            );
         }
     }
 
     #[test]
     fn each_mistake_is_told_with_its_line_and_key() {
         let authorizer = |rest: &str| {
-            refusal(&format!("[[authorizer]]\nname = 'A'\nlambda.url = 'http://localhost'\n{rest}"))
+            refusal(&format!(
+                "[[authorizer]]\nname = 'A'\nlambda.url = 'http://localhost'\n{rest}"
+            ))
         };
         for (found, expected) in [
-            (refusal("port = 'x'"), "1: port: invalid type: string \"x\", expected u16"),
-            (refusal("\nprot = 1"), "2: unknown field `prot`, expected one of"),
+            (
+                refusal("port = 'x'"),
+                "1: port: invalid type: string \"x\", expected u16",
+            ),
+            (
+                refusal("\nprot = 1"),
+                "2: unknown field `prot`, expected one of",
+            ),
             (refusal("port = "), "1: port: "),
-            (refusal("deny.connect = 'shrug'"), "1: deny.connect: unknown variant `shrug`, expected one of"),
-            (refusal("time_scale = 0"), "1: time_scale: it must be 1 to 1000"),
-            (refusal("max_connections = 0"), "1: max_connections: it must be 1 to 1000000"),
-            (refusal("strict_arns = 'here'"), "1: strict_arns: write it as REGION:ACCOUNT"),
-            (refusal("faults = [\n'no-such']"), "2: faults: unknown fault \"no-such\""),
+            (
+                refusal("deny.connect = 'shrug'"),
+                "1: deny.connect: unknown variant `shrug`, expected one of",
+            ),
+            (
+                refusal("time_scale = 0"),
+                "1: time_scale: it must be 1 to 1000",
+            ),
+            (
+                refusal("max_connections = 0"),
+                "1: max_connections: it must be 1 to 1000000",
+            ),
+            (
+                refusal("strict_arns = 'here'"),
+                "1: strict_arns: write it as REGION:ACCOUNT",
+            ),
+            (
+                refusal("faults = [\n'no-such']"),
+                "2: faults: unknown fault \"no-such\"",
+            ),
             (authorizer("signing = true"), "2: token_key_name: "),
-            (authorizer("signing = true\ntoken_key_name = 't'"), "2: public_key: "),
-            (authorizer("public_key = 'x'\nsigning = false"), "4: public_key: "),
-            (authorizer("token_key_name = 'a b'"), "4: token_key_name: it must be 1 to 128 "),
+            (
+                authorizer("signing = true\ntoken_key_name = 't'"),
+                "2: public_key: ",
+            ),
+            (
+                authorizer("public_key = 'x'\nsigning = false"),
+                "4: public_key: ",
+            ),
+            (
+                authorizer("token_key_name = 'a b'"),
+                "4: token_key_name: it must be 1 to 128 ",
+            ),
             (
                 authorizer("public_key = '/no/such.pem'\ntoken_key_name = 't'"),
                 "4: public_key: /no/such.pem: ",
             ),
-            (authorizer("status = 'on'"), "4: status: unknown variant `on`, expected `active` or `inactive`"),
-            (authorizer("[[authorizer]]\nname = 'A'\nlambda.url = 'http://x'"), "5: name: "),
+            (
+                authorizer("status = 'on'"),
+                "4: status: unknown variant `on`, expected `active` or `inactive`",
+            ),
+            (
+                authorizer("[[authorizer]]\nname = 'A'\nlambda.url = 'http://x'"),
+                "5: name: ",
+            ),
             (
                 authorizer(
                     "default = true\n[[authorizer]]\nname = 'B'\ndefault = true\nlambda.url = 'http://x'",
                 ),
                 "6: default: \"A\" is the default already",
             ),
-            (refusal("[[authorizer]]\nname = 'A b'\nlambda.exec = ['x']"), "2: name: it must be 1 to 128 "),
-            (refusal("[[authorizer]]\nname = 'A'\nlambda.exec = []"), "3: lambda: "),
+            (
+                refusal("[[authorizer]]\nname = 'A b'\nlambda.exec = ['x']"),
+                "2: name: it must be 1 to 128 ",
+            ),
+            (
+                refusal("[[authorizer]]\nname = 'A'\nlambda.exec = []"),
+                "3: lambda: ",
+            ),
             (
                 refusal("[[authorizer]]\nname = 'A'\nlambda.url = 'https://x'"),
                 "3: lambda: write it as http://",
             ),
-            (refusal("[[authorizer]]\nname = 'A'\nlambda.static = '/no/a.json'"), "3: lambda: /no/a.json: "),
+            (
+                refusal("[[authorizer]]\nname = 'A'\nlambda.static = '/no/a.json'"),
+                "3: lambda: /no/a.json: ",
+            ),
             (
                 refusal("[[authorizer]]\nname = 'A'\nlambda.static = { isAuthenticated = true }"),
                 "3: lambda: principalId is missing; policyDocuments is missing",
@@ -403,11 +522,19 @@ mod tests {
                 "3: lambda: the runtime \"ruby\" isn't known",
             ),
             (
-                refusal("[[authorizer]]\nname = 'A'\nlambda.code = '/no/such'\nlambda.handler = 'a.b'"),
+                refusal(
+                    "[[authorizer]]\nname = 'A'\nlambda.code = '/no/such'\nlambda.handler = 'a.b'",
+                ),
                 "3: lambda: there is no folder /no/such",
             ),
-            (refusal("[[authorizer]]\nname = 'A'\nlambda = {}"), "3: lambda: a Lambda is exactly one"),
-            (refusal("[[authorizer]]\nname = 'A'"), "1: missing field `lambda`"),
+            (
+                refusal("[[authorizer]]\nname = 'A'\nlambda = {}"),
+                "3: lambda: a Lambda is exactly one",
+            ),
+            (
+                refusal("[[authorizer]]\nname = 'A'"),
+                "1: missing field `lambda`",
+            ),
         ] {
             assert!(found.starts_with(expected), "{found}\n{expected}");
         }

@@ -43,7 +43,11 @@ pub struct Denials {
 impl Default for Denials {
     fn default() -> Self {
         let told = Denial::ReasonCode;
-        Self { connect: told, operation: told, reserved_topic: Denial::Disconnect }
+        Self {
+            connect: told,
+            operation: told,
+            reserved_topic: Denial::Disconnect,
+        }
     }
 }
 
@@ -95,6 +99,12 @@ mod tests {
     #[test]
     fn what_a_file_leaves_out_is_told_by_reason_codes() {
         let denials: Denials = serde_json::from_str(r#"{"operation":"close"}"#).unwrap();
-        assert_eq!(denials, Denials { operation: Denial::Close, ..Denials::default() });
+        assert_eq!(
+            denials,
+            Denials {
+                operation: Denial::Close,
+                ..Denials::default()
+            }
+        );
     }
 }

@@ -154,7 +154,10 @@ impl<T> Outcome<T> {
         }
     }
 
-    fn decision<'a>(&'a self, of_allowed: impl FnOnce(&'a T) -> &'a Decision) -> Option<&'a Decision> {
+    fn decision<'a>(
+        &'a self,
+        of_allowed: impl FnOnce(&'a T) -> &'a Decision,
+    ) -> Option<&'a Decision> {
         match self {
             Self::Allowed(allowed) => Some(of_allowed(allowed)),
             Self::Refused { decision, .. } => decision.as_deref(),
@@ -167,7 +170,9 @@ impl Event {
     #[must_use]
     pub fn decision(&self) -> Option<&Decision> {
         match self {
-            Self::Connect { outcome, .. } | Self::Refresh { outcome, .. } => outcome.decision(|(_, by)| by),
+            Self::Connect { outcome, .. } | Self::Refresh { outcome, .. } => {
+                outcome.decision(|(_, by)| by)
+            }
             Self::Subscribe { outcome, .. } => outcome.decision(|(_, by)| by),
             Self::Publish { outcome, .. } => outcome.decision(|(_, by)| by),
             Self::Receive { outcome, .. } => outcome.decision(|by| by),
@@ -187,7 +192,12 @@ impl LogLine {
     #[must_use]
     pub fn explained(&self) -> String {
         let mut text = self.to_string();
-        for reason in self.event.decision().map(Decision::explanation).unwrap_or_default() {
+        for reason in self
+            .event
+            .decision()
+            .map(Decision::explanation)
+            .unwrap_or_default()
+        {
             let reason = Shown(&reason).to_string();
             if !text.contains(&reason) {
                 text.push_str(INDENT);
@@ -200,9 +210,19 @@ impl LogLine {
 
 impl fmt::Display for LogLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() % (24 * 60 * 60);
+        let seconds = self
+            .at
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs()
+            % (24 * 60 * 60);
         let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-        write!(f, "{hours:02}:{minutes:02}:{:02} {}", seconds % 60, self.event)
+        write!(
+            f,
+            "{hours:02}:{minutes:02}:{:02} {}",
+            seconds % 60,
+            self.event
+        )
     }
 }
 
@@ -211,7 +231,12 @@ impl fmt::Display for Event {
         match self {
             Self::Rejected { peer, reason } => write!(f, "rejected  {peer}  {}", Escaped(reason)),
             Self::Note { peer, text } => write!(f, "note      {peer}  {}", Shown(text)),
-            Self::Connect { client_id, authorizer, outcome, took } => {
+            Self::Connect {
+                client_id,
+                authorizer,
+                outcome,
+                took,
+            } => {
                 write!(f, "connect   {}  ", Shown(client_id))?;
                 if let Some(authorizer) = authorizer {
                     write!(f, "{} ", Shown(authorizer))?;
@@ -225,9 +250,18 @@ impl fmt::Display for Event {
             }
             Self::Lambda { authorizer, text } => {
                 // Whole: it is the developer's own, and bounded where it is read. Lines of a log often have tabs.
-                write!(f, "lambda    {}  {}", Shown(authorizer), Escaped(&text.replace('\t', "  ")))
+                write!(
+                    f,
+                    "lambda    {}  {}",
+                    Shown(authorizer),
+                    Escaped(&text.replace('\t', "  "))
+                )
             }
-            Self::Subscribe { client_id, filter, outcome } => {
+            Self::Subscribe {
+                client_id,
+                filter,
+                outcome,
+            } => {
                 write!(f, "subscribe {}  {}  ", Shown(client_id), Shown(filter))?;
                 match outcome {
                     Outcome::Allowed((qos, _)) => write!(f, "{ALLOW}, granted QoS {}", qos.level()),
@@ -237,28 +271,49 @@ impl fmt::Display for Event {
             Self::Unsubscribe { client_id, filter } => {
                 write!(f, "unsubscribe {}  {}", Shown(client_id), Shown(filter))
             }
-            Self::Publish { is_will, client_id, topic, outcome } => {
+            Self::Publish {
+                is_will,
+                client_id,
+                topic,
+                outcome,
+            } => {
                 let word = if *is_will { "will     " } else { "publish  " };
                 write!(f, "{word} {}  {}  ", Shown(client_id), Shown(topic))?;
                 match outcome {
                     Outcome::Allowed((1, _)) => write!(f, "{ALLOW}, to 1 subscriber"),
-                    Outcome::Allowed((receivers, _)) => write!(f, "{ALLOW}, to {receivers} subscribers"),
+                    Outcome::Allowed((receivers, _)) => {
+                        write!(f, "{ALLOW}, to {receivers} subscribers")
+                    }
                     refused @ Outcome::Refused { .. } => refusal(f, refused),
                 }
             }
-            Self::Receive { client_id, topic, outcome } => {
+            Self::Receive {
+                client_id,
+                topic,
+                outcome,
+            } => {
                 write!(f, "receive   {}  {}  ", Shown(client_id), Shown(topic))?;
                 match outcome {
                     Outcome::Allowed(_) => write!(f, "{ALLOW}, delivered"),
                     refused @ Outcome::Refused { .. } => refusal(f, refused),
                 }
             }
-            Self::Dropped { client_id, topic, count, reason } => {
+            Self::Dropped {
+                client_id,
+                topic,
+                count,
+                reason,
+            } => {
                 let messages = if *count == 1 { "message" } else { "messages" };
                 let (client_id, topic) = (Shown(client_id), Shown(topic));
-                write!(f, "dropped   {client_id}  {topic}  {count} {messages} ({reason})")
+                write!(
+                    f,
+                    "dropped   {client_id}  {topic}  {count} {messages} ({reason})"
+                )
             }
-            Self::Limited { client_id, limit } => write!(f, "limited   {}  {limit}", Shown(client_id)),
+            Self::Limited { client_id, limit } => {
+                write!(f, "limited   {}  {limit}", Shown(client_id))
+            }
             Self::Disconnect { client_id, reason } => {
                 write!(f, "disconnect {}  {}", Shown(client_id), Shown(reason))
             }
@@ -269,7 +324,11 @@ impl fmt::Display for Event {
 fn verdict(f: &mut fmt::Formatter<'_>, outcome: &Outcome<(String, Decision)>) -> fmt::Result {
     match outcome {
         Outcome::Allowed((policy, _)) => write!(f, "{ALLOW} (policy: {})", Shown(policy)),
-        Outcome::Refused { reason_code, reason, .. } => {
+        Outcome::Refused {
+            reason_code,
+            reason,
+            ..
+        } => {
             write!(f, "{REFUSE}{} ({})", Code(*reason_code), Reason(reason))
         }
     }
@@ -278,7 +337,11 @@ fn verdict(f: &mut fmt::Formatter<'_>, outcome: &Outcome<(String, Decision)>) ->
 fn refusal<T>(f: &mut fmt::Formatter<'_>, outcome: &Outcome<T>) -> fmt::Result {
     match outcome {
         Outcome::Allowed(_) => Ok(()),
-        Outcome::Refused { reason_code, reason, .. } => {
+        Outcome::Refused {
+            reason_code,
+            reason,
+            ..
+        } => {
             write!(f, "{REFUSE}{} ({})", Code(*reason_code), Reason(reason))
         }
     }
@@ -314,7 +377,8 @@ struct Code(Option<ReasonCode>);
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |code| write!(f, " 0x{:02X}", code.code()))
+        self.0
+            .map_or(Ok(()), |code| write!(f, " 0x{:02X}", code.code()))
     }
 }
 
@@ -343,12 +407,21 @@ mod tests {
 
     #[test]
     fn a_line_says_when_who_what_and_why() {
-        let by =
-            StatementRef { document: 1, statement: 3, sid: None, resource: "client/mqtt5-sample-*".into() };
-        let event =
-            connect(Outcome::Allowed(("connect as mqtt5-sample-*".into(), Decision::Allowed(by.clone()))));
+        let by = StatementRef {
+            document: 1,
+            statement: 3,
+            sid: None,
+            resource: "client/mqtt5-sample-*".into(),
+        };
+        let event = connect(Outcome::Allowed((
+            "connect as mqtt5-sample-*".into(),
+            Decision::Allowed(by.clone()),
+        )));
         assert_eq!(event.decision(), Some(&Decision::Allowed(by)));
-        let line = LogLine { at: UNIX_EPOCH + Duration::from_secs(22 * 3600 + 15 * 60 + 34), event };
+        let line = LogLine {
+            at: UNIX_EPOCH + Duration::from_secs(22 * 3600 + 15 * 60 + 34),
+            event,
+        };
         assert_eq!(
             line.to_string(),
             "22:15:34 connect   mqtt5-sample-1a2b  DemoUnsigned → allow (policy: connect as mqtt5-sample-*)  3 ms"
@@ -366,13 +439,21 @@ mod tests {
 
     #[test]
     fn an_explained_line_says_which_statement_decided() {
-        let by = StatementRef { document: 1, statement: 2, sid: None, resource: "topic/a".into() };
+        let by = StatementRef {
+            document: 1,
+            statement: 2,
+            sid: None,
+            resource: "topic/a".into(),
+        };
         let event = Event::Receive {
             client_id: "lamp".into(),
             topic: "a".into(),
             outcome: Outcome::Allowed(Decision::Allowed(by)),
         };
-        let line = LogLine { at: UNIX_EPOCH, event };
+        let line = LogLine {
+            at: UNIX_EPOCH,
+            event,
+        };
         assert_eq!(
             line.explained(),
             "00:00:00 receive   lamp  a  → allow, delivered\n         allowed by policy document 1, statement 2 (topic/a)"
@@ -382,12 +463,24 @@ mod tests {
     #[test]
     fn what_a_client_sent_stays_on_one_line() {
         let client_id = "a\nb\u{202e}c\u{2028}d\u{1b}[2J".into();
-        let event = Event::Unsubscribe { client_id, filter: "x".repeat(10_000) };
+        let event = Event::Unsubscribe {
+            client_id,
+            filter: "x".repeat(10_000),
+        };
         let line = event.to_string();
-        assert!(line.starts_with("unsubscribe a\\nb\\u{202e}c\\u{2028}d\\u{1b}[2J  x"), "{line}");
+        assert!(
+            line.starts_with("unsubscribe a\\nb\\u{202e}c\\u{2028}d\\u{1b}[2J  x"),
+            "{line}"
+        );
         assert!(line.ends_with("x..") && line.len() < 350);
         let text = "x".repeat(65_536);
-        let printed = Event::Lambda { authorizer: "A".into(), text: format!("a\t{text}\u{1b}[2J") };
-        assert_eq!(printed.to_string(), format!("lambda    A  a  {text}\\u{{1b}}[2J"));
+        let printed = Event::Lambda {
+            authorizer: "A".into(),
+            text: format!("a\t{text}\u{1b}[2J"),
+        };
+        assert_eq!(
+            printed.to_string(),
+            format!("lambda    A  a  {text}\\u{{1b}}[2J")
+        );
     }
 }

@@ -139,9 +139,18 @@ impl Fault {
 
 /// The faults that are one word.
 const PLAIN: [(&str, Fault); 13] = [
-    ("cert=unknown-ca", Fault::Certificate(CertificateFault::UnknownCa)),
-    ("cert=wrong-host", Fault::Certificate(CertificateFault::WrongHost)),
-    ("cert=expired", Fault::Certificate(CertificateFault::Expired)),
+    (
+        "cert=unknown-ca",
+        Fault::Certificate(CertificateFault::UnknownCa),
+    ),
+    (
+        "cert=wrong-host",
+        Fault::Certificate(CertificateFault::WrongHost),
+    ),
+    (
+        "cert=expired",
+        Fault::Certificate(CertificateFault::Expired),
+    ),
     ("cert=notyet", Fault::Certificate(CertificateFault::NotYet)),
     ("no-alpn", Fault::NoAlpn),
     ("drop-on-connect", Fault::DropOnConnect),
@@ -162,7 +171,11 @@ struct WithValue {
 }
 
 const WITH_VALUE: [WithValue; 7] = [
-    WithValue { prefix: "connack=", spelling: "connack=0x87[:reason]", parse: connack },
+    WithValue {
+        prefix: "connack=",
+        spelling: "connack=0x87[:reason]",
+        parse: connack,
+    },
     WithValue {
         prefix: "suback=",
         spelling: "suback=0x87",
@@ -173,14 +186,30 @@ const WITH_VALUE: [WithValue; 7] = [
         spelling: "puback=0x87",
         parse: |code| refusal(code, PacketType::PubAck).map(Fault::PubAck),
     },
-    WithValue { prefix: "disconnect=", spelling: "disconnect=0x8b@T", parse: disconnect },
+    WithValue {
+        prefix: "disconnect=",
+        spelling: "disconnect=0x8b@T",
+        parse: disconnect,
+    },
     WithValue {
         prefix: "reset@",
         spelling: "reset@T",
-        parse: |after| Ok(Fault::Reset { after: time(after)? }),
+        parse: |after| {
+            Ok(Fault::Reset {
+                after: time(after)?,
+            })
+        },
     },
-    WithValue { prefix: "proxy=", spelling: "proxy=407", parse: proxy },
-    WithValue { prefix: "delay=", spelling: "delay=T", parse: |delay| time(delay).map(Fault::Delay) },
+    WithValue {
+        prefix: "proxy=",
+        spelling: "proxy=407",
+        parse: proxy,
+    },
+    WithValue {
+        prefix: "delay=",
+        spelling: "delay=T",
+        parse: |delay| time(delay).map(Fault::Delay),
+    },
 ];
 
 impl FromStr for Fault {
@@ -190,7 +219,9 @@ impl FromStr for Fault {
         if let Some((_, fault)) = PLAIN.iter().find(|(spelling, _)| *spelling == text) {
             return Ok(fault.clone());
         }
-        let row = WITH_VALUE.iter().find_map(|row| Some((row, text.strip_prefix(row.prefix)?)));
+        let row = WITH_VALUE
+            .iter()
+            .find_map(|row| Some((row, text.strip_prefix(row.prefix)?)));
         let (row, value) = row.ok_or_else(|| FaultError::Unknown(text.into()))?;
         (row.parse)(value).map_err(|problem| FaultError::Value {
             fault: text.into(),
@@ -201,12 +232,17 @@ impl FromStr for Fault {
 }
 
 fn connack(value: &str) -> Result<Fault, ValueProblem> {
-    let (code, reason) = value.split_once(':').map_or((value, None), |(code, reason)| (code, Some(reason)));
+    let (code, reason) = value
+        .split_once(':')
+        .map_or((value, None), |(code, reason)| (code, Some(reason)));
     let reason_code = refusal(code, PacketType::ConnAck)?;
     if reason.is_some_and(|reason| Utf8String::new(reason).is_err()) {
         return Err(ValueProblem::NoReasonString);
     }
-    Ok(Fault::ConnAck { reason_code, reason_string: reason.map(Into::into) })
+    Ok(Fault::ConnAck {
+        reason_code,
+        reason_string: reason.map(Into::into),
+    })
 }
 
 fn disconnect(value: &str) -> Result<Fault, ValueProblem> {
@@ -214,13 +250,22 @@ fn disconnect(value: &str) -> Result<Fault, ValueProblem> {
     let reason_code = reason_code(code)?;
     let packet = PacketType::Disconnect;
     if !reason_code.is_legal_in(packet, Sender::Server) {
-        return Err(ValueProblem::Illegal { reason_code, packet });
+        return Err(ValueProblem::Illegal {
+            reason_code,
+            packet,
+        });
     }
-    Ok(Fault::Disconnect { reason_code, after: time(after)? })
+    Ok(Fault::Disconnect {
+        reason_code,
+        after: time(after)?,
+    })
 }
 
 fn proxy(value: &str) -> Result<Fault, ValueProblem> {
-    let status = value.parse().ok().filter(|status| (400..600).contains(status));
+    let status = value
+        .parse()
+        .ok()
+        .filter(|status| (400..600).contains(status));
     status.map(Fault::Proxy).ok_or(ValueProblem::NoStatus)
 }
 
@@ -228,7 +273,10 @@ fn proxy(value: &str) -> Result<Fault, ValueProblem> {
 fn refusal(code: &str, packet: PacketType) -> Result<ReasonCode, ValueProblem> {
     let reason_code = reason_code(code)?;
     if !reason_code.is_error() || !reason_code.is_legal_in(packet, Sender::Server) {
-        return Err(ValueProblem::Illegal { reason_code, packet });
+        return Err(ValueProblem::Illegal {
+            reason_code,
+            packet,
+        });
     }
     Ok(reason_code)
 }
@@ -236,13 +284,19 @@ fn refusal(code: &str, packet: PacketType) -> Result<ReasonCode, ValueProblem> {
 fn reason_code(text: &str) -> Result<ReasonCode, ValueProblem> {
     let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     let code = hex.map_or_else(|| text.parse(), |digits| u8::from_str_radix(digits, 16));
-    code.ok().and_then(ReasonCode::from_code).ok_or(ValueProblem::NoReasonCode)
+    code.ok()
+        .and_then(ReasonCode::from_code)
+        .ok_or(ValueProblem::NoReasonCode)
 }
 
 fn time(text: &str) -> Result<Duration, ValueProblem> {
     let time = humantime::parse_duration(text).map_err(|_| ValueProblem::NoTime)?;
     // The clock can't be asked for just any time to come.
-    if time > LONGEST_TIME { Err(ValueProblem::NoTime) } else { Ok(time) }
+    if time > LONGEST_TIME {
+        Err(ValueProblem::NoTime)
+    } else {
+        Ok(time)
+    }
 }
 
 const LONGEST_TIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -250,10 +304,20 @@ const LONGEST_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hex = |code: &ReasonCode| format!("0x{:02x}", code.code());
-        let time = |duration: &Duration| humantime::format_duration(*duration).to_string().replace(' ', "");
+        let time = |duration: &Duration| {
+            humantime::format_duration(*duration)
+                .to_string()
+                .replace(' ', "")
+        };
         match self {
-            Self::ConnAck { reason_code, reason_string: None } => write!(f, "connack={}", hex(reason_code)),
-            Self::ConnAck { reason_code, reason_string: Some(reason) } => {
+            Self::ConnAck {
+                reason_code,
+                reason_string: None,
+            } => write!(f, "connack={}", hex(reason_code)),
+            Self::ConnAck {
+                reason_code,
+                reason_string: Some(reason),
+            } => {
                 write!(f, "connack={}:{reason}", hex(reason_code))
             }
             Self::SubAck(code) => write!(f, "suback={}", hex(code)),
@@ -279,7 +343,9 @@ mod tests {
     #[test]
     fn every_spelling_parses_and_is_written_the_same() {
         for spelling in Fault::spellings() {
-            let text = spelling.replace("[:reason]", ":why not").replace('T', "1s500ms");
+            let text = spelling
+                .replace("[:reason]", ":why not")
+                .replace('T', "1s500ms");
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
     }
@@ -287,7 +353,10 @@ mod tests {
     #[test]
     fn an_unknown_fault_is_answered_with_the_list() {
         let error = "no-such".parse::<Fault>().unwrap_err().to_string();
-        assert!(error.starts_with("unknown fault \"no-such\"; the faults are: cert=unknown-ca, "), "{error}");
+        assert!(
+            error.starts_with("unknown fault \"no-such\"; the faults are: cert=unknown-ca, "),
+            "{error}"
+        );
         assert!(error.ends_with("delay=T"), "{error}");
     }
 
@@ -304,7 +373,11 @@ mod tests {
             "disconnect=0x84@1s",
         ] {
             let error = text.parse::<Fault>().unwrap_err();
-            let FaultError::Value { problem: ValueProblem::Illegal { .. }, .. } = error else {
+            let FaultError::Value {
+                problem: ValueProblem::Illegal { .. },
+                ..
+            } = error
+            else {
                 panic!("{text}: {error}");
             };
         }
@@ -313,9 +386,18 @@ mod tests {
     #[test]
     fn a_code_is_hexadecimal_or_decimal() {
         assert_eq!("suback=135".parse::<Fault>(), "suback=0x87".parse());
-        for text in ["suback=", "suback=0x", "suback=0x03", "suback=256", "suback=no"] {
+        for text in [
+            "suback=",
+            "suback=0x",
+            "suback=0x03",
+            "suback=256",
+            "suback=no",
+        ] {
             let error = text.parse::<Fault>().unwrap_err().to_string();
-            assert_eq!(error, format!("{text}: that is no reason code; write it as suback=0x87"));
+            assert_eq!(
+                error,
+                format!("{text}: that is no reason code; write it as suback=0x87")
+            );
         }
     }
 
@@ -323,7 +405,10 @@ mod tests {
     fn a_proxy_refuses_with_an_error_of_http() {
         for text in ["proxy=", "proxy=200", "proxy=600", "proxy=x"] {
             let error = text.parse::<Fault>().unwrap_err().to_string();
-            assert_eq!(error, format!("{text}: a proxy refuses with 400 to 599; write it as proxy=407"));
+            assert_eq!(
+                error,
+                format!("{text}: a proxy refuses with 400 to 599; write it as proxy=407")
+            );
         }
     }
 
@@ -339,7 +424,16 @@ mod tests {
             "disconnect=0x8b@",
         ] {
             let error = text.parse::<Fault>().unwrap_err();
-            assert!(matches!(error, FaultError::Value { problem: ValueProblem::NoTime, .. }), "{text}");
+            assert!(
+                matches!(
+                    error,
+                    FaultError::Value {
+                        problem: ValueProblem::NoTime,
+                        ..
+                    }
+                ),
+                "{text}"
+            );
         }
     }
 }

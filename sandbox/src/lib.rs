@@ -79,10 +79,11 @@ mod state;
 mod uuid;
 
 pub use authorizer::{
-    Answer, AnswerError, AnswerFault, Authorizer, Authorizers, Credentials, DEMO_POLICY, Grant, Handler,
-    HandlerError, Lambda, LambdaEnvironment, LambdaEnvironmentError, LambdaEvent, LambdaFault, LambdaLimits,
-    LambdaMissing, LambdaRuntime, LambdaUrl, LambdaUrlError, Program, PublicKey, PublicKeyError, QueueFault,
-    Refusal, SignatureFault, Signing, demo_signed, demo_unsigned, watch_process_groups,
+    Answer, AnswerError, AnswerFault, Authorizer, Authorizers, Credentials, DEMO_POLICY, Grant,
+    Handler, HandlerError, Lambda, LambdaEnvironment, LambdaEnvironmentError, LambdaEvent,
+    LambdaFault, LambdaLimits, LambdaMissing, LambdaRuntime, LambdaUrl, LambdaUrlError, Program,
+    PublicKey, PublicKeyError, QueueFault, Refusal, SignatureFault, Signing, demo_signed,
+    demo_unsigned, watch_process_groups,
 };
 pub use config::{Config, ConfigError, ConfigProblem};
 pub use denial::{Denial, DenialError, Denials};
@@ -91,8 +92,9 @@ pub use fault::{CertificateFault, Fault, FaultError, ValueProblem};
 pub use overflow::{WhenQueueFull, WhenQueueFullError};
 pub use pki::{Pki, PkiError, TokenKey};
 pub use policy::{
-    Action, ArnScope, ArnScopeError, ConnectAttributes, Decision, Effect, Finding, Miss, NearMisses, Policy,
-    PolicyDocument, PolicyError, PolicyProblem, Request, SetKeyError, StatementRef, Subject, lint,
+    Action, ArnScope, ArnScopeError, ConnectAttributes, Decision, Effect, Finding, Miss,
+    NearMisses, Policy, PolicyDocument, PolicyError, PolicyProblem, Request, SetKeyError,
+    StatementRef, Subject, lint,
 };
 pub use profile::{Profile, ProfileError};
 pub use qos2::{SubscribeQoS2, SubscribeQoS2Error};

@@ -90,13 +90,18 @@ impl TokenKey {
     /// Takes a while: large primes are looked for.
     pub fn generate() -> Result<Self, PkiError> {
         let key = new_signing_key()?;
-        Ok(Self { private_pem: key.serialize_pem(), public_pem: key.public_key_pem() })
+        Ok(Self {
+            private_pem: key.serialize_pem(),
+            public_pem: key.public_key_pem(),
+        })
     }
 }
 
 impl fmt::Debug for TokenKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenKey").field("public_pem", &self.public_pem).finish_non_exhaustive()
+        f.debug_struct("TokenKey")
+            .field("public_pem", &self.public_pem)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,7 +119,12 @@ impl Pki {
         let ca_key = open_ca(&ca_path, &dir.join("ca-key.pem"))?;
         let signing_key_path = dir.join("signing.pem");
         let signing_key = open_key(&signing_key_path, || Ok(new_signing_key()?))?;
-        Ok(Self { ca_path, ca_key, signing_key_path, signing_key })
+        Ok(Self {
+            ca_path,
+            ca_key,
+            signing_key_path,
+            signing_key,
+        })
     }
 
     /// The CA certificate that clients must trust.
@@ -157,25 +167,37 @@ fn open_ca(path: &Path, key_path: &Path) -> Result<KeyPair, PkiError> {
     })
     .and_then(|key| {
         if !path.exists() {
-            return Err(PkiError::Incomplete { path: path.into(), key: key_path.into() });
+            return Err(PkiError::Incomplete {
+                path: path.into(),
+                key: key_path.into(),
+            });
         }
         refuse_writable(path)?;
         Ok(key)
     })
 }
 
-fn open_key(path: &Path, generate: impl FnOnce() -> Result<KeyPair, PkiError>) -> Result<KeyPair, PkiError> {
+fn open_key(
+    path: &Path,
+    generate: impl FnOnce() -> Result<KeyPair, PkiError>,
+) -> Result<KeyPair, PkiError> {
     match fs::read_to_string(path) {
         Ok(pem) => {
             refuse_writable(path)?;
-            KeyPair::from_pem(&pem).map_err(|source| PkiError::Key { path: path.into(), source })
+            KeyPair::from_pem(&pem).map_err(|source| PkiError::Key {
+                path: path.into(),
+                source,
+            })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = generate()?;
             write_private(path, key.serialize_pem().as_bytes())?;
             Ok(key)
         }
-        Err(source) => Err(PkiError::Io { path: path.into(), source }),
+        Err(source) => Err(PkiError::Io {
+            path: path.into(),
+            source,
+        }),
     }
 }
 
@@ -194,7 +216,10 @@ mod tests {
         let ca = fs::read(first.ca_path()).unwrap();
         let second = open_in(dir.path());
         assert_eq!(fs::read(second.ca_path()).unwrap(), ca);
-        assert_eq!(first.sign_token("hello").unwrap(), second.sign_token("hello").unwrap());
+        assert_eq!(
+            first.sign_token("hello").unwrap(),
+            second.sign_token("hello").unwrap()
+        );
     }
 
     #[test]
@@ -225,8 +250,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = open_in(dir.path()).signing_key_path().to_owned();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o620)).unwrap();
-        let told = Pki::open(&StateDir::at(dir.path())).unwrap_err().to_string();
-        assert!(told.ends_with(&format!("; to mend it: chmod 600 {}", path.display())), "{told}");
+        let told = Pki::open(&StateDir::at(dir.path()))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            told.ends_with(&format!("; to mend it: chmod 600 {}", path.display())),
+            "{told}"
+        );
     }
 
     #[test]
@@ -242,6 +272,9 @@ mod tests {
     fn a_lost_ca_certificate_is_named_and_not_replaced_in_silence() {
         let dir = tempfile::tempdir().unwrap();
         fs::remove_file(open_in(dir.path()).ca_path()).unwrap();
-        assert!(matches!(Pki::open(&StateDir::at(dir.path())), Err(PkiError::Incomplete { .. })));
+        assert!(matches!(
+            Pki::open(&StateDir::at(dir.path())),
+            Err(PkiError::Incomplete { .. })
+        ));
     }
 }

@@ -13,7 +13,9 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tokio_rustls::rustls;
 
-use crate::authorizer::{Authorizer, Authorizers, LambdaMissing, Watchdog, demo_signed, demo_unsigned};
+use crate::authorizer::{
+    Authorizer, Authorizers, LambdaMissing, Watchdog, demo_signed, demo_unsigned,
+};
 use crate::denial::{Denial, Denials};
 use crate::event::LogLine;
 use crate::fault::{Fault, FaultPlan};
@@ -187,7 +189,10 @@ impl Sandbox {
     pub async fn stop(mut self) {
         // Without listeners there is nobody to tell.
         let _ = self.stop.send(true);
-        let _ = timeout(STOP_TIMEOUT, async { while self.listeners.join_next().await.is_some() {} }).await;
+        let _ = timeout(STOP_TIMEOUT, async {
+            while self.listeners.join_next().await.is_some() {}
+        })
+        .await;
     }
 }
 
@@ -325,7 +330,10 @@ impl SandboxBuilder {
         program: impl Into<PathBuf>,
         arguments: impl IntoIterator<Item = impl Into<OsString>>,
     ) -> Self {
-        self.watchdog = Some((program.into(), arguments.into_iter().map(Into::into).collect()));
+        self.watchdog = Some((
+            program.into(),
+            arguments.into_iter().map(Into::into).collect(),
+        ));
         self
     }
 
@@ -353,24 +361,40 @@ impl SandboxBuilder {
         let authorizers = authorizers(&pki, self.demo, self.authorizers, self.default_authorizer)?
             .within(self.scope.clone())
             .with_anonymous(self.anonymous);
-        authorizers.find().map_err(|(authorizer, missing)| StartError::Lambda { authorizer, missing })?;
+        authorizers
+            .find()
+            .map_err(|(authorizer, missing)| StartError::Lambda {
+                authorizer,
+                missing,
+            })?;
         let watchdog = self.watchdog.filter(|_| authorizers.have_processes());
         let watchdog = watchdog.map(|(program, arguments)| Watchdog::start(&program, &arguments));
-        let authorizers = authorizers.watched_by(watchdog.transpose().map_err(StartError::Watchdog)?);
-        let tls = Arc::new(Tls::new(identity, !faults.has(&Fault::NoAlpn), self.strict_sni)?);
+        let authorizers =
+            authorizers.watched_by(watchdog.transpose().map_err(StartError::Watchdog)?);
+        let tls = Arc::new(Tls::new(
+            identity,
+            !faults.has(&Fault::NoAlpn),
+            self.strict_sni,
+        )?);
         let bound = net::bind(self.address, self.port).await;
         let bound = bound.map_err(|(address, source)| StartError::Listen { address, source })?;
         let plain = match self.plain_port {
             Some(port) => Some(net::bind(None, port).await),
             None => None,
         };
-        let plain = plain.transpose().map_err(|(address, source)| StartError::Listen { address, source })?;
+        let plain = plain
+            .transpose()
+            .map_err(|(address, source)| StartError::Listen { address, source })?;
         let ready = Ready {
             endpoint: net::ENDPOINT.into(),
             port: bound.port,
             plain_port: plain.as_ref().map(|plain| plain.port),
             anonymous: self.anonymous,
-            addresses: bound.listeners.iter().filter_map(|at| Some(at.local_addr().ok()?.ip())).collect(),
+            addresses: bound
+                .listeners
+                .iter()
+                .filter_map(|at| Some(at.local_addr().ok()?.ip()))
+                .collect(),
             faults: fault_names,
             ca: pki.ca_path().into(),
             signing_key: pki.signing_key_path().into(),
@@ -393,13 +417,23 @@ impl SandboxBuilder {
         let shared = Arc::new(Shared::new(authorizers, settings, stopping, self.on_event));
         let mut listeners = JoinSet::new();
         for listener in bound.listeners {
-            listeners.spawn(net::accept(listener, Some(Arc::clone(&tls)), Arc::clone(&shared)));
+            listeners.spawn(net::accept(
+                listener,
+                Some(Arc::clone(&tls)),
+                Arc::clone(&shared),
+            ));
         }
         for listener in plain.into_iter().flat_map(|plain| plain.listeners) {
             listeners.spawn(net::accept(listener, None, Arc::clone(&shared)));
         }
         listeners.spawn(net::keep(shared));
-        Ok(Sandbox { ready, pki, stop, listeners, _run_file: run_file })
+        Ok(Sandbox {
+            ready,
+            pki,
+            stop,
+            listeners,
+            _run_file: run_file,
+        })
     }
 }
 
@@ -409,8 +443,11 @@ fn authorizers(
     more: Vec<Authorizer>,
     default: Option<String>,
 ) -> Result<Authorizers, StartError> {
-    let mut list =
-        if demo { vec![demo_unsigned(), demo_signed(pki.signing_public_key()?)] } else { Vec::new() };
+    let mut list = if demo {
+        vec![demo_unsigned(), demo_signed(pki.signing_public_key()?)]
+    } else {
+        Vec::new()
+    };
     for authorizer in more {
         if list.iter().any(|existing| existing.name == authorizer.name) {
             return Err(StartError::DuplicateAuthorizer(authorizer.name));

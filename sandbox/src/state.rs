@@ -55,7 +55,11 @@ pub enum StateError {
 fn shell_quoted(path: &Path) -> String {
     let path = path.to_string_lossy();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    if path.chars().all(is_plain) { path.into_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+    if path.chars().all(is_plain) {
+        path.into_owned()
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    }
 }
 
 impl StateDir {
@@ -64,7 +68,9 @@ impl StateDir {
     pub fn at(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
         // Others read the paths in it from where they are.
-        Self { root: std::path::absolute(&root).unwrap_or(root) }
+        Self {
+            root: std::path::absolute(&root).unwrap_or(root),
+        }
     }
 
     /// `explicit`, else `DUNLIN_STATE_DIR`, else `dunlin` in `XDG_STATE_HOME` or `~/.local/state`.
@@ -142,7 +148,10 @@ fn create_private_dir(dir: &Path) -> Result<(), StateError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     let created = builder.create(dir).and_then(|()| set_mode(dir, 0o700));
-    created.map_err(|source| StateError::Io { path: dir.into(), source })
+    created.map_err(|source| StateError::Io {
+        path: dir.into(),
+        source,
+    })
 }
 
 /// Writes a file that nobody else can read, whole or not at all. What `path` was before, a link too, is replaced.
@@ -157,7 +166,10 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), StateErro
     write().map_err(|source| {
         // The error is told; half a file is nobody's.
         let _ = fs::remove_file(&half);
-        StateError::Io { path: path.into(), source }
+        StateError::Io {
+            path: path.into(),
+            source,
+        }
     })
 }
 
@@ -187,7 +199,10 @@ fn create_private(path: &Path) -> io::Result<File> {
 fn open_lock(path: &Path) -> io::Result<File> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() => File::open(path),
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "it isn't a file of the sandbox")),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "it isn't a file of the sandbox",
+        )),
         Err(_) => match create_private(path) {
             // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => File::open(path),
@@ -201,13 +216,22 @@ pub(crate) fn refuse_writable(path: &Path) -> Result<(), StateError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        let found = fs::metadata(path).map_err(|source| StateError::Io { path: path.into(), source })?;
+        let found = fs::metadata(path).map_err(|source| StateError::Io {
+            path: path.into(),
+            source,
+        })?;
         if found.mode() & 0o022 != 0 {
             let mode = if found.is_dir() { 700 } else { 600 };
-            return Err(StateError::Writable { path: path.into(), mode });
+            return Err(StateError::Writable {
+                path: path.into(),
+                mode,
+            });
         }
         if !is_trusted(found.uid(), rustix::process::geteuid().as_raw()) {
-            return Err(StateError::NotOwned { path: path.into(), owner: found.uid() });
+            return Err(StateError::NotOwned {
+                path: path.into(),
+                owner: found.uid(),
+            });
         }
     }
     let _ = path;
@@ -229,9 +253,14 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 
 /// Removes what processes left behind that were killed while they wrote. Only the one that holds the lock writes here.
 fn remove_half_written(dir: &Path) {
-    let Ok(entries) = fs::read_dir(dir) else { return };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        if path.extension().is_some_and(|extension| extension == HALF_WRITTEN) {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == HALF_WRITTEN)
+        {
             let _ = fs::remove_file(path);
         }
     }
@@ -245,25 +274,44 @@ mod tests {
 
     fn resolve(explicit: Option<&str>, environment: &[(&str, &str)]) -> Option<PathBuf> {
         let variable = |name: &str| {
-            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| PathBuf::from(value))
+            environment
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| PathBuf::from(value))
         };
-        StateDir::resolve_with(explicit.map(PathBuf::from), variable).ok().map(|dir| dir.sandbox())
+        StateDir::resolve_with(explicit.map(PathBuf::from), variable)
+            .ok()
+            .map(|dir| dir.sandbox())
     }
 
     #[test]
     fn the_nearest_word_decides_where_the_state_is() {
-        let all = [("DUNLIN_STATE_DIR", "/d"), ("XDG_STATE_HOME", "/x"), ("HOME", "/h")];
+        let all = [
+            ("DUNLIN_STATE_DIR", "/d"),
+            ("XDG_STATE_HOME", "/x"),
+            ("HOME", "/h"),
+        ];
         let expected = |path: &str| Some(PathBuf::from(path));
         assert_eq!(resolve(Some("/e"), &all), expected("/e/sandbox"));
         assert_eq!(resolve(None, &all), expected("/d/sandbox"));
         assert_eq!(resolve(None, &all[1..]), expected("/x/dunlin/sandbox"));
-        assert_eq!(resolve(None, &all[2..]), expected("/h/.local/state/dunlin/sandbox"));
+        assert_eq!(
+            resolve(None, &all[2..]),
+            expected("/h/.local/state/dunlin/sandbox")
+        );
     }
 
     #[test]
     fn an_empty_or_relative_variable_counts_as_unset() {
-        let environment = [("DUNLIN_STATE_DIR", ""), ("XDG_STATE_HOME", "x"), ("HOME", "/h")];
-        assert_eq!(resolve(None, &environment), Some("/h/.local/state/dunlin/sandbox".into()));
+        let environment = [
+            ("DUNLIN_STATE_DIR", ""),
+            ("XDG_STATE_HOME", "x"),
+            ("HOME", "/h"),
+        ];
+        assert_eq!(
+            resolve(None, &environment),
+            Some("/h/.local/state/dunlin/sandbox".into())
+        );
     }
 
     #[test]
@@ -284,7 +332,13 @@ mod tests {
         drop(state.lock().unwrap());
         set_mode(&state.sandbox(), 0o770).unwrap();
         let told = state.lock().unwrap_err().to_string();
-        assert!(told.ends_with(&format!("; to mend it: chmod 700 {}", state.sandbox().display())), "{told}");
+        assert!(
+            told.ends_with(&format!(
+                "; to mend it: chmod 700 {}",
+                state.sandbox().display()
+            )),
+            "{told}"
+        );
         set_mode(&state.sandbox(), 0o700).unwrap();
         state.lock().unwrap();
     }
@@ -300,7 +354,10 @@ mod tests {
         // Only root can give a folder away.
         if std::os::unix::fs::chown(state.sandbox(), Some(4711), None).is_ok() {
             let told = state.lock().unwrap_err().to_string();
-            assert!(told.ends_with("sandbox belongs to another user (uid 4711)"), "{told}");
+            assert!(
+                told.ends_with("sandbox belongs to another user (uid 4711)"),
+                "{told}"
+            );
         }
     }
 

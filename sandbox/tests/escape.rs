@@ -12,13 +12,22 @@ fn hostile() -> String {
 
 #[track_caller]
 fn is_harmless(text: &str) {
-    assert!(!text.chars().any(|c| c != '\n' && needs_escape(c)), "{text:?}");
-    assert!(text.contains("\\u{7f}") && text.contains("\\u{202e}"), "{text:?}");
+    assert!(
+        !text.chars().any(|c| c != '\n' && needs_escape(c)),
+        "{text:?}"
+    );
+    assert!(
+        text.contains("\\u{7f}") && text.contains("\\u{202e}"),
+        "{text:?}"
+    );
 }
 
 fn document(action: &str, resource: &str, more: &Value) -> Value {
     let mut statement = json!({"Effect": "Allow", "Action": action, "Resource": resource});
-    statement.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    statement
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     json!({"Version": "2012-10-17", "Statement": [statement]})
 }
 
@@ -31,22 +40,38 @@ fn what_is_wrong_with_a_policy_steers_nothing() {
         json!(text),
         json!({text.as_str(): 1}),
         document("iot:Publish", &text, &none),
-        document("iot:Publish", &format!("arn:aws:iot:r:1:topic/${{{text}}}"), &none),
+        document(
+            "iot:Publish",
+            &format!("arn:aws:iot:r:1:topic/${{{text}}}"),
+            &none,
+        ),
         document("iot:Publish", "*", &condition),
         document("iot:Publish", "*", &json!({text.as_str(): 1})),
     ];
     for document in refused {
-        is_harmless(&PolicyDocument::from_value(document).unwrap_err().to_string());
+        is_harmless(
+            &PolicyDocument::from_value(document)
+                .unwrap_err()
+                .to_string(),
+        );
     }
     let found = lint(
         &[
             document(&text, "*", &none),
-            document("iot:Connect", &format!("arn:aws:iot:r:1:topic/{text}"), &none),
+            document(
+                "iot:Connect",
+                &format!("arn:aws:iot:r:1:topic/{text}"),
+                &none,
+            ),
         ],
         None,
     );
     assert!(found.len() >= 2, "{found:?}");
-    for finding in found.iter().map(ToString::to_string).filter(|text| text.contains('\\')) {
+    for finding in found
+        .iter()
+        .map(ToString::to_string)
+        .filter(|text| text.contains('\\'))
+    {
         is_harmless(&finding);
     }
 }
@@ -80,10 +105,22 @@ fn the_log_steers_nothing() {
     let text = hostile();
     // Cut after 256 characters, so that the whole text fits.
     for event in [
-        Event::Rejected { peer: "127.0.0.1:1".parse().unwrap(), reason: text.clone() },
-        Event::Lambda { authorizer: text.clone(), text: text.clone() },
-        Event::Unsubscribe { client_id: text.clone(), filter: text.clone() },
-        Event::Disconnect { client_id: text.clone(), reason: text },
+        Event::Rejected {
+            peer: "127.0.0.1:1".parse().unwrap(),
+            reason: text.clone(),
+        },
+        Event::Lambda {
+            authorizer: text.clone(),
+            text: text.clone(),
+        },
+        Event::Unsubscribe {
+            client_id: text.clone(),
+            filter: text.clone(),
+        },
+        Event::Disconnect {
+            client_id: text.clone(),
+            reason: text,
+        },
     ] {
         is_harmless(&event.to_string());
     }

@@ -25,14 +25,22 @@ pub fn path() -> &'static Path {
 fn beside_the_tests() -> PathBuf {
     let test = env::current_exe().expect("a test knows where it is");
     let deps = test.parent().expect("it lies in a folder");
-    let folder = if deps.ends_with("deps") { deps.parent().unwrap_or(deps) } else { deps };
+    let folder = if deps.ends_with("deps") {
+        deps.parent().unwrap_or(deps)
+    } else {
+        deps
+    };
     folder.join(format!("dunlin{}", env::consts::EXE_SUFFIX))
 }
 
 fn is_stale(binary: &Path) -> bool {
-    let Ok(built) = fs::metadata(binary).and_then(|metadata| metadata.modified()) else { return true };
+    let Ok(built) = fs::metadata(binary).and_then(|metadata| metadata.modified()) else {
+        return true;
+    };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    ["cli", "client", "codec", "sandbox"].iter().any(|member| newest(&root.join(member).join("src")) > built)
+    ["cli", "client", "codec", "sandbox"]
+        .iter()
+        .any(|member| newest(&root.join(member).join("src")) > built)
 }
 
 fn newest(folder: &Path) -> SystemTime {
@@ -47,8 +55,13 @@ fn newest(folder: &Path) -> SystemTime {
 
 fn build(binary: &Path) {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "dunlin"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    if binary.parent().is_some_and(|folder| folder.ends_with("release")) {
+    cargo
+        .args(["build", "--quiet", "--package", "dunlin"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if binary
+        .parent()
+        .is_some_and(|folder| folder.ends_with("release"))
+    {
         cargo.arg("--release");
     }
     let status = cargo.status().expect("cargo runs");

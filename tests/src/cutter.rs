@@ -34,7 +34,12 @@ impl Cutter {
                 tokio::spawn(pass_on(client, server, cut.clone()));
             }
         });
-        Self { address, cuts, is_blocked, task }
+        Self {
+            address,
+            cuts,
+            is_blocked,
+            task,
+        }
     }
 
     /// Where clients connect to.
@@ -68,7 +73,9 @@ impl Drop for Cutter {
 
 async fn pass_on(mut client: TcpStream, server: SocketAddr, mut cut: watch::Receiver<u32>) {
     cut.mark_unchanged();
-    let Ok(mut server) = TcpStream::connect(server).await else { return };
+    let Ok(mut server) = TcpStream::connect(server).await else {
+        return;
+    };
     tokio::select! {
         _ = copy_bidirectional(&mut client, &mut server) => {}
         _ = cut.changed() => {}

@@ -1,7 +1,11 @@
 //! What the tests that need two crates or a real server have in common, and a simulator.
 #![cfg_attr(
     feature = "servers",
-    expect(clippy::expect_used, clippy::panic, reason = "a test that can't be set up fails")
+    expect(
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test that can't be set up fails"
+    )
 )]
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 

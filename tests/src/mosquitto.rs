@@ -59,8 +59,14 @@ impl Mosquitto {
         let folder = tempfile::tempdir().expect("a folder");
         write_certificate(folder.path());
         write_passwords(folder.path());
-        let mut broker =
-            Self { folder, memory, program, port: free_port(), plain_port: free_port(), process: None };
+        let mut broker = Self {
+            folder,
+            memory,
+            program,
+            port: free_port(),
+            plain_port: free_port(),
+            process: None,
+        };
         broker.run().await;
         Some(broker)
     }
@@ -86,7 +92,11 @@ impl Mosquitto {
     /// Starts it again on the same port.
     pub async fn run(&mut self) {
         std::fs::write(self.folder.path().join(CONFIG), self.config()).expect("a file");
-        let output = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a file");
+        let output = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .expect("a file");
         let process = Command::new(&self.program)
             .arg("-c")
             .arg(self.folder.path().join(CONFIG))
@@ -102,12 +112,18 @@ impl Mosquitto {
             }
         };
         let listens = tokio::time::timeout(Duration::from_secs(5), until_it_listens).await;
-        assert!(listens.is_ok(), "mosquitto doesn't listen:\n{}", self.output());
+        assert!(
+            listens.is_ok(),
+            "mosquitto doesn't listen:\n{}",
+            self.output()
+        );
     }
 
     /// Ends it politely: clients are told that the server is shutting down.
     pub fn stop(&mut self) {
-        let Some(mut process) = self.process.take() else { return };
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
         #[cfg(unix)]
         crate::send_signal(process.id(), crate::Signal::TERM);
         for _ in 0..if cfg!(unix) { 500 } else { 0 } {

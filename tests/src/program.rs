@@ -38,11 +38,18 @@ impl Program {
             Self::PahoMqtt => foreign("venv/bin/python")
                 .filter(|_| foreign("venv/lib").is_some_and(|lib| contains_package(&lib, "paho"))),
             Self::MqttJs => foreign("node_modules").filter(|modules| modules.join("mqtt").exists()),
-            Self::Mosquitto | Self::MosquittoClients | Self::Python | Self::Node => search(self.name()),
+            Self::Mosquitto | Self::MosquittoClients | Self::Python | Self::Node => {
+                search(self.name())
+            }
         };
         if found.is_none() {
             let is_ci = env::var_os("CI").is_some_and(|ci| ci == "true");
-            assert!(!is_ci, "{} isn't installed: {}", self.name(), self.how_to_install());
+            assert!(
+                !is_ci,
+                "{} isn't installed: {}",
+                self.name(),
+                self.how_to_install()
+            );
             self.say_that_it_is_missing();
         }
         found
@@ -79,7 +86,9 @@ impl Program {
     /// Writes straight to standard error: libtest keeps back what `eprintln!` prints in a test that passes.
     fn say_that_it_is_missing(self) {
         static SAID: Mutex<Option<HashSet<Program>>> = Mutex::new(None);
-        let mut said = SAID.lock().expect("no test panics while it holds this lock");
+        let mut said = SAID
+            .lock()
+            .expect("no test panics while it holds this lock");
         if said.get_or_insert_default().insert(self) {
             let line = format!(
                 "skipped in {}: tests that need {}, which isn't installed ({})\n",
@@ -99,33 +108,49 @@ impl Program {
 /// If it isn't on the search path; the message names it.
 #[must_use]
 pub fn system_program(name: &str) -> PathBuf {
-    search(name).unwrap_or_else(|| panic!("the program {name} isn't installed, and this test needs it"))
+    search(name)
+        .unwrap_or_else(|| panic!("the program {name} isn't installed, and this test needs it"))
 }
 
 /// The first file of that name on the search path or in a folder for servers, where the search path of most users
 /// doesn't look.
 pub(crate) fn search(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let usual = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/opt/homebrew/sbin"].map(PathBuf::from);
+    let usual = [
+        "/usr/sbin",
+        "/usr/local/sbin",
+        "/usr/bin",
+        "/opt/homebrew/sbin",
+    ]
+    .map(PathBuf::from);
     let file = format!("{name}{}", env::consts::EXE_SUFFIX);
-    env::split_paths(&path).chain(usual).map(|folder| folder.join(&file)).find(|program| program.is_file())
+    env::split_paths(&path)
+        .chain(usual)
+        .map(|folder| folder.join(&file))
+        .find(|program| program.is_file())
 }
 
 /// A path below `target/foreign`, where `.ci/run` installs other people's clients; `None` if it doesn't exist.
 fn foreign(path: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/foreign").join(path);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target/foreign")
+        .join(path);
     path.exists().then_some(path)
 }
 
 /// Whether `lib/python3.X/site-packages` has this package.
 fn contains_package(lib: &Path, package: &str) -> bool {
     let versions = std::fs::read_dir(lib).into_iter().flatten().flatten();
-    versions.into_iter().any(|version| version.path().join("site-packages").join(package).exists())
+    versions
+        .into_iter()
+        .any(|version| version.path().join("site-packages").join(package).exists())
 }
 
 /// The name of the running test file: `outage` for `target/debug/deps/outage-0123456789abcdef`.
 fn test_executable() -> String {
     let path = env::current_exe().unwrap_or_default();
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    stem.rsplit_once('-').map_or(&*stem, |(name, _hash)| name).to_owned()
+    stem.rsplit_once('-')
+        .map_or(&*stem, |(name, _hash)| name)
+        .to_owned()
 }

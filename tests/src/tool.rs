@@ -60,7 +60,8 @@ impl Tool {
     #[must_use]
     pub fn at(self, sandbox: &Sandbox) -> Self {
         let port = sandbox.port().to_string();
-        self.words(["--endpoint", sandbox.endpoint(), "--port", &port, "--ca"]).words([sandbox.ca_path()])
+        self.words(["--endpoint", sandbox.endpoint(), "--port", &port, "--ca"])
+            .words([sandbox.ca_path()])
     }
 
     /// As the user whom `DemoUnsigned` knows.
@@ -116,7 +117,11 @@ impl Tool {
                 None => command.env_remove(name),
             };
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         Self { command }
     }
 
@@ -143,7 +148,10 @@ impl Finished {
     ///
     /// # Panics
     /// If that takes longer than half a minute.
-    #[expect(clippy::disallowed_methods, reason = "a test measures how long a process takes")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test measures how long a process takes"
+    )]
     pub async fn of(mut child: Child) -> Self {
         let began = Instant::now();
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -152,12 +160,16 @@ impl Finished {
         let ended = timeout(LONGEST_RUN, async {
             let read_out = async {
                 if let Some(out) = &mut out {
-                    out.read_to_end(&mut stdout).await.expect("stdout can be read");
+                    out.read_to_end(&mut stdout)
+                        .await
+                        .expect("stdout can be read");
                 }
             };
             let read_err = async {
                 if let Some(err) = &mut err {
-                    err.read_to_end(&mut stderr).await.expect("stderr can be read");
+                    err.read_to_end(&mut stderr)
+                        .await
+                        .expect("stderr can be read");
                 }
             };
             let (_, _, status) = tokio::join!(read_out, read_err, child.wait());
@@ -166,9 +178,14 @@ impl Finished {
         let status: Option<ExitStatus> = ended.await.ok();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (stdout, stderr) = (text(&stdout), text(&stderr));
-        let status =
-            status.unwrap_or_else(|| panic!("still running after {LONGEST_RUN:?}\n{stdout}\n{stderr}"));
-        Self { code: status.code(), stdout, stderr, took: began.elapsed() }
+        let status = status
+            .unwrap_or_else(|| panic!("still running after {LONGEST_RUN:?}\n{stdout}\n{stderr}"));
+        Self {
+            code: status.code(),
+            stdout,
+            stderr,
+            took: began.elapsed(),
+        }
     }
 
     /// Standard error in one line, so that wrapping doesn't matter.

@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dunlin_codec::{
-    Ack, AckProperties, AckType, ConnAck, ConnAckProperties, Delivery, Disconnect, DisconnectProperties,
-    Escaped, Packet, PacketId, Publish, PublishProperties, ReasonCode, Repeated, SubAck, SubAckProperties,
-    TopicName, UserProperty, Utf8String, needs_escape,
+    Ack, AckProperties, AckType, ConnAck, ConnAckProperties, Delivery, Disconnect,
+    DisconnectProperties, Escaped, Packet, PacketId, Publish, PublishProperties, ReasonCode,
+    Repeated, SubAck, SubAckProperties, TopicName, UserProperty, Utf8String, needs_escape,
 };
 use dunlin_tests::{Finished, dunlin, system_program};
 use serde_json::{Value, json};
@@ -41,7 +41,10 @@ fn parts() -> Vec<String> {
 #[track_caller]
 fn is_harmless(run: &Finished, expected: &str) {
     for printed in [&run.stdout, &run.stderr] {
-        let raw: Vec<char> = printed.chars().filter(|c| *c != '\n' && needs_escape(*c)).collect();
+        let raw: Vec<char> = printed
+            .chars()
+            .filter(|c| *c != '\n' && needs_escape(*c))
+            .collect();
         assert!(raw.is_empty(), "{raw:?} in {printed:?}");
     }
     let printed = format!("{}{}", run.stdout, run.stderr);
@@ -63,13 +66,26 @@ fn packets(text: &str) -> Vec<Vec<u8>> {
     let said = Utf8String::new(text).unwrap();
     let pair = [UserProperty::new(text, text).unwrap()];
     let user_properties = Repeated::from(pair.as_slice());
-    let acked = AckProperties { reason_string: Some(said), user_properties };
+    let acked = AckProperties {
+        reason_string: Some(said),
+        user_properties,
+    };
     let id = PacketId::new(1).unwrap();
-    let refused = Ack { reason_code: ReasonCode::NotAuthorized, properties: acked, ..Ack::success(id) };
+    let refused = Ack {
+        reason_code: ReasonCode::NotAuthorized,
+        properties: acked,
+        ..Ack::success(id)
+    };
     let mut publish = Publish::new(TopicName::new(text).unwrap(), text.as_bytes());
-    publish.delivery = Delivery::AtLeastOnce { packet_id: id, dup: false };
-    publish.properties =
-        PublishProperties { content_type: Some(said), user_properties, ..PublishProperties::default() };
+    publish.delivery = Delivery::AtLeastOnce {
+        packet_id: id,
+        dup: false,
+    };
+    publish.properties = PublishProperties {
+        content_type: Some(said),
+        user_properties,
+        ..PublishProperties::default()
+    };
     vec![
         encoded(&Packet::ConnAck(ConnAck {
             reason_code: ReasonCode::NotAuthorized,
@@ -84,7 +100,10 @@ fn packets(text: &str) -> Vec<Vec<u8>> {
         encoded(&Packet::SubAck(SubAck {
             packet_id: id,
             reason_codes: [ReasonCode::NotAuthorized].as_slice().into(),
-            properties: SubAckProperties { reason_string: Some(said), user_properties },
+            properties: SubAckProperties {
+                reason_string: Some(said),
+                user_properties,
+            },
         })),
         encoded(&Packet::Publish(publish)),
         encoded(&Packet::Disconnect(Disconnect {
@@ -129,13 +148,30 @@ async fn packets_that_are_inspected_steer_nothing() {
         let _ = broken.pop();
         for bytes in [hex(&packet), hex(&broken)] {
             for words in [&["--from", "any"][..], &["--from", "any", "--json"]] {
-                let run = dunlin(["inspect", "decode"]).words(words).words([&bytes]).run().await;
-                is_harmless(&run, if bytes.len() == 2 * packet.len() { "\\u" } else { "" });
+                let run = dunlin(["inspect", "decode"])
+                    .words(words)
+                    .words([&bytes])
+                    .run()
+                    .await;
+                is_harmless(
+                    &run,
+                    if bytes.len() == 2 * packet.len() {
+                        "\\u"
+                    } else {
+                        ""
+                    },
+                );
             }
         }
-        let json = dunlin(["inspect", "decode", "--from", "any", "--json"]).words([hex(&packet)]).run().await;
+        let json = dunlin(["inspect", "decode", "--from", "any", "--json"])
+            .words([hex(&packet)])
+            .run()
+            .await;
         let value: Value = serde_json::from_str(&json.stdout).unwrap();
-        assert!(value.to_string().contains('\u{202e}'), "the JSON still means the same: {value}");
+        assert!(
+            value.to_string().contains('\u{202e}'),
+            "the JSON still means the same: {value}"
+        );
     }
     let run = dunlin(["inspect", "decode"]).words([hostile()]).run().await;
     is_harmless(&run, "error[");
@@ -147,20 +183,32 @@ async fn text_of_a_server_steers_nothing() {
     let accepted = encoded(&Packet::ConnAck(ConnAck::default()));
     let mut servers = vec![("pub", packets.first().unwrap().clone(), Vec::new())];
     for packet in packets.iter().skip(1) {
-        let verb = if packet.first() == Some(&0x90) { "sub" } else { "pub" };
+        let verb = if packet.first() == Some(&0x90) {
+            "sub"
+        } else {
+            "pub"
+        };
         servers.push((verb, accepted.clone(), packet.clone()));
     }
     for (verb, first, second) in servers {
         let (address, serving) = serve(first, second).await;
         let endpoint = format!("mqtt://{address}");
-        for (more, expected) in
-            [(&["-vvv", "--rate=100"][..], "\\u{1}\\u{2}"), (&["--json"], "\"event\":\"bench\"")]
-        {
-            let run = dunlin(["bench", verb, "--duration=300ms", "--qos=1", "--clients=1", "--timeout=1s"])
-                .words(["--reconnect=0", "--endpoint", &endpoint])
-                .words(more)
-                .run()
-                .await;
+        for (more, expected) in [
+            (&["-vvv", "--rate=100"][..], "\\u{1}\\u{2}"),
+            (&["--json"], "\"event\":\"bench\""),
+        ] {
+            let run = dunlin([
+                "bench",
+                verb,
+                "--duration=300ms",
+                "--qos=1",
+                "--clients=1",
+                "--timeout=1s",
+            ])
+            .words(["--reconnect=0", "--endpoint", &endpoint])
+            .words(more)
+            .run()
+            .await;
             is_harmless(&run, expected);
         }
         serving.abort();
@@ -177,14 +225,48 @@ async fn words_of_the_command_line_steer_nothing() {
         &[&option],
         &["--count", &hostile],
         &["--endpoint", &hostile, "--auth_password", "x"],
-        &["--endpoint", "localhost", "--ca", &hostile, "--auth_username", "a", "--auth_password", "x"],
-        &["--endpoint", "localhost", "--topic", "a/#", "--client-id", &hostile, "--auth_password", "x"],
-        &["--endpoint", "localhost", "--proxy", &hostile, "--auth_username", "a", "--auth_password", "x"],
+        &[
+            "--endpoint",
+            "localhost",
+            "--ca",
+            &hostile,
+            "--auth_username",
+            "a",
+            "--auth_password",
+            "x",
+        ],
+        &[
+            "--endpoint",
+            "localhost",
+            "--topic",
+            "a/#",
+            "--client-id",
+            &hostile,
+            "--auth_password",
+            "x",
+        ],
+        &[
+            "--endpoint",
+            "localhost",
+            "--proxy",
+            &hostile,
+            "--auth_username",
+            "a",
+            "--auth_password",
+            "x",
+        ],
         &["sandbox", "--config", &hostile],
         &["sandbox", "--fault", &hostile],
         &["sandbox", "--lambda", &hostile, "--until-eof"],
         &["auth", "lint", &hostile],
-        &["auth", "policy", "--client-id", &hostile, "--topic", &hostile],
+        &[
+            "auth",
+            "policy",
+            "--client-id",
+            &hostile,
+            "--topic",
+            &hostile,
+        ],
         &["auth", "sign", "--key", &hostile, "token"],
         &["bench", "pub", "--endpoint", &hostile],
         &[
@@ -198,8 +280,13 @@ async fn words_of_the_command_line_steer_nothing() {
             "--timeout=1s",
         ],
     ] {
-        let run =
-            dunlin(words).env("DUNLIN_STATE_DIR", std::env::temp_dir().join("dunlin-escape")).run().await;
+        let run = dunlin(words)
+            .env(
+                "DUNLIN_STATE_DIR",
+                std::env::temp_dir().join("dunlin-escape"),
+            )
+            .run()
+            .await;
         is_harmless(&run, "");
     }
 }
@@ -212,10 +299,14 @@ async fn documents_steer_nothing() {
         json!({"Version": "2012-10-17", "Statement": [{"Sid": hostile, "Effect": effect, "Action": hostile,
             "Resource": hostile, hostile.as_str(): 1}]})
     };
-    for (number, document) in
-        [statement("Allow"), statement(&hostile), json!(hostile), json!({hostile.as_str(): 1})]
-            .iter()
-            .enumerate()
+    for (number, document) in [
+        statement("Allow"),
+        statement(&hostile),
+        json!(hostile),
+        json!({hostile.as_str(): 1}),
+    ]
+    .iter()
+    .enumerate()
     {
         let file = dir.path().join(format!("{number}.json"));
         fs::write(&file, document.to_string()).unwrap();
@@ -250,9 +341,18 @@ async fn documents_steer_nothing() {
         }
         let config = dir.path().join(format!("{number}.toml"));
         let text = json!(hostile).to_string();
-        fs::write(&config, format!("authorizer = [{{ name = {text}, {text} = 1 }}]\n{text} = {text}\n"))
-            .unwrap();
-        is_harmless(&dunlin(["sandbox", "--port", "0", "--config"]).words([&config]).run().await, "");
+        fs::write(
+            &config,
+            format!("authorizer = [{{ name = {text}, {text} = 1 }}]\n{text} = {text}\n"),
+        )
+        .unwrap();
+        is_harmless(
+            &dunlin(["sandbox", "--port", "0", "--config"])
+                .words([&config])
+                .run()
+                .await,
+            "",
+        );
     }
 }
 
@@ -291,15 +391,33 @@ async fn clients_and_lambdas_of_a_sandbox_steer_nothing() {
             };
             timeout(Duration::from_secs(10), is_ready).await.unwrap();
             for topic in [format!("a{part}"), format!("a/{part}")] {
-                let run = dunlin(["-vvv", "--endpoint", "sandbox", "--count", "1", "--timeout", "3s"])
-                    .words(["--authorizer_name", "Lambda", "--auth_username", &part, "--auth_password", "x"])
-                    .words(["--client_id", &part, "--topic", &topic, "--message", &part])
-                    .env("DUNLIN_STATE_DIR", dir.path())
-                    .run()
-                    .await;
+                let run = dunlin([
+                    "-vvv",
+                    "--endpoint",
+                    "sandbox",
+                    "--count",
+                    "1",
+                    "--timeout",
+                    "3s",
+                ])
+                .words([
+                    "--authorizer_name",
+                    "Lambda",
+                    "--auth_username",
+                    &part,
+                    "--auth_password",
+                    "x",
+                ])
+                .words(["--client_id", &part, "--topic", &topic, "--message", &part])
+                .env("DUNLIN_STATE_DIR", dir.path())
+                .run()
+                .await;
                 is_harmless(
                     &run,
-                    &format!("Connecting to endpoint: 'localhost' with client ID'{}'", Escaped(&part)),
+                    &format!(
+                        "Connecting to endpoint: 'localhost' with client ID'{}'",
+                        Escaped(&part)
+                    ),
                 );
             }
             drop(sandbox.stdin.take());

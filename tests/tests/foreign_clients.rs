@@ -3,7 +3,11 @@
 //! mosquitto's tools come from Debian; paho-mqtt and MQTT.js are looked for in `target/foreign`, where `.ci/run` puts
 //! them. What isn't there is skipped in one line; with `CI=true` it has to be.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't be set up fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't be set up fails"
+)]
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -40,12 +44,21 @@ async fn serve(profile: Profile) -> Served {
         answer: Answer::allow("alice", policy),
     };
     let authorizer = Authorizer::new("Foreign", lambda);
-    let builder = Sandbox::builder().port(0).state_dir(state.path()).profile(profile).authorizer(authorizer);
-    Served { sandbox: builder.start().await.unwrap(), _state: state }
+    let builder = Sandbox::builder()
+        .port(0)
+        .state_dir(state.path())
+        .profile(profile)
+        .authorizer(authorizer);
+    Served {
+        sandbox: builder.start().await.unwrap(),
+        _state: state,
+    }
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("foreign")
+        .join(name)
 }
 
 async fn finished(mut command: Command) -> Output {
@@ -62,21 +75,31 @@ async fn visits(what: &str, command: impl Fn() -> Command) {
         command.arg("--ca").arg(served.sandbox.ca_path());
         command.args(["--username", USERNAME, "--password", PASSWORD, "--qos", qos]);
         visit(command, qos).await;
-        println!("{what}, profile {profile}: connected, subscribed, QoS 0 to {qos}, retained, will");
+        println!(
+            "{what}, profile {profile}: connected, subscribed, QoS 0 to {qos}, retained, will"
+        );
     }
     let served = PlainServer::start().await;
     let mut command = command();
     command.args(["--port", &served.port.to_string(), "--qos", "2"]);
     visit(command, "2").await;
-    println!("{what}, without TLS and credentials: connected, subscribed, QoS 0 to 2, retained, will");
+    println!(
+        "{what}, without TLS and credentials: connected, subscribed, QoS 0 to 2, retained, will"
+    );
 }
 
 /// Runs a script that shows every QoS up to this one.
 async fn visit(command: Command, qos: &str) {
     let output = finished(command).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    let steps: String = (0..=qos.parse().unwrap()).map(|qos: u8| format!("qos {qos}: ok\n")).collect();
+    assert!(
+        output.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let steps: String = (0..=qos.parse().unwrap())
+        .map(|qos: u8| format!("qos {qos}: ok\n"))
+        .collect();
     assert_eq!(said, format!("{steps}retained: ok\nwill: ok\n"));
 }
 
@@ -91,8 +114,17 @@ impl PlainServer {
     async fn start() -> Self {
         let state = TempDir::new().unwrap();
         let file = state.path().join("ready.json");
-        let words =
-            ["sandbox", "--port", "0", "--plain", "0", "--anonymous", "--profile", "mqtt5", "--until-eof"];
+        let words = [
+            "sandbox",
+            "--port",
+            "0",
+            "--plain",
+            "0",
+            "--anonymous",
+            "--profile",
+            "mqtt5",
+            "--until-eof",
+        ];
         let tool = dunlin(words).words([OsStr::new("--ready-file"), file.as_os_str()]);
         let tool = tool.words([OsStr::new("--state-dir"), state.path().as_os_str()]);
         let process = tool.with_stdin().spawn();
@@ -102,9 +134,17 @@ impl PlainServer {
             }
         };
         timeout(PATIENCE, written).await.unwrap();
-        let ready: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-        let port = ready.get("plain_port").and_then(serde_json::Value::as_u64).unwrap();
-        Self { port: u16::try_from(port).unwrap(), _process: process, _state: state }
+        let ready: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        let port = ready
+            .get("plain_port")
+            .and_then(serde_json::Value::as_u64)
+            .unwrap();
+        Self {
+            port: u16::try_from(port).unwrap(),
+            _process: process,
+            _state: state,
+        }
     }
 }
 
@@ -120,18 +160,47 @@ async fn mosquittos_tools_are_served_in_one_line() {
     for qos in ["0", "1", "2"] {
         let topic = format!("plain/{qos}");
         let mut publish = Command::new("mosquitto_pub");
-        publish.args(to).args([&topic, "-q", qos, "-m", "hello", "-r"]);
+        publish
+            .args(to)
+            .args([&topic, "-q", qos, "-m", "hello", "-r"]);
         assert!(finished(publish).await.status.success());
         let mut subscribe = Command::new("mosquitto_sub");
-        subscribe.args(to).args([&topic, "-q", qos, "-C", "1", "-W", "10", "-F", "%t %q %r %p"]);
+        subscribe.args(to).args([
+            &topic,
+            "-q",
+            qos,
+            "-C",
+            "1",
+            "-W",
+            "10",
+            "-F",
+            "%t %q %r %p",
+        ]);
         let output = finished(subscribe).await;
-        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{topic} {qos} 1 hello\n"));
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            format!("{topic} {qos} 1 hello\n")
+        );
     }
     let mut old = Command::new("mosquitto_pub");
-    old.args(["-V", "311", "-h", "127.0.0.1", "-p", &port, "-t", "t", "-m", "x"]);
+    old.args([
+        "-V",
+        "311",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &port,
+        "-t",
+        "t",
+        "-m",
+        "x",
+    ]);
     let output = finished(old).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && said.contains("unacceptable protocol version"), "{said}");
+    assert!(
+        !output.status.success() && said.contains("unacceptable protocol version"),
+        "{said}"
+    );
     println!(
         "mosquitto, without TLS and credentials: QoS 0 to 2, retained; MQTT 3.1.1 is told what it may not"
     );
@@ -139,7 +208,9 @@ async fn mosquittos_tools_are_served_in_one_line() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paho_mqtt_is_served() {
-    let Some(python) = Program::PahoMqtt.find() else { return };
+    let Some(python) = Program::PahoMqtt.find() else {
+        return;
+    };
     visits("paho-mqtt", || {
         let mut command = Command::new(&python);
         command.arg(script("paho_client.py"));
@@ -150,10 +221,15 @@ async fn paho_mqtt_is_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mqtt_js_is_served() {
-    let (Some(node), Some(modules)) = (Program::Node.find(), Program::MqttJs.find()) else { return };
+    let (Some(node), Some(modules)) = (Program::Node.find(), Program::MqttJs.find()) else {
+        return;
+    };
     visits("MQTT.js", || {
         let mut command = Command::new(&node);
-        command.arg(script("mqttjs_client.js")).arg("--modules").arg(&modules);
+        command
+            .arg(script("mqttjs_client.js"))
+            .arg("--modules")
+            .arg(&modules);
         command
     })
     .await;
@@ -163,9 +239,21 @@ async fn mqtt_js_is_served() {
 fn mosquitto(tool: &str, served: &Served, words: &[&str]) -> Command {
     let publisher = Program::MosquittoClients.find().expect("asked before");
     let mut command = Command::new(publisher.with_file_name(tool));
-    command.args(["-V", "5", "-h", "localhost", "-p", &served.sandbox.port().to_string()]);
-    command.args(["--tls-alpn", "mqtt", "--cafile"]).arg(served.sandbox.ca_path());
-    command.args(["-u", USERNAME, "-P", PASSWORD]).args(words).kill_on_drop(true);
+    command.args([
+        "-V",
+        "5",
+        "-h",
+        "localhost",
+        "-p",
+        &served.sandbox.port().to_string(),
+    ]);
+    command
+        .args(["--tls-alpn", "mqtt", "--cafile"])
+        .arg(served.sandbox.ca_path());
+    command
+        .args(["-u", USERNAME, "-P", PASSWORD])
+        .args(words)
+        .kill_on_drop(true);
     command
 }
 
@@ -177,21 +265,49 @@ struct Subscriber {
 /// A `mosquitto_sub` that has its SUBACK: it has shown the retained message that says so.
 async fn subscriber(served: &Served, topic: &str, qos: &str) -> Subscriber {
     publishes(served, &["-t", "ready", "-m", "ready", "-r"]).await;
-    let words = ["-i", "mosq-sub", "-q", qos, "-F", "%t %q %r %p", "-t", topic, "-t", "ready"];
-    let mut child = mosquitto("mosquitto_sub", served, &words).stdout(Stdio::piped()).spawn().unwrap();
+    let words = [
+        "-i",
+        "mosq-sub",
+        "-q",
+        qos,
+        "-F",
+        "%t %q %r %p",
+        "-t",
+        topic,
+        "-t",
+        "ready",
+    ];
+    let mut child = mosquitto("mosquitto_sub", served, &words)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert_eq!(timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap(), "ready 0 1 ready");
+    assert_eq!(
+        timeout(PATIENCE, lines.next_line())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap(),
+        "ready 0 1 ready"
+    );
     Subscriber { child, lines }
 }
 
 async fn publishes(served: &Served, words: &[&str]) {
     let output = finished(mosquitto("mosquitto_pub", served, words)).await;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 impl Subscriber {
     async fn shows(&mut self, line: &str) {
-        let next = timeout(PATIENCE, self.lines.next_line()).await.unwrap().unwrap();
+        let next = timeout(PATIENCE, self.lines.next_line())
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(next.as_deref(), Some(line));
     }
 }
@@ -208,7 +324,19 @@ async fn mosquittos_tools_are_served() {
             let mut subscriber = subscriber(&served, &topic, qos).await;
             publishes(
                 &served,
-                &["-t", &topic, "-m", "hello", "-q", qos, "-D", "publish", "user-property", "k", "v"],
+                &[
+                    "-t",
+                    &topic,
+                    "-m",
+                    "hello",
+                    "-q",
+                    qos,
+                    "-D",
+                    "publish",
+                    "user-property",
+                    "k",
+                    "v",
+                ],
             )
             .await;
             subscriber.shows(&format!("{topic} {qos} 0 hello")).await;
@@ -216,19 +344,38 @@ async fn mosquittos_tools_are_served() {
             tokio::time::sleep(Duration::from_millis(1100)).await;
         }
         let mut watcher = subscriber(&served, "mosq/will", "1").await;
-        let will =
-            ["-i", "mosq-mortal", "-t", "nothing", "--will-topic", "mosq/will", "--will-payload", "gone"];
-        let mut mortal =
-            mosquitto("mosquitto_sub", &served, &[&will[..], &["-t", "ready", "--will-qos", "1"]].concat())
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap();
+        let will = [
+            "-i",
+            "mosq-mortal",
+            "-t",
+            "nothing",
+            "--will-topic",
+            "mosq/will",
+            "--will-payload",
+            "gone",
+        ];
+        let mut mortal = mosquitto(
+            "mosquitto_sub",
+            &served,
+            &[&will[..], &["-t", "ready", "--will-qos", "1"]].concat(),
+        )
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
         let mut shown = [0; 5];
-        timeout(PATIENCE, mortal.stdout.take().unwrap().read_exact(&mut shown)).await.unwrap().unwrap();
+        timeout(
+            PATIENCE,
+            mortal.stdout.take().unwrap().read_exact(&mut shown),
+        )
+        .await
+        .unwrap()
+        .unwrap();
         mortal.kill().await.unwrap();
         watcher.shows("mosq/will 1 0 gone").await;
         watcher.child.kill().await.unwrap();
-        println!("mosquitto, profile {profile}: connected, subscribed, QoS 0 to {most}, retained, will");
+        println!(
+            "mosquitto, profile {profile}: connected, subscribed, QoS 0 to {most}, retained, will"
+        );
     }
 }
 
@@ -238,7 +385,12 @@ async fn a_wrong_password_is_told_to_mosquitto() {
         return;
     }
     let served = serve(Profile::Aws).await;
-    let output = finished(mosquitto("mosquitto_pub", &served, &["-t", "t", "-m", "x", "-P", "wrong"])).await;
+    let output = finished(mosquitto(
+        "mosquitto_pub",
+        &served,
+        &["-t", "t", "-m", "x", "-P", "wrong"],
+    ))
+    .await;
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.to_lowercase().contains("not authorized"), "{said}");

@@ -14,7 +14,10 @@ const LINES: [&str; 6] = ["inspect", "decode", "--json", "--lines", "--from", "a
 
 /// A run of `dunlin inspect decode` with these words and this standard input.
 async fn decode(words: &[&str], input: impl Into<Vec<u8>>) -> Finished {
-    let mut child = dunlin(["inspect", "decode"]).words(words).with_stdin().spawn();
+    let mut child = dunlin(["inspect", "decode"])
+        .words(words)
+        .with_stdin()
+        .spawn();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.into();
     let writing = tokio::spawn(async move {
@@ -28,12 +31,19 @@ async fn decode(words: &[&str], input: impl Into<Vec<u8>>) -> Finished {
 
 /// One JSON object a line.
 fn objects(run: &Finished) -> Vec<Value> {
-    run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    run.stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// The answers to some lines, which all are answered.
 async fn answers(from: &str, words: &[&str], lines: &[&str]) -> Vec<Value> {
-    let run = decode(&[&["--json", "--lines", "--from", from], words].concat(), lines.join("\n")).await;
+    let run = decode(
+        &[&["--json", "--lines", "--from", from], words].concat(),
+        lines.join("\n"),
+    )
+    .await;
     run.exits(0);
     let answers = objects(&run);
     assert_eq!(answers.len(), lines.len());
@@ -69,7 +79,10 @@ async fn every_kind_of_fault_has_its_answer_in_the_order_of_the_lines() {
         "c000",
     ];
     let answers = answers("any", &[], &lines).await;
-    let kinds: Vec<&str> = answers.iter().map(|answer| answer["kind"].as_str().unwrap_or("ok")).collect();
+    let kinds: Vec<&str> = answers
+        .iter()
+        .map(|answer| answer["kind"].as_str().unwrap_or("ok"))
+        .collect();
     assert_eq!(
         kinds,
         [
@@ -85,18 +98,47 @@ async fn every_kind_of_fault_has_its_answer_in_the_order_of_the_lines() {
         ]
     );
     for fault in answers.iter().filter(|answer| answer["ok"] == false) {
-        let keys: Vec<&str> = fault.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["field", "kind", "message", "offset", "ok", "reason_code", "statement", "v"]);
-        assert!(fault["message"].as_str().is_some_and(|message| !message.is_empty()));
+        let keys: Vec<&str> = fault
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                "field",
+                "kind",
+                "message",
+                "offset",
+                "ok",
+                "reason_code",
+                "statement",
+                "v"
+            ]
+        );
+        assert!(
+            fault["message"]
+                .as_str()
+                .is_some_and(|message| !message.is_empty())
+        );
     }
     let facts = |at: usize| {
         let answer = &answers[at];
-        json!([answer["reason_code"], answer["offset"], answer["field"], answer["statement"]])
+        json!([
+            answer["reason_code"],
+            answer["offset"],
+            answer["field"],
+            answer["statement"]
+        ])
     };
     assert_eq!(facts(0), json!([129, 0, "qos", "MQTT-3.3.1-4"]));
     assert_eq!(facts(1), json!([129, 6, "trailing_bytes", null]));
     assert_eq!(facts(2), json!([130, 5, "packet_id", "MQTT-2.2.1-3"]));
-    assert_eq!(facts(3), json!([132, 8, "protocol_version", "MQTT-3.1.2-2"]));
+    assert_eq!(
+        facts(3),
+        json!([132, 8, "protocol_version", "MQTT-3.1.2-2"])
+    );
     assert_eq!(facts(4), json!([null, 5, null, null]));
     assert_eq!(facts(6), json!([null, null, null, null]));
 }
@@ -105,19 +147,46 @@ async fn every_kind_of_fault_has_its_answer_in_the_order_of_the_lines() {
 async fn a_packet_that_its_side_never_sends_is_a_matter_of_direction_whatever_else_is_wrong() {
     // PINGRESP: well formed, with a body, with flags; and with only its first byte there.
     let of_servers = ["d000", "d00100", "d100", "d0"];
-    let kinds = |answers: Vec<Value>| answers.iter().map(|answer| answer["kind"].clone()).collect::<Vec<_>>();
+    let kinds = |answers: Vec<Value>| {
+        answers
+            .iter()
+            .map(|answer| answer["kind"].clone())
+            .collect::<Vec<_>>()
+    };
     let client = kinds(answers("client", &[], &of_servers).await);
-    assert_eq!(client, ["direction", "direction", "direction", "incomplete"]);
+    assert_eq!(
+        client,
+        ["direction", "direction", "direction", "incomplete"]
+    );
     let server = kinds(answers("server", &[], &of_servers).await);
-    assert_eq!(server, [Value::Null, "malformed".into(), "malformed".into(), "incomplete".into()]);
-    assert_eq!(kinds(answers("server", &[], &["c000"]).await), ["direction"]);
+    assert_eq!(
+        server,
+        [
+            Value::Null,
+            "malformed".into(),
+            "malformed".into(),
+            "incomplete".into()
+        ]
+    );
+    assert_eq!(
+        kinds(answers("server", &[], &["c000"]).await),
+        ["direction"]
+    );
 }
 
 #[tokio::test]
 async fn a_packet_above_the_limit_is_too_large_before_it_is_there() {
-    let answers = answers("any", &["--max-packet-size", "6"], &["300400016100", "30ffffff7f"]).await;
+    let answers = answers(
+        "any",
+        &["--max-packet-size", "6"],
+        &["300400016100", "30ffffff7f"],
+    )
+    .await;
     assert_eq!(answers[0]["ok"], true);
-    assert_eq!((&answers[1]["kind"], &answers[1]["reason_code"]), (&"too_large".into(), &149.into()));
+    assert_eq!(
+        (&answers[1]["kind"], &answers[1]["reason_code"]),
+        (&"too_large".into(), &149.into())
+    );
 }
 
 #[tokio::test]
@@ -125,9 +194,19 @@ async fn a_packet_above_the_limit_is_too_large_before_it_is_there() {
 async fn the_vectors_of_others_get_no_wrong_verdict() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors/mqtt5.jsonl");
     let text = fs::read_to_string(&path).expect("../shared/vectors beside the repository");
-    let vectors: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let lines: Vec<&str> = vectors.iter().map(|vector| vector["hex"].as_str().unwrap()).collect();
-    for (from, field) in [("any", "expect"), ("client", "from_client"), ("server", "from_server")] {
+    let vectors: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let lines: Vec<&str> = vectors
+        .iter()
+        .map(|vector| vector["hex"].as_str().unwrap())
+        .collect();
+    for (from, field) in [
+        ("any", "expect"),
+        ("client", "from_client"),
+        ("server", "from_server"),
+    ] {
         for (vector, answer) in vectors.iter().zip(answers(from, &[], &lines).await) {
             let verdict = match (answer["ok"].as_bool(), answer["kind"].as_str()) {
                 (Some(true), _) => "ok",
@@ -135,7 +214,10 @@ async fn the_vectors_of_others_get_no_wrong_verdict() {
                 _ => "error",
             };
             let expected = vector[field].as_str().unwrap();
-            assert!(expected == verdict || expected == "either", "{from}: {vector}\n{answer}");
+            assert!(
+                expected == verdict || expected == "either",
+                "{from}: {vector}\n{answer}"
+            );
         }
     }
     // People see every one of them too.
@@ -147,8 +229,10 @@ async fn many_lines_are_answered_in_their_order() {
     let lines: Vec<String> = (1..=20_000u16).map(|id| format!("4002{id:04x}")).collect();
     let run = decode(&["--json", "--lines"], lines.join("\r\n")).await;
     run.exits(0);
-    let ids: Vec<u64> =
-        objects(&run).iter().map(|answer| answer["packet"]["packet_id"].as_u64().unwrap()).collect();
+    let ids: Vec<u64> = objects(&run)
+        .iter()
+        .map(|answer| answer["packet"]["packet_id"].as_u64().unwrap())
+        .collect();
     assert!(ids.iter().copied().eq(1..=20_000));
 }
 
@@ -162,7 +246,14 @@ async fn whoever_waits_for_an_answer_gets_it_before_the_next_question() {
     for question in ["c000\n", "d000\n"] {
         stdin.write_all(question.as_bytes()).await.unwrap();
         let waiting = tokio::time::timeout(std::time::Duration::from_secs(10), answers.next_line());
-        assert!(waiting.await.unwrap().unwrap().unwrap().starts_with(r#"{"ok":true"#));
+        assert!(
+            waiting
+                .await
+                .unwrap()
+                .unwrap()
+                .unwrap()
+                .starts_with(r#"{"ok":true"#)
+        );
     }
 }
 
@@ -198,7 +289,10 @@ async fn packets_come_in_every_form_and_from_everywhere() {
     ] {
         let run = decode(&[&["--json"], words].concat(), input).await;
         run.exits(0);
-        let types: Vec<Value> = objects(&run).iter().map(|object| object["type"].clone()).collect();
+        let types: Vec<Value> = objects(&run)
+            .iter()
+            .map(|object| object["type"].clone())
+            .collect();
         assert_eq!(types, ["PINGREQ", "PINGRESP"], "{words:?}");
     }
 }
@@ -219,31 +313,54 @@ async fn people_see_bytes_fields_and_the_byte_at_fault() {
 
 #[tokio::test]
 async fn what_is_no_input_is_an_error_of_usage() {
-    for (words, input) in [(&["3004zz"][..], ""), (&["300"], ""), (&[], ""), (&["--base64", "?"], "")] {
+    for (words, input) in [
+        (&["3004zz"][..], ""),
+        (&["300"], ""),
+        (&[], ""),
+        (&["--base64", "?"], ""),
+    ] {
         let run = decode(words, input).await;
         run.exits(2);
         assert_eq!(run.stdout, "");
         assert!(run.stderr.contains("error[E-USAGE]"), "{}", run.stderr);
     }
-    decode(&["--file", "/nonexistent/packets"], "").await.exits(2);
+    decode(&["--file", "/nonexistent/packets"], "")
+        .await
+        .exits(2);
 }
 
 #[tokio::test]
 async fn a_password_is_for_programs_and_for_those_who_ask() {
     // User name "demo?token=canary", password "canary".
-    let connect = "102900044d51545405c0003c00000161001164656d6f3f746f6b656e3d63616e617279000663616e617279";
+    let connect =
+        "102900044d51545405c0003c00000161001164656d6f3f746f6b656e3d63616e617279000663616e617279";
     let hex_of_canary = "63 61 6e 61 72 79";
     let shown = decode(&[connect], "").await;
     shown.exits(0);
-    assert!(!shown.stdout.contains("canary") && !shown.stdout.contains(hex_of_canary), "{}", shown.stdout);
+    assert!(
+        !shown.stdout.contains("canary") && !shown.stdout.contains(hex_of_canary),
+        "{}",
+        shown.stdout
+    );
     assert!(shown.stdout.contains("<redacted 6 bytes>") && shown.stdout.contains("\"demo\"?.."));
     let asked = decode(&["--show-secrets", connect], "").await;
-    assert!(asked.stdout.contains("canary") && asked.stdout.contains(hex_of_canary), "{}", asked.stdout);
+    assert!(
+        asked.stdout.contains("canary") && asked.stdout.contains(hex_of_canary),
+        "{}",
+        asked.stdout
+    );
     // Cut short, it is no CONNECT, but still a secret; the same with the layout of MQTT 3.1.1.
-    for broken in [&connect[..connect.len() - 2], &connect.replace("51545405", "51545404")] {
+    for broken in [
+        &connect[..connect.len() - 2],
+        &connect.replace("51545405", "51545404"),
+    ] {
         let run = decode(&[broken], "").await;
         run.exits(10);
-        assert!(!run.stdout.contains("cana") && !run.stdout.contains("63 61 6e 61"), "{}", run.stdout);
+        assert!(
+            !run.stdout.contains("cana") && !run.stdout.contains("63 61 6e 61"),
+            "{}",
+            run.stdout
+        );
     }
     let told = objects(&decode(&["--json", connect], "").await);
     assert_eq!(told[0]["packet"]["password"], "canary");

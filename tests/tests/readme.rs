@@ -27,7 +27,10 @@ fn commands(readme: &str) -> Vec<String> {
             None => continue,
         };
         continues = text.ends_with('\\');
-        commands.last_mut().unwrap().push_str(text.trim_end_matches('\\'));
+        commands
+            .last_mut()
+            .unwrap()
+            .push_str(text.trim_end_matches('\\'));
     }
     commands
 }
@@ -35,7 +38,9 @@ fn commands(readme: &str) -> Vec<String> {
 async fn end(sandbox: Option<Child>) {
     if let Some(mut sandbox) = sandbox {
         send_signal(sandbox.id().unwrap(), Signal::INT);
-        let ended = timeout(Duration::from_secs(10), sandbox.wait()).await.unwrap();
+        let ended = timeout(Duration::from_secs(10), sandbox.wait())
+            .await
+            .unwrap();
         assert_eq!(ended.unwrap().code(), Some(0));
     }
 }
@@ -52,7 +57,11 @@ async fn the_commands_of_the_readme_work_in_their_order() {
     // The verb finds the binary as an installed one.
     let bin = TempDir::new().unwrap();
     std::os::unix::fs::symlink(dunlin_tests::tool_path(), bin.path().join("dunlin")).unwrap();
-    let path = format!("{}:{}", bin.path().display(), std::env::var("PATH").unwrap());
+    let path = format!(
+        "{}:{}",
+        bin.path().display(),
+        std::env::var("PATH").unwrap()
+    );
     let shell = |text: &str| {
         let mut command = Command::new("sh");
         command
@@ -71,15 +80,24 @@ async fn the_commands_of_the_readme_work_in_their_order() {
         if text.starts_with("dunlin sandbox") {
             end(sandbox.take()).await;
             // Another program may use the default port.
-            let child =
-                shell(&format!("exec {text} --port 0")).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+            let child = shell(&format!("exec {text} --port 0"))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn();
             sandbox = Some(child.unwrap());
             let mut tries = 0;
-            while dunlin(["--endpoint", "sandbox", "--authorizer-name", "none", "--reconnect", "0"])
-                .env("DUNLIN_STATE_DIR", state.path())
-                .run()
-                .await
-                .code
+            while dunlin([
+                "--endpoint",
+                "sandbox",
+                "--authorizer-name",
+                "none",
+                "--reconnect",
+                "0",
+            ])
+            .env("DUNLIN_STATE_DIR", state.path())
+            .run()
+            .await
+            .code
                 == Some(3)
             {
                 tries += 1;
@@ -90,9 +108,14 @@ async fn the_commands_of_the_readme_work_in_their_order() {
             // Needs a server, or minutes.
             println!("  (not run)");
         } else {
-            let output = timeout(Duration::from_secs(60), shell(&text).output()).await.unwrap().unwrap();
-            let (out, err) =
-                (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            let output = timeout(Duration::from_secs(60), shell(&text).output())
+                .await
+                .unwrap()
+                .unwrap();
+            let (out, err) = (
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr),
+            );
             assert_eq!(output.status.code(), Some(0), "{text}\n{out}\n{err}");
             assert!(!err.contains("warning"), "{text}\n{err}");
             run += 1;

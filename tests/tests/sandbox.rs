@@ -37,7 +37,11 @@ async fn start(words: &[&str]) -> Process {
             }
         }
     });
-    Process { child, ready: ready.await.unwrap(), dir }
+    Process {
+        child,
+        ready: ready.await.unwrap(),
+        dir,
+    }
 }
 
 impl Process {
@@ -60,28 +64,50 @@ async fn the_ready_file_holds_what_a_script_needs_and_goes_when_the_sandbox_goes
     let process = start(&[]).await;
     assert_eq!(process.ready["endpoint"], "localhost");
     assert!(process.ready["port"].as_u64().is_some_and(|port| port > 0));
-    assert!(fs::read_to_string(process.ready["ca"].as_str().unwrap()).unwrap().contains("BEGIN CERTIFICATE"));
+    assert!(
+        fs::read_to_string(process.ready["ca"].as_str().unwrap())
+            .unwrap()
+            .contains("BEGIN CERTIFICATE")
+    );
     let file = process.ready_file();
     let port = process.ready["port"].to_string();
     let run = process.stop().await;
     run.exits(0);
     assert!(!file.exists());
     assert!(
-        run.stdout.starts_with(&format!("sandbox ready  mqtts://localhost:{port}  (ALPN mqtt)\n")),
+        run.stdout.starts_with(&format!(
+            "sandbox ready  mqtts://localhost:{port}  (ALPN mqtt)\n"
+        )),
         "{}",
         run.stdout
     );
-    assert!(run.stdout.contains("try in another terminal:\n  dunlin --endpoint sandbox"), "{}", run.stdout);
+    assert!(
+        run.stdout
+            .contains("try in another terminal:\n  dunlin --endpoint sandbox"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[tokio::test]
 async fn an_address_that_others_can_reach_is_listened_on_only_by_those_who_mean_it() {
-    let run = dunlin(["sandbox", "--port", "0", "--listen", "0.0.0.0"]).run().await;
+    let run = dunlin(["sandbox", "--port", "0", "--listen", "0.0.0.0"])
+        .run()
+        .await;
     run.exits(2);
-    assert!(run.error_line().contains("add --yes if that is meant"), "{}", run.stderr);
+    assert!(
+        run.error_line().contains("add --yes if that is meant"),
+        "{}",
+        run.stderr
+    );
     let run = start(&["--listen", "0.0.0.0", "--yes"]).await.stop().await;
     run.exits(0);
-    assert!(run.error_line().contains("warning: listening on 0.0.0.0: whoever reaches"), "{}", run.stderr);
+    assert!(
+        run.error_line()
+            .contains("warning: listening on 0.0.0.0: whoever reaches"),
+        "{}",
+        run.stderr
+    );
     let run = start(&["--listen", "127.0.0.1"]).await.stop().await;
     run.exits(0);
     assert_eq!(run.stderr, "");
@@ -103,14 +129,32 @@ async fn it_ends_when_its_standard_input_ends_if_that_was_asked_for() {
 #[tokio::test]
 async fn what_it_says_to_type_works() {
     let process = start(&[]).await;
-    let unsigned = process.tool(&["--endpoint", "sandbox", "--count", "1"]).as_demo();
+    let unsigned = process
+        .tool(&["--endpoint", "sandbox", "--count", "1"])
+        .as_demo();
     unsigned.run().await.exits(0);
 
-    let signature = process.tool(&["auth", "sign", "--sandbox", "hello"]).run().await;
+    let signature = process
+        .tool(&["auth", "sign", "--sandbox", "hello"])
+        .run()
+        .await;
     signature.exits(0);
-    let signed = ["--endpoint", "sandbox", "--authorizer_name", "DemoSigned", "--auth_token_key_name", "tok"];
-    let token =
-        ["--auth_token_key_value", "hello", "--auth_signature", signature.stdout.trim(), "--count", "1"];
+    let signed = [
+        "--endpoint",
+        "sandbox",
+        "--authorizer_name",
+        "DemoSigned",
+        "--auth_token_key_name",
+        "tok",
+    ];
+    let token = [
+        "--auth_token_key_value",
+        "hello",
+        "--auth_signature",
+        signature.stdout.trim(),
+        "--count",
+        "1",
+    ];
     process.tool(&signed).words(token).run().await.exits(0);
     process.stop().await.exits(0);
 }
@@ -118,25 +162,72 @@ async fn what_it_says_to_type_works() {
 #[tokio::test]
 async fn json_is_one_object_a_line_in_the_order_of_events() {
     let process = start(&["--json"]).await;
-    process.tool(&["--endpoint", "sandbox", "--count", "1"]).as_demo().run().await.exits(0);
+    process
+        .tool(&["--endpoint", "sandbox", "--count", "1"])
+        .as_demo()
+        .run()
+        .await
+        .exits(0);
     let run = process.stop().await;
-    let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let events: Vec<&str> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
-    assert_eq!(events, ["ready", "connect", "subscribe", "publish", "receive", "unsubscribe", "disconnect"]);
-    assert!(lines.iter().all(|line| line["v"] == 1 && line["ts"].is_string()), "{}", run.stdout);
-    assert_eq!(lines.get(1).map(|line| &line["allowed"]), Some(&Value::Bool(true)));
+    let lines: Vec<Value> = run
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let events: Vec<&str> = lines
+        .iter()
+        .map(|line| line["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        events,
+        [
+            "ready",
+            "connect",
+            "subscribe",
+            "publish",
+            "receive",
+            "unsubscribe",
+            "disconnect"
+        ]
+    );
+    assert!(
+        lines
+            .iter()
+            .all(|line| line["v"] == 1 && line["ts"].is_string()),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(
+        lines.get(1).map(|line| &line["allowed"]),
+        Some(&Value::Bool(true))
+    );
 }
 
 #[tokio::test]
 async fn a_reader_that_stalls_stalls_neither_the_connections_nor_the_end() {
     let process = start(&["--json", "--profile", "mqtt5"]).await;
     // Without the pace of AWS IoT Core, and more lines than a pipe and the printer's queue hold.
-    let flood = ["--endpoint", "sandbox", "--count", "1500", "--interval", "0"];
+    let flood = [
+        "--endpoint",
+        "sandbox",
+        "--count",
+        "1500",
+        "--interval",
+        "0",
+    ];
     process.tool(&flood).as_demo().run().await.exits(0);
-    process.tool(&["--endpoint", "sandbox", "--count", "1"]).as_demo().run().await.exits(0);
+    process
+        .tool(&["--endpoint", "sandbox", "--count", "1"])
+        .as_demo()
+        .run()
+        .await
+        .exits(0);
     let mut child = process.child;
     send_signal(child.id().unwrap(), Signal::TERM);
-    let status = timeout(Duration::from_secs(5), child.wait()).await.unwrap().unwrap();
+    let status = timeout(Duration::from_secs(5), child.wait())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(status.code(), Some(0));
 }
 
@@ -144,7 +235,12 @@ async fn a_reader_that_stalls_stalls_neither_the_connections_nor_the_end() {
 async fn a_reader_that_has_gone_is_no_reason_to_stop() {
     let mut process = start(&[]).await;
     drop(process.child.stdout.take());
-    process.tool(&["--endpoint", "sandbox", "--count", "1"]).as_demo().run().await.exits(0);
+    process
+        .tool(&["--endpoint", "sandbox", "--count", "1"])
+        .as_demo()
+        .run()
+        .await
+        .exits(0);
     process.stop().await.exits(0);
 }
 
@@ -153,9 +249,17 @@ async fn a_ca_from_the_environment_is_for_other_servers() {
     let process = start(&[]).await;
     let other = process.dir.path().join("other.pem");
     fs::write(&other, "").unwrap();
-    let tool = || process.tool(&["--endpoint", "sandbox", "--count", "1"]).as_demo();
+    let tool = || {
+        process
+            .tool(&["--endpoint", "sandbox", "--count", "1"])
+            .as_demo()
+    };
     tool().env("DUNLIN_CA", &other).run().await.exits(0);
-    tool().words(["--ca".as_ref(), other.as_os_str()]).run().await.exits(2);
+    tool()
+        .words(["--ca".as_ref(), other.as_os_str()])
+        .run()
+        .await
+        .exits(2);
     process.stop().await.exits(0);
 }
 
@@ -165,7 +269,15 @@ async fn a_port_in_use_is_an_error_that_says_what_to_do() {
     let port = process.ready["port"].to_string();
     let run = process.tool(&["sandbox", "--port", &port]).run().await;
     run.exits(2);
-    assert!(run.error_line().contains("can't listen on"), "{}", run.stderr);
-    assert!(run.error_line().contains("dunlin sandbox --port 0"), "{}", run.stderr);
+    assert!(
+        run.error_line().contains("can't listen on"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.error_line().contains("dunlin sandbox --port 0"),
+        "{}",
+        run.stderr
+    );
     process.stop().await.exits(0);
 }

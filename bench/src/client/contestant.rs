@@ -63,11 +63,23 @@ pub struct Pace {
 
 impl Pace {
     pub fn time(span: Duration, every: u64) -> Self {
-        Self { until: Some(Instant::now() + span), left: u64::MAX, every, until_look: 0, sent: 0 }
+        Self {
+            until: Some(Instant::now() + span),
+            left: u64::MAX,
+            every,
+            until_look: 0,
+            sent: 0,
+        }
     }
 
     pub const fn count(left: u64) -> Self {
-        Self { until: None, left, every: 1, until_look: 0, sent: 0 }
+        Self {
+            until: None,
+            left,
+            every: 1,
+            until_look: 0,
+            sent: 0,
+        }
     }
 
     /// Whether another message may be sent.

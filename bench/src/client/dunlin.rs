@@ -29,8 +29,15 @@ impl Contestant for Dunlin {
         };
         let mut connect = ConnectOptions::new(client_id);
         connect.keep_alive = Duration::ZERO;
-        let client = Client::connect(ClientOptions::new(transport, connect)).await.map_err(text)?;
-        Ok(Self { client, stream: None, tally: Tally::default(), received: 0 })
+        let client = Client::connect(ClientOptions::new(transport, connect))
+            .await
+            .map_err(text)?;
+        Ok(Self {
+            client,
+            stream: None,
+            tally: Tally::default(),
+            received: 0,
+        })
     }
 
     async fn publish(&mut self, qos: u8, payload: &[u8], pace: &mut Pace) -> Result<()> {
@@ -64,7 +71,11 @@ impl Contestant for Dunlin {
 
     async fn subscribe(&mut self, filters: &[String], qos: u8) -> Result<()> {
         for filter in filters {
-            let mut stream = self.client.subscribe(filter, level(qos)).await.map_err(text)?;
+            let mut stream = self
+                .client
+                .subscribe(filter, level(qos))
+                .await
+                .map_err(text)?;
             if filters.len() == 1 {
                 self.stream = Some(stream);
                 continue;
@@ -102,10 +113,14 @@ impl Contestant for Dunlin {
 /// One for all connections of this process.
 fn connector(target: &Target) -> Result<Option<Arc<TlsConnector>>> {
     static SHARED: OnceLock<Arc<TlsConnector>> = OnceLock::new();
-    let Some(pem) = &target.certificate else { return Ok(None) };
+    let Some(pem) = &target.certificate else {
+        return Ok(None);
+    };
     if SHARED.get().is_none() {
         let options = TlsOptions {
-            roots: CaBundle::from_der([tls::certificate(pem)]).map_err(text)?.into(),
+            roots: CaBundle::from_der([tls::certificate(pem)])
+                .map_err(text)?
+                .into(),
             ..TlsOptions::default()
         };
         let _ = SHARED.set(Arc::new(TlsConnector::new(&options).map_err(text)?));

@@ -36,7 +36,11 @@ impl Order {
 
 /// The topic of a flood to `topics` of them, by number.
 pub fn topic(topics: u16, number: u16) -> String {
-    if topics == 1 { "lamp/7".to_owned() } else { format!("fleet/{number:04}") }
+    if topics == 1 {
+        "lamp/7".to_owned()
+    } else {
+        format!("fleet/{number:04}")
+    }
 }
 
 /// An order that is being carried out.
@@ -59,8 +63,19 @@ impl Flood {
             let id_at = (order.qos > 0).then(|| wire::id_at(&packet, &topic));
             (packet, id_at)
         });
-        let window = if order.qos == 0 { u64::MAX } else { WINDOW.min(receive_maximum.into()) };
-        Self { left: order.count, window, in_flight: 0, next_id: 1, next: 0, prepared: prepared.collect() }
+        let window = if order.qos == 0 {
+            u64::MAX
+        } else {
+            WINDOW.min(receive_maximum.into())
+        };
+        Self {
+            left: order.count,
+            window,
+            in_flight: 0,
+            next_id: 1,
+            next: 0,
+            prepared: prepared.collect(),
+        }
     }
 
     /// An acknowledgement came that ends one exchange.
@@ -78,12 +93,21 @@ impl Flood {
             let start = output.len();
             output.extend_from_slice(packet);
             if let Some(id_at) = id_at {
-                output[start + id_at..start + id_at + 2].copy_from_slice(&self.next_id.to_be_bytes());
-                self.next_id = if self.next_id == u16::MAX { 1 } else { self.next_id + 1 };
+                output[start + id_at..start + id_at + 2]
+                    .copy_from_slice(&self.next_id.to_be_bytes());
+                self.next_id = if self.next_id == u16::MAX {
+                    1
+                } else {
+                    self.next_id + 1
+                };
                 self.in_flight += 1;
             }
             self.left -= 1;
-            self.next = if self.next + 1 == self.prepared.len() { 0 } else { self.next + 1 };
+            self.next = if self.next + 1 == self.prepared.len() {
+                0
+            } else {
+                self.next + 1
+            };
         }
         true
     }
@@ -100,13 +124,24 @@ mod tests {
 
     #[test]
     fn a_flood_stops_at_the_window_and_goes_on_with_every_acknowledgement() {
-        let order = Order { count: 5, size: 64, qos: 1, topics: 1 };
-        assert_eq!(Order::from_payload(order.to_payload().as_bytes()), Some(order));
+        let order = Order {
+            count: 5,
+            size: 64,
+            qos: 1,
+            topics: 1,
+        };
+        assert_eq!(
+            Order::from_payload(order.to_payload().as_bytes()),
+            Some(order)
+        );
         let mut flood = Flood::new(order, 2);
         let mut output = Vec::new();
         assert!(!flood.fill(&mut output, usize::MAX));
         let first = wire::packet(&output).unwrap();
-        assert_eq!((first.packet_id(), output.len()), (Some([0, 1]), 2 * first.len));
+        assert_eq!(
+            (first.packet_id(), output.len()),
+            (Some([0, 1]), 2 * first.len)
+        );
         flood.acknowledged();
         output.clear();
         flood.fill(&mut output, usize::MAX);

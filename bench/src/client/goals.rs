@@ -40,13 +40,16 @@ const SHARES: [Share; 4] = [
 
 /// All that `table` can tell.
 pub fn of(table: &Table) -> Vec<Goal> {
-    let mut goals: Vec<Goal> =
-        SHARES.iter().filter_map(|share| Some(share.judge(table.group(share.scenario)?))).collect();
+    let mut goals: Vec<Goal> = SHARES
+        .iter()
+        .filter_map(|share| Some(share.judge(table.group(share.scenario)?)))
+        .collect();
     goals.extend(table.group(Scenario::OneByOne).map(latency));
     goals.extend(table.group(Scenario::ConnectTls).map(connecting));
-    for (scenario, goal, most) in
-        [(Scenario::Idle, "<= 6 KiB each", 6.0), (Scenario::IdleTls, "<= 27 KiB each", 27.0)]
-    {
+    for (scenario, goal, most) in [
+        (Scenario::Idle, "<= 6 KiB each", 6.0),
+        (Scenario::IdleTls, "<= 27 KiB each", 27.0),
+    ] {
         goals.extend(table.group(scenario).map(|group| memory(group, goal, most)));
     }
     goals
@@ -54,16 +57,28 @@ pub fn of(table: &Table) -> Vec<Goal> {
 
 impl Share {
     fn judge(&self, group: &Group) -> Goal {
-        let Some(ours) = group.ours() else { return unknown(group, self.goal) };
+        let Some(ours) = group.ours() else {
+            return unknown(group, self.goal);
+        };
         let of = |other: Option<f64>| other.map(|other| ours.cpu_us / other);
-        let (peer, limit) = (of(group.best_peer()), of(group.limit().map(|limit| limit.cpu_us)));
+        let (peer, limit) = (
+            of(group.best_peer()),
+            of(group.limit().map(|limit| limit.cpu_us)),
+        );
         let within = |found: Option<f64>, most: f64| {
-            most.is_infinite().then_some(true).or(found.map(|found| found <= most))
+            most.is_infinite()
+                .then_some(true)
+                .or(found.map(|found| found <= most))
         };
         let reached = within(peer, self.of_best_peer).zip(within(limit, self.of_limit));
-        let share = peer
-            .map_or_else(|| "no peer".to_owned(), |peer| format!("1/{:.1} of the best peer's", 1.0 / peer));
-        let times = limit.map_or_else(|| "no limit".to_owned(), |limit| format!("{limit:.2} x raw tokio's"));
+        let share = peer.map_or_else(
+            || "no peer".to_owned(),
+            |peer| format!("1/{:.1} of the best peer's", 1.0 / peer),
+        );
+        let times = limit.map_or_else(
+            || "no limit".to_owned(),
+            |limit| format!("{limit:.2} x raw tokio's"),
+        );
         Goal {
             name: group.scenario.name(),
             goal: self.goal,
@@ -80,22 +95,46 @@ fn latency(group: &Group) -> Goal {
         return unknown(group, goal);
     };
     let found = format!("{:.2} x raw tokio's", ours / limit);
-    Goal { name: group.scenario.name(), goal, found, reached: Some(ours <= 1.10 * limit) }
+    Goal {
+        name: group.scenario.name(),
+        goal,
+        found,
+        reached: Some(ours <= 1.10 * limit),
+    }
 }
 
 fn connecting(group: &Group) -> Goal {
     let goal = "CPU reported (instructions: `-- instructions`)";
-    let (Some(ours), Some(limit)) = (group.ours(), group.limit()) else { return unknown(group, goal) };
+    let (Some(ours), Some(limit)) = (group.ours(), group.limit()) else {
+        return unknown(group, goal);
+    };
     let found = format!("{:.2} x raw tokio's", ours.cpu_us / limit.cpu_us);
-    Goal { name: group.scenario.name(), goal, found, reached: None }
+    Goal {
+        name: group.scenario.name(),
+        goal,
+        found,
+        reached: None,
+    }
 }
 
 fn memory(group: &Group, goal: &'static str, most: f64) -> Goal {
-    let Some(each) = group.ours().and_then(|ours| ours.memory_each_kib) else { return unknown(group, goal) };
+    let Some(each) = group.ours().and_then(|ours| ours.memory_each_kib) else {
+        return unknown(group, goal);
+    };
     let found = format!("{each:.1} KiB each");
-    Goal { name: group.scenario.name(), goal, found, reached: Some(each <= most) }
+    Goal {
+        name: group.scenario.name(),
+        goal,
+        found,
+        reached: Some(each <= most),
+    }
 }
 
 fn unknown(group: &Group, goal: &'static str) -> Goal {
-    Goal { name: group.scenario.name(), goal, found: "-".to_owned(), reached: None }
+    Goal {
+        name: group.scenario.name(),
+        goal,
+        found: "-".to_owned(),
+        reached: None,
+    }
 }

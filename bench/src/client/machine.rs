@@ -21,9 +21,13 @@ pub fn pin_server(process: i32) {
 
 fn pin(process: i32, position: usize) {
     let process = Pid::from_raw(process);
-    let Ok(allowed) = sched_getaffinity(process) else { return };
+    let Ok(allowed) = sched_getaffinity(process) else {
+        return;
+    };
     let mut cores = (0..CpuSet::count()).filter(|&core| allowed.is_set(core).unwrap_or(false));
-    let Some(core) = cores.nth(position) else { return };
+    let Some(core) = cores.nth(position) else {
+        return;
+    };
     let mut only = CpuSet::new();
     if only.set(core).is_ok() {
         // Figures of a process that wanders are worth less, but not nothing.
@@ -33,8 +37,14 @@ fn pin(process: i32, position: usize) {
 
 /// Raises the limit of open descriptors as far as it may be raised; the limit then.
 pub fn allow_descriptors() -> u64 {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 0 };
-    if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft }
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return 0;
+    };
+    if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
+        hard
+    } else {
+        soft
+    }
 }
 
 /// What this process has used up.
@@ -48,7 +58,9 @@ pub struct Usage {
 
 impl Usage {
     pub fn now() -> Self {
-        let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return Self::default() };
+        let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
+            return Self::default();
+        };
         let switches = usage.voluntary_context_switches() + usage.involuntary_context_switches();
         Self {
             user: duration(usage.user_time()),
@@ -83,7 +95,10 @@ pub fn memory() -> u64 {
 
 fn status(name: &str) -> u64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
 }
 

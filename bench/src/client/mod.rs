@@ -95,7 +95,9 @@ impl Options {
     }
 
     fn wants(&self, scenario: Scenario) -> bool {
-        self.only.as_ref().is_none_or(|only| scenario.name().contains(only.as_str()))
+        self.only
+            .as_ref()
+            .is_none_or(|only| scenario.name().contains(only.as_str()))
     }
 }
 
@@ -103,7 +105,10 @@ impl Options {
 fn with_paho(arguments: &[&str]) -> Option<ExitCode> {
     let has = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);
-        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     };
     let buildable = || has("cmake", &["--version"]) && has("pkg-config", &["--exists", "openssl"]);
@@ -114,7 +119,9 @@ fn with_paho(arguments: &[&str]) -> Option<ExitCode> {
     let program = env::current_exe().ok()?;
     let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let mut build = Command::new("cargo");
-    build.args(["build", "--features", "paho", "--manifest-path"]).arg(manifest);
+    build
+        .args(["build", "--features", "paho", "--manifest-path"])
+        .arg(manifest);
     if !cfg!(debug_assertions) {
         build.arg("--release");
     }
@@ -122,8 +129,16 @@ fn with_paho(arguments: &[&str]) -> Option<ExitCode> {
         eprintln!("paho-mqtt can't be built here and is left out");
         return None;
     }
-    let status = Command::new(program).arg("client").args(arguments).status().ok()?;
-    Some(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let status = Command::new(program)
+        .arg("client")
+        .args(arguments)
+        .status()
+        .ok()?;
+    Some(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn measure(options: &Options) -> ExitCode {
@@ -144,13 +159,17 @@ fn measure(options: &Options) -> ExitCode {
 
 fn measure_all(options: &Options) -> Result<Report> {
     if machine::allow_descriptors() < DESCRIPTORS {
-        return Err(format!("this needs {DESCRIPTORS} open descriptors: raise `ulimit -n`"));
+        return Err(format!(
+            "this needs {DESCRIPTORS} open descriptors: raise `ulimit -n`"
+        ));
     }
     let mut report = Report::default();
     let server = NullServer::start().map_err(|error| format!("the null server: {error}"))?;
     let mut table = Table::new("null server", options.tls);
     let twice = |scenario: Scenario| options.tls && scenario.has_tls_twin();
-    for scenario in Scenario::ALL.into_iter().filter(|scenario| options.wants(*scenario) && !twice(*scenario))
+    for scenario in Scenario::ALL
+        .into_iter()
+        .filter(|scenario| options.wants(*scenario) && !twice(*scenario))
     {
         let target = server.target(options.tls || scenario.is_tls());
         let group = measure_one(scenario, &target, Some(&server), &mut report.notes);
@@ -159,13 +178,21 @@ fn measure_all(options: &Options) -> Result<Report> {
     report.goals = goals::of(&table);
     report.tables.push(table);
     match Mosquitto::start(options.tls) {
-        None => {
-            report.notes.push("mosquitto isn't installed, or doesn't come up: no second table".to_owned())
-        }
+        None => report
+            .notes
+            .push("mosquitto isn't installed, or doesn't come up: no second table".to_owned()),
         Some(mosquitto) => {
             let mut table = Table::new("mosquitto", options.tls);
-            for scenario in WITH_MOSQUITTO.into_iter().filter(|scenario| options.wants(*scenario)) {
-                table.groups.push(measure_one(scenario, &mosquitto.target, None, &mut report.notes));
+            for scenario in WITH_MOSQUITTO
+                .into_iter()
+                .filter(|scenario| options.wants(*scenario))
+            {
+                table.groups.push(measure_one(
+                    scenario,
+                    &mosquitto.target,
+                    None,
+                    &mut report.notes,
+                ));
             }
             report.tables.push(table);
         }
@@ -180,14 +207,21 @@ fn measure_one(
     server: Option<&NullServer>,
     notes: &mut Vec<String>,
 ) -> Group {
-    let mut all: Vec<(Who, Result<Vec<Sample>>)> =
-        Who::all().into_iter().map(|who| (who, Ok(Vec::new()))).collect();
+    let mut all: Vec<(Who, Result<Vec<Sample>>)> = Who::all()
+        .into_iter()
+        .map(|who| (who, Ok(Vec::new())))
+        .collect();
     let rounds = if scenario.is_idle() { 1 } else { ROUNDS };
     for round in 1..=rounds {
         eprintln!("{}: round {round} of {rounds}", scenario.name());
         for (who, samples) in &mut all {
             let Ok(so_far) = samples else { continue };
-            let turn = Turn { who: *who, scenario, target: target.clone(), span: Span::Time(SPAN) };
+            let turn = Turn {
+                who: *who,
+                scenario,
+                target: target.clone(),
+                span: Span::Time(SPAN),
+            };
             match take_checked(&turn, server) {
                 Ok(sample) => so_far.push(sample),
                 Err(reason) => *samples = Err(reason),
@@ -195,7 +229,12 @@ fn measure_one(
         }
     }
     let rows = all.into_iter().map(|(who, samples)| {
-        let turn = |span| Turn { who, scenario, target: target.clone(), span };
+        let turn = |span| Turn {
+            who,
+            scenario,
+            target: target.clone(),
+            span,
+        };
         let figures = samples.map(|samples| {
             // Nobody else is asked for memory alone, and attaching to all of that takes long.
             let traced = (!scenario.is_idle() && server.is_some())
@@ -203,14 +242,25 @@ fn measure_one(
             Figures::new(&samples, traced.and_then(Result::ok))
         });
         match figures {
-            Ok(figures) => Row { name: who.name(), side: who.side(), figures: Some(figures) },
+            Ok(figures) => Row {
+                name: who.name(),
+                side: who.side(),
+                figures: Some(figures),
+            },
             Err(reason) => {
                 notes.push(format!("{}, {}: {reason}", who.name(), scenario.name()));
-                Row { name: who.name(), side: who.side(), figures: None }
+                Row {
+                    name: who.name(),
+                    side: who.side(),
+                    figures: None,
+                }
             }
         }
     });
-    let mut group = Group { scenario, rows: rows.collect() };
+    let mut group = Group {
+        scenario,
+        rows: rows.collect(),
+    };
     group.compare();
     group
 }
@@ -261,7 +311,9 @@ impl Who {
             Self::Raw => return "limit: raw tokio".to_owned(),
         };
         let name = format!("name = \"{package}\"\nversion = \"");
-        let version = LOCK.split_once(&name).and_then(|(_, rest)| rest.split_once('"'));
+        let version = LOCK
+            .split_once(&name)
+            .and_then(|(_, rest)| rest.split_once('"'));
         format!("{package} {}", version.map_or("", |(version, _)| version))
     }
 

@@ -53,10 +53,21 @@ impl Mosquitto {
             .ok()?;
         machine::pin_server(i32::try_from(server.id()).ok()?);
         let target = match encrypted {
-            false => Target { port: plain, certificate: None },
-            true => Target { port, certificate: Some(identity.certificate) },
+            false => Target {
+                port: plain,
+                certificate: None,
+            },
+            true => Target {
+                port,
+                certificate: Some(identity.certificate),
+            },
         };
-        let mut mosquitto = Self { server, flooder: None, target, _folder: folder };
+        let mut mosquitto = Self {
+            server,
+            flooder: None,
+            target,
+            _folder: folder,
+        };
         (0..100).find(|_| {
             thread::sleep(Duration::from_millis(20));
             TcpStream::connect(("127.0.0.1", plain)).is_ok()
@@ -68,7 +79,10 @@ impl Mosquitto {
 
 impl Drop for Mosquitto {
     fn drop(&mut self) {
-        for process in [Some(&mut self.server), self.flooder.as_mut()].into_iter().flatten() {
+        for process in [Some(&mut self.server), self.flooder.as_mut()]
+            .into_iter()
+            .flatten()
+        {
             let _ = process.kill();
             let _ = process.wait();
         }
@@ -109,5 +123,11 @@ pub fn flood(port: u16) -> io::Result<()> {
 }
 
 fn free_port() -> Option<u16> {
-    Some(TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port())
+    Some(
+        TcpListener::bind("127.0.0.1:0")
+            .ok()?
+            .local_addr()
+            .ok()?
+            .port(),
+    )
 }

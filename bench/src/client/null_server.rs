@@ -56,8 +56,14 @@ impl NullServer {
     /// One of its two doors.
     pub fn target(&self, encrypted: bool) -> Target {
         match encrypted {
-            true => Target { port: self.address.tls, certificate: Some(self.address.certificate.clone()) },
-            false => Target { port: self.address.plain, certificate: None },
+            true => Target {
+                port: self.address.tls,
+                certificate: Some(self.address.certificate.clone()),
+            },
+            false => Target {
+                port: self.address.plain,
+                certificate: None,
+            },
         }
     }
 }
@@ -92,7 +98,15 @@ pub fn run() -> io::Result<()> {
         move |stream| serve_tls(stream, &config, &published)
     })?;
     let count = listen(move |mut stream| stream.write_all(&published.load(Relaxed).to_be_bytes()))?;
-    println!("{}", serde_json::to_string(&Address { plain, tls: encrypted, count, certificate })?);
+    println!(
+        "{}",
+        serde_json::to_string(&Address {
+            plain,
+            tls: encrypted,
+            count,
+            certificate
+        })?
+    );
     io::copy(&mut io::stdin(), &mut io::sink()).map(drop)
 }
 
@@ -108,7 +122,11 @@ fn listen(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -
                 // A client that goes away is no fault of this server.
                 let _ = serve(stream);
             };
-            if thread::Builder::new().stack_size(STACK).spawn(connection).is_err() {
+            if thread::Builder::new()
+                .stack_size(STACK)
+                .spawn(connection)
+                .is_err()
+            {
                 return;
             }
         }
@@ -116,7 +134,11 @@ fn listen(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -
     Ok(port)
 }
 
-fn serve_tls(stream: TcpStream, config: &Arc<ServerConfig>, published: &AtomicU64) -> io::Result<()> {
+fn serve_tls(
+    stream: TcpStream,
+    config: &Arc<ServerConfig>,
+    published: &AtomicU64,
+) -> io::Result<()> {
     let session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
     serve(StreamOwned::new(session, stream), published)
 }
@@ -126,7 +148,10 @@ pub fn serve(mut stream: impl Read + Write, published: &AtomicU64) -> io::Result
     // Idle connections are what a thousand of are asked for: the buffers begin small.
     let mut input = vec![0; 4096];
     let mut filled = 0;
-    let mut connection = Connection { receive_maximum: u16::MAX, ..Connection::default() };
+    let mut connection = Connection {
+        receive_maximum: u16::MAX,
+        ..Connection::default()
+    };
     loop {
         let read = stream.read(&mut input[filled..])?;
         filled += read;
@@ -193,7 +218,10 @@ impl Connection {
             1 => self.ack(wire::PUBACK, packet),
             _ => self.ack(wire::PUBREC, packet),
         }
-        if packet.topic().is_some_and(|(topic, _)| topic == TRIGGER.as_bytes()) {
+        if packet
+            .topic()
+            .is_some_and(|(topic, _)| topic == TRIGGER.as_bytes())
+        {
             let order = packet.payload().and_then(Order::from_payload);
             self.flood = order.map(|order| Flood::new(order, self.receive_maximum));
         }
@@ -201,17 +229,21 @@ impl Connection {
 
     fn ack(&mut self, packet_type: u8, packet: wire::Raw<'_>) {
         if let Some(packet_id) = packet.packet_id() {
-            self.output.extend_from_slice(&wire::ack(packet_type, packet_id));
+            self.output
+                .extend_from_slice(&wire::ack(packet_type, packet_id));
         }
     }
 
     /// SUBACK and UNSUBACK: one code for each filter.
     fn answer_each(&mut self, first: u8, codes: &[u8], packet: wire::Raw<'_>) {
-        let Some(packet_id) = packet.packet_id() else { return };
+        let Some(packet_id) = packet.packet_id() else {
+            return;
+        };
         let mut length = codes.len() + 3;
         self.output.push(first);
         while length >= 128 {
-            self.output.push(u8::try_from(length & 0x7f).unwrap_or(0) | 0x80);
+            self.output
+                .push(u8::try_from(length & 0x7f).unwrap_or(0) | 0x80);
             length >>= 7;
         }
         self.output.push(u8::try_from(length).unwrap_or(0));
@@ -223,7 +255,10 @@ impl Connection {
     /// Writes everything there is; `false` when the connection is over.
     fn write(&mut self, stream: &mut impl Write) -> io::Result<bool> {
         loop {
-            let more = self.flood.as_mut().is_some_and(|flood| flood.fill(&mut self.output, LARGEST_WRITE));
+            let more = self
+                .flood
+                .as_mut()
+                .is_some_and(|flood| flood.fill(&mut self.output, LARGEST_WRITE));
             if !self.output.is_empty() {
                 stream.write_all(&self.output)?;
                 stream.flush()?;

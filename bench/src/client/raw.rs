@@ -26,17 +26,30 @@ pub struct Raw {
 
 impl Contestant for Raw {
     async fn connect(target: &Target, client_id: &str) -> Result<Self> {
-        let tcp = TcpStream::connect(("127.0.0.1", target.port)).await.map_err(text)?;
+        let tcp = TcpStream::connect(("127.0.0.1", target.port))
+            .await
+            .map_err(text)?;
         tcp.set_nodelay(true).map_err(text)?;
         let stream = match configuration(target) {
             None => Either::Left(tcp),
             Some(config) => {
                 let name = ServerName::try_from(tls::NAME).map_err(text)?;
-                Either::Right(Box::new(TlsConnector::from(config).connect(name, tcp).await.map_err(text)?))
+                Either::Right(Box::new(
+                    TlsConnector::from(config)
+                        .connect(name, tcp)
+                        .await
+                        .map_err(text)?,
+                ))
             }
         };
-        let mut raw =
-            Self { stream, input: Vec::new(), filled: 0, acks: Vec::new(), received: 0, expected: 0 };
+        let mut raw = Self {
+            stream,
+            input: Vec::new(),
+            filled: 0,
+            acks: Vec::new(),
+            received: 0,
+            expected: 0,
+        };
         raw.write(&wire::connect(client_id, 1024)).await?;
         raw.input = vec![0; 64];
         raw.until(|packet| packet.packet_type == 2).await?;
@@ -89,7 +102,8 @@ impl Contestant for Raw {
     async fn publish_one(&mut self, topic: &str, payload: &[u8]) -> Result<()> {
         self.input.resize(READ, 0);
         self.write(&wire::publish(topic, 1, payload)).await?;
-        self.until(|packet| packet.packet_type == wire::PUBACK).await
+        self.until(|packet| packet.packet_type == wire::PUBACK)
+            .await
     }
 
     async fn subscribe(&mut self, filters: &[String], qos: u8) -> Result<()> {
@@ -113,7 +127,12 @@ impl Contestant for Raw {
         self.write(&wire::DISCONNECT).await?;
         self.stream.shutdown().await.map_err(text)?;
         // Until the server has closed its side as well.
-        while self.stream.read(&mut [0; 16]).await.is_ok_and(|read| read > 0) {}
+        while self
+            .stream
+            .read(&mut [0; 16])
+            .await
+            .is_ok_and(|read| read > 0)
+        {}
         Ok(())
     }
 }
@@ -129,7 +148,11 @@ impl Raw {
 
     /// One read, and every whole packet of it; messages of QoS 1 are acknowledged.
     async fn read(&mut self, mut each: impl FnMut(wire::Raw<'_>)) -> Result<()> {
-        let read = self.stream.read(&mut self.input[self.filled..]).await.map_err(text)?;
+        let read = self
+            .stream
+            .read(&mut self.input[self.filled..])
+            .await
+            .map_err(text)?;
         if read == 0 {
             return Err("the server closed the connection".to_owned());
         }
@@ -169,7 +192,9 @@ impl Raw {
 fn configuration(target: &Target) -> Option<Arc<ClientConfig>> {
     static SHARED: std::sync::OnceLock<Arc<ClientConfig>> = std::sync::OnceLock::new();
     let pem = target.certificate.as_ref()?;
-    Some(Arc::clone(SHARED.get_or_init(|| Arc::new(tls::client(pem)))))
+    Some(Arc::clone(
+        SHARED.get_or_init(|| Arc::new(tls::client(pem))),
+    ))
 }
 
 fn text(error: impl ToString) -> String {

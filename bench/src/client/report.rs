@@ -79,7 +79,11 @@ impl Report {
 
 impl Table {
     pub const fn new(server: &'static str, tls: bool) -> Self {
-        Self { server, tls, groups: Vec::new() }
+        Self {
+            server,
+            tls,
+            groups: Vec::new(),
+        }
     }
 
     pub fn group(&self, scenario: Scenario) -> Option<&Group> {
@@ -100,7 +104,9 @@ impl Group {
 
     /// The least CPU time of all peers.
     pub fn best_peer(&self) -> Option<f64> {
-        self.figures(Side::Peer).map(|figures| figures.cpu_us).min_by(f64::total_cmp)
+        self.figures(Side::Peer)
+            .map(|figures| figures.cpu_us)
+            .min_by(f64::total_cmp)
     }
 
     pub fn ours(&self) -> Option<&Figures> {
@@ -112,7 +118,10 @@ impl Group {
     }
 
     fn figures(&self, side: Side) -> impl Iterator<Item = &Figures> {
-        self.rows.iter().filter(move |row| row.side == side).filter_map(|row| row.figures.as_ref())
+        self.rows
+            .iter()
+            .filter(move |row| row.side == side)
+            .filter_map(|row| row.figures.as_ref())
     }
 }
 
@@ -123,7 +132,8 @@ impl Figures {
             figures.sort_by(f64::total_cmp);
             figures.get(figures.len() / 2).copied().unwrap_or_default()
         };
-        let each = |figure: &dyn Fn(&Sample) -> f64| median(&|sample| figure(sample) / sample.done as f64);
+        let each =
+            |figure: &dyn Fn(&Sample) -> f64| median(&|sample| figure(sample) / sample.done as f64);
         let time = |figure: fn(&Sample) -> Option<Duration>| {
             samples
                 .iter()

@@ -103,7 +103,10 @@ impl Scenario {
 
     /// Whether messages reach the server that can be counted there.
     pub const fn publishes(self) -> bool {
-        matches!(self, Self::Publish0 | Self::Publish1 | Self::Publish2 | Self::PublishLarge | Self::OneByOne)
+        matches!(
+            self,
+            Self::Publish0 | Self::Publish1 | Self::Publish2 | Self::PublishLarge | Self::OneByOne
+        )
     }
 
     /// How many messages or connections the system calls are counted of.
@@ -127,8 +130,21 @@ impl Scenario {
             Self::Receive0 => receive::<C>(target, span, FLOOD).await,
             Self::Receive1 => receive::<C>(target, span, Order { qos: 1, ..FLOOD }).await,
             Self::Route => {
-                let count = if let Span::Count(count) = span { count } else { 200_000 };
-                receive::<C>(target, Span::Count(count), Order { topics: 1000, count, ..FLOOD }).await
+                let count = if let Span::Count(count) = span {
+                    count
+                } else {
+                    200_000
+                };
+                receive::<C>(
+                    target,
+                    Span::Count(count),
+                    Order {
+                        topics: 1000,
+                        count,
+                        ..FLOOD
+                    },
+                )
+                .await
             }
             Self::OneByOne => one_by_one::<C>(target, span).await,
             Self::Connect | Self::ConnectTls => connect::<C>(target, span).await,
@@ -140,7 +156,12 @@ impl Scenario {
 const SMALL: usize = 64;
 const LARGE: usize = 16 * 1024;
 /// As many as a stream of Dunlin's holds by default before it drops what nobody takes; most peers hold any number.
-const FLOOD: Order = Order { count: 10_000, size: SMALL, qos: 0, topics: 1 };
+const FLOOD: Order = Order {
+    count: 10_000,
+    size: SMALL,
+    qos: 0,
+    topics: 1,
+};
 
 /// A part of a turn that is measured.
 struct Measured {
@@ -150,7 +171,10 @@ struct Measured {
 
 impl Measured {
     fn begin() -> Self {
-        let measured = Self { began: Instant::now(), before: Usage::now() };
+        let measured = Self {
+            began: Instant::now(),
+            before: Usage::now(),
+        };
         machine::mark();
         measured
     }
@@ -159,7 +183,13 @@ impl Measured {
         machine::mark();
         let usage = Usage::now().since(self.before);
         let elapsed = self.began.elapsed();
-        Sample { done, elapsed, usage, peak_memory: machine::peak_memory(), ..Sample::default() }
+        Sample {
+            done,
+            elapsed,
+            usage,
+            peak_memory: machine::peak_memory(),
+            ..Sample::default()
+        }
     }
 }
 
@@ -172,11 +202,18 @@ impl Span {
     }
 }
 
-async fn publish<C: Contestant>(target: &Target, span: Span, qos: u8, size: usize) -> Result<Sample> {
+async fn publish<C: Contestant>(
+    target: &Target,
+    span: Span,
+    qos: u8,
+    size: usize,
+) -> Result<Sample> {
     let mut client = C::connect(target, "bench").await?;
     let payload = vec![b'x'; size];
     let warm_up = if size == LARGE { FEW } else { WARM_UP };
-    client.publish(qos, &payload, &mut Pace::count(warm_up)).await?;
+    client
+        .publish(qos, &payload, &mut Pace::count(warm_up))
+        .await?;
     client.publish_one(TOPIC_OF_MARK, b"").await?;
     let measured = Measured::begin();
     let mut pace = span.pace(64);
@@ -186,12 +223,17 @@ async fn publish<C: Contestant>(target: &Target, span: Span, qos: u8, size: usiz
         client.publish_one(TOPIC_OF_MARK, b"").await?;
     }
     let sample = measured.end(pace.sent);
-    Ok(Sample { others: warm_up + 1 + u64::from(qos == 0), ..sample })
+    Ok(Sample {
+        others: warm_up + 1 + u64::from(qos == 0),
+        ..sample
+    })
 }
 
 async fn receive<C: Contestant>(target: &Target, span: Span, order: Order) -> Result<Sample> {
     let mut client = C::connect(target, "bench").await?;
-    let filters: Vec<_> = (0..order.topics).map(|number| flood::topic(order.topics, number)).collect();
+    let filters: Vec<_> = (0..order.topics)
+        .map(|number| flood::topic(order.topics, number))
+        .collect();
     client.subscribe(&filters, order.qos).await?;
     // Asked for a number of messages, they come in one flood.
     let (order, span) = match span {
@@ -201,7 +243,9 @@ async fn receive<C: Contestant>(target: &Target, span: Span, order: Order) -> Re
     let measured = Measured::begin();
     let mut floods = span.pace(1);
     while floods.next() {
-        client.publish_one(TRIGGER, order.to_payload().as_bytes()).await?;
+        client
+            .publish_one(TRIGGER, order.to_payload().as_bytes())
+            .await?;
         client.receive(order.count).await?;
     }
     Ok(measured.end(floods.sent * order.count))
@@ -211,20 +255,33 @@ async fn one_by_one<C: Contestant>(target: &Target, span: Span) -> Result<Sample
     let mut client = C::connect(target, "bench").await?;
     let payload = [b'x'; SMALL];
     for _ in 0..FEW {
-        client.publish_one(super::contestant::TOPIC, &payload).await?;
+        client
+            .publish_one(super::contestant::TOPIC, &payload)
+            .await?;
     }
     let mut times = Vec::with_capacity(100_000);
     let measured = Measured::begin();
     let mut pace = span.pace(1);
     while pace.next() {
         let sent = Instant::now();
-        client.publish_one(super::contestant::TOPIC, &payload).await?;
+        client
+            .publish_one(super::contestant::TOPIC, &payload)
+            .await?;
         times.push(sent.elapsed());
     }
     let sample = measured.end(pace.sent);
     times.sort_unstable();
-    let at = |percent: usize| times.get((times.len() * percent / 100).min(times.len() - 1)).copied();
-    Ok(Sample { others: FEW, p50: at(50), p99: at(99), ..sample })
+    let at = |percent: usize| {
+        times
+            .get((times.len() * percent / 100).min(times.len() - 1))
+            .copied()
+    };
+    Ok(Sample {
+        others: FEW,
+        p50: at(50),
+        p99: at(99),
+        ..sample
+    })
 }
 
 async fn connect<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
@@ -238,7 +295,11 @@ async fn connect<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
 }
 
 async fn idle<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
-    let count = if let Span::Count(count) = span { count.min(C::IDLE) } else { C::IDLE };
+    let count = if let Span::Count(count) = span {
+        count.min(C::IDLE)
+    } else {
+        C::IDLE
+    };
     // The first one brings what all of them share.
     let mut clients = vec![C::connect(target, "first").await?];
     tokio::time::sleep(SETTLE).await;
@@ -264,7 +325,10 @@ async fn idle<C: Contestant>(target: &Target, span: Span) -> Result<Sample> {
     tokio::time::sleep(IDLE_FOR).await;
     let sample = measured.end(count);
     let more = machine::memory().saturating_sub(before);
-    Ok(Sample { memory_each: Some(more as f64 / count as f64), ..sample })
+    Ok(Sample {
+        memory_each: Some(more as f64 / count as f64),
+        ..sample
+    })
 }
 
 const WARM_UP: u64 = 500;

@@ -18,7 +18,11 @@ impl fmt::Display for Report {
                 Some(false) => "NOT reached",
                 None => "-",
             };
-            writeln!(f, "  {:<56}{:<56}{:<46}{reached}", goal.name, goal.goal, goal.found)?;
+            writeln!(
+                f,
+                "  {:<56}{:<56}{:<46}{reached}",
+                goal.name, goal.goal, goal.found
+            )?;
         }
         for note in &self.notes {
             writeln!(f, "note: {note}")?;
@@ -31,7 +35,9 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let transport = if self.tls { "TLS" } else { "plain TCP" };
         writeln!(f, "{}, {transport}\n", self.server)?;
-        self.groups.iter().try_for_each(|group| write!(f, "{group}"))
+        self.groups
+            .iter()
+            .try_for_each(|group| write!(f, "{group}"))
     }
 }
 
@@ -57,7 +63,9 @@ impl fmt::Display for Group {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(figures) = &self.figures else { return writeln!(f, "  {:<56}{:>10}", self.name, "-") };
+        let Some(figures) = &self.figures else {
+            return writeln!(f, "  {:<56}{:>10}", self.name, "-");
+        };
         writeln!(f, "  {:<22}{:>34}{figures}", self.name, extra(figures))
     }
 }
@@ -83,8 +91,12 @@ impl fmt::Display for Figures {
 
 /// What only some scenarios ask for.
 fn extra(figures: &Figures) -> String {
-    let latency =
-        figures.p50_us.zip(figures.p99_us).map(|(p50, p99)| format!("p50 {p50:.0} us, p99 {p99:.0} us"));
-    let memory = figures.memory_each_kib.map(|each| format!("{each:.1} KiB each"));
+    let latency = figures
+        .p50_us
+        .zip(figures.p99_us)
+        .map(|(p50, p99)| format!("p50 {p50:.0} us, p99 {p99:.0} us"));
+    let memory = figures
+        .memory_each_kib
+        .map(|each| format!("{each:.1} KiB each"));
     latency.or(memory).unwrap_or_default()
 }

@@ -23,17 +23,21 @@ impl Identity {
     pub fn new() -> Self {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed([NAME.to_owned()]).expect("a name is enough");
-        Self { certificate: cert.pem(), key: signing_key.serialize_pem() }
+        Self {
+            certificate: cert.pem(),
+            key: signing_key.serialize_pem(),
+        }
     }
 
     pub fn server_config(&self) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("rcgen writes PKCS #8");
-        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("the provider has them")
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate(&self.certificate)], key)
-            .expect("they belong together");
+        let mut config =
+            ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .expect("the provider has them")
+                .with_no_client_auth()
+                .with_single_cert(vec![certificate(&self.certificate)], key)
+                .expect("they belong together");
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Arc::new(config)

@@ -34,7 +34,10 @@ impl Turn {
     pub fn count_system_calls(&self) -> Result<f64> {
         let written = tempfile::NamedTempFile::new().map_err(text)?;
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o"]).arg(written.path()).arg(program()?);
+        strace
+            .args(["-f", "-qq", "-o"])
+            .arg(written.path())
+            .arg(program()?);
         let done = self.run(&mut strace)?.done;
         let text = fs::read(written.path()).map_err(text)?;
         Ok(calls_between_marks(&String::from_utf8_lossy(&text)) as f64 / done as f64)
@@ -42,7 +45,10 @@ impl Turn {
 
     fn run(&self, command: &mut Command) -> Result<Sample> {
         let turn = serde_json::to_string(self).map_err(text)?;
-        let child = command.args(["client", ROLE, &turn]).stdout(Stdio::piped()).stderr(Stdio::null());
+        let child = command
+            .args(["client", ROLE, &turn])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let output = child.output().map_err(text)?;
         serde_json::from_slice::<Result<Sample>>(&output.stdout)
             .unwrap_or_else(|_| Err(format!("it ended with {}", output.status)))
@@ -54,9 +60,14 @@ impl Turn {
         machine::allow_descriptors();
         thread::spawn(|| {
             thread::sleep(LONGEST);
-            report(&Err(format!("it wasn't done after {} s", LONGEST.as_secs())));
+            report(&Err(format!(
+                "it wasn't done after {} s",
+                LONGEST.as_secs()
+            )));
         });
-        let sample = serde_json::from_str::<Self>(turn).map_err(text).and_then(|turn| turn.go());
+        let sample = serde_json::from_str::<Self>(turn)
+            .map_err(text)
+            .and_then(|turn| turn.go());
         report(&sample)
     }
 
@@ -78,7 +89,10 @@ impl Turn {
     fn go_as<C: Contestant>(&self) -> Result<Sample> {
         // Where several providers are compiled in, rustls wants to be told which to take: the same for everybody.
         let _ = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(text)?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(text)?;
         runtime.block_on(self.scenario.run::<C>(&self.target, self.span))
     }
 }

@@ -31,7 +31,12 @@ pub fn packet(input: &[u8]) -> Option<Raw<'_>> {
     let (&first, rest) = input.split_first()?;
     let (body_len, prefix) = variable(rest)?;
     let body = rest.get(prefix..prefix + body_len)?;
-    Some(Raw { packet_type: first >> 4, flags: first & 15, body, len: 1 + prefix + body_len })
+    Some(Raw {
+        packet_type: first >> 4,
+        flags: first & 15,
+        body,
+        len: 1 + prefix + body_len,
+    })
 }
 
 /// A Variable Byte Integer, and how many bytes it takes.
@@ -54,13 +59,20 @@ impl<'a> Raw<'a> {
 
     /// Of a PUBLISH: its topic, and where what follows begins.
     pub fn topic(&self) -> Option<(&'a [u8], usize)> {
-        let len = usize::from(u16::from_be_bytes([*self.body.first()?, *self.body.get(1)?]));
+        let len = usize::from(u16::from_be_bytes([
+            *self.body.first()?,
+            *self.body.get(1)?,
+        ]));
         Some((self.body.get(2..2 + len)?, 2 + len))
     }
 
     /// The packet identifier: behind the topic of a PUBLISH, and first in every other packet that has one.
     pub fn packet_id(&self) -> Option<[u8; 2]> {
-        let at = if self.packet_type == PUBLISH { self.topic()?.1 } else { 0 };
+        let at = if self.packet_type == PUBLISH {
+            self.topic()?.1
+        } else {
+            0
+        };
         Some([*self.body.get(at)?, *self.body.get(at + 1)?])
     }
 
@@ -115,14 +127,21 @@ pub fn connect(client_id: &str, receive_maximum: u16) -> Vec<u8> {
 
 pub fn subscribe(filter: &str, qos: u8) -> Vec<u8> {
     let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][usize::from(qos)];
-    let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
+    let options = SubscriptionOptions {
+        qos,
+        ..SubscriptionOptions::default()
+    };
     let filter = TopicFilter::new(filter).expect("a filter");
     let subscriptions = [Subscription { filter, options }];
     let properties = SubscribeProperties::default();
     let mut out = BytesMut::new();
-    Subscribe { packet_id: ONE, properties, subscriptions: subscriptions.as_slice().into() }
-        .encode(&mut out)
-        .expect("short");
+    Subscribe {
+        packet_id: ONE,
+        properties,
+        subscriptions: subscriptions.as_slice().into(),
+    }
+    .encode(&mut out)
+    .expect("short");
     out.to_vec()
 }
 

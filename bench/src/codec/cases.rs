@@ -1,10 +1,10 @@
 //! The packets that everybody decodes and encodes.
 
 use dunlin_codec::{
-    Ack, AckType, BinaryData, ConnAck, ConnAckProperties, Connect, ConnectProperties, Delivery, Packet,
-    PacketId, PayloadFormat, Publish, PublishProperties, QoS, Subscribe, SubscribeProperties, Subscription,
-    SubscriptionIdentifier, SubscriptionOptions, TopicFilter, TopicName, UserProperty, Utf8String, Will,
-    WillProperties,
+    Ack, AckType, BinaryData, ConnAck, ConnAckProperties, Connect, ConnectProperties, Delivery,
+    Packet, PacketId, PayloadFormat, Publish, PublishProperties, QoS, Subscribe,
+    SubscribeProperties, Subscription, SubscriptionIdentifier, SubscriptionOptions, TopicFilter,
+    TopicName, UserProperty, Utf8String, Will, WillProperties,
 };
 
 /// Packets, and the same packets on the wire.
@@ -54,7 +54,12 @@ impl Case {
             packet.encode(&mut cycle).expect("a legal packet");
         }
         let count = u32::try_from(packets.len() * times).expect("a small number");
-        Self { name, packets, stream: leak(cycle.repeat(times)), count }
+        Self {
+            name,
+            packets,
+            stream: leak(cycle.repeat(times)),
+            count,
+        }
     }
 
     /// The mean length of a packet.
@@ -67,7 +72,9 @@ impl Case {
 fn mixed() -> Case {
     let (mut packets, mut len, mut random) = (Vec::new(), 0, 1u64);
     while len < MIXED_STREAM {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let byte = b'a' + (random >> 32 & 0xf) as u8;
         let packet = match (random >> 40) % 100 {
             0..40 => small(byte),
@@ -89,7 +96,11 @@ fn small(byte: u8) -> Packet<'static> {
 
 fn publish(qos: QoS, payload: usize, byte: u8) -> Packet<'static> {
     let delivery = Delivery::new(qos, packet_id(7), false);
-    Publish { delivery, ..Publish::new(topic("sensors/lamp-7/state"), leak(vec![byte; payload])) }.into()
+    Publish {
+        delivery,
+        ..Publish::new(topic("sensors/lamp-7/state"), leak(vec![byte; payload]))
+    }
+    .into()
 }
 
 fn with_properties(byte: u8) -> Packet<'static> {
@@ -99,9 +110,16 @@ fn with_properties(byte: u8) -> Packet<'static> {
         user_properties: leak(vec![property("trace", "0af7651916cd43dd844")]).into(),
         ..PublishProperties::default()
     };
-    let delivery = Delivery::AtLeastOnce { packet_id: packet_id(7), dup: false };
-    Publish { delivery, properties, ..Publish::new(topic("sensors/lamp-7/state"), leak(vec![byte; 256])) }
-        .into()
+    let delivery = Delivery::AtLeastOnce {
+        packet_id: packet_id(7),
+        dup: false,
+    };
+    Publish {
+        delivery,
+        properties,
+        ..Publish::new(topic("sensors/lamp-7/state"), leak(vec![byte; 256]))
+    }
+    .into()
 }
 
 fn puback(id: u16) -> Packet<'static> {
@@ -133,7 +151,11 @@ fn connect() -> Packet<'static> {
         request_problem_information: Some(true),
         authentication_method: Some(text("SCRAM-SHA-256")),
         authentication_data: Some(data(b"n,,n=lamp-7,r=fyko+d2lbbFgONRv9qkxdawL")),
-        user_properties: leak(vec![property("firmware", "4.2.1"), property("region", "eu-central-1")]).into(),
+        user_properties: leak(vec![
+            property("firmware", "4.2.1"),
+            property("region", "eu-central-1"),
+        ])
+        .into(),
     };
     let connect = Connect {
         clean_start: false,
@@ -160,7 +182,10 @@ fn subscribe() -> Packet<'static> {
     ];
     let subscription = |filter: &'static str| Subscription {
         filter: TopicFilter::new(filter).expect("a topic filter"),
-        options: SubscriptionOptions { qos: QoS::AtLeastOnce, ..SubscriptionOptions::default() },
+        options: SubscriptionOptions {
+            qos: QoS::AtLeastOnce,
+            ..SubscriptionOptions::default()
+        },
     };
     let subscribe = Subscribe {
         packet_id: packet_id(7),
@@ -191,9 +216,18 @@ fn connack() -> Packet<'static> {
         server_reference: Some(text("eu-2.example.com:8883")),
         authentication_method: Some(text("SCRAM-SHA-256")),
         authentication_data: Some(data(b"v=rmF9pqV8S7suAoZWja4dJRkFsKQ=")),
-        user_properties: leak(vec![property("region", "eu-central-1"), property("node", "a17")]).into(),
+        user_properties: leak(vec![
+            property("region", "eu-central-1"),
+            property("node", "a17"),
+        ])
+        .into(),
     };
-    ConnAck { session_present: true, properties, ..ConnAck::default() }.into()
+    ConnAck {
+        session_present: true,
+        properties,
+        ..ConnAck::default()
+    }
+    .into()
 }
 
 fn packet_id(id: u16) -> PacketId {

@@ -31,7 +31,10 @@ pub trait Contestant: 'static {
 
     /// Decodes until there is no whole packet any more. A packet is looked at where its decoder left it: nobody is
     /// charged for moving packets out of results.
-    fn decode_all(input: &mut Self::Input, each: impl FnMut(Self::Seen<'_>)) -> Result<(), impl Debug>;
+    fn decode_all(
+        input: &mut Self::Input,
+        each: impl FnMut(Self::Seen<'_>),
+    ) -> Result<(), impl Debug>;
 
     /// Hands out every field.
     fn read(packet: Self::Seen<'_>, fields: &mut impl Fields);
@@ -113,12 +116,20 @@ pub enum Side {
 
 impl Entry {
     pub const fn ours<C: Contestant>() -> Self {
-        Self { name: C::NAME, side: Side::Dunlin, work: work::<C>, held_after: held_after::<C> }
+        Self {
+            name: C::NAME,
+            side: Side::Dunlin,
+            work: work::<C>,
+            held_after: held_after::<C>,
+        }
     }
 
     #[cfg(feature = "peers")]
     pub const fn peer<C: Contestant>() -> Self {
-        Self { side: Side::Peer, ..Self::ours::<C>() }
+        Self {
+            side: Side::Peer,
+            ..Self::ours::<C>()
+        }
     }
 }
 
@@ -134,7 +145,12 @@ fn work<C: Contestant>(case: &Case, task: Task) -> Outcome<Box<dyn Work>> {
                 return Err("other text read than was sent".to_owned());
             }
             let (input, stream, count) = (C::Input::default(), case.stream, case.count);
-            Ok(Box::new(Decoding::<C> { input, stream, count, look: task == Task::Read }))
+            Ok(Box::new(Decoding::<C> {
+                input,
+                stream,
+                count,
+                look: task == Task::Read,
+            }))
         }
         Task::Encode => Ok(Box::new(Encoding::<C, false>::new(case)?)),
         Task::Share => Ok(Box::new(Encoding::<C, true>::new(case)?)),
@@ -185,18 +201,30 @@ impl<C: Contestant, const SHARE: bool> Encoding<C, SHARE> {
     fn new(case: &Case) -> Outcome<Self> {
         let mut originals = C::packets(case)?;
         originals.truncate(AT_ONCE);
-        let mut encoding = Self { originals, slots: Vec::new(), output: C::Output::default() };
+        let mut encoding = Self {
+            originals,
+            slots: Vec::new(),
+            output: C::Output::default(),
+        };
         encoding.check(&case.packets)?;
         Ok(encoding)
     }
 
     #[inline]
     fn encode(slot: &mut Option<C::Packet>, output: &mut C::Output) -> Outcome<()> {
-        if SHARE { C::share(slot, output) } else { C::encode(slot, output) }
+        if SHARE {
+            C::share(slot, output)
+        } else {
+            C::encode(slot, output)
+        }
     }
 
     fn repeats(&self) -> usize {
-        if C::ENCODES_BY_VALUE { 1 } else { RUN / self.originals.len() }
+        if C::ENCODES_BY_VALUE {
+            1
+        } else {
+            RUN / self.originals.len()
+        }
     }
 
     fn check(&mut self, packets: &[Packet<'static>]) -> Outcome<()> {
@@ -207,7 +235,9 @@ impl<C: Contestant, const SHARE: bool> Encoding<C, SHARE> {
         }
         let written = C::written(&mut self.output);
         let mut sum = Sum::default();
-        decode_stream::<dunlin::Borrowed>(written.leak(), |packet| dunlin::Borrowed::read(packet, &mut sum))?;
+        decode_stream::<dunlin::Borrowed>(written.leak(), |packet| {
+            dunlin::Borrowed::read(packet, &mut sum)
+        })?;
         if sum == sum_of(packets.iter().take(count)) {
             Ok(())
         } else {
@@ -218,10 +248,15 @@ impl<C: Contestant, const SHARE: bool> Encoding<C, SHARE> {
 
 impl<C: Contestant, const SHARE: bool> Work for Encoding<C, SHARE> {
     fn prepare(&mut self) {
-        let count = if C::ENCODES_BY_VALUE { AT_ONCE } else { self.originals.len() };
+        let count = if C::ENCODES_BY_VALUE {
+            AT_ONCE
+        } else {
+            self.originals.len()
+        };
         if C::ENCODES_BY_VALUE || self.slots.is_empty() {
             self.slots.clear();
-            self.slots.extend(self.originals.iter().cycle().take(count).cloned().map(Some));
+            self.slots
+                .extend(self.originals.iter().cycle().take(count).cloned().map(Some));
         }
     }
 

@@ -4,8 +4,8 @@ use std::fmt::Debug;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use dunlin_codec::{
-    Ack, AckType, ConnAck, Connect, DecodeError, DecodeOptions, Packet, PacketBuf, Publish, Repeated,
-    Subscribe, UserProperty, Will,
+    Ack, AckType, ConnAck, Connect, DecodeError, DecodeOptions, Packet, PacketBuf, Publish,
+    Repeated, Subscribe, UserProperty, Will,
 };
 
 use super::cases::Case;
@@ -26,7 +26,10 @@ impl Contestant for Borrowed {
         *input = stream;
     }
 
-    fn decode_all(input: &mut Self::Input, mut each: impl FnMut(&Packet<'static>)) -> Result<(), impl Debug> {
+    fn decode_all(
+        input: &mut Self::Input,
+        mut each: impl FnMut(&Packet<'static>),
+    ) -> Result<(), impl Debug> {
         loop {
             match Packet::decode(input) {
                 Ok(Some((ref packet, len))) => {
@@ -54,15 +57,25 @@ impl Contestant for Borrowed {
 
     #[inline]
     fn encode(packet: &mut Option<Self::Packet>, output: &mut Output) -> Outcome<()> {
-        let Some(packet) = packet else { return Err(String::new()) };
-        packet.encode(&mut output.head).map_err(|error| error.to_string())
+        let Some(packet) = packet else {
+            return Err(String::new());
+        };
+        packet
+            .encode(&mut output.head)
+            .map_err(|error| error.to_string())
     }
 
     #[inline]
     fn share(packet: &mut Option<Self::Packet>, output: &mut Output) -> Outcome<()> {
-        let Some(Packet::Publish(publish)) = packet else { return Err("is no PUBLISH".to_owned()) };
-        publish.encode_head(&mut output.head).map_err(|error| error.to_string())?;
-        let payload = output.payload.get_or_insert_with(|| Bytes::copy_from_slice(publish.payload));
+        let Some(Packet::Publish(publish)) = packet else {
+            return Err("is no PUBLISH".to_owned());
+        };
+        publish
+            .encode_head(&mut output.head)
+            .map_err(|error| error.to_string())?;
+        let payload = output
+            .payload
+            .get_or_insert_with(|| Bytes::copy_from_slice(publish.payload));
         output.tails.push(payload.clone());
         Ok(())
     }
@@ -93,7 +106,11 @@ pub struct Output {
 
 impl Default for Output {
     fn default() -> Self {
-        Self { head: BytesMut::with_capacity(128 * 1024), tails: Vec::with_capacity(1), payload: None }
+        Self {
+            head: BytesMut::with_capacity(128 * 1024),
+            tails: Vec::with_capacity(1),
+            payload: None,
+        }
     }
 }
 
@@ -117,7 +134,10 @@ impl Contestant for Direct {
         *input = stream;
     }
 
-    fn decode_all(input: &mut Self::Input, mut each: impl FnMut(DirectPacket<'_>)) -> Result<(), impl Debug> {
+    fn decode_all(
+        input: &mut Self::Input,
+        mut each: impl FnMut(DirectPacket<'_>),
+    ) -> Result<(), impl Debug> {
         let options = DecodeOptions::default();
         while let Some(first) = input.first() {
             let len = match first >> 4 {
@@ -174,7 +194,10 @@ impl Contestant for Direct {
     }
 
     fn lacks(task: Task, case: &Case) -> Option<&'static str> {
-        let has_direct_path = matches!(case.packets.first(), Some(Packet::Publish(_) | Packet::PubAck(_)));
+        let has_direct_path = matches!(
+            case.packets.first(),
+            Some(Packet::Publish(_) | Packet::PubAck(_))
+        );
         let decodes = matches!(task, Task::Decode | Task::Read);
         (!(decodes && has_direct_path)).then_some(AS_BORROWED)
     }
@@ -199,7 +222,10 @@ impl Contestant for Owned {
         input.put_slice(stream);
     }
 
-    fn decode_all(input: &mut BytesMut, mut each: impl FnMut(&PacketBuf)) -> Result<(), impl Debug> {
+    fn decode_all(
+        input: &mut BytesMut,
+        mut each: impl FnMut(&PacketBuf),
+    ) -> Result<(), impl Debug> {
         let options = DecodeOptions::default();
         loop {
             match PacketBuf::take(input, &options) {
@@ -267,7 +293,11 @@ fn read_publish(publish: &Publish<'_>, fields: &mut impl Fields) {
     fields.number_if(publish.delivery.packet_id().map(|id| id.get()));
     fields.text_if(publish.topic.as_deref());
     let properties = &publish.properties;
-    fields.number_if(properties.payload_format_indicator.map(|format| format as u8));
+    fields.number_if(
+        properties
+            .payload_format_indicator
+            .map(|format| format as u8),
+    );
     fields.number_if(properties.message_expiry_interval);
     fields.number_if(properties.topic_alias.map(|alias| alias.get()));
     fields.text_if(properties.response_topic.as_deref());
@@ -314,7 +344,11 @@ fn read_will(will: &Will<'_>, fields: &mut impl Fields) {
     fields.number(will.retain);
     let properties = &will.properties;
     fields.number_if(properties.will_delay_interval);
-    fields.number_if(properties.payload_format_indicator.map(|format| format as u8));
+    fields.number_if(
+        properties
+            .payload_format_indicator
+            .map(|format| format as u8),
+    );
     fields.number_if(properties.message_expiry_interval);
     fields.text_if(properties.content_type.as_deref());
     fields.text_if(properties.response_topic.as_deref());
@@ -349,7 +383,12 @@ fn read_connack(connack: &ConnAck<'_>, fields: &mut impl Fields) {
 
 fn read_subscribe(subscribe: &Subscribe<'_>, fields: &mut impl Fields) {
     fields.number(subscribe.packet_id.get());
-    fields.number_if(subscribe.properties.subscription_identifier.map(|identifier| identifier.get()));
+    fields.number_if(
+        subscribe
+            .properties
+            .subscription_identifier
+            .map(|identifier| identifier.get()),
+    );
     read_user_properties(&subscribe.properties.user_properties, fields);
     for subscription in &subscribe.subscriptions {
         fields.text(&subscription.filter);
@@ -361,7 +400,10 @@ fn read_subscribe(subscribe: &Subscribe<'_>, fields: &mut impl Fields) {
 }
 
 #[inline]
-fn read_user_properties(user_properties: &Repeated<'_, UserProperty<'_>>, fields: &mut impl Fields) {
+fn read_user_properties(
+    user_properties: &Repeated<'_, UserProperty<'_>>,
+    fields: &mut impl Fields,
+) {
     for property in user_properties {
         fields.text(&property.name);
         fields.text(&property.value);

@@ -58,11 +58,15 @@ impl Fields for Sum {
     fn number(&mut self, _: impl Into<u64>) {}
 
     fn bytes(&mut self, value: &[u8]) {
-        let hash = value.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = value
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
         self.bytes += value.len();
-        self.hashes = self.hashes.wrapping_add(if value.is_empty() { 0 } else { hash });
+        self.hashes = self
+            .hashes
+            .wrapping_add(if value.is_empty() { 0 } else { hash });
     }
 }
 

@@ -20,7 +20,12 @@ const AT_ONCE: usize = 64;
 const RUN: usize = 2048;
 
 const fn limit(name: &'static str, work: fn(&Case, Task) -> Outcome<Box<dyn Work>>) -> Entry {
-    Entry { name, side: Side::Limit, work, held_after: |_| Err(String::new()) }
+    Entry {
+        name,
+        side: Side::Limit,
+        work,
+        held_after: |_| Err(String::new()),
+    }
 }
 
 fn scan(case: &Case, task: Task) -> Outcome<Box<dyn Work>> {
@@ -83,7 +88,11 @@ fn copy(case: &Case, task: Task) -> Outcome<Box<dyn Work>> {
 }
 
 fn only(wanted: Task, task: Task) -> Outcome<()> {
-    if wanted == task { Ok(()) } else { Err(String::new()) }
+    if wanted == task {
+        Ok(())
+    } else {
+        Err(String::new())
+    }
 }
 
 struct Limit<F> {

@@ -23,12 +23,17 @@ static ANNOUNCED: [u8; 10] = [0x30, 0xff, 0xff, 0xff, 0x7f, 0x00, 0x03, b'a', b'
 
 /// Measures everything.
 pub fn measure() -> Report {
-    let mut counts = instructions::of_child("codec").unwrap_or_default().into_iter();
+    let mut counts = instructions::of_child("codec")
+        .unwrap_or_default()
+        .into_iter();
     let entries = entries();
     let mut report = Report::default();
     for case in cases::all() {
         let mut group = group(case.name, &case, &entries);
-        for (column, task) in [Task::Decode, Task::Read, Task::Encode].into_iter().enumerate() {
+        for (column, task) in [Task::Decode, Task::Read, Task::Encode]
+            .into_iter()
+            .enumerate()
+        {
             let figures = measure_task(&entries, &case, task, &mut counts);
             group.set_column(column, figures, &mut report.notes);
         }
@@ -52,7 +57,10 @@ pub fn run_each_once() {
     let entries = entries();
     for case in cases::all() {
         let shared = (case.name == cases::LARGE).then_some(Task::Share);
-        for task in [Task::Decode, Task::Read, Task::Encode].into_iter().chain(shared) {
+        for task in [Task::Decode, Task::Read, Task::Encode]
+            .into_iter()
+            .chain(shared)
+        {
             for mut work in line_up(&entries, &case, task).into_iter().flatten() {
                 // Once for what is only made the first time.
                 work.prepare();
@@ -70,7 +78,11 @@ const SHARED: &str = "head of a PUBLISH of 16 KiB, payload shared";
 const ENCODE: usize = 2;
 
 fn group(name: &'static str, case: &Case, entries: &[Entry]) -> Group {
-    Group::new(name, case.packet_len(), entries.iter().map(|entry| Row::new(entry.name, entry.side)))
+    Group::new(
+        name,
+        case.packet_len(),
+        entries.iter().map(|entry| Row::new(entry.name, entry.side)),
+    )
 }
 
 fn entries() -> Vec<Entry> {
@@ -92,7 +104,10 @@ fn entries() -> Vec<Entry> {
 }
 
 fn line_up(entries: &[Entry], case: &Case, task: Task) -> Vec<Outcome<Box<dyn Work>>> {
-    entries.iter().map(|entry| (entry.work)(case, task)).collect()
+    entries
+        .iter()
+        .map(|entry| (entry.work)(case, task))
+        .collect()
 }
 
 /// Figures or a reason for each entry.
@@ -115,17 +130,32 @@ fn measure_task(
         let packets = f64::from(work.packets());
         let allocations = allocations::count(|| work.run()).calls as f64 / packets;
         let instructions = counts.next().map(|count| count as f64 / packets);
-        Some(Figures { min_ns: timing.min, median_ns: timing.median, allocations, instructions, ratio: None })
+        Some(Figures {
+            min_ns: timing.min,
+            median_ns: timing.median,
+            allocations,
+            instructions,
+            ratio: None,
+        })
     };
-    let figures =
-        outcomes.into_iter().map(|outcome| outcome.and_then(|()| figures().ok_or_else(String::new)));
+    let figures = outcomes
+        .into_iter()
+        .map(|outcome| outcome.and_then(|()| figures().ok_or_else(String::new)));
     figures.collect()
 }
 
 fn held(entry: &Entry) -> Option<Held> {
     match (entry.held_after)(&ANNOUNCED) {
-        Ok(bytes) => Some(Held { name: entry.name, bytes: Some(bytes), reason: String::new() }),
+        Ok(bytes) => Some(Held {
+            name: entry.name,
+            bytes: Some(bytes),
+            reason: String::new(),
+        }),
         Err(reason) if reason.is_empty() => None,
-        Err(reason) => Some(Held { name: entry.name, bytes: None, reason }),
+        Err(reason) => Some(Held {
+            name: entry.name,
+            bytes: None,
+            reason,
+        }),
     }
 }

@@ -68,11 +68,20 @@ impl Report {
 
 impl Group {
     pub fn new(name: &'static str, bytes: f64, rows: impl Iterator<Item = Row>) -> Self {
-        Self { name, bytes, rows: rows.collect() }
+        Self {
+            name,
+            bytes,
+            rows: rows.collect(),
+        }
     }
 
     /// Fills in a column; a new reason goes to `notes`, an empty one leaves the cell empty.
-    pub fn set_column(&mut self, column: usize, figures: Vec<Outcome<Figures>>, notes: &mut Vec<String>) {
+    pub fn set_column(
+        &mut self,
+        column: usize,
+        figures: Vec<Outcome<Figures>>,
+        notes: &mut Vec<String>,
+    ) {
         for (row, figures) in self.rows.iter_mut().zip(figures) {
             row.columns[column] = match figures {
                 Ok(figures) => Cell::Figures(figures),
@@ -96,9 +105,15 @@ impl Group {
     /// Fills in the ratios.
     pub fn compare(&mut self) {
         for column in 0..3 {
-            let medians =
-                self.rows.iter().filter(|row| row.side == Side::Peer).filter_map(|row| row.figures(column));
-            let Some(fastest) = medians.map(|figures| figures.median_ns).min_by(f64::total_cmp) else {
+            let medians = self
+                .rows
+                .iter()
+                .filter(|row| row.side == Side::Peer)
+                .filter_map(|row| row.figures(column));
+            let Some(fastest) = medians
+                .map(|figures| figures.median_ns)
+                .min_by(f64::total_cmp)
+            else {
                 continue;
             };
             for row in self.rows.iter_mut().filter(|row| row.side != Side::Limit) {
@@ -112,7 +127,11 @@ impl Group {
 
 impl Row {
     pub fn new(name: &'static str, side: Side) -> Self {
-        Self { name, side, columns: Default::default() }
+        Self {
+            name,
+            side,
+            columns: Default::default(),
+        }
     }
 
     fn figures(&self, column: usize) -> Option<&Figures> {

@@ -37,7 +37,10 @@ impl Display for Report {
 impl Display for Group {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         writeln!(f, "\n{} ({:.0} B)", self.name, self.bytes)?;
-        self.rows.iter().filter(|row| !row.is_empty()).try_for_each(|row| row.fmt(f))
+        self.rows
+            .iter()
+            .filter(|row| !row.is_empty())
+            .try_for_each(|row| row.fmt(f))
     }
 }
 

@@ -46,7 +46,11 @@ impl Budget {
         };
         let change = count / budget - 1.0;
         let by_chance = BY_CHANCE.iter().any(|prefix| name.starts_with(prefix));
-        let tolerance = if by_chance { TOLERANCE_OF_CHANCE } else { TOLERANCE };
+        let tolerance = if by_chance {
+            TOLERANCE_OF_CHANCE
+        } else {
+            TOLERANCE
+        };
         if change > tolerance {
             Verdict::Exceeded(Exceeded { budget, change })
         } else {
@@ -57,8 +61,13 @@ impl Budget {
 
 /// Makes what was counted the budget.
 pub fn write(counts: &[(&str, f64)]) -> io::Result<()> {
-    let lines = counts.iter().map(|(name, count)| format!("{name}\t{count:.1}\n"));
-    fs::write(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(FILE), lines.collect::<String>())
+    let lines = counts
+        .iter()
+        .map(|(name, count)| format!("{name}\t{count:.1}\n"));
+    fs::write(
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(FILE),
+        lines.collect::<String>(),
+    )
 }
 
 impl fmt::Display for Verdict {
@@ -80,8 +89,14 @@ mod tests {
     #[test]
     fn a_few_percent_more_are_kept_and_more_than_that_are_not() {
         let budget = Budget(vec![("decode", 100.0)]);
-        assert!(matches!(budget.judge("decode", 102.0), Verdict::Kept { .. }));
-        assert!(matches!(budget.judge("decode", 104.0), Verdict::Exceeded(_)));
+        assert!(matches!(
+            budget.judge("decode", 102.0),
+            Verdict::Kept { .. }
+        ));
+        assert!(matches!(
+            budget.judge("decode", 104.0),
+            Verdict::Exceeded(_)
+        ));
         assert!(matches!(budget.judge("encode", 1.0), Verdict::Unknown));
     }
 }

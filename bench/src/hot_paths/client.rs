@@ -27,7 +27,11 @@ pub fn hot_paths() -> Vec<HotPath> {
         connect::<Dunlin>("client: connect and disconnect", &server, false),
         connect::<Dunlin>("client: connect and disconnect, TLS", &server, true),
         connect::<Raw>("limit, raw tokio: connect and disconnect", &server, false),
-        connect::<Raw>("limit, raw tokio: connect and disconnect, TLS", &server, true),
+        connect::<Raw>(
+            "limit, raw tokio: connect and disconnect, TLS",
+            &server,
+            true,
+        ),
     ]
 }
 
@@ -43,8 +47,14 @@ impl Server {
     fn target(&self, encrypted: bool) -> (Rc<Runtime>, Target) {
         let mut shared = self.0.borrow_mut();
         let (runtime, server) = shared.get_or_insert_with(|| {
-            let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-            (Rc::new(runtime), NullServer::start().expect("a null server"))
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            (
+                Rc::new(runtime),
+                NullServer::start().expect("a null server"),
+            )
         });
         (Rc::clone(runtime), server.target(encrypted))
     }
@@ -58,7 +68,9 @@ impl<C: Contestant> Standing<C> {
         let server = &self.0;
         let (runtime, client) = self.1.get_or_insert_with(|| {
             let (runtime, target) = server.target(false);
-            let client = runtime.block_on(C::connect(&target, "counted")).expect("connected");
+            let client = runtime
+                .block_on(C::connect(&target, "counted"))
+                .expect("connected");
             (runtime, client)
         });
         (runtime, client)
@@ -70,7 +82,10 @@ fn publish(name: &'static str, server: &Server, qos: u8) -> HotPath {
     HotPath::new(name, MANY, move || {
         let (runtime, client) = standing.get();
         runtime.block_on(async {
-            client.publish(qos, &[b'x'; 64], &mut Pace::count(MANY.into())).await.expect("published");
+            client
+                .publish(qos, &[b'x'; 64], &mut Pace::count(MANY.into()))
+                .await
+                .expect("published");
             client.publish_one("mark", b"").await.expect("acknowledged");
         });
     })
@@ -78,17 +93,27 @@ fn publish(name: &'static str, server: &Server, qos: u8) -> HotPath {
 
 fn receive(name: &'static str, server: &Server, qos: u8, topics: u16) -> HotPath {
     let mut standing = Standing::<Dunlin>(server.clone(), None);
-    let order = Order { count: MANY.into(), size: 64, qos, topics };
+    let order = Order {
+        count: MANY.into(),
+        size: 64,
+        qos,
+        topics,
+    };
     let mut subscribed = false;
     HotPath::new(name, MANY, move || {
         let (runtime, client) = standing.get();
         runtime.block_on(async {
             if !subscribed {
-                let filters: Vec<_> = (0..topics).map(|number| flood::topic(topics, number)).collect();
+                let filters: Vec<_> = (0..topics)
+                    .map(|number| flood::topic(topics, number))
+                    .collect();
                 client.subscribe(&filters, qos).await.expect("granted");
                 subscribed = true;
             }
-            client.publish_one(TRIGGER, order.to_payload().as_bytes()).await.expect("ordered");
+            client
+                .publish_one(TRIGGER, order.to_payload().as_bytes())
+                .await
+                .expect("ordered");
             client.receive(order.count).await.expect("received");
         });
     })

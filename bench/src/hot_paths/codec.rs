@@ -3,7 +3,9 @@
 use std::hint::black_box;
 
 use bytes::BytesMut;
-use dunlin_codec::{Ack, AckType, Delivery, Packet, PacketId, Publish, PublishProperties, QoS, TopicName};
+use dunlin_codec::{
+    Ack, AckType, Delivery, Packet, PacketId, Publish, PublishProperties, QoS, TopicName,
+};
 
 use super::HotPath;
 

@@ -1,5 +1,8 @@
 //! The engine without sockets: bytes in, bytes and events out.
-#![expect(clippy::disallowed_methods, reason = "an engine is told the time; any time does")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an engine is told the time; any time does"
+)]
 
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -43,10 +46,12 @@ fn publish(name: &'static str, qos: QoS) -> HotPath {
     HotPath::new(name, MANY, move || {
         for _ in 0..MANY / WINDOW {
             let receipts: Vec<_> = (0..WINDOW)
-                .map(|_| match engine.publish(&Message::new("lamp/7", &[b'x'; 64]).qos(qos), now) {
-                    Ok(Accepted::Pending(id)) => id,
-                    other => panic!("{other:?}"),
-                })
+                .map(
+                    |_| match engine.publish(&Message::new("lamp/7", &[b'x'; 64]).qos(qos), now) {
+                        Ok(Accepted::Pending(id)) => id,
+                        other => panic!("{other:?}"),
+                    },
+                )
                 .collect();
             while engine.poll_transmit(&mut wire, now) {
                 answer(&wire, &mut input);

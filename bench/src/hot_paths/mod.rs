@@ -21,7 +21,11 @@ struct HotPath {
 
 impl HotPath {
     fn new(name: &'static str, operations: u32, work: impl FnMut() + 'static) -> Self {
-        Self { name, operations, work: Box::new(work) }
+        Self {
+            name,
+            operations,
+            work: Box::new(work),
+        }
     }
 }
 
@@ -43,8 +47,10 @@ pub fn check(renew: bool) -> ExitCode {
         eprintln!("valgrind isn't installed, or a hot path failed under it");
         return ExitCode::FAILURE;
     };
-    let counts: Vec<u64> =
-        counts.chunks(TIMES).map(|times| times.iter().copied().min().unwrap_or_default()).collect();
+    let counts: Vec<u64> = counts
+        .chunks(TIMES)
+        .map(|times| times.iter().copied().min().unwrap_or_default())
+        .collect();
     let each: Vec<_> = all()
         .iter()
         .zip(counts)
@@ -60,14 +66,21 @@ pub fn check(renew: bool) -> ExitCode {
         };
     }
     let budget = Budget::checked_in();
-    println!("{:<52}{:>14}{:>14}{:>9}", "instructions an operation", "counted", "budget", "change");
+    println!(
+        "{:<52}{:>14}{:>14}{:>9}",
+        "instructions an operation", "counted", "budget", "change"
+    );
     let mut exceeded = false;
     for (name, count) in each {
         let verdict = budget.judge(name, count);
         exceeded |= matches!(verdict, Verdict::Exceeded(_) | Verdict::Unknown);
         println!("{name:<52}{count:>14.1}{verdict}");
     }
-    if exceeded { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if exceeded {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 /// Runs each, in the order of [`check`], inside the function that is counted.

@@ -182,7 +182,11 @@ pub(crate) enum ActionArg {
     #[value(alias = "iot:publish")]
     Publish,
     /// Publish with RETAIN, which needs iot:Publish as well
-    #[value(alias = "iot:retainpublish", alias = "retainpublish", alias = "retain_publish")]
+    #[value(
+        alias = "iot:retainpublish",
+        alias = "retainpublish",
+        alias = "retain_publish"
+    )]
     RetainPublish,
     #[value(alias = "iot:subscribe")]
     Subscribe,
@@ -205,7 +209,12 @@ impl ActionArg {
 
 /// A date of RFC 3339, or seconds since 1970.
 fn point_in_time(text: &str) -> Result<SystemTime, String> {
-    let seconds = text.parse().ok().and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    let seconds = text
+        .parse()
+        .ok()
+        .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
     let date = || humantime::parse_rfc3339_weak(text).ok();
-    seconds.or_else(date).ok_or_else(|| "write it as 2026-11-30T22:00:00Z, or in seconds since 1970".into())
+    seconds
+        .or_else(date)
+        .ok_or_else(|| "write it as 2026-11-30T22:00:00Z, or in seconds since 1970".into())
 }

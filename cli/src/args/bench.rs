@@ -30,7 +30,9 @@ impl BenchVerb {
     pub(crate) const fn way(&self) -> &WayArgs {
         match self {
             Self::Connect(typed) => &typed.way,
-            Self::Pub(typed) | Self::Sub(typed) | Self::Pubsub(typed) | Self::Request(typed) => &typed.way,
+            Self::Pub(typed) | Self::Sub(typed) | Self::Pubsub(typed) | Self::Request(typed) => {
+                &typed.way
+            }
             Self::Fleet(typed) => &typed.way,
         }
     }

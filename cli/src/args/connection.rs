@@ -30,7 +30,12 @@ pub(crate) struct EndpointArgs {
     #[arg(long, value_name = "URL", env = "DUNLIN_PROXY", hide_short_help = true)]
     pub(crate) proxy: Option<String>,
     /// Where sandboxes leave their traces [default: $XDG_STATE_HOME/dunlin or ~/.local/state/dunlin]
-    #[arg(long, value_name = "DIR", env = "DUNLIN_STATE_DIR", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "DUNLIN_STATE_DIR",
+        hide_short_help = true
+    )]
     pub(crate) state_dir: Option<PathBuf>,
 }
 
@@ -84,12 +89,19 @@ pub(crate) struct AuthorizerArgs {
 }
 
 /// Ids of the flags that make a token signed, or check its signature.
-pub(crate) const OF_SIGNING: [&str; 4] =
-    ["auth_signature", "auth_signature_file", "auth_signing_key", "auth_public_key"];
+pub(crate) const OF_SIGNING: [&str; 4] = [
+    "auth_signature",
+    "auth_signature_file",
+    "auth_signing_key",
+    "auth_public_key",
+];
 
 /// Ids of the flags for a token, signed or not.
-pub(crate) const OF_TOKEN: [&str; 3] =
-    ["auth_token_key_name", "auth_token_key_value", "auth_token_key_value_file"];
+pub(crate) const OF_TOKEN: [&str; 3] = [
+    "auth_token_key_name",
+    "auth_token_key_value",
+    "auth_token_key_value_file",
+];
 
 /// How the connection is protected.
 #[derive(Args)]
@@ -105,7 +117,12 @@ pub(crate) struct TlsArgs {
     #[arg(long, value_name = "PEM", hide_short_help = true)]
     pub(crate) key: Option<PathBuf>,
     /// Protocol to offer with ALPN, or "none"; custom authorizers need mqtt
-    #[arg(long, value_name = "NAME", default_value = "mqtt", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "mqtt",
+        hide_short_help = true
+    )]
     pub(crate) alpn: Alpn,
 }
 

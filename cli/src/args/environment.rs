@@ -9,13 +9,25 @@ use clap::builder::Resettable;
 pub(super) fn settle(command: Command) -> Command {
     command
         .mut_args(|arg| {
-            let Some(variable) = arg.get_env().map(ToOwned::to_owned) else { return arg };
-            let text =
-                arg.get_long_help().or_else(|| arg.get_help()).map(ToString::to_string).unwrap_or_default();
+            let Some(variable) = arg.get_env().map(ToOwned::to_owned) else {
+                return arg;
+            };
+            let text = arg
+                .get_long_help()
+                .or_else(|| arg.get_help())
+                .map(ToString::to_string)
+                .unwrap_or_default();
             let name = variable.to_string_lossy();
-            let arg = arg.hide_env(true).hide_env_values(true).long_help(format!("{text}\n\n[env: {name}]"));
+            let arg = arg
+                .hide_env(true)
+                .hide_env_values(true)
+                .long_help(format!("{text}\n\n[env: {name}]"));
             // Build systems set to nothing what they have no value for.
-            if is_empty(&variable) { arg.env(Resettable::Reset) } else { arg }
+            if is_empty(&variable) {
+                arg.env(Resettable::Reset)
+            } else {
+                arg
+            }
         })
         .mut_subcommands(settle)
 }

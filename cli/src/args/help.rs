@@ -5,7 +5,8 @@ use clap::Command;
 use crate::args::connection::{OF_SIGNING, OF_TOKEN};
 use crate::exit::Exit;
 
-pub(crate) const ABOUT: &str = "The AWS IoT custom-authorizer sample, and a tool to debug MQTT 5 connections";
+pub(crate) const ABOUT: &str =
+    "The AWS IoT custom-authorizer sample, and a tool to debug MQTT 5 connections";
 
 pub(crate) const LONG_ABOUT: &str = "\
 The AWS IoT custom-authorizer sample, and a tool to debug MQTT 5 connections.
@@ -39,7 +40,10 @@ pub(crate) fn dress(command: Command) -> Command {
         .mut_subcommand("unsigned", without_signing)
         .disable_help_subcommand(true)
         .after_help(EXAMPLES)
-        .after_long_help(format!("{EXAMPLES}\n\n{DEVIATIONS}\n\n{SECRETS}\n\n{}", Exit::help()))
+        .after_long_help(format!(
+            "{EXAMPLES}\n\n{DEVIATIONS}\n\n{SECRETS}\n\n{}",
+            Exit::help()
+        ))
 }
 
 fn without_signing(unsigned: Command) -> Command {

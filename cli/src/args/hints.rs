@@ -25,35 +25,53 @@ pub(super) fn of_secret_like_a_flag(line: &[OsString]) -> Option<String> {
     line.windows(2).find_map(|words| {
         let (flag, value) = (words.first()?.to_str()?, words.get(1)?.to_str()?);
         (is_for_secret(flag) && value.len() > 1 && value.starts_with('-')).then(|| {
-            format!("{flag} needs a value; one that begins with \"-\" is written with \"=\": {flag}=...")
+            format!(
+                "{flag} needs a value; one that begins with \"-\" is written with \"=\": {flag}=..."
+            )
         })
     })
 }
 
 /// What to say instead of clap's error; `None` if that is fine.
 pub(super) fn of(error: &clap::Error, line: &[OsString]) -> Option<String> {
-    let invalid =
-        [ContextKind::InvalidArg, ContextKind::InvalidSubcommand].into_iter().find_map(|kind| match error
-            .get(kind)
-        {
+    let invalid = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand]
+        .into_iter()
+        .find_map(|kind| match error.get(kind) {
             Some(ContextValue::String(text)) => Some(text.as_str()),
             _ => None,
         })?;
     // A word behind the value of a secret is the rest of a secret with a blank, and isn't printed.
-    let at = line.iter().position(|word| word.to_str() == Some(invalid))?;
-    if let Some(flag) =
-        at.checked_sub(2).and_then(|at| line.get(at)?.to_str()).filter(|flag| is_for_secret(flag))
+    let at = line
+        .iter()
+        .position(|word| word.to_str() == Some(invalid))?;
+    if let Some(flag) = at
+        .checked_sub(2)
+        .and_then(|at| line.get(at)?.to_str())
+        .filter(|flag| is_for_secret(flag))
     {
-        return Some(format!("the value of {flag} has a blank in it: put it in quotes, {flag}=\"...\""));
+        return Some(format!(
+            "the value of {flag} has a blank in it: put it in quotes, {flag}=\"...\""
+        ));
     }
     let (_, ours) = OF_MOSQUITTO.iter().find(|(theirs, _)| *theirs == invalid)?;
-    Some(format!("unexpected argument {invalid}; what mosquitto's tools call {invalid} is {ours} here"))
+    Some(format!(
+        "unexpected argument {invalid}; what mosquitto's tools call {invalid} is {ours} here"
+    ))
 }
 
 /// Whether the value of a flag is secret, in either spelling.
 fn is_for_secret(flag: &str) -> bool {
-    let name = flag.strip_prefix("--").unwrap_or_default().replace('_', "-");
-    ["auth-password", "auth-signature", "auth-token-key-value", "token"].contains(&name.as_str())
+    let name = flag
+        .strip_prefix("--")
+        .unwrap_or_default()
+        .replace('_', "-");
+    [
+        "auth-password",
+        "auth-signature",
+        "auth-token-key-value",
+        "token",
+    ]
+    .contains(&name.as_str())
 }
 
 /// Flags of mosquitto_pub and mosquitto_sub, and ours.
@@ -88,9 +106,18 @@ mod tests {
 
     #[test]
     fn help_and_version_are_verbs_too() {
-        assert_eq!(spelled_out(line("dunlin help bench")), line("dunlin bench --help"));
-        assert_eq!(spelled_out(line("dunlin version")), line("dunlin --version"));
-        assert_eq!(spelled_out(line("dunlin --topic help")), line("dunlin --topic help"));
+        assert_eq!(
+            spelled_out(line("dunlin help bench")),
+            line("dunlin bench --help")
+        );
+        assert_eq!(
+            spelled_out(line("dunlin version")),
+            line("dunlin --version")
+        );
+        assert_eq!(
+            spelled_out(line("dunlin --topic help")),
+            line("dunlin --topic help")
+        );
     }
 
     #[test]

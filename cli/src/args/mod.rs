@@ -23,11 +23,13 @@ use crate::diagnosis::Id;
 use crate::exit::Exit;
 
 pub(crate) use auth::{
-    ActionArg, AuthVerb, EvalArgs, KeygenArgs, LintArgs, PolicyArgs, SignArgs, TokenArgs, UsernameArgs,
-    VerifyArgs,
+    ActionArg, AuthVerb, EvalArgs, KeygenArgs, LintArgs, PolicyArgs, SignArgs, TokenArgs,
+    UsernameArgs, VerifyArgs,
 };
 pub(crate) use bench::{BenchVerb, FleetArgs, LoadArgs, TrafficArgs, WayArgs};
-pub(crate) use connection::{AuthorizerArgs, EndpointArgs, OF_SIGNING, OF_TOKEN, ReliabilityArgs, TlsArgs};
+pub(crate) use connection::{
+    AuthorizerArgs, EndpointArgs, OF_SIGNING, OF_TOKEN, ReliabilityArgs, TlsArgs,
+};
 pub(crate) use inspect::{DecodeArgs, InspectVerb};
 pub(crate) use sample::{OutputArgs, SampleArgs};
 pub(crate) use sandbox::{DemoArgs, SandboxArgs};
@@ -106,9 +108,15 @@ impl Sources {
         let matches = self
             .matches
             .subcommand()
-            .map_or(&self.matches, |(_, verb)| verb.subcommand().map_or(verb, |(_, inner)| inner));
+            .map_or(&self.matches, |(_, verb)| {
+                verb.subcommand().map_or(verb, |(_, inner)| inner)
+            });
         // Asked for an id that the verb doesn't have, clap would panic.
-        if matches.try_contains_id(id).unwrap_or(false) { matches.value_source(id) } else { None }
+        if matches.try_contains_id(id).unwrap_or(false) {
+            matches.value_source(id)
+        } else {
+            None
+        }
     }
 }
 
@@ -119,13 +127,18 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Typed, c
     if let Some(hint) = hints::of_secret_like_a_flag(&line) {
         return Err(command.error(clap::error::ErrorKind::InvalidValue, hint));
     }
-    let matches =
-        command.try_get_matches_from_mut(&line).map_err(|error| match hints::of(&error, &line) {
+    let matches = command.try_get_matches_from_mut(&line).map_err(|error| {
+        match hints::of(&error, &line) {
             Some(hint) => command.error(error.kind(), hint),
             None => error,
-        })?;
-    let line = CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-    Ok(Typed { line, sources: Sources { matches } })
+        }
+    })?;
+    let line =
+        CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok(Typed {
+        line,
+        sources: Sources { matches },
+    })
 }
 
 /// Prints what clap has to say in place of a run: help and version on stdout, what was typed wrong on stderr.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 
-use crate::args::connection::{AuthorizerArgs, EndpointArgs, ReliabilityArgs, SessionArgs, TlsArgs};
+use crate::args::connection::{
+    AuthorizerArgs, EndpointArgs, ReliabilityArgs, SessionArgs, TlsArgs,
+};
 use crate::args::value::{self, Count};
 use crate::terminal::Color;
 
@@ -37,10 +39,20 @@ pub(crate) struct MessageArgs {
     /// Payload; a number is added to it
     ///
     /// [default: Hello from mqtt5 sample]
-    #[arg(short = 'm', long, hide_default_value = true, default_value = "Hello from mqtt5 sample")]
+    #[arg(
+        short = 'm',
+        long,
+        hide_default_value = true,
+        default_value = "Hello from mqtt5 sample"
+    )]
     pub(crate) message: String,
     /// Messages to publish; 0: until stopped
-    #[arg(long, value_name = "N", default_value = "5", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "5",
+        allow_negative_numbers = true
+    )]
     pub(crate) count: Count,
     /// Pause between two messages
     #[arg(long, value_name = "TIME", default_value = "1500ms", value_parser = value::duration, hide_short_help = true)]
@@ -58,6 +70,12 @@ pub(crate) struct OutputArgs {
     #[arg(long, hide_short_help = true)]
     pub(crate) quiet: bool,
     /// Colour on stderr
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t, hide_short_help = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_short_help = true
+    )]
     pub(crate) color: Color,
 }

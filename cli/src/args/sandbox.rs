@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use dunlin_sandbox::{ArnScope, Denial, Fault, LambdaLimits, Profile, SubscribeQoS2, WhenQueueFull};
+use dunlin_sandbox::{
+    ArnScope, Denial, Fault, LambdaLimits, Profile, SubscribeQoS2, WhenQueueFull,
+};
 
 use crate::args::sample::OutputArgs;
 
@@ -37,7 +39,12 @@ pub(crate) struct SandboxArgs {
     /// Pass an environment variable on to the Lambda of --lambda, or set one (repeatable)
     ///
     /// Passed on in any case: PATH, HOME, LANG, TZ, TMPDIR, VIRTUAL_ENV, PYTHONPATH, NODE_PATH. Nothing else of this shell is.
-    #[arg(long, hide_short_help = true, value_name = "NAME[=VALUE]", requires = "lambda")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "NAME[=VALUE]",
+        requires = "lambda"
+    )]
     pub(crate) lambda_env: Vec<String>,
     /// Time that one call of the Lambda of --lambda may take, 100ms to 1h [default: 5s, as at AWS]
     #[arg(long, hide_short_help = true, value_name = "TIME", requires = "lambda", value_parser = lambda_timeout)]
@@ -154,7 +161,11 @@ Read authorizers and settings from a TOML file; a flag wins over what it says. R
 fn lambda_timeout(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     let is_valid = LambdaLimits::TIMEOUTS.contains(&time);
-    if is_valid { Ok(time) } else { Err("it must be 100ms to 1h".into()) }
+    if is_valid {
+        Ok(time)
+    } else {
+        Err("it must be 100ms to 1h".into())
+    }
 }
 
 fn faults() -> String {

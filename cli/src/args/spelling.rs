@@ -7,9 +7,11 @@ use clap::Command;
 pub(crate) fn both(command: Command) -> Command {
     command
         .args_override_self(true)
-        .mut_args(|arg| match arg.get_long().map(|long| long.replace('-', "_")) {
-            Some(twin) if arg.get_long() != Some(&twin) => arg.alias(twin),
-            _ => arg,
-        })
+        .mut_args(
+            |arg| match arg.get_long().map(|long| long.replace('-', "_")) {
+                Some(twin) if arg.get_long() != Some(&twin) => arg.alias(twin),
+                _ => arg,
+            },
+        )
         .mut_subcommands(both)
 }

@@ -20,7 +20,11 @@ const OF_THE_SAMPLE: [(&str, &str); 11] = [
 ];
 
 fn parse_words(words: &[&str]) -> Result<Typed, clap::Error> {
-    parse(std::iter::once("dunlin").chain(words.iter().copied()).map(OsString::from))
+    parse(
+        std::iter::once("dunlin")
+            .chain(words.iter().copied())
+            .map(OsString::from),
+    )
 }
 
 fn every_verb(command: &Command) -> Vec<Command> {
@@ -37,10 +41,17 @@ fn the_tree_is_sound() {
 #[test]
 fn every_flag_of_every_verb_has_both_spellings() {
     for verb in every_verb(&command()) {
-        for flag in verb.get_arguments().filter(|arg| arg.get_long().is_some_and(|long| long.contains('-'))) {
+        for flag in verb
+            .get_arguments()
+            .filter(|arg| arg.get_long().is_some_and(|long| long.contains('-')))
+        {
             let twin = flag.get_long().unwrap().replace('-', "_");
             let aliases = flag.get_all_aliases().unwrap_or_default();
-            assert!(aliases.contains(&twin.as_str()), "{} --{twin}", verb.get_name());
+            assert!(
+                aliases.contains(&twin.as_str()),
+                "{} --{twin}",
+                verb.get_name()
+            );
         }
     }
 }
@@ -61,8 +72,18 @@ fn the_flags_of_the_sample_are_taken_in_both_spellings_with_every_verb_that_play
 
 #[test]
 fn a_prefix_is_enough_where_it_is_unambiguous_as_in_argparse() {
-    let typed =
-        parse_words(&["--end", "localhost", "--auth_u", "u", "--autho", "A", "--top=t"]).unwrap().line.sample;
+    let typed = parse_words(&[
+        "--end",
+        "localhost",
+        "--auth_u",
+        "u",
+        "--autho",
+        "A",
+        "--top=t",
+    ])
+    .unwrap()
+    .line
+    .sample;
     assert_eq!(typed.endpoint.endpoint.as_deref(), Some("localhost"));
     assert_eq!(typed.authorizer.auth_username.as_deref(), Some("u"));
     assert_eq!(typed.authorizer.authorizer_name.as_deref(), Some("A"));
@@ -90,7 +111,11 @@ fn a_source_is_found_below_every_verb() {
         &["auth", "sign", "--sandbox", "x"],
     ] {
         let sources = parse_words(line).unwrap().sources;
-        assert_eq!(sources.on_command_line("auth_password"), line[0] != "auth", "{line:?}");
+        assert_eq!(
+            sources.on_command_line("auth_password"),
+            line[0] != "auth",
+            "{line:?}"
+        );
         assert!(!sources.on_command_line("auth_signature"));
         assert!(!sources.on_command_line("no_such_flag"));
     }
@@ -107,7 +132,13 @@ fn no_page_of_help_shows_the_value_of_a_variable() {
                 flag.get_id()
             );
             let variable = flag.get_env().unwrap().to_string_lossy();
-            assert!(flag.get_long_help().unwrap().to_string().contains(&*variable), "{variable}");
+            assert!(
+                flag.get_long_help()
+                    .unwrap()
+                    .to_string()
+                    .contains(&*variable),
+                "{variable}"
+            );
         }
     }
 }

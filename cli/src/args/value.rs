@@ -37,10 +37,16 @@ pub(crate) enum Encode {
 pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     let duration = match text.parse() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| OUT_OF_RANGE),
-        Err(_) => humantime::parse_duration(text).map_err(|_| "not a duration such as 30s, 1500ms or 2m"),
+        Err(_) => {
+            humantime::parse_duration(text).map_err(|_| "not a duration such as 30s, 1500ms or 2m")
+        }
     }?;
     // The clock can't be asked for just any time to come.
-    if duration > LONGEST { Err(OUT_OF_RANGE) } else { Ok(duration) }
+    if duration > LONGEST {
+        Err(OUT_OF_RANGE)
+    } else {
+        Ok(duration)
+    }
 }
 
 /// A duration after which something is given up.
@@ -54,7 +60,11 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, &'static str> {
 /// Messages a second: more than none.
 pub(crate) fn rate(text: &str) -> Result<f64, &'static str> {
     let rate: f64 = text.parse().map_err(|_| "a number is needed")?;
-    if (0.001..=10_000_000.0).contains(&rate) { Ok(rate) } else { Err("0.001 to 10000000") }
+    if (0.001..=10_000_000.0).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err("0.001 to 10000000")
+    }
 }
 
 impl FromStr for Count {
@@ -85,7 +95,10 @@ impl FromStr for Alpn {
 pub(crate) fn attempts(text: &str) -> Result<Attempts, &'static str> {
     match text {
         "inf" => Ok(Attempts(None)),
-        times => times.parse().map(|times| Attempts(Some(times))).map_err(|_| "a number or inf is needed"),
+        times => times
+            .parse()
+            .map(|times| Attempts(Some(times)))
+            .map_err(|_| "a number or inf is needed"),
     }
 }
 
@@ -102,7 +115,16 @@ mod tests {
         assert_eq!(duration("0.2"), Ok(Duration::from_millis(200)));
         assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
-        for wrong in ["-1", "soon", "", "inf", "NaN", "1e19", "366d", "584542046090years"] {
+        for wrong in [
+            "-1",
+            "soon",
+            "",
+            "inf",
+            "NaN",
+            "1e19",
+            "366d",
+            "584542046090years",
+        ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

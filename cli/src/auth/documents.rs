@@ -22,7 +22,8 @@ impl Documents {
     pub(super) fn read(files: &[PathBuf]) -> Result<Self, Diagnosis> {
         let mut documents = Self::default();
         for file in files {
-            let text = read(file).map_err(|error| Diagnosis::unreadable("--policy", file, &error))?;
+            let text =
+                read(file).map_err(|error| Diagnosis::unreadable("--policy", file, &error))?;
             let value: Value = serde_json::from_str(&text).map_err(|error| {
                 Diagnosis::usage(format!("--policy {} isn't JSON: {error}", file.display()))
             })?;
@@ -39,7 +40,10 @@ impl Documents {
                 Ok(value) => self.add(value),
             },
             Value::Array(list) => self.documents.extend(list),
-            answer if answer.get("isAuthenticated").is_some() || answer.get("policyDocuments").is_some() => {
+            answer
+                if answer.get("isAuthenticated").is_some()
+                    || answer.get("policyDocuments").is_some() =>
+            {
                 self.add_answer(answer);
             }
             document => self.documents.push(document),
@@ -49,11 +53,17 @@ impl Documents {
     fn add_answer(&mut self, value: Value) {
         match Answer::from_value(value) {
             // It has no documents that would count.
-            Ok(answer) if !answer.is_authenticated => self.faults.push(AnswerFault::NotAuthenticated),
+            Ok(answer) if !answer.is_authenticated => {
+                self.faults.push(AnswerFault::NotAuthenticated)
+            }
             Ok(answer) => {
                 // What is wrong with documents is told of each of them.
-                let rest = Answer { policy_documents: Vec::new(), ..answer.clone() };
-                self.faults.extend(rest.check().err().into_iter().flat_map(faults));
+                let rest = Answer {
+                    policy_documents: Vec::new(),
+                    ..answer.clone()
+                };
+                self.faults
+                    .extend(rest.check().err().into_iter().flat_map(faults));
                 self.documents.extend(answer.policy_documents);
             }
             Err(error) => self.faults.extend(faults(error)),

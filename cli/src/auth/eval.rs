@@ -34,7 +34,10 @@ pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
     let read = Documents::read(&typed.policy)?;
     if read.faults.contains(&AnswerFault::NotAuthenticated) {
         let mut out = io::stdout().lock();
-        writeln!(out, "denied   the Lambda's answer has isAuthenticated false: nothing is allowed")?;
+        writeln!(
+            out,
+            "denied   the Lambda's answer has isAuthenticated false: nothing is allowed"
+        )?;
         return Ok(Exit::Denied);
     }
     let policy = policy(typed, read)?;
@@ -44,12 +47,18 @@ pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
     for action in typed.action.actions() {
         let request = Request::new(*action, name, &subject);
-        let decision = policy.evaluate(Request { time: typed.time.unwrap_or(request.time), ..request });
+        let decision = policy.evaluate(Request {
+            time: typed.time.unwrap_or(request.time),
+            ..request
+        });
         if !decision.is_allowed() {
             exit = Exit::Denied;
         }
-        let text =
-            if typed.json { json(typed, *action, name, &decision) } else { text(*action, name, &decision) };
+        let text = if typed.json {
+            json(typed, *action, name, &decision)
+        } else {
+            text(*action, name, &decision)
+        };
         writeln!(out, "{}", escaped_lines(&text))?;
     }
     Ok(exit)
@@ -59,10 +68,16 @@ fn subject(typed: &EvalArgs) -> Result<Subject, Diagnosis> {
     let mut subject = Subject::new(typed.client_id.as_str());
     subject.source_ip = typed.source_ip;
     subject.domain_name = typed.domain_name.as_deref().map(Into::into);
-    subject.connect = ConnectAttributes { persistent: typed.persistent, last_will: typed.last_will };
+    subject.connect = ConnectAttributes {
+        persistent: typed.persistent,
+        last_will: typed.last_will,
+    };
     for pair in &typed.set {
-        let refused = |error: &dyn Display| Diagnosis::usage(format!("--set {}: {error}", quoted(pair)));
-        let (key, value) = pair.split_once('=').ok_or_else(|| refused(&"write it as KEY=VALUE"))?;
+        let refused =
+            |error: &dyn Display| Diagnosis::usage(format!("--set {}: {error}", quoted(pair)));
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| refused(&"write it as KEY=VALUE"))?;
         subject.set(key, value).map_err(|error| refused(&error))?;
     }
     Ok(subject)
@@ -71,7 +86,9 @@ fn subject(typed: &EvalArgs) -> Result<Subject, Diagnosis> {
 fn policy(typed: &EvalArgs, read: Documents) -> Result<Policy, Diagnosis> {
     let Documents { documents, faults } = read;
     if let Some(fault) = faults.first() {
-        return Err(Diagnosis::usage(format!("AWS IoT would not take the Lambda's answer: {fault}")));
+        return Err(Diagnosis::usage(format!(
+            "AWS IoT would not take the Lambda's answer: {fault}"
+        )));
     }
     let parsed = documents.into_iter().zip(1..).map(|(document, number)| {
         let parsed = match document {
@@ -81,7 +98,10 @@ fn policy(typed: &EvalArgs, read: Documents) -> Result<Policy, Diagnosis> {
         parsed.map_err(|error| Diagnosis {
             try_: vec![Try::command(format!(
                 "dunlin auth lint --policy {}",
-                typed.policy.first().map_or_else(String::new, |file| shell(&file.to_string_lossy()))
+                typed
+                    .policy
+                    .first()
+                    .map_or_else(String::new, |file| shell(&file.to_string_lossy()))
             ))],
             ..Diagnosis::usage(format!("policy document {number} is refused: {error}"))
         })
@@ -95,19 +115,29 @@ fn name(typed: &EvalArgs) -> Result<&str, Diagnosis> {
     if typed.action == ActionArg::Connect {
         return Ok(&typed.client_id);
     }
-    let topic = typed.topic.as_deref().ok_or_else(|| Diagnosis::usage("missing: --topic"))?;
+    let topic = typed
+        .topic
+        .as_deref()
+        .ok_or_else(|| Diagnosis::usage("missing: --topic"))?;
     let fault = match typed.action {
         ActionArg::Subscribe => TopicFilter::new(topic).err().map(|error| error.to_string()),
         _ => TopicName::new(topic).err().map(|error| error.to_string()),
     };
     match fault {
-        Some(fault) => Err(Diagnosis::usage(format!("--topic {}: {fault}", quoted(topic)))),
+        Some(fault) => Err(Diagnosis::usage(format!(
+            "--topic {}: {fault}",
+            quoted(topic)
+        ))),
         None => Ok(topic),
     }
 }
 
 fn text(action: Action, name: &str, decision: &Decision) -> String {
-    let verdict = if decision.is_allowed() { "allowed" } else { "denied" };
+    let verdict = if decision.is_allowed() {
+        "allowed"
+    } else {
+        "denied"
+    };
     let mut text = format!("{verdict:<8} {action} on {}/{name}", action.resource_kind());
     for reason in decision.explanation() {
         text.push_str("\n         ");

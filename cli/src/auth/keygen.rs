@@ -14,7 +14,9 @@ use crate::verb::Failure;
 /// Writes both halves; tells where, and what to do with them.
 pub(super) fn generate(typed: &KeygenArgs) -> Result<Exit, Failure> {
     if typed.out.as_os_str() == "-" {
-        return Err(Diagnosis::usage("--out needs the name of a file: two keys are written").into());
+        return Err(
+            Diagnosis::usage("--out needs the name of a file: two keys are written").into(),
+        );
     }
     let (private, public) = (typed.out.clone(), typed.out.with_extension("pub.pem"));
     if public.exists() {
@@ -23,7 +25,10 @@ pub(super) fn generate(typed: &KeygenArgs) -> Result<Exit, Failure> {
     let key = TokenKey::generate().map_err(|error| Diagnosis::usage(error.to_string()))?;
     write_new(&private, &key.private_pem, 0o600)?;
     write_new(&public, &key.public_pem, 0o644)?;
-    let (private, public) = (shell(&private.to_string_lossy()), shell(&public.to_string_lossy()));
+    let (private, public) = (
+        shell(&private.to_string_lossy()),
+        shell(&public.to_string_lossy()),
+    );
     writeln!(
         io::stdout(),
         "\
@@ -58,6 +63,9 @@ fn write_new(path: &Path, pem: &str, mode: u32) -> Result<(), Diagnosis> {
 fn exists(path: &Path) -> Diagnosis {
     Diagnosis {
         try_: vec![Try::advice("another --out, or move the old key away")],
-        ..Diagnosis::usage(format!("--out: {} exists already; no key is overwritten", path.display()))
+        ..Diagnosis::usage(format!(
+            "--out: {} exists already; no key is overwritten",
+            path.display()
+        ))
     }
 }

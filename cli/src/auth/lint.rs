@@ -44,7 +44,15 @@ pub(super) fn lint(typed: &LintArgs) -> Result<Exit, Failure> {
     let mut out = io::stdout().lock();
     for line in &lines {
         let json = || EscapedJson(serde_json::to_string(line).unwrap_or_default()).to_string();
-        writeln!(out, "{}", if typed.json { json() } else { Escaped(&line.message).to_string() })?;
+        writeln!(
+            out,
+            "{}",
+            if typed.json {
+                json()
+            } else {
+                Escaped(&line.message).to_string()
+            }
+        )?;
     }
     match (lines.is_empty(), typed.json) {
         (true, false) => writeln!(out, "no mistakes found in {}", counted(documents.len()))?,
@@ -55,5 +63,9 @@ pub(super) fn lint(typed: &LintArgs) -> Result<Exit, Failure> {
 }
 
 fn counted(documents: usize) -> String {
-    if documents == 1 { "1 document".into() } else { format!("{documents} documents") }
+    if documents == 1 {
+        "1 document".into()
+    } else {
+        format!("{documents} documents")
+    }
 }

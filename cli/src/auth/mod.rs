@@ -33,16 +33,24 @@ pub(crate) fn run(verb: AuthVerb, sources: &Sources, console: Console) -> Result
 }
 
 /// The bare word, or else `--token` and what goes with it.
-fn token(typed: TokenArgs, what_for: &str, secrets: &mut Secrets<'_>) -> Result<Secret<String>, Diagnosis> {
+fn token(
+    typed: TokenArgs,
+    what_for: &str,
+    secrets: &mut Secrets<'_>,
+) -> Result<Secret<String>, Diagnosis> {
     let token = match typed.value {
         // As everywhere, "-" is standard input.
-        Some(word) if word == "-" => {
-            secrets.resolve_text(SecretArgs { id: "token", value: None, file: Some("-".into()) })?
-        }
+        Some(word) if word == "-" => secrets.resolve_text(SecretArgs {
+            id: "token",
+            value: None,
+            file: Some("-".into()),
+        })?,
         Some(word) => Some(word.into()),
-        None => {
-            secrets.resolve_text(SecretArgs { id: "token", value: typed.token, file: typed.token_file })?
-        }
+        None => secrets.resolve_text(SecretArgs {
+            id: "token",
+            value: typed.token,
+            file: typed.token_file,
+        })?,
     };
     match token {
         Some(token) if token.expose().is_empty() => {

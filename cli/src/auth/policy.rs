@@ -16,7 +16,11 @@ pub(super) fn print(typed: &PolicyArgs) -> Result<Exit, Failure> {
         None => format!("arn:aws:iot:*:*:{name}"),
     };
     let arns = |kind: &str, name: fn(&str) -> String| -> Vec<String> {
-        typed.topic.iter().map(|topic| arn(format!("{kind}/{}", name(topic)))).collect()
+        typed
+            .topic
+            .iter()
+            .map(|topic| arn(format!("{kind}/{}", name(topic))))
+            .collect()
     };
     let document = json!({
         "Version": "2012-10-17",
@@ -37,7 +41,10 @@ pub(super) fn print(typed: &PolicyArgs) -> Result<Exit, Failure> {
 /// The same document, `Version` being its first key.
 fn with_version_first(document: &str) -> String {
     const VERSION: &str = "  \"Version\": \"2012-10-17\"";
-    match document.strip_suffix(&format!(",\n{VERSION}\n}}")).and_then(|text| text.strip_prefix("{\n")) {
+    match document
+        .strip_suffix(&format!(",\n{VERSION}\n}}"))
+        .and_then(|text| text.strip_prefix("{\n"))
+    {
         Some(rest) => format!("{{\n{VERSION},\n{rest}\n}}"),
         None => document.to_owned(),
     }
@@ -58,6 +65,12 @@ fn allow(actions: &[&str], resources: &[String]) -> Value {
 
 /// In a policy, + and # are plain letters: what a filter receives is written with stars.
 fn with_stars(filter: &str) -> String {
-    let levels = filter.split('/').map(|level| if matches!(level, "+" | "#") { "*" } else { level });
+    let levels = filter.split('/').map(|level| {
+        if matches!(level, "+" | "#") {
+            "*"
+        } else {
+            level
+        }
+    });
     levels.collect::<Vec<_>>().join("/")
 }

@@ -11,11 +11,18 @@ use crate::terminal::Console;
 use crate::verb::Failure;
 
 /// Prints it on one line.
-pub(super) fn print(typed: UsernameArgs, sources: &Sources, console: Console) -> Result<Exit, Failure> {
+pub(super) fn print(
+    typed: UsernameArgs,
+    sources: &Sources,
+    console: Console,
+) -> Result<Exit, Failure> {
     // The password goes its own way: that none is given is no fault here.
-    let mut credentials = Credentials::new(typed.authorizer, sources, Console { quiet: true }, false)?;
+    let mut credentials =
+        Credentials::new(typed.authorizer, sources, Console { quiet: true }, false)?;
     if credentials.user_name.is_none() {
-        return Err(Diagnosis::usage("missing: --authorizer-name, --auth-username or a token").into());
+        return Err(
+            Diagnosis::usage("missing: --authorizer-name, --auth-username or a token").into(),
+        );
     }
     if typed.redacted
         && let Some(token) = &mut credentials.authorizer.token

@@ -47,7 +47,9 @@ impl Arrivals {
         if sender.seen.len() <= word {
             sender.seen.resize(word + 1, 0);
         }
-        let Some(seen) = sender.seen.get_mut(word) else { return false };
+        let Some(seen) = sender.seen.get_mut(word) else {
+            return false;
+        };
         if *seen & bit != 0 {
             self.duplicated += 1;
             return true;
@@ -64,9 +66,18 @@ impl Arrivals {
 
     pub(super) fn total(&self) -> Arrived {
         let distinct = self.senders.values().map(|sender| sender.distinct).sum();
-        let highest: u64 = self.senders.values().map(|sender| u64::from(sender.next)).sum();
+        let highest: u64 = self
+            .senders
+            .values()
+            .map(|sender| u64::from(sender.next))
+            .sum();
         let (duplicated, out_of_order) = (self.duplicated, self.out_of_order);
-        Arrived { distinct, duplicated, out_of_order, missing: highest - distinct }
+        Arrived {
+            distinct,
+            duplicated,
+            out_of_order,
+            missing: highest - distinct,
+        }
     }
 }
 
@@ -88,7 +99,12 @@ mod tests {
     fn arrived(sequences: &[u32]) -> Arrived {
         let mut arrivals = Arrivals::default();
         for sequence in sequences {
-            arrivals.count(Stamp { run: 1, sender: 2, sequence: *sequence, at: 0 });
+            arrivals.count(Stamp {
+                run: 1,
+                sender: 2,
+                sequence: *sequence,
+                at: 0,
+            });
         }
         arrivals.total()
     }
@@ -111,7 +127,12 @@ mod tests {
     #[test]
     fn a_number_out_of_the_blue_costs_no_memory() {
         let mut arrivals = Arrivals::default();
-        assert!(!arrivals.count(Stamp { run: 1, sender: 2, sequence: u32::MAX, at: 0 }));
+        assert!(!arrivals.count(Stamp {
+            run: 1,
+            sender: 2,
+            sequence: u32::MAX,
+            at: 0
+        }));
         assert_eq!(arrivals.total(), Arrived::default());
     }
 }

@@ -49,7 +49,9 @@ mod limited {
                 )),
                 Try::advice("fewer --clients"),
             ],
-            ..Diagnosis::usage(format!("so many clients need {needed} file descriptors; nothing was sent"))
+            ..Diagnosis::usage(format!(
+                "so many clients need {needed} file descriptors; nothing was sent"
+            ))
         }
     }
 }

@@ -89,11 +89,23 @@ struct Plan {
 
 impl Plan {
     fn new(typed: FleetArgs, sources: &Sources, console: Console) -> Result<Self, Diagnosis> {
-        let FleetArgs { way, duration, interval, size, topic } = typed;
+        let FleetArgs {
+            way,
+            duration,
+            interval,
+            size,
+            topic,
+        } = typed;
         TopicName::new(&topic)
             .map_err(|error| Diagnosis::usage(format!("--topic {}: {error}", quoted(&topic))))?;
         let way = Way::new(way, sources, console)?;
-        Ok(Self { way, duration, interval, payload: vec![b'x'; size], topic })
+        Ok(Self {
+            way,
+            duration,
+            interval,
+            payload: vec![b'x'; size],
+            topic,
+        })
     }
 
     /// Each device's messages, and two connections.
@@ -106,7 +118,11 @@ impl Plan {
 /// Connections of a sandbox of our own beyond those of the devices.
 const SPARE: u32 = 64;
 
-pub(super) fn run(mut typed: FleetArgs, sources: &Sources, console: Console) -> Result<Exit, Failure> {
+pub(super) fn run(
+    mut typed: FleetArgs,
+    sources: &Sources,
+    console: Console,
+) -> Result<Exit, Failure> {
     if typed.way.endpoint.endpoint.is_some() {
         let plan = Plan::new(typed, sources, console)?;
         plan.way.check(plan.way.clients, Some(plan.messages()))?;
@@ -155,7 +171,9 @@ async fn go(plan: Plan, mut server: Option<OwnServer>, console: Console) -> Resu
     disconnect(clients).await;
     drop(progress);
 
-    let all_back = reconnect.as_ref().is_none_or(|storm| storm.connected >= connect.connected);
+    let all_back = reconnect
+        .as_ref()
+        .is_none_or(|storm| storm.connected >= connect.connected);
     let exit = match (stopped, tally.first_failure()) {
         (Some(exit), _) => exit,
         (None, Some(diagnosis)) => diagnosis.id.exit(),
@@ -163,8 +181,9 @@ async fn go(plan: Plan, mut server: Option<OwnServer>, console: Console) -> Resu
         (None, None) if publish.lost > 0 || !all_back => Exit::TimedOut,
         (None, None) => Exit::Done,
     };
-    let grown =
-        before.zip(after).map(|(before, after)| after.resident_kib.saturating_sub(before.resident_kib));
+    let grown = before
+        .zip(after)
+        .map(|(before, after)| after.resident_kib.saturating_sub(before.resident_kib));
     let report = FleetReport {
         v: 1,
         event: "bench",
@@ -183,7 +202,11 @@ async fn go(plan: Plan, mut server: Option<OwnServer>, console: Console) -> Resu
         errors: tally.errors(),
         exit_code: exit.code(),
     };
-    let text = if plan.way.json { to_line(&report)? } else { report.to_table() };
+    let text = if plan.way.json {
+        to_line(&report)?
+    } else {
+        report.to_table()
+    };
     io::stdout().write_all(text.as_bytes())?;
     if let Some(diagnosis) = tally.first_failure() {
         console.error(&diagnosis);
@@ -246,14 +269,21 @@ async fn come_again(
     let (back, latency) = (Arc::new(Counter::default()), Arc::new(Latency::default()));
     let mut watched = JoinSet::new();
     for client in clients {
-        watched.spawn(reconnection(client.clone(), Arc::clone(&back), Arc::clone(&latency)));
+        watched.spawn(reconnection(
+            client.clone(),
+            Arc::clone(&back),
+            Arc::clone(&latency),
+        ));
     }
     // What happened before is taken by now.
     sleep(SETTLE).await;
     server.kill()?;
     let begun = Meter::start();
     server.come_back().await?;
-    let _ = timeout(PATIENCE, async { while watched.join_next().await.is_some() {} }).await;
+    let _ = timeout(PATIENCE, async {
+        while watched.join_next().await.is_some() {}
+    })
+    .await;
     Ok(begun.storm(back.get(), latency.quantiles()))
 }
 
@@ -292,11 +322,18 @@ impl Meter {
     fn storm(&self, connected: u64, ms: Option<Quantiles>) -> Storm {
         let took = self.0.elapsed();
         let (seconds, per_second) = (took.as_secs_f64(), per_second(connected, took));
-        Storm { connected, seconds, per_second, cpu_s: self.cpu_s(), ms }
+        Storm {
+            connected,
+            seconds,
+            per_second,
+            cpu_s: self.cpu_s(),
+            ms,
+        }
     }
 
     fn trickle(&self, tally: &Tally) -> Trickle {
-        let (took, sent, acknowledged) = (self.0.elapsed(), tally.sent.get(), tally.acknowledged.get());
+        let (took, sent, acknowledged) =
+            (self.0.elapsed(), tally.sent.get(), tally.acknowledged.get());
         Trickle {
             sent,
             acknowledged,
@@ -312,28 +349,71 @@ impl Meter {
 impl FleetReport {
     fn to_table(&self) -> String {
         let storm = |name: &str, storm: &Storm| {
-            let Storm { connected, seconds, per_second, .. } = storm;
-            row(name, format!("{connected} of {} in {seconds:.1} s ({per_second:.0} a second)", self.clients))
+            let Storm {
+                connected,
+                seconds,
+                per_second,
+                ..
+            } = storm;
+            row(
+                name,
+                format!(
+                    "{connected} of {} in {seconds:.1} s ({per_second:.0} a second)",
+                    self.clients
+                ),
+            )
         };
-        let Trickle { sent, acknowledged, lost, seconds, per_second, .. } = &self.publish;
+        let Trickle {
+            sent,
+            acknowledged,
+            lost,
+            seconds,
+            per_second,
+            ..
+        } = &self.publish;
         let Target { host, port, .. } = &self.server;
         let mut lines = vec![
             format!("fleet of {} against {}:{port}", self.clients, Escaped(host)),
             storm("connected", &self.connect),
-            row("published", format!("{sent} in {seconds:.1} s ({per_second:.0} a second)")),
+            row(
+                "published",
+                format!("{sent} in {seconds:.1} s ({per_second:.0} a second)"),
+            ),
             row("acknowledged", format!("{acknowledged}, {lost} lost")),
         ];
-        lines.extend(self.reconnect.as_ref().map(|again| storm("reconnected", again)));
+        lines.extend(
+            self.reconnect
+                .as_ref()
+                .map(|again| storm("reconnected", again)),
+        );
         lines.push(String::new());
         lines.extend(latencies(&[
             ("connect", self.connect.ms),
             ("acknowledge", self.publish.acknowledge_ms),
-            ("reconnect", self.reconnect.as_ref().and_then(|again| again.ms)),
+            (
+                "reconnect",
+                self.reconnect.as_ref().and_then(|again| again.ms),
+            ),
         ]));
-        lines.extend(self.memory_each_kib.map(|kib| row("each client", format!("{kib:.1} KiB here"))));
-        lines.extend(self.process.as_ref().map(|cost| row("this process", costs(cost))));
-        lines.extend(self.server_process.as_ref().map(|cost| row("the server", costs(cost))));
-        lines.extend(self.errors.iter().map(|(error, count)| row("errors", format!("{count} x {error}"))));
+        lines.extend(
+            self.memory_each_kib
+                .map(|kib| row("each client", format!("{kib:.1} KiB here"))),
+        );
+        lines.extend(
+            self.process
+                .as_ref()
+                .map(|cost| row("this process", costs(cost))),
+        );
+        lines.extend(
+            self.server_process
+                .as_ref()
+                .map(|cost| row("the server", costs(cost))),
+        );
+        lines.extend(
+            self.errors
+                .iter()
+                .map(|(error, count)| row("errors", format!("{count} x {error}"))),
+        );
         lines.join("\n") + "\n"
     }
 }

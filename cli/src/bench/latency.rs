@@ -27,8 +27,13 @@ const DIGITS: u8 = 3;
 
 impl Latency {
     pub(super) fn record(&self, took: Duration) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(LONGEST_US).clamp(1, LONGEST_US);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros);
+        let micros = u64::try_from(took.as_micros())
+            .unwrap_or(LONGEST_US)
+            .clamp(1, LONGEST_US);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .saturating_record(micros);
     }
 
     /// `None` if there was nothing.
@@ -51,9 +56,14 @@ impl Latency {
 }
 
 impl Default for Latency {
-    #[expect(clippy::expect_used, reason = "the bounds are constants, and valid ones")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the bounds are constants, and valid ones"
+    )]
     fn default() -> Self {
-        Self(Mutex::new(Histogram::new_with_bounds(1, LONGEST_US, DIGITS).expect("valid bounds")))
+        Self(Mutex::new(
+            Histogram::new_with_bounds(1, LONGEST_US, DIGITS).expect("valid bounds"),
+        ))
     }
 }
 
@@ -70,8 +80,15 @@ mod tests {
         }
         let quantiles = latency.quantiles().unwrap();
         assert_eq!(quantiles.count, 1000);
-        for (found, expected) in [(quantiles.p50, 500.0), (quantiles.p99, 990.0), (quantiles.max, 1000.0)] {
-            assert!((found - expected).abs() <= expected / 500.0, "{found} {expected}");
+        for (found, expected) in [
+            (quantiles.p50, 500.0),
+            (quantiles.p99, 990.0),
+            (quantiles.max, 1000.0),
+        ] {
+            assert!(
+                (found - expected).abs() <= expected / 500.0,
+                "{found} {expected}"
+            );
         }
     }
 }

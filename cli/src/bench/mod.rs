@@ -73,6 +73,13 @@ async fn connect(way: Way, duration: Duration, console: Console) -> Result<Exit,
     drop(watching);
     traffic::disconnect(clients).await;
     drop(progress);
-    Report::new(&way, Load::of_connections(&way, duration), &tally, Took::all(took), None, stopped)
-        .tell(console)
+    Report::new(
+        &way,
+        Load::of_connections(&way, duration),
+        &tally,
+        Took::all(took),
+        None,
+        stopped,
+    )
+    .tell(console)
 }

@@ -53,11 +53,18 @@ impl OwnServer {
     pub(super) async fn start(connections: u32) -> Result<Self, Failure> {
         let folder = folder::temporary()?;
         for (file, content) in [("sandbox.toml", CONFIG), ("answer.json", ANSWER)] {
-            fs::write(folder.path().join(file), content).map_err(|error| folder::not_temporary(&error))?;
+            fs::write(folder.path().join(file), content)
+                .map_err(|error| folder::not_temporary(&error))?;
         }
         let mut child = spawn(folder.path(), 0, connections)?;
         let Ready { port, ca } = ready(folder.path(), &mut child).await?;
-        Ok(Self { child, folder, connections, port, ca })
+        Ok(Self {
+            child,
+            folder,
+            connections,
+            port,
+            ca,
+        })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -108,15 +115,21 @@ const READY: &str = "ready.json";
 async fn ready(folder: &Path, child: &mut Child) -> io::Result<Ready> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
-        if let Some(ready) =
-            fs::read(folder.join(READY)).ok().and_then(|text| serde_json::from_slice(&text).ok())
+        if let Some(ready) = fs::read(folder.join(READY))
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok())
         {
             return Ok(ready);
         }
         if let Some(status) = child.try_wait()? {
-            return Err(io::Error::other(format!("the sandbox for the fleet ended: {status}")));
+            return Err(io::Error::other(format!(
+                "the sandbox for the fleet ended: {status}"
+            )));
         }
         sleep(LOOK_AGAIN).await;
     }
-    Err(io::Error::new(io::ErrorKind::TimedOut, "the sandbox for the fleet doesn't get ready"))
+    Err(io::Error::new(
+        io::ErrorKind::TimedOut,
+        "the sandbox for the fleet doesn't get ready",
+    ))
 }

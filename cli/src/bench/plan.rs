@@ -47,7 +47,9 @@ impl Plan {
         let TrafficArgs { way, load } = typed;
         check(verb, &load)?;
         let way = Way::new(way, sources, console)?;
-        let count = load.count.or_else(|| load.duration.is_none().then_some(DEFAULT_COUNT));
+        let count = load
+            .count
+            .or_else(|| load.duration.is_none().then_some(DEFAULT_COUNT));
         let plan = Self {
             verb,
             way,
@@ -61,7 +63,9 @@ impl Plan {
                 _ => QoS::ExactlyOnce,
             },
             topic: load.topic,
-            in_flight: load.in_flight.unwrap_or(if verb == Verb::Request { 1 } else { 100 }),
+            in_flight: load
+                .in_flight
+                .unwrap_or(if verb == Verb::Request { 1 } else { 100 }),
             drain: load.drain,
         };
         plan.way.check(plan.connections(), plan.messages())?;
@@ -70,13 +74,17 @@ impl Plan {
 
     /// The responder is one more.
     pub(super) fn connections(&self) -> u32 {
-        self.way.clients.saturating_add(u32::from(self.verb == Verb::Request))
+        self.way
+            .clients
+            .saturating_add(u32::from(self.verb == Verb::Request))
     }
 
     /// Messages to and from the server, as far as it can be known.
     fn messages(&self) -> Option<u64> {
-        let by_rate =
-            self.duration.filter(|_| self.rate > 0.0).map(|time| whole(self.rate * time.as_secs_f64()));
+        let by_rate = self
+            .duration
+            .filter(|_| self.rate > 0.0)
+            .map(|time| whole(self.rate * time.as_secs_f64()));
         let each_way = match (self.count, by_rate) {
             (Some(count), Some(by_rate)) => count.min(by_rate),
             (count, by_rate) => count.or(by_rate)?,
@@ -97,7 +105,8 @@ impl Plan {
     /// How many of the messages are client `number`'s.
     pub(super) fn share(&self, number: u32) -> Option<u64> {
         let clients = u64::from(self.way.clients);
-        self.count.map(|count| count / clients + u64::from(u64::from(number) < count % clients))
+        self.count
+            .map(|count| count / clients + u64::from(u64::from(number) < count % clients))
     }
 
     /// Where client `number` publishes.
@@ -108,9 +117,11 @@ impl Plan {
     /// What client `number` subscribes to: its neighbour's topic, or all that anybody publishes.
     pub(super) fn filter_of(&self, number: u32) -> String {
         match self.verb {
-            Verb::Pubsub => {
-                self.topic_of(number.checked_sub(1).unwrap_or_else(|| self.way.clients.saturating_sub(1)))
-            }
+            Verb::Pubsub => self.topic_of(
+                number
+                    .checked_sub(1)
+                    .unwrap_or_else(|| self.way.clients.saturating_sub(1)),
+            ),
             _ if self.topic.contains(['+', '#']) => self.topic.clone(),
             _ => format!("{}/#", self.topic),
         }
@@ -122,7 +133,8 @@ fn check(verb: Verb, load: &LoadArgs) -> Result<(), Diagnosis> {
         Verb::Sub => TopicFilter::new(&load.topic).map(drop),
         Verb::Pub | Verb::Pubsub | Verb::Request => TopicName::new(&load.topic).map(drop),
     };
-    usable.map_err(|error| Diagnosis::usage(format!("--topic {}: {error}", quoted(&load.topic))))?;
+    usable
+        .map_err(|error| Diagnosis::usage(format!("--topic {}: {error}", quoted(&load.topic))))?;
     if verb != Verb::Sub && load.size < stamp::LEN {
         let least = stamp::LEN;
         return Err(Diagnosis::usage(format!(
@@ -131,7 +143,10 @@ fn check(verb: Verb, load: &LoadArgs) -> Result<(), Diagnosis> {
         )));
     }
     if load.size > LARGEST {
-        return Err(Diagnosis::usage(format!("--size {}: MQTT carries {LARGEST} bytes at most", load.size)));
+        return Err(Diagnosis::usage(format!(
+            "--size {}: MQTT carries {LARGEST} bytes at most",
+            load.size
+        )));
     }
     Ok(())
 }
@@ -140,7 +155,10 @@ fn check(verb: Verb, load: &LoadArgs) -> Result<(), Diagnosis> {
 const LARGEST: usize = 268_435_455 - 65_535 - 64;
 
 /// Rounded down.
-#[expect(clippy::cast_possible_truncation, reason = "what is too large becomes the largest")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what is too large becomes the largest"
+)]
 pub(super) fn whole(number: f64) -> u64 {
     number as u64
 }

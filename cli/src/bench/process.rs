@@ -21,7 +21,10 @@ impl Cost {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The name may hold spaces and parentheses.
         let (_, fields) = stat.rsplit_once(')')?;
-        let mut ticks = fields.split_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
+        let mut ticks = fields
+            .split_whitespace()
+            .skip(11)
+            .map_while(|field| field.parse::<u64>().ok());
         let ticks = ticks.next()? + ticks.next()?;
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let kib = |name: &str| {

@@ -100,7 +100,10 @@ pub(super) struct Took {
 
 impl Took {
     pub(super) const fn all(took: Duration) -> Self {
-        Self { sending: took, hearing: took }
+        Self {
+            sending: took,
+            hearing: took,
+        }
     }
 }
 
@@ -142,7 +145,11 @@ impl Load {
 
 impl Target {
     pub(super) fn of(way: &Way) -> Self {
-        Self { host: way.scene.host.clone(), port: way.scene.port, tls: way.is_tls }
+        Self {
+            host: way.scene.host.clone(),
+            port: way.scene.port,
+            tls: way.is_tls,
+        }
     }
 }
 
@@ -167,8 +174,8 @@ impl Report {
         stopped: Option<Exit>,
     ) -> Self {
         let sent = tally.sent.get();
-        let is_acknowledged =
-            matches!(load.verb, Some(Verb::Pub | Verb::Pubsub)) && load.qos != Some(QoS::AtMostOnce.level());
+        let is_acknowledged = matches!(load.verb, Some(Verb::Pub | Verb::Pubsub))
+            && load.qos != Some(QoS::AtMostOnce.level());
         let acknowledged = is_acknowledged.then(|| tally.acknowledged.get());
         let hears = matches!(load.verb, Some(Verb::Sub | Verb::Pubsub | Verb::Request));
         let received = hears.then(|| tally.received.get());
@@ -187,9 +194,12 @@ impl Report {
             (open, _) => (open.map(|_| 0), open),
         };
         let unheard = load.verb == Some(Verb::Sub)
-            && load.count.is_some_and(|count| tally.received.get() < count * tally.connected.get());
+            && load
+                .count
+                .is_some_and(|count| tally.received.get() < count * tally.connected.get());
         let refused_count = refused.unwrap_or(0);
-        let unacknowledged = acknowledged.is_some_and(|acknowledged| acknowledged + refused_count < sent);
+        let unacknowledged =
+            acknowledged.is_some_and(|acknowledged| acknowledged + refused_count < sent);
         let exit = match (stopped, tally.first_failure()) {
             (Some(exit), _) => exit,
             (None, Some(diagnosis)) => diagnosis.id.exit(),
@@ -231,7 +241,11 @@ impl Report {
 
     /// Prints it; what went wrong first is explained on stderr.
     pub(super) fn tell(&self, console: Console) -> Result<Exit, Failure> {
-        let text = if self.is_json { to_line(self)? } else { table::of(self) };
+        let text = if self.is_json {
+            to_line(self)?
+        } else {
+            table::of(self)
+        };
         io::stdout().write_all(text.as_bytes())?;
         if let Some(diagnosis) = &self.first_failure {
             console.error(diagnosis);
@@ -241,7 +255,11 @@ impl Report {
 }
 
 pub(super) fn per_second(count: u64, took: Duration) -> f64 {
-    if took.is_zero() { 0.0 } else { count as f64 / took.as_secs_f64() }
+    if took.is_zero() {
+        0.0
+    } else {
+        count as f64 / took.as_secs_f64()
+    }
 }
 
 /// One object, one line.

@@ -65,11 +65,22 @@ pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
     let seconds = run.begun.elapsed();
     let _ = end.send(true);
     drop(watching);
-    let _ = tokio::time::timeout(plan.drain, async { while asking.join_next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(plan.drain, async {
+        while asking.join_next().await.is_some() {}
+    })
+    .await;
     clients.extend(responder);
     disconnect(clients).await;
     drop(progress);
-    Report::new(&plan.way, Load::of(&plan), &tally, Took::all(seconds), None, stopped).tell(console)
+    Report::new(
+        &plan.way,
+        Load::of(&plan),
+        &tally,
+        Took::all(seconds),
+        None,
+        stopped,
+    )
+    .tell(console)
 }
 
 /// `None` never passes.
@@ -82,7 +93,9 @@ async fn passed(at: Option<Instant>) {
 
 async fn answer(responder: Client, mut requests: Subscription) {
     while let Some(request) = requests.next().await {
-        let Some(reply) = request.reply(request.payload()) else { continue };
+        let Some(reply) = request.reply(request.payload()) else {
+            continue;
+        };
         match responder.publish(reply).await {
             Ok(receipt) => drop(receipt),
             Err(_) => break,
@@ -106,7 +119,9 @@ async fn ask(run: Run, client: Client, number: u32, next: Arc<super::tally::Coun
         if plan.share(number).is_some_and(|share| sequence >= share) {
             return;
         }
-        let Some(due) = next_due(&run, number, sequence).await else { return };
+        let Some(due) = next_due(&run, number, sequence).await else {
+            return;
+        };
         tally.sent.add(1);
         let request = Message::new(&plan.topic, &payload).qos(plan.qos);
         match client.request_with(request, plan.drain).await {

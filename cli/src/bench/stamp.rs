@@ -23,7 +23,12 @@ const MAGIC: [u8; 4] = *b"DnlB";
 impl Stamp {
     /// Puts it in front of `payload`, which has room.
     pub(super) fn write(self, payload: &mut [u8]) {
-        let fields = [MAGIC, self.run.to_be_bytes(), self.sender.to_be_bytes(), self.sequence.to_be_bytes()];
+        let fields = [
+            MAGIC,
+            self.run.to_be_bytes(),
+            self.sender.to_be_bytes(),
+            self.sequence.to_be_bytes(),
+        ];
         for (place, field) in payload.chunks_exact_mut(4).zip(fields) {
             place.copy_from_slice(&field);
         }
@@ -35,10 +40,18 @@ impl Stamp {
     /// `None` for what nobody like us has sent.
     pub(super) fn read(payload: &[u8]) -> Option<Self> {
         let (head, _) = payload.split_first_chunk::<LEN>()?;
-        let ([magic, run, sender, sequence, _, _], _) = head.as_chunks::<4>() else { return None };
+        let ([magic, run, sender, sequence, _, _], _) = head.as_chunks::<4>() else {
+            return None;
+        };
         let (_, at) = head.split_last_chunk::<8>()?;
-        let [run, sender, sequence] = [run, sender, sequence].map(|field| u32::from_be_bytes(*field));
-        (*magic == MAGIC).then_some(Self { run, sender, sequence, at: u64::from_be_bytes(*at) })
+        let [run, sender, sequence] =
+            [run, sender, sequence].map(|field| u32::from_be_bytes(*field));
+        (*magic == MAGIC).then_some(Self {
+            run,
+            sender,
+            sequence,
+            at: u64::from_be_bytes(*at),
+        })
     }
 }
 
@@ -52,8 +65,13 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn start() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { begun: Instant::now(), offset: nanos(since) }
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            begun: Instant::now(),
+            offset: nanos(since),
+        }
     }
 
     /// Nanoseconds since 1970.
@@ -62,7 +80,8 @@ impl Clock {
     }
 
     pub(super) fn at(&self, instant: Instant) -> u64 {
-        self.offset.saturating_add(nanos(instant.saturating_duration_since(self.begun)))
+        self.offset
+            .saturating_add(nanos(instant.saturating_duration_since(self.begun)))
     }
 
     pub(super) fn since(&self, at: u64) -> Duration {
@@ -80,7 +99,12 @@ mod tests {
 
     #[test]
     fn a_stamp_reads_as_it_was_written_and_nothing_else_does() {
-        let stamp = Stamp { run: 7, sender: 1, sequence: u32::MAX, at: 1 << 60 };
+        let stamp = Stamp {
+            run: 7,
+            sender: 1,
+            sequence: u32::MAX,
+            at: 1 << 60,
+        };
         let mut payload = vec![b'x'; 64];
         stamp.write(&mut payload);
         assert_eq!(Stamp::read(&payload), Some(stamp));

@@ -7,10 +7,20 @@ use super::process::Cost;
 use super::report::Report;
 
 pub(super) fn of(report: &Report) -> String {
-    let Report { server, load, environment, .. } = report;
+    let Report {
+        server,
+        load,
+        environment,
+        ..
+    } = report;
     let transport = if server.tls { "TLS" } else { "TCP" };
     let mut lines = vec![
-        format!("{} against {}:{} ({transport})", report.verb, Escaped(&server.host), server.port),
+        format!(
+            "{} against {}:{} ({transport})",
+            report.verb,
+            Escaped(&server.host),
+            server.port
+        ),
         row(
             "here",
             format!(
@@ -18,24 +28,49 @@ pub(super) fn of(report: &Report) -> String {
                 environment.dunlin, environment.os, environment.arch, environment.cores
             ),
         ),
-        row("clients", format!("{} of {} connected", report.connected, load.clients)),
+        row(
+            "clients",
+            format!("{} of {} connected", report.connected, load.clients),
+        ),
     ];
     if report.verb != "connect" {
-        let rate =
-            load.rate.map_or_else(|| "as fast as it went".to_owned(), |rate| format!("{rate} a second"));
+        let rate = load.rate.map_or_else(
+            || "as fast as it went".to_owned(),
+            |rate| format!("{rate} a second"),
+        );
         let (size, qos) = (load.size.unwrap_or(0), load.qos.unwrap_or(0));
         if report.verb != "sub" {
             lines.push(row("offered", format!("{size} bytes, QoS {qos}, {rate}")));
             lines.push(row("sent", counted(report.sent, report.sent_per_second)));
         }
-        lines.extend(report.acknowledged.map(|count| row("acknowledged", count.to_string())));
+        lines.extend(
+            report
+                .acknowledged
+                .map(|count| row("acknowledged", count.to_string())),
+        );
         let received = report.received.zip(report.received_per_second);
         lines.extend(received.map(|(count, rate)| row("received", counted(count, rate))));
-        lines.extend(report.refused.map(|count| row("refused", count.to_string())));
-        lines.extend(report.unfinished.map(|count| row("unfinished", count.to_string())));
+        lines.extend(
+            report
+                .refused
+                .map(|count| row("refused", count.to_string())),
+        );
+        lines.extend(
+            report
+                .unfinished
+                .map(|count| row("unfinished", count.to_string())),
+        );
         lines.extend(report.lost.map(|count| row("lost", count.to_string())));
-        lines.extend(report.duplicated.map(|count| row("duplicated", count.to_string())));
-        lines.extend(report.out_of_order.map(|count| row("out of order", count.to_string())));
+        lines.extend(
+            report
+                .duplicated
+                .map(|count| row("duplicated", count.to_string())),
+        );
+        lines.extend(
+            report
+                .out_of_order
+                .map(|count| row("out of order", count.to_string())),
+        );
     }
     lines.push(String::new());
     lines.extend(latencies(&[
@@ -61,7 +96,11 @@ fn counted(count: u64, per_second: f64) -> String {
 }
 
 pub(super) fn costs(cost: &Cost) -> String {
-    let Cost { cpu, resident_kib, peak_kib } = cost;
+    let Cost {
+        cpu,
+        resident_kib,
+        peak_kib,
+    } = cost;
     format!(
         "{:.2} s CPU, {:.1} MiB in memory, {:.1} at the most",
         cpu.as_secs_f64(),
@@ -72,7 +111,10 @@ pub(super) fn costs(cost: &Cost) -> String {
 
 /// Those that there are, under one head.
 pub(super) fn latencies(stages: &[(&str, Option<Quantiles>)]) -> Vec<String> {
-    let measured: Vec<_> = stages.iter().filter_map(|(name, each)| Some((name, (*each)?))).collect();
+    let measured: Vec<_> = stages
+        .iter()
+        .filter_map(|(name, each)| Some((name, (*each)?)))
+        .collect();
     if measured.is_empty() {
         return Vec::new();
     }
@@ -81,8 +123,18 @@ pub(super) fn latencies(stages: &[(&str, Option<Quantiles>)]) -> Vec<String> {
         "milliseconds", "p50", "p90", "p95", "p99", "p99.9", "max"
     )];
     for (name, each) in measured {
-        let Quantiles { p50, p90, p95, p99, p99_9, max, .. } = each;
-        lines.push(format!("{name:<14}{p50:>9.2}{p90:>9.2}{p95:>9.2}{p99:>9.2}{p99_9:>9.2}{max:>9.2}"));
+        let Quantiles {
+            p50,
+            p90,
+            p95,
+            p99,
+            p99_9,
+            max,
+            ..
+        } = each;
+        lines.push(format!(
+            "{name:<14}{p50:>9.2}{p90:>9.2}{p95:>9.2}{p99:>9.2}{p99_9:>9.2}{max:>9.2}"
+        ));
     }
     lines.push(String::new());
     lines

@@ -53,7 +53,10 @@ impl Tally {
     /// A connection that wasn't made. The first one is told whole in the end.
     pub(super) fn not_connected(&self, diagnosis: Diagnosis) {
         let _ = self.error(diagnosis.id.name().to_owned());
-        self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(diagnosis);
+        self.first
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(diagnosis);
     }
 
     /// A request that failed.
@@ -63,7 +66,12 @@ impl Tally {
             let is_message = matches!(reason.packet_type, PacketType::PubAck | PacketType::PubRec);
             self.refused.add(u64::from(is_message));
             let code = reason.reason_code;
-            let name = format!("{} {:#04x} {}", reason.packet_type, code.code(), code.name());
+            let name = format!(
+                "{} {:#04x} {}",
+                reason.packet_type,
+                code.code(),
+                code.name()
+            );
             self.first_refusal
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -73,17 +81,28 @@ impl Tally {
         }
         if let RequestError::TooLarge { size, limit } = error {
             let diagnosis = Diagnosis {
-                try_: vec![Try::advice(format!("a --size that is smaller by {}", size - *limit as usize))],
-                ..Diagnosis::usage(format!("a packet has {size} bytes; the server accepts {limit} at most"))
+                try_: vec![Try::advice(format!(
+                    "a --size that is smaller by {}",
+                    size - *limit as usize
+                ))],
+                ..Diagnosis::usage(format!(
+                    "a packet has {size} bytes; the server accepts {limit} at most"
+                ))
             };
-            self.first_refusal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(diagnosis);
+            self.first_refusal
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert(diagnosis);
         }
         let _ = self.error(error.to_string());
     }
 
     /// A connection that ended on its own. Whether it is the first of this kind.
     pub(super) fn connection_ended(&self, name: String, diagnosis: &Diagnosis) -> bool {
-        self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| diagnosis.clone());
+        self.first
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(|| diagnosis.clone());
         self.error(name)
     }
 
@@ -102,17 +121,26 @@ impl Tally {
     }
 
     pub(super) fn errors(&self) -> BTreeMap<String, u64> {
-        self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.errors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Why the first connection that wasn't made wasn't.
     pub(super) fn first_failure(&self) -> Option<Diagnosis> {
-        self.first.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.first
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Why the first request that was refused was, with advice.
     pub(super) fn first_refusal(&self) -> Option<Diagnosis> {
-        self.first_refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.first_refusal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Requests that the server refused.
@@ -132,14 +160,26 @@ fn bench_refused(reason: &ServerReason) -> Diagnosis {
             "the policy does not allow this topic to these client ids",
             "allow the topics below --topic, and client ids that begin with --client-id",
         ),
-        ReasonCode::PacketTooLarge => ("the message is larger than the server's limit", "a smaller --size"),
-        _ => ("the server did not say more than the code", "look at the server's log"),
+        ReasonCode::PacketTooLarge => (
+            "the message is larger than the server's limit",
+            "a smaller --size",
+        ),
+        _ => (
+            "the server did not say more than the code",
+            "look at the server's log",
+        ),
     };
-    let id = if reason.packet_type == PacketType::SubAck { Id::SubDenied } else { Id::PubDenied };
+    let id = if reason.packet_type == PacketType::SubAck {
+        Id::SubDenied
+    } else {
+        Id::PubDenied
+    };
     let own = reason
         .reason_string
         .as_deref()
-        .map_or_else(String::new, |text| format!("; the server's reason: {}", quoted(text)));
+        .map_or_else(String::new, |text| {
+            format!("; the server's reason: {}", quoted(text))
+        });
     Diagnosis {
         likely: vec![likely.into()],
         try_: vec![Try::advice(advice)],

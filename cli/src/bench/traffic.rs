@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_client::{
-    Client, Message, QoS, Receipt, RequestError, StreamLimits, SubscribeOptions, Subscription, WhenFull,
+    Client, Message, QoS, Receipt, RequestError, StreamLimits, SubscribeOptions, Subscription,
+    WhenFull,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -77,12 +78,22 @@ pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
     let seconds = run.begun.elapsed();
     let _ = end.send(true);
     drop(watching);
-    let _ = timeout(plan.drain, async { while publishers.join_next().await.is_some() {} }).await;
-    let heard = if stopped.is_none() { drained(&run).await } else { seconds };
+    let _ = timeout(plan.drain, async {
+        while publishers.join_next().await.is_some() {}
+    })
+    .await;
+    let heard = if stopped.is_none() {
+        drained(&run).await
+    } else {
+        seconds
+    };
     disconnect(clients).await;
     let arrived = collect(receivers).await;
     drop(progress);
-    let took = Took { sending: seconds, hearing: heard };
+    let took = Took {
+        sending: seconds,
+        hearing: heard,
+    };
     let report = Report::new(&plan.way, Load::of(&plan), &tally, took, arrived, stopped);
     report.tell(console)
 }
@@ -99,7 +110,11 @@ async fn finished(run: &Run, publishers: &mut JoinSet<()>, is_idle: bool) {
         return;
     }
     let enough = async {
-        let wanted = run.plan.count.filter(|_| !is_idle).map(|count| count * run.tally.connected.get());
+        let wanted = run
+            .plan
+            .count
+            .filter(|_| !is_idle)
+            .map(|count| count * run.tally.connected.get());
         while !is_idle && wanted.is_none_or(|wanted| run.tally.received.get() < wanted) {
             sleep(LOOK_AGAIN).await;
         }
@@ -114,7 +129,8 @@ async fn finished(run: &Run, publishers: &mut JoinSet<()>, is_idle: bool) {
 async fn drained(run: &Run) -> Duration {
     let Run { plan, tally, .. } = run;
     let open = || {
-        let unacknowledged = plan.qos != QoS::AtMostOnce && tally.acknowledged.get() < tally.sent.get();
+        let unacknowledged =
+            plan.qos != QoS::AtMostOnce && tally.acknowledged.get() < tally.sent.get();
         unacknowledged || plan.knows_senders() && tally.received.get() < tally.sent.get()
     };
     let (mut before, mut since) = ((0, 0), Instant::now());
@@ -125,7 +141,11 @@ async fn drained(run: &Run) -> Duration {
         }
         sleep(LOOK_AGAIN).await;
     }
-    if open() { since - run.begun } else { run.begun.elapsed() }
+    if open() {
+        since - run.begun
+    } else {
+        run.begun.elapsed()
+    }
 }
 
 /// As many as a stamp can tell apart.
@@ -140,9 +160,18 @@ async fn subscribe(plan: &Plan, clients: &[Client], tally: &Tally) -> Vec<Subscr
     }
     for (number, client) in (0..).zip(clients) {
         // A server that is faster than we are is slowed down, and nothing is lost here.
-        let limits = StreamLimits { when_full: WhenFull::PauseReading, ..StreamLimits::default() };
-        let options = SubscribeOptions { limits, ..plan.qos.into() };
-        match client.subscribe_with(&plan.filter_of(number), options).await {
+        let limits = StreamLimits {
+            when_full: WhenFull::PauseReading,
+            ..StreamLimits::default()
+        };
+        let options = SubscribeOptions {
+            limits,
+            ..plan.qos.into()
+        };
+        match client
+            .subscribe_with(&plan.filter_of(number), options)
+            .await
+        {
             Ok(stream) => streams.push(stream),
             Err(error) => tally.failed(&error),
         }
@@ -177,11 +206,21 @@ async fn publish(run: Run, client: Client, number: u32) {
     // It goes on when all is sent, until its client ends.
     tokio::spawn(reap(run.clone(), receipts));
     for sequence in 0..plan.share(number).unwrap_or(MOST_NUMBERS) {
-        let Some(due) = next_due(&run, number, sequence).await else { break };
+        let Some(due) = next_due(&run, number, sequence).await else {
+            break;
+        };
         let sequence = u32::try_from(sequence).unwrap_or(u32::MAX);
-        let stamp = Stamp { run: run.number, sender: number, sequence, at: run.clock.at(due) };
+        let stamp = Stamp {
+            run: run.number,
+            sender: number,
+            sequence,
+            at: run.clock.at(due),
+        };
         stamp.write(&mut payload);
-        let receipt = match client.publish(Message::new(&topic, &payload).qos(plan.qos)).await {
+        let receipt = match client
+            .publish(Message::new(&topic, &payload).qos(plan.qos))
+            .await
+        {
             Ok(receipt) => receipt,
             Err(error) => {
                 tally.failed(&error);
@@ -203,16 +242,24 @@ async fn publish(run: Run, client: Client, number: u32) {
 
 /// When a message is due, once that has come; `None` when there shall be none.
 pub(super) async fn next_due(run: &Run, number: u32, sequence: u64) -> Option<Instant> {
-    let Run { plan, begun, over, .. } = run;
+    let Run {
+        plan, begun, over, ..
+    } = run;
     let now = Instant::now();
     let due = if plan.rate > 0.0 {
         // All clients take turns.
-        let place = sequence.saturating_mul(plan.way.clients.into()).saturating_add(number.into());
+        let place = sequence
+            .saturating_mul(plan.way.clients.into())
+            .saturating_add(number.into());
         *begun + spaced(place, plan.rate)
     } else {
         now
     };
-    if *over.borrow() || plan.duration.is_some_and(|duration| due.max(now) >= *begun + duration) {
+    if *over.borrow()
+        || plan
+            .duration
+            .is_some_and(|duration| due.max(now) >= *begun + duration)
+    {
         return None;
     }
     if due > now {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_client::{
-    CleanStart, Client, ClientOptions, ConnectError, ConnectOptions, ConnectionError, Event, Reconnect,
+    CleanStart, Client, ClientOptions, ConnectError, ConnectOptions, ConnectionError, Event,
+    Reconnect,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -35,10 +36,16 @@ pub(super) struct Way {
 const AT_ONCE: usize = 256;
 
 impl Way {
-    pub(super) fn new(mut typed: WayArgs, sources: &Sources, console: Console) -> Result<Self, Diagnosis> {
+    pub(super) fn new(
+        mut typed: WayArgs,
+        sources: &Sources,
+        console: Console,
+    ) -> Result<Self, Diagnosis> {
         if typed.endpoint.endpoint.is_none() {
             return Err(Diagnosis {
-                try_: vec![Try::command("dunlin bench pubsub --endpoint mqtt://localhost:1883")],
+                try_: vec![Try::command(
+                    "dunlin bench pubsub --endpoint mqtt://localhost:1883",
+                )],
                 ..Diagnosis::usage("missing: --endpoint")
             });
         }
@@ -53,7 +60,9 @@ impl Way {
         if !is_tls && credentials.password.is_some() {
             console.warning("mqtt:// has no TLS: the password goes over the network in clear");
         }
-        let prefix = typed.client_id.unwrap_or_else(|| format!("dunlin-bench-{:08x}", fastrand::u32(..)));
+        let prefix = typed
+            .client_id
+            .unwrap_or_else(|| format!("dunlin-bench-{:08x}", fastrand::u32(..)));
         let given = Given {
             ca: typed.tls.ca.is_some(),
             client_id,
@@ -102,10 +111,14 @@ impl Way {
                 |messages| format!("about {messages} messages"),
             );
             return Err(Diagnosis {
-                saw: Some(format!("{connections} connections and {estimate}, in and out")),
+                saw: Some(format!(
+                    "{connections} connections and {estimate}, in and out"
+                )),
                 try_: vec![
                     Try::advice("--i-accept-charges, if that is meant"),
-                    Try::command("dunlin sandbox        # a local server to try with, in another terminal"),
+                    Try::command(
+                        "dunlin sandbox        # a local server to try with, in another terminal",
+                    ),
                 ],
                 ..Diagnosis::usage("AWS IoT bills connections and messages; nothing was sent")
             });
@@ -127,8 +140,11 @@ impl Way {
         for number in 0..clients {
             let due = begun + spaced(number.into(), f64::from(self.connect_rate));
             sleep_until(due).await;
-            let Ok(permit) = Arc::clone(&at_once).acquire_owned().await else { break };
-            let (options, tally, scene) = (self.options(number), Arc::clone(tally), Arc::clone(&scene));
+            let Ok(permit) = Arc::clone(&at_once).acquire_owned().await else {
+                break;
+            };
+            let (options, tally, scene) =
+                (self.options(number), Arc::clone(tally), Arc::clone(&scene));
             connecting.spawn(async move {
                 let _permit = permit;
                 let outcome = connect_one(&scene, options).await;
@@ -145,7 +161,10 @@ impl Way {
                 Ok((number, Ok(client))) => connected.push((number, client)),
                 Ok((number, Err(diagnosis))) => {
                     let at = format!("client {}-{number} · {}", self.prefix, self.scene.address());
-                    tally.not_connected(Diagnosis { at: Some(at), ..*diagnosis });
+                    tally.not_connected(Diagnosis {
+                        at: Some(at),
+                        ..*diagnosis
+                    });
                 }
                 Err(_) => {}
             }
@@ -155,14 +174,22 @@ impl Way {
     }
 
     /// Counts and tells connections that end on their own, until the result is dropped.
-    pub(super) fn watch(&self, clients: &[Client], tally: &Arc<Tally>, console: Console) -> JoinSet<()> {
+    pub(super) fn watch(
+        &self,
+        clients: &[Client],
+        tally: &Arc<Tally>,
+        console: Console,
+    ) -> JoinSet<()> {
         let (mut watching, scene) = (JoinSet::new(), Arc::new(self.scene.clone()));
         for client in clients {
-            let (mut events, tally, scene) = (client.events(), Arc::clone(tally), Arc::clone(&scene));
+            let (mut events, tally, scene) =
+                (client.events(), Arc::clone(tally), Arc::clone(&scene));
             let begun = Instant::now();
             watching.spawn(async move {
                 while let Some(event) = events.next().await {
-                    let Event::Disconnected { cause, .. } = event else { continue };
+                    let Event::Disconnected { cause, .. } = event else {
+                        continue;
+                    };
                     if *cause == ConnectionError::Requested {
                         continue;
                     }
@@ -170,7 +197,12 @@ impl Way {
                     let name = match &*cause {
                         ConnectionError::Disconnected(reason) => {
                             let code = reason.reason_code;
-                            format!("{} {:#04x} {}", reason.packet_type, code.code(), code.name())
+                            format!(
+                                "{} {:#04x} {}",
+                                reason.packet_type,
+                                code.code(),
+                                code.name()
+                            )
                         }
                         cause => cause.to_string(),
                     };

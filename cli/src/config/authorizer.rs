@@ -27,7 +27,11 @@ impl Credentials {
     ) -> Result<Self, Diagnosis> {
         let mut secrets = Secrets::new(sources, console);
         let (value, file) = (typed.auth_password.take(), typed.auth_password_file.take());
-        let password = secrets.resolve(SecretArgs { id: "auth_password", value, file })?;
+        let password = secrets.resolve(SecretArgs {
+            id: "auth_password",
+            value,
+            file,
+        })?;
         let authorizer = CustomAuthorizer {
             token: token(&mut typed, &mut secrets, sources)?,
             username: typed.auth_username,
@@ -35,21 +39,34 @@ impl Credentials {
             encoding: typed.encode.into(),
             metrics: typed.metrics,
         };
-        authorizer.check_limits().map_err(|error| Diagnosis::usage(error.to_string()))?;
+        authorizer
+            .check_limits()
+            .map_err(|error| Diagnosis::usage(error.to_string()))?;
         let user_name = authorizer.user_name().map_err(|error| refused(&error))?;
         if warns_of_secrets {
             secrets.warn();
         }
-        if authorizer.token.is_none() && authorizer.authorizer_name.is_some() && password.is_none() {
-            console.warning("no password: an unsigned authorizer has nothing to check but the user name");
+        if authorizer.token.is_none() && authorizer.authorizer_name.is_some() && password.is_none()
+        {
+            console.warning(
+                "no password: an unsigned authorizer has nothing to check but the user name",
+            );
         }
-        let user_name = Some(user_name).filter(|name| !name.expose().is_empty() || password.is_some());
-        Ok(Self { authorizer, password, user_name })
+        let user_name =
+            Some(user_name).filter(|name| !name.expose().is_empty() || password.is_some());
+        Ok(Self {
+            authorizer,
+            password,
+            user_name,
+        })
     }
 
     /// Whether a signature was given, or made with a signing key.
     pub(crate) fn is_signed(&self) -> bool {
-        self.authorizer.token.as_ref().is_some_and(|token| token.signature.is_some())
+        self.authorizer
+            .token
+            .as_ref()
+            .is_some_and(|token| token.signature.is_some())
     }
 }
 
@@ -59,9 +76,19 @@ fn token(
     secrets: &mut Secrets<'_>,
     sources: &Sources,
 ) -> Result<Option<AuthorizerToken>, Diagnosis> {
-    let (value, file) = (typed.auth_token_key_value.take(), typed.auth_token_key_value_file.take());
-    let value = secrets.resolve_text(SecretArgs { id: "auth_token_key_value", value, file })?;
-    let (given, file) = (typed.auth_signature.take(), typed.auth_signature_file.take());
+    let (value, file) = (
+        typed.auth_token_key_value.take(),
+        typed.auth_token_key_value_file.take(),
+    );
+    let value = secrets.resolve_text(SecretArgs {
+        id: "auth_token_key_value",
+        value,
+        file,
+    })?;
+    let (given, file) = (
+        typed.auth_signature.take(),
+        typed.auth_signature_file.take(),
+    );
     let signature = match (&typed.auth_signing_key, &value) {
         (Some(key), Some(token)) => Some(signature::sign(key, token, file.as_ref(), sources)?),
         (Some(_), None) => {
@@ -69,10 +96,17 @@ fn token(
                 "--auth-signing-key also needs --auth-token-key-value, the token to sign",
             ));
         }
-        _ => secrets.resolve_text(SecretArgs { id: "auth_signature", value: given, file })?,
+        _ => secrets.resolve_text(SecretArgs {
+            id: "auth_signature",
+            value: given,
+            file,
+        })?,
     };
     let token = AuthorizerToken::from_parts(typed.auth_token_key_name.take(), value, signature)
-        .map_err(|error| Diagnosis { saw: inherited(sources), ..refused(&error) })?;
+        .map_err(|error| Diagnosis {
+            saw: inherited(sources),
+            ..refused(&error)
+        })?;
     if let Some(token) = &token {
         signature::check(token, typed.auth_public_key.as_deref())?;
     }
@@ -81,8 +115,13 @@ fn token(
 
 /// What wasn't typed just now, and may be a surprise.
 fn inherited(sources: &Sources) -> Option<String> {
-    let ids = OF_SIGNING.iter().chain(&OF_TOKEN).filter(|id| sources.in_environment(id));
-    let flags: Vec<String> = ids.map(|id| format!("--{}", id.replace('_', "-"))).collect();
+    let ids = OF_SIGNING
+        .iter()
+        .chain(&OF_TOKEN)
+        .filter(|id| sources.in_environment(id));
+    let flags: Vec<String> = ids
+        .map(|id| format!("--{}", id.replace('_', "-")))
+        .collect();
     (!flags.is_empty()).then(|| format!("from the environment: {}", flags.join(", ")))
 }
 
@@ -95,7 +134,11 @@ fn refused(error: &AuthorizerError) -> Diagnosis {
                     "leave {} out, if the authorizer reads no token",
                     flag(*given)
                 ))],
-                ..Diagnosis::usage(format!("{} also needs {}", flag(*given), flags.join(" and ")))
+                ..Diagnosis::usage(format!(
+                    "{} also needs {}",
+                    flag(*given),
+                    flags.join(" and ")
+                ))
             }
         }
         AuthorizerError::SecondQuestionMark { field } => Diagnosis {
@@ -106,7 +149,9 @@ fn refused(error: &AuthorizerError) -> Diagnosis {
             ..Diagnosis::usage("only one \"?\" is allowed in the user name; nothing was sent")
         },
         AuthorizerError::HalfEncoded { .. } => Diagnosis {
-            try_: vec![Try::advice("--encode always: encode it all · --encode never: send it as it is")],
+            try_: vec![Try::advice(
+                "--encode always: encode it all · --encode never: send it as it is",
+            )],
             ..Diagnosis::usage(error.to_string())
         },
         error => Diagnosis::usage(error.to_string()),

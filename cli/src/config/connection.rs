@@ -13,13 +13,21 @@ use crate::config::Server;
 use crate::diagnosis::{Diagnosis, Try, shell};
 use crate::terminal::Console;
 
-pub(crate) fn keep_alive(typed: Duration, is_aws: bool, console: Console) -> Result<Duration, Diagnosis> {
-    let seconds = u16::try_from(typed.as_secs()).ok().filter(|_| typed.subsec_nanos() == 0);
-    let seconds =
-        seconds.ok_or_else(|| Diagnosis::usage("--keep-alive takes whole seconds, 65535 at most"))?;
+pub(crate) fn keep_alive(
+    typed: Duration,
+    is_aws: bool,
+    console: Console,
+) -> Result<Duration, Diagnosis> {
+    let seconds = u16::try_from(typed.as_secs())
+        .ok()
+        .filter(|_| typed.subsec_nanos() == 0);
+    let seconds = seconds
+        .ok_or_else(|| Diagnosis::usage("--keep-alive takes whole seconds, 65535 at most"))?;
     if is_aws && !(30..=1200).contains(&seconds) {
         let instead = if (1..30).contains(&seconds) { 30 } else { 1200 };
-        console.warning(format_args!("AWS IoT takes a keep alive of 30 to 1200 s; it will use {instead} s"));
+        console.warning(format_args!(
+            "AWS IoT takes a keep alive of 30 to 1200 s; it will use {instead} s"
+        ));
     }
     Ok(typed)
 }
@@ -31,7 +39,8 @@ pub(crate) fn transport(
     console: Console,
 ) -> Result<TransportOptions, Diagnosis> {
     let options = tls(typed, console)?;
-    let connector = TlsConnector::new(&options).map_err(|error| Diagnosis::usage(format!("TLS: {error}")))?;
+    let connector =
+        TlsConnector::new(&options).map_err(|error| Diagnosis::usage(format!("TLS: {error}")))?;
     Ok(TransportOptions {
         connect_to: server.connect_to,
         proxy: server.detour.map(|detour| detour.proxy),
@@ -45,8 +54,9 @@ fn tls(typed: TlsArgs, console: Console) -> Result<TlsOptions, Diagnosis> {
     let mut options = TlsOptions::default();
     if let Some(ca) = typed.ca {
         options.roots = bundle(&ca).map_err(|error| unusable_ca(&ca, &error))?;
-    } else if let Some(ca) =
-        std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()).map(PathBuf::from)
+    } else if let Some(ca) = std::env::var_os("SSL_CERT_FILE")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
     {
         // Set for every program at once: a fault in it is nobody's mistake here.
         match bundle(&ca) {
@@ -73,15 +83,22 @@ fn tls(typed: TlsArgs, console: Console) -> Result<TlsOptions, Diagnosis> {
 fn unusable_ca(path: &Path, error: &TlsOptionsError) -> Diagnosis {
     let is_der = std::fs::File::open(path).is_ok_and(|mut file| {
         let mut start = [0; 2];
-        std::io::Read::read_exact(&mut file, &mut start).is_ok() && start[0] == 0x30 && start[1] >= 0x80
+        std::io::Read::read_exact(&mut file, &mut start).is_ok()
+            && start[0] == 0x30
+            && start[1] >= 0x80
     });
     if !is_der {
         return Diagnosis::usage(format!("--ca: {error}"));
     }
     let name = shell(&path.display().to_string());
     Diagnosis {
-        try_: vec![Try::command(format!("openssl x509 -inform der -in {name} -out ca.pem"))],
-        ..Diagnosis::usage(format!("--ca: {} is a certificate in DER; PEM is needed", path.display()))
+        try_: vec![Try::command(format!(
+            "openssl x509 -inform der -in {name} -out ca.pem"
+        ))],
+        ..Diagnosis::usage(format!(
+            "--ca: {} is a certificate in DER; PEM is needed",
+            path.display()
+        ))
     }
 }
 

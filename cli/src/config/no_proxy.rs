@@ -18,9 +18,13 @@ impl NoProxy {
 
     pub(super) fn covers(&self, host: &str, connect_to: Option<SocketAddr>, port: u16) -> bool {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
-        let address = connect_to.map(|address| address.ip()).or_else(|| host.parse().ok());
+        let address = connect_to
+            .map(|address| address.ip())
+            .or_else(|| host.parse().ok());
         let port = connect_to.map_or(port, |address| address.port());
-        self.0.iter().any(|entry| matches(entry, &host, address, port))
+        self.0
+            .iter()
+            .any(|entry| matches(entry, &host, address, port))
     }
 }
 
@@ -30,7 +34,9 @@ fn matches(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool 
     }
     if let Some((network, bits)) = entry.split_once('/') {
         let network = network.parse().ok().zip(bits.parse().ok());
-        return network.zip(address).is_some_and(|((network, bits), address)| is_in(network, bits, address));
+        return network
+            .zip(address)
+            .is_some_and(|((network, bits), address)| is_in(network, bits, address));
     }
     let (name, only) = split_port(entry);
     if only.is_some_and(|only| only != port) {
@@ -39,7 +45,10 @@ fn matches(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool 
     if let Ok(ip) = name.parse::<IpAddr>() {
         return address == Some(ip);
     }
-    let domain = name.trim_start_matches('*').trim_start_matches('.').trim_end_matches('.');
+    let domain = name
+        .trim_start_matches('*')
+        .trim_start_matches('.')
+        .trim_end_matches('.');
     let below = host.strip_suffix(domain);
     !domain.is_empty() && below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
 }
@@ -57,13 +66,19 @@ fn split_port(entry: &str) -> (&str, Option<u16>) {
 
 fn is_in(network: IpAddr, bits: u32, address: IpAddr) -> bool {
     let (network, address, width) = match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => {
-            (u128::from(u32::from(network)), u128::from(u32::from(address)), 32_u32)
+        (IpAddr::V4(network), IpAddr::V4(address)) => (
+            u128::from(u32::from(network)),
+            u128::from(u32::from(address)),
+            32_u32,
+        ),
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            (u128::from(network), u128::from(address), 128)
         }
-        (IpAddr::V6(network), IpAddr::V6(address)) => (u128::from(network), u128::from(address), 128),
         _ => return false,
     };
-    let Some(host_bits) = width.checked_sub(bits) else { return false };
+    let Some(host_bits) = width.checked_sub(bits) else {
+        return false;
+    };
     host_bits == 128 || network >> host_bits == address >> host_bits
 }
 
@@ -77,11 +92,28 @@ mod tests {
 
     #[test]
     fn a_domain_covers_itself_and_what_is_below() {
-        for list in ["example.com", ".example.com", "*.example.com", "a, EXAMPLE.com", "example.com:443", "*"]
-        {
-            assert!(covers(list, "example.com") && covers(list, "iot.Example.com."), "{list}");
+        for list in [
+            "example.com",
+            ".example.com",
+            "*.example.com",
+            "a, EXAMPLE.com",
+            "example.com:443",
+            "*",
+        ] {
+            assert!(
+                covers(list, "example.com") && covers(list, "iot.Example.com."),
+                "{list}"
+            );
         }
-        for list in ["", "example.org", "le.com", "example.com:8883", "com.", ".", "x.example.com.org"] {
+        for list in [
+            "",
+            "example.org",
+            "le.com",
+            "example.com:8883",
+            "com.",
+            ".",
+            "x.example.com.org",
+        ] {
             assert_eq!(covers(list, "iot.example.com"), list == "com.", "{list}");
         }
     }
@@ -100,7 +132,14 @@ mod tests {
         ] {
             assert!(covers(list, host), "{list} {host}");
         }
-        for list in ["10.1.2.4", "10.1.2.3:1", "11.0.0.0/8", "10.0.0.0/33", "10.0.0.0/x", "::/0"] {
+        for list in [
+            "10.1.2.4",
+            "10.1.2.3:1",
+            "11.0.0.0/8",
+            "10.0.0.0/33",
+            "10.0.0.0/x",
+            "::/0",
+        ] {
             assert!(!covers(list, "10.1.2.3"), "{list}");
         }
         let to = Some("10.1.2.3:8883".parse().unwrap());

@@ -36,7 +36,9 @@ impl Detour {
         if let Some(url) = typed {
             let from = if by_flag { "--proxy" } else { "DUNLIN_PROXY" };
             let detour = parse(url, from)?;
-            let has_secret = detour.as_ref().is_some_and(|detour| detour.proxy.credentials.is_some());
+            let has_secret = detour
+                .as_ref()
+                .is_some_and(|detour| detour.proxy.credentials.is_some());
             if has_secret && by_flag && secret::warns() {
                 console.warning(format_args!(
                     "the password in --proxy can be read by other users (ps); use DUNLIN_PROXY"
@@ -44,8 +46,13 @@ impl Detour {
             }
             return Ok(detour);
         }
-        let exempt = no_proxy::VARIABLES.iter().find_map(|name| variable(name)).unwrap_or_default();
-        let named = VARIABLES.iter().find_map(|name| Some((variable(name)?, *name)));
+        let exempt = no_proxy::VARIABLES
+            .iter()
+            .find_map(|name| variable(name))
+            .unwrap_or_default();
+        let named = VARIABLES
+            .iter()
+            .find_map(|name| Some((variable(name)?, *name)));
         match named {
             Some((url, from))
                 if !NoProxy::new(&exempt).covers(&server.host, server.connect_to, server.port) =>
@@ -70,13 +77,19 @@ fn parse(url: &str, from: &'static str) -> Result<Option<Detour>, Diagnosis> {
         return Ok(None);
     }
     let wrong = |what: &str| {
-        Diagnosis::usage(format!("{from}: {what}; write it as http://[USER:PASSWORD@]HOST[:PORT]"))
+        Diagnosis::usage(format!(
+            "{from}: {what}; write it as http://[USER:PASSWORD@]HOST[:PORT]"
+        ))
     };
     let rest = match url.split_once("://") {
         None => url,
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
         Some((scheme, _)) => {
-            let scheme: String = scheme.chars().filter(char::is_ascii_alphanumeric).take(10).collect();
+            let scheme: String = scheme
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .take(10)
+                .collect();
             return Err(wrong(&format!(
                 "a proxy of the kind \"{scheme}\" isn't supported, only HTTP proxies are"
             )));
@@ -89,7 +102,14 @@ fn parse(url: &str, from: &'static str) -> Result<Option<Detour>, Diagnosis> {
     };
     let (host, port) = host_and_port(address).ok_or_else(|| wrong("no host and port"))?;
     let credentials = user.map(credentials).transpose().map_err(wrong)?;
-    Ok(Some(Detour { proxy: Proxy { host, port, credentials }, from }))
+    Ok(Some(Detour {
+        proxy: Proxy {
+            host,
+            port,
+            credentials,
+        },
+        from,
+    }))
 }
 
 fn credentials(user: &str) -> Result<ProxyCredentials, &'static str> {
@@ -102,7 +122,10 @@ fn credentials(user: &str) -> Result<ProxyCredentials, &'static str> {
     if username.contains(':') {
         return Err("a user name of HTTP has no colon");
     }
-    Ok(ProxyCredentials { username, password: decoded(password)?.into() })
+    Ok(ProxyCredentials {
+        username,
+        password: decoded(password)?.into(),
+    })
 }
 
 fn host_and_port(address: &str) -> Option<(String, u16)> {
@@ -110,12 +133,23 @@ fn host_and_port(address: &str) -> Option<(String, u16)> {
         Some(rest) => {
             let (host, port) = rest.split_once(']')?;
             host.parse::<std::net::Ipv6Addr>().ok()?;
-            (host, port.strip_prefix(':').or_else(|| port.is_empty().then_some(""))?)
+            (
+                host,
+                port.strip_prefix(':')
+                    .or_else(|| port.is_empty().then_some(""))?,
+            )
         }
         None => address.split_once(':').unwrap_or((address, "")),
     };
-    let port = if port.is_empty() { HTTP } else { port.parse().ok().filter(|port| *port > 0)? };
-    let is_host = !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || "-._:".contains(c));
+    let port = if port.is_empty() {
+        HTTP
+    } else {
+        port.parse().ok().filter(|port| *port > 0)?
+    };
+    let is_host = !host.is_empty()
+        && host
+            .chars()
+            .all(|c| c.is_alphanumeric() || "-._:".contains(c));
     is_host.then(|| (host.to_owned(), port))
 }
 
@@ -129,8 +163,9 @@ mod tests {
     fn parsed(url: &str) -> Option<(String, Option<(String, String)>)> {
         parse(url, "--proxy").unwrap().map(|detour| {
             let Proxy { credentials, .. } = &detour.proxy;
-            let user =
-                credentials.as_ref().map(|user| (user.username.clone(), user.password.expose().clone()));
+            let user = credentials
+                .as_ref()
+                .map(|user| (user.username.clone(), user.password.expose().clone()));
             (detour.proxy.to_string(), user)
         })
     }
@@ -138,23 +173,50 @@ mod tests {
     #[test]
     fn a_url_names_a_proxy_its_port_and_its_user() {
         let plain = |url: &str| Some((url.to_owned(), None));
-        assert_eq!(parsed("http://proxy.corp:3128"), plain("http://proxy.corp:3128"));
-        assert_eq!(parsed("HTTP://proxy.corp:3128/"), plain("http://proxy.corp:3128"));
+        assert_eq!(
+            parsed("http://proxy.corp:3128"),
+            plain("http://proxy.corp:3128")
+        );
+        assert_eq!(
+            parsed("HTTP://proxy.corp:3128/"),
+            plain("http://proxy.corp:3128")
+        );
         assert_eq!(parsed("proxy.corp"), plain("http://proxy.corp:80"));
         assert_eq!(parsed("http://[::1]:3128"), plain("http://[::1]:3128"));
         assert_eq!(parsed("none"), None);
         let user = Some(("me@corp".to_owned(), "p:w/d".to_owned()));
-        assert_eq!(parsed("http://me%40corp:p%3Aw%2Fd@p:1"), Some(("http://p:1".to_owned(), user)));
+        assert_eq!(
+            parsed("http://me%40corp:p%3Aw%2Fd@p:1"),
+            Some(("http://p:1".to_owned(), user))
+        );
     }
 
     #[test]
     fn what_is_no_proxy_is_refused_without_a_word_of_it() {
-        for url in ["socks5h://p:1", "http://canary:canary@", "http://p:0", "http://p:x", "http://%ff:@p:1"] {
+        for url in [
+            "socks5h://p:1",
+            "http://canary:canary@",
+            "http://p:0",
+            "http://p:x",
+            "http://%ff:@p:1",
+        ] {
             let diagnosis = parse(url, "HTTPS_PROXY").unwrap_err();
-            assert!(diagnosis.headline.starts_with("HTTPS_PROXY: "), "{}", diagnosis.headline);
-            assert!(!diagnosis.headline.contains("canary"), "{}", diagnosis.headline);
+            assert!(
+                diagnosis.headline.starts_with("HTTPS_PROXY: "),
+                "{}",
+                diagnosis.headline
+            );
+            assert!(
+                !diagnosis.headline.contains("canary"),
+                "{}",
+                diagnosis.headline
+            );
         }
         let socks = parse("socks5h://p:1", "--proxy").unwrap_err();
-        assert!(socks.headline.contains("\"socks5h\" isn't supported"), "{}", socks.headline);
+        assert!(
+            socks.headline.contains("\"socks5h\" isn't supported"),
+            "{}",
+            socks.headline
+        );
     }
 }

@@ -1,12 +1,18 @@
 //! When the tool connects again: a stricter choice than the library's, since somebody waits for its diagnosis.
 
 use dunlin_client::transport::{ProxyError, ResolveFault, TlsError, TransportError};
-use dunlin_client::{ConnectError, ConnectionError, Failure, Reconnect, Retry, RetryContext, RetryPolicy};
+use dunlin_client::{
+    ConnectError, ConnectionError, Failure, Reconnect, Retry, RetryContext, RetryPolicy,
+};
 use dunlin_codec::ReasonCode;
 
 /// At most `max_attempts` failures in a row, and none for what another attempt wouldn't change.
 pub(crate) fn reconnect(max_attempts: Option<u32>) -> Reconnect {
-    Reconnect { max_attempts, policy: RetryPolicy::new(classify), ..Reconnect::default() }
+    Reconnect {
+        max_attempts,
+        policy: RetryPolicy::new(classify),
+        ..Reconnect::default()
+    }
 }
 
 fn classify(context: &RetryContext<'_>) -> Retry {
@@ -14,7 +20,11 @@ fn classify(context: &RetryContext<'_>) -> Retry {
         Failure::Attempt(error) => of_attempt(error, context.has_connected),
         Failure::Connection(error) => of_connection(error),
     };
-    if is_transient { Retry::Transient } else { Retry::Final }
+    if is_transient {
+        Retry::Transient
+    } else {
+        Retry::Final
+    }
 }
 
 fn of_attempt(error: &ConnectError, has_connected: bool) -> bool {
@@ -49,7 +59,9 @@ fn of_connection(error: &ConnectionError) -> bool {
                 | ReasonCode::MaximumConnectTime
         ),
         // Servers that resume a session with more than it may send at once have less to send the next time.
-        ConnectionError::Protocol(violation) => violation.reason_code() == ReasonCode::ReceiveMaximumExceeded,
+        ConnectionError::Protocol(violation) => {
+            violation.reason_code() == ReasonCode::ReceiveMaximumExceeded
+        }
         ConnectionError::Requested => false,
         _ => true,
     }
@@ -79,7 +91,10 @@ mod tests {
     use super::*;
 
     fn class(error: ConnectError, has_connected: bool) -> Retry {
-        classify(&RetryContext::new(&Failure::Attempt(Arc::new(error)), has_connected))
+        classify(&RetryContext::new(
+            &Failure::Attempt(Arc::new(error)),
+            has_connected,
+        ))
     }
 
     #[test]
@@ -87,11 +102,24 @@ mod tests {
         let closed = || ConnectError::Closed { reset: false };
         let no_host = || {
             let host = "no.example".to_owned();
-            ConnectError::Transport(TransportError::Resolve { host, fault: ResolveFault::NotFound })
+            ConnectError::Transport(TransportError::Resolve {
+                host,
+                fault: ResolveFault::NotFound,
+            })
         };
-        let refused = || ConnectError::Transport(TransportError::Refused { attempts: Vec::new() });
-        assert_eq!([closed(), no_host(), refused()].map(|error| class(error, false)), [Retry::Final; 3]);
-        assert_eq!([closed(), refused()].map(|error| class(error, true)), [Retry::Transient; 2]);
+        let refused = || {
+            ConnectError::Transport(TransportError::Refused {
+                attempts: Vec::new(),
+            })
+        };
+        assert_eq!(
+            [closed(), no_host(), refused()].map(|error| class(error, false)),
+            [Retry::Final; 3]
+        );
+        assert_eq!(
+            [closed(), refused()].map(|error| class(error, true)),
+            [Retry::Transient; 2]
+        );
         assert_eq!(class(no_host(), true), Retry::Final);
     }
 }

@@ -66,14 +66,21 @@ impl SampleConfig {
         };
         let scene = Scene::new(&server, &credentials, &client_id, &typed.tls.alpn, given);
 
-        let kind = if credentials.is_signed() { Kind::Signed } else { Kind::Unsigned };
+        let kind = if credentials.is_signed() {
+            Kind::Signed
+        } else {
+            Kind::Unsigned
+        };
         let keep_alive = keep_alive(typed.session.keep_alive, scene.is_aws, console)?;
         let connect = connect(client_id, credentials, keep_alive, &typed.reliability);
         let transport = transport(server, typed.tls, &typed.reliability, console)?;
         let reconnect = reconnect(typed.reliability.reconnect.0);
         Ok(Self {
             kind,
-            client: ClientOptions { reconnect, ..ClientOptions::new(transport, connect) },
+            client: ClientOptions {
+                reconnect,
+                ..ClientOptions::new(transport, connect)
+            },
             scene,
             topic: typed.message.topic,
             message: typed.message.message,
@@ -100,15 +107,19 @@ const RECEIVE_TIMEOUT: Duration = Duration::from_secs(10);
 fn check_topic(topic: &str) -> Result<(), Diagnosis> {
     match TopicName::new(topic) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Diagnosis::usage(format!("--topic {}: {error}", quoted(topic)))),
+        Err(error) => Err(Diagnosis::usage(format!(
+            "--topic {}: {error}",
+            quoted(topic)
+        ))),
     }
 }
 
 fn client_id(typed: Option<&str>) -> Result<String, Diagnosis> {
     match typed {
         Some(client_id) => {
-            aws::check_client_id(client_id)
-                .map_err(|error| Diagnosis::usage(format!("--client-id {}: {error}", quoted(client_id))))?;
+            aws::check_client_id(client_id).map_err(|error| {
+                Diagnosis::usage(format!("--client-id {}: {error}", quoted(client_id)))
+            })?;
             Ok(client_id.to_owned())
         }
         None => Ok(format!("mqtt5-sample-{:08x}", fastrand::u32(..))),
@@ -156,7 +167,9 @@ mod tests {
         send_no_property(&mut connect);
         assert!(connect.session_expiry_interval.is_none() && connect.receive_maximum.is_none());
         assert!(connect.maximum_packet_size.is_none() && connect.topic_alias_maximum == 0);
-        assert!(connect.request_problem_information.is_none() && connect.user_properties.is_empty());
+        assert!(
+            connect.request_problem_information.is_none() && connect.user_properties.is_empty()
+        );
         assert!(connect.request_response_information.is_none() && connect.authentication.is_none());
     }
 }

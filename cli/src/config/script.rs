@@ -24,19 +24,31 @@ impl Script {
         }
         let mut try_ = Vec::new();
         if typed.endpoint.endpoint.is_none() {
-            try_.push(Try::command("aws iot describe-endpoint --endpoint-type iot:Data-ATS"));
+            try_.push(Try::command(
+                "aws iot describe-endpoint --endpoint-type iot:Data-ATS",
+            ));
             try_.push(Try::command("dunlin demo        # needs no AWS account"));
         }
         if self == Self::Either {
-            try_.push(Try::advice("for a client certificate instead of an authorizer: --cert PEM --key PEM"));
+            try_.push(Try::advice(
+                "for a client certificate instead of an authorizer: --cert PEM --key PEM",
+            ));
         }
-        Err(Diagnosis { try_, ..Diagnosis::usage(format!("missing: {}", missing.join(", "))) })
+        Err(Diagnosis {
+            try_,
+            ..Diagnosis::usage(format!("missing: {}", missing.join(", ")))
+        })
     }
 
     fn missing(self, typed: &SampleArgs) -> Vec<&'static str> {
-        let AuthorizerArgs { authorizer_name, auth_username, auth_token_key_name, .. } = &typed.authorizer;
-        let has_password =
-            typed.authorizer.auth_password.is_some() || typed.authorizer.auth_password_file.is_some();
+        let AuthorizerArgs {
+            authorizer_name,
+            auth_username,
+            auth_token_key_name,
+            ..
+        } = &typed.authorizer;
+        let has_password = typed.authorizer.auth_password.is_some()
+            || typed.authorizer.auth_password_file.is_some();
         let has_token = typed.authorizer.auth_token_key_value.is_some()
             || typed.authorizer.auth_token_key_value_file.is_some();
         let has_signature = typed.authorizer.auth_signature.is_some()
@@ -46,14 +58,28 @@ impl Script {
         let names_nobody = auth_username.is_none() && typed.tls.cert.is_none();
         let rows = [
             (typed.endpoint.endpoint.is_some(), "--endpoint", true),
-            (authorizer_name.is_some(), "--authorizer-name", self != Self::Either || names_nobody),
-            (auth_username.is_some(), "--auth-username", self == Self::Unsigned),
+            (
+                authorizer_name.is_some(),
+                "--authorizer-name",
+                self != Self::Either || names_nobody,
+            ),
+            (
+                auth_username.is_some(),
+                "--auth-username",
+                self == Self::Unsigned,
+            ),
             (has_password, "--auth-password", self == Self::Unsigned),
-            (auth_token_key_name.is_some(), "--auth-token-key-name", self == Self::Signed),
+            (
+                auth_token_key_name.is_some(),
+                "--auth-token-key-name",
+                self == Self::Signed,
+            ),
             (has_token, "--auth-token-key-value", self == Self::Signed),
             (has_signature, "--auth-signature", self == Self::Signed),
         ];
-        let missing = rows.into_iter().filter(|(given, _, required)| *required && !given);
+        let missing = rows
+            .into_iter()
+            .filter(|(given, _, required)| *required && !given);
         missing.map(|(_, flag, _)| flag).collect()
     }
 }
@@ -63,8 +89,13 @@ impl Script {
 fn refuse_signing(typed: &mut AuthorizerArgs, sources: &Sources) -> Result<(), Diagnosis> {
     if let Some(id) = OF_SIGNING.iter().find(|id| sources.on_command_line(id)) {
         return Err(Diagnosis {
-            try_: vec![Try::advice("dunlin signed takes it; dunlin sample takes either")],
-            ..Diagnosis::usage(format!("`dunlin unsigned` has no --{}", id.replace('_', "-")))
+            try_: vec![Try::advice(
+                "dunlin signed takes it; dunlin sample takes either",
+            )],
+            ..Diagnosis::usage(format!(
+                "`dunlin unsigned` has no --{}",
+                id.replace('_', "-")
+            ))
         });
     }
     typed.auth_signature = None;

@@ -31,17 +31,28 @@ pub(crate) struct Secrets<'a> {
 
 impl<'a> Secrets<'a> {
     pub(crate) fn new(sources: &'a Sources, console: Console) -> Self {
-        Self { sources, console, exposed: Vec::new(), stdin: None }
+        Self {
+            sources,
+            console,
+            exposed: Vec::new(),
+            stdin: None,
+        }
     }
 
-    pub(crate) fn resolve(&mut self, typed: SecretArgs) -> Result<Option<Secret<Vec<u8>>>, Diagnosis> {
+    pub(crate) fn resolve(
+        &mut self,
+        typed: SecretArgs,
+    ) -> Result<Option<Secret<Vec<u8>>>, Diagnosis> {
         let flag = format!("--{}", typed.id.replace('_', "-"));
         let on_command_line = self.sources.on_command_line(typed.id);
         let value = match typed.file {
             Some(file) if !on_command_line => Some(self.read(&format!("{flag}-file"), &file)?),
             _ => typed.value.map(|value| Secret::from(value.into_bytes())),
         };
-        if value.as_ref().is_some_and(|value| value.expose().len() > LONGEST) {
+        if value
+            .as_ref()
+            .is_some_and(|value| value.expose().len() > LONGEST)
+        {
             return Err(Diagnosis::usage(format!(
                 "the value for {flag} is longer than MQTT can carry ({LONGEST} bytes)"
             )));
@@ -52,7 +63,10 @@ impl<'a> Secrets<'a> {
         Ok(value)
     }
 
-    pub(crate) fn resolve_text(&mut self, typed: SecretArgs) -> Result<Option<Secret<String>>, Diagnosis> {
+    pub(crate) fn resolve_text(
+        &mut self,
+        typed: SecretArgs,
+    ) -> Result<Option<Secret<String>>, Diagnosis> {
         let id = typed.id.replace('_', "-");
         let bytes = self.resolve(typed)?;
         bytes
@@ -76,7 +90,9 @@ impl<'a> Secrets<'a> {
     fn read(&mut self, flag: &str, path: &Path) -> Result<Secret<Vec<u8>>, Diagnosis> {
         let read = if path == Path::new("-") {
             if let Some(other) = self.stdin.replace(flag.to_owned()) {
-                return Err(Diagnosis::usage(format!("{other} and {flag} can't both read standard input")));
+                return Err(Diagnosis::usage(format!(
+                    "{other} and {flag} can't both read standard input"
+                )));
             }
             read_line_end_off(io::stdin().lock())
         } else {
@@ -105,9 +121,14 @@ fn read_line_end_off(reader: impl Read) -> io::Result<Secret<Vec<u8>>> {
     let mut bytes = Vec::with_capacity(LONGEST + 1);
     reader.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > LONGEST {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than MQTT can carry"));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "more than MQTT can carry",
+        ));
     }
-    let without = bytes.strip_suffix(b"\n").map(|rest| rest.strip_suffix(b"\r").unwrap_or(rest));
+    let without = bytes
+        .strip_suffix(b"\n")
+        .map(|rest| rest.strip_suffix(b"\r").unwrap_or(rest));
     bytes.truncate(without.map_or(bytes.len(), <[u8]>::len));
     Ok(Secret::from(bytes))
 }

@@ -17,7 +17,9 @@ pub(super) fn sign(
     sources: &Sources,
 ) -> Result<Secret<String>, Diagnosis> {
     if file.is_some() || sources.on_command_line("auth_signature") {
-        return Err(Diagnosis::usage("--auth-signing-key computes the signature; it can't be given as well"));
+        return Err(Diagnosis::usage(
+            "--auth-signing-key computes the signature; it can't be given as well",
+        ));
     }
     rs256::sign("--auth-signing-key", key, token.expose())
 }
@@ -26,20 +28,31 @@ pub(super) fn sign(
 pub(crate) fn check(token: &AuthorizerToken, public_key: Option<&Path>) -> Result<(), Diagnosis> {
     let Some(signature) = &token.signature else {
         return match public_key {
-            Some(_) => {
-                Err(Diagnosis::usage("--auth-public-key also needs --auth-signature, which it checks"))
-            }
+            Some(_) => Err(Diagnosis::usage(
+                "--auth-public-key also needs --auth-signature, which it checks",
+            )),
             None => Ok(()),
         };
     };
     let signature = signature.expose();
     aws::check_signature(signature).map_err(impossible)?;
-    let Some(public_key) = public_key else { return Ok(()) };
+    let Some(public_key) = public_key else {
+        return Ok(());
+    };
     let plain = plain_base64(signature);
-    if rs256::verify("--auth-public-key", public_key, token.value.expose(), plain.expose())? {
+    if rs256::verify(
+        "--auth-public-key",
+        public_key,
+        token.value.expose(),
+        plain.expose(),
+    )? {
         return Ok(());
     }
-    let newline = if token.value.expose().ends_with('\n') { " (yours does)" } else { "" };
+    let newline = if token.value.expose().ends_with('\n') {
+        " (yours does)"
+    } else {
+        ""
+    };
     Err(Diagnosis {
         saw: Some(format!(
             "token of {} bytes, checked with {}",
@@ -61,10 +74,21 @@ pub(crate) fn check(token: &AuthorizerToken, public_key: Option<&Path>) -> Resul
 
 /// A signature may have been given as it stands in the user name. Base64 has three characters that can be escaped.
 fn plain_base64(signature: &str) -> Secret<String> {
-    let value = signature.rsplit_once("-signature=").map_or(signature, |(_, value)| value);
-    let plain = [("%2B", "+"), ("%2b", "+"), ("%2F", "/"), ("%2f", "/"), ("%3D", "="), ("%3d", "=")]
-        .iter()
-        .fold(value.to_owned(), |text, (escape, character)| text.replace(escape, character));
+    let value = signature
+        .rsplit_once("-signature=")
+        .map_or(signature, |(_, value)| value);
+    let plain = [
+        ("%2B", "+"),
+        ("%2b", "+"),
+        ("%2F", "/"),
+        ("%2f", "/"),
+        ("%3D", "="),
+        ("%3d", "="),
+    ]
+    .iter()
+    .fold(value.to_owned(), |text, (escape, character)| {
+        text.replace(escape, character)
+    });
     plain.into()
 }
 
@@ -75,7 +99,9 @@ fn impossible(fault: SignatureFault) -> Diagnosis {
         SignatureFault::DoublyEncoded | SignatureFault::BadEscape => {
             "it was percent-encoded once too often; dunlin encodes it by itself"
         }
-        SignatureFault::Base64Url => "it comes from a JWT: turn - into +, _ into / and add the = at the end",
+        SignatureFault::Base64Url => {
+            "it comes from a JWT: turn - into +, _ into / and add the = at the end"
+        }
         SignatureFault::Digest => "the hash was base64-encoded instead of the RS256 signature",
         SignatureFault::MissingPadding => "it comes from a JWT, or was cut while copying",
         _ => "something else than the RS256 signature was encoded, or it was cut while copying",
@@ -84,7 +110,10 @@ fn impossible(fault: SignatureFault) -> Diagnosis {
         saw: Some(format!("the value for --auth-signature: {fault}")),
         likely: vec![likely.into()],
         try_: vec![sign_command(), openssl()],
-        ..Diagnosis::new(Id::Signature, "the token signature cannot be valid; nothing was sent")
+        ..Diagnosis::new(
+            Id::Signature,
+            "the token signature cannot be valid; nothing was sent",
+        )
     }
 }
 

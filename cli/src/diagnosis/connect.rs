@@ -10,8 +10,18 @@ use crate::diagnosis::text::duration;
 use crate::diagnosis::{Diagnosis, Id, Try, denial, network, protocol, reason, tls};
 
 /// Why an attempt failed; `elapsed` is the time since TLS was up.
-pub(crate) fn failed(scene: &Scene, seen: &Seen, error: &ConnectError, elapsed: Duration) -> Diagnosis {
-    let at = format!("CONNECT, {} after {} · {}", duration(elapsed), scene.last_stage(), seen.line(scene));
+pub(crate) fn failed(
+    scene: &Scene,
+    seen: &Seen,
+    error: &ConnectError,
+    elapsed: Duration,
+) -> Diagnosis {
+    let at = format!(
+        "CONNECT, {} after {} · {}",
+        duration(elapsed),
+        scene.last_stage(),
+        seen.line(scene)
+    );
     let diagnosis = match error {
         ConnectError::Options(error) => return Diagnosis::usage(error.to_string()),
         ConnectError::Transport(error) => return network::transport(scene, error),
@@ -24,7 +34,10 @@ pub(crate) fn failed(scene: &Scene, seen: &Seen, error: &ConnectError, elapsed: 
         }
         error => Diagnosis::new(Id::Lost, format!("the connection was not made: {error}")),
     };
-    Diagnosis { at: Some(at), ..diagnosis }
+    Diagnosis {
+        at: Some(at),
+        ..diagnosis
+    }
 }
 
 /// No CONNACK.
@@ -33,7 +46,11 @@ pub(crate) fn unanswered(scene: &Scene, seen: &Seen, after: Duration) -> Diagnos
         at: Some(format!("CONNECT · {}", seen.line(scene))),
         saw: Some(format!(
             "{} up; CONNECT was sent",
-            if scene.given.is_tls { "TCP and TLS are" } else { "TCP is" }
+            if scene.given.is_tls {
+                "TCP and TLS are"
+            } else {
+                "TCP is"
+            }
         )),
         likely: vec![
             "the server is overloaded, or waits for an authorizer that does not answer".into(),
@@ -42,7 +59,11 @@ pub(crate) fn unanswered(scene: &Scene, seen: &Seen, after: Duration) -> Diagnos
         try_: vec![Try::advice("again in a minute · a longer --timeout")],
         ..Diagnosis::new(
             Id::ConnackTimeout,
-            format!("{} did not answer CONNECT within {}", scene.who(), duration(after)),
+            format!(
+                "{} did not answer CONNECT within {}",
+                scene.who(),
+                duration(after)
+            ),
         )
     };
     blame_alpn(seen, diagnosis)
@@ -51,7 +72,8 @@ pub(crate) fn unanswered(scene: &Scene, seen: &Seen, after: Duration) -> Diagnos
 /// A server that selected no protocol may well speak another one.
 fn blame_alpn(seen: &Seen, mut diagnosis: Diagnosis) -> Diagnosis {
     if seen.lacks_alpn() {
-        let guess = "no ALPN protocol was selected, so this port may expect something else than MQTT";
+        let guess =
+            "no ALPN protocol was selected, so this port may expect something else than MQTT";
         diagnosis.likely.insert(0, guess.into());
     }
     diagnosis
@@ -105,7 +127,10 @@ fn hangup(scene: &Scene, reset: bool, elapsed: Duration) -> Diagnosis {
         )),
         likely,
         try_: denial::advice(scene, None),
-        ..Diagnosis::new(Id::Hangup, "the server closed the connection before answering CONNECT")
+        ..Diagnosis::new(
+            Id::Hangup,
+            "the server closed the connection before answering CONNECT",
+        )
     }
 }
 
@@ -115,33 +140,41 @@ fn other_refusal(code: ReasonCode) -> (&'static str, &'static str) {
             "the server does not support MQTT 5",
             "a server that supports MQTT 5, or a newer version of this one",
         ),
-        ReasonCode::ClientIdentifierNotValid => {
-            ("the server does not accept this client id", "another --client-id")
-        }
+        ReasonCode::ClientIdentifierNotValid => (
+            "the server does not accept this client id",
+            "another --client-id",
+        ),
         ReasonCode::ServerUnavailable | ReasonCode::ServerBusy => {
             ("the server is overloaded or starting", "again in a minute")
         }
-        ReasonCode::QuotaExceeded => {
-            ("an account or connection limit is reached", "fewer connections, or a higher limit")
-        }
-        ReasonCode::ConnectionRateExceeded => {
-            ("this client id connects too often (AWS IoT: once a second)", "again in a few seconds")
-        }
+        ReasonCode::QuotaExceeded => (
+            "an account or connection limit is reached",
+            "fewer connections, or a higher limit",
+        ),
+        ReasonCode::ConnectionRateExceeded => (
+            "this client id connects too often (AWS IoT: once a second)",
+            "again in a few seconds",
+        ),
         ReasonCode::UseAnotherServer | ReasonCode::ServerMoved => (
             "the server has moved; the name that it refers to, if any, is above",
             "--endpoint with the new name",
         ),
-        ReasonCode::PacketTooLarge => {
-            ("user name, password or token are too long for the server", "shorter ones")
-        }
+        ReasonCode::PacketTooLarge => (
+            "user name, password or token are too long for the server",
+            "shorter ones",
+        ),
         ReasonCode::MalformedPacket | ReasonCode::ProtocolError => (
             "the server could not read CONNECT: it may support another version of MQTT only",
             "the server's log, which should say what it did not accept",
         ),
-        ReasonCode::ImplementationSpecificError => {
-            ("CONNECT is valid, and this server does not accept it", "the server's log or its documentation")
-        }
-        _ => ("the server did not say more than the code", "the server's log"),
+        ReasonCode::ImplementationSpecificError => (
+            "CONNECT is valid, and this server does not accept it",
+            "the server's log or its documentation",
+        ),
+        _ => (
+            "the server did not say more than the code",
+            "the server's log",
+        ),
     }
 }
 
@@ -159,7 +192,10 @@ mod tests {
         let refusal = refusal(PacketType::ConnAck, ReasonCode::NotAuthorized);
         let diagnosis = failed(
             &scene("x-ats.iot.eu-west-1.amazonaws.com"),
-            &Seen { peer: "52.1.2.3:443".parse().ok(), ..Seen::default() },
+            &Seen {
+                peer: "52.1.2.3:443".parse().ok(),
+                ..Seen::default()
+            },
             &ConnectError::Refused(refusal),
             Duration::from_millis(212),
         );
@@ -182,7 +218,11 @@ error[E-AUTH-DENIED]: AWS IoT refused the connection: Not authorized (CONNACK 0x
 
     #[test]
     fn other_codes_are_no_matter_of_authorisation() {
-        for code in [ReasonCode::ServerBusy, ReasonCode::ServerMoved, ReasonCode::ClientIdentifierNotValid] {
+        for code in [
+            ReasonCode::ServerBusy,
+            ReasonCode::ServerMoved,
+            ReasonCode::ClientIdentifierNotValid,
+        ] {
             let diagnosis = refused(&scene("localhost"), &refusal(PacketType::ConnAck, code));
             assert_eq!(diagnosis.id, Id::ConnRefused);
             assert!(diagnosis.headline.contains(code.name()));

@@ -44,7 +44,9 @@ pub(super) fn likely(scene: &Scene, reason: Option<&ServerReason>) -> Vec<String
     match reason.map(|reason| reason.reason_code) {
         Some(ReasonCode::Banned) => likely.push("an administrator has banned this client".into()),
         Some(ReasonCode::BadAuthenticationMethod) => {
-            likely.push("the server supports no authentication without an authentication method".into());
+            likely.push(
+                "the server supports no authentication without an authentication method".into(),
+            );
         }
         _ => {}
     }
@@ -67,28 +69,40 @@ pub(super) fn advice(scene: &Scene, reason: Option<&ServerReason>) -> Vec<Try> {
     let mut try_ = Vec::new();
     match (&scene.authorizer, cause) {
         (None, _) if scene.uses_authorizers() => {
-            try_.push(Try::advice("--authorizer-name with the name of your authorizer"));
+            try_.push(Try::advice(
+                "--authorizer-name with the name of your authorizer",
+            ));
         }
         (_, Some(Cause::Signature)) => {
-            try_.push(Try::command("dunlin auth sign --key private.pem --token \"$TOKEN\""));
+            try_.push(Try::command(
+                "dunlin auth sign --key private.pem --token \"$TOKEN\"",
+            ));
         }
         (Some(name), Some(Cause::Authorizer)) if scene.is_aws => {
-            try_.push(Try::command(format!("aws iot describe-authorizer --authorizer-name {}", shell(name))));
+            try_.push(Try::command(format!(
+                "aws iot describe-authorizer --authorizer-name {}",
+                shell(name)
+            )));
         }
         (Some(name), _) if scene.is_aws => try_.push(Try::command(test_invoke(scene, name))),
         (Some(_), _) if text.is_none() => {
-            try_.push(Try::advice("look at the server's log: a sandbox prints why it refused"));
+            try_.push(Try::advice(
+                "look at the server's log: a sandbox prints why it refused",
+            ));
         }
         _ => {}
     }
-    let may_be_policy = scene.uses_authorizers() && cause.is_none_or(|cause| cause == Cause::Policy);
+    let may_be_policy =
+        scene.uses_authorizers() && cause.is_none_or(|cause| cause == Cause::Policy);
     if may_be_policy && cause.is_some() {
         try_.push(Try::advice("add to the policy:"));
         let resource = scene.arn("client", &scene.client_id);
         try_.push(Try::paste(statement("iot:Connect", &resource)));
     }
     if may_be_policy && scene.given.client_id && !scene.client_id.starts_with(SAMPLE_CLIENT_ID) {
-        try_.push(Try::advice("again without --client-id, if the policy is the sample's"));
+        try_.push(Try::advice(
+            "again without --client-id, if the policy is the sample's",
+        ));
     }
     try_
 }
@@ -96,7 +110,11 @@ pub(super) fn advice(scene: &Scene, reason: Option<&ServerReason>) -> Vec<Try> {
 /// A policy statement that allows `action` on `resource`.
 pub(super) fn statement(action: &str, resource: &str) -> String {
     let quote = |text: &str| serde_json::Value::from(text).to_string();
-    format!(r#"{{"Effect":"Allow","Action":{},"Resource":{}}}"#, quote(action), quote(resource))
+    format!(
+        r#"{{"Effect":"Allow","Action":{},"Resource":{}}}"#,
+        quote(action),
+        quote(resource)
+    )
 }
 
 const fn no_name() -> &'static str {
@@ -114,7 +132,11 @@ fn test_invoke(scene: &Scene, name: &str) -> String {
         context.push("password=\"$PASSWORD_BASE64\"".to_owned());
     }
     context.push(format!("clientId={}", value(&scene.client_id)));
-    let token = if scene.is_signed { " --token \"$TOKEN\" --token-signature \"$SIGNATURE\"" } else { "" };
+    let token = if scene.is_signed {
+        " --token \"$TOKEN\" --token-signature \"$SIGNATURE\""
+    } else {
+        ""
+    };
     format!(
         "aws iot test-invoke-authorizer --authorizer-name {}{token} --mqtt-context {}",
         shell(name),
@@ -125,7 +147,10 @@ fn test_invoke(scene: &Scene, name: &str) -> String {
 /// A value in the shorthand syntax of the AWS CLI, as the shell reads it back.
 fn value(text: &str) -> String {
     if text.contains([',', '=', '"', '\'', '\\', ' ', '[', '{']) {
-        shell(&format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
+        shell(&format!(
+            "\"{}\"",
+            text.replace('\\', "\\\\").replace('"', "\\\"")
+        ))
     } else {
         shell(text)
     }
@@ -215,50 +240,94 @@ mod tests {
                 r#"the Lambda of the authorizer "A" failed: the program gave no answer within 5 s"#,
                 Cause::Lambda,
             ),
-            ("no statement allows iot:Connect on client/thing-7", Cause::Policy),
-            (r#"there is no authorizer "Policy of Signature""#, Cause::Authorizer),
-            (r#"the authorizer "A" refused the token signature: it does not match"#, Cause::Signature),
+            (
+                "no statement allows iot:Connect on client/thing-7",
+                Cause::Policy,
+            ),
+            (
+                r#"there is no authorizer "Policy of Signature""#,
+                Cause::Authorizer,
+            ),
+            (
+                r#"the authorizer "A" refused the token signature: it does not match"#,
+                Cause::Signature,
+            ),
             (
                 r#"the authorizer "A" wants a signed token, and the parameter "tok" is missing"#,
                 Cause::Signature,
             ),
-            (r#"the Lambda of the authorizer "A" answered isAuthenticated=false"#, Cause::Credentials),
+            (
+                r#"the Lambda of the authorizer "A" answered isAuthenticated=false"#,
+                Cause::Credentials,
+            ),
             ("no such user", Cause::Credentials),
-            ("the user name has 2 \"?\"; exactly one may stand before the parameters", Cause::UserName),
+            (
+                "the user name has 2 \"?\"; exactly one may stand before the parameters",
+                Cause::UserName,
+            ),
         ] {
-            assert_eq!(likely_for(&scene(AWS), Some(reason)), [cause.text(&scene(AWS))], "{reason}");
+            assert_eq!(
+                likely_for(&scene(AWS), Some(reason)),
+                [cause.text(&scene(AWS))],
+                "{reason}"
+            );
         }
-        assert!(likely_for(&scene(AWS), Some("nope")).len() > 3, "an unknown reason rules nothing out");
+        assert!(
+            likely_for(&scene(AWS), Some("nope")).len() > 3,
+            "an unknown reason rules nothing out"
+        );
     }
 
     #[test]
     fn the_policy_is_a_cause_for_every_client_id() {
         for client_id in ["thing-7", "mqtt5-sample-0a1b2c3d"] {
-            let scene = Scene { client_id: client_id.into(), ..scene(AWS) };
+            let scene = Scene {
+                client_id: client_id.into(),
+                ..scene(AWS)
+            };
             let likely = likely_for(&scene, None);
-            assert!(likely.iter().any(|guess| guess.contains(&format!("client/{client_id}"))), "{likely:?}");
+            assert!(
+                likely
+                    .iter()
+                    .any(|guess| guess.contains(&format!("client/{client_id}"))),
+                "{likely:?}"
+            );
         }
     }
 
     #[test]
     fn a_missing_authorizer_name_is_said_first() {
-        let scene = Scene { authorizer: None, ..scene(AWS) };
-        assert_eq!(likely_for(&scene, None).first().map(String::as_str), Some(no_name()));
+        let scene = Scene {
+            authorizer: None,
+            ..scene(AWS)
+        };
+        assert_eq!(
+            likely_for(&scene, None).first().map(String::as_str),
+            Some(no_name())
+        );
         assert_eq!(
             advice(&scene, None).first(),
-            Some(&Try::advice("--authorizer-name with the name of your authorizer"))
+            Some(&Try::advice(
+                "--authorizer-name with the name of your authorizer"
+            ))
         );
     }
 
     #[test]
     fn a_command_for_aws_holds_neither_placeholders_nor_empty_values() {
-        let anonymous = Scene { is_signed: true, ..scene(AWS).without_credentials() };
+        let anonymous = Scene {
+            is_signed: true,
+            ..scene(AWS).without_credentials()
+        };
         assert_eq!(
             test_invoke(&anonymous, "My Auth"),
             "aws iot test-invoke-authorizer --authorizer-name 'My Auth' --token \"$TOKEN\" --token-signature \"$SIGNATURE\" \
              --mqtt-context clientId=thing-7"
         );
-        let odd = Scene { client_id: "a,b 'c'".into(), ..scene(AWS) };
+        let odd = Scene {
+            client_id: "a,b 'c'".into(),
+            ..scene(AWS)
+        };
         assert_eq!(
             test_invoke(&odd, "A"),
             "aws iot test-invoke-authorizer --authorizer-name A --mqtt-context username=u,password=\"$PASSWORD_BASE64\",\

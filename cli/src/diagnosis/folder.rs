@@ -25,7 +25,9 @@ fn no_temporary_files(fault: &str) -> Diagnosis {
     let folder = std::env::temp_dir();
     Diagnosis {
         try_: vec![
-            Try::advice("set TMPDIR to a folder that exists and that you can write to, for example"),
+            Try::advice(
+                "set TMPDIR to a folder that exists and that you can write to, for example",
+            ),
             Try::command("export TMPDIR=\"$PWD\""),
         ],
         ..Diagnosis::usage(format!(
@@ -44,14 +46,23 @@ pub(crate) fn temporary_state(error: &StartError) -> Option<Diagnosis> {
 pub(crate) fn state_dir(what: &str, error: impl Into<PkiError>) -> Diagnosis {
     let error = error.into();
     // Another folder is no advice for a damaged key.
-    let try_ = if is_about_folders(&error) { state_dir_advice() } else { Vec::new() };
-    Diagnosis { try_, ..Diagnosis::usage(format!("{what}: {error}")) }
+    let try_ = if is_about_folders(&error) {
+        state_dir_advice()
+    } else {
+        Vec::new()
+    };
+    Diagnosis {
+        try_,
+        ..Diagnosis::usage(format!("{what}: {error}"))
+    }
 }
 
 /// How to choose another state directory.
 pub(crate) fn state_dir_advice() -> Vec<Try> {
     vec![
-        Try::advice("--state-dir or DUNLIN_STATE_DIR names a folder that you can write to, for example"),
+        Try::advice(
+            "--state-dir or DUNLIN_STATE_DIR names a folder that you can write to, for example",
+        ),
         Try::command("export DUNLIN_STATE_DIR=\"$PWD/dunlin-state\""),
     ]
 }
@@ -59,8 +70,14 @@ pub(crate) fn state_dir_advice() -> Vec<Try> {
 /// A file that `flag` names can't be written.
 pub(crate) fn not_writable(flag: &str, path: &Path, error: &io::Error) -> Diagnosis {
     Diagnosis {
-        try_: vec![Try::advice(format!("{flag} in a folder that exists and that you can write to"))],
-        ..Diagnosis::usage(format!("{flag} can't be written: {}: {}", path.display(), without_path(error)))
+        try_: vec![Try::advice(format!(
+            "{flag} in a folder that exists and that you can write to"
+        ))],
+        ..Diagnosis::usage(format!(
+            "{flag} can't be written: {}: {}",
+            path.display(),
+            without_path(error)
+        ))
     }
 }
 
@@ -85,7 +102,9 @@ const fn is_about_folders(error: &PkiError) -> bool {
 fn without_path(error: &io::Error) -> String {
     let text = error.to_string();
     // The tempfile crate adds the path at the end of the text, and keeps the error behind it to itself.
-    text.split_once(" at path ").map_or(&*text, |(fault, _path)| fault).to_owned()
+    text.split_once(" at path ")
+        .map_or(&*text, |(fault, _path)| fault)
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -96,7 +115,10 @@ mod tests {
     fn a_temporary_name_is_not_shown() {
         let missing = Path::new("/does/not/exist");
         let error = tempfile::NamedTempFile::new_in(missing).unwrap_err();
-        assert!(error.to_string().contains(".tmp"), "otherwise this test shows nothing: {error}");
+        assert!(
+            error.to_string().contains(".tmp"),
+            "otherwise this test shows nothing: {error}"
+        );
         let shown = not_writable("--ready-file", &missing.join("ready.json"), &error);
         assert_eq!(
             &*shown.headline,

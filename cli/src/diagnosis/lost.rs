@@ -10,13 +10,22 @@ use crate::diagnosis::text::{duration, quoted};
 use crate::diagnosis::{Diagnosis, Id, Try, network, protocol, reason};
 
 /// Why a connection ended; `connected` is the time since CONNACK.
-pub(crate) fn ended(scene: &Scene, seen: &Seen, error: &ConnectionError, connected: Duration) -> Diagnosis {
+pub(crate) fn ended(
+    scene: &Scene,
+    seen: &Seen,
+    error: &ConnectionError,
+    connected: Duration,
+) -> Diagnosis {
     let diagnosis = match error {
         ConnectionError::Disconnected(words) => disconnected(scene, words),
-        ConnectionError::KeepAliveTimeout { after, keep_alive, silent_for } => {
-            silent(*after, *keep_alive, *silent_for)
+        ConnectionError::KeepAliveTimeout {
+            after,
+            keep_alive,
+            silent_for,
+        } => silent(*after, *keep_alive, *silent_for),
+        ConnectionError::Protocol(violation) => {
+            protocol::broken(scene, violation, &seen.malformed())
         }
-        ConnectionError::Protocol(violation) => protocol::broken(scene, violation, &seen.malformed()),
         ConnectionError::Transport(error) => Diagnosis {
             id: Id::Lost,
             headline: format!("the connection broke: {error}").into(),
@@ -27,7 +36,11 @@ pub(crate) fn ended(scene: &Scene, seen: &Seen, error: &ConnectionError, connect
         error => Diagnosis::new(Id::Lost, format!("the connection ended: {error}")),
     };
     Diagnosis {
-        at: Some(format!("{} after CONNACK · {}", duration(connected), seen.line(scene))),
+        at: Some(format!(
+            "{} after CONNACK · {}",
+            duration(connected),
+            seen.line(scene)
+        )),
         ..diagnosis
     }
 }
@@ -67,7 +80,9 @@ fn disconnected(scene: &Scene, words: &ServerReason) -> Diagnosis {
         },
         ReasonCode::KeepAliveTimeout => Diagnosis {
             saw,
-            likely: vec!["the network stalled for longer than one and a half times the keep alive".into()],
+            likely: vec![
+                "the network stalled for longer than one and a half times the keep alive".into(),
+            ],
             try_: vec![Try::advice(
                 "look at the network; a longer --keep-alive (AWS IoT: up to 1200 s) tolerates more",
             )],
@@ -91,10 +106,14 @@ fn silent(after: Duration, keep_alive: Duration, silent_for: Duration) -> Diagno
     let advice = if shorter >= LEAST_KEEP_ALIVE {
         format!("--keep-alive {shorter}")
     } else {
-        "a shorter --keep-alive will not help: look at the server, and at what is between".to_owned()
+        "a shorter --keep-alive will not help: look at the server, and at what is between"
+            .to_owned()
     };
     Diagnosis {
-        saw: Some(format!("last byte from the server {} ago", duration(silent_for))),
+        saw: Some(format!(
+            "last byte from the server {} ago",
+            duration(silent_for)
+        )),
         likely: vec![
             "a NAT or firewall dropped the idle connection".into(),
             "the server hangs, or the network is down".into(),
@@ -113,7 +132,10 @@ fn silent(after: Duration, keep_alive: Duration, silent_for: Duration) -> Diagno
 
 /// Guess for a connection that is closed again and again without a DISCONNECT.
 pub(crate) fn maybe_taken_over(scene: &Scene) -> String {
-    format!("another client connects with the same client id {}, each time", quoted(&scene.client_id))
+    format!(
+        "another client connects with the same client id {}, each time",
+        quoted(&scene.client_id)
+    )
 }
 
 fn closed(scene: &Scene, what: &str) -> Diagnosis {
@@ -121,20 +143,32 @@ fn closed(scene: &Scene, what: &str) -> Diagnosis {
         saw: Some("no DISCONNECT, so no reason string".into()),
         likely: vec![
             "the server or something in between was restarted".into(),
-            format!("{} ended the connection for something that was sent before", scene.who()),
+            format!(
+                "{} ended the connection for something that was sent before",
+                scene.who()
+            ),
         ],
-        try_: vec![Try::advice("again; if it happens every time, look at the server's log")],
-        ..Diagnosis::new(Id::Lost, format!("the connection is lost: the server {what}"))
+        try_: vec![Try::advice(
+            "again; if it happens every time, look at the server's log",
+        )],
+        ..Diagnosis::new(
+            Id::Lost,
+            format!("the connection is lost: the server {what}"),
+        )
     }
 }
 
 /// Explanation of a DISCONNECT's code, and what to do about it.
 fn cause(code: ReasonCode) -> (&'static str, &'static str) {
     match code {
-        ReasonCode::Success => ("the server ended the connection as planned", "connect again"),
-        ReasonCode::UnspecifiedError | ReasonCode::ImplementationSpecificError => {
-            ("the server met an error that it does not name", "look at the server's log")
-        }
+        ReasonCode::Success => (
+            "the server ended the connection as planned",
+            "connect again",
+        ),
+        ReasonCode::UnspecifiedError | ReasonCode::ImplementationSpecificError => (
+            "the server met an error that it does not name",
+            "look at the server's log",
+        ),
         ReasonCode::MalformedPacket | ReasonCode::ProtocolError => (
             "the server read a packet of this program as a mistake, or does not support what it holds",
             "report it, with the packet that was sent last (-vv) and the server's log",
@@ -143,7 +177,9 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "the policy does not allow what was done, or the authorizer's answer has expired",
             "look at the policy, and at refreshAfterInSeconds",
         ),
-        ReasonCode::ServerShuttingDown => ("the server is stopped or restarted", "again in a minute"),
+        ReasonCode::ServerShuttingDown => {
+            ("the server is stopped or restarted", "again in a minute")
+        }
         ReasonCode::ServerBusy => ("the server is overloaded", "again in a minute"),
         ReasonCode::BadAuthenticationMethod => (
             "the authentication method is not the one that the connection began with",
@@ -181,34 +217,46 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "the authorizer's disconnectAfterInSeconds is over, or somebody ended the connection",
             "connect again",
         ),
-        ReasonCode::PayloadFormatInvalid => {
-            ("a payload was announced as UTF-8 text and is none", "another --message")
-        }
-        ReasonCode::RetainNotSupported => ("the server stores no retained messages", "no retained messages"),
-        ReasonCode::QoSNotSupported => {
-            ("the server does not support this QoS (AWS IoT: 0 and 1)", "a lower --qos")
-        }
+        ReasonCode::PayloadFormatInvalid => (
+            "a payload was announced as UTF-8 text and is none",
+            "another --message",
+        ),
+        ReasonCode::RetainNotSupported => (
+            "the server stores no retained messages",
+            "no retained messages",
+        ),
+        ReasonCode::QoSNotSupported => (
+            "the server does not support this QoS (AWS IoT: 0 and 1)",
+            "a lower --qos",
+        ),
         ReasonCode::UseAnotherServer | ReasonCode::ServerMoved => (
             "the server has moved; the name that it refers to, if any, is above",
             "--endpoint with the new name",
         ),
-        ReasonCode::SharedSubscriptionsNotSupported => {
-            ("the server has no shared subscriptions ($share/..)", "a --topic without $share")
-        }
-        ReasonCode::ConnectionRateExceeded => {
-            ("this client id connects too often (AWS IoT: once a second)", "again in a few seconds")
-        }
-        ReasonCode::MaximumConnectTime => {
-            ("the authorizer's disconnectAfterInSeconds is over", "connect again")
-        }
+        ReasonCode::SharedSubscriptionsNotSupported => (
+            "the server has no shared subscriptions ($share/..)",
+            "a --topic without $share",
+        ),
+        ReasonCode::ConnectionRateExceeded => (
+            "this client id connects too often (AWS IoT: once a second)",
+            "again in a few seconds",
+        ),
+        ReasonCode::MaximumConnectTime => (
+            "the authorizer's disconnectAfterInSeconds is over",
+            "connect again",
+        ),
         ReasonCode::SubscriptionIdentifiersNotSupported => (
             "the server has no subscription identifiers, and one was sent",
             "report it: this program should keep to what the server announces",
         ),
-        ReasonCode::WildcardSubscriptionsNotSupported => {
-            ("the server has no subscriptions with wildcards", "a --topic without + and #")
-        }
-        _ => ("this code is not defined for DISCONNECT", "look at the server's log"),
+        ReasonCode::WildcardSubscriptionsNotSupported => (
+            "the server has no subscriptions with wildcards",
+            "a --topic without + and #",
+        ),
+        _ => (
+            "this code is not defined for DISCONNECT",
+            "look at the server's log",
+        ),
     }
 }
 
@@ -227,7 +275,9 @@ mod tests {
         // These two have an error id of their own.
         let elsewhere = [ReasonCode::KeepAliveTimeout, ReasonCode::SessionTakenOver];
         for code in (0..=u8::MAX).filter_map(ReasonCode::from_code) {
-            if !elsewhere.contains(&code) && code.is_legal_in(PacketType::Disconnect, Sender::Server) {
+            if !elsewhere.contains(&code)
+                && code.is_legal_in(PacketType::Disconnect, Sender::Server)
+            {
                 let (likely, advice) = cause(code);
                 assert!(!likely.contains("not defined"), "{code}");
                 assert!(!advice.is_empty());
@@ -241,12 +291,23 @@ mod tests {
     #[test]
     fn a_keep_alive_that_was_too_long_is_never_advised_to_be_longer() {
         for given in [30, 40, 59, 60, 100, 1200] {
-            let diagnosis = silent(Duration::from_secs(15), Duration::from_secs(given), Duration::ZERO);
+            let diagnosis = silent(
+                Duration::from_secs(15),
+                Duration::from_secs(given),
+                Duration::ZERO,
+            );
             let text = format!("{:?}", diagnosis.try_);
             let advised = text.split_once("--keep-alive ").and_then(|(_, rest)| {
-                rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u64>().ok()
+                rest.chars()
+                    .take_while(char::is_ascii_digit)
+                    .collect::<String>()
+                    .parse::<u64>()
+                    .ok()
             });
-            assert!(advised.is_none_or(|advised| advised < given && advised >= 30), "{given}: {text}");
+            assert!(
+                advised.is_none_or(|advised| advised < given && advised >= 30),
+                "{given}: {text}"
+            );
         }
     }
 }

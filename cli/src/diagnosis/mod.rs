@@ -53,7 +53,14 @@ pub(crate) enum Try {
 
 impl Diagnosis {
     pub(crate) fn new(id: Id, headline: impl Into<Box<str>>) -> Self {
-        Self { id, headline: headline.into(), at: None, saw: None, likely: Vec::new(), try_: Vec::new() }
+        Self {
+            id,
+            headline: headline.into(),
+            at: None,
+            saw: None,
+            likely: Vec::new(),
+            try_: Vec::new(),
+        }
     }
 
     /// Only a headline and what to do: for errors of usage.

@@ -15,17 +15,27 @@ pub(crate) fn transport(scene: &Scene, error: &TransportError) -> Diagnosis {
         TransportError::Resolve { fault, .. } => unresolved(scene, fault),
         TransportError::Refused { attempts } => refused(scene, attempts),
         TransportError::Unreachable { attempts } => unreachable(scene, attempts),
-        TransportError::TimedOut { stage, after, addresses } => {
+        TransportError::TimedOut {
+            stage,
+            after,
+            addresses,
+        } => {
             let diagnosis = match stage {
                 Stage::Tls => silent_in_tls(scene, *after),
                 Stage::Resolve => no_answer_from_dns(scene, *after),
                 _ => timed_out(scene, *after),
             };
-            Diagnosis { at: Some(stage_line(scene, *stage, addresses)), ..diagnosis }
+            Diagnosis {
+                at: Some(stage_line(scene, *stage, addresses)),
+                ..diagnosis
+            }
         }
         TransportError::Proxy { error, .. } => no_tunnel(scene, error),
         TransportError::Tls { peer, error } => tls::failed(scene, *peer, error),
-        error => Diagnosis::new(Id::Lost, format!("the connection to {} failed ({error})", scene.address())),
+        error => Diagnosis::new(
+            Id::Lost,
+            format!("the connection to {} failed ({error})", scene.address()),
+        ),
     }
 }
 
@@ -36,10 +46,18 @@ pub(crate) fn timed_out(scene: &Scene, after: Duration) -> Diagnosis {
             format!("a firewall drops packets to port {}", scene.port),
             "the host is down, or not reachable from this network".into(),
         ],
-        try_: vec![Try::command(format!("nc -vz {} {}", shell(&scene.host), scene.port))],
+        try_: vec![Try::command(format!(
+            "nc -vz {} {}",
+            shell(&scene.host),
+            scene.port
+        ))],
         ..Diagnosis::new(
             Id::ConnectTimeout,
-            format!("no connection to {} within {}", scene.address(), duration(after)),
+            format!(
+                "no connection to {} within {}",
+                scene.address(),
+                duration(after)
+            ),
         )
     }
 }
@@ -50,7 +68,8 @@ fn silent_in_tls(scene: &Scene, after: Duration) -> Diagnosis {
         saw: Some("the TCP connection is up; the server sent nothing in the TLS handshake".into()),
         likely: vec![
             "this port does not speak TLS (a plain MQTT server waits for CONNECT)".into(),
-            "the server hangs, or something in between accepts connections and forwards nothing".into(),
+            "the server hangs, or something in between accepts connections and forwards nothing"
+                .into(),
         ],
         try_: vec![Try::command(format!(
             "openssl s_client -connect {} -servername {} </dev/null",
@@ -59,7 +78,11 @@ fn silent_in_tls(scene: &Scene, after: Duration) -> Diagnosis {
         ))],
         ..Diagnosis::new(
             Id::ConnectTimeout,
-            format!("{} did not answer the TLS handshake within {}", scene.address(), duration(after)),
+            format!(
+                "{} did not answer the TLS handshake within {}",
+                scene.address(),
+                duration(after)
+            ),
         )
     }
 }
@@ -70,7 +93,11 @@ fn no_answer_from_dns(scene: &Scene, after: Duration) -> Diagnosis {
         try_: vec![Try::command(format!("ping -c 1 {}", shell(&scene.host)))],
         ..Diagnosis::new(
             Id::ConnectTimeout,
-            format!("the name server did not answer for {} within {}", quoted(&scene.host), duration(after)),
+            format!(
+                "the name server did not answer for {} within {}",
+                quoted(&scene.host),
+                duration(after)
+            ),
         )
     }
 }
@@ -82,18 +109,28 @@ fn unresolved(scene: &Scene, fault: &ResolveFault) -> Diagnosis {
         fault => Diagnosis::new(Id::Dns, format!("cannot resolve {host} (DNS: {fault})")),
     };
     if let Some(region) = scene.region().filter(|region| !region::is_known(region)) {
-        let nearest = region::nearest(region)
-            .map_or(String::new(), |nearest| format!("; the nearest is {}", quoted(nearest)));
-        diagnosis.likely.push(format!("{} is no AWS region known to this version{nearest}", quoted(region)));
+        let nearest = region::nearest(region).map_or(String::new(), |nearest| {
+            format!("; the nearest is {}", quoted(nearest))
+        });
+        diagnosis.likely.push(format!(
+            "{} is no AWS region known to this version{nearest}",
+            quoted(region)
+        ));
     }
     match fault {
         ResolveFault::NotFound => diagnosis.likely.push("the endpoint is mistyped".into()),
-        _ => diagnosis.likely.push("this computer has no network or no working name server".into()),
+        _ => diagnosis
+            .likely
+            .push("this computer has no network or no working name server".into()),
     }
     if scene.is_aws {
-        diagnosis.try_.push(Try::command("aws iot describe-endpoint --endpoint-type iot:Data-ATS"));
+        diagnosis.try_.push(Try::command(
+            "aws iot describe-endpoint --endpoint-type iot:Data-ATS",
+        ));
     } else {
-        diagnosis.try_.push(Try::command(format!("ping -c 1 {}", shell(&scene.host))));
+        diagnosis
+            .try_
+            .push(Try::command(format!("ping -c 1 {}", shell(&scene.host))));
     }
     diagnosis
 }
@@ -103,17 +140,24 @@ fn refused(scene: &Scene, attempts: &[FailedAttempt]) -> Diagnosis {
         saw: Some(tried(attempts)),
         ..Diagnosis::new(
             Id::Refused,
-            format!("{} refused the connection: nothing listens on that port", scene.address()),
+            format!(
+                "{} refused the connection: nothing listens on that port",
+                scene.address()
+            ),
         )
     };
     if scene.is_aws {
-        diagnosis.likely.push("the port is wrong: custom authorizers are at 443".into());
+        diagnosis
+            .likely
+            .push("the port is wrong: custom authorizers are at 443".into());
         diagnosis.try_.push(Try::advice("--port 443"));
     } else {
-        diagnosis.likely.push("the server is not running, or on another port".into());
         diagnosis
-            .try_
-            .push(Try::command("dunlin sandbox        # a local server to try with, in another terminal"));
+            .likely
+            .push("the server is not running, or on another port".into());
+        diagnosis.try_.push(Try::command(
+            "dunlin sandbox        # a local server to try with, in another terminal",
+        ));
     }
     diagnosis
 }
@@ -122,7 +166,10 @@ fn unreachable(scene: &Scene, attempts: &[FailedAttempt]) -> Diagnosis {
     Diagnosis {
         saw: Some(tried(attempts)),
         likely: vec!["this computer has no network, or no route to that one".into()],
-        ..Diagnosis::new(Id::Refused, format!("{} cannot be reached", scene.address()))
+        ..Diagnosis::new(
+            Id::Refused,
+            format!("{} cannot be reached", scene.address()),
+        )
     }
 }
 
@@ -130,7 +177,9 @@ fn unreachable(scene: &Scene, attempts: &[FailedAttempt]) -> Diagnosis {
 fn no_tunnel(scene: &Scene, error: &ProxyError) -> Diagnosis {
     let headline = match error {
         ProxyError::Refused { status, reason } => {
-            format!("the proxy refused the tunnel: {status} {reason}").trim_end().to_owned()
+            format!("the proxy refused the tunnel: {status} {reason}")
+                .trim_end()
+                .to_owned()
         }
         ProxyError::Unreachable(error) => format!("the proxy cannot be reached: {error}"),
         error => format!("no tunnel through the proxy: {error}"),
@@ -140,29 +189,46 @@ fn no_tunnel(scene: &Scene, error: &ProxyError) -> Diagnosis {
             "it wants a user name and a password, or other ones",
             "http://USER:PASSWORD@HOST:PORT as the proxy's URL",
         ),
-        ProxyError::Refused { status: 401 | 403 | 405, .. } => {
-            ("it lets nobody through to that host or port", "ask who runs it")
-        }
-        ProxyError::Refused { status: 500..=599, .. } => (
+        ProxyError::Refused {
+            status: 401 | 403 | 405,
+            ..
+        } => (
+            "it lets nobody through to that host or port",
+            "ask who runs it",
+        ),
+        ProxyError::Refused {
+            status: 500..=599, ..
+        } => (
             "it can't resolve or reach the endpoint, or is overloaded",
             "again in a minute · --endpoint as it is spelled",
         ),
-        ProxyError::Unreachable(_) => {
-            ("it isn't running, or is another one on this network", "another --proxy")
-        }
-        _ => ("that is no HTTP proxy, or one that speaks TLS itself", "another --proxy"),
+        ProxyError::Unreachable(_) => (
+            "it isn't running, or is another one on this network",
+            "another --proxy",
+        ),
+        _ => (
+            "that is no HTTP proxy, or one that speaks TLS itself",
+            "another --proxy",
+        ),
     };
     let via = scene.via.as_deref().unwrap_or("via a proxy");
     Diagnosis {
         at: Some(format!("CONNECT {} {via}", scene.address())),
         likely: vec![likely.into()],
-        try_: vec![Try::advice(advice), Try::advice("--proxy none, if this computer needs no proxy")],
+        try_: vec![
+            Try::advice(advice),
+            Try::advice("--proxy none, if this computer needs no proxy"),
+        ],
         ..Diagnosis::new(Id::Proxy, headline)
     }
 }
 
 fn tried(attempts: &[FailedAttempt]) -> String {
-    let mut tried: Vec<String> = attempts.iter().take(MOST_ADDRESSES).map(FailedAttempt::to_string).collect();
+    let mut tried: Vec<String> = attempts
+        .iter()
+        .take(MOST_ADDRESSES)
+        .map(FailedAttempt::to_string)
+        .collect();
     if attempts.len() > MOST_ADDRESSES {
         tried.push(format!("{} more", attempts.len() - MOST_ADDRESSES));
     }
@@ -170,8 +236,16 @@ fn tried(attempts: &[FailedAttempt]) -> String {
 }
 
 fn stage_line(scene: &Scene, stage: Stage, addresses: &[SocketAddr]) -> String {
-    let addresses: Vec<String> = addresses.iter().take(MOST_ADDRESSES).map(SocketAddr::to_string).collect();
-    let addresses = if addresses.is_empty() { scene.address() } else { addresses.join(", ") };
+    let addresses: Vec<String> = addresses
+        .iter()
+        .take(MOST_ADDRESSES)
+        .map(SocketAddr::to_string)
+        .collect();
+    let addresses = if addresses.is_empty() {
+        scene.address()
+    } else {
+        addresses.join(", ")
+    };
     format!("{stage} · {addresses}")
 }
 
@@ -188,13 +262,18 @@ mod tests {
         let diagnosis = unresolved(&mistyped, &ResolveFault::NotFound);
         assert_eq!(
             diagnosis.likely.first().map(String::as_str),
-            Some(r#""eu-wset-1" is no AWS region known to this version; the nearest is "eu-west-1""#)
+            Some(
+                r#""eu-wset-1" is no AWS region known to this version; the nearest is "eu-west-1""#
+            )
         );
     }
 
     #[test]
     fn a_temporary_failure_is_not_called_a_typing_error() {
         let diagnosis = unresolved(&scene("iot.example"), &ResolveFault::Temporary);
-        assert_eq!(diagnosis.likely, ["this computer has no network or no working name server"]);
+        assert_eq!(
+            diagnosis.likely,
+            ["this computer has no network or no working name server"]
+        );
     }
 }

@@ -78,7 +78,8 @@ impl Progress<'_> {
     fn line(&self, operation: Operation) -> String {
         match operation {
             Operation::Subscribe if self.sent == 0 => {
-                "connected and authenticated; 0 of 1 subscriptions granted; nothing was published".into()
+                "connected and authenticated; 0 of 1 subscriptions granted; nothing was published"
+                    .into()
             }
             _ => format!(
                 "published {}, acknowledged {}, received {}",
@@ -106,7 +107,11 @@ pub(crate) fn failed(
             saw: Some(progress.line(operation)),
             ..Diagnosis::new(
                 operation.denied(),
-                format!("can't {} {}: {error}", operation.verb(), quoted(progress.topic)),
+                format!(
+                    "can't {} {}: {error}",
+                    operation.verb(),
+                    quoted(progress.topic)
+                ),
             )
         },
     }
@@ -124,10 +129,16 @@ pub(crate) fn refused(
     evidence.insert(0, progress.line(operation));
     let saw = Some(evidence.join("; "));
     let reason = reason::own_words(refusal);
-    let about_policy =
-        matches!(refusal.reason_code, ReasonCode::NotAuthorized | ReasonCode::UnspecifiedError);
+    let about_policy = matches!(
+        refusal.reason_code,
+        ReasonCode::NotAuthorized | ReasonCode::UnspecifiedError
+    );
     if !about_policy {
-        let headline = format!("could not {} {topic} ({}){reason}", operation.verb(), reason::fact(refusal));
+        let headline = format!(
+            "could not {} {topic} ({}){reason}",
+            operation.verb(),
+            reason::fact(refusal)
+        );
         return Diagnosis {
             saw,
             likely: vec![other(refusal.reason_code).into()],
@@ -140,7 +151,11 @@ pub(crate) fn refused(
             scene,
             operation,
             progress,
-            format!("not allowed to {} {topic} ({}){reason}", operation.verb(), reason::fact(refusal)),
+            format!(
+                "not allowed to {} {topic} ({}){reason}",
+                operation.verb(),
+                reason::fact(refusal)
+            ),
         )
     }
 }
@@ -205,18 +220,29 @@ pub(crate) fn unacknowledged(
 
 /// Everything was acknowledged, and not everything came back.
 pub(crate) fn not_received(scene: &Scene, progress: Progress<'_>, after: Duration) -> Diagnosis {
-    let Progress { topic, sent, acknowledged, received } = progress;
+    let Progress {
+        topic,
+        sent,
+        acknowledged,
+        received,
+    } = progress;
     let resource = scene.arn("topic", topic);
     Diagnosis {
         saw: Some(format!(
             "subscription granted; {} missing",
-            count(usize::try_from(sent - received).unwrap_or_default(), "message")
+            count(
+                usize::try_from(sent - received).unwrap_or_default(),
+                "message"
+            )
         )),
         likely: vec![format!(
             "the policy allows iot:Publish and iot:Subscribe but not iot:Receive on topic/{}",
             shown(topic)
         )],
-        try_: vec![Try::advice("add to the policy:"), statement("iot:Receive", &resource)],
+        try_: vec![
+            Try::advice("add to the policy:"),
+            statement("iot:Receive", &resource),
+        ],
         ..Diagnosis::new(
             Id::NotReceived,
             format!(
@@ -228,18 +254,40 @@ pub(crate) fn not_received(scene: &Scene, progress: Progress<'_>, after: Duratio
 }
 
 /// What is missing in the policy, where that is the likely cause.
-fn policy(scene: &Scene, operation: Operation, progress: Progress<'_>, headline: String) -> Diagnosis {
+fn policy(
+    scene: &Scene,
+    operation: Operation,
+    progress: Progress<'_>,
+    headline: String,
+) -> Diagnosis {
     let diagnosis = Diagnosis::new(operation.denied(), headline);
     if scene.authorizer.is_none() && !scene.is_aws {
-        return Diagnosis { likely: vec!["the server's access rules do not allow it".into()], ..diagnosis };
+        return Diagnosis {
+            likely: vec!["the server's access rules do not allow it".into()],
+            ..diagnosis
+        };
     }
-    let from =
-        scene.authorizer.as_ref().map_or(String::new(), |name| format!(" from authorizer {}", quoted(name)));
-    let note = if operation == Operation::Publish { "" } else { " (note: topicfilter/, not topic/)" };
-    let (action, resource, topic) = (operation.action(), operation.resource(), shown(progress.topic));
+    let from = scene.authorizer.as_ref().map_or(String::new(), |name| {
+        format!(" from authorizer {}", quoted(name))
+    });
+    let note = if operation == Operation::Publish {
+        ""
+    } else {
+        " (note: topicfilter/, not topic/)"
+    };
+    let (action, resource, topic) = (
+        operation.action(),
+        operation.resource(),
+        shown(progress.topic),
+    );
     Diagnosis {
-        likely: vec![format!("the policy{from} lacks {action} on {resource}/{topic}{note}")],
-        try_: vec![Try::advice("add to the policy:"), statement(action, &scene.arn(resource, &topic))],
+        likely: vec![format!(
+            "the policy{from} lacks {action} on {resource}/{topic}{note}"
+        )],
+        try_: vec![
+            Try::advice("add to the policy:"),
+            statement(action, &scene.arn(resource, &topic)),
+        ],
         ..diagnosis
     }
 }
@@ -261,10 +309,18 @@ fn other(code: ReasonCode) -> &'static str {
         ReasonCode::QuotaExceeded => "a limit of the account or the connection is reached",
         ReasonCode::PacketIdentifierInUse => "a bug: the server still uses this packet identifier",
         ReasonCode::PayloadFormatInvalid => "the server does not take this payload",
-        ReasonCode::ImplementationSpecificError => "the server does not accept this; its log should say why",
-        ReasonCode::SharedSubscriptionsNotSupported => "the server has no shared subscriptions ($share/..)",
-        ReasonCode::WildcardSubscriptionsNotSupported => "the server has no subscriptions with wildcards",
-        ReasonCode::SubscriptionIdentifiersNotSupported => "the server has no subscription identifiers",
+        ReasonCode::ImplementationSpecificError => {
+            "the server does not accept this; its log should say why"
+        }
+        ReasonCode::SharedSubscriptionsNotSupported => {
+            "the server has no shared subscriptions ($share/..)"
+        }
+        ReasonCode::WildcardSubscriptionsNotSupported => {
+            "the server has no subscriptions with wildcards"
+        }
+        ReasonCode::SubscriptionIdentifiersNotSupported => {
+            "the server has no subscription identifiers"
+        }
         _ => "the server did not say more than the code; look at its log",
     }
 }
@@ -278,14 +334,22 @@ mod tests {
     use crate::diagnosis::render;
     use crate::diagnosis::scene::scene;
 
-    const PROGRESS: Progress<'static> =
-        Progress { topic: "test/topic", sent: 5, acknowledged: 5, received: 0 };
+    const PROGRESS: Progress<'static> = Progress {
+        topic: "test/topic",
+        sent: 5,
+        acknowledged: 5,
+        received: 0,
+    };
 
     #[test]
     fn a_refused_subscription_names_the_statement_that_is_missing() {
         let refusal = refusal(PacketType::SubAck, ReasonCode::NotAuthorized);
         let scene = scene("x-ats.iot.eu-west-1.amazonaws.com");
-        let none = Progress { sent: 0, acknowledged: 0, ..PROGRESS };
+        let none = Progress {
+            sent: 0,
+            acknowledged: 0,
+            ..PROGRESS
+        };
         let diagnosis = refused(&scene, Operation::Subscribe, none, &refusal);
         assert_eq!(
             anstream::adapter::strip_str(&render(&diagnosis, 120)).to_string(),
@@ -301,8 +365,18 @@ mod tests {
     #[test]
     fn a_subscription_lost_on_the_way_does_not_say_that_nothing_was_published() {
         let refusal = refusal(PacketType::SubAck, ReasonCode::NotAuthorized);
-        let saw = refused(&scene("localhost"), Operation::Subscribe, PROGRESS, &refusal).saw.unwrap();
-        assert!(saw.starts_with("published 5, acknowledged 5, received 0"), "{saw}");
+        let saw = refused(
+            &scene("localhost"),
+            Operation::Subscribe,
+            PROGRESS,
+            &refusal,
+        )
+        .saw
+        .unwrap();
+        assert!(
+            saw.starts_with("published 5, acknowledged 5, received 0"),
+            "{saw}"
+        );
     }
 
     #[test]
@@ -318,8 +392,13 @@ mod tests {
 
     #[test]
     fn a_repeated_drop_says_how_often_and_how_fast() {
-        let diagnosis =
-            dropped(&scene("localhost"), Operation::Subscribe, PROGRESS, 3, Duration::from_millis(40));
+        let diagnosis = dropped(
+            &scene("localhost"),
+            Operation::Subscribe,
+            PROGRESS,
+            3,
+            Duration::from_millis(40),
+        );
         assert_eq!(
             &*diagnosis.headline,
             "the server closed the connection 40 ms after SUBSCRIBE on \"test/topic\", three times"
@@ -329,6 +408,9 @@ mod tests {
     #[test]
     fn missing_messages_are_counted() {
         let diagnosis = not_received(&scene("localhost"), PROGRESS, Duration::from_secs(10));
-        assert_eq!(&*diagnosis.headline, "published 5, acknowledged 5, received 0 within 10 s");
+        assert_eq!(
+            &*diagnosis.headline,
+            "published 5, acknowledged 5, received 0 within 10 s"
+        );
     }
 }

@@ -30,9 +30,14 @@ impl Received {
     /// An observer that keeps the start of the first packet that can't be decoded, or of the last one.
     pub(crate) fn observer(&self) -> Observer {
         let kept = Arc::clone(&self.0);
-        let options = DecodeOptions { sender: Sender::Server, ..DecodeOptions::default() };
+        let options = DecodeOptions {
+            sender: Sender::Server,
+            ..DecodeOptions::default()
+        };
         Observer::new(move |seen| {
-            if seen.direction == Direction::Received && Packet::decode_with(seen.bytes, &options).is_err() {
+            if seen.direction == Direction::Received
+                && Packet::decode_with(seen.bytes, &options).is_err()
+            {
                 let start = seen.bytes.get(..SHOWN).unwrap_or(seen.bytes);
                 *kept.lock().unwrap_or_else(PoisonError::into_inner) = start.to_vec();
             }
@@ -41,7 +46,10 @@ impl Received {
 
     /// What was kept; empty if everything could be decoded.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -50,7 +58,9 @@ impl Foreign {
     pub(crate) fn recognise(bytes: &[u8]) -> Option<Self> {
         match bytes {
             // MQTT 5 has at least three bytes behind the fixed header of a CONNACK.
-            [0x20, 0x02, 0x00 | 0x01, return_code, ..] => Some(Self::Mqtt3 { return_code: *return_code }),
+            [0x20, 0x02, 0x00 | 0x01, return_code, ..] => Some(Self::Mqtt3 {
+                return_code: *return_code,
+            }),
             [0x15 | 0x16, 0x03, 0x00..=0x04, ..] => Some(Self::Tls),
             [b'H', b'T', b'T', b'P', ..] => Some(Self::Http),
             [b'S', b'S', b'H', b'-', ..] => Some(Self::Ssh),
@@ -72,7 +82,9 @@ impl Foreign {
     fn likely(self) -> &'static str {
         match self {
             Self::Mqtt3 { return_code: 0x01 } => "it refused the protocol version (return code 1)",
-            Self::Mqtt3 { return_code: 0x00 } => "it took CONNECT for one of MQTT 3.1.1 and accepted it",
+            Self::Mqtt3 { return_code: 0x00 } => {
+                "it took CONNECT for one of MQTT 3.1.1 and accepted it"
+            }
             Self::Mqtt3 { .. } => "it took CONNECT for one of MQTT 3.1.1 and refused it",
             Self::Http => "the port is that of a website, of an API or of a proxy",
             Self::Tls => "the port is that of MQTT over TLS (usually 8883), or of HTTPS",
@@ -84,7 +96,9 @@ impl Foreign {
         match self {
             Self::Mqtt3 { .. } => Try::advice("a server, or a version of it, that supports MQTT 5"),
             Self::Tls => Try::paste(format!("--endpoint mqtts://{}", shell(&scene.address()))),
-            _ if scene.is_aws => Try::advice("drop --port: AWS IoT takes custom authorizers at 443"),
+            _ if scene.is_aws => {
+                Try::advice("drop --port: AWS IoT takes custom authorizers at 443")
+            }
             _ => Try::advice("another --port: MQTT is usually at 1883, with TLS at 8883"),
         }
     }
@@ -107,7 +121,9 @@ pub(crate) fn broken(scene: &Scene, violation: &Violation, bytes: &[u8]) -> Diag
     }
     let likely = match violation {
         Violation::Packet(error) => match error.statement {
-            Some(statement) => format!("a bug of the server: it breaks {statement} of the MQTT 5 standard"),
+            Some(statement) => {
+                format!("a bug of the server: it breaks {statement} of the MQTT 5 standard")
+            }
             None => "a bug of the server, or the port speaks something else than MQTT 5".into(),
         },
         _ => "a bug of the server".into(),
@@ -115,8 +131,13 @@ pub(crate) fn broken(scene: &Scene, violation: &Violation, bytes: &[u8]) -> Diag
     Diagnosis {
         saw: (!bytes.is_empty()).then(|| format!("received: {}", shown(bytes))),
         likely: vec![likely, "something in between changes what passes".into()],
-        try_: vec![Try::advice("tell the operator of the server, with the lines above")],
-        ..Diagnosis::new(Id::Protocol, format!("the server broke the protocol: {violation}"))
+        try_: vec![Try::advice(
+            "tell the operator of the server, with the lines above",
+        )],
+        ..Diagnosis::new(
+            Id::Protocol,
+            format!("the server broke the protocol: {violation}"),
+        )
     }
 }
 
@@ -125,9 +146,16 @@ fn shown(bytes: &[u8]) -> String {
     let start = bytes.get(..SHOWN).unwrap_or(bytes);
     let hex: Vec<String> = start.iter().map(|byte| format!("{byte:02x}")).collect();
     let more = if bytes.len() >= SHOWN { " .." } else { "" };
-    let printable: String =
-        start.iter().take_while(|byte| matches!(byte, 0x20..=0x7e)).map(|byte| char::from(*byte)).collect();
-    let text = if printable.len() >= 4 { format!(" (\"{printable}\")") } else { String::new() };
+    let printable: String = start
+        .iter()
+        .take_while(|byte| matches!(byte, 0x20..=0x7e))
+        .map(|byte| char::from(*byte))
+        .collect();
+    let text = if printable.len() >= 4 {
+        format!(" (\"{printable}\")")
+    } else {
+        String::new()
+    };
     format!("{}{more}{text}", hex.join(" "))
 }
 
@@ -141,9 +169,18 @@ mod tests {
     #[test]
     fn other_protocols_are_known_by_their_first_bytes() {
         for (bytes, foreign) in [
-            (&[0x20, 0x02, 0x00, 0x01][..], Some(Foreign::Mqtt3 { return_code: 1 })),
-            (&[0x20, 0x02, 0x00, 0x05], Some(Foreign::Mqtt3 { return_code: 5 })),
-            (&[0x20, 0x02, 0x00, 0x00], Some(Foreign::Mqtt3 { return_code: 0 })),
+            (
+                &[0x20, 0x02, 0x00, 0x01][..],
+                Some(Foreign::Mqtt3 { return_code: 1 }),
+            ),
+            (
+                &[0x20, 0x02, 0x00, 0x05],
+                Some(Foreign::Mqtt3 { return_code: 5 }),
+            ),
+            (
+                &[0x20, 0x02, 0x00, 0x00],
+                Some(Foreign::Mqtt3 { return_code: 0 }),
+            ),
             (b"HTTP/1.1 400 Bad Request\r\n", Some(Foreign::Http)),
             (&[0x15, 0x03, 0x03, 0x00, 0x02], Some(Foreign::Tls)),
             (&[0x16, 0x03, 0x01, 0x02], Some(Foreign::Tls)),
@@ -158,6 +195,9 @@ mod tests {
     #[test]
     fn bytes_are_shown_in_hex_and_as_text_where_they_are() {
         assert_eq!(shown(&[0x20, 0x02, 0x00, 0x01]), "20 02 00 01");
-        assert_eq!(shown(b"SSH-2.0\r\n"), "53 53 48 2d 32 2e 30 0d 0a (\"SSH-2.0\")");
+        assert_eq!(
+            shown(b"SSH-2.0\r\n"),
+            "53 53 48 2d 32 2e 30 0d 0a (\"SSH-2.0\")"
+        );
     }
 }

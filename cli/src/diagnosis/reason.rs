@@ -6,7 +6,11 @@ use crate::diagnosis::text::quoted;
 
 /// `CONNACK 0x87`
 pub(crate) fn wire(reason: &ServerReason) -> String {
-    format!("{} 0x{:02X}", reason.packet_type.name(), reason.reason_code.code())
+    format!(
+        "{} 0x{:02X}",
+        reason.packet_type.name(),
+        reason.reason_code.code()
+    )
 }
 
 /// `CONNACK 0x87 Not authorized`
@@ -32,7 +36,10 @@ pub(crate) fn evidence(reason: &ServerReason) -> Vec<String> {
         parts.push(format!("{} = {}", quoted(name), quoted(value)));
     }
     if reason.user_properties.len() > MOST_PROPERTIES {
-        parts.push(format!("{} more user properties", reason.user_properties.len() - MOST_PROPERTIES));
+        parts.push(format!(
+            "{} more user properties",
+            reason.user_properties.len() - MOST_PROPERTIES
+        ));
     }
     if let Some(server) = &reason.server_reference {
         parts.push(format!("it refers to {}", quoted(server)));
@@ -72,7 +79,13 @@ mod tests {
             ..refusal(PacketType::ConnAck, ReasonCode::ServerMoved)
         };
         assert_eq!(fact(&reason), "CONNACK 0x9D Server moved");
-        assert_eq!(own_words(&reason), r#"; the server's reason: "moved \"away\"""#);
-        assert_eq!(evidence(&reason), [r#""k" = "v""#, r#"it refers to "other.example""#]);
+        assert_eq!(
+            own_words(&reason),
+            r#"; the server's reason: "moved \"away\"""#
+        );
+        assert_eq!(
+            evidence(&reason),
+            [r#""k" = "v""#, r#"it refers to "other.example""#]
+        );
     }
 }

@@ -7,8 +7,10 @@ pub(crate) fn is_known(region: &str) -> bool {
 
 /// The region that differs least, if it is near enough to be what was meant.
 pub(crate) fn nearest(region: &str) -> Option<&'static str> {
-    let (distance, nearest) =
-        REGIONS.iter().map(|known| (strsim::damerau_levenshtein(region, known), *known)).min()?;
+    let (distance, nearest) = REGIONS
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(region, known), *known))
+        .min()?;
     (distance <= 3).then_some(nearest)
 }
 

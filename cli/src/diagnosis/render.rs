@@ -43,13 +43,21 @@ fn lines(diagnosis: &Diagnosis, width: usize) -> Vec<String> {
     let mut lines = headline(diagnosis, width);
     let mut section = |label: &str, texts: &[Try]| {
         for (index, text) in texts.iter().enumerate() {
-            let head = if index == 0 { format!("  {LABEL}{label:<8}{LABEL:#}") } else { " ".repeat(INDENT) };
+            let head = if index == 0 {
+                format!("  {LABEL}{label:<8}{LABEL:#}")
+            } else {
+                " ".repeat(INDENT)
+            };
             let wrapped = match text {
                 Try::Command(text) | Try::Paste(text) => vec![text.clone()],
                 Try::Advice(advice) => wrap(advice, width.saturating_sub(INDENT)),
             };
             lines.extend(wrapped.into_iter().enumerate().map(|(row, text)| {
-                if row == 0 { format!("{head}{text}") } else { format!("{}{text}", " ".repeat(INDENT)) }
+                if row == 0 {
+                    format!("{head}{text}")
+                } else {
+                    format!("{}{text}", " ".repeat(INDENT))
+                }
             }));
         }
     };
@@ -79,13 +87,21 @@ fn headline(diagnosis: &Diagnosis, width: usize) -> Vec<String> {
 fn numbered(guesses: &[String]) -> Vec<Try> {
     match guesses {
         [only] => vec![Try::advice(only)],
-        many => many.iter().zip(1..).map(|(guess, n)| Try::advice(format!("{n}. {guess}"))).collect(),
+        many => many
+            .iter()
+            .zip(1..)
+            .map(|(guess, n)| Try::advice(format!("{n}. {guess}")))
+            .collect(),
     }
 }
 
 /// Takes away what is least missed; false when only evidence is left.
 fn drop_least(diagnosis: &mut Diagnosis) -> bool {
-    if diagnosis.likely.len() > 1 { diagnosis.likely.pop().is_some() } else { diagnosis.try_.pop().is_some() }
+    if diagnosis.likely.len() > 1 {
+        diagnosis.likely.pop().is_some()
+    } else {
+        diagnosis.try_.pop().is_some()
+    }
 }
 
 /// Breaks at spaces; a word longer than the line keeps a line of its own.
@@ -122,7 +138,10 @@ mod tests {
     fn denied() -> Diagnosis {
         Diagnosis {
             saw: Some("connected and authenticated; nothing was published".into()),
-            likely: vec!["the policy lacks iot:Subscribe on topicfilter/test/topic".into(), "another".into()],
+            likely: vec![
+                "the policy lacks iot:Subscribe on topicfilter/test/topic".into(),
+                "another".into(),
+            ],
             try_: vec![Try::command("dunlin demo"), Try::advice("ask the owner")],
             ..Diagnosis::new(
                 Id::SubDenied,
@@ -155,7 +174,9 @@ error[E-SUB-DENIED]: not allowed to subscribe to \"test/topic\" (SUBACK 0x87 Not
         };
         let text = plain(&long, 50);
         assert!(
-            text.lines().filter(|line| !line.contains("aws iot")).all(|line| line.chars().count() <= 50),
+            text.lines()
+                .filter(|line| !line.contains("aws iot"))
+                .all(|line| line.chars().count() <= 50),
             "{text}"
         );
         assert!(text.contains("--mqtt-context username=u"), "{text}");
@@ -163,10 +184,16 @@ error[E-SUB-DENIED]: not allowed to subscribe to \"test/topic\" (SUBACK 0x87 Not
 
     #[test]
     fn no_line_of_prose_is_wider_than_the_screen() {
-        let prose = Diagnosis { try_: Vec::new(), ..denied() };
+        let prose = Diagnosis {
+            try_: Vec::new(),
+            ..denied()
+        };
         for width in 40..=120 {
             let text = plain(&prose, width);
-            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}\n{text}");
+            assert!(
+                text.lines().all(|line| line.chars().count() <= width),
+                "{width}\n{text}"
+            );
         }
     }
 
@@ -174,7 +201,9 @@ error[E-SUB-DENIED]: not allowed to subscribe to \"test/topic\" (SUBACK 0x87 Not
     fn twelve_lines_hold_whatever_the_server_says() {
         let chatty = Diagnosis {
             saw: Some("word ".repeat(60)),
-            likely: (0..9).map(|n| format!("guess {n} {}", "because ".repeat(12))).collect(),
+            likely: (0..9)
+                .map(|n| format!("guess {n} {}", "because ".repeat(12)))
+                .collect(),
             ..denied()
         };
         let text = plain(&chatty, 80);

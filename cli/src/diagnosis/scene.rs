@@ -71,7 +71,10 @@ impl Scene {
             port: server.port,
             is_aws: aws::is_aws_host(&server.host),
             rather: server.rather.clone(),
-            via: server.detour.as_ref().map(|Detour { proxy, from }| format!("via {proxy} (from {from})")),
+            via: server
+                .detour
+                .as_ref()
+                .map(|Detour { proxy, from }| format!("via {proxy} (from {from})")),
             authorizer: credentials.authorizer.authorizer_name.clone(),
             is_signed: credentials.is_signed(),
             has_token: credentials.authorizer.token.is_some(),
@@ -82,7 +85,10 @@ impl Scene {
             },
             given,
             username: credentials.authorizer.username.as_deref().map(user),
-            password_len: credentials.password.as_ref().map(|password| password.expose().len()),
+            password_len: credentials
+                .password
+                .as_ref()
+                .map(|password| password.expose().len()),
         }
     }
 
@@ -107,7 +113,14 @@ impl Scene {
             None => parts.push("no authorizer name".to_owned()),
         }
         if self.has_token {
-            parts.push(if self.is_signed { "signed token" } else { "token without a signature" }.to_owned());
+            parts.push(
+                if self.is_signed {
+                    "signed token"
+                } else {
+                    "token without a signature"
+                }
+                .to_owned(),
+            );
         }
         if let Some(username) = &self.username {
             parts.push(format!("username {}", quoted(username)));
@@ -161,8 +174,11 @@ impl Scene {
 
     /// The label behind `iot`, whether such a region exists or not.
     pub(crate) fn region(&self) -> Option<&str> {
-        let mut labels =
-            self.host.split('.').skip_while(|label| *label != "iot" && *label != "iot-fips").skip(1);
+        let mut labels = self
+            .host
+            .split('.')
+            .skip_while(|label| *label != "iot" && *label != "iot-fips")
+            .skip(1);
         labels.next().filter(|_| self.is_aws)
     }
 }
@@ -170,7 +186,9 @@ impl Scene {
 impl Seen {
     /// TLS is up, and the server has selected no protocol.
     pub(crate) fn lacks_alpn(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.alpn_selected.is_none())
+        self.tls
+            .as_ref()
+            .is_some_and(|tls| tls.alpn_selected.is_none())
     }
 
     /// Start of what couldn't be decoded; empty if nothing was like that, or nothing was recorded.
@@ -207,7 +225,13 @@ pub(crate) fn scene(host: &str) -> Scene {
         has_token: false,
         client_id: "thing-7".into(),
         alpn_offered: Some("mqtt".into()),
-        given: Given { ca: false, client_id: true, alpn: false, is_tls: true, is_sample: true },
+        given: Given {
+            ca: false,
+            client_id: true,
+            alpn: false,
+            is_tls: true,
+            is_sample: true,
+        },
         username: Some("u".into()),
         password_len: Some(8),
     }
@@ -216,7 +240,11 @@ pub(crate) fn scene(host: &str) -> Scene {
 #[cfg(test)]
 impl Scene {
     pub(crate) fn without_credentials(self) -> Self {
-        Self { username: None, password_len: None, ..self }
+        Self {
+            username: None,
+            password_len: None,
+            ..self
+        }
     }
 }
 
@@ -227,7 +255,10 @@ mod tests {
     #[test]
     fn credentials_are_told_without_the_secrets() {
         let text = scene("localhost").credentials();
-        assert_eq!(text, r#"authorizer "MyAuth", username "u", password 8 bytes, client id "thing-7""#);
+        assert_eq!(
+            text,
+            r#"authorizer "MyAuth", username "u", password 8 bytes, client id "thing-7""#
+        );
     }
 
     #[test]
@@ -237,7 +268,9 @@ mod tests {
             arn("x-ats.iot.eu-west-1.amazonaws.com"),
             "arn:aws:iot:eu-west-1:*:topicfilter/test/topic"
         );
-        assert!(arn("x.ats.iot.cn-north-1.amazonaws.com.cn").starts_with("arn:aws-cn:iot:cn-north-1:"));
+        assert!(
+            arn("x.ats.iot.cn-north-1.amazonaws.com.cn").starts_with("arn:aws-cn:iot:cn-north-1:")
+        );
         assert!(arn("localhost").starts_with("arn:aws:iot:*:*:"));
     }
 }

@@ -11,7 +11,11 @@ const LONGEST: usize = 240;
 pub(crate) fn quoted(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => {
-            format!("{} (cut; {} bytes)", Quoted(text.get(..end).unwrap_or_default()), text.len())
+            format!(
+                "{} (cut; {} bytes)",
+                Quoted(text.get(..end).unwrap_or_default()),
+                text.len()
+            )
         }
         None => Quoted(text).to_string(),
     }
@@ -35,7 +39,11 @@ pub(crate) fn duration(duration: Duration) -> String {
 
 /// `1 byte`, `2 bytes`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
 }
 
 /// `word` as a POSIX shell reads it back unchanged.
@@ -54,19 +62,37 @@ mod tests {
 
     #[test]
     fn a_strangers_text_cannot_steer_the_terminal() {
-        assert_eq!(quoted("no\x1b[2J\n\"way\"\u{202e}"), r#""no\u{1b}[2J\n\"way\"\u{202e}""#);
+        assert_eq!(
+            quoted("no\x1b[2J\n\"way\"\u{202e}"),
+            r#""no\u{1b}[2J\n\"way\"\u{202e}""#
+        );
     }
 
     #[test]
     fn a_very_long_text_is_cut_and_says_so() {
         let cut = quoted(&"x".repeat(65_535));
-        assert!(cut.len() < 300 && cut.ends_with("(cut; 65535 bytes)"), "{cut}");
+        assert!(
+            cut.len() < 300 && cut.ends_with("(cut; 65535 bytes)"),
+            "{cut}"
+        );
     }
 
     #[test]
     fn durations_read_as_people_say_them() {
-        let texts = [0, 3, 212, 1070, 1500, 61_000, 120_000].map(|ms| duration(Duration::from_millis(ms)));
-        assert_eq!(texts, ["under 1 ms", "3 ms", "212 ms", "1 s", "1.5 s", "1 min 1 s", "2 min"]);
+        let texts =
+            [0, 3, 212, 1070, 1500, 61_000, 120_000].map(|ms| duration(Duration::from_millis(ms)));
+        assert_eq!(
+            texts,
+            [
+                "under 1 ms",
+                "3 ms",
+                "212 ms",
+                "1 s",
+                "1.5 s",
+                "1 min 1 s",
+                "2 min"
+            ]
+        );
     }
 
     #[test]

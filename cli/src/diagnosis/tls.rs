@@ -13,7 +13,11 @@ use crate::diagnosis::{Diagnosis, Id, Try};
 /// Why TLS failed on opening, or by an alert later on.
 pub(crate) fn failed(scene: &Scene, peer: SocketAddr, error: &TlsError) -> Diagnosis {
     let diagnosis = match error {
-        TlsError::UnknownIssuer { subject, issuer, roots } => Diagnosis {
+        TlsError::UnknownIssuer {
+            subject,
+            issuer,
+            roots,
+        } => Diagnosis {
             saw: Some(format!(
                 "certificate of {}, issued by {}; roots tried: {roots}",
                 quoted(subject),
@@ -23,17 +27,30 @@ pub(crate) fn failed(scene: &Scene, peer: SocketAddr, error: &TlsError) -> Diagn
         },
         TlsError::Intercepted { host, issuer } => intercepted(host, issuer),
         TlsError::NameMismatch { wanted, presented } => misnamed(scene, wanted, presented),
-        TlsError::Expired { not_before, not_after, now } => expired(*not_before, *not_after, *now),
-        TlsError::NotYetValid { not_before, not_after, now } => early(*not_before, *not_after, *now),
-        TlsError::BadCertificate { subject: Some(subject), issuer: Some(issuer), detail } => {
-            rejected(scene, subject, issuer, detail)
-        }
+        TlsError::Expired {
+            not_before,
+            not_after,
+            now,
+        } => expired(*not_before, *not_after, *now),
+        TlsError::NotYetValid {
+            not_before,
+            not_after,
+            now,
+        } => early(*not_before, *not_after, *now),
+        TlsError::BadCertificate {
+            subject: Some(subject),
+            issuer: Some(issuer),
+            detail,
+        } => rejected(scene, subject, issuer, detail),
         TlsError::NoApplicationProtocol => alpn_refused(scene),
         TlsError::NotTls { received } => not_tls(scene, received),
         TlsError::Closed => closed(scene),
         error => handshake(scene, error),
     };
-    Diagnosis { at: Some(format!("TLS handshake · {} ({peer})", scene.address())), ..diagnosis }
+    Diagnosis {
+        at: Some(format!("TLS handshake · {} ({peer})", scene.address())),
+        ..diagnosis
+    }
 }
 
 /// The connection ended before CONNACK and no ALPN protocol had been selected.
@@ -44,7 +61,10 @@ pub(crate) fn alpn_missing(scene: &Scene, closed_after: Duration) -> Diagnosis {
             offered(scene),
             duration(closed_after)
         )),
-        ..alpn(scene, "the server did not select the ALPN protocol \"mqtt\", so it may not speak MQTT here")
+        ..alpn(
+            scene,
+            "the server did not select the ALPN protocol \"mqtt\", so it may not speak MQTT here",
+        )
     }
 }
 
@@ -55,13 +75,19 @@ fn alpn_refused(scene: &Scene) -> Diagnosis {
         None => "the server wants to be offered an ALPN protocol, and none was",
     };
     Diagnosis {
-        saw: Some(format!("we offered: {}; the server's alert: no_application_protocol", offered(scene))),
+        saw: Some(format!(
+            "we offered: {}; the server's alert: no_application_protocol",
+            offered(scene)
+        )),
         ..alpn(scene, headline)
     }
 }
 
 fn offered(scene: &Scene) -> String {
-    scene.alpn_offered.as_deref().map_or_else(|| "(nothing, --alpn none)".to_owned(), quoted)
+    scene
+        .alpn_offered
+        .as_deref()
+        .map_or_else(|| "(nothing, --alpn none)".to_owned(), quoted)
 }
 
 fn alpn(scene: &Scene, headline: &str) -> Diagnosis {
@@ -70,10 +96,14 @@ fn alpn(scene: &Scene, headline: &str) -> Diagnosis {
         try_.push(Try::advice("leave --alpn out: mqtt is the default"));
     }
     if scene.port != 443 && scene.is_aws {
-        try_.push(Try::advice("leave --port out: custom authorizers are at 443"));
+        try_.push(Try::advice(
+            "leave --port out: custom authorizers are at 443",
+        ));
     }
     if try_.is_empty() {
-        try_.push(Try::advice("another network, to rule out an inspecting proxy"));
+        try_.push(Try::advice(
+            "another network, to rule out an inspecting proxy",
+        ));
     }
     Diagnosis {
         likely: vec![
@@ -89,23 +119,29 @@ fn alpn(scene: &Scene, headline: &str) -> Diagnosis {
 
 /// Nothing that is trusted has signed the server's certificate.
 fn untrusted(scene: &Scene, issuer: &str, roots: &RootsTried) -> Diagnosis {
-    let mut diagnosis =
-        Diagnosis::new(Id::TlsCa, "the server's certificate is signed by an authority that is not trusted");
+    let mut diagnosis = Diagnosis::new(
+        Id::TlsCa,
+        "the server's certificate is signed by an authority that is not trusted",
+    );
     let file = roots.file.as_deref();
     if let Some(suggested) = &scene.rather {
+        diagnosis.likely.push(
+            "an endpoint without -ats has a certificate that hardly anyone trusts any more".into(),
+        );
         diagnosis
-            .likely
-            .push("an endpoint without -ats has a certificate that hardly anyone trusts any more".into());
-        diagnosis.try_.push(Try::paste(format!("--endpoint {suggested}")));
+            .try_
+            .push(Try::paste(format!("--endpoint {suggested}")));
     } else if let (true, Some(file)) = (scene.is_aws, file) {
         diagnosis.likely.push(format!(
             "{} lacks Amazon's root certificate; without a CA file Dunlin trusts it",
             file.display()
         ));
-        diagnosis
-            .try_
-            .push(Try::advice("leave --ca, DUNLIN_CA and SSL_CERT_FILE out, or get Amazon's root:"));
-        diagnosis.try_.push(Try::command("curl -O https://www.amazontrust.com/repository/AmazonRootCA1.pem"));
+        diagnosis.try_.push(Try::advice(
+            "leave --ca, DUNLIN_CA and SSL_CERT_FILE out, or get Amazon's root:",
+        ));
+        diagnosis.try_.push(Try::command(
+            "curl -O https://www.amazontrust.com/repository/AmazonRootCA1.pem",
+        ));
     } else if let Some(file) = file {
         diagnosis.likely.push(format!(
             "{} is the CA file of another server, or does not hold {}",
@@ -117,15 +153,19 @@ fn untrusted(scene: &Scene, issuer: &str, roots: &RootsTried) -> Diagnosis {
             shell(&file.display().to_string())
         )));
     } else {
-        diagnosis.likely.push("the server has a CA of its own, and no --ca names its certificate".into());
+        diagnosis
+            .likely
+            .push("the server has a CA of its own, and no --ca names its certificate".into());
         if !scene.is_aws {
-            diagnosis.try_.push(Try::advice("--ca with the file of the server's CA"));
+            diagnosis
+                .try_
+                .push(Try::advice("--ca with the file of the server's CA"));
         }
     }
     if !scene.is_aws {
-        diagnosis
-            .try_
-            .push(Try::advice("for a sandbox on this computer: --endpoint sandbox finds its CA by itself"));
+        diagnosis.try_.push(Try::advice(
+            "for a sandbox on this computer: --endpoint sandbox finds its CA by itself",
+        ));
     }
     diagnosis
 }
@@ -171,7 +211,11 @@ fn rejected(scene: &Scene, subject: &str, issuer: &str, detail: &str) -> Diagnos
         )
     };
     Diagnosis {
-        saw: Some(format!("certificate of {}, issued by {}", quoted(subject), quoted(issuer))),
+        saw: Some(format!(
+            "certificate of {}, issued by {}",
+            quoted(subject),
+            quoted(issuer)
+        )),
         likely: vec![likely.into()],
         try_,
         ..Diagnosis::new(Id::TlsCa, headline)
@@ -180,7 +224,11 @@ fn rejected(scene: &Scene, subject: &str, issuer: &str, detail: &str) -> Diagnos
 
 /// `openssl x509 ..`, for who runs a test server.
 fn make_certificate(scene: &Scene) -> String {
-    let kind = if scene.host.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
+    let kind = if scene.host.parse::<std::net::IpAddr>().is_ok() {
+        "IP"
+    } else {
+        "DNS"
+    };
     format!(
         "printf 'subjectAltName={kind}:%s' {} >san && openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -extfile san -out server.pem",
         shell(&scene.host)
@@ -193,10 +241,14 @@ fn not_tls(scene: &Scene, received: &[u8]) -> Diagnosis {
         Some(foreign) => foreign.diagnosis(Id::TlsHandshake, scene, received),
         None => Diagnosis {
             likely: vec![
-                "this port speaks something else: plain MQTT (1883), HTTP, or a proxy's error page".into(),
+                "this port speaks something else: plain MQTT (1883), HTTP, or a proxy's error page"
+                    .into(),
             ],
             try_: vec![plain(scene)],
-            ..Diagnosis::new(Id::TlsHandshake, "the server does not speak TLS on this port")
+            ..Diagnosis::new(
+                Id::TlsHandshake,
+                "the server does not speak TLS on this port",
+            )
         },
     }
 }
@@ -211,7 +263,10 @@ fn closed(scene: &Scene) -> Diagnosis {
         saw: Some("the TCP connection is up; the server closed it without a TLS record".into()),
         likely,
         try_: vec![plain(scene)],
-        ..Diagnosis::new(Id::TlsHandshake, "the server closed the connection during the TLS handshake")
+        ..Diagnosis::new(
+            Id::TlsHandshake,
+            "the server closed the connection during the TLS handshake",
+        )
     }
 }
 
@@ -231,7 +286,9 @@ fn plain(scene: &Scene) -> Try {
 fn intercepted(host: &str, issuer: &str) -> Diagnosis {
     Diagnosis {
         likely: vec!["a proxy or virus scanner opens TLS connections on this network".into()],
-        try_: vec![Try::advice(format!("ask for a bypass for {host}; --ca alone will not restore ALPN"))],
+        try_: vec![Try::advice(format!(
+            "ask for a bypass for {host}; --ca alone will not restore ALPN"
+        ))],
         ..Diagnosis::new(
             Id::TlsIntercepted,
             format!(
@@ -260,7 +317,11 @@ fn misnamed(scene: &Scene, wanted: &str, presented: &[String]) -> Diagnosis {
             )
         };
     }
-    let mut names: Vec<String> = presented.iter().take(MOST_NAMES).map(|name| quoted(name)).collect();
+    let mut names: Vec<String> = presented
+        .iter()
+        .take(MOST_NAMES)
+        .map(|name| quoted(name))
+        .collect();
     if presented.len() > MOST_NAMES {
         names.push(format!("{} more", presented.len() - MOST_NAMES));
     }
@@ -280,9 +341,17 @@ fn expired(not_before: Option<SystemTime>, not_after: SystemTime, now: SystemTim
     let ago = now.duration_since(not_after).unwrap_or_default();
     Diagnosis {
         saw: Some(validity(not_before, Some(not_after), now)),
-        likely: vec!["nobody has renewed it".into(), "this computer's clock is ahead".into()],
-        try_: vec![Try::advice("compare the clock with another one, then tell who runs the server")],
-        ..Diagnosis::new(Id::TlsExpired, format!("the server's certificate expired {} ago", long(ago)))
+        likely: vec![
+            "nobody has renewed it".into(),
+            "this computer's clock is ahead".into(),
+        ],
+        try_: vec![Try::advice(
+            "compare the clock with another one, then tell who runs the server",
+        )],
+        ..Diagnosis::new(
+            Id::TlsExpired,
+            format!("the server's certificate expired {} ago", long(ago)),
+        )
     }
 }
 
@@ -318,7 +387,11 @@ fn handshake(scene: &Scene, error: &TlsError) -> Diagnosis {
 }
 
 /// `certificate valid from 2026-01-10 to 2027-02-01; this computer says 1970-01-01 00:03:12 UTC`
-fn validity(not_before: Option<SystemTime>, not_after: Option<SystemTime>, now: SystemTime) -> String {
+fn validity(
+    not_before: Option<SystemTime>,
+    not_after: Option<SystemTime>,
+    now: SystemTime,
+) -> String {
     let from = not_before.map_or(String::new(), |time| format!(" from {}", day(time)));
     let to = not_after.map_or(String::new(), |time| format!(" to {}", day(time)));
     let now = humantime::format_rfc3339_seconds(now).to_string();
@@ -351,8 +424,11 @@ mod tests {
     #[test]
     fn a_wrong_clock_is_told_by_its_own_words() {
         let at = |text| humantime::parse_rfc3339(text).unwrap();
-        let diagnosis =
-            early(at("2026-01-10T08:00:00Z"), Some(at("2027-02-01T00:00:00Z")), at("1970-01-01T00:03:12Z"));
+        let diagnosis = early(
+            at("2026-01-10T08:00:00Z"),
+            Some(at("2027-02-01T00:00:00Z")),
+            at("1970-01-01T00:03:12Z"),
+        );
         assert_eq!(
             diagnosis.saw.as_deref(),
             Some(

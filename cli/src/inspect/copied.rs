@@ -8,7 +8,10 @@ use super::hex;
 /// # Errors
 /// A sentence about the first character that can't be understood, with its place.
 pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
-    let text = str::from_utf8(text).ok().filter(|text| !text.contains('\0')).ok_or_else(|| binary(text))?;
+    let text = str::from_utf8(text)
+        .ok()
+        .filter(|text| !text.contains('\0'))
+        .ok_or_else(|| binary(text))?;
     let mut blocks: Vec<Vec<u8>> = vec![Vec::new()];
     let mut is_dump = false;
     // Of a C array only what is in the braces counts.
@@ -34,7 +37,11 @@ pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
         }
     }
     if is_dump {
-        return Ok(blocks.iter().flat_map(|block| tcp_payload(block)).copied().collect());
+        return Ok(blocks
+            .iter()
+            .flat_map(|block| tcp_payload(block))
+            .copied()
+            .collect());
     }
     Ok(blocks.concat())
 }
@@ -50,7 +57,10 @@ fn dump_line(line: &str, so_far: usize) -> Option<(usize, &str)> {
     }
     let offset = usize::from_str_radix(head, 16).ok()?;
     // xxd and tcpdump: "00000000: 3004 0001  0..."
-    if let Some(rest) = rest.strip_prefix(':').filter(|rest| rest.starts_with([' ', '\t'])) {
+    if let Some(rest) = rest
+        .strip_prefix(':')
+        .filter(|rest| rest.starts_with([' ', '\t']))
+    {
         let rest = rest.trim_start();
         return Some((offset, rest.split("  ").next().unwrap_or(rest)));
     }
@@ -78,7 +88,9 @@ fn tokens(line: &str, number: usize) -> Result<Vec<u8>, String> {
     let spaced = line.replace("\\x", " 0x");
     let is_between = |c: char| c.is_whitespace() || ",;:-{}[]()\"'`".contains(c);
     for token in spaced.split(is_between).filter(|token| !token.is_empty()) {
-        let digits = token.strip_prefix("0x").or_else(|| token.strip_prefix("0X"));
+        let digits = token
+            .strip_prefix("0x")
+            .or_else(|| token.strip_prefix("0X"));
         let (digits, is_number) = (digits.unwrap_or(token), digits.is_some());
         if let Some(wrong) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
             let at = line.chars().position(|c| c == wrong).map_or(0, |at| at + 1);
@@ -88,7 +100,9 @@ fn tokens(line: &str, number: usize) -> Result<Vec<u8>, String> {
             ));
         }
         match digits.len() {
-            1 if is_number => bytes.extend(hex::decode(format!("0{digits}").as_bytes()).unwrap_or_default()),
+            1 if is_number => {
+                bytes.extend(hex::decode(format!("0{digits}").as_bytes()).unwrap_or_default())
+            }
             len if len % 2 == 1 => {
                 return Err(format!(
                     "the input has {len} hex digits in a row at line {number} ({}); a byte has two",
@@ -105,7 +119,9 @@ fn tokens(line: &str, number: usize) -> Result<Vec<u8>, String> {
 /// the bytes that an IP header begins with.
 fn tcp_payload(dump: &[u8]) -> &[u8] {
     let ip = match dump {
-        [_, _, _, _, _, _, _, _, _, _, _, _, 0x08, 0x00, ip @ ..] if ip.first() == Some(&0x45) => ip,
+        [_, _, _, _, _, _, _, _, _, _, _, _, 0x08, 0x00, ip @ ..] if ip.first() == Some(&0x45) => {
+            ip
+        }
         [_, _, _, _, _, _, _, _, _, _, _, _, 0x86, 0xdd, ip @ ..] => ip,
         ip => ip,
     };
@@ -179,12 +195,19 @@ mod tests {
         let mut xxd = String::new();
         let mut hexdump = String::new();
         for (n, row) in bytes.chunks(16).enumerate() {
-            let words: Vec<String> =
-                row.chunks(2).map(|two| two.iter().map(|b| format!("{b:02x}")).collect()).collect();
+            let words: Vec<String> = row
+                .chunks(2)
+                .map(|two| two.iter().map(|b| format!("{b:02x}")).collect())
+                .collect();
             xxd += &format!("{:08x}: {:<39}  ........\n", n * 16, words.join(" "));
             let halves: Vec<String> = row
                 .chunks(8)
-                .map(|half| half.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" "))
+                .map(|half| {
+                    half.iter()
+                        .map(|b| format!("{b:02x}"))
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                })
                 .collect();
             hexdump += &format!("{:08x}  {:<48}  |........|\n", n * 16, halves.join("  "));
         }
@@ -214,7 +237,15 @@ mod tests {
             let fault = decode(text.as_bytes()).unwrap_err();
             assert!(fault.contains(words), "{fault}");
         }
-        assert!(decode(&[0x30, 0x04, 0x00, 0x01, 0x61, 0x00]).unwrap_err().contains("--raw"));
-        assert!(decode(&[0x0a, 0x0d, 0x0d, 0x0a, 0xff]).unwrap_err().contains("pcap"));
+        assert!(
+            decode(&[0x30, 0x04, 0x00, 0x01, 0x61, 0x00])
+                .unwrap_err()
+                .contains("--raw")
+        );
+        assert!(
+            decode(&[0x0a, 0x0d, 0x0d, 0x0a, 0xff])
+                .unwrap_err()
+                .contains("pcap")
+        );
     }
 }

@@ -4,7 +4,8 @@ const DIGITS: [u8; 16] = *b"0123456789abcdef";
 
 /// Two lower-case digits a byte.
 pub(super) fn encode(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(DIGITS.get(usize::from(nibble)).copied().unwrap_or_default());
+    let digit =
+        |nibble: u8| char::from(DIGITS.get(usize::from(nibble)).copied().unwrap_or_default());
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         text.push(digit(byte >> 4));
@@ -19,7 +20,10 @@ pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     if !rest.is_empty() {
         return None;
     }
-    pairs.iter().map(|[high, low]| Some(value(*high)? << 4 | value(*low)?)).collect()
+    pairs
+        .iter()
+        .map(|[high, low]| Some(value(*high)? << 4 | value(*low)?))
+        .collect()
 }
 
 /// What a digit stands for, in either case.

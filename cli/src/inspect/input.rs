@@ -19,7 +19,11 @@ pub(super) fn bytes(typed: &DecodeArgs) -> Result<Vec<u8>, Failure> {
     }
     let mut read = Vec::new();
     open(typed.file.as_deref())?.read_to_end(&mut read)?;
-    if typed.raw { Ok(read) } else { Ok(decoded(typed, &read)?) }
+    if typed.raw {
+        Ok(read)
+    } else {
+        Ok(decoded(typed, &read)?)
+    }
 }
 
 /// The file of `--file`, or standard input.
@@ -36,7 +40,11 @@ pub(super) fn open(file: Option<&Path>) -> Result<Box<dyn Read>, Diagnosis> {
 /// The bytes that a text stands for.
 fn decoded(typed: &DecodeArgs, text: &[u8]) -> Result<Vec<u8>, Diagnosis> {
     if typed.base64 {
-        let joined: Vec<u8> = text.iter().filter(|byte| !byte.is_ascii_whitespace()).copied().collect();
+        let joined: Vec<u8> = text
+            .iter()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .copied()
+            .collect();
         return STANDARD
             .decode(joined)
             .map_err(|error| Diagnosis::usage(format!("the input is not base64: {error}")));

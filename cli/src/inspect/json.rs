@@ -37,10 +37,19 @@ pub(super) fn write(verdict: &Verdict<'_>, out: &mut impl Write) -> io::Result<(
         Ok(packet) => {
             let mut encoded = Vec::new();
             packet.encode(&mut encoded).map_err(io::Error::other)?;
-            let good = Good { ok: true, v: VERSION, packet, encoded: hex::encode(&encoded) };
+            let good = Good {
+                ok: true,
+                v: VERSION,
+                packet,
+                encoded: hex::encode(&encoded),
+            };
             writeln!(out, "{}", EscapedJson(serde_json::to_string(&good)?))
         }
-        Err(fault) => writeln!(out, "{}", EscapedJson(serde_json::to_string(&Bad::of(fault))?)),
+        Err(fault) => writeln!(
+            out,
+            "{}",
+            EscapedJson(serde_json::to_string(&Bad::of(fault))?)
+        ),
     }
 }
 

@@ -15,13 +15,22 @@ pub(super) fn spans(bytes: &[u8]) -> Vec<Span> {
 
 fn packet(walk: &mut Walk<'_>) -> Option<()> {
     let first = walk.number(1)?;
-    let packet_type = PacketType::ALL.into_iter().find(|each| *each as u32 == first >> 4);
+    let packet_type = PacketType::ALL
+        .into_iter()
+        .find(|each| *each as u32 == first >> 4);
     let flags = match packet_type {
         Some(PacketType::Publish) => publish_flags(first),
         _ if first & 0x0f == 0 => String::new(),
         _ => format!(", flags {:04b}", first & 0x0f),
     };
-    walk.note(0, "packet_type", format!("{}{flags}", packet_type.map_or("reserved", PacketType::name)));
+    walk.note(
+        0,
+        "packet_type",
+        format!(
+            "{}{flags}",
+            packet_type.map_or("reserved", PacketType::name)
+        ),
+    );
     let remaining_length = walk.varint()?;
     walk.note(1, "remaining_length", remaining_length.to_string());
     let whole = walk.enter(usize::try_from(remaining_length).ok()?);
@@ -36,7 +45,10 @@ fn packet(walk: &mut Walk<'_>) -> Option<()> {
 }
 
 fn body(walk: &mut Walk<'_>, packet_type: PacketType, first: u32) -> Option<()> {
-    if matches!(packet_type, PacketType::Connect | PacketType::ConnAck | PacketType::Auth) {
+    if matches!(
+        packet_type,
+        PacketType::Connect | PacketType::ConnAck | PacketType::Auth
+    ) {
         walk.guard();
     }
     match packet_type {
@@ -105,7 +117,10 @@ fn connect(walk: &mut Walk<'_>) -> Option<()> {
     if flags & 0x80 != 0 {
         let from = walk.at();
         let username = walk.prefixed()?;
-        let name = username.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let name = username
+            .split(|byte| *byte == b'?')
+            .next()
+            .unwrap_or_default();
         let secret = username.len() - name.len();
         let more = if secret > 0 { "?.." } else { "" };
         walk.note_secret(from, "username", format!("{}{more}", text(name)), secret);
@@ -136,7 +151,11 @@ fn outcome(walk: &mut Walk<'_>) -> Option<()> {
         return Some(());
     }
     reason_code(walk)?;
-    if walk.is_at_end() { Some(()) } else { properties(walk) }
+    if walk.is_at_end() {
+        Some(())
+    } else {
+        properties(walk)
+    }
 }
 
 fn properties(walk: &mut Walk<'_>) -> Option<()> {
@@ -214,8 +233,8 @@ fn packet_id(walk: &mut Walk<'_>) -> Option<()> {
 fn reason_code(walk: &mut Walk<'_>) -> Option<()> {
     let from = walk.at();
     let byte = u8::try_from(walk.number(1)?).ok()?;
-    let meaning =
-        ReasonCode::from_code(byte).map_or_else(|| format!("0x{byte:02X}"), |code| code.to_string());
+    let meaning = ReasonCode::from_code(byte)
+        .map_or_else(|| format!("0x{byte:02X}"), |code| code.to_string());
     walk.note(from, "reason_code", meaning);
     Some(())
 }
@@ -239,14 +258,22 @@ fn connect_flags(flags: u32) -> String {
         flag(flags, 0x80, "user name"),
         flag(flags, 0x40, "password"),
         flag(flags, 0x20, "will retain"),
-        if flags & 0x04 != 0 { format!("will {}", qos(flags >> 3)) } else { String::new() },
+        if flags & 0x04 != 0 {
+            format!("will {}", qos(flags >> 3))
+        } else {
+            String::new()
+        },
         flag(flags, 0x02, "clean start"),
         flag(flags, 0x01, "reserved bit"),
     ])
 }
 
 fn publish_flags(first: u32) -> String {
-    let flags = joined(&[qos(first >> 1), flag(first, 0x08, "dup"), flag(first, 0x01, "retain")]);
+    let flags = joined(&[
+        qos(first >> 1),
+        flag(first, 0x08, "dup"),
+        flag(first, 0x01, "retain"),
+    ]);
     format!(", {flags}")
 }
 
@@ -255,11 +282,19 @@ fn qos(bits: u32) -> String {
 }
 
 fn flag(flags: u32, bit: u32, name: &'static str) -> String {
-    if flags & bit == 0 { String::new() } else { name.to_owned() }
+    if flags & bit == 0 {
+        String::new()
+    } else {
+        name.to_owned()
+    }
 }
 
 fn joined(parts: &[String]) -> String {
-    let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = parts
+        .iter()
+        .map(String::as_str)
+        .filter(|part| !part.is_empty())
+        .collect();
     parts.join(", ")
 }
 
@@ -301,14 +336,19 @@ mod tests {
             .collect();
         assert_eq!(
             secrets,
-            [("username", 8, "\"\"?..".to_owned()), ("password", 4, "<redacted 4 bytes>".to_owned())]
+            [
+                ("username", 8, "\"\"?..".to_owned()),
+                ("password", 4, "<redacted 4 bytes>".to_owned())
+            ]
         );
     }
 
     #[test]
     fn every_field_of_a_publish_has_a_name_and_a_meaning() {
-        let told: Vec<(&str, String)> =
-            of("3b0b0001610007032300036f6e").into_iter().map(|span| (span.field, span.meaning)).collect();
+        let told: Vec<(&str, String)> = of("3b0b0001610007032300036f6e")
+            .into_iter()
+            .map(|span| (span.field, span.meaning))
+            .collect();
         let expected = [
             ("packet_type", "PUBLISH, QoS 1, dup, retain"),
             ("remaining_length", "11"),
@@ -318,6 +358,9 @@ mod tests {
             ("topic_alias", "3"),
             ("payload", "2 bytes: \"on\""),
         ];
-        assert_eq!(told, expected.map(|(field, meaning)| (field, meaning.to_owned())));
+        assert_eq!(
+            told,
+            expected.map(|(field, meaning)| (field, meaning.to_owned()))
+        );
     }
 }

@@ -47,7 +47,9 @@ fn print(verdict: &Verdict<'_>, as_json: bool, out: &mut impl Write) -> io::Resu
 fn bytes(line: &[u8], base64: bool) -> Result<Vec<u8>, Fault> {
     let text = line.trim_ascii();
     if base64 {
-        return STANDARD.decode(text).map_err(|error| Fault::input(format!("not base64: {error}")));
+        return STANDARD
+            .decode(text)
+            .map_err(|error| Fault::input(format!("not base64: {error}")));
     }
     hex::decode(text).ok_or_else(|| Fault::input("not an even number of hex digits".to_owned()))
 }

@@ -59,7 +59,11 @@ fn stream(
             write!(
                 out,
                 "{between}{}",
-                page::Page { bytes: front, verdict: &verdict, bare: typed.show_secrets }
+                page::Page {
+                    bytes: front,
+                    verdict: &verdict,
+                    bare: typed.show_secrets
+                }
             )?;
         }
         if verdict.is_err() {

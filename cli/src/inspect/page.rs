@@ -25,7 +25,10 @@ impl Display for Page<'_, '_> {
             }
             Err(fault) => {
                 writeln!(f, "{}", Escaped(&fault.message))?;
-                fault.offset.and_then(|offset| usize::try_from(offset).ok()).map(|offset| (offset, fault))
+                fault
+                    .offset
+                    .and_then(|offset| usize::try_from(offset).ok())
+                    .map(|offset| (offset, fault))
             }
         };
         for span in layout::spans(self.bytes) {
@@ -40,7 +43,12 @@ impl Display for Page<'_, '_> {
 
 impl Page<'_, '_> {
     /// The rows of a field; under the one with the byte at fault, an arrow.
-    fn span(&self, span: &Span, fault: Option<(usize, &Fault)>, f: &mut Formatter<'_>) -> fmt::Result {
+    fn span(
+        &self,
+        span: &Span,
+        fault: Option<(usize, &Fault)>,
+        f: &mut Formatter<'_>,
+    ) -> fmt::Result {
         let hidden = if self.bare { 0 } else { span.secret };
         let open = span.len - hidden;
         let bytes = self.bytes.get(span.at..).unwrap_or_default();
@@ -48,8 +56,9 @@ impl Page<'_, '_> {
         for row in 0..rows {
             let from = row * ROW;
             // The middle of a long field is left out, unless the fault is there.
-            let holds =
-                |offset: usize| (from..span.len.min(from + ROW)).contains(&offset.wrapping_sub(span.at));
+            let holds = |offset: usize| {
+                (from..span.len.min(from + ROW)).contains(&offset.wrapping_sub(span.at))
+            };
             let faulty = fault.filter(|(offset, _)| holds(*offset));
             if row >= MOST_ROWS && row + 1 < rows && faulty.is_none() {
                 if row == MOST_ROWS {
@@ -59,10 +68,19 @@ impl Page<'_, '_> {
             }
             let digits: Vec<String> = (from..span.len.min(from + ROW))
                 .zip(bytes.get(from..).unwrap_or_default())
-                .map(|(index, byte)| if index < open { format!("{byte:02x}") } else { "**".to_owned() })
+                .map(|(index, byte)| {
+                    if index < open {
+                        format!("{byte:02x}")
+                    } else {
+                        "**".to_owned()
+                    }
+                })
                 .collect();
-            let (field, meaning) =
-                if row == 0 { (span.field, self.meaning(span)) } else { ("", String::new()) };
+            let (field, meaning) = if row == 0 {
+                (span.field, self.meaning(span))
+            } else {
+                ("", String::new())
+            };
             let line = format!(
                 "{:>6}  {:<width$}  {field:<25}  {meaning}",
                 span.at + from,
@@ -82,16 +100,29 @@ impl Page<'_, '_> {
             return span.meaning.clone();
         }
         // Behind the identifier, if it is a property, and two bytes of length.
-        let prefix = if span.field == "authentication_data" { 3 } else { 2 };
-        let bytes = self.bytes.get(span.at + prefix..span.at + span.len).unwrap_or_default();
+        let prefix = if span.field == "authentication_data" {
+            3
+        } else {
+            2
+        };
+        let bytes = self
+            .bytes
+            .get(span.at + prefix..span.at + span.len)
+            .unwrap_or_default();
         walk::shown(bytes)
     }
 }
 
 /// An arrow under a byte of a row, and what is wrong there.
 fn point(offset: usize, column: usize, fault: &Fault, f: &mut Formatter<'_>) -> fmt::Result {
-    let field = fault.field.map(|field| format!(", {field}")).unwrap_or_default();
-    let statement = fault.statement.map(|id| format!(" [{id}]")).unwrap_or_default();
+    let field = fault
+        .field
+        .map(|field| format!(", {field}"))
+        .unwrap_or_default();
+    let statement = fault
+        .statement
+        .map(|id| format!(" [{id}]"))
+        .unwrap_or_default();
     writeln!(
         f,
         "{:>6}  {:indent$}^^ {} at byte {offset}{field}{statement}",
@@ -118,12 +149,20 @@ mod tests {
     fn page(text: &str, bare: bool) -> String {
         let bytes = hex::decode(text.as_bytes()).unwrap();
         let (verdict, _) = verdict::of_front(&bytes, &DecodeOptions::default());
-        Page { bytes: &bytes, verdict: &verdict, bare }.to_string()
+        Page {
+            bytes: &bytes,
+            verdict: &verdict,
+            bare,
+        }
+        .to_string()
     }
 
     #[test]
     fn each_row_has_offset_bytes_field_and_meaning() {
-        assert_eq!(page("3004000161006f", false).lines().next(), Some("PUBLISH QoS 0 \"a\" 0 bytes"));
+        assert_eq!(
+            page("3004000161006f", false).lines().next(),
+            Some("PUBLISH QoS 0 \"a\" 0 bytes")
+        );
         assert_eq!(
             page("300400016100", false),
             "\
@@ -158,7 +197,13 @@ malformed packet: the Topic Alias at byte 8 is not allowed
     fn a_password_is_shown_only_when_asked_for() {
         let connect = "101700044d5154540540003c000001610007632d31322d3334";
         let (redacted, bare) = (page(connect, false), page(connect, true));
-        assert!(redacted.contains("00 07 ** ** ** ** ** **") && !redacted.contains("c-12"), "{redacted}");
-        assert!(bare.contains("00 07 63 2d") && bare.contains("c-12-34"), "{bare}");
+        assert!(
+            redacted.contains("00 07 ** ** ** ** ** **") && !redacted.contains("c-12"),
+            "{redacted}"
+        );
+        assert!(
+            bare.contains("00 07 63 2d") && bare.contains("c-12-34"),
+            "{bare}"
+        );
     }
 }

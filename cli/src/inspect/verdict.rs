@@ -2,8 +2,8 @@
 
 use super::words;
 use dunlin_codec::{
-    DecodeError, DecodeErrorKind, DecodeOptions, ErrorScope, FixedHeader, Packet, PacketType, ReasonCode,
-    Sender,
+    DecodeError, DecodeErrorKind, DecodeOptions, ErrorScope, FixedHeader, Packet, PacketType,
+    ReasonCode, Sender,
 };
 
 /// A packet, or what is wrong with the bytes.
@@ -46,7 +46,14 @@ pub(super) fn of_whole<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Verdict<
 impl Fault {
     /// Something that is no packet's bytes at all.
     pub(super) fn input(message: String) -> Self {
-        Self { kind: "input", reason_code: None, offset: None, field: None, statement: None, message }
+        Self {
+            kind: "input",
+            reason_code: None,
+            offset: None,
+            field: None,
+            statement: None,
+            message,
+        }
     }
 
     fn incomplete(bytes: &[u8]) -> Self {
@@ -56,7 +63,14 @@ impl Fault {
             incomplete(bytes)
         };
         let offset = u32::try_from(bytes.len()).ok();
-        Self { kind: "incomplete", reason_code: None, offset, field: None, statement: None, message }
+        Self {
+            kind: "incomplete",
+            reason_code: None,
+            offset,
+            field: None,
+            statement: None,
+            message,
+        }
     }
 
     fn trailing(at: usize, more: usize) -> Self {
@@ -66,13 +80,19 @@ impl Fault {
             offset: u32::try_from(at).ok(),
             field: Some("trailing_bytes"),
             statement: None,
-            message: format!("malformed packet: it ends at byte {at}, and {more} more bytes follow"),
+            message: format!(
+                "malformed packet: it ends at byte {at}, and {more} more bytes follow"
+            ),
         }
     }
 
     fn of(error: DecodeError, bytes: &[u8], sender: Sender) -> Self {
         // Who may never send such a packet isn't told what is wrong in it.
-        let error = if is_from_wrong_side(bytes, sender) { wrong_direction(error) } else { error };
+        let error = if is_from_wrong_side(bytes, sender) {
+            wrong_direction(error)
+        } else {
+            error
+        };
         Self {
             kind: kind(error.kind),
             reason_code: Some(error.reason_code),
@@ -114,7 +134,9 @@ fn kind(kind: DecodeErrorKind) -> &'static str {
 
 fn is_from_wrong_side(bytes: &[u8], sender: Sender) -> bool {
     let number = bytes.first().map(|byte| byte >> 4);
-    let packet_type = PacketType::ALL.into_iter().find(|each| Some(*each as u8) == number);
+    let packet_type = PacketType::ALL
+        .into_iter()
+        .find(|each| Some(*each as u8) == number);
     let only = packet_type.map_or(Sender::Any, PacketType::sender);
     sender != Sender::Any && only != Sender::Any && only != sender
 }
@@ -126,7 +148,9 @@ fn wrong_direction(error: DecodeError) -> DecodeError {
         offset: 0,
         field: "packet_type",
         // What the codec itself says of direction has its own statement, if any.
-        statement: error.statement.filter(|_| error.kind == DecodeErrorKind::WrongDirection),
+        statement: error
+            .statement
+            .filter(|_| error.kind == DecodeErrorKind::WrongDirection),
         scope: ErrorScope::Connection,
     }
 }

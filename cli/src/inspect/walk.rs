@@ -27,7 +27,13 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, end: bytes.len(), guarded: false, spans: Vec::new() }
+        Self {
+            bytes,
+            at: 0,
+            end: bytes.len(),
+            guarded: false,
+            spans: Vec::new(),
+        }
     }
 
     /// The fields, and as the last of them what the walk didn't come to.
@@ -79,7 +85,11 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn number(&mut self, len: usize) -> Option<u32> {
-        Some(self.take(len)?.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+        Some(
+            self.take(len)?
+                .iter()
+                .fold(0, |number, byte| number << 8 | u32::from(*byte)),
+        )
     }
 
     /// A Variable Byte Integer, whether or not it is well formed.
@@ -103,7 +113,8 @@ impl<'a> Walk<'a> {
 
     /// What is left of the section.
     pub(super) fn rest(&mut self) -> &'a [u8] {
-        self.take(self.end.saturating_sub(self.at)).unwrap_or_default()
+        self.take(self.end.saturating_sub(self.at))
+            .unwrap_or_default()
     }
 
     /// Notes everything since `from` as one field.
@@ -122,8 +133,21 @@ impl<'a> Walk<'a> {
         self.note_from(from, self.at, field, meaning.into(), secret);
     }
 
-    fn note_from(&mut self, from: usize, to: usize, field: &'static str, meaning: String, secret: usize) {
-        self.spans.push(Span { at: from, len: to - from, field, meaning, secret });
+    fn note_from(
+        &mut self,
+        from: usize,
+        to: usize,
+        field: &'static str,
+        meaning: String,
+        secret: usize,
+    ) {
+        self.spans.push(Span {
+            at: from,
+            len: to - from,
+            field,
+            meaning,
+            secret,
+        });
         self.at = to;
     }
 }
@@ -133,7 +157,11 @@ pub(super) const NOT_PARSED: &str = "not_parsed";
 
 /// Bytes that may be text.
 pub(super) fn shown(bytes: &[u8]) -> String {
-    let count = format!("{} byte{}", bytes.len(), if bytes.len() == 1 { "" } else { "s" });
+    let count = format!(
+        "{} byte{}",
+        bytes.len(),
+        if bytes.len() == 1 { "" } else { "s" }
+    );
     match std::str::from_utf8(bytes) {
         Ok("") => "empty".to_owned(),
         Ok(text) => format!("{count}: {}", quoted(text)),

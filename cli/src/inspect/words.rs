@@ -6,7 +6,9 @@ use dunlin_codec::{DecodeError, DecodeErrorKind};
 pub(super) fn of(error: &DecodeError) -> String {
     let field = name(error.field);
     let reason = reason(error).map_or_else(String::new, |reason| format!(" {reason}"));
-    let source = error.statement.map_or_else(String::new, |statement| format!(" [{}]", source(statement)));
+    let source = error
+        .statement
+        .map_or_else(String::new, |statement| format!(" [{}]", source(statement)));
     match error.kind {
         DecodeErrorKind::TooLarge => {
             format!("packet too large: the packet is longer than --max-packet-size allows{source}")
@@ -14,7 +16,11 @@ pub(super) fn of(error: &DecodeError) -> String {
         kind => format!(
             "{kind}: the {field} at byte {}{}{source}",
             error.offset,
-            if reason.is_empty() { " is not allowed" } else { &reason }
+            if reason.is_empty() {
+                " is not allowed"
+            } else {
+                &reason
+            }
         ),
     }
 }
@@ -35,9 +41,9 @@ fn name(field: &str) -> String {
                 .split('_')
                 .map(|word| {
                     let mut letters = word.chars();
-                    letters
-                        .next()
-                        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+                    letters.next().map_or_else(String::new, |first| {
+                        first.to_uppercase().chain(letters).collect()
+                    })
                 })
                 .collect();
             words.join(" ")
@@ -58,7 +64,9 @@ fn reason(error: &DecodeError) -> Option<&'static str> {
         ("protocol_version", _) => "is not 5",
         ("protocol_name", _) => "is not MQTT",
         ("trailing_bytes", _) => "comes before the Remaining Length says so",
-        ("topic" | "topic_name", "MQTT-3.3.2-2") => "holds a wildcard, which only a Topic Filter may",
+        ("topic" | "topic_name", "MQTT-3.3.2-2") => {
+            "holds a wildcard, which only a Topic Filter may"
+        }
         ("reason_code", _) => "is no code of this packet",
         (_, "U-2.2.2-1") => "is unknown, not allowed in this packet, or of another type",
         _ => return None,
@@ -67,7 +75,10 @@ fn reason(error: &DecodeError) -> Option<&'static str> {
 
 /// A statement of the standard as it is; ours, for what the standard doesn't number, as the section.
 fn source(statement: &str) -> String {
-    match statement.strip_prefix("U-").and_then(|rest| rest.rsplit_once('-')) {
+    match statement
+        .strip_prefix("U-")
+        .and_then(|rest| rest.rsplit_once('-'))
+    {
         Some((section, _)) => format!("section {section}"),
         None => statement.to_owned(),
     }

@@ -21,19 +21,28 @@ pub(crate) fn of(error: &ConnectError) -> &'static str {
             "AWS_ERROR_MQTT5_DECODE_PROTOCOL_ERROR: Mqtt5 decoder received an invalid packet that broke mqtt5 protocol rules"
         }
         ConnectError::Transport(error) => of_transport(error),
-        _ => "AWS_ERROR_MQTT5_USER_REQUESTED_STOP: Mqtt5 client connection interrupted by user request.",
+        _ => {
+            "AWS_ERROR_MQTT5_USER_REQUESTED_STOP: Mqtt5 client connection interrupted by user request."
+        }
     }
 }
 
 fn of_transport(error: &TransportError) -> &'static str {
     match error {
-        TransportError::Resolve { fault: ResolveFault::NotFound, .. } => {
-            "AWS_IO_DNS_INVALID_NAME: Host name was invalid for dns resolution."
+        TransportError::Resolve {
+            fault: ResolveFault::NotFound,
+            ..
+        } => "AWS_IO_DNS_INVALID_NAME: Host name was invalid for dns resolution.",
+        TransportError::Resolve { .. } => {
+            "AWS_IO_DNS_QUERY_FAILED: A query to dns failed to resolve."
         }
-        TransportError::Resolve { .. } => "AWS_IO_DNS_QUERY_FAILED: A query to dns failed to resolve.",
-        TransportError::Refused { .. } => "AWS_IO_SOCKET_CONNECTION_REFUSED: socket connection refused.",
+        TransportError::Refused { .. } => {
+            "AWS_IO_SOCKET_CONNECTION_REFUSED: socket connection refused."
+        }
         TransportError::TimedOut { .. } => "AWS_IO_SOCKET_TIMEOUT: socket operation timed out.",
-        TransportError::Tls { .. } => "AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE: TLS (SSL) negotiation failed",
+        TransportError::Tls { .. } => {
+            "AWS_IO_TLS_ERROR_NEGOTIATION_FAILURE: TLS (SSL) negotiation failed"
+        }
         _ => "AWS_IO_SOCKET_CLOSED: socket is closed.",
     }
 }

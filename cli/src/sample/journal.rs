@@ -8,7 +8,12 @@ use tracing::info;
 /// Logs what is known of one step. Nothing in it is secret.
 pub(crate) fn note(event: &Event) {
     match event {
-        Event::Attempt { attempt, host, port, client_id } => {
+        Event::Attempt {
+            attempt,
+            host,
+            port,
+            client_id,
+        } => {
             info!(attempt, host = %Escaped(host), port, client_id = %Escaped(client_id), "connecting");
         }
         Event::Opened(opened) => {

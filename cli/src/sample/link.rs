@@ -7,7 +7,9 @@ use dunlin_client::{ConnectError, ConnectionError, Observer};
 use dunlin_codec::ReasonCode;
 use tokio::time::Instant;
 
-use crate::diagnosis::{Diagnosis, Operation, Progress, Scene, Seen, connect, lost, network, operation};
+use crate::diagnosis::{
+    Diagnosis, Operation, Progress, Scene, Seen, connect, lost, network, operation,
+};
 
 /// The connection as its events tell of it.
 #[derive(Debug)]
@@ -116,9 +118,14 @@ impl Link {
     pub(crate) fn waits_for(&self) -> String {
         match self.state {
             State::Opened(_) => {
-                "CONNECT was sent, no CONNACK yet: the server or its authorizer is slow, or silent".to_owned()
+                "CONNECT was sent, no CONNACK yet: the server or its authorizer is slow, or silent"
+                    .to_owned()
             }
-            _ => format!("no connection to {} yet ({})", self.scene.address(), self.scene.stages()),
+            _ => format!(
+                "no connection to {} yet ({})",
+                self.scene.address(),
+                self.scene.stages()
+            ),
         }
     }
 
@@ -140,7 +147,9 @@ impl Link {
         self.closes += u32::from(is_silent_close(error));
         if is_silent_close(error) && self.closes >= 2 {
             // Some servers don't say 0x8E: mosquitto 2.0.11 doesn't.
-            diagnosis.likely.insert(0, lost::maybe_taken_over(&self.scene));
+            diagnosis
+                .likely
+                .insert(0, lost::maybe_taken_over(&self.scene));
         }
         let at = diagnosis.at.clone();
         let Some(Outstanding { operation, since }) = outstanding else {
@@ -151,13 +160,16 @@ impl Link {
         let after = since.elapsed().min(elapsed);
         let scene = &self.scene;
         let verdict = match error {
-            ConnectionError::Disconnected(reason) if reason.reason_code == ReasonCode::NotAuthorized => {
+            ConnectionError::Disconnected(reason)
+                if reason.reason_code == ReasonCode::NotAuthorized =>
+            {
                 Some(operation::refused(scene, operation, progress, reason))
             }
             error if is_silent_close(error) && after < RIGHT_AFTER => {
                 self.drops += 1;
                 (is_last || self.drops >= MOST_DROPS).then(|| {
-                    let mut dropped = operation::dropped(scene, operation, progress, self.drops, after);
+                    let mut dropped =
+                        operation::dropped(scene, operation, progress, self.drops, after);
                     if self.drops >= 2 {
                         dropped.likely.push(lost::maybe_taken_over(scene));
                     }
@@ -200,7 +212,10 @@ impl Link {
 
 /// As AWS IoT answers what a policy doesn't allow.
 fn is_silent_close(error: &ConnectionError) -> bool {
-    matches!(error, ConnectionError::Closed | ConnectionError::Reset | ConnectionError::Transport(_))
+    matches!(
+        error,
+        ConnectionError::Closed | ConnectionError::Reset | ConnectionError::Transport(_)
+    )
 }
 
 /// Refusals that may pass, after which the sample gives up if it has never been accepted. In the help of `--reconnect`.

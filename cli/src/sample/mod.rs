@@ -23,7 +23,11 @@ use journey::Journey;
 use output::Output;
 
 /// Runs the sample to its end, whatever that is. The connection is closed cleanly in any case.
-pub(crate) async fn run(config: SampleConfig, console: Console, stop: StopSignal) -> Result<Exit, Failure> {
+pub(crate) async fn run(
+    config: SampleConfig,
+    console: Console,
+    stop: StopSignal,
+) -> Result<Exit, Failure> {
     let output = Output::new(io::stdout());
     let mut journey = Journey::new(&config, output, console, stop);
     let mut outcome = journey.play().await;

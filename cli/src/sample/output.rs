@@ -33,8 +33,11 @@ struct Queue {
 impl Output {
     /// Starts the thread. It ends with the process.
     pub(crate) fn new(mut inner: impl Write + Send + 'static) -> Self {
-        let shared =
-            Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), written: Notify::new() });
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+            written: Notify::new(),
+        });
         let writer = Self(Arc::clone(&shared));
         std::thread::spawn(move || {
             loop {
@@ -110,7 +113,9 @@ impl Shared {
 
     /// Waits for something to write.
     fn take(&self) -> Vec<u8> {
-        let queue = self.filled.wait_while(self.lock(), |queue| queue.bytes.is_empty());
+        let queue = self
+            .filled
+            .wait_while(self.lock(), |queue| queue.bytes.is_empty());
         let mut queue = queue.unwrap_or_else(PoisonError::into_inner);
         queue.in_hand = queue.bytes.len();
         std::mem::take(&mut queue.bytes)
@@ -160,6 +165,9 @@ mod tests {
         drop(go);
         output.write_all(b"one").unwrap();
         output.flushed().await;
-        assert_eq!(output.write_all(b"two").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(
+            output.write_all(b"two").unwrap_err().kind(),
+            io::ErrorKind::BrokenPipe
+        );
     }
 }

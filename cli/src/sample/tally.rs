@@ -38,7 +38,11 @@ impl Tally {
     }
 
     pub(crate) fn receive(&mut self, topic: &str, payload: &[u8]) {
-        if topic == self.topic && self.number(payload).is_some_and(|n| self.missing.remove(&n)) {
+        if topic == self.topic
+            && self
+                .number(payload)
+                .is_some_and(|n| self.missing.remove(&n))
+        {
             self.received += 1;
         }
     }
@@ -61,8 +65,10 @@ impl Tally {
 
     /// `n` of `{message} [{n}]`, if it is written as we write it.
     fn number(&self, payload: &[u8]) -> Option<u64> {
-        let digits =
-            payload.strip_prefix(self.message.as_bytes())?.strip_prefix(b" [")?.strip_suffix(b"]")?;
+        let digits = payload
+            .strip_prefix(self.message.as_bytes())?
+            .strip_prefix(b" [")?
+            .strip_suffix(b"]")?;
         let n: u64 = str::from_utf8(digits).ok()?.parse().ok()?;
         (n.to_string().as_bytes() == digits).then_some(n)
     }
@@ -89,6 +95,9 @@ mod tests {
         assert!(!tally.all_came_back());
         tally.receive("t", b"hi [1] [1]");
         tally.receive("t", b"hi [1] [1]");
-        assert_eq!((tally.sent(), tally.received(), tally.all_came_back()), (1, 1, true));
+        assert_eq!(
+            (tally.sent(), tally.received(), tally.all_came_back()),
+            (1, 1, true)
+        );
     }
 }

@@ -21,7 +21,10 @@ pub(crate) enum Kind {
 
 impl<W: Write> Transcript<W> {
     pub(crate) fn new(out: W) -> Self {
-        Self { out, is_muted: false }
+        Self {
+            out,
+            is_muted: false,
+        }
     }
 
     pub(crate) fn banner(&mut self, kind: Kind) -> io::Result<()> {
@@ -55,15 +58,24 @@ impl<W: Write> Transcript<W> {
 
     /// `exception` is in the form `NAME: message`.
     pub(crate) fn connection_failure(&mut self, exception: &str) -> io::Result<()> {
-        self.print(&format!("Lifecycle Connection Failure with exception:{}\n", Escaped(exception)))
+        self.print(&format!(
+            "Lifecycle Connection Failure with exception:{}\n",
+            Escaped(exception)
+        ))
     }
 
     pub(crate) fn subscribing(&mut self, topic: &str) -> io::Result<()> {
-        self.print(&format!("\n==== Subscribing to topic '{}' ====\n", Escaped(topic)))
+        self.print(&format!(
+            "\n==== Subscribing to topic '{}' ====\n",
+            Escaped(topic)
+        ))
     }
 
     pub(crate) fn suback(&mut self, code: ReasonCode) -> io::Result<()> {
-        self.print(&format!("Suback received with reason code:[{}]\n", Repr(PacketType::SubAck, code)))
+        self.print(&format!(
+            "Suback received with reason code:[{}]\n",
+            Repr(PacketType::SubAck, code)
+        ))
     }
 
     /// `None` is the endless run.
@@ -75,16 +87,25 @@ impl<W: Write> Transcript<W> {
     }
 
     pub(crate) fn publishing(&mut self, topic: &str, payload: &str) -> io::Result<()> {
-        self.print(&format!("Publishing message to topic '{}': {}\n", Escaped(topic), shown(payload)))
+        self.print(&format!(
+            "Publishing message to topic '{}': {}\n",
+            Escaped(topic),
+            shown(payload)
+        ))
     }
 
     pub(crate) fn puback(&mut self, code: ReasonCode) -> io::Result<()> {
-        self.print(&format!("PubAck received with {}\n", Repr(PacketType::PubAck, code)))
+        self.print(&format!(
+            "PubAck received with {}\n",
+            Repr(PacketType::PubAck, code)
+        ))
     }
 
     pub(crate) fn received(&mut self, topic: &str, payload: &[u8]) -> io::Result<()> {
         let (topic, payload) = (Escaped(topic), printable(payload));
-        self.print(&format!("\n==== Received message from topic '{topic}': {payload} ====\n\n"))
+        self.print(&format!(
+            "\n==== Received message from topic '{topic}': {payload} ====\n\n"
+        ))
     }
 
     pub(crate) fn total(&mut self, received: u64) -> io::Result<()> {
@@ -92,11 +113,17 @@ impl<W: Write> Transcript<W> {
     }
 
     pub(crate) fn unsubscribing(&mut self, topic: &str) -> io::Result<()> {
-        self.print(&format!("\n==== Unsubscribing from topic '{}' ====\n", Escaped(topic)))
+        self.print(&format!(
+            "\n==== Unsubscribing from topic '{}' ====\n",
+            Escaped(topic)
+        ))
     }
 
     pub(crate) fn unsuback(&mut self, code: ReasonCode) -> io::Result<()> {
-        self.print(&format!("Unsubscribed with [{}]\n", Repr(PacketType::UnsubAck, code)))
+        self.print(&format!(
+            "Unsubscribed with [{}]\n",
+            Repr(PacketType::UnsubAck, code)
+        ))
     }
 
     pub(crate) fn stopping(&mut self) -> io::Result<()> {
@@ -106,7 +133,10 @@ impl<W: Write> Transcript<W> {
     /// The code of the server's DISCONNECT; `None` where there was none.
     pub(crate) fn disconnected(&mut self, code: Option<ReasonCode>) -> io::Result<()> {
         match code {
-            Some(code) => self.print(&format!("Lifecycle Disconnected with reason code:{}\n", code.code())),
+            Some(code) => self.print(&format!(
+                "Lifecycle Disconnected with reason code:{}\n",
+                code.code()
+            )),
             None => self.print("Lifecycle Disconnected with reason code:None\n"),
         }
     }
@@ -155,7 +185,12 @@ fn shown(payload: &str) -> String {
     let mut out = String::new();
     for part in payload.split_inclusive(['\t', '\n']) {
         let text = part.trim_end_matches(['\t', '\n']);
-        let _ = write!(out, "{}{}", Escaped(text), part.get(text.len()..).unwrap_or_default());
+        let _ = write!(
+            out,
+            "{}{}",
+            Escaped(text),
+            part.get(text.len()..).unwrap_or_default()
+        );
     }
     out
 }
@@ -241,7 +276,10 @@ Lifecycle Stopped
     #[test]
     fn other_codes_carry_the_names_that_the_python_enums_have() {
         let repr = |packet, code| Repr(packet, code).to_string();
-        assert_eq!(repr(PacketType::SubAck, ReasonCode::Success), "<SubackReasonCode.GRANTED_QOS_0: 0>");
+        assert_eq!(
+            repr(PacketType::SubAck, ReasonCode::Success),
+            "<SubackReasonCode.GRANTED_QOS_0: 0>"
+        );
         assert_eq!(
             repr(PacketType::SubAck, ReasonCode::NotAuthorized),
             "<SubackReasonCode.NOT_AUTHORIZED: 135>"
@@ -262,12 +300,18 @@ Lifecycle Stopped
 
     #[test]
     fn the_endless_run_and_the_signed_one_have_their_own_lines() {
-        assert!(printed(|t| t.sending(None)).contains("==== Sending messages until program killed ===="));
+        assert!(
+            printed(|t| t.sending(None))
+                .contains("==== Sending messages until program killed ====")
+        );
         assert!(printed(|t| t.banner(Kind::Signed)).contains("Custom Auth Signed PubSub Sample"));
     }
 
     #[test]
     fn a_binary_payload_is_shown_without_steering_the_terminal() {
-        assert_eq!(printable(b"\xff\x00ok\x1b[2J\t \xc3\xa9\n"), "\\xff\\u{0}ok\\u{1b}[2J\t \u{e9}\n");
+        assert_eq!(
+            printable(b"\xff\x00ok\x1b[2J\t \xc3\xa9\n"),
+            "\\xff\\u{0}ok\\u{1b}[2J\t \u{e9}\n"
+        );
     }
 }

@@ -10,21 +10,35 @@ use crate::args::{SandboxArgs, WATCHDOG};
 use crate::diagnosis::{Diagnosis, Try};
 
 pub(super) fn builder(typed: &SandboxArgs) -> Result<SandboxBuilder, Diagnosis> {
-    let config = typed.config.as_ref().map(Config::read).transpose().map_err(|error| refused(&error))?;
+    let config = typed
+        .config
+        .as_ref()
+        .map(Config::read)
+        .transpose()
+        .map_err(|error| refused(&error))?;
     let mut config = config.unwrap_or_default();
     config.port = typed.port.or(config.port);
     config.plain_port = typed.plain.or(config.plain_port);
     config.anonymous |= typed.anonymous;
     config.profile = typed.profile.unwrap_or(config.profile);
     config.time_scale = typed.time_scale.or(config.time_scale);
-    config.max_connections = typed.max_connections.map(|count| count as usize).or(config.max_connections);
+    config.max_connections = typed
+        .max_connections
+        .map(|count| count as usize)
+        .or(config.max_connections);
     config.when_queue_full = typed.when_queue_full.or(config.when_queue_full);
     config.subscribe_qos2 = typed.subscribe_qos2.unwrap_or(config.subscribe_qos2);
-    config.demo = if typed.no_demo { Some(false) } else { config.demo };
+    config.demo = if typed.no_demo {
+        Some(false)
+    } else {
+        config.demo
+    };
     config.scope = typed.strict_arns.clone().or(config.scope);
     config.denials.connect = typed.deny_connect.unwrap_or(config.denials.connect);
     config.denials.operation = typed.deny_operation.unwrap_or(config.denials.operation);
-    config.denials.reserved_topic = typed.deny_reserved_topic.unwrap_or(config.denials.reserved_topic);
+    config.denials.reserved_topic = typed
+        .deny_reserved_topic
+        .unwrap_or(config.denials.reserved_topic);
     config.strict_sni |= typed.strict_sni;
     config.faults.extend_from_slice(&typed.fault);
     if let Some(command) = &typed.lambda {
@@ -58,7 +72,8 @@ fn of_lambda(lambda: &str, typed: &SandboxArgs) -> Result<Authorizer, Diagnosis>
     let lambda = match words.as_slice() {
         [word] if Handler::is_file_name(word) => {
             let handler = Handler::from_file(word, Path::new(""));
-            let mut handler = handler.map_err(|error| Diagnosis::usage(format!("--lambda: {error}")))?;
+            let mut handler =
+                handler.map_err(|error| Diagnosis::usage(format!("--lambda: {error}")))?;
             handler.environment = environment;
             Lambda::Handler(handler)
         }
@@ -66,7 +81,11 @@ fn of_lambda(lambda: &str, typed: &SandboxArgs) -> Result<Authorizer, Diagnosis>
             let mut words = words.iter();
             let program = words.next().map(PathBuf::from).unwrap_or_default();
             let arguments = words.map(Into::into).collect();
-            Lambda::Exec(Program { arguments, environment, ..Program::new(program) })
+            Lambda::Exec(Program {
+                arguments,
+                environment,
+                ..Program::new(program)
+            })
         }
     };
     let mut authorizer = Authorizer::new(super::LAMBDA, lambda);
@@ -76,7 +95,9 @@ fn of_lambda(lambda: &str, typed: &SandboxArgs) -> Result<Authorizer, Diagnosis>
 
 fn refused(error: &ConfigError) -> Diagnosis {
     Diagnosis {
-        try_: vec![Try::command("dunlin sandbox --help        # the keys of the file")],
+        try_: vec![Try::command(
+            "dunlin sandbox --help        # the keys of the file",
+        )],
         ..Diagnosis::usage(format!("--config: {error}"))
     }
 }

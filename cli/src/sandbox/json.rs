@@ -138,43 +138,93 @@ impl<'a> Line<'a> {
 
     fn at(time: std::time::SystemTime, told: Told<'a>, decision: Option<&'a Decision>) -> Self {
         let ts = humantime::format_rfc3339_millis(time).to_string();
-        Self { v: 1, ts, told, decision: decision.map(Decided::of) }
+        Self {
+            v: 1,
+            ts,
+            told,
+            decision: decision.map(Decided::of),
+        }
     }
 }
 
 impl<'a> Told<'a> {
     fn of(event: &'a Event) -> Self {
         match event {
-            Event::Rejected { peer, reason } => Self::Rejected { peer: peer.to_string(), reason },
-            Event::Note { peer, text } => Self::Note { peer: peer.to_string(), text },
-            Event::Connect { client_id, authorizer, outcome, took } => Self::Connect {
+            Event::Rejected { peer, reason } => Self::Rejected {
+                peer: peer.to_string(),
+                reason,
+            },
+            Event::Note { peer, text } => Self::Note {
+                peer: peer.to_string(),
+                text,
+            },
+            Event::Connect {
+                client_id,
+                authorizer,
+                outcome,
+                took,
+            } => Self::Connect {
                 client_id,
                 authorizer: authorizer.as_deref(),
                 verdict: Verdict::of_policy(outcome),
                 ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             },
-            Event::Subscribe { client_id, filter, outcome } => {
-                Self::Subscribe { client_id, filter, verdict: Verdict::of_subscribe(outcome) }
-            }
+            Event::Subscribe {
+                client_id,
+                filter,
+                outcome,
+            } => Self::Subscribe {
+                client_id,
+                filter,
+                verdict: Verdict::of_subscribe(outcome),
+            },
             Event::Lambda { authorizer, text } => Self::Lambda { authorizer, text },
-            Event::Refresh { client_id, outcome } => {
-                Self::Refresh { client_id, verdict: Verdict::of_policy(outcome) }
-            }
+            Event::Refresh { client_id, outcome } => Self::Refresh {
+                client_id,
+                verdict: Verdict::of_policy(outcome),
+            },
             Event::Unsubscribe { client_id, filter } => Self::Unsubscribe { client_id, filter },
-            Event::Publish { is_will, client_id, topic, outcome } => {
+            Event::Publish {
+                is_will,
+                client_id,
+                topic,
+                outcome,
+            } => {
                 let verdict = Verdict::of_publish(outcome);
                 if *is_will {
-                    Self::Will { client_id, topic, verdict }
+                    Self::Will {
+                        client_id,
+                        topic,
+                        verdict,
+                    }
                 } else {
-                    Self::Publish { client_id, topic, verdict }
+                    Self::Publish {
+                        client_id,
+                        topic,
+                        verdict,
+                    }
                 }
             }
-            Event::Receive { client_id, topic, outcome } => {
-                Self::Receive { client_id, topic, verdict: Verdict::of(outcome) }
-            }
-            Event::Dropped { client_id, topic, count, reason } => {
-                Self::Dropped { client_id, topic, count: *count, reason }
-            }
+            Event::Receive {
+                client_id,
+                topic,
+                outcome,
+            } => Self::Receive {
+                client_id,
+                topic,
+                verdict: Verdict::of(outcome),
+            },
+            Event::Dropped {
+                client_id,
+                topic,
+                count,
+                reason,
+            } => Self::Dropped {
+                client_id,
+                topic,
+                count: *count,
+                reason,
+            },
             Event::Limited { client_id, limit } => Self::Limited { client_id, limit },
             Event::Disconnect { client_id, reason } => Self::Disconnect { client_id, reason },
             _ => Self::Other,
@@ -194,24 +244,42 @@ impl<'a> Verdict<'a> {
         };
         match outcome {
             Outcome::Allowed(_) => allowed,
-            Outcome::Refused { reason_code, reason, .. } => {
+            Outcome::Refused {
+                reason_code,
+                reason,
+                ..
+            } => {
                 let code = reason_code.map(|code| code.code());
-                Self { allowed: false, code, reason: Some(reason), ..allowed }
+                Self {
+                    allowed: false,
+                    code,
+                    reason: Some(reason),
+                    ..allowed
+                }
             }
         }
     }
 
     fn of_policy(outcome: &'a Outcome<(String, Decision)>) -> Self {
         let policy = outcome.allowed().map(|(policy, _)| policy.as_str());
-        Self { policy, ..Self::of(outcome) }
+        Self {
+            policy,
+            ..Self::of(outcome)
+        }
     }
 
     fn of_subscribe(outcome: &'a Outcome<(QoS, Decision)>) -> Self {
-        Self { granted_qos: outcome.allowed().map(|(qos, _)| qos.level()), ..Self::of(outcome) }
+        Self {
+            granted_qos: outcome.allowed().map(|(qos, _)| qos.level()),
+            ..Self::of(outcome)
+        }
     }
 
     fn of_publish(outcome: &'a Outcome<(usize, Decision)>) -> Self {
-        Self { subscribers: outcome.allowed().map(|(count, _)| *count), ..Self::of(outcome) }
+        Self {
+            subscribers: outcome.allowed().map(|(count, _)| *count),
+            ..Self::of(outcome)
+        }
     }
 }
 
@@ -225,11 +293,24 @@ mod tests {
     fn a_refusal_tells_code_and_reason_and_an_approval_neither() {
         let text = |outcome: Outcome<()>| {
             let verdict = Verdict::of(&outcome);
-            let told = Told::Publish { client_id: "a", topic: "t", verdict };
-            Line::at(SystemTime::UNIX_EPOCH + Duration::from_millis(1500), told, None).to_text()
+            let told = Told::Publish {
+                client_id: "a",
+                topic: "t",
+                verdict,
+            };
+            Line::at(
+                SystemTime::UNIX_EPOCH + Duration::from_millis(1500),
+                told,
+                None,
+            )
+            .to_text()
         };
         assert_eq!(
-            text(Outcome::Refused { reason_code: None, reason: "no \"".into(), decision: None }),
+            text(Outcome::Refused {
+                reason_code: None,
+                reason: "no \"".into(),
+                decision: None
+            }),
             r#"{"v":1,"ts":"1970-01-01T00:00:01.500Z","event":"publish","client_id":"a","topic":"t","allowed":false,"reason":"no \""}"#
         );
         assert!(text(Outcome::Allowed(())).ends_with(r#""allowed":true}"#));

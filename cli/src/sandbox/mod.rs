@@ -29,7 +29,10 @@ pub(crate) async fn run(typed: SandboxArgs, console: Console) -> Result<Exit, Fa
     let mut stop = StopSignal::install()?;
     let (lines, printer) = Printer::new(typed.json, typed.explain_decisions);
     let sandbox = start(&typed, lines, console).await?;
-    let ready_file = typed.ready_file.as_deref().map(|path| ReadyFile::write(path, sandbox.ready()));
+    let ready_file = typed
+        .ready_file
+        .as_deref()
+        .map(|path| ReadyFile::write(path, sandbox.ready()));
     let _ready_file = ready_file.transpose()?;
     announce(&typed, sandbox.ready())?;
     let printed = printer.start();
@@ -57,8 +60,9 @@ fn exposed(address: IpAddr, yes: bool, console: Console) -> Result<IpAddr, Diagn
         return Ok(address);
     }
     if !yes {
-        let headline =
-            format!("--listen {address} lets others connect to the sandbox; add --yes if that is meant");
+        let headline = format!(
+            "--listen {address} lets others connect to the sandbox; add --yes if that is meant"
+        );
         return Err(Diagnosis::usage(headline));
     }
     console.warning(format_args!(
@@ -69,11 +73,16 @@ fn exposed(address: IpAddr, yes: bool, console: Console) -> Result<IpAddr, Diagn
 
 pub(crate) fn not_started(error: &StartError) -> Diagnosis {
     let try_ = match error {
-        StartError::Listen { .. } => vec![Try::command("dunlin sandbox --port 0        # any free port")],
+        StartError::Listen { .. } => vec![Try::command(
+            "dunlin sandbox --port 0        # any free port",
+        )],
         error if folder::is_about_files(error) => folder::state_dir_advice(),
         _ => Vec::new(),
     };
-    Diagnosis { try_, ..Diagnosis::usage(format!("the sandbox can't start: {error}")) }
+    Diagnosis {
+        try_,
+        ..Diagnosis::usage(format!("the sandbox can't start: {error}"))
+    }
 }
 
 /// The name of the authorizer of `--lambda`.

@@ -61,8 +61,21 @@ impl Printer {
     pub(super) fn new(as_json: bool, explains: bool) -> (Lines, Self) {
         let (sender, lines) = channel(LINES_IN_FLIGHT);
         let (left_out, bytes) = (LeftOut::default(), Arc::default());
-        let to = Lines { sender, bytes: Arc::clone(&bytes), left_out: Arc::clone(&left_out) };
-        (to, Self { lines, bytes, left_out, as_json, explains })
+        let to = Lines {
+            sender,
+            bytes: Arc::clone(&bytes),
+            left_out: Arc::clone(&left_out),
+        };
+        (
+            to,
+            Self {
+                lines,
+                bytes,
+                left_out,
+                as_json,
+                explains,
+            },
+        )
     }
 
     /// Prints until the last sender is gone.
@@ -106,7 +119,11 @@ fn send<T>(sender: &Sender<(usize, T)>, left_out: &Mutex<usize>, item: T) -> boo
 
 /// About what a line takes while it waits: what a Lambda prints may be large.
 fn size(line: &LogLine) -> usize {
-    let text = if let Event::Lambda { text, .. } = &line.event { text.len() } else { 0 };
+    let text = if let Event::Lambda { text, .. } = &line.event {
+        text.len()
+    } else {
+        0
+    };
     text + LINE_OVERHEAD
 }
 
@@ -149,8 +166,14 @@ mod tests {
 
     #[test]
     fn what_is_allowed_and_what_is_refused_have_colours_of_their_own() {
-        assert_eq!(coloured("a  → allow, x"), "a  \u{1b}[32m→ allow\u{1b}[0m, x");
-        assert_eq!(coloured("a  → refuse 0x87"), "a  \u{1b}[31m→ refuse\u{1b}[0m 0x87");
+        assert_eq!(
+            coloured("a  → allow, x"),
+            "a  \u{1b}[32m→ allow\u{1b}[0m, x"
+        );
+        assert_eq!(
+            coloured("a  → refuse 0x87"),
+            "a  \u{1b}[31m→ refuse\u{1b}[0m 0x87"
+        );
         assert_eq!(coloured("a"), "a");
     }
 
@@ -161,9 +184,15 @@ mod tests {
         for item in 1..=5 {
             send(&sender, &left_out, item);
         }
-        assert_eq!([receiver.try_recv(), receiver.try_recv()], [Ok((0, 1)), Ok((0, 2))]);
+        assert_eq!(
+            [receiver.try_recv(), receiver.try_recv()],
+            [Ok((0, 1)), Ok((0, 2))]
+        );
         send(&sender, &left_out, 6);
         send(&sender, &left_out, 7);
-        assert_eq!([receiver.try_recv(), receiver.try_recv()], [Ok((3, 6)), Ok((0, 7))]);
+        assert_eq!(
+            [receiver.try_recv(), receiver.try_recv()],
+            [Ok((3, 6)), Ok((0, 7))]
+        );
     }
 }

@@ -16,7 +16,9 @@ pub(super) struct ReadyFile {
 impl ReadyFile {
     pub(super) fn write(path: &Path, ready: &Ready) -> Result<Self, Diagnosis> {
         write(path, ready)
-            .map(|()| Self { path: path.to_owned() })
+            .map(|()| Self {
+                path: path.to_owned(),
+            })
             .map_err(|error| folder::not_writable("--ready-file", path, &error))
     }
 }
@@ -29,10 +31,15 @@ impl Drop for ReadyFile {
 
 /// Whole or not at all: whoever waits for the file reads it as soon as it is there.
 fn write(path: &Path, ready: &Ready) -> io::Result<()> {
-    let directory =
-        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
     if !directory.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "its folder doesn't exist"));
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "its folder doesn't exist",
+        ));
     }
     let mut file = NamedTempFile::new_in(directory)?;
     serde_json::to_writer(&mut file, ready)?;

@@ -12,11 +12,21 @@ use crate::diagnosis::{quoted, shell};
 pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
     let Ready { endpoint, port, .. } = ready;
     let (ca, key) = (ready.ca.display(), ready.signing_key.display());
-    let state =
-        state_dir.map_or(String::new(), |dir| format!(" --state-dir {}", shell(&dir.to_string_lossy())));
-    let folded = if state.is_empty() { String::new() } else { format!(" \\\n     {state}") };
+    let state = state_dir.map_or(String::new(), |dir| {
+        format!(" --state-dir {}", shell(&dir.to_string_lossy()))
+    });
+    let folded = if state.is_empty() {
+        String::new()
+    } else {
+        format!(" \\\n     {state}")
+    };
     let demos = if ready.demo { DEMOS } else { 0 };
-    let authorizers: String = ready.authorizers.iter().skip(demos).map(authorizer).collect();
+    let authorizers: String = ready
+        .authorizers
+        .iter()
+        .skip(demos)
+        .map(authorizer)
+        .collect();
     let (demo, try_) = if ready.demo {
         let indent = " ".repeat(15);
         let demo = format!(
@@ -31,31 +41,50 @@ pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
         );
         (demo, try_)
     } else {
-        let name = ready.authorizers.iter().find(|authorizer| authorizer.active);
+        let name = ready
+            .authorizers
+            .iter()
+            .find(|authorizer| authorizer.active);
         let name = name.map_or_else(|| "NAME".to_owned(), |authorizer| shell(&authorizer.name));
         let user = "--auth_username USER --auth_password PASSWORD";
         (
             String::new(),
-            format!("  dunlin --endpoint sandbox{state} \\\n    --authorizer_name {name} \\\n    {user}\n"),
+            format!(
+                "  dunlin --endpoint sandbox{state} \\\n    --authorizer_name {name} \\\n    {user}\n"
+            ),
         )
     };
     let plain = ready.plain_port.map_or_else(String::new, |port| {
         format!("without TLS    mqtt://{endpoint}:{port}  (loopback only)\n")
     });
     let anonymous = if ready.anonymous { ANONYMOUS } else { "" };
-    let addresses: Vec<String> =
-        ready.addresses.iter().map(|address| SocketAddr::from((*address, *port)).to_string()).collect();
+    let addresses: Vec<String> = ready
+        .addresses
+        .iter()
+        .map(|address| SocketAddr::from((*address, *port)).to_string())
+        .collect();
     let is_loopback = ready.addresses.iter().all(IpAddr::is_loopback);
-    let reach = if is_loopback { "loopback only" } else { "others can reach it" };
+    let reach = if is_loopback {
+        "loopback only"
+    } else {
+        "others can reach it"
+    };
     let listens = format!("{}  ({reach})", addresses.join(", "));
-    let faults: String =
-        ready.faults.iter().map(|fault| format!("fault          {}\n", Escaped(fault))).collect();
+    let faults: String = ready
+        .faults
+        .iter()
+        .map(|fault| format!("fault          {}\n", Escaped(fault)))
+        .collect();
     let arns = ready.strict_arns.as_ref().map_or_else(
         || "any region and account matches (--strict-arns compares)".to_owned(),
         |scope| format!("region and account must be {scope}"),
     );
     let listed = format!("{demo}{authorizers}");
-    let listed = if listed.is_empty() { "               none\n" } else { &listed };
+    let listed = if listed.is_empty() {
+        "               none\n"
+    } else {
+        &listed
+    };
     format!(
         "\
 sandbox ready  mqtts://{endpoint}:{port}  (ALPN mqtt)
@@ -74,9 +103,18 @@ fn authorizer(authorizer: &ReadyAuthorizer) -> String {
     let mut notes = Vec::new();
     notes.extend((!authorizer.active).then(|| "inactive".to_owned()));
     notes.extend(authorizer.default.then(|| "the default".to_owned()));
-    notes.extend(authorizer.token_key_name.as_ref().map(|key| format!("token key {}", quoted(key))));
+    notes.extend(
+        authorizer
+            .token_key_name
+            .as_ref()
+            .map(|key| format!("token key {}", quoted(key))),
+    );
     notes.extend(authorizer.signing.then(|| "signed".to_owned()));
-    let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
+    let notes = if notes.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", notes.join(", "))
+    };
     format!("               {}{notes}\n", authorizer.name)
 }
 
@@ -109,10 +147,15 @@ mod tests {
         );
         for state_dir in [None, Some(Path::new("/var/tmp/state"))] {
             let text = text(&ready, state_dir);
-            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-            for part in
-                ["Mine (the default)", "fault          no-puback", "0.0.0.0:8883  (others can reach it)"]
-            {
+            assert!(
+                text.lines().all(|line| line.chars().count() <= 80),
+                "{text}"
+            );
+            for part in [
+                "Mine (the default)",
+                "fault          no-puback",
+                "0.0.0.0:8883  (others can reach it)",
+            ] {
                 assert!(text.contains(part), "{part}\n{text}");
             }
         }
@@ -120,7 +163,13 @@ mod tests {
 
     #[test]
     fn loopback_is_said_where_it_is() {
-        let text = text(&ready(r#""addresses":["127.0.0.1","::1"],"authorizers":[]"#), None);
-        assert!(text.contains("127.0.0.1:8883, [::1]:8883  (loopback only)"), "{text}");
+        let text = text(
+            &ready(r#""addresses":["127.0.0.1","::1"],"authorizers":[]"#),
+            None,
+        );
+        assert!(
+            text.contains("127.0.0.1:8883, [::1]:8883  (loopback only)"),
+            "{text}"
+        );
     }
 }

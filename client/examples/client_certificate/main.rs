@@ -27,7 +27,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // `tls` stays empty here: the provider fills it in for every attempt.
     let timeout = Duration::from_secs(30);
-    let transport = TransportOptions { timeout, ..TransportOptions::new(host, port) };
+    let transport = TransportOptions {
+        timeout,
+        ..TransportOptions::new(host, port)
+    };
     let mut options = ClientOptions::new(transport, ConnectOptions::new("certificate-example"));
     options.provider = Provider::new(files);
 

@@ -25,14 +25,21 @@ impl CertificateFiles {
     /// A provider that reads these files before every attempt.
     pub(crate) fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         let (certificate, key) = (certificate.into(), key.into());
-        Self { certificate, key, roots: Roots::default(), loaded: Mutex::new(None) }
+        Self {
+            certificate,
+            key,
+            roots: Roots::default(),
+            loaded: Mutex::new(None),
+        }
     }
 
     fn connector(&self) -> Result<Arc<TlsConnector>, ProviderError> {
         // The files are small: reading them here takes less time than handing them to another thread.
         let content = (std::fs::read(&self.certificate), std::fs::read(&self.key));
         let (Ok(certificate), Ok(key)) = content else {
-            return Err(ProviderError::retryable("the certificate or its key cannot be read"));
+            return Err(ProviderError::retryable(
+                "the certificate or its key cannot be read",
+            ));
         };
         let content = (certificate, key);
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +58,10 @@ impl CertificateFiles {
             ..TlsOptions::default()
         };
         let connector = Arc::new(TlsConnector::new(&options).map_err(ProviderError::fatal)?);
-        *loaded = Some(Loaded { content, connector: Arc::clone(&connector) });
+        *loaded = Some(Loaded {
+            content,
+            connector: Arc::clone(&connector),
+        });
         Ok(connector)
     }
 }

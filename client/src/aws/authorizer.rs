@@ -103,7 +103,11 @@ impl AuthorizerToken {
     ) -> Result<Option<Self>, AuthorizerError> {
         match (key_name, value, signature) {
             (None, None, None) => Ok(None),
-            (Some(key_name), Some(value), signature) => Ok(Some(Self { key_name, value, signature })),
+            (Some(key_name), Some(value), signature) => Ok(Some(Self {
+                key_name,
+                value,
+                signature,
+            })),
             (key_name, value, signature) => {
                 let given = match (&key_name, &signature) {
                     (_, Some(_)) => Field::Signature,
@@ -141,9 +145,18 @@ impl CustomAuthorizer {
         if let Some(name) = &self.authorizer_name {
             parameters.push(Parameter::new(Field::AuthorizerName, NAME_PARAMETER, name));
         }
-        if let Some(AuthorizerToken { key_name, value, signature }) = &self.token {
+        if let Some(AuthorizerToken {
+            key_name,
+            value,
+            signature,
+        }) = &self.token
+        {
             if let Some(signature) = signature {
-                parameters.push(Parameter::new(Field::Signature, SIGNATURE_PARAMETER, signature.expose()));
+                parameters.push(Parameter::new(
+                    Field::Signature,
+                    SIGNATURE_PARAMETER,
+                    signature.expose(),
+                ));
             }
             parameters.push(Parameter::new(Field::TokenValue, key_name, value.expose()));
         }
@@ -154,7 +167,11 @@ impl CustomAuthorizer {
 impl fmt::Debug for CustomAuthorizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A query that somebody wrote by hand may carry a token.
-        let (user, query) = match self.username.as_deref().and_then(|username| username.split_once('?')) {
+        let (user, query) = match self
+            .username
+            .as_deref()
+            .and_then(|username| username.split_once('?'))
+        {
             Some((user, query)) => (Some(user), Some(Secret::<String>::from(query))),
             None => (self.username.as_deref(), None),
         };
@@ -170,7 +187,11 @@ impl fmt::Debug for CustomAuthorizer {
 }
 
 fn listed(fields: &[Field]) -> String {
-    fields.iter().map(Field::to_string).collect::<Vec<_>>().join(" and the ")
+    fields
+        .iter()
+        .map(Field::to_string)
+        .collect::<Vec<_>>()
+        .join(" and the ")
 }
 
 const NAME_PARAMETER: &str = "x-amz-customauthorizer-name";

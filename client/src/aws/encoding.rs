@@ -118,14 +118,20 @@ mod tests {
 
     #[test]
     fn quoting_matches_python() {
-        assert_eq!(encoded("AbC+dEf/GhI~._-==", quoted), "AbC%2BdEf/GhI~._-%3D%3D");
+        assert_eq!(
+            encoded("AbC+dEf/GhI~._-==", quoted),
+            "AbC%2BdEf/GhI~._-%3D%3D"
+        );
         assert_eq!(encoded("é\n", quoted), "%C3%A9%0A");
     }
 
     #[test]
     fn harmless_text_keeps_its_punctuation() {
         assert_eq!(encoded("a=b,c@d+e:f", harmless), "a=b,c@d+e:f");
-        assert_eq!(encoded("a&b?c#d%e f\u{7f}é", harmless), "a%26b%3Fc%23d%25e%20f%7F%C3%A9");
+        assert_eq!(
+            encoded("a&b?c#d%e f\u{7f}é", harmless),
+            "a%26b%3Fc%23d%25e%20f%7F%C3%A9"
+        );
     }
 
     #[test]

@@ -21,7 +21,10 @@ pub struct Endpoint {
 #[non_exhaustive]
 pub enum EndpointAdvice {
     /// A data endpoint without `-ats`, whose certificate is of an authority that hardly anyone trusts any more.
-    #[error("this is a legacy endpoint; {} has a certificate of Amazon Trust Services", Escaped(instead))]
+    #[error(
+        "this is a legacy endpoint; {} has a certificate of Amazon Trust Services",
+        Escaped(instead)
+    )]
     NotAts {
         /// The same account's endpoint with `-ats`.
         instead: String,
@@ -51,7 +54,11 @@ pub enum EndpointFault {
         instead: String,
     },
     /// A host name and something behind it.
-    #[error("the endpoint ends in {}, where a host name is wanted: {}", Quoted(path), Escaped(instead))]
+    #[error(
+        "the endpoint ends in {}, where a host name is wanted: {}",
+        Quoted(path),
+        Escaped(instead)
+    )]
     Path {
         /// From the first `/`, `?` or `#`.
         path: String,
@@ -101,24 +108,39 @@ pub fn check_endpoint(text: &str) -> Result<Endpoint, EndpointFault> {
     }
     if let Some((scheme, rest)) = text.split_once("://") {
         let (authority, _) = split_path(rest);
-        return Err(EndpointFault::Scheme { scheme: scheme.to_owned(), instead: authority.to_owned() });
+        return Err(EndpointFault::Scheme {
+            scheme: scheme.to_owned(),
+            instead: authority.to_owned(),
+        });
     }
     if let (authority, Some(path)) = split_path(text) {
-        return Err(EndpointFault::Path { path: path.to_owned(), instead: authority.to_owned() });
+        return Err(EndpointFault::Path {
+            path: path.to_owned(),
+            instead: authority.to_owned(),
+        });
     }
     let (host, port) = split_port(text)?;
     if !is_host(host) {
         return Err(EndpointFault::NotAHost);
     }
     let advice = AwsHost::parse(host).map_or(Ok(None), |host| judge(&host))?;
-    Ok(Endpoint { host: host.to_owned(), port, advice })
+    Ok(Endpoint {
+        host: host.to_owned(),
+        port,
+        advice,
+    })
 }
 
 fn judge(host: &AwsHost) -> Result<Option<EndpointAdvice>, EndpointFault> {
     if let Some(service) = host.other_service() {
-        return Err(EndpointFault::WrongService { service, instead: host.data_endpoint("<prefix>") });
+        return Err(EndpointFault::WrongService {
+            service,
+            instead: host.data_endpoint("<prefix>"),
+        });
     }
-    let advice = |prefix| EndpointAdvice::NotAts { instead: host.data_endpoint(prefix) };
+    let advice = |prefix| EndpointAdvice::NotAts {
+        instead: host.data_endpoint(prefix),
+    };
     Ok(host.legacy_prefix().map(advice))
 }
 
@@ -156,8 +178,15 @@ fn split_port(text: &str) -> Result<(&str, Option<u16>), EndpointFault> {
 
 fn parse_port(text: &str) -> Result<u16, EndpointFault> {
     // `parse` alone would take a sign.
-    let port = if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None };
-    port.filter(|port| *port != 0).ok_or_else(|| EndpointFault::Port { port: text.to_owned() })
+    let port = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().ok()
+    } else {
+        None
+    };
+    port.filter(|port| *port != 0)
+        .ok_or_else(|| EndpointFault::Port {
+            port: text.to_owned(),
+        })
 }
 
 /// A DNS name or an IP address. IPv4 has the form of a name.
@@ -173,7 +202,9 @@ fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.len())
         && !label.starts_with('-')
         && !label.ends_with('-')
-        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        && label
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 #[cfg(test)]
@@ -186,7 +217,11 @@ mod tests {
 
     #[track_caller]
     fn passes(text: &str, host: &str, port: Option<u16>) {
-        let endpoint = Endpoint { host: host.to_owned(), port, advice: None };
+        let endpoint = Endpoint {
+            host: host.to_owned(),
+            port,
+            advice: None,
+        };
         assert_eq!(check_endpoint(text), Ok(endpoint));
     }
 
@@ -227,14 +262,22 @@ mod tests {
         passes("[::1]:8883", "::1", Some(8883));
         passes("[::1]", "::1", None);
         for port in ["", "0", "65536", "mqtt", "+1"] {
-            assert_eq!(fault(&format!("localhost:{port}")), EndpointFault::Port { port: port.to_owned() });
+            assert_eq!(
+                fault(&format!("localhost:{port}")),
+                EndpointFault::Port {
+                    port: port.to_owned()
+                }
+            );
         }
     }
 
     #[test]
     fn an_endpoint_of_another_service_is_refused() {
         let cases = [
-            ("c1abc.credentials.iot.eu-west-1.amazonaws.com", AwsService::Credentials),
+            (
+                "c1abc.credentials.iot.eu-west-1.amazonaws.com",
+                AwsService::Credentials,
+            ),
             ("iot.eu-west-1.amazonaws.com", AwsService::ControlPlane),
             ("data.iot.eu-west-1.amazonaws.com", AwsService::DataApi),
             ("data-ats.iot.eu-west-1.amazonaws.com", AwsService::DataApi),
@@ -243,7 +286,11 @@ mod tests {
         ];
         for (host, service) in cases {
             let instead = "<prefix>-ats.iot.eu-west-1.amazonaws.com".to_owned();
-            assert_eq!(fault(host), EndpointFault::WrongService { service, instead }, "{host}");
+            assert_eq!(
+                fault(host),
+                EndpointFault::WrongService { service, instead },
+                "{host}"
+            );
         }
     }
 
@@ -251,10 +298,21 @@ mod tests {
     fn a_legacy_endpoint_passes_with_advice() {
         let advised = |host, instead: &str| {
             let advice = check_endpoint(host).unwrap().advice;
-            assert_eq!(advice, Some(EndpointAdvice::NotAts { instead: instead.to_owned() }));
+            assert_eq!(
+                advice,
+                Some(EndpointAdvice::NotAts {
+                    instead: instead.to_owned()
+                })
+            );
         };
-        advised("a1b2c3.iot.eu-west-1.amazonaws.com", "a1b2c3-ats.iot.eu-west-1.amazonaws.com");
-        advised("a1b2c3.iot.cn-north-1.amazonaws.com.cn", "a1b2c3.ats.iot.cn-north-1.amazonaws.com.cn");
+        advised(
+            "a1b2c3.iot.eu-west-1.amazonaws.com",
+            "a1b2c3-ats.iot.eu-west-1.amazonaws.com",
+        );
+        advised(
+            "a1b2c3.iot.cn-north-1.amazonaws.com.cn",
+            "a1b2c3.ats.iot.cn-north-1.amazonaws.com.cn",
+        );
     }
 
     #[test]
@@ -263,13 +321,23 @@ mod tests {
         let instead = host.to_owned();
         assert_eq!(
             fault(&format!("{host}/mqtt")),
-            EndpointFault::Path { path: "/mqtt".to_owned(), instead: instead.clone() }
+            EndpointFault::Path {
+                path: "/mqtt".to_owned(),
+                instead: instead.clone()
+            }
         );
         assert_eq!(
             fault(&format!("https://{host}/mqtt")),
-            EndpointFault::Scheme { scheme: "https".to_owned(), instead }
+            EndpointFault::Scheme {
+                scheme: "https".to_owned(),
+                instead
+            }
         );
-        for text in [format!(" {host}"), format!("{host}\n"), "local host".to_owned()] {
+        for text in [
+            format!(" {host}"),
+            format!("{host}\n"),
+            "local host".to_owned(),
+        ] {
             assert_eq!(fault(&text), EndpointFault::Whitespace);
         }
         assert_eq!(fault(""), EndpointFault::Empty);
@@ -277,9 +345,19 @@ mod tests {
 
     #[test]
     fn what_is_no_host_is_refused() {
-        for text in
-            ["a..b", ".", "-a", "a-", "ü.example", "u@host", "[::1", "[::1]x", "[host]", "1:2:3", "*.host"]
-        {
+        for text in [
+            "a..b",
+            ".",
+            "-a",
+            "a-",
+            "ü.example",
+            "u@host",
+            "[::1",
+            "[::1]x",
+            "[host]",
+            "1:2:3",
+            "*.host",
+        ] {
             assert_eq!(fault(text), EndpointFault::NotAHost, "{text}");
         }
         assert_eq!(fault(&"a".repeat(64)), EndpointFault::NotAHost);

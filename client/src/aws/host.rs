@@ -47,8 +47,15 @@ impl AwsHost {
         let (rest, domain) = split_domain(&host)?;
         let mut labels: Vec<String> = rest.split('.').map(str::to_owned).collect();
         let region = labels.pop()?;
-        let iot = labels.pop().filter(|label| label == "iot" || label == "iot-fips")?;
-        Some(Self { labels, iot, region, domain })
+        let iot = labels
+            .pop()
+            .filter(|label| label == "iot" || label == "iot-fips")?;
+        Some(Self {
+            labels,
+            iot,
+            region,
+            domain,
+        })
     }
 
     /// `None` for a data endpoint and for whatever has another form.
@@ -73,9 +80,18 @@ impl AwsHost {
 
     /// The data endpoint of an account in the same region.
     pub(super) fn data_endpoint(&self, prefix: &str) -> String {
-        let Self { iot, region, domain, .. } = self;
+        let Self {
+            iot,
+            region,
+            domain,
+            ..
+        } = self;
         // The Beijing region has a label of its own where all others have a suffix.
-        let ats = if region == "cn-north-1" { ".ats" } else { "-ats" };
+        let ats = if region == "cn-north-1" {
+            ".ats"
+        } else {
+            "-ats"
+        };
         format!("{prefix}{ats}.{iot}.{region}.{domain}")
     }
 }
@@ -86,7 +102,9 @@ fn normal(host: &str) -> String {
 
 /// What stands before the domain, if it is one of AWS.
 fn split_domain(host: &str) -> Option<(&str, &'static str)> {
-    AWS_DOMAINS.iter().find_map(|domain| Some((host.strip_suffix(domain)?.strip_suffix('.')?, *domain)))
+    AWS_DOMAINS
+        .iter()
+        .find_map(|domain| Some((host.strip_suffix(domain)?.strip_suffix('.')?, *domain)))
 }
 
 const AWS_DOMAINS: [&str; 2] = ["amazonaws.com", "amazonaws.com.cn"];

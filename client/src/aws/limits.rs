@@ -117,14 +117,21 @@ impl CustomAuthorizer {
     fn check_value(&self, field: Field, value: &str) -> Result<(), LimitError> {
         match self.encoding {
             Encoding::Always => check_bytes(field, value.bytes()),
-            Encoding::Auto | Encoding::Never => check_bytes(field, unescaped(value).map(Unescaped::byte)),
+            Encoding::Auto | Encoding::Never => {
+                check_bytes(field, unescaped(value).map(Unescaped::byte))
+            }
         }
     }
 }
 
 fn check_bytes(field: Field, value: impl Iterator<Item = u8> + Clone) -> Result<(), LimitError> {
-    let Row { allowed, may_hold, .. } = limit(field);
-    check_length(field, value.clone().filter(|byte| !is_continuation(*byte)).count())?;
+    let Row {
+        allowed, may_hold, ..
+    } = limit(field);
+    check_length(
+        field,
+        value.clone().filter(|byte| !is_continuation(*byte)).count(),
+    )?;
     let mut value = value;
     if !value.all(may_hold) {
         return Err(LimitError::Characters { field, allowed });
@@ -154,19 +161,25 @@ struct Row {
 /// The table: botocore's iot model of 2015-05-28 (TestInvokeAuthorizer, CreateAuthorizer), and the quota page for the
 /// client identifier.
 fn limit(field: Field) -> Row {
-    let row = |max, allowed, may_hold| Row { max, allowed, may_hold };
+    let row = |max, allowed, may_hold| Row {
+        max,
+        allowed,
+        may_hold,
+    };
     let any: fn(u8) -> bool = |_| true;
     match field {
         Field::UserName | Field::Password => row(65_535, "any characters", any),
         Field::ClientId => row(128, "any characters", any),
-        Field::AuthorizerName => {
-            row(128, "letters, digits and _=,@-", |byte| word(byte) || b"=,@-".contains(&byte))
-        }
-        Field::TokenKeyName => row(128, "letters, digits, _ and -", |byte| word(byte) || byte == b'-'),
+        Field::AuthorizerName => row(128, "letters, digits and _=,@-", |byte| {
+            word(byte) || b"=,@-".contains(&byte)
+        }),
+        Field::TokenKeyName => row(128, "letters, digits, _ and -", |byte| {
+            word(byte) || byte == b'-'
+        }),
         Field::TokenValue => row(6_144, "any characters", any),
-        Field::Signature => {
-            row(2_560, "base64 (letters, digits, +, / and =)", |byte| base64(byte) || byte == b'=')
-        }
+        Field::Signature => row(2_560, "base64 (letters, digits, +, / and =)", |byte| {
+            base64(byte) || byte == b'='
+        }),
     }
 }
 
@@ -184,7 +197,10 @@ mod tests {
     use super::*;
 
     fn named(name: &str) -> CustomAuthorizer {
-        CustomAuthorizer { authorizer_name: Some(name.to_owned()), ..Default::default() }
+        CustomAuthorizer {
+            authorizer_name: Some(name.to_owned()),
+            ..Default::default()
+        }
     }
 
     fn signed(key_name: &str, value: &str, signature: &str) -> CustomAuthorizer {
@@ -193,7 +209,10 @@ mod tests {
             value: value.into(),
             signature: Some(signature.into()),
         };
-        CustomAuthorizer { token: Some(token), ..Default::default() }
+        CustomAuthorizer {
+            token: Some(token),
+            ..Default::default()
+        }
     }
 
     fn long(length: usize) -> String {
@@ -204,17 +223,30 @@ mod tests {
     fn each_value_may_be_as_long_as_its_row_says_and_no_longer() {
         type Check = dyn Fn(usize) -> Result<(), LimitError>;
         let rows: [(Field, usize, &Check); 6] = [
-            (Field::AuthorizerName, 128, &|n| named(&long(n)).check_limits()),
-            (Field::TokenKeyName, 128, &|n| signed(&long(n), "v", "s").check_limits()),
-            (Field::TokenValue, 6_144, &|n| signed("k", &long(n), "s").check_limits()),
-            (Field::Signature, 2_560, &|n| signed("k", "v", &long(n)).check_limits()),
+            (Field::AuthorizerName, 128, &|n| {
+                named(&long(n)).check_limits()
+            }),
+            (Field::TokenKeyName, 128, &|n| {
+                signed(&long(n), "v", "s").check_limits()
+            }),
+            (Field::TokenValue, 6_144, &|n| {
+                signed("k", &long(n), "s").check_limits()
+            }),
+            (Field::Signature, 2_560, &|n| {
+                signed("k", "v", &long(n)).check_limits()
+            }),
             (Field::ClientId, 128, &|n| check_client_id(&long(n))),
-            (Field::Password, 65_535, &|n| check_password(long(n).as_bytes())),
+            (Field::Password, 65_535, &|n| {
+                check_password(long(n).as_bytes())
+            }),
         ];
         for (field, max, check) in rows {
             assert_eq!(check(max), Ok(()), "{field}");
             for length in [0, max + 1] {
-                assert_eq!(check(length), Err(LimitError::Length { field, length, max }));
+                assert_eq!(
+                    check(length),
+                    Err(LimitError::Length { field, length, max })
+                );
             }
         }
     }
@@ -224,7 +256,16 @@ mod tests {
         assert_eq!(named("My_Auth=1,2@x-y").check_limits(), Ok(()));
         for name in ["My Auth", "My&Auth", "Auth?", "Aüth"] {
             let fault = named(name).check_limits().unwrap_err();
-            assert!(matches!(fault, LimitError::Characters { field: Field::AuthorizerName, .. }), "{name}");
+            assert!(
+                matches!(
+                    fault,
+                    LimitError::Characters {
+                        field: Field::AuthorizerName,
+                        ..
+                    }
+                ),
+                "{name}"
+            );
         }
     }
 
@@ -233,14 +274,20 @@ mod tests {
         assert_eq!(named("My%40Auth").check_limits(), Ok(()));
         assert!(named("My%20Auth").check_limits().is_err());
 
-        let always = CustomAuthorizer { encoding: Encoding::Always, ..named("My%40Auth") };
+        let always = CustomAuthorizer {
+            encoding: Encoding::Always,
+            ..named("My%40Auth")
+        };
         assert!(always.check_limits().is_err());
     }
 
     #[test]
     fn a_token_is_counted_in_characters_and_a_client_id_in_bytes() {
         assert_eq!(signed("k", &"é".repeat(6_144), "s").check_limits(), Ok(()));
-        assert!(matches!(check_client_id(&"é".repeat(65)), Err(LimitError::Length { length: 130, .. })));
+        assert!(matches!(
+            check_client_id(&"é".repeat(65)),
+            Err(LimitError::Length { length: 130, .. })
+        ));
     }
 
     #[test]

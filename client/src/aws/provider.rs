@@ -10,7 +10,9 @@ use crate::provider::{ConnectProvider, NextAttempt, Provided, ProviderError, Tar
 impl ConnectProvider for CustomAuthorizer {
     fn provide(&self, attempt: NextAttempt) -> Provided<'_> {
         let mut target = attempt.target;
-        Box::pin(ready(target.authorize(self).map(|()| target).map_err(Into::into)))
+        Box::pin(ready(
+            target.authorize(self).map(|()| target).map_err(Into::into),
+        ))
     }
 }
 

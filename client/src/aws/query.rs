@@ -18,8 +18,14 @@ pub(super) struct Parameter<'a> {
 impl<'a> Parameter<'a> {
     /// A value that brings its own `name=` is taken without it. Only in front: anywhere else it belongs to the value.
     pub(super) fn new(field: Field, name: &'a str, value: &'a str) -> Self {
-        let bare = value.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
-        Self { field, name, value: bare.unwrap_or(value) }
+        let bare = value
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('='));
+        Self {
+            field,
+            name,
+            value: bare.unwrap_or(value),
+        }
     }
 
     /// Whose fault a bad name is: that of a token was given, the others are ours.
@@ -49,12 +55,17 @@ impl Query {
         encoding: Encoding,
     ) -> Result<Self, AuthorizerError> {
         if username.matches('?').count() > 1 {
-            return Err(AuthorizerError::SecondQuestionMark { field: Field::UserName });
+            return Err(AuthorizerError::SecondQuestionMark {
+                field: Field::UserName,
+            });
         }
         let parameters_len: usize = parameters.iter().map(Parameter::encoded_len).sum();
         let mut text = String::with_capacity(username.len() + parameters_len + METRICS.len() + 1);
         text.push_str(username);
-        let mut query = Self { text: text.into(), encoding };
+        let mut query = Self {
+            text: text.into(),
+            encoding,
+        };
         for parameter in parameters {
             query.push(parameter)?;
         }
@@ -76,7 +87,10 @@ impl Query {
     pub(super) fn finish(mut self) -> Result<Secret<String>, AuthorizerError> {
         let length = self.text.len();
         if length > MAX_LEN {
-            return Err(AuthorizerError::TooLong { length, max: MAX_LEN });
+            return Err(AuthorizerError::TooLong {
+                length,
+                max: MAX_LEN,
+            });
         }
         Ok(std::mem::take(&mut *self.text).into())
     }
@@ -102,10 +116,16 @@ impl Query {
         let is_signature = field == Field::Signature;
         match self.encoding {
             Encoding::Always => Ok(Some(encoding::unreserved)),
-            Encoding::Never if text.contains('?') => Err(AuthorizerError::SecondQuestionMark { field }),
+            Encoding::Never if text.contains('?') => {
+                Err(AuthorizerError::SecondQuestionMark { field })
+            }
             Encoding::Never => Ok(None),
             Encoding::Auto => {
-                let is_encoded = if is_signature { text.contains('%') } else { encoding::has_escape(text) };
+                let is_encoded = if is_signature {
+                    text.contains('%')
+                } else {
+                    encoding::has_escape(text)
+                };
                 match (is_encoded, is_signature) {
                     (true, _) if text.bytes().any(encoding::is_delimiter) => {
                         Err(AuthorizerError::HalfEncoded { field })

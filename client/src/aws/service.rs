@@ -77,7 +77,10 @@ impl std::fmt::Display for Limit {
 pub const POISON_GUARD: Option<u32> = Some(3);
 
 /// 100 messages and 512 KiB a second, both ways together: what a connection to AWS IoT Core carries.
-pub const PACE: Pace = Pace { messages: 100, bytes: 512 * 1024 };
+pub const PACE: Pace = Pace {
+    messages: 100,
+    bytes: 512 * 1024,
+};
 
 impl Default for ServiceLimits {
     fn default() -> Self {
@@ -130,14 +133,21 @@ impl ServiceLimits {
         keep_alive: u16,
     ) -> Result<(), LimitError> {
         check_client_id(client_id)?;
-        let (seconds, min, max) = (keep_alive, self.shortest_keep_alive, self.longest_keep_alive);
+        let (seconds, min, max) = (
+            keep_alive,
+            self.shortest_keep_alive,
+            self.longest_keep_alive,
+        );
         if !(min..=max).contains(&seconds) {
             return Err(LimitError::KeepAlive { seconds, min, max });
         }
         match &options.will {
-            Some(Will { topic, payload, qos, .. }) => {
-                self.check_message(&Message::new(topic, payload).qos(*qos))
-            }
+            Some(Will {
+                topic,
+                payload,
+                qos,
+                ..
+            }) => self.check_message(&Message::new(topic, payload).qos(*qos)),
             None => Ok(()),
         }
     }
@@ -166,28 +176,45 @@ impl ServiceLimits {
     }
 
     fn check_qos(&self, qos: QoS) -> Result<(), LimitError> {
-        within(Limit::QoS, qos.level().into(), self.maximum_qos.level().into())
+        within(
+            Limit::QoS,
+            qos.level().into(),
+            self.maximum_qos.level().into(),
+        )
     }
 
     fn check_topic(&self, topic: &str) -> Result<(), LimitError> {
         within(Limit::Topic, topic.len(), self.topic)?;
-        within(Limit::Slashes, topic.bytes().filter(|byte| *byte == b'/').count(), self.slashes)
+        within(
+            Limit::Slashes,
+            topic.bytes().filter(|byte| *byte == b'/').count(),
+            self.slashes,
+        )
     }
 }
 
 fn within(limit: Limit, value: usize, max: usize) -> Result<(), LimitError> {
-    if value > max { Err(LimitError::Exceeded { limit, value, max }) } else { Ok(()) }
+    if value > max {
+        Err(LimitError::Exceeded { limit, value, max })
+    } else {
+        Ok(())
+    }
 }
 
 /// What counts of a topic: what Basic Ingest puts before it doesn't.
 fn behind_rule(topic: &str) -> &str {
-    let rest = topic.strip_prefix("$aws/rules/").and_then(|rest| rest.split_once('/'));
+    let rest = topic
+        .strip_prefix("$aws/rules/")
+        .and_then(|rest| rest.split_once('/'));
     rest.map_or(topic, |(_, topic)| topic)
 }
 
 /// The share name, empty if there is none, and the filter behind it.
 fn split_share(filter: &str) -> (&str, &str) {
-    filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/')).unwrap_or(("", filter))
+    filter
+        .strip_prefix("$share/")
+        .and_then(|rest| rest.split_once('/'))
+        .unwrap_or(("", filter))
 }
 
 #[cfg(test)]
@@ -201,7 +228,10 @@ mod tests {
     }
 
     fn options(qos: QoS) -> SubscriptionOptions {
-        SubscriptionOptions { qos, ..SubscriptionOptions::default() }
+        SubscriptionOptions {
+            qos,
+            ..SubscriptionOptions::default()
+        }
     }
 
     #[test]
@@ -210,13 +240,29 @@ mod tests {
             LIMITS().check_message(&Message::new(topic, vec![0; payload]).qos(QoS::AtLeastOnce))
         };
         assert_eq!(publish("a", 131_072), Ok(()));
-        assert_eq!(publish("a", 131_073), exceeded(Limit::Payload, 131_073, 131_072));
+        assert_eq!(
+            publish("a", 131_073),
+            exceeded(Limit::Payload, 131_073, 131_072)
+        );
         assert_eq!(publish(&"a".repeat(256), 0), Ok(()));
-        assert_eq!(publish(&"a".repeat(257), 0), exceeded(Limit::Topic, 257, 256));
-        assert_eq!(publish(&"é".repeat(129), 0), exceeded(Limit::Topic, 258, 256));
+        assert_eq!(
+            publish(&"a".repeat(257), 0),
+            exceeded(Limit::Topic, 257, 256)
+        );
+        assert_eq!(
+            publish(&"é".repeat(129), 0),
+            exceeded(Limit::Topic, 258, 256)
+        );
         assert_eq!(publish("1/2/3/4/5/6/7/8", 0), Ok(()));
-        assert_eq!(publish("1/2/3/4/5/6/7/8/9", 0), exceeded(Limit::Slashes, 8, 7));
-        assert_eq!(publish("$aws/rules/my-rule/1/2/3/4/5/6/7/8", 0), Ok(()), "Basic Ingest is free");
+        assert_eq!(
+            publish("1/2/3/4/5/6/7/8/9", 0),
+            exceeded(Limit::Slashes, 8, 7)
+        );
+        assert_eq!(
+            publish("$aws/rules/my-rule/1/2/3/4/5/6/7/8", 0),
+            Ok(()),
+            "Basic Ingest is free"
+        );
         let twice = Message::new("a", "").qos(QoS::ExactlyOnce);
         assert_eq!(LIMITS().check_message(&twice), exceeded(Limit::QoS, 2, 1));
     }
@@ -224,19 +270,35 @@ mod tests {
     #[test]
     fn a_subscribe_may_be_as_large_as_the_service_says_and_no_larger() {
         let subscribe = |filters: &[&str], subscriptions| {
-            let filters: Vec<_> = filters.iter().map(|each| (*each, options(QoS::AtLeastOnce))).collect();
+            let filters: Vec<_> = filters
+                .iter()
+                .map(|each| (*each, options(QoS::AtLeastOnce)))
+                .collect();
             LIMITS().check_subscribe(&filters, subscriptions)
         };
         assert_eq!(subscribe(&["a"; 8], 50), Ok(()));
         assert_eq!(subscribe(&["a"; 9], 9), exceeded(Limit::Filters, 9, 8));
-        assert_eq!(subscribe(&["a"], 51), exceeded(Limit::Subscriptions, 51, 50));
-        let shared =
-            |name: usize, filter: usize| format!("$share/{}/{}", "n".repeat(name), "f".repeat(filter));
+        assert_eq!(
+            subscribe(&["a"], 51),
+            exceeded(Limit::Subscriptions, 51, 50)
+        );
+        let shared = |name: usize, filter: usize| {
+            format!("$share/{}/{}", "n".repeat(name), "f".repeat(filter))
+        };
         assert_eq!(subscribe(&[&shared(128, 256)], 1), Ok(()));
-        assert_eq!(subscribe(&[&shared(129, 1)], 1), exceeded(Limit::ShareName, 129, 128));
-        assert_eq!(subscribe(&[&shared(1, 257)], 1), exceeded(Limit::Topic, 257, 256));
+        assert_eq!(
+            subscribe(&[&shared(129, 1)], 1),
+            exceeded(Limit::ShareName, 129, 128)
+        );
+        assert_eq!(
+            subscribe(&[&shared(1, 257)], 1),
+            exceeded(Limit::Topic, 257, 256)
+        );
         assert_eq!(subscribe(&["$share/g/1/2/3/4/5/6/7/#"], 1), Ok(()));
-        assert_eq!(subscribe(&["1/2/3/4/5/6/7/8/#"], 1), exceeded(Limit::Slashes, 8, 7));
+        assert_eq!(
+            subscribe(&["1/2/3/4/5/6/7/8/#"], 1),
+            exceeded(Limit::Slashes, 8, 7)
+        );
         let unanswered = LIMITS().check_subscribe(&[("a", options(QoS::ExactlyOnce))], 1);
         assert_eq!(unanswered, exceeded(Limit::QoS, 2, 1));
     }
@@ -251,20 +313,44 @@ mod tests {
         assert_eq!(check("lamp", 30, None), Ok(()));
         assert_eq!(check("lamp", 1200, None), Ok(()));
         for seconds in [0, 29, 1201] {
-            let fault = LimitError::KeepAlive { seconds, min: 30, max: 1200 };
+            let fault = LimitError::KeepAlive {
+                seconds,
+                min: 30,
+                max: 1200,
+            };
             assert_eq!(check("lamp", seconds, None), Err(fault));
         }
         assert_eq!(check("$lamp", 60, None), Err(LimitError::ReservedClientId));
-        assert!(matches!(check(&"x".repeat(129), 60, None), Err(LimitError::Length { max: 128, .. })));
-        let will = Will { qos: QoS::ExactlyOnce, ..Will::new("gone", "") };
+        assert!(matches!(
+            check(&"x".repeat(129), 60, None),
+            Err(LimitError::Length { max: 128, .. })
+        ));
+        let will = Will {
+            qos: QoS::ExactlyOnce,
+            ..Will::new("gone", "")
+        };
         assert_eq!(check("lamp", 60, Some(will)), exceeded(Limit::QoS, 2, 1));
     }
 
     #[test]
     fn an_error_names_the_limit_and_its_value() {
-        let fault = LimitError::Exceeded { limit: Limit::Slashes, value: 8, max: 7 };
-        assert_eq!(fault.to_string(), "8 slashes in a topic, but AWS IoT Core takes 7");
-        let fault = LimitError::KeepAlive { seconds: 0, min: 30, max: 1200 };
-        assert_eq!(fault.to_string(), "a keep alive of 0 s, but AWS IoT Core takes 30 to 1200");
+        let fault = LimitError::Exceeded {
+            limit: Limit::Slashes,
+            value: 8,
+            max: 7,
+        };
+        assert_eq!(
+            fault.to_string(),
+            "8 slashes in a topic, but AWS IoT Core takes 7"
+        );
+        let fault = LimitError::KeepAlive {
+            seconds: 0,
+            min: 30,
+            max: 1200,
+        };
+        assert_eq!(
+            fault.to_string(),
+            "a keep alive of 0 s, but AWS IoT Core takes 30 to 1200"
+        );
     }
 }

@@ -35,7 +35,9 @@ pub enum SignatureFault {
     #[error("its base64 padding ('=') is missing")]
     MissingPadding,
     /// As long as a SHA-256 digest: the hash itself was encoded, and not its signature.
-    #[error("it decodes to 32 bytes, as long as a SHA-256 digest, where an RSA-2048 signature has 256")]
+    #[error(
+        "it decodes to 32 bytes, as long as a SHA-256 digest, where an RSA-2048 signature has 256"
+    )]
     Digest,
     /// No RSA key that AWS takes signs with so many bytes.
     #[error(
@@ -59,7 +61,9 @@ pub enum SignatureFault {
 /// assert_eq!(check_signature(digest), Err(SignatureFault::Digest));
 /// ```
 pub fn check_signature(signature: &str) -> Result<(), SignatureFault> {
-    let bare = signature.strip_prefix(SIGNATURE_PARAMETER).and_then(|rest| rest.strip_prefix('='));
+    let bare = signature
+        .strip_prefix(SIGNATURE_PARAMETER)
+        .and_then(|rest| rest.strip_prefix('='));
     let signature = bare.unwrap_or(signature);
     let bytes = || unescaped(signature).map(Unescaped::byte);
     let has = |of: fn(u8) -> bool| bytes().any(of);
@@ -95,7 +99,10 @@ fn check_base64(bytes: impl Iterator<Item = u8> + Clone) -> Result<(), Signature
     if digits().any(|byte| byte == b'-' || byte == b'_') {
         return Err(SignatureFault::Base64Url);
     }
-    if padding_count == 0 && digit_count >= HEXADECIMAL_MIN && digits().all(|byte| byte.is_ascii_hexdigit()) {
+    if padding_count == 0
+        && digit_count >= HEXADECIMAL_MIN
+        && digits().all(|byte| byte.is_ascii_hexdigit())
+    {
         return Err(SignatureFault::Hexadecimal);
     }
     match (digit_count % 4, padding_count) {
@@ -150,13 +157,28 @@ mod tests {
 
     #[test]
     fn a_percent_encoded_signature_is_checked_as_what_it_stands_for() {
-        let encoded = base64(256).replace('+', "%2B").replace('/', "%2f").replace('=', "%3D");
+        let encoded = base64(256)
+            .replace('+', "%2B")
+            .replace('/', "%2f")
+            .replace('=', "%3D");
         assert_eq!(check_signature(&encoded), Ok(()));
         assert_eq!(check_signature(&encoded.replace("%3D", "=")), Ok(()));
-        assert_eq!(check_signature(&format!("x-amz-customauthorizer-signature={encoded}")), Ok(()));
-        assert_eq!(check_signature(&encoded.replace('%', "%25")), Err(SignatureFault::DoublyEncoded));
-        assert_eq!(check_signature(&encoded.replace("%2B", "%B")), Err(SignatureFault::BadEscape));
-        assert_eq!(check_signature(&format!("{encoded}%0A")), Err(SignatureFault::LineBreak));
+        assert_eq!(
+            check_signature(&format!("x-amz-customauthorizer-signature={encoded}")),
+            Ok(())
+        );
+        assert_eq!(
+            check_signature(&encoded.replace('%', "%25")),
+            Err(SignatureFault::DoublyEncoded)
+        );
+        assert_eq!(
+            check_signature(&encoded.replace("%2B", "%B")),
+            Err(SignatureFault::BadEscape)
+        );
+        assert_eq!(
+            check_signature(&format!("{encoded}%0A")),
+            Err(SignatureFault::LineBreak)
+        );
     }
 
     #[test]
@@ -168,8 +190,14 @@ mod tests {
 
     #[test]
     fn missing_padding_is_refused() {
-        assert_eq!(check_signature(&STANDARD_NO_PAD.encode(raw(256))), Err(SignatureFault::MissingPadding));
-        assert_eq!(check_signature(base64(256).trim_end_matches("==")), Err(SignatureFault::MissingPadding));
+        assert_eq!(
+            check_signature(&STANDARD_NO_PAD.encode(raw(256))),
+            Err(SignatureFault::MissingPadding)
+        );
+        assert_eq!(
+            check_signature(base64(256).trim_end_matches("==")),
+            Err(SignatureFault::MissingPadding)
+        );
         assert_eq!(
             check_signature(base64(256).strip_suffix('=').unwrap()),
             Err(SignatureFault::MissingPadding)
@@ -180,37 +208,66 @@ mod tests {
     fn line_breaks_and_spaces_are_told_apart() {
         let signature = base64(256);
         let (head, tail) = signature.split_at(64);
-        assert_eq!(check_signature(&format!("{head}\n{tail}")), Err(SignatureFault::LineBreak));
-        assert_eq!(check_signature(&format!("{signature}\r\n")), Err(SignatureFault::LineBreak));
-        assert_eq!(check_signature(&format!(" {signature}")), Err(SignatureFault::Whitespace));
+        assert_eq!(
+            check_signature(&format!("{head}\n{tail}")),
+            Err(SignatureFault::LineBreak)
+        );
+        assert_eq!(
+            check_signature(&format!("{signature}\r\n")),
+            Err(SignatureFault::LineBreak)
+        );
+        assert_eq!(
+            check_signature(&format!(" {signature}")),
+            Err(SignatureFault::Whitespace)
+        );
     }
 
     #[test]
     fn a_digest_is_recognised_in_base64_and_in_hexadecimal() {
         assert_eq!(check_signature(&base64(32)), Err(SignatureFault::Digest));
-        assert_eq!(check_signature(&"2cf24dba".repeat(8)), Err(SignatureFault::Hexadecimal));
+        assert_eq!(
+            check_signature(&"2cf24dba".repeat(8)),
+            Err(SignatureFault::Hexadecimal)
+        );
     }
 
     #[test]
     fn a_signature_in_hexadecimal_is_no_rsa_3072_signature() {
-        assert_eq!(check_signature(&"2cf24dba".repeat(64)), Err(SignatureFault::Hexadecimal));
+        assert_eq!(
+            check_signature(&"2cf24dba".repeat(64)),
+            Err(SignatureFault::Hexadecimal)
+        );
     }
 
     #[test]
     fn a_length_that_no_key_has_is_refused() {
         for decoded in [1, 20, 64, 128, 255, 257, 300] {
-            assert_eq!(check_signature(&base64(decoded)), Err(SignatureFault::Length { decoded }));
+            assert_eq!(
+                check_signature(&base64(decoded)),
+                Err(SignatureFault::Length { decoded })
+            );
         }
     }
 
     #[test]
     fn what_is_no_base64_is_refused() {
         let signature = base64(256);
-        for text in ["not a signature!".replace(' ', ""), format!("{signature}="), format!("={signature}")] {
-            assert_eq!(check_signature(&text), Err(SignatureFault::NotBase64), "{text}");
+        for text in [
+            "not a signature!".replace(' ', ""),
+            format!("{signature}="),
+            format!("={signature}"),
+        ] {
+            assert_eq!(
+                check_signature(&text),
+                Err(SignatureFault::NotBase64),
+                "{text}"
+            );
         }
         assert_eq!(check_signature(""), Err(SignatureFault::Empty));
-        assert_eq!(check_signature("eyJh.eyJz.c2ln"), Err(SignatureFault::NotBase64));
+        assert_eq!(
+            check_signature("eyJh.eyJz.c2ln"),
+            Err(SignatureFault::NotBase64)
+        );
         assert_eq!(check_signature("AAAAA"), Err(SignatureFault::NotBase64));
     }
 }

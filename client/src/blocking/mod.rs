@@ -81,8 +81,9 @@ impl Client {
     /// In asynchronous code, before anything is started.
     #[track_caller]
     pub fn start_with_session(options: ClientOptions, session: Session) -> io::Result<Self> {
-        let (runtime, inner) =
-            Runtime::start(identity, || Ok(crate::Client::start_with_session(options, session)))?;
+        let (runtime, inner) = Runtime::start(identity, || {
+            Ok(crate::Client::start_with_session(options, session))
+        })?;
         Ok(Self { inner, runtime })
     }
 
@@ -95,8 +96,9 @@ impl Client {
     /// In asynchronous code, before anything is started.
     #[track_caller]
     pub fn start_with_store(options: ClientOptions, store: impl Store) -> Result<Self, StoreError> {
-        let (runtime, inner) =
-            Runtime::start(StoreError::System, || crate::Client::start_with_store(options, store))?;
+        let (runtime, inner) = Runtime::start(StoreError::System, || {
+            crate::Client::start_with_store(options, store)
+        })?;
         Ok(Self { inner, runtime })
     }
 
@@ -138,7 +140,10 @@ impl Client {
     /// As [`Client::events`](crate::Client::events).
     #[must_use]
     pub fn events(&self) -> Events {
-        Events { inner: self.inner.events(), runtime: Arc::clone(&self.runtime) }
+        Events {
+            inner: self.inner.events(),
+            runtime: Arc::clone(&self.runtime),
+        }
     }
 
     /// Hands a message over. Waits while the queue is full, for
@@ -177,7 +182,10 @@ impl Client {
         options: impl Into<SubscribeOptions>,
     ) -> Result<Subscription, RequestError> {
         let inner = self.answered(self.inner.subscribe_with(filter, options))?;
-        Ok(Subscription { inner, runtime: Arc::clone(&self.runtime) })
+        Ok(Subscription {
+            inner,
+            runtime: Arc::clone(&self.runtime),
+        })
     }
 
     /// As [`Client::subscribe_many`](crate::Client::subscribe_many), waiting as long as
@@ -191,9 +199,14 @@ impl Client {
         user_properties: &[(&str, &str)],
     ) -> Result<Vec<Result<Subscription, RequestError>>, RequestError> {
         let granted = self.answered(self.inner.subscribe_many(filters, user_properties))?;
-        let subscription =
-            |inner: crate::Subscription| Subscription { inner, runtime: Arc::clone(&self.runtime) };
-        Ok(granted.into_iter().map(|each| each.map(subscription)).collect())
+        let subscription = |inner: crate::Subscription| Subscription {
+            inner,
+            runtime: Arc::clone(&self.runtime),
+        };
+        Ok(granted
+            .into_iter()
+            .map(|each| each.map(subscription))
+            .collect())
     }
 
     /// As [`Client::unsubscribe_many`](crate::Client::unsubscribe_many), waiting as long as
@@ -228,7 +241,8 @@ impl Client {
         payload: &[u8],
         timeout: Duration,
     ) -> Result<ReceivedMessage, RequestError> {
-        self.runtime.wait(self.inner.request(topic, payload, timeout))
+        self.runtime
+            .wait(self.inner.request(topic, payload, timeout))
     }
 
     /// As [`request`](Self::request), for any message.
@@ -265,7 +279,10 @@ impl Client {
     /// As [`Client::unmatched`](crate::Client::unmatched).
     #[must_use]
     pub fn unmatched(&self, limits: StreamLimits) -> Option<Unmatched> {
-        Some(Unmatched { inner: self.inner.unmatched(limits)?, runtime: Arc::clone(&self.runtime) })
+        Some(Unmatched {
+            inner: self.inner.unmatched(limits)?,
+            runtime: Arc::clone(&self.runtime),
+        })
     }
 
     /// As [`Client::discard_unmatched`](crate::Client::discard_unmatched).
@@ -316,11 +333,20 @@ impl Client {
     }
 
     fn receipt(&self, inner: crate::Receipt) -> Receipt {
-        Receipt { inner, runtime: Arc::clone(&self.runtime), outcome: None }
+        Receipt {
+            inner,
+            runtime: Arc::clone(&self.runtime),
+            outcome: None,
+        }
     }
 
-    fn answered<T>(&self, request: impl Future<Output = Result<T, RequestError>>) -> Result<T, RequestError> {
+    fn answered<T>(
+        &self,
+        request: impl Future<Output = Result<T, RequestError>>,
+    ) -> Result<T, RequestError> {
         let after = self.inner.ack_timeout();
-        self.runtime.wait_for(after, request).unwrap_or(Err(RequestError::Timeout { after }))
+        self.runtime
+            .wait_for(after, request)
+            .unwrap_or(Err(RequestError::Timeout { after }))
     }
 }

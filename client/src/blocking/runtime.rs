@@ -44,7 +44,10 @@ impl Runtime {
             // Panics where waiting isn't allowed. Threads for blocking work have a handle as well, and may wait.
             current.block_on(async {});
         }
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(no_system)?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(no_system)?;
         let handle = runtime.handle().clone();
         let client = {
             let _entered = handle.enter();
@@ -52,17 +55,25 @@ impl Runtime {
         };
         let shared = Arc::clone(client.shared());
         let (held, released) = oneshot::channel::<()>();
-        let thread = std::thread::Builder::new().name("dunlin".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                // Nothing is ever sent: it ends when nobody holds the other end.
-                let _ = released.await;
-                let _ = tokio::time::timeout(ENDING, shared.until_stopped()).await;
+        let thread = std::thread::Builder::new()
+            .name("dunlin".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    // Nothing is ever sent: it ends when nobody holds the other end.
+                    let _ = released.await;
+                    let _ = tokio::time::timeout(ENDING, shared.until_stopped()).await;
+                });
+                // A store that hangs is left behind.
+                runtime.shutdown_background();
             });
-            // A store that hangs is left behind.
-            runtime.shutdown_background();
-        });
         let thread = thread.map_err(no_system)?;
-        Ok((Arc::new(Self { handle, thread: Some(Thread { held, thread }) }), client))
+        Ok((
+            Arc::new(Self {
+                handle,
+                thread: Some(Thread { held, thread }),
+            }),
+            client,
+        ))
     }
 
     /// Waits for what has a bound of its own.
@@ -71,8 +82,13 @@ impl Runtime {
     }
 
     /// Waits no longer than `timeout`; `None` then.
-    pub(super) fn wait_for<T>(&self, timeout: Duration, what: impl Future<Output = T>) -> Option<T> {
-        self.handle.block_on(async { tokio::time::timeout(timeout, what).await.ok() })
+    pub(super) fn wait_for<T>(
+        &self,
+        timeout: Duration,
+        what: impl Future<Output = T>,
+    ) -> Option<T> {
+        self.handle
+            .block_on(async { tokio::time::timeout(timeout, what).await.ok() })
     }
 }
 

@@ -80,7 +80,9 @@ impl Subscription {
     /// # Errors
     /// None came within `timeout`.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<ReceivedMessage>, TimedOut> {
-        self.runtime.wait_for(timeout, self.inner.next()).ok_or(TimedOut { after: timeout })
+        self.runtime
+            .wait_for(timeout, self.inner.next())
+            .ok_or(TimedOut { after: timeout })
     }
 
     /// As [`next`](Self::next), but the message isn't acknowledged before the application says so; see
@@ -92,7 +94,9 @@ impl Subscription {
         &mut self,
         timeout: Duration,
     ) -> Result<Option<(ReceivedMessage, Acknowledgement)>, TimedOut> {
-        self.runtime.wait_for(timeout, self.inner.next_unacknowledged()).ok_or(TimedOut { after: timeout })
+        self.runtime
+            .wait_for(timeout, self.inner.next_unacknowledged())
+            .ok_or(TimedOut { after: timeout })
     }
 }
 
@@ -102,7 +106,9 @@ impl Unmatched {
     /// # Errors
     /// None came within `timeout`.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<ReceivedMessage>, TimedOut> {
-        self.runtime.wait_for(timeout, self.inner.next()).ok_or(TimedOut { after: timeout })
+        self.runtime
+            .wait_for(timeout, self.inner.next())
+            .ok_or(TimedOut { after: timeout })
     }
 
     /// As [`next`](Self::next), but the message isn't acknowledged before the application says so.
@@ -113,7 +119,9 @@ impl Unmatched {
         &mut self,
         timeout: Duration,
     ) -> Result<Option<(ReceivedMessage, Acknowledgement)>, TimedOut> {
-        self.runtime.wait_for(timeout, self.inner.next_unacknowledged()).ok_or(TimedOut { after: timeout })
+        self.runtime
+            .wait_for(timeout, self.inner.next_unacknowledged())
+            .ok_or(TimedOut { after: timeout })
     }
 
     /// Messages of QoS 0 that were dropped because this stream was full.
@@ -132,7 +140,9 @@ impl Receipt {
         if self.outcome.is_none() {
             self.outcome = self.runtime.wait_for(timeout, &mut self.inner);
         }
-        self.outcome.clone().unwrap_or(Err(RequestError::Timeout { after: timeout }))
+        self.outcome
+            .clone()
+            .unwrap_or(Err(RequestError::Timeout { after: timeout }))
     }
 }
 
@@ -142,6 +152,8 @@ impl Events {
     /// # Errors
     /// None came within `timeout`.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Event>, TimedOut> {
-        self.runtime.wait_for(timeout, self.inner.next()).ok_or(TimedOut { after: timeout })
+        self.runtime
+            .wait_for(timeout, self.inner.next())
+            .ok_or(TimedOut { after: timeout })
     }
 }

@@ -45,9 +45,14 @@ impl AckDeadlines {
     /// The connection is closed. Returns the requests on the wire that have a deadline.
     pub(super) fn stop(&mut self, now: Option<Instant>) -> impl Iterator<Item = OperationId> {
         if let (Some(since), Some(now)) = (self.since.take(), now) {
-            self.elapsed = self.elapsed.saturating_add(now.saturating_duration_since(since));
+            self.elapsed = self
+                .elapsed
+                .saturating_add(now.saturating_duration_since(since));
         }
-        self.deadlines.iter().filter(|each| !each.is_for_sending).map(|each| each.id)
+        self.deadlines
+            .iter()
+            .filter(|each| !each.is_for_sending)
+            .map(|each| each.id)
     }
 
     /// These requests are on their way: each has so much time from `now`.
@@ -57,7 +62,12 @@ impl AckDeadlines {
         ack_timeout: Duration,
         now: Instant,
     ) {
-        self.insert(self.since.map(|since| self.at(since, now)), ids, ack_timeout, false);
+        self.insert(
+            self.since.map(|since| self.at(since, now)),
+            ids,
+            ack_timeout,
+            false,
+        );
     }
 
     /// These requests wait to be sent: each has so much time from `now`.
@@ -67,18 +77,32 @@ impl AckDeadlines {
         ack_timeout: Duration,
         now: Instant,
     ) {
-        self.insert(self.since.map(|since| self.at(since, now)), ids, ack_timeout, true);
+        self.insert(
+            self.since.map(|since| self.at(since, now)),
+            ids,
+            ack_timeout,
+            true,
+        );
     }
 
     /// These requests wait to be sent: each has so much time from the last acknowledgement.
-    pub(super) fn add_again(&mut self, ids: impl Iterator<Item = OperationId>, ack_timeout: Duration) {
+    pub(super) fn add_again(
+        &mut self,
+        ids: impl Iterator<Item = OperationId>,
+        ack_timeout: Duration,
+    ) {
         self.insert(Some(self.acknowledged), ids, ack_timeout, true);
     }
 
     /// Whether the last acknowledgement is less than `ack_timeout` ago.
     pub(super) fn moves_on(&self, ack_timeout: Duration, now: Instant) -> bool {
-        let is_recent = |now| self.acknowledged.checked_add(ack_timeout).is_none_or(|until| until > now);
-        self.since.is_some_and(|since| is_recent(self.at(since, now)))
+        let is_recent = |now| {
+            self.acknowledged
+                .checked_add(ack_timeout)
+                .is_none_or(|until| until > now)
+        };
+        self.since
+            .is_some_and(|since| is_recent(self.at(since, now)))
     }
 
     fn insert(
@@ -89,8 +113,14 @@ impl AckDeadlines {
         is_for_sending: bool,
     ) {
         // A time beyond the clock's range is never.
-        let Some(at) = from.and_then(|from| from.checked_add(ack_timeout)) else { return };
-        let added = ids.map(|id| Deadline { at, id, is_for_sending });
+        let Some(at) = from.and_then(|from| from.checked_add(ack_timeout)) else {
+            return;
+        };
+        let added = ids.map(|id| Deadline {
+            at,
+            id,
+            is_for_sending,
+        });
         if self.deadlines.back().is_none_or(|last| last.at <= at) {
             self.deadlines.extend(added);
             return;
@@ -105,7 +135,8 @@ impl AckDeadlines {
     /// When the first of them times out; `None` while there is no connection.
     pub(super) fn next(&self) -> Option<Instant> {
         let deadline = self.deadlines.front()?.at;
-        self.since?.checked_add(deadline.saturating_sub(self.elapsed))
+        self.since?
+            .checked_add(deadline.saturating_sub(self.elapsed))
     }
 
     /// The next request whose time is over, and whether that is the time for being sent.
@@ -113,7 +144,9 @@ impl AckDeadlines {
         if self.next()? > now {
             return None;
         }
-        self.deadlines.pop_front().map(|each| (each.id, each.is_for_sending))
+        self.deadlines
+            .pop_front()
+            .map(|each| (each.id, each.is_for_sending))
     }
 
     /// Drops the deadlines of requests that are over: at the front whenever it is called, all of them when they have become
@@ -134,6 +167,7 @@ impl AckDeadlines {
 
     /// The time on the clock.
     fn at(&self, since: Instant, now: Instant) -> Duration {
-        self.elapsed.saturating_add(now.saturating_duration_since(since))
+        self.elapsed
+            .saturating_add(now.saturating_duration_since(since))
     }
 }

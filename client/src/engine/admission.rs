@@ -33,12 +33,25 @@ impl Engine {
     }
 
     /// Whether the service takes these subscriptions besides those that there are.
-    pub(super) fn check_limits(&self, filters: &[(&str, SubscriptionOptions)]) -> Result<(), RequestError> {
-        let Some(limits) = &self.options.limits else { return Ok(()) };
+    pub(super) fn check_limits(
+        &self,
+        filters: &[(&str, SubscriptionOptions)],
+    ) -> Result<(), RequestError> {
+        let Some(limits) = &self.options.limits else {
+            return Ok(());
+        };
         let active = &self.session.subscriptions;
-        let asked: Vec<_> =
-            self.session.operations.subscribes().map(|each| requested(&each.packet)).collect();
-        let all = asked.iter().flatten().chain(filters).map(|(filter, _)| *filter);
+        let asked: Vec<_> = self
+            .session
+            .operations
+            .subscribes()
+            .map(|each| requested(&each.packet))
+            .collect();
+        let all = asked
+            .iter()
+            .flatten()
+            .chain(filters)
+            .map(|(filter, _)| *filter);
         let new: BTreeSet<_> = all.filter(|filter| !active.contains(filter)).collect();
         Ok(limits.check_subscribe(filters, active.len() + new.len())?)
     }

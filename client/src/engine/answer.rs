@@ -20,13 +20,21 @@ impl Engine {
     /// PUBACK and PUBCOMP end an exchange. One that nobody waits for is ignored.
     pub(super) fn handle_ack(&mut self, ack_type: AckType, ack: &Ack<'_>) -> Result<(), Violation> {
         self.check_explanation(ack_type.packet_type(), &ack.properties)?;
-        let Some(key) = self.session.ids.owner(ack.packet_id) else { return Ok(()) };
-        let Some(operation) = self.session.operations.get(key) else { return Ok(()) };
+        let Some(key) = self.session.ids.owner(ack.packet_id) else {
+            return Ok(());
+        };
+        let Some(operation) = self.session.operations.get(key) else {
+            return Ok(());
+        };
         match (ack_type, operation.kind, operation.phase) {
             (AckType::PubAck, Kind::PublishAtLeastOnce, Phase::Sent(_) | Phase::Repeat(_))
             | (AckType::PubComp, Kind::PublishExactlyOnce, Phase::Released(_)) => {}
             _ => {
-                return Err(conduct(ack_type.packet_type(), "for a request of another kind", "MQTT-2.2.1-5"));
+                return Err(conduct(
+                    ack_type.packet_type(),
+                    "for a request of another kind",
+                    "MQTT-2.2.1-5",
+                ));
             }
         }
         let counted = operation.holds_quota();
@@ -46,21 +54,35 @@ impl Engine {
         let order = self.session.next_order();
         let session = &mut self.session;
         let owner = session.ids.owner(ack.packet_id);
-        let Some((key, operation)) = owner.and_then(|key| Some((key, session.operations.get_mut(key)?)))
+        let Some((key, operation)) =
+            owner.and_then(|key| Some((key, session.operations.get_mut(key)?)))
         else {
             if !ack.reason_code.is_error() {
-                self.send_ack(AckType::PubRel, ack.packet_id, ReasonCode::PacketIdentifierNotFound);
+                self.send_ack(
+                    AckType::PubRel,
+                    ack.packet_id,
+                    ReasonCode::PacketIdentifierNotFound,
+                );
             }
             return Ok(());
         };
         if operation.kind != Kind::PublishExactlyOnce {
-            return Err(conduct(PacketType::PubRec, "for a request of another kind", "MQTT-2.2.1-5"));
+            return Err(conduct(
+                PacketType::PubRec,
+                "for a request of another kind",
+                "MQTT-2.2.1-5",
+            ));
         }
         if ack.reason_code.is_error() {
             let counted = operation.holds_quota();
             let allowance = self.copy_allowance();
             self.report_refusal(AckType::PubRec, ack);
-            self.end_publish(key, ack.packet_id, counted, refused(AckType::PubRec, ack, allowance));
+            self.end_publish(
+                key,
+                ack.packet_id,
+                counted,
+                refused(AckType::PubRec, ack, allowance),
+            );
             return Ok(());
         }
         // A repetition that the server didn't wait for counts from here on.
@@ -82,15 +104,23 @@ impl Engine {
     pub(super) fn handle_pubrel(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
         self.check_explanation(PacketType::PubRel, &ack.properties)?;
         let known = self.session.inbound.release(ack.packet_id);
-        let reason_code = if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
+        let reason_code = if known {
+            ReasonCode::Success
+        } else {
+            ReasonCode::PacketIdentifierNotFound
+        };
         self.send_ack(AckType::PubComp, ack.packet_id, reason_code);
         Ok(())
     }
 
     /// Repeats the PUBREL of a resumed exchange. Servers count its message until PUBCOMP, so it is counted here.
     pub(super) fn repeat_pubrel(&mut self, id: OperationId) {
-        let State::Open(connection) = &mut self.state else { return };
-        let Some(operation) = self.session.operations.get_by(id) else { return };
+        let State::Open(connection) = &mut self.state else {
+            return;
+        };
+        let Some(operation) = self.session.operations.get_by(id) else {
+            return;
+        };
         let is_timed = operation.is_timed;
         if let Phase::Released(packet_id) = operation.phase {
             connection.quota.take();
@@ -100,7 +130,13 @@ impl Engine {
     }
 
     /// The server is done with a message, which `counted` against its Receive Maximum.
-    fn end_publish(&mut self, key: u32, packet_id: PacketId, counted: bool, conclusion: Conclusion) {
+    fn end_publish(
+        &mut self,
+        key: u32,
+        packet_id: PacketId,
+        counted: bool,
+        conclusion: Conclusion,
+    ) {
         self.session.ids.release(packet_id);
         self.session.ack_deadlines.acknowledge(self.now);
         self.session.operations.finish(key, conclusion);
@@ -120,10 +156,23 @@ impl Engine {
         properties: &SubAckProperties<'_>,
         reason_codes: Repeated<'_, ReasonCode>,
     ) -> Result<(), Violation> {
-        let &SubAckProperties { reason_string, user_properties } = properties;
-        self.check_explanation(packet_type, &AckProperties { reason_string, user_properties })?;
-        let Some(key) = self.session.ids.owner(packet_id) else { return Ok(()) };
-        let Some(operation) = self.session.operations.get(key) else { return Ok(()) };
+        let &SubAckProperties {
+            reason_string,
+            user_properties,
+        } = properties;
+        self.check_explanation(
+            packet_type,
+            &AckProperties {
+                reason_string,
+                user_properties,
+            },
+        )?;
+        let Some(key) = self.session.ids.owner(packet_id) else {
+            return Ok(());
+        };
+        let Some(operation) = self.session.operations.get(key) else {
+            return Ok(());
+        };
         let (kind, packet, order) = (operation.kind, operation.packet.clone(), operation.order);
         let (reissued, is_given_up) = (operation.is_anew, operation.is_settled());
         let expected = match kind {
@@ -135,11 +184,19 @@ impl Engine {
             | Kind::Reauthenticate => PacketType::PubAck,
         };
         if packet_type != expected {
-            return Err(conduct(packet_type, "for a request of another kind", "MQTT-2.2.1-6"));
+            return Err(conduct(
+                packet_type,
+                "for a request of another kind",
+                "MQTT-2.2.1-6",
+            ));
         }
         let filters = requested(&packet);
         if filters.len() != reason_codes.len() {
-            return Err(conduct(packet_type, "not one reason code for each filter", "MQTT-3.8.4-6"));
+            return Err(conduct(
+                packet_type,
+                "not one reason code for each filter",
+                "MQTT-3.8.4-6",
+            ));
         }
         let identifier = requested_identifier(&packet);
         // One packet may answer for thousands of filters.
@@ -153,8 +210,10 @@ impl Engine {
         for ((filter, options), code) in filters.into_iter().zip(reason_codes) {
             // A renewal that is refused is told as a lost subscription.
             if code.is_error() && kind != Kind::Resubscribe {
-                let refused = RefusedRequest::new(packet_type, packet_id, code, Some(filter), reason_string);
-                self.events.push_back(EngineEvent::RequestRefused(Box::new(refused)));
+                let refused =
+                    RefusedRequest::new(packet_type, packet_id, code, Some(filter), reason_string);
+                self.events
+                    .push_back(EngineEvent::RequestRefused(Box::new(refused)));
             }
             match kind {
                 Kind::Resubscribe if !code.is_error() && !is_given_up => {
@@ -163,7 +222,13 @@ impl Engine {
                 Kind::Subscribe if !code.is_error() => {
                     let filter = filter.to_owned();
                     let is_current = true;
-                    let granted = ActiveSubscription { filter, options, identifier, order, is_current };
+                    let granted = ActiveSubscription {
+                        filter,
+                        options,
+                        identifier,
+                        order,
+                        is_current,
+                    };
                     self.session.subscriptions.grant(granted);
                 }
                 Kind::Resubscribe if !is_given_up => {
@@ -185,7 +250,8 @@ impl Engine {
             self.session.ack_deadlines.acknowledge(self.now);
         }
         self.session.ids.release(packet_id);
-        let explanation = Explanation::within(self.copy_allowance(), reason_string, user_properties);
+        let explanation =
+            Explanation::within(self.copy_allowance(), reason_string, user_properties);
         let outcome = Answered {
             packet_id,
             reason_codes: reason_codes.iter().collect(),
@@ -194,7 +260,9 @@ impl Engine {
             omitted: explanation.omitted,
             reissued,
         };
-        self.session.operations.finish(key, Ok(Outcome::Answered(outcome)));
+        self.session
+            .operations
+            .finish(key, Ok(Outcome::Answered(outcome)));
         self.pump();
         Ok(())
     }
@@ -202,9 +270,15 @@ impl Engine {
     /// The server refused a message.
     fn report_refusal(&mut self, ack_type: AckType, ack: &Ack<'_>) {
         let reason_string = ack.properties.reason_string;
-        let refused =
-            RefusedRequest::new(ack_type.packet_type(), ack.packet_id, ack.reason_code, None, reason_string);
-        self.events.push_back(EngineEvent::RequestRefused(Box::new(refused)));
+        let refused = RefusedRequest::new(
+            ack_type.packet_type(),
+            ack.packet_id,
+            ack.reason_code,
+            None,
+            reason_string,
+        );
+        self.events
+            .push_back(EngineEvent::RequestRefused(Box::new(refused)));
     }
 
     /// Bytes of the server's texts that may still be copied into outcomes.
@@ -219,30 +293,56 @@ impl Engine {
         properties: &AckProperties<'_>,
     ) -> Result<(), Violation> {
         let asked_for_none = self.options.request_problem_information == Some(false);
-        if asked_for_none && (properties.reason_string.is_some() || !properties.user_properties.is_empty()) {
-            return Err(conduct(packet_type, "problem information that nobody asked for", "MQTT-3.1.2-29"));
+        if asked_for_none
+            && (properties.reason_string.is_some() || !properties.user_properties.is_empty())
+        {
+            return Err(conduct(
+                packet_type,
+                "problem information that nobody asked for",
+                "MQTT-3.1.2-29",
+            ));
         }
         Ok(())
     }
 }
 
 fn refused(ack_type: AckType, ack: &Ack<'_>, allowance: usize) -> Conclusion {
-    let AckProperties { reason_string, user_properties } = ack.properties;
+    let AckProperties {
+        reason_string,
+        user_properties,
+    } = ack.properties;
     let explanation = Explanation::within(allowance, reason_string, user_properties);
-    let reason = ServerReason::from_explanation(ack_type.packet_type(), ack.reason_code, explanation);
+    let reason =
+        ServerReason::from_explanation(ack_type.packet_type(), ack.reason_code, explanation);
     Err(RequestError::Refused(reason)).into()
 }
 
 fn published(ack: &Ack<'_>, republished: bool, allowance: usize) -> Conclusion {
     let (packet_id, reason_code) = (ack.packet_id, ack.reason_code);
-    let AckProperties { reason_string, user_properties } = ack.properties;
+    let AckProperties {
+        reason_string,
+        user_properties,
+    } = ack.properties;
     if reason_string.is_none() && user_properties.is_empty() {
-        return Conclusion::Acknowledged { packet_id, reason_code, republished };
+        return Conclusion::Acknowledged {
+            packet_id,
+            reason_code,
+            republished,
+        };
     }
-    let Explanation { reason_string, user_properties, omitted } =
-        Explanation::within(allowance, reason_string, user_properties);
+    let Explanation {
+        reason_string,
+        user_properties,
+        omitted,
+    } = Explanation::within(allowance, reason_string, user_properties);
     let packet_id = Some(packet_id);
-    let published =
-        Published { packet_id, reason_code, reason_string, user_properties, omitted, republished };
+    let published = Published {
+        packet_id,
+        reason_code,
+        reason_string,
+        user_properties,
+        omitted,
+        republished,
+    };
     Ok(Outcome::Published(published)).into()
 }

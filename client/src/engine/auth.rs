@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dunlin_codec::{
-    AckProperties, Auth, AuthProperties, BinaryData, ConnAck, Disconnect, Packet, PacketType, ReasonCode,
-    Utf8String,
+    AckProperties, Auth, AuthProperties, BinaryData, ConnAck, Disconnect, Packet, PacketType,
+    ReasonCode, Utf8String,
 };
 
 use super::connection::Connection;
 use super::link::conduct;
 use super::operation::{Kind, Operation, OperationId, Outcome, Phase};
 use super::{Ended, Engine, State};
-use crate::authentication::{Authentication, AuthenticationError, Authenticator, ReauthenticationError};
+use crate::authentication::{
+    Authentication, AuthenticationError, Authenticator, ReauthenticationError,
+};
 use crate::error::{ConnectError, ConnectionError, RequestError, Violation};
 use crate::message::text;
 use crate::secret::Secret;
@@ -44,25 +46,47 @@ type Data = Option<Secret<Vec<u8>>>;
 
 impl Exchange {
     /// A fresh one, with what it begins with.
-    pub(super) fn begin(authentication: &Authentication) -> Result<(Self, Data), AuthenticationError> {
+    pub(super) fn begin(
+        authentication: &Authentication,
+    ) -> Result<(Self, Data), AuthenticationError> {
         let mut authenticator = authentication.exchange();
         let data = authenticator.begin()?;
-        Ok((Self { method: authentication.method.as_str().into(), authenticator }, data))
+        Ok((
+            Self {
+                method: authentication.method.as_str().into(),
+                authenticator,
+            },
+            data,
+        ))
     }
 
     /// All that belongs to it names its method.
-    fn check_method(&self, packet_type: PacketType, method: Option<Utf8String<'_>>) -> Result<(), Violation> {
+    fn check_method(
+        &self,
+        packet_type: PacketType,
+        method: Option<Utf8String<'_>>,
+    ) -> Result<(), Violation> {
         match method {
             Some(method) if method.as_str() == &*self.method => Ok(()),
-            Some(_) => Err(conduct(packet_type, "another authentication method", "MQTT-4.12.0-5")),
-            None => Err(conduct(packet_type, "no authentication method", "MQTT-4.12.0-5")),
+            Some(_) => Err(conduct(
+                packet_type,
+                "another authentication method",
+                "MQTT-4.12.0-5",
+            )),
+            None => Err(conduct(
+                packet_type,
+                "no authentication method",
+                "MQTT-4.12.0-5",
+            )),
         }
     }
 }
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("Exchange")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,8 +109,11 @@ impl Engine {
             return Err(ReauthenticationError::NotConnected.into());
         };
         // Without a method in CONNECT there is no AUTH. [MQTT-4.12.0-7]
-        let Some((authentication, authenticated)) =
-            self.options.authentication.as_ref().zip(connection.authenticated.as_mut())
+        let Some((authentication, authenticated)) = self
+            .options
+            .authentication
+            .as_ref()
+            .zip(connection.authenticated.as_mut())
         else {
             return Err(ReauthenticationError::OtherMethod.into());
         };
@@ -97,24 +124,46 @@ impl Engine {
             return Err(ReauthenticationError::UnderWay.into());
         }
         let after = authentication.reauthenticate_within;
-        let (exchange, data) = Exchange::begin(authentication).map_err(ReauthenticationError::Exchange)?;
+        let (exchange, data) =
+            Exchange::begin(authentication).map_err(ReauthenticationError::Exchange)?;
         let method = Arc::clone(&exchange.method);
         self.send_auth(ReasonCode::ReAuthenticate, &method, data)?;
-        let operation = self.session.operations.insert(Kind::Reauthenticate, Vec::new());
+        let operation = self
+            .session
+            .operations
+            .insert(Kind::Reauthenticate, Vec::new());
         if let State::Open(connection) = &mut self.state
             && let Some(authenticated) = &mut connection.authenticated
         {
-            let (error, due) = (ReauthenticationError::Timeout { after }, now.checked_add(after));
-            authenticated.again = Some(Reauthentication { exchange, operation, error, due });
+            let (error, due) = (
+                ReauthenticationError::Timeout { after },
+                now.checked_add(after),
+            );
+            authenticated.again = Some(Reauthentication {
+                exchange,
+                operation,
+                error,
+                due,
+            });
         }
         Ok(operation)
     }
 
     /// A step of the exchange; before CONNACK it isn't over.
     pub(super) fn handle_auth(&mut self, auth: &Auth<'_>) -> Result<(), Violation> {
-        let AuthProperties { authentication_method, authentication_data, reason_string, user_properties } =
-            auth.properties;
-        self.check_explanation(PacketType::Auth, &AckProperties { reason_string, user_properties })?;
+        let AuthProperties {
+            authentication_method,
+            authentication_data,
+            reason_string,
+            user_properties,
+        } = auth.properties;
+        self.check_explanation(
+            PacketType::Auth,
+            &AckProperties {
+                reason_string,
+                user_properties,
+            },
+        )?;
         let connecting = matches!(self.state, State::Connecting { .. });
         let exchange = self.exchange()?;
         exchange.check_method(PacketType::Auth, authentication_method)?;
@@ -132,7 +181,13 @@ impl Engine {
                 Err(error) => self.fail_exchange(error),
             },
             // The decoder refuses what only clients say; success before CONNACK is CONNACK's to say.
-            _ => return Err(conduct(PacketType::Auth, "success before CONNACK", "MQTT-4.12.0-2")),
+            _ => {
+                return Err(conduct(
+                    PacketType::Auth,
+                    "success before CONNACK",
+                    "MQTT-4.12.0-2",
+                ));
+            }
         }
         Ok(())
     }
@@ -140,7 +195,9 @@ impl Engine {
     /// What a success CONNACK says of the exchange; whether it ended well. Nothing has changed so far.
     pub(super) fn authenticate(&mut self, connack: &ConnAck<'_>) -> Result<bool, Violation> {
         let said = &connack.properties;
-        let State::Connecting { exchange, .. } = &mut self.state else { return Ok(false) };
+        let State::Connecting { exchange, .. } = &mut self.state else {
+            return Ok(false);
+        };
         let Some(exchange) = exchange else {
             return match said.authentication_method {
                 None => Ok(true),
@@ -148,7 +205,10 @@ impl Engine {
             };
         };
         exchange.check_method(PacketType::ConnAck, said.authentication_method)?;
-        match exchange.authenticator.finish(said.authentication_data.as_ref().map(BinaryData::as_bytes)) {
+        match exchange
+            .authenticator
+            .finish(said.authentication_data.as_ref().map(BinaryData::as_bytes))
+        {
             Ok(()) => Ok(true),
             Err(error) => {
                 self.fail_exchange(error);
@@ -160,7 +220,10 @@ impl Engine {
     /// A re-authentication that takes too long ends the connection.
     pub(super) fn time_out_reauthentication(&mut self, now: Instant) {
         if let State::Open(connection) = &self.state
-            && let Some(again) = connection.authenticated.as_ref().and_then(|each| each.again.as_ref())
+            && let Some(again) = connection
+                .authenticated
+                .as_ref()
+                .and_then(|each| each.again.as_ref())
             && again.due.is_some_and(|due| due <= now)
         {
             let error = again.error;
@@ -171,8 +234,12 @@ impl Engine {
     /// The connection is gone, and a re-authentication with it.
     pub(super) fn abandon_reauthentication(&mut self) {
         let operations = &mut self.session.operations;
-        let is_pending = |each: &Operation| each.kind == Kind::Reauthenticate && each.phase != Phase::Done;
-        let pending = operations.iter().find(|(_, each)| is_pending(each)).map(|(id, _)| id);
+        let is_pending =
+            |each: &Operation| each.kind == Kind::Reauthenticate && each.phase != Phase::Done;
+        let pending = operations
+            .iter()
+            .find(|(_, each)| is_pending(each))
+            .map(|(id, _)| id);
         if let Some(id) = pending {
             operations.finish(id.key(), Err(ReauthenticationError::ConnectionLost.into()));
         }
@@ -183,8 +250,14 @@ impl Engine {
         let unasked = || conduct(PacketType::Auth, UNASKED, "MQTT-4.12.0-6");
         match &mut self.state {
             State::Connecting { exchange, .. } => exchange.as_mut().ok_or_else(unasked),
-            State::Open(Connection { authenticated: Some(authenticated), .. }) => {
-                let again = authenticated.again.as_mut().map(|again| &mut again.exchange);
+            State::Open(Connection {
+                authenticated: Some(authenticated),
+                ..
+            }) => {
+                let again = authenticated
+                    .again
+                    .as_mut()
+                    .map(|again| &mut again.exchange);
                 // Only clients begin one.
                 again.ok_or_else(|| conduct(PacketType::Auth, "out of turn", "MQTT-4.12.1-1"))
             }
@@ -193,24 +266,37 @@ impl Engine {
     }
 
     fn continue_exchange(&mut self, method: &str, answer: Data) {
-        if self.send_auth(ReasonCode::ContinueAuthentication, method, answer).is_err() {
+        if self
+            .send_auth(ReasonCode::ContinueAuthentication, method, answer)
+            .is_err()
+        {
             self.fail_exchange(AuthenticationError::new("the answer is too large to send"));
         }
     }
 
     /// Says AUTH, without explanations that could make it too large. [MQTT-3.15.2-2] [MQTT-3.15.2-3]
-    fn send_auth(&mut self, reason_code: ReasonCode, method: &str, data: Data) -> Result<(), RequestError> {
+    fn send_auth(
+        &mut self,
+        reason_code: ReasonCode,
+        method: &str,
+        data: Data,
+    ) -> Result<(), RequestError> {
         let data = data
             .as_ref()
             .map(|data| BinaryData::new(data.expose()))
             .transpose()
             .map_err(text("authentication data"))?;
         let properties = AuthProperties {
-            authentication_method: Some(Utf8String::new(method).map_err(text("authentication method"))?),
+            authentication_method: Some(
+                Utf8String::new(method).map_err(text("authentication method"))?,
+            ),
             authentication_data: data,
             ..AuthProperties::default()
         };
-        let auth = Packet::Auth(Auth { reason_code, properties });
+        let auth = Packet::Auth(Auth {
+            reason_code,
+            properties,
+        });
         if let State::Open(connection) = &self.state {
             connection.check_size(auth.encoded_len()?)?;
         }
@@ -232,21 +318,35 @@ impl Engine {
     fn fail_reauthentication(&mut self, error: ReauthenticationError) {
         self.end_reauthentication(Err(error.into()));
         let reason_code = ReasonCode::UnspecifiedError;
-        self.send_packet(&Packet::Disconnect(Disconnect { reason_code, ..Disconnect::default() }));
+        self.send_packet(&Packet::Disconnect(Disconnect {
+            reason_code,
+            ..Disconnect::default()
+        }));
         self.close(Ended::Connection(ConnectionError::Reauthentication(error)));
     }
 
     fn end_reauthentication(&mut self, outcome: Result<Outcome, RequestError>) {
-        let State::Open(connection) = &mut self.state else { return };
-        if let Some(again) = connection.authenticated.as_mut().and_then(|each| each.again.take()) {
-            self.session.operations.finish(again.operation.key(), outcome);
+        let State::Open(connection) = &mut self.state else {
+            return;
+        };
+        if let Some(again) = connection
+            .authenticated
+            .as_mut()
+            .and_then(|each| each.again.take())
+        {
+            self.session
+                .operations
+                .finish(again.operation.key(), outcome);
         }
     }
 }
 
 impl From<Exchange> for Authenticated {
     fn from(exchange: Exchange) -> Self {
-        Self { method: exchange.method, again: None }
+        Self {
+            method: exchange.method,
+            again: None,
+        }
     }
 }
 

@@ -29,19 +29,32 @@ impl Batches {
     /// Packets of at most so many filters and bytes.
     pub(super) fn new(most: usize, maximum_packet_size: u32, shares_identifiers: bool) -> Self {
         let (full, open) = (Vec::new(), Vec::new());
-        Self { most, maximum_packet_size: maximum_packet_size as usize, shares_identifiers, full, open }
+        Self {
+            most,
+            maximum_packet_size: maximum_packet_size as usize,
+            shares_identifiers,
+            full,
+            open,
+        }
     }
 
     /// Puts a subscription into the first packet that takes it. A packet may be too large for the limit only if it has no
     /// other subscription.
     pub(super) fn add(&mut self, active: ActiveSubscription) {
         let (most, size, shares) = (self.most, self.maximum_packet_size, self.shares_identifiers);
-        let fits = |batch: &Batch| batch.size_with(&active) <= size && batch.may_take(&active, shares);
+        let fits =
+            |batch: &Batch| batch.size_with(&active) <= size && batch.may_take(&active, shares);
         let index = self.open.iter().position(fits).unwrap_or_else(|| {
-            self.open.push(Batch { subscriptions: Vec::new(), bytes: 0, is_exact: true });
+            self.open.push(Batch {
+                subscriptions: Vec::new(),
+                bytes: 0,
+                is_exact: true,
+            });
             self.open.len() - 1
         });
-        let Some(batch) = self.open.get_mut(index) else { return };
+        let Some(batch) = self.open.get_mut(index) else {
+            return;
+        };
         batch.bytes += bytes_of(&active);
         batch.is_exact &= is_exact(&active.filter);
         batch.subscriptions.push(active);
@@ -53,7 +66,10 @@ impl Batches {
 
     /// The subscriptions of each packet.
     pub(super) fn finish(self) -> impl Iterator<Item = Vec<ActiveSubscription>> {
-        self.full.into_iter().chain(self.open).map(|batch| batch.subscriptions)
+        self.full
+            .into_iter()
+            .chain(self.open)
+            .map(|batch| batch.subscriptions)
     }
 }
 
@@ -61,14 +77,18 @@ impl Batch {
     /// The size of the packet with one more subscription (§3.8).
     fn size_with(&self, active: &ActiveSubscription) -> usize {
         let first = self.subscriptions.first().unwrap_or(active);
-        let properties = first.identifier.map_or(0, |identifier| 1 + varint_len(identifier.get() as usize));
+        let properties = first
+            .identifier
+            .map_or(0, |identifier| 1 + varint_len(identifier.get() as usize));
         let remaining = 2 + 1 + properties + self.bytes + bytes_of(active);
         1 + varint_len(remaining) + remaining
     }
 
     /// Whether a subscription can be told from the others in this packet.
     fn may_take(&self, active: &ActiveSubscription, shares_identifiers: bool) -> bool {
-        let Some(first) = self.subscriptions.first() else { return true };
+        let Some(first) = self.subscriptions.first() else {
+            return true;
+        };
         match (first.identifier, active.identifier) {
             (Some(_), Some(_)) if shares_identifiers => !self.overlaps(&active.filter),
             (one, other) => one == other,
@@ -81,7 +101,9 @@ impl Batch {
         if self.is_exact && is_exact(filter) {
             return false;
         }
-        self.subscriptions.iter().any(|each| have_topic_in_common(filter, &each.filter))
+        self.subscriptions
+            .iter()
+            .any(|each| have_topic_in_common(filter, &each.filter))
     }
 }
 
@@ -107,7 +129,10 @@ fn is_exact(filter: &str) -> bool {
 
 /// Whether some topic matches both filters. Filters of shared subscriptions count without their share name.
 fn have_topic_in_common(one: &str, other: &str) -> bool {
-    let (mut one, mut other) = (without_share(one).split('/'), without_share(other).split('/'));
+    let (mut one, mut other) = (
+        without_share(one).split('/'),
+        without_share(other).split('/'),
+    );
     loop {
         match (one.next(), other.next()) {
             // "a/#" matches "a" as well. [MQTT-4.7.1-2]
@@ -121,7 +146,10 @@ fn have_topic_in_common(one: &str, other: &str) -> bool {
 }
 
 fn without_share(filter: &str) -> &str {
-    filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/')).map_or(filter, |(_, filter)| filter)
+    filter
+        .strip_prefix("$share/")
+        .and_then(|rest| rest.split_once('/'))
+        .map_or(filter, |(_, filter)| filter)
 }
 
 #[cfg(test)]
@@ -142,8 +170,13 @@ mod tests {
 
     fn batches(filters: &[(&str, u32)], most: usize, size: u32, shares: bool) -> Vec<Vec<String>> {
         let mut batches = Batches::new(most, size, shares);
-        filters.iter().for_each(|(filter, identifier)| batches.add(subscription(filter, *identifier)));
-        batches.finish().map(|batch| batch.into_iter().map(|each| each.filter).collect()).collect()
+        filters
+            .iter()
+            .for_each(|(filter, identifier)| batches.add(subscription(filter, *identifier)));
+        batches
+            .finish()
+            .map(|batch| batch.into_iter().map(|each| each.filter).collect())
+            .collect()
     }
 
     #[test]
@@ -171,10 +204,19 @@ mod tests {
 
     #[test]
     fn a_packet_has_as_many_filters_as_the_limits_allow() {
-        let filters: Vec<_> = (0..20).map(|number| (format!("lamp/{number:02}"), 0)).collect();
-        let filters: Vec<_> = filters.iter().map(|(filter, id)| (filter.as_str(), *id)).collect();
-        let lens =
-            |most, size| -> Vec<usize> { batches(&filters, most, size, true).iter().map(Vec::len).collect() };
+        let filters: Vec<_> = (0..20)
+            .map(|number| (format!("lamp/{number:02}"), 0))
+            .collect();
+        let filters: Vec<_> = filters
+            .iter()
+            .map(|(filter, id)| (filter.as_str(), *id))
+            .collect();
+        let lens = |most, size| -> Vec<usize> {
+            batches(&filters, most, size, true)
+                .iter()
+                .map(Vec::len)
+                .collect()
+        };
         assert_eq!(lens(usize::MAX, u32::MAX), [20]);
         assert_eq!(lens(8, u32::MAX), [8, 8, 4]);
         assert_eq!(lens(usize::MAX, 5 + 3 * 10), [3, 3, 3, 3, 3, 3, 2]);

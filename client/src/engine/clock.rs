@@ -60,7 +60,9 @@ impl ClockReading {
     pub(super) fn since(&self, then: StoredMoment) -> Between {
         let now = self.stored();
         let mut at_least = Duration::ZERO;
-        if let (Some((boot_id, elapsed)), Some((then_boot_id, then_elapsed))) = (now.boot, then.boot) {
+        if let (Some((boot_id, elapsed)), Some((then_boot_id, then_elapsed))) =
+            (now.boot, then.boot)
+        {
             if boot_id == then_boot_id {
                 // The same start with less time since: the machine was put back to an earlier state.
                 let between = elapsed.checked_sub(then_elapsed).map(Duration::from_millis);
@@ -78,7 +80,9 @@ impl ClockReading {
 
     /// Whether `then` is a moment since the machine started, so that the time since then stays known.
     pub(super) fn is_of_this_boot(&self, then: StoredMoment) -> bool {
-        self.boot.zip(then.boot).is_some_and(|(now, (boot_id, _))| now.boot_id == boot_id)
+        self.boot
+            .zip(then.boot)
+            .is_some_and(|(now, (boot_id, _))| now.boot_id == boot_id)
     }
 }
 
@@ -92,12 +96,21 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    #[expect(clippy::disallowed_methods, reason = "the engine's own clock plays no part in what is tested")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the engine's own clock plays no part in what is tested"
+    )]
     fn reading(date: u64, boot: Option<(u128, u64)>) -> ClockReading {
         let date = UNIX_EPOCH + Duration::from_secs(date);
-        let boot =
-            boot.map(|(boot_id, elapsed)| SinceBoot { boot_id, elapsed: Duration::from_secs(elapsed) });
-        ClockReading { now: Instant::now(), date, boot }
+        let boot = boot.map(|(boot_id, elapsed)| SinceBoot {
+            boot_id,
+            elapsed: Duration::from_secs(elapsed),
+        });
+        ClockReading {
+            now: Instant::now(),
+            date,
+            boot,
+        }
     }
 
     const IN_2026: u64 = 1_790_000_000;
@@ -106,7 +119,10 @@ mod tests {
     fn the_machine_s_own_clock_counts_whatever_the_calendar_does() {
         let then = reading(IN_2026, Some((1, 100))).stored();
         for date in [0, IN_2026 - 3600, IN_2026, IN_2026 + 3_600_000] {
-            assert_eq!(reading(date, Some((1, 130))).since(then), Between::Known(Duration::from_secs(30)));
+            assert_eq!(
+                reading(date, Some((1, 130))).since(then),
+                Between::Known(Duration::from_secs(30))
+            );
         }
         let earlier_state = reading(IN_2026, Some((1, 99)));
         assert_eq!(earlier_state.since(then), Between::Unknown(Duration::ZERO));
@@ -114,15 +130,38 @@ mod tests {
 
     #[test]
     fn after_another_start_the_calendar_counts_unless_it_was_set() {
-        for (before, after) in [(None, None), (Some((1, 100)), Some((2, 10))), (Some((1, 100)), None)] {
+        for (before, after) in [
+            (None, None),
+            (Some((1, 100)), Some((2, 10))),
+            (Some((1, 100)), None),
+        ] {
             let then = reading(IN_2026, before).stored();
             let at_least = Duration::from_secs(after.map_or(0, |(_, elapsed)| elapsed));
-            assert_eq!(reading(IN_2026 + 3600, after).since(then), Between::Known(HOUR));
-            assert_eq!(reading(IN_2026 - 3600, after).since(then), Between::Unknown(at_least), "set back");
-            assert_eq!(reading(5, after).since(then), Between::Unknown(at_least), "not set yet");
+            assert_eq!(
+                reading(IN_2026 + 3600, after).since(then),
+                Between::Known(HOUR)
+            );
+            assert_eq!(
+                reading(IN_2026 - 3600, after).since(then),
+                Between::Unknown(at_least),
+                "set back"
+            );
+            assert_eq!(
+                reading(5, after).since(then),
+                Between::Unknown(at_least),
+                "not set yet"
+            );
             let then = reading(5, before).stored();
-            assert_eq!(reading(IN_2026, after).since(then), Between::Unknown(at_least), "set meanwhile");
-            assert_eq!(reading(65, after).since(then), Between::Unknown(at_least), "never set");
+            assert_eq!(
+                reading(IN_2026, after).since(then),
+                Between::Unknown(at_least),
+                "set meanwhile"
+            );
+            assert_eq!(
+                reading(65, after).since(then),
+                Between::Unknown(at_least),
+                "never set"
+            );
         }
     }
 
@@ -130,6 +169,10 @@ mod tests {
     fn a_machine_that_has_started_again_was_off_for_no_less_than_since() {
         let then = reading(IN_2026, Some((1, 100))).stored();
         let now = reading(IN_2026 + 1, Some((2, 3600)));
-        assert_eq!(now.since(then), Between::Known(HOUR), "the calendar was set a little back");
+        assert_eq!(
+            now.since(then),
+            Between::Known(HOUR),
+            "the calendar was set a little back"
+        );
     }
 }

@@ -9,7 +9,11 @@ use crate::error::{Omitted, RequestError, copied_bytes};
 #[derive(Debug)]
 pub(super) enum Conclusion {
     /// A message is the server's, and nothing more was said.
-    Acknowledged { packet_id: PacketId, reason_code: ReasonCode, republished: bool },
+    Acknowledged {
+        packet_id: PacketId,
+        reason_code: ReasonCode,
+        republished: bool,
+    },
     /// Everything else, which is rarer, and large.
     Other(Box<Result<Outcome, RequestError>>),
 }
@@ -45,16 +49,18 @@ impl From<Conclusion> for Result<Outcome, RequestError> {
     #[inline]
     fn from(conclusion: Conclusion) -> Self {
         match conclusion {
-            Conclusion::Acknowledged { packet_id, reason_code, republished } => {
-                Ok(Outcome::Published(Published {
-                    packet_id: Some(packet_id),
-                    reason_code,
-                    reason_string: None,
-                    user_properties: Vec::new(),
-                    omitted: Omitted::default(),
-                    republished,
-                }))
-            }
+            Conclusion::Acknowledged {
+                packet_id,
+                reason_code,
+                republished,
+            } => Ok(Outcome::Published(Published {
+                packet_id: Some(packet_id),
+                reason_code,
+                reason_string: None,
+                user_properties: Vec::new(),
+                omitted: Omitted::default(),
+                republished,
+            })),
             Conclusion::Other(outcome) => *outcome,
         }
     }

@@ -15,8 +15,18 @@ use crate::event::{Connected, ServerLimits};
 
 impl Engine {
     /// The server answered CONNECT.
-    pub(super) fn handle_connack(&mut self, connack: &ConnAck<'_>, now: Instant) -> Result<(), Violation> {
-        let State::Connecting { clean_start, since, in_doubt, .. } = self.state else {
+    pub(super) fn handle_connack(
+        &mut self,
+        connack: &ConnAck<'_>,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let State::Connecting {
+            clean_start,
+            since,
+            in_doubt,
+            ..
+        } = self.state
+        else {
             return Err(conduct(PacketType::ConnAck, "a second one", "MQTT-3.2.0-2"));
         };
         if connack.reason_code.is_error() {
@@ -42,16 +52,26 @@ impl Engine {
         if !self.authenticate(connack)? {
             return Ok(());
         }
-        let assigned = connack.properties.assigned_client_identifier.map(|id| id.as_str().to_owned());
+        let assigned = connack
+            .properties
+            .assigned_client_identifier
+            .map(|id| id.as_str().to_owned());
         let chosen = Some(self.client_id().to_owned()).filter(|id| !id.is_empty());
         self.session.client_id = chosen.clone().or_else(|| assigned.clone());
         let client_id = assigned.or(chosen).unwrap_or_default();
         let expiry = self.options.session_expiry_interval.unwrap_or(0);
-        let limits =
-            ServerLimits::new(connack, self.options.keep_alive_seconds().unwrap_or(u16::MAX), expiry);
+        let limits = ServerLimits::new(
+            connack,
+            self.options.keep_alive_seconds().unwrap_or(u16::MAX),
+            expiry,
+        );
         let mut connection = Connection::new(limits, self.options.ping_timeout, since, now);
-        connection.outbound_aliases = Aliases::new(self.options.outbound_aliases, limits.topic_alias_maximum);
-        connection.pacer = self.options.pace.map(|pace| Box::new(Pacer::new(pace, now)));
+        connection.outbound_aliases =
+            Aliases::new(self.options.outbound_aliases, limits.topic_alias_maximum);
+        connection.pacer = self
+            .options
+            .pace
+            .map(|pace| Box::new(Pacer::new(pace, now)));
         connection.aliases = InboundAliases::new(self.options.topic_alias_maximum);
         if let State::Connecting { exchange, .. } = &mut self.state {
             connection.authenticated = exchange.take().map(|exchange| Box::new(exchange.into()));
@@ -71,7 +91,8 @@ impl Engine {
         let connected = Connected::new(connack, client_id, limits, elapsed);
         // A queue grows by four, and most connections only ever tell of this.
         self.events.reserve_exact(1);
-        self.events.push_back(EngineEvent::Connected(Box::new(connected)));
+        self.events
+            .push_back(EngineEvent::Connected(Box::new(connected)));
         if connack.session_present {
             self.session.inbound.resumed();
             self.begin_unmatched_wait(now);
@@ -96,9 +117,14 @@ impl Engine {
     /// How many messages a connection begins with, if not with as many as the server takes.
     fn first_window(&self) -> Option<u16> {
         // A session that ends with its connection leaves requests behind, too.
-        let is_first = !self.session.established && self.session.operations.statistics().connections == 0;
+        let is_first =
+            !self.session.established && self.session.operations.statistics().connections == 0;
         let again = self.options.slow_start.filter(|_| !is_first);
         // One after another, so that the next end shows which of them it was.
-        if self.session.has_suspects { Some(1) } else { again }
+        if self.session.has_suspects {
+            Some(1)
+        } else {
+            again
+        }
     }
 }

@@ -78,7 +78,11 @@ pub(super) enum Alive {
     /// A PINGREQ.
     Ping,
     /// An end: no answer came.
-    Lost { after: Duration, keep_alive: Duration, silent_for: Duration },
+    Lost {
+        after: Duration,
+        keep_alive: Duration,
+        silent_for: Duration,
+    },
     /// An end: a packet has been arriving for a whole keep alive, too slowly.
     TooSlow { bytes: usize, within: Duration },
 }
@@ -91,7 +95,12 @@ const PING_LEAD: Duration = Duration::from_secs(5);
 
 impl Connection {
     /// One that was asked for at `since` and accepted `now`.
-    pub(super) fn new(limits: ServerLimits, ping_timeout: Duration, since: Instant, now: Instant) -> Self {
+    pub(super) fn new(
+        limits: ServerLimits,
+        ping_timeout: Duration,
+        since: Instant,
+        now: Instant,
+    ) -> Self {
         let keep_alive = (limits.keep_alive > 0).then(|| {
             let keep_alive = Duration::from_secs(limits.keep_alive.into());
             let ping_timeout = ping_timeout.min(keep_alive / 2);
@@ -123,7 +132,9 @@ impl Connection {
     pub(super) const fn check_publish(&self, qos: QoS, retain: bool) -> Result<(), RequestError> {
         // [MQTT-3.2.2-11]
         if qos.level() > self.limits.maximum_qos.level() {
-            return Err(RequestError::QoSNotSupported { maximum: self.limits.maximum_qos });
+            return Err(RequestError::QoSNotSupported {
+                maximum: self.limits.maximum_qos,
+            });
         }
         // [MQTT-3.2.2-14]
         if retain && !self.limits.retain_available {
@@ -140,7 +151,11 @@ impl Connection {
     /// Whether the server takes a packet of this size. [MQTT-3.2.2-15]
     pub(super) const fn check_size(&self, size: usize) -> Result<(), RequestError> {
         let limit = self.limits.maximum_packet_size;
-        if size > limit as usize { Err(RequestError::TooLarge { size, limit }) } else { Ok(()) }
+        if size > limit as usize {
+            Err(RequestError::TooLarge { size, limit })
+        } else {
+            Ok(())
+        }
     }
 
     /// Output is on its way.
@@ -171,7 +186,9 @@ impl Connection {
 
     /// Whether an answer could come. While it couldn't, the time for PINGRESP stands still.
     pub(super) fn set_listening(&mut self, listening: bool, now: Instant) {
-        let Some(timer) = &mut self.keep_alive else { return };
+        let Some(timer) = &mut self.keep_alive else {
+            return;
+        };
         match (listening, timer.deaf_since) {
             (false, None) => timer.deaf_since = Some(now),
             (true, Some(since)) => {
@@ -188,9 +205,14 @@ impl Connection {
 
     /// What the keep alive asks for now. Only what is sent postpones it. [MQTT-3.1.2-20]
     pub(super) fn keep_alive(&mut self, now: Instant) -> Alive {
-        let Some(timer) = &mut self.keep_alive else { return Alive::Fine };
+        let Some(timer) = &mut self.keep_alive else {
+            return Alive::Fine;
+        };
         if let Some(bytes) = timer.too_slow(now) {
-            return Alive::TooSlow { bytes, within: timer.keep_alive };
+            return Alive::TooSlow {
+                bytes,
+                within: timer.keep_alive,
+            };
         }
         match timer.pong_due {
             Some(due) if timer.deaf_since.is_none() && due <= now => Alive::Lost {
@@ -216,16 +238,26 @@ impl Connection {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let ping = self.keep_alive.as_ref().map(KeepAliveTimer::due);
         let paced = self.pacer.as_ref().and_then(|pacer| pacer.due());
-        ping.into_iter().chain(self.leaves_at).chain(paced).chain(self.reauthentication_due()).min()
+        ping.into_iter()
+            .chain(self.leaves_at)
+            .chain(paced)
+            .chain(self.reauthentication_due())
+            .min()
     }
 }
 
 impl KeepAliveTimer {
     fn due(&self) -> Instant {
         let hears = self.deaf_since.is_none();
-        let rate_due = self.arriving.as_ref().map(|arriving| arriving.since + self.keep_alive);
+        let rate_due = self
+            .arriving
+            .as_ref()
+            .map(|arriving| arriving.since + self.keep_alive);
         let while_hearing = self.pong_due.into_iter().chain(rate_due).filter(|_| hears);
-        while_hearing.chain([self.ping_due()]).min().unwrap_or_else(|| self.ping_due())
+        while_hearing
+            .chain([self.ping_due()])
+            .min()
+            .unwrap_or_else(|| self.ping_due())
     }
 
     /// Of the `fresh` bytes and those before them, some were the end of a packet if it `has_ended`, and the last `left` are the
@@ -234,7 +266,12 @@ impl KeepAliveTimer {
         let was_arriving = self.arriving.is_some();
         match &mut self.arriving {
             Some(arriving) if !has_ended => arriving.bytes += fresh,
-            arriving => *arriving = (left > 0).then_some(Arriving { since: now, bytes: left }),
+            arriving => {
+                *arriving = (left > 0).then_some(Arriving {
+                    since: now,
+                    bytes: left,
+                })
+            }
         }
         if was_arriving || left > 0 {
             let due = now.checked_add(self.ping_timeout);
@@ -244,20 +281,27 @@ impl KeepAliveTimer {
 
     /// Bytes of the packet that is arriving, if a keep alive has brought too few of them.
     fn too_slow(&mut self, now: Instant) -> Option<usize> {
-        let arriving = self.arriving.as_mut().filter(|_| self.deaf_since.is_none())?;
+        let arriving = self
+            .arriving
+            .as_mut()
+            .filter(|_| self.deaf_since.is_none())?;
         if now.saturating_duration_since(arriving.since) < self.keep_alive {
             return None;
         }
         let bytes = std::mem::take(&mut arriving.bytes);
         arriving.since = now;
-        let enough = usize::try_from(self.keep_alive.as_secs()).unwrap_or(usize::MAX).saturating_mul(SLOWEST);
+        let enough = usize::try_from(self.keep_alive.as_secs())
+            .unwrap_or(usize::MAX)
+            .saturating_mul(SLOWEST);
         (bytes < enough).then_some(bytes)
     }
 
     /// PINGREQ is in the output. Its answer has all of its time from when the connection is read again.
     fn pinged(&mut self, now: Instant) {
         let heard_from = self.deaf_since.unwrap_or(now);
-        self.pong_due = self.pong_due.or_else(|| heard_from.checked_add(self.ping_timeout));
+        self.pong_due = self
+            .pong_due
+            .or_else(|| heard_from.checked_add(self.ping_timeout));
         self.last_sent = now;
     }
 

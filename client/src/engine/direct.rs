@@ -10,8 +10,11 @@ use crate::message::Message;
 impl Engine {
     /// Whether a message of QoS 0 goes straight into the output: none waits, and it isn't too much at once.
     pub(super) fn may_send_once(&mut self, size: usize) -> bool {
-        let State::Open(connection) = &mut self.state else { return false };
-        connection.pacer.is_none() || self.session.queue.len() == 0 && connection.admits(size, self.now)
+        let State::Open(connection) = &mut self.state else {
+            return false;
+        };
+        connection.pacer.is_none()
+            || self.session.queue.len() == 0 && connection.admits(size, self.now)
     }
 
     /// Writes a message of QoS 0 straight into the output.
@@ -19,7 +22,9 @@ impl Engine {
         let start = self.output.len();
         let user_properties = message.checked_user_properties()?;
         let mut publish = message.to_packet(Delivery::AtMostOnce, &user_properties)?;
-        let State::Open(connection) = &mut self.state else { return Ok(()) };
+        let State::Open(connection) = &mut self.state else {
+            return Ok(());
+        };
         let aliased = connection.shorten(&mut publish);
         publish.encode(&mut self.output)?;
         if let Err(too_large) = connection.check_size(self.output.len() - start) {
@@ -34,7 +39,9 @@ impl Engine {
 
     /// Whether a message of QoS 1 or 2 needn't wait for others, nor for room, and leaves as it is kept.
     pub(super) fn may_send_now(&self) -> bool {
-        let State::Open(connection) = &self.state else { return false };
+        let State::Open(connection) = &self.state else {
+            return false;
+        };
         connection.quota.has_room()
             && connection.takes_messages_as_they_are()
             && !self.session.ids.is_full()
@@ -47,14 +54,22 @@ impl Engine {
         kind: Kind,
         publish: &Publish<'_>,
     ) -> Result<OperationId, RequestError> {
-        let State::Open(connection) = &self.state else { return Err(RequestError::Offline) };
+        let State::Open(connection) = &self.state else {
+            return Err(RequestError::Offline);
+        };
         let (operations, ids) = (&mut self.session.operations, &mut self.session.ids);
-        let packet_id = ids.allocate(operations.next_key()).ok_or(RequestError::NoPacketId)?;
+        let packet_id = ids
+            .allocate(operations.next_key())
+            .ok_or(RequestError::NoPacketId)?;
         let qos = publish.delivery.qos();
-        let publish = Publish { delivery: Delivery::new(qos, packet_id, false), ..*publish };
+        let publish = Publish {
+            delivery: Delivery::new(qos, packet_id, false),
+            ..*publish
+        };
         let start = self.output.len();
         let encoded = publish.encode(&mut self.output).map_err(RequestError::from);
-        if let Err(error) = encoded.and_then(|()| connection.check_size(self.output.len() - start)) {
+        if let Err(error) = encoded.and_then(|()| connection.check_size(self.output.len() - start))
+        {
             self.output.truncate(start);
             ids.release(packet_id);
             return Err(error);

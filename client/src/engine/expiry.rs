@@ -42,8 +42,12 @@ impl Expiries {
 impl Session {
     /// A message waits until its time is over.
     pub(super) fn watch_expiry(&mut self, id: OperationId) {
-        let Some(operation) = self.operations.get_mut(id.key()).filter(|each| each.is(id)) else { return };
-        if let (Phase::Queued, Some(at), false) = (operation.phase, operation.expires, operation.is_watched) {
+        let Some(operation) = self.operations.get_mut(id.key()).filter(|each| each.is(id)) else {
+            return;
+        };
+        if let (Phase::Queued, Some(at), false) =
+            (operation.phase, operation.expires, operation.is_watched)
+        {
             operation.is_watched = true;
             self.expiries.push(at, id, &self.operations);
         }
@@ -52,13 +56,18 @@ impl Session {
     /// Fails messages that have waited too long. What was on a wire before isn't concerned: it has to be repeated.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some(id) = self.expiries.pop_due(now) {
-            let Some(operation) = self.operations.get_mut(id.key()).filter(|each| each.is(id)) else {
+            let Some(operation) = self.operations.get_mut(id.key()).filter(|each| each.is(id))
+            else {
                 continue;
             };
             operation.is_watched = false;
             if operation.phase == Phase::Queued {
                 let bytes = operation.packet.len();
-                self.operations.statistics_mut().dropped_messages.expired.add(bytes);
+                self.operations
+                    .statistics_mut()
+                    .dropped_messages
+                    .expired
+                    .add(bytes);
                 self.operations.finish(id.key(), Err(RequestError::Expired));
                 self.queue.leave_gap(&self.operations);
             }

@@ -128,8 +128,9 @@ impl Inbound {
             Delivery::AtLeastOnce { packet_id, .. } => (packet_id, AckType::PubAck),
             Delivery::ExactlyOnce { packet_id, .. } => (packet_id, AckType::PubRec),
         };
-        let repeats =
-            |before: &Owed| before.ack_type == ack_type && (delivery.dup() || ack_type == AckType::PubRec);
+        let repeats = |before: &Owed| {
+            before.ack_type == ack_type && (delivery.dup() || ack_type == AckType::PubRec)
+        };
         let is_known = self.unrepeated.get(&packet_id).is_some_and(repeats)
             || ack_type == AckType::PubRec && self.unreleased.contains_key(&packet_id);
         let most_untaken = UNTAKEN * usize::from(configured);
@@ -139,7 +140,10 @@ impl Inbound {
                 return Verdict::Untaken(untaken);
             }
         }
-        let known = self.unreleased.get_mut(&packet_id).filter(|_| ack_type == AckType::PubRec);
+        let known = self
+            .unreleased
+            .get_mut(&packet_id)
+            .filter(|_| ack_type == AckType::PubRec);
         let counted = known.as_ref().is_some_and(|known| known.counted);
         // What a server released before PUBREC is finished for it, and still owed here.
         let outstanding = self.unfinished.max(self.owed.len());
@@ -161,7 +165,11 @@ impl Inbound {
             Some(known) if known.owed.is_some() => return Verdict::Ignore,
             Some(known) => (known.counted, known.owed) = (true, Some(place)),
             None if ack_type == AckType::PubRec => {
-                let unreleased = Unreleased { received: false, counted: true, owed: Some(place) };
+                let unreleased = Unreleased {
+                    received: false,
+                    counted: true,
+                    owed: Some(place),
+                };
                 self.unreleased.insert(packet_id, unreleased);
             }
             None => {}
@@ -193,12 +201,19 @@ impl Inbound {
             excess,
             released: false,
         });
-        if is_repetition { Verdict::Repeat } else { Verdict::Deliver(Some(name)) }
+        if is_repetition {
+            Verdict::Repeat
+        } else {
+            Verdict::Deliver(Some(name))
+        }
     }
 
     /// The first message that isn't acknowledged, if there are at least `most`.
     pub(super) fn blocking(&self, most: usize) -> Option<DeliveryId> {
-        self.owed.front().filter(|_| self.owed.len() >= most).map(|owed| owed.name)
+        self.owed
+            .front()
+            .filter(|_| self.owed.len() >= most)
+            .map(|owed| owed.name)
     }
 
     /// Messages that came on this connection and aren't acknowledged.
@@ -301,7 +316,12 @@ impl Inbound {
                 break owed;
             }
         };
-        let Owed { packet_id, ack_type, answer: reason_code, .. } = owed;
+        let Owed {
+            packet_id,
+            ack_type,
+            answer: reason_code,
+            ..
+        } = owed;
         match ack_type {
             // A refusal ends the exchange: there will be no PUBREL. [MQTT-4.3.3-9]
             AckType::PubRec if reason_code.is_error() => {
@@ -315,7 +335,11 @@ impl Inbound {
             }
             _ => self.unfinished -= 1,
         }
-        Some(Due { ack_type, packet_id, reason_code })
+        Some(Due {
+            ack_type,
+            packet_id,
+            reason_code,
+        })
     }
 
     fn give_excess_back(&mut self, excess: usize) {
@@ -326,7 +350,9 @@ impl Inbound {
 
     /// PUBREL came; whether its message was known. [MQTT-4.3.3-11]
     pub(super) fn release(&mut self, packet_id: PacketId) -> bool {
-        let Some(unreleased) = self.unreleased.remove(&packet_id) else { return false };
+        let Some(unreleased) = self.unreleased.remove(&packet_id) else {
+            return false;
+        };
         self.note(packet_id);
         self.unfinished -= usize::from(unreleased.counted);
         // A PUBREC after PUBREL would be taken for that of the next message with this identifier.
@@ -356,7 +382,8 @@ impl Inbound {
                 leave_untaken(&mut self.stale, &owed);
                 continue;
             }
-            self.moved.insert(owed.name, Place::Unrepeated(owed.packet_id));
+            self.moved
+                .insert(owed.name, Place::Unrepeated(owed.packet_id));
             // A server that used the identifier twice can repeat only one of them.
             if let Some(former) = self.unrepeated.insert(owed.packet_id, owed) {
                 self.moved.remove(&former.name);
@@ -402,12 +429,18 @@ impl Inbound {
         });
         self.note_all();
         let unrepeated = &self.unrepeated;
-        self.unreleased.retain(|id, each| each.received || unrepeated.contains_key(id));
+        self.unreleased
+            .retain(|id, each| each.received || unrepeated.contains_key(id));
     }
 
     /// Messages of earlier connections that the application hasn't taken.
     fn untaken(&self) -> usize {
-        self.stale.len() + self.unrepeated.values().filter(|owed| owed.takers > 0).count()
+        self.stale.len()
+            + self
+                .unrepeated
+                .values()
+                .filter(|owed| owed.takers > 0)
+                .count()
     }
 
     /// Whether no message of QoS 2 is known.
@@ -417,7 +450,9 @@ impl Inbound {
 
     /// The server has forgotten the session. [MQTT-3.2.2-5]
     pub(super) fn forget(&mut self) {
-        self.unrepeated.values().for_each(|owed| leave_untaken(&mut self.stale, owed));
+        self.unrepeated
+            .values()
+            .for_each(|owed| leave_untaken(&mut self.stale, owed));
         self.note_all();
         self.unreleased.clear();
         self.unrepeated.clear();

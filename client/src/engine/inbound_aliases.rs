@@ -46,7 +46,10 @@ impl AliasFault {
 impl InboundAliases {
     /// None is set yet: they don't outlive their connection. [MQTT-3.3.2-7]
     pub(super) const fn new(maximum: u16) -> Self {
-        Self { maximum, topics: Vec::new() }
+        Self {
+            maximum,
+            topics: Vec::new(),
+        }
     }
 
     /// Takes note of a PUBLISH that has both, or finds the topic of one that has the alias alone: that is returned.
@@ -68,7 +71,11 @@ impl InboundAliases {
     }
 
     /// Takes note of a PUBLISH that has both, where the topic isn't one.
-    pub(super) fn refuse(&mut self, alias: TopicAlias, error: DecodeError) -> Result<(), Violation> {
+    pub(super) fn refuse(
+        &mut self,
+        alias: TopicAlias,
+        error: DecodeError,
+    ) -> Result<(), Violation> {
         *self.slot(alias)? = Topic::Refused(Box::new(error));
         Ok(())
     }
@@ -80,7 +87,11 @@ impl InboundAliases {
             return Err(Violation::Conduct {
                 packet_type: PacketType::Publish,
                 fault: "a topic alias above this client's maximum",
-                statement: if self.maximum == 0 { "MQTT-3.1.2-27" } else { "MQTT-3.1.2-26" },
+                statement: if self.maximum == 0 {
+                    "MQTT-3.1.2-27"
+                } else {
+                    "MQTT-3.1.2-26"
+                },
                 reason_code: ReasonCode::TopicAliasInvalid,
             });
         }
@@ -92,4 +103,8 @@ impl InboundAliases {
     }
 }
 
-const UNSET: Violation = conduct(PacketType::Publish, "a topic alias that stands for nothing", "U-3.3.4-1");
+const UNSET: Violation = conduct(
+    PacketType::Publish,
+    "a topic alias that stands for nothing",
+    "U-3.3.4-1",
+);

@@ -60,7 +60,13 @@ impl Engine {
 
     /// Changes aren't noted any more: what is kept stays as it is.
     pub fn close_journal(&mut self) {
-        let Session { operations, inbound, subscriptions, about, .. } = &mut self.session;
+        let Session {
+            operations,
+            inbound,
+            subscriptions,
+            about,
+            ..
+        } = &mut self.session;
         (operations.noted, inbound.noted, subscriptions.noted) = (None, None, None);
         *about = None;
         self.session.records.clear();
@@ -74,10 +80,21 @@ impl Engine {
     /// Whether anything has changed since the changes were last taken.
     #[must_use]
     pub fn has_changes(&self) -> bool {
-        let Session { operations, inbound, subscriptions, .. } = &self.session;
+        let Session {
+            operations,
+            inbound,
+            subscriptions,
+            ..
+        } = &self.session;
         operations.noted.as_ref().is_some_and(Noted::has_any)
-            || inbound.noted.as_ref().is_some_and(|noted| !noted.is_empty())
-            || subscriptions.noted.as_ref().is_some_and(|noted| !noted.is_empty())
+            || inbound
+                .noted
+                .as_ref()
+                .is_some_and(|noted| !noted.is_empty())
+            || subscriptions
+                .noted
+                .as_ref()
+                .is_some_and(|noted| !noted.is_empty())
             || self.session.is_about_news()
             || self.session.records.has_due()
     }
@@ -87,7 +104,12 @@ impl Engine {
     /// all the same, or with the next change: that saves a commit for most messages.
     #[must_use]
     pub fn changes_can_wait(&self) -> bool {
-        let Session { operations, inbound, subscriptions, .. } = &self.session;
+        let Session {
+            operations,
+            inbound,
+            subscriptions,
+            ..
+        } = &self.session;
         operations.noted.as_ref().is_none_or(Noted::has_only_ended)
             && inbound.noted.as_ref().is_none_or(BTreeSet::is_empty)
             && subscriptions.noted.as_ref().is_none_or(BTreeSet::is_empty)
@@ -105,12 +127,26 @@ impl Engine {
         self.session.about_changes(&mut changes);
         let unstaged = self.unstaged();
         self.session.request_changes(&unstaged, clock, &mut changes);
-        for packet_id in self.session.inbound.noted.as_mut().map(std::mem::take).unwrap_or_default() {
+        for packet_id in self
+            .session
+            .inbound
+            .noted
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
+        {
             let record = self.session.inbound.record(packet_id);
             let value = record.map(|answer| answer.into_iter().map(ReasonCode::code).collect());
             changes.push(Key::Received(packet_id).change(value));
         }
-        for filter in self.session.subscriptions.noted.as_mut().map(std::mem::take).unwrap_or_default() {
+        for filter in self
+            .session
+            .subscriptions
+            .noted
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
+        {
             let value = self.session.subscriptions.record(&filter);
             changes.push(Key::Subscription(&filter).change(value));
         }
@@ -151,7 +187,9 @@ impl Session {
     }
 
     fn is_about_news(&self) -> bool {
-        self.about.as_ref().is_some_and(|kept| kept.as_ref().is_none_or(|kept| !kept.is_of(self)))
+        self.about
+            .as_ref()
+            .is_some_and(|kept| kept.as_ref().is_none_or(|kept| !kept.is_of(self)))
     }
 
     /// Its changes are noted from now on.
@@ -177,7 +215,10 @@ impl Session {
     ) {
         let (changed, ended) = self.operations.take_noted();
         for number in ended {
-            changes.extend([Key::Request(number).change(None), Key::Packet(number).change(None)]);
+            changes.extend([
+                Key::Request(number).change(None),
+                Key::Packet(number).change(None),
+            ]);
         }
         for id in changed {
             self.request_change(id, unstaged.contains(&id), clock, changes);
@@ -193,8 +234,12 @@ impl Session {
     ) {
         let number = id.generation();
         let was_kept = self.operations.is_now_kept(id);
-        let Some(operation) = self.operations.get_by(id) else { return };
-        changes.push(Key::Request(number).change(Some(Request::of(operation, is_unstaged, clock).encode())));
+        let Some(operation) = self.operations.get_by(id) else {
+            return;
+        };
+        changes.push(
+            Key::Request(number).change(Some(Request::of(operation, is_unstaged, clock).encode())),
+        );
         match &operation.packet {
             packet if packet.is_empty() => changes.push(Key::Packet(number).change(None)),
             packet if !was_kept => changes.push(Key::Packet(number).change(Some(packet.clone()))),

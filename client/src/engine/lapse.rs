@@ -30,8 +30,12 @@ impl Session {
                 && !each.wanted
                 && matches!(requested(&each.packet)[..], [(alone, _)] if alone == filter)
         };
-        let unseen: Vec<_> =
-            self.operations.iter().filter(|(_, each)| is_unseen(each)).map(|(id, _)| id).collect();
+        let unseen: Vec<_> = self
+            .operations
+            .iter()
+            .filter(|(_, each)| is_unseen(each))
+            .map(|(id, _)| id)
+            .collect();
         for id in &unseen {
             self.operations.finish(id.key(), Err(RequestError::Offline));
             self.queue.leave_gap(&self.operations);

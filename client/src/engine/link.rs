@@ -50,7 +50,10 @@ impl Engine {
         self.pass_time(now);
         let client_id = self.client_id().to_owned();
         // Sessions belong to client identifiers.
-        let other = self.session.client_id().is_some_and(|established| established != client_id);
+        let other = self
+            .session
+            .client_id()
+            .is_some_and(|established| established != client_id);
         let clean_start = other
             || self.session.is_given_up
             || match self.options.clean_start {
@@ -59,7 +62,13 @@ impl Engine {
                 CleanStart::Never => false,
             };
         self.clear_output();
-        let (exchange, data) = self.options.authentication.as_ref().map(Exchange::begin).transpose()?.unzip();
+        let (exchange, data) = self
+            .options
+            .authentication
+            .as_ref()
+            .map(Exchange::begin)
+            .transpose()?
+            .unzip();
         let data = data.flatten();
         let data = data.as_ref().map(|data| data.expose().as_slice());
         let configured = self.options.receive_maximum;
@@ -67,12 +76,19 @@ impl Engine {
         if self.reduced_receive_maximum.is_some() {
             self.options.receive_maximum = Some(self.announced_receive_maximum);
         }
-        let encoded = self.options.encode(clean_start, &client_id, data, &mut self.output);
+        let encoded = self
+            .options
+            .encode(clean_start, &client_id, data, &mut self.output);
         self.options.receive_maximum = configured;
         encoded?;
         self.counts().packets_sent += 1;
         let in_doubt = std::mem::replace(&mut self.session.unanswered, true);
-        self.state = State::Connecting { clean_start, since: now, exchange, in_doubt };
+        self.state = State::Connecting {
+            clean_start,
+            since: now,
+            exchange,
+            in_doubt,
+        };
         Ok(())
     }
 
@@ -115,9 +131,15 @@ impl Engine {
     /// As [`disconnect`](Self::disconnect), and the server forgets the session, unless the options'
     /// [`Farewell::session_expiry_interval`] says otherwise. For a client whose session nobody goes on with.
     pub fn disconnect_ending_session(&mut self) {
-        let outlives = self.options.session_expiry_interval.is_some_and(|seconds| seconds > 0);
+        let outlives = self
+            .options
+            .session_expiry_interval
+            .is_some_and(|seconds| seconds > 0);
         if outlives {
-            self.options.farewell.session_expiry_interval.get_or_insert(0);
+            self.options
+                .farewell
+                .session_expiry_interval
+                .get_or_insert(0);
         }
         self.disconnect();
     }
@@ -181,7 +203,11 @@ impl Engine {
         {
             self.grow_receive_maximum();
         }
-        if let Some(limit) = self.options.poison_guard.filter(|_| ended.may_be_over_a_message()) {
+        if let Some(limit) = self
+            .options
+            .poison_guard
+            .filter(|_| ended.may_be_over_a_message())
+        {
             self.session.suspect(&unsent, limit);
         }
         self.session.unsend_all(&unsent);
@@ -198,8 +224,14 @@ impl Engine {
             State::Disconnected => None,
             State::Closing { .. } => return None,
         };
-        let unmatched = self.unmatched_until.filter(|_| self.session.inbound.has_unmatched());
-        connection.into_iter().chain(self.session.next_timeout()).chain(unmatched).min()
+        let unmatched = self
+            .unmatched_until
+            .filter(|_| self.session.inbound.has_unmatched());
+        connection
+            .into_iter()
+            .chain(self.session.next_timeout())
+            .chain(unmatched)
+            .min()
     }
 
     /// It is `now`: what waited too long fails.
@@ -234,12 +266,23 @@ impl Engine {
                 Alive::Fine => {}
                 Alive::Ping => self.send_packet(&Packet::PingReq),
                 // 0x8D is for servers to say: the connection just ends. [U-3.1.2-1]
-                Alive::Lost { after, keep_alive, silent_for } => {
-                    let cause = ConnectionError::KeepAliveTimeout { after, keep_alive, silent_for };
+                Alive::Lost {
+                    after,
+                    keep_alive,
+                    silent_for,
+                } => {
+                    let cause = ConnectionError::KeepAliveTimeout {
+                        after,
+                        keep_alive,
+                        silent_for,
+                    };
                     self.close(Ended::Connection(cause));
                 }
                 Alive::TooSlow { bytes, within } => {
-                    self.close(Ended::Connection(ConnectionError::TooSlow { bytes, within }));
+                    self.close(Ended::Connection(ConnectionError::TooSlow {
+                        bytes,
+                        within,
+                    }));
                 }
             },
             State::Disconnected | State::Closing { .. } => {}
@@ -255,7 +298,10 @@ impl Engine {
     pub(super) fn handle_violation(&mut self, violation: Violation) {
         let ended = match self.state {
             State::Open(_) => {
-                let disconnect = Disconnect { reason_code: violation.reason_code(), ..Disconnect::default() };
+                let disconnect = Disconnect {
+                    reason_code: violation.reason_code(),
+                    ..Disconnect::default()
+                };
                 self.send_packet(&Packet::Disconnect(disconnect));
                 Ended::Connection(ConnectionError::Protocol(violation))
             }
@@ -271,5 +317,10 @@ pub(super) const fn conduct(
     fault: &'static str,
     statement: &'static str,
 ) -> Violation {
-    Violation::Conduct { packet_type, fault, statement, reason_code: ReasonCode::ProtocolError }
+    Violation::Conduct {
+        packet_type,
+        fault,
+        statement,
+        reason_code: ReasonCode::ProtocolError,
+    }
 }

@@ -26,7 +26,9 @@ impl Engine {
     pub fn decline(&mut self, id: DeliveryId) {
         let outstanding = self.session.inbound.outstanding();
         self.session.inbound.abandon(id);
-        let State::Open(connection) = &mut self.state else { return };
+        let State::Open(connection) = &mut self.state else {
+            return;
+        };
         if connection.leaves_at.is_some() {
             return;
         }
@@ -44,7 +46,10 @@ impl Engine {
         match &self.state {
             State::Open(connection) => connection.leaves_at.is_some(),
             State::Closing { ended, .. } => {
-                matches!(ended, Ended::Connection(ConnectionError::MemoryBudget { .. }))
+                matches!(
+                    ended,
+                    Ended::Connection(ConnectionError::MemoryBudget { .. })
+                )
             }
             State::Disconnected | State::Connecting { .. } => false,
         }
@@ -57,7 +62,10 @@ impl Engine {
         }
         self.send_due_acks();
         let reason_code = ReasonCode::QuotaExceeded;
-        self.send_packet(&Packet::Disconnect(Disconnect { reason_code, ..Disconnect::default() }));
+        self.send_packet(&Packet::Disconnect(Disconnect {
+            reason_code,
+            ..Disconnect::default()
+        }));
         let bytes = self.options.memory_budget;
         self.close(Ended::Connection(ConnectionError::MemoryBudget { bytes }));
     }
@@ -74,7 +82,8 @@ impl Engine {
     /// The Receive Maximum that the next CONNECT announces.
     pub(super) fn receive_maximum(&self) -> u16 {
         let configured = self.options.receive_maximum.unwrap_or(u16::MAX);
-        self.reduced_receive_maximum.map_or(configured, |reduced| reduced.min(configured))
+        self.reduced_receive_maximum
+            .map_or(configured, |reduced| reduced.min(configured))
     }
 
     /// A connection ended for another reason: the next one may have a larger window.
@@ -90,6 +99,9 @@ impl Engine {
     /// one, if this client's Receive Maximum is used up.
     #[must_use]
     pub fn blocking_message(&self) -> Option<DeliveryId> {
-        self.session.inbound.blocking(self.announced_receive_maximum.into()).filter(|_| self.is_connected())
+        self.session
+            .inbound
+            .blocking(self.announced_receive_maximum.into())
+            .filter(|_| self.is_connected())
     }
 }

@@ -299,7 +299,12 @@ impl Engine {
     /// # Errors
     /// A code that neither PUBACK nor PUBREC has (§3.4.2.1). Nothing is answered.
     pub fn answer(&mut self, id: DeliveryId, reason_code: ReasonCode) -> Result<(), RequestError> {
-        Ack { reason_code, ..Ack::success(PLACEHOLDER) }.into_packet(AckType::PubAck).encoded_len()?;
+        Ack {
+            reason_code,
+            ..Ack::success(PLACEHOLDER)
+        }
+        .into_packet(AckType::PubAck)
+        .encoded_len()?;
         self.session.inbound.answer(id, reason_code);
         self.release_records(id);
         self.send_due_acks();

@@ -55,7 +55,10 @@ impl Published {
             reason_code: ReasonCode::Success,
             reason_string: None,
             user_properties: Vec::new(),
-            omitted: Omitted { user_properties: 0, bytes: 0 },
+            omitted: Omitted {
+                user_properties: 0,
+                bytes: 0,
+            },
             republished: false,
         }
     }
@@ -190,7 +193,10 @@ impl Operation {
 
     /// Whether the server's Receive Maximum counts it, once it is sent.
     pub(super) const fn takes_quota(&self) -> bool {
-        matches!(self.kind, Kind::PublishAtLeastOnce | Kind::PublishExactlyOnce)
+        matches!(
+            self.kind,
+            Kind::PublishAtLeastOnce | Kind::PublishExactlyOnce
+        )
     }
 
     /// Whether the next process goes on with it.
@@ -210,7 +216,13 @@ impl Operation {
 
     /// The same request, whose outcome nobody will take.
     pub(super) fn unattended(&self) -> Self {
-        Self { packet: self.packet.clone(), conclusion: None, waker: None, wanted: false, ..*self }
+        Self {
+            packet: self.packet.clone(),
+            conclusion: None,
+            waker: None,
+            wanted: false,
+            ..*self
+        }
     }
 
     /// Whether it can't be sent without a packet identifier of its own.

@@ -166,21 +166,38 @@ impl Operations {
     pub(super) fn iter(&self) -> impl Iterator<Item = (OperationId, &Operation)> {
         self.slab.iter().map(|(key, operation)| {
             let key = u32::try_from(key).unwrap_or(u32::MAX);
-            (OperationId { key, generation: operation.generation }, operation)
+            (
+                OperationId {
+                    key,
+                    generation: operation.generation,
+                },
+                operation,
+            )
         })
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (OperationId, &mut Operation)> {
         self.slab.iter_mut().map(|(key, operation)| {
             let key = u32::try_from(key).unwrap_or(u32::MAX);
-            (OperationId { key, generation: operation.generation }, operation)
+            (
+                OperationId {
+                    key,
+                    generation: operation.generation,
+                },
+                operation,
+            )
         })
     }
 
     /// Those that ask for subscriptions and haven't been answered; nothing is looked through for none.
     pub(super) fn subscribes(&self) -> impl Iterator<Item = &Operation> {
-        let is_subscribe = |each: &&Operation| each.kind == Kind::Subscribe && each.phase != Phase::Done;
-        self.slab.iter().map(|(_, each)| each).filter(is_subscribe).take(self.books.subscribes)
+        let is_subscribe =
+            |each: &&Operation| each.kind == Kind::Subscribe && each.phase != Phase::Done;
+        self.slab
+            .iter()
+            .map(|(_, each)| each)
+            .filter(is_subscribe)
+            .take(self.books.subscribes)
     }
 
     /// Whether a request of this kind, whose outcome is open, names `filter`.
@@ -197,7 +214,11 @@ impl Operations {
 
     /// Whether a request that `is` one of those looked for names `filter`.
     fn any_names(&self, filter: &str, is: impl Fn(&Operation) -> bool) -> bool {
-        let names = |each: &Operation| requested(&each.packet).iter().any(|(named, _)| *named == filter);
+        let names = |each: &Operation| {
+            requested(&each.packet)
+                .iter()
+                .any(|(named, _)| *named == filter)
+        };
         self.slab.iter().any(|(_, each)| is(each) && names(each))
     }
 
@@ -221,7 +242,9 @@ impl Operations {
     #[inline]
     pub(super) fn finish(&mut self, key: u32, outcome: impl Into<Conclusion>) {
         self.note_end(key);
-        let Some(operation) = self.slab.get_mut(key as usize) else { return };
+        let Some(operation) = self.slab.get_mut(key as usize) else {
+            return;
+        };
         self.books.drop_packet(operation);
         self.books.settle(operation, outcome.into());
         if operation.phase != Phase::Done {
@@ -258,10 +281,15 @@ impl Operations {
 
     /// Nobody will take the outcome. What was accepted happens all the same.
     pub(super) fn forget(&mut self, id: OperationId) {
-        let Some(operation) = self.current(id) else { return };
+        let Some(operation) = self.current(id) else {
+            return;
+        };
         operation.wanted = false;
         operation.waker = None;
-        let copied = operation.conclusion.take().map_or(0, |conclusion| conclusion.copied_bytes());
+        let copied = operation
+            .conclusion
+            .take()
+            .map_or(0, |conclusion| conclusion.copied_bytes());
         if operation.phase == Phase::Done {
             self.slab.remove(id.key as usize);
         }
@@ -277,10 +305,25 @@ impl Operations {
 
     /// Copies what isn't done, for a session that moves on: nobody waits for the copies, and the originals end with `error`.
     pub(super) fn detach(&mut self, error: &RequestError) -> Self {
-        let unfinished = self.slab.iter().filter(|(_, operation)| operation.phase != Phase::Done);
-        let slab: Slab<_> = unfinished.map(|(key, operation)| (key, operation.unattended())).collect();
-        let books = Books { wakers: Vec::new(), spare: Vec::new(), copied: 0, ..self.books };
-        let moved = Self { slab, generation: self.generation, books, noted: self.noted.take() };
+        let unfinished = self
+            .slab
+            .iter()
+            .filter(|(_, operation)| operation.phase != Phase::Done);
+        let slab: Slab<_> = unfinished
+            .map(|(key, operation)| (key, operation.unattended()))
+            .collect();
+        let books = Books {
+            wakers: Vec::new(),
+            spare: Vec::new(),
+            copied: 0,
+            ..self.books
+        };
+        let moved = Self {
+            slab,
+            generation: self.generation,
+            books,
+            noted: self.noted.take(),
+        };
         self.fail_all(error);
         moved
     }
@@ -307,7 +350,10 @@ impl Operations {
             let is_held_by_pace = is_paced && each.kind == Kind::PublishAtMostOnce;
             !each.is_limited && !each.is_timed && !is_held_by_pace && each.phase != Phase::Done
         };
-        self.current(id).filter(unlimited).map(|operation| operation.is_limited = true).is_some()
+        self.current(id)
+            .filter(unlimited)
+            .map(|operation| operation.is_limited = true)
+            .is_some()
     }
 
     /// It doesn't wait any more.
@@ -319,10 +365,13 @@ impl Operations {
 
     /// Whether nothing more will happen to it.
     pub(super) fn is_over(&self, id: OperationId) -> bool {
-        self.get_by(id).is_none_or(|operation| operation.phase == Phase::Done)
+        self.get_by(id)
+            .is_none_or(|operation| operation.phase == Phase::Done)
     }
 
     fn current(&mut self, id: OperationId) -> Option<&mut Operation> {
-        self.slab.get_mut(id.key as usize).filter(|operation| operation.is(id))
+        self.slab
+            .get_mut(id.key as usize)
+            .filter(|operation| operation.is(id))
     }
 }

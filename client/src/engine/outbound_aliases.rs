@@ -54,9 +54,10 @@ impl Aliases {
     pub(super) fn new(policy: OutboundAliases, server_maximum: u16) -> Self {
         match policy {
             OutboundAliases::None => Self::None,
-            OutboundAliases::Manual => {
-                Self::Manual(Box::new(Manual { bound: HashMap::new(), maximum: server_maximum }))
-            }
+            OutboundAliases::Manual => Self::Manual(Box::new(Manual {
+                bound: HashMap::new(),
+                maximum: server_maximum,
+            })),
             OutboundAliases::Lru { maximum } => match maximum.min(server_maximum) {
                 0 => Self::None,
                 maximum => Self::Lru(Box::new(Lru::new(maximum))),
@@ -96,16 +97,29 @@ impl Aliases {
 
 impl Manual {
     fn is_bound(&self, alias: TopicAlias, topic: &[u8]) -> bool {
-        self.bound.get(&alias).is_some_and(|bound| **bound == *topic)
+        self.bound
+            .get(&alias)
+            .is_some_and(|bound| **bound == *topic)
     }
 }
 
 impl OutboundAliases {
     /// Whether an application's own alias can be used, where the server takes `server_maximum`. [MQTT-3.3.2-9]
-    pub(super) fn check(self, alias: Option<TopicAlias>, server_maximum: u16) -> Result<(), RequestError> {
-        let limit = if self == Self::Manual { server_maximum } else { 0 };
+    pub(super) fn check(
+        self,
+        alias: Option<TopicAlias>,
+        server_maximum: u16,
+    ) -> Result<(), RequestError> {
+        let limit = if self == Self::Manual {
+            server_maximum
+        } else {
+            0
+        };
         match alias {
-            Some(alias) if alias.get() > limit => Err(RequestError::TopicAlias { alias: alias.get(), limit }),
+            Some(alias) if alias.get() > limit => Err(RequestError::TopicAlias {
+                alias: alias.get(),
+                limit,
+            }),
             _ => Ok(()),
         }
     }
@@ -124,7 +138,10 @@ impl Connection {
             publish.topic = None;
         }
         // The property is longer than the shortest topics.
-        if publish.encoded_len().is_ok_and(|size| self.check_size(size).is_err()) {
+        if publish
+            .encoded_len()
+            .is_ok_and(|size| self.check_size(size).is_err())
+        {
             *publish = plain;
             return None;
         }
@@ -141,7 +158,12 @@ impl Connection {
 
 impl Lru {
     fn new(maximum: u16) -> Self {
-        Self { maximum, places: Vec::new(), by_topic: HashMap::new(), newest: 0 }
+        Self {
+            maximum,
+            places: Vec::new(),
+            by_topic: HashMap::new(),
+            newest: 0,
+        }
     }
 
     fn choose(&self, topic: &[u8]) -> Option<(TopicAlias, bool)> {
@@ -160,7 +182,11 @@ impl Lru {
         if self.place(alias).is_none() {
             let topic: Arc<[u8]> = topic.into();
             self.by_topic.insert(Arc::clone(&topic), alias);
-            self.places.push(Place { topic, newer: alias, older: alias });
+            self.places.push(Place {
+                topic,
+                newer: alias,
+                older: alias,
+            });
         } else {
             let changed = self.place_mut(alias).filter(|place| *place.topic != *topic);
             if let Some(place) = changed {
@@ -180,7 +206,9 @@ impl Lru {
 
     /// Takes a place out of the ring.
     fn unlink(&mut self, alias: u16) {
-        let Some(&Place { newer, older, .. }) = self.place(alias) else { return };
+        let Some(&Place { newer, older, .. }) = self.place(alias) else {
+            return;
+        };
         if let Some(place) = self.place_mut(older) {
             place.newer = newer;
         }
@@ -192,9 +220,13 @@ impl Lru {
     /// Puts a place into the ring, between the newest and the oldest.
     fn link(&mut self, alias: u16) {
         let newest = self.newest;
-        let Some(oldest) = self.place(newest).map(|place| place.newer) else { return };
+        let Some(oldest) = self.place(newest).map(|place| place.newer) else {
+            return;
+        };
         for (place, newer, older) in [(newest, Some(alias), None), (oldest, None, Some(alias))] {
-            let Some(place) = self.place_mut(place) else { return };
+            let Some(place) = self.place_mut(place) else {
+                return;
+            };
             place.newer = newer.unwrap_or(place.newer);
             place.older = older.unwrap_or(place.older);
         }
@@ -236,9 +268,15 @@ mod tests {
                 };
                 model.push_back((topic.clone(), alias));
 
-                assert_eq!(lru.choose(&topic), Some((TopicAlias::new(alias).unwrap(), known)));
+                assert_eq!(
+                    lru.choose(&topic),
+                    Some((TopicAlias::new(alias).unwrap(), known))
+                );
                 lru.bind(&topic, TopicAlias::new(alias).unwrap());
-                assert_eq!((lru.places.len(), lru.by_topic.len()), (model.len(), model.len()));
+                assert_eq!(
+                    (lru.places.len(), lru.by_topic.len()),
+                    (model.len(), model.len())
+                );
             }
         }
     }

@@ -46,14 +46,25 @@ impl Pacer {
     /// Of a connection that begins `now`: the buckets are full.
     pub(super) fn new(pace: Pace, now: Instant) -> Self {
         // 0 is refused before there is a connection.
-        let bucket = |rate: u32| Bucket { per_second: rate.max(1).into(), full_at: now };
-        Self { messages: bucket(pace.messages), bytes: bucket(pace.bytes), held: None }
+        let bucket = |rate: u32| Bucket {
+            per_second: rate.max(1).into(),
+            full_at: now,
+        };
+        Self {
+            messages: bucket(pace.messages),
+            bytes: bucket(pace.bytes),
+            held: None,
+        }
     }
 
     /// Whether a PUBLISH of `size` bytes may leave. If not, it may be asked again when it is [`due`](Self::due).
     pub(super) fn admits(&mut self, size: usize, now: Instant) -> bool {
         let since = self.held.map_or(now, |held| held.since);
-        let until = self.messages.has(1, now).max(self.bytes.has(size, now)).min(since + SECOND);
+        let until = self
+            .messages
+            .has(1, now)
+            .max(self.bytes.has(size, now))
+            .min(since + SECOND);
         self.held = (until > now).then_some(Held { since, until });
         self.held.is_none()
     }
@@ -96,7 +107,10 @@ impl Engine {
     /// What was held back may have its turn.
     pub(super) fn keep_pace(&mut self, now: Instant) {
         self.pump();
-        if let State::Open(Connection { pacer: Some(pacer), .. }) = &mut self.state {
+        if let State::Open(Connection {
+            pacer: Some(pacer), ..
+        }) = &mut self.state
+        {
             // What isn't held back any more is over.
             pacer.held = pacer.held.filter(|held| held.until > now);
         }

@@ -22,7 +22,11 @@ const ALL: usize = 65_535;
 
 impl PacketIds {
     pub(super) const fn new() -> Self {
-        Self { pages: Vec::new(), next: 1, used: 0 }
+        Self {
+            pages: Vec::new(),
+            next: 1,
+            used: 0,
+        }
     }
 
     /// Takes the next free identifier for `owner`; `None` if all 65,535 are in use. [MQTT-2.2.1-3]
@@ -68,7 +72,9 @@ impl PacketIds {
 
     pub(super) fn release(&mut self, id: PacketId) {
         let (page, index) = place(id);
-        let Some(slot) = self.pages.get_mut(page) else { return };
+        let Some(slot) = self.pages.get_mut(page) else {
+            return;
+        };
         let Some(entry) = slot else { return };
         if entry.owners.get_mut(index).and_then(Option::take).is_some() {
             self.used -= 1;
@@ -90,8 +96,15 @@ impl PacketIds {
         if self.pages.len() <= page {
             self.pages.resize_with(page + 1, || None);
         }
-        let Some(slot) = self.pages.get_mut(page) else { return };
-        let entry = slot.get_or_insert_with(|| Box::new(Page { used: 0, owners: [None; PAGE] }));
+        let Some(slot) = self.pages.get_mut(page) else {
+            return;
+        };
+        let entry = slot.get_or_insert_with(|| {
+            Box::new(Page {
+                used: 0,
+                owners: [None; PAGE],
+            })
+        });
         if let Some(free) = entry.owners.get_mut(index) {
             *free = Some(owner);
             entry.used += 1;
@@ -118,19 +131,28 @@ mod tests {
             let id = ids.allocate(8).unwrap();
             ids.release(id);
         }
-        assert_eq!(ids.allocate(9).unwrap().get(), 2, "1 is still in use, and 0 is no identifier");
+        assert_eq!(
+            ids.allocate(9).unwrap().get(),
+            2,
+            "1 is still in use, and 0 is no identifier"
+        );
     }
 
     #[test]
     fn all_65535_can_be_in_use_and_no_more() {
         let mut ids = PacketIds::new();
-        let taken: Vec<_> = (0..65_535).map(|owner| ids.allocate(owner).unwrap()).collect();
+        let taken: Vec<_> = (0..65_535)
+            .map(|owner| ids.allocate(owner).unwrap())
+            .collect();
         assert_eq!(ids.allocate(0), None);
         ids.release(taken[100]);
         assert_eq!(ids.allocate(0), Some(taken[100]));
         for id in taken {
             ids.release(id);
         }
-        assert!(ids.pages.iter().all(Option::is_none), "no page outlives its identifiers");
+        assert!(
+            ids.pages.iter().all(Option::is_none),
+            "no page outlives its identifiers"
+        );
     }
 }

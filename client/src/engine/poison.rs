@@ -50,10 +50,16 @@ impl Session {
     }
 
     fn condemn(&mut self, id: OperationId) {
-        let disconnects = self.operations.get_by(id).map_or(0, |operation| operation.disconnects);
-        self.operations.finish(id.key(), Err(RequestError::Poisoned { disconnects }));
+        let disconnects = self
+            .operations
+            .get_by(id)
+            .map_or(0, |operation| operation.disconnects);
+        self.operations
+            .finish(id.key(), Err(RequestError::Poisoned { disconnects }));
         // The others are innocent until another connection ends.
-        self.operations.iter_mut().for_each(|(_, operation)| operation.disconnects = 0);
+        self.operations
+            .iter_mut()
+            .for_each(|(_, operation)| operation.disconnects = 0);
         self.has_suspects = false;
         self.is_given_up = true;
     }

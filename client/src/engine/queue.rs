@@ -80,7 +80,8 @@ impl Queue {
     /// The message of QoS 0 that has waited longest.
     pub(super) fn oldest_at_most_once(&mut self, operations: &Operations) -> Option<OperationId> {
         let is_at_most_once = |each: &Operation| each.kind == Kind::PublishAtMostOnce;
-        let is_it = |id| waits(id, operations) && operations.get_by(id).is_some_and(is_at_most_once);
+        let is_it =
+            |id| waits(id, operations) && operations.get_by(id).is_some_and(is_at_most_once);
         find_from(&mut self.before_at_most_once, &self.ids, is_it)
     }
 
@@ -122,7 +123,9 @@ fn find_from(
 }
 
 fn waits(id: OperationId, operations: &Operations) -> bool {
-    operations.get_by(id).is_some_and(|operation| operation.phase == Phase::Queued)
+    operations
+        .get_by(id)
+        .is_some_and(|operation| operation.phase == Phase::Queued)
 }
 
 #[cfg(test)]
@@ -155,7 +158,12 @@ mod tests {
     #[test]
     fn the_oldest_message_is_found_behind_other_requests() {
         let (mut queue, mut operations) = (Queue::default(), Operations::default());
-        let kinds = [Kind::Subscribe, Kind::PublishAtMostOnce, Kind::Unsubscribe, Kind::PublishExactlyOnce];
+        let kinds = [
+            Kind::Subscribe,
+            Kind::PublishAtMostOnce,
+            Kind::Unsubscribe,
+            Kind::PublishExactlyOnce,
+        ];
         let ids = kinds.map(|kind| operations.insert(kind, Vec::new()));
         ids.into_iter().for_each(|id| queue.push_back(id));
         for oldest in [ids[1], ids[3]] {
@@ -167,7 +175,10 @@ mod tests {
         let first = operations.insert(Kind::PublishAtLeastOnce, Vec::new());
         queue.push_front(first);
         assert_eq!(queue.oldest_message(&operations), Some(first));
-        assert_eq!((queue.pop_front(&operations), queue.pop_front(&operations)), (Some(first), Some(ids[0])));
+        assert_eq!(
+            (queue.pop_front(&operations), queue.pop_front(&operations)),
+            (Some(first), Some(ids[0]))
+        );
         assert_eq!(queue.oldest_message(&operations), None);
     }
 }

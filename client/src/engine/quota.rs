@@ -19,18 +19,29 @@ struct Window {
 
 impl Quota {
     pub(super) fn new(receive_maximum: u16) -> Self {
-        Self { outstanding: 0, receive_maximum: receive_maximum.into(), window: None }
+        Self {
+            outstanding: 0,
+            receive_maximum: receive_maximum.into(),
+            window: None,
+        }
     }
 
     /// Begins with `first` messages at a time, and twice as many whenever that many are acknowledged.
     pub(super) fn begin_slowly(&mut self, first: u16) {
         let size = usize::from(first).max(1);
-        self.window = (size < self.receive_maximum).then_some(Window { size, acknowledged: 0 });
+        self.window = (size < self.receive_maximum).then_some(Window {
+            size,
+            acknowledged: 0,
+        });
     }
 
     /// Whether another one may leave. [MQTT-4.9.0-2]
     pub(super) fn has_room(&self) -> bool {
-        self.outstanding < self.window.as_ref().map_or(self.receive_maximum, |window| window.size)
+        self.outstanding
+            < self
+                .window
+                .as_ref()
+                .map_or(self.receive_maximum, |window| window.size)
     }
 
     /// The server has one more of them, or had it before this connection.
@@ -41,10 +52,15 @@ impl Quota {
     /// The server has finished with one that was counted.
     pub(super) fn give_back(&mut self) {
         self.outstanding = self.outstanding.saturating_sub(1);
-        let Some(window) = &mut self.window else { return };
+        let Some(window) = &mut self.window else {
+            return;
+        };
         window.acknowledged += 1;
         if window.acknowledged >= window.size {
-            *window = Window { size: window.size * 2, acknowledged: 0 };
+            *window = Window {
+                size: window.size * 2,
+                acknowledged: 0,
+            };
             if window.size >= self.receive_maximum {
                 self.window = None;
             }
@@ -57,7 +73,9 @@ mod tests {
     use super::*;
 
     fn fill(quota: &mut Quota) -> usize {
-        (0..).take_while(|_| quota.has_room().then(|| quota.take()).is_some()).count()
+        (0..)
+            .take_while(|_| quota.has_room().then(|| quota.take()).is_some())
+            .count()
     }
 
     #[test]

@@ -52,7 +52,11 @@ impl Engine {
         if let State::Open(connection) = &mut self.state {
             connection.received(total, input.len(), now);
         }
-        let Session { operations, ack_deadlines, .. } = &mut self.session;
+        let Session {
+            operations,
+            ack_deadlines,
+            ..
+        } = &mut self.session;
         ack_deadlines.forget(operations.load().0, |id| operations.is_over(id));
     }
 
@@ -68,7 +72,9 @@ impl Engine {
 
     /// Takes one packet; `false` if there is no whole one.
     fn handle_packet(&mut self, input: &mut BytesMut, now: Instant) -> Result<bool, Violation> {
-        let Some(header) = FixedHeader::peek(input, self.decode.max_packet_size)? else { return Ok(false) };
+        let Some(header) = FixedHeader::peek(input, self.decode.max_packet_size)? else {
+            return Ok(false);
+        };
         if header.packet_type == PacketType::Publish && self.is_connected() {
             let decode = self.decode;
             let taken = PacketBuf::take_publish(input, &decode, |publish| {
@@ -100,7 +106,9 @@ impl Engine {
             bytes::Buf::advance(input, len);
             return Ok(true);
         }
-        let Some((packet, len)) = Packet::decode_with(input, &self.decode)? else { return Ok(false) };
+        let Some((packet, len)) = Packet::decode_with(input, &self.decode)? else {
+            return Ok(false);
+        };
         match self.state {
             State::Open(_) => self.handle_open(&packet)?,
             _ => self.handle_first(&packet, now)?,
@@ -114,8 +122,16 @@ impl Engine {
         match packet {
             Packet::ConnAck(connack) => self.handle_connack(connack, now),
             Packet::Auth(auth) => self.handle_auth(auth),
-            Packet::Disconnect(_) => Err(conduct(PacketType::Disconnect, "before CONNACK", "MQTT-3.14.0-1")),
-            other => Err(conduct(other.packet_type(), "before CONNACK", "MQTT-3.2.0-1")),
+            Packet::Disconnect(_) => Err(conduct(
+                PacketType::Disconnect,
+                "before CONNACK",
+                "MQTT-3.14.0-1",
+            )),
+            other => Err(conduct(
+                other.packet_type(),
+                "before CONNACK",
+                "MQTT-3.2.0-1",
+            )),
         }
     }
 
@@ -134,12 +150,18 @@ impl Engine {
             Packet::PubRec(ack) => self.handle_exchange(AckType::PubRec, ack),
             Packet::PubRel(ack) => self.handle_exchange(AckType::PubRel, ack),
             Packet::PubComp(ack) => self.handle_exchange(AckType::PubComp, ack),
-            Packet::SubAck(ack) => {
-                self.handle_answer(PacketType::SubAck, ack.packet_id, &ack.properties, ack.reason_codes)
-            }
-            Packet::UnsubAck(ack) => {
-                self.handle_answer(PacketType::UnsubAck, ack.packet_id, &ack.properties, ack.reason_codes)
-            }
+            Packet::SubAck(ack) => self.handle_answer(
+                PacketType::SubAck,
+                ack.packet_id,
+                &ack.properties,
+                ack.reason_codes,
+            ),
+            Packet::UnsubAck(ack) => self.handle_answer(
+                PacketType::UnsubAck,
+                ack.packet_id,
+                &ack.properties,
+                ack.reason_codes,
+            ),
             Packet::PingResp => {
                 if let State::Open(connection) = &mut self.state {
                     connection.pong();
@@ -163,8 +185,14 @@ impl Engine {
     }
 
     /// What the message is delivered with, unless it isn't.
-    fn handle_publish(&mut self, publish: &Publish<'_>, size: usize) -> Result<Option<Found>, Violation> {
-        self.counts().messages_received.count(publish.delivery.qos());
+    fn handle_publish(
+        &mut self,
+        publish: &Publish<'_>,
+        size: usize,
+    ) -> Result<Option<Found>, Violation> {
+        self.counts()
+            .messages_received
+            .count(publish.delivery.qos());
         if let Some(error) = self.check_payload(publish) {
             return self.refuse(error, publish, size);
         }
@@ -179,7 +207,9 @@ impl Engine {
             }
             _ => None,
         };
-        Ok(self.admit_delivery(publish.delivery, size)?.map(|id| Found { aliased, id }))
+        Ok(self
+            .admit_delivery(publish.delivery, size)?
+            .map(|id| Found { aliased, id }))
     }
 
     #[cold]
@@ -191,7 +221,16 @@ impl Engine {
     ) -> Result<Option<Found>, Violation> {
         let (delivery, topic_alias) = (publish.delivery, publish.properties.topic_alias);
         let topic = publish.topic.as_ref().map_or(&[][..], TopicName::as_bytes);
-        self.refuse_message(error, FaultyMessage { delivery, topic_alias }, topic, size).map(|()| None)
+        self.refuse_message(
+            error,
+            FaultyMessage {
+                delivery,
+                topic_alias,
+            },
+            topic,
+            size,
+        )
+        .map(|()| None)
     }
 
     /// Gives a message its place among those that are acknowledged; with a name if it is to be. `None` if it isn't to be
@@ -203,17 +242,25 @@ impl Engine {
     ) -> Result<Option<Option<DeliveryId>>, Violation> {
         let announced = self.announced_receive_maximum;
         let configured = self.options.receive_maximum.unwrap_or(u16::MAX);
-        match self.session.inbound.receive(delivery, size, announced, configured) {
+        match self
+            .session
+            .inbound
+            .receive(delivery, size, announced, configured)
+        {
             Verdict::Deliver(id) => return Ok(Some(id)),
             Verdict::Repeat => self.send_due_acks(),
             Verdict::Ignore => {}
             Verdict::Untaken(messages) => {
                 let reason_code = ReasonCode::QuotaExceeded;
-                self.send_packet(&Packet::Disconnect(Disconnect { reason_code, ..Disconnect::default() }));
+                self.send_packet(&Packet::Disconnect(Disconnect {
+                    reason_code,
+                    ..Disconnect::default()
+                }));
                 self.close(Ended::Connection(ConnectionError::Untaken { messages }));
             }
             Verdict::TooMany => {
-                let (fault, statement) = ("more than this client's Receive Maximum", "MQTT-3.3.4-9");
+                let (fault, statement) =
+                    ("more than this client's Receive Maximum", "MQTT-3.3.4-9");
                 let reason_code = ReasonCode::ReceiveMaximumExceeded;
                 return Err(Violation::Conduct {
                     packet_type: PacketType::Publish,

@@ -18,15 +18,27 @@ impl Engine {
     /// Asks again for what the server granted, and may have forgotten since, in as few packets as the limits allow: those of
     /// the service ([`ConnectOptions::limits`](crate::ConnectOptions::limits)) and the server's Maximum Packet Size.
     pub(super) fn renew_subscriptions(&mut self) {
-        let State::Open(connection) = &self.state else { return };
+        let State::Open(connection) = &self.state else {
+            return;
+        };
         let limits = connection.limits;
-        let doubtful = self.session.subscriptions.in_order().into_iter().filter(|active| !active.is_current);
-        let most = self.options.limits.map_or(usize::MAX, |limits| limits.filters.max(1));
+        let doubtful = self
+            .session
+            .subscriptions
+            .in_order()
+            .into_iter()
+            .filter(|active| !active.is_current);
+        let most = self
+            .options
+            .limits
+            .map_or(usize::MAX, |limits| limits.filters.max(1));
         let mut batches = Batches::new(most, limits.maximum_packet_size, self.shares_identifiers);
 
         // What this server can't have is lost.
         for mut active in doubtful.cloned().collect::<Vec<_>>() {
-            active.identifier = active.identifier.filter(|_| limits.subscription_identifier_available);
+            active.identifier = active
+                .identifier
+                .filter(|_| limits.subscription_identifier_available);
             match missing_feature(&active.filter, &limits) {
                 None => batches.add(active),
                 Some(cause) => self.lose_subscription(&active.filter, active.order, cause),
@@ -39,16 +51,26 @@ impl Engine {
 
     /// Asks for all of them in one SUBSCRIBE, with the identifier of the first.
     fn renew(&mut self, batch: &[ActiveSubscription], maximum_packet_size: u32) {
-        let filters: Vec<_> = batch.iter().map(|each| (each.filter.as_str(), if_new(each.options))).collect();
+        let filters: Vec<_> = batch
+            .iter()
+            .map(|each| (each.filter.as_str(), if_new(each.options)))
+            .collect();
         let identifier = batch.first().and_then(|first| first.identifier);
-        let properties =
-            SubscribeProperties { subscription_identifier: identifier, ..SubscribeProperties::default() };
-        let Ok(packet) = encode_subscribe(&filters, properties) else { return };
+        let properties = SubscribeProperties {
+            subscription_identifier: identifier,
+            ..SubscribeProperties::default()
+        };
+        let Ok(packet) = encode_subscribe(&filters, properties) else {
+            return;
+        };
 
         // A batch that is too large has one filter. [MQTT-3.2.2-15]
         if packet.len() > maximum_packet_size as usize {
             for each in batch {
-                let too_large = RequestError::TooLarge { size: packet.len(), limit: maximum_packet_size };
+                let too_large = RequestError::TooLarge {
+                    size: packet.len(),
+                    limit: maximum_packet_size,
+                };
                 self.lose_subscription(&each.filter, each.order, too_large);
             }
             return;
@@ -82,9 +104,14 @@ impl Engine {
 
     /// The server didn't answer a renewal in time. It may have granted it all the same, and is told that nobody wants it.
     pub(super) fn give_renewal_up(&mut self, id: OperationId) {
-        let Some(renewal) = self.session.operations.get_by(id) else { return };
+        let Some(renewal) = self.session.operations.get_by(id) else {
+            return;
+        };
         let (packet, order) = (renewal.packet.clone(), renewal.order);
-        let mut filters: Vec<_> = requested(&packet).into_iter().map(|(filter, _)| filter).collect();
+        let mut filters: Vec<_> = requested(&packet)
+            .into_iter()
+            .map(|(filter, _)| filter)
+            .collect();
         // What was asked for since is another subscription: it stays, and an UNSUBSCRIBE would end it.
         filters.retain(|filter| {
             self.session.subscriptions.is_older(filter, order)
@@ -109,7 +136,12 @@ impl Engine {
 
     /// The application's own SUBSCRIBE for `filter` failed: an earlier subscription that hasn't been renewed since, and
     /// that nobody renews any more, ends with it.
-    pub(super) fn lose_unrenewed(&mut self, filter: &str, order: u64, cause: impl FnOnce() -> RequestError) {
+    pub(super) fn lose_unrenewed(
+        &mut self,
+        filter: &str,
+        order: u64,
+        cause: impl FnOnce() -> RequestError,
+    ) {
         let (subscriptions, operations) = (&self.session.subscriptions, &self.session.operations);
         if subscriptions.is_doubtful(filter) && !operations.ask_for(filter, Kind::Resubscribe) {
             self.lose_subscription(filter, order, cause());
@@ -119,15 +151,20 @@ impl Engine {
     /// A subscription that was asked for up to the place `order` has ended, and nobody wished it to.
     pub(super) fn lose_subscription(&mut self, filter: &str, order: u64, cause: RequestError) {
         self.session.subscriptions.end(filter, order);
-        self.events
-            .push_back(EngineEvent::SubscriptionLost { filter: filter.to_owned(), cause: Box::new(cause) });
+        self.events.push_back(EngineEvent::SubscriptionLost {
+            filter: filter.to_owned(),
+            cause: Box::new(cause),
+        });
     }
 }
 
 /// The server may remember the subscription after all: retained messages come only if it doesn't.
 fn if_new(options: SubscriptionOptions) -> SubscriptionOptions {
     match options.retain_handling {
-        RetainHandling::Send => SubscriptionOptions { retain_handling: RetainHandling::SendIfNew, ..options },
+        RetainHandling::Send => SubscriptionOptions {
+            retain_handling: RetainHandling::SendIfNew,
+            ..options
+        },
         RetainHandling::SendIfNew | RetainHandling::DontSend => options,
     }
 }

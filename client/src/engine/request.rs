@@ -21,7 +21,11 @@ impl Engine {
     ///
     /// # Errors
     /// A topic that isn't one; what the server said that it doesn't take; a full queue.
-    pub fn publish(&mut self, message: &Message<'_>, now: Instant) -> Result<Accepted, RequestError> {
+    pub fn publish(
+        &mut self,
+        message: &Message<'_>,
+        now: Instant,
+    ) -> Result<Accepted, RequestError> {
         self.now = Some(now);
         if let Some(limits) = &self.options.limits {
             limits.check_message(message)?;
@@ -33,7 +37,9 @@ impl Engine {
             State::Open(connection) => connection.limits.topic_alias_maximum,
             _ => u16::MAX,
         };
-        self.options.outbound_aliases.check(message.topic_alias, takes)?;
+        self.options
+            .outbound_aliases
+            .check(message.topic_alias, takes)?;
         self.session.expire(now);
         self.admit(Some(message.qos), message.load())?;
         let kind = match message.qos {
@@ -46,7 +52,10 @@ impl Engine {
             QoS::ExactlyOnce => Kind::PublishExactlyOnce,
         };
         let user_properties = message.checked_user_properties()?;
-        let publish = message.to_packet(Delivery::new(message.qos, PLACEHOLDER, false), &user_properties)?;
+        let publish = message.to_packet(
+            Delivery::new(message.qos, PLACEHOLDER, false),
+            &user_properties,
+        )?;
         let id = if self.may_send_now() && kind != Kind::PublishAtMostOnce {
             self.send_now(kind, &publish)?
         } else {
@@ -114,7 +123,9 @@ impl Engine {
         self.admit(None, packet.len())?;
         let id = self.accept(Kind::Unsubscribe, packet)?;
         self.limit_request(id, self.options.request_timeout.unsubscribe);
-        filters.iter().for_each(|filter| self.session.subscriptions.end(filter, u64::MAX));
+        filters
+            .iter()
+            .for_each(|filter| self.session.subscriptions.end(filter, u64::MAX));
         Ok(id)
     }
 }
@@ -132,11 +143,17 @@ pub(super) fn encode_subscribe(
     let subscriptions = filters
         .iter()
         .map(|&(filter, options)| {
-            Ok(dunlin_codec::Subscription { filter: TopicFilter::new(filter)?, options })
+            Ok(dunlin_codec::Subscription {
+                filter: TopicFilter::new(filter)?,
+                options,
+            })
         })
         .collect::<Result<Vec<_>, RequestError>>()?;
-    let subscribe =
-        Subscribe { packet_id: PLACEHOLDER, properties, subscriptions: subscriptions.as_slice().into() };
+    let subscribe = Subscribe {
+        packet_id: PLACEHOLDER,
+        properties,
+        subscriptions: subscriptions.as_slice().into(),
+    };
     let mut packet = Vec::with_capacity(subscribe.encoded_len()?);
     subscribe.encode(&mut packet)?;
     Ok(packet)
@@ -146,8 +163,15 @@ pub(super) fn encode_unsubscribe(
     filters: &[&str],
     properties: UnsubscribeProperties<'_>,
 ) -> Result<Vec<u8>, RequestError> {
-    let list = filters.iter().map(|filter| TopicFilter::new(filter)).collect::<Result<Vec<_>, _>>()?;
-    let unsubscribe = Unsubscribe { packet_id: PLACEHOLDER, properties, filters: list.as_slice().into() };
+    let list = filters
+        .iter()
+        .map(|filter| TopicFilter::new(filter))
+        .collect::<Result<Vec<_>, _>>()?;
+    let unsubscribe = Unsubscribe {
+        packet_id: PLACEHOLDER,
+        properties,
+        filters: list.as_slice().into(),
+    };
     let mut packet = Vec::with_capacity(unsubscribe.encoded_len()?);
     unsubscribe.encode(&mut packet)?;
     Ok(packet)
@@ -164,9 +188,11 @@ pub(super) fn requested_identifier(packet: &[u8]) -> Option<SubscriptionIdentifi
 /// The filters and options of a SUBSCRIBE, or the filters of an UNSUBSCRIBE.
 pub(super) fn requested(packet: &[u8]) -> Vec<(&str, SubscriptionOptions)> {
     match Packet::decode(packet) {
-        Ok(Some((Packet::Subscribe(subscribe), _))) => {
-            subscribe.subscriptions.iter().map(|each| (each.filter.as_str(), each.options)).collect()
-        }
+        Ok(Some((Packet::Subscribe(subscribe), _))) => subscribe
+            .subscriptions
+            .iter()
+            .map(|each| (each.filter.as_str(), each.options))
+            .collect(),
         Ok(Some((Packet::Unsubscribe(unsubscribe), _))) => unsubscribe
             .filters
             .iter()

@@ -19,12 +19,20 @@ impl Session {
 
     /// Requests that were put into the output for the first time and never left it are as new. [MQTT-3.3.1-3]
     pub(super) fn unsend_all(&mut self, unsent: &[Sent]) {
-        unsent.iter().rev().filter(|each| !each.repeated).for_each(|each| self.unsend(each.id));
+        unsent
+            .iter()
+            .rev()
+            .filter(|each| !each.repeated)
+            .for_each(|each| self.unsend(each.id));
     }
 
     fn unsend(&mut self, id: OperationId) {
-        let Some(operation) = self.operations.get_mut(id.key()).filter(|each| each.is(id)) else { return };
-        let Phase::Sent(packet_id) = operation.phase else { return };
+        let Some(operation) = self.operations.get_mut(id.key()).filter(|each| each.is(id)) else {
+            return;
+        };
+        let Phase::Sent(packet_id) = operation.phase else {
+            return;
+        };
         operation.phase = Phase::Queued;
         self.ids.release(packet_id);
         self.wait_anew(id);
@@ -32,8 +40,13 @@ impl Session {
 
     /// It waits before all others, unless it timed out here: nobody waits for it then.
     fn wait_anew(&mut self, id: OperationId) {
-        if self.operations.get_by(id).is_some_and(Operation::may_be_left) {
-            self.operations.finish(id.key(), Err(RequestError::SessionLost));
+        if self
+            .operations
+            .get_by(id)
+            .is_some_and(Operation::may_be_left)
+        {
+            self.operations
+                .finish(id.key(), Err(RequestError::SessionLost));
         } else {
             self.wait_first(id);
             self.watch_expiry(id);
@@ -48,12 +61,15 @@ impl Session {
         let (mut released, mut renewed) = (Vec::new(), Vec::new());
         self.resend.clear();
         for id in self.on_the_wire() {
-            let Some(operation) = self.operations.get_mut(id.key()) else { continue };
+            let Some(operation) = self.operations.get_mut(id.key()) else {
+                continue;
+            };
             match operation.phase {
                 Phase::Released(_) => released.push(id),
                 Phase::Sent(packet_id) if operation.kind == Kind::Resubscribe => {
                     self.ids.release(packet_id);
-                    self.operations.finish(id.key(), Err(RequestError::SessionLost));
+                    self.operations
+                        .finish(id.key(), Err(RequestError::SessionLost));
                 }
                 Phase::Sent(packet_id) | Phase::Repeat(packet_id) if operation.is_publish() => {
                     operation.phase = Phase::Repeat(packet_id);
@@ -81,19 +97,26 @@ impl Session {
         self.resend.clear();
         self.inbound.forget();
         for id in self.on_the_wire().into_iter().rev() {
-            let Some(operation) = self.operations.get_mut(id.key()) else { continue };
+            let Some(operation) = self.operations.get_mut(id.key()) else {
+                continue;
+            };
             if operation.kind == Kind::Unsubscribe {
                 let (packet, order) = (operation.packet.clone(), operation.order);
-                requested(&packet).into_iter().for_each(|(filter, _)| self.subscriptions.end(filter, order));
+                requested(&packet)
+                    .into_iter()
+                    .for_each(|(filter, _)| self.subscriptions.end(filter, order));
             }
-            let Some(operation) = self.operations.get_mut(id.key()) else { continue };
+            let Some(operation) = self.operations.get_mut(id.key()) else {
+                continue;
+            };
             if operation.survives_loss(policy) {
                 operation.phase = Phase::Queued;
                 operation.is_anew = true;
                 self.wait_first(id);
                 self.watch_expiry(id);
             } else {
-                self.operations.finish(id.key(), Err(RequestError::SessionLost));
+                self.operations
+                    .finish(id.key(), Err(RequestError::SessionLost));
             }
         }
         self.drop_renewals();
@@ -110,7 +133,10 @@ impl Session {
     fn drop_renewals(&mut self) {
         let operations = &mut self.operations;
         self.queue.retain(|id| {
-            let Some(operation) = operations.get_by(id).filter(|each| each.phase == Phase::Queued) else {
+            let Some(operation) = operations
+                .get_by(id)
+                .filter(|each| each.phase == Phase::Queued)
+            else {
                 return false;
             };
             let renewal = operation.kind == Kind::Resubscribe;
@@ -123,7 +149,12 @@ impl Session {
 
     /// What a server may know of, in the order in which it was first sent, or released.
     fn on_the_wire(&self) -> Vec<OperationId> {
-        let on_wire = |phase| matches!(phase, Phase::Sent(_) | Phase::Repeat(_) | Phase::Released(_));
+        let on_wire = |phase| {
+            matches!(
+                phase,
+                Phase::Sent(_) | Phase::Repeat(_) | Phase::Released(_)
+            )
+        };
         let mut in_flight: Vec<_> = self
             .operations
             .iter()

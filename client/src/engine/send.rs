@@ -13,21 +13,34 @@ use crate::event::ServerLimits;
 
 impl Engine {
     /// Takes a request in: it is sent at once if it may be, or waits.
-    pub(super) fn accept(&mut self, kind: Kind, packet: Vec<u8>) -> Result<OperationId, RequestError> {
+    pub(super) fn accept(
+        &mut self,
+        kind: Kind,
+        packet: Vec<u8>,
+    ) -> Result<OperationId, RequestError> {
         if let State::Open(connection) = &self.state {
             connection.check_size(packet.len())?;
             check_subscriptions(kind, &packet, &connection.limits)?;
         }
         let id = self.session.operations.insert(kind, packet);
         let is_paced = self.is_paced();
-        let waits = self.session.operations.get_by(id).is_some_and(|each| each.takes_turns(is_paced));
+        let waits = self
+            .session
+            .operations
+            .get_by(id)
+            .is_some_and(|each| each.takes_turns(is_paced));
         // A full window holds back messages of QoS 1 and 2, and nothing else. [MQTT-3.3.4-8]
         if self.is_connected() && !waits && !self.session.ids.is_full() {
             self.send(id);
         } else {
             self.session.wait_last(id);
             self.pump();
-            if self.session.operations.get_by(id).is_some_and(|each| each.phase == Phase::Queued) {
+            if self
+                .session
+                .operations
+                .get_by(id)
+                .is_some_and(|each| each.phase == Phase::Queued)
+            {
                 self.limit_waiting_for(id);
             }
         }
@@ -40,7 +53,9 @@ impl Engine {
             return;
         }
         while let State::Open(connection) = &mut self.state {
-            let Some((id, operation)) = self.session.first_waiting() else { return };
+            let Some((id, operation)) = self.session.first_waiting() else {
+                return;
+            };
             if operation.takes_quota() && !connection.quota.has_room() {
                 return self.pump_at_most_once();
             }
@@ -64,8 +79,15 @@ impl Engine {
                 return;
             }
             let operations = &self.session.operations;
-            let Some(id) = self.session.queue.oldest_at_most_once(operations) else { return };
-            let Some(size) = operations.get_by(id).map(|operation| operation.packet.len()) else { return };
+            let Some(id) = self.session.queue.oldest_at_most_once(operations) else {
+                return;
+            };
+            let Some(size) = operations
+                .get_by(id)
+                .map(|operation| operation.packet.len())
+            else {
+                return;
+            };
             if !connection.admits(size, self.now) {
                 return;
             }
@@ -79,9 +101,14 @@ impl Engine {
     pub(super) fn flush_queue(&mut self) {
         self.pump();
         let is_paced = self.is_paced();
-        let (mut queue, mut held_back) = (std::mem::take(&mut self.session.queue), Queue::default());
+        let (mut queue, mut held_back) =
+            (std::mem::take(&mut self.session.queue), Queue::default());
         while let Some(id) = queue.pop_front(&self.session.operations) {
-            let waits = self.session.operations.get_by(id).is_some_and(|each| each.takes_turns(is_paced));
+            let waits = self
+                .session
+                .operations
+                .get_by(id)
+                .is_some_and(|each| each.takes_turns(is_paced));
             if waits || self.session.ids.is_full() {
                 held_back.push_back(id);
             } else {
@@ -94,7 +121,9 @@ impl Engine {
 
     /// Puts one request into the output, under an identifier of its own, or fails it.
     pub(super) fn send(&mut self, id: OperationId) {
-        let Err(error) = self.try_send(id) else { return };
+        let Err(error) = self.try_send(id) else {
+            return;
+        };
         let operations = &mut self.session.operations;
         match operations.get_by(id).map(|operation| operation.phase) {
             // The server may know the identifier of what was on the wire before: it stays taken.
@@ -107,8 +136,12 @@ impl Engine {
     }
 
     fn try_send(&mut self, id: OperationId) -> Result<(), RequestError> {
-        let State::Open(connection) = &mut self.state else { return Ok(()) };
-        let Some(operation) = self.session.operations.get_by(id) else { return Ok(()) };
+        let State::Open(connection) = &mut self.state else {
+            return Ok(());
+        };
+        let Some(operation) = self.session.operations.get_by(id) else {
+            return Ok(());
+        };
         if operation.takes_quota()
             && !connection.outbound_aliases.choose_by_themselves()
             && let Some((header, id_at)) = without_properties(&operation.packet)
@@ -120,8 +153,12 @@ impl Engine {
         }
         let (kind, phase, expires) = (operation.kind, operation.phase, operation.expires);
         let bytes = operation.packet.clone();
-        let left = expires.zip(self.now).map(|(expires, now)| seconds_left(expires, now));
-        let Ok(Some((mut packet, _))) = Packet::decode(&bytes) else { return Ok(()) };
+        let left = expires
+            .zip(self.now)
+            .map(|(expires, now)| seconds_left(expires, now));
+        let Ok(Some((mut packet, _))) = Packet::decode(&bytes) else {
+            return Ok(());
+        };
         // Limits may have changed since the request was accepted. [MQTT-3.2.2-15]
         connection.check_size(bytes.len())?;
         check_subscriptions(kind, &bytes, &connection.limits)?;
@@ -148,7 +185,13 @@ impl Engine {
         let (packet_id, repeated) = match phase {
             // It was on the wire before, under this identifier. [MQTT-3.3.1-1]
             Phase::Repeat(packet_id) => (packet_id, true),
-            _ => (self.session.ids.allocate(id.key()).ok_or(RequestError::NoPacketId)?, false),
+            _ => (
+                self.session
+                    .ids
+                    .allocate(id.key())
+                    .ok_or(RequestError::NoPacketId)?,
+                false,
+            ),
         };
         identify(&mut packet, packet_id, repeated);
         leave_out(&mut packet, &connection.limits);
@@ -178,10 +221,18 @@ impl Engine {
 
     /// Sends a message as it was accepted, but for its identifier and DUP.
     fn try_copy(&mut self, id: OperationId, id_at: usize) -> Result<(), RequestError> {
-        let Some(operation) = self.session.operations.get_by(id) else { return Ok(()) };
+        let Some(operation) = self.session.operations.get_by(id) else {
+            return Ok(());
+        };
         let (packet_id, repeated) = match operation.phase {
             Phase::Repeat(packet_id) => (packet_id, true),
-            _ => (self.session.ids.allocate(id.key()).ok_or(RequestError::NoPacketId)?, false),
+            _ => (
+                self.session
+                    .ids
+                    .allocate(id.key())
+                    .ok_or(RequestError::NoPacketId)?,
+                false,
+            ),
         };
         let start = self.output.len();
         self.output.extend_from_slice(&operation.packet);
@@ -200,13 +251,17 @@ impl Engine {
     /// Takes note of a request that is in the output now.
     pub(super) fn sent(&mut self, id: OperationId, packet_id: PacketId, repeated: bool) {
         let order = self.session.next_order();
-        let Some(operation) = self.session.operations.get_mut(id.key()) else { return };
+        let Some(operation) = self.session.operations.get_mut(id.key()) else {
+            return;
+        };
         operation.phase = Phase::Sent(packet_id);
         let is_timed = operation.is_timed;
         if !repeated {
             operation.order = order;
         }
-        let State::Open(connection) = &mut self.state else { return };
+        let State::Open(connection) = &mut self.state else {
+            return;
+        };
         if operation.takes_quota() {
             connection.quota.take();
         }
@@ -218,8 +273,16 @@ impl Engine {
         self.send_ack(AckType::PubRel, packet_id, ReasonCode::Success);
     }
 
-    pub(super) fn send_ack(&mut self, ack_type: AckType, packet_id: PacketId, reason_code: ReasonCode) {
-        let ack = Ack { reason_code, ..Ack::success(packet_id) };
+    pub(super) fn send_ack(
+        &mut self,
+        ack_type: AckType,
+        packet_id: PacketId,
+        reason_code: ReasonCode,
+    ) {
+        let ack = Ack {
+            reason_code,
+            ..Ack::success(packet_id)
+        };
         self.counts().packets_sent += 1;
         let encoded = ack.encode(ack_type, &mut self.output);
         debug_assert_eq!(encoded, Ok(()), "{ack:?}");
@@ -229,7 +292,9 @@ impl Engine {
     pub(super) fn send_due_acks(&mut self) {
         loop {
             while self.is_connected() {
-                let Some(due) = self.session.inbound.next_due() else { break };
+                let Some(due) = self.session.inbound.next_due() else {
+                    break;
+                };
                 self.send_ack(due.ack_type, due.packet_id, due.reason_code);
             }
             if !self.refuse_unmatched() {
@@ -253,7 +318,8 @@ fn without_properties(packet: &[u8]) -> Option<(FixedHeader, usize)> {
     let body = packet.get(usize::from(header.header_len)..)?;
     let (topic_len, _) = body.split_first_chunk()?;
     let after_topic = 2 + usize::from(u16::from_be_bytes(*topic_len));
-    (*body.get(after_topic + 2)? == 0).then_some((header, usize::from(header.header_len) + after_topic))
+    (*body.get(after_topic + 2)? == 0)
+        .then_some((header, usize::from(header.header_len) + after_topic))
 }
 
 /// Bits in the fixed header of a PUBLISH (§3.3.1).
@@ -263,7 +329,9 @@ const RETAIN: u8 = 0b0001;
 /// Gives a request its identifier.
 fn identify(packet: &mut Packet<'_>, id: PacketId, dup: bool) {
     match packet {
-        Packet::Publish(publish) => publish.delivery = Delivery::new(publish.delivery.qos(), id, dup),
+        Packet::Publish(publish) => {
+            publish.delivery = Delivery::new(publish.delivery.qos(), id, dup)
+        }
         Packet::Subscribe(subscribe) => subscribe.packet_id = id,
         Packet::Unsubscribe(unsubscribe) => unsubscribe.packet_id = id,
         _ => {}
@@ -280,13 +348,19 @@ const fn leave_out(packet: &mut Packet<'_>, limits: &ServerLimits) {
 }
 
 /// Whether the server has what a SUBSCRIBE asks for.
-fn check_subscriptions(kind: Kind, packet: &[u8], limits: &ServerLimits) -> Result<(), RequestError> {
+fn check_subscriptions(
+    kind: Kind,
+    packet: &[u8],
+    limits: &ServerLimits,
+) -> Result<(), RequestError> {
     let has_all = limits.wildcard_subscription_available && limits.shared_subscription_available;
     if has_all || !matches!(kind, Kind::Subscribe | Kind::Resubscribe) {
         return Ok(());
     }
-    requested(packet).into_iter().try_for_each(|(filter, _)| match missing_feature(filter, limits) {
-        None => Ok(()),
-        Some(missing) => Err(missing),
+    requested(packet).into_iter().try_for_each(|(filter, _)| {
+        match missing_feature(filter, limits) {
+            None => Ok(()),
+            Some(missing) => Err(missing),
+        }
     })
 }

@@ -96,7 +96,10 @@ impl Session {
     /// messages of QoS 2 that it had received: one of those may be delivered twice.
     #[must_use]
     pub fn assumed_empty() -> Self {
-        Self { established: true, ..Self::new() }
+        Self {
+            established: true,
+            ..Self::new()
+        }
     }
 
     /// The client identifier that it was established under, the server's choice included; `None` before that.
@@ -119,7 +122,10 @@ impl Session {
 
     /// What the server granted and wasn't asked to end, in that order: filters with their options.
     pub fn subscriptions(&self) -> impl Iterator<Item = (&str, SubscriptionOptions)> {
-        self.subscriptions.in_order().into_iter().map(|active| (active.filter.as_str(), active.options))
+        self.subscriptions
+            .in_order()
+            .into_iter()
+            .map(|active| (active.filter.as_str(), active.options))
     }
 
     /// Whether nothing would be lost with it: no request, no subscription, no received message of QoS 2.
@@ -151,13 +157,19 @@ impl Session {
     pub(super) fn first_waiting(&mut self) -> Option<(OperationId, &Operation)> {
         let operations = &self.operations;
         let waits = |id: &OperationId| {
-            operations.get_by(*id).is_some_and(|each| matches!(each.phase, Phase::Repeat(_)))
+            operations
+                .get_by(*id)
+                .is_some_and(|each| matches!(each.phase, Phase::Repeat(_)))
         };
         // A repetition may have been acknowledged before its turn came.
         while self.resend.front().is_some_and(|id| !waits(id)) {
             self.resend.pop_front();
         }
-        let id = self.resend.front().copied().or_else(|| self.queue.front(operations))?;
+        let id = self
+            .resend
+            .front()
+            .copied()
+            .or_else(|| self.queue.front(operations))?;
         Some((id, operations.get_by(id)?))
     }
 
@@ -189,7 +201,9 @@ impl Session {
 
     /// Fails the message that has waited longest for being sent; `false` if there is none.
     pub(super) fn drop_oldest(&mut self) -> bool {
-        let Some(id) = self.queue.oldest_message(&self.operations) else { return false };
+        let Some(id) = self.queue.oldest_message(&self.operations) else {
+            return false;
+        };
         self.operations.finish(id.key(), Err(RequestError::Dropped));
         self.queue.leave_gap(&self.operations);
         true

@@ -133,11 +133,15 @@ impl Statistics {
             Conclusion::Other(outcome) => &**outcome,
         };
         let count = match outcome {
-            Ok(Outcome::Published(published)) if published.packet_id.is_some() => &mut self.acknowledged,
+            Ok(Outcome::Published(published)) if published.packet_id.is_some() => {
+                &mut self.acknowledged
+            }
             Ok(Outcome::Published(_) | Outcome::Reauthenticated) => return,
             Ok(Outcome::Answered(_)) => &mut self.answered,
             Err(RequestError::Refused(_)) => &mut self.refused,
-            Err(RequestError::Timeout { .. } | RequestError::RequestTimeout { .. }) => &mut self.timed_out,
+            Err(RequestError::Timeout { .. } | RequestError::RequestTimeout { .. }) => {
+                &mut self.timed_out
+            }
             Err(RequestError::Expired) => &mut self.expired,
             Err(RequestError::Dropped) => &mut self.dropped,
             Err(RequestError::Poisoned { .. }) => &mut self.poisoned,

@@ -57,7 +57,13 @@ impl Subscriptions {
     pub(super) fn grant(&mut self, active: ActiveSubscription) {
         self.next += 1;
         self.note(&active.filter);
-        self.by_filter.insert(active.filter.clone(), Place { number: self.next, active });
+        self.by_filter.insert(
+            active.filter.clone(),
+            Place {
+                number: self.next,
+                active,
+            },
+        );
     }
 
     /// One was asked for again in place `order`, and granted.
@@ -71,12 +77,16 @@ impl Subscriptions {
 
     /// Whether there is one, and it was asked for up to the place `order`.
     pub(super) fn is_older(&self, filter: &str, order: u64) -> bool {
-        self.by_filter.get(filter).is_some_and(|place| place.active.order <= order)
+        self.by_filter
+            .get(filter)
+            .is_some_and(|place| place.active.order <= order)
     }
 
     /// Whether there is one that the server may have forgotten.
     pub(super) fn is_doubtful(&self, filter: &str) -> bool {
-        self.by_filter.get(filter).is_some_and(|place| !place.active.is_current)
+        self.by_filter
+            .get(filter)
+            .is_some_and(|place| !place.active.is_current)
     }
 
     /// One that was asked for up to the place `order` has ended.
@@ -90,7 +100,9 @@ impl Subscriptions {
     /// The server may have forgotten them.
     pub(super) fn doubt(&mut self) {
         self.note_all();
-        self.by_filter.values_mut().for_each(|place| place.active.is_current = false);
+        self.by_filter
+            .values_mut()
+            .for_each(|place| place.active.is_current = false);
     }
 
     fn note(&mut self, filter: &str) {
@@ -109,9 +121,15 @@ impl Subscriptions {
     /// All that is to be known of one: options, identifier, whether it is current, order and number.
     pub(super) fn record(&self, filter: &str) -> Option<Vec<u8>> {
         let Place { number, active } = self.by_filter.get(filter)?;
-        let SubscriptionOptions { qos, no_local, retain_as_published, retain_handling } = active.options;
-        let flags =
-            u8::from(active.is_current) | u8::from(no_local) << 1 | u8::from(retain_as_published) << 2;
+        let SubscriptionOptions {
+            qos,
+            no_local,
+            retain_as_published,
+            retain_handling,
+        } = active.options;
+        let flags = u8::from(active.is_current)
+            | u8::from(no_local) << 1
+            | u8::from(retain_as_published) << 2;
         let identifier = active.identifier.map_or(0, SubscriptionIdentifier::get);
         let mut record = vec![flags, qos.level(), retain_handling as u8];
         record.extend_from_slice(&identifier.to_be_bytes());
@@ -127,7 +145,11 @@ impl Subscriptions {
         let (order, number) = rest.split_first_chunk()?;
         let number = u64::from_be_bytes(number.try_into().ok()?);
         let levels = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
-        let handlings = [RetainHandling::Send, RetainHandling::SendIfNew, RetainHandling::DontSend];
+        let handlings = [
+            RetainHandling::Send,
+            RetainHandling::SendIfNew,
+            RetainHandling::DontSend,
+        ];
         let active = ActiveSubscription {
             filter: TopicFilter::new(filter).ok()?.as_str().to_owned(),
             options: SubscriptionOptions {
@@ -141,12 +163,17 @@ impl Subscriptions {
             is_current: flags & 1 != 0,
         };
         self.next = self.next.max(number);
-        self.by_filter.insert(filter.to_owned(), Place { number, active });
+        self.by_filter
+            .insert(filter.to_owned(), Place { number, active });
         Some(())
     }
 
     /// The highest number in any of them.
     pub(super) fn last_number(&self) -> u64 {
-        self.by_filter.values().map(|place| place.active.order.max(place.number)).max().unwrap_or_default()
+        self.by_filter
+            .values()
+            .map(|place| place.active.order.max(place.number))
+            .max()
+            .unwrap_or_default()
     }
 }

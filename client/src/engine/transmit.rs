@@ -33,14 +33,18 @@ impl Handed {
             std::mem::swap(&mut self.requests, requests);
         } else {
             self.requests.extend(requests.drain(..leaves.requests));
-            requests.iter_mut().for_each(|left| left.end -= leaves.bytes);
+            requests
+                .iter_mut()
+                .for_each(|left| left.end -= leaves.bytes);
         }
     }
 
     /// Those of which at least the last byte is among the last `unwritten`.
     fn take_unwritten(&mut self, unwritten: usize) -> impl Iterator<Item = Sent> {
         let written = self.bytes.saturating_sub(unwritten);
-        self.requests.drain(..).filter(move |each| each.end > written)
+        self.requests
+            .drain(..)
+            .filter(move |each| each.end > written)
     }
 
     /// Gives back memory that a burst has left.
@@ -60,8 +64,13 @@ impl Engine {
             return false;
         }
         // Those that are in it for the first time were as new until now.
-        self.unstaged().into_iter().for_each(|id| self.session.operations.note(id.key()));
-        self.staged = Staged { bytes: self.output.len(), requests: self.unsent().len() };
+        self.unstaged()
+            .into_iter()
+            .for_each(|id| self.session.operations.note(id.key()));
+        self.staged = Staged {
+            bytes: self.output.len(),
+            requests: self.unsent().len(),
+        };
         true
     }
 
@@ -70,8 +79,15 @@ impl Engine {
     ///
     /// Returns whether there are any.
     pub fn poll_transmit(&mut self, into: &mut BytesMut, now: Instant) -> bool {
-        let all = Staged { bytes: self.output.len(), requests: usize::MAX };
-        let leaves = if self.keeps_journal() { self.staged } else { all };
+        let all = Staged {
+            bytes: self.output.len(),
+            requests: usize::MAX,
+        };
+        let leaves = if self.keeps_journal() {
+            self.staged
+        } else {
+            all
+        };
         let bytes = leaves.bytes;
         if bytes == 0 {
             return false;
@@ -89,8 +105,15 @@ impl Engine {
             State::Open(connection) => {
                 self.handed.take(leaves, &mut connection.unsent);
                 connection.transmitted(now);
-                let untimed = self.handed.requests.iter().filter(|each| !each.is_timed).map(|each| each.id);
-                self.session.ack_deadlines.add(untimed, self.options.ack_timeout, now);
+                let untimed = self
+                    .handed
+                    .requests
+                    .iter()
+                    .filter(|each| !each.is_timed)
+                    .map(|each| each.id);
+                self.session
+                    .ack_deadlines
+                    .add(untimed, self.options.ack_timeout, now);
             }
             State::Closing { unsent, .. } => self.handed.take(leaves, unsent),
             State::Connecting { .. } | State::Disconnected => {}
@@ -143,8 +166,15 @@ impl Engine {
 
     /// Requests that are in the output for the first time, and aren't staged.
     pub(super) fn unstaged(&self) -> BTreeSet<OperationId> {
-        let unstaged = self.unsent().get(self.staged.requests..).unwrap_or_default();
-        unstaged.iter().filter(|each| !each.repeated).map(|each| each.id).collect()
+        let unstaged = self
+            .unsent()
+            .get(self.staged.requests..)
+            .unwrap_or_default();
+        unstaged
+            .iter()
+            .filter(|each| !each.repeated)
+            .map(|each| each.id)
+            .collect()
     }
 
     /// Requests in the output.

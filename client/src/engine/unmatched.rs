@@ -38,7 +38,8 @@ impl Engine {
 
     /// Until when unmatched messages wait, which may be in the past; `None` if nothing waits.
     pub(crate) fn unmatched_until(&self) -> Option<Instant> {
-        self.unmatched_until.filter(|_| self.inherits_session && !self.options.unmatched_wait.is_zero())
+        self.unmatched_until
+            .filter(|_| self.inherits_session && !self.options.unmatched_wait.is_zero())
     }
 
     /// The server goes on with the session: the application has some time to open its streams, once.
@@ -51,7 +52,8 @@ impl Engine {
 
     /// Whether unmatched messages are refused as soon as they arrive.
     pub(super) fn is_unmatched_wait_over(&self) -> bool {
-        self.unmatched_until.is_some_and(|until| self.now.is_some_and(|now| until <= now))
+        self.unmatched_until
+            .is_some_and(|until| self.now.is_some_and(|now| until <= now))
     }
 
     /// A stream of the application has got a message that was [kept](Self::keep_unmatched). Returns `false` if the message was
@@ -66,7 +68,9 @@ impl Engine {
         let is_over = self.is_unmatched_wait_over();
         let mut has_refused = false;
         while let Some(id) = self.session.inbound.overdue_unmatched(is_over, most) {
-            self.session.inbound.answer(id, ReasonCode::UnspecifiedError);
+            self.session
+                .inbound
+                .answer(id, ReasonCode::UnspecifiedError);
             self.events.push_back(EngineEvent::UnmatchedRefused(id));
             has_refused = true;
         }

@@ -87,13 +87,23 @@ impl FileStore {
                 // A commit that was interrupted: its beginning mustn't lie behind the next record.
                 let len = file.metadata().trying("look at the file")?.len();
                 if len > last.end {
-                    file.set_len(last.end).trying("drop a commit that was interrupted")?;
+                    file.set_len(last.end)
+                        .trying("drop a commit that was interrupted")?;
                 }
                 (file, last)
             }
         };
         let (path, record) = (path.to_owned(), Vec::new());
-        Ok(Self { path, place, file, last, live, replace_at: SMALL, has_failed: false, record })
+        Ok(Self {
+            path,
+            place,
+            file,
+            last,
+            live,
+            replace_at: SMALL,
+            has_failed: false,
+            record,
+        })
     }
 
     fn entries(&mut self) -> Result<Entries, FileStoreCause> {
@@ -125,7 +135,8 @@ impl FileStore {
         self.file.sync_data().trying("flush the file")?;
         // The mark isn't flushed by itself: the next commit does that. So it never names a record that isn't on disk.
         self.last = Mark { sequence, end };
-        write_at(&mut self.file, self.last.offset(), &self.last.encode()).trying("write to the file")?;
+        write_at(&mut self.file, self.last.offset(), &self.last.encode())
+            .trying("write to the file")?;
         changes.iter().for_each(|change| self.live.apply(change));
         self.record.clear();
         self.record.shrink_to(RECORD_LEN);
@@ -204,16 +215,26 @@ fn write_new(place: &Place, entries: &Entries) -> Result<(File, Mark), Replace> 
     let mut last = Mark::EMPTY;
     let file = place.replace(|file| {
         let (mut record, mut left) = (Vec::new(), entries.iter().peekable());
-        file.seek(SeekFrom::Start(RECORDS)).trying("write the new file")?;
+        file.seek(SeekFrom::Start(RECORDS))
+            .trying("write the new file")?;
         while left.peek().is_some() {
             format::begin_record(&mut record);
             for (key, value) in left.by_ref() {
-                format::add_change(&mut record, &Change::Put { key: key.clone(), value: value.clone() })?;
+                format::add_change(
+                    &mut record,
+                    &Change::Put {
+                        key: key.clone(),
+                        value: value.clone(),
+                    },
+                )?;
                 if record.len() >= RECORD_LEN {
                     break;
                 }
             }
-            last = Mark { sequence: last.sequence + 1, end: last.end + record.len() as u64 };
+            last = Mark {
+                sequence: last.sequence + 1,
+                end: last.end + record.len() as u64,
+            };
             format::finish_record(&mut record, last.sequence);
             file.write_all(&record).trying("write the new file")?;
         }
@@ -231,12 +252,19 @@ fn write_at(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// It isn't as it was written. Some changes may have been handed over by then.
-fn read_records(file: &mut File, mut on_change: impl FnMut(Change)) -> Result<Mark, FileStoreCause> {
+fn read_records(
+    file: &mut File,
+    mut on_change: impl FnMut(Change),
+) -> Result<Mark, FileStoreCause> {
     let len = file.metadata().trying("look at the file")?.len();
     file.seek(SeekFrom::Start(0)).trying("read the file")?;
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let mut preamble = Vec::new();
-    reader.by_ref().take(RECORDS).read_to_end(&mut preamble).trying("read the file")?;
+    reader
+        .by_ref()
+        .take(RECORDS)
+        .read_to_end(&mut preamble)
+        .trying("read the file")?;
     let mark = format::decode_preamble(&preamble)?;
     if len < mark.end {
         return Err(damaged(len, "it ends there; it was longer"));
@@ -255,7 +283,10 @@ fn read_records(file: &mut File, mut on_change: impl FnMut(Change)) -> Result<Ma
         {
             on_change(change);
         }
-        last = Mark { sequence: last.sequence + 1, end };
+        last = Mark {
+            sequence: last.sequence + 1,
+            end,
+        };
     }
     if last.sequence < mark.sequence || last.sequence == mark.sequence && last.end != mark.end {
         return Err(damaged(last.end, "records are missing"));
@@ -275,7 +306,9 @@ fn read_record(
         return Ok(Err("a record is incomplete"));
     }
     reader.read_exact(&mut header).trying("read the file")?;
-    let Some(header) = RecordHeader::decode(&header) else { return Ok(Err("a record's header is altered")) };
+    let Some(header) = RecordHeader::decode(&header) else {
+        return Ok(Err("a record's header is altered"));
+    };
     if header.sequence != last.sequence + 1 {
         return Ok(Err("a record is out of order"));
     }
@@ -285,7 +318,10 @@ fn read_record(
         return Ok(Err("a record is incomplete"));
     }
     body.clear();
-    reader.take(header.body_len).read_to_end(body).trying("read the file")?;
+    reader
+        .take(header.body_len)
+        .read_to_end(body)
+        .trying("read the file")?;
     if crc32fast::hash(body) != header.body_checksum {
         return Ok(Err("a record is altered"));
     }

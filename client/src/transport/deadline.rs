@@ -28,7 +28,11 @@ impl Deadline {
 
     /// The error for that.
     pub(super) fn passed(self, stage: Stage, addresses: Vec<SocketAddr>) -> TransportError {
-        TransportError::TimedOut { stage, after: self.after, addresses }
+        TransportError::TimedOut {
+            stage,
+            after: self.after,
+            addresses,
+        }
     }
 }
 

@@ -145,7 +145,10 @@ pub struct IoFault {
 
 impl From<&io::Error> for IoFault {
     fn from(error: &io::Error) -> Self {
-        Self { kind: error.kind(), os_code: error.raw_os_error() }
+        Self {
+            kind: error.kind(),
+            os_code: error.raw_os_error(),
+        }
     }
 }
 
@@ -161,7 +164,11 @@ impl fmt::Display for IoFault {
 impl std::error::Error for IoFault {}
 
 fn listed(attempts: &[FailedAttempt]) -> String {
-    attempts.iter().map(FailedAttempt::to_string).collect::<Vec<_>>().join(", ")
+    attempts
+        .iter()
+        .map(FailedAttempt::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -181,7 +188,9 @@ mod tests {
             address: address.parse().unwrap(),
             fault: IoFault::from(&refused),
         };
-        let error = TransportError::Refused { attempts: vec![attempt("127.0.0.1:1"), attempt("[::1]:1")] };
+        let error = TransportError::Refused {
+            attempts: vec![attempt("127.0.0.1:1"), attempt("[::1]:1")],
+        };
 
         assert_eq!(
             error.to_string(),
@@ -196,6 +205,12 @@ mod tests {
 
         let error = TransportError::from_io(&eof, peer);
 
-        assert_eq!(error, TransportError::Io(IoFault { kind: io::ErrorKind::UnexpectedEof, os_code: None }));
+        assert_eq!(
+            error,
+            TransportError::Io(IoFault {
+                kind: io::ErrorKind::UnexpectedEof,
+                os_code: None
+            })
+        );
     }
 }

@@ -20,8 +20,8 @@ pub use self::error::{FailedAttempt, IoFault, ResolveFault, Stage, TransportErro
 pub use self::proxy::{Proxy, ProxyCredentials, ProxyError};
 pub use self::stream::Transport;
 pub use self::tls::{
-    CaBundle, ClientCertificate, PeerCertificate, Roots, RootsTried, TlsAlert, TlsConnector, TlsError,
-    TlsInfo, TlsOptions, TlsOptionsError, TlsVersion,
+    CaBundle, ClientCertificate, PeerCertificate, Roots, RootsTried, TlsAlert, TlsConnector,
+    TlsError, TlsInfo, TlsOptions, TlsOptionsError, TlsVersion,
 };
 pub use self::url::UrlError;
 
@@ -122,7 +122,9 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
     let resolved = Instant::now();
     let (tcp, peer) = match &options.proxy {
         Some(proxy) => {
-            let to = options.connect_to.map(|address| (address.ip().to_string(), address.port()));
+            let to = options
+                .connect_to
+                .map(|address| (address.ip().to_string(), address.port()));
             let (host, port) = to.unwrap_or_else(|| (host.to_owned(), options.port));
             proxy.connect(&host, port, deadline).await?
         }
@@ -149,6 +151,8 @@ pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), Tra
 
 /// An IPv6 address as it is without the brackets that URLs put around it; anything else as it is.
 fn without_brackets(host: &str) -> &str {
-    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     inner.filter(|inner| inner.contains(':')).unwrap_or(host)
 }

@@ -65,7 +65,11 @@ impl Proxy {
     /// A proxy that asks for no credentials.
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self { host: host.into(), port, credentials: None }
+        Self {
+            host: host.into(),
+            port,
+            credentials: None,
+        }
     }
 
     /// A tunnel to `host`, and the proxy's address.
@@ -75,11 +79,17 @@ impl Proxy {
         port: u16,
         deadline: Deadline,
     ) -> Result<(TcpStream, SocketAddr), TransportError> {
-        let failed = |error| TransportError::Proxy { proxy: self.to_string(), error };
+        let failed = |error| TransportError::Proxy {
+            proxy: self.to_string(),
+            error,
+        };
         let unreachable = |error| failed(ProxyError::Unreachable(Box::new(error)));
-        let addresses =
-            resolve::resolve(without_brackets(&self.host), self.port, deadline).await.map_err(unreachable)?;
-        let (mut tcp, peer) = tcp::connect(addresses, deadline).await.map_err(unreachable)?;
+        let addresses = resolve::resolve(without_brackets(&self.host), self.port, deadline)
+            .await
+            .map_err(unreachable)?;
+        let (mut tcp, peer) = tcp::connect(addresses, deadline)
+            .await
+            .map_err(unreachable)?;
         match deadline.run(self.ask(&mut tcp, host, port)).await {
             Some(Ok(())) => Ok((tcp, peer)),
             Some(Err(error)) => Err(failed(error)),
@@ -89,7 +99,9 @@ impl Proxy {
 
     async fn ask(&self, tcp: &mut TcpStream, host: &str, port: u16) -> Result<(), ProxyError> {
         let io = |error: std::io::Error| ProxyError::Io(IoFault::from(&error));
-        tcp.write_all(self.request(host, port).as_bytes()).await.map_err(io)?;
+        tcp.write_all(self.request(host, port).as_bytes())
+            .await
+            .map_err(io)?;
         let mut answer = Vec::new();
         loop {
             match judge(&answer) {
@@ -107,7 +119,9 @@ impl Proxy {
 
     fn request(&self, host: &str, port: u16) -> Zeroizing<String> {
         let authority = authority(host, port);
-        let mut request = Zeroizing::new(format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"));
+        let mut request = Zeroizing::new(format!(
+            "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"
+        ));
         if let Some(ProxyCredentials { username, password }) = &self.credentials {
             let pair = Zeroizing::new(format!("{username}:{}", password.expose()));
             let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
@@ -141,8 +155,16 @@ fn judge(answer: &[u8]) -> Option<Result<(), ProxyError>> {
         Some(200..=299) if head == answer.len() => Ok(()),
         Some(200..=299) | None => Err(ProxyError::NotHttp),
         Some(status) => {
-            let reason: String = response.reason.unwrap_or_default().chars().take(LONGEST_REASON).collect();
-            Err(ProxyError::Refused { status, reason: Escaped(reason).to_string() })
+            let reason: String = response
+                .reason
+                .unwrap_or_default()
+                .chars()
+                .take(LONGEST_REASON)
+                .collect();
+            Err(ProxyError::Refused {
+                status,
+                reason: Escaped(reason).to_string(),
+            })
         }
     })
 }
@@ -164,7 +186,11 @@ mod tests {
     use super::*;
 
     fn proxy(credentials: Option<ProxyCredentials>) -> Proxy {
-        Proxy { host: "proxy.corp".into(), port: 3128, credentials }
+        Proxy {
+            host: "proxy.corp".into(),
+            port: 3128,
+            credentials,
+        }
     }
 
     #[test]
@@ -173,18 +199,24 @@ mod tests {
             *proxy(None).request("iot.example", 443),
             "CONNECT iot.example:443 HTTP/1.1\r\nHost: iot.example:443\r\n\r\n"
         );
-        let user = ProxyCredentials { username: "Aladdin".into(), password: "open sesame".into() };
+        let user = ProxyCredentials {
+            username: "Aladdin".into(),
+            password: "open sesame".into(),
+        };
         assert!(
-            proxy(Some(user))
-                .request("::1", 8883)
-                .ends_with("[::1]:8883\r\nProxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n"),
+            proxy(Some(user)).request("::1", 8883).ends_with(
+                "[::1]:8883\r\nProxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n"
+            ),
             "the example of RFC 7617"
         );
     }
 
     #[test]
     fn nothing_that_is_printed_has_the_password() {
-        let user = ProxyCredentials { username: "u".into(), password: "canary".into() };
+        let user = ProxyCredentials {
+            username: "u".into(),
+            password: "canary".into(),
+        };
         let proxy = proxy(Some(user));
         assert!(!format!("{proxy} {proxy:?}").contains("canary"));
         assert_eq!(proxy.to_string(), "http://proxy.corp:3128");
@@ -198,11 +230,20 @@ mod tests {
         }
         assert_eq!(judge(whole), Some(Ok(())));
         assert_eq!(judge(b"HTTP/1.0 204 \r\n\r\n"), Some(Ok(())));
-        let refused = |status, reason: &str| Some(Err(ProxyError::Refused { status, reason: reason.into() }));
+        let refused = |status, reason: &str| {
+            Some(Err(ProxyError::Refused {
+                status,
+                reason: reason.into(),
+            }))
+        };
         let body = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\nno";
         assert_eq!(judge(body), refused(407, "Proxy Authentication Required"));
         assert_eq!(judge(b"HTTP/1.1 503\r\n\r\n"), refused(503, ""));
-        for odd in [&b"\x16\x03\x01"[..], b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nmore"] {
+        for odd in [
+            &b"\x16\x03\x01"[..],
+            b"SSH-2.0-x\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\nmore",
+        ] {
             assert_eq!(judge(odd), Some(Err(ProxyError::NotHttp)), "{odd:?}");
         }
     }

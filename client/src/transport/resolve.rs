@@ -16,7 +16,10 @@ pub(super) async fn resolve(
         return Err(deadline.passed(Stage::Resolve, Vec::new()));
     };
     let answer = answer.map(|addresses| addresses.collect::<Vec<_>>());
-    judge(host, port, answer).map_err(|fault| TransportError::Resolve { host: host.to_owned(), fault })
+    judge(host, port, answer).map_err(|fault| TransportError::Resolve {
+        host: host.to_owned(),
+        fault,
+    })
 }
 
 /// The addresses that the system's resolver found, at least one.
@@ -28,9 +31,10 @@ fn judge(
     match answer {
         Ok(addresses) if !addresses.is_empty() => Ok(addresses),
         // This name is always this computer (RFC 6761, section 6.3), but a small image may have no /etc/hosts to say so.
-        _ if is_localhost(host) => {
-            Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()])
-        }
+        _ if is_localhost(host) => Ok(vec![
+            (Ipv4Addr::LOCALHOST, port).into(),
+            (Ipv6Addr::LOCALHOST, port).into(),
+        ]),
         Ok(_) => Err(ResolveFault::NotFound),
         Err(error) => Err(classify(&error)),
     }
@@ -38,7 +42,9 @@ fn judge(
 
 /// Whether the name is `localhost`, in any case and with or without the dot at its end.
 fn is_localhost(host: &str) -> bool {
-    host.strip_suffix('.').unwrap_or(host).eq_ignore_ascii_case("localhost")
+    host.strip_suffix('.')
+        .unwrap_or(host)
+        .eq_ignore_ascii_case("localhost")
 }
 
 /// The standard library keeps no number of what `getaddrinfo` says, only its text, and that in the C locale since nobody
@@ -92,14 +98,22 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> ResolveFault {
-        classify(&io::Error::other(format!("failed to lookup address information: {text}")))
+        classify(&io::Error::other(format!(
+            "failed to lookup address information: {text}"
+        )))
     }
 
     #[test]
     fn what_the_system_says_is_told_apart() {
         assert_eq!(said("Name or service not known"), ResolveFault::NotFound);
-        assert_eq!(said("No address associated with hostname"), ResolveFault::NotFound);
-        assert_eq!(said("Temporary failure in name resolution"), ResolveFault::Temporary);
+        assert_eq!(
+            said("No address associated with hostname"),
+            ResolveFault::NotFound
+        );
+        assert_eq!(
+            said("Temporary failure in name resolution"),
+            ResolveFault::Temporary
+        );
         assert!(matches!(
             said("Non-recoverable failure in name resolution"),
             ResolveFault::Other { detail } if detail.contains("Non-recoverable")
@@ -111,9 +125,15 @@ mod tests {
         let unknown = || Err(io::Error::other("Name or service not known"));
         for name in ["localhost", "LocalHost", "localhost."] {
             let addresses = judge(name, 1883, unknown()).unwrap();
-            assert_eq!(addresses, ["127.0.0.1:1883", "[::1]:1883"].map(|each| each.parse().unwrap()));
+            assert_eq!(
+                addresses,
+                ["127.0.0.1:1883", "[::1]:1883"].map(|each| each.parse().unwrap())
+            );
         }
-        assert_eq!(judge("localhost.example", 1883, unknown()), Err(ResolveFault::NotFound));
+        assert_eq!(
+            judge("localhost.example", 1883, unknown()),
+            Err(ResolveFault::NotFound)
+        );
         // What the system says comes first.
         let other = vec!["127.0.0.53:1883".parse().unwrap()];
         assert_eq!(judge("localhost", 1883, Ok(other.clone())), Ok(other));
@@ -123,7 +143,10 @@ mod tests {
     async fn an_address_resolves_to_itself() {
         let deadline = Deadline::after(Duration::from_secs(5));
         for (host, address) in [("127.0.0.1", "127.0.0.1:443"), ("::1", "[::1]:443")] {
-            assert_eq!(resolve(host, 443, deadline).await, Ok(vec![address.parse().unwrap()]));
+            assert_eq!(
+                resolve(host, 443, deadline).await,
+                Ok(vec![address.parse().unwrap()])
+            );
         }
     }
 }

@@ -39,7 +39,9 @@ impl Transport {
             Stream::Plain(stream) => stream,
             Stream::Tls(stream) => &stream.get_ref().0.stream,
         };
-        SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]).is_ok()
+        SockRef::from(stream)
+            .peek(&mut [MaybeUninit::uninit()])
+            .is_ok()
     }
 }
 
@@ -114,7 +116,11 @@ impl RecordedStream {
     const KEPT: usize = 16;
 
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, first: [0; Self::KEPT], len: 0 }
+        Self {
+            stream,
+            first: [0; Self::KEPT],
+            len: 0,
+        }
     }
 
     /// First bytes that were read, 16 at most.

@@ -42,22 +42,36 @@ struct Attempt {
 
 impl Race {
     fn new(waiting: VecDeque<SocketAddr>) -> Self {
-        Self { waiting, running: Vec::new(), failed: Vec::new() }
+        Self {
+            waiting,
+            running: Vec::new(),
+            failed: Vec::new(),
+        }
     }
 
     /// `None` when no address is left.
     async fn winner(&mut self) -> Option<(TcpStream, SocketAddr)> {
         loop {
             match self.waiting.pop_front() {
-                Some(address) => self.running.push(Attempt { address, stream: Box::pin(attempt(address)) }),
+                Some(address) => self.running.push(Attempt {
+                    address,
+                    stream: Box::pin(attempt(address)),
+                }),
                 None if self.running.is_empty() => return None,
                 None => {}
             }
-            let patience = if self.waiting.is_empty() { Duration::MAX } else { ATTEMPT_DELAY };
+            let patience = if self.waiting.is_empty() {
+                Duration::MAX
+            } else {
+                ATTEMPT_DELAY
+            };
             match timeout(patience, self.next_outcome()).await {
                 Ok((address, Ok(stream))) => return Some((stream, address)),
                 Ok((address, Err(error))) => {
-                    self.failed.push(FailedAttempt { address, fault: IoFault::from(&error) });
+                    self.failed.push(FailedAttempt {
+                        address,
+                        fault: IoFault::from(&error),
+                    });
                 }
                 Err(_next_one_joins) => {}
             }
@@ -81,7 +95,10 @@ impl Race {
     /// A refusal outweighs the rest: somebody was there.
     fn failure(self) -> TransportError {
         let attempts = self.failed;
-        if attempts.iter().any(|attempt| attempt.fault.kind == io::ErrorKind::ConnectionRefused) {
+        if attempts
+            .iter()
+            .any(|attempt| attempt.fault.kind == io::ErrorKind::ConnectionRefused)
+        {
             TransportError::Refused { attempts }
         } else {
             TransportError::Unreachable { attempts }
@@ -89,7 +106,11 @@ impl Race {
     }
 
     fn pending(&self) -> Vec<SocketAddr> {
-        self.running.iter().map(|attempt| attempt.address).chain(self.waiting.iter().copied()).collect()
+        self.running
+            .iter()
+            .map(|attempt| attempt.address)
+            .chain(self.waiting.iter().copied())
+            .collect()
     }
 }
 
@@ -103,8 +124,9 @@ async fn attempt(address: SocketAddr) -> io::Result<TcpStream> {
 /// The families by turns, so that a family without a route holds up one attempt and not all of its addresses (§4).
 fn alternating(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let preferred = addresses.first().map(SocketAddr::is_ipv6);
-    let (mut first, mut second): (VecDeque<_>, VecDeque<_>) =
-        addresses.into_iter().partition(|address| Some(address.is_ipv6()) == preferred);
+    let (mut first, mut second): (VecDeque<_>, VecDeque<_>) = addresses
+        .into_iter()
+        .partition(|address| Some(address.is_ipv6()) == preferred);
     let mut turns = VecDeque::with_capacity(first.len() + second.len());
     while !first.is_empty() || !second.is_empty() {
         turns.extend(first.pop_front());
@@ -144,7 +166,9 @@ mod tests {
         let listener = socket.listen(1).unwrap();
         let address = listener.local_addr().unwrap();
         let mut fill = Vec::new();
-        while let Ok(Ok(stream)) = timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
+        while let Ok(Ok(stream)) =
+            timeout(Duration::from_millis(100), TcpStream::connect(address)).await
+        {
             fill.push(stream);
         }
         (fill, listener, address)
@@ -164,7 +188,9 @@ mod tests {
     async fn a_refused_address_is_followed_by_the_next_one() {
         let (_listener, address) = listener().await;
 
-        let (_stream, peer) = connect(vec![deserted().await, address], soon()).await.unwrap();
+        let (_stream, peer) = connect(vec![deserted().await, address], soon())
+            .await
+            .unwrap();
 
         assert_eq!(peer, address);
     }
@@ -175,8 +201,16 @@ mod tests {
 
         let error = connect(addresses.clone(), soon()).await.unwrap_err();
 
-        let TransportError::Refused { attempts } = error else { panic!("{error}") };
-        assert_eq!(attempts.iter().map(|attempt| attempt.address).collect::<Vec<_>>(), addresses);
+        let TransportError::Refused { attempts } = error else {
+            panic!("{error}")
+        };
+        assert_eq!(
+            attempts
+                .iter()
+                .map(|attempt| attempt.address)
+                .collect::<Vec<_>>(),
+            addresses
+        );
     }
 
     #[cfg(target_os = "linux")]
@@ -185,8 +219,12 @@ mod tests {
         let (_fill, _silent_listener, silent) = black_hole().await;
         let (_listener, address) = listener().await;
 
-        let (_stream, peer) =
-            connect(vec![silent, address], Deadline::after(Duration::from_millis(900))).await.unwrap();
+        let (_stream, peer) = connect(
+            vec![silent, address],
+            Deadline::after(Duration::from_millis(900)),
+        )
+        .await
+        .unwrap();
 
         assert_eq!(peer, address);
     }
@@ -197,18 +235,37 @@ mod tests {
         let (_fill, _listener, silent) = black_hole().await;
         let after = Duration::from_millis(50);
 
-        let error = connect(vec![silent], Deadline::after(after)).await.unwrap_err();
+        let error = connect(vec![silent], Deadline::after(after))
+            .await
+            .unwrap_err();
 
-        assert_eq!(error, TransportError::TimedOut { stage: Stage::Tcp, after, addresses: vec![silent] });
+        assert_eq!(
+            error,
+            TransportError::TimedOut {
+                stage: Stage::Tcp,
+                after,
+                addresses: vec![silent]
+            }
+        );
     }
 
     #[test]
     fn the_families_take_turns_and_the_systems_choice_begins() {
-        let parse =
-            |texts: &[&str]| -> Vec<SocketAddr> { texts.iter().map(|text| text.parse().unwrap()).collect() };
+        let parse = |texts: &[&str]| -> Vec<SocketAddr> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
 
-        let turns = alternating(parse(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]));
+        let turns = alternating(parse(&[
+            "[::1]:1",
+            "[::2]:1",
+            "[::3]:1",
+            "1.1.1.1:1",
+            "2.2.2.2:1",
+        ]));
 
-        assert_eq!(turns, parse(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"]));
+        assert_eq!(
+            turns,
+            parse(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"])
+        );
     }
 }

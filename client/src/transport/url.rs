@@ -68,12 +68,23 @@ impl TransportOptions {
 
         let (host, port) = split_port(authority)?;
         let port = match port {
-            Some(digits) => digits.parse().ok().filter(|port| *port != 0).ok_or(UrlError::Port)?,
+            Some(digits) => digits
+                .parse()
+                .ok()
+                .filter(|port| *port != 0)
+                .ok_or(UrlError::Port)?,
             None if is_tls => 8883,
             None => 1883,
         };
-        let tls = if is_tls { Some(Arc::new(TlsConnector::new(&TlsOptions::default())?)) } else { None };
-        Ok(Self { tls, ..Self::new(without_brackets(host), port) })
+        let tls = if is_tls {
+            Some(Arc::new(TlsConnector::new(&TlsOptions::default())?))
+        } else {
+            None
+        };
+        Ok(Self {
+            tls,
+            ..Self::new(without_brackets(host), port)
+        })
     }
 }
 
@@ -93,16 +104,23 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
         Some(_) => return Err(UrlError::Host),
         None => authority.find(':').unwrap_or(authority.len()),
     };
-    let (host, port) = authority.split_at_checked(after_host).ok_or(UrlError::Host)?;
+    let (host, port) = authority
+        .split_at_checked(after_host)
+        .ok_or(UrlError::Host)?;
     let is_address = |host: &str| without_brackets(host).parse::<std::net::Ipv6Addr>().is_ok();
-    if host.is_empty() || host.starts_with('[') && !is_address(host) || port.matches(':').count() > 1 {
+    if host.is_empty()
+        || host.starts_with('[') && !is_address(host)
+        || port.matches(':').count() > 1
+    {
         return Err(UrlError::Host);
     }
     match port.strip_prefix(':') {
         None if port.is_empty() => Ok((host, None)),
         None => Err(UrlError::Host),
         // Signs are no digits, though `parse` takes them.
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Ok((host, Some(digits))),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Ok((host, Some(digits)))
+        }
         Some(_) => Err(UrlError::Port),
     }
 }
@@ -115,8 +133,18 @@ mod tests {
     fn a_url_names_scheme_host_and_port() {
         for (url, host, port, is_tls) in [
             ("mqtt://localhost", "localhost", 1883, false),
-            ("mqtts://broker.example.com", "broker.example.com", 8883, true),
-            ("MQTTS://broker.example.com:443/", "broker.example.com", 443, true),
+            (
+                "mqtts://broker.example.com",
+                "broker.example.com",
+                8883,
+                true,
+            ),
+            (
+                "MQTTS://broker.example.com:443/",
+                "broker.example.com",
+                443,
+                true,
+            ),
             ("mqtt://192.0.2.1:1", "192.0.2.1", 1, false),
             ("mqtt://[::1]", "::1", 1883, false),
             ("mqtts://[2001:db8::1]:65535", "2001:db8::1", 65_535, true),

@@ -1,10 +1,13 @@
 //! Acknowledging by hand, through the client's handles.
 
 use dunlin_client::codec::{AckType, ReasonCode};
-use dunlin_client::{Acknowledgement, Client, DropCause, Event, OnDropped, QoS, StreamLimits, Subscription};
+use dunlin_client::{
+    Acknowledgement, Client, DropCause, Event, OnDropped, QoS, StreamLimits, Subscription,
+};
 
 use crate::packets::{
-    ack, again, at_least_once, at_most_once, connack_resumed, exactly_once, puback, publish, pubrec, suback,
+    ack, again, at_least_once, at_most_once, connack_resumed, exactly_once, puback, publish,
+    pubrec, suback,
 };
 use crate::server::{Peer, TestServer};
 use crate::{connected, connected_as, options, soon, until_connected};
@@ -14,7 +17,9 @@ async fn subscribed(client: &Client, peer: &mut Peer) -> Subscription {
         peer.receives().await;
         peer.sends(&suback(1, &[ReasonCode::GrantedQoS2])).await;
     };
-    tokio::join!(soon(client.subscribe("lamp/+", QoS::ExactlyOnce)), answer).0.unwrap()
+    tokio::join!(soon(client.subscribe("lamp/+", QoS::ExactlyOnce)), answer)
+        .0
+        .unwrap()
 }
 
 async fn takes(lamps: &mut Subscription, topic: &str) -> Acknowledgement {
@@ -44,7 +49,8 @@ async fn answers_leave_in_the_order_of_arrival_whatever_the_order_of_the_calls()
     second.answer(ReasonCode::QuotaExceeded).unwrap();
     first.accept();
     peer.expects(puback(1)).await;
-    peer.expects(ack(AckType::PubRec, 2, ReasonCode::QuotaExceeded)).await;
+    peer.expects(ack(AckType::PubRec, 2, ReasonCode::QuotaExceeded))
+        .await;
     peer.expects(puback(3)).await;
 }
 
@@ -62,7 +68,8 @@ async fn a_dropped_acknowledgement_that_is_held_brings_the_message_again() {
     peer.resets();
     let mut peer = server.answers(&connack_resumed()).await;
     until_connected(&mut events).await;
-    peer.sends(&publish("lamp/1", again(at_least_once(1)))).await;
+    peer.sends(&publish("lamp/1", again(at_least_once(1))))
+        .await;
     peer.sends(&publish("lamp/2", again(exactly_once(2)))).await;
     kept.accept();
     takes(&mut lamps, "lamp/1").await.accept();
@@ -78,8 +85,15 @@ async fn what_matches_no_stream_may_be_acknowledged_by_hand() {
     peer.sends(&publish("left/over", at_least_once(1))).await;
     let (message, acknowledgement) = soon(unmatched.next_unacknowledged()).await.unwrap();
     assert_eq!(message.topic(), "left/over");
-    acknowledgement.answer(ReasonCode::ImplementationSpecificError).unwrap();
-    peer.expects(ack(AckType::PubAck, 1, ReasonCode::ImplementationSpecificError)).await;
+    acknowledgement
+        .answer(ReasonCode::ImplementationSpecificError)
+        .unwrap();
+    peer.expects(ack(
+        AckType::PubAck,
+        1,
+        ReasonCode::ImplementationSpecificError,
+    ))
+    .await;
 }
 
 #[tokio::test]
@@ -96,7 +110,10 @@ async fn a_code_that_is_not_a_clients_to_say_is_refused() {
 async fn dropped(events: &mut dunlin_client::Events) -> (String, DropCause) {
     loop {
         if let Event::MessageDropped { topic, cause, .. } =
-            tokio::time::timeout(std::time::Duration::from_secs(20), events.next()).await.unwrap().unwrap()
+            tokio::time::timeout(std::time::Duration::from_secs(20), events.next())
+                .await
+                .unwrap()
+                .unwrap()
         {
             return (topic, cause);
         }
@@ -115,9 +132,13 @@ async fn a_dropped_acknowledgement_refuses_the_message_after_five_seconds() {
     takes(&mut lamps, "lamp/2").await.accept();
     let began = tokio::time::Instant::now();
     drop(first);
-    assert_eq!(dropped(&mut events).await, ("lamp/1".into(), DropCause::Unanswered));
+    assert_eq!(
+        dropped(&mut events).await,
+        ("lamp/1".into(), DropCause::Unanswered)
+    );
     assert!(began.elapsed() >= std::time::Duration::from_secs(5));
-    peer.expects(ack(AckType::PubAck, 1, ReasonCode::UnspecifiedError)).await;
+    peer.expects(ack(AckType::PubAck, 1, ReasonCode::UnspecifiedError))
+        .await;
     peer.expects(pubrec(2)).await;
     assert_eq!(client.statistics().dropped_messages.unanswered.count, 1);
 }
@@ -132,7 +153,10 @@ async fn taken_and_cut(server: &TestServer) -> (Client, dunlin_client::Events, A
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
     let first = takes(&mut lamps, "lamp/1").await;
     peer.resets();
-    assert!(matches!(soon(events.next()).await, Some(Event::Disconnected { .. })));
+    assert!(matches!(
+        soon(events.next()).await,
+        Some(Event::Disconnected { .. })
+    ));
     tokio::time::pause();
     (client, events, first)
 }
@@ -142,7 +166,10 @@ async fn a_dropped_acknowledgement_is_reported_without_a_connection() {
     let server = TestServer::start().await;
     let (client, mut events, first) = taken_and_cut(&server).await;
     drop(first);
-    assert_eq!(dropped(&mut events).await, ("lamp/1".into(), DropCause::Unanswered));
+    assert_eq!(
+        dropped(&mut events).await,
+        ("lamp/1".into(), DropCause::Unanswered)
+    );
     assert_eq!(client.statistics().dropped_messages.unanswered.count, 1);
 }
 
@@ -158,8 +185,12 @@ async fn a_handler_that_panics_refuses_its_message_at_once() {
         panic!("on purpose");
     });
     assert!(handler.await.is_err());
-    peer.expects(ack(AckType::PubRec, 1, ReasonCode::UnspecifiedError)).await;
-    assert_eq!(dropped(&mut events).await, ("lamp/1".into(), DropCause::Panicked));
+    peer.expects(ack(AckType::PubRec, 1, ReasonCode::UnspecifiedError))
+        .await;
+    assert_eq!(
+        dropped(&mut events).await,
+        ("lamp/1".into(), DropCause::Panicked)
+    );
 }
 
 #[tokio::test]
@@ -192,7 +223,10 @@ async fn a_client_that_stops_refuses_nothing() {
         client.disconnect_within(std::time::Duration::ZERO).await;
         drop(first);
     });
-    assert_eq!(peer.receives().await.packet().packet_type(), dunlin_client::codec::PacketType::Disconnect);
+    assert_eq!(
+        peer.receives().await.packet().packet_type(),
+        dunlin_client::codec::PacketType::Disconnect
+    );
     peer.ends().await;
     drop(peer);
     soon(stopping).await.unwrap();
@@ -233,13 +267,19 @@ async fn a_message_that_blocks_all_others_is_reported_with_its_filter() {
     let mut lamps = subscribed(&client, &mut peer).await;
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
     peer.sends(&publish("lamp/2", at_least_once(2))).await;
-    assert_eq!(window_closed(&mut events).await, (Some("lamp/+".into()), false));
+    assert_eq!(
+        window_closed(&mut events).await,
+        (Some("lamp/+".into()), false)
+    );
     let first = takes(&mut lamps, "lamp/1").await;
     first.accept();
     peer.expects(puback(1)).await;
     let second = takes(&mut lamps, "lamp/2").await;
     peer.sends(&publish("lamp/3", at_least_once(3))).await;
-    assert_eq!(window_closed(&mut events).await, (Some("lamp/+".into()), true));
+    assert_eq!(
+        window_closed(&mut events).await,
+        (Some("lamp/+".into()), true)
+    );
     second.accept();
     peer.expects(puback(2)).await;
 }
@@ -256,9 +296,14 @@ async fn a_message_that_one_of_two_streams_answered_is_reported_with_the_filter_
         peer.receives().await;
         peer.sends(&suback(2, &[ReasonCode::GrantedQoS2])).await;
     };
-    let mut all = tokio::join!(soon(client.subscribe("lamp/#", QoS::ExactlyOnce)), answer).0.unwrap();
+    let mut all = tokio::join!(soon(client.subscribe("lamp/#", QoS::ExactlyOnce)), answer)
+        .0
+        .unwrap();
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
     let _first = takes(&mut lamps, "lamp/1").await;
     takes(&mut all, "lamp/1").await.accept();
-    assert_eq!(window_closed(&mut events).await, (Some("lamp/+".into()), true));
+    assert_eq!(
+        window_closed(&mut events).await,
+        (Some("lamp/+".into()), true)
+    );
 }

@@ -14,7 +14,9 @@ use crate::{millis, options, soon};
 async fn wait(events: &mut Events) -> Duration {
     let told = loop {
         match soon(events.next()).await.unwrap() {
-            Event::Failed { retry_in, .. } | Event::Disconnected { retry_in, .. } => break retry_in.unwrap(),
+            Event::Failed { retry_in, .. } | Event::Disconnected { retry_in, .. } => {
+                break retry_in.unwrap();
+            }
             _ => {}
         }
     };
@@ -80,5 +82,8 @@ async fn a_connection_that_did_not_last_does_not() {
             break retry_in;
         }
     };
-    assert_eq!(last, None, "they were counted as if there had been no connection");
+    assert_eq!(
+        last, None,
+        "they were counted as if there had been no connection"
+    );
 }

@@ -32,15 +32,23 @@ async fn connect_returns_when_the_server_has_accepted() {
 #[tokio::test]
 async fn a_fatal_refusal_is_told_and_not_tried_again() {
     let server = TestServer::start().await;
-    for code in [0x81, 0x82, 0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x95, 0x99, 0x9C, 0x9D] {
+    for code in [
+        0x81, 0x82, 0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x95, 0x99, 0x9C, 0x9D,
+    ] {
         let code = ReasonCode::from_code(code).unwrap();
         let client = Client::start(options(&server));
         let mut events = client.events();
         let mut peer = server.answers(&refusal(code)).await;
         peer.ends().await;
-        assert_eq!(story(&mut events).await, "attempt opened failed stopped", "{code}");
-        let StopCause::Connect(cause) =
-            client.publish(dunlin_client::Message::new("a", "")).await.map_or_else(
+        assert_eq!(
+            story(&mut events).await,
+            "attempt opened failed stopped",
+            "{code}"
+        );
+        let StopCause::Connect(cause) = client
+            .publish(dunlin_client::Message::new("a", ""))
+            .await
+            .map_or_else(
                 |error| match error {
                     dunlin_client::RequestError::Stopped(cause) => cause,
                     other => panic!("{other:?}"),
@@ -50,8 +58,13 @@ async fn a_fatal_refusal_is_told_and_not_tried_again() {
         else {
             panic!()
         };
-        let ConnectError::Refused(reason) = &*cause else { panic!("{cause:?}") };
-        assert_eq!((reason.packet_type, reason.reason_code), (PacketType::ConnAck, code));
+        let ConnectError::Refused(reason) = &*cause else {
+            panic!("{cause:?}")
+        };
+        assert_eq!(
+            (reason.packet_type, reason.reason_code),
+            (PacketType::ConnAck, code)
+        );
     }
 }
 
@@ -82,7 +95,9 @@ async fn attempts_are_counted_and_the_last_cause_is_given() {
         }
     };
     let (error, ()) = tokio::join!(refused(Client::connect(options)), refusals);
-    assert!(matches!(error, ConnectError::Refused(reason) if reason.reason_code == ReasonCode::ServerBusy));
+    assert!(
+        matches!(error, ConnectError::Refused(reason) if reason.reason_code == ReasonCode::ServerBusy)
+    );
 }
 
 #[tokio::test]
@@ -98,7 +113,9 @@ async fn one_attempt_is_one_attempt() {
 /// The cause of the last attempt, for which no success came within `connect_within`.
 async fn timed_out(client: impl Future<Output = Result<Client, StopCause>>) -> ConnectError {
     match soon(client).await.unwrap_err() {
-        StopCause::TimedOut { last: Some(last), .. } => (*last).clone(),
+        StopCause::TimedOut {
+            last: Some(last), ..
+        } => (*last).clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -107,10 +124,19 @@ async fn timed_out(client: impl Future<Output = Result<Client, StopCause>>) -> C
 #[tokio::test]
 async fn a_refused_port_is_tried_until_the_time_for_connecting_is_over() {
     let server = TestServer::start().await;
-    let options = dunlin_client::ClientOptions { connect_within: millis(150), ..options(&server) };
+    let options = dunlin_client::ClientOptions {
+        connect_within: millis(150),
+        ..options(&server)
+    };
     drop(server);
     let error = timed_out(Client::connect(options)).await;
-    assert!(matches!(error, ConnectError::Transport(TransportError::Refused { .. })), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            ConnectError::Transport(TransportError::Refused { .. })
+        ),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -129,20 +155,28 @@ async fn a_server_that_hangs_up_on_connect_is_tried_again() {
     let _peer = server.welcomes().await;
     loop {
         match soon(events.next()).await.unwrap() {
-            Event::Failed { cause, retry_in: Some(_) } => failures.push((*cause).clone()),
+            Event::Failed {
+                cause,
+                retry_in: Some(_),
+            } => failures.push((*cause).clone()),
             Event::Connected(_) => break,
             _ => {}
         }
     }
-    assert_eq!(failures, [false, true].map(|reset| ConnectError::Closed { reset }));
+    assert_eq!(
+        failures,
+        [false, true].map(|reset| ConnectError::Closed { reset })
+    );
 }
 
 #[tokio::test]
 async fn a_server_that_speaks_out_of_turn_is_given_up() {
     let server = TestServer::start().await;
     for early in [pingresp(), disconnect(ReasonCode::ServerBusy)] {
-        let (error, mut peer) =
-            tokio::join!(refused(Client::connect(options(&server))), server.answers(&early));
+        let (error, mut peer) = tokio::join!(
+            refused(Client::connect(options(&server))),
+            server.answers(&early)
+        );
         assert!(matches!(error, ConnectError::Protocol(_)), "{error:?}");
         peer.ends().await;
     }
@@ -163,7 +197,13 @@ async fn connack_that_does_not_come_is_waited_for_so_long_and_tried_again() {
             break (cause, retry_in.is_some());
         }
     };
-    assert_eq!(failed, (Arc::new(ConnectError::ConnAckTimeout { after: millis(50) }), true));
+    assert_eq!(
+        failed,
+        (
+            Arc::new(ConnectError::ConnAckTimeout { after: millis(50) }),
+            true
+        )
+    );
 }
 
 /// async_channel_failure
@@ -174,14 +214,23 @@ async fn a_transport_that_does_not_open_in_time_fails_with_its_stage() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ca.pem"), own.cert.pem()).unwrap();
     let roots = Roots::Only(CaBundle::from_pem_file(folder.path().join("ca.pem")).unwrap());
-    let tls = TlsOptions { roots, ..TlsOptions::default() };
+    let tls = TlsOptions {
+        roots,
+        ..TlsOptions::default()
+    };
     let mut options = options(&server);
     options.transport.tls = Some(Arc::new(TlsConnector::new(&tls).unwrap()));
     options.transport.timeout = millis(50);
     options.reconnect = Reconnect::never();
     let (error, _silent) = tokio::join!(refused(Client::connect(options)), server.accepts());
     assert!(
-        matches!(error, ConnectError::Transport(TransportError::TimedOut { stage: Stage::Tls, .. })),
+        matches!(
+            error,
+            ConnectError::Transport(TransportError::TimedOut {
+                stage: Stage::Tls,
+                ..
+            })
+        ),
         "{error:?}"
     );
 }
@@ -189,19 +238,37 @@ async fn a_transport_that_does_not_open_in_time_fails_with_its_stage() {
 #[tokio::test]
 async fn connect_gives_the_last_cause_when_its_time_is_over() {
     let server = TestServer::start().await;
-    let options = dunlin_client::ClientOptions { connect_within: millis(150), ..options(&server) };
+    let options = dunlin_client::ClientOptions {
+        connect_within: millis(150),
+        ..options(&server)
+    };
     let busy = async {
         loop {
-            server.answers(&refusal(ReasonCode::ServerBusy)).await.ends().await;
+            server
+                .answers(&refusal(ReasonCode::ServerBusy))
+                .await
+                .ends()
+                .await;
         }
     };
     let cause = tokio::select! {
         connected = soon(Client::connect(options)) => connected.unwrap_err(),
         () = busy => panic!("a server doesn't end"),
     };
-    let StopCause::TimedOut { after, last: Some(last) } = cause else { panic!("{cause:?}") };
-    let ConnectError::Refused(reason) = &*last else { panic!("{last:?}") };
-    assert_eq!((after, reason.reason_code), (millis(150), ReasonCode::ServerBusy));
+    let StopCause::TimedOut {
+        after,
+        last: Some(last),
+    } = cause
+    else {
+        panic!("{cause:?}")
+    };
+    let ConnectError::Refused(reason) = &*last else {
+        panic!("{last:?}")
+    };
+    assert_eq!(
+        (after, reason.reason_code),
+        (millis(150), ReasonCode::ServerBusy)
+    );
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@ use dunlin_client::store::StoreError;
 use dunlin_client::transport::{
     Proxy, ProxyError, ResolveFault, RootsTried, TlsError, TlsOptionsError, TransportError,
 };
-use dunlin_client::{ConnectError, ConnectionError, ProviderError, RequestError, ServerReason, StopCause};
+use dunlin_client::{
+    ConnectError, ConnectionError, ProviderError, RequestError, ServerReason, StopCause,
+};
 
 fn hostile() -> String {
     ('\0'..=char::MAX).filter(|c| needs_escape(*c)).collect()
@@ -31,36 +33,84 @@ fn reason() -> ServerReason {
 fn no_error_of_the_library_steers_a_terminal() {
     let text = hostile;
     let path = || std::path::PathBuf::from(hostile());
-    let roots = RootsTried { web: 1, own: 1, file: Some(path()) };
-    let tls = |error| TransportError::Tls { peer: "127.0.0.1:1".parse().unwrap(), error };
-    let proxy = |error| TransportError::Proxy { proxy: text(), error };
+    let roots = RootsTried {
+        web: 1,
+        own: 1,
+        file: Some(path()),
+    };
+    let tls = |error| TransportError::Tls {
+        peer: "127.0.0.1:1".parse().unwrap(),
+        error,
+    };
+    let proxy = |error| TransportError::Proxy {
+        proxy: text(),
+        error,
+    };
     let transport = [
-        TransportError::Resolve { host: text(), fault: ResolveFault::Other { detail: text() } },
-        proxy(ProxyError::Refused { status: 403, reason: text() }),
+        TransportError::Resolve {
+            host: text(),
+            fault: ResolveFault::Other { detail: text() },
+        },
+        proxy(ProxyError::Refused {
+            status: 403,
+            reason: text(),
+        }),
         proxy(ProxyError::Unreachable(Box::new(TransportError::Resolve {
             host: text(),
             fault: ResolveFault::NotFound,
         }))),
-        tls(TlsError::UnknownIssuer { subject: text(), issuer: text(), roots }),
-        tls(TlsError::Intercepted { host: text(), issuer: text() }),
-        tls(TlsError::NameMismatch { wanted: text(), presented: vec![text()] }),
-        tls(TlsError::BadCertificate { subject: Some(text()), issuer: Some(text()), detail: text() }),
+        tls(TlsError::UnknownIssuer {
+            subject: text(),
+            issuer: text(),
+            roots,
+        }),
+        tls(TlsError::Intercepted {
+            host: text(),
+            issuer: text(),
+        }),
+        tls(TlsError::NameMismatch {
+            wanted: text(),
+            presented: vec![text()],
+        }),
+        tls(TlsError::BadCertificate {
+            subject: Some(text()),
+            issuer: Some(text()),
+            detail: text(),
+        }),
         tls(TlsError::InvalidServerName { host: text() }),
         tls(TlsError::Handshake { detail: text() }),
     ];
     let options = [
-        TlsOptionsError::MalformedPem { path: path(), detail: text() },
+        TlsOptionsError::MalformedPem {
+            path: path(),
+            detail: text(),
+        },
         TlsOptionsError::NoCertificate { path: path() },
-        TlsOptionsError::InvalidCertificate { path: path(), position: 1 },
+        TlsOptionsError::InvalidCertificate {
+            path: path(),
+            position: 1,
+        },
         TlsOptionsError::NoPrivateKey { path: path() },
         TlsOptionsError::EncryptedPrivateKey { path: path() },
-        TlsOptionsError::UnusablePrivateKey { path: path(), detail: text() },
-        TlsOptionsError::KeyMismatch { certificate: path(), key: path() },
+        TlsOptionsError::UnusablePrivateKey {
+            path: path(),
+            detail: text(),
+        },
+        TlsOptionsError::KeyMismatch {
+            certificate: path(),
+            key: path(),
+        },
         TlsOptionsError::Unsupported { detail: text() },
     ];
     let endpoints = [
-        EndpointFault::Scheme { scheme: text(), instead: text() },
-        EndpointFault::Path { path: text(), instead: text() },
+        EndpointFault::Scheme {
+            scheme: text(),
+            instead: text(),
+        },
+        EndpointFault::Path {
+            path: text(),
+            instead: text(),
+        },
         EndpointFault::Port { port: text() },
     ];
     let connects = [
@@ -71,8 +121,14 @@ fn no_error_of_the_library_steers_a_terminal() {
     let last = Some(Arc::new(ConnectError::Refused(reason())));
     let stops = [
         StopCause::Connection(Arc::new(ConnectionError::Disconnected(reason()))),
-        StopCause::Store { kind: io::ErrorKind::Other, fault: text().into() },
-        StopCause::TimedOut { after: Duration::ZERO, last },
+        StopCause::Store {
+            kind: io::ErrorKind::Other,
+            fault: text().into(),
+        },
+        StopCause::TimedOut {
+            after: Duration::ZERO,
+            last,
+        },
     ];
     let mut texts: Vec<String> = transport.iter().map(ToString::to_string).collect();
     texts.extend(options.iter().map(ToString::to_string));
@@ -82,12 +138,23 @@ fn no_error_of_the_library_steers_a_terminal() {
     texts.extend([
         EndpointAdvice::NotAts { instead: text() }.to_string(),
         RequestError::Refused(reason()).to_string(),
-        RequestError::Stopped(StopCause::Connect(Arc::new(ConnectError::Refused(reason())))).to_string(),
+        RequestError::Stopped(StopCause::Connect(Arc::new(
+            ConnectError::Refused(reason()),
+        )))
+        .to_string(),
         StoreError::Load(io::Error::other(text())).to_string(),
-        Proxy { host: text(), port: 1, credentials: None }.to_string(),
+        Proxy {
+            host: text(),
+            port: 1,
+            credentials: None,
+        }
+        .to_string(),
     ]);
     for text in texts {
         assert!(!text.chars().any(needs_escape), "{text:?}");
-        assert!(text.contains("\\u{1b}") && text.contains("\\u{202e}"), "{text:?}");
+        assert!(
+            text.contains("\\u{1b}") && text.contains("\\u{202e}"),
+            "{text:?}"
+        );
     }
 }

@@ -19,17 +19,30 @@ async fn limited(
     filter: &str,
     limits: StreamLimits,
 ) -> Subscription {
-    let subscription = SubscriptionOptions { qos: QoS::AtLeastOnce, ..SubscriptionOptions::default() };
+    let subscription = SubscriptionOptions {
+        qos: QoS::AtLeastOnce,
+        ..SubscriptionOptions::default()
+    };
     let answer = async {
         peer.receives().await;
-        peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1])).await;
+        peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1]))
+            .await;
     };
-    let options = SubscribeOptions { subscription, limits };
-    tokio::join!(soon(client.subscribe_with(filter, options)), answer).0.unwrap()
+    let options = SubscribeOptions {
+        subscription,
+        limits,
+    };
+    tokio::join!(soon(client.subscribe_with(filter, options)), answer)
+        .0
+        .unwrap()
 }
 
 fn holding(count: usize, when_full: WhenFull) -> StreamLimits {
-    StreamLimits { count, when_full, ..StreamLimits::default() }
+    StreamLimits {
+        count,
+        when_full,
+        ..StreamLimits::default()
+    }
 }
 
 /// The topics of everything that waits.
@@ -45,7 +58,8 @@ async fn drained(stream: &mut Subscription) -> Vec<String> {
 
 async fn sends_lamps(peer: &mut Peer, numbers: std::ops::Range<u32>) {
     for number in numbers {
-        peer.sends(&publish(&format!("lamp/{number}"), at_most_once())).await;
+        peer.sends(&publish(&format!("lamp/{number}"), at_most_once()))
+            .await;
     }
 }
 
@@ -56,7 +70,14 @@ async fn a_burst_loses_nothing_while_somebody_listens() {
     const LIMIT: usize = 6_500;
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(LIMIT, WhenFull::DropNewest)).await;
+    let mut lamps = limited(
+        &client,
+        &mut peer,
+        1,
+        "lamp/+",
+        holding(LIMIT, WhenFull::DropNewest),
+    )
+    .await;
     let burst = publish("lamp/1", at_most_once()).as_bytes().repeat(BURST);
     let received = async {
         for _ in 0..BURST {
@@ -71,23 +92,41 @@ async fn a_burst_loses_nothing_while_somebody_listens() {
 async fn the_newest_are_dropped_and_counted() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
-    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(2, WhenFull::DropNewest)).await;
+    let mut lamps = limited(
+        &client,
+        &mut peer,
+        1,
+        "lamp/+",
+        holding(2, WhenFull::DropNewest),
+    )
+    .await;
     sends_lamps(&mut peer, 0..5).await;
     arrives(&client, &mut peer).await;
-    assert_eq!((lamps.dropped(), client.unrouted()), (3, 1), "what was dropped had a stream");
+    assert_eq!(
+        (lamps.dropped(), client.unrouted()),
+        (3, 1),
+        "what was dropped had a stream"
+    );
     assert_eq!(drained(&mut lamps).await, ["lamp/0", "lamp/1"]);
 
     let size = publish("lamp/0", at_most_once()).as_bytes().len() as u64;
     let (mut reported, mut first_topic) = ((0, 0), None);
     while reported.0 < 3 {
-        if let Event::MessageDropped { topic, cause: DropCause::StreamFull, count, bytes } =
-            soon(events.next()).await.unwrap()
+        if let Event::MessageDropped {
+            topic,
+            cause: DropCause::StreamFull,
+            count,
+            bytes,
+        } = soon(events.next()).await.unwrap()
         {
             reported = (reported.0 + count, reported.1 + bytes);
             first_topic.get_or_insert(topic);
         }
     }
-    assert_eq!((reported, first_topic.as_deref()), ((3, 3 * size), Some("lamp/2")));
+    assert_eq!(
+        (reported, first_topic.as_deref()),
+        ((3, 3 * size), Some("lamp/2"))
+    );
     let counted = client.statistics().dropped_messages.stream_full;
     assert_eq!((counted.count, counted.bytes), reported);
 }
@@ -96,27 +135,46 @@ async fn the_newest_are_dropped_and_counted() {
 async fn the_oldest_make_room_and_are_counted() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(2, WhenFull::DropOldest)).await;
+    let mut lamps = limited(
+        &client,
+        &mut peer,
+        1,
+        "lamp/+",
+        holding(2, WhenFull::DropOldest),
+    )
+    .await;
     peer.sends(&publish("lamp/first", at_least_once(1))).await;
     sends_lamps(&mut peer, 0..3).await;
     peer.sends(&publish("lamp/last", at_least_once(2))).await;
     sends_lamps(&mut peer, 3..5).await;
     arrives(&client, &mut peer).await;
     assert_eq!(lamps.dropped(), 3);
-    assert_eq!(drained(&mut lamps).await, ["lamp/first", "lamp/last", "lamp/3", "lamp/4"]);
+    assert_eq!(
+        drained(&mut lamps).await,
+        ["lamp/first", "lamp/last", "lamp/3", "lamp/4"]
+    );
 }
 
 #[tokio::test]
 async fn bytes_are_a_limit_too_and_one_message_always_fits() {
-    for (when_full, kept) in
-        [(WhenFull::DropNewest, ["lamp/0", "lamp/1"]), (WhenFull::DropOldest, ["lamp/8", "lamp/9"])]
-    {
+    for (when_full, kept) in [
+        (WhenFull::DropNewest, ["lamp/0", "lamp/1"]),
+        (WhenFull::DropOldest, ["lamp/8", "lamp/9"]),
+    ] {
         let server = TestServer::start().await;
         let (client, _, mut peer) = connected(&server).await;
         let size = publish("lamp/0", at_most_once()).as_bytes().len();
-        let limits = StreamLimits { bytes: 2 * size, when_full, ..StreamLimits::default() };
+        let limits = StreamLimits {
+            bytes: 2 * size,
+            when_full,
+            ..StreamLimits::default()
+        };
         let mut lamps = limited(&client, &mut peer, 1, "lamp/+", limits).await;
-        let one = StreamLimits { bytes: 1, when_full, ..StreamLimits::default() };
+        let one = StreamLimits {
+            bytes: 1,
+            when_full,
+            ..StreamLimits::default()
+        };
         let mut one = limited(&client, &mut peer, 2, "lamp/0", one).await;
         sends_lamps(&mut peer, 0..10).await;
         arrives(&client, &mut peer).await;
@@ -132,19 +190,30 @@ async fn a_stream_that_pauses_reading_loses_nothing_and_holds_little() {
     const MESSAGES: usize = 40_000;
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(10, WhenFull::PauseReading)).await;
+    let mut lamps = limited(
+        &client,
+        &mut peer,
+        1,
+        "lamp/+",
+        holding(10, WhenFull::PauseReading),
+    )
+    .await;
     let payload = vec![b'x'; 1000];
     let sending = tokio::spawn(async move {
         for number in 0..MESSAGES {
             let topic = format!("lamp/{number}");
             let topic = dunlin_client::codec::TopicName::new(&topic).unwrap();
             let publish = dunlin_client::codec::Publish::new(topic, &payload);
-            peer.sends(&crate::packets::buf(Packet::Publish(publish))).await;
+            peer.sends(&crate::packets::buf(Packet::Publish(publish)))
+                .await;
         }
         peer
     });
     for number in 0..MESSAGES {
-        assert_eq!(soon(lamps.next()).await.unwrap().topic(), format!("lamp/{number}"));
+        assert_eq!(
+            soon(lamps.next()).await.unwrap().topic(),
+            format!("lamp/{number}")
+        );
     }
     assert_eq!(lamps.dropped(), 0);
     drop(soon(sending).await.unwrap());
@@ -158,20 +227,35 @@ async fn the_ping_timeout_stands_still_while_reading_is_paused() {
     options.connect.keep_alive = Duration::from_secs(40);
     options.connect.ping_timeout = Duration::from_secs(2);
     let (client, mut events, mut peer) = connected_as(&server, options).await;
-    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(1, WhenFull::PauseReading)).await;
+    let mut lamps = limited(
+        &client,
+        &mut peer,
+        1,
+        "lamp/+",
+        holding(1, WhenFull::PauseReading),
+    )
+    .await;
     peer.sends(&publish("lamp/1", at_most_once())).await;
     for _ in 0..3 {
         // The runtime's clock jumps there as soon as nobody has anything else to do.
-        let ping = tokio::time::timeout(Duration::from_secs(41), peer.reads_packet()).await.unwrap();
+        let ping = tokio::time::timeout(Duration::from_secs(41), peer.reads_packet())
+            .await
+            .unwrap();
         assert_eq!(ping, Some(pingreq()));
     }
     tokio::time::sleep(Duration::from_secs(20)).await;
     peer.sends(&pingresp()).await;
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
     peer.sends(&publish("lamp/2", at_most_once())).await;
-    assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/2", "the connection is the same");
+    assert_eq!(
+        soon(lamps.next()).await.unwrap().topic(),
+        "lamp/2",
+        "the connection is the same"
+    );
     drop(peer);
-    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
+    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
+        panic!()
+    };
     assert_eq!(*cause, dunlin_client::ConnectionError::Closed);
 }
 
@@ -183,13 +267,30 @@ async fn after_a_pause_the_ping_timeout_goes_on() {
     options.connect.keep_alive = Duration::from_secs(40);
     options.connect.ping_timeout = Duration::from_secs(2);
     let (client, mut events, mut peer) = connected_as(&server, options).await;
-    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(1, WhenFull::PauseReading)).await;
+    let mut lamps = limited(
+        &client,
+        &mut peer,
+        1,
+        "lamp/+",
+        holding(1, WhenFull::PauseReading),
+    )
+    .await;
     peer.sends(&publish("lamp/1", at_most_once())).await;
-    let ping = tokio::time::timeout(Duration::from_secs(41), peer.reads_packet()).await.unwrap();
+    let ping = tokio::time::timeout(Duration::from_secs(41), peer.reads_packet())
+        .await
+        .unwrap();
     assert_eq!(ping, Some(pingreq()));
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
-    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
-    assert!(matches!(*cause, dunlin_client::ConnectionError::KeepAliveTimeout { .. }), "{cause:?}");
+    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
+        panic!()
+    };
+    assert!(
+        matches!(
+            *cause,
+            dunlin_client::ConnectionError::KeepAliveTimeout { .. }
+        ),
+        "{cause:?}"
+    );
 }
 
 /// An ended stream takes nothing more, so that it needs no pause.
@@ -197,11 +298,19 @@ async fn after_a_pause_the_ping_timeout_goes_on() {
 async fn unsubscribing_from_a_full_stream_ends_the_pause() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let mut lamps = limited(&client, &mut peer, 1, "lamp/+", holding(1, WhenFull::PauseReading)).await;
+    let mut lamps = limited(
+        &client,
+        &mut peer,
+        1,
+        "lamp/+",
+        holding(1, WhenFull::PauseReading),
+    )
+    .await;
     sends_lamps(&mut peer, 0..2).await;
     // The clock moves when nobody has anything else to do: the stream is full by then.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    peer.sends(&publish("nobody/wants/this", at_least_once(1))).await;
+    peer.sends(&publish("nobody/wants/this", at_least_once(1)))
+        .await;
     let answer = async {
         loop {
             let packet = peer.receives().await;
@@ -211,9 +320,12 @@ async fn unsubscribing_from_a_full_stream_ends_the_pause() {
                 other => panic!("{other:?}"),
             }
         }
-        peer.sends(&crate::packets::unsuback(2, &[ReasonCode::Success])).await;
+        peer.sends(&crate::packets::unsuback(2, &[ReasonCode::Success]))
+            .await;
     };
-    tokio::join!(soon(client.unsubscribe("lamp/+")), answer).0.unwrap();
+    tokio::join!(soon(client.unsubscribe("lamp/+")), answer)
+        .0
+        .unwrap();
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/0");
 }
 
@@ -241,7 +353,8 @@ async fn a_loop_over_a_full_stream_that_awaits_receipts_completes() {
                     Packet::PubAck(_) => acknowledged += 1,
                     Packet::Publish(publish) => {
                         answered += 1;
-                        peer.sends(&puback(publish.delivery.packet_id().unwrap().get())).await;
+                        peer.sends(&puback(publish.delivery.packet_id().unwrap().get()))
+                            .await;
                     }
                     other => panic!("{other:?}"),
                 }
@@ -250,7 +363,10 @@ async fn a_loop_over_a_full_stream_that_awaits_receipts_completes() {
         });
         for _ in 0..=ROUNDS {
             soon(lamps.next()).await.unwrap();
-            let receipt = client.publish(Message::new("answer", "on").qos(QoS::AtLeastOnce)).await.unwrap();
+            let receipt = client
+                .publish(Message::new("answer", "on").qos(QoS::AtLeastOnce))
+                .await
+                .unwrap();
             soon(receipt).await.unwrap();
         }
         drop(soon(serving).await.unwrap());
@@ -271,8 +387,9 @@ async fn a_pause_for_lack_of_memory_lasts_until_half_of_the_budget_is_free() {
     let payload = vec![b'x'; 1000];
     let topic = dunlin_client::codec::TopicName::new("lamp/1").unwrap();
     let publish = dunlin_client::codec::Publish::new(topic, &payload);
-    let burst =
-        crate::packets::buf(Packet::Publish(publish)).as_bytes().repeat(usize::try_from(MESSAGES).unwrap());
+    let burst = crate::packets::buf(Packet::Publish(publish))
+        .as_bytes()
+        .repeat(usize::try_from(MESSAGES).unwrap());
     let sending = tokio::spawn(async move {
         peer.sends_bytes(&burst).await;
         peer
@@ -284,7 +401,10 @@ async fn a_pause_for_lack_of_memory_lasts_until_half_of_the_budget_is_free() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let waiting = client.statistics().messages_received.at_most_once - taken;
-        assert!(waiting <= (BUDGET as u64 + (64 << 10)) / 1000, "{waiting} messages wait after {taken}");
+        assert!(
+            waiting <= (BUDGET as u64 + (64 << 10)) / 1000,
+            "{waiting} messages wait after {taken}"
+        );
     }
     assert_eq!(lamps.dropped(), 0);
     drop(soon(sending).await.unwrap());

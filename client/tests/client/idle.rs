@@ -29,7 +29,10 @@ async fn busy(duration: Duration) -> Duration {
 async fn an_idle_connection_sleeps() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let receipt = client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     peer.receives().await;
     peer.sends(&puback(1)).await;
     receipt.await.unwrap();
@@ -65,7 +68,10 @@ async fn a_client_whose_window_was_closed_when_the_connection_ended_sleeps() {
         tokio::task::yield_now().await;
     }
     peer.resets();
-    assert!(matches!(soon(events.next()).await, Some(Event::Disconnected { .. })));
+    assert!(matches!(
+        soon(events.next()).await,
+        Some(Event::Disconnected { .. })
+    ));
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(2)).await;
     tokio::time::resume();
@@ -89,7 +95,12 @@ async fn a_client_that_waits_for_connack_sleeps() {
 async fn a_client_that_is_about_to_end_sleeps() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    drop(client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).await.unwrap());
+    drop(
+        client
+            .publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
+            .await
+            .unwrap(),
+    );
     peer.receives().await;
     let (naps, ()) = tokio::join!(naps(millis(200)), client.disconnect_within(millis(250)));
     assert!(naps < 20, "{naps}");

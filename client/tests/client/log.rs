@@ -5,8 +5,8 @@ use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
 
 use dunlin_client::codec::{
-    Ack, AckProperties, AckType, ConnAck, ConnAckProperties, Disconnect, DisconnectProperties, Packet,
-    PacketId, ReasonCode, Utf8String, needs_escape,
+    Ack, AckProperties, AckType, ConnAck, ConnAckProperties, Disconnect, DisconnectProperties,
+    Packet, PacketId, ReasonCode, Utf8String, needs_escape,
 };
 use dunlin_client::{Client, ConnectOptions, Event, Message, QoS};
 use tracing::field::{Field, Visit};
@@ -69,7 +69,13 @@ impl Subscriber for Log {
     fn record(&self, id: &span::Id, values: &span::Record<'_>) {
         let mut text = Text(String::new());
         values.record(&mut text);
-        self.0.lock().unwrap().spans.get_mut(&id.into_u64()).unwrap().push_str(&text.0);
+        self.0
+            .lock()
+            .unwrap()
+            .spans
+            .get_mut(&id.into_u64())
+            .unwrap()
+            .push_str(&text.0);
     }
 
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
@@ -82,9 +88,20 @@ impl Subscriber for Log {
             Some(parent) => vec![parent.into_u64()],
             None => inner.entered.clone(),
         };
-        let spans: Vec<String> = around.iter().map(|id| inner.spans.get(id).unwrap().clone()).collect();
-        let (level, target) = (*event.metadata().level(), event.metadata().target().to_owned());
-        inner.lines.push(Line { level, target, spans: spans.join(" / "), text: text.0 });
+        let spans: Vec<String> = around
+            .iter()
+            .map(|id| inner.spans.get(id).unwrap().clone())
+            .collect();
+        let (level, target) = (
+            *event.metadata().level(),
+            event.metadata().target().to_owned(),
+        );
+        inner.lines.push(Line {
+            level,
+            target,
+            spans: spans.join(" / "),
+            text: text.0,
+        });
     }
 
     fn enter(&self, id: &span::Id) {
@@ -93,7 +110,11 @@ impl Subscriber for Log {
 
     fn exit(&self, id: &span::Id) {
         let mut inner = self.0.lock().unwrap();
-        let at = inner.entered.iter().rposition(|entered| *entered == id.into_u64()).unwrap();
+        let at = inner
+            .entered
+            .iter()
+            .rposition(|entered| *entered == id.into_u64())
+            .unwrap();
         inner.entered.remove(at);
     }
 }
@@ -140,13 +161,23 @@ async fn each_step_has_its_level_its_target_and_its_spans() {
         .filter(|line| line.level <= Level::INFO)
         .map(|line| {
             assert_eq!(line.target, CONNECTION);
-            (line.level, line.spans, line.text.split("message=").nth(1).unwrap_or_default().to_owned())
+            (
+                line.level,
+                line.spans,
+                line.text
+                    .split("message=")
+                    .nth(1)
+                    .unwrap_or_default()
+                    .to_owned(),
+            )
         })
         .collect();
     let number = |number| format!("client client_id=lamp-7 / connection number={number}");
     let words = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
-    let told: Vec<_> =
-        steps.iter().map(|(level, spans, text)| (*level, spans.clone(), words(text))).collect();
+    let told: Vec<_> = steps
+        .iter()
+        .map(|(level, spans, text)| (*level, spans.clone(), words(text)))
+        .collect();
     let expected = [
         (Level::INFO, number(1), "connected"),
         (Level::INFO, number(1), "disconnected"),
@@ -154,11 +185,20 @@ async fn each_step_has_its_level_its_target_and_its_spans() {
         (Level::INFO, number(2), "disconnected"),
         (Level::INFO, "client client_id=lamp-7".to_owned(), "stopped"),
     ];
-    assert_eq!(told, expected.map(|(level, spans, text)| (level, spans, text.to_owned())));
+    assert_eq!(
+        told,
+        expected.map(|(level, spans, text)| (level, spans, text.to_owned()))
+    );
 
     let publish = &log.with("publish")[0];
-    assert_eq!((publish.level, publish.target.as_str()), (Level::DEBUG, SESSION));
-    assert!(publish.text.contains("topic=lamp/7 qos=0 bytes=2"), "{publish:?}");
+    assert_eq!(
+        (publish.level, publish.target.as_str()),
+        (Level::DEBUG, SESSION)
+    );
+    assert!(
+        publish.text.contains("topic=lamp/7 qos=0 bytes=2"),
+        "{publish:?}"
+    );
     assert_eq!(publish.spans, "client client_id=lamp-7");
 }
 
@@ -167,8 +207,15 @@ async fn a_client_that_stops_for_good_is_an_error() {
     let (log, _guard) = Log::start();
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
-    server.answers(&refusal(ReasonCode::NotAuthorized)).await.ends().await;
-    assert_eq!(story(&mut client.events()).await, "attempt opened failed stopped");
+    server
+        .answers(&refusal(ReasonCode::NotAuthorized))
+        .await
+        .ends()
+        .await;
+    assert_eq!(
+        story(&mut client.events()).await,
+        "attempt opened failed stopped"
+    );
     let stopped = log.with("stopped for good");
     assert_eq!((stopped.len(), stopped[0].level), (1, Level::ERROR));
     assert!(stopped[0].text.contains("0x87"), "{stopped:?}");
@@ -180,20 +227,37 @@ async fn refused_requests_are_warned_of_and_equal_warnings_are_counted() {
     let server = TestServer::start().await;
     let (client, _events, mut peer) = connected_as(&server, options(&server)).await;
     for id in 1..=5_u16 {
-        let receipt = client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).await.unwrap();
+        let receipt = client
+            .publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
+            .await
+            .unwrap();
         peer.receives().await;
-        let code = if id == 5 { ReasonCode::QuotaExceeded } else { ReasonCode::NotAuthorized };
-        let ack = Ack { reason_code: code, ..Ack::success(PacketId::new(id).unwrap()) };
+        let code = if id == 5 {
+            ReasonCode::QuotaExceeded
+        } else {
+            ReasonCode::NotAuthorized
+        };
+        let ack = Ack {
+            reason_code: code,
+            ..Ack::success(PacketId::new(id).unwrap())
+        };
         peer.sends(&buf(ack.into_packet(AckType::PubAck))).await;
         soon(receipt).await.unwrap_err();
     }
     let warnings = log.with("request refused");
     assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings.iter().all(|line| line.level == Level::WARN && line.target == SESSION));
+    assert!(
+        warnings
+            .iter()
+            .all(|line| line.level == Level::WARN && line.target == SESSION)
+    );
     assert!(warnings[0].text.contains("packet=PUBACK") && warnings[0].text.contains("packet_id=1"));
     soon(client.disconnect()).await;
     let left_out = log.with("equal warnings were left out");
-    assert!(left_out.len() == 1 && left_out[0].text.contains("left_out=3"), "{left_out:?}");
+    assert!(
+        left_out.len() == 1 && left_out[0].text.contains("left_out=3"),
+        "{left_out:?}"
+    );
 }
 
 #[tokio::test]
@@ -204,16 +268,36 @@ async fn packets_are_traced_without_their_secrets() {
     options.connect.password = Some(b"canary-password".to_vec().into());
     options.connect.username = Some("user?canary-token=1".into());
     let (client, _events, mut peer) = connected_as(&server, options).await;
-    drop(client.publish(Message::new("lamp/7", "canary-payload").qos(QoS::AtLeastOnce)).await.unwrap());
+    drop(
+        client
+            .publish(Message::new("lamp/7", "canary-payload").qos(QoS::AtLeastOnce))
+            .await
+            .unwrap(),
+    );
     peer.receives().await;
     soon(client.disconnect_within(millis(1))).await;
-    let packets: Vec<_> =
-        log.lines().into_iter().filter(|line| line.target == "dunlin_client::packets").collect();
+    let packets: Vec<_> = log
+        .lines()
+        .into_iter()
+        .filter(|line| line.target == "dunlin_client::packets")
+        .collect();
     assert!(packets.iter().all(|line| line.level == Level::TRACE));
     let texts: Vec<_> = packets.iter().map(|line| line.text.as_str()).collect();
-    assert!(texts.iter().any(|text| text.contains("packet=CONNECT") && text.contains("sent")), "{texts:?}");
-    assert!(texts.iter().any(|text| text.contains("packet=CONNACK") && text.contains("received")));
-    let publish = texts.iter().find(|text| text.contains("packet=PUBLISH")).unwrap();
+    assert!(
+        texts
+            .iter()
+            .any(|text| text.contains("packet=CONNECT") && text.contains("sent")),
+        "{texts:?}"
+    );
+    assert!(
+        texts
+            .iter()
+            .any(|text| text.contains("packet=CONNACK") && text.contains("received"))
+    );
+    let publish = texts
+        .iter()
+        .find(|text| text.contains("packet=PUBLISH"))
+        .unwrap();
     for field in ["id=1", "qos=1", "topic=lamp/7", "size=27"] {
         assert!(publish.contains(field), "{publish}");
     }
@@ -233,7 +317,10 @@ async fn text_of_the_server_steers_nothing_in_the_log() {
     let said = Utf8String::new(&hostile).unwrap();
     let mut options = options(&server);
     // The server chooses the identifier.
-    options.connect = ConnectOptions { keep_alive: std::time::Duration::ZERO, ..ConnectOptions::new("") };
+    options.connect = ConnectOptions {
+        keep_alive: std::time::Duration::ZERO,
+        ..ConnectOptions::new("")
+    };
     let client = Client::start(options);
     let mut events = client.events();
     let properties = ConnAckProperties {
@@ -241,21 +328,44 @@ async fn text_of_the_server_steers_nothing_in_the_log() {
         reason_string: Some(said),
         ..ConnAckProperties::default()
     };
-    let refused = ConnAck { reason_code: ReasonCode::ServerBusy, properties, ..ConnAck::default() };
     let refused = ConnAck {
-        properties: ConnAckProperties { assigned_client_identifier: None, ..properties },
+        reason_code: ReasonCode::ServerBusy,
+        properties,
+        ..ConnAck::default()
+    };
+    let refused = ConnAck {
+        properties: ConnAckProperties {
+            assigned_client_identifier: None,
+            ..properties
+        },
         ..refused
     };
-    server.answers(&buf(Packet::ConnAck(refused))).await.ends().await;
-    let accepted = ConnAck { properties, ..ConnAck::default() };
+    server
+        .answers(&buf(Packet::ConnAck(refused)))
+        .await
+        .ends()
+        .await;
+    let accepted = ConnAck {
+        properties,
+        ..ConnAck::default()
+    };
     let mut peer = server.answers(&buf(Packet::ConnAck(accepted))).await;
     crate::until_connected(&mut events).await;
 
-    let receipt = client.publish(Message::new(&hostile, "on").qos(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(Message::new(&hostile, "on").qos(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     peer.receives().await;
-    let properties = AckProperties { reason_string: Some(said), ..AckProperties::default() };
-    let ack =
-        Ack { reason_code: ReasonCode::NotAuthorized, properties, ..Ack::success(PacketId::new(1).unwrap()) };
+    let properties = AckProperties {
+        reason_string: Some(said),
+        ..AckProperties::default()
+    };
+    let ack = Ack {
+        reason_code: ReasonCode::NotAuthorized,
+        properties,
+        ..Ack::success(PacketId::new(1).unwrap())
+    };
     peer.sends(&buf(ack.into_packet(AckType::PubAck))).await;
     soon(receipt).await.unwrap_err();
     let _ = tokio::time::timeout(millis(20), client.subscribe(&hostile, QoS::AtMostOnce)).await;
@@ -268,20 +378,49 @@ async fn text_of_the_server_steers_nothing_in_the_log() {
     let rest = wrong.len() - 2;
     wrong.splice(
         1..4,
-        [u8::try_from(rest % 128).unwrap() | 0x80, u8::try_from(rest / 128).unwrap(), topic[0], topic[1]],
+        [
+            u8::try_from(rest % 128).unwrap() | 0x80,
+            u8::try_from(rest / 128).unwrap(),
+            topic[0],
+            topic[1],
+        ],
     );
     peer.sends_bytes(&wrong).await;
-    let properties = DisconnectProperties { reason_string: Some(said), ..DisconnectProperties::default() };
-    let leaves = Disconnect { reason_code: ReasonCode::SessionTakenOver, properties };
+    let properties = DisconnectProperties {
+        reason_string: Some(said),
+        ..DisconnectProperties::default()
+    };
+    let leaves = Disconnect {
+        reason_code: ReasonCode::SessionTakenOver,
+        properties,
+    };
     peer.sends(&buf(Packet::Disconnect(leaves))).await;
     while !matches!(soon(events.next()).await, Some(Event::Stopped(_))) {}
 
     let lines = log.lines();
-    let written: Vec<_> = lines.iter().map(|line| format!("{} {}", line.spans, line.text)).collect();
-    for step in ["connecting failed", "connected", "request refused", "message refused", "stopped for good"] {
-        assert!(written.iter().any(|text| text.contains(&format!("message={step}"))), "{step}: {written:?}");
+    let written: Vec<_> = lines
+        .iter()
+        .map(|line| format!("{} {}", line.spans, line.text))
+        .collect();
+    for step in [
+        "connecting failed",
+        "connected",
+        "request refused",
+        "message refused",
+        "stopped for good",
+    ] {
+        assert!(
+            written
+                .iter()
+                .any(|text| text.contains(&format!("message={step}"))),
+            "{step}: {written:?}"
+        );
     }
-    assert!(written.iter().any(|text| text.contains("\\u{202e}") && text.contains("client_id=")));
+    assert!(
+        written
+            .iter()
+            .any(|text| text.contains("\\u{202e}") && text.contains("client_id="))
+    );
     for text in written {
         assert!(!text.chars().any(needs_escape), "{text:?}");
     }

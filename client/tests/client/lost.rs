@@ -33,7 +33,9 @@ async fn unrenewed(server: &TestServer) -> (Client, Events, Peer, Subscription) 
     let mut options = options(server);
     options.connect.ack_timeout = millis(300);
     let (client, events, mut peer) = connected_as(server, options).await;
-    let lamps = subscribes(&client, &mut peer, ReasonCode::GrantedQoS1).await.unwrap();
+    let lamps = subscribes(&client, &mut peer, ReasonCode::GrantedQoS1)
+        .await
+        .unwrap();
     peer.resets();
     let mut peer = server.welcomes().await;
     subscribe_id(&peer.receives().await);
@@ -52,7 +54,10 @@ async fn loss(events: &mut Events) -> RequestError {
 async fn a_loss_is_told_though_the_server_says_nothing() {
     let server = TestServer::start().await;
     let (_client, mut events, _peer, mut lamps) = unrenewed(&server).await;
-    assert_eq!(loss(&mut events).await, RequestError::Timeout { after: millis(300) });
+    assert_eq!(
+        loss(&mut events).await,
+        RequestError::Timeout { after: millis(300) }
+    );
     assert!(soon(lamps.next()).await.is_none());
 }
 
@@ -61,8 +66,13 @@ async fn what_is_subscribed_to_after_a_loss_is_another_subscription() {
     let server = TestServer::start().await;
     let (client, _events, mut peer, _lamps) = unrenewed(&server).await;
     let ended = peer.receives().await;
-    assert!(matches!(ended.packet(), Packet::Unsubscribe(_)), "{ended:?}");
-    let mut newer = subscribes(&client, &mut peer, ReasonCode::GrantedQoS1).await.unwrap();
+    assert!(
+        matches!(ended.packet(), Packet::Unsubscribe(_)),
+        "{ended:?}"
+    );
+    let mut newer = subscribes(&client, &mut peer, ReasonCode::GrantedQoS1)
+        .await
+        .unwrap();
     peer.sends(&publish("lamp/1", at_least_once(5))).await;
     assert_eq!(soon(newer.next()).await.unwrap().topic(), "lamp/1");
     assert_eq!(client.unrouted(), 0);
@@ -92,7 +102,10 @@ async fn a_newer_request_that_nobody_answers_does_so_too() {
     let server = TestServer::start().await;
     let (client, mut events, _peer, mut lamps) = unrenewed(&server).await;
     let again = soon(client.subscribe(FILTER, QoS::AtLeastOnce)).await;
-    assert!(matches!(again, Err(RequestError::Timeout { .. })), "{again:?}");
+    assert!(
+        matches!(again, Err(RequestError::Timeout { .. })),
+        "{again:?}"
+    );
     loss(&mut events).await;
     assert!(soon(lamps.next()).await.is_none());
 }

@@ -1,6 +1,10 @@
 //! The client against a scripted server on a real socket: short times, and no waiting but for something.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "../transport/authority.rs"]
 #[expect(dead_code, reason = "the tests of the transport use the rest of it")]
@@ -49,7 +53,9 @@ use crate::server::{Peer, TestServer};
 
 /// Nothing here may take longer.
 async fn soon<F: Future>(what: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(5), what).await.unwrap()
+    tokio::time::timeout(Duration::from_secs(5), what)
+        .await
+        .unwrap()
 }
 
 fn millis(number: u64) -> Duration {
@@ -65,8 +71,15 @@ fn options(server: &TestServer) -> ClientOptions {
     };
     let mut connect = ConnectOptions::new("lamp-7");
     connect.keep_alive = Duration::ZERO;
-    let reconnect = Reconnect { min_delay: millis(10), max_delay: millis(20), ..Reconnect::default() };
-    ClientOptions { reconnect, ..ClientOptions::new(transport, connect) }
+    let reconnect = Reconnect {
+        min_delay: millis(10),
+        max_delay: millis(20),
+        ..Reconnect::default()
+    };
+    ClientOptions {
+        reconnect,
+        ..ClientOptions::new(transport, connect)
+    }
 }
 
 /// A client that the server has let in, what it tells, and the server's side of its connection.
@@ -88,9 +101,14 @@ async fn connected(server: &TestServer) -> (Client, Events, Peer) {
 
 /// The DISCONNECT of a client whose session nobody goes on with.
 fn disconnect_ending_session() -> PacketBuf {
-    let properties =
-        DisconnectProperties { session_expiry_interval: Some(0), ..DisconnectProperties::default() };
-    packets::buf(Packet::Disconnect(Disconnect { properties, ..Disconnect::default() }))
+    let properties = DisconnectProperties {
+        session_expiry_interval: Some(0),
+        ..DisconnectProperties::default()
+    };
+    packets::buf(Packet::Disconnect(Disconnect {
+        properties,
+        ..Disconnect::default()
+    }))
 }
 
 /// Everything that a client tells until it has ended, each step as one word.

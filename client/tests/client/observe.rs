@@ -17,7 +17,9 @@ fn witness() -> (Observer, Seen) {
     let notes = Arc::clone(&seen);
     let observer = Observer::new(move |packet| {
         let mut bytes = packet.bytes.into();
-        let packet_buf = PacketBuf::take(&mut bytes, &DecodeOptions::default()).unwrap().unwrap();
+        let packet_buf = PacketBuf::take(&mut bytes, &DecodeOptions::default())
+            .unwrap()
+            .unwrap();
         assert!(bytes.is_empty(), "one packet");
         notes.lock().unwrap().push((packet.direction, packet_buf));
     });
@@ -32,10 +34,19 @@ async fn every_packet_is_seen_once_whole_and_in_order() {
     options.observer = Some(observer);
     let (client, _, mut peer) = connected_as(&server, options).await;
 
-    let receipt = soon(client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce))).await.unwrap();
+    let receipt = soon(client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce)))
+        .await
+        .unwrap();
     peer.expects(publish("a", at_least_once(1))).await;
-    let packets = [puback(1), publish("b", at_least_once(7)), publish("c", at_most_once())];
-    let bytes: Vec<u8> = packets.iter().flat_map(|packet| packet.as_bytes().to_vec()).collect();
+    let packets = [
+        puback(1),
+        publish("b", at_least_once(7)),
+        publish("c", at_most_once()),
+    ];
+    let bytes: Vec<u8> = packets
+        .iter()
+        .flat_map(|packet| packet.as_bytes().to_vec())
+        .collect();
     for part in bytes.chunks(3) {
         peer.sends_bytes(part).await;
         tokio::task::yield_now().await;
@@ -46,13 +57,27 @@ async fn every_packet_is_seen_once_whole_and_in_order() {
 
     let seen = std::mem::take(&mut *seen.lock().unwrap());
     let (sent, received) = (Direction::Sent, Direction::Received);
-    assert_eq!((seen[0].0, seen[0].1.packet().packet_type()), (sent, PacketType::Connect));
+    assert_eq!(
+        (seen[0].0, seen[0].1.packet().packet_type()),
+        (sent, PacketType::Connect)
+    );
     let of = |direction| -> Vec<_> {
-        seen[1..].iter().filter(|each| each.0 == direction).map(|each| each.1.clone()).collect()
+        seen[1..]
+            .iter()
+            .filter(|each| each.0 == direction)
+            .map(|each| each.1.clone())
+            .collect()
     };
     assert_eq!(of(received)[0], connack());
     assert_eq!(of(received)[1..], packets);
-    assert_eq!(of(sent), [publish("a", at_least_once(1)), puback(7), disconnect_ending_session()]);
+    assert_eq!(
+        of(sent),
+        [
+            publish("a", at_least_once(1)),
+            puback(7),
+            disconnect_ending_session()
+        ]
+    );
 }
 
 #[tokio::test]
@@ -63,9 +88,18 @@ async fn a_packet_that_is_not_written_whole_is_not_seen() {
     let (observer, seen) = witness();
     options.observer = Some(observer);
     let (client, _, mut peer) = connected_as(&server, options).await;
-    let types = || seen.lock().unwrap().iter().map(|each| each.1.packet().packet_type()).collect::<Vec<_>>();
+    let types = || {
+        seen.lock()
+            .unwrap()
+            .iter()
+            .map(|each| each.1.packet().packet_type())
+            .collect::<Vec<_>>()
+    };
     let payload = vec![7; 32 << 20];
-    let receipt = client.publish(Message::new("a", &payload).qos(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(Message::new("a", &payload).qos(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     tokio::time::sleep(millis(50)).await;
     assert_eq!(types(), [PacketType::Connect, PacketType::ConnAck]);
     peer.receives().await;
@@ -100,12 +134,18 @@ async fn what_an_observer_sees_does_not_print() {
     options.connect.password = Some(b"s3cret".as_slice().into());
     let printed = Arc::new(Mutex::new(String::new()));
     let notes = Arc::clone(&printed);
-    options.observer = Some(Observer::new(move |packet| *notes.lock().unwrap() += &format!("{packet:?}")));
+    options.observer = Some(Observer::new(move |packet| {
+        *notes.lock().unwrap() += &format!("{packet:?}")
+    }));
     let (client, _, _peer) = connected_as(&server, options).await;
     drop(client);
     let printed = printed.lock().unwrap();
-    assert!(printed.starts_with("ObservedPacket { direction: Sent, bytes: "), "{printed}");
     assert!(
-        !printed.contains("s3cret") && !printed.contains(&format!("{:?}", b"s3cret").replace(['[', ']'], ""))
+        printed.starts_with("ObservedPacket { direction: Sent, bytes: "),
+        "{printed}"
+    );
+    assert!(
+        !printed.contains("s3cret")
+            && !printed.contains(&format!("{:?}", b"s3cret").replace(['[', ']'], ""))
     );
 }

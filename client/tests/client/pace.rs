@@ -24,7 +24,10 @@ async fn what_is_too_much_for_a_second_leaves_in_the_next_one() {
         peer.receives().await;
     }
     let took = began.elapsed();
-    assert!((millis(490)..millis(520)).contains(&took), "50 at 100 a second: {took:?}");
+    assert!(
+        (millis(490)..millis(520)).contains(&took),
+        "50 at 100 a second: {took:?}"
+    );
 }
 
 #[tokio::test]
@@ -33,11 +36,22 @@ async fn limits_of_the_service_are_refused_with_their_names() {
     let mut options = options(&server);
     options.connect = ConnectOptions::for_aws_iot("lamp-7");
     let (client, _, _peer) = connected_as(&server, options).await;
-    let twice = soon(client.publish(Message::new("a", "on").qos(QoS::ExactlyOnce))).await.unwrap_err();
-    let limit = LimitError::Exceeded { limit: Limit::QoS, value: 2, max: 1 };
+    let twice = soon(client.publish(Message::new("a", "on").qos(QoS::ExactlyOnce)))
+        .await
+        .unwrap_err();
+    let limit = LimitError::Exceeded {
+        limit: Limit::QoS,
+        value: 2,
+        max: 1,
+    };
     assert_eq!(twice, RequestError::Limit(limit));
-    let deep = soon(client.subscribe("1/2/3/4/5/6/7/8/9", QoS::AtMostOnce)).await.unwrap_err();
-    assert_eq!(deep.to_string(), "8 slashes in a topic, but AWS IoT Core takes 7");
+    let deep = soon(client.subscribe("1/2/3/4/5/6/7/8/9", QoS::AtMostOnce))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        deep.to_string(),
+        "8 slashes in a topic, but AWS IoT Core takes 7"
+    );
 }
 
 /// AWS IoT Core takes one CONNECT a second for each client identifier.
@@ -55,7 +69,11 @@ async fn the_service_is_not_asked_to_connect_more_than_once_a_second() {
     let _client = Client::start(options);
     let mut last = None;
     for _ in 0..3 {
-        server.answers(&refusal(ReasonCode::ServerBusy)).await.ends().await;
+        server
+            .answers(&refusal(ReasonCode::ServerBusy))
+            .await
+            .ends()
+            .await;
         let now = tokio::time::Instant::now();
         if let Some(last) = last.replace(now) {
             assert!(now - last >= Duration::from_secs(1), "{:?}", now - last);

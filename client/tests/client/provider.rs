@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use dunlin_client::aws::CustomAuthorizer;
 use dunlin_client::codec::{ConnAck, ConnAckProperties, Packet, PacketBuf, ReasonCode, Utf8String};
-use dunlin_client::{Client, ConnectError, Event, Failure, NextAttempt, Provider, ProviderError, StopCause};
+use dunlin_client::{
+    Client, ConnectError, Event, Failure, NextAttempt, Provider, ProviderError, StopCause,
+};
 
 use dunlin_client::secret::Secret;
 
@@ -15,9 +17,16 @@ use crate::server::TestServer;
 use crate::{millis, options, soon, story, until_connected};
 
 fn credentials(connect: &PacketBuf) -> (Option<String>, Option<Vec<u8>>) {
-    let Packet::Connect(connect) = connect.packet() else { panic!("{connect:?}") };
+    let Packet::Connect(connect) = connect.packet() else {
+        panic!("{connect:?}")
+    };
     let username = connect.username.map(|name| name.as_str().to_owned());
-    (username, connect.password.map(|password| password.as_bytes().to_vec()))
+    (
+        username,
+        connect
+            .password
+            .map(|password| password.as_bytes().to_vec()),
+    )
 }
 
 /// Each answer is a password with the number of the question; the questions are kept.
@@ -28,7 +37,9 @@ fn counting() -> (Provider, Arc<Mutex<Vec<NextAttempt>>>) {
         let mut questions = questions.lock().unwrap();
         questions.push(attempt.clone());
         let mut target = attempt.target;
-        target.password = Some(Secret::from(format!("token {}", questions.len()).into_bytes()));
+        target.password = Some(Secret::from(
+            format!("token {}", questions.len()).into_bytes(),
+        ));
         async move { Ok(target) }
     });
     (provider, asked)
@@ -42,7 +53,10 @@ async fn the_options_are_what_a_client_connects_with_by_default() {
     options.connect.password = Some("s3cret".into());
     let _client = Client::start(options);
     let (_peer, connect) = server.meets(&connack()).await;
-    assert_eq!(credentials(&connect), (Some("alice".to_owned()), Some(b"s3cret".to_vec())));
+    assert_eq!(
+        credentials(&connect),
+        (Some("alice".to_owned()), Some(b"s3cret".to_vec()))
+    );
 }
 
 #[tokio::test]
@@ -55,14 +69,23 @@ async fn it_is_asked_before_every_attempt_and_told_what_happened() {
     let _client = Client::start(options);
 
     let mut passwords = Vec::new();
-    let answers = [refusal(ReasonCode::ServerBusy), refusal(ReasonCode::BadUserNameOrPassword), connack()];
+    let answers = [
+        refusal(ReasonCode::ServerBusy),
+        refusal(ReasonCode::BadUserNameOrPassword),
+        connack(),
+    ];
     for answer in answers {
         let (mut peer, connect) = server.meets(&answer).await;
         let (username, password) = credentials(&connect);
-        assert_eq!(username.as_deref(), Some("alice"), "what it leaves alone stays");
+        assert_eq!(
+            username.as_deref(),
+            Some("alice"),
+            "what it leaves alone stays"
+        );
         passwords.push(String::from_utf8(password.unwrap()).unwrap());
         if answer == connack() {
-            peer.sends(&disconnect(ReasonCode::ServerShuttingDown)).await;
+            peer.sends(&disconnect(ReasonCode::ServerShuttingDown))
+                .await;
         }
         peer.ends().await;
     }
@@ -75,7 +98,11 @@ async fn it_is_asked_before_every_attempt_and_told_what_happened() {
     let said: Vec<_> = asked
         .iter()
         .map(|attempt| {
-            attempt.last.as_ref().and_then(Failure::server_reason).map(|reason| reason.reason_code)
+            attempt
+                .last
+                .as_ref()
+                .and_then(Failure::server_reason)
+                .map(|reason| reason.reason_code)
         })
         .collect();
     let expected = [
@@ -100,11 +127,17 @@ async fn the_same_credentials_after_a_fatal_refusal_are_the_end() {
     });
     let client = Client::start(options);
     let mut events = client.events();
-    server.answers(&refusal(ReasonCode::NotAuthorized)).await.ends().await;
+    server
+        .answers(&refusal(ReasonCode::NotAuthorized))
+        .await
+        .ends()
+        .await;
     assert_eq!(story(&mut events).await, "attempt opened failed stopped");
     assert_eq!(questions.load(Ordering::Relaxed), 2);
     let stopped = client.publish(dunlin_client::Message::new("a", "")).await;
-    let Err(dunlin_client::RequestError::Stopped(StopCause::Connect(cause))) = stopped else { panic!() };
+    let Err(dunlin_client::RequestError::Stopped(StopCause::Connect(cause))) = stopped else {
+        panic!()
+    };
     assert!(
         matches!(&*cause, ConnectError::Refused(reason) if reason.reason_code == ReasonCode::NotAuthorized)
     );
@@ -118,12 +151,25 @@ async fn an_error_of_the_provider_changes_no_verdict() {
     let questions = AtomicU32::new(0);
     options.provider = Provider::new(move |attempt: NextAttempt| {
         let number = questions.fetch_add(1, Ordering::Relaxed);
-        async move { if number == 1 { Err(ProviderError::retryable("busy")) } else { Ok(attempt.target) } }
+        async move {
+            if number == 1 {
+                Err(ProviderError::retryable("busy"))
+            } else {
+                Ok(attempt.target)
+            }
+        }
     });
     let client = Client::start(options);
     let mut events = client.events();
-    server.answers(&refusal(ReasonCode::NotAuthorized)).await.ends().await;
-    assert_eq!(story(&mut events).await, "attempt opened failed attempt failed stopped");
+    server
+        .answers(&refusal(ReasonCode::NotAuthorized))
+        .await
+        .ends()
+        .await;
+    assert_eq!(
+        story(&mut events).await,
+        "attempt opened failed attempt failed stopped"
+    );
 }
 
 /// §4.11
@@ -135,7 +181,8 @@ async fn a_server_reference_leads_to_another_server() {
         options.provider = Provider::new(|attempt: NextAttempt| async move {
             let mut target = attempt.target.clone();
             if let Some(reference) = attempt.server_reference() {
-                target.transport.connect_to = Some(reference.parse().map_err(ProviderError::fatal)?);
+                target.transport.connect_to =
+                    Some(reference.parse().map_err(ProviderError::fatal)?);
             }
             Ok(target)
         });
@@ -146,7 +193,11 @@ async fn a_server_reference_leads_to_another_server() {
             server_reference: Some(Utf8String::new(&reference).unwrap()),
             ..ConnAckProperties::default()
         };
-        let moved = ConnAck { reason_code: code, properties, ..ConnAck::default() };
+        let moved = ConnAck {
+            reason_code: code,
+            properties,
+            ..ConnAck::default()
+        };
         old.answers(&buf(Packet::ConnAck(moved))).await.ends().await;
         let _peer = new.welcomes().await;
         until_connected(&mut events).await;
@@ -172,13 +223,25 @@ async fn an_error_that_may_pass_is_asked_over_and_a_fatal_one_is_the_end() {
     let mut causes = Vec::new();
     while let Some(event) = soon(events.next()).await {
         match event {
-            Event::Failed { cause, retry_in } => causes.push((cause.to_string(), retry_in.is_some())),
+            Event::Failed { cause, retry_in } => {
+                causes.push((cause.to_string(), retry_in.is_some()))
+            }
             Event::Attempt { .. } | Event::Stopped(_) => {}
             other => panic!("{other:?}"),
         }
     }
-    let expected = [("no token yet", true), ("no token yet", true), ("no such device", false)];
-    assert!(causes.iter().map(|(text, again)| (text.as_str(), *again)).eq(expected), "{causes:?}");
+    let expected = [
+        ("no token yet", true),
+        ("no token yet", true),
+        ("no such device", false),
+    ];
+    assert!(
+        causes
+            .iter()
+            .map(|(text, again)| (text.as_str(), *again))
+            .eq(expected),
+        "{causes:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,9 +252,18 @@ async fn an_answer_that_does_not_come_is_waited_for_so_long() {
     options.reconnect.max_attempts = Some(1);
     options.provider = Provider::new(|_: NextAttempt| std::future::pending());
     let began = tokio::time::Instant::now();
-    let Err(StopCause::Connect(cause)) = Client::connect(options).await else { panic!() };
-    assert!(matches!(&*cause, ConnectError::Provider(error) if error.is_retryable), "{cause:?}");
-    assert!((6..7).contains(&began.elapsed().as_secs()), "twice: {:?}", began.elapsed());
+    let Err(StopCause::Connect(cause)) = Client::connect(options).await else {
+        panic!()
+    };
+    assert!(
+        matches!(&*cause, ConnectError::Provider(error) if error.is_retryable),
+        "{cause:?}"
+    );
+    assert!(
+        (6..7).contains(&began.elapsed().as_secs()),
+        "twice: {:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -201,7 +273,9 @@ async fn a_stop_does_not_wait_for_an_answer() {
     options.provider = Provider::new(|_: NextAttempt| std::future::pending());
     let client = Client::start(options);
     let mut events = client.events();
-    tokio::time::timeout(millis(900), client.disconnect()).await.unwrap();
+    tokio::time::timeout(millis(900), client.disconnect())
+        .await
+        .unwrap();
     assert_eq!(story(&mut events).await, "stopped");
 }
 
@@ -218,15 +292,25 @@ async fn a_custom_authorizer_is_a_provider() {
     let _client = Client::start(options);
     let (_peer, connect) = server.meets(&connack()).await;
     let username = "alice?x-amz-customauthorizer-name=MyAuth".to_owned();
-    assert_eq!(credentials(&connect), (Some(username), Some(b"s3cret".to_vec())));
+    assert_eq!(
+        credentials(&connect),
+        (Some(username), Some(b"s3cret".to_vec()))
+    );
 }
 
 #[tokio::test]
 async fn a_custom_authorizer_that_makes_no_user_name_is_the_end() {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    options.provider =
-        Provider::new(CustomAuthorizer { username: Some("a?b?c".to_owned()), ..CustomAuthorizer::default() });
-    let Err(StopCause::Connect(cause)) = soon(Client::connect(options)).await else { panic!() };
-    assert!(matches!(&*cause, ConnectError::Provider(error) if !error.is_retryable), "{cause:?}");
+    options.provider = Provider::new(CustomAuthorizer {
+        username: Some("a?b?c".to_owned()),
+        ..CustomAuthorizer::default()
+    });
+    let Err(StopCause::Connect(cause)) = soon(Client::connect(options)).await else {
+        panic!()
+    };
+    assert!(
+        matches!(&*cause, ConnectError::Provider(error) if !error.is_retryable),
+        "{cause:?}"
+    );
 }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use dunlin_client::codec::{Delivery, Packet, PacketType, ReasonCode};
-use dunlin_client::{Client, ConnectionError, Event, Message, QoS, RequestError, StopCause, StreamLimits};
+use dunlin_client::{
+    Client, ConnectionError, Event, Message, QoS, RequestError, StopCause, StreamLimits,
+};
 
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, disconnect, exactly_once, identified, pubcomp, publish,
-    pubrec, pubrel, resubscribe, suback, subscribe,
+    again, at_least_once, connack, connack_resumed, disconnect, exactly_once, identified, pubcomp,
+    publish, pubrec, pubrel, resubscribe, suback, subscribe,
 };
 use crate::server::TestServer;
 use crate::{connected, connected_as, disconnect_ending_session, millis, options, soon, story};
@@ -17,7 +19,8 @@ async fn a_lost_connection_is_made_again_and_streams_go_on() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
     let answer = async {
-        peer.expects(identified(&subscribe(1, &["lamp/+"]), 1)).await;
+        peer.expects(identified(&subscribe(1, &["lamp/+"]), 1))
+            .await;
         peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
     };
     let (lamps, ()) = tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer);
@@ -27,7 +30,8 @@ async fn a_lost_connection_is_made_again_and_streams_go_on() {
     drop(peer);
 
     let mut peer = server.welcomes().await;
-    peer.expects(identified(&resubscribe(2, &["lamp/+"]), 1)).await;
+    peer.expects(identified(&resubscribe(2, &["lamp/+"]), 1))
+        .await;
     peer.sends(&suback(2, &[ReasonCode::GrantedQoS1])).await;
     peer.sends(&publish("lamp/2", at_least_once(1))).await;
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/2");
@@ -69,13 +73,19 @@ async fn a_subscription_that_is_not_granted_again_ends_its_stream() {
 async fn a_message_is_repeated_on_the_resumed_session_and_its_receipt_resolves() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let receipt = client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     peer.expects(publish("a", at_least_once(1))).await;
     peer.resets();
     let mut peer = server.answers(&connack_resumed()).await;
     peer.expects(publish("a", again(at_least_once(1)))).await;
     peer.sends(&crate::packets::puback(1)).await;
-    assert_eq!(soon(receipt).await.unwrap().packet_id.map(|id| id.get()), Some(1));
+    assert_eq!(
+        soon(receipt).await.unwrap().packet_id.map(|id| id.get()),
+        Some(1)
+    );
 }
 
 #[tokio::test]
@@ -85,15 +95,20 @@ async fn a_subscribe_survives_an_outage_before_its_answer_and_the_loss_of_the_se
     let subscriber = client.clone();
     let subscribing = tokio::spawn(async move { subscriber.subscribe("a", QoS::AtMostOnce).await });
     let first = peer.receives().await;
-    let Packet::Subscribe(subscribe) = first.packet() else { panic!("{first:?}") };
+    let Packet::Subscribe(subscribe) = first.packet() else {
+        panic!("{first:?}")
+    };
     let first_id = subscribe.packet_id;
     peer.resets();
 
     let mut peer = server.answers(&connack()).await;
     let again = peer.receives().await;
-    let Packet::Subscribe(subscribe) = again.packet() else { panic!("{again:?}") };
+    let Packet::Subscribe(subscribe) = again.packet() else {
+        panic!("{again:?}")
+    };
     assert_ne!(subscribe.packet_id, first_id, "a new request, not a resend");
-    peer.sends(&suback(subscribe.packet_id.get(), &[ReasonCode::Success])).await;
+    peer.sends(&suback(subscribe.packet_id.get(), &[ReasonCode::Success]))
+        .await;
     let mut subscription = soon(subscribing).await.unwrap().unwrap();
     peer.sends(&publish("a", Delivery::AtMostOnce)).await;
     assert_eq!(soon(subscription.next()).await.unwrap().topic(), "a");
@@ -103,7 +118,10 @@ async fn a_subscribe_survives_an_outage_before_its_answer_and_the_loss_of_the_se
 async fn a_message_of_qos_2_fails_when_the_session_is_lost() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let receipt = client.publish(Message::new("a", "on").qos(QoS::ExactlyOnce)).await.unwrap();
+    let receipt = client
+        .publish(Message::new("a", "on").qos(QoS::ExactlyOnce))
+        .await
+        .unwrap();
     peer.receives().await;
     peer.resets();
     server.answers(&connack()).await;
@@ -117,18 +135,35 @@ async fn a_message_that_did_not_fit_through_is_sent_anew_though_the_session_is_l
     let mut options = options(&server);
     options.connect.queue.bytes = 100 << 20;
     let (client, _, mut peer) = connected_as(&server, options).await;
-    let small = client.publish(Message::new("a", "on").qos(QoS::ExactlyOnce)).await.unwrap();
+    let small = client
+        .publish(Message::new("a", "on").qos(QoS::ExactlyOnce))
+        .await
+        .unwrap();
     peer.expects(publish("a", exactly_once(1))).await;
     let payload = vec![7; 32 << 20];
-    let large = client.publish(Message::new("b", &payload).qos(QoS::ExactlyOnce)).await.unwrap();
+    let large = client
+        .publish(Message::new("b", &payload).qos(QoS::ExactlyOnce))
+        .await
+        .unwrap();
     tokio::time::sleep(millis(50)).await;
     peer.resets();
     let mut peer = server.welcomes().await;
     assert!(matches!(soon(small).await, Err(RequestError::SessionLost)));
     let again = peer.receives().await;
-    let Packet::Publish(message) = again.packet() else { panic!("{again:?}") };
-    assert_eq!((message.topic.unwrap().as_str(), message.payload.len()), ("b", payload.len()));
-    let Delivery::ExactlyOnce { packet_id, dup: false } = message.delivery else { panic!("{again:?}") };
+    let Packet::Publish(message) = again.packet() else {
+        panic!("{again:?}")
+    };
+    assert_eq!(
+        (message.topic.unwrap().as_str(), message.payload.len()),
+        ("b", payload.len())
+    );
+    let Delivery::ExactlyOnce {
+        packet_id,
+        dup: false,
+    } = message.delivery
+    else {
+        panic!("{again:?}")
+    };
     peer.sends(&pubrec(packet_id.get())).await;
     peer.expects(pubrel(packet_id.get())).await;
     peer.sends(&pubcomp(packet_id.get())).await;
@@ -138,17 +173,24 @@ async fn a_message_that_did_not_fit_through_is_sent_anew_though_the_session_is_l
 #[tokio::test]
 async fn a_disconnect_of_the_server_is_followed_by_another_connection() {
     for code in [
-        0x00, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x8F, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98,
-        0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2,
+        0x00, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x8F, 0x90, 0x93, 0x94, 0x95, 0x96,
+        0x97, 0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2,
     ] {
         let code = ReasonCode::from_code(code).unwrap();
         let server = TestServer::start().await;
         let (client, mut events, mut peer) = connected(&server).await;
         peer.sends(&disconnect(code)).await;
-        let Some(Event::Disconnected { cause, retry_in }) = soon(events.next()).await else { panic!() };
+        let Some(Event::Disconnected { cause, retry_in }) = soon(events.next()).await else {
+            panic!()
+        };
         assert!(retry_in.is_some(), "{code}");
-        let ConnectionError::Disconnected(reason) = &*cause else { panic!("{cause:?}") };
-        assert_eq!((reason.packet_type, reason.reason_code), (PacketType::Disconnect, code));
+        let ConnectionError::Disconnected(reason) = &*cause else {
+            panic!("{cause:?}")
+        };
+        assert_eq!(
+            (reason.packet_type, reason.reason_code),
+            (PacketType::Disconnect, code)
+        );
         server.welcomes().await;
         drop(client);
     }
@@ -164,9 +206,15 @@ async fn more_than_the_receive_maximum_ends_the_connection_but_not_the_client() 
     let mut unmatched = client.unmatched(StreamLimits::default()).unwrap();
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
     peer.sends(&publish("lamp/2", at_least_once(2))).await;
-    peer.expects(disconnect(ReasonCode::ReceiveMaximumExceeded)).await;
-    let Some(Event::Disconnected { cause, retry_in }) = soon(events.next()).await else { panic!() };
-    assert!(matches!(&*cause, ConnectionError::Protocol(_)) && retry_in.is_some(), "{cause:?}");
+    peer.expects(disconnect(ReasonCode::ReceiveMaximumExceeded))
+        .await;
+    let Some(Event::Disconnected { cause, retry_in }) = soon(events.next()).await else {
+        panic!()
+    };
+    assert!(
+        matches!(&*cause, ConnectionError::Protocol(_)) && retry_in.is_some(),
+        "{cause:?}"
+    );
 
     let mut peer = server.answers(&connack_resumed()).await;
     assert_eq!(soon(unmatched.next()).await.unwrap().topic(), "lamp/1");
@@ -180,15 +228,21 @@ async fn a_take_over_is_the_end() {
         let code = ReasonCode::from_code(code).unwrap();
         let server = TestServer::start().await;
         let (client, mut events, mut peer) = connected(&server).await;
-        let receipt = client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).await.unwrap();
+        let receipt = client
+            .publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
+            .await
+            .unwrap();
         peer.receives().await;
         peer.sends(&disconnect(code)).await;
         peer.ends().await;
         assert_eq!(story(&mut events).await, "disconnected stopped", "{code}");
-        let RequestError::Stopped(StopCause::Connection(cause)) = soon(receipt).await.unwrap_err() else {
+        let RequestError::Stopped(StopCause::Connection(cause)) = soon(receipt).await.unwrap_err()
+        else {
             panic!()
         };
-        assert!(matches!(&*cause, ConnectionError::Disconnected(reason) if reason.reason_code == code));
+        assert!(
+            matches!(&*cause, ConnectionError::Disconnected(reason) if reason.reason_code == code)
+        );
     }
 }
 
@@ -197,7 +251,13 @@ async fn a_reset_is_told_as_one_and_mended() {
     let server = TestServer::start().await;
     let (client, mut events, peer) = connected(&server).await;
     peer.resets();
-    let Some(Event::Disconnected { cause, retry_in: Some(_) }) = soon(events.next()).await else { panic!() };
+    let Some(Event::Disconnected {
+        cause,
+        retry_in: Some(_),
+    }) = soon(events.next()).await
+    else {
+        panic!()
+    };
     assert_eq!(cause, Arc::new(ConnectionError::Reset));
     server.welcomes().await;
     drop(client);
@@ -210,15 +270,24 @@ async fn a_server_that_closes_its_half_ends_the_connection() {
     peer.sends_bytes(&[0x30, 0x10, 0x00]).await;
     peer.shuts_down().await;
     peer.ends().await;
-    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
-    assert_eq!(cause, Arc::new(ConnectionError::Closed), "half a packet is none");
+    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
+        panic!()
+    };
+    assert_eq!(
+        cause,
+        Arc::new(ConnectionError::Closed),
+        "half a packet is none"
+    );
 }
 
 #[tokio::test]
 async fn packets_before_the_end_count() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    let receipt = client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).await.unwrap();
+    let receipt = client
+        .publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     peer.receives().await;
     peer.sends(&crate::packets::puback(1)).await;
     drop(peer);
@@ -266,5 +335,11 @@ async fn waits_grow_while_connections_do_not_last() {
         }
     };
     let (told, ()) = tokio::join!(story(&mut events), kicks);
-    assert_eq!(told, format!("{}stopped", "attempt opened connected disconnected ".repeat(5)));
+    assert_eq!(
+        told,
+        format!(
+            "{}stopped",
+            "attempt opened connected disconnected ".repeat(5)
+        )
+    );
 }

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use dunlin_client::codec::{
-    AckType, BinaryData, ConnAckProperties, Packet, PacketBuf, Publish, PublishProperties, ReasonCode,
-    TopicName, Utf8String,
+    AckType, BinaryData, ConnAckProperties, Packet, PacketBuf, Publish, PublishProperties,
+    ReasonCode, TopicName, Utf8String,
 };
 use dunlin_client::{Client, Message, QoS, RequestError, StopCause};
 
@@ -21,9 +21,24 @@ const TOPIC: &str = "dunlin/responses/lamp-7";
 
 /// What a request asks for: the topic and the correlation of its reply.
 fn asked(request: &PacketBuf) -> (String, Vec<u8>) {
-    let Packet::Publish(publish) = request.packet() else { panic!("{request:?}") };
-    let topic = publish.properties.response_topic.unwrap().as_str().to_owned();
-    (topic, publish.properties.correlation_data.unwrap().as_bytes().to_vec())
+    let Packet::Publish(publish) = request.packet() else {
+        panic!("{request:?}")
+    };
+    let topic = publish
+        .properties
+        .response_topic
+        .unwrap()
+        .as_str()
+        .to_owned();
+    (
+        topic,
+        publish
+            .properties
+            .correlation_data
+            .unwrap()
+            .as_bytes()
+            .to_vec(),
+    )
 }
 
 fn reply(topic: &str, correlation_data: &[u8], payload: &str) -> PacketBuf {
@@ -32,14 +47,19 @@ fn reply(topic: &str, correlation_data: &[u8], payload: &str) -> PacketBuf {
         ..PublishProperties::default()
     };
     let topic = TopicName::new(topic).unwrap();
-    buf(Packet::Publish(Publish { properties, ..Publish::new(topic, payload.as_bytes()) }))
+    buf(Packet::Publish(Publish {
+        properties,
+        ..Publish::new(topic, payload.as_bytes())
+    }))
 }
 
 impl Peer {
     /// Grants the subscription to replies, which is the first request of its client.
     async fn grants_replies(&mut self, packet_id: u16) {
-        self.expects(identified(&subscribe(packet_id, &[TOPIC]), 1)).await;
-        self.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1])).await;
+        self.expects(identified(&subscribe(packet_id, &[TOPIC]), 1))
+            .await;
+        self.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1]))
+            .await;
     }
 
     /// Acknowledges a request; its correlation.
@@ -57,7 +77,8 @@ impl Peer {
 }
 
 async fn asks(client: &Client, payload: &str) -> Result<String, RequestError> {
-    let reply = soon(client.request("thermostat", payload.as_bytes(), Duration::from_secs(4))).await?;
+    let reply =
+        soon(client.request("thermostat", payload.as_bytes(), Duration::from_secs(4))).await?;
     Ok(String::from_utf8(reply.payload().to_vec()).unwrap())
 }
 
@@ -74,7 +95,10 @@ async fn a_request_gets_its_reply_and_the_subscription_stays_for_the_next() {
     };
     let asking = async { (asks(&client, "a").await, asks(&client, "b").await) };
     let ((first, second), ()) = tokio::join!(asking, serving);
-    assert_eq!((first.unwrap().as_str(), second.unwrap().as_str()), ("1", "2"));
+    assert_eq!(
+        (first.unwrap().as_str(), second.unwrap().as_str()),
+        ("1", "2")
+    );
     assert_eq!((client.late_replies(), client.unrouted()), (0, 0));
 }
 
@@ -88,8 +112,13 @@ async fn requests_at_once_share_one_subscription_and_get_their_own_replies() {
         let mut requests = Vec::new();
         for _ in 0..3 {
             let request = peer.receives().await;
-            let Packet::Publish(publish) = request.packet() else { panic!() };
-            requests.push((String::from_utf8(publish.payload.to_vec()).unwrap(), asked(&request).1));
+            let Packet::Publish(publish) = request.packet() else {
+                panic!()
+            };
+            requests.push((
+                String::from_utf8(publish.payload.to_vec()).unwrap(),
+                asked(&request).1,
+            ));
         }
         for (payload, correlation) in requests.iter().rev() {
             peer.sends(&reply(TOPIC, correlation, payload)).await;
@@ -111,7 +140,12 @@ async fn a_request_without_a_reply_times_out_to_the_moment_and_a_late_reply_is_n
     };
     let asking = client.request("thermostat", b"a", Duration::from_secs(3));
     let (silence, late) = tokio::join!(asking, late);
-    assert_eq!(silence.unwrap_err(), RequestError::NoReply { after: Duration::from_secs(3) });
+    assert_eq!(
+        silence.unwrap_err(),
+        RequestError::NoReply {
+            after: Duration::from_secs(3)
+        }
+    );
     assert_eq!(began.elapsed().as_millis(), 3000);
 
     peer.sends(&reply(TOPIC, &late, "late")).await;
@@ -134,7 +168,8 @@ async fn a_dropped_request_leaves_nothing_behind() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     // Before SUBACK, and after it.
-    let dropped = tokio::time::timeout(millis(20), client.request("t", b"", Duration::from_secs(9))).await;
+    let dropped =
+        tokio::time::timeout(millis(20), client.request("t", b"", Duration::from_secs(9))).await;
     assert!(dropped.is_err());
     peer.expects(identified(&subscribe(1, &[TOPIC]), 1)).await;
     peer.expects(unsubscribe(2, &[TOPIC])).await;
@@ -161,12 +196,16 @@ async fn a_refused_request_and_a_refused_subscription_are_errors() {
         peer.receives().await;
         peer.sends(&suback(2, &[ReasonCode::GrantedQoS1])).await;
         peer.receives().await;
-        peer.sends(&ack(AckType::PubAck, 3, ReasonCode::NotAuthorized)).await;
+        peer.sends(&ack(AckType::PubAck, 3, ReasonCode::NotAuthorized))
+            .await;
     };
     let asking = async { (asks(&client, "a").await, asks(&client, "b").await) };
     let ((first, second), ()) = tokio::join!(asking, serving);
     assert!(matches!(first, Err(RequestError::Refused(_))), "{first:?}");
-    assert!(matches!(second, Err(RequestError::Refused(_))), "{second:?}");
+    assert!(
+        matches!(second, Err(RequestError::Refused(_))),
+        "{second:?}"
+    );
 }
 
 #[tokio::test]
@@ -187,11 +226,17 @@ async fn requests_in_flight_are_bounded() {
         waiting.spawn(async move { client.request_with(message, Duration::from_secs(60)).await });
     }
     let peer = soon(serving).await.unwrap();
-    let error = client.request_with(message, Duration::from_secs(60)).await.unwrap_err();
+    let error = client
+        .request_with(message, Duration::from_secs(60))
+        .await
+        .unwrap_err();
     assert_eq!(error, RequestError::TooManyRequests { limit: 1024 });
     soon(client.disconnect()).await;
     while let Some(outcome) = soon(waiting.join_next()).await {
-        assert_eq!(outcome.unwrap().unwrap_err(), RequestError::Stopped(StopCause::Requested));
+        assert_eq!(
+            outcome.unwrap().unwrap_err(),
+            RequestError::Stopped(StopCause::Requested)
+        );
     }
     drop(peer);
 }
@@ -207,13 +252,16 @@ async fn the_servers_response_information_says_where_replies_come_to() {
         ..ConnAckProperties::default()
     };
     let (mut peer, connect) = server.meets(&connack_with(properties)).await;
-    let Packet::Connect(connect) = connect.packet() else { panic!() };
+    let Packet::Connect(connect) = connect.packet() else {
+        panic!()
+    };
     assert_eq!(connect.properties.request_response_information, Some(true));
     // Its own client identifier is used before the server has said anything.
     let mut events = client.events();
     crate::until_connected(&mut events).await;
     let serving = async {
-        peer.expects(identified(&subscribe(1, &["replies/7/responses"]), 1)).await;
+        peer.expects(identified(&subscribe(1, &["replies/7/responses"]), 1))
+            .await;
         peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
         let (topic, correlation) = asked(&peer.receives().await);
         peer.sends(&reply(&topic, &correlation, "on")).await;
@@ -237,7 +285,10 @@ async fn a_subscription_that_is_lost_is_made_again_by_the_next_request() {
     let mut peer = server.answers(&connack()).await;
     peer.expects(identified(&resubscribe(3, &[TOPIC]), 1)).await;
     peer.sends(&suback(3, &[ReasonCode::NotAuthorized])).await;
-    while !matches!(soon(events.next()).await.unwrap(), dunlin_client::Event::SubscriptionLost { .. }) {}
+    while !matches!(
+        soon(events.next()).await.unwrap(),
+        dunlin_client::Event::SubscriptionLost { .. }
+    ) {}
     let serving = async {
         peer.expects(identified(&subscribe(4, &[TOPIC]), 2)).await;
         peer.sends(&suback(4, &[ReasonCode::GrantedQoS1])).await;
@@ -261,13 +312,26 @@ async fn a_received_request_makes_its_reply() {
         ..PublishProperties::default()
     };
     let topic = TopicName::new("thermostat").unwrap();
-    peer.sends(&buf(Packet::Publish(Publish { properties, ..Publish::new(topic, b"?") }))).await;
+    peer.sends(&buf(Packet::Publish(Publish {
+        properties,
+        ..Publish::new(topic, b"?")
+    })))
+    .await;
     let request = soon(requests.next()).await.unwrap();
-    drop(client.publish(request.reply("21.5").unwrap()).await.unwrap());
+    drop(
+        client
+            .publish(request.reply("21.5").unwrap())
+            .await
+            .unwrap(),
+    );
     peer.expects(reply("answers/1", b"7", "21.5")).await;
 
-    peer.sends(&crate::packets::publish("thermostat", at_most_once())).await;
-    assert!(soon(requests.next()).await.unwrap().reply("21.5").is_none(), "it asks for no reply");
+    peer.sends(&crate::packets::publish("thermostat", at_most_once()))
+        .await;
+    assert!(
+        soon(requests.next()).await.unwrap().reply("21.5").is_none(),
+        "it asks for no reply"
+    );
     assert_eq!(request.qos(), QoS::AtMostOnce);
 }
 
@@ -283,10 +347,14 @@ async fn where_replies_come_to_may_be_the_servers_to_say() {
             ..ConnAckProperties::default()
         };
         let mut peer = server.answers(&connack_with(properties)).await;
-        peer.expects(identified(&subscribe(1, &["replies/7/responses"]), 1)).await;
+        peer.expects(identified(&subscribe(1, &["replies/7/responses"]), 1))
+            .await;
     };
     let (late, ()) = tokio::join!(client.request("a", b"", millis(300)), answer);
-    assert!(matches!(late, Err(RequestError::NoReply { .. })), "{late:?}");
+    assert!(
+        matches!(late, Err(RequestError::NoReply { .. })),
+        "{late:?}"
+    );
 }
 
 /// They are acknowledged before, so that nothing else bounds them.
@@ -300,7 +368,9 @@ async fn replies_that_nobody_takes_count_against_the_memory_budget() {
     let request = || client.request("thermostat", b"?".as_slice(), Duration::from_secs(60));
     let mut requests: Vec<_> = (0..REQUESTS).map(|_| Box::pin(request())).collect();
     let sending = std::future::poll_fn(|cx| {
-        requests.iter_mut().for_each(|request| assert!(request.as_mut().poll(cx).is_pending()));
+        requests
+            .iter_mut()
+            .for_each(|request| assert!(request.as_mut().poll(cx).is_pending()));
         std::task::Poll::<()>::Pending
     });
     let mut correlations = Vec::new();
@@ -322,7 +392,11 @@ async fn replies_that_nobody_takes_count_against_the_memory_budget() {
             ..PublishProperties::default()
         };
         let publish = Publish::new(TopicName::new(TOPIC).unwrap(), &payload);
-        let publish = Publish { properties, delivery: at_least_once(packet_id), ..publish };
+        let publish = Publish {
+            properties,
+            delivery: at_least_once(packet_id),
+            ..publish
+        };
         replies.extend_from_slice(buf(Packet::Publish(publish)).as_bytes());
     }
     peer.sends_bytes(&replies).await;
@@ -334,6 +408,10 @@ async fn replies_that_nobody_takes_count_against_the_memory_budget() {
             _ => break packet,
         }
     };
-    assert_eq!((last, acknowledged), (disconnect(ReasonCode::QuotaExceeded), 2), "two of 100 KiB fit");
+    assert_eq!(
+        (last, acknowledged),
+        (disconnect(ReasonCode::QuotaExceeded), 2),
+        "two of 100 KiB fit"
+    );
     drop(requests);
 }

@@ -8,10 +8,13 @@ use dunlin_client::codec::{AckType, PacketType, ReasonCode};
 use dunlin_client::{Client, Event, Message, QoS, RequestError, StopCause};
 
 use crate::packets::{
-    ack, at_least_once, at_most_once, identified, puback, publish, suback, subscribe, unsuback, unsubscribe,
+    ack, at_least_once, at_most_once, identified, puback, publish, suback, subscribe, unsuback,
+    unsubscribe,
 };
 use crate::server::TestServer;
-use crate::{connected, connected_as, disconnect_ending_session, millis, options, soon, until_connected};
+use crate::{
+    connected, connected_as, disconnect_ending_session, millis, options, soon, until_connected,
+};
 
 fn lamp(qos: QoS) -> Message<'static> {
     Message::new("lamp/7", "on").qos(qos)
@@ -26,7 +29,10 @@ async fn who_publishes_without_end_lets_others_run() {
     while !other.is_finished() {
         drop(client.publish(lamp(QoS::AtMostOnce)).await.unwrap());
         published += 1;
-        assert!(published <= 1024, "the one thread that there is was never let go of");
+        assert!(
+            published <= 1024,
+            "the one thread that there is was never let go of"
+        );
     }
 }
 
@@ -50,12 +56,18 @@ async fn a_receipt_resolves_once() {
 async fn a_receipt_resolves_to_the_acknowledgement() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
-    soon(client.publish(lamp(QoS::AtMostOnce)).await.unwrap()).await.unwrap();
+    soon(client.publish(lamp(QoS::AtMostOnce)).await.unwrap())
+        .await
+        .unwrap();
     peer.expects(publish("lamp/7", at_most_once())).await;
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
     peer.expects(publish("lamp/7", at_least_once(1))).await;
-    peer.sends(&ack(AckType::PubAck, 1, ReasonCode::NoMatchingSubscribers)).await;
-    assert_eq!(soon(receipt).await.unwrap().reason_code, ReasonCode::NoMatchingSubscribers);
+    peer.sends(&ack(AckType::PubAck, 1, ReasonCode::NoMatchingSubscribers))
+        .await;
+    assert_eq!(
+        soon(receipt).await.unwrap().reason_code,
+        ReasonCode::NoMatchingSubscribers
+    );
 }
 
 /// mqtt5_one_message_a_round_trip
@@ -69,7 +81,8 @@ async fn one_task_has_many_messages_in_flight() {
         receipts.push(soon(client.publish(lamp(QoS::AtLeastOnce))).await.unwrap());
     }
     for packet_id in 1..=MESSAGES {
-        peer.expects(publish("lamp/7", at_least_once(packet_id))).await;
+        peer.expects(publish("lamp/7", at_least_once(packet_id)))
+            .await;
     }
     for packet_id in (1..=MESSAGES).rev() {
         peer.sends(&puback(packet_id)).await;
@@ -85,9 +98,15 @@ async fn a_refused_publish_is_an_error() {
     let (client, _, mut peer) = connected(&server).await;
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
     peer.receives().await;
-    peer.sends(&ack(AckType::PubAck, 1, ReasonCode::NotAuthorized)).await;
-    let RequestError::Refused(reason) = soon(receipt).await.unwrap_err() else { panic!() };
-    assert_eq!((reason.packet_type, reason.reason_code), (PacketType::PubAck, ReasonCode::NotAuthorized));
+    peer.sends(&ack(AckType::PubAck, 1, ReasonCode::NotAuthorized))
+        .await;
+    let RequestError::Refused(reason) = soon(receipt).await.unwrap_err() else {
+        panic!()
+    };
+    assert_eq!(
+        (reason.packet_type, reason.reason_code),
+        (PacketType::PubAck, ReasonCode::NotAuthorized)
+    );
 }
 
 #[tokio::test]
@@ -99,8 +118,13 @@ async fn a_refused_subscription_is_an_error_and_leaves_nothing_behind() {
         peer.sends(&suback(1, &[ReasonCode::NotAuthorized])).await;
     };
     let (refused, ()) = tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer);
-    let RequestError::Refused(reason) = refused.unwrap_err() else { panic!() };
-    assert_eq!((reason.packet_type, reason.reason_code), (PacketType::SubAck, ReasonCode::NotAuthorized));
+    let RequestError::Refused(reason) = refused.unwrap_err() else {
+        panic!()
+    };
+    assert_eq!(
+        (reason.packet_type, reason.reason_code),
+        (PacketType::SubAck, ReasonCode::NotAuthorized)
+    );
     soon(client.disconnect()).await;
     peer.expects(disconnect_ending_session()).await;
 }
@@ -111,13 +135,17 @@ async fn unsubscribing_from_nothing_is_no_error_and_a_refusal_is() {
     let (client, _, mut peer) = connected(&server).await;
     let answers = async {
         peer.expects(unsubscribe(1, &["a"])).await;
-        peer.sends(&unsuback(1, &[ReasonCode::NoSubscriptionExisted])).await;
+        peer.sends(&unsuback(1, &[ReasonCode::NoSubscriptionExisted]))
+            .await;
         peer.receives().await;
         peer.sends(&unsuback(2, &[ReasonCode::NotAuthorized])).await;
     };
     let requests = async { (client.unsubscribe("a").await, client.unsubscribe("a").await) };
     let ((first, second), ()) = tokio::join!(requests, answers);
-    assert_eq!(first.unwrap().reason_codes, [ReasonCode::NoSubscriptionExisted]);
+    assert_eq!(
+        first.unwrap().reason_codes,
+        [ReasonCode::NoSubscriptionExisted]
+    );
     assert!(matches!(second, Err(RequestError::Refused(_))));
 }
 
@@ -125,9 +153,18 @@ async fn unsubscribing_from_nothing_is_no_error_and_a_refusal_is() {
 async fn what_makes_no_packet_is_refused_at_once() {
     let server = TestServer::start().await;
     let client = Client::start(options(&server));
-    assert!(matches!(client.publish(Message::new("a/#", "")).await, Err(RequestError::Topic(_))));
-    assert!(matches!(client.subscribe("a#", QoS::AtMostOnce).await, Err(RequestError::Topic(_))));
-    assert!(matches!(client.unsubscribe("").await, Err(RequestError::Topic(_))));
+    assert!(matches!(
+        client.publish(Message::new("a/#", "")).await,
+        Err(RequestError::Topic(_))
+    ));
+    assert!(matches!(
+        client.subscribe("a#", QoS::AtMostOnce).await,
+        Err(RequestError::Topic(_))
+    ));
+    assert!(matches!(
+        client.unsubscribe("").await,
+        Err(RequestError::Topic(_))
+    ));
 }
 
 #[tokio::test]
@@ -137,7 +174,10 @@ async fn a_request_that_nobody_answers_is_a_timeout_and_a_stream_of_it_is_given_
     options.connect.ack_timeout = millis(50);
     let (client, _, mut peer) = connected_as(&server, options).await;
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
-    assert!(matches!(soon(receipt).await, Err(RequestError::Timeout { .. })));
+    assert!(matches!(
+        soon(receipt).await,
+        Err(RequestError::Timeout { .. })
+    ));
     let subscription = soon(client.subscribe("a", QoS::AtLeastOnce)).await;
     assert!(matches!(subscription, Err(RequestError::Timeout { .. })));
     peer.receives().await;
@@ -158,7 +198,11 @@ async fn a_dropped_receipt_takes_nothing_back() {
 async fn a_dropped_subscribe_is_taken_back() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
-    assert!(tokio::time::timeout(millis(20), client.subscribe("a", QoS::AtLeastOnce)).await.is_err());
+    assert!(
+        tokio::time::timeout(millis(20), client.subscribe("a", QoS::AtLeastOnce))
+            .await
+            .is_err()
+    );
     peer.expects(identified(&subscribe(1, &["a"]), 1)).await;
     peer.expects(unsubscribe(2, &["a"])).await;
     peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
@@ -180,13 +224,23 @@ async fn a_step_that_was_not_returned_comes_next_time() {
         drop(events.next());
         let _ = tokio::time::timeout(millis(0), std::future::pending::<()>()).await;
     }
-    assert!(matches!(soon(events.next()).await, Some(Event::Attempt { .. })));
+    assert!(matches!(
+        soon(events.next()).await,
+        Some(Event::Attempt { .. })
+    ));
     assert!(matches!(soon(events.next()).await, Some(Event::Opened(_))));
     let mut peer = server.accepts().await;
-    assert!(tokio::time::timeout(millis(20), events.next()).await.is_err());
+    assert!(
+        tokio::time::timeout(millis(20), events.next())
+            .await
+            .is_err()
+    );
     peer.receives().await;
     peer.sends(&crate::packets::connack()).await;
-    assert!(matches!(soon(events.next()).await, Some(Event::Connected(_))));
+    assert!(matches!(
+        soon(events.next()).await,
+        Some(Event::Connected(_))
+    ));
 }
 
 #[tokio::test]
@@ -198,7 +252,17 @@ async fn requests_of_a_stopped_client_say_why_it_stopped() {
     soon(client.disconnect_within(millis(0))).await;
     let stopped = || RequestError::Stopped(StopCause::Requested);
     assert_eq!(soon(stream).await.unwrap_err(), stopped());
-    assert_eq!(soon(client.publish(lamp(QoS::AtLeastOnce))).await.unwrap_err(), stopped());
-    assert_eq!(soon(client.subscribe("a", QoS::AtMostOnce)).await.unwrap_err(), stopped());
+    assert_eq!(
+        soon(client.publish(lamp(QoS::AtLeastOnce)))
+            .await
+            .unwrap_err(),
+        stopped()
+    );
+    assert_eq!(
+        soon(client.subscribe("a", QoS::AtMostOnce))
+            .await
+            .unwrap_err(),
+        stopped()
+    );
     assert_eq!(soon(client.unsubscribe("a")).await.unwrap_err(), stopped());
 }

@@ -9,9 +9,9 @@ use dunlin_client::transport::{
     ProxyError, ResolveFault, Roots, TlsAlert, TlsConnector, TlsError, TlsOptions, TransportError,
 };
 use dunlin_client::{
-    AuthenticationError, Client, ClientOptions, ConnectError, ConnectionError, Event, Events, Failure,
-    NextAttempt, OptionsError, Provider, ProviderError, RepeatedViolation, Retry, RetryContext, RetryPolicy,
-    ServerReason, StopCause, Violation,
+    AuthenticationError, Client, ClientOptions, ConnectError, ConnectionError, Event, Events,
+    Failure, NextAttempt, OptionsError, Provider, ProviderError, RepeatedViolation, Retry,
+    RetryContext, RetryPolicy, ServerReason, StopCause, Violation,
 };
 
 use crate::authority::Authority;
@@ -20,7 +20,8 @@ use crate::packets::{connack, disconnect, refusal};
 use crate::server::{Peer, TestServer};
 use crate::tls_front::{TlsFront, server_config};
 use crate::{
-    connected, connected_as, disconnect_ending_session, millis, options, soon, story, until_connected,
+    connected, connected_as, disconnect_ending_session, millis, options, soon, story,
+    until_connected,
 };
 
 const SLOW: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(900);
@@ -37,15 +38,24 @@ fn reason(packet_type: PacketType, reason_code: ReasonCode) -> ServerReason {
 }
 
 fn refused(code: u8) -> ConnectError {
-    ConnectError::Refused(reason(PacketType::ConnAck, ReasonCode::from_code(code).unwrap()))
+    ConnectError::Refused(reason(
+        PacketType::ConnAck,
+        ReasonCode::from_code(code).unwrap(),
+    ))
 }
 
 fn tls(error: TlsError) -> ConnectError {
-    ConnectError::Transport(TransportError::Tls { peer: "127.0.0.1:1".parse().unwrap(), error })
+    ConnectError::Transport(TransportError::Tls {
+        peer: "127.0.0.1:1".parse().unwrap(),
+        error,
+    })
 }
 
 fn proxy(error: ProxyError) -> ConnectError {
-    ConnectError::Transport(TransportError::Proxy { proxy: "http://proxy".into(), error })
+    ConnectError::Transport(TransportError::Proxy {
+        proxy: "http://proxy".into(),
+        error,
+    })
 }
 
 fn violation() -> Violation {
@@ -65,44 +75,110 @@ fn classes(failure: &Failure) -> (Retry, Retry) {
 #[test]
 fn attempts_are_classified_as_the_table_says() {
     use Retry::{Final, Slow, Transient};
-    let resolve = |fault| ConnectError::Transport(TransportError::Resolve { host: "a".into(), fault });
+    let resolve = |fault| {
+        ConnectError::Transport(TransportError::Resolve {
+            host: "a".into(),
+            fault,
+        })
+    };
     let rows: Vec<(ConnectError, (Retry, Retry))> = vec![
         (resolve(ResolveFault::NotFound), (Transient, Transient)),
         (resolve(ResolveFault::Temporary), (Transient, Transient)),
-        (ConnectError::Transport(TransportError::Refused { attempts: Vec::new() }), (Transient, Transient)),
         (
-            ConnectError::Transport(TransportError::Unreachable { attempts: Vec::new() }),
+            ConnectError::Transport(TransportError::Refused {
+                attempts: Vec::new(),
+            }),
             (Transient, Transient),
         ),
         (
-            tls(TlsError::Expired { not_before: None, not_after: UNIX_EPOCH, now: UNIX_EPOCH }),
+            ConnectError::Transport(TransportError::Unreachable {
+                attempts: Vec::new(),
+            }),
             (Transient, Transient),
         ),
         (
-            tls(TlsError::NotYetValid { not_before: UNIX_EPOCH, not_after: None, now: UNIX_EPOCH }),
+            tls(TlsError::Expired {
+                not_before: None,
+                not_after: UNIX_EPOCH,
+                now: UNIX_EPOCH,
+            }),
+            (Transient, Transient),
+        ),
+        (
+            tls(TlsError::NotYetValid {
+                not_before: UNIX_EPOCH,
+                not_after: None,
+                now: UNIX_EPOCH,
+            }),
             (Transient, Transient),
         ),
         (tls(TlsError::Closed), (Transient, Transient)),
-        (tls(TlsError::Alert(TlsAlert { code: 48, name: Some("UnknownCA") })), (Final, Transient)),
-        (tls(TlsError::NameMismatch { wanted: "a".into(), presented: Vec::new() }), (Final, Transient)),
+        (
+            tls(TlsError::Alert(TlsAlert {
+                code: 48,
+                name: Some("UnknownCA"),
+            })),
+            (Final, Transient),
+        ),
+        (
+            tls(TlsError::NameMismatch {
+                wanted: "a".into(),
+                presented: Vec::new(),
+            }),
+            (Final, Transient),
+        ),
         (tls(TlsError::NoApplicationProtocol), (Final, Transient)),
         (proxy(ProxyError::Closed), (Transient, Transient)),
-        (proxy(ProxyError::Refused { status: 503, reason: "down".into() }), (Transient, Transient)),
-        (proxy(ProxyError::Refused { status: 407, reason: "who?".into() }), (Final, Transient)),
+        (
+            proxy(ProxyError::Refused {
+                status: 503,
+                reason: "down".into(),
+            }),
+            (Transient, Transient),
+        ),
+        (
+            proxy(ProxyError::Refused {
+                status: 407,
+                reason: "who?".into(),
+            }),
+            (Final, Transient),
+        ),
         (proxy(ProxyError::NotHttp), (Final, Transient)),
-        (ConnectError::Closed { reset: false }, (Transient, Transient)),
+        (
+            ConnectError::Closed { reset: false },
+            (Transient, Transient),
+        ),
         (ConnectError::Closed { reset: true }, (Transient, Transient)),
-        (ConnectError::ConnAckTimeout { after: millis(1) }, (Transient, Transient)),
+        (
+            ConnectError::ConnAckTimeout { after: millis(1) },
+            (Transient, Transient),
+        ),
         (ConnectError::Protocol(violation()), (Final, Transient)),
-        (ConnectError::Authentication(AuthenticationError::new("no")), (Final, Transient)),
-        (ConnectError::Options(OptionsError::Farewell), (Final, Transient)),
-        (ConnectError::Provider(ProviderError::retryable("busy")), (Transient, Transient)),
-        (ConnectError::Provider(ProviderError::fatal("gone")), (Final, Final)),
+        (
+            ConnectError::Authentication(AuthenticationError::new("no")),
+            (Final, Transient),
+        ),
+        (
+            ConnectError::Options(OptionsError::Farewell),
+            (Final, Transient),
+        ),
+        (
+            ConnectError::Provider(ProviderError::retryable("busy")),
+            (Transient, Transient),
+        ),
+        (
+            ConnectError::Provider(ProviderError::fatal("gone")),
+            (Final, Final),
+        ),
         (ConnectError::Stopped, (Final, Final)),
     ];
     for (error, expected) in rows {
         let text = error.to_string();
-        assert_eq!(classes(&Failure::Attempt(Arc::new(error))), expected, "{text}");
+        assert_eq!(
+            classes(&Failure::Attempt(Arc::new(error))),
+            expected,
+            "{text}"
+        );
     }
     for code in 0x80..=0xFF {
         if !ReasonCode::from_code(code)
@@ -115,7 +191,11 @@ fn attempts_are_classified_as_the_table_says() {
             0x86 | 0x87 => (Final, Slow),
             _ => (Final, Transient),
         };
-        assert_eq!(classes(&Failure::Attempt(Arc::new(refused(code)))), expected, "{code:#04x}");
+        assert_eq!(
+            classes(&Failure::Attempt(Arc::new(refused(code)))),
+            expected,
+            "{code:#04x}"
+        );
     }
 }
 
@@ -131,7 +211,11 @@ fn ends_of_connections_are_classified_as_the_table_says() {
         else {
             continue;
         };
-        let expected = if code == ReasonCode::SessionTakenOver { Retry::Final } else { Retry::Transient };
+        let expected = if code == ReasonCode::SessionTakenOver {
+            Retry::Final
+        } else {
+            Retry::Transient
+        };
         let error = ConnectionError::Disconnected(reason(PacketType::Disconnect, code));
         assert_eq!(class(error), expected, "{code}");
     }
@@ -140,8 +224,14 @@ fn ends_of_connections_are_classified_as_the_table_says() {
     for error in [
         ConnectionError::Closed,
         ConnectionError::Reset,
-        ConnectionError::Transport(TransportError::Unreachable { attempts: Vec::new() }),
-        ConnectionError::KeepAliveTimeout { after: zero, keep_alive: zero, silent_for: zero },
+        ConnectionError::Transport(TransportError::Unreachable {
+            attempts: Vec::new(),
+        }),
+        ConnectionError::KeepAliveTimeout {
+            after: zero,
+            keep_alive: zero,
+            silent_for: zero,
+        },
         ConnectionError::Protocol(violation()),
         ConnectionError::Untaken { messages: 1 },
     ] {
@@ -155,7 +245,9 @@ async fn failure(events: &mut Events) -> (Failure, Option<Duration>) {
     loop {
         match soon(events.next()).await.unwrap() {
             Event::Failed { cause, retry_in } => return (Failure::Attempt(cause), retry_in),
-            Event::Disconnected { cause, retry_in } => return (Failure::Connection(cause), retry_in),
+            Event::Disconnected { cause, retry_in } => {
+                return (Failure::Connection(cause), retry_in);
+            }
             _ => {}
         }
     }
@@ -174,7 +266,10 @@ async fn refused_credentials_are_followed_by_slow_attempts_once_a_connection_has
             let (failed, retry_in) = failure(&mut events).await;
             assert_eq!(failed.reason_code(), Some(code));
             let retry_in = retry_in.unwrap();
-            assert!(SLOW.contains(&retry_in) && retry_in.as_secs() <= longest, "{retry_in:?}");
+            assert!(
+                SLOW.contains(&retry_in) && retry_in.as_secs() <= longest,
+                "{retry_in:?}"
+            );
             // Each starts the delays over, so this one counts what came since.
             client.reconnect_now();
         }
@@ -185,14 +280,20 @@ async fn refused_credentials_are_followed_by_slow_attempts_once_a_connection_has
 
 #[tokio::test]
 async fn refusals_of_a_server_in_trouble_are_followed_by_soon_attempts() {
-    for code in [ReasonCode::UnspecifiedError, ReasonCode::ImplementationSpecificError] {
+    for code in [
+        ReasonCode::UnspecifiedError,
+        ReasonCode::ImplementationSpecificError,
+    ] {
         let server = TestServer::start().await;
         let (_client, mut events, peer) = connected(&server).await;
         drop(peer);
         failure(&mut events).await;
         server.answers(&refusal(code)).await.ends().await;
         let (failed, retry_in) = failure(&mut events).await;
-        assert_eq!((failed.reason_code(), retry_in.is_some()), (Some(code), true));
+        assert_eq!(
+            (failed.reason_code(), retry_in.is_some()),
+            (Some(code), true)
+        );
         server.welcomes().await;
         until_connected(&mut events).await;
     }
@@ -218,8 +319,12 @@ async fn a_name_that_vanishes_is_looked_for_again() {
     drop(peer);
     failure(&mut events).await;
     let (failed, retry_in) = failure(&mut events).await;
-    let Failure::Attempt(cause) = failed else { panic!("{failed:?}") };
-    let ConnectError::Transport(TransportError::Resolve { .. }) = &*cause else { panic!("{cause:?}") };
+    let Failure::Attempt(cause) = failed else {
+        panic!("{failed:?}")
+    };
+    let ConnectError::Transport(TransportError::Resolve { .. }) = &*cause else {
+        panic!("{cause:?}")
+    };
     assert!(retry_in.is_some());
     server.welcomes().await;
     until_connected(&mut events).await;
@@ -227,7 +332,10 @@ async fn a_name_that_vanishes_is_looked_for_again() {
 
 /// Options of a client that reaches `front` by TLS and trusts `authority`.
 fn tls_options(server: &TestServer, front: &TlsFront, authority: &Authority) -> ClientOptions {
-    let tls = TlsOptions { roots: Roots::Only(authority.bundle()), ..TlsOptions::default() };
+    let tls = TlsOptions {
+        roots: Roots::Only(authority.bundle()),
+        ..TlsOptions::default()
+    };
     let mut options = options(server);
     options.transport.connect_to = Some(front.address);
     options.transport.tls = Some(Arc::new(TlsConnector::new(&tls).unwrap()));
@@ -237,8 +345,12 @@ fn tls_options(server: &TestServer, front: &TlsFront, authority: &Authority) -> 
 async fn tls_failure(events: &mut Events) -> TlsError {
     let (failed, retry_in) = failure(events).await;
     assert!(retry_in.is_some(), "{failed:?}");
-    let Failure::Attempt(cause) = failed else { panic!("{failed:?}") };
-    let ConnectError::Transport(TransportError::Tls { error, .. }) = &*cause else { panic!("{cause:?}") };
+    let Failure::Attempt(cause) = failed else {
+        panic!("{failed:?}")
+    };
+    let ConnectError::Transport(TransportError::Tls { error, .. }) = &*cause else {
+        panic!("{cause:?}")
+    };
     error.clone()
 }
 
@@ -255,7 +367,13 @@ async fn a_certificate_that_is_out_of_date_for_one_attempt_is_survived() {
         let mut events = client.events();
         for _ in 0..2 {
             let error = tls_failure(&mut events).await;
-            assert!(matches!(error, TlsError::Expired { .. } | TlsError::NotYetValid { .. }), "{error:?}");
+            assert!(
+                matches!(
+                    error,
+                    TlsError::Expired { .. } | TlsError::NotYetValid { .. }
+                ),
+                "{error:?}"
+            );
             front.becomes(Arc::clone(&good));
             let peer = server.welcomes().await;
             until_connected(&mut events).await;
@@ -273,11 +391,15 @@ async fn a_server_certificate_that_is_not_trusted_is_final_only_before_the_first
     let bad = server_config(&stranger.issues(&["localhost"]), None);
     let server = TestServer::start().await;
     let front = TlsFront::start(&server, good).await;
-    let (_client, mut events, peer) = connected_as(&server, tls_options(&server, &front, &authority)).await;
+    let (_client, mut events, peer) =
+        connected_as(&server, tls_options(&server, &front, &authority)).await;
     front.becomes(bad);
     drop(peer);
     failure(&mut events).await;
-    assert!(matches!(tls_failure(&mut events).await, TlsError::UnknownIssuer { .. }));
+    assert!(matches!(
+        tls_failure(&mut events).await,
+        TlsError::UnknownIssuer { .. }
+    ));
 
     let new = Client::start(tls_options(&server, &front, &authority));
     assert_eq!(story(&mut new.events()).await, "attempt failed stopped");
@@ -286,10 +408,17 @@ async fn a_server_certificate_that_is_not_trusted_is_final_only_before_the_first
 /// The server swaps the authority of its clients, and for a while refuses the certificate; then the file is replaced.
 #[tokio::test]
 async fn a_client_certificate_that_is_replaced_on_disk_is_picked_up() {
-    let (authority, old, new) = (Authority::new("Test CA"), Authority::new("Old"), Authority::new("New"));
+    let (authority, old, new) = (
+        Authority::new("Test CA"),
+        Authority::new("Old"),
+        Authority::new("New"),
+    );
     let identity = authority.issues(&["localhost"]);
     let folder = tempfile::tempdir().unwrap();
-    let (certificate, key) = (folder.path().join("client.crt"), folder.path().join("client.key"));
+    let (certificate, key) = (
+        folder.path().join("client.crt"),
+        folder.path().join("client.key"),
+    );
     let write = |authority: &Authority| {
         let identity = authority.issues(&["lamp-7"]);
         std::fs::write(&certificate, identity.certificate_pem()).unwrap();
@@ -375,7 +504,11 @@ async fn the_same_violation_five_times_in_a_row_is_followed_by_slow_attempts() {
         violates(peer).await;
         let (failed, retry_in) = failure(&mut events).await;
         assert!(failed.violation().is_some(), "{failed:?}");
-        assert_eq!(SLOW.contains(&retry_in.unwrap()), number >= 5, "{number}: {retry_in:?}");
+        assert_eq!(
+            SLOW.contains(&retry_in.unwrap()),
+            number >= 5,
+            "{number}: {retry_in:?}"
+        );
         client.reconnect_now();
         peer = server.welcomes().await;
     }
@@ -398,7 +531,9 @@ async fn the_same_violation_is_final_after_as_many_times_as_the_application_says
     violates(server.welcomes().await).await;
     let expected = "disconnected attempt opened connected disconnected stopped";
     assert_eq!(story(&mut events).await, expected);
-    let Err(StopCause::Connection(cause)) = client.until_connected(millis(1)).await else { panic!() };
+    let Err(StopCause::Connection(cause)) = client.until_connected(millis(1)).await else {
+        panic!()
+    };
     assert!(matches!(&*cause, ConnectionError::Protocol(_)), "{cause:?}");
 }
 
@@ -429,7 +564,11 @@ async fn an_attempt_can_be_asked_for_at_once() {
     client.reconnect_now();
     drop(peer);
     failure(&mut events).await;
-    assert!(tokio::time::timeout(millis(100), server.accepts_whenever()).await.is_err());
+    assert!(
+        tokio::time::timeout(millis(100), server.accepts_whenever())
+            .await
+            .is_err()
+    );
     client.reconnect_now();
 
     // During an attempt it stands for the one that follows.
@@ -455,7 +594,11 @@ async fn an_attempt_at_once_keeps_the_interval_of_the_service() {
     let began = tokio::time::Instant::now();
     client.reconnect_now();
     server.accepts().await;
-    assert!(began.elapsed() >= interval - millis(20), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= interval - millis(20),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -468,7 +611,10 @@ async fn a_refused_name_or_port_before_the_first_connection_does_not_end_a_start
     let mut events = client.events();
     for _ in 0..3 {
         let (failed, retry_in) = failure(&mut events).await;
-        assert!(matches!(failed, Failure::Attempt(_)) && retry_in.is_some(), "{failed:?}");
+        assert!(
+            matches!(failed, Failure::Attempt(_)) && retry_in.is_some(),
+            "{failed:?}"
+        );
     }
     let server = TestServer::at(address).await;
     server.welcomes().await;

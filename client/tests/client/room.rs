@@ -20,7 +20,10 @@ fn lamp(qos: QoS) -> Message<'static> {
 
 fn one_place(server: &TestServer) -> ClientOptions {
     let mut options = options(server);
-    options.connect.queue = QueueLimits { count: 1, bytes: 1 << 20 };
+    options.connect.queue = QueueLimits {
+        count: 1,
+        bytes: 1 << 20,
+    };
     options
 }
 
@@ -36,10 +39,16 @@ async fn a_full_queue_is_waited_for_so_long() {
     options.connect.ack_timeout = millis(50);
     let client = Client::start(options);
     let _first = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
-    assert!(matches!(client.try_publish(lamp(QoS::AtLeastOnce)), Err(RequestError::QueueFull { .. })));
+    assert!(matches!(
+        client.try_publish(lamp(QoS::AtLeastOnce)),
+        Err(RequestError::QueueFull { .. })
+    ));
     let began = tokio::time::Instant::now();
     let full = soon(client.publish(lamp(QoS::AtLeastOnce))).await;
-    assert!(matches!(full, Err(RequestError::QueueFull { count: 1, .. })));
+    assert!(matches!(
+        full,
+        Err(RequestError::QueueFull { count: 1, .. })
+    ));
     assert!(began.elapsed() >= millis(50));
 }
 
@@ -85,9 +94,15 @@ async fn a_thousand_that_wait_are_woken_a_few_at_a_time_and_in_order() {
     peer.sends(&puback(1)).await;
     for number in 0..WAITING {
         let packet = peer.receives().await;
-        let Packet::Publish(publish) = packet.packet() else { panic!("{packet:?}") };
-        assert_eq!(publish.topic.map(|topic| topic.as_str().to_owned()), Some(number.to_string()));
-        peer.sends(&puback(publish.delivery.packet_id().unwrap().get())).await;
+        let Packet::Publish(publish) = packet.packet() else {
+            panic!("{packet:?}")
+        };
+        assert_eq!(
+            publish.topic.map(|topic| topic.as_str().to_owned()),
+            Some(number.to_string())
+        );
+        peer.sends(&puback(publish.delivery.packet_id().unwrap().get()))
+            .await;
     }
     while let Some(done) = soon(waiting.join_next()).await {
         done.unwrap().unwrap();
@@ -136,7 +151,9 @@ async fn many_parked_publishes_hold_up_no_other() {
     let server = TestServer::start().await;
     let (client, mut peer) = connected_with_one_place(&server).await;
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
-    let mut parked: Vec<_> = (0..12).map(|_| Box::pin(client.publish(lamp(QoS::AtLeastOnce)))).collect();
+    let mut parked: Vec<_> = (0..12)
+        .map(|_| Box::pin(client.publish(lamp(QoS::AtLeastOnce))))
+        .collect();
     park(&mut parked);
     let acknowledge = async {
         peer.receives().await;
@@ -154,10 +171,15 @@ async fn many_parked_publishes_hold_up_no_other() {
 async fn publishes_of_qos_0_that_are_parked_hold_up_no_other() {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    options.connect.queue = QueueLimits { count: 1, bytes: 10 };
+    options.connect.queue = QueueLimits {
+        count: 1,
+        bytes: 10,
+    };
     let (client, _, _peer) = connected_as(&server, options).await;
     drop(client.try_publish(lamp(QoS::AtMostOnce)).unwrap());
-    let mut parked: Vec<_> = (0..12).map(|_| Box::pin(client.publish(lamp(QoS::AtMostOnce)))).collect();
+    let mut parked: Vec<_> = (0..12)
+        .map(|_| Box::pin(client.publish(lamp(QoS::AtMostOnce))))
+        .collect();
     park(&mut parked);
     tokio::time::pause();
     let began = tokio::time::Instant::now();
@@ -171,11 +193,17 @@ async fn publishes_of_qos_0_that_are_parked_hold_up_no_other() {
 async fn a_large_publish_waits_without_spinning() {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    options.connect.queue = QueueLimits { count: 100, bytes: 1000 };
+    options.connect.queue = QueueLimits {
+        count: 100,
+        bytes: 1000,
+    };
     options.connect.ack_timeout = millis(200);
     let client = Client::start(options);
     let large = [0; 600];
-    let _first = client.publish(Message::new("a", &large).qos(QoS::AtLeastOnce)).await.unwrap();
+    let _first = client
+        .publish(Message::new("a", &large).qos(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     let mut second = pin!(client.publish(Message::new("a", &large).qos(QoS::AtLeastOnce)));
     let mut polls = 0;
     let outcome = soon(poll_fn(|cx| {
@@ -194,26 +222,44 @@ const SMALL: &str = "small";
 async fn waits_behind_large_ones(sent: &[usize]) {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    options.connect.queue = QueueLimits { count: 100, bytes: 1000 };
+    options.connect.queue = QueueLimits {
+        count: 100,
+        bytes: 1000,
+    };
     let (client, _, mut peer) = connected_as(&server, options).await;
     let of = |size| vec![0; size];
     for size in sent {
-        drop(client.publish(Message::new("a", of(*size)).qos(QoS::AtLeastOnce)).await.unwrap());
+        drop(
+            client
+                .publish(Message::new("a", of(*size)).qos(QoS::AtLeastOnce))
+                .await
+                .unwrap(),
+        );
         peer.receives().await;
     }
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let (client, large) = (client.clone(), of(900));
-        waiting.spawn(async move { client.publish(Message::new("b", &large).qos(QoS::AtLeastOnce)).await });
+        waiting.spawn(async move {
+            client
+                .publish(Message::new("b", &large).qos(QoS::AtLeastOnce))
+                .await
+        });
     }
     tokio::task::yield_now().await;
     let (told, tell) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
-        drop(client.publish(Message::new(SMALL, of(60)).qos(QoS::AtLeastOnce)).await.unwrap());
+        drop(
+            client
+                .publish(Message::new(SMALL, of(60)).qos(QoS::AtLeastOnce))
+                .await
+                .unwrap(),
+        );
         told.send(()).unwrap();
     });
     tokio::task::yield_now().await;
-    peer.sends(&puback(u16::try_from(sent.len()).unwrap())).await;
+    peer.sends(&puback(u16::try_from(sent.len()).unwrap()))
+        .await;
     soon(tell).await.unwrap();
     waiting.abort_all();
 }

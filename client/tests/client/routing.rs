@@ -7,8 +7,8 @@ use dunlin_client::codec::{
 use dunlin_client::{CleanStart, Client, QoS, StreamLimits, Subscription};
 
 use crate::packets::{
-    at_least_once, at_most_once, buf, connack_with, identified, puback, publish, suback, subscribe, unsuback,
-    unsubscribe,
+    at_least_once, at_most_once, buf, connack_with, identified, puback, publish, suback, subscribe,
+    unsuback, unsubscribe,
 };
 use crate::server::{Peer, TestServer};
 use crate::streams::{arrives, settles, subscribed};
@@ -16,13 +16,19 @@ use crate::{connected, options, soon};
 
 /// A message that was sent for these subscriptions.
 fn publish_for(identifiers: &[u32], topic: &str, delivery: Delivery) -> PacketBuf {
-    let identifiers: Vec<_> =
-        identifiers.iter().map(|each| SubscriptionIdentifier::new(*each).unwrap()).collect();
+    let identifiers: Vec<_> = identifiers
+        .iter()
+        .map(|each| SubscriptionIdentifier::new(*each).unwrap())
+        .collect();
     let properties = PublishProperties {
         subscription_identifiers: identifiers.as_slice().into(),
         ..PublishProperties::default()
     };
-    let publish = Publish { delivery, properties, ..Publish::new(TopicName::new(topic).unwrap(), b"on") };
+    let publish = Publish {
+        delivery,
+        properties,
+        ..Publish::new(TopicName::new(topic).unwrap(), b"on")
+    };
     buf(Packet::Publish(publish))
 }
 
@@ -39,8 +45,10 @@ async fn is_empty(stream: &mut Subscription) {
 /// A client of a server without subscription identifiers, such as AWS IoT Core.
 async fn connected_without(server: &TestServer) -> (Client, Peer) {
     let client = Client::start(options(server));
-    let properties =
-        ConnAckProperties { subscription_identifier_available: Some(false), ..ConnAckProperties::default() };
+    let properties = ConnAckProperties {
+        subscription_identifier_available: Some(false),
+        ..ConnAckProperties::default()
+    };
     let peer = server.answers(&connack_with(properties)).await;
     (client, peer)
 }
@@ -52,8 +60,10 @@ async fn a_message_comes_to_the_streams_that_its_identifiers_name() {
     let (client, _, mut peer) = connected(&server).await;
     let mut one = subscribed(&client, &mut peer, 1, "lamp/1").await;
     let mut all = subscribed(&client, &mut peer, 2, "lamp/#").await;
-    peer.sends(&publish_for(&[2], "lamp/1", at_least_once(1))).await;
-    peer.sends(&publish_for(&[1, 2, 2, 1], "lamp/1", at_least_once(2))).await;
+    peer.sends(&publish_for(&[2], "lamp/1", at_least_once(1)))
+        .await;
+    peer.sends(&publish_for(&[1, 2, 2, 1], "lamp/1", at_least_once(2)))
+        .await;
     comes(&mut all, "lamp/1").await;
     comes(&mut one, "lamp/1").await;
     comes(&mut all, "lamp/1").await;
@@ -71,12 +81,19 @@ async fn streams_of_one_filter_share_its_identifier() {
     let mut streams = Vec::new();
     for packet_id in [1, 2] {
         let answer = async {
-            peer.expects(identified(&subscribe(packet_id, &["lamp/+"]), 1)).await;
-            peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1])).await;
+            peer.expects(identified(&subscribe(packet_id, &["lamp/+"]), 1))
+                .await;
+            peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1]))
+                .await;
         };
-        streams.push(tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer).0.unwrap());
+        streams.push(
+            tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer)
+                .0
+                .unwrap(),
+        );
     }
-    peer.sends(&publish_for(&[1], "lamp/1", at_most_once())).await;
+    peer.sends(&publish_for(&[1], "lamp/1", at_most_once()))
+        .await;
     for stream in &mut streams {
         comes(stream, "lamp/1").await;
     }
@@ -91,9 +108,11 @@ async fn a_message_for_an_ended_subscription_comes_to_no_other() {
     let mut all = subscribed(&client, &mut peer, 2, "lamp/#").await;
     drop(one);
     peer.expects(unsubscribe(3, &["lamp/1"])).await;
-    peer.sends(&publish_for(&[1], "lamp/1", at_least_once(1))).await;
+    peer.sends(&publish_for(&[1], "lamp/1", at_least_once(1)))
+        .await;
     peer.expects(puback(1)).await;
-    peer.sends(&publish_for(&[2], "lamp/1", at_most_once())).await;
+    peer.sends(&publish_for(&[2], "lamp/1", at_most_once()))
+        .await;
     comes(&mut all, "lamp/1").await;
     is_empty(&mut all).await;
     peer.sends(&unsuback(3, &[ReasonCode::Success])).await;
@@ -107,11 +126,15 @@ async fn a_new_subscription_to_an_old_filter_has_a_new_identifier() {
     drop(subscribed(&client, &mut peer, 1, "lamp/1").await);
     peer.expects(unsubscribe(2, &["lamp/1"])).await;
     let answer = async {
-        peer.expects(identified(&subscribe(3, &["lamp/1"]), 2)).await;
+        peer.expects(identified(&subscribe(3, &["lamp/1"]), 2))
+            .await;
         peer.sends(&suback(3, &[ReasonCode::GrantedQoS1])).await;
     };
-    let mut lamp = tokio::join!(client.subscribe("lamp/1", QoS::AtLeastOnce), answer).0.unwrap();
-    peer.sends(&publish_for(&[1], "lamp/1", at_least_once(1))).await;
+    let mut lamp = tokio::join!(client.subscribe("lamp/1", QoS::AtLeastOnce), answer)
+        .0
+        .unwrap();
+    peer.sends(&publish_for(&[1], "lamp/1", at_least_once(1)))
+        .await;
     peer.expects(puback(1)).await;
     is_empty(&mut lamp).await;
 }
@@ -122,9 +145,12 @@ async fn an_unknown_identifier_falls_back_to_filters() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
-    peer.sends(&publish_for(&[77], "lamp/1", at_most_once())).await;
-    peer.sends(&publish_for(&[77], "door/1", at_least_once(1))).await;
-    peer.sends(&publish_for(&[77, 1], "lamp/2", at_most_once())).await;
+    peer.sends(&publish_for(&[77], "lamp/1", at_most_once()))
+        .await;
+    peer.sends(&publish_for(&[77], "door/1", at_least_once(1)))
+        .await;
+    peer.sends(&publish_for(&[77, 1], "lamp/2", at_most_once()))
+        .await;
     comes(&mut lamps, "lamp/1").await;
     comes(&mut lamps, "lamp/2").await;
     peer.expects(puback(1)).await;
@@ -140,9 +166,12 @@ async fn a_client_that_resumes_begins_anywhere_among_the_identifiers() {
         let mut options = options(&server);
         options.connect.clean_start = CleanStart::Never;
         let (client, _, mut peer) = crate::connected_as(&server, options).await;
-        let subscribing = tokio::spawn(async move { client.subscribe("a", QoS::AtLeastOnce).await });
+        let subscribing =
+            tokio::spawn(async move { client.subscribe("a", QoS::AtLeastOnce).await });
         let packet = peer.receives().await;
-        let Packet::Subscribe(subscribe) = packet.packet() else { panic!() };
+        let Packet::Subscribe(subscribe) = packet.packet() else {
+            panic!()
+        };
         begins.insert(subscribe.properties.subscription_identifier.unwrap().get());
         subscribing.abort();
     }
@@ -157,11 +186,14 @@ async fn without_identifiers_every_stream_that_matches_gets_each_copy_once() {
         peer.expects(subscribe(1, &["lamp/1"])).await;
         peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
     };
-    let mut one = tokio::join!(client.subscribe("lamp/1", QoS::AtLeastOnce), answer).0.unwrap();
+    let mut one = tokio::join!(client.subscribe("lamp/1", QoS::AtLeastOnce), answer)
+        .0
+        .unwrap();
     let mut all = subscribed(&client, &mut peer, 2, "lamp/#").await;
     let mut shared = subscribed(&client, &mut peer, 3, "$share/g/lamp/+").await;
     for packet_id in [1, 2] {
-        peer.sends(&publish("lamp/1", at_least_once(packet_id))).await;
+        peer.sends(&publish("lamp/1", at_least_once(packet_id)))
+            .await;
         for stream in [&mut one, &mut all, &mut shared] {
             comes(stream, "lamp/1").await;
             is_empty(stream).await;
@@ -220,11 +252,14 @@ async fn a_message_before_suback_comes_to_the_new_stream() {
     let (client, _, mut peer) = connected(&server).await;
     let answer = async {
         peer.receives().await;
-        peer.sends(&publish_for(&[1], "lamp/1", at_most_once())).await;
+        peer.sends(&publish_for(&[1], "lamp/1", at_most_once()))
+            .await;
         peer.sends(&publish("lamp/2", at_most_once())).await;
         peer.sends(&suback(1, &[ReasonCode::GrantedQoS1])).await;
     };
-    let mut lamps = tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer).0.unwrap();
+    let mut lamps = tokio::join!(client.subscribe("lamp/+", QoS::AtLeastOnce), answer)
+        .0
+        .unwrap();
     comes(&mut lamps, "lamp/1").await;
     comes(&mut lamps, "lamp/2").await;
 }
@@ -238,7 +273,10 @@ async fn what_matches_no_stream_comes_to_the_catch_all_while_there_is_one() {
     assert_eq!(client.unrouted(), 1);
 
     let mut rest = client.unmatched(StreamLimits::default()).unwrap();
-    assert!(client.unmatched(StreamLimits::default()).is_none(), "there is one at a time");
+    assert!(
+        client.unmatched(StreamLimits::default()).is_none(),
+        "there is one at a time"
+    );
     peer.sends(&publish("door/1", at_least_once(2))).await;
     peer.sends(&publish("lamp/1", at_least_once(3))).await;
     peer.sends(&publish("door/2", at_least_once(4))).await;

@@ -42,7 +42,10 @@ impl TestServer {
     pub(crate) async fn accepts_whenever(&self) -> Peer {
         let (stream, _) = self.0.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Peer { stream, input: BytesMut::new() }
+        Peer {
+            stream,
+            input: BytesMut::new(),
+        }
     }
 
     /// A connection whose CONNECT was answered like this, and the CONNECT.
@@ -61,7 +64,10 @@ impl TestServer {
     /// A connection whose CONNECT was answered like this.
     pub(crate) async fn answers(&self, connack: &PacketBuf) -> Peer {
         let mut peer = self.accepts().await;
-        assert_eq!(peer.receives().await.packet().packet_type(), PacketType::Connect);
+        assert_eq!(
+            peer.receives().await.packet().packet_type(),
+            PacketType::Connect
+        );
         peer.sends(connack).await;
         peer
     }
@@ -114,7 +120,12 @@ impl Peer {
     /// Reads ten megabytes a second and answers nothing.
     pub(crate) async fn reads_slowly(mut self) {
         let mut interval = tokio::time::interval(Duration::from_millis(50));
-        while self.stream.read_buf(&mut self.input).await.is_ok_and(|read| read > 0) {
+        while self
+            .stream
+            .read_buf(&mut self.input)
+            .await
+            .is_ok_and(|read| read > 0)
+        {
             if self.input.len() >= 512 * 1024 {
                 self.input.clear();
                 interval.tick().await;
@@ -138,7 +149,10 @@ impl Peer {
 
     /// `None` at the end, however it came.
     async fn reads(&mut self) -> Option<PacketBuf> {
-        let options = DecodeOptions { sender: Sender::Client, ..DecodeOptions::default() };
+        let options = DecodeOptions {
+            sender: Sender::Client,
+            ..DecodeOptions::default()
+        };
         loop {
             if let Some(packet) = PacketBuf::take(&mut self.input, &options).unwrap() {
                 return Some(packet);

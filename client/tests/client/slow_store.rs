@@ -40,10 +40,15 @@ impl Session {
     /// Goes on for so many packets at most, and leaves.
     async fn serves(&mut self, mut peer: Peer, packets: usize, delivered: &mut BTreeMap<u32, u32>) {
         for _ in 0..packets {
-            let Some(packet) = peer.reads_packet().await else { return };
+            let Some(packet) = peer.reads_packet().await else {
+                return;
+            };
             let answer = match packet.packet() {
                 Packet::Publish(publish) => {
-                    let number: u32 = std::str::from_utf8(publish.payload).unwrap().parse().unwrap();
+                    let number: u32 = std::str::from_utf8(publish.payload)
+                        .unwrap()
+                        .parse()
+                        .unwrap();
                     let packet_id = publish.delivery.packet_id().unwrap().get();
                     if let Some(first) = self.received.insert(number, packet_id) {
                         assert!(publish.delivery.dup(), "{number} was here under {first}");
@@ -53,7 +58,11 @@ impl Session {
                     if !is_exact || self.unreleased.insert(packet_id) {
                         *delivered.entry(number).or_default() += 1;
                     }
-                    if is_exact { pubrec(packet_id) } else { puback(packet_id) }
+                    if is_exact {
+                        pubrec(packet_id)
+                    } else {
+                        puback(packet_id)
+                    }
                 }
                 Packet::PubRel(ack) => {
                     self.unreleased.remove(&ack.packet_id.get());
@@ -85,14 +94,25 @@ async fn nothing_is_lost_and_nothing_is_new_twice() {
             let mut receipts = Vec::new();
             for number in 0..MESSAGES {
                 let payload = number.to_string();
-                let qos = if number % 2 == 0 { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
-                receipts.push(client.publish(Message::new("a", &payload).qos(qos)).await.unwrap());
+                let qos = if number % 2 == 0 {
+                    QoS::AtLeastOnce
+                } else {
+                    QoS::ExactlyOnce
+                };
+                receipts.push(
+                    client
+                        .publish(Message::new("a", &payload).qos(qos))
+                        .await
+                        .unwrap(),
+                );
                 if number % 50 == 0 {
                     tokio::time::sleep(millis(2)).await;
                 }
             }
             for (number, receipt) in receipts.into_iter().enumerate() {
-                receipt.await.unwrap_or_else(|error| panic!("{number}: {error}"));
+                receipt
+                    .await
+                    .unwrap_or_else(|error| panic!("{number}: {error}"));
             }
             client.disconnect().await;
         }
@@ -100,19 +120,30 @@ async fn nothing_is_lost_and_nothing_is_new_twice() {
     let (mut session, mut delivered) = (Session::default(), BTreeMap::new());
     let mut connections = 0;
     while !publishing.is_finished() {
-        let Ok(mut peer) = tokio::time::timeout(millis(100), server.accepts_whenever()).await else {
+        let Ok(mut peer) = tokio::time::timeout(millis(100), server.accepts_whenever()).await
+        else {
             continue;
         };
         if peer.reads_packet().await.is_none() {
             continue;
         }
-        peer.sends(&if connections == 0 { connack() } else { connack_resumed() }).await;
+        peer.sends(&if connections == 0 {
+            connack()
+        } else {
+            connack_resumed()
+        })
+        .await;
         connections += 1;
-        session.serves(peer, fastrand::usize(..200), &mut delivered).await;
+        session
+            .serves(peer, fastrand::usize(..200), &mut delivered)
+            .await;
     }
     publishing.await.unwrap();
     assert!(connections > 10, "{connections}");
     assert_eq!(delivered.len(), MESSAGES as usize);
-    let twice = delivered.iter().filter(|(number, times)| *number % 2 == 1 && **times > 1).count();
+    let twice = delivered
+        .iter()
+        .filter(|(number, times)| *number % 2 == 1 && **times > 1)
+        .count();
     assert_eq!(twice, 0, "of QoS 2");
 }

@@ -9,7 +9,8 @@ use dunlin_client::{Client, ConnectionError, Event, Message, QoS, QueueLimits, R
 use crate::packets::{connack, disconnect, pingreq, pingresp};
 use crate::server::TestServer;
 use crate::{
-    connected, connected_as, disconnect_ending_session, millis, options, soon, story, until_connected,
+    connected, connected_as, disconnect_ending_session, millis, options, soon, story,
+    until_connected,
 };
 
 const KIB: usize = 1024;
@@ -34,17 +35,28 @@ async fn fill(client: &Client) -> usize {
 async fn a_server_that_stops_reading_fills_the_queue_and_nothing_more() {
     let server = TestServer::start().await;
     let mut options = options(&server);
-    options.connect.queue = QueueLimits { count: 10, bytes: 1024 * KIB };
+    options.connect.queue = QueueLimits {
+        count: 10,
+        bytes: 1024 * KIB,
+    };
     let (client, _, peer) = connected_as(&server, options).await;
     let accepted = fill(&client).await;
     // What the system's buffers hold is the system's: a few MiB on loopback.
     assert!(accepted * 64 < 16 * KIB, "{accepted} times 64 KiB");
 
     let reading = tokio::spawn(peer.acknowledges_until_the_end());
-    drop(soon(client.publish(Message::new("b", "room"))).await.unwrap());
+    drop(
+        soon(client.publish(Message::new("b", "room")))
+            .await
+            .unwrap(),
+    );
     soon(client.disconnect()).await;
     let packets = soon(reading).await.unwrap();
-    assert_eq!(packets.len(), accepted + 2, "everything that was accepted, the last one, and DISCONNECT");
+    assert_eq!(
+        packets.len(),
+        accepted + 2,
+        "everything that was accepted, the last one, and DISCONNECT"
+    );
 }
 
 #[tokio::test]
@@ -53,7 +65,9 @@ async fn a_server_that_does_not_read_holds_up_the_end_for_a_second() {
     let options = options(&server);
     let (client, mut events, _peer) = connected_as(&server, options).await;
     fill(&client).await;
-    tokio::time::timeout(millis(1900), client.disconnect_within(millis(50))).await.unwrap();
+    tokio::time::timeout(millis(1900), client.disconnect_within(millis(50)))
+        .await
+        .unwrap();
     assert_eq!(story(&mut events).await, "disconnected stopped");
 }
 
@@ -65,8 +79,13 @@ async fn a_server_that_stops_altogether_is_given_up_by_the_keep_alive() {
     options.connect.ping_timeout = millis(200);
     let (client, mut events, _peer) = connected_as(&server, options).await;
     fill(&client).await;
-    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
-    assert!(matches!(*cause, ConnectionError::KeepAliveTimeout { .. }), "{cause:?}");
+    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
+        panic!()
+    };
+    assert!(
+        matches!(*cause, ConnectionError::KeepAliveTimeout { .. }),
+        "{cause:?}"
+    );
 }
 
 /// Without a keep alive nothing else would find it out.
@@ -76,14 +95,24 @@ async fn output_that_is_not_taken_for_the_time_of_an_acknowledgement_ends_the_co
     let mut options = options(&server);
     options.connect.ack_timeout = millis(700);
     let (client, mut events, _peer) = connected_as(&server, options).await;
-    let receipt =
-        client.publish(Message::new("a", vec![b'x'; 15 << 20]).qos(QoS::AtLeastOnce)).await.unwrap();
-    let Some(Event::Disconnected { cause, retry_in, .. }) = soon(events.next()).await else { panic!() };
+    let receipt = client
+        .publish(Message::new("a", vec![b'x'; 15 << 20]).qos(QoS::AtLeastOnce))
+        .await
+        .unwrap();
+    let Some(Event::Disconnected {
+        cause, retry_in, ..
+    }) = soon(events.next()).await
+    else {
+        panic!()
+    };
     assert_eq!(*cause, ConnectionError::WriteTimeout { after: millis(700) });
     assert!(retry_in.is_some(), "another connection may be better");
 
     let _peer = server.welcomes().await;
-    assert_eq!(soon(receipt).await.unwrap_err(), RequestError::Timeout { after: millis(700) });
+    assert_eq!(
+        soon(receipt).await.unwrap_err(),
+        RequestError::Timeout { after: millis(700) }
+    );
 }
 
 /// The transport takes a little now and then, so that the time for writing never ends.
@@ -92,14 +121,25 @@ async fn requests_behind_output_that_is_taken_slowly_end_in_time() {
     let server = TestServer::start().await;
     let mut options = options(&server);
     options.connect.ack_timeout = Duration::from_secs(1);
-    options.connect.queue = QueueLimits { count: 10, bytes: 64 << 20 };
+    options.connect.queue = QueueLimits {
+        count: 10,
+        bytes: 64 << 20,
+    };
     let (client, _events, peer) = connected_as(&server, options).await;
     let peer = tokio::spawn(peer.reads_slowly());
     let large = vec![b'x'; 48 << 20];
-    let first = client.publish(Message::new("a", large).qos(QoS::AtLeastOnce)).await.unwrap();
+    let first = client
+        .publish(Message::new("a", large).qos(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     tokio::time::sleep(millis(100)).await;
-    let second = client.publish(Message::new("b", "on").qos(QoS::AtLeastOnce)).await.unwrap();
-    let timeout = RequestError::Timeout { after: Duration::from_secs(1) };
+    let second = client
+        .publish(Message::new("b", "on").qos(QoS::AtLeastOnce))
+        .await
+        .unwrap();
+    let timeout = RequestError::Timeout {
+        after: Duration::from_secs(1),
+    };
     assert_eq!(soon(first).await.unwrap_err(), timeout);
     let waited = tokio::time::timeout(Duration::from_secs(2), second).await;
     assert_eq!(waited.unwrap().unwrap_err(), timeout);
@@ -117,7 +157,9 @@ async fn output_that_is_taken_during_a_pause_of_the_runtime_is_no_time_out() {
     let (resume, waits) = std::sync::mpsc::channel::<()>();
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
         assert!(stream.read(&mut [0; 1024]).unwrap() > 0, "CONNECT");
         stream.write_all(connack().as_bytes()).unwrap();
         waits.recv().unwrap();
@@ -153,8 +195,15 @@ async fn a_silent_server_is_asked_whether_it_is_there() {
     peer.expects(pingreq()).await;
     peer.ends().await;
     drop(peer);
-    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
-    let ConnectionError::KeepAliveTimeout { after, keep_alive, .. } = *cause else { panic!("{cause:?}") };
+    let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
+        panic!()
+    };
+    let ConnectionError::KeepAliveTimeout {
+        after, keep_alive, ..
+    } = *cause
+    else {
+        panic!("{cause:?}")
+    };
     assert_eq!((after, keep_alive), (millis(100), Duration::from_secs(1)));
 }
 
@@ -171,8 +220,12 @@ async fn the_servers_reason_survives_a_broken_pipe() {
         peer.receives().await;
         peer.sends(&disconnect(ReasonCode::QuotaExceeded)).await;
         drop(peer);
-        let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else { panic!() };
-        let ConnectionError::Disconnected(reason) = &*cause else { panic!("{cause:?}") };
+        let Some(Event::Disconnected { cause, .. }) = soon(events.next()).await else {
+            panic!()
+        };
+        let ConnectionError::Disconnected(reason) = &*cause else {
+            panic!("{cause:?}")
+        };
         assert_eq!(reason.reason_code, ReasonCode::QuotaExceeded);
     }
 }
@@ -186,7 +239,12 @@ async fn a_slow_server_gets_everything_in_order() {
         let filler = "x".repeat(32 * KIB);
         for number in 0..300 {
             let payload = format!("{number} {filler}");
-            drop(publisher.publish(Message::new("a", &payload).qos(QoS::AtLeastOnce)).await.unwrap());
+            drop(
+                publisher
+                    .publish(Message::new("a", &payload).qos(QoS::AtLeastOnce))
+                    .await
+                    .unwrap(),
+            );
         }
     });
     let serving = tokio::spawn(peer.acknowledges_until_the_end());
@@ -194,9 +252,13 @@ async fn a_slow_server_gets_everything_in_order() {
     soon(client.disconnect()).await;
     let packets = soon(serving).await.unwrap();
     let numbers = packets.iter().filter_map(|packet| match packet.packet() {
-        dunlin_client::codec::Packet::Publish(publish) => {
-            std::str::from_utf8(publish.payload).unwrap().split(' ').next().unwrap().parse::<u32>().ok()
-        }
+        dunlin_client::codec::Packet::Publish(publish) => std::str::from_utf8(publish.payload)
+            .unwrap()
+            .split(' ')
+            .next()
+            .unwrap()
+            .parse::<u32>()
+            .ok(),
         _ => None,
     });
     assert!(numbers.eq(0..300));

@@ -42,7 +42,10 @@ async fn a_client_that_stops_ends_its_session_at_the_server() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     drop(client);
-    assert_eq!(peer.receives().await.as_bytes()[..], [0xE0, 0x07, 0x00, 0x05, 0x11, 0, 0, 0, 0]);
+    assert_eq!(
+        peer.receives().await.as_bytes()[..],
+        [0xE0, 0x07, 0x00, 0x05, 0x11, 0, 0, 0, 0]
+    );
 }
 
 #[tokio::test]
@@ -64,9 +67,17 @@ async fn a_session_that_is_kept_outlives_its_client_at_the_server() {
 
     // The application says how long.
     let (client, _, mut peer) = connected(&server).await;
-    client.set_farewell(Farewell { session_expiry_interval: Some(60), ..Farewell::default() }).unwrap();
+    client
+        .set_farewell(Farewell {
+            session_expiry_interval: Some(60),
+            ..Farewell::default()
+        })
+        .unwrap();
     drop(client);
-    assert_eq!(peer.receives().await.as_bytes()[..], [0xE0, 0x07, 0x00, 0x05, 0x11, 0, 0, 0, 60]);
+    assert_eq!(
+        peer.receives().await.as_bytes()[..],
+        [0xE0, 0x07, 0x00, 0x05, 0x11, 0, 0, 0, 60]
+    );
 }
 
 #[tokio::test]
@@ -114,8 +125,17 @@ async fn disconnect_right_after_a_publish_takes_it_along() {
     let server = TestServer::start().await;
     let (client, _, peer) = connected(&server).await;
     drop(client.publish(lamp(QoS::AtMostOnce)).await.unwrap());
-    let ((), packets) = tokio::join!(at_once(client.disconnect()), peer.acknowledges_until_the_end());
-    assert_eq!(packets, [publish("lamp/7", at_most_once()), disconnect_ending_session()]);
+    let ((), packets) = tokio::join!(
+        at_once(client.disconnect()),
+        peer.acknowledges_until_the_end()
+    );
+    assert_eq!(
+        packets,
+        [
+            publish("lamp/7", at_most_once()),
+            disconnect_ending_session()
+        ]
+    );
 }
 
 #[tokio::test]
@@ -145,7 +165,10 @@ async fn disconnect_waits_no_longer_than_it_was_told() {
         drop(peer);
     };
     tokio::join!(at_once(client.disconnect_within(millis(50))), farewell);
-    assert_eq!(at_once(receipt).await.unwrap_err(), RequestError::Stopped(StopCause::Requested));
+    assert_eq!(
+        at_once(receipt).await.unwrap_err(),
+        RequestError::Stopped(StopCause::Requested)
+    );
 }
 
 #[tokio::test]
@@ -154,7 +177,8 @@ async fn the_shortest_time_that_was_asked_for_counts() {
     let (client, _, mut peer) = connected(&server).await;
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
     let other = client.clone();
-    let patient = tokio::spawn(async move { other.disconnect_within(Duration::from_secs(3600)).await });
+    let patient =
+        tokio::spawn(async move { other.disconnect_within(Duration::from_secs(3600)).await });
     let farewell = async {
         peer.receives().await;
         peer.expects(disconnect_ending_session()).await;
@@ -171,7 +195,10 @@ async fn what_timed_out_is_not_waited_for() {
     options.connect.ack_timeout = millis(50);
     let (client, _, mut peer) = connected_as(&server, options).await;
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
-    assert!(matches!(soon(receipt).await, Err(RequestError::Timeout { .. })));
+    assert!(matches!(
+        soon(receipt).await,
+        Err(RequestError::Timeout { .. })
+    ));
     peer.receives().await;
     let farewell = async {
         peer.expects(disconnect_ending_session()).await;
@@ -197,11 +224,23 @@ async fn a_client_that_is_connecting_stops_at_once() {
     peer.receives().await;
     at_once(client.disconnect()).await;
     peer.ends().await;
-    assert!(matches!(soon(events.next()).await, Some(Event::Attempt { .. })));
+    assert!(matches!(
+        soon(events.next()).await,
+        Some(Event::Attempt { .. })
+    ));
     assert!(matches!(soon(events.next()).await, Some(Event::Opened(_))));
-    let Some(Event::Failed { cause, retry_in: None }) = soon(events.next()).await else { panic!() };
+    let Some(Event::Failed {
+        cause,
+        retry_in: None,
+    }) = soon(events.next()).await
+    else {
+        panic!()
+    };
     assert_eq!(cause, Arc::new(ConnectError::Stopped));
-    assert!(matches!(soon(events.next()).await, Some(Event::Stopped(StopCause::Requested))));
+    assert!(matches!(
+        soon(events.next()).await,
+        Some(Event::Stopped(StopCause::Requested))
+    ));
 }
 
 #[tokio::test]
@@ -226,14 +265,21 @@ async fn a_stop_without_a_connection_waits_for_one_while_something_is_queued() {
     let mut events = client.events();
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
     let farewell = async {
-        server.answers(&refusal(ReasonCode::ServerBusy)).await.ends().await;
+        server
+            .answers(&refusal(ReasonCode::ServerBusy))
+            .await
+            .ends()
+            .await;
         let mut peer = server.welcomes().await;
         peer.expects(publish("lamp/7", at_least_once(1))).await;
         peer.sends(&puback(1)).await;
         peer.expects(disconnect_ending_session()).await;
         peer.ends().await;
     };
-    tokio::join!(soon(client.disconnect_within(Duration::from_secs(4))), farewell);
+    tokio::join!(
+        soon(client.disconnect_within(Duration::from_secs(4))),
+        farewell
+    );
     soon(receipt).await.unwrap();
     assert_eq!(
         story(&mut events).await,
@@ -249,11 +295,18 @@ async fn a_stop_without_a_connection_ends_when_its_time_is_over() {
     options.reconnect.max_delay = Duration::from_secs(60);
     let client = Client::start(options);
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
-    server.answers(&refusal(ReasonCode::ServerBusy)).await.ends().await;
+    server
+        .answers(&refusal(ReasonCode::ServerBusy))
+        .await
+        .ends()
+        .await;
     let began = tokio::time::Instant::now();
     client.disconnect_within(Duration::from_secs(7)).await;
     assert_eq!(began.elapsed().as_secs(), 7);
-    assert_eq!(receipt.await.unwrap_err(), RequestError::Stopped(StopCause::Requested));
+    assert_eq!(
+        receipt.await.unwrap_err(),
+        RequestError::Stopped(StopCause::Requested)
+    );
 }
 
 #[tokio::test]
@@ -290,17 +343,29 @@ async fn nothing_follows_disconnect() {
         }
     });
     peer.receives().await;
-    let ((), packets) =
-        tokio::join!(soon(client.disconnect_within(millis(20))), peer.acknowledges_until_the_end());
+    let ((), packets) = tokio::join!(
+        soon(client.disconnect_within(millis(20))),
+        peer.acknowledges_until_the_end()
+    );
     let (last, before) = packets.split_last().unwrap();
     assert_eq!(*last, disconnect_ending_session());
-    assert!(before.iter().all(|packet| *packet == publish("lamp/7", at_most_once())));
+    assert!(
+        before
+            .iter()
+            .all(|packet| *packet == publish("lamp/7", at_most_once()))
+    );
     soon(publishing).await.unwrap();
 }
 
 #[test]
 fn a_runtime_that_is_shut_down_leaves_nobody_waiting() {
-    let runtime = || Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = || {
+        Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap()
+    };
     let (clients, others) = (runtime(), runtime());
     let (client, server) = clients.block_on(async {
         let server = TestServer::start().await;
@@ -311,7 +376,10 @@ fn a_runtime_that_is_shut_down_leaves_nobody_waiting() {
     clients.shutdown_background();
     drop(server);
     let outcome = others.block_on(async { soon(waiting).await.unwrap() });
-    assert_eq!(outcome.unwrap_err(), RequestError::Stopped(StopCause::RuntimeGone));
+    assert_eq!(
+        outcome.unwrap_err(),
+        RequestError::Stopped(StopCause::RuntimeGone)
+    );
 }
 
 /// Keeps a log by means of the client that it is about.
@@ -356,5 +424,8 @@ fn a_log_may_be_kept_by_the_client_itself_to_its_end() {
             tell.send(story(&mut events).await).unwrap();
         });
     });
-    assert_eq!(told.recv_timeout(Duration::from_secs(5)).unwrap(), "disconnected stopped");
+    assert_eq!(
+        told.recv_timeout(Duration::from_secs(5)).unwrap(),
+        "disconnected stopped"
+    );
 }

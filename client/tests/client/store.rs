@@ -8,11 +8,13 @@ use std::time::Duration;
 use dunlin_client::codec::{AckType, ReasonCode};
 use dunlin_client::engine::{ClockReading, Session};
 use dunlin_client::store::{Change, RestoreError, Store, StoreError};
-use dunlin_client::{Client, Event, Message, OnDropped, QoS, RequestError, StopCause, StreamLimits};
+use dunlin_client::{
+    Client, Event, Message, OnDropped, QoS, RequestError, StopCause, StreamLimits,
+};
 
 use crate::packets::{
-    ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
-    pubrel, unsubscribe,
+    ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish,
+    pubrec, pubrel, unsubscribe,
 };
 use crate::server::TestServer;
 use crate::streams::subscribed;
@@ -52,14 +54,25 @@ impl Memory {
 
 impl Store for Memory {
     fn load(&mut self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        Ok(self.0.0.lock().unwrap().entries.clone().into_iter().collect())
+        Ok(self
+            .0
+            .0
+            .lock()
+            .unwrap()
+            .entries
+            .clone()
+            .into_iter()
+            .collect())
     }
 
     fn apply(&mut self, changes: &[Change]) -> io::Result<()> {
         let kept = self.0.0.lock().unwrap();
         let mut kept = self.0.1.wait_while(kept, |kept| kept.is_shut).unwrap();
         if kept.is_broken {
-            return Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"));
+            return Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                "the disk is full",
+            ));
         }
         kept.commits += 1;
         for change in changes {
@@ -91,7 +104,11 @@ async fn nothing_leaves_before_it_is_kept() {
     client.until_kept().await.unwrap();
     store.with(|kept| kept.is_shut = true);
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
-    assert!(tokio::time::timeout(millis(50), client.until_kept()).await.is_err());
+    assert!(
+        tokio::time::timeout(millis(50), client.until_kept())
+            .await
+            .is_err()
+    );
     let early = tokio::time::timeout(millis(50), peer.reads_packet()).await;
     assert!(early.is_err(), "{early:?}");
     store.with(|kept| kept.is_shut = false);
@@ -124,7 +141,8 @@ async fn the_next_process_goes_on_where_the_one_before_was() {
     let mut unmatched = client.unmatched(StreamLimits::default()).unwrap();
     let mut peer = server.answers(&connack_resumed()).await;
     peer.expects(pubrel(3)).await;
-    peer.expects(publish("lamp/7", again(at_least_once(2)))).await;
+    peer.expects(publish("lamp/7", again(at_least_once(2))))
+        .await;
     peer.sends(&pubcomp(3)).await;
     peer.sends(&puback(2)).await;
     // It was given out before, and comes to nobody again.
@@ -136,7 +154,15 @@ async fn the_next_process_goes_on_where_the_one_before_was() {
     assert_eq!(soon(unmatched.next()).await.unwrap().topic(), "lamp/2");
     peer.expects(pubrec(10)).await;
     soon(client.disconnect()).await;
-    let keys = crashed.0.0.lock().unwrap().entries.keys().map(|key| key[0]).collect::<Vec<_>>();
+    let keys = crashed
+        .0
+        .0
+        .lock()
+        .unwrap()
+        .entries
+        .keys()
+        .map(|key| key[0])
+        .collect::<Vec<_>>();
     assert_eq!(keys, *b"ars", "what is finished isn't kept: {keys:?}");
 }
 
@@ -154,11 +180,16 @@ async fn a_message_costs_one_commit_and_many_at_once_cost_no_more() {
 
     let before = commits();
     for _ in 0..MESSAGES {
-        soon(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap()).await.unwrap();
+        soon(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap())
+            .await
+            .unwrap();
     }
     let one_by_one = commits() - before;
     // With some room for acknowledgements that take longer than they can wait for the next commit.
-    assert!((MESSAGES..MESSAGES + MESSAGES / 2).contains(&one_by_one), "{one_by_one}");
+    assert!(
+        (MESSAGES..MESSAGES + MESSAGES / 2).contains(&one_by_one),
+        "{one_by_one}"
+    );
 
     let before = commits();
     let mut receipts = Vec::new();
@@ -182,13 +213,23 @@ async fn a_message_costs_one_commit_and_many_at_once_cost_no_more() {
 }
 
 fn record(key: &str, value: &str) -> Change {
-    Change::Put { key: key.into(), value: value.into() }
+    Change::Put {
+        key: key.into(),
+        value: value.into(),
+    }
 }
 
 /// The application's records in a store.
 fn records(store: &Memory) -> BTreeMap<String, String> {
     let records = store.clone().application_records().unwrap().into_iter();
-    records.map(|(key, value)| (String::from_utf8(key).unwrap(), String::from_utf8(value).unwrap())).collect()
+    records
+        .map(|(key, value)| {
+            (
+                String::from_utf8(key).unwrap(),
+                String::from_utf8(value).unwrap(),
+            )
+        })
+        .collect()
 }
 
 fn one_record(key: &str, value: &str) -> BTreeMap<String, String> {
@@ -207,7 +248,12 @@ async fn a_record_and_the_fact_that_its_message_was_received_are_in_one_commit()
     let before = store.copy();
     store.with(|kept| kept.is_shut = true);
     let accepting = tokio::spawn(acknowledgement.accept_with(vec![record("lamp/1", "on")]));
-    assert!(tokio::time::timeout(millis(50), peer.reads_packet()).await.is_err(), "no PUBREC before that");
+    assert!(
+        tokio::time::timeout(millis(50), peer.reads_packet())
+            .await
+            .is_err(),
+        "no PUBREC before that"
+    );
     assert!(!accepting.is_finished());
     store.with(|kept| kept.is_shut = false);
     soon(accepting).await.unwrap().unwrap();
@@ -244,9 +290,14 @@ async fn records_of_a_message_in_two_streams_are_written_with_the_last_answer() 
     peer.sends(&publish("lamp/1", exactly_once(9))).await;
     let (_, first) = soon(lamps.next_unacknowledged()).await.unwrap();
     let (_, second) = soon(all.next_unacknowledged()).await.unwrap();
-    soon(first.accept_with(vec![record("first", "on")])).await.unwrap();
+    soon(first.accept_with(vec![record("first", "on")]))
+        .await
+        .unwrap();
     client.until_kept().await.unwrap();
-    assert!(records(&store).is_empty(), "after a crash the message comes to both again");
+    assert!(
+        records(&store).is_empty(),
+        "after a crash the message comes to both again"
+    );
     second.accept();
     peer.expects(pubrec(9)).await;
     assert_eq!(records(&store), one_record("first", "on"));
@@ -270,7 +321,9 @@ async fn a_second_stream_that_drops_its_acknowledgement_decides_nothing_but_by_t
         peer.sends(&publish("lamp/1", exactly_once(9))).await;
         let (_, first) = soon(lamps.next_unacknowledged()).await.unwrap();
         let (_, second) = soon(all.next_unacknowledged()).await.unwrap();
-        soon(first.accept_with(vec![record("first", "on")])).await.unwrap();
+        soon(first.accept_with(vec![record("first", "on")]))
+            .await
+            .unwrap();
         // At once, without the wait of five seconds.
         let handler = tokio::spawn(async move {
             let _second = second;
@@ -294,12 +347,18 @@ async fn an_application_changes_its_records_without_a_message_too() {
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
     let mut peer = server.welcomes().await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
-    soon(client.write_records(vec![record("a", "1"), record("b", "2")])).await.unwrap();
-    soon(client.write_records(vec![Change::Remove { key: b"a".to_vec() }])).await.unwrap();
+    soon(client.write_records(vec![record("a", "1"), record("b", "2")]))
+        .await
+        .unwrap();
+    soon(client.write_records(vec![Change::Remove { key: b"a".to_vec() }]))
+        .await
+        .unwrap();
     assert_eq!(records(&store), one_record("b", "2"));
     peer.sends(&publish("lamp/1", at_least_once(9))).await;
     let (_, acknowledgement) = soon(lamps.next_unacknowledged()).await.unwrap();
-    soon(acknowledgement.accept_with(vec![record("b", "3")])).await.unwrap();
+    soon(acknowledgement.accept_with(vec![record("b", "3")]))
+        .await
+        .unwrap();
     peer.expects(puback(9)).await;
     assert_eq!(records(&store), one_record("b", "3"));
     soon(client.disconnect_within(millis(0))).await;
@@ -313,10 +372,16 @@ async fn a_client_without_a_store_writes_no_records() {
     let client = Client::start(options(&server));
     let mut peer = server.welcomes().await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
-    assert_eq!(client.write_records(vec![record("a", "1")]).await, Err(RequestError::NoStore));
+    assert_eq!(
+        client.write_records(vec![record("a", "1")]).await,
+        Err(RequestError::NoStore)
+    );
     peer.sends(&publish("lamp/1", at_least_once(9))).await;
     let (_, acknowledgement) = soon(lamps.next_unacknowledged()).await.unwrap();
-    assert_eq!(acknowledgement.accept_with(vec![record("a", "1")]).await, Err(RequestError::NoStore));
+    assert_eq!(
+        acknowledgement.accept_with(vec![record("a", "1")]).await,
+        Err(RequestError::NoStore)
+    );
     soon(client.disconnect_within(millis(0))).await;
 }
 
@@ -332,7 +397,8 @@ async fn a_message_that_never_left_is_sent_as_a_first_one() {
     let client = Client::start_with_store(options(&server), crashed).unwrap();
     let mut peer = server.welcomes().await;
     peer.expects(publish("lamp/7", at_least_once(1))).await;
-    peer.sends(&ack(AckType::PubAck, 1, ReasonCode::Success)).await;
+    peer.sends(&ack(AckType::PubAck, 1, ReasonCode::Success))
+        .await;
     soon(client.disconnect()).await;
 }
 
@@ -347,13 +413,23 @@ async fn what_waits_for_the_store_when_the_connection_ends_was_never_sent() {
     client.until_kept().await.unwrap();
     store.with(|kept| kept.is_shut = true);
     let receipt = client.publish(lamp(QoS::ExactlyOnce)).await.unwrap();
-    assert!(tokio::time::timeout(millis(20), client.until_kept()).await.is_err());
+    assert!(
+        tokio::time::timeout(millis(20), client.until_kept())
+            .await
+            .is_err()
+    );
     peer.resets();
-    while !matches!(soon(events.next()).await.unwrap(), Event::Disconnected { .. }) {}
+    while !matches!(
+        soon(events.next()).await.unwrap(),
+        Event::Disconnected { .. }
+    ) {}
     store.with(|kept| kept.is_shut = false);
     let mut peer = server.welcomes().await;
     let sent = peer.receives().await;
-    assert!((1..3).any(|id| sent == publish("lamp/7", exactly_once(id))), "{sent:?}");
+    assert!(
+        (1..3).any(|id| sent == publish("lamp/7", exactly_once(id))),
+        "{sent:?}"
+    );
     assert_eq!(client.statistics().repeated, 0);
     soon(client.disconnect_within(millis(0))).await;
     assert!(matches!(soon(receipt).await, Err(RequestError::Stopped(_))));
@@ -367,13 +443,19 @@ async fn a_subscription_that_was_dropped_without_a_connection_ends_with_the_next
     let mut peer = server.welcomes().await;
     let lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     drop(peer);
-    while !matches!(soon(events.next()).await.unwrap(), Event::Disconnected { .. }) {}
+    while !matches!(
+        soon(events.next()).await.unwrap(),
+        Event::Disconnected { .. }
+    ) {}
     drop(lamps);
     soon(client.disconnect_within(millis(0))).await;
     let client = Client::start_with_store(options(&server), store).unwrap();
     let mut peer = server.answers(&connack_resumed()).await;
     let sent = peer.receives().await;
-    assert!((1..3).any(|id| sent == unsubscribe(id, &["lamp/+"])), "{sent:?}");
+    assert!(
+        (1..3).any(|id| sent == unsubscribe(id, &["lamp/+"])),
+        "{sent:?}"
+    );
     soon(client.disconnect_within(millis(0))).await;
 }
 
@@ -390,7 +472,9 @@ async fn who_goes_on_publishing_does_not_hold_up_the_end() {
     });
     let acknowledging = tokio::spawn(peer.acknowledges_until_the_end());
     tokio::time::sleep(millis(20)).await;
-    tokio::time::timeout(Duration::from_secs(3), client.disconnect_within(millis(10))).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(3), client.disconnect_within(millis(10)))
+        .await
+        .unwrap();
     soon(publishing).await.unwrap();
     soon(acknowledging).await.unwrap();
     let last = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap_err();
@@ -405,8 +489,14 @@ async fn a_restored_session_goes_on_without_a_store_too() {
     soon(client.until_kept()).await.unwrap();
     client.disconnect_within(millis(0)).await;
     let now = tokio::time::Instant::now().into_std();
-    let clock = ClockReading { now, date: std::time::SystemTime::now(), boot: None };
-    let session = Session::restore(store.load().unwrap(), clock).unwrap().unwrap();
+    let clock = ClockReading {
+        now,
+        date: std::time::SystemTime::now(),
+        boot: None,
+    };
+    let session = Session::restore(store.load().unwrap(), clock)
+        .unwrap()
+        .unwrap();
     let server = TestServer::start().await;
     let _client = Client::start_with_session(options(&server), session);
     let mut peer = server.welcomes().await;
@@ -422,9 +512,18 @@ async fn a_store_that_fails_stops_the_client_and_nothing_leaves() {
     until_connected(&mut events).await;
     store.with(|kept| kept.is_broken = true);
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
-    let cause = StopCause::Store { kind: io::ErrorKind::StorageFull, fault: "the disk is full".into() };
-    assert_eq!(soon(receipt).await.unwrap_err(), RequestError::Stopped(cause.clone()));
-    assert!(peer.reads_packet().await.is_none(), "neither PUBLISH nor DISCONNECT");
+    let cause = StopCause::Store {
+        kind: io::ErrorKind::StorageFull,
+        fault: "the disk is full".into(),
+    };
+    assert_eq!(
+        soon(receipt).await.unwrap_err(),
+        RequestError::Stopped(cause.clone())
+    );
+    assert!(
+        peer.reads_packet().await.is_none(),
+        "neither PUBLISH nor DISCONNECT"
+    );
     let last = loop {
         if let Event::Stopped(cause) = soon(events.next()).await.unwrap() {
             break cause;
@@ -438,7 +537,16 @@ async fn something_else_is_no_session() {
     let (server, store) = (TestServer::start().await, Memory::default());
     store.with(|kept| drop(kept.entries.insert(b"m1".to_vec(), Vec::new())));
     let refused = Client::start_with_store(options(&server), store).unwrap_err();
-    assert!(matches!(refused, StoreError::Restore(RestoreError { fault: "no request", .. })), "{refused:?}");
+    assert!(
+        matches!(
+            refused,
+            StoreError::Restore(RestoreError {
+                fault: "no request",
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
 }
 
 /// It has five seconds for its last words.
@@ -451,10 +559,18 @@ async fn a_store_that_hangs_keeps_no_client_from_stopping() {
     store.with(|kept| kept.is_shut = true);
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
     let stopping = client.disconnect_within(millis(0));
-    assert!(tokio::time::timeout(Duration::from_secs(8), stopping).await.is_ok());
-    let RequestError::Stopped(StopCause::Store { kind, fault }) = soon(receipt).await.unwrap_err() else {
+    assert!(
+        tokio::time::timeout(Duration::from_secs(8), stopping)
+            .await
+            .is_ok()
+    );
+    let RequestError::Stopped(StopCause::Store { kind, fault }) = soon(receipt).await.unwrap_err()
+    else {
         panic!()
     };
-    assert_eq!((kind, &*fault), (io::ErrorKind::TimedOut, "no answer within 5s"));
+    assert_eq!(
+        (kind, &*fault),
+        (io::ErrorKind::TimedOut, "no answer within 5s")
+    );
     store.with(|kept| kept.is_shut = false);
 }

@@ -4,11 +4,13 @@ use dunlin_client::codec::{PacketBuf, ReasonCode};
 use dunlin_client::{Client, Event, Message, Offline, QoS, RequestError, Subscription};
 
 use crate::packets::{
-    at_least_once, at_most_once, connack_resumed, connack_with, disconnect, exactly_once, puback, pubcomp,
-    publish, pubrec, pubrel, suback, unsuback, unsubscribe,
+    at_least_once, at_most_once, connack_resumed, connack_with, disconnect, exactly_once, puback,
+    pubcomp, publish, pubrec, pubrel, suback, unsuback, unsubscribe,
 };
 use crate::server::{Peer, TestServer};
-use crate::{connected, connected_as, disconnect_ending_session, millis, options, soon, until_connected};
+use crate::{
+    connected, connected_as, disconnect_ending_session, millis, options, soon, until_connected,
+};
 
 pub(crate) async fn subscribed(
     client: &Client,
@@ -18,21 +20,26 @@ pub(crate) async fn subscribed(
 ) -> Subscription {
     let answer = async {
         peer.receives().await;
-        peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1])).await;
+        peer.sends(&suback(packet_id, &[ReasonCode::GrantedQoS1]))
+            .await;
     };
-    tokio::join!(soon(client.subscribe(filter, QoS::AtLeastOnce)), answer).0.unwrap()
+    tokio::join!(soon(client.subscribe(filter, QoS::AtLeastOnce)), answer)
+        .0
+        .unwrap()
 }
 
 /// Sends something that nobody wants and waits for its acknowledgement: what came before it was handled.
 pub(crate) async fn settles(peer: &mut Peer, packet_id: u16) {
-    peer.sends(&publish("nobody/wants/this", at_least_once(packet_id))).await;
+    peer.sends(&publish("nobody/wants/this", at_least_once(packet_id)))
+        .await;
     peer.expects(puback(packet_id)).await;
 }
 
 /// The same without an acknowledgement, which waits behind those that are owed.
 pub(crate) async fn arrives(client: &Client, peer: &mut Peer) {
     let before = client.unrouted();
-    peer.sends(&publish("nobody/wants/this", at_most_once())).await;
+    peer.sends(&publish("nobody/wants/this", at_most_once()))
+        .await;
     while client.unrouted() == before {
         tokio::task::yield_now().await;
     }
@@ -51,7 +58,10 @@ async fn a_subscription_is_a_stream() {
     assert_eq!(soon(first(&mut lamps)).await.unwrap().topic(), "lamp/1");
     peer.expects(puback(1)).await;
     drop(peer);
-    assert!(matches!(soon(first(&mut events)).await, Some(Event::Disconnected { .. })));
+    assert!(matches!(
+        soon(first(&mut events)).await,
+        Some(Event::Disconnected { .. })
+    ));
 }
 
 /// gneiss_messages_reorder
@@ -82,7 +92,11 @@ async fn a_message_that_nobody_takes_is_not_acknowledged() {
     arrives(&client, &mut peer).await;
     soon(client.disconnect()).await;
     peer.expects(disconnect_ending_session()).await;
-    assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1", "what came can still be taken");
+    assert_eq!(
+        soon(lamps.next()).await.unwrap().topic(),
+        "lamp/1",
+        "what came can still be taken"
+    );
     assert!(soon(lamps.next()).await.is_none());
 }
 
@@ -133,7 +147,10 @@ async fn a_stream_that_is_dropped_without_a_connection_unsubscribes_on_the_next_
     let (client, mut events, mut peer) = connected_as(&server, options).await;
     let lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     drop(peer);
-    while !matches!(soon(events.next()).await.unwrap(), Event::Disconnected { .. }) {}
+    while !matches!(
+        soon(events.next()).await.unwrap(),
+        Event::Disconnected { .. }
+    ) {}
     drop(lamps);
     let mut peer = server.answers(&connack_resumed()).await;
     peer.expects(unsubscribe(2, &["lamp/+"])).await;
@@ -151,14 +168,23 @@ async fn subscriptions_that_were_given_up_before_they_were_sent_leave_nothing_be
     options.connect.queue.count = 3;
     options.connect.offline = Offline::DropOldest;
     let client = Client::start(options);
-    let kept = client.publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).await.unwrap();
+    let kept = client
+        .publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
+        .await
+        .unwrap();
     for _ in 0..20 {
         let given_up = client.subscribe("lamp/+", QoS::AtMostOnce);
         assert!(tokio::time::timeout(millis(1), given_up).await.is_err());
         let late = client.request("b", b"", millis(1)).await;
-        assert!(matches!(late, Err(RequestError::NoReply { .. })), "{late:?}");
+        assert!(
+            matches!(late, Err(RequestError::NoReply { .. })),
+            "{late:?}"
+        );
     }
-    assert_eq!((client.statistics().unfinished, client.statistics().dropped), (1, 0));
+    assert_eq!(
+        (client.statistics().unfinished, client.statistics().dropped),
+        (1, 0)
+    );
     let mut peer = server.welcomes().await;
     peer.expects(publish("a", at_least_once(1))).await;
     peer.sends(&puback(1)).await;
@@ -192,7 +218,9 @@ async fn an_unsubscribed_stream_ends_when_it_is_drained() {
         peer.expects(unsubscribe(2, &["lamp/+"])).await;
         peer.sends(&unsuback(2, &[ReasonCode::Success])).await;
     };
-    tokio::join!(soon(client.unsubscribe("lamp/+")), answer).0.unwrap();
+    tokio::join!(soon(client.unsubscribe("lamp/+")), answer)
+        .0
+        .unwrap();
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
     assert!(soon(lamps.next()).await.is_none());
     drop(lamps);
@@ -204,7 +232,11 @@ async fn a_message_that_was_not_returned_comes_next_time() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
-    assert!(tokio::time::timeout(millis(10), lamps.next()).await.is_err());
+    assert!(
+        tokio::time::timeout(millis(10), lamps.next())
+            .await
+            .is_err()
+    );
     peer.sends(&publish("lamp/1", at_least_once(1))).await;
     drop(lamps.next());
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
@@ -260,7 +292,8 @@ async fn publishing_from_inside_a_message_loop_goes_on() {
                 dunlin_client::codec::Packet::PubAck(_) => acknowledged += 1,
                 dunlin_client::codec::Packet::Publish(publish) => {
                     answered += 1;
-                    peer.sends(&puback(publish.delivery.packet_id().unwrap().get())).await;
+                    peer.sends(&puback(publish.delivery.packet_id().unwrap().get()))
+                        .await;
                 }
                 other => panic!("{other:?}"),
             }
@@ -269,7 +302,9 @@ async fn publishing_from_inside_a_message_loop_goes_on() {
     for _ in 0..ROUNDS {
         soon(lamps.next()).await.unwrap();
         let answer = Message::new("answer", "ok").qos(QoS::AtLeastOnce);
-        soon(soon(client.publish(answer)).await.unwrap()).await.unwrap();
+        soon(soon(client.publish(answer)).await.unwrap())
+            .await
+            .unwrap();
     }
     soon(serve).await.unwrap();
 }
@@ -283,8 +318,10 @@ async fn messages_that_wait_are_bounded_by_the_receive_maximum() {
     let (client, _, mut peer) = connected_as(&server, options).await;
     let _lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     for packet_id in 1..=3 {
-        peer.sends(&publish("lamp/1", at_least_once(packet_id))).await;
+        peer.sends(&publish("lamp/1", at_least_once(packet_id)))
+            .await;
     }
-    peer.expects(disconnect(ReasonCode::ReceiveMaximumExceeded)).await;
+    peer.expects(disconnect(ReasonCode::ReceiveMaximumExceeded))
+        .await;
     peer.ends().await;
 }

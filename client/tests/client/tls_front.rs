@@ -30,13 +30,21 @@ impl TlsFront {
             while let Ok((tcp, _)) = listener.accept().await {
                 let acceptor = TlsAcceptor::from(Arc::clone(&current.lock().unwrap()));
                 tokio::spawn(async move {
-                    let Ok(mut tls) = acceptor.accept(tcp).await else { return };
-                    let Ok(mut plain) = TcpStream::connect(server).await else { return };
+                    let Ok(mut tls) = acceptor.accept(tcp).await else {
+                        return;
+                    };
+                    let Ok(mut plain) = TcpStream::connect(server).await else {
+                        return;
+                    };
                     let _ = tokio::io::copy_bidirectional(&mut tls, &mut plain).await;
                 });
             }
         });
-        Self { address, config, task }
+        Self {
+            address,
+            config,
+            task,
+        }
     }
 
     /// From the next connection on.
@@ -52,7 +60,10 @@ impl Drop for TlsFront {
 }
 
 /// A server with this identity that lets in clients of `clients_of`, or anybody.
-pub(crate) fn server_config(identity: &Identity, clients_of: Option<&Authority>) -> Arc<ServerConfig> {
+pub(crate) fn server_config(
+    identity: &Identity,
+    clients_of: Option<&Authority>,
+) -> Arc<ServerConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -60,8 +71,14 @@ pub(crate) fn server_config(identity: &Identity, clients_of: Option<&Authority>)
     let builder = match clients_of {
         None => builder.with_no_client_auth(),
         Some(authority) => builder.with_client_cert_verifier(
-            WebPkiClientVerifier::builder_with_provider(authority.store(), provider).build().unwrap(),
+            WebPkiClientVerifier::builder_with_provider(authority.store(), provider)
+                .build()
+                .unwrap(),
         ),
     };
-    Arc::new(builder.with_single_cert(identity.chain(), identity.key()).unwrap())
+    Arc::new(
+        builder
+            .with_single_cert(identity.chain(), identity.key())
+            .unwrap(),
+    )
 }

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{AckType, ReasonCode};
-use dunlin_client::{CleanStart, Client, ClientOptions, DropCause, Event, Events, QoS, StreamLimits};
+use dunlin_client::{
+    CleanStart, Client, ClientOptions, DropCause, Event, Events, QoS, StreamLimits,
+};
 
 use crate::packets::{
-    ack, at_least_once, at_most_once, connack_resumed, exactly_once, puback, publish, pubrec, suback,
+    ack, at_least_once, at_most_once, connack_resumed, exactly_once, puback, publish, pubrec,
+    suback,
 };
 use crate::server::{Peer, TestServer};
 use crate::streams::subscribed;
@@ -34,7 +37,13 @@ async fn handled(client: &Client, peer: &mut Peer, packet_id: u16) {
 
 async fn dropped(events: &mut Events) -> (String, DropCause, u64) {
     loop {
-        if let Event::MessageDropped { topic, cause, count, .. } = soon(events.next()).await.unwrap() {
+        if let Event::MessageDropped {
+            topic,
+            cause,
+            count,
+            ..
+        } = soon(events.next()).await.unwrap()
+        {
             return (topic, cause, count);
         }
     }
@@ -45,14 +54,21 @@ async fn messages_that_come_before_the_subscription_are_delivered_and_acknowledg
     let server = TestServer::start().await;
     let (client, _, mut peer) = resumed(resuming(&server), &server).await;
     for packet_id in 1..=3 {
-        peer.sends(&publish(&format!("lamp/{packet_id}"), at_least_once(packet_id))).await;
+        peer.sends(&publish(
+            &format!("lamp/{packet_id}"),
+            at_least_once(packet_id),
+        ))
+        .await;
     }
     peer.sends(&publish("lamp/4", at_most_once())).await;
     peer.sends(&publish("lamp/5", exactly_once(5))).await;
     handled(&client, &mut peer, 1).await;
     let mut lamps = subscribed(&client, &mut peer, 3, "lamp/+").await;
     for number in 1..=5 {
-        assert_eq!(soon(lamps.next()).await.unwrap().topic(), format!("lamp/{number}"));
+        assert_eq!(
+            soon(lamps.next()).await.unwrap().topic(),
+            format!("lamp/{number}")
+        );
     }
     for packet_id in 1..=3 {
         peer.expects(puback(packet_id)).await;
@@ -72,13 +88,20 @@ async fn what_nobody_subscribes_to_is_refused_after_its_wait_and_reported() {
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
     peer.sends(&publish("lamp/1", at_least_once(2))).await;
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
-    peer.expects(ack(AckType::PubAck, 1, ReasonCode::UnspecifiedError)).await;
+    peer.expects(ack(AckType::PubAck, 1, ReasonCode::UnspecifiedError))
+        .await;
     peer.expects(puback(2)).await;
-    assert_eq!(dropped(&mut events).await, ("old/1".into(), DropCause::Unmatched, 1));
+    assert_eq!(
+        dropped(&mut events).await,
+        ("old/1".into(), DropCause::Unmatched, 1)
+    );
     let unmatched = client.statistics().dropped_messages.unmatched;
     assert_eq!(
         (unmatched.count, unmatched.bytes),
-        (1, publish("old/1", at_least_once(1)).as_bytes().len() as u64)
+        (
+            1,
+            publish("old/1", at_least_once(1)).as_bytes().len() as u64
+        )
     );
 }
 
@@ -116,7 +139,11 @@ async fn a_refused_subscription_gives_its_messages_back() {
         peer.receives().await;
         peer.sends(&suback(3, &[ReasonCode::NotAuthorized])).await;
     };
-    assert!(tokio::join!(soon(client.subscribe("#", QoS::AtLeastOnce)), answer).0.is_err());
+    assert!(
+        tokio::join!(soon(client.subscribe("#", QoS::AtLeastOnce)), answer)
+            .0
+            .is_err()
+    );
     let mut lamps = subscribed(&client, &mut peer, 4, "lamp/+").await;
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
     peer.expects(puback(1)).await;
@@ -141,7 +168,10 @@ async fn a_client_that_stops_acknowledges_nothing_that_waits() {
     peer.sends(&publish("old/1", at_least_once(1))).await;
     handled(&client, &mut peer, 1).await;
     let stopping = tokio::spawn(async move { client.disconnect_within(Duration::ZERO).await });
-    assert_eq!(peer.receives().await.packet().packet_type(), dunlin_client::codec::PacketType::Disconnect);
+    assert_eq!(
+        peer.receives().await.packet().packet_type(),
+        dunlin_client::codec::PacketType::Disconnect
+    );
     peer.ends().await;
     drop(peer);
     soon(stopping).await.unwrap();

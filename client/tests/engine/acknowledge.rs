@@ -8,12 +8,16 @@ use dunlin_client::{QoS, RequestError};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    ack, again, at_least_once, connack, connack_resumed, exactly_once, id, puback, pubcomp, publish, pubrec,
-    pubrel,
+    ack, again, at_least_once, connack, connack_resumed, exactly_once, id, puback, pubcomp,
+    publish, pubrec, pubrel,
 };
 
 fn delivered(client: &mut Client) -> Vec<DeliveryId> {
-    client.messages().into_iter().map(|(_, id)| id.unwrap()).collect()
+    client
+        .messages()
+        .into_iter()
+        .map(|(_, id)| id.unwrap())
+        .collect()
 }
 
 fn answers(client: &mut Client, id: DeliveryId, reason_code: ReasonCode) {
@@ -61,7 +65,10 @@ fn pubrecs_leave_in_the_order_of_arrival_with_their_own_codes() {
     answers(&mut client, ids[1], ReasonCode::QuotaExceeded);
     assert!(client.sends().is_empty());
     answers(&mut client, ids[0], ReasonCode::Success);
-    assert_eq!(client.sends(), [pubrec(9), refused(AckType::PubRec, 4), pubrec(6)]);
+    assert_eq!(
+        client.sends(),
+        [pubrec(9), refused(AckType::PubRec, 4), pubrec(6)]
+    );
     client.receives_all(&[pubrel(9), pubrel(6)]);
     assert_eq!(client.sends(), [pubcomp(9), pubcomp(6)]);
 }
@@ -80,7 +87,14 @@ fn after_a_refusing_pubrec_the_same_identifier_is_another_message() {
         assert_eq!(client.sends(), [refused(AckType::PubRec, 1)]);
     }
     client.receives(&pubrel(1));
-    assert_eq!(client.sends(), [ack(AckType::PubComp, 1, ReasonCode::PacketIdentifierNotFound)]);
+    assert_eq!(
+        client.sends(),
+        [ack(
+            AckType::PubComp,
+            1,
+            ReasonCode::PacketIdentifierNotFound
+        )]
+    );
     client.receives(&publish("a", at_least_once(1)));
     assert_eq!(client.takes_all(), ["a"]);
 }
@@ -88,8 +102,10 @@ fn after_a_refusing_pubrec_the_same_identifier_is_another_message() {
 #[test]
 fn every_code_that_a_client_can_say_is_said_and_no_other() {
     for code in ReasonCode::ALL.iter().copied() {
-        for (ack_type, delivery) in [(AckType::PubAck, at_least_once(1)), (AckType::PubRec, exactly_once(1))]
-        {
+        for (ack_type, delivery) in [
+            (AckType::PubAck, at_least_once(1)),
+            (AckType::PubRec, exactly_once(1)),
+        ] {
             let mut client = Client::connected();
             client.receives(&publish("a", delivery));
             let ids = delivered(&mut client);
@@ -100,7 +116,11 @@ fn every_code_that_a_client_can_say_is_said_and_no_other() {
                 assert!(matches!(answered, Err(RequestError::Encode(_))), "{code}");
                 assert!(client.sends().is_empty());
                 client.takes(ids[0]);
-                assert_eq!(client.sends(), [ack(ack_type, 1, ReasonCode::Success)], "it was still owed");
+                assert_eq!(
+                    client.sends(),
+                    [ack(ack_type, 1, ReasonCode::Success)],
+                    "it was still owed"
+                );
             }
         }
     }
@@ -137,12 +157,21 @@ fn of_several_answers_the_gravest_counts() {
 #[test]
 fn an_answer_is_for_the_servers_repetition_or_for_nobody() {
     let mut client = Client::connected();
-    client.receives_all(&[publish("a", at_least_once(1)), publish("b", exactly_once(2))]);
+    client.receives_all(&[
+        publish("a", at_least_once(1)),
+        publish("b", exactly_once(2)),
+    ]);
     let ids = delivered(&mut client);
     client.reconnects(&connack_resumed());
     answers(&mut client, ids[0], ReasonCode::QuotaExceeded);
-    assert!(client.sends().is_empty(), "on this connection nothing came yet");
-    client.receives_all(&[publish("a", again(at_least_once(1))), publish("b", again(exactly_once(2)))]);
+    assert!(
+        client.sends().is_empty(),
+        "on this connection nothing came yet"
+    );
+    client.receives_all(&[
+        publish("a", again(at_least_once(1))),
+        publish("b", again(exactly_once(2))),
+    ]);
     assert!(client.messages().is_empty(), "the application has both");
     assert_eq!(client.sends(), [refused(AckType::PubAck, 1)]);
     answers(&mut client, ids[1], ReasonCode::Success);
@@ -168,9 +197,16 @@ fn what_nobody_will_answer_waits_for_the_next_connection_and_is_delivered_again(
         answers(&mut client, ids[1], ReasonCode::Success);
         assert!(client.sends().is_empty(), "b is behind a");
         client.reconnects(&connack_resumed());
-        client.receives_all(&[publish("a", again(delivery)), publish("b", again(at_least_once(2)))]);
+        client.receives_all(&[
+            publish("a", again(delivery)),
+            publish("b", again(at_least_once(2))),
+        ]);
         assert_eq!(client.takes_all(), ["a"], "b was answered");
-        let first = if delivery == at_least_once(1) { puback(1) } else { pubrec(1) };
+        let first = if delivery == at_least_once(1) {
+            puback(1)
+        } else {
+            pubrec(1)
+        };
         assert_eq!(client.sends(), [first, puback(2)]);
     }
 }
@@ -223,7 +259,12 @@ impl Sent {
         client.receives(&self.packet(dup));
         let delivered = delivered(client);
         let expected = self.abandoned || self.token.is_none() && self.answer.is_none();
-        assert_eq!(delivered.len(), usize::from(expected), "message {}", self.packet_id);
+        assert_eq!(
+            delivered.len(),
+            usize::from(expected),
+            "message {}",
+            self.packet_id
+        );
         if let Some(token) = delivered.first() {
             (self.token, self.answer, self.abandoned) = (Some(*token), None, false);
         }
@@ -239,14 +280,23 @@ impl Server {
         for packet in client.sends() {
             let sent = self.0.pop_front().unwrap();
             let code = sent.answer.filter(|_| !sent.abandoned).unwrap();
-            let ack_type = if sent.qos == QoS::AtLeastOnce { AckType::PubAck } else { AckType::PubRec };
+            let ack_type = if sent.qos == QoS::AtLeastOnce {
+                AckType::PubAck
+            } else {
+                AckType::PubRec
+            };
             assert_eq!(packet, ack(ack_type, sent.packet_id, code));
             if ack_type == AckType::PubRec && !code.is_error() {
                 client.receives(&pubrel(sent.packet_id));
                 assert_eq!(client.sends(), [pubcomp(sent.packet_id)]);
             }
         }
-        assert!(self.0.front().is_none_or(|sent| sent.abandoned || sent.answer.is_none()), "it is due");
+        assert!(
+            self.0
+                .front()
+                .is_none_or(|sent| sent.abandoned || sent.answer.is_none()),
+            "it is due"
+        );
     }
 }
 
@@ -261,21 +311,41 @@ fn converse(seed: u64) {
     for packet_id in 1..200 {
         match random.u8(0..10) {
             0..=3 if server.0.len() < RECEIVE_MAXIMUM.into() => {
-                let qos = if random.bool() { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
-                server.0.push_back(Sent { packet_id, qos, token: None, answer: None, abandoned: false });
+                let qos = if random.bool() {
+                    QoS::AtLeastOnce
+                } else {
+                    QoS::ExactlyOnce
+                };
+                server.0.push_back(Sent {
+                    packet_id,
+                    qos,
+                    token: None,
+                    answer: None,
+                    abandoned: false,
+                });
                 server.0.back_mut().unwrap().arrives(&mut client, false);
             }
             4..=7 => {
-                let held = server.0.iter_mut().filter(|sent| sent.token.is_some() && sent.answer.is_none());
+                let held = server
+                    .0
+                    .iter_mut()
+                    .filter(|sent| sent.token.is_some() && sent.answer.is_none());
                 if let Some(sent) = random.choice(held.collect::<Vec<_>>()) {
-                    let codes = [ReasonCode::Success, ReasonCode::QuotaExceeded, ReasonCode::NotAuthorized];
+                    let codes = [
+                        ReasonCode::Success,
+                        ReasonCode::QuotaExceeded,
+                        ReasonCode::NotAuthorized,
+                    ];
                     let code = random.choice(codes).unwrap();
                     sent.answer = Some(code);
                     answers(&mut client, sent.token.unwrap(), code);
                 }
             }
             8 => {
-                let held = server.0.iter_mut().filter(|sent| sent.token.is_some() && sent.answer.is_none());
+                let held = server
+                    .0
+                    .iter_mut()
+                    .filter(|sent| sent.token.is_some() && sent.answer.is_none());
                 if let Some(sent) = random.choice(held.collect::<Vec<_>>()) {
                     sent.abandoned = true;
                     sent.answer = Some(ReasonCode::Success);
@@ -285,7 +355,10 @@ fn converse(seed: u64) {
             _ => {
                 client.reconnects(&connack_resumed());
                 client.events();
-                server.0.iter_mut().for_each(|sent| sent.arrives(&mut client, true));
+                server
+                    .0
+                    .iter_mut()
+                    .for_each(|sent| sent.arrives(&mut client, true));
             }
         }
         server.hears(&mut client);

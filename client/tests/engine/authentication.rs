@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dunlin_client::codec::{
-    Auth, AuthProperties, BinaryData, ConnAck, ConnAckProperties, Packet, PacketBuf, PacketType, ReasonCode,
-    Utf8String,
+    Auth, AuthProperties, BinaryData, ConnAck, ConnAckProperties, Packet, PacketBuf, PacketType,
+    ReasonCode, Utf8String,
 };
 use dunlin_client::engine::{Ended, OperationId, Outcome};
 use dunlin_client::secret::Secret;
 use dunlin_client::{
-    Authentication, AuthenticationError, Authenticator, ConnectError, ConnectOptions, ConnectionError,
-    Message, OptionsError, QoS, ReauthenticationError, RequestError, Violation,
+    Authentication, AuthenticationError, Authenticator, ConnectError, ConnectOptions,
+    ConnectionError, Message, OptionsError, QoS, ReauthenticationError, RequestError, Violation,
 };
 
 use crate::bench::{Client, options};
@@ -31,7 +31,10 @@ impl Authenticator for Echo {
         Ok(Some(b"1".to_vec().into()))
     }
 
-    fn respond(&mut self, data: Option<&[u8]>) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
+    fn respond(
+        &mut self,
+        data: Option<&[u8]>,
+    ) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
         match data.ok_or(BAD_QUESTION)? {
             b"silence" => Ok(None),
             b"flood" => Ok(Some(vec![0; 70_000].into())),
@@ -40,7 +43,11 @@ impl Authenticator for Echo {
     }
 
     fn finish(&mut self, data: Option<&[u8]>) -> Result<(), AuthenticationError> {
-        if data == Some(b"fine") { Ok(()) } else { Err(BAD_END) }
+        if data == Some(b"fine") {
+            Ok(())
+        } else {
+            Err(BAD_END)
+        }
     }
 }
 
@@ -56,7 +63,10 @@ fn auth(reason_code: ReasonCode, method: &str, data: Option<&[u8]>) -> PacketBuf
         authentication_data: data.map(|data| BinaryData::new(data).unwrap()),
         ..AuthProperties::default()
     };
-    buf(Packet::Auth(Auth { reason_code, properties }))
+    buf(Packet::Auth(Auth {
+        reason_code,
+        properties,
+    }))
 }
 
 /// AUTH 0x18 of this method.
@@ -95,7 +105,9 @@ fn reauthenticates(client: &mut Client) -> OperationId {
 fn breach(client: &mut Client) -> &'static str {
     assert_eq!(client.sends(), [disconnect(ReasonCode::ProtocolError)]);
     match client.end() {
-        Ended::Connection(ConnectionError::Protocol(Violation::Conduct { statement, .. })) => statement,
+        Ended::Connection(ConnectionError::Protocol(Violation::Conduct { statement, .. })) => {
+            statement
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -115,9 +127,17 @@ fn connect_names_the_method_and_carries_what_it_begins_with() {
     let mut client = Client::new(echo());
     client.opens();
     let sent = client.sends();
-    let Packet::Connect(connect) = sent[0].packet() else { panic!("{sent:?}") };
-    assert_eq!(connect.properties.authentication_method.unwrap().as_str(), "ECHO");
-    assert_eq!(connect.properties.authentication_data.unwrap().as_bytes(), b"1");
+    let Packet::Connect(connect) = sent[0].packet() else {
+        panic!("{sent:?}")
+    };
+    assert_eq!(
+        connect.properties.authentication_method.unwrap().as_str(),
+        "ECHO"
+    );
+    assert_eq!(
+        connect.properties.authentication_data.unwrap().as_bytes(),
+        b"1"
+    );
 }
 
 /// gneiss_no_auth, rumqttc_no_auth [MQTT-4.12.0-3] [MQTT-4.12.0-5]
@@ -127,7 +147,10 @@ fn every_question_is_answered_by_auth_0x18_with_the_method_of_connect() {
     client.receives(&goes_on(b"x"));
     assert_eq!(client.sends(), [goes_on(b"x!")]);
     client.receives(&goes_on(b"silence"));
-    assert_eq!(client.sends(), [auth(ReasonCode::ContinueAuthentication, "ECHO", None)]);
+    assert_eq!(
+        client.sends(),
+        [auth(ReasonCode::ContinueAuthentication, "ECHO", None)]
+    );
     client.receives(&welcome(Some("ECHO"), b"fine"));
     assert!(client.engine.is_connected());
     assert!(client.sends().is_empty());
@@ -155,7 +178,12 @@ fn before_connack_nothing_leaves_but_auth() {
 fn another_method_or_none_breaks_the_exchange() {
     let bare = buf(Packet::Auth(Auth::default()));
     let other = auth(ReasonCode::ContinueAuthentication, "OTHER", None);
-    for answer in [other, bare, welcome(None, b""), welcome(Some("OTHER"), b"fine")] {
+    for answer in [
+        other,
+        bare,
+        welcome(None, b""),
+        welcome(Some("OTHER"), b"fine"),
+    ] {
         let mut client = Client::connecting(echo());
         client.receives(&answer);
         assert_eq!(early_breach(&mut client), "MQTT-4.12.0-5", "{answer:?}");
@@ -176,19 +204,27 @@ fn a_server_never_asks_to_authenticate_again() {
     let mut client = Client::connecting(echo());
     client.receives(&begins_again());
     assert!(client.sends().is_empty());
-    assert!(matches!(client.end(), Ended::Attempt(ConnectError::Protocol(Violation::Packet(_)))));
+    assert!(matches!(
+        client.end(),
+        Ended::Attempt(ConnectError::Protocol(Violation::Packet(_)))
+    ));
 
     let mut client = authenticated();
     client.receives(&begins_again());
     let sent = client.sends();
-    let Ended::Connection(ConnectionError::Protocol(violation)) = client.end() else { panic!() };
+    let Ended::Connection(ConnectionError::Protocol(violation)) = client.end() else {
+        panic!()
+    };
     assert_eq!(sent, [disconnect(violation.reason_code())]);
 }
 
 /// [MQTT-4.12.0-1] [MQTT-4.12.0-4]
 #[test]
 fn a_refusal_ends_the_exchange_whatever_method_it_names() {
-    for code in [ReasonCode::BadAuthenticationMethod, ReasonCode::NotAuthorized] {
+    for code in [
+        ReasonCode::BadAuthenticationMethod,
+        ReasonCode::NotAuthorized,
+    ] {
         let mut client = Client::connecting(echo());
         client.receives(&goes_on(b"x"));
         client.sends();
@@ -206,14 +242,22 @@ fn a_refusal_ends_the_exchange_whatever_method_it_names() {
 fn an_authenticator_that_gives_up_ends_the_attempt_without_a_word() {
     let question = auth(ReasonCode::ContinueAuthentication, "ECHO", None);
     let too_long = AuthenticationError::new("the answer is too large to send");
-    for (answer, error) in
-        [(question, BAD_QUESTION), (goes_on(b"flood"), too_long), (welcome(Some("ECHO"), b"evil"), BAD_END)]
-    {
+    for (answer, error) in [
+        (question, BAD_QUESTION),
+        (goes_on(b"flood"), too_long),
+        (welcome(Some("ECHO"), b"evil"), BAD_END),
+    ] {
         let mut client = Client::connecting(echo());
         client.receives(&answer);
         assert!(client.sends().is_empty());
-        assert!(client.events().is_empty(), "a server that isn't believed changes nothing");
-        assert_eq!(client.end(), Ended::Attempt(ConnectError::Authentication(error)));
+        assert!(
+            client.events().is_empty(),
+            "a server that isn't believed changes nothing"
+        );
+        assert_eq!(
+            client.end(),
+            Ended::Attempt(ConnectError::Authentication(error))
+        );
     }
 }
 
@@ -239,7 +283,10 @@ fn a_server_that_is_not_believed_leaves_the_session_as_it_was() {
         properties,
         ..ConnAck::default()
     })));
-    assert_eq!(client.sends(), [publish("a", crate::packets::again(at_least_once(1)))]);
+    assert_eq!(
+        client.sends(),
+        [publish("a", crate::packets::again(at_least_once(1)))]
+    );
 }
 
 #[test]
@@ -251,7 +298,10 @@ fn the_time_for_connack_bounds_the_exchange() {
     }
     client.waits(Duration::from_secs(4));
     let after = Duration::from_secs(20);
-    assert_eq!(client.end(), Ended::Attempt(ConnectError::ConnAckTimeout { after }));
+    assert_eq!(
+        client.end(),
+        Ended::Attempt(ConnectError::ConnAckTimeout { after })
+    );
 }
 
 #[test]
@@ -276,7 +326,10 @@ fn what_cannot_begin_is_found_before_anything_is_sent() {
         fn begin(&mut self) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
             Err(AuthenticationError::new("no token"))
         }
-        fn respond(&mut self, _: Option<&[u8]>) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
+        fn respond(
+            &mut self,
+            _: Option<&[u8]>,
+        ) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
             Ok(None)
         }
         fn finish(&mut self, _: Option<&[u8]>) -> Result<(), AuthenticationError> {
@@ -287,12 +340,21 @@ fn what_cannot_begin_is_found_before_anything_is_sent() {
     dry.authentication = Some(Authentication::new("DRY", || Dry));
     let mut client = Client::new(dry);
     let no_token = AuthenticationError::new("no token");
-    assert_eq!(client.tries_to_open(), Err(ConnectError::Authentication(no_token)));
+    assert_eq!(
+        client.tries_to_open(),
+        Err(ConnectError::Authentication(no_token))
+    );
     assert!(client.sends().is_empty());
 
     let mut unnamed = options();
     unnamed.authentication = Some(Authentication::new("nul\0", || Dry));
-    assert!(matches!(unnamed.check(), Err(OptionsError::Text { field: "authentication method", .. })));
+    assert!(matches!(
+        unnamed.check(),
+        Err(OptionsError::Text {
+            field: "authentication method",
+            ..
+        })
+    ));
 }
 
 /// [MQTT-4.12.1-1] [U-4.12.1-1]
@@ -324,8 +386,14 @@ fn re_authentication_needs_a_connection_with_a_method_and_one_at_a_time() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(error(&mut Client::new(echo())), ReauthenticationError::NotConnected);
-    assert_eq!(error(&mut Client::connecting(echo())), ReauthenticationError::NotConnected);
+    assert_eq!(
+        error(&mut Client::new(echo())),
+        ReauthenticationError::NotConnected
+    );
+    assert_eq!(
+        error(&mut Client::connecting(echo())),
+        ReauthenticationError::NotConnected
+    );
     let mut without = Client::connected_as(options(), &connack());
     assert_eq!(error(&mut without), ReauthenticationError::OtherMethod);
     without.engine.options_mut().authentication = echo().authentication;
@@ -361,16 +429,23 @@ fn auth_of_another_method_or_out_of_turn_is_answered_with_0x82() {
 /// [MQTT-4.12.1-2]
 #[test]
 fn a_re_authentication_that_fails_here_ends_the_connection_with_a_word() {
-    for (answer, error) in
-        [(auth(ReasonCode::Success, "ECHO", Some(b"evil")), BAD_END), (goes_on(b"flood"), too_large())]
-    {
+    for (answer, error) in [
+        (auth(ReasonCode::Success, "ECHO", Some(b"evil")), BAD_END),
+        (goes_on(b"flood"), too_large()),
+    ] {
         let mut client = authenticated();
         let id = reauthenticates(&mut client);
         client.receives(&answer);
         assert_eq!(client.sends(), [disconnect(ReasonCode::UnspecifiedError)]);
         let error = ReauthenticationError::Exchange(error);
-        assert_eq!(client.end(), Ended::Connection(ConnectionError::Reauthentication(error)));
-        assert_eq!(client.outcome(id), Some(Err(RequestError::Reauthentication(error))));
+        assert_eq!(
+            client.end(),
+            Ended::Connection(ConnectionError::Reauthentication(error))
+        );
+        assert_eq!(
+            client.outcome(id),
+            Some(Err(RequestError::Reauthentication(error)))
+        );
     }
 }
 
@@ -393,14 +468,23 @@ fn no_auth_is_larger_than_the_server_takes() {
     assert_eq!(client.sends(), [disconnect(ReasonCode::UnspecifiedError)]);
     client.end();
     let error = ReauthenticationError::Exchange(too_large());
-    assert_eq!(client.outcome(id), Some(Err(RequestError::Reauthentication(error))));
+    assert_eq!(
+        client.outcome(id),
+        Some(Err(RequestError::Reauthentication(error)))
+    );
 
     let mut client = Client::connected_as(
         echo(),
-        &connack_with(ConnAckProperties { maximum_packet_size: 10.try_into().ok(), ..properties }),
+        &connack_with(ConnAckProperties {
+            maximum_packet_size: 10.try_into().ok(),
+            ..properties
+        }),
     );
     let refused = client.engine.reauthenticate(client.now());
-    assert!(matches!(refused, Err(RequestError::TooLarge { limit: 10, .. })));
+    assert!(matches!(
+        refused,
+        Err(RequestError::TooLarge { limit: 10, .. })
+    ));
     assert!(client.sends().is_empty() && client.engine.is_connected() && client.engine.is_idle());
 }
 
@@ -408,7 +492,11 @@ fn no_auth_is_larger_than_the_server_takes() {
 #[test]
 fn a_re_authentication_has_its_own_time() {
     let mut options = echo();
-    options.authentication.as_mut().unwrap().reauthenticate_within = Duration::from_secs(5);
+    options
+        .authentication
+        .as_mut()
+        .unwrap()
+        .reauthenticate_within = Duration::from_secs(5);
     let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
     client.waits(Duration::from_secs(60));
     let id = reauthenticates(&mut client);
@@ -417,15 +505,27 @@ fn a_re_authentication_has_its_own_time() {
     client.sends();
     client.waits(Duration::from_secs(1));
     assert_eq!(client.sends(), [disconnect(ReasonCode::UnspecifiedError)]);
-    let error = ReauthenticationError::Timeout { after: Duration::from_secs(5) };
-    assert_eq!(client.end(), Ended::Connection(ConnectionError::Reauthentication(error)));
-    assert_eq!(client.outcome(id), Some(Err(RequestError::Reauthentication(error))));
+    let error = ReauthenticationError::Timeout {
+        after: Duration::from_secs(5),
+    };
+    assert_eq!(
+        client.end(),
+        Ended::Connection(ConnectionError::Reauthentication(error))
+    );
+    assert_eq!(
+        client.outcome(id),
+        Some(Err(RequestError::Reauthentication(error)))
+    );
 }
 
 #[test]
 fn a_re_authentication_without_end_may_be_wished_for() {
     let mut options = echo();
-    options.authentication.as_mut().unwrap().reauthenticate_within = Duration::MAX;
+    options
+        .authentication
+        .as_mut()
+        .unwrap()
+        .reauthenticate_within = Duration::MAX;
     let mut client = Client::connected_as(options, &welcome(Some("ECHO"), b"fine"));
     reauthenticates(&mut client);
     assert_eq!(client.engine.poll_timeout(), None);
@@ -434,12 +534,19 @@ fn a_re_authentication_without_end_may_be_wished_for() {
 /// [MQTT-4.12.1-2]
 #[test]
 fn a_re_authentication_ends_with_its_connection_and_is_not_repeated() {
-    let lost = Some(Err(RequestError::Reauthentication(ReauthenticationError::ConnectionLost)));
+    let lost = Some(Err(RequestError::Reauthentication(
+        ReauthenticationError::ConnectionLost,
+    )));
     let mut client = authenticated();
     let id = reauthenticates(&mut client);
     client.receives(&disconnect(ReasonCode::NotAuthorized));
-    let Ended::Connection(ConnectionError::Disconnected(reason)) = client.end() else { panic!() };
-    assert_eq!((reason.packet_type, reason.reason_code), (PacketType::Disconnect, ReasonCode::NotAuthorized));
+    let Ended::Connection(ConnectionError::Disconnected(reason)) = client.end() else {
+        panic!()
+    };
+    assert_eq!(
+        (reason.packet_type, reason.reason_code),
+        (PacketType::Disconnect, ReasonCode::NotAuthorized)
+    );
     assert_eq!(client.outcome(id), lost);
 
     client.opens();
@@ -465,7 +572,10 @@ fn explanations_in_auth_that_nobody_asked_for_are_a_breach() {
         reason_string: Utf8String::new("because").ok(),
         ..AuthProperties::default()
     };
-    client.receives(&buf(Packet::Auth(Auth { reason_code: ReasonCode::ContinueAuthentication, properties })));
+    client.receives(&buf(Packet::Auth(Auth {
+        reason_code: ReasonCode::ContinueAuthentication,
+        properties,
+    })));
     assert_eq!(breach(&mut client), "MQTT-3.1.2-29");
 }
 
@@ -477,11 +587,17 @@ fn a_ping_and_a_re_authentication_keep_out_of_each_others_way() {
     client.waits(Duration::from_secs(1));
     let id = reauthenticates(&mut client);
     client.waits(Duration::from_secs(6));
-    assert_eq!(client.sends(), [pingreq()], "AUTH was sent, and 6 s of silence followed");
+    assert_eq!(
+        client.sends(),
+        [pingreq()],
+        "AUTH was sent, and 6 s of silence followed"
+    );
     client.receives(&ends_well());
     assert!(client.outcome(id).unwrap().is_ok());
     client.waits(Duration::from_secs(4));
-    let Ended::Connection(ConnectionError::KeepAliveTimeout { .. }) = client.end() else { panic!() };
+    let Ended::Connection(ConnectionError::KeepAliveTimeout { .. }) = client.end() else {
+        panic!()
+    };
 }
 
 #[test]
@@ -492,7 +608,10 @@ fn nothing_of_an_exchange_is_printed() {
         fn begin(&mut self) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
             Ok(Some(CANARY.to_vec().into()))
         }
-        fn respond(&mut self, _: Option<&[u8]>) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
+        fn respond(
+            &mut self,
+            _: Option<&[u8]>,
+        ) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
             Ok(Some(CANARY.to_vec().into()))
         }
         fn finish(&mut self, _: Option<&[u8]>) -> Result<(), AuthenticationError> {
@@ -502,7 +621,10 @@ fn nothing_of_an_exchange_is_printed() {
     let mut options = options();
     options.authentication = Some(Authentication::new("LEAKY", || Leaky));
     let printed = format!("{options:?}");
-    assert!(printed.contains("LEAKY") && !printed.contains("canary"), "{printed}");
+    assert!(
+        printed.contains("LEAKY") && !printed.contains("canary"),
+        "{printed}"
+    );
     options.password = Some(CANARY.to_vec().into());
     let mut client = Client::new(options);
     client.tries_to_open().unwrap();

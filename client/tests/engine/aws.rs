@@ -29,7 +29,11 @@ fn paced() -> Client {
 }
 
 fn messages(client: &mut Client) -> usize {
-    client.sends().iter().filter(|packet| matches!(packet.packet(), Packet::Publish(_))).count()
+    client
+        .sends()
+        .iter()
+        .filter(|packet| matches!(packet.packet(), Packet::Publish(_)))
+        .count()
 }
 
 /// awscrt_limits_not_validated
@@ -38,15 +42,27 @@ fn a_message_above_a_limit_is_refused_and_nothing_is_sent() {
     let mut client = aws();
     let large = vec![0; 128 * 1024 + 1];
     let refused = [
-        (Message::new("a", &large), exceeded(Limit::Payload, 131_073, 131_072)),
-        (Message::new("a", "").qos(QoS::ExactlyOnce), exceeded(Limit::QoS, 2, 1)),
-        (Message::new("1/2/3/4/5/6/7/8/9", ""), exceeded(Limit::Slashes, 8, 7)),
+        (
+            Message::new("a", &large),
+            exceeded(Limit::Payload, 131_073, 131_072),
+        ),
+        (
+            Message::new("a", "").qos(QoS::ExactlyOnce),
+            exceeded(Limit::QoS, 2, 1),
+        ),
+        (
+            Message::new("1/2/3/4/5/6/7/8/9", ""),
+            exceeded(Limit::Slashes, 8, 7),
+        ),
     ];
     for (message, error) in refused {
         assert_eq!(client.tries_to_publish(message), Err(error));
     }
     assert!(client.sends().is_empty());
-    assert_eq!(client.tries_to_publish(Message::new("a", &large[1..])), Ok(Accepted::Sent));
+    assert_eq!(
+        client.tries_to_publish(Message::new("a", &large[1..])),
+        Ok(Accepted::Sent)
+    );
 }
 
 #[test]
@@ -55,29 +71,50 @@ fn subscriptions_are_counted_over_the_whole_connection() {
     let options = SubscriptionOptions::default();
     let filter = |number: usize| format!("lamp/{number}");
     for number in 0..50 {
-        client.engine.subscribe(&[(&filter(number), options)]).unwrap();
+        client
+            .engine
+            .subscribe(&[(&filter(number), options)])
+            .unwrap();
     }
     let one_more = |client: &mut Client| client.engine.subscribe(&[("lamp/50", options)]);
-    assert_eq!(one_more(&mut client), Err(exceeded(Limit::Subscriptions, 51, 50)), "all of them pending");
+    assert_eq!(
+        one_more(&mut client),
+        Err(exceeded(Limit::Subscriptions, 51, 50)),
+        "all of them pending"
+    );
     for id in 1..=50 {
         client.receives(&suback(id, &[ReasonCode::Success]));
     }
-    assert_eq!(one_more(&mut client), Err(exceeded(Limit::Subscriptions, 51, 50)), "all of them granted");
+    assert_eq!(
+        one_more(&mut client),
+        Err(exceeded(Limit::Subscriptions, 51, 50)),
+        "all of them granted"
+    );
     client.engine.subscribe(&[("lamp/7", options)]).unwrap();
     client.unsubscribes(&["lamp/7"]);
     let nine: Vec<_> = (0..9).map(filter).collect();
     let nine: Vec<_> = nine.iter().map(|each| (each.as_str(), options)).collect();
-    assert_eq!(client.engine.subscribe(&nine), Err(exceeded(Limit::Filters, 9, 8)));
+    assert_eq!(
+        client.engine.subscribe(&nine),
+        Err(exceeded(Limit::Filters, 9, 8))
+    );
 }
 
 #[test]
 fn a_connect_that_the_service_would_change_or_refuse_is_not_sent() {
     let mut options = ConnectOptions::for_aws_iot("lamp-7");
     options.keep_alive = Duration::ZERO;
-    let fault = LimitError::KeepAlive { seconds: 0, min: 30, max: 1200 };
+    let fault = LimitError::KeepAlive {
+        seconds: 0,
+        min: 30,
+        max: 1200,
+    };
     assert_eq!(options.check(), Err(OptionsError::Limit(fault)));
     let refused = Client::new(options).tries_to_open();
-    assert_eq!(refused, Err(ConnectError::Options(OptionsError::Limit(fault))));
+    assert_eq!(
+        refused,
+        Err(ConnectError::Options(OptionsError::Limit(fault)))
+    );
 
     let refused = Client::new(ConnectOptions::for_aws_iot("$GEN/1")).tries_to_open();
     let fault = OptionsError::Limit(LimitError::ReservedClientId);
@@ -95,7 +132,13 @@ fn a_message_that_the_service_always_hangs_up_on_is_given_up() {
         client.reconnects(&connack());
     }
     let outcome = client.outcome(denied);
-    assert!(matches!(outcome, Some(Err(RequestError::Poisoned { disconnects: _ }))), "{outcome:?}");
+    assert!(
+        matches!(
+            outcome,
+            Some(Err(RequestError::Poisoned { disconnects: _ }))
+        ),
+        "{outcome:?}"
+    );
     assert!(client.sends().is_empty());
 }
 
@@ -105,7 +148,9 @@ fn a_seconds_worth_leaves_at_once_and_the_rest_at_the_pace() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let mut client = paced();
         for _ in 0..650 {
-            client.tries_to_publish(Message::new("a", "on").qos(qos)).unwrap();
+            client
+                .tries_to_publish(Message::new("a", "on").qos(qos))
+                .unwrap();
         }
         let mut sent = vec![messages(&mut client)];
         for _ in 0..6 {
@@ -124,10 +169,17 @@ fn what_waits_for_its_turn_leaves_in_order_and_has_its_outcome() {
         client.tries_to_publish(Message::new(number, "on")).unwrap();
     }
     client.waits(SECOND);
-    let expected: Vec<_> = numbers.iter().map(|number| publish(number, at_most_once())).collect();
+    let expected: Vec<_> = numbers
+        .iter()
+        .map(|number| publish(number, at_most_once()))
+        .collect();
     assert_eq!(client.sends(), expected);
     assert!(client.engine.is_idle());
-    assert_eq!(client.engine.poll_timeout(), None, "nothing is due any more");
+    assert_eq!(
+        client.engine.poll_timeout(),
+        None,
+        "nothing is due any more"
+    );
 }
 
 /// flow_control_iot_core_throughput
@@ -136,7 +188,9 @@ fn bytes_have_a_pace_of_their_own_and_are_counted_as_they_are() {
     let mut client = paced();
     let payload = vec![b'x'; 64 * 1024 - 12];
     for _ in 0..12 {
-        client.tries_to_publish(Message::new("a", &payload)).unwrap();
+        client
+            .tries_to_publish(Message::new("a", &payload))
+            .unwrap();
     }
     assert_eq!(messages(&mut client), 8, "512 KiB");
     client.waits(SECOND / 2);
@@ -152,7 +206,9 @@ fn bytes_have_a_pace_of_their_own_and_are_counted_as_they_are() {
 fn a_message_larger_than_a_seconds_worth_leaves_when_nothing_is_owed() {
     let mut client = paced();
     let payload = vec![b'x'; 2 * 1024 * 1024];
-    client.tries_to_publish(Message::new("a", &payload)).unwrap();
+    client
+        .tries_to_publish(Message::new("a", &payload))
+        .unwrap();
     assert_eq!(messages(&mut client), 1);
     client.tries_to_publish(Message::new("a", "small")).unwrap();
     assert_eq!(messages(&mut client), 0);
@@ -187,11 +243,15 @@ fn received_messages_count_but_silence_nobody() {
 fn acknowledgements_and_subscriptions_do_not_wait_for_messages() {
     let mut client = paced();
     for _ in 0..150 {
-        client.tries_to_publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).unwrap();
+        client
+            .tries_to_publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
+            .unwrap();
     }
     client.sends();
     client.subscribes(&["b"]);
-    assert!(matches!(client.sends()[..], [ref packet] if matches!(packet.packet(), Packet::Subscribe(_))));
+    assert!(
+        matches!(client.sends()[..], [ref packet] if matches!(packet.packet(), Packet::Subscribe(_)))
+    );
     for id in 1..=100 {
         client.receives(&puback(id));
     }
@@ -203,8 +263,14 @@ fn what_was_queued_offline_keeps_the_pace_too_and_a_new_connection_has_a_new_sec
     let mut options = options();
     options.pace = Some(PACE);
     let mut client = Client::new(options);
-    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce].into_iter().cycle().take(300) {
-        client.tries_to_publish(Message::new("a", "on").qos(qos)).unwrap();
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce]
+        .into_iter()
+        .cycle()
+        .take(300)
+    {
+        client
+            .tries_to_publish(Message::new("a", "on").qos(qos))
+            .unwrap();
     }
     client.opens();
     client.sends();
@@ -217,10 +283,16 @@ fn what_was_queued_offline_keeps_the_pace_too_and_a_new_connection_has_a_new_sec
 /// [MQTT-3.3.4-8]
 #[test]
 fn a_full_window_holds_back_no_message_of_qos_0() {
-    let one = ConnAckProperties { receive_maximum: NonZeroU16::new(1), ..ConnAckProperties::default() };
-    let mut client = Client::connected_as(ConnectOptions::for_aws_iot("lamp-7"), &connack_with(one));
+    let one = ConnAckProperties {
+        receive_maximum: NonZeroU16::new(1),
+        ..ConnAckProperties::default()
+    };
+    let mut client =
+        Client::connected_as(ConnectOptions::for_aws_iot("lamp-7"), &connack_with(one));
     for topic in ["a", "b"] {
-        client.tries_to_publish(Message::new(topic, "on").qos(QoS::AtLeastOnce)).unwrap();
+        client
+            .tries_to_publish(Message::new(topic, "on").qos(QoS::AtLeastOnce))
+            .unwrap();
     }
     // 99 leave in this second, and the rest at the pace.
     for _ in 0..120 {
@@ -239,6 +311,9 @@ fn a_full_window_holds_back_no_message_of_qos_0() {
 fn a_filter_that_is_asked_for_twice_is_one_subscription() {
     let mut client = Client::new(ConnectOptions::for_aws_iot("lamp-7"));
     for _ in 0..60 {
-        client.engine.subscribe(&[("lamp/1", SubscriptionOptions::default())]).unwrap();
+        client
+            .engine
+            .subscribe(&[("lamp/1", SubscriptionOptions::default())])
+            .unwrap();
     }
 }

@@ -8,7 +8,9 @@ use dunlin_client::codec::{DecodeOptions, PacketBuf, Sender, SubscriptionOptions
 use dunlin_client::engine::{
     Accepted, CloseCause, DeliveryId, Ended, Engine, EngineEvent, OperationId, Outcome, Session,
 };
-use dunlin_client::{ConnectError, ConnectOptions, Connected, Message, QoS, ReceivedMessage, RequestError};
+use dunlin_client::{
+    ConnectError, ConnectOptions, Connected, Message, QoS, ReceivedMessage, RequestError,
+};
 
 use crate::packets::connack;
 
@@ -39,12 +41,20 @@ impl Client {
     }
 
     fn of(engine: Engine, now: Instant) -> Self {
-        Self { engine, now, input: BytesMut::new(), wire: BytesMut::new() }
+        Self {
+            engine,
+            now,
+            input: BytesMut::new(),
+            wire: BytesMut::new(),
+        }
     }
 
     /// Another client in this one's place, with its session and its clock.
     pub(crate) fn moves_on(self, options: ConnectOptions) -> Self {
-        Self::of(Engine::with_session(options, self.engine.into_session()), self.now)
+        Self::of(
+            Engine::with_session(options, self.engine.into_session()),
+            self.now,
+        )
     }
 
     /// One whose CONNECT is on the wire, and taken from it.
@@ -92,7 +102,9 @@ impl Client {
 
     pub(crate) fn receives_all(&mut self, packets: &[PacketBuf]) {
         let mut bytes = BytesMut::new();
-        packets.iter().for_each(|packet| bytes.extend_from_slice(packet.as_bytes()));
+        packets
+            .iter()
+            .for_each(|packet| bytes.extend_from_slice(packet.as_bytes()));
         self.receives_bytes(&bytes);
     }
 
@@ -105,7 +117,10 @@ impl Client {
     /// What was written since it was last asked.
     pub(crate) fn sends(&mut self) -> Vec<PacketBuf> {
         self.transmit();
-        let options = DecodeOptions { sender: Sender::Client, ..DecodeOptions::default() };
+        let options = DecodeOptions {
+            sender: Sender::Client,
+            ..DecodeOptions::default()
+        };
         let mut packets = Vec::new();
         while let Some(packet) = PacketBuf::take(&mut self.wire, &options).unwrap() {
             packets.push(packet);
@@ -120,13 +135,19 @@ impl Client {
     }
 
     pub(crate) fn publishes(&mut self, topic: &str, qos: QoS) -> OperationId {
-        match self.tries_to_publish(Message::new(topic, "on").qos(qos)).unwrap() {
+        match self
+            .tries_to_publish(Message::new(topic, "on").qos(qos))
+            .unwrap()
+        {
             Accepted::Pending(id) => id,
             Accepted::Sent => panic!("QoS 0 leaves no name"),
         }
     }
 
-    pub(crate) fn tries_to_publish(&mut self, message: Message<'_>) -> Result<Accepted, RequestError> {
+    pub(crate) fn tries_to_publish(
+        &mut self,
+        message: Message<'_>,
+    ) -> Result<Accepted, RequestError> {
         let accepted = self.hands_over(message);
         self.transmit();
         accepted
@@ -138,7 +159,10 @@ impl Client {
     }
 
     pub(crate) fn subscribes(&mut self, filters: &[&str]) -> OperationId {
-        let options = SubscriptionOptions { qos: QoS::AtLeastOnce, ..SubscriptionOptions::default() };
+        let options = SubscriptionOptions {
+            qos: QoS::AtLeastOnce,
+            ..SubscriptionOptions::default()
+        };
         let filters: Vec<_> = filters.iter().map(|filter| (*filter, options)).collect();
         self.engine.set_now(self.now);
         let id = self.engine.subscribe(&filters).unwrap();
@@ -155,7 +179,10 @@ impl Client {
 
     /// `None` as long as there is none; at most once otherwise.
     pub(crate) fn outcome(&mut self, id: OperationId) -> Option<Result<Outcome, RequestError>> {
-        match self.engine.poll_outcome(id, &mut Context::from_waker(Waker::noop())) {
+        match self
+            .engine
+            .poll_outcome(id, &mut Context::from_waker(Waker::noop()))
+        {
             Poll::Ready(outcome) => Some(outcome.expect("asked for once too often")),
             Poll::Pending => None,
         }
@@ -186,8 +213,14 @@ impl Client {
     /// The topics of the messages that came, each of which is taken.
     pub(crate) fn takes_all(&mut self) -> Vec<String> {
         let messages = self.messages();
-        messages.iter().filter_map(|(_, id)| *id).for_each(|id| self.takes(id));
-        messages.into_iter().map(|(message, _)| message.topic().to_owned()).collect()
+        messages
+            .iter()
+            .filter_map(|(_, id)| *id)
+            .for_each(|id| self.takes(id));
+        messages
+            .into_iter()
+            .map(|(message, _)| message.topic().to_owned())
+            .collect()
     }
 
     pub(crate) fn takes(&mut self, id: DeliveryId) {
@@ -249,7 +282,10 @@ impl Client {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "an instant to count from; from there on time is virtual")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an instant to count from; from there on time is virtual"
+)]
 fn start() -> Instant {
     Instant::now()
 }

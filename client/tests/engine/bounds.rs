@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::BytesMut;
 use dunlin_client::codec::{
-    Ack, AckProperties, ConnAckProperties, Packet, PacketBuf, Publish, ReasonCode, TopicName, UserProperty,
-    Utf8String,
+    Ack, AckProperties, ConnAckProperties, Packet, PacketBuf, Publish, ReasonCode, TopicName,
+    UserProperty, Utf8String,
 };
 use dunlin_client::engine::{DeliveryId, Ended, Outcome};
 use dunlin_client::{ConnectOptions, ConnectionError, QoS};
@@ -17,7 +17,10 @@ use crate::packets::{
 };
 
 fn taking(receive_maximum: u16) -> ConnectOptions {
-    ConnectOptions { receive_maximum: Some(receive_maximum), ..options() }
+    ConnectOptions {
+        receive_maximum: Some(receive_maximum),
+        ..options()
+    }
 }
 
 /// Connects and is sent two messages; those that come out.
@@ -26,19 +29,32 @@ fn is_sent(client: &mut Client, connack: &PacketBuf, packets: [PacketBuf; 2]) ->
     client.sends();
     client.receives(connack);
     client.receives_all(&packets);
-    client.messages().into_iter().filter_map(|(_, id)| id).collect()
+    client
+        .messages()
+        .into_iter()
+        .filter_map(|(_, id)| id)
+        .collect()
 }
 
 fn two(first: u16) -> [PacketBuf; 2] {
-    [publish("a", at_least_once(first)), publish("b", exactly_once(first + 1))]
+    [
+        publish("a", at_least_once(first)),
+        publish("b", exactly_once(first + 1)),
+    ]
 }
 
 fn is_full(client: &mut Client) -> bool {
     if !client.engine.should_close() {
         return false;
     }
-    assert_eq!(client.sends().last(), Some(&disconnect(ReasonCode::QuotaExceeded)));
-    assert_eq!(client.end(), Ended::Connection(ConnectionError::Untaken { messages: 4 }));
+    assert_eq!(
+        client.sends().last(),
+        Some(&disconnect(ReasonCode::QuotaExceeded))
+    );
+    assert_eq!(
+        client.end(),
+        Ended::Connection(ConnectionError::Untaken { messages: 4 })
+    );
     true
 }
 
@@ -53,7 +69,10 @@ fn messages_of_sessions_that_are_lost_again_and_again_do_not_pile_up() {
         client.loses_connection();
     }
     for _ in 0..10 {
-        assert!(is_sent(&mut client, &connack(), two(1)).is_empty(), "the application has four of them");
+        assert!(
+            is_sent(&mut client, &connack(), two(1)).is_empty(),
+            "the application has four of them"
+        );
         assert!(is_full(&mut client));
     }
     // The application wakes up.
@@ -73,7 +92,10 @@ fn a_server_that_repeats_nothing_is_sent_away_when_it_is_too_much() {
     assert!(is_sent(&mut client, &connack_resumed(), two(5)).is_empty());
     assert!(is_full(&mut client));
     // What it repeats is no more than what is there already.
-    let repeated = [publish("a", again(at_least_once(1))), publish("b", again(exactly_once(2)))];
+    let repeated = [
+        publish("a", again(at_least_once(1))),
+        publish("b", again(exactly_once(2))),
+    ];
     assert!(is_sent(&mut client, &connack_resumed(), repeated).is_empty());
     assert!(!is_full(&mut client));
 }
@@ -88,7 +110,10 @@ fn messages_that_are_released_before_their_pubrec_still_count() {
     assert_eq!(client.messages().len(), 2);
     client.sends();
     client.receives(&publish("c", exactly_once(1)));
-    assert_eq!(client.sends(), [disconnect(ReasonCode::ReceiveMaximumExceeded)]);
+    assert_eq!(
+        client.sends(),
+        [disconnect(ReasonCode::ReceiveMaximumExceeded)]
+    );
     assert!(client.messages().is_empty());
 }
 
@@ -111,15 +136,24 @@ fn messages_that_are_released_instead_of_repeated_do_not_pile_up() {
 #[test]
 fn messages_with_one_identifier_between_them_do_not_pile_up() {
     let mut client = Client::new(taking(2));
-    let twice = [publish("a", at_least_once(1)), publish("b", at_least_once(1))];
+    let twice = [
+        publish("a", at_least_once(1)),
+        publish("b", at_least_once(1)),
+    ];
     let untaken = is_sent(&mut client, &connack(), twice.clone());
     client.loses_connection();
-    assert_eq!(is_sent(&mut client, &connack_resumed(), twice.clone()).len(), 2);
+    assert_eq!(
+        is_sent(&mut client, &connack_resumed(), twice.clone()).len(),
+        2
+    );
     client.loses_connection();
     assert!(is_sent(&mut client, &connack_resumed(), twice).is_empty());
     assert!(is_full(&mut client));
     untaken.into_iter().for_each(|id| client.takes(id));
-    assert!(client.sends().is_empty(), "the server can't be answered any more");
+    assert!(
+        client.sends().is_empty(),
+        "the server can't be answered any more"
+    );
 }
 
 /// [MQTT-3.3.1-1]
@@ -130,8 +164,19 @@ fn new_messages_under_an_identifier_that_is_still_owed_do_not_pile_up() {
     for round in 0..3 {
         client.opens();
         client.sends();
-        client.receives_all(&[if round == 0 { connack() } else { connack_resumed() }, message.clone()]);
-        assert_eq!(client.messages().len(), usize::from(round < 2), "round {round}");
+        client.receives_all(&[
+            if round == 0 {
+                connack()
+            } else {
+                connack_resumed()
+            },
+            message.clone(),
+        ]);
+        assert_eq!(
+            client.messages().len(),
+            usize::from(round < 2),
+            "round {round}"
+        );
         client.loses_connection();
     }
 }
@@ -172,7 +217,10 @@ fn a_session_that_moves_on_leaves_what_the_old_application_has_behind() {
         client.loses_connection();
     }
     let mut client = client.moves_on(taking(2));
-    let repeated = [publish("a", again(at_least_once(1))), publish("b", again(exactly_once(2)))];
+    let repeated = [
+        publish("a", again(at_least_once(1))),
+        publish("b", again(exactly_once(2))),
+    ];
     let ids = is_sent(&mut client, &connack_resumed(), repeated);
     ids.into_iter().for_each(|id| client.takes(id));
     assert_eq!(client.sends(), [puback(1), pubrec(2)]);
@@ -185,7 +233,9 @@ fn events_that_nobody_polls_end_the_reading() {
     let flood = publish("a", at_most_once()).as_bytes().repeat(1000);
     let mut read = 0;
     while client.engine.read_interest() {
-        client.engine.handle_input(&mut BytesMut::from(&flood[..]), client.now());
+        client
+            .engine
+            .handle_input(&mut BytesMut::from(&flood[..]), client.now());
         read += 1;
     }
     assert_eq!(read, 66, "thousand, and no more than one read above 65,536");
@@ -198,19 +248,30 @@ fn events_that_nobody_polls_end_the_reading() {
 fn twenty_thousand_subscriptions_are_granted_and_ended_one_by_one() {
     let mut client = Client::connected();
     let packet_id = |number: u32| u16::try_from(number % 65_535 + 1).unwrap();
-    let filters: Vec<_> = (0..20_000_u32).map(|number| format!("f/{number}")).collect();
+    let filters: Vec<_> = (0..20_000_u32)
+        .map(|number| format!("f/{number}"))
+        .collect();
     for (number, filter) in (0..).zip(&filters) {
         client.subscribes(&[filter]);
         client.receives(&suback(packet_id(number), &[ReasonCode::GrantedQoS1]));
     }
     client.sends();
     let session = client.engine.into_session();
-    assert!(session.subscriptions().map(|(filter, _)| filter).eq(filters.iter().map(String::as_str)));
+    assert!(
+        session
+            .subscriptions()
+            .map(|(filter, _)| filter)
+            .eq(filters.iter().map(String::as_str))
+    );
     let mut options = options();
     options.queue.count = filters.len();
     let mut client = Client::with_session(options, session);
     for filter in &filters {
-        client.engine.unsubscribe(&[filter]).map(|id| client.engine.forget(id)).unwrap();
+        client
+            .engine
+            .unsubscribe(&[filter])
+            .map(|id| client.engine.forget(id))
+            .unwrap();
     }
     assert_eq!(client.engine.into_session().subscriptions().count(), 0);
 }
@@ -221,7 +282,8 @@ fn a_full_engine_holds_what_its_limits_say() {
     options.queue.count = 100;
     let mut client = Client::connected_as(options, &connack());
     for _ in 0..1000 {
-        let _refused = client.tries_to_publish(dunlin_client::Message::new("a", "on").qos(QoS::AtLeastOnce));
+        let _refused =
+            client.tries_to_publish(dunlin_client::Message::new("a", "on").qos(QoS::AtLeastOnce));
     }
     let statistics = client.engine.statistics();
     assert_eq!((statistics.unfinished, statistics.in_flight), (100, 100));
@@ -256,7 +318,11 @@ fn what_a_resumed_session_brings_may_exceed_the_receive_maximum_up_to_a_bound() 
     client.reconnects(&connack_resumed());
     let (mut held, mut order) = (VecDeque::new(), Vec::new());
     for id in 1..=TOLERATED {
-        let delivery = if id % 2 == 0 { exactly_once(id) } else { at_least_once(id) };
+        let delivery = if id % 2 == 0 {
+            exactly_once(id)
+        } else {
+            at_least_once(id)
+        };
         client.receives(&publish(&id.to_string(), delivery));
         held.extend(client.messages());
     }
@@ -268,7 +334,14 @@ fn what_a_resumed_session_brings_may_exceed_the_receive_maximum_up_to_a_bound() 
         client.takes(name.unwrap());
         let of_qos_2 = message.qos() == QoS::ExactlyOnce;
         let packet_id = message.topic().parse().unwrap();
-        assert_eq!(client.sends(), [if of_qos_2 { pubrec(packet_id) } else { puback(packet_id) }]);
+        assert_eq!(
+            client.sends(),
+            [if of_qos_2 {
+                pubrec(packet_id)
+            } else {
+                puback(packet_id)
+            }]
+        );
         if of_qos_2 {
             client.receives(&pubrel(packet_id));
             assert_eq!(client.sends(), [pubcomp(packet_id)]);
@@ -276,9 +349,17 @@ fn what_a_resumed_session_brings_may_exceed_the_receive_maximum_up_to_a_bound() 
         client.receives(&publish(&id.to_string(), at_least_once(id)));
         held.extend(client.messages());
     }
-    assert!(order.iter().map(|topic| topic.parse::<u16>().unwrap()).eq(1..100));
+    assert!(
+        order
+            .iter()
+            .map(|topic| topic.parse::<u16>().unwrap())
+            .eq(1..100)
+    );
     client.receives(&publish("one more", at_least_once(60_000)));
-    assert_eq!(client.sends(), [disconnect(ReasonCode::ReceiveMaximumExceeded)]);
+    assert_eq!(
+        client.sends(),
+        [disconnect(ReasonCode::ReceiveMaximumExceeded)]
+    );
     // What the application has is not delivered again.
     client.end();
     client.opens();
@@ -286,11 +367,16 @@ fn what_a_resumed_session_brings_may_exceed_the_receive_maximum_up_to_a_bound() 
     client.receives(&connack_resumed());
     for (message, _) in &held {
         let id = message.topic().parse().unwrap();
-        let delivery = if message.qos() == QoS::ExactlyOnce { exactly_once(id) } else { at_least_once(id) };
+        let delivery = if message.qos() == QoS::ExactlyOnce {
+            exactly_once(id)
+        } else {
+            at_least_once(id)
+        };
         client.receives(&publish(message.topic(), again(delivery)));
     }
     assert!(client.messages().is_empty() && client.engine.is_connected());
-    held.into_iter().for_each(|(_, name)| client.takes(name.unwrap()));
+    held.into_iter()
+        .for_each(|(_, name)| client.takes(name.unwrap()));
     assert_eq!(client.sends().len(), usize::from(TOLERATED));
 }
 
@@ -299,7 +385,10 @@ fn what_a_resumed_session_brings_may_exceed_the_receive_maximum_up_to_a_bound() 
 fn what_a_resumed_session_brings_is_bounded_in_bytes() {
     const LARGE: usize = 1 << 20;
     let large = |id| {
-        let publish = Publish { delivery: at_least_once(id), ..Publish::new(topic(), &[b'x'; LARGE]) };
+        let publish = Publish {
+            delivery: at_least_once(id),
+            ..Publish::new(topic(), &[b'x'; LARGE])
+        };
         buf(Packet::Publish(publish))
     };
     let mut client = Client::connected_as(taking(2), &connack());
@@ -309,7 +398,10 @@ fn what_a_resumed_session_brings_is_bounded_in_bytes() {
     assert!(client.engine.is_connected());
     let first = client.messages().remove(0).1.unwrap();
     client.receives(&large(18));
-    assert_eq!(client.sends(), [disconnect(ReasonCode::ReceiveMaximumExceeded)]);
+    assert_eq!(
+        client.sends(),
+        [disconnect(ReasonCode::ReceiveMaximumExceeded)]
+    );
     client.takes(first);
 }
 
@@ -319,7 +411,10 @@ fn a_new_session_brings_no_more_than_the_receive_maximum() {
     let mut client = Client::connected_as(taking(2), &connack());
     client.reconnects(&connack());
     (1..=3).for_each(|id| client.receives(&publish("a", again(at_least_once(id)))));
-    assert_eq!(client.sends(), [disconnect(ReasonCode::ReceiveMaximumExceeded)]);
+    assert_eq!(
+        client.sends(),
+        [disconnect(ReasonCode::ReceiveMaximumExceeded)]
+    );
 }
 
 fn topic() -> TopicName<'static> {
@@ -346,10 +441,17 @@ fn a_packet_other_than_publish_is_too_large_above_a_mebibyte() {
     for first_byte in [0x40, 0x90, 0xe0, 0xf0] {
         let mut client = Client::connected_as(ConnectOptions::new("lamp-7"), &connack());
         client.receives_bytes(&packet_of(first_byte, 1 << 20));
-        assert_eq!(client.sends(), [disconnect(ReasonCode::PacketTooLarge)], "{first_byte:x}");
+        assert_eq!(
+            client.sends(),
+            [disconnect(ReasonCode::PacketTooLarge)],
+            "{first_byte:x}"
+        );
         let mut client = Client::connected_as(ConnectOptions::new("lamp-7"), &connack());
         client.receives_bytes(&packet_of(first_byte, (1 << 20) - 4));
-        assert!(client.sends().is_empty() && client.engine.read_interest(), "{first_byte:x}");
+        assert!(
+            client.sends().is_empty() && client.engine.read_interest(),
+            "{first_byte:x}"
+        );
     }
     let mut client = Client::connecting(ConnectOptions::new("lamp-7"));
     client.receives_bytes(&packet_of(0x20, 1 << 20));
@@ -361,8 +463,13 @@ fn the_default_maximum_packet_size_is_announced_and_held() {
     let mut client = Client::new(ConnectOptions::new("lamp-7"));
     client.opens();
     let connect = client.sends().pop().unwrap();
-    let Packet::Connect(connect) = connect.packet() else { panic!() };
-    assert_eq!(connect.properties.maximum_packet_size.map(u32::from), Some(16 << 20));
+    let Packet::Connect(connect) = connect.packet() else {
+        panic!()
+    };
+    assert_eq!(
+        connect.properties.maximum_packet_size.map(u32::from),
+        Some(16 << 20)
+    );
     client.receives(&connack());
     client.receives_bytes(&packet_of(0x30, 16 << 20));
     assert_eq!(client.sends(), [disconnect(ReasonCode::PacketTooLarge)]);
@@ -376,7 +483,9 @@ fn without_a_maximum_packet_size_the_memory_budget_limits_packets() {
     let mut client = Client::new(options);
     client.opens();
     let connect = client.sends().pop().unwrap();
-    let Packet::Connect(connect) = connect.packet() else { panic!() };
+    let Packet::Connect(connect) = connect.packet() else {
+        panic!()
+    };
     assert_eq!(connect.properties.maximum_packet_size, None);
     client.receives(&connack());
     client.receives_bytes(&packet_of(0x30, 2 << 20));
@@ -387,7 +496,10 @@ fn without_a_maximum_packet_size_the_memory_budget_limits_packets() {
 fn what_is_copied_of_a_servers_texts_is_limited_and_the_rest_is_counted() {
     let (long, empty) = (
         "ä".repeat(3000),
-        UserProperty { name: Utf8String::new("").unwrap(), value: Utf8String::new("").unwrap() },
+        UserProperty {
+            name: Utf8String::new("").unwrap(),
+            value: Utf8String::new("").unwrap(),
+        },
     );
     let many = vec![empty; 100];
     let properties = ConnAckProperties {
@@ -399,7 +511,10 @@ fn what_is_copied_of_a_servers_texts_is_limited_and_the_rest_is_counted() {
     let connected = client.connection();
     assert_eq!(connected.reason_string.unwrap().len(), 4096);
     assert_eq!(connected.user_properties.len(), 64);
-    assert_eq!((connected.omitted.user_properties, connected.omitted.bytes), (36, 6000 - 4096));
+    assert_eq!(
+        (connected.omitted.user_properties, connected.omitted.bytes),
+        (36, 6000 - 4096)
+    );
 }
 
 #[test]
@@ -407,14 +522,19 @@ fn outcomes_that_nobody_takes_hold_an_eighth_of_the_memory_budget_in_texts() {
     let mut options = options();
     options.memory_budget = 8 * 10_000;
     let mut client = Client::connected_as(options, &connack());
-    let ids: Vec<_> = (0..10).map(|_| client.publishes("a", QoS::AtLeastOnce)).collect();
+    let ids: Vec<_> = (0..10)
+        .map(|_| client.publishes("a", QoS::AtLeastOnce))
+        .collect();
     let long = "x".repeat(3000);
     let texts = |client: &mut Client, packet_id| {
         let properties = AckProperties {
             reason_string: Some(Utf8String::new(&long).unwrap()),
             ..AckProperties::default()
         };
-        client.receives(&buf(Packet::PubAck(Ack { properties, ..Ack::success(id(packet_id)) })));
+        client.receives(&buf(Packet::PubAck(Ack {
+            properties,
+            ..Ack::success(id(packet_id))
+        })));
     };
     (1..=9).for_each(|packet_id| texts(&mut client, packet_id));
     let copied = |client: &mut Client, index: usize| match client.outcome(ids[index]) {
@@ -428,5 +548,9 @@ fn outcomes_that_nobody_takes_hold_an_eighth_of_the_memory_budget_in_texts() {
     let total: usize = (0..9).map(|index| copied(&mut client, index)).sum();
     assert_eq!(total, 10_000);
     texts(&mut client, 10);
-    assert_eq!(copied(&mut client, 9), 3000, "what was taken has made space");
+    assert_eq!(
+        copied(&mut client, 9),
+        3000,
+        "what was taken has made space"
+    );
 }

@@ -9,7 +9,9 @@ use dunlin_client::{Message, QoS};
 use fastrand::Rng;
 
 use crate::bench::{Client, options};
-use crate::packets::{ack, connack_resumed_with, connack_with, puback, pubcomp, pubrec, suback, unsuback};
+use crate::packets::{
+    ack, connack_resumed_with, connack_with, puback, pubcomp, pubrec, suback, unsuback,
+};
 
 /// What a server knows of a session, and what it checks.
 #[derive(Default)]
@@ -41,21 +43,40 @@ impl Server {
             receive_maximum: receive_maximum.try_into().ok(),
             ..ConnAckProperties::default()
         };
-        if resumed { connack_resumed_with(properties) } else { connack_with(properties) }
+        if resumed {
+            connack_resumed_with(properties)
+        } else {
+            connack_with(properties)
+        }
     }
 
     fn hears(&mut self, packets: &[PacketBuf]) {
         for packet in packets {
             match packet.packet() {
                 Packet::Publish(publish) => {
-                    let Some(id) = publish.delivery.packet_id() else { continue };
+                    let Some(id) = publish.delivery.packet_id() else {
+                        continue;
+                    };
                     let step = Step::Message(publish.delivery.qos());
                     let known = self.before.remove(&id.get());
                     // One that was lost on its way is repeated too.
-                    assert!(known.is_none() || publish.delivery.dup(), "[MQTT-3.3.1-1] {id:?}");
-                    assert!(known.is_none_or(|known| known == step), "[MQTT-4.3.3-6] {known:?}");
-                    assert!(self.requests.iter().all(|(_, taken)| *taken != id.get()), "[MQTT-2.2.1-3]");
-                    assert_eq!(self.in_flight.insert(id.get(), step), None, "[MQTT-2.2.1-3]");
+                    assert!(
+                        known.is_none() || publish.delivery.dup(),
+                        "[MQTT-3.3.1-1] {id:?}"
+                    );
+                    assert!(
+                        known.is_none_or(|known| known == step),
+                        "[MQTT-4.3.3-6] {known:?}"
+                    );
+                    assert!(
+                        self.requests.iter().all(|(_, taken)| *taken != id.get()),
+                        "[MQTT-2.2.1-3]"
+                    );
+                    assert_eq!(
+                        self.in_flight.insert(id.get(), step),
+                        None,
+                        "[MQTT-2.2.1-3]"
+                    );
                     assert!(
                         self.in_flight.len() <= self.receive_maximum,
                         "[MQTT-3.3.4-7] {:?}",
@@ -70,10 +91,12 @@ impl Server {
                     assert_eq!(self.in_flight.get(&id), Some(&Step::Released));
                 }
                 Packet::Subscribe(subscribe) => {
-                    self.requests.push_back((PacketType::SubAck, subscribe.packet_id.get()));
+                    self.requests
+                        .push_back((PacketType::SubAck, subscribe.packet_id.get()));
                 }
                 Packet::Unsubscribe(unsubscribe) => {
-                    self.requests.push_back((PacketType::UnsubAck, unsubscribe.packet_id.get()));
+                    self.requests
+                        .push_back((PacketType::UnsubAck, unsubscribe.packet_id.get()));
                 }
                 other => panic!("{other:?}"),
             }
@@ -103,8 +126,12 @@ impl Server {
                 self.in_flight.remove(&id);
                 match step {
                     Step::Released => pubcomp(id),
-                    Step::Message(QoS::ExactlyOnce) => ack(AckType::PubRec, id, ReasonCode::QuotaExceeded),
-                    Step::Message(_) if refuses => ack(AckType::PubAck, id, ReasonCode::QuotaExceeded),
+                    Step::Message(QoS::ExactlyOnce) => {
+                        ack(AckType::PubRec, id, ReasonCode::QuotaExceeded)
+                    }
+                    Step::Message(_) if refuses => {
+                        ack(AckType::PubAck, id, ReasonCode::QuotaExceeded)
+                    }
                     Step::Message(_) => puback(id),
                 }
             }
@@ -125,7 +152,11 @@ fn converse(seed: u64) {
     for _ in 0..100 {
         match random.u8(0..10) {
             0..=2 => {
-                let qos = if random.bool() { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
+                let qos = if random.bool() {
+                    QoS::AtLeastOnce
+                } else {
+                    QoS::ExactlyOnce
+                };
                 pending.push(client.publishes("a", qos));
             }
             3 => drop(client.tries_to_publish(Message::new("b", "on")).unwrap()),

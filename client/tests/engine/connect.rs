@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dunlin_client::codec::{
-    ConnAck, ConnAckProperties, Packet, PacketType, PayloadFormat, ReasonCode, Sender, UserProperty,
-    Utf8String,
+    ConnAck, ConnAckProperties, Packet, PacketType, PayloadFormat, ReasonCode, Sender,
+    UserProperty, Utf8String,
 };
 use dunlin_client::engine::{Ended, Pace};
 use dunlin_client::{
@@ -13,7 +13,9 @@ use dunlin_client::{
 
 use crate::bench::{Client, options};
 use crate::packets::{at_most_once, disconnect};
-use crate::packets::{buf, connack, connack_resumed, connack_with, pingresp, publish, refusal, suback};
+use crate::packets::{
+    buf, connack, connack_resumed, connack_with, pingresp, publish, refusal, suback,
+};
 
 /// As the sample of AWS sends it, byte for byte.
 const GOLDEN: &str = "105400044d51545405c204b00000156d717474352d73616d706c652d30613162326333640028616c6963653f782d616d\
@@ -73,13 +75,21 @@ fn connect_carries_everything_that_was_asked_for() {
     client.opens();
 
     let sent = client.sends();
-    let Packet::Connect(connect) = sent[0].packet() else { panic!("{sent:?}") };
+    let Packet::Connect(connect) = sent[0].packet() else {
+        panic!("{sent:?}")
+    };
     let properties = connect.properties;
     assert_eq!((connect.clean_start, connect.keep_alive), (true, 30));
     assert_eq!(properties.session_expiry_interval, Some(7));
     assert_eq!(properties.receive_maximum.map(u16::from), Some(3));
     assert_eq!(properties.maximum_packet_size.map(u32::from), Some(1000));
-    assert_eq!((properties.topic_alias_maximum, properties.request_problem_information), (None, Some(false)));
+    assert_eq!(
+        (
+            properties.topic_alias_maximum,
+            properties.request_problem_information
+        ),
+        (None, Some(false))
+    );
     assert_eq!(properties.user_properties.len(), 2);
     assert_eq!(properties.request_response_information, Some(true));
     assert_eq!(connect.will, None);
@@ -104,18 +114,48 @@ fn connect_carries_a_will_with_everything_that_it_carries_along() {
     client.opens();
 
     let sent = client.sends();
-    let Packet::Connect(connect) = sent[0].packet() else { panic!("{sent:?}") };
+    let Packet::Connect(connect) = sent[0].packet() else {
+        panic!("{sent:?}")
+    };
     let will = connect.will.unwrap();
     let properties = will.properties;
-    assert_eq!((will.topic.as_str(), will.payload.as_bytes()), ("gone", &b"bye"[..]));
+    assert_eq!(
+        (will.topic.as_str(), will.payload.as_bytes()),
+        ("gone", &b"bye"[..])
+    );
     assert_eq!((will.qos, will.retain), (QoS::AtLeastOnce, true));
-    assert_eq!((properties.will_delay_interval, properties.message_expiry_interval), (Some(5), Some(60)));
-    assert_eq!(properties.payload_format_indicator, Some(PayloadFormat::Utf8));
-    assert_eq!(properties.content_type.map(|text| text.as_str().to_owned()), Some("text/plain".to_owned()));
-    assert_eq!(properties.response_topic.map(|topic| topic.as_str().to_owned()), Some("answers".to_owned()));
-    assert_eq!(properties.correlation_data.map(|data| data.as_bytes().to_vec()), Some(vec![1, 2]));
-    let user_properties: Vec<_> =
-        properties.user_properties.iter().map(|each| each.value.as_str().to_owned()).collect();
+    assert_eq!(
+        (
+            properties.will_delay_interval,
+            properties.message_expiry_interval
+        ),
+        (Some(5), Some(60))
+    );
+    assert_eq!(
+        properties.payload_format_indicator,
+        Some(PayloadFormat::Utf8)
+    );
+    assert_eq!(
+        properties.content_type.map(|text| text.as_str().to_owned()),
+        Some("text/plain".to_owned())
+    );
+    assert_eq!(
+        properties
+            .response_topic
+            .map(|topic| topic.as_str().to_owned()),
+        Some("answers".to_owned())
+    );
+    assert_eq!(
+        properties
+            .correlation_data
+            .map(|data| data.as_bytes().to_vec()),
+        Some(vec![1, 2])
+    );
+    let user_properties: Vec<_> = properties
+        .user_properties
+        .iter()
+        .map(|each| each.value.as_str().to_owned())
+        .collect();
     assert_eq!(user_properties, ["1", "2"], "in order");
 }
 
@@ -125,11 +165,23 @@ fn a_will_that_cannot_be_said_is_found_before_anything_is_sent() {
     type Break = fn(&mut Will);
     let breaks: [(Break, &str); 6] = [
         (|will| will.topic = "a/#".into(), "the will's topic"),
-        (|will| will.response_topic = Some("a/+".into()), "the will's response topic"),
+        (
+            |will| will.response_topic = Some("a/+".into()),
+            "the will's response topic",
+        ),
         (|will| will.payload = vec![0; 65_536], "will payload"),
-        (|will| will.content_type = Some("nul\0".into()), "will content type"),
-        (|will| will.correlation_data = Some(vec![0; 65_536]), "will correlation data"),
-        (|will| will.user_properties = vec![("a".into(), "nul\0".into())], "will user property"),
+        (
+            |will| will.content_type = Some("nul\0".into()),
+            "will content type",
+        ),
+        (
+            |will| will.correlation_data = Some(vec![0; 65_536]),
+            "will correlation data",
+        ),
+        (
+            |will| will.user_properties = vec![("a".into(), "nul\0".into())],
+            "will user property",
+        ),
     ];
     for (breaks, named) in breaks {
         let mut will = Will::new("gone", "bye");
@@ -145,12 +197,40 @@ fn a_will_that_cannot_be_said_is_found_before_anything_is_sent() {
 fn a_number_that_connect_cannot_say_is_refused_by_name() {
     type Break = fn(&mut ConnectOptions);
     let breaks: [(Break, &str); 7] = [
-        (|options| options.receive_maximum = Some(0), "receive maximum must not be 0"),
-        (|options| options.maximum_packet_size = Some(0), "maximum packet size must not be 0"),
-        (|options| options.slow_start = Some(0), "slow start must not be 0"),
-        (|options| options.poison_guard = Some(0), "poison guard must not be 0"),
-        (|options| options.pace = Some(Pace { messages: 0, bytes: 1 }), "messages per second must not be 0"),
-        (|options| options.pace = Some(Pace { messages: 1, bytes: 0 }), "bytes per second must not be 0"),
+        (
+            |options| options.receive_maximum = Some(0),
+            "receive maximum must not be 0",
+        ),
+        (
+            |options| options.maximum_packet_size = Some(0),
+            "maximum packet size must not be 0",
+        ),
+        (
+            |options| options.slow_start = Some(0),
+            "slow start must not be 0",
+        ),
+        (
+            |options| options.poison_guard = Some(0),
+            "poison guard must not be 0",
+        ),
+        (
+            |options| {
+                options.pace = Some(Pace {
+                    messages: 0,
+                    bytes: 1,
+                })
+            },
+            "messages per second must not be 0",
+        ),
+        (
+            |options| {
+                options.pace = Some(Pace {
+                    messages: 1,
+                    bytes: 0,
+                })
+            },
+            "bytes per second must not be 0",
+        ),
         (
             |options| options.keep_alive = Duration::from_millis(65_535_001),
             "a keep alive of 65536 s; the longest is 65535 s",
@@ -180,7 +260,9 @@ fn a_keep_alive_is_sent_in_whole_seconds_rounded_up() {
         let mut client = Client::new(options);
         client.opens();
         let sent = client.sends();
-        let Packet::Connect(connect) = sent[0].packet() else { panic!() };
+        let Packet::Connect(connect) = sent[0].packet() else {
+            panic!()
+        };
         assert_eq!(connect.keep_alive, seconds);
     }
 }
@@ -194,7 +276,10 @@ fn nothing_leaves_before_connack_but_connect() {
     client.subscribes(&["b"]);
     let first = client.sends();
     assert_eq!(
-        first.iter().map(|packet| packet.packet().packet_type()).collect::<Vec<_>>(),
+        first
+            .iter()
+            .map(|packet| packet.packet().packet_type())
+            .collect::<Vec<_>>(),
         [PacketType::Connect]
     );
 
@@ -206,10 +291,19 @@ fn nothing_leaves_before_connack_but_connect() {
 fn what_cannot_be_said_in_connect_is_found_before_anything_is_sent() {
     let mut options = options();
     options.client_id = "nul\0".into();
-    assert!(matches!(options.check(), Err(OptionsError::Text { field: "client id", .. })));
+    assert!(matches!(
+        options.check(),
+        Err(OptionsError::Text {
+            field: "client id",
+            ..
+        })
+    ));
     let mut client = Client::new(options);
     let refused = client.tries_to_open();
-    assert!(matches!(refused, Err(ConnectError::Options(OptionsError::Text { .. }))));
+    assert!(matches!(
+        refused,
+        Err(ConnectError::Options(OptionsError::Text { .. }))
+    ));
     assert!(client.sends().is_empty());
 }
 
@@ -235,7 +329,10 @@ fn connack_tells_what_the_server_takes() {
     assert_eq!(connected.limits.keep_alive, 9);
     assert_eq!(connected.limits.session_expiry_interval, 3600);
     assert_eq!(connected.reason_string.as_deref(), Some("welcome"));
-    assert_eq!(connected.user_properties, [("k".to_owned(), "v".to_owned())]);
+    assert_eq!(
+        connected.user_properties,
+        [("k".to_owned(), "v".to_owned())]
+    );
 }
 
 /// [U-3.2.2-2]
@@ -253,8 +350,14 @@ fn what_connack_leaves_out_is_the_default_and_not_the_last_connections_value() {
     client.reconnects(&connack_resumed());
     let limits = client.connection().limits;
 
-    assert_eq!((limits.receive_maximum, limits.maximum_qos), (65_535, QoS::ExactlyOnce));
-    assert_eq!((limits.maximum_packet_size, limits.topic_alias_maximum), (268_435_460, 0));
+    assert_eq!(
+        (limits.receive_maximum, limits.maximum_qos),
+        (65_535, QoS::ExactlyOnce)
+    );
+    assert_eq!(
+        (limits.maximum_packet_size, limits.topic_alias_maximum),
+        (268_435_460, 0)
+    );
     assert!(limits.retain_available && limits.wildcard_subscription_available);
     assert!(limits.shared_subscription_available && limits.subscription_identifier_available);
 }
@@ -265,16 +368,23 @@ fn an_assigned_client_identifier_is_kept_for_later_connections() {
     let mut options = options();
     options.client_id = String::new();
     let assigned = Utf8String::new("auto-1").ok();
-    let properties =
-        ConnAckProperties { assigned_client_identifier: assigned, ..ConnAckProperties::default() };
+    let properties = ConnAckProperties {
+        assigned_client_identifier: assigned,
+        ..ConnAckProperties::default()
+    };
     let mut client = Client::connected_as(options, &connack_with(properties));
     assert_eq!(client.connection().client_id, "auto-1");
 
     client.loses_connection();
     client.opens();
     let sent = client.sends();
-    let Packet::Connect(connect) = sent[0].packet() else { panic!("{sent:?}") };
-    assert_eq!((connect.client_id.as_str(), connect.clean_start), ("auto-1", false));
+    let Packet::Connect(connect) = sent[0].packet() else {
+        panic!("{sent:?}")
+    };
+    assert_eq!(
+        (connect.client_id.as_str(), connect.clean_start),
+        ("auto-1", false)
+    );
 }
 
 /// [MQTT-3.2.2-16]
@@ -299,11 +409,18 @@ fn a_refusal_says_everything_that_the_server_said_and_is_not_answered() {
     };
     let reason_code = ReasonCode::UseAnotherServer;
     let mut client = Client::connecting(options());
-    client.receives(&buf(Packet::ConnAck(ConnAck { reason_code, properties, session_present: false })));
+    client.receives(&buf(Packet::ConnAck(ConnAck {
+        reason_code,
+        properties,
+        session_present: false,
+    })));
 
     assert!(client.sends().is_empty());
     let reason = refused(&mut client);
-    assert_eq!((reason.packet_type, reason.reason_code), (PacketType::ConnAck, reason_code));
+    assert_eq!(
+        (reason.packet_type, reason.reason_code),
+        (PacketType::ConnAck, reason_code)
+    );
     assert_eq!(reason.reason_string.as_deref(), Some("no such user"));
     assert_eq!(reason.user_properties, [("k".to_owned(), "v".to_owned())]);
     assert_eq!(reason.server_reference.as_deref(), Some("other:8883"));
@@ -312,7 +429,11 @@ fn a_refusal_says_everything_that_the_server_said_and_is_not_answered() {
 /// direct_connect_connack_refusal
 #[test]
 fn every_refusal_of_the_standard_is_told_by_its_code() {
-    for code in ReasonCode::ALL.iter().copied().filter(|code| code.is_error()) {
+    for code in ReasonCode::ALL
+        .iter()
+        .copied()
+        .filter(|code| code.is_error())
+    {
         if code.is_legal_in(PacketType::ConnAck, Sender::Server) {
             let mut client = Client::connecting(options());
             client.receives(&refusal(code));
@@ -333,7 +454,10 @@ fn connack_that_does_not_come_in_time_ends_the_attempt() {
 
     assert!(client.sends().is_empty());
     let after = Duration::from_secs(20);
-    assert_eq!(client.end(), Ended::Attempt(ConnectError::ConnAckTimeout { after }));
+    assert_eq!(
+        client.end(),
+        Ended::Attempt(ConnectError::ConnAckTimeout { after })
+    );
 }
 
 #[test]
@@ -353,7 +477,11 @@ fn timeouts_beyond_the_clock_are_never() {
 /// [MQTT-3.2.0-1]
 #[test]
 fn nothing_may_come_before_connack() {
-    for early in [publish("a", at_most_once()), suback(1, &[ReasonCode::Success]), pingresp()] {
+    for early in [
+        publish("a", at_most_once()),
+        suback(1, &[ReasonCode::Success]),
+        pingresp(),
+    ] {
         let mut client = Client::connecting(options());
         client.receives(&early);
         assert_breach(&mut client, "MQTT-3.2.0-1");
@@ -436,12 +564,18 @@ fn a_client_that_never_starts_clean_takes_a_session_or_none() {
 #[test]
 fn a_transport_that_closes_before_connack_says_so() {
     let mut client = Client::connecting(options());
-    assert_eq!(client.loses_connection(), Ended::Attempt(ConnectError::Closed { reset: true }));
+    assert_eq!(
+        client.loses_connection(),
+        Ended::Attempt(ConnectError::Closed { reset: true })
+    );
 }
 
 #[track_caller]
 fn assert_breach(client: &mut Client, rule: &str) {
-    assert!(client.sends().is_empty(), "before CONNACK there is nothing to disconnect from");
+    assert!(
+        client.sends().is_empty(),
+        "before CONNACK there is nothing to disconnect from"
+    );
     match client.end() {
         Ended::Attempt(ConnectError::Protocol(Violation::Conduct { statement, .. })) => {
             assert_eq!(statement, rule);

@@ -11,7 +11,8 @@ use dunlin_client::{ConnectError, ConnectionError, Farewell, Message, OptionsErr
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    at_least_once, at_most_once, buf, connack, connack_with, disconnect, puback, publish, pubrec, pubrel,
+    at_least_once, at_most_once, buf, connack, connack_with, disconnect, puback, publish, pubrec,
+    pubrel,
 };
 
 #[test]
@@ -19,7 +20,13 @@ fn disconnect_is_sent_behind_everything_else() {
     let mut client = Client::connected();
     client.tries_to_publish(Message::new("a", "on")).unwrap();
     client.disconnects();
-    assert_eq!(client.sends(), [publish("a", at_most_once()), disconnect(ReasonCode::Success)]);
+    assert_eq!(
+        client.sends(),
+        [
+            publish("a", at_most_once()),
+            disconnect(ReasonCode::Success)
+        ]
+    );
     assert_eq!(client.end(), Ended::Connection(ConnectionError::Requested));
 }
 
@@ -73,14 +80,33 @@ fn a_farewell_may_end_the_session_and_ask_for_the_will() {
         client.sends()
     };
     let says = |reason_code, session_expiry_interval| {
-        let properties = DisconnectProperties { session_expiry_interval, ..DisconnectProperties::default() };
-        [buf(Packet::Disconnect(Disconnect { reason_code, properties }))]
+        let properties = DisconnectProperties {
+            session_expiry_interval,
+            ..DisconnectProperties::default()
+        };
+        [buf(Packet::Disconnect(Disconnect {
+            reason_code,
+            properties,
+        }))]
     };
-    let forget = Farewell { session_expiry_interval: Some(0), ..Farewell::default() };
+    let forget = Farewell {
+        session_expiry_interval: Some(0),
+        ..Farewell::default()
+    };
     assert_eq!(leaves(forget), says(ReasonCode::Success, Some(0)));
-    let longer = Farewell { session_expiry_interval: Some(86_400), with_will: true, ..Farewell::default() };
-    assert_eq!(leaves(longer), says(ReasonCode::DisconnectWithWill, Some(86_400)));
-    assert_eq!(leaves(Farewell::default()), [disconnect(ReasonCode::Success)]);
+    let longer = Farewell {
+        session_expiry_interval: Some(86_400),
+        with_will: true,
+        ..Farewell::default()
+    };
+    assert_eq!(
+        leaves(longer),
+        says(ReasonCode::DisconnectWithWill, Some(86_400))
+    );
+    assert_eq!(
+        leaves(Farewell::default()),
+        [disconnect(ReasonCode::Success)]
+    );
 }
 
 /// disconnect_fail_packet_too_big [MQTT-3.2.2-15]
@@ -88,12 +114,22 @@ fn a_farewell_may_end_the_session_and_ask_for_the_will() {
 fn a_farewell_that_is_larger_than_the_server_takes_is_a_bare_one() {
     for (maximum, fits) in [(9, true), (8, false), (2, false)] {
         let maximum_packet_size = maximum.try_into().ok();
-        let properties = ConnAckProperties { maximum_packet_size, ..ConnAckProperties::default() };
+        let properties = ConnAckProperties {
+            maximum_packet_size,
+            ..ConnAckProperties::default()
+        };
         let mut client = Client::connected_to(&connack_with(properties));
-        let forget = Farewell { session_expiry_interval: Some(0), ..Farewell::default() };
+        let forget = Farewell {
+            session_expiry_interval: Some(0),
+            ..Farewell::default()
+        };
         client.engine.set_farewell(forget).unwrap();
         client.disconnects();
-        assert_eq!(client.sends() == [disconnect(ReasonCode::Success)], !fits, "{maximum}");
+        assert_eq!(
+            client.sends() == [disconnect(ReasonCode::Success)],
+            !fits,
+            "{maximum}"
+        );
     }
 }
 
@@ -108,8 +144,10 @@ fn a_farewell_has_a_reason_code_a_reason_string_and_user_properties_where_they_f
         ..Farewell::default()
     };
     let user_properties = [UserProperty::new("volts", "3.1").unwrap()];
-    let without_texts =
-        DisconnectProperties { session_expiry_interval: Some(0), ..DisconnectProperties::default() };
+    let without_texts = DisconnectProperties {
+        session_expiry_interval: Some(0),
+        ..DisconnectProperties::default()
+    };
     let whole = DisconnectProperties {
         reason_string: Some(Utf8String::new("battery low").unwrap()),
         user_properties: user_properties.as_slice().into(),
@@ -117,11 +155,17 @@ fn a_farewell_has_a_reason_code_a_reason_string_and_user_properties_where_they_f
     };
     let says = |properties| {
         let reason_code = ReasonCode::UnspecifiedError;
-        [buf(Packet::Disconnect(Disconnect { reason_code, properties }))]
+        [buf(Packet::Disconnect(Disconnect {
+            reason_code,
+            properties,
+        }))]
     };
     for (maximum, expected) in [(200, says(whole)), (20, says(without_texts))] {
         let maximum_packet_size = std::num::NonZeroU32::new(maximum);
-        let properties = ConnAckProperties { maximum_packet_size, ..ConnAckProperties::default() };
+        let properties = ConnAckProperties {
+            maximum_packet_size,
+            ..ConnAckProperties::default()
+        };
         let mut client = Client::connected_to(&connack_with(properties));
         client.engine.set_farewell(farewell.clone()).unwrap();
         client.disconnects();
@@ -132,16 +176,35 @@ fn a_farewell_has_a_reason_code_a_reason_string_and_user_properties_where_they_f
 #[test]
 fn a_farewell_that_a_client_may_not_send_is_refused() {
     for code in (0..=0xFF).filter_map(ReasonCode::from_code) {
-        let farewell = Farewell { reason_code: Some(code), ..Farewell::default() };
+        let farewell = Farewell {
+            reason_code: Some(code),
+            ..Farewell::default()
+        };
         let is_legal = code.is_legal_in(PacketType::Disconnect, Sender::Client);
-        let expected =
-            if is_legal { Ok(()) } else { Err(OptionsError::FarewellReasonCode { reason_code: code }) };
-        assert_eq!(Client::connected().engine.set_farewell(farewell), expected, "{code}");
+        let expected = if is_legal {
+            Ok(())
+        } else {
+            Err(OptionsError::FarewellReasonCode { reason_code: code })
+        };
+        assert_eq!(
+            Client::connected().engine.set_farewell(farewell),
+            expected,
+            "{code}"
+        );
     }
-    let farewell = Farewell { reason_string: Some("a\0b".to_owned()), ..Farewell::default() };
+    let farewell = Farewell {
+        reason_string: Some("a\0b".to_owned()),
+        ..Farewell::default()
+    };
     let refused = Client::connected().engine.set_farewell(farewell);
     assert!(
-        matches!(refused, Err(OptionsError::Text { field: "farewell reason string", .. })),
+        matches!(
+            refused,
+            Err(OptionsError::Text {
+                field: "farewell reason string",
+                ..
+            })
+        ),
         "{refused:?}"
     );
 }
@@ -149,13 +212,22 @@ fn a_farewell_that_a_client_may_not_send_is_refused() {
 /// [U-3.14.2-1]
 #[test]
 fn a_session_that_ends_with_its_connection_is_not_prolonged() {
-    let longer = Farewell { session_expiry_interval: Some(1), ..Farewell::default() };
-    let forget = Farewell { session_expiry_interval: Some(0), ..Farewell::default() };
+    let longer = Farewell {
+        session_expiry_interval: Some(1),
+        ..Farewell::default()
+    };
+    let forget = Farewell {
+        session_expiry_interval: Some(0),
+        ..Farewell::default()
+    };
     for none in [None, Some(0)] {
         let mut options = options();
         options.session_expiry_interval = none;
         let mut client = Client::connected_as(options.clone(), &connack());
-        assert_eq!(client.engine.set_farewell(longer.clone()), Err(OptionsError::Farewell));
+        assert_eq!(
+            client.engine.set_farewell(longer.clone()),
+            Err(OptionsError::Farewell)
+        );
         assert_eq!(client.engine.set_farewell(forget.clone()), Ok(()));
         options.farewell = longer.clone();
         assert_eq!(options.check(), Err(OptionsError::Farewell));
@@ -174,12 +246,20 @@ fn the_servers_disconnect_is_told_in_its_own_words_and_not_answered() {
         server_reference: Utf8String::new("other").ok(),
         ..DisconnectProperties::default()
     };
-    let packet = Disconnect { reason_code: ReasonCode::ServerMoved, properties };
+    let packet = Disconnect {
+        reason_code: ReasonCode::ServerMoved,
+        properties,
+    };
     let mut client = Client::connected();
     client.receives(&buf(Packet::Disconnect(packet)));
     assert!(client.sends().is_empty());
-    let Ended::Connection(ConnectionError::Disconnected(reason)) = client.end() else { panic!() };
-    assert_eq!((reason.packet_type, reason.reason_code), (PacketType::Disconnect, ReasonCode::ServerMoved));
+    let Ended::Connection(ConnectionError::Disconnected(reason)) = client.end() else {
+        panic!()
+    };
+    assert_eq!(
+        (reason.packet_type, reason.reason_code),
+        (PacketType::Disconnect, ReasonCode::ServerMoved)
+    );
     assert_eq!(reason.reason_string.as_deref(), Some("come back later"));
     assert_eq!(reason.user_properties, [("k".to_owned(), "v".to_owned())]);
     assert_eq!(reason.server_reference.as_deref(), Some("other"));
@@ -192,18 +272,24 @@ fn every_reason_of_the_standard_is_told_by_its_code() {
     for code in codes.filter(|code| code.is_legal_in(PacketType::Disconnect, Sender::Server)) {
         let mut client = Client::connected();
         client.receives_bytes(&[0xE0, 0x01, code.code()]);
-        let Ended::Connection(ConnectionError::Disconnected(reason)) = client.end() else { panic!("{code}") };
+        let Ended::Connection(ConnectionError::Disconnected(reason)) = client.end() else {
+            panic!("{code}")
+        };
         assert_eq!(reason.reason_code, code);
     }
 }
 
 #[test]
 fn a_transport_that_closes_or_breaks_says_how() {
-    for (cause, expected) in
-        [(CloseCause::Eof, ConnectionError::Closed), (CloseCause::Reset, ConnectionError::Reset)]
-    {
+    for (cause, expected) in [
+        (CloseCause::Eof, ConnectionError::Closed),
+        (CloseCause::Reset, ConnectionError::Reset),
+    ] {
         let mut client = Client::connected();
-        assert_eq!(client.engine.handle_closed(cause), Ended::Connection(expected));
+        assert_eq!(
+            client.engine.handle_closed(cause),
+            Ended::Connection(expected)
+        );
     }
 }
 
@@ -213,7 +299,10 @@ fn a_reason_that_came_counts_more_than_how_the_transport_closed() {
     let mut client = Client::connected();
     client.receives(&disconnect(ReasonCode::SessionTakenOver));
     let ended = client.engine.handle_closed(CloseCause::Reset);
-    assert!(matches!(ended, Ended::Connection(ConnectionError::Disconnected(_))));
+    assert!(matches!(
+        ended,
+        Ended::Connection(ConnectionError::Disconnected(_))
+    ));
 }
 
 #[test]

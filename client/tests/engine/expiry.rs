@@ -46,8 +46,16 @@ fn reconnects(client: &mut Client, connack: &PacketBuf) {
 
 #[test]
 fn the_interval_goes_down_by_the_whole_seconds_that_a_message_waits() {
-    for (waited, left) in [(0, 10), (1, 10), (999, 10), (1000, 9), (1001, 9), (8999, 2), (9000, 1), (9999, 1)]
-    {
+    for (waited, left) in [
+        (0, 10),
+        (1, 10),
+        (999, 10),
+        (1000, 9),
+        (1001, 9),
+        (8999, 2),
+        (9000, 1),
+        (9999, 1),
+    ] {
         let mut client = Client::new(options());
         publishes(&mut client, expiring("a", 10));
         client.waits(Duration::from_millis(waited));
@@ -65,7 +73,11 @@ fn a_message_that_has_waited_too_long_fails_and_is_not_sent() {
     client.waits(Duration::from_millis(9_999));
     assert_eq!(client.outcome(late), None);
     client.waits(Duration::from_millis(1));
-    assert_eq!(client.outcome(late), Some(Err(RequestError::Expired)), "though nothing else happened");
+    assert_eq!(
+        client.outcome(late),
+        Some(Err(RequestError::Expired)),
+        "though nothing else happened"
+    );
     assert_eq!(client.outcome(once), Some(Err(RequestError::Expired)));
     reconnects(&mut client, &connack());
     assert_eq!(sent(&mut client), [("never".to_owned(), None)]);
@@ -76,8 +88,10 @@ fn a_message_that_has_waited_too_long_fails_and_is_not_sent() {
 #[test]
 fn time_behind_the_servers_receive_maximum_counts_too() {
     let receive_maximum = 1.try_into().ok();
-    let mut client =
-        Client::connected_to(&connack_with(ConnAckProperties { receive_maximum, ..Default::default() }));
+    let mut client = Client::connected_to(&connack_with(ConnAckProperties {
+        receive_maximum,
+        ..Default::default()
+    }));
     client.publishes("first", QoS::AtLeastOnce);
     let late = publishes(&mut client, expiring("late", 2));
     publishes(&mut client, expiring("next", 10));
@@ -110,7 +124,11 @@ fn a_message_that_was_on_the_wire_is_repeated_with_what_is_left_or_a_second() {
     client.waits(Duration::from_secs(3600));
     client.loses_connection();
     reconnects(&mut client, &connack_resumed());
-    assert_eq!(sent(&mut client), one("a", 1), "an interval of 0 means never to some servers");
+    assert_eq!(
+        sent(&mut client),
+        one("a", 1),
+        "an interval of 0 means never to some servers"
+    );
     client.receives(&puback(1));
     assert!(client.engine.is_idle());
 }
@@ -124,15 +142,23 @@ fn a_message_of_a_lost_session_is_new_again_and_may_expire() {
         client.loses_connection();
         client.waits(Duration::from_secs(waits));
         reconnects(&mut client, &connack());
-        assert_eq!(sent(&mut client), left.map_or(vec![], |left| one("a", left)));
-        assert_eq!(client.outcome(first), left.is_none().then_some(Err(RequestError::Expired)));
+        assert_eq!(
+            sent(&mut client),
+            left.map_or(vec![], |left| one("a", left))
+        );
+        assert_eq!(
+            client.outcome(first),
+            left.is_none().then_some(Err(RequestError::Expired))
+        );
     }
 }
 
 #[test]
 fn a_message_that_never_left_the_output_expires_like_one_that_waits() {
     let mut client = Client::connected();
-    let Ok(Accepted::Pending(first)) = client.hands_over(expiring("a", 10)) else { panic!("refused") };
+    let Ok(Accepted::Pending(first)) = client.hands_over(expiring("a", 10)) else {
+        panic!("refused")
+    };
     client.loses_connection();
     client.waits(Duration::from_secs(10));
     assert_eq!(client.outcome(first), Some(Err(RequestError::Expired)));
@@ -159,7 +185,10 @@ fn expired_messages_make_room() {
     let mut client = Client::new(options);
     publishes(&mut client, expiring("a", 5));
     publishes(&mut client, expiring("b", 5));
-    assert!(matches!(client.tries_to_publish(expiring("c", 5)), Err(RequestError::QueueFull { .. })));
+    assert!(matches!(
+        client.tries_to_publish(expiring("c", 5)),
+        Err(RequestError::QueueFull { .. })
+    ));
     client.waits(Duration::from_secs(5));
     publishes(&mut client, expiring("d", 5));
     reconnects(&mut client, &connack());

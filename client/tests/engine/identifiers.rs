@@ -13,18 +13,26 @@ const GRANTED: ReasonCode = ReasonCode::GrantedQoS1;
 
 /// A server without identifiers, such as AWS IoT Core.
 fn without() -> PacketBuf {
-    let properties =
-        ConnAckProperties { subscription_identifier_available: Some(false), ..ConnAckProperties::default() };
+    let properties = ConnAckProperties {
+        subscription_identifier_available: Some(false),
+        ..ConnAckProperties::default()
+    };
     connack_with(properties)
 }
 
 fn subscribes_as(client: &mut Client, filter: &str, identifier: u32) {
-    let options = SubscriptionOptions { qos: QoS::AtLeastOnce, ..SubscriptionOptions::default() };
+    let options = SubscriptionOptions {
+        qos: QoS::AtLeastOnce,
+        ..SubscriptionOptions::default()
+    };
     let properties = SubscribeProperties {
         subscription_identifier: SubscriptionIdentifier::new(identifier),
         ..SubscribeProperties::default()
     };
-    client.engine.subscribe_with(&[(filter, options)], properties).unwrap();
+    client
+        .engine
+        .subscribe_with(&[(filter, options)], properties)
+        .unwrap();
 }
 
 #[test]
@@ -34,7 +42,10 @@ fn an_identifier_is_sent_and_kept_when_the_subscription_is_renewed() {
     subscribes_as(&mut client, "b", 268_435_455);
     assert_eq!(
         client.sends(),
-        [identified(&subscribe(1, &["a"]), 7), identified(&subscribe(2, &["b"]), 268_435_455)]
+        [
+            identified(&subscribe(1, &["a"]), 7),
+            identified(&subscribe(2, &["b"]), 268_435_455)
+        ]
     );
     client.receives(&suback(1, &[GRANTED]));
     client.receives(&suback(2, &[GRANTED]));
@@ -45,7 +56,8 @@ fn an_identifier_is_sent_and_kept_when_the_subscription_is_renewed() {
             identified(&resubscribe(ids[1], &["b"]), 268_435_455),
         ];
         assert_eq!(client.sends(), renewed);
-        ids.into_iter().for_each(|id| client.receives(&suback(id, &[GRANTED])));
+        ids.into_iter()
+            .for_each(|id| client.receives(&suback(id, &[GRANTED])));
     }
 }
 
@@ -59,11 +71,18 @@ fn a_server_without_identifiers_gets_none_and_they_come_back_with_one_that_has_t
     client.receives(&suback(2, &[GRANTED]));
 
     client.reconnects(&without());
-    assert_eq!(client.sends(), [resubscribe(3, &["a", "b"])], "nothing keeps them apart");
+    assert_eq!(
+        client.sends(),
+        [resubscribe(3, &["a", "b"])],
+        "nothing keeps them apart"
+    );
     client.receives(&suback(3, &[GRANTED, GRANTED]));
 
     client.reconnects(&connack());
-    let renewed = [identified(&resubscribe(4, &["a"]), 1), identified(&resubscribe(5, &["b"]), 2)];
+    let renewed = [
+        identified(&resubscribe(4, &["a"]), 1),
+        identified(&resubscribe(5, &["b"]), 2),
+    ];
     assert_eq!(client.sends(), renewed);
 }
 
@@ -76,7 +95,11 @@ fn what_was_queued_offline_heeds_the_server_that_it_meets() {
         client.sends();
         client.receives(&answer);
         let plain = subscribe(1, &["a"]);
-        let expected = if has_identifiers { identified(&plain, 9) } else { plain };
+        let expected = if has_identifiers {
+            identified(&plain, 9)
+        } else {
+            plain
+        };
         assert_eq!(client.sends(), [expected]);
     }
 }

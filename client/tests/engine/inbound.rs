@@ -7,8 +7,8 @@ use dunlin_client::codec::{
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    ack, again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect, exactly_once, puback,
-    pubcomp, publish, pubrec, pubrel,
+    ack, again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect,
+    exactly_once, puback, pubcomp, publish, pubrec, pubrel,
 };
 
 /// [MQTT-3.3.4-1] [MQTT-4.3.1-1]
@@ -18,7 +18,10 @@ fn qos_0_is_delivered_and_not_acknowledged() {
     client.receives(&publish("a", at_most_once()));
     let messages = client.messages();
     let (message, id) = &messages[0];
-    assert_eq!((message.topic(), message.payload(), message.qos()), ("a", &b"on"[..], QoS::AtMostOnce));
+    assert_eq!(
+        (message.topic(), message.payload(), message.qos()),
+        ("a", &b"on"[..], QoS::AtMostOnce)
+    );
     assert_eq!(*id, None);
     assert!(client.sends().is_empty());
 }
@@ -93,7 +96,11 @@ fn acknowledgements_leave_in_the_order_of_arrival() {
         publish("c", at_least_once(5)),
         publish("d", exactly_once(1)),
     ]);
-    let ids: Vec<_> = client.messages().into_iter().map(|(_, id)| id.unwrap()).collect();
+    let ids: Vec<_> = client
+        .messages()
+        .into_iter()
+        .map(|(_, id)| id.unwrap())
+        .collect();
     client.takes(ids[2]);
     client.takes(ids[1]);
     assert!(client.sends().is_empty());
@@ -122,13 +129,17 @@ fn a_message_for_several_is_acknowledged_when_all_of_them_have_it() {
 fn a_message_may_carry_many_subscription_identifiers() {
     let mut client = Client::connected();
     client.receives_bytes(&[
-        0x32, 0x13, 0, 1, b'a', 0, 7, 9, 0x0B, 1, 0x0B, 0xFF, 0x7F, 0x0B, 0x80, 0x80, 1, b'o', b'n', b'!',
-        b'?',
+        0x32, 0x13, 0, 1, b'a', 0, 7, 9, 0x0B, 1, 0x0B, 0xFF, 0x7F, 0x0B, 0x80, 0x80, 1, b'o',
+        b'n', b'!', b'?',
     ]);
     let (message, _) = client.messages().remove(0);
     assert_eq!((message.topic(), message.payload()), ("a", &b"on!?"[..]));
-    let identifiers: Vec<_> =
-        message.properties().subscription_identifiers.iter().map(|each| each.get()).collect();
+    let identifiers: Vec<_> = message
+        .properties()
+        .subscription_identifiers
+        .iter()
+        .map(|each| each.get())
+        .collect();
     assert_eq!(identifiers, [1, 16_383, 16_384]);
 }
 
@@ -139,7 +150,10 @@ fn a_payload_that_is_not_what_it_claims_is_delivered_as_it_is() {
     client.receives_bytes(&[0x32, 0x0A, 0, 1, b'a', 0, 7, 2, 0x01, 1, 0xFF, 0xFE]);
     let (message, id) = client.messages().remove(0);
     assert_eq!(message.payload(), [0xFF, 0xFE]);
-    assert_eq!(message.properties().payload_format_indicator, Some(PayloadFormat::Utf8));
+    assert_eq!(
+        message.properties().payload_format_indicator,
+        Some(PayloadFormat::Utf8)
+    );
     client.takes(id.unwrap());
     assert_eq!(client.sends(), [puback(7)]);
 }
@@ -160,14 +174,20 @@ fn both_directions_have_identifiers_of_their_own() {
 /// awscrt_no_own_receive_maximum [MQTT-3.3.4-9] [U-3.3.4-2]
 #[test]
 fn more_than_the_receive_maximum_is_a_breach() {
-    for second in [publish("b", at_least_once(2)), publish("b", exactly_once(2))] {
+    for second in [
+        publish("b", at_least_once(2)),
+        publish("b", exactly_once(2)),
+    ] {
         let mut options = options();
         options.receive_maximum = Some(1);
         let mut client = Client::connected_as(options, &connack());
         client.receives_all(&[publish("a", at_least_once(1)), publish("0", at_most_once())]);
         assert!(client.engine.is_connected(), "QoS 0 isn't counted");
         client.receives(&second);
-        assert_eq!(client.sends(), [disconnect(ReasonCode::ReceiveMaximumExceeded)]);
+        assert_eq!(
+            client.sends(),
+            [disconnect(ReasonCode::ReceiveMaximumExceeded)]
+        );
         assert!(client.engine.should_close());
     }
 }
@@ -217,8 +237,12 @@ fn a_message_carries_its_properties_and_flags() {
         ..PublishProperties::default()
     };
     let topic = TopicName::new("a/b").unwrap();
-    let publish =
-        Publish { retain: true, properties, delivery: again(at_least_once(1)), ..Publish::new(topic, b"") };
+    let publish = Publish {
+        retain: true,
+        properties,
+        delivery: again(at_least_once(1)),
+        ..Publish::new(topic, b"")
+    };
     let mut client = Client::connected();
     client.receives(&buf(Packet::Publish(publish)));
     let (message, _) = client.messages().remove(0);
@@ -226,7 +250,10 @@ fn a_message_carries_its_properties_and_flags() {
     assert_eq!((message.topic(), message.payload()), ("a/b", &b""[..]));
     assert_eq!(message.properties().message_expiry_interval, Some(9));
     let copy = message.to_owned_buffer();
-    assert_eq!((copy.topic(), copy.properties()), (message.topic(), message.properties()));
+    assert_eq!(
+        (copy.topic(), copy.properties()),
+        (message.topic(), message.properties())
+    );
 }
 
 /// [MQTT-4.2-1]
@@ -243,7 +270,9 @@ fn input_split_anywhere_says_the_same() {
         crate::packets::pingresp(),
     ];
     let mut bytes = Vec::new();
-    conversation.iter().for_each(|packet| bytes.extend_from_slice(packet.as_bytes()));
+    conversation
+        .iter()
+        .for_each(|packet| bytes.extend_from_slice(packet.as_bytes()));
     let answers = |pieces: &[&[u8]]| {
         let mut client = Client::connecting(options());
         let mut topics = Vec::new();
@@ -256,7 +285,11 @@ fn input_split_anywhere_says_the_same() {
     };
     assert_eq!(answers(&[&bytes]), ["a", "b", "c"]);
     for cut in 0..bytes.len() {
-        assert_eq!(answers(&[&bytes[..cut], &bytes[cut..]]), ["a", "b", "c"], "cut at {cut}");
+        assert_eq!(
+            answers(&[&bytes[..cut], &bytes[cut..]]),
+            ["a", "b", "c"],
+            "cut at {cut}"
+        );
     }
     let single: Vec<&[u8]> = bytes.chunks(1).collect();
     assert_eq!(answers(&single), ["a", "b", "c"]);
@@ -269,7 +302,10 @@ fn a_repeated_pubrec_waits_for_those_before_it() {
     client.receives(&publish("a", exactly_once(1)));
     client.takes_all();
     client.reconnects(&connack_resumed());
-    client.receives_all(&[publish("b", exactly_once(2)), publish("a", again(exactly_once(1)))]);
+    client.receives_all(&[
+        publish("b", exactly_once(2)),
+        publish("a", again(exactly_once(1))),
+    ]);
     assert!(client.sends().is_empty());
     assert_eq!(client.takes_all(), ["b"]);
     assert_eq!(client.sends(), [pubrec(2), pubrec(1)]);

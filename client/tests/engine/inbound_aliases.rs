@@ -9,8 +9,8 @@ use dunlin_client::engine::Ended;
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect, exactly_once, puback,
-    pubrec,
+    again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect, exactly_once,
+    puback, pubrec,
 };
 
 /// Takes aliases up to this one.
@@ -22,10 +22,18 @@ fn client(topic_alias_maximum: u16) -> Client {
 
 /// No topic is an empty one on the wire.
 fn aliased(topic: Option<&str>, alias: u16, delivery: Delivery) -> PacketBuf {
-    let properties =
-        PublishProperties { topic_alias: TopicAlias::new(alias), ..PublishProperties::default() };
+    let properties = PublishProperties {
+        topic_alias: TopicAlias::new(alias),
+        ..PublishProperties::default()
+    };
     let topic = topic.map(|topic| TopicName::new(topic).unwrap());
-    buf(Packet::Publish(Publish { delivery, retain: false, topic, properties, payload: b"on" }))
+    buf(Packet::Publish(Publish {
+        delivery,
+        retain: false,
+        topic,
+        properties,
+        payload: b"on",
+    }))
 }
 
 fn sets(topic: &str, alias: u16) -> PacketBuf {
@@ -40,7 +48,9 @@ fn uses(alias: u16) -> PacketBuf {
 #[track_caller]
 fn breach(client: &mut Client) -> ReasonCode {
     let sent = client.sends();
-    let Ended::Connection(ConnectionError::Protocol(violation)) = client.end() else { panic!("{sent:?}") };
+    let Ended::Connection(ConnectionError::Protocol(violation)) = client.end() else {
+        panic!("{sent:?}")
+    };
     assert_eq!(sent, [disconnect(violation.reason_code())]);
     violation.reason_code()
 }
@@ -53,7 +63,9 @@ fn the_maximum_is_announced_unless_it_is_none() {
         let mut client = Client::new(options);
         client.opens();
         let sent = client.sends();
-        let Packet::Connect(connect) = sent[0].packet() else { panic!("{sent:?}") };
+        let Packet::Connect(connect) = sent[0].packet() else {
+            panic!("{sent:?}")
+        };
         assert_eq!(connect.properties.topic_alias_maximum, announced);
     }
 }
@@ -62,11 +74,24 @@ fn the_maximum_is_announced_unless_it_is_none() {
 #[test]
 fn a_message_under_an_alias_has_its_topic() {
     let mut client = client(2);
-    client.receives_all(&[sets("lamp/1", 1), uses(1), sets("lamp/2", 2), uses(1), uses(2)]);
+    client.receives_all(&[
+        sets("lamp/1", 1),
+        uses(1),
+        sets("lamp/2", 2),
+        uses(1),
+        uses(2),
+    ]);
     let messages = client.messages();
-    let topics: Vec<_> = messages.iter().map(|(message, _)| message.topic()).collect();
+    let topics: Vec<_> = messages
+        .iter()
+        .map(|(message, _)| message.topic())
+        .collect();
     assert_eq!(topics, ["lamp/1", "lamp/1", "lamp/2", "lamp/1", "lamp/2"]);
-    assert!(messages.iter().all(|(message, _)| message.payload() == b"on"));
+    assert!(
+        messages
+            .iter()
+            .all(|(message, _)| message.payload() == b"on")
+    );
     assert_eq!(messages[1].0.to_owned_buffer().topic(), "lamp/1");
 }
 
@@ -85,7 +110,11 @@ fn every_alias_up_to_the_maximum_is_taken_and_none_above() {
         }
         client.receives(&sets("other", maximum));
         client.receives(&uses(maximum));
-        assert_eq!(client.takes_all(), ["other", "other"], "an alias can be set again");
+        assert_eq!(
+            client.takes_all(),
+            ["other", "other"],
+            "an alias can be set again"
+        );
         client.receives(&sets("beyond", maximum + 1));
         assert_eq!(breach(&mut client), ReasonCode::TopicAliasInvalid);
     }
@@ -94,7 +123,11 @@ fn every_alias_up_to_the_maximum_is_taken_and_none_above() {
 /// inbound_alias_failure_too_large_id [MQTT-3.1.2-26] [U-3.3.4-1]
 #[test]
 fn an_alias_above_the_maximum_is_answered_with_0x94() {
-    for packet in [sets("lamp/1", 3), uses(3), aliased(Some("lamp/1"), 3, at_least_once(1))] {
+    for packet in [
+        sets("lamp/1", 3),
+        uses(3),
+        aliased(Some("lamp/1"), 3, at_least_once(1)),
+    ] {
         let mut client = client(2);
         client.receives(&packet);
         assert_eq!(breach(&mut client), ReasonCode::TopicAliasInvalid);
@@ -171,7 +204,9 @@ fn the_servers_aliases_say_nothing_about_the_clients() {
     client.receives(&sets("lamp/1", 1));
     client.publishes("lamp/1", QoS::AtLeastOnce);
     let sent = client.sends();
-    let Packet::Publish(publish) = sent[0].packet() else { panic!("{sent:?}") };
+    let Packet::Publish(publish) = sent[0].packet() else {
+        panic!("{sent:?}")
+    };
     assert_eq!(publish.topic.unwrap().as_str(), "lamp/1");
     assert_eq!(publish.properties.topic_alias, None);
 }

@@ -9,8 +9,8 @@ use dunlin_client::{Message, Offline, QoS, RequestError};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec, pubrel,
-    suback, unsubscribe,
+    again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
+    pubrel, suback, unsubscribe,
 };
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -22,8 +22,15 @@ fn at_boot(now: Instant) -> ClockReading {
 
 /// `date` in seconds since 1970, `boot` in those since the machine's start of that number.
 fn clock(now: Instant, date: u64, boot: Option<(u128, u64)>) -> ClockReading {
-    let boot = boot.map(|(boot_id, since)| SinceBoot { boot_id, elapsed: Duration::from_secs(since) });
-    ClockReading { now, date: SystemTime::UNIX_EPOCH + Duration::from_secs(date), boot }
+    let boot = boot.map(|(boot_id, since)| SinceBoot {
+        boot_id,
+        elapsed: Duration::from_secs(since),
+    });
+    ClockReading {
+        now,
+        date: SystemTime::UNIX_EPOCH + Duration::from_secs(date),
+        boot,
+    }
 }
 
 fn keep(client: &mut Client, entries: &mut Entries) {
@@ -56,7 +63,9 @@ fn entries() -> Entries {
     client.receives(&publish("lamp/1", exactly_once(9)));
     client.takes_all();
     client.sends();
-    client.hands_over(Message::new("c", "on").qos(QoS::AtLeastOnce)).unwrap();
+    client
+        .hands_over(Message::new("c", "on").qos(QoS::AtLeastOnce))
+        .unwrap();
     let mut entries = Entries::new();
     keep(&mut client, &mut entries);
     entries
@@ -76,10 +85,17 @@ fn everything_that_a_server_may_know_is_kept() {
     client.receives(&connack_resumed());
     assert_eq!(
         client.sends(),
-        [pubrel(3), publish("a", again(at_least_once(2))), publish("c", at_least_once(4)),]
+        [
+            pubrel(3),
+            publish("a", again(at_least_once(2))),
+            publish("c", at_least_once(4)),
+        ]
     );
     client.receives(&publish("lamp/1", again(exactly_once(9))));
-    assert!(client.messages().is_empty(), "it was handed over by another process");
+    assert!(
+        client.messages().is_empty(),
+        "it was handed over by another process"
+    );
     assert_eq!(client.sends(), [pubrec(9)]);
 }
 
@@ -90,9 +106,13 @@ fn what_was_staged_and_never_left_is_as_new() {
         let mut client = Client::connected();
         client.engine.keep_journal();
         let mut kept = Entries::new();
-        client.hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce)).unwrap();
+        client
+            .hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce))
+            .unwrap();
         assert!(client.engine.stage(), "there is something new");
-        client.hands_over(Message::new("b", "on").qos(QoS::AtLeastOnce)).unwrap();
+        client
+            .hands_over(Message::new("b", "on").qos(QoS::AtLeastOnce))
+            .unwrap();
         assert!(!client.engine.stage(), "one after another");
         keep(&mut client, &mut kept);
         client.loses_connection();
@@ -101,9 +121,19 @@ fn what_was_staged_and_never_left_is_as_new() {
         for mut client in [client, restored] {
             client.reconnects(&connack);
             let sent = client.sends();
-            let [publish_1, publish_2] = &sent[..] else { panic!("{sent:?}") };
-            let is_first = |id| [publish("a", exactly_once(id)), publish("b", at_least_once(id + 1))];
-            assert!((1..5).any(|id| is_first(id) == [publish_1.clone(), publish_2.clone()]), "{sent:?}");
+            let [publish_1, publish_2] = &sent[..] else {
+                panic!("{sent:?}")
+            };
+            let is_first = |id| {
+                [
+                    publish("a", exactly_once(id)),
+                    publish("b", at_least_once(id + 1)),
+                ]
+            };
+            assert!(
+                (1..5).any(|id| is_first(id) == [publish_1.clone(), publish_2.clone()]),
+                "{sent:?}"
+            );
         }
     }
 }
@@ -113,11 +143,15 @@ fn what_was_staged_and_never_left_is_as_new() {
 fn only_what_was_staged_leaves() {
     let mut client = Client::connected();
     client.engine.keep_journal();
-    client.hands_over(Message::new("a", "on").qos(QoS::AtMostOnce)).unwrap();
+    client
+        .hands_over(Message::new("a", "on").qos(QoS::AtMostOnce))
+        .unwrap();
     let (mut wire, now) = (bytes::BytesMut::new(), client.now());
     assert!(!client.engine.poll_transmit(&mut wire, now));
     assert!(client.engine.stage());
-    client.hands_over(Message::new("b", "on").qos(QoS::AtMostOnce)).unwrap();
+    client
+        .hands_over(Message::new("b", "on").qos(QoS::AtMostOnce))
+        .unwrap();
     assert!(client.engine.poll_transmit(&mut wire, now));
     let staged = wire.len();
     assert!(client.engine.has_output());
@@ -132,7 +166,9 @@ fn only_what_was_staged_leaves() {
 fn what_is_kept_as_sent_is_repeated_by_the_next_process() {
     let mut client = Client::connected();
     client.engine.keep_journal();
-    client.hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce)).unwrap();
+    client
+        .hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce))
+        .unwrap();
     client.engine.stage();
     let mut kept = Entries::new();
     keep(&mut client, &mut kept);
@@ -149,7 +185,9 @@ fn what_waits_for_the_store_does_not_time_out() {
     let mut client = Client::connected_as(options, &connack());
     client.engine.keep_journal();
     let accepted = client.hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce));
-    let Ok(Accepted::Pending(id)) = accepted else { panic!("{accepted:?}") };
+    let Ok(Accepted::Pending(id)) = accepted else {
+        panic!("{accepted:?}")
+    };
     client.engine.stage();
     client.waits(Duration::from_secs(11));
     assert_eq!(client.outcome(id), None, "it waits");
@@ -157,7 +195,10 @@ fn what_waits_for_the_store_does_not_time_out() {
     client.waits(Duration::from_secs(9));
     assert_eq!(client.outcome(id), None);
     client.waits(Duration::from_secs(2));
-    assert!(matches!(client.outcome(id), Some(Err(RequestError::Timeout { .. }))));
+    assert!(matches!(
+        client.outcome(id),
+        Some(Err(RequestError::Timeout { .. }))
+    ));
 }
 
 /// A server that acknowledges what it can't have makes nothing of what is kept.
@@ -165,7 +206,9 @@ fn what_waits_for_the_store_does_not_time_out() {
 fn what_is_acknowledged_before_it_left_can_be_restored() {
     let mut client = Client::connected();
     client.engine.keep_journal();
-    client.hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce)).unwrap();
+    client
+        .hands_over(Message::new("a", "on").qos(QoS::ExactlyOnce))
+        .unwrap();
     client.receives(&pubrec(1));
     let mut kept = Entries::new();
     keep(&mut client, &mut kept);
@@ -184,12 +227,18 @@ fn a_subscription_that_was_to_end_ends_in_the_next_process() {
     let mut next = restored(kept.clone());
     next.reconnects(&connack_resumed());
     let sent = next.sends();
-    assert!((1..9).any(|id| sent.contains(&unsubscribe(id, &["lamp/+"]))), "{sent:?}");
+    assert!(
+        (1..9).any(|id| sent.contains(&unsubscribe(id, &["lamp/+"]))),
+        "{sent:?}"
+    );
     keep(&mut next, &mut kept);
     let mut third = restored(kept);
     third.reconnects(&connack_resumed());
     let sent = third.sends();
-    assert!((1..9).any(|id| sent.contains(&unsubscribe(id, &["lamp/+"]))), "unanswered so far: {sent:?}");
+    assert!(
+        (1..9).any(|id| sent.contains(&unsubscribe(id, &["lamp/+"]))),
+        "unanswered so far: {sent:?}"
+    );
 }
 
 /// As it does if the server began another session in between, and its CONNACK was lost.
@@ -223,11 +272,18 @@ fn a_message_is_not_kept_as_received_because_an_earlier_one_of_its_identifier_wa
         client.receives(&publish("lamp/2", exactly_once(9)));
         assert_eq!(client.messages().len(), 1, "it is another message");
         // The application takes the first one only, and the process ends.
-        let code = if refused { ReasonCode::UnspecifiedError } else { ReasonCode::Success };
+        let code = if refused {
+            ReasonCode::UnspecifiedError
+        } else {
+            ReasonCode::Success
+        };
         client.engine.answer(first.unwrap(), code).unwrap();
         let mut kept = Entries::new();
         keep(&mut client, &mut kept);
-        assert!(client.sends().is_empty(), "PUBREC would be for the second one");
+        assert!(
+            client.sends().is_empty(),
+            "PUBREC would be for the second one"
+        );
         assert!(!kept.contains_key(&b"r\0\x09"[..]));
         let mut next = restored(kept);
         next.reconnects(&connack_resumed());
@@ -276,7 +332,10 @@ fn nothing_has_to_wait_for_it_that_a_message_is_over() {
     keep(&mut client, &mut kept);
     client.receives(&publish("lamp/1", exactly_once(9)));
     client.takes_all();
-    assert!(client.engine.has_changes() && !client.engine.changes_can_wait(), "PUBREC depends on it");
+    assert!(
+        client.engine.has_changes() && !client.engine.changes_can_wait(),
+        "PUBREC depends on it"
+    );
 }
 
 #[test]
@@ -285,7 +344,10 @@ fn a_session_that_was_kept_is_not_kept_again() {
     keep(&mut client, &mut Entries::new());
     assert!(!client.engine.has_changes());
     client.engine.keep_journal();
-    assert!(!client.engine.has_changes(), "its changes are noted already");
+    assert!(
+        !client.engine.has_changes(),
+        "its changes are noted already"
+    );
     client.engine.close_journal();
     client.engine.keep_journal();
     let mut all = Entries::new();
@@ -304,10 +366,16 @@ fn what_was_never_kept_needs_no_removal() {
     let mut kept = Entries::new();
     keep(&mut client, &mut kept);
     for _ in 0..10_000 {
-        client.hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce)).unwrap();
+        client
+            .hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce))
+            .unwrap();
     }
     let now = client.now();
-    assert_eq!(client.engine.take_changes(at_boot(now)).len(), 6, "three with their packets");
+    assert_eq!(
+        client.engine.take_changes(at_boot(now)).len(),
+        6,
+        "three with their packets"
+    );
 }
 
 #[test]
@@ -336,7 +404,9 @@ fn lives_on(then: (u64, Option<(u128, u64)>), later: (u64, Option<(u128, u64)>))
     let mut entries = Entries::new();
     let now = client.now();
     keep_at(&mut client, &mut entries, clock(now, then.0, then.1));
-    let session = Session::restore(entries, clock(client.now(), later.0, later.1)).unwrap().unwrap();
+    let session = Session::restore(entries, clock(client.now(), later.0, later.1))
+        .unwrap()
+        .unwrap();
     let unmeasured = session.unmeasured_expiries();
     let mut next = Client::with_session(options(), session);
     next.waits(Duration::ZERO);
@@ -345,7 +415,12 @@ fn lives_on(then: (u64, Option<(u128, u64)>), later: (u64, Option<(u128, u64)>))
         next.waits(Duration::from_secs(1));
         seconds += 1;
     }
-    assert_eq!(next.engine.statistics().expired, 1, "{:?}", RequestError::Expired);
+    assert_eq!(
+        next.engine.statistics().expired,
+        1,
+        "{:?}",
+        RequestError::Expired
+    );
     (seconds, unmeasured)
 }
 
@@ -357,15 +432,37 @@ fn what_waits_in_the_store_expires_whatever_the_calendar_does() {
     for date in [0, DATE - 3600, DATE + 10, DATE + 3_000_000] {
         assert_eq!(lives_on((DATE, boot(100)), (date, boot(110))), (50, 0));
     }
-    assert_eq!(lives_on((5, boot(5)), (DATE, boot(15))), (50, 0), "the board got the time meanwhile");
+    assert_eq!(
+        lives_on((5, boot(5)), (DATE, boot(15))),
+        (50, 0),
+        "the board got the time meanwhile"
+    );
     assert_eq!(lives_on((DATE, boot(100)), (DATE, boot(160))), (0, 0));
     // The machine has started again: the calendar tells, unless it was set.
-    assert_eq!(lives_on((DATE, boot(100)), (DATE + 59, Some((2, 9)))), (1, 0));
+    assert_eq!(
+        lives_on((DATE, boot(100)), (DATE + 59, Some((2, 9)))),
+        (1, 0)
+    );
     assert_eq!(lives_on((DATE, None), (DATE + 59, None)), (1, 0));
-    assert_eq!(lives_on((DATE, None), (DATE - 3600, None)), (60, 1), "set back one hour");
-    assert_eq!(lives_on((DATE, boot(100)), (DATE - 3600, Some((2, 9)))), (51, 1));
-    assert_eq!(lives_on((5, boot(5)), (DATE, Some((2, 9)))), (51, 1), "stored in 1970");
-    assert_eq!(lives_on((DATE, boot(100)), (5, Some((2, 5)))), (55, 1), "found in 1970");
+    assert_eq!(
+        lives_on((DATE, None), (DATE - 3600, None)),
+        (60, 1),
+        "set back one hour"
+    );
+    assert_eq!(
+        lives_on((DATE, boot(100)), (DATE - 3600, Some((2, 9)))),
+        (51, 1)
+    );
+    assert_eq!(
+        lives_on((5, boot(5)), (DATE, Some((2, 9)))),
+        (51, 1),
+        "stored in 1970"
+    );
+    assert_eq!(
+        lives_on((DATE, boot(100)), (5, Some((2, 5)))),
+        (55, 1),
+        "found in 1970"
+    );
 }
 
 /// Each process begins with the whole time that was stored, if it doesn't store what is left of it.
@@ -381,9 +478,17 @@ fn processes_that_come_and_go_do_not_keep_a_message_alive() {
     for process in 0..3 {
         // The calendar is always behind: what passes between processes isn't known.
         let now = client.now();
-        keep_at(&mut client, &mut entries, clock(now, DATE - process * 100, None));
+        keep_at(
+            &mut client,
+            &mut entries,
+            clock(now, DATE - process * 100, None),
+        );
         // And the next process's own clock begins anew.
-        let later = clock(Client::new(options()).now(), DATE - process * 100 - 50, None);
+        let later = clock(
+            Client::new(options()).now(),
+            DATE - process * 100 - 50,
+            None,
+        );
         let session = Session::restore(entries.clone(), later).unwrap().unwrap();
         assert_eq!(session.unmeasured_expiries(), 1);
         client = Client::with_session(options(), session);

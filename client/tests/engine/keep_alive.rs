@@ -18,7 +18,10 @@ fn keeping_alive(seconds: u16) -> ConnectOptions {
 }
 
 fn server_keep_alive(seconds: u16) -> dunlin_client::codec::PacketBuf {
-    connack_with(ConnAckProperties { server_keep_alive: Some(seconds), ..ConnAckProperties::default() })
+    connack_with(ConnAckProperties {
+        server_keep_alive: Some(seconds),
+        ..ConnAckProperties::default()
+    })
 }
 
 /// Seconds of silence after which PINGREQ leaves; `None` if none does within ten minutes.
@@ -106,7 +109,11 @@ fn a_ping_without_an_answer_ends_the_connection_without_a_word() {
     client.waits(SECOND);
 
     assert!(client.sends().is_empty(), "0x8D is for servers to say");
-    let Ended::Connection(ConnectionError::KeepAliveTimeout { after, keep_alive, silent_for }) = client.end()
+    let Ended::Connection(ConnectionError::KeepAliveTimeout {
+        after,
+        keep_alive,
+        silent_for,
+    }) = client.end()
     else {
         panic!()
     };
@@ -122,7 +129,8 @@ fn the_ping_timeout_is_half_the_keep_alive_at_most() {
         options.ping_timeout = 30 * SECOND;
         let mut client = Client::connected_as(options, &connack());
         client.waits(Duration::from_millis(u64::from(seconds) * 1500));
-        let Ended::Connection(ConnectionError::KeepAliveTimeout { after, .. }) = client.end() else {
+        let Ended::Connection(ConnectionError::KeepAliveTimeout { after, .. }) = client.end()
+        else {
             panic!()
         };
         assert_eq!(after, Duration::from_secs(seconds.into()) / 2);
@@ -196,7 +204,10 @@ fn the_wait_for_an_answer_starts_when_nothing_arrives() {
     client.waits(9 * SECOND);
     assert!(client.engine.is_connected());
     client.waits(SECOND);
-    assert!(matches!(client.end(), Ended::Connection(ConnectionError::KeepAliveTimeout { .. })));
+    assert!(matches!(
+        client.end(),
+        Ended::Connection(ConnectionError::KeepAliveTimeout { .. })
+    ));
 }
 
 /// What is whole when it is read doesn't delay an answer.
@@ -208,7 +219,10 @@ fn small_messages_are_no_answer_to_a_ping() {
         client.receives(&publish("a", at_most_once()));
         client.waits(SECOND);
     }
-    assert!(matches!(client.end(), Ended::Connection(ConnectionError::KeepAliveTimeout { .. })));
+    assert!(matches!(
+        client.end(),
+        Ended::Connection(ConnectionError::KeepAliveTimeout { .. })
+    ));
 }
 
 #[test]
@@ -229,7 +243,10 @@ fn a_packet_that_arrives_below_1000_bytes_a_second_over_a_keep_alive_ends_the_co
             assert_eq!(seconds, 20);
             client.sends();
             let within = 20 * SECOND;
-            let cause = ConnectionError::TooSlow { bytes: 20 * rate, within };
+            let cause = ConnectionError::TooSlow {
+                bytes: 20 * rate,
+                within,
+            };
             assert_eq!(client.end(), Ended::Connection(cause));
         } else {
             assert_eq!(client.takes_all(), ["a"]);

@@ -10,17 +10,23 @@ use dunlin_client::{ConnectionError, QoS};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    again, at_least_once, buf, connack, connack_resumed, connack_with, disconnect, exactly_once, pingreq,
-    puback, pubcomp, publish, pubrec, pubrel,
+    again, at_least_once, buf, connack, connack_resumed, connack_with, disconnect, exactly_once,
+    pingreq, puback, pubcomp, publish, pubrec, pubrel,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn expiring(topic: &str, seconds: u32, delivery: dunlin_client::codec::Delivery) -> PacketBuf {
-    let properties =
-        PublishProperties { message_expiry_interval: Some(seconds), ..PublishProperties::default() };
+    let properties = PublishProperties {
+        message_expiry_interval: Some(seconds),
+        ..PublishProperties::default()
+    };
     let topic = TopicName::new(topic).unwrap();
-    buf(Packet::Publish(Publish { delivery, properties, ..Publish::new(topic, b"on") }))
+    buf(Packet::Publish(Publish {
+        delivery,
+        properties,
+        ..Publish::new(topic, b"on")
+    }))
 }
 
 /// [MQTT-4.1.0-1]
@@ -35,7 +41,12 @@ fn a_session_outlasts_its_expiry_while_the_connection_stands() {
     client.takes_all();
     client.sends();
     client.waits(DAY);
-    client.receives_all(&[pubrec(1), publish("in", again(exactly_once(7))), pubrel(7), pubcomp(1)]);
+    client.receives_all(&[
+        pubrec(1),
+        publish("in", again(exactly_once(7))),
+        pubrel(7),
+        pubcomp(1),
+    ]);
     assert_eq!(client.sends(), [pubrel(1), pubrec(7), pubcomp(7)]);
     assert!(client.messages().is_empty(), "it was delivered yesterday");
     assert!(client.outcome(out).unwrap().is_ok());
@@ -64,7 +75,10 @@ fn the_session_expiry_in_force_is_the_servers_or_what_was_asked_for() {
     ] {
         let mut options = options();
         options.session_expiry_interval = asked;
-        let said = ConnAckProperties { session_expiry_interval: said, ..ConnAckProperties::default() };
+        let said = ConnAckProperties {
+            session_expiry_interval: said,
+            ..ConnAckProperties::default()
+        };
         let mut client = Client::connected_as(options, &connack_with(said));
         assert_eq!(client.connection().limits.session_expiry_interval, expected);
     }
@@ -82,11 +96,19 @@ fn a_session_goes_on_after_a_connection_that_went_silent() {
     client.sends();
     client.waits(Duration::from_secs(20));
     assert_eq!(client.sends(), [pingreq()]);
-    let Ended::Connection(ConnectionError::KeepAliveTimeout { .. }) = client.end() else { panic!() };
+    let Ended::Connection(ConnectionError::KeepAliveTimeout { .. }) = client.end() else {
+        panic!()
+    };
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
-    assert_eq!(client.sends(), [publish("a", again(at_least_once(1))), publish("b", again(exactly_once(2)))]);
+    assert_eq!(
+        client.sends(),
+        [
+            publish("a", again(at_least_once(1))),
+            publish("b", again(exactly_once(2)))
+        ]
+    );
     client.receives_all(&[puback(1), pubrec(2), pubcomp(2)]);
     assert!(client.outcome(first).unwrap().is_ok() && client.outcome(second).unwrap().is_ok());
 }

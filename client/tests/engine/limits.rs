@@ -6,47 +6,67 @@ use dunlin_client::{Message, QoS, RequestError};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    again, at_least_once, at_most_once, connack, connack_resumed, connack_resumed_with, connack_with, puback,
-    publish,
+    again, at_least_once, at_most_once, connack, connack_resumed, connack_resumed_with,
+    connack_with, puback, publish,
 };
 
 fn maximum_qos(qos: QoS) -> ConnAckProperties<'static> {
-    ConnAckProperties { maximum_qos: Some(qos), ..ConnAckProperties::default() }
+    ConnAckProperties {
+        maximum_qos: Some(qos),
+        ..ConnAckProperties::default()
+    }
 }
 
 fn maximum_packet_size(bytes: u32) -> ConnAckProperties<'static> {
-    ConnAckProperties { maximum_packet_size: bytes.try_into().ok(), ..ConnAckProperties::default() }
+    ConnAckProperties {
+        maximum_packet_size: bytes.try_into().ok(),
+        ..ConnAckProperties::default()
+    }
 }
 
 fn no_retain() -> ConnAckProperties<'static> {
-    ConnAckProperties { retain_available: Some(false), ..ConnAckProperties::default() }
+    ConnAckProperties {
+        retain_available: Some(false),
+        ..ConnAckProperties::default()
+    }
 }
 
 /// What becomes of a message that was accepted offline when the server answers with `connack`.
 fn queued(message: Message<'_>, connack: &PacketBuf) -> (Vec<PacketBuf>, Option<RequestError>) {
     let mut client = Client::new(options());
     let qos = message.qos;
-    let Ok(Accepted::Pending(id)) = client.tries_to_publish(message) else { panic!("refused offline") };
+    let Ok(Accepted::Pending(id)) = client.tries_to_publish(message) else {
+        panic!("refused offline")
+    };
     client.opens();
     client.sends();
     client.receives(connack);
     let sent = client.sends();
     let failed = client.outcome(id).and_then(Result::err);
-    assert_eq!(client.engine.load().0 == 0, failed.is_some() || qos == QoS::AtMostOnce);
+    assert_eq!(
+        client.engine.load().0 == 0,
+        failed.is_some() || qos == QoS::AtMostOnce
+    );
     (sent, failed)
 }
 
 /// [MQTT-3.2.2-11]
 #[test]
 fn no_message_is_sent_above_the_servers_maximum_qos() {
-    let refused = Err(RequestError::QoSNotSupported { maximum: QoS::AtLeastOnce });
+    let refused = Err(RequestError::QoSNotSupported {
+        maximum: QoS::AtLeastOnce,
+    });
     let connack = connack_with(maximum_qos(QoS::AtLeastOnce));
     let message = Message::new("a", "on").qos(QoS::ExactlyOnce);
     let mut client = Client::connected_to(&connack);
     assert_eq!(client.tries_to_publish(message.clone()), refused);
     assert!(client.sends().is_empty());
     client.publishes("a", QoS::AtLeastOnce);
-    assert_eq!(client.sends(), [publish("a", at_least_once(1))], "no identifier was lost");
+    assert_eq!(
+        client.sends(),
+        [publish("a", at_least_once(1))],
+        "no identifier was lost"
+    );
 
     assert_eq!(queued(message, &connack), (vec![], refused.err()));
 }
@@ -66,9 +86,15 @@ fn no_message_is_retained_where_nothing_is() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let message = Message::new("a", "on").qos(qos).retain(true);
         let mut client = Client::connected_to(&connack);
-        assert_eq!(client.tries_to_publish(message.clone()), Err(RequestError::RetainNotSupported));
+        assert_eq!(
+            client.tries_to_publish(message.clone()),
+            Err(RequestError::RetainNotSupported)
+        );
         assert!(client.sends().is_empty());
-        assert_eq!(queued(message, &connack), (vec![], Some(RequestError::RetainNotSupported)));
+        assert_eq!(
+            queued(message, &connack),
+            (vec![], Some(RequestError::RetainNotSupported))
+        );
     }
 }
 
@@ -80,19 +106,33 @@ fn no_packet_is_larger_than_the_server_takes() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let connack = connack_with(maximum_packet_size(20));
         let mut client = Client::connected_to(&connack);
-        client.tries_to_publish(Message::new("a", &payload[..fits(qos)]).qos(qos)).unwrap();
+        client
+            .tries_to_publish(Message::new("a", &payload[..fits(qos)]).qos(qos))
+            .unwrap();
         assert_eq!(client.sends_bytes().len(), 20);
         let message = Message::new("a", &payload[..=fits(qos)]).qos(qos);
-        let refused = RequestError::TooLarge { size: 21, limit: 20 };
-        assert_eq!(client.tries_to_publish(message.clone()), Err(refused.clone()));
+        let refused = RequestError::TooLarge {
+            size: 21,
+            limit: 20,
+        };
+        assert_eq!(
+            client.tries_to_publish(message.clone()),
+            Err(refused.clone())
+        );
         assert!(client.sends_bytes().is_empty());
         assert_eq!(queued(message, &connack), (vec![], Some(refused)));
     }
     let mut client = Client::connected_to(&connack_with(maximum_packet_size(20)));
     let options = SubscriptionOptions::default();
     let too_large = "a/filter/that/is/too/long";
-    assert!(matches!(client.engine.subscribe(&[(too_large, options)]), Err(RequestError::TooLarge { .. })));
-    assert!(matches!(client.engine.unsubscribe(&[too_large]), Err(RequestError::TooLarge { .. })));
+    assert!(matches!(
+        client.engine.subscribe(&[(too_large, options)]),
+        Err(RequestError::TooLarge { .. })
+    ));
+    assert!(matches!(
+        client.engine.unsubscribe(&[too_large]),
+        Err(RequestError::TooLarge { .. })
+    ));
     assert!(client.sends().is_empty());
     assert_eq!(client.engine.load(), (0, 0));
 }
@@ -106,16 +146,34 @@ fn a_repetition_that_the_server_takes_no_longer_fails_and_keeps_its_identifier()
     client.sends();
     client.reconnects(&connack_resumed_with(maximum_packet_size(12)));
     assert_eq!(client.sends(), [publish("b", again(at_least_once(2)))]);
-    assert_eq!(client.outcome(first), Some(Err(RequestError::TooLarge { size: 21, limit: 12 })));
+    assert_eq!(
+        client.outcome(first),
+        Some(Err(RequestError::TooLarge {
+            size: 21,
+            limit: 12
+        }))
+    );
     client.receives_all(&[puback(2), puback(1)]);
-    assert!(client.outcome(second).is_some_and(|outcome| outcome.is_ok()));
-    assert_eq!(client.engine.load(), (0, 0), "the late acknowledgement frees it");
+    assert!(
+        client
+            .outcome(second)
+            .is_some_and(|outcome| outcome.is_ok())
+    );
+    assert_eq!(
+        client.engine.load(),
+        (0, 0),
+        "the late acknowledgement frees it"
+    );
 }
 
 #[test]
 fn limits_are_read_again_at_each_connection() {
     let mut client = Client::connected_to(&connack_with(maximum_qos(QoS::AtMostOnce)));
-    assert!(client.tries_to_publish(Message::new("a", "on").qos(QoS::AtLeastOnce)).is_err());
+    assert!(
+        client
+            .tries_to_publish(Message::new("a", "on").qos(QoS::AtLeastOnce))
+            .is_err()
+    );
     client.reconnects(&connack_resumed());
     client.publishes("a", QoS::AtLeastOnce);
     assert_eq!(client.sends(), [publish("a", at_least_once(1))]);
@@ -133,10 +191,16 @@ fn subscriptions_that_the_server_does_not_have_are_refused_here() {
     };
     let options = SubscriptionOptions::default();
     let mut client = Client::connected_to(&lacking(false, true));
-    assert_eq!(client.engine.subscribe(&[("a/+", options)]), Err(RequestError::WildcardNotSupported));
+    assert_eq!(
+        client.engine.subscribe(&[("a/+", options)]),
+        Err(RequestError::WildcardNotSupported)
+    );
     assert!(client.engine.subscribe(&[("$share/g/a", options)]).is_ok());
     let mut client = Client::connected_to(&lacking(true, false));
-    assert_eq!(client.engine.subscribe(&[("$share/g/a", options)]), Err(RequestError::SharedNotSupported));
+    assert_eq!(
+        client.engine.subscribe(&[("$share/g/a", options)]),
+        Err(RequestError::SharedNotSupported)
+    );
     assert!(client.engine.subscribe(&[("a/+", options)]).is_ok());
 
     let mut client = Client::new(crate::bench::options());
@@ -145,7 +209,10 @@ fn subscriptions_that_the_server_does_not_have_are_refused_here() {
     client.sends();
     client.receives(&lacking(false, false));
     assert!(client.sends().is_empty());
-    assert_eq!(client.outcome(queued), Some(Err(RequestError::WildcardNotSupported)));
+    assert_eq!(
+        client.outcome(queued),
+        Some(Err(RequestError::WildcardNotSupported))
+    );
 }
 
 /// [MQTT-3.2.2-17] [MQTT-3.2.2-18] [MQTT-3.3.4-6]
@@ -165,6 +232,8 @@ fn no_alias_and_no_subscription_identifier_is_ever_sent() {
 #[test]
 fn a_server_without_limits_is_sent_what_there_is() {
     let mut client = Client::connected_to(&connack());
-    client.tries_to_publish(Message::new("a", vec![0; 1 << 20])).unwrap();
+    client
+        .tries_to_publish(Message::new("a", vec![0; 1 << 20]))
+        .unwrap();
     assert_eq!(client.sends().len(), 1);
 }

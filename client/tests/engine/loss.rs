@@ -2,21 +2,35 @@
 
 use dunlin_client::codec::ReasonCode;
 use dunlin_client::engine::{Answered, OperationId, Outcome, Published};
-use dunlin_client::{ConnectOptions, LostMessage, LostRequest, Message, OnSessionLost, QoS, RequestError};
+use dunlin_client::{
+    ConnectOptions, LostMessage, LostRequest, Message, OnSessionLost, QoS, RequestError,
+};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec, pubrel,
-    suback, subscribe, unsuback, unsubscribe,
+    again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
+    pubrel, suback, subscribe, unsuback, unsubscribe,
 };
 
 fn losing(on_session_lost: OnSessionLost) -> ConnectOptions {
-    ConnectOptions { on_session_lost, ..options() }
+    ConnectOptions {
+        on_session_lost,
+        ..options()
+    }
 }
 
 fn everything_again() -> OnSessionLost {
-    let (qos2, subscribe, unsubscribe) = (LostMessage::Republish, LostRequest::Reissue, LostRequest::Reissue);
-    OnSessionLost { qos2, subscribe, unsubscribe, ..OnSessionLost::default() }
+    let (qos2, subscribe, unsubscribe) = (
+        LostMessage::Republish,
+        LostRequest::Reissue,
+        LostRequest::Reissue,
+    );
+    OnSessionLost {
+        qos2,
+        subscribe,
+        unsubscribe,
+        ..OnSessionLost::default()
+    }
 }
 
 fn published(client: &mut Client, id: OperationId) -> Published {
@@ -42,13 +56,27 @@ fn by_default_all_but_qos_2_are_new_requests_in_a_new_session() {
     let (subscribed, unsubscribed) = (client.subscribes(&["c"]), client.unsubscribes(&["d"]));
     client.sends();
     client.reconnects(&connack());
-    let expected = [publish("a", at_least_once(5)), subscribe(6, &["c"]), unsubscribe(7, &["d"])];
-    assert_eq!(client.sends(), expected, "each with an identifier that no earlier request had");
-    assert_eq!(client.outcome(failing), Some(Err(RequestError::SessionLost)));
+    let expected = [
+        publish("a", at_least_once(5)),
+        subscribe(6, &["c"]),
+        unsubscribe(7, &["d"]),
+    ];
+    assert_eq!(
+        client.sends(),
+        expected,
+        "each with an identifier that no earlier request had"
+    );
+    assert_eq!(
+        client.outcome(failing),
+        Some(Err(RequestError::SessionLost))
+    );
 
     client.receives_all(&[puback(5), suback(6, &[ReasonCode::GrantedQoS1])]);
     client.receives(&unsuback(7, &[ReasonCode::NoSubscriptionExisted]));
-    assert!(published(&mut client, once).republished, "the receipt says so");
+    assert!(
+        published(&mut client, once).republished,
+        "the receipt says so"
+    );
     assert!(answered(&mut client, subscribed).reissued);
     assert!(answered(&mut client, unsubscribed).reissued);
     assert_eq!(client.engine.load().0, 0);
@@ -60,7 +88,11 @@ fn a_subscribe_survives_several_lost_sessions() {
     let subscribed = client.subscribes(&["a"]);
     for id in 2..6 {
         client.sends();
-        client.reconnects(&if id % 2 == 0 { connack() } else { connack_resumed() });
+        client.reconnects(&if id % 2 == 0 {
+            connack()
+        } else {
+            connack_resumed()
+        });
         assert_eq!(client.sends(), [subscribe(id, &["a"])]);
     }
     client.receives(&suback(5, &[ReasonCode::GrantedQoS1]));
@@ -70,7 +102,11 @@ fn a_subscribe_survives_several_lost_sessions() {
 #[test]
 fn requests_for_subscriptions_fail_with_the_session_where_the_policy_says_so() {
     let (subscribe, unsubscribe) = (LostRequest::Fail, LostRequest::Fail);
-    let policy = OnSessionLost { subscribe, unsubscribe, ..OnSessionLost::default() };
+    let policy = OnSessionLost {
+        subscribe,
+        unsubscribe,
+        ..OnSessionLost::default()
+    };
     let mut client = Client::connected_as(losing(policy), &connack());
     let failing = [client.subscribes(&["c"]), client.unsubscribes(&["d"])];
     client.sends();
@@ -118,7 +154,10 @@ fn each_kind_can_be_sent_anew_without_dup_and_in_its_old_order() {
 /// operation_processing_reconnect_no_session_fail_all
 #[test]
 fn each_kind_can_fail() {
-    let on_session_lost = OnSessionLost { qos1: LostMessage::Fail, ..OnSessionLost::default() };
+    let on_session_lost = OnSessionLost {
+        qos1: LostMessage::Fail,
+        ..OnSessionLost::default()
+    };
     let mut client = Client::connected_as(losing(on_session_lost), &connack());
     let first = client.publishes("a", QoS::AtLeastOnce);
     client.loses_connection();
@@ -126,7 +165,11 @@ fn each_kind_can_fail() {
     client.opens();
     client.sends();
     client.receives(&connack());
-    assert_eq!(client.sends(), [publish("b", at_least_once(2))], "what wasn't sent isn't lost");
+    assert_eq!(
+        client.sends(),
+        [publish("b", at_least_once(2))],
+        "what wasn't sent isn't lost"
+    );
     assert_eq!(client.outcome(first), Some(Err(RequestError::SessionLost)));
     client.receives(&puback(2));
     assert!(!published(&mut client, queued).republished);
@@ -141,20 +184,29 @@ fn a_message_that_has_reached_pubrec_fails_whatever_the_policy() {
     assert_eq!(client.sends().last(), Some(&pubrel(1)));
     client.reconnects(&connack());
     assert!(client.sends().is_empty());
-    assert_eq!(client.outcome(released), Some(Err(RequestError::SessionLost)));
+    assert_eq!(
+        client.outcome(released),
+        Some(Err(RequestError::SessionLost))
+    );
 }
 
 /// operation_processing_reconnect_rejoin_session_fail_all [MQTT-4.4.0-1]
 /// operation_processing_reconnect_rejoin_session_fail_qos0
 #[test]
 fn a_session_that_is_gone_on_with_is_no_matter_of_policy() {
-    let all_fail = OnSessionLost { qos1: LostMessage::Fail, ..OnSessionLost::default() };
+    let all_fail = OnSessionLost {
+        qos1: LostMessage::Fail,
+        ..OnSessionLost::default()
+    };
     for policy in [all_fail, everything_again()] {
         let mut client = Client::connected_as(losing(policy), &connack());
         let first = client.publishes("a", QoS::AtLeastOnce);
         client.publishes("b", QoS::ExactlyOnce);
         client.reconnects(&connack_resumed());
-        let expected = [publish("a", again(at_least_once(1))), publish("b", again(exactly_once(2)))];
+        let expected = [
+            publish("a", again(at_least_once(1))),
+            publish("b", again(exactly_once(2))),
+        ];
         assert_eq!(client.sends(), expected);
         client.receives(&puback(1));
         assert!(!published(&mut client, first).republished);

@@ -1,6 +1,11 @@
 //! Conversations between the engine and a server, in virtual time: what comes in, what goes out, what it leads to.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod bench;
 mod packets;

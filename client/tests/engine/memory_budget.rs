@@ -9,7 +9,8 @@ use dunlin_client::{ConnectOptions, ConnectionError, QoS};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, disconnect, exactly_once, puback, publish, pubrec,
+    again, at_least_once, connack, connack_resumed, disconnect, exactly_once, puback, publish,
+    pubrec,
 };
 
 fn taking_100() -> ConnectOptions {
@@ -19,7 +20,9 @@ fn taking_100() -> ConnectOptions {
 }
 
 fn announced(connect: &PacketBuf) -> Option<u16> {
-    let Packet::Connect(connect) = connect.packet() else { panic!() };
+    let Packet::Connect(connect) = connect.packet() else {
+        panic!()
+    };
     connect.properties.receive_maximum.map(Into::into)
 }
 
@@ -32,23 +35,36 @@ fn opens(client: &mut Client) -> Option<u16> {
 }
 
 fn left(client: &mut Client) {
-    assert!(matches!(client.end(), Ended::Connection(ConnectionError::MemoryBudget { .. })));
+    assert!(matches!(
+        client.end(),
+        Ended::Connection(ConnectionError::MemoryBudget { .. })
+    ));
 }
 
 #[test]
 fn a_declined_message_ends_the_connection_after_what_was_taken_is_acknowledged() {
     let mut client = Client::connected_as(taking_100(), &connack());
     client.receives_all(&[1, 2, 3, 4].map(|id| publish("a", at_least_once(id))));
-    let ids: Vec<_> = client.messages().into_iter().filter_map(|(_, id)| id).collect();
+    let ids: Vec<_> = client
+        .messages()
+        .into_iter()
+        .filter_map(|(_, id)| id)
+        .collect();
     client.takes(ids[0]);
     client.engine.decline(ids[3]);
-    assert_eq!(client.sends(), [puback(1), disconnect(ReasonCode::QuotaExceeded)]);
+    assert_eq!(
+        client.sends(),
+        [puback(1), disconnect(ReasonCode::QuotaExceeded)]
+    );
     left(&mut client);
     assert_eq!(opens(&mut client), Some(1), "half of three");
     // What the application has isn't delivered again, what was declined is.
     client.takes(ids[1]);
     client.receives(&publish("a", again(at_least_once(2))));
-    assert_eq!((client.sends(), client.messages().len()), (vec![puback(2)], 0));
+    assert_eq!(
+        (client.sends(), client.messages().len()),
+        (vec![puback(2)], 0)
+    );
     client.receives(&publish("a", again(at_least_once(3))));
     assert_eq!(client.messages().len(), 0);
     client.takes(ids[2]);
@@ -79,7 +95,11 @@ fn a_request_that_waits_for_its_acknowledgement_gets_a_second() {
     let request = client.publishes("b", QoS::AtLeastOnce);
     assert_eq!(client.sends().len(), 1);
     client.receives_all(&[1, 2].map(|id| publish("a", at_least_once(id))));
-    let ids: Vec<_> = client.messages().into_iter().filter_map(|(_, id)| id).collect();
+    let ids: Vec<_> = client
+        .messages()
+        .into_iter()
+        .filter_map(|(_, id)| id)
+        .collect();
     client.engine.decline(ids[1]);
     assert_eq!(client.sends(), []);
     assert!(client.engine.declines_messages());
@@ -89,7 +109,10 @@ fn a_request_that_waits_for_its_acknowledgement_gets_a_second() {
     assert_eq!(client.sends(), []);
     client.takes(ids[0]);
     client.waits(Duration::from_millis(1));
-    assert_eq!(client.sends(), [puback(1), disconnect(ReasonCode::QuotaExceeded)]);
+    assert_eq!(
+        client.sends(),
+        [puback(1), disconnect(ReasonCode::QuotaExceeded)]
+    );
     left(&mut client);
 }
 
@@ -99,19 +122,50 @@ fn while_a_connection_that_declines_stays_open_its_announced_receive_maximum_hol
     let mut client = Client::connected_as(taking_100(), &connack());
     client.publishes("b", QoS::AtLeastOnce);
     client.sends();
-    client.receives_all(&(1..=50).map(|id| publish("a", at_least_once(id))).collect::<Vec<_>>());
-    let ids: Vec<_> = client.messages().into_iter().filter_map(|(_, id)| id).collect();
+    client.receives_all(
+        &(1..=50)
+            .map(|id| publish("a", at_least_once(id)))
+            .collect::<Vec<_>>(),
+    );
+    let ids: Vec<_> = client
+        .messages()
+        .into_iter()
+        .filter_map(|(_, id)| id)
+        .collect();
     client.engine.decline(ids[49]);
-    client.receives_all(&(51..=100).map(|id| publish("a", at_least_once(id))).collect::<Vec<_>>());
+    client.receives_all(
+        &(51..=100)
+            .map(|id| publish("a", at_least_once(id)))
+            .collect::<Vec<_>>(),
+    );
     assert_eq!(client.sends(), [], "the server keeps to what was announced");
-    assert_eq!(client.engine.blocking_message(), Some(ids[0]), "the announced one is used up");
-    client.messages().into_iter().filter_map(|(_, id)| id).for_each(|id| client.engine.decline(id));
+    assert_eq!(
+        client.engine.blocking_message(),
+        Some(ids[0]),
+        "the announced one is used up"
+    );
+    client
+        .messages()
+        .into_iter()
+        .filter_map(|(_, id)| id)
+        .for_each(|id| client.engine.decline(id));
     client.waits(Duration::from_secs(1));
     assert_eq!(client.sends(), [disconnect(ReasonCode::QuotaExceeded)]);
     left(&mut client);
-    assert_eq!(opens(&mut client), Some(25), "half of those that were outstanding");
-    client.receives_all(&(1..=25).map(|id| publish("b", exactly_once(id))).collect::<Vec<_>>());
-    assert!(client.engine.blocking_message().is_some(), "what this connection announced is used up");
+    assert_eq!(
+        opens(&mut client),
+        Some(25),
+        "half of those that were outstanding"
+    );
+    client.receives_all(
+        &(1..=25)
+            .map(|id| publish("b", exactly_once(id)))
+            .collect::<Vec<_>>(),
+    );
+    assert!(
+        client.engine.blocking_message().is_some(),
+        "what this connection announced is used up"
+    );
 }
 
 #[test]
@@ -131,7 +185,11 @@ fn a_connection_that_has_drained_leaves_at_once() {
 #[test]
 fn the_receive_maximum_grows_again_with_each_connection_that_fits() {
     let mut client = Client::connected_as(taking_100(), &connack());
-    client.receives_all(&(1..=40).map(|id| publish("a", at_least_once(id))).collect::<Vec<_>>());
+    client.receives_all(
+        &(1..=40)
+            .map(|id| publish("a", at_least_once(id)))
+            .collect::<Vec<_>>(),
+    );
     let last = client.messages().pop().unwrap().1.unwrap();
     client.engine.decline(last);
     client.sends();

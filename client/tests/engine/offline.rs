@@ -8,7 +8,11 @@ use crate::bench::{Client, options};
 use crate::packets::{at_least_once, connack, connack_with, puback, publish, subscribe};
 
 fn offline(offline: Offline, count: usize, bytes: usize) -> ConnectOptions {
-    ConnectOptions { offline, queue: QueueLimits { count, bytes }, ..options() }
+    ConnectOptions {
+        offline,
+        queue: QueueLimits { count, bytes },
+        ..options()
+    }
 }
 
 fn plenty(policy: Offline) -> ConnectOptions {
@@ -48,13 +52,24 @@ fn each_policy_takes_what_it_says() {
                 assert_eq!(accepted.is_ok(), taken, "{policy:?} {qos}");
                 assert!(taken || accepted == Err(RequestError::Offline));
             }
-            let subscribed = client.engine.subscribe(&[("a", SubscriptionOptions::default())]);
-            assert_eq!((subscribed.is_ok(), client.engine.unsubscribe(&["a"]).is_ok()), (others, others));
+            let subscribed = client
+                .engine
+                .subscribe(&[("a", SubscriptionOptions::default())]);
+            assert_eq!(
+                (
+                    subscribed.is_ok(),
+                    client.engine.unsubscribe(&["a"]).is_ok()
+                ),
+                (others, others)
+            );
         }
         client.sends();
         client.receives(&connack());
         for qos in EVERY_QOS {
-            assert!(client.tries_to_publish(message(qos)).is_ok(), "{policy:?} with a connection");
+            assert!(
+                client.tries_to_publish(message(qos)).is_ok(),
+                "{policy:?} with a connection"
+            );
         }
     }
 }
@@ -64,28 +79,46 @@ fn each_policy_takes_what_it_says() {
 #[test]
 fn what_was_accepted_before_the_connection_ended_stays() {
     let receive_maximum = 1.try_into().ok();
-    let one_at_a_time = connack_with(ConnAckProperties { receive_maximum, ..Default::default() });
+    let one_at_a_time = connack_with(ConnAckProperties {
+        receive_maximum,
+        ..Default::default()
+    });
     let mut client = Client::connected_as(plenty(Offline::Reject), &one_at_a_time);
     client.publishes("a", QoS::AtLeastOnce);
     client.publishes("b", QoS::AtLeastOnce);
     client.sends();
     client.loses_connection();
-    assert_eq!(connects(&mut client), [publish("a", at_least_once(2)), publish("b", at_least_once(3))]);
+    assert_eq!(
+        connects(&mut client),
+        [
+            publish("a", at_least_once(2)),
+            publish("b", at_least_once(3))
+        ]
+    );
 }
 
 #[test]
 fn a_full_queue_drops_the_oldest_message_that_was_not_sent() {
     let mut client = Client::new(offline(Offline::DropOldest, 4, 1 << 20));
     let filters = client.subscribes(&["filter"]);
-    let ids: Vec<_> =
-        ["a", "b", "c", "d", "e"].iter().map(|topic| client.publishes(topic, QoS::AtLeastOnce)).collect();
+    let ids: Vec<_> = ["a", "b", "c", "d", "e"]
+        .iter()
+        .map(|topic| client.publishes(topic, QoS::AtLeastOnce))
+        .collect();
     for id in &ids[..2] {
         assert_eq!(client.outcome(*id), Some(Err(RequestError::Dropped)));
     }
-    let kept: Vec<_> =
-        ["c", "d", "e"].iter().zip(2..).map(|(topic, id)| publish(topic, at_least_once(id))).collect();
+    let kept: Vec<_> = ["c", "d", "e"]
+        .iter()
+        .zip(2..)
+        .map(|(topic, id)| publish(topic, at_least_once(id)))
+        .collect();
     let sent = connects(&mut client);
-    assert_eq!(sent.first(), Some(&subscribe(1, &["filter"])), "it is no message");
+    assert_eq!(
+        sent.first(),
+        Some(&subscribe(1, &["filter"])),
+        "it is no message"
+    );
     assert_eq!(sent[1..], kept);
     assert_eq!(client.outcome(filters), None);
 }
@@ -93,11 +126,17 @@ fn a_full_queue_drops_the_oldest_message_that_was_not_sent() {
 #[test]
 fn a_full_queue_drops_by_bytes_too() {
     let mut client = Client::new(offline(Offline::DropOldest, 1000, 1000));
-    let small: Vec<_> = (0..10).map(|_| client.publishes("a", QoS::AtLeastOnce)).collect();
+    let small: Vec<_> = (0..10)
+        .map(|_| client.publishes("a", QoS::AtLeastOnce))
+        .collect();
     let large = Message::new("b", &[0; 980]).qos(QoS::AtLeastOnce);
     assert!(client.tries_to_publish(large).is_ok());
     let dropped = |id: &_| client.outcome(*id) == Some(Err(RequestError::Dropped));
-    assert_eq!(small.iter().map(dropped).filter(|dropped| *dropped).count(), 9, "8 bytes each");
+    assert_eq!(
+        small.iter().map(dropped).filter(|dropped| *dropped).count(),
+        9,
+        "8 bytes each"
+    );
 }
 
 #[test]
@@ -105,24 +144,41 @@ fn what_no_room_would_do_for_costs_nothing() {
     let mut client = Client::new(offline(Offline::DropOldest, 1000, 1000));
     let first = client.publishes("a", QoS::AtLeastOnce);
     let too_large = Message::new("b", &[0; 1001]).qos(QoS::AtLeastOnce);
-    assert!(matches!(client.tries_to_publish(too_large), Err(RequestError::QueueFull { .. })));
+    assert!(matches!(
+        client.tries_to_publish(too_large),
+        Err(RequestError::QueueFull { .. })
+    ));
     assert_eq!(client.outcome(first), None);
 }
 
 #[test]
 fn what_is_on_the_wire_is_never_dropped() {
     let mut client = Client::connected_as(offline(Offline::DropOldest, 2, 1 << 20), &connack());
-    let sent = [client.publishes("a", QoS::AtLeastOnce), client.publishes("b", QoS::AtLeastOnce)];
+    let sent = [
+        client.publishes("a", QoS::AtLeastOnce),
+        client.publishes("b", QoS::AtLeastOnce),
+    ];
     let refused = client.tries_to_publish(message(QoS::AtLeastOnce));
-    assert!(matches!(refused, Err(RequestError::QueueFull { count: 2, .. })));
-    assert!(client.engine.subscribe(&[("c", SubscriptionOptions::default())]).is_err());
+    assert!(matches!(
+        refused,
+        Err(RequestError::QueueFull { count: 2, .. })
+    ));
+    assert!(
+        client
+            .engine
+            .subscribe(&[("c", SubscriptionOptions::default())])
+            .is_err()
+    );
     assert!(sent.into_iter().all(|id| client.outcome(id).is_none()));
 }
 
 #[test]
 fn a_queue_behind_the_servers_receive_maximum_drops_its_oldest_too() {
     let receive_maximum = 1.try_into().ok();
-    let one_at_a_time = connack_with(ConnAckProperties { receive_maximum, ..Default::default() });
+    let one_at_a_time = connack_with(ConnAckProperties {
+        receive_maximum,
+        ..Default::default()
+    });
     let mut client = Client::connected_as(offline(Offline::DropOldest, 2, 1 << 20), &one_at_a_time);
     client.publishes("a", QoS::AtLeastOnce);
     let dropped = client.publishes("b", QoS::AtLeastOnce);

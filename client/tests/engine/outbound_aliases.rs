@@ -11,22 +11,39 @@ use crate::packets::{connack_resumed_with, connack_with, puback};
 const LRU: OutboundAliases = OutboundAliases::Lru { maximum: 2 };
 
 fn with(outbound_aliases: OutboundAliases) -> ConnectOptions {
-    ConnectOptions { outbound_aliases, ..options() }
+    ConnectOptions {
+        outbound_aliases,
+        ..options()
+    }
 }
 
 fn taking(maximum: u16) -> ConnAckProperties<'static> {
-    ConnAckProperties { topic_alias_maximum: Some(maximum), ..ConnAckProperties::default() }
+    ConnAckProperties {
+        topic_alias_maximum: Some(maximum),
+        ..ConnAckProperties::default()
+    }
 }
 
 fn aliased(topic: &str, alias: u16) -> Message<'_> {
-    Message { topic_alias: TopicAlias::new(alias), ..Message::new(topic, "on") }
+    Message {
+        topic_alias: TopicAlias::new(alias),
+        ..Message::new(topic, "on")
+    }
 }
 
 /// The topic, empty if there is none, and the alias, 0 if there is none.
 fn shape(packet: &PacketBuf) -> (String, u16) {
-    let Packet::Publish(publish) = packet.packet() else { panic!("{packet:?}") };
-    let topic = publish.topic.map(|topic| topic.as_str().to_owned()).unwrap_or_default();
-    (topic, publish.properties.topic_alias.map_or(0, TopicAlias::get))
+    let Packet::Publish(publish) = packet.packet() else {
+        panic!("{packet:?}")
+    };
+    let topic = publish
+        .topic
+        .map(|topic| topic.as_str().to_owned())
+        .unwrap_or_default();
+    (
+        topic,
+        publish.properties.topic_alias.map_or(0, TopicAlias::get),
+    )
 }
 
 fn sends(client: &mut Client) -> Vec<(String, u16)> {
@@ -34,7 +51,10 @@ fn sends(client: &mut Client) -> Vec<(String, u16)> {
 }
 
 fn says(shapes: &[(&str, u16)]) -> Vec<(String, u16)> {
-    shapes.iter().map(|(topic, alias)| ((*topic).to_owned(), *alias)).collect()
+    shapes
+        .iter()
+        .map(|(topic, alias)| ((*topic).to_owned(), *alias))
+        .collect()
 }
 
 fn publishes(client: &mut Client, topics: &[&str]) -> Vec<(String, u16)> {
@@ -48,10 +68,19 @@ fn publishes(client: &mut Client, topics: &[&str]) -> Vec<(String, u16)> {
 #[test]
 fn without_a_policy_or_a_server_that_takes_them_there_are_none() {
     let mut client = Client::connected_to(&connack_with(taking(10)));
-    assert_eq!(publishes(&mut client, &["a", "a"]), says(&[("a", 0), ("a", 0)]));
-    for connack in [connack_with(taking(0)), connack_with(ConnAckProperties::default())] {
+    assert_eq!(
+        publishes(&mut client, &["a", "a"]),
+        says(&[("a", 0), ("a", 0)])
+    );
+    for connack in [
+        connack_with(taking(0)),
+        connack_with(ConnAckProperties::default()),
+    ] {
         let mut client = Client::connected_as(with(LRU), &connack);
-        assert_eq!(publishes(&mut client, &["a", "a"]), says(&[("a", 0), ("a", 0)]));
+        assert_eq!(
+            publishes(&mut client, &["a", "a"]),
+            says(&[("a", 0), ("a", 0)])
+        );
     }
 }
 
@@ -60,18 +89,33 @@ fn without_a_policy_or_a_server_that_takes_them_there_are_none() {
 fn the_topics_that_were_used_last_have_the_aliases() {
     let mut client = Client::connected_as(with(LRU), &connack_with(taking(10)));
     let sent = publishes(&mut client, &["a", "b", "a", "c", "a", "b", "c", "c"]);
-    let expected = [("a", 1), ("b", 2), ("", 1), ("c", 2), ("", 1), ("b", 2), ("c", 1), ("", 1)];
+    let expected = [
+        ("a", 1),
+        ("b", 2),
+        ("", 1),
+        ("c", 2),
+        ("", 1),
+        ("b", 2),
+        ("c", 1),
+        ("", 1),
+    ];
     assert_eq!(sent, says(&expected), "never more than this side's two");
     let mut client = Client::connected_as(with(LRU), &connack_with(taking(1)));
     let sent = publishes(&mut client, &["a", "b", "b", "a"]);
-    assert_eq!(sent, says(&[("a", 1), ("b", 1), ("", 1), ("a", 1)]), "and never more than the server's one");
+    assert_eq!(
+        sent,
+        says(&[("a", 1), ("b", 1), ("", 1), ("a", 1)]),
+        "and never more than the server's one"
+    );
 }
 
 #[test]
 fn every_qos_has_them() {
     let mut client = Client::connected_as(with(LRU), &connack_with(taking(10)));
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        client.tries_to_publish(Message::new("a", "on").qos(qos)).unwrap();
+        client
+            .tries_to_publish(Message::new("a", "on").qos(qos))
+            .unwrap();
     }
     assert_eq!(sends(&mut client), says(&[("a", 1), ("", 1), ("", 1)]));
 }
@@ -89,7 +133,11 @@ fn a_repetition_names_its_topic_again_on_each_connection() {
     client.reconnects(&connack_resumed_with(taking(10)));
     assert_eq!(sends(&mut client), says(&[("a", 1), ("", 1), ("", 1)]));
     client.reconnects(&connack_resumed_with(taking(0)));
-    assert_eq!(sends(&mut client), says(&[("a", 0), ("a", 0), ("a", 0)]), "which takes none any more");
+    assert_eq!(
+        sends(&mut client),
+        says(&[("a", 0), ("a", 0), ("a", 0)]),
+        "which takes none any more"
+    );
 }
 
 /// [MQTT-3.3.2-7]
@@ -98,7 +146,10 @@ fn a_binding_that_never_left_the_output_is_gone_with_the_connection() {
     let mut client = Client::connected_as(with(LRU), &connack_with(taking(10)));
     client.hands_over(Message::new("a", "on")).unwrap();
     client.reconnects(&connack_resumed_with(taking(10)));
-    assert_eq!(publishes(&mut client, &["a", "a"]), says(&[("a", 1), ("", 1)]));
+    assert_eq!(
+        publishes(&mut client, &["a", "a"]),
+        says(&[("a", 1), ("", 1)])
+    );
 }
 
 /// awscrt_alias_above_the_maximum_ends_the_connection [MQTT-3.3.2-9] [MQTT-3.2.2-17]
@@ -107,7 +158,10 @@ fn the_applications_own_alias_is_refused_above_the_servers_maximum() {
     let mut client = Client::connected_as(with(OutboundAliases::Manual), &connack_with(taking(2)));
     client.tries_to_publish(aliased("a", 2)).unwrap();
     let refused = client.tries_to_publish(aliased("b", 3));
-    assert_eq!(refused, Err(RequestError::TopicAlias { alias: 3, limit: 2 }));
+    assert_eq!(
+        refused,
+        Err(RequestError::TopicAlias { alias: 3, limit: 2 })
+    );
     assert_eq!(sends(&mut client), says(&[("a", 2)]));
 }
 
@@ -115,22 +169,43 @@ fn the_applications_own_alias_is_refused_above_the_servers_maximum() {
 #[test]
 fn the_applications_own_aliases_bind_and_bind_anew() {
     let mut client = Client::connected_as(with(OutboundAliases::Manual), &connack_with(taking(2)));
-    for (topic, alias) in [("a", 1), ("a", 1), ("b", 1), ("a", 2), ("b", 1), ("a", 2), ("a", 1)] {
+    for (topic, alias) in [
+        ("a", 1),
+        ("a", 1),
+        ("b", 1),
+        ("a", 2),
+        ("b", 1),
+        ("a", 2),
+        ("a", 1),
+    ] {
         client.tries_to_publish(aliased(topic, alias)).unwrap();
     }
     client.tries_to_publish(Message::new("a", "on")).unwrap();
-    let expected = [("a", 1), ("", 1), ("b", 1), ("a", 2), ("", 1), ("", 2), ("a", 1), ("a", 0)];
+    let expected = [
+        ("a", 1),
+        ("", 1),
+        ("b", 1),
+        ("a", 2),
+        ("", 1),
+        ("", 2),
+        ("a", 1),
+        ("a", 0),
+    ];
     assert_eq!(sends(&mut client), says(&expected));
 }
 
 #[test]
 fn an_alias_of_the_applications_own_needs_the_policy() {
     for policy in [OutboundAliases::None, LRU] {
-        for mut client in
-            [Client::new(with(policy)), Client::connected_as(with(policy), &connack_with(taking(9)))]
-        {
+        for mut client in [
+            Client::new(with(policy)),
+            Client::connected_as(with(policy), &connack_with(taking(9))),
+        ] {
             let refused = client.tries_to_publish(aliased("a", 1));
-            assert_eq!(refused, Err(RequestError::TopicAlias { alias: 1, limit: 0 }));
+            assert_eq!(
+                refused,
+                Err(RequestError::TopicAlias { alias: 1, limit: 0 })
+            );
         }
     }
 }
@@ -140,7 +215,9 @@ fn an_alias_of_the_applications_own_needs_the_policy() {
 fn a_message_that_was_accepted_with_an_alias_arrives_without_it_where_there_are_none() {
     let mut client = Client::new(with(OutboundAliases::Manual));
     for alias in [1, 7] {
-        client.tries_to_publish(aliased("a", alias).qos(QoS::AtLeastOnce)).unwrap();
+        client
+            .tries_to_publish(aliased("a", alias).qos(QoS::AtLeastOnce))
+            .unwrap();
     }
     client.opens();
     client.sends();
@@ -156,17 +233,28 @@ fn a_message_that_was_accepted_with_an_alias_arrives_without_it_where_there_are_
 #[test]
 fn an_alias_never_makes_a_packet_too_large() {
     let maximum_packet_size = 20.try_into().ok();
-    let properties = ConnAckProperties { maximum_packet_size, ..taking(10) };
+    let properties = ConnAckProperties {
+        maximum_packet_size,
+        ..taking(10)
+    };
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let mut client = Client::connected_as(with(LRU), &connack_with(properties));
         let spare = if qos == QoS::AtMostOnce { 14 } else { 12 };
-        for (payload, expected) in
-            [(spare, ("a", 0)), (spare - 2, ("a", 0)), (spare - 3, ("a", 1)), (0, ("", 1))]
-        {
-            client.tries_to_publish(Message::new("a", vec![0; payload]).qos(qos)).unwrap();
+        for (payload, expected) in [
+            (spare, ("a", 0)),
+            (spare - 2, ("a", 0)),
+            (spare - 3, ("a", 1)),
+            (0, ("", 1)),
+        ] {
+            client
+                .tries_to_publish(Message::new("a", vec![0; payload]).qos(qos))
+                .unwrap();
             let sent = client.sends();
             assert!(sent.iter().all(|packet| packet.as_bytes().len() <= 20));
-            assert_eq!(sent.iter().map(shape).collect::<Vec<_>>(), says(&[expected]));
+            assert_eq!(
+                sent.iter().map(shape).collect::<Vec<_>>(),
+                says(&[expected])
+            );
         }
     }
 }
@@ -176,10 +264,17 @@ fn an_alias_never_makes_a_packet_too_large() {
 fn a_known_alias_never_makes_a_packet_too_large() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let size = NonZeroU32::new(9 + 2 * u32::from(qos.level()));
-        let connack = connack_with(ConnAckProperties { maximum_packet_size: size, ..taking(10) });
+        let connack = connack_with(ConnAckProperties {
+            maximum_packet_size: size,
+            ..taking(10)
+        });
         let mut client = Client::connected_as(with(LRU), &connack);
-        client.tries_to_publish(Message::new("a", "").qos(qos)).unwrap();
-        client.tries_to_publish(Message::new("a", "on").qos(qos)).unwrap();
+        client
+            .tries_to_publish(Message::new("a", "").qos(qos))
+            .unwrap();
+        client
+            .tries_to_publish(Message::new("a", "on").qos(qos))
+            .unwrap();
         assert_eq!(sends(&mut client), says(&[("a", 1), ("a", 0)]), "{qos}");
     }
 }
@@ -187,8 +282,15 @@ fn a_known_alias_never_makes_a_packet_too_large() {
 #[test]
 fn a_message_that_is_refused_binds_nothing() {
     let maximum_packet_size = 20.try_into().ok();
-    let properties = ConnAckProperties { maximum_packet_size, ..taking(10) };
+    let properties = ConnAckProperties {
+        maximum_packet_size,
+        ..taking(10)
+    };
     let mut client = Client::connected_as(with(LRU), &connack_with(properties));
-    assert!(client.tries_to_publish(Message::new("a", &[0; 30])).is_err());
+    assert!(
+        client
+            .tries_to_publish(Message::new("a", &[0; 30]))
+            .is_err()
+    );
     assert_eq!(publishes(&mut client, &["a"]), says(&[("a", 1)]));
 }

@@ -6,12 +6,15 @@ use dunlin_client::{CleanStart, ConnectOptions, LostMessage, OnSessionLost, QoS,
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, disconnect, exactly_once, puback, pubcomp, publish,
-    pubrec, pubrel,
+    again, at_least_once, connack, connack_resumed, disconnect, exactly_once, puback, pubcomp,
+    publish, pubrec, pubrel,
 };
 
 fn guarded() -> ConnectOptions {
-    ConnectOptions { poison_guard: Some(3), ..options() }
+    ConnectOptions {
+        poison_guard: Some(3),
+        ..options()
+    }
 }
 
 fn connected() -> Client {
@@ -69,14 +72,19 @@ fn the_innocent_are_told_apart() {
     for guilty in 0..8_u16 {
         let mut client = connected();
         let topics: Vec<_> = (0..8_u16).map(|number| format!("t/{number}")).collect();
-        let ids: Vec<_> = topics.iter().map(|topic| client.publishes(topic, QoS::AtLeastOnce)).collect();
+        let ids: Vec<_> = topics
+            .iter()
+            .map(|topic| client.publishes(topic, QoS::AtLeastOnce))
+            .collect();
         let mut closed = 0;
         while client.engine.load().0 > 0 {
             // The server takes one after another until it meets the one that it can't bear.
             let packets = client.sends();
             let mut dies = false;
             for packet in &packets {
-                let Packet::Publish(sent) = packet.packet() else { continue };
+                let Packet::Publish(sent) = packet.packet() else {
+                    continue;
+                };
                 if sent.topic.unwrap().as_str() == topics[usize::from(guilty)] {
                     dies = true;
                     break;
@@ -92,7 +100,11 @@ fn the_innocent_are_told_apart() {
         assert_eq!(closed, 3);
         for (number, id) in (0..).zip(ids) {
             let outcome = client.outcome(id).unwrap();
-            assert_eq!(outcome.is_err(), number == guilty, "{number} where {guilty} is: {outcome:?}");
+            assert_eq!(
+                outcome.is_err(),
+                number == guilty,
+                "{number} where {guilty} is: {outcome:?}"
+            );
         }
     }
 }
@@ -101,7 +113,10 @@ fn the_innocent_are_told_apart() {
 fn the_others_follow_the_policy_for_lost_sessions() {
     for qos1 in [LostMessage::Republish, LostMessage::Fail] {
         let mut options = guarded();
-        options.on_session_lost = OnSessionLost { qos1, ..OnSessionLost::default() };
+        options.on_session_lost = OnSessionLost {
+            qos1,
+            ..OnSessionLost::default()
+        };
         let mut client = Client::connected_as(options, &connack());
         let poison = client.publishes("poison", QoS::AtLeastOnce);
         let other = client.publishes("other", QoS::AtLeastOnce);
@@ -148,7 +163,9 @@ fn a_message_that_was_acknowledged_in_between_is_forgotten() {
             client.receives(&connack_resumed());
         }
         let sent = client.sends();
-        let Packet::Publish(sent) = sent[0].packet() else { panic!("{sent:?}") };
+        let Packet::Publish(sent) = sent[0].packet() else {
+            panic!("{sent:?}")
+        };
         client.receives(&puback(sent.delivery.packet_id().unwrap().get()));
         assert!(client.outcome(id).unwrap().is_ok());
     }
@@ -179,7 +196,9 @@ fn ends_that_the_server_has_no_part_in_do_not_count() {
 #[test]
 fn what_was_not_on_the_wire_is_not_suspected() {
     let mut client = connected();
-    let unsent = client.hands_over(dunlin_client::Message::new("a", "on").qos(QoS::AtLeastOnce)).unwrap();
+    let unsent = client
+        .hands_over(dunlin_client::Message::new("a", "on").qos(QoS::AtLeastOnce))
+        .unwrap();
     for _ in 0..10 {
         // The connection ends before anything of it is written.
         client.engine.handle_closed(CloseCause::Eof);
@@ -187,7 +206,9 @@ fn what_was_not_on_the_wire_is_not_suspected() {
         let mut input = bytes::BytesMut::from(&connack_resumed().as_bytes()[..]);
         client.engine.handle_input(&mut input, client.now());
     }
-    let dunlin_client::engine::Accepted::Pending(id) = unsent else { panic!("{unsent:?}") };
+    let dunlin_client::engine::Accepted::Pending(id) = unsent else {
+        panic!("{unsent:?}")
+    };
     assert_eq!(client.outcome(id), None);
 }
 
@@ -219,7 +240,11 @@ fn a_server_that_says_why_counts_as_well() {
         client.end();
         client.opens();
         client.sends();
-        client.receives(&if client.engine.load().0 == 0 { connack() } else { connack_resumed() });
+        client.receives(&if client.engine.load().0 == 0 {
+            connack()
+        } else {
+            connack_resumed()
+        });
     }
     assert!(poisoned(&mut client, poison));
 }

@@ -10,8 +10,8 @@ use dunlin_client::{ConnectionError, Message, MessageProperties, QoS, RequestErr
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    ack, at_least_once, at_most_once, buf, connack, exactly_once, id, puback, pubcomp, publish, pubrec,
-    pubrel, suback, subscribe, unsuback,
+    ack, at_least_once, at_most_once, buf, connack, exactly_once, id, puback, pubcomp, publish,
+    pubrec, pubrel, suback, subscribe, unsuback,
 };
 
 fn published(client: &mut Client, operation: OperationId) -> Published {
@@ -25,7 +25,10 @@ fn published(client: &mut Client, operation: OperationId) -> Published {
 #[test]
 fn qos_0_is_sent_once_and_that_is_all() {
     let mut client = Client::connected();
-    assert_eq!(client.tries_to_publish(Message::new("a", "on")), Ok(Accepted::Sent));
+    assert_eq!(
+        client.tries_to_publish(Message::new("a", "on")),
+        Ok(Accepted::Sent)
+    );
     assert_eq!(client.sends_bytes(), b"\x30\x06\x00\x01a\x00on");
     assert_eq!(client.engine.load(), (0, 0));
 }
@@ -40,7 +43,10 @@ fn qos_1_is_done_when_puback_comes() {
 
     client.receives(&puback(1));
     let outcome = published(&mut client, first);
-    assert_eq!((outcome.packet_id, outcome.reason_code), (Some(id(1)), ReasonCode::Success));
+    assert_eq!(
+        (outcome.packet_id, outcome.reason_code),
+        (Some(id(1)), ReasonCode::Success)
+    );
     assert!(client.engine.is_idle());
     assert!(client.sends().is_empty());
 }
@@ -62,7 +68,10 @@ fn qos_2_is_done_when_pubcomp_comes() {
 #[test]
 fn acknowledgements_in_any_order_find_their_messages() {
     let mut client = Client::connected();
-    let (first, second) = (client.publishes("a", QoS::AtLeastOnce), client.publishes("b", QoS::AtLeastOnce));
+    let (first, second) = (
+        client.publishes("a", QoS::AtLeastOnce),
+        client.publishes("b", QoS::AtLeastOnce),
+    );
     client.receives(&puback(2));
     assert_eq!(published(&mut client, second).packet_id, Some(id(2)));
     assert_eq!(client.outcome(first), None);
@@ -75,7 +84,10 @@ fn puback_may_say_that_nobody_is_subscribed() {
     let mut client = Client::connected();
     let first = client.publishes("a", QoS::AtLeastOnce);
     client.receives(&ack(AckType::PubAck, 1, ReasonCode::NoMatchingSubscribers));
-    assert_eq!(published(&mut client, first).reason_code, ReasonCode::NoMatchingSubscribers);
+    assert_eq!(
+        published(&mut client, first).reason_code,
+        ReasonCode::NoMatchingSubscribers
+    );
 }
 
 /// awscrt_refusals_succeed [U-4.13.2-1]
@@ -88,10 +100,16 @@ fn a_refusal_is_an_error_with_the_servers_words_and_concerns_one_message() {
         reason_string: Utf8String::new("not for you").ok(),
         user_properties: (&user_properties).into(),
     };
-    let refusal = Ack { packet_id: id(1), reason_code: ReasonCode::NotAuthorized, properties };
+    let refusal = Ack {
+        packet_id: id(1),
+        reason_code: ReasonCode::NotAuthorized,
+        properties,
+    };
     client.receives(&buf(Packet::PubAck(refusal)));
 
-    let Some(Err(RequestError::Refused(reason))) = client.outcome(first) else { panic!() };
+    let Some(Err(RequestError::Refused(reason))) = client.outcome(first) else {
+        panic!()
+    };
     assert_eq!(reason.reason_code, ReasonCode::NotAuthorized);
     assert_eq!(reason.reason_string.as_deref(), Some("not for you"));
     assert_eq!(reason.user_properties, [("k".to_owned(), "v".to_owned())]);
@@ -108,7 +126,10 @@ fn no_pubrel_follows_a_refusing_pubrec() {
     client.sends();
     client.receives(&ack(AckType::PubRec, 1, ReasonCode::QuotaExceeded));
     assert!(client.sends().is_empty());
-    assert!(matches!(client.outcome(first), Some(Err(RequestError::Refused(_)))));
+    assert!(matches!(
+        client.outcome(first),
+        Some(Err(RequestError::Refused(_)))
+    ));
     assert!(client.engine.is_idle());
 }
 
@@ -128,8 +149,15 @@ fn pubcomp_for_a_forgotten_identifier_ends_the_exchange_well() {
     let mut client = Client::connected();
     let first = client.publishes("a", QoS::ExactlyOnce);
     client.receives(&pubrec(1));
-    client.receives(&ack(AckType::PubComp, 1, ReasonCode::PacketIdentifierNotFound));
-    assert_eq!(published(&mut client, first).reason_code, ReasonCode::PacketIdentifierNotFound);
+    client.receives(&ack(
+        AckType::PubComp,
+        1,
+        ReasonCode::PacketIdentifierNotFound,
+    ));
+    assert_eq!(
+        published(&mut client, first).reason_code,
+        ReasonCode::PacketIdentifierNotFound
+    );
 }
 
 /// [MQTT-4.6.0-4]
@@ -152,7 +180,14 @@ fn acknowledgements_that_nobody_waits_for_are_harmless() {
     client.receives(&ack(AckType::PubRec, 9, ReasonCode::NotAuthorized));
     assert!(client.sends().is_empty());
     client.receives(&pubrec(9));
-    assert_eq!(client.sends(), [ack(AckType::PubRel, 9, ReasonCode::PacketIdentifierNotFound)]);
+    assert_eq!(
+        client.sends(),
+        [ack(
+            AckType::PubRel,
+            9,
+            ReasonCode::PacketIdentifierNotFound
+        )]
+    );
     assert!(client.engine.is_connected());
 }
 
@@ -171,8 +206,12 @@ fn an_acknowledgement_of_the_wrong_kind_breaks_the_protocol() {
         client.publishes("a", qos);
         client.sends();
         client.receives(&answer);
-        assert_eq!(client.sends(), [crate::packets::disconnect(ReasonCode::ProtocolError)]);
-        let Ended::Connection(ConnectionError::Protocol(Violation::Conduct { statement, .. })) = client.end()
+        assert_eq!(
+            client.sends(),
+            [crate::packets::disconnect(ReasonCode::ProtocolError)]
+        );
+        let Ended::Connection(ConnectionError::Protocol(Violation::Conduct { statement, .. })) =
+            client.end()
         else {
             panic!()
         };
@@ -209,7 +248,11 @@ fn identifiers_wrap_around_past_those_in_flight() {
     }
     client.sends();
     client.publishes("b", QoS::AtLeastOnce);
-    assert_eq!(client.sends(), [publish("b", at_least_once(2))], "0 is none, and 1 is in flight");
+    assert_eq!(
+        client.sends(),
+        [publish("b", at_least_once(2))],
+        "0 is none, and 1 is in flight"
+    );
 }
 
 /// bind_packet_id_full_table
@@ -226,7 +269,11 @@ fn requests_wait_when_all_identifiers_are_in_use() {
     assert!(client.sends().is_empty());
     assert_eq!(client.outcome(waiting), None);
     client.tries_to_publish(Message::new("c", "on")).unwrap();
-    assert_eq!(client.sends(), [publish("c", at_most_once())], "QoS 0 needs none");
+    assert_eq!(
+        client.sends(),
+        [publish("c", at_most_once())],
+        "QoS 0 needs none"
+    );
     client.receives(&puback(77));
     assert_eq!(client.sends(), [subscribe(77, &["b"])]);
 }
@@ -268,7 +315,11 @@ fn an_identifier_is_free_after_whatever_ends_its_exchange() {
     client.receives(&pubrec(2));
     for (number, free) in (1..).zip(frees) {
         client.publishes("g", QoS::AtLeastOnce);
-        assert_ne!(client.sends(), [publish("g", at_least_once(number))], "it is still in use");
+        assert_ne!(
+            client.sends(),
+            [publish("g", at_least_once(number))],
+            "it is still in use"
+        );
         client.receives(&free);
         assert_eq!(client.sends(), [publish("g", at_least_once(number))]);
     }
@@ -289,7 +340,10 @@ fn an_acknowledgement_that_is_late_finds_its_identifier_still_taken() {
     assert_eq!(client.outcome(first), None);
     client.waits(Duration::from_millis(1));
     let after = Duration::from_secs(5);
-    assert_eq!(client.outcome(first), Some(Err(RequestError::Timeout { after })));
+    assert_eq!(
+        client.outcome(first),
+        Some(Err(RequestError::Timeout { after }))
+    );
     assert!(client.engine.is_idle(), "every request has its outcome");
     assert_eq!(client.engine.load().0, 1, "but the identifier is taken");
 
@@ -324,7 +378,10 @@ fn an_outcome_is_there_once_and_a_forgotten_one_never() {
     published(&mut client, first);
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     for gone in [first, second] {
-        assert!(matches!(client.engine.poll_outcome(gone, &mut cx), std::task::Poll::Ready(None)));
+        assert!(matches!(
+            client.engine.poll_outcome(gone, &mut cx),
+            std::task::Poll::Ready(None)
+        ));
     }
 }
 
@@ -354,13 +411,18 @@ fn properties_are_sent_as_the_application_wrote_them() {
         };
         client.tries_to_publish(message).unwrap();
         let sent = client.sends();
-        let Packet::Publish(publish) = sent[0].packet() else { panic!() };
+        let Packet::Publish(publish) = sent[0].packet() else {
+            panic!()
+        };
         let properties = publish.properties;
         assert_eq!(publish.payload, b"21.5");
         assert_eq!(properties.content_type.unwrap().as_str(), "text/plain");
         assert_eq!(properties.response_topic.unwrap().as_str(), "answers");
         assert_eq!(properties.correlation_data.unwrap().as_bytes(), b"x");
-        let pairs = properties.user_properties.iter().map(|pair| format!("{}={}", pair.name, pair.value));
+        let pairs = properties
+            .user_properties
+            .iter()
+            .map(|pair| format!("{}={}", pair.name, pair.value));
         assert_eq!(pairs.collect::<Vec<_>>(), ["unit=celsius", "unit=kelvin"]);
     }
 }
@@ -369,18 +431,42 @@ fn properties_are_sent_as_the_application_wrote_them() {
 fn a_property_that_cannot_be_sent_is_refused_by_name() {
     let long = "x".repeat(65_536);
     let breaks = [
-        (MessageProperties { content_type: Some("nul\0"), ..Default::default() }, "content type"),
-        (MessageProperties { response_topic: Some("a/+"), ..Default::default() }, "the response topic: "),
         (
-            MessageProperties { correlation_data: Some(long.as_bytes()), ..Default::default() },
+            MessageProperties {
+                content_type: Some("nul\0"),
+                ..Default::default()
+            },
+            "content type",
+        ),
+        (
+            MessageProperties {
+                response_topic: Some("a/+"),
+                ..Default::default()
+            },
+            "the response topic: ",
+        ),
+        (
+            MessageProperties {
+                correlation_data: Some(long.as_bytes()),
+                ..Default::default()
+            },
             "correlation data",
         ),
-        (MessageProperties { user_properties: &[("a", &long)], ..Default::default() }, "user property"),
+        (
+            MessageProperties {
+                user_properties: &[("a", &long)],
+                ..Default::default()
+            },
+            "user property",
+        ),
     ];
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         for (properties, named) in &breaks {
             let mut client = Client::connected();
-            let message = Message { properties: *properties, ..Message::new("a", "on").qos(qos) };
+            let message = Message {
+                properties: *properties,
+                ..Message::new("a", "on").qos(qos)
+            };
             let error = client.tries_to_publish(message).unwrap_err().to_string();
             assert!(error.starts_with(named), "{error}");
             assert!(client.sends_bytes().is_empty());

@@ -6,8 +6,8 @@ use dunlin_client::{Message, QoS, QueueLimits, RequestError};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    ack, at_least_once, at_most_once, connack, connack_resumed_with, connack_with, exactly_once, puback,
-    pubcomp, publish, pubrec, pubrel, suback, subscribe, unsubscribe,
+    ack, at_least_once, at_most_once, connack, connack_resumed_with, connack_with, exactly_once,
+    puback, pubcomp, publish, pubrec, pubrel, suback, subscribe, unsubscribe,
 };
 
 fn taking(messages: u16) -> PacketBuf {
@@ -19,7 +19,10 @@ fn taking(messages: u16) -> PacketBuf {
 
 fn resumed_taking(messages: u16) -> PacketBuf {
     let receive_maximum = messages.try_into().ok();
-    connack_resumed_with(ConnAckProperties { receive_maximum, ..ConnAckProperties::default() })
+    connack_resumed_with(ConnAckProperties {
+        receive_maximum,
+        ..ConnAckProperties::default()
+    })
 }
 
 /// offline_operation_submission_then_connect
@@ -52,17 +55,25 @@ fn what_was_asked_for_offline_is_sent_in_order_after_connack() {
 #[test]
 fn messages_wait_behind_the_servers_receive_maximum() {
     let mut client = Client::connected_to(&taking(2));
-    let operations: Vec<_> =
-        (0..30).map(|number| client.publishes(&format!("t/{number}"), QoS::AtLeastOnce)).collect();
+    let operations: Vec<_> = (0..30)
+        .map(|number| client.publishes(&format!("t/{number}"), QoS::AtLeastOnce))
+        .collect();
     let mut in_flight: std::collections::VecDeque<_> = client.sends().into();
     assert_eq!(in_flight.len(), 2);
     for number in 1..=30 {
-        assert_eq!(in_flight.pop_front(), Some(publish(&format!("t/{}", number - 1), at_least_once(number))));
+        assert_eq!(
+            in_flight.pop_front(),
+            Some(publish(&format!("t/{}", number - 1), at_least_once(number)))
+        );
         client.receives(&puback(number));
         in_flight.extend(client.sends());
         assert!(in_flight.len() <= 2);
     }
-    assert!(operations.into_iter().all(|id| client.outcome(id).is_some_and(|outcome| outcome.is_ok())));
+    assert!(
+        operations
+            .into_iter()
+            .all(|id| client.outcome(id).is_some_and(|outcome| outcome.is_ok()))
+    );
 }
 
 /// rumqttc_refused_pubrec_leaks_the_window [U-4.9-1] [MQTT-3.3.4-7]
@@ -94,8 +105,18 @@ fn a_full_window_holds_back_nothing_else() {
     client.subscribes(&["c"]);
     client.tries_to_publish(Message::new("d", "on")).unwrap();
     client.unsubscribes(&["e"]);
-    assert_eq!(client.sends(), [subscribe(2, &["c"]), publish("d", at_most_once()), unsubscribe(3, &["e"])]);
-    client.receives_all(&[publish("f", at_least_once(1)), publish("g", exactly_once(2))]);
+    assert_eq!(
+        client.sends(),
+        [
+            subscribe(2, &["c"]),
+            publish("d", at_most_once()),
+            unsubscribe(3, &["e"])
+        ]
+    );
+    client.receives_all(&[
+        publish("f", at_least_once(1)),
+        publish("g", exactly_once(2)),
+    ]);
     client.takes_all();
     assert_eq!(client.sends(), [puback(1), pubrec(2)]);
     client.receives(&pubrel(2));
@@ -112,7 +133,10 @@ fn a_window_that_is_full_after_connecting_holds_back_nothing_else() {
     client.opens();
     client.sends();
     client.receives(&taking(1));
-    assert_eq!(client.sends(), [publish("a", at_least_once(1)), subscribe(2, &["c"])]);
+    assert_eq!(
+        client.sends(),
+        [publish("a", at_least_once(1)), subscribe(2, &["c"])]
+    );
     client.receives(&puback(1));
     assert_eq!(client.sends(), [publish("b", at_least_once(3))]);
 }
@@ -130,7 +154,10 @@ fn repetitions_obey_the_new_receive_maximum_and_go_first() {
     client.sends();
     client.receives(&resumed_taking(1));
     for (number, topic) in [(1, "a"), (2, "b"), (3, "c")] {
-        assert_eq!(client.sends(), [publish(topic, crate::packets::again(at_least_once(number)))]);
+        assert_eq!(
+            client.sends(),
+            [publish(topic, crate::packets::again(at_least_once(number)))]
+        );
         client.receives(&puback(number));
     }
     assert_eq!(client.sends(), [publish("d", at_least_once(4))]);
@@ -139,8 +166,10 @@ fn repetitions_obey_the_new_receive_maximum_and_go_first() {
 #[test]
 fn a_repetition_that_is_acknowledged_before_its_turn_frees_no_place() {
     let mut client = Client::connected();
-    let operations: Vec<_> =
-        ["a", "b"].iter().map(|topic| client.publishes(topic, QoS::AtLeastOnce)).collect();
+    let operations: Vec<_> = ["a", "b"]
+        .iter()
+        .map(|topic| client.publishes(topic, QoS::AtLeastOnce))
+        .collect();
     client.loses_connection();
     client.publishes("c", QoS::AtLeastOnce);
     client.opens();
@@ -193,7 +222,11 @@ fn a_place_is_returned_once_by_the_late_acknowledgement() {
     client.waits(std::time::Duration::from_secs(6));
     client.publishes("b", QoS::AtLeastOnce);
     client.publishes("c", QoS::AtLeastOnce);
-    assert_eq!(client.sends(), [publish("a", at_least_once(1))], "the server may still be at it");
+    assert_eq!(
+        client.sends(),
+        [publish("a", at_least_once(1))],
+        "the server may still be at it"
+    );
     client.receives(&puback(1));
     assert_eq!(client.sends(), [publish("b", at_least_once(2))]);
     client.receives(&puback(1));
@@ -203,23 +236,35 @@ fn a_place_is_returned_once_by_the_late_acknowledgement() {
 #[test]
 fn the_queue_is_bounded_by_count() {
     let mut options = options();
-    options.queue = QueueLimits { count: 2, bytes: 1 << 20 };
+    options.queue = QueueLimits {
+        count: 2,
+        bytes: 1 << 20,
+    };
     let mut client = Client::new(options);
     client.publishes("a", QoS::AtLeastOnce);
     client.publishes("b", QoS::AtMostOnce);
     let refused = client.tries_to_publish(Message::new("c", "on"));
-    assert!(matches!(refused, Err(RequestError::QueueFull { count: 2, .. })));
+    assert!(matches!(
+        refused,
+        Err(RequestError::QueueFull { count: 2, .. })
+    ));
     client.opens();
     client.receives(&connack());
     client.receives(&puback(1));
     client.sends();
-    assert_eq!(client.tries_to_publish(Message::new("c", "on")), Ok(Accepted::Sent));
+    assert_eq!(
+        client.tries_to_publish(Message::new("c", "on")),
+        Ok(Accepted::Sent)
+    );
 }
 
 #[test]
 fn the_queue_is_bounded_by_bytes_in_requests_and_in_the_output() {
     let mut options = options();
-    options.queue = QueueLimits { count: 100, bytes: 1000 };
+    options.queue = QueueLimits {
+        count: 100,
+        bytes: 1000,
+    };
     let payload = [0; 600];
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let mut client = Client::connected_as(options.clone(), &connack());
@@ -227,14 +272,20 @@ fn the_queue_is_bounded_by_bytes_in_requests_and_in_the_output() {
         let message = Message::new("a", &payload).qos(qos);
         client.hands_over(message.clone()).unwrap();
         let refused = client.hands_over(message);
-        assert!(matches!(refused, Err(RequestError::QueueFull { .. })), "nobody has written the first");
+        assert!(
+            matches!(refused, Err(RequestError::QueueFull { .. })),
+            "nobody has written the first"
+        );
     }
 }
 
 #[test]
 fn a_server_that_reads_no_answers_is_read_no_further() {
     let mut options = options();
-    options.queue = QueueLimits { count: 100, bytes: 1000 };
+    options.queue = QueueLimits {
+        count: 100,
+        bytes: 1000,
+    };
     let mut client = Client::connected_as(options, &connack());
     let flood = pubrel(1).as_bytes().repeat(10_000);
     let mut input = bytes::BytesMut::new();
@@ -243,23 +294,43 @@ fn a_server_that_reads_no_answers_is_read_no_further() {
         client.engine.handle_input(&mut input, client.now());
         client.engine.read_interest()
     });
-    assert!(fits.count() < 30, "five bytes of PUBCOMP for four of PUBREL, a mebibyte of them");
-    assert_eq!(client.sends().first(), Some(&ack(AckType::PubComp, 1, ReasonCode::PacketIdentifierNotFound)));
+    assert!(
+        fits.count() < 30,
+        "five bytes of PUBCOMP for four of PUBREL, a mebibyte of them"
+    );
+    assert_eq!(
+        client.sends().first(),
+        Some(&ack(
+            AckType::PubComp,
+            1,
+            ReasonCode::PacketIdentifierNotFound
+        ))
+    );
     assert!(client.engine.read_interest());
 }
 
 #[test]
 fn one_request_alone_always_fits() {
     let mut options = options();
-    options.queue = QueueLimits { count: 1, bytes: 10 };
+    options.queue = QueueLimits {
+        count: 1,
+        bytes: 10,
+    };
     let mut client = Client::new(options);
-    assert!(client.tries_to_publish(Message::new("a", &[0; 100]).qos(QoS::AtLeastOnce)).is_ok());
+    assert!(
+        client
+            .tries_to_publish(Message::new("a", &[0; 100]).qos(QoS::AtLeastOnce))
+            .is_ok()
+    );
 }
 
 #[test]
 fn the_end_fails_everything_that_waits() {
     let mut client = Client::connected_to(&taking(1));
-    let operations = [client.publishes("a", QoS::AtLeastOnce), client.publishes("b", QoS::ExactlyOnce)];
+    let operations = [
+        client.publishes("a", QoS::AtLeastOnce),
+        client.publishes("b", QoS::ExactlyOnce),
+    ];
     let subscription = client.subscribes(&["c"]);
     client.engine.fail_all(&RequestError::SessionLost);
     for id in operations.into_iter().chain([subscription]) {

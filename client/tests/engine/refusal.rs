@@ -1,16 +1,18 @@
 //! Messages that are wrong only in themselves: refused one by one, while the connection stays (§4.13.1).
 
 use dunlin_client::codec::{
-    AckType, Delivery, Packet, PacketBuf, PayloadFormat, Publish, PublishProperties, ReasonCode, TopicAlias,
-    TopicName,
+    AckType, Delivery, Packet, PacketBuf, PayloadFormat, Publish, PublishProperties, ReasonCode,
+    TopicAlias, TopicName,
 };
 use dunlin_client::engine::{Ended, EngineEvent};
-use dunlin_client::{ConnectOptions, ConnectionError, InvalidMessages, QoS, RefusedMessage, Violation};
+use dunlin_client::{
+    ConnectOptions, ConnectionError, InvalidMessages, QoS, RefusedMessage, Violation,
+};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    ack, again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect, exactly_once, puback,
-    pubcomp, publish, pubrec, pubrel,
+    ack, again, at_least_once, at_most_once, buf, connack, connack_resumed, disconnect,
+    exactly_once, puback, pubcomp, publish, pubrec, pubrel,
 };
 
 /// A message to `a` whose Response Topic is `r/#`.
@@ -19,10 +21,21 @@ fn faulty(delivery: Delivery) -> Vec<u8> {
 }
 
 fn with_topic(topic: &[u8], delivery: Delivery, properties: &[u8]) -> Vec<u8> {
-    let id = delivery.packet_id().map(|id| id.get().to_be_bytes().to_vec()).unwrap_or_default();
+    let id = delivery
+        .packet_id()
+        .map(|id| id.get().to_be_bytes().to_vec())
+        .unwrap_or_default();
     let first = 0x30 | u8::from(delivery.dup()) << 3 | delivery.qos().level() << 1;
     let len = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();
-    let body = [&[0, len(topic)], topic, &id, &[len(properties)], properties, b"on"].concat();
+    let body = [
+        &[0, len(topic)],
+        topic,
+        &id,
+        &[len(properties)],
+        properties,
+        b"on",
+    ]
+    .concat();
     [&[first, len(&body)], &*body].concat()
 }
 
@@ -45,11 +58,17 @@ impl Client {
 }
 
 fn strict() -> ConnectOptions {
-    ConnectOptions { invalid_messages: InvalidMessages::CloseConnection, ..options() }
+    ConnectOptions {
+        invalid_messages: InvalidMessages::CloseConnection,
+        ..options()
+    }
 }
 
 fn taking(receive_maximum: u16) -> ConnectOptions {
-    ConnectOptions { receive_maximum: Some(receive_maximum), ..options() }
+    ConnectOptions {
+        receive_maximum: Some(receive_maximum),
+        ..options()
+    }
 }
 
 fn refusing(ack_type: AckType, packet_id: u16) -> PacketBuf {
@@ -62,24 +81,39 @@ fn a_faulty_message_is_refused_and_the_connection_stays() {
     let mut client = Client::connected();
     client.receives_bytes(&faulty(at_most_once()));
     assert!(client.sends().is_empty(), "QoS 0 isn't acknowledged");
-    assert_eq!(client.refused_once(), ("a".to_owned(), Some("MQTT-3.3.2-14")));
+    assert_eq!(
+        client.refused_once(),
+        ("a".to_owned(), Some("MQTT-3.3.2-14"))
+    );
 
     client.receives_bytes(&faulty(at_least_once(1)));
     assert_eq!(client.sends(), [refusing(AckType::PubAck, 1)]);
     let refused = client.refused().remove(0);
-    assert_eq!((refused.qos, refused.reason.reason_code), (QoS::AtLeastOnce, ReasonCode::ProtocolError));
+    assert_eq!(
+        (refused.qos, refused.reason.reason_code),
+        (QoS::AtLeastOnce, ReasonCode::ProtocolError)
+    );
 
     client.receives_bytes(&faulty(exactly_once(2)));
     assert_eq!(client.sends(), [refusing(AckType::PubRec, 2)]);
     assert_eq!(client.refused().len(), 1);
     // The exchange is over, so the identifier may stand for another message.
-    client.receives_all(&[publish("b", exactly_once(2)), publish("c", at_least_once(1))]);
+    client.receives_all(&[
+        publish("b", exactly_once(2)),
+        publish("c", at_least_once(1)),
+    ]);
     assert_eq!(client.takes_all(), ["b", "c"]);
     assert_eq!(client.sends(), [pubrec(2), puback(1)]);
     client.receives(&pubrel(2));
     assert_eq!(client.sends(), [pubcomp(2)]);
     let statistics = client.engine.statistics();
-    assert_eq!((statistics.invalid_messages, statistics.messages_received.exactly_once), (3, 2));
+    assert_eq!(
+        (
+            statistics.invalid_messages,
+            statistics.messages_received.exactly_once
+        ),
+        (3, 2)
+    );
     assert!(client.engine.is_connected());
 }
 
@@ -91,11 +125,18 @@ fn a_refusal_waits_for_the_acknowledgements_before_it() {
     client.receives_bytes(&faulty(exactly_once(2)));
     client.receives(&publish("c", at_least_once(3)));
     assert!(client.sends().is_empty());
-    let messages: Vec<_> = client.messages().into_iter().filter_map(|(_, id)| id).collect();
+    let messages: Vec<_> = client
+        .messages()
+        .into_iter()
+        .filter_map(|(_, id)| id)
+        .collect();
     client.takes(messages[1]);
     assert!(client.sends().is_empty());
     client.takes(messages[0]);
-    assert_eq!(client.sends(), [puback(1), refusing(AckType::PubRec, 2), puback(3)]);
+    assert_eq!(
+        client.sends(),
+        [puback(1), refusing(AckType::PubRec, 2), puback(3)]
+    );
 }
 
 /// [MQTT-3.3.4-9]
@@ -107,9 +148,16 @@ fn refused_messages_give_their_place_in_the_receive_maximum_back() {
         client.receives_bytes(&faulty(exactly_once(2000 + round)));
         assert_eq!(client.sends().len(), 2);
     }
-    client.receives_all(&[publish("a", at_least_once(1)), publish("b", exactly_once(2))]);
+    client.receives_all(&[
+        publish("a", at_least_once(1)),
+        publish("b", exactly_once(2)),
+    ]);
     client.receives_bytes(&faulty(at_least_once(3)));
-    assert_eq!(client.sends(), [disconnect(ReasonCode::ReceiveMaximumExceeded)], "a refused one counts, too");
+    assert_eq!(
+        client.sends(),
+        [disconnect(ReasonCode::ReceiveMaximumExceeded)],
+        "a refused one counts, too"
+    );
 }
 
 /// [MQTT-4.3.3-10]
@@ -152,23 +200,41 @@ fn the_alias_of_a_refused_message_counts_if_its_topic_is_valid() {
     let mut options = options();
     options.topic_alias_maximum = 3;
     let mut client = Client::connected_as(options, &connack());
-    client.receives_bytes(&with_topic(b"lamp/1", at_most_once(), b"\x08\x00\x01#\x23\x00\x01"));
+    client.receives_bytes(&with_topic(
+        b"lamp/1",
+        at_most_once(),
+        b"\x08\x00\x01#\x23\x00\x01",
+    ));
     assert_eq!(client.refused_once().0, "lamp/1");
     client.receives(&aliased(None, 1, None, b"on"));
     assert_eq!(client.takes_all(), ["lamp/1"]);
     // The topic of an alias is told.
-    client.receives_bytes(&with_topic(b"", at_most_once(), b"\x08\x00\x01#\x23\x00\x01"));
-    assert_eq!(client.refused_once(), ("lamp/1".to_owned(), Some("MQTT-3.3.2-14")));
+    client.receives_bytes(&with_topic(
+        b"",
+        at_most_once(),
+        b"\x08\x00\x01#\x23\x00\x01",
+    ));
+    assert_eq!(
+        client.refused_once(),
+        ("lamp/1".to_owned(), Some("MQTT-3.3.2-14"))
+    );
     // An alias that was set to no topic name never stands for an earlier topic: its messages are refused like the first.
     client.receives_bytes(&with_topic(b"lamp/#", at_most_once(), b"\x23\x00\x01"));
-    assert_eq!(client.refused_once(), ("lamp/#".to_owned(), Some("MQTT-3.3.2-2")));
+    assert_eq!(
+        client.refused_once(),
+        ("lamp/#".to_owned(), Some("MQTT-3.3.2-2"))
+    );
     client.receives(&aliased(None, 1, None, b"on"));
     assert_eq!(client.refused_once(), (String::new(), Some("MQTT-3.3.2-2")));
     client.receives(&aliased(Some("lamp/2"), 1, None, b"on"));
     client.receives(&aliased(None, 1, None, b"on"));
     assert_eq!(client.takes_all(), ["lamp/2", "lamp/2"]);
     // What breaks the connection's rules does so in a refused message as well.
-    client.receives_bytes(&with_topic(b"a", at_most_once(), b"\x08\x00\x01#\x23\x00\x04"));
+    client.receives_bytes(&with_topic(
+        b"a",
+        at_most_once(),
+        b"\x08\x00\x01#\x23\x00\x04",
+    ));
     assert_eq!(client.sends(), [disconnect(ReasonCode::TopicAliasInvalid)]);
 }
 
@@ -178,7 +244,11 @@ fn a_faulty_message_under_an_unset_alias_ends_the_connection() {
     let mut options = options();
     options.topic_alias_maximum = 3;
     let mut client = Client::connected_as(options, &connack());
-    client.receives_bytes(&with_topic(b"", at_least_once(1), b"\x08\x00\x01#\x23\x00\x02"));
+    client.receives_bytes(&with_topic(
+        b"",
+        at_least_once(1),
+        b"\x08\x00\x01#\x23\x00\x02",
+    ));
     assert_eq!(client.sends(), [disconnect(ReasonCode::ProtocolError)]);
 }
 
@@ -186,12 +256,16 @@ fn a_faulty_message_under_an_unset_alias_ends_the_connection() {
 fn a_strict_client_closes_the_connection_with_the_faults_reason_code() {
     for (bytes, expected) in [
         (faulty(at_least_once(1)), ReasonCode::ProtocolError),
-        (with_topic(b"a\0", at_most_once(), b""), ReasonCode::MalformedPacket),
+        (
+            with_topic(b"a\0", at_most_once(), b""),
+            ReasonCode::MalformedPacket,
+        ),
     ] {
         let mut client = Client::connected_as(strict(), &connack());
         client.receives_bytes(&bytes);
         assert_eq!(client.sends(), [disconnect(expected)]);
-        let Ended::Connection(ConnectionError::Protocol(Violation::Packet(error))) = client.end() else {
+        let Ended::Connection(ConnectionError::Protocol(Violation::Packet(error))) = client.end()
+        else {
             panic!()
         };
         assert_eq!(error.reason_code, expected);
@@ -199,15 +273,30 @@ fn a_strict_client_closes_the_connection_with_the_faults_reason_code() {
     }
 }
 
-fn aliased(topic: Option<&str>, alias: u16, format: Option<PayloadFormat>, payload: &[u8]) -> PacketBuf {
+fn aliased(
+    topic: Option<&str>,
+    alias: u16,
+    format: Option<PayloadFormat>,
+    payload: &[u8],
+) -> PacketBuf {
     let properties = PublishProperties {
         topic_alias: TopicAlias::new(alias),
         payload_format_indicator: format,
         ..PublishProperties::default()
     };
     let topic = topic.map(|topic| TopicName::new(topic).unwrap());
-    let delivery = if format.is_some() { at_least_once(1) } else { at_most_once() };
-    buf(Packet::Publish(Publish { delivery, retain: false, topic, properties, payload }))
+    let delivery = if format.is_some() {
+        at_least_once(1)
+    } else {
+        at_most_once()
+    };
+    buf(Packet::Publish(Publish {
+        delivery,
+        retain: false,
+        topic,
+        properties,
+        payload,
+    }))
 }
 
 /// [U-3.3.2-2]
@@ -227,7 +316,10 @@ fn a_payload_is_checked_only_if_asked() {
     assert_eq!(client.takes_all(), ["a", "a"]);
     client.sends();
     client.receives(&aliased(Some("b"), 1, text, b"\xFF"));
-    assert_eq!(client.sends(), [ack(AckType::PubAck, 1, ReasonCode::PayloadFormatInvalid)]);
+    assert_eq!(
+        client.sends(),
+        [ack(AckType::PubAck, 1, ReasonCode::PayloadFormatInvalid)]
+    );
     assert_eq!(client.refused_once(), ("b".to_owned(), Some("U-3.3.2-2")));
     client.receives(&aliased(None, 1, None, b"on"));
     assert_eq!(client.takes_all(), ["b"]);
@@ -235,7 +327,10 @@ fn a_payload_is_checked_only_if_asked() {
     asked.invalid_messages = InvalidMessages::CloseConnection;
     let mut client = Client::connected_as(asked, &connack());
     client.receives(&aliased(Some("b"), 1, text, b"\xFF"));
-    assert_eq!(client.sends(), [disconnect(ReasonCode::PayloadFormatInvalid)]);
+    assert_eq!(
+        client.sends(),
+        [disconnect(ReasonCode::PayloadFormatInvalid)]
+    );
 }
 
 #[test]

@@ -10,8 +10,8 @@ use dunlin_client::{Offline, QoS, RequestError};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    buf, connack, connack_resumed, connack_resumed_with, connack_with, puback, refusal, resubscribe, suback,
-    unsuback, unsubscribe,
+    buf, connack, connack_resumed, connack_resumed_with, connack_with, puback, refusal,
+    resubscribe, suback, unsuback, unsubscribe,
 };
 
 const GRANTED: ReasonCode = ReasonCode::GrantedQoS1;
@@ -47,8 +47,15 @@ fn a_renewal_that_nobody_answers_is_told_of_as_lost_and_ended() {
     client.events();
     client.waits(Duration::from_secs(11));
     let after = Duration::from_secs(10);
-    assert_eq!(client.lost(), [("a".to_owned(), RequestError::Timeout { after })]);
-    assert_eq!(client.sends(), [unsubscribe(3, &["a"])], "it may have been granted all the same");
+    assert_eq!(
+        client.lost(),
+        [("a".to_owned(), RequestError::Timeout { after })]
+    );
+    assert_eq!(
+        client.sends(),
+        [unsubscribe(3, &["a"])],
+        "it may have been granted all the same"
+    );
 
     client.receives(&suback(2, &[GRANTED]));
     client.receives(&unsuback(3, &[ReasonCode::Success]));
@@ -64,7 +71,10 @@ fn giving_a_renewal_up_costs_no_queued_message() {
     client.engine.options_mut().offline = Offline::DropOldest;
     client.engine.options_mut().queue.count = 3;
     let receive_maximum = NonZeroU16::new(1);
-    let one_at_a_time = ConnAckProperties { receive_maximum, ..ConnAckProperties::default() };
+    let one_at_a_time = ConnAckProperties {
+        receive_maximum,
+        ..ConnAckProperties::default()
+    };
     client.reconnects(&connack_with(one_at_a_time));
     client.sends();
     client.waits(Duration::from_secs(5));
@@ -103,7 +113,10 @@ fn what_was_asked_for_meanwhile_stays_when_the_renewal_is_given_up() {
     client.sends();
     client.waits(Duration::from_secs(6));
     assert_eq!(client.lost(), []);
-    assert!(client.sends().is_empty(), "UNSUBSCRIBE would end the newer one");
+    assert!(
+        client.sends().is_empty(),
+        "UNSUBSCRIBE would end the newer one"
+    );
 }
 
 /// Messages that are repeated have their identifiers from the connection before: together, all that there are.
@@ -146,11 +159,16 @@ fn a_renewal_that_the_server_does_not_take_any_more_is_told_of_as_lost() {
     client.reconnects(&connack());
     client.sends();
     client.events();
-    let properties =
-        ConnAckProperties { wildcard_subscription_available: Some(false), ..ConnAckProperties::default() };
+    let properties = ConnAckProperties {
+        wildcard_subscription_available: Some(false),
+        ..ConnAckProperties::default()
+    };
     client.reconnects(&connack_resumed_with(properties));
     assert!(client.sends().is_empty());
-    assert_eq!(client.lost(), [("a/#".to_owned(), RequestError::WildcardNotSupported)]);
+    assert_eq!(
+        client.lost(),
+        [("a/#".to_owned(), RequestError::WildcardNotSupported)]
+    );
 }
 
 /// The copies are bounded for the whole packet, not for each filter.
@@ -158,7 +176,9 @@ fn a_renewal_that_the_server_does_not_take_any_more_is_told_of_as_lost() {
 fn a_suback_that_refuses_many_renewals_is_copied_a_few_times() {
     const FILTERS: u16 = 50;
     let mut client = Client::connected_as(options(), &connack());
-    let filters: Vec<_> = (0..FILTERS).map(|number| format!("lamp/{number}")).collect();
+    let filters: Vec<_> = (0..FILTERS)
+        .map(|number| format!("lamp/{number}"))
+        .collect();
     let filters: Vec<_> = filters.iter().map(String::as_str).collect();
     client.subscribes(&filters);
     client.sends();
@@ -187,8 +207,13 @@ fn a_suback_that_refuses_many_renewals_is_copied_a_few_times() {
         })
         .collect();
     assert_eq!(reasons.len(), usize::from(FILTERS));
-    let copies = reasons.iter().filter(|reason| reason.reason_string.as_deref() == Some(text.as_str()));
+    let copies = reasons
+        .iter()
+        .filter(|reason| reason.reason_string.as_deref() == Some(text.as_str()));
     assert_eq!(copies.count(), 16, "65,536 bytes");
     let last = reasons.last().unwrap();
-    assert_eq!((last.reason_code, last.omitted.bytes), (ReasonCode::NotAuthorized, 4096));
+    assert_eq!(
+        (last.reason_code, last.omitted.bytes),
+        (ReasonCode::NotAuthorized, 4096)
+    );
 }

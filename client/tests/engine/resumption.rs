@@ -8,8 +8,8 @@ use dunlin_client::{CleanStart, Message, QoS, RequestError};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish, pubrec,
-    pubrel,
+    ack, again, at_least_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish,
+    pubrec, pubrel,
 };
 
 /// operation_processing_reconnect_rejoin_session [MQTT-4.4.0-1] [MQTT-3.3.1-1] [MQTT-4.6.0-1] [MQTT-3.1.2-23]
@@ -18,7 +18,11 @@ use crate::packets::{
 #[test]
 fn a_resumed_session_repeats_messages_in_their_order_with_dup() {
     let mut client = Client::connected();
-    for (topic, qos) in [("a", QoS::AtLeastOnce), ("b", QoS::ExactlyOnce), ("c", QoS::AtLeastOnce)] {
+    for (topic, qos) in [
+        ("a", QoS::AtLeastOnce),
+        ("b", QoS::ExactlyOnce),
+        ("c", QoS::AtLeastOnce),
+    ] {
         client.publishes(topic, qos);
     }
     client.tries_to_publish(Message::new("d", "on")).unwrap();
@@ -28,7 +32,11 @@ fn a_resumed_session_repeats_messages_in_their_order_with_dup() {
         publish("b", again(exactly_once(2))),
         publish("c", again(at_least_once(3))),
     ];
-    assert_eq!(client.sends(), expected, "and nothing of QoS 0 [MQTT-4.3.1-1]");
+    assert_eq!(
+        client.sends(),
+        expected,
+        "and nothing of QoS 0 [MQTT-4.3.1-1]"
+    );
     client.reconnects(&connack_resumed());
     assert_eq!(client.sends(), expected);
 }
@@ -69,7 +77,10 @@ fn after_pubrec_only_pubrel_is_repeated_in_the_order_of_the_pubrecs() {
     }
     client.receives_all(&[pubrec(3), pubrec(1)]);
     client.reconnects(&connack_resumed());
-    assert_eq!(client.sends(), [pubrel(3), pubrel(1), publish("b", again(exactly_once(2)))]);
+    assert_eq!(
+        client.sends(),
+        [pubrel(3), pubrel(1), publish("b", again(exactly_once(2)))]
+    );
     client.receives_all(&[pubcomp(3), pubcomp(1), pubrec(2)]);
     assert_eq!(client.sends(), [pubrel(2)]);
     client.receives(&pubcomp(2));
@@ -85,7 +96,10 @@ fn a_repeated_pubrel_that_nobody_answers_times_out() {
     client.receives(&pubrec(1));
     client.reconnects(&connack_resumed());
     client.waits(Duration::from_secs(5));
-    assert!(matches!(client.outcome(first), Some(Err(RequestError::Timeout { .. }))));
+    assert!(matches!(
+        client.outcome(first),
+        Some(Err(RequestError::Timeout { .. }))
+    ));
 }
 
 /// [MQTT-4.4.0-1]
@@ -127,14 +141,30 @@ fn a_lost_session_repeats_nothing_and_publishes_qos_1_anew() {
     client.sends();
     client.receives(&connack());
 
-    let expected =
-        [publish("a", at_least_once(5)), publish("d", at_least_once(6)), publish("e", at_least_once(7))];
-    assert_eq!(client.sends(), expected, "new identifiers, no DUP, the old order");
+    let expected = [
+        publish("a", at_least_once(5)),
+        publish("d", at_least_once(6)),
+        publish("e", at_least_once(7)),
+    ];
+    assert_eq!(
+        client.sends(),
+        expected,
+        "new identifiers, no DUP, the old order"
+    );
     assert_eq!(client.outcome(sent), Some(Err(RequestError::SessionLost)));
-    assert_eq!(client.outcome(released), Some(Err(RequestError::SessionLost)));
+    assert_eq!(
+        client.outcome(released),
+        Some(Err(RequestError::SessionLost))
+    );
     client.receives_all(&[puback(5), puback(6)]);
-    assert!(matches!(client.outcome(first), Some(Ok(Outcome::Published(_)))));
-    assert!(matches!(client.outcome(last), Some(Ok(Outcome::Published(_)))));
+    assert!(matches!(
+        client.outcome(first),
+        Some(Ok(Outcome::Published(_)))
+    ));
+    assert!(matches!(
+        client.outcome(last),
+        Some(Ok(Outcome::Published(_)))
+    ));
 }
 
 /// [MQTT-3.1.2-4]
@@ -157,7 +187,10 @@ fn a_clean_start_gives_the_session_up() {
 #[test]
 fn a_message_of_qos_2_is_delivered_once_across_a_resumed_session() {
     let mut client = Client::connected();
-    client.receives_all(&[publish("taken", exactly_once(1)), publish("waiting", exactly_once(2))]);
+    client.receives_all(&[
+        publish("taken", exactly_once(1)),
+        publish("waiting", exactly_once(2)),
+    ]);
     let waiting = client.messages();
     client.takes(waiting[0].1.unwrap());
     assert_eq!(client.sends(), [pubrec(1)]);
@@ -167,7 +200,11 @@ fn a_message_of_qos_2_is_delivered_once_across_a_resumed_session() {
         publish("taken", again(exactly_once(1))),
         publish("waiting", again(exactly_once(2))),
     ]);
-    assert_eq!(client.sends(), [pubrec(1)], "the other one still waits to be taken");
+    assert_eq!(
+        client.sends(),
+        [pubrec(1)],
+        "the other one still waits to be taken"
+    );
     assert!(client.messages().is_empty());
     client.takes(waiting[1].1.unwrap());
     assert_eq!(client.sends(), [pubrec(2)]);
@@ -184,7 +221,14 @@ fn a_pubrel_of_a_lost_session_is_answered_and_changes_nothing() {
     client.reconnects(&connack());
     client.sends();
     client.receives(&pubrel(1));
-    assert_eq!(client.sends(), [ack(AckType::PubComp, 1, ReasonCode::PacketIdentifierNotFound)]);
+    assert_eq!(
+        client.sends(),
+        [ack(
+            AckType::PubComp,
+            1,
+            ReasonCode::PacketIdentifierNotFound
+        )]
+    );
     assert!(client.engine.is_connected());
 }
 
@@ -192,18 +236,34 @@ fn a_pubrel_of_a_lost_session_is_answered_and_changes_nothing() {
 #[test]
 fn a_message_that_still_waits_is_not_delivered_again_when_it_is_repeated() {
     let mut client = Client::connected();
-    client.receives_all(&[publish("a", at_least_once(1)), publish("b", at_least_once(2))]);
-    let ids: Vec<_> = client.messages().into_iter().map(|(_, id)| id.unwrap()).collect();
+    client.receives_all(&[
+        publish("a", at_least_once(1)),
+        publish("b", at_least_once(2)),
+    ]);
+    let ids: Vec<_> = client
+        .messages()
+        .into_iter()
+        .map(|(_, id)| id.unwrap())
+        .collect();
     for _ in 0..3 {
         client.reconnects(&connack_resumed());
-        client.receives_all(&[publish("a", again(at_least_once(1))), publish("b", again(at_least_once(2)))]);
+        client.receives_all(&[
+            publish("a", again(at_least_once(1))),
+            publish("b", again(at_least_once(2))),
+        ]);
         assert!(client.messages().is_empty());
     }
     client.loses_connection();
     client.takes(ids[1]);
     client.reconnects(&connack_resumed());
-    assert!(client.sends().is_empty(), "what was owed to the last connection isn't sent on this one");
-    client.receives_all(&[publish("a", again(at_least_once(1))), publish("b", again(at_least_once(2)))]);
+    assert!(
+        client.sends().is_empty(),
+        "what was owed to the last connection isn't sent on this one"
+    );
+    client.receives_all(&[
+        publish("a", again(at_least_once(1))),
+        publish("b", again(at_least_once(2))),
+    ]);
     assert!(client.sends().is_empty());
     client.takes(ids[0]);
     assert_eq!(client.sends(), [puback(1), puback(2)]);
@@ -215,7 +275,10 @@ fn a_message_that_still_waits_is_not_delivered_again_when_it_is_repeated() {
 
 #[test]
 fn a_new_message_under_the_identifier_of_one_that_still_waits_is_delivered() {
-    for (connack, delivery) in [(connack_resumed(), at_least_once(1)), (connack(), again(at_least_once(1)))] {
+    for (connack, delivery) in [
+        (connack_resumed(), at_least_once(1)),
+        (connack(), again(at_least_once(1))),
+    ] {
         let mut client = Client::connected();
         client.receives(&publish("old", at_least_once(1)));
         let old = client.messages()[0].1.unwrap();
@@ -236,7 +299,10 @@ fn a_message_that_timed_out_here_is_repeated_for_the_servers_sake() {
     let mut client = Client::connected_as(options, &connack());
     let first = client.publishes("a", QoS::AtLeastOnce);
     client.waits(Duration::from_secs(5));
-    assert!(matches!(client.outcome(first), Some(Err(RequestError::Timeout { .. }))));
+    assert!(matches!(
+        client.outcome(first),
+        Some(Err(RequestError::Timeout { .. }))
+    ));
     client.reconnects(&connack_resumed());
     assert_eq!(client.sends(), [publish("a", again(at_least_once(1)))]);
     client.reconnects(&connack());
@@ -251,14 +317,21 @@ fn what_never_left_the_output_is_sent_as_new() {
         let mut client = Client::connected();
         client.publishes("sent", QoS::AtLeastOnce);
         client.sends();
-        client.hands_over(Message::new("unsent", "on").qos(QoS::AtLeastOnce)).unwrap();
-        client.hands_over(Message::new("second", "on").qos(QoS::ExactlyOnce)).unwrap();
+        client
+            .hands_over(Message::new("unsent", "on").qos(QoS::AtLeastOnce))
+            .unwrap();
+        client
+            .hands_over(Message::new("second", "on").qos(QoS::ExactlyOnce))
+            .unwrap();
         client.engine.handle_closed(CloseCause::Reset);
         client.opens();
         client.sends();
         client.receives(&connack);
         let sent = client.sends();
-        let unsent = [publish("unsent", at_least_once(next)), publish("second", exactly_once(next + 1))];
+        let unsent = [
+            publish("unsent", at_least_once(next)),
+            publish("second", exactly_once(next + 1)),
+        ];
         assert_eq!(sent[1..], unsent);
     }
 }
@@ -284,9 +357,15 @@ fn what_was_not_written_is_sent_as_new_and_the_rest_is_repeated() {
             let sent = client.sends();
             let has_session = connack == connack_resumed();
             let repeated = if has_session { whole } else { 0 };
-            assert_eq!(sent.len(), repeated + topics.len() - whole, "{unwritten}: {sent:?}");
+            assert_eq!(
+                sent.len(),
+                repeated + topics.len() - whole,
+                "{unwritten}: {sent:?}"
+            );
             for (index, packet) in sent.iter().enumerate() {
-                let Packet::Publish(publish) = packet.packet() else { panic!("{packet:?}") };
+                let Packet::Publish(publish) = packet.packet() else {
+                    panic!("{packet:?}")
+                };
                 let topic = topics[if has_session { index } else { whole + index }];
                 assert_eq!(
                     (publish.topic.unwrap().as_str(), publish.delivery.dup()),
@@ -294,7 +373,8 @@ fn what_was_not_written_is_sent_as_new_and_the_rest_is_repeated() {
                 );
             }
             for (index, id) in ids.into_iter().enumerate() {
-                let lost = (index < whole && !has_session).then_some(Err(RequestError::SessionLost));
+                let lost =
+                    (index < whole && !has_session).then_some(Err(RequestError::SessionLost));
                 assert_eq!(client.outcome(id), lost, "{unwritten}: {index}");
             }
         }
@@ -309,7 +389,10 @@ fn what_timed_out_and_was_never_written_is_over() {
     let id = client.publishes("a", QoS::AtLeastOnce);
     let taken = client.sends_bytes().len();
     client.waits(Duration::from_secs(5));
-    assert!(matches!(client.outcome(id), Some(Err(RequestError::Timeout { .. }))));
+    assert!(matches!(
+        client.outcome(id),
+        Some(Err(RequestError::Timeout { .. }))
+    ));
     client.engine.handle_unwritten(taken);
     client.reconnects(&connack_resumed());
     assert!(client.sends().is_empty());

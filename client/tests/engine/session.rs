@@ -3,14 +3,14 @@
 use dunlin_client::codec::{ConnAckProperties, Packet, ReasonCode};
 use dunlin_client::engine::{Ended, Outcome, Session};
 use dunlin_client::{
-    CleanStart, ConnectError, ConnectOptions, ConnectionError, Message, QoS, RequestError, StopCause,
-    Violation,
+    CleanStart, ConnectError, ConnectOptions, ConnectionError, Message, QoS, RequestError,
+    StopCause, Violation,
 };
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, connack_with, exactly_once, puback, pubcomp, publish,
-    pubrec, pubrel, resubscribe, suback,
+    again, at_least_once, connack, connack_resumed, connack_with, exactly_once, puback, pubcomp,
+    publish, pubrec, pubrel, resubscribe, suback,
 };
 
 fn other_options(clean_start: CleanStart) -> ConnectOptions {
@@ -41,9 +41,13 @@ fn resumes(client: &mut Client) {
 fn a_client_without_a_session_leaves_a_server_that_has_one() {
     for clean_start in [CleanStart::First, CleanStart::Always, CleanStart::Never] {
         let mut client = Client::with_session(other_options(clean_start), Session::new());
-        assert_eq!(clean_start_of(&mut client), clean_start != CleanStart::Never);
+        assert_eq!(
+            clean_start_of(&mut client),
+            clean_start != CleanStart::Never
+        );
         client.receives(&connack_resumed());
-        let Ended::Attempt(ConnectError::Protocol(Violation::Conduct { statement, .. })) = client.end()
+        let Ended::Attempt(ConnectError::Protocol(Violation::Conduct { statement, .. })) =
+            client.end()
         else {
             panic!("{:?}", client.engine)
         };
@@ -56,7 +60,8 @@ fn a_client_without_a_session_leaves_a_server_that_has_one() {
 fn a_session_that_is_assumed_empty_is_gone_on_with() {
     for clean_start in [CleanStart::First, CleanStart::Never] {
         for answer in [connack(), connack_resumed()] {
-            let mut client = Client::with_session(other_options(clean_start), Session::assumed_empty());
+            let mut client =
+                Client::with_session(other_options(clean_start), Session::assumed_empty());
             assert!(!clean_start_of(&mut client));
             client.receives(&answer);
             assert!(client.engine.is_connected());
@@ -70,8 +75,11 @@ fn a_pubrel_of_an_earlier_process_is_answered() {
     let mut client = Client::with_session(options(), Session::assumed_empty());
     resumes(&mut client);
     client.receives(&pubrel(7));
-    let unknown =
-        crate::packets::ack(dunlin_client::codec::AckType::PubComp, 7, ReasonCode::PacketIdentifierNotFound);
+    let unknown = crate::packets::ack(
+        dunlin_client::codec::AckType::PubComp,
+        7,
+        ReasonCode::PacketIdentifierNotFound,
+    );
     assert_eq!(client.sends(), [unknown]);
 }
 
@@ -87,11 +95,18 @@ fn another_engine_goes_on_where_the_session_stopped() {
 
     let mut client = client.moves_on(options());
     resumes(&mut client);
-    let expected = [pubrel(2), publish("a", again(at_least_once(1))), publish("c", at_least_once(3))];
+    let expected = [
+        pubrel(2),
+        publish("a", again(at_least_once(1))),
+        publish("c", at_least_once(3)),
+    ];
     assert_eq!(client.sends(), expected);
     client.receives_all(&[puback(1), pubcomp(2), puback(3)]);
     for id in [first, second, third] {
-        assert!(matches!(client.outcome(id), Some(Ok(Outcome::Published(_)))), "names outlive the engine");
+        assert!(
+            matches!(client.outcome(id), Some(Ok(Outcome::Published(_)))),
+            "names outlive the engine"
+        );
     }
     assert!(client.engine.into_session().is_empty());
 }
@@ -113,7 +128,9 @@ fn an_outcome_that_nobody_took_moves_along_and_one_that_nobody_wants_is_forgotte
 fn what_had_not_left_the_output_moves_on_as_new() {
     for says_farewell in [false, true] {
         let mut client = Client::connected();
-        client.hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce)).unwrap();
+        client
+            .hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce))
+            .unwrap();
         if says_farewell {
             client.engine.disconnect();
         }
@@ -128,9 +145,15 @@ fn what_had_not_left_the_output_moves_on_as_new() {
 fn subscriptions_move_along_and_are_asked_for_again_when_the_server_has_forgotten() {
     let mut client = Client::connected();
     client.subscribes(&["a", "b/#"]);
-    client.receives(&suback(1, &[ReasonCode::GrantedQoS1, ReasonCode::GrantedQoS1]));
+    client.receives(&suback(
+        1,
+        &[ReasonCode::GrantedQoS1, ReasonCode::GrantedQoS1],
+    ));
     let session = client.engine.into_session();
-    let filters: Vec<_> = session.subscriptions().map(|(filter, _)| filter.to_owned()).collect();
+    let filters: Vec<_> = session
+        .subscriptions()
+        .map(|(filter, _)| filter.to_owned())
+        .collect();
     assert_eq!(filters, ["a", "b/#"]);
     assert!(!session.is_empty());
 
@@ -144,22 +167,45 @@ fn subscriptions_move_along_and_are_asked_for_again_when_the_server_has_forgotte
 #[test]
 fn a_message_that_was_taken_is_not_delivered_again_and_one_that_was_not_is() {
     let mut client = Client::connected();
-    let deliveries = [exactly_once(1), exactly_once(2), at_least_once(3), exactly_once(4)];
-    for (delivery, topic) in deliveries.iter().zip(["released", "untaken", "untaken too", "taken"]) {
+    let deliveries = [
+        exactly_once(1),
+        exactly_once(2),
+        at_least_once(3),
+        exactly_once(4),
+    ];
+    for (delivery, topic) in deliveries
+        .iter()
+        .zip(["released", "untaken", "untaken too", "taken"])
+    {
         client.receives(&publish(topic, *delivery));
     }
-    let ids: Vec<_> = client.messages().into_iter().map(|(_, id)| id.unwrap()).collect();
+    let ids: Vec<_> = client
+        .messages()
+        .into_iter()
+        .map(|(_, id)| id.unwrap())
+        .collect();
     client.takes(ids[0]);
     client.takes(ids[3]);
-    assert_eq!(client.sends(), [pubrec(1)], "the fourth waits for those before it");
+    assert_eq!(
+        client.sends(),
+        [pubrec(1)],
+        "the fourth waits for those before it"
+    );
 
     let mut client = client.moves_on(options());
     resumes(&mut client);
-    for (delivery, topic) in deliveries.iter().zip(["released", "untaken", "untaken too", "taken"]) {
+    for (delivery, topic) in deliveries
+        .iter()
+        .zip(["released", "untaken", "untaken too", "taken"])
+    {
         client.receives(&publish(topic, again(*delivery)));
     }
     client.takes(ids[1]);
-    assert_eq!(client.sends(), [pubrec(1)], "an old name means nothing here");
+    assert_eq!(
+        client.sends(),
+        [pubrec(1)],
+        "an old name means nothing here"
+    );
     assert_eq!(client.takes_all(), ["untaken", "untaken too"]);
     assert_eq!(client.sends(), [pubrec(2), puback(3), pubrec(4)]);
 }
@@ -173,10 +219,21 @@ fn a_session_says_what_is_in_it() {
     client.loses_connection();
     client.publishes("c", QoS::AtMostOnce);
     let session = client.engine.into_session();
-    assert_eq!((session.client_id(), session.in_flight(), session.queued()), (Some("lamp-7"), 2, 1));
+    assert_eq!(
+        (session.client_id(), session.in_flight(), session.queued()),
+        (Some("lamp-7"), 2, 1)
+    );
     assert!(!session.is_empty());
     let new = Session::new();
-    assert_eq!((new.client_id(), new.in_flight(), new.queued(), new.is_empty()), (None, 0, 0, true));
+    assert_eq!(
+        (
+            new.client_id(),
+            new.in_flight(),
+            new.queued(),
+            new.is_empty()
+        ),
+        (None, 0, 0, true)
+    );
 }
 
 /// [MQTT-3.1.3-2] [MQTT-3.1.2-4]
@@ -193,15 +250,23 @@ fn a_session_of_another_client_identifier_is_not_gone_on_with() {
     assert_eq!(client.sends(), [publish("a", at_least_once(3))]);
     assert_eq!(client.outcome(second), Some(Err(RequestError::SessionLost)));
     client.loses_connection();
-    assert!(!clean_start_of(&mut client), "it is the session of this identifier by now");
+    assert!(
+        !clean_start_of(&mut client),
+        "it is the session of this identifier by now"
+    );
 }
 
 /// [U-3.1.2-3]
 #[test]
 fn a_session_that_does_not_outlive_its_connection_is_not_gone_on_with() {
-    let unsaid = ConnectOptions { session_expiry_interval: None, ..options() };
-    let replaced =
-        connack_with(ConnAckProperties { session_expiry_interval: Some(0), ..ConnAckProperties::default() });
+    let unsaid = ConnectOptions {
+        session_expiry_interval: None,
+        ..options()
+    };
+    let replaced = connack_with(ConnAckProperties {
+        session_expiry_interval: Some(0),
+        ..ConnAckProperties::default()
+    });
     for (options, connack) in [(unsaid, connack()), (options(), replaced)] {
         let mut client = Client::connected_as(options, &connack);
         let first = client.publishes("a", QoS::ExactlyOnce);
@@ -227,7 +292,10 @@ fn a_session_that_is_taken_goes_on_without_those_who_wait() {
     let mut new = Client::with_session(options(), session);
     resumes(&mut new);
     let repeated = publish("sent", again(at_least_once(2)));
-    assert_eq!(new.sends(), [repeated, publish("queued", crate::packets::at_most_once())]);
+    assert_eq!(
+        new.sends(),
+        [repeated, publish("queued", crate::packets::at_most_once())]
+    );
     new.receives(&puback(2));
     assert!(new.engine.into_session().is_empty());
 
@@ -245,5 +313,8 @@ fn a_connection_that_stands_is_left_with_the_session() {
     let mut client = client.moves_on(options());
     assert!(!client.engine.is_connected() && client.events().is_empty());
     resumes(&mut client);
-    assert_eq!(client.loses_connection(), Ended::Connection(ConnectionError::Reset));
+    assert_eq!(
+        client.loses_connection(),
+        Ended::Connection(ConnectionError::Reset)
+    );
 }

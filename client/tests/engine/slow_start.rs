@@ -6,16 +6,21 @@ use dunlin_client::{ConnectOptions, QoS};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    again, at_least_once, connack, connack_resumed, connack_resumed_with, exactly_once, puback, pubcomp,
-    publish, pubrec,
+    again, at_least_once, connack, connack_resumed, connack_resumed_with, exactly_once, puback,
+    pubcomp, publish, pubrec,
 };
 
 fn slow(first: u16) -> ConnectOptions {
-    ConnectOptions { slow_start: Some(first), ..options() }
+    ConnectOptions {
+        slow_start: Some(first),
+        ..options()
+    }
 }
 
 fn acknowledges(client: &mut Client, numbers: impl IntoIterator<Item = u16>) -> Vec<PacketBuf> {
-    numbers.into_iter().for_each(|number| client.receives(&puback(number)));
+    numbers
+        .into_iter()
+        .for_each(|number| client.receives(&puback(number)));
     client.sends()
 }
 
@@ -25,17 +30,26 @@ fn repetitions_and_what_waits_leave_in_windows_that_double() {
     for number in 1..=10 {
         client.publishes(&format!("t/{number}"), QoS::AtLeastOnce);
     }
-    assert_eq!(client.sends().len(), 10, "the first connection has nothing to be slow about");
+    assert_eq!(
+        client.sends().len(),
+        10,
+        "the first connection has nothing to be slow about"
+    );
     client.loses_connection();
     for number in 11..=20 {
         client.publishes(&format!("t/{number}"), QoS::AtLeastOnce);
     }
     client.reconnects(&connack_resumed());
-    let repeated: Vec<_> =
-        (1..=10).map(|number| publish(&format!("t/{number}"), again(at_least_once(number)))).collect();
+    let repeated: Vec<_> = (1..=10)
+        .map(|number| publish(&format!("t/{number}"), again(at_least_once(number))))
+        .collect();
     assert_eq!(client.sends(), repeated[..2]);
     assert_eq!(acknowledges(&mut client, [1]), repeated[2..3]);
-    assert_eq!(acknowledges(&mut client, [2]), repeated[3..6], "four at a time by now");
+    assert_eq!(
+        acknowledges(&mut client, [2]),
+        repeated[3..6],
+        "four at a time by now"
+    );
     let next = acknowledges(&mut client, 3..=6);
     assert_eq!((next.len(), &next[..4]), (8, &repeated[6..]));
     assert_eq!(acknowledges(&mut client, 7..=20).len(), 6);
@@ -51,7 +65,10 @@ fn a_server_that_takes_less_has_the_last_word() {
     }
     client.sends();
     let receive_maximum = 3.try_into().ok();
-    client.reconnects(&connack_resumed_with(ConnAckProperties { receive_maximum, ..Default::default() }));
+    client.reconnects(&connack_resumed_with(ConnAckProperties {
+        receive_maximum,
+        ..Default::default()
+    }));
     assert_eq!(client.sends().len(), 3);
 }
 
@@ -68,7 +85,10 @@ fn a_connection_after_a_lost_session_begins_slowly_too() {
 
 #[test]
 fn a_connection_after_a_session_that_ended_with_its_own_begins_slowly_too() {
-    let options = ConnectOptions { session_expiry_interval: None, ..slow(1) };
+    let options = ConnectOptions {
+        session_expiry_interval: None,
+        ..slow(1)
+    };
     let mut client = Client::connected_as(options, &connack());
     for _ in 0..3 {
         client.publishes("a", QoS::AtLeastOnce);
@@ -91,7 +111,11 @@ fn releases_are_repeated_at_once_and_count() {
     client.reconnects(&connack_resumed());
     assert_eq!(client.sends().len(), 2);
     client.receives(&pubcomp(1));
-    assert_eq!(client.sends(), [publish("c", again(at_least_once(3)))], "two at a time by now");
+    assert_eq!(
+        client.sends(),
+        [publish("c", again(at_least_once(3)))],
+        "two at a time by now"
+    );
 }
 
 #[test]
@@ -103,7 +127,10 @@ fn it_is_off_unless_it_is_asked_for() {
     client.sends();
     client.reconnects(&connack_resumed());
     let sent = client.sends();
-    assert_eq!((sent.len(), sent.last()), (100, Some(&publish("a", again(exactly_once(100))))));
+    assert_eq!(
+        (sent.len(), sent.last()),
+        (100, Some(&publish("a", again(exactly_once(100)))))
+    );
 }
 
 #[test]

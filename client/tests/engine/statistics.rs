@@ -8,12 +8,16 @@ use dunlin_client::{ConnectOptions, Message, Offline, QoS, QueueLimits};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    ack, at_least_once, at_most_once, connack, connack_resumed, exactly_once, puback, pubcomp, publish,
-    pubrec, pubrel, suback, subscribe, unsuback, unsubscribe,
+    ack, at_least_once, at_most_once, connack, connack_resumed, exactly_once, puback, pubcomp,
+    publish, pubrec, pubrel, suback, subscribe, unsuback, unsubscribe,
 };
 
 fn by_qos(at_most_once: u64, at_least_once: u64, exactly_once: u64) -> ByQoS {
-    ByQoS { at_most_once, at_least_once, exactly_once }
+    ByQoS {
+        at_most_once,
+        at_least_once,
+        exactly_once,
+    }
 }
 
 #[test]
@@ -35,18 +39,40 @@ fn every_packet_and_byte_is_counted_each_way() {
     client.publishes("e", QoS::AtLeastOnce);
     client.publishes("f", QoS::ExactlyOnce);
     client.subscribes(&["g"]);
-    let answers = [puback(1), pubrec(2), pubcomp(2), suback(3, &[ReasonCode::Success])];
+    let answers = [
+        puback(1),
+        pubrec(2),
+        pubcomp(2),
+        suback(3, &[ReasonCode::Success]),
+    ];
     client.receives_all(&answers);
     sent.extend(client.sends());
 
     let counted = client.engine.statistics();
     let bytes = |packets: &[_]| -> u64 { packets.iter().map(bytes_of).sum() };
-    assert_eq!((counted.packets_sent, counted.bytes_sent), (sent.len() as u64, bytes(&sent)));
+    assert_eq!(
+        (counted.packets_sent, counted.bytes_sent),
+        (sent.len() as u64, bytes(&sent))
+    );
     let all = bytes(&received) + bytes(&answers) + bytes_of(&pubrel(2));
     assert_eq!((counted.packets_received, counted.bytes_received), (9, all));
-    assert_eq!((counted.messages_sent, counted.messages_received), (by_qos(1, 1, 1), by_qos(1, 1, 1)));
-    assert_eq!((counted.acknowledged, counted.answered, counted.repeated), (2, 1, 0));
-    assert_eq!((counted.connections, counted.resumed, counted.unfinished, counted.bytes_held), (1, 0, 0, 0));
+    assert_eq!(
+        (counted.messages_sent, counted.messages_received),
+        (by_qos(1, 1, 1), by_qos(1, 1, 1))
+    );
+    assert_eq!(
+        (counted.acknowledged, counted.answered, counted.repeated),
+        (2, 1, 0)
+    );
+    assert_eq!(
+        (
+            counted.connections,
+            counted.resumed,
+            counted.unfinished,
+            counted.bytes_held
+        ),
+        (1, 0, 0, 0)
+    );
 }
 
 fn bytes_of(packet: &dunlin_client::codec::PacketBuf) -> u64 {
@@ -62,7 +88,10 @@ fn repetitions_are_no_new_messages() {
         client.sends();
     }
     let counted = client.engine.statistics();
-    assert_eq!((counted.messages_sent, counted.repeated), (by_qos(0, 1, 0), 3));
+    assert_eq!(
+        (counted.messages_sent, counted.repeated),
+        (by_qos(0, 1, 0), 3)
+    );
     assert_eq!((counted.connections, counted.resumed), (4, 3));
 }
 
@@ -72,7 +101,10 @@ fn every_accepted_request_is_counted_once_by_how_it_ended() {
         ConnectOptions {
             ack_timeout: Duration::from_secs(5),
             offline: Offline::DropOldest,
-            queue: QueueLimits { count: 4, bytes: 1 << 20 },
+            queue: QueueLimits {
+                count: 4,
+                bytes: 1 << 20,
+            },
             poison_guard: Some(1),
             ..options()
         },
@@ -80,7 +112,10 @@ fn every_accepted_request_is_counted_once_by_how_it_ended() {
     );
     client.publishes("acknowledged", QoS::AtLeastOnce);
     client.publishes("refused", QoS::AtLeastOnce);
-    client.receives_all(&[puback(1), ack(AckType::PubAck, 2, ReasonCode::NotAuthorized)]);
+    client.receives_all(&[
+        puback(1),
+        ack(AckType::PubAck, 2, ReasonCode::NotAuthorized),
+    ]);
     client.publishes("late", QoS::AtLeastOnce);
     client.waits(Duration::from_secs(5));
     client.receives(&puback(3));
@@ -108,8 +143,13 @@ fn every_accepted_request_is_counted_once_by_how_it_ended() {
         counted.expired,
     ];
     assert_eq!((ends, counted.failed), ([1; 7], 0), "{counted:?}");
-    assert_eq!((counted.unfinished, counted.in_flight, counted.queued), (2, 2, 0));
-    client.engine.fail_all(&dunlin_client::RequestError::SessionLost);
+    assert_eq!(
+        (counted.unfinished, counted.in_flight, counted.queued),
+        (2, 2, 0)
+    );
+    client
+        .engine
+        .fail_all(&dunlin_client::RequestError::SessionLost);
     assert_eq!(client.engine.statistics().lost, 3);
 }
 
@@ -121,7 +161,10 @@ fn what_waits_and_what_is_on_the_wire_are_told_apart() {
     client.publishes("b", QoS::AtLeastOnce);
     client.publishes("c", QoS::AtMostOnce);
     let counted = client.engine.statistics();
-    assert_eq!((counted.unfinished, counted.in_flight, counted.queued), (3, 1, 2));
+    assert_eq!(
+        (counted.unfinished, counted.in_flight, counted.queued),
+        (3, 1, 2)
+    );
     assert_eq!(counted.bytes_held, 10 + 10 + 8);
 }
 
@@ -131,7 +174,11 @@ fn what_waits_and_what_is_on_the_wire_are_told_apart() {
 fn a_request_is_held_until_it_is_answered() {
     let held = |client: &Client| {
         let counted = client.engine.statistics();
-        (counted.unfinished, counted.in_flight, counted.bytes_held as u64)
+        (
+            counted.unfinished,
+            counted.in_flight,
+            counted.bytes_held as u64,
+        )
     };
     let mut client = Client::connected();
     client.subscribes(&["a"]);
@@ -148,7 +195,13 @@ fn a_request_is_held_until_it_is_answered() {
     client.receives(&puback(3));
     client.tries_to_publish(Message::new("c", "on")).unwrap();
     assert_eq!(held(&client), (0, 0, 0));
-    assert_eq!((client.engine.statistics().acknowledged, client.engine.statistics().answered), (1, 2));
+    assert_eq!(
+        (
+            client.engine.statistics().acknowledged,
+            client.engine.statistics().answered
+        ),
+        (1, 2)
+    );
 }
 
 #[test]
@@ -157,5 +210,12 @@ fn another_engine_counts_anew() {
     client.publishes("a", QoS::AtLeastOnce);
     let client = client.moves_on(options());
     let counted = client.engine.statistics();
-    assert_eq!((counted.connections, counted.packets_sent, counted.unfinished), (0, 0, 1));
+    assert_eq!(
+        (
+            counted.connections,
+            counted.packets_sent,
+            counted.unfinished
+        ),
+        (0, 0, 1)
+    );
 }

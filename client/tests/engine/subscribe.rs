@@ -11,8 +11,8 @@ use dunlin_client::{ConnectionError, Offline, QoS, RequestError, Violation};
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    at_least_once, connack, connack_resumed, connack_with, disconnect, puback, publish, resubscribe, suback,
-    subscribe, unsuback, unsubscribe,
+    at_least_once, connack, connack_resumed, connack_with, disconnect, puback, publish,
+    resubscribe, suback, subscribe, unsuback, unsubscribe,
 };
 
 const GRANTED: ReasonCode = ReasonCode::GrantedQoS1;
@@ -39,25 +39,51 @@ fn suback_and_unsuback_answer_filter_by_filter() {
     let mut client = Client::connected();
     let first = client.subscribes(&["a", "b/#"]);
     let second = client.unsubscribes(&["c"]);
-    assert_eq!(client.sends(), [subscribe(1, &["a", "b/#"]), unsubscribe(2, &["c"])]);
+    assert_eq!(
+        client.sends(),
+        [subscribe(1, &["a", "b/#"]), unsubscribe(2, &["c"])]
+    );
 
     client.receives(&unsuback(2, &[ReasonCode::NoSubscriptionExisted]));
     client.receives(&suback(1, &[GRANTED, ReasonCode::NotAuthorized]));
-    assert_eq!(answer(&mut client, first), [GRANTED, ReasonCode::NotAuthorized]);
-    assert_eq!(answer(&mut client, second), [ReasonCode::NoSubscriptionExisted]);
+    assert_eq!(
+        answer(&mut client, first),
+        [GRANTED, ReasonCode::NotAuthorized]
+    );
+    assert_eq!(
+        answer(&mut client, second),
+        [ReasonCode::NoSubscriptionExisted]
+    );
 }
 
 /// [MQTT-3.8.3-2] [MQTT-3.10.3-2] [MQTT-3.8.3-4]
 #[test]
 fn requests_that_make_no_packet_are_refused_and_take_no_identifier() {
     let mut client = Client::connected();
-    assert!(matches!(client.engine.subscribe(&[]), Err(RequestError::Encode(_))));
-    assert!(matches!(client.engine.unsubscribe(&[]), Err(RequestError::Encode(_))));
+    assert!(matches!(
+        client.engine.subscribe(&[]),
+        Err(RequestError::Encode(_))
+    ));
+    assert!(matches!(
+        client.engine.unsubscribe(&[]),
+        Err(RequestError::Encode(_))
+    ));
     let mut no_local = SubscriptionOptions::default();
-    assert!(matches!(client.engine.subscribe(&[("a#", no_local)]), Err(RequestError::Topic(_))));
-    assert!(matches!(client.engine.unsubscribe(&[""]), Err(RequestError::Topic(_))));
+    assert!(matches!(
+        client.engine.subscribe(&[("a#", no_local)]),
+        Err(RequestError::Topic(_))
+    ));
+    assert!(matches!(
+        client.engine.unsubscribe(&[""]),
+        Err(RequestError::Topic(_))
+    ));
     no_local.no_local = true;
-    assert!(client.engine.subscribe(&[("$share/g/a", no_local)]).is_err());
+    assert!(
+        client
+            .engine
+            .subscribe(&[("$share/g/a", no_local)])
+            .is_err()
+    );
     assert!(client.sends().is_empty());
     client.subscribes(&["a"]);
     assert_eq!(client.sends(), [subscribe(1, &["a"])]);
@@ -72,7 +98,8 @@ fn an_answer_that_does_not_count_its_filters_breaks_the_protocol() {
         client.sends();
         client.receives(&answer);
         assert_eq!(client.sends(), [disconnect(ReasonCode::ProtocolError)]);
-        let Ended::Connection(ConnectionError::Protocol(Violation::Conduct { statement, .. })) = client.end()
+        let Ended::Connection(ConnectionError::Protocol(Violation::Conduct { statement, .. })) =
+            client.end()
         else {
             panic!()
         };
@@ -88,7 +115,10 @@ fn an_answer_of_the_wrong_type_breaks_the_protocol() {
         client.sends();
         client.receives(&answer);
         assert_eq!(client.sends(), [disconnect(ReasonCode::ProtocolError)]);
-        assert!(matches!(client.end(), Ended::Connection(ConnectionError::Protocol(_))));
+        assert!(matches!(
+            client.end(),
+            Ended::Connection(ConnectionError::Protocol(_))
+        ));
     }
 }
 
@@ -99,7 +129,10 @@ fn suback_that_does_not_come_is_a_timeout_and_may_come_late() {
     let mut client = Client::connected_as(options, &connack());
     let first = client.subscribes(&["a"]);
     client.waits(Duration::from_secs(5));
-    assert!(matches!(client.outcome(first), Some(Err(RequestError::Timeout { .. }))));
+    assert!(matches!(
+        client.outcome(first),
+        Some(Err(RequestError::Timeout { .. }))
+    ));
     client.receives(&suback(1, &[GRANTED]));
     assert!(client.engine.is_connected());
 }
@@ -134,29 +167,56 @@ fn filters_are_asked_for_again_in_as_few_packets_as_the_limits_allow() {
     client.engine.options_mut().limits = Some(dunlin_client::aws::ServiceLimits::default());
     client.engine.options_mut().keep_alive = Duration::from_secs(60);
     client.reconnects(&connack());
-    let expected =
-        [resubscribe(3, &filters[..8]), resubscribe(4, &filters[8..16]), resubscribe(5, &filters[16..])];
+    let expected = [
+        resubscribe(3, &filters[..8]),
+        resubscribe(4, &filters[8..16]),
+        resubscribe(5, &filters[16..]),
+    ];
     assert_eq!(client.sends(), expected, "AWS IoT Core takes eight filters");
 }
 
 #[test]
 fn subscribes_and_unsubscribes_carry_user_properties_and_renewals_none() {
-    let pairs = [UserProperty::new("a", "1").unwrap(), UserProperty::new("a", "2").unwrap()];
-    let options = SubscriptionOptions { qos: QoS::AtLeastOnce, ..SubscriptionOptions::default() };
+    let pairs = [
+        UserProperty::new("a", "1").unwrap(),
+        UserProperty::new("a", "2").unwrap(),
+    ];
+    let options = SubscriptionOptions {
+        qos: QoS::AtLeastOnce,
+        ..SubscriptionOptions::default()
+    };
     let mut client = Client::connected();
-    let properties = SubscribeProperties { user_properties: (&pairs).into(), ..Default::default() };
-    client.engine.subscribe_with(&[("a", options), ("b", options)], properties).unwrap();
-    let properties = UnsubscribeProperties { user_properties: (&pairs).into() };
-    client.engine.unsubscribe_with(&["b", "c"], properties).unwrap();
+    let properties = SubscribeProperties {
+        user_properties: (&pairs).into(),
+        ..Default::default()
+    };
+    client
+        .engine
+        .subscribe_with(&[("a", options), ("b", options)], properties)
+        .unwrap();
+    let properties = UnsubscribeProperties {
+        user_properties: (&pairs).into(),
+    };
+    client
+        .engine
+        .unsubscribe_with(&["b", "c"], properties)
+        .unwrap();
     let sent = client.sends();
-    let Packet::Subscribe(subscribe) = sent[0].packet() else { panic!("{sent:?}") };
-    let Packet::Unsubscribe(unsubscribe) = sent[1].packet() else { panic!("{sent:?}") };
+    let Packet::Subscribe(subscribe) = sent[0].packet() else {
+        panic!("{sent:?}")
+    };
+    let Packet::Unsubscribe(unsubscribe) = sent[1].packet() else {
+        panic!("{sent:?}")
+    };
     assert_eq!(subscribe.properties.user_properties, (&pairs).into());
     assert_eq!(subscribe.subscriptions.len(), 2);
     assert_eq!(unsubscribe.properties.user_properties, (&pairs).into());
     assert_eq!(unsubscribe.filters.len(), 2);
 
-    client.receives_all(&[suback(1, &[GRANTED; 2]), unsuback(2, &[ReasonCode::Success; 2])]);
+    client.receives_all(&[
+        suback(1, &[GRANTED; 2]),
+        unsuback(2, &[ReasonCode::Success; 2]),
+    ]);
     client.reconnects(&connack());
     assert_eq!(client.sends(), [resubscribe(3, &["a"])]);
 }
@@ -167,11 +227,22 @@ fn filters_are_asked_for_again_in_packets_that_the_server_takes() {
     let mut client = subscribed_to(&["abcd", "efgh", "ijkl", "x/far/too/long/for/this/server"]);
     client.sends();
     let maximum_packet_size = 22.try_into().ok();
-    client
-        .reconnects(&connack_with(ConnAckProperties { maximum_packet_size, ..ConnAckProperties::default() }));
-    assert_eq!(client.sends(), [resubscribe(2, &["abcd", "efgh"]), resubscribe(3, &["ijkl"])]);
-    let too_large = RequestError::TooLarge { size: 38, limit: 22 };
-    assert_eq!(client.lost(), [("x/far/too/long/for/this/server".to_owned(), too_large)]);
+    client.reconnects(&connack_with(ConnAckProperties {
+        maximum_packet_size,
+        ..ConnAckProperties::default()
+    }));
+    assert_eq!(
+        client.sends(),
+        [resubscribe(2, &["abcd", "efgh"]), resubscribe(3, &["ijkl"])]
+    );
+    let too_large = RequestError::TooLarge {
+        size: 38,
+        limit: 22,
+    };
+    assert_eq!(
+        client.lost(),
+        [("x/far/too/long/for/this/server".to_owned(), too_large)]
+    );
 }
 
 #[test]
@@ -181,8 +252,13 @@ fn a_subscription_that_is_refused_the_second_time_is_lost_and_not_asked_for_agai
     client.sends();
     client.receives(&suback(2, &[GRANTED, ReasonCode::NotAuthorized]));
     let lost = client.lost();
-    let [(filter, RequestError::Refused(refusal))] = &*lost else { panic!("{lost:?}") };
-    assert_eq!((filter.as_str(), refusal.packet_type), ("b", PacketType::SubAck));
+    let [(filter, RequestError::Refused(refusal))] = &*lost else {
+        panic!("{lost:?}")
+    };
+    assert_eq!(
+        (filter.as_str(), refusal.packet_type),
+        ("b", PacketType::SubAck)
+    );
     assert_eq!(refusal.reason_code, ReasonCode::NotAuthorized);
     client.reconnects(&connack());
     assert_eq!(client.sends(), [resubscribe(3, &["a"])]);
@@ -214,7 +290,10 @@ fn what_was_unsubscribed_is_not_asked_for_again() {
     client.opens();
     client.sends();
     client.receives(&connack());
-    assert_eq!(client.sends(), [resubscribe(2, &["b"]), unsubscribe(3, &["a"])]);
+    assert_eq!(
+        client.sends(),
+        [resubscribe(2, &["b"]), unsubscribe(3, &["a"])]
+    );
 }
 
 #[test]
@@ -222,7 +301,10 @@ fn what_could_not_be_unsubscribed_is_asked_for_again() {
     let mut client = subscribed_to(&["a"]);
     client.loses_connection();
     client.engine.options_mut().offline = Offline::Reject;
-    assert_eq!(client.engine.unsubscribe(&["a"]), Err(RequestError::Offline));
+    assert_eq!(
+        client.engine.unsubscribe(&["a"]),
+        Err(RequestError::Offline)
+    );
     client.opens();
     client.sends();
     client.receives(&connack());
@@ -241,7 +323,11 @@ fn what_was_unsubscribed_before_it_was_granted_is_not_asked_for_again() {
     other.receives_all(&[suback(1, &[GRANTED]), unsuback(2, &[ReasonCode::Success])]);
 
     client.reconnects(&connack());
-    assert_eq!(client.sends(), [unsubscribe(3, &["a"])], "it wasn't answered");
+    assert_eq!(
+        client.sends(),
+        [unsubscribe(3, &["a"])],
+        "it wasn't answered"
+    );
     other.reconnects(&connack());
     assert!(other.sends().is_empty());
 }
@@ -291,7 +377,11 @@ fn a_renewal_that_was_cut_off_is_made_again_once() {
     client.reconnects(&connack());
     assert_eq!(client.sends(), [resubscribe(3, &["a"])]);
     client.reconnects(&connack_resumed());
-    assert_eq!(client.sends(), [resubscribe(4, &["a"])], "the server has the session, but never answered");
+    assert_eq!(
+        client.sends(),
+        [resubscribe(4, &["a"])],
+        "the server has the session, but never answered"
+    );
 }
 
 /// [U-3.8.4-1]
@@ -309,7 +399,10 @@ fn an_end_that_was_not_answered_in_time_is_asked_for_again_in_the_session() {
     let ending = client.unsubscribes(&["a"]);
     assert_eq!(client.sends(), [unsubscribe(2, &["a"])]);
     client.waits(options().ack_timeout);
-    assert!(matches!(client.outcome(ending), Some(Err(RequestError::Timeout { .. }))));
+    assert!(matches!(
+        client.outcome(ending),
+        Some(Err(RequestError::Timeout { .. }))
+    ));
     client.reconnects(&connack_resumed());
     assert_eq!(client.sends(), [unsubscribe(3, &["a"])]);
     client.receives(&unsuback(3, &[ReasonCode::Success]));

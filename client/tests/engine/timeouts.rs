@@ -10,8 +10,8 @@ use dunlin_client::{
 
 use crate::bench::{Client, options};
 use crate::packets::{
-    at_least_once, connack, connack_resumed, connack_resumed_with, connack_with, puback, publish, pubrec,
-    suback, unsuback, unsubscribe,
+    at_least_once, connack, connack_resumed, connack_resumed_with, connack_with, puback, publish,
+    pubrec, suback, unsuback, unsubscribe,
 };
 
 const fn secs(seconds: u64) -> Duration {
@@ -24,7 +24,11 @@ fn acknowledged_within(seconds: u64) -> ConnectOptions {
         ack_timeout: secs(seconds),
         keep_alive: Duration::ZERO,
         session_expiry_interval: Some(u32::MAX),
-        request_timeout: RequestTimeouts { publish: None, subscribe: None, unsubscribe: None },
+        request_timeout: RequestTimeouts {
+            publish: None,
+            subscribe: None,
+            unsubscribe: None,
+        },
         ..options()
     }
 }
@@ -47,7 +51,11 @@ fn the_time_for_an_acknowledgement_adds_up_over_connections() {
                     assert_eq!((Some(outcome), connections), (timed_out(60), 3));
                     break;
                 }
-                client.reconnects(&if resumed { connack_resumed() } else { connack() });
+                client.reconnects(&if resumed {
+                    connack_resumed()
+                } else {
+                    connack()
+                });
             }
         }
     }
@@ -60,7 +68,11 @@ fn the_time_for_an_acknowledgement_stands_still_without_a_connection() {
     client.waits(secs(59));
     client.loses_connection();
     client.waits(secs(24 * 3600));
-    assert_eq!(client.outcome(id), None, "being offline alone fails no publish");
+    assert_eq!(
+        client.outcome(id),
+        None,
+        "being offline alone fails no publish"
+    );
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
@@ -72,9 +84,15 @@ fn the_time_for_an_acknowledgement_stands_still_without_a_connection() {
 
 #[test]
 fn a_repetition_that_waits_for_the_window_times_out() {
-    let one = ConnAckProperties { receive_maximum: 1.try_into().ok(), ..ConnAckProperties::default() };
+    let one = ConnAckProperties {
+        receive_maximum: 1.try_into().ok(),
+        ..ConnAckProperties::default()
+    };
     let mut client = Client::connected_as(acknowledged_within(60), &connack());
-    let ids = [client.publishes("a", QoS::AtLeastOnce), client.publishes("b", QoS::AtLeastOnce)];
+    let ids = [
+        client.publishes("a", QoS::AtLeastOnce),
+        client.publishes("b", QoS::AtLeastOnce),
+    ];
     client.sends();
     client.waits(secs(30));
     client.reconnects(&connack_resumed_with(one));
@@ -115,7 +133,10 @@ fn a_subscribe_that_is_asked_anew_keeps_its_time() {
 #[test]
 fn an_acknowledgement_in_time_ends_the_wait() {
     let mut client = Client::connected_as(acknowledged_within(60), &connack());
-    let ids = [client.publishes("a", QoS::AtLeastOnce), client.publishes("b", QoS::ExactlyOnce)];
+    let ids = [
+        client.publishes("a", QoS::AtLeastOnce),
+        client.publishes("b", QoS::ExactlyOnce),
+    ];
     client.waits(secs(59));
     client.receives_all(&[puback(1), pubrec(2)]);
     client.waits(secs(1));
@@ -129,42 +150,67 @@ fn by_default_subscribes_end_in_a_minute_and_publishes_wait_for_a_connection() {
     let published = client.publishes("a", QoS::AtLeastOnce);
     let (subscribed, unsubscribed) = (client.subscribes(&["b"]), client.unsubscribes(&["c"]));
     client.waits(secs(59));
-    assert_eq!((client.outcome(subscribed), client.outcome(unsubscribed)), (None, None));
+    assert_eq!(
+        (client.outcome(subscribed), client.outcome(unsubscribed)),
+        (None, None)
+    );
     client.waits(secs(1));
     for id in [subscribed, unsubscribed] {
-        assert_eq!(client.outcome(id), Some(Err(RequestError::RequestTimeout { after: secs(60) })));
+        assert_eq!(
+            client.outcome(id),
+            Some(Err(RequestError::RequestTimeout { after: secs(60) }))
+        );
     }
     client.waits(secs(7 * 24 * 3600));
-    assert_eq!(client.outcome(published), None, "being offline alone fails no publish");
+    assert_eq!(
+        client.outcome(published),
+        None,
+        "being offline alone fails no publish"
+    );
 
     client.opens();
     client.sends();
     client.receives(&connack());
     let sent = client.sends();
-    assert_eq!(sent, [publish("a", at_least_once(1)), unsubscribe(2, &["c"])]);
+    assert_eq!(
+        sent,
+        [publish("a", at_least_once(1)), unsubscribe(2, &["c"])]
+    );
 }
 
 #[test]
 fn the_time_of_a_request_counts_outages() {
     let mut options = acknowledged_within(3600);
-    options.request_timeout =
-        RequestTimeouts { publish: Some(secs(30)), subscribe: Some(secs(40)), unsubscribe: Some(secs(50)) };
+    options.request_timeout = RequestTimeouts {
+        publish: Some(secs(30)),
+        subscribe: Some(secs(40)),
+        unsubscribe: Some(secs(50)),
+    };
     let mut client = Client::connected_as(options, &connack());
-    let publishes = [client.publishes("a", QoS::AtLeastOnce), client.publishes("b", QoS::ExactlyOnce)];
+    let publishes = [
+        client.publishes("a", QoS::AtLeastOnce),
+        client.publishes("b", QoS::ExactlyOnce),
+    ];
     let requests = [client.subscribes(&["c"]), client.unsubscribes(&["d"])];
     client.sends();
     client.waits(secs(15));
     client.loses_connection();
     client.waits(secs(15));
     for id in publishes {
-        assert_eq!(client.outcome(id), Some(Err(RequestError::RequestTimeout { after: secs(30) })));
+        assert_eq!(
+            client.outcome(id),
+            Some(Err(RequestError::RequestTimeout { after: secs(30) }))
+        );
     }
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
     client.waits(secs(20));
     for (id, after) in requests.into_iter().zip([40, 50]) {
-        assert_eq!(client.outcome(id), Some(Err(RequestError::RequestTimeout { after: secs(after) })));
+        assert_eq!(
+            client.outcome(id),
+            Some(Err(RequestError::RequestTimeout { after: secs(after) }))
+        );
     }
 }
 
@@ -172,7 +218,10 @@ fn the_time_of_a_request_counts_outages() {
 fn a_request_that_is_answered_in_time_has_one_outcome() {
     let mut client = Client::connected();
     let (first, second) = (client.subscribes(&["a"]), client.unsubscribes(&["b"]));
-    client.receives_all(&[suback(1, &[ReasonCode::GrantedQoS1]), unsuback(2, &[ReasonCode::Success])]);
+    client.receives_all(&[
+        suback(1, &[ReasonCode::GrantedQoS1]),
+        unsuback(2, &[ReasonCode::Success]),
+    ]);
     client.waits(secs(120));
     assert!(matches!(client.outcome(first), Some(Ok(_))));
     assert!(matches!(client.outcome(second), Some(Ok(_))));
@@ -185,9 +234,14 @@ fn a_message_of_qos_0_that_waits_has_its_time_too() {
     options.request_timeout.publish = Some(secs(30));
     let mut client = Client::new(options);
     let message = Message::new("a", "on");
-    let Ok(Accepted::Pending(id)) = client.tries_to_publish(message) else { panic!() };
+    let Ok(Accepted::Pending(id)) = client.tries_to_publish(message) else {
+        panic!()
+    };
     client.waits(secs(30));
-    assert_eq!(client.outcome(id), Some(Err(RequestError::RequestTimeout { after: secs(30) })));
+    assert_eq!(
+        client.outcome(id),
+        Some(Err(RequestError::RequestTimeout { after: secs(30) }))
+    );
     assert_eq!(client.engine.load(), (0, 0));
 }
 
@@ -196,12 +250,18 @@ fn output_that_the_transport_does_not_take_ends_the_connection_by_name() {
     let mut client = Client::connected();
     let cause = CloseCause::WriteTimeout { after: secs(60) };
     let ended = client.engine.handle_closed(cause);
-    assert_eq!(ended, Ended::Connection(ConnectionError::WriteTimeout { after: secs(60) }));
+    assert_eq!(
+        ended,
+        Ended::Connection(ConnectionError::WriteTimeout { after: secs(60) })
+    );
 }
 
 /// CONNACK of a server that takes one message at a time.
 fn taking_one() -> ConnAckProperties<'static> {
-    ConnAckProperties { receive_maximum: 1.try_into().ok(), ..ConnAckProperties::default() }
+    ConnAckProperties {
+        receive_maximum: 1.try_into().ok(),
+        ..ConnAckProperties::default()
+    }
 }
 
 #[test]
@@ -209,7 +269,10 @@ fn a_publish_behind_a_window_that_never_opens_times_out() {
     let mut client = Client::connected_as(acknowledged_within(60), &connack_with(taking_one()));
     let sent = client.publishes("a", QoS::AtLeastOnce);
     client.sends();
-    let waiting = [client.publishes("b", QoS::AtLeastOnce), client.publishes("c", QoS::ExactlyOnce)];
+    let waiting = [
+        client.publishes("b", QoS::AtLeastOnce),
+        client.publishes("c", QoS::ExactlyOnce),
+    ];
     client.waits(secs(30));
     let later = client.publishes("d", QoS::AtLeastOnce);
     client.waits(Duration::from_millis(29_999));
@@ -223,13 +286,19 @@ fn a_publish_behind_a_window_that_never_opens_times_out() {
     client.waits(secs(30));
     assert_eq!(client.outcome(later), timed_out(60));
     client.receives(&puback(1));
-    assert!(client.sends().is_empty(), "what has failed isn't sent any more");
+    assert!(
+        client.sends().is_empty(),
+        "what has failed isn't sent any more"
+    );
 }
 
 #[test]
 fn the_wait_for_the_window_adds_up_over_connections_and_stands_still_between_them() {
     let mut client = Client::with_session(acknowledged_within(60), Session::new());
-    let ids = [client.publishes("a", QoS::AtLeastOnce), client.publishes("b", QoS::AtLeastOnce)];
+    let ids = [
+        client.publishes("a", QoS::AtLeastOnce),
+        client.publishes("b", QoS::AtLeastOnce),
+    ];
     client.waits(secs(24 * 3600));
     client.opens();
     client.sends();
@@ -241,7 +310,10 @@ fn the_wait_for_the_window_adds_up_over_connections_and_stands_still_between_the
     client.sends();
     client.receives(&connack_resumed_with(taking_one()));
     client.waits(Duration::from_millis(19_999));
-    assert!(ids.iter().all(|id| client.outcome(*id).is_none()), "being offline alone fails no publish");
+    assert!(
+        ids.iter().all(|id| client.outcome(*id).is_none()),
+        "being offline alone fails no publish"
+    );
     client.waits(Duration::from_millis(1));
     for id in ids {
         assert_eq!(client.outcome(id), timed_out(60));
@@ -251,14 +323,19 @@ fn the_wait_for_the_window_adds_up_over_connections_and_stands_still_between_the
 #[test]
 fn a_long_queue_that_moves_fails_nothing() {
     let mut client = Client::connected_as(acknowledged_within(60), &connack_with(taking_one()));
-    let ids: Vec<_> = (0..20).map(|_| client.publishes("a", QoS::AtLeastOnce)).collect();
+    let ids: Vec<_> = (0..20)
+        .map(|_| client.publishes("a", QoS::AtLeastOnce))
+        .collect();
     for packet_id in 1..=20 {
         assert_eq!(client.sends().len(), 1);
         client.waits(secs(59));
         client.receives(&puback(packet_id));
     }
     for id in ids {
-        assert!(matches!(client.outcome(id), Some(Ok(Outcome::Published(_)))));
+        assert!(matches!(
+            client.outcome(id),
+            Some(Ok(Outcome::Published(_)))
+        ));
     }
 }
 
@@ -274,7 +351,9 @@ fn a_request_in_output_that_the_transport_does_not_take_times_out() {
     client.engine.limit_unsent(begin);
     client.engine.limit_unsent(begin + secs(30));
     assert_eq!(client.engine.poll_timeout(), Some(begin + secs(60)));
-    client.engine.handle_timeout(begin + Duration::from_millis(59_999));
+    client
+        .engine
+        .handle_timeout(begin + Duration::from_millis(59_999));
     assert!(ids.iter().all(|id| client.outcome(*id).is_none()));
     client.engine.handle_timeout(begin + secs(60));
     for id in ids {
@@ -285,14 +364,24 @@ fn a_request_in_output_that_the_transport_does_not_take_times_out() {
 
 #[test]
 fn the_pace_alone_fails_no_message() {
-    let options =
-        ConnectOptions { pace: Some(Pace { messages: 1, bytes: 1_000_000 }), ..acknowledged_within(5) };
+    let options = ConnectOptions {
+        pace: Some(Pace {
+            messages: 1,
+            bytes: 1_000_000,
+        }),
+        ..acknowledged_within(5)
+    };
     let mut client = Client::connected_as(options, &connack());
-    let ids: Vec<_> = (0..20).map(|_| client.hands_over(Message::new("a", "on"))).collect();
+    let ids: Vec<_> = (0..20)
+        .map(|_| client.hands_over(Message::new("a", "on")))
+        .collect();
     client.waits(secs(30));
     for id in ids {
         if let Accepted::Pending(id) = id.unwrap() {
-            assert!(matches!(client.outcome(id), Some(Ok(Outcome::Published(_)))));
+            assert!(matches!(
+                client.outcome(id),
+                Some(Ok(Outcome::Published(_)))
+            ));
         }
     }
 }

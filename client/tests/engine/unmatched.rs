@@ -70,7 +70,11 @@ fn an_unmatched_message_is_refused_after_its_wait() {
     // All of them have waited since the session was resumed.
     assert_eq!(
         client.sends(),
-        [refusal(1), puback(2), ack(AckType::PubRec, 3, ReasonCode::UnspecifiedError)]
+        [
+            refusal(1),
+            puback(2),
+            ack(AckType::PubRec, 3, ReasonCode::UnspecifiedError)
+        ]
     );
     assert_eq!(refused(&mut client), [first, last]);
     assert!(!client.engine.match_unmatched(first), "too late");
@@ -83,7 +87,9 @@ fn forgotten_subscriptions_hold_up_other_streams_for_one_wait_in_all() {
     let mut acknowledged = Vec::new();
     let begin = client.now();
     for window in 0..10 {
-        let ids: Vec<_> = (1..=9).map(|packet_id| receives(&mut client, packet_id)).collect();
+        let ids: Vec<_> = (1..=9)
+            .map(|packet_id| receives(&mut client, packet_id))
+            .collect();
         let live = receives(&mut client, 10);
         assert!(ids.iter().all(|id| client.engine.keep_unmatched(*id)));
         client.takes(live);
@@ -97,7 +103,11 @@ fn forgotten_subscriptions_hold_up_other_streams_for_one_wait_in_all() {
     }
     let window: Vec<_> = (1..=9).map(refusal).chain([puback(10)]).collect();
     assert_eq!(acknowledged, vec![window; 10].concat());
-    assert_eq!(client.now() - begin, Duration::from_secs(30), "none of them waits once the time is over");
+    assert_eq!(
+        client.now() - begin,
+        Duration::from_secs(30),
+        "none of them waits once the time is over"
+    );
 }
 
 /// A refused stream gives it back under the number that it has.
@@ -127,7 +137,17 @@ fn an_unmatched_message_is_refused_when_half_of_the_receive_maximum_waits_behind
     let fifth = receives(&mut client, 6);
     assert_eq!(client.sends(), [], "one that isn't taken holds nothing up");
     client.takes(fifth);
-    assert_eq!(client.sends(), [refusal(1), puback(2), puback(3), puback(4), puback(5), puback(6)]);
+    assert_eq!(
+        client.sends(),
+        [
+            refusal(1),
+            puback(2),
+            puback(3),
+            puback(4),
+            puback(5),
+            puback(6)
+        ]
+    );
     assert_eq!(refused(&mut client), [first]);
 }
 
@@ -135,7 +155,9 @@ fn an_unmatched_message_is_refused_when_half_of_the_receive_maximum_waits_behind
 #[test]
 fn a_window_full_of_unmatched_messages_waits() {
     let mut client = resumed();
-    let ids: Vec<_> = (1..=10).map(|packet_id| receives(&mut client, packet_id)).collect();
+    let ids: Vec<_> = (1..=10)
+        .map(|packet_id| receives(&mut client, packet_id))
+        .collect();
     assert!(ids.iter().all(|id| client.engine.keep_unmatched(*id)));
     client.waits(Duration::from_secs(29));
     assert_eq!(client.sends(), []);
@@ -183,7 +205,10 @@ fn in_a_session_that_began_here_nothing_waits() {
     client.reconnects(&connack_resumed());
     client.receives(&publish("a", exactly_once(2)));
     let id = client.messages().pop().unwrap().1.unwrap();
-    assert!(!client.engine.keep_unmatched(id), "all its subscriptions are this client's");
+    assert!(
+        !client.engine.keep_unmatched(id),
+        "all its subscriptions are this client's"
+    );
     client.takes(id);
     assert_eq!(client.sends(), [pubrec(2)]);
 }

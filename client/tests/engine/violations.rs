@@ -13,7 +13,9 @@ fn breach(client: &mut Client, bytes: &[u8]) -> (ReasonCode, Violation) {
     client.sends();
     client.receives_bytes(bytes);
     let sent = client.sends();
-    let Ended::Connection(ConnectionError::Protocol(violation)) = client.end() else { panic!() };
+    let Ended::Connection(ConnectionError::Protocol(violation)) = client.end() else {
+        panic!()
+    };
     assert_eq!(sent, [disconnect(violation.reason_code())], "{violation}");
     (violation.reason_code(), violation)
 }
@@ -48,8 +50,16 @@ fn malformed_packets_are_answered_with_0x81() {
     ];
     for bytes in malformed {
         let (code, violation) = breach(&mut strict(), bytes);
-        assert_eq!(code, ReasonCode::MalformedPacket, "{bytes:02x?}: {violation}");
-        assert_eq!(decode_error(violation), DecodeErrorKind::Malformed, "{bytes:02x?}");
+        assert_eq!(
+            code,
+            ReasonCode::MalformedPacket,
+            "{bytes:02x?}: {violation}"
+        );
+        assert_eq!(
+            decode_error(violation),
+            DecodeErrorKind::Malformed,
+            "{bytes:02x?}"
+        );
     }
 }
 
@@ -59,13 +69,31 @@ fn what_another_client_lets_pass_is_a_breach() {
     let breaches: [(&[u8], ReasonCode); 14] = [
         (&[0x30, 0x03, 0, 0, 0], ReasonCode::ProtocolError), // no topic and no alias
         (&[0x30, 0x04, 0, 1, b'#', 0], ReasonCode::ProtocolError), // a wildcard
-        (&[0x30, 0x05, 0, 2, 0xC3, 0x28, 0], ReasonCode::MalformedPacket), // not UTF-8
-        (&[0x30, 0x0E, 0, 1, b'a', 10, 2, 0, 0, 0, 1, 2, 0, 0, 0, 1], ReasonCode::ProtocolError), // twice
+        (
+            &[0x30, 0x05, 0, 2, 0xC3, 0x28, 0],
+            ReasonCode::MalformedPacket,
+        ), // not UTF-8
+        (
+            &[0x30, 0x0E, 0, 1, b'a', 10, 2, 0, 0, 0, 1, 2, 0, 0, 0, 1],
+            ReasonCode::ProtocolError,
+        ), // twice
         (&[0x38, 0x04, 0, 1, b'a', 0], ReasonCode::ProtocolError), // a repetition of QoS 0
-        (&[0x36, 0x06, 0, 1, b'a', 0, 1, 0], ReasonCode::MalformedPacket), // QoS 3
-        (&[0x32, 0x06, 0, 1, b'a', 0, 0, 0], ReasonCode::ProtocolError), // packet identifier 0
-        (&[0x32, 0x07, 0, 1, b'a', 0, 1, 0x80, 0], ReasonCode::MalformedPacket), // a padded length
-        (&[0x30, 0x08, 0, 1, b'a', 9, 1, 1, 0, 0], ReasonCode::MalformedPacket), // properties beyond the end
+        (
+            &[0x36, 0x06, 0, 1, b'a', 0, 1, 0],
+            ReasonCode::MalformedPacket,
+        ), // QoS 3
+        (
+            &[0x32, 0x06, 0, 1, b'a', 0, 0, 0],
+            ReasonCode::ProtocolError,
+        ), // packet identifier 0
+        (
+            &[0x32, 0x07, 0, 1, b'a', 0, 1, 0x80, 0],
+            ReasonCode::MalformedPacket,
+        ), // a padded length
+        (
+            &[0x30, 0x08, 0, 1, b'a', 9, 1, 1, 0, 0],
+            ReasonCode::MalformedPacket,
+        ), // properties beyond the end
         (&[0x91, 0x04, 0, 1, 0, 0], ReasonCode::MalformedPacket), // SUBACK's flags
         (&[0xB2, 0x04, 0, 1, 0, 0], ReasonCode::MalformedPacket), // UNSUBACK's
         (&[0x90, 0x05, 0, 1, 9, 0, 0], ReasonCode::MalformedPacket), // properties beyond the end
@@ -85,14 +113,19 @@ fn what_another_client_lets_pass_is_a_breach() {
     for bytes in connacks {
         let mut client = Client::connecting(options());
         client.receives_bytes(bytes);
-        let Ended::Attempt(ConnectError::Protocol(_)) = client.end() else { panic!("{bytes:02x?}") };
+        let Ended::Attempt(ConnectError::Protocol(_)) = client.end() else {
+            panic!("{bytes:02x?}")
+        };
     }
 }
 
 #[test]
 fn what_only_clients_send_is_answered_with_0x82() {
-    let reversed: [&[u8]; 3] =
-        [&[0xC0, 0x00], &[0x82, 0x07, 0, 1, 0, 0, 1, 0x61, 0], &[0xA2, 0x06, 0, 1, 0, 0, 1, 0x61]];
+    let reversed: [&[u8]; 3] = [
+        &[0xC0, 0x00],
+        &[0x82, 0x07, 0, 1, 0, 0, 1, 0x61, 0],
+        &[0xA2, 0x06, 0, 1, 0, 0, 1, 0x61],
+    ];
     for bytes in reversed {
         let (code, _) = breach(&mut Client::connected(), bytes);
         assert_eq!(code, ReasonCode::ProtocolError, "{bytes:02x?}");
@@ -104,8 +137,18 @@ fn what_only_clients_send_is_answered_with_0x82() {
 fn a_second_connack_is_answered_with_0x82() {
     let (code, violation) = breach(&mut Client::connected(), connack().as_bytes());
     assert_eq!(code, ReasonCode::ProtocolError);
-    let Violation::Conduct { packet_type, statement, .. } = violation else { panic!() };
-    assert_eq!((packet_type, statement), (PacketType::ConnAck, "MQTT-3.2.0-2"));
+    let Violation::Conduct {
+        packet_type,
+        statement,
+        ..
+    } = violation
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (packet_type, statement),
+        (PacketType::ConnAck, "MQTT-3.2.0-2")
+    );
 }
 
 /// [MQTT-4.12.0-6] [U-3.15-1]
@@ -121,7 +164,9 @@ fn authentication_on_a_connection_without_is_answered_with_0x82() {
 fn an_alias_that_was_not_allowed_is_answered_with_0x94() {
     let with_topic = [0x30, 0x07, 0x00, 0x01, 0x61, 0x03, 0x23, 0x00, 0x03];
     let without = [0x30, 0x06, 0x00, 0x00, 0x03, 0x23, 0x00, 0x01];
-    let at_qos_1 = [0x32, 0x09, 0x00, 0x01, 0x61, 0x00, 0x01, 0x03, 0x23, 0x00, 0x03];
+    let at_qos_1 = [
+        0x32, 0x09, 0x00, 0x01, 0x61, 0x00, 0x01, 0x03, 0x23, 0x00, 0x03,
+    ];
     for bytes in [&with_topic[..], &without, &at_qos_1] {
         let (code, _) = breach(&mut Client::connected(), bytes);
         assert_eq!(code, ReasonCode::TopicAliasInvalid);
@@ -132,7 +177,10 @@ fn an_alias_that_was_not_allowed_is_answered_with_0x94() {
 #[test]
 fn alias_0_is_answered_with_0x94() {
     let bytes = [0x30, 0x07, 0x00, 0x01, 0x61, 0x03, 0x23, 0x00, 0x00];
-    assert_eq!(breach(&mut Client::connected(), &bytes).0, ReasonCode::TopicAliasInvalid);
+    assert_eq!(
+        breach(&mut Client::connected(), &bytes).0,
+        ReasonCode::TopicAliasInvalid
+    );
 }
 
 /// awscrt_no_own_maximum_packet_size [MQTT-3.1.2-24] [U-3.1.2-4]
@@ -150,13 +198,20 @@ fn a_packet_above_our_maximum_is_answered_with_0x95_before_it_is_there() {
     assert_eq!(code, ReasonCode::PacketTooLarge);
     assert_eq!(decode_error(violation), DecodeErrorKind::TooLarge);
     let mut client = Client::connected_as(options, &connack());
-    assert_eq!(breach(&mut client, &[0x30, 0xFF, 0xFF, 0xFF, 0x7F]).0, ReasonCode::PacketTooLarge);
+    assert_eq!(
+        breach(&mut client, &[0x30, 0xFF, 0xFF, 0xFF, 0x7F]).0,
+        ReasonCode::PacketTooLarge
+    );
 }
 
 /// mqtt_protocol_core_packet_id_0_panics [MQTT-2.2.1-4]
 #[test]
 fn packet_identifier_0_is_a_breach_and_not_a_panic() {
-    for bytes in [&[0x32, 0x06, 0, 1, 0x61, 0, 0, 0][..], &[0x40, 2, 0, 0], &[0x62, 2, 0, 0]] {
+    for bytes in [
+        &[0x32, 0x06, 0, 1, 0x61, 0, 0, 0][..],
+        &[0x40, 2, 0, 0],
+        &[0x62, 2, 0, 0],
+    ] {
         breach(&mut Client::connected(), bytes);
     }
 }
@@ -175,7 +230,11 @@ fn explanations_that_nobody_asked_for_are_answered_with_0x82() {
         let mut options = options();
         options.request_problem_information = Some(false);
         let mut client = Client::connected_as(options, &connack());
-        assert_eq!(breach(&mut client, bytes).0, ReasonCode::ProtocolError, "{bytes:02x?}");
+        assert_eq!(
+            breach(&mut client, bytes).0,
+            ReasonCode::ProtocolError,
+            "{bytes:02x?}"
+        );
         let mut asked = Client::connected();
         asked.receives_bytes(bytes);
         assert!(asked.engine.is_connected(), "{bytes:02x?}");
@@ -186,7 +245,10 @@ fn explanations_that_nobody_asked_for_are_answered_with_0x82() {
 #[test]
 fn a_session_expiry_in_the_servers_disconnect_is_a_breach() {
     let bytes = [0xE0, 0x07, 0x00, 0x05, 0x11, 0x00, 0x00, 0x00, 0x0A];
-    assert_eq!(breach(&mut Client::connected(), &bytes).0, ReasonCode::ProtocolError);
+    assert_eq!(
+        breach(&mut Client::connected(), &bytes).0,
+        ReasonCode::ProtocolError
+    );
 }
 
 #[test]
@@ -210,5 +272,8 @@ fn a_client_recovers_from_a_server_that_broke_the_protocol() {
     client.opens();
     client.sends();
     client.receives(&connack_resumed());
-    assert_eq!(client.sends(), [publish("a", crate::packets::again(at_least_once(1)))]);
+    assert_eq!(
+        client.sends(),
+        [publish("a", crate::packets::again(at_least_once(1)))]
+    );
 }

@@ -9,7 +9,11 @@ use dunlin_client::store::{FileStore, Store};
 use super::{Entries, entries, put, remove};
 
 fn count() -> usize {
-    if std::env::var_os("DUNLIN_FULL").is_some_and(|value| value == "1") { 200 } else { 20 }
+    if std::env::var_os("DUNLIN_FULL").is_some_and(|value| value == "1") {
+        200
+    } else {
+        20
+    }
 }
 
 /// A file with all that a client leaves in one: values that were replaced and removed, small and large ones.
@@ -17,7 +21,13 @@ fn make(path: &Path) -> (Vec<u8>, Entries) {
     let mut store = FileStore::open(path).unwrap();
     for round in 0..40_u8 {
         let value = vec![round; 40 * usize::from(round)];
-        store.apply(&[put(&[b'm', round], &value), put(b"a", &[round]), put(&[b'p', round], b"x")]).unwrap();
+        store
+            .apply(&[
+                put(&[b'm', round], &value),
+                put(b"a", &[round]),
+                put(&[b'p', round], b"x"),
+            ])
+            .unwrap();
         store.apply(&[remove(&[b'p', round])]).unwrap();
     }
     let truth = store.load().unwrap().into_iter().collect();
@@ -42,7 +52,10 @@ impl Outcomes {
                 self.whole += 1;
             }
             Err(error) => {
-                assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+                assert!(
+                    error.to_string().contains(path.to_str().unwrap()),
+                    "{error}"
+                );
                 self.refused += 1;
             }
         }
@@ -72,7 +85,10 @@ fn a_flipped_bit_is_found_or_makes_no_difference() {
     assert_eq!(in_records.whole, 0, "each bit of a record counts");
     // And those of the header and the marks, each.
     let mut in_header = Outcomes::default();
-    for bit in [0..24, 512..532, 1024..1044].into_iter().flat_map(|bytes| bytes.start * 8..bytes.end * 8) {
+    for bit in [0..24, 512..532, 1024..1044]
+        .into_iter()
+        .flat_map(|bytes| bytes.start * 8..bytes.end * 8)
+    {
         let mut altered = whole.clone();
         altered[bit / 8] ^= 1 << (bit % 8);
         in_header.open(&path, &altered, &truth);
@@ -110,7 +126,11 @@ fn a_page_of_zeros_is_found_or_makes_no_difference() {
         (size, random.usize(0..pages(size)))
     };
     let chosen = [(4096, 0), (4096, pages(4096) - 1)];
-    for (size, page) in chosen.into_iter().chain(std::iter::repeat_with(&mut at_random)).take(count()) {
+    for (size, page) in chosen
+        .into_iter()
+        .chain(std::iter::repeat_with(&mut at_random))
+        .take(count())
+    {
         let mut altered = whole.clone();
         let end = altered.len().min((page + 1) * size);
         altered[page * size..end].fill(0);

@@ -14,7 +14,10 @@ use dunlin_client::store::{Change, FileStore, FileStoreCause, FileStoreError, St
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
 fn put(key: &[u8], value: &[u8]) -> Change {
-    Change::Put { key: key.to_vec(), value: value.to_vec() }
+    Change::Put {
+        key: key.to_vec(),
+        value: value.to_vec(),
+    }
 }
 
 fn remove(key: &[u8]) -> Change {
@@ -35,11 +38,16 @@ fn what_was_put_is_there_when_the_file_is_opened_again() {
     let path = folder.path().join("session");
     let mut store = FileStore::open(&path).unwrap();
     assert!(store.load().unwrap().is_empty());
-    store.apply(&[put(b"a", b"1"), put(b"b", b""), put(b"a", b"2")]).unwrap();
+    store
+        .apply(&[put(b"a", b"1"), put(b"b", b""), put(b"a", b"2")])
+        .unwrap();
     store.apply(&[remove(b"b"), remove(b"c")]).unwrap();
     store.apply(&[]).unwrap();
     drop(store);
-    assert_eq!(entries(&path).unwrap(), Entries::from([(b"a".to_vec(), b"2".to_vec())]));
+    assert_eq!(
+        entries(&path).unwrap(),
+        Entries::from([(b"a".to_vec(), b"2".to_vec())])
+    );
 }
 
 #[test]
@@ -57,8 +65,17 @@ fn a_file_that_is_in_use_is_refused_by_every_path_that_leads_to_it() {
     for path in paths {
         let refused = FileStore::open(&path).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::WouldBlock, "{refused}");
-        assert!(matches!(cause_of(&refused), FileStoreError { cause: FileStoreCause::InUse, .. }));
-        assert!(refused.to_string().starts_with(path.to_str().unwrap()), "{refused}");
+        assert!(matches!(
+            cause_of(&refused),
+            FileStoreError {
+                cause: FileStoreCause::InUse,
+                ..
+            }
+        ));
+        assert!(
+            refused.to_string().starts_with(path.to_str().unwrap()),
+            "{refused}"
+        );
     }
     drop(store);
     drop(FileStore::open(&path).unwrap());
@@ -73,7 +90,10 @@ fn what_the_system_refuses_keeps_its_kind_and_names_the_path() {
     assert!(refused.to_string().contains("no folder"), "{refused}");
     let refused = FileStore::open(folder.path()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidData, "{refused}");
-    assert_eq!(FileStore::open("").unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        FileStore::open("").unwrap_err().kind(),
+        ErrorKind::InvalidInput
+    );
 }
 
 #[cfg(unix)]
@@ -117,7 +137,10 @@ fn another_format_version_is_refused_by_name() {
     fs::write(&path, &bytes).unwrap();
     let refused = FileStore::open(&path).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unsupported);
-    assert!(refused.to_string().contains("format version 2"), "{refused}");
+    assert!(
+        refused.to_string().contains("format version 2"),
+        "{refused}"
+    );
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
@@ -153,11 +176,25 @@ fn a_commit_that_was_interrupted_is_there_whole_or_not_at_all() {
         let torn = [&before[..], &after[before.len()..len]].concat();
         fs::write(&path, torn).unwrap();
         let found = entries(&path).unwrap();
-        let values = if len == after.len() { (b"2", Some(b"2")) } else { (b"1", None) };
+        let values = if len == after.len() {
+            (b"2", Some(b"2"))
+        } else {
+            (b"1", None)
+        };
         assert_eq!(found[&b"a"[..]], values.0);
-        assert_eq!(found.get(&b"b"[..]).map(Vec::as_slice), values.1.map(|value| &value[..]));
-        FileStore::open(&path).unwrap().apply(&[put(b"c", b"3")]).unwrap();
-        assert_eq!(entries(&path).unwrap().len(), found.len() + 1, "it goes on behind that");
+        assert_eq!(
+            found.get(&b"b"[..]).map(Vec::as_slice),
+            values.1.map(|value| &value[..])
+        );
+        FileStore::open(&path)
+            .unwrap()
+            .apply(&[put(b"c", b"3")])
+            .unwrap();
+        assert_eq!(
+            entries(&path).unwrap().len(),
+            found.len() + 1,
+            "it goes on behind that"
+        );
     }
 }
 
@@ -169,17 +206,28 @@ fn a_file_is_written_anew_when_most_of_it_is_out_of_date() {
     let large = vec![7; 3 << 20];
     store.apply(&[put(b"stays", &large)]).unwrap();
     for round in 0..200_u32 {
-        store.apply(&[put(b"changes", &vec![8; 100_000]), put(&round.to_be_bytes(), b"")]).unwrap();
+        store
+            .apply(&[
+                put(b"changes", &vec![8; 100_000]),
+                put(&round.to_be_bytes(), b""),
+            ])
+            .unwrap();
         store.apply(&[remove(&round.to_be_bytes())]).unwrap();
         assert!(fs::metadata(&path).unwrap().len() < 8 << 20);
     }
     let entries: Entries = store.load().unwrap().into_iter().collect();
     assert_eq!(
         entries,
-        Entries::from([(b"changes".to_vec(), vec![8; 100_000]), (b"stays".to_vec(), large),])
+        Entries::from([
+            (b"changes".to_vec(), vec![8; 100_000]),
+            (b"stays".to_vec(), large),
+        ])
     );
     drop(store);
     assert_eq!(self::entries(&path).unwrap(), entries);
-    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|each| each.unwrap().file_name()).collect();
+    let names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|each| each.unwrap().file_name())
+        .collect();
     assert_eq!(names.len(), 2, "the file and its lock: {names:?}");
 }

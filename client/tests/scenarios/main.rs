@@ -17,13 +17,21 @@ struct Row {
 }
 
 fn table() -> Vec<Row> {
-    let lines = include_str!("table.tsv").lines().filter(|line| !line.starts_with('#'));
+    let lines = include_str!("table.tsv")
+        .lines()
+        .filter(|line| !line.starts_with('#'));
     let row = |line: &'static str| {
         let columns: Vec<&str> = line.split('\t').collect();
-        let [source, name, tests, reason] =
-            columns.try_into().unwrap_or_else(|_| panic!("4 columns: {line}"));
+        let [source, name, tests, reason] = columns
+            .try_into()
+            .unwrap_or_else(|_| panic!("4 columns: {line}"));
         let tests = tests.split(' ').filter(|test| *test != "-").collect();
-        Row { source, name, tests, reason: (reason != "-").then_some(reason) }
+        Row {
+            source,
+            name,
+            tests,
+            reason: (reason != "-").then_some(reason),
+        }
     };
     lines.map(row).collect()
 }
@@ -31,8 +39,18 @@ fn table() -> Vec<Row> {
 #[test]
 fn each_has_a_test_or_a_reason_and_stands_here_once() {
     let table = table();
-    for Row { name, tests, reason, .. } in &table {
-        assert_ne!(tests.is_empty(), reason.is_none(), "{name}: either tests or a reason");
+    for Row {
+        name,
+        tests,
+        reason,
+        ..
+    } in &table
+    {
+        assert_ne!(
+            tests.is_empty(),
+            reason.is_none(),
+            "{name}: either tests or a reason"
+        );
     }
     let names: BTreeSet<_> = table.iter().map(|row| (row.source, row.name)).collect();
     assert_eq!(names.len(), table.len());
@@ -44,27 +62,49 @@ fn each_test_exists_and_names_what_it_shows() {
         for test in tests {
             let (file, function) = test.split_once("::").expect("file::name");
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-            let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
-            let above = above(&source, function).unwrap_or_else(|| panic!("{name}: no test {test}"));
+            let source =
+                fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let above =
+                above(&source, function).unwrap_or_else(|| panic!("{name}: no test {test}"));
             assert!(
-                above.iter().any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+                above
+                    .iter()
+                    .any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
             );
-            let words = above.iter().flat_map(|line| line.split([' ', ',', '[', ']', ':']));
-            assert!(words.collect::<Vec<_>>().contains(&name), "{name} isn't named by {test}");
+            let words = above
+                .iter()
+                .flat_map(|line| line.split([' ', ',', '[', ']', ':']));
+            assert!(
+                words.collect::<Vec<_>>().contains(&name),
+                "{name} isn't named by {test}"
+            );
         }
     }
 }
 
 #[test]
 fn the_fifteen_rules_are_all_there() {
-    let rules: BTreeSet<_> =
-        table().iter().filter_map(|row| row.source.strip_prefix("rule ")?.parse::<u32>().ok()).collect();
+    let rules: BTreeSet<_> = table()
+        .iter()
+        .filter_map(|row| row.source.strip_prefix("rule ")?.parse::<u32>().ok())
+        .collect();
     assert_eq!(rules, (1..=15).collect());
 }
 
 /// What stands directly above a function: attributes and comments.
 fn above<'a>(source: &'a str, function: &str) -> Option<Vec<&'a str>> {
     let (above, _) = source.split_once(&format!("fn {function}("))?;
-    let above = above.trim_end().strip_suffix("async").unwrap_or(above).trim_end();
-    Some(above.lines().rev().map(str::trim).take_while(|line| line.starts_with(['#', '/'])).collect())
+    let above = above
+        .trim_end()
+        .strip_suffix("async")
+        .unwrap_or(above)
+        .trim_end();
+    Some(
+        above
+            .lines()
+            .rev()
+            .map(str::trim)
+            .take_while(|line| line.starts_with(['#', '/']))
+            .collect(),
+    )
 }

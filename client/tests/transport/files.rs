@@ -36,9 +36,18 @@ async fn a_ca_file_and_a_client_certificate_are_read_from_pem() {
     let authority = Authority::new("Test CA");
     let device = authority.issues(&["lamp-7"]);
     let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
-    let ca = files
-        .write("ca.pem", &format!("# two of them\n{}{}", Authority::new("Other").pem(), authority.pem()));
-    let both = files.write("device.pem", &format!("{}{}", device.certificate_pem(), device.key_pem()));
+    let ca = files.write(
+        "ca.pem",
+        &format!(
+            "# two of them\n{}{}",
+            Authority::new("Other").pem(),
+            authority.pem()
+        ),
+    );
+    let both = files.write(
+        "device.pem",
+        &format!("{}{}", device.certificate_pem(), device.key_pem()),
+    );
 
     let mut tls = trusting(&authority);
     tls.roots = Roots::from(CaBundle::from_pem_file(&ca).unwrap());
@@ -53,9 +62,15 @@ fn a_file_that_cannot_be_used_is_named_with_its_fault() {
     let missing = files.0.path().join("missing.pem");
     let empty = files.write("empty.pem", "");
     let key_only = files.write("key.pem", &identity().key_pem());
-    let broken = files.write("broken.pem", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n");
+    let broken = files.write(
+        "broken.pem",
+        "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+    );
     let cut = files.write("cut.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n");
-    let hollow = files.write("hollow.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let hollow = files.write(
+        "hollow.pem",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    );
     let fault = |path: &PathBuf| CaBundle::from_pem_file(path).unwrap_err();
 
     assert!(matches!(fault(&missing), TlsOptionsError::Unreadable { path, .. } if path == missing));
@@ -65,7 +80,13 @@ fn a_file_that_cannot_be_used_is_named_with_its_fault() {
     for file in [broken, cut] {
         assert!(matches!(fault(&file), TlsOptionsError::MalformedPem { path, .. } if path == file));
     }
-    assert_eq!(fault(&hollow), TlsOptionsError::InvalidCertificate { path: hollow, position: 1 });
+    assert_eq!(
+        fault(&hollow),
+        TlsOptionsError::InvalidCertificate {
+            path: hollow,
+            position: 1
+        }
+    );
 }
 
 #[test]
@@ -75,16 +96,32 @@ fn a_private_key_must_be_there_and_be_the_certificates() {
     let certificate = files.write("certificate.pem", &identity.certificate_pem());
     let foreign = files.write("foreign.pem", &self::identity().key_pem());
     let pkcs8 = files.write("pkcs8.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n");
-    let pkcs1 = files.write("pkcs1.pem", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n");
-    let hollow = files.write("hollow.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    let pkcs1 = files.write(
+        "pkcs1.pem",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n",
+    );
+    let hollow = files.write(
+        "hollow.pem",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+    );
     let fault = |key: &PathBuf| ClientCertificate::from_pem_files(&certificate, key).unwrap_err();
 
-    assert_eq!(fault(&certificate), TlsOptionsError::NoPrivateKey { path: certificate.clone() });
+    assert_eq!(
+        fault(&certificate),
+        TlsOptionsError::NoPrivateKey {
+            path: certificate.clone()
+        }
+    );
     for path in [pkcs8, pkcs1] {
         assert_eq!(fault(&path), TlsOptionsError::EncryptedPrivateKey { path });
     }
-    assert!(matches!(fault(&hollow), TlsOptionsError::UnusablePrivateKey { path, .. } if path == hollow));
-    let mismatch = TlsOptionsError::KeyMismatch { certificate: certificate.clone(), key: foreign.clone() };
+    assert!(
+        matches!(fault(&hollow), TlsOptionsError::UnusablePrivateKey { path, .. } if path == hollow)
+    );
+    let mismatch = TlsOptionsError::KeyMismatch {
+        certificate: certificate.clone(),
+        key: foreign.clone(),
+    };
     assert_eq!(fault(&foreign), mismatch);
 }
 
@@ -96,14 +133,20 @@ fn neither_debug_nor_an_error_shows_a_private_key() {
     let pem = identity.key_pem();
     let canary = pem.lines().nth(1).unwrap();
     let key = files.write("key.pem", &pem);
-    let glued = files.write("glued.pem", &pem.replace("PRIVATE KEY-----\n", "PRIVATE KEY---"));
+    let glued = files.write(
+        "glued.pem",
+        &pem.replace("PRIVATE KEY-----\n", "PRIVATE KEY---"),
+    );
 
     let tls = TlsOptions {
         client_certificate: Some(ClientCertificate::from_pem_files(&certificate, key).unwrap()),
         ..TlsOptions::default()
     };
     let error = ClientCertificate::from_pem_files(&certificate, glued).unwrap_err();
-    let shown = format!("{tls:?} {:?} {error} {error:?}", TlsConnector::new(&tls).unwrap());
+    let shown = format!(
+        "{tls:?} {:?} {error} {error:?}",
+        TlsConnector::new(&tls).unwrap()
+    );
 
     assert!(shown.contains("localhost"), "{shown}");
     assert!(!shown.contains(canary), "{shown}");
@@ -111,12 +154,23 @@ fn neither_debug_nor_an_error_shows_a_private_key() {
 
 #[test]
 fn settings_that_make_no_tls_are_refused() {
-    let no_roots =
-        TlsOptions { roots: Roots::Only(CaBundle::from_der([]).unwrap()), ..TlsOptions::default() };
-    assert_eq!(TlsConnector::new(&no_roots).unwrap_err(), TlsOptionsError::NoRoots);
+    let no_roots = TlsOptions {
+        roots: Roots::Only(CaBundle::from_der([]).unwrap()),
+        ..TlsOptions::default()
+    };
+    assert_eq!(
+        TlsConnector::new(&no_roots).unwrap_err(),
+        TlsOptionsError::NoRoots
+    );
 
     for length in [0, 256] {
-        let alpn = TlsOptions { alpn: vec![vec![b'x'; length]], ..TlsOptions::default() };
-        assert_eq!(TlsConnector::new(&alpn).unwrap_err(), TlsOptionsError::InvalidAlpn { length });
+        let alpn = TlsOptions {
+            alpn: vec![vec![b'x'; length]],
+            ..TlsOptions::default()
+        };
+        assert_eq!(
+            TlsConnector::new(&alpn).unwrap_err(),
+            TlsOptionsError::InvalidAlpn { length }
+        );
     }
 }

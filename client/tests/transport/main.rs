@@ -1,6 +1,10 @@
 //! The transport against real TLS servers with real certificates.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod authority;
 mod files;
@@ -12,8 +16,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use dunlin_client::transport::{
-    Opened, Roots, Stage, TlsConnector, TlsError, TlsInfo, TlsOptions, TlsVersion, Transport, TransportError,
-    TransportOptions, open,
+    Opened, Roots, Stage, TlsConnector, TlsError, TlsInfo, TlsOptions, TlsVersion, Transport,
+    TransportError, TransportOptions, open,
 };
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -69,7 +73,12 @@ async fn a_server_of_a_trusted_authority_is_connected_to() {
     let authority = Authority::new("Test CA");
     let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
 
-    let (mut transport, info) = opens(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+    let (mut transport, info) = opens(&to(
+        "localhost",
+        server.address,
+        Some(&trusting(&authority)),
+    ))
+    .await;
 
     assert_eq!(info.version, TlsVersion::V1_3);
     assert_eq!(info.alpn_offered, ["mqtt"]);
@@ -94,7 +103,10 @@ async fn the_host_is_resolved_and_the_port_used() {
     let (_transport, opened) = open(&options).await.unwrap();
 
     assert_eq!(opened.peer, server.address);
-    assert_eq!(opened.tls.unwrap().certificate.unwrap().names, ["127.0.0.1"]);
+    assert_eq!(
+        opened.tls.unwrap().certificate.unwrap().names,
+        ["127.0.0.1"]
+    );
 }
 
 #[tokio::test]
@@ -102,7 +114,8 @@ async fn another_address_may_stand_for_the_host_which_keeps_its_name() {
     let authority = Authority::new("Test CA");
     let server = Server::start(&authority.issues(&[AWS_HOST]), Manners::default()).await;
 
-    let (mut transport, _) = opens(&to(AWS_HOST, server.address, Some(&trusting(&authority)))).await;
+    let (mut transport, _) =
+        opens(&to(AWS_HOST, server.address, Some(&trusting(&authority)))).await;
 
     assert_eq!(greeting(&mut transport).await, format!("{AWS_HOST} 0\n"));
 }
@@ -110,7 +123,10 @@ async fn another_address_may_stand_for_the_host_which_keeps_its_name() {
 #[tokio::test]
 async fn tls_1_2_is_spoken_unless_1_3_is_asked_for() {
     let authority = Authority::new("Test CA");
-    let manners = Manners { versions: &ONLY_1_2, ..Manners::default() };
+    let manners = Manners {
+        versions: &ONLY_1_2,
+        ..Manners::default()
+    };
     let server = Server::start(&authority.issues(&["localhost"]), manners).await;
     let mut tls = trusting(&authority);
 
@@ -120,7 +136,10 @@ async fn tls_1_2_is_spoken_unless_1_3_is_asked_for() {
 
     tls.min_version = TlsVersion::V1_3;
     let error = tls_failure(&to("localhost", server.address, Some(&tls))).await;
-    assert!(matches!(error, TlsError::Alert(alert) if alert.name == Some("ProtocolVersion")), "{error:?}");
+    assert!(
+        matches!(error, TlsError::Alert(alert) if alert.name == Some("ProtocolVersion")),
+        "{error:?}"
+    );
 }
 
 /// mqtt5_no_alpn_on_a_reconnect
@@ -147,14 +166,25 @@ async fn an_unknown_authority_is_named_with_the_roots_that_were_tried() {
     let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
     let mut tls = trusting(&Authority::new("Another CA"));
 
-    for (roots, web, own) in
-        [(tls.roots.clone(), 0, 1), (Roots::WebPki, webpki_roots::TLS_SERVER_ROOTS.len(), 0)]
-    {
+    for (roots, web, own) in [
+        (tls.roots.clone(), 0, 1),
+        (Roots::WebPki, webpki_roots::TLS_SERVER_ROOTS.len(), 0),
+    ] {
         tls.roots = roots;
         let error = tls_failure(&to("localhost", server.address, Some(&tls))).await;
 
-        let TlsError::UnknownIssuer { subject, issuer, roots } = error else { panic!("{error:?}") };
-        assert_eq!((subject.as_str(), issuer.as_str()), ("localhost", "Test CA"));
+        let TlsError::UnknownIssuer {
+            subject,
+            issuer,
+            roots,
+        } = error
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!(
+            (subject.as_str(), issuer.as_str()),
+            ("localhost", "Test CA")
+        );
         assert_eq!((roots.web, roots.own), (web, own));
     }
 }
@@ -183,22 +213,53 @@ async fn a_stranger_who_vouches_for_a_host_of_aws_intercepts() {
 #[tokio::test]
 async fn a_certificate_for_another_host_shows_its_names() {
     let authority = Authority::new("Test CA");
-    let server = Server::start(&authority.issues(&["lamp.example", "10.0.0.1"]), Manners::default()).await;
+    let server = Server::start(
+        &authority.issues(&["lamp.example", "10.0.0.1"]),
+        Manners::default(),
+    )
+    .await;
 
-    let error = tls_failure(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+    let error = tls_failure(&to(
+        "localhost",
+        server.address,
+        Some(&trusting(&authority)),
+    ))
+    .await;
 
     let presented = vec!["lamp.example".to_owned(), "10.0.0.1".to_owned()];
-    assert_eq!(error, TlsError::NameMismatch { wanted: "localhost".to_owned(), presented });
+    assert_eq!(
+        error,
+        TlsError::NameMismatch {
+            wanted: "localhost".to_owned(),
+            presented
+        }
+    );
 }
 
 #[tokio::test]
 async fn an_expired_certificate_shows_its_dates_and_the_clocks() {
     let authority = Authority::new("Test CA");
-    let server = Server::start(&authority.issues_for_year(&["localhost"], 2001), Manners::default()).await;
+    let server = Server::start(
+        &authority.issues_for_year(&["localhost"], 2001),
+        Manners::default(),
+    )
+    .await;
 
-    let error = tls_failure(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+    let error = tls_failure(&to(
+        "localhost",
+        server.address,
+        Some(&trusting(&authority)),
+    ))
+    .await;
 
-    let TlsError::Expired { not_before, not_after, now } = error else { panic!("{error:?}") };
+    let TlsError::Expired {
+        not_before,
+        not_after,
+        now,
+    } = error
+    else {
+        panic!("{error:?}")
+    };
     assert!(not_before.unwrap() < not_after);
     assert!(not_after < now);
     assert!(now.elapsed().unwrap() < Duration::from_secs(60));
@@ -207,11 +268,27 @@ async fn an_expired_certificate_shows_its_dates_and_the_clocks() {
 #[tokio::test]
 async fn a_certificate_of_the_future_shows_its_dates_and_the_clocks() {
     let authority = Authority::new("Test CA");
-    let server = Server::start(&authority.issues_for_year(&["localhost"], 2999), Manners::default()).await;
+    let server = Server::start(
+        &authority.issues_for_year(&["localhost"], 2999),
+        Manners::default(),
+    )
+    .await;
 
-    let error = tls_failure(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+    let error = tls_failure(&to(
+        "localhost",
+        server.address,
+        Some(&trusting(&authority)),
+    ))
+    .await;
 
-    let TlsError::NotYetValid { not_before, not_after, now } = error else { panic!("{error:?}") };
+    let TlsError::NotYetValid {
+        not_before,
+        not_after,
+        now,
+    } = error
+    else {
+        panic!("{error:?}")
+    };
     assert!(now < not_before);
     assert!(not_before < not_after.unwrap());
 }
@@ -219,10 +296,18 @@ async fn a_certificate_of_the_future_shows_its_dates_and_the_clocks() {
 #[tokio::test]
 async fn a_server_that_refuses_our_alpn_says_so() {
     let authority = Authority::new("Test CA");
-    let manners = Manners { alpn: vec!["x-amzn-mqtt-ca"], ..Manners::default() };
+    let manners = Manners {
+        alpn: vec!["x-amzn-mqtt-ca"],
+        ..Manners::default()
+    };
     let server = Server::start(&authority.issues(&["localhost"]), manners).await;
 
-    let error = tls_failure(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+    let error = tls_failure(&to(
+        "localhost",
+        server.address,
+        Some(&trusting(&authority)),
+    ))
+    .await;
 
     assert_eq!(error, TlsError::NoApplicationProtocol);
 }
@@ -230,10 +315,18 @@ async fn a_server_that_refuses_our_alpn_says_so() {
 #[tokio::test]
 async fn a_server_that_ignores_alpn_is_connected_to() {
     let authority = Authority::new("Test CA");
-    let manners = Manners { alpn: Vec::new(), ..Manners::default() };
+    let manners = Manners {
+        alpn: Vec::new(),
+        ..Manners::default()
+    };
     let server = Server::start(&authority.issues(&["localhost"]), manners).await;
 
-    let (_transport, info) = opens(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+    let (_transport, info) = opens(&to(
+        "localhost",
+        server.address,
+        Some(&trusting(&authority)),
+    ))
+    .await;
 
     assert_eq!(info.alpn_offered, ["mqtt"]);
     assert_eq!(info.alpn_selected, None);
@@ -246,7 +339,10 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
     let devices = Authority::new("Device CA");
     let mut tls = trusting(&authority);
     tls.client_certificate = Some(devices.issues(&["lamp-7"]).client_certificate());
-    let manners = Manners { clients_of: Some(devices), ..Manners::default() };
+    let manners = Manners {
+        clients_of: Some(devices),
+        ..Manners::default()
+    };
     let server = Server::start(&identity, manners).await;
 
     let (mut transport, _) = opens(&to("localhost", server.address, Some(&tls))).await;
@@ -257,26 +353,52 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
 #[tokio::test]
 async fn a_missing_client_certificate_comes_to_light_on_reading() {
     let authority = Authority::new("Test CA");
-    let manners = Manners { clients_of: Some(Authority::new("Device CA")), ..Manners::default() };
+    let manners = Manners {
+        clients_of: Some(Authority::new("Device CA")),
+        ..Manners::default()
+    };
     let server = Server::start(&authority.issues(&["localhost"]), manners).await;
 
     // TLS 1.3: the client is through before the server has judged it.
-    let (mut transport, _) = opens(&to("localhost", server.address, Some(&trusting(&authority)))).await;
+    let (mut transport, _) = opens(&to(
+        "localhost",
+        server.address,
+        Some(&trusting(&authority)),
+    ))
+    .await;
     let error = transport.read(&mut [0; 1]).await.unwrap_err();
 
     let error = TransportError::from_io(&error, server.address);
-    let TransportError::Tls { error: TlsError::Alert(alert), .. } = error else { panic!("{error:?}") };
+    let TransportError::Tls {
+        error: TlsError::Alert(alert),
+        ..
+    } = error
+    else {
+        panic!("{error:?}")
+    };
     assert_eq!((alert.code, alert.name), (116, Some("CertificateRequired")));
 }
 
 #[tokio::test]
 async fn a_refused_port_is_told_with_its_address() {
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let address = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
 
     let error = open(&to("localhost", address, None)).await.unwrap_err();
 
-    let TransportError::Refused { attempts } = error else { panic!("{error:?}") };
-    assert_eq!(attempts.iter().map(|attempt| attempt.address).collect::<Vec<_>>(), [address]);
+    let TransportError::Refused { attempts } = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(
+        attempts
+            .iter()
+            .map(|attempt| attempt.address)
+            .collect::<Vec<_>>(),
+        [address]
+    );
 }
 
 #[tokio::test]
@@ -289,7 +411,14 @@ async fn a_listener_that_never_answers_runs_into_the_timeout() {
     let error = open(&options).await.unwrap_err();
 
     let after = options.timeout;
-    assert_eq!(error, TransportError::TimedOut { stage: Stage::Tls, after, addresses: vec![address] });
+    assert_eq!(
+        error,
+        TransportError::TimedOut {
+            stage: Stage::Tls,
+            after,
+            addresses: vec![address]
+        }
+    );
 }
 
 #[tokio::test]
@@ -297,7 +426,9 @@ async fn a_server_that_speaks_something_else_or_hangs_up_is_told_apart() {
     for (says, expected) in [
         (
             &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
-            TlsError::NotTls { received: b"HTTP/1.1 400 Bad".to_vec() },
+            TlsError::NotTls {
+                received: b"HTTP/1.1 400 Bad".to_vec(),
+            },
         ),
         (b"", TlsError::Closed),
     ] {
@@ -310,7 +441,10 @@ async fn a_server_that_speaks_something_else_or_hangs_up_is_told_apart() {
             hello
         });
 
-        assert_eq!(tls_failure(&to("localhost", address, Some(&TlsOptions::default()))).await, expected);
+        assert_eq!(
+            tls_failure(&to("localhost", address, Some(&TlsOptions::default()))).await,
+            expected
+        );
         assert!(server.await.unwrap() > 0);
     }
 }
@@ -322,7 +456,12 @@ async fn a_host_that_no_certificate_can_name_is_refused() {
 
     let error = tls_failure(&to("no host", address, Some(&TlsOptions::default()))).await;
 
-    assert_eq!(error, TlsError::InvalidServerName { host: "no host".to_owned() });
+    assert_eq!(
+        error,
+        TlsError::InvalidServerName {
+            host: "no host".to_owned()
+        }
+    );
 }
 
 #[tokio::test]
@@ -335,7 +474,8 @@ async fn plain_tcp_carries_bytes_both_ways() {
         tokio::io::copy(&mut reader, &mut writer).await.unwrap()
     });
 
-    let (mut transport, Opened { peer, tls, .. }) = open(&to("localhost", address, None)).await.unwrap();
+    let (mut transport, Opened { peer, tls, .. }) =
+        open(&to("localhost", address, None)).await.unwrap();
     transport.write_all(b"ping").await.unwrap();
     transport.shutdown().await.unwrap();
 
@@ -347,7 +487,9 @@ async fn plain_tcp_carries_bytes_both_ways() {
 
 #[tokio::test]
 async fn an_ipv6_address_may_stand_in_brackets() {
-    let Ok(listener) = TcpListener::bind("[::1]:0").await else { return };
+    let Ok(listener) = TcpListener::bind("[::1]:0").await else {
+        return;
+    };
     let port = listener.local_addr().unwrap().port();
     for host in ["[::1]", "::1"] {
         let (_transport, opened) = open(&TransportOptions::new(host, port)).await.unwrap();

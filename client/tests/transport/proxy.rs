@@ -33,11 +33,18 @@ async fn proxy(answer: &'static [&'static str]) -> (SocketAddr, JoinHandle<(Stri
 }
 
 fn through(address: SocketAddr) -> TransportOptions {
-    let credentials = Some(ProxyCredentials { username: "me".into(), password: "pw".into() });
+    let credentials = Some(ProxyCredentials {
+        username: "me".into(),
+        password: "pw".into(),
+    });
     TransportOptions {
         connect_to: None,
         port: 443,
-        proxy: Some(Proxy { host: "localhost".into(), port: address.port(), credentials }),
+        proxy: Some(Proxy {
+            host: "localhost".into(),
+            port: address.port(),
+            credentials,
+        }),
         ..to("iot.invalid", address, None)
     }
 }
@@ -57,14 +64,22 @@ async fn failure(answer: &'static [&'static str]) -> ProxyError {
 
 #[tokio::test]
 async fn a_tunnel_carries_the_connection_and_the_proxy_resolves_the_host() {
-    let (address, served) = proxy(&["HTTP/1.1 200 Connection est", "ablished\r\nVia: p\r\n\r", "\n"]).await;
+    let (address, served) = proxy(&[
+        "HTTP/1.1 200 Connection est",
+        "ablished\r\nVia: p\r\n\r",
+        "\n",
+    ])
+    .await;
     let (mut transport, opened) = open(&through(address)).await.unwrap();
     let (request, mut server) = served.await.unwrap();
     assert!(
         request.starts_with("CONNECT iot.invalid:443 HTTP/1.1\r\nHost: iot.invalid:443\r\n"),
         "{request}"
     );
-    assert!(request.contains("\r\nProxy-Authorization: Basic bWU6cHc=\r\n"), "{request}");
+    assert!(
+        request.contains("\r\nProxy-Authorization: Basic bWU6cHc=\r\n"),
+        "{request}"
+    );
     assert_eq!(opened.peer, address);
     server.write_all(b"hello").await.unwrap();
     drop(server);
@@ -75,17 +90,35 @@ async fn a_tunnel_carries_the_connection_and_the_proxy_resolves_the_host() {
 async fn another_address_is_what_the_proxy_is_asked_for() {
     let (address, served) = proxy(&["HTTP/1.1 200 OK\r\n\r\n"]).await;
     let elsewhere = "[2001:db8::1]:8883".parse().ok();
-    open(&TransportOptions { connect_to: elsewhere, ..through(address) }).await.unwrap();
+    open(&TransportOptions {
+        connect_to: elsewhere,
+        ..through(address)
+    })
+    .await
+    .unwrap();
     let (request, _) = served.await.unwrap();
-    assert!(request.starts_with("CONNECT [2001:db8::1]:8883 HTTP/1.1\r\n"), "{request}");
+    assert!(
+        request.starts_with("CONNECT [2001:db8::1]:8883 HTTP/1.1\r\n"),
+        "{request}"
+    );
 }
 
 #[tokio::test]
 async fn a_proxy_without_a_tunnel_is_told_with_its_reason() {
-    let refused = ProxyError::Refused { status: 407, reason: "Proxy Authentication Required".into() };
-    assert_eq!(failure(&["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"]).await, refused);
+    let refused = ProxyError::Refused {
+        status: 407,
+        reason: "Proxy Authentication Required".into(),
+    };
+    assert_eq!(
+        failure(&["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"]).await,
+        refused
+    );
     assert_eq!(failure(&[]).await, ProxyError::Closed);
-    assert_eq!(failure(&["HTTP/1.1 200 OK\r\n"]).await, ProxyError::NotHttp, "half an answer");
+    assert_eq!(
+        failure(&["HTTP/1.1 200 OK\r\n"]).await,
+        ProxyError::NotHttp,
+        "half an answer"
+    );
     assert_eq!(failure(&["SSH-2.0-OpenSSH\r\n"]).await, ProxyError::NotHttp);
 }
 
@@ -94,12 +127,22 @@ async fn an_endless_answer_is_not_read_to_its_end() {
     let (address, served) = proxy(&["HTTP/1.1 200 OK\r\n"]).await;
     let flood = async {
         let (_, mut stream) = served.await.unwrap();
-        while stream.write_all(b"X-Pad: 0123456789012345678901234567890123456789\r\n").await.is_ok() {}
+        while stream
+            .write_all(b"X-Pad: 0123456789012345678901234567890123456789\r\n")
+            .await
+            .is_ok()
+        {}
     };
     let options = through(address);
     let (outcome, ()) = tokio::join!(open(&options), flood);
     assert!(
-        matches!(outcome, Err(TransportError::Proxy { error: ProxyError::NotHttp, .. })),
+        matches!(
+            outcome,
+            Err(TransportError::Proxy {
+                error: ProxyError::NotHttp,
+                ..
+            })
+        ),
         "{:?}",
         outcome.err()
     );
@@ -109,9 +152,21 @@ async fn an_endless_answer_is_not_read_to_its_end() {
 async fn a_silent_proxy_costs_the_deadline_and_no_more() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let options = TransportOptions { timeout: Duration::from_millis(50), ..through(address) };
+    let options = TransportOptions {
+        timeout: Duration::from_millis(50),
+        ..through(address)
+    };
     let error = open(&options).await.unwrap_err();
-    assert!(matches!(error, TransportError::TimedOut { stage: Stage::Proxy, .. }), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            TransportError::TimedOut {
+                stage: Stage::Proxy,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -119,11 +174,19 @@ async fn a_proxy_that_is_not_there_is_not_taken_for_the_server() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let TransportError::Proxy { error: ProxyError::Unreachable(why), .. } =
-        open(&through(address)).await.unwrap_err()
+    let TransportError::Proxy {
+        error: ProxyError::Unreachable(why),
+        ..
+    } = open(&through(address)).await.unwrap_err()
     else {
         panic!()
     };
-    let TransportError::Refused { attempts } = *why else { panic!("{why:?}") };
-    assert!(attempts.iter().all(|attempt| attempt.fault.kind == ErrorKind::ConnectionRefused));
+    let TransportError::Refused { attempts } = *why else {
+        panic!("{why:?}")
+    };
+    assert!(
+        attempts
+            .iter()
+            .all(|attempt| attempt.fault.kind == ErrorKind::ConnectionRefused)
+    );
 }

@@ -23,7 +23,11 @@ pub(crate) struct Manners {
 
 impl Default for Manners {
     fn default() -> Self {
-        Self { alpn: vec!["mqtt"], versions: rustls::ALL_VERSIONS, clients_of: None }
+        Self {
+            alpn: vec!["mqtt"],
+            versions: rustls::ALL_VERSIONS,
+            clients_of: None,
+        }
     }
 }
 
@@ -66,16 +70,25 @@ async fn greet(acceptor: &TlsAcceptor, tcp: TcpStream) -> std::io::Result<()> {
 }
 
 fn config(identity: &Identity, manners: Manners) -> ServerConfig {
-    let builder =
-        ServerConfig::builder_with_provider(provider()).with_protocol_versions(manners.versions).unwrap();
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(manners.versions)
+        .unwrap();
     let builder = match manners.clients_of {
         None => builder.with_no_client_auth(),
         Some(authority) => builder.with_client_cert_verifier(
-            WebPkiClientVerifier::builder_with_provider(authority.store(), provider()).build().unwrap(),
+            WebPkiClientVerifier::builder_with_provider(authority.store(), provider())
+                .build()
+                .unwrap(),
         ),
     };
-    let mut config = builder.with_single_cert(identity.chain(), identity.key()).unwrap();
-    config.alpn_protocols = manners.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let mut config = builder
+        .with_single_cert(identity.chain(), identity.key())
+        .unwrap();
+    config.alpn_protocols = manners
+        .alpn
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
     config
 }
 

@@ -61,7 +61,13 @@ impl<'u> Arbitrary<'u> for TopicFilter {
             let levels = filter
                 .split('/')
                 .map(|level| level.replace(['#', '\0'], ""))
-                .map(|level| if level.contains('+') { String::from("+") } else { level });
+                .map(|level| {
+                    if level.contains('+') {
+                        String::from("+")
+                    } else {
+                        level
+                    }
+                });
             Self::new(levels.fold(String::new(), |filter, level| filter + "/" + &level))
                 .map_err(|_| Error::IncorrectFormat)
         })

@@ -24,7 +24,9 @@ impl Packet {
                 connack.reason_code = legal(connack.reason_code, packet_type);
                 connack.session_present &= !connack.reason_code.is_error();
                 let properties = &mut connack.properties;
-                properties.maximum_qos = properties.maximum_qos.filter(|qos| *qos != QoS::ExactlyOnce);
+                properties.maximum_qos = properties
+                    .maximum_qos
+                    .filter(|qos| *qos != QoS::ExactlyOnce);
                 require_method(
                     &mut properties.authentication_method,
                     properties.authentication_data.is_some(),
@@ -40,12 +42,16 @@ impl Packet {
             Self::Subscribe(subscribe) => {
                 subscribe.subscriptions = legal_subscriptions(&subscribe.subscriptions);
             }
-            Self::SubAck(suback) => suback.reason_codes = legal_codes(&suback.reason_codes, packet_type),
+            Self::SubAck(suback) => {
+                suback.reason_codes = legal_codes(&suback.reason_codes, packet_type)
+            }
             Self::UnsubAck(unsuback) => {
                 unsuback.reason_codes = legal_codes(&unsuback.reason_codes, packet_type);
             }
             Self::Unsubscribe(unsubscribe) if unsubscribe.filters.lend().is_empty() => {
-                unsubscribe.filters.push_lent(TopicFilter::of_validated(b"#"));
+                unsubscribe
+                    .filters
+                    .push_lent(TopicFilter::of_validated(b"#"));
             }
             Self::Disconnect(disconnect) => {
                 disconnect.reason_code = legal(disconnect.reason_code, packet_type);
@@ -73,8 +79,15 @@ fn legal(code: ReasonCode, packet_type: PacketType) -> ReasonCode {
         return code;
     }
     // Any other, so that all of them come up as often.
-    let codes = || ReasonCode::ALL.iter().copied().filter(|code| code.is_legal_in(packet_type, Sender::Any));
-    codes().nth(usize::from(code.code()) % codes().count().max(1)).unwrap_or_default()
+    let codes = || {
+        ReasonCode::ALL
+            .iter()
+            .copied()
+            .filter(|code| code.is_legal_in(packet_type, Sender::Any))
+    };
+    codes()
+        .nth(usize::from(code.code()) % codes().count().max(1))
+        .unwrap_or_default()
 }
 
 /// At least one subscription, none that is shared and local at a time.
@@ -86,14 +99,24 @@ fn legal_subscriptions(subscriptions: &Repeated<Subscription>) -> Repeated<Subsc
     }
     if legal.lend().is_empty() {
         let filter = TopicFilter::of_validated(b"#");
-        legal.push_lent(crate::Subscription { filter, options: SubscriptionOptions::default() });
+        legal.push_lent(crate::Subscription {
+            filter,
+            options: SubscriptionOptions::default(),
+        });
     }
     legal
 }
 
 /// At least one code, each of the packet's own.
 fn legal_codes(codes: &Repeated<ReasonCode>, packet_type: PacketType) -> Repeated<ReasonCode> {
-    let codes =
-        if codes.lend().is_empty() { [ReasonCode::Success].into_iter().collect() } else { codes.clone() };
-    codes.lend().iter().map(|code| legal(code, packet_type)).collect()
+    let codes = if codes.lend().is_empty() {
+        [ReasonCode::Success].into_iter().collect()
+    } else {
+        codes.clone()
+    };
+    codes
+        .lend()
+        .iter()
+        .map(|code| legal(code, packet_type))
+        .collect()
 }

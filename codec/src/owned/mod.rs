@@ -30,8 +30,8 @@ mod text;
 pub(crate) use lend::owns;
 pub use lend::{Lend, Own};
 pub use packets::{
-    Ack, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, Subscription, UnsubAck,
-    Unsubscribe, Will,
+    Ack, Auth, ConnAck, Connect, Disconnect, Packet, Publish, SubAck, Subscribe, Subscription,
+    UnsubAck, Unsubscribe, Will,
 };
 pub use repeated::Repeated;
 pub use text::{BinaryData, TopicFilter, TopicName, UserProperty, Utf8String};

@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{
-    AckProperties, AuthProperties, BinaryData, ConnAckProperties, ConnectProperties, DisconnectProperties,
-    Lend, PublishProperties, Repeated, SubAckProperties, SubscribeProperties, TopicFilter, TopicName,
-    UnsubscribeProperties, Utf8String, WillProperties, owns,
+    AckProperties, AuthProperties, BinaryData, ConnAckProperties, ConnectProperties,
+    DisconnectProperties, Lend, PublishProperties, Repeated, SubAckProperties, SubscribeProperties,
+    TopicFilter, TopicName, UnsubscribeProperties, Utf8String, WillProperties, owns,
 };
 use crate::packet::{Delivery, SubscriptionOptions};
 use crate::qos::{PacketId, QoS};

@@ -24,7 +24,10 @@ pub struct Repeated<T> {
     items: PhantomData<fn() -> T>,
 }
 
-#[expect(private_bounds, reason = "sealed: what repeats is the standard's choice")]
+#[expect(
+    private_bounds,
+    reason = "sealed: what repeats is the standard's choice"
+)]
 impl<T: Lend> Repeated<T>
 where
     for<'a> T::Lent<'a>: Item<'a>,
@@ -35,7 +38,10 @@ where
     }
 
     pub(super) fn push_lent(&mut self, item: T::Lent<'_>) {
-        let mut sink = Output { out: &mut self.bytes, first_properties: None };
+        let mut sink = Output {
+            out: &mut self.bytes,
+            first_properties: None,
+        };
         if let Some(id) = <T::Lent<'_> as Item<'_>>::PROPERTY {
             sink.u8(id);
         }
@@ -67,13 +73,20 @@ where
 
 impl<T> Default for Repeated<T> {
     fn default() -> Self {
-        Self { bytes: Vec::new(), count: 0, items: PhantomData }
+        Self {
+            bytes: Vec::new(),
+            count: 0,
+            items: PhantomData,
+        }
     }
 }
 
 impl<T> Clone for Repeated<T> {
     fn clone(&self) -> Self {
-        Self { bytes: self.bytes.clone(), ..*self }
+        Self {
+            bytes: self.bytes.clone(),
+            ..*self
+        }
     }
 }
 

@@ -66,7 +66,12 @@ fn packet() -> impl Strategy<Value = Packet> {
 
 /// Every length of a Variable Byte Integer as often as the others.
 fn number_of_any_length() -> impl Strategy<Value = u32> {
-    prop_oneof![0..=0x7fu32, 0x80..=0x3fffu32, 0x4000..=0x1f_ffffu32, 0x20_0000..=varint::MAX]
+    prop_oneof![
+        0..=0x7fu32,
+        0x80..=0x3fffu32,
+        0x4000..=0x1f_ffffu32,
+        0x20_0000..=varint::MAX
+    ]
 }
 
 /// Characters of one to four bytes.
@@ -78,7 +83,10 @@ fn text(most: usize) -> impl Strategy<Value = String> {
 fn levels(wildcards: bool) -> impl Strategy<Value = Vec<String>> {
     let name = text(8).prop_map(|text| text.replace(['+', '#', '\0'], "$"));
     let wildcard = if wildcards { 1 } else { 0 };
-    vec(prop_oneof![3 => name, wildcard => Just(String::from("+"))], 1..5)
+    vec(
+        prop_oneof![3 => name, wildcard => Just(String::from("+"))],
+        1..5,
+    )
 }
 
 /// Nothing, or the front of a shared filter.

@@ -92,7 +92,11 @@ impl<'a> Ack<'a> {
     #[inline]
     #[must_use]
     pub fn success(packet_id: PacketId) -> Self {
-        Self { packet_id, reason_code: ReasonCode::Success, properties: AckProperties::default() }
+        Self {
+            packet_id,
+            reason_code: ReasonCode::Success,
+            properties: AckProperties::default(),
+        }
     }
 
     /// Decodes one of the four at the front of `input` without the detour through [`Packet`].
@@ -112,7 +116,9 @@ impl<'a> Ack<'a> {
         let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
             return none_or_refused(input, options);
         };
-        let Some(ack_type) = AckType::of(header.packet_type) else { return Ok(None) };
+        let Some(ack_type) = AckType::of(header.packet_type) else {
+            return Ok(None);
+        };
         let ack = whole(header, body, options, |_, r| Self::read(ack_type, r))?;
         Ok(ack.map(|(ack, len)| (ack_type, ack, len)))
     }
@@ -121,7 +127,9 @@ impl<'a> Ack<'a> {
     /// to say. What is longer, or not all right, is for others to judge.
     #[inline(always)]
     pub(super) fn short(input: &[u8], options: &DecodeOptions) -> Option<(AckType, Self)> {
-        let [first, 2, high, low, ..] = *input else { return None };
+        let [first, 2, high, low, ..] = *input else {
+            return None;
+        };
         let ack_type = match first {
             PUBACK => AckType::PubAck,
             PUBREC => AckType::PubRec,
@@ -137,7 +145,11 @@ impl<'a> Ack<'a> {
     pub(super) fn read(ack_type: AckType, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let packet_id = PacketId::read(r, PACKET_ID)?;
         let (reason_code, properties) = outcome::read(ack_type.packet_type(), r)?;
-        Ok(Self { packet_id, reason_code, properties })
+        Ok(Self {
+            packet_id,
+            reason_code,
+            properties,
+        })
     }
 
     /// Appends it to `out` as a packet of `ack_type`; see [`Packet::encode`].

@@ -36,18 +36,27 @@ properties! {
 impl AuthProperties<'_> {
     /// The standard lets an AUTH leave out everything and demands a method at the same time: what is there has one.
     fn lacks_method(&self, reason_code: ReasonCode) -> bool {
-        self.authentication_method.is_none() && (reason_code != ReasonCode::Success || !self.is_empty())
+        self.authentication_method.is_none()
+            && (reason_code != ReasonCode::Success || !self.is_empty())
     }
 }
 
 impl<'a> Auth<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let short = r.is_empty();
-        let (reason_code, properties): (_, AuthProperties<'a>) = outcome::read(PacketType::Auth, r)?;
+        let (reason_code, properties): (_, AuthProperties<'a>) =
+            outcome::read(PacketType::Auth, r)?;
         if !short && properties.authentication_method.is_none() {
-            return Err(r.protocol_at(r.offset(), row::authentication_method::NAME, Some("U-3.15-1")));
+            return Err(r.protocol_at(
+                r.offset(),
+                row::authentication_method::NAME,
+                Some("U-3.15-1"),
+            ));
         }
-        Ok(Self { reason_code, properties })
+        Ok(Self {
+            reason_code,
+            properties,
+        })
     }
 }
 
@@ -58,7 +67,10 @@ impl Body for Auth<'_> {
 
     fn check(&self) -> Result<(), EncodeError> {
         if self.properties.lacks_method(self.reason_code) {
-            return Err(EncodeError::new(EncodeErrorKind::Missing, "authentication_method"));
+            return Err(EncodeError::new(
+                EncodeErrorKind::Missing,
+                "authentication_method",
+            ));
         }
         outcome::check(self.reason_code, PacketType::Auth)
     }

@@ -67,7 +67,11 @@ impl<'a> ConnAck<'a> {
         let flags_at = r.offset();
         let flags = r.u8("connect_acknowledge_flags")?;
         if flags > 1 {
-            return Err(r.malformed_at(flags_at, "connect_acknowledge_flags", Some("MQTT-3.2.2-1")));
+            return Err(r.malformed_at(
+                flags_at,
+                "connect_acknowledge_flags",
+                Some("MQTT-3.2.2-1"),
+            ));
         }
         let reason_code = ReasonCode::read(r, PacketType::ConnAck)?;
         let mut session_present = flags == 1;
@@ -84,7 +88,11 @@ impl<'a> ConnAck<'a> {
             return Err(r.protocol_at(at, row::authentication_data::NAME, Some("U-3.2.2-1")));
         }
         r.finish("properties")?;
-        Ok(Self { session_present, reason_code, properties })
+        Ok(Self {
+            session_present,
+            reason_code,
+            properties,
+        })
     }
 }
 
@@ -95,13 +103,21 @@ impl Body for ConnAck<'_> {
 
     fn check(&self) -> Result<(), EncodeError> {
         if self.session_present && self.reason_code.is_error() {
-            return Err(EncodeError::new(EncodeErrorKind::NotAllowed, "session_present"));
+            return Err(EncodeError::new(
+                EncodeErrorKind::NotAllowed,
+                "session_present",
+            ));
         }
         if self.properties.maximum_qos == Some(QoS::ExactlyOnce) {
             return Err(EncodeError::new(EncodeErrorKind::NotAllowed, "maximum_qos"));
         }
-        if self.properties.authentication_data.is_some() && self.properties.authentication_method.is_none() {
-            return Err(EncodeError::new(EncodeErrorKind::Missing, "authentication_method"));
+        if self.properties.authentication_data.is_some()
+            && self.properties.authentication_method.is_none()
+        {
+            return Err(EncodeError::new(
+                EncodeErrorKind::Missing,
+                "authentication_method",
+            ));
         }
         outcome::check(self.reason_code, PacketType::ConnAck)
     }

@@ -120,7 +120,11 @@ impl<'a> Connect<'a> {
         }
         expect_more(r, "client_id", "MQTT-3.1.3-3")?;
         let client_id = Utf8String::read(r, Rule::form("client_id"))?;
-        let will = if flags & WILL != 0 { Some(Will::read(r, flags)?) } else { None };
+        let will = if flags & WILL != 0 {
+            Some(Will::read(r, flags)?)
+        } else {
+            None
+        };
         let username = if flags & USERNAME != 0 {
             expect_more(r, "username", "MQTT-3.1.2-17")?;
             Some(Utf8String::read(r, Rule::form("username"))?)
@@ -143,7 +147,15 @@ impl<'a> Connect<'a> {
             return Err(r.malformed("payload", statement));
         }
         let clean_start = flags & CLEAN_START != 0;
-        Ok(Self { clean_start, keep_alive, properties, client_id, will, username, password })
+        Ok(Self {
+            clean_start,
+            keep_alive,
+            properties,
+            client_id,
+            will,
+            username,
+            password,
+        })
     }
 }
 
@@ -183,8 +195,16 @@ fn read_flags(r: &mut Reader<'_>) -> Result<u8, DecodeError> {
 }
 
 /// A field that a flag promises, or that is always there, can't be missing.
-fn expect_more(r: &Reader<'_>, field: &'static str, statement: &'static str) -> Result<(), DecodeError> {
-    if r.is_empty() { Err(r.malformed(field, Some(statement))) } else { Ok(()) }
+fn expect_more(
+    r: &Reader<'_>,
+    field: &'static str,
+    statement: &'static str,
+) -> Result<(), DecodeError> {
+    if r.is_empty() {
+        Err(r.malformed(field, Some(statement)))
+    } else {
+        Ok(())
+    }
 }
 
 impl<'a> Will<'a> {
@@ -214,7 +234,10 @@ impl fmt::Debug for Connect<'_> {
             .field("client_id", &self.client_id)
             .field("will", &self.will)
             .field("username", &self.username)
-            .field("password", &self.password.map(|password| Redacted(password.len())))
+            .field(
+                "password",
+                &self.password.map(|password| Redacted(password.len())),
+            )
             .finish()
     }
 }
@@ -234,8 +257,13 @@ impl Body for Connect<'_> {
     }
 
     fn check(&self) -> Result<(), EncodeError> {
-        if self.properties.authentication_data.is_some() && self.properties.authentication_method.is_none() {
-            return Err(EncodeError::new(EncodeErrorKind::Missing, "authentication_method"));
+        if self.properties.authentication_data.is_some()
+            && self.properties.authentication_method.is_none()
+        {
+            return Err(EncodeError::new(
+                EncodeErrorKind::Missing,
+                "authentication_method",
+            ));
         }
         Ok(())
     }

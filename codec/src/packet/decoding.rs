@@ -42,7 +42,9 @@ pub(super) fn decode<'a, T>(
     };
     macro_rules! read {
         ($packet:ident) => {
-            whole(header, body, options, |_, r| $packet::read(r).map(|packet| keep(Packet::$packet(packet))))
+            whole(header, body, options, |_, r| {
+                $packet::read(r).map(|packet| keep(Packet::$packet(packet)))
+            })
         };
     }
     macro_rules! read_ack {
@@ -71,10 +73,12 @@ pub(super) fn decode<'a, T>(
         PacketType::SubAck => read!(SubAck),
         PacketType::Unsubscribe => read!(Unsubscribe),
         PacketType::UnsubAck => read!(UnsubAck),
-        PacketType::PingReq => whole(header, body, options, |_, r| empty(r).map(|()| keep(Packet::PingReq))),
-        PacketType::PingResp => {
-            whole(header, body, options, |_, r| empty(r).map(|()| keep(Packet::PingResp)))
-        }
+        PacketType::PingReq => whole(header, body, options, |_, r| {
+            empty(r).map(|()| keep(Packet::PingReq))
+        }),
+        PacketType::PingResp => whole(header, body, options, |_, r| {
+            empty(r).map(|()| keep(Packet::PingResp))
+        }),
         PacketType::Disconnect => read!(Disconnect),
         PacketType::Auth => read!(Auth),
     }
@@ -97,11 +101,18 @@ pub(super) fn whole<'a, T>(
 
 #[cold]
 #[inline(never)]
-pub(super) fn none_or_refused<T>(input: &[u8], options: &DecodeOptions) -> Result<Option<T>, DecodeError> {
+pub(super) fn none_or_refused<T>(
+    input: &[u8],
+    options: &DecodeOptions,
+) -> Result<Option<T>, DecodeError> {
     FixedHeader::split(input, options).map(|_| None)
 }
 
 /// A PINGREQ or PINGRESP has no body.
 fn empty(r: &Reader<'_>) -> Result<(), DecodeError> {
-    if r.is_empty() { Ok(()) } else { Err(r.malformed_at(1, "remaining_length", None)) }
+    if r.is_empty() {
+        Ok(())
+    } else {
+        Err(r.malformed_at(1, "remaining_length", None))
+    }
 }

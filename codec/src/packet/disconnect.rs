@@ -39,13 +39,20 @@ impl<'a> Disconnect<'a> {
         let (reason_code, properties): (_, DisconnectProperties<'a>) =
             outcome::read(PacketType::Disconnect, r)?;
         let (wrong, name, statement) = match r.sender() {
-            Sender::Server if properties.session_expiry_interval.is_some() => {
-                (row::session_expiry_interval::ID, row::session_expiry_interval::NAME, Some("MQTT-3.14.2-2"))
-            }
+            Sender::Server if properties.session_expiry_interval.is_some() => (
+                row::session_expiry_interval::ID,
+                row::session_expiry_interval::NAME,
+                Some("MQTT-3.14.2-2"),
+            ),
             Sender::Client if properties.server_reference.is_some() => {
                 (row::server_reference::ID, row::server_reference::NAME, None)
             }
-            _ => return Ok(Self { reason_code, properties }),
+            _ => {
+                return Ok(Self {
+                    reason_code,
+                    properties,
+                });
+            }
         };
         Err(r.protocol_at(outcome::offset_of(wrong, before, r.end()), name, statement))
     }

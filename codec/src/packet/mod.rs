@@ -217,13 +217,26 @@ impl Body for Empty {
 /// growing buffer keeps its end in memory, and each piece would wait there for the one before it.
 #[inline(never)]
 fn encode_staged(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
-    let Lengths { remaining_length, len, first_properties } = lengths(body, 0)?;
+    let Lengths {
+        remaining_length,
+        len,
+        first_properties,
+    } = lengths(body, 0)?;
     let mut stage = [0; STAGE];
-    let Some(staged) = stage.get_mut(..len) else { return encode(body, out) };
+    let Some(staged) = stage.get_mut(..len) else {
+        return encode(body, out);
+    };
     if out.remaining_mut() < len {
         return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
     }
-    body.write_packet(first_byte(body), remaining_length, &mut Stage { rest: staged, first_properties });
+    body.write_packet(
+        first_byte(body),
+        remaining_length,
+        &mut Stage {
+            rest: staged,
+            first_properties,
+        },
+    );
     out.put_slice(staged);
     Ok(())
 }
@@ -243,12 +256,23 @@ fn encode(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
 
 /// Writes a header that announces the body and `more` bytes, then the body.
 #[inline(always)]
-fn encode_announcing(body: &impl Body, more: usize, out: &mut impl BufMut) -> Result<(), EncodeError> {
-    let Lengths { remaining_length, len, first_properties } = lengths(body, more)?;
+fn encode_announcing(
+    body: &impl Body,
+    more: usize,
+    out: &mut impl BufMut,
+) -> Result<(), EncodeError> {
+    let Lengths {
+        remaining_length,
+        len,
+        first_properties,
+    } = lengths(body, more)?;
     if out.remaining_mut() < len {
         return Err(EncodeError::new(EncodeErrorKind::NoRoom, "packet"));
     }
-    let mut sink = Output { out, first_properties };
+    let mut sink = Output {
+        out,
+        first_properties,
+    };
     body.write_packet(first_byte(body), remaining_length, &mut sink);
     Ok(())
 }
@@ -270,13 +294,23 @@ struct Lengths {
 #[inline(always)]
 fn lengths(body: &impl Body, more: usize) -> Result<Lengths, EncodeError> {
     body.check()?;
-    let Length { bytes, first_properties } = Length::of(|counter| body.write(counter));
+    let Length {
+        bytes,
+        first_properties,
+    } = Length::of(|counter| body.write(counter));
     match u32::try_from(bytes + more as u64) {
         Ok(remaining_length) if remaining_length <= varint::MAX => {
             let len = 1 + varint::len(remaining_length) + remaining_length as usize - more;
-            Ok(Lengths { remaining_length, len, first_properties })
+            Ok(Lengths {
+                remaining_length,
+                len,
+                first_properties,
+            })
         }
-        _ => Err(EncodeError::new(EncodeErrorKind::TooLarge, "remaining_length")),
+        _ => Err(EncodeError::new(
+            EncodeErrorKind::TooLarge,
+            "remaining_length",
+        )),
     }
 }
 

@@ -33,7 +33,11 @@ pub(super) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
 
 /// Writes the shortest form.
 #[inline(always)]
-pub(super) fn write<'a, P: Properties<'a>, S: Sink>(reason_code: ReasonCode, properties: &P, sink: &mut S) {
+pub(super) fn write<'a, P: Properties<'a>, S: Sink>(
+    reason_code: ReasonCode,
+    properties: &P,
+    sink: &mut S,
+) {
     let has_properties = !properties.is_empty();
     if has_properties || reason_code != ReasonCode::Success {
         reason_code.write(sink);
@@ -49,6 +53,9 @@ pub(super) fn check(reason_code: ReasonCode, packet_type: PacketType) -> Result<
     if reason_code.is_legal_in(packet_type, Sender::Any) {
         Ok(())
     } else {
-        Err(EncodeError::new(EncodeErrorKind::IllegalReasonCode, "reason_code"))
+        Err(EncodeError::new(
+            EncodeErrorKind::IllegalReasonCode,
+            "reason_code",
+        ))
     }
 }

@@ -109,7 +109,9 @@ impl Delivery {
     pub const fn packet_id(self) -> Option<PacketId> {
         match self {
             Self::AtMostOnce => None,
-            Self::AtLeastOnce { packet_id, .. } | Self::ExactlyOnce { packet_id, .. } => Some(packet_id),
+            Self::AtLeastOnce { packet_id, .. } | Self::ExactlyOnce { packet_id, .. } => {
+                Some(packet_id)
+            }
         }
     }
 
@@ -128,7 +130,13 @@ impl<'a> Publish<'a> {
     #[must_use]
     pub fn new(topic: TopicName<'a>, payload: &'a [u8]) -> Self {
         let properties = PublishProperties::default();
-        Self { delivery: Delivery::AtMostOnce, retain: false, topic: Some(topic), properties, payload }
+        Self {
+            delivery: Delivery::AtMostOnce,
+            retain: false,
+            topic: Some(topic),
+            properties,
+            payload,
+        }
     }
 
     /// Decodes a PUBLISH at the front of `input` without the detour through [`Packet`](crate::Packet).
@@ -138,7 +146,10 @@ impl<'a> Publish<'a> {
     /// # Errors
     /// As [`Packet::decode`](crate::Packet::decode).
     #[inline]
-    pub fn decode(input: &'a [u8], options: &DecodeOptions) -> Result<Option<(Self, usize)>, DecodeError> {
+    pub fn decode(
+        input: &'a [u8],
+        options: &DecodeOptions,
+    ) -> Result<Option<(Self, usize)>, DecodeError> {
         let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
             return none_or_refused(input, options);
         };
@@ -154,7 +165,9 @@ impl<'a> Publish<'a> {
     /// Whether the property length is there and 0, as it mostly is.
     #[inline(always)]
     pub(super) fn is_plain(header: FixedHeader, body: &[u8]) -> bool {
-        let Some((topic_len, rest)) = body.split_first_chunk() else { return false };
+        let Some((topic_len, rest)) = body.split_first_chunk() else {
+            return false;
+        };
         let id_len = if header.flags & QOS == 0 { 0 } else { 2 };
         rest.get(usize::from(u16::from_be_bytes(*topic_len)) + id_len) == Some(&0)
     }
@@ -180,13 +193,25 @@ impl<'a> Publish<'a> {
         let topic = match TopicName::read_optional(r, "topic", "MQTT-3.3.2-2") {
             Ok(topic) => topic,
             Err(error) => {
-                return Err(refusal::of_topic(&error, header.flags, r.peek_rest(), r.end(), r.sender()));
+                return Err(refusal::of_topic(
+                    &error,
+                    header.flags,
+                    r.peek_rest(),
+                    r.end(),
+                    r.sender(),
+                ));
             }
         };
         let delivery = match header.flags & QOS {
             0 => Delivery::AtMostOnce,
-            QOS_1 => Delivery::AtLeastOnce { packet_id: PacketId::read(r, PACKET_ID)?, dup },
-            _ => Delivery::ExactlyOnce { packet_id: PacketId::read(r, PACKET_ID)?, dup },
+            QOS_1 => Delivery::AtLeastOnce {
+                packet_id: PacketId::read(r, PACKET_ID)?,
+                dup,
+            },
+            _ => Delivery::ExactlyOnce {
+                packet_id: PacketId::read(r, PACKET_ID)?,
+                dup,
+            },
         };
         let before = r.peek_rest();
         let properties = if plain {
@@ -212,9 +237,19 @@ impl<'a> Publish<'a> {
         }
         if r.sender() == Sender::Client && !properties.subscription_identifiers.is_empty() {
             let at = offset_of(row::subscription_identifier::ID, before, r.end());
-            return Err(r.protocol_at(at, row::subscription_identifier::NAME, Some("MQTT-3.3.4-6")));
+            return Err(r.protocol_at(
+                at,
+                row::subscription_identifier::NAME,
+                Some("MQTT-3.3.4-6"),
+            ));
         }
-        Ok(Self { delivery, retain: header.flags & RETAIN != 0, topic, properties, payload: r.rest() })
+        Ok(Self {
+            delivery,
+            retain: header.flags & RETAIN != 0,
+            topic,
+            properties,
+            payload: r.rest(),
+        })
     }
 
     /// Appends the packet to `out`; see [`Packet::encode`](crate::Packet::encode).
@@ -246,7 +281,11 @@ impl<'a> Publish<'a> {
         if self.properties.is_empty() {
             encode_announcing(&Form::<PLAIN, HEAD>(self), self.payload.len(), out)
         } else {
-            encode_announcing(&Form::<WITH_PROPERTIES, HEAD>(self), self.payload.len(), out)
+            encode_announcing(
+                &Form::<WITH_PROPERTIES, HEAD>(self),
+                self.payload.len(),
+                out,
+            )
         }
     }
 
@@ -273,7 +312,12 @@ const HEAD: bool = false;
 impl<const PLAIN: bool, const WHOLE: bool> Form<'_, '_, PLAIN, WHOLE> {
     #[inline(always)]
     fn write_behind_topic<S: Sink>(&self, sink: &mut S) {
-        let Publish { delivery, properties, payload, .. } = self.0;
+        let Publish {
+            delivery,
+            properties,
+            payload,
+            ..
+        } = self.0;
         match delivery.packet_id().map(|id| id.get().to_be_bytes()) {
             // The identifier and a property length of 0 in one stroke.
             Some([high, low]) if PLAIN => sink.bytes(&[high, low, 0]),
@@ -296,7 +340,9 @@ impl<const PLAIN: bool, const WHOLE: bool> Body for Form<'_, '_, PLAIN, WHOLE> {
     }
 
     fn flags(&self) -> u8 {
-        let Publish { delivery, retain, .. } = self.0;
+        let Publish {
+            delivery, retain, ..
+        } = self.0;
         let dup = if delivery.dup() { DUP } else { 0 };
         dup | delivery.qos().level() << 1 | u8::from(*retain)
     }

@@ -4,7 +4,9 @@ use super::packet_id::PACKET_ID;
 use super::publish::{Delivery, PublishProperties};
 use crate::error::DecodeError;
 use crate::packet_type::Sender;
-use crate::property::{DataType, Properties, Rule, SubscriptionIdentifier, TopicAlias, Value, data_type};
+use crate::property::{
+    DataType, Properties, Rule, SubscriptionIdentifier, TopicAlias, Value, data_type,
+};
 use crate::property::{PROPERTIES, row, unexpected};
 use crate::qos::PacketId;
 use crate::scope::{ErrorScope, FaultyMessage};
@@ -13,7 +15,13 @@ use crate::wire::Reader;
 /// Gives `error`, which is about the topic, its scope. `r` stands behind the topic.
 #[cold]
 #[inline(never)]
-pub(super) fn of_topic(error: &DecodeError, flags: u8, rest: &[u8], end: u32, sender: Sender) -> DecodeError {
+pub(super) fn of_topic(
+    error: &DecodeError,
+    flags: u8,
+    rest: &[u8],
+    end: u32,
+    sender: Sender,
+) -> DecodeError {
     let (error, r) = (*error, Reader::standing_at(rest, end, sender));
     // Only what is too short breaks no statement: then nothing behind it can be found.
     if error.statement.is_none() {
@@ -22,12 +30,22 @@ pub(super) fn of_topic(error: &DecodeError, flags: u8, rest: &[u8], end: u32, se
     behind_topic(error, flags, r).unwrap_or_else(|graver| graver)
 }
 
-fn behind_topic(error: DecodeError, flags: u8, mut r: Reader<'_>) -> Result<DecodeError, DecodeError> {
+fn behind_topic(
+    error: DecodeError,
+    flags: u8,
+    mut r: Reader<'_>,
+) -> Result<DecodeError, DecodeError> {
     let dup = flags & super::publish::DUP != 0;
     let delivery = match flags & super::publish::QOS {
         0 => Delivery::AtMostOnce,
-        super::publish::QOS_1 => Delivery::AtLeastOnce { packet_id: PacketId::read(&mut r, PACKET_ID)?, dup },
-        _ => Delivery::ExactlyOnce { packet_id: PacketId::read(&mut r, PACKET_ID)?, dup },
+        super::publish::QOS_1 => Delivery::AtLeastOnce {
+            packet_id: PacketId::read(&mut r, PACKET_ID)?,
+            dup,
+        },
+        _ => Delivery::ExactlyOnce {
+            packet_id: PacketId::read(&mut r, PACKET_ID)?,
+            dup,
+        },
     };
     in_properties(error, delivery, true, r)
 }
@@ -63,7 +81,10 @@ fn in_properties(
         if !is_single && !PublishProperties::MANY.contains(&id) {
             return Err(unexpected(section, at, id));
         }
-        let field = PROPERTIES.iter().find(|row| row.id == id).map_or("property_id", |row| row.name);
+        let field = PROPERTIES
+            .iter()
+            .find(|row| row.id == id)
+            .map_or("property_id", |row| row.name);
         let bit = 1_u64.checked_shl(id.into()).unwrap_or_default();
         if is_single && seen & bit != 0 {
             return Err(section.protocol_at(at, field, None));
@@ -83,7 +104,9 @@ fn in_properties(
             Some(DataType::VariableByteInteger) => {
                 SubscriptionIdentifier::read(&mut section, Rule::form(field))?;
             }
-            Some(DataType::Utf8EncodedString | DataType::BinaryData) => drop(section.prefixed(field)?),
+            Some(DataType::Utf8EncodedString | DataType::BinaryData) => {
+                drop(section.prefixed(field)?)
+            }
             Some(DataType::Utf8StringPair) => {
                 section.prefixed(field)?;
                 section.prefixed(field)?;
@@ -94,5 +117,11 @@ fn in_properties(
     if !has_topic && topic_alias.is_none() {
         return Err(error);
     }
-    Ok(DecodeError { scope: ErrorScope::Message(FaultyMessage { delivery, topic_alias }), ..error })
+    Ok(DecodeError {
+        scope: ErrorScope::Message(FaultyMessage {
+            delivery,
+            topic_alias,
+        }),
+        ..error
+    })
 }

@@ -83,7 +83,11 @@ impl<'a> Subscribe<'a> {
         let packet_id = PacketId::read(r, PACKET_ID)?;
         let properties = SubscribeProperties::read(r)?;
         let subscriptions = read_list::<Subscription<'a>>(r, "subscriptions", "MQTT-3.8.3-2")?;
-        Ok(Self { packet_id, properties, subscriptions })
+        Ok(Self {
+            packet_id,
+            properties,
+            subscriptions,
+        })
     }
 }
 
@@ -133,7 +137,10 @@ impl<'a> Item<'a> for Subscription<'a> {
     #[inline(always)]
     fn reread(rest: &mut Validated<'a>) -> Option<Self> {
         let filter = TopicFilter::reread(rest)?;
-        Some(Self { filter, options: SubscriptionOptions::from_byte(rest.u8()?)? })
+        Some(Self {
+            filter,
+            options: SubscriptionOptions::from_byte(rest.u8()?)?,
+        })
     }
 }
 
@@ -156,7 +163,11 @@ impl SubscriptionOptions {
     const fn byte(self) -> u8 {
         self.qos.level()
             | if self.no_local { NO_LOCAL } else { 0 }
-            | if self.retain_as_published { RETAIN_AS_PUBLISHED } else { 0 }
+            | if self.retain_as_published {
+                RETAIN_AS_PUBLISHED
+            } else {
+                0
+            }
             | (self.retain_handling as u8) << 4
     }
 }
@@ -170,7 +181,11 @@ impl Body for Subscribe<'_> {
         if self.subscriptions.is_empty() {
             return Err(EncodeError::new(EncodeErrorKind::Missing, "subscriptions"));
         }
-        if self.subscriptions.iter().any(|each| each.options.no_local && each.filter.is_shared()) {
+        if self
+            .subscriptions
+            .iter()
+            .any(|each| each.options.no_local && each.filter.is_shared())
+        {
             return Err(EncodeError::new(EncodeErrorKind::NotAllowed, "no_local"));
         }
         Ok(())
@@ -181,13 +196,18 @@ impl Body for Subscribe<'_> {
         self.packet_id.write(sink);
         sink.properties(&self.properties);
         // The options of one and the length of the next filter in one stroke.
-        let last = self.subscriptions.iter().fold(None, |before, Subscription { filter, options }| {
-            match before {
-                Some(options_before) => sink.prefixed_row(options_before, filter.as_bytes()),
-                None => sink.prefixed(filter.as_bytes()),
-            }
-            Some(options.byte())
-        });
+        let last =
+            self.subscriptions
+                .iter()
+                .fold(None, |before, Subscription { filter, options }| {
+                    match before {
+                        Some(options_before) => {
+                            sink.prefixed_row(options_before, filter.as_bytes())
+                        }
+                        None => sink.prefixed(filter.as_bytes()),
+                    }
+                    Some(options.byte())
+                });
         last.into_iter().for_each(|options| sink.u8(options));
     }
 }

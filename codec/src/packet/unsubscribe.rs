@@ -37,7 +37,11 @@ impl<'a> Unsubscribe<'a> {
         let packet_id = PacketId::read(r, PACKET_ID)?;
         let properties = UnsubscribeProperties::read(r)?;
         let filters = read_list(r, "topic_filter", "MQTT-3.10.3-2")?;
-        Ok(Self { packet_id, properties, filters })
+        Ok(Self {
+            packet_id,
+            properties,
+            filters,
+        })
     }
 }
 

@@ -11,7 +11,8 @@ use crate::text::BinaryData;
 
 /// A field that knows which entries of a map it makes.
 pub(crate) trait WriteField {
-    fn write_field<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error>;
+    fn write_field<M: SerializeMap>(&self, name: &'static str, map: &mut M)
+    -> Result<(), M::Error>;
 }
 
 /// What is one entry under its own name.
@@ -33,20 +34,37 @@ entries!(crate::DisconnectProperties<'_> crate::PublishProperties<'_> crate::Sub
 entries!(crate::SubscribeProperties<'_> crate::UnsubscribeProperties<'_> crate::WillProperties<'_>);
 
 impl<T: WriteField> WriteField for Option<T> {
-    fn write_field<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
-        self.as_ref().map_or(Ok(()), |value| value.write_field(name, map))
+    fn write_field<M: SerializeMap>(
+        &self,
+        name: &'static str,
+        map: &mut M,
+    ) -> Result<(), M::Error> {
+        self.as_ref()
+            .map_or(Ok(()), |value| value.write_field(name, map))
     }
 }
 
 impl<'a, T: Item<'a> + Serialize> WriteField for Repeated<'a, T> {
-    fn write_field<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
-        if self.is_empty() { Ok(()) } else { map.serialize_entry(name, self) }
+    fn write_field<M: SerializeMap>(
+        &self,
+        name: &'static str,
+        map: &mut M,
+    ) -> Result<(), M::Error> {
+        if self.is_empty() {
+            Ok(())
+        } else {
+            map.serialize_entry(name, self)
+        }
     }
 }
 
 /// A payload.
 impl WriteField for &[u8] {
-    fn write_field<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
+    fn write_field<M: SerializeMap>(
+        &self,
+        name: &'static str,
+        map: &mut M,
+    ) -> Result<(), M::Error> {
         match core::str::from_utf8(self) {
             Ok(text) => map.serialize_entry(name, text),
             Err(_) => {
@@ -58,7 +76,11 @@ impl WriteField for &[u8] {
 }
 
 impl WriteField for BinaryData<'_> {
-    fn write_field<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
+    fn write_field<M: SerializeMap>(
+        &self,
+        name: &'static str,
+        map: &mut M,
+    ) -> Result<(), M::Error> {
         self.as_bytes().write_field(name, map)
     }
 }
@@ -66,7 +88,9 @@ impl WriteField for BinaryData<'_> {
 impl WriteField for Delivery {
     fn write_field<M: SerializeMap>(&self, _: &'static str, map: &mut M) -> Result<(), M::Error> {
         self.qos().write_field("qos", map)?;
-        let Some(packet_id) = self.packet_id() else { return Ok(()) };
+        let Some(packet_id) = self.packet_id() else {
+            return Ok(());
+        };
         packet_id.write_field("packet_id", map)?;
         self.dup().write_field("dup", map)
     }
@@ -76,7 +100,8 @@ impl WriteField for SubscriptionOptions {
     fn write_field<M: SerializeMap>(&self, _: &'static str, map: &mut M) -> Result<(), M::Error> {
         self.qos.write_field("qos", map)?;
         self.no_local.write_field("no_local", map)?;
-        self.retain_as_published.write_field("retain_as_published", map)?;
+        self.retain_as_published
+            .write_field("retain_as_published", map)?;
         map.serialize_entry("retain_handling", &self.retain_handling)
     }
 }

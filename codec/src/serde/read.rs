@@ -54,12 +54,19 @@ impl<T: Entry> ReadField for T {
         key: &str,
         map: &mut A,
     ) -> Result<bool, A::Error> {
-        let Some(value) = T::read(name, key, map)? else { return Ok(false) };
-        if slot.replace(value).is_some() { Err(A::Error::duplicate_field(name)) } else { Ok(true) }
+        let Some(value) = T::read(name, key, map)? else {
+            return Ok(false);
+        };
+        if slot.replace(value).is_some() {
+            Err(A::Error::duplicate_field(name))
+        } else {
+            Ok(true)
+        }
     }
 
     fn finish<E: Error>(slot: Option<T>, name: &'static str) -> Result<Self, E> {
-        slot.or_else(T::absent).ok_or_else(|| E::missing_field(name))
+        slot.or_else(T::absent)
+            .ok_or_else(|| E::missing_field(name))
     }
 }
 
@@ -137,7 +144,11 @@ where
         key: &str,
         map: &mut A,
     ) -> Result<Option<Self>, A::Error> {
-        if key == name { Ok(Some(map.next_value::<Vec<T>>()?.into_iter().collect())) } else { Ok(None) }
+        if key == name {
+            Ok(Some(map.next_value::<Vec<T>>()?.into_iter().collect()))
+        } else {
+            Ok(None)
+        }
     }
 
     fn absent() -> Option<Self> {
@@ -153,8 +164,13 @@ impl Entry for Vec<u8> {
         map: &mut A,
     ) -> Result<Option<Self>, A::Error> {
         match key.strip_prefix(name) {
-            Some("") => map.next_value::<String>().map(|text| Some(text.into_bytes())),
-            Some(BASE64) => STANDARD.decode(map.next_value::<String>()?).map(Some).map_err(A::Error::custom),
+            Some("") => map
+                .next_value::<String>()
+                .map(|text| Some(text.into_bytes())),
+            Some(BASE64) => STANDARD
+                .decode(map.next_value::<String>()?)
+                .map(Some)
+                .map_err(A::Error::custom),
             _ => Ok(None),
         }
     }
@@ -193,15 +209,26 @@ impl ReadField for Delivery {
         let dup = bool::finish(dup, "dup")?;
         match QoS::finish(qos, "qos")? {
             QoS::AtMostOnce if dup => Err(E::custom("dup is for QoS 1 and 2")),
-            QoS::AtMostOnce if packet_id.is_some() => Err(E::custom("packet_id is for QoS 1 and 2")),
+            QoS::AtMostOnce if packet_id.is_some() => {
+                Err(E::custom("packet_id is for QoS 1 and 2"))
+            }
             QoS::AtMostOnce => Ok(Self::AtMostOnce),
-            qos => Ok(Self::new(qos, PacketId::finish(packet_id, "packet_id")?, dup)),
+            qos => Ok(Self::new(
+                qos,
+                PacketId::finish(packet_id, "packet_id")?,
+                dup,
+            )),
         }
     }
 }
 
 impl ReadField for SubscriptionOptions {
-    type Slot = (Option<QoS>, Option<bool>, Option<bool>, Option<RetainHandling>);
+    type Slot = (
+        Option<QoS>,
+        Option<bool>,
+        Option<bool>,
+        Option<RetainHandling>,
+    );
 
     fn read_field<'de, A: MapAccess<'de>>(
         (qos, no_local, retain_as_published, retain_handling): &mut Self::Slot,

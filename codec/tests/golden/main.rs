@@ -1,5 +1,10 @@
 //! Golden vectors, both ways: packets and their bytes, and breaches with the error that each must be.
-#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 #![expect(clippy::cast_possible_truncation, reason = "a hex digit is small")]
 
 mod vectors;
@@ -9,7 +14,8 @@ use std::path::Path;
 use std::{fs, io};
 
 use dunlin_codec::{
-    DecodeError, DecodeErrorKind, DecodeOptions, ErrorScope, FixedHeader, Packet, PacketType, ReasonCode,
+    DecodeError, DecodeErrorKind, DecodeOptions, ErrorScope, FixedHeader, Packet, PacketType,
+    ReasonCode,
 };
 use vectors::{Form, Rejected, accepted, forms, rejected};
 
@@ -32,16 +38,30 @@ fn every_packet_is_read_from_its_bytes() {
 
 #[test]
 fn every_packet_has_a_vector() {
-    let types: BTreeSet<PacketType> = accepted().iter().map(|vector| vector.packet.packet_type()).collect();
+    let types: BTreeSet<PacketType> = accepted()
+        .iter()
+        .map(|vector| vector.packet.packet_type())
+        .collect();
     assert_eq!(types, BTreeSet::from(PacketType::ALL));
 }
 
 #[test]
 fn other_forms_of_a_packet_are_read_alike_and_never_written() {
-    for Form { shows, bytes, canonical } in forms() {
-        let (packet, len) = Packet::decode(&bytes).expect(shows).expect("a whole packet");
+    for Form {
+        shows,
+        bytes,
+        canonical,
+    } in forms()
+    {
+        let (packet, len) = Packet::decode(&bytes)
+            .expect(shows)
+            .expect("a whole packet");
         assert_eq!(len, bytes.len(), "{shows}");
-        assert_eq!(Packet::decode(&canonical), Ok(Some((packet, canonical.len()))), "{shows}");
+        assert_eq!(
+            Packet::decode(&canonical),
+            Ok(Some((packet, canonical.len()))),
+            "{shows}"
+        );
         let mut written = Vec::new();
         packet.encode(&mut written).expect("a legal packet");
         assert_eq!(written, canonical, "{shows}");
@@ -52,20 +72,46 @@ fn other_forms_of_a_packet_are_read_alike_and_never_written() {
 #[test]
 fn every_breach_is_the_error_that_it_must_be() {
     for rejected in rejected() {
-        let Rejected { shows, sender, bytes, kind, reason_code, offset, field, statement, is_message } =
-            rejected;
-        let options = DecodeOptions { sender, ..DecodeOptions::default() };
+        let Rejected {
+            shows,
+            sender,
+            bytes,
+            kind,
+            reason_code,
+            offset,
+            field,
+            statement,
+            is_message,
+        } = rejected;
+        let options = DecodeOptions {
+            sender,
+            ..DecodeOptions::default()
+        };
         let error = Packet::decode_with(&bytes, &options).expect_err(shows);
-        let expected = DecodeError { kind, reason_code, offset, field, statement, scope: error.scope };
+        let expected = DecodeError {
+            kind,
+            reason_code,
+            offset,
+            field,
+            statement,
+            scope: error.scope,
+        };
         assert_eq!(error, expected, "{shows}: {bytes:02X?} from {sender:?}");
-        assert_eq!(matches!(error.scope, ErrorScope::Message(_)), is_message, "{shows}: {bytes:02X?}");
+        assert_eq!(
+            matches!(error.scope, ErrorScope::Message(_)),
+            is_message,
+            "{shows}: {bytes:02X?}"
+        );
     }
 }
 
 #[test]
 fn a_packet_above_the_limit_is_refused_by_its_header_alone() {
     // 20 bytes are taken, 21 aren't, and nobody waits for them. [MQTT-3.1.2-24]
-    let limit = DecodeOptions { max_packet_size: 20, ..DecodeOptions::default() };
+    let limit = DecodeOptions {
+        max_packet_size: 20,
+        ..DecodeOptions::default()
+    };
     assert_eq!(Packet::decode_with(&[0x30, 18], &limit), Ok(None));
     let too_large = DecodeError {
         kind: DecodeErrorKind::TooLarge,
@@ -77,24 +123,44 @@ fn a_packet_above_the_limit_is_refused_by_its_header_alone() {
     };
     assert_eq!(Packet::decode_with(&[0x30, 19], &limit), Err(too_large));
     // A client that exceeds the server's limit breaks another rule. [MQTT-3.2.2-15]
-    let of_client = DecodeOptions { sender: dunlin_codec::Sender::Client, ..limit };
-    let too_large_for_server = DecodeError { statement: Some("MQTT-3.2.2-15"), ..too_large };
-    assert_eq!(Packet::decode_with(&[0x30, 19], &of_client), Err(too_large_for_server));
-    assert_eq!(FixedHeader::peek(&[0x30, 0xff, 0xff, 0xff, 0x7f], 268_435_459), Err(too_large));
-    let largest = FixedHeader::peek(&[0x30, 0xff, 0xff, 0xff, 0x7f], 268_435_460).expect("a header");
+    let of_client = DecodeOptions {
+        sender: dunlin_codec::Sender::Client,
+        ..limit
+    };
+    let too_large_for_server = DecodeError {
+        statement: Some("MQTT-3.2.2-15"),
+        ..too_large
+    };
+    assert_eq!(
+        Packet::decode_with(&[0x30, 19], &of_client),
+        Err(too_large_for_server)
+    );
+    assert_eq!(
+        FixedHeader::peek(&[0x30, 0xff, 0xff, 0xff, 0x7f], 268_435_459),
+        Err(too_large)
+    );
+    let largest =
+        FixedHeader::peek(&[0x30, 0xff, 0xff, 0xff, 0x7f], 268_435_460).expect("a header");
     assert_eq!(largest.expect("a whole header").packet_len(), 268_435_460);
 }
 
 #[test]
 fn an_error_reads_as_one_line() {
     let error = Packet::decode(&[0x36, 0x00]).expect_err("QoS 3");
-    assert_eq!(error.to_string(), "malformed packet: qos at byte 0 [MQTT-3.3.1-4]");
+    assert_eq!(
+        error.to_string(),
+        "malformed packet: qos at byte 0 [MQTT-3.3.1-4]"
+    );
 }
 
 #[test]
 fn a_password_doesnt_print() {
     for vector in accepted() {
-        assert!(!format!("{:?}", vector.packet).contains("s3cret"), "{}", vector.name);
+        assert!(
+            !format!("{:?}", vector.packet).contains("s3cret"),
+            "{}",
+            vector.name
+        );
     }
 }
 
@@ -107,7 +173,9 @@ fn seeds_for_the_fuzzer() -> io::Result<()> {
     let seeds: Vec<Vec<u8>> = accepted.chain(other_forms).chain(rejected).collect();
     // The targets that take any bytes as they are.
     for target in ["decode", "peek"] {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../fuzz/corpus")
+            .join(target);
         fs::create_dir_all(&corpus)?;
         for (number, bytes) in seeds.iter().enumerate() {
             fs::write(corpus.join(format!("golden-{number:03}")), bytes)?;

@@ -2,19 +2,26 @@
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    Ack, AckType, DecodeError, DecodeOptions, FixedHeader, Packet, PacketBuf, PacketType, Publish, Repeated,
-    Sender, UserProperty,
+    Ack, AckType, DecodeError, DecodeOptions, FixedHeader, Packet, PacketBuf, PacketType, Publish,
+    Repeated, Sender, UserProperty,
 };
 
 /// Asserts every law for the packet, or what isn't one, at the front of `input`.
 pub(crate) fn hold(input: &[u8]) {
     for sender in [Sender::Any, Sender::Client, Sender::Server] {
-        let options = DecodeOptions { sender, ..DecodeOptions::default() };
+        let options = DecodeOptions {
+            sender,
+            ..DecodeOptions::default()
+        };
         let decoded = Packet::decode_with(input, &options);
         the_header_agrees(input, &decoded);
         the_other_decoders_agree(input, &options, &decoded);
         if let Ok(Some((packet, len))) = decoded {
-            assert_eq!(Packet::decode(input), decoded, "a known sender refuses more, and changes nothing");
+            assert_eq!(
+                Packet::decode(input),
+                decoded,
+                "a known sender refuses more, and changes nothing"
+            );
             what_stands_behind_is_not_looked_at(input, &options, &decoded, len);
             every_strict_prefix_needs_more(&input[..len], &options);
             each_part_lies_inside(&input[..len], &packet);
@@ -30,29 +37,43 @@ fn the_header_agrees(input: &[u8], decoded: &Decoded<'_>) {
     match decoded {
         Ok(Some((packet, len))) => {
             let header = peeked.expect("a good header").expect("a whole header");
-            assert_eq!((header.packet_type, header.packet_len()), (packet.packet_type(), *len));
+            assert_eq!(
+                (header.packet_type, header.packet_len()),
+                (packet.packet_type(), *len)
+            );
         }
         Ok(None) => {
             let header = peeked.expect("a good header");
             assert!(header.is_none_or(|header| header.packet_len() > input.len()));
         }
         Err(error) => match peeked {
-            Ok(header) => assert!(error.offset as usize <= header.expect("a whole header").packet_len()),
+            Ok(header) => {
+                assert!(error.offset as usize <= header.expect("a whole header").packet_len())
+            }
             Err(header_error) => assert_eq!(*error, header_error),
         },
     }
 }
 
 fn the_other_decoders_agree(input: &[u8], options: &DecodeOptions, decoded: &Decoded<'_>) {
-    let packet_type = FixedHeader::peek(input, u32::MAX).ok().flatten().map(|header| header.packet_type);
-    let publish =
-        Publish::decode(input, options).map(|found| found.map(|(publish, len)| (publish.into(), len)));
+    let packet_type = FixedHeader::peek(input, u32::MAX)
+        .ok()
+        .flatten()
+        .map(|header| header.packet_type);
+    let publish = Publish::decode(input, options)
+        .map(|found| found.map(|(publish, len)| (publish.into(), len)));
     if matches!(packet_type, None | Some(PacketType::Publish)) {
         assert_eq!(publish, *decoded);
     }
-    let ack = Ack::decode(input, options).map(|found| found.map(|(of, ack, len)| (ack.into_packet(of), len)));
-    let acks =
-        [AckType::PubAck, AckType::PubRec, AckType::PubRel, AckType::PubComp].map(AckType::packet_type);
+    let ack = Ack::decode(input, options)
+        .map(|found| found.map(|(of, ack, len)| (ack.into_packet(of), len)));
+    let acks = [
+        AckType::PubAck,
+        AckType::PubRec,
+        AckType::PubRel,
+        AckType::PubComp,
+    ]
+    .map(AckType::packet_type);
     if packet_type.is_none_or(|packet_type| acks.contains(&packet_type)) {
         assert_eq!(ack, *decoded);
     }
@@ -61,10 +82,16 @@ fn the_other_decoders_agree(input: &[u8], options: &DecodeOptions, decoded: &Dec
     match (PacketBuf::take(&mut rest, options), decoded) {
         (Ok(Some(owned)), Ok(Some((packet, len)))) => {
             assert_eq!(owned.packet(), *packet);
-            assert_eq!((&owned.as_bytes()[..], &rest[..]), (&input[..*len], &input[*len..]));
+            assert_eq!(
+                (&owned.as_bytes()[..], &rest[..]),
+                (&input[..*len], &input[*len..])
+            );
         }
         (taken, decoded) => {
-            assert_eq!(taken.map(|taken| taken.is_some()), decoded.map(|decoded| decoded.is_some()));
+            assert_eq!(
+                taken.map(|taken| taken.is_some()),
+                decoded.map(|decoded| decoded.is_some())
+            );
             assert_eq!(rest, input);
         }
     }
@@ -84,7 +111,11 @@ fn what_stands_behind_is_not_looked_at(
 
 fn every_strict_prefix_needs_more(packet: &[u8], options: &DecodeOptions) {
     for len in 0..packet.len() {
-        assert_eq!(Packet::decode_with(&packet[..len], options), Ok(None), "the first {len} bytes");
+        assert_eq!(
+            Packet::decode_with(&packet[..len], options),
+            Ok(None),
+            "the first {len} bytes"
+        );
     }
 }
 
@@ -92,7 +123,9 @@ fn it_encodes_canonically(packet: &Packet<'_>, len: usize) {
     let encoded = encoded(packet);
     assert_eq!(packet.encoded_len(), Ok(encoded.len()));
     assert!(encoded.len() <= len, "the canonical form is the shortest");
-    let again = Packet::decode(&encoded).expect("a valid packet").expect("a whole packet");
+    let again = Packet::decode(&encoded)
+        .expect("a valid packet")
+        .expect("a whole packet");
     assert_eq!(again, (*packet, encoded.len()));
     assert_eq!(self::encoded(&again.0), encoded);
 }
@@ -100,7 +133,9 @@ fn it_encodes_canonically(packet: &Packet<'_>, len: usize) {
 /// The packet's bytes.
 pub(crate) fn encoded(packet: &Packet<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    packet.encode(&mut bytes).expect("a packet that can be encoded");
+    packet
+        .encode(&mut bytes)
+        .expect("a packet that can be encoded");
     bytes
 }
 
@@ -116,7 +151,10 @@ fn each_part_lies_inside(whole: &[u8], packet: &Packet<'_>) {
 fn parts<'a>(packet: &Packet<'a>) -> Vec<&'a [u8]> {
     fn halves<'a>(properties: Repeated<'a, UserProperty<'a>>) -> Vec<&'a [u8]> {
         assert_eq!(properties.iter().count(), properties.len());
-        properties.iter().flat_map(|each| [each.name.as_bytes(), each.value.as_bytes()]).collect()
+        properties
+            .iter()
+            .flat_map(|each| [each.name.as_bytes(), each.value.as_bytes()])
+            .collect()
     }
     match packet {
         Packet::Connect(connect) => {
@@ -125,7 +163,10 @@ fn parts<'a>(packet: &Packet<'a>) -> Vec<&'a [u8]> {
             parts.extend(connect.username.map(|username| username.as_bytes()));
             parts.extend(connect.password.map(|password| password.as_bytes()));
             parts.extend(
-                connect.will.iter().flat_map(|will| [will.topic.as_bytes(), will.payload.as_bytes()]),
+                connect
+                    .will
+                    .iter()
+                    .flat_map(|will| [will.topic.as_bytes(), will.payload.as_bytes()]),
             );
             parts
         }
@@ -144,12 +185,26 @@ fn parts<'a>(packet: &Packet<'a>) -> Vec<&'a [u8]> {
             halves(ack.properties.user_properties)
         }
         Packet::Subscribe(subscribe) => {
-            assert_eq!(subscribe.subscriptions.iter().count(), subscribe.subscriptions.len());
-            subscribe.subscriptions.iter().map(|each| each.filter.as_bytes()).collect()
+            assert_eq!(
+                subscribe.subscriptions.iter().count(),
+                subscribe.subscriptions.len()
+            );
+            subscribe
+                .subscriptions
+                .iter()
+                .map(|each| each.filter.as_bytes())
+                .collect()
         }
         Packet::Unsubscribe(unsubscribe) => {
-            assert_eq!(unsubscribe.filters.iter().count(), unsubscribe.filters.len());
-            unsubscribe.filters.iter().map(|filter| filter.as_bytes()).collect()
+            assert_eq!(
+                unsubscribe.filters.iter().count(),
+                unsubscribe.filters.len()
+            );
+            unsubscribe
+                .filters
+                .iter()
+                .map(|filter| filter.as_bytes())
+                .collect()
         }
         Packet::SubAck(answer) => halves(answer.properties.user_properties),
         Packet::UnsubAck(answer) => halves(answer.properties.user_properties),

@@ -11,8 +11,8 @@ mod sections;
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    AckType, DecodeOptions, Disconnect, Packet, PacketBuf, PacketId, PacketType, Publish, ReasonCode, Sender,
-    owned,
+    AckType, DecodeOptions, Disconnect, Packet, PacketBuf, PacketId, PacketType, Publish,
+    ReasonCode, Sender, owned,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -128,14 +128,30 @@ proptest! {
 fn short_and_long_forms_decode_equal_and_the_shortest_is_written() {
     let id = PacketId::new(0x1234).unwrap();
     for code in ReasonCode::ALL.iter().copied() {
-        for ack_type in [AckType::PubAck, AckType::PubRec, AckType::PubRel, AckType::PubComp] {
+        for ack_type in [
+            AckType::PubAck,
+            AckType::PubRec,
+            AckType::PubRel,
+            AckType::PubComp,
+        ] {
             if code.is_legal_in(ack_type.packet_type(), Sender::Any) {
-                let ack = dunlin_codec::Ack { reason_code: code, ..dunlin_codec::Ack::success(id) };
+                let ack = dunlin_codec::Ack {
+                    reason_code: code,
+                    ..dunlin_codec::Ack::success(id)
+                };
                 forms_are_equal(&ack.into_packet(ack_type), &[0x12, 0x34], code);
             }
         }
         if code.is_legal_in(PacketType::Disconnect, Sender::Any) {
-            forms_are_equal(&Disconnect { reason_code: code, ..Disconnect::default() }.into(), &[], code);
+            forms_are_equal(
+                &Disconnect {
+                    reason_code: code,
+                    ..Disconnect::default()
+                }
+                .into(),
+                &[],
+                code,
+            );
         }
     }
 }

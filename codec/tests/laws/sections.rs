@@ -9,8 +9,12 @@ pub(crate) fn shuffled(packet: &[u8], keys: &[u32]) -> Vec<u8> {
     let mut shuffled = packet.to_vec();
     for section in sections(packet) {
         let mut items = items(&packet[section.clone()]);
-        let mut order: Vec<(u32, u8)> =
-            keys.iter().copied().cycle().zip(items.iter().map(|item| item[0])).collect();
+        let mut order: Vec<(u32, u8)> = keys
+            .iter()
+            .copied()
+            .cycle()
+            .zip(items.iter().map(|item| item[0]))
+            .collect();
         order.sort_unstable();
         let mut bytes = Vec::new();
         for (_, id) in order {
@@ -30,8 +34,12 @@ fn sections(packet: &[u8]) -> Vec<Range<usize>> {
         PacketType::Connect => body + 10,
         PacketType::ConnAck | PacketType::Subscribe | PacketType::SubAck => body + 2,
         PacketType::Unsubscribe | PacketType::UnsubAck => body + 2,
-        PacketType::Publish => after_string(packet, body) + if header.flags & 0b0110 == 0 { 0 } else { 2 },
-        PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => body + 3,
+        PacketType::Publish => {
+            after_string(packet, body) + if header.flags & 0b0110 == 0 { 0 } else { 2 }
+        }
+        PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
+            body + 3
+        }
         PacketType::Disconnect | PacketType::Auth => body + 1,
         PacketType::PingReq | PacketType::PingResp => packet.len(),
     };
@@ -55,7 +63,12 @@ fn items(section: &[u8]) -> Vec<&[u8]> {
     let mut items = Vec::new();
     let mut rest = section;
     while let Some(id) = rest.first() {
-        let end = match PROPERTIES.iter().find(|row| row.id == *id).unwrap().data_type {
+        let end = match PROPERTIES
+            .iter()
+            .find(|row| row.id == *id)
+            .unwrap()
+            .data_type
+        {
             DataType::Byte => 2,
             DataType::TwoByteInteger => 3,
             DataType::FourByteInteger => 5,
@@ -75,7 +88,15 @@ fn after_string(bytes: &[u8], at: usize) -> usize {
 
 /// The number at `at`, and what follows it.
 fn varint(bytes: &[u8], at: usize) -> (usize, usize) {
-    let end = at + bytes[at..].iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
-    let value = bytes[at..end].iter().rev().fold(0, |value, byte| value << 7 | usize::from(byte & 0x7f));
+    let end = at
+        + bytes[at..]
+            .iter()
+            .position(|byte| byte & 0x80 == 0)
+            .unwrap()
+        + 1;
+    let value = bytes[at..end]
+        .iter()
+        .rev()
+        .fold(0, |value, byte| value << 7 | usize::from(byte & 0x7f));
     (value, end)
 }

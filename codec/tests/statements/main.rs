@@ -3,7 +3,11 @@
 //! `table.tsv` has one line for each: the statement's id (`U-`: stated, not numbered), whom it binds, the tests as
 //! `file::name` from the root of the repository, and a reason or a note. What binds the codec or the client must have one
 //! of the two; what binds others alone has the tests that cite it.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,26 +27,42 @@ impl Statement {
 
     /// Whether a reason says more than whom it binds.
     fn has_a_reason(&self) -> bool {
-        self.reason.is_some_and(|reason| !reason.starts_with("binds the "))
+        self.reason
+            .is_some_and(|reason| !reason.starts_with("binds the "))
     }
 }
 
 fn table() -> Vec<Statement> {
-    let lines = include_str!("table.tsv").lines().filter(|line| !line.starts_with('#'));
+    let lines = include_str!("table.tsv")
+        .lines()
+        .filter(|line| !line.starts_with('#'));
     let statement = |line: &'static str| {
         let columns: Vec<&str> = line.split('\t').collect();
-        let [id, binds, tests, reason] = columns.try_into().unwrap_or_else(|_| panic!("4 columns: {line}"));
+        let [id, binds, tests, reason] = columns
+            .try_into()
+            .unwrap_or_else(|_| panic!("4 columns: {line}"));
         let tests = tests.split(' ').filter(|test| *test != "-").collect();
-        Statement { id, binds, tests, reason: (reason != "-").then_some(reason) }
+        Statement {
+            id,
+            binds,
+            tests,
+            reason: (reason != "-").then_some(reason),
+        }
     };
     lines.map(statement).collect()
 }
 
 #[test]
 fn what_binds_the_codec_or_the_client_has_a_test_or_a_reason() {
-    for statement in table().iter().filter(|statement| statement.binds("codec") || statement.binds("client"))
+    for statement in table()
+        .iter()
+        .filter(|statement| statement.binds("codec") || statement.binds("client"))
     {
-        assert!(!statement.tests.is_empty() || statement.has_a_reason(), "{}", statement.id);
+        assert!(
+            !statement.tests.is_empty() || statement.has_a_reason(),
+            "{}",
+            statement.id
+        );
     }
 }
 
@@ -53,7 +73,10 @@ fn every_test_exists_and_its_file_names_the_statement() {
             let (file, name) = test.split_once("::").expect("file::name");
             let source = read(&root().join(file));
             assert!(is_test(&source, name), "{id}: no test {test}");
-            assert!(cited(&evidence(file, name)).contains(id), "{id} isn't named by {test}");
+            assert!(
+                cited(&evidence(file, name)).contains(id),
+                "{id} isn't named by {test}"
+            );
         }
     }
 }
@@ -64,7 +87,11 @@ fn every_statement_that_the_code_refers_to_is_in_the_table() {
     for folder in ["codec/src", "codec/tests", "client/src", "client/tests"] {
         for file in files(&root().join(folder)) {
             for id in cited(&read(&file)) {
-                assert!(table.iter().any(|statement| statement.id == id), "{id} in {}", file.display());
+                assert!(
+                    table.iter().any(|statement| statement.id == id),
+                    "{id} in {}",
+                    file.display()
+                );
             }
         }
     }
@@ -81,10 +108,17 @@ fn every_statement_is_here_once() {
 #[ignore = "needs ../shared/spec, which only this project's builders have"]
 fn every_statement_of_the_standard_is_here() {
     let table = table();
-    let ours: BTreeMap<&str, &str> = table.iter().map(|statement| (statement.id, statement.binds)).collect();
+    let ours: BTreeMap<&str, &str> = table
+        .iter()
+        .map(|statement| (statement.id, statement.binds))
+        .collect();
     let spec = root().join("../shared/spec");
     let lists = ["normative.tsv", "unnumbered.tsv"].map(|list| read(&spec.join(list)));
-    let theirs: BTreeMap<&str, &str> = lists.iter().flat_map(|list| list.lines().skip(1)).map(row).collect();
+    let theirs: BTreeMap<&str, &str> = lists
+        .iter()
+        .flat_map(|list| list.lines().skip(1))
+        .map(row)
+        .collect();
     assert_eq!(ours, theirs);
 }
 
@@ -105,9 +139,18 @@ fn read(file: &Path) -> String {
 
 /// What is below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let paths = entries.map(|entry| entry.expect("an entry").path());
-    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                files(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 /// Where `test`, which is in `file`, names its statements: there, or beside the vectors that it goes through.
@@ -115,35 +158,54 @@ fn evidence(file: &str, test: &str) -> String {
     let vectors = match test {
         "every_breach_is_the_error_that_it_must_be" => &["rejected.tsv"][..],
         "other_forms_of_a_packet_are_read_alike_and_never_written" => &["forms.tsv"],
-        "every_packet_is_read_from_its_bytes" | "every_packet_is_written_as_its_bytes" => {
-            &["connecting.rs", "publishing.rs", "subscribing.rs", "ending.rs"]
-        }
+        "every_packet_is_read_from_its_bytes" | "every_packet_is_written_as_its_bytes" => &[
+            "connecting.rs",
+            "publishing.rs",
+            "subscribing.rs",
+            "ending.rs",
+        ],
         _ => &[],
     };
     let folder = root().join("codec/tests/golden/vectors");
-    let vectors: String = vectors.iter().map(|vectors| read(&folder.join(vectors))).collect();
+    let vectors: String = vectors
+        .iter()
+        .map(|vectors| read(&folder.join(vectors)))
+        .collect();
     read(&root().join(file)) + &vectors
 }
 
 /// Whether `source` has a function `name` that is a test.
 fn is_test(source: &str, name: &str) -> bool {
-    let Some((above, _)) = source.split_once(&format!("fn {name}(")) else { return false };
+    let Some((above, _)) = source.split_once(&format!("fn {name}(")) else {
+        return false;
+    };
     let above = above.strip_suffix("async ").unwrap_or(above).trim_end();
-    let mut directly = above.lines().rev().map(str::trim).take_while(|line| line.starts_with(['#', '/']));
+    let mut directly = above
+        .lines()
+        .rev()
+        .map(str::trim)
+        .take_while(|line| line.starts_with(['#', '/']));
     directly.any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
 }
 
 /// The ids in `text`: `MQTT-3.3.1-4`, `U-3.4-1`.
 fn cited(text: &str) -> Vec<&str> {
-    let words = text.split(|each: char| !(each.is_ascii_alphanumeric() || each == '-' || each == '.'));
+    let words =
+        text.split(|each: char| !(each.is_ascii_alphanumeric() || each == '-' || each == '.'));
     let ids = words.filter(|word| {
-        let number = word.strip_prefix("MQTT-").or_else(|| word.strip_prefix("U-"));
-        number.and_then(|number| number.split_once('-')).is_some_and(|(section, count)| {
-            section.starts_with(|each: char| each.is_ascii_digit())
-                && section.chars().all(|each| each.is_ascii_digit() || each == '.')
-                && !count.is_empty()
-                && count.chars().all(|each| each.is_ascii_digit())
-        })
+        let number = word
+            .strip_prefix("MQTT-")
+            .or_else(|| word.strip_prefix("U-"));
+        number
+            .and_then(|number| number.split_once('-'))
+            .is_some_and(|(section, count)| {
+                section.starts_with(|each: char| each.is_ascii_digit())
+                    && section
+                        .chars()
+                        .all(|each| each.is_ascii_digit() || each == '.')
+                    && !count.is_empty()
+                    && count.chars().all(|each| each.is_ascii_digit())
+            })
     });
     ids.collect()
 }

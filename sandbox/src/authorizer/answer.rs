@@ -55,7 +55,9 @@ pub enum AnswerFault {
     #[error("isAuthenticated is false")]
     NotAuthenticated,
     /// JSON null: what a handler without a `return` gives.
-    #[error("it returned nothing (None in Python, undefined or null in Node); it must return its answer")]
+    #[error(
+        "it returned nothing (None in Python, undefined or null in Node); it must return its answer"
+    )]
     Nothing,
     /// No JSON object, nor the text of one.
     #[error("it must be a JSON object, or the JSON text of one")]
@@ -156,7 +158,9 @@ impl Answer {
         if fields.get(IS_AUTHENTICATED) == Some(&Value::Bool(false)) {
             return Ok(Self::not_authenticated());
         }
-        let foreign = FOREIGN_FIELDS.into_iter().find(|field| fields.contains_key(*field));
+        let foreign = FOREIGN_FIELDS
+            .into_iter()
+            .find(|field| fields.contains_key(*field));
         if let Some(field) = foreign.filter(|_| !fields.contains_key(IS_AUTHENTICATED)) {
             return Err(AnswerFault::ApiGateway(field).into());
         }
@@ -166,16 +170,27 @@ impl Answer {
         let mut note = |fault: Option<AnswerFault>| faults.extend(fault);
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let list = |value: &Value| value.as_array().cloned();
-        let (is_authenticated, fault) =
-            take(&mut fields, IS_AUTHENTICATED, true, "true or false", Value::as_bool);
+        let (is_authenticated, fault) = take(
+            &mut fields,
+            IS_AUTHENTICATED,
+            true,
+            "true or false",
+            Value::as_bool,
+        );
         note(fault);
         let (principal_id, fault) = take(&mut fields, PRINCIPAL_ID, true, "a string", text);
         note(fault);
-        let (documents, fault) =
-            take(&mut fields, POLICY_DOCUMENTS, true, "a list of policy documents", list);
+        let (documents, fault) = take(
+            &mut fields,
+            POLICY_DOCUMENTS,
+            true,
+            "a list of policy documents",
+            list,
+        );
         note(fault);
         let whole = "a whole number of seconds";
-        let (disconnect_after, fault) = take(&mut fields, DISCONNECT_AFTER, false, whole, whole_number);
+        let (disconnect_after, fault) =
+            take(&mut fields, DISCONNECT_AFTER, false, whole, whole_number);
         note(fault);
         let (refresh_after, fault) = take(&mut fields, REFRESH_AFTER, false, whole, whole_number);
         note(fault);
@@ -190,9 +205,13 @@ impl Answer {
         if faults.is_empty() {
             return Ok(answer);
         }
-        let told_already = faults.iter().any(|fault| fault.field() == Some(PRINCIPAL_ID));
+        let told_already = faults
+            .iter()
+            .any(|fault| fault.field() == Some(PRINCIPAL_ID));
         let of_values = answer.grant("").err().into_iter().flat_map(|error| error.0);
-        faults.extend(of_values.filter(|fault| !(told_already && fault.field() == Some(PRINCIPAL_ID))));
+        faults.extend(
+            of_values.filter(|fault| !(told_already && fault.field() == Some(PRINCIPAL_ID))),
+        );
         Err(AnswerError(faults))
     }
 
@@ -214,7 +233,11 @@ impl Answer {
         let mut faults = Vec::new();
         let principal_id = principal_id(self.principal_id, &mut faults);
         let policy = policy(self.policy_documents, &mut faults);
-        let disconnect_after = seconds(DISCONNECT_AFTER, self.disconnect_after_in_seconds, &mut faults);
+        let disconnect_after = seconds(
+            DISCONNECT_AFTER,
+            self.disconnect_after_in_seconds,
+            &mut faults,
+        );
         let refresh_after = seconds(REFRESH_AFTER, self.refresh_after_in_seconds, &mut faults);
         if !faults.is_empty() {
             return Err(AnswerError(faults));
@@ -246,7 +269,9 @@ impl AnswerFault {
     /// The field that it is about, where it is about one that is missing or wrong in itself.
     fn field(&self) -> Option<&'static str> {
         match self {
-            Self::Type { field, .. } | Self::Missing(field) | Self::Misspelled { field, .. } => Some(field),
+            Self::Type { field, .. } | Self::Missing(field) | Self::Misspelled { field, .. } => {
+                Some(field)
+            }
             Self::PrincipalId => Some(PRINCIPAL_ID),
             _ => None,
         }
@@ -299,7 +324,10 @@ fn take<T>(
     match fields.remove(field) {
         None | Some(Value::Null) => {
             let fault = match fields.keys().find(|key| is_similar(key, field)) {
-                Some(found) => AnswerFault::Misspelled { field, found: found.chars().take(64).collect() },
+                Some(found) => AnswerFault::Misspelled {
+                    field,
+                    found: found.chars().take(64).collect(),
+                },
                 None => AnswerFault::Missing(field),
             };
             // A field that isn't required has a default; what stands beside it is taken, as AWS does.
@@ -323,7 +351,10 @@ fn whole_number(value: &Value) -> Option<i64> {
 /// Whether a key differs from a field's name only in case, underscores, hyphens or a plural.
 fn is_similar(key: &str, field: &str) -> bool {
     let plain = |text: &str| {
-        let letters = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase());
+        let letters = text
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .map(|c| c.to_ascii_lowercase());
         letters.collect::<String>().trim_end_matches('s').to_owned()
     };
     plain(key) == plain(field)
@@ -334,7 +365,8 @@ fn principal_id(id: Option<String>, faults: &mut Vec<AnswerFault>) -> String {
         faults.push(AnswerFault::Missing(PRINCIPAL_ID));
         return String::new();
     };
-    let is_valid = (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_valid =
+        (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if !is_valid {
         faults.push(AnswerFault::PrincipalId);
     }
@@ -360,17 +392,27 @@ fn policy(documents: Vec<Value>, faults: &mut Vec<AnswerFault>) -> Policy {
         match PolicyDocument::parse_all(&text) {
             Ok(document) => parsed.push(document),
             Err(errors) => {
-                faults.extend(errors.into_iter().map(|error| AnswerFault::Document { number, error }));
+                faults.extend(
+                    errors
+                        .into_iter()
+                        .map(|error| AnswerFault::Document { number, error }),
+                );
             }
         }
     }
     Policy::new(parsed)
 }
 
-fn seconds(field: &'static str, value: Option<i64>, faults: &mut Vec<AnswerFault>) -> Option<Duration> {
+fn seconds(
+    field: &'static str,
+    value: Option<i64>,
+    faults: &mut Vec<AnswerFault>,
+) -> Option<Duration> {
     let seconds = value?;
     match u64::try_from(seconds) {
-        Ok(valid) if (MIN_SECONDS..=MAX_SECONDS).contains(&seconds) => Some(Duration::from_secs(valid)),
+        Ok(valid) if (MIN_SECONDS..=MAX_SECONDS).contains(&seconds) => {
+            Some(Duration::from_secs(valid))
+        }
         _ => {
             faults.push(AnswerFault::Seconds { field, seconds });
             None
@@ -407,7 +449,9 @@ mod tests {
 
     fn fault(answer: Answer) -> AnswerFault {
         let error = answer.grant("A").unwrap_err();
-        let [fault] = error.faults() else { panic!("one fault: {error}") };
+        let [fault] = error.faults() else {
+            panic!("one fault: {error}")
+        };
         fault.clone()
     }
 
@@ -417,7 +461,10 @@ mod tests {
 
     #[test]
     fn a_document_may_be_an_object_or_its_text() {
-        let text = Answer { policy_documents: vec![document().to_string().into()], ..answer() };
+        let text = Answer {
+            policy_documents: vec![document().to_string().into()],
+            ..answer()
+        };
         assert_eq!(text.grant("A"), answer().grant("A"));
     }
 
@@ -432,11 +479,13 @@ mod tests {
 
     #[test]
     fn the_text_of_an_answer_is_an_answer_too() {
-        let json =
-            json!({"isAuthenticated": true, "principalId": "p", "policyDocuments": [document().to_string()]});
+        let json = json!({"isAuthenticated": true, "principalId": "p", "policyDocuments": [document().to_string()]});
         let text = Value::String(json.to_string());
         assert_eq!(Answer::from_value(text), Answer::from_value(json));
-        assert_eq!(Answer::from_value(json!("{\"isAuthenticated\":false}")), Ok(Answer::not_authenticated()));
+        assert_eq!(
+            Answer::from_value(json!("{\"isAuthenticated\":false}")),
+            Ok(Answer::not_authenticated())
+        );
         assert_eq!(
             refusal(json!("{\"isAuthenticated\": tr")),
             "it is a text that isn't JSON: it ends early, at line 1 column 22"
@@ -451,7 +500,10 @@ mod tests {
     fn seconds_that_are_missing_mean_a_day_and_no_refresh() {
         let json = json!({"isAuthenticated": true, "principalId": "p", "policyDocuments": []});
         let grant = Answer::from_value(json).unwrap().grant("A").unwrap();
-        assert_eq!((grant.disconnect_after.as_secs(), grant.refresh_after), (86_400, None));
+        assert_eq!(
+            (grant.disconnect_after.as_secs(), grant.refresh_after),
+            (86_400, None)
+        );
     }
 
     #[test]
@@ -470,20 +522,40 @@ mod tests {
     #[test]
     fn an_answer_with_hundreds_of_faults_has_a_bounded_text() {
         let document = json!({"Version": "2012-10-17", "Statement": vec![json!({}); 600]});
-        let error = Answer { policy_documents: vec![document; 10], ..answer() }.grant("A").unwrap_err();
+        let error = Answer {
+            policy_documents: vec![document; 10],
+            ..answer()
+        }
+        .grant("A")
+        .unwrap_err();
         assert_eq!(error.faults().len(), 6000);
         let text = error.to_string();
-        assert!(text.ends_with("statement 20: missing field `Effect`; and 5980 more"), "{text}");
+        assert!(
+            text.ends_with("statement 20: missing field `Effect`; and 5980 more"),
+            "{text}"
+        );
     }
 
     #[test]
     fn what_people_return_by_mistake_is_told_by_its_name() {
         let gateway = json!({"principalId": "u", "policyDocument": {}, "context": {}});
         for (json, text) in [
-            (Value::Null, "it returned nothing (None in Python, undefined or null in Node)"),
-            (gateway, "it is an answer for API Gateway (policyDocument); AWS IoT wants isAuthenticated,"),
-            (json!({"isAuthorized": true}), "it is an answer for API Gateway (isAuthorized)"),
-            (json!({"statusCode": 200, "body": "{}"}), "it is an answer for API Gateway (statusCode)"),
+            (
+                Value::Null,
+                "it returned nothing (None in Python, undefined or null in Node)",
+            ),
+            (
+                gateway,
+                "it is an answer for API Gateway (policyDocument); AWS IoT wants isAuthenticated,",
+            ),
+            (
+                json!({"isAuthorized": true}),
+                "it is an answer for API Gateway (isAuthorized)",
+            ),
+            (
+                json!({"statusCode": 200, "body": "{}"}),
+                "it is an answer for API Gateway (statusCode)",
+            ),
             (
                 json!({"IsAuthenticated": true, "principalId": "p", "policyDocuments": []}),
                 "isAuthenticated is missing; \"IsAuthenticated\" isn't it: the names of fields must be exact",
@@ -493,7 +565,10 @@ mod tests {
                 "principalId is missing; \"principal_id\" isn't it: the names of fields must be exact; \
                  policyDocuments is missing; \"policyDocument\" isn't it",
             ),
-            (json!({"isAuthenticated": true, "principalId": "p"}), "policyDocuments is missing"),
+            (
+                json!({"isAuthenticated": true, "principalId": "p"}),
+                "policyDocuments is missing",
+            ),
         ] {
             let told = refusal(json);
             assert!(told.starts_with(text), "{told}\n{text}");
@@ -510,14 +585,27 @@ mod tests {
     #[test]
     fn a_field_of_the_wrong_type_is_named() {
         let wrong = |field: &str, value: Value| {
-            let mut answer = json!({"isAuthenticated": true, "principalId": "p", "policyDocuments": []});
+            let mut answer =
+                json!({"isAuthenticated": true, "principalId": "p", "policyDocuments": []});
             answer[field] = value;
             refusal(answer)
         };
-        assert_eq!(refusal(json!([])), "it must be a JSON object, or the JSON text of one");
-        assert_eq!(wrong("isAuthenticated", "true".into()), "isAuthenticated must be true or false");
-        assert_eq!(wrong("principalId", 7.into()), "principalId must be a string");
-        assert_eq!(wrong("policyDocuments", json!({})), "policyDocuments must be a list of policy documents");
+        assert_eq!(
+            refusal(json!([])),
+            "it must be a JSON object, or the JSON text of one"
+        );
+        assert_eq!(
+            wrong("isAuthenticated", "true".into()),
+            "isAuthenticated must be true or false"
+        );
+        assert_eq!(
+            wrong("principalId", 7.into()),
+            "principalId must be a string"
+        );
+        assert_eq!(
+            wrong("policyDocuments", json!({})),
+            "policyDocuments must be a list of policy documents"
+        );
         assert_eq!(
             wrong("refreshAfterInSeconds", "300".into()),
             "refreshAfterInSeconds must be a whole number of seconds"
@@ -527,30 +615,66 @@ mod tests {
     #[test]
     fn a_principal_id_is_letters_and_digits() {
         for id in ["", "a-b", "ä", &"a".repeat(129)] {
-            assert_eq!(fault(Answer { principal_id: Some(id.into()), ..answer() }), AnswerFault::PrincipalId);
+            assert_eq!(
+                fault(Answer {
+                    principal_id: Some(id.into()),
+                    ..answer()
+                }),
+                AnswerFault::PrincipalId
+            );
         }
-        assert_eq!(fault(Answer { principal_id: None, ..answer() }), AnswerFault::Missing("principalId"));
+        assert_eq!(
+            fault(Answer {
+                principal_id: None,
+                ..answer()
+            }),
+            AnswerFault::Missing("principalId")
+        );
     }
 
     #[test]
     fn more_or_longer_documents_than_aws_takes_are_refused() {
-        let eleven = Answer { policy_documents: vec![document(); 11], ..answer() };
+        let eleven = Answer {
+            policy_documents: vec![document(); 11],
+            ..answer()
+        };
         assert_eq!(fault(eleven), AnswerFault::TooManyDocuments(11));
-        let long = Answer { policy_documents: vec![document(), "x".repeat(2049).into()], ..answer() };
-        assert_eq!(fault(long), AnswerFault::DocumentTooLong { number: 2, length: 2049 });
+        let long = Answer {
+            policy_documents: vec![document(), "x".repeat(2049).into()],
+            ..answer()
+        };
+        assert_eq!(
+            fault(long),
+            AnswerFault::DocumentTooLong {
+                number: 2,
+                length: 2049
+            }
+        );
     }
 
     #[test]
     fn a_document_that_cannot_be_evaluated_is_named_by_its_number() {
-        let bad = Answer { policy_documents: vec![document(), json!({"Version": "1"})], ..answer() };
+        let bad = Answer {
+            policy_documents: vec![document(), json!({"Version": "1"})],
+            ..answer()
+        };
         assert!(fault(bad).to_string().starts_with("policy document 2: "));
     }
 
     #[test]
     fn seconds_must_be_within_the_range_of_aws() {
         for seconds in [-1, 0, 299, 86_401] {
-            let refresh = Answer { refresh_after_in_seconds: Some(seconds), ..answer() };
-            assert_eq!(fault(refresh), AnswerFault::Seconds { field: "refreshAfterInSeconds", seconds });
+            let refresh = Answer {
+                refresh_after_in_seconds: Some(seconds),
+                ..answer()
+            };
+            assert_eq!(
+                fault(refresh),
+                AnswerFault::Seconds {
+                    field: "refreshAfterInSeconds",
+                    seconds
+                }
+            );
         }
     }
 }

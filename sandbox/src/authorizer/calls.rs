@@ -66,7 +66,10 @@ impl CallQueue {
     pub(super) async fn enter(&self) -> Result<CallPermit<'_>, QueueFault> {
         let admitted = self.admitted.try_acquire().map_err(|_| QueueFault::Full)?;
         match timeout(MAX_WAIT, self.running.acquire()).await {
-            Ok(Ok(running)) => Ok(CallPermit { _admitted: admitted, _running: running }),
+            Ok(Ok(running)) => Ok(CallPermit {
+                _admitted: admitted,
+                _running: running,
+            }),
             Ok(Err(_)) | Err(_) => Err(QueueFault::TimedOut),
         }
     }
@@ -76,12 +79,16 @@ impl LambdaLimits {
     /// Largest value of [`concurrency`](Self::concurrency): AWS's default limit for all functions of an account.
     pub const MAX_CONCURRENCY: usize = 1000;
     /// Values that config files and flags take for [`timeout`](Self::timeout).
-    pub const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+    pub const TIMEOUTS: RangeInclusive<Duration> =
+        Duration::from_millis(100)..=Duration::from_secs(3600);
 }
 
 impl Default for LambdaLimits {
     fn default() -> Self {
-        Self { concurrency: 16, timeout: Duration::from_secs(5) }
+        Self {
+            concurrency: 16,
+            timeout: Duration::from_secs(5),
+        }
     }
 }
 
@@ -95,7 +102,10 @@ mod tests {
     use std::sync::Arc;
 
     fn queue(concurrency: usize) -> Arc<CallQueue> {
-        Arc::new(CallQueue::new(LambdaLimits { concurrency, ..LambdaLimits::default() }))
+        Arc::new(CallQueue::new(LambdaLimits {
+            concurrency,
+            ..LambdaLimits::default()
+        }))
     }
 
     #[tokio::test(start_paused = true)]
@@ -139,6 +149,9 @@ mod tests {
         let queue = queue(1);
         let _running = queue.enter().await.unwrap();
         assert_eq!(queue.enter().await.err(), Some(QueueFault::TimedOut));
-        assert_eq!(QueueFault::TimedOut.to_string(), "it waited in the queue for 60 s");
+        assert_eq!(
+            QueueFault::TimedOut.to_string(),
+            "it waited in the queue for 60 s"
+        );
     }
 }

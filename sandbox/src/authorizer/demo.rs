@@ -31,14 +31,24 @@ pub const DEMO_POLICY: &str = r#"{
 #[must_use]
 pub fn demo_unsigned() -> Authorizer {
     let (username, password) = ("demo".into(), "demo".into());
-    Authorizer::new("DemoUnsigned", Lambda::Password { username, password, answer: answer() })
+    Authorizer::new(
+        "DemoUnsigned",
+        Lambda::Password {
+            username,
+            password,
+            answer: answer(),
+        },
+    )
 }
 
 /// `DemoSigned`: whoever brings a token `tok` signed with the sandbox's key may do what the sample does.
 #[must_use]
 pub fn demo_signed(public_key: PublicKey) -> Authorizer {
     Authorizer {
-        signing: Signing::Required { token_key_name: "tok".into(), public_keys: vec![public_key] },
+        signing: Signing::Required {
+            token_key_name: "tok".into(),
+            public_keys: vec![public_key],
+        },
         ..Authorizer::new("DemoSigned", Lambda::Static(answer()))
     }
 }
@@ -64,7 +74,10 @@ mod tests {
             server_name: None,
             connection_id: "1".into(),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
         runtime.block_on(authorizers.authorize(&credentials, &|_| ()))
     }
 
@@ -74,7 +87,12 @@ mod tests {
 
     #[test]
     fn demo_with_password_demo_may_do_what_the_sample_does() {
-        let grant = ask(&unsigned(), "demo?x-amz-customauthorizer-name=DemoUnsigned", "demo").unwrap();
+        let grant = ask(
+            &unsigned(),
+            "demo?x-amz-customauthorizer-name=DemoUnsigned",
+            "demo",
+        )
+        .unwrap();
         assert_eq!(
             grant.policy.summary(),
             "connect as mqtt5-sample-*; publish, receive, subscribe on test/topic"
@@ -92,8 +110,14 @@ mod tests {
                 format!("demo?{name}=DemoUnsigned"),
                 "the Lambda of the authorizer \"DemoUnsigned\" answered isAuthenticated=false",
             ),
-            (format!("demo?{name}=Asleep"), "the authorizer \"Asleep\" is INACTIVE"),
-            (format!("demo?{name}=Nobody%0A"), "there is no authorizer \"Nobody\\n\""),
+            (
+                format!("demo?{name}=Asleep"),
+                "the authorizer \"Asleep\" is INACTIVE",
+            ),
+            (
+                format!("demo?{name}=Nobody%0A"),
+                "there is no authorizer \"Nobody\\n\"",
+            ),
             (
                 "demo".into(),
                 "the user name has no x-amz-customauthorizer-name, and there is no default authorizer",
@@ -103,14 +127,22 @@ mod tests {
                 "the user name has 2 \"?\"; exactly one may stand before the parameters",
             ),
         ] {
-            assert_eq!(ask(&authorizers, &username, "canary").unwrap_err().to_string(), why);
+            assert_eq!(
+                ask(&authorizers, &username, "canary")
+                    .unwrap_err()
+                    .to_string(),
+                why
+            );
         }
     }
 
     #[test]
     fn the_default_authorizer_answers_where_none_is_named() {
         let authorizers = Authorizers::new(vec![demo_unsigned()], Some("DemoUnsigned".into()));
-        assert_eq!(ask(&authorizers, "demo", "demo").unwrap().authorizer, "DemoUnsigned");
+        assert_eq!(
+            ask(&authorizers, "demo", "demo").unwrap().authorizer,
+            "DemoUnsigned"
+        );
     }
 
     #[test]
@@ -118,11 +150,17 @@ mod tests {
         let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
         let key = PublicKey::from_pem(&pair.public_key_pem()).unwrap();
         let authorizers = Authorizers::new(vec![demo_signed(key)], Some("DemoSigned".into()));
-        let signature = STANDARD.encode(pair.sign(b"hello").unwrap()).replace('+', "%2B").replace('=', "%3D");
+        let signature = STANDARD
+            .encode(pair.sign(b"hello").unwrap())
+            .replace('+', "%2B")
+            .replace('=', "%3D");
         let signature = format!("x-amz-customauthorizer-signature={signature}");
         assert!(ask(&authorizers, &format!("?{signature}&tok=hello"), "").is_ok());
         let refused = |query: &str| ask(&authorizers, query, "").unwrap_err().to_string();
-        assert!(refused(&format!("?{signature}&tok=other")).ends_with("it doesn't match the token (RS256)"));
+        assert!(
+            refused(&format!("?{signature}&tok=other"))
+                .ends_with("it doesn't match the token (RS256)")
+        );
         assert!(refused(&format!("?{signature}")).ends_with("the parameter \"tok\" is missing"));
         assert!(refused("?tok=hello").ends_with("x-amz-customauthorizer-signature is missing"));
     }

@@ -92,9 +92,17 @@ impl Lambda {
         let limit = context.limits.timeout;
         let json = match self {
             Self::Static(answer) => return Ok(answer.clone()),
-            Self::Password { username, password, answer } => {
+            Self::Password {
+                username,
+                password,
+                answer,
+            } => {
                 let known = event.is_from(username, password);
-                return Ok(if known { answer.clone() } else { Answer::not_authenticated() });
+                return Ok(if known {
+                    answer.clone()
+                } else {
+                    Answer::not_authenticated()
+                });
             }
             Self::Handler(handler) => {
                 let _permit = queue.enter().await?;
@@ -104,7 +112,9 @@ impl Lambda {
             Self::Exec(program) => {
                 let _permit = queue.enter().await?;
                 // A program is killed and reaped by itself when its time is over.
-                program.run(&event.to_json(), limit, context.watchdog, context.log).await?
+                program
+                    .run(&event.to_json(), limit, context.watchdog, context.log)
+                    .await?
             }
             Self::Url(url) => {
                 let _permit = queue.enter().await?;
@@ -120,7 +130,8 @@ impl Lambda {
 fn read_answer(json: &[u8], log: &(dyn Fn(String) + Sync)) -> Result<Answer, Unanswered> {
     // A line feed at its end would count as a line.
     let json = json.trim_ascii_end();
-    let value: Value = serde_json::from_slice(json).map_err(|error| LambdaFault::not_json(json, &error))?;
+    let value: Value =
+        serde_json::from_slice(json).map_err(|error| LambdaFault::not_json(json, &error))?;
     if let Some(fault) = LambdaFault::reported(&value) {
         // What it says about itself is for the log: a client must not read it.
         if let Some(message) = value.get("errorMessage").and_then(Value::as_str) {
@@ -147,9 +158,10 @@ impl fmt::Debug for Lambda {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Static(answer) => f.debug_tuple("Static").field(answer).finish(),
-            Self::Password { answer, .. } => {
-                f.debug_struct("Password").field("answer", answer).finish_non_exhaustive()
-            }
+            Self::Password { answer, .. } => f
+                .debug_struct("Password")
+                .field("answer", answer)
+                .finish_non_exhaustive(),
             Self::Exec(program) => f.debug_tuple("Exec").field(program).finish(),
             Self::Handler(handler) => f.debug_tuple("Handler").field(handler).finish(),
             Self::Url(url) => f.debug_tuple("Url").field(url).finish(),
@@ -167,15 +179,23 @@ mod tests {
         let logged = Mutex::new(Vec::new());
         let error = br#"{"errorMessage":"'password'","errorType":"KeyError","stackTrace":[]}"#;
         let fault = read_answer(error, &|line| logged.lock().unwrap().push(line)).unwrap_err();
-        assert_eq!(fault, Unanswered::Lambda(LambdaFault::Reported("KeyError".into())));
+        assert_eq!(
+            fault,
+            Unanswered::Lambda(LambdaFault::Reported("KeyError".into()))
+        );
         assert_eq!(*logged.lock().unwrap(), ["'password'"]);
     }
 
     #[test]
     fn what_is_no_json_is_told_without_showing_it() {
-        let Err(Unanswered::Lambda(fault)) = read_answer(b"canary {}", &|_| ()) else { panic!("a fault") };
+        let Err(Unanswered::Lambda(fault)) = read_answer(b"canary {}", &|_| ()) else {
+            panic!("a fault")
+        };
         let text = fault.to_string();
-        assert!(text.starts_with("its answer isn't JSON") && !text.contains("canary"), "{text}");
+        assert!(
+            text.starts_with("its answer isn't JSON") && !text.contains("canary"),
+            "{text}"
+        );
         for nothing in [&b""[..], b" \n"] {
             let fault = read_answer(nothing, &|_| ()).unwrap_err();
             assert_eq!(fault, Unanswered::Lambda(LambdaFault::NoAnswer));
@@ -184,11 +204,17 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_cut_off_ends_early_and_is_not_empty() {
-        for (cut, place) in
-            [(&b"{\"isAuthenticated\": tr"[..], "line 1 column 22"), (b"{\n  \"a\":\n", "line 2 column 6")]
-        {
-            let Err(Unanswered::Lambda(fault)) = read_answer(cut, &|_| ()) else { panic!("a fault") };
-            assert_eq!(fault.to_string(), format!("its answer ends early, at {place}"));
+        for (cut, place) in [
+            (&b"{\"isAuthenticated\": tr"[..], "line 1 column 22"),
+            (b"{\n  \"a\":\n", "line 2 column 6"),
+        ] {
+            let Err(Unanswered::Lambda(fault)) = read_answer(cut, &|_| ()) else {
+                panic!("a fault")
+            };
+            assert_eq!(
+                fault.to_string(),
+                format!("its answer ends early, at {place}")
+            );
         }
     }
 }

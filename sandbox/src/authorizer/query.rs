@@ -16,19 +16,30 @@ impl<'a> UserName<'a> {
     /// A CONNECT without a user name has no parameters: the default authorizer may still take it.
     pub(super) fn parse(user_name: Option<&'a str>) -> Result<Self, Refusal> {
         let Some((_, query)) = user_name.and_then(|name| name.split_once('?')) else {
-            return Ok(Self { parameters: Vec::new() });
+            return Ok(Self {
+                parameters: Vec::new(),
+            });
         };
         let more = query.matches('?').count();
         if more > 0 {
             return Err(Refusal::QuestionMarks(more + 1));
         }
-        let parameters = query.split('&').filter(|pair| !pair.is_empty()).map(parameter);
-        Ok(Self { parameters: parameters.collect::<Result<_, _>>()? })
+        let parameters = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(parameter);
+        Ok(Self {
+            parameters: parameters.collect::<Result<_, _>>()?,
+        })
     }
 
     /// A parameter that stands there twice is refused: nobody could say which one counts.
     pub(super) fn parameter(&self, name: &str) -> Result<Option<&str>, Refusal> {
-        let mut values = self.parameters.iter().filter(|(key, _)| key == name).map(|(_, value)| &**value);
+        let mut values = self
+            .parameters
+            .iter()
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| &**value);
         let first = values.next();
         if values.next().is_some() {
             return Err(Refusal::RepeatedParameter(name.into()));
@@ -79,7 +90,10 @@ mod tests {
         let user_name = UserName::parse(Some(name)).unwrap();
         assert_eq!(user_name.parameter(AUTHORIZER_NAME), Ok(Some("MyAuth")));
         assert_eq!(user_name.parameter(SIGNATURE), Ok(Some("AbC+dEf/Gh==")));
-        assert_eq!(user_name.parameter("tokenKeyName"), Ok(Some("tokenValue123")));
+        assert_eq!(
+            user_name.parameter("tokenKeyName"),
+            Ok(Some("tokenValue123"))
+        );
         assert_eq!(user_name.parameter("absent"), Ok(None));
     }
 
@@ -91,8 +105,14 @@ mod tests {
 
     #[test]
     fn a_second_question_mark_is_refused_with_the_count() {
-        assert_eq!(UserName::parse(Some("u?x=1?y=2")).err(), Some(Refusal::QuestionMarks(2)));
-        assert_eq!(UserName::parse(Some("u?x=1?y=2?z")).err(), Some(Refusal::QuestionMarks(3)));
+        assert_eq!(
+            UserName::parse(Some("u?x=1?y=2")).err(),
+            Some(Refusal::QuestionMarks(2))
+        );
+        assert_eq!(
+            UserName::parse(Some("u?x=1?y=2?z")).err(),
+            Some(Refusal::QuestionMarks(3))
+        );
     }
 
     #[test]
@@ -104,19 +124,32 @@ mod tests {
     #[test]
     fn broken_percent_encoding_is_refused() {
         for name in ["?t=%", "?t=%4", "?t=%zz", "?t=%ff", "?%+1=x"] {
-            assert_eq!(UserName::parse(Some(name)).err(), Some(Refusal::PercentEncoding), "{name}");
+            assert_eq!(
+                UserName::parse(Some(name)).err(),
+                Some(Refusal::PercentEncoding),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn a_parameter_given_twice_is_refused() {
         let user_name = UserName::parse(Some("?t=a&t=b")).unwrap();
-        assert_eq!(user_name.parameter("t"), Err(Refusal::RepeatedParameter("t".into())));
+        assert_eq!(
+            user_name.parameter("t"),
+            Err(Refusal::RepeatedParameter("t".into()))
+        );
     }
 
     #[test]
     fn no_query_means_no_parameters() {
-        for name in [None, Some(""), Some("alice"), Some("alice?"), Some("alice?&&")] {
+        for name in [
+            None,
+            Some(""),
+            Some("alice"),
+            Some("alice?"),
+            Some("alice?&&"),
+        ] {
             assert_eq!(UserName::parse(name).unwrap().parameter("t"), Ok(None));
         }
     }

@@ -46,22 +46,32 @@ pub enum SignatureFault {
 impl PublicKey {
     /// Reads a PEM section `PUBLIC KEY`, as `openssl rsa -pubout` writes it.
     pub fn from_pem(pem: &str) -> Result<Self, PublicKeyError> {
-        let spki =
-            SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).map_err(|_| PublicKeyError::NotPem)?;
+        let spki = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes())
+            .map_err(|_| PublicKeyError::NotPem)?;
         // Nothing is encrypted: this is the one type of the library that judges kind and size without a signature.
         PublicEncryptingKey::from_der(&spki).map_err(|_| PublicKeyError::NotRsa)?;
         Ok(Self { der: spki.to_vec() })
     }
 }
 
-pub(super) fn verify(token: &str, signature: &str, keys: &[PublicKey]) -> Result<(), SignatureFault> {
-    let signature = STANDARD.decode(signature).map_err(|_| not_base64(signature))?;
+pub(super) fn verify(
+    token: &str,
+    signature: &str,
+    keys: &[PublicKey],
+) -> Result<(), SignatureFault> {
+    let signature = STANDARD
+        .decode(signature)
+        .map_err(|_| not_base64(signature))?;
     let verified = keys.iter().any(|key| {
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &key.der)
             .verify(token.as_bytes(), &signature)
             .is_ok()
     });
-    if verified { Ok(()) } else { Err(SignatureFault::Mismatch) }
+    if verified {
+        Ok(())
+    } else {
+        Err(SignatureFault::Mismatch)
+    }
 }
 
 fn not_base64(signature: &str) -> SignatureFault {
@@ -91,23 +101,44 @@ mod tests {
         let (pair, public) = key();
         let (_, other) = key();
         let signature = STANDARD.encode(pair.sign(b"hello").unwrap());
-        assert_eq!(verify("hello", &signature, &[other.clone(), public.clone()]), Ok(()));
-        assert_eq!(verify("hello\n", &signature, &[public]), Err(SignatureFault::Mismatch));
-        assert_eq!(verify("hello", &signature, &[other]), Err(SignatureFault::Mismatch));
-        assert_eq!(verify("hello", &signature, &[]), Err(SignatureFault::Mismatch));
+        assert_eq!(
+            verify("hello", &signature, &[other.clone(), public.clone()]),
+            Ok(())
+        );
+        assert_eq!(
+            verify("hello\n", &signature, &[public]),
+            Err(SignatureFault::Mismatch)
+        );
+        assert_eq!(
+            verify("hello", &signature, &[other]),
+            Err(SignatureFault::Mismatch)
+        );
+        assert_eq!(
+            verify("hello", &signature, &[]),
+            Err(SignatureFault::Mismatch)
+        );
     }
 
     #[test]
     fn what_is_not_base64_is_named() {
         assert_eq!(verify("t", "AbC_", &[]), Err(SignatureFault::Base64Url));
-        assert_eq!(verify("t", "AbCd\nAbCd", &[]), Err(SignatureFault::Whitespace));
+        assert_eq!(
+            verify("t", "AbCd\nAbCd", &[]),
+            Err(SignatureFault::Whitespace)
+        );
         assert_eq!(verify("t", "AbC", &[]), Err(SignatureFault::NotBase64));
     }
 
     #[test]
     fn a_key_that_is_no_rsa_key_is_refused() {
         let elliptic = KeyPair::generate().unwrap();
-        assert_eq!(PublicKey::from_pem(&elliptic.public_key_pem()).err(), Some(PublicKeyError::NotRsa));
-        assert_eq!(PublicKey::from_pem("no key").err(), Some(PublicKeyError::NotPem));
+        assert_eq!(
+            PublicKey::from_pem(&elliptic.public_key_pem()).err(),
+            Some(PublicKeyError::NotRsa)
+        );
+        assert_eq!(
+            PublicKey::from_pem("no key").err(),
+            Some(PublicKeyError::NotPem)
+        );
     }
 }

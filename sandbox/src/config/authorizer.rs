@@ -9,8 +9,8 @@ use serde_json::Value;
 use toml::Spanned;
 
 use crate::authorizer::{
-    Answer, Authorizer, Handler, HandlerError, Lambda, LambdaEnvironment, LambdaLimits, LambdaRuntime,
-    Program, PublicKey, Signing,
+    Answer, Authorizer, Handler, HandlerError, Lambda, LambdaEnvironment, LambdaLimits,
+    LambdaRuntime, Program, PublicKey, Signing,
 };
 use crate::config::error::{ConfigError, ConfigProblem, Source};
 
@@ -95,7 +95,11 @@ impl TryFrom<LambdaKeys> for RawLambda {
             (None, None, None, true) => {
                 let runtime = keys.runtime.map(|name| name.parse()).transpose();
                 let runtime = runtime.map_err(|error: HandlerError| error.to_string())?;
-                LambdaKind::Handler { name: keys.handler, runtime, code: keys.code }
+                LambdaKind::Handler {
+                    name: keys.handler,
+                    runtime,
+                    code: keys.code,
+                }
             }
             _ => return Err("a Lambda is exactly one of static, exec, handler and url".into()),
         };
@@ -108,7 +112,9 @@ impl TryFrom<LambdaKeys> for RawLambda {
         }
         let mut environment = LambdaEnvironment::default();
         for variable in keys.env.into_iter().flatten() {
-            environment.add(&variable).map_err(|error| format!("env {variable:?}: {error}"))?;
+            environment
+                .add(&variable)
+                .map_err(|error| format!("env {variable:?}: {error}"))?;
         }
         let mut limits = LambdaLimits::default();
         if let Some(raw) = keys.timeout {
@@ -116,11 +122,18 @@ impl TryFrom<LambdaKeys> for RawLambda {
         }
         if let Some(concurrency) = keys.concurrency {
             if !(1..=LambdaLimits::MAX_CONCURRENCY).contains(&concurrency) {
-                return Err(format!("concurrency must be 1 to {}", LambdaLimits::MAX_CONCURRENCY));
+                return Err(format!(
+                    "concurrency must be 1 to {}",
+                    LambdaLimits::MAX_CONCURRENCY
+                ));
             }
             limits.concurrency = concurrency;
         }
-        Ok(Self { kind, environment, limits })
+        Ok(Self {
+            kind,
+            environment,
+            limits,
+        })
     }
 }
 
@@ -138,7 +151,13 @@ impl RawTimeout {
 impl RawAuthorizer {
     pub(super) fn checked(self, source: &Source<'_>) -> Result<Authorizer, ConfigError> {
         let of_name = |c: char| c.is_ascii_alphanumeric() || "_=,@-".contains(c);
-        check_name("name", &self.name, of_name, "the characters A-Z a-z 0-9 _ = , @ -", source)?;
+        check_name(
+            "name",
+            &self.name,
+            of_name,
+            "the characters A-Z a-z 0-9 _ = , @ -",
+            source,
+        )?;
         Ok(Authorizer {
             active: self.status == Status::Active,
             signing: self.signing(source)?,
@@ -151,9 +170,18 @@ impl RawAuthorizer {
     fn signing(&self, source: &Source<'_>) -> Result<Signing, ConfigError> {
         if let Some(name) = &self.token_key_name {
             let of_name = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-            check_name("token_key_name", name, of_name, "the characters A-Z a-z 0-9 _ -", source)?;
+            check_name(
+                "token_key_name",
+                name,
+                of_name,
+                "the characters A-Z a-z 0-9 _ -",
+                source,
+            )?;
         }
-        let token_key_name = self.token_key_name.as_ref().map(|name| name.get_ref().clone());
+        let token_key_name = self
+            .token_key_name
+            .as_ref()
+            .map(|name| name.get_ref().clone());
         let mut keys = self.public_key.iter().chain(&self.public_keys).peekable();
         match (self.signing, keys.peek()) {
             (Some(false), Some(key)) => {
@@ -167,8 +195,13 @@ impl RawAuthorizer {
                 let token_key_name = token_key_name.ok_or_else(|| {
                     source.error("token_key_name", &self.name, ConfigProblem::NoTokenKeyName)
                 })?;
-                let public_keys = keys.map(|key| public_key(key, source)).collect::<Result<_, _>>()?;
-                Ok(Signing::Required { token_key_name, public_keys })
+                let public_keys = keys
+                    .map(|key| public_key(key, source))
+                    .collect::<Result<_, _>>()?;
+                Ok(Signing::Required {
+                    token_key_name,
+                    public_keys,
+                })
             }
         }
     }
@@ -183,7 +216,11 @@ fn check_name(
 ) -> Result<(), ConfigError> {
     let text = name.get_ref();
     let is_valid = (1..=128).contains(&text.len()) && text.chars().all(is_allowed);
-    if is_valid { Ok(()) } else { Err(source.error(key, name, ConfigProblem::Name(allowed))) }
+    if is_valid {
+        Ok(())
+    } else {
+        Err(source.error(key, name, ConfigProblem::Name(allowed)))
+    }
 }
 
 /// The PEM itself, or the file that holds it.
@@ -201,9 +238,13 @@ fn public_key(key: &Spanned<String>, source: &Source<'_>) -> Result<PublicKey, C
 
 fn lambda(raw: &Spanned<RawLambda>, source: &Source<'_>) -> Result<Lambda, ConfigError> {
     let error = |problem| source.error("lambda", raw, problem);
-    let RawLambda { kind, environment, .. } = raw.get_ref();
+    let RawLambda {
+        kind, environment, ..
+    } = raw.get_ref();
     match kind {
-        LambdaKind::Static(answer) => static_answer(answer, source).map(Lambda::Static).map_err(error),
+        LambdaKind::Static(answer) => static_answer(answer, source)
+            .map(Lambda::Static)
+            .map_err(error),
         LambdaKind::Exec(words) => match words.split_first() {
             Some((program, arguments)) => Ok(Lambda::Exec(Program {
                 program: executable(program, source),
@@ -213,20 +254,34 @@ fn lambda(raw: &Spanned<RawLambda>, source: &Source<'_>) -> Result<Lambda, Confi
             })),
             None => Err(error(ConfigProblem::NoProgram)),
         },
-        LambdaKind::Handler { name, runtime, code } => {
-            let code = code.as_ref().map_or_else(|| source.folder(), |code| source.resolve(code));
+        LambdaKind::Handler {
+            name,
+            runtime,
+            code,
+        } => {
+            let code = code
+                .as_ref()
+                .map_or_else(|| source.folder(), |code| source.resolve(code));
             let handler = handler(name.as_deref(), *runtime, &code);
             let handler = handler.map_err(|fault| error(ConfigProblem::Handler(fault)))?;
-            Ok(Lambda::Handler(Handler { environment: environment.clone(), ..handler }))
+            Ok(Lambda::Handler(Handler {
+                environment: environment.clone(),
+                ..handler
+            }))
         }
-        LambdaKind::Url(url) => {
-            url.parse().map(Lambda::Url).map_err(|fault| error(ConfigProblem::Url(fault)))
-        }
+        LambdaKind::Url(url) => url
+            .parse()
+            .map(Lambda::Url)
+            .map_err(|fault| error(ConfigProblem::Url(fault))),
     }
 }
 
 /// A file as `--lambda` takes it, or a name as AWS does.
-fn handler(name: Option<&str>, runtime: Option<LambdaRuntime>, code: &Path) -> Result<Handler, HandlerError> {
+fn handler(
+    name: Option<&str>,
+    runtime: Option<LambdaRuntime>,
+    code: &Path,
+) -> Result<Handler, HandlerError> {
     match (name, runtime) {
         (Some(name), None) if Handler::is_file_name(name) => Handler::from_file(name, code),
         (Some(name), runtime) => Handler::named(name, runtime, code),
@@ -237,7 +292,11 @@ fn handler(name: Option<&str>, runtime: Option<LambdaRuntime>, code: &Path) -> R
 
 /// A path is one from the file's folder; a bare name is looked for in `PATH`.
 fn executable(program: &str, source: &Source<'_>) -> PathBuf {
-    if program.contains(std::path::is_separator) { source.resolve(program) } else { program.into() }
+    if program.contains(std::path::is_separator) {
+        source.resolve(program)
+    } else {
+        program.into()
+    }
 }
 
 /// It is judged now: an answer that AWS IoT would refuse would refuse every connection.
@@ -246,9 +305,8 @@ fn static_answer(answer: &Value, source: &Source<'_>) -> Result<Answer, ConfigPr
         Value::String(file) => {
             let path = source.resolve(file);
             match fs::read(&path) {
-                Ok(json) => {
-                    serde_json::from_slice(&json).map_err(|error| ConfigProblem::NotJson { path, error })?
-                }
+                Ok(json) => serde_json::from_slice(&json)
+                    .map_err(|error| ConfigProblem::NotJson { path, error })?,
                 Err(source) => return Err(ConfigProblem::File { path, source }),
             }
         }

@@ -112,7 +112,11 @@ struct Key<'a>(&'a str);
 
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", Escaped(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "{}: ", Escaped(self.0))
+        }
     }
 }
 
@@ -136,11 +140,17 @@ impl<'a> Source<'a> {
     pub(super) fn folder(&self) -> PathBuf {
         // Made absolute before its parent is taken: the parent of a bare file name is empty, which is no folder.
         let path = std::path::absolute(self.path).unwrap_or_else(|_| self.path.into());
-        path.parent().map_or_else(|| path.clone(), Path::to_path_buf)
+        path.parent()
+            .map_or_else(|| path.clone(), Path::to_path_buf)
     }
 
     /// A problem of one value.
-    pub(super) fn error<T>(&self, key: &str, value: &Spanned<T>, problem: ConfigProblem) -> ConfigError {
+    pub(super) fn error<T>(
+        &self,
+        key: &str,
+        value: &Spanned<T>,
+        problem: ConfigProblem,
+    ) -> ConfigError {
         self.at(value.span(), key.into(), problem)
     }
 
@@ -150,20 +160,38 @@ impl<'a> Source<'a> {
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         // An unknown or missing field is named already.
         let names_it = message.starts_with("unknown field") || message.starts_with("missing field");
-        let key = if names_it { String::new() } else { self.key_at(span.start) };
+        let key = if names_it {
+            String::new()
+        } else {
+            self.key_at(span.start)
+        };
         self.at(span, key, ConfigProblem::Toml(message))
     }
 
     fn at(&self, span: Range<usize>, key: String, problem: ConfigProblem) -> ConfigError {
         let before = self.text.get(..span.start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
-        ConfigError::Invalid { path: self.path.into(), line, key, problem }
+        ConfigError::Invalid {
+            path: self.path.into(),
+            line,
+            key,
+            problem,
+        }
     }
 
     /// What stands before the `=` of the line of a position.
     fn key_at(&self, position: usize) -> String {
-        let start = self.text.get(..position).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-        let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-        line.split_once('=').map_or(String::new(), |(key, _)| key.trim().to_owned())
+        let start = self
+            .text
+            .get(..position)
+            .and_then(|before| before.rfind('\n'))
+            .map_or(0, |at| at + 1);
+        let line = self
+            .text
+            .get(start..)
+            .and_then(|rest| rest.lines().next())
+            .unwrap_or_default();
+        line.split_once('=')
+            .map_or(String::new(), |(key, _)| key.trim().to_owned())
     }
 }

@@ -29,30 +29,51 @@ impl FaultPlan {
     }
 
     pub(crate) fn certificate(&self) -> Option<CertificateFault> {
-        self.first(
-            |fault| if let Fault::Certificate(certificate) = fault { Some(*certificate) } else { None },
-        )
+        self.first(|fault| {
+            if let Fault::Certificate(certificate) = fault {
+                Some(*certificate)
+            } else {
+                None
+            }
+        })
     }
 
     pub(crate) fn connack(&self) -> Option<(ReasonCode, Option<&str>)> {
         self.first(|fault| match fault {
-            Fault::ConnAck { reason_code, reason_string } => Some((*reason_code, reason_string.as_deref())),
+            Fault::ConnAck {
+                reason_code,
+                reason_string,
+            } => Some((*reason_code, reason_string.as_deref())),
             _ => None,
         })
     }
 
     pub(crate) fn suback(&self) -> Option<ReasonCode> {
-        self.first(|fault| if let Fault::SubAck(code) = fault { Some(*code) } else { None })
+        self.first(|fault| {
+            if let Fault::SubAck(code) = fault {
+                Some(*code)
+            } else {
+                None
+            }
+        })
     }
 
     pub(crate) fn puback(&self) -> Option<ReasonCode> {
-        self.first(|fault| if let Fault::PubAck(code) = fault { Some(*code) } else { None })
+        self.first(|fault| {
+            if let Fault::PubAck(code) = fault {
+                Some(*code)
+            } else {
+                None
+            }
+        })
     }
 
     /// The timed fault that comes first, counted from the CONNACK.
     pub(crate) fn timed(&self) -> Option<(Duration, TimedFault)> {
         let timed = self.faults.iter().filter_map(|fault| match fault {
-            Fault::Disconnect { reason_code, after } => Some((*after, TimedFault::Disconnect(*reason_code))),
+            Fault::Disconnect { reason_code, after } => {
+                Some((*after, TimedFault::Disconnect(*reason_code)))
+            }
             Fault::Reset { after } => Some((*after, TimedFault::Reset)),
             _ => None,
         });
@@ -61,11 +82,23 @@ impl FaultPlan {
 
     /// The status of the proxy that the sandbox is instead of a server.
     pub(crate) fn proxy(&self) -> Option<u16> {
-        self.first(|fault| if let Fault::Proxy(status) = fault { Some(*status) } else { None })
+        self.first(|fault| {
+            if let Fault::Proxy(status) = fault {
+                Some(*status)
+            } else {
+                None
+            }
+        })
     }
 
     pub(crate) fn delay(&self) -> Option<Duration> {
-        self.first(|fault| if let Fault::Delay(delay) = fault { Some(*delay) } else { None })
+        self.first(|fault| {
+            if let Fault::Delay(delay) = fault {
+                Some(*delay)
+            } else {
+                None
+            }
+        })
     }
 
     fn first<'a, T>(&'a self, pick: impl FnMut(&'a Fault) -> Option<T>) -> Option<T> {
@@ -79,8 +112,14 @@ mod tests {
 
     #[test]
     fn the_earliest_timed_fault_happens() {
-        let plan = FaultPlan::new(vec!["reset@2s".parse().unwrap(), "disconnect=0x8b@1s".parse().unwrap()]);
-        let expected = (Duration::from_secs(1), TimedFault::Disconnect(ReasonCode::ServerShuttingDown));
+        let plan = FaultPlan::new(vec![
+            "reset@2s".parse().unwrap(),
+            "disconnect=0x8b@1s".parse().unwrap(),
+        ]);
+        let expected = (
+            Duration::from_secs(1),
+            TimedFault::Disconnect(ReasonCode::ServerShuttingDown),
+        );
         assert_eq!(plan.timed(), Some(expected));
     }
 }

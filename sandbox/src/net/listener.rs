@@ -24,25 +24,47 @@ pub(crate) struct Bound {
 }
 
 /// A port of this address; of none given, the same port of 127.0.0.1 and, where there is IPv6, of ::1: `localhost` may mean either.
-pub(crate) async fn bind(address: Option<IpAddr>, port: u16) -> Result<Bound, (SocketAddr, io::Error)> {
+pub(crate) async fn bind(
+    address: Option<IpAddr>,
+    port: u16,
+) -> Result<Bound, (SocketAddr, io::Error)> {
     if let Some(address) = address {
         let listener = listen(address, port)?;
-        let local = listener.local_addr().map_err(|error| ((address, port).into(), error))?;
-        return Ok(Bound { port: local.port(), listeners: vec![listener] });
+        let local = listener
+            .local_addr()
+            .map_err(|error| ((address, port).into(), error))?;
+        return Ok(Bound {
+            port: local.port(),
+            listeners: vec![listener],
+        });
     }
     let mut tries = 0;
     loop {
         let v4 = listen(Ipv4Addr::LOCALHOST.into(), port)?;
-        let local = v4.local_addr().map_err(|error| ((Ipv4Addr::LOCALHOST, port).into(), error))?;
+        let local = v4
+            .local_addr()
+            .map_err(|error| ((Ipv4Addr::LOCALHOST, port).into(), error))?;
         let port_of_both = local.port();
         match listen(Ipv6Addr::LOCALHOST.into(), port_of_both) {
-            Ok(v6) => return Ok(Bound { port: port_of_both, listeners: vec![v4, v6] }),
-            Err((_, error)) if error.kind() == io::ErrorKind::AddrInUse && port == 0 && tries < MAX_TRIES => {
+            Ok(v6) => {
+                return Ok(Bound {
+                    port: port_of_both,
+                    listeners: vec![v4, v6],
+                });
+            }
+            Err((_, error))
+                if error.kind() == io::ErrorKind::AddrInUse && port == 0 && tries < MAX_TRIES =>
+            {
                 tries += 1;
             }
             // A stranger on ::1 would get half of what is meant for `localhost`.
             Err(taken) if taken.1.kind() == io::ErrorKind::AddrInUse => return Err(taken),
-            Err(_) => return Ok(Bound { port: port_of_both, listeners: vec![v4] }),
+            Err(_) => {
+                return Ok(Bound {
+                    port: port_of_both,
+                    listeners: vec![v4],
+                });
+            }
         }
     }
 }
@@ -50,7 +72,11 @@ pub(crate) async fn bind(address: Option<IpAddr>, port: u16) -> Result<Bound, (S
 fn listen(address: IpAddr, port: u16) -> Result<TcpListener, (SocketAddr, io::Error)> {
     let address = SocketAddr::from((address, port));
     let listen = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
         if cfg!(unix) {
             socket.set_reuseaddr(true)?;
         }
@@ -89,8 +115,10 @@ fn admit(
     connections: &mut JoinSet<()>,
 ) {
     let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
-        return shared
-            .emit(Event::Rejected { peer: address, reason: "there are too many connections".into() });
+        return shared.emit(Event::Rejected {
+            peer: address,
+            reason: "there are too many connections".into(),
+        });
     };
     let (tls, shared) = (tls.map(Arc::clone), Arc::clone(shared));
     connections.spawn(async move {
@@ -101,24 +129,54 @@ fn admit(
                 Ok(request) => format!("{status} on purpose (fault) to {request:?}"),
                 Err(error) => format!("no request to a proxy: {error}"),
             };
-            return shared.emit(Event::Rejected { peer: address, reason });
+            return shared.emit(Event::Rejected {
+                peer: address,
+                reason,
+            });
         }
         // Small packets that answer each other: Nagle's algorithm would make each wait for the other.
         if let Err(error) = stream.set_nodelay(true) {
-            return shared.emit(Event::Rejected { peer: address, reason: error.to_string() });
+            return shared.emit(Event::Rejected {
+                peer: address,
+                reason: error.to_string(),
+            });
         }
         let Some(tls) = tls else {
-            return socket::serve(stream, Peer { address, server_name: None }, place, shared).await;
+            return socket::serve(
+                stream,
+                Peer {
+                    address,
+                    server_name: None,
+                },
+                place,
+                shared,
+            )
+            .await;
         };
         match shake_hands(stream, &tls, &shared, &place).await {
             Ok(Accepted { stream, sni_fault }) => {
                 if let Some(fault) = sni_fault {
-                    shared.emit(Event::Note { peer: address, text: fault.to_string() });
+                    shared.emit(Event::Note {
+                        peer: address,
+                        text: fault.to_string(),
+                    });
                 }
                 let server_name = stream.get_ref().1.server_name().map(Into::into);
-                socket::serve(stream, Peer { address, server_name }, place, shared).await;
+                socket::serve(
+                    stream,
+                    Peer {
+                        address,
+                        server_name,
+                    },
+                    place,
+                    shared,
+                )
+                .await;
             }
-            Err(error) => shared.emit(Event::Rejected { peer: address, reason: error.to_string() }),
+            Err(error) => shared.emit(Event::Rejected {
+                peer: address,
+                reason: error.to_string(),
+            }),
         }
     });
 }

@@ -29,7 +29,10 @@ impl Places {
             oldest.notify_one();
         }
         places.push_back(Arc::clone(&given_up));
-        Place { places: self.clone(), given_up }
+        Place {
+            places: self.clone(),
+            given_up,
+        }
     }
 }
 

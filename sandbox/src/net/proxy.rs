@@ -11,14 +11,20 @@ use tokio::time::timeout;
 pub(crate) async fn refuse(mut stream: TcpStream, status: u16) -> io::Result<String> {
     let served = timeout(PATIENCE, async {
         let request = read_head(&mut stream).await?;
-        let authenticate = if status == 407 { "Proxy-Authenticate: Basic realm=\"sandbox\"\r\n" } else { "" };
+        let authenticate = if status == 407 {
+            "Proxy-Authenticate: Basic realm=\"sandbox\"\r\n"
+        } else {
+            ""
+        };
         let head = format!("HTTP/1.1 {status} {}\r\n{authenticate}", phrase(status));
         let rest = "Content-Length: 0\r\nConnection: close\r\n\r\n";
         stream.write_all(format!("{head}{rest}").as_bytes()).await?;
         stream.shutdown().await?;
         Ok(request)
     });
-    served.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    served
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// The request line; everything up to the empty line is read.

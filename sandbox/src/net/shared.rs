@@ -61,13 +61,18 @@ impl Shared {
 
     pub(crate) fn emit(&self, event: Event) {
         if let Some(on_event) = &self.on_event {
-            on_event(&LogLine { at: SystemTime::now(), event });
+            on_event(&LogLine {
+                at: SystemTime::now(),
+                event,
+            });
         }
     }
 }
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }

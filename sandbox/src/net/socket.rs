@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::io::{
+    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf,
+};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
@@ -126,7 +128,10 @@ impl<T: Transport> Socket<T> {
             };
             match read {
                 Ok(0) | Err(_) => return self.handle(Happened::Read(read)),
-                Ok(_) => self.connection.handle_input(&mut self.input, &mut self.shared.hub(), now()),
+                Ok(_) => {
+                    self.connection
+                        .handle_input(&mut self.input, &mut self.shared.hub(), now())
+                }
             }
         }
     }
@@ -156,7 +161,10 @@ impl<T: Transport> Socket<T> {
             self.place = None;
             let shared = Arc::clone(&self.shared);
             self.verdict = Some(Box::pin(async move {
-                shared.authorizers.authorize(&credentials, &|event| shared.emit(event)).await
+                shared
+                    .authorizers
+                    .authorize(&credentials, &|event| shared.emit(event))
+                    .await
             }));
         }
         if self.has_output() {
@@ -173,10 +181,14 @@ impl<T: Transport> Socket<T> {
         // What has come is handled first, or there would be no bound to it.
         let more = self.connection.has_more_to_do();
         // While the authorizers are asked, nothing is handled; reading a little shows whether the client is still there.
-        let watches = self.connection.is_pending() && self.verdict.is_some() && self.input.len() < READ_SIZE;
+        let watches =
+            self.connection.is_pending() && self.verdict.is_some() && self.input.len() < READ_SIZE;
         let wants_input = (self.connection.wants_input() || watches) && !more;
         let writes = self.write_at.is_some_and(|at| at <= now());
-        let deadline = [self.connection.poll_timeout(), self.write_at.filter(|_| !writes)];
+        let deadline = [
+            self.connection.poll_timeout(),
+            self.write_at.filter(|_| !writes),
+        ];
         let deadline = deadline.into_iter().flatten().min();
         let output = &mut self.connection.output.bytes;
         shrink(&mut self.input);
@@ -204,15 +216,22 @@ impl<T: Transport> Socket<T> {
             }
             Happened::Decided(verdict) => {
                 self.verdict = None;
-                self.connection.handle_authorization(verdict, &mut self.shared.hub(), now());
+                self.connection
+                    .handle_authorization(verdict, &mut self.shared.hub(), now());
             }
-            Happened::Stopping => self.connection.handle_shutdown(&mut self.shared.hub(), now()),
+            Happened::Stopping => self
+                .connection
+                .handle_shutdown(&mut self.shared.hub(), now()),
             Happened::GivenUp => {
                 self.place = None;
-                self.connection.handle_eviction(&mut self.shared.hub(), now());
+                self.connection
+                    .handle_eviction(&mut self.shared.hub(), now());
             }
             Happened::Written(Ok(())) if !self.has_output() => self.write_at = None,
-            Happened::Read(Ok(_)) | Happened::Written(Ok(())) | Happened::Called | Happened::Woken => {}
+            Happened::Read(Ok(_))
+            | Happened::Written(Ok(()))
+            | Happened::Called
+            | Happened::Woken => {}
         }
     }
 

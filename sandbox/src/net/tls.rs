@@ -66,21 +66,28 @@ impl Tls {
         selects_alpn: bool,
         strict_sni: bool,
     ) -> Result<Self, rustls::Error> {
-        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![identity.certificate], identity.key)?;
+        let mut config =
+            ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()?
+                .with_no_client_auth()
+                .with_single_cert(vec![identity.certificate], identity.key)?;
         if selects_alpn {
             config.alpn_protocols = vec![MQTT.to_vec()];
         }
-        Ok(Self { config: Arc::new(config), selects_alpn, strict_sni })
+        Ok(Self {
+            config: Arc::new(config),
+            selects_alpn,
+            strict_sni,
+        })
     }
 
     /// Not bounded in time: the caller is.
     pub(crate) async fn accept(&self, stream: TcpStream) -> Result<Accepted, HandshakeError> {
         let mut start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        let offered: Option<Vec<Vec<u8>>> =
-            start.client_hello().alpn().map(|protocols| protocols.map(<[u8]>::to_vec).collect());
+        let offered: Option<Vec<Vec<u8>>> = start
+            .client_hello()
+            .alpn()
+            .map(|protocols| protocols.map(<[u8]>::to_vec).collect());
         let sni_fault = match start.client_hello().server_name() {
             Some(name) if name.eq_ignore_ascii_case(ENDPOINT) => None,
             Some(name) => Some(SniFault::Other(name.into())),
@@ -112,7 +119,10 @@ impl Tls {
 }
 
 fn listed(protocols: &[Vec<u8>]) -> String {
-    let names: Vec<String> = protocols.iter().map(|protocol| protocol.escape_ascii().to_string()).collect();
+    let names: Vec<String> = protocols
+        .iter()
+        .map(|protocol| protocol.escape_ascii().to_string())
+        .collect();
     names.join(", ")
 }
 

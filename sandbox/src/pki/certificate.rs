@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, Error,
-    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
-    SanType,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    NameConstraints, SanType,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -25,7 +25,10 @@ pub(super) fn authority(key: &KeyPair) -> Result<String, Error> {
 }
 
 /// A server certificate signed by the authority of `ca_key`.
-pub(super) fn issue(ca_key: &KeyPair, fault: Option<CertificateFault>) -> Result<ServerIdentity, Error> {
+pub(super) fn issue(
+    ca_key: &KeyPair,
+    fault: Option<CertificateFault>,
+) -> Result<ServerIdentity, Error> {
     let params = server_params(fault)?;
     let key = KeyPair::generate()?;
     let certificate = match fault {
@@ -36,7 +39,10 @@ pub(super) fn issue(ca_key: &KeyPair, fault: Option<CertificateFault>) -> Result
         _ => params.signed_by(&key, &Issuer::new(authority_params()?, ca_key))?,
     };
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    Ok(ServerIdentity { certificate: certificate.into(), key })
+    Ok(ServerIdentity {
+        certificate: certificate.into(),
+        key,
+    })
 }
 
 /// The same every time, so that the issuer's name can be had from the key alone.
@@ -50,7 +56,10 @@ fn authority_params() -> Result<CertificateParams, Error> {
         permitted_subtrees: vec![
             GeneralSubtree::DnsName("localhost".into()),
             GeneralSubtree::IpAddress(CidrSubnet::from_v4_prefix(Ipv4Addr::LOCALHOST.octets(), 8)),
-            GeneralSubtree::IpAddress(CidrSubnet::from_v6_prefix(Ipv6Addr::LOCALHOST.octets(), 128)),
+            GeneralSubtree::IpAddress(CidrSubnet::from_v6_prefix(
+                Ipv6Addr::LOCALHOST.octets(),
+                128,
+            )),
         ],
         excluded_subtrees: Vec::new(),
     });
@@ -61,7 +70,9 @@ fn server_params(fault: Option<CertificateFault>) -> Result<CertificateParams, E
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name = named("Dunlin sandbox");
     params.subject_alt_names = match fault {
-        Some(CertificateFault::WrongHost) => vec![SanType::DnsName("wrong-host.localhost".try_into()?)],
+        Some(CertificateFault::WrongHost) => {
+            vec![SanType::DnsName("wrong-host.localhost".try_into()?)]
+        }
         _ => vec![
             SanType::DnsName("localhost".try_into()?),
             SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),

@@ -57,8 +57,9 @@ impl Condition {
     fn parse(operator_name: &str, key_name: &str, values: Value) -> Result<Self, PolicyError> {
         let key = Key::named(key_name).ok_or_else(|| PolicyError::ConditionKey(key_name.into()))?;
         let (set, bare) = Set::split(operator_name);
-        let (if_exists, bare) =
-            bare.strip_suffix("IfExists").map_or((false, bare), |operator| (true, operator));
+        let (if_exists, bare) = bare
+            .strip_suffix("IfExists")
+            .map_or((false, bare), |operator| (true, operator));
         let values = match values {
             Value::Array(values) => values,
             one => vec![one],
@@ -69,16 +70,26 @@ impl Condition {
             value: value.to_string().into(),
         };
         let test = if bare == "Null" && set.is_none() && !if_exists {
-            let [value] = values.as_slice() else { return Err(wrong(&Value::Array(values))) };
+            let [value] = values.as_slice() else {
+                return Err(wrong(&Value::Array(values)));
+            };
             Test::IsAbsent(operator::boolean(value).ok_or_else(|| wrong(value))?)
         } else {
-            let operator =
-                Operator::named(bare).ok_or_else(|| PolicyError::Condition(operator_name.into()))?;
-            let operands =
-                values.iter().map(|value| operator.operand(value, key)?.ok_or_else(|| wrong(value)));
+            let operator = Operator::named(bare)
+                .ok_or_else(|| PolicyError::Condition(operator_name.into()))?;
+            let operands = values
+                .iter()
+                .map(|value| operator.operand(value, key)?.ok_or_else(|| wrong(value)));
             Test::Values(operator, operands.collect::<Result<_, PolicyError>>()?)
         };
-        Ok(Self { operator_name: operator_name.into(), key_name: key_name.into(), set, if_exists, test, key })
+        Ok(Self {
+            operator_name: operator_name.into(),
+            key_name: key_name.into(),
+            set,
+            if_exists,
+            test,
+            key,
+        })
     }
 
     pub(super) fn holds(&self, request: &Request<'_>) -> bool {
@@ -87,7 +98,9 @@ impl Condition {
             Test::IsAbsent(wanted) => return values.is_empty() == *wanted,
             Test::Values(operator, operands) => (operator, operands),
         };
-        let mut met = values.iter().map(|value| operator.is_met(value, operands, request));
+        let mut met = values
+            .iter()
+            .map(|value| operator.is_met(value, operands, request));
         match self.set {
             Some(Set::All) => met.all(|met| met),
             Some(Set::Any) => met.any(|met| met) || (values.is_empty() && self.if_exists),
@@ -100,14 +113,22 @@ impl Condition {
     /// Why it doesn't hold.
     pub(super) fn complaint(&self, request: &Request<'_>) -> String {
         let values = request.values(self.key);
-        let found = if values.is_empty() { "it has no value here".into() } else { values.join(", ") };
+        let found = if values.is_empty() {
+            "it has no value here".into()
+        } else {
+            values.join(", ")
+        };
         format!("{self} isn't met: {found}")
     }
 }
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the condition {} on {}", self.operator_name, self.key_name)
+        write!(
+            f,
+            "the condition {} on {}",
+            self.operator_name, self.key_name
+        )
     }
 }
 
@@ -134,19 +155,31 @@ mod tests {
             persistent: attributes.contains(&"PersistentConnect"),
             last_will: attributes.contains(&"LastWill"),
         };
-        Subject { source_ip: Some([10, 1, 2, 3].into()), connect, ..Subject::new("lamp-7") }
+        Subject {
+            source_ip: Some([10, 1, 2, 3].into()),
+            connect,
+            ..Subject::new("lamp-7")
+        }
     }
 
     fn parse(condition: Value) -> Result<Vec<Condition>, PolicyError> {
-        let Value::Object(element) = condition else { panic!("an object") };
+        let Value::Object(element) = condition else {
+            panic!("an object")
+        };
         Condition::parse_all(element)
     }
 
     fn holds_for(condition: Value, attributes: &[&str]) -> bool {
         let subject = subject(attributes);
         let time = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let request = Request { time, ..Request::new(Action::Connect, "lamp-7", &subject) };
-        parse(condition).unwrap().iter().all(|condition| condition.holds(&request))
+        let request = Request {
+            time,
+            ..Request::new(Action::Connect, "lamp-7", &subject)
+        };
+        parse(condition)
+            .unwrap()
+            .iter()
+            .all(|condition| condition.holds(&request))
     }
 
     fn holds(condition: Value) -> bool {
@@ -177,27 +210,91 @@ mod tests {
         for (operator, key, value, expected) in [
             ("StringEquals", "iot:ClientId", json!("lamp-7"), true),
             ("StringEquals", "iot:ClientId", json!("lamp-*"), false),
-            ("StringEquals", "iot:ClientId", json!(["x", "${iot:ClientId}"]), true),
-            ("StringNotEquals", "iot:ClientId", json!(["x", "lamp-7"]), false),
-            ("StringEqualsIgnoreCase", "iot:ClientId", json!("LAMP-7"), true),
-            ("StringNotEqualsIgnoreCase", "iot:ClientId", json!("LAMP-7"), false),
+            (
+                "StringEquals",
+                "iot:ClientId",
+                json!(["x", "${iot:ClientId}"]),
+                true,
+            ),
+            (
+                "StringNotEquals",
+                "iot:ClientId",
+                json!(["x", "lamp-7"]),
+                false,
+            ),
+            (
+                "StringEqualsIgnoreCase",
+                "iot:ClientId",
+                json!("LAMP-7"),
+                true,
+            ),
+            (
+                "StringNotEqualsIgnoreCase",
+                "iot:ClientId",
+                json!("LAMP-7"),
+                false,
+            ),
             ("StringLike", "iot:clientid", json!("lamp-?"), true),
             ("StringNotLike", "iot:ClientId", json!("lamp-*"), false),
-            ("Bool", "iot:Connection.Thing.IsAttached", json!("true"), false),
+            (
+                "Bool",
+                "iot:Connection.Thing.IsAttached",
+                json!("true"),
+                false,
+            ),
             ("Bool", "aws:SecureTransport", json!(true), true),
-            ("IpAddress", "aws:SourceIp", json!(["192.0.2.1", "10.1.0.0/16"]), true),
+            (
+                "IpAddress",
+                "aws:SourceIp",
+                json!(["192.0.2.1", "10.1.0.0/16"]),
+                true,
+            ),
             ("NotIpAddress", "aws:SourceIp", json!("10.1.2.3"), false),
             ("NotIpAddress", "aws:SourceIp", json!("::/0"), true),
-            ("NumericLessThan", "aws:EpochTime", json!(1_800_000_001), true),
-            ("NumericGreaterThanEquals", "aws:EpochTime", json!("1800000000"), true),
-            ("NumericNotEquals", "aws:EpochTime", json!(1_800_000_000), false),
-            ("DateLessThan", "aws:CurrentTime", json!("2027-01-15T08:00:01Z"), true),
-            ("DateGreaterThan", "aws:CurrentTime", json!("2027-01-15T08:00:00Z"), false),
-            ("DateLessThanEquals", "aws:EpochTime", json!("1800000000"), true),
+            (
+                "NumericLessThan",
+                "aws:EpochTime",
+                json!(1_800_000_001),
+                true,
+            ),
+            (
+                "NumericGreaterThanEquals",
+                "aws:EpochTime",
+                json!("1800000000"),
+                true,
+            ),
+            (
+                "NumericNotEquals",
+                "aws:EpochTime",
+                json!(1_800_000_000),
+                false,
+            ),
+            (
+                "DateLessThan",
+                "aws:CurrentTime",
+                json!("2027-01-15T08:00:01Z"),
+                true,
+            ),
+            (
+                "DateGreaterThan",
+                "aws:CurrentTime",
+                json!("2027-01-15T08:00:00Z"),
+                false,
+            ),
+            (
+                "DateLessThanEquals",
+                "aws:EpochTime",
+                json!("1800000000"),
+                true,
+            ),
             ("Null", "iot:DomainName", json!("true"), true),
             ("Null", "iot:ClientId", json!(true), false),
         ] {
-            assert_eq!(holds(json!({operator: {key: value.clone()}})), expected, "{operator} {key} {value}");
+            assert_eq!(
+                holds(json!({operator: {key: value.clone()}})),
+                expected,
+                "{operator} {key} {value}"
+            );
         }
     }
 
@@ -255,6 +352,9 @@ mod tests {
         let found = parse(json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}})).unwrap();
         let subject = subject(&[]);
         let complaint = found[0].complaint(&Request::new(Action::Connect, "x", &subject));
-        assert_eq!(complaint, "the condition IpAddress on aws:SourceIp isn't met: 10.1.2.3");
+        assert_eq!(
+            complaint,
+            "the condition IpAddress on aws:SourceIp isn't met: 10.1.2.3"
+        );
     }
 }

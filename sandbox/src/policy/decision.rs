@@ -75,7 +75,11 @@ impl Decision {
     pub fn explanation(&self) -> Vec<String> {
         let mut lines = vec![self.to_string()];
         if let Self::ImplicitDeny(near) = self {
-            lines.extend(near.statements.iter().map(|(statement, miss)| explain(statement, miss)));
+            lines.extend(
+                near.statements
+                    .iter()
+                    .map(|(statement, miss)| explain(statement, miss)),
+            );
             if near.statements.is_empty() {
                 lines.push("no statement with \"Effect\": \"Allow\" has that action".into());
             }
@@ -101,8 +105,15 @@ fn explain(statement: &StatementRef, miss: &Miss) -> String {
 
 impl StatementRef {
     fn name(&self) -> String {
-        let Self { document, statement, sid, .. } = self;
-        let sid = sid.as_ref().map_or(String::new(), |sid| format!(" {sid:?}"));
+        let Self {
+            document,
+            statement,
+            sid,
+            ..
+        } = self;
+        let sid = sid
+            .as_ref()
+            .map_or(String::new(), |sid| format!(" {sid:?}"));
         format!("policy document {document}, statement {statement}{sid}")
     }
 }

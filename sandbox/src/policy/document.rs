@@ -130,7 +130,11 @@ impl PolicyDocument {
         let value = serde_json::from_str(json).map_err(|error| vec![json_error(error)])?;
         let mut errors = Vec::new();
         let document = Self::parse_noting(value, &mut errors);
-        if errors.is_empty() { Ok(document) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(document)
+        } else {
+            Err(errors)
+        }
     }
 
     /// Parses what can be parsed, and notes what can't.
@@ -140,7 +144,9 @@ impl PolicyDocument {
             Ok(raw) => raw,
             Err(error) => {
                 errors.push(json_error(error));
-                return Self { statements: Vec::new() };
+                return Self {
+                    statements: Vec::new(),
+                };
             }
         };
         if raw.version != "2012-10-17" {
@@ -150,7 +156,10 @@ impl PolicyDocument {
         for (mut value, number) in raw.statement.0.into_iter().zip(1..) {
             correct_case(&mut value, Some(number), &STATEMENT_KEYS, errors);
             let statement = serde_json::from_value(value)
-                .map_err(|error| PolicyError::Statement { number, problem: error.to_string().into() })
+                .map_err(|error| PolicyError::Statement {
+                    number,
+                    problem: error.to_string().into(),
+                })
                 .and_then(RawStatement::checked);
             match statement {
                 Ok(statement) => statements.push(statement),
@@ -190,14 +199,22 @@ fn correct_case(
     known: &[&'static str],
     errors: &mut Vec<PolicyError>,
 ) {
-    let Some(fields) = value.as_object_mut() else { return };
+    let Some(fields) = value.as_object_mut() else {
+        return;
+    };
     for wanted in known.iter().copied() {
         let differs = |key: &&String| key.eq_ignore_ascii_case(wanted) && *key != wanted;
-        let Some(found) = fields.keys().find(differs).cloned() else { continue };
+        let Some(found) = fields.keys().find(differs).cloned() else {
+            continue;
+        };
         if let Some(value) = fields.remove(&found) {
             fields.entry(wanted).or_insert(value);
         }
-        errors.push(PolicyError::KeyCase { statement, found: found.into(), wanted });
+        errors.push(PolicyError::KeyCase {
+            statement,
+            found: found.into(),
+            wanted,
+        });
     }
 }
 
@@ -206,7 +223,8 @@ struct InStatement(Option<usize>);
 
 impl fmt::Display for InStatement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |number| write!(f, "statement {number}: "))
+        self.0
+            .map_or(Ok(()), |number| write!(f, "statement {number}: "))
     }
 }
 
@@ -218,8 +236,18 @@ impl RawStatement {
         Ok(Statement {
             sid: self.sid.map(Arc::from),
             effect: self.effect,
-            actions: self.action.0.iter().map(|action| ActionPattern::new(action)).collect(),
-            resources: self.resource.0.iter().map(|arn| Resource::parse(arn)).collect::<Result<_, _>>()?,
+            actions: self
+                .action
+                .0
+                .iter()
+                .map(|action| ActionPattern::new(action))
+                .collect(),
+            resources: self
+                .resource
+                .0
+                .iter()
+                .map(|arn| Resource::parse(arn))
+                .collect::<Result<_, _>>()?,
             conditions: Condition::parse_all(self.condition.unwrap_or_default())?,
         })
     }
@@ -227,7 +255,10 @@ impl RawStatement {
 
 impl ActionPattern {
     fn new(text: &str) -> Self {
-        Self { text: text.into(), pattern: Pattern::parse_action(text) }
+        Self {
+            text: text.into(),
+            pattern: Pattern::parse_action(text),
+        }
     }
 }
 
@@ -273,8 +304,12 @@ mod tests {
         let statement = r#"{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}"#;
         let listed = r#"{"Effect":"Allow","Action":["iot:Connect"],"Resource":["*"]}"#;
         assert_eq!(
-            PolicyDocument::parse(&format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#)),
-            PolicyDocument::parse(&format!(r#"{{"Version":"2012-10-17","Statement":[{listed}]}}"#)),
+            PolicyDocument::parse(&format!(
+                r#"{{"Version":"2012-10-17","Statement":{statement}}}"#
+            )),
+            PolicyDocument::parse(&format!(
+                r#"{{"Version":"2012-10-17","Statement":[{listed}]}}"#
+            )),
         );
     }
 
@@ -282,7 +317,10 @@ mod tests {
     fn an_unknown_condition_refuses_the_document_by_the_name_of_its_operator() {
         let json = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*",
             "Condition":{"BinaryEquals":{"iot:ClientId":["x"]}}}]}"#;
-        assert_eq!(refusal(json), "the condition operator \"BinaryEquals\" isn't supported by this sandbox");
+        assert_eq!(
+            refusal(json),
+            "the condition operator \"BinaryEquals\" isn't supported by this sandbox"
+        );
     }
 
     #[test]
@@ -298,10 +336,17 @@ mod tests {
             r#"{{"Version":"2012-10-17","Statement":[{statement},{}]}}"#,
             statement.replace("Resource", "resource")
         );
-        assert_eq!(refusal(&json), r#"statement 2: the key "resource" must be written "Resource""#);
+        assert_eq!(
+            refusal(&json),
+            r#"statement 2: the key "resource" must be written "Resource""#
+        );
         let json = format!(r#"{{"version":"2012-10-17","Statement":{statement}}}"#);
-        assert_eq!(refusal(&json), r#"the key "version" must be written "Version""#);
-        let json = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect"}]}"#;
+        assert_eq!(
+            refusal(&json),
+            r#"the key "version" must be written "Version""#
+        );
+        let json =
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect"}]}"#;
         assert_eq!(refusal(json), "statement 1: missing field `Resource`");
     }
 
@@ -325,8 +370,7 @@ mod tests {
 
     #[test]
     fn an_effect_is_allow_or_deny_exactly() {
-        let json =
-            r#"{"Version":"2012-10-17","Statement":{"Effect":"allow","Action":"iot:*","Resource":"*"}}"#;
+        let json = r#"{"Version":"2012-10-17","Statement":{"Effect":"allow","Action":"iot:*","Resource":"*"}}"#;
         assert!(refusal(json).contains("unknown variant `allow`"));
     }
 

@@ -33,7 +33,10 @@ impl Policy {
     /// A policy of these documents; the order doesn't matter to the decision.
     #[must_use]
     pub fn new(documents: Vec<PolicyDocument>) -> Self {
-        Self { documents, scope: None }
+        Self {
+            documents,
+            scope: None,
+        }
     }
 
     /// A policy of one document.
@@ -54,7 +57,9 @@ impl Policy {
         let resource = request.resource();
         let mut allowed = None;
         for (document, statement, found) in self.statements() {
-            let Ok(matching) = found.applies(&request, &resource, self.scope.as_ref()) else { continue };
+            let Ok(matching) = found.applies(&request, &resource, self.scope.as_ref()) else {
+                continue;
+            };
             let by = found.reference(document, statement, matching.name());
             match found.effect {
                 Effect::Deny => return Decision::ExplicitDeny(by),
@@ -72,8 +77,13 @@ impl Policy {
             statement.effect == Effect::Allow && statement.covers(request.action)
         });
         let statements = allowing.filter_map(|(document, statement, found)| {
-            let missed = found.applies(request, resource, self.scope.as_ref()).err()?;
-            Some((found.reference(document, statement, &found.resource_names()), missed?))
+            let missed = found
+                .applies(request, resource, self.scope.as_ref())
+                .err()?;
+            Some((
+                found.reference(document, statement, &found.resource_names()),
+                missed?,
+            ))
         });
         NearMisses {
             request: format!("{} on {resource}", request.action).into(),
@@ -82,9 +92,16 @@ impl Policy {
     }
 
     pub(super) fn statements(&self) -> impl Iterator<Item = (usize, usize, &Statement)> {
-        self.documents.iter().zip(1..).flat_map(|(document, number)| {
-            document.statements.iter().zip(1..).map(move |(statement, index)| (number, index, statement))
-        })
+        self.documents
+            .iter()
+            .zip(1..)
+            .flat_map(|(document, number)| {
+                document
+                    .statements
+                    .iter()
+                    .zip(1..)
+                    .map(move |(statement, index)| (number, index, statement))
+            })
     }
 }
 
@@ -99,25 +116,49 @@ impl Statement {
         if !self.covers(request.action) {
             return Err(None);
         }
-        let matching = self.resources.iter().find(|pattern| pattern.matches(resource, request, scope));
-        let matching = matching.ok_or_else(|| Some(self.missed_resource(request, resource, scope)))?;
-        match self.conditions.iter().find(|condition| !condition.holds(request)) {
+        let matching = self
+            .resources
+            .iter()
+            .find(|pattern| pattern.matches(resource, request, scope));
+        let matching =
+            matching.ok_or_else(|| Some(self.missed_resource(request, resource, scope)))?;
+        match self
+            .conditions
+            .iter()
+            .find(|condition| !condition.holds(request))
+        {
             Some(unmet) => Err(Some(Miss::Condition(unmet.complaint(request).into()))),
             None => Ok(matching),
         }
     }
 
-    fn missed_resource(&self, request: &Request<'_>, resource: &str, scope: Option<&ArnScope>) -> Miss {
+    fn missed_resource(
+        &self,
+        request: &Request<'_>,
+        resource: &str,
+        scope: Option<&ArnScope>,
+    ) -> Miss {
         let wanted = request.action.resource_kind();
-        let of_that_kind =
-            |pattern: &&Resource| pattern.kind().is_none_or(|kind| kind.eq_ignore_ascii_case(wanted));
+        let of_that_kind = |pattern: &&Resource| {
+            pattern
+                .kind()
+                .is_none_or(|kind| kind.eq_ignore_ascii_case(wanted))
+        };
         if let Some(scope) = scope
-            && self.resources.iter().any(|pattern| pattern.matches(resource, request, None))
+            && self
+                .resources
+                .iter()
+                .any(|pattern| pattern.matches(resource, request, None))
         {
             Miss::Scope(scope.to_string().into())
         } else if !self.resources.iter().any(|pattern| of_that_kind(&pattern)) {
             Miss::Kind(wanted)
-        } else if self.resources.iter().filter(of_that_kind).all(|pattern| pattern.lacks_a_value(request)) {
+        } else if self
+            .resources
+            .iter()
+            .filter(of_that_kind)
+            .all(|pattern| pattern.lacks_a_value(request))
+        {
             Miss::NoValue
         } else {
             Miss::Resource
@@ -125,7 +166,9 @@ impl Statement {
     }
 
     pub(super) fn covers(&self, action: Action) -> bool {
-        self.actions.iter().any(|named| named.pattern.matches_action(action.lowercase_name()))
+        self.actions
+            .iter()
+            .any(|named| named.pattern.matches_action(action.lowercase_name()))
     }
 
     fn resource_names(&self) -> String {
@@ -134,7 +177,12 @@ impl Statement {
     }
 
     fn reference(&self, document: usize, statement: usize, resource: &str) -> StatementRef {
-        StatementRef { document, statement, sid: self.sid.clone(), resource: resource.into() }
+        StatementRef {
+            document,
+            statement,
+            sid: self.sid.clone(),
+            resource: resource.into(),
+        }
     }
 }
 
@@ -153,7 +201,9 @@ mod tests {
 
     fn ask(policy: &str, action: Action, name: &str) -> Decision {
         let subject = Subject::new("lamp-7");
-        Policy::parse(policy).unwrap().evaluate(Request::new(action, name, &subject))
+        Policy::parse(policy)
+            .unwrap()
+            .evaluate(Request::new(action, name, &subject))
     }
 
     #[test]
@@ -187,7 +237,9 @@ mod tests {
             let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{first},{second}]}}"#);
             assert!(ask(&policy, Action::Publish, "open").is_allowed());
             let denied = ask(&policy, Action::Publish, "secret/x");
-            assert!(matches!(denied, Decision::ExplicitDeny(by) if &*by.resource == "topic/secret/*"));
+            assert!(
+                matches!(denied, Decision::ExplicitDeny(by) if &*by.resource == "topic/secret/*")
+            );
         }
     }
 
@@ -239,7 +291,10 @@ mod tests {
             ]
         );
         assert_eq!(
-            ask(SAMPLE, Action::RetainPublish, "test/topic").explanation().last().unwrap(),
+            ask(SAMPLE, Action::RetainPublish, "test/topic")
+                .explanation()
+                .last()
+                .unwrap(),
             "no statement with \"Effect\": \"Allow\" has that action"
         );
     }
@@ -250,7 +305,9 @@ mod tests {
             "Resource":"arn:aws:iot:eu-west-1:123456789012:topic/a"}}"#;
         let subject = Subject::new("c");
         let evaluate = |scope: Option<&str>| {
-            let policy = Policy::parse(policy).unwrap().within(scope.map(|scope| scope.parse().unwrap()));
+            let policy = Policy::parse(policy)
+                .unwrap()
+                .within(scope.map(|scope| scope.parse().unwrap()));
             policy.evaluate(Request::new(Action::Publish, "a", &subject))
         };
         assert!(evaluate(None).is_allowed());

@@ -23,11 +23,19 @@ pub(super) enum Key {
 impl Key {
     /// `None` for a key that the sandbox doesn't know: the policy that asks for it is refused by that name.
     pub(super) fn named(name: &str) -> Option<Self> {
-        let begins_with =
-            |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-        match NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        let begins_with = |prefix: &str| {
+            name.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        match NAMES
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        {
             Some((_, key)) => Some(*key),
-            None => OF_THINGS.iter().any(|prefix| begins_with(prefix)).then_some(Self::ThingOrCertificate),
+            None => OF_THINGS
+                .iter()
+                .any(|prefix| begins_with(prefix))
+                .then_some(Self::ThingOrCertificate),
         }
     }
 
@@ -75,8 +83,14 @@ mod tests {
     #[test]
     fn a_key_is_known_in_either_case_and_by_its_whole_name() {
         assert_eq!(Key::named("aws:sourceIp"), Some(Key::SourceIp));
-        assert_eq!(Key::named("iot:Connection.Thing.Attributes[room]"), Some(Key::ThingOrCertificate));
-        assert_eq!(Key::named("iot:Connection.Thing.IsAttached"), Some(Key::IsAttached));
+        assert_eq!(
+            Key::named("iot:Connection.Thing.Attributes[room]"),
+            Some(Key::ThingOrCertificate)
+        );
+        assert_eq!(
+            Key::named("iot:Connection.Thing.IsAttached"),
+            Some(Key::IsAttached)
+        );
         for unknown in ["iot:ClientIdx", "aws:username", "iot:Certificat", "é", ""] {
             assert_eq!(Key::named(unknown), None, "{unknown}");
         }

@@ -28,11 +28,19 @@ pub struct Finding {
 
 impl Finding {
     fn of_all(problem: PolicyProblem) -> Self {
-        Self { document: None, statement: None, problem }
+        Self {
+            document: None,
+            statement: None,
+            problem,
+        }
     }
 
     fn of_document(document: usize, problem: PolicyProblem) -> Self {
-        Self { document: Some(document), statement: None, problem }
+        Self {
+            document: Some(document),
+            statement: None,
+            problem,
+        }
     }
 }
 
@@ -57,7 +65,9 @@ pub fn lint(documents: &[Value], client_id: Option<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut parsed = Vec::new();
     if documents.len() > MAX_DOCUMENTS {
-        findings.push(Finding::of_all(PolicyProblem::TooManyDocuments(documents.len())));
+        findings.push(Finding::of_all(PolicyProblem::TooManyDocuments(
+            documents.len(),
+        )));
     }
     for (document, number) in documents.iter().zip(1..) {
         let text = match document {
@@ -70,7 +80,9 @@ pub fn lint(documents: &[Value], client_id: Option<&str>) -> Vec<Finding> {
         }
         match PolicyDocument::parse(&text) {
             Ok(document) => parsed.push(document),
-            Err(error) => findings.push(Finding::of_document(number, PolicyProblem::Refused(error))),
+            Err(error) => {
+                findings.push(Finding::of_document(number, PolicyProblem::Refused(error)))
+            }
         }
     }
     let is_whole = parsed.len() == documents.len();
@@ -85,7 +97,11 @@ pub fn lint(documents: &[Value], client_id: Option<&str>) -> Vec<Finding> {
     }
     // What a refused document would have allowed isn't known.
     if is_whole {
-        findings.extend(of_policy(&policy, client_id).into_iter().map(Finding::of_all));
+        findings.extend(
+            of_policy(&policy, client_id)
+                .into_iter()
+                .map(Finding::of_all),
+        );
     }
     findings
 }
@@ -99,11 +115,15 @@ fn of_policy(policy: &Policy, client_id: Option<&str>) -> Vec<PolicyProblem> {
         let subject = Subject::new(client_id);
         let decision = policy.evaluate(Request::new(Action::Connect, client_id, &subject));
         if !decision.is_allowed() {
-            problems.push(PolicyProblem::ClientId { client_id: client_id.into(), decision });
+            problems.push(PolicyProblem::ClientId {
+                client_id: client_id.into(),
+                decision,
+            });
         }
     }
     problems.extend(undelivered(policy).map(PolicyProblem::NoReceive));
-    if allows_somewhere(policy, Action::RetainPublish) && !allows_somewhere(policy, Action::Publish) {
+    if allows_somewhere(policy, Action::RetainPublish) && !allows_somewhere(policy, Action::Publish)
+    {
         problems.push(PolicyProblem::RetainWithoutPublish);
     }
     problems.extend(open_to_plus(policy).map(PolicyProblem::PlusClientId));
@@ -131,7 +151,11 @@ fn undelivered(policy: &Policy) -> Option<Box<str>> {
     let mut undelivered = filters.filter(|filter| {
         // Only of a plain topic can be said what it receives.
         let is_plain = !filter.contains(['*', '?', '$', '+', '#']);
-        let receives = |topic| policy.evaluate(Request::new(Action::Receive, topic, &subject)).is_allowed();
+        let receives = |topic| {
+            policy
+                .evaluate(Request::new(Action::Receive, topic, &subject))
+                .is_allowed()
+        };
         !can_receive || (is_plain && !receives(filter))
     });
     undelivered.next().map(Into::into)
@@ -140,12 +164,17 @@ fn undelivered(policy: &Policy) -> Option<Box<str>> {
 /// A filter with the client id in it, and clients that may call themselves `+`.
 fn open_to_plus(policy: &Policy) -> Option<Box<str>> {
     let plus = Subject::new("+");
-    if !policy.evaluate(Request::new(Action::Connect, "+", &plus)).is_allowed() {
+    if !policy
+        .evaluate(Request::new(Action::Connect, "+", &plus))
+        .is_allowed()
+    {
         return None;
     }
     let resources = allowing(policy, Action::Subscribe).flat_map(|statement| &statement.resources);
     let mut names = resources.map(|resource| resource.name());
-    names.find(|name| name.starts_with("topicfilter/") && name.contains("${iot:ClientId}")).map(Into::into)
+    names
+        .find(|name| name.starts_with("topicfilter/") && name.contains("${iot:ClientId}"))
+        .map(Into::into)
 }
 
 impl fmt::Display for Finding {
@@ -153,7 +182,10 @@ impl fmt::Display for Finding {
         let problem = Escaped(&self.problem);
         match (self.document, self.statement) {
             (Some(document), Some(statement)) => {
-                write!(f, "policy document {document}, statement {statement}: {problem}")
+                write!(
+                    f,
+                    "policy document {document}, statement {statement}: {problem}"
+                )
             }
             (Some(document), None) => write!(f, "policy document {document}: {problem}"),
             (None, _) => write!(f, "policy: {problem}"),
@@ -193,7 +225,10 @@ mod tests {
     fn problem(statement: Value) -> String {
         let found = found(statement);
         assert_eq!(found.len(), 1, "{found:?}");
-        found[0].strip_prefix("policy document 2, statement 1: ").unwrap_or(&found[0]).to_owned()
+        found[0]
+            .strip_prefix("policy document 2, statement 1: ")
+            .unwrap_or(&found[0])
+            .to_owned()
     }
 
     #[test]
@@ -257,7 +292,11 @@ mod tests {
                 "topic/* allows iot:Publish on every topic: name what the client needs",
             ),
             ("iot:Connect", "client/*", "client/* allows every client id"),
-            ("iot:Connect", "client/${iot:ClientId}", "client/${iot:ClientId} allows every client id"),
+            (
+                "iot:Connect",
+                "client/${iot:ClientId}",
+                "client/${iot:ClientId} allows every client id",
+            ),
         ] {
             assert!(
                 problem(allow(action, resource)).starts_with(text),
@@ -288,15 +327,21 @@ mod tests {
                 .starts_with("there is no action \"iot:Subcribe\"")
         );
         assert!(
-            problem(allow("iot:Publish", "topic/${iot:Connection.Thing.ThingName}"))
-                .contains("no value behind a custom authorizer")
+            problem(allow(
+                "iot:Publish",
+                "topic/${iot:Connection.Thing.ThingName}"
+            ))
+            .contains("no value behind a custom authorizer")
         );
     }
 
     #[test]
     fn what_is_missing_in_all_documents_is_told() {
         let texts = |statements: Vec<Value>| -> Vec<String> {
-            lint(&[document(statements)], Some("lamp-7")).iter().map(ToString::to_string).collect()
+            lint(&[document(statements)], Some("lamp-7"))
+                .iter()
+                .map(ToString::to_string)
+                .collect()
         };
         assert_eq!(
             texts(vec![]),
@@ -310,8 +355,11 @@ mod tests {
               allow iot:Receive on topic/a"
             ]
         );
-        let elsewhere =
-            texts(vec![connect(), allow("iot:Subscribe", "topicfilter/a"), allow("iot:Receive", "topic/b")]);
+        let elsewhere = texts(vec![
+            connect(),
+            allow("iot:Subscribe", "topicfilter/a"),
+            allow("iot:Receive", "topic/b"),
+        ]);
         assert_eq!(elsewhere.len(), 1, "{elsewhere:?}");
         assert_eq!(
             texts(vec![allow("iot:Connect", "client/door-*")]),
@@ -322,7 +370,9 @@ mod tests {
         );
         assert_eq!(
             texts(vec![connect(), allow("iot:RetainPublish", "topic/a")]),
-            ["policy: iot:RetainPublish is allowed and iot:Publish isn't: a retained message needs both"]
+            [
+                "policy: iot:RetainPublish is allowed and iot:Publish isn't: a retained message needs both"
+            ]
         );
         let plus = texts(vec![
             allow("iot:Connect", "client/?*"),
@@ -330,7 +380,9 @@ mod tests {
             allow("iot:Receive", "topic/my/${iot:ClientId}/x"),
         ]);
         assert!(
-            plus.last().unwrap().starts_with("policy: a client that calls itself + could subscribe"),
+            plus.last()
+                .unwrap()
+                .starts_with("policy: a client that calls itself + could subscribe"),
             "{plus:?}"
         );
     }
@@ -341,9 +393,19 @@ mod tests {
         let eleven = lint(&vec![sound.clone(); 11], None);
         assert_eq!(eleven[0].problem, PolicyProblem::TooManyDocuments(11));
         let long = document([allow("iot:Publish", &format!("topic/{}", "x".repeat(2048)))]);
-        assert!(matches!(lint(&[sound.clone(), long], None)[0].problem, PolicyProblem::TooLong(2049..)));
-        let refused = lint(&[sound, json!({"Version": "2008-10-17", "Statement": []})], None);
-        assert!(refused[0].to_string().starts_with("policy document 2: the policy version \"2008-10-17\""));
+        assert!(matches!(
+            lint(&[sound.clone(), long], None)[0].problem,
+            PolicyProblem::TooLong(2049..)
+        ));
+        let refused = lint(
+            &[sound, json!({"Version": "2008-10-17", "Statement": []})],
+            None,
+        );
+        assert!(
+            refused[0]
+                .to_string()
+                .starts_with("policy document 2: the policy version \"2008-10-17\"")
+        );
         assert_eq!(refused.len(), 1);
     }
 }

@@ -34,7 +34,12 @@ impl Pattern {
 
     /// Parses wildcards only, as `Action` has them; letters match in either case, as in IAM.
     pub(super) fn parse_action(text: &str) -> Self {
-        Self { tokens: text.chars().map(|c| wildcard(c.to_ascii_lowercase())).collect() }
+        Self {
+            tokens: text
+                .chars()
+                .map(|c| wildcard(c.to_ascii_lowercase()))
+                .collect(),
+        }
     }
 
     fn parse_with(text: &str, plain: impl Fn(char) -> Token) -> Result<Self, PolicyError> {
@@ -42,8 +47,9 @@ impl Pattern {
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
             if let Some(after) = rest.strip_prefix("${") {
-                let (name, after) =
-                    after.split_once('}').ok_or_else(|| PolicyError::UnclosedVariable(text.into()))?;
+                let (name, after) = after
+                    .split_once('}')
+                    .ok_or_else(|| PolicyError::UnclosedVariable(text.into()))?;
                 tokens.push(variable(name)?);
                 rest = after;
                 continue;
@@ -56,7 +62,8 @@ impl Pattern {
 
     /// A variable without a value makes it match nothing, as in IAM.
     pub(super) fn matches(&self, text: &str, request: &Request<'_>) -> bool {
-        self.resolved(request).is_some_and(|tokens| matches(&tokens, text))
+        self.resolved(request)
+            .is_some_and(|tokens| matches(&tokens, text))
     }
 
     /// Letters match in either case.
@@ -64,7 +71,8 @@ impl Pattern {
         let lowercase = |tokens: Cow<'_, [Token]>| -> Vec<Token> {
             tokens.iter().flat_map(|token| lowercase(*token)).collect()
         };
-        self.resolved(request).is_some_and(|tokens| matches(&lowercase(tokens), &text.to_lowercase()))
+        self.resolved(request)
+            .is_some_and(|tokens| matches(&lowercase(tokens), &text.to_lowercase()))
     }
 
     pub(super) fn matches_action(&self, lowercase_name: &str) -> bool {
@@ -78,7 +86,11 @@ impl Pattern {
 
     /// With each variable replaced by the letters of its value.
     fn resolved(&self, request: &Request<'_>) -> Option<Cow<'_, [Token]>> {
-        if !self.tokens.iter().any(|token| matches!(token, Token::Variable(_))) {
+        if !self
+            .tokens
+            .iter()
+            .any(|token| matches!(token, Token::Variable(_)))
+        {
             return Some(Cow::Borrowed(&self.tokens));
         }
         let mut resolved = Vec::with_capacity(self.tokens.len());
@@ -145,7 +157,9 @@ fn matches(pattern: &[Token], text: &str) -> bool {
             }
             (Some(Token::Literal(_) | Token::Variable(_)) | None, Some(_)) => {}
         }
-        let Some((after_run, run_end)) = last_run.as_mut() else { return false };
+        let Some((after_run, run_end)) = last_run.as_mut() else {
+            return false;
+        };
         if run_end.next().is_none() {
             return false;
         }
@@ -186,7 +200,11 @@ mod tests {
             ("", "", true),
             ("", "a", false),
         ] {
-            assert_eq!(matches_as(pattern, text, ""), expected, "{pattern} on {text}");
+            assert_eq!(
+                matches_as(pattern, text, ""),
+                expected,
+                "{pattern} on {text}"
+            );
         }
     }
 
@@ -199,21 +217,44 @@ mod tests {
 
     #[test]
     fn variables_are_substituted_as_literal_text() {
-        assert!(matches_as("topic/my/${iot:ClientId}/x", "topic/my/lamp-7/x", "lamp-7"));
-        assert!(!matches_as("topic/my/${iot:ClientId}/x", "topic/my/lamp-7/x", "*"));
-        assert!(matches_as("topic/my/${iot:ClientId}/x", "topic/my/*/x", "*"));
-        assert!(matches_as("topic/${aws:SourceIp}/${iot:DomainName}", "topic/10.0.0.7/localhost", "c"));
+        assert!(matches_as(
+            "topic/my/${iot:ClientId}/x",
+            "topic/my/lamp-7/x",
+            "lamp-7"
+        ));
+        assert!(!matches_as(
+            "topic/my/${iot:ClientId}/x",
+            "topic/my/lamp-7/x",
+            "*"
+        ));
+        assert!(matches_as(
+            "topic/my/${iot:ClientId}/x",
+            "topic/my/*/x",
+            "*"
+        ));
+        assert!(matches_as(
+            "topic/${aws:SourceIp}/${iot:DomainName}",
+            "topic/10.0.0.7/localhost",
+            "c"
+        ));
     }
 
     #[test]
     fn a_variable_without_a_value_matches_nothing() {
-        for variable in ["iot:Connection.Thing.ThingName", "iot:Certificate.Subject.CommonName"] {
+        for variable in [
+            "iot:Connection.Thing.ThingName",
+            "iot:Certificate.Subject.CommonName",
+        ] {
             let pattern = format!("topic/${{{variable}}}");
             for text in ["topic/", "topic/lamp-7", &pattern] {
                 assert!(!matches_as(&pattern, text, "lamp-7"), "{pattern} on {text}");
             }
         }
-        assert!(matches_as("topic/${iot:Connection.Thing.IsAttached}", "topic/false", "c"));
+        assert!(matches_as(
+            "topic/${iot:Connection.Thing.IsAttached}",
+            "topic/false",
+            "c"
+        ));
     }
 
     #[test]
@@ -236,7 +277,9 @@ mod tests {
     #[test]
     fn an_unknown_variable_refuses_the_pattern_by_name() {
         assert_eq!(
-            Pattern::parse("topic/${aws:username}").unwrap_err().to_string(),
+            Pattern::parse("topic/${aws:username}")
+                .unwrap_err()
+                .to_string(),
             "the policy variable ${aws:username} isn't supported by this sandbox"
         );
         assert!(Pattern::parse("topic/${iot:ConnectAttributes}").is_err());

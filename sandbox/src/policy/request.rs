@@ -101,7 +101,9 @@ pub enum SetKeyError {
     #[error("{0:?} isn't a condition key of AWS IoT policies that this sandbox knows")]
     Unknown(Box<str>),
     /// A key of things or client certificates.
-    #[error("{0:?} has no value behind a custom authorizer: there are no things and no client certificates")]
+    #[error(
+        "{0:?} has no value behind a custom authorizer: there are no things and no client certificates"
+    )]
     NoValue(Box<str>),
 }
 
@@ -109,7 +111,12 @@ impl<'a> Request<'a> {
     /// A request of this moment.
     #[must_use]
     pub fn new(action: Action, name: &'a str, subject: &'a Subject) -> Self {
-        Self { action, name, subject, time: SystemTime::now() }
+        Self {
+            action,
+            name,
+            subject,
+            time: SystemTime::now(),
+        }
     }
 
     /// The resource that it is about, behind the account: `topic/lamp/on`.
@@ -126,19 +133,34 @@ impl<'a> Request<'a> {
         }
         match key {
             Key::ClientId => vec![Cow::Borrowed(&*subject.client_id)],
-            Key::SourceIp => subject.source_ip.iter().map(|ip| ip.to_string().into()).collect(),
-            Key::DomainName => subject.domain_name.iter().map(|name| Cow::Borrowed(&**name)).collect(),
+            Key::SourceIp => subject
+                .source_ip
+                .iter()
+                .map(|ip| ip.to_string().into())
+                .collect(),
+            Key::DomainName => subject
+                .domain_name
+                .iter()
+                .map(|name| Cow::Borrowed(&**name))
+                .collect(),
             Key::ConnectAttributes => self.connect_attributes(),
             // A custom authorizer knows no things, so that none is attached.
             Key::IsAttached => vec!["false".into()],
             Key::SecureTransport => vec!["true".into()],
-            Key::CurrentTime => vec![humantime::format_rfc3339_seconds(self.time).to_string().into()],
+            Key::CurrentTime => vec![
+                humantime::format_rfc3339_seconds(self.time)
+                    .to_string()
+                    .into(),
+            ],
             Key::EpochTime => {
                 let since = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
                 vec![since.as_secs().to_string().into()]
             }
             Key::LastWillTopic => {
-                let topic = subject.last_will_topic.iter().filter(|_| self.action == Action::Connect);
+                let topic = subject
+                    .last_will_topic
+                    .iter()
+                    .filter(|_| self.action == Action::Connect);
                 topic.map(|topic| format!("topic/{topic}").into()).collect()
             }
             Key::SourceVpc | Key::SourceVpce | Key::ThingOrCertificate => Vec::new(),
@@ -146,7 +168,10 @@ impl<'a> Request<'a> {
     }
 
     fn connect_attributes(&self) -> Vec<Cow<'a, str>> {
-        let ConnectAttributes { persistent, last_will } = self.subject.connect;
+        let ConnectAttributes {
+            persistent,
+            last_will,
+        } = self.subject.connect;
         let present = [("PersistentConnect", persistent), ("LastWill", last_will)];
         let named = present.into_iter().filter(|(_, is_present)| *is_present);
         match self.action {
@@ -158,8 +183,13 @@ impl<'a> Request<'a> {
 
 impl Action {
     /// Every action that a policy is asked about, connecting first.
-    pub const ALL: [Self; 5] =
-        [Self::Connect, Self::Publish, Self::RetainPublish, Self::Receive, Self::Subscribe];
+    pub const ALL: [Self; 5] = [
+        Self::Connect,
+        Self::Publish,
+        Self::RetainPublish,
+        Self::Receive,
+        Self::Subscribe,
+    ];
 
     /// The first word of the resource that the action is asked on.
     #[must_use]
@@ -211,8 +241,14 @@ mod tests {
 
     #[test]
     fn connect_attributes_exist_for_connect_alone() {
-        let connect = ConnectAttributes { persistent: true, last_will: true };
-        let subject = Subject { connect, ..Subject::new("lamp-7") };
+        let connect = ConnectAttributes {
+            persistent: true,
+            last_will: true,
+        };
+        let subject = Subject {
+            connect,
+            ..Subject::new("lamp-7")
+        };
         let values = |action| Request::new(action, "x", &subject).values(Key::ConnectAttributes);
         assert_eq!(values(Action::Connect), ["PersistentConnect", "LastWill"]);
         assert!(values(Action::Publish).is_empty());
@@ -221,7 +257,10 @@ mod tests {
     #[test]
     fn what_is_not_known_has_no_value() {
         let subject = Subject::new("lamp-7");
-        let request = Request { time: UNIX_EPOCH, ..Request::new(Action::Publish, "x", &subject) };
+        let request = Request {
+            time: UNIX_EPOCH,
+            ..Request::new(Action::Publish, "x", &subject)
+        };
         for key in [Key::SourceIp, Key::DomainName, Key::ThingOrCertificate] {
             assert!(request.values(key).is_empty(), "{key:?}");
         }

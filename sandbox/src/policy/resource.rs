@@ -43,17 +43,30 @@ pub struct ArnScopeError;
 impl Resource {
     pub(super) fn parse(text: &str) -> Result<Self, PolicyError> {
         let name = name_of(text).ok_or_else(|| PolicyError::NotAnArn(text.into()))?;
-        Ok(Self { name: name.into(), pattern: Pattern::parse(name)?, whole: Pattern::parse(text)? })
+        Ok(Self {
+            name: name.into(),
+            pattern: Pattern::parse(name)?,
+            whole: Pattern::parse(text)?,
+        })
     }
 
     /// As `parse`, but `*` and `?` are no wildcards.
     pub(super) fn parse_literal(text: &str) -> Result<Self, PolicyError> {
         let name = name_of(text).ok_or_else(|| PolicyError::NotAnArn(text.into()))?;
-        Ok(Self { name: name.into(), pattern: Pattern::parse_text(name)?, whole: Pattern::parse_text(text)? })
+        Ok(Self {
+            name: name.into(),
+            pattern: Pattern::parse_text(name)?,
+            whole: Pattern::parse_text(text)?,
+        })
     }
 
     /// `name` is the concrete `topic/..`, `topicfilter/..` or `client/..`.
-    pub(super) fn matches(&self, name: &str, request: &Request<'_>, scope: Option<&ArnScope>) -> bool {
+    pub(super) fn matches(
+        &self,
+        name: &str,
+        request: &Request<'_>,
+        scope: Option<&ArnScope>,
+    ) -> bool {
         match scope {
             Some(scope) => self.whole.matches(&scope.arn(name), request),
             None => self.pattern.matches(name, request),
@@ -66,7 +79,10 @@ impl Resource {
 
     /// The first word of the name: `topic`; `None` for a wildcard that runs over it.
     pub(super) fn kind(&self) -> Option<&str> {
-        self.name.split_once('/').map(|(kind, _)| kind).filter(|kind| !kind.contains(['*', '?', '$']))
+        self.name
+            .split_once('/')
+            .map(|(kind, _)| kind)
+            .filter(|kind| !kind.contains(['*', '?', '$']))
     }
 
     pub(super) fn lacks_a_value(&self, request: &Request<'_>) -> bool {
@@ -94,10 +110,15 @@ impl FromStr for ArnScope {
     fn from_str(text: &str) -> Result<Self, ArnScopeError> {
         let (region, account) = text.split_once(':').ok_or(ArnScopeError)?;
         let is_region = !region.is_empty()
-            && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+            && region
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
         if is_region && is_account {
-            Ok(Self { region: region.into(), account: account.into() })
+            Ok(Self {
+                region: region.into(),
+                account: account.into(),
+            })
         } else {
             Err(ArnScopeError)
         }
@@ -129,12 +150,17 @@ mod tests {
         let scope = scope.map(|scope| scope.parse().unwrap());
         let subject = Subject::new("c");
         let request = Request::new(Action::Publish, name, &subject);
-        Resource::parse(arn).unwrap().matches(name, &request, scope.as_ref())
+        Resource::parse(arn)
+            .unwrap()
+            .matches(name, &request, scope.as_ref())
     }
 
     #[test]
     fn any_partition_region_and_account_matches() {
-        for arn in ["arn:aws:iot:eu-west-1:123456789012:topic/a", "arn:aws-cn:iot:*:*:topic/a"] {
+        for arn in [
+            "arn:aws:iot:eu-west-1:123456789012:topic/a",
+            "arn:aws-cn:iot:*:*:topic/a",
+        ] {
             assert!(matches(arn, "topic/a", None));
             assert!(!matches(arn, "topicfilter/a", None));
             assert_eq!(Resource::parse(arn).unwrap().name(), "topic/a");
@@ -144,7 +170,11 @@ mod tests {
     #[test]
     fn a_scope_compares_partition_region_and_account() {
         let here = Some("eu-west-1:123456789012");
-        for arn in ["arn:aws:iot:eu-west-1:123456789012:topic/a", "arn:aws:iot:*:*:topic/*", "*"] {
+        for arn in [
+            "arn:aws:iot:eu-west-1:123456789012:topic/a",
+            "arn:aws:iot:*:*:topic/*",
+            "*",
+        ] {
             assert!(matches(arn, "topic/a", here), "{arn}");
         }
         for arn in [
@@ -154,15 +184,24 @@ mod tests {
         ] {
             assert!(!matches(arn, "topic/a", here), "{arn}");
         }
-        assert!(matches("arn:aws-cn:iot:cn-north-1:1:topic/a", "topic/a", None));
+        assert!(matches(
+            "arn:aws-cn:iot:cn-north-1:1:topic/a",
+            "topic/a",
+            None
+        ));
         assert!("cn-north-1:12".parse::<ArnScope>().is_err());
     }
 
     #[test]
     fn a_star_that_ends_early_runs_over_the_rest() {
-        for arn in
-            ["*", "arn:*", "arn:aws:*", "arn:aws:iot:*", "arn:aws:iot:eu-west-1:*", "arn:aws:iot:*:*:*"]
-        {
+        for arn in [
+            "*",
+            "arn:*",
+            "arn:aws:*",
+            "arn:aws:iot:*",
+            "arn:aws:iot:eu-west-1:*",
+            "arn:aws:iot:*:*:*",
+        ] {
             assert!(matches(arn, "client/lamp", None), "{arn}");
         }
     }
@@ -175,7 +214,10 @@ mod tests {
     #[test]
     fn what_is_no_arn_is_refused_by_name() {
         for text in ["topic/a", "arn:aws:s3:::bucket", "arn:aws:iot:topic/a", ""] {
-            assert_eq!(Resource::parse(text), Err(PolicyError::NotAnArn(text.into())));
+            assert_eq!(
+                Resource::parse(text),
+                Err(PolicyError::NotAnArn(text.into()))
+            );
         }
     }
 }

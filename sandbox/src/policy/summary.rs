@@ -17,10 +17,14 @@ impl Policy {
                 let name = resource.name();
                 let kind = name.split_once('/').map(|(kind, _)| kind);
                 let covered = Action::ALL.into_iter().filter(|action| {
-                    statement.covers(*action) && kind.is_none_or(|kind| kind == action.resource_kind())
+                    statement.covers(*action)
+                        && kind.is_none_or(|kind| kind == action.resource_kind())
                 });
                 let name = name.split_once('/').map_or(name, |(_, name)| name);
-                groups.entry((statement.effect, conditional, name)).or_default().extend(covered);
+                groups
+                    .entry((statement.effect, conditional, name))
+                    .or_default()
+                    .extend(covered);
             }
         }
         let said: Vec<String> = groups
@@ -33,14 +37,22 @@ impl Policy {
                 format!("{}{on_condition}", summarise(effect, &actions, name))
             })
             .collect();
-        if said.is_empty() { "nothing allowed".into() } else { said.join("; ") }
+        if said.is_empty() {
+            "nothing allowed".into()
+        } else {
+            said.join("; ")
+        }
     }
 }
 
 fn summarise(effect: Effect, actions: &[Action], name: &str) -> String {
     let words: Vec<&str> = actions.iter().map(|action| action.word()).collect();
     let deny = if effect == Effect::Deny { "never " } else { "" };
-    let preposition = if actions == [Action::Connect] { "as" } else { "on" };
+    let preposition = if actions == [Action::Connect] {
+        "as"
+    } else {
+        "on"
+    };
     format!("{deny}{} {preposition} {name}", words.join(", "))
 }
 
@@ -49,13 +61,22 @@ mod tests {
     use super::*;
 
     fn summary(statement: &str) -> String {
-        Policy::parse(&format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#)).unwrap().summary()
+        Policy::parse(&format!(
+            r#"{{"Version":"2012-10-17","Statement":{statement}}}"#
+        ))
+        .unwrap()
+        .summary()
     }
 
     #[test]
     fn a_summary_fits_a_log_line() {
-        let summary_of_sample = Policy::parse(crate::authorizer::DEMO_POLICY).unwrap().summary();
-        assert_eq!(summary_of_sample, "connect as mqtt5-sample-*; publish, receive, subscribe on test/topic");
+        let summary_of_sample = Policy::parse(crate::authorizer::DEMO_POLICY)
+            .unwrap()
+            .summary();
+        assert_eq!(
+            summary_of_sample,
+            "connect as mqtt5-sample-*; publish, receive, subscribe on test/topic"
+        );
         assert_eq!(Policy::default().summary(), "nothing allowed");
         assert_eq!(
             summary(r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#),

@@ -23,7 +23,10 @@ pub(crate) struct ServerAliases {
 
 impl ClientAliases {
     pub(crate) const fn new(most: u16) -> Self {
-        Self { topics: Vec::new(), most }
+        Self {
+            topics: Vec::new(),
+            most,
+        }
     }
 
     /// The topic that is meant, kept where it comes with an alias. Every alias up to the maximum is taken.
@@ -31,9 +34,11 @@ impl ClientAliases {
     pub(crate) fn topic<'a>(&'a mut self, publish: &Publish<'a>) -> Result<TopicName<'a>, End> {
         let alias = publish.properties.topic_alias.map(TopicAlias::get);
         match (publish.topic, alias) {
-            (_, Some(alias)) if alias > self.most => {
-                Err(Limit::TopicAlias { has: alias, most: self.most }.into())
+            (_, Some(alias)) if alias > self.most => Err(Limit::TopicAlias {
+                has: alias,
+                most: self.most,
             }
+            .into()),
             (Some(topic), None) => Ok(topic),
             (Some(topic), Some(alias)) => {
                 let index = usize::from(alias) - 1;
@@ -46,10 +51,14 @@ impl ClientAliases {
                 Ok(topic)
             }
             (None, alias) => {
-                let kept = alias.and_then(|alias| self.topics.get(usize::from(alias) - 1)?.as_deref());
+                let kept =
+                    alias.and_then(|alias| self.topics.get(usize::from(alias) - 1)?.as_deref());
                 let topic = kept.and_then(|topic| TopicName::new(topic).ok());
                 topic.ok_or_else(|| {
-                    End::told(ReasonCode::ProtocolError, "a topic alias that stands for nothing")
+                    End::told(
+                        ReasonCode::ProtocolError,
+                        "a topic alias that stands for nothing",
+                    )
                 })
             }
         }
@@ -59,16 +68,25 @@ impl ClientAliases {
 impl ServerAliases {
     /// As many as both the profile and the client's CONNECT allow. [MQTT-3.1.2-26] [MQTT-3.1.2-27]
     pub(crate) fn new(most: u16) -> Self {
-        Self { topics: Vec::new(), most: most.into(), oldest: 0 }
+        Self {
+            topics: Vec::new(),
+            most: most.into(),
+            oldest: 0,
+        }
     }
 
     /// Puts an alias into a PUBLISH: in the place of its topic where the client knows it already.
     pub(crate) fn shorten(&self, publish: &mut Publish<'_>) {
         let Some(topic) = publish.topic else { return };
-        let known = self.topics.iter().position(|known| **known == *topic.as_str());
+        let known = self
+            .topics
+            .iter()
+            .position(|known| **known == *topic.as_str());
         let index = known.unwrap_or_else(|| self.next());
-        publish.properties.topic_alias =
-            u16::try_from(index + 1).ok().filter(|_| self.most > 0).and_then(TopicAlias::new);
+        publish.properties.topic_alias = u16::try_from(index + 1)
+            .ok()
+            .filter(|_| self.most > 0)
+            .and_then(TopicAlias::new);
         if known.is_some() {
             publish.topic = None;
         }
@@ -76,7 +94,9 @@ impl ServerAliases {
 
     /// The PUBLISH is on its way: from now on the client knows its alias.
     pub(crate) fn sent(&mut self, publish: &Publish<'_>) {
-        let (Some(topic), Some(_)) = (publish.topic, publish.properties.topic_alias) else { return };
+        let (Some(topic), Some(_)) = (publish.topic, publish.properties.topic_alias) else {
+            return;
+        };
         let index = self.next();
         match self.topics.get_mut(index) {
             Some(other) => *other = topic.as_str().into(),
@@ -87,6 +107,10 @@ impl ServerAliases {
 
     /// One that isn't used yet, or the oldest.
     const fn next(&self) -> usize {
-        if self.topics.len() < self.most { self.topics.len() } else { self.oldest }
+        if self.topics.len() < self.most {
+            self.topics.len()
+        } else {
+            self.oldest
+        }
     }
 }

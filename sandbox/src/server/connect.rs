@@ -4,7 +4,9 @@ use core::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dunlin_codec::{ConnAck, ConnAckProperties, Connect, Packet, QoS, ReasonCode, Utf8String, Will};
+use dunlin_codec::{
+    ConnAck, ConnAckProperties, Connect, Packet, QoS, ReasonCode, Utf8String, Will,
+};
 use tokio::sync::Notify;
 
 use crate::authorizer::{Credentials, Grant, Refusal};
@@ -71,7 +73,10 @@ impl Pending {
             connect.client_id.as_str().into()
         };
         let rules = settings.rules();
-        let will = connect.will.as_ref().map(|will| testament(will, &client_id, settings, weight, now));
+        let will = connect
+            .will
+            .as_ref()
+            .map(|will| testament(will, &client_id, settings, weight, now));
         let session_expiry = connect.properties.session_expiry_interval.unwrap_or(0);
         let mut subject = Subject::new(Arc::clone(&client_id));
         subject.source_ip = Some(peer.address.ip());
@@ -87,7 +92,9 @@ impl Pending {
             credentials: Credentials {
                 client_id: (!is_assigned).then(|| client_id.to_string()),
                 username: connect.username.map(|name| name.as_str().to_owned()),
-                password: connect.password.map(|password| password.as_bytes().to_vec()),
+                password: connect
+                    .password
+                    .map(|password| password.as_bytes().to_vec()),
                 server_name: peer.server_name.clone(),
                 connection_id: uuid::random(),
             },
@@ -95,10 +102,16 @@ impl Pending {
             authorizer: None,
             decision: None,
             clean_start: connect.clean_start,
-            requested: Requested { keep_alive: connect.keep_alive, session_expiry },
+            requested: Requested {
+                keep_alive: connect.keep_alive,
+                session_expiry,
+            },
             keep_alive: keep_alive(connect.keep_alive, settings),
             session_expiry: session_expiry.min(rules.max_session_expiry),
-            receive_maximum: connect.properties.receive_maximum.map_or(u16::MAX, NonZeroU16::get),
+            receive_maximum: connect
+                .properties
+                .receive_maximum
+                .map_or(u16::MAX, NonZeroU16::get),
             topic_alias_maximum: connect.properties.topic_alias_maximum.unwrap_or(0),
             will: will.transpose()?,
             started: now,
@@ -107,7 +120,11 @@ impl Pending {
     }
 
     pub(crate) fn poll_credentials(&mut self) -> Option<Credentials> {
-        if core::mem::replace(&mut self.is_asked, true) { None } else { Some(self.credentials.clone()) }
+        if core::mem::replace(&mut self.is_asked, true) {
+            None
+        } else {
+            Some(self.credentials.clone())
+        }
     }
 
     /// What the authorizers decided, then the policy about `iot:Connect`, and the CONNACK if both allow.
@@ -129,7 +146,11 @@ impl Pending {
             }
         })?;
         self.authorizer = Some(grant.authorizer.clone());
-        let decision = grant.policy.evaluate(Request::new(Action::Connect, &self.client_id, &self.subject));
+        let decision = grant.policy.evaluate(Request::new(
+            Action::Connect,
+            &self.client_id,
+            &self.subject,
+        ));
         self.decision = Some(decision.clone());
         if !decision.is_allowed() {
             return Err(denied(decision.to_string()));
@@ -147,7 +168,12 @@ impl Pending {
     ///
     /// # Errors
     /// The end of the connection if even then it is too large: no CONNACK may say so. [MQTT-3.1.2-24]
-    fn send_connack(&self, session_present: bool, rules: &Rules, output: &mut Output) -> Result<(), End> {
+    fn send_connack(
+        &self,
+        session_present: bool,
+        rules: &Rules,
+        output: &mut Output,
+    ) -> Result<(), End> {
         let mut connack = self.connack(session_present, rules);
         if output.send(&Packet::ConnAck(connack)) {
             return Ok(());
@@ -164,7 +190,8 @@ impl Pending {
         }
         let needed = packet.encoded_len().unwrap_or_default();
         let most = output.client.maximum_packet_size;
-        let reason = format!("the CONNACK needs {needed} bytes; the client's Maximum Packet Size is {most}");
+        let reason =
+            format!("the CONNACK needs {needed} bytes; the client's Maximum Packet Size is {most}");
         Err(End::Untold { reason })
     }
 
@@ -202,12 +229,19 @@ impl Pending {
                     .then(|| Duration::from_millis(u64::from(self.keep_alive) * 1500)),
                 last_packet: now,
                 disconnect_at: now + settings.scaled(grant.disconnect_after),
-                refresh_at: grant.refresh_after.map(|after| now + settings.scaled(after)),
-                fault_at: settings.faults.timed().map(|(after, fault)| (now + after, fault)),
+                refresh_at: grant
+                    .refresh_after
+                    .map(|after| now + settings.scaled(after)),
+                fault_at: settings
+                    .faults
+                    .timed()
+                    .map(|(after, fault)| (now + after, fault)),
             },
             throttle: Throttle::new(settings, now),
             client_aliases: ClientAliases::new(rules.topic_alias_maximum),
-            server_aliases: ServerAliases::new(self.topic_alias_maximum.min(rules.topic_alias_maximum)),
+            server_aliases: ServerAliases::new(
+                self.topic_alias_maximum.min(rules.topic_alias_maximum),
+            ),
             settings: Arc::clone(settings),
             client_id: self.client_id,
             subject: self.subject,
@@ -227,7 +261,14 @@ impl Pending {
     pub(crate) fn refused(&self, end: &End, now: Instant) -> Event {
         let reason_code = end.told_to_client().map(|(reason_code, _)| reason_code);
         let decision = self.decision.clone().map(Box::new);
-        self.event(Outcome::Refused { reason_code, reason: end.reason().into(), decision }, now)
+        self.event(
+            Outcome::Refused {
+                reason_code,
+                reason: end.reason().into(),
+                decision,
+            },
+            now,
+        )
     }
 
     fn event(&self, outcome: Outcome<(String, Decision)>, now: Instant) -> Event {
@@ -241,10 +282,14 @@ impl Pending {
 
     fn connack(&self, session_present: bool, rules: &Rules) -> ConnAck<'_> {
         // What differs from the request is said, and what is as it was asked for isn't.
-        let unless_requested = |granted: u32, requested: u32| (granted != requested).then_some(granted);
+        let unless_requested =
+            |granted: u32, requested: u32| (granted != requested).then_some(granted);
         let keep_alive = unless_requested(self.keep_alive.into(), self.requested.keep_alive.into());
         let properties = ConnAckProperties {
-            session_expiry_interval: unless_requested(self.session_expiry, self.requested.session_expiry),
+            session_expiry_interval: unless_requested(
+                self.session_expiry,
+                self.requested.session_expiry,
+            ),
             receive_maximum: NonZeroU16::new(rules.receive_maximum),
             // [MQTT-3.2.2-9]
             maximum_qos: Some(rules.maximum_qos).filter(|qos| *qos < QoS::ExactlyOnce),
@@ -259,11 +304,19 @@ impl Pending {
             server_keep_alive: keep_alive.and_then(|seconds| u16::try_from(seconds).ok()),
             ..ConnAckProperties::default()
         };
-        ConnAck { session_present, reason_code: ReasonCode::Success, properties }
+        ConnAck {
+            session_present,
+            reason_code: ReasonCode::Success,
+            properties,
+        }
     }
 
     fn assigned_client_id(&self) -> Option<Utf8String<'_>> {
-        if self.is_assigned { Utf8String::new(&self.client_id).ok() } else { None }
+        if self.is_assigned {
+            Utf8String::new(&self.client_id).ok()
+        } else {
+            None
+        }
     }
 }
 
@@ -275,7 +328,8 @@ trait LeaveOut {
 
 impl LeaveOut for ConnAckProperties<'_> {
     fn leave_out_defaults(&mut self) {
-        self.receive_maximum.take_if(|most| *most == NonZeroU16::MAX);
+        self.receive_maximum
+            .take_if(|most| *most == NonZeroU16::MAX);
         self.topic_alias_maximum.take_if(|most| *most == 0);
         for is_available in [
             &mut self.retain_available,
@@ -306,14 +360,21 @@ fn keep_alive(requested: u16, settings: &Settings) -> u16 {
     };
     let scaled = settings.scaled_seconds(seconds.into()).as_secs();
     // Not faster than seconds can tell, and never: 0 would be none.
-    u16::try_from(scaled).unwrap_or(seconds).max(u16::from(seconds > 0))
+    u16::try_from(scaled)
+        .unwrap_or(seconds)
+        .max(u16::from(seconds > 0))
 }
 
 fn client_limits(connect: &Connect<'_>) -> ClientLimits {
     let maximum = connect.properties.maximum_packet_size.map(NonZeroU32::get);
     ClientLimits {
-        maximum_packet_size: maximum.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX),
-        problem_information: connect.properties.request_problem_information.unwrap_or(true),
+        maximum_packet_size: maximum
+            .and_then(|size| usize::try_from(size).ok())
+            .unwrap_or(usize::MAX),
+        problem_information: connect
+            .properties
+            .request_problem_information
+            .unwrap_or(true),
     }
 }
 
@@ -327,7 +388,11 @@ fn testament(
     let range = &settings.rules().message_expiry;
     let expiry = will.properties.message_expiry_interval;
     let expiry = expiry.map(|seconds| seconds.clamp(*range.start(), *range.end()));
-    let delay = will.properties.will_delay_interval.filter(|_| settings.rules().will_delay).unwrap_or(0);
+    let delay = will
+        .properties
+        .will_delay_interval
+        .filter(|_| settings.rules().will_delay)
+        .unwrap_or(0);
     Ok(Testament {
         message: Message::of_will(will, client_id, settings, weight, now)?,
         expiry: expiry.map(|seconds| settings.scaled_seconds(seconds)),
@@ -338,7 +403,10 @@ fn testament(
 /// Refuses what a CONNECT may not ask of this profile.
 pub(crate) fn check(connect: &Connect<'_>, rules: &Rules, hub: &Hub) -> Result<(), End> {
     let id = connect.client_id;
-    at_most(id.len(), rules.max_client_id, |has, most| Limit::ClientId { has, most })?;
+    at_most(id.len(), rules.max_client_id, |has, most| Limit::ClientId {
+        has,
+        most,
+    })?;
     if rules.reserves_dollar_ids && id.starts_with('$') {
         return Err(Limit::DollarId.into());
     }
@@ -349,19 +417,31 @@ pub(crate) fn check(connect: &Connect<'_>, rules: &Rules, hub: &Hub) -> Result<(
             "there is no enhanced authentication here",
         ));
     }
-    connect.will.as_ref().map_or(Ok(()), |will| check_will(will, rules, hub))
+    connect
+        .will
+        .as_ref()
+        .map_or(Ok(()), |will| check_will(will, rules, hub))
 }
 
 fn check_will(will: &Will<'_>, rules: &Rules, hub: &Hub) -> Result<(), End> {
     if will.qos > rules.maximum_qos {
         // [MQTT-3.2.2-12]
-        let reason = format!("the will has {}; the maximum is {}", will.qos, rules.maximum_qos.level());
+        let reason = format!(
+            "the will has {}; the maximum is {}",
+            will.qos,
+            rules.maximum_qos.level()
+        );
         return Err(End::told(ReasonCode::QoSNotSupported, reason));
     }
-    at_most(will.payload.len(), rules.max_payload, |has, most| Limit::Payload { has, most })?;
+    at_most(will.payload.len(), rules.max_payload, |has, most| {
+        Limit::Payload { has, most }
+    })?;
     topics::check_name(will.topic, rules)?;
     if will.payload.len() > SMALL_WILL && hub.is_short_of_memory() {
-        return Err(End::told(ReasonCode::QuotaExceeded, "the sandbox has no room for a large will"));
+        return Err(End::told(
+            ReasonCode::QuotaExceeded,
+            "the sandbox has no room for a large will",
+        ));
     }
     Ok(())
 }

@@ -60,9 +60,22 @@ enum State {
 }
 
 impl Connection {
-    pub(crate) fn new(settings: Arc<Settings>, peer: Peer, wake: Arc<Notify>, now: Instant) -> Self {
-        let state = State::AwaitingConnect { until: now + HANDSHAKE_TIMEOUT };
-        Self { settings, peer, wake, state, output: Output::default() }
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        peer: Peer,
+        wake: Arc<Notify>,
+        now: Instant,
+    ) -> Self {
+        let state = State::AwaitingConnect {
+            until: now + HANDSHAKE_TIMEOUT,
+        };
+        Self {
+            settings,
+            peer,
+            wake,
+            state,
+            output: Output::default(),
+        }
     }
 
     /// Whether more input can be handled now. While it can't, no more should be read from the socket than shows that the
@@ -88,7 +101,10 @@ impl Connection {
 
     /// Whether the client has yet to be let in.
     pub(crate) const fn is_pending(&self) -> bool {
-        matches!(self.state, State::AwaitingConnect { .. } | State::Authorizing(_))
+        matches!(
+            self.state,
+            State::AwaitingConnect { .. } | State::Authorizing(_)
+        )
     }
 
     /// Takes whole packets off the front of `input`: all of them, or as many as one turn may have.
@@ -127,8 +143,14 @@ impl Connection {
             State::Authorizing(mut pending) => {
                 match pending.handle_verdict(verdict, &self.settings, &mut self.output, hub, now) {
                     Ok(grant) => {
-                        let open =
-                            pending.open(grant, &self.settings, &self.wake, &mut self.output, hub, now);
+                        let open = pending.open(
+                            grant,
+                            &self.settings,
+                            &self.wake,
+                            &mut self.output,
+                            hub,
+                            now,
+                        );
                         self.state = State::Open(Box::new(open));
                         Ok(())
                     }
@@ -156,14 +178,16 @@ impl Connection {
     /// The deadline of [`Self::poll_timeout`] has passed.
     pub(crate) fn handle_timeout(&mut self, hub: &mut Hub, now: Instant) {
         let outcome = match &mut self.state {
-            State::AwaitingConnect { until } if *until <= now => {
-                Err(End::told(ReasonCode::ProtocolError, "no CONNECT came within 10 seconds"))
-            }
+            State::AwaitingConnect { until } if *until <= now => Err(End::told(
+                ReasonCode::ProtocolError,
+                "no CONNECT came within 10 seconds",
+            )),
             State::Mute { until } if *until <= now => Err(End::Dropped),
             State::Open(open) => open.handle_timeout(now),
-            State::AwaitingConnect { .. } | State::Mute { .. } | State::Authorizing(_) | State::Closed => {
-                Ok(())
-            }
+            State::AwaitingConnect { .. }
+            | State::Mute { .. }
+            | State::Authorizing(_)
+            | State::Closed => Ok(()),
         };
         if let Err(end) = outcome {
             self.end(&end, hub, now);
@@ -178,7 +202,11 @@ impl Connection {
     /// Others wait to be let in, and this client has had its time.
     pub(crate) fn handle_eviction(&mut self, hub: &mut Hub, now: Instant) {
         if self.is_pending() {
-            self.end(&End::told(ReasonCode::ServerBusy, "too many clients wait to be let in"), hub, now);
+            self.end(
+                &End::told(ReasonCode::ServerBusy, "too many clients wait to be let in"),
+                hub,
+                now,
+            );
         }
     }
 
@@ -193,7 +221,9 @@ impl Connection {
 
     /// Moves messages that wait for this client into the output, as many as there is room for.
     pub(crate) fn poll_deliveries(&mut self, hub: &mut Hub, now: Instant) {
-        let State::Open(open) = &mut self.state else { return };
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
         if let Err(end) = open.deliver(&mut self.output, hub, now) {
             self.end(&end, hub, now);
         }
@@ -211,7 +241,12 @@ impl Connection {
     /// What the buffers of this connection take, so that all of them together stay within bounds.
     pub(crate) fn report(&self, buffered: usize, hub: &mut Hub, now: Instant) {
         if let State::Open(open) = &self.state {
-            hub.hold(open.attached.connection, buffered + open.credentials_size, &self.wake, now);
+            hub.hold(
+                open.attached.connection,
+                buffered + open.credentials_size,
+                &self.wake,
+                now,
+            );
         }
     }
 
@@ -226,8 +261,15 @@ impl Connection {
 
     fn decode_options(&self) -> DecodeOptions {
         let most = self.settings.rules().maximum_packet_size;
-        let max_packet_size = if self.is_pending() { most.min(MAX_CONNECT_SIZE) } else { most };
-        DecodeOptions { max_packet_size, ..DECODE_OPTIONS }
+        let max_packet_size = if self.is_pending() {
+            most.min(MAX_CONNECT_SIZE)
+        } else {
+            most
+        };
+        DecodeOptions {
+            max_packet_size,
+            ..DECODE_OPTIONS
+        }
     }
 
     /// How the connection ends over bytes that are no packet of MQTT 5.
@@ -249,15 +291,24 @@ impl Connection {
             State::AwaitingConnect { .. } => match packet {
                 Packet::Connect(connect) => {
                     let weight = hub.weight();
-                    let pending =
-                        Pending::new(connect, &self.peer, &self.settings, &weight, &mut self.output, now)?;
+                    let pending = Pending::new(
+                        connect,
+                        &self.peer,
+                        &self.settings,
+                        &weight,
+                        &mut self.output,
+                        now,
+                    )?;
                     // From here on a refusal names the client in the log.
                     self.state = State::Authorizing(Box::new(pending));
                     connect::check(connect, self.settings.rules(), hub)?;
                     self.apply_connect_faults(now)
                 }
                 // [MQTT-3.1.0-1]
-                _ => Err(End::told(ReasonCode::ProtocolError, "the first packet must be CONNECT")),
+                _ => Err(End::told(
+                    ReasonCode::ProtocolError,
+                    "the first packet must be CONNECT",
+                )),
             },
             State::Open(open) => open.handle_packet(packet, length, &mut self.output, hub, now),
             State::Authorizing(_) | State::Mute { .. } | State::Closed => Ok(()),
@@ -270,13 +321,18 @@ impl Connection {
             return Err(End::Dropped);
         }
         if let Some((reason_code, reason)) = faults.connack() {
-            return Err(End::Injected { reason_code, reason_string: reason.map(Into::into) });
+            return Err(End::Injected {
+                reason_code,
+                reason_string: reason.map(Into::into),
+            });
         }
         if faults.has(&Fault::Malformed) {
             self.output.bytes.extend_from_slice(&MALFORMED_CONNACK);
         }
         if faults.has(&Fault::Malformed) || faults.has(&Fault::Silent) {
-            self.state = State::Mute { until: now + MUTE_TIMEOUT };
+            self.state = State::Mute {
+                until: now + MUTE_TIMEOUT,
+            };
         }
         Ok(())
     }
@@ -286,7 +342,10 @@ impl Connection {
         match state {
             State::AwaitingConnect { .. } => {
                 self.refuse(end);
-                let event = Event::Rejected { peer: self.peer.address, reason: end.log_reason() };
+                let event = Event::Rejected {
+                    peer: self.peer.address,
+                    reason: end.log_reason(),
+                };
                 self.output.log(event);
             }
             State::Authorizing(pending) => {
@@ -297,9 +356,14 @@ impl Connection {
                 if let Some((reason_code, reason)) = end.told_to_client() {
                     let reason_code = legal_code(reason_code, PacketType::Disconnect);
                     self.output.send_explained(reason, |reason_string| {
-                        let properties =
-                            DisconnectProperties { reason_string, ..DisconnectProperties::default() };
-                        Packet::Disconnect(Disconnect { reason_code, properties })
+                        let properties = DisconnectProperties {
+                            reason_string,
+                            ..DisconnectProperties::default()
+                        };
+                        Packet::Disconnect(Disconnect {
+                            reason_code,
+                            properties,
+                        })
                     });
                 }
                 open.end(end, &mut self.output, hub, now);
@@ -313,12 +377,21 @@ impl Connection {
         if let End::OtherVersion(other) = end {
             return self.output.bytes.extend_from_slice(other.connack());
         }
-        let Some((reason_code, reason)) = end.told_to_client() else { return };
+        let Some((reason_code, reason)) = end.told_to_client() else {
+            return;
+        };
         let reason_code = legal_code(reason_code, PacketType::ConnAck);
         self.output.send_explained(reason, |reason_string| {
-            let properties = ConnAckProperties { reason_string, ..ConnAckProperties::default() };
+            let properties = ConnAckProperties {
+                reason_string,
+                ..ConnAckProperties::default()
+            };
             // [MQTT-3.2.2-6]
-            Packet::ConnAck(ConnAck { session_present: false, reason_code, properties })
+            Packet::ConnAck(ConnAck {
+                session_present: false,
+                reason_code,
+                properties,
+            })
         });
     }
 }
@@ -326,7 +399,10 @@ impl Connection {
 const DECODE_OPTIONS: DecodeOptions = DecodeOptions {
     max_packet_size: MAX_CONNECT_SIZE,
     sender: Sender::Client,
-    leniency: Leniency { dup_at_qos_0: false, session_present_on_refusal: false },
+    leniency: Leniency {
+        dup_at_qos_0: false,
+        session_present_on_refusal: false,
+    },
 };
 
 /// A CONNACK with its reserved flags set. [MQTT-3.2.2-1]

@@ -34,35 +34,70 @@ impl Conversation {
     /// Without clients. `now` is where virtual time begins.
     #[must_use]
     pub fn new(profile: Profile, policy: Policy, now: Instant) -> Self {
-        let settings = Arc::new(Settings { profile, ..Settings::default() });
-        Self { hub: Hub::new(Arc::clone(&settings)), settings, policy, clients: Vec::new(), now }
+        let settings = Arc::new(Settings {
+            profile,
+            ..Settings::default()
+        });
+        Self {
+            hub: Hub::new(Arc::clone(&settings)),
+            settings,
+            policy,
+            clients: Vec::new(),
+            now,
+        }
     }
 
     /// A new connection; its number, from 0.
     pub fn connect(&mut self) -> usize {
-        let peer = Peer { address: ([127, 0, 0, 1], 1).into(), server_name: None };
-        let connection = Connection::new(Arc::clone(&self.settings), peer, Arc::new(Notify::new()), self.now);
-        self.clients.push(Client { connection, input: BytesMut::new(), is_lost: false });
+        let peer = Peer {
+            address: ([127, 0, 0, 1], 1).into(),
+            server_name: None,
+        };
+        let connection = Connection::new(
+            Arc::clone(&self.settings),
+            peer,
+            Arc::new(Notify::new()),
+            self.now,
+        );
+        self.clients.push(Client {
+            connection,
+            input: BytesMut::new(),
+            is_lost: false,
+        });
         self.clients.len() - 1
     }
 
     /// Bytes from a client. Those of one whose connection is over are ignored, as those of an unknown one.
     pub fn receive(&mut self, client: usize, bytes: &[u8]) {
-        let Some(client) = self.clients.get_mut(client).filter(|client| client.is_open()) else { return };
+        let Some(client) = self
+            .clients
+            .get_mut(client)
+            .filter(|client| client.is_open())
+        else {
+            return;
+        };
         client.input.extend_from_slice(bytes);
         client.turn(&mut self.hub, &self.policy, self.now);
     }
 
     /// What the server has for a client, which makes room for more.
     pub fn send(&mut self, client: usize) -> BytesMut {
-        let Some(client) = self.clients.get_mut(client) else { return BytesMut::new() };
+        let Some(client) = self.clients.get_mut(client) else {
+            return BytesMut::new();
+        };
         client.turn(&mut self.hub, &self.policy, self.now);
         client.connection.output.bytes.split()
     }
 
     /// The client's socket closes.
     pub fn lose(&mut self, client: usize) {
-        let Some(client) = self.clients.get_mut(client).filter(|client| client.is_open()) else { return };
+        let Some(client) = self
+            .clients
+            .get_mut(client)
+            .filter(|client| client.is_open())
+        else {
+            return;
+        };
         client.is_lost = true;
         client.connection.handle_lost(&mut self.hub, self.now);
         client.connection.output.events.clear();
@@ -79,7 +114,10 @@ impl Conversation {
         self.now += time;
         self.hub.handle_timeout(self.now);
         for client in &mut self.clients {
-            let is_due = client.connection.poll_timeout().is_some_and(|at| at <= self.now);
+            let is_due = client
+                .connection
+                .poll_timeout()
+                .is_some_and(|at| at <= self.now);
             if is_due && client.is_open() {
                 client.connection.handle_timeout(&mut self.hub, self.now);
             }
@@ -90,8 +128,10 @@ impl Conversation {
     /// Bytes of all messages that are kept, and of all buffers.
     #[must_use]
     pub fn memory(&self) -> usize {
-        let buffers =
-            self.clients.iter().map(|client| client.input.len() + client.connection.output.bytes.len());
+        let buffers = self
+            .clients
+            .iter()
+            .map(|client| client.input.len() + client.connection.output.bytes.len());
         self.hub.weight().bytes() + buffers.sum::<usize>()
     }
 }
@@ -109,7 +149,11 @@ impl Client {
                 connection.handle_input(&mut self.input, hub, now);
             }
             connection.poll_deliveries(hub, now);
-            connection.report(self.input.capacity() + connection.output.bytes.capacity(), hub, now);
+            connection.report(
+                self.input.capacity() + connection.output.bytes.capacity(),
+                hub,
+                now,
+            );
             connection.output.events.clear();
             if connection.poll_authorization().is_some() {
                 let verdict: Result<Grant, Refusal> = Ok(grant(policy.clone()));

@@ -15,28 +15,44 @@ use crate::server::outgoing::{Next, Queued};
 use crate::server::output::Output;
 
 impl Open {
-    pub(crate) fn deliver(&mut self, output: &mut Output, hub: &mut Hub, now: Instant) -> Result<(), End> {
+    pub(crate) fn deliver(
+        &mut self,
+        output: &mut Output,
+        hub: &mut Hub,
+        now: Instant,
+    ) -> Result<(), End> {
         while output.work < WORK_PER_TURN {
             if let Some(eviction) = hub.eviction(self.attached.connection) {
                 return Err(End::told(ReasonCode::QuotaExceeded, eviction.reason()));
             }
             let Some(session) = hub.session(&self.client_id, self.attached.connection) else {
                 // [MQTT-3.1.4-3]
-                return Err(End::told(ReasonCode::SessionTakenOver, "another client has the same client id"));
+                return Err(End::told(
+                    ReasonCode::SessionTakenOver,
+                    "another client has the same client id",
+                ));
             };
             if output.is_full() || self.is_throttled() {
                 return Ok(());
             }
-            let Some((qos, is_stored)) = session.outgoing.peek() else { return Ok(()) };
+            let Some((qos, is_stored)) = session.outgoing.peek() else {
+                return Ok(());
+            };
             if self.must_wait(qos, is_stored, now) {
                 return Ok(());
             }
-            let Some(next) = session.outgoing.pop() else { return Ok(()) };
+            let Some(next) = session.outgoing.pop() else {
+                return Ok(());
+            };
             output.work += 1;
             let sent_before = output.bytes.len();
             match next {
                 Next::New(queued) => self.deliver_new(&queued, output, hub, now),
-                Next::Again { packet_id, queued, first_sent } => {
+                Next::Again {
+                    packet_id,
+                    queued,
+                    first_sent,
+                } => {
                     self.deliver_again(packet_id, &queued, first_sent, output, hub, now);
                 }
                 Next::Release(packet_id) => {
@@ -57,7 +73,11 @@ impl Open {
             let is_open = window.is_open(now);
             (!is_open).then(|| window.ends())
         });
-        if let Some(window) = throttle.stored.as_mut().filter(|_| is_stored && closed.is_none()) {
+        if let Some(window) = throttle
+            .stored
+            .as_mut()
+            .filter(|_| is_stored && closed.is_none())
+        {
             window.take(1);
         }
         throttle.deliver_at = closed;
@@ -74,12 +94,22 @@ impl Open {
             // [MQTT-3.3.2-5]
             return output.log(self.undelivered(topic, "expired".into()));
         }
-        let is_over = self.throttle.messages.as_mut().is_some_and(|window| !window.try_take(now));
+        let is_over = self
+            .throttle
+            .messages
+            .as_mut()
+            .is_some_and(|window| !window.try_take(now));
         if is_over && queued.qos == QoS::AtMostOnce {
-            let most = self.settings.rules().max_messages_per_second.unwrap_or_default();
+            let most = self
+                .settings
+                .rules()
+                .max_messages_per_second
+                .unwrap_or_default();
             return output.log(self.undelivered(topic, Limit::Messages(most).to_string()));
         }
-        let Some(session) = hub.session(&self.client_id, self.attached.connection) else { return };
+        let Some(session) = hub.session(&self.client_id, self.attached.connection) else {
+            return;
+        };
         let delivery = session.outgoing.begin(queued, now);
         self.send_message(queued, delivery, decision, topic, output, hub, now);
     }
@@ -96,14 +126,18 @@ impl Open {
     ) {
         let topic = queued.message.topic();
         let rules = self.settings.rules();
-        let limit = rules.redelivery_limit.filter(|limit| now >= first_sent + self.settings.scaled(*limit));
+        let limit = rules
+            .redelivery_limit
+            .filter(|limit| now >= first_sent + self.settings.scaled(*limit));
         let decision = self.decide_receive(queued, &topic);
         if limit.is_some() || !decision.is_allowed() {
             if let Some(session) = hub.session(&self.client_id, self.attached.connection) {
                 session.outgoing.give_up(packet_id);
             }
             return output.log(match limit {
-                Some(limit) => self.undelivered(topic, Limit::Redelivery(limit.as_secs()).to_string()),
+                Some(limit) => {
+                    self.undelivered(topic, Limit::Redelivery(limit.as_secs()).to_string())
+                }
                 None => self.denied(topic, decision),
             });
         }
@@ -119,18 +153,28 @@ impl Open {
     /// behind `$share/<name>/`, as AWS's samples grant both and its documents say for neither that it is the one.
     fn decide_receive(&self, queued: &Queued, topic: &str) -> Decision {
         let decision = self.decide(Action::Receive, topic);
-        let name = queued.share.as_deref().and_then(|filter| filter.split('/').nth(1));
+        let name = queued
+            .share
+            .as_deref()
+            .and_then(|filter| filter.split('/').nth(1));
         match name {
             // An explicit deny beats every allow.
             Some(name) if matches!(decision, Decision::ImplicitDeny(_)) => {
                 let prefixed = self.decide(Action::Receive, &format!("$share/{name}/{topic}"));
-                if prefixed.is_allowed() { prefixed } else { decision }
+                if prefixed.is_allowed() {
+                    prefixed
+                } else {
+                    decision
+                }
             }
             _ => decision,
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one message, one decision, and what every step is given")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one message, one decision, and what every step is given"
+    )]
     fn send_message(
         &mut self,
         queued: &Queued,
@@ -165,14 +209,32 @@ impl Open {
 
     fn denied(&self, topic: String, decision: Decision) -> Event {
         let (reason, decision) = (decision.to_string(), Some(Box::new(decision)));
-        self.receive_event(topic, Outcome::Refused { reason_code: None, reason, decision })
+        self.receive_event(
+            topic,
+            Outcome::Refused {
+                reason_code: None,
+                reason,
+                decision,
+            },
+        )
     }
 
     fn undelivered(&self, topic: String, reason: String) -> Event {
-        self.receive_event(topic, Outcome::Refused { reason_code: None, reason, decision: None })
+        self.receive_event(
+            topic,
+            Outcome::Refused {
+                reason_code: None,
+                reason,
+                decision: None,
+            },
+        )
     }
 
     fn receive_event(&self, topic: String, outcome: Outcome<Decision>) -> Event {
-        Event::Receive { client_id: self.client_id.to_string(), topic, outcome }
+        Event::Receive {
+            client_id: self.client_id.to_string(),
+            topic,
+            outcome,
+        }
     }
 }

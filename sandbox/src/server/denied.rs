@@ -41,7 +41,10 @@ impl Denied {
             return Ok(decision);
         }
         let denied = Self::new(ReasonCode::NotAuthorized, &decision);
-        Err(Self { decision: Some(Box::new(decision)), ..denied })
+        Err(Self {
+            decision: Some(Box::new(decision)),
+            ..denied
+        })
     }
 
     /// How the connection ends, where the denial isn't told by the answer to its request.
@@ -54,7 +57,9 @@ impl Denied {
         match denial {
             Denial::ReasonCode => None,
             Denial::Disconnect => Some(End::told(self.reason_code, self.reason.clone())),
-            Denial::Close => Some(End::Untold { reason: self.reason.clone() }),
+            Denial::Close => Some(End::Untold {
+                reason: self.reason.clone(),
+            }),
         }
     }
 }
@@ -63,9 +68,16 @@ impl<T> From<Result<T, Denied>> for Outcome<T> {
     fn from(result: Result<T, Denied>) -> Self {
         match result {
             Ok(allowed) => Self::Allowed(allowed),
-            Err(Denied { reason_code, reason, decision, .. }) => {
-                Self::Refused { reason_code: Some(reason_code), reason, decision }
-            }
+            Err(Denied {
+                reason_code,
+                reason,
+                decision,
+                ..
+            }) => Self::Refused {
+                reason_code: Some(reason_code),
+                reason,
+                decision,
+            },
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use dunlin_codec::{DecodeError, EncodeError, Escaped, PacketType, ReasonCode, Sender, needs_escape};
+use dunlin_codec::{
+    DecodeError, EncodeError, Escaped, PacketType, ReasonCode, Sender, needs_escape,
+};
 
 use crate::server::other_version::OtherVersion;
 
@@ -10,9 +12,15 @@ use crate::server::other_version::OtherVersion;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
     /// The client is told why: in a CONNACK before it is connected, in a DISCONNECT after that.
-    Told { reason_code: ReasonCode, reason: Cow<'static, str> },
+    Told {
+        reason_code: ReasonCode,
+        reason: Cow<'static, str>,
+    },
     /// A fault: the client is told what was asked for, and nothing else.
-    Injected { reason_code: ReasonCode, reason_string: Option<String> },
+    Injected {
+        reason_code: ReasonCode,
+        reason_string: Option<String>,
+    },
     /// A CONNECT of another version of MQTT: answered in a form that its sender can read.
     OtherVersion(OtherVersion),
     /// The client said good bye; with 0x04 its will is still wanted.
@@ -38,7 +46,10 @@ pub(crate) enum Close {
 
 impl End {
     pub(crate) fn told(reason_code: ReasonCode, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Told { reason_code, reason: without_controls(reason.into()) }
+        Self::Told {
+            reason_code,
+            reason: without_controls(reason.into()),
+        }
     }
 
     pub(crate) const fn close(&self) -> Close {
@@ -56,14 +67,23 @@ impl End {
 
     /// Only a normal DISCONNECT of the client cancels its will. [MQTT-3.14.4-3]
     pub(crate) fn publishes_will(&self) -> bool {
-        *self != Self::Client { reason_code: ReasonCode::NORMAL_DISCONNECTION }
+        *self
+            != Self::Client {
+                reason_code: ReasonCode::NORMAL_DISCONNECTION,
+            }
     }
 
     /// The code of the CONNACK or DISCONNECT, where there is one, and its reason string.
     pub(crate) fn told_to_client(&self) -> Option<(ReasonCode, Option<&str>)> {
         match self {
-            Self::Told { reason_code, reason } => Some((*reason_code, Some(reason))),
-            Self::Injected { reason_code, reason_string } => Some((*reason_code, reason_string.as_deref())),
+            Self::Told {
+                reason_code,
+                reason,
+            } => Some((*reason_code, Some(reason))),
+            Self::Injected {
+                reason_code,
+                reason_string,
+            } => Some((*reason_code, reason_string.as_deref())),
             Self::OtherVersion(_)
             | Self::Client { .. }
             | Self::Lost
@@ -104,12 +124,20 @@ impl End {
 
 /// A reason that may go out in a packet: text of a client in it carries no control characters to whoever shows it.
 pub(crate) fn without_controls(reason: Cow<'static, str>) -> Cow<'static, str> {
-    if reason.chars().any(needs_escape) { Escaped(reason).to_string().into() } else { reason }
+    if reason.chars().any(needs_escape) {
+        Escaped(reason).to_string().into()
+    } else {
+        reason
+    }
 }
 
 /// The code, where it may stand in this packet; Protocol Error in its place.
 pub(crate) const fn legal_code(reason_code: ReasonCode, packet: PacketType) -> ReasonCode {
-    if reason_code.is_legal_in(packet, Sender::Server) { reason_code } else { ReasonCode::ProtocolError }
+    if reason_code.is_legal_in(packet, Sender::Server) {
+        reason_code
+    } else {
+        ReasonCode::ProtocolError
+    }
 }
 
 impl From<DecodeError> for End {

@@ -109,14 +109,21 @@ impl Hub {
 
     /// Whether there is a session to resume: one that ends with its connection is none to the next. [MQTT-3.2.2-3]
     pub(crate) fn has_session(&self, client_id: &str) -> bool {
-        self.sessions.get(client_id).is_some_and(|session| !session.ends_with_connection())
+        self.sessions
+            .get(client_id)
+            .is_some_and(|session| !session.ends_with_connection())
     }
 
     /// Whether a client id comes again sooner than the profile allows. Otherwise this time counts.
     pub(crate) fn is_hasty(&mut self, client_id: &Arc<str>, now: Instant) -> bool {
-        let Some(interval) = self.settings.rules().connect_interval else { return false };
+        let Some(interval) = self.settings.rules().connect_interval else {
+            return false;
+        };
         let interval = self.settings.scaled(interval);
-        while self.connects.front().is_some_and(|(at, _)| *at + interval <= now)
+        while self
+            .connects
+            .front()
+            .is_some_and(|(at, _)| *at + interval <= now)
             || self.connects.len() > self.settings.max_connections
         {
             self.connects.pop_front();
@@ -146,7 +153,11 @@ impl Hub {
             self.end_session(client_id, LossReason::SessionEnded, now);
         }
         let connection = ConnectionId(self.next_id());
-        let link = Link::Attached { connection, wake, ends_with_it: session_expiry == 0 };
+        let link = Link::Attached {
+            connection,
+            wake,
+            ends_with_it: session_expiry == 0,
+        };
         self.forget_due(client_id);
         if let Some(session) = self.sessions.get_mut(client_id) {
             // [MQTT-3.1.2-5]
@@ -155,7 +166,10 @@ impl Hub {
             // The client is back in time. [MQTT-3.1.3-9]
             session.will = None;
             session.outgoing.resume(receive_maximum);
-            return Attached { connection, session: session.id };
+            return Attached {
+                connection,
+                session: session.id,
+            };
         }
         self.make_room(now);
         // [MQTT-3.1.2-6]
@@ -163,12 +177,21 @@ impl Hub {
         let mut session = Session::new(id, link);
         session.outgoing.resume(receive_maximum);
         self.sessions.insert(Arc::clone(client_id), session);
-        Attached { connection, session: id }
+        Attached {
+            connection,
+            session: id,
+        }
     }
 
     /// The session of this connection; `None` once it is no longer this connection's.
-    pub(crate) fn session(&mut self, client_id: &str, connection: ConnectionId) -> Option<&mut Session> {
-        self.sessions.get_mut(client_id).filter(|session| session.is_of(connection))
+    pub(crate) fn session(
+        &mut self,
+        client_id: &str,
+        connection: ConnectionId,
+    ) -> Option<&mut Session> {
+        self.sessions
+            .get_mut(client_id)
+            .filter(|session| session.is_of(connection))
     }
 
     /// The connection is over; its session ends with it, or after `expiry` seconds without its client.
@@ -180,7 +203,10 @@ impl Hub {
         now: Instant,
     ) -> Left {
         self.relief.forget(attached.connection);
-        let Some(session) = self.sessions.get_mut(client_id).filter(|session| session.id == attached.session)
+        let Some(session) = self
+            .sessions
+            .get_mut(client_id)
+            .filter(|session| session.id == attached.session)
         else {
             return Left::Ended;
         };
@@ -192,7 +218,10 @@ impl Hub {
             return Left::Ended;
         }
         let ends_at = (expiry != u32::MAX).then(|| now + self.settings.scaled_seconds(expiry));
-        session.link = Link::Away { since: now, ends_at };
+        session.link = Link::Away {
+            since: now,
+            ends_at,
+        };
         self.remember_due(client_id);
         Left::Kept
     }
@@ -210,7 +239,10 @@ impl Hub {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let due = self.due.first().map(|(at, _)| *at);
         let left_over = self.left_over.front().map(|left_over| left_over.since);
-        [due, left_over, self.losses.report_at()].into_iter().flatten().min()
+        [due, left_over, self.losses.report_at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Publishes the wills whose time has come, and ends the sessions that have waited long enough. [MQTT-4.1.0-2]
@@ -218,8 +250,11 @@ impl Hub {
         let mut events = Vec::new();
         while let Some((at, client_id)) = self.due.first().cloned().filter(|(at, _)| *at <= now) {
             self.due.remove(&(at, Arc::clone(&client_id)));
-            let Some(session) = self.sessions.get_mut(&client_id) else { continue };
-            let is_over = matches!(session.link, Link::Away { ends_at: Some(ends_at), .. } if ends_at <= now);
+            let Some(session) = self.sessions.get_mut(&client_id) else {
+                continue;
+            };
+            let is_over =
+                matches!(session.link, Link::Away { ends_at: Some(ends_at), .. } if ends_at <= now);
             if is_over {
                 self.end_session(&client_id, LossReason::SessionEnded, now);
                 continue;
@@ -256,17 +291,32 @@ impl Hub {
     /// Ends a session: its subscriptions, its will, and the messages that its client hasn't acknowledged.
     fn end_session(&mut self, client_id: &Arc<str>, reason: LossReason, now: Instant) {
         self.forget_due(client_id);
-        let Some(mut session) = self.sessions.remove(client_id) else { return };
+        let Some(mut session) = self.sessions.remove(client_id) else {
+            return;
+        };
         self.forget_subscriptions(client_id, &session);
         session.wake();
-        let leave = |what| LeftOver { client_id: Arc::clone(client_id), since: now, reason, what };
+        let leave = |what| LeftOver {
+            client_id: Arc::clone(client_id),
+            since: now,
+            reason,
+            what,
+        };
         // The will that waited for the end of the session. [MQTT-3.1.2-8]
-        self.left_over.extend(session.will.take().map(|will| leave(LeftOverKind::Will(will))));
+        self.left_over.extend(
+            session
+                .will
+                .take()
+                .map(|will| leave(LeftOverKind::Will(will))),
+        );
         // A message of QoS 0 is no loss: its sender was promised nothing.
-        let messages =
-            session.outgoing.into_unacknowledged().filter(|(queued, _)| queued.qos > QoS::AtMostOnce);
-        self.left_over
-            .extend(messages.map(|(queued, is_sent)| leave(LeftOverKind::Message { queued, is_sent })));
+        let messages = session
+            .outgoing
+            .into_unacknowledged()
+            .filter(|(queued, _)| queued.qos > QoS::AtMostOnce);
+        self.left_over.extend(
+            messages.map(|(queued, is_sent)| leave(LeftOverKind::Message { queued, is_sent })),
+        );
         if !self.left_over.is_empty() {
             self.keeper.notify_one();
         }
@@ -274,7 +324,12 @@ impl Hub {
 
     /// Publishes a will, or finds another taker for a message, or counts it as lost.
     fn settle(&mut self, left_over: LeftOver, now: Instant) -> Option<Event> {
-        let LeftOver { client_id, reason, what, .. } = left_over;
+        let LeftOver {
+            client_id,
+            reason,
+            what,
+            ..
+        } = left_over;
         let (queued, is_sent) = match what {
             LeftOverKind::Will(will) => return Some(self.publish_will(&client_id, will, now)),
             LeftOverKind::Message { queued, is_sent } => (queued, is_sent),
@@ -300,7 +355,13 @@ impl Hub {
     }
 
     /// Ends the session of a client for what the sandbox holds for it; a connection is told by DISCONNECT 0x97.
-    fn evict(&mut self, client_id: &Arc<str>, eviction: Eviction, reason: LossReason, now: Instant) {
+    fn evict(
+        &mut self,
+        client_id: &Arc<str>,
+        eviction: Eviction,
+        reason: LossReason,
+        now: Instant,
+    ) {
         let connection = self.sessions.get(client_id).and_then(Session::connection);
         if let Some(connection) = connection {
             self.relief.evict(connection, eviction);
@@ -312,9 +373,18 @@ impl Hub {
         let topic = will.message.topic();
         let outcome = match self.publish(&will.message, now) {
             Ok(receivers) => Outcome::Allowed((receivers, will.decision)),
-            Err(full) => Outcome::Refused { reason_code: None, reason: full.to_string(), decision: None },
+            Err(full) => Outcome::Refused {
+                reason_code: None,
+                reason: full.to_string(),
+                decision: None,
+            },
         };
-        Event::Publish { is_will: true, client_id: client_id.to_string(), topic, outcome }
+        Event::Publish {
+            is_will: true,
+            client_id: client_id.to_string(),
+            topic,
+            outcome,
+        }
     }
 
     /// Too many sessions: the one whose client has been away for longest is given up.
@@ -322,10 +392,13 @@ impl Hub {
         if self.sessions.len() < self.settings.max_sessions() {
             return;
         }
-        let away = self.sessions.iter().filter_map(|(client_id, session)| match session.link {
-            Link::Away { since, .. } => Some((since, client_id)),
-            Link::Attached { .. } => None,
-        });
+        let away = self
+            .sessions
+            .iter()
+            .filter_map(|(client_id, session)| match session.link {
+                Link::Away { since, .. } => Some((since, client_id)),
+                Link::Attached { .. } => None,
+            });
         if let Some(client_id) = away.min().map(|(_, client_id)| Arc::clone(client_id)) {
             self.end_session(&client_id, LossReason::TooManySessions, now);
         }

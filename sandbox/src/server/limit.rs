@@ -100,6 +100,9 @@ impl From<Limit> for End {
 impl From<Limit> for Denied {
     fn from(limit: Limit) -> Self {
         let is_reserved = matches!(limit, Limit::ReservedTopic | Limit::ReservedFilter);
-        Self { is_reserved, ..Self::new(limit.reason_code(), limit) }
+        Self {
+            is_reserved,
+            ..Self::new(limit.reason_code(), limit)
+        }
     }
 }

@@ -115,7 +115,9 @@ impl Message {
     ) -> Option<Publish<'a>> {
         let mut publish = self.publish()?;
         if let Some(expires_at) = self.expires_at {
-            let left = expires_at.saturating_duration_since(now).saturating_mul(self.time_scale);
+            let left = expires_at
+                .saturating_duration_since(now)
+                .saturating_mul(self.time_scale);
             let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
             publish.properties.message_expiry_interval = u32::try_from(seconds.max(1)).ok();
         }

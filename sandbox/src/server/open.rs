@@ -95,7 +95,9 @@ impl Throttle {
 
     /// Counts a packet; `true` where from now on nothing goes on until the window ends.
     pub(crate) fn count(&mut self, bytes: usize, now: Instant) -> bool {
-        let Some(window) = &mut self.bytes else { return false };
+        let Some(window) = &mut self.bytes else {
+            return false;
+        };
         window.take(u64::try_from(bytes).unwrap_or(u64::MAX));
         let is_over = !window.is_open(now);
         let begins = is_over && self.until.is_none();
@@ -135,21 +137,29 @@ impl Open {
             Packet::Disconnect(disconnect) => Err(self.good_bye(disconnect)),
             // [MQTT-3.1.0-2]
             Packet::Connect(_) => Err(End::told(ReasonCode::ProtocolError, "a second CONNECT")),
-            Packet::Auth(_) => {
-                Err(End::told(ReasonCode::ProtocolError, "AUTH without an authentication method"))
-            }
-            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
-                Err(End::told(ReasonCode::ProtocolError, "a packet that only servers send"))
-            }
+            Packet::Auth(_) => Err(End::told(
+                ReasonCode::ProtocolError,
+                "AUTH without an authentication method",
+            )),
+            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => Err(
+                End::told(ReasonCode::ProtocolError, "a packet that only servers send"),
+            ),
         }
     }
 
     /// Counts bytes in or out, and says once that there are too many.
     pub(crate) fn count(&mut self, bytes: usize, output: &mut Output, now: Instant) {
         if self.throttle.count(bytes, now) {
-            let most = self.settings.rules().max_bytes_per_second.unwrap_or_default();
+            let most = self
+                .settings
+                .rules()
+                .max_bytes_per_second
+                .unwrap_or_default();
             let limit = Limit::Throughput(most).to_string();
-            output.log(Event::Limited { client_id: self.client_id.to_string(), limit });
+            output.log(Event::Limited {
+                client_id: self.client_id.to_string(),
+                limit,
+            });
         }
     }
 
@@ -157,8 +167,15 @@ impl Open {
     pub(crate) fn refill(&mut self, now: Instant) {
         let throttle = &mut self.throttle;
         if throttle.until.is_some_and(|until| until <= now) {
-            let is_open = throttle.bytes.as_mut().is_none_or(|window| window.is_open(now));
-            throttle.until = throttle.bytes.as_ref().filter(|_| !is_open).map(Window::ends);
+            let is_open = throttle
+                .bytes
+                .as_mut()
+                .is_none_or(|window| window.is_open(now));
+            throttle.until = throttle
+                .bytes
+                .as_ref()
+                .filter(|_| !is_open)
+                .map(Window::ends);
         }
         throttle.deliver_at = throttle.deliver_at.filter(|at| *at > now);
     }
@@ -176,14 +193,27 @@ impl Open {
         now: Instant,
     ) -> Result<(), End> {
         let outcome = self.refreshed(verdict, now);
-        let logged = outcome.clone().map(|decision| (self.policy.summary(), decision));
-        output.log(Event::Refresh { client_id: self.client_id.to_string(), outcome: logged.into() });
-        outcome.map(drop).map_err(|denied| End::told(denied.reason_code, denied.reason))
+        let logged = outcome
+            .clone()
+            .map(|decision| (self.policy.summary(), decision));
+        output.log(Event::Refresh {
+            client_id: self.client_id.to_string(),
+            outcome: logged.into(),
+        });
+        outcome
+            .map(drop)
+            .map_err(|denied| End::told(denied.reason_code, denied.reason))
     }
 
-    fn refreshed(&mut self, verdict: Result<Grant, Refusal>, now: Instant) -> Result<Decision, Denied> {
+    fn refreshed(
+        &mut self,
+        verdict: Result<Grant, Refusal>,
+        now: Instant,
+    ) -> Result<Decision, Denied> {
         let grant = verdict.map_err(|refusal| Denied::new(refusal.reason_code(), refusal))?;
-        self.deadlines.refresh_at = grant.refresh_after.map(|after| now + self.settings.scaled(after));
+        self.deadlines.refresh_at = grant
+            .refresh_after
+            .map(|after| now + self.settings.scaled(after));
         self.policy = grant.policy;
         Denied::unless_allowed(self.decide(Action::Connect, &self.client_id))
     }
@@ -195,7 +225,10 @@ impl Open {
         match deadlines.fault_at {
             Some((at, TimedFault::Reset)) if at <= now => return Err(End::Reset),
             Some((at, TimedFault::Disconnect(reason_code))) if at <= now => {
-                return Err(End::Injected { reason_code, reason_string: None });
+                return Err(End::Injected {
+                    reason_code,
+                    reason_string: None,
+                });
             }
             _ => {}
         }
@@ -206,7 +239,10 @@ impl Open {
         }
         if deadlines.disconnect_at <= now {
             // The service documents that it disconnects, and not with which code.
-            return Err(End::told(ReasonCode::AdministrativeAction, ENDED_BY_AUTHORIZER));
+            return Err(End::told(
+                ReasonCode::AdministrativeAction,
+                ENDED_BY_AUTHORIZER,
+            ));
         }
         if deadlines.refresh_at.is_some_and(|at| at <= now) {
             deadlines.refresh_at = None;
@@ -229,7 +265,10 @@ impl Open {
             self.throttle.until,
             self.throttle.deliver_at,
         ];
-        others.into_iter().flatten().fold(deadlines.disconnect_at, Instant::min)
+        others
+            .into_iter()
+            .flatten()
+            .fold(deadlines.disconnect_at, Instant::min)
     }
 
     /// Whether the client seems to have been silent for too long.
@@ -250,21 +289,49 @@ impl Open {
         if let Some(will) = self.will.take().filter(|_| end.publishes_will()) {
             self.leave_will(will, &left, output, hub, now);
         }
-        output.log(Event::Disconnect { client_id: self.client_id.to_string(), reason: end.log_reason() });
+        output.log(Event::Disconnect {
+            client_id: self.client_id.to_string(),
+            reason: end.log_reason(),
+        });
     }
 
     /// A delay holds the will back for as long as the session goes on.
-    fn leave_will(&self, will: Testament, left: &Left, output: &mut Output, hub: &mut Hub, now: Instant) {
-        let Testament { mut message, expiry, delay } = will;
+    fn leave_will(
+        &self,
+        will: Testament,
+        left: &Left,
+        output: &mut Output,
+        hub: &mut Hub,
+        now: Instant,
+    ) {
+        let Testament {
+            mut message,
+            expiry,
+            delay,
+        } = will;
         let waits = !delay.is_zero();
-        message.begin_expiry(expiry, if waits && matches!(left, Left::Kept) { now + delay } else { now });
+        message.begin_expiry(
+            expiry,
+            if waits && matches!(left, Left::Kept) {
+                now + delay
+            } else {
+                now
+            },
+        );
         let message = Arc::new(message);
         match left {
             // The client is back already. [MQTT-3.1.3-9]
             Left::TakenOver if waits => {}
             Left::Kept if waits => match self.judge(&message) {
                 Ok(decision) => {
-                    hub.delay_will(&self.client_id, DelayedWill { at: now + delay, message, decision });
+                    hub.delay_will(
+                        &self.client_id,
+                        DelayedWill {
+                            at: now + delay,
+                            message,
+                            decision,
+                        },
+                    );
                 }
                 Err(denied) => output.log(self.will_event(message.topic(), Err(denied))),
             },
@@ -277,7 +344,12 @@ impl Open {
 
     fn will_event(&self, topic: String, outcome: Result<(usize, Decision), Denied>) -> Event {
         let client_id = self.client_id.to_string();
-        Event::Publish { is_will: true, client_id, topic, outcome: outcome.into() }
+        Event::Publish {
+            is_will: true,
+            client_id,
+            topic,
+            outcome: outcome.into(),
+        }
     }
 
     fn good_bye(&mut self, disconnect: &Disconnect<'_>) -> End {
@@ -291,11 +363,14 @@ impl Open {
             }
             self.session_expiry = expiry.min(self.settings.rules().max_session_expiry);
         }
-        End::Client { reason_code: disconnect.reason_code }
+        End::Client {
+            reason_code: disconnect.reason_code,
+        }
     }
 
     pub(crate) fn decide(&self, action: Action, name: &str) -> Decision {
-        self.policy.evaluate(Request::new(action, name, &self.subject))
+        self.policy
+            .evaluate(Request::new(action, name, &self.subject))
     }
 }
 

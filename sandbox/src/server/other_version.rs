@@ -18,19 +18,35 @@ impl OtherVersion {
     pub(crate) fn read(packet: &[u8]) -> Option<Self> {
         let (_, rest) = packet.split_first()?;
         // The Remaining Length: at most three bytes that say that another one follows.
-        let length_len = 1 + rest.iter().take(3).take_while(|byte| **byte & 0x80 != 0).count();
+        let length_len = 1 + rest
+            .iter()
+            .take(3)
+            .take_while(|byte| **byte & 0x80 != 0)
+            .count();
         let (_, rest) = read_text(rest.get(length_len..)?)?;
         let (&level, rest) = rest.split_first()?;
         // Behind the flags and the keep alive.
-        let client_id = || core::str::from_utf8(read_text(rest.get(3..)?)?.0).ok().map(Into::into);
-        let client_id = if Self::is_known(level) { client_id() } else { None };
+        let client_id = || {
+            core::str::from_utf8(read_text(rest.get(3..)?)?.0)
+                .ok()
+                .map(Into::into)
+        };
+        let client_id = if Self::is_known(level) {
+            client_id()
+        } else {
+            None
+        };
         Some(Self { level, client_id })
     }
 
     /// The CONNACK: in the form of MQTT 3 to a client of MQTT 3 (unacceptable protocol version), otherwise in that of
     /// MQTT 5 (0x84, unsupported protocol version). [MQTT-3.1.2-2]
     pub(crate) const fn connack(&self) -> &'static [u8] {
-        if Self::is_known(self.level) { &[0x20, 0x02, 0x00, 0x01] } else { &[0x20, 0x03, 0x00, 0x84, 0x00] }
+        if Self::is_known(self.level) {
+            &[0x20, 0x02, 0x00, 0x01]
+        } else {
+            &[0x20, 0x03, 0x00, 0x84, 0x00]
+        }
     }
 
     const fn is_known(level: u8) -> bool {
@@ -43,9 +59,17 @@ impl fmt::Display for OtherVersion {
         match self.level & !BRIDGE {
             3 if Self::is_known(self.level) => f.write_str("MQTT 3.1")?,
             4 => f.write_str("MQTT 3.1.1")?,
-            _ => return write!(f, "protocol level {}; this server speaks MQTT 5 only", self.level),
+            _ => {
+                return write!(
+                    f,
+                    "protocol level {}; this server speaks MQTT 5 only",
+                    self.level
+                );
+            }
         }
-        f.write_str("; this server speaks MQTT 5 only (AWS IoT takes both): mosquitto_pub needs -V mqttv5")?;
+        f.write_str(
+            "; this server speaks MQTT 5 only (AWS IoT takes both): mosquitto_pub needs -V mqttv5",
+        )?;
         match &self.client_id {
             Some(client_id) => write!(f, "; client id {client_id:?}"),
             None => Ok(()),
@@ -71,18 +95,46 @@ mod tests {
         const OLD: &[u8] = &[0x20, 0x02, 0x00, 0x01];
         const NEW: &[u8] = &[0x20, 0x03, 0x00, 0x84, 0x00];
         for (packet, connack, text) in [
-            (&b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a"[..], OLD, "MQTT 3.1.1; "),
-            (b"\x10\x0d\x00\x04MQTT\x84\x02\x00\x3c\x00\x01a", OLD, "MQTT 3.1.1; "),
-            (b"\x10\x0f\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x01a", OLD, "MQTT 3.1; "),
-            (b"\x10\x0f\x00\x06MQIsdp\x83\x02\x00\x3c\x00\x01a", OLD, "MQTT 3.1; "),
-            (b"\x10\x0d\x00\x04MQTT\x06\x02\x00\x3c\x00\x01a", NEW, "protocol level 6; "),
-            (b"\x10\x0d\x00\x04MQTX\x05\x02\x00\x3c\x00\x01a", NEW, "protocol level 5; "),
+            (
+                &b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a"[..],
+                OLD,
+                "MQTT 3.1.1; ",
+            ),
+            (
+                b"\x10\x0d\x00\x04MQTT\x84\x02\x00\x3c\x00\x01a",
+                OLD,
+                "MQTT 3.1.1; ",
+            ),
+            (
+                b"\x10\x0f\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x01a",
+                OLD,
+                "MQTT 3.1; ",
+            ),
+            (
+                b"\x10\x0f\x00\x06MQIsdp\x83\x02\x00\x3c\x00\x01a",
+                OLD,
+                "MQTT 3.1; ",
+            ),
+            (
+                b"\x10\x0d\x00\x04MQTT\x06\x02\x00\x3c\x00\x01a",
+                NEW,
+                "protocol level 6; ",
+            ),
+            (
+                b"\x10\x0d\x00\x04MQTX\x05\x02\x00\x3c\x00\x01a",
+                NEW,
+                "protocol level 5; ",
+            ),
         ] {
             let other = OtherVersion::read(packet).unwrap();
             let shown = other.to_string();
             assert_eq!(other.connack(), connack, "{shown}");
             assert!(shown.starts_with(text), "{shown}");
-            assert_eq!(shown.ends_with("client id \"a\""), connack == OLD, "{shown}");
+            assert_eq!(
+                shown.ends_with("client id \"a\""),
+                connack == OLD,
+                "{shown}"
+            );
         }
     }
 

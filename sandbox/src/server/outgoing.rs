@@ -50,7 +50,14 @@ impl Queued {
         identifiers: Box<[SubscriptionIdentifier]>,
     ) -> Self {
         let weighed = message.weighed.another(QUEUED_OVERHEAD);
-        Self { message: Arc::clone(message), qos, retain, identifiers, share: None, _weighed: weighed }
+        Self {
+            message: Arc::clone(message),
+            qos,
+            retain,
+            identifiers,
+            share: None,
+            _weighed: weighed,
+        }
     }
 }
 
@@ -71,7 +78,11 @@ struct InFlight {
 #[derive(Debug)]
 pub(crate) enum Next {
     /// A message that was sent on an earlier connection, with its identifier.
-    Again { packet_id: PacketId, queued: Queued, first_sent: Instant },
+    Again {
+        packet_id: PacketId,
+        queued: Queued,
+        first_sent: Instant,
+    },
     /// A PUBREL that was sent on an earlier connection.
     Release(PacketId),
     /// A message that is sent for the first time.
@@ -131,7 +142,10 @@ impl Outgoing {
 
     /// Everything that the client hasn't acknowledged, in order, and whether it was sent already.
     pub(crate) fn into_unacknowledged(self) -> impl Iterator<Item = (Queued, bool)> {
-        let sent = self.in_flight.into_iter().filter_map(|in_flight| Some((in_flight.message?, true)));
+        let sent = self
+            .in_flight
+            .into_iter()
+            .filter_map(|in_flight| Some((in_flight.message?, true)));
         sent.chain(self.queue.into_iter().map(|queued| (queued, false)))
     }
 
@@ -150,7 +164,9 @@ impl Outgoing {
     pub(crate) fn peek(&self) -> Option<(QoS, bool)> {
         if self.again > 0 {
             let next = self.in_flight.iter().find(|in_flight| in_flight.again)?;
-            return self.has_quota(next.message.is_some()).then_some((next.qos, false));
+            return self
+                .has_quota(next.message.is_some())
+                .then_some((next.qos, false));
         }
         let next = self.queue.front()?;
         let fits = self.in_flight.is_empty()
@@ -165,13 +181,22 @@ impl Outgoing {
         self.peek()?;
         if self.again > 0 {
             self.again -= 1;
-            let next = self.in_flight.iter_mut().find(|in_flight| in_flight.again)?;
+            let next = self
+                .in_flight
+                .iter_mut()
+                .find(|in_flight| in_flight.again)?;
             next.again = false;
             let (packet_id, first_sent) = (next.packet_id, next.first_sent);
-            let Some(queued) = next.message.clone() else { return Some(Next::Release(packet_id)) };
+            let Some(queued) = next.message.clone() else {
+                return Some(Next::Release(packet_id));
+            };
             next.is_charged = true;
             self.unacknowledged += 1;
-            return Some(Next::Again { packet_id, queued, first_sent });
+            return Some(Next::Again {
+                packet_id,
+                queued,
+                first_sent,
+            });
         }
         let next = self.queue.pop_front()?;
         self.queued_bytes -= next.message.len();
@@ -204,8 +229,14 @@ impl Outgoing {
     }
 
     /// PUBACK, or a PUBREC that refuses, or PUBCOMP: the exchange is over. [MQTT-4.4.0-2]
-    pub(crate) fn finish(&mut self, packet_id: PacketId, ends: impl Fn(QoS, bool) -> bool) -> Acknowledged {
-        let Some((index, in_flight)) = self.find(packet_id) else { return Acknowledged::Unknown };
+    pub(crate) fn finish(
+        &mut self,
+        packet_id: PacketId,
+        ends: impl Fn(QoS, bool) -> bool,
+    ) -> Acknowledged {
+        let Some((index, in_flight)) = self.find(packet_id) else {
+            return Acknowledged::Unknown;
+        };
         if !ends(in_flight.qos, in_flight.message.is_none()) {
             return Acknowledged::Wrong;
         }
@@ -219,7 +250,9 @@ impl Outgoing {
 
     /// PUBREC: the client has the message, and only its identifier is kept. [MQTT-4.3.3-4]
     pub(crate) fn received(&mut self, packet_id: PacketId) -> Acknowledged {
-        let Some((index, in_flight)) = self.find(packet_id) else { return Acknowledged::Unknown };
+        let Some((index, in_flight)) = self.find(packet_id) else {
+            return Acknowledged::Unknown;
+        };
         if in_flight.qos != QoS::ExactlyOnce {
             return Acknowledged::Wrong;
         }
@@ -239,7 +272,10 @@ impl Outgoing {
     }
 
     fn find(&self, packet_id: PacketId) -> Option<(usize, &InFlight)> {
-        self.in_flight.iter().enumerate().find(|(_, in_flight)| in_flight.packet_id == packet_id)
+        self.in_flight
+            .iter()
+            .enumerate()
+            .find(|(_, in_flight)| in_flight.packet_id == packet_id)
     }
 
     /// Rotating, so that a late acknowledgement isn't taken for another message's. Fewer identifiers are in use than

@@ -32,7 +32,9 @@ pub(crate) struct ClientLimits {
 impl Output {
     /// Sends a packet, unless the client doesn't take one as large; says whether it did.
     pub(crate) fn send(&mut self, packet: &Packet<'_>) -> bool {
-        let fits = packet.encoded_len().is_ok_and(|length| length <= self.client.maximum_packet_size);
+        let fits = packet
+            .encoded_len()
+            .is_ok_and(|length| length <= self.client.maximum_packet_size);
         fits && packet.encode(&mut self.bytes).is_ok()
     }
 
@@ -64,6 +66,9 @@ impl Output {
 
 impl Default for ClientLimits {
     fn default() -> Self {
-        Self { maximum_packet_size: usize::MAX, problem_information: true }
+        Self {
+            maximum_packet_size: usize::MAX,
+            problem_information: true,
+        }
     }
 }

@@ -13,7 +13,12 @@ pub(crate) struct Window {
 
 impl Window {
     pub(crate) fn new(most: u32, length: Duration, now: Instant) -> Self {
-        Self { most: most.into(), length, taken: 0, ends: now + length }
+        Self {
+            most: most.into(),
+            length,
+            taken: 0,
+            ends: now + length,
+        }
     }
 
     /// Whether there is something left.
@@ -23,7 +28,9 @@ impl Window {
             let windows = over
                 .as_nanos()
                 .checked_div(self.length.as_nanos())
-                .map_or(u64::MAX, |count| u64::try_from(count).unwrap_or(u64::MAX).saturating_add(1));
+                .map_or(u64::MAX, |count| {
+                    u64::try_from(count).unwrap_or(u64::MAX).saturating_add(1)
+                });
             self.taken = self.taken.saturating_sub(self.most.saturating_mul(windows));
             self.ends = now + self.length;
         }
@@ -57,7 +64,10 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "virtual time has to begin somewhere"
+    )]
     fn a_window_holds_so_much_and_the_next_one_is_another() {
         let now = Instant::now();
         let mut window = Window::new(2, SECOND, now);
@@ -66,7 +76,10 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "virtual time has to begin somewhere"
+    )]
     fn what_is_taken_beyond_it_is_missing_later() {
         let now = Instant::now();
         let mut window = Window::new(10, SECOND, now);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use dunlin_codec::{Ack, AckProperties, AckType, Packet, PacketId, PayloadFormat, Publish, QoS, ReasonCode};
+use dunlin_codec::{
+    Ack, AckProperties, AckType, Packet, PacketId, PayloadFormat, Publish, QoS, ReasonCode,
+};
 
 use crate::event::Event;
 use crate::fault::Fault;
@@ -36,10 +38,18 @@ impl Open {
             // [MQTT-3.2.2-11]
             return Err(Limit::QoS(qos.level(), rules.maximum_qos.level()).into());
         }
-        at_most(publish.payload.len(), rules.max_payload, |has, most| Limit::Payload { has, most })?;
+        at_most(publish.payload.len(), rules.max_payload, |has, most| {
+            Limit::Payload { has, most }
+        })?;
         let topic = self.client_aliases.topic(publish)?;
-        let message =
-            Message::of_publish(publish, topic, &self.client_id, &self.settings, &hub.weight(), now)?;
+        let message = Message::of_publish(
+            publish,
+            topic,
+            &self.client_id,
+            &self.settings,
+            &hub.weight(),
+            now,
+        )?;
         let topic = topic.as_str().to_owned();
         if let Some(packet_id) = publish.delivery.packet_id()
             && let Some(again) = self.accept(packet_id, qos, hub)?
@@ -52,7 +62,10 @@ impl Open {
         let outcome = outcome.and_then(|()| self.publish(&Arc::new(message), hub, now));
         output.work += outcome.as_ref().map_or(0, |(receivers, _)| *receivers);
         output.log(self.publish_event(topic, outcome.clone()));
-        let ending = outcome.as_ref().err().and_then(|denied| denied.ending(self.settings.denials));
+        let ending = outcome
+            .as_ref()
+            .err()
+            .and_then(|denied| denied.ending(self.settings.denials));
         if let Some(end) = ending {
             return Err(end);
         }
@@ -69,7 +82,9 @@ impl Open {
         let Some(packet_id) = publish.delivery.packet_id() else {
             // Nothing but the end of the connection can tell the publisher of QoS 0.
             let told = denied.filter(|denied| !denied.is_discarded);
-            return told.map_or(Ok(()), |denied| Err(End::told(denied.reason_code, denied.reason)));
+            return told.map_or(Ok(()), |denied| {
+                Err(End::told(denied.reason_code, denied.reason))
+            });
         };
         let qos = publish.delivery.qos();
         if self.settings.faults.has(&Fault::NoPubAck) {
@@ -90,8 +105,15 @@ impl Open {
     }
 
     /// Whether a PUBLISH with this identifier may come now; a code where it needs no more than an answer.
-    fn accept(&self, packet_id: PacketId, qos: QoS, hub: &mut Hub) -> Result<Option<ReasonCode>, End> {
-        let Some(session) = hub.session(&self.client_id, self.attached.connection) else { return Ok(None) };
+    fn accept(
+        &self,
+        packet_id: PacketId,
+        qos: QoS,
+        hub: &mut Hub,
+    ) -> Result<Option<ReasonCode>, End> {
+        let Some(session) = hub.session(&self.client_id, self.attached.connection) else {
+            return Ok(None);
+        };
         if session.received.contains(&packet_id) {
             return Ok(Some(match qos {
                 QoS::ExactlyOnce => ReasonCode::Success,
@@ -113,7 +135,9 @@ impl Open {
         output: &mut Output,
         hub: &mut Hub,
     ) -> Result<(), End> {
-        let Some(session) = hub.session(&self.client_id, self.attached.connection) else { return Ok(()) };
+        let Some(session) = hub.session(&self.client_id, self.attached.connection) else {
+            return Ok(());
+        };
         let outgoing = &mut session.outgoing;
         let acknowledged = match packet {
             Packet::PubAck(ack) => outgoing.finish(ack.packet_id, |qos, _| qos == QoS::AtLeastOnce),
@@ -139,12 +163,16 @@ impl Open {
                 send_ack(AckType::PubComp, ack.packet_id, reason_code, None, output);
                 return Ok(());
             }
-            Packet::PubComp(ack) => {
-                outgoing.finish(ack.packet_id, |qos, is_released| qos == QoS::ExactlyOnce && is_released)
-            }
+            Packet::PubComp(ack) => outgoing.finish(ack.packet_id, |qos, is_released| {
+                qos == QoS::ExactlyOnce && is_released
+            }),
             _ => return Ok(()),
         };
-        if acknowledged == Acknowledged::Wrong { Err(wrong_ack()) } else { Ok(()) }
+        if acknowledged == Acknowledged::Wrong {
+            Err(wrong_ack())
+        } else {
+            Ok(())
+        }
     }
 
     /// The limits and the policy; for the will, which is judged when its connection ends, that is all there is to say.
@@ -181,9 +209,24 @@ impl Open {
 
     /// More messages than a second holds are thrown away; only at QoS 1 can the client be told.
     fn discard(&mut self, now: Instant) -> Result<(), Denied> {
-        let most = self.settings.rules().max_messages_per_second.unwrap_or_default();
-        let is_over = self.throttle.messages.as_mut().is_some_and(|window| !window.try_take(now));
-        if is_over { Err(Denied { is_discarded: true, ..Limit::Messages(most).into() }) } else { Ok(()) }
+        let most = self
+            .settings
+            .rules()
+            .max_messages_per_second
+            .unwrap_or_default();
+        let is_over = self
+            .throttle
+            .messages
+            .as_mut()
+            .is_some_and(|window| !window.try_take(now));
+        if is_over {
+            Err(Denied {
+                is_discarded: true,
+                ..Limit::Messages(most).into()
+            })
+        } else {
+            Ok(())
+        }
     }
 
     /// What calls itself text must be. AWS IoT has no code to say that it isn't.
@@ -216,7 +259,11 @@ impl Open {
         }
     }
 
-    pub(crate) fn publish_event(&self, topic: String, outcome: Result<(usize, Decision), Denied>) -> Event {
+    pub(crate) fn publish_event(
+        &self,
+        topic: String,
+        outcome: Result<(usize, Decision), Denied>,
+    ) -> Event {
         Event::Publish {
             is_will: false,
             client_id: self.client_id.to_string(),
@@ -235,11 +282,22 @@ fn send_ack(
     output: &mut Output,
 ) {
     output.send_explained(output.explaining(reason), |reason_string| {
-        let properties = AckProperties { reason_string, ..AckProperties::default() };
-        Ack { packet_id, reason_code, properties }.into_packet(ack_type)
+        let properties = AckProperties {
+            reason_string,
+            ..AckProperties::default()
+        };
+        Ack {
+            packet_id,
+            reason_code,
+            properties,
+        }
+        .into_packet(ack_type)
     });
 }
 
 fn wrong_ack() -> End {
-    End::told(ReasonCode::ProtocolError, "an acknowledgement that doesn't belong to the message's QoS")
+    End::told(
+        ReasonCode::ProtocolError,
+        "an acknowledgement that doesn't belong to the message's QoS",
+    )
 }

@@ -34,14 +34,18 @@ impl Retained {
         message: &Arc<Message>,
         now: Instant,
     ) -> Result<(), RetainedFull> {
-        if message.publish().is_none_or(|publish| publish.payload.is_empty()) {
+        if message
+            .publish()
+            .is_none_or(|publish| publish.payload.is_empty())
+        {
             self.remove(topic);
             return Ok(());
         }
         self.remove_expired(now);
         let replaced = self.messages.get(topic).map(|old| old.len());
         let bytes = self.bytes - replaced.unwrap_or(0) + message.len();
-        if bytes > MAX_RETAINED_BYTES || (replaced.is_none() && self.messages.len() >= MAX_RETAINED) {
+        if bytes > MAX_RETAINED_BYTES || (replaced.is_none() && self.messages.len() >= MAX_RETAINED)
+        {
             return Err(RetainedFull);
         }
         self.bytes = bytes;
@@ -50,7 +54,12 @@ impl Retained {
     }
 
     /// What a new subscription is sent. A shared one gets none, and one with wildcards none on AWS IoT.
-    pub(crate) fn matching(&self, filter: TopicFilter<'_>, rules: &Rules, now: Instant) -> Vec<Arc<Message>> {
+    pub(crate) fn matching(
+        &self,
+        filter: TopicFilter<'_>,
+        rules: &Rules,
+        now: Instant,
+    ) -> Vec<Arc<Message>> {
         if filter.is_shared() || (filter.has_wildcard() && !rules.retained_for_wildcards) {
             return Vec::new();
         }

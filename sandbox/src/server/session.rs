@@ -115,7 +115,13 @@ impl Session {
 
     /// Whether the session ends as soon as its connection does.
     pub(super) const fn ends_with_connection(&self) -> bool {
-        matches!(self.link, Link::Attached { ends_with_it: true, .. })
+        matches!(
+            self.link,
+            Link::Attached {
+                ends_with_it: true,
+                ..
+            }
+        )
     }
 
     pub(super) fn wake(&self) {
@@ -126,8 +132,13 @@ impl Session {
 
     /// When the hub has something to do for a session whose client is away.
     pub(super) fn due(&self) -> Option<Instant> {
-        let Link::Away { ends_at, .. } = self.link else { return None };
-        [ends_at, self.will.as_ref().map(|will| will.at)].into_iter().flatten().min()
+        let Link::Away { ends_at, .. } = self.link else {
+            return None;
+        };
+        [ends_at, self.will.as_ref().map(|will| will.at)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Queues a message that came by `share` or by ordinary filters. A message of QoS 0 isn't kept for a client that

@@ -48,7 +48,8 @@ impl Settings {
     }
 
     pub(crate) fn when_queue_full(&self) -> WhenQueueFull {
-        self.when_queue_full.unwrap_or_else(|| self.rules().when_queue_full)
+        self.when_queue_full
+            .unwrap_or_else(|| self.rules().when_queue_full)
     }
 
     /// A time of the service, as long as it takes here.

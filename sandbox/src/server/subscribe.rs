@@ -46,7 +46,8 @@ impl Open {
         let mut reason_codes = Vec::with_capacity(subscribe.subscriptions.len());
         let mut first_denial = None;
         for subscription in &subscribe.subscriptions {
-            let outcome = self.subscribe(subscription.filter, subscription.options, identifier, hub);
+            let outcome =
+                self.subscribe(subscription.filter, subscription.options, identifier, hub);
             output.work += 1;
             output.log(self.subscribe_event(subscription.filter, &outcome));
             match outcome {
@@ -60,15 +61,24 @@ impl Open {
                 }
             }
         }
-        let ending = first_denial.as_ref().and_then(|denied| denied.ending(self.settings.denials));
+        let ending = first_denial
+            .as_ref()
+            .and_then(|denied| denied.ending(self.settings.denials));
         if let Some(end) = ending {
             return Err(end);
         }
         let reason = first_denial.as_ref().map(|denied| denied.reason.as_str());
         output.send_explained(output.explaining(reason), |reason_string| {
-            let properties = SubAckProperties { reason_string, ..SubAckProperties::default() };
+            let properties = SubAckProperties {
+                reason_string,
+                ..SubAckProperties::default()
+            };
             let reason_codes = Repeated::from(reason_codes.as_slice());
-            Packet::SubAck(SubAck { packet_id: subscribe.packet_id, properties, reason_codes })
+            Packet::SubAck(SubAck {
+                packet_id: subscribe.packet_id,
+                properties,
+                reason_codes,
+            })
         });
         // The service rejects what is above the limit, and then closes the connection.
         let over_quota = first_denial.filter(|_| reason_codes.contains(&ReasonCode::QuotaExceeded));
@@ -96,7 +106,10 @@ impl Open {
             });
             output.work += 1;
             let filter = filter.as_str().into();
-            output.log(Event::Unsubscribe { client_id: self.client_id.to_string(), filter });
+            output.log(Event::Unsubscribe {
+                client_id: self.client_id.to_string(),
+                filter,
+            });
         }
         output.send(&Packet::UnsubAck(UnsubAck {
             packet_id: unsubscribe.packet_id,
@@ -120,22 +133,44 @@ impl Open {
         let decision = Denied::unless_allowed(self.decide(Action::Subscribe, &filter))?;
         // More than the maximum is granted as the maximum, which the CONNACK has announced. [MQTT-3.2.2-10]
         let qos = options.qos.min(rules.maximum_qos);
-        let subscription = Subscription { options: SubscriptionOptions { qos, ..options }, identifier };
-        let granted = |is_new| Ok(Granted { subscription, decision, is_new });
-        match hub.subscribe(&self.client_id, self.attached.connection, filter, subscription) {
+        let subscription = Subscription {
+            options: SubscriptionOptions { qos, ..options },
+            identifier,
+        };
+        let granted = |is_new| {
+            Ok(Granted {
+                subscription,
+                decision,
+                is_new,
+            })
+        };
+        match hub.subscribe(
+            &self.client_id,
+            self.attached.connection,
+            filter,
+            subscription,
+        ) {
             Subscribed::New => granted(true),
             Subscribed::Replaced => granted(false),
             Subscribed::TooMany => Err(Limit::Subscriptions(rules.max_subscriptions).into()),
-            Subscribed::NoRoom => {
-                Err(Denied::new(ReasonCode::QuotaExceeded, "the sandbox has no room for more subscriptions"))
-            }
-            Subscribed::Gone => {
-                Err(Denied::new(ReasonCode::UnspecifiedError, "another client has taken the client id over"))
-            }
+            Subscribed::NoRoom => Err(Denied::new(
+                ReasonCode::QuotaExceeded,
+                "the sandbox has no room for more subscriptions",
+            )),
+            Subscribed::Gone => Err(Denied::new(
+                ReasonCode::UnspecifiedError,
+                "another client has taken the client id over",
+            )),
         }
     }
 
-    fn send_retained(&self, filter: TopicFilter<'_>, granted: &Granted, hub: &mut Hub, now: Instant) {
+    fn send_retained(
+        &self,
+        filter: TopicFilter<'_>,
+        granted: &Granted,
+        hub: &mut Hub,
+        now: Instant,
+    ) {
         let wanted = match granted.subscription.options.retain_handling {
             RetainHandling::Send => true,
             // [MQTT-3.3.1-10]
@@ -145,23 +180,41 @@ impl Open {
         };
         if wanted {
             let connection = self.attached.connection;
-            hub.send_retained(&self.client_id, connection, filter, granted.subscription, now);
+            hub.send_retained(
+                &self.client_id,
+                connection,
+                filter,
+                granted.subscription,
+                now,
+            );
         }
     }
 
     fn check_request(&self, subscribe: &Subscribe<'_>) -> Result<(), End> {
         let rules = self.settings.rules();
-        if subscribe.properties.subscription_identifier.is_some() && !rules.subscription_identifiers {
+        if subscribe.properties.subscription_identifier.is_some() && !rules.subscription_identifiers
+        {
             return Err(Limit::SubscriptionIdentifiers.into());
         }
         let count = subscribe.subscriptions.len();
-        Ok(at_most(count, rules.max_subscriptions_per_request, |has, most| Limit::Request { has, most })?)
+        Ok(at_most(
+            count,
+            rules.max_subscriptions_per_request,
+            |has, most| Limit::Request { has, most },
+        )?)
     }
 
     /// Whether a SUBSCRIBE asks for QoS 2 where there is none: then nothing of it is done, and no SUBACK is sent.
-    fn leaves_unanswered(&self, subscribe: &Subscribe<'_>, output: &mut Output) -> Result<bool, End> {
+    fn leaves_unanswered(
+        &self,
+        subscribe: &Subscribe<'_>,
+        output: &mut Output,
+    ) -> Result<bool, End> {
         let most = self.settings.rules().maximum_qos;
-        let above = subscribe.subscriptions.iter().find(|subscription| subscription.options.qos > most);
+        let above = subscribe
+            .subscriptions
+            .iter()
+            .find(|subscription| subscription.options.qos > most);
         let Some(above) = above else { return Ok(false) };
         match self.settings.subscribe_qos2 {
             SubscribeQoS2::Grant => return Ok(false),
@@ -173,7 +226,11 @@ impl Open {
         output.log(Event::Subscribe {
             client_id: self.client_id.to_string(),
             filter: above.filter.as_str().into(),
-            outcome: Outcome::Refused { reason_code: None, reason: NO_SUBACK.into(), decision: None },
+            outcome: Outcome::Refused {
+                reason_code: None,
+                reason: NO_SUBACK.into(),
+                decision: None,
+            },
         });
         Ok(true)
     }

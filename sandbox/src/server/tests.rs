@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    Ack, BinaryData, Connect, ConnectProperties, Delivery, Packet, PacketBuf, PacketId, Publish, QoS,
-    ReasonCode, Repeated, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter,
-    TopicName, Utf8String, Will, WillProperties,
+    Ack, BinaryData, Connect, ConnectProperties, Delivery, Packet, PacketBuf, PacketId, Publish,
+    QoS, ReasonCode, Repeated, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
+    TopicFilter, TopicName, Utf8String, Will, WillProperties,
 };
 use tokio::sync::Notify;
 
@@ -22,8 +22,7 @@ use crate::server::{Connection, Hub, Peer, Settings};
 
 const ALL: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}"#;
-const CONNECT_ONLY: &str =
-    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}}"#;
+const CONNECT_ONLY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}}"#;
 
 /// One server and its clock.
 struct Bench {
@@ -34,18 +33,36 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self::with(Settings { profile: Profile::Mqtt5, ..Settings::default() })
+        Self::with(Settings {
+            profile: Profile::Mqtt5,
+            ..Settings::default()
+        })
     }
 
-    #[expect(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "virtual time has to begin somewhere"
+    )]
     fn with(settings: Settings) -> Self {
         let settings = Arc::new(settings);
-        Self { hub: Hub::new(Arc::clone(&settings)), settings, now: Instant::now() }
+        Self {
+            hub: Hub::new(Arc::clone(&settings)),
+            settings,
+            now: Instant::now(),
+        }
     }
 
     fn accepted(&self) -> Connection {
-        let peer = Peer { address: ([127, 0, 0, 1], 1).into(), server_name: None };
-        Connection::new(Arc::clone(&self.settings), peer, Arc::new(Notify::new()), self.now)
+        let peer = Peer {
+            address: ([127, 0, 0, 1], 1).into(),
+            server_name: None,
+        };
+        Connection::new(
+            Arc::clone(&self.settings),
+            peer,
+            Arc::new(Notify::new()),
+            self.now,
+        )
     }
 
     fn connected(&mut self, client_id: &str) -> Connection {
@@ -59,7 +76,9 @@ impl Bench {
         assert!(connection.poll_authorization().is_some());
         connection.handle_authorization(Ok(grant(ALL)), &mut self.hub, self.now);
         let said = self.says(&mut connection);
-        let Packet::ConnAck(connack) = said[0].packet() else { panic!("a CONNACK") };
+        let Packet::ConnAck(connack) = said[0].packet() else {
+            panic!("a CONNACK")
+        };
         assert_eq!(connack.reason_code, ReasonCode::Success);
         (connection, connack.session_present)
     }
@@ -133,7 +152,10 @@ fn connect(client_id: &str) -> Connect<'_> {
 
 fn publish(topic: &str, qos: QoS) -> Publish<'_> {
     let delivery = Delivery::new(qos, PacketId::new(7).unwrap(), false);
-    Publish { delivery, ..Publish::new(TopicName::new(topic).unwrap(), b"x") }
+    Publish {
+        delivery,
+        ..Publish::new(TopicName::new(topic).unwrap(), b"x")
+    }
 }
 
 fn subscribe<'a>(subscriptions: &'a [Subscription<'a>]) -> Subscribe<'a> {
@@ -151,7 +173,10 @@ fn subscription(filter: &str) -> Subscription<'_> {
         retain_as_published: false,
         retain_handling: Default::default(),
     };
-    Subscription { filter: TopicFilter::new(filter).unwrap(), options }
+    Subscription {
+        filter: TopicFilter::new(filter).unwrap(),
+        options,
+    }
 }
 
 fn puback_codes(packets: &[PacketBuf]) -> Vec<ReasonCode> {
@@ -179,22 +204,41 @@ fn a_connack_fits_into_the_clients_maximum_packet_size_or_is_not_sent() {
     for profile in Profile::ALL {
         let mut smallest = None;
         for most in 1..=64_u32 {
-            let mut bench = Bench::with(Settings { profile, ..Settings::default() });
+            let mut bench = Bench::with(Settings {
+                profile,
+                ..Settings::default()
+            });
             let mut connection = bench.accepted();
-            let properties =
-                ConnectProperties { maximum_packet_size: most.try_into().ok(), ..Default::default() };
-            bench.hears(&mut connection, Connect { properties, ..connect("c") });
+            let properties = ConnectProperties {
+                maximum_packet_size: most.try_into().ok(),
+                ..Default::default()
+            };
+            bench.hears(
+                &mut connection,
+                Connect {
+                    properties,
+                    ..connect("c")
+                },
+            );
             connection.handle_authorization(Ok(grant(ALL)), &mut bench.hub, bench.now);
             let said = bench.says(&mut connection);
             let Some(packet) = said.first() else {
-                assert!(connection.output.close.is_some() && smallest.is_none(), "{profile}, {most} bytes");
-                let told =
-                    connection.output.events.iter().any(|event| event.to_string().contains("CONNACK needs"));
+                assert!(
+                    connection.output.close.is_some() && smallest.is_none(),
+                    "{profile}, {most} bytes"
+                );
+                let told = connection
+                    .output
+                    .events
+                    .iter()
+                    .any(|event| event.to_string().contains("CONNACK needs"));
                 assert!(told);
                 continue;
             };
             smallest = smallest.or(Some(most));
-            let Packet::ConnAck(connack) = packet.packet() else { panic!("a CONNACK") };
+            let Packet::ConnAck(connack) = packet.packet() else {
+                panic!("a CONNACK")
+            };
             assert_eq!(connack.reason_code, ReasonCode::Success);
             assert!(packet.as_bytes().len() <= most as usize);
             // What the client is held to is always said.
@@ -214,7 +258,10 @@ fn credentials_are_given_out_once() {
     let mut connection = bench.accepted();
     bench.hears(&mut connection, connect("c"));
     assert!(!connection.wants_input());
-    assert_eq!(connection.poll_authorization().unwrap().password.as_deref(), Some(&b"secret"[..]));
+    assert_eq!(
+        connection.poll_authorization().unwrap().password.as_deref(),
+        Some(&b"secret"[..])
+    );
     assert!(connection.poll_authorization().is_none());
 }
 
@@ -232,7 +279,10 @@ fn silence_is_counted_from_the_last_packet() {
     bench.waits(&mut silent, 899);
     assert!(silent.output.close.is_none());
     bench.waits(&mut silent, 1);
-    assert_eq!(bench.says_disconnect(&mut silent), Some(ReasonCode::KeepAliveTimeout));
+    assert_eq!(
+        bench.says_disconnect(&mut silent),
+        Some(ReasonCode::KeepAliveTimeout)
+    );
 }
 
 #[test]
@@ -244,12 +294,18 @@ fn the_authorizer_is_asked_again_and_its_new_policy_counts() {
     assert!(connection.poll_authorization().is_none());
     connection.handle_authorization(Ok(grant(CONNECT_ONLY)), &mut bench.hub, bench.now);
     bench.hears(&mut connection, publish("t", QoS::AtLeastOnce));
-    assert_eq!(puback_codes(&bench.says(&mut connection)), [ReasonCode::NotAuthorized]);
+    assert_eq!(
+        puback_codes(&bench.says(&mut connection)),
+        [ReasonCode::NotAuthorized]
+    );
     bench.waits(&mut connection, 300);
     assert!(connection.poll_authorization().is_some());
     let refusal = Refusal::NotAuthenticated("A".into());
     connection.handle_authorization(Err(refusal), &mut bench.hub, bench.now);
-    assert_eq!(bench.says_disconnect(&mut connection), Some(ReasonCode::NotAuthorized));
+    assert_eq!(
+        bench.says_disconnect(&mut connection),
+        Some(ReasonCode::NotAuthorized)
+    );
 }
 
 #[test]
@@ -258,7 +314,10 @@ fn a_refresh_that_is_not_named_is_not_asked_for() {
     let mut connection = bench.connected("c");
     bench.waits(&mut connection, 300);
     assert!(connection.poll_authorization().is_some());
-    let never = Grant { refresh_after: None, ..grant(CONNECT_ONLY) };
+    let never = Grant {
+        refresh_after: None,
+        ..grant(CONNECT_ONLY)
+    };
     connection.handle_authorization(Ok(never), &mut bench.hub, bench.now);
     bench.hears(&mut connection, Packet::PingReq);
     bench.waits(&mut connection, 600);
@@ -268,17 +327,25 @@ fn a_refresh_that_is_not_named_is_not_asked_for() {
 #[test]
 fn a_lambda_that_was_not_called_denies_nobody() {
     let mut bench = Bench::new();
-    let refusal = || Refusal::NotCalled { authorizer: "A".into(), fault: QueueFault::Full };
+    let refusal = || Refusal::NotCalled {
+        authorizer: "A".into(),
+        fault: QueueFault::Full,
+    };
     let mut waiting = bench.accepted();
     bench.hears(&mut waiting, connect("w"));
     waiting.handle_authorization(Err(refusal()), &mut bench.hub, bench.now);
     let said = bench.says(&mut waiting);
-    let Packet::ConnAck(connack) = said[0].packet() else { panic!("a CONNACK") };
+    let Packet::ConnAck(connack) = said[0].packet() else {
+        panic!("a CONNACK")
+    };
     assert_eq!(connack.reason_code, ReasonCode::QuotaExceeded);
     let mut connected = bench.connected("c");
     bench.waits(&mut connected, 300);
     connected.handle_authorization(Err(refusal()), &mut bench.hub, bench.now);
-    assert_eq!(bench.says_disconnect(&mut connected), Some(ReasonCode::QuotaExceeded));
+    assert_eq!(
+        bench.says_disconnect(&mut connected),
+        Some(ReasonCode::QuotaExceeded)
+    );
 }
 
 #[test]
@@ -290,7 +357,10 @@ fn a_connection_lasts_as_long_as_its_grant() {
     bench.waits(&mut connection, 399);
     assert!(connection.output.close.is_none());
     bench.waits(&mut connection, 1);
-    assert_eq!(bench.says_disconnect(&mut connection), Some(ReasonCode::AdministrativeAction));
+    assert_eq!(
+        bench.says_disconnect(&mut connection),
+        Some(ReasonCode::AdministrativeAction)
+    );
 }
 
 #[test]
@@ -319,17 +389,35 @@ fn many_subscribers_that_read_nothing_share_one_bound_and_whoever_is_furthest_be
         bench.says(&mut subscriber);
         silent.push(subscriber);
         for _ in 0..if number < 20 { 40 } else { 1 } {
-            bench.hears(&mut publisher, Publish { payload: &large, ..publish(&topic, QoS::AtMostOnce) });
+            bench.hears(
+                &mut publisher,
+                Publish {
+                    payload: &large,
+                    ..publish(&topic, QoS::AtMostOnce)
+                },
+            );
         }
         assert!(bench.hub.weight().bytes() <= HARD_MESSAGE_BYTES);
     }
     let mut reader = bench.connected("reader");
     bench.hears(&mut reader, subscribe(&[subscription("t")]));
     bench.says(&mut reader);
-    bench.hears(&mut publisher, Publish { payload: &large, ..publish("t", QoS::AtMostOnce) });
+    bench.hears(
+        &mut publisher,
+        Publish {
+            payload: &large,
+            ..publish("t", QoS::AtMostOnce)
+        },
+    );
     assert_eq!(bench.says(&mut reader).len(), 1);
-    let told: Vec<_> = silent.iter_mut().map(|client| bench.says_disconnect(client)).collect();
-    assert!(told[..20].contains(&Some(ReasonCode::QuotaExceeded)), "{told:?}");
+    let told: Vec<_> = silent
+        .iter_mut()
+        .map(|client| bench.says_disconnect(client))
+        .collect();
+    assert!(
+        told[..20].contains(&Some(ReasonCode::QuotaExceeded)),
+        "{told:?}"
+    );
     assert_eq!(told[20..], vec![None; 680]);
 }
 
@@ -340,7 +428,10 @@ fn a_take_over_ends_a_session_without_expiry_and_its_will_goes_out_at_once() {
     let mut watcher = bench.connected("w");
     bench.hears(&mut watcher, subscribe(&[subscription("will")]));
     bench.says(&mut watcher);
-    let properties = WillProperties { will_delay_interval: Some(60), ..Default::default() };
+    let properties = WillProperties {
+        will_delay_interval: Some(60),
+        ..Default::default()
+    };
     let will = Will {
         qos: QoS::AtLeastOnce,
         retain: false,
@@ -348,14 +439,27 @@ fn a_take_over_ends_a_session_without_expiry_and_its_will_goes_out_at_once() {
         topic: TopicName::new("will").unwrap(),
         payload: BinaryData::new(b"gone").unwrap(),
     };
-    let resuming = || Connect { clean_start: false, ..connect("c") };
-    let (mut first, _) = bench.admits(Connect { will: Some(will), ..resuming() });
+    let resuming = || Connect {
+        clean_start: false,
+        ..connect("c")
+    };
+    let (mut first, _) = bench.admits(Connect {
+        will: Some(will),
+        ..resuming()
+    });
     let (_second, session_present) = bench.admits(resuming());
     assert!(!session_present);
-    assert_eq!(bench.says_disconnect(&mut first), Some(ReasonCode::SessionTakenOver));
+    assert_eq!(
+        bench.says_disconnect(&mut first),
+        Some(ReasonCode::SessionTakenOver)
+    );
     let said = bench.says(&mut watcher);
-    let [packet] = said.as_slice() else { panic!("the will, not {said:?}") };
-    let Packet::Publish(publish) = packet.packet() else { panic!("a PUBLISH") };
+    let [packet] = said.as_slice() else {
+        panic!("the will, not {said:?}")
+    };
+    let Packet::Publish(publish) = packet.packet() else {
+        panic!("a PUBLISH")
+    };
     assert_eq!(publish.payload, b"gone");
 }
 
@@ -363,12 +467,22 @@ fn a_take_over_ends_a_session_without_expiry_and_its_will_goes_out_at_once() {
 #[test]
 fn a_take_over_of_a_lasting_session_resumes_it_without_the_will() {
     let mut bench = Bench::new();
-    let properties = ConnectProperties { session_expiry_interval: Some(60), ..Default::default() };
-    let lasting = || Connect { clean_start: false, properties, ..connect("c") };
+    let properties = ConnectProperties {
+        session_expiry_interval: Some(60),
+        ..Default::default()
+    };
+    let lasting = || Connect {
+        clean_start: false,
+        properties,
+        ..connect("c")
+    };
     let (mut first, _) = bench.admits(lasting());
     let (_second, session_present) = bench.admits(lasting());
     assert!(session_present);
-    assert_eq!(bench.says_disconnect(&mut first), Some(ReasonCode::SessionTakenOver));
+    assert_eq!(
+        bench.says_disconnect(&mut first),
+        Some(ReasonCode::SessionTakenOver)
+    );
 }
 
 #[test]
@@ -377,11 +491,17 @@ fn no_more_is_retained_than_there_is_room_for() {
     let mut connection = bench.connected("c");
     for number in 0..=MAX_RETAINED {
         let topic = number.to_string();
-        let message = Publish { retain: true, ..publish(&topic, QoS::AtLeastOnce) };
+        let message = Publish {
+            retain: true,
+            ..publish(&topic, QoS::AtLeastOnce)
+        };
         bench.hears(&mut connection, message);
     }
     let codes = puback_codes(&bench.says(&mut connection));
-    assert_eq!(codes.iter().filter(|code| !code.is_error()).count(), MAX_RETAINED);
+    assert_eq!(
+        codes.iter().filter(|code| !code.is_error()).count(),
+        MAX_RETAINED
+    );
     assert_eq!(codes.last(), Some(&ReasonCode::QuotaExceeded));
 }
 
@@ -399,8 +519,13 @@ fn a_waiting_message_tells_how_long_it_is_still_worth_delivering() {
     }
     bench.now += Duration::from_secs(30);
     let packets = bench.says(&mut connection);
-    let Packet::Publish(publish) = packets[0].packet() else { panic!("a PUBLISH") };
-    assert_eq!((packets.len(), publish.properties.message_expiry_interval), (1, Some(70)));
+    let Packet::Publish(publish) = packets[0].packet() else {
+        panic!("a PUBLISH")
+    };
+    assert_eq!(
+        (packets.len(), publish.properties.message_expiry_interval),
+        (1, Some(70))
+    );
 }
 
 #[test]
@@ -412,7 +537,9 @@ fn identifiers_are_not_used_again_at_once() {
     for expected in 1..=3 {
         bench.hears(&mut connection, publish("t", QoS::AtLeastOnce));
         let packets = bench.says(&mut connection);
-        let Packet::Publish(publish) = packets[1].packet() else { panic!("a PUBLISH") };
+        let Packet::Publish(publish) = packets[1].packet() else {
+            panic!("a PUBLISH")
+        };
         let packet_id = publish.delivery.packet_id().unwrap();
         assert_eq!(packet_id.get(), expected);
         bench.hears(&mut connection, Packet::PubAck(Ack::success(packet_id)));

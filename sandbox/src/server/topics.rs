@@ -11,21 +11,32 @@ pub(crate) fn check_name(topic: TopicName<'_>, rules: &Rules) -> Result<(), Limi
         return Err(Limit::ReservedTopic);
     }
     let topic = without_basic_ingest(topic.as_str());
-    at_most(topic.len(), rules.max_topic, |has, most| Limit::TopicLength { has, most })?;
-    at_most(slashes(topic), rules.max_slashes, |has, most| Limit::Slashes { has, most })
+    at_most(topic.len(), rules.max_topic, |has, most| {
+        Limit::TopicLength { has, most }
+    })?;
+    at_most(slashes(topic), rules.max_slashes, |has, most| {
+        Limit::Slashes { has, most }
+    })
 }
 
 /// Judges a topic filter. Neither the Basic Ingest prefix counts nor that of a share.
 pub(crate) fn check_filter(filter: TopicFilter<'_>, rules: &Rules) -> Result<(), Limit> {
     let share = filter.share_name().map_or(0, str::len);
-    at_most(share, rules.max_share_name, |has, most| Limit::ShareName { has, most })?;
+    at_most(share, rules.max_share_name, |has, most| Limit::ShareName {
+        has,
+        most,
+    })?;
     let filter = filter.without_share();
     if rules.reserves_dollar_topics && !is_defined(filter.as_str(), "rules") {
         return Err(Limit::ReservedFilter);
     }
     let filter = without_basic_ingest(filter.as_str());
-    at_most(filter.len(), rules.max_topic, |has, most| Limit::FilterLength { has, most })?;
-    at_most(slashes(filter), rules.max_slashes, |has, most| Limit::FilterSlashes { has, most })
+    at_most(filter.len(), rules.max_topic, |has, most| {
+        Limit::FilterLength { has, most }
+    })?;
+    at_most(slashes(filter), rules.max_slashes, |has, most| {
+        Limit::FilterSlashes { has, most }
+    })
 }
 
 pub(crate) fn matches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rules) -> bool {
@@ -34,7 +45,10 @@ pub(crate) fn matches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rul
 
 /// Whether a filter that matches as the standard has it does so here: on AWS IoT `sensor/#` doesn't match `sensor`.
 pub(crate) fn reaches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rules) -> bool {
-    let parent = filter.as_str().strip_suffix("/#").filter(|_| !rules.matches_parent_level);
+    let parent = filter
+        .as_str()
+        .strip_suffix("/#")
+        .filter(|_| !rules.matches_parent_level);
     parent.is_none_or(|parent| slashes(name.as_str()) > slashes(parent))
 }
 
@@ -45,7 +59,9 @@ fn is_defined(topic: &str, but: &str) -> bool {
     if !topic.starts_with('$') {
         return true;
     }
-    let kind = topic.strip_prefix("$aws/").map(|rest| rest.split_once('/').map_or(rest, |(kind, _)| kind));
+    let kind = topic
+        .strip_prefix("$aws/")
+        .map(|rest| rest.split_once('/').map_or(rest, |(kind, _)| kind));
     // A filter may have a wildcard in the place of the kind.
     kind.is_some_and(|kind| (KINDS.contains(&kind) || ["#", "+"].contains(&kind)) && kind != but)
 }
@@ -69,7 +85,9 @@ fn slashes(topic: &str) -> usize {
 
 /// `$aws/rules/<rule>/topic` is `topic` to the limits.
 fn without_basic_ingest(topic: &str) -> &str {
-    let behind_rule = topic.strip_prefix("$aws/rules/").and_then(|rest| rest.split_once('/'));
+    let behind_rule = topic
+        .strip_prefix("$aws/rules/")
+        .and_then(|rest| rest.split_once('/'));
     behind_rule.map_or(topic, |(_, topic)| topic)
 }
 
@@ -89,10 +107,22 @@ mod tests {
     #[test]
     fn length_and_slashes_are_limited() {
         assert_eq!(name(&"a".repeat(256)), Ok(()));
-        assert_eq!(name(&"a".repeat(257)), Err(Limit::TopicLength { has: 257, most: 256 }));
+        assert_eq!(
+            name(&"a".repeat(257)),
+            Err(Limit::TopicLength {
+                has: 257,
+                most: 256
+            })
+        );
         assert_eq!(name("1/2/3/4/5/6/7/8"), Ok(()));
-        assert_eq!(name("1/2/3/4/5/6/7/8/9"), Err(Limit::Slashes { has: 8, most: 7 }));
-        assert_eq!(filter("1/2/3/4/5/6/7/8/#"), Err(Limit::FilterSlashes { has: 8, most: 7 }));
+        assert_eq!(
+            name("1/2/3/4/5/6/7/8/9"),
+            Err(Limit::Slashes { has: 8, most: 7 })
+        );
+        assert_eq!(
+            filter("1/2/3/4/5/6/7/8/#"),
+            Err(Limit::FilterSlashes { has: 8, most: 7 })
+        );
     }
 
     #[test]
@@ -103,18 +133,39 @@ mod tests {
 
     #[test]
     fn topics_with_a_dollar_are_those_of_the_service() {
-        for topic in ["$aws/rules/r/t", "$aws/things/lamp/shadow/update", "$aws/certificates/create/json"] {
+        for topic in [
+            "$aws/rules/r/t",
+            "$aws/things/lamp/shadow/update",
+            "$aws/certificates/create/json",
+        ] {
             assert_eq!(name(topic), Ok(()), "{topic}");
         }
-        for topic in ["$SYS/uptime", "$own", "$aws", "$aws/own/t", "$aws/events/presence/connected/c"] {
+        for topic in [
+            "$SYS/uptime",
+            "$own",
+            "$aws",
+            "$aws/own/t",
+            "$aws/events/presence/connected/c",
+        ] {
             assert_eq!(name(topic), Err(Limit::ReservedTopic), "{topic}");
         }
-        for topic in
-            ["$aws/events/#", "$aws/things/+/shadow/#", "$share/g/$aws/events/x", "$aws/#", "#", "+/a"]
-        {
+        for topic in [
+            "$aws/events/#",
+            "$aws/things/+/shadow/#",
+            "$share/g/$aws/events/x",
+            "$aws/#",
+            "#",
+            "+/a",
+        ] {
             assert_eq!(filter(topic), Ok(()), "{topic}");
         }
-        for topic in ["$SYS/#", "$own/+", "$aws/own/#", "$aws/rules/r/#", "$share/g/$SYS/x"] {
+        for topic in [
+            "$SYS/#",
+            "$own/+",
+            "$aws/own/#",
+            "$aws/rules/r/#",
+            "$share/g/$SYS/x",
+        ] {
             assert_eq!(filter(topic), Err(Limit::ReservedFilter), "{topic}");
         }
         let anything = check_name(TopicName::new("$SYS/x").unwrap(), Profile::Mqtt5.rules());
@@ -123,7 +174,10 @@ mod tests {
 
     #[test]
     fn the_prefix_of_a_share_has_a_limit_of_its_own() {
-        assert_eq!(filter(&format!("$share/{}/1/2/3/4/5/6/7/8", "g".repeat(128))), Ok(()));
+        assert_eq!(
+            filter(&format!("$share/{}/1/2/3/4/5/6/7/8", "g".repeat(128))),
+            Ok(())
+        );
         let has = 129;
         assert_eq!(
             filter(&format!("$share/{}/t", "g".repeat(has))),
@@ -152,8 +206,11 @@ mod tests {
         ] {
             for (profile, expected) in [(Profile::Aws, aws), (Profile::Mqtt5, mqtt5)] {
                 let rules = profile.rules();
-                let matched =
-                    matches(TopicFilter::new(filter).unwrap(), &TopicName::new(name).unwrap(), rules);
+                let matched = matches(
+                    TopicFilter::new(filter).unwrap(),
+                    &TopicName::new(name).unwrap(),
+                    rules,
+                );
                 assert_eq!(matched, expected, "{filter} on {name}, {profile}");
             }
         }

@@ -21,7 +21,10 @@ impl Weight {
 
     pub(crate) fn of(&self, bytes: usize) -> Weighed {
         self.0.fetch_add(bytes, Ordering::Relaxed);
-        Weighed { scales: self.clone(), bytes }
+        Weighed {
+            scales: self.clone(),
+            bytes,
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::ready::Ready;
-use crate::state::{HALF_WRITTEN, StateDir, StateError, create_private, create_private_dir, refuse_writable};
+use crate::state::{
+    HALF_WRITTEN, StateDir, StateError, create_private, create_private_dir, refuse_writable,
+};
 
 /// A sandbox that runs right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +55,17 @@ pub(super) fn find(dir: &Path) -> Result<Vec<RunningSandbox>, StateError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(StateError::Io { path: dir.into(), source }),
+        Err(source) => {
+            return Err(StateError::Io {
+                path: dir.into(),
+                source,
+            });
+        }
     };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let found = paths.filter(|path| is_named(path)).filter_map(|path| read(&path).transpose());
+    let found = paths
+        .filter(|path| is_named(path))
+        .filter_map(|path| read(&path).transpose());
     let mut running = found.collect::<Result<Vec<RunningSandbox>, StateError>>()?;
     running.sort_by_key(|sandbox| (sandbox.pid, sandbox.port));
     Ok(running)
@@ -67,7 +76,9 @@ pub(super) fn find(dir: &Path) -> Result<Vec<RunningSandbox>, StateError> {
 /// # Errors
 /// [`StateError::Writable`] or [`StateError::NotOwned`] if others could have written it.
 fn read(path: &Path) -> Result<Option<RunningSandbox>, StateError> {
-    let Ok(file) = File::open(path) else { return Ok(None) };
+    let Ok(file) = File::open(path) else {
+        return Ok(None);
+    };
     if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
         return Ok(None);
     }
@@ -76,7 +87,9 @@ fn read(path: &Path) -> Result<Option<RunningSandbox>, StateError> {
         Err(StateError::Io { .. }) => return Ok(None),
         checked => checked?,
     }
-    let ready = fs::read_to_string(path).ok().and_then(|text| serde_json::from_str::<Ready>(&text).ok());
+    let ready = fs::read_to_string(path)
+        .ok()
+        .and_then(|text| serde_json::from_str::<Ready>(&text).ok());
     Ok(ready.map(|ready| RunningSandbox {
         pid: ready.pid,
         endpoint: ready.endpoint,
@@ -106,9 +119,14 @@ fn write_locked(dir: &Path, ready: &Ready) -> io::Result<(PathBuf, File)> {
 
 /// Takes away what sandboxes left behind that were killed. Whatever can't be taken away is ignored by `find` anyway.
 fn remove_stale(dir: &Path) {
-    let Ok(entries) = fs::read_dir(dir) else { return };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        let is_ours = is_named(&path) || path.extension().is_some_and(|extension| extension == HALF_WRITTEN);
+        let is_ours = is_named(&path)
+            || path
+                .extension()
+                .is_some_and(|extension| extension == HALF_WRITTEN);
         if is_ours && File::open(&path).is_ok_and(|file| file.try_lock_shared().is_ok()) {
             let _ = fs::remove_file(&path);
         }
@@ -116,7 +134,8 @@ fn remove_stale(dir: &Path) {
 }
 
 fn is_named(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "json")
+    path.extension()
+        .is_some_and(|extension| extension == "json")
 }
 
 #[cfg(test)]
@@ -147,7 +166,14 @@ mod tests {
         assert_eq!(state_dir.running().unwrap(), []);
         let first = RunFile::create(&state_dir, &ready(7, 1)).unwrap();
         let second = RunFile::create(&state_dir, &ready(7, 2)).unwrap();
-        let ports = || state_dir.running().unwrap().iter().map(|found| found.port).collect::<Vec<_>>();
+        let ports = || {
+            state_dir
+                .running()
+                .unwrap()
+                .iter()
+                .map(|found| found.port)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(ports(), [1, 2]);
         drop(first);
         assert_eq!(ports(), [2]);
@@ -161,7 +187,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state_dir = StateDir::at(dir.path());
         create_private_dir(&state_dir.run_dir()).unwrap();
-        fs::write(state_dir.run_dir().join("7.json"), serde_json::to_string(&ready(7, 1)).unwrap()).unwrap();
+        fs::write(
+            state_dir.run_dir().join("7.json"),
+            serde_json::to_string(&ready(7, 1)).unwrap(),
+        )
+        .unwrap();
         fs::write(state_dir.run_dir().join("8.json"), "half a f").unwrap();
         assert_eq!(state_dir.running().unwrap(), []);
         let _next = RunFile::create(&state_dir, &ready(9, 1)).unwrap();
@@ -175,12 +205,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state_dir = StateDir::at(dir.path());
         let running = RunFile::create(&state_dir, &ready(7, 1)).unwrap();
-        for (path, mode) in
-            [(state_dir.sandbox(), 0o700), (state_dir.run_dir(), 0o700), (running.path.clone(), 0o600)]
-        {
+        for (path, mode) in [
+            (state_dir.sandbox(), 0o700),
+            (state_dir.run_dir(), 0o700),
+            (running.path.clone(), 0o600),
+        ] {
             set_mode(&path, mode | 0o020).unwrap();
             let told = state_dir.running().unwrap_err().to_string();
-            assert!(told.ends_with(&format!("; to mend it: chmod {mode:o} {}", path.display())), "{told}");
+            assert!(
+                told.ends_with(&format!("; to mend it: chmod {mode:o} {}", path.display())),
+                "{told}"
+            );
             set_mode(&path, mode).unwrap();
         }
         assert_eq!(state_dir.running().unwrap().len(), 1);

@@ -38,7 +38,12 @@ fn row(
     answer: &'static str,
     conversation: impl Future<Output = ()> + Send + 'static,
 ) -> Row {
-    Row { point, asks, answer, conversation: Box::pin(conversation) }
+    Row {
+        point,
+        asks,
+        answer,
+        conversation: Box::pin(conversation),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,11 +61,36 @@ async fn aws_answers() {
             "a client of another authorizer gets in",
             lambdas::slow_lambda(),
         ),
-        row(3, "a Python handler, called three times", "one process, unchanged code", lambdas::handler()),
-        row(4, "a Lambda that looks at its environment", "PATH, none of this shell", lambdas::environment()),
-        row(5, "a Lambda that prints a line of 64 KiB", "the log shows it whole", lambdas::long_output()),
-        row(6, "JSON text without times; a denial with a wrong field", "taken; 0x87", lambdas::json_text()),
-        row(7, "SUBSCRIBE with a filter at QoS 2", "no SUBACK, and a line of the log", subscribe_at_qos_2()),
+        row(
+            3,
+            "a Python handler, called three times",
+            "one process, unchanged code",
+            lambdas::handler(),
+        ),
+        row(
+            4,
+            "a Lambda that looks at its environment",
+            "PATH, none of this shell",
+            lambdas::environment(),
+        ),
+        row(
+            5,
+            "a Lambda that prints a line of 64 KiB",
+            "the log shows it whole",
+            lambdas::long_output(),
+        ),
+        row(
+            6,
+            "JSON text without times; a denial with a wrong field",
+            "taken; 0x87",
+            lambdas::json_text(),
+        ),
+        row(
+            7,
+            "SUBSCRIBE with a filter at QoS 2",
+            "no SUBACK, and a line of the log",
+            subscribe_at_qos_2(),
+        ),
         row(
             8,
             "PUBLISH or SUBSCRIBE on $SYS, unknown $aws/..",
@@ -79,16 +109,36 @@ async fn aws_answers() {
             "delivered; iot:LastWillTopic is compared",
             share_and_will(),
         ),
-        row(11, "CONNECT of MQTT 3.1.1", "20 02 00 01, and the log names the client", old_client()),
+        row(
+            11,
+            "CONNECT of MQTT 3.1.1",
+            "20 02 00 01, and the log names the client",
+            old_client(),
+        ),
         row(
             12,
             "1,020 QoS 1 messages for a client that is away",
             "1,000 are kept, 20 dropped and told",
             queue_is_full(),
         ),
-        row(13, "10 clients leave with all their filters", "others are served", clients_leave()),
-        row(14, "CONNECT with Maximum Packet Size 24", "a CONNACK of at most 24 bytes", small_connack()),
-        row(15, "PINGREQ in time, while the server was paused", "PINGRESP, no 0x8D", ping_during_a_pause()),
+        row(
+            13,
+            "10 clients leave with all their filters",
+            "others are served",
+            clients_leave(),
+        ),
+        row(
+            14,
+            "CONNECT with Maximum Packet Size 24",
+            "a CONNACK of at most 24 bytes",
+            small_connack(),
+        ),
+        row(
+            15,
+            "PINGREQ in time, while the server was paused",
+            "PINGRESP, no 0x8D",
+            ping_during_a_pause(),
+        ),
         row(
             16,
             "no TLS, no credentials, with --plain --anonymous",
@@ -116,7 +166,13 @@ async fn aws_answers() {
     ];
     let mut table = String::new();
     let mut failed = Vec::new();
-    for Row { point, asks, answer, conversation } in rows {
+    for Row {
+        point,
+        asks,
+        answer,
+        conversation,
+    } in rows
+    {
         let is_shown = tokio::spawn(conversation).await.is_ok();
         let mark = if is_shown { "ok" } else { "FAILED" };
         writeln!(table, "{point:>3}  {asks:58}  {answer:48}  {mark}").unwrap();
@@ -139,9 +195,9 @@ async fn subscribe_at_qos_2() {
     let mut client = sandbox.guest("c").await;
     client.send(subscribe(&filters)).await;
     client.receives_nothing_more().await;
-    assert!(
-        sandbox.logged("subscribe c  b  → refuse (it asks for QoS 2: AWS IoT Core sends no SUBACK at all")
-    );
+    assert!(sandbox.logged(
+        "subscribe c  b  → refuse (it asks for QoS 2: AWS IoT Core sends no SUBACK at all"
+    ));
     let answering = |answer| {
         let everybody = Answer::allow("anybody", allow("iot:*"));
         TestSandbox::answering_with(everybody, move |builder| builder.subscribe_qos2(answer))
@@ -149,18 +205,30 @@ async fn subscribe_at_qos_2() {
     let sandbox = answering(SubscribeQoS2::Disconnect).await;
     let mut client = sandbox.guest("c").await;
     client.send(subscribe(&filters)).await;
-    assert_eq!(client.receives_disconnect().await.0, ReasonCode::QoSNotSupported);
+    assert_eq!(
+        client.receives_disconnect().await.0,
+        ReasonCode::QoSNotSupported
+    );
     let sandbox = answering(SubscribeQoS2::Grant).await;
     let mut client = sandbox.guest("c").await;
     client.send(subscribe(&filters)).await;
-    assert_eq!(client.receives_suback().await.0, [ReasonCode::GrantedQoS1; 2]);
+    assert_eq!(
+        client.receives_suback().await.0,
+        [ReasonCode::GrantedQoS1; 2]
+    );
 }
 
 async fn old_client() {
     let sandbox = TestSandbox::start().await;
     for (connect, expected) in [
-        (&b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a"[..], &[0x20, 0x02, 0x00, 0x01][..]),
-        (b"\x10\x0d\x00\x04MQTT\x06\x02\x00\x3c\x00\x01a", &[0x20, 0x03, 0x00, 0x84, 0x00]),
+        (
+            &b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a"[..],
+            &[0x20, 0x02, 0x00, 0x01][..],
+        ),
+        (
+            b"\x10\x0d\x00\x04MQTT\x06\x02\x00\x3c\x00\x01a",
+            &[0x20, 0x03, 0x00, 0x84, 0x00],
+        ),
     ] {
         let mut client = TestClient::open(&sandbox.sandbox).await;
         client.send_bytes(connect).await;
@@ -168,8 +236,7 @@ async fn old_client() {
         client.stream.read_to_end(&mut answer).await.unwrap();
         assert_eq!(answer, expected);
     }
-    let advice =
-        "MQTT 3.1.1; this server speaks MQTT 5 only (AWS IoT takes both): mosquitto_pub needs -V mqttv5";
+    let advice = "MQTT 3.1.1; this server speaks MQTT 5 only (AWS IoT takes both): mosquitto_pub needs -V mqttv5";
     assert!(sandbox.logged(&format!("{advice}; client id \"a\"")));
 }
 
@@ -181,20 +248,30 @@ async fn small_connack() {
     client.send(small).await;
     let packet = client.receives().await;
     assert!(packet.as_bytes().len() <= 24);
-    let Packet::ConnAck(connack) = packet.packet() else { panic!("a CONNACK, not {packet:?}") };
+    let Packet::ConnAck(connack) = packet.packet() else {
+        panic!("a CONNACK, not {packet:?}")
+    };
     assert_eq!(connack.reason_code, ReasonCode::Success);
 }
 
 /// A runtime of one thread stands in for the process: who blocks it, pauses the sandbox.
 async fn ping_during_a_pause() {
     let paused = std::thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let sandbox = TestSandbox::mqtt5().await;
             let mut clients = Vec::new();
             for number in 0..8 {
                 let id = number.to_string();
-                let (client, _) = sandbox.admits(Connect { keep_alive: 1, ..connect(&id, "", "") }).await;
+                let (client, _) = sandbox
+                    .admits(Connect {
+                        keep_alive: 1,
+                        ..connect(&id, "", "")
+                    })
+                    .await;
                 clients.push(client);
             }
             for client in &mut clients {
@@ -208,15 +285,28 @@ async fn ping_during_a_pause() {
             }
         });
     });
-    tokio::task::spawn_blocking(|| paused.join().unwrap()).await.unwrap();
+    tokio::task::spawn_blocking(|| paused.join().unwrap())
+        .await
+        .unwrap();
 }
 
 async fn anonymous() {
     let sandbox = TestSandbox::start_with(|builder| builder.plain_port(0).anonymous(true)).await;
     let port = sandbox.sandbox.plain_port().unwrap();
-    let wrong = connect("c", "demo?x-amz-customauthorizer-name=DemoUnsigned", "wrong");
+    let wrong = connect(
+        "c",
+        "demo?x-amz-customauthorizer-name=DemoUnsigned",
+        "wrong",
+    );
     for (connect, expected) in [
-        (Connect { username: None, password: None, ..connect("a", "", "") }, ReasonCode::Success),
+        (
+            Connect {
+                username: None,
+                password: None,
+                ..connect("a", "", "")
+            },
+            ReasonCode::Success,
+        ),
         (connect("b", "any?user?name", "any"), ReasonCode::Success),
         (wrong, ReasonCode::NotAuthorized),
     ] {
@@ -232,7 +322,13 @@ async fn anonymous() {
 
 async fn writable_state() {
     let state = tempfile::tempdir().unwrap();
-    let start = || Sandbox::builder().port(0).demo(false).state_dir(state.path()).start();
+    let start = || {
+        Sandbox::builder()
+            .port(0)
+            .demo(false)
+            .state_dir(state.path())
+            .start()
+    };
     start().await.unwrap().stop().await;
     #[cfg(unix)]
     {
@@ -253,23 +349,39 @@ async fn reserved_topics() {
     for (number, topic) in ["$SYS/x", "$aws/own/x", "$own"].into_iter().enumerate() {
         let mut client = sandbox.guest(&format!("p{number}")).await;
         client.send(publish(topic, "x", QoS::AtLeastOnce)).await;
-        assert_eq!(client.receives_disconnect().await.0, ReasonCode::TopicNameInvalid, "{topic}");
+        assert_eq!(
+            client.receives_disconnect().await.0,
+            ReasonCode::TopicNameInvalid,
+            "{topic}"
+        );
         let mut client = sandbox.guest(&format!("s{number}")).await;
         client.send(subscribe(&[subscription(topic)])).await;
-        assert_eq!(client.receives_disconnect().await.0, ReasonCode::TopicFilterInvalid, "{topic}");
+        assert_eq!(
+            client.receives_disconnect().await.0,
+            ReasonCode::TopicFilterInvalid,
+            "{topic}"
+        );
     }
     let mut client = sandbox.guest("basic-ingest").await;
-    client.send(publish("$aws/rules/r/t", "x", QoS::AtLeastOnce)).await;
+    client
+        .send(publish("$aws/rules/r/t", "x", QoS::AtLeastOnce))
+        .await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
     let everybody = Answer::allow("anybody", allow("iot:*"));
     let told = |builder: SandboxBuilder| builder.deny_reserved_topic(Denial::ReasonCode);
     let sandbox = TestSandbox::answering_with(everybody, told).await;
     let mut client = sandbox.guest("c").await;
-    assert_eq!(client.subscribes("$SYS/#").await.0, [ReasonCode::TopicFilterInvalid]);
+    assert_eq!(
+        client.subscribes("$SYS/#").await.0,
+        [ReasonCode::TopicFilterInvalid]
+    );
 }
 
 async fn other_sni() {
-    for (name, line) in [("127.0.0.1", "the client sends no server name (SNI)"), ("localhost", "")] {
+    for (name, line) in [
+        ("127.0.0.1", "the client sends no server name (SNI)"),
+        ("localhost", ""),
+    ] {
         for strict in [false, true] {
             let sandbox = TestSandbox::start_with(|builder| builder.strict_sni(strict)).await;
             let handshake = handshake(&sandbox.sandbox, name, &[b"mqtt"]).await;
@@ -293,11 +405,21 @@ async fn share_and_will() {
     ]});
     let sandbox = TestSandbox::answering(Answer::allow("anybody", policy)).await;
     let mut client = sandbox.guest("c").await;
-    assert_eq!(client.subscribes("$share/g/t").await.0, [ReasonCode::GrantedQoS1]);
+    assert_eq!(
+        client.subscribes("$share/g/t").await.0,
+        [ReasonCode::GrantedQoS1]
+    );
     assert_eq!(client.subscribes("t").await.0, [ReasonCode::NotAuthorized]);
-    sandbox.guest("p").await.send(publish("t", "x", QoS::AtLeastOnce)).await;
+    sandbox
+        .guest("p")
+        .await
+        .send(publish("t", "x", QoS::AtLeastOnce))
+        .await;
     assert_eq!(client.receives_message().await.0, "x");
-    for (topic, expected) in [("my/will", ReasonCode::Success), ("other", ReasonCode::NotAuthorized)] {
+    for (topic, expected) in [
+        ("my/will", ReasonCode::Success),
+        ("other", ReasonCode::NotAuthorized),
+    ] {
         let will = Will {
             qos: QoS::AtMostOnce,
             retain: false,
@@ -306,7 +428,12 @@ async fn share_and_will() {
             payload: BinaryData::new(b"x").unwrap(),
         };
         let mut client = TestClient::open(&sandbox.sandbox).await;
-        client.send(Connect { will: Some(will), ..connect(topic, "", "") }).await;
+        client
+            .send(Connect {
+                will: Some(will),
+                ..connect(topic, "", "")
+            })
+            .await;
         assert_eq!(client.receives_connack().await.0, expected, "{topic}");
     }
 }
@@ -321,10 +448,17 @@ async fn words_of_the_log() {
         topic: TopicName::new("gone").unwrap(),
         payload: BinaryData::new(b"x").unwrap(),
     };
-    let (mut client, _) = sandbox.admits(Connect { will: Some(will), ..connect("c", "", "") }).await;
+    let (mut client, _) = sandbox
+        .admits(Connect {
+            will: Some(will),
+            ..connect("c", "", "")
+        })
+        .await;
     client.subscribes("t").await;
     drop(client);
-    sandbox.waits_for("will      c  gone  → allow, to 0 subscribers").await;
+    sandbox
+        .waits_for("will      c  gone  → allow, to 0 subscribers")
+        .await;
     assert!(sandbox.logged("subscribe c  t  → refuse 0x87 ("));
 }
 
@@ -335,7 +469,9 @@ async fn odd_client_id() {
     let (_, reason) = client.receives_connack().await;
     let shown = r"a\u{202e}b\u{2028}c";
     assert!(reason.is_some_and(|reason| reason.contains(shown)));
-    sandbox.waits_for(&format!("connect   {shown}  DemoUnsigned → refuse 0x87")).await;
+    sandbox
+        .waits_for(&format!("connect   {shown}  DemoUnsigned → refuse 0x87"))
+        .await;
 }
 
 async fn queue_is_full() {
@@ -357,8 +493,15 @@ async fn queue_is_full() {
     }
     sandbox.waits_for("dropped ").await;
     let log = sandbox.log.lock().unwrap().clone();
-    let dropped = log.iter().filter_map(|line| line.strip_prefix("dropped   away  t  ")?.split_once(' '));
-    assert_eq!(dropped.map(|(count, _)| count.parse::<usize>().unwrap()).sum::<usize>(), 20);
+    let dropped = log
+        .iter()
+        .filter_map(|line| line.strip_prefix("dropped   away  t  ")?.split_once(' '));
+    assert_eq!(
+        dropped
+            .map(|(count, _)| count.parse::<usize>().unwrap())
+            .sum::<usize>(),
+        20
+    );
 }
 
 async fn clients_leave() {
@@ -368,17 +511,30 @@ async fn clients_leave() {
     for number in 0..10 {
         let mut client = sandbox.guest(&format!("leaving-{number}")).await;
         for first in (0..filters).step_by(50) {
-            let texts: Vec<String> = (first..first + 50).map(|filter| format!("{number}-{filter}")).collect();
+            let texts: Vec<String> = (first..first + 50)
+                .map(|filter| format!("{number}-{filter}"))
+                .collect();
             let subscriptions: Vec<_> = texts.iter().map(|text| subscription(text)).collect();
             client.send(subscribe(&subscriptions)).await;
-            assert_eq!(client.receives_suback().await.0, [ReasonCode::GrantedQoS1; 50]);
+            assert_eq!(
+                client.receives_suback().await.0,
+                [ReasonCode::GrantedQoS1; 50]
+            );
         }
         leaving.push(client);
     }
     let mut bystander = sandbox.guest("bystander").await;
     drop(leaving);
     let mut longest = Duration::ZERO;
-    while sandbox.log.lock().unwrap().iter().filter(|line| line.starts_with("disconnect")).count() < 10 {
+    while sandbox
+        .log
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|line| line.starts_with("disconnect"))
+        .count()
+        < 10
+    {
         longest = longest.max(round_trip(&mut bystander).await);
     }
     println!(

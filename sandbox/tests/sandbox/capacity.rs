@@ -12,7 +12,9 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-use crate::client::{TestClient, TestSandbox, connect, handshake_at, publish, subscribe, subscription};
+use crate::client::{
+    TestClient, TestSandbox, connect, handshake_at, publish, subscribe, subscription,
+};
 
 const COUNT: usize = 2000;
 const STALLED: usize = 1000;
@@ -23,11 +25,20 @@ async fn many_clients_at_once() {
     let sandbox = TestSandbox::mqtt5().await;
     let before = resident();
     let mut clients = clients(&sandbox, COUNT, "hold").await;
-    let connects = sandbox.log.lock().unwrap().iter().filter(|line| line.starts_with("connect ")).count();
+    let connects = sandbox
+        .log
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|line| line.starts_with("connect "))
+        .count();
     assert_eq!(connects, COUNT);
     sandbox.log.lock().unwrap().clear();
     let each = (resident() - before) / COUNT;
-    println!("{COUNT} clients connected: {} KiB in all, {each} bytes each", (resident() - before) / 1024);
+    println!(
+        "{COUNT} clients connected: {} KiB in all, {each} bytes each",
+        (resident() - before) / 1024
+    );
     let took = newcomer(&sandbox, 0).await;
     println!("one more is served in {took:?}");
     clients.kill().await.unwrap();
@@ -40,12 +51,16 @@ async fn stalled_subscribers_and_a_flood() {
     let before = resident();
     let mut clients = clients(&sandbox, STALLED, "stall").await;
     let idle = slowest_of_20(&sandbox).await;
-    println!("{STALLED} subscribers that don't read: of 20 newcomers the slowest is served in {idle:?}");
+    println!(
+        "{STALLED} subscribers that don't read: of 20 newcomers the slowest is served in {idle:?}"
+    );
     let mut publisher = sandbox.guest("flood").await;
     let payload = "x".repeat(1000);
     let flood = tokio::spawn(async move {
         for _ in 0..20_000 {
-            publisher.send(publish("flood", &payload, QoS::AtMostOnce)).await;
+            publisher
+                .send(publish("flood", &payload, QoS::AtMostOnce))
+                .await;
         }
     });
     let slowest = slowest_of_20(&sandbox).await;
@@ -68,15 +83,27 @@ async fn slowest_of_20(sandbox: &TestSandbox) -> Duration {
 /// From the TCP connection to the answer to a PINGREQ.
 async fn newcomer(sandbox: &TestSandbox, number: usize) -> Duration {
     let began = now();
-    sandbox.guest(&format!("newcomer{number}")).await.receives_nothing_more().await;
+    sandbox
+        .guest(&format!("newcomer{number}"))
+        .await
+        .receives_nothing_more()
+        .await;
     began.elapsed()
 }
 
 /// That many clients in another process, all of them connected.
 async fn clients(sandbox: &TestSandbox, count: usize, what: &str) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", "capacity::a_process_full_of_clients"])
-        .env("CLIENTS", format!("{} {count} {what}", sandbox.sandbox.port()))
+        .args([
+            "--ignored",
+            "--exact",
+            "--nocapture",
+            "capacity::a_process_full_of_clients",
+        ])
+        .env(
+            "CLIENTS",
+            format!("{} {count} {what}", sandbox.sandbox.port()),
+        )
         .env("CLIENTS_CA", sandbox.sandbox.ca_path())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -92,7 +119,9 @@ async fn clients(sandbox: &TestSandbox, count: usize, what: &str) -> Child {
             said.push_str(&String::from_utf8_lossy(part.get(..length).unwrap()));
         }
     };
-    timeout(Duration::from_secs(300), all_connected).await.unwrap();
+    timeout(Duration::from_secs(300), all_connected)
+        .await
+        .unwrap();
     child
 }
 
@@ -100,15 +129,21 @@ async fn clients(sandbox: &TestSandbox, count: usize, what: &str) -> Child {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "part of a measurement"]
 async fn a_process_full_of_clients() {
-    let Ok(asked) = std::env::var("CLIENTS") else { return };
+    let Ok(asked) = std::env::var("CLIENTS") else {
+        return;
+    };
     let ca = std::env::var_os("CLIENTS_CA").unwrap();
     let [port, count, what] = asked.split(' ').collect::<Vec<_>>().try_into().unwrap();
     let (port, count): (u16, usize) = (port.parse().unwrap(), count.parse().unwrap());
     let mut clients = Vec::new();
     for number in 0..count {
-        let stream = handshake_at(port, Path::new(&ca), "localhost", &[b"mqtt"]).await.unwrap();
+        let stream = handshake_at(port, Path::new(&ca), "localhost", &[b"mqtt"])
+            .await
+            .unwrap();
         let mut client = TestClient::over(stream);
-        client.send(connect(&format!("{what}{number}"), "", "")).await;
+        client
+            .send(connect(&format!("{what}{number}"), "", ""))
+            .await;
         assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
         if what == "stall" {
             client.send(subscribe(&[subscription("flood")])).await;
@@ -123,11 +158,22 @@ async fn a_process_full_of_clients() {
 /// Bytes of memory that this process has in use.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").trim().parse::<usize>().unwrap() * 1024
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
+    line.trim()
+        .trim_end_matches(" kB")
+        .trim()
+        .parse::<usize>()
+        .unwrap()
+        * 1024
 }
 
-#[expect(clippy::disallowed_methods, reason = "a measurement is about real time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement is about real time"
+)]
 fn now() -> Instant {
     Instant::now()
 }

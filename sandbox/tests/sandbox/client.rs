@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use dunlin_codec::{
-    Ack, AckProperties, AckType, ConnAck, Connect, ConnectProperties, DecodeOptions, Delivery, Disconnect,
-    Packet, PacketBuf, PacketId, Publish, PublishProperties, QoS, ReasonCode, Repeated, RetainHandling,
-    Subscribe, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter, TopicName, Utf8String,
+    Ack, AckProperties, AckType, ConnAck, Connect, ConnectProperties, DecodeOptions, Delivery,
+    Disconnect, Packet, PacketBuf, PacketId, Publish, PublishProperties, QoS, ReasonCode, Repeated,
+    RetainHandling, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter,
+    TopicName, Utf8String,
 };
 use dunlin_sandbox::{Answer, Authorizer, Lambda, Profile, Sandbox, SandboxBuilder};
 use rustls_pki_types::pem::PemObject as _;
@@ -43,13 +44,20 @@ impl TestSandbox {
         Self::start_with(|builder| builder.fault(fault.parse().unwrap())).await
     }
 
-    pub(crate) async fn start_with(describe: impl FnOnce(SandboxBuilder) -> SandboxBuilder) -> Self {
+    pub(crate) async fn start_with(
+        describe: impl FnOnce(SandboxBuilder) -> SandboxBuilder,
+    ) -> Self {
         let state = state_dir();
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);
         let builder = Sandbox::builder().port(0).state_dir(state.path());
-        let builder = builder.on_event(move |line| lines.lock().unwrap().push(line.event.to_string()));
-        Self { sandbox: describe(builder).start().await.unwrap(), log, _state: state }
+        let builder =
+            builder.on_event(move |line| lines.lock().unwrap().push(line.event.to_string()));
+        Self {
+            sandbox: describe(builder).start().await.unwrap(),
+            log,
+            _state: state,
+        }
     }
 
     /// A sandbox where this answer decides about whoever names no authorizer.
@@ -77,7 +85,9 @@ impl TestSandbox {
         Self::mqtt5_with(|builder| builder).await
     }
 
-    pub(crate) async fn mqtt5_with(describe: impl FnOnce(SandboxBuilder) -> SandboxBuilder) -> Self {
+    pub(crate) async fn mqtt5_with(
+        describe: impl FnOnce(SandboxBuilder) -> SandboxBuilder,
+    ) -> Self {
         let answer = Answer::allow("anybody", allow("iot:*"));
         Self::answering_with(answer, |builder| describe(builder.profile(Profile::Mqtt5))).await
     }
@@ -87,7 +97,9 @@ impl TestSandbox {
         let mut client = TestClient::open(&self.sandbox).await;
         client.send(connect).await;
         let packet = client.receives().await;
-        let Packet::ConnAck(connack) = packet.packet() else { panic!("a CONNACK, not {packet:?}") };
+        let Packet::ConnAck(connack) = packet.packet() else {
+            panic!("a CONNACK, not {packet:?}")
+        };
         assert_eq!(connack.reason_code, ReasonCode::Success);
         (client, connack.session_present)
     }
@@ -115,11 +127,17 @@ impl TestSandbox {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(PATIENCE, logged).await.unwrap_or_else(|_| panic!("no line with {part:?}"));
+        timeout(PATIENCE, logged)
+            .await
+            .unwrap_or_else(|_| panic!("no line with {part:?}"));
     }
 
     pub(crate) fn logged(&self, part: &str) -> bool {
-        self.log.lock().unwrap().iter().any(|line| line.contains(part))
+        self.log
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|line| line.contains(part))
     }
 }
 
@@ -129,7 +147,9 @@ fn state_dir() -> TempDir {
         let dir = TempDir::new().unwrap();
         let pki = dunlin_sandbox::Pki::open(&dunlin_sandbox::StateDir::at(dir.path())).unwrap();
         let kept = pki.ca_path().parent().unwrap();
-        ["ca.pem", "ca-key.pem", "signing.pem"].map(|name| (name, fs::read(kept.join(name)).unwrap())).into()
+        ["ca.pem", "ca-key.pem", "signing.pem"]
+            .map(|name| (name, fs::read(kept.join(name)).unwrap()))
+            .into()
     });
     let dir = TempDir::new().unwrap();
     let sandbox = dir.path().join("sandbox");
@@ -161,7 +181,10 @@ impl TestClient {
     }
 
     pub(crate) fn over(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream, input: BytesMut::new() }
+        Self {
+            stream,
+            input: BytesMut::new(),
+        }
     }
 
     pub(crate) async fn send<'a>(&mut self, packet: impl Into<Packet<'a>>) {
@@ -178,18 +201,24 @@ impl TestClient {
 
     /// The next packet.
     pub(crate) async fn receives(&mut self) -> PacketBuf {
-        self.receives_or_end().await.expect("a packet, not the end of the connection")
+        self.receives_or_end()
+            .await
+            .expect("a packet, not the end of the connection")
     }
 
     /// The next packet; `None` at the end of the connection.
     pub(crate) async fn receives_or_end(&mut self) -> Option<PacketBuf> {
         loop {
-            let options = DecodeOptions { sender: dunlin_codec::Sender::Server, ..DecodeOptions::default() };
+            let options = DecodeOptions {
+                sender: dunlin_codec::Sender::Server,
+                ..DecodeOptions::default()
+            };
             if let Some(packet) = PacketBuf::take(&mut self.input, &options).unwrap() {
                 return Some(packet);
             }
-            let read =
-                timeout(PATIENCE, self.stream.read_buf(&mut self.input)).await.expect("an answer in time");
+            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.input))
+                .await
+                .expect("an answer in time");
             if read.unwrap_or(0) == 0 {
                 return None;
             }
@@ -198,9 +227,16 @@ impl TestClient {
 
     pub(crate) async fn receives_connack(&mut self) -> (ReasonCode, Option<String>) {
         match self.receives().await.packet() {
-            Packet::ConnAck(ConnAck { reason_code, properties, .. }) => {
-                (reason_code, properties.reason_string.map(|reason| reason.as_str().into()))
-            }
+            Packet::ConnAck(ConnAck {
+                reason_code,
+                properties,
+                ..
+            }) => (
+                reason_code,
+                properties
+                    .reason_string
+                    .map(|reason| reason.as_str().into()),
+            ),
             other => panic!("a CONNACK, not {other:?}"),
         }
     }
@@ -208,7 +244,10 @@ impl TestClient {
     pub(crate) async fn receives_suback(&mut self) -> (Vec<ReasonCode>, Option<String>) {
         match self.receives().await.packet() {
             Packet::SubAck(suback) => {
-                let reason = suback.properties.reason_string.map(|reason| reason.as_str().into());
+                let reason = suback
+                    .properties
+                    .reason_string
+                    .map(|reason| reason.as_str().into());
                 (suback.reason_codes.iter().collect(), reason)
             }
             other => panic!("a SUBACK, not {other:?}"),
@@ -217,18 +256,31 @@ impl TestClient {
 
     pub(crate) async fn receives_puback(&mut self) -> (ReasonCode, Option<String>) {
         match self.receives().await.packet() {
-            Packet::PubAck(Ack { reason_code, properties, .. }) => {
-                (reason_code, properties.reason_string.map(|reason| reason.as_str().into()))
-            }
+            Packet::PubAck(Ack {
+                reason_code,
+                properties,
+                ..
+            }) => (
+                reason_code,
+                properties
+                    .reason_string
+                    .map(|reason| reason.as_str().into()),
+            ),
             other => panic!("a PUBACK, not {other:?}"),
         }
     }
 
     pub(crate) async fn receives_disconnect(&mut self) -> (ReasonCode, Option<String>) {
         match self.receives().await.packet() {
-            Packet::Disconnect(Disconnect { reason_code, properties }) => {
-                (reason_code, properties.reason_string.map(|reason| reason.as_str().into()))
-            }
+            Packet::Disconnect(Disconnect {
+                reason_code,
+                properties,
+            }) => (
+                reason_code,
+                properties
+                    .reason_string
+                    .map(|reason| reason.as_str().into()),
+            ),
             other => panic!("a DISCONNECT, not {other:?}"),
         }
     }
@@ -236,11 +288,17 @@ impl TestClient {
     /// Payload, QoS and RETAIN of the next packet, which must be a PUBLISH; it is acknowledged.
     pub(crate) async fn receives_message(&mut self) -> (String, QoS, bool) {
         let packet = self.receives().await;
-        let Packet::Publish(publish) = packet.packet() else { panic!("a PUBLISH, not {packet:?}") };
+        let Packet::Publish(publish) = packet.packet() else {
+            panic!("a PUBLISH, not {packet:?}")
+        };
         if let Some(packet_id) = publish.delivery.packet_id() {
             self.send(puback(packet_id)).await;
         }
-        (String::from_utf8(publish.payload.into()).unwrap(), publish.delivery.qos(), publish.retain)
+        (
+            String::from_utf8(publish.payload.into()).unwrap(),
+            publish.delivery.qos(),
+            publish.retain,
+        )
     }
 
     /// A packet that names a message: its kind, identifier and code.
@@ -257,7 +315,8 @@ impl TestClient {
     }
 
     pub(crate) async fn sends_ack(&mut self, kind: AckType, packet_id: u16) {
-        self.send(Ack::success(id(packet_id)).into_packet(kind)).await;
+        self.send(Ack::success(id(packet_id)).into_packet(kind))
+            .await;
     }
 
     /// Nothing more comes before the answer to a PINGREQ.
@@ -267,7 +326,11 @@ impl TestClient {
     }
 
     pub(crate) async fn is_closed(&mut self) {
-        assert_eq!(self.receives_or_end().await, None, "the end of the connection");
+        assert_eq!(
+            self.receives_or_end().await,
+            None,
+            "the end of the connection"
+        );
     }
 
     pub(crate) async fn subscribes(&mut self, filter: &str) -> (Vec<ReasonCode>, Option<String>) {
@@ -299,26 +362,36 @@ pub(crate) async fn handshake_at(
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     let name = ServerName::try_from(server_name.to_owned()).unwrap();
-    timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, tcp))
-        .await
-        .expect("a handshake in time")
+    timeout(
+        PATIENCE,
+        TlsConnector::from(Arc::new(config)).connect(name, tcp),
+    )
+    .await
+    .expect("a handshake in time")
 }
 
 fn roots(ca: &Path) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+    roots
+        .add(CertificateDer::from_pem_file(ca).unwrap())
+        .unwrap();
     roots
 }
 
 /// A policy that allows these actions on everything.
 pub(crate) fn allow(actions: impl Into<serde_json::Value>) -> serde_json::Value {
-    let statement = serde_json::json!({"Effect": "Allow", "Action": actions.into(), "Resource": "*"});
+    let statement =
+        serde_json::json!({"Effect": "Allow", "Action": actions.into(), "Resource": "*"});
     serde_json::json!({"Version": "2012-10-17", "Statement": statement})
 }
 
 /// The sample's CONNECT for `DemoUnsigned`.
 pub(crate) fn unsigned(client_id: &str) -> Connect<'_> {
-    connect(client_id, "demo?x-amz-customauthorizer-name=DemoUnsigned", "demo")
+    connect(
+        client_id,
+        "demo?x-amz-customauthorizer-name=DemoUnsigned",
+        "demo",
+    )
 }
 
 pub(crate) fn connect<'a>(client_id: &'a str, username: &'a str, password: &'a str) -> Connect<'a> {
@@ -340,7 +413,10 @@ pub(crate) fn subscription(filter: &str) -> Subscription<'_> {
         retain_as_published: false,
         retain_handling: RetainHandling::Send,
     };
-    Subscription { filter: TopicFilter::new(filter).unwrap(), options }
+    Subscription {
+        filter: TopicFilter::new(filter).unwrap(),
+        options,
+    }
 }
 
 pub(crate) fn subscribe<'a>(subscriptions: &'a [Subscription<'a>]) -> Subscribe<'a> {
@@ -362,7 +438,11 @@ pub(crate) fn publish<'a>(topic: &'a str, payload: &'a str, qos: QoS) -> Publish
 }
 
 pub(crate) fn puback(packet_id: PacketId) -> Packet<'static> {
-    Packet::PubAck(Ack { packet_id, reason_code: ReasonCode::Success, properties: AckProperties::default() })
+    Packet::PubAck(Ack {
+        packet_id,
+        reason_code: ReasonCode::Success,
+        properties: AckProperties::default(),
+    })
 }
 
 pub(crate) fn id(id: u16) -> PacketId {

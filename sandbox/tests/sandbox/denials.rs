@@ -18,7 +18,10 @@ async fn a_denied_subscription_may_be_told_by_a_disconnect() {
     let (_sandbox, mut client) = denied_by(Denial::Disconnect).await;
     client.send(subscribe(&[subscription(DENIED)])).await;
     let reason = "no statement allows iot:Subscribe on topicfilter/other/topic";
-    assert_eq!(client.receives_disconnect().await, (ReasonCode::NotAuthorized, Some(reason.into())));
+    assert_eq!(
+        client.receives_disconnect().await,
+        (ReasonCode::NotAuthorized, Some(reason.into()))
+    );
     client.is_closed().await;
 }
 
@@ -27,9 +30,9 @@ async fn a_denied_subscription_may_not_be_told_at_all() {
     let (sandbox, mut client) = denied_by(Denial::Close).await;
     client.send(subscribe(&[subscription(DENIED)])).await;
     client.is_closed().await;
-    assert!(
-        sandbox.logged("disconnect mqtt5-sample-1  closed without a word: no statement allows iot:Subscribe")
-    );
+    assert!(sandbox.logged(
+        "disconnect mqtt5-sample-1  closed without a word: no statement allows iot:Subscribe"
+    ));
 }
 
 #[tokio::test]
@@ -37,7 +40,10 @@ async fn a_denied_message_may_be_told_by_a_disconnect() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let (_sandbox, mut client) = denied_by(Denial::Disconnect).await;
         client.send(publish(DENIED, "x", qos)).await;
-        assert_eq!(client.receives_disconnect().await.0, ReasonCode::NotAuthorized);
+        assert_eq!(
+            client.receives_disconnect().await.0,
+            ReasonCode::NotAuthorized
+        );
         client.is_closed().await;
     }
 }
@@ -55,7 +61,11 @@ async fn a_denied_message_may_not_be_told_at_all() {
 async fn a_denied_connect_may_be_closed_without_a_connack() {
     for denial in [Denial::Close, Denial::Disconnect] {
         let sandbox = TestSandbox::start_with(|builder| builder.deny_connect(denial)).await;
-        let wrong_password = connect("mqtt5-sample-1", "demo?x-amz-customauthorizer-name=DemoUnsigned", "no");
+        let wrong_password = connect(
+            "mqtt5-sample-1",
+            "demo?x-amz-customauthorizer-name=DemoUnsigned",
+            "no",
+        );
         for refused in [wrong_password, unsigned("lamp-7")] {
             let mut client = TestClient::open(&sandbox.sandbox).await;
             client.send(refused).await;

@@ -20,7 +20,10 @@ async fn refusal(sandbox: &TestSandbox, username: &str, password: &str) -> Strin
 
 fn signed(signature: &str, token: &str) -> String {
     let signature = signature.replace('+', "%2B").replace('=', "%3D");
-    let names = ("x-amz-customauthorizer-name=DemoSigned", "x-amz-customauthorizer-signature");
+    let names = (
+        "x-amz-customauthorizer-name=DemoSigned",
+        "x-amz-customauthorizer-signature",
+    );
     format!("?{}&{}={signature}&tok={token}", names.0, names.1)
 }
 
@@ -31,8 +34,13 @@ async fn the_connack_announces_what_aws_announces() {
     let mut client = TestClient::open(&sandbox.sandbox).await;
     client.send(unsigned(SAMPLE_ID)).await;
     let packet = client.receives().await;
-    let Packet::ConnAck(connack) = packet.packet() else { panic!("a CONNACK") };
-    assert_eq!((connack.session_present, connack.reason_code), (false, ReasonCode::Success));
+    let Packet::ConnAck(connack) = packet.packet() else {
+        panic!("a CONNACK")
+    };
+    assert_eq!(
+        (connack.session_present, connack.reason_code),
+        (false, ReasonCode::Success)
+    );
     let expected = ConnAckProperties {
         receive_maximum: 100.try_into().ok(),
         maximum_qos: Some(QoS::AtLeastOnce),
@@ -45,13 +53,20 @@ async fn the_connack_announces_what_aws_announces() {
         ..ConnAckProperties::default()
     };
     assert_eq!(connack.properties, expected);
-    assert!(sandbox.logged("connect   mqtt5-sample-0a1b2c3d  DemoUnsigned → allow (policy: connect as"));
+    assert!(
+        sandbox.logged("connect   mqtt5-sample-0a1b2c3d  DemoUnsigned → allow (policy: connect as")
+    );
 }
 
 #[tokio::test]
 async fn what_differs_from_the_request_is_said_in_the_connack() {
     let sandbox = TestSandbox::start().await;
-    for (asked, told) in [(0, Some(1200)), (5, Some(30)), (30, None), (1201, Some(1200))] {
+    for (asked, told) in [
+        (0, Some(1200)),
+        (5, Some(30)),
+        (30, None),
+        (1201, Some(1200)),
+    ] {
         let mut client = TestClient::open(&sandbox.sandbox).await;
         let id = format!("{SAMPLE_ID}-{asked}");
         let mut connect = unsigned(&id);
@@ -59,7 +74,9 @@ async fn what_differs_from_the_request_is_said_in_the_connack() {
         connect.properties.session_expiry_interval = Some(7200);
         client.send(connect).await;
         let packet = client.receives().await;
-        let Packet::ConnAck(connack) = packet.packet() else { panic!("a CONNACK") };
+        let Packet::ConnAck(connack) = packet.packet() else {
+            panic!("a CONNACK")
+        };
         assert_eq!(connack.properties.server_keep_alive, told);
         assert_eq!(connack.properties.session_expiry_interval, Some(3600));
     }
@@ -70,7 +87,9 @@ async fn a_token_signed_with_the_sandbox_key_is_let_in() {
     let sandbox = TestSandbox::start().await;
     let signature = sandbox.sandbox.sign("hello").unwrap();
     let mut client = TestClient::open(&sandbox.sandbox).await;
-    client.send(connect(SAMPLE_ID, &signed(&signature, "hello"), "")).await;
+    client
+        .send(connect(SAMPLE_ID, &signed(&signature, "hello"), ""))
+        .await;
     assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
     assert!(!sandbox.logged(&signature) && !sandbox.logged("hello"));
 }
@@ -84,7 +103,12 @@ async fn a_signature_of_another_token_or_none_is_refused() {
         "the authorizer \"DemoSigned\" refused the token signature: it doesn't match the token (RS256)"
     );
     assert_eq!(
-        refusal(&sandbox, "?x-amz-customauthorizer-name=DemoSigned&tok=hello", "").await,
+        refusal(
+            &sandbox,
+            "?x-amz-customauthorizer-name=DemoSigned&tok=hello",
+            ""
+        )
+        .await,
         "the authorizer \"DemoSigned\" wants a signed token, and x-amz-customauthorizer-signature is missing"
     );
 }
@@ -94,7 +118,12 @@ async fn a_signature_of_another_token_or_none_is_refused() {
 async fn a_wrong_password_is_refused_and_never_logged() {
     let sandbox = TestSandbox::start().await;
     assert_eq!(
-        refusal(&sandbox, "demo?x-amz-customauthorizer-name=DemoUnsigned", "canary-4711").await,
+        refusal(
+            &sandbox,
+            "demo?x-amz-customauthorizer-name=DemoUnsigned",
+            "canary-4711"
+        )
+        .await,
         "the Lambda of the authorizer \"DemoUnsigned\" answered isAuthenticated=false"
     );
     assert!(!sandbox.logged("canary-4711"));
@@ -104,7 +133,12 @@ async fn a_wrong_password_is_refused_and_never_logged() {
 async fn a_second_question_mark_is_refused() {
     let sandbox = TestSandbox::start().await;
     assert_eq!(
-        refusal(&sandbox, "demo?SDK=x?x-amz-customauthorizer-name=DemoUnsigned", "demo").await,
+        refusal(
+            &sandbox,
+            "demo?SDK=x?x-amz-customauthorizer-name=DemoUnsigned",
+            "demo"
+        )
+        .await,
         "the user name has 2 \"?\"; exactly one may stand before the parameters"
     );
 }
@@ -113,7 +147,10 @@ async fn a_second_question_mark_is_refused() {
 async fn an_unknown_authorizer_is_refused_by_name() {
     let sandbox = TestSandbox::start().await;
     let username = "demo?x-amz-customauthorizer-name=Nobody";
-    assert_eq!(refusal(&sandbox, username, "demo").await, "there is no authorizer \"Nobody\"");
+    assert_eq!(
+        refusal(&sandbox, username, "demo").await,
+        "there is no authorizer \"Nobody\""
+    );
 }
 
 #[tokio::test]
@@ -122,9 +159,14 @@ async fn a_client_id_outside_the_policy_is_refused() {
     let mut client = TestClient::open(&sandbox.sandbox).await;
     client.send(unsigned("lamp-7")).await;
     let reason = "no statement allows iot:Connect on client/lamp-7";
-    assert_eq!(client.receives_connack().await, (ReasonCode::NotAuthorized, Some(reason.into())));
+    assert_eq!(
+        client.receives_connack().await,
+        (ReasonCode::NotAuthorized, Some(reason.into()))
+    );
     client.is_closed().await;
-    assert!(sandbox.logged(&format!("connect   lamp-7  DemoUnsigned → refuse 0x87 ({reason})")));
+    assert!(sandbox.logged(&format!(
+        "connect   lamp-7  DemoUnsigned → refuse 0x87 ({reason})"
+    )));
 }
 
 /// MQTT-3.1.3-6, MQTT-3.1.3-7, MQTT-3.2.2-16
@@ -134,8 +176,13 @@ async fn a_client_without_an_id_is_given_one() {
     let mut client = TestClient::open(&sandbox.sandbox).await;
     client.send(connect("", "", "")).await;
     let packet = client.receives().await;
-    let Packet::ConnAck(connack) = packet.packet() else { panic!("a CONNACK") };
-    let assigned = connack.properties.assigned_client_identifier.expect("an id");
+    let Packet::ConnAck(connack) = packet.packet() else {
+        panic!("a CONNACK")
+    };
+    let assigned = connack
+        .properties
+        .assigned_client_identifier
+        .expect("an id");
     assert!(assigned.starts_with("$GEN/"), "{assigned}");
 }
 
@@ -145,13 +192,19 @@ async fn an_id_that_aws_reserves_is_refused() {
     for id in ["$GEN/x", &"x".repeat(129)] {
         let mut client = TestClient::open(&sandbox.sandbox).await;
         client.send(unsigned(id)).await;
-        assert_eq!(client.receives_connack().await.0, ReasonCode::ClientIdentifierNotValid);
+        assert_eq!(
+            client.receives_connack().await.0,
+            ReasonCode::ClientIdentifierNotValid
+        );
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_aws_would_not_take_refuses_the_connection_by_its_fault() {
-    let answer = Answer { refresh_after_in_seconds: Some(10), ..Answer::allow("p", allow("iot:*")) };
+    let answer = Answer {
+        refresh_after_in_seconds: Some(10),
+        ..Answer::allow("p", allow("iot:*"))
+    };
     let sandbox = TestSandbox::answering(answer).await;
     assert_eq!(
         refusal(&sandbox, "", "").await,
@@ -168,15 +221,24 @@ async fn enhanced_authentication_is_refused() {
     let mut connect = unsigned(SAMPLE_ID);
     connect.properties.authentication_method = Utf8String::new("SCRAM-SHA-256").ok();
     client.send(connect).await;
-    assert_eq!(client.receives_connack().await.0, ReasonCode::BadAuthenticationMethod);
+    assert_eq!(
+        client.receives_connack().await.0,
+        ReasonCode::BadAuthenticationMethod
+    );
 }
 
 #[tokio::test]
 async fn a_connection_ends_when_the_authorizer_said_so() {
-    let answer = Answer { disconnect_after_in_seconds: Some(300), ..Answer::allow("p", allow("iot:*")) };
+    let answer = Answer {
+        disconnect_after_in_seconds: Some(300),
+        ..Answer::allow("p", allow("iot:*"))
+    };
     let sandbox = TestSandbox::answering_with(answer, |builder| builder.time_scale(1000)).await;
     let mut client = sandbox.guest("c").await;
     let (reason_code, reason) = client.receives_disconnect().await;
     assert_eq!(reason_code, ReasonCode::AdministrativeAction);
-    assert_eq!(reason.as_deref(), Some("disconnectAfterInSeconds is over (CUSTOMAUTH_TTL_EXPIRATION)"));
+    assert_eq!(
+        reason.as_deref(),
+        Some("disconnectAfterInSeconds is over (CUSTOMAUTH_TTL_EXPIRATION)")
+    );
 }

@@ -8,7 +8,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::client::{PATIENCE, TestClient, TestSandbox, publish, subscribe, subscription, unsigned};
+use crate::client::{
+    PATIENCE, TestClient, TestSandbox, publish, subscribe, subscription, unsigned,
+};
 
 const ID: &str = "mqtt5-sample-1";
 const TOPIC: &str = "test/topic";
@@ -29,7 +31,13 @@ async fn connected(fault: &str) -> (TestSandbox, TestClient) {
 #[tokio::test]
 async fn connack_refuses_with_its_code_and_reason() {
     for (fault, expected) in [
-        ("connack=0x88:closed for lunch", (ReasonCode::ServerUnavailable, Some("closed for lunch".into()))),
+        (
+            "connack=0x88:closed for lunch",
+            (
+                ReasonCode::ServerUnavailable,
+                Some("closed for lunch".into()),
+            ),
+        ),
         ("connack=0x87", (ReasonCode::NotAuthorized, None)),
     ] {
         let (_sandbox, mut client) = connecting(fault).await;
@@ -63,7 +71,10 @@ async fn malformed_sends_a_connack_that_breaks_the_standard() {
 #[tokio::test]
 async fn suback_refuses_every_subscription() {
     let (_sandbox, mut client) = connected("suback=0x97").await;
-    assert_eq!(client.subscribes(TOPIC).await.0, [ReasonCode::QuotaExceeded]);
+    assert_eq!(
+        client.subscribes(TOPIC).await.0,
+        [ReasonCode::QuotaExceeded]
+    );
     client.receives_nothing_more().await;
 }
 
@@ -119,7 +130,10 @@ async fn no_deliver_acknowledges_and_does_not_deliver() {
 async fn disconnect_comes_with_its_code_at_its_time() {
     let (_sandbox, mut client) = connected("disconnect=0x8e@200ms").await;
     client.receives_nothing_more().await;
-    assert_eq!(client.receives_disconnect().await, (ReasonCode::SessionTakenOver, None));
+    assert_eq!(
+        client.receives_disconnect().await,
+        (ReasonCode::SessionTakenOver, None)
+    );
     client.is_closed().await;
 }
 
@@ -134,15 +148,26 @@ async fn reset_is_a_real_reset() {
 #[tokio::test]
 async fn proxy_refuses_every_tunnel() {
     let sandbox = TestSandbox::with_fault("proxy=407").await;
-    let mut stream = TcpStream::connect(("127.0.0.1", sandbox.sandbox.port())).await.unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", sandbox.sandbox.port()))
+        .await
+        .unwrap();
     stream
         .write_all(b"CONNECT x.amazonaws.com:443 HTTP/1.1\r\nHost: x.amazonaws.com:443\r\n\r\n")
         .await
         .unwrap();
     let mut answer = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
-    assert!(answer.starts_with("HTTP/1.1 407 Proxy Authentication Required\r\n"), "{answer}");
-    assert!(answer.contains("\r\nProxy-Authenticate: Basic realm="), "{answer}");
+    timeout(PATIENCE, stream.read_to_string(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 407 Proxy Authentication Required\r\n"),
+        "{answer}"
+    );
+    assert!(
+        answer.contains("\r\nProxy-Authenticate: Basic realm="),
+        "{answer}"
+    );
 }
 
 #[tokio::test]

@@ -14,7 +14,10 @@ const ARN: &str = "arn:aws:iot:us-east-1:123456789012";
 
 /// What the policy answers to this request.
 fn allows(policy: &str, action: Action, name: &str, subject: &Subject) -> bool {
-    Policy::parse(policy).unwrap().evaluate(Request::new(action, name, subject)).is_allowed()
+    Policy::parse(policy)
+        .unwrap()
+        .evaluate(Request::new(action, name, subject))
+        .is_allowed()
 }
 
 fn with_will(topic: &str) -> Subject {
@@ -27,33 +30,84 @@ fn with_will(topic: &str) -> Subject {
 /// "Policy with LastWillTopic" of the guide, with each operator that its pages use for it.
 #[test]
 fn the_topic_of_a_will_is_compared_as_an_arn() {
-    for (operator, topic) in
-        [("ArnEquals", "my/*"), ("ArnLike", "my/*"), ("StringEquals", "my/will"), ("StringLike", "my/*")]
-    {
+    for (operator, topic) in [
+        ("ArnEquals", "my/*"),
+        ("ArnLike", "my/*"),
+        ("StringEquals", "my/will"),
+        ("StringLike", "my/*"),
+    ] {
         let condition = json!({operator: {"iot:LastWillTopic": format!("{ARN}:topic/{topic}")}});
-        let policy = allow(json!("iot:Connect"), json!(format!("{ARN}:client/client1")), condition);
-        assert!(allows(&policy, Action::Connect, "client1", &with_will("my/will")), "{operator}");
-        assert!(!allows(&policy, Action::Connect, "client1", &with_will("other/will")), "{operator}");
-        assert!(!allows(&policy, Action::Connect, "client1", &Subject::new("client1")), "{operator}");
+        let policy = allow(
+            json!("iot:Connect"),
+            json!(format!("{ARN}:client/client1")),
+            condition,
+        );
+        assert!(
+            allows(&policy, Action::Connect, "client1", &with_will("my/will")),
+            "{operator}"
+        );
+        assert!(
+            !allows(
+                &policy,
+                Action::Connect,
+                "client1",
+                &with_will("other/will")
+            ),
+            "{operator}"
+        );
+        assert!(
+            !allows(
+                &policy,
+                Action::Connect,
+                "client1",
+                &Subject::new("client1")
+            ),
+            "{operator}"
+        );
     }
     // Wildcards are for the other operators.
     let condition = json!({"StringEquals": {"iot:LastWillTopic": format!("{ARN}:topic/my/*")}});
     let policy = allow(json!("iot:Connect"), json!("*"), condition);
-    assert!(!allows(&policy, Action::Connect, "client1", &with_will("my/will")));
+    assert!(!allows(
+        &policy,
+        Action::Connect,
+        "client1",
+        &with_will("my/will")
+    ));
     let condition = json!({"ArnNotEquals": {"iot:LastWillTopic": format!("{ARN}:topic/my/will")}});
     let policy = allow(json!("iot:Connect"), json!("*"), condition);
-    assert!(!allows(&policy, Action::Connect, "client1", &with_will("my/will")));
-    assert!(allows(&policy, Action::Connect, "client1", &with_will("other")));
+    assert!(!allows(
+        &policy,
+        Action::Connect,
+        "client1",
+        &with_will("my/will")
+    ));
+    assert!(allows(
+        &policy,
+        Action::Connect,
+        "client1",
+        &with_will("other")
+    ));
 }
 
 #[test]
 fn networks_of_aws_count_where_they_are_set() {
     for key in ["aws:SourceVpc", "aws:SourceVpce", "aws:sourceVpce"] {
-        let policy = allow(json!("iot:*"), json!("*"), json!({"StringEquals": {key: "vpc-1a2b3c4d"}}));
+        let policy = allow(
+            json!("iot:*"),
+            json!("*"),
+            json!({"StringEquals": {key: "vpc-1a2b3c4d"}}),
+        );
         let mut subject = Subject::new("client1");
-        assert!(!allows(&policy, Action::Connect, "client1", &subject), "{key}");
+        assert!(
+            !allows(&policy, Action::Connect, "client1", &subject),
+            "{key}"
+        );
         subject.set(key, "vpc-1a2b3c4d").unwrap();
-        assert!(allows(&policy, Action::Connect, "client1", &subject), "{key}");
+        assert!(
+            allows(&policy, Action::Connect, "client1", &subject),
+            "{key}"
+        );
     }
 }
 
@@ -63,35 +117,75 @@ fn policies_of_things_and_certificates_are_taken_and_allow_nothing() {
     let client = Subject::new("client1");
     for (resource, condition) in [
         ("client/${iot:Connection.Thing.ThingName}", json!({})),
-        ("client/*", json!({"Bool": {"iot:Connection.Thing.IsAttached": "true"}})),
-        ("client/*", json!({"StringEquals": {"iot:Certificate.Subject.CommonName.1": "x"}})),
-        ("client/*", json!({"ForAnyValue:StringEquals": {"iot:Certificate.AvailableKeys": ["x"]}})),
-        ("client/${iot:Certificate.Subject.Organization.List}", json!({})),
+        (
+            "client/*",
+            json!({"Bool": {"iot:Connection.Thing.IsAttached": "true"}}),
+        ),
+        (
+            "client/*",
+            json!({"StringEquals": {"iot:Certificate.Subject.CommonName.1": "x"}}),
+        ),
+        (
+            "client/*",
+            json!({"ForAnyValue:StringEquals": {"iot:Certificate.AvailableKeys": ["x"]}}),
+        ),
+        (
+            "client/${iot:Certificate.Subject.Organization.List}",
+            json!({}),
+        ),
         ("client/${iot:CertificateId}", json!({})),
-        ("client/*", json!({"StringLike": {"iot:Connection.Thing.Attributes[room]": "*"}})),
+        (
+            "client/*",
+            json!({"StringLike": {"iot:Connection.Thing.Attributes[room]": "*"}}),
+        ),
     ] {
-        let policy = allow(json!(["iot:Connect"]), json!([format!("{ARN}:{resource}")]), condition);
-        assert!(!allows(&policy, Action::Connect, "client1", &client), "{policy}");
+        let policy = allow(
+            json!(["iot:Connect"]),
+            json!([format!("{ARN}:{resource}")]),
+            condition,
+        );
+        assert!(
+            !allows(&policy, Action::Connect, "client1", &client),
+            "{policy}"
+        );
     }
     let mut client = client;
-    let refused = client.set("iot:Certificate.SerialNumber", "1").unwrap_err().to_string();
+    let refused = client
+        .set("iot:Certificate.SerialNumber", "1")
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("no client certificates"), "{refused}");
 }
 
 #[test]
 fn what_belongs_to_iam_is_refused_with_the_reason() {
     for (key, reason) in [
-        ("aws:ResourceTag/owner", "tags are for calls of the AWS API with IAM"),
+        (
+            "aws:ResourceTag/owner",
+            "tags are for calls of the AWS API with IAM",
+        ),
         ("iot:ThingGroupArn", "it is a key of IAM"),
-        ("cognito-identity.amazonaws.com:sub", "it needs a Cognito identity"),
+        (
+            "cognito-identity.amazonaws.com:sub",
+            "it needs a Cognito identity",
+        ),
     ] {
-        let policy = allow(json!("iot:Connect"), json!("*"), json!({"StringEquals": {key: "x"}}));
+        let policy = allow(
+            json!("iot:Connect"),
+            json!("*"),
+            json!({"StringEquals": {key: "x"}}),
+        );
         let refused = Policy::parse(&policy).unwrap_err().to_string();
-        assert!(refused.contains(key) && refused.contains(reason), "{refused}");
+        assert!(
+            refused.contains(key) && refused.contains(reason),
+            "{refused}"
+        );
     }
     let policy = allow(
         json!("iot:Connect"),
-        json!(format!("{ARN}:client/${{cognito-identity.amazonaws.com:sub}}")),
+        json!(format!(
+            "{ARN}:client/${{cognito-identity.amazonaws.com:sub}}"
+        )),
         json!({}),
     );
     let refused = Policy::parse(&policy).unwrap_err().to_string();

@@ -15,7 +15,10 @@ async fn a_silent_client_is_disconnected_after_one_and_a_half_keep_alives() {
     connect.keep_alive = 30;
     client.send(connect).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
-    assert_eq!(client.receives_disconnect().await.0, ReasonCode::KeepAliveTimeout);
+    assert_eq!(
+        client.receives_disconnect().await.0,
+        ReasonCode::KeepAliveTimeout
+    );
     client.is_closed().await;
 }
 
@@ -25,7 +28,10 @@ async fn a_second_client_with_the_same_id_takes_the_first_ones_place() {
     let sandbox = TestSandbox::start_with(|builder| builder.time_scale(1000)).await;
     let mut first = sandbox.connected("mqtt5-sample-1").await;
     let mut second = sandbox.connected("mqtt5-sample-1").await;
-    assert_eq!(first.receives_disconnect().await.0, ReasonCode::SessionTakenOver);
+    assert_eq!(
+        first.receives_disconnect().await.0,
+        ReasonCode::SessionTakenOver
+    );
     first.is_closed().await;
     second.receives_nothing_more().await;
 }
@@ -36,7 +42,10 @@ async fn a_second_connect_is_a_protocol_error() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
     client.send(unsigned("mqtt5-sample-1")).await;
-    assert_eq!(client.receives_disconnect().await.0, ReasonCode::ProtocolError);
+    assert_eq!(
+        client.receives_disconnect().await.0,
+        ReasonCode::ProtocolError
+    );
     client.is_closed().await;
 }
 
@@ -44,9 +53,20 @@ async fn a_second_connect_is_a_protocol_error() {
 async fn a_session_expiry_that_connect_did_not_have_is_a_protocol_error() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
-    let properties = DisconnectProperties { session_expiry_interval: Some(60), ..Default::default() };
-    client.send(Disconnect { reason_code: ReasonCode::NORMAL_DISCONNECTION, properties }).await;
-    assert_eq!(client.receives_disconnect().await.0, ReasonCode::ProtocolError);
+    let properties = DisconnectProperties {
+        session_expiry_interval: Some(60),
+        ..Default::default()
+    };
+    client
+        .send(Disconnect {
+            reason_code: ReasonCode::NORMAL_DISCONNECTION,
+            properties,
+        })
+        .await;
+    assert_eq!(
+        client.receives_disconnect().await.0,
+        ReasonCode::ProtocolError
+    );
 }
 
 /// MQTT-4.13.1-1, MQTT-4.13.2-1, MQTT-2.1.3-1, MQTT-1.5.5-1, MQTT-3.14.4-1, MQTT-3.14.4-2
@@ -62,7 +82,11 @@ async fn a_malformed_packet_is_answered_with_its_code() {
         let id = format!("mqtt5-sample-{:02x}{:02x}", bytes[0], bytes.len());
         let mut client = sandbox.connected(&id).await;
         client.send_bytes(bytes).await;
-        assert_eq!(client.receives_disconnect().await.0, expected, "{bytes:02x?}");
+        assert_eq!(
+            client.receives_disconnect().await.0,
+            expected,
+            "{bytes:02x?}"
+        );
         client.is_closed().await;
     }
 }
@@ -74,8 +98,14 @@ async fn what_is_no_connect_is_answered_in_a_connack() {
     for (bytes, expected) in [
         (&b"GET / HTTP/1.1\r\n\r\n"[..], ReasonCode::MalformedPacket),
         (&[0xC0, 0x00], ReasonCode::ProtocolError),
-        (b"\x10\x0d\x00\x04MQTT\x06\x02\x00\x3c\x00\x01a", ReasonCode::UnsupportedProtocolVersion),
-        (b"\x10\x0d\x00\x04MQTT\x05\x03\x00\x3c\x00\x00\x00", ReasonCode::MalformedPacket),
+        (
+            b"\x10\x0d\x00\x04MQTT\x06\x02\x00\x3c\x00\x01a",
+            ReasonCode::UnsupportedProtocolVersion,
+        ),
+        (
+            b"\x10\x0d\x00\x04MQTT\x05\x03\x00\x3c\x00\x00\x00",
+            ReasonCode::MalformedPacket,
+        ),
     ] {
         let mut client = TestClient::open(&sandbox.sandbox).await;
         client.send_bytes(bytes).await;
@@ -125,9 +155,20 @@ async fn a_subscriber_that_does_not_read_stops_nobody_else() {
 #[tokio::test]
 async fn one_who_does_not_speak_tls_is_turned_away_and_stops_nobody_else() {
     let sandbox = TestSandbox::start().await;
-    let mut plain = TcpStream::connect(("127.0.0.1", sandbox.sandbox.port())).await.unwrap();
-    plain.write_all(b"\x10\x0d\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x00").await.unwrap();
-    let _half_open = TcpStream::connect(("127.0.0.1", sandbox.sandbox.port())).await.unwrap();
-    sandbox.connected("mqtt5-sample-1").await.receives_nothing_more().await;
+    let mut plain = TcpStream::connect(("127.0.0.1", sandbox.sandbox.port()))
+        .await
+        .unwrap();
+    plain
+        .write_all(b"\x10\x0d\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x00")
+        .await
+        .unwrap();
+    let _half_open = TcpStream::connect(("127.0.0.1", sandbox.sandbox.port()))
+        .await
+        .unwrap();
+    sandbox
+        .connected("mqtt5-sample-1")
+        .await
+        .receives_nothing_more()
+        .await;
     assert!(sandbox.logged("rejected  127.0.0.1:"));
 }

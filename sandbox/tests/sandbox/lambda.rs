@@ -39,14 +39,20 @@ impl Emulator {
 async fn serve(mut stream: TcpStream, answer: &str) -> Value {
     let mut request = Vec::new();
     let event = loop {
-        assert!(stream.read_buf(&mut request).await.unwrap() > 0, "a whole request");
+        assert!(
+            stream.read_buf(&mut request).await.unwrap() > 0,
+            "a whole request"
+        );
         let head = request.windows(4).position(|end| end == b"\r\n\r\n");
         let body = head.and_then(|at| request.get(at + 4..));
         if let Some(Ok(event)) = body.map(serde_json::from_slice) {
             break event;
         }
     };
-    let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}", answer.len());
+    let response = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}",
+        answer.len()
+    );
     stream.write_all(response.as_bytes()).await.unwrap();
     event
 }
@@ -60,7 +66,10 @@ fn answer(actions: &[&str]) -> Value {
 async fn asking(emulator: &Emulator) -> TestSandbox {
     let authorizer = Authorizer::new("Emulated", Lambda::Url(emulator.url.parse().unwrap()));
     TestSandbox::start_with(|builder| {
-        builder.authorizer(authorizer).default_authorizer("Emulated").time_scale(300)
+        builder
+            .authorizer(authorizer)
+            .default_authorizer("Emulated")
+            .time_scale(300)
     })
     .await
 }
@@ -99,11 +108,23 @@ async fn the_policy_of_a_refresh_takes_the_place_of_the_old_one() {
 #[tokio::test]
 async fn a_client_that_hangs_up_frees_its_place() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let lambda = Lambda::Url(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
-    let limits = LambdaLimits { concurrency: 1, timeout: Duration::from_secs(600) };
-    let authorizer = Authorizer { limits, ..Authorizer::new("Slow", lambda) };
-    let sandbox =
-        TestSandbox::start_with(|builder| builder.authorizer(authorizer).default_authorizer("Slow")).await;
+    let lambda = Lambda::Url(
+        format!("http://{}", listener.local_addr().unwrap())
+            .parse()
+            .unwrap(),
+    );
+    let limits = LambdaLimits {
+        concurrency: 1,
+        timeout: Duration::from_secs(600),
+    };
+    let authorizer = Authorizer {
+        limits,
+        ..Authorizer::new("Slow", lambda)
+    };
+    let sandbox = TestSandbox::start_with(|builder| {
+        builder.authorizer(authorizer).default_authorizer("Slow")
+    })
+    .await;
 
     let mut leaves = TestClient::open(&sandbox.sandbox).await;
     leaves.send(connect("leaves", "alice", "s3cret")).await;
@@ -115,8 +136,14 @@ async fn a_client_that_hangs_up_frees_its_place() {
 
     drop(leaves);
     let mut rest = Vec::new();
-    timeout(PATIENCE, unanswered.read_to_end(&mut rest)).await.expect("the call ends").unwrap();
-    let (next, _) = timeout(PATIENCE, listener.accept()).await.expect("the next call begins").unwrap();
+    timeout(PATIENCE, unanswered.read_to_end(&mut rest))
+        .await
+        .expect("the call ends")
+        .unwrap();
+    let (next, _) = timeout(PATIENCE, listener.accept())
+        .await
+        .expect("the next call begins")
+        .unwrap();
     serve(next, &answer(&["iot:Connect"]).to_string()).await;
     assert_eq!(waits.receives_connack().await, (ReasonCode::Success, None));
 }
@@ -141,6 +168,11 @@ async fn a_refresh_that_fails_ends_the_connection() {
     let (reason_code, reason) = client.receives_disconnect().await;
     assert_eq!(reason_code, ReasonCode::NotAuthorized);
     let start = "the Lambda of the authorizer \"Emulated\" failed: its URL can't be reached: ";
-    assert!(reason.as_deref().is_some_and(|reason| reason.starts_with(start)), "{reason:?}");
+    assert!(
+        reason
+            .as_deref()
+            .is_some_and(|reason| reason.starts_with(start)),
+        "{reason:?}"
+    );
     client.is_closed().await;
 }

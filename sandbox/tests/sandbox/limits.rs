@@ -11,7 +11,10 @@ use crate::client::{TestClient, TestSandbox, connect, id, publish, subscribe, su
 async fn a_client_id_has_128_bytes_and_no_dollar_in_front() {
     let sandbox = TestSandbox::open_house().await;
     for (id, reason) in [
-        ("x".repeat(129), "the client id has 129 bytes; at most 128 are allowed"),
+        (
+            "x".repeat(129),
+            "the client id has 129 bytes; at most 128 are allowed",
+        ),
         ("$x".into(), "the client id begins with the reserved \"$\""),
     ] {
         let mut client = TestClient::open(&sandbox.sandbox).await;
@@ -30,7 +33,10 @@ async fn a_client_id_connects_once_a_second() {
     let mut hasty = TestClient::open(&sandbox.sandbox).await;
     hasty.send(connect("c", "", "")).await;
     let reason = "one CONNECT a second is allowed for a client id";
-    assert_eq!(hasty.receives_connack().await, (ReasonCode::QuotaExceeded, Some(reason.into())));
+    assert_eq!(
+        hasty.receives_connack().await,
+        (ReasonCode::QuotaExceeded, Some(reason.into()))
+    );
     hasty.is_closed().await;
     first.receives_nothing_more().await;
     sandbox.guest("another").await;
@@ -42,11 +48,18 @@ async fn a_client_id_connects_once_a_second() {
 async fn a_payload_has_128_kilobytes() {
     let sandbox = TestSandbox::open_house().await;
     let mut client = sandbox.guest("c").await;
-    client.send(publish("t", &"x".repeat(128 * 1024), QoS::AtLeastOnce)).await;
+    client
+        .send(publish("t", &"x".repeat(128 * 1024), QoS::AtLeastOnce))
+        .await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
-    client.send(publish("t", &"x".repeat(128 * 1024 + 1), QoS::AtLeastOnce)).await;
+    client
+        .send(publish("t", &"x".repeat(128 * 1024 + 1), QoS::AtLeastOnce))
+        .await;
     let reason = "the payload has 131073 bytes; at most 131072 are allowed";
-    assert_eq!(client.receives_disconnect().await, (ReasonCode::QuotaExceeded, Some(reason.into())));
+    assert_eq!(
+        client.receives_disconnect().await,
+        (ReasonCode::QuotaExceeded, Some(reason.into()))
+    );
     assert!(sandbox.logged(reason));
 }
 
@@ -57,7 +70,10 @@ async fn there_is_no_qos_2() {
     let mut client = sandbox.guest("c").await;
     client.send(publish("t", "x", QoS::ExactlyOnce)).await;
     let reason = "QoS 2 isn't available; the maximum is 1";
-    assert_eq!(client.receives_disconnect().await, (ReasonCode::QoSNotSupported, Some(reason.into())));
+    assert_eq!(
+        client.receives_disconnect().await,
+        (ReasonCode::QoSNotSupported, Some(reason.into()))
+    );
 }
 
 #[tokio::test]
@@ -65,16 +81,31 @@ async fn a_topic_has_256_bytes_and_seven_slashes() {
     let sandbox = TestSandbox::open_house().await;
     let mut client = sandbox.guest("c").await;
     for (topic, reason) in [
-        ("x".repeat(257), "the topic has 257 bytes; at most 256 are allowed"),
-        ("1/2/3/4/5/6/7/8/9".into(), "the topic has 8 slashes; at most 7 are allowed"),
+        (
+            "x".repeat(257),
+            "the topic has 257 bytes; at most 256 are allowed",
+        ),
+        (
+            "1/2/3/4/5/6/7/8/9".into(),
+            "the topic has 8 slashes; at most 7 are allowed",
+        ),
     ] {
         client.send(publish(&topic, "x", QoS::AtLeastOnce)).await;
-        assert_eq!(client.receives_puback().await, (ReasonCode::TopicNameInvalid, Some(reason.into())));
+        assert_eq!(
+            client.receives_puback().await,
+            (ReasonCode::TopicNameInvalid, Some(reason.into()))
+        );
         let filter = reason.replace("topic", "topic filter");
-        assert_eq!(client.subscribes(&topic).await, (vec![ReasonCode::TopicFilterInvalid], Some(filter)));
+        assert_eq!(
+            client.subscribes(&topic).await,
+            (vec![ReasonCode::TopicFilterInvalid], Some(filter))
+        );
     }
     let share = format!("$share/{}/t", "g".repeat(129));
-    assert_eq!(client.subscribes(&share).await.0, [ReasonCode::TopicFilterInvalid]);
+    assert_eq!(
+        client.subscribes(&share).await.0,
+        [ReasonCode::TopicFilterInvalid]
+    );
     let share = format!("$share/{}/1/2/3/4/5/6/7/8", "g".repeat(128));
     assert_eq!(client.subscribes(&share).await.0, [ReasonCode::GrantedQoS1]);
 }
@@ -87,7 +118,10 @@ async fn there_are_eight_topic_aliases() {
     message.properties.topic_alias = TopicAlias::new(9);
     client.send(message).await;
     let reason = "the topic alias 9 is above the maximum of 8";
-    assert_eq!(client.receives_disconnect().await, (ReasonCode::TopicAliasInvalid, Some(reason.into())));
+    assert_eq!(
+        client.receives_disconnect().await,
+        (ReasonCode::TopicAliasInvalid, Some(reason.into()))
+    );
 }
 
 #[tokio::test]
@@ -107,7 +141,10 @@ async fn a_hundred_messages_of_the_client_may_be_unacknowledged() {
         }
     }
     let reason = "more than 100 messages of QoS 1 and 2 are unacknowledged: the Receive Maximum";
-    assert_eq!(client.receives_disconnect().await, (ReasonCode::ReceiveMaximumExceeded, Some(reason.into())));
+    assert_eq!(
+        client.receives_disconnect().await,
+        (ReasonCode::ReceiveMaximumExceeded, Some(reason.into()))
+    );
 }
 
 #[tokio::test]
@@ -116,14 +153,26 @@ async fn one_request_has_eight_subscriptions_and_a_connection_fifty() {
     let mut client = sandbox.guest("c").await;
     client.send(subscribe(&[subscription("t"); 9])).await;
     let reason = "one SUBSCRIBE has 9 subscriptions; at most 8 are allowed";
-    assert_eq!(client.receives_disconnect().await, (ReasonCode::QuotaExceeded, Some(reason.into())));
+    assert_eq!(
+        client.receives_disconnect().await,
+        (ReasonCode::QuotaExceeded, Some(reason.into()))
+    );
     let mut client = sandbox.guest("d").await;
     for number in 0..50 {
-        assert_eq!(client.subscribes(&number.to_string()).await.0, [ReasonCode::GrantedQoS1]);
+        assert_eq!(
+            client.subscribes(&number.to_string()).await.0,
+            [ReasonCode::GrantedQoS1]
+        );
     }
     let reason = "a connection may have 50 subscriptions";
-    assert_eq!(client.subscribes("50").await, (vec![ReasonCode::QuotaExceeded], Some(reason.into())));
-    assert_eq!(client.receives_disconnect().await, (ReasonCode::QuotaExceeded, Some(reason.into())));
+    assert_eq!(
+        client.subscribes("50").await,
+        (vec![ReasonCode::QuotaExceeded], Some(reason.into()))
+    );
+    assert_eq!(
+        client.receives_disconnect().await,
+        (ReasonCode::QuotaExceeded, Some(reason.into()))
+    );
 }
 
 #[tokio::test]
@@ -133,7 +182,9 @@ async fn a_connection_has_a_hundred_messages_a_second() {
     let mut codes = Vec::new();
     let mut burst = Vec::new();
     for _ in 0..120 {
-        publish("t", "x", QoS::AtLeastOnce).encode(&mut burst).unwrap();
+        publish("t", "x", QoS::AtLeastOnce)
+            .encode(&mut burst)
+            .unwrap();
     }
     client.send_bytes(&burst).await;
     for _ in 0..120 {
@@ -141,7 +192,10 @@ async fn a_connection_has_a_hundred_messages_a_second() {
     }
     let reason = "more than 100 messages a second, in and out: discarded";
     assert_eq!(codes[..100], vec![(ReasonCode::Success, None); 100]);
-    assert_eq!(codes[100..], vec![(ReasonCode::QuotaExceeded, Some(reason.to_owned())); 20]);
+    assert_eq!(
+        codes[100..],
+        vec![(ReasonCode::QuotaExceeded, Some(reason.to_owned())); 20]
+    );
     client.send(publish("t", "x", QoS::AtMostOnce)).await;
     client.receives_nothing_more().await;
     assert!(sandbox.logged(&format!("publish   c  t  → refuse 0x97 ({reason})")));
@@ -162,7 +216,11 @@ async fn a_connection_has_half_a_megabyte_a_second() {
     for _ in 0..10 {
         assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
     }
-    assert!(started.elapsed() >= Duration::from_millis(1000), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() >= Duration::from_millis(1000),
+        "{:?}",
+        started.elapsed()
+    );
     assert!(sandbox.logged("limited   c  more than 524288 bytes a second, in and out: delayed"));
 }
 
@@ -174,7 +232,10 @@ async fn a_keep_alive_is_within_30_and_1200_seconds() {
     connect.keep_alive = 1;
     let (mut client, _) = sandbox.admits(connect).await;
     let reason = "nothing was received for one and a half times the keep alive";
-    assert_eq!(client.receives_disconnect().await, (ReasonCode::KeepAliveTimeout, Some(reason.into())));
+    assert_eq!(
+        client.receives_disconnect().await,
+        (ReasonCode::KeepAliveTimeout, Some(reason.into()))
+    );
 }
 
 #[tokio::test]
@@ -187,7 +248,9 @@ async fn a_message_is_worth_delivering_for_a_second_to_a_week() {
         message.properties.message_expiry_interval = Some(asked);
         client.send(message).await;
         let packet = client.receives().await;
-        let Packet::Publish(received) = packet.packet() else { panic!("a PUBLISH, not {packet:?}") };
+        let Packet::Publish(received) = packet.packet() else {
+            panic!("a PUBLISH, not {packet:?}")
+        };
         assert_eq!(received.properties.message_expiry_interval, Some(told));
     }
 }
@@ -208,7 +271,10 @@ async fn a_message_that_waited_an_hour_for_its_puback_is_not_sent_again() {
     let answer = dunlin_sandbox::Answer::allow("anybody", crate::client::allow("iot:*"));
     let sandbox = TestSandbox::answering_with(answer, |builder| builder.time_scale(10_000)).await;
     let staying = || {
-        let mut connect = dunlin_codec::Connect { clean_start: false, ..connect("c", "", "") };
+        let mut connect = dunlin_codec::Connect {
+            clean_start: false,
+            ..connect("c", "", "")
+        };
         connect.properties.session_expiry_interval = Some(3600);
         connect
     };
@@ -216,7 +282,10 @@ async fn a_message_that_waited_an_hour_for_its_puback_is_not_sent_again() {
     client.subscribes("t").await;
     client.send(publish("t", "x", QoS::AtLeastOnce)).await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
-    assert!(matches!(client.receives().await.packet(), Packet::Publish(_)));
+    assert!(matches!(
+        client.receives().await.packet(),
+        Packet::Publish(_)
+    ));
     for _ in 0..4 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         client.receives_nothing_more().await;
@@ -225,7 +294,9 @@ async fn a_message_that_waited_an_hour_for_its_puback_is_not_sent_again() {
     let (mut client, session_present) = sandbox.admits(staying()).await;
     assert!(session_present);
     client.receives_nothing_more().await;
-    assert!(sandbox.logged("receive   c  t  → refuse (not acknowledged within 3600 s: not sent again)"));
+    assert!(
+        sandbox.logged("receive   c  t  → refuse (not acknowledged within 3600 s: not sent again)")
+    );
 }
 
 #[expect(clippy::disallowed_methods, reason = "this test is about real time")]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dunlin_codec::{
-    BinaryData, Delivery, Disconnect, DisconnectProperties, Packet, QoS, ReasonCode, TopicAlias, TopicName,
-    UserProperty, Will, WillProperties,
+    BinaryData, Delivery, Disconnect, DisconnectProperties, Packet, QoS, ReasonCode, TopicAlias,
+    TopicName, UserProperty, Will, WillProperties,
 };
 use dunlin_sandbox::Answer;
 
@@ -21,9 +21,17 @@ async fn a_message_comes_back_with_the_smaller_qos() {
     assert_eq!(client.subscribes(TOPIC).await.0, [ReasonCode::GrantedQoS1]);
     client.send(publish(TOPIC, "once", QoS::AtLeastOnce)).await;
     assert_eq!(client.receives_puback().await, (ReasonCode::Success, None));
-    assert_eq!(client.receives_message().await, ("once".into(), QoS::AtLeastOnce, false));
-    client.send(publish(TOPIC, "at most", QoS::AtMostOnce)).await;
-    assert_eq!(client.receives_message().await, ("at most".into(), QoS::AtMostOnce, false));
+    assert_eq!(
+        client.receives_message().await,
+        ("once".into(), QoS::AtLeastOnce, false)
+    );
+    client
+        .send(publish(TOPIC, "at most", QoS::AtMostOnce))
+        .await;
+    assert_eq!(
+        client.receives_message().await,
+        ("at most".into(), QoS::AtMostOnce, false)
+    );
     assert!(sandbox.logged("publish   mqtt5-sample-1  test/topic  → allow, to 1 subscriber"));
     assert!(sandbox.logged("receive   mqtt5-sample-1  test/topic  → allow, delivered"));
 }
@@ -33,7 +41,10 @@ async fn a_message_reaches_other_clients_with_its_properties() {
     let sandbox = TestSandbox::open_house().await;
     let (mut publisher, mut subscriber) = (sandbox.guest("p").await, sandbox.guest("s").await);
     subscriber.subscribes("lamp/+").await;
-    let user_properties = [UserProperty::new("k", "v").unwrap(), UserProperty::new("k", "w").unwrap()];
+    let user_properties = [
+        UserProperty::new("k", "v").unwrap(),
+        UserProperty::new("k", "w").unwrap(),
+    ];
     let mut message = publish("lamp/7", "on", QoS::AtLeastOnce);
     message.properties.user_properties = (&user_properties).into();
     message.properties.response_topic = TopicName::new("answers").ok();
@@ -42,29 +53,46 @@ async fn a_message_reaches_other_clients_with_its_properties() {
     publisher.send(message).await;
     assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
     let packet = subscriber.receives().await;
-    let Packet::Publish(received) = packet.packet() else { panic!("a PUBLISH") };
+    let Packet::Publish(received) = packet.packet() else {
+        panic!("a PUBLISH")
+    };
     assert_eq!(received.properties, message.properties);
-    assert_eq!((received.topic, received.payload), (message.topic, message.payload));
+    assert_eq!(
+        (received.topic, received.payload),
+        (message.topic, message.payload)
+    );
 }
 
 #[tokio::test]
 async fn a_denied_qos_1_message_is_refused_in_its_puback() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
-    client.send(publish("other/topic", "x", QoS::AtLeastOnce)).await;
+    client
+        .send(publish("other/topic", "x", QoS::AtLeastOnce))
+        .await;
     let reason = "no statement allows iot:Publish on topic/other/topic";
-    assert_eq!(client.receives_puback().await, (ReasonCode::NotAuthorized, Some(reason.into())));
+    assert_eq!(
+        client.receives_puback().await,
+        (ReasonCode::NotAuthorized, Some(reason.into()))
+    );
     client.receives_nothing_more().await;
-    assert!(sandbox.logged(&format!("publish   mqtt5-sample-1  other/topic  → refuse 0x87 ({reason})")));
+    assert!(sandbox.logged(&format!(
+        "publish   mqtt5-sample-1  other/topic  → refuse 0x87 ({reason})"
+    )));
 }
 
 #[tokio::test]
 async fn a_denied_qos_0_message_ends_the_connection() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
-    client.send(publish("other/topic", "x", QoS::AtMostOnce)).await;
+    client
+        .send(publish("other/topic", "x", QoS::AtMostOnce))
+        .await;
     let reason = "no statement allows iot:Publish on topic/other/topic";
-    assert_eq!(client.receives_disconnect().await, (ReasonCode::NotAuthorized, Some(reason.into())));
+    assert_eq!(
+        client.receives_disconnect().await,
+        (ReasonCode::NotAuthorized, Some(reason.into()))
+    );
     client.is_closed().await;
 }
 
@@ -77,7 +105,9 @@ async fn a_message_that_the_policy_denies_to_its_receiver_is_not_delivered() {
     client.send(publish("t", "x", QoS::AtLeastOnce)).await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
     client.receives_nothing_more().await;
-    assert!(sandbox.logged("receive   c  t  → refuse (no statement allows iot:Receive on topic/t)"));
+    assert!(
+        sandbox.logged("receive   c  t  → refuse (no statement allows iot:Receive on topic/t)")
+    );
 }
 
 #[tokio::test]
@@ -115,7 +145,9 @@ async fn a_message_larger_than_the_client_takes_is_left_out() {
     client.send(connect).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
     client.subscribes("t").await;
-    client.send(publish("t", &"x".repeat(200), QoS::AtMostOnce)).await;
+    client
+        .send(publish("t", &"x".repeat(200), QoS::AtMostOnce))
+        .await;
     client.send(publish("t", "small", QoS::AtMostOnce)).await;
     assert_eq!(client.receives_message().await.0, "small");
 }
@@ -129,14 +161,20 @@ async fn a_retained_message_waits_for_subscribers() {
     client.send(message).await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
     client.subscribes("lamp").await;
-    assert_eq!(client.receives_message().await, ("on".into(), QoS::AtLeastOnce, true));
+    assert_eq!(
+        client.receives_message().await,
+        ("on".into(), QoS::AtLeastOnce, true)
+    );
     // On AWS IoT a filter with wildcards gets none.
     client.subscribes("#").await;
     client.receives_nothing_more().await;
     message.payload = b"";
     client.send(message).await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
-    assert_eq!(client.receives_message().await, (String::new(), QoS::AtLeastOnce, false));
+    assert_eq!(
+        client.receives_message().await,
+        (String::new(), QoS::AtLeastOnce, false)
+    );
     client.subscribes("lamp").await;
     client.receives_nothing_more().await;
 }
@@ -149,7 +187,10 @@ async fn retaining_needs_a_permission_of_its_own() {
     message.retain = true;
     client.send(message).await;
     let reason = "no statement allows iot:RetainPublish on topic/test/topic";
-    assert_eq!(client.receives_puback().await, (ReasonCode::NotAuthorized, Some(reason.into())));
+    assert_eq!(
+        client.receives_puback().await,
+        (ReasonCode::NotAuthorized, Some(reason.into()))
+    );
 }
 
 #[tokio::test]
@@ -174,7 +215,10 @@ fn with_will<'a>(client_id: &'a str, topic: &'a str) -> dunlin_codec::Connect<'a
         topic: TopicName::new(topic).unwrap(),
         payload: BinaryData::new(b"gone").unwrap(),
     };
-    dunlin_codec::Connect { will: Some(will), ..unsigned(client_id) }
+    dunlin_codec::Connect {
+        will: Some(will),
+        ..unsigned(client_id)
+    }
 }
 
 #[tokio::test]
@@ -194,12 +238,20 @@ async fn only_a_normal_disconnect_cancels_the_will() {
     let sandbox = TestSandbox::start().await;
     let mut watcher = sandbox.connected("mqtt5-sample-watcher").await;
     watcher.subscribes(TOPIC).await;
-    for reason_code in [ReasonCode::NORMAL_DISCONNECTION, ReasonCode::DisconnectWithWill] {
+    for reason_code in [
+        ReasonCode::NORMAL_DISCONNECTION,
+        ReasonCode::DisconnectWithWill,
+    ] {
         let mut client = TestClient::open(&sandbox.sandbox).await;
         let id = format!("mqtt5-sample-{reason_code:?}");
         client.send(with_will(&id, TOPIC)).await;
         assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
-        client.send(Disconnect { reason_code, properties: DisconnectProperties::default() }).await;
+        client
+            .send(Disconnect {
+                reason_code,
+                properties: DisconnectProperties::default(),
+            })
+            .await;
         client.is_closed().await;
     }
     assert_eq!(watcher.receives_message().await.0, "gone");
@@ -215,7 +267,10 @@ async fn what_the_connack_rules_out_ends_the_connection() {
     };
     let exactly_once = {
         let mut message = publish(TOPIC, "x", QoS::AtMostOnce);
-        message.delivery = Delivery::ExactlyOnce { packet_id: id(1), dup: false };
+        message.delivery = Delivery::ExactlyOnce {
+            packet_id: id(1),
+            dup: false,
+        };
         message
     };
     let large = "x".repeat(128 * 1024 + 1);
@@ -223,9 +278,14 @@ async fn what_the_connack_rules_out_ends_the_connection() {
     for (message, expected) in [
         (alias, ReasonCode::TopicAliasInvalid),
         (exactly_once, ReasonCode::QoSNotSupported),
-        (publish(TOPIC, &large, QoS::AtMostOnce), ReasonCode::QuotaExceeded),
+        (
+            publish(TOPIC, &large, QoS::AtMostOnce),
+            ReasonCode::QuotaExceeded,
+        ),
     ] {
-        let mut client = sandbox.connected(&format!("mqtt5-sample-{expected:?}")).await;
+        let mut client = sandbox
+            .connected(&format!("mqtt5-sample-{expected:?}"))
+            .await;
         client.send(message).await;
         assert_eq!(client.receives_disconnect().await.0, expected);
         client.is_closed().await;
@@ -236,9 +296,14 @@ async fn what_the_connack_rules_out_ends_the_connection() {
 async fn a_topic_beyond_the_limits_of_aws_is_refused() {
     let sandbox = TestSandbox::open_house().await;
     let mut client = sandbox.guest("c").await;
-    client.send(publish("1/2/3/4/5/6/7/8/9", "x", QoS::AtLeastOnce)).await;
+    client
+        .send(publish("1/2/3/4/5/6/7/8/9", "x", QoS::AtLeastOnce))
+        .await;
     let reason = "the topic has 8 slashes; at most 7 are allowed";
-    assert_eq!(client.receives_puback().await, (ReasonCode::TopicNameInvalid, Some(reason.into())));
+    assert_eq!(
+        client.receives_puback().await,
+        (ReasonCode::TopicNameInvalid, Some(reason.into()))
+    );
 }
 
 /// MQTT-3.8.3-3

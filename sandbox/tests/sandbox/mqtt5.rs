@@ -1,13 +1,15 @@
 //! What the profile `mqtt5` has beyond AWS IoT, and what both have by the standard.
 
 use dunlin_codec::{
-    AckType, BinaryData, ConnAckProperties, Delivery, Packet, PayloadFormat, PublishProperties, QoS,
-    ReasonCode, Repeated, RetainHandling, SubscriptionIdentifier, TopicAlias, TopicFilter, TopicName,
-    Unsubscribe, UserProperty, Utf8String,
+    AckType, BinaryData, ConnAckProperties, Delivery, Packet, PayloadFormat, PublishProperties,
+    QoS, ReasonCode, Repeated, RetainHandling, SubscriptionIdentifier, TopicAlias, TopicFilter,
+    TopicName, Unsubscribe, UserProperty, Utf8String,
 };
 use dunlin_sandbox::{Answer, Profile};
 
-use crate::client::{TestClient, TestSandbox, allow, connect, id, puback, publish, subscribe, subscription};
+use crate::client::{
+    TestClient, TestSandbox, allow, connect, id, puback, publish, subscribe, subscription,
+};
 
 const LEVELS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
@@ -35,7 +37,9 @@ async fn the_connack_announces_all_of_mqtt_5() {
     minimal.keep_alive = 0;
     client.send(minimal).await;
     let packet = client.receives().await;
-    let Packet::ConnAck(connack) = packet.packet() else { panic!("a CONNACK, not {packet:?}") };
+    let Packet::ConnAck(connack) = packet.packet() else {
+        panic!("a CONNACK, not {packet:?}")
+    };
     let expected = ConnAckProperties {
         receive_maximum: 1000.try_into().ok(),
         retain_available: Some(true),
@@ -63,17 +67,32 @@ async fn a_message_has_the_lower_of_its_qos_and_the_subscriptions() {
             match published {
                 QoS::AtMostOnce => {}
                 QoS::AtLeastOnce => {
-                    assert_eq!(publisher.receives_ack().await, (AckType::PubAck, 2, ReasonCode::Success));
+                    assert_eq!(
+                        publisher.receives_ack().await,
+                        (AckType::PubAck, 2, ReasonCode::Success)
+                    );
                 }
                 QoS::ExactlyOnce => {
-                    assert_eq!(publisher.receives_ack().await, (AckType::PubRec, 2, ReasonCode::Success));
+                    assert_eq!(
+                        publisher.receives_ack().await,
+                        (AckType::PubRec, 2, ReasonCode::Success)
+                    );
                     publisher.sends_ack(AckType::PubRel, 2).await;
-                    assert_eq!(publisher.receives_ack().await, (AckType::PubComp, 2, ReasonCode::Success));
+                    assert_eq!(
+                        publisher.receives_ack().await,
+                        (AckType::PubComp, 2, ReasonCode::Success)
+                    );
                 }
             }
             let packet = subscriber.receives().await;
-            let Packet::Publish(received) = packet.packet() else { panic!("a PUBLISH, not {packet:?}") };
-            assert_eq!(received.delivery.qos(), published.min(granted), "{published} to {granted}");
+            let Packet::Publish(received) = packet.packet() else {
+                panic!("a PUBLISH, not {packet:?}")
+            };
+            assert_eq!(
+                received.delivery.qos(),
+                published.min(granted),
+                "{published} to {granted}"
+            );
         }
     }
 }
@@ -83,9 +102,11 @@ async fn a_message_has_the_lower_of_its_qos_and_the_subscriptions() {
 async fn overlapping_subscriptions_are_one_copy_with_the_highest_qos_and_all_identifiers() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut client = sandbox.guest("c").await;
-    for (number, filter, qos) in
-        [(7, "a/+", QoS::AtMostOnce), (9, "a/#", QoS::ExactlyOnce), (7, "+/b", QoS::AtLeastOnce)]
-    {
+    for (number, filter, qos) in [
+        (7, "a/+", QoS::AtMostOnce),
+        (9, "a/#", QoS::ExactlyOnce),
+        (7, "+/b", QoS::AtLeastOnce),
+    ] {
         let mut wanted = subscription(filter);
         wanted.options.qos = qos;
         let subscriptions = [wanted];
@@ -94,12 +115,22 @@ async fn overlapping_subscriptions_are_one_copy_with_the_highest_qos_and_all_ide
         client.send(request).await;
         client.receives_suback().await;
     }
-    sandbox.guest("p").await.send(publish("a/b", "x", QoS::ExactlyOnce)).await;
+    sandbox
+        .guest("p")
+        .await
+        .send(publish("a/b", "x", QoS::ExactlyOnce))
+        .await;
     let packet = client.receives().await;
-    let Packet::Publish(received) = packet.packet() else { panic!("a PUBLISH, not {packet:?}") };
+    let Packet::Publish(received) = packet.packet() else {
+        panic!("a PUBLISH, not {packet:?}")
+    };
     assert_eq!(received.delivery.qos(), QoS::ExactlyOnce);
-    let mut identifiers: Vec<u32> =
-        received.properties.subscription_identifiers.iter().map(|identifier| identifier.get()).collect();
+    let mut identifiers: Vec<u32> = received
+        .properties
+        .subscription_identifiers
+        .iter()
+        .map(|identifier| identifier.get())
+        .collect();
     identifiers.sort_unstable();
     assert_eq!(identifiers, [7, 9]);
     client.receives_nothing_more().await;
@@ -114,7 +145,10 @@ async fn a_subscription_to_the_same_filter_replaces_the_first_one() {
     subscribes_with(&mut client, "t", QoS::AtMostOnce).await;
     client.send(publish("t", "x", QoS::AtLeastOnce)).await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
-    assert_eq!(client.receives_message().await, ("x".into(), QoS::AtMostOnce, false));
+    assert_eq!(
+        client.receives_message().await,
+        ("x".into(), QoS::AtMostOnce, false)
+    );
     client.receives_nothing_more().await;
 }
 
@@ -136,7 +170,10 @@ async fn retain_handling_says_when_retained_messages_come() {
             client.send(subscribe(&[wanted])).await;
             client.receives_suback().await;
             if expected {
-                assert_eq!(client.receives_message().await, ("kept".into(), QoS::AtLeastOnce, true));
+                assert_eq!(
+                    client.receives_message().await,
+                    ("kept".into(), QoS::AtLeastOnce, true)
+                );
             }
             client.receives_nothing_more().await;
         }
@@ -150,13 +187,21 @@ async fn a_topic_keeps_its_last_retained_message_until_an_empty_one() {
     let mut client = sandbox.guest("c").await;
     retains(&mut client, "a/b", "first").await;
     retains(&mut client, "a/b", "second").await;
-    client.send(publish("a/b", "passing", QoS::AtMostOnce)).await;
+    client
+        .send(publish("a/b", "passing", QoS::AtMostOnce))
+        .await;
     client.subscribes("a/#").await;
-    assert_eq!(client.receives_message().await, ("second".into(), QoS::AtLeastOnce, true));
+    assert_eq!(
+        client.receives_message().await,
+        ("second".into(), QoS::AtLeastOnce, true)
+    );
     client.receives_nothing_more().await;
     let mut other = sandbox.guest("d").await;
     retains(&mut other, "a/b", "").await;
-    assert_eq!(client.receives_message().await, (String::new(), QoS::AtLeastOnce, false));
+    assert_eq!(
+        client.receives_message().await,
+        (String::new(), QoS::AtLeastOnce, false)
+    );
     client.subscribes("a/+").await;
     client.receives_nothing_more().await;
 }
@@ -174,7 +219,10 @@ async fn retain_as_published_keeps_the_flag_and_else_it_is_cleared() {
         client.send(subscribe(&[wanted])).await;
         client.receives_suback().await;
         retains(&mut publisher, "t", "x").await;
-        assert_eq!(client.receives_message().await, ("x".into(), QoS::AtLeastOnce, as_published));
+        assert_eq!(
+            client.receives_message().await,
+            ("x".into(), QoS::AtLeastOnce, as_published)
+        );
     }
 }
 
@@ -189,7 +237,10 @@ async fn a_message_is_forwarded_with_everything_but_what_is_its_publishers_own()
     let large = vec![0; 65_535];
     for correlation in [&b""[..], &large] {
         let mut message = publish("a/b", "x", QoS::AtLeastOnce);
-        message.delivery = Delivery::AtLeastOnce { packet_id: id(77), dup: true };
+        message.delivery = Delivery::AtLeastOnce {
+            packet_id: id(77),
+            dup: true,
+        };
         message.properties = PublishProperties {
             payload_format_indicator: Some(PayloadFormat::Utf8),
             topic_alias: TopicAlias::new(3),
@@ -202,10 +253,23 @@ async fn a_message_is_forwarded_with_everything_but_what_is_its_publishers_own()
         client.send(message).await;
         assert_eq!(client.receives_ack().await.1, 77);
         let packet = client.receives().await;
-        let Packet::Publish(received) = packet.packet() else { panic!("a PUBLISH, not {packet:?}") };
-        assert_eq!(received.properties, PublishProperties { topic_alias: None, ..message.properties });
-        assert_eq!((received.topic, received.delivery.dup()), (message.topic, false));
-        client.send(puback(received.delivery.packet_id().unwrap())).await;
+        let Packet::Publish(received) = packet.packet() else {
+            panic!("a PUBLISH, not {packet:?}")
+        };
+        assert_eq!(
+            received.properties,
+            PublishProperties {
+                topic_alias: None,
+                ..message.properties
+            }
+        );
+        assert_eq!(
+            (received.topic, received.delivery.dup()),
+            (message.topic, false)
+        );
+        client
+            .send(puback(received.delivery.packet_id().unwrap()))
+            .await;
     }
 }
 
@@ -222,10 +286,18 @@ async fn every_alias_up_to_the_maximum_stands_for_its_topic_until_the_connection
             let mut named = publish(&topic, "named", QoS::AtMostOnce);
             named.properties.topic_alias = TopicAlias::new(alias);
             client.send(named).await;
-            client.send(dunlin_codec::Publish { topic: None, payload: b"short", ..named }).await;
+            client
+                .send(dunlin_codec::Publish {
+                    topic: None,
+                    payload: b"short",
+                    ..named
+                })
+                .await;
             for payload in ["named", "short"] {
                 let packet = client.receives().await;
-                let Packet::Publish(received) = packet.packet() else { panic!("a PUBLISH") };
+                let Packet::Publish(received) = packet.packet() else {
+                    panic!("a PUBLISH")
+                };
                 assert_eq!(
                     (received.topic.as_deref(), received.payload),
                     (Some(&*topic), payload.as_bytes())
@@ -235,12 +307,23 @@ async fn every_alias_up_to_the_maximum_stands_for_its_topic_until_the_connection
         let mut above = publish("t", "x", QoS::AtMostOnce);
         above.properties.topic_alias = TopicAlias::new(most + 1);
         client.send(above).await;
-        assert_eq!(client.receives_disconnect().await.0, ReasonCode::TopicAliasInvalid);
+        assert_eq!(
+            client.receives_disconnect().await.0,
+            ReasonCode::TopicAliasInvalid
+        );
         let mut another = sandbox.guest("d").await;
         let mut forgotten = publish("t", "x", QoS::AtMostOnce);
         forgotten.properties.topic_alias = TopicAlias::new(1);
-        another.send(dunlin_codec::Publish { topic: None, ..forgotten }).await;
-        assert_eq!(another.receives_disconnect().await.0, ReasonCode::ProtocolError);
+        another
+            .send(dunlin_codec::Publish {
+                topic: None,
+                ..forgotten
+            })
+            .await;
+        assert_eq!(
+            another.receives_disconnect().await.0,
+            ReasonCode::ProtocolError
+        );
     }
 }
 
@@ -256,20 +339,33 @@ async fn the_server_uses_as_many_aliases_as_the_client_takes() {
     for topic in ["a", "b", "a", "c", "a", "b"] {
         client.send(publish(topic, "x", QoS::AtMostOnce)).await;
         let packet = client.receives().await;
-        let Packet::Publish(received) = packet.packet() else { panic!("a PUBLISH, not {packet:?}") };
+        let Packet::Publish(received) = packet.packet() else {
+            panic!("a PUBLISH, not {packet:?}")
+        };
         let alias = received.properties.topic_alias.unwrap().get();
         told.push((received.topic.map(|topic| topic.to_string()), alias));
     }
     let named = |topic: &str, alias| (Some(topic.to_owned()), alias);
-    assert_eq!(told, [named("a", 1), named("b", 2), (None, 1), named("c", 1), named("a", 2), named("b", 1)]);
+    assert_eq!(
+        told,
+        [
+            named("a", 1),
+            named("b", 2),
+            (None, 1),
+            named("c", 1),
+            named("a", 2),
+            named("b", 1)
+        ]
+    );
 }
 
 /// MQTT-3.10.4-1, MQTT-3.10.4-2, MQTT-3.10.4-4, MQTT-3.10.4-5, MQTT-3.10.4-6, MQTT-3.11.3-1, MQTT-3.11.3-2
 #[tokio::test]
 async fn an_unsuback_tells_filter_by_filter_what_there_was() {
-    for (profile, missing) in
-        [(Profile::Mqtt5, ReasonCode::NoSubscriptionExisted), (Profile::Aws, ReasonCode::Success)]
-    {
+    for (profile, missing) in [
+        (Profile::Mqtt5, ReasonCode::NoSubscriptionExisted),
+        (Profile::Aws, ReasonCode::Success),
+    ] {
         let answer = Answer::allow("anybody", allow("iot:*"));
         let sandbox = TestSandbox::answering_with(answer, |builder| builder.profile(profile)).await;
         let mut client = sandbox.guest("c").await;
@@ -277,11 +373,22 @@ async fn an_unsuback_tells_filter_by_filter_what_there_was() {
         client.subscribes("a/+").await;
         let filters = ["a/+", "A/b", "#"].map(|filter| TopicFilter::new(filter).unwrap());
         let filters = Repeated::from(&filters);
-        client.send(Unsubscribe { packet_id: id(9), properties: Default::default(), filters }).await;
+        client
+            .send(Unsubscribe {
+                packet_id: id(9),
+                properties: Default::default(),
+                filters,
+            })
+            .await;
         let packet = client.receives().await;
-        let Packet::UnsubAck(unsuback) = packet.packet() else { panic!("an UNSUBACK, not {packet:?}") };
+        let Packet::UnsubAck(unsuback) = packet.packet() else {
+            panic!("an UNSUBACK, not {packet:?}")
+        };
         assert_eq!(unsuback.packet_id, id(9));
-        assert_eq!(unsuback.reason_codes.iter().collect::<Vec<_>>(), [ReasonCode::Success, missing, missing]);
+        assert_eq!(
+            unsuback.reason_codes.iter().collect::<Vec<_>>(),
+            [ReasonCode::Success, missing, missing]
+        );
         client.send(publish("a/b", "x", QoS::AtMostOnce)).await;
         assert_eq!(client.receives_message().await.0, "x");
         client.send(publish("a/c", "x", QoS::AtMostOnce)).await;
@@ -298,7 +405,11 @@ async fn a_suback_has_one_code_for_each_filter_in_their_order() {
     let mut wanted = [subscription("a"), subscription(&deep), subscription("b")];
     wanted[2].options.qos = QoS::ExactlyOnce;
     client.send(subscribe(&wanted)).await;
-    let expected = [ReasonCode::GrantedQoS1, ReasonCode::TopicFilterInvalid, ReasonCode::GrantedQoS2];
+    let expected = [
+        ReasonCode::GrantedQoS1,
+        ReasonCode::TopicFilterInvalid,
+        ReasonCode::GrantedQoS2,
+    ];
     assert_eq!(client.receives_suback().await.0, expected);
 }
 
@@ -308,8 +419,16 @@ async fn text_that_is_none_is_refused_with_its_code() {
     let mut client = sandbox.guest("c").await;
     let mut message = publish("t", "x", QoS::AtLeastOnce);
     message.properties.payload_format_indicator = Some(PayloadFormat::Utf8);
-    client.send(dunlin_codec::Publish { payload: &[0xFF], ..message }).await;
-    assert_eq!(client.receives_puback().await.0, ReasonCode::PayloadFormatInvalid);
+    client
+        .send(dunlin_codec::Publish {
+            payload: &[0xFF],
+            ..message
+        })
+        .await;
+    assert_eq!(
+        client.receives_puback().await.0,
+        ReasonCode::PayloadFormatInvalid
+    );
 }
 
 /// MQTT-3.3.4-10, MQTT-4.9.0-3, MQTT-4.9.0-1, MQTT-4.9.0-2, MQTT-3.3.4-9
@@ -324,19 +443,37 @@ async fn a_full_window_holds_messages_back_and_nothing_else() {
     publisher.send(publish("t", "1", QoS::ExactlyOnce)).await;
     publisher.send(publish("t", "2", QoS::AtLeastOnce)).await;
     assert_eq!(publisher.receives_ack().await.0, AckType::PubRec);
-    assert_eq!(publisher.receives_ack().await, (AckType::PubAck, 2, ReasonCode::PacketIdentifierInUse));
+    assert_eq!(
+        publisher.receives_ack().await,
+        (AckType::PubAck, 2, ReasonCode::PacketIdentifierInUse)
+    );
     publisher
         .send(dunlin_codec::Publish {
-            delivery: Delivery::AtLeastOnce { packet_id: id(3), dup: false },
+            delivery: Delivery::AtLeastOnce {
+                packet_id: id(3),
+                dup: false,
+            },
             ..publish("t", "2", QoS::AtLeastOnce)
         })
         .await;
-    assert_eq!(publisher.receives_ack().await, (AckType::PubAck, 3, ReasonCode::Success));
-    assert!(matches!(client.receives().await.packet(), Packet::Publish(_)));
+    assert_eq!(
+        publisher.receives_ack().await,
+        (AckType::PubAck, 3, ReasonCode::Success)
+    );
+    assert!(matches!(
+        client.receives().await.packet(),
+        Packet::Publish(_)
+    ));
     client.receives_nothing_more().await;
-    assert_eq!(client.subscribes("other").await.0, [ReasonCode::GrantedQoS1]);
+    assert_eq!(
+        client.subscribes("other").await.0,
+        [ReasonCode::GrantedQoS1]
+    );
     client.sends_ack(AckType::PubRec, 1).await;
-    assert_eq!(client.receives_ack().await, (AckType::PubRel, 1, ReasonCode::Success));
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubRel, 1, ReasonCode::Success)
+    );
     client.receives_nothing_more().await;
     client.sends_ack(AckType::PubComp, 1).await;
     assert_eq!(client.receives_message().await.0, "2");
@@ -350,8 +487,13 @@ async fn a_packet_larger_than_aws_takes_is_taken() {
     let large = "x".repeat(1024 * 1024 - 100);
     client.send(publish("t", &large, QoS::AtMostOnce)).await;
     assert_eq!(client.receives_message().await.0.len(), large.len());
-    client.send(publish("t", &"x".repeat(1024 * 1024), QoS::AtMostOnce)).await;
-    assert_eq!(client.receives_disconnect().await.0, ReasonCode::PacketTooLarge);
+    client
+        .send(publish("t", &"x".repeat(1024 * 1024), QoS::AtMostOnce))
+        .await;
+    assert_eq!(
+        client.receives_disconnect().await.0,
+        ReasonCode::PacketTooLarge
+    );
 }
 
 /// MQTT-3.2.2-19, MQTT-3.9.2-1, MQTT-3.11.2-1, MQTT-3.4.2-2, MQTT-3.14.2-3, MQTT-3.1.2-24, MQTT-3.1.2-25
@@ -361,13 +503,30 @@ async fn a_reason_that_does_not_fit_is_left_out() {
     let mut small = crate::client::unsigned("mqtt5-sample-1");
     small.properties.maximum_packet_size = 40.try_into().ok();
     let (mut client, _) = sandbox.admits(small).await;
-    assert_eq!(client.subscribes("not/allowed").await, (vec![ReasonCode::NotAuthorized], None));
-    client.send(publish("not/allowed", "x", QoS::AtLeastOnce)).await;
-    assert_eq!(client.receives_puback().await, (ReasonCode::NotAuthorized, None));
+    assert_eq!(
+        client.subscribes("not/allowed").await,
+        (vec![ReasonCode::NotAuthorized], None)
+    );
+    client
+        .send(publish("not/allowed", "x", QoS::AtLeastOnce))
+        .await;
+    assert_eq!(
+        client.receives_puback().await,
+        (ReasonCode::NotAuthorized, None)
+    );
     client.subscribes("test/topic").await;
-    client.send(publish("test/topic", &"x".repeat(40), QoS::AtMostOnce)).await;
-    client.send(publish("test/topic", "small", QoS::AtMostOnce)).await;
+    client
+        .send(publish("test/topic", &"x".repeat(40), QoS::AtMostOnce))
+        .await;
+    client
+        .send(publish("test/topic", "small", QoS::AtMostOnce))
+        .await;
     assert_eq!(client.receives_message().await.0, "small");
-    client.send(publish("not/allowed", "x", QoS::AtMostOnce)).await;
-    assert_eq!(client.receives_disconnect().await, (ReasonCode::NotAuthorized, None));
+    client
+        .send(publish("not/allowed", "x", QoS::AtMostOnce))
+        .await;
+    assert_eq!(
+        client.receives_disconnect().await,
+        (ReasonCode::NotAuthorized, None)
+    );
 }

@@ -11,7 +11,10 @@ use crate::client::{TestClient, TestSandbox, connect, id, publish, subscribe, su
 
 /// A CONNECT that keeps, or resumes, its session.
 fn staying(client_id: &str) -> Connect<'_> {
-    let mut connect = Connect { clean_start: false, ..connect(client_id, "", "") };
+    let mut connect = Connect {
+        clean_start: false,
+        ..connect(client_id, "", "")
+    };
     connect.properties.session_expiry_interval = Some(3600);
     connect
 }
@@ -24,8 +27,13 @@ async fn leaves(mut client: TestClient) {
 /// Delivery and payload of the next packet, which must be a PUBLISH.
 async fn receives_publish(client: &mut TestClient) -> (Delivery, String) {
     let packet = client.receives().await;
-    let Packet::Publish(publish) = packet.packet() else { panic!("a PUBLISH, not {packet:?}") };
-    (publish.delivery, String::from_utf8(publish.payload.into()).unwrap())
+    let Packet::Publish(publish) = packet.packet() else {
+        panic!("a PUBLISH, not {packet:?}")
+    };
+    (
+        publish.delivery,
+        String::from_utf8(publish.payload.into()).unwrap(),
+    )
 }
 
 /// MQTT-3.1.2-5, MQTT-3.1.2-6, MQTT-3.1.4-4, MQTT-3.2.2-3, MQTT-4.5.0-1, MQTT-4.6.0-5, MQTT-4.6.0-6, MQTT-3.1.2-23
@@ -40,15 +48,25 @@ async fn what_came_while_the_client_was_away_waits_for_it_in_order() {
     assert_eq!(client.receives_suback().await.0, [ReasonCode::GrantedQoS2]);
     leaves(client).await;
     let mut publisher = sandbox.guest("p").await;
-    for (payload, qos) in [("0", QoS::AtMostOnce), ("1", QoS::AtLeastOnce), ("2", QoS::AtLeastOnce)] {
+    for (payload, qos) in [
+        ("0", QoS::AtMostOnce),
+        ("1", QoS::AtLeastOnce),
+        ("2", QoS::AtLeastOnce),
+    ] {
         publisher.send(publish("t", payload, qos)).await;
     }
     assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
     assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
     let (mut client, session_present) = sandbox.admits(staying("c")).await;
     assert!(session_present);
-    assert_eq!(client.receives_message().await, ("1".into(), QoS::AtLeastOnce, false));
-    assert_eq!(client.receives_message().await, ("2".into(), QoS::AtLeastOnce, false));
+    assert_eq!(
+        client.receives_message().await,
+        ("1".into(), QoS::AtLeastOnce, false)
+    );
+    assert_eq!(
+        client.receives_message().await,
+        ("2".into(), QoS::AtLeastOnce, false)
+    );
     client.receives_nothing_more().await;
 }
 
@@ -59,7 +77,12 @@ async fn a_clean_start_ends_the_session_that_was_there() {
     let (mut client, _) = sandbox.admits(staying("c")).await;
     client.subscribes("t").await;
     leaves(client).await;
-    let (mut client, session_present) = sandbox.admits(Connect { clean_start: true, ..staying("c") }).await;
+    let (mut client, session_present) = sandbox
+        .admits(Connect {
+            clean_start: true,
+            ..staying("c")
+        })
+        .await;
     assert!(!session_present);
     client.send(publish("t", "x", QoS::AtMostOnce)).await;
     client.receives_nothing_more().await;
@@ -90,8 +113,16 @@ async fn a_session_without_expiry_ends_with_its_connection() {
 async fn a_disconnect_may_change_how_long_the_session_lasts() {
     let sandbox = TestSandbox::mqtt5().await;
     let (mut client, _) = sandbox.admits(staying("c")).await;
-    let properties = DisconnectProperties { session_expiry_interval: Some(0), ..Default::default() };
-    client.send(Disconnect { reason_code: ReasonCode::NORMAL_DISCONNECTION, properties }).await;
+    let properties = DisconnectProperties {
+        session_expiry_interval: Some(0),
+        ..Default::default()
+    };
+    client
+        .send(Disconnect {
+            reason_code: ReasonCode::NORMAL_DISCONNECTION,
+            properties,
+        })
+        .await;
     client.is_closed().await;
     assert!(!sandbox.admits(staying("c")).await.1);
 }
@@ -104,7 +135,10 @@ async fn who_takes_a_client_id_over_goes_on_with_its_session() {
     first.subscribes("t").await;
     let (mut second, session_present) = sandbox.admits(staying("c")).await;
     assert!(session_present);
-    assert_eq!(first.receives_disconnect().await.0, ReasonCode::SessionTakenOver);
+    assert_eq!(
+        first.receives_disconnect().await.0,
+        ReasonCode::SessionTakenOver
+    );
     first.is_closed().await;
     second.send(publish("t", "x", QoS::AtMostOnce)).await;
     assert_eq!(second.receives_message().await.0, "x");
@@ -118,7 +152,9 @@ async fn what_was_not_acknowledged_is_sent_again_with_its_identifier_and_only_af
     client.subscribes("t").await;
     let mut publisher = sandbox.guest("p").await;
     for payload in ["1", "2", "3"] {
-        publisher.send(publish("t", payload, QoS::AtLeastOnce)).await;
+        publisher
+            .send(publish("t", payload, QoS::AtLeastOnce))
+            .await;
     }
     let mut sent = Vec::new();
     for _ in 0..3 {
@@ -127,7 +163,9 @@ async fn what_was_not_acknowledged_is_sent_again_with_its_identifier_and_only_af
         sent.push((delivery.packet_id(), payload));
     }
     client.receives_nothing_more().await;
-    client.sends_ack(AckType::PubAck, sent[1].0.unwrap().get()).await;
+    client
+        .sends_ack(AckType::PubAck, sent[1].0.unwrap().get())
+        .await;
     client.receives_nothing_more().await;
     drop(client);
     publisher.send(publish("t", "4", QoS::AtLeastOnce)).await;
@@ -152,16 +190,34 @@ async fn a_message_of_qos_2_is_not_sent_again_once_it_was_received() {
     client.send(subscribe(&[exactly_once])).await;
     client.receives_suback().await;
     client.send(publish("t", "x", QoS::ExactlyOnce)).await;
-    assert_eq!(client.receives_ack().await, (AckType::PubRec, 2, ReasonCode::Success));
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubRec, 2, ReasonCode::Success)
+    );
     client.sends_ack(AckType::PubRel, 2).await;
     let (delivery, _) = receives_publish(&mut client).await;
-    assert_eq!(delivery, Delivery::ExactlyOnce { packet_id: id(1), dup: false });
-    assert_eq!(client.receives_ack().await, (AckType::PubComp, 2, ReasonCode::Success));
+    assert_eq!(
+        delivery,
+        Delivery::ExactlyOnce {
+            packet_id: id(1),
+            dup: false
+        }
+    );
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubComp, 2, ReasonCode::Success)
+    );
     client.sends_ack(AckType::PubRec, 1).await;
-    assert_eq!(client.receives_ack().await, (AckType::PubRel, 1, ReasonCode::Success));
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubRel, 1, ReasonCode::Success)
+    );
     drop(client);
     let (mut client, _) = sandbox.admits(staying("c")).await;
-    assert_eq!(client.receives_ack().await, (AckType::PubRel, 1, ReasonCode::Success));
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubRel, 1, ReasonCode::Success)
+    );
     client.sends_ack(AckType::PubComp, 1).await;
     client.receives_nothing_more().await;
     drop(client);
@@ -171,27 +227,48 @@ async fn a_message_of_qos_2_is_not_sent_again_once_it_was_received() {
 
 /// MQTT-4.3.3-8, MQTT-4.3.3-10, MQTT-4.3.3-11, MQTT-4.3.3-12
 #[tokio::test]
-async fn an_identifier_of_qos_2_is_the_same_message_until_it_is_released_also_on_another_connection() {
+async fn an_identifier_of_qos_2_is_the_same_message_until_it_is_released_also_on_another_connection()
+ {
     let sandbox = TestSandbox::mqtt5().await;
     let mut watcher = sandbox.guest("w").await;
     watcher.subscribes("t").await;
     let (mut client, _) = sandbox.admits(staying("c")).await;
     for _ in 0..2 {
         client.send(publish("t", "first", QoS::ExactlyOnce)).await;
-        assert_eq!(client.receives_ack().await, (AckType::PubRec, 2, ReasonCode::Success));
+        assert_eq!(
+            client.receives_ack().await,
+            (AckType::PubRec, 2, ReasonCode::Success)
+        );
     }
-    client.send(publish("t", "no other", QoS::AtLeastOnce)).await;
-    assert_eq!(client.receives_ack().await, (AckType::PubAck, 2, ReasonCode::PacketIdentifierInUse));
+    client
+        .send(publish("t", "no other", QoS::AtLeastOnce))
+        .await;
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubAck, 2, ReasonCode::PacketIdentifierInUse)
+    );
     drop(client);
     let (mut client, _) = sandbox.admits(staying("c")).await;
     client.send(publish("t", "first", QoS::ExactlyOnce)).await;
-    assert_eq!(client.receives_ack().await, (AckType::PubRec, 2, ReasonCode::Success));
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubRec, 2, ReasonCode::Success)
+    );
     client.sends_ack(AckType::PubRel, 2).await;
-    assert_eq!(client.receives_ack().await, (AckType::PubComp, 2, ReasonCode::Success));
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubComp, 2, ReasonCode::Success)
+    );
     client.sends_ack(AckType::PubRel, 2).await;
-    assert_eq!(client.receives_ack().await, (AckType::PubComp, 2, ReasonCode::PacketIdentifierNotFound));
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubComp, 2, ReasonCode::PacketIdentifierNotFound)
+    );
     client.send(publish("t", "second", QoS::ExactlyOnce)).await;
-    assert_eq!(client.receives_ack().await, (AckType::PubRec, 2, ReasonCode::Success));
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubRec, 2, ReasonCode::Success)
+    );
     assert_eq!(watcher.receives_message().await.0, "first");
     assert_eq!(watcher.receives_message().await.0, "second");
     watcher.receives_nothing_more().await;
@@ -217,7 +294,12 @@ async fn a_message_that_its_receiver_refuses_is_done_with() {
     client.send(Packet::PubRec(ack)).await;
     client.receives_nothing_more().await;
     drop(client);
-    sandbox.admits(staying("c")).await.0.receives_nothing_more().await;
+    sandbox
+        .admits(staying("c"))
+        .await
+        .0
+        .receives_nothing_more()
+        .await;
 }
 
 /// MQTT-4.3.3-13
@@ -226,7 +308,10 @@ async fn an_unknown_identifier_is_answered_and_no_breach() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut client = sandbox.guest("c").await;
     client.sends_ack(AckType::PubRec, 7).await;
-    assert_eq!(client.receives_ack().await, (AckType::PubRel, 7, ReasonCode::PacketIdentifierNotFound));
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubRel, 7, ReasonCode::PacketIdentifierNotFound)
+    );
     client.sends_ack(AckType::PubAck, 7).await;
     client.sends_ack(AckType::PubComp, 7).await;
     client.receives_nothing_more().await;
@@ -238,10 +323,19 @@ async fn an_acknowledgement_of_another_qos_is_a_protocol_error() {
         let sandbox = TestSandbox::mqtt5().await;
         let mut client = sandbox.guest("c").await;
         client.subscribes("t").await;
-        sandbox.guest("p").await.send(publish("t", "x", QoS::AtLeastOnce)).await;
+        sandbox
+            .guest("p")
+            .await
+            .send(publish("t", "x", QoS::AtLeastOnce))
+            .await;
         let (delivery, _) = receives_publish(&mut client).await;
-        client.sends_ack(wrong, delivery.packet_id().unwrap().get()).await;
-        assert_eq!(client.receives_disconnect().await.0, ReasonCode::ProtocolError);
+        client
+            .sends_ack(wrong, delivery.packet_id().unwrap().get())
+            .await;
+        assert_eq!(
+            client.receives_disconnect().await.0,
+            ReasonCode::ProtocolError
+        );
     }
 }
 
@@ -257,7 +351,9 @@ async fn on_aws_a_session_lasts_an_hour_and_stored_messages_come_ten_a_second() 
     leaves(client).await;
     let mut publisher = sandbox.guest("p").await;
     for number in 0..15 {
-        publisher.send(publish("t", &number.to_string(), QoS::AtLeastOnce)).await;
+        publisher
+            .send(publish("t", &number.to_string(), QoS::AtLeastOnce))
+            .await;
         assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
     }
     sleep(Duration::from_millis(260)).await;
@@ -281,7 +377,11 @@ async fn what_was_under_way_is_finished_after_an_unsubscribe() {
     exactly_once.options.qos = QoS::ExactlyOnce;
     client.send(subscribe(&[exactly_once])).await;
     client.receives_suback().await;
-    sandbox.guest("p").await.send(publish("t", "x", QoS::ExactlyOnce)).await;
+    sandbox
+        .guest("p")
+        .await
+        .send(publish("t", "x", QoS::ExactlyOnce))
+        .await;
     let (delivery, _) = receives_publish(&mut client).await;
     let packet_id = delivery.packet_id().unwrap().get();
     let filters = [dunlin_codec::TopicFilter::new("t").unwrap()];
@@ -292,7 +392,13 @@ async fn what_was_under_way_is_finished_after_an_unsubscribe() {
             filters: Repeated::from(&filters),
         })
         .await;
-    assert!(matches!(client.receives().await.packet(), Packet::UnsubAck(_)));
+    assert!(matches!(
+        client.receives().await.packet(),
+        Packet::UnsubAck(_)
+    ));
     client.sends_ack(AckType::PubRec, packet_id).await;
-    assert_eq!(client.receives_ack().await, (AckType::PubRel, packet_id, ReasonCode::Success));
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubRel, packet_id, ReasonCode::Success)
+    );
 }

@@ -12,8 +12,12 @@ use crate::client::TestSandbox;
 async fn no_more_connections_are_held_than_it_was_told() {
     let sandbox = TestSandbox::start_with(|builder| builder.max_connections(1)).await;
     let _first = sandbox.connected("mqtt5-sample-1").await;
-    let mut second = TcpStream::connect(("127.0.0.1", sandbox.sandbox.port())).await.unwrap();
-    let read = timeout(Duration::from_secs(5), second.read(&mut [0])).await.expect("closed at once");
+    let mut second = TcpStream::connect(("127.0.0.1", sandbox.sandbox.port()))
+        .await
+        .unwrap();
+    let read = timeout(Duration::from_secs(5), second.read(&mut [0]))
+        .await
+        .expect("closed at once");
     assert_eq!(read.unwrap_or(0), 0);
     assert!(sandbox.logged("too many connections"));
 }

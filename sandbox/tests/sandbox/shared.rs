@@ -27,7 +27,9 @@ async fn each_message_goes_to_one_member_and_all_have_their_turn() {
     plain.subscribes("lamp/7").await;
     let mut publisher = sandbox.guest("p").await;
     for number in 0..6 {
-        publisher.send(publish("lamp/7", &number.to_string(), QoS::AtMostOnce)).await;
+        publisher
+            .send(publish("lamp/7", &number.to_string(), QoS::AtMostOnce))
+            .await;
     }
     for number in 0..6 {
         assert_eq!(plain.receives_message().await.0, number.to_string());
@@ -49,8 +51,15 @@ async fn a_shared_message_has_the_qos_that_its_member_was_granted() {
     at_most_once.options.qos = QoS::AtMostOnce;
     client.send(subscribe(&[at_most_once])).await;
     client.receives_suback().await;
-    sandbox.guest("p").await.send(publish("lamp/7", "x", QoS::ExactlyOnce)).await;
-    assert_eq!(client.receives_message().await, ("x".into(), QoS::AtMostOnce, false));
+    sandbox
+        .guest("p")
+        .await
+        .send(publish("lamp/7", "x", QoS::ExactlyOnce))
+        .await;
+    assert_eq!(
+        client.receives_message().await,
+        ("x".into(), QoS::AtMostOnce, false)
+    );
 }
 
 #[tokio::test]
@@ -70,10 +79,15 @@ async fn who_has_left_or_unsubscribed_is_given_nothing() {
             filters: (&filters).into(),
         })
         .await;
-    assert!(matches!(unsubscribed.receives().await.packet(), Packet::UnsubAck(_)));
+    assert!(matches!(
+        unsubscribed.receives().await.packet(),
+        Packet::UnsubAck(_)
+    ));
     let mut publisher = sandbox.guest("p").await;
     for _ in 0..3 {
-        publisher.send(publish("lamp/7", "x", QoS::AtMostOnce)).await;
+        publisher
+            .send(publish("lamp/7", "x", QoS::AtMostOnce))
+            .await;
     }
     for _ in 0..3 {
         members[0].receives_message().await;
@@ -85,7 +99,10 @@ async fn who_has_left_or_unsubscribed_is_given_nothing() {
 async fn where_nobody_is_there_a_message_waits_for_a_member_who_will_be_back() {
     let sandbox = TestSandbox::open_house().await;
     let staying = || {
-        let mut connect = Connect { clean_start: false, ..connect("away", "", "") };
+        let mut connect = Connect {
+            clean_start: false,
+            ..connect("away", "", "")
+        };
         connect.properties.session_expiry_interval = Some(600);
         connect
     };
@@ -94,7 +111,9 @@ async fn where_nobody_is_there_a_message_waits_for_a_member_who_will_be_back() {
     away.send(Disconnect::default()).await;
     away.is_closed().await;
     let mut publisher = sandbox.guest("p").await;
-    publisher.send(publish("lamp/7", "x", QoS::AtLeastOnce)).await;
+    publisher
+        .send(publish("lamp/7", "x", QoS::AtLeastOnce))
+        .await;
     assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
     tokio::time::sleep(std::time::Duration::from_millis(1050)).await;
     let (mut away, session_present) = sandbox.admits(staying()).await;
@@ -122,11 +141,17 @@ async fn no_local_is_for_no_shared_subscription() {
     let mut bytes = Vec::new();
     subscribe(&plain).encode(&mut bytes).unwrap();
     let lower = b"$share";
-    let at = bytes.windows(6).position(|window| window == b"$SHARE").unwrap();
+    let at = bytes
+        .windows(6)
+        .position(|window| window == b"$SHARE")
+        .unwrap();
     bytes[at..at + 6].copy_from_slice(lower);
     *bytes.last_mut().unwrap() |= 0b100;
     client.send_bytes(&bytes).await;
-    assert_eq!(client.receives_disconnect().await.0, ReasonCode::ProtocolError);
+    assert_eq!(
+        client.receives_disconnect().await.0,
+        ReasonCode::ProtocolError
+    );
 }
 
 /// MQTT-4.8.2-4, MQTT-4.8.2-5
@@ -134,7 +159,10 @@ async fn no_local_is_for_no_shared_subscription() {
 async fn a_message_that_a_member_has_not_acknowledged_stays_its_own() {
     let sandbox = TestSandbox::mqtt5().await;
     let staying = |client_id| {
-        let mut connect = Connect { clean_start: false, ..connect(client_id, "", "") };
+        let mut connect = Connect {
+            clean_start: false,
+            ..connect(client_id, "", "")
+        };
         connect.properties.session_expiry_interval = Some(600);
         connect
     };
@@ -143,8 +171,15 @@ async fn a_message_that_a_member_has_not_acknowledged_stays_its_own() {
     let (mut first, _) = sandbox.admits(staying("m1")).await;
     first.send(subscribe(&[exactly_once])).await;
     first.receives_suback().await;
-    sandbox.guest("p").await.send(publish("lamp/7", "x", QoS::ExactlyOnce)).await;
-    assert!(matches!(first.receives().await.packet(), Packet::Publish(_)));
+    sandbox
+        .guest("p")
+        .await
+        .send(publish("lamp/7", "x", QoS::ExactlyOnce))
+        .await;
+    assert!(matches!(
+        first.receives().await.packet(),
+        Packet::Publish(_)
+    ));
     let mut second = sandbox.guest("m2").await;
     second.send(subscribe(&[exactly_once])).await;
     second.receives_suback().await;
@@ -152,10 +187,17 @@ async fn a_message_that_a_member_has_not_acknowledged_stays_its_own() {
     let (mut first, session_present) = sandbox.admits(staying("m1")).await;
     assert!(session_present);
     let packet = first.receives().await;
-    let Packet::Publish(again) = packet.packet() else { panic!("a PUBLISH, not {packet:?}") };
+    let Packet::Publish(again) = packet.packet() else {
+        panic!("a PUBLISH, not {packet:?}")
+    };
     assert!(again.delivery.dup());
     drop(first);
-    let (mut first, _) = sandbox.admits(Connect { clean_start: true, ..staying("m1") }).await;
+    let (mut first, _) = sandbox
+        .admits(Connect {
+            clean_start: true,
+            ..staying("m1")
+        })
+        .await;
     first.receives_nothing_more().await;
     second.receives_nothing_more().await;
 }

@@ -1,11 +1,14 @@
 //! Statements of the standard that no other room of these tests comes by.
 
 use dunlin_codec::{
-    AckType, Auth, AuthProperties, Delivery, Packet, QoS, ReasonCode, Repeated, SubscriptionIdentifier,
+    AckType, Auth, AuthProperties, Delivery, Packet, QoS, ReasonCode, Repeated,
+    SubscriptionIdentifier,
 };
 use dunlin_sandbox::Profile;
 
-use crate::client::{TestClient, TestSandbox, connect, id, publish, subscribe, subscription, unsigned};
+use crate::client::{
+    TestClient, TestSandbox, connect, id, publish, subscribe, subscription, unsigned,
+};
 
 /// MQTT-3.1.3-5, MQTT-3.1.3-2
 #[tokio::test]
@@ -25,11 +28,18 @@ async fn what_follows_a_refused_connect_is_ignored() {
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let mut bytes = Vec::new();
     unsigned("lamp-7").encode(&mut bytes).unwrap();
-    publish("test/topic", "x", QoS::AtLeastOnce).encode(&mut bytes).unwrap();
+    publish("test/topic", "x", QoS::AtLeastOnce)
+        .encode(&mut bytes)
+        .unwrap();
     client.send_bytes(&bytes).await;
     let packet = client.receives().await;
-    let Packet::ConnAck(connack) = packet.packet() else { panic!("a CONNACK, not {packet:?}") };
-    assert_eq!((connack.reason_code, connack.session_present), (ReasonCode::NotAuthorized, false));
+    let Packet::ConnAck(connack) = packet.packet() else {
+        panic!("a CONNACK, not {packet:?}")
+    };
+    assert_eq!(
+        (connack.reason_code, connack.session_present),
+        (ReasonCode::NotAuthorized, false)
+    );
     client.is_closed().await;
     watcher.receives_nothing_more().await;
 }
@@ -52,9 +62,20 @@ async fn after_its_puback_an_identifier_is_another_message_whatever_dup_says() {
     watcher.subscribes("t").await;
     let mut client = sandbox.guest("c").await;
     for dup in [false, true] {
-        let delivery = Delivery::AtLeastOnce { packet_id: id(9), dup };
-        client.send(dunlin_codec::Publish { delivery, ..publish("t", "x", QoS::AtLeastOnce) }).await;
-        assert_eq!(client.receives_ack().await, (AckType::PubAck, 9, ReasonCode::Success));
+        let delivery = Delivery::AtLeastOnce {
+            packet_id: id(9),
+            dup,
+        };
+        client
+            .send(dunlin_codec::Publish {
+                delivery,
+                ..publish("t", "x", QoS::AtLeastOnce)
+            })
+            .await;
+        assert_eq!(
+            client.receives_ack().await,
+            (AckType::PubAck, 9, ReasonCode::Success)
+        );
         assert_eq!(watcher.receives_message().await.0, "x");
     }
 }
@@ -64,10 +85,20 @@ async fn after_its_puback_an_identifier_is_another_message_whatever_dup_says() {
 async fn after_a_refusing_pubrec_an_identifier_is_another_message() {
     let sandbox = TestSandbox::start_with(|builder| builder.profile(Profile::Mqtt5)).await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
-    client.send(publish("other/topic", "x", QoS::ExactlyOnce)).await;
-    assert_eq!(client.receives_ack().await, (AckType::PubRec, 2, ReasonCode::NotAuthorized));
-    client.send(publish("test/topic", "x", QoS::ExactlyOnce)).await;
-    assert_eq!(client.receives_ack().await, (AckType::PubRec, 2, ReasonCode::Success));
+    client
+        .send(publish("other/topic", "x", QoS::ExactlyOnce))
+        .await;
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubRec, 2, ReasonCode::NotAuthorized)
+    );
+    client
+        .send(publish("test/topic", "x", QoS::ExactlyOnce))
+        .await;
+    assert_eq!(
+        client.receives_ack().await,
+        (AckType::PubRec, 2, ReasonCode::Success)
+    );
 }
 
 /// U-3.15-1
@@ -79,8 +110,16 @@ async fn auth_that_nobody_asked_for_is_a_protocol_error() {
         authentication_method: dunlin_codec::Utf8String::new("SCRAM-SHA-256").ok(),
         ..AuthProperties::default()
     };
-    client.send(Packet::Auth(Auth { reason_code: ReasonCode::ReAuthenticate, properties })).await;
-    assert_eq!(client.receives_disconnect().await.0, ReasonCode::ProtocolError);
+    client
+        .send(Packet::Auth(Auth {
+            reason_code: ReasonCode::ReAuthenticate,
+            properties,
+        }))
+        .await;
+    assert_eq!(
+        client.receives_disconnect().await.0,
+        ReasonCode::ProtocolError
+    );
 }
 
 /// MQTT-3.3.4-5
@@ -95,11 +134,20 @@ async fn the_copy_of_a_shared_subscription_has_its_own_identifier() {
         client.send(request).await;
         client.receives_suback().await;
     }
-    sandbox.guest("p").await.send(publish("t", "x", QoS::AtMostOnce)).await;
+    sandbox
+        .guest("p")
+        .await
+        .send(publish("t", "x", QoS::AtMostOnce))
+        .await;
     for number in [1, 2] {
         let packet = client.receives().await;
-        let Packet::Publish(received) = packet.packet() else { panic!("a PUBLISH, not {packet:?}") };
+        let Packet::Publish(received) = packet.packet() else {
+            panic!("a PUBLISH, not {packet:?}")
+        };
         let identifiers = [SubscriptionIdentifier::new(number).unwrap()];
-        assert_eq!(received.properties.subscription_identifiers, Repeated::from(&identifiers));
+        assert_eq!(
+            received.properties.subscription_identifiers,
+            Repeated::from(&identifiers)
+        );
     }
 }

@@ -13,12 +13,22 @@ const TOPIC: &str = "test/topic";
 async fn a_filter_outside_the_policy_is_refused_with_the_reason() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
-    client.send(subscribe(&[subscription(TOPIC), subscription("other/topic")])).await;
+    client
+        .send(subscribe(&[
+            subscription(TOPIC),
+            subscription("other/topic"),
+        ]))
+        .await;
     let (codes, reason) = client.receives_suback().await;
     assert_eq!(codes, [ReasonCode::GrantedQoS1, ReasonCode::NotAuthorized]);
-    assert_eq!(reason.as_deref(), Some("no statement allows iot:Subscribe on topicfilter/other/topic"));
+    assert_eq!(
+        reason.as_deref(),
+        Some("no statement allows iot:Subscribe on topicfilter/other/topic")
+    );
     assert!(sandbox.logged("subscribe mqtt5-sample-1  test/topic  → allow, granted QoS 1"));
-    assert!(sandbox.logged("subscribe mqtt5-sample-1  other/topic  → refuse 0x87 (no statement allows"));
+    assert!(
+        sandbox.logged("subscribe mqtt5-sample-1  other/topic  → refuse 0x87 (no statement allows")
+    );
 }
 
 /// MQTT-3.1.2-29
@@ -30,7 +40,10 @@ async fn a_client_that_wants_no_problem_information_gets_no_reason() {
     connect.properties.request_problem_information = Some(false);
     client.send(connect).await;
     assert_eq!(client.receives_connack().await.0, ReasonCode::Success);
-    assert_eq!(client.subscribes("other/topic").await, (vec![ReasonCode::NotAuthorized], None));
+    assert_eq!(
+        client.subscribes("other/topic").await,
+        (vec![ReasonCode::NotAuthorized], None)
+    );
 }
 
 #[tokio::test]
@@ -47,8 +60,13 @@ async fn nothing_comes_after_an_unsubscribe() {
         })
         .await;
     let packet = client.receives().await;
-    let Packet::UnsubAck(unsuback) = packet.packet() else { panic!("an UNSUBACK") };
-    assert_eq!(unsuback.reason_codes.iter().collect::<Vec<_>>(), [ReasonCode::Success]);
+    let Packet::UnsubAck(unsuback) = packet.packet() else {
+        panic!("an UNSUBACK")
+    };
+    assert_eq!(
+        unsuback.reason_codes.iter().collect::<Vec<_>>(),
+        [ReasonCode::Success]
+    );
     client.send(publish(TOPIC, "x", QoS::AtMostOnce)).await;
     client.receives_nothing_more().await;
 }
@@ -61,20 +79,36 @@ async fn a_subscription_identifier_ends_the_connection() {
     let mut request = subscribe(&subscriptions);
     request.properties.subscription_identifier = SubscriptionIdentifier::new(1);
     client.send(request).await;
-    assert_eq!(client.receives_disconnect().await.0, ReasonCode::SubscriptionIdentifiersNotSupported);
+    assert_eq!(
+        client.receives_disconnect().await.0,
+        ReasonCode::SubscriptionIdentifiersNotSupported
+    );
 }
 
 #[tokio::test]
 async fn the_limits_of_aws_are_kept() {
     let sandbox = TestSandbox::open_house().await;
     let mut client = sandbox.guest("c").await;
-    assert_eq!(client.subscribes("1/2/3/4/5/6/7/8/9").await.0, [ReasonCode::TopicFilterInvalid]);
+    assert_eq!(
+        client.subscribes("1/2/3/4/5/6/7/8/9").await.0,
+        [ReasonCode::TopicFilterInvalid]
+    );
     for number in 0..50 {
-        assert_eq!(client.subscribes(&number.to_string()).await.0, [ReasonCode::GrantedQoS1]);
+        assert_eq!(
+            client.subscribes(&number.to_string()).await.0,
+            [ReasonCode::GrantedQoS1]
+        );
     }
-    assert_eq!(client.subscribes("7").await.0, [ReasonCode::GrantedQoS1], "replaced, not added");
+    assert_eq!(
+        client.subscribes("7").await.0,
+        [ReasonCode::GrantedQoS1],
+        "replaced, not added"
+    );
     assert_eq!(client.subscribes("50").await.0, [ReasonCode::QuotaExceeded]);
-    assert_eq!(client.receives_disconnect().await.0, ReasonCode::QuotaExceeded);
+    assert_eq!(
+        client.receives_disconnect().await.0,
+        ReasonCode::QuotaExceeded
+    );
 }
 
 #[tokio::test]
@@ -82,5 +116,8 @@ async fn nine_subscriptions_in_one_request_end_the_connection() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
     client.send(subscribe(&[subscription(TOPIC); 9])).await;
-    assert_eq!(client.receives_disconnect().await.0, ReasonCode::QuotaExceeded);
+    assert_eq!(
+        client.receives_disconnect().await.0,
+        ReasonCode::QuotaExceeded
+    );
 }

@@ -7,7 +7,9 @@ use tokio_rustls::rustls::{AlertDescription, CertificateError, Error};
 use crate::client::{TestClient, TestSandbox, handshake, unsigned};
 
 async fn failure(sandbox: &TestSandbox, alpn: &[&[u8]]) -> Error {
-    let error = handshake(&sandbox.sandbox, "localhost", alpn).await.expect_err("no handshake");
+    let error = handshake(&sandbox.sandbox, "localhost", alpn)
+        .await
+        .expect_err("no handshake");
     let inner = error.into_inner().expect("an error of TLS");
     *inner.downcast::<Error>().expect("an error of TLS")
 }
@@ -31,7 +33,9 @@ async fn a_client_that_offers_another_protocol_gets_a_fatal_alert() {
 #[tokio::test]
 async fn mqtt_is_selected_among_others() {
     let sandbox = TestSandbox::start().await;
-    let stream = handshake(&sandbox.sandbox, "localhost", &[b"http/1.1", b"mqtt"]).await.unwrap();
+    let stream = handshake(&sandbox.sandbox, "localhost", &[b"http/1.1", b"mqtt"])
+        .await
+        .unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"mqtt"[..]));
 }
 
@@ -48,15 +52,27 @@ async fn a_faulty_certificate_fails_for_its_own_reason() {
     for (fault, is_expected) in [
         (
             "cert=unknown-ca",
-            (|error| matches!(error, CertificateError::BadSignature | CertificateError::UnknownIssuer))
-                as fn(&CertificateError) -> bool,
+            (|error| {
+                matches!(
+                    error,
+                    CertificateError::BadSignature | CertificateError::UnknownIssuer
+                )
+            }) as fn(&CertificateError) -> bool,
         ),
-        ("cert=wrong-host", |error| matches!(error, CertificateError::NotValidForNameContext { .. })),
-        ("cert=expired", |error| matches!(error, CertificateError::ExpiredContext { .. })),
-        ("cert=notyet", |error| matches!(error, CertificateError::NotValidYetContext { .. })),
+        ("cert=wrong-host", |error| {
+            matches!(error, CertificateError::NotValidForNameContext { .. })
+        }),
+        ("cert=expired", |error| {
+            matches!(error, CertificateError::ExpiredContext { .. })
+        }),
+        ("cert=notyet", |error| {
+            matches!(error, CertificateError::NotValidYetContext { .. })
+        }),
     ] {
         let sandbox = TestSandbox::with_fault(fault).await;
-        let Error::InvalidCertificate(error) = failure(&sandbox, &[b"mqtt"]).await else { panic!("{fault}") };
+        let Error::InvalidCertificate(error) = failure(&sandbox, &[b"mqtt"]).await else {
+            panic!("{fault}")
+        };
         assert!(is_expected(&error), "{fault}: {error:?}");
     }
 }
@@ -64,7 +80,9 @@ async fn a_faulty_certificate_fails_for_its_own_reason() {
 #[tokio::test]
 async fn with_the_fault_no_alpn_none_is_selected_and_the_connection_closed_before_connack() {
     let sandbox = TestSandbox::with_fault("no-alpn").await;
-    let stream = handshake(&sandbox.sandbox, "localhost", &[b"mqtt"]).await.unwrap();
+    let stream = handshake(&sandbox.sandbox, "localhost", &[b"mqtt"])
+        .await
+        .unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), None);
     let mut client = TestClient::over(stream);
     client.send(unsigned("mqtt5-sample-1")).await;
@@ -75,11 +93,22 @@ async fn with_the_fault_no_alpn_none_is_selected_and_the_connection_closed_befor
 async fn a_running_sandbox_is_found_and_a_stopped_one_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let state_dir = StateDir::at(dir.path());
-    let sandbox = Sandbox::builder().port(0).state_dir(dir.path()).start().await.unwrap();
+    let sandbox = Sandbox::builder()
+        .port(0)
+        .state_dir(dir.path())
+        .start()
+        .await
+        .unwrap();
     let found = state_dir.running().unwrap();
     assert_eq!(found.len(), 1);
-    assert_eq!((found[0].port, found[0].pid), (sandbox.port(), std::process::id()));
-    assert_eq!((&*found[0].endpoint, &*found[0].ca), ("localhost", sandbox.ca_path()));
+    assert_eq!(
+        (found[0].port, found[0].pid),
+        (sandbox.port(), std::process::id())
+    );
+    assert_eq!(
+        (&*found[0].endpoint, &*found[0].ca),
+        ("localhost", sandbox.ca_path())
+    );
     sandbox.stop().await;
     assert_eq!(state_dir.running().unwrap(), []);
 }
@@ -100,7 +129,10 @@ async fn stopping_says_good_bye_to_clients() {
     let sandbox = TestSandbox::start().await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
     let stopping = tokio::spawn(sandbox.sandbox.stop());
-    assert_eq!(client.receives_disconnect().await.0, ReasonCode::ServerShuttingDown);
+    assert_eq!(
+        client.receives_disconnect().await.0,
+        ReasonCode::ServerShuttingDown
+    );
     client.is_closed().await;
     drop(client);
     stopping.await.unwrap();

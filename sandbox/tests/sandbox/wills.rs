@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dunlin_codec::{
-    BinaryData, Connect, Disconnect, DisconnectProperties, Packet, QoS, ReasonCode, TopicName, UserProperty,
-    Will, WillProperties,
+    BinaryData, Connect, Disconnect, DisconnectProperties, Packet, QoS, ReasonCode, TopicName,
+    UserProperty, Will, WillProperties,
 };
 use tokio::time::sleep;
 
@@ -24,8 +24,15 @@ fn will(properties: WillProperties<'_>) -> Will<'_> {
 
 /// A CONNECT with a session of a minute, and a will that waits so many seconds.
 fn delayed(client_id: &str, seconds: u32) -> Connect<'_> {
-    let will = will(WillProperties { will_delay_interval: Some(seconds), ..WillProperties::default() });
-    let mut connect = Connect { clean_start: false, will: Some(will), ..connect(client_id, "", "") };
+    let will = will(WillProperties {
+        will_delay_interval: Some(seconds),
+        ..WillProperties::default()
+    });
+    let mut connect = Connect {
+        clean_start: false,
+        will: Some(will),
+        ..connect(client_id, "", "")
+    };
     connect.properties.session_expiry_interval = Some(60);
     connect
 }
@@ -44,8 +51,14 @@ async fn a_delayed_will_is_published_when_its_time_has_come_and_once() {
     drop(sandbox.admits(delayed("c", 10)).await);
     sleep(Duration::from_millis(100)).await;
     watcher.receives_nothing_more().await;
-    assert_eq!(watcher.receives_message().await, ("gone".into(), QoS::AtLeastOnce, false));
-    let without = Connect { will: None, ..delayed("c", 0) };
+    assert_eq!(
+        watcher.receives_message().await,
+        ("gone".into(), QoS::AtLeastOnce, false)
+    );
+    let without = Connect {
+        will: None,
+        ..delayed("c", 0)
+    };
     drop(sandbox.admits(without).await);
     sleep(Duration::from_millis(100)).await;
     watcher.receives_nothing_more().await;
@@ -57,7 +70,10 @@ async fn a_client_that_is_back_in_time_leaves_no_will() {
     let (sandbox, mut watcher) = watched(20).await;
     drop(sandbox.admits(delayed("c", 10)).await);
     sleep(Duration::from_millis(100)).await;
-    let without = Connect { will: None, ..delayed("c", 0) };
+    let without = Connect {
+        will: None,
+        ..delayed("c", 0)
+    };
     let (mut client, session_present) = sandbox.admits(without).await;
     assert!(session_present);
     sleep(Duration::from_millis(600)).await;
@@ -74,7 +90,12 @@ async fn the_end_of_the_session_is_the_end_of_the_delay() {
     drop(sandbox.admits(short).await);
     assert_eq!(watcher.receives_message().await.0, "gone");
     drop(sandbox.admits(delayed("d", 3600)).await);
-    let (mut client, _) = sandbox.admits(Connect { clean_start: true, ..delayed("d", 3600) }).await;
+    let (mut client, _) = sandbox
+        .admits(Connect {
+            clean_start: true,
+            ..delayed("d", 3600)
+        })
+        .await;
     assert_eq!(watcher.receives_message().await.0, "gone");
     client.receives_nothing_more().await;
 }
@@ -85,8 +106,16 @@ async fn a_client_that_is_taken_over_leaves_its_will_unless_that_was_to_wait() {
     for (seconds, expected) in [(3600, false), (0, true)] {
         let id = format!("c{seconds}");
         let (mut first, _) = sandbox.admits(delayed(&id, seconds)).await;
-        let _second = sandbox.admits(Connect { will: None, ..delayed(&id, 0) }).await;
-        assert_eq!(first.receives_disconnect().await.0, ReasonCode::SessionTakenOver);
+        let _second = sandbox
+            .admits(Connect {
+                will: None,
+                ..delayed(&id, 0)
+            })
+            .await;
+        assert_eq!(
+            first.receives_disconnect().await.0,
+            ReasonCode::SessionTakenOver
+        );
         first.is_closed().await;
         if expected {
             assert_eq!(watcher.receives_message().await.0, "gone");
@@ -99,9 +128,17 @@ async fn a_client_that_is_taken_over_leaves_its_will_unless_that_was_to_wait() {
 #[tokio::test]
 async fn only_a_normal_disconnect_takes_the_will_along() {
     let (sandbox, mut watcher) = watched(1).await;
-    for reason_code in [ReasonCode::NORMAL_DISCONNECTION, ReasonCode::DisconnectWithWill] {
+    for reason_code in [
+        ReasonCode::NORMAL_DISCONNECTION,
+        ReasonCode::DisconnectWithWill,
+    ] {
         let (mut client, _) = sandbox.admits(delayed("c", 0)).await;
-        client.send(Disconnect { reason_code, properties: DisconnectProperties::default() }).await;
+        client
+            .send(Disconnect {
+                reason_code,
+                properties: DisconnectProperties::default(),
+            })
+            .await;
         client.is_closed().await;
     }
     assert_eq!(watcher.receives_message().await.0, "gone");
@@ -123,16 +160,33 @@ async fn a_will_has_its_properties_and_may_be_retained() {
         user_properties: (&user_properties).into(),
         ..WillProperties::default()
     };
-    let connect = Connect { will: Some(Will { retain: true, ..will(properties) }), ..connect("c", "", "") };
+    let connect = Connect {
+        will: Some(Will {
+            retain: true,
+            ..will(properties)
+        }),
+        ..connect("c", "", "")
+    };
     drop(sandbox.admits(connect).await);
     let packet = watcher.receives().await;
-    let Packet::Publish(publish) = packet.packet() else { panic!("a PUBLISH, not {packet:?}") };
-    assert_eq!(publish.properties.user_properties, properties.user_properties);
-    assert_eq!(publish.properties.correlation_data, properties.correlation_data);
+    let Packet::Publish(publish) = packet.packet() else {
+        panic!("a PUBLISH, not {packet:?}")
+    };
+    assert_eq!(
+        publish.properties.user_properties,
+        properties.user_properties
+    );
+    assert_eq!(
+        publish.properties.correlation_data,
+        properties.correlation_data
+    );
     assert_eq!(publish.properties.message_expiry_interval, Some(100));
     let mut late = sandbox.guest("late").await;
     late.subscribes("last/#").await;
-    assert_eq!(late.receives_message().await, ("gone".into(), QoS::AtLeastOnce, true));
+    assert_eq!(
+        late.receives_message().await,
+        ("gone".into(), QoS::AtLeastOnce, true)
+    );
 }
 
 #[tokio::test]
@@ -149,8 +203,19 @@ async fn on_aws_a_will_does_not_wait() {
 async fn a_will_above_the_maximum_qos_is_refused() {
     let sandbox = TestSandbox::open_house().await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
-    let above = Will { qos: QoS::ExactlyOnce, ..will(WillProperties::default()) };
-    client.send(Connect { will: Some(above), ..connect("c", "", "") }).await;
-    assert_eq!(client.receives_connack().await.0, ReasonCode::QoSNotSupported);
+    let above = Will {
+        qos: QoS::ExactlyOnce,
+        ..will(WillProperties::default())
+    };
+    client
+        .send(Connect {
+            will: Some(above),
+            ..connect("c", "", "")
+        })
+        .await;
+    assert_eq!(
+        client.receives_connack().await.0,
+        ReasonCode::QoSNotSupported
+    );
     client.is_closed().await;
 }

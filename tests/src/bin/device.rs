@@ -14,12 +14,22 @@ use dunlin_tests::Mosquitto;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<_> = std::env::args().skip(1).collect();
-    let [port, ca, store, from, to] = &words[..] else { return Err("PORT CA STORE FROM TO".into()) };
+    let [port, ca, store, from, to] = &words[..] else {
+        return Err("PORT CA STORE FROM TO".into());
+    };
     let client = Client::start_with_store(options(port.parse()?, ca)?, FileStore::open(store)?)?;
     for number in from.parse::<usize>()?..to.parse()? {
         println!("begun {number}");
-        let qos = if number.is_multiple_of(2) { QoS::ExactlyOnce } else { QoS::AtLeastOnce };
-        drop(client.publish(Message::new("up", number.to_string()).qos(qos)).await?);
+        let qos = if number.is_multiple_of(2) {
+            QoS::ExactlyOnce
+        } else {
+            QoS::AtLeastOnce
+        };
+        drop(
+            client
+                .publish(Message::new("up", number.to_string()).qos(qos))
+                .await?,
+        );
         client.until_kept().await?;
         println!("kept {number}");
     }
@@ -29,7 +39,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn options(port: u16, ca: &str) -> Result<ClientOptions, Box<dyn Error>> {
-    let tls = TlsOptions { roots: Roots::Only(CaBundle::from_pem_file(ca)?), ..TlsOptions::default() };
+    let tls = TlsOptions {
+        roots: Roots::Only(CaBundle::from_pem_file(ca)?),
+        ..TlsOptions::default()
+    };
     let transport = TransportOptions {
         connect_to: Some(SocketAddr::from(([127, 0, 0, 1], port))),
         tls: Some(Arc::new(TlsConnector::new(&tls)?)),
@@ -39,6 +52,12 @@ fn options(port: u16, ca: &str) -> Result<ClientOptions, Box<dyn Error>> {
     let mut connect = ConnectOptions::new("device");
     connect.username = Some(Mosquitto::USER.into());
     connect.password = Some(Mosquitto::PASSWORD.as_bytes().into());
-    let reconnect = Reconnect { min_delay: Duration::from_millis(20), ..Reconnect::default() };
-    Ok(ClientOptions { reconnect, ..ClientOptions::new(transport, connect) })
+    let reconnect = Reconnect {
+        min_delay: Duration::from_millis(20),
+        ..Reconnect::default()
+    };
+    Ok(ClientOptions {
+        reconnect,
+        ..ClientOptions::new(transport, connect)
+    })
 }

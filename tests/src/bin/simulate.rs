@@ -45,11 +45,22 @@ fn run(from: u64, count: u64) -> ExitCode {
     let next = AtomicU64::new(from);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let results: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(|| work(&next, from + count))).collect();
-        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+        let threads: Vec<_> = (0..cores)
+            .map(|_| scope.spawn(|| work(&next, from + count)))
+            .collect();
+        threads
+            .into_iter()
+            .filter_map(|thread| thread.join().ok())
+            .collect()
     });
-    let total = results.iter().map(|(report, _)| *report).fold(Report::default(), Report::and);
-    let mut failures: Vec<_> = results.into_iter().flat_map(|(_, failures)| failures).collect();
+    let total = results
+        .iter()
+        .map(|(report, _)| *report)
+        .fold(Report::default(), Report::and);
+    let mut failures: Vec<_> = results
+        .into_iter()
+        .flat_map(|(_, failures)| failures)
+        .collect();
     failures.sort_by_key(|(seed, _)| *seed);
     if let Some((seed, failure)) = failures.first() {
         println!("{failure}\nseed {seed}: --seed {seed} shows it again");
@@ -58,7 +69,11 @@ fn run(from: u64, count: u64) -> ExitCode {
         println!("seed {seed}: {}", failure.breach.rule);
     }
     tell(total, failures.len());
-    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Runs seeds until there are no more, or enough have failed.
@@ -80,15 +95,26 @@ fn work(next: &AtomicU64, end: u64) -> (Report, Vec<(u64, Box<Failure>)>) {
 const MOST_FAILURES: usize = 10;
 
 fn tell(total: Report, violations: usize) {
-    let by_qos = |counts: [u64; 3]| format!("QoS 0 {}, QoS 1 {}, QoS 2 {}", counts[0], counts[1], counts[2]);
+    let by_qos = |counts: [u64; 3]| {
+        format!(
+            "QoS 0 {}, QoS 1 {}, QoS 2 {}",
+            counts[0], counts[1], counts[2]
+        )
+    };
     println!("seeds: {}", total.runs);
     println!("steps: {}", total.steps);
-    println!("connections: {} of {} attempts, {} resumed", total.connections, total.attempts, total.resumed);
+    println!(
+        "connections: {} of {} attempts, {} resumed",
+        total.connections, total.attempts, total.resumed
+    );
     println!("re-authentications: {}", total.reauthenticated);
     println!("published: {}", by_qos(total.published));
     println!("received: {}", by_qos(total.received));
     println!("faulty messages refused: {}", total.refused);
-    println!("messages above the Receive Maximum at resumption: {}", total.excess);
+    println!(
+        "messages above the Receive Maximum at resumption: {}",
+        total.excess
+    );
     println!("violations: {violations}");
 }
 

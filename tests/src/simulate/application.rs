@@ -64,17 +64,23 @@ impl Application {
         transcript: &mut Transcript,
     ) -> Checked<Option<QoS>> {
         let serial = promises.next_serial();
-        let qos = chance.of(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtMostOnce]).unwrap_or_default();
+        let qos = chance
+            .of(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtMostOnce])
+            .unwrap_or_default();
         let payload = payload_of(serial, chance.below(8) * 12);
         let topic = chance.of(&TOPICS).unwrap_or_default();
-        let mut message = Message::new(topic, &payload).qos(qos).retain(chance.one_in(8));
+        let mut message = Message::new(topic, &payload)
+            .qos(qos)
+            .retain(chance.one_in(8));
         message.topic_alias = TopicAlias::new(chance.of(&[0, 0, 1, 2]).unwrap_or_default());
         let expires_in = chance.of(&[None, None, None, Some(5), Some(30)]).flatten();
         message.properties.message_expiry_interval = expires_in;
         let was_connected = engine.is_connected();
         match engine.publish(&message, now) {
             Ok(accepted) => {
-                transcript.say(format_args!("application publishes {serial} at {qos} to {topic}"));
+                transcript.say(format_args!(
+                    "application publishes {serial} at {qos} to {topic}"
+                ));
                 let is_wanted = match accepted {
                     Accepted::Sent => false,
                     Accepted::Pending(id) if chance.one_in(8) => {
@@ -92,7 +98,15 @@ impl Application {
                     "only QoS 0 is done at once",
                     || serial.to_string(),
                 )?;
-                promises.accepted(NewMessage { qos, topic, expires_in, is_wanted }, now);
+                promises.accepted(
+                    NewMessage {
+                        qos,
+                        topic,
+                        expires_in,
+                        is_wanted,
+                    },
+                    now,
+                );
                 Ok(Some(qos))
             }
             Err(error) => {
@@ -104,11 +118,13 @@ impl Application {
                         | RequestError::TooLarge { .. }
                 );
                 let of_policy = matches!(error, RequestError::Offline) && !was_connected;
-                let aliased =
-                    matches!(error, RequestError::TopicAlias { .. }) && message.topic_alias.is_some();
+                let aliased = matches!(error, RequestError::TopicAlias { .. })
+                    && message.topic_alias.is_some();
                 let full = matches!(error, RequestError::QueueFull { .. });
                 let fine = of_server && was_connected || of_policy || aliased || full;
-                ensure(fine, "what isn't accepted had a reason", || format!("{error:?}"))?;
+                ensure(fine, "what isn't accepted had a reason", || {
+                    format!("{error:?}")
+                })?;
                 Ok(None)
             }
         }
@@ -127,7 +143,9 @@ impl Application {
             filters.extend(chance.of(&FILTERS));
         }
         let is_asked = |filter: &&str| {
-            self.asking.iter().any(|(_, asked, _)| asked.filters().iter().any(|each| each == filter))
+            self.asking
+                .iter()
+                .any(|(_, asked, _)| asked.filters().iter().any(|each| each == filter))
         };
         filters.retain(|filter| !is_asked(filter));
         let filters: Vec<_> = filters.into_iter().collect();
@@ -138,14 +156,19 @@ impl Application {
             (engine.unsubscribe(&filters), Asked::Unsubscribe(filters))
         } else {
             let options = SubscriptionOptions {
-                qos: chance.of(&[QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::AtMostOnce]).unwrap_or_default(),
+                qos: chance
+                    .of(&[QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::AtMostOnce])
+                    .unwrap_or_default(),
                 retain_handling: RetainHandling::Send,
                 ..SubscriptionOptions::default()
             };
             let list: Vec<_> = filters.iter().map(|filter| (*filter, options)).collect();
             (engine.subscribe(&list), Asked::Subscribe(filters))
         };
-        transcript.say(format_args!("application asks: {asked:?}, {:?}", accepted.as_ref().err()));
+        transcript.say(format_args!(
+            "application asks: {asked:?}, {:?}",
+            accepted.as_ref().err()
+        ));
         match (accepted, asked) {
             (Ok(id), asked) => self.asking.push((id, asked, now)),
             // The engine gives a subscription up even if it can't say so now.
@@ -163,7 +186,8 @@ impl Application {
         transcript: &mut Transcript,
     ) -> Checked<bool> {
         // What is due and wasn't handled yet may be late.
-        let is_behind = engine.should_close() || engine.poll_timeout().is_some_and(|due| due <= now);
+        let is_behind =
+            engine.should_close() || engine.poll_timeout().is_some_and(|due| due <= now);
         let publishing = std::mem::take(&mut self.publishing);
         for (id, serial) in publishing {
             match engine.poll_outcome(id, &mut Context::from_waker(Waker::noop())) {
@@ -209,7 +233,9 @@ impl Application {
         chance: &mut Chance,
     ) {
         if !self.publishing.is_empty() {
-            let (id, serial) = self.publishing.swap_remove(chance.below(self.publishing.len()));
+            let (id, serial) = self
+                .publishing
+                .swap_remove(chance.below(self.publishing.len()));
             engine.forget(id);
             promises.unwanted(serial);
         }
@@ -227,17 +253,22 @@ impl Application {
         match event {
             EngineEvent::UnmatchedRefused(id) => {
                 let index = self.unmatched.iter().position(|each| each.id == id);
-                let index =
-                    index.ok_or_else(|| Breach::new("what is refused was unmatched", format!("{id:?}")))?;
+                let index = index.ok_or_else(|| {
+                    Breach::new("what is refused was unmatched", format!("{id:?}"))
+                })?;
                 let refused = self.unmatched.swap_remove(index);
                 let half = options.receive_maximum.unwrap_or(u16::MAX) / 2;
-                let waited = self.resumed_at.map(|since| now.saturating_duration_since(since));
+                let waited = self
+                    .resumed_at
+                    .map(|since| now.saturating_duration_since(since));
                 let has_waited = waited.is_some_and(|waited| waited >= options.unmatched_wait);
                 let holds_back = refused.taken + self.answered_before >= usize::from(half.max(1));
                 self.answered += 1;
-                ensure(has_waited || holds_back, "an unmatched message waits for a stream", || {
-                    format!("{refused:?}")
-                })?;
+                ensure(
+                    has_waited || holds_back,
+                    "an unmatched message waits for a stream",
+                    || format!("{refused:?}"),
+                )?;
                 promises.taken(refused.serial);
                 // If this answer gets lost.
                 promises.abandoned(refused.serial);
@@ -245,10 +276,18 @@ impl Application {
             EngineEvent::Message(message, id) => {
                 let serial = promises.received(&message)?;
                 let acknowledges = message.qos() != QoS::AtMostOnce;
-                ensure(id.is_some() == acknowledges, "QoS 1 and 2 are acknowledged", || serial.to_string())?;
+                ensure(
+                    id.is_some() == acknowledges,
+                    "QoS 1 and 2 are acknowledged",
+                    || serial.to_string(),
+                )?;
                 let Some(id) = id else { return Ok(()) };
                 if chance.one_in(4) && engine.keep_unmatched(id) {
-                    self.unmatched.push(Unmatched { id, serial, taken: 0 });
+                    self.unmatched.push(Unmatched {
+                        id,
+                        serial,
+                        taken: 0,
+                    });
                     return Ok(());
                 }
                 self.holding.push((id, serial));
@@ -283,11 +322,14 @@ impl Application {
         transcript: &mut Transcript,
     ) -> Checked<bool> {
         if !self.unmatched.is_empty() && (self.holding.is_empty() || chance.one_in(4)) {
-            let Unmatched { id, serial, .. } = self.unmatched.remove(chance.below(self.unmatched.len()));
+            let Unmatched { id, serial, .. } =
+                self.unmatched.remove(chance.below(self.unmatched.len()));
             transcript.say(format_args!("application has a stream for {serial}"));
-            ensure(engine.match_unmatched(id), "an unmatched message waits until it is refused", || {
-                serial.to_string()
-            })?;
+            ensure(
+                engine.match_unmatched(id),
+                "an unmatched message waits until it is refused",
+                || serial.to_string(),
+            )?;
             self.holding.push((id, serial));
             return Ok(true);
         }
@@ -301,7 +343,11 @@ impl Application {
             promises.taken(serial);
         }
         if chance.one_in(8) {
-            ensure(engine.answer(id, ReasonCode::QuotaExceeded).is_ok(), "the code is legal", String::new)?;
+            ensure(
+                engine.answer(id, ReasonCode::QuotaExceeded).is_ok(),
+                "the code is legal",
+                String::new,
+            )?;
             // If this answer gets lost.
             promises.abandoned(serial);
         } else {
@@ -311,7 +357,12 @@ impl Application {
     }
 
     /// Gives a message up that it has: the server is to send it again on the next connection.
-    pub(super) fn abandons(&mut self, engine: &mut Engine, promises: &mut Promises, chance: &mut Chance) {
+    pub(super) fn abandons(
+        &mut self,
+        engine: &mut Engine,
+        promises: &mut Promises,
+        chance: &mut Chance,
+    ) {
         if !self.holding.is_empty() {
             let (id, serial) = self.holding.remove(chance.below(self.holding.len()));
             self.holding.retain(|(held, _)| *held != id);
@@ -322,10 +373,14 @@ impl Application {
 
     /// Its session moves to another engine: messages that it has and isn't done with come again.
     pub(super) fn moves_on(&mut self, promises: &mut Promises) {
-        self.unmatched.drain(..).for_each(|each| promises.abandoned(each.serial));
+        self.unmatched
+            .drain(..)
+            .for_each(|each| promises.abandoned(each.serial));
         self.resumed_at = None;
         self.disconnected();
-        self.holding.drain(..).for_each(|(_, serial)| promises.abandoned(serial));
+        self.holding
+            .drain(..)
+            .for_each(|(_, serial)| promises.abandoned(serial));
     }
 
     /// Its connection has ended.
@@ -350,9 +405,13 @@ impl Application {
 
     /// Its process ends: nobody learns what came of its requests.
     pub(super) fn loses_receipts(&mut self, promises: &mut Promises) {
-        self.publishing.drain(..).for_each(|(_, serial)| promises.unwanted(serial));
+        self.publishing
+            .drain(..)
+            .for_each(|(_, serial)| promises.unwanted(serial));
         let asking = std::mem::take(&mut self.asking);
-        asking.iter().for_each(|(_, asked, _)| self.doubts(asked.filters()));
+        asking
+            .iter()
+            .for_each(|(_, asked, _)| self.doubts(asked.filters()));
         self.again = Again::default();
     }
 
@@ -369,29 +428,46 @@ impl Application {
         self.publishing.len() + self.asking.len() + usize::from(self.again.is_under_way())
     }
 
-    fn is_answered(&mut self, asked: Asked, outcome: Option<Result<Outcome, RequestError>>) -> Checked {
+    fn is_answered(
+        &mut self,
+        asked: Asked,
+        outcome: Option<Result<Outcome, RequestError>>,
+    ) -> Checked {
         let answer = match outcome {
             Some(Ok(Outcome::Answered(answer))) => answer,
             Some(Err(_)) => {
                 self.doubts(asked.filters());
                 return Ok(());
             }
-            other => return Err(Breach::new("an outcome is of its request's kind", format!("{other:?}"))),
+            other => {
+                return Err(Breach::new(
+                    "an outcome is of its request's kind",
+                    format!("{other:?}"),
+                ));
+            }
         };
         let filters = asked.filters();
-        ensure(answer.reason_codes.len() == filters.len(), "[MQTT-3.8.4-6] a code for each filter", || {
-            format!("{asked:?} {answer:?}")
-        })?;
+        ensure(
+            answer.reason_codes.len() == filters.len(),
+            "[MQTT-3.8.4-6] a code for each filter",
+            || format!("{asked:?} {answer:?}"),
+        )?;
         for (filter, code) in filters.iter().zip(answer.reason_codes) {
             match (&asked, code.is_error()) {
                 (Asked::Subscribe(_), false) => drop(self.subscriptions.insert(filter, Some(true))),
                 // What there was before stays; but it may have been granted before this answer got lost.
                 (Asked::Subscribe(_), true) => {
-                    if self.subscriptions.get(filter).is_none_or(|believed| *believed == Some(false)) {
+                    if self
+                        .subscriptions
+                        .get(filter)
+                        .is_none_or(|believed| *believed == Some(false))
+                    {
                         self.subscriptions.insert(filter, None);
                     }
                 }
-                (Asked::Unsubscribe(_), false) => drop(self.subscriptions.insert(filter, Some(false))),
+                (Asked::Unsubscribe(_), false) => {
+                    drop(self.subscriptions.insert(filter, Some(false)))
+                }
                 (Asked::Unsubscribe(_), true) => drop(self.subscriptions.insert(filter, None)),
             }
         }

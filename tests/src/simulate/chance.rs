@@ -15,7 +15,10 @@ impl Chance {
     }
 
     pub(super) fn of_bytes(bytes: &[u8]) -> Self {
-        Self::Bytes { bytes: bytes.to_vec(), at: 0 }
+        Self::Bytes {
+            bytes: bytes.to_vec(),
+            at: 0,
+        }
     }
 
     /// Whether there are no more choices: from here on each of them is 0.
@@ -52,6 +55,10 @@ impl Chance {
 
     /// One of them; `None` only if there are none.
     pub(super) fn of<T: Copy>(&mut self, choices: &[T]) -> Option<T> {
-        if choices.is_empty() { None } else { choices.get(self.below(choices.len())).copied() }
+        if choices.is_empty() {
+            None
+        } else {
+            choices.get(self.below(choices.len())).copied()
+        }
     }
 }

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use dunlin_client::ConnectOptions;
-use dunlin_client::codec::{DecodeOptions, Delivery, ErrorScope, FixedHeader, Packet, PacketBuf, Sender};
+use dunlin_client::codec::{
+    DecodeOptions, Delivery, ErrorScope, FixedHeader, Packet, PacketBuf, Sender,
+};
 use dunlin_client::engine::{CloseCause, Ended, Engine, Session};
 
 use super::checks::{Breach, Checked, Wire, ensure};
@@ -57,7 +59,12 @@ impl Driver {
     }
 
     /// Another engine goes on with the session of this one.
-    pub(super) fn moves_on(&mut self, options: ConnectOptions, session: Session, now: Instant) -> Checked {
+    pub(super) fn moves_on(
+        &mut self,
+        options: ConnectOptions,
+        session: Session,
+        now: Instant,
+    ) -> Checked {
         self.engine = Engine::with_session(options, session);
         self.check_kept(now)
     }
@@ -95,12 +102,19 @@ impl Driver {
 
     /// A transport is open.
     pub(super) fn opens(&mut self, now: Instant) -> Checked {
-        for buffer in [&mut self.input, &mut self.output, &mut self.seen_in, &mut self.seen_out] {
+        for buffer in [
+            &mut self.input,
+            &mut self.output,
+            &mut self.seen_in,
+            &mut self.seen_out,
+        ] {
             buffer.clear();
         }
         self.wire.opens();
         self.last_sent = now;
-        self.engine.open(now).map_err(|error| Breach::new("what is said in CONNECT can be said", error))
+        self.engine
+            .open(now)
+            .map_err(|error| Breach::new("what is said in CONNECT can be said", error))
     }
 
     /// Writes up to `most` bytes, and takes the engine's output whenever the last one is written; whether there were any.
@@ -128,7 +142,8 @@ impl Driver {
 
     /// Has the engine hand out what is kept as sent; whether there is any.
     fn gives_output(&mut self, now: Instant) -> bool {
-        self.store.has_staged(&mut self.engine, now) && self.engine.poll_transmit(&mut self.output, now)
+        self.store.has_staged(&mut self.engine, now)
+            && self.engine.poll_transmit(&mut self.output, now)
     }
 
     /// Judges what was just written.
@@ -141,9 +156,11 @@ impl Driver {
                 self.written.extend(serial_of(publish.payload));
             }
         }
-        ensure(self.seen_out.is_empty() || !self.output.is_empty(), "output is whole packets", || {
-            format!("{:?}", self.seen_out)
-        })
+        ensure(
+            self.seen_out.is_empty() || !self.output.is_empty(),
+            "output is whole packets",
+            || format!("{:?}", self.seen_out),
+        )
     }
 
     /// Reads up to `most` bytes if the engine wants any; whether there were any.
@@ -164,7 +181,8 @@ impl Driver {
         self.engine.handle_input(&mut self.input, now);
         // What follows an end isn't looked at, and isn't judged.
         let taken = before.len().saturating_sub(self.input.len());
-        self.seen_in.extend_from_slice(before.get(..taken).unwrap_or_default());
+        self.seen_in
+            .extend_from_slice(before.get(..taken).unwrap_or_default());
         loop {
             if let Some((delivery, len)) = faulty_message(&self.seen_in) {
                 transcript.say(format_args!("client reads a faulty message: {delivery:?}"));
@@ -172,7 +190,9 @@ impl Driver {
                 self.wire.receives_faulty(delivery);
                 continue;
             }
-            let Some(packet) = take(&mut self.seen_in, Sender::Server)? else { break };
+            let Some(packet) = take(&mut self.seen_in, Sender::Server)? else {
+                break;
+            };
             transcript.say(format_args!("client reads {}", packet.packet()));
             self.wire.receives(&packet);
         }
@@ -225,7 +245,8 @@ impl Driver {
     /// Whether the connection is to be closed, and why: the engine has had enough, or the network has.
     pub(super) fn close_cause(&self, link: &Link) -> Option<CloseCause> {
         if self.engine.should_close() {
-            return (self.output.is_empty() && !self.engine.has_output()).then_some(CloseCause::Eof);
+            return (self.output.is_empty() && !self.engine.has_output())
+                .then_some(CloseCause::Eof);
         }
         match link.down.end() {
             End::None => None,
@@ -235,7 +256,12 @@ impl Driver {
     }
 
     /// The transport is closed.
-    pub(super) fn closes(&mut self, cause: CloseCause, now: Instant, transcript: &mut Transcript) -> Ended {
+    pub(super) fn closes(
+        &mut self,
+        cause: CloseCause,
+        now: Instant,
+        transcript: &mut Transcript,
+    ) -> Ended {
         self.is_cut();
         self.engine.set_now(now);
         let ended = self.engine.handle_closed(cause);
@@ -250,15 +276,26 @@ impl Driver {
 
 /// The delivery and the length of a message at the front of `seen` that is wrong in itself, and nothing else.
 fn faulty_message(seen: &[u8]) -> Option<(Delivery, usize)> {
-    let options = DecodeOptions { sender: Sender::Server, ..DecodeOptions::default() };
-    let ErrorScope::Message(message) = Packet::decode_with(seen, &options).err()?.scope else { return None };
+    let options = DecodeOptions {
+        sender: Sender::Server,
+        ..DecodeOptions::default()
+    };
+    let ErrorScope::Message(message) = Packet::decode_with(seen, &options).err()?.scope else {
+        return None;
+    };
     let header = FixedHeader::peek(seen, u32::MAX).ok()??;
     Some((message.delivery, header.packet_len()))
 }
 
 fn take(seen: &mut BytesMut, sender: Sender) -> Checked<Option<PacketBuf>> {
-    let options = DecodeOptions { sender, ..DecodeOptions::default() };
+    let options = DecodeOptions {
+        sender,
+        ..DecodeOptions::default()
+    };
     PacketBuf::take(seen, &options).map_err(|error| {
-        Breach::new("what both sides send are packets", format_args!("{error}: {:02x?}", &seen[..]))
+        Breach::new(
+            "what both sides send are packets",
+            format_args!("{error}: {:02x?}", &seen[..]),
+        )
     })
 }

@@ -24,7 +24,12 @@ pub(super) struct Keeping {
 
 impl Keeping {
     pub(super) fn new(began: Instant) -> Self {
-        Self { entries: Entries::new(), began, delay: 0, is_late: false }
+        Self {
+            entries: Entries::new(),
+            began,
+            delay: 0,
+            is_late: false,
+        }
     }
 
     /// Lets its client wait, for that many looks at what is to be sent.
@@ -67,16 +72,27 @@ impl Keeping {
         engine.keep_journal();
         self.keeps(engine, now);
         let whole = timeless(&self.entries);
-        ensure(pieces == whole, "what was kept in pieces is the whole", || {
-            let (less, more) = (beside(&whole, &pieces), beside(&pieces, &whole));
-            format!("missing or changed {less:?}, left over or as before {more:?}")
-        })
+        ensure(
+            pieces == whole,
+            "what was kept in pieces is the whole",
+            || {
+                let (less, more) = (beside(&whole, &pieces), beside(&pieces, &whole));
+                format!("missing or changed {less:?}, left over or as before {more:?}")
+            },
+        )
     }
 
     /// The machine goes on while its processes come and go.
     fn clock(&self, now: Instant) -> ClockReading {
         let elapsed = now.saturating_duration_since(self.began);
-        ClockReading { now, date: UNIX_EPOCH + elapsed, boot: Some(SinceBoot { boot_id: 1, elapsed }) }
+        ClockReading {
+            now,
+            date: UNIX_EPOCH + elapsed,
+            boot: Some(SinceBoot {
+                boot_id: 1,
+                elapsed,
+            }),
+        }
     }
 }
 
@@ -96,5 +112,7 @@ const TIMELESS: usize = 21;
 
 /// What is in `one`, and not or otherwise in `other`.
 fn beside<'a>(one: &'a Entries, other: &Entries) -> Vec<(&'a Vec<u8>, &'a Vec<u8>)> {
-    one.iter().filter(|(key, value)| other.get(*key) != Some(value)).collect()
+    one.iter()
+        .filter(|(key, value)| other.get(*key) != Some(value))
+        .collect()
 }

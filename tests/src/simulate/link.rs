@@ -35,7 +35,10 @@ pub(super) enum End {
 
 impl Link {
     pub(super) const fn new(room: usize) -> Self {
-        Self { up: Pipe::new(room), down: Pipe::new(room) }
+        Self {
+            up: Pipe::new(room),
+            down: Pipe::new(room),
+        }
     }
 
     /// Cuts both directions. Who looks at an end finds it broken.
@@ -47,7 +50,11 @@ impl Link {
 
 impl Pipe {
     const fn new(room: usize) -> Self {
-        Self { bytes: VecDeque::new(), room, end: End::None }
+        Self {
+            bytes: VecDeque::new(),
+            room,
+            end: End::None,
+        }
     }
 
     /// Takes up to `most` bytes off the front of `from`; how many.

@@ -28,7 +28,10 @@ impl World {
             _ => {
                 self.transcript.say(format_args!("server hangs up"));
                 self.server.closes(self.now);
-                self.link.as_mut().into_iter().for_each(|link| link.down.close());
+                self.link
+                    .as_mut()
+                    .into_iter()
+                    .for_each(|link| link.down.close());
             }
         }
     }
@@ -40,19 +43,23 @@ impl World {
             6 | 7 => self.restart_with_session()?,
             8 => {
                 let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
-                self.application.abandons(engine, promises, &mut self.chance);
+                self.application
+                    .abandons(engine, promises, &mut self.chance);
             }
             0 => {
                 self.transcript.say(format_args!("client disconnects"));
                 self.driver.engine.disconnect();
             }
             1 => {
-                self.transcript.say(format_args!("server crashes, and keeps what is written down"));
+                self.transcript.say(format_args!(
+                    "server crashes, and keeps what is written down"
+                ));
                 self.server.closes(self.now);
                 self.link.as_mut().into_iter().for_each(Link::cut);
             }
             2 => {
-                self.transcript.say(format_args!("server crashes, and forgets everything"));
+                self.transcript
+                    .say(format_args!("server crashes, and forgets everything"));
                 self.server.closes(self.now);
                 self.server.forgets();
                 self.link.as_mut().into_iter().for_each(Link::cut);
@@ -66,39 +73,53 @@ impl World {
 
     /// The client's engine ends, and another one goes on with its session.
     fn restart_with_session(&mut self) -> Checked {
-        self.transcript.say(format_args!("client's session moves to another engine"));
+        self.transcript
+            .say(format_args!("client's session moves to another engine"));
         self.link = None;
         self.server.closes(self.now);
         self.application.moves_on(&mut self.promises);
         self.driver.is_cut();
         let session = if self.chance.one_in(2) {
-            let session = self.driver.engine.take_session(&RequestError::Stopped(StopCause::Requested));
+            let session = self
+                .driver
+                .engine
+                .take_session(&RequestError::Stopped(StopCause::Requested));
             self.look()?;
             session
         } else {
             let empty = Engine::new(self.options.clone());
             std::mem::replace(&mut self.driver.engine, empty).into_session()
         };
-        self.driver.moves_on(self.options.clone(), session, self.now)
+        self.driver
+            .moves_on(self.options.clone(), session, self.now)
     }
 
     /// The client's process ends and another one begins, which knows what was written down.
     fn restart_with_store(&mut self) -> Checked {
-        self.transcript.say(format_args!("client's process ends; the next one goes on with what was kept"));
+        self.transcript.say(format_args!(
+            "client's process ends; the next one goes on with what was kept"
+        ));
         self.link = None;
         self.server.closes(self.now);
         self.application.moves_on(&mut self.promises);
         self.application.loses_receipts(&mut self.promises);
-        self.driver.starts_again(self.options.clone(), self.now, &mut self.transcript)
+        self.driver
+            .starts_again(self.options.clone(), self.now, &mut self.transcript)
     }
 
     /// The client's process ends and another one begins, which knows nothing.
     fn restart_without_session(&mut self) {
-        self.transcript.say(format_args!("client's process ends; the next one knows nothing"));
+        self.transcript.say(format_args!(
+            "client's process ends; the next one knows nothing"
+        ));
         self.link = None;
         self.server.closes(self.now);
         self.server.process += 1;
-        self.options.clean_start = if self.chance.one_in(2) { CleanStart::Never } else { CleanStart::First };
+        self.options.clean_start = if self.chance.one_in(2) {
+            CleanStart::Never
+        } else {
+            CleanStart::First
+        };
         self.driver = Driver::new(self.options.clone(), self.now);
         self.application.starts_over();
         self.promises.process_lost();
@@ -106,8 +127,10 @@ impl World {
 
     /// Somebody else connects as this client, with or without a clean start, and leaves again.
     fn is_taken_over(&mut self) {
-        self.transcript.say(format_args!("somebody else connects as this client"));
-        self.server.disconnects(ReasonCode::SessionTakenOver, &mut self.transcript);
+        self.transcript
+            .say(format_args!("somebody else connects as this client"));
+        self.server
+            .disconnects(ReasonCode::SessionTakenOver, &mut self.transcript);
         if self.chance.one_in(2) {
             self.server.forgets();
         }

@@ -40,7 +40,10 @@ impl Authenticator for Proof {
         Ok(Some(HELLO.to_vec().into()))
     }
 
-    fn respond(&mut self, data: Option<&[u8]>) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
+    fn respond(
+        &mut self,
+        data: Option<&[u8]>,
+    ) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
         match data {
             Some(challenge) if challenge != FOUL => Ok(Some(answer(challenge).into())),
             _ => Err(AuthenticationError::new("no challenge")),
@@ -48,7 +51,11 @@ impl Authenticator for Proof {
     }
 
     fn finish(&mut self, data: Option<&[u8]>) -> Result<(), AuthenticationError> {
-        if data == Some(FOUL) { Err(AuthenticationError::new("another server")) } else { Ok(()) }
+        if data == Some(FOUL) {
+            Err(AuthenticationError::new("another server"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -68,7 +75,10 @@ impl Again {
         use ReauthenticationError::{NotConnected, OtherMethod, UnderWay};
 
         let accepted = engine.reauthenticate(now);
-        transcript.say(format_args!("application authenticates again, {:?}", accepted.as_ref().err()));
+        transcript.say(format_args!(
+            "application authenticates again, {:?}",
+            accepted.as_ref().err()
+        ));
         let fine = match &accepted {
             Ok(_) => has_method && engine.is_connected() && !self.is_under_way(),
             Err(RequestError::Reauthentication(NotConnected)) => !engine.is_connected(),
@@ -76,23 +86,37 @@ impl Again {
             Err(RequestError::Reauthentication(UnderWay)) => self.is_under_way(),
             Err(_) => false,
         };
-        ensure(fine, "one re-authentication, on a connection with a method", || format!("{accepted:?}"))?;
+        ensure(
+            fine,
+            "one re-authentication, on a connection with a method",
+            || format!("{accepted:?}"),
+        )?;
         self.0 = accepted.ok().or(self.0);
         Ok(())
     }
 
     /// Looks whether there is an outcome; whether it is a success.
-    pub(super) fn looks(&mut self, engine: &mut Engine, transcript: &mut Transcript) -> Checked<bool> {
+    pub(super) fn looks(
+        &mut self,
+        engine: &mut Engine,
+        transcript: &mut Transcript,
+    ) -> Checked<bool> {
         let Some(id) = self.0 else { return Ok(false) };
-        let Poll::Ready(outcome) = engine.poll_outcome(id, &mut Context::from_waker(Waker::noop())) else {
+        let Poll::Ready(outcome) = engine.poll_outcome(id, &mut Context::from_waker(Waker::noop()))
+        else {
             return Ok(false);
         };
-        transcript.say(format_args!("application learns of its re-authentication: {outcome:?}"));
+        transcript.say(format_args!(
+            "application learns of its re-authentication: {outcome:?}"
+        ));
         self.0 = None;
         match outcome {
             Some(Ok(Outcome::Reauthenticated)) => Ok(true),
             Some(Err(RequestError::Reauthentication(_) | RequestError::Stopped(_))) => Ok(false),
-            other => Err(Breach::new("an outcome is of its request's kind", format!("{other:?}"))),
+            other => Err(Breach::new(
+                "an outcome is of its request's kind",
+                format!("{other:?}"),
+            )),
         }
     }
 }

@@ -18,9 +18,16 @@ pub(super) fn options(chance: &mut Chance) -> ConnectOptions {
     let mut options = ConnectOptions::new(client_id);
     options.keep_alive = Duration::from_secs(chance.of(&[0, 10, 60]).unwrap_or_default());
     options.clean_start = chance
-        .of(&[CleanStart::First, CleanStart::First, CleanStart::Never, CleanStart::Always])
+        .of(&[
+            CleanStart::First,
+            CleanStart::First,
+            CleanStart::Never,
+            CleanStart::Always,
+        ])
         .unwrap_or_default();
-    options.session_expiry_interval = chance.of(&[Some(3600), Some(3600), Some(60), None]).flatten();
+    options.session_expiry_interval = chance
+        .of(&[Some(3600), Some(3600), Some(60), None])
+        .flatten();
     options.receive_maximum = chance.of(&[None, Some(1), Some(2), Some(5)]).flatten();
     options.maximum_packet_size = chance.of(&[None, None, Some(70), Some(200)]).flatten();
     options.request_problem_information = chance.of(&[None, Some(false), Some(true)]).flatten();
@@ -28,10 +35,20 @@ pub(super) fn options(chance: &mut Chance) -> ConnectOptions {
     options.unmatched_wait = Duration::from_secs(chance.of(&[30, 5, 0]).unwrap_or(30));
     options.topic_alias_maximum = chance.of(&[0, 1, 3]).unwrap_or_default();
     options.outbound_aliases = chance
-        .of(&[OutboundAliases::None, OutboundAliases::Manual, OutboundAliases::Lru { maximum: 2 }])
+        .of(&[
+            OutboundAliases::None,
+            OutboundAliases::Manual,
+            OutboundAliases::Lru { maximum: 2 },
+        ])
         .unwrap_or_default();
     options.offline = chance
-        .of(&[Offline::KeepAll, Offline::KeepAll, Offline::DropOldest, Offline::DropQoS0, Offline::Reject])
+        .of(&[
+            Offline::KeepAll,
+            Offline::KeepAll,
+            Offline::DropOldest,
+            Offline::DropQoS0,
+            Offline::Reject,
+        ])
         .unwrap_or_default();
     if chance.one_in(3) {
         options.on_session_lost = on_session_lost(chance);
@@ -39,16 +56,26 @@ pub(super) fn options(chance: &mut Chance) -> ConnectOptions {
     options.queue = chance
         .of(&[
             QueueLimits::default(),
-            QueueLimits { count: 12, bytes: 1 << 20 },
-            QueueLimits { count: 1000, bytes: 600 },
+            QueueLimits {
+                count: 12,
+                bytes: 1 << 20,
+            },
+            QueueLimits {
+                count: 1000,
+                bytes: 600,
+            },
         ])
         .unwrap_or_default();
     options.slow_start = chance.of(&[None, None, None, Some(1)]).flatten();
-    options.pace = chance.of(&[None, None, None, Some(pace(1, 60)), Some(pace(3, 1000))]).flatten();
+    options.pace = chance
+        .of(&[None, None, None, Some(pace(1, 60)), Some(pace(3, 1000))])
+        .flatten();
     options.authentication = chance.one_in(3).then(proof::authentication);
     let seconds = |seconds: u64| Some(Duration::from_secs(seconds));
     options.request_timeout = RequestTimeouts {
-        publish: chance.of(&[None, None, None, seconds(30), seconds(100)]).flatten(),
+        publish: chance
+            .of(&[None, None, None, seconds(30), seconds(100)])
+            .flatten(),
         subscribe: chance.of(&[seconds(60), seconds(10), None]).flatten(),
         unsubscribe: chance.of(&[seconds(60), seconds(10), None]).flatten(),
     };

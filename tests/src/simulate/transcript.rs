@@ -11,7 +11,10 @@ pub(super) struct Transcript {
 
 impl Transcript {
     pub(super) fn kept() -> Self {
-        Self { lines: Some(String::new()), step: 0 }
+        Self {
+            lines: Some(String::new()),
+            step: 0,
+        }
     }
 
     /// What follows belongs to this step.

@@ -54,7 +54,10 @@ impl World {
             promises: Promises::new(&options),
             keep_alive: 0,
             attempts: 0,
-            report: Report { runs: 1, ..Report::default() },
+            report: Report {
+                runs: 1,
+                ..Report::default()
+            },
             options,
             chance,
             transcript,
@@ -81,20 +84,23 @@ impl World {
             10..=13 => {
                 self.driver.engine.set_now(self.now);
                 let (engine, transcript) = (&mut self.driver.engine, &mut self.transcript);
-                self.application.asks(engine, self.now, &mut self.chance, transcript);
+                self.application
+                    .asks(engine, self.now, &mut self.chance, transcript);
                 Ok(())
             }
             14..=16 => self.take().map(drop),
             17..=19 => self.look(),
             20 => {
                 let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
-                self.application.drops_receipt(engine, promises, &mut self.chance);
+                self.application
+                    .drops_receipt(engine, promises, &mut self.chance);
                 Ok(())
             }
             21..=29 => self.flow(true).map(drop),
             30..=38 => self.flow(false).map(drop),
             39..=45 => {
-                self.server.answers(self.now, &mut self.chance, &mut self.transcript);
+                self.server
+                    .answers(self.now, &mut self.chance, &mut self.transcript);
                 Ok(())
             }
             46..=49 => {
@@ -150,8 +156,12 @@ impl World {
 
     pub(super) fn look(&mut self) -> Checked {
         let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
-        let reauthenticated =
-            self.application.looks(engine, promises, (&self.options, self.now), &mut self.transcript)?;
+        let reauthenticated = self.application.looks(
+            engine,
+            promises,
+            (&self.options, self.now),
+            &mut self.transcript,
+        )?;
         self.report.reauthenticated += u64::from(reauthenticated);
         Ok(())
     }
@@ -161,33 +171,51 @@ impl World {
         self.look()?;
         let has_method = self.options.authentication.is_some();
         let engine = &mut self.driver.engine;
-        self.application.again.asks(engine, has_method, self.now, &mut self.transcript)
+        self.application
+            .again
+            .asks(engine, has_method, self.now, &mut self.transcript)
     }
 
     fn take(&mut self) -> Checked<bool> {
         let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
-        self.application.takes(engine, promises, &mut self.chance, &mut self.transcript)
+        self.application
+            .takes(engine, promises, &mut self.chance, &mut self.transcript)
     }
 
     fn server_takes_on(&mut self) {
-        let qos = self.chance.of(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtMostOnce]).unwrap_or_default();
+        let qos = self
+            .chance
+            .of(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtMostOnce])
+            .unwrap_or_default();
         let serial = self.promises.next_incoming();
         let taken_on = self.server.takes_on(serial, qos, &mut self.chance);
         if let (Some((qos, topic, is_faulty)), Some(session)) = (taken_on, &self.server.session) {
             let what = if is_faulty { "faulty " } else { "" };
-            self.transcript.say(format_args!("server takes on {what}{serial} at {qos} to {topic}"));
-            self.promises.taken_on(qos, topic, session.number, is_faulty);
+            self.transcript.say(format_args!(
+                "server takes on {what}{serial} at {qos} to {topic}"
+            ));
+            self.promises
+                .taken_on(qos, topic, session.number, is_faulty);
         }
     }
 
     /// Some bytes move in one direction; whether any did.
     fn flow(&mut self, up: bool) -> Checked<bool> {
-        let Some(link) = &mut self.link else { return Ok(false) };
-        let most = if self.chance.one_in(2) { self.chance.between(1, 64) } else { usize::MAX };
+        let Some(link) = &mut self.link else {
+            return Ok(false);
+        };
+        let most = if self.chance.one_in(2) {
+            self.chance.between(1, 64)
+        } else {
+            usize::MAX
+        };
         let (now, transcript) = (self.now, &mut self.transcript);
         if up {
             let wrote = self.driver.writes(link, most, now, transcript)?;
-            Ok(self.server.hears(&mut link.up, most, &mut self.chance, transcript)? || wrote)
+            Ok(self
+                .server
+                .hears(&mut link.up, most, &mut self.chance, transcript)?
+                || wrote)
         } else {
             let spoke = self.server.speaks(&mut link.down, most);
             Ok(self.driver.reads(link, most, now, transcript)? || spoke)
@@ -197,7 +225,9 @@ impl World {
     /// Everything that can move does, and the server answers once; whether anything happened.
     fn exchange(&mut self) -> Checked<bool> {
         let mut some = self.flow(true)?;
-        some |= self.server.answers(self.now, &mut self.chance, &mut self.transcript);
+        some |= self
+            .server
+            .answers(self.now, &mut self.chance, &mut self.transcript);
         some |= self.server.sends(&mut self.chance, &mut self.transcript);
         some |= self.flow(false)?;
         self.settle()?;
@@ -207,7 +237,9 @@ impl World {
     pub(super) fn wait(&mut self, duration: Duration) -> Checked<bool> {
         self.transcript.say(format_args!("{duration:?} go by"));
         let link = self.link.as_mut();
-        let some = self.driver.waits(&mut self.now, duration, link, &mut self.transcript)?;
+        let some = self
+            .driver
+            .waits(&mut self.now, duration, link, &mut self.transcript)?;
         self.driver.check_keep_alive(self.keep_alive, self.now)?;
         Ok(some)
     }
@@ -227,7 +259,10 @@ impl World {
 
     /// What follows from what has happened: events, ends, and what must hold now.
     fn settle(&mut self) -> Checked {
-        self.driver.written.drain(..).for_each(|serial| self.promises.written(serial));
+        self.driver
+            .written
+            .drain(..)
+            .for_each(|serial| self.promises.written(serial));
         for heard in self.server.heard.drain(..) {
             self.promises.heard(heard)?;
         }
@@ -236,7 +271,10 @@ impl World {
         }
         if self.server.wants_to_close() {
             self.server.closes(self.now);
-            self.link.as_mut().into_iter().for_each(|link| link.down.close());
+            self.link
+                .as_mut()
+                .into_iter()
+                .for_each(|link| link.down.close());
         }
         if let Some(link) = &mut self.link
             && let Some(cause) = self.driver.close_cause(link)
@@ -248,24 +286,39 @@ impl World {
         let (count, bytes) = self.driver.engine.load();
         // The engine's own renewals come on top, and a re-authentication.
         let most = limits.count + FILTERS.len() + 1;
-        ensure(count <= most, "the queue is bounded", || format!("{count} of {limits:?}"))?;
+        ensure(count <= most, "the queue is bounded", || {
+            format!("{count} of {limits:?}")
+        })?;
         // What is kept is in the output once more, and acknowledgements of what the application has taken.
         let most = 2 * limits.bytes + LARGEST_PACKET;
-        ensure(bytes <= most, "the queue is bounded", || format!("{bytes} of {limits:?}"))
+        ensure(bytes <= most, "the queue is bounded", || {
+            format!("{bytes} of {limits:?}")
+        })
     }
 
     /// The client's end closes. What it wrote may still arrive.
     fn hang_up(&mut self, cause: CloseCause) -> Checked {
-        let Some(mut link) = self.link.take() else { return Ok(()) };
+        let Some(mut link) = self.link.take() else {
+            return Ok(());
+        };
         self.promises.disconnected(self.now);
         let ended = self.driver.closes(cause, self.now, &mut self.transcript);
         // Neither a faulty message nor a burst at resumption is one that a connection ends for.
         let is_violation = matches!(ended, Ended::Connection(ConnectionError::Protocol(_)));
-        ensure(!is_violation, "no connection ends for what this server sends", || format!("{ended:?}"))?;
+        ensure(
+            !is_violation,
+            "no connection ends for what this server sends",
+            || format!("{ended:?}"),
+        )?;
         self.application.disconnected();
         link.up.close();
-        let most = if self.chance.one_in(4) { self.chance.below(64) } else { usize::MAX };
-        self.server.hears(&mut link.up, most, &mut self.chance, &mut self.transcript)?;
+        let most = if self.chance.one_in(4) {
+            self.chance.below(64)
+        } else {
+            usize::MAX
+        };
+        self.server
+            .hears(&mut link.up, most, &mut self.chance, &mut self.transcript)?;
         for heard in self.server.heard.drain(..) {
             self.promises.heard(heard)?;
         }
@@ -282,7 +335,10 @@ impl World {
                 let in_doubt = std::mem::take(&mut self.attempts) > 1;
                 let (session, present) = (self.server.sessions, connected.session_present);
                 self.application.connected(present, self.now);
-                if self.promises.connected(connected.limits, present, session, in_doubt, self.now) {
+                if self
+                    .promises
+                    .connected(connected.limits, present, session, in_doubt, self.now)
+                {
                     self.driver.wire.is_mistaken();
                 }
             }
@@ -298,7 +354,8 @@ impl World {
                 }
                 let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
                 let told_at = (&self.options, self.now);
-                self.application.hears(event, engine, promises, &mut self.chance, told_at)?;
+                self.application
+                    .hears(event, engine, promises, &mut self.chance, told_at)?;
             }
         }
         Ok(())
@@ -321,9 +378,17 @@ impl World {
             }
             if !some {
                 // Only time can bring it on.
-                let due = self.driver.engine.poll_timeout().filter(|_| self.link.is_some());
+                let due = self
+                    .driver
+                    .engine
+                    .poll_timeout()
+                    .filter(|_| self.link.is_some());
                 let stuck = || {
-                    format!("{} outcomes are awaited: {:?}", self.application.waits_for(), self.driver.engine)
+                    format!(
+                        "{} outcomes are awaited: {:?}",
+                        self.application.waits_for(),
+                        self.driver.engine
+                    )
                 };
                 ensure(due.is_some(), "an engine with work wants to go on", stuck)?;
                 let due = due.unwrap_or(self.now);
@@ -351,12 +416,15 @@ impl World {
         self.driver.check_kept(self.now)?;
         self.report.excess = self.server.excess;
         let session = self.server.session.as_ref();
-        self.promises.check_end(session.map(|session| session.number), self.now)?;
+        self.promises
+            .check_end(session.map(|session| session.number), self.now)?;
         for (filter, believed) in &self.application.subscriptions {
             let real = session.is_some_and(|session| session.subscriptions.contains_key(*filter));
-            ensure(believed.is_none_or(|believed| believed == real), "subscriptions are kept", || {
-                format!("{filter}: {believed:?}, in truth {real}")
-            })?;
+            ensure(
+                believed.is_none_or(|believed| believed == real),
+                "subscriptions are kept",
+                || format!("{filter}: {believed:?}, in truth {real}"),
+            )?;
         }
         Ok(())
     }
@@ -366,7 +434,10 @@ impl World {
 const LARGEST_PACKET: usize = 512;
 const MOST_CALM_ROUNDS: usize = 5_000;
 
-#[expect(clippy::disallowed_methods, reason = "an instant to count from; from there on time is virtual")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an instant to count from; from there on time is virtual"
+)]
 fn start() -> Instant {
     Instant::now()
 }

@@ -6,13 +6,29 @@ use crate::{Process, examples};
 
 async fn allows_one_user_and_denies_another(authorizer: &str) {
     let config = examples().join("authorizers.toml");
-    let process = Process::start(&["--config", config.to_str().unwrap(), "--explain-decisions"]).await;
+    let process =
+        Process::start(&["--config", config.to_str().unwrap(), "--explain-decisions"]).await;
 
-    process.sample(authorizer, "alice", "open-sesame").run().await.exits(0);
-    let denied = process.sample(authorizer, "mallory", "canary-4711").run().await;
+    process
+        .sample(authorizer, "alice", "open-sesame")
+        .run()
+        .await
+        .exits(0);
+    let denied = process
+        .sample(authorizer, "mallory", "canary-4711")
+        .run()
+        .await;
     denied.exits(5);
-    assert!(denied.stderr.contains("error[E-AUTH-DENIED]"), "{}", denied.stderr);
-    process.sample(authorizer, "alice", "canary-4711").run().await.exits(5);
+    assert!(
+        denied.stderr.contains("error[E-AUTH-DENIED]"),
+        "{}",
+        denied.stderr
+    );
+    process
+        .sample(authorizer, "alice", "canary-4711")
+        .run()
+        .await
+        .exits(5);
 
     let log = process.stop().await.stdout;
     for line in [
@@ -29,7 +45,10 @@ async fn allows_one_user_and_denies_another(authorizer: &str) {
     ] {
         assert!(log.contains(&line), "{line}\n{log}");
     }
-    assert!(!log.contains("canary-4711") && !log.contains("open-sesame"), "{log}");
+    assert!(
+        !log.contains("canary-4711") && !log.contains("open-sesame"),
+        "{log}"
+    );
 }
 
 #[tokio::test]

@@ -16,19 +16,37 @@ const ANSWER: &str = r#"{"isAuthenticated": true, "principalId": "p", "disconnec
 #[tokio::test]
 async fn a_command_gets_the_event_of_aws_and_decides() {
     let dir = TempDir::new().unwrap();
-    let (answer, event) = (write(&dir, "answer.json", ANSWER), write(&dir, "event.json", ""));
+    let (answer, event) = (
+        write(&dir, "answer.json", ANSWER),
+        write(&dir, "event.json", ""),
+    );
     let command = format!("sh -c \"cat > {event}; cat {answer}\"");
     let process = Process::start_in(dir, &["--lambda", &command]).await;
-    process.sample("Lambda", "alice", "s3cret").run().await.exits(0);
+    process
+        .sample("Lambda", "alice", "s3cret")
+        .run()
+        .await
+        .exits(0);
     let event: Value = serde_json::from_slice(&std::fs::read(&event).unwrap()).unwrap();
     let mqtt = &event["protocolData"]["mqtt"];
     assert_eq!(event["signatureVerified"], false);
     assert_eq!(event["protocols"], json!(["tls", "mqtt"]));
-    assert_eq!(event["protocolData"]["tls"], json!({"serverName": "localhost"}));
+    assert_eq!(
+        event["protocolData"]["tls"],
+        json!({"serverName": "localhost"})
+    );
     assert_eq!(mqtt["username"], "alice?x-amz-customauthorizer-name=Lambda");
     assert_eq!(mqtt["password"], "czNjcmV0");
-    assert!(mqtt["clientId"].as_str().unwrap().starts_with("mqtt5-sample-"));
-    assert_eq!(event["connectionMetadata"]["id"].as_str().unwrap().len(), 36);
+    assert!(
+        mqtt["clientId"]
+            .as_str()
+            .unwrap()
+            .starts_with("mqtt5-sample-")
+    );
+    assert_eq!(
+        event["connectionMetadata"]["id"].as_str().unwrap().len(),
+        36
+    );
     process.stop().await;
 }
 
@@ -60,23 +78,50 @@ async fn each_fault_of_a_lambda_is_one_clear_line() {
     let process = Process::start_in(dir, &["--config", &config]).await;
     let faults = [
         ("Exit", "its program ended with exit status: 3"),
-        ("Chatty", "its answer isn't JSON (expected value at line 1 column 1)"),
+        (
+            "Chatty",
+            "its answer isn't JSON (expected value at line 1 column 1)",
+        ),
         ("Cut", "its answer ends early, at line 1 column 23"),
-        ("Nothing", "it returned nothing (None in Python, undefined or null in Node)"),
-        ("Gateway", "it is an answer for API Gateway (policyDocument); AWS IoT wants isAuthenticated"),
-        ("Eleven", "policyDocuments has 11 documents; at most 10 are allowed"),
-        ("Typed", "principalId must be a string; policyDocuments is missing"),
+        (
+            "Nothing",
+            "it returned nothing (None in Python, undefined or null in Node)",
+        ),
+        (
+            "Gateway",
+            "it is an answer for API Gateway (policyDocument); AWS IoT wants isAuthenticated",
+        ),
+        (
+            "Eleven",
+            "policyDocuments has 11 documents; at most 10 are allowed",
+        ),
+        (
+            "Typed",
+            "principalId must be a string; policyDocuments is missing",
+        ),
         ("Raised", "it failed with KeyError"),
     ];
     for (authorizer, _) in faults {
-        process.sample(authorizer, "alice", "s3cret").run().await.exits(5);
+        process
+            .sample(authorizer, "alice", "s3cret")
+            .run()
+            .await
+            .exits(5);
     }
     let log = process.stop().await.stdout;
     for (authorizer, fault) in faults {
-        let line = log.lines().find(|line| line.contains(&format!("{authorizer} → refuse 0x87 (")));
-        assert!(line.is_some_and(|line| line.contains(fault)), "{fault}\n{log}");
+        let line = log
+            .lines()
+            .find(|line| line.contains(&format!("{authorizer} → refuse 0x87 (")));
+        assert!(
+            line.is_some_and(|line| line.contains(fault)),
+            "{fault}\n{log}"
+        );
     }
-    assert!(log.contains("lambda    Exit  no module named boto4\n"), "{log}");
+    assert!(
+        log.contains("lambda    Exit  no module named boto4\n"),
+        "{log}"
+    );
     assert!(log.contains("lambda    Raised  boom\n"), "{log}");
 }
 
@@ -86,15 +131,32 @@ async fn what_is_missing_is_told_at_the_start_with_the_place_where_it_was_looked
     let here = dir.path().display();
     write(&dir, "plain.sh", "");
     let exec = "[[authorizer]]\nname = 'A'\nlambda.exec = ['./plain.sh']\n";
-    let handler = "[[authorizer]]\nname = 'A'\nlambda.handler = 'gone.fn'\nlambda.runtime = 'node'\n";
+    let handler =
+        "[[authorizer]]\nname = 'A'\nlambda.handler = 'gone.fn'\nlambda.runtime = 'node'\n";
     let program = write(&dir, "program.toml", exec);
     let module = write(&dir, "handler.toml", handler);
-    write(&dir, "inactive.toml", &exec.replace("lambda", "status = 'inactive'\nlambda"));
+    write(
+        &dir,
+        "inactive.toml",
+        &exec.replace("lambda", "status = 'inactive'\nlambda"),
+    );
     let mut mistakes = vec![
-        (["--lambda", "no-such-program x"], "there is no program no-such-program in PATH (".to_owned()),
-        (["--lambda", "/no/such/run.sh"], "there is no program run.sh in /no/such".to_owned()),
-        (["--lambda", "/no/such/handler.py"], "--lambda: there is no folder /no/such".to_owned()),
-        (["--config", &program], format!("there is no program plain.sh in {here}")),
+        (
+            ["--lambda", "no-such-program x"],
+            "there is no program no-such-program in PATH (".to_owned(),
+        ),
+        (
+            ["--lambda", "/no/such/run.sh"],
+            "there is no program run.sh in /no/such".to_owned(),
+        ),
+        (
+            ["--lambda", "/no/such/handler.py"],
+            "--lambda: there is no folder /no/such".to_owned(),
+        ),
+        (
+            ["--config", &program],
+            format!("there is no program plain.sh in {here}"),
+        ),
     ];
     // A missing interpreter is told before a missing file.
     if Program::Python.is_installed() {
@@ -106,14 +168,24 @@ async fn what_is_missing_is_told_at_the_start_with_the_place_where_it_was_looked
         mistakes.push((["--config", &module], told));
     }
     for (words, told) in mistakes {
-        let run = dunlin(["sandbox", "--port", "0"]).words(words).env("DUNLIN_STATE_DIR", dir.path());
+        let run = dunlin(["sandbox", "--port", "0"])
+            .words(words)
+            .env("DUNLIN_STATE_DIR", dir.path());
         let run = run.run().await;
         run.exits(2);
         assert!(run.error_line().contains(&told), "{told}\n{}", run.stderr);
     }
     // One that isn't active may be incomplete.
-    let inactive = dir.path().join("inactive.toml").to_str().unwrap().to_owned();
-    Process::start_in(dir, &["--config", &inactive]).await.stop().await;
+    let inactive = dir
+        .path()
+        .join("inactive.toml")
+        .to_str()
+        .unwrap()
+        .to_owned();
+    Process::start_in(dir, &["--config", &inactive])
+        .await
+        .stop()
+        .await;
 }
 
 #[tokio::test]
@@ -143,15 +215,31 @@ async fn no_child_stays_after_sigkill() {
 #[tokio::test]
 async fn secrets_of_this_shell_stay_there() {
     let dir = TempDir::new().unwrap();
-    let (answer, environment) = (write(&dir, "answer.json", ANSWER), write(&dir, "environment", ""));
+    let (answer, environment) = (
+        write(&dir, "answer.json", ANSWER),
+        write(&dir, "environment", ""),
+    );
     let command = format!("sh -c \"env > {environment}; cat {answer}\"");
-    let words = ["--lambda", &command, "--lambda-env", "SHOWN", "--lambda-env", "TABLE=dev"];
+    let words = [
+        "--lambda",
+        &command,
+        "--lambda-env",
+        "SHOWN",
+        "--lambda-env",
+        "TABLE=dev",
+    ];
     let process = Process::start_with(dir, &words, |tool| {
-        let tool = tool.env("AWS_SECRET_ACCESS_KEY", "canary-4711").env("SHOWN", "x");
+        let tool = tool
+            .env("AWS_SECRET_ACCESS_KEY", "canary-4711")
+            .env("SHOWN", "x");
         tool.env("DUNLIN_AUTH_PASSWORD", "canary-4711")
     })
     .await;
-    process.sample("Lambda", "alice", "s3cret").run().await.exits(0);
+    process
+        .sample("Lambda", "alice", "s3cret")
+        .run()
+        .await
+        .exits(0);
     let environment = std::fs::read_to_string(&environment).unwrap();
     assert!(!environment.contains("canary-4711"), "{environment}");
     for variable in ["SHOWN=x\n", "TABLE=dev\n", "PATH="] {
@@ -166,20 +254,37 @@ async fn what_a_lambda_prints_is_in_the_json_log_whole_and_line_by_line() {
     let answer = write(&dir, "answer.json", ANSWER);
     let command = format!("sh -c \"printf '%065536d\\nsecond' 0 >&2; cat {answer}\"");
     let process = Process::start_in(dir, &["--lambda", &command, "--json"]).await;
-    process.sample("Lambda", "alice", "s3cret").run().await.exits(0);
+    process
+        .sample("Lambda", "alice", "s3cret")
+        .run()
+        .await
+        .exits(0);
     let events = process.events().await;
-    let printed: Vec<&Value> = events.iter().filter(|event| event["event"] == "lambda").collect();
+    let printed: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["event"] == "lambda")
+        .collect();
     assert_eq!(printed.len(), 2, "{printed:?}");
     assert_eq!(printed[0]["text"], "0".repeat(65_536));
-    assert_eq!((&printed[1]["text"], &printed[1]["authorizer"]), (&json!("second"), &json!("Lambda")));
+    assert_eq!(
+        (&printed[1]["text"], &printed[1]["authorizer"]),
+        (&json!("second"), &json!("Lambda"))
+    );
 }
 
 #[tokio::test]
 async fn the_time_of_a_call_is_a_setting() {
     let process = Process::start(&["--lambda", "sleep 600", "--lambda-timeout", "300ms"]).await;
-    process.sample("Lambda", "alice", "s3cret").run().await.exits(5);
+    process
+        .sample("Lambda", "alice", "s3cret")
+        .run()
+        .await
+        .exits(5);
     let log = process.stop().await.stdout;
-    assert!(log.contains("failed: it gave no answer within 0.3 s"), "{log}");
+    assert!(
+        log.contains("failed: it gave no answer within 0.3 s"),
+        "{log}"
+    );
 }
 
 #[tokio::test]
@@ -187,10 +292,18 @@ async fn a_program_that_takes_too_long_is_ended_and_the_sandbox_stops_at_once_al
     let process = Process::start(&["--lambda", "sleep 600"]).await;
     let slow = process.sample("Lambda", "alice", "s3cret").run().await;
     slow.exits(5);
-    assert!(slow.took > Duration::from_secs(4) && slow.took < Duration::from_secs(15), "{:?}", slow.took);
+    assert!(
+        slow.took > Duration::from_secs(4) && slow.took < Duration::from_secs(15),
+        "{:?}",
+        slow.took
+    );
     let waiting = process.sample("Lambda", "alice", "s3cret").spawn();
     let run = process.stop().await;
-    assert!(run.stdout.contains("failed: it gave no answer within 5 s"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("failed: it gave no answer within 5 s"),
+        "{}",
+        run.stdout
+    );
     assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
     drop(waiting);
 }
@@ -205,49 +318,93 @@ async fn a_refresh_replaces_the_policy_and_a_denial_ends_the_connection() {
     let config = write(
         &dir,
         "sandbox.toml",
-        &format!("time_scale = 300\n[[authorizer]]\nname = 'A'\nlambda.exec = ['sh', '-c', '''{script}''']"),
+        &format!(
+            "time_scale = 300\n[[authorizer]]\nname = 'A'\nlambda.exec = ['sh', '-c', '''{script}''']"
+        ),
     );
     let process = Process::start_in(dir, &["--config", &config, "--json"]).await;
-    let sample = process.sample("A", "alice", "s3cret").words(["--count", "100", "--interval", "100ms"]);
+    let sample =
+        process
+            .sample("A", "alice", "s3cret")
+            .words(["--count", "100", "--interval", "100ms"]);
     sample.words(["--reconnect", "0"]).run().await.exits(8);
     let events = process.events().await;
     let event = |name: &str| events.iter().find(|event| event["event"] == name).unwrap();
     assert_eq!(event("connect")["decision"]["effect"], "allow");
     assert_eq!(event("connect")["decision"]["statement"], 1);
     assert_eq!(event("refresh")["allowed"], false);
-    assert!(event("disconnect")["reason"].as_str().unwrap().starts_with("0x87: "), "{events:?}");
+    assert!(
+        event("disconnect")["reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("0x87: "),
+        "{events:?}"
+    );
 }
 
 #[tokio::test]
 async fn strict_arns_compare_region_and_account() {
     let dir = TempDir::new().unwrap();
     write(&dir, "answer.json", ANSWER);
-    let config = write(&dir, "sandbox.toml", "[[authorizer]]\nname = 'A'\nlambda.static = 'answer.json'");
-    let line = ["--config", config.as_str(), "--explain-decisions", "--strict-arns"];
+    let config = write(
+        &dir,
+        "sandbox.toml",
+        "[[authorizer]]\nname = 'A'\nlambda.static = 'answer.json'",
+    );
+    let line = [
+        "--config",
+        config.as_str(),
+        "--explain-decisions",
+        "--strict-arns",
+    ];
     let here = Process::start(&[&line[..], &["eu-west-1:123456789012"]].concat()).await;
     here.sample("A", "alice", "s3cret").run().await.exits(0);
     here.stop().await;
     let elsewhere = Process::start(&[&line[..], &["eu-west-1:000000000000"]].concat()).await;
-    elsewhere.sample("A", "alice", "s3cret").run().await.exits(5);
+    elsewhere
+        .sample("A", "alice", "s3cret")
+        .run()
+        .await
+        .exits(5);
     let log = elsewhere.stop().await.stdout;
     let why = "policy document 1, statement 1 is for another region or account than eu-west-1:000000000000";
     assert!(log.contains(why), "{log}");
-    assert!(log.contains("policies       region and account must be eu-west-1:000000000000\n"), "{log}");
+    assert!(
+        log.contains("policies       region and account must be eu-west-1:000000000000\n"),
+        "{log}"
+    );
 }
 
 #[tokio::test]
 async fn a_config_file_that_is_wrong_is_refused_with_its_line_and_key() {
     let dir = TempDir::new().unwrap();
-    let config =
-        write(&dir, "sandbox.toml", "port = 0\n[[authorizer]]\nname = 'A'\nlambda.url = 'https://x'\n");
-    let run = dunlin(["sandbox", "--config", &config]).env("DUNLIN_STATE_DIR", dir.path()).run().await;
+    let config = write(
+        &dir,
+        "sandbox.toml",
+        "port = 0\n[[authorizer]]\nname = 'A'\nlambda.url = 'https://x'\n",
+    );
+    let run = dunlin(["sandbox", "--config", &config])
+        .env("DUNLIN_STATE_DIR", dir.path())
+        .run()
+        .await;
     run.exits(2);
     let line = run.error_line();
-    assert!(line.contains("sandbox.toml:4: lambda: write it as http://HOST:PORT"), "{line}");
+    assert!(
+        line.contains("sandbox.toml:4: lambda: write it as http://HOST:PORT"),
+        "{line}"
+    );
     for command in ["", "sh -c 'unclosed"] {
-        let run = dunlin(["sandbox", "--lambda", command]).env("DUNLIN_STATE_DIR", dir.path()).run().await;
+        let run = dunlin(["sandbox", "--lambda", command])
+            .env("DUNLIN_STATE_DIR", dir.path())
+            .run()
+            .await;
         run.exits(2);
-        assert!(run.error_line().contains("--lambda needs a file with a handler"), "{}", run.stderr);
+        assert!(
+            run.error_line()
+                .contains("--lambda needs a file with a handler"),
+            "{}",
+            run.stderr
+        );
     }
 }
 
@@ -258,7 +415,10 @@ async fn a_token_may_be_signed_with_any_of_the_keys_and_with_no_other() {
     let mut keys = Vec::new();
     for name in ["old.pem", "new.pem", "other.pem"] {
         let key = dir.path().join(name).to_str().unwrap().to_owned();
-        dunlin(["auth", "keygen", "--out", &key]).run().await.exits(0);
+        dunlin(["auth", "keygen", "--out", &key])
+            .run()
+            .await
+            .exits(0);
         keys.push(key);
     }
     let config = write(
@@ -269,11 +429,28 @@ async fn a_token_may_be_signed_with_any_of_the_keys_and_with_no_other() {
     );
     let process = Process::start_in(dir, &["--config", &config]).await;
     for (key, code) in keys.iter().zip([0, 0, 5]) {
-        let signed =
-            ["--auth_token_key_name", "tok", "--auth_token_key_value", "hello", "--auth-signing-key", key];
-        process.sample("Signed", "alice", "s3cret").words(signed).run().await.exits(code);
+        let signed = [
+            "--auth_token_key_name",
+            "tok",
+            "--auth_token_key_value",
+            "hello",
+            "--auth-signing-key",
+            key,
+        ];
+        process
+            .sample("Signed", "alice", "s3cret")
+            .words(signed)
+            .run()
+            .await
+            .exits(code);
     }
     let log = process.stop().await.stdout;
-    assert!(log.contains("refused the token signature: it doesn't match the token (RS256)"), "{log}");
-    assert!(log.contains("               Signed (token key \"tok\", signed)\n"), "{log}");
+    assert!(
+        log.contains("refused the token signature: it doesn't match the token (RS256)"),
+        "{log}"
+    );
+    assert!(
+        log.contains("               Signed (token key \"tok\", signed)\n"),
+        "{log}"
+    );
 }

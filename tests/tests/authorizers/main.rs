@@ -50,9 +50,16 @@ impl Process {
 
     /// The sample, one message, as this user of that authorizer.
     fn sample(&self, authorizer: &str, user: &str, password: &str) -> Tool {
-        dunlin(["--endpoint", "sandbox", "--count", "1", "--authorizer_name", authorizer])
-            .words(["--auth_username", user, "--auth_password", password])
-            .env("DUNLIN_STATE_DIR", self.dir.path())
+        dunlin([
+            "--endpoint",
+            "sandbox",
+            "--count",
+            "1",
+            "--authorizer_name",
+            authorizer,
+        ])
+        .words(["--auth_username", user, "--auth_password", password])
+        .env("DUNLIN_STATE_DIR", self.dir.path())
     }
 
     async fn stop(mut self) -> Finished {
@@ -64,7 +71,10 @@ impl Process {
 
     async fn events(self) -> Vec<Value> {
         let run = self.stop().await;
-        run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        run.stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }
 
@@ -85,7 +95,10 @@ async fn is_gone(pid: &str) {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    assert!(timeout(Duration::from_secs(10), ended).await.is_ok(), "{pid} is still there");
+    assert!(
+        timeout(Duration::from_secs(10), ended).await.is_ok(),
+        "{pid} is still there"
+    );
 }
 
 /// A zombie has ended; whoever adopted it has yet to look at it.

@@ -16,10 +16,21 @@ fn samples() -> PathBuf {
 async fn runs_unchanged(file: &str) {
     let file = samples().join(file).to_str().unwrap().to_owned();
     let process = Process::start(&["--lambda", &file]).await;
-    process.sample("Lambda", "alice", "open-sesame").run().await.exits(0);
-    process.sample("Lambda", "mallory", "guess").run().await.exits(5);
+    process
+        .sample("Lambda", "alice", "open-sesame")
+        .run()
+        .await
+        .exits(0);
+    process
+        .sample("Lambda", "mallory", "guess")
+        .run()
+        .await
+        .exits(5);
     let log = process.stop().await.stdout;
-    assert!(log.contains("Lambda → allow (policy: connect as mqtt5-sample-*"), "{log}");
+    assert!(
+        log.contains("Lambda → allow (policy: connect as mqtt5-sample-*"),
+        "{log}"
+    );
 }
 
 #[tokio::test]
@@ -86,12 +97,30 @@ async fn a_python_handler_stays_and_has_what_aws_gives_it() {
     let dir = TempDir::new().unwrap();
     let file = write(&dir, "handler.py", PYTHON);
     // A module of the same name as one of Python's must not break what runs the handler.
-    write(&dir, "decimal.py", "raise RuntimeError('not for the runner')\n");
-    let process =
-        Process::start_in(dir, &["--lambda", &file, "--strict-arns", "eu-central-1:000000000042"]).await;
-    for (user, code) in
-        [("log", 0), ("facts", 0), ("raise", 5), ("none", 5), ("set", 5), ("exit", 5), ("log", 0)]
-    {
+    write(
+        &dir,
+        "decimal.py",
+        "raise RuntimeError('not for the runner')\n",
+    );
+    let process = Process::start_in(
+        dir,
+        &[
+            "--lambda",
+            &file,
+            "--strict-arns",
+            "eu-central-1:000000000042",
+        ],
+    )
+    .await;
+    for (user, code) in [
+        ("log", 0),
+        ("facts", 0),
+        ("raise", 5),
+        ("none", 5),
+        ("set", 5),
+        ("exit", 5),
+        ("log", 0),
+    ] {
         process.sample("Lambda", user, "x").run().await.exits(code);
     }
     let folder = process.dir.path().to_str().unwrap().to_owned();
@@ -113,18 +142,36 @@ async fn a_python_handler_stays_and_has_what_aws_gives_it() {
     ] {
         assert!(log.contains(line), "{line}\n{log}");
     }
-    assert_eq!(log.matches(" of three thousand\n").count(), 2 * 3000, "{log}");
-    assert_eq!(log.matches("call 1 of log").count(), 2, "a process that has ended is replaced\n{log}");
-    let facts = log.lines().find_map(|line| line.split_once("FACTS")).unwrap().1;
+    assert_eq!(
+        log.matches(" of three thousand\n").count(),
+        2 * 3000,
+        "{log}"
+    );
+    assert_eq!(
+        log.matches("call 1 of log").count(),
+        2,
+        "a process that has ended is replaced\n{log}"
+    );
+    let facts = log
+        .lines()
+        .find_map(|line| line.split_once("FACTS"))
+        .unwrap()
+        .1;
     let facts: Value = serde_json::from_str(facts).unwrap();
     assert_eq!(facts["function_name"], "Lambda");
-    assert_eq!(facts["invoked_function_arn"], "arn:aws:lambda:eu-central-1:000000000042:function:Lambda");
+    assert_eq!(
+        facts["invoked_function_arn"],
+        "arn:aws:lambda:eu-central-1:000000000042:function:Lambda"
+    );
     assert_eq!(facts["env"]["AWS_REGION"], "eu-central-1");
     assert_eq!(facts["env"]["AWS_LAMBDA_FUNCTION_NAME"], "Lambda");
     assert_eq!(facts["env"]["LAMBDA_TASK_ROOT"], folder);
     assert_eq!(facts["aws_request_id"].as_str().unwrap().len(), 36);
     assert_eq!(facts["event"]["protocolData"]["mqtt"]["password"], "eA==");
-    assert!((1..=5000).contains(&facts["left"].as_u64().unwrap()), "{facts}");
+    assert!(
+        (1..=5000).contains(&facts["left"].as_u64().unwrap()),
+        "{facts}"
+    );
 }
 
 const NODE: &str = r#"
@@ -163,7 +210,11 @@ async fn a_node_handler_answers_by_callback_by_promise_or_by_returning() {
     }
     let dir = TempDir::new().unwrap();
     write(&dir, "handler.cjs", NODE);
-    write(&dir, "broken.mjs", "import nothing from 'no-such-package'; export const handler = () => nothing;");
+    write(
+        &dir,
+        "broken.mjs",
+        "import nothing from 'no-such-package'; export const handler = () => nothing;",
+    );
     let config = r#"authorizer = [
         { name = "A", lambda.handler = "handler.one.check", lambda.runtime = "nodejs22.x" },
         { name = "B", lambda.handler = "handler.cjs:returned" },
@@ -220,11 +271,21 @@ async fn a_second_answer_to_a_request_is_not_the_answer_to_the_next_one() {
         'Statement': {'Effect': 'Allow', 'Action': 'iot:*', 'Resource': '*'}}]}\n";
     let file = write(&dir, "handler.py", handler);
     let process = Process::start_in(dir, &["--lambda", &file]).await;
-    for (user, code) in [("fork", 0), ("deny", 5), ("deny", 5), ("alice", 0), ("deny", 5), ("alice", 0)] {
+    for (user, code) in [
+        ("fork", 0),
+        ("deny", 5),
+        ("deny", 5),
+        ("alice", 0),
+        ("deny", 5),
+        ("alice", 0),
+    ] {
         process.sample("Lambda", user, "x").run().await.exits(code);
     }
     let log = process.stop().await.stdout;
-    assert!(log.contains("[dunlin] a second answer to an earlier request is ignored"), "{log}");
+    assert!(
+        log.contains("[dunlin] a second answer to an earlier request is ignored"),
+        "{log}"
+    );
 }
 
 #[tokio::test]
@@ -252,7 +313,9 @@ async fn handlers_that_are_slow_to_load_do_not_slow_each_other_down() {
     let loading = "import time\nprint('begins')\ntime.sleep(0.3)\nprint('done')\n";
     let file = write(&dir, "handler.py", &format!("{loading}{PYTHON}"));
     let process = Process::start_in(dir, &["--lambda", &file]).await;
-    let clients: Vec<_> = (0..6).map(|_| process.sample("Lambda", "device", "x").spawn()).collect();
+    let clients: Vec<_> = (0..6)
+        .map(|_| process.sample("Lambda", "device", "x").spawn())
+        .collect();
     for client in clients {
         Finished::of(client).await.exits(0);
     }
@@ -267,7 +330,10 @@ async fn handlers_that_are_slow_to_load_do_not_slow_each_other_down() {
         }
     }
     let processors = std::thread::available_parallelism().unwrap().get();
-    assert!((1..=processors).contains(&most) && loading == 0, "{most} at a time\n{log}");
+    assert!(
+        (1..=processors).contains(&most) && loading == 0,
+        "{most} at a time\n{log}"
+    );
 }
 
 #[tokio::test]
@@ -277,7 +343,10 @@ async fn no_process_of_a_handler_stays_after_sigkill() {
     }
     let dir = TempDir::new().unwrap();
     let starts = "import subprocess\nCHILD = subprocess.Popen(['sleep', '600'])\n";
-    let code = PYTHON.replace("call {calls}", "pids {os.getpid()} {CHILD.pid} call {calls}");
+    let code = PYTHON.replace(
+        "call {calls}",
+        "pids {os.getpid()} {CHILD.pid} call {calls}",
+    );
     let file = write(&dir, "handler.py", &format!("{starts}{code}"));
     let mut process = Process::start_in(dir, &["--lambda", &file]).await;
     process.sample("Lambda", "device", "x").run().await.exits(0);
@@ -302,7 +371,10 @@ async fn what_a_handler_started_does_not_outlive_its_process() {
     let process = Process::start_in(dir, &["--lambda", &file]).await;
     process.sample("Lambda", "device", "x").run().await.exits(5);
     let log = process.stop().await.stdout;
-    assert!(log.contains("failed: its program ended with exit status: 3)"), "{log}");
+    assert!(
+        log.contains("failed: its program ended with exit status: 3)"),
+        "{log}"
+    );
     for pid in log.split_once("pids ").unwrap().1.split(' ').take(2) {
         is_gone(pid).await;
     }
@@ -321,7 +393,10 @@ async fn a_handler_that_crashes_is_told_at_once_whatever_holds_its_output() {
     let process = Process::start_in(dir, &["--lambda", &file]).await;
     process.sample("Lambda", "device", "x").run().await.exits(5);
     let log = process.stop().await.stdout;
-    assert!(log.contains("failed: its program ended with exit status: 3)"), "{log}");
+    assert!(
+        log.contains("failed: its program ended with exit status: 3)"),
+        "{log}"
+    );
     is_gone(log.split_once("pid ").unwrap().1.split(' ').next().unwrap()).await;
 }
 
@@ -331,8 +406,12 @@ async fn a_changed_file_starts_new_processes_and_a_line_says_so() {
         return;
     }
     let dir = TempDir::new().unwrap();
-    let code =
-        |text: &str| format!("TEXT = '{text}'\n{}", PYTHON.replace("call {calls}", "call {calls}, {TEXT},"));
+    let code = |text: &str| {
+        format!(
+            "TEXT = '{text}'\n{}",
+            PYTHON.replace("call {calls}", "call {calls}, {TEXT},")
+        )
+    };
     let file = write(&dir, "handler.py", &code("before"));
     let process = Process::start_in(dir, &["--lambda", &file]).await;
     process.sample("Lambda", "a", "x").run().await.exits(0);
@@ -362,17 +441,25 @@ async fn many_clients_at_once_are_let_in_by_a_python_handler() {
     let code = PYTHON.replace("call {calls}", "process {os.getpid()}, call {calls}");
     let file = write(&dir, "handler.py", &code);
     let process = Process::start_in(dir, &["--lambda", &file]).await;
-    let bench = dunlin(["bench", "connect", "--endpoint", "sandbox", "--connect-rate", "0", "--json"])
-        .words([
-            "--clients",
-            &clients.to_string(),
-            "--authorizer_name",
-            "Lambda",
-            "--auth_username",
-            "device",
-        ])
-        .words(["--auth_password", "x"])
-        .env("DUNLIN_STATE_DIR", process.dir.path());
+    let bench = dunlin([
+        "bench",
+        "connect",
+        "--endpoint",
+        "sandbox",
+        "--connect-rate",
+        "0",
+        "--json",
+    ])
+    .words([
+        "--clients",
+        &clients.to_string(),
+        "--authorizer_name",
+        "Lambda",
+        "--auth_username",
+        "device",
+    ])
+    .words(["--auth_password", "x"])
+    .env("DUNLIN_STATE_DIR", process.dir.path());
     let run = bench.run().await;
     run.exits(0);
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
@@ -382,10 +469,16 @@ async fn many_clients_at_once_are_let_in_by_a_python_handler() {
         "{report}"
     );
     let log = process.stop().await.stdout;
-    let mut processes: Vec<&str> =
-        log.lines().filter_map(|line| line.split_once("process ")).map(|(_, text)| text).collect();
+    let mut processes: Vec<&str> = log
+        .lines()
+        .filter_map(|line| line.split_once("process "))
+        .map(|(_, text)| text)
+        .collect();
     assert_eq!(processes.len(), clients, "{log}");
-    processes = processes.into_iter().filter_map(|text| text.split(',').next()).collect();
+    processes = processes
+        .into_iter()
+        .filter_map(|text| text.split(',').next())
+        .collect();
     processes.sort_unstable();
     processes.dedup();
     assert!((1..=16).contains(&processes.len()), "{processes:?}");

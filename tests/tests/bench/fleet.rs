@@ -5,19 +5,33 @@ use serde_json::json;
 
 use super::{report, serve};
 
-const SHORT: [&str; 4] = ["--clients=20", "--duration=1s", "--interval=500ms", "--connect-rate=0"];
+const SHORT: [&str; 4] = [
+    "--clients=20",
+    "--duration=1s",
+    "--interval=500ms",
+    "--connect-rate=0",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_comes_publishes_and_comes_back_when_its_own_server_does() {
-    let run = dunlin(["bench", "fleet", "--json"]).words(SHORT).run().await;
+    let run = dunlin(["bench", "fleet", "--json"])
+        .words(SHORT)
+        .run()
+        .await;
     run.exits(0);
     let report = report(&run);
     assert_eq!(report["connect"]["connected"], 20);
-    assert_eq!((&report["publish"]["sent"], &report["publish"]["lost"]), (&json!(40), &json!(0)));
+    assert_eq!(
+        (&report["publish"]["sent"], &report["publish"]["lost"]),
+        (&json!(40), &json!(0))
+    );
     assert_eq!(report["reconnect"]["connected"], 20, "{report:#}");
     assert_eq!(report["reconnect"]["ms"]["count"], 20);
     if cfg!(target_os = "linux") {
-        assert!(report["server_process"]["resident_kib"].as_u64().unwrap() > 1000, "{report:#}");
+        assert!(
+            report["server_process"]["resident_kib"].as_u64().unwrap() > 1000,
+            "{report:#}"
+        );
         assert!(report["memory_each_kib"].as_f64().is_some());
     }
 }
@@ -25,11 +39,18 @@ async fn a_fleet_comes_publishes_and_comes_back_when_its_own_server_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_somebody_elses_server_the_devices_leave_and_come_again() {
     let served = serve(&[]).await;
-    let run = dunlin(["bench", "fleet", "--json"]).words(SHORT).at(&served.sandbox).run().await;
+    let run = dunlin(["bench", "fleet", "--json"])
+        .words(SHORT)
+        .at(&served.sandbox)
+        .run()
+        .await;
     run.exits(0);
     let report = report(&run);
     assert_eq!(
-        (&report["connect"]["connected"], &report["reconnect"]["connected"]),
+        (
+            &report["connect"]["connected"],
+            &report["reconnect"]["connected"]
+        ),
         (&json!(20), &json!(20))
     );
     assert_eq!(report["server_process"], json!(null));

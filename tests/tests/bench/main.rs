@@ -29,19 +29,37 @@ async fn serve(faults: &[&str]) -> Served {
         {"Effect": "Deny", "Action": "iot:Publish", "Resource": "arn:aws:iot:eu-west-1:1:topic/forbidden/*"},
     ]});
     let authorizer = Authorizer::new("Anybody", Lambda::Static(Answer::allow("anybody", policy)));
-    let builder = Sandbox::builder().port(0).state_dir(state.path()).authorizer(authorizer);
+    let builder = Sandbox::builder()
+        .port(0)
+        .state_dir(state.path())
+        .authorizer(authorizer);
     let builder = builder.default_authorizer("Anybody");
-    let builder = faults.iter().fold(builder, |builder, fault| builder.fault(fault.parse().unwrap()));
-    Served { sandbox: builder.start().await.unwrap(), _state: state }
+    let builder = faults.iter().fold(builder, |builder, fault| {
+        builder.fault(fault.parse().unwrap())
+    });
+    Served {
+        sandbox: builder.start().await.unwrap(),
+        _state: state,
+    }
 }
 
 /// Soon over where something is missing.
 fn bench(served: &Served, words: &[&str]) -> Tool {
-    dunlin(["bench"]).words(words).at(&served.sandbox).words(["--json", "--drain=500ms", "--connect-rate=0"])
+    dunlin(["bench"]).words(words).at(&served.sandbox).words([
+        "--json",
+        "--drain=500ms",
+        "--connect-rate=0",
+    ])
 }
 
 fn report(run: &Finished) -> Value {
-    assert_eq!(run.stdout.lines().count(), 1, "{}{}", run.stdout, run.stderr);
+    assert_eq!(
+        run.stdout.lines().count(),
+        1,
+        "{}{}",
+        run.stdout,
+        run.stderr
+    );
     serde_json::from_str(&run.stdout).unwrap()
 }
 
@@ -55,7 +73,9 @@ fn counts(report: &Value, expected: &Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_client_hears_its_neighbour_once_and_in_order() {
     let served = serve(&[]).await;
-    let run = bench(&served, &["pubsub", "--clients=3", "--count=100"]).run().await;
+    let run = bench(&served, &["pubsub", "--clients=3", "--count=100"])
+        .run()
+        .await;
     run.exits(0);
     let report = report(&run);
     counts(
@@ -67,31 +87,63 @@ async fn each_client_hears_its_neighbour_once_and_in_order() {
     );
     for stage in ["connect_ms", "acknowledge_ms", "end_to_end_ms"] {
         let at = |quantile: &str| report[stage][quantile].as_f64().unwrap();
-        assert!(at("p50") > 0.0 && at("p50") <= at("p99") && at("p99") <= at("max"), "{report:#}");
+        assert!(
+            at("p50") > 0.0 && at("p50") <= at("p99") && at("p99") <= at("max"),
+            "{report:#}"
+        );
     }
-    assert_eq!((&report["connect_ms"]["count"], &report["end_to_end_ms"]["count"]), (&json!(3), &json!(100)));
+    assert_eq!(
+        (
+            &report["connect_ms"]["count"],
+            &report["end_to_end_ms"]["count"]
+        ),
+        (&json!(3), &json!(100))
+    );
     assert_eq!(report["load"]["in_flight"], 100);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishers_count_acknowledgements_and_listeners_what_comes() {
     let served = serve(&[]).await;
-    let listening = bench(&served, &["sub", "--clients=2", "--count=50", "--topic=a/#"]).spawn();
+    let listening = bench(
+        &served,
+        &["sub", "--clients=2", "--count=50", "--topic=a/#"],
+    )
+    .spawn();
     sleep(Duration::from_millis(500)).await;
-    let run = bench(&served, &["pub", "--count=50", "--topic=a", "--client-id=publisher"]).run().await;
+    let run = bench(
+        &served,
+        &["pub", "--count=50", "--topic=a", "--client-id=publisher"],
+    )
+    .run()
+    .await;
     run.exits(0);
-    counts(&report(&run), &json!({"sent": 50, "acknowledged": 50, "received": null, "lost": 0}));
+    counts(
+        &report(&run),
+        &json!({"sent": 50, "acknowledged": 50, "received": null, "lost": 0}),
+    );
     let run = Finished::of(listening).await;
     run.exits(0);
-    counts(&report(&run), &json!({"connected": 2, "sent": 0, "received": 100, "lost": 0, "duplicated": 0}));
+    counts(
+        &report(&run),
+        &json!({"connected": 2, "sent": 0, "received": 100, "lost": 0, "duplicated": 0}),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_are_answered() {
     let served = serve(&[]).await;
-    let run = bench(&served, &["request", "--clients=2", "--count=20", "--in-flight=4"]).run().await;
+    let run = bench(
+        &served,
+        &["request", "--clients=2", "--count=20", "--in-flight=4"],
+    )
+    .run()
+    .await;
     run.exits(0);
-    counts(&report(&run), &json!({"connected": 3, "sent": 20, "received": 20, "lost": 0, "errors": {}}));
+    counts(
+        &report(&run),
+        &json!({"connected": 3, "sent": 20, "received": 20, "lost": 0, "errors": {}}),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,18 +159,28 @@ async fn what_is_missing_is_counted_and_the_exit_code_says_so() {
     let served = serve(&["no-puback"]).await;
     let run = bench(&served, &["pub", "--count=10"]).run().await;
     run.exits(9);
-    counts(&report(&run), &json!({"sent": 10, "acknowledged": 0, "lost": 10}));
+    counts(
+        &report(&run),
+        &json!({"sent": 10, "acknowledged": 0, "lost": 10}),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rate_is_kept() {
     let served = serve(&[]).await;
-    let run = bench(&served, &["pub", "--clients=2", "--rate=100", "--count=50"]).run().await;
+    let run = bench(&served, &["pub", "--clients=2", "--rate=100", "--count=50"])
+        .run()
+        .await;
     run.exits(0);
     let report = report(&run);
-    assert!(report["seconds"].as_f64().unwrap() >= 0.48, "the last of 50 is due after 0.49 s: {report:#}");
+    assert!(
+        report["seconds"].as_f64().unwrap() >= 0.48,
+        "the last of 50 is due after 0.49 s: {report:#}"
+    );
     assert_eq!(report["load"]["rate"], 100.0);
-    let run = bench(&served, &["pub", "--rate=100", "--duration=300ms"]).run().await;
+    let run = bench(&served, &["pub", "--rate=100", "--duration=300ms"])
+        .run()
+        .await;
     run.exits(0);
     counts(&self::report(&run), &json!({"sent": 30}));
 }
@@ -126,11 +188,19 @@ async fn a_rate_is_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_gets_a_table() {
     let served = serve(&[]).await;
-    let run = dunlin(["bench", "pubsub", "--count=10"]).at(&served.sandbox).run().await;
+    let run = dunlin(["bench", "pubsub", "--count=10"])
+        .at(&served.sandbox)
+        .run()
+        .await;
     run.exits(0);
-    for words in
-        ["pubsub against localhost:", "(TLS)", "lost          0", "milliseconds", "p99.9", "end to end"]
-    {
+    for words in [
+        "pubsub against localhost:",
+        "(TLS)",
+        "lost          0",
+        "milliseconds",
+        "p99.9",
+        "end to end",
+    ] {
         assert!(run.stdout.contains(words), "{words:?} in\n{}", run.stdout);
     }
     assert_eq!(run.stderr, "", "nobody watches a pipe");
@@ -146,20 +216,41 @@ async fn an_interrupted_run_tells_what_it_has() {
     let run = Finished::of(child).await;
     run.exits(130);
     let report = report(&run);
-    assert!(report["sent"].as_u64().unwrap() > 0 && report["exit_code"] == 130, "{report:#}");
+    assert!(
+        report["sent"].as_u64().unwrap() > 0 && report["exit_code"] == 130,
+        "{report:#}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_server_of_mqtt_5_will_do() {
-    let Some(broker) = Mosquitto::start().await else { return };
+    let Some(broker) = Mosquitto::start().await else {
+        return;
+    };
     let endpoint = format!("mqtts://localhost:{}", broker.address().port());
-    let run = dunlin(["bench", "pubsub", "--json", "--qos=2", "--clients=2", "--count=100"])
-        .words(["--endpoint", &endpoint, "--auth-username", Mosquitto::USER, "--ca"])
-        .words([broker.ca()])
-        .env("DUNLIN_AUTH_PASSWORD", Mosquitto::PASSWORD)
-        .run()
-        .await;
+    let run = dunlin([
+        "bench",
+        "pubsub",
+        "--json",
+        "--qos=2",
+        "--clients=2",
+        "--count=100",
+    ])
+    .words([
+        "--endpoint",
+        &endpoint,
+        "--auth-username",
+        Mosquitto::USER,
+        "--ca",
+    ])
+    .words([broker.ca()])
+    .env("DUNLIN_AUTH_PASSWORD", Mosquitto::PASSWORD)
+    .run()
+    .await;
     run.exits(0);
     let report = report(&run);
-    counts(&report, &json!({"received": 100, "lost": 0, "duplicated": 0, "out_of_order": 0}));
+    counts(
+        &report,
+        &json!({"received": 100, "lost": 0, "duplicated": 0, "out_of_order": 0}),
+    );
 }

@@ -9,45 +9,81 @@ use super::{bench, counts, report, serve};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_not_let_in_is_explained() {
     let served = serve(&[]).await;
-    let run = dunlin(["bench", "connect", "--json", "--clients=3", "--authorizer-name=DemoUnsigned"])
-        .words(["--auth-username=demo", "--auth-password=wrong"])
-        .at(&served.sandbox)
-        .run()
-        .await;
+    let run = dunlin([
+        "bench",
+        "connect",
+        "--json",
+        "--clients=3",
+        "--authorizer-name=DemoUnsigned",
+    ])
+    .words(["--auth-username=demo", "--auth-password=wrong"])
+    .at(&served.sandbox)
+    .run()
+    .await;
     run.exits(5);
-    counts(&report(&run), &json!({"connected": 0, "errors": {"E-AUTH-DENIED": 3}, "exit_code": 5}));
-    assert!(run.stderr.starts_with("error[E-AUTH-DENIED]: "), "{}", run.stderr);
+    counts(
+        &report(&run),
+        &json!({"connected": 0, "errors": {"E-AUTH-DENIED": 3}, "exit_code": 5}),
+    );
+    assert!(
+        run.stderr.starts_with("error[E-AUTH-DENIED]: "),
+        "{}",
+        run.stderr
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denied_publish_is_told_by_its_code() {
     let served = serve(&[]).await;
-    let run = bench(&served, &["pub", "--count=2", "--topic=forbidden"]).run().await;
+    let run = bench(&served, &["pub", "--count=2", "--topic=forbidden"])
+        .run()
+        .await;
     run.exits(7);
     let report = report(&run);
-    assert_eq!(report["errors"], json!({"PUBACK 0x87 Not authorized": 2}), "{report:#}");
+    assert_eq!(
+        report["errors"],
+        json!({"PUBACK 0x87 Not authorized": 2}),
+        "{report:#}"
+    );
 }
 
 #[tokio::test]
 async fn aws_is_asked_only_by_those_who_accept_the_bill() {
-    let run = dunlin(["bench", "pubsub", "--endpoint=x-ats.iot.eu-west-1.amazonaws.com", "--count=1000"])
-        .run()
-        .await;
+    let run = dunlin([
+        "bench",
+        "pubsub",
+        "--endpoint=x-ats.iot.eu-west-1.amazonaws.com",
+        "--count=1000",
+    ])
+    .run()
+    .await;
     run.exits(2);
     let line = run.error_line();
-    assert!(line.contains("nothing was sent") && line.contains("about 2000 messages"), "{line}");
+    assert!(
+        line.contains("nothing was sent") && line.contains("about 2000 messages"),
+        "{line}"
+    );
     assert!(line.contains("--i-accept-charges"), "{line}");
 }
 
 #[tokio::test]
 async fn too_few_descriptors_are_told_with_the_number_that_is_needed() {
     let tool = dunlin_tests::tool_path();
-    let line =
-        format!("ulimit -n 64; exec {} bench connect --endpoint mqtt://localhost:1 -n 100", tool.display());
-    let run = Command::new(system_program("sh")).args(["-c", &line]).output().await.unwrap();
+    let line = format!(
+        "ulimit -n 64; exec {} bench connect --endpoint mqtt://localhost:1 -n 100",
+        tool.display()
+    );
+    let run = Command::new(system_program("sh"))
+        .args(["-c", &line])
+        .output()
+        .await
+        .unwrap();
     let stderr = String::from_utf8_lossy(&run.stderr);
     assert_eq!(run.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains("164 file descriptors") && stderr.contains("ulimit -n 164"), "{stderr}");
+    assert!(
+        stderr.contains("164 file descriptors") && stderr.contains("ulimit -n 164"),
+        "{stderr}"
+    );
 }
 
 #[tokio::test]
@@ -55,12 +91,24 @@ async fn mistakes_are_found_before_anything_is_sent() {
     let usage = async |words: &[&str], part: &str| {
         let run: Finished = dunlin(["bench"]).words(words).run().await;
         run.exits(2);
-        assert!(run.error_line().contains(part), "{part:?} in {}", run.stderr);
+        assert!(
+            run.error_line().contains(part),
+            "{part:?} in {}",
+            run.stderr
+        );
     };
     usage(&["pub"], "missing: --endpoint").await;
-    usage(&["pub", "--endpoint=localhost", "--size=3"], "24 bytes at least").await;
+    usage(
+        &["pub", "--endpoint=localhost", "--size=3"],
+        "24 bytes at least",
+    )
+    .await;
     usage(&["pub", "--endpoint=localhost", "--topic=a/#"], "wildcard").await;
     usage(&["pub", "--endpoint=localhost", "--qos=3"], "--qos").await;
     usage(&["pub", "--endpoint=localhost", "--rate=0"], "--rate").await;
-    usage(&["connect", "--endpoint=https://localhost"], "begins with \"https://\"").await;
+    usage(
+        &["connect", "--endpoint=https://localhost"],
+        "begins with \"https://\"",
+    )
+    .await;
 }

@@ -26,9 +26,21 @@ fn a_process_that_is_killed_while_it_makes_the_file_leaves_one_that_can_be_opene
         process.kill().unwrap();
         process.wait().unwrap();
         with_file += usize::from(path.exists());
-        let records = FileStore::open(&path).unwrap().application_records().unwrap();
+        let records = FileStore::open(&path)
+            .unwrap()
+            .application_records()
+            .unwrap();
         assert!(records.is_empty());
-        assert!(!folder.path().join(format!("session-{crash}.dunlin-new")).exists());
+        assert!(
+            !folder
+                .path()
+                .join(format!("session-{crash}.dunlin-new"))
+                .exists()
+        );
     }
-    println!("{} kills: {} before the file was there", crashes(), crashes() - with_file);
+    println!(
+        "{} kills: {} before the file was there",
+        crashes(),
+        crashes() - with_file
+    );
 }

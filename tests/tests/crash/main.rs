@@ -10,7 +10,11 @@ use std::time::Duration;
 
 /// How often a process is killed.
 fn crashes() -> usize {
-    if std::env::var_os("DUNLIN_FULL").is_some_and(|value| value == "1") { 200 } else { 5 }
+    if std::env::var_os("DUNLIN_FULL").is_some_and(|value| value == "1") {
+        200
+    } else {
+        5
+    }
 }
 
 /// When a process is killed, from its start: from before it is connected to long after.

@@ -21,7 +21,9 @@ const NUMBERS: usize = 400;
 
 #[tokio::test]
 async fn a_killed_process_loses_nothing_that_was_kept_and_repeats_nothing_of_qos_2() {
-    let Some(broker) = Mosquitto::start().await else { return };
+    let Some(broker) = Mosquitto::start().await else {
+        return;
+    };
     let (watching, subscription) = watch(&broker).await;
     let counting = tokio::spawn(count(subscription));
     let folder = tempfile::tempdir().unwrap();
@@ -49,12 +51,19 @@ async fn a_killed_process_loses_nothing_that_was_kept_and_repeats_nothing_of_qos
         kept.len(),
         arrivals.len()
     );
-    assert!(kept.len() > 20, "it gets somewhere between crashes: {}", kept.len());
+    assert!(
+        kept.len() > 20,
+        "it gets somewhere between crashes: {}",
+        kept.len()
+    );
     for number in kept {
         assert!(arrivals.contains_key(&number), "{number} is lost");
     }
     for (number, count) in arrivals {
-        assert!(count == 1 || number % 2 == 1, "{number} came {count} times at QoS 2");
+        assert!(
+            count == 1 || number % 2 == 1,
+            "{number} came {count} times at QoS 2"
+        );
     }
 }
 
@@ -75,7 +84,13 @@ struct Said {
     is_done: bool,
 }
 
-async fn run(broker: &Mosquitto, store: &Path, from: usize, to: usize, kill_after: Option<Duration>) -> Said {
+async fn run(
+    broker: &Mosquitto,
+    store: &Path,
+    from: usize,
+    to: usize,
+    kill_after: Option<Duration>,
+) -> Said {
     let mut device = Command::new(env!("CARGO_BIN_EXE_device"))
         .arg(broker.address().port().to_string())
         .args([&broker.ca(), store])
@@ -121,7 +136,9 @@ async fn watch(broker: &Mosquitto) -> (Client, Subscription) {
     let mut connect = ConnectOptions::new("watching");
     connect.username = Some(Mosquitto::USER.into());
     connect.password = Some(Mosquitto::PASSWORD.as_bytes().into());
-    let client = Client::connect(ClientOptions::new(transport, connect)).await.unwrap();
+    let client = Client::connect(ClientOptions::new(transport, connect))
+        .await
+        .unwrap();
     let subscription = client.subscribe("up", QoS::ExactlyOnce).await.unwrap();
     (client, subscription)
 }

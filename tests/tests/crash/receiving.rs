@@ -22,7 +22,9 @@ const WAITING: usize = 500;
 
 #[tokio::test]
 async fn a_message_of_qos_2_counts_once_however_often_its_receiver_is_killed() {
-    let Some(broker) = Mosquitto::start().await else { return };
+    let Some(broker) = Mosquitto::start().await else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("session");
     // The subscription is there before anything is published.
@@ -46,7 +48,11 @@ async fn a_message_of_qos_2_counts_once_however_often_its_receiver_is_killed() {
             sleep(moment(&mut random)).await;
             process.kill().await.unwrap();
         };
-        let count = if published - received > WAITING { 0 } else { MESSAGES };
+        let count = if published - received > WAITING {
+            0
+        } else {
+            MESSAGES
+        };
         let publishing = async {
             for number in published..published + count {
                 publish(&publisher, number).await;
@@ -64,7 +70,10 @@ async fn a_message_of_qos_2_counts_once_however_often_its_receiver_is_killed() {
     process.kill().await.unwrap();
     publisher.disconnect().await;
 
-    let records = FileStore::open(&store).unwrap().application_records().unwrap();
+    let records = FileStore::open(&store)
+        .unwrap()
+        .application_records()
+        .unwrap();
     let stock: BTreeMap<usize, u64> = records
         .into_iter()
         .map(|(item, pieces)| {
@@ -72,7 +81,9 @@ async fn a_message_of_qos_2_counts_once_however_often_its_receiver_is_killed() {
             (item, u64::from_be_bytes(pieces[..].try_into().unwrap()))
         })
         .collect();
-    let lost = (0..published).filter(|number| !stock.contains_key(number)).count();
+    let lost = (0..published)
+        .filter(|number| !stock.contains_key(number))
+        .count();
     let twice = stock.values().filter(|pieces| **pieces > 1).count();
     println!(
         "{} kills: {published} published, {received} received between kills, {lost} lost, {twice} twice",
@@ -84,8 +95,14 @@ async fn a_message_of_qos_2_counts_once_however_often_its_receiver_is_killed() {
 
 async fn publish(publisher: &Client, number: usize) {
     let topic = format!("delivery/{number}");
-    let receipt = publisher.publish(Message::new(&topic, "1").qos(QoS::ExactlyOnce)).await.unwrap();
-    timeout(Duration::from_secs(20), receipt).await.unwrap().unwrap();
+    let receipt = publisher
+        .publish(Message::new(&topic, "1").qos(QoS::ExactlyOnce))
+        .await
+        .unwrap();
+    timeout(Duration::from_secs(20), receipt)
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 fn start(broker: &Mosquitto, store: &Path) -> (Child, Lines<BufReader<ChildStdout>>) {
@@ -112,7 +129,10 @@ async fn expect_line(lines: &mut Lines<BufReader<ChildStdout>>, expected: &str) 
             }
         }
     };
-    assert!(timeout(Duration::from_secs(60), reading).await.unwrap(), "it ended before {expected:?}");
+    assert!(
+        timeout(Duration::from_secs(60), reading).await.unwrap(),
+        "it ended before {expected:?}"
+    );
 }
 
 fn options(broker: &Mosquitto) -> ClientOptions {

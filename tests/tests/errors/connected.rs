@@ -24,14 +24,26 @@ async fn auth_denied() {
 #[tokio::test(flavor = "multi_thread")]
 async fn auth_denied_without_a_reason() {
     let served = serve("connack=0x86").await;
-    shows(&at(&served).run().await, "E-AUTH-DENIED", &["(CONNACK 0x86)", "server gave no reason string"]);
+    shows(
+        &at(&served).run().await,
+        "E-AUTH-DENIED",
+        &["(CONNACK 0x86)", "server gave no reason string"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hangup() {
     let served = serve("drop-on-connect").await;
     let run = at(&served).words(["--reconnect=0"]).run().await;
-    shows(&run, "E-HANGUP", &["closed the connection before answering CONNECT", "after TLS", "ALPN mqtt ok"]);
+    shows(
+        &run,
+        "E-HANGUP",
+        &[
+            "closed the connection before answering CONNECT",
+            "after TLS",
+            "ALPN mqtt ok",
+        ],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,7 +53,11 @@ async fn conn_refused() {
     shows(
         &run,
         "E-CONN-REFUSED",
-        &["Server busy (CONNACK 0x89)", "the server's reason: \"lunch\"", "again in a minute"],
+        &[
+            "Server busy (CONNACK 0x89)",
+            "the server's reason: \"lunch\"",
+            "again in a minute",
+        ],
     );
 }
 
@@ -66,17 +82,37 @@ async fn sub_denied() {
 async fn sub_dropped() {
     let served = serve("drop-on-subscribe").await;
     let run = at(&served).words(["--timeout=20s"]).run().await;
-    shows(&run, "E-SUB-DROPPED", &["after SUBSCRIBE on \"test/topic\", three times", "not connecting again"]);
-    assert_eq!(run.stdout.matches("Lifecycle Connection Success").count(), 3, "{}", run.stdout);
+    shows(
+        &run,
+        "E-SUB-DROPPED",
+        &[
+            "after SUBSCRIBE on \"test/topic\", three times",
+            "not connecting again",
+        ],
+    );
+    assert_eq!(
+        run.stdout.matches("Lifecycle Connection Success").count(),
+        3,
+        "{}",
+        run.stdout
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pub_denied() {
     let served = serve("puback=0x87").await;
     let run = at(&served).run().await;
-    shows(&run, "E-PUB-DENIED", &["(PUBACK 0x87 Not authorized)", "iot:Publish on topic/test/topic"]);
+    shows(
+        &run,
+        "E-PUB-DENIED",
+        &[
+            "(PUBACK 0x87 Not authorized)",
+            "iot:Publish on topic/test/topic",
+        ],
+    );
     assert!(
-        run.stdout.contains("PubAck received with <PubackReasonCode.NOT_AUTHORIZED: 135>"),
+        run.stdout
+            .contains("PubAck received with <PubackReasonCode.NOT_AUTHORIZED: 135>"),
         "{}",
         run.stdout
     );
@@ -86,50 +122,99 @@ async fn pub_denied() {
 async fn pub_dropped() {
     let served = serve("drop-on-publish").await;
     let run = at(&served).words(["--timeout=20s"]).run().await;
-    shows(&run, "E-PUB-DROPPED", &["after PUBLISH on \"test/topic\", three times", "iot:Publish"]);
+    shows(
+        &run,
+        "E-PUB-DROPPED",
+        &[
+            "after PUBLISH on \"test/topic\", three times",
+            "iot:Publish",
+        ],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keepalive() {
     let served = serve_fast("no-pingresp", 30).await;
     let run = at(&served)
-        .words(["--keep-alive=30", "--ping-timeout=200ms", "--interval=20s", "--reconnect=0"])
+        .words([
+            "--keep-alive=30",
+            "--ping-timeout=200ms",
+            "--interval=20s",
+            "--reconnect=0",
+        ])
         .run()
         .await;
-    shows(&run, "E-KEEPALIVE", &["no PINGRESP within 200 ms", "a shorter --keep-alive will not help"]);
+    shows(
+        &run,
+        "E-KEEPALIVE",
+        &[
+            "no PINGRESP within 200 ms",
+            "a shorter --keep-alive will not help",
+        ],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn disconnected() {
     let served = serve("disconnect=0x8b@300ms").await;
-    let run = at(&served).words(["--interval=20s", "--reconnect=0"]).run().await;
+    let run = at(&served)
+        .words(["--interval=20s", "--reconnect=0"])
+        .run()
+        .await;
     shows(
         &run,
         "E-DISCONNECTED",
-        &["Server shutting down (DISCONNECT 0x8B)", "after CONNACK", "again in a minute"],
+        &[
+            "Server shutting down (DISCONNECT 0x8B)",
+            "after CONNACK",
+            "again in a minute",
+        ],
     );
-    assert!(run.stdout.contains("Lifecycle Disconnected with reason code:139\n"), "{}", run.stdout);
+    assert!(
+        run.stdout
+            .contains("Lifecycle Disconnected with reason code:139\n"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn taken_over() {
     let served = serve("disconnect=0x8e@300ms").await;
     let run = at(&served).words(["--interval=20s"]).run().await;
-    shows(&run, "E-TAKEN-OVER", &["same client id \"mqtt5-sample-", "(DISCONNECT 0x8E)", "not reconnecting"]);
+    shows(
+        &run,
+        "E-TAKEN-OVER",
+        &[
+            "same client id \"mqtt5-sample-",
+            "(DISCONNECT 0x8E)",
+            "not reconnecting",
+        ],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost() {
     let served = serve("reset@300ms").await;
-    let run = at(&served).words(["--interval=20s", "--reconnect=0"]).run().await;
+    let run = at(&served)
+        .words(["--interval=20s", "--reconnect=0"])
+        .run()
+        .await;
     shows(&run, "E-LOST", &["after CONNACK", "localhost:"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connack_timeout() {
     let served = serve("silent").await;
-    let run = at(&served).words(["--timeout=1s", "--reconnect=0"]).run().await;
-    shows(&run, "E-CONNACK-TIMEOUT", &["did not answer CONNECT within 1 s", "CONNECT was sent"]);
+    let run = at(&served)
+        .words(["--timeout=1s", "--reconnect=0"])
+        .run()
+        .await;
+    shows(
+        &run,
+        "E-CONNACK-TIMEOUT",
+        &["did not answer CONNECT within 1 s", "CONNECT was sent"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +224,10 @@ async fn ack_timeout() {
     shows(
         &run,
         "E-ACK-TIMEOUT",
-        &["no acknowledgement of PUBLISH on \"test/topic\" within 1 s", "acknowledged 0"],
+        &[
+            "no acknowledgement of PUBLISH on \"test/topic\" within 1 s",
+            "acknowledged 0",
+        ],
     );
 }
 
@@ -150,7 +238,10 @@ async fn not_received() {
     shows(
         &run,
         "E-NOT-RECEIVED",
-        &["published 2, acknowledged 2, received 0 within 1 s", "not iot:Receive on topic/"],
+        &[
+            "published 2, acknowledged 2, received 0 within 1 s",
+            "not iot:Receive on topic/",
+        ],
     );
 }
 

@@ -27,7 +27,11 @@ const TABLE: [(&str, i32, &str); 29] = [
     ("E-TLS-EXPIRED", 4, "cert=expired"),
     ("E-TLS-TIME", 4, "cert=notyet"),
     ("E-TLS-HANDSHAKE", 4, "a server without TLS"),
-    ("E-TLS-INTERCEPTED", 4, "a host of AWS at the sandbox's address"),
+    (
+        "E-TLS-INTERCEPTED",
+        4,
+        "a host of AWS at the sandbox's address",
+    ),
     ("E-ALPN", 4, "no-alpn"),
     ("E-AUTH-DENIED", 5, "connack=0x87:reason"),
     ("E-HANGUP", 5, "drop-on-connect"),
@@ -66,19 +70,30 @@ async fn serve_fast(fault: &str, time_scale: u32) -> Served {
         answer: Answer::allow("canary", DEMO_POLICY.into()),
     };
     let authorizer = Authorizer::new("Canary", lambda);
-    let mut builder =
-        Sandbox::builder().port(0).state_dir(state.path()).authorizer(authorizer).time_scale(time_scale);
+    let mut builder = Sandbox::builder()
+        .port(0)
+        .state_dir(state.path())
+        .authorizer(authorizer)
+        .time_scale(time_scale);
     if !fault.is_empty() {
         builder = builder.fault(fault.parse().unwrap());
     }
-    Served { sandbox: builder.start().await.unwrap(), _state: state }
+    Served {
+        sandbox: builder.start().await.unwrap(),
+        _state: state,
+    }
 }
 
 /// The sample in a hurry, as somebody whom the sandbox lets in.
 fn hurried() -> Tool {
-    dunlin(["sample", "--authorizer-name=Canary", "--auth-username=demo", "--count=2"])
-        .words(["--interval=100ms", "--timeout=3s", "--connect-timeout=1s"])
-        .env("DUNLIN_AUTH_PASSWORD", CANARY)
+    dunlin([
+        "sample",
+        "--authorizer-name=Canary",
+        "--auth-username=demo",
+        "--count=2",
+    ])
+    .words(["--interval=100ms", "--timeout=3s", "--connect-timeout=1s"])
+    .env("DUNLIN_AUTH_PASSWORD", CANARY)
 }
 
 fn at(served: &Served) -> Tool {
@@ -90,32 +105,71 @@ fn at(served: &Served) -> Tool {
 fn shows(run: &Finished, id: &str, words: &[&str]) {
     let (_, exit, _) = TABLE.iter().find(|(listed, ..)| *listed == id).unwrap();
     run.exits(*exit);
-    let lines: Vec<&str> = run.stderr.lines().skip_while(|line| !line.starts_with("error[")).collect();
-    assert!(lines.first().is_some_and(|line| line.starts_with(&format!("error[{id}]: "))), "{}", run.stderr);
+    let lines: Vec<&str> = run
+        .stderr
+        .lines()
+        .skip_while(|line| !line.starts_with("error["))
+        .collect();
+    assert!(
+        lines
+            .first()
+            .is_some_and(|line| line.starts_with(&format!("error[{id}]: "))),
+        "{}",
+        run.stderr
+    );
     assert!(lines.len() <= 12, "{}", run.stderr);
     let line = run.error_line();
     for word in words {
-        assert!(line.contains(word), "{word:?} is missing in\n{}", run.stderr);
+        assert!(
+            line.contains(word),
+            "{word:?} is missing in\n{}",
+            run.stderr
+        );
     }
-    assert!(!run.stderr.contains(CANARY) && !run.stdout.contains(CANARY), "{}", run.stderr);
+    assert!(
+        !run.stderr.contains(CANARY) && !run.stdout.contains(CANARY),
+        "{}",
+        run.stderr
+    );
     assert!(!run.stderr.contains('\x1b'), "{}", run.stderr);
 }
 
 /// The faults of the sandbox, each with the error that it makes.
 #[test]
 fn every_fault_of_the_sandbox_provokes_an_error_of_the_table() {
-    let name = |fault: &str| fault.split([':', '[', '@']).next().unwrap_or(fault).to_owned();
+    let name = |fault: &str| {
+        fault
+            .split([':', '[', '@'])
+            .next()
+            .unwrap_or(fault)
+            .to_owned()
+    };
     // A delay breaks nothing.
     let of_none = ["delay=T"];
     for spelling in Fault::spellings() {
-        let kind = name(spelling).split("=0x").next().unwrap_or(spelling).to_owned();
+        let kind = name(spelling)
+            .split("=0x")
+            .next()
+            .unwrap_or(spelling)
+            .to_owned();
         let provoked: Vec<&str> = TABLE
             .iter()
             .filter(|(_, _, by)| name(by).split("=0x").next() == Some(&kind))
             .map(|(id, ..)| *id)
             .collect();
-        println!("{spelling:<24} {}", if provoked.is_empty() { "-".into() } else { provoked.join(", ") });
-        assert_eq!(provoked.is_empty(), of_none.contains(&spelling), "{spelling}");
+        println!(
+            "{spelling:<24} {}",
+            if provoked.is_empty() {
+                "-".into()
+            } else {
+                provoked.join(", ")
+            }
+        );
+        assert_eq!(
+            provoked.is_empty(),
+            of_none.contains(&spelling),
+            "{spelling}"
+        );
     }
 }
 
@@ -134,5 +188,8 @@ async fn the_table_lists_every_error_of_the_tool_with_its_exit_code() {
     for (id, exit, provoked_by) in TABLE {
         println!("{exit:>3}  {id:<18} {provoked_by}");
     }
-    assert_eq!(listed, TABLE.iter().map(|(id, exit, _)| (*id, *exit)).collect());
+    assert_eq!(
+        listed,
+        TABLE.iter().map(|(id, exit, _)| (*id, *exit)).collect()
+    );
 }

@@ -11,44 +11,79 @@ use super::{CANARY, at, hurried, serve, shows};
 #[tokio::test]
 async fn usage() {
     shows(&hurried().run().await, "E-USAGE", &["missing: --endpoint"]);
-    shows(&dunlin(["--no-such-flag"]).run().await, "E-USAGE", &["--no-such-flag"]);
+    shows(
+        &dunlin(["--no-such-flag"]).run().await,
+        "E-USAGE",
+        &["--no-such-flag"],
+    );
 }
 
 #[tokio::test]
 async fn endpoint() {
-    let run = hurried().words(["--endpoint", "c1abc.credentials.iot.eu-west-1.amazonaws.com"]).run().await;
+    let run = hurried()
+        .words([
+            "--endpoint",
+            "c1abc.credentials.iot.eu-west-1.amazonaws.com",
+        ])
+        .run()
+        .await;
     shows(
         &run,
         "E-ENDPOINT",
-        &["is the credentials endpoint, not the data endpoint", "aws iot describe-endpoint"],
+        &[
+            "is the credentials endpoint, not the data endpoint",
+            "aws iot describe-endpoint",
+        ],
     );
 }
 
 #[tokio::test]
 async fn signature() {
     let run = hurried()
-        .words(["--endpoint=localhost", "--auth-token-key-name=tok", "--auth-token-key-value=hello"])
+        .words([
+            "--endpoint=localhost",
+            "--auth-token-key-name=tok",
+            "--auth-token-key-value=hello",
+        ])
         .words(["--auth-signature=LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="]);
     shows(
         &run.run().await,
         "E-SIGNATURE",
-        &["cannot be valid; nothing was sent", "32 bytes", "likely: the hash was"],
+        &[
+            "cannot be valid; nothing was sent",
+            "32 bytes",
+            "likely: the hash was",
+        ],
     );
 }
 
 #[tokio::test]
 async fn dns() {
     let run = hurried()
-        .words(["--endpoint=x-ats.iot.eu-wset-1.amazonaws.com.invalid", "--reconnect=0"])
+        .words([
+            "--endpoint=x-ats.iot.eu-wset-1.amazonaws.com.invalid",
+            "--reconnect=0",
+        ])
         .run()
         .await;
-    shows(&run, "E-DNS", &["x-ats.iot.eu-wset-1.amazonaws.com.invalid"]);
+    shows(
+        &run,
+        "E-DNS",
+        &["x-ats.iot.eu-wset-1.amazonaws.com.invalid"],
+    );
 }
 
 #[tokio::test]
 async fn refused() {
-    let run = hurried().words(["--endpoint=localhost", "--port=1"]).run().await;
-    shows(&run, "E-REFUSED", &["localhost:1 refused the connection", "127.0.0.1:1"]);
+    let run = hurried()
+        .words(["--endpoint=localhost", "--port=1"])
+        .run()
+        .await;
+    shows(
+        &run,
+        "E-REFUSED",
+        &["localhost:1 refused the connection", "127.0.0.1:1"],
+    );
     assert!(run.took < Duration::from_secs(5));
 }
 
@@ -56,46 +91,99 @@ async fn refused() {
 async fn connect_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let run = hurried().words(["--endpoint=localhost", "--reconnect=0", "--port", &port]).run().await;
-    shows(&run, "E-CONNECT-TIMEOUT", &["did not answer the TLS handshake within 1 s", "does not speak TLS"]);
+    let run = hurried()
+        .words(["--endpoint=localhost", "--reconnect=0", "--port", &port])
+        .run()
+        .await;
+    shows(
+        &run,
+        "E-CONNECT-TIMEOUT",
+        &[
+            "did not answer the TLS handshake within 1 s",
+            "does not speak TLS",
+        ],
+    );
 }
 
 #[tokio::test]
 async fn proxy() {
     let served = serve("proxy=407").await;
     let port = served.sandbox.port();
-    let through = |url: String| hurried().words(["--endpoint=iot.invalid"]).env("HTTPS_PROXY", url);
-    let run = through(format!("http://me:{CANARY}@localhost:{port}")).run().await;
+    let through = |url: String| {
+        hurried()
+            .words(["--endpoint=iot.invalid"])
+            .env("HTTPS_PROXY", url)
+    };
+    let run = through(format!("http://me:{CANARY}@localhost:{port}"))
+        .run()
+        .await;
     let via = format!("CONNECT iot.invalid:443 via http://localhost:{port} (from HTTPS_PROXY)");
-    shows(&run, "E-PROXY", &["the proxy refused the tunnel: 407 Proxy Authentication Required", &via]);
+    shows(
+        &run,
+        "E-PROXY",
+        &[
+            "the proxy refused the tunnel: 407 Proxy Authentication Required",
+            &via,
+        ],
+    );
     assert!(run.took < Duration::from_secs(5), "asked once");
 
     let run = through("http://localhost:1".into()).run().await;
-    shows(&run, "E-PROXY", &["the proxy cannot be reached", "--proxy none"]);
-    let run =
-        through("http://localhost:1".into()).env("NO_PROXY", "invalid").words(["--reconnect=0"]).run().await;
+    shows(
+        &run,
+        "E-PROXY",
+        &["the proxy cannot be reached", "--proxy none"],
+    );
+    let run = through("http://localhost:1".into())
+        .env("NO_PROXY", "invalid")
+        .words(["--reconnect=0"])
+        .run()
+        .await;
     shows(&run, "E-DNS", &["iot.invalid"]);
     let spared = through("http://localhost:1".into()).env("NO_PROXY", "10.0.0.0/8");
-    let run = spared.words(["--reconnect=0", "--connect-to=10.255.255.1:1"]).run().await;
+    let run = spared
+        .words(["--reconnect=0", "--connect-to=10.255.255.1:1"])
+        .run()
+        .await;
     assert!(!run.stderr.contains("E-PROXY"), "{}", run.stderr);
     let run = through("socks5h://localhost:1".into()).run().await;
-    shows(&run, "E-USAGE", &["HTTPS_PROXY: a proxy of the kind \"socks5h\" isn't supported"]);
+    shows(
+        &run,
+        "E-USAGE",
+        &["HTTPS_PROXY: a proxy of the kind \"socks5h\" isn't supported"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_runs_here_goes_through_no_proxy_but_the_flags() {
     let served = serve("").await;
     let proxy = "http://localhost:1";
-    at(&served).env("HTTPS_PROXY", proxy).env("DUNLIN_PROXY", proxy).run().await.exits(0);
-    let asked = at(&served).words(["--reconnect=0", "--proxy", proxy]).run().await;
-    shows(&asked, "E-PROXY", &["via http://localhost:1 (from --proxy)"]);
+    at(&served)
+        .env("HTTPS_PROXY", proxy)
+        .env("DUNLIN_PROXY", proxy)
+        .run()
+        .await
+        .exits(0);
+    let asked = at(&served)
+        .words(["--reconnect=0", "--proxy", proxy])
+        .run()
+        .await;
+    shows(
+        &asked,
+        "E-PROXY",
+        &["via http://localhost:1 (from --proxy)"],
+    );
 }
 
 #[tokio::test]
 async fn tls_ca() {
     let served = serve("cert=unknown-ca").await;
     let run = at(&served).run().await;
-    shows(&run, "E-TLS-CA", &["certificate of \"", "issued by \"", "with another key"]);
+    shows(
+        &run,
+        "E-TLS-CA",
+        &["certificate of \"", "issued by \"", "with another key"],
+    );
     assert!(run.took < Duration::from_secs(5));
 }
 
@@ -112,7 +200,11 @@ async fn tls_name() {
 #[tokio::test]
 async fn tls_expired() {
     let served = serve("cert=expired").await;
-    shows(&at(&served).run().await, "E-TLS-EXPIRED", &["expired", "ago", "this computer says 20", "UTC"]);
+    shows(
+        &at(&served).run().await,
+        "E-TLS-EXPIRED",
+        &["expired", "ago", "this computer says 20", "UTC"],
+    );
 }
 
 #[tokio::test]
@@ -121,7 +213,10 @@ async fn tls_time() {
     shows(
         &at(&served).run().await,
         "E-TLS-TIME",
-        &["not valid yet according to this computer's clock", "set the clock"],
+        &[
+            "not valid yet according to this computer's clock",
+            "set the clock",
+        ],
     );
 }
 
@@ -134,11 +229,18 @@ async fn tls_handshake() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });
-    let run = hurried().words(["--endpoint=localhost", "--port", &port]).run().await;
+    let run = hurried()
+        .words(["--endpoint=localhost", "--port", &port])
+        .run()
+        .await;
     shows(
         &run,
         "E-TLS-HANDSHAKE",
-        &["a web server answers on this port", "received: 48 54 54 50", "\"HTTP/1.1"],
+        &[
+            "a web server answers on this port",
+            "received: 48 54 54 50",
+            "\"HTTP/1.1",
+        ],
     );
 }
 
@@ -147,10 +249,18 @@ async fn tls_intercepted() {
     let served = serve("").await;
     let address = format!("127.0.0.1:{}", served.sandbox.port());
     let run = hurried()
-        .words(["--endpoint=x-ats.iot.eu-west-1.amazonaws.com", "--connect-to", &address])
+        .words([
+            "--endpoint=x-ats.iot.eu-west-1.amazonaws.com",
+            "--connect-to",
+            &address,
+        ])
         .run()
         .await;
-    shows(&run, "E-TLS-INTERCEPTED", &["no authority of AWS", "--ca alone will not restore ALPN"]);
+    shows(
+        &run,
+        "E-TLS-INTERCEPTED",
+        &["no authority of AWS", "--ca alone will not restore ALPN"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,10 +270,15 @@ async fn alpn() {
     shows(
         &run,
         "E-ALPN",
-        &["we offered: \"mqtt\"; server selected: none", "custom authorizers need \"mqtt\""],
+        &[
+            "we offered: \"mqtt\"; server selected: none",
+            "custom authorizers need \"mqtt\"",
+        ],
     );
     assert_eq!(
-        run.stderr.matches("warning: the server selected no ALPN protocol").count(),
+        run.stderr
+            .matches("warning: the server selected no ALPN protocol")
+            .count(),
         1,
         "{}",
         run.stderr
@@ -174,5 +289,9 @@ async fn alpn() {
 async fn alpn_refused_by_an_alert() {
     let served = serve("").await;
     let run = at(&served).words(["--alpn=x-amzn-mqtt-ca"]).run().await;
-    shows(&run, "E-ALPN", &["we offered: \"x-amzn-mqtt-ca\"", "leave --alpn out"]);
+    shows(
+        &run,
+        "E-ALPN",
+        &["we offered: \"x-amzn-mqtt-ca\"", "leave --alpn out"],
+    );
 }

@@ -11,14 +11,23 @@ use dunlin_tests::Mosquitto;
 /// Runs `client` on this thread, prints the peak of its memory, and checks it against `limit` bytes.
 #[track_caller]
 pub(crate) fn attack<T>(name: &str, limit: u64, client: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let mut output = None;
     let held = allocation_counter::measure(|| {
         output = Some(runtime.block_on(async { tokio::time::timeout(LONGEST, client).await }));
     });
-    println!("{name}: a peak of {} KiB of {}", held.bytes_max / 1024, limit / 1024);
+    println!(
+        "{name}: a peak of {} KiB of {}",
+        held.bytes_max / 1024,
+        limit / 1024
+    );
     assert!(held.bytes_max <= limit, "{name}: {held:?}");
-    output.unwrap().unwrap_or_else(|_| panic!("{name}: not done within {LONGEST:?}"))
+    output
+        .unwrap()
+        .unwrap_or_else(|_| panic!("{name}: not done within {LONGEST:?}"))
 }
 
 /// Every attack ends, whatever the machine is busy with.

@@ -26,7 +26,8 @@ fn bursts() -> Vec<(usize, u16)> {
 fn a_burst_above_the_receive_maximum_arrives_message_by_message() {
     for (messages, receive_maximum) in bursts() {
         for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
-            let name = format!("{messages} messages of {qos} at a Receive Maximum of {receive_maximum}");
+            let name =
+                format!("{messages} messages of {qos} at a Receive Maximum of {receive_maximum}");
             attack(&name, 16 << 20, burst(messages, receive_maximum, qos));
         }
     }
@@ -42,12 +43,20 @@ fn a_flood_at_resumption_ends_the_connection() {
         }
         for id in 1..=20_000 {
             // The client may have left.
-            let _ = peer.send(&publish_packet("burst/1", delivery(QoS::AtLeastOnce, id, true), b"x"));
+            let _ = peer.send(&publish_packet(
+                "burst/1",
+                delivery(QoS::AtLeastOnce, id, true),
+                b"x",
+            ));
         }
         let received = peer.receive_all();
         // Later ones end when the test does.
-        let Some(last) = received.last().filter(|_| number == 2) else { return Ok(()) };
-        let Packet::Disconnect(disconnect) = last.packet() else { panic!("{last:?}") };
+        let Some(last) = received.last().filter(|_| number == 2) else {
+            return Ok(());
+        };
+        let Packet::Disconnect(disconnect) = last.packet() else {
+            panic!("{last:?}")
+        };
         assert_eq!(disconnect.reason_code, ReasonCode::ReceiveMaximumExceeded);
         Ok(())
     });
@@ -65,7 +74,10 @@ fn a_flood_at_resumption_ends_the_connection() {
             },
             _ => None,
         });
-        assert_eq!(cause.await.reason_code(), ReasonCode::ReceiveMaximumExceeded);
+        assert_eq!(
+            cause.await.reason_code(),
+            ReasonCode::ReceiveMaximumExceeded
+        );
         drop(stream);
         client.disconnect().await;
     });
@@ -76,8 +88,14 @@ async fn burst(messages: usize, receive_maximum: u16, qos: QoS) {
         options.connect.receive_maximum = Some(receive_maximum);
         options.connect.maximum_packet_size = None;
     };
-    let Some(statistics) = take_burst(messages, qos, change).await else { return };
-    assert_eq!((statistics.connections, statistics.resumed), (2, 1), "the burst itself costs no connection");
+    let Some(statistics) = take_burst(messages, qos, change).await else {
+        return;
+    };
+    assert_eq!(
+        (statistics.connections, statistics.resumed),
+        (2, 1),
+        "the burst itself costs no connection"
+    );
 }
 
 /// Takes a burst from mosquitto, one message after another; `None` without mosquitto.
@@ -101,12 +119,18 @@ pub(crate) async fn take_burst(
     let (mut next, mut seen) = (0, BTreeSet::new());
     while next < messages {
         let message = stream.next().await.unwrap();
-        let number: usize = std::str::from_utf8(message.payload()).unwrap().parse().unwrap();
+        let number: usize = std::str::from_utf8(message.payload())
+            .unwrap()
+            .parse()
+            .unwrap();
         if seen.insert(number) {
             assert_eq!(number, next, "first deliveries come in order");
             next += 1;
         } else {
-            assert!(qos == QoS::AtLeastOnce && message.dup(), "{number} came twice at {qos}");
+            assert!(
+                qos == QoS::AtLeastOnce && message.dup(),
+                "{number} came twice at {qos}"
+            );
         }
         let answer = Message::new("answers", message.payload()).qos(QoS::AtLeastOnce);
         client.publish(answer).await.unwrap().await.unwrap();
@@ -121,7 +145,12 @@ async fn publish(broker: SocketAddr, messages: usize, qos: QoS) {
     let mut receipts = Vec::with_capacity(messages);
     for number in 0..messages {
         let payload = number.to_string();
-        receipts.push(publisher.publish(Message::new("burst/1", &payload).qos(qos)).await.unwrap());
+        receipts.push(
+            publisher
+                .publish(Message::new("burst/1", &payload).qos(qos))
+                .await
+                .unwrap(),
+        );
     }
     for receipt in receipts {
         receipt.await.unwrap();

@@ -19,12 +19,20 @@ fn is_full_run() -> bool {
 
 /// CONNACK with success, without a session, and with so many empty user properties.
 fn large_connack(properties: usize) -> Vec<u8> {
-    raw(0x20, &[&[0, 0][..], &empty_user_properties(properties)].concat())
+    raw(
+        0x20,
+        &[&[0, 0][..], &empty_user_properties(properties)].concat(),
+    )
 }
 
 fn impatient(mut options: ClientOptions) -> ClientOptions {
     let (min_delay, max_delay) = (Duration::from_millis(5), Duration::from_millis(10));
-    options.reconnect = Reconnect { min_delay, base_delay: min_delay, max_delay, ..Reconnect::default() };
+    options.reconnect = Reconnect {
+        min_delay,
+        base_delay: min_delay,
+        max_delay,
+        ..Reconnect::default()
+    };
     options
 }
 
@@ -61,7 +69,10 @@ fn of_a_connack_below_the_limit_little_is_copied() {
             _ => None,
         });
         let connected = connected.await;
-        assert_eq!(connected.user_properties.len() + connected.omitted.user_properties, 200_000);
+        assert_eq!(
+            connected.user_properties.len() + connected.omitted.user_properties,
+            200_000
+        );
         client.disconnect().await;
     });
 }
@@ -69,22 +80,36 @@ fn of_a_connack_below_the_limit_little_is_copied() {
 /// The session is the client's, and its server doesn't wait to be acknowledged.
 fn floods_with_large_messages(number: u32, peer: &mut Peer) -> std::io::Result<()> {
     let connect = peer.receive()?;
-    let Packet::Connect(connect) = connect.packet() else { panic!("{connect:?}") };
+    let Packet::Connect(connect) = connect.packet() else {
+        panic!("{connect:?}")
+    };
     let receive_maximum = connect.properties.receive_maximum.unwrap();
     peer.send(&connack(number > 1))?;
     if number == 1 {
         let subscribe = peer.receive()?;
-        let Packet::Subscribe(subscribe) = subscribe.packet() else { panic!("{subscribe:?}") };
+        let Packet::Subscribe(subscribe) = subscribe.packet() else {
+            panic!("{subscribe:?}")
+        };
         peer.send(&crate::packets::suback(subscribe.packet_id))?;
         assert_eq!(u16::from(receive_maximum), 1024);
         for id in 1..=1024 {
             // The client may have left.
-            let _ = peer.send(&publish("large", delivery(QoS::AtLeastOnce, id, false), &[b'x'; 1 << 20]));
+            let _ = peer.send(&publish(
+                "large",
+                delivery(QoS::AtLeastOnce, id, false),
+                &[b'x'; 1 << 20],
+            ));
         }
         let last = peer.receive_all().pop();
-        assert_eq!(disconnect_code(last.as_ref()), Some(ReasonCode::QuotaExceeded));
+        assert_eq!(
+            disconnect_code(last.as_ref()),
+            Some(ReasonCode::QuotaExceeded)
+        );
     } else if number == 2 {
-        assert!(u16::from(receive_maximum) <= 8, "half of what fitted: {receive_maximum}");
+        assert!(
+            u16::from(receive_maximum) <= 8,
+            "half of what fitted: {receive_maximum}"
+        );
         peer.receive_all();
     }
     Ok(())
@@ -106,13 +131,19 @@ fn large_messages_that_nobody_takes_end_the_connection_and_shrink_the_window() {
         let mut stream = client.subscribe("large", QoS::AtLeastOnce).await.unwrap();
         let is_full = |event: &Event| match event {
             Event::Disconnected { cause, .. } => {
-                assert!(matches!(**cause, ConnectionError::MemoryBudget { .. }), "{cause:?}");
+                assert!(
+                    matches!(**cause, ConnectionError::MemoryBudget { .. }),
+                    "{cause:?}"
+                );
                 Some(())
             }
             _ => None,
         };
         wait_for(&mut events, is_full).await;
-        wait_for(&mut events, |event| matches!(event, Event::Connected(_)).then_some(())).await;
+        wait_for(&mut events, |event| {
+            matches!(event, Event::Connected(_)).then_some(())
+        })
+        .await;
         // What fitted is there.
         for _ in 0..15 {
             assert_eq!(stream.next().await.unwrap().payload().len(), 1 << 20);
@@ -123,12 +154,20 @@ fn large_messages_that_nobody_takes_end_the_connection_and_shrink_the_window() {
 
 #[test]
 fn small_messages_do_not_keep_the_buffers_that_they_came_in() {
-    let junk = publish("nobody", dunlin_client::codec::Delivery::AtMostOnce, &[b'x'; 60_000]);
+    let junk = publish(
+        "nobody",
+        dunlin_client::codec::Delivery::AtMostOnce,
+        &[b'x'; 60_000],
+    );
     let server = serve(move |_, peer| {
         peer.welcome(false)?;
         for _ in 0..10_000 {
             peer.send(
-                &[publish("small", dunlin_client::codec::Delivery::AtMostOnce, b"x"), junk.clone()].concat(),
+                &[
+                    publish("small", dunlin_client::codec::Delivery::AtMostOnce, b"x"),
+                    junk.clone(),
+                ]
+                .concat(),
             )?;
         }
         peer.receive_all();
@@ -152,7 +191,10 @@ fn events_that_nobody_reads_have_a_bound() {
         peer.receive()?;
         peer.send(&large_connack(20_000))?;
         // DISCONNECT 0x8B (Server shutting down), with as many.
-        peer.send(&raw(0xe0, &[&[0x8b][..], &empty_user_properties(20_000)].concat()))
+        peer.send(&raw(
+            0xe0,
+            &[&[0x8b][..], &empty_user_properties(20_000)].concat(),
+        ))
     });
     attack("reconnections with large packets", 12 << 20, async {
         let client = dunlin_client::Client::start(impatient(options(server.address, "events")));
@@ -171,23 +213,36 @@ fn outcomes_that_nobody_takes_have_a_bound() {
         peer.send(&connack(false))?;
         loop {
             let packet = peer.receive()?;
-            let Packet::Publish(publish) = packet.packet() else { return Ok(()) };
+            let Packet::Publish(publish) = packet.packet() else {
+                return Ok(());
+            };
             let id = publish.delivery.packet_id().unwrap().get().to_be_bytes();
-            peer.send(&raw(0x40, &[&id[..], &[0], &empty_user_properties(20_000)].concat()))?;
+            peer.send(&raw(
+                0x40,
+                &[&id[..], &[0], &empty_user_properties(20_000)].concat(),
+            ))?;
         }
     });
     attack("acknowledgements of 100 kB", 16 << 20, async {
         let client = connect(options(server.address, "outcomes")).await;
         let mut receipts = Vec::new();
         for _ in 0..requests {
-            receipts.push(client.publish(Message::new("a", "x").qos(QoS::AtLeastOnce)).await.unwrap());
+            receipts.push(
+                client
+                    .publish(Message::new("a", "x").qos(QoS::AtLeastOnce))
+                    .await
+                    .unwrap(),
+            );
         }
         while client.statistics().acknowledged < requests {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         for receipt in receipts {
             let published = receipt.await.unwrap();
-            assert_eq!(published.user_properties.len() + published.omitted.user_properties, 20_000);
+            assert_eq!(
+                published.user_properties.len() + published.omitted.user_properties,
+                20_000
+            );
         }
         client.disconnect().await;
     });
@@ -210,7 +265,10 @@ fn a_packet_of_the_largest_size_arrives_in_a_buffer_of_its_size() {
     attack("three messages of 16 MiB", SUM, async {
         let client = connect(options(server.address, "largest")).await;
         let mut stream = client.subscribe("large", QoS::AtLeastOnce).await.unwrap();
-        assert_eq!(stream.next().await.unwrap().payload().len(), (16 << 20) - 20);
+        assert_eq!(
+            stream.next().await.unwrap().payload().len(),
+            (16 << 20) - 20
+        );
         client.disconnect().await;
     });
 }
@@ -218,12 +276,18 @@ fn a_packet_of_the_largest_size_arrives_in_a_buffer_of_its_size() {
 /// With so small a budget the burst costs connections, but every message arrives, in order.
 #[test]
 fn a_burst_arrives_with_a_small_memory_budget() {
-    attack("1,100 messages with a memory budget of 64 KiB", 16 << 20, async {
-        let change = |options: &mut ClientOptions| {
-            *options = impatient(options.clone());
-            options.connect.memory_budget = 64 << 10;
-        };
-        let Some(statistics) = take_burst(1_100, QoS::AtLeastOnce, change).await else { return };
-        println!("connections: {}", statistics.connections);
-    });
+    attack(
+        "1,100 messages with a memory budget of 64 KiB",
+        16 << 20,
+        async {
+            let change = |options: &mut ClientOptions| {
+                *options = impatient(options.clone());
+                options.connect.memory_budget = 64 << 10;
+            };
+            let Some(statistics) = take_burst(1_100, QoS::AtLeastOnce, change).await else {
+                return;
+            };
+            println!("connections: {}", statistics.connections);
+        },
+    );
 }

@@ -27,7 +27,12 @@ fn mixes(peer: &mut Peer) -> io::Result<()> {
         for (place, qos) in (0..).zip(ALL_QOS) {
             let faulty = delivery(qos, round * 10 + place, false);
             let valid = delivery(qos, round * 10 + place + 5, false);
-            peer.send(&raw_publish(b"lamp/1", faulty, WILDCARD_RESPONSE_TOPIC, b"off"))?;
+            peer.send(&raw_publish(
+                b"lamp/1",
+                faulty,
+                WILDCARD_RESPONSE_TOPIC,
+                b"off",
+            ))?;
             peer.send(&publish("lamp/1", valid, b"on"))?;
             expects(peer, faulty, ReasonCode::UnspecifiedError)?;
             expects(peer, valid, ReasonCode::Success)?;
@@ -39,13 +44,29 @@ fn mixes(peer: &mut Peer) -> io::Result<()> {
 }
 
 fn expects(peer: &mut Peer, delivery: Delivery, reason_code: ReasonCode) -> io::Result<()> {
-    let Some(packet_id) = delivery.packet_id() else { return Ok(()) };
-    let ack = Ack { reason_code, ..Ack::success(packet_id) };
-    let ack_type = if delivery.qos() == QoS::AtLeastOnce { AckType::PubAck } else { AckType::PubRec };
+    let Some(packet_id) = delivery.packet_id() else {
+        return Ok(());
+    };
+    let ack = Ack {
+        reason_code,
+        ..Ack::success(packet_id)
+    };
+    let ack_type = if delivery.qos() == QoS::AtLeastOnce {
+        AckType::PubAck
+    } else {
+        AckType::PubRec
+    };
     assert_eq!(peer.receive()?.packet(), ack.into_packet(ack_type));
     if ack_type == AckType::PubRec && reason_code == ReasonCode::Success {
-        peer.send(PacketBuf::new(&Ack::success(packet_id).into_packet(AckType::PubRel)).unwrap().as_bytes())?;
-        assert_eq!(peer.receive()?.packet(), Ack::success(packet_id).into_packet(AckType::PubComp));
+        peer.send(
+            PacketBuf::new(&Ack::success(packet_id).into_packet(AckType::PubRel))
+                .unwrap()
+                .as_bytes(),
+        )?;
+        assert_eq!(
+            peer.receive()?.packet(),
+            Ack::success(packet_id).into_packet(AckType::PubComp)
+        );
     }
     Ok(())
 }
@@ -69,9 +90,15 @@ fn faulty_messages_reach_no_stream_and_valid_ones_go_on() {
             _ => None,
         });
         let refused = refused.await;
-        assert_eq!((refused.topic.as_str(), refused.reason.statement), ("lamp/1", Some("MQTT-3.3.2-14")));
+        assert_eq!(
+            (refused.topic.as_str(), refused.reason.statement),
+            ("lamp/1", Some("MQTT-3.3.2-14"))
+        );
         let statistics = client.statistics();
-        assert_eq!((statistics.invalid_messages, statistics.connections), (3 * u64::from(ROUNDS), 1));
+        assert_eq!(
+            (statistics.invalid_messages, statistics.connections),
+            (3 * u64::from(ROUNDS), 1)
+        );
         client.disconnect().await;
     });
 }
@@ -110,7 +137,10 @@ async fn publish_raw(broker: &Mosquitto, packet: &[u8]) {
         password: Some(BinaryData::new(Mosquitto::PASSWORD.as_bytes()).unwrap()),
         ..Connect::default()
     });
-    stream.write_all(PacketBuf::new(&connect).unwrap().as_bytes()).await.unwrap();
+    stream
+        .write_all(PacketBuf::new(&connect).unwrap().as_bytes())
+        .await
+        .unwrap();
     stream.write_all(packet).await.unwrap();
     // CONNACK, and the PUBACK that says that the message is the broker's.
     let mut input = BytesMut::new();
@@ -118,7 +148,11 @@ async fn publish_raw(broker: &Mosquitto, packet: &[u8]) {
         let packet = loop {
             match PacketBuf::take(&mut input, &DecodeOptions::default()).unwrap() {
                 Some(packet) => break packet,
-                None => assert_ne!(stream.read_buf(&mut input).await.unwrap(), 0, "mosquitto hung up"),
+                None => assert_ne!(
+                    stream.read_buf(&mut input).await.unwrap(),
+                    0,
+                    "mosquitto hung up"
+                ),
             }
         };
         match packet.packet() {
@@ -130,8 +164,12 @@ async fn publish_raw(broker: &Mosquitto, packet: &[u8]) {
 }
 
 fn retained(topic: &[u8]) -> Vec<u8> {
-    let mut packet =
-        raw_publish(topic, delivery(QoS::AtLeastOnce, 1, false), WILDCARD_RESPONSE_TOPIC, b"off");
+    let mut packet = raw_publish(
+        topic,
+        delivery(QoS::AtLeastOnce, 1, false),
+        WILDCARD_RESPONSE_TOPIC,
+        b"off",
+    );
     packet[0] |= 1;
     packet
 }
@@ -140,11 +178,17 @@ fn retained(topic: &[u8]) -> Vec<u8> {
 #[test]
 fn a_faulty_message_that_mosquitto_relays_ends_no_subscriber() {
     attack("a faulty message through mosquitto", 1 << 20, async {
-        let Some(broker) = Mosquitto::start().await else { return };
+        let Some(broker) = Mosquitto::start().await else {
+            return;
+        };
         let client = connect(as_alice(broker.plain_address(), "subscriber")).await;
         let mut lamps = client.subscribe("lamp/+", QoS::AtLeastOnce).await.unwrap();
         publish_raw(&broker, &retained(b"lamp/1")).await;
-        publish_raw(&broker, &raw_publish(b"lamp/1", delivery(QoS::AtLeastOnce, 1, false), b"", b"on")).await;
+        publish_raw(
+            &broker,
+            &raw_publish(b"lamp/1", delivery(QoS::AtLeastOnce, 1, false), b"", b"on"),
+        )
+        .await;
         assert_eq!(lamps.next().await.unwrap().payload(), b"on");
         // A newer broker refuses the message itself.
         let relayed = client.statistics().invalid_messages;
@@ -153,10 +197,17 @@ fn a_faulty_message_that_mosquitto_relays_ends_no_subscriber() {
         // A new start is sent the retained one.
         let client = connect(as_alice(broker.plain_address(), "another")).await;
         let mut lamps = client.subscribe("lamp/+", QoS::AtLeastOnce).await.unwrap();
-        publish_raw(&broker, &raw_publish(b"lamp/2", delivery(QoS::AtLeastOnce, 1, false), b"", b"on")).await;
+        publish_raw(
+            &broker,
+            &raw_publish(b"lamp/2", delivery(QoS::AtLeastOnce, 1, false), b"", b"on"),
+        )
+        .await;
         assert_eq!(lamps.next().await.unwrap().topic(), "lamp/2");
         let statistics = client.statistics();
-        assert_eq!((statistics.invalid_messages, statistics.connections), (relayed, 1));
+        assert_eq!(
+            (statistics.invalid_messages, statistics.connections),
+            (relayed, 1)
+        );
         client.disconnect().await;
     });
 }
@@ -164,19 +215,28 @@ fn a_faulty_message_that_mosquitto_relays_ends_no_subscriber() {
 /// [U-4.13.1-1]
 #[tokio::test]
 async fn the_tool_warns_and_goes_on_and_ends_with_10_if_it_is_strict() {
-    let Some(broker) = Mosquitto::start().await else { return };
+    let Some(broker) = Mosquitto::start().await else {
+        return;
+    };
     publish_raw(&broker, &retained(b"test/topic")).await;
     let port = broker.address().port().to_string();
     let sample = || {
         dunlin(["sample", "--endpoint", "localhost", "--port", &port, "--ca"])
             .words([broker.ca()])
-            .words(["--auth-username", Mosquitto::USER, "--auth-password", Mosquitto::PASSWORD])
+            .words([
+                "--auth-username",
+                Mosquitto::USER,
+                "--auth-password",
+                Mosquitto::PASSWORD,
+            ])
             .words(["--count", "1", "--interval", "0s", "--timeout", "10s"])
     };
     let lenient = sample().run().await;
     assert_eq!(lenient.code, Some(0), "{}", lenient.stderr);
     assert!(
-        lenient.stderr.contains("a message to \"test/topic\" was refused: ")
+        lenient
+            .stderr
+            .contains("a message to \"test/topic\" was refused: ")
             && lenient.stderr.contains("[MQTT-3.3.2-14]"),
         "{}",
         lenient.stderr

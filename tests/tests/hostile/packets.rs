@@ -1,23 +1,33 @@
 //! Packets of servers, well formed and not, as bytes.
 
 use dunlin_client::codec::{
-    ConnAck, Delivery, Packet, PacketBuf, PacketId, Publish, QoS, ReasonCode, SubAck, SubAckProperties,
-    TopicName,
+    ConnAck, Delivery, Packet, PacketBuf, PacketId, Publish, QoS, ReasonCode, SubAck,
+    SubAckProperties, TopicName,
 };
 
 pub(crate) fn connack(session_present: bool) -> Vec<u8> {
-    bytes(&Packet::ConnAck(ConnAck { session_present, ..ConnAck::default() }))
+    bytes(&Packet::ConnAck(ConnAck {
+        session_present,
+        ..ConnAck::default()
+    }))
 }
 
 pub(crate) fn suback(packet_id: PacketId) -> Vec<u8> {
     let reason_codes = [ReasonCode::GrantedQoS2];
     let (properties, reason_codes) = (SubAckProperties::default(), reason_codes.as_slice().into());
-    bytes(&Packet::SubAck(SubAck { packet_id, properties, reason_codes }))
+    bytes(&Packet::SubAck(SubAck {
+        packet_id,
+        properties,
+        reason_codes,
+    }))
 }
 
 /// A valid message.
 pub(crate) fn publish(topic: &str, delivery: Delivery, payload: &[u8]) -> Vec<u8> {
-    let publish = Publish { delivery, ..Publish::new(TopicName::new(topic).unwrap(), payload) };
+    let publish = Publish {
+        delivery,
+        ..Publish::new(TopicName::new(topic).unwrap(), payload)
+    };
     bytes(&Packet::Publish(publish))
 }
 
@@ -58,12 +68,27 @@ pub(crate) fn empty_user_properties(count: usize) -> Vec<u8> {
 }
 
 /// A PUBLISH of these parts, whatever they are. `properties` has at most 127 bytes.
-pub(crate) fn raw_publish(topic: &[u8], delivery: Delivery, properties: &[u8], payload: &[u8]) -> Vec<u8> {
-    let id = delivery.packet_id().map(|id| id.get().to_be_bytes().to_vec()).unwrap_or_default();
+pub(crate) fn raw_publish(
+    topic: &[u8],
+    delivery: Delivery,
+    properties: &[u8],
+    payload: &[u8],
+) -> Vec<u8> {
+    let id = delivery
+        .packet_id()
+        .map(|id| id.get().to_be_bytes().to_vec())
+        .unwrap_or_default();
     let first = 0x30 | u8::from(delivery.dup()) << 3 | delivery.qos().level() << 1;
     let topic_len = u16::try_from(topic.len()).unwrap().to_be_bytes();
-    let body =
-        [&topic_len, topic, &id, &[u8::try_from(properties.len()).unwrap()], properties, payload].concat();
+    let body = [
+        &topic_len,
+        topic,
+        &id,
+        &[u8::try_from(properties.len()).unwrap()],
+        properties,
+        payload,
+    ]
+    .concat();
     let mut packet = vec![first];
     let mut left = body.len();
     loop {

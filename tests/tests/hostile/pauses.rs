@@ -45,7 +45,9 @@ fn a_blocked_runtime_turns_no_answer_into_a_time_out() {
         peer.receive()?;
         peer.send(&crate::packets::connack(false))?;
         loop {
-            let Some(answer) = answer(&peer.receive()?) else { return Ok(()) };
+            let Some(answer) = answer(&peer.receive()?) else {
+                return Ok(());
+            };
             // The runtime may be blocked from now on.
             let _ = tell.send(());
             thread::sleep(Duration::from_millis(200));
@@ -83,14 +85,23 @@ async fn receives(told: &Receiver<()>) {
 fn a_stopped_process_turns_no_answer_into_a_time_out() {
     use std::process::{Command, Stdio};
 
-    let rounds = if std::env::var_os("DUNLIN_FULL").is_some_and(|value| value == "1") { 15 } else { 1 };
+    let rounds = if std::env::var_os("DUNLIN_FULL").is_some_and(|value| value == "1") {
+        15
+    } else {
+        1
+    };
     let (tell_pid, pid) = mpsc::channel();
     let server = serve(move |number, peer| {
         assert_eq!(number, 1, "the client had to connect again");
         stops(peer, pid.recv().unwrap(), rounds)
     });
     let mut client = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "pauses::the_process_that_is_stopped", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "pauses::the_process_that_is_stopped",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(SERVER, server.address.to_string())
         .stdout(Stdio::null())
         .spawn()
@@ -130,7 +141,12 @@ const SERVER: &str = "DUNLIN_TEST_SERVER";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the process that another test starts and stops"]
 async fn the_process_that_is_stopped() {
-    let Some(server) = std::env::var(SERVER).ok().and_then(|server| server.parse().ok()) else { return };
+    let Some(server) = std::env::var(SERVER)
+        .ok()
+        .and_then(|server| server.parse().ok())
+    else {
+        return;
+    };
     let client = connect(impatient(server)).await;
     let mut asked = client.subscribe("ask", QoS::AtMostOnce).await.unwrap();
     while asked.next().await.unwrap().payload() != b"end" {

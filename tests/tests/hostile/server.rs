@@ -27,24 +27,37 @@ pub(crate) struct HostileServer {
 impl Drop for HostileServer {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            assert!(!self.has_failed.load(Ordering::Relaxed), "an assertion of the server failed");
+            assert!(
+                !self.has_failed.load(Ordering::Relaxed),
+                "an assertion of the server failed"
+            );
         }
     }
 }
 
 /// Calls `serve` for each connection, one after another, with its number from 1 on.
-pub(crate) fn serve(serve: impl Fn(u32, &mut Peer) -> io::Result<()> + Send + 'static) -> HostileServer {
+pub(crate) fn serve(
+    serve: impl Fn(u32, &mut Peer) -> io::Result<()> + Send + 'static,
+) -> HostileServer {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let has_failed = Arc::new(AtomicBool::new(false));
-    let server = HostileServer { address, has_failed: Arc::clone(&has_failed) };
+    let server = HostileServer {
+        address,
+        has_failed: Arc::clone(&has_failed),
+    };
     std::thread::spawn(move || {
         for number in 1.. {
-            let Ok((stream, _)) = listener.accept() else { return };
+            let Ok((stream, _)) = listener.accept() else {
+                return;
+            };
             stream.set_nodelay(true).unwrap();
             stream.set_read_timeout(Some(LONGEST)).unwrap();
             stream.set_write_timeout(Some(LONGEST)).unwrap();
-            let mut peer = Peer { stream, input: BytesMut::new() };
+            let mut peer = Peer {
+                stream,
+                input: BytesMut::new(),
+            };
             // A client that leaves is no failure.
             let served = panic::catch_unwind(AssertUnwindSafe(|| drop(serve(number, &mut peer))));
             has_failed.fetch_or(served.is_err(), Ordering::Relaxed);
@@ -58,9 +71,14 @@ const LONGEST: Duration = Duration::from_secs(60);
 impl Peer {
     /// The next packet of the client.
     pub(crate) fn receive(&mut self) -> io::Result<PacketBuf> {
-        let options = DecodeOptions { sender: Sender::Client, ..DecodeOptions::default() };
+        let options = DecodeOptions {
+            sender: Sender::Client,
+            ..DecodeOptions::default()
+        };
         loop {
-            if let Some(packet) = PacketBuf::take(&mut self.input, &options).map_err(io::Error::other)? {
+            if let Some(packet) =
+                PacketBuf::take(&mut self.input, &options).map_err(io::Error::other)?
+            {
                 return Ok(packet);
             }
             let mut bytes = [0; 4096];
@@ -82,7 +100,9 @@ impl Peer {
         self.send(&connack(session_present))?;
         if !session_present {
             let subscribe = self.receive()?;
-            let Packet::Subscribe(subscribe) = subscribe.packet() else { panic!("{subscribe:?}") };
+            let Packet::Subscribe(subscribe) = subscribe.packet() else {
+                panic!("{subscribe:?}")
+            };
             self.send(&suback(subscribe.packet_id))?;
         }
         Ok(())
@@ -91,7 +111,9 @@ impl Peer {
     /// What a client that does nothing any more has written.
     #[cfg(unix)]
     pub(crate) fn receive_written(&mut self) -> Vec<PacketBuf> {
-        self.stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        self.stream
+            .set_read_timeout(Some(Duration::from_millis(50)))
+            .unwrap();
         let written = self.receive_all();
         self.stream.set_read_timeout(Some(LONGEST)).unwrap();
         written

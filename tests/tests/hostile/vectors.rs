@@ -5,7 +5,9 @@ use std::time::Instant;
 use std::{env, fs};
 
 use bytes::BytesMut;
-use dunlin_client::codec::{DecodeError, DecodeOptions, Delivery, ErrorScope, Packet, ReasonCode, Sender};
+use dunlin_client::codec::{
+    DecodeError, DecodeOptions, Delivery, ErrorScope, Packet, ReasonCode, Sender,
+};
 use dunlin_client::engine::{CloseCause, Ended, Engine, EngineEvent};
 use dunlin_client::{ConnectOptions, ConnectionError, InvalidMessages, Violation};
 
@@ -14,21 +16,36 @@ use crate::packets::connack;
 /// What the codec rejects from a server, by our own vectors and by those of other projects.
 fn rejected() -> Vec<(Vec<u8>, DecodeError)> {
     let own = include_str!("../../../codec/tests/golden/vectors/rejected.tsv");
-    let own = own.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split('\t').nth(2));
+    let own = own
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split('\t').nth(2));
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors/mqtt5.jsonl");
     let others = fs::read_to_string(beside).unwrap_or_default();
-    let others: Vec<serde_json::Value> =
-        others.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let others: Vec<serde_json::Value> = others
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let hex = own.chain(others.iter().filter_map(|vector| vector["hex"].as_str()));
-    let options = DecodeOptions { sender: Sender::Server, ..DecodeOptions::default() };
+    let options = DecodeOptions {
+        sender: Sender::Server,
+        ..DecodeOptions::default()
+    };
     hex.map(bytes)
-        .filter_map(|bytes| Packet::decode_with(&bytes, &options).err().map(|error| (bytes, error)))
+        .filter_map(|bytes| {
+            Packet::decode_with(&bytes, &options)
+                .err()
+                .map(|error| (bytes, error))
+        })
         .collect()
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
-    digits.chunks_exact(2).map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap()).collect()
+    digits
+        .chunks_exact(2)
+        .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
+        .collect()
 }
 
 struct Run {
@@ -40,10 +57,16 @@ struct Run {
 
 /// What an engine on an open connection does with these bytes.
 fn run(bytes: &[u8], invalid_messages: InvalidMessages) -> Run {
-    #[expect(clippy::disallowed_methods, reason = "an instant to count from; no time passes")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an instant to count from; no time passes"
+    )]
     let now = Instant::now();
-    let options =
-        ConnectOptions { invalid_messages, topic_alias_maximum: u16::MAX, ..ConnectOptions::new("lamp-7") };
+    let options = ConnectOptions {
+        invalid_messages,
+        topic_alias_maximum: u16::MAX,
+        ..ConnectOptions::new("lamp-7")
+    };
     let mut engine = Engine::new(options);
     engine.open(now).unwrap();
     let mut sent = BytesMut::new();
@@ -54,9 +77,16 @@ fn run(bytes: &[u8], invalid_messages: InvalidMessages) -> Run {
     let events = std::iter::from_fn(|| engine.poll_event()).collect();
     let mut sent = BytesMut::new();
     engine.poll_transmit(&mut sent, now);
-    let ended = engine.should_close().then(|| engine.handle_closed(CloseCause::Eof));
+    let ended = engine
+        .should_close()
+        .then(|| engine.handle_closed(CloseCause::Eof));
     let invalid_messages = engine.statistics().invalid_messages;
-    Run { events, sent: sent.to_vec(), ended, invalid_messages }
+    Run {
+        events,
+        sent: sent.to_vec(),
+        ended,
+        invalid_messages,
+    }
 }
 
 /// [MQTT-4.13.2-1] [U-4.13.1-1]
@@ -74,30 +104,53 @@ fn every_rejected_packet_is_refused_or_ends_the_connection_as_its_scope_says() {
             }
             ErrorScope::Message(message) => {
                 messages += 1;
-                assert_eq!((lenient.ended, lenient.invalid_messages), (None, 1), "{error}: {bytes:02X?}");
+                assert_eq!(
+                    (lenient.ended, lenient.invalid_messages),
+                    (None, 1),
+                    "{error}: {bytes:02X?}"
+                );
                 let [EngineEvent::MessageRefused(refused)] = &lenient.events[..] else {
                     panic!("{:?}: {bytes:02X?}", lenient.events)
                 };
                 assert_eq!(refused.reason, error);
-                let id = message.delivery.packet_id().map(|id| id.get().to_be_bytes());
+                let id = message
+                    .delivery
+                    .packet_id()
+                    .map(|id| id.get().to_be_bytes());
                 let acknowledgement: &[u8] = match (message.delivery, id) {
-                    (Delivery::AtLeastOnce { .. }, Some([high, low])) => &[0x40, 3, high, low, 0x80],
-                    (Delivery::ExactlyOnce { .. }, Some([high, low])) => &[0x50, 3, high, low, 0x80],
+                    (Delivery::AtLeastOnce { .. }, Some([high, low])) => {
+                        &[0x40, 3, high, low, 0x80]
+                    }
+                    (Delivery::ExactlyOnce { .. }, Some([high, low])) => {
+                        &[0x50, 3, high, low, 0x80]
+                    }
                     _ => &[],
                 };
                 assert_eq!(lenient.sent, acknowledgement, "{error}: {bytes:02X?}");
             }
         }
     }
-    println!("rejected packets: {messages} in a message's scope, {connections} in the connection's");
-    assert!(messages >= 15 && connections >= 80, "{messages} and {connections}");
+    println!(
+        "rejected packets: {messages} in a message's scope, {connections} in the connection's"
+    );
+    assert!(
+        messages >= 15 && connections >= 80,
+        "{messages} and {connections}"
+    );
 }
 
 /// DISCONNECT with the error's reason code is all that is said.
 fn closes(run: &Run, error: DecodeError, bytes: &[u8]) {
-    assert_eq!(run.sent, [0xE0, 1, error.reason_code as u8], "{error}: {bytes:02X?}");
+    assert_eq!(
+        run.sent,
+        [0xE0, 1, error.reason_code as u8],
+        "{error}: {bytes:02X?}"
+    );
     let expected = ConnectionError::Protocol(Violation::Packet(error));
     assert_eq!(run.ended, Some(Ended::Connection(expected)), "{bytes:02X?}");
-    assert!(run.events.is_empty() && run.invalid_messages == 0, "{bytes:02X?}");
+    assert!(
+        run.events.is_empty() && run.invalid_messages == 0,
+        "{bytes:02X?}"
+    );
     assert_ne!(error.reason_code, ReasonCode::Success);
 }

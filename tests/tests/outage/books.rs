@@ -70,7 +70,11 @@ impl Books {
 
     /// Messages that arrived, each counted once.
     pub(crate) fn received(&self) -> usize {
-        self.lock().iter().flatten().filter(|entry| entry.arrivals > 0).count()
+        self.lock()
+            .iter()
+            .flatten()
+            .filter(|entry| entry.arrivals > 0)
+            .count()
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -82,7 +86,9 @@ impl Books {
         for (qos, entries) in BOTH.into_iter().zip(self.lock().iter()) {
             for (number, entry) in entries.iter().enumerate() {
                 let told = || format!("{qos} {number}: {entry:?}");
-                let [outcome] = &entry.outcomes[..] else { panic!("{}", told()) };
+                let [outcome] = &entry.outcomes[..] else {
+                    panic!("{}", told())
+                };
                 assert!(!matches!(outcome, Outcome::Other(_)), "{}", told());
                 if losses_are_the_brokers {
                     continue;
@@ -104,9 +110,13 @@ impl Books {
 impl fmt::Display for Books {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (qos, entries) in BOTH.into_iter().zip(self.lock().iter()) {
-            let count = |holds: &dyn Fn(&Entry) -> bool| entries.iter().filter(|entry| holds(entry)).count();
+            let count = |holds: &dyn Fn(&Entry) -> bool| {
+                entries.iter().filter(|entry| holds(entry)).count()
+            };
             let with = |outcome| count(&|entry: &Entry| entry.outcomes.contains(&outcome));
-            let lost = count(&|entry| entry.arrivals == 0 && entry.outcomes.contains(&Outcome::Acknowledged));
+            let lost = count(&|entry| {
+                entry.arrivals == 0 && entry.outcomes.contains(&Outcome::Acknowledged)
+            });
             write!(
                 f,
                 "\n  {qos}: {} published, {} acknowledged, {} stopped or handed on, {} refused, {} with a lost session; \

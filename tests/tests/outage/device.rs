@@ -10,8 +10,8 @@ use bytes::BytesMut;
 use dunlin_client::codec::{DecodeOptions, Packet, PacketBuf, PacketId};
 use dunlin_client::transport::{CaBundle, Roots, TlsConnector, TlsOptions, TransportOptions};
 use dunlin_client::{
-    CleanStart, Client, ClientOptions, ConnectOptions, Direction, Event, Message, ObservedPacket, Observer,
-    QoS, Reconnect, StreamLimits,
+    CleanStart, Client, ClientOptions, ConnectOptions, Direction, Event, Message, ObservedPacket,
+    Observer, QoS, Reconnect, StreamLimits,
 };
 use dunlin_tests::Mosquitto;
 use dunlin_tests::simulate::checks::{Breach, Wire};
@@ -63,17 +63,29 @@ impl Device {
         });
         let judge = Arc::clone(&witness);
         let observer = Observer::new(move |seen| judge.sees(seen));
-        let options = ClientOptions { observer: Some(observer), ..options(broker, address, client_id) };
+        let options = ClientOptions {
+            observer: Some(observer),
+            ..options(broker, address, client_id)
+        };
         let client = Client::start(options.clone());
         watch(&client, &witness);
-        let mut subscription = client.subscribe(filter, QoS::ExactlyOnce).await.expect("granted");
+        let mut subscription = client
+            .subscribe(filter, QoS::ExactlyOnce)
+            .await
+            .expect("granted");
         let books = inbox.clone();
         tokio::spawn(async move {
             while let Some(message) = subscription.next().await {
                 books.arrived(&message);
             }
         });
-        Self { client, options, inbox: inbox.clone(), work: JoinSet::new(), witness }
+        Self {
+            client,
+            options,
+            inbox: inbox.clone(),
+            work: JoinSet::new(),
+            witness,
+        }
     }
 
     /// Hands over so many messages of each QoS. Their outcomes are waited for elsewhere. Those that find no
@@ -96,7 +108,8 @@ impl Device {
                     return false;
                 };
                 let (receipt, books) = (receipt.expect("accepted"), books.clone());
-                self.work.spawn(async move { books.ended(qos, number, receipt.await) });
+                self.work
+                    .spawn(async move { books.ended(qos, number, receipt.await) });
             }
         }
         true
@@ -104,9 +117,16 @@ impl Device {
 
     /// The client ends, and another one goes on with its session.
     pub(crate) async fn restart(&mut self) {
-        let session = self.client.disconnect_keeping_session().await.expect("a session");
+        let session = self
+            .client
+            .disconnect_keeping_session()
+            .await
+            .expect("a session");
         self.client = Client::start_with_session(self.options.clone(), session);
-        let mut unmatched = self.client.unmatched(StreamLimits::default()).expect("the first");
+        let mut unmatched = self
+            .client
+            .unmatched(StreamLimits::default())
+            .expect("the first");
         watch(&self.client, &self.witness);
         let books = self.inbox.clone();
         tokio::spawn(async move {
@@ -123,7 +143,9 @@ impl Device {
                 done.expect("no panic");
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), all).await.expect("every message has its outcome");
+        tokio::time::timeout(Duration::from_secs(60), all)
+            .await
+            .expect("every message has its outcome");
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -148,7 +170,9 @@ impl Witness {
         let mut wire = self.wire.lock().unwrap();
         let (wire, breach) = &mut *wire;
         let mut bytes = BytesMut::from(seen.bytes);
-        let packet = PacketBuf::take(&mut bytes, &DecodeOptions::default()).unwrap().expect("a whole packet");
+        let packet = PacketBuf::take(&mut bytes, &DecodeOptions::default())
+            .unwrap()
+            .expect("a whole packet");
         if matches!(packet.packet(), Packet::Connect(_)) {
             wire.opens();
         }
@@ -160,7 +184,9 @@ impl Witness {
             Direction::Received => {
                 wire.receives(&packet);
                 let repeated = self.exchanges.lock().unwrap().repeated(&packet.packet());
-                repeated.into_iter().for_each(|number| self.inbox.repeated_by_broker(number));
+                repeated
+                    .into_iter()
+                    .for_each(|number| self.inbox.repeated_by_broker(number));
             }
         }
     }
@@ -190,7 +216,9 @@ fn watch(client: &Client, witness: &Arc<Witness>) {
     tokio::spawn(async move {
         while let Some(event) = events.next().await {
             if let Event::Connected(connected) = event {
-                witness.resumed.fetch_add(connected.session_present.into(), Ordering::Relaxed);
+                witness
+                    .resumed
+                    .fetch_add(connected.session_present.into(), Ordering::Relaxed);
                 witness.connections.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -220,5 +248,8 @@ fn options(broker: &Mosquitto, address: SocketAddr, client_id: &str) -> ClientOp
         max_delay: Duration::from_millis(100),
         ..Reconnect::default()
     };
-    ClientOptions { reconnect, ..ClientOptions::new(transport, connect) }
+    ClientOptions {
+        reconnect,
+        ..ClientOptions::new(transport, connect)
+    }
 }

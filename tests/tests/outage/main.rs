@@ -45,7 +45,15 @@ impl Scene {
         let (up, down) = (Books::default(), Books::default());
         let device = Device::start(&broker, wire.address(), "device", "down/+", &down).await;
         let other = Device::start(&broker, broker.address(), "other", "up/+", &up).await;
-        Some(Self { broker, wire, device, other, up, down, losses_are_the_brokers: false })
+        Some(Self {
+            broker,
+            wire,
+            device,
+            other,
+            up,
+            down,
+            losses_are_the_brokers: false,
+        })
     }
 
     /// Both publish a chunk of messages; returns when some of them have arrived.
@@ -61,7 +69,9 @@ impl Scene {
             "the queue takes everything in time"
         );
         let (up, down) = (&self.up, &self.down);
-        let some_arrive = soon("some messages arrive", || up.received() + down.received() > before + CHUNK);
+        let some_arrive = soon("some messages arrive", || {
+            up.received() + down.received() > before + CHUNK
+        });
         if self.losses_are_the_brokers {
             // It may have lost even these.
             let _: Result<_, _> = tokio::time::timeout(Duration::from_secs(2), some_arrive).await;
@@ -75,17 +85,30 @@ impl Scene {
         let (device, up, down) = (&self.device, &self.up, &self.down);
         soon("the device is back", || device.connections() > connections).await;
         if self.losses_are_the_brokers {
-            let everything = soon("everything arrives", || up.is_complete() && down.is_complete());
+            let everything = soon("everything arrives", || {
+                up.is_complete() && down.is_complete()
+            });
             let _: Result<_, _> = tokio::time::timeout(Duration::from_secs(2), everything).await;
             return;
         }
-        soon("everything arrives", || up.is_complete() && down.is_complete()).await;
+        soon("everything arrives", || {
+            up.is_complete() && down.is_complete()
+        })
+        .await;
         self.device.finish_publishing().await;
         self.other.finish_publishing().await;
     }
 
     async fn end(self, name: &str) {
-        let Self { broker: _broker, up, down, mut device, mut other, losses_are_the_brokers, .. } = self;
+        let Self {
+            broker: _broker,
+            up,
+            down,
+            mut device,
+            mut other,
+            losses_are_the_brokers,
+            ..
+        } = self;
         // What a broker never finishes has its outcome at the end.
         device.stop().await;
         other.stop().await;
@@ -110,7 +133,9 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_link_loses_and_repeats_nothing() {
-    let Some(mut scene) = Scene::new().await else { return };
+    let Some(mut scene) = Scene::new().await else {
+        return;
+    };
     for _ in 0..CYCLES {
         let connections = scene.device.connections();
         scene.publish().await;
@@ -122,7 +147,9 @@ async fn a_cut_link_loses_and_repeats_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_broker_loses_and_repeats_nothing() {
-    let Some(mut scene) = Scene::new().await else { return };
+    let Some(mut scene) = Scene::new().await else {
+        return;
+    };
     for _ in 0..CYCLES {
         let connections = scene.device.connections();
         scene.publish().await;
@@ -135,7 +162,9 @@ async fn a_stopped_broker_loses_and_repeats_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_client_that_keeps_its_session_loses_and_repeats_nothing() {
-    let Some(mut scene) = Scene::new().await else { return };
+    let Some(mut scene) = Scene::new().await else {
+        return;
+    };
     for cycle in 0..CYCLES {
         scene.publish().await;
         if cycle % 2 == 0 {
@@ -154,7 +183,9 @@ async fn a_restarted_client_that_keeps_its_session_loses_and_repeats_nothing() {
 /// and it may close over the first acknowledgement of every connection, its own client's too. Then the queue stays full.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_broker_leaves_no_message_without_an_outcome() {
-    let Some(mut scene) = Scene::new().await else { return };
+    let Some(mut scene) = Scene::new().await else {
+        return;
+    };
     scene.losses_are_the_brokers = true;
     for _ in 0..CYCLES {
         let connections = scene.device.connections();

@@ -12,14 +12,22 @@ async fn a_first_signal_ends_it_cleanly_with_its_own_code() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         // One of its own for each: a client id may connect once a second.
         let served = serve(&[]).await;
-        let mut child = sample(&served).words(["--count", "0", "--interval", "10s"]).spawn();
+        let mut child = sample(&served)
+            .words(["--count", "0", "--interval", "10s"])
+            .spawn();
         let mut seen = read_until(&mut child, "PubAck received").await;
         kill(&child, signal);
         let run = Finished::of(child).await;
         run.exits(code);
         seen.push_str(&run.stdout);
-        assert!(seen.contains("==== Sending messages until program killed ===="), "{seen}");
-        assert!(seen.contains("Unsubscribed with [<UnsubackReasonCode.SUCCESS: 0>]"), "{seen}");
+        assert!(
+            seen.contains("==== Sending messages until program killed ===="),
+            "{seen}"
+        );
+        assert!(
+            seen.contains("Unsubscribed with [<UnsubackReasonCode.SUCCESS: 0>]"),
+            "{seen}"
+        );
         assert!(seen.ends_with("==== Client Stopped! ====\n"), "{seen}");
         assert_eq!(run.stderr, "");
     }
@@ -38,20 +46,29 @@ async fn a_signal_before_there_is_a_connection_ends_it_too() {
 async fn a_signal_that_is_sent_twice_at_once_still_ends_it_cleanly() {
     for _ in 0..3 {
         let served = serve(&[]).await;
-        let mut child = sample(&served).words(["--count", "0", "--interval", "10s"]).spawn();
+        let mut child = sample(&served)
+            .words(["--count", "0", "--interval", "10s"])
+            .spawn();
         read_until(&mut child, "PubAck received").await;
         kill(&child, Signal::TERM);
         kill(&child, Signal::TERM);
         let run = Finished::of(child).await;
         run.exits(143);
-        assert!(run.stdout.ends_with("==== Client Stopped! ====\n"), "{}", run.stdout);
+        assert!(
+            run.stdout.ends_with("==== Client Stopped! ====\n"),
+            "{}",
+            run.stdout
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hang_up_that_is_ignored_at_the_start_stays_ignored() {
     let served = serve(&[]).await;
-    let mut child = sample(&served).words(["--count", "0", "--interval", "10s"]).under_nohup().spawn();
+    let mut child = sample(&served)
+        .words(["--count", "0", "--interval", "10s"])
+        .under_nohup()
+        .spawn();
     read_until(&mut child, "PubAck received").await;
     kill(&child, Signal::HUP);
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -64,10 +81,15 @@ async fn a_reader_that_stalls_delays_no_signal_and_no_time_out() {
     let served = serve(&["no-deliver"]).await;
     // More than a pipe holds, and nobody reads.
     let long = "x".repeat(100_000);
-    let child = sample(&served).words(["--count", "3", "--message", &long, "--timeout", "1s"]).spawn();
+    let child = sample(&served)
+        .words(["--count", "3", "--message", &long, "--timeout", "1s"])
+        .spawn();
     let mut child = child;
     let ended = tokio::time::timeout(Duration::from_secs(20), child.wait()).await;
-    assert_eq!(ended.expect("it ends by its time-out").unwrap().code(), Some(9));
+    assert_eq!(
+        ended.expect("it ends by its time-out").unwrap().code(),
+        Some(9)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +111,9 @@ async fn a_second_signal_ends_it_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_closes_the_pipe_has_had_enough_and_that_is_no_error() {
     let served = serve(&[]).await;
-    let mut child = sample(&served).words(["--count", "0", "--interval", "50ms"]).spawn();
+    let mut child = sample(&served)
+        .words(["--count", "0", "--interval", "50ms"])
+        .spawn();
     read_until(&mut child, "PubAck received").await;
     drop(child.stdout.take());
     let run = Finished::of(child).await;

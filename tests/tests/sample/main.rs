@@ -30,14 +30,25 @@ async fn serve(faults: &[&str]) -> Served {
     for fault in faults {
         builder = builder.fault(fault.parse().unwrap());
     }
-    Served { sandbox: builder.start().await.unwrap(), state }
+    Served {
+        sandbox: builder.start().await.unwrap(),
+        state,
+    }
 }
 
 /// The unsigned sample with a known client id, in a hurry.
 fn sample(served: &Served) -> Tool {
-    dunlin(["unsigned", "--client_id", "mqtt5-sample-0a1b2c3d", "--interval", "50ms", "--timeout", "5s"])
-        .at(&served.sandbox)
-        .as_demo()
+    dunlin([
+        "unsigned",
+        "--client_id",
+        "mqtt5-sample-0a1b2c3d",
+        "--interval",
+        "50ms",
+        "--timeout",
+        "5s",
+    ])
+    .at(&served.sandbox)
+    .as_demo()
 }
 
 /// The golden output, with the acknowledgement in front of the message that it acknowledges: either may come first.
@@ -99,7 +110,10 @@ fn in_order(stdout: &str) -> String {
             Some(at) if block.contains(ACKNOWLEDGED) => {
                 let (head, tail) = block.split_at(at);
                 let head = head.replace(ACKNOWLEDGED, "");
-                text.push_str(&format!("{head}{ACKNOWLEDGED}{}", tail.replace(ACKNOWLEDGED, "")));
+                text.push_str(&format!(
+                    "{head}{ACKNOWLEDGED}{}",
+                    tail.replace(ACKNOWLEDGED, "")
+                ));
             }
             _ => text.push_str(block),
         }
@@ -110,7 +124,12 @@ fn in_order(stdout: &str) -> String {
 #[track_caller]
 fn is_golden(run: &Finished, kind: &str, messages: &[&str]) {
     run.exits(0);
-    assert_eq!(in_order(&run.stdout), golden(kind, messages), "{}", run.stderr);
+    assert_eq!(
+        in_order(&run.stdout),
+        golden(kind, messages),
+        "{}",
+        run.stderr
+    );
     assert_eq!(run.stderr, "");
 }
 
@@ -119,20 +138,47 @@ const TWO: [&str; 2] = ["Hello from mqtt5 sample [1]", "Hello from mqtt5 sample 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_unsigned_sample_prints_what_the_python_sample_prints() {
     let served = serve(&[]).await;
-    is_golden(&sample(&served).words(["--count", "2"]).run().await, "Unsigned", &TWO);
+    is_golden(
+        &sample(&served).words(["--count", "2"]).run().await,
+        "Unsigned",
+        &TWO,
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_without_a_signature_is_sent_and_the_run_is_called_unsigned() {
     let served = serve(&[]).await;
-    let token = ["--auth_token_key_name", "tok", "--auth_token_key_value", "hello", "--count", "1"];
+    let token = [
+        "--auth_token_key_name",
+        "tok",
+        "--auth_token_key_value",
+        "hello",
+        "--count",
+        "1",
+    ];
     for verb in ["unsigned", "sample"] {
-        let run = dunlin([verb, "--interval", "50ms"]).at(&served.sandbox).as_demo().words(token).run().await;
+        let run = dunlin([verb, "--interval", "50ms"])
+            .at(&served.sandbox)
+            .as_demo()
+            .words(token)
+            .run()
+            .await;
         run.exits(0);
-        assert!(run.stdout.contains("==== Starting MQTT5 Custom Auth Unsigned PubSub Sample ===="));
-        let printed =
-            dunlin(["auth", "username", "--authorizer-name=A", "--auth-username=u"]).words(&token[..4]);
-        assert_eq!(printed.run().await.stdout, "u?x-amz-customauthorizer-name=A&tok=hello\n");
+        assert!(
+            run.stdout
+                .contains("==== Starting MQTT5 Custom Auth Unsigned PubSub Sample ====")
+        );
+        let printed = dunlin([
+            "auth",
+            "username",
+            "--authorizer-name=A",
+            "--auth-username=u",
+        ])
+        .words(&token[..4]);
+        assert_eq!(
+            printed.run().await.stdout,
+            "u?x-amz-customauthorizer-name=A&tok=hello\n"
+        );
     }
 }
 
@@ -153,7 +199,12 @@ async fn the_signed_sample_says_that_it_is_signed() {
         let run = dunlin(verb)
             .at(&served.sandbox)
             .words(flags)
-            .words(["--auth_signature", &signature, "--client_id", "mqtt5-sample-0a1b2c3d"])
+            .words([
+                "--auth_signature",
+                &signature,
+                "--client_id",
+                "mqtt5-sample-0a1b2c3d",
+            ])
             .words(["--count", "2", "--interval", "50ms"]);
         is_golden(&run.run().await, "Signed", &TWO);
     }
@@ -196,8 +247,10 @@ async fn no_verb_is_the_sample_and_prefixes_are_enough() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_of_one_s_own_goes_out_and_there_is_no_pause_after_the_last() {
     let served = serve(&[]).await;
-    let run =
-        sample(&served).words(["--message", "grüße 1", "--count", "1", "--interval", "20s"]).run().await;
+    let run = sample(&served)
+        .words(["--message", "grüße 1", "--count", "1", "--interval", "20s"])
+        .run()
+        .await;
     is_golden(&run, "Unsigned", &["grüße 1 [1]"]);
     assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
 }
@@ -207,38 +260,66 @@ async fn the_endpoint_sandbox_finds_port_and_ca_by_itself() {
     let served = serve(&[]).await;
     let state = served.state.path();
     let found = |state: &std::path::Path| {
-        dunlin(["--endpoint", "sandbox", "--client_id", "mqtt5-sample-0a1b2c3d", "--count", "1"])
-            .as_demo()
-            .env("DUNLIN_STATE_DIR", state)
+        dunlin([
+            "--endpoint",
+            "sandbox",
+            "--client_id",
+            "mqtt5-sample-0a1b2c3d",
+            "--count",
+            "1",
+        ])
+        .as_demo()
+        .env("DUNLIN_STATE_DIR", state)
     };
     is_golden(&found(state).run().await, "Unsigned", &TWO[..1]);
 
-    let second = Sandbox::builder().port(0).state_dir(state).start().await.unwrap();
+    let second = Sandbox::builder()
+        .port(0)
+        .state_dir(state)
+        .start()
+        .await
+        .unwrap();
     let run = found(state).run().await;
     run.exits(2);
     for port in [served.sandbox.port(), second.port()] {
-        assert!(run.error_line().contains(&format!("--endpoint sandbox --port {port}")), "{}", run.stderr);
+        assert!(
+            run.error_line()
+                .contains(&format!("--endpoint sandbox --port {port}")),
+            "{}",
+            run.stderr
+        );
     }
     let port = second.port().to_string();
-    is_golden(&found(state).words(["--port", &port]).run().await, "Unsigned", &TWO[..1]);
+    is_golden(
+        &found(state).words(["--port", &port]).run().await,
+        "Unsigned",
+        &TWO[..1],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_of_others_are_printed_whatever_they_hold_and_not_counted() {
     let served = serve(&[]).await;
-    let mut child = sample(&served).words(["--count", "2", "--interval", "1s"]).spawn();
+    let mut child = sample(&served)
+        .words(["--count", "2", "--interval", "1s"])
+        .spawn();
     let mut seen = read_until(&mut child, "PubAck received").await;
     publish_as_somebody_else(&served, b"\xff\x00 not ours \x1b[2J").await;
     let run = Finished::of(child).await;
     run.exits(0);
     seen.push_str(&run.stdout);
-    assert!(seen.contains("'test/topic': \\xff\\u{0} not ours \\u{1b}[2J ===="), "{seen}");
+    assert!(
+        seen.contains("'test/topic': \\xff\\u{0} not ours \\u{1b}[2J ===="),
+        "{seen}"
+    );
     assert!(seen.contains("\n2 message(s) received.\n"), "{seen}");
 }
 
 async fn publish_as_somebody_else(served: &Served, payload: &[u8]) {
     let tls = TlsOptions {
-        roots: CaBundle::from_pem_file(served.sandbox.ca_path()).unwrap().into(),
+        roots: CaBundle::from_pem_file(served.sandbox.ca_path())
+            .unwrap()
+            .into(),
         alpn: vec![b"mqtt".to_vec()],
         ..TlsOptions::default()
     };
@@ -250,7 +331,9 @@ async fn publish_as_somebody_else(served: &Served, payload: &[u8]) {
     let mut connect = ConnectOptions::new("mqtt5-sample-other");
     connect.username = Some("demo?x-amz-customauthorizer-name=DemoUnsigned".into());
     connect.password = Some(b"demo"[..].into());
-    let client = Client::connect(ClientOptions::new(transport, connect)).await.unwrap();
+    let client = Client::connect(ClientOptions::new(transport, connect))
+        .await
+        .unwrap();
     let message = Message::new("test/topic", payload).qos(QoS::AtLeastOnce);
     client.publish(message).await.unwrap().await.unwrap();
     client.disconnect().await;
@@ -259,14 +342,28 @@ async fn publish_as_somebody_else(served: &Served, payload: &[u8]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_outside_the_policy_publishes_nothing_and_stops_cleanly() {
     let served = serve(&[]).await;
-    let run = sample(&served).words(["--topic", "other/topic"]).run().await;
+    let run = sample(&served)
+        .words(["--topic", "other/topic"])
+        .run()
+        .await;
     run.exits(7);
     assert!(
-        run.stdout.contains("Suback received with reason code:[<SubackReasonCode.NOT_AUTHORIZED: 135>]\n")
+        run.stdout.contains(
+            "Suback received with reason code:[<SubackReasonCode.NOT_AUTHORIZED: 135>]\n"
+        )
     );
-    assert!(run.stdout.ends_with("==== Client Stopped! ====\n"), "{}", run.stdout);
+    assert!(
+        run.stdout.ends_with("==== Client Stopped! ====\n"),
+        "{}",
+        run.stdout
+    );
     assert!(!run.stdout.contains("Publishing"), "{}", run.stdout);
-    assert!(run.error_line().contains("iot:Subscribe on topicfilter/other/topic"), "{}", run.stderr);
+    assert!(
+        run.error_line()
+            .contains("iot:Subscribe on topicfilter/other/topic"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -286,7 +383,11 @@ async fn a_wrong_password_is_refused_within_seconds_with_the_server_s_reason() {
     .await;
     run.exits(5);
     let line = run.error_line();
-    assert!(line.contains("CONNACK 0x87") && line.contains("the server's reason: \""), "{}", run.stderr);
+    assert!(
+        line.contains("CONNACK 0x87") && line.contains("the server's reason: \""),
+        "{}",
+        run.stderr
+    );
     assert!(run.took < Duration::from_secs(5));
     assert!(run.stdout.contains(
         "Lifecycle Connection Failure with exception:AWS_ERROR_MQTT5_CONNACK_CONNECTION_REFUSED: "
@@ -297,7 +398,10 @@ async fn a_wrong_password_is_refused_within_seconds_with_the_server_s_reason() {
 async fn a_connection_that_breaks_is_made_again() {
     let served = serve(&["reset@400ms"]).await;
     // Each connection lasts 400 ms: the first ends in the pause, the second sees the end of the run.
-    let run = sample(&served).words(["--count", "2", "--interval", "1500ms", "--timeout", "10s"]).run().await;
+    let run = sample(&served)
+        .words(["--count", "2", "--interval", "1500ms", "--timeout", "10s"])
+        .run()
+        .await;
     assert!(
         run.stdout.matches("Lifecycle Connection Success").count() >= 2,
         "{}\n{}",
@@ -311,8 +415,9 @@ async fn a_server_that_comes_back_is_told_of_in_order_and_a_subscription_that_do
     for (fault, code) in [(None, 0), (Some("suback=0x87"), 7)] {
         let first = serve(&[]).await;
         let port = first.sandbox.port();
-        let mut child =
-            sample(&first).words(["--count", "2", "--interval", "1s", "--timeout", "20s"]).spawn();
+        let mut child = sample(&first)
+            .words(["--count", "2", "--interval", "1s", "--timeout", "20s"])
+            .spawn();
         let mut seen = read_until(&mut child, "PubAck received").await;
         let Served { sandbox, state } = first;
         sandbox.stop().await;
@@ -324,18 +429,28 @@ async fn a_server_that_comes_back_is_told_of_in_order_and_a_subscription_that_do
         let run = Finished::of(child).await;
         run.exits(code);
         seen.push_str(&run.stdout);
-        let (_, after) = seen.split_once("Lifecycle Disconnected with reason code:139\n").unwrap();
+        let (_, after) = seen
+            .split_once("Lifecycle Disconnected with reason code:139\n")
+            .unwrap();
         let (connecting, _) = after.split_once("Lifecycle Connection Success").unwrap();
         assert!(!connecting.contains("PubAck"), "{seen}");
-        assert!(!run.stderr.contains("nothing was published"), "{}", run.stderr);
+        assert!(
+            !run.stderr.contains("nothing was published"),
+            "{}",
+            run.stderr
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_output_is_the_same_with_and_without_a_terminal_s_variables() {
     let served = serve(&[]).await;
-    let run =
-        sample(&served).words(["--count", "1"]).env("CLICOLOR_FORCE", "1").env("COLUMNS", "20").run().await;
+    let run = sample(&served)
+        .words(["--count", "1"])
+        .env("CLICOLOR_FORCE", "1")
+        .env("COLUMNS", "20")
+        .run()
+        .await;
     is_golden(&run, "Unsigned", &TWO[..1]);
 }
 
@@ -343,12 +458,19 @@ async fn the_output_is_the_same_with_and_without_a_terminal_s_variables() {
 async fn the_demo_plays_both_samples_and_says_what_comes_next() {
     let run = dunlin(["demo"]).run().await;
     run.exits(0);
-    assert_eq!(run.stdout.matches("==== Client Stopped! ====\n").count(), 2, "{}", run.stdout);
+    assert_eq!(
+        run.stdout.matches("==== Client Stopped! ====\n").count(),
+        2,
+        "{}",
+        run.stdout
+    );
     assert_eq!(run.stdout.matches("3 message(s) received.").count(), 2);
     assert!(run.stdout.contains("Unsigned") && run.stdout.contains("Signed"));
     assert!(run.stderr.contains("[sandbox] "), "{}", run.stderr);
     assert!(
-        run.stderr.trim_end().ends_with("the flags for your own endpoint and authorizer"),
+        run.stderr
+            .trim_end()
+            .ends_with("the flags for your own endpoint and authorizer"),
         "{}",
         run.stderr
     );

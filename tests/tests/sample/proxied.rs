@@ -18,7 +18,10 @@ async fn carry(listener: TcpListener) -> String {
     // Small images have no /etc/hosts that says where localhost is.
     let to = to.replace("localhost", "127.0.0.1");
     let mut server = TcpStream::connect(to).await.unwrap();
-    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
+    client
+        .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        .await
+        .unwrap();
     // How it ends doesn't matter, only that it does.
     let _ = copy_bidirectional(&mut client, &mut server).await;
     request
@@ -30,15 +33,28 @@ async fn a_proxy_carries_tls_to_the_server() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = format!("http://me:pw@{}", listener.local_addr().unwrap());
     let carried = tokio::spawn(carry(listener));
-    let run = dunlin(["unsigned", "--client_id", "mqtt5-sample-0a1b2c3d", "--interval", "50ms"])
-        .words(["--timeout", "5s", "--count", "1", "--proxy", &proxy])
-        .at(&served.sandbox)
-        .as_demo()
-        .run()
-        .await;
+    let run = dunlin([
+        "unsigned",
+        "--client_id",
+        "mqtt5-sample-0a1b2c3d",
+        "--interval",
+        "50ms",
+    ])
+    .words(["--timeout", "5s", "--count", "1", "--proxy", &proxy])
+    .at(&served.sandbox)
+    .as_demo()
+    .run()
+    .await;
     run.exits(0);
-    assert_eq!(run.stdout, golden("Unsigned", &["Hello from mqtt5 sample [1]"]), "nothing of it on stdout");
+    assert_eq!(
+        run.stdout,
+        golden("Unsigned", &["Hello from mqtt5 sample [1]"]),
+        "nothing of it on stdout"
+    );
     let request = carried.await.unwrap();
     let to = format!("CONNECT localhost:{} HTTP/1.1\r\n", served.sandbox.port());
-    assert!(request.starts_with(&to) && request.contains("Proxy-Authorization: Basic"), "{request}");
+    assert!(
+        request.starts_with(&to) && request.contains("Proxy-Authorization: Basic"),
+        "{request}"
+    );
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use gneiss_mqtt::client::config::{ConnectOptions, RejoinSessionPolicy, TlsOptions};
 use gneiss_mqtt::client::{
-    AsyncClient, AsyncClientHandle, AsyncPublishResult, ClientEvent, PublishResponse, TokioClientBuilder,
+    AsyncClient, AsyncClientHandle, AsyncPublishResult, ClientEvent, PublishResponse,
+    TokioClientBuilder,
 };
 use gneiss_mqtt::mqtt::{PublishPacket, QualityOfService, SubscribePacket};
 
@@ -25,16 +26,25 @@ impl Contestant for Gneiss {
     async fn connect(target: &Target, client_id: &str) -> Result<Self> {
         let mut builder = TokioClientBuilder::new(tls::NAME, target.port);
         let mut options = ConnectOptions::builder();
-        options.with_client_id(client_id).with_rejoin_session_policy(RejoinSessionPolicy::Never);
+        options
+            .with_client_id(client_id)
+            .with_rejoin_session_policy(RejoinSessionPolicy::Never);
         builder.with_connect_options(options.build());
         if let Some(pem) = &target.certificate {
             builder.with_tls_options(TlsOptions::new_rustls_from_client_config(tls::client(pem)));
         }
         let client = builder.build().map_err(text)?;
         let (connected, stopped, tally) = (Tally::default(), Tally::default(), Tally::default());
-        client.start(Some(Arc::new(listener(&connected, &stopped, &tally)))).map_err(text)?;
+        client
+            .start(Some(Arc::new(listener(&connected, &stopped, &tally))))
+            .map_err(text)?;
         connected.reach(1).await;
-        Ok(Self { client, stopped, tally, received: 0 })
+        Ok(Self {
+            client,
+            stopped,
+            tally,
+            received: 0,
+        })
     }
 
     async fn publish(&mut self, qos: u8, payload: &[u8], pace: &mut Pace) -> Result<()> {
@@ -46,7 +56,10 @@ impl Contestant for Gneiss {
             {
                 succeeded(oldest.await.map_err(text)?)?;
             }
-            results.push_back(self.client.publish(packet(TOPIC, level(qos), payload), None));
+            results.push_back(
+                self.client
+                    .publish(packet(TOPIC, level(qos), payload), None),
+            );
         }
         for result in results {
             succeeded(result.await.map_err(text)?)?;
@@ -65,7 +78,10 @@ impl Contestant for Gneiss {
             for filter in some {
                 packet = packet.with_subscription_simple(filter.clone(), level(qos));
             }
-            self.client.subscribe(packet.build(), None).await.map_err(text)?;
+            self.client
+                .subscribe(packet.build(), None)
+                .await
+                .map_err(text)?;
         }
         Ok(())
     }
@@ -98,7 +114,9 @@ fn listener(
 }
 
 fn packet(topic: &str, qos: QualityOfService, payload: &[u8]) -> PublishPacket {
-    PublishPacket::builder(topic.to_owned(), qos).with_payload(payload.to_vec()).build()
+    PublishPacket::builder(topic.to_owned(), qos)
+        .with_payload(payload.to_vec())
+        .build()
 }
 
 fn succeeded(response: PublishResponse) -> Result<()> {

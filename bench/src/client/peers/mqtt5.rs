@@ -20,9 +20,13 @@ pub struct Mqtt5 {
 
 impl Contestant for Mqtt5 {
     async fn connect(target: &Target, client_id: &str) -> Result<Self> {
-        let client = MqttClient::with_options(ConnectOptions::new(client_id).with_clean_start(true));
+        let client =
+            MqttClient::with_options(ConnectOptions::new(client_id).with_clean_start(true));
         match &target.certificate {
-            None => client.connect(&format!("mqtt://127.0.0.1:{}", target.port)).await.map_err(text)?,
+            None => client
+                .connect(&format!("mqtt://127.0.0.1:{}", target.port))
+                .await
+                .map_err(text)?,
             Some(pem) => {
                 // It takes certificates, not a configuration, and makes one for each connection.
                 let address = SocketAddr::from(([127, 0, 0, 1], target.port));
@@ -32,25 +36,40 @@ impl Contestant for Mqtt5 {
                 client.connect_with_tls(config).await.map_err(text)?;
             }
         }
-        Ok(Self { client, tally: Tally::default(), received: 0 })
+        Ok(Self {
+            client,
+            tally: Tally::default(),
+            received: 0,
+        })
     }
 
     async fn publish(&mut self, qos: u8, payload: &[u8], pace: &mut Pace) -> Result<()> {
         if qos == 0 {
             while pace.next() {
-                self.client.publish_qos(TOPIC, payload, QoS::AtMostOnce).await.map_err(text)?;
+                self.client
+                    .publish_qos(TOPIC, payload, QoS::AtMostOnce)
+                    .await
+                    .map_err(text)?;
             }
             return Ok(());
         }
-        let qos = if qos == 1 { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
+        let qos = if qos == 1 {
+            QoS::AtLeastOnce
+        } else {
+            QoS::ExactlyOnce
+        };
         let shared = Rc::new(RefCell::new(std::mem::replace(pace, Pace::count(0))));
         let local = LocalSet::new();
         let publishers: Vec<_> = (0..IN_FLIGHT)
             .map(|_| {
-                let (client, shared, payload) = (self.client.clone(), Rc::clone(&shared), payload.to_vec());
+                let (client, shared, payload) =
+                    (self.client.clone(), Rc::clone(&shared), payload.to_vec());
                 local.spawn_local(async move {
                     while shared.borrow_mut().next() {
-                        client.publish_qos(TOPIC, payload.as_slice(), qos).await.map_err(text)?;
+                        client
+                            .publish_qos(TOPIC, payload.as_slice(), qos)
+                            .await
+                            .map_err(text)?;
                     }
                     Ok::<(), String>(())
                 })
@@ -68,16 +87,30 @@ impl Contestant for Mqtt5 {
     }
 
     async fn publish_one(&mut self, topic: &str, payload: &[u8]) -> Result<()> {
-        self.client.publish_qos(topic, payload, QoS::AtLeastOnce).await.map(drop).map_err(text)
+        self.client
+            .publish_qos(topic, payload, QoS::AtLeastOnce)
+            .await
+            .map(drop)
+            .map_err(text)
     }
 
     async fn subscribe(&mut self, filters: &[String], qos: u8) -> Result<()> {
         for filter in filters {
-            let qos = if qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+            let qos = if qos == 0 {
+                QoS::AtMostOnce
+            } else {
+                QoS::AtLeastOnce
+            };
             let tally = self.tally.clone();
-            let options = SubscribeOptions { qos, ..SubscribeOptions::default() };
+            let options = SubscribeOptions {
+                qos,
+                ..SubscribeOptions::default()
+            };
             let called = move |_| tally.add(1);
-            self.client.subscribe_with_options(filter.as_str(), options, called).await.map_err(text)?;
+            self.client
+                .subscribe_with_options(filter.as_str(), options, called)
+                .await
+                .map_err(text)?;
         }
         Ok(())
     }

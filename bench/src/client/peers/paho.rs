@@ -5,8 +5,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use paho_mqtt::{
-    AsyncClient, AsyncReceiver, ConnectOptionsBuilder, CreateOptionsBuilder, DeliveryToken, MQTT_VERSION_5,
-    Message, SslOptionsBuilder,
+    AsyncClient, AsyncReceiver, ConnectOptionsBuilder, CreateOptionsBuilder, DeliveryToken,
+    MQTT_VERSION_5, Message, SslOptionsBuilder,
 };
 
 use super::text;
@@ -23,7 +23,11 @@ impl Contestant for Paho {
     const IDLE: u64 = 100;
 
     async fn connect(target: &Target, client_id: &str) -> Result<Self> {
-        let scheme = if target.certificate.is_some() { "mqtts" } else { "mqtt" };
+        let scheme = if target.certificate.is_some() {
+            "mqtts"
+        } else {
+            "mqtt"
+        };
         let create = CreateOptionsBuilder::new()
             .mqtt_version(MQTT_VERSION_5)
             .server_uri(format!("{scheme}://{}:{}", tls::NAME, target.port))
@@ -33,11 +37,17 @@ impl Contestant for Paho {
         let mut client = AsyncClient::new(create).map_err(text)?;
         let stream = client.get_stream(None);
         let mut options = ConnectOptionsBuilder::new_v5();
-        options.clean_start(true).keep_alive_interval(Duration::from_secs(60));
+        options
+            .clean_start(true)
+            .keep_alive_interval(Duration::from_secs(60));
         options.max_inflight(i32::try_from(IN_FLIGHT).unwrap_or(i32::MAX));
         if let Some(pem) = &target.certificate {
             let trusted = trusted(pem)?;
-            let ssl = SslOptionsBuilder::new().trust_store(trusted).map_err(text)?.verify(true).finalize();
+            let ssl = SslOptionsBuilder::new()
+                .trust_store(trusted)
+                .map_err(text)?
+                .verify(true)
+                .finalize();
             options.ssl_options(ssl);
         }
         client.connect(options.finalize()).await.map_err(text)?;
@@ -62,19 +72,29 @@ impl Contestant for Paho {
     }
 
     async fn publish_one(&mut self, topic: &str, payload: &[u8]) -> Result<()> {
-        self.client.publish(Message::new(topic, payload, 1)).await.map_err(text)
+        self.client
+            .publish(Message::new(topic, payload, 1))
+            .await
+            .map_err(text)
     }
 
     async fn subscribe(&mut self, filters: &[String], qos: u8) -> Result<()> {
         for some in filters.chunks(IN_FLIGHT) {
-            self.client.subscribe_many_same_qos(some, i32::from(qos)).await.map_err(text)?;
+            self.client
+                .subscribe_many_same_qos(some, i32::from(qos))
+                .await
+                .map_err(text)?;
         }
         Ok(())
     }
 
     async fn receive(&mut self, count: u64) -> Result<()> {
         for _ in 0..count {
-            self.stream.recv().await.map_err(text)?.ok_or("the connection was lost")?;
+            self.stream
+                .recv()
+                .await
+                .map_err(text)?
+                .ok_or("the connection was lost")?;
         }
         Ok(())
     }
@@ -92,5 +112,8 @@ fn trusted(pem: &str) -> Result<&'static std::path::Path> {
         file.write_all(pem.as_bytes()).map_err(text)?;
         let _ = SHARED.set(file);
     }
-    SHARED.get().map(tempfile::NamedTempFile::path).ok_or_else(|| "no file".to_owned())
+    SHARED
+        .get()
+        .map(tempfile::NamedTempFile::path)
+        .ok_or_else(|| "no file".to_owned())
 }

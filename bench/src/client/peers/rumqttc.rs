@@ -35,7 +35,9 @@ struct Heard {
 impl Contestant for Rumqttc {
     async fn connect(target: &Target, client_id: &str) -> Result<Self> {
         let mut options = MqttOptions::new(client_id, tls::NAME, target.port);
-        options.set_keep_alive(Duration::from_secs(60)).set_clean_start(true);
+        options
+            .set_keep_alive(Duration::from_secs(60))
+            .set_clean_start(true);
         // What it calls in flight is what it doesn't take from the channel before acknowledgements came.
         options.set_outgoing_inflight_upper_limit(u16::try_from(IN_FLIGHT).unwrap_or(u16::MAX));
         if let Some(pem) = &target.certificate {
@@ -44,14 +46,24 @@ impl Contestant for Rumqttc {
         let (client, event_loop) = AsyncClient::new(options, IN_FLIGHT);
         let heard = Heard::default();
         let event_loop = tokio::spawn(poll(event_loop, heard.clone()));
-        let rumqttc = Self { client, event_loop, heard, acknowledged: 0, subscribed: 0, received: 0 };
+        let rumqttc = Self {
+            client,
+            event_loop,
+            heard,
+            acknowledged: 0,
+            subscribed: 0,
+            received: 0,
+        };
         rumqttc.heard.connected.reach(1).await;
         Ok(rumqttc)
     }
 
     async fn publish(&mut self, qos: u8, payload: &[u8], pace: &mut Pace) -> Result<()> {
         while pace.next() {
-            self.client.publish(TOPIC, level(qos), false, payload.to_vec()).await.map_err(text)?;
+            self.client
+                .publish(TOPIC, level(qos), false, payload.to_vec())
+                .await
+                .map_err(text)?;
             self.acknowledged += u64::from(qos > 0);
         }
         self.heard.acknowledged.reach(self.acknowledged).await;
@@ -59,7 +71,10 @@ impl Contestant for Rumqttc {
     }
 
     async fn publish_one(&mut self, topic: &str, payload: &[u8]) -> Result<()> {
-        self.client.publish(topic, QoS::AtLeastOnce, false, payload.to_vec()).await.map_err(text)?;
+        self.client
+            .publish(topic, QoS::AtLeastOnce, false, payload.to_vec())
+            .await
+            .map_err(text)?;
         self.acknowledged += 1;
         self.heard.acknowledged.reach(self.acknowledged).await;
         Ok(())
@@ -67,7 +82,9 @@ impl Contestant for Rumqttc {
 
     async fn subscribe(&mut self, filters: &[String], qos: u8) -> Result<()> {
         for some in filters.chunks(IN_FLIGHT) {
-            let filters = some.iter().map(|filter| Filter::new(filter.as_str(), level(qos)));
+            let filters = some
+                .iter()
+                .map(|filter| Filter::new(filter.as_str(), level(qos)));
             self.client.subscribe_many(filters).await.map_err(text)?;
             self.subscribed += 1;
             self.heard.subscribed.reach(self.subscribed).await;
@@ -92,7 +109,9 @@ async fn poll(mut event_loop: EventLoop, heard: Heard) -> String {
     loop {
         match event_loop.poll().await {
             Ok(Event::Incoming(Packet::Publish(_))) => heard.received.add(1),
-            Ok(Event::Incoming(Packet::PubAck(_) | Packet::PubComp(_))) => heard.acknowledged.add(1),
+            Ok(Event::Incoming(Packet::PubAck(_) | Packet::PubComp(_))) => {
+                heard.acknowledged.add(1)
+            }
             Ok(Event::Incoming(Packet::SubAck(_))) => heard.subscribed.add(1),
             Ok(Event::Incoming(Packet::ConnAck(_))) => heard.connected.add(1),
             Ok(_) => {}

@@ -5,7 +5,8 @@ use std::fmt::Debug;
 use mqtt_protocol_core::mqtt::common::{Arc, Cursor};
 use mqtt_protocol_core::mqtt::connection::{PacketBuildResult, PacketBuilder};
 use mqtt_protocol_core::mqtt::packet::{
-    DecodeResult, GenericPacketTrait as _, Packet, Properties, Property, SubEntry, VariableByteInteger, v5_0,
+    DecodeResult, GenericPacketTrait as _, Packet, Properties, Property, SubEntry,
+    VariableByteInteger, v5_0,
 };
 use mqtt_protocol_core::mqtt::prelude::PropertyValueAccess as _;
 use mqtt_protocol_core::mqtt::result_code::MqttError;
@@ -30,7 +31,10 @@ impl Contestant for MqttProtocolCore {
         *input = stream;
     }
 
-    fn decode_all(input: &mut Self::Input, mut each: impl FnMut(&Packet)) -> Result<(), impl Debug> {
+    fn decode_all(
+        input: &mut Self::Input,
+        mut each: impl FnMut(&Packet),
+    ) -> Result<(), impl Debug> {
         while let [first, rest @ ..] = *input {
             let DecodeResult::Ok(len, len_len) = VariableByteInteger::decode_stream(rest) else {
                 return Err(MqttError::MalformedPacket);
@@ -71,7 +75,10 @@ impl Contestant for MqttProtocolCore {
             Packet::V5_0Subscribe(subscribe) => {
                 fields.number(subscribe.packet_id());
                 read_properties(subscribe.props(), fields);
-                subscribe.entries().iter().for_each(|entry| read_entry(entry, fields));
+                subscribe
+                    .entries()
+                    .iter()
+                    .for_each(|entry| read_entry(entry, fields));
             }
             Packet::V5_0Pingresp(_) => {}
             _ => unreachable!("no case has one"),
@@ -83,7 +90,9 @@ impl Contestant for MqttProtocolCore {
     }
 
     fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Outcome<()> {
-        let Some(packet) = packet else { return Err(String::new()) };
+        let Some(packet) = packet else {
+            return Err(String::new());
+        };
         output.0.push(packet.to_continuous_buffer());
         Ok(())
     }

@@ -31,7 +31,10 @@ pub struct Output {
 impl Default for Output {
     fn default() -> Self {
         // The page size that ntex itself writes with.
-        Self { codec: Codec::default(), pages: BytePages::new(BytePageSize::Size16) }
+        Self {
+            codec: Codec::default(),
+            pages: BytePages::new(BytePageSize::Size16),
+        }
     }
 }
 
@@ -80,7 +83,10 @@ impl Contestant for NtexMqtt {
             Some(Decoded::Packet(packet, _)) => Encoded::Packet(packet),
             Some(Decoded::PayloadChunk(..)) | None => return Err(String::new()),
         };
-        output.codec.encodev(encoded, &mut output.pages).map_err(|error| format!("{error:?}"))
+        output
+            .codec
+            .encodev(encoded, &mut output.pages)
+            .map_err(|error| format!("{error:?}"))
     }
 
     fn share(packet: &mut Option<Decoded>, output: &mut Output) -> Outcome<()> {
@@ -108,7 +114,11 @@ fn read_publish(publish: &Publish, payload: &[u8], fields: &mut impl Fields) {
     fields.text(&publish.topic);
     let properties = &publish.properties;
     fields.number(properties.is_utf8_payload);
-    fields.number_if(properties.message_expiry_interval.map(|number| number.get()));
+    fields.number_if(
+        properties
+            .message_expiry_interval
+            .map(|number| number.get()),
+    );
     fields.number_if(properties.topic_alias.map(|number| number.get()));
     fields.text_if(properties.response_topic.as_deref());
     fields.bytes_if(properties.correlation_data.as_deref());

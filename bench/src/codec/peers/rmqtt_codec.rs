@@ -5,7 +5,9 @@ use std::fmt::Debug;
 use bytes::BytesMut;
 use rmqtt_codec::error::DecodeError;
 use rmqtt_codec::types::Publish;
-use rmqtt_codec::v5::{Codec, Connect, ConnectAck, LastWill, Packet, PublishAck, Subscribe, UserProperties};
+use rmqtt_codec::v5::{
+    Codec, Connect, ConnectAck, LastWill, Packet, PublishAck, Subscribe, UserProperties,
+};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
 use super::{OUTPUT, refill};
@@ -27,7 +29,10 @@ pub struct Output {
 
 impl Default for Output {
     fn default() -> Self {
-        Self { codec: Codec::default(), bytes: BytesMut::with_capacity(OUTPUT) }
+        Self {
+            codec: Codec::default(),
+            bytes: BytesMut::with_capacity(OUTPUT),
+        }
     }
 }
 
@@ -70,8 +75,13 @@ impl Contestant for RmqttCodec {
     }
 
     fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Outcome<()> {
-        let Some(packet) = packet.take() else { return Err(String::new()) };
-        output.codec.encode(packet, &mut output.bytes).map_err(|error| format!("{error:?}"))
+        let Some(packet) = packet.take() else {
+            return Err(String::new());
+        };
+        output
+            .codec
+            .encode(packet, &mut output.bytes)
+            .map_err(|error| format!("{error:?}"))
     }
 
     fn clear(output: &mut Output) {
@@ -90,7 +100,11 @@ fn read_publish(publish: &Publish, fields: &mut impl Fields) {
     fields.text(&publish.topic);
     if let Some(properties) = &publish.properties {
         fields.number(properties.is_utf8_payload);
-        fields.number_if(properties.message_expiry_interval.map(|number| number.get()));
+        fields.number_if(
+            properties
+                .message_expiry_interval
+                .map(|number| number.get()),
+        );
         fields.number_if(properties.topic_alias.map(|number| number.get()));
         fields.text_if(properties.response_topic.as_deref());
         fields.bytes_if(properties.correlation_data.as_deref());

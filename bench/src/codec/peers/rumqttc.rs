@@ -63,8 +63,13 @@ impl Contestant for Rumqttc {
     }
 
     fn encode(packet: &mut Option<Packet>, output: &mut Output) -> Outcome<()> {
-        let Some(packet) = packet else { return Err(String::new()) };
-        packet.write(&mut output.0, None).map(drop).map_err(|error| error.to_string())
+        let Some(packet) = packet else {
+            return Err(String::new());
+        };
+        packet
+            .write(&mut output.0, None)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 
     fn clear(output: &mut Output) {
@@ -77,9 +82,15 @@ impl Contestant for Rumqttc {
 
     fn read_some(first: &'static [u8]) -> Outcome<()> {
         // What its own connection reads with.
-        let mut codec = Codec { max_incoming_size: None, max_outgoing_size: None };
+        let mut codec = Codec {
+            max_incoming_size: None,
+            max_outgoing_size: None,
+        };
         let mut input = BytesMut::from(first);
-        codec.decode(&mut input).map(drop).map_err(|error| error.to_string())
+        codec
+            .decode(&mut input)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -113,7 +124,12 @@ fn read_puback(puback: &PubAck, fields: &mut impl Fields) {
     }
 }
 
-fn read_connect(connect: &Connect, will: Option<&LastWill>, login: Option<&Login>, fields: &mut impl Fields) {
+fn read_connect(
+    connect: &Connect,
+    will: Option<&LastWill>,
+    login: Option<&Login>,
+    fields: &mut impl Fields,
+) {
     fields.number(connect.clean_start);
     fields.number(connect.keep_alive);
     if let Some(properties) = &connect.properties {
@@ -156,7 +172,9 @@ fn read_will(will: &LastWill, fields: &mut impl Fields) {
 fn read_connack(connack: &ConnAck, fields: &mut impl Fields) {
     fields.number(connack.session_present);
     fields.number(connack.code as u8);
-    let Some(properties) = &connack.properties else { return };
+    let Some(properties) = &connack.properties else {
+        return;
+    };
     fields.number_if(properties.session_expiry_interval);
     fields.number_if(properties.receive_max);
     fields.number_if(properties.max_qos);

@@ -40,10 +40,17 @@ pub(crate) struct Journey<'a> {
 }
 
 impl<'a> Journey<'a> {
-    pub(crate) fn new(config: &'a SampleConfig, output: Output, console: Console, stop: StopSignal) -> Self {
+    pub(crate) fn new(
+        config: &'a SampleConfig,
+        output: Output,
+        console: Console,
+        stop: StopSignal,
+    ) -> Self {
         let link = Link::new(config.scene.clone());
-        let client =
-            Client::start(ClientOptions { observer: Some(link.observer()), ..config.client.clone() });
+        let client = Client::start(ClientOptions {
+            observer: Some(link.observer()),
+            ..config.client.clone()
+        });
         Self {
             config,
             events: client.events(),
@@ -131,9 +138,14 @@ impl<'a> Journey<'a> {
     async fn subscribe(&mut self) -> Result<(), Ending> {
         self.transcript.subscribing(&self.config.topic)?;
         let (client, topic) = (self.client.clone(), &self.config.topic);
-        let subscription =
-            self.operate(Operation::Subscribe, || client.subscribe(topic, QoS::AtLeastOnce)).await?;
-        let code = subscription.answer().and_then(|answer| answer.reason_codes.first().copied());
+        let subscription = self
+            .operate(Operation::Subscribe, || {
+                client.subscribe(topic, QoS::AtLeastOnce)
+            })
+            .await?;
+        let code = subscription
+            .answer()
+            .and_then(|answer| answer.reason_codes.first().copied());
         self.transcript.suback(code.unwrap_or_default())?;
         self.subscription = Some(subscription);
         Ok(())
@@ -141,9 +153,14 @@ impl<'a> Journey<'a> {
 
     async fn publish(&mut self) -> Result<(), Ending> {
         self.transcript.sending(self.config.count)?;
-        while self.config.count.is_none_or(|count| self.tally.sent() < u64::from(count)) {
+        while self
+            .config
+            .count
+            .is_none_or(|count| self.tally.sent() < u64::from(count))
+        {
             if self.tally.sent() > 0 {
-                self.until(self.wait(Activity::Pause), sleep(self.config.interval)).await?;
+                self.until(self.wait(Activity::Pause), sleep(self.config.interval))
+                    .await?;
             }
             self.publish_one().await?;
         }
@@ -152,13 +169,16 @@ impl<'a> Journey<'a> {
 
     async fn publish_one(&mut self) -> Result<(), Ending> {
         let output = self.output.clone();
-        self.until(self.wait(Activity::Pause), output.ready()).await?;
+        self.until(self.wait(Activity::Pause), output.ready())
+            .await?;
         let payload = self.tally.next_payload();
         self.transcript.publishing(&self.config.topic, &payload)?;
         let message = Message::new(&self.config.topic, &payload).qos(QoS::AtLeastOnce);
         let client = self.client.clone();
         let published = self
-            .operate(Operation::Publish, || async { client.publish(message.clone()).await?.await })
+            .operate(Operation::Publish, || async {
+                client.publish(message.clone()).await?.await
+            })
             .await?;
         self.tally.acknowledge();
         self.transcript.puback(published.reason_code)?;
@@ -178,9 +198,17 @@ impl<'a> Journey<'a> {
     async fn unsubscribe(&mut self) -> Result<(), Ending> {
         self.transcript.unsubscribing(&self.config.topic)?;
         let (client, topic) = (self.client.clone(), &self.config.topic);
-        let unsubscribed = self.operate(Operation::Unsubscribe, || client.unsubscribe(topic)).await?;
+        let unsubscribed = self
+            .operate(Operation::Unsubscribe, || client.unsubscribe(topic))
+            .await?;
         self.subscription = None;
-        self.transcript.unsuback(unsubscribed.reason_codes.first().copied().unwrap_or_default())?;
+        self.transcript.unsuback(
+            unsubscribed
+                .reason_codes
+                .first()
+                .copied()
+                .unwrap_or_default(),
+        )?;
         Ok(())
     }
 
@@ -189,7 +217,8 @@ impl<'a> Journey<'a> {
         self.transcript.stopping()?;
         let client = self.client.clone();
         let wait = self.wait(Activity::Stop);
-        self.until(wait, client.disconnect_within(FLUSH_TIMEOUT)).await?;
+        self.until(wait, client.disconnect_within(FLUSH_TIMEOUT))
+            .await?;
         while self.link.is_up() {
             self.turn(wait).await?;
         }
@@ -198,7 +227,11 @@ impl<'a> Journey<'a> {
     }
 
     /// Does a request, and again if the connection was lost under it: its answer will never come.
-    async fn operate<T, F>(&mut self, operation: Operation, request: impl Fn() -> F) -> Result<T, Ending>
+    async fn operate<T, F>(
+        &mut self,
+        operation: Operation,
+        request: impl Fn() -> F,
+    ) -> Result<T, Ending>
     where
         F: Future<Output = Result<T, RequestError>>,
     {
@@ -220,9 +253,13 @@ impl<'a> Journey<'a> {
                     if let RequestError::Refused(reason) = &error {
                         self.tell_refused(operation, reason.reason_code)?;
                     }
-                    return Err(
-                        operation::failed(self.link.scene(), operation, self.progress(), &error).into()
-                    );
+                    return Err(operation::failed(
+                        self.link.scene(),
+                        operation,
+                        self.progress(),
+                        &error,
+                    )
+                    .into());
                 }
             }
         }

@@ -17,7 +17,10 @@ pub(super) struct Notice {
 
 impl Notice {
     pub(super) fn new() -> Self {
-        Self { since: Instant::now(), is_told: false }
+        Self {
+            since: Instant::now(),
+            is_told: false,
+        }
     }
 
     /// Something happened: what is waited for now has just begun.
@@ -36,7 +39,9 @@ impl Journey<'_> {
     /// Prints the line that is due.
     pub(super) fn tell_waiting(&mut self, wait: Wait) {
         self.notice.is_told = true;
-        let left = wait.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = wait
+            .deadline()
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let until = left.map_or_else(
             || "until stopped".to_owned(),
             |left| format!("for {} more", duration(round_up(left))),
@@ -50,7 +55,9 @@ impl Journey<'_> {
                     Operation::Publish => "PUBACK",
                     Operation::Unsubscribe => "UNSUBACK",
                 };
-                format!("no {answer} yet: the server is slow, or drops the packet without an answer")
+                format!(
+                    "no {answer} yet: the server is slow, or drops the packet without an answer"
+                )
             }
             _ => format!(
                 "acknowledged {}, received {}: the policy may lack iot:Receive",

@@ -87,7 +87,9 @@ impl Journey<'_> {
         journal::note(&event);
         self.notice.restart();
         match event {
-            Event::Attempt { host, client_id, .. } => {
+            Event::Attempt {
+                host, client_id, ..
+            } => {
                 self.link.begins_attempt();
                 self.transcript.attempt(&host, &client_id)?;
             }
@@ -99,7 +101,10 @@ impl Journey<'_> {
             Event::Failed { cause, retry_in } => {
                 let diagnosis = self.link.failed(&cause);
                 self.transcript.connection_failure(exception::of(&cause))?;
-                match retry_in.filter(|_| self.link.may_try_again(&cause, self.config.is_reconnect_given)) {
+                match retry_in.filter(|_| {
+                    self.link
+                        .may_try_again(&cause, self.config.is_reconnect_given)
+                }) {
                     Some(retry_in) => self.tell_retry(&diagnosis, retry_in),
                     None => return Err(diagnosis.into()),
                 }
@@ -113,11 +118,14 @@ impl Journey<'_> {
             }
             Event::MessageRefused(refused) => {
                 let (topic, reason) = (quoted(&refused.topic), refused.reason);
-                self.console.warning(format_args!("a message to {topic} was refused: {reason}"));
+                self.console
+                    .warning(format_args!("a message to {topic} was refused: {reason}"));
             }
             Event::SubscriptionLost { cause, .. } => {
                 let (scene, progress) = (self.link.scene(), self.progress());
-                return Err(operation::failed(scene, Operation::Subscribe, progress, &cause).into());
+                return Err(
+                    operation::failed(scene, Operation::Subscribe, progress, &cause).into(),
+                );
             }
             _ => {}
         }
@@ -126,12 +134,18 @@ impl Journey<'_> {
 
     fn on_opened(&mut self, opened: Opened) {
         if self.link.opened(opened) {
-            self.console
-                .warning("the server selected no ALPN protocol; AWS IoT would have selected \"mqtt\"");
+            self.console.warning(
+                "the server selected no ALPN protocol; AWS IoT would have selected \"mqtt\"",
+            );
         }
     }
 
-    fn on_disconnected(&mut self, cause: &ConnectionError, is_last: bool, wait: Wait) -> Result<(), Ending> {
+    fn on_disconnected(
+        &mut self,
+        cause: &ConnectionError,
+        is_last: bool,
+        wait: Wait,
+    ) -> Result<(), Ending> {
         let code = match cause {
             ConnectionError::Disconnected(reason) => Some(reason.reason_code),
             _ => None,
@@ -139,12 +153,16 @@ impl Journey<'_> {
         self.transcript.disconnected(code)?;
         let breaks_off = self.config.is_strict && matches!(cause, ConnectionError::Protocol(_));
         let is_last = breaks_off || is_last && *cause != ConnectionError::Requested;
-        Ok(self.link.ended(cause, wait.outstanding(), self.progress(), is_last)?)
+        Ok(self
+            .link
+            .ended(cause, wait.outstanding(), self.progress(), is_last)?)
     }
 
     fn on_message(&mut self, message: &ReceivedMessage) -> Result<(), Ending> {
         self.tally.receive(message.topic(), message.payload());
-        Ok(self.transcript.received(message.topic(), message.payload())?)
+        Ok(self
+            .transcript
+            .received(message.topic(), message.payload())?)
     }
 
     fn timed_out(&self, wait: Wait) -> Diagnosis {
@@ -164,7 +182,12 @@ impl Wait {
     pub(super) fn new(activity: Activity, timeout: Duration) -> Self {
         let since = Instant::now();
         let has_deadline = !matches!(activity, Activity::Pause | Activity::Stop);
-        Self { activity, since, limit: timeout, deadline: has_deadline.then(|| since + timeout) }
+        Self {
+            activity,
+            since,
+            limit: timeout,
+            deadline: has_deadline.then(|| since + timeout),
+        }
     }
 
     pub(super) fn activity(self) -> Activity {
@@ -182,7 +205,10 @@ impl Wait {
 
     fn outstanding(self) -> Option<Outstanding> {
         match self.activity {
-            Activity::Operate(operation) => Some(Outstanding { operation, since: self.since }),
+            Activity::Operate(operation) => Some(Outstanding {
+                operation,
+                since: self.since,
+            }),
             _ => None,
         }
     }

@@ -39,13 +39,22 @@ impl Inbound {
             None => self.unrepeated.get(&packet_id),
         };
         let is_taken = |each: &&Owed| each.takers == 0 && !each.abandoned;
-        owed.filter(|each| each.ack_type == AckType::PubRec).filter(is_taken).map(|each| Some(each.answer))
+        owed.filter(|each| each.ack_type == AckType::PubRec)
+            .filter(is_taken)
+            .map(|each| Some(each.answer))
     }
 
     /// An earlier process had it, as it was recorded.
     pub(in crate::engine) fn restore(&mut self, packet_id: PacketId, answer: Option<ReasonCode>) {
         let received = answer.is_none();
-        self.unreleased.insert(packet_id, Unreleased { received, counted: false, owed: None });
+        self.unreleased.insert(
+            packet_id,
+            Unreleased {
+                received,
+                counted: false,
+                owed: None,
+            },
+        );
         if let Some(answer) = answer {
             let (name, ack_type) = (DeliveryId(self.first), AckType::PubRec);
             self.first += 1;

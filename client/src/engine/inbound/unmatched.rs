@@ -37,7 +37,11 @@ impl Inbound {
     }
 
     /// The oldest unmatched message, if their wait `is_over`, or if at least `most` acknowledgements wait for its own.
-    pub(in crate::engine) fn overdue_unmatched(&self, is_over: bool, most: usize) -> Option<DeliveryId> {
+    pub(in crate::engine) fn overdue_unmatched(
+        &self,
+        is_over: bool,
+        most: usize,
+    ) -> Option<DeliveryId> {
         let oldest = self.unmatched.0.first()?;
         if is_over {
             return Some(*oldest);

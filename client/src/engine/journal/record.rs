@@ -94,15 +94,30 @@ impl About {
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let flags = [self.established, self.unanswered, self.is_given_up, self.client_id.is_some()];
-        let flags = flags.into_iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(flag));
-        [&[VERSION, flags], self.client_id.as_deref().unwrap_or_default().as_bytes()].concat()
+        let flags = [
+            self.established,
+            self.unanswered,
+            self.is_given_up,
+            self.client_id.is_some(),
+        ];
+        let flags = flags
+            .into_iter()
+            .rev()
+            .fold(0, |bits, flag| bits << 1 | u8::from(flag));
+        [
+            &[VERSION, flags],
+            self.client_id.as_deref().unwrap_or_default().as_bytes(),
+        ]
+        .concat()
     }
 
     fn decode(value: &[u8]) -> Result<Self, RestoreError> {
-        let [VERSION, flags, client_id @ ..] = value else { return Err(fault("another version's")) };
+        let [VERSION, flags, client_id @ ..] = value else {
+            return Err(fault("another version's"));
+        };
         let is_set = |bit: u8| flags >> bit & 1 == 1;
-        let client_id = String::from_utf8(client_id.to_vec()).map_err(|_| fault("no client identifier"))?;
+        let client_id =
+            String::from_utf8(client_id.to_vec()).map_err(|_| fault("no client identifier"))?;
         Ok(Self {
             client_id: is_set(3).then_some(client_id),
             established: is_set(0),
@@ -119,13 +134,24 @@ impl Request {
         let is_new = is_unstaged && matches!(operation.phase, Phase::Sent(_));
         let expiry = operation.expires.map(|expires| {
             let left = expires.saturating_duration_since(clock.now).as_millis();
-            Expiry { left: u64::try_from(left).unwrap_or(u64::MAX), at: clock.stored() }
+            Expiry {
+                left: u64::try_from(left).unwrap_or(u64::MAX),
+                at: clock.stored(),
+            }
         });
         Self {
             kind: operation.kind,
-            phase: if is_new { Phase::Queued } else { operation.phase },
+            phase: if is_new {
+                Phase::Queued
+            } else {
+                operation.phase
+            },
             order: operation.order,
-            place: if is_new { i64::MIN.saturating_add_unsigned(operation.order) } else { operation.place },
+            place: if is_new {
+                i64::MIN.saturating_add_unsigned(operation.order)
+            } else {
+                operation.place
+            },
             is_anew: operation.is_anew,
             is_settled: operation.is_settled(),
             expiry,
@@ -144,8 +170,16 @@ impl Request {
             _ => 0,
         };
         let has_boot = self.expiry.is_some_and(|expiry| expiry.at.boot.is_some());
-        let flags = [self.is_anew, self.is_settled, self.expiry.is_some(), has_boot];
-        let flags = flags.into_iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(flag));
+        let flags = [
+            self.is_anew,
+            self.is_settled,
+            self.expiry.is_some(),
+            has_boot,
+        ];
+        let flags = flags
+            .into_iter()
+            .rev()
+            .fold(0, |bits, flag| bits << 1 | u8::from(flag));
         let mut value = vec![kind, phase, flags];
         value.extend_from_slice(&packet_id.to_be_bytes());
         value.extend_from_slice(&self.order.to_be_bytes());
@@ -194,7 +228,9 @@ impl Request {
     }
 
     fn is_carried_by(&self, bytes: &[u8]) -> bool {
-        let Ok(Some((packet, len))) = Packet::decode(bytes) else { return false };
+        let Ok(Some((packet, len))) = Packet::decode(bytes) else {
+            return false;
+        };
         let is_it = match packet {
             Packet::Unsubscribe(_) => self.kind == Kind::Unsubscribe,
             Packet::Publish(publish) => match publish.delivery {
@@ -214,14 +250,23 @@ impl Expiry {
         let (date, rest) = rest.split_first_chunk()?;
         let boot = if has_boot {
             let (boot_id, elapsed) = rest.split_first_chunk()?;
-            Some((u128::from_be_bytes(*boot_id), u64::from_be_bytes(elapsed.try_into().ok()?)))
+            Some((
+                u128::from_be_bytes(*boot_id),
+                u64::from_be_bytes(elapsed.try_into().ok()?),
+            ))
         } else if rest.is_empty() {
             None
         } else {
             return None;
         };
-        let at = StoredMoment { date: u64::from_be_bytes(*date), boot };
-        Some(Self { left: u64::from_be_bytes(*left), at })
+        let at = StoredMoment {
+            date: u64::from_be_bytes(*date),
+            boot,
+        };
+        Some(Self {
+            left: u64::from_be_bytes(*left),
+            at,
+        })
     }
 
     /// When it is over by the engine's clock, and whether that is known. Never later than the application asked for, which
@@ -236,7 +281,9 @@ impl Expiry {
             _ => None,
         };
         let asked = asked.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
-        let left = Duration::from_millis(self.left).min(asked).saturating_sub(passed);
+        let left = Duration::from_millis(self.left)
+            .min(asked)
+            .saturating_sub(passed);
         (clock.now.checked_add(left), is_known)
     }
 }
@@ -263,25 +310,35 @@ pub(super) fn restore(
             [b'p', number @ ..] => drop(packets.insert(number_of(number)?, value)),
             [b'r', packet_id @ ..] => {
                 let number = packet_id.try_into().map(u16::from_be_bytes).ok();
-                let packet_id =
-                    number.and_then(PacketId::new).ok_or_else(|| fault("no packet identifier"))?;
+                let packet_id = number
+                    .and_then(PacketId::new)
+                    .ok_or_else(|| fault("no packet identifier"))?;
                 session.inbound.restore(packet_id, answer_of(&value)?);
             }
             [b's', filter @ ..] => {
                 let restored = std::str::from_utf8(filter).ok();
-                let restored = restored.and_then(|filter| session.subscriptions.restore(filter, &value));
+                let restored =
+                    restored.and_then(|filter| session.subscriptions.restore(filter, &value));
                 restored.ok_or_else(|| fault("no subscription"))?;
             }
             _ => return Err(fault("an unknown key")),
         }
     }
     let Some(about) = about else {
-        return if is_empty { Ok(None) } else { Err(fault("without a beginning")) };
+        return if is_empty {
+            Ok(None)
+        } else {
+            Err(fault("without a beginning"))
+        };
     };
     session.client_id = about.client_id;
     (session.established, session.unanswered) = (about.established, about.unanswered);
     session.is_given_up = about.is_given_up;
-    let last = requests.values().map(|each| each.order).max().unwrap_or_default();
+    let last = requests
+        .values()
+        .map(|each| each.order)
+        .max()
+        .unwrap_or_default();
     let last = last.max(session.subscriptions.last_number());
     if last.max(requests.keys().next_back().copied().unwrap_or_default()) > HIGHEST {
         return Err(fault("a number beyond all numbers"));
@@ -294,7 +351,10 @@ pub(super) fn restore(
         if request.phase == Phase::Queued {
             waiting.push((request.place, id));
         }
-        if request.expiry.is_some_and(|expiry| !clock.is_of_this_boot(expiry.at)) {
+        if request
+            .expiry
+            .is_some_and(|expiry| !clock.is_of_this_boot(expiry.at))
+        {
             expiring.push(id);
         }
     }
@@ -306,7 +366,9 @@ pub(super) fn restore(
         session.watch_expiry(id);
     }
     // From now on their time is measured by the clock of this start.
-    expiring.into_iter().for_each(|id| session.operations.note(id.key()));
+    expiring
+        .into_iter()
+        .for_each(|id| session.operations.note(id.key()));
     session.about = Some(Some(About::of(&session)));
     Ok(Some(session))
 }
@@ -321,14 +383,17 @@ impl Session {
     ) -> Result<OperationId, RestoreError> {
         let needs_packet = !matches!(request.phase, Phase::Released(_)) && !request.is_settled;
         if number == 0
-            || request.kind != Kind::PublishExactlyOnce && matches!(request.phase, Phase::Released(_))
+            || request.kind != Kind::PublishExactlyOnce
+                && matches!(request.phase, Phase::Released(_))
         {
             return Err(fault("a request that can't be"));
         }
         if (needs_packet || !packet.is_empty()) && !request.is_carried_by(&packet) {
             return Err(fault("a request without its packet"));
         }
-        let expires = request.expiry.map(|expiry| expiry.expires_at(&packet, clock));
+        let expires = request
+            .expiry
+            .map(|expiry| expiry.expires_at(&packet, clock));
         self.unmeasured_expiries += usize::from(expires.is_some_and(|(_, is_known)| !is_known));
         let id = self.operations.restore(number, request.kind, packet);
         if let Some(operation) = self.operations.get_mut(id.key()) {
@@ -338,7 +403,8 @@ impl Session {
             operation.expires = expires.and_then(|(expires, _)| expires);
         }
         if request.is_settled {
-            self.operations.settle(id.key(), Err(crate::error::RequestError::SessionLost));
+            self.operations
+                .settle(id.key(), Err(crate::error::RequestError::SessionLost));
         }
         if let Phase::Sent(packet_id) | Phase::Released(packet_id) = request.phase
             && !self.ids.reserve(packet_id, id.key())
@@ -352,7 +418,11 @@ impl Session {
 /// Nothing where PUBREC was sent already.
 fn answer_of(value: &[u8]) -> Result<Option<ReasonCode>, RestoreError> {
     let [code] = value else {
-        return if value.is_empty() { Ok(None) } else { Err(fault("no answer")) };
+        return if value.is_empty() {
+            Ok(None)
+        } else {
+            Err(fault("no answer"))
+        };
     };
     let code = ReasonCode::from_code(*code);
     let legal = code.filter(|code| code.is_legal_in(PacketType::PubRec, Sender::Client));
@@ -360,7 +430,10 @@ fn answer_of(value: &[u8]) -> Result<Option<ReasonCode>, RestoreError> {
 }
 
 fn number_of(bytes: &[u8]) -> Result<u64, RestoreError> {
-    bytes.try_into().map(u64::from_be_bytes).map_err(|_| fault("no number"))
+    bytes
+        .try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| fault("no number"))
 }
 
 const fn fault(fault: &'static str) -> RestoreError {

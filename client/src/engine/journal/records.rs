@@ -22,11 +22,16 @@ struct Pending {
 
 impl Records {
     pub(super) fn has_due(&self) -> bool {
-        self.0.as_ref().is_some_and(|pending| !pending.due.is_empty())
+        self.0
+            .as_ref()
+            .is_some_and(|pending| !pending.due.is_empty())
     }
 
     pub(super) fn take_due(&mut self) -> Vec<Change> {
-        self.0.as_mut().map(|pending| std::mem::take(&mut pending.due)).unwrap_or_default()
+        self.0
+            .as_mut()
+            .map(|pending| std::mem::take(&mut pending.due))
+            .unwrap_or_default()
     }
 
     pub(super) fn clear(&mut self) {
@@ -41,11 +46,19 @@ impl Records {
     }
 
     fn add(&mut self, records: Vec<Change>) {
-        self.0.get_or_insert_default().due.extend(records.into_iter().map(with_prefix));
+        self.0
+            .get_or_insert_default()
+            .due
+            .extend(records.into_iter().map(with_prefix));
     }
 
     fn wait_for(&mut self, id: DeliveryId, records: Vec<Change>) {
-        self.0.get_or_insert_default().waiting.entry(id).or_default().extend(records);
+        self.0
+            .get_or_insert_default()
+            .waiting
+            .entry(id)
+            .or_default()
+            .extend(records);
     }
 
     fn take_waiting(&mut self, id: DeliveryId) -> Option<Vec<Change>> {
@@ -53,7 +66,9 @@ impl Records {
     }
 
     fn has_waiting(&self) -> bool {
-        self.0.as_ref().is_some_and(|pending| !pending.waiting.is_empty())
+        self.0
+            .as_ref()
+            .is_some_and(|pending| !pending.waiting.is_empty())
     }
 }
 
@@ -98,7 +113,10 @@ impl Engine {
 fn with_prefix(change: Change) -> Change {
     let prefixed = |key: Vec<u8>| [&[APPLICATION][..], &key].concat();
     match change {
-        Change::Put { key, value } => Change::Put { key: prefixed(key), value },
+        Change::Put { key, value } => Change::Put {
+            key: prefixed(key),
+            value,
+        },
         Change::Remove { key } => Change::Remove { key: prefixed(key) },
     }
 }

@@ -28,7 +28,12 @@ impl Noted {
 
 impl Operations {
     /// Inserts a request under the number that it had in an earlier process, where it was kept. Nobody waits for it.
-    pub(in crate::engine) fn restore(&mut self, generation: u64, kind: Kind, packet: Vec<u8>) -> OperationId {
+    pub(in crate::engine) fn restore(
+        &mut self,
+        generation: u64,
+        kind: Kind,
+        packet: Vec<u8>,
+    ) -> OperationId {
         let last = std::mem::replace(&mut self.generation, generation.saturating_sub(1));
         let id = self.insert(kind, packet);
         self.generation = self.generation.max(last);
@@ -40,7 +45,8 @@ impl Operations {
 
     /// All that there is counts as changed, and as not kept.
     pub(in crate::engine) fn note_all(&mut self) {
-        self.iter_mut().for_each(|(_, operation)| (operation.is_noted, operation.is_kept) = (false, false));
+        self.iter_mut()
+            .for_each(|(_, operation)| (operation.is_noted, operation.is_kept) = (false, false));
         let keys: Vec<_> = self.iter().map(|(id, _)| id.key()).collect();
         keys.into_iter().for_each(|key| self.note(key));
     }
@@ -56,15 +62,24 @@ impl Operations {
     #[cold]
     fn note_change(&mut self, key: u32) {
         let Some(noted) = &mut self.noted else { return };
-        let Some(operation) = self.slab.get_mut(key as usize) else { return };
+        let Some(operation) = self.slab.get_mut(key as usize) else {
+            return;
+        };
         if !operation.outlives_process() || std::mem::replace(&mut operation.is_noted, true) {
             return;
         }
-        noted.changed.push(OperationId { key, generation: operation.generation });
+        noted.changed.push(OperationId {
+            key,
+            generation: operation.generation,
+        });
         if noted.changed.len() > LEFT + 2 * self.books.unfinished {
-            let is_open = |id: OperationId, each: &Operation| each.is(id) && each.phase != Phase::Done;
+            let is_open =
+                |id: OperationId, each: &Operation| each.is(id) && each.phase != Phase::Done;
             let slab = &self.slab;
-            noted.changed.retain(|id| slab.get(id.key as usize).is_some_and(|each| is_open(*id, each)));
+            noted.changed.retain(|id| {
+                slab.get(id.key as usize)
+                    .is_some_and(|each| is_open(*id, each))
+            });
         }
     }
 
@@ -88,7 +103,10 @@ impl Operations {
 
     /// Where it waits among those that wait.
     pub(in crate::engine) fn set_place(&mut self, id: OperationId, place: i64) {
-        if let Some(operation) = self.current(id).filter(|operation| operation.place != place) {
+        if let Some(operation) = self
+            .current(id)
+            .filter(|operation| operation.place != place)
+        {
             operation.place = place;
             self.note(id.key);
         }
@@ -96,7 +114,8 @@ impl Operations {
 
     /// Those that have changed, and the numbers of those that needn't be kept any more.
     pub(in crate::engine) fn take_noted(&mut self) -> (Vec<OperationId>, Vec<u64>) {
-        let Noted { mut changed, ended } = self.noted.as_mut().map(std::mem::take).unwrap_or_default();
+        let Noted { mut changed, ended } =
+            self.noted.as_mut().map(std::mem::take).unwrap_or_default();
         changed.retain(|id| !self.is_over(*id));
         for id in &changed {
             if let Some(operation) = self.current(*id) {
@@ -108,7 +127,8 @@ impl Operations {
 
     /// It is kept from now on; whether it was before.
     pub(in crate::engine) fn is_now_kept(&mut self, id: OperationId) -> bool {
-        self.current(id).is_some_and(|operation| std::mem::replace(&mut operation.is_kept, true))
+        self.current(id)
+            .is_some_and(|operation| std::mem::replace(&mut operation.is_kept, true))
     }
 }
 
@@ -119,7 +139,10 @@ mod tests {
 
     #[test]
     fn what_came_and_went_is_forgotten() {
-        let mut operations = Operations { noted: Some(Noted::default()), ..Operations::default() };
+        let mut operations = Operations {
+            noted: Some(Noted::default()),
+            ..Operations::default()
+        };
         let stays = operations.insert(Kind::PublishAtLeastOnce, Vec::new());
         for _ in 0..10_000 {
             let id = operations.insert(Kind::PublishAtLeastOnce, Vec::new());
@@ -130,6 +153,9 @@ mod tests {
         assert!(!operations.is_now_kept(stays));
         assert_eq!(operations.take_noted(), (vec![stays], Vec::new()));
         operations.finish(stays.key(), Err(RequestError::Dropped));
-        assert_eq!(operations.take_noted(), (Vec::new(), vec![stays.generation()]));
+        assert_eq!(
+            operations.take_noted(),
+            (Vec::new(), vec![stays.generation()])
+        );
     }
 }

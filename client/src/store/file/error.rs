@@ -30,7 +30,9 @@ pub enum FileStoreCause {
     #[error("the file is not a store of dunlin-client")]
     NotAStore,
     /// The file has another format version, and was left as it is (`Unsupported`).
-    #[error("the file has format version {found}; this version of dunlin-client reads version {supported}")]
+    #[error(
+        "the file has format version {found}; this version of dunlin-client reads version {supported}"
+    )]
     Version {
         /// Version in the file's header.
         found: u32,
@@ -73,7 +75,13 @@ pub struct Damage {
 
 impl FileStoreCause {
     pub(super) fn at(self, path: &Path) -> io::Error {
-        io::Error::new(self.kind(), FileStoreError { path: path.to_owned(), cause: self })
+        io::Error::new(
+            self.kind(),
+            FileStoreError {
+                path: path.to_owned(),
+                cause: self,
+            },
+        )
     }
 
     const fn damaged(offset: u64, fault: &'static str) -> Self {

@@ -48,12 +48,19 @@ pub(super) struct RecordHeader {
 
 impl Mark {
     /// Mark of a file without records.
-    pub(super) const EMPTY: Self = Self { sequence: 0, end: RECORDS };
+    pub(super) const EMPTY: Self = Self {
+        sequence: 0,
+        end: RECORDS,
+    };
 
     /// Offset that this mark is written to.
     pub(super) fn offset(self) -> u64 {
         let [even, odd] = MARK_OFFSETS;
-        u64::from(if self.sequence.is_multiple_of(2) { even } else { odd })
+        u64::from(if self.sequence.is_multiple_of(2) {
+            even
+        } else {
+            odd
+        })
     }
 
     pub(super) fn encode(self) -> Vec<u8> {
@@ -64,7 +71,10 @@ impl Mark {
         let fields = checked(bytes)?;
         let (sequence, rest) = fields.split_first_chunk()?;
         let end = rest.first_chunk()?;
-        let mark = Self { sequence: u64::from_be_bytes(*sequence), end: u64::from_be_bytes(*end) };
+        let mark = Self {
+            sequence: u64::from_be_bytes(*sequence),
+            end: u64::from_be_bytes(*end),
+        };
         (mark.end >= RECORDS).then_some(mark)
     }
 }
@@ -89,20 +99,32 @@ pub(super) fn decode_preamble(bytes: &[u8]) -> Result<Mark, FileStoreCause> {
     let header = bytes.get(..HEADER_LEN).ok_or(FileStoreCause::NotAStore)?;
     let Some(fields) = checked(header) else {
         let is_store = header.starts_with(b"dunlin store");
-        return Err(if is_store { damaged("its header is damaged") } else { FileStoreCause::NotAStore });
+        return Err(if is_store {
+            damaged("its header is damaged")
+        } else {
+            FileStoreCause::NotAStore
+        });
     };
-    let version = match fields.strip_prefix(&MAGIC).and_then(|version| version.try_into().ok()) {
+    let version = match fields
+        .strip_prefix(&MAGIC)
+        .and_then(|version| version.try_into().ok())
+    {
         Some(version) => u32::from_be_bytes(version),
         None => return Err(FileStoreCause::NotAStore),
     };
     if version != VERSION {
-        return Err(FileStoreCause::Version { found: version, supported: VERSION });
+        return Err(FileStoreCause::Version {
+            found: version,
+            supported: VERSION,
+        });
     }
     let marks = MARK_OFFSETS.into_iter().filter_map(|offset| {
         let offset = usize::from(offset);
         Mark::decode(bytes.get(offset..offset + MARK_LEN)?)
     });
-    marks.max_by_key(|mark| mark.sequence).ok_or_else(|| damaged("both marks of the last commit are damaged"))
+    marks
+        .max_by_key(|mark| mark.sequence)
+        .ok_or_else(|| damaged("both marks of the last commit are damaged"))
 }
 
 impl RecordHeader {
@@ -158,9 +180,15 @@ pub(super) const fn put_len(key: &[u8], value: &[u8]) -> u64 {
 
 /// Completes a record that was begun.
 pub(super) fn finish_record(record: &mut [u8], sequence: u64) {
-    let Some((header, body)) = record.split_at_mut_checked(RECORD_HEADER) else { return };
+    let Some((header, body)) = record.split_at_mut_checked(RECORD_HEADER) else {
+        return;
+    };
     let body_checksum = crc32fast::hash(body);
-    let fields = RecordHeader { body_len: body.len() as u64, sequence, body_checksum };
+    let fields = RecordHeader {
+        body_len: body.len() as u64,
+        sequence,
+        body_checksum,
+    };
     header.copy_from_slice(&fields.encode());
 }
 
@@ -169,11 +197,16 @@ pub(super) fn finish_record(record: &mut [u8], sequence: u64) {
 /// # Errors
 /// It is no change.
 pub(super) fn next_change(body: &mut &[u8]) -> Result<Option<Change>, &'static str> {
-    let Some((kind, rest)) = body.split_first() else { return Ok(None) };
+    let Some((kind, rest)) = body.split_first() else {
+        return Ok(None);
+    };
     *body = rest;
     let mut bytes = || take_bytes(body).ok_or("a change in it is incomplete");
     let change = match *kind {
-        PUT => Change::Put { key: bytes()?, value: bytes()? },
+        PUT => Change::Put {
+            key: bytes()?,
+            value: bytes()?,
+        },
         REMOVE => Change::Remove { key: bytes()? },
         _ => return Err("it has a change of an unknown kind"),
     };
@@ -181,7 +214,8 @@ pub(super) fn next_change(body: &mut &[u8]) -> Result<Option<Change>, &'static s
 }
 
 fn add_bytes(into: &mut Vec<u8>, bytes: &[u8]) -> Result<(), FileStoreCause> {
-    let len = u32::try_from(bytes.len()).map_err(|_| FileStoreCause::TooLarge { bytes: bytes.len() })?;
+    let len =
+        u32::try_from(bytes.len()).map_err(|_| FileStoreCause::TooLarge { bytes: bytes.len() })?;
     into.extend_from_slice(&len.to_be_bytes());
     into.extend_from_slice(bytes);
     Ok(())
@@ -213,22 +247,44 @@ mod tests {
 
     #[test]
     fn the_preamble_of_version_1_stays_as_it_is() {
-        let preamble = encode_preamble(Mark { sequence: 3, end: 5000 });
+        let preamble = encode_preamble(Mark {
+            sequence: 3,
+            end: 5000,
+        });
         assert_eq!(preamble.len(), 4096);
-        assert_eq!(preamble[..24], *b"dunlin store\r\n\x1a\n\0\0\0\x01\x11\xe9\xf5\xf0");
-        assert_eq!(decode_preamble(&preamble).unwrap(), Mark { sequence: 3, end: 5000 });
+        assert_eq!(
+            preamble[..24],
+            *b"dunlin store\r\n\x1a\n\0\0\0\x01\x11\xe9\xf5\xf0"
+        );
+        assert_eq!(
+            decode_preamble(&preamble).unwrap(),
+            Mark {
+                sequence: 3,
+                end: 5000
+            }
+        );
     }
 
     #[test]
     fn a_record_is_decoded_to_the_changes_that_it_was_made_of() {
         let changes = [
-            Change::Put { key: b"a".to_vec(), value: Vec::new() },
-            Change::Remove { key: vec![0; 70_000] },
-            Change::Put { key: Vec::new(), value: vec![1; 300] },
+            Change::Put {
+                key: b"a".to_vec(),
+                value: Vec::new(),
+            },
+            Change::Remove {
+                key: vec![0; 70_000],
+            },
+            Change::Put {
+                key: Vec::new(),
+                value: vec![1; 300],
+            },
         ];
         let mut record = Vec::new();
         begin_record(&mut record);
-        changes.iter().for_each(|change| add_change(&mut record, change).unwrap());
+        changes
+            .iter()
+            .for_each(|change| add_change(&mut record, change).unwrap());
         finish_record(&mut record, 7);
         let (header, mut body) = record.split_at(RECORD_HEADER);
         let header = RecordHeader::decode(header).unwrap();
@@ -239,12 +295,24 @@ mod tests {
 
     #[test]
     fn the_newer_mark_counts_and_the_other_one_where_it_is_damaged() {
-        let mut preamble = encode_preamble(Mark { sequence: 4, end: 6000 });
-        let newer = Mark { sequence: 5, end: 7000 };
+        let mut preamble = encode_preamble(Mark {
+            sequence: 4,
+            end: 6000,
+        });
+        let newer = Mark {
+            sequence: 5,
+            end: 7000,
+        };
         let offset = usize::try_from(newer.offset()).unwrap();
         preamble[offset..offset + MARK_LEN].copy_from_slice(&newer.encode());
         assert_eq!(decode_preamble(&preamble).unwrap(), newer);
         preamble[offset] ^= 1;
-        assert_eq!(decode_preamble(&preamble).unwrap(), Mark { sequence: 4, end: 6000 });
+        assert_eq!(
+            decode_preamble(&preamble).unwrap(),
+            Mark {
+                sequence: 4,
+                end: 6000
+            }
+        );
     }
 }

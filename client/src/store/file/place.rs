@@ -27,7 +27,12 @@ impl Place {
             name.push(suffix);
             folder.join(name)
         };
-        let lock = private().read(true).write(true).create(true).truncate(false).open(beside(LOCK_SUFFIX));
+        let lock = private()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(beside(LOCK_SUFFIX));
         let lock = lock.trying("open the lock file beside the file")?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -36,8 +41,12 @@ impl Place {
                 return Err(error).trying("lock the lock file beside the file");
             }
         }
-        let place =
-            Self { path: folder.join(&name), temporary: beside(TEMPORARY_SUFFIX), folder, _lock: lock };
+        let place = Self {
+            path: folder.join(&name),
+            temporary: beside(TEMPORARY_SUFFIX),
+            folder,
+            _lock: lock,
+        };
         place.remove_temporary()?;
         Ok(place)
     }
@@ -50,7 +59,12 @@ impl Place {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).trying("look at the file"),
         }
-        OpenOptions::new().read(true).write(true).open(&self.path).trying("open the file").map(Some)
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&self.path)
+            .trying("open the file")
+            .map(Some)
     }
 
     /// Replaces the file by one with these contents, all at once: a crash leaves the old one or the new one.
@@ -70,7 +84,9 @@ impl Place {
             Replace::Unchanged(cause)
         })?;
         // The name is in the folder, which has to be on disk as well.
-        sync_folder(&self.folder).trying("flush the file's folder").map_err(Replace::InDoubt)?;
+        sync_folder(&self.folder)
+            .trying("flush the file's folder")
+            .map_err(Replace::InDoubt)?;
         Ok(file)
     }
 
@@ -78,10 +94,16 @@ impl Place {
         &self,
         write: impl FnOnce(&mut File) -> Result<(), FileStoreCause>,
     ) -> Result<File, FileStoreCause> {
-        let new = private().read(true).write(true).create_new(true).open(&self.temporary);
+        let new = private()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&self.temporary);
         let mut file = new.trying("create the new file")?;
         write(&mut file)?;
-        file.flush().and_then(|()| file.sync_all()).trying("flush the new file")?;
+        file.flush()
+            .and_then(|()| file.sync_all())
+            .trying("flush the new file")?;
         Ok(file)
     }
 
@@ -119,9 +141,13 @@ const TEMPORARY_SUFFIX: &str = ".dunlin-new";
 fn resolve(path: &Path) -> io::Result<(PathBuf, std::ffi::OsString)> {
     let path = match fs::canonicalize(path) {
         Ok(path) => path,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() =>
+        {
             let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
             fs::canonicalize(folder.unwrap_or_else(|| Path::new(".")))?.join(name)
         }
         Err(error) => return Err(error),

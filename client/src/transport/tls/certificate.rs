@@ -41,7 +41,14 @@ impl PeerCertificate {
             not_before: time_of(&validity.not_before),
             not_after: time_of(&validity.not_after),
             names: names
-                .map(|names| names.value.general_names.iter().filter_map(host_of).collect())
+                .map(|names| {
+                    names
+                        .value
+                        .general_names
+                        .iter()
+                        .filter_map(host_of)
+                        .collect()
+                })
                 .unwrap_or_default(),
         })
     }
@@ -53,8 +60,13 @@ fn name_of(name: &X509Name<'_>) -> String {
         .unwrap_or_else(|| escaped(&name.to_string()))
 }
 
-fn first<'a, 'b: 'a>(mut attributes: impl Iterator<Item = &'a AttributeTypeAndValue<'b>>) -> Option<String> {
-    attributes.next().and_then(|attribute| attribute.as_str().ok()).map(escaped)
+fn first<'a, 'b: 'a>(
+    mut attributes: impl Iterator<Item = &'a AttributeTypeAndValue<'b>>,
+) -> Option<String> {
+    attributes
+        .next()
+        .and_then(|attribute| attribute.as_str().ok())
+        .map(escaped)
 }
 
 fn host_of(name: &GeneralName<'_>) -> Option<String> {
@@ -80,7 +92,11 @@ fn escaped(text: &str) -> String {
 fn time_of(time: &ASN1Time) -> SystemTime {
     let seconds = time.timestamp();
     let distance = Duration::from_secs(seconds.unsigned_abs());
-    let time = if seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+    let time = if seconds < 0 {
+        UNIX_EPOCH.checked_sub(distance)
+    } else {
+        UNIX_EPOCH.checked_add(distance)
+    };
     time.unwrap_or(UNIX_EPOCH)
 }
 
@@ -91,7 +107,8 @@ mod tests {
     use super::*;
 
     fn certificate(change: impl FnOnce(&mut CertificateParams)) -> PeerCertificate {
-        let mut params = CertificateParams::new(["localhost".to_owned(), "::1".to_owned()]).unwrap();
+        let mut params =
+            CertificateParams::new(["localhost".to_owned(), "::1".to_owned()]).unwrap();
         params.distinguished_name = rcgen::DistinguishedName::new();
         change(&mut params);
         let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
@@ -101,8 +118,12 @@ mod tests {
     #[test]
     fn a_certificate_tells_names_and_dates() {
         let read = certificate(|params| {
-            params.distinguished_name.push(DnType::CommonName, "a server");
-            params.distinguished_name.push(DnType::OrganizationName, "an organisation");
+            params
+                .distinguished_name
+                .push(DnType::CommonName, "a server");
+            params
+                .distinguished_name
+                .push(DnType::OrganizationName, "an organisation");
             params.not_before = date_time_ymd(1970, 1, 2);
             params.not_after = date_time_ymd(2049, 1, 1);
         });
@@ -118,14 +139,20 @@ mod tests {
     #[test]
     fn without_a_common_name_the_organisation_stands_for_it() {
         let read = certificate(|params| {
-            params.distinguished_name.push(DnType::OrganizationName, "an organisation");
+            params
+                .distinguished_name
+                .push(DnType::OrganizationName, "an organisation");
         });
         assert_eq!(read.subject, "an organisation");
     }
 
     #[test]
     fn a_certificate_cannot_write_to_a_terminal() {
-        let read = certificate(|params| params.distinguished_name.push(DnType::CommonName, "a\u{1b}[2Jb\n"));
+        let read = certificate(|params| {
+            params
+                .distinguished_name
+                .push(DnType::CommonName, "a\u{1b}[2Jb\n")
+        });
         assert_eq!(read.subject, r"a\u{1b}[2Jb\n");
     }
 

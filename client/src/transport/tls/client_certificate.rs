@@ -45,19 +45,26 @@ impl ClientCertificate {
         key: &Path,
     ) -> Result<Self, TlsOptionsError> {
         if chain.is_empty() {
-            return Err(TlsOptionsError::NoCertificate { path: certificate.to_owned() });
+            return Err(TlsOptionsError::NoCertificate {
+                path: certificate.to_owned(),
+            });
         }
         match CertifiedKey::from_der(chain, private_key, &super::crypto_provider()) {
             Ok(certified) => Ok(Self(Arc::new(certified))),
             Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
-                Err(TlsOptionsError::KeyMismatch { certificate: certificate.to_owned(), key: key.to_owned() })
+                Err(TlsOptionsError::KeyMismatch {
+                    certificate: certificate.to_owned(),
+                    key: key.to_owned(),
+                })
             }
-            Err(rustls::Error::InvalidCertificate(_)) => {
-                Err(TlsOptionsError::InvalidCertificate { path: certificate.to_owned(), position: 1 })
-            }
-            Err(error) => {
-                Err(TlsOptionsError::UnusablePrivateKey { path: key.to_owned(), detail: error.to_string() })
-            }
+            Err(rustls::Error::InvalidCertificate(_)) => Err(TlsOptionsError::InvalidCertificate {
+                path: certificate.to_owned(),
+                position: 1,
+            }),
+            Err(error) => Err(TlsOptionsError::UnusablePrivateKey {
+                path: key.to_owned(),
+                detail: error.to_string(),
+            }),
         }
     }
 
@@ -68,8 +75,14 @@ impl ClientCertificate {
 
 impl fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let subject =
-            self.0.cert.first().and_then(|leaf| PeerCertificate::read(leaf)).map(|leaf| leaf.subject);
-        f.debug_struct("ClientCertificate").field("subject", &subject).finish_non_exhaustive()
+        let subject = self
+            .0
+            .cert
+            .first()
+            .and_then(|leaf| PeerCertificate::read(leaf))
+            .map(|leaf| leaf.subject);
+        f.debug_struct("ClientCertificate")
+            .field("subject", &subject)
+            .finish_non_exhaustive()
     }
 }

@@ -44,7 +44,11 @@ pub enum TlsError {
         issuer: String,
     },
     /// The certificate is somebody else's.
-    #[error("the certificate is not valid for {}, but for {}", Escaped(wanted), Escaped(listed(presented)))]
+    #[error(
+        "the certificate is not valid for {}, but for {}",
+        Escaped(wanted),
+        Escaped(listed(presented))
+    )]
     NameMismatch {
         /// The host that we connect to.
         wanted: String,
@@ -123,8 +127,12 @@ impl TlsError {
             rustls::Error::AlertReceived(alert) => Some(Self::Alert(TlsAlert::from(*alert))),
             rustls::Error::InvalidMessage(
                 InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
-            ) => Some(Self::NotTls { received: Vec::new() }),
-            other => Some(Self::Handshake { detail: other.to_string() }),
+            ) => Some(Self::NotTls {
+                received: Vec::new(),
+            }),
+            other => Some(Self::Handshake {
+                detail: other.to_string(),
+            }),
         }
     }
 
@@ -135,12 +143,16 @@ impl TlsError {
         roots: &RootsTried,
         received: &[u8],
     ) -> Self {
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let inner = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
         if let Some(rustls::Error::InvalidCertificate(fault)) = inner {
             return Self::of_certificate(fault, host, rejected, roots);
         }
         match Self::from_io(error) {
-            Some(Self::NotTls { .. }) => Self::NotTls { received: received.to_vec() },
+            Some(Self::NotTls { .. }) => Self::NotTls {
+                received: received.to_vec(),
+            },
             Some(error) => error,
             None if error.kind() == io::ErrorKind::UnexpectedEof => Self::Closed,
             None => Self::Io(IoFault::from(error)),
@@ -154,36 +166,63 @@ impl TlsError {
         roots: &RootsTried,
     ) -> Self {
         match (fault, rejected) {
-            (CertificateError::UnknownIssuer, Some(leaf)) => Self::of_unknown_issuer(leaf, host, roots),
+            (CertificateError::UnknownIssuer, Some(leaf)) => {
+                Self::of_unknown_issuer(leaf, host, roots)
+            }
             (
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
                 Some(leaf),
-            ) => Self::NameMismatch { wanted: host.to_owned(), presented: leaf.names },
+            ) => Self::NameMismatch {
+                wanted: host.to_owned(),
+                presented: leaf.names,
+            },
             // Any certificate of the chain may be out of date: rustls knows that one's date, the leaf tells the other.
             (CertificateError::ExpiredContext { time, not_after }, leaf) => Self::Expired {
                 not_before: leaf.map(|leaf| leaf.not_before),
                 not_after: system_time(*not_after),
                 now: system_time(*time),
             },
-            (CertificateError::NotValidYetContext { time, not_before }, leaf) => Self::NotYetValid {
-                not_before: system_time(*not_before),
-                not_after: leaf.map(|leaf| leaf.not_after),
-                now: system_time(*time),
-            },
+            (CertificateError::NotValidYetContext { time, not_before }, leaf) => {
+                Self::NotYetValid {
+                    not_before: system_time(*not_before),
+                    not_after: leaf.map(|leaf| leaf.not_after),
+                    now: system_time(*time),
+                }
+            }
             (fault, leaf) => {
                 let (subject, issuer) = leaf.map(|leaf| (leaf.subject, leaf.issuer)).unzip();
-                Self::BadCertificate { subject, issuer, detail: fault.to_string() }
+                Self::BadCertificate {
+                    subject,
+                    issuer,
+                    detail: fault.to_string(),
+                }
             }
         }
     }
 
     fn of_unknown_issuer(leaf: PeerCertificate, host: &str, roots: &RootsTried) -> Self {
-        let PeerCertificate { subject, issuer, issuer_organization, .. } = leaf;
+        let PeerCertificate {
+            subject,
+            issuer,
+            issuer_organization,
+            ..
+        } = leaf;
         let authority = issuer_organization.as_ref().unwrap_or(&issuer);
-        if is_aws_host(host) && !AUTHORITIES_OF_AWS.iter().any(|known| authority.contains(known)) {
-            return Self::Intercepted { host: host.to_owned(), issuer };
+        if is_aws_host(host)
+            && !AUTHORITIES_OF_AWS
+                .iter()
+                .any(|known| authority.contains(known))
+        {
+            return Self::Intercepted {
+                host: host.to_owned(),
+                issuer,
+            };
         }
-        Self::UnknownIssuer { subject, issuer, roots: roots.clone() }
+        Self::UnknownIssuer {
+            subject,
+            issuer,
+            roots: roots.clone(),
+        }
     }
 }
 
@@ -198,7 +237,10 @@ pub struct TlsAlert {
 
 impl From<AlertDescription> for TlsAlert {
     fn from(alert: AlertDescription) -> Self {
-        Self { code: u8::from(alert), name: alert.as_str() }
+        Self {
+            code: u8::from(alert),
+            name: alert.as_str(),
+        }
     }
 }
 
@@ -212,11 +254,17 @@ impl fmt::Display for TlsAlert {
 }
 
 fn system_time(time: UnixTime) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs())).unwrap_or(UNIX_EPOCH)
+    UNIX_EPOCH
+        .checked_add(Duration::from_secs(time.as_secs()))
+        .unwrap_or(UNIX_EPOCH)
 }
 
 fn listed(names: &[String]) -> String {
-    if names.is_empty() { "no host at all".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "no host at all".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 /// The organisations whose certificates endpoints of AWS have or had, and those that have signed for them.
@@ -229,7 +277,11 @@ mod tests {
     const AWS_HOST: &str = "a1b2c3-ats.iot.eu-west-1.amazonaws.com";
 
     fn roots() -> RootsTried {
-        RootsTried { web: 140, own: 0, file: None }
+        RootsTried {
+            web: 140,
+            own: 0,
+            file: None,
+        }
     }
 
     fn issued_by(issuer: &str, organization: Option<&str>) -> PeerCertificate {
@@ -263,13 +315,17 @@ mod tests {
 
     #[test]
     fn elsewhere_an_unknown_authority_is_just_unknown() {
-        let error = unknown(issued_by("Corp Inspection CA", Some("Corp")), "broker.example");
+        let error = unknown(
+            issued_by("Corp Inspection CA", Some("Corp")),
+            "broker.example",
+        );
         assert!(matches!(error, TlsError::UnknownIssuer { .. }));
     }
 
     #[test]
     fn a_certificate_that_cannot_be_read_is_still_explained() {
-        let error = TlsError::of_certificate(&CertificateError::BadEncoding, AWS_HOST, None, &roots());
+        let error =
+            TlsError::of_certificate(&CertificateError::BadEncoding, AWS_HOST, None, &roots());
         assert!(
             matches!(error, TlsError::BadCertificate { subject: None, detail, .. } if !detail.is_empty())
         );

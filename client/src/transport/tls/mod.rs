@@ -60,12 +60,15 @@ impl TlsConnector {
     pub fn new(options: &TlsOptions) -> Result<Self, TlsOptionsError> {
         let provider = crypto_provider();
         let (roots, roots_tried) = options.roots.to_store();
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-            .build()
-            .map_err(|_no_root| TlsOptionsError::NoRoots)?;
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+                .build()
+                .map_err(|_no_root| TlsOptionsError::NoRoots)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(options.min_version.and_later())
-            .map_err(|error| TlsOptionsError::Unsupported { detail: error.to_string() })?
+            .map_err(|error| TlsOptionsError::Unsupported {
+                detail: error.to_string(),
+            })?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(RecordingVerifier::new(verifier)));
         let mut config = match &options.client_certificate {
@@ -73,7 +76,10 @@ impl TlsConnector {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = options.alpn_protocols()?;
-        Ok(Self { config: Arc::new(config), roots_tried })
+        Ok(Self {
+            config: Arc::new(config),
+            roots_tried,
+        })
     }
 
     pub(in crate::transport) async fn connect(
@@ -85,7 +91,9 @@ impl TlsConnector {
     ) -> Result<(TlsStream<RecordedStream>, TlsInfo), TransportError> {
         let failed = |error| TransportError::Tls { peer, error };
         let Ok(server_name) = ServerName::try_from(host.to_owned()) else {
-            return Err(failed(TlsError::InvalidServerName { host: host.to_owned() }));
+            return Err(failed(TlsError::InvalidServerName {
+                host: host.to_owned(),
+            }));
         };
         let stream = RecordedStream::new(tcp);
         let handshake = tokio_rustls::TlsConnector::from(self.config.clone())
@@ -101,7 +109,13 @@ impl TlsConnector {
             }
             Err((error, stream)) => {
                 let roots = &self.roots_tried;
-                Err(failed(TlsError::of_handshake(&error, host, rejected, roots, stream.received())))
+                Err(failed(TlsError::of_handshake(
+                    &error,
+                    host,
+                    rejected,
+                    roots,
+                    stream.received(),
+                )))
             }
         }
     }
@@ -114,7 +128,12 @@ impl TlsConnector {
                 Some(ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
                 _ => TlsVersion::V1_3,
             },
-            alpn_offered: self.config.alpn_protocols.iter().map(|protocol| text(protocol)).collect(),
+            alpn_offered: self
+                .config
+                .alpn_protocols
+                .iter()
+                .map(|protocol| text(protocol))
+                .collect(),
             alpn_selected: connection.alpn_protocol().map(text),
             certificate: leaf.and_then(|leaf| PeerCertificate::read(leaf)),
             resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
@@ -124,7 +143,9 @@ impl TlsConnector {
 
 impl fmt::Debug for TlsConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsConnector").field("roots", &self.roots_tried).finish_non_exhaustive()
+        f.debug_struct("TlsConnector")
+            .field("roots", &self.roots_tried)
+            .finish_non_exhaustive()
     }
 }
 

@@ -34,7 +34,12 @@ pub struct TlsOptions {
 
 impl TlsOptions {
     pub(super) fn alpn_protocols(&self) -> Result<Vec<Vec<u8>>, TlsOptionsError> {
-        match self.alpn.iter().map(Vec::len).find(|length| !(1..=255).contains(length)) {
+        match self
+            .alpn
+            .iter()
+            .map(Vec::len)
+            .find(|length| !(1..=255).contains(length))
+        {
             Some(length) => Err(TlsOptionsError::InvalidAlpn { length }),
             None => Ok(self.alpn.clone()),
         }

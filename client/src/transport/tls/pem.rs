@@ -18,10 +18,14 @@ pub(super) struct PemFile {
 impl PemFile {
     pub(super) fn read(path: &Path) -> Result<Self, TlsOptionsError> {
         match std::fs::read(path) {
-            Ok(bytes) => Ok(Self { path: path.to_owned(), bytes: bytes.into() }),
-            Err(error) => {
-                Err(TlsOptionsError::Unreadable { path: path.to_owned(), fault: IoFault::from(&error) })
-            }
+            Ok(bytes) => Ok(Self {
+                path: path.to_owned(),
+                bytes: bytes.into(),
+            }),
+            Err(error) => Err(TlsOptionsError::Unreadable {
+                path: path.to_owned(),
+                fault: IoFault::from(&error),
+            }),
         }
     }
 
@@ -31,18 +35,27 @@ impl PemFile {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| self.malformed(&error))?;
         if certificates.is_empty() {
-            return Err(TlsOptionsError::NoCertificate { path: self.path.clone() });
+            return Err(TlsOptionsError::NoCertificate {
+                path: self.path.clone(),
+            });
         }
         Ok(certificates)
     }
 
     /// The first one: PKCS#8, PKCS#1 or SEC1.
     pub(super) fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsOptionsError> {
-        if ENCRYPTED.iter().any(|mark| self.bytes.windows(mark.len()).any(|window| window == *mark)) {
-            return Err(TlsOptionsError::EncryptedPrivateKey { path: self.path.clone() });
+        if ENCRYPTED
+            .iter()
+            .any(|mark| self.bytes.windows(mark.len()).any(|window| window == *mark))
+        {
+            return Err(TlsOptionsError::EncryptedPrivateKey {
+                path: self.path.clone(),
+            });
         }
         PrivateKeyDer::from_pem_slice(&self.bytes).map_err(|error| match error {
-            pem::Error::NoItemsFound => TlsOptionsError::NoPrivateKey { path: self.path.clone() },
+            pem::Error::NoItemsFound => TlsOptionsError::NoPrivateKey {
+                path: self.path.clone(),
+            },
             error => self.malformed(&error),
         })
     }
@@ -55,7 +68,10 @@ impl PemFile {
             pem::Error::Base64Decode(_) => "a section is not base64",
             _ => "it cannot be read",
         };
-        TlsOptionsError::MalformedPem { path: self.path.clone(), detail: detail.to_owned() }
+        TlsOptionsError::MalformedPem {
+            path: self.path.clone(),
+            detail: detail.to_owned(),
+        }
     }
 }
 

@@ -103,7 +103,10 @@ impl CaBundle {
         for (index, certificate) in certificates.into_iter().enumerate() {
             if roots.add(certificate).is_err() {
                 let path = path.unwrap_or_default();
-                return Err(TlsOptionsError::InvalidCertificate { path, position: index + 1 });
+                return Err(TlsOptionsError::InvalidCertificate {
+                    path,
+                    position: index + 1,
+                });
             }
         }
         Ok(Self { roots, path })
@@ -112,7 +115,10 @@ impl CaBundle {
 
 impl fmt::Debug for CaBundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CaBundle").field("count", &self.roots.len()).field("path", &self.path).finish()
+        f.debug_struct("CaBundle")
+            .field("count", &self.roots.len())
+            .field("path", &self.path)
+            .finish()
     }
 }
 

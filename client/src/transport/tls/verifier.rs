@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
-use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
@@ -30,7 +32,9 @@ tokio::task_local! {
 }
 
 /// Runs a handshake and gives back the certificate that was rejected during it, if there was one.
-pub(super) async fn recorded<T>(handshake: impl Future<Output = T>) -> (T, Option<PeerCertificate>) {
+pub(super) async fn recorded<T>(
+    handshake: impl Future<Output = T>,
+) -> (T, Option<PeerCertificate>) {
     let recorded = async {
         let outcome = handshake.await;
         (outcome, REJECTED.with(RefCell::take))
@@ -47,11 +51,17 @@ impl ServerCertVerifier for RecordingVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verdict =
-            self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verdict = self.verifier.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
         if verdict.is_err() {
             // Outside of `recorded` nobody asks for it.
-            let _ = REJECTED.try_with(|rejected| rejected.replace(PeerCertificate::read(end_entity)));
+            let _ =
+                REJECTED.try_with(|rejected| rejected.replace(PeerCertificate::read(end_entity)));
         }
         verdict
     }
@@ -62,7 +72,8 @@ impl ServerCertVerifier for RecordingVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signature)
+        self.verifier
+            .verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -71,7 +82,8 @@ impl ServerCertVerifier for RecordingVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signature)
+        self.verifier
+            .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

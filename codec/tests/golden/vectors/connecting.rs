@@ -3,14 +3,18 @@
 use std::num::{NonZeroU16, NonZeroU32};
 
 use dunlin_codec::{
-    ConnAck, ConnAckProperties, Connect, ConnectProperties, Packet, PayloadFormat, QoS, ReasonCode, Will,
-    WillProperties,
+    ConnAck, ConnAckProperties, Connect, ConnectProperties, Packet, PayloadFormat, QoS, ReasonCode,
+    Will, WillProperties,
 };
 
 use super::values::{data, name, text, user_properties};
 
 pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
-    let minimal = Connect { clean_start: true, keep_alive: 60, ..Connect::default() };
+    let minimal = Connect {
+        clean_start: true,
+        keep_alive: 60,
+        ..Connect::default()
+    };
     vec![
         // An empty set of properties is written, and so is an empty name. [MQTT-2.2.2-1] [MQTT-3.1.3-3] [MQTT-3.1.2-1]
         // [MQTT-3.1.2-2]
@@ -161,7 +165,13 @@ fn connack_with_everything() -> ConnAck<'static> {
 
 fn will(topic: &'static str, payload: &'static [u8]) -> Will<'static> {
     let properties = WillProperties::default();
-    Will { qos: QoS::AtLeastOnce, retain: false, properties, topic: name(topic), payload: data(payload) }
+    Will {
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        properties,
+        topic: name(topic),
+        payload: data(payload),
+    }
 }
 
 /// What the custom authorizer sample sends.

@@ -5,16 +5,26 @@ use dunlin_codec::{Auth, AuthProperties, Disconnect, DisconnectProperties, Packe
 use super::values::{data, text, user_properties};
 
 pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
-    let with_method =
-        AuthProperties { authentication_method: Some(text("SCRAM")), ..AuthProperties::default() };
+    let with_method = AuthProperties {
+        authentication_method: Some(text("SCRAM")),
+        ..AuthProperties::default()
+    };
     vec![
         ("PINGREQ", "C0 00", Packet::PingReq),
         ("PINGRESP", "D0 00", Packet::PingResp),
-        ("a DISCONNECT with nothing", "E0 00", Disconnect::default().into()),
+        (
+            "a DISCONNECT with nothing",
+            "E0 00",
+            Disconnect::default().into(),
+        ),
         (
             "a DISCONNECT with the will",
             "E0 01 04",
-            Disconnect { reason_code: ReasonCode::DisconnectWithWill, ..Disconnect::default() }.into(),
+            Disconnect {
+                reason_code: ReasonCode::DisconnectWithWill,
+                ..Disconnect::default()
+            }
+            .into(),
         ),
         (
             "a client's DISCONNECT with everything",
@@ -48,7 +58,11 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
         (
             "an AUTH that goes on",
             "F0 0A 18 08 15 0005 534352414D",
-            Auth { reason_code: ReasonCode::ContinueAuthentication, properties: with_method }.into(),
+            Auth {
+                reason_code: ReasonCode::ContinueAuthentication,
+                properties: with_method,
+            }
+            .into(),
         ),
         (
             "an AUTH with everything",

@@ -17,11 +17,20 @@ pub(crate) struct Accepted {
 
 /// Every packet, at least once with as little and once with as much as it can hold.
 pub(crate) fn accepted() -> Vec<Accepted> {
-    let tables = [connecting::table(), publishing::table(), subscribing::table(), ending::table()];
+    let tables = [
+        connecting::table(),
+        publishing::table(),
+        subscribing::table(),
+        ending::table(),
+    ];
     tables
         .into_iter()
         .flatten()
-        .map(|(name, hex, packet)| Accepted { name, bytes: bytes(hex), packet })
+        .map(|(name, hex, packet)| Accepted {
+            name,
+            bytes: bytes(hex),
+            packet,
+        })
         .collect()
 }
 
@@ -36,7 +45,11 @@ pub(crate) struct Form {
 /// Longer forms, other orders of properties, and what the statements of the standard allow by example.
 pub(crate) fn forms() -> Vec<Form> {
     rows(include_str!("forms.tsv"))
-        .map(|[shows, form, canonical]| Form { shows, bytes: bytes(form), canonical: bytes(canonical) })
+        .map(|[shows, form, canonical]| Form {
+            shows,
+            bytes: bytes(form),
+            canonical: bytes(canonical),
+        })
         .collect()
 }
 
@@ -58,18 +71,30 @@ pub(crate) struct Rejected {
 /// Every breach that the standard's statements name, and the codec's own choices.
 pub(crate) fn rejected() -> Vec<Rejected> {
     rows(include_str!("rejected.tsv"))
-        .map(|[shows, sender, hex, kind, offset, field, statement, scope]| {
-            let (kind, reason_code) = kind_of(kind);
-            let sender = match sender {
-                "client" => Sender::Client,
-                "server" => Sender::Server,
-                _ => Sender::Any,
-            };
-            let (bytes, offset) = (bytes(hex), offset.parse().expect("a number"));
-            let statement = (statement != "-").then_some(statement);
-            let is_message = scope == "message";
-            Rejected { shows, sender, bytes, kind, reason_code, offset, field, statement, is_message }
-        })
+        .map(
+            |[shows, sender, hex, kind, offset, field, statement, scope]| {
+                let (kind, reason_code) = kind_of(kind);
+                let sender = match sender {
+                    "client" => Sender::Client,
+                    "server" => Sender::Server,
+                    _ => Sender::Any,
+                };
+                let (bytes, offset) = (bytes(hex), offset.parse().expect("a number"));
+                let statement = (statement != "-").then_some(statement);
+                let is_message = scope == "message";
+                Rejected {
+                    shows,
+                    sender,
+                    bytes,
+                    kind,
+                    reason_code,
+                    offset,
+                    field,
+                    statement,
+                    is_message,
+                }
+            },
+        )
         .collect()
 }
 
@@ -77,8 +102,14 @@ fn kind_of(name: &str) -> (DecodeErrorKind, ReasonCode) {
     match name {
         "malformed" => (DecodeErrorKind::Malformed, ReasonCode::MalformedPacket),
         "protocol" => (DecodeErrorKind::ProtocolError, ReasonCode::ProtocolError),
-        "alias" => (DecodeErrorKind::ProtocolError, ReasonCode::TopicAliasInvalid),
-        "version" => (DecodeErrorKind::UnsupportedVersion, ReasonCode::UnsupportedProtocolVersion),
+        "alias" => (
+            DecodeErrorKind::ProtocolError,
+            ReasonCode::TopicAliasInvalid,
+        ),
+        "version" => (
+            DecodeErrorKind::UnsupportedVersion,
+            ReasonCode::UnsupportedProtocolVersion,
+        ),
         "direction" => (DecodeErrorKind::WrongDirection, ReasonCode::ProtocolError),
         other => panic!("no kind of error: {other}"),
     }
@@ -86,15 +117,26 @@ fn kind_of(name: &str) -> (DecodeErrorKind, ReasonCode) {
 
 /// The columns of each line that isn't a comment.
 fn rows<const N: usize>(table: &'static str) -> impl Iterator<Item = [&'static str; N]> {
-    table.lines().filter(|line| !line.starts_with('#')).map(|line| {
-        let columns: Vec<&str> = line.split('\t').collect();
-        columns.try_into().unwrap_or_else(|_| panic!("{N} columns: {line}"))
-    })
+    table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let columns: Vec<&str> = line.split('\t').collect();
+            columns
+                .try_into()
+                .unwrap_or_else(|_| panic!("{N} columns: {line}"))
+        })
 }
 
 /// The bytes of hex digits; spaces are for the reader.
 pub(crate) fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> =
-        hex.chars().filter(|each| *each != ' ').map(|each| each.to_digit(16).expect("hex") as u8).collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+    let digits: Vec<u8> = hex
+        .chars()
+        .filter(|each| *each != ' ')
+        .map(|each| each.to_digit(16).expect("hex") as u8)
+        .collect();
+    digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect()
 }

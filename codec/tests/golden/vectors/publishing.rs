@@ -1,8 +1,8 @@
 //! PUBLISH and what answers it.
 
 use dunlin_codec::{
-    Ack, AckProperties, AckType, Delivery, Packet, PayloadFormat, Publish, PublishProperties, ReasonCode,
-    SubscriptionIdentifier, TopicAlias,
+    Ack, AckProperties, AckType, Delivery, Packet, PayloadFormat, Publish, PublishProperties,
+    ReasonCode, SubscriptionIdentifier, TopicAlias,
 };
 
 use super::values::{data, id, list, name, text, user_properties};
@@ -15,13 +15,23 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
         (
             "a PUBLISH of QoS 1",
             "32 06 0001 61 0001 00",
-            Publish { delivery: Delivery::AtLeastOnce { packet_id: id(1), dup: false }, ..minimal }.into(),
+            Publish {
+                delivery: Delivery::AtLeastOnce {
+                    packet_id: id(1),
+                    dup: false,
+                },
+                ..minimal
+            }
+            .into(),
         ),
         (
             "a PUBLISH of QoS 2, repeated and retained",
             "3D 08 0001 61 FFFF 00 00FF",
             Publish {
-                delivery: Delivery::ExactlyOnce { packet_id: id(u16::MAX), dup: true },
+                delivery: Delivery::ExactlyOnce {
+                    packet_id: id(u16::MAX),
+                    dup: true,
+                },
                 retain: true,
                 payload: &[0x00, 0xff],
                 ..minimal
@@ -33,13 +43,20 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
             "30 06 0000 03 23 0001",
             Publish {
                 topic: None,
-                properties: PublishProperties { topic_alias: TopicAlias::new(1), ..Default::default() },
+                properties: PublishProperties {
+                    topic_alias: TopicAlias::new(1),
+                    ..Default::default()
+                },
                 ..minimal
             }
             .into(),
         ),
         // [MQTT-1.5.4-3]
-        ("a PUBLISH to U+FEFF", "30 06 0003 EFBBBF 00", Publish::new(name("\u{feff}"), b"").into()),
+        (
+            "a PUBLISH to U+FEFF",
+            "30 06 0003 EFBBBF 00",
+            Publish::new(name("\u{feff}"), b"").into(),
+        ),
         (
             "a PUBLISH with everything",
             "32 64 000C 6C616D702F372F7374617465 000A \
@@ -92,22 +109,43 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
             "70 1B 1234 92 17 1F 0006 6E6F626F6479 26 0001 6B 0001 76 26 0001 6B 0001 76",
         ),
     ] {
-        let of_code = Ack { reason_code, ..Ack::success(id(0x1234)) };
+        let of_code = Ack {
+            reason_code,
+            ..Ack::success(id(0x1234))
+        };
         let properties = AckProperties {
             reason_string: Some(text("nobody")),
             user_properties: user_properties(&[("k", "v"), ("k", "v")]),
         };
-        table.push(("an acknowledgement", minimal, Ack::success(id(1)).into_packet(ack_type)));
-        table.push(("an acknowledgement with a code alone", code_alone, of_code.into_packet(ack_type)));
-        let with_everything = Ack { properties, ..of_code };
-        table.push(("an acknowledgement with everything", everything, with_everything.into_packet(ack_type)));
+        table.push((
+            "an acknowledgement",
+            minimal,
+            Ack::success(id(1)).into_packet(ack_type),
+        ));
+        table.push((
+            "an acknowledgement with a code alone",
+            code_alone,
+            of_code.into_packet(ack_type),
+        ));
+        let with_everything = Ack {
+            properties,
+            ..of_code
+        };
+        table.push((
+            "an acknowledgement with everything",
+            everything,
+            with_everything.into_packet(ack_type),
+        ));
     }
     table
 }
 
 fn publish_with_everything() -> Publish<'static> {
     Publish {
-        delivery: Delivery::AtLeastOnce { packet_id: id(10), dup: false },
+        delivery: Delivery::AtLeastOnce {
+            packet_id: id(10),
+            dup: false,
+        },
         retain: false,
         topic: Some(name("lamp/7/state")),
         properties: PublishProperties {

@@ -1,8 +1,9 @@
 //! SUBSCRIBE, UNSUBSCRIBE and what answers them.
 
 use dunlin_codec::{
-    Packet, QoS, ReasonCode, RetainHandling, SubAck, SubAckProperties, Subscribe, SubscribeProperties,
-    Subscription, SubscriptionIdentifier, SubscriptionOptions, UnsubAck, Unsubscribe, UnsubscribeProperties,
+    Packet, QoS, ReasonCode, RetainHandling, SubAck, SubAckProperties, Subscribe,
+    SubscribeProperties, Subscription, SubscriptionIdentifier, SubscriptionOptions, UnsubAck,
+    Unsubscribe, UnsubscribeProperties,
 };
 
 use super::values::{filter, id, list, text, user_properties};
@@ -73,7 +74,9 @@ pub(super) fn table() -> Vec<(&'static str, &'static str, Packet<'static>)> {
             "A2 1B 1234 07 26 0001 6B 0001 76 0001 23 000C 6C616D702F2B2F7374617465",
             Unsubscribe {
                 packet_id: id(0x1234),
-                properties: UnsubscribeProperties { user_properties: user_properties(&[("k", "v")]) },
+                properties: UnsubscribeProperties {
+                    user_properties: user_properties(&[("k", "v")]),
+                },
                 filters: list(vec![filter("#"), filter("lamp/+/state")]),
             }
             .into(),
@@ -130,16 +133,28 @@ fn subscribe_with_everything() -> Subscribe<'static> {
         },
         subscriptions: list(vec![
             plain("#"),
-            Subscription { filter: filter("lamp/+/state"), options: no_echo },
-            Subscription { filter: filter("$share/g/lamp/#"), options: shared },
+            Subscription {
+                filter: filter("lamp/+/state"),
+                options: no_echo,
+            },
+            Subscription {
+                filter: filter("$share/g/lamp/#"),
+                options: shared,
+            },
         ]),
     }
 }
 
 fn plain(topic_filter: &'static str) -> Subscription<'static> {
-    Subscription { filter: filter(topic_filter), options: SubscriptionOptions::default() }
+    Subscription {
+        filter: filter(topic_filter),
+        options: SubscriptionOptions::default(),
+    }
 }
 
 fn some() -> SubAckProperties<'static> {
-    SubAckProperties { reason_string: Some(text("some")), user_properties: user_properties(&[("k", "v")]) }
+    SubAckProperties {
+        reason_string: Some(text("some")),
+        user_properties: user_properties(&[("k", "v")]),
+    }
 }

@@ -1,6 +1,8 @@
 //! Values that vectors are made of; a slice lives as long as the test.
 
-use dunlin_codec::{BinaryData, PacketId, Repeated, TopicFilter, TopicName, UserProperty, Utf8String};
+use dunlin_codec::{
+    BinaryData, PacketId, Repeated, TopicFilter, TopicName, UserProperty, Utf8String,
+};
 
 pub(super) fn text(text: &'static str) -> Utf8String<'static> {
     Utf8String::new(text).expect("text")
@@ -29,5 +31,13 @@ pub(super) fn list<T>(items: Vec<T>) -> Repeated<'static, T> {
 pub(super) fn user_properties(
     pairs: &[(&'static str, &'static str)],
 ) -> Repeated<'static, UserProperty<'static>> {
-    list(pairs.iter().map(|(name, value)| UserProperty { name: text(name), value: text(value) }).collect())
+    list(
+        pairs
+            .iter()
+            .map(|(name, value)| UserProperty {
+                name: text(name),
+                value: text(value),
+            })
+            .collect(),
+    )
 }

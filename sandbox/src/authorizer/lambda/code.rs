@@ -24,7 +24,9 @@ impl CodeState {
         let mut files = Vec::new();
         let mut folders = vec![PathBuf::new()];
         while let Some(relative) = folders.pop() {
-            let Ok(entries) = fs::read_dir(folder.join(&relative)) else { continue };
+            let Ok(entries) = fs::read_dir(folder.join(&relative)) else {
+                continue;
+            };
             for entry in entries.flatten() {
                 let name = entry.file_name();
                 if is_ignored(&name.to_string_lossy()) {
@@ -35,7 +37,11 @@ impl CodeState {
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     folders.push(path);
                 } else if let Ok(metadata) = fs::metadata(folder.join(&path)) {
-                    files.push(File { path, modified: metadata.modified().ok(), length: metadata.len() });
+                    files.push(File {
+                        path,
+                        modified: metadata.modified().ok(),
+                        length: metadata.len(),
+                    });
                 }
                 if files.len() >= MAX_FILES || folders.len() >= MAX_FILES {
                     break;
@@ -52,9 +58,15 @@ impl CodeState {
     /// The first file that was changed, added or removed since `before`.
     pub(super) fn changed_since<'a>(&'a self, before: &'a Self) -> Option<&'a Path> {
         let is_new = |file: &&File| before.files.binary_search(file).is_err();
-        let is_gone = |file: &&File| self.files.binary_search_by(|other| other.path.cmp(&file.path)).is_err();
+        let is_gone = |file: &&File| {
+            self.files
+                .binary_search_by(|other| other.path.cmp(&file.path))
+                .is_err()
+        };
         let changed = self.files.iter().find(is_new);
-        changed.or_else(|| before.files.iter().find(is_gone)).map(|file| file.path.as_path())
+        changed
+            .or_else(|| before.files.iter().find(is_gone))
+            .map(|file| file.path.as_path())
     }
 }
 
@@ -80,7 +92,12 @@ mod tests {
         write("handler.py", "a");
         write("lib/util.py", "a");
         let mut before = CodeState::of(dir.path());
-        for name in ["node_modules/x.js", "__pycache__/handler.pyc", ".git/index", "handler.py~"] {
+        for name in [
+            "node_modules/x.js",
+            "__pycache__/handler.pyc",
+            ".git/index",
+            "handler.py~",
+        ] {
             write(name, "a");
         }
         assert_eq!(CodeState::of(dir.path()).changed_since(&before), None);

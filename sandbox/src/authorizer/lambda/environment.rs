@@ -47,7 +47,10 @@ impl LambdaEnvironment {
         if name.is_empty() || text.contains('\0') {
             return Err(LambdaEnvironmentError);
         }
-        self.0.push(Variable { name: name.to_owned(), value });
+        self.0.push(Variable {
+            name: name.to_owned(),
+            value,
+        });
         Ok(())
     }
 
@@ -59,12 +62,18 @@ impl LambdaEnvironment {
     /// The configured value of one variable, if it is text.
     pub(super) fn value(&self, name: &str) -> Option<String> {
         let variables = self.variables();
-        let value = variables.into_iter().rev().find(|(other, _)| other == name)?.1;
+        let value = variables
+            .into_iter()
+            .rev()
+            .find(|(other, _)| other == name)?
+            .1;
         value.into_string().ok()
     }
 
     fn variables_with(&self, own: impl Fn(&str) -> Option<OsString>) -> Vec<(OsString, OsString)> {
-        let passed = PASSED.iter().filter_map(|name| Some((OsString::from(name), own(name)?)));
+        let passed = PASSED
+            .iter()
+            .filter_map(|name| Some((OsString::from(name), own(name)?)));
         let configured = self.0.iter().filter_map(|Variable { name, value }| {
             let value = value.as_ref().map(OsString::from).or_else(|| own(name))?;
             Some((OsString::from(name), value))
@@ -75,12 +84,23 @@ impl LambdaEnvironment {
 
 impl fmt::Debug for LambdaEnvironment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|variable| &variable.name)).finish()
+        f.debug_list()
+            .entries(self.0.iter().map(|variable| &variable.name))
+            .finish()
     }
 }
 
 #[cfg(not(windows))]
-const PASSED: [&str; 8] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "NODE_PATH"];
+const PASSED: [&str; 8] = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+    "PYTHONPATH",
+    "NODE_PATH",
+];
 /// Windows finds no library without `SystemRoot` and no program without `PATHEXT`.
 #[cfg(windows)]
 const PASSED: [&str; 13] = [
@@ -123,7 +143,13 @@ mod tests {
             ("TABLE", "a=b"),
             ("LANG", "C"),
         ];
-        assert_eq!(variables, expected.map(|(name, value)| (name.into(), value.into())));
-        assert_eq!(format!("{environment:?}"), r#"["AWS_PROFILE", "TABLE", "NOT_SET", "LANG"]"#);
+        assert_eq!(
+            variables,
+            expected.map(|(name, value)| (name.into(), value.into()))
+        );
+        assert_eq!(
+            format!("{environment:?}"),
+            r#"["AWS_PROFILE", "TABLE", "NOT_SET", "LANG"]"#
+        );
     }
 }

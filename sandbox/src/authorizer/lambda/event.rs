@@ -59,14 +59,21 @@ impl LambdaEvent {
             signature_verified: token.is_some_and(|token| token.signature_verified),
             protocols: vec!["tls", "mqtt"],
             protocol_data: ProtocolData {
-                tls: TlsData { server_name: credentials.server_name.clone() },
+                tls: TlsData {
+                    server_name: credentials.server_name.clone(),
+                },
                 mqtt: MqttData {
                     username: credentials.username.clone(),
-                    password: credentials.password.as_ref().map(|password| STANDARD.encode(password)),
+                    password: credentials
+                        .password
+                        .as_ref()
+                        .map(|password| STANDARD.encode(password)),
                     client_id: credentials.client_id.clone(),
                 },
             },
-            connection_metadata: ConnectionMetadata { id: credentials.connection_id.clone() },
+            connection_metadata: ConnectionMetadata {
+                id: credentials.connection_id.clone(),
+            },
         }
     }
 
@@ -113,7 +120,13 @@ mod tests {
 
     #[test]
     fn the_event_is_the_json_of_aws() {
-        let event = LambdaEvent::new(&credentials(), Some(Token { value: "abc", signature_verified: true }));
+        let event = LambdaEvent::new(
+            &credentials(),
+            Some(Token {
+                value: "abc",
+                signature_verified: true,
+            }),
+        );
         assert_eq!(
             serde_json::to_value(&event).unwrap(),
             serde_json::json!({
@@ -139,13 +152,22 @@ mod tests {
             connection_id: "c0ffee".into(),
         };
         let event = serde_json::to_value(LambdaEvent::new(&credentials, None)).unwrap();
-        assert_eq!(event["protocolData"], serde_json::json!({"tls": {}, "mqtt": {}}));
+        assert_eq!(
+            event["protocolData"],
+            serde_json::json!({"tls": {}, "mqtt": {}})
+        );
         assert_eq!(event.get("token"), None);
     }
 
     #[test]
     fn debug_shows_no_secret() {
-        let event = LambdaEvent::new(&credentials(), Some(Token { value: "abc", signature_verified: true }));
+        let event = LambdaEvent::new(
+            &credentials(),
+            Some(Token {
+                value: "abc",
+                signature_verified: true,
+            }),
+        );
         let lambda = Lambda::Password {
             username: "alice".into(),
             password: "s3cret".into(),

@@ -54,7 +54,10 @@ impl LambdaFault {
         if answer.trim_ascii().is_empty() {
             Self::NoAnswer
         } else if error.is_eof() {
-            Self::EndsEarly { line: error.line(), column: error.column() }
+            Self::EndsEarly {
+                line: error.line(),
+                column: error.column(),
+            }
         } else {
             Self::NotJson(error.to_string().into())
         }
@@ -67,8 +70,12 @@ impl LambdaFault {
 
     /// The error that a runtime reports in place of an answer: `{"errorMessage": .., "errorType": ..}`.
     pub(super) fn reported(answer: &Value) -> Option<Self> {
-        let is_error = answer.get("errorMessage").is_some() && answer.get("isAuthenticated").is_none();
-        let kind = answer.get("errorType").and_then(Value::as_str).unwrap_or("an error");
+        let is_error =
+            answer.get("errorMessage").is_some() && answer.get("isAuthenticated").is_none();
+        let kind = answer
+            .get("errorType")
+            .and_then(Value::as_str)
+            .unwrap_or("an error");
         is_error.then(|| Self::reported_type(kind))
     }
 
@@ -81,7 +88,11 @@ impl LambdaFault {
 /// The problem of a text that isn't JSON, in words.
 pub(in crate::authorizer) fn json_problem(error: &serde_json::Error) -> String {
     if error.is_eof() {
-        format!("it ends early, at line {} column {}", error.line(), error.column())
+        format!(
+            "it ends early, at line {} column {}",
+            error.line(),
+            error.column()
+        )
     } else {
         error.to_string()
     }

@@ -110,8 +110,16 @@ impl Handler {
             (Some(code), Some(file)) => (code.to_path_buf(), PathBuf::from(file)),
             _ => return Err(HandlerError::NoHandlerFile(text.into())),
         };
-        let function = function.unwrap_or_else(|| runtime.default_function()).to_owned();
-        let handler = Self { runtime, code, file, function, environment: LambdaEnvironment::default() };
+        let function = function
+            .unwrap_or_else(|| runtime.default_function())
+            .to_owned();
+        let handler = Self {
+            runtime,
+            code,
+            file,
+            function,
+            environment: LambdaEnvironment::default(),
+        };
         handler.find_file()?;
         Ok(handler)
     }
@@ -122,13 +130,19 @@ impl Handler {
     /// # Errors
     /// [`HandlerError::Missing`] without the folder, [`HandlerError::NoModule`] without the file, [`HandlerError::Ambiguous`]
     /// if the runtime has to be named.
-    pub fn named(name: &str, runtime: Option<LambdaRuntime>, code: &Path) -> Result<Self, HandlerError> {
+    pub fn named(
+        name: &str,
+        runtime: Option<LambdaRuntime>,
+        code: &Path,
+    ) -> Result<Self, HandlerError> {
         let code = absolute(code);
         if !code.is_dir() {
             return Err(LambdaMissing::Folder(code).into());
         }
-        let runtimes =
-            runtime.map_or_else(|| vec![LambdaRuntime::Python, LambdaRuntime::Node], |it| vec![it]);
+        let runtimes = runtime.map_or_else(
+            || vec![LambdaRuntime::Python, LambdaRuntime::Node],
+            |it| vec![it],
+        );
         let mut found = Vec::new();
         let mut missing = Vec::new();
         for runtime in runtimes {
@@ -141,21 +155,32 @@ impl Handler {
         }
         let mut found = found.into_iter();
         match (found.next(), found.next()) {
-            (Some((runtime, file, function)), None) => {
-                Ok(Self { runtime, code, file, function, environment: LambdaEnvironment::default() })
-            }
+            (Some((runtime, file, function)), None) => Ok(Self {
+                runtime,
+                code,
+                file,
+                function,
+                environment: LambdaEnvironment::default(),
+            }),
             (Some((_, file, _)), Some(_)) => {
                 let name = file.with_extension("").to_string_lossy().into_owned();
                 Err(HandlerError::Ambiguous { name, folder: code })
             }
-            (None, _) => Err(HandlerError::NoModule { files: missing, folder: code }),
+            (None, _) => Err(HandlerError::NoModule {
+                files: missing,
+                folder: code,
+            }),
         }
     }
 
     /// Says if its file or its interpreter isn't there.
     pub(super) fn find(&self) -> Result<(), LambdaMissing> {
         self.find_file()?;
-        lookup::program(Path::new(self.runtime.interpreter()), Some(&self.code), &self.environment)
+        lookup::program(
+            Path::new(self.runtime.interpreter()),
+            Some(&self.code),
+            &self.environment,
+        )
     }
 
     fn find_file(&self) -> Result<(), LambdaMissing> {
@@ -163,7 +188,10 @@ impl Handler {
             return Err(LambdaMissing::Folder(self.code.clone()));
         }
         if !self.code.join(&self.file).is_file() {
-            return Err(LambdaMissing::File { name: self.file.clone(), folder: self.code.clone() });
+            return Err(LambdaMissing::File {
+                name: self.file.clone(),
+                folder: self.code.clone(),
+            });
         }
         Ok(())
     }
@@ -195,8 +223,11 @@ impl Handler {
     /// The module as Python imports it: `package.handler` for `package/handler.py` and `package/handler/__init__.py`.
     fn module(&self) -> String {
         let path = self.file.with_extension("");
-        let names: Vec<_> =
-            path.iter().map(OsStr::to_string_lossy).filter(|name| name != "__init__").collect();
+        let names: Vec<_> = path
+            .iter()
+            .map(OsStr::to_string_lossy)
+            .filter(|name| name != "__init__")
+            .collect();
         names.join(".")
     }
 
@@ -212,7 +243,14 @@ impl Handler {
             text("AWS_LAMBDA_LOG_GROUP_NAME", &facts.log_group()),
             text("AWS_LAMBDA_LOG_STREAM_NAME", &facts.log_stream),
             text("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
-            text("_HANDLER", &format!("{}.{}", self.file.with_extension("").display(), self.function)),
+            text(
+                "_HANDLER",
+                &format!(
+                    "{}.{}",
+                    self.file.with_extension("").display(),
+                    self.function
+                ),
+            ),
             ("LAMBDA_TASK_ROOT".into(), self.code.clone().into()),
         ]
     }
@@ -242,7 +280,12 @@ pub(super) struct FunctionFacts {
 impl FunctionFacts {
     /// The facts of one call, by the names of Node's context.
     pub(super) fn context(&self) -> Value {
-        let Self { name, region, account, .. } = self;
+        let Self {
+            name,
+            region,
+            account,
+            ..
+        } = self;
         json!({
             "awsRequestId": uuid::random(),
             "functionName": name,
@@ -300,14 +343,16 @@ impl LambdaRuntime {
 
     /// Module and function of a handler's name, as AWS's runtimes split it.
     fn split(self, name: &str) -> (String, String) {
-        let (folder, base) =
-            name.rsplit_once('/').map_or((None, name), |(folder, base)| (Some(folder), base));
+        let (folder, base) = name
+            .rsplit_once('/')
+            .map_or((None, name), |(folder, base)| (Some(folder), base));
         let (module, function) = match self {
             Self::Python => base.rsplit_once('.'),
             Self::Node => base.split_once('.'),
         }
         .unwrap_or_else(|| (base, self.default_function()));
-        let module = folder.map_or_else(|| module.to_owned(), |folder| format!("{folder}/{module}"));
+        let module =
+            folder.map_or_else(|| module.to_owned(), |folder| format!("{folder}/{module}"));
         (module, function.to_owned())
     }
 
@@ -316,9 +361,14 @@ impl LambdaRuntime {
         match self {
             Self::Python => {
                 let path = module.replace('.', "/");
-                vec![format!("{path}.py").into(), format!("{path}/__init__.py").into()]
+                vec![
+                    format!("{path}.py").into(),
+                    format!("{path}/__init__.py").into(),
+                ]
             }
-            Self::Node => ["js", "mjs", "cjs"].map(|kind| format!("{module}.{kind}").into()).into(),
+            Self::Node => ["js", "mjs", "cjs"]
+                .map(|kind| format!("{module}.{kind}").into())
+                .into(),
         }
     }
 }
@@ -392,11 +442,24 @@ mod tests {
 
     #[test]
     fn a_word_that_is_a_file_of_code_is_a_handler_and_anything_else_is_not() {
-        for text in ["handler.py", "a/b.mjs", "x.cjs:fn", "index.js:auth.handler", "./run.py"] {
+        for text in [
+            "handler.py",
+            "a/b.mjs",
+            "x.cjs:fn",
+            "index.js:auth.handler",
+            "./run.py",
+        ] {
             assert!(Handler::is_file_name(text), "{text}");
         }
-        for text in ["python3", "run.sh", "handler.py:", "./auth", "a.py:b/c", "py", "handler.lambda_handler"]
-        {
+        for text in [
+            "python3",
+            "run.sh",
+            "handler.py:",
+            "./auth",
+            "a.py:b/c",
+            "py",
+            "handler.lambda_handler",
+        ] {
             assert!(!Handler::is_file_name(text), "{text}");
         }
     }
@@ -406,27 +469,55 @@ mod tests {
         let dir = folder(&["auth/handler.py", "auth/index.mjs"]);
         let of = |text: &str| Handler::from_file(text, dir.path());
         let python = of("auth/handler.py").unwrap();
-        assert_eq!((python.runtime, python.function.as_str()), (LambdaRuntime::Python, "lambda_handler"));
+        assert_eq!(
+            (python.runtime, python.function.as_str()),
+            (LambdaRuntime::Python, "lambda_handler")
+        );
         assert_eq!(
             (python.code.as_path(), python.file.as_path()),
             (dir.path().join("auth").as_path(), Path::new("handler.py"))
         );
         let node = of("auth/index.mjs:check").unwrap();
-        assert_eq!((node.runtime, node.function.as_str()), (LambdaRuntime::Node, "check"));
+        assert_eq!(
+            (node.runtime, node.function.as_str()),
+            (LambdaRuntime::Node, "check")
+        );
         assert_eq!(of("auth/index.mjs").unwrap().function, "handler");
         let missing = of("auth/other.py").unwrap_err().to_string();
-        assert_eq!(missing, format!("there is no file other.py in {}", dir.path().join("auth").display()));
+        assert_eq!(
+            missing,
+            format!(
+                "there is no file other.py in {}",
+                dir.path().join("auth").display()
+            )
+        );
     }
 
     #[test]
     fn a_name_of_aws_is_split_as_its_runtime_does() {
-        let dir = folder(&["handler.py", "pkg/mod/__init__.py", "src/index.cjs", "both.py", "both.js"]);
+        let dir = folder(&[
+            "handler.py",
+            "pkg/mod/__init__.py",
+            "src/index.cjs",
+            "both.py",
+            "both.js",
+        ]);
         let of = |name: &str, runtime| Handler::named(name, runtime, dir.path());
         let cases = [
-            ("handler.lambda_handler", "handler.py", "lambda_handler", "handler"),
+            (
+                "handler.lambda_handler",
+                "handler.py",
+                "lambda_handler",
+                "handler",
+            ),
             ("handler", "handler.py", "lambda_handler", "handler"),
             ("pkg.mod.check", "pkg/mod/__init__.py", "check", "pkg.mod"),
-            ("src/index.auth.check", "src/index.cjs", "auth.check", "src.index"),
+            (
+                "src/index.auth.check",
+                "src/index.cjs",
+                "auth.check",
+                "src.index",
+            ),
         ];
         for (name, file, function, module) in cases {
             let handler = of(name, None).unwrap();
@@ -437,11 +528,22 @@ mod tests {
             );
             assert_eq!(handler.module(), module);
         }
-        assert!(matches!(of("both.handler", None), Err(HandlerError::Ambiguous { .. })));
-        assert_eq!(of("both.handler", Some(LambdaRuntime::Node)).unwrap().file, Path::new("both.js"));
+        assert!(matches!(
+            of("both.handler", None),
+            Err(HandlerError::Ambiguous { .. })
+        ));
         assert_eq!(
-            of("none.fn", Some(LambdaRuntime::Node)).unwrap_err().to_string(),
-            format!("there is no none.js or none.mjs or none.cjs in {}", dir.path().display())
+            of("both.handler", Some(LambdaRuntime::Node)).unwrap().file,
+            Path::new("both.js")
+        );
+        assert_eq!(
+            of("none.fn", Some(LambdaRuntime::Node))
+                .unwrap_err()
+                .to_string(),
+            format!(
+                "there is no none.js or none.mjs or none.cjs in {}",
+                dir.path().display()
+            )
         );
     }
 

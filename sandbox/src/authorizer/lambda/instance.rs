@@ -58,7 +58,9 @@ impl Instance {
         watchdog: Option<&Watchdog>,
     ) -> Result<Self, LambdaFault> {
         let not_started = |error: io::Error| {
-            LambdaFault::NotStarted(format!("{}: {error}", handler.code.join(&handler.file).display()).into())
+            LambdaFault::NotStarted(
+                format!("{}: {error}", handler.code.join(&handler.file).display()).into(),
+            )
         };
         let mut command = handler.command(&facts);
         let (mut process, output) = spawn(&mut command, watchdog).map_err(not_started)?;
@@ -71,7 +73,13 @@ impl Instance {
         };
         let marker = uuid::random();
         let setup = handler.setup(&marker);
-        let mut instance = Self { process, requests, output: BufReader::new(output), facts, marker };
+        let mut instance = Self {
+            process,
+            requests,
+            output: BufReader::new(output),
+            facts,
+            marker,
+        };
         // A process that has ended already is found out by its first call.
         let _ = instance.send(&setup).await;
         Ok(instance)
@@ -79,7 +87,10 @@ impl Instance {
 
     /// Waits until the handler is loaded, or has failed to load: the first call says which. An error means that the process
     /// is of no more use, as does dropping this future.
-    pub(super) async fn wait_until_loaded(&mut self, log: &mut OutputLog<'_>) -> Result<(), LambdaFault> {
+    pub(super) async fn wait_until_loaded(
+        &mut self,
+        log: &mut OutputLog<'_>,
+    ) -> Result<(), LambdaFault> {
         self.answer(log).await.map(|_| ())
     }
 
@@ -108,8 +119,8 @@ impl Instance {
         let _ = self.send(&request).await;
         let frame = loop {
             let line = self.answer(log).await?;
-            let frame: Frame =
-                serde_json::from_slice(&line).map_err(|error| LambdaFault::not_json(&line, &error))?;
+            let frame: Frame = serde_json::from_slice(&line)
+                .map_err(|error| LambdaFault::not_json(&line, &error))?;
             if frame.id == id {
                 break frame;
             }
@@ -132,7 +143,12 @@ impl Instance {
 
     /// What stands behind the next marker, up to its line's end; or how the process ended without an answer.
     async fn answer(&mut self, log: &mut OutputLog<'_>) -> Result<Vec<u8>, LambdaFault> {
-        let Self { process, output, marker, .. } = self;
+        let Self {
+            process,
+            output,
+            marker,
+            ..
+        } = self;
         let answer = {
             let mut reading = pin!(next_answer(output, marker, log));
             tokio::select! {
@@ -202,7 +218,10 @@ async fn next_answer(
 
 /// Starts a process whose outputs are one stream, in the order in which things are printed.
 #[cfg(unix)]
-fn spawn(command: &mut Command, watchdog: Option<&Watchdog>) -> io::Result<(Process, Option<Output>)> {
+fn spawn(
+    command: &mut Command,
+    watchdog: Option<&Watchdog>,
+) -> io::Result<(Process, Option<Output>)> {
     let (reader, writer) = io::pipe()?;
     command.stdout(writer.try_clone()?).stderr(writer);
     let process = Process::spawn(command, watchdog)?;
@@ -212,8 +231,13 @@ fn spawn(command: &mut Command, watchdog: Option<&Watchdog>) -> io::Result<(Proc
 
 /// The runners send both to standard output themselves, but for what the interpreter says on its own.
 #[cfg(not(unix))]
-fn spawn(command: &mut Command, watchdog: Option<&Watchdog>) -> io::Result<(Process, Option<Output>)> {
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::inherit());
+fn spawn(
+    command: &mut Command,
+    watchdog: Option<&Watchdog>,
+) -> io::Result<(Process, Option<Output>)> {
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::inherit());
     Ok((Process::spawn(command, watchdog)?, None))
 }
 

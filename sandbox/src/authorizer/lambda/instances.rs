@@ -72,7 +72,9 @@ impl Instances {
                 instance.wait_until_loaded(&mut log).await?;
                 drop(permit);
             }
-            instance.call(event, limit.saturating_sub(began.elapsed()), &mut log).await
+            instance
+                .call(event, limit.saturating_sub(began.elapsed()), &mut log)
+                .await
         };
         let outcome = timeout(limit, run).await;
         log.finish();
@@ -137,7 +139,8 @@ impl Instances {
         let (generation, changed, ended) = {
             let mut state = self.lock();
             let before = state.code.take();
-            let changed = before.and_then(|before| now.changed_since(&before).map(Path::to_path_buf));
+            let changed =
+                before.and_then(|before| now.changed_since(&before).map(Path::to_path_buf));
             state.code = Some(now);
             let mut ended = Vec::new();
             if changed.is_some() {
@@ -149,7 +152,10 @@ impl Instances {
         // Killing takes a while: not under the lock.
         drop(ended);
         if let Some(file) = changed {
-            log(format!("(sandbox) {} has changed: new processes from here on", file.display()));
+            log(format!(
+                "(sandbox) {} has changed: new processes from here on",
+                file.display()
+            ));
         }
         generation
     }
@@ -192,6 +198,8 @@ impl Default for Instances {
 
 impl fmt::Debug for Instances {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Instances").field("idle", &self.lock().idle.len()).finish_non_exhaustive()
+        f.debug_struct("Instances")
+            .field("idle", &self.lock().idle.len())
+            .finish_non_exhaustive()
     }
 }

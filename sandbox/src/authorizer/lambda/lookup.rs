@@ -51,48 +51,75 @@ pub(super) fn program(
         return Err(LambdaMissing::Folder(folder.into()));
     }
     if name.components().count() > 1 || name.is_absolute() {
-        return if is_program(name) { Ok(()) } else { Err(missing_path(name)) };
+        return if is_program(name) {
+            Ok(())
+        } else {
+            Err(missing_path(name))
+        };
     }
     let variables = environment.variables();
-    let path = variables.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("PATH"));
+    let path = variables
+        .iter()
+        .rev()
+        .find(|(name, _)| name.eq_ignore_ascii_case("PATH"));
     let path = path.map_or_else(|| OsStr::new(""), |(_, path)| path);
     // Windows adds suffixes and folders of its own.
     if cfg!(windows) || env::split_paths(path).any(|folder| is_program(&folder.join(name))) {
         return Ok(());
     }
-    Err(LambdaMissing::InPath { name: name.into(), path: path.to_string_lossy().into_owned() })
+    Err(LambdaMissing::InPath {
+        name: name.into(),
+        path: path.to_string_lossy().into_owned(),
+    })
 }
 
 /// Whether a program runs the script that is its first argument: `python3.13`, `/usr/bin/node`.
 pub(super) fn is_interpreter(program: &Path) -> bool {
     let name = program.file_name().unwrap_or_default().to_string_lossy();
-    INTERPRETERS
-        .contains(&name.trim_end_matches(".exe").trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'))
+    INTERPRETERS.contains(
+        &name
+            .trim_end_matches(".exe")
+            .trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'),
+    )
 }
 
 /// Looks for the file of an argument whose name ends as those of scripts do: `run.py` in `python3 run.py`.
 pub(super) fn script(argument: &OsStr, folder: Option<&Path>) -> Result<(), LambdaMissing> {
     let name = Path::new(argument);
-    let is_script = name.extension().and_then(OsStr::to_str).is_some_and(|kind| SCRIPTS.contains(&kind));
+    let is_script = name
+        .extension()
+        .and_then(OsStr::to_str)
+        .is_some_and(|kind| SCRIPTS.contains(&kind));
     let path = folder.map_or_else(|| name.into(), |folder| folder.join(name));
     let path = std::path::absolute(&path).unwrap_or(path);
     if !is_script || argument.to_string_lossy().starts_with('-') || path.exists() {
         return Ok(());
     }
-    let folder = path.parent().map_or_else(|| path.clone(), Path::to_path_buf);
-    Err(LambdaMissing::File { name: path.file_name().unwrap_or(argument).into(), folder })
+    let folder = path
+        .parent()
+        .map_or_else(|| path.clone(), Path::to_path_buf);
+    Err(LambdaMissing::File {
+        name: path.file_name().unwrap_or(argument).into(),
+        folder,
+    })
 }
 
 fn missing_path(name: &Path) -> LambdaMissing {
     let path = std::path::absolute(name).unwrap_or_else(|_| name.into());
-    let folder = path.parent().map_or_else(|| path.clone(), Path::to_path_buf);
-    LambdaMissing::Program { name: name.file_name().unwrap_or(name.as_os_str()).into(), folder }
+    let folder = path
+        .parent()
+        .map_or_else(|| path.clone(), Path::to_path_buf);
+    LambdaMissing::Program {
+        name: name.file_name().unwrap_or(name.as_os_str()).into(),
+        folder,
+    }
 }
 
 #[cfg(unix)]
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    path.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
@@ -100,7 +127,9 @@ fn is_program(path: &Path) -> bool {
     path.is_file() || path.with_extension("exe").is_file()
 }
 
-const INTERPRETERS: [&str; 9] = ["python", "pypy", "node", "deno", "bun", "ruby", "php", "sh", "bash"];
+const INTERPRETERS: [&str; 9] = [
+    "python", "pypy", "node", "deno", "bun", "ruby", "php", "sh", "bash",
+];
 const SCRIPTS: [&str; 8] = ["py", "js", "mjs", "cjs", "ts", "rb", "sh", "php"];
 
 #[cfg(test)]
@@ -118,29 +147,56 @@ mod tests {
     fn what_is_missing_is_told_with_the_place_where_it_was_looked_for() {
         assert_eq!(told("sh", None), None);
         assert_eq!(told("/bin/sh", Some(Path::new("/"))), None);
-        assert_eq!(told("/no/such/program", None).unwrap(), "there is no program program in /no/such");
+        assert_eq!(
+            told("/no/such/program", None).unwrap(),
+            "there is no program program in /no/such"
+        );
         // A file that can't be executed is no program.
-        assert_eq!(told("/etc/passwd", None).unwrap(), "there is no program passwd in /etc");
+        assert_eq!(
+            told("/etc/passwd", None).unwrap(),
+            "there is no program passwd in /etc"
+        );
         let here = env::current_dir().unwrap();
         let relative = format!("there is no program x.sh in {}", here.join("sub").display());
         assert_eq!(told("sub/x.sh", None).unwrap(), relative);
         let in_path = told("no-such-program", None).unwrap();
-        assert!(in_path.starts_with("there is no program no-such-program in PATH (/"), "{in_path}");
-        assert_eq!(told("sh", Some(Path::new("/no/such"))).unwrap(), "there is no folder /no/such");
+        assert!(
+            in_path.starts_with("there is no program no-such-program in PATH (/"),
+            "{in_path}"
+        );
+        assert_eq!(
+            told("sh", Some(Path::new("/no/such"))).unwrap(),
+            "there is no folder /no/such"
+        );
         let mut nowhere = LambdaEnvironment::default();
         nowhere.add("PATH=/no/such").unwrap();
         let missing = program(Path::new("sh"), None, &nowhere).unwrap_err();
-        assert_eq!(missing.to_string(), "there is no program sh in PATH (/no/such)");
+        assert_eq!(
+            missing.to_string(),
+            "there is no program sh in PATH (/no/such)"
+        );
     }
 
     #[test]
     fn a_script_that_is_not_there_is_told_before_its_interpreter_tells_it() {
         let told = |argument: &str, folder: &str| {
-            script(OsStr::new(argument), Some(Path::new(folder))).err().map(|missing| missing.to_string())
+            script(OsStr::new(argument), Some(Path::new(folder)))
+                .err()
+                .map(|missing| missing.to_string())
         };
-        assert_eq!(told("run.py", "/no/such").unwrap(), "there is no file run.py in /no/such");
-        assert_eq!(told("sub/run.mjs", "/no/such").unwrap(), "there is no file run.mjs in /no/such/sub");
-        for (program, interprets) in [("python3.13", true), ("/usr/bin/node", true), ("docker", false)] {
+        assert_eq!(
+            told("run.py", "/no/such").unwrap(),
+            "there is no file run.py in /no/such"
+        );
+        assert_eq!(
+            told("sub/run.mjs", "/no/such").unwrap(),
+            "there is no file run.mjs in /no/such/sub"
+        );
+        for (program, interprets) in [
+            ("python3.13", true),
+            ("/usr/bin/node", true),
+            ("docker", false),
+        ] {
             assert_eq!(is_interpreter(Path::new(program)), interprets, "{program}");
         }
         for other in ["-c", "--loader=x.mjs", "module", "data.json"] {

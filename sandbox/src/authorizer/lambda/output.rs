@@ -15,7 +15,14 @@ pub(super) struct OutputLog<'a> {
 
 impl<'a> OutputLog<'a> {
     pub(super) fn new(log: &'a (dyn Fn(String) + Sync)) -> Self {
-        Self { log, line: Vec::new(), is_cut: false, lines: 0, bytes: 0, is_full: false }
+        Self {
+            log,
+            line: Vec::new(),
+            is_cut: false,
+            lines: 0,
+            bytes: 0,
+            is_full: false,
+        }
     }
 
     /// Logs the lines that end in `chunk`, and keeps the rest.
@@ -88,7 +95,10 @@ mod tests {
 
     #[test]
     fn lines_end_where_their_line_feeds_are_however_they_come() {
-        assert_eq!(logged(&[b"on", b"e\ntw", b"", b"o\n\nthree"]), ["one", "two", "", "three"]);
+        assert_eq!(
+            logged(&[b"on", b"e\ntw", b"", b"o\n\nthree"]),
+            ["one", "two", "", "three"]
+        );
         assert_eq!(logged(&[b"\xFFa\r\n"]), ["\u{FFFD}a"]);
     }
 
@@ -97,7 +107,10 @@ mod tests {
         let whole = "x".repeat(MAX_LINE);
         assert_eq!(logged(&[whole.as_bytes()]), [whole.as_str()]);
         let longer = "x".repeat(MAX_LINE + 1);
-        assert_eq!(logged(&[longer.as_bytes(), b"\nb\n"]), [format!("{whole}..").as_str(), "b"]);
+        assert_eq!(
+            logged(&[longer.as_bytes(), b"\nb\n"]),
+            [format!("{whole}..").as_str(), "b"]
+        );
     }
 
     #[test]
@@ -107,7 +120,10 @@ mod tests {
         let large = logged(&["x".repeat(1000).as_bytes(), b"\n"].repeat(300));
         assert_eq!(large.len(), 262 + 1);
         for log in [many, large] {
-            assert_eq!(log.last().unwrap(), "(more than 4096 lines or 256 KiB; the rest is left out)");
+            assert_eq!(
+                log.last().unwrap(),
+                "(more than 4096 lines or 256 KiB; the rest is left out)"
+            );
         }
     }
 }

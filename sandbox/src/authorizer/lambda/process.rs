@@ -40,8 +40,14 @@ impl Process {
     }
 
     /// Its pipes, each `None` if it isn't one or was taken already.
-    pub(super) fn take_pipes(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
-        (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take())
+    pub(super) fn take_pipes(
+        &mut self,
+    ) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
+        (
+            self.child.stdin.take(),
+            self.child.stdout.take(),
+            self.child.stderr.take(),
+        )
     }
 
     /// Waits for its end. Cancel safe.
@@ -70,7 +76,10 @@ impl Process {
     /// Kills the process, unless it has ended, and what it started.
     pub(super) fn kill_group(&mut self) {
         #[cfg(unix)]
-        if let Some(group) = self.group.take().and_then(|group| i32::try_from(group).ok())
+        if let Some(group) = self
+            .group
+            .take()
+            .and_then(|group| i32::try_from(group).ok())
             && let Some(group) = rustix::process::Pid::from_raw(group)
         {
             // It fails if nobody is left.

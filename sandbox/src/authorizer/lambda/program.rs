@@ -46,8 +46,13 @@ impl Program {
     /// Says if there is no such program, or if it is an interpreter whose script isn't there.
     pub(super) fn find(&self) -> Result<(), LambdaMissing> {
         lookup::program(&self.program, self.folder.as_deref(), &self.environment)?;
-        let script = self.arguments.first().filter(|_| lookup::is_interpreter(&self.program));
-        script.map_or(Ok(()), |script| lookup::script(script, self.folder.as_deref()))
+        let script = self
+            .arguments
+            .first()
+            .filter(|_| lookup::is_interpreter(&self.program));
+        script.map_or(Ok(()), |script| {
+            lookup::script(script, self.folder.as_deref())
+        })
     }
 
     /// Runs it once. When `limit` is over, or whoever waits has gone, it is killed; when it has ended, so is what it started.
@@ -59,7 +64,8 @@ impl Program {
         log: &(dyn Fn(String) + Sync),
     ) -> Result<Vec<u8>, LambdaFault> {
         let started = Process::spawn(&mut self.command(), watchdog);
-        let mut process = started.map_err(|error| LambdaFault::not_started(&self.program, &error))?;
+        let mut process =
+            started.map_err(|error| LambdaFault::not_started(&self.program, &error))?;
         let outcome = timeout(limit, converse(&mut process, event, log)).await;
         if !matches!(outcome, Ok(Ok(_))) {
             process.kill().await;
@@ -93,7 +99,11 @@ async fn converse(
     let mut answer = Vec::new();
     let mut output = OutputLog::new(log);
     let pipes = async {
-        tokio::try_join!(write(stdin, event), read(stdout, &mut answer), forward(stderr, &mut output))
+        tokio::try_join!(
+            write(stdin, event),
+            read(stdout, &mut answer),
+            forward(stderr, &mut output)
+        )
     };
     let mut pipes = Box::pin(pipes);
 
@@ -129,8 +139,13 @@ async fn write(stdin: Option<ChildStdin>, event: &[u8]) -> Result<(), LambdaFaul
     Ok(())
 }
 
-async fn read(stdout: Option<impl AsyncRead + Unpin>, answer: &mut Vec<u8>) -> Result<(), LambdaFault> {
-    let Some(mut stdout) = stdout else { return Ok(()) };
+async fn read(
+    stdout: Option<impl AsyncRead + Unpin>,
+    answer: &mut Vec<u8>,
+) -> Result<(), LambdaFault> {
+    let Some(mut stdout) = stdout else {
+        return Ok(());
+    };
     while matches!(stdout.read_buf(answer).await, Ok(1..)) {
         if answer.len() > MAX_ANSWER {
             return Err(LambdaFault::TooLarge);
@@ -143,7 +158,9 @@ async fn forward(
     stderr: Option<impl AsyncRead + Unpin>,
     output: &mut OutputLog<'_>,
 ) -> Result<(), LambdaFault> {
-    let Some(mut stderr) = stderr else { return Ok(()) };
+    let Some(mut stderr) = stderr else {
+        return Ok(());
+    };
     let mut chunk = Vec::with_capacity(CHUNK);
     while matches!(stderr.read_buf(&mut chunk).await, Ok(1..)) {
         output.write(&chunk);
@@ -165,14 +182,20 @@ mod tests {
     use std::sync::Mutex;
 
     fn shell(script: &str) -> Program {
-        Program { arguments: vec!["-c".into(), script.into()], ..Program::new("sh") }
+        Program {
+            arguments: vec!["-c".into(), script.into()],
+            ..Program::new("sh")
+        }
     }
 
     async fn run(script: &str, limit: Duration) -> (Result<String, LambdaFault>, Vec<String>) {
         let lines = Mutex::new(Vec::new());
         let log = |line| lines.lock().unwrap().push(line);
         let answer = shell(script).run(b"event", limit, None, &log).await;
-        (answer.map(|bytes| String::from_utf8(bytes).unwrap()), lines.into_inner().unwrap())
+        (
+            answer.map(|bytes| String::from_utf8(bytes).unwrap()),
+            lines.into_inner().unwrap(),
+        )
     }
 
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -180,26 +203,45 @@ mod tests {
     #[tokio::test]
     async fn it_reads_the_event_and_its_standard_error_is_logged_line_by_line() {
         let (answer, log) = run("cat; echo one >&2; printf two >&2", PATIENCE).await;
-        assert_eq!((answer, log), (Ok("event".into()), vec!["one".into(), "two".into()]));
+        assert_eq!(
+            (answer, log),
+            (Ok("event".into()), vec!["one".into(), "two".into()])
+        );
     }
 
     #[tokio::test]
     async fn it_may_answer_without_reading() {
-        assert_eq!(run("exec <&-; echo {}", PATIENCE).await.0, Ok("{}\n".into()));
+        assert_eq!(
+            run("exec <&-; echo {}", PATIENCE).await.0,
+            Ok("{}\n".into())
+        );
     }
 
     #[tokio::test]
     async fn another_exit_code_and_a_program_that_is_not_there_are_faults() {
-        assert_eq!(run("exit 3", PATIENCE).await.0, Err(LambdaFault::Exit("exit status: 3".into())));
-        let nowhere = Program { program: "no-such-program".into(), ..shell("") };
+        assert_eq!(
+            run("exit 3", PATIENCE).await.0,
+            Err(LambdaFault::Exit("exit status: 3".into()))
+        );
+        let nowhere = Program {
+            program: "no-such-program".into(),
+            ..shell("")
+        };
         let fault = nowhere.run(b"", PATIENCE, None, &|_| ()).await.unwrap_err();
         assert!(fault.to_string().contains("no-such-program"), "{fault}");
     }
 
     #[tokio::test]
     async fn it_and_what_it_started_are_killed_and_reaped_when_the_time_is_over() {
-        let (answer, log) = run("sleep 600 & echo $$ $! >&2; wait", Duration::from_millis(500)).await;
-        assert_eq!(answer, Err(LambdaFault::TimedOut(Duration::from_millis(500))));
+        let (answer, log) = run(
+            "sleep 600 & echo $$ $! >&2; wait",
+            Duration::from_millis(500),
+        )
+        .await;
+        assert_eq!(
+            answer,
+            Err(LambdaFault::TimedOut(Duration::from_millis(500)))
+        );
         for pid in log[0].split(' ') {
             assert!(is_gone(pid).await, "{pid} is still there");
         }
@@ -210,7 +252,10 @@ mod tests {
         let lines = Mutex::new(Vec::new());
         let log = |line| lines.lock().unwrap().push(line);
         let program = shell("echo $$ >&2; exec sleep 600");
-        let waits = timeout(Duration::from_millis(500), program.run(b"", PATIENCE, None, &log));
+        let waits = timeout(
+            Duration::from_millis(500),
+            program.run(b"", PATIENCE, None, &log),
+        );
         assert!(waits.await.is_err());
         let pid = lines.lock().unwrap()[0].clone();
         assert!(is_gone(&pid).await, "{pid} is still there");
@@ -265,9 +310,15 @@ mod tests {
             "TZ",
             "VIRTUAL_ENV",
         ];
-        assert!(names.split_whitespace().all(|name| passed.contains(&name)), "{names}");
+        assert!(
+            names.split_whitespace().all(|name| passed.contains(&name)),
+            "{names}"
+        );
         for name in ["CARGO_PKG_NAME", "PATH", "TABLE"] {
-            assert!(names.split_whitespace().any(|set| set == name), "{name}: {names}");
+            assert!(
+                names.split_whitespace().any(|set| set == name),
+                "{name}: {names}"
+            );
         }
     }
 
@@ -275,7 +326,9 @@ mod tests {
     async fn is_gone(pid: &str) -> bool {
         for _ in 0..200 {
             match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-                Ok(stat) if !stat.contains(") Z ") => tokio::time::sleep(Duration::from_millis(10)).await,
+                Ok(stat) if !stat.contains(") Z ") => {
+                    tokio::time::sleep(Duration::from_millis(10)).await
+                }
                 _ => return true,
             }
         }

@@ -40,8 +40,12 @@ pub struct LambdaUrlError;
 impl LambdaUrl {
     /// Posts an event. Dropped, the connection is closed.
     pub(super) async fn post(&self, event: Vec<u8>) -> Result<Vec<u8>, LambdaFault> {
-        let stream = TcpStream::connect((self.bare_host(), self.port)).await.map_err(unreachable)?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(unreachable)?;
+        let stream = TcpStream::connect((self.bare_host(), self.port))
+            .await
+            .map_err(unreachable)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(unreachable)?;
         // It does the reading and writing, and ends with this call.
         let mut driver = JoinSet::new();
         driver.spawn(connection);
@@ -54,7 +58,10 @@ impl LambdaUrl {
         if response.status() != hyper::StatusCode::OK {
             return Err(LambdaFault::Status(response.status().as_u16()));
         }
-        match Limited::new(response.into_body(), MAX_ANSWER).collect().await {
+        match Limited::new(response.into_body(), MAX_ANSWER)
+            .collect()
+            .await
+        {
             Ok(body) => Ok(body.to_bytes().into()),
             Err(error) if error.is::<LengthLimitError>() => Err(LambdaFault::TooLarge),
             Err(error) => Err(unreachable(error)),
@@ -75,13 +82,19 @@ impl FromStr for LambdaUrl {
 
     fn from_str(text: &str) -> Result<Self, LambdaUrlError> {
         let uri: Uri = text.parse().map_err(|_| LambdaUrlError)?;
-        let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+        let has_user = uri
+            .authority()
+            .is_some_and(|authority| authority.as_str().contains('@'));
         let (Some("http"), Some(host), false) = (uri.scheme_str(), uri.host(), has_user) else {
             return Err(LambdaUrlError);
         };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let path = if path == "/" { EMULATOR_PATH } else { path };
-        Ok(Self { host: host.into(), port: uri.port_u16().unwrap_or(80), path: path.into() })
+        Ok(Self {
+            host: host.into(),
+            port: uri.port_u16().unwrap_or(80),
+            path: path.into(),
+        })
     }
 }
 
@@ -102,7 +115,9 @@ mod tests {
     /// Answers one request with these bytes, and gives back what it was asked.
     async fn posted(response: &[u8]) -> (Result<Vec<u8>, LambdaFault>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url: LambdaUrl = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let url: LambdaUrl = format!("http://{}", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
         let serve = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut asked = Vec::new();
@@ -119,37 +134,68 @@ mod tests {
     async fn the_event_is_posted_as_the_emulator_takes_it() {
         let (answer, asked) = posted(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
         assert_eq!(answer, Ok(b"{}".to_vec()));
-        assert!(asked.starts_with("POST /2015-03-31/functions/function/invocations HTTP/1.1\r\n"), "{asked}");
-        for header in ["host: 127.0.0.1:", "content-type: application/json\r\n", "content-length: 5\r\n"] {
+        assert!(
+            asked.starts_with("POST /2015-03-31/functions/function/invocations HTTP/1.1\r\n"),
+            "{asked}"
+        );
+        for header in [
+            "host: 127.0.0.1:",
+            "content-type: application/json\r\n",
+            "content-length: 5\r\n",
+        ] {
             assert!(asked.contains(header), "{asked}");
         }
     }
 
     #[tokio::test]
     async fn a_status_an_endless_answer_and_a_broken_one_are_faults() {
-        assert_eq!(posted(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await.0, Err(LambdaFault::Status(502)));
+        assert_eq!(
+            posted(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await.0,
+            Err(LambdaFault::Status(502))
+        );
         let mut endless = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
         endless.resize(300 * 1024, b' ');
         assert_eq!(posted(&endless).await.0, Err(LambdaFault::TooLarge));
         let broken = posted(b"220 ready\r\n").await.0;
-        assert!(matches!(broken, Err(LambdaFault::Unreachable(_))), "{broken:?}");
+        assert!(
+            matches!(broken, Err(LambdaFault::Unreachable(_))),
+            "{broken:?}"
+        );
     }
 
     #[tokio::test]
     async fn a_port_where_nobody_listens_is_a_fault() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url: LambdaUrl = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let url: LambdaUrl = format!("http://{}", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
         drop(listener);
         let fault = url.post(Vec::new()).await.unwrap_err();
-        assert!(fault.to_string().starts_with("its URL can't be reached: "), "{fault}");
+        assert!(
+            fault.to_string().starts_with("its URL can't be reached: "),
+            "{fault}"
+        );
     }
 
     #[test]
     fn only_plain_http_urls_are_taken() {
         let url = |text: &str| text.parse::<LambdaUrl>().map(|url| url.to_string());
-        assert_eq!(url("http://[::1]:9000/x?y"), Ok("http://[::1]:9000/x?y".into()));
-        assert_eq!(url("http://lambda"), Ok(format!("http://lambda:80{EMULATOR_PATH}")));
-        for wrong in ["", "localhost:9000", "https://localhost", "http://", "http://u:p@localhost", "/x"] {
+        assert_eq!(
+            url("http://[::1]:9000/x?y"),
+            Ok("http://[::1]:9000/x?y".into())
+        );
+        assert_eq!(
+            url("http://lambda"),
+            Ok(format!("http://lambda:80{EMULATOR_PATH}"))
+        );
+        for wrong in [
+            "",
+            "localhost:9000",
+            "https://localhost",
+            "http://",
+            "http://u:p@localhost",
+            "/x",
+        ] {
             assert_eq!(url(wrong), Err(LambdaUrlError), "{wrong}");
         }
     }

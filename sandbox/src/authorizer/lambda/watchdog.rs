@@ -54,13 +54,18 @@ mod unix {
                 .process_group(0)
                 .spawn()?;
             let pipe = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-            Ok(Self(Arc::new(Sender::from_owned_fd(pipe.into_owned_fd()?)?)))
+            Ok(Self(Arc::new(Sender::from_owned_fd(
+                pipe.into_owned_fd()?,
+            )?)))
         }
 
         /// Tells it of a process group.
         pub(crate) fn watch(&self, group: u32) -> Watched {
             self.tell('+', group);
-            Watched { watchdog: self.clone(), group }
+            Watched {
+                watchdog: self.clone(),
+                group,
+            }
         }
 
         fn tell(&self, change: char, group: u32) {
@@ -83,7 +88,10 @@ mod unix {
         let mut groups = BTreeSet::new();
         for line in input.lines() {
             let Ok(line) = line else { break };
-            match line.split_at_checked(1).map(|(change, group)| (change, group.parse::<i32>())) {
+            match line
+                .split_at_checked(1)
+                .map(|(change, group)| (change, group.parse::<i32>()))
+            {
                 Some(("+", Ok(group))) => drop(groups.insert(group)),
                 Some(("-", Ok(group))) => drop(groups.remove(&group)),
                 _ => {}
@@ -131,9 +139,20 @@ mod tests {
 
     #[test]
     fn the_groups_that_are_left_are_killed_and_no_others() {
-        let sleep = || Command::new("sleep").arg("600").process_group(0).spawn().expect("the program sleep");
+        let sleep = || {
+            Command::new("sleep")
+                .arg("600")
+                .process_group(0)
+                .spawn()
+                .expect("the program sleep")
+        };
         let (mut left, mut gone) = (sleep(), sleep());
-        let told = format!("+{}\n+{}\nnonsense\n\n-{}\n", left.id(), gone.id(), gone.id());
+        let told = format!(
+            "+{}\n+{}\nnonsense\n\n-{}\n",
+            left.id(),
+            gone.id(),
+            gone.id()
+        );
         watch_process_groups(told.as_bytes());
         assert_eq!(left.wait().unwrap().signal(), Some(9));
         assert!(gone.try_wait().unwrap().is_none(), "it still runs");

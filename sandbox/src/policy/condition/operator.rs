@@ -56,11 +56,19 @@ pub(super) enum Operand {
 }
 
 const fn row(name: &'static str, compares: Compares) -> Operator {
-    Operator { name, compares, is_negated: false }
+    Operator {
+        name,
+        compares,
+        is_negated: false,
+    }
 }
 
 const fn negated(name: &'static str, compares: Compares) -> Operator {
-    Operator { name, compares, is_negated: true }
+    Operator {
+        name,
+        compares,
+        is_negated: true,
+    }
 }
 
 static OPERATORS: [Operator; 25] = [
@@ -77,15 +85,24 @@ static OPERATORS: [Operator; 25] = [
     row("NumericEquals", Compares::Number(Order::Equal)),
     negated("NumericNotEquals", Compares::Number(Order::Equal)),
     row("NumericLessThan", Compares::Number(Order::Less)),
-    row("NumericLessThanEquals", Compares::Number(Order::LessOrEqual)),
+    row(
+        "NumericLessThanEquals",
+        Compares::Number(Order::LessOrEqual),
+    ),
     row("NumericGreaterThan", Compares::Number(Order::Greater)),
-    row("NumericGreaterThanEquals", Compares::Number(Order::GreaterOrEqual)),
+    row(
+        "NumericGreaterThanEquals",
+        Compares::Number(Order::GreaterOrEqual),
+    ),
     row("DateEquals", Compares::Date(Order::Equal)),
     negated("DateNotEquals", Compares::Date(Order::Equal)),
     row("DateLessThan", Compares::Date(Order::Less)),
     row("DateLessThanEquals", Compares::Date(Order::LessOrEqual)),
     row("DateGreaterThan", Compares::Date(Order::Greater)),
-    row("DateGreaterThanEquals", Compares::Date(Order::GreaterOrEqual)),
+    row(
+        "DateGreaterThanEquals",
+        Compares::Date(Order::GreaterOrEqual),
+    ),
     row("Bool", Compares::Bool),
     row("IpAddress", Compares::Ip),
     negated("NotIpAddress", Compares::Ip),
@@ -104,11 +121,20 @@ impl Operator {
     ///
     /// The values of `iot:LastWillTopic` are ARNs under the operators of text, too; wildcards are for `StringLike` alone.
     pub(super) fn operand(&self, value: &Value, key: Key) -> Result<Option<Operand>, PolicyError> {
-        let Some(text) = text(value) else { return Ok(None) };
-        let is_text = matches!(self.compares, Compares::Text | Compares::TextInAnyCase | Compares::Like);
+        let Some(text) = text(value) else {
+            return Ok(None);
+        };
+        let is_text = matches!(
+            self.compares,
+            Compares::Text | Compares::TextInAnyCase | Compares::Like
+        );
         if self.compares == Compares::Arn || (is_text && key == Key::LastWillTopic) {
             let is_literal = matches!(self.compares, Compares::Text | Compares::TextInAnyCase);
-            let arn = if is_literal { Resource::parse_literal(&text) } else { Resource::parse(&text) };
+            let arn = if is_literal {
+                Resource::parse_literal(&text)
+            } else {
+                Resource::parse(&text)
+            };
             return match arn {
                 Err(PolicyError::NotAnArn(_)) => Ok(None),
                 arn => Ok(Some(Operand::Arn(arn?))),
@@ -116,7 +142,9 @@ impl Operator {
         }
         Ok(match self.compares {
             Compares::Arn => None,
-            Compares::Text | Compares::TextInAnyCase => Some(Operand::Text(Pattern::parse_text(&text)?)),
+            Compares::Text | Compares::TextInAnyCase => {
+                Some(Operand::Text(Pattern::parse_text(&text)?))
+            }
             Compares::Like => Some(Operand::Text(Pattern::parse(&text)?)),
             Compares::Number(_) => text.parse().ok().map(Operand::Number),
             Compares::Date(_) => date(&text).map(Operand::Date),
@@ -127,25 +155,31 @@ impl Operator {
 
     /// Whether a value of the request equals (is less than, ..) one of those of the policy; negated: none of them.
     pub(super) fn is_met(&self, found: &str, operands: &[Operand], request: &Request<'_>) -> bool {
-        let any = operands.iter().any(|operand| self.compare(found, operand, request));
+        let any = operands
+            .iter()
+            .any(|operand| self.compare(found, operand, request));
         any != self.is_negated
     }
 
     /// A value of the request that can't be read equals nothing.
     fn compare(&self, found: &str, operand: &Operand, request: &Request<'_>) -> bool {
         match (self.compares, operand) {
-            (Compares::TextInAnyCase, Operand::Text(pattern)) => pattern.matches_in_any_case(found, request),
+            (Compares::TextInAnyCase, Operand::Text(pattern)) => {
+                pattern.matches_in_any_case(found, request)
+            }
             // Region and account are compared in resources alone, where that was asked for.
             (_, Operand::Arn(arn)) => arn.matches(name_of_arn(found), request, None),
             (_, Operand::Text(pattern)) => pattern.matches(found, request),
-            (Compares::Number(order), Operand::Number(wanted)) => {
-                found.parse::<i64>().is_ok_and(|found| order.is(found.cmp(wanted)))
-            }
+            (Compares::Number(order), Operand::Number(wanted)) => found
+                .parse::<i64>()
+                .is_ok_and(|found| order.is(found.cmp(wanted))),
             (Compares::Date(order), Operand::Date(wanted)) => {
                 date(found).is_some_and(|found| order.is(found.cmp(wanted)))
             }
             (_, Operand::Bool(wanted)) => found.parse() == Ok(*wanted),
-            (_, Operand::Net(net)) => found.parse::<IpAddr>().is_ok_and(|found| net.contains(&found)),
+            (_, Operand::Net(net)) => found
+                .parse::<IpAddr>()
+                .is_ok_and(|found| net.contains(&found)),
             (_, Operand::Number(_) | Operand::Date(_)) => false,
         }
     }
@@ -166,7 +200,10 @@ impl Order {
 /// What stands behind the account of an ARN; all of a text that is none.
 fn name_of_arn(text: &str) -> &str {
     let is_arn = text.starts_with("arn:");
-    text.splitn(6, ':').nth(5).filter(|_| is_arn).unwrap_or(text)
+    text.splitn(6, ':')
+        .nth(5)
+        .filter(|_| is_arn)
+        .unwrap_or(text)
 }
 
 /// `true`, `"true"` and their opposites.
@@ -192,5 +229,7 @@ fn date(text: &str) -> Option<SystemTime> {
 
 /// An address, or a range of them.
 fn net(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }

@@ -65,7 +65,9 @@ pub enum PolicyProblem {
     #[error("no statement allows iot:Connect: nobody gets in; allow it on client/..")]
     NoConnect,
     /// The client id that should be able to connect isn't.
-    #[error("client id {client_id:?} can't connect ({decision}): allow iot:Connect on client/{client_id}")]
+    #[error(
+        "client id {client_id:?} can't connect ({decision}): allow iot:Connect on client/{client_id}"
+    )]
     ClientId {
         /// The client id.
         client_id: Box<str>,
@@ -98,7 +100,15 @@ pub(super) fn behind_kind(resource: &str) -> &str {
 
 /// Levels that are MQTT wildcards as a policy writes them.
 fn with_stars(resource: &str) -> String {
-    let levels: Vec<&str> =
-        resource.split('/').map(|level| if matches!(level, "+" | "#") { "*" } else { level }).collect();
+    let levels: Vec<&str> = resource
+        .split('/')
+        .map(|level| {
+            if matches!(level, "+" | "#") {
+                "*"
+            } else {
+                level
+            }
+        })
+        .collect();
     levels.join("/")
 }

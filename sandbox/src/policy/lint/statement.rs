@@ -12,30 +12,52 @@ pub(super) fn problems(statement: &Statement) -> Vec<PolicyProblem> {
         .filter(|action| !is_known(action))
         .map(|action| PolicyProblem::UnknownAction(action.text.clone()))
         .collect();
-    let wrong_kinds: Vec<PolicyProblem> =
-        Action::ALL.into_iter().filter_map(|action| wrong_kind(statement, action)).collect();
+    let wrong_kinds: Vec<PolicyProblem> = Action::ALL
+        .into_iter()
+        .filter_map(|action| wrong_kind(statement, action))
+        .collect();
     if wrong_kinds.is_empty() {
-        problems.extend(statement.resources.iter().filter_map(|resource| useless(statement, resource)));
+        problems.extend(
+            statement
+                .resources
+                .iter()
+                .filter_map(|resource| useless(statement, resource)),
+        );
         problems.extend(statement.resources.iter().filter_map(mqtt_wildcard));
     }
     problems.extend(wrong_kinds);
     problems.extend(statement.resources.iter().filter_map(no_value));
     if statement.effect == Effect::Allow && statement.conditions.is_empty() {
-        problems.extend(statement.resources.iter().filter_map(|resource| too_much(statement, resource)));
+        problems.extend(
+            statement
+                .resources
+                .iter()
+                .filter_map(|resource| too_much(statement, resource)),
+        );
     }
     problems
 }
 
 fn is_known(action: &ActionPattern) -> bool {
     let is_of_jobs = action.text.to_ascii_lowercase().starts_with("iotjobsdata:");
-    is_of_jobs || ACTIONS.iter().any(|known| action.pattern.matches_action(&known.to_ascii_lowercase()))
+    is_of_jobs
+        || ACTIONS
+            .iter()
+            .any(|known| action.pattern.matches_action(&known.to_ascii_lowercase()))
 }
 
 /// An action that the statement names, and whose kind of resource it doesn't.
 fn wrong_kind(statement: &Statement, action: Action) -> Option<PolicyProblem> {
     let name = action.to_string();
-    let is_named = statement.actions.iter().any(|pattern| pattern.text.eq_ignore_ascii_case(&name));
-    let fits = |resource: &Resource| resource.kind().is_none_or(|kind| kind == action.resource_kind());
+    let is_named = statement
+        .actions
+        .iter()
+        .any(|pattern| pattern.text.eq_ignore_ascii_case(&name));
+    let fits = |resource: &Resource| {
+        resource
+            .kind()
+            .is_none_or(|kind| kind == action.resource_kind())
+    };
     if !is_named || statement.resources.iter().any(fits) {
         return None;
     }
@@ -45,8 +67,13 @@ fn wrong_kind(statement: &Statement, action: Action) -> Option<PolicyProblem> {
 
 /// A resource of MQTT that no action of the statement is asked on.
 fn useless(statement: &Statement, resource: &Resource) -> Option<PolicyProblem> {
-    let kind = resource.kind().filter(|kind| matches!(*kind, "client" | "topic" | "topicfilter"))?;
-    let mut covered = Action::ALL.into_iter().filter(|action| statement.covers(*action)).peekable();
+    let kind = resource
+        .kind()
+        .filter(|kind| matches!(*kind, "client" | "topic" | "topicfilter"))?;
+    let mut covered = Action::ALL
+        .into_iter()
+        .filter(|action| statement.covers(*action))
+        .peekable();
     covered.peek()?;
     let is_wanted = covered.any(|action| action.resource_kind() == kind);
     (!is_wanted).then(|| PolicyProblem::UselessResource(resource.name().into()))
@@ -72,7 +99,12 @@ fn no_value(resource: &Resource) -> Option<PolicyProblem> {
 fn too_much(statement: &Statement, resource: &Resource) -> Option<PolicyProblem> {
     let name = resource.name();
     let is_all = |name: &str| matches!(name, "*" | "#" | "**");
-    let first_covered = |actions: &[Action]| actions.iter().copied().find(|action| statement.covers(*action));
+    let first_covered = |actions: &[Action]| {
+        actions
+            .iter()
+            .copied()
+            .find(|action| statement.covers(*action))
+    };
     if is_all(name) && Action::ALL.iter().all(|action| statement.covers(*action)) {
         return Some(PolicyProblem::AllowsEverything);
     }
@@ -81,9 +113,16 @@ fn too_much(statement: &Statement, resource: &Resource) -> Option<PolicyProblem>
         return Some(PolicyProblem::AllowsEveryClientId(name.into()));
     }
     let (kind, behind) = (problem::kind(name), problem::behind_kind(name));
-    let asked = if is_all(name) { &Action::ALL[..] } else { of_kind(kind) };
+    let asked = if is_all(name) {
+        &Action::ALL[..]
+    } else {
+        of_kind(kind)
+    };
     let action = first_covered(asked).filter(|_| is_all(behind))?;
-    Some(PolicyProblem::AllowsEveryTopic { action, resource: name.into() })
+    Some(PolicyProblem::AllowsEveryTopic {
+        action,
+        resource: name.into(),
+    })
 }
 
 const fn of_kind(kind: &str) -> &'static [Action] {

@@ -65,19 +65,29 @@ impl Losses {
     /// One line for each client, topic and reason.
     pub(super) fn report(&mut self) -> Vec<Event> {
         self.report_at = None;
-        let event = |client_id: &str, topic: &str, count, reason: &dyn fmt::Display| Event::Dropped {
-            client_id: client_id.into(),
-            topic: topic.into(),
-            count,
-            reason: reason.to_string(),
-        };
+        let event =
+            |client_id: &str, topic: &str, count, reason: &dyn fmt::Display| Event::Dropped {
+                client_id: client_id.into(),
+                topic: topic.into(),
+                count,
+                reason: reason.to_string(),
+            };
         let mut counts: Vec<_> = self.counts.drain().collect();
-        counts.sort_unstable_by(|((a, a_topic, _), _), ((b, b_topic, _), _)| (a, a_topic).cmp(&(b, b_topic)));
-        let told =
-            counts.iter().map(|((client_id, topic, reason), count)| event(client_id, topic, *count, reason));
+        counts.sort_unstable_by(|((a, a_topic, _), _), ((b, b_topic, _), _)| {
+            (a, a_topic).cmp(&(b, b_topic))
+        });
+        let told = counts
+            .iter()
+            .map(|((client_id, topic, reason), count)| event(client_id, topic, *count, reason));
         let others = core::mem::take(&mut self.others);
-        let several = (others > 0)
-            .then(|| event("(several)", "(several)", others, &"more than can be told one by one"));
+        let several = (others > 0).then(|| {
+            event(
+                "(several)",
+                "(several)",
+                others,
+                &"more than can be told one by one",
+            )
+        });
         told.chain(several).collect()
     }
 }

@@ -60,7 +60,11 @@ impl Relief {
 
     /// How many bytes may wait for one subscriber. Less when many are far behind, and still enough for those who aren't.
     pub(super) fn room(&self) -> usize {
-        if self.messages.bytes() < MAX_MESSAGE_BYTES { MAX_QUEUED_BYTES } else { SURE_QUEUED_BYTES }
+        if self.messages.bytes() < MAX_MESSAGE_BYTES {
+            MAX_QUEUED_BYTES
+        } else {
+            SURE_QUEUED_BYTES
+        }
     }
 
     pub(super) fn evict(&mut self, connection: ConnectionId, eviction: Eviction) {
@@ -77,7 +81,13 @@ impl Relief {
 
 impl Hub {
     /// What a connection's buffers hold now. Too much of all: the one that has held most for longest has to go.
-    pub(crate) fn hold(&mut self, connection: ConnectionId, bytes: usize, wake: &Arc<Notify>, now: Instant) {
+    pub(crate) fn hold(
+        &mut self,
+        connection: ConnectionId,
+        bytes: usize,
+        wake: &Arc<Notify>,
+        now: Instant,
+    ) {
         let relief = &mut self.relief;
         if bytes <= FREE_BUFFER {
             if let Some(holder) = relief.holders.remove(&connection) {
@@ -86,16 +96,27 @@ impl Hub {
             return;
         }
         let holder = relief.holders.entry(connection);
-        let holder = holder.or_insert_with(|| Holder { bytes: 0, since: now, wake: Arc::clone(wake) });
+        let holder = holder.or_insert_with(|| Holder {
+            bytes: 0,
+            since: now,
+            wake: Arc::clone(wake),
+        });
         relief.buffered = relief.buffered - holder.bytes + bytes;
         holder.bytes = bytes;
         while relief.buffered > MAX_BUFFERED_BYTES {
             let burden = |holder: &Holder| {
                 let seconds = now.saturating_duration_since(holder.since).as_secs() + 1;
-                u64::try_from(holder.bytes).unwrap_or(u64::MAX).saturating_mul(seconds)
+                u64::try_from(holder.bytes)
+                    .unwrap_or(u64::MAX)
+                    .saturating_mul(seconds)
             };
-            let heaviest = relief.holders.iter().max_by_key(|(_, holder)| burden(holder));
-            let Some(connection) = heaviest.map(|(connection, _)| *connection) else { return };
+            let heaviest = relief
+                .holders
+                .iter()
+                .max_by_key(|(_, holder)| burden(holder));
+            let Some(connection) = heaviest.map(|(connection, _)| *connection) else {
+                return;
+            };
             if let Some(holder) = relief.holders.remove(&connection) {
                 relief.buffered -= holder.bytes;
                 relief.evicted.insert(connection, Eviction::OutOfMemory);
@@ -117,14 +138,23 @@ impl Hub {
     /// Too many messages wait: the subscriber with most of them loses what it has, and its connection.
     pub(super) fn relieve(&mut self, now: Instant) {
         while self.relief.messages.bytes() > HARD_MESSAGE_BYTES {
-            let heaviest = self.sessions.iter().max_by_key(|(_, session)| session.outgoing.cost());
-            let Some(client_id) =
-                heaviest.filter(|(_, session)| session.outgoing.cost() > 0).map(|(id, _)| id)
+            let heaviest = self
+                .sessions
+                .iter()
+                .max_by_key(|(_, session)| session.outgoing.cost());
+            let Some(client_id) = heaviest
+                .filter(|(_, session)| session.outgoing.cost() > 0)
+                .map(|(id, _)| id)
             else {
                 return;
             };
             let client_id = Arc::clone(client_id);
-            self.evict(&client_id, Eviction::OutOfMemory, LossReason::OutOfMemory, now);
+            self.evict(
+                &client_id,
+                Eviction::OutOfMemory,
+                LossReason::OutOfMemory,
+                now,
+            );
             // Nobody else gets them: that would free no memory.
             self.forget_left_over(now);
         }
@@ -132,7 +162,12 @@ impl Hub {
     /// Counts the messages that sessions left behind as lost; their wills wait on.
     fn forget_left_over(&mut self, now: Instant) {
         for left_over in core::mem::take(&mut self.left_over) {
-            let LeftOver { client_id, reason, what, .. } = &left_over;
+            let LeftOver {
+                client_id,
+                reason,
+                what,
+                ..
+            } = &left_over;
             match what {
                 LeftOverKind::Will(_) => self.left_over.push_back(left_over),
                 LeftOverKind::Message { queued, .. } => {

@@ -34,8 +34,14 @@ impl Subscribers {
     /// The clients of a shared filter in the order in which they are asked to take the next message: those behind the
     /// last one, then the others.
     fn in_turn(&self) -> impl Iterator<Item = &Arc<str>> {
-        let after = self.last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let until = self.last.as_deref().map_or(Bound::Excluded(""), Bound::Included);
+        let after = self
+            .last
+            .as_deref()
+            .map_or(Bound::Unbounded, Bound::Excluded);
+        let until = self
+            .last
+            .as_deref()
+            .map_or(Bound::Excluded(""), Bound::Included);
         let behind = self.clients.range::<str, _>((after, Bound::Unbounded));
         behind.chain(self.clients.range::<str, _>((Bound::Unbounded, until)))
     }
@@ -80,8 +86,14 @@ impl Hub {
         filter: TopicFilter<'_>,
         subscription: Subscription,
     ) -> Subscribed {
-        let (most, weight) = (self.settings.rules().max_subscriptions, weight(filter.as_str()));
-        let Some(session) = self.sessions.get_mut(client_id).filter(|session| session.is_of(connection))
+        let (most, weight) = (
+            self.settings.rules().max_subscriptions,
+            weight(filter.as_str()),
+        );
+        let Some(session) = self
+            .sessions
+            .get_mut(client_id)
+            .filter(|session| session.is_of(connection))
         else {
             return Subscribed::Gone;
         };
@@ -100,7 +112,9 @@ impl Hub {
             return Subscribed::NoRoom;
         }
         let kept: Arc<str> = filter.as_str().into();
-        session.subscriptions.insert(Arc::clone(&kept), subscription);
+        session
+            .subscriptions
+            .insert(Arc::clone(&kept), subscription);
         session.weight += weight;
         self.filter_weight += weight;
         self.subscription_count += 1;
@@ -120,7 +134,10 @@ impl Hub {
         connection: ConnectionId,
         filter: TopicFilter<'_>,
     ) -> bool {
-        let session = self.sessions.get_mut(client_id).filter(|session| session.is_of(connection));
+        let session = self
+            .sessions
+            .get_mut(client_id)
+            .filter(|session| session.is_of(connection));
         let Some(session) = session else { return false };
         if session.subscriptions.remove(filter.as_str()).is_none() {
             return false;
@@ -141,7 +158,9 @@ impl Hub {
     fn forget_filter(&mut self, client_id: &Arc<str>, filter: TopicFilter<'_>) {
         self.filter_weight -= weight(filter.as_str());
         self.subscription_count -= 1;
-        let Some(subscribers) = self.subscribers.get_mut(filter.as_str()) else { return };
+        let Some(subscribers) = self.subscribers.get_mut(filter.as_str()) else {
+            return;
+        };
         subscribers.clients.remove(client_id);
         if subscribers.clients.is_empty()
             && let Some((kept, _)) = self.subscribers.remove_entry(filter.as_str())
@@ -151,7 +170,11 @@ impl Hub {
     }
 
     /// Keeps the message if it is to be retained, and queues it for everybody who is to have it; says for how many.
-    pub(crate) fn publish(&mut self, message: &Arc<Message>, now: Instant) -> Result<usize, PublishRefused> {
+    pub(crate) fn publish(
+        &mut self,
+        message: &Arc<Message>,
+        now: Instant,
+    ) -> Result<usize, PublishRefused> {
         let topic = message.topic();
         if message.retain {
             // [MQTT-3.3.1-5] [MQTT-3.3.1-8]
@@ -159,7 +182,9 @@ impl Hub {
         }
         let name = TopicName::new(&topic);
         match name {
-            Ok(name) if !self.settings.faults.has(&Fault::NoDeliver) => self.route(name, message, now),
+            Ok(name) if !self.settings.faults.has(&Fault::NoDeliver) => {
+                self.route(name, message, now)
+            }
             _ => Ok(0),
         }
     }
@@ -204,16 +229,28 @@ impl Hub {
         let room = self.relief.room();
         let is_full = |(client_id, wanted): &(Arc<str>, Wanted)| {
             let qos = message.qos.min(wanted.qos);
-            let session = self.sessions.get(client_id).filter(|_| qos > QoS::AtMostOnce);
+            let session = self
+                .sessions
+                .get(client_id)
+                .filter(|_| qos > QoS::AtMostOnce);
             session.is_some_and(|session| !session.outgoing.fits(message, room))
         };
         let is_share_full = |filter: &Arc<str>| {
             let qos = |client_id| {
-                let wanted = self.sessions.get(client_id)?.subscriptions.get(filter)?.options.qos;
+                let wanted = self
+                    .sessions
+                    .get(client_id)?
+                    .subscriptions
+                    .get(filter)?
+                    .options
+                    .qos;
                 Some(message.qos.min(wanted))
             };
             self.share_taker(filter, message).is_none()
-                && self.share_first(filter).and_then(qos).is_some_and(|qos| qos > QoS::AtMostOnce)
+                && self
+                    .share_first(filter)
+                    .and_then(qos)
+                    .is_some_and(|qos| qos > QoS::AtMostOnce)
         };
         if wanted.iter().any(is_full) || shares.iter().any(is_share_full) {
             return Err(PublishRefused::SubscriberFull);
@@ -222,12 +259,17 @@ impl Hub {
     }
 
     fn matching(&self, topic: TopicName<'_>, message: &Message) -> Matching {
-        let Matching { mut wanted, mut shares } = Matching::default();
+        let Matching {
+            mut wanted,
+            mut shares,
+        } = Matching::default();
         let rules = self.settings.rules();
         for filter in self.index.matches(&topic) {
             let reaches = TopicFilter::new(filter)
                 .is_ok_and(|filter| topics::reaches(filter.without_share(), &topic, rules));
-            let Some(subscribers) = self.subscribers.get(filter).filter(|_| reaches) else { continue };
+            let Some(subscribers) = self.subscribers.get(filter).filter(|_| reaches) else {
+                continue;
+            };
             if subscribers.is_shared {
                 shares.push(Arc::clone(filter));
                 continue;
@@ -239,7 +281,9 @@ impl Hub {
                 let is_own = |subscription: &&Subscription| {
                     subscription.options.no_local && message.publisher == *client_id
                 };
-                if let Some(subscription) = subscription.filter(|subscription| !is_own(subscription)) {
+                if let Some(subscription) =
+                    subscription.filter(|subscription| !is_own(subscription))
+                {
                     wanted.push((Arc::clone(client_id), Wanted::by(subscription)));
                 }
             }
@@ -255,14 +299,20 @@ impl Hub {
         message: &Arc<Message>,
         now: Instant,
     ) -> bool {
-        let picked = self.share_taker(filter, message).or_else(|| self.share_first(filter));
-        let Some(picked) = picked.map(Arc::clone) else { return false };
+        let picked = self
+            .share_taker(filter, message)
+            .or_else(|| self.share_first(filter));
+        let Some(picked) = picked.map(Arc::clone) else {
+            return false;
+        };
         if let Some(subscribers) = self.subscribers.get_mut(filter) {
             subscribers.last = Some(Arc::clone(&picked));
         }
         let session = self.sessions.get(&picked);
         // [MQTT-4.8.2-3]
-        let wanted = session.and_then(|session| session.subscriptions.get(filter)).map(Wanted::by);
+        let wanted = session
+            .and_then(|session| session.subscriptions.get(filter))
+            .map(Wanted::by);
         wanted.is_some_and(|wanted| self.queue(&picked, message, wanted, Some(filter), now))
     }
 
@@ -271,11 +321,18 @@ impl Hub {
     pub(super) fn share_taker(&self, filter: &Arc<str>, message: &Message) -> Option<&Arc<str>> {
         let (subscribers, room) = (self.subscribers.get(filter)?, self.relief.room());
         let takes = |member: &Arc<str>, is_away: bool| {
-            let session = self.sessions.get(member).filter(|session| session.is_away() == is_away);
+            let session = self
+                .sessions
+                .get(member)
+                .filter(|session| session.is_away() == is_away);
             session.is_some_and(|session| {
-                let wanted = session.subscriptions.get(filter).map(|wanted| wanted.options.qos);
+                let wanted = session
+                    .subscriptions
+                    .get(filter)
+                    .map(|wanted| wanted.options.qos);
                 // [MQTT-3.8.4-8]: nothing of QoS 0 is kept for a client that isn't there.
-                let is_kept = !is_away || wanted.is_some_and(|qos| message.qos.min(qos) > QoS::AtMostOnce);
+                let is_kept =
+                    !is_away || wanted.is_some_and(|qos| message.qos.min(qos) > QoS::AtMostOnce);
                 is_kept && session.outgoing.fits(message, room)
             })
         };
@@ -286,9 +343,15 @@ impl Hub {
     /// The client of a shared subscription whose turn it is: one that is connected, or else any.
     fn share_first(&self, filter: &Arc<str>) -> Option<&Arc<str>> {
         let subscribers = self.subscribers.get(filter)?;
-        let is_there =
-            |member: &&Arc<str>| self.sessions.get(*member).is_some_and(|session| !session.is_away());
-        subscribers.in_turn().find(is_there).or_else(|| subscribers.in_turn().next())
+        let is_there = |member: &&Arc<str>| {
+            self.sessions
+                .get(*member)
+                .is_some_and(|session| !session.is_away())
+        };
+        subscribers
+            .in_turn()
+            .find(is_there)
+            .or_else(|| subscribers.in_turn().next())
     }
 
     /// Queues a message for one client; `false` if it isn't to have it, or its queue is full.
@@ -301,15 +364,27 @@ impl Hub {
         now: Instant,
     ) -> bool {
         let room = self.relief.room();
-        let Some(session) = self.sessions.get_mut(client_id) else { return false };
+        let Some(session) = self.sessions.get_mut(client_id) else {
+            return false;
+        };
         let qos = match session.push(message, wanted, share, room) {
             Pushed::Queued => return true,
             Pushed::NotKept => return false,
             Pushed::Full(qos) => qos,
         };
-        self.lose(client_id, message.topic().into(), LossReason::QueueFull, now);
+        self.lose(
+            client_id,
+            message.topic().into(),
+            LossReason::QueueFull,
+            now,
+        );
         if qos > QoS::AtMostOnce && self.settings.when_queue_full() == WhenQueueFull::EndSession {
-            self.evict(client_id, Eviction::Overflow, LossReason::SessionOverflowed, now);
+            self.evict(
+                client_id,
+                Eviction::Overflow,
+                LossReason::SessionOverflowed,
+                now,
+            );
         }
         false
     }
@@ -328,17 +403,27 @@ impl Hub {
         }
         let (room, rules) = (self.relief.room(), self.settings.rules());
         let messages = self.retained.matching(filter, rules, now);
-        let Some(session) = self.session(client_id, connection) else { return };
+        let Some(session) = self.session(client_id, connection) else {
+            return;
+        };
         let mut lost = Vec::new();
         for message in messages {
             let qos: QoS = message.qos.min(subscription.options.qos);
             let identifiers = subscription.identifier.into_iter().collect();
-            if !session.outgoing.push(Queued::new(&message, qos, true, identifiers), room) {
+            if !session
+                .outgoing
+                .push(Queued::new(&message, qos, true, identifiers), room)
+            {
                 lost.push(message);
             }
         }
         for message in lost {
-            self.lose(client_id, message.topic().into(), LossReason::QueueFull, now);
+            self.lose(
+                client_id,
+                message.topic().into(),
+                LossReason::QueueFull,
+                now,
+            );
         }
     }
 }

@@ -5,15 +5,24 @@ use dunlin_codec::{Connect, ConnectProperties, Packet, PacketBuf, QoS, ReasonCod
 use crate::overflow::WhenQueueFull;
 use crate::profile::Profile;
 use crate::server::limits::MAX_QUEUED;
-use crate::server::tests::{ALL, Bench, connect, grant, puback_codes, publish, subscribe, subscription};
+use crate::server::tests::{
+    ALL, Bench, connect, grant, puback_codes, publish, subscribe, subscription,
+};
 use crate::server::{Connection, Settings};
 
 const TOO_MANY: usize = MAX_QUEUED + 500;
 
 /// A client whose session outlives its connection by a minute.
 fn lasting(client_id: &str) -> Connect<'_> {
-    let properties = ConnectProperties { session_expiry_interval: Some(60), ..ConnectProperties::default() };
-    Connect { clean_start: false, properties, ..connect(client_id) }
+    let properties = ConnectProperties {
+        session_expiry_interval: Some(60),
+        ..ConnectProperties::default()
+    };
+    Connect {
+        clean_start: false,
+        properties,
+        ..connect(client_id)
+    }
 }
 
 fn bench(when_queue_full: WhenQueueFull) -> Bench {
@@ -42,7 +51,10 @@ fn publishes(bench: &mut Bench, publisher: &mut Connection, count: usize) -> Vec
 }
 
 fn messages(packets: &[PacketBuf]) -> usize {
-    packets.iter().filter(|packet| matches!(packet.packet(), Packet::Publish(_))).count()
+    packets
+        .iter()
+        .filter(|packet| matches!(packet.packet(), Packet::Publish(_)))
+        .count()
 }
 
 #[test]
@@ -52,7 +64,9 @@ fn a_new_message_beyond_the_queue_is_dropped_and_told() {
     absent(&mut bench);
     let codes = publishes(&mut bench, &mut publisher, TOO_MANY);
     assert!(codes.iter().all(|code| *code == ReasonCode::Success));
-    let [line] = &*bench.hub_log() else { panic!("one line") };
+    let [line] = &*bench.hub_log() else {
+        panic!("one line")
+    };
     assert!(
         line.starts_with("dropped   s  t  500 messages (the queue of this client is full: 1000 "),
         "{line}"
@@ -71,9 +85,17 @@ fn a_session_that_overflows_ends_and_every_message_of_it_is_told() {
     let codes = publishes(&mut bench, &mut publisher, MAX_QUEUED + 1);
     assert!(!codes.last().unwrap().is_error());
     let lines = bench.hub_log();
-    assert!(lines.iter().any(|line| line.starts_with("dropped   s  t  1 message (")), "{lines:?}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("dropped   s  t  1 message (")),
+        "{lines:?}"
+    );
     let ended = "dropped   s  t  1000 messages (its session was ended: ";
-    assert!(lines.iter().any(|line| line.starts_with(ended)), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.starts_with(ended)),
+        "{lines:?}"
+    );
     let (_, session_present) = bench.admits(lasting("s"));
     assert!(!session_present);
 }
@@ -85,7 +107,10 @@ fn a_connected_client_is_told_that_its_session_overflowed() {
     bench.hears(&mut subscriber, subscribe(&[subscription("t")]));
     bench.says(&mut subscriber);
     publishes(&mut bench, &mut publisher, MAX_QUEUED + 1);
-    assert_eq!(bench.says_disconnect(&mut subscriber), Some(ReasonCode::QuotaExceeded));
+    assert_eq!(
+        bench.says_disconnect(&mut subscriber),
+        Some(ReasonCode::QuotaExceeded)
+    );
 }
 
 #[test]
@@ -95,7 +120,11 @@ fn the_publisher_can_be_refused_instead() {
     absent(&mut bench);
     let codes = publishes(&mut bench, &mut publisher, MAX_QUEUED + 2);
     assert_eq!(codes[MAX_QUEUED..], [ReasonCode::QuotaExceeded; 2]);
-    assert!(codes[..MAX_QUEUED].iter().all(|code| *code == ReasonCode::Success));
+    assert!(
+        codes[..MAX_QUEUED]
+            .iter()
+            .all(|code| *code == ReasonCode::Success)
+    );
     assert!(bench.hub_log().is_empty());
 }
 
@@ -107,7 +136,10 @@ fn a_session_that_ends_with_unacknowledged_messages_is_told() {
     publishes(&mut bench, &mut publisher, 3);
     bench.now += std::time::Duration::from_secs(60);
     let lines = bench.hub_log();
-    assert_eq!(lines, ["dropped   s  t  3 messages (its session ended before it acknowledged them)"]);
+    assert_eq!(
+        lines,
+        ["dropped   s  t  3 messages (its session ended before it acknowledged them)"]
+    );
 }
 
 /// §4.8.2
@@ -129,7 +161,10 @@ fn a_member_of_a_share_that_goes_hands_its_messages_to_another() {
     assert_eq!(messages(&bench.says(&mut members[0])), 2);
     members.remove(0).handle_lost(&mut bench.hub, bench.now);
     let lines = bench.hub_log();
-    assert_eq!(lines, ["dropped   b  t  4 messages (its session ended before it acknowledged them)"]);
+    assert_eq!(
+        lines,
+        ["dropped   b  t  4 messages (its session ended before it acknowledged them)"]
+    );
 }
 
 /// Two clients of a share and their publisher. The queue of the first is full; that of the second has space for one more
@@ -138,7 +173,10 @@ fn share_almost_full(bench: &mut Bench) -> (Connection, [Connection; 2]) {
     let mut publisher = bench.connected("p");
     let mut members = ["a", "b"].map(|id| bench.connected(id));
     for (member, other) in members.iter_mut().zip(["other", "nothing"]) {
-        bench.hears(member, subscribe(&[subscription("$share/g/t"), subscription(other)]));
+        bench.hears(
+            member,
+            subscribe(&[subscription("$share/g/t"), subscription(other)]),
+        );
         bench.says(member);
     }
     for _ in 0..MAX_QUEUED {
@@ -160,7 +198,11 @@ fn a_share_passes_a_full_client_over_and_drops_only_where_all_are_full() {
     assert!(codes.iter().all(|code| *code == ReasonCode::Success));
     let lines = bench.hub_log();
     assert_eq!(lines.len(), 2, "{lines:?}");
-    assert!(lines.iter().all(|line| line.contains("  t  1 message (the queue of this client is full")));
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.contains("  t  1 message (the queue of this client is full"))
+    );
     for member in &mut members {
         assert_eq!(messages(&bench.says(member)), MAX_QUEUED);
     }
@@ -172,8 +214,14 @@ fn a_share_ends_a_session_only_where_all_are_full_and_then_one() {
     let (mut publisher, mut members) = share_almost_full(&mut bench);
     publishes(&mut bench, &mut publisher, 2);
     bench.hub_log();
-    let ended = members.each_mut().map(|member| bench.says_disconnect(member));
-    assert_eq!(ended.iter().flatten().collect::<Vec<_>>(), [&ReasonCode::QuotaExceeded], "{ended:?}");
+    let ended = members
+        .each_mut()
+        .map(|member| bench.says_disconnect(member));
+    assert_eq!(
+        ended.iter().flatten().collect::<Vec<_>>(),
+        [&ReasonCode::QuotaExceeded],
+        "{ended:?}"
+    );
 }
 
 #[test]

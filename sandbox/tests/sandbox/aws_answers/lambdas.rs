@@ -13,7 +13,10 @@ use tokio::net::TcpListener;
 use crate::client::{TestClient, TestSandbox, allow, connect};
 
 pub(super) async fn bare_file_name() {
-    let text = format!("[[authorizer]]\nname = 'Test'\nlambda.exec = ['echo', '{}']", answer());
+    let text = format!(
+        "[[authorizer]]\nname = 'Test'\nlambda.exec = ['echo', '{}']",
+        answer()
+    );
     let config = Config::parse(&text, Path::new("authorizers.toml")).unwrap();
     let sandbox = asking(config.authorizers.into_iter().next().unwrap()).await;
     sandbox.guest("c").await;
@@ -23,8 +26,14 @@ pub(super) async fn slow_lambda() {
     // Connections wait in its backlog for ever.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    let limits = LambdaLimits { timeout: Duration::from_secs(600), ..LambdaLimits::default() };
-    let slow = Authorizer { limits, ..Authorizer::new("Test", Lambda::Url(url.parse().unwrap())) };
+    let limits = LambdaLimits {
+        timeout: Duration::from_secs(600),
+        ..LambdaLimits::default()
+    };
+    let slow = Authorizer {
+        limits,
+        ..Authorizer::new("Test", Lambda::Url(url.parse().unwrap()))
+    };
     let sandbox = asking(slow).await;
     let mut waiting = Vec::new();
     for number in 0..60 {
@@ -56,7 +65,10 @@ pub(super) async fn handler() {
 
 pub(super) async fn environment() {
     // Cargo's variables stand for the secrets of a shell.
-    let script = format!("test -n \"$PATH\" && test -z \"$CARGO_MANIFEST_DIR\" && echo '{}'", answer());
+    let script = format!(
+        "test -n \"$PATH\" && test -z \"$CARGO_MANIFEST_DIR\" && echo '{}'",
+        answer()
+    );
     let sandbox = asking(Authorizer::new("Test", shell(&script))).await;
     sandbox.guest("c").await;
 }
@@ -72,7 +84,11 @@ pub(super) async fn long_output() {
 pub(super) async fn json_text() {
     // AWS's own sample Lambdas return `json.dumps(..)`.
     let text = serde_json::Value::String(answer()).to_string();
-    let sandbox = asking(Authorizer::new("Test", shell(&format!("cat <<'END'\n{text}\nEND")))).await;
+    let sandbox = asking(Authorizer::new(
+        "Test",
+        shell(&format!("cat <<'END'\n{text}\nEND")),
+    ))
+    .await;
     sandbox.guest("c").await;
     let denied = Answer::from_value(json!({"isAuthenticated": false, "principalId": 7})).unwrap();
     let sandbox = TestSandbox::answering(denied).await;
@@ -82,17 +98,22 @@ pub(super) async fn json_text() {
 }
 
 async fn asking(authorizer: Authorizer) -> TestSandbox {
-    TestSandbox::start_with(|builder| builder.authorizer(authorizer).default_authorizer("Test")).await
+    TestSandbox::start_with(|builder| builder.authorizer(authorizer).default_authorizer("Test"))
+        .await
 }
 
 /// An answer that leaves out both times.
 fn answer() -> String {
-    let answer = json!({"isAuthenticated": true, "principalId": "p", "policyDocuments": [allow("iot:*")]});
+    let answer =
+        json!({"isAuthenticated": true, "principalId": "p", "policyDocuments": [allow("iot:*")]});
     answer.to_string()
 }
 
 fn shell(script: &str) -> Lambda {
-    Lambda::Exec(Program { arguments: vec!["-c".into(), script.into()], ..Program::new("sh") })
+    Lambda::Exec(Program {
+        arguments: vec!["-c".into(), script.into()],
+        ..Program::new("sh")
+    })
 }
 
 /// Whether a program is on the search path. If it isn't, a line on the terminal says so; with `CI=true` the test fails.
@@ -100,9 +121,13 @@ fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     if !found {
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{program} isn't installed");
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "{program} isn't installed"
+        );
         // Not eprintln!, which libtest keeps back.
-        let line = format!("left out in sandbox: a row that needs {program}, which isn't installed\n");
+        let line =
+            format!("left out in sandbox: a row that needs {program}, which isn't installed\n");
         let _: Result<_, _> = std::io::stderr().write_all(line.as_bytes());
     }
     found

@@ -17,22 +17,39 @@ pub(super) struct Exchange {
 
 impl Exchange {
     pub(super) fn of(connect: &Connect<'_>) -> Self {
-        let method = connect.properties.authentication_method.map(|method| method.as_str().to_owned());
-        Self { method, ..Self::default() }
+        let method = connect
+            .properties
+            .authentication_method
+            .map(|method| method.as_str().to_owned());
+        Self {
+            method,
+            ..Self::default()
+        }
     }
 
     /// The client sends AUTH.
     pub(super) fn sends(&mut self, auth: &Auth<'_>, is_open: bool) -> Checked {
         let told = || format!("{} after {self:?}", Packet::Auth(*auth));
-        ensure(self.method.is_some(), "[MQTT-4.12.0-7] no AUTH without a method in CONNECT", told)?;
-        let method = auth.properties.authentication_method.map(|method| method.as_str());
+        ensure(
+            self.method.is_some(),
+            "[MQTT-4.12.0-7] no AUTH without a method in CONNECT",
+            told,
+        )?;
+        let method = auth
+            .properties
+            .authentication_method
+            .map(|method| method.as_str());
         ensure(
             method == self.method.as_deref(),
             "[MQTT-4.12.0-5] one method for the whole connection",
             told,
         )?;
         if auth.reason_code == ReasonCode::ReAuthenticate {
-            ensure(is_open && !self.again, "[MQTT-4.12.1-1] one re-authentication, when connected", told)?;
+            ensure(
+                is_open && !self.again,
+                "[MQTT-4.12.1-1] one re-authentication, when connected",
+                told,
+            )?;
             self.again = true;
         } else {
             let is_answer = auth.reason_code == ReasonCode::ContinueAuthentication && self.is_asked;

@@ -26,7 +26,9 @@ pub(super) struct OwedAcks {
 
 impl Inbound {
     pub(super) const fn new() -> Self {
-        Self { unreleased: BTreeSet::new() }
+        Self {
+            unreleased: BTreeSet::new(),
+        }
     }
 
     pub(super) fn forget(&mut self) {
@@ -47,7 +49,10 @@ impl Inbound {
 
 impl OwedAcks {
     pub(super) fn new(is_complete: bool) -> Self {
-        Self { is_complete, ..Self::default() }
+        Self {
+            is_complete,
+            ..Self::default()
+        }
     }
 
     pub(super) fn arrives(&mut self, delivery: Delivery) {
@@ -63,33 +68,52 @@ impl OwedAcks {
     }
 
     pub(super) fn is_released(&mut self, ack: &Ack<'_>, known: bool) {
-        let code = if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
+        let code = if known {
+            ReasonCode::Success
+        } else {
+            ReasonCode::PacketIdentifierNotFound
+        };
         self.pubcomps.push((ack.packet_id, code));
     }
 
     pub(super) fn acknowledges(&mut self, ack: &Ack<'_>) -> Checked {
         let due = self.pubacks.pop_front();
-        ensure(due == Some(ack.packet_id), "[MQTT-4.6.0-2] PUBACKs go in the order of arrival", || {
-            format!("{} where {due:?} was due", Packet::PubAck(*ack))
-        })
+        ensure(
+            due == Some(ack.packet_id),
+            "[MQTT-4.6.0-2] PUBACKs go in the order of arrival",
+            || format!("{} where {due:?} was due", Packet::PubAck(*ack)),
+        )
     }
 
     pub(super) fn receives(&mut self, ack: &Ack<'_>) -> Checked {
-        let any = self.pubrecs.iter().position(|due| *due == ack.packet_id).filter(|_| self.in_any_order);
+        let any = self
+            .pubrecs
+            .iter()
+            .position(|due| *due == ack.packet_id)
+            .filter(|_| self.in_any_order);
         let due = self.pubrecs.remove(any.unwrap_or_default());
-        ensure(due == Some(ack.packet_id), "[MQTT-4.6.0-3] PUBRECs go in the order of arrival", || {
-            format!("{} where {due:?} was due", Packet::PubRec(*ack))
-        })
+        ensure(
+            due == Some(ack.packet_id),
+            "[MQTT-4.6.0-3] PUBRECs go in the order of arrival",
+            || format!("{} where {due:?} was due", Packet::PubRec(*ack)),
+        )
     }
 
     pub(super) fn completes(&mut self, ack: &Ack<'_>) -> Checked {
-        let due = self
-            .pubcomps
-            .iter()
-            .position(|(id, code)| *id == ack.packet_id && (*code == ack.reason_code || !self.is_complete));
-        ensure(due.is_some(), "[MQTT-4.3.3-11] PUBCOMP answers PUBREL, 0x92 for an unknown one", || {
-            format!("{} where {:?} were due", Packet::PubComp(*ack), self.pubcomps)
-        })?;
+        let due = self.pubcomps.iter().position(|(id, code)| {
+            *id == ack.packet_id && (*code == ack.reason_code || !self.is_complete)
+        });
+        ensure(
+            due.is_some(),
+            "[MQTT-4.3.3-11] PUBCOMP answers PUBREL, 0x92 for an unknown one",
+            || {
+                format!(
+                    "{} where {:?} were due",
+                    Packet::PubComp(*ack),
+                    self.pubcomps
+                )
+            },
+        )?;
         self.pubcomps.remove(due.unwrap_or_default());
         Ok(())
     }

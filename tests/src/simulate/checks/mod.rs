@@ -26,7 +26,10 @@ pub type Checked<T = ()> = Result<T, Breach>;
 
 impl Breach {
     pub(super) fn new(rule: &'static str, detail: impl fmt::Display) -> Self {
-        Self { rule, detail: detail.to_string() }
+        Self {
+            rule,
+            detail: detail.to_string(),
+        }
     }
 }
 
@@ -38,5 +41,9 @@ impl fmt::Display for Breach {
 
 /// A breach of `rule` unless it `holds`.
 pub(super) fn ensure(holds: bool, rule: &'static str, detail: impl FnOnce() -> String) -> Checked {
-    if holds { Ok(()) } else { Err(Breach::new(rule, detail())) }
+    if holds {
+        Ok(())
+    } else {
+        Err(Breach::new(rule, detail()))
+    }
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hasher};
 
 use dunlin_client::codec::{
-    Ack, Delivery, Packet, PacketBuf, PacketId, Publish, PublishProperties, QoS, ReasonCode, TopicName,
+    Ack, Delivery, Packet, PacketBuf, PacketId, Publish, PublishProperties, QoS, ReasonCode,
+    TopicName,
 };
 
 use super::wire::{Connection, Limits};
@@ -55,12 +56,19 @@ pub(super) struct Window {
 
 impl Outbound {
     pub(super) const fn new(complete: bool) -> Self {
-        Self { flights: BTreeMap::new(), places: 0, complete }
+        Self {
+            flights: BTreeMap::new(),
+            places: 0,
+            complete,
+        }
     }
 
     /// What the server should finish.
     pub(super) fn len(&self) -> usize {
-        self.flights.values().filter(|flight| !flight.is_given_up).count()
+        self.flights
+            .values()
+            .filter(|flight| !flight.is_given_up)
+            .count()
     }
 
     pub(super) const fn is_complete(&self) -> bool {
@@ -74,16 +82,35 @@ impl Outbound {
     /// A connection that goes on with the session. SUBSCRIBE and UNSUBSCRIBE aren't part of it.
     pub(super) fn resume(&mut self, limits: &Limits) -> Window {
         self.flights.retain(|_, flight| flight.publish.is_some());
-        for flight in self.flights.values_mut().filter(|flight| !flight.is_released) {
+        for flight in self
+            .flights
+            .values_mut()
+            .filter(|flight| !flight.is_released)
+        {
             flight.is_given_up |= flight.publish.is_some_and(|content| !limits.allow(content));
         }
-        let mut released: Vec<_> = self.flights.iter().filter(|(_, flight)| flight.is_released).collect();
+        let mut released: Vec<_> = self
+            .flights
+            .iter()
+            .filter(|(_, flight)| flight.is_released)
+            .collect();
         released.sort_unstable_by_key(|(_, flight)| flight.place);
-        let ids = released.into_iter().filter_map(|(id, _)| PacketId::new(*id));
+        let ids = released
+            .into_iter()
+            .filter_map(|(id, _)| PacketId::new(*id));
         // What an incomplete trace shows as received may have been too late for the client.
-        let releases = ids.filter(|_| self.complete).map(|id| (id, ReasonCode::Success)).collect();
-        self.flights.values_mut().for_each(|flight| flight.is_live = false);
-        Window { used: 0, last_repeated: 0, releases }
+        let releases = ids
+            .filter(|_| self.complete)
+            .map(|id| (id, ReasonCode::Success))
+            .collect();
+        self.flights
+            .values_mut()
+            .for_each(|flight| flight.is_live = false);
+        Window {
+            used: 0,
+            last_repeated: 0,
+            releases,
+        }
     }
 
     pub(super) fn publishes(
@@ -92,26 +119,46 @@ impl Outbound {
         topic: &str,
         connection: &mut Connection,
     ) -> Checked {
-        let Some(id) = publish.delivery.packet_id() else { return Ok(()) };
+        let Some(id) = publish.delivery.packet_id() else {
+            return Ok(());
+        };
         let told = || Packet::Publish(*publish).to_string();
         let window = &mut connection.window;
         let maximum = connection.limits.receive_maximum;
-        ensure(window.used < maximum, "[MQTT-3.3.4-7] Receive Maximum", || {
-            format!("{} of {maximum} in flight: {}", window.used, told())
-        })?;
+        ensure(
+            window.used < maximum,
+            "[MQTT-3.3.4-7] Receive Maximum",
+            || format!("{} of {maximum} in flight: {}", window.used, told()),
+        )?;
         window.used += 1;
         let content = Content::of(publish, topic);
         if let Some(flight) = self.flights.get_mut(&id.get()) {
             let Some(before) = flight.publish.filter(|_| !flight.is_live) else {
-                return ensure(false, "[MQTT-2.2.1-3] an identifier in flight isn't used again", told);
+                return ensure(
+                    false,
+                    "[MQTT-2.2.1-3] an identifier in flight isn't used again",
+                    told,
+                );
             };
 
-            ensure(!flight.is_released || !self.complete, "[MQTT-4.3.3-6] no PUBLISH after PUBREC", told)?;
+            ensure(
+                !flight.is_released || !self.complete,
+                "[MQTT-4.3.3-6] no PUBLISH after PUBREC",
+                told,
+            )?;
             flight.is_released = false;
-            ensure(publish.delivery.dup(), "[MQTT-3.3.1-1] a repetition has DUP", told)?;
-            ensure(before == content, "[MQTT-4.4.0-1] a repetition says the same", told)?;
-            let in_order =
-                flight.place > window.last_repeated || !self.complete && flight.place == window.last_repeated;
+            ensure(
+                publish.delivery.dup(),
+                "[MQTT-3.3.1-1] a repetition has DUP",
+                told,
+            )?;
+            ensure(
+                before == content,
+                "[MQTT-4.4.0-1] a repetition says the same",
+                told,
+            )?;
+            let in_order = flight.place > window.last_repeated
+                || !self.complete && flight.place == window.last_repeated;
             ensure(in_order, "[MQTT-4.6.0-1] in the original order", told)?;
             window.last_repeated = flight.place;
             flight.is_live = true;
@@ -123,17 +170,32 @@ impl Outbound {
             // was first sent.
             let place = window.last_repeated;
             self.flies(id.get(), Some(content));
-            self.flights.entry(id.get()).and_modify(|flight| flight.place = place);
+            self.flights
+                .entry(id.get())
+                .and_modify(|flight| flight.place = place);
             return Ok(());
         }
-        ensure(!publish.delivery.dup(), "[MQTT-3.3.1-1] a first one has no DUP", told)?;
+        ensure(
+            !publish.delivery.dup(),
+            "[MQTT-3.3.1-1] a first one has no DUP",
+            told,
+        )?;
         let waits = |flight: &Flight| {
-            flight.publish.is_some() && !flight.is_released && !flight.is_live && !flight.is_given_up
+            flight.publish.is_some()
+                && !flight.is_released
+                && !flight.is_live
+                && !flight.is_given_up
         };
-        let before = self.flights.iter().find(|(_, flight)| waits(flight)).map(|(id, _)| *id);
-        ensure(before.is_none(), "[MQTT-4.6.0-1] repetitions go before new messages", || {
-            format!("{before:?} before {}", told())
-        })?;
+        let before = self
+            .flights
+            .iter()
+            .find(|(_, flight)| waits(flight))
+            .map(|(id, _)| *id);
+        ensure(
+            before.is_none(),
+            "[MQTT-4.6.0-1] repetitions go before new messages",
+            || format!("{before:?} before {}", told()),
+        )?;
         self.flies(id.get(), Some(content));
         Ok(())
     }
@@ -141,7 +203,11 @@ impl Outbound {
     /// SUBSCRIBE or UNSUBSCRIBE.
     pub(super) fn requests(&mut self, id: u16) -> Checked {
         let is_free = !self.flights.contains_key(&id);
-        ensure(is_free, "[MQTT-2.2.1-3] an identifier in flight isn't used again", || id.to_string())?;
+        ensure(
+            is_free,
+            "[MQTT-2.2.1-3] an identifier in flight isn't used again",
+            || id.to_string(),
+        )?;
         self.flies(id, None);
         Ok(())
     }
@@ -186,15 +252,24 @@ impl Outbound {
 
     /// The last acknowledgement came.
     pub(super) fn finished(&mut self, id: PacketId, connection: &mut Connection) {
-        if self.flights.remove(&id.get()).is_some_and(|flight| flight.is_live && flight.publish.is_some()) {
+        if self
+            .flights
+            .remove(&id.get())
+            .is_some_and(|flight| flight.is_live && flight.publish.is_some())
+        {
             connection.window.used -= 1;
         }
     }
 
     fn flies(&mut self, id: u16, publish: Option<Content>) {
         self.places += 1;
-        let flight =
-            Flight { publish, place: self.places, is_released: false, is_live: true, is_given_up: false };
+        let flight = Flight {
+            publish,
+            place: self.places,
+            is_released: false,
+            is_live: true,
+            is_given_up: false,
+        };
         self.flights.insert(id, flight);
     }
 }
@@ -202,15 +277,39 @@ impl Outbound {
 impl Content {
     /// Of everything but the identifier, DUP, the alias, and an expiry that counts down.
     fn of(publish: &Publish<'_>, topic: &str) -> Self {
-        let properties =
-            PublishProperties { topic_alias: None, message_expiry_interval: None, ..publish.properties };
+        let properties = PublishProperties {
+            topic_alias: None,
+            message_expiry_interval: None,
+            ..publish.properties
+        };
         let topic = TopicName::new(topic).ok();
-        let same = Publish { delivery: Delivery::AtMostOnce, topic, properties, ..*publish };
+        let same = Publish {
+            delivery: Delivery::AtMostOnce,
+            topic,
+            properties,
+            ..*publish
+        };
         let mut hasher = DefaultHasher::new();
-        let packet = PacketBuf::new(&Packet::Publish(same)).map(PacketBuf::into_bytes).unwrap_or_default();
+        let packet = PacketBuf::new(&Packet::Publish(same))
+            .map(PacketBuf::into_bytes)
+            .unwrap_or_default();
         hasher.write(&packet);
-        let properties = PublishProperties { topic_alias: None, ..publish.properties };
-        let size = Publish { properties, topic, ..*publish }.encoded_len().unwrap_or_default();
-        Self { qos: publish.delivery.qos(), retain: publish.retain, size, digest: hasher.finish() }
+        let properties = PublishProperties {
+            topic_alias: None,
+            ..publish.properties
+        };
+        let size = Publish {
+            properties,
+            topic,
+            ..*publish
+        }
+        .encoded_len()
+        .unwrap_or_default();
+        Self {
+            qos: publish.delivery.qos(),
+            retain: publish.retain,
+            size,
+            digest: hasher.finish(),
+        }
     }
 }

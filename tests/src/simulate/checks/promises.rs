@@ -102,7 +102,12 @@ impl Promises {
         self.connected_at = Some(now);
         let is_mistaken = session_present && session != self.known_session;
         self.known_session = session;
-        self.connections.push(Connection { limits, session_present, is_mistaken, in_doubt });
+        self.connections.push(Connection {
+            limits,
+            session_present,
+            is_mistaken,
+            in_doubt,
+        });
         is_mistaken
     }
 
@@ -114,31 +119,44 @@ impl Promises {
 
     /// The time of all connections together.
     fn connected_time(&self, now: Instant) -> Duration {
-        self.connected_for + self.connected_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
+        self.connected_for
+            + self
+                .connected_at
+                .map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
     }
 
     /// A message that waits for its outcome is within its time.
     pub(in crate::simulate) fn check_waits(&self, serial: usize, now: Instant) -> Checked {
-        let (Some(published), Some(timeout)) =
-            (self.published.get(serial), self.options.request_timeout.publish)
-        else {
+        let (Some(published), Some(timeout)) = (
+            self.published.get(serial),
+            self.options.request_timeout.publish,
+        ) else {
             return Ok(());
         };
         let waited = now.saturating_duration_since(published.at);
-        ensure(waited < timeout, "a request ends within its time, outages included", || {
-            format!("{serial} after {waited:?}: {published:?}")
-        })
+        ensure(
+            waited < timeout,
+            "a request ends within its time, outages included",
+            || format!("{serial} after {waited:?}: {published:?}"),
+        )
     }
 
     /// Whether the client has the server's session for another one, since a connection before this one perhaps.
     pub(super) fn goes_on_mistaken(&self) -> bool {
         let same = self.connections.iter().rev();
-        let lost = self.connections.iter().rposition(|each| !each.session_present).unwrap_or_default();
-        same.take(self.connections.len() - lost).any(|each| each.is_mistaken)
+        let lost = self
+            .connections
+            .iter()
+            .rposition(|each| !each.session_present)
+            .unwrap_or_default();
+        same.take(self.connections.len() - lost)
+            .any(|each| each.is_mistaken)
     }
 
     fn connections_since(&self, published: &Published) -> &[Connection] {
-        self.connections.get(published.connections..).unwrap_or_default()
+        self.connections
+            .get(published.connections..)
+            .unwrap_or_default()
     }
 
     /// The process ended without handing its session on: nobody waits for its outcomes any more.
@@ -153,7 +171,12 @@ impl Promises {
 
     /// The engine accepted the next message.
     pub(in crate::simulate) fn accepted(&mut self, message: NewMessage, at: Instant) {
-        let NewMessage { qos, topic, expires_in, is_wanted } = message;
+        let NewMessage {
+            qos,
+            topic,
+            expires_in,
+            is_wanted,
+        } = message;
         self.published.push(Published {
             qos,
             topic,
@@ -197,20 +220,29 @@ impl Promises {
             self.unwanted(serial);
             return Ok(());
         }
-        let Some(published) = self.published.get(serial) else { return Ok(()) };
+        let Some(published) = self.published.get(serial) else {
+            return Ok(());
+        };
         let told = || format!("{serial}: {outcome:?}, {published:?}");
-        ensure(outcome.is_some() && published.outcome.is_none(), "one outcome for each message", told)?;
+        ensure(
+            outcome.is_some() && published.outcome.is_none(),
+            "one outcome for each message",
+            told,
+        )?;
         let said = match &outcome {
             Some(Ok(Outcome::Published(said))) => Ok(said),
             Some(Err(error)) => Err(error.clone()),
-            Some(Ok(_)) | None => return ensure(false, "an outcome is of its request's kind", told),
+            Some(Ok(_)) | None => {
+                return ensure(false, "an outcome is of its request's kind", told);
+            }
         };
         match &said {
             Ok(said) if published.qos == QoS::AtMostOnce => {
                 ensure(said.packet_id.is_none(), "QoS 0 has no identifier", told)?;
             }
             Ok(_) => {
-                let fine = published.deliveries > 0 && published.verdict.is_some_and(|code| !code.is_error());
+                let fine = published.deliveries > 0
+                    && published.verdict.is_some_and(|code| !code.is_error());
                 ensure(fine, "what succeeded has arrived", told)?;
             }
             Err(error) => {
@@ -227,8 +259,12 @@ impl Promises {
 
     /// Whether what happened since explains the failure.
     fn excuses(&self, published: &Published, error: &RequestError, now: Instant) -> bool {
-        let since = self.connections.get(published.connections.saturating_sub(1)..).unwrap_or_default();
-        let limited = |by: &dyn Fn(&ServerLimits) -> bool| since.iter().any(|each| by(&each.limits));
+        let since = self
+            .connections
+            .get(published.connections.saturating_sub(1)..)
+            .unwrap_or_default();
+        let limited =
+            |by: &dyn Fn(&ServerLimits) -> bool| since.iter().any(|each| by(&each.limits));
         match error {
             RequestError::Refused(reason) => {
                 let expected = match published.qos {
@@ -240,7 +276,9 @@ impl Promises {
                     && reason.packet_type == expected
             }
             RequestError::Timeout { .. } => {
-                self.connected_time(now).saturating_sub(published.connected_time) >= self.options.ack_timeout
+                self.connected_time(now)
+                    .saturating_sub(published.connected_time)
+                    >= self.options.ack_timeout
             }
             RequestError::RequestTimeout { after } => {
                 self.options.request_timeout.publish == Some(*after)
@@ -255,12 +293,17 @@ impl Promises {
             }
             RequestError::Poisoned { disconnects } => {
                 published.was_written
-                    && self.options.poison_guard.is_some_and(|limit| limit <= *disconnects)
+                    && self
+                        .options
+                        .poison_guard
+                        .is_some_and(|limit| limit <= *disconnects)
                     && since.len() >= *disconnects as usize
             }
             RequestError::Dropped => self.options.offline == Offline::DropOldest,
             RequestError::Expired => published.has_expired(now),
-            RequestError::QoSNotSupported { .. } => limited(&|limits| limits.maximum_qos < published.qos),
+            RequestError::QoSNotSupported { .. } => {
+                limited(&|limits| limits.maximum_qos < published.qos)
+            }
             RequestError::RetainNotSupported => limited(&|limits| !limits.retain_available),
             RequestError::TooLarge { size, limit } => {
                 limited(&|limits| limits.maximum_packet_size == *limit) && *size > *limit as usize
@@ -272,14 +315,23 @@ impl Promises {
     /// Takes note of what the server heard.
     pub(in crate::simulate) fn heard(&mut self, heard: Heard) -> Checked {
         match heard {
-            Heard::Publish { serial, topic, qos, reason_code, is_new } => {
-                self.heard_publish(serial, &topic, qos, reason_code, is_new)
-            }
-            Heard::Acknowledged { serial, reason_code } => {
+            Heard::Publish {
+                serial,
+                topic,
+                qos,
+                reason_code,
+                is_new,
+            } => self.heard_publish(serial, &topic, qos, reason_code, is_new),
+            Heard::Acknowledged {
+                serial,
+                reason_code,
+            } => {
                 let is_mistaken = self.goes_on_mistaken();
                 let taken = |is_taken| is_taken || reason_code.is_error();
                 let Some(incoming) = self.incoming.get_mut(serial) else {
-                    return ensure(taken(false), "what is acknowledged was sent", || serial.to_string());
+                    return ensure(taken(false), "what is acknowledged was sent", || {
+                        serial.to_string()
+                    });
                 };
                 // Under the identifier of one that the client has, in a session that it doesn't know of: neither side
                 // can tell them apart, and the message is lost, whether the application took the other one or refused it.
@@ -296,9 +348,11 @@ impl Promises {
                         || format!("{serial}: {reason_code}"),
                     );
                 }
-                ensure(taken(incoming.is_taken), "what is acknowledged was taken", || {
-                    format!("{serial}: {incoming:?}")
-                })
+                ensure(
+                    taken(incoming.is_taken),
+                    "what is acknowledged was taken",
+                    || format!("{serial}: {incoming:?}"),
+                )
             }
             // Who states that its session is empty where it isn't has to live with that.
             Heard::Swallowed { serial, topic } => {
@@ -325,7 +379,9 @@ impl Promises {
             return Err(Breach::new("what arrives was accepted", serial));
         };
         let is_same = published.qos == qos && published.topic == topic;
-        ensure(is_same, "a message keeps its QoS and topic", || format!("{topic}: {published:?}"))?;
+        ensure(is_same, "a message keeps its QoS and topic", || {
+            format!("{topic}: {published:?}")
+        })?;
         if !published.was_heard {
             published.was_heard = true;
             let last = &mut self.last_heard[usize::from(qos != QoS::AtMostOnce)];
@@ -339,13 +395,20 @@ impl Promises {
         published.verdict = Some(code);
         if is_new && !code.is_error() {
             published.deliveries += 1;
-            let since = self.connections.get(published.connections..).unwrap_or_default();
+            let since = self
+                .connections
+                .get(published.connections..)
+                .unwrap_or_default();
             let republishes = self.options.on_session_lost.qos2 == LostMessage::Republish;
             let again = qos == QoS::AtLeastOnce
-                || since.iter().any(|each| each.is_mistaken || !each.session_present && republishes);
-            ensure(published.deliveries == 1 || again, "QoS 0 and 2 arrive once at the most", || {
-                format!("{serial}: {published:?}")
-            })?;
+                || since
+                    .iter()
+                    .any(|each| each.is_mistaken || !each.session_present && republishes);
+            ensure(
+                published.deliveries == 1 || again,
+                "QoS 0 and 2 arrive once at the most",
+                || format!("{serial}: {published:?}"),
+            )?;
         }
         Ok(())
     }
@@ -355,16 +418,21 @@ impl Promises {
         for (serial, published) in self.published.iter().enumerate() {
             if published.process == self.process {
                 let has_ended = published.outcome.is_some() || !published.is_wanted;
-                ensure(has_ended, "every message has its outcome", || format!("{serial}: {published:?}"))?;
+                ensure(has_ended, "every message has its outcome", || {
+                    format!("{serial}: {published:?}")
+                })?;
                 self.check_arrival(serial, published, now)?;
             }
         }
         for (serial, incoming) in self.incoming.iter().enumerate() {
-            let arrives =
-                incoming.qos != QoS::AtMostOnce && Some(incoming.session) == session && !incoming.was_dropped;
-            ensure(incoming.receptions > 0 || !arrives, "what the server took on arrives", || {
-                format!("{serial}: {incoming:?}")
-            })?;
+            let arrives = incoming.qos != QoS::AtMostOnce
+                && Some(incoming.session) == session
+                && !incoming.was_dropped;
+            ensure(
+                incoming.receptions > 0 || !arrives,
+                "what the server took on arrives",
+                || format!("{serial}: {incoming:?}"),
+            )?;
         }
         Ok(())
     }
@@ -375,7 +443,10 @@ impl Promises {
         if failed || published.qos == QoS::AtMostOnce || published.deliveries > 0 {
             return Ok(());
         }
-        let since = self.connections.get(published.connections.saturating_sub(1)..).unwrap_or_default();
+        let since = self
+            .connections
+            .get(published.connections.saturating_sub(1)..)
+            .unwrap_or_default();
         let policy = self.options.on_session_lost;
         let fails = published.qos == QoS::ExactlyOnce || policy.qos1 == LostMessage::Fail;
         let lost = fails && since.iter().skip(1).any(|each| !each.session_present);
@@ -387,18 +458,25 @@ impl Promises {
         let refused = published.verdict.is_some_and(ReasonCode::is_error);
         let waited = now.saturating_duration_since(published.at);
         let late = waited >= self.options.ack_timeout
-            || self.options.request_timeout.publish.is_some_and(|timeout| waited >= timeout);
+            || self
+                .options
+                .request_timeout
+                .publish
+                .is_some_and(|timeout| waited >= timeout);
         let dropped = self.options.offline == Offline::DropOldest || published.has_expired(now);
         let poisoned = self.options.poison_guard.is_some() && since.len() > 1;
-        ensure(lost || limited || refused || late || dropped || poisoned, "nothing is lost silently", || {
-            format!("{serial}: {published:?}")
-        })
+        ensure(
+            lost || limited || refused || late || dropped || poisoned,
+            "nothing is lost silently",
+            || format!("{serial}: {published:?}"),
+        )
     }
 }
 
 impl Published {
     fn has_expired(&self, now: Instant) -> bool {
         let waited = now.saturating_duration_since(self.at);
-        self.expires_in.is_some_and(|seconds| waited >= Duration::from_secs(seconds.into()))
+        self.expires_in
+            .is_some_and(|seconds| waited >= Duration::from_secs(seconds.into()))
     }
 }

@@ -31,7 +31,13 @@ impl Promises {
     }
 
     /// The server took on the next message.
-    pub(in crate::simulate) fn taken_on(&mut self, qos: QoS, topic: String, session: usize, is_faulty: bool) {
+    pub(in crate::simulate) fn taken_on(
+        &mut self,
+        qos: QoS,
+        topic: String,
+        session: usize,
+        is_faulty: bool,
+    ) {
         self.incoming.push(Incoming {
             qos,
             topic,
@@ -53,30 +59,43 @@ impl Promises {
         let Some(serial) = serial else {
             return Err(Breach::new("what is received was sent", told(None)));
         };
-        let Some(incoming) = self.incoming.get_mut(serial) else { return Ok(serial) };
+        let Some(incoming) = self.incoming.get_mut(serial) else {
+            return Ok(serial);
+        };
         let is_same = message.qos() == incoming.qos && message.topic() == incoming.topic;
-        ensure(is_same, "a message keeps its QoS and topic", || told(Some(incoming)))?;
-        ensure(!incoming.is_faulty, "[U-4.13.1-1] a faulty message reaches no application", || {
+        ensure(is_same, "a message keeps its QoS and topic", || {
             told(Some(incoming))
         })?;
+        ensure(
+            !incoming.is_faulty,
+            "[U-4.13.1-1] a faulty message reaches no application",
+            || told(Some(incoming)),
+        )?;
         let again = incoming.receptions > 0;
         let same_process = incoming.process == self.process;
         if again && same_process {
             let in_doubt = self.connections.iter().any(|each| each.in_doubt);
             let may_repeat = incoming.comes_again
-                || incoming.qos == QoS::AtLeastOnce && message.dup() && (incoming.is_taken || in_doubt);
-            ensure(may_repeat, "a message is handed over once, or repeated at QoS 1", || {
-                told(Some(incoming))
-            })?;
+                || incoming.qos == QoS::AtLeastOnce
+                    && message.dup()
+                    && (incoming.is_taken || in_doubt);
+            ensure(
+                may_repeat,
+                "a message is handed over once, or repeated at QoS 1",
+                || told(Some(incoming)),
+            )?;
         }
         let last = &mut self.last_received[usize::from(incoming.qos.level())];
         if !again {
-            let in_order = last.is_none_or(|(session, last)| session < incoming.session || last < serial);
+            let in_order =
+                last.is_none_or(|(session, last)| session < incoming.session || last < serial);
             // One that was taken for a message of the session before comes late, if the server has to repeat it.
             let comes_late = is_mistaken && incoming.qos == QoS::ExactlyOnce;
-            ensure(in_order || comes_late, "messages of a QoS come in order", || {
-                format!("{serial} after {last:?}")
-            })?;
+            ensure(
+                in_order || comes_late,
+                "messages of a QoS come in order",
+                || format!("{serial} after {last:?}"),
+            )?;
             if in_order {
                 *last = Some((incoming.session, serial));
             }

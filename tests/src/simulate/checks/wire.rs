@@ -61,7 +61,12 @@ impl Wire {
     #[must_use]
     pub fn new(complete: bool) -> Self {
         let exchange = Exchange::default();
-        Self { stage: Stage::Closed, exchange, outbound: Outbound::new(complete), inbound: Inbound::new() }
+        Self {
+            stage: Stage::Closed,
+            exchange,
+            outbound: Outbound::new(complete),
+            inbound: Inbound::new(),
+        }
     }
 
     /// A connection opens. The one before is over.
@@ -122,11 +127,15 @@ impl Wire {
             }
             (Stage::Open(_), _) => {}
         }
-        let Stage::Open(connection) = &mut self.stage else { return Ok(()) };
+        let Stage::Open(connection) = &mut self.stage else {
+            return Ok(());
+        };
         let limits = connection.limits;
-        ensure(size <= limits.maximum_packet_size, "[MQTT-3.2.2-15] Maximum Packet Size", || {
-            format!("{size} bytes of {}: {packet}", limits.maximum_packet_size)
-        })?;
+        ensure(
+            size <= limits.maximum_packet_size,
+            "[MQTT-3.2.2-15] Maximum Packet Size",
+            || format!("{size} bytes of {}: {packet}", limits.maximum_packet_size),
+        )?;
         match &packet {
             Packet::Publish(publish) => {
                 limits.check_publish(publish)?;
@@ -135,13 +144,19 @@ impl Wire {
             }
             Packet::Subscribe(subscribe) => {
                 let identifier = subscribe.properties.subscription_identifier;
-                ensure(identifier.is_none() || limits.identifiers, "[U-3.2.2-3] no such identifiers", told)?;
+                ensure(
+                    identifier.is_none() || limits.identifiers,
+                    "[U-3.2.2-3] no such identifiers",
+                    told,
+                )?;
                 for each in &subscribe.subscriptions {
                     limits.check_filter(each.filter, each.options)?;
                 }
                 self.outbound.requests(subscribe.packet_id.get())?;
             }
-            Packet::Unsubscribe(unsubscribe) => self.outbound.requests(unsubscribe.packet_id.get())?,
+            Packet::Unsubscribe(unsubscribe) => {
+                self.outbound.requests(unsubscribe.packet_id.get())?
+            }
             Packet::PubRel(ack) => self.outbound.releases(ack, connection)?,
             Packet::PubAck(ack) => connection.owed.acknowledges(ack)?,
             Packet::PubRec(ack) => {
@@ -169,7 +184,10 @@ impl Wire {
         if let Packet::ConnAck(connack) = &packet
             && matches!(self.stage, Stage::Connecting)
             && !connack.reason_code.is_error()
-            && connack.properties.authentication_data.is_none_or(|data| data.as_bytes() != FOUL)
+            && connack
+                .properties
+                .authentication_data
+                .is_none_or(|data| data.as_bytes() != FOUL)
         {
             self.accepted(connack);
             return;
@@ -177,14 +195,18 @@ impl Wire {
         if let Packet::Auth(auth) = &packet {
             self.exchange.receives(auth);
         }
-        let Stage::Open(connection) = &mut self.stage else { return };
+        let Stage::Open(connection) = &mut self.stage else {
+            return;
+        };
         match &packet {
             Packet::Publish(publish) => connection.owed.arrives(publish.delivery),
             Packet::PubRel(ack) => {
                 let known = self.inbound.released(ack);
                 connection.owed.is_released(ack, known);
             }
-            Packet::PubAck(ack) | Packet::PubComp(ack) => self.outbound.finished(ack.packet_id, connection),
+            Packet::PubAck(ack) | Packet::PubComp(ack) => {
+                self.outbound.finished(ack.packet_id, connection)
+            }
             Packet::PubRec(ack) => self.outbound.received(ack, connection),
             Packet::SubAck(ack) => self.outbound.finished(ack.packet_id, connection),
             Packet::UnsubAck(ack) => self.outbound.finished(ack.packet_id, connection),
@@ -202,7 +224,12 @@ impl Wire {
             Window::default()
         };
         let owed = OwedAcks::new(self.outbound.is_complete());
-        self.stage = Stage::Open(Box::new(Connection { limits, window, owed, aliases: BTreeMap::new() }));
+        self.stage = Stage::Open(Box::new(Connection {
+            limits,
+            window,
+            owed,
+            aliases: BTreeMap::new(),
+        }));
     }
 }
 
@@ -210,17 +237,25 @@ impl Connection {
     /// The topic that a PUBLISH means on this connection.
     fn resolve(&mut self, publish: &Publish<'_>) -> Checked<String> {
         let topic = publish.topic.map(|topic| topic.as_str().to_owned());
-        let Some(alias) = publish.properties.topic_alias else { return Ok(topic.unwrap_or_default()) };
+        let Some(alias) = publish.properties.topic_alias else {
+            return Ok(topic.unwrap_or_default());
+        };
         let alias = alias.get();
-        ensure(alias <= self.limits.topic_alias_maximum, "[MQTT-3.2.2-17] Topic Alias Maximum", || {
-            alias.to_string()
-        })?;
+        ensure(
+            alias <= self.limits.topic_alias_maximum,
+            "[MQTT-3.2.2-17] Topic Alias Maximum",
+            || alias.to_string(),
+        )?;
         if let Some(topic) = topic {
             self.aliases.insert(alias, topic.clone());
             return Ok(topic);
         }
         let bound = self.aliases.get(&alias).cloned();
-        ensure(bound.is_some(), "[MQTT-3.3.2-7] an alias is bound on its connection", || alias.to_string())?;
+        ensure(
+            bound.is_some(),
+            "[MQTT-3.3.2-7] an alias is bound on its connection",
+            || alias.to_string(),
+        )?;
         Ok(bound.unwrap_or_default())
     }
 }
@@ -229,10 +264,14 @@ impl Limits {
     fn of(connack: &ConnAck<'_>) -> Self {
         let said = &connack.properties;
         Self {
-            receive_maximum: said.receive_maximum.map_or(65_535, |maximum| maximum.get().into()),
+            receive_maximum: said
+                .receive_maximum
+                .map_or(65_535, |maximum| maximum.get().into()),
             maximum_qos: said.maximum_qos.unwrap_or(QoS::ExactlyOnce),
             retain_available: said.retain_available.unwrap_or(true),
-            maximum_packet_size: said.maximum_packet_size.map_or(usize::MAX, |size| size.get() as usize),
+            maximum_packet_size: said
+                .maximum_packet_size
+                .map_or(usize::MAX, |size| size.get() as usize),
             topic_alias_maximum: said.topic_alias_maximum.unwrap_or(0),
             wildcards: said.wildcard_subscription_available.unwrap_or(true),
             shared: said.shared_subscription_available.unwrap_or(true),
@@ -249,15 +288,35 @@ impl Limits {
 
     fn check_publish(&self, publish: &Publish<'_>) -> Checked {
         let qos = publish.delivery.qos();
-        ensure(qos <= self.maximum_qos, "[MQTT-3.2.2-11] Maximum QoS", || qos.to_string())?;
-        ensure(self.retain_available || !publish.retain, "[MQTT-3.2.2-14] Retain Available", String::new)
+        ensure(
+            qos <= self.maximum_qos,
+            "[MQTT-3.2.2-11] Maximum QoS",
+            || qos.to_string(),
+        )?;
+        ensure(
+            self.retain_available || !publish.retain,
+            "[MQTT-3.2.2-14] Retain Available",
+            String::new,
+        )
     }
 
     fn check_filter(&self, filter: TopicFilter<'_>, options: SubscriptionOptions) -> Checked {
         let told = || filter.as_str().to_owned();
-        ensure(self.wildcards || !filter.has_wildcard(), "[U-3.2.2-3] no wildcards", told)?;
-        ensure(self.shared || !filter.is_shared(), "[U-3.2.2-3] no shared subscriptions", told)?;
-        ensure(!(filter.is_shared() && options.no_local), "[MQTT-3.8.3-4] no No Local if shared", told)
+        ensure(
+            self.wildcards || !filter.has_wildcard(),
+            "[U-3.2.2-3] no wildcards",
+            told,
+        )?;
+        ensure(
+            self.shared || !filter.is_shared(),
+            "[U-3.2.2-3] no shared subscriptions",
+            told,
+        )?;
+        ensure(
+            !(filter.is_shared() && options.no_local),
+            "[MQTT-3.8.3-4] no No Local if shared",
+            told,
+        )
     }
 }
 

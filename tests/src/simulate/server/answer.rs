@@ -20,12 +20,18 @@ impl Server {
         chance: &mut Chance,
         transcript: &mut Transcript,
     ) -> bool {
-        let Some(connection) = &mut self.connection else { return false };
+        let Some(connection) = &mut self.connection else {
+            return false;
+        };
         if connection.due.is_empty() {
             return false;
         }
         // Mostly in order. PUBRELs have to be, and no server answers UNSUBSCRIBE before an earlier SUBSCRIBE.
-        let any = if chance.one_in(4) { chance.below(connection.due.len()) } else { 0 };
+        let any = if chance.one_in(4) {
+            chance.below(connection.due.len())
+        } else {
+            0
+        };
         let kind = |due: &Due| match due {
             Due::Ack(AckType::PubRel, ..) => 1,
             Due::Answer(..) => 2,
@@ -33,24 +39,50 @@ impl Server {
         };
         let at = match connection.due.get(any).map(kind) {
             Some(0) | None => any,
-            Some(ordered) => connection.due.iter().position(|due| kind(due) == ordered).unwrap_or(any),
+            Some(ordered) => connection
+                .due
+                .iter()
+                .position(|due| kind(due) == ordered)
+                .unwrap_or(any),
         };
         match connection.due.remove(at) {
             Due::ConnAck => self.judges_connect(now, chance, transcript),
             Due::Auth => self.judges(chance, transcript),
             Due::Ack(ack_type, packet_id, reason_code) => {
                 let explains = reason_code.is_error() && chance.one_in(2);
-                let properties =
-                    AckProperties { reason_string: explains.then(why), ..AckProperties::default() };
-                let ack = Ack { packet_id, reason_code, properties };
-                let short = Ack { properties: AckProperties::default(), ..ack };
-                connection.explain(&ack.into_packet(ack_type), &short.into_packet(ack_type), transcript);
+                let properties = AckProperties {
+                    reason_string: explains.then(why),
+                    ..AckProperties::default()
+                };
+                let ack = Ack {
+                    packet_id,
+                    reason_code,
+                    properties,
+                };
+                let short = Ack {
+                    properties: AckProperties::default(),
+                    ..ack
+                };
+                connection.explain(
+                    &ack.into_packet(ack_type),
+                    &short.into_packet(ack_type),
+                    transcript,
+                );
             }
             Due::Answer(packet_type, packet_id, codes) => {
-                let (properties, reason_codes) = (SubAckProperties::default(), codes.as_slice().into());
+                let (properties, reason_codes) =
+                    (SubAckProperties::default(), codes.as_slice().into());
                 let answer = match packet_type {
-                    PacketType::SubAck => Packet::SubAck(SubAck { packet_id, properties, reason_codes }),
-                    _ => Packet::UnsubAck(UnsubAck { packet_id, properties, reason_codes }),
+                    PacketType::SubAck => Packet::SubAck(SubAck {
+                        packet_id,
+                        properties,
+                        reason_codes,
+                    }),
+                    _ => Packet::UnsubAck(UnsubAck {
+                        packet_id,
+                        properties,
+                        reason_codes,
+                    }),
                 };
                 connection.say(&answer, transcript);
             }
@@ -61,23 +93,37 @@ impl Server {
 
     /// Whether there is a message to send, and the client takes one more.
     pub(super) fn may_send(&self) -> bool {
-        let (Some(connection), Some(session)) = (&self.connection, &self.session) else { return false };
-        let Some(next) = session.next() else { return false };
+        let (Some(connection), Some(session)) = (&self.connection, &self.session) else {
+            return false;
+        };
+        let Some(next) = session.next() else {
+            return false;
+        };
         let waits = next.qos.level() > 0 && !next.is_released;
         // Some servers resume a session with more than the client takes.
-        let excess = if connection.is_resumed { self.habits.overshoots_by } else { 0 };
+        let excess = if connection.is_resumed {
+            self.habits.overshoots_by
+        } else {
+            0
+        };
         !waits || session.outstanding() < connection.client.receive_maximum + excess
     }
 
     /// Sends or repeats the next message, if there is one and the client takes it; whether it did.
-    pub(in crate::simulate) fn sends(&mut self, chance: &mut Chance, transcript: &mut Transcript) -> bool {
+    pub(in crate::simulate) fn sends(
+        &mut self,
+        chance: &mut Chance,
+        transcript: &mut Transcript,
+    ) -> bool {
         if !self.is_open() || !self.may_send() {
             return false;
         }
         let (Some(connection), Some(session)) = (&mut self.connection, &mut self.session) else {
             return false;
         };
-        let Some((outgoing, is_repeated)) = session.send_next() else { return false };
+        let Some((outgoing, is_repeated)) = session.send_next() else {
+            return false;
+        };
         if outgoing.is_counted && session.outstanding() > connection.client.receive_maximum {
             self.excess += 1;
         }
@@ -88,7 +134,9 @@ impl Server {
             id => {
                 if !connection.publish(&outgoing, is_repeated, chance, transcript) {
                     id.into_iter().for_each(|id| session.finish(id));
-                    self.heard.push(Heard::Dropped { serial: outgoing.serial });
+                    self.heard.push(Heard::Dropped {
+                        serial: outgoing.serial,
+                    });
                 }
             }
         }
@@ -111,13 +159,18 @@ impl Connection {
         chance: &mut Chance,
         transcript: &mut Transcript,
     ) -> bool {
-        let Ok(topic) = TopicName::new(&outgoing.topic) else { return false };
+        let Ok(topic) = TopicName::new(&outgoing.topic) else {
+            return false;
+        };
         let payload = payload_of(outgoing.serial, outgoing.serial % 5 * 20);
         let delivery = match outgoing.id {
             Some(id) => Delivery::new(outgoing.qos, id, dup),
             None => Delivery::AtMostOnce,
         };
-        let mut publish = Publish { delivery, ..Publish::new(topic, &payload) };
+        let mut publish = Publish {
+            delivery,
+            ..Publish::new(topic, &payload)
+        };
         if outgoing.is_faulty {
             publish.properties.response_topic = TopicName::new(RESPONSE_TOPIC).ok();
         }
@@ -127,7 +180,10 @@ impl Connection {
         let (alias, is_bound) = self.alias_for(&outgoing.topic, chance);
         let publish = Publish {
             topic: (!is_bound).then_some(topic),
-            properties: PublishProperties { topic_alias: alias, ..publish.properties },
+            properties: PublishProperties {
+                topic_alias: alias,
+                ..publish.properties
+            },
             ..publish
         };
         if outgoing.is_faulty {
@@ -144,7 +200,11 @@ impl Connection {
         if maximum == 0 || chance.one_in(4) {
             return (None, false);
         }
-        let bound = self.our_aliases.iter().find(|(_, bound)| *bound == topic).map(|(alias, _)| *alias);
+        let bound = self
+            .our_aliases
+            .iter()
+            .find(|(_, bound)| *bound == topic)
+            .map(|(alias, _)| *alias);
         if let Some(alias) = bound
             && !chance.one_in(4)
         {
@@ -172,6 +232,9 @@ fn why() -> Utf8String<'static> {
 }
 
 /// A refusal that says why or doesn't.
-pub(super) fn reason_string(reason_code: ReasonCode, chance: &mut Chance) -> Option<Utf8String<'static>> {
+pub(super) fn reason_string(
+    reason_code: ReasonCode,
+    chance: &mut Chance,
+) -> Option<Utf8String<'static>> {
     (reason_code.is_error() && chance.one_in(2)).then(why)
 }

@@ -22,17 +22,34 @@ pub(super) enum Exchange {
 impl Server {
     /// AUTH: the client answers a challenge, or begins again.
     pub(super) fn handle_auth(&mut self, auth: &Auth<'_>) -> Checked {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let Some(connection) = &mut self.connection else {
+            return Ok(());
+        };
         let told = || format!("{} to {:?}", Packet::Auth(*auth), connection.exchange);
-        let data = auth.properties.authentication_data.map(|data| data.as_bytes());
-        let due = if connection.stage == Stage::Open { Due::Auth } else { Due::ConnAck };
+        let data = auth
+            .properties
+            .authentication_data
+            .map(|data| data.as_bytes());
+        let due = if connection.stage == Stage::Open {
+            Due::Auth
+        } else {
+            Due::ConnAck
+        };
         match (auth.reason_code, &connection.exchange) {
             (ReasonCode::ContinueAuthentication, Some(Exchange::Challenged(challenge))) => {
                 let expected = proof::answer(challenge);
-                ensure(data == Some(&expected), "[MQTT-4.12.0-3] the client answers", told)?;
+                ensure(
+                    data == Some(&expected),
+                    "[MQTT-4.12.0-3] the client answers",
+                    told,
+                )?;
             }
             (ReasonCode::ReAuthenticate, None) => {
-                ensure(data == Some(HELLO), "[MQTT-4.12.1-1] the client begins", told)?;
+                ensure(
+                    data == Some(HELLO),
+                    "[MQTT-4.12.1-1] the client begins",
+                    told,
+                )?;
             }
             _ => return ensure(false, "[MQTT-4.12.0-6] AUTH has its turns", told),
         }
@@ -43,7 +60,9 @@ impl Server {
 
     /// Answers what the client said last on an open connection.
     pub(super) fn judges(&mut self, chance: &mut Chance, transcript: &mut Transcript) {
-        let Some(connection) = &mut self.connection else { return };
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
         if connection.challenges(self.is_calm, chance, transcript) {
             return;
         }
@@ -57,9 +76,17 @@ impl Server {
     }
 
     /// Answers CONNECT, or what the client said last before it is let in.
-    pub(super) fn judges_connect(&mut self, now: Instant, chance: &mut Chance, transcript: &mut Transcript) {
-        let Some(connection) = &mut self.connection else { return };
-        if connection.exchange.is_none() || !connection.challenges(self.is_calm, chance, transcript) {
+    pub(super) fn judges_connect(
+        &mut self,
+        now: Instant,
+        chance: &mut Chance,
+        transcript: &mut Transcript,
+    ) {
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        if connection.exchange.is_none() || !connection.challenges(self.is_calm, chance, transcript)
+        {
             self.decides(now, chance, transcript);
         }
     }
@@ -67,7 +94,12 @@ impl Server {
 
 impl Connection {
     /// Whether it has one more challenge, which it then says.
-    fn challenges(&mut self, is_calm: bool, chance: &mut Chance, transcript: &mut Transcript) -> bool {
+    fn challenges(
+        &mut self,
+        is_calm: bool,
+        chance: &mut Chance,
+        transcript: &mut Transcript,
+    ) -> bool {
         if !chance.one_in(2) {
             return false;
         }
@@ -75,7 +107,11 @@ impl Connection {
             0 if !is_calm => FOUL.to_vec(),
             number => format!("c{number}").into_bytes(),
         };
-        self.say_auth(ReasonCode::ContinueAuthentication, Some(&challenge), transcript);
+        self.say_auth(
+            ReasonCode::ContinueAuthentication,
+            Some(&challenge),
+            transcript,
+        );
         self.exchange = Some(Exchange::Challenged(challenge));
         true
     }
@@ -88,12 +124,23 @@ impl Connection {
             .filter(|word| !is_calm || *word != FOUL)
     }
 
-    fn say_auth(&mut self, reason_code: ReasonCode, data: Option<&[u8]>, transcript: &mut Transcript) {
+    fn say_auth(
+        &mut self,
+        reason_code: ReasonCode,
+        data: Option<&[u8]>,
+        transcript: &mut Transcript,
+    ) {
         let properties = AuthProperties {
             authentication_method: Utf8String::new(METHOD).ok(),
             authentication_data: data.and_then(|data| BinaryData::new(data).ok()),
             ..AuthProperties::default()
         };
-        self.say(&Packet::Auth(Auth { reason_code, properties }), transcript);
+        self.say(
+            &Packet::Auth(Auth {
+                reason_code,
+                properties,
+            }),
+            transcript,
+        );
     }
 }

@@ -3,7 +3,9 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::{Duration, Instant};
 
-use dunlin_client::codec::{BinaryData, ConnAck, ConnAckProperties, Packet, PacketType, QoS, Utf8String};
+use dunlin_client::codec::{
+    BinaryData, ConnAck, ConnAckProperties, Packet, PacketType, QoS, Utf8String,
+};
 
 use super::answer::reason_string;
 use super::{ClientSays, Server, Session, Stage, code};
@@ -13,21 +15,35 @@ use crate::simulate::transcript::Transcript;
 
 impl Server {
     /// Answers CONNECT.
-    pub(super) fn decides(&mut self, now: Instant, chance: &mut Chance, transcript: &mut Transcript) {
-        let Some(connection) = &mut self.connection else { return };
+    pub(super) fn decides(
+        &mut self,
+        now: Instant,
+        chance: &mut Chance,
+        transcript: &mut Transcript,
+    ) {
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
         if !self.is_calm && chance.one_in(12) {
             let reason_code = code(PacketType::ConnAck, true, chance);
             let properties = ConnAckProperties {
                 reason_string: reason_string(reason_code, chance),
                 ..ConnAckProperties::default()
             };
-            let connack = ConnAck { session_present: false, reason_code, properties };
+            let connack = ConnAck {
+                session_present: false,
+                reason_code,
+                properties,
+            };
             connection.say(&Packet::ConnAck(connack), transcript);
             connection.close();
             return;
         }
         let client = connection.client;
-        let forgotten = self.session.as_ref().is_none_or(|session| session.has_expired(now));
+        let forgotten = self
+            .session
+            .as_ref()
+            .is_none_or(|session| session.has_expired(now));
         let session_present = !client.clean_start && !forgotten;
         if !session_present {
             self.sessions += 1;
@@ -41,10 +57,16 @@ impl Server {
         }
         if let Some(session) = &mut self.session {
             session.resume();
-            let expiry = properties.session_expiry_interval.unwrap_or(client.session_expiry_interval);
+            let expiry = properties
+                .session_expiry_interval
+                .unwrap_or(client.session_expiry_interval);
             session.expiry = Duration::from_secs(expiry.into());
         }
-        let connack = ConnAck { session_present, properties, ..ConnAck::default() };
+        let connack = ConnAck {
+            session_present,
+            properties,
+            ..ConnAck::default()
+        };
         connection.say(&Packet::ConnAck(connack), transcript);
         connection.stage = Stage::Open;
         connection.is_resumed = session_present;
@@ -60,7 +82,16 @@ fn limits(client: ClientSays, chance: &mut Chance) -> ConnAckProperties<'static>
         receive_maximum: NonZeroU16::new(maximum),
         maximum_packet_size: NonZeroU32::new(size),
         maximum_qos: chance
-            .of(&[None, None, None, None, None, None, Some(QoS::AtLeastOnce), Some(QoS::AtMostOnce)])
+            .of(&[
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                Some(QoS::AtLeastOnce),
+                Some(QoS::AtMostOnce),
+            ])
             .flatten(),
         retain_available: not(chance),
         wildcard_subscription_available: not(chance),
@@ -69,7 +100,11 @@ fn limits(client: ClientSays, chance: &mut Chance) -> ConnAckProperties<'static>
         topic_alias_maximum: chance.of(&[None, Some(0), Some(1), Some(3)]).flatten(),
         server_keep_alive: chance.of(&[None, None, Some(5), Some(60)]).flatten(),
         session_expiry_interval: chance.of(&[None, None, None, Some(30)]).flatten(),
-        assigned_client_identifier: if client.has_id { None } else { Utf8String::new("lamp-8").ok() },
+        assigned_client_identifier: if client.has_id {
+            None
+        } else {
+            Utf8String::new("lamp-8").ok()
+        },
         ..ConnAckProperties::default()
     }
 }

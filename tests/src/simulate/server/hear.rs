@@ -2,8 +2,8 @@
 
 use bytes::BytesMut;
 use dunlin_client::codec::{
-    Ack, AckType, Connect, DecodeOptions, Delivery, Packet, PacketBuf, PacketType, Publish, QoS, ReasonCode,
-    Sender, Subscribe,
+    Ack, AckType, Connect, DecodeOptions, Delivery, Packet, PacketBuf, PacketType, Publish, QoS,
+    ReasonCode, Sender, Subscribe,
 };
 
 use super::auth::Exchange;
@@ -17,7 +17,10 @@ use crate::simulate::transcript::Transcript;
 const OPTIONS: DecodeOptions = DecodeOptions {
     max_packet_size: u32::MAX,
     sender: Sender::Client,
-    leniency: dunlin_client::codec::Leniency { dup_at_qos_0: false, session_present_on_refusal: false },
+    leniency: dunlin_client::codec::Leniency {
+        dup_at_qos_0: false,
+        session_present_on_refusal: false,
+    },
 };
 
 impl Server {
@@ -29,15 +32,21 @@ impl Server {
         chance: &mut Chance,
         transcript: &mut Transcript,
     ) -> Checked<bool> {
-        let Some(connection) = &mut self.connection else { return Ok(false) };
+        let Some(connection) = &mut self.connection else {
+            return Ok(false);
+        };
         let some = pipe.read(&mut connection.input, most) > 0;
         loop {
-            let Some(connection) = &mut self.connection else { return Ok(some) };
+            let Some(connection) = &mut self.connection else {
+                return Ok(some);
+            };
             if connection.stage == Stage::Closing {
                 connection.input.clear();
                 return Ok(some);
             }
-            let Some(packet) = take(&mut connection.input)? else { return Ok(some) };
+            let Some(packet) = take(&mut connection.input)? else {
+                return Ok(some);
+            };
             transcript.say(format_args!("server hears {}", packet.packet()));
             self.handle(&packet.packet(), chance)?;
         }
@@ -54,18 +63,28 @@ impl Server {
             Packet::Subscribe(subscribe) => self.handle_subscribe(subscribe, chance),
             Packet::Unsubscribe(unsubscribe) => {
                 let filters = unsubscribe.filters.iter();
-                let codes = filters.map(|filter| self.unsubscribe(filter.as_str(), chance)).collect();
-                self.owe(Due::Answer(PacketType::UnsubAck, unsubscribe.packet_id, codes));
+                let codes = filters
+                    .map(|filter| self.unsubscribe(filter.as_str(), chance))
+                    .collect();
+                self.owe(Due::Answer(
+                    PacketType::UnsubAck,
+                    unsubscribe.packet_id,
+                    codes,
+                ));
             }
             Packet::Auth(auth) => self.handle_auth(auth)?,
             Packet::PingReq => self.owe(Due::PingResp),
             Packet::Disconnect(disconnect) => {
-                if let (Some(seconds), Some(session)) =
-                    (disconnect.properties.session_expiry_interval, &mut self.session)
-                {
+                if let (Some(seconds), Some(session)) = (
+                    disconnect.properties.session_expiry_interval,
+                    &mut self.session,
+                ) {
                     session.expiry = std::time::Duration::from_secs(seconds.into());
                 }
-                self.connection.as_mut().into_iter().for_each(Connection::close);
+                self.connection
+                    .as_mut()
+                    .into_iter()
+                    .for_each(Connection::close);
             }
             other => return Err(Breach::new("nobody asked for this", other)),
         }
@@ -93,14 +112,26 @@ impl Server {
                 topic.as_str().to_owned()
             }
             (Some(topic), None) => topic.as_str().to_owned(),
-            (None, alias) => alias.and_then(|alias| aliases.get(&alias)).cloned().unwrap_or_default(),
+            (None, alias) => alias
+                .and_then(|alias| aliases.get(&alias))
+                .cloned()
+                .unwrap_or_default(),
         };
         let Some(serial) = serial_of(publish.payload) else {
-            return Err(Breach::new("what arrives is what was published", Packet::Publish(*publish)));
+            return Err(Breach::new(
+                "what arrives is what was published",
+                Packet::Publish(*publish),
+            ));
         };
         let qos = publish.delivery.qos();
         let mut heard = |topic, reason_code, is_new| {
-            self.heard.push(Heard::Publish { serial, topic, qos, reason_code, is_new });
+            self.heard.push(Heard::Publish {
+                serial,
+                topic,
+                qos,
+                reason_code,
+                is_new,
+            });
         };
         let (ack_type, packet_id) = match publish.delivery {
             Delivery::AtMostOnce => {
@@ -110,17 +141,29 @@ impl Server {
             Delivery::AtLeastOnce { packet_id, .. } => (AckType::PubAck, packet_id),
             Delivery::ExactlyOnce { packet_id, .. } => (AckType::PubRec, packet_id),
         };
-        if let Some(before) = session.received.get(&packet_id).filter(|_| qos == QoS::ExactlyOnce) {
+        if let Some(before) = session
+            .received
+            .get(&packet_id)
+            .filter(|_| qos == QoS::ExactlyOnce)
+        {
             // A process that lost its session can't know which identifiers the server still holds.
             let is_same = before.serial == serial || before.process != self.process;
-            ensure(is_same, "[MQTT-2.2.1-3] an identifier in flight isn't used again", || {
-                format!("{packet_id} was {} and is {serial}", before.serial)
-            })?;
+            ensure(
+                is_same,
+                "[MQTT-2.2.1-3] an identifier in flight isn't used again",
+                || format!("{packet_id} was {} and is {serial}", before.serial),
+            )?;
             if before.serial == serial {
                 heard(topic, ReasonCode::Success, false);
             } else {
                 self.heard.push(Heard::Swallowed { serial, topic });
-                session.received.insert(packet_id, Received { serial, process: self.process });
+                session.received.insert(
+                    packet_id,
+                    Received {
+                        serial,
+                        process: self.process,
+                    },
+                );
             }
             self.owe(Due::Ack(ack_type, packet_id, ReasonCode::Success));
             return Ok(());
@@ -132,7 +175,13 @@ impl Server {
         };
         heard(topic, reason_code, true);
         if qos == QoS::ExactlyOnce && !refuses {
-            session.received.insert(packet_id, Received { serial, process: self.process });
+            session.received.insert(
+                packet_id,
+                Received {
+                    serial,
+                    process: self.process,
+                },
+            );
         }
         self.owe(Due::Ack(ack_type, packet_id, reason_code));
         Ok(())
@@ -140,30 +189,48 @@ impl Server {
 
     /// PUBREL, whether its message is known or not.
     fn handle_pubrel(&mut self, ack: &Ack<'_>) {
-        let Some(session) = &mut self.session else { return };
+        let Some(session) = &mut self.session else {
+            return;
+        };
         let known = session.received.remove(&ack.packet_id).is_some();
-        let code = if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
+        let code = if known {
+            ReasonCode::Success
+        } else {
+            ReasonCode::PacketIdentifierNotFound
+        };
         self.owe(Due::Ack(AckType::PubComp, ack.packet_id, code));
     }
 
     /// An acknowledgement of a message of the server's own.
     fn handle_ack(&mut self, ack_type: AckType, ack: &Ack<'_>) -> Checked {
-        let Some(session) = &mut self.session else { return Ok(()) };
+        let Some(session) = &mut self.session else {
+            return Ok(());
+        };
         let (id, reason_code) = (ack.packet_id, ack.reason_code);
         let told = || ack.into_packet(ack_type).to_string();
         let outgoing = session.find(id).filter(|outgoing| outgoing.is_live);
         let Some(outgoing) = outgoing else {
-            return Err(Breach::new("[MQTT-2.2.1-5] an acknowledgement is for a message", told()));
+            return Err(Breach::new(
+                "[MQTT-2.2.1-5] an acknowledgement is for a message",
+                told(),
+            ));
         };
         let expected = match (outgoing.qos, outgoing.is_released) {
             (QoS::ExactlyOnce, false) => AckType::PubRec,
             (QoS::ExactlyOnce, true) => AckType::PubComp,
             _ => AckType::PubAck,
         };
-        ensure(ack_type == expected, "[MQTT-2.2.1-5] each message has its acknowledgements", told)?;
+        ensure(
+            ack_type == expected,
+            "[MQTT-2.2.1-5] each message has its acknowledgements",
+            told,
+        )?;
         if ack_type != AckType::PubComp {
             let serial = outgoing.serial;
-            self.heard.push(Heard::Acknowledged { serial, reason_code });
+            self.heard.push(Heard::Acknowledged {
+                serial,
+                reason_code,
+            });
         }
         if ack_type == AckType::PubRec && !reason_code.is_error() {
             outgoing.is_released = true;
@@ -196,7 +263,9 @@ impl Server {
                 QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
             });
             if let Some(session) = &mut self.session {
-                session.subscriptions.insert(each.filter.as_str().to_owned(), granted);
+                session
+                    .subscriptions
+                    .insert(each.filter.as_str().to_owned(), granted);
             }
         }
         self.owe(Due::Answer(PacketType::SubAck, subscribe.packet_id, codes));
@@ -206,8 +275,15 @@ impl Server {
         if !self.is_calm && chance.one_in(self.habits.refuses_one_in) {
             return code(PacketType::UnsubAck, true, chance);
         }
-        let existed = self.session.as_mut().is_some_and(|each| each.subscriptions.remove(filter).is_some());
-        if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted }
+        let existed = self
+            .session
+            .as_mut()
+            .is_some_and(|each| each.subscriptions.remove(filter).is_some());
+        if existed {
+            ReasonCode::Success
+        } else {
+            ReasonCode::NoSubscriptionExisted
+        }
     }
 
     fn owe(&mut self, due: Due) {
@@ -219,6 +295,9 @@ impl Server {
 
 fn take(input: &mut BytesMut) -> Checked<Option<PacketBuf>> {
     PacketBuf::take(input, &OPTIONS).map_err(|error| {
-        Breach::new("what a client sends is a packet", format_args!("{error}: {:02x?}", &input[..]))
+        Breach::new(
+            "what a client sends is a packet",
+            format_args!("{error}: {:02x?}", &input[..]),
+        )
     })
 }

@@ -58,11 +58,20 @@ pub(super) struct Habits {
 #[derive(Debug, Clone)]
 pub(super) enum Heard {
     /// A PUBLISH came, and is or will be answered so; `is_new` if the server hadn't taken it on already.
-    Publish { serial: usize, topic: String, qos: QoS, reason_code: ReasonCode, is_new: bool },
+    Publish {
+        serial: usize,
+        topic: String,
+        qos: QoS,
+        reason_code: ReasonCode,
+        is_new: bool,
+    },
     /// A PUBLISH counts as a repetition of what an earlier process sent under its identifier, and has forgotten.
     Swallowed { serial: usize, topic: String },
     /// The client acknowledged a message, for the first time.
-    Acknowledged { serial: usize, reason_code: ReasonCode },
+    Acknowledged {
+        serial: usize,
+        reason_code: ReasonCode,
+    },
     /// A message is larger than the client takes.
     Dropped { serial: usize },
 }
@@ -152,7 +161,9 @@ impl Server {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.connection.as_ref().is_some_and(|connection| connection.stage == Stage::Open)
+        self.connection
+            .as_ref()
+            .is_some_and(|connection| connection.stage == Stage::Open)
     }
 
     /// Whether it has said what it wanted to say before it closes.
@@ -163,7 +174,9 @@ impl Server {
 
     /// Whether it has an answer or a message to give.
     pub(super) fn has_something_to_say(&self) -> bool {
-        let Some(connection) = &self.connection else { return false };
+        let Some(connection) = &self.connection else {
+            return false;
+        };
         !connection.output.is_empty()
             || !connection.due.is_empty()
             || connection.stage == Stage::Open && self.may_send()
@@ -171,13 +184,22 @@ impl Server {
 
     /// Writes some of what it said.
     pub(super) fn speaks(&mut self, pipe: &mut Pipe, most: usize) -> bool {
-        self.connection.as_mut().is_some_and(|connection| pipe.write(&mut connection.output, most) > 0)
+        self.connection
+            .as_mut()
+            .is_some_and(|connection| pipe.write(&mut connection.output, most) > 0)
     }
 
     /// Says DISCONNECT and closes.
     pub(super) fn disconnects(&mut self, reason_code: ReasonCode, transcript: &mut Transcript) {
-        if let Some(connection) = self.connection.as_mut().filter(|each| each.stage == Stage::Open) {
-            let disconnect = Disconnect { reason_code, ..Disconnect::default() };
+        if let Some(connection) = self
+            .connection
+            .as_mut()
+            .filter(|each| each.stage == Stage::Open)
+        {
+            let disconnect = Disconnect {
+                reason_code,
+                ..Disconnect::default()
+            };
             connection.say(&Packet::Disconnect(disconnect), transcript);
             connection.close();
         }
@@ -196,7 +218,12 @@ impl Server {
         let granted = session.subscriptions.get(filter.as_str())?;
         let (qos, topic) = (qos.min(*granted), topic_of(filter));
         // Messages of QoS 0 aren't kept for those who are away.
-        if qos == QoS::AtMostOnce && self.connection.as_ref().is_none_or(|each| each.stage != Stage::Open) {
+        if qos == QoS::AtMostOnce
+            && self
+                .connection
+                .as_ref()
+                .is_none_or(|each| each.stage != Stage::Open)
+        {
             return None;
         }
         let topic_of_it = topic.clone();
@@ -240,15 +267,26 @@ impl Connection {
     fn say(&mut self, packet: &Packet<'_>, transcript: &mut Transcript) {
         transcript.say(format_args!("server says {packet}"));
         let said = packet.encode(&mut self.output);
-        assert_eq!(said, Ok(()), "the server says only what can be said: {packet}");
+        assert_eq!(
+            said,
+            Ok(()),
+            "the server says only what can be said: {packet}"
+        );
     }
 
     /// Says what only a lax server passes on: the last byte of this Response Topic becomes a wildcard.
-    fn say_faulty(&mut self, packet: &Packet<'_>, response_topic: &str, transcript: &mut Transcript) {
+    fn say_faulty(
+        &mut self,
+        packet: &Packet<'_>,
+        response_topic: &str,
+        transcript: &mut Transcript,
+    ) {
         let before = self.output.len();
         self.say(packet, transcript);
         let said = &mut self.output[before..];
-        let at = said.windows(response_topic.len()).position(|bytes| bytes == response_topic.as_bytes());
+        let at = said
+            .windows(response_topic.len())
+            .position(|bytes| bytes == response_topic.as_bytes());
         said[at.unwrap_or_default() + response_topic.len() - 1] = b'#';
     }
 }
@@ -260,8 +298,12 @@ impl ClientSays {
             clean_start: connect.clean_start,
             has_method: said.authentication_method.is_some(),
             has_id: !connect.client_id.as_bytes().is_empty(),
-            receive_maximum: said.receive_maximum.map_or(65_535, |maximum| maximum.get().into()),
-            maximum_packet_size: said.maximum_packet_size.map_or(usize::MAX, |size| size.get() as usize),
+            receive_maximum: said
+                .receive_maximum
+                .map_or(65_535, |maximum| maximum.get().into()),
+            maximum_packet_size: said
+                .maximum_packet_size
+                .map_or(usize::MAX, |size| size.get() as usize),
             topic_alias_maximum: said.topic_alias_maximum.unwrap_or(0),
             session_expiry_interval: said.session_expiry_interval.unwrap_or(0),
             wants_explanations: said.request_problem_information != Some(false),
@@ -271,7 +313,11 @@ impl ClientSays {
 
 /// Every code that a server may send in such a packet.
 pub(super) fn codes(packet_type: PacketType) -> Vec<ReasonCode> {
-    ReasonCode::ALL.iter().copied().filter(|code| code.is_legal_in(packet_type, Sender::Server)).collect()
+    ReasonCode::ALL
+        .iter()
+        .copied()
+        .filter(|code| code.is_legal_in(packet_type, Sender::Server))
+        .collect()
 }
 
 /// One of them that is a refusal, or isn't.
@@ -283,8 +329,12 @@ fn code(packet_type: PacketType, is_error: bool, chance: &mut Chance) -> ReasonC
 
 /// A topic that matches the filter.
 fn topic_of(filter: &str) -> String {
-    let shared = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
-    shared.map_or(filter, |(_, filter)| filter).replace(['+', '#'], "x")
+    let shared = filter
+        .strip_prefix("$share/")
+        .and_then(|rest| rest.split_once('/'));
+    shared
+        .map_or(filter, |(_, filter)| filter)
+        .replace(['+', '#'], "x")
 }
 
 /// The serial that a payload starts with.

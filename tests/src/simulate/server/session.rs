@@ -65,7 +65,8 @@ impl Session {
 
     /// Whether it has outlived itself.
     pub(super) fn has_expired(&self, now: Instant) -> bool {
-        self.left_at.is_some_and(|left_at| now.saturating_duration_since(left_at) >= self.expiry)
+        self.left_at
+            .is_some_and(|left_at| now.saturating_duration_since(left_at) >= self.expiry)
     }
 
     /// The client is back.
@@ -84,7 +85,10 @@ impl Session {
 
     /// The next thing to send: what is repeated goes first.
     pub(super) fn next(&self) -> Option<&Outgoing> {
-        self.in_flight.iter().find(|outgoing| !outgoing.is_live).or_else(|| self.queue.front())
+        self.in_flight
+            .iter()
+            .find(|outgoing| !outgoing.is_live)
+            .or_else(|| self.queue.front())
     }
 
     /// Takes the next thing to send, and whether it is repeated.
@@ -106,11 +110,16 @@ impl Session {
 
     /// Messages of QoS 1 and 2 on this connection that the client hasn't finished with. [MQTT-3.3.4-9]
     pub(super) fn outstanding(&self) -> usize {
-        self.in_flight.iter().filter(|outgoing| outgoing.is_counted).count()
+        self.in_flight
+            .iter()
+            .filter(|outgoing| outgoing.is_counted)
+            .count()
     }
 
     pub(super) fn find(&mut self, id: PacketId) -> Option<&mut Outgoing> {
-        self.in_flight.iter_mut().find(|outgoing| outgoing.id == Some(id))
+        self.in_flight
+            .iter_mut()
+            .find(|outgoing| outgoing.id == Some(id))
     }
 
     pub(super) fn finish(&mut self, id: PacketId) {
