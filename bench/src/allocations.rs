@@ -1,4 +1,5 @@
-//! The allocator, which counts while it is asked to: how often memory was asked for, and how much was held.
+//! The allocator, which counts while it is asked to: how often memory was asked for, and how much
+//! was held.
 #![expect(
     unsafe_code,
     reason = "`GlobalAlloc` is an unsafe trait; each method passes its call on to the system's"
@@ -30,7 +31,8 @@ pub fn count(work: impl FnOnce()) -> Allocations {
     }
 }
 
-/// The system's allocator. While nothing is counted it costs one more load and branch, the same for everybody.
+/// The system's allocator. While nothing is counted it costs one more load and branch, the same for
+/// everybody.
 struct Counting;
 
 #[global_allocator]

@@ -12,7 +12,8 @@ pub const CHILD: &str = "--run-each-once";
 /// Callgrind counts inside this function only, and writes down what it counted when it ends.
 const COUNTED: &str = "dunlin_bench::instructions::counted";
 
-/// The instructions of each [`counted`] in the child of `command`, in order; `None` without valgrind.
+/// The instructions of each [`counted`] in the child of `command`, in order; `None` without
+/// valgrind.
 pub fn of_child(command: &str) -> Option<Vec<u64>> {
     let folder = env::temp_dir().join(format!("dunlin-bench-{}", process::id()));
     fs::create_dir_all(&folder).ok()?;

@@ -1,4 +1,5 @@
-//! Dunlin and its peers side by side: `cargo run --release --manifest-path bench/Cargo.toml -- codec`, or `-- client`.
+//! Dunlin and its peers side by side: `cargo run --release --manifest-path bench/Cargo.toml --
+//! codec`, or `-- client`.
 
 mod allocations;
 mod client;

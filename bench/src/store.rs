@@ -1,4 +1,5 @@
-//! What a store costs: messages of QoS 1 with and without one, by how many are in flight, beside the disk's flush.
+//! What a store costs: messages of QoS 1 with and without one, by how many are in flight, beside
+//! the disk's flush.
 #![expect(clippy::disallowed_methods, reason = "a clock is what this is about")]
 
 use std::collections::VecDeque;

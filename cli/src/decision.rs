@@ -3,7 +3,8 @@
 use dunlin_sandbox::{Decision, StatementRef};
 use serde::Serialize;
 
-/// Which statement decided; without one (`implicit_deny`), `why` has a line for each that came near.
+/// Which statement decided; without one (`implicit_deny`), `why` has a line for each that came
+/// near.
 #[derive(Serialize)]
 pub(crate) struct Decided<'a> {
     effect: &'static str,

@@ -1,4 +1,5 @@
-//! `dunlin demo`: a sandbox and both samples in one process, so that something works before anything is set up.
+//! `dunlin demo`: a sandbox and both samples in one process, so that something works before
+//! anything is set up.
 
 use std::ffi::OsString;
 
@@ -14,7 +15,8 @@ use crate::signal::StopSignal;
 use crate::terminal::Console;
 use crate::verb::Failure;
 
-/// Plays the unsigned and then the signed sample against a sandbox of its own, which leaves nothing behind.
+/// Plays the unsigned and then the signed sample against a sandbox of its own, which leaves nothing
+/// behind.
 pub(crate) async fn run(console: Console) -> Result<Exit, Failure> {
     let stop = StopSignal::install()?;
     let state = folder::temporary()?;

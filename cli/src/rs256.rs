@@ -40,7 +40,8 @@ pub(crate) fn sign(flag: &str, pem: &Path, token: &str) -> Result<Secret<String>
     Ok(BASE64_STANDARD.encode(signature).into())
 }
 
-/// Whether `signature` (base64) is that of `token` by the owner of the public key in `pem`, which `flag` named.
+/// Whether `signature` (base64) is that of `token` by the owner of the public key in `pem`, which
+/// `flag` named.
 pub(crate) fn verify(
     flag: &str,
     pem: &Path,

@@ -1,4 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP: the first asks for a clean end, a later one ends the process at once.
+//! SIGINT, SIGTERM and SIGHUP: the first asks for a clean end, a later one ends the process at
+//! once.
 
 use std::future::pending;
 use std::io;
@@ -26,7 +27,8 @@ impl StopSignal {
             sender.send_replace(Some(first));
             loop {
                 let again = signals.next().await;
-                // Programs such as timeout(1) and npm send the signal to the process and to its group.
+                // Programs such as timeout(1) and npm send the signal to the process and to its
+                // group.
                 if at.elapsed() >= SAME_SIGNAL {
                     std::process::exit(i32::from(again.code()));
                 }
@@ -89,8 +91,8 @@ impl Signals {
     }
 }
 
-/// Whether SIGHUP (1) is ignored now, by the process's mask of ignored signals. Elsewhere than on Linux it counts as not
-/// ignored.
+/// Whether SIGHUP (1) is ignored now, by the process's mask of ignored signals. Elsewhere than on
+/// Linux it counts as not ignored.
 #[cfg(unix)]
 fn ignores_hang_up() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, 1))

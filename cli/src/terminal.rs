@@ -18,7 +18,8 @@ pub(crate) enum Color {
     Never,
 }
 
-/// Standard error, as the user wants it. What can't be written there is lost: there is nobody left to tell.
+/// Standard error, as the user wants it. What can't be written there is lost: there is nobody left
+/// to tell.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Console {
     /// Only errors.
@@ -72,7 +73,8 @@ pub(crate) fn escaped_lines(text: &str) -> String {
         .join("\n")
 }
 
-/// What clap says of a command line: with clap's own colours, and the rest of what was typed escaped.
+/// What clap says of a command line: with clap's own colours, and the rest of what was typed
+/// escaped.
 pub(crate) fn escaped_styled(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;

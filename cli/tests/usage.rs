@@ -1,4 +1,5 @@
-//! Everything that can be known to be wrong before anything is sent: exit code 2, and a text that says what to do.
+//! Everything that can be known to be wrong before anything is sent: exit code 2, and a text that
+//! says what to do.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 

@@ -1,8 +1,10 @@
-//! `exactly_once HOST PORT STORE`: a warehouse that counts deliveries, each exactly once, however often it is killed.
+//! `exactly_once HOST PORT STORE`: a warehouse that counts deliveries, each exactly once, however
+//! often it is killed.
 //!
-//! A message of QoS 2 to `delivery/ITEM` brings a number of pieces. The stock of the item is a record in the client's store:
-//! it is written in one commit with the fact that the message was received. So either both are there after a crash, and
-//! the server's repetition isn't delivered, or neither is, and it is delivered again.
+//! A message of QoS 2 to `delivery/ITEM` brings a number of pieces. The stock of the item is a
+//! record in the client's store: it is written in one commit with the fact that the message was
+//! received. So either both are there after a crash, and the server's repetition isn't delivered,
+//! or neither is, and it is delivered again.
 //!
 //! User name and password are taken from `MQTT_USERNAME` and `MQTT_PASSWORD`.
 

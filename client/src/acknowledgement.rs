@@ -15,8 +15,8 @@ use crate::subscription::{Reader, Subscription, Unmatched};
 use crate::unanswered::Unanswered;
 
 impl Subscription {
-    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so: what it has in hand
-    /// counts against the client's Receive Maximum.
+    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so:
+    /// what it has in hand counts against the client's Receive Maximum.
     ///
     /// ```no_run
     /// # async fn example(mut lamps: dunlin_client::Subscription) -> Result<(), Box<dyn std::error::Error>> {
@@ -88,18 +88,21 @@ fn poll_next(
     }))
 }
 
-/// What a message is owed. Acknowledgements leave in the order in which their messages came, whatever the order of these
-/// calls (§4.6): one that isn't given holds back those behind it.
+/// What a message is owed. Acknowledgements leave in the order in which their messages came,
+/// whatever the order of these calls (§4.6): one that isn't given holds back those behind it.
 ///
-/// If it is dropped without an answer, [`ConnectOptions::on_dropped`](crate::ConnectOptions::on_dropped) decides: by default the
-/// message is refused with reason code 0x80 after five seconds, or at once if the thread is panicking, counted, and reported as
-/// [`Event::MessageDropped`](crate::Event::MessageDropped). Once the client is being stopped or its runtime shuts down, nothing
-/// is answered, and the server sends the message again. All streams share the client's Receive Maximum: while one message
-/// isn't answered, nothing behind it is acknowledged, and when the Receive Maximum is used up, no stream gets messages of
-/// QoS 1 and 2.
+/// If it is dropped without an answer,
+/// [`ConnectOptions::on_dropped`](crate::ConnectOptions::on_dropped) decides: by default the
+/// message is refused with reason code 0x80 after five seconds, or at once if the thread is
+/// panicking, counted, and reported as [`Event::MessageDropped`](crate::Event::MessageDropped).
+/// Once the client is being stopped or its runtime shuts down, nothing is answered, and the server
+/// sends the message again. All streams share the client's Receive Maximum: while one message isn't
+/// answered, nothing behind it is acknowledged, and when the Receive Maximum is used up, no stream
+/// gets messages of QoS 1 and 2.
 ///
-/// At QoS 0, and once the session is lost, there is nothing to acknowledge: then both answers do nothing. On a later
-/// connection of the same session the answer counts for the server's repetition, which isn't delivered again.
+/// At QoS 0, and once the session is lost, there is nothing to acknowledge: then both answers do
+/// nothing. On a later connection of the same session the answer counts for the server's
+/// repetition, which isn't delivered again.
 #[derive(Debug)]
 #[must_use = "a message that isn't answered is refused, and holds back the acknowledgements behind it"]
 pub struct Acknowledgement {
@@ -124,26 +127,33 @@ impl Acknowledgement {
         }
     }
 
-    /// Accepts the message and changes records of the application's own in the client's store, in one commit; returns when
-    /// the store has it.
+    /// Accepts the message and changes records of the application's own in the client's store, in
+    /// one commit; returns when the store has it.
     ///
-    /// A message of QoS 2 is so processed exactly once, whenever the process is killed: either the records and the fact that
-    /// the message was received are both in the store, and the server's repetition isn't delivered, or neither is, and it
-    /// is delivered again. The [documentation of the store](crate::store) explains the pattern. A message of QoS 1 may be
+    /// A message of QoS 2 is so processed exactly once, whenever the process is killed: either the
+    /// records and the fact that the message was received are both in the store, and the
+    /// server's repetition isn't delivered, or neither is, and it is delivered again. The
+    /// [documentation of the store](crate::store) explains the pattern. A message of QoS 1 may be
     /// delivered again after its records were written; at QoS 0 the records alone are written.
     ///
-    /// If several streams got the message, the records are written with the last answer, whatever that is. If one of them
-    /// drops its acknowledgement, [`ConnectOptions::on_dropped`](crate::ConnectOptions::on_dropped) gives its answer:
-    /// * [`OnDropped::Reject`](crate::OnDropped::Reject): the message is refused with 0x80 and doesn't come again; the records
+    /// If several streams got the message, the records are written with the last answer, whatever
+    /// that is. If one of them drops its acknowledgement,
+    /// [`ConnectOptions::on_dropped`](crate::ConnectOptions::on_dropped) gives its answer:
+    /// * [`OnDropped::Reject`](crate::OnDropped::Reject): the message is refused with 0x80 and
+    ///   doesn't come again; the records are written.
+    /// * [`OnDropped::Accept`](crate::OnDropped::Accept): the message is accepted, and the records
     ///   are written.
-    /// * [`OnDropped::Accept`](crate::OnDropped::Accept): the message is accepted, and the records are written.
-    /// * [`OnDropped::Hold`](crate::OnDropped::Hold): the message comes again to all of them, and the records are not written.
+    /// * [`OnDropped::Hold`](crate::OnDropped::Hold): the message comes again to all of them, and
+    ///   the records are not written.
     ///
-    /// Cancel safe once it was polled: the message is accepted then, and what is dropped is the wait for the store.
+    /// Cancel safe once it was polled: the message is accepted then, and what is dropped is the
+    /// wait for the store.
     ///
     /// # Errors
-    /// * [`RequestError::NoStore`]: the client wasn't started with a store. The message counts as dropped unanswered.
-    /// * [`RequestError::Stopped`]: the client stopped, or its store failed. The records may or may not be there.
+    /// * [`RequestError::NoStore`]: the client wasn't started with a store. The message counts as
+    ///   dropped unanswered.
+    /// * [`RequestError::Stopped`]: the client stopped, or its store failed. The records may or may
+    ///   not be there.
     pub async fn accept_with(mut self, records: Vec<Change>) -> Result<(), RequestError> {
         let shared = Arc::clone(&self.shared);
         let number = shared.with(|state| {
@@ -160,12 +170,13 @@ impl Acknowledgement {
         until_kept(&shared, number).await
     }
 
-    /// Says with this code what became of the message; the server won't send it again. At 0x80 or above it was refused, and
-    /// at QoS 2 the exchange is over. Of the answers of several streams that had the message the gravest counts.
+    /// Says with this code what became of the message; the server won't send it again. At 0x80 or
+    /// above it was refused, and at QoS 2 the exchange is over. Of the answers of several
+    /// streams that had the message the gravest counts.
     ///
     /// # Errors
-    /// A code that a client can't say (§3.4.2.1: 0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97 and 0x99 are those that it
-    /// can). The message stays owed, as if this had been dropped.
+    /// A code that a client can't say (§3.4.2.1: 0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97 and
+    /// 0x99 are those that it can). The message stays owed, as if this had been dropped.
     pub fn answer(mut self, reason_code: ReasonCode) -> Result<(), RequestError> {
         let Some(id) = self.id else { return Ok(()) };
         self.shared.with(|state| {

@@ -1,4 +1,5 @@
-//! Enhanced authentication (§4.12): what a client says in AUTH, step by step, and how it judges what the server says.
+//! Enhanced authentication (§4.12): what a client says in AUTH, step by step, and how it judges
+//! what the server says.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,15 +11,16 @@ use crate::secret::Secret;
 ///
 /// It is asked while the client's lock is held: it computes, and waits for nothing.
 pub trait Authenticator: Send {
-    /// The data that begins the exchange: in CONNECT, or in the AUTH that asks for re-authentication. `None` leaves the
-    /// property out; at most 65,535 bytes (§3.1.2.11.10).
+    /// The data that begins the exchange: in CONNECT, or in the AUTH that asks for
+    /// re-authentication. `None` leaves the property out; at most 65,535 bytes (§3.1.2.11.10).
     ///
     /// # Errors
-    /// There is nothing to begin with. Nothing is sent; where it is about a connection, the attempt counts as one that
-    /// another wouldn't mend.
+    /// There is nothing to begin with. Nothing is sent; where it is about a connection, the attempt
+    /// counts as one that another wouldn't mend.
     fn begin(&mut self) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError>;
 
-    /// The answer to the data in the server's AUTH (§4.12). `None` leaves the property out; at most 65,535 bytes.
+    /// The answer to the data in the server's AUTH (§4.12). `None` leaves the property out; at most
+    /// 65,535 bytes.
     ///
     /// # Errors
     /// What the server said isn't acceptable: the connection ends.
@@ -27,15 +29,16 @@ pub trait Authenticator: Send {
         data: Option<&[u8]>,
     ) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError>;
 
-    /// The server is satisfied, and this is the last that it says. A method that authenticates the server as well
-    /// judges it here: nothing was believed or sent so far.
+    /// The server is satisfied, and this is the last that it says. A method that authenticates the
+    /// server as well judges it here: nothing was believed or sent so far.
     ///
     /// # Errors
     /// The server isn't who it should be: the connection ends.
     fn finish(&mut self, data: Option<&[u8]>) -> Result<(), AuthenticationError>;
 }
 
-/// Why an exchange can't go on, in the words of its [`Authenticator`]: fixed ones, so that no secret gets into them.
+/// Why an exchange can't go on, in the words of its [`Authenticator`]: fixed ones, so that no
+/// secret gets into them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}")]
 pub struct AuthenticationError {
@@ -51,10 +54,11 @@ impl AuthenticationError {
     }
 }
 
-/// A method of enhanced authentication, and where its exchanges come from: each connection begins a fresh one, and so
-/// does each re-authentication.
+/// A method of enhanced authentication, and where its exchanges come from: each connection begins a
+/// fresh one, and so does each re-authentication.
 ///
-/// `Debug` prints the method alone. SCRAM-SHA-256, ready to be taken over, is in `client/examples/scram/`.
+/// `Debug` prints the method alone. SCRAM-SHA-256, ready to be taken over, is in
+/// `client/examples/scram/`.
 ///
 /// ```
 /// use dunlin_client::{Authentication, AuthenticationError, Authenticator, ConnectOptions, secret::Secret};
@@ -84,7 +88,8 @@ impl AuthenticationError {
 pub struct Authentication {
     /// The method's name, as the server knows it (§3.1.2.11.9).
     pub method: String,
-    /// How long a re-authentication may take; the exchange of CONNECT is bounded by the time for CONNACK.
+    /// How long a re-authentication may take; the exchange of CONNECT is bounded by the time for
+    /// CONNACK.
     pub reauthenticate_within: Duration,
     exchanges: Arc<dyn Fn() -> Box<dyn Authenticator> + Send + Sync>,
 }

@@ -9,9 +9,10 @@ use crate::retry::{RepeatedViolation, Retry, RetryPolicy};
 ///
 /// # What is final
 ///
-/// Each failed attempt and each lost connection has a class, [`Retry::Final`], [`Retry::Transient`] or [`Retry::Slow`]. By
-/// default, once a server has accepted a connection of this client, only a take-over by another client and the
-/// application's own stop are final. Before that, what another attempt can't change is final as well:
+/// Each failed attempt and each lost connection has a class, [`Retry::Final`], [`Retry::Transient`]
+/// or [`Retry::Slow`]. By default, once a server has accepted a connection of this client, only a
+/// take-over by another client and the application's own stop are final. Before that, what another
+/// attempt can't change is final as well:
 ///
 /// | cause | before the first connection | after it |
 /// |---|---|---|
@@ -36,38 +37,48 @@ use crate::retry::{RepeatedViolation, Retry, RetryPolicy};
 /// | connection closed, reset or broken, no PINGRESP, failed re-authentication | | transient |
 /// | stopped by the application | final | final |
 ///
-/// CONNACK 0x86 and 0x87 are slow rather than final because AWS IoT Core gives them as well when the Lambda function of a
-/// custom authorizer fails or is throttled. [`policy`](Self::policy) changes any row.
+/// CONNACK 0x86 and 0x87 are slow rather than final because AWS IoT Core gives them as well when
+/// the Lambda function of a custom authorizer fails or is throttled. [`policy`](Self::policy)
+/// changes any row.
 ///
-/// After a final failure a [`ConnectProvider`](crate::ConnectProvider) is asked once more, except after a take-over and after
-/// an error of its own; the client goes on if the provider's answer is another one than before.
+/// After a final failure a [`ConnectProvider`](crate::ConnectProvider) is asked once more, except
+/// after a take-over and after an error of its own; the client goes on if the provider's answer is
+/// another one than before.
 ///
 /// [`Client::connect`](crate::Client::connect) tries until
-/// [`connect_within`](crate::ClientOptions::connect_within) is over; [`Client::start`](crate::Client::start) has no such limit.
+/// [`connect_within`](crate::ClientOptions::connect_within) is over;
+/// [`Client::start`](crate::Client::start) has no such limit.
 /// [`Client::reconnect_now`](crate::Client::reconnect_now) skips a delay.
 #[derive(Debug, Clone)]
 pub struct Reconnect {
-    /// Maximum number of attempts in a row that may fail, the first one not counted; `None`, the default, means no maximum.
+    /// Maximum number of attempts in a row that may fail, the first one not counted; `None`, the
+    /// default, means no maximum.
     pub max_attempts: Option<u32>,
-    /// Shortest delay. Default: 1 s. AWS IoT Core allows one CONNECT per second and client identifier.
+    /// Shortest delay. Default: 1 s. AWS IoT Core allows one CONNECT per second and client
+    /// identifier.
     pub min_delay: Duration,
-    /// Delay that doubles with every failure: the first delay is at most twice as long. Default: 1 s.
+    /// Delay that doubles with every failure: the first delay is at most twice as long. Default: 1
+    /// s.
     pub base_delay: Duration,
     /// Longest delay. Default: 120 s.
     pub max_delay: Duration,
-    /// Time that a connection must have lasted for the delays to start from the shortest again. Default: 30 s.
+    /// Time that a connection must have lasted for the delays to start from the shortest again.
+    /// Default: 30 s.
     pub stable_after: Duration,
-    /// Shortest delay after a failure of the class [`Retry::Slow`], which doubles with every such failure. Default: 60 s.
+    /// Shortest delay after a failure of the class [`Retry::Slow`], which doubles with every such
+    /// failure. Default: 60 s.
     pub slow_min_delay: Duration,
     /// Longest delay after a failure of the class [`Retry::Slow`]. Default: 15 min.
     pub slow_max_delay: Duration,
     /// Hook that classifies failures. The default is the table above.
     pub policy: RetryPolicy,
-    /// Number of times in a row that a server may break the protocol in the same way, each time within
-    /// [`stable_after`](Self::stable_after), before [`on_repeated_violation`](Self::on_repeated_violation) applies. Default: 5.
+    /// Number of times in a row that a server may break the protocol in the same way, each time
+    /// within [`stable_after`](Self::stable_after), before
+    /// [`on_repeated_violation`](Self::on_repeated_violation) applies. Default: 5.
     pub violation_limit: NonZeroU32,
     /// Reaction to a server that has broken the protocol in the same way
-    /// [`violation_limit`](Self::violation_limit) times in a row. Default: [`RepeatedViolation::SlowDown`].
+    /// [`violation_limit`](Self::violation_limit) times in a row. Default:
+    /// [`RepeatedViolation::SlowDown`].
     pub on_repeated_violation: RepeatedViolation,
 }
 
@@ -141,9 +152,10 @@ impl Backoff {
         self.slow_doublings = 0;
     }
 
-    /// The delay before the attempt that follows a failure of the class `retry`. It is evenly spread between the shortest and
-    /// the current longest one, so that many clients that lost the same server don't come back at once; `random` is in 0..1.
-    /// `None` if there were enough attempts.
+    /// The delay before the attempt that follows a failure of the class `retry`. It is evenly
+    /// spread between the shortest and the current longest one, so that many clients that lost
+    /// the same server don't come back at once; `random` is in 0..1. `None` if there were
+    /// enough attempts.
     pub(crate) fn next(&mut self, retry: Retry, random: f64) -> Option<Duration> {
         let reconnect = &self.reconnect;
         if reconnect

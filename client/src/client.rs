@@ -1,4 +1,5 @@
-//! The handle that applications hold: started, watched, stopped. What it is asked for has rooms of its own.
+//! The handle that applications hold: started, watched, stopped. What it is asked for has rooms of
+//! its own.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub struct ClientOptions {
     pub transport: TransportOptions,
     /// What is said in CONNECT, and what the client promises itself.
     pub connect: ConnectOptions,
-    /// Is asked before every attempt; by default it brings the way, the user name and the password from here.
+    /// Is asked before every attempt; by default it brings the way, the user name and the password
+    /// from here.
     pub provider: Provider,
     /// How long an answer of the provider is waited for.
     pub provide_within: Duration,
@@ -40,15 +42,16 @@ pub struct ClientOptions {
 }
 
 impl Default for ClientOptions {
-    /// [`new`](Self::new) with the defaults of both: plain TCP to `localhost`, port 1883, and a client identifier that the
-    /// server assigns.
+    /// [`new`](Self::new) with the defaults of both: plain TCP to `localhost`, port 1883, and a
+    /// client identifier that the server assigns.
     fn default() -> Self {
         Self::new(TransportOptions::default(), ConnectOptions::default())
     }
 }
 
 impl ClientOptions {
-    /// With the defaults: a minute for the first connection, and reconnecting for as long as it may help.
+    /// With the defaults: a minute for the first connection, and reconnecting for as long as it may
+    /// help.
     #[must_use]
     pub fn new(transport: TransportOptions, connect: ConnectOptions) -> Self {
         Self {
@@ -63,8 +66,8 @@ impl ClientOptions {
     }
 }
 
-/// A client, connected or on its way there. Clones are handles of the same client; when the last one is dropped, the
-/// client disconnects and ends.
+/// A client, connected or on its way there. Clones are handles of the same client; when the last
+/// one is dropped, the client disconnects and ends.
 #[derive(Debug, Clone)]
 pub struct Client {
     handle: Arc<Handle>,
@@ -77,7 +80,8 @@ struct Handle {
     ack_timeout: Duration,
 }
 
-/// The steps in a client's life, from the first attempt on. Up to 1,024 wait to be taken; the oldest go first.
+/// The steps in a client's life, from the first attempt on. Up to 1,024 wait to be taken; the
+/// oldest go first.
 #[derive(Debug)]
 #[must_use = "events are lost when nobody reads them"]
 pub struct Events {
@@ -89,11 +93,13 @@ const FLUSH_ON_DROP: Duration = Duration::from_secs(1);
 const FLUSH_ON_DISCONNECT: Duration = Duration::from_secs(5);
 
 impl Client {
-    /// Starts a client in the current tokio runtime and returns at once; what is asked of it waits for a connection.
+    /// Starts a client in the current tokio runtime and returns at once; what is asked of it waits
+    /// for a connection.
     ///
-    /// There is no limit in time for the first connection. A server that isn't there yet, a name that isn't found or a clock
-    /// that isn't set yet is followed by another attempt; refused credentials end the client with [`Event::Stopped`]. The whole
-    /// table is in the documentation of [`Reconnect`].
+    /// There is no limit in time for the first connection. A server that isn't there yet, a name
+    /// that isn't found or a clock that isn't set yet is followed by another attempt; refused
+    /// credentials end the client with [`Event::Stopped`]. The whole table is in the
+    /// documentation of [`Reconnect`].
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -105,8 +111,9 @@ impl Client {
     }
 
     /// As [`start`](Self::start), going on with the session of another client, which
-    /// [`disconnect_keeping_session`](Self::disconnect_keeping_session) gave: its unacknowledged messages are sent before
-    /// all others, its subscriptions stay. What the server sends for those waits until they are subscribed to again, or goes
+    /// [`disconnect_keeping_session`](Self::disconnect_keeping_session) gave: its unacknowledged
+    /// messages are sent before all others, its subscriptions stay. What the server sends for
+    /// those waits until they are subscribed to again, or goes
     /// to [`unmatched`](Self::unmatched); see [`unmatched_wait`](ConnectOptions::unmatched_wait).
     ///
     /// # Panics
@@ -169,16 +176,17 @@ impl Client {
 
     /// Starts a client and waits until a server has accepted it.
     ///
-    /// After a failure of the class [`Retry::Transient`](crate::Retry::Transient) or [`Retry::Slow`](crate::Retry::Slow) it
-    /// tries again, as often as [`Reconnect::max_attempts`] allows, until [`ClientOptions::connect_within`] is over. The table
-    /// of the classes is in the documentation of [`Reconnect`].
+    /// After a failure of the class [`Retry::Transient`](crate::Retry::Transient) or
+    /// [`Retry::Slow`](crate::Retry::Slow) it tries again, as often as
+    /// [`Reconnect::max_attempts`] allows, until [`ClientOptions::connect_within`] is over. The
+    /// table of the classes is in the documentation of [`Reconnect`].
     ///
     /// Cancel safe: a dropped future ends the client.
     ///
     /// # Errors
-    /// [`StopCause::Connect`] for a failure of the class [`Retry::Final`](crate::Retry::Final), or after
-    /// [`Reconnect::max_attempts`]; [`StopCause::TimedOut`], with the cause of the last failed attempt, after
-    /// [`ClientOptions::connect_within`].
+    /// [`StopCause::Connect`] for a failure of the class [`Retry::Final`](crate::Retry::Final), or
+    /// after [`Reconnect::max_attempts`]; [`StopCause::TimedOut`], with the cause of the last
+    /// failed attempt, after [`ClientOptions::connect_within`].
     pub async fn connect(options: ClientOptions) -> Result<Self, StopCause> {
         let within = options.connect_within;
         let client = Self::start(options);
@@ -186,14 +194,15 @@ impl Client {
         Ok(client)
     }
 
-    /// Whether there is a connection that a server has accepted. It may end at any time; requests need not wait for it.
+    /// Whether there is a connection that a server has accepted. It may end at any time; requests
+    /// need not wait for it.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.shared().aside(|state| state.engine.is_connected())
     }
 
-    /// Waits until a server has accepted this client, or until there is no further attempt. Returns at once while there is a
-    /// connection.
+    /// Waits until a server has accepted this client, or until there is no further attempt. Returns
+    /// at once while there is a connection.
     ///
     /// Cancel safe.
     ///
@@ -232,19 +241,21 @@ impl Client {
         self.handle.ack_timeout
     }
 
-    /// The steps in this client's life since it was started. Each goes to one reader: take this once.
+    /// The steps in this client's life since it was started. Each goes to one reader: take this
+    /// once.
     pub fn events(&self) -> Events {
         Events {
             shared: Arc::clone(&self.handle.shared),
         }
     }
 
-    /// Makes the next attempt to connect now instead of after its delay. For an application that learns that the network is
-    /// back.
+    /// Makes the next attempt to connect now instead of after its delay. For an application that
+    /// learns that the network is back.
     ///
-    /// The delays after further failures start from the shortest again. If an attempt is under way, and fails, the next one
-    /// follows at once. Nothing happens while the client is connected or has stopped. The
-    /// [`connect_interval`](crate::aws::ServiceLimits::connect_interval) of a service is kept.
+    /// The delays after further failures start from the shortest again. If an attempt is under way,
+    /// and fails, the next one follows at once. Nothing happens while the client is connected
+    /// or has stopped. The [`connect_interval`](crate::aws::ServiceLimits::connect_interval) of
+    /// a service is kept.
     pub fn reconnect_now(&self) {
         self.handle.shared.with(|state| {
             if !state.engine.is_connected() {
@@ -254,8 +265,9 @@ impl Client {
         });
     }
 
-    /// Authenticates again on the connection that there is (§4.12.1), and waits until both sides are satisfied. Other
-    /// requests go on meanwhile; a failure ends the connection, and the next one authenticates anew.
+    /// Authenticates again on the connection that there is (§4.12.1), and waits until both sides
+    /// are satisfied. Other requests go on meanwhile; a failure ends the connection, and the
+    /// next one authenticates anew.
     ///
     /// Cancel safe: a dropped future doesn't call it off.
     ///
@@ -276,8 +288,8 @@ impl Client {
     ///
     /// # Errors
     /// [`OptionsError::Farewell`] if it prolongs a session that ends with its connection,
-    /// [`OptionsError::FarewellReasonCode`] for a reason code that a client may not send, [`OptionsError::Text`] for text that
-    /// the wire has no form for. Nothing was changed.
+    /// [`OptionsError::FarewellReasonCode`] for a reason code that a client may not send,
+    /// [`OptionsError::Text`] for text that the wire has no form for. Nothing was changed.
     pub fn set_farewell(&self, farewell: Farewell) -> Result<(), OptionsError> {
         self.handle
             .shared
@@ -294,9 +306,10 @@ impl Client {
         })
     }
 
-    /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits until that is done. The server
-    /// forgets the session, unless it is kept ([`Farewell::session_expiry_interval`]). While
-    /// there is no connection, and requests wait for one, attempts go on for that time; what isn't done then fails with
+    /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits
+    /// until that is done. The server forgets the session, unless it is kept
+    /// ([`Farewell::session_expiry_interval`]). While there is no connection, and requests wait
+    /// for one, attempts go on for that time; what isn't done then fails with
     /// [`RequestError::Stopped`].
     ///
     /// Cancel safe: a dropped future doesn't call the end off.
@@ -304,8 +317,8 @@ impl Client {
         self.disconnect_within(FLUSH_ON_DISCONNECT).await;
     }
 
-    /// As [`disconnect`](Self::disconnect), with this time for accepted requests. If it is asked for more than once, the
-    /// earliest end counts.
+    /// As [`disconnect`](Self::disconnect), with this time for accepted requests. If it is asked
+    /// for more than once, the earliest end counts.
     ///
     /// Cancel safe: a dropped future doesn't call the end off.
     pub async fn disconnect_within(&self, flush_for: Duration) {
@@ -314,9 +327,10 @@ impl Client {
     }
 
     /// Says DISCONNECT, closes, and gives the session: what wasn't acknowledged goes on with
-    /// [`start_with_session`](Self::start_with_session), though its receipts fail here with [`RequestError::Stopped`].
-    /// Received messages that nobody took come again. A store has the session as well: go on with one of the two. `None`
-    /// from a client that has stopped before.
+    /// [`start_with_session`](Self::start_with_session), though its receipts fail here with
+    /// [`RequestError::Stopped`]. Received messages that nobody took come again. A store has
+    /// the session as well: go on with one of the two. `None` from a client that has stopped
+    /// before.
     ///
     /// Cancel safe: a dropped future doesn't call the end off, and the next call gives the session.
     pub async fn disconnect_keeping_session(&self) -> Option<Session> {
@@ -330,7 +344,8 @@ impl Client {
     }
 }
 
-/// The server of a session that was begun elsewhere may know identifiers from there: those of this client are other ones.
+/// The server of a session that was begun elsewhere may know identifiers from there: those of this
+/// client are other ones.
 pub(crate) fn first_identifier(clean_start: CleanStart) -> u32 {
     match clean_start {
         CleanStart::First | CleanStart::Always => 1,

@@ -1,5 +1,5 @@
-//! The task that owns socket and clock: asks what to connect with, connects, hands the connection to its link, and does
-//! it again.
+//! The task that owns socket and clock: asks what to connect with, connects, hands the connection
+//! to its link, and does it again.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -36,12 +36,13 @@ pub(crate) struct Plan {
     pub(crate) provider: Provider,
     pub(crate) provide_within: Duration,
     pub(crate) backoff: Backoff,
-    /// Shortest time between two CONNECTs that the service allows, also when the application asks for an attempt at once.
+    /// Shortest time between two CONNECTs that the service allows, also when the application asks
+    /// for an attempt at once.
     pub(crate) connect_interval: Duration,
 }
 
-/// Runs a client until it stops, and keeps its session if there is a store. A driver that never ran, because its runtime
-/// was shut down, has ended as well.
+/// Runs a client until it stops, and keeps its session if there is a store. A driver that never
+/// ran, because its runtime was shut down, has ended as well.
 pub(crate) fn run(
     shared: Arc<Shared>,
     plan: Plan,
@@ -187,7 +188,8 @@ impl<'a> Driver<'a> {
         reconnect.policy.classify(&context)
     }
 
-    /// Whether there may be another attempt: it might go better, or the provider might bring something else.
+    /// Whether there may be another attempt: it might go better, or the provider might bring
+    /// something else.
     fn should_retry(&self, failure: &Failure, retry: Retry) -> bool {
         let is_over = self.shared.drive(|state| state.stop_by(now()).is_over);
         // Other credentials change nothing about a take-over.
@@ -198,8 +200,8 @@ impl<'a> Driver<'a> {
         !is_over && (may_change || retry != Retry::Final)
     }
 
-    /// Waits for `delay` before the next attempt, or until the application asks for one at once. `None` if the client is to
-    /// stop.
+    /// Waits for `delay` before the next attempt, or until the application asks for one at once.
+    /// `None` if the client is to stop.
     async fn wait(&mut self, delay: Duration) -> Option<()> {
         let earliest = tokio::time::sleep(self.plan.connect_interval.min(delay));
         let mut sleep = pin!(tokio::time::sleep(delay));
@@ -225,7 +227,8 @@ impl<'a> Driver<'a> {
         Some(())
     }
 
-    /// One attempt, and the connection if it comes to one; with how long that lasted. An error if there is no attempt.
+    /// One attempt, and the connection if it comes to one; with how long that lasted. An error if
+    /// there is no attempt.
     async fn connect_once(&mut self) -> Result<(Ended, Duration), StopCause> {
         // On the heap, so that it takes no memory while the connection lasts: opening one is large.
         let (transport, peer) = match Box::pin(self.open()).await? {
@@ -261,7 +264,8 @@ impl<'a> Driver<'a> {
         })
     }
 
-    /// Asks where to go, and goes there. An error of the outer kind if there is nothing to be tried.
+    /// Asks where to go, and goes there. An error of the outer kind if there is nothing to be
+    /// tried.
     async fn open(&mut self) -> Result<Result<(Transport, SocketAddr), ConnectError>, StopCause> {
         let Some(provided) = until_stop(self.shared, pin!(self.ask_provider())).await else {
             return Err(StopCause::Requested);
@@ -323,7 +327,8 @@ impl<'a> Driver<'a> {
         });
     }
 
-    /// Tells the application of a failed attempt or a lost connection, and of the attempt that follows.
+    /// Tells the application of a failed attempt or a lost connection, and of the attempt that
+    /// follows.
     fn report(&self, failure: &Failure, retry: Retry, retry_in: Option<Duration>) {
         if let (Retry::Slow, Some(retry_in)) = (retry, retry_in) {
             match failure {
@@ -348,8 +353,8 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Runs `work`, for which there is no connection yet, unless a stop is asked for that has nothing to wait for or no time
-/// left. Time passes for what is queued, too.
+/// Runs `work`, for which there is no connection yet, unless a stop is asked for that has nothing
+/// to wait for or no time left. Time passes for what is queued, too.
 async fn until_stop<T>(shared: &Shared, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     let mut alarm = Alarm::default();
     poll_fn(|cx| {

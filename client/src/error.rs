@@ -1,4 +1,5 @@
-//! What can go wrong, sorted by whose fault it is. Facts only: how to put them to people is the application's matter.
+//! What can go wrong, sorted by whose fault it is. Facts only: how to put them to people is the
+//! application's matter.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,12 +35,14 @@ pub struct ServerReason {
     pub omitted: Omitted,
 }
 
-/// What the client left out when it copied the reason string and the user properties of a server's packet.
+/// What the client left out when it copied the reason string and the user properties of a server's
+/// packet.
 ///
-/// Of each packet it copies at most 4,096 bytes of the reason string, 64 user properties, and 8,192 bytes of user properties.
-/// While outcomes that the application hasn't taken hold an eighth of
-/// [`memory_budget`](crate::ConnectOptions::memory_budget), it copies nothing into further ones. Of a SUBACK that ends
-/// several subscriptions, it copies at most 65,536 bytes into the [events](crate::Event::SubscriptionLost) that report them.
+/// Of each packet it copies at most 4,096 bytes of the reason string, 64 user properties, and 8,192
+/// bytes of user properties. While outcomes that the application hasn't taken hold an eighth of
+/// [`memory_budget`](crate::ConnectOptions::memory_budget), it copies nothing into further ones. Of
+/// a SUBACK that ends several subscriptions, it copies at most 65,536 bytes into the
+/// [events](crate::Event::SubscriptionLost) that report them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Omitted {
     /// Number of user properties.
@@ -242,7 +245,8 @@ pub enum ConnectError {
     /// The server's answer broke the protocol.
     #[error("the server broke the protocol: {0}")]
     Protocol(#[from] Violation),
-    /// The exchange of authentication couldn't go on: the server isn't who it should be, or asks what can't be answered.
+    /// The exchange of authentication couldn't go on: the server isn't who it should be, or asks
+    /// what can't be answered.
     #[error("authentication: {0}")]
     Authentication(#[from] AuthenticationError),
     /// The provider had nothing to connect with.
@@ -274,7 +278,8 @@ pub enum ConnectionError {
     #[cfg(feature = "tokio")]
     #[error(transparent)]
     Transport(TransportError),
-    /// The transport took no output for [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout).
+    /// The transport took no output for
+    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout).
     #[error("the transport took no output for {after:?}")]
     WriteTimeout {
         /// How long no byte was taken.
@@ -290,7 +295,8 @@ pub enum ConnectionError {
         /// How long before the end something was last received.
         silent_for: Duration,
     },
-    /// A packet of the server had been arriving for a whole keep alive, at less than 1,000 bytes a second.
+    /// A packet of the server had been arriving for a whole keep alive, at less than 1,000 bytes a
+    /// second.
     #[error("a packet arrives too slowly: {bytes} bytes within {within:?}")]
     TooSlow {
         /// Bytes of the packet that arrived in that time.
@@ -301,16 +307,17 @@ pub enum ConnectionError {
     /// The server broke the protocol.
     #[error("the server broke the protocol: {0}")]
     Protocol(#[from] Violation),
-    /// The application has left so many messages of earlier connections untaken, of QoS 1 and 2 and of sessions that were
-    /// lost, that there is no room for more: twice its Receive Maximum. The server keeps what it has.
+    /// The application has left so many messages of earlier connections untaken, of QoS 1 and 2 and
+    /// of sessions that were lost, that there is no room for more: twice its Receive Maximum.
+    /// The server keeps what it has.
     #[error("{messages} messages of earlier connections aren't taken")]
     Untaken {
         /// How many.
         messages: usize,
     },
     /// Received messages of QoS 1 and 2 didn't fit into the
-    /// [`memory_budget`](crate::ConnectOptions::memory_budget): this client left with reason code 0x97 (Quota exceeded), and
-    /// the server keeps what it has.
+    /// [`memory_budget`](crate::ConnectOptions::memory_budget): this client left with reason code
+    /// 0x97 (Quota exceeded), and the server keeps what it has.
     #[error("received messages fill the memory budget of {bytes} bytes")]
     MemoryBudget {
         /// The memory budget in bytes.
@@ -328,7 +335,8 @@ pub enum StopCause {
     /// The application asked for it.
     #[error("the client was stopped")]
     Requested,
-    /// The tokio runtime that the client ran in was shut down, and the application hadn't asked for the client's end before.
+    /// The tokio runtime that the client ran in was shut down, and the application hadn't asked for
+    /// the client's end before.
     #[error("the tokio runtime of the client was shut down")]
     RuntimeGone,
     /// An attempt failed in a way that another one wouldn't mend, or there were enough.
@@ -348,7 +356,8 @@ pub enum StopCause {
     /// The session couldn't be kept, so nothing could be promised any more.
     #[error("the session can't be kept: {}", Escaped(fault))]
     Store {
-        /// Kind of the store's error; [`TimedOut`](std::io::ErrorKind::TimedOut) if it didn't answer in time.
+        /// Kind of the store's error; [`TimedOut`](std::io::ErrorKind::TimedOut) if it didn't
+        /// answer in time.
         kind: std::io::ErrorKind,
         /// The store's own words; those of a store in a file begin with its path.
         fault: Arc<str>,
@@ -376,7 +385,8 @@ pub enum RequestError {
     /// A packet that can't be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// More than the service takes, as [`ConnectOptions::limits`](crate::ConnectOptions::limits) have it.
+    /// More than the service takes, as [`ConnectOptions::limits`](crate::ConnectOptions::limits)
+    /// have it.
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// The server takes no packet of this size (§3.2.2.3.6).
@@ -410,7 +420,8 @@ pub enum RequestError {
         /// Bytes that wait.
         bytes: usize,
     },
-    /// The topic alias is above what the server takes, or aliases aren't the application's to choose (§3.2.2.3.8).
+    /// The topic alias is above what the server takes, or aliases aren't the application's to
+    /// choose (§3.2.2.3.8).
     #[error("topic alias {alias}; the highest is {limit}")]
     TopicAlias {
         /// The message's.
@@ -418,8 +429,9 @@ pub enum RequestError {
         /// The highest that can be used; 0 for none.
         limit: u16,
     },
-    /// It was on the wire whenever the server closed the connection, so often in a row that it is taken for the reason
-    /// ([`poison_guard`](crate::ConnectOptions::poison_guard)). It may have arrived.
+    /// It was on the wire whenever the server closed the connection, so often in a row that it is
+    /// taken for the reason ([`poison_guard`](crate::ConnectOptions::poison_guard)). It may
+    /// have arrived.
     #[error("on the wire at {disconnects} ends of the connection in a row")]
     Poisoned {
         /// How often.
@@ -446,8 +458,9 @@ pub enum RequestError {
         /// How long was waited, from when it was on the wire, over all connections since.
         after: Duration,
     },
-    /// It wasn't done within [`ConnectOptions::request_timeout`](crate::ConnectOptions::request_timeout) of being accepted,
-    /// outages included. It may still have happened.
+    /// It wasn't done within
+    /// [`ConnectOptions::request_timeout`](crate::ConnectOptions::request_timeout) of being
+    /// accepted, outages included. It may still have happened.
     #[error("not done within {after:?}")]
     RequestTimeout {
         /// The time that it had.
@@ -456,7 +469,8 @@ pub enum RequestError {
     /// A re-authentication that didn't happen.
     #[error("re-authentication: {0}")]
     Reauthentication(#[from] ReauthenticationError),
-    /// The connection was lost while it was on the wire, and the server has no memory of the session.
+    /// The connection was lost while it was on the wire, and the server has no memory of the
+    /// session.
     #[error("the session was lost before it was acknowledged")]
     SessionLost,
     /// No reply came in time.

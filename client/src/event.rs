@@ -15,7 +15,8 @@ use crate::transport::Opened;
 
 /// A step in a client's life.
 ///
-/// Each `Attempt` is followed by one `Connected` or `Failed`, each `Connected` by one `Disconnected`; `Stopped` is last.
+/// Each `Attempt` is followed by one `Connected` or `Failed`, each `Connected` by one
+/// `Disconnected`; `Stopped` is last.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
@@ -39,32 +40,37 @@ pub enum Event {
     Failed {
         /// Why.
         cause: Arc<ConnectError>,
-        /// When the next one begins, for which the provider is asked anew; `None` if there is none.
+        /// When the next one begins, for which the provider is asked anew; `None` if there is
+        /// none.
         retry_in: Option<Duration>,
     },
     /// A connection ended.
     Disconnected {
         /// Why.
         cause: Arc<ConnectionError>,
-        /// When an attempt to connect again begins, for which the provider is asked anew; `None` if there is none.
+        /// When an attempt to connect again begins, for which the provider is asked anew; `None`
+        /// if there is none.
         retry_in: Option<Duration>,
     },
     /// A received message was refused because it is wrong in itself; the connection stays
     /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)).
     MessageRefused(Box<RefusedMessage>),
-    /// After a connection that the server remembered nothing of, a subscription that it had granted before couldn't be made
-    /// again. Its streams end.
+    /// After a connection that the server remembered nothing of, a subscription that it had granted
+    /// before couldn't be made again. Its streams end.
     SubscriptionLost {
         /// The topic filter.
         filter: String,
-        /// Why, as for a subscription of the application's own: it was refused, not answered, or isn't possible any more.
+        /// Why, as for a subscription of the application's own: it was refused, not answered, or
+        /// isn't possible any more.
         cause: Box<RequestError>,
     },
     /// Received messages were dropped: the application doesn't get them.
     ///
     /// Consecutive unread events with the same topic and cause are merged into one; with
-    /// [`DropCause::StreamFull`] those of all topics, and the topic is that of the first message. What the application asked to drop, by
-    /// [`discard_unmatched`](crate::Client::discard_unmatched) or by dropping a stream, is only counted in
+    /// [`DropCause::StreamFull`] those of all topics, and the topic is that of the first message.
+    /// What the application asked to drop, by
+    /// [`discard_unmatched`](crate::Client::discard_unmatched) or by dropping a stream, is only
+    /// counted in
     /// [`Statistics::dropped_messages`](crate::engine::Statistics::dropped_messages).
     MessageDropped {
         /// Topic Name.
@@ -76,21 +82,23 @@ pub enum Event {
         /// Size of their packets in bytes.
         bytes: u64,
     },
-    /// Stored messages with a Message Expiry Interval were restored, and the time since they were stored can't be known:
-    /// the machine has started again, and its calendar was set back or wasn't set. They keep the time that was left when
-    /// they were stored, less that since the machine started. It is the first event, if it comes.
+    /// Stored messages with a Message Expiry Interval were restored, and the time since they were
+    /// stored can't be known: the machine has started again, and its calendar was set back or
+    /// wasn't set. They keep the time that was left when they were stored, less that since the
+    /// machine started. It is the first event, if it comes.
     ExpiryUnmeasured {
         /// Number of messages.
         messages: usize,
     },
-    /// The server can't send further messages of QoS 1 and 2 to any stream: the Receive Maximum is used up, and for a second
-    /// the same message hasn't been answered. Nothing behind it can be acknowledged (§4.6).
+    /// The server can't send further messages of QoS 1 and 2 to any stream: the Receive Maximum is
+    /// used up, and for a second the same message hasn't been answered. Nothing behind it can
+    /// be acknowledged (§4.6).
     WindowClosed {
-        /// Topic filter of the stream that got the message; `None` for [`Unmatched`](crate::Unmatched) and for messages that
-        /// wait for a stream.
+        /// Topic filter of the stream that got the message; `None` for
+        /// [`Unmatched`](crate::Unmatched) and for messages that wait for a stream.
         filter: Option<String>,
-        /// Whether the application has the message and holds its [`Acknowledgement`](crate::Acknowledgement); otherwise it waits
-        /// to be taken.
+        /// Whether the application has the message and holds its
+        /// [`Acknowledgement`](crate::Acknowledgement); otherwise it waits to be taken.
         is_taken: bool,
     },
     /// The client has ended; nothing follows.
@@ -101,8 +109,8 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefusedMessage {
-    /// Topic Name, or what the server sent as one: cut after 1,024 bytes, with U+FFFD in place of bytes that aren't UTF-8.
-    /// It may hold control characters; escape it before it is shown.
+    /// Topic Name, or what the server sent as one: cut after 1,024 bytes, with U+FFFD in place of
+    /// bytes that aren't UTF-8. It may hold control characters; escape it before it is shown.
     pub topic: String,
     /// Quality of service. A message of QoS 1 or 2 was acknowledged with 0x80 or 0x99.
     pub qos: QoS,
@@ -133,7 +141,8 @@ pub struct RefusedRequest {
     pub reason_code: ReasonCode,
     /// Topic Filter of a SUBSCRIBE or UNSUBSCRIBE; `None` for a PUBLISH.
     pub filter: Option<String>,
-    /// Reason String, cut after 256 characters. It may hold control characters; escape it before it is shown.
+    /// Reason String, cut after 256 characters. It may hold control characters; escape it before
+    /// it is shown.
     pub reason_string: Option<String>,
 }
 
@@ -160,7 +169,8 @@ impl RefusedRequest {
 /// Characters of a refused request's reason string that are kept.
 const LONGEST_REASON: usize = 256;
 
-/// Bytes of a refused message's topic that are kept: events wait for the application, and a topic may have 65,535 bytes.
+/// Bytes of a refused message's topic that are kept: events wait for the application, and a topic
+/// may have 65,535 bytes.
 const LONGEST_TOPIC: usize = 1024;
 
 /// Why received messages were dropped.
@@ -168,16 +178,18 @@ const LONGEST_TOPIC: usize = 1024;
 #[non_exhaustive]
 pub enum DropCause {
     /// No stream matches the topic. In a resumed session the message waited for a stream, see
-    /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait), and was refused with reason code 0x80 at QoS 1 and 2; in
-    /// other sessions it was acknowledged.
+    /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait), and was refused with reason code
+    /// 0x80 at QoS 1 and 2; in other sessions it was acknowledged.
     Unmatched,
     /// A stream was full, and a message of QoS 0 was dropped ([`WhenFull`](crate::WhenFull)).
     StreamFull,
-    /// An [`Acknowledgement`](crate::Acknowledgement) was dropped without an answer, and five seconds later the message was
-    /// refused with reason code 0x80 ([`OnDropped::Reject`](crate::OnDropped::Reject)).
+    /// An [`Acknowledgement`](crate::Acknowledgement) was dropped without an answer, and five
+    /// seconds later the message was refused with reason code 0x80
+    /// ([`OnDropped::Reject`](crate::OnDropped::Reject)).
     Unanswered,
-    /// An [`Acknowledgement`](crate::Acknowledgement) was dropped by a thread that was panicking, and the message was refused
-    /// with reason code 0x80 at once ([`OnDropped::Reject`](crate::OnDropped::Reject)).
+    /// An [`Acknowledgement`](crate::Acknowledgement) was dropped by a thread that was panicking,
+    /// and the message was refused with reason code 0x80 at once
+    /// ([`OnDropped::Reject`](crate::OnDropped::Reject)).
     Panicked,
 }
 
@@ -233,7 +245,8 @@ pub struct ServerLimits {
     pub session_expiry_interval: u32,
 }
 
-/// The largest packet that the protocol has: five bytes of header and 268,435,455 behind them (§2.1.4).
+/// The largest packet that the protocol has: five bytes of header and 268,435,455 behind them
+/// (§2.1.4).
 const PROTOCOL_MAXIMUM: u32 = 268_435_460;
 
 impl Event {
@@ -274,8 +287,8 @@ impl Event {
         EVENT + texts
     }
 
-    /// Adds `other` to this event if both report dropped messages of the same cause, and the same topic unless streams were
-    /// full; whether they do.
+    /// Adds `other` to this event if both report dropped messages of the same cause, and the same
+    /// topic unless streams were full; whether they do.
     #[cfg(feature = "tokio")]
     pub(crate) fn merge(&mut self, other: &Self) -> bool {
         let Self::MessageDropped {
@@ -304,7 +317,8 @@ impl Event {
 }
 
 impl ServerLimits {
-    /// What `connack` says, or what its silence means, to a client that asked for `keep_alive` and `session_expiry`.
+    /// What `connack` says, or what its silence means, to a client that asked for `keep_alive` and
+    /// `session_expiry`.
     pub(crate) fn new(connack: &ConnAck<'_>, keep_alive: u16, session_expiry: u32) -> Self {
         let said = &connack.properties;
         Self {

@@ -21,23 +21,26 @@ use crate::will;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Farewell {
-    /// Asks the server to publish the will all the same (reason code 0x04). Default: `false`. Any reason code but 0x00 asks for it
-    /// as well.
+    /// Asks the server to publish the will all the same (reason code 0x04). Default: `false`. Any
+    /// reason code but 0x00 asks for it as well.
     pub with_will: bool,
-    /// Reason code. `None`, the default, means 0x04 with [`with_will`](Self::with_will) and 0x00 without. One that a client may
-    /// not send is refused (§3.14.2.1).
+    /// Reason code. `None`, the default, means 0x04 with [`with_will`](Self::with_will) and 0x00
+    /// without. One that a client may not send is refused (§3.14.2.1).
     pub reason_code: Option<ReasonCode>,
-    /// Reason String of at most 65,535 bytes; left out where the packet would be larger than the server takes. Default: `None`.
+    /// Reason String of at most 65,535 bytes; left out where the packet would be larger than the
+    /// server takes. Default: `None`.
     pub reason_string: Option<String>,
-    /// User Properties, in order; left out where the packet would be larger than the server takes. Default: empty.
+    /// User Properties, in order; left out where the packet would be larger than the server takes.
+    /// Default: empty.
     pub user_properties: Vec<(String, String)>,
-    /// Session Expiry Interval in seconds that replaces the one in CONNECT; 0 ends the session now. A value above 0 is refused
-    /// where CONNECT said 0 or nothing (§3.14.2.2.2).
+    /// Session Expiry Interval in seconds that replaces the one in CONNECT; 0 ends the session
+    /// now. A value above 0 is refused where CONNECT said 0 or nothing (§3.14.2.2.2).
     ///
-    /// `None`, the default: a [`Client`](crate::Client) that stops ends its session with 0, unless the session is kept: in a
-    /// store, by [`disconnect_keeping_session`](crate::Client::disconnect_keeping_session), or for the next run of a client with
-    /// [`CleanStart::Never`](crate::CleanStart::Never). Then, and for an [`Engine`](crate::engine::Engine), the value in CONNECT
-    /// stays.
+    /// `None`, the default: a [`Client`](crate::Client) that stops ends its session with 0, unless
+    /// the session is kept: in a
+    /// store, by [`disconnect_keeping_session`](crate::Client::disconnect_keeping_session), or for
+    /// the next run of a client with [`CleanStart::Never`](crate::CleanStart::Never). Then,
+    /// and for an [`Engine`](crate::engine::Engine), the value in CONNECT stays.
     pub session_expiry_interval: Option<u32>,
 }
 

@@ -1,5 +1,5 @@
-//! Keeps a session as it changes: takes the changes, has them written down, and says how far that has come. Meanwhile more
-//! of them gather, so a busy client's are written down many at a time.
+//! Keeps a session as it changes: takes the changes, has them written down, and says how far that
+//! has come. Meanwhile more of them gather, so a busy client's are written down many at a time.
 
 use std::future::poll_fn;
 use std::io;
@@ -51,7 +51,8 @@ enum End {
     Here,
 }
 
-/// Time within which changes are kept that nothing has to wait for, if no other change comes before.
+/// Time within which changes are kept that nothing has to wait for, if no other change comes
+/// before.
 const CAN_WAIT: Duration = Duration::from_millis(100);
 
 impl Kept {
@@ -81,8 +82,8 @@ impl Kept {
     pub(crate) fn transmit(&mut self, engine: &mut Engine, output: &mut BytesMut, now: Instant) {
         self.stage(engine);
         if self.has(self.hangs_on) && engine.poll_transmit(output, now) {
-            // What has gathered in the meantime counts as sent in the next commit. Staged later it would be written down as
-            // new first, and once more as sent.
+            // What has gathered in the meantime counts as sent in the next commit. Staged later it
+            // would be written down as new first, and once more as sent.
             self.stage(engine);
         }
     }
@@ -114,7 +115,8 @@ impl Kept {
         wakers.append(&mut self.waiting);
     }
 
-    /// The next changes, as soon as there are any that can't wait, or others have waited; none at the end.
+    /// The next changes, as soon as there are any that can't wait, or others have waited; none at
+    /// the end.
     fn poll_changes(
         &mut self,
         engine: &mut Engine,
@@ -146,22 +148,26 @@ impl Kept {
 }
 
 impl Client {
-    /// As [`start`](Self::start), with a session that outlives the process: it goes on with what `store` has of an earlier
-    /// one, and keeps there what this one does.
+    /// As [`start`](Self::start), with a session that outlives the process: it goes on with what
+    /// `store` has of an earlier one, and keeps there what this one does.
     ///
     /// Messages of QoS 1 and 2 are kept a moment after they are accepted, and before they leave;
-    /// [`until_kept`](Self::until_kept) waits for that. After a crash they are sent, or repeated as the standard has it, or
-    /// follow [`on_session_lost`](crate::ConnectOptions::on_session_lost), and nobody but the server learns how they end.
-    /// Subscriptions stay: what the server sends for them waits until they are subscribed to again, or goes to
-    /// [`unmatched`](Self::unmatched); see [`unmatched_wait`](crate::ConnectOptions::unmatched_wait). The end of a subscription is kept until the server knows of
-    /// it. A message of QoS 2 that a stream had given out doesn't come again once that is kept, too, a moment later. A
-    /// message or UNSUBSCRIBE that failed with [`RequestError::Stopped`] may be sent by the next process.
+    /// [`until_kept`](Self::until_kept) waits for that. After a crash they are sent, or repeated as
+    /// the standard has it, or
+    /// follow [`on_session_lost`](crate::ConnectOptions::on_session_lost), and nobody but the
+    /// server learns how they end. Subscriptions stay: what the server sends for them waits
+    /// until they are subscribed to again, or goes to [`unmatched`](Self::unmatched); see
+    /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait). The end of a subscription is kept
+    /// until the server knows of it. A message of QoS 2 that a stream had given out doesn't
+    /// come again once that is kept, too, a moment later. A message or UNSUBSCRIBE that failed
+    /// with [`RequestError::Stopped`] may be sent by the next process.
     ///
-    /// That the server has acknowledged a message is kept with the next change, or within 100 ms: a process that is killed
-    /// before repeats the message, as it does when the acknowledgement itself was lost.
+    /// That the server has acknowledged a message is kept with the next change, or within 100 ms: a
+    /// process that is killed before repeats the message, as it does when the acknowledgement
+    /// itself was lost.
     ///
-    /// A store belongs to one client identifier: with another one the first connection starts clean, and what was kept is
-    /// treated as that of a session which the server has lost.
+    /// A store belongs to one client identifier: with another one the first connection starts
+    /// clean, and what was kept is treated as that of a session which the server has lost.
     ///
     /// The store is read here, before this returns.
     ///
@@ -214,16 +220,19 @@ impl Client {
         until_kept(self.shared(), number).await
     }
 
-    /// Changes records of the application's own in the client's store, and returns when the store has them: those that
-    /// [`Acknowledgement::accept_with`](crate::Acknowledgement::accept_with) has written, too. All changes of one call are
-    /// in one commit. [`Store::application_records`](crate::store::Store::application_records) reads them, before the
-    /// client is started.
+    /// Changes records of the application's own in the client's store, and returns when the store
+    /// has them: those that
+    /// [`Acknowledgement::accept_with`](crate::Acknowledgement::accept_with) has written, too. All
+    /// changes of one call are in one commit.
+    /// [`Store::application_records`](crate::store::Store::application_records) reads them, before
+    /// the client is started.
     ///
     /// Cancel safe once it was polled: what is dropped is the wait for the store.
     ///
     /// # Errors
     /// * [`RequestError::NoStore`]: the client wasn't started with a store.
-    /// * [`RequestError::Stopped`]: the client stopped, or its store failed. The records may or may not be there.
+    /// * [`RequestError::Stopped`]: the client stopped, or its store failed. The records may or may
+    ///   not be there.
     pub async fn write_records(&self, records: Vec<Change>) -> Result<(), RequestError> {
         let number = self.shared().with(|state| {
             state.check_writable()?;
@@ -286,7 +295,8 @@ pub(crate) async fn keep(shared: &Shared, mut store: Box<dyn Store>) {
         if has_failed {
             return;
         }
-        // The connection stages what has gathered, and publishers add to it: all of that is one commit.
+        // The connection stages what has gathered, and publishers add to it: all of that is one
+        // commit.
         tokio::task::yield_now().await;
     }
 }
@@ -309,7 +319,8 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// Changes were written down, or couldn't be: then nothing leaves any more, and the client stops.
+    /// Changes were written down, or couldn't be: then nothing leaves any more, and the client
+    /// stops.
     fn is_kept(&mut self, result: io::Result<()>) {
         let Some(kept) = &mut self.kept else { return };
         match result {

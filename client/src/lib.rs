@@ -1,13 +1,15 @@
 //! An MQTT 5 client that says exactly what went wrong, and keeps its promises through outages.
 //!
-//! [`engine`] is the protocol without sockets, clocks or locks; it is driven by the tokio driver behind `Client` (feature
-//! `tokio`, on by default), by tests and by whoever brings a transport of their own. [`aws`] speaks to AWS IoT Core's custom authorizers.
-//! A [`store`] lets sessions outlive their process (feature `store` for one in a file).
+//! [`engine`] is the protocol without sockets, clocks or locks; it is driven by the tokio driver
+//! behind `Client` (feature `tokio`, on by default), by tests and by whoever brings a transport of
+//! their own. [`aws`] speaks to AWS IoT Core's custom authorizers. A [`store`] lets sessions
+//! outlive their process (feature `store` for one in a file).
 //!
 //! # The log
 //!
 //! The client writes to [`tracing`](https://docs.rs/tracing). Everything is in the span `client` with the client identifier, and
-//! what concerns one attempt and its connection in the span `connection` with its number, which counts from 1.
+//! what concerns one attempt and its connection in the span `connection` with its number, which
+//! counts from 1.
 //!
 //! | target | what | levels |
 //! |---|---|---|
@@ -16,8 +18,9 @@
 //! | `dunlin_client::store` | what a store keeps | debug: commits; error: the store failed |
 //! | `dunlin_client::packets` | each packet: type, identifier, QoS, topic and size; looked at when a connection begins | trace |
 //!
-//! Warnings of the same fault are written once a second; `left_out` says how many weren't. Payloads, passwords and user names are
-//! never written, and text of servers is escaped ([`Escaped`](dunlin_codec::Escaped)).
+//! Warnings of the same fault are written once a second; `left_out` says how many weren't.
+//! Payloads, passwords and user names are never written, and text of servers is escaped
+//! ([`Escaped`](dunlin_codec::Escaped)).
 
 #[cfg(feature = "tokio")]
 mod acknowledgement;

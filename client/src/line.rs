@@ -1,4 +1,5 @@
-//! Those who wait for room in the queue: called a few at a time, each keeping its place until it is in.
+//! Those who wait for room in the queue: called a few at a time, each keeping its place until it is
+//! in.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -24,7 +25,8 @@ struct Waiting {
 
 /// How many are called at a time: one alone would often find that others came first.
 const A_FEW: usize = 4;
-/// Who doesn't come within this time, a future that a `select!` has left for a while, say, passes the turn on.
+/// Who doesn't come within this time, a future that a `select!` has left for a while, say, passes
+/// the turn on.
 const TURN: Duration = Duration::from_millis(50);
 
 /// A place in a line.
@@ -55,7 +57,8 @@ impl Line {
         self.called.remove(&ticket);
     }
 
-    /// Calls the first few for whom there is space. Whoever has been called and doesn't come is not called again.
+    /// Calls the first few for whom there is space. Whoever has been called and doesn't come is not
+    /// called again.
     pub(crate) fn call(
         &mut self,
         has_room: impl Fn(usize) -> bool,

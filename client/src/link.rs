@@ -1,4 +1,5 @@
-//! One network connection: everything that one wake-up brings is read, answered and written together.
+//! One network connection: everything that one wake-up brings is read, answered and written
+//! together.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -20,21 +21,23 @@ use crate::shared::Shared;
 use crate::state::State;
 use crate::transport::{Transport, TransportError};
 
-/// The first read asks for this much: enough for most CONNACKs, and little to hold for thousands that only connect.
+/// The first read asks for this much: enough for most CONNACKs, and little to hold for thousands
+/// that only connect.
 const FIRST_READ: usize = 128;
 /// Where a read was filled the next one asks for more, and at least for this much.
 const SMALLEST_READ: usize = 2 * 1024;
 const LARGEST_READ: usize = 64 * 1024;
-/// After so much the application gets its turn: a stream holds little more than one read brings while somebody listens,
-/// and what is sent in answer leaves together with the acknowledgements.
+/// After so much the application gets its turn: a stream holds little more than one read brings
+/// while somebody listens, and what is sent in answer leaves together with the acknowledgements.
 const TURN: usize = 16 * 1024;
-/// After so many bytes small messages that still wait get buffers of their own: a waiting message keeps all that was read with
-/// it in memory.
+/// After so many bytes small messages that still wait get buffers of their own: a waiting message
+/// keeps all that was read with it in memory.
 const DETACH_AFTER: usize = 4 << 20;
 /// How long the server gets to take what was sent last, and to close its side.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
-/// Bytes that may be read between the moment when a deadline passes and the time-outs: more than the system keeps for a
-/// socket, so that a server that sends without end doesn't hold time-outs up.
+/// Bytes that may be read between the moment when a deadline passes and the time-outs: more than
+/// the system keeps for a socket, so that a server that sends without end doesn't hold time-outs
+/// up.
 const MOST_OVERDUE: usize = 8 << 20;
 /// How long buffers are kept for the next packet.
 const IDLE: Duration = Duration::from_secs(1);
@@ -63,7 +66,8 @@ pub(crate) struct Link {
     closing_until: Option<Instant>,
     /// Whether the last that the server hears is our DISCONNECT.
     says_farewell: bool,
-    /// Bytes that were read since a deadline passed whose time-outs wait for what is in the socket.
+    /// Bytes that were read since a deadline passed whose time-outs wait for what is in the
+    /// socket.
     overdue: usize,
     /// `None` without an observer.
     watch: Option<Box<Watch>>,
@@ -129,8 +133,8 @@ impl Link {
         cause
     }
 
-    /// After a pause of the process, or of its runtime, the answers of that time are in the socket: they are read before
-    /// any deadline has consequences.
+    /// After a pause of the process, or of its runtime, the answers of that time are in the socket:
+    /// they are read before any deadline has consequences.
     fn poll(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<CloseCause> {
         let (mut taken, mut is_drained) = (0, false);
         loop {
@@ -203,9 +207,10 @@ impl Link {
         }
     }
 
-    /// Lets the engine know of the time and of a wish to stop, and takes its output when there is none left to write:
-    /// what a slow server hasn't taken stays where the queue's limits count it. Deadlines that have passed count only if it
-    /// `may_time_out`, or if nothing is to be read.
+    /// Lets the engine know of the time and of a wish to stop, and takes its output when there is
+    /// none left to write: what a slow server hasn't taken stays where the queue's limits count
+    /// it. Deadlines that have passed count only if it `may_time_out`, or if nothing is to be
+    /// read.
     fn ask(
         &mut self,
         state: &mut State,
@@ -346,8 +351,9 @@ impl Link {
         Poll::Ready(Ok(read))
     }
 
-    /// Makes space for the next read, and returns its size. A large packet of which a quarter has come gets a buffer of its
-    /// own size: until then the buffer doubles, so nobody gets memory by announcing a packet.
+    /// Makes space for the next read, and returns its size. A large packet of which a quarter has
+    /// come gets a buffer of its own size: until then the buffer doubles, so nobody gets memory
+    /// by announcing a packet.
     fn make_space(&mut self) -> usize {
         let spare = self.input.capacity() - self.input.len();
         if spare < self.read_size
@@ -396,8 +402,8 @@ impl Link {
         events.into_iter().for_each(|event| shared.tell(event));
     }
 
-    /// An idle connection holds no buffers: they are given back a while after they were needed, and once in a while when
-    /// there is much to do.
+    /// An idle connection holds no buffers: they are given back a while after they were needed, and
+    /// once in a while when there is much to do.
     fn tidy(&mut self, shared: &Shared, now: Instant) {
         match self.tidy_at {
             Some(at) if at <= now => {
@@ -435,7 +441,8 @@ impl Link {
         if self.transport.shutdown().await.is_err() {
             return;
         }
-        // A socket that is closed with unread bytes is reset, and a reset may overtake our DISCONNECT.
+        // A socket that is closed with unread bytes is reset, and a reset may overtake our
+        // DISCONNECT.
         while self.says_farewell
             && matches!(self.transport.read_buf(&mut self.input).await, Ok(1..))
         {

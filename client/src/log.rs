@@ -1,4 +1,5 @@
-//! The client's log: its targets, its spans, the level of each event, and equal warnings that are left out.
+//! The client's log: its targets, its spans, the level of each event, and equal warnings that are
+//! left out.
 
 use std::borrow::Cow;
 use std::collections::hash_map::DefaultHasher;
@@ -27,7 +28,8 @@ const QUIET: Duration = Duration::from_secs(1);
 /// Number of different warnings that are remembered for `QUIET`.
 const REMEMBERED: usize = 32;
 
-/// Span of all that a client does. Without an identifier of its own, the server's choice is recorded later.
+/// Span of all that a client does. Without an identifier of its own, the server's choice is
+/// recorded later.
 pub(crate) fn client_span(client_id: &str) -> Span {
     match client_id {
         "" => info_span!(target: CONNECTION, "client", client_id = field::Empty),
@@ -42,7 +44,8 @@ pub(crate) fn connection_span(number: u64) -> Span {
 
 /// Counts equal warnings, of which one a second is written.
 ///
-/// Warnings are equal if they tell of the same fault, whatever their topics: a server can choose another topic each time.
+/// Warnings are equal if they tell of the same fault, whatever their topics: a server can choose
+/// another topic each time.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {
     recent: Vec<Recent>,
@@ -57,8 +60,8 @@ struct Recent {
 }
 
 impl Warnings {
-    /// Whether a warning is written: `None` if an equal one was written less than a second ago, otherwise the number of equal ones
-    /// that were left out since.
+    /// Whether a warning is written: `None` if an equal one was written less than a second ago,
+    /// otherwise the number of equal ones that were left out since.
     pub(crate) fn admit(&mut self, key: impl Hash, now: Instant) -> Option<u64> {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);

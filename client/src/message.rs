@@ -16,7 +16,8 @@ use crate::payload::Payload;
 
 /// A message to publish.
 ///
-/// Its fields are checked when it is published; a [`RequestError`] names the one that can't be sent.
+/// Its fields are checked when it is published; a [`RequestError`] names the one that can't be
+/// sent.
 ///
 /// ```
 /// use dunlin_client::{Message, MessageProperties, QoS};
@@ -41,7 +42,8 @@ pub struct Message<'a> {
     pub qos: QoS,
     /// Retain flag: the server stores the message and sends it to later subscribers.
     pub retain: bool,
-    /// A number that is to stand for the topic, where [`OutboundAliases::Manual`](crate::OutboundAliases::Manual) is chosen.
+    /// A number that is to stand for the topic, where
+    /// [`OutboundAliases::Manual`](crate::OutboundAliases::Manual) is chosen.
     pub topic_alias: Option<TopicAlias>,
     /// Message properties (§3.3.2.3).
     pub properties: MessageProperties<'a>,
@@ -50,25 +52,28 @@ pub struct Message<'a> {
 /// Properties of a message to publish (§3.3.2.3).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MessageProperties<'a> {
-    /// Payload Format Indicator: whether the payload is UTF-8 text (§3.3.2.3.2). The payload isn't checked against it.
+    /// Payload Format Indicator: whether the payload is UTF-8 text (§3.3.2.3.2). The payload isn't
+    /// checked against it.
     pub payload_format_indicator: Option<PayloadFormat>,
     /// Message Expiry Interval in seconds; `None` means the message never expires.
     pub message_expiry_interval: Option<u32>,
     /// Content Type: at most 65,535 bytes, no NUL (§3.3.2.3.9).
     pub content_type: Option<&'a str>,
-    /// Response Topic: the topic a response should be published to; wildcards are not allowed (§3.3.2.3.5).
+    /// Response Topic: the topic a response should be published to; wildcards are not allowed
+    /// (§3.3.2.3.5).
     pub response_topic: Option<&'a str>,
     /// Correlation Data that a response should carry: at most 65,535 bytes (§3.3.2.3.6).
     pub correlation_data: Option<&'a [u8]>,
-    /// User Properties in order: pairs of a name and a value, each at most 65,535 bytes, no NUL (§3.3.2.3.7).
+    /// User Properties in order: pairs of a name and a value, each at most 65,535 bytes, no NUL
+    /// (§3.3.2.3.7).
     pub user_properties: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Message<'a> {
     /// A message of QoS 0 without properties.
     ///
-    /// The payload is anything that has bytes: borrowed (`&str`, `&[u8]`, `&String`, ..), or a `String`, a `Vec<u8>` or
-    /// [`Bytes`] by value.
+    /// The payload is anything that has bytes: borrowed (`&str`, `&[u8]`, `&String`, ..), or a
+    /// `String`, a `Vec<u8>` or [`Bytes`] by value.
     #[must_use]
     pub fn new(topic: &'a str, payload: impl Into<Payload<'a>>) -> Self {
         Self {
@@ -97,7 +102,8 @@ impl<'a> Message<'a> {
         self.topic.len() + self.payload.len()
     }
 
-    /// The user properties, checked, for [`to_packet`](Self::to_packet). Without any, nothing is allocated.
+    /// The user properties, checked, for [`to_packet`](Self::to_packet). Without any, nothing is
+    /// allocated.
     pub(crate) fn checked_user_properties(&self) -> Result<Vec<UserProperty<'_>>, RequestError> {
         user_properties(self.properties.user_properties)
     }
@@ -156,8 +162,8 @@ pub(crate) fn text(field: &'static str) -> impl Fn(TextError) -> RequestError {
 
 /// A message that the server sent.
 ///
-/// It shares the buffer that it was read into: a kept message keeps that buffer (64 KiB at most, or one packet) alive.
-/// [`to_owned_buffer`](Self::to_owned_buffer) lets go of it.
+/// It shares the buffer that it was read into: a kept message keeps that buffer (64 KiB at most, or
+/// one packet) alive. [`to_owned_buffer`](Self::to_owned_buffer) lets go of it.
 #[derive(Clone)]
 pub struct ReceivedMessage {
     packet: PacketBuf,
@@ -199,7 +205,8 @@ impl Layout {
 const ENTRY: usize = 160;
 
 impl ReceivedMessage {
-    /// What `packet` carries, whose parts are where `layout` says. `aliased` is the topic if the packet has none.
+    /// What `packet` carries, whose parts are where `layout` says. `aliased` is the topic if the
+    /// packet has none.
     pub(crate) fn new(packet: PacketBuf, layout: Layout, aliased: Option<Arc<str>>) -> Self {
         let Layout {
             topic,
@@ -282,7 +289,8 @@ impl ReceivedMessage {
         }
     }
 
-    /// The identifiers of the subscriptions that it was sent for (§3.3.2.3.8); parsed again at each call, if there are any.
+    /// The identifiers of the subscriptions that it was sent for (§3.3.2.3.8); parsed again at each
+    /// call, if there are any.
     #[must_use]
     pub fn subscription_identifiers(&self) -> Repeated<'_, SubscriptionIdentifier> {
         if self.identified {

@@ -10,11 +10,13 @@ use tracing::{Level, enabled};
 
 use crate::log;
 
-/// Sees each packet on a client's connections, both ways, in order: CONNECT with its password as well. What this client
-/// sends is seen when the transport has taken all of it, so what was never written isn't seen.
+/// Sees each packet on a client's connections, both ways, in order: CONNECT with its password as
+/// well. What this client sends is seen when the transport has taken all of it, so what was never
+/// written isn't seen.
 ///
-/// It is called by the task that moves the bytes, without any lock: it may use the client, but as long as it works
-/// nothing is read or written; one that holds a client keeps it from ending. Without an observer nothing is looked at.
+/// It is called by the task that moves the bytes, without any lock: it may use the client, but as
+/// long as it works nothing is read or written; one that holds a client keeps it from ending.
+/// Without an observer nothing is looked at.
 ///
 /// ```
 /// use dunlin_client::{Direction, Observer};
@@ -35,8 +37,9 @@ pub struct Observer(Arc<dyn Fn(ObservedPacket<'_>) + Send + Sync>);
 pub struct ObservedPacket<'a> {
     /// Which way it goes.
     pub direction: Direction,
-    /// The whole packet, split off by its fixed header; the rest of it may be malformed. Bytes that no packet begins
-    /// with are passed as they were read: a server may speak another protocol.
+    /// The whole packet, split off by its fixed header; the rest of it may be malformed. Bytes
+    /// that no packet begins with are passed as they were read: a server may speak another
+    /// protocol.
     pub bytes: &'a [u8],
     /// When its last byte was read, or was handed to the transport.
     pub at: Instant,

@@ -39,11 +39,13 @@ use crate::will::{self, Will};
 /// # Ok::<(), dunlin_client::OptionsError>(())
 /// ```
 ///
-/// Every field can hold any value of its type; what CONNECT can't say is an [`OptionsError`] that names the field, from
-/// [`check`](Self::check) or, at the latest, from the first attempt to connect.
+/// Every field can hold any value of its type; what CONNECT can't say is an [`OptionsError`] that
+/// names the field, from [`check`](Self::check) or, at the latest, from the first attempt to
+/// connect.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
-    /// Names the session; empty asks the server for a name, which is kept for later connections (§3.1.3.1).
+    /// Names the session; empty asks the server for a name, which is kept for later connections
+    /// (§3.1.3.1).
     pub client_id: String,
     /// At most 65,535 bytes (§3.1.3.5).
     pub username: Option<Secret<String>>,
@@ -51,43 +53,55 @@ pub struct ConnectOptions {
     pub password: Option<Secret<Vec<u8>>>,
     /// Keep Alive: the longest time without a packet from this client (§3.1.2.10). Default: 60 s.
     ///
-    /// 0 to 65,535 s; a fraction of a second is rounded up, and 0 turns the keep alive off. The server may choose another
+    /// 0 to 65,535 s; a fraction of a second is rounded up, and 0 turns the keep alive off. The
+    /// server may choose another
     /// value ([`ServerLimits::keep_alive`](crate::ServerLimits::keep_alive)).
     pub keep_alive: Duration,
     /// How to authenticate beyond user name and password (§4.12); `None` for not at all.
     pub authentication: Option<Authentication>,
     /// When to ask for a new session.
     pub clean_start: CleanStart,
-    /// Seconds that the session outlives the connection; `None` leaves the property out, which means 0.
+    /// Seconds that the session outlives the connection; `None` leaves the property out, which
+    /// means 0.
     pub session_expiry_interval: Option<u32>,
-    /// Unacknowledged messages that this client takes at a time: 1 to 65,535; `None` leaves it out: 65,535. A server that sends more is
-    /// left with 0x93 (Receive Maximum exceeded). Only on a connection that resumed a session up to 16,384 messages more, of
-    /// 16 MiB together, are taken: some servers send all that waits in the session at once. A stream may hold twice as many
-    /// of earlier connections besides, whose sessions were lost; then the client leaves until some are taken
+    /// Unacknowledged messages that this client takes at a time: 1 to 65,535; `None` leaves it
+    /// out: 65,535. A server that sends more is left with 0x93 (Receive Maximum exceeded).
+    /// Only on a connection that resumed a session up to 16,384 messages more, of
+    /// 16 MiB together, are taken: some servers send all that waits in the session at once. A
+    /// stream may hold twice as many of earlier connections besides, whose sessions were lost;
+    /// then the client leaves until some are taken
     /// ([`ConnectionError::Untaken`](crate::ConnectionError::Untaken)).
     ///
-    /// All streams and all [`Acknowledgement`](crate::Acknowledgement)s share it: while the first unanswered message isn't
-    /// answered, nothing behind it is acknowledged, and once so many are outstanding, no stream gets messages of QoS 1 and 2
+    /// All streams and all [`Acknowledgement`](crate::Acknowledgement)s share it: while the first
+    /// unanswered message isn't answered, nothing behind it is acknowledged, and once so many
+    /// are outstanding, no stream gets messages of QoS 1 and 2
     /// ([`Event::WindowClosed`](crate::Event::WindowClosed)).
     pub receive_maximum: Option<u16>,
-    /// Topic aliases that this client takes from the server, each of which keeps a topic; 0, the default, for none.
+    /// Topic aliases that this client takes from the server, each of which keeps a topic; 0, the
+    /// default, for none.
     pub topic_alias_maximum: u16,
-    /// Maximum Packet Size in bytes (§3.1.2.11.4), announced in CONNECT: 1 to 4,294,967,295. Default: 16 MiB.
+    /// Maximum Packet Size in bytes (§3.1.2.11.4), announced in CONNECT: 1 to 4,294,967,295.
+    /// Default: 16 MiB.
     ///
-    /// A server discards a message that is larger without a word: neither this client nor its publisher learns of it
-    /// [MQTT-3.1.2-25]. A server that sends a larger packet all the same is disconnected with reason code 0x95 (Packet too
-    /// large). `None` announces nothing; then packets larger than [`memory_budget`](Self::memory_budget), 1 MiB at least, end
-    /// the connection. Packets other than PUBLISH may have 1 MiB at most, whatever is announced.
+    /// A server discards a message that is larger without a word: neither this client nor its
+    /// publisher learns of it [MQTT-3.1.2-25]. A server that sends a larger packet all the
+    /// same is disconnected with reason code 0x95 (Packet too large). `None` announces
+    /// nothing; then packets larger than [`memory_budget`](Self::memory_budget), 1 MiB at least,
+    /// end the connection. Packets other than PUBLISH may have 1 MiB at most, whatever is
+    /// announced.
     pub maximum_packet_size: Option<u32>,
-    /// What to do with a received message that is wrong only in itself; by default it is refused and the connection stays.
+    /// What to do with a received message that is wrong only in itself; by default it is refused
+    /// and the connection stays.
     pub invalid_messages: InvalidMessages,
-    /// Whether the payload of a message whose Payload Format Indicator says UTF-8 is checked. If it isn't UTF-8, the message
-    /// is wrong in itself and acknowledged with 0x99 (§3.3.2.3.2). Default: `false`, the payload isn't looked at.
+    /// Whether the payload of a message whose Payload Format Indicator says UTF-8 is checked. If
+    /// it isn't UTF-8, the message is wrong in itself and acknowledged with 0x99 (§3.3.2.3.2).
+    /// Default: `false`, the payload isn't looked at.
     pub validate_payload_format: bool,
     /// Whether the server may explain failures in any packet; `None` leaves it out: yes.
     pub request_problem_information: Option<bool>,
     /// Whether the server should say what response topics may be built from
-    /// ([`Connected::response_information`](crate::Connected::response_information)); `None` leaves it out: no.
+    /// ([`Connected::response_information`](crate::Connected::response_information)); `None`
+    /// leaves it out: no.
     pub request_response_information: Option<bool>,
     /// What the application adds, in order.
     pub user_properties: Vec<(String, String)>,
@@ -97,54 +111,65 @@ pub struct ConnectOptions {
     pub farewell: Farewell,
     /// How long to wait for CONNACK.
     pub connack_timeout: Duration,
-    /// How long to wait for PINGRESP; half the keep alive at most. The wait starts again whenever a part of a packet arrives
-    /// that takes more than one read: a server can't answer before it has sent the packet. A packet that arrives at less
-    /// than 1,000 bytes a second over a whole keep alive ends the connection.
+    /// How long to wait for PINGRESP; half the keep alive at most. The wait starts again whenever
+    /// a part of a packet arrives that takes more than one read: a server can't answer before
+    /// it has sent the packet. A packet that arrives at less than 1,000 bytes a second over a
+    /// whole keep alive ends the connection.
     pub ping_timeout: Duration,
-    /// Time for the acknowledgement of a request, from when it is first on the wire. Default: 60 s.
+    /// Time for the acknowledgement of a request, from when it is first on the wire. Default: 60
+    /// s.
     ///
-    /// The time runs only while there is a connection and adds up over connections; to be queued again doesn't restart it.
-    /// Then the request fails with [`RequestError::Timeout`](crate::RequestError::Timeout).
+    /// The time runs only while there is a connection and adds up over connections; to be queued
+    /// again doesn't restart it. Then the request fails with
+    /// [`RequestError::Timeout`](crate::RequestError::Timeout).
     ///
-    /// A request that waits to be sent, because the server's Receive Maximum is used up or the transport doesn't take the
-    /// output, fails the same way once it has waited for so long while connected and the server has acknowledged no message
-    /// for so long. Each acknowledgement lets the others wait on: requests in a long queue that moves don't fail because many
-    /// are before them. The time that [`pace`](Self::pace) alone holds a message back doesn't count. Output that the transport doesn't
-    /// take for so long ends the connection ([`ConnectionError::WriteTimeout`](crate::ConnectionError::WriteTimeout)).
+    /// A request that waits to be sent, because the server's Receive Maximum is used up or the
+    /// transport doesn't take the output, fails the same way once it has waited for so long
+    /// while connected and the server has acknowledged no message for so long. Each
+    /// acknowledgement lets the others wait on: requests in a long queue that moves don't fail
+    /// because many are before them. The time that [`pace`](Self::pace) alone holds a message
+    /// back doesn't count. Output that the transport doesn't take for so long ends the
+    /// connection ([`ConnectionError::WriteTimeout`](crate::ConnectionError::WriteTimeout)).
     pub ack_timeout: Duration,
-    /// Time for a whole request, from when it is accepted, outages included. Default: none for a publish, 60 s for a
-    /// subscribe and an unsubscribe. Then the request fails with
+    /// Time for a whole request, from when it is accepted, outages included. Default: none for a
+    /// publish, 60 s for a subscribe and an unsubscribe. Then the request fails with
     /// [`RequestError::RequestTimeout`](crate::RequestError::RequestTimeout).
     ///
     /// Without one, being offline alone fails no request.
     pub request_timeout: RequestTimeouts,
-    /// What becomes of a received message whose [`Acknowledgement`](crate::Acknowledgement) is dropped without an answer.
-    /// Default: it is refused with reason code 0x80.
+    /// What becomes of a received message whose [`Acknowledgement`](crate::Acknowledgement) is
+    /// dropped without an answer. Default: it is refused with reason code 0x80.
     pub on_dropped: OnDropped,
-    /// How long a program that resumes a session has to open its streams, from the first CONNACK that resumes it: so long
-    /// received messages that match none of them wait, those of QoS 1 and 2 unacknowledged. Default: 30 s; zero means that
-    /// nothing waits.
+    /// How long a program that resumes a session has to open its streams, from the first CONNACK
+    /// that resumes it: so long received messages that match none of them wait, those of QoS 1
+    /// and 2 unacknowledged. Default: 30 s; zero means that nothing waits.
     ///
-    /// Only the messages of a resumed session wait, whose subscriptions were made by an earlier process or client: they
-    /// arrive as soon as the connection is accepted, before the program can have subscribed again. Such a message waits until
-    /// a stream with a matching filter is opened, [`Client::unmatched`](crate::Client::unmatched) is taken, or the program
-    /// calls [`Client::discard_unmatched`](crate::Client::discard_unmatched). Acknowledgements leave in the order of arrival
-    /// (§4.6), so one waiting message holds back the acknowledgements of all messages behind it: when half of
-    /// [`receive_maximum`](Self::receive_maximum) is held back, or this time is over, the message is refused with reason code
-    /// 0x80 and reported as [`Event::MessageDropped`](crate::Event::MessageDropped). The time counts once for each client,
-    /// outages included: when it is over, unmatched messages are refused as they arrive, so those of a subscription that the
-    /// program no longer has don't hold up its streams any more. Messages of QoS 0 wait likewise, within the limits of one
-    /// stream.
+    /// Only the messages of a resumed session wait, whose subscriptions were made by an earlier
+    /// process or client: they arrive as soon as the connection is accepted, before the
+    /// program can have subscribed again. Such a message waits until a stream with a matching
+    /// filter is opened, [`Client::unmatched`](crate::Client::unmatched) is taken, or the program
+    /// calls [`Client::discard_unmatched`](crate::Client::discard_unmatched). Acknowledgements
+    /// leave in the order of arrival (§4.6), so one waiting message holds back the
+    /// acknowledgements of all messages behind it: when half of
+    /// [`receive_maximum`](Self::receive_maximum) is held back, or this time is over, the message
+    /// is refused with reason code 0x80 and reported as
+    /// [`Event::MessageDropped`](crate::Event::MessageDropped). The time counts once for each
+    /// client, outages included: when it is over, unmatched messages are refused as they
+    /// arrive, so those of a subscription that the program no longer has don't hold up its
+    /// streams any more. Messages of QoS 0 wait likewise, within the limits of one stream.
     pub unmatched_wait: Duration,
     /// How much may wait to be sent.
     pub queue: QueueLimits,
-    /// Bytes of received data that the client holds for the application: messages in all streams, messages and replies that
-    /// wait for one, unread events, and the server's texts in outcomes. Default: 16 MiB. One message always fits.
+    /// Bytes of received data that the client holds for the application: messages in all streams,
+    /// messages and replies that wait for one, unread events, and the server's texts in
+    /// outcomes. Default: 16 MiB. One message always fits.
     ///
-    /// Messages of QoS 0 that don't fit are dropped as by a full stream ([`StreamLimits`](crate::StreamLimits)). If a message
-    /// of QoS 1 or 2 doesn't fit, the client acknowledges what was taken, disconnects with reason code 0x97 (Quota exceeded),
-    /// and announces half as large a Receive Maximum as it could hold on the next connection; each connection that ends for
-    /// another reason doubles it again, up to [`receive_maximum`](Self::receive_maximum). The server repeats what wasn't
+    /// Messages of QoS 0 that don't fit are dropped as by a full stream
+    /// ([`StreamLimits`](crate::StreamLimits)). If a message of QoS 1 or 2 doesn't fit, the
+    /// client acknowledges what was taken, disconnects with reason code 0x97 (Quota exceeded),
+    /// and announces half as large a Receive Maximum as it could hold on the next connection; each
+    /// connection that ends for another reason doubles it again, up to
+    /// [`receive_maximum`](Self::receive_maximum). The server repeats what wasn't
     /// acknowledged.
     pub memory_budget: usize,
     /// What a service doesn't take, refused here; `None` for nothing but what the server says.
@@ -157,18 +182,23 @@ pub struct ConnectOptions {
     pub on_session_lost: OnSessionLost,
     /// Which messages leave with a topic alias.
     pub outbound_aliases: OutboundAliases,
-    /// How many messages of QoS 1 and 2, 1 to 65,535, may be unacknowledged at the beginning of a connection that follows
-    /// another one; twice as many whenever so many are acknowledged, up to the server's Receive Maximum. `None`, the default: as many as
-    /// the server takes, at once. For servers that limit the rate of a connection rather than what is unacknowledged: a
-    /// burst of repetitions would end the connection again. It costs round trips.
+    /// How many messages of QoS 1 and 2, 1 to 65,535, may be unacknowledged at the beginning of a
+    /// connection that follows another one; twice as many whenever so many are acknowledged,
+    /// up to the server's Receive Maximum. `None`, the default: as many as the server takes,
+    /// at once. For servers that limit the rate of a connection rather than what is
+    /// unacknowledged: a burst of repetitions would end the connection again. It costs round
+    /// trips.
     pub slow_start: Option<u16>,
-    /// After how many connections in a row that the server closed with a message on the wire the message is taken for the
-    /// reason, and fails with [`RequestError::Poisoned`](crate::RequestError::Poisoned); `None`, the default: never.
+    /// After how many connections in a row that the server closed with a message on the wire the
+    /// message is taken for the reason, and fails with
+    /// [`RequestError::Poisoned`](crate::RequestError::Poisoned); `None`, the default: never.
     ///
-    /// **This deviates from the standard**, by which a client repeats a message for as long as the session lives
-    /// [MQTT-4.4.0-1]. The session is given up with the message: the next connection starts clean, and other requests
-    /// follow [`on_session_lost`](Self::on_session_lost). While there are suspects, connections begin with one message at a
-    /// time. A message of QoS 2 whose PUBREC came is never taken for the reason.
+    /// **This deviates from the standard**, by which a client repeats a message for as long as the
+    /// session lives [MQTT-4.4.0-1]. The session is given up with the message: the next
+    /// connection starts clean, and other requests
+    /// follow [`on_session_lost`](Self::on_session_lost). While there are suspects, connections
+    /// begin with one message at a time. A message of QoS 2 whose PUBREC came is never taken
+    /// for the reason.
     pub poison_guard: Option<u32>,
 }
 
@@ -186,7 +216,8 @@ pub enum CleanStart {
     First,
     /// At every connection.
     Always,
-    /// Never. A client that is given no session states with it that it holds an empty one for its client identifier:
+    /// Never. A client that is given no session states with it that it holds an empty one for its
+    /// client identifier:
     /// see [`Session::assumed_empty`](crate::engine::Session::assumed_empty).
     Never,
 }
@@ -198,12 +229,13 @@ pub struct RequestTimeouts {
     pub publish: Option<Duration>,
     /// For a subscribe. Default: 60 s.
     pub subscribe: Option<Duration>,
-    /// For an unsubscribe. Default: 60 s. The subscription still ends when there is a connection again.
+    /// For an unsubscribe. Default: 60 s. The subscription still ends when there is a connection
+    /// again.
     pub unsubscribe: Option<Duration>,
 }
 
-/// How much may wait to be sent: while there is no connection, behind the server's Receive Maximum, or in the buffer
-/// of a slow connection.
+/// How much may wait to be sent: while there is no connection, behind the server's Receive Maximum,
+/// or in the buffer of a slow connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
     /// Requests, acknowledged ones no longer counted.
@@ -260,8 +292,8 @@ pub enum OptionsError {
 }
 
 impl ConnectOptions {
-    /// Of a client that keeps its session for an hour, is heard of once a minute, holds up to 1,024 messages that it
-    /// hasn't acknowledged, and queues up to 10,000 requests.
+    /// Of a client that keeps its session for an hour, is heard of once a minute, holds up to 1,024
+    /// messages that it hasn't acknowledged, and queues up to 10,000 requests.
     #[must_use]
     pub fn new(client_id: impl Into<String>) -> Self {
         Self {

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 /// The payload of a [`Message`](crate::Message): bytes that are borrowed, or owned as they came.
 ///
-/// Made by `From`: of a reference to anything that has bytes (`&str`, `&[u8]`, `&String`, `&Bytes`, ..) without a copy,
-/// and of a `String`, a `Vec<u8>` or [`Bytes`] by value.
+/// Made by `From`: of a reference to anything that has bytes (`&str`, `&[u8]`, `&String`, `&Bytes`,
+/// ..) without a copy, and of a `String`, a `Vec<u8>` or [`Bytes`] by value.
 ///
 /// ```
 /// use dunlin_client::Payload;

@@ -1,4 +1,5 @@
-//! What each attempt to connect uses: asked for every time, so that tokens are fresh and endpoints may change.
+//! What each attempt to connect uses: asked for every time, so that tokens are fresh and endpoints
+//! may change.
 
 use std::fmt;
 use std::future::{Future, ready};
@@ -58,13 +59,16 @@ pub struct ProviderError {
 /// What a provider's answer comes in.
 pub type Provided<'a> = Pin<Box<dyn Future<Output = Result<Target, ProviderError>> + Send + 'a>>;
 
-/// Is asked before every attempt: for a fresh token, another endpoint, or the server that the last one referred to.
+/// Is asked before every attempt: for a fresh token, another endpoint, or the server that the last
+/// one referred to.
 ///
-/// A closure is one; so is [`aws::CustomAuthorizer`](crate::aws::CustomAuthorizer). After a failure of the class
-/// [`Retry::Final`](crate::Retry::Final) (a password that the first attempt finds refused, say) it is asked once more: if it
-/// then brings what it brought before, the client stops; if it brings something else, the client goes on. TLS counts as the
-/// same where it is the same [`TlsConnector`](crate::transport::TlsConnector): make one, and share it among the answers.
-/// Bring a new one when a client certificate was replaced: the example `client_certificate` does so.
+/// A closure is one; so is [`aws::CustomAuthorizer`](crate::aws::CustomAuthorizer). After a failure
+/// of the class [`Retry::Final`](crate::Retry::Final) (a password that the first attempt finds
+/// refused, say) it is asked once more: if it then brings what it brought before, the client stops;
+/// if it brings something else, the client goes on. TLS counts as the same where it is the same
+/// [`TlsConnector`](crate::transport::TlsConnector): make one, and share it among the answers.
+/// Bring a new one when a client certificate was replaced: the example `client_certificate` does
+/// so.
 ///
 /// ```
 /// use dunlin_client::{NextAttempt, Provider, ProviderError};
@@ -78,7 +82,8 @@ pub type Provided<'a> = Pin<Box<dyn Future<Output = Result<Target, ProviderError
 /// ```
 pub trait ConnectProvider: Send + Sync {
     /// What the next attempt uses. An answer has
-    /// [`ClientOptions::provide_within`](crate::ClientOptions::provide_within); then the future is dropped.
+    /// [`ClientOptions::provide_within`](crate::ClientOptions::provide_within); then the future is
+    /// dropped.
     fn provide(&self, attempt: NextAttempt) -> Provided<'_>;
 }
 
@@ -126,8 +131,8 @@ impl fmt::Debug for Provider {
 }
 
 impl NextAttempt {
-    /// Where the server said to go instead, with 0x9C (for now) or 0x9D (for good): host names with or without ports, in a
-    /// form that servers choose (§4.11).
+    /// Where the server said to go instead, with 0x9C (for now) or 0x9D (for good): host names with
+    /// or without ports, in a form that servers choose (§4.11).
     #[must_use]
     pub fn server_reference(&self) -> Option<&str> {
         self.last

@@ -25,19 +25,20 @@ impl Drop for Place<'_> {
 
 impl Client {
     /// Hands a message over. Waits while the queue is full, for
-    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) at most. Of those who wait, the ones
-    /// who have waited longest for what there is now room for are woken first.
+    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) at most. Of those who
+    /// wait, the ones who have waited longest for what there is now room for are woken first.
     ///
     /// Cancel safe: a dropped future hasn't handed it over.
     ///
     /// # Errors
-    /// A topic that isn't one; what the server doesn't take; a queue that stays full; a client that has stopped.
+    /// A topic that isn't one; what the server doesn't take; a queue that stays full; a client that
+    /// has stopped.
     ///
     /// # Panics
     /// Outside a tokio runtime, where it has to wait.
     pub async fn publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
-        // Who publishes without end gives the driver its turn, so that what is to be written stays small; where
-        // acknowledgements come back, more of them then come at once.
+        // Who publishes without end gives the driver its turn, so that what is to be written stays
+        // small; where acknowledgements come back, more of them then come at once.
         if message.qos != QoS::AtMostOnce {
             tokio::task::coop::consume_budget().await;
         } else if self.shared().makes_way() {

@@ -9,9 +9,11 @@ use crate::engine::{Accepted, OperationId, Outcome, Published};
 use crate::error::RequestError;
 use crate::shared::Shared;
 
-/// Resolves when a message has reached its end: on its way into a connection at QoS 0, acknowledged at QoS 1 and 2.
+/// Resolves when a message has reached its end: on its way into a connection at QoS 0, acknowledged
+/// at QoS 1 and 2.
 ///
-/// A dropped receipt doesn't take the message back. Polled again after it has resolved, it stays pending.
+/// A dropped receipt doesn't take the message back. Polled again after it has resolved, it stays
+/// pending.
 #[derive(Debug)]
 #[must_use = "a receipt tells whether the message arrived; drop it explicitly if that doesn't matter"]
 pub struct Receipt(State);

@@ -1,4 +1,5 @@
-//! Replies on their way to those who wait for them (§4.10): one subscription for all of them, and what tells them apart.
+//! Replies on their way to those who wait for them (§4.10): one subscription for all of them, and
+//! what tells them apart.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -156,7 +157,8 @@ impl State {
                 register(&mut self.requests.openers, cx);
                 return Poll::Pending;
             }
-            // The server has other Response Information by now, or refused to go on with the subscription.
+            // The server has other Response Information by now, or refused to go on with the
+            // subscription.
             Responses::Open { key, .. } => self.close_stream(*key),
             Responses::Closed => {}
         }

@@ -15,18 +15,21 @@ use crate::replies::{Found, Opening, Waiting};
 impl Client {
     /// Publishes a request with QoS 1 and waits for its reply; `timeout` is for all of it.
     ///
-    /// Replies come to one topic of this client: below the server's Response Information, if it gave one
+    /// Replies come to one topic of this client: below the server's Response Information, if it
+    /// gave one
     /// ([`ConnectOptions::request_response_information`](crate::ConnectOptions::request_response_information)), else
-    /// `dunlin/responses/` and the client identifier, with `-` for what a topic can't hold. Where the server is to say one of
-    /// them, requests wait for the first connection. The first request subscribes to the topic. A reply is known by its
-    /// correlation data; one that comes too late is dropped and counted. Whoever replies can use
+    /// `dunlin/responses/` and the client identifier, with `-` for what a topic can't hold. Where
+    /// the server is to say one of them, requests wait for the first connection. The first
+    /// request subscribes to the topic. A reply is known by its correlation data; one that
+    /// comes too late is dropped and counted. Whoever replies can use
     /// [`ReceivedMessage::reply`].
     ///
     /// Cancel safe: a dropped future doesn't take the request back, and its reply counts as late.
     ///
     /// # Errors
-    /// [`RequestError::NoReply`] after `timeout`; [`RequestError::TooManyRequests`] while 1,024 wait; as
-    /// [`publish`](Self::publish) and [`subscribe`](Self::subscribe); a request that the server refused.
+    /// [`RequestError::NoReply`] after `timeout`; [`RequestError::TooManyRequests`] while 1,024
+    /// wait; as [`publish`](Self::publish) and [`subscribe`](Self::subscribe); a request that
+    /// the server refused.
     pub async fn request(
         &self,
         topic: &str,
@@ -37,7 +40,8 @@ impl Client {
             .await
     }
 
-    /// As [`request`](Self::request), for any message. Its response topic and correlation data are set here.
+    /// As [`request`](Self::request), for any message. Its response topic and correlation data are
+    /// set here.
     ///
     /// Cancel safe: a dropped future doesn't take the request back, and its reply counts as late.
     ///
@@ -93,7 +97,8 @@ impl Client {
         .await
     }
 
-    /// The topic that replies come to, once it is subscribed to. Of several that ask for it at once one subscribes.
+    /// The topic that replies come to, once it is subscribed to. Of several that ask for it at once
+    /// one subscribes.
     async fn open_responses(&self) -> Result<String, RequestError> {
         let found = poll_fn(|cx| self.shared().with(|state| state.poll_responses(cx))).await?;
         let topic = match found {
@@ -108,7 +113,8 @@ impl Client {
 }
 
 impl ReceivedMessage {
-    /// The reply to this message, of its QoS; `None` if it asks for none, by having no response topic.
+    /// The reply to this message, of its QoS; `None` if it asks for none, by having no response
+    /// topic.
     ///
     /// ```no_run
     /// # async fn example(client: dunlin_client::Client, mut requests: dunlin_client::Subscription)

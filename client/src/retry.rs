@@ -1,4 +1,5 @@
-//! Classification of failed attempts and lost connections: which are followed by another attempt, and how soon.
+//! Classification of failed attempts and lost connections: which are followed by another attempt,
+//! and how soon.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -17,14 +18,15 @@ use crate::transport::{ProxyError, TlsError, TransportError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Retry {
-    /// The client stops for good. With a [`ConnectProvider`](crate::ConnectProvider), it first asks once more, and goes on if
-    /// the answer differs from the one that failed.
+    /// The client stops for good. With a [`ConnectProvider`](crate::ConnectProvider), it first asks
+    /// once more, and goes on if the answer differs from the one that failed.
     Final,
     /// The client tries again after [`Reconnect::min_delay`](crate::Reconnect::min_delay) to
     /// [`Reconnect::max_delay`](crate::Reconnect::max_delay).
     Transient,
-    /// The client tries again after [`Reconnect::slow_min_delay`](crate::Reconnect::slow_min_delay) to
-    /// [`Reconnect::slow_max_delay`](crate::Reconnect::slow_max_delay), with a warning in the log each time.
+    /// The client tries again after [`Reconnect::slow_min_delay`](crate::Reconnect::slow_min_delay)
+    /// to [`Reconnect::slow_max_delay`](crate::Reconnect::slow_max_delay), with a warning in
+    /// the log each time.
     Slow,
 }
 
@@ -47,17 +49,19 @@ pub struct RetryContext<'a> {
     pub failure: &'a Failure,
     /// Whether this client has had a connection that a server accepted, the lost one included.
     pub has_connected: bool,
-    /// Number of times in a row that the server broke the protocol in this same way, this time included, each time within
-    /// [`Reconnect::stable_after`](crate::Reconnect::stable_after) of the attempt's begin. 0 if the failure is another one.
+    /// Number of times in a row that the server broke the protocol in this same way, this time
+    /// included, each time within [`Reconnect::stable_after`](crate::Reconnect::stable_after)
+    /// of the attempt's begin. 0 if the failure is another one.
     pub same_violation: u32,
     /// Reaction when `same_violation` reaches a limit.
     repeated: (NonZeroU32, RepeatedViolation),
 }
 
-/// Hook that classifies failures; the default is the table in the documentation of [`Reconnect`](crate::Reconnect).
+/// Hook that classifies failures; the default is the table in the documentation of
+/// [`Reconnect`](crate::Reconnect).
 ///
-/// It is called after every failed attempt and every lost connection, but not after a stop that the application asked for. It
-/// runs on the client's task and must not block.
+/// It is called after every failed attempt and every lost connection, but not after a stop that the
+/// application asked for. It runs on the client's task and must not block.
 ///
 /// ```
 /// use dunlin_client::codec::ReasonCode;
@@ -170,7 +174,8 @@ const fn of_refusal(code: ReasonCode, has_connected: bool) -> Retry {
         | ReasonCode::ServerBusy
         | ReasonCode::QuotaExceeded
         | ReasonCode::ConnectionRateExceeded => Retry::Transient,
-        // With AWS IoT Core, a custom authorizer that failed or was throttled looks like refused credentials.
+        // With AWS IoT Core, a custom authorizer that failed or was throttled looks like refused
+        // credentials.
         ReasonCode::BadUserNameOrPassword | ReasonCode::NotAuthorized if has_connected => {
             Retry::Slow
         }
@@ -180,7 +185,8 @@ const fn of_refusal(code: ReasonCode, has_connected: bool) -> Retry {
 
 fn of_connection(error: &ConnectionError) -> Retry {
     match error {
-        // The other client with this identifier would be disconnected in turn, and connect again, and so on.
+        // The other client with this identifier would be disconnected in turn, and connect again,
+        // and so on.
         ConnectionError::Disconnected(reason)
             if reason.reason_code == ReasonCode::SessionTakenOver =>
         {
@@ -234,8 +240,8 @@ pub(crate) struct ViolationCounter {
 }
 
 impl ViolationCounter {
-    /// Counts the failure of an attempt or of a connection that lasted for `lifetime`, and returns how often it has come in a
-    /// row.
+    /// Counts the failure of an attempt or of a connection that lasted for `lifetime`, and returns
+    /// how often it has come in a row.
     pub(crate) fn record(
         &mut self,
         failure: &Failure,

@@ -1,4 +1,5 @@
-//! From received messages to the streams that want them: by subscription identifier, or by topic filter.
+//! From received messages to the streams that want them: by subscription identifier, or by topic
+//! filter.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::task::{Context, Poll, Waker};
@@ -15,8 +16,8 @@ use crate::unmatched_queue::UnmatchedQueue;
 
 /// All streams, and the ways to them.
 ///
-/// A topic filter has one route, however many streams: to the server they are one subscription (§3.8.4), whose identifier
-/// is that of its last SUBSCRIBE.
+/// A topic filter has one route, however many streams: to the server they are one subscription
+/// (§3.8.4), whose identifier is that of its last SUBSCRIBE.
 #[derive(Debug)]
 pub(crate) struct Router {
     streams: Slab<Stream>,
@@ -78,11 +79,13 @@ struct Route {
 enum Routes {
     /// It names one subscription.
     One(usize),
-    /// It was given to several subscriptions in one SUBSCRIBE: the topic tells which of them a message is for.
+    /// It was given to several subscriptions in one SUBSCRIBE: the topic tells which of them a
+    /// message is for.
     Several(Vec<usize>),
 }
 
-/// Where the last message went whose topic was matched: publishers repeat their topics. Forgotten when streams come or go.
+/// Where the last message went whose topic was matched: publishers repeat their topics. Forgotten
+/// when streams come or go.
 #[derive(Debug, Default)]
 struct LastMatch {
     /// No topic is empty.
@@ -96,8 +99,8 @@ const LONGEST_REMEMBERED: usize = 256;
 /// Closed filters that are remembered.
 const CLOSED: usize = 32;
 
-/// Which identifiers were given away. They rotate, so that what is still on its way to an old subscription never meets
-/// a new one.
+/// Which identifiers were given away. They rotate, so that what is still on its way to an old
+/// subscription never meets a new one.
 #[derive(Debug)]
 struct Identifiers {
     first: u32,
@@ -109,7 +112,8 @@ struct Identifiers {
 pub(crate) const LAST_IDENTIFIER: u32 = 268_435_455;
 
 impl Router {
-    /// One that gives identifiers away from this one on; the server may know others from an earlier process.
+    /// One that gives identifiers away from this one on; the server may know others from an earlier
+    /// process.
     pub(crate) fn new(first_identifier: u32) -> Self {
         Self {
             streams: Slab::new(),
@@ -263,8 +267,9 @@ impl Router {
         }
     }
 
-    /// Closes a stream: what waits in it counts as taken, unless the server never granted the subscription: then it waits for
-    /// another stream. Returns its filter if nobody listens to that any more.
+    /// Closes a stream: what waits in it counts as taken, unless the server never granted the
+    /// subscription: then it waits for another stream. Returns its filter if nobody listens to
+    /// that any more.
     pub(crate) fn close(&mut self, key: usize, engine: &mut Engine) -> Option<String> {
         let last_of = self.leave(key);
         let mut stream = self.streams.try_remove(key)?;
@@ -319,7 +324,8 @@ impl Router {
         self.found = found;
     }
 
-    /// A stream that was never granted gives a message back: it waits for another one, unless other streams have it as well.
+    /// A stream that was never granted gives a message back: it waits for another one, unless other
+    /// streams have it as well.
     fn reroute(&mut self, message: ReceivedMessage, id: Option<DeliveryId>, engine: &mut Engine) {
         let mut found = std::mem::take(&mut self.found);
         let is_ours = self.find(&message, &mut found);
@@ -333,8 +339,8 @@ impl Router {
         }
     }
 
-    /// No stream matches: the message waits for one in a resumed session, and is dropped otherwise. `is_ours` means that
-    /// it was sent for a subscription of this client that has ended.
+    /// No stream matches: the message waits for one in a resumed session, and is dropped otherwise.
+    /// `is_ours` means that it was sent for a subscription of this client that has ended.
     fn keep_or_drop(
         &mut self,
         message: ReceivedMessage,
@@ -372,7 +378,8 @@ impl Router {
         }
     }
 
-    /// Moves the messages that wait for a stream and match `filter`, or all of them, to a new stream.
+    /// Moves the messages that wait for a stream and match `filter`, or all of them, to a new
+    /// stream.
     fn move_unmatched(&mut self, filter: Option<TopicFilter<'_>>, key: usize, engine: &mut Engine) {
         if self.unmatched.is_empty() {
             return;
@@ -513,8 +520,8 @@ impl Router {
         (self.memory.budget, self.memory.others) = (budget, others);
     }
 
-    /// Whether a message of QoS 1 or 2 exceeds the memory budget. One always fits, unless there are replies that nobody has
-    /// taken yet: they are acknowledged before.
+    /// Whether a message of QoS 1 or 2 exceeds the memory budget. One always fits, unless there are
+    /// replies that nobody has taken yet: they are acknowledged before.
     pub(crate) fn exceeds_budget(&self, message: &ReceivedMessage, has_replies: bool) -> bool {
         let acknowledged = self.memory.acknowledged + self.unmatched.acknowledged_len();
         (acknowledged > 0 || has_replies) && self.taken() + message.charge() > self.memory.budget
@@ -530,7 +537,8 @@ impl Router {
         self.memory.held + self.memory.others + self.unmatched.held()
     }
 
-    /// Bytes that messages of QoS 0 may still take: a quarter of the budget is left for QoS 1 and 2.
+    /// Bytes that messages of QoS 0 may still take: a quarter of the budget is left for QoS 1 and
+    /// 2.
     const fn free_at_most_once(&self) -> usize {
         (self.memory.budget - self.memory.budget / 4).saturating_sub(self.taken())
     }
@@ -630,8 +638,9 @@ impl Router {
             .for_each(|(_, stream)| stream.give_back_memory());
     }
 
-    /// The streams that a message is for: those that its identifiers name, or else those whose filters match. Returns whether
-    /// this client issued one of the identifiers: then the message is for no other stream, also if that one has ended.
+    /// The streams that a message is for: those that its identifiers name, or else those whose
+    /// filters match. Returns whether this client issued one of the identifiers: then the
+    /// message is for no other stream, also if that one has ended.
     fn find(&mut self, message: &ReceivedMessage, found: &mut Vec<usize>) -> bool {
         self.routed += 1;
         let (mut is_ours, mut is_shared) = (false, false);
@@ -718,7 +727,8 @@ impl Router {
         Some(route)
     }
 
-    /// Takes a stream off its route, and the route away with the last one; the filter that nobody listens to any more.
+    /// Takes a stream off its route, and the route away with the last one; the filter that nobody
+    /// listens to any more.
     fn leave(&mut self, key: usize) -> Option<String> {
         let at = self.streams.get_mut(key)?.route.take()?;
         self.last_match.topic.clear();
@@ -747,7 +757,8 @@ impl Routes {
         }
     }
 
-    /// Adds a route. From then on the topic tells which of them a message is for, also when but one is left.
+    /// Adds a route. From then on the topic tells which of them a message is for, also when but one
+    /// is left.
     fn add(&mut self, route: usize) {
         match self {
             Self::One(one) => {

@@ -6,8 +6,9 @@ use zeroize::Zeroize;
 
 /// A password, a token, a signature, or a text that contains one.
 ///
-/// `Debug` and `Display` print the length alone, and the memory is zeroed on drop. Whoever fills a growing buffer
-/// reserves it whole first: what `String` or `Vec` leaves behind when it moves is out of reach.
+/// `Debug` and `Display` print the length alone, and the memory is zeroed on drop. Whoever fills a
+/// growing buffer reserves it whole first: what `String` or `Vec` leaves behind when it moves is
+/// out of reach.
 ///
 /// ```
 /// use dunlin_client::secret::Secret;

@@ -19,7 +19,8 @@ use crate::message::{Message, ReceivedMessage};
 use crate::router::Router;
 use crate::state::State;
 
-/// Bytes of output, or messages, after which a publisher lets the driver write: writes stay large, and memory small.
+/// Bytes of output, or messages, after which a publisher lets the driver write: writes stay large,
+/// and memory small.
 const CROWD_BYTES: usize = 32 * 1024;
 const CROWD: u32 = 512;
 
@@ -44,7 +45,8 @@ impl Shared {
         }
     }
 
-    /// Takes a message in for whoever publishes. Often enough, the driver's turn comes before the next.
+    /// Takes a message in for whoever publishes. Often enough, the driver's turn comes before the
+    /// next.
     pub(crate) fn publish(&self, message: &Message<'_>) -> Result<Accepted, RequestError> {
         let (accepted, is_crowded) = self.with(|state| {
             let accepted = state.publish(message);
@@ -63,10 +65,12 @@ impl Shared {
         self.is_crowded.load(Ordering::Relaxed) && self.is_crowded.swap(false, Ordering::Relaxed)
     }
 
-    /// Does something under the lock, then wakes whom it concerns. Never called while the lock is held.
+    /// Does something under the lock, then wakes whom it concerns. Never called while the lock is
+    /// held.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         self.drive(|state| {
-            // Where there is output the driver is awake, and looks at the time by itself, unless it waits for a store.
+            // Where there is output the driver is awake, and looks at the time by itself, unless it
+            // waits for a store.
             let had_none = !state.engine.has_output();
             let before = (had_none || state.kept.is_some()).then(|| state.engine.poll_timeout());
             let held_up = state.router.is_holding_up();
@@ -81,13 +85,15 @@ impl Shared {
         })
     }
 
-    /// Does something under the lock that is nobody else's concern: no output comes of it, no load goes, no time changes.
+    /// Does something under the lock that is nobody else's concern: no output comes of it, no load
+    /// goes, no time changes.
     pub(crate) fn aside<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The next message of a stream, if it is owed nothing; otherwise the stream is left alone for [`with`](Self::with).
-    /// The engine isn't concerned, so nobody but the driver may have to be woken, and neither output nor time is looked at.
+    /// The next message of a stream, if it is owed nothing; otherwise the stream is left alone for
+    /// [`with`](Self::with). The engine isn't concerned, so nobody but the driver may have to
+    /// be woken, and neither output nor time is looked at.
     pub(crate) fn next_unowed(&self, key: usize) -> Option<ReceivedMessage> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let held_up = state.router.is_holding_up();
@@ -147,7 +153,8 @@ impl Shared {
         });
     }
 
-    /// Asks the driver to end after at most `flush_for` of finishing what was accepted. The earliest end counts.
+    /// Asks the driver to end after at most `flush_for` of finishing what was accepted. The
+    /// earliest end counts.
     pub(crate) fn request_stop(&self, flush_for: Duration) {
         self.with(|state| {
             state.stop.get_or_insert_default().within(flush_for);

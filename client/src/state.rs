@@ -22,7 +22,8 @@ use crate::router::Router;
 use crate::unanswered::UnansweredQueue;
 use crate::window::Window;
 
-/// Events that nobody has taken; older ones are dropped beyond this, and beyond an eighth of the memory budget.
+/// Events that nobody has taken; older ones are dropped beyond this, and beyond an eighth of the
+/// memory budget.
 const EVENTS: usize = 1024;
 
 /// What [`Shared`](crate::shared::Shared) holds.
@@ -33,7 +34,8 @@ pub(crate) struct State {
     pub(crate) requests: Requests,
     /// Equal warnings that the log leaves out.
     pub(crate) warnings: Warnings,
-    /// Refused requests that the log will tell of, and how many equal warnings were left out before each.
+    /// Refused requests that the log will tell of, and how many equal warnings were left out
+    /// before each.
     pub(crate) refusals: Vec<(RefusedRequest, u64)>,
     /// Whom each link shows its packets.
     pub(crate) observer: Option<Observer>,
@@ -88,7 +90,8 @@ impl Stop {
         );
     }
 
-    /// Until when requests may finish, now that the driver has seen the wish; `None` for any length of time.
+    /// Until when requests may finish, now that the driver has seen the wish; `None` for any length
+    /// of time.
     fn flush_until(&mut self, now: Instant) -> Option<Instant> {
         if let Some(until) = self
             .flush_for
@@ -141,7 +144,8 @@ impl State {
         }
     }
 
-    /// Counts a message that was handed over, and says how many there were, up to where counting starts again.
+    /// Counts a message that was handed over, and says how many there were, up to where counting
+    /// starts again.
     pub(crate) fn count_published(&mut self) -> u32 {
         self.published = self.published.wrapping_add(1);
         self.published
@@ -185,8 +189,8 @@ impl State {
         self.call_line();
     }
 
-    /// The connection is gone, and the last `unwritten` bytes of the output with it. Who waits in the line may be refused
-    /// without one.
+    /// The connection is gone, and the last `unwritten` bytes of the output with it. Who waits in
+    /// the line may be refused without one.
     pub(crate) fn closed(&mut self, cause: CloseCause, unwritten: usize) -> Ended {
         self.line.call_all(&mut self.wakers);
         self.window.handle_closed();
@@ -226,7 +230,8 @@ impl State {
         }
     }
 
-    /// How a wish to end stands, if there is one: requests get their time, with or without a connection.
+    /// How a wish to end stands, if there is one: requests get their time, with or without a
+    /// connection.
     pub(crate) fn stop_by(&mut self, now: Instant) -> StopBy {
         let Some(stop) = &mut self.stop else {
             return StopBy {
@@ -268,7 +273,8 @@ impl State {
         self.router.give_back_memory();
     }
 
-    /// Whether the application is to be told of something that [`deliver`](Self::deliver) passes on.
+    /// Whether the application is to be told of something that [`deliver`](Self::deliver) passes
+    /// on.
     pub(crate) fn has_late_events(&self) -> bool {
         self.router.has_events() || !self.late_events.is_empty()
     }
@@ -414,7 +420,8 @@ impl State {
         self.engine.close_journal();
     }
 
-    /// Moves those whom the latest changes concern into `wakers`; `before` is the load that there was.
+    /// Moves those whom the latest changes concern into `wakers`; `before` is the load that there
+    /// was.
     pub(crate) fn settle(&mut self, before: (usize, usize), wakers: &mut Vec<Waker>) {
         move_wakers(&mut self.wakers, wakers);
         self.engine.take_wakers(wakers);
@@ -431,7 +438,8 @@ impl State {
             self.line
                 .call(|wants| self.engine.has_room(wants), now, wakers);
             if wakers.len() > called && self.line.deadline().is_some() {
-                // It may have looked at the time before: others wait behind those who were called and may not come.
+                // It may have looked at the time before: others wait behind those who were called
+                // and may not come.
                 wakers.extend(self.driver.take());
             }
         }

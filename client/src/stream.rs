@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Waker};
 use crate::engine::{DeliveryId, Dropped};
 use crate::message::ReceivedMessage;
 
-/// How much of QoS 0 waits in a stream, and what happens to more. Messages of QoS 1 and 2 don't count: they are bounded
-/// by the client's Receive Maximum, and nothing is lost of them.
+/// How much of QoS 0 waits in a stream, and what happens to more. Messages of QoS 1 and 2 don't
+/// count: they are bounded by the client's Receive Maximum, and nothing is lost of them.
 ///
 /// One message always fits, however large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +28,15 @@ pub enum WhenFull {
     DropNewest,
     /// The oldest ones make room, and are counted.
     DropOldest,
-    /// Nothing is dropped: the client reads nothing more from the connection until half of the limits, and of
-    /// [`memory_budget`](crate::ConnectOptions::memory_budget), is free, or this stream is empty. What one read brought, up to
-    /// 64 KiB, may lie above the limits.
+    /// Nothing is dropped: the client reads nothing more from the connection until half of the
+    /// limits, and of [`memory_budget`](crate::ConnectOptions::memory_budget), is free, or this
+    /// stream is empty. What one read brought, up to 64 KiB, may lie above the limits.
     ///
-    /// **The danger**: while nothing is read, nothing else arrives either: no messages for other streams, no
-    /// acknowledgements, no PINGRESP. The ping timeout stands still meanwhile, but acknowledgement timeouts don't, and a
-    /// server that finds its buffers full may drop messages of its own or close the connection. A loop over such a
-    /// stream that awaits a receipt before it takes the next message waits until that request times out.
+    /// **The danger**: while nothing is read, nothing else arrives either: no messages for other
+    /// streams, no acknowledgements, no PINGRESP. The ping timeout stands still meanwhile, but
+    /// acknowledgement timeouts don't, and a server that finds its buffers full may drop
+    /// messages of its own or close the connection. A loop over such a stream that awaits a
+    /// receipt before it takes the next message waits until that request times out.
     PauseReading,
 }
 
@@ -161,8 +162,8 @@ impl Stream {
         self.owed.len()
     }
 
-    /// Takes a message, if there is room; whoever waits for it is to be woken. What is acknowledged always has room.
-    /// Those of QoS 0 have `free` bytes of the client's memory budget.
+    /// Takes a message, if there is room; whoever waits for it is to be woken. What is acknowledged
+    /// always has room. Those of QoS 0 have `free` bytes of the client's memory budget.
     pub(crate) fn push(
         &mut self,
         message: ReceivedMessage,
@@ -210,7 +211,8 @@ impl Stream {
         self.waker.take()
     }
 
-    /// The next message; with it, the name under which it is taken. For `has_drained` see [`next_unowed`](Self::next_unowed).
+    /// The next message; with it, the name under which it is taken. For `has_drained` see
+    /// [`next_unowed`](Self::next_unowed).
     pub(crate) fn poll_next(
         &mut self,
         cx: &Context<'_>,
@@ -226,8 +228,8 @@ impl Stream {
         Poll::Pending
     }
 
-    /// Gives back memory that a burst has left: room in the queues, and the buffers that small messages were read into
-    /// together with others.
+    /// Gives back memory that a burst has left: room in the queues, and the buffers that small
+    /// messages were read into together with others.
     pub(crate) fn give_back_memory(&mut self) {
         let is_new = |place: u64| place > self.kept_alone;
         let owed = self
@@ -265,9 +267,9 @@ impl Stream {
         }
     }
 
-    /// The next message, if no acknowledgement is owed for it. A stream that holds the connection up does so until half of its
-    /// limits is free and the messages of all streams have left half of the client's memory budget (`has_drained`), or it
-    /// is empty.
+    /// The next message, if no acknowledgement is owed for it. A stream that holds the connection
+    /// up does so until half of its limits is free and the messages of all streams have left
+    /// half of the client's memory budget (`has_drained`), or it is empty.
     pub(crate) fn next_unowed(&mut self, has_drained: bool) -> Option<ReceivedMessage> {
         if let (Some((owed, ..)), Some((unowed, _))) = (self.owed.front(), self.unowed.front())
             && owed < unowed

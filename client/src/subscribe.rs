@@ -65,15 +65,17 @@ impl Client {
         self.subscribe_with(filter, qos).await
     }
 
-    /// Asks for the messages of `filter` and waits for the server's answer: a stream of them. Where the server has
-    /// subscription identifiers, a message that matches several filters comes to the streams of those that it was sent
-    /// for; elsewhere to every stream that it matches, each time that it is sent. After a connection that
-    /// the server has forgotten everything of, the subscription is asked for again.
+    /// Asks for the messages of `filter` and waits for the server's answer: a stream of them. Where
+    /// the server has subscription identifiers, a message that matches several filters comes to
+    /// the streams of those that it was sent for; elsewhere to every stream that it matches,
+    /// each time that it is sent. After a connection that the server has forgotten everything
+    /// of, the subscription is asked for again.
     ///
     /// Cancel safe: a dropped future gives the subscription up.
     ///
     /// # Errors
-    /// A filter that isn't one; what the server doesn't have; a refusal; no answer; a client that has stopped.
+    /// A filter that isn't one; what the server doesn't have; a refusal; no answer; a client that
+    /// has stopped.
     pub async fn subscribe_with(
         &self,
         filter: &str,
@@ -85,13 +87,15 @@ impl Client {
             .unwrap_or(Err(RequestError::SessionLost))
     }
 
-    /// Subscribes to several filters in one SUBSCRIBE, with these user properties (§3.8.2.1.3), and waits for the server's
-    /// answer: a stream or an error for each filter, in order.
+    /// Subscribes to several filters in one SUBSCRIBE, with these user properties (§3.8.2.1.3), and
+    /// waits for the server's answer: a stream or an error for each filter, in order.
     ///
-    /// The filters have one subscription identifier, so a message comes to those of them that match its topic. If a topic
-    /// matches several of them, and the server sends the message once for each, each stream gets it as often.
+    /// The filters have one subscription identifier, so a message comes to those of them that match
+    /// its topic. If a topic matches several of them, and the server sends the message once for
+    /// each, each stream gets it as often.
     ///
-    /// When the subscriptions are renewed after the server has lost the session, the user properties are left out.
+    /// When the subscriptions are renewed after the server has lost the session, the user
+    /// properties are left out.
     ///
     /// ```no_run
     /// # async fn example(client: dunlin_client::Client) -> Result<(), dunlin_client::RequestError> {
@@ -108,9 +112,11 @@ impl Client {
     /// Cancel safe: a dropped future gives the subscriptions up.
     ///
     /// # Errors
-    /// As [`subscribe_with`](Self::subscribe_with), for all filters together: one that isn't a filter, none at all, more than
-    /// [`ConnectOptions::limits`](crate::ConnectOptions::limits) or the server's Maximum Packet Size allow; a user property
-    /// that can't be sent ([`RequestError::Text`]); no answer. A filter that the server refuses is an error in its place.
+    /// As [`subscribe_with`](Self::subscribe_with), for all filters together: one that isn't a
+    /// filter, none at all, more than [`ConnectOptions::limits`](crate::ConnectOptions::limits)
+    /// or the server's Maximum Packet Size allow; a user property that can't be sent
+    /// ([`RequestError::Text`]); no answer. A filter that the server refuses is an error in its
+    /// place.
     pub async fn subscribe_many<'a>(
         &self,
         filters: impl IntoIterator<Item = (&'a str, impl Into<SubscribeOptions>)>,
@@ -207,7 +213,8 @@ impl Client {
             })
     }
 
-    /// Ends the subscription to `filter` and waits for the server's answer. Its streams end when they are drained.
+    /// Ends the subscription to `filter` and waits for the server's answer. Its streams end when
+    /// they are drained.
     ///
     /// Cancel safe: a dropped future doesn't call it off.
     ///
@@ -221,13 +228,15 @@ impl Client {
         }
     }
 
-    /// Ends several subscriptions in one UNSUBSCRIBE, with these user properties (§3.10.2.1.2), and waits for the server's
-    /// answer, which has a reason code for each filter, in order. Their streams end when they are drained.
+    /// Ends several subscriptions in one UNSUBSCRIBE, with these user properties (§3.10.2.1.2), and
+    /// waits for the server's answer, which has a reason code for each filter, in order. Their
+    /// streams end when they are drained.
     ///
     /// Cancel safe: a dropped future doesn't call it off.
     ///
     /// # Errors
-    /// As [`subscribe_many`](Self::subscribe_many). A code of 0x80 or above in the answer is not an error here.
+    /// As [`subscribe_many`](Self::subscribe_many). A code of 0x80 or above in the answer is not an
+    /// error here.
     pub async fn unsubscribe_many(
         &self,
         filters: &[&str],
@@ -252,11 +261,12 @@ impl Client {
         self.answered(operation).await
     }
 
-    /// A stream of the messages that no other stream matches, those that wait for one included; `None` while there is another
-    /// such stream.
+    /// A stream of the messages that no other stream matches, those that wait for one included;
+    /// `None` while there is another such stream.
     ///
     /// Without it, such messages wait for a stream in a resumed session (see
-    /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait)), and are acknowledged and counted in other sessions.
+    /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait)), and are acknowledged and counted
+    /// in other sessions.
     #[must_use]
     pub fn unmatched(&self, limits: StreamLimits) -> Option<Unmatched> {
         let key = self
@@ -265,8 +275,9 @@ impl Client {
         Some(Unmatched::new(self.shared(), key))
     }
 
-    /// Declares that no further stream will be opened for what a resumed session brings: messages that no stream matches,
-    /// those that wait for one included, are acknowledged with success and counted from now on.
+    /// Declares that no further stream will be opened for what a resumed session brings: messages
+    /// that no stream matches, those that wait for one included, are acknowledged with success
+    /// and counted from now on.
     ///
     /// While there is an [`Unmatched`] stream, it still gets them.
     pub fn discard_unmatched(&self) {
@@ -275,7 +286,8 @@ impl Client {
     }
 
     /// Number of received messages that no stream matched and that were dropped:
-    /// [`DroppedMessages::unmatched`](crate::engine::DroppedMessages::unmatched) in [`Client::statistics`].
+    /// [`DroppedMessages::unmatched`](crate::engine::DroppedMessages::unmatched) in
+    /// [`Client::statistics`].
     #[must_use]
     pub fn unrouted(&self) -> u64 {
         self.statistics().dropped_messages.unmatched.count

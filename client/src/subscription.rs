@@ -16,11 +16,12 @@ use crate::shared::Shared;
 /// The messages of one subscription, in the order in which they came.
 ///
 /// A message of QoS 1 or 2 is acknowledged when [`next`](Self::next) returns it, or by hand: see
-/// [`next_unacknowledged`](Self::next_unacknowledged). What waits here is bounded by the client's Receive Maximum, which all
-/// streams share: one that isn't read keeps the others from getting messages of QoS 1 and 2
-/// ([`Event::WindowClosed`](crate::Event::WindowClosed)). It is a
-/// [`futures_core::Stream`] as well. How much waits of QoS 0 is said by [`StreamLimits`](crate::StreamLimits). Dropping the stream ends the subscription, unless
-/// another stream has the same filter.
+/// [`next_unacknowledged`](Self::next_unacknowledged). What waits here is bounded by the client's
+/// Receive Maximum, which all streams share: one that isn't read keeps the others from getting
+/// messages of QoS 1 and 2 ([`Event::WindowClosed`](crate::Event::WindowClosed)). It is a
+/// [`futures_core::Stream`] as well. How much waits of QoS 0 is said by
+/// [`StreamLimits`](crate::StreamLimits). Dropping the stream ends the subscription, unless another
+/// stream has the same filter.
 #[derive(Debug)]
 #[must_use = "a subscription ends when its stream is dropped"]
 pub struct Subscription {
@@ -29,11 +30,13 @@ pub struct Subscription {
     answer: Option<Answered>,
 }
 
-/// Stream of the messages that match no subscription of this client, as a resumed session may bring them.
+/// Stream of the messages that match no subscription of this client, as a resumed session may bring
+/// them.
 ///
-/// As with a [`Subscription`], messages of QoS 1 and 2 are acknowledged when they are taken, or by hand. Once the stream is
-/// dropped, further messages wait for a stream again ([`unmatched_wait`](crate::ConnectOptions::unmatched_wait)), or are
-/// acknowledged and counted where nothing waits.
+/// As with a [`Subscription`], messages of QoS 1 and 2 are acknowledged when they are taken, or by
+/// hand. Once the stream is dropped, further messages wait for a stream again
+/// ([`unmatched_wait`](crate::ConnectOptions::unmatched_wait)), or are acknowledged and counted
+/// where nothing waits.
 #[derive(Debug)]
 #[must_use = "unmatched messages come only while this stream exists"]
 pub struct Unmatched(Reader);

@@ -11,7 +11,8 @@ use crate::event::{DropCause, Event};
 use crate::policy::OnDropped;
 use crate::state::State;
 
-/// How long a dropped acknowledgement waits: if the client or its runtime ends meanwhile, the server repeats the message.
+/// How long a dropped acknowledgement waits: if the client or its runtime ends meanwhile, the
+/// server repeats the message.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// A message whose `Acknowledgement` was dropped without an answer.
@@ -25,7 +26,8 @@ pub(crate) struct Unanswered {
     pub(crate) bytes: usize,
 }
 
-/// Unanswered messages in the order in which they were dropped, each with the time at which the policy is applied.
+/// Unanswered messages in the order in which they were dropped, each with the time at which the
+/// policy is applied.
 #[derive(Debug, Default)]
 pub(crate) struct UnansweredQueue(VecDeque<(Instant, Unanswered)>);
 
@@ -37,7 +39,8 @@ impl UnansweredQueue {
 }
 
 impl State {
-    /// An `Acknowledgement` was dropped without an answer; what the application is to be told at once.
+    /// An `Acknowledgement` was dropped without an answer; what the application is to be told at
+    /// once.
     pub(crate) fn acknowledgement_dropped(
         &mut self,
         unanswered: Unanswered,

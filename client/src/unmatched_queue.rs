@@ -9,8 +9,9 @@ use crate::stream::StreamLimits;
 
 /// Messages that wait for a stream.
 ///
-/// Those of QoS 1 and 2 are bounded by the client's Receive Maximum, and the engine decides how long they wait. Those of QoS 0
-/// are bounded by the default limits of a stream; beyond them new ones are dropped.
+/// Those of QoS 1 and 2 are bounded by the client's Receive Maximum, and the engine decides how
+/// long they wait. Those of QoS 0 are bounded by the default limits of a stream; beyond them new
+/// ones are dropped.
 #[derive(Debug, Default)]
 pub(crate) struct UnmatchedQueue {
     messages: VecDeque<UnmatchedMessage>,
@@ -42,7 +43,8 @@ impl UnmatchedQueue {
         });
     }
 
-    /// Adds a message of QoS 0 that waits until `deadline`; gives it back if there is no space for it.
+    /// Adds a message of QoS 0 that waits until `deadline`; gives it back if there is no space for
+    /// it.
     pub(crate) fn push_at_most_once(
         &mut self,
         message: ReceivedMessage,

@@ -7,8 +7,8 @@ use dunlin_codec::{
 use crate::QoS;
 use crate::options::{OptionsError, text};
 
-/// A message that the server publishes when it loses the client (§3.1.2.5): unless the client says DISCONNECT, and not
-/// before its delay is over or the session ends.
+/// A message that the server publishes when it loses the client (§3.1.2.5): unless the client says
+/// DISCONNECT, and not before its delay is over or the session ends.
 ///
 /// ```
 /// use dunlin_client::{ConnectOptions, QoS, Will};
@@ -29,11 +29,14 @@ pub struct Will {
     pub qos: QoS,
     /// Retain flag: the server stores the message and sends it to later subscribers.
     pub retain: bool,
-    /// Seconds between the loss and the will; `None` leaves it out: 0. The end of the session ends the wait.
+    /// Seconds between the loss and the will; `None` leaves it out: 0. The end of the session ends
+    /// the wait.
     pub delay_interval: Option<u32>,
-    /// Payload Format Indicator: whether the payload is UTF-8 text. The payload isn't checked against it.
+    /// Payload Format Indicator: whether the payload is UTF-8 text. The payload isn't checked
+    /// against it.
     pub payload_format_indicator: Option<PayloadFormat>,
-    /// Message Expiry Interval in seconds from when the will is published; `None` means the message never expires.
+    /// Message Expiry Interval in seconds from when the will is published; `None` means the
+    /// message never expires.
     pub message_expiry_interval: Option<u32>,
     /// Content Type: at most 65,535 bytes, no NUL.
     pub content_type: Option<String>,

@@ -1,4 +1,5 @@
-//! Whether one message keeps the server from sending others: the Receive Maximum is used up, and the message isn't answered.
+//! Whether one message keeps the server from sending others: the Receive Maximum is used up, and
+//! the message isn't answered.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What is known of the receive window.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    /// Messages whose `Acknowledgement` the application holds, each with the key and the topic filter of its stream.
+    /// Messages whose `Acknowledgement` the application holds, each with the key and the topic
+    /// filter of its stream.
     pub(crate) given_out: BTreeMap<(DeliveryId, usize), Option<Box<str>>>,
     closed: Option<Closed>,
 }

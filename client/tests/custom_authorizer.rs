@@ -1,4 +1,5 @@
-//! The user name of a custom authorizer, against what the AWS SDK for Python sends and against its flaws.
+//! The user name of a custom authorizer, against what the AWS SDK for Python sends and against its
+//! flaws.
 
 #![expect(
     clippy::unwrap_used,

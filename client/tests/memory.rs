@@ -1,4 +1,5 @@
-//! What a connection holds when it is idle: counted allocations, without the system's part and the server's.
+//! What a connection holds when it is idle: counted allocations, without the system's part and the
+//! server's.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! Reads a capture and prints its packets: JSON lines `{"dir": "c2s" | "s2c", "hex": ".."}`, one piece of a stream each.
+//! Reads a capture and prints its packets: JSON lines `{"dir": "c2s" | "s2c", "hex": ".."}`, one
+//! piece of a stream each.
 //!
 //! `cargo run -p dunlin-codec --example dump [FILE]`; without a file, a capture of its own.
 

@@ -4,8 +4,8 @@
 //! cargo run --release -p dunlin-codec --example matcher_cost
 //! ```
 //!
-//! Prints the median time of one insert, one match and one removal for two shapes of filters, and fails if one of them
-//! is above 3 microseconds.
+//! Prints the median time of one insert, one match and one removal for two shapes of filters, and
+//! fails if one of them is above 3 microseconds.
 #![expect(
     clippy::unwrap_used,
     reason = "an example ends at the first thing that is wrong"

@@ -1,4 +1,5 @@
-//! A packet in one line for people: what it is about, never a payload, a password or what a user name carries behind `?`.
+//! A packet in one line for people: what it is about, never a payload, a password or what a user
+//! name carries behind `?`.
 
 use core::fmt::{self, Display, Formatter, Write};
 
@@ -14,8 +15,8 @@ use crate::repeated::{Item, Repeated};
 impl Display for Packet<'_> {
     /// `PUBLISH QoS 1 id 7 "lamp/7" 12 bytes, retain`
     ///
-    /// Text is quoted and escaped, so that it can't steer a terminal, and cut where it is long. The form may change in
-    /// any version; what programs read is the `serde` feature's.
+    /// Text is quoted and escaped, so that it can't steer a terminal, and cut where it is long. The
+    /// form may change in any version; what programs read is the `serde` feature's.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(self.packet_type().name())?;
         match self {

@@ -14,11 +14,13 @@ pub struct DecodeError {
     pub kind: DecodeErrorKind,
     /// What a CONNACK or DISCONNECT that answers the packet should say.
     pub reason_code: ReasonCode,
-    /// The first byte of the field at fault, or the byte that is missing, counted from the packet's first byte.
+    /// The first byte of the field at fault, or the byte that is missing, counted from the
+    /// packet's first byte.
     pub offset: u32,
     /// The field at fault, in snake case.
     pub field: &'static str,
-    /// The statement that is broken (`MQTT-3.3.1-4`; `U-` where the standard states a rule without numbering it).
+    /// The statement that is broken (`MQTT-3.3.1-4`; `U-` where the standard states a rule without
+    /// numbering it).
     pub statement: Option<&'static str>,
     /// What the fault makes unusable: the connection, or one message.
     pub scope: ErrorScope,
@@ -87,7 +89,8 @@ pub enum EncodeErrorKind {
     TooLarge,
     /// A reason code that this packet never carries.
     IllegalReasonCode,
-    /// Something that must be there isn't: a topic or its alias, a filter, an authentication method.
+    /// Something that must be there isn't: a topic or its alias, a filter, an authentication
+    /// method.
     Missing,
     /// Two fields that don't go together, such as No Local with a shared subscription.
     NotAllowed,

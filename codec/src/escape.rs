@@ -4,10 +4,11 @@ use core::fmt::{self, Display, Formatter, Write};
 
 /// A value whose text can't steer a terminal or disguise a log line.
 ///
-/// Text of servers, clients and users may hold anything: an escape sequence that clears the screen, a line break that starts a
-/// log line of its own, a mark that turns the reading direction. `Display` writes every such character
-/// ([`needs_escape`]) as Rust writes it in a literal, `\n` or `\u{1b}`, and all other text as it is. A backslash stays
-/// single, so the result is for people, not for parsing.
+/// Text of servers, clients and users may hold anything: an escape sequence that clears the screen,
+/// a line break that starts a log line of its own, a mark that turns the reading direction.
+/// `Display` writes every such character ([`needs_escape`]) as Rust writes it in a literal, `\n` or
+/// `\u{1b}`, and all other text as it is. A backslash stays single, so the result is for people,
+/// not for parsing.
 ///
 /// ```
 /// use dunlin_codec::Escaped;
@@ -67,9 +68,9 @@ impl<T: Display> Display for Quoted<T> {
 
 /// JSON text whose strings can't steer a terminal or disguise a log line.
 ///
-/// `Display` writes every character outside of ASCII that [`needs_escape`] names, and DEL, as `\uXXXX`; the meaning of the JSON
-/// stays. Serializers escape the control characters of ASCII in strings by themselves, so that those that are left are the JSON's
-/// own line breaks.
+/// `Display` writes every character outside of ASCII that [`needs_escape`] names, and DEL, as
+/// `\uXXXX`; the meaning of the JSON stays. Serializers escape the control characters of ASCII in
+/// strings by themselves, so that those that are left are the JSON's own line breaks.
 ///
 /// ```
 /// use dunlin_codec::EscapedJson;
@@ -97,8 +98,9 @@ impl<T: Display> Display for EscapedJson<T> {
     }
 }
 
-/// Whether [`Escaped`] replaces `c`: a control character (C0, DEL, C1), a mark or override of the reading direction, a line or
-/// paragraph separator, or an invisible character that only serves to disguise text.
+/// Whether [`Escaped`] replaces `c`: a control character (C0, DEL, C1), a mark or override of the
+/// reading direction, a line or paragraph separator, or an invisible character that only serves to
+/// disguise text.
 ///
 /// The joiners U+200C and U+200D are left alone: scripts and emoji need them.
 #[must_use]

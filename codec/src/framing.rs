@@ -1,4 +1,5 @@
-//! Packets on a byte stream, for `tokio_util::codec`: decode as [`PacketBuf`], encode from [`Packet`].
+//! Packets on a byte stream, for `tokio_util::codec`: decode as [`PacketBuf`], encode from
+//! [`Packet`].
 
 use std::io;
 
@@ -12,8 +13,9 @@ use crate::packet_buf::PacketBuf;
 
 /// Cuts a byte stream into packets, and writes packets into one, with `tokio_util::codec::Framed`.
 ///
-/// Memory follows what has really arrived: a packet that is only announced reserves nothing. After an error nothing
-/// more can be decoded; send a DISCONNECT with its [reason code](DecodeError::reason_code) and close (§4.13).
+/// Memory follows what has really arrived: a packet that is only announced reserves nothing. After
+/// an error nothing more can be decoded; send a DISCONNECT with its [reason
+/// code](DecodeError::reason_code) and close (§4.13).
 ///
 /// ```
 /// use bytes::BytesMut;

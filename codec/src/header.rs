@@ -12,7 +12,8 @@ use crate::varint::{self, Varint};
 pub struct FixedHeader {
     /// Which packet it is.
     pub packet_type: PacketType,
-    /// The lower four bits of the first byte: DUP, QoS and RETAIN of a PUBLISH, constant for all others.
+    /// The lower four bits of the first byte: DUP, QoS and RETAIN of a PUBLISH, constant for all
+    /// others.
     pub flags: u8,
     /// The bytes behind the fixed header, 0..=268,435,455.
     pub remaining_length: u32,
@@ -23,11 +24,12 @@ pub struct FixedHeader {
 impl FixedHeader {
     /// Reads the header at the front of `input`; `None` means "read more".
     ///
-    /// Nothing but the header has to be there, so a caller knows whether a packet is worth a buffer before it has one.
+    /// Nothing but the header has to be there, so a caller knows whether a packet is worth a buffer
+    /// before it has one.
     ///
     /// # Errors
-    /// An unknown type, wrong flags and a badly formed length are malformed; a packet of more than `max_packet_size`
-    /// bytes, header included, is too large.
+    /// An unknown type, wrong flags and a badly formed length are malformed; a packet of more than
+    /// `max_packet_size` bytes, header included, is too large.
     #[inline(always)]
     pub fn peek(input: &[u8], max_packet_size: u32) -> Result<Option<Self>, DecodeError> {
         let [first, rest @ ..] = input else {
@@ -134,8 +136,8 @@ const fn malformed(
     }
 }
 
-/// A packet that is too large breaks the rule of the one who sent it: a client exceeded the Maximum Packet Size of the
-/// server. [MQTT-3.2.2-15]
+/// A packet that is too large breaks the rule of the one who sent it: a client exceeded the Maximum
+/// Packet Size of the server. [MQTT-3.2.2-15]
 #[cold]
 const fn sent_by(sender: Sender, error: DecodeError) -> DecodeError {
     match (sender, error.kind) {

@@ -1,8 +1,9 @@
 //! MQTT 5 packets: bytes in, packets out, strictly as the standard says.
 //!
-//! [`Packet`] borrows from the bytes that it was decoded from and allocates nothing; [`PacketBuf`] owns a packet in
-//! one shared buffer. Both roles are here: what clients send and what servers send. Numbers in brackets are
-//! statements of the OASIS standard (MQTT Version 5.0, 7 March 2019), `§` its sections.
+//! [`Packet`] borrows from the bytes that it was decoded from and allocates nothing; [`PacketBuf`]
+//! owns a packet in one shared buffer. Both roles are here: what clients send and what servers
+//! send. Numbers in brackets are statements of the OASIS standard (MQTT Version 5.0, 7 March 2019),
+//! `§` its sections.
 //!
 //! The crate is `no_std` + `alloc`, has no `unsafe`, and never panics on wire data.
 //!
@@ -13,11 +14,13 @@
 //! * `std` (default): `bytes` with std.
 //! * `serde`: packets as readable text, below.
 //! * `tokio-util`: `PacketCodec`, an `Encoder` and `Decoder` for framed streams.
-//! * `proptest`, `arbitrary`: arbitrary packets of [`owned`], for tests of what is built on the codec.
+//! * `proptest`, `arbitrary`: arbitrary packets of [`owned`], for tests of what is built on the
+//!   codec.
 //!
 //! # Packets as JSON
 //!
-//! With `serde`, [`Packet`] and its parts are `Serialize`, and those of [`owned`] are `Deserialize` too:
+//! With `serde`, [`Packet`] and its parts are `Serialize`, and those of [`owned`] are `Deserialize`
+//! too:
 //!
 //! ```
 //! # #[cfg(feature = "serde")] {
@@ -35,16 +38,19 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
-//! * The fields are those of the structs. What is absent isn't there; what has a default may be left out.
-//! * A QoS is its number, and so is every identifier; what stands in one byte with others stands flat beside them
-//!   (`qos`, `packet_id` and `dup` of a PUBLISH; `qos`, `no_local`, .. of a subscription).
-//! * A reason code is `{"code": 135, "name": "Not authorized"}`; when read, the bare number is enough.
+//! * The fields are those of the structs. What is absent isn't there; what has a default may be
+//!   left out.
+//! * A QoS is its number, and so is every identifier; what stands in one byte with others stands
+//!   flat beside them (`qos`, `packet_id` and `dup` of a PUBLISH; `qos`, `no_local`, .. of a
+//!   subscription).
+//! * A reason code is `{"code": 135, "name": "Not authorized"}`; when read, the bare number is
+//!   enough.
 //! * User properties are pairs in their order: `[["name", "value"]]`.
-//! * Payloads and binary data are text where they are UTF-8: `"payload": "on"`. Where not, they are base64, and the key
-//!   says so: `"payload_b64": "/w=="`.
+//! * Payloads and binary data are text where they are UTF-8: `"payload": "on"`. Where not, they are
+//!   base64, and the key says so: `"payload_b64": "/w=="`.
 //!
-//! Only formats that describe themselves can be read back: JSON can, bincode can't. A CONNECT is written with its
-//! password; `Debug` and `Display` leave it out.
+//! Only formats that describe themselves can be read back: JSON can, bincode can't. A CONNECT is
+//! written with its password; `Debug` and `Display` leave it out.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 

@@ -1,4 +1,5 @@
-//! Many topic filters at once: a tree of levels, in which a topic name finds the filters that match it (§4.7).
+//! Many topic filters at once: a tree of levels, in which a topic name finds the filters that match
+//! it (§4.7).
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -9,8 +10,9 @@ use crate::topic::{TopicFilter, TopicName};
 
 /// Which of many filters match a topic name, without trying each of them.
 ///
-/// Each filter has a value. The same filter may stand here more than once. Shared filters match without their prefix;
-/// wildcards at the front leave topics alone that begin with `$`. Looking up allocates nothing.
+/// Each filter has a value. The same filter may stand here more than once. Shared filters match
+/// without their prefix; wildcards at the front leave topics alone that begin with `$`. Looking up
+/// allocates nothing.
 ///
 /// ```
 /// use dunlin_codec::{TopicFilter, TopicMatcher, TopicName};
@@ -81,10 +83,11 @@ impl<T> TopicMatcher<T> {
 
     /// Removes one filter with this value; `true` if there was one.
     ///
-    /// The cost grows with the levels of the filter and the number of values at this same filter, not with the number
-    /// of other filters.
+    /// The cost grows with the levels of the filter and the number of values at this same filter,
+    /// not with the number of other filters.
     ///
-    /// Shared filters with the same filter behind their prefix are told apart by their values alone.
+    /// Shared filters with the same filter behind their prefix are told apart by their values
+    /// alone.
     pub fn remove(&mut self, filter: TopicFilter<'_>, value: &T) -> bool
     where
         T: PartialEq,
@@ -142,8 +145,8 @@ impl<T> TopicMatcher<T> {
 
     /// Removes the level `at` and the levels above it that are empty now.
     ///
-    /// `names` are the levels of the filter from its last one upwards: with its name a level is found among its
-    /// siblings without looking at each of them.
+    /// `names` are the levels of the filter from its last one upwards: with its name a level is
+    /// found among its siblings without looking at each of them.
     fn prune<'a>(&mut self, mut at: usize, names: impl Iterator<Item = &'a [u8]>) {
         for name in names {
             let Some(level) = self.levels.get(at).filter(|level| level.is_empty()) else {
@@ -209,7 +212,8 @@ impl<T> Level<T> {
 
 /// The values that match a topic name; made by [`TopicMatcher::matches`].
 ///
-/// It goes down and up again by the parents of levels, so that no name, however deep, needs a stack.
+/// It goes down and up again by the parents of levels, so that no name, however deep, needs a
+/// stack.
 #[derive(Clone)]
 pub struct Matches<'m, 'n, T> {
     matcher: &'m TopicMatcher<T>,
@@ -242,7 +246,8 @@ impl<'m, T> Iterator for Matches<'m, '_, T> {
                 return Some(value);
             }
             let level = self.matcher.levels.get(self.at)?;
-            // A leading wildcard leaves topics alone that begin with `$`: `TopicFilter::matches` cites the rule.
+            // A leading wildcard leaves topics alone that begin with `$`: `TopicFilter::matches`
+            // cites the rule.
             let barred = self.at == 0 && self.name.first() == Some(&b'$');
             self.next = match self.next {
                 Next::Below => {

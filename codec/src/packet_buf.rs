@@ -11,9 +11,10 @@ use crate::packet::{self, Packet, Publish};
 
 /// One valid control packet, owned by one [`Bytes`].
 ///
-/// [`packet`](Self::packet) parses again whenever it is asked: that costs as much as decoding did, and nothing is
-/// kept twice. Any part that it borrows becomes a shared owned one by [`share`](Self::share).
-/// A kept part, however small, keeps the packet's whole buffer alive; copy it where that matters.
+/// [`packet`](Self::packet) parses again whenever it is asked: that costs as much as decoding did,
+/// and nothing is kept twice. Any part that it borrows becomes a shared owned one by
+/// [`share`](Self::share). A kept part, however small, keeps the packet's whole buffer alive; copy
+/// it where that matters.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -32,9 +33,11 @@ pub struct PacketBuf {
 }
 
 impl PacketBuf {
-    /// Takes the packet at the front of `input`, if all of it is there; bytes behind it stay. `None` means "read more".
+    /// Takes the packet at the front of `input`, if all of it is there; bytes behind it stay.
+    /// `None` means "read more".
     ///
-    /// Nothing is reserved here: how much to read is the caller's decision, [`FixedHeader::peek`] says how much there will be.
+    /// Nothing is reserved here: how much to read is the caller's decision, [`FixedHeader::peek`]
+    /// says how much there will be.
     ///
     /// # Errors
     /// As [`Packet::decode_with`]; `input` is left as it was.
@@ -50,8 +53,9 @@ impl PacketBuf {
         }))
     }
 
-    /// Takes the PUBLISH at the front of `input`, with what `read` finds in it while it is decoded: whoever remembers
-    /// where things are needn't parse again. `None` means "read more", or that another packet stands there.
+    /// Takes the PUBLISH at the front of `input`, with what `read` finds in it while it is decoded:
+    /// whoever remembers where things are needn't parse again. `None` means "read more", or
+    /// that another packet stands there.
     ///
     /// # Errors
     /// As [`Packet::decode_with`]; `input` is left as it was.

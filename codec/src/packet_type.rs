@@ -1,4 +1,5 @@
-//! The fifteen control packet types: one table of what the fixed header and the reason code rules differ in.
+//! The fifteen control packet types: one table of what the fixed header and the reason code rules
+//! differ in.
 
 use core::fmt;
 

@@ -1,4 +1,5 @@
-//! Properties (§2.2.2): one table of 27 rows, from which each packet's own set names what it carries.
+//! Properties (§2.2.2): one table of 27 rows, from which each packet's own set names what it
+//! carries.
 
 use core::num::{NonZeroU16, NonZeroU32};
 
@@ -115,8 +116,8 @@ pub(crate) trait Properties<'a>: Default {
 }
 
 /// Declares a packet's set of properties: its fields are rows of the table, written in this order.
-/// `rule` is the statement that a repeated or ill-valued property of this packet breaks; `owned` names the twin of
-/// [`crate::owned`].
+/// `rule` is the statement that a repeated or ill-valued property of this packet breaks; `owned`
+/// names the twin of [`crate::owned`].
 macro_rules! properties {
     (
         $(#[$doc:meta])*
@@ -192,7 +193,8 @@ macro_rules! properties {
 }
 pub(crate) use properties;
 
-/// An id that the table doesn't have, or that this packet doesn't carry: malformed either way. [U-2.2.2-1]
+/// An id that the table doesn't have, or that this packet doesn't carry: malformed either way.
+/// [U-2.2.2-1]
 #[cold]
 pub(crate) fn unexpected(r: Reader<'_>, at: u32, id: u8) -> DecodeError {
     let name = PROPERTIES
@@ -202,10 +204,11 @@ pub(crate) fn unexpected(r: Reader<'_>, at: u32, id: u8) -> DecodeError {
     r.malformed_at(at, name, Some("U-2.2.2-1"))
 }
 
-/// Where the first property of `id` stands in the set at the front of `body`, which was read before.
+/// Where the first property of `id` stands in the set at the front of `body`, which was read
+/// before.
 ///
-/// `body` and `end` are what a reader was made of when it was in front of the set: a copy of the reader itself would be
-/// written down for each packet, though only errors look at it.
+/// `body` and `end` are what a reader was made of when it was in front of the set: a copy of the
+/// reader itself would be written down for each packet, though only errors look at it.
 #[cold]
 pub(crate) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
     let mut r = Reader::of_validated(body, end);
@@ -271,7 +274,8 @@ pub enum PayloadFormat {
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 pub struct TopicAlias(NonZeroU16);
 
-/// A number that a client gives a subscription, to be told it with each message (§3.8.2.1.2): 1..=268,435,455.
+/// A number that a client gives a subscription, to be told it with each message (§3.8.2.1.2):
+/// 1..=268,435,455.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SubscriptionIdentifier(NonZeroU32);
 

@@ -78,7 +78,8 @@ impl fmt::Display for QoS {
     }
 }
 
-/// Names a PUBLISH with QoS above 0, a SUBSCRIBE or an UNSUBSCRIBE until its exchange is over (§2.2.1). Never 0.
+/// Names a PUBLISH with QoS above 0, a SUBSCRIBE or an UNSUBSCRIBE until its exchange is over
+/// (§2.2.1). Never 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]

@@ -1,4 +1,5 @@
-//! Reason codes (§2.4): one table of code, name, who may send it in which packet, and what it means.
+//! Reason codes (§2.4): one table of code, name, who may send it in which packet, and what it
+//! means.
 
 use core::fmt;
 
@@ -171,10 +172,12 @@ impl ReasonCode {
         self.code() >= 0x80
     }
 
-    /// Whether `sender` may send this code in a packet of `packet_type` (Table 2-6 and the table of each packet).
+    /// Whether `sender` may send this code in a packet of `packet_type` (Table 2-6 and the table of
+    /// each packet).
     ///
-    /// 0x8C in a DISCONNECT counts as legal for servers: Table 2-6 lists it, Table 3-10 doesn't. 0x10 counts as legal
-    /// for clients: Table 3-4 says that servers send it, but a success is no reason to end a connection.
+    /// 0x8C in a DISCONNECT counts as legal for servers: Table 2-6 lists it, Table 3-10 doesn't.
+    /// 0x10 counts as legal for clients: Table 3-4 says that servers send it, but a success is
+    /// no reason to end a connection.
     #[must_use]
     pub const fn is_legal_in(self, packet_type: PacketType, sender: Sender) -> bool {
         let (server, client) = self.packets();

@@ -16,8 +16,8 @@ pub(crate) trait Item<'a>: Value<'a> + Copy + PartialEq + fmt::Debug {
 
 /// Any number of items in order: user properties, subscription identifiers, filters, reason codes.
 ///
-/// A decoded packet's items are read again from its bytes as they are asked for; a built packet's items are a slice.
-/// Which of the two it is never shows: equality and `Debug` see items.
+/// A decoded packet's items are read again from its bytes as they are asked for; a built packet's
+/// items are a slice. Which of the two it is never shows: equality and `Debug` see items.
 ///
 /// ```
 /// use dunlin_codec::{ReasonCode, Repeated};
@@ -29,7 +29,8 @@ pub(crate) trait Item<'a>: Value<'a> + Copy + PartialEq + fmt::Debug {
 pub struct Repeated<'a, T>(Source<'a, T>);
 
 enum Source<'a, T> {
-    /// `count` items in bytes that were found valid; where `T` is a property, other properties may lie between.
+    /// `count` items in bytes that were found valid; where `T` is a property, other properties may
+    /// lie between.
     Wire {
         bytes: &'a [u8],
         count: usize,

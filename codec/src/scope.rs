@@ -6,10 +6,11 @@ use crate::property::TopicAlias;
 
 /// What a [`DecodeError`](crate::DecodeError) makes unusable (§4.13.1).
 ///
-/// A server relays what a publisher wrote: topics, text and the payload format. A fault there says nothing about the
-/// server, the receiver knows where the packet ends and how to answer it, and the packets behind it can be read. Such a
-/// fault is in the message's scope: a client may refuse the message and keep the connection, as closing it is a SHOULD for
-/// clients [U-4.13.1-1]. A server has to close the connection in either case.
+/// A server relays what a publisher wrote: topics, text and the payload format. A fault there says
+/// nothing about the server, the receiver knows where the packet ends and how to answer it, and the
+/// packets behind it can be read. Such a fault is in the message's scope: a client may refuse the
+/// message and keep the connection, as closing it is a SHOULD for clients [U-4.13.1-1]. A server
+/// has to close the connection in either case.
 ///
 /// | statement | fault in a PUBLISH | scope |
 /// |---|---|---|
@@ -30,11 +31,12 @@ use crate::property::TopicAlias;
 /// | U-3.3.2-4 | Subscription Identifier 0 | connection |
 /// | MQTT-3.3.4-6 | Subscription Identifier from a client | connection |
 ///
-/// Every fault in another packet is in the connection's scope. A PUBLISH with faults of both scopes is reported by the
-/// first one in the connection's scope.
+/// Every fault in another packet is in the connection's scope. A PUBLISH with faults of both scopes
+/// is reported by the first one in the connection's scope.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ErrorScope {
-    /// Nothing behind the fault can be relied on; the connection should be closed with the reason code.
+    /// Nothing behind the fault can be relied on; the connection should be closed with the reason
+    /// code.
     Connection,
     /// One message is wrong in itself; the packets behind it can be read.
     Message(FaultyMessage),
@@ -50,7 +52,8 @@ pub struct FaultyMessage {
 }
 
 impl FaultyMessage {
-    /// Bytes of the Topic Name in `packet`, unchecked; empty if the topic alias stands for it, or if `packet` is no PUBLISH.
+    /// Bytes of the Topic Name in `packet`, unchecked; empty if the topic alias stands for it, or
+    /// if `packet` is no PUBLISH.
     #[must_use]
     pub fn topic_bytes(packet: &[u8]) -> &[u8] {
         let topic = || {

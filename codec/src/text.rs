@@ -1,4 +1,5 @@
-//! Strings and binary data of the wire (§1.5.4, §1.5.6, §1.5.7): at most 65,535 bytes each, checked once.
+//! Strings and binary data of the wire (§1.5.4, §1.5.6, §1.5.7): at most 65,535 bytes each, checked
+//! once.
 
 use core::fmt;
 use core::ops::Deref;
@@ -14,8 +15,8 @@ pub(crate) const MAX_LEN: usize = u16::MAX as usize;
 
 /// A UTF-8 Encoded String (§1.5.4): at most 65,535 bytes, no NUL.
 ///
-/// It borrows bytes that were checked when it was made; [`as_str`](Self::as_str) looks at them again, which
-/// costs a pass over the text and keeps decoding free of it.
+/// It borrows bytes that were checked when it was made; [`as_str`](Self::as_str) looks at them
+/// again, which costs a pass over the text and keeps decoding free of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Utf8String<'a>(&'a [u8]);
 
@@ -141,7 +142,8 @@ impl<'a> UserProperty<'a> {
     }
 }
 
-/// What one pass over some bytes finds out, in the high bits of its bytes: the text is the sum of all that was seen.
+/// What one pass over some bytes finds out, in the high bits of its bytes: the text is the sum of
+/// all that was seen.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scan {
     /// Set by NUL and by whatever is beyond ASCII.
@@ -151,8 +153,9 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
-    /// By steps of 16, 8 or 4 bytes; the last step overlaps the one before it. Only what is long has a loop: around one,
-    /// the compiler builds so much for long text that short text pays for it.
+    /// By steps of 16, 8 or 4 bytes; the last step overlaps the one before it. Only what is long
+    /// has a loop: around one, the compiler builds so much for long text that short text pays
+    /// for it.
     #[inline(always)]
     pub(crate) fn of(bytes: &[u8]) -> Self {
         if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
@@ -227,8 +230,8 @@ impl Scan {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-/// Sets the high bit of each byte that is `+` or `#`, which differ in the bit 0x08. Whether there is any is exact among
-/// ASCII; which it is may be wrong behind one, where the subtraction borrows.
+/// Sets the high bit of each byte that is `+` or `#`, which differ in the bit 0x08. Whether there
+/// is any is exact among ASCII; which it is may be wrong behind one, where the subtraction borrows.
 #[inline(always)]
 pub(crate) const fn wildcards(bytes: u64) -> u64 {
     ((bytes ^ (ONES * 0x2b)) | (ONES * 0x08)).wrapping_sub(ONES * 0x09) & HIGHS

@@ -1,4 +1,5 @@
-//! Topic names and topic filters (§4.7, §4.8.2): what is well formed, and which filter matches which name.
+//! Topic names and topic filters (§4.7, §4.8.2): what is well formed, and which filter matches
+//! which name.
 
 use core::fmt;
 
@@ -13,7 +14,8 @@ use crate::wire::{Reader, Sink};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicName<'a>(&'a [u8]);
 
-/// What a subscription matches topic names with (§4.7): 1 to 65,535 bytes, wildcards in their places.
+/// What a subscription matches topic names with (§4.7): 1 to 65,535 bytes, wildcards in their
+/// places.
 ///
 /// ```
 /// use dunlin_codec::{TopicFilter, TopicName};
@@ -77,7 +79,8 @@ impl<'a> TopicName<'a> {
         name.ok_or_else(|| r.protocol_at(at, field, Some(TopicError::Empty.statement())))
     }
 
-    /// As [`read_ruled`](Self::read_ruled), but it may be empty, as only that of a PUBLISH with a topic alias may be.
+    /// As [`read_ruled`](Self::read_ruled), but it may be empty, as only that of a PUBLISH with a
+    /// topic alias may be.
     #[inline(always)]
     pub(crate) fn read_optional(
         r: &mut Reader<'a>,
@@ -128,7 +131,8 @@ impl<'a> TopicFilter<'a> {
         has_wildcard(self.0)
     }
 
-    /// Whether messages of this topic belong to the subscription. Shared filters match without their prefix.
+    /// Whether messages of this topic belong to the subscription. Shared filters match without
+    /// their prefix.
     #[must_use]
     pub fn matches(&self, name: &TopicName<'_>) -> bool {
         let filter = self.without_share().0;
@@ -184,7 +188,8 @@ fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
     }
 }
 
-/// Looks at the bytes that may be wildcards, found eight at a time; the last step overlaps the one before it.
+/// Looks at the bytes that may be wildcards, found eight at a time; the last step overlaps the one
+/// before it.
 fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
     let Some(last) = filter.last_chunk::<8>() else {
         return (0..filter.len()).try_for_each(|index| check_wildcard(filter, index));
@@ -271,7 +276,8 @@ impl<'a> Value<'a> for TopicFilter<'a> {
         let (bytes, wildcard) = read_scanned(r, rule.field)?;
         let checked = match bytes.first() {
             None => Err(TopicError::Empty),
-            // Only what begins with `$` may be shared, and of the rest only what has a wildcard is looked at again.
+            // Only what begins with `$` may be shared, and of the rest only what has a wildcard is
+            // looked at again.
             Some(b'$') => check_filter(bytes, wildcard),
             Some(_) if wildcard => check_wildcards(bytes),
             Some(_) => Ok(()),

@@ -3,7 +3,8 @@
 use crate::property::{DataType, data_type};
 use crate::varint::{self, Varint};
 
-/// Bytes of a packet that was decoded. Where they end too early there is nothing, and nothing panics.
+/// Bytes of a packet that was decoded. Where they end too early there is nothing, and nothing
+/// panics.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validated<'a>(pub(crate) &'a [u8]);
 

@@ -189,7 +189,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    // Only these cross into code that is never inlined, and by value: a reader whose address is taken lives in memory.
+    // Only these cross into code that is never inlined, and by value: a reader whose address is
+    // taken lives in memory.
     #[inline(always)]
     fn truncated(&self, field: &'static str) -> DecodeError {
         malformed(self.end, field, None)
@@ -255,7 +256,8 @@ fn protocol_error(
     }
 }
 
-/// Where the bytes of a packet go: into a buffer, or into a counter. A length is a dry run, so the two can't drift.
+/// Where the bytes of a packet go: into a buffer, or into a counter. A length is a dry run, so the
+/// two can't drift.
 pub(crate) trait Sink {
     fn bytes(&mut self, bytes: &[u8]);
 
@@ -279,7 +281,8 @@ pub(crate) trait Sink {
         if let Ok(byte @ 0..=0x7f) = u8::try_from(value) {
             return self.u8(byte);
         }
-        // Each length on its own: a copy of so many bytes as turn out to be needed would wait for the stores before it.
+        // Each length on its own: a copy of so many bytes as turn out to be needed would wait for
+        // the stores before it.
         let [a, b, c, d] = varint::bytes(value);
         match varint::len(value) {
             2 => self.bytes(&[a, b]),
@@ -288,7 +291,8 @@ pub(crate) trait Sink {
         }
     }
 
-    /// Two bytes of length, then `bytes`, of which their type made sure that there are at most 65,535.
+    /// Two bytes of length, then `bytes`, of which their type made sure that there are at most
+    /// 65,535.
     #[inline(always)]
     fn prefixed(&mut self, bytes: &[u8]) {
         self.u16(len_of(bytes));
@@ -309,7 +313,8 @@ pub(crate) trait Sink {
         }
     }
 
-    /// A fixed header, then what [`prefixed`](Self::prefixed) writes: of short packets up to the bytes in one stroke.
+    /// A fixed header, then what [`prefixed`](Self::prefixed) writes: of short packets up to the
+    /// bytes in one stroke.
     #[inline(always)]
     fn header_prefixed(&mut self, first: u8, remaining_length: u32, bytes: &[u8]) {
         let [high, low] = len_of(bytes).to_be_bytes();
@@ -336,7 +341,8 @@ pub(crate) trait Sink {
         }
     }
 
-    /// The identifier of a property and the length of its bytes in one stroke, then the bytes; as [`prefixed`](Self::prefixed).
+    /// The identifier of a property and the length of its bytes in one stroke, then the bytes; as
+    /// [`prefixed`](Self::prefixed).
     #[inline(always)]
     fn prefixed_row(&mut self, id: u8, bytes: &[u8]) {
         let [high, low] = len_of(bytes).to_be_bytes();
@@ -382,7 +388,8 @@ fn len_of(bytes: &[u8]) -> u16 {
 #[derive(Debug, Default)]
 pub(crate) struct Length {
     pub(crate) bytes: u64,
-    /// Of these, the first set of properties without its length: what is counted once needn't be counted again.
+    /// Of these, the first set of properties without its length: what is counted once needn't be
+    /// counted again.
     pub(crate) first_properties: Option<u64>,
 }
 

@@ -183,8 +183,8 @@ fn no_local_and_a_share_exclude_each_other() {
     );
 }
 
-/// [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.9.3-2] [MQTT-3.11.3-2]
-/// [MQTT-3.14.2-1] [MQTT-3.15.2-1]
+/// [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.9.3-2]
+/// [MQTT-3.11.3-2] [MQTT-3.14.2-1] [MQTT-3.15.2-1]
 #[test]
 fn a_packet_carries_its_own_reason_codes_only() {
     for code in ReasonCode::ALL.iter().copied() {

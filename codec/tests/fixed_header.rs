@@ -2,7 +2,8 @@
 
 use dunlin_codec::{Ack, DecodeErrorKind, FixedHeader, Packet, PacketType, Publish, TopicName};
 
-/// The first bytes that there are (Table 2-2): all flags of PUBLISH but QoS 3, one value for the others.
+/// The first bytes that there are (Table 2-2): all flags of PUBLISH but QoS 3, one value for the
+/// others.
 fn packet_type(first: u8) -> Option<PacketType> {
     Some(match first {
         0x10 => PacketType::Connect,
@@ -87,7 +88,8 @@ fn a_length_is_read_as_soon_as_it_is_whole() {
 fn a_length_is_written_in_the_fewest_bytes() {
     let payload = vec![0; 2_097_152];
     for (bytes, remaining_length) in LENGTHS {
-        // Without its payload this PUBLISH has 4 bytes behind the header. The largest takes 256 MiB: `encoding` has it.
+        // Without its payload this PUBLISH has 4 bytes behind the header. The largest takes 256
+        // MiB: `encoding` has it.
         let room = usize::try_from(remaining_length).unwrap().checked_sub(4);
         let Some(payload) = room.and_then(|room| payload.get(..room)) else {
             continue;
@@ -102,7 +104,8 @@ fn a_length_is_written_in_the_fewest_bytes() {
 
 #[test]
 fn a_packet_is_no_larger_than_it_was() {
-    // Moved around by value: a packet that grows is a decision. CONNACK's 17 properties set the size.
+    // Moved around by value: a packet that grows is a decision. CONNACK's 17 properties set the
+    // size.
     assert_eq!(size_of::<Packet<'_>>(), 272);
     assert_eq!(size_of::<Publish<'_>>(), 152);
     assert_eq!(size_of::<Ack<'_>>(), 48);

@@ -1,4 +1,5 @@
-//! The property table (Table 2-4) against the decoder: 27 rows in 14 places, and the range of every value.
+//! The property table (Table 2-4) against the decoder: 27 rows in 14 places, and the range of every
+//! value.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use dunlin_codec::{
@@ -61,7 +62,8 @@ const fn place(
     }
 }
 
-/// An identifier, a legal value (the least where there is one), and values of its type that are out of range.
+/// An identifier, a legal value (the least where there is one), and values of its type that are out
+/// of range.
 type Values = (u8, &'static [u8], &'static [&'static [u8]]);
 
 #[rustfmt::skip]

@@ -1,9 +1,10 @@
-//! The tables of reason codes (Table 2-6 and that of each packet) against the decoder: every byte, packet and sender.
+//! The tables of reason codes (Table 2-6 and that of each packet) against the decoder: every byte,
+//! packet and sender.
 
 use dunlin_codec::{DecodeErrorKind, DecodeOptions, Packet, PacketType, ReasonCode, Sender};
 
-/// Around the code: a first byte and what stands before and behind it. Then the codes that both sides, a server alone
-/// and a client alone may send.
+/// Around the code: a first byte and what stands before and behind it. Then the codes that both
+/// sides, a server alone and a client alone may send.
 struct Row(
     PacketType,
     u8,
@@ -37,8 +38,8 @@ const ROWS: [Row; 9] = [
     Row(PacketType::Auth, 0xf0, &[], METHOD, &[0x18], &[0x00], &[0x19]),
 ];
 
-/// [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.9.3-2] [MQTT-3.11.3-2]
-/// [MQTT-3.14.2-1] [MQTT-3.15.2-1]
+/// [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.9.3-2]
+/// [MQTT-3.11.3-2] [MQTT-3.14.2-1] [MQTT-3.15.2-1]
 #[test]
 fn a_code_is_taken_from_those_who_may_send_it_in_its_packet() {
     for Row(packet_type, first, before, behind, either, server, client) in ROWS {

@@ -1,6 +1,7 @@
 //! The vectors of other projects, judged against the standard: a second source.
 //!
-//! They aren't part of the repository, so these tests run only on request: `.ci/run` requests them where the vectors are.
+//! They aren't part of the repository, so these tests run only on request: `.ci/run` requests them
+//! where the vectors are.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -90,7 +91,8 @@ fn another_encoder_writes_the_same_packets() {
         let mut ours = Vec::new();
         packet.encode(&mut ours).expect("what decodes encodes");
         if ours != theirs {
-            // Ours may differ in two ways only: shorter, where properties may be left out, and the order of properties.
+            // Ours may differ in two ways only: shorter, where properties may be left out, and the
+            // order of properties.
             assert_eq!(
                 Packet::decode(&ours),
                 Ok(Some((packet, ours.len()))),

@@ -23,7 +23,8 @@ fuzz_target!(|input: &[u8]| {
 
 type Peeked = Result<Option<FixedHeader>, DecodeError>;
 
-/// "Need more", then a header or an error for ever: more bytes never change either, and no error asks for more.
+/// "Need more", then a header or an error for ever: more bytes never change either, and no error
+/// asks for more.
 fn a_verdict_stands(input: &[u8], peeked: Peeked) {
     let mut verdict = Ok(None);
     for len in 0..=input.len().min(LONGEST + 1) {
@@ -71,7 +72,8 @@ fn it_says_what_is_written(input: &[u8], header: FixedHeader) {
     assert_eq!(written, &input[1..header_len]);
 }
 
-/// A packet as large as the limit is let in; one byte less, and the header alone is refused: nothing more is asked for.
+/// A packet as large as the limit is let in; one byte less, and the header alone is refused:
+/// nothing more is asked for.
 fn the_limit_is_judged_by_it(input: &[u8], header: FixedHeader) {
     let len = u32::try_from(header.packet_len()).expect("a packet's length");
     let front = &input[..usize::from(header.header_len)];

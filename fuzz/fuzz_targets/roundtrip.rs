@@ -1,4 +1,5 @@
-//! Any packet that can be encoded: it decodes equal, its bytes are canonical and obey the laws of any bytes.
+//! Any packet that can be encoded: it decodes equal, its bytes are canonical and obey the laws of
+//! any bytes.
 #![no_main]
 
 #[path = "../../codec/tests/laws/any_bytes.rs"]

@@ -1,7 +1,9 @@
-//! The sandbox's server and three clients that send anything, lose their connections, read late and let time pass.
+//! The sandbox's server and three clients that send anything, lose their connections, read late and
+//! let time pass.
 //!
-//! What the server says to each of them is what a server may say: whole legal packets, CONNACK first and once, nothing
-//! behind the last word, and within what that client's CONNECT allows. It holds a bounded amount of memory.
+//! What the server says to each of them is what a server may say: whole legal packets, CONNACK
+//! first and once, nothing behind the last word, and within what that client's CONNECT allows. It
+//! holds a bounded amount of memory.
 #![no_main]
 
 use std::collections::HashMap;
@@ -343,14 +345,16 @@ impl Client {
         }
     }
 
-    /// The server has ended this connection: it said why, unless the client said good bye or takes no such packet.
+    /// The server has ended this connection: it said why, unless the client said good bye or takes
+    /// no such packet.
     fn is_over(&self) {
         let is_told = self.last.as_ref().is_some_and(|last| match last.packet() {
             Packet::ConnAck(connack) => connack.reason_code.is_error(),
             Packet::Disconnect(_) => true,
             _ => false,
         });
-        // No DISCONNECT fits into 8 bytes, and no CONNACK may fit into 64: it can have a client identifier.
+        // No DISCONNECT fits into 8 bytes, and no CONNACK may fit into 64: it can have a client
+        // identifier.
         let least = if self.connacks == 0 { 64 } else { 8 };
         let is_deaf = self.limits.is_some_and(|limits| limits.size < least);
         assert!(

@@ -1,4 +1,5 @@
-//! The simulator, with a fuzzer's bytes in the place of chance: whatever client, server and network do, no rule is broken.
+//! The simulator, with a fuzzer's bytes in the place of chance: whatever client, server and network
+//! do, no rule is broken.
 #![no_main]
 
 use dunlin_tests::simulate;

@@ -1,4 +1,5 @@
-//! A byte stream in random pieces: the packets of one piece come out, and nothing is held for what is only announced.
+//! A byte stream in random pieces: the packets of one piece come out, and nothing is held for what
+//! is only announced.
 #![no_main]
 
 #[path = "../../bench/src/allocations.rs"]

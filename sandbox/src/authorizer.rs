@@ -48,7 +48,8 @@ pub struct Authorizer {
 /// The token of an authorizer.
 #[derive(Debug, Clone)]
 pub enum Signing {
-    /// `signingDisabled`: no signature is asked for. A token is still passed on where it has a key name.
+    /// `signingDisabled`: no signature is asked for. A token is still passed on where it has a key
+    /// name.
     Disabled {
         /// The name of the parameter that carries the token.
         token_key_name: Option<String>,
@@ -73,11 +74,13 @@ pub struct Authorizers {
     scope: Option<ArnScope>,
     /// Ends the processes of Lambdas if the sandbox can't.
     watchdog: Option<Watchdog>,
-    /// What a client gets that names no authorizer, instead of asking the default one; `None` means it is asked.
+    /// What a client gets that names no authorizer, instead of asking the default one; `None`
+    /// means it is asked.
     anonymous: Option<Grant>,
 }
 
-/// An authorizer, and the calls of its Lambda: those of one authorizer never wait for those of another.
+/// An authorizer, and the calls of its Lambda: those of one authorizer never wait for those of
+/// another.
 #[derive(Debug, Clone)]
 struct Entry {
     authorizer: Authorizer,
@@ -152,7 +155,8 @@ impl Authorizers {
         }
     }
 
-    /// Lets every client that names no authorizer in, whatever its user name and password, and lets it do everything.
+    /// Lets every client that names no authorizer in, whatever its user name and password, and lets
+    /// it do everything.
     pub(crate) fn with_anonymous(mut self, anonymous: bool) -> Self {
         self.anonymous = Answer::allow("anonymous", ALLOW_ALL.into())
             .grant("anonymous")
@@ -161,7 +165,8 @@ impl Authorizers {
         self
     }
 
-    /// Region and account that the ARNs of every policy are compared with; without them any matches.
+    /// Region and account that the ARNs of every policy are compared with; without them any
+    /// matches.
     #[must_use]
     pub fn within(mut self, scope: Option<ArnScope>) -> Self {
         self.scope = scope;
@@ -180,7 +185,8 @@ impl Authorizers {
             .any(|authorizer| authorizer.lambda.has_processes())
     }
 
-    /// Says if something that a Lambda of an active authorizer needs isn't there, and whose Lambda it is.
+    /// Says if something that a Lambda of an active authorizer needs isn't there, and whose Lambda
+    /// it is.
     pub(crate) fn find(&self) -> Result<(), (String, LambdaMissing)> {
         self.active().try_for_each(|authorizer| {
             authorizer
@@ -210,7 +216,8 @@ impl Authorizers {
             })
     }
 
-    /// Decides about one CONNECT. The Lambda is called last: everything that can be refused without it is.
+    /// Decides about one CONNECT. The Lambda is called last: everything that can be refused without
+    /// it is.
     ///
     /// `log` hears what a Lambda says while it runs.
     pub async fn authorize(

@@ -1,4 +1,5 @@
-//! The config file of a sandbox: TOML, checked line by line, turned into a [`SandboxBuilder`] in one conversion.
+//! The config file of a sandbox: TOML, checked line by line, turned into a [`SandboxBuilder`] in
+//! one conversion.
 //!
 //! Relative paths in it are taken from the folder that it lies in.
 
@@ -60,7 +61,8 @@ pub struct Config {
     pub time_scale: Option<u32>,
     /// `max_connections`: 1 to 1,000,000.
     pub max_connections: Option<usize>,
-    /// `when_queue_full`: `"drop"`, `"end-session"` or `"refuse"`; `None` is what the profile does.
+    /// `when_queue_full`: `"drop"`, `"end-session"` or `"refuse"`; `None` is what the profile
+    /// does.
     pub when_queue_full: Option<WhenQueueFull>,
     /// `strict_sni`: whether a client must send this endpoint's name by SNI.
     pub strict_sni: bool,
@@ -68,7 +70,8 @@ pub struct Config {
     pub subscribe_qos2: SubscribeQoS2,
     /// `demo`: whether `DemoUnsigned` and `DemoSigned` are there, too.
     pub demo: Option<bool>,
-    /// `strict_arns`, as `"eu-west-1:123456789012"`: what region and account of every ARN are compared with.
+    /// `strict_arns`, as `"eu-west-1:123456789012"`: what region and account of every ARN are
+    /// compared with.
     pub scope: Option<ArnScope>,
     /// The table `deny`: how denials are told.
     pub denials: Denials,

@@ -5,7 +5,8 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How the server says no. Parses from `reason-code`, `disconnect` and `close`, as in flags and in the config file.
+/// How the server says no. Parses from `reason-code`, `disconnect` and `close`, as in flags and in
+/// the config file.
 ///
 /// ```
 /// use dunlin_sandbox::Denial;
@@ -19,8 +20,8 @@ pub enum Denial {
     /// In the packet that answers the request: CONNACK, SUBACK or PUBACK with its code.
     #[default]
     ReasonCode,
-    /// DISCONNECT with the code, and the end of the connection. Before a CONNACK none may be sent, so that a denied
-    /// CONNECT is only closed.
+    /// DISCONNECT with the code, and the end of the connection. Before a CONNACK none may be sent,
+    /// so that a denied CONNECT is only closed.
     Disconnect,
     /// The connection is closed without a word.
     Close,
@@ -32,11 +33,13 @@ pub enum Denial {
 pub struct Denials {
     /// A CONNECT that an authorizer or the policy refuses.
     pub connect: Denial,
-    /// A SUBSCRIBE or PUBLISH that the policy refuses. A denied PUBLISH of QoS 0 has no answer that could tell, and
-    /// ends the connection whatever is set here: with DISCONNECT, or with `Close` without.
+    /// A SUBSCRIBE or PUBLISH that the policy refuses. A denied PUBLISH of QoS 0 has no answer
+    /// that could tell, and ends the connection whatever is set here: with DISCONNECT, or with
+    /// `Close` without.
     pub operation: Denial,
-    /// A SUBSCRIBE or PUBLISH on a topic that begins with `$` and that AWS IoT Core doesn't define, in the profile `aws`.
-    /// The default is `Disconnect`: the developer guide says that it "can result in a terminated connection".
+    /// A SUBSCRIBE or PUBLISH on a topic that begins with `$` and that AWS IoT Core doesn't
+    /// define, in the profile `aws`. The default is `Disconnect`: the developer guide says
+    /// that it "can result in a terminated connection".
     pub reserved_topic: Denial,
 }
 

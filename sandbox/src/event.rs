@@ -51,14 +51,17 @@ pub enum Event {
     Refresh {
         /// Who.
         client_id: String,
-        /// What the policy allows now in short and which statement does, or why the connection ends.
+        /// What the policy allows now in short and which statement does, or why the connection
+        /// ends.
         outcome: Outcome<(String, Decision)>,
     },
-    /// What the Lambda of an authorizer said while it ran: a line of its standard error, the message of its error.
+    /// What the Lambda of an authorizer said while it ran: a line of its standard error, the
+    /// message of its error.
     Lambda {
         /// Whose Lambda.
         authorizer: String,
-        /// What it said. It may be a secret of a client, as in CloudWatch, where the Lambda prints one.
+        /// What it said. It may be a secret of a client, as in CloudWatch, where the Lambda prints
+        /// one.
         text: String,
     },
     /// One subscription of a SUBSCRIBE.
@@ -188,7 +191,8 @@ impl Event {
 }
 
 impl LogLine {
-    /// The line, and below it, indented, what explains the policy's decision and isn't said in it already.
+    /// The line, and below it, indented, what explains the policy's decision and isn't said in it
+    /// already.
     #[must_use]
     pub fn explained(&self) -> String {
         let mut text = self.to_string();
@@ -249,7 +253,8 @@ impl fmt::Display for Event {
                 verdict(f, outcome)
             }
             Self::Lambda { authorizer, text } => {
-                // Whole: it is the developer's own, and bounded where it is read. Lines of a log often have tabs.
+                // Whole: it is the developer's own, and bounded where it is read. Lines of a log
+                // often have tabs.
                 write!(
                     f,
                     "lambda    {}  {}",
@@ -382,7 +387,8 @@ impl fmt::Display for Code {
     }
 }
 
-/// What stands before the answer in every line that allows something. Each has one of these two and none has both.
+/// What stands before the answer in every line that allows something. Each has one of these two and
+/// none has both.
 const ALLOW: &str = "→ allow";
 /// What stands before the answer in every line that refuses something.
 const REFUSE: &str = "→ refuse";

@@ -1,4 +1,5 @@
-//! Faults on demand: each makes one error of the command's table, so that every error text can be tried and tested.
+//! Faults on demand: each makes one error of the command's table, so that every error text can be
+//! tried and tested.
 
 mod plan;
 
@@ -10,7 +11,8 @@ use dunlin_codec::{PacketType, ReasonCode, Sender, Utf8String};
 
 pub(crate) use plan::{FaultPlan, TimedFault};
 
-/// Something that this sandbox does wrong on purpose. Parses from the spelling of the `--fault` option.
+/// Something that this sandbox does wrong on purpose. Parses from the spelling of the `--fault`
+/// option.
 ///
 /// ```
 /// use dunlin_sandbox::Fault;
@@ -66,7 +68,8 @@ pub enum Fault {
     NoDeliver,
     /// A CONNACK that breaks the standard.
     Malformed,
-    /// The port is that of an HTTP proxy, which answers every CONNECT of HTTP with this status, 400 to 599.
+    /// The port is that of an HTTP proxy, which answers every CONNECT of HTTP with this status, 400
+    /// to 599.
     Proxy(u16),
     /// Everything the server sends comes so much later.
     Delay(Duration),

@@ -1,24 +1,27 @@
 //! AWS IoT Core with custom authorizers, on your own machine: for development and tests.
 //!
-//! [`Sandbox`] is a small MQTT 5 server on loopback that behaves as AWS IoT Core does at the door: TLS with the ALPN
-//! protocol `mqtt`, custom authorizers with signed tokens, an IoT policy asked about every connect, publish, subscribe
-//! and receive, the service's limits, and [`Fault`]s on demand. It is for development and tests; nothing it holds
-//! outlives it but its keys.
+//! [`Sandbox`] is a small MQTT 5 server on loopback that behaves as AWS IoT Core does at the door:
+//! TLS with the ALPN protocol `mqtt`, custom authorizers with signed tokens, an IoT policy asked
+//! about every connect, publish, subscribe and receive, the service's limits, and [`Fault`]s on
+//! demand. It is for development and tests; nothing it holds outlives it but its keys.
 //!
-//! AWS's documentation leaves open how a denial is told, so [`Denials`] says: by default a CONNECT is refused with its
-//! CONNACK, a subscription with its SUBACK and a QoS 1 message with its PUBACK, each with 0x87 and a reason string; a
-//! denied message of QoS 0 ends the connection with DISCONNECT 0x87.
+//! AWS's documentation leaves open how a denial is told, so [`Denials`] says: by default a CONNECT
+//! is refused with its CONNACK, a subscription with its SUBACK and a QoS 1 message with its PUBACK,
+//! each with 0x87 and a reason string; a denied message of QoS 0 ends the connection with
+//! DISCONNECT 0x87.
 //!
-//! The end of `disconnectAfterInSeconds` is told by DISCONNECT 0x98 (Administrative action): the service documents that
-//! it ends the connection then, and 0x98 among its codes. After `refreshAfterInSeconds` the Lambda is asked again and its
-//! policy replaces the old one; where it refuses or fails, the connection ends with 0x87. An answer without that field lasts
+//! The end of `disconnectAfterInSeconds` is told by DISCONNECT 0x98 (Administrative action): the
+//! service documents that it ends the connection then, and 0x98 among its codes. After
+//! `refreshAfterInSeconds` the Lambda is asked again and its policy replaces the old one; where it
+//! refuses or fails, the connection ends with 0x87. An answer without that field lasts
 //! until the connection ends.
 //!
 //! # A Lambda of your own
 //!
-//! An [`Authorizer`] asks a [`Lambda`]: a fixed [`Answer`]; a [`Handler`] for AWS Lambda's Python or Node runtime, which runs
-//! unchanged; a [`Program`] that gets AWS's event as JSON and prints the answer; or a [`LambdaUrl`]. Its [`LambdaLimits`] say
-//! how many calls run at a time and how long one may take, and its [`LambdaEnvironment`] what a process of it sees of this one.
+//! An [`Authorizer`] asks a [`Lambda`]: a fixed [`Answer`]; a [`Handler`] for AWS Lambda's Python
+//! or Node runtime, which runs unchanged; a [`Program`] that gets AWS's event as JSON and prints
+//! the answer; or a [`LambdaUrl`]. Its [`LambdaLimits`] say how many calls run at a time and how
+//! long one may take, and its [`LambdaEnvironment`] what a process of it sees of this one.
 //! A [`Config`] file describes any number of authorizers, and [`SandboxBuilder::from`] makes a
 //! sandbox of it. In the tests of another project, with this crate among its `dev-dependencies`:
 //!
@@ -49,17 +52,19 @@
 //!
 //! # Policies
 //!
-//! [`Policy::evaluate`] answers as AWS IoT does, and its [`Decision`] says which statement decided or came near;
-//! [`lint()`] finds the usual mistakes. Any region and account in an ARN matches, unless
-//! [`SandboxBuilder::strict_arns`] says which are meant.
+//! [`Policy::evaluate`] answers as AWS IoT does, and its [`Decision`] says which statement decided
+//! or came near; [`lint()`] finds the usual mistakes. Any region and account in an ARN matches,
+//! unless [`SandboxBuilder::strict_arns`] says which are meant.
 //!
 //! # Servers and clients
 //!
-//! A client that sends no server name (SNI), as none does to an IP address, or another one, is let in, and the log says
-//! so; [`SandboxBuilder::strict_sni`] refuses it. AWS's pages disagree about what the service does.
+//! A client that sends no server name (SNI), as none does to an IP address, or another one, is let
+//! in, and the log says so; [`SandboxBuilder::strict_sni`] refuses it. AWS's pages disagree about
+//! what the service does.
 //!
-//! [`Profile::Aws`] has what AWS IoT Core has, its limits and its differences from the standard; [`Profile::Mqtt5`] is
-//! all of MQTT 5 for other clients: QoS 2, subscription identifiers, will delays, and none of AWS's limits.
+//! [`Profile::Aws`] has what AWS IoT Core has, its limits and its differences from the standard;
+//! [`Profile::Mqtt5`] is all of MQTT 5 for other clients: QoS 2, subscription identifiers, will
+//! delays, and none of AWS's limits.
 
 mod authorizer;
 mod config;

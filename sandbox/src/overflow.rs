@@ -5,17 +5,20 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What happens to a message of QoS 1 or 2 when as many messages wait for a subscriber as may: 1,000, or 4 MiB.
+/// What happens to a message of QoS 1 or 2 when as many messages wait for a subscriber as may:
+/// 1,000, or 4 MiB.
 ///
-/// Parses from `drop`, `end-session` and `refuse`. The log tells every message that is lost. A message of QoS 0 is
-/// always dropped.
+/// Parses from `drop`, `end-session` and `refuse`. The log tells every message that is lost. A
+/// message of QoS 0 is always dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenQueueFull {
-    /// The new message isn't queued for this subscriber: what AWS IoT Core documents, and the default of its profile.
+    /// The new message isn't queued for this subscriber: what AWS IoT Core documents, and the
+    /// default of its profile.
     Drop,
-    /// The session ends, so that its client learns of the gap: with DISCONNECT 0x97 if it is connected, else by the
-    /// next CONNACK, which says that there is no session. The default of the profile `mqtt5`.
+    /// The session ends, so that its client learns of the gap: with DISCONNECT 0x97 if it is
+    /// connected, else by the next CONNACK, which says that there is no session. The default of
+    /// the profile `mqtt5`.
     EndSession,
     /// The publisher is told 0x97 (Quota exceeded), and nobody gets the message.
     Refuse,

@@ -1,8 +1,9 @@
-//! Keys and certificates: a CA and a token signing key that stay, and a server certificate for each start.
+//! Keys and certificates: a CA and a token signing key that stay, and a server certificate for each
+//! start.
 //!
-//! Created once in the state directory and used again after that, so that a CA that somebody has told their tools
-//! about goes on working. The server certificate is issued at each start and never written down: it can't expire
-//! between two runs, and its key is on no disk.
+//! Created once in the state directory and used again after that, so that a CA that somebody has
+//! told their tools about goes on working. The server certificate is issued at each start and never
+//! written down: it can't expire between two runs, and its key is on no disk.
 
 mod certificate;
 
@@ -112,7 +113,8 @@ fn new_signing_key() -> Result<KeyPair, rcgen::Error> {
 impl Pki {
     /// Opens the keys of a state directory; makes those that aren't there yet.
     pub fn open(state_dir: &StateDir) -> Result<Self, PkiError> {
-        // Two sandboxes that start at once must not make two CAs: the second waits for the first one's.
+        // Two sandboxes that start at once must not make two CAs: the second waits for the first
+        // one's.
         let _only_one = state_dir.lock()?;
         let dir = state_dir.sandbox();
         let ca_path = dir.join("ca.pem");
@@ -144,7 +146,8 @@ impl Pki {
         Ok(PublicKey::from_pem(&self.signing_key.public_key_pem())?)
     }
 
-    /// The RS256 signature of a token value, in base64: what `x-amz-customauthorizer-signature` carries.
+    /// The RS256 signature of a token value, in base64: what `x-amz-customauthorizer-signature`
+    /// carries.
     pub fn sign_token(&self, value: &str) -> Result<String, PkiError> {
         Ok(STANDARD.encode(self.signing_key.sign(value.as_bytes())?))
     }

@@ -1,11 +1,13 @@
 //! IoT policies: what an identity may do, decided as AWS IoT decides it.
 //!
-//! Everything is denied until a statement allows it, and a statement that denies beats every one that allows.
-//! What the sandbox can't evaluate (an element, a condition operator, a key, a policy variable) refuses the whole
-//! document by name: a policy that is silently half understood would allow here what the service denies.
+//! Everything is denied until a statement allows it, and a statement that denies beats every one
+//! that allows. What the sandbox can't evaluate (an element, a condition operator, a key, a policy
+//! variable) refuses the whole document by name: a policy that is silently half understood would
+//! allow here what the service denies.
 //!
-//! Things and client certificates don't exist behind a custom authorizer: their variables have no value, so that a
-//! resource with one matches nothing, and `iot:Connection.Thing.IsAttached` is false.
+//! Things and client certificates don't exist behind a custom authorizer: their variables have no
+//! value, so that a resource with one matches nothing, and `iot:Connection.Thing.IsAttached` is
+//! false.
 
 mod condition;
 mod decision;

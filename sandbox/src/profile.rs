@@ -17,8 +17,9 @@ pub enum Profile {
     /// AWS IoT Core, with its limits and where it differs from the standard.
     #[default]
     Aws,
-    /// All of MQTT 5. The sandbox's own limits hold: 1,000 subscriptions of a session, 1,000 messages or 4 MiB that wait
-    /// for one client, 1,000 retained messages or 16 MiB of them, packets of 1 MiB, a Receive Maximum of 1,000.
+    /// All of MQTT 5. The sandbox's own limits hold: 1,000 subscriptions of a session, 1,000
+    /// messages or 4 MiB that wait for one client, 1,000 retained messages or 16 MiB of them,
+    /// packets of 1 MiB, a Receive Maximum of 1,000.
     Mqtt5,
 }
 
@@ -85,11 +86,13 @@ pub(crate) struct Rules {
     pub(crate) tells_no_subscription: bool,
     /// Whether topics that begin with `$` are those of the service alone.
     pub(crate) reserves_dollar_topics: bool,
-    /// What happens to a message for a subscriber whose queue is full, unless a setting says otherwise.
+    /// What happens to a message for a subscriber whose queue is full, unless a setting says
+    /// otherwise.
     pub(crate) when_queue_full: WhenQueueFull,
 }
 
-/// AWS IoT Core: the table "AWS IoT Core message broker and protocol limits and quotas" and "differences from MQTT 5".
+/// AWS IoT Core: the table "AWS IoT Core message broker and protocol limits and quotas" and
+/// "differences from MQTT 5".
 static AWS: Rules = Rules {
     maximum_qos: QoS::AtLeastOnce,
     maximum_packet_size: 149_504,

@@ -1,4 +1,5 @@
-//! What a SUBSCRIBE at QoS 2 gets in the profile `aws`: AWS's documents name two answers, so it is a setting.
+//! What a SUBSCRIBE at QoS 2 gets in the profile `aws`: AWS's documents name two answers, so it is
+//! a setting.
 
 use core::fmt;
 use core::str::FromStr;
@@ -11,13 +12,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SubscribeQoS2 {
-    /// No SUBACK is sent and no subscription made, as the developer guide says: "the message broker doesn't send a
-    /// PUBACK or SUBACK". The log tells.
+    /// No SUBACK is sent and no subscription made, as the developer guide says: "the message broker
+    /// doesn't send a PUBACK or SUBACK". The log tells.
     #[default]
     NoAnswer,
     /// DISCONNECT 0x9B (QoS not supported), which the guide also lists.
     Disconnect,
-    /// The subscription is granted with QoS 1, as MQTT 5 would have it. AWS IoT Core doesn't do this.
+    /// The subscription is granted with QoS 1, as MQTT 5 would have it. AWS IoT Core doesn't do
+    /// this.
     Grant,
 }
 

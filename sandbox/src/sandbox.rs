@@ -30,7 +30,8 @@ use crate::server::Settings;
 use crate::server::limits::MAX_CONNECTIONS;
 use crate::state::{RunFile, StateDir, StateError};
 
-/// A running sandbox. Dropping it stops it at once; [`stop`](Self::stop) says good bye to its clients first.
+/// A running sandbox. Dropping it stops it at once; [`stop`](Self::stop) says good bye to its
+/// clients first.
 ///
 /// ```
 /// use dunlin_sandbox::Sandbox;
@@ -53,7 +54,8 @@ pub struct Sandbox {
     _run_file: RunFile,
 }
 
-/// What a sandbox is to be. By default: port 8883, the user's state directory, the two demo authorizers, no faults.
+/// What a sandbox is to be. By default: port 8883, the user's state directory, the two demo
+/// authorizers, no faults.
 #[must_use]
 pub struct SandboxBuilder {
     port: u16,
@@ -162,7 +164,8 @@ impl Sandbox {
         self.ready.port
     }
 
-    /// The port for connections without TLS; `None` unless [`plain_port`](SandboxBuilder::plain_port) asked for one.
+    /// The port for connections without TLS; `None` unless
+    /// [`plain_port`](SandboxBuilder::plain_port) asked for one.
     #[must_use]
     pub const fn plain_port(&self) -> Option<u16> {
         self.ready.plain_port
@@ -203,15 +206,15 @@ impl SandboxBuilder {
         self
     }
 
-    /// A port for connections without TLS besides the other one; 0 is any that is free. It is on loopback, whatever
-    /// [`listen`](Self::listen) says.
+    /// A port for connections without TLS besides the other one; 0 is any that is free. It is on
+    /// loopback, whatever [`listen`](Self::listen) says.
     pub fn plain_port(mut self, port: u16) -> Self {
         self.plain_port = Some(port);
         self
     }
 
-    /// Whether a client that names no authorizer is let in, whatever its user name and password, and may do everything.
-    /// A client that names an authorizer is judged by it. Default: no.
+    /// Whether a client that names no authorizer is let in, whatever its user name and password,
+    /// and may do everything. A client that names an authorizer is judged by it. Default: no.
     pub fn anonymous(mut self, anonymous: bool) -> Self {
         self.anonymous = anonymous;
         self
@@ -219,8 +222,8 @@ impl SandboxBuilder {
 
     /// The address to listen on, instead of loopback's. Its certificate stays one for `localhost`.
     ///
-    /// Whoever reaches another address than loopback's can try passwords here, and a sandbox forgets what it served:
-    /// this is for a network of one's own.
+    /// Whoever reaches another address than loopback's can try passwords here, and a sandbox
+    /// forgets what it served: this is for a network of one's own.
     pub fn listen(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
         self
@@ -244,7 +247,8 @@ impl SandboxBuilder {
         self
     }
 
-    /// Compares region and account of every ARN in a policy with these. Without them, the default, any matches.
+    /// Compares region and account of every ARN in a policy with these. Without them, the default,
+    /// any matches.
     pub fn strict_arns(mut self, scope: Option<ArnScope>) -> Self {
         self.scope = scope;
         self
@@ -274,7 +278,8 @@ impl SandboxBuilder {
         self
     }
 
-    /// Makes the service's clocks (keep alive, refresh, the longest connection) run so many times faster.
+    /// Makes the service's clocks (keep alive, refresh, the longest connection) run so many times
+    /// faster.
     ///
     /// The times of faults are taken as they are.
     pub fn time_scale(mut self, factor: u32) -> Self {
@@ -282,27 +287,29 @@ impl SandboxBuilder {
         self
     }
 
-    /// How many connections it holds at a time, of at least 1; 4,096 by default. Each needs a file descriptor and, while nothing is
-    /// said, about 25 KiB. Sessions may be twice as many.
+    /// How many connections it holds at a time, of at least 1; 4,096 by default. Each needs a file
+    /// descriptor and, while nothing is said, about 25 KiB. Sessions may be twice as many.
     pub fn max_connections(mut self, count: usize) -> Self {
         self.max_connections = count.max(1);
         self
     }
 
-    /// How a SUBSCRIBE or PUBLISH on a topic is told that begins with `$` and that AWS IoT Core doesn't define.
+    /// How a SUBSCRIBE or PUBLISH on a topic is told that begins with `$` and that AWS IoT Core
+    /// doesn't define.
     pub fn deny_reserved_topic(mut self, denial: Denial) -> Self {
         self.denials.reserved_topic = denial;
         self
     }
 
-    /// Whether a client is refused that sends no server name by SNI, or another one than this endpoint's. AWS's pages
-    /// disagree about it. Default: no; the log tells.
+    /// Whether a client is refused that sends no server name by SNI, or another one than this
+    /// endpoint's. AWS's pages disagree about it. Default: no; the log tells.
     pub fn strict_sni(mut self, strict: bool) -> Self {
         self.strict_sni = strict;
         self
     }
 
-    /// What happens to a message for a subscriber whose queue is full, instead of what the profile does.
+    /// What happens to a message for a subscriber whose queue is full, instead of what the profile
+    /// does.
     pub fn when_queue_full(mut self, when: WhenQueueFull) -> Self {
         self.when_queue_full = Some(when);
         self
@@ -323,8 +330,8 @@ impl SandboxBuilder {
     /// The program that ends the processes of Lambdas if the sandbox is killed: it must call
     /// [`watch_process_groups`](crate::watch_process_groups) with its standard input.
     ///
-    /// Without it, the default, they are ended when the sandbox stops or is dropped, and stay if its process is killed by
-    /// SIGKILL. It is started only if a Lambda has processes.
+    /// Without it, the default, they are ended when the sandbox stops or is dropped, and stay if
+    /// its process is killed by SIGKILL. It is started only if a Lambda has processes.
     pub fn watchdog(
         mut self,
         program: impl Into<PathBuf>,

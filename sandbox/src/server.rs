@@ -1,7 +1,7 @@
 //! The MQTT server without sockets, clock or tasks: bytes and time in, bytes and events out.
 //!
-//! [`Connection`] is one client's side of it, [`Hub`] what all clients share. A connection is driven by whoever owns
-//! the socket; the tests of this folder own none.
+//! [`Connection`] is one client's side of it, [`Hub`] what all clients share. A connection is
+//! driven by whoever owns the socket; the tests of this folder own none.
 
 mod aliases;
 mod connect;

@@ -87,8 +87,8 @@ impl StateDir {
     /// The sandboxes that run with this state directory, the oldest process id first.
     ///
     /// # Errors
-    /// [`StateError::Writable`] or [`StateError::NotOwned`] if others could put a sandbox of their own here, which would be
-    /// trusted.
+    /// [`StateError::Writable`] or [`StateError::NotOwned`] if others could put a sandbox of their
+    /// own here, which would be trusted.
     pub fn running(&self) -> Result<Vec<RunningSandbox>, StateError> {
         let dir = self.run_dir();
         match fs::metadata(&dir) {
@@ -154,7 +154,8 @@ fn create_private_dir(dir: &Path) -> Result<(), StateError> {
     })
 }
 
-/// Writes a file that nobody else can read, whole or not at all. What `path` was before, a link too, is replaced.
+/// Writes a file that nobody else can read, whole or not at all. What `path` was before, a link
+/// too, is replaced.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), StateError> {
     let half = half_written(path);
     let write = || {
@@ -178,7 +179,8 @@ fn half_written(path: &Path) -> PathBuf {
     path.with_extension(format!("{}.{HALF_WRITTEN}", std::process::id()))
 }
 
-/// Creates a file that nobody else can read. It must not be there yet, not even as a link to another file.
+/// Creates a file that nobody else can read. It must not be there yet, not even as a link to
+/// another file.
 fn create_private(path: &Path) -> io::Result<File> {
     // An earlier process with this id may have left one behind.
     match fs::remove_file(path) {
@@ -211,7 +213,8 @@ fn open_lock(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Refuses a file or folder that others can write to, or own: they could put a key there that is trusted.
+/// Refuses a file or folder that others can write to, or own: they could put a key there that is
+/// trusted.
 pub(crate) fn refuse_writable(path: &Path) -> Result<(), StateError> {
     #[cfg(unix)]
     {
@@ -238,7 +241,8 @@ pub(crate) fn refuse_writable(path: &Path) -> Result<(), StateError> {
     Ok(())
 }
 
-/// Whether a user trusts files of this owner: their own and those of root, who can write to all files anyway.
+/// Whether a user trusts files of this owner: their own and those of root, who can write to all
+/// files anyway.
 #[cfg(unix)]
 const fn is_trusted(owner: u32, user: u32) -> bool {
     owner == user || owner == 0
@@ -251,7 +255,8 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what processes left behind that were killed while they wrote. Only the one that holds the lock writes here.
+/// Removes what processes left behind that were killed while they wrote. Only the one that holds
+/// the lock writes here.
 fn remove_half_written(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir) else {
         return;

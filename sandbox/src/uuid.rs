@@ -5,7 +5,8 @@ use core::fmt::Write as _;
 /// A new one, in its usual form.
 pub(crate) fn random() -> String {
     let mut bytes = [0; 16];
-    // It can't fail once the library has seeded itself; ids would then repeat, which harms nothing but the log.
+    // It can't fail once the library has seeded itself; ids would then repeat, which harms nothing
+    // but the log.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     let mut text = String::with_capacity(36);
     for (index, byte) in bytes.into_iter().enumerate() {

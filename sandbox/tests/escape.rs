@@ -1,4 +1,5 @@
-//! Text of clients, policies, Lambdas and config files: none of it may steer a terminal, whoever prints it.
+//! Text of clients, policies, Lambdas and config files: none of it may steer a terminal, whoever
+//! prints it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

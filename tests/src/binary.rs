@@ -9,7 +9,8 @@ use std::time::SystemTime;
 
 /// The binary of this workspace, in the profile of the tests.
 ///
-/// cargo builds it by itself when the tests of the whole workspace run, but not for this package alone.
+/// cargo builds it by itself when the tests of the whole workspace run, but not for this package
+/// alone.
 pub fn path() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {

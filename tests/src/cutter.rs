@@ -9,7 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Passes on to a server whatever is sent to [`address`](Self::address), until it is cut. Ends when dropped.
+/// Passes on to a server whatever is sent to [`address`](Self::address), until it is cut. Ends when
+/// dropped.
 #[derive(Debug)]
 pub struct Cutter {
     address: SocketAddr,
@@ -59,7 +60,8 @@ impl Cutter {
         self.is_blocked.store(false, Ordering::SeqCst);
     }
 
-    /// Cuts every connection that there is, in the middle of whatever it carries. New ones are passed on.
+    /// Cuts every connection that there is, in the middle of whatever it carries. New ones are
+    /// passed on.
     pub fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }

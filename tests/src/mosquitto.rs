@@ -38,8 +38,8 @@ impl Mosquitto {
     /// That user's password.
     pub const PASSWORD: &str = "s3cret";
 
-    /// One that forgets everything when it is stopped. `None`, with a line on standard error, where mosquitto isn't
-    /// installed. In CI it has to be.
+    /// One that forgets everything when it is stopped. `None`, with a line on standard error, where
+    /// mosquitto isn't installed. In CI it has to be.
     pub async fn start() -> Option<Self> {
         Self::start_with(Memory::Nothing).await
     }

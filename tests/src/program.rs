@@ -27,8 +27,9 @@ pub enum Program {
 impl Program {
     /// The path of the program, or `None` if it isn't installed and its tests are to be skipped.
     ///
-    /// In the second case one line on the terminal says what is missing and how to install it, once for each test
-    /// executable. For the npm package the path is that of its `node_modules` folder.
+    /// In the second case one line on the terminal says what is missing and how to install it, once
+    /// for each test executable. For the npm package the path is that of its `node_modules`
+    /// folder.
     ///
     /// # Panics
     /// If the program is missing and the environment variable `CI` is `true`.
@@ -83,7 +84,8 @@ impl Program {
         }
     }
 
-    /// Writes straight to standard error: libtest keeps back what `eprintln!` prints in a test that passes.
+    /// Writes straight to standard error: libtest keeps back what `eprintln!` prints in a test that
+    /// passes.
     fn say_that_it_is_missing(self) {
         static SAID: Mutex<Option<HashSet<Program>>> = Mutex::new(None);
         let mut said = SAID
@@ -112,8 +114,8 @@ pub fn system_program(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("the program {name} isn't installed, and this test needs it"))
 }
 
-/// The first file of that name on the search path or in a folder for servers, where the search path of most users
-/// doesn't look.
+/// The first file of that name on the search path or in a folder for servers, where the search path
+/// of most users doesn't look.
 pub(crate) fn search(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let usual = [
@@ -130,7 +132,8 @@ pub(crate) fn search(name: &str) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-/// A path below `target/foreign`, where `.ci/run` installs other people's clients; `None` if it doesn't exist.
+/// A path below `target/foreign`, where `.ci/run` installs other people's clients; `None` if it
+/// doesn't exist.
 fn foreign(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../target/foreign")

@@ -1,5 +1,5 @@
-//! Text of others on a terminal: every control character, mark of the reading direction and separator is sent through every
-//! output of the tool and the sandbox.
+//! Text of others on a terminal: every control character, mark of the reading direction and
+//! separator is sent through every output of the tool and the sandbox.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -37,7 +37,8 @@ fn parts() -> Vec<String> {
     parts
 }
 
-/// Nothing that was printed may be obeyed by a terminal, but for the line breaks of the tool itself; and `expected` was printed.
+/// Nothing that was printed may be obeyed by a terminal, but for the line breaks of the tool
+/// itself; and `expected` was printed.
 #[track_caller]
 fn is_harmless(run: &Finished, expected: &str) {
     for printed in [&run.stdout, &run.stderr] {
@@ -356,7 +357,8 @@ async fn documents_steer_nothing() {
     }
 }
 
-/// The sandbox's log and the sample's transcript, with a Lambda function that prints, names and allows whatever it likes.
+/// The sandbox's log and the sample's transcript, with a Lambda function that prints, names and
+/// allows whatever it likes.
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_and_lambdas_of_a_sandbox_steer_nothing() {
     for part in parts() {

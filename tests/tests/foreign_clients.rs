@@ -1,7 +1,8 @@
-//! Other people's clients at the sandbox's door: the custom authorizer by user name, TLS with ALPN, and messages.
+//! Other people's clients at the sandbox's door: the custom authorizer by user name, TLS with ALPN,
+//! and messages.
 //!
-//! mosquitto's tools come from Debian; paho-mqtt and MQTT.js are looked for in `target/foreign`, where `.ci/run` puts
-//! them. What isn't there is skipped in one line; with `CI=true` it has to be.
+//! mosquitto's tools come from Debian; paho-mqtt and MQTT.js are looked for in `target/foreign`,
+//! where `.ci/run` puts them. What isn't there is skipped in one line; with `CI=true` it has to be.
 
 #![expect(
     clippy::unwrap_used,
@@ -103,7 +104,8 @@ async fn visit(command: Command, qos: &str) {
     assert_eq!(said, format!("{steps}retained: ok\nwill: ok\n"));
 }
 
-/// The one line that any MQTT 5 client or test suite needs: `dunlin sandbox --plain 0 --anonymous --profile mqtt5`.
+/// The one line that any MQTT 5 client or test suite needs: `dunlin sandbox --plain 0 --anonymous
+/// --profile mqtt5`.
 struct PlainServer {
     port: u16,
     _process: Child,

@@ -1,4 +1,5 @@
-//! The engine against the model server, two thousand times; `cargo run --release --bin simulate` does more.
+//! The engine against the model server, two thousand times; `cargo run --release --bin simulate`
+//! does more.
 
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 

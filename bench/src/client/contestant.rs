@@ -24,7 +24,8 @@ pub struct Target {
     pub certificate: Option<String>,
 }
 
-/// A client that is connected. What a scenario measures are these calls; the messages are the same for everybody.
+/// A client that is connected. What a scenario measures are these calls; the messages are the same
+/// for everybody.
 pub trait Contestant: Sized + 'static {
     /// How many connections are held to see what one takes.
     const IDLE: u64 = 1000;
@@ -32,8 +33,8 @@ pub trait Contestant: Sized + 'static {
     /// Until the server has accepted it.
     async fn connect(target: &Target, client_id: &str) -> Result<Self>;
 
-    /// Publishes to [`TOPIC`] as fast as it can, as long as `pace` allows: with QoS 1 and 2 until all are acknowledged,
-    /// with [`IN_FLIGHT`] under way.
+    /// Publishes to [`TOPIC`] as fast as it can, as long as `pace` allows: with QoS 1 and 2 until
+    /// all are acknowledged, with [`IN_FLIGHT`] under way.
     async fn publish(&mut self, qos: u8, payload: &[u8], pace: &mut Pace) -> Result<()>;
 
     /// Publishes one message with QoS 1 and waits for its acknowledgement.
@@ -103,7 +104,8 @@ impl Pace {
     }
 }
 
-/// Counts what happens in another task or thread, and wakes whoever waits for a number once it is reached.
+/// Counts what happens in another task or thread, and wakes whoever waits for a number once it is
+/// reached.
 #[derive(Clone, Default)]
 pub struct Tally(Arc<Inner>);
 

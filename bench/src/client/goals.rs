@@ -1,4 +1,5 @@
-//! The figures that Dunlin's client is to reach, held against the best peer and the limit of the same run.
+//! The figures that Dunlin's client is to reach, held against the best peer and the limit of the
+//! same run.
 
 use super::report::{Figures, Goal, Group, Table};
 use super::scenario::Scenario;

@@ -83,7 +83,8 @@ fn duration(time: TimeVal) -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
-/// The most memory that this program has held so far, in KiB. (`ru_maxrss` begins with the peak of whoever started it.)
+/// The most memory that this program has held so far, in KiB. (`ru_maxrss` begins with the peak of
+/// whoever started it.)
 pub fn peak_memory() -> u64 {
     status("VmHWM:")
 }

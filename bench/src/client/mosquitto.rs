@@ -1,4 +1,5 @@
-//! mosquitto as the server, for the second table: its own process, and one more that floods through it.
+//! mosquitto as the server, for the second table: its own process, and one more that floods through
+//! it.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,7 +1,8 @@
-//! A server that does nothing: it answers every packet from prepared bytes, and floods when it is asked to.
+//! A server that does nothing: it answers every packet from prepared bytes, and floods when it is
+//! asked to.
 //!
-//! A process of its own on the other core, with a blocking thread for each connection: of all that can be on the other
-//! side of a client it needs the least time.
+//! A process of its own on the other core, with a blocking thread for each connection: of all that
+//! can be on the other side of a client it needs the least time.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

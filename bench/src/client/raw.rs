@@ -1,4 +1,5 @@
-//! The limit: a task that moves the same bytes over a tokio socket and knows nothing of MQTT but the borders of packets.
+//! The limit: a task that moves the same bytes over a tokio socket and knows nothing of MQTT but
+//! the borders of packets.
 
 use std::sync::Arc;
 

@@ -155,7 +155,8 @@ impl Scenario {
 
 const SMALL: usize = 64;
 const LARGE: usize = 16 * 1024;
-/// As many as a stream of Dunlin's holds by default before it drops what nobody takes; most peers hold any number.
+/// As many as a stream of Dunlin's holds by default before it drops what nobody takes; most peers
+/// hold any number.
 const FLOOD: Order = Order {
     count: 10_000,
     size: SMALL,

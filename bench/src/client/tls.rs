@@ -1,4 +1,5 @@
-//! One certificate for the null server, and what clients need to trust it. Every handshake is a full one.
+//! One certificate for the null server, and what clients need to trust it. Every handshake is a
+//! full one.
 
 use std::sync::Arc;
 
@@ -49,7 +50,8 @@ pub fn certificate(pem: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(pem.as_bytes()).expect("of our own making")
 }
 
-/// A client's configuration that trusts the certificate: the limit's and, where they take one, the peers'.
+/// A client's configuration that trusts the certificate: the limit's and, where they take one, the
+/// peers'.
 pub fn client(pem: &str) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(certificate(pem)).expect("a certificate");

@@ -1,4 +1,5 @@
-//! One client's turn at one scenario: a process of its own, so that time, memory and system calls are its own.
+//! One client's turn at one scenario: a process of its own, so that time, memory and system calls
+//! are its own.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -87,7 +88,8 @@ impl Turn {
     }
 
     fn go_as<C: Contestant>(&self) -> Result<Sample> {
-        // Where several providers are compiled in, rustls wants to be told which to take: the same for everybody.
+        // Where several providers are compiled in, rustls wants to be told which to take: the same
+        // for everybody.
         let _ = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider().install_default();
         let runtime = Builder::new_current_thread()
             .enable_all()

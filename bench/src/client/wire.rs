@@ -1,4 +1,5 @@
-//! Prepared bytes and the borders of packets: what the null server and the limit know of MQTT, and no more.
+//! Prepared bytes and the borders of packets: what the null server and the limit know of MQTT, and
+//! no more.
 
 use bytes::BytesMut;
 use dunlin_codec::{
@@ -66,7 +67,8 @@ impl<'a> Raw<'a> {
         Some((self.body.get(2..2 + len)?, 2 + len))
     }
 
-    /// The packet identifier: behind the topic of a PUBLISH, and first in every other packet that has one.
+    /// The packet identifier: behind the topic of a PUBLISH, and first in every other packet that
+    /// has one.
     pub fn packet_id(&self) -> Option<[u8; 2]> {
         let at = if self.packet_type == PUBLISH {
             self.topic()?.1

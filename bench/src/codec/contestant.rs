@@ -29,8 +29,8 @@ pub trait Contestant: 'static {
     /// Puts `stream` into an input that was read to its end, in the memory that it has.
     fn refill(input: &mut Self::Input, stream: &'static [u8]);
 
-    /// Decodes until there is no whole packet any more. A packet is looked at where its decoder left it: nobody is
-    /// charged for moving packets out of results.
+    /// Decodes until there is no whole packet any more. A packet is looked at where its decoder
+    /// left it: nobody is charged for moving packets out of results.
     fn decode_all(
         input: &mut Self::Input,
         each: impl FnMut(Self::Seen<'_>),

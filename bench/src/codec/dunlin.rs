@@ -114,7 +114,8 @@ impl Default for Output {
     }
 }
 
-/// `Publish::decode` and `Ack::decode` for what a connection is full of, `Packet::decode` for the rest.
+/// `Publish::decode` and `Ack::decode` for what a connection is full of, `Packet::decode` for the
+/// rest.
 pub struct Direct;
 
 /// A packet as it comes out of its own decoder.
@@ -260,7 +261,8 @@ impl Contestant for Owned {
     }
 }
 
-/// Nothing to say of its own: there is one encoder, and packets without a direct path have one decoder.
+/// Nothing to say of its own: there is one encoder, and packets without a direct path have one
+/// decoder.
 const AS_BORROWED: &str = "";
 
 const PUBLISH: u8 = 3;

@@ -15,7 +15,8 @@ pub const LIMITS: [Entry; 3] = [
     limit("limit: memcpy", copy),
 ];
 
-/// The packets that are copied before the output is emptied, and those copied in all; as in encoding.
+/// The packets that are copied before the output is emptied, and those copied in all; as in
+/// encoding.
 const AT_ONCE: usize = 64;
 const RUN: usize = 2048;
 

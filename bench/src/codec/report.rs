@@ -48,7 +48,8 @@ pub struct Figures {
     pub median_ns: f64,
     pub allocations: f64,
     pub instructions: Option<f64>,
-    /// How many times faster than the fastest peer of the case, by the medians; 1 for that peer itself.
+    /// How many times faster than the fastest peer of the case, by the medians; 1 for that peer
+    /// itself.
     pub ratio: Option<f64>,
 }
 

@@ -1,4 +1,5 @@
-//! The whole client and the limit, over a socket to a null server. What other processes and the kernel do isn't counted.
+//! The whole client and the limit, over a socket to a null server. What other processes and the
+//! kernel do isn't counted.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,4 +1,5 @@
-//! The hot paths of codec and client in instructions, held against a budget that is checked in: a regression shows in review.
+//! The hot paths of codec and client in instructions, held against a budget that is checked in: a
+//! regression shows in review.
 
 mod budget;
 mod client;

@@ -13,8 +13,8 @@ use crate::args::connection::AuthorizerArgs;
 pub(crate) enum AuthVerb {
     /// Print the user name that carries authorizer, token and signature
     ///
-    /// For tools that can't build it, e.g. mosquitto_pub -u "$(dunlin auth username ..)". It holds token and signature;
-    /// with --redacted their lengths stand in their places.
+    /// For tools that can't build it, e.g. mosquitto_pub -u "$(dunlin auth username ..)". It holds
+    /// token and signature; with --redacted their lengths stand in their places.
     Username(UsernameArgs),
     /// Print the base64 RS256 signature of a token
     Sign(SignArgs),
@@ -24,8 +24,9 @@ pub(crate) enum AuthVerb {
     Verify(VerifyArgs),
     /// Make an RSA-2048 key pair for an authorizer that wants signed tokens
     ///
-    /// The public key goes to AWS IoT (aws iot create-authorizer --token-signing-public-keys) or into the config file of
-    /// the sandbox. Nothing is overwritten; the private key is readable for its owner alone.
+    /// The public key goes to AWS IoT (aws iot create-authorizer --token-signing-public-keys) or
+    /// into the config file of the sandbox. Nothing is overwritten; the private key is readable
+    /// for its owner alone.
     Keygen(KeygenArgs),
     /// Print a policy that allows what the sample does, for the answer of a Lambda
     Policy(PolicyArgs),
@@ -35,8 +36,8 @@ pub(crate) enum AuthVerb {
     Eval(EvalArgs),
     /// Look for the usual mistakes in a policy, or in the whole answer of a Lambda
     ///
-    /// One line for each, with what to do about it. Exit code 0 if there are none, 7 if there are, 2 if the file can't be
-    /// read.
+    /// One line for each, with what to do about it. Exit code 0 if there are none, 7 if there are,
+    /// 2 if the file can't be read.
     Lint(LintArgs),
 }
 
@@ -60,7 +61,8 @@ pub(crate) struct SignArgs {
     /// Sign with this RSA private key
     #[arg(long, value_name = "PEM")]
     pub(crate) key: Option<PathBuf>,
-    /// Where the sandbox's signing key lives [default: $XDG_STATE_HOME/dunlin or ~/.local/state/dunlin]
+    /// Where the sandbox's signing key lives [default: $XDG_STATE_HOME/dunlin or
+    /// ~/.local/state/dunlin]
     #[arg(long, value_name = "DIR", env = "DUNLIN_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
 }
@@ -119,7 +121,8 @@ pub(crate) struct PolicyArgs {
 
 #[derive(Args)]
 pub(crate) struct EvalArgs {
-    /// Policy document, list of them, or answer of a Lambda, in JSON ("-": standard input; repeatable)
+    /// Policy document, list of them, or answer of a Lambda, in JSON ("-": standard input;
+    /// repeatable)
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) policy: Vec<PathBuf>,
     /// What is wanted
@@ -136,8 +139,8 @@ pub(crate) struct EvalArgs {
     /// The address that the client comes from, for conditions on aws:SourceIp
     #[arg(long, value_name = "IP")]
     pub(crate) source_ip: Option<IpAddr>,
-    /// When it is asked, for conditions on aws:CurrentTime and aws:EpochTime: 2026-11-30T22:00:00Z, or seconds since 1970
-    /// [default: now]
+    /// When it is asked, for conditions on aws:CurrentTime and aws:EpochTime:
+    /// 2026-11-30T22:00:00Z, or seconds since 1970 [default: now]
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     pub(crate) time: Option<SystemTime>,
     /// A value of a condition key, e.g. aws:SourceVpce=vpce-1a2b3c4d or
@@ -163,7 +166,8 @@ pub(crate) struct EvalArgs {
 
 #[derive(Args)]
 pub(crate) struct LintArgs {
-    /// Policy document, list of them, or answer of a Lambda, in JSON ("-": standard input; repeatable)
+    /// Policy document, list of them, or answer of a Lambda, in JSON ("-": standard input;
+    /// repeatable)
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) policy: Vec<PathBuf>,
     /// A client id that should be able to connect

@@ -22,7 +22,8 @@ pub(crate) enum BenchVerb {
     Request(TrafficArgs),
     /// Many devices: a storm of connections, a steady trickle of messages, a storm of reconnections
     ///
-    /// Without --endpoint a sandbox of its own serves them, in a process of its own, which also goes away and comes back.
+    /// Without --endpoint a sandbox of its own serves them, in a process of its own, which also
+    /// goes away and comes back.
     Fleet(FleetArgs),
 }
 
@@ -121,8 +122,9 @@ pub(crate) struct LoadArgs {
     pub(crate) duration: Option<Duration>,
     /// Messages a second, of all clients together [default: no limit]
     ///
-    /// Without one, as many as --in-flight and the server let. With a rate, latencies count from when a message was due, not from when there was room for it: a server that stalls
-    /// makes all messages late that were due meanwhile.
+    /// Without one, as many as --in-flight and the server let. With a rate, latencies count from
+    /// when a message was due, not from when there was room for it: a server that stalls makes
+    /// all messages late that were due meanwhile.
     #[arg(long, value_name = "N", value_parser = value::rate)]
     pub(crate) rate: Option<f64>,
     /// Bytes of a payload, 24 at least
@@ -135,7 +137,8 @@ pub(crate) struct LoadArgs {
     pub(crate) qos: u8,
     /// Topic to publish below, to TOPIC/NUMBER
     ///
-    /// sub listens to all below it, or to a filter with wildcards as it is; request asks at the topic itself.
+    /// sub listens to all below it, or to a filter with wildcards as it is; request asks at the
+    /// topic itself.
     #[arg(short = 't', long, default_value = "dunlin/bench")]
     pub(crate) topic: String,
     /// Unanswered messages of one client at the most [default: 100; of request 1]

@@ -13,7 +13,8 @@ use crate::args::value::{self, Alpn, Attempts, Encode};
 pub(crate) struct EndpointArgs {
     /// AWS IoT data endpoint, or "sandbox"
     ///
-    /// HOST or HOST:PORT. "sandbox" is the sandbox that runs on this computer: its port and CA are found by themselves.
+    /// HOST or HOST:PORT. "sandbox" is the sandbox that runs on this computer: its port and CA are
+    /// found by themselves.
     #[arg(short = 'H', long, value_name = "HOST[:PORT]", env = "DUNLIN_ENDPOINT")]
     pub(crate) endpoint: Option<String>,
     /// TCP port [default: 443]
@@ -25,11 +26,12 @@ pub(crate) struct EndpointArgs {
     /// Connect through an HTTP proxy, or with "none" through no proxy
     ///
     /// http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, the port being 80 where there is none. Without it HTTPS_PROXY and ALL_PROXY count, as
-    /// with other programs, but for the hosts, domains and networks (10.0.0.0/8) that NO_PROXY lists. No variable counts
-    /// for this computer.
+    /// with other programs, but for the hosts, domains and networks (10.0.0.0/8) that NO_PROXY
+    /// lists. No variable counts for this computer.
     #[arg(long, value_name = "URL", env = "DUNLIN_PROXY", hide_short_help = true)]
     pub(crate) proxy: Option<String>,
-    /// Where sandboxes leave their traces [default: $XDG_STATE_HOME/dunlin or ~/.local/state/dunlin]
+    /// Where sandboxes leave their traces [default: $XDG_STATE_HOME/dunlin or
+    /// ~/.local/state/dunlin]
     #[arg(
         long,
         value_name = "DIR",
@@ -142,7 +144,8 @@ pub(crate) struct SessionArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Reliability")]
 pub(crate) struct ReliabilityArgs {
-    /// Longest wait for the connection and for each answer; for missing messages 10s, or this if given
+    /// Longest wait for the connection and for each answer; for missing messages 10s, or this if
+    /// given
     #[arg(long, value_name = "TIME", default_value = "100s", value_parser = value::timeout, hide_short_help = true)]
     pub(crate) timeout: Duration,
     /// Longest wait for name resolution, TCP and TLS
@@ -153,13 +156,14 @@ pub(crate) struct ReliabilityArgs {
     pub(crate) ping_timeout: Duration,
     /// Attempts after the first, for failures that may pass: a number or "inf"
     ///
-    /// Without this flag the sample gives up after five refusals (CONNACK) if the server has never accepted it.
+    /// Without this flag the sample gives up after five refusals (CONNACK) if the server has never
+    /// accepted it.
     #[arg(long, value_name = "N", default_value = "inf", value_parser = value::attempts, hide_short_help = true)]
     pub(crate) reconnect: Attempts,
     /// End with exit code 10 when the server breaks the protocol
     ///
-    /// By default a received message that is invalid, because its topic, text or payload format is, is refused with a
-    /// warning, and the connection stays.
+    /// By default a received message that is invalid, because its topic, text or payload format
+    /// is, is refused with a warning, and the connection stays.
     #[arg(long, hide_short_help = true)]
     pub(crate) strict: bool,
 }

@@ -1,4 +1,5 @@
-//! Environment variables: named on the long help pages, their values never shown, and unset where they are empty.
+//! Environment variables: named on the long help pages, their values never shown, and unset where
+//! they are empty.
 
 use clap::Command;
 use clap::builder::Resettable;

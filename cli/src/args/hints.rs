@@ -1,4 +1,5 @@
-//! Hints for words that are not flags here: secrets that look like flags, flags of mosquitto's tools, `help` and `version`.
+//! Hints for words that are not flags here: secrets that look like flags, flags of mosquitto's
+//! tools, `help` and `version`.
 
 use std::ffi::OsString;
 
@@ -20,7 +21,8 @@ pub(super) fn spelled_out(mut line: Vec<OsString>) -> Vec<OsString> {
     line
 }
 
-/// A flag for a secret, followed by a word that begins with `-`: it would be taken, and printed, as flags.
+/// A flag for a secret, followed by a word that begins with `-`: it would be taken, and printed, as
+/// flags.
 pub(super) fn of_secret_like_a_flag(line: &[OsString]) -> Option<String> {
     line.windows(2).find_map(|words| {
         let (flag, value) = (words.first()?.to_str()?, words.get(1)?.to_str()?);

@@ -9,16 +9,18 @@ use dunlin_codec::Sender;
 pub(crate) enum InspectVerb {
     /// Take packets apart, byte by byte
     ///
-    /// Packets come as hex, unless --base64 or --raw says otherwise: from the words, from a file, or from standard
-    /// input. Several may follow each other. What is shown ends at the first packet that can't be accepted, with exit
-    /// code 10; with --lines every line is answered and the exit code is 0.
+    /// Packets come as hex, unless --base64 or --raw says otherwise: from the words, from a file,
+    /// or from standard input. Several may follow each other. What is shown ends at the first
+    /// packet that can't be accepted, with exit code 10; with --lines every line is answered
+    /// and the exit code is 0.
     Decode(DecodeArgs),
 }
 
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("form").args(["base64", "raw"]))]
 pub(crate) struct DecodeArgs {
-    /// Packets in hex, as copied: spaces, colons, commas, 0x, \\x, C arrays, dumps [default: standard input]
+    /// Packets in hex, as copied: spaces, colons, commas, 0x, \\x, C arrays, dumps [default:
+    /// standard input]
     #[arg(value_name = "HEX", conflicts_with_all = ["file", "lines", "raw"])]
     pub(crate) words: Vec<String>,
     /// Read a file ("-": standard input)
@@ -41,8 +43,9 @@ pub(crate) struct DecodeArgs {
     pub(crate) lines: bool,
     /// Print one JSON object a packet
     ///
-    /// {"ok":true, "v":1, "type", "packet", "encoded"} or {"ok":false, "v":1, "kind", "reason_code", "offset", "field", "statement",
-    /// "message"}. It holds all that the packet holds, passwords too.
+    /// {"ok":true, "v":1, "type", "packet", "encoded"} or {"ok":false, "v":1, "kind",
+    /// "reason_code", "offset", "field", "statement", "message"}. It holds all that the packet
+    /// holds, passwords too.
     #[arg(long)]
     pub(crate) json: bool,
     /// Show passwords, authentication data and the query of user names

@@ -57,13 +57,13 @@ pub(crate) enum Verb {
     Signed(SampleArgs),
     /// Run a local stand-in for AWS IoT Core
     ///
-    /// It listens on loopback only, prints what to type next, and then one line for each decision. It ends, with exit
-    /// code 0, on Ctrl-C and on SIGTERM.
+    /// It listens on loopback only, prints what to type next, and then one line for each decision.
+    /// It ends, with exit code 0, on Ctrl-C and on SIGTERM.
     Sandbox(SandboxArgs),
     /// Put load on a server, and measure
     ///
-    /// --endpoint takes mqtt://HOST (without TLS) and mqtts://HOST here, too. Latencies are those of this program, connections
-    /// and all. The report is a table, or with --json one object.
+    /// --endpoint takes mqtt://HOST (without TLS) and mqtts://HOST here, too. Latencies are those
+    /// of this program, connections and all. The report is a table, or with --json one object.
     #[command(subcommand)]
     Bench(BenchVerb),
     /// Work on credentials offline
@@ -86,11 +86,11 @@ pub(crate) struct Typed {
     pub(crate) sources: Sources,
 }
 
-/// Which values stood on the command line itself, where every user of the computer can read them, and which came from
-/// the environment.
+/// Which values stood on the command line itself, where every user of the computer can read them,
+/// and which came from the environment.
 ///
-/// clap counts a value from the environment as present, so precedence between a flag, a `*-file` flag and an environment
-/// variable can't be left to its conflict rules.
+/// clap counts a value from the environment as present, so precedence between a flag, a `*-file`
+/// flag and an environment variable can't be left to its conflict rules.
 pub(crate) struct Sources {
     matches: ArgMatches,
 }
@@ -141,7 +141,8 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Typed, c
     })
 }
 
-/// Prints what clap has to say in place of a run: help and version on stdout, what was typed wrong on stderr.
+/// Prints what clap has to say in place of a run: help and version on stdout, what was typed wrong
+/// on stderr.
 pub(crate) fn answer(error: &clap::Error) -> Exit {
     if !error.use_stderr() {
         return match error.print() {
@@ -149,7 +150,8 @@ pub(crate) fn answer(error: &clap::Error) -> Exit {
             _ => Exit::Done,
         };
     }
-    // clap begins with a coloured "error:"; ours carries an id. Help after no arguments begins with neither.
+    // clap begins with a coloured "error:"; ours carries an id. Help after no arguments begins with
+    // neither.
     let text = escaped_styled(&error.render().ansi().to_string());
     let text = text.replacen("error:", &format!("error[{}]:", Id::Usage.name()), 1);
     let _ = anstream::stderr().write_all(text.as_bytes());

@@ -16,29 +16,35 @@ pub(crate) struct SandboxArgs {
     /// TCP port on 127.0.0.1; 0 takes a free one [default: 8883]
     #[arg(long)]
     pub(crate) port: Option<u16>,
-    /// Also listen without TLS on this port of 127.0.0.1, for clients of any kind; 0 takes a free one
+    /// Also listen without TLS on this port of 127.0.0.1, for clients of any kind; 0 takes a free
+    /// one
     #[arg(long, value_name = "PORT")]
     pub(crate) plain: Option<u16>,
-    /// Let everyone in who names no authorizer, whatever user name and password, and let them do everything
+    /// Let everyone in who names no authorizer, whatever user name and password, and let them do
+    /// everything
     #[arg(long)]
     pub(crate) anonymous: bool,
     /// Read authorizers and settings from a TOML file; a flag wins over what it says
     #[arg(long, value_name = "FILE", long_help = CONFIG)]
     pub(crate) config: Option<PathBuf>,
-    /// Run this Lambda as the default authorizer, named Lambda: a handler (FILE or FILE:FUNCTION), or a command
+    /// Run this Lambda as the default authorizer, named Lambda: a handler (FILE or FILE:FUNCTION),
+    /// or a command
     ///
-    /// A file ending in .py, .mjs, .cjs or .js is a handler as AWS runs it: it stays loaded between calls, and gets AWS's
-    /// event and context. FUNCTION is lambda_handler in Python and handler in Node if it isn't named.
+    /// A file ending in .py, .mjs, .cjs or .js is a handler as AWS runs it: it stays loaded
+    /// between calls, and gets AWS's event and context. FUNCTION is lambda_handler in Python
+    /// and handler in Node if it isn't named.
     ///
-    /// Anything else is a command, e.g. './authorizer --dev'. It is started for each call, gets AWS's event as JSON on
-    /// standard input, and writes its answer to standard output. No shell reads it.
+    /// Anything else is a command, e.g. './authorizer --dev'. It is started for each call, gets
+    /// AWS's event as JSON on standard input, and writes its answer to standard output. No
+    /// shell reads it.
     ///
     /// What a Lambda prints is shown, up to 256 KiB and 4,096 lines a call.
     #[arg(long, value_name = "LAMBDA")]
     pub(crate) lambda: Option<String>,
     /// Pass an environment variable on to the Lambda of --lambda, or set one (repeatable)
     ///
-    /// Passed on in any case: PATH, HOME, LANG, TZ, TMPDIR, VIRTUAL_ENV, PYTHONPATH, NODE_PATH. Nothing else of this shell is.
+    /// Passed on in any case: PATH, HOME, LANG, TZ, TMPDIR, VIRTUAL_ENV, PYTHONPATH, NODE_PATH.
+    /// Nothing else of this shell is.
     #[arg(
         long,
         hide_short_help = true,
@@ -64,44 +70,51 @@ pub(crate) struct SandboxArgs {
     /// When ready, write endpoint, port and CA there as one JSON object
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
-    /// Where CA, signing key and traces of running sandboxes live [default: $XDG_STATE_HOME/dunlin or ~/.local/state/dunlin]
+    /// Where CA, signing key and traces of running sandboxes live [default: $XDG_STATE_HOME/dunlin
+    /// or ~/.local/state/dunlin]
     #[arg(long, value_name = "DIR", env = "DUNLIN_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// Misbehave on purpose, e.g. connack=0x87, no-puback, reset@2s (repeatable)
     #[arg(long, value_name = "FAULT", long_help = faults())]
     pub(crate) fault: Vec<Fault>,
-    /// Whose server it is: aws, with the service's limits and differences, or mqtt5, with all of the standard [default: aws]
+    /// Whose server it is: aws, with the service's limits and differences, or mqtt5, with all of
+    /// the standard [default: aws]
     ///
-    /// The limits of mqtt5 are the sandbox's own: packets of 1 MiB, a Receive Maximum of 1,000, 1,000 subscriptions of a
-    /// session, 1,000 messages or 4 MiB that wait for a client, 1,000 retained messages or 16 MiB of them.
+    /// The limits of mqtt5 are the sandbox's own: packets of 1 MiB, a Receive Maximum of 1,000,
+    /// 1,000 subscriptions of a session, 1,000 messages or 4 MiB that wait for a client, 1,000
+    /// retained messages or 16 MiB of them.
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<Profile>,
-    /// How a CONNECT is told that it is denied: reason-code (CONNACK 0x87) or close (no CONNACK) [default: reason-code]
+    /// How a CONNECT is told that it is denied: reason-code (CONNACK 0x87) or close (no CONNACK)
+    /// [default: reason-code]
     #[arg(long, hide_short_help = true, value_name = "HOW")]
     pub(crate) deny_connect: Option<Denial>,
-    /// How a SUBSCRIBE or PUBLISH is told that the policy denies it: reason-code, disconnect or close [default: reason-code]
+    /// How a SUBSCRIBE or PUBLISH is told that the policy denies it: reason-code, disconnect or
+    /// close [default: reason-code]
     #[arg(long, hide_short_help = true, value_name = "HOW")]
     pub(crate) deny_operation: Option<Denial>,
-    /// How a SUBSCRIBE or PUBLISH is told that its topic begins with $ and isn't one of AWS: reason-code, disconnect or close
-    /// [default: disconnect]
+    /// How a SUBSCRIBE or PUBLISH is told that its topic begins with $ and isn't one of AWS:
+    /// reason-code, disconnect or close [default: disconnect]
     #[arg(long, hide_short_help = true, value_name = "HOW")]
     pub(crate) deny_reserved_topic: Option<Denial>,
-    /// Refuse a client that sends no server name (SNI), or another one than localhost [default: let it in, with a line of
-    /// the log: AWS's pages disagree]
+    /// Refuse a client that sends no server name (SNI), or another one than localhost [default:
+    /// let it in, with a line of the log: AWS's pages disagree]
     #[arg(long, hide_short_help = true)]
     pub(crate) strict_sni: bool,
-    /// What happens to a message of QoS 1 or 2 when 1,000 messages or 4 MiB wait for a subscriber: drop, end-session or
-    /// refuse (the publisher gets 0x97) [default: drop with --profile aws, end-session with mqtt5]
+    /// What happens to a message of QoS 1 or 2 when 1,000 messages or 4 MiB wait for a subscriber:
+    /// drop, end-session or refuse (the publisher gets 0x97) [default: drop with --profile
+    /// aws, end-session with mqtt5]
     #[arg(long, hide_short_help = true, value_name = "WHAT")]
     pub(crate) when_queue_full: Option<WhenQueueFull>,
-    /// What a SUBSCRIBE at QoS 2 gets with --profile aws, which has QoS 0 and 1: no-answer as at AWS, disconnect (0x9B) or
-    /// grant (QoS 1) [default: no-answer]
+    /// What a SUBSCRIBE at QoS 2 gets with --profile aws, which has QoS 0 and 1: no-answer as at
+    /// AWS, disconnect (0x9B) or grant (QoS 1) [default: no-answer]
     #[arg(long, hide_short_help = true, value_name = "WHAT")]
     pub(crate) subscribe_qos2: Option<SubscribeQoS2>,
     /// Let the sandbox's clocks (keep alive, expiry, refresh) run N times as fast [default: 1]
     ///
-    /// The keep alive shrinks with it: the CONNACK announces one that is N times shorter, at least 1 s, and the client must
-    /// keep to it. So do session and message expiry, the will delay, the times of the authorizers and AWS's limits a second.
+    /// The keep alive shrinks with it: the CONNACK announces one that is N times shorter, at least
+    /// 1 s, and the client must keep to it. So do session and message expiry, the will delay,
+    /// the times of the authorizers and AWS's limits a second.
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) time_scale: Option<u32>,
     /// Hold so many connections at a time [default: 4096]

@@ -1,4 +1,5 @@
-//! Many devices in one process: they come all at once, publish now and then, and come back when the server does.
+//! Many devices in one process: they come all at once, publish now and then, and come back when the
+//! server does.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -214,7 +215,8 @@ async fn go(plan: Plan, mut server: Option<OwnServer>, console: Console) -> Resu
     Ok(exit)
 }
 
-/// Each device publishes at its own moments, spread over the interval, and waits for its acknowledgements.
+/// Each device publishes at its own moments, spread over the interval, and waits for its
+/// acknowledgements.
 async fn trickle(plan: &Plan, clients: &[Client], tally: &Arc<Tally>) {
     let (begun, mut devices) = (Instant::now(), JoinSet::new());
     for (number, client) in (0_u32..).zip(clients) {
@@ -246,8 +248,8 @@ async fn trickle(plan: &Plan, clients: &[Client], tally: &Arc<Tally>) {
     while devices.join_next().await.is_some() {}
 }
 
-/// The server goes away and comes back, and so do the devices. Of a server that isn't ours the devices take leave, and
-/// come again all at once.
+/// The server goes away and comes back, and so do the devices. Of a server that isn't ours the
+/// devices take leave, and come again all at once.
 async fn come_again(
     plan: &Plan,
     clients: &[Client],

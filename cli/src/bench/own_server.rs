@@ -1,4 +1,5 @@
-//! A sandbox for a fleet, in a process of its own: it can be killed, and comes back at the same port.
+//! A sandbox for a fleet, in a process of its own: it can be killed, and comes back at the same
+//! port.
 
 use std::fs;
 use std::io;

@@ -20,7 +20,8 @@ use crate::exit::Exit;
 use crate::terminal::Console;
 use crate::verb::Failure;
 
-/// Fields may be added; `null` is what wasn't asked for or can't be known. Latencies are milliseconds.
+/// Fields may be added; `null` is what wasn't asked for or can't be known. Latencies are
+/// milliseconds.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) v: u32,
@@ -41,7 +42,8 @@ pub(super) struct Report {
     pub(super) refused: Option<u64>,
     /// Messages on their way when a signal ended the run.
     pub(super) unfinished: Option<u64>,
-    /// Messages that were neither refused nor unfinished, and didn't arrive or weren't acknowledged.
+    /// Messages that were neither refused nor unfinished, and didn't arrive or weren't
+    /// acknowledged.
     pub(super) lost: Option<u64>,
     pub(super) duplicated: Option<u64>,
     pub(super) out_of_order: Option<u64>,

@@ -55,8 +55,8 @@ impl Stamp {
     }
 }
 
-/// The time that stamps carry: the computer's when the run began, and from there on without its jumps. So that programs
-/// on one computer agree about it.
+/// The time that stamps carry: the computer's when the run began, and from there on without its
+/// jumps. So that programs on one computer agree about it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     begun: Instant,

@@ -103,7 +103,8 @@ impl Way {
         })
     }
 
-    /// Looks at what the load costs: descriptors for `connections`, and money for `messages`, `None` without an end.
+    /// Looks at what the load costs: descriptors for `connections`, and money for `messages`,
+    /// `None` without an end.
     pub(super) fn check(&self, connections: u32, messages: Option<u64>) -> Result<(), Diagnosis> {
         if self.scene.is_aws && !self.accepts_charges {
             let estimate = messages.map_or_else(
@@ -233,7 +234,8 @@ pub(super) async fn gone(clients: &[Client]) {
 const GONE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// Opens one connection. An attempt that failed is judged by what was seen of it, as with the sample.
+/// Opens one connection. An attempt that failed is judged by what was seen of it, as with the
+/// sample.
 async fn connect_one(scene: &Scene, options: ClientOptions) -> Result<Client, Box<Diagnosis>> {
     let within = options.connect_within;
     let (again, client) = (options.clone(), Client::start(options));
@@ -278,7 +280,8 @@ async fn connect_one(scene: &Scene, options: ClientOptions) -> Result<Client, Bo
     }
 }
 
-/// Connects once more to keep the bytes that broke the protocol: looking at every packet of every client would cost time.
+/// Connects once more to keep the bytes that broke the protocol: looking at every packet of every
+/// client would cost time.
 async fn look_again(options: &ClientOptions, seen: &Seen) {
     let options = ClientOptions {
         observer: Some(seen.received.observer()),

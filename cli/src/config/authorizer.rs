@@ -1,4 +1,5 @@
-//! What the custom authorizer is told: collected from flags, files and environment, and judged before it is sent.
+//! What the custom authorizer is told: collected from flags, files and environment, and judged
+//! before it is sent.
 
 use dunlin_client::aws::{AuthorizerError, AuthorizerToken, CustomAuthorizer, Encoding, Field};
 use dunlin_client::secret::Secret;

@@ -1,5 +1,5 @@
-//! The command line as it is meant: every default filled in, every file read, every fault found that can be found
-//! before anything is sent.
+//! The command line as it is meant: every default filled in, every file read, every fault found
+//! that can be found before anything is sent.
 
 mod authorizer;
 mod connection;

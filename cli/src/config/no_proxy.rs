@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 /// The first one that isn't empty counts.
 pub(super) const VARIABLES: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// The list, as curl and Go read it: `*`, a domain with all below it, an address, a network such as `10.0.0.0/8`; each
-/// but `*` and a network may name a port.
+/// The list, as curl and Go read it: `*`, a domain with all below it, an address, a network such as
+/// `10.0.0.0/8`; each but `*` and a network may name a port.
 #[derive(Debug)]
 pub(super) struct NoProxy(Vec<String>);
 

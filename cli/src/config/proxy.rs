@@ -20,8 +20,8 @@ pub(crate) struct Detour {
 }
 
 impl Detour {
-    /// The flag counts for every server; variables leave this computer alone, and those for every program what `NO_PROXY`
-    /// lists.
+    /// The flag counts for every server; variables leave this computer alone, and those for every
+    /// program what `NO_PROXY` lists.
     pub(crate) fn new(
         typed: Option<&str>,
         sources: &Sources,

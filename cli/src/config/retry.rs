@@ -1,4 +1,5 @@
-//! When the tool connects again: a stricter choice than the library's, since somebody waits for its diagnosis.
+//! When the tool connects again: a stricter choice than the library's, since somebody waits for its
+//! diagnosis.
 
 use dunlin_client::transport::{ProxyError, ResolveFault, TlsError, TransportError};
 use dunlin_client::{
@@ -37,7 +38,8 @@ fn of_attempt(error: &ConnectError, has_connected: bool) -> bool {
                 | ReasonCode::QuotaExceeded
                 | ReasonCode::ConnectionRateExceeded
         ),
-        // How AWS IoT Core denies some clients: it looks like a broken connection, and goes on for ever.
+        // How AWS IoT Core denies some clients: it looks like a broken connection, and goes on for
+        // ever.
         ConnectError::Closed { .. } => has_connected,
         ConnectError::ConnAckTimeout { .. } => true,
         ConnectError::Provider(error) => error.is_retryable,
@@ -58,7 +60,8 @@ fn of_connection(error: &ConnectionError) -> bool {
                 | ReasonCode::ConnectionRateExceeded
                 | ReasonCode::MaximumConnectTime
         ),
-        // Servers that resume a session with more than it may send at once have less to send the next time.
+        // Servers that resume a session with more than it may send at once have less to send the
+        // next time.
         ConnectionError::Protocol(violation) => {
             violation.reason_code() == ReasonCode::ReceiveMaximumExceeded
         }

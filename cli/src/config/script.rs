@@ -84,8 +84,8 @@ impl Script {
     }
 }
 
-/// `unsigned` is for authorizers without signing: a flag for it is a mistake; a variable is ignored, as it may be meant
-/// for other runs.
+/// `unsigned` is for authorizers without signing: a flag for it is a mistake; a variable is
+/// ignored, as it may be meant for other runs.
 fn refuse_signing(typed: &mut AuthorizerArgs, sources: &Sources) -> Result<(), Diagnosis> {
     if let Some(id) = OF_SIGNING.iter().find(|id| sources.on_command_line(id)) {
         return Err(Diagnosis {

@@ -41,8 +41,8 @@ impl Server {
         Ok(server)
     }
 
-    /// As [`new`](Self::new), for any MQTT server: `mqtt://` is without TLS, at 1883, `mqtts://` with it, at 8883. Whether
-    /// there is TLS.
+    /// As [`new`](Self::new), for any MQTT server: `mqtt://` is without TLS, at 1883, `mqtts://`
+    /// with it, at 8883. Whether there is TLS.
     pub(crate) fn of_any_kind(mut typed: EndpointArgs) -> Result<(Self, bool), Diagnosis> {
         let endpoint = typed.endpoint.take().unwrap_or_default();
         let (rest, port, is_tls) = match endpoint.split_once("://") {

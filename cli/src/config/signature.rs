@@ -72,7 +72,8 @@ pub(crate) fn check(token: &AuthorizerToken, public_key: Option<&Path>) -> Resul
     })
 }
 
-/// A signature may have been given as it stands in the user name. Base64 has three characters that can be escaped.
+/// A signature may have been given as it stands in the user name. Base64 has three characters that
+/// can be escaped.
 fn plain_base64(signature: &str) -> Secret<String> {
     let value = signature
         .rsplit_once("-signature=")

@@ -1,4 +1,5 @@
-//! Why a server didn't authorise a connection: its own reason first, then guesses that don't contradict it.
+//! Why a server didn't authorise a connection: its own reason first, then guesses that don't
+//! contradict it.
 
 use dunlin_client::ServerReason;
 use dunlin_codec::ReasonCode;
@@ -24,7 +25,8 @@ enum Cause {
     UserName,
 }
 
-/// Guesses, the likeliest first. `None` as reason: the server closed the connection without a CONNACK.
+/// Guesses, the likeliest first. `None` as reason: the server closed the connection without a
+/// CONNACK.
 pub(super) fn likely(scene: &Scene, reason: Option<&ServerReason>) -> Vec<String> {
     let text = reason.and_then(|reason| reason.reason_string.as_deref());
     if let Some(cause) = text.and_then(Cause::named) {
@@ -157,7 +159,8 @@ fn value(text: &str) -> String {
 }
 
 impl Cause {
-    /// `None` if the reason says something else. Names in quotes are left out: they may say anything.
+    /// `None` if the reason says something else. Names in quotes are left out: they may say
+    /// anything.
     fn named(reason: &str) -> Option<Self> {
         let outside = reason.split('"').step_by(2).collect::<Vec<_>>().join(" ");
         let text = outside.to_lowercase();

@@ -11,7 +11,8 @@ use super::{Diagnosis, Try};
 /// Creates a folder for temporary files, which is removed when the value is dropped.
 ///
 /// # Errors
-/// [`Id::Usage`](super::Id::Usage) with the path of the temporary folder and the variable that chooses another one.
+/// [`Id::Usage`](super::Id::Usage) with the path of the temporary folder and the variable that
+/// chooses another one.
 pub(crate) fn temporary() -> Result<TempDir, Diagnosis> {
     tempfile::tempdir().map_err(|error| not_temporary(&error))
 }
@@ -101,7 +102,8 @@ const fn is_about_folders(error: &PkiError) -> bool {
 /// The text of an I/O error without the name of a temporary file, which nobody has chosen.
 fn without_path(error: &io::Error) -> String {
     let text = error.to_string();
-    // The tempfile crate adds the path at the end of the text, and keeps the error behind it to itself.
+    // The tempfile crate adds the path at the end of the text, and keeps the error behind it to
+    // itself.
     text.split_once(" at path ")
         .map_or(&*text, |(fault, _path)| fault)
         .to_owned()

@@ -26,7 +26,8 @@ pub(crate) use text::{duration, quoted, shell};
 
 /// One error as the user reads it: evidence kept apart from guesses.
 ///
-/// Every text in it is for the screen: what came from the server is escaped by [`text::quoted`], and no secret gets in.
+/// Every text in it is for the screen: what came from the server is escaped by [`text::quoted`],
+/// and no secret gets in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Diagnosis {
     pub(crate) id: Id,

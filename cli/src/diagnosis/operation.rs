@@ -160,7 +160,8 @@ pub(crate) fn refused(
     }
 }
 
-/// The server closed the connection `times` times in a row, each time `after` the operation was sent.
+/// The server closed the connection `times` times in a row, each time `after` the operation was
+/// sent.
 pub(crate) fn dropped(
     scene: &Scene,
     operation: Operation,

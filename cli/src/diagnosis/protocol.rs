@@ -1,4 +1,5 @@
-//! Servers that answer with something else than MQTT 5: other protocols, known by their first bytes, and violations.
+//! Servers that answer with something else than MQTT 5: other protocols, known by their first
+//! bytes, and violations.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +10,8 @@ use crate::diagnosis::scene::Scene;
 use crate::diagnosis::text::shell;
 use crate::diagnosis::{Diagnosis, Id, Try};
 
-/// First bytes of what the server sent last and what can't be MQTT 5; shared with the client's observer.
+/// First bytes of what the server sent last and what can't be MQTT 5; shared with the client's
+/// observer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Received(Arc<Mutex<Vec<u8>>>);
 
@@ -27,7 +29,8 @@ pub(crate) enum Foreign {
 }
 
 impl Received {
-    /// An observer that keeps the start of the first packet that can't be decoded, or of the last one.
+    /// An observer that keeps the start of the first packet that can't be decoded, or of the last
+    /// one.
     pub(crate) fn observer(&self) -> Observer {
         let kept = Arc::clone(&self.0);
         let options = DecodeOptions {

@@ -5,7 +5,8 @@ use dunlin_codec::Escaped;
 
 use crate::diagnosis::{Diagnosis, Try};
 
-/// `diagnosis` with style codes, which the writer strips where no colour is wanted. Ends without a newline.
+/// `diagnosis` with style codes, which the writer strips where no colour is wanted. Ends without a
+/// newline.
 ///
 /// When it is too long for the screen the least likely guesses go first: the evidence always stays.
 pub(crate) fn render(diagnosis: &Diagnosis, width: usize) -> String {

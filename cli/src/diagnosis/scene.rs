@@ -1,4 +1,5 @@
-//! What an error may tell of the run: endpoint, credentials without the secrets, and the facts gathered on the way.
+//! What an error may tell of the run: endpoint, credentials without the secrets, and the facts
+//! gathered on the way.
 
 use std::net::SocketAddr;
 
@@ -161,7 +162,8 @@ impl Scene {
         self.username.as_deref().unwrap_or_default()
     }
 
-    /// ARN for a policy, with `*` for what isn't known; `kind` is `client`, `topic` or `topicfilter`.
+    /// ARN for a policy, with `*` for what isn't known; `kind` is `client`, `topic` or
+    /// `topicfilter`.
     pub(crate) fn arn(&self, kind: &str, name: &str) -> String {
         let region = self.region().unwrap_or("*");
         let partition = match region {

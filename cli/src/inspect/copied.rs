@@ -1,5 +1,5 @@
-//! Hex as people copy it: with colons, commas, `0x` and `\x`, as a C array, and as the dumps of xxd, hexdump, tcpdump and
-//! Wireshark.
+//! Hex as people copy it: with colons, commas, `0x` and `\x`, as a C array, and as the dumps of
+//! xxd, hexdump, tcpdump and Wireshark.
 
 use super::hex;
 
@@ -46,7 +46,8 @@ pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
     Ok(blocks.concat())
 }
 
-/// Offset and digits of a line of a dump; `None` if it is none. `so_far` is the number of bytes before it.
+/// Offset and digits of a line of a dump; `None` if it is none. `so_far` is the number of bytes
+/// before it.
 fn dump_line(line: &str, so_far: usize) -> Option<(usize, &str)> {
     let line = line.trim();
     let end = line.find([' ', ':', '\t']).unwrap_or(line.len());
@@ -64,7 +65,8 @@ fn dump_line(line: &str, so_far: usize) -> Option<(usize, &str)> {
         let rest = rest.trim_start();
         return Some((offset, rest.split("  ").next().unwrap_or(rest)));
     }
-    // hexdump and Wireshark: "0000   30 04 00 01   0..."; data may look like it, except for the number.
+    // hexdump and Wireshark: "0000   30 04 00 01   0..."; data may look like it, except for the
+    // number.
     let is_offset = offset == so_far || offset == 0;
     if !is_offset || !(rest.starts_with("  ") || (rest.is_empty() && offset > 0)) {
         return None;
@@ -115,8 +117,8 @@ fn tokens(line: &str, number: usize) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// What is behind the headers of Ethernet, IPv4 or IPv6, and TCP. Anything else is taken as it is: no MQTT packet begins with
-/// the bytes that an IP header begins with.
+/// What is behind the headers of Ethernet, IPv4 or IPv6, and TCP. Anything else is taken as it is:
+/// no MQTT packet begins with the bytes that an IP header begins with.
 fn tcp_payload(dump: &[u8]) -> &[u8] {
     let ip = match dump {
         [_, _, _, _, _, _, _, _, _, _, _, _, 0x08, 0x00, ip @ ..] if ip.first() == Some(&0x45) => {

@@ -21,7 +21,8 @@ pub(super) fn answer(
     let mut lines = BufReader::with_capacity(super::BUFFER, input::open(typed.file.as_deref())?);
     let mut line = Vec::new();
     loop {
-        // Whoever waits for an answer before the next question gets it; a long list is written in large pieces.
+        // Whoever waits for an answer before the next question gets it; a long list is written in
+        // large pieces.
         if lines.buffer().is_empty() {
             out.flush()?;
         }

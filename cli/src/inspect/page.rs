@@ -1,4 +1,5 @@
-//! A packet for people: a line that sums it up, then its bytes, field by field, and the error at its byte.
+//! A packet for people: a line that sums it up, then its bytes, field by field, and the error at
+//! its byte.
 
 use std::fmt::{self, Display, Formatter};
 

@@ -2,7 +2,8 @@
 
 use dunlin_codec::{DecodeError, DecodeErrorKind};
 
-/// `malformed packet: the Remaining Length at byte 1 has five bytes; four are allowed [MQTT-1.5.5-1]`
+/// `malformed packet: the Remaining Length at byte 1 has five bytes; four are allowed
+/// [MQTT-1.5.5-1]`
 pub(super) fn of(error: &DecodeError) -> String {
     let field = name(error.field);
     let reason = reason(error).map_or_else(String::new, |reason| format!(" {reason}"));
@@ -73,7 +74,8 @@ fn reason(error: &DecodeError) -> Option<&'static str> {
     })
 }
 
-/// A statement of the standard as it is; ours, for what the standard doesn't number, as the section.
+/// A statement of the standard as it is; ours, for what the standard doesn't number, as the
+/// section.
 fn source(statement: &str) -> String {
     match statement
         .strip_prefix("U-")

@@ -1,4 +1,5 @@
-//! Details of connections on stderr, for `-v`, that neither the transcript nor the client's own log has.
+//! Details of connections on stderr, for `-v`, that neither the transcript nor the client's own log
+//! has.
 
 use dunlin_client::Event;
 use dunlin_codec::Escaped;

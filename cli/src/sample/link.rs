@@ -102,13 +102,15 @@ impl Link {
         self.attempt
     }
 
-    /// Why the last attempt failed or the last connection ended; `None` after a connection was made.
+    /// Why the last attempt failed or the last connection ended; `None` after a connection was
+    /// made.
     pub(crate) fn trouble(&self) -> Option<&Diagnosis> {
         self.trouble.as_ref()
     }
 
-    /// Whether to try again after a refusal: a server that has refused [`MOST_REFUSALS`] times and has never accepted will
-    /// refuse again. `is_limited` says that the user has set the number of attempts.
+    /// Whether to try again after a refusal: a server that has refused [`MOST_REFUSALS`] times and
+    /// has never accepted will refuse again. `is_limited` says that the user has set the number
+    /// of attempts.
     pub(crate) fn may_try_again(&mut self, error: &ConnectError, is_limited: bool) -> bool {
         self.refusals += u32::from(matches!(error, ConnectError::Refused(_)));
         self.has_connected || is_limited || self.refusals < MOST_REFUSALS
@@ -134,7 +136,8 @@ impl Link {
         self.down(diagnosis)
     }
 
-    /// The connection ended during `outstanding`, if something was. An error here is worth no further attempt.
+    /// The connection ended during `outstanding`, if something was. An error here is worth no
+    /// further attempt.
     pub(crate) fn ended(
         &mut self,
         error: &ConnectionError,
@@ -218,7 +221,8 @@ fn is_silent_close(error: &ConnectionError) -> bool {
     )
 }
 
-/// Refusals that may pass, after which the sample gives up if it has never been accepted. In the help of `--reconnect`.
+/// Refusals that may pass, after which the sample gives up if it has never been accepted. In the
+/// help of `--reconnect`.
 const MOST_REFUSALS: u32 = 5;
 /// Lost that often on the same operation, it will be lost every time.
 const MOST_DROPS: u32 = 3;

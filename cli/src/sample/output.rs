@@ -1,4 +1,5 @@
-//! Standard output on a thread of its own: a reader that stalls must not stall signals and time-outs.
+//! Standard output on a thread of its own: a reader that stalls must not stall signals and
+//! time-outs.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,8 +8,8 @@ use tokio::sync::Notify;
 
 /// Writer that queues what is written for a thread, which writes it to the inner writer.
 ///
-/// Writing never blocks. [`ready`](Self::ready) tells when there is space; who waits for it before each write keeps the queue
-/// below 1 MiB and one more text.
+/// Writing never blocks. [`ready`](Self::ready) tells when there is space; who waits for it before
+/// each write keeps the queue below 1 MiB and one more text.
 #[derive(Clone, Debug)]
 pub(crate) struct Output(Arc<Shared>);
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-/// Counts the messages of this run. Those of others on the same topic, and repetitions of ours, don't count.
+/// Counts the messages of this run. Those of others on the same topic, and repetitions of ours,
+/// don't count.
 #[derive(Debug)]
 pub(crate) struct Tally {
     topic: String,

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use dunlin_codec::{Escaped, PacketType, ReasonCode};
 
-/// Writes the sample's lines. An error is the reader's: it has closed the pipe, or the disk is full.
+/// Writes the sample's lines. An error is the reader's: it has closed the pipe, or the disk is
+/// full.
 #[derive(Debug)]
 pub(crate) struct Transcript<W> {
     out: W,
@@ -42,7 +43,8 @@ impl<W: Write> Transcript<W> {
     }
 
     pub(crate) fn attempt(&mut self, host: &str, client_id: &str) -> io::Result<()> {
-        // No space before the client id: the scripts have none, and other people's scripts read this.
+        // No space before the client id: the scripts have none, and other people's scripts read
+        // this.
         let (host, client_id) = (Escaped(host), Escaped(client_id));
         self.print(&format!(
             "Lifecycle Connection Attempt\nConnecting to endpoint: '{host}' with client ID'{client_id}'\n"

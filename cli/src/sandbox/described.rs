@@ -57,7 +57,8 @@ pub(super) fn builder(typed: &SandboxArgs) -> Result<SandboxBuilder, Diagnosis> 
     })
 }
 
-/// The authorizer of `--lambda`: a handler, or a command, split into words as a shell does it and run without one.
+/// The authorizer of `--lambda`: a handler, or a command, split into words as a shell does it and
+/// run without one.
 fn of_lambda(lambda: &str, typed: &SandboxArgs) -> Result<Authorizer, Diagnosis> {
     let mut environment = LambdaEnvironment::default();
     for variable in &typed.lambda_env {

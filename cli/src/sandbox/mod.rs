@@ -23,8 +23,8 @@ use crate::signal::StopSignal;
 use crate::terminal::Console;
 use crate::verb::Failure;
 
-/// Serves until a signal, or the end of standard input where that was asked for. Stopping is what a server is asked to
-/// do in the end, so the exit code is 0.
+/// Serves until a signal, or the end of standard input where that was asked for. Stopping is what a
+/// server is asked to do in the end, so the exit code is 0.
 pub(crate) async fn run(typed: SandboxArgs, console: Console) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
     let (lines, printer) = Printer::new(typed.json, typed.explain_decisions);
@@ -101,7 +101,8 @@ fn announce(typed: &SandboxArgs, ready: &Ready) -> io::Result<()> {
     }
 }
 
-/// Reads in a thread of its own: tokio's standard input would keep the process alive until somebody types.
+/// Reads in a thread of its own: tokio's standard input would keep the process alive until somebody
+/// types.
 async fn end_of_input() {
     let (ended, end) = oneshot::channel();
     thread::spawn(move || {

@@ -1,4 +1,5 @@
-//! The sandbox's log on standard output, written by a thread of its own: a reader that stalls must stall nobody else.
+//! The sandbox's log on standard output, written by a thread of its own: a reader that stalls must
+//! stall nobody else.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,8 +43,8 @@ type Item = (usize, LogLine);
 type LeftOut = Arc<Mutex<usize>>;
 
 impl Lines {
-    /// Hands a line to the printer. A terminal that stalls loses lines, as it must not stall the connections; how many
-    /// it lost is printed in their place.
+    /// Hands a line to the printer. A terminal that stalls loses lines, as it must not stall the
+    /// connections; how many it lost is printed in their place.
     pub(super) fn write(&self, line: &LogLine) {
         let size = size(line);
         if self.bytes.load(Ordering::Relaxed) + size > BYTES_IN_FLIGHT {
@@ -109,7 +110,8 @@ impl Printer {
     }
 }
 
-/// Sends an item with the number of those before it that found the channel full. Returns whether it was sent.
+/// Sends an item with the number of those before it that found the channel full. Returns whether it
+/// was sent.
 fn send<T>(sender: &Sender<(usize, T)>, left_out: &Mutex<usize>, item: T) -> bool {
     let mut left_out = lock(left_out);
     let is_sent = sender.try_send((*left_out, item)).is_ok();
@@ -127,7 +129,8 @@ fn size(line: &LogLine) -> usize {
     text + LINE_OVERHEAD
 }
 
-/// A line with its answer in green or red; where nobody would see colours, they are taken out again when it is printed.
+/// A line with its answer in green or red; where nobody would see colours, they are taken out again
+/// when it is printed.
 fn coloured(line: &str) -> String {
     for (answer, color) in [("→ allow", AnsiColor::Green), ("→ refuse", AnsiColor::Red)] {
         if let Some((before, after)) = line.split_once(answer) {

@@ -8,7 +8,8 @@ use dunlin_sandbox::{Ready, ReadyAuthorizer};
 
 use crate::diagnosis::{quoted, shell};
 
-/// What the sandbox says when it is ready. `state_dir` is the one that was asked for, which other commands need as well.
+/// What the sandbox says when it is ready. `state_dir` is the one that was asked for, which other
+/// commands need as well.
 pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
     let Ready { endpoint, port, .. } = ready;
     let (ca, key) = (ready.ca.display(), ready.signing_key.display());

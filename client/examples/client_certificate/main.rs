@@ -1,7 +1,8 @@
 //! A client whose certificate is replaced on disk while it runs, as short-lived certificates are.
 //!
-//! The provider is asked before every attempt to connect. It reads the files again, and brings a new `TlsConnector` only if
-//! they have changed: attempts with the same connector resume TLS sessions.
+//! The provider is asked before every attempt to connect. It reads the files again, and brings a
+//! new `TlsConnector` only if they have changed: attempts with the same connector resume TLS
+//! sessions.
 //!
 //! ```text
 //! cargo run -p dunlin-client --example client_certificate -- mqtt.example 8883 client.crt client.key

@@ -34,7 +34,8 @@ impl CertificateFiles {
     }
 
     fn connector(&self) -> Result<Arc<TlsConnector>, ProviderError> {
-        // The files are small: reading them here takes less time than handing them to another thread.
+        // The files are small: reading them here takes less time than handing them to another
+        // thread.
         let content = (std::fs::read(&self.certificate), std::fs::read(&self.key));
         let (Ok(certificate), Ok(key)) = content else {
             return Err(ProviderError::retryable(
@@ -49,7 +50,8 @@ impl CertificateFiles {
             return Ok(Arc::clone(&loaded.connector));
         }
 
-        // A certificate without its key yet: the files are being replaced. Another attempt finds them whole.
+        // A certificate without its key yet: the files are being replaced. Another attempt finds
+        // them whole.
         let certificate = ClientCertificate::from_pem_files(&self.certificate, &self.key)
             .map_err(ProviderError::retryable)?;
         let options = TlsOptions {

@@ -1,5 +1,6 @@
-//! Enhanced authentication by SCRAM-SHA-256: connecting, and authenticating again, against a server that this example
-//! plays itself on a local socket, with the numbers of RFC 7677. `cargo run -p dunlin-client --example scram`
+//! Enhanced authentication by SCRAM-SHA-256: connecting, and authenticating again, against a server
+//! that this example plays itself on a local socket, with the numbers of RFC 7677. `cargo run -p
+//! dunlin-client --example scram`
 //!
 //! An application needs [`scram_sha_256`] and two lines: see `connect`.
 

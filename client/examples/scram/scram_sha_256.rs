@@ -1,4 +1,5 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677): the password never leaves the client, and the server proves that it knows it too.
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677): the password never leaves the client, and the server proves
+//! that it knows it too.
 
 use aws_lc_rs::{constant_time, digest, hmac, pbkdf2, rand};
 use base64::Engine as _;
@@ -52,7 +53,8 @@ impl Scram {
 
 impl Authenticator for Scram {
     fn begin(&mut self) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
-        // For printable ASCII SASLprep (RFC 4013) changes nothing; other text has to go through it first.
+        // For printable ASCII SASLprep (RFC 4013) changes nothing; other text has to go through it
+        // first.
         let printable = |text: &str| text.bytes().all(|byte| matches!(byte, 0x20..=0x7E));
         if self.nonce.is_empty() || !printable(&self.user) || !printable(self.password.expose()) {
             return Err(AuthenticationError::new(
@@ -161,7 +163,8 @@ impl<'a> Challenge<'a> {
         }
         let salt = BASE64.decode(salt).map_err(|_| NO_SALT)?;
         let iterations: u32 = iterations.parse().map_err(|_| NO_SALT)?;
-        // Fewer are no protection (RFC 7677 section 4), and many more are an attack on this client's time.
+        // Fewer are no protection (RFC 7677 section 4), and many more are an attack on this
+        // client's time.
         if !(4_096..=600_000).contains(&iterations) {
             return Err(AuthenticationError::new("too few iterations, or too many"));
         }

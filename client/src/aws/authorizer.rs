@@ -1,4 +1,5 @@
-//! `CustomAuthorizer`: the user name that tells AWS IoT Core which authorizer to ask, and with which token.
+//! `CustomAuthorizer`: the user name that tells AWS IoT Core which authorizer to ask, and with
+//! which token.
 
 use std::fmt;
 
@@ -37,8 +38,8 @@ pub struct CustomAuthorizer {
 
 /// Token, the parameter that carries it, and the signature that proves who issued it.
 ///
-/// An authorizer with signing enabled requires the signature. With signing disabled, a token can still be sent without
-/// one, as AWS's own Python builder does.
+/// An authorizer with signing enabled requires the signature. With signing disabled, a token can
+/// still be sent without one, as AWS's own Python builder does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthorizerToken {
     /// The parameter's name, as the authorizer was configured.
@@ -54,7 +55,8 @@ pub struct AuthorizerToken {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthorizerError {
-    /// A signature needs the key name and the value of the token, and each of these needs the other.
+    /// A signature needs the key name and the value of the token, and each of these needs the
+    /// other.
     #[error("the {given} also needs the {}", listed(missing))]
     IncompleteToken {
         /// Part that was given and needs the others.
@@ -68,7 +70,8 @@ pub enum AuthorizerError {
         /// Whose `?` it is.
         field: Field,
     },
-    /// The value counts as encoded, for it holds `%XX`, yet also one of `& ? #`, which would cut it off.
+    /// The value counts as encoded, for it holds `%XX`, yet also one of `& ? #`, which would cut it
+    /// off.
     #[error("the {field} is half percent-encoded: it holds %XX and also one of & ? #")]
     HalfEncoded {
         /// Which value.
@@ -94,8 +97,8 @@ impl AuthorizerToken {
     /// Token of the parts that were given; `Ok(None)` if none was.
     ///
     /// # Errors
-    /// [`AuthorizerError::IncompleteToken`] for a signature without key name or value, a key name without a value, and a
-    /// value without a key name.
+    /// [`AuthorizerError::IncompleteToken`] for a signature without key name or value, a key name
+    /// without a value, and a value without a key name.
     pub fn from_parts(
         key_name: Option<String>,
         value: Option<Secret<String>>,
@@ -124,12 +127,13 @@ impl AuthorizerToken {
 }
 
 impl CustomAuthorizer {
-    /// The user name of CONNECT: the user's part, then name, signature, token and metrics as one query. Empty if there
-    /// is none of them.
+    /// The user name of CONNECT: the user's part, then name, signature, token and metrics as one
+    /// query. Empty if there is none of them.
     ///
-    /// A value that begins with its own parameter (`x-amz-customauthorizer-name=MyAuth`) is taken without it, as the
-    /// AWS SDKs do. Whether AWS would accept the values is for [`check_limits`](Self::check_limits) and
-    /// [`check_signature`](super::check_signature) to say.
+    /// A value that begins with its own parameter (`x-amz-customauthorizer-name=MyAuth`) is taken
+    /// without it, as the AWS SDKs do. Whether AWS would accept the values is for
+    /// [`check_limits`](Self::check_limits) and [`check_signature`](super::check_signature) to
+    /// say.
     pub fn user_name(&self) -> Result<Secret<String>, AuthorizerError> {
         let username = self.username.as_deref().unwrap_or_default();
         let mut query = Query::new(username, &self.parameters(), self.encoding)?;

@@ -3,8 +3,9 @@
 /// When the values of the user-name query are percent-encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
-    /// The signature as Python's `urllib.parse.quote` does it, unless it contains a `%`. In the other values only
-    /// `& ? # %`, space, controls and non-ASCII, unless a `%XX` shows that it was done before.
+    /// The signature as Python's `urllib.parse.quote` does it, unless it contains a `%`. In the
+    /// other values only `& ? # %`, space, controls and non-ASCII, unless a `%XX` shows that it
+    /// was done before.
     #[default]
     Auto,
     /// Everything but letters, digits and `-._~`, whatever is in it.
@@ -36,8 +37,8 @@ pub(super) fn is_delimiter(byte: u8) -> bool {
     b"&?#".contains(&byte)
 }
 
-/// Appends `text`, each byte that isn't kept as `%XX`. At most three bytes for one: a caller who reserved that much
-/// leaves no copy of a secret behind.
+/// Appends `text`, each byte that isn't kept as `%XX`. At most three bytes for one: a caller who
+/// reserved that much leaves no copy of a secret behind.
 pub(super) fn push_encoded(out: &mut String, text: &str, keep: Keep) {
     for byte in text.bytes() {
         if keep(byte) {

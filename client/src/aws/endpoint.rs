@@ -20,7 +20,8 @@ pub struct Endpoint {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointAdvice {
-    /// A data endpoint without `-ats`, whose certificate is of an authority that hardly anyone trusts any more.
+    /// A data endpoint without `-ats`, whose certificate is of an authority that hardly anyone
+    /// trusts any more.
     #[error(
         "this is a legacy endpoint; {} has a certificate of Amazon Trust Services",
         Escaped(instead)

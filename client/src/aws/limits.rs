@@ -102,8 +102,8 @@ pub fn check_password(password: &[u8]) -> Result<(), LimitError> {
 }
 
 impl CustomAuthorizer {
-    /// Checks the name, the token and the signature against AWS's API model. Values that are percent-encoded already
-    /// are checked as what they stand for.
+    /// Checks the name, the token and the signature against AWS's API model. Values that are
+    /// percent-encoded already are checked as what they stand for.
     pub fn check_limits(&self) -> Result<(), LimitError> {
         for parameter in self.parameters() {
             if parameter.field == Field::TokenValue {
@@ -158,8 +158,8 @@ struct Row {
     may_hold: fn(u8) -> bool,
 }
 
-/// The table: botocore's iot model of 2015-05-28 (TestInvokeAuthorizer, CreateAuthorizer), and the quota page for the
-/// client identifier.
+/// The table: botocore's iot model of 2015-05-28 (TestInvokeAuthorizer, CreateAuthorizer), and the
+/// quota page for the client identifier.
 fn limit(field: Field) -> Row {
     let row = |max, allowed, may_hold| Row {
         max,

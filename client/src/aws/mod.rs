@@ -1,9 +1,11 @@
-//! AWS IoT Core with a custom authorizer: what CONNECT says and what can be known to be wrong before it is sent.
+//! AWS IoT Core with a custom authorizer: what CONNECT says and what can be known to be wrong
+//! before it is sent.
 //!
-//! Pure functions without I/O. Three questions, answered apart because they differ in who may be wrong:
-//! [`CustomAuthorizer::user_name`] builds the user name and refuses only what can't be one; the limits
-//! ([`CustomAuthorizer::check_limits`], [`check_client_id`]) are those of AWS's API model; [`check_signature`] and
-//! [`check_endpoint`] recognise values that can't be right at AWS IoT Core.
+//! Pure functions without I/O. Three questions, answered apart because they differ in who may be
+//! wrong: [`CustomAuthorizer::user_name`] builds the user name and refuses only what can't be one;
+//! the limits ([`CustomAuthorizer::check_limits`], [`check_client_id`]) are those of AWS's API
+//! model; [`check_signature`] and [`check_endpoint`] recognise values that can't be right at AWS
+//! IoT Core.
 
 mod authorizer;
 mod encoding;

@@ -16,7 +16,8 @@ pub(super) struct Parameter<'a> {
 }
 
 impl<'a> Parameter<'a> {
-    /// A value that brings its own `name=` is taken without it. Only in front: anywhere else it belongs to the value.
+    /// A value that brings its own `name=` is taken without it. Only in front: anywhere else it
+    /// belongs to the value.
     pub(super) fn new(field: Field, name: &'a str, value: &'a str) -> Self {
         let bare = value
             .strip_prefix(name)
@@ -42,7 +43,8 @@ impl<'a> Parameter<'a> {
     }
 }
 
-/// The user name as it grows. Its memory is reserved at once, so that no half of a token stays behind.
+/// The user name as it grows. Its memory is reserved at once, so that no half of a token stays
+/// behind.
 pub(super) struct Query {
     text: Zeroizing<String>,
     encoding: Encoding,

@@ -1,4 +1,5 @@
-//! What AWS IoT Core punishes with a disconnect or drops in silence, refused here before it is sent.
+//! What AWS IoT Core punishes with a disconnect or drops in silence, refused here before it is
+//! sent.
 
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use crate::message::Message;
 use crate::options::ConnectOptions;
 use crate::will::Will;
 
-/// The service's limits, as its quota page has them. Some can be raised for an account: the fields are for that.
+/// The service's limits, as its quota page has them. Some can be raised for an account: the fields
+/// are for that.
 ///
-/// The `$aws/rules/<rule>/` of Basic Ingest counts in no topic, and the `$share/<name>/` of a shared subscription in no
-/// filter.
+/// The `$aws/rules/<rule>/` of Basic Ingest counts in no topic, and the `$share/<name>/` of a
+/// shared subscription in no filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServiceLimits {
     /// Bytes of a payload.
@@ -32,7 +34,8 @@ pub struct ServiceLimits {
     pub shortest_keep_alive: u16,
     /// The longest keep alive in seconds. A longer one, or none, the service would replace.
     pub longest_keep_alive: u16,
-    /// Between two CONNECTs of one client identifier: [`Reconnect::min_delay`](crate::Reconnect) is at least this.
+    /// Between two CONNECTs of one client identifier: [`Reconnect::min_delay`](crate::Reconnect)
+    /// is at least this.
     pub connect_interval: Duration,
     /// The highest QoS; a SUBSCRIBE or PUBLISH above it is never answered.
     pub maximum_qos: QoS,
@@ -72,11 +75,13 @@ impl std::fmt::Display for Limit {
     }
 }
 
-/// AWS IoT Core closes connections over messages that it doesn't like: not allowed by the policy, too large, malformed. One
-/// that was repeated twice and met a closed connection each time would do so for ever.
+/// AWS IoT Core closes connections over messages that it doesn't like: not allowed by the policy,
+/// too large, malformed. One that was repeated twice and met a closed connection each time would do
+/// so for ever.
 pub const POISON_GUARD: Option<u32> = Some(3);
 
-/// 100 messages and 512 KiB a second, both ways together: what a connection to AWS IoT Core carries.
+/// 100 messages and 512 KiB a second, both ways together: what a connection to AWS IoT Core
+/// carries.
 pub const PACE: Pace = Pace {
     messages: 100,
     bytes: 512 * 1024,
@@ -100,9 +105,10 @@ impl Default for ServiceLimits {
 }
 
 impl ConnectOptions {
-    /// For AWS IoT Core: the service's limits are refused here, its rates are kept, and a message that it closes
-    /// connections over is found out ([`poison_guard`](Self::poison_guard)). The rest is as in [`ConnectOptions::new`], so
-    /// the session outlives connections for an hour, which is what the service allows.
+    /// For AWS IoT Core: the service's limits are refused here, its rates are kept, and a message
+    /// that it closes connections over is found out ([`poison_guard`](Self::poison_guard)). The
+    /// rest is as in [`ConnectOptions::new`], so the session outlives connections for an hour,
+    /// which is what the service allows.
     ///
     /// ```
     /// use dunlin_client::aws::PACE;
@@ -159,7 +165,8 @@ impl ServiceLimits {
         self.check_topic(behind_rule(message.topic))
     }
 
-    /// Whether the service takes such a SUBSCRIBE on a connection that will have so many `subscriptions` with it.
+    /// Whether the service takes such a SUBSCRIBE on a connection that will have so many
+    /// `subscriptions` with it.
     pub(crate) fn check_subscribe(
         &self,
         filters: &[(&str, SubscriptionOptions)],

@@ -51,8 +51,8 @@ pub enum SignatureFault {
 
 /// Checks the form of a token signature, percent-encoded or not; not whether it is the token's.
 ///
-/// Passes what AWS may accept: base64 with its padding, of as many bytes as an RSA modulus of 2048 bits or more has, in
-/// steps of 512 bits.
+/// Passes what AWS may accept: base64 with its padding, of as many bytes as an RSA modulus of 2048
+/// bits or more has, in steps of 512 bits.
 ///
 /// ```
 /// use dunlin_client::aws::{SignatureFault, check_signature};

@@ -1,7 +1,7 @@
 //! The client for programs without tokio: the same names, and every wait is bounded.
 //!
-//! Each client has one thread of its own, on which everything happens; the calling thread only waits. Nothing of this is
-//! for use inside of async code, where waiting panics.
+//! Each client has one thread of its own, on which everything happens; the calling thread only
+//! waits. Nothing of this is for use inside of async code, where waiting panics.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -47,11 +47,11 @@ use crate::transport::{IoFault, TransportError};
 /// A client, connected or on its way there. Clones are handles of the same client.
 ///
 /// # Panics
-/// All its functions that wait panic on a thread that drives asynchronous tasks, where waiting would hold up the other tasks:
-/// use [`crate::Client`] there, or tokio's `spawn_blocking`.
+/// All its functions that wait panic on a thread that drives asynchronous tasks, where waiting
+/// would hold up the other tasks: use [`crate::Client`] there, or tokio's `spawn_blocking`.
 ///
-/// Dropping the last handle disconnects. Whatever is dropped last, a handle, a stream or a receipt, waits for up to three
-/// seconds until that is done, and for five more if its store hangs.
+/// Dropping the last handle disconnects. Whatever is dropped last, a handle, a stream or a receipt,
+/// waits for up to three seconds until that is done, and for five more if its store hangs.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: crate::Client,
@@ -59,7 +59,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts a client on a thread of its own and returns at once; what is asked of it waits for a connection.
+    /// Starts a client on a thread of its own and returns at once; what is asked of it waits for a
+    /// connection.
     ///
     /// # Errors
     /// The system has no thread or no sockets to give.
@@ -72,7 +73,8 @@ impl Client {
         Ok(Self { inner, runtime })
     }
 
-    /// As [`Client::start_with_session`](crate::Client::start_with_session), on a thread of its own.
+    /// As [`Client::start_with_session`](crate::Client::start_with_session), on a thread of its
+    /// own.
     ///
     /// # Errors
     /// As [`start`](Self::start). The session is lost.
@@ -105,13 +107,15 @@ impl Client {
     /// As [`Client::until_kept`](crate::Client::until_kept), for `timeout` at most.
     ///
     /// # Errors
-    /// [`RequestError::Timeout`] after `timeout`; as [`Client::until_kept`](crate::Client::until_kept).
+    /// [`RequestError::Timeout`] after `timeout`; as
+    /// [`Client::until_kept`](crate::Client::until_kept).
     pub fn until_kept(&self, timeout: Duration) -> Result<(), RequestError> {
         let kept = self.runtime.wait_for(timeout, self.inner.until_kept());
         kept.unwrap_or(Err(RequestError::Timeout { after: timeout }))
     }
 
-    /// Starts a client and waits until a server has accepted it, for [`ClientOptions::connect_within`] at most.
+    /// Starts a client and waits until a server has accepted it, for
+    /// [`ClientOptions::connect_within`] at most.
     ///
     /// # Errors
     /// As [`Client::connect`](crate::Client::connect).
@@ -171,8 +175,9 @@ impl Client {
         self.subscribe_with(filter, qos)
     }
 
-    /// Asks for the messages of `filter`, and waits for the server's answer and for the connection that brings it, for
-    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) in all.
+    /// Asks for the messages of `filter`, and waits for the server's answer and for the connection
+    /// that brings it, for [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout)
+    /// in all.
     ///
     /// # Errors
     /// As [`Client::subscribe_with`](crate::Client::subscribe_with).
@@ -268,7 +273,8 @@ impl Client {
         self.inner.reconnect_now();
     }
 
-    /// Authenticates again, within [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout).
+    /// Authenticates again, within
+    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout).
     ///
     /// # Errors
     /// As [`Client::reauthenticate`](crate::Client::reauthenticate).
@@ -302,7 +308,8 @@ impl Client {
         self.inner.late_replies()
     }
 
-    /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits until that is done.
+    /// Lets accepted requests finish for up to five seconds, says DISCONNECT, closes, and waits
+    /// until that is done.
     pub fn disconnect(&self) {
         self.runtime.wait(self.inner.disconnect());
     }

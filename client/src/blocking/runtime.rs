@@ -26,8 +26,8 @@ struct Thread {
     thread: JoinHandle<()>,
 }
 
-/// How long a client gets to end when it was dropped: a second to flush, one to close, what its store may take, and one
-/// more.
+/// How long a client gets to end when it was dropped: a second to flush, one to close, what its
+/// store may take, and one more.
 const ENDING: Duration = KEEPING.saturating_add(Duration::from_secs(3));
 
 impl Runtime {
@@ -41,7 +41,8 @@ impl Runtime {
         start: impl FnOnce() -> Result<Client, E>,
     ) -> Result<(Arc<Self>, Client), E> {
         if let Ok(current) = Handle::try_current() {
-            // Panics where waiting isn't allowed. Threads for blocking work have a handle as well, and may wait.
+            // Panics where waiting isn't allowed. Threads for blocking work have a handle as well,
+            // and may wait.
             current.block_on(async {});
         }
         let runtime = Builder::new_current_thread()

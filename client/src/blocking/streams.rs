@@ -1,4 +1,5 @@
-//! What a blocking client brings: messages, outcomes, events, each waited for as long as the caller likes.
+//! What a blocking client brings: messages, outcomes, events, each waited for as long as the caller
+//! likes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +76,8 @@ impl Subscription {
         self.inner.dropped()
     }
 
-    /// The next message, acknowledged by being returned; `None` once the subscription has ended and everything was taken.
+    /// The next message, acknowledged by being returned; `None` once the subscription has ended and
+    /// everything was taken.
     ///
     /// # Errors
     /// None came within `timeout`.
@@ -85,8 +87,8 @@ impl Subscription {
             .ok_or(TimedOut { after: timeout })
     }
 
-    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so; see
-    /// [`Subscription::next_unacknowledged`](crate::Subscription::next_unacknowledged).
+    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so;
+    /// see [`Subscription::next_unacknowledged`](crate::Subscription::next_unacknowledged).
     ///
     /// # Errors
     /// None came within `timeout`.
@@ -135,7 +137,8 @@ impl Receipt {
     /// What became of the message; once it is known, it is told as often as it is asked for.
     ///
     /// # Errors
-    /// As [`Receipt`](crate::Receipt); [`RequestError::Timeout`] after `timeout`, and asking again is fine then.
+    /// As [`Receipt`](crate::Receipt); [`RequestError::Timeout`] after `timeout`, and asking again
+    /// is fine then.
     pub fn wait(&mut self, timeout: Duration) -> Result<Published, RequestError> {
         if self.outcome.is_none() {
             self.outcome = self.runtime.wait_for(timeout, &mut self.inner);

@@ -7,8 +7,8 @@ use super::operation::OperationId;
 
 /// When requests time out that are on the wire, or wait for it.
 ///
-/// Deadlines are points on a clock that adds up the time of all connections and stands still between them. So a request
-/// that is queued again for the next connection keeps its deadline.
+/// Deadlines are points on a clock that adds up the time of all connections and stands still
+/// between them. So a request that is queued again for the next connection keeps its deadline.
 #[derive(Debug, Default)]
 pub(super) struct AckDeadlines {
     /// Length of all connections before this one.
@@ -25,7 +25,8 @@ pub(super) struct AckDeadlines {
 struct Deadline {
     at: Duration,
     id: OperationId,
-    /// Whether it limits the time before the request is on the wire: it moves when the server acknowledges something.
+    /// Whether it limits the time before the request is on the wire: it moves when the server
+    /// acknowledges something.
     is_for_sending: bool,
 }
 
@@ -125,7 +126,8 @@ impl AckDeadlines {
             self.deadlines.extend(added);
             return;
         }
-        // It counts from an earlier moment, or the time-out has become shorter since the last connection.
+        // It counts from an earlier moment, or the time-out has become shorter since the last
+        // connection.
         let place = self.deadlines.partition_point(|each| each.at <= at);
         let later = self.deadlines.split_off(place);
         self.deadlines.extend(added);
@@ -149,8 +151,9 @@ impl AckDeadlines {
             .map(|each| (each.id, each.is_for_sending))
     }
 
-    /// Drops the deadlines of requests that are over: at the front whenever it is called, all of them when they have become
-    /// more than three times the `unfinished` requests, which may have two each.
+    /// Drops the deadlines of requests that are over: at the front whenever it is called, all of
+    /// them when they have become more than three times the `unfinished` requests, which may
+    /// have two each.
     pub(super) fn forget(&mut self, unfinished: usize, is_over: impl Fn(OperationId) -> bool) {
         while self.deadlines.front().is_some_and(|each| is_over(each.id)) {
             self.deadlines.pop_front();

@@ -56,7 +56,8 @@ impl Engine {
         Ok(limits.check_subscribe(filters, active.len() + new.len())?)
     }
 
-    /// Whether a request of `more` bytes fits. One alone always does: how large it may be is the server's matter.
+    /// Whether a request of `more` bytes fits. One alone always does: how large it may be is the
+    /// server's matter.
     pub fn has_room(&self, more: usize) -> bool {
         let ((count, bytes), limits) = (self.load(), self.options.queue);
         count < limits.count && (bytes == 0 || bytes.saturating_add(more) <= limits.bytes)

@@ -48,7 +48,8 @@ impl Engine {
         Ok(())
     }
 
-    /// PUBREC below 0x80 is answered by PUBREL, whatever happened before; above, it ends the exchange. [MQTT-4.3.3-4]
+    /// PUBREC below 0x80 is answered by PUBREL, whatever happened before; above, it ends the
+    /// exchange. [MQTT-4.3.3-4]
     pub(super) fn handle_pubrec(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
         self.check_explanation(PacketType::PubRec, &ack.properties)?;
         let order = self.session.next_order();
@@ -113,7 +114,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Repeats the PUBREL of a resumed exchange. Servers count its message until PUBCOMP, so it is counted here.
+    /// Repeats the PUBREL of a resumed exchange. Servers count its message until PUBCOMP, so it is
+    /// counted here.
     pub(super) fn repeat_pubrel(&mut self, id: OperationId) {
         let State::Open(connection) = &mut self.state else {
             return;
@@ -148,7 +150,8 @@ impl Engine {
         self.pump();
     }
 
-    /// SUBACK or UNSUBACK: one code for each filter, or the server has lost count. [MQTT-3.8.4-6] [MQTT-3.11.3-1]
+    /// SUBACK or UNSUBACK: one code for each filter, or the server has lost count. [MQTT-3.8.4-6]
+    /// [MQTT-3.11.3-1]
     pub(super) fn handle_answer(
         &mut self,
         packet_type: PacketType,

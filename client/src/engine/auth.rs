@@ -1,4 +1,5 @@
-//! Enhanced authentication on one connection (§4.12): the exchange of CONNECT, and re-authentication.
+//! Enhanced authentication on one connection (§4.12): the exchange of CONNECT, and
+//! re-authentication.
 
 use std::fmt;
 use std::sync::Arc;
@@ -98,12 +99,13 @@ impl Connection {
 }
 
 impl Engine {
-    /// Authenticates again on the connection that there is, with a fresh exchange of the method in the options; other
-    /// packets flow on. Its outcome is [`Outcome::Reauthenticated`]; where it fails, the connection ends. [MQTT-4.12.1-1]
+    /// Authenticates again on the connection that there is, with a fresh exchange of the method in
+    /// the options; other packets flow on. Its outcome is [`Outcome::Reauthenticated`]; where
+    /// it fails, the connection ends. [MQTT-4.12.1-1]
     ///
     /// # Errors
-    /// There is no connection, or one without this method; another one is under way; the exchange has nothing to begin
-    /// with. Nothing was sent.
+    /// There is no connection, or one without this method; another one is under way; the exchange
+    /// has nothing to begin with. Nothing was sent.
     pub fn reauthenticate(&mut self, now: Instant) -> Result<OperationId, RequestError> {
         let State::Open(connection) = &mut self.state else {
             return Err(ReauthenticationError::NotConnected.into());
@@ -180,7 +182,8 @@ impl Engine {
                 Ok(()) => self.end_reauthentication(Ok(Outcome::Reauthenticated)),
                 Err(error) => self.fail_exchange(error),
             },
-            // The decoder refuses what only clients say; success before CONNACK is CONNACK's to say.
+            // The decoder refuses what only clients say; success before CONNACK is CONNACK's to
+            // say.
             _ => {
                 return Err(conduct(
                     PacketType::Auth,
@@ -192,7 +195,8 @@ impl Engine {
         Ok(())
     }
 
-    /// What a success CONNACK says of the exchange; whether it ended well. Nothing has changed so far.
+    /// What a success CONNACK says of the exchange; whether it ended well. Nothing has changed so
+    /// far.
     pub(super) fn authenticate(&mut self, connack: &ConnAck<'_>) -> Result<bool, Violation> {
         let said = &connack.properties;
         let State::Connecting { exchange, .. } = &mut self.state else {
@@ -274,7 +278,8 @@ impl Engine {
         }
     }
 
-    /// Says AUTH, without explanations that could make it too large. [MQTT-3.15.2-2] [MQTT-3.15.2-3]
+    /// Says AUTH, without explanations that could make it too large. [MQTT-3.15.2-2]
+    /// [MQTT-3.15.2-3]
     fn send_auth(
         &mut self,
         reason_code: ReasonCode,
@@ -305,7 +310,8 @@ impl Engine {
         Ok(())
     }
 
-    /// This side won't go on: before CONNACK the connection just ends [U-4.12-1], after it the server is told.
+    /// This side won't go on: before CONNACK the connection just ends [U-4.12-1], after it the
+    /// server is told.
     fn fail_exchange(&mut self, error: AuthenticationError) {
         if self.is_connected() {
             self.fail_reauthentication(error.into());

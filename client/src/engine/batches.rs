@@ -4,8 +4,9 @@ use super::subscriptions::ActiveSubscription;
 
 /// Packets that subscriptions are put into.
 ///
-/// A SUBSCRIBE has one subscription identifier. So subscriptions with different identifiers share a packet only where that is
-/// allowed, and only if no topic matches two of their filters: then the topic of a message tells which of them it is for.
+/// A SUBSCRIBE has one subscription identifier. So subscriptions with different identifiers share a
+/// packet only where that is allowed, and only if no topic matches two of their filters: then the
+/// topic of a message tells which of them it is for.
 #[derive(Debug)]
 pub(super) struct Batches {
     most: usize,
@@ -38,8 +39,8 @@ impl Batches {
         }
     }
 
-    /// Puts a subscription into the first packet that takes it. A packet may be too large for the limit only if it has no
-    /// other subscription.
+    /// Puts a subscription into the first packet that takes it. A packet may be too large for the
+    /// limit only if it has no other subscription.
     pub(super) fn add(&mut self, active: ActiveSubscription) {
         let (most, size, shares) = (self.most, self.maximum_packet_size, self.shares_identifiers);
         let fits =
@@ -127,7 +128,8 @@ fn is_exact(filter: &str) -> bool {
     !filter.bytes().any(|byte| matches!(byte, b'+' | b'#')) && !filter.starts_with("$share/")
 }
 
-/// Whether some topic matches both filters. Filters of shared subscriptions count without their share name.
+/// Whether some topic matches both filters. Filters of shared subscriptions count without their
+/// share name.
 fn have_topic_in_common(one: &str, other: &str) -> bool {
     let (mut one, mut other) = (
         without_share(one).split('/'),

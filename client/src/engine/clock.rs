@@ -1,14 +1,16 @@
-//! One moment on several clocks: how much time has passed between two processes, as far as that can be known.
+//! One moment on several clocks: how much time has passed between two processes, as far as that can
+//! be known.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// One moment on the clocks that the expiry of stored messages is measured by.
 ///
-/// The remaining time of a message is stored with the moment at which it was left. The next process subtracts the time in
-/// between: by the clock of the machine if it hasn't started again since, otherwise by the calendar. Where the calendar
-/// was set back, or stood before 2026 because nobody had set it, the time in between can't be known:
-/// [`Session::unmeasured_expiries`](super::Session::unmeasured_expiries) counts those messages, and they keep the time that
-/// was left, less that since the machine has started.
+/// The remaining time of a message is stored with the moment at which it was left. The next process
+/// subtracts the time in between: by the clock of the machine if it hasn't started again since,
+/// otherwise by the calendar. Where the calendar was set back, or stood before 2026 because nobody
+/// had set it, the time in between can't be known:
+/// [`Session::unmeasured_expiries`](super::Session::unmeasured_expiries) counts those messages, and
+/// they keep the time that was left, less that since the machine has started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockReading {
     /// The engine's clock. It means nothing to another process.
@@ -22,7 +24,8 @@ pub struct ClockReading {
 /// Time since the machine started, its sleep included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SinceBoot {
-    /// Identifies the start: another one is another number. On Linux the content of `/proc/sys/kernel/random/boot_id`.
+    /// Identifies the start: another one is another number. On Linux the content of
+    /// `/proc/sys/kernel/random/boot_id`.
     pub boot_id: u128,
     /// Time since then: on Linux that of `CLOCK_BOOTTIME`.
     pub elapsed: Duration,
@@ -45,7 +48,8 @@ pub(super) enum Between {
     Unknown(Duration),
 }
 
-/// 2026-01-01 in milliseconds since 1970. This code is younger: an earlier date is that of a clock that wasn't set.
+/// 2026-01-01 in milliseconds since 1970. This code is younger: an earlier date is that of a clock
+/// that wasn't set.
 const EARLIEST_DATE: u64 = 1_767_225_600_000;
 
 impl ClockReading {
@@ -64,7 +68,8 @@ impl ClockReading {
             (now.boot, then.boot)
         {
             if boot_id == then_boot_id {
-                // The same start with less time since: the machine was put back to an earlier state.
+                // The same start with less time since: the machine was put back to an earlier
+                // state.
                 let between = elapsed.checked_sub(then_elapsed).map(Duration::from_millis);
                 return between.map_or(Between::Unknown(Duration::ZERO), Between::Known);
             }
@@ -78,7 +83,8 @@ impl ClockReading {
         }
     }
 
-    /// Whether `then` is a moment since the machine started, so that the time since then stays known.
+    /// Whether `then` is a moment since the machine started, so that the time since then stays
+    /// known.
     pub(super) fn is_of_this_boot(&self, then: StoredMoment) -> bool {
         self.boot
             .zip(then.boot)

@@ -96,7 +96,8 @@ impl Engine {
         if connack.session_present {
             self.session.inbound.resumed();
             self.begin_unmatched_wait(now);
-            // A session that the server began for a CONNECT whose CONNACK was lost is present as well.
+            // A session that the server began for a CONNECT whose CONNACK was lost is present as
+            // well.
             if in_doubt {
                 self.session.doubt();
             }

@@ -1,4 +1,5 @@
-//! What lives and dies with one network connection: the server's limits, the send quota, the keep alive.
+//! What lives and dies with one network connection: the server's limits, the send quota, the keep
+//! alive.
 
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,8 @@ struct KeepAliveTimer {
     arriving: Option<Arriving>,
 }
 
-/// How fast a packet arrives that takes more than one read: measured over one keep alive after another.
+/// How fast a packet arrives that takes more than one read: measured over one keep alive after
+/// another.
 #[derive(Debug)]
 struct Arriving {
     since: Instant,
@@ -143,7 +145,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether a message goes on the wire as the application wrote it, and at once: without aliases and a pace.
+    /// Whether a message goes on the wire as the application wrote it, and at once: without aliases
+    /// and a pace.
     pub(super) const fn takes_messages_as_they_are(&self) -> bool {
         self.pacer.is_none() && matches!(self.outbound_aliases, Aliases::None)
     }
@@ -165,7 +168,8 @@ impl Connection {
         }
     }
 
-    /// There were `total` bytes of input, and the last `left` of them are the beginning of a packet.
+    /// There were `total` bytes of input, and the last `left` of them are the beginning of a
+    /// packet.
     pub(super) fn received(&mut self, total: usize, left: usize, now: Instant) {
         let fresh = total.saturating_sub(std::mem::replace(&mut self.partial, left));
         if fresh == 0 {
@@ -260,8 +264,9 @@ impl KeepAliveTimer {
             .unwrap_or_else(|| self.ping_due())
     }
 
-    /// Of the `fresh` bytes and those before them, some were the end of a packet if it `has_ended`, and the last `left` are the
-    /// beginning of one. While a packet arrives, the server can't put PINGRESP in between.
+    /// Of the `fresh` bytes and those before them, some were the end of a packet if it `has_ended`,
+    /// and the last `left` are the beginning of one. While a packet arrives, the server can't
+    /// put PINGRESP in between.
     fn received(&mut self, fresh: usize, has_ended: bool, left: usize, now: Instant) {
         let was_arriving = self.arriving.is_some();
         match &mut self.arriving {
@@ -296,7 +301,8 @@ impl KeepAliveTimer {
         (bytes < enough).then_some(bytes)
     }
 
-    /// PINGREQ is in the output. Its answer has all of its time from when the connection is read again.
+    /// PINGREQ is in the output. Its answer has all of its time from when the connection is read
+    /// again.
     fn pinged(&mut self, now: Instant) {
         let heard_from = self.deaf_since.unwrap_or(now);
         self.pong_due = self

@@ -8,7 +8,8 @@ use crate::error::RequestError;
 use crate::message::Message;
 
 impl Engine {
-    /// Whether a message of QoS 0 goes straight into the output: none waits, and it isn't too much at once.
+    /// Whether a message of QoS 0 goes straight into the output: none waits, and it isn't too much
+    /// at once.
     pub(super) fn may_send_once(&mut self, size: usize) -> bool {
         let State::Open(connection) = &mut self.state else {
             return false;
@@ -37,7 +38,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether a message of QoS 1 or 2 needn't wait for others, nor for room, and leaves as it is kept.
+    /// Whether a message of QoS 1 or 2 needn't wait for others, nor for room, and leaves as it is
+    /// kept.
     pub(super) fn may_send_now(&self) -> bool {
         let State::Open(connection) = &self.state else {
             return false;

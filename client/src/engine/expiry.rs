@@ -1,4 +1,5 @@
-//! Messages that are worth sending for some time only (§3.3.2.3.3): when those that wait have waited too long.
+//! Messages that are worth sending for some time only (§3.3.2.3.3): when those that wait have
+//! waited too long.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,7 +14,8 @@ use crate::error::RequestError;
 #[cfg(feature = "tokio")]
 use crate::message::Message;
 
-/// Points in time for requests, the earliest at the top. Some of the requests have been sent or are over by now.
+/// Points in time for requests, the earliest at the top. Some of the requests have been sent or are
+/// over by now.
 #[derive(Debug, Default)]
 pub(super) struct Expiries(BinaryHeap<Reverse<(Instant, OperationId)>>);
 
@@ -53,7 +55,8 @@ impl Session {
         }
     }
 
-    /// Fails messages that have waited too long. What was on a wire before isn't concerned: it has to be repeated.
+    /// Fails messages that have waited too long. What was on a wire before isn't concerned: it has
+    /// to be repeated.
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some(id) = self.expiries.pop_due(now) {
             let Some(operation) = self.operations.get_mut(id.key()).filter(|each| each.is(id))
@@ -77,8 +80,8 @@ impl Session {
 
 #[cfg(feature = "tokio")]
 impl Engine {
-    /// The time at which `message` is published, where it makes no difference which: the last that was told. To read a
-    /// clock takes a good part of the time in which a message is sent.
+    /// The time at which `message` is published, where it makes no difference which: the last that
+    /// was told. To read a clock takes a good part of the time in which a message is sent.
     pub(crate) fn time_enough_for(&self, message: &Message<'_>) -> Option<Instant> {
         let hangs_on_time = message.properties.message_expiry_interval.is_some()
             || self.session.expiries.next().is_some()

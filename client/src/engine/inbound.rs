@@ -1,4 +1,5 @@
-//! Messages that were received: what still has to be acknowledged, in which order, and what was delivered already.
+//! Messages that were received: what still has to be acknowledged, in which order, and what was
+//! delivered already.
 
 mod notes;
 mod unmatched;
@@ -24,13 +25,15 @@ pub(super) enum Verdict {
     Ignore,
     /// More than this client said that it takes. [MQTT-3.3.4-9]
     TooMany,
-    /// The application hasn't taken so many messages of earlier connections that there is no room for more.
+    /// The application hasn't taken so many messages of earlier connections that there is no room
+    /// for more.
     Untaken(usize),
 }
 
 /// Acknowledgements of one session, owed in the order of arrival. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
 ///
-/// Its maps are mostly empty or small: trees cost nothing then, where a hash of the key would be made first.
+/// Its maps are mostly empty or small: trees cost nothing then, where a hash of the key would be
+/// made first.
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
     owed: VecDeque<Owed>,
@@ -40,30 +43,34 @@ pub(super) struct Inbound {
     unreleased: BTreeMap<PacketId, Unreleased>,
     /// Messages of QoS 1 and 2 that came on this connection and aren't finished.
     unfinished: usize,
-    /// What was owed to an earlier connection: the server will repeat it, and it waits for the application already.
+    /// What was owed to an earlier connection: the server will repeat it, and it waits for the
+    /// application already.
     unrepeated: BTreeMap<PacketId, Owed>,
     /// Where those are that aren't in the place that their name says.
     moved: BTreeMap<DeliveryId, Place>,
-    /// What the application has of lost sessions and hasn't taken, with how many takers have still to.
+    /// What the application has of lost sessions and hasn't taken, with how many takers have still
+    /// to.
     stale: BTreeMap<DeliveryId, usize>,
     /// Entries of `owed` that are answered and wait for those before them.
     ready: usize,
     /// Messages that no stream matches yet.
     unmatched: Unmatched,
-    /// Bytes of unacknowledged messages above the Receive Maximum; `None` if the connection didn't resume a session, so
-    /// that none are tolerated.
+    /// Bytes of unacknowledged messages above the Receive Maximum; `None` if the connection didn't
+    /// resume a session, so that none are tolerated.
     excess_bytes: Option<usize>,
     /// Messages of QoS 2 that were taken, acknowledged or released, where that is to be known.
     pub(super) noted: Option<BTreeSet<PacketId>>,
 }
 
-/// Unacknowledged messages above the Receive Maximum that are tolerated on a connection that resumed a session: mosquitto
-/// 2.0 sends all that waits in the session at once. Closing the connection would bring the same messages again.
+/// Unacknowledged messages above the Receive Maximum that are tolerated on a connection that
+/// resumed a session: mosquitto 2.0 sends all that waits in the session at once. Closing the
+/// connection would bring the same messages again.
 const EXCESS_MESSAGES: usize = 16_384;
 /// Bytes of such messages.
 const EXCESS_BYTES: usize = 16 << 20;
 
-/// How many times the Receive Maximum of what earlier connections brought the application may leave untaken.
+/// How many times the Receive Maximum of what earlier connections brought the application may leave
+/// untaken.
 const UNTAKEN: usize = 2;
 
 #[derive(Debug)]
@@ -80,7 +87,8 @@ struct Owed {
     abandoned: bool,
     /// Bytes that count as excess; 0 within the Receive Maximum.
     excess: usize,
-    /// PUBREL came before PUBREC was sent: the exchange is over, and the identifier may stand for another message.
+    /// PUBREL came before PUBREC was sent: the exchange is over, and the identifier may stand for
+    /// another message.
     released: bool,
 }
 
@@ -98,7 +106,8 @@ struct Unreleased {
     received: bool,
     /// Whether it is in `unfinished`: it came on this connection.
     counted: bool,
-    /// The place of its PUBREC in `owed`, if it is there: one at a time, however often it is repeated.
+    /// The place of its PUBREC in `owed`, if it is there: one at a time, however often it is
+    /// repeated.
     owed: Option<u64>,
 }
 
@@ -115,7 +124,8 @@ impl Inbound {
     }
 
     /// Judges a PUBLISH of `size` bytes under this client's Receive Maximum.
-    /// `configured` is the Receive Maximum of the options, which may be larger than the announced one.
+    /// `configured` is the Receive Maximum of the options, which may be larger than the announced
+    /// one.
     pub(super) fn receive(
         &mut self,
         delivery: Delivery,
@@ -251,7 +261,8 @@ impl Inbound {
         }
     }
 
-    /// One of its takers won't answer: it is as if the message had never come, but for its place in the order.
+    /// One of its takers won't answer: it is as if the message had never come, but for its place in
+    /// the order.
     pub(super) fn abandon(&mut self, id: DeliveryId) {
         if self.stale.remove(&id).is_some() {
             return;
@@ -367,8 +378,9 @@ impl Inbound {
         true
     }
 
-    /// The connection is gone, and with it the right to acknowledge on it. The server will repeat what is owed: it is
-    /// then acknowledged when it is taken, and not handed over again, unless nobody would take it.
+    /// The connection is gone, and with it the right to acknowledge on it. The server will repeat
+    /// what is owed: it is then acknowledged when it is taken, and not handed over again,
+    /// unless nobody would take it.
     pub(super) fn disconnected(&mut self) {
         self.first += self.owed.len() as u64;
         for owed in std::mem::take(&mut self.owed) {
@@ -398,9 +410,9 @@ impl Inbound {
         }
     }
 
-    /// The server may have begun another session without this client's knowing: what it repeats under a known identifier
-    /// may be another message. At QoS 1 it is delivered; at QoS 2 it isn't [MQTT-4.3.3-10]: DUP doesn't tell, as some
-    /// servers repeat without.
+    /// The server may have begun another session without this client's knowing: what it repeats
+    /// under a known identifier may be another message. At QoS 1 it is delivered; at QoS 2 it
+    /// isn't [MQTT-4.3.3-10]: DUP doesn't tell, as some servers repeat without.
     pub(super) fn doubt(&mut self) {
         let (moved, stale) = (&mut self.moved, &mut self.stale);
         self.unrepeated.retain(|_, owed| {
@@ -413,8 +425,8 @@ impl Inbound {
         });
     }
 
-    /// The session moves on to another application, which has none of the messages that wait to be taken: the server's
-    /// repetitions of them are delivered.
+    /// The session moves on to another application, which has none of the messages that wait to be
+    /// taken: the server's repetitions of them are delivered.
     pub(super) fn move_on(&mut self) {
         self.disconnected();
         self.stale.clear();

@@ -7,7 +7,8 @@ use dunlin_codec::{DecodeError, PacketType, ReasonCode, TopicAlias, TopicName};
 use super::link::conduct;
 use crate::error::Violation;
 
-/// What each alias stands for: one topic of 64 KiB at most for every alias that this client said it takes.
+/// What each alias stands for: one topic of 64 KiB at most for every alias that this client said it
+/// takes.
 #[derive(Debug)]
 pub(super) struct InboundAliases {
     maximum: u16,
@@ -20,7 +21,8 @@ enum Topic {
     #[default]
     Unset,
     Name(Arc<str>),
-    /// Something that is no topic name: what comes under the alias alone is refused like the message that set it.
+    /// Something that is no topic name: what comes under the alias alone is refused like the
+    /// message that set it.
     Refused(Box<DecodeError>),
 }
 
@@ -52,7 +54,8 @@ impl InboundAliases {
         }
     }
 
-    /// Takes note of a PUBLISH that has both, or finds the topic of one that has the alias alone: that is returned.
+    /// Takes note of a PUBLISH that has both, or finds the topic of one that has the alias alone:
+    /// that is returned.
     pub(super) fn resolve(
         &mut self,
         alias: TopicAlias,

@@ -1,9 +1,10 @@
-//! What outlives the process of a session: its changes, to be written down before the output that follows from them is,
-//! and the session that can be made of them again.
+//! What outlives the process of a session: its changes, to be written down before the output that
+//! follows from them is, and the session that can be made of them again.
 //!
-//! Kept are messages of QoS 1 and 2 and UNSUBSCRIBE that weren't answered, with their packet identifiers, received messages
-//! of QoS 2 that were taken and not released, subscriptions, and what a CONNECT hangs on. The rest ends with its process:
-//! messages of QoS 0, and SUBSCRIBE that wasn't answered, whose streams have ended with it.
+//! Kept are messages of QoS 1 and 2 and UNSUBSCRIBE that weren't answered, with their packet
+//! identifiers, received messages of QoS 2 that were taken and not released, subscriptions, and
+//! what a CONNECT hangs on. The rest ends with its process: messages of QoS 0, and SUBSCRIBE that
+//! wasn't answered, whose streams have ended with it.
 
 mod record;
 mod records;
@@ -49,8 +50,9 @@ pub struct RestoreError {
 }
 
 impl Engine {
-    /// From now on changes of the session are noted, if they aren't yet, and all of it counts as changed: for a store that
-    /// has nothing so far. And nothing leaves any more before it was [staged](Self::stage).
+    /// From now on changes of the session are noted, if they aren't yet, and all of it counts as
+    /// changed: for a store that has nothing so far. And nothing leaves any more before it was
+    /// [staged](Self::stage).
     pub fn keep_journal(&mut self) {
         if !self.keeps_journal() {
             self.session.note_changes();
@@ -99,9 +101,10 @@ impl Engine {
             || self.session.records.has_due()
     }
 
-    /// Whether all that has changed is that requests are over, so that nothing has to wait for it: a process that doesn't
-    /// find it kept repeats a message that was acknowledged, as after a lost acknowledgement. To be kept within a moment
-    /// all the same, or with the next change: that saves a commit for most messages.
+    /// Whether all that has changed is that requests are over, so that nothing has to wait for it:
+    /// a process that doesn't find it kept repeats a message that was acknowledged, as after a
+    /// lost acknowledgement. To be kept within a moment all the same, or with the next change:
+    /// that saves a commit for most messages.
     #[must_use]
     pub fn changes_can_wait(&self) -> bool {
         let Session {
@@ -117,8 +120,9 @@ impl Engine {
             && !self.session.records.has_due()
     }
 
-    /// The changes since they were last taken, to be kept all or none. [`poll_transmit`](Self::poll_transmit) isn't to be
-    /// asked before those are kept that were there when its output was [staged](Self::stage): only so nothing is forgotten
+    /// The changes since they were last taken, to be kept all or none.
+    /// [`poll_transmit`](Self::poll_transmit) isn't to be asked before those are kept that were
+    /// there when its output was [staged](Self::stage): only so nothing is forgotten
     /// that the server knows of.
     ///
     /// `clock` is read now: what is left of the time of messages that expire is kept with it.
@@ -156,11 +160,12 @@ impl Engine {
 }
 
 impl Session {
-    /// The session whose changes were kept, out of all keys and values that there are now, in any order. `clock` is
-    /// read now, as in [`Engine::take_changes`]. `None` if nothing was ever kept.
+    /// The session whose changes were kept, out of all keys and values that there are now, in any
+    /// order. `clock` is read now, as in [`Engine::take_changes`]. `None` if nothing was ever
+    /// kept.
     ///
-    /// Nobody waits for the outcomes of its requests. Messages that the application hadn't taken come again. Its changes are
-    /// noted from here on, against what is kept.
+    /// Nobody waits for the outcomes of its requests. Messages that the application hadn't taken
+    /// come again. Its changes are noted from here on, against what is kept.
     ///
     /// # Errors
     /// It is no session.
@@ -171,8 +176,9 @@ impl Session {
         record::restore(kept, clock)
     }
 
-    /// Restored messages with a Message Expiry Interval for which the time between the processes can't be known, because
-    /// the calendar was set. They keep the time that was left when they were stored, less that since the machine started.
+    /// Restored messages with a Message Expiry Interval for which the time between the processes
+    /// can't be known, because the calendar was set. They keep the time that was left when they
+    /// were stored, less that since the machine started.
     #[must_use]
     pub const fn unmeasured_expiries(&self) -> usize {
         self.unmeasured_expiries

@@ -7,8 +7,8 @@ use super::session::Session;
 use crate::error::RequestError;
 
 impl Engine {
-    /// The last stream of `filter` is gone: what was never sent for it is taken back, and a server that may have the
-    /// subscription is told, with a connection or with the next one.
+    /// The last stream of `filter` is gone: what was never sent for it is taken back, and a server
+    /// that may have the subscription is told, with a connection or with the next one.
     pub(crate) fn let_lapse(&mut self, filter: &str) {
         let taken_back = self.session.take_back(filter);
         let may_be_granted =
@@ -21,7 +21,8 @@ impl Engine {
 }
 
 impl Session {
-    /// Takes SUBSCRIBEs for `filter` alone back that no server has seen, if nobody waits for them; whether there were any.
+    /// Takes SUBSCRIBEs for `filter` alone back that no server has seen, if nobody waits for them;
+    /// whether there were any.
     fn take_back(&mut self, filter: &str) -> bool {
         let is_unseen = |each: &Operation| {
             let is_it = each.kind == Kind::Subscribe && each.phase == Phase::Queued;

@@ -21,7 +21,8 @@ pub enum CloseCause {
     Eof,
     /// The server reset it.
     Reset,
-    /// The transport took no output for [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout), or whatever
+    /// The transport took no output for
+    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout), or whatever
     /// time the driver gives it: this side closed it.
     WriteTimeout {
         /// How long no byte was taken.
@@ -95,15 +96,16 @@ impl Engine {
     /// What DISCONNECT will say, instead of what the options said.
     ///
     /// # Errors
-    /// As [`ConnectOptions::check`](crate::ConnectOptions::check) has for a farewell. Nothing was changed.
+    /// As [`ConnectOptions::check`](crate::ConnectOptions::check) has for a farewell. Nothing was
+    /// changed.
     pub fn set_farewell(&mut self, farewell: Farewell) -> Result<(), OptionsError> {
         farewell.check(self.options.session_expiry_interval)?;
         self.options.farewell = farewell;
         Ok(())
     }
 
-    /// Sends DISCONNECT, with the options' [`Farewell`], behind everything that is in the output, and nothing
-    /// more. [MQTT-3.14.4-1]
+    /// Sends DISCONNECT, with the options' [`Farewell`], behind everything that is in the output,
+    /// and nothing more. [MQTT-3.14.4-1]
     pub fn disconnect(&mut self) {
         match &self.state {
             State::Open(connection) => {
@@ -112,7 +114,8 @@ impl Engine {
                     let size = Packet::Disconnect(*packet).encoded_len();
                     size.is_ok_and(|size| connection.check_size(size).is_ok())
                 };
-                // Texts that don't fit are left out [MQTT-3.14.2-3] [MQTT-3.14.2-4], then the rest. [MQTT-3.2.2-15]
+                // Texts that don't fit are left out [MQTT-3.14.2-3] [MQTT-3.14.2-4], then the rest.
+                // [MQTT-3.2.2-15]
                 let user_properties = farewell.user_properties().unwrap_or_default();
                 let packet = farewell
                     .to_packet(&user_properties)
@@ -129,7 +132,8 @@ impl Engine {
     }
 
     /// As [`disconnect`](Self::disconnect), and the server forgets the session, unless the options'
-    /// [`Farewell::session_expiry_interval`] says otherwise. For a client whose session nobody goes on with.
+    /// [`Farewell::session_expiry_interval`] says otherwise. For a client whose session nobody goes
+    /// on with.
     pub fn disconnect_ending_session(&mut self) {
         let outlives = self
             .options
@@ -171,7 +175,8 @@ impl Engine {
         self.session.operations.all_settled() && self.output.is_empty()
     }
 
-    /// The transport is closed. Requests stay for the next connection; what was left of the output is forgotten.
+    /// The transport is closed. Requests stay for the next connection; what was left of the output
+    /// is forgotten.
     pub fn handle_closed(&mut self, cause: CloseCause) -> Ended {
         self.clear_output();
         self.session.inbound.disconnected();
@@ -215,7 +220,8 @@ impl Engine {
         ended
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) should be called, unless something happens before.
+    /// When [`handle_timeout`](Self::handle_timeout) should be called, unless something happens
+    /// before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let connection = match &self.state {
@@ -243,8 +249,9 @@ impl Engine {
         }
     }
 
-    /// Says whether an answer could come: not while the application doesn't let the connection be read, nor while what is
-    /// staged isn't kept. PINGREQ is sent as before, but the time for its answer stands still.
+    /// Says whether an answer could come: not while the application doesn't let the connection be
+    /// read, nor while what is staged isn't kept. PINGREQ is sent as before, but the time for
+    /// its answer stands still.
     pub fn set_listening(&mut self, listening: bool, now: Instant) {
         if let State::Open(connection) = &mut self.state {
             connection.set_listening(listening, now);

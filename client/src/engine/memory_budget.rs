@@ -1,4 +1,5 @@
-//! Messages of QoS 1 and 2 that don't fit into the memory budget: the connection ends, and the next one has a smaller window.
+//! Messages of QoS 1 and 2 that don't fit into the memory budget: the connection ends, and the next
+//! one has a smaller window.
 
 use std::time::{Duration, Instant};
 
@@ -8,18 +9,21 @@ use super::link::Ended;
 use super::{DeliveryId, Engine, State};
 use crate::error::ConnectionError;
 
-/// How long a connection that can't take messages any more stays open for acknowledgements of requests.
+/// How long a connection that can't take messages any more stays open for acknowledgements of
+/// requests.
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Declines a message of QoS 1 or 2 that the application has no memory for ([`memory_budget`]): it isn't acknowledged, and
-    /// the server sends it again on the next connection.
+    /// Declines a message of QoS 1 or 2 that the application has no memory for ([`memory_budget`]):
+    /// it isn't acknowledged, and the server sends it again on the next connection.
     ///
-    /// As acknowledgements leave in order (§4.6), nothing behind the message can be acknowledged on this connection, so later
-    /// messages have to be declined as well: [`declines_messages`](Self::declines_messages) is `true` from now on. The
-    /// engine acknowledges what was taken and disconnects with reason code 0x97: at once if no request waits for its
-    /// acknowledgement, and otherwise after a second or when [`leave_declined`](Self::leave_declined) is called. The next
-    /// CONNECT announces half of the messages that were outstanding as Receive Maximum; each connection that ends for another
+    /// As acknowledgements leave in order (§4.6), nothing behind the message can be acknowledged on
+    /// this connection, so later messages have to be declined as well:
+    /// [`declines_messages`](Self::declines_messages) is `true` from now on. The
+    /// engine acknowledges what was taken and disconnects with reason code 0x97: at once if no
+    /// request waits for its acknowledgement, and otherwise after a second or when
+    /// [`leave_declined`](Self::leave_declined) is called. The next CONNECT announces half of
+    /// the messages that were outstanding as Receive Maximum; each connection that ends for another
     /// reason doubles it again, up to the configured one.
     ///
     /// [`memory_budget`]: crate::ConnectOptions::memory_budget
@@ -40,7 +44,8 @@ impl Engine {
         }
     }
 
-    /// Whether further messages of QoS 1 and 2 have to be [declined](Self::decline) on this connection.
+    /// Whether further messages of QoS 1 and 2 have to be [declined](Self::decline) on this
+    /// connection.
     #[must_use]
     pub const fn declines_messages(&self) -> bool {
         match &self.state {
@@ -55,7 +60,8 @@ impl Engine {
         }
     }
 
-    /// Leaves a connection on which messages were [declined](Self::decline), because there is memory for them again.
+    /// Leaves a connection on which messages were [declined](Self::decline), because there is
+    /// memory for them again.
     pub fn leave_declined(&mut self) {
         if !matches!(&self.state, State::Open(connection) if connection.leaves_at.is_some()) {
             return;
@@ -95,8 +101,8 @@ impl Engine {
             .filter(|reduced| *reduced < configured);
     }
 
-    /// The message whose missing acknowledgement keeps the server from sending further messages of QoS 1 and 2: the first
-    /// one, if this client's Receive Maximum is used up.
+    /// The message whose missing acknowledgement keeps the server from sending further messages of
+    /// QoS 1 and 2: the first one, if this client's Receive Maximum is used up.
     #[must_use]
     pub fn blocking_message(&self) -> Option<DeliveryId> {
         self.session

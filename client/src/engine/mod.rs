@@ -1,12 +1,16 @@
-//! The protocol of a client without sockets, clocks or locks: bytes and time in, bytes and events out.
+//! The protocol of a client without sockets, clocks or locks: bytes and time in, bytes and events
+//! out.
 //!
-//! Whoever drives an [`Engine`] opens a transport, calls [`open`](Engine::open), and from then on moves bytes:
-//! what was read goes into [`handle_input`](Engine::handle_input), what [`poll_transmit`](Engine::poll_transmit) gives is
-//! written, [`handle_timeout`](Engine::handle_timeout) is called when [`poll_timeout`](Engine::poll_timeout) says.
-//! When [`should_close`](Engine::should_close) says so, and nothing is left to write, the transport is closed;
-//! [`handle_unwritten`](Engine::handle_unwritten) says what couldn't be, and [`handle_closed`](Engine::handle_closed) tells
-//! why the connection ended. The [`Session`] lives on for the next one,
-//! in this engine or in another: [`into_session`](Engine::into_session) takes it out.
+//! Whoever drives an [`Engine`] opens a transport, calls [`open`](Engine::open), and from then on
+//! moves bytes: what was read goes into [`handle_input`](Engine::handle_input), what
+//! [`poll_transmit`](Engine::poll_transmit) gives is
+//! written, [`handle_timeout`](Engine::handle_timeout) is called when
+//! [`poll_timeout`](Engine::poll_timeout) says. When [`should_close`](Engine::should_close) says
+//! so, and nothing is left to write, the transport is closed;
+//! [`handle_unwritten`](Engine::handle_unwritten) says what couldn't be, and
+//! [`handle_closed`](Engine::handle_closed) tells why the connection ended. The [`Session`] lives
+//! on for the next one, in this engine or in another: [`into_session`](Engine::into_session) takes
+//! it out.
 
 mod ack_deadlines;
 mod admission;
@@ -87,11 +91,13 @@ pub struct Engine {
     now: Option<Instant>,
     /// Whether the session may have subscriptions that were made before this engine existed.
     inherits_session: bool,
-    /// Until when messages wait for a stream of the application; `None` before a connection has resumed a session.
+    /// Until when messages wait for a stream of the application; `None` before a connection has
+    /// resumed a session.
     unmatched_until: Option<Instant>,
     /// Receive Maximum for the next connection, if messages didn't fit into the memory budget.
     reduced_receive_maximum: Option<u16>,
-    /// Receive Maximum that the last CONNECT announced: what the server has to keep to on its connection.
+    /// Receive Maximum that the last CONNECT announced: what the server has to keep to on its
+    /// connection.
     announced_receive_maximum: u16,
     /// Whether renewals may give one subscription identifier to several subscriptions.
     shares_identifiers: bool,
@@ -112,13 +118,16 @@ pub enum EngineEvent {
     /// A received message was refused, because it is wrong in itself
     /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)).
     MessageRefused(Box<RefusedMessage>),
-    /// A message that was [kept for a later stream](Engine::keep_unmatched) can't wait any longer and is refused with 0x80.
+    /// A message that was [kept for a later stream](Engine::keep_unmatched) can't wait any longer
+    /// and is refused with 0x80.
     UnmatchedRefused(DeliveryId),
-    /// The server forgot the session, and a subscription that it had granted before couldn't be made again.
+    /// The server forgot the session, and a subscription that it had granted before couldn't be
+    /// made again.
     SubscriptionLost {
         /// The topic filter.
         filter: String,
-        /// Why, as for a request of the application's own: it was refused, not answered, or isn't possible any more.
+        /// Why, as for a request of the application's own: it was refused, not answered, or isn't
+        /// possible any more.
         cause: Box<RequestError>,
     },
 }
@@ -179,8 +188,9 @@ impl Engine {
 
     /// One that goes on with a session, which another engine may have begun.
     ///
-    /// A session of another client identifier than `options` has can't be gone on with: the first connection then starts
-    /// clean, and its requests are treated as those of a session that the server has lost.
+    /// A session of another client identifier than `options` has can't be gone on with: the first
+    /// connection then starts clean, and its requests are treated as those of a session that
+    /// the server has lost.
     #[must_use]
     pub fn with_session(options: ConnectOptions, mut session: Session) -> Self {
         *session.operations.statistics_mut() = Statistics::default();
@@ -210,7 +220,8 @@ impl Engine {
         }
     }
 
-    /// The session, for another engine. A connection that stands counts as closed, and events that weren't polled are gone.
+    /// The session, for another engine. A connection that stands counts as closed, and events that
+    /// weren't polled are gone.
     ///
     /// Requests keep their names. Received messages that weren't taken come again.
     #[must_use]
@@ -219,8 +230,9 @@ impl Engine {
         self.session
     }
 
-    /// As [`into_session`](Self::into_session), for an engine whose requests are waited for. Those who wait find `error`
-    /// here; the requests themselves go on in the session, and nobody learns how they end.
+    /// As [`into_session`](Self::into_session), for an engine whose requests are waited for. Those
+    /// who wait find `error` here; the requests themselves go on in the session, and nobody
+    /// learns how they end.
     #[must_use]
     pub fn take_session(&mut self, error: &RequestError) -> Session {
         self.leave();
@@ -235,8 +247,8 @@ impl Engine {
         self.session.records.forget_waiting();
     }
 
-    /// The options of the next CONNECT: credentials may change between connections. What they limit or time holds for an
-    /// open connection as well: change that only while there is none.
+    /// The options of the next CONNECT: credentials may change between connections. What they limit
+    /// or time holds for an open connection as well: change that only while there is none.
     pub const fn options_mut(&mut self) -> &mut ConnectOptions {
         &mut self.options
     }
@@ -255,8 +267,9 @@ impl Engine {
         }
     }
 
-    /// Tells the engine the time, and lets nothing happen. [`subscribe`](Self::subscribe), [`unsubscribe`](Self::unsubscribe)
-    /// and [`handle_closed`](Self::handle_closed) count from the time that was told last.
+    /// Tells the engine the time, and lets nothing happen. [`subscribe`](Self::subscribe),
+    /// [`unsubscribe`](Self::unsubscribe) and [`handle_closed`](Self::handle_closed) count from
+    /// the time that was told last.
     pub const fn set_now(&mut self, now: Instant) {
         self.now = Some(now);
     }
@@ -273,7 +286,8 @@ impl Engine {
         self.now
     }
 
-    /// What the queue's limits count: requests that aren't acknowledged, and bytes in their packets and in the output.
+    /// What the queue's limits count: requests that aren't acknowledged, and bytes in their packets
+    /// and in the output.
     #[must_use]
     pub fn load(&self) -> (usize, usize) {
         let (count, bytes) = self.session.operations.load();
@@ -285,16 +299,18 @@ impl Engine {
         self.session.inbound.share(id, takers);
     }
 
-    /// The application has taken a message: its acknowledgement leaves as soon as those before it have.
+    /// The application has taken a message: its acknowledgement leaves as soon as those before it
+    /// have.
     pub fn take(&mut self, id: DeliveryId) {
         self.session.inbound.answer(id, ReasonCode::Success);
         self.release_records(id);
         self.send_due_acks();
     }
 
-    /// As [`take`](Self::take), with a code: one of 0x80 or above refuses the message, which is over then, at QoS 2 without
-    /// PUBREL. Of several takers' codes the gravest counts. What was answered before, or belongs to a session that is
-    /// lost, is left alone. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+    /// As [`take`](Self::take), with a code: one of 0x80 or above refuses the message, which is
+    /// over then, at QoS 2 without PUBREL. Of several takers' codes the gravest counts. What
+    /// was answered before, or belongs to a session that is lost, is left alone. [MQTT-4.6.0-2]
+    /// [MQTT-4.6.0-3]
     ///
     /// # Errors
     /// A code that neither PUBACK nor PUBREC has (§3.4.2.1). Nothing is answered.
@@ -311,14 +327,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether an answer to a message would reach the server: not if it was answered, nor if its session is lost.
+    /// Whether an answer to a message would reach the server: not if it was answered, nor if its
+    /// session is lost.
     #[cfg(feature = "tokio")]
     pub(crate) fn may_answer(&mut self, id: DeliveryId) -> bool {
         self.session.inbound.may_answer(id)
     }
 
-    /// The application won't answer a message. It isn't acknowledged on this connection, nor is what came after it; when
-    /// the server repeats it on the next connection, it is delivered again.
+    /// The application won't answer a message. It isn't acknowledged on this connection, nor is
+    /// what came after it; when the server repeats it on the next connection, it is delivered
+    /// again.
     pub fn abandon(&mut self, id: DeliveryId) {
         self.session.inbound.abandon(id);
         self.drop_records(id);
@@ -338,7 +356,8 @@ impl Engine {
         self.session.operations.forget(id);
     }
 
-    /// Moves those who wait for an outcome that is there into `into`, to be woken when no lock is held.
+    /// Moves those who wait for an outcome that is there into `into`, to be woken when no lock is
+    /// held.
     pub fn take_wakers(&mut self, into: &mut Vec<Waker>) {
         self.session.operations.take_wakers(into);
     }

@@ -34,8 +34,9 @@ pub enum Outcome {
 pub struct Published {
     /// The identifier of the exchange; `None` at QoS 0.
     pub packet_id: Option<PacketId>,
-    /// Success, or that nobody is subscribed. At QoS 2 a server that has forgotten the exchange says
-    /// [`PacketIdentifierNotFound`](ReasonCode::PacketIdentifierNotFound) at its end: it had the message by then.
+    /// Success, or that nobody is subscribed. At QoS 2 a server that has forgotten the exchange
+    /// says [`PacketIdentifierNotFound`](ReasonCode::PacketIdentifierNotFound) at its end: it
+    /// had the message by then.
     pub reason_code: ReasonCode,
     /// The server's own words.
     pub reason_string: Option<String>,
@@ -115,13 +116,15 @@ pub(super) enum Phase {
 pub(super) struct Operation {
     pub(super) kind: Kind,
     pub(super) phase: Phase,
-    /// The whole packet, with an identifier that means nothing; empty once it can't be needed again.
+    /// The whole packet, with an identifier that means nothing; empty once it can't be needed
+    /// again.
     pub(super) packet: Vec<u8>,
     /// When it was first sent, or released, relative to the others.
     pub(super) order: u64,
     /// Where it waits, if it waits to be sent.
     pub(super) place: i64,
-    /// At how many ends of connections in a row it was on the wire, as far as the server may have ended them over it.
+    /// At how many ends of connections in a row it was on the wire, as far as the server may have
+    /// ended them over it.
     pub(super) disconnects: u32,
     /// Whether it was on a wire before, as another request.
     pub(super) is_anew: bool,
@@ -158,17 +161,20 @@ impl Operation {
         self.generation == id.generation
     }
 
-    /// Whether its outcome is stated already: it timed out here, and is waiting for a late acknowledgement.
+    /// Whether its outcome is stated already: it timed out here, and is waiting for a late
+    /// acknowledgement.
     pub(super) const fn is_settled(&self) -> bool {
         self.settled
     }
 
-    /// Whether it timed out here and may be left at that. A subscription that was to end is still to end.
+    /// Whether it timed out here and may be left at that. A subscription that was to end is still
+    /// to end.
     pub(super) const fn may_be_left(&self) -> bool {
         self.settled && !matches!(self.kind, Kind::Unsubscribe)
     }
 
-    /// Whether it becomes a new request when its session is lost. What timed out here doesn't: nobody waits for it.
+    /// Whether it becomes a new request when its session is lost. What timed out here doesn't:
+    /// nobody waits for it.
     pub(super) const fn survives_loss(&self, policy: OnSessionLost) -> bool {
         let survives = match self.kind {
             Kind::PublishAtMostOnce | Kind::PublishAtLeastOnce => {

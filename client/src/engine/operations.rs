@@ -1,4 +1,5 @@
-//! Requests from when they are accepted until their outcome is taken: a slab of slots, each with its waker.
+//! Requests from when they are accepted until their outcome is taken: a slab of slots, each with
+//! its waker.
 
 mod notes;
 
@@ -189,7 +190,8 @@ impl Operations {
         })
     }
 
-    /// Those that ask for subscriptions and haven't been answered; nothing is looked through for none.
+    /// Those that ask for subscriptions and haven't been answered; nothing is looked through for
+    /// none.
     pub(super) fn subscribes(&self) -> impl Iterator<Item = &Operation> {
         let is_subscribe =
             |each: &&Operation| each.kind == Kind::Subscribe && each.phase != Phase::Done;
@@ -303,7 +305,8 @@ impl Operations {
         }
     }
 
-    /// Copies what isn't done, for a session that moves on: nobody waits for the copies, and the originals end with `error`.
+    /// Copies what isn't done, for a session that moves on: nobody waits for the copies, and the
+    /// originals end with `error`.
     pub(super) fn detach(&mut self, error: &RequestError) -> Self {
         let unfinished = self
             .slab
@@ -343,8 +346,9 @@ impl Operations {
         }
     }
 
-    /// The time that it may wait before it is sent is limited from now on. Returns whether it wasn't: not if it is over, nor if
-    /// the time for its acknowledgement runs, which is the stricter one. The pace alone holds messages of QoS 0 back.
+    /// The time that it may wait before it is sent is limited from now on. Returns whether it
+    /// wasn't: not if it is over, nor if the time for its acknowledgement runs, which is the
+    /// stricter one. The pace alone holds messages of QoS 0 back.
     pub(super) fn limit_sending(&mut self, id: OperationId, is_paced: bool) -> bool {
         let unlimited = |each: &&mut Operation| {
             let is_held_by_pace = is_paced && each.kind == Kind::PublishAtMostOnce;

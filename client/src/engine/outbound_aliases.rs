@@ -1,4 +1,5 @@
-//! Topic aliases of messages that leave (§3.3.2.3.4): what stands for which topic on one connection. [MQTT-3.3.2-7]
+//! Topic aliases of messages that leave (§3.3.2.3.4): what stands for which topic on one
+//! connection. [MQTT-3.3.2-7]
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,7 +33,8 @@ pub(super) struct Aliased<'a> {
     alias: TopicAlias,
 }
 
-/// The topics that were used last, each with its alias: the least recently used one gives its alias up.
+/// The topics that were used last, each with its alias: the least recently used one gives its alias
+/// up.
 #[derive(Debug)]
 pub(super) struct Lru {
     maximum: u16,
@@ -104,7 +106,8 @@ impl Manual {
 }
 
 impl OutboundAliases {
-    /// Whether an application's own alias can be used, where the server takes `server_maximum`. [MQTT-3.3.2-9]
+    /// Whether an application's own alias can be used, where the server takes `server_maximum`.
+    /// [MQTT-3.3.2-9]
     pub(super) fn check(
         self,
         alias: Option<TopicAlias>,
@@ -126,8 +129,9 @@ impl OutboundAliases {
 }
 
 impl Connection {
-    /// Puts an alias into a message, in the place of its topic if the server knows it. An alias that the server takes
-    /// no longer is left out, and so is one that makes the message too large. [MQTT-3.2.2-15]
+    /// Puts an alias into a message, in the place of its topic if the server knows it. An alias
+    /// that the server takes no longer is left out, and so is one that makes the message too
+    /// large. [MQTT-3.2.2-15]
     pub(super) fn shorten<'a>(&self, publish: &mut Publish<'a>) -> Option<Aliased<'a>> {
         let wished = publish.properties.topic_alias.take();
         let topic = publish.topic?;

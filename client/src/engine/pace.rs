@@ -1,14 +1,16 @@
-//! Rates that a service allows: what would be too much at once waits for its turn, and is sent later.
+//! Rates that a service allows: what would be too much at once waits for its turn, and is sent
+//! later.
 
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::{Engine, State};
 
-/// How much a connection may carry each second, both ways together. A second's worth may leave at once.
+/// How much a connection may carry each second, both ways together. A second's worth may leave at
+/// once.
 ///
-/// Messages above it wait in the queue, whose limits hold. Received messages count too, but one message a second leaves
-/// whatever is received.
+/// Messages above it wait in the queue, whose limits hold. Received messages count too, but one
+/// message a second leaves whatever is received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// PUBLISH packets a second; at least 1.
@@ -32,7 +34,8 @@ struct Held {
     until: Instant,
 }
 
-/// A bucket that holds a second's worth, told by the time when it will be full: nothing needs to be counted meanwhile.
+/// A bucket that holds a second's worth, told by the time when it will be full: nothing needs to be
+/// counted meanwhile.
 #[derive(Debug)]
 struct Bucket {
     per_second: u64,
@@ -57,7 +60,8 @@ impl Pacer {
         }
     }
 
-    /// Whether a PUBLISH of `size` bytes may leave. If not, it may be asked again when it is [`due`](Self::due).
+    /// Whether a PUBLISH of `size` bytes may leave. If not, it may be asked again when it is
+    /// [`due`](Self::due).
     pub(super) fn admits(&mut self, size: usize, now: Instant) -> bool {
         let since = self.held.map_or(now, |held| held.since);
         let until = self

@@ -2,8 +2,9 @@
 
 use dunlin_codec::PacketId;
 
-/// Identifiers of unfinished requests. They rotate: one that was just released is the last to come again, so that a
-/// late acknowledgement meets nobody. A page of 256 exists only while one of its identifiers is in use.
+/// Identifiers of unfinished requests. They rotate: one that was just released is the last to come
+/// again, so that a late acknowledgement meets nobody. A page of 256 exists only while one of its
+/// identifiers is in use.
 #[derive(Debug)]
 pub(super) struct PacketIds {
     pages: Vec<Option<Box<Page>>>,
@@ -45,7 +46,8 @@ impl PacketIds {
         }
     }
 
-    /// Takes `id` for `owner`, which an earlier process gave it to; `false` if it is taken. The rotation goes on behind it.
+    /// Takes `id` for `owner`, which an earlier process gave it to; `false` if it is taken. The
+    /// rotation goes on behind it.
     pub(super) fn reserve(&mut self, id: PacketId, owner: u32) -> bool {
         let is_free = self.owner(id).is_none();
         if is_free {

@@ -1,7 +1,9 @@
-//! Messages that servers close the connection over, again and again: found and failed, if the guard is on.
+//! Messages that servers close the connection over, again and again: found and failed, if the guard
+//! is on.
 //!
-//! This deviates from the standard, which has a client repeat what is unacknowledged for as long as the session lives
-//! [MQTT-4.4.0-1]. The session is given up with the message, so that no server sees half of it.
+//! This deviates from the standard, which has a client repeat what is unacknowledged for as long as
+//! the session lives [MQTT-4.4.0-1]. The session is given up with the message, so that no server
+//! sees half of it.
 
 use std::collections::HashSet;
 
@@ -25,8 +27,9 @@ impl Ended {
 }
 
 impl Session {
-    /// The server has closed a connection. A message that was on the wire then, and at as many such ends in a row as the
-    /// `limit` says, fails; of several the one that was sent first. What PUBREC came for is never concerned.
+    /// The server has closed a connection. A message that was on the wire then, and at as many such
+    /// ends in a row as the `limit` says, fails; of several the one that was sent first. What
+    /// PUBREC came for is never concerned.
     pub(super) fn suspect(&mut self, unsent: &[Sent], limit: u32) {
         let unsent: HashSet<OperationId> = unsent.iter().map(|sent| sent.id).collect();
         let mut first: Option<(u64, OperationId)> = None;

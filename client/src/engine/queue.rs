@@ -1,4 +1,5 @@
-//! Requests that wait for their first turn, in order. Some are over before it comes, and stay as gaps for a while.
+//! Requests that wait for their first turn, in order. Some are over before it comes, and stay as
+//! gaps for a while.
 
 use std::collections::VecDeque;
 

@@ -26,7 +26,8 @@ impl Quota {
         }
     }
 
-    /// Begins with `first` messages at a time, and twice as many whenever that many are acknowledged.
+    /// Begins with `first` messages at a time, and twice as many whenever that many are
+    /// acknowledged.
     pub(super) fn begin_slowly(&mut self, first: u16) {
         let size = usize::from(first).max(1);
         self.window = (size < self.receive_maximum).then_some(Window {

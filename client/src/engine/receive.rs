@@ -27,11 +27,13 @@ const EVENTS: usize = 1 << 16;
 impl Engine {
     /// Takes every whole packet at the front of `input`; the beginning of another one stays there.
     ///
-    /// As long as a packet is arriving, its bytes count as life of the server in place of the PINGRESP that they delay.
+    /// As long as a packet is arriving, its bytes count as life of the server in place of the
+    /// PINGRESP that they delay.
     ///
-    /// A breach of the protocol shows in [`should_close`](Self::should_close); what follows it isn't looked at. A message
-    /// that is wrong only in itself is refused, unless
-    /// [`ConnectOptions::invalid_messages`](crate::ConnectOptions::invalid_messages) asks for closing the connection.
+    /// A breach of the protocol shows in [`should_close`](Self::should_close); what follows it
+    /// isn't looked at. A message that is wrong only in itself is refused, unless
+    /// [`ConnectOptions::invalid_messages`](crate::ConnectOptions::invalid_messages) asks for
+    /// closing the connection.
     pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant) {
         self.now = Some(now);
         self.pass_time(now);
@@ -60,9 +62,10 @@ impl Engine {
         ack_deadlines.forget(operations.load().0, |id| operations.is_over(id));
     }
 
-    /// Whether more should be read: there is a connection that isn't at its end, and the server takes what it is
-    /// answered. One that doesn't read gets no more answers than the queue's limits and a mebibyte hold. While more than
-    /// 65,536 events wait to be polled, nothing is read either.
+    /// Whether more should be read: there is a connection that isn't at its end, and the server
+    /// takes what it is answered. One that doesn't read gets no more answers than the queue's
+    /// limits and a mebibyte hold. While more than 65,536 events wait to be polled, nothing is
+    /// read either.
     #[must_use]
     pub fn read_interest(&self) -> bool {
         let room = self.options.queue.bytes.saturating_add(ANSWERS);
@@ -233,8 +236,8 @@ impl Engine {
         .map(|()| None)
     }
 
-    /// Gives a message its place among those that are acknowledged; with a name if it is to be. `None` if it isn't to be
-    /// delivered.
+    /// Gives a message its place among those that are acknowledged; with a name if it is to be.
+    /// `None` if it isn't to be delivered.
     pub(super) fn admit_delivery(
         &mut self,
         delivery: Delivery,

@@ -1,4 +1,5 @@
-//! Received messages that are wrong in themselves: refused one by one, while the connection stays (§4.13.1).
+//! Received messages that are wrong in themselves: refused one by one, while the connection stays
+//! (§4.13.1).
 
 use bytes::BytesMut;
 use dunlin_codec::{
@@ -12,7 +13,8 @@ use crate::event::RefusedMessage;
 use crate::policy::InvalidMessages;
 
 impl Engine {
-    /// A PUBLISH at the front of `input` can't be decoded. Returns `true` if only that message is refused.
+    /// A PUBLISH at the front of `input` can't be decoded. Returns `true` if only that message is
+    /// refused.
     #[cold]
     pub(super) fn handle_faulty_publish(
         &mut self,
@@ -39,10 +41,12 @@ impl Engine {
         Ok(true)
     }
 
-    /// Refuses a message of `size` bytes: it is acknowledged in its turn, counted and told, and reaches no stream.
+    /// Refuses a message of `size` bytes: it is acknowledged in its turn, counted and told, and
+    /// reaches no stream.
     ///
     /// # Errors
-    /// The options ask for closing the connection, or the message breaks the connection's own rules as well.
+    /// The options ask for closing the connection, or the message breaks the connection's own rules
+    /// as well.
     #[cold]
     pub(super) fn refuse_message(
         &mut self,

@@ -15,8 +15,10 @@ use crate::error::RequestError;
 use crate::event::ServerLimits;
 
 impl Engine {
-    /// Asks again for what the server granted, and may have forgotten since, in as few packets as the limits allow: those of
-    /// the service ([`ConnectOptions::limits`](crate::ConnectOptions::limits)) and the server's Maximum Packet Size.
+    /// Asks again for what the server granted, and may have forgotten since, in as few packets as
+    /// the limits allow: those of the service
+    /// ([`ConnectOptions::limits`](crate::ConnectOptions::limits)) and the server's Maximum Packet
+    /// Size.
     pub(super) fn renew_subscriptions(&mut self) {
         let State::Open(connection) = &self.state else {
             return;
@@ -89,8 +91,9 @@ impl Engine {
         }
     }
 
-    /// From now on, a renewal may give one subscription identifier to several subscriptions, as long as their filters have no
-    /// topic in common. [`take_shared_identifiers`](Self::take_shared_identifiers) tells which.
+    /// From now on, a renewal may give one subscription identifier to several subscriptions, as
+    /// long as their filters have no topic in common.
+    /// [`take_shared_identifiers`](Self::take_shared_identifiers) tells which.
     #[cfg(feature = "tokio")]
     pub(crate) const fn share_identifiers(&mut self) {
         self.shares_identifiers = true;
@@ -102,7 +105,8 @@ impl Engine {
         std::mem::take(&mut self.shared_identifiers)
     }
 
-    /// The server didn't answer a renewal in time. It may have granted it all the same, and is told that nobody wants it.
+    /// The server didn't answer a renewal in time. It may have granted it all the same, and is told
+    /// that nobody wants it.
     pub(super) fn give_renewal_up(&mut self, id: OperationId) {
         let Some(renewal) = self.session.operations.get_by(id) else {
             return;
@@ -112,7 +116,8 @@ impl Engine {
             .into_iter()
             .map(|(filter, _)| filter)
             .collect();
-        // What was asked for since is another subscription: it stays, and an UNSUBSCRIBE would end it.
+        // What was asked for since is another subscription: it stays, and an UNSUBSCRIBE would end
+        // it.
         filters.retain(|filter| {
             self.session.subscriptions.is_older(filter, order)
                 && !self.session.operations.ask_for(filter, Kind::Subscribe)
@@ -124,8 +129,8 @@ impl Engine {
         self.end_unasked(&filters);
     }
 
-    /// Tells the server that nobody wants these. Nobody waits for the answer, so it doesn't stand in the queue's limits,
-    /// and costs nobody a place there.
+    /// Tells the server that nobody wants these. Nobody waits for the answer, so it doesn't stand
+    /// in the queue's limits, and costs nobody a place there.
     pub(super) fn end_unasked(&mut self, filters: &[&str]) {
         if let Ok(packet) = encode_unsubscribe(filters, UnsubscribeProperties::default())
             && let Ok(operation) = self.accept(Kind::Unsubscribe, packet)
@@ -134,8 +139,8 @@ impl Engine {
         }
     }
 
-    /// The application's own SUBSCRIBE for `filter` failed: an earlier subscription that hasn't been renewed since, and
-    /// that nobody renews any more, ends with it.
+    /// The application's own SUBSCRIBE for `filter` failed: an earlier subscription that hasn't
+    /// been renewed since, and that nobody renews any more, ends with it.
     pub(super) fn lose_unrenewed(
         &mut self,
         filter: &str,
@@ -148,7 +153,8 @@ impl Engine {
         }
     }
 
-    /// A subscription that was asked for up to the place `order` has ended, and nobody wished it to.
+    /// A subscription that was asked for up to the place `order` has ended, and nobody wished it
+    /// to.
     pub(super) fn lose_subscription(&mut self, filter: &str, order: u64, cause: RequestError) {
         self.session.subscriptions.end(filter, order);
         self.events.push_back(EngineEvent::SubscriptionLost {

@@ -15,9 +15,9 @@ use crate::message::Message;
 impl Engine {
     /// Accepts a message; it is in the output at once if the connection allows it.
     ///
-    /// If it has to wait, its Message Expiry Interval goes down by the whole seconds that it does; one that has none left
-    /// fails with [`RequestError::Expired`] and isn't sent. What was on a wire before is repeated all the same, with what
-    /// is left of the interval, or a second.
+    /// If it has to wait, its Message Expiry Interval goes down by the whole seconds that it does;
+    /// one that has none left fails with [`RequestError::Expired`] and isn't sent. What was on
+    /// a wire before is repeated all the same, with what is left of the interval, or a second.
     ///
     /// # Errors
     /// A topic that isn't one; what the server said that it doesn't take; a full queue.
@@ -76,7 +76,8 @@ impl Engine {
     /// Accepts subscriptions, all in one SUBSCRIBE.
     ///
     /// # Errors
-    /// A filter that isn't one, or none at all; what the server said that it doesn't have; a full queue.
+    /// A filter that isn't one, or none at all; what the server said that it doesn't have; a full
+    /// queue.
     pub fn subscribe(
         &mut self,
         filters: &[(&str, SubscriptionOptions)],
@@ -84,8 +85,8 @@ impl Engine {
         self.subscribe_with(filters, SubscribeProperties::default())
     }
 
-    /// As [`subscribe`](Self::subscribe), with properties. The identifier is kept when the subscriptions are asked for
-    /// again, and left out on connections whose server has none.
+    /// As [`subscribe`](Self::subscribe), with properties. The identifier is kept when the
+    /// subscriptions are asked for again, and left out on connections whose server has none.
     ///
     /// # Errors
     /// As [`subscribe`](Self::subscribe).

@@ -1,4 +1,5 @@
-//! What becomes of a session when its connection ends and when the next one begins: resumed, or lost (§4.4).
+//! What becomes of a session when its connection ends and when the next one begins: resumed, or
+//! lost (§4.4).
 
 use super::connection::{Connection, Sent};
 use super::operation::{Kind, Operation, OperationId, Phase};
@@ -17,7 +18,8 @@ impl Session {
         connection.unsent
     }
 
-    /// Requests that were put into the output for the first time and never left it are as new. [MQTT-3.3.1-3]
+    /// Requests that were put into the output for the first time and never left it are as new.
+    /// [MQTT-3.3.1-3]
     pub(super) fn unsend_all(&mut self, unsent: &[Sent]) {
         unsent
             .iter()
@@ -53,10 +55,12 @@ impl Session {
         }
     }
 
-    /// The server goes on with the session: what is repeated, in the order in which it was first sent. [MQTT-4.6.0-1]
+    /// The server goes on with the session: what is repeated, in the order in which it was first
+    /// sent. [MQTT-4.6.0-1]
     ///
-    /// Messages are put into `resend`; those whose PUBREL is repeated are returned, in the order in which their PUBRECs
-    /// came [MQTT-4.6.0-4]. SUBSCRIBE and UNSUBSCRIBE aren't repeated [MQTT-4.4.0-1]: they become new requests.
+    /// Messages are put into `resend`; those whose PUBREL is repeated are returned, in the order in
+    /// which their PUBRECs came [MQTT-4.6.0-4]. SUBSCRIBE and UNSUBSCRIBE aren't repeated
+    /// [MQTT-4.4.0-1]: they become new requests.
     pub(super) fn resume(&mut self) -> Vec<OperationId> {
         let (mut released, mut renewed) = (Vec::new(), Vec::new());
         self.resend.clear();
@@ -91,7 +95,8 @@ impl Session {
 
     /// The server has forgotten the session, and so does the client. [MQTT-3.2.2-5] [MQTT-4.4.0-1]
     ///
-    /// What was on the wire becomes a new request before all others, in its old order, or fails, as the policy says.
+    /// What was on the wire becomes a new request before all others, in its old order, or fails, as
+    /// the policy says.
     pub(super) fn lose(&mut self, policy: OnSessionLost) {
         self.ids.clear();
         self.resend.clear();

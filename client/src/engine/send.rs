@@ -47,7 +47,8 @@ impl Engine {
         Ok(id)
     }
 
-    /// Sends what waits, in order, until the server's Receive Maximum, the identifiers or the pace are used up.
+    /// Sends what waits, in order, until the server's Receive Maximum, the identifiers or the pace
+    /// are used up.
     pub(super) fn pump(&mut self) {
         if !self.session.may_have_waiting() {
             return;
@@ -97,7 +98,8 @@ impl Engine {
         }
     }
 
-    /// Sends what has waited for a connection: everything in order, or what needs no quota past what does.
+    /// Sends what has waited for a connection: everything in order, or what needs no quota past
+    /// what does.
     pub(super) fn flush_queue(&mut self) {
         self.pump();
         let is_paced = self.is_paced();
@@ -166,7 +168,8 @@ impl Engine {
             connection.check_publish(publish.delivery.qos(), publish.retain)?;
             let interval = &mut publish.properties.message_expiry_interval;
             if let (Some(seconds), Some(left)) = (&interval, left) {
-                // A repetition is due however late. Some servers take 0 for "never", so it isn't said unasked.
+                // A repetition is due however late. Some servers take 0 for "never", so it isn't
+                // said unasked.
                 *interval = Some(left.max(1.min(*seconds)));
             }
         }
@@ -311,8 +314,8 @@ impl Engine {
     }
 }
 
-/// Where the identifier of a PUBLISH is, if it has no properties: neither an expiry that has gone down nor an alias that
-/// this server doesn't know, so it needn't be encoded again.
+/// Where the identifier of a PUBLISH is, if it has no properties: neither an expiry that has gone
+/// down nor an alias that this server doesn't know, so it needn't be encoded again.
 fn without_properties(packet: &[u8]) -> Option<(FixedHeader, usize)> {
     let header = FixedHeader::peek(packet, u32::MAX).ok()??;
     let body = packet.get(usize::from(header.header_len)..)?;

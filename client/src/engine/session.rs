@@ -1,5 +1,5 @@
-//! What outlives a network connection (§4.1): unfinished requests, their identifiers, what waits to be sent, and what
-//! was received but not released.
+//! What outlives a network connection (§4.1): unfinished requests, their identifiers, what waits to
+//! be sent, and what was received but not released.
 
 use std::collections::VecDeque;
 
@@ -18,19 +18,23 @@ use crate::error::RequestError;
 
 /// What outlives a network connection (§4.1), as the client holds it.
 ///
-/// An [`Engine`](super::Engine) owns one. [`Engine::into_session`](super::Engine::into_session) takes it out, and
-/// [`Engine::with_session`](super::Engine::with_session) goes on with it: requests that weren't acknowledged, their packet
-/// identifiers, those of received messages of QoS 2, what waits to be sent, and the subscriptions.
+/// An [`Engine`](super::Engine) owns one. [`Engine::into_session`](super::Engine::into_session)
+/// takes it out, and [`Engine::with_session`](super::Engine::with_session) goes on with it:
+/// requests that weren't acknowledged, their packet identifiers, those of received messages of QoS
+/// 2, what waits to be sent, and the subscriptions.
 ///
-/// Names of requests stay good: an [`OperationId`] belongs to the session, and its outcome can be taken from whichever
-/// engine has that. Names of received messages don't: what wasn't taken is delivered again by the server.
+/// Names of requests stay good: an [`OperationId`] belongs to the session, and its outcome can be
+/// taken from whichever engine has that. Names of received messages don't: what wasn't taken is
+/// delivered again by the server.
 #[derive(Debug)]
 pub struct Session {
     pub(super) operations: Operations,
     pub(super) ids: PacketIds,
-    /// Requests that are on no wire yet; while connected, messages behind the server's Receive Maximum.
+    /// Requests that are on no wire yet; while connected, messages behind the server's Receive
+    /// Maximum.
     pub(super) queue: Queue,
-    /// Messages to be repeated, behind the server's Receive Maximum; they go before anything in `queue`.
+    /// Messages to be repeated, behind the server's Receive Maximum; they go before anything in
+    /// `queue`.
     pub(super) resend: VecDeque<OperationId>,
     pub(super) expiries: Expiries,
     /// When requests on the wire time out.
@@ -44,7 +48,8 @@ pub struct Session {
     pub(super) client_id: Option<String>,
     /// Whether a server may have state for it: [MQTT-3.2.2-4] hangs on it.
     pub(super) established: bool,
-    /// Whether the last CONNECT was never answered: the server may have begun another session for it.
+    /// Whether the last CONNECT was never answered: the server may have begun another session for
+    /// it.
     pub(super) unanswered: bool,
     /// Whether some request was on the wire when a server closed the connection, and may be why.
     pub(super) has_suspects: bool,
@@ -89,11 +94,13 @@ impl Session {
         }
     }
 
-    /// States that this client holds a session for its client identifier, and that it is empty: a server that goes on
-    /// with one is believed. So a new process fetches what the server kept for it.
+    /// States that this client holds a session for its client identifier, and that it is empty: a
+    /// server that goes on with one is believed. So a new process fetches what the server kept
+    /// for it.
     ///
-    /// What an earlier process hadn't acknowledged comes again. What it was sending is lost, and so is the memory of
-    /// messages of QoS 2 that it had received: one of those may be delivered twice.
+    /// What an earlier process hadn't acknowledged comes again. What it was sending is lost, and so
+    /// is the memory of messages of QoS 2 that it had received: one of those may be delivered
+    /// twice.
     #[must_use]
     pub fn assumed_empty() -> Self {
         Self {
@@ -102,7 +109,8 @@ impl Session {
         }
     }
 
-    /// The client identifier that it was established under, the server's choice included; `None` before that.
+    /// The client identifier that it was established under, the server's choice included; `None`
+    /// before that.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.client_id.as_deref()
@@ -128,13 +136,15 @@ impl Session {
             .map(|active| (active.filter.as_str(), active.options))
     }
 
-    /// Whether nothing would be lost with it: no request, no subscription, no received message of QoS 2.
+    /// Whether nothing would be lost with it: no request, no subscription, no received message of
+    /// QoS 2.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.operations.load().0 == 0 && self.subscriptions.is_empty() && self.inbound.is_empty()
     }
 
-    /// Moves it out. Those who wait for outcomes find `error` in what is left behind, and the requests go on without them.
+    /// Moves it out. Those who wait for outcomes find `error` in what is left behind, and the
+    /// requests go on without them.
     pub(super) fn detach(&mut self, error: &RequestError) -> Self {
         let mut moved = std::mem::take(self);
         let operations = moved.operations.detach(error);

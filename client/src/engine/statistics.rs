@@ -30,7 +30,8 @@ pub struct Statistics {
     /// Messages that came, as often as they did.
     pub messages_received: ByQoS,
     /// Received messages that were refused because they were wrong in themselves
-    /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)); they are among `messages_received`.
+    /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)); they are among
+    /// `messages_received`.
     pub invalid_messages: u64,
     /// Messages that were sent again after a connection had ended.
     pub repeated: u64,
@@ -68,19 +69,22 @@ pub struct Statistics {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DroppedMessages {
-    /// Received messages that no stream matched: see [`DropCause::Unmatched`](crate::DropCause::Unmatched), and those that were
+    /// Received messages that no stream matched: see
+    /// [`DropCause::Unmatched`](crate::DropCause::Unmatched), and those that were
     /// still on their way to a subscription that had ended.
     pub unmatched: Dropped,
     /// Received messages of QoS 0 for which a stream or the memory budget had no space.
     pub stream_full: Dropped,
-    /// Received messages that were in a stream when the application dropped it; those of QoS 1 and 2 were acknowledged.
+    /// Received messages that were in a stream when the application dropped it; those of QoS 1 and
+    /// 2 were acknowledged.
     pub unconsumed: Dropped,
-    /// Received messages whose [`Acknowledgement`](crate::Acknowledgement) was dropped without an answer, and that were
-    /// refused with reason code 0x80.
+    /// Received messages whose [`Acknowledgement`](crate::Acknowledgement) was dropped without an
+    /// answer, and that were refused with reason code 0x80.
     pub unanswered: Dropped,
     /// Received messages that were refused because they were wrong in themselves.
     pub refused: Dropped,
-    /// Messages to send whose Message Expiry Interval ended before they could be sent; bytes of their packets.
+    /// Messages to send whose Message Expiry Interval ended before they could be sent; bytes of
+    /// their packets.
     pub expired: Dropped,
 }
 

@@ -118,7 +118,8 @@ impl Subscriptions {
         }
     }
 
-    /// All that is to be known of one: options, identifier, whether it is current, order and number.
+    /// All that is to be known of one: options, identifier, whether it is current, order and
+    /// number.
     pub(super) fn record(&self, filter: &str) -> Option<Vec<u8>> {
         let Place { number, active } = self.by_filter.get(filter)?;
         let SubscriptionOptions {

@@ -10,7 +10,8 @@ use super::{Engine, State};
 use crate::error::RequestError;
 
 impl Engine {
-    /// A request was accepted that has this time, outages included; `None` means any length of time.
+    /// A request was accepted that has this time, outages included; `None` means any length of
+    /// time.
     pub(super) fn limit_request(&mut self, id: OperationId, timeout: Option<Duration>) {
         // A time beyond the clock's range is never.
         let deadline = self
@@ -24,7 +25,8 @@ impl Engine {
         }
     }
 
-    /// Fails requests whose time is over: that for the acknowledgement, and that from acceptance on.
+    /// Fails requests whose time is over: that for the acknowledgement, and that from acceptance
+    /// on.
     pub(super) fn time_out_requests(&mut self, now: Instant) {
         let after = self.options.ack_timeout;
         let mut waiting = Vec::new();
@@ -64,7 +66,8 @@ impl Engine {
         }
     }
 
-    /// Requests in the queue get a deadline, as far as they have none and aren't held back by the pace alone.
+    /// Requests in the queue get a deadline, as far as they have none and aren't held back by the
+    /// pace alone.
     pub(super) fn limit_waiting(&mut self) {
         let Some(now) = self.now.filter(|_| self.is_connected()) else {
             return;
@@ -98,7 +101,8 @@ impl Engine {
         }
     }
 
-    /// The transport doesn't take the output yet: requests in it get a deadline, as far as they have none.
+    /// The transport doesn't take the output yet: requests in it get a deadline, as far as they
+    /// have none.
     pub fn limit_unsent(&mut self, now: Instant) {
         let State::Open(connection) = &mut self.state else {
             return;
@@ -121,8 +125,9 @@ impl Engine {
         ack_deadlines.add_waiting(added, self.options.ack_timeout, now);
     }
 
-    /// These requests have had their time for being sent. Those that still wait fail if the server has acknowledged nothing
-    /// for so long; otherwise they go on waiting, as do those that the pace alone holds back.
+    /// These requests have had their time for being sent. Those that still wait fail if the server
+    /// has acknowledged nothing for so long; otherwise they go on waiting, as do those that the
+    /// pace alone holds back.
     fn time_out_waiting(&mut self, ids: &[OperationId], after: Duration, now: Instant) {
         let unsent: HashSet<_> = self.unsent().iter().map(|each| each.id).collect();
         let moves_on = self.session.ack_deadlines.moves_on(after, now);
@@ -158,7 +163,8 @@ impl Engine {
             .add_waiting(paced.into_iter(), after, now);
     }
 
-    /// A request fails, unless it has its outcome. What is on the wire keeps its identifier until the server lets go of it.
+    /// A request fails, unless it has its outcome. What is on the wire keeps its identifier until
+    /// the server lets go of it.
     fn time_out(&mut self, id: OperationId, error: RequestError) {
         let operations = &mut self.session.operations;
         let Some(operation) = operations.get_by(id) else {
@@ -174,7 +180,8 @@ impl Engine {
             Vec::new()
         };
 
-        // What waits to be sent isn't sent any more; but a subscription that was to end is still to end.
+        // What waits to be sent isn't sent any more; but a subscription that was to end is still to
+        // end.
         if operation.phase == Phase::Queued && kind != Kind::Unsubscribe {
             operations.finish(id.key(), Err(error.clone()));
             self.session.queue.leave_gap(&self.session.operations);

@@ -1,4 +1,5 @@
-//! What leaves: all of the output at once, or, with a journal, what was staged and has been kept since.
+//! What leaves: all of the output at once, or, with a journal, what was staged and has been kept
+//! since.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -55,10 +56,12 @@ impl Handed {
 
 impl Engine {
     /// With a journal ([`keep_journal`](Self::keep_journal)): what is in the output by now is what
-    /// [`poll_transmit`](Self::poll_transmit) gives next. Its requests count as sent in the changes that are taken from
-    /// now on; once those are kept, it may leave. If the connection ends before, they never were.
+    /// [`poll_transmit`](Self::poll_transmit) gives next. Its requests count as sent in the changes
+    /// that are taken from now on; once those are kept, it may leave. If the connection ends
+    /// before, they never were.
     ///
-    /// Returns whether anything was staged: nothing is without a journal, or before that has left which was staged before.
+    /// Returns whether anything was staged: nothing is without a journal, or before that has left
+    /// which was staged before.
     pub fn stage(&mut self) -> bool {
         if !self.keeps_journal() || self.staged.bytes > 0 || self.output.is_empty() {
             return false;
@@ -74,8 +77,9 @@ impl Engine {
         true
     }
 
-    /// Moves the bytes that are to be written into `into`, which should be empty: with a journal those that were
-    /// [staged](Self::stage), otherwise all. Acknowledgements are awaited from `now`.
+    /// Moves the bytes that are to be written into `into`, which should be empty: with a journal
+    /// those that were [staged](Self::stage), otherwise all. Acknowledgements are awaited from
+    /// `now`.
     ///
     /// Returns whether there are any.
     pub fn poll_transmit(&mut self, into: &mut BytesMut, now: Instant) -> bool {
@@ -121,8 +125,9 @@ impl Engine {
         true
     }
 
-    /// The transport has failed, and the last `bytes` of what [`poll_transmit`](Self::poll_transmit) gave last weren't
-    /// written: no server has what isn't whole. [`handle_closed`](Self::handle_closed) follows.
+    /// The transport has failed, and the last `bytes` of what
+    /// [`poll_transmit`](Self::poll_transmit) gave last weren't written: no server has what
+    /// isn't whole. [`handle_closed`](Self::handle_closed) follows.
     pub fn handle_unwritten(&mut self, bytes: usize) {
         let unsent = match &mut self.state {
             State::Open(connection) => &mut connection.unsent,

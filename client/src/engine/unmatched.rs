@@ -1,4 +1,5 @@
-//! Messages of a resumed session for which the application has no stream yet: kept for a while, then refused.
+//! Messages of a resumed session for which the application has no stream yet: kept for a while,
+//! then refused.
 
 use std::time::{Duration, Instant};
 
@@ -7,24 +8,29 @@ use dunlin_codec::ReasonCode;
 use super::{DeliveryId, Engine, EngineEvent};
 
 impl Engine {
-    /// Whether the server may send messages for subscriptions that were made before this engine existed: it resumes a session
-    /// that another engine or process began. `false` as soon as a server reports that it has no session.
+    /// Whether the server may send messages for subscriptions that were made before this engine
+    /// existed: it resumes a session that another engine or process began. `false` as soon as a
+    /// server reports that it has no session.
     #[must_use]
     pub const fn may_receive_unmatched(&self) -> bool {
         self.inherits_session
     }
 
-    /// Keeps a message unacknowledged that matches no stream of the application, so that a later stream can get it.
+    /// Keeps a message unacknowledged that matches no stream of the application, so that a later
+    /// stream can get it.
     ///
-    /// Returns `false` and does nothing where nothing is to be waited for: the session began with this engine
-    /// ([`may_receive_unmatched`](Self::may_receive_unmatched)), or
-    /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait) is zero. Then the caller answers the message at once.
+    /// Returns `false` and does nothing where nothing is to be waited for: the session began with
+    /// this engine ([`may_receive_unmatched`](Self::may_receive_unmatched)), or
+    /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait) is zero. Then the caller answers
+    /// the message at once.
     ///
-    /// Otherwise the message waits until [`match_unmatched`](Self::match_unmatched), [`take`](Self::take) or
-    /// [`answer`](Self::answer), but only while fewer acknowledgements than half of this client's Receive Maximum wait behind
-    /// it (acknowledgements leave in order, §4.6), and no longer than until `unmatched_wait` after the first CONNACK that
-    /// resumed the session: outages included, and the same for all messages, so that those of a forgotten subscription don't
-    /// hold up all others for one wait after another. After that the engine refuses it with reason code 0x80 and reports
+    /// Otherwise the message waits until [`match_unmatched`](Self::match_unmatched),
+    /// [`take`](Self::take) or [`answer`](Self::answer), but only while fewer acknowledgements
+    /// than half of this client's Receive Maximum wait behind it (acknowledgements leave in
+    /// order, §4.6), and no longer than until `unmatched_wait` after the first CONNACK that
+    /// resumed the session: outages included, and the same for all messages, so that those of a
+    /// forgotten subscription don't hold up all others for one wait after another. After that
+    /// the engine refuses it with reason code 0x80 and reports
     /// [`EngineEvent::UnmatchedRefused`]; a message that arrives later is refused at once.
     pub fn keep_unmatched(&mut self, id: DeliveryId) -> bool {
         if self.unmatched_until().is_none() {
@@ -42,7 +48,8 @@ impl Engine {
             .filter(|_| self.inherits_session && !self.options.unmatched_wait.is_zero())
     }
 
-    /// The server goes on with the session: the application has some time to open its streams, once.
+    /// The server goes on with the session: the application has some time to open its streams,
+    /// once.
     pub(super) fn begin_unmatched_wait(&mut self, now: Instant) {
         if self.unmatched_until.is_none() {
             let until = now.checked_add(self.options.unmatched_wait);
@@ -56,8 +63,8 @@ impl Engine {
             .is_some_and(|until| self.now.is_some_and(|now| until <= now))
     }
 
-    /// A stream of the application has got a message that was [kept](Self::keep_unmatched). Returns `false` if the message was
-    /// refused before.
+    /// A stream of the application has got a message that was [kept](Self::keep_unmatched). Returns
+    /// `false` if the message was refused before.
     pub fn match_unmatched(&mut self, id: DeliveryId) -> bool {
         self.session.inbound.match_unmatched(id)
     }

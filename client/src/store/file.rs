@@ -1,4 +1,5 @@
-//! A store in one file: a log of commits that is checked whole before it is used, and never repaired.
+//! A store in one file: a log of commits that is checked whole before it is used, and never
+//! repaired.
 
 mod error;
 mod format;
@@ -18,18 +19,21 @@ use super::{Change, Store};
 
 /// A [`Store`] in a file of its own. A second one on the same file is refused.
 ///
-/// The file is a log: each commit appends one record with a checksum and flushes it to disk once. When the log has grown to
-/// 4 MiB and half of it is out of date, the file is replaced by a new one that holds what is left.
+/// The file is a log: each commit appends one record with a checksum and flushes it to disk once.
+/// When the log has grown to 4 MiB and half of it is out of date, the file is replaced by a new one
+/// that holds what is left.
 ///
-/// Every message of QoS 1 and 2 waits for one flush before it leaves, and all that are published during a flush share the
-/// next one: one at a time, the disk's flush bounds the rate; with more in flight it grows with their number
-/// (`bench/README.md` has figures).
+/// Every message of QoS 1 and 2 waits for one flush before it leaves, and all that are published
+/// during a flush share the next one: one at a time, the disk's flush bounds the rate; with more in
+/// flight it grows with their number (`bench/README.md` has figures).
 ///
-/// A process or a machine that stops at any time leaves the last commit either whole or undone. Damage is told from that:
-/// a file that was altered or cut is an error, and is never written to. After a crash of the whole machine this holds for
-/// all commits but the last one, which counts as undone where it isn't whole.
+/// A process or a machine that stops at any time leaves the last commit either whole or undone.
+/// Damage is told from that: a file that was altered or cut is an error, and is never written to.
+/// After a crash of the whole machine this holds for all commits but the last one, which counts as
+/// undone where it isn't whole.
 ///
-/// Beside the file lie its lock, `<name>.dunlin-lock`, which is empty and stays, and for moments `<name>.dunlin-new`.
+/// Beside the file lie its lock, `<name>.dunlin-lock`, which is empty and stays, and for moments
+/// `<name>.dunlin-new`.
 #[must_use = "a store keeps nothing by itself: start a client with it"]
 pub struct FileStore {
     path: PathBuf,
@@ -54,22 +58,27 @@ const SMALL: u64 = 4 << 20;
 const RECORD_LEN: usize = 1 << 20;
 
 impl FileStore {
-    /// Opens the file, or makes a new one that only this user can read (mode 0600 on Unix). The folder has to exist.
+    /// Opens the file, or makes a new one that only this user can read (mode 0600 on Unix). The
+    /// folder has to exist.
     ///
-    /// The whole file is read and checked before anything else happens. Nothing is repaired: a file that is damaged, empty,
-    /// of another format version or of something else is left as it is. To begin anew without it, move it away.
+    /// The whole file is read and checked before anything else happens. Nothing is repaired: a file
+    /// that is damaged, empty, of another format version or of something else is left as it is.
+    /// To begin anew without it, move it away.
     ///
-    /// Nothing here relies on catching panics, so a program built with `panic = "abort"` gets the same errors. What that
-    /// changes is a [`Store`] of your own: if it panics in `apply`, the client stops with [`StopCause::Store`]; with
-    /// `panic = "abort"` the process ends.
+    /// Nothing here relies on catching panics, so a program built with `panic = "abort"` gets the
+    /// same errors. What that changes is a [`Store`] of your own: if it panics in `apply`, the
+    /// client stops with [`StopCause::Store`]; with `panic = "abort"` the process ends.
     ///
     /// # Errors
     /// The error's message begins with the path; inside is a [`FileStoreError`]. Its kind is
-    /// * [`WouldBlock`](io::ErrorKind::WouldBlock): another store has the file, in this process or in another one.
-    /// * [`InvalidData`](io::ErrorKind::InvalidData): the file is damaged, was cut (to nothing, too), or is something else.
+    /// * [`WouldBlock`](io::ErrorKind::WouldBlock): another store has the file, in this process or
+    ///   in another one.
+    /// * [`InvalidData`](io::ErrorKind::InvalidData): the file is damaged, was cut (to nothing,
+    ///   too), or is something else.
     /// * [`Unsupported`](io::ErrorKind::Unsupported): the file has another format version.
     /// * [`NotFound`](io::ErrorKind::NotFound): the folder doesn't exist.
-    /// * what the operating system says, for example [`PermissionDenied`](io::ErrorKind::PermissionDenied).
+    /// * what the operating system says, for example
+    ///   [`PermissionDenied`](io::ErrorKind::PermissionDenied).
     ///
     /// [`StopCause::Store`]: crate::StopCause::Store
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
@@ -133,7 +142,8 @@ impl FileStore {
         let end = self.last.end + self.record.len() as u64;
         write_at(&mut self.file, self.last.end, &self.record).trying("write to the file")?;
         self.file.sync_data().trying("flush the file")?;
-        // The mark isn't flushed by itself: the next commit does that. So it never names a record that isn't on disk.
+        // The mark isn't flushed by itself: the next commit does that. So it never names a record
+        // that isn't on disk.
         self.last = Mark { sequence, end };
         write_at(&mut self.file, self.last.offset(), &self.last.encode())
             .trying("write to the file")?;
@@ -248,7 +258,8 @@ fn write_at(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
 
-/// Reads the whole file, checks it, and hands over the changes in it, in order; returns the last whole record.
+/// Reads the whole file, checks it, and hands over the changes in it, in order; returns the last
+/// whole record.
 ///
 /// # Errors
 /// It isn't as it was written. Some changes may have been handed over by then.
@@ -274,7 +285,8 @@ fn read_records(
         let end = match read_record(&mut reader, last, len, &mut body)? {
             Ok(end) => end,
             Err(fault) if last.end < mark.end => return Err(damaged(last.end, fault)),
-            // It was being written when the process or the machine stopped, and nobody was told that it is there.
+            // It was being written when the process or the machine stopped, and nobody was told
+            // that it is there.
             Err(_) => break,
         };
         let mut changes = &body[..];
@@ -294,7 +306,8 @@ fn read_records(
     Ok(last)
 }
 
-/// Reads the record behind `last` into `body` and returns its end. The inner error says what is wrong with it.
+/// Reads the record behind `last` into `body` and returns its end. The inner error says what is
+/// wrong with it.
 fn read_record(
     reader: &mut impl Read,
     last: Mark,

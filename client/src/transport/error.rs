@@ -40,7 +40,8 @@ pub enum TransportError {
         stage: Stage,
         /// The time for all stages.
         after: Duration,
-        /// The addresses in question: none while resolving, the peer's during TLS, the proxy's during its answer.
+        /// The addresses in question: none while resolving, the peer's during TLS, the proxy's
+        /// during its answer.
         addresses: Vec<SocketAddr>,
     },
     /// There is no tunnel through the proxy.
@@ -59,15 +60,16 @@ pub enum TransportError {
         /// Why.
         error: TlsError,
     },
-    /// The connection failed after it was open. [`io::ErrorKind::UnexpectedEof`] if the server closed it without a
-    /// word.
+    /// The connection failed after it was open. [`io::ErrorKind::UnexpectedEof`] if the server
+    /// closed it without a word.
     #[error("the connection failed: {0}")]
     Io(IoFault),
 }
 
 impl TransportError {
-    /// What an error of reading or writing says about an open connection. A server's TLS alert may well come here: under
-    /// TLS 1.3 it judges the client certificate when the client believes that the handshake is done.
+    /// What an error of reading or writing says about an open connection. A server's TLS alert may
+    /// well come here: under TLS 1.3 it judges the client certificate when the client believes
+    /// that the handshake is done.
     pub fn from_io(error: &io::Error, peer: SocketAddr) -> Self {
         match TlsError::from_io(error) {
             Some(error) => Self::Tls { peer, error },

@@ -1,4 +1,5 @@
-//! From a host name to a connection that carries bytes: resolve, TCP or a proxy's tunnel, TLS, under one deadline.
+//! From a host name to a connection that carries bytes: resolve, TCP or a proxy's tunnel, TLS,
+//! under one deadline.
 
 mod deadline;
 mod error;
@@ -50,18 +51,19 @@ pub use self::url::UrlError;
 /// ```
 #[derive(Debug, Clone)]
 pub struct TransportOptions {
-    /// Host name, or an IP address; one of IPv6 with or without brackets. It is resolved, sent as SNI and looked for in the
-    /// certificate.
+    /// Host name, or an IP address; one of IPv6 with or without brackets. It is resolved, sent as
+    /// SNI and looked for in the certificate.
     pub host: String,
     /// Port of the server, unless `connect_to` names another one.
     pub port: u16,
-    /// Address to connect to without resolving `host`, which keeps its part in TLS. Default: `None`, which means that
-    /// `host` is resolved.
+    /// Address to connect to without resolving `host`, which keeps its part in TLS. Default:
+    /// `None`, which means that `host` is resolved.
     pub connect_to: Option<SocketAddr>,
-    /// HTTP proxy to connect through. It resolves `host` itself; `connect_to` is where it is asked to connect to. Default:
-    /// `None`, which means no proxy.
+    /// HTTP proxy to connect through. It resolves `host` itself; `connect_to` is where it is asked
+    /// to connect to. Default: `None`, which means no proxy.
     pub proxy: Option<Proxy>,
-    /// TLS; `None`, the default, means plain TCP. Share one connector among all attempts: TLS sessions resume through it.
+    /// TLS; `None`, the default, means plain TCP. Share one connector among all attempts: TLS
+    /// sessions resume through it.
     pub tls: Option<Arc<TlsConnector>>,
     /// Time for all stages together: name, TCP, proxy and TLS. Default: 30 s.
     pub timeout: Duration,
@@ -107,8 +109,8 @@ pub struct Opened {
 
 /// Opens a connection.
 ///
-/// Cancel safe: a dropped future leaves no socket behind. (A name that the system is still resolving occupies one of
-/// tokio's blocking threads until it answers.)
+/// Cancel safe: a dropped future leaves no socket behind. (A name that the system is still
+/// resolving occupies one of tokio's blocking threads until it answers.)
 pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), TransportError> {
     let deadline = Deadline::after(options.timeout);
     let host = without_brackets(&options.host);

@@ -53,7 +53,8 @@ pub enum ProxyError {
     /// It closed the connection without an answer.
     #[error("it closed the connection without an answer")]
     Closed,
-    /// Its answer isn't HTTP/1, is longer than 8 KiB, or goes on where the server should have been the next to speak.
+    /// Its answer isn't HTTP/1, is longer than 8 KiB, or goes on where the server should have been
+    /// the next to speak.
     #[error("its answer isn't that of an HTTP proxy")]
     NotHttp,
     /// The connection to it failed.

@@ -30,7 +30,8 @@ fn judge(
 ) -> Result<Vec<SocketAddr>, ResolveFault> {
     match answer {
         Ok(addresses) if !addresses.is_empty() => Ok(addresses),
-        // This name is always this computer (RFC 6761, section 6.3), but a small image may have no /etc/hosts to say so.
+        // This name is always this computer (RFC 6761, section 6.3), but a small image may have no
+        // /etc/hosts to say so.
         _ if is_localhost(host) => Ok(vec![
             (Ipv4Addr::LOCALHOST, port).into(),
             (Ipv6Addr::LOCALHOST, port).into(),
@@ -47,8 +48,9 @@ fn is_localhost(host: &str) -> bool {
         .eq_ignore_ascii_case("localhost")
 }
 
-/// The standard library keeps no number of what `getaddrinfo` says, only its text, and that in the C locale since nobody
-/// calls `setlocale`. So the text is what there is to go by; on Windows it is a number.
+/// The standard library keeps no number of what `getaddrinfo` says, only its text, and that in the
+/// C locale since nobody calls `setlocale`. So the text is what there is to go by; on Windows it is
+/// a number.
 fn classify(error: &io::Error) -> ResolveFault {
     if cfg!(windows) {
         match error.raw_os_error() {

@@ -12,8 +12,9 @@ use tokio_rustls::client::TlsStream;
 
 /// An open connection.
 ///
-/// What is written may stay in a buffer of TLS until it is flushed: flush before waiting for an answer. Shutting down
-/// tells the server (TLS's `close_notify`, then TCP's FIN); dropping only closes.
+/// What is written may stay in a buffer of TLS until it is flushed: flush before waiting for an
+/// answer. Shutting down tells the server (TLS's `close_notify`, then TCP's FIN); dropping only
+/// closes.
 #[derive(Debug)]
 pub struct Transport(Stream);
 
@@ -33,7 +34,8 @@ impl Transport {
         Self(Stream::Tls(Box::new(stream)))
     }
 
-    /// Whether the system has bytes for this socket, or knows of its end. The runtime may hear of it later.
+    /// Whether the system has bytes for this socket, or knows of its end. The runtime may hear of
+    /// it later.
     pub(crate) fn has_unread(&self) -> bool {
         let stream = match &self.0 {
             Stream::Plain(stream) => stream,
@@ -103,7 +105,8 @@ impl AsyncWrite for Transport {
     }
 }
 
-/// A TCP connection that keeps the first bytes read from it, so that a server that doesn't speak TLS can be named.
+/// A TCP connection that keeps the first bytes read from it, so that a server that doesn't speak
+/// TLS can be named.
 #[derive(Debug)]
 pub(super) struct RecordedStream {
     stream: TcpStream,

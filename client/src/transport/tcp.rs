@@ -14,8 +14,9 @@ use tokio::time::timeout;
 use super::deadline::Deadline;
 use super::error::{FailedAttempt, IoFault, Stage, TransportError};
 
-/// The first connection that opens. Every address gets its attempt, the next one as soon as the last has failed or kept
-/// us waiting for a quarter of a second: a dead IPv6 route costs that much and not the deadline.
+/// The first connection that opens. Every address gets its attempt, the next one as soon as the
+/// last has failed or kept us waiting for a quarter of a second: a dead IPv6 route costs that much
+/// and not the deadline.
 pub(super) async fn connect(
     addresses: Vec<SocketAddr>,
     deadline: Deadline,
@@ -121,7 +122,8 @@ async fn attempt(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// The families by turns, so that a family without a route holds up one attempt and not all of its addresses (§4).
+/// The families by turns, so that a family without a route holds up one attempt and not all of its
+/// addresses (§4).
 fn alternating(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let preferred = addresses.first().map(SocketAddr::is_ipv6);
     let (mut first, mut second): (VecDeque<_>, VecDeque<_>) = addresses

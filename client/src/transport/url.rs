@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{TlsConnector, TlsOptions, TlsOptionsError, TransportOptions, without_brackets};
 
-/// Why a URL makes no transport options. It never holds a part of the URL, which may contain a secret.
+/// Why a URL makes no transport options. It never holds a part of the URL, which may contain a
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
@@ -32,8 +33,9 @@ pub enum UrlError {
 }
 
 impl TransportOptions {
-    /// The options that a URL states: `mqtt://` is plain TCP, port 1883 unless it names another one; `mqtts://` is TLS with
-    /// the default [`TlsOptions`], port 8883 unless it names another one. The scheme is not case-sensitive.
+    /// The options that a URL states: `mqtt://` is plain TCP, port 1883 unless it names another
+    /// one; `mqtts://` is TLS with the default [`TlsOptions`], port 8883 unless it names
+    /// another one. The scheme is not case-sensitive.
     ///
     /// The same as parsing the URL with [`str::parse`].
     ///

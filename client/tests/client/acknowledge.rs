@@ -143,7 +143,8 @@ async fn a_dropped_acknowledgement_refuses_the_message_after_five_seconds() {
     assert_eq!(client.statistics().dropped_messages.unanswered.count, 1);
 }
 
-/// Connected, with one message in the application's hands; then the connection is cut, and there is no other for a while.
+/// Connected, with one message in the application's hands; then the connection is cut, and there is
+/// no other for a while.
 async fn taken_and_cut(server: &TestServer) -> (Client, dunlin_client::Events, Acknowledgement) {
     let mut options = options(server);
     options.reconnect.min_delay = std::time::Duration::from_secs(600);

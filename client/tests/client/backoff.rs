@@ -1,4 +1,5 @@
-//! The waits between attempts, as the driver keeps them: how long each is told in the event before it.
+//! The waits between attempts, as the driver keeps them: how long each is told in the event before
+//! it.
 
 use std::time::Duration;
 

@@ -184,7 +184,8 @@ async fn bytes_are_a_limit_too_and_one_message_always_fits() {
     }
 }
 
-/// More than the system's buffers and the stream hold together: the server can't get rid of it until it is read.
+/// More than the system's buffers and the stream hold together: the server can't get rid of it
+/// until it is read.
 #[tokio::test]
 async fn a_stream_that_pauses_reading_loses_nothing_and_holds_little() {
     const MESSAGES: usize = 40_000;
@@ -329,8 +330,8 @@ async fn unsubscribing_from_a_full_stream_ends_the_pause() {
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/0");
 }
 
-/// The promise that callers can't deadlock the client: the stream is full of both kinds, and every message is answered
-/// by a publish whose receipt is awaited before the next one is taken.
+/// The promise that callers can't deadlock the client: the stream is full of both kinds, and every
+/// message is answered by a publish whose receipt is awaited before the next one is taken.
 #[tokio::test]
 async fn a_loop_over_a_full_stream_that_awaits_receipts_completes() {
     const ROUNDS: u16 = 100;
@@ -373,7 +374,8 @@ async fn a_loop_over_a_full_stream_that_awaits_receipts_completes() {
     }
 }
 
-/// The budget bounds what waits, not only when the pause begins: one read of 64 KiB may lie above it.
+/// The budget bounds what waits, not only when the pause begins: one read of 64 KiB may lie above
+/// it.
 #[tokio::test]
 async fn a_pause_for_lack_of_memory_lasts_until_half_of_the_budget_is_free() {
     const MESSAGES: u64 = 4_000;

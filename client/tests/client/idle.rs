@@ -9,7 +9,8 @@ use crate::packets::{at_least_once, puback, publish, refusal};
 use crate::server::TestServer;
 use crate::{connected, connected_as, millis, options, soon};
 
-/// How often this test's runtime went to sleep during `duration`: once for each time that it was woken.
+/// How often this test's runtime went to sleep during `duration`: once for each time that it was
+/// woken.
 async fn naps(duration: Duration) -> u64 {
     let metrics = tokio::runtime::Handle::current().metrics();
     let before = metrics.worker_park_count(0);

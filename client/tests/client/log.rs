@@ -1,4 +1,5 @@
-//! What the client writes into the log: levels, targets, spans, and nothing that steers a terminal or is secret.
+//! What the client writes into the log: levels, targets, spans, and nothing that steers a terminal
+//! or is secret.
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Write as _};
@@ -304,7 +305,8 @@ async fn packets_are_traced_without_their_secrets() {
     assert!(!format!("{:?}", log.lines()).contains("canary"));
 }
 
-/// Every control character that MQTT lets through, every mark of the reading direction, every separator.
+/// Every control character that MQTT lets through, every mark of the reading direction, every
+/// separator.
 fn hostile() -> String {
     ('\u{1}'..=char::MAX).filter(|c| needs_escape(*c)).collect()
 }

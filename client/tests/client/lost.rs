@@ -1,4 +1,5 @@
-//! Subscriptions that the server forgot and doesn't renew: told of in time, and never at the cost of newer ones.
+//! Subscriptions that the server forgot and doesn't renew: told of in time, and never at the cost
+//! of newer ones.
 
 use dunlin_client::codec::{Packet, PacketBuf, ReasonCode};
 use dunlin_client::{Client, Event, Events, QoS, RequestError, Subscription};

@@ -1,4 +1,5 @@
-//! The client against a scripted server on a real socket: short times, and no waiting but for something.
+//! The client against a scripted server on a real socket: short times, and no waiting but for
+//! something.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! Several subscriptions in one packet: asked for, renewed and ended together, each with a stream of its own.
+//! Several subscriptions in one packet: asked for, renewed and ended together, each with a stream
+//! of its own.
 
 use dunlin_client::codec::{
     Packet, PacketBuf, PacketType, Publish, PublishProperties, ReasonCode, SubscriptionIdentifier,

@@ -1,4 +1,5 @@
-//! What is final and what is tried again: each row of the table in the documentation of `Reconnect`.
+//! What is final and what is tried again: each row of the table in the documentation of
+//! `Reconnect`.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -405,7 +406,8 @@ async fn a_server_certificate_that_is_not_trusted_is_final_only_before_the_first
     assert_eq!(story(&mut new.events()).await, "attempt failed stopped");
 }
 
-/// The server swaps the authority of its clients, and for a while refuses the certificate; then the file is replaced.
+/// The server swaps the authority of its clients, and for a while refuses the certificate; then the
+/// file is replaced.
 #[tokio::test]
 async fn a_client_certificate_that_is_replaced_on_disk_is_picked_up() {
     let (authority, old, new) = (
@@ -475,7 +477,8 @@ async fn a_stop_is_final_whatever_the_policy_says() {
     assert_eq!(story(&mut events).await, "disconnected stopped");
 }
 
-/// Other credentials change nothing about a take-over: two clients would disconnect each other for ever.
+/// Other credentials change nothing about a take-over: two clients would disconnect each other for
+/// ever.
 #[tokio::test]
 async fn a_take_over_is_final_with_a_provider_that_brings_other_credentials_each_time() {
     let server = TestServer::start().await;

@@ -217,8 +217,9 @@ async fn a_large_publish_waits_without_spinning() {
 
 const SMALL: &str = "small";
 
-/// Connected, with `sent` in the queue, 1,000 bytes of room, eight large messages waiting and behind them a small one; the
-/// acknowledgement of the last of `sent` then comes. Returns when the small one is in.
+/// Connected, with `sent` in the queue, 1,000 bytes of room, eight large messages waiting and
+/// behind them a small one; the acknowledgement of the last of `sent` then comes. Returns when the
+/// small one is in.
 async fn waits_behind_large_ones(sent: &[usize]) {
     let server = TestServer::start().await;
     let mut options = options(&server);

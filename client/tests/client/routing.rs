@@ -1,4 +1,5 @@
-//! Which stream a message comes to: by subscription identifier where the server has them, else by topic filter.
+//! Which stream a message comes to: by subscription identifier where the server has them, else by
+//! topic filter.
 
 use dunlin_client::codec::{
     ConnAckProperties, Delivery, Packet, PacketBuf, Publish, PublishProperties, ReasonCode,
@@ -99,7 +100,8 @@ async fn streams_of_one_filter_share_its_identifier() {
     }
 }
 
-/// What is still on its way to a subscription that has ended belongs to no other one, though its filter matches.
+/// What is still on its way to a subscription that has ended belongs to no other one, though its
+/// filter matches.
 #[tokio::test]
 async fn a_message_for_an_ended_subscription_comes_to_no_other() {
     let server = TestServer::start().await;
@@ -139,7 +141,8 @@ async fn a_new_subscription_to_an_old_filter_has_a_new_identifier() {
     is_empty(&mut lamp).await;
 }
 
-/// A session that was resumed has subscriptions of an earlier process, with identifiers that this one never gave.
+/// A session that was resumed has subscriptions of an earlier process, with identifiers that this
+/// one never gave.
 #[tokio::test]
 async fn an_unknown_identifier_falls_back_to_filters() {
     let server = TestServer::start().await;

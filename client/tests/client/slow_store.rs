@@ -1,5 +1,5 @@
-//! A store that takes its time, under a server that leaves at any time: nothing is lost, and nothing is sent twice that
-//! was received.
+//! A store that takes its time, under a server that leaves at any time: nothing is lost, and
+//! nothing is sent twice that was received.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

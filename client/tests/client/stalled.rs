@@ -207,7 +207,8 @@ async fn a_silent_server_is_asked_whether_it_is_there() {
     assert_eq!((after, keep_alive), (millis(100), Duration::from_secs(1)));
 }
 
-/// A server that says why and goes away at once, with our bytes unread: the reset must not eat its words.
+/// A server that says why and goes away at once, with our bytes unread: the reset must not eat its
+/// words.
 #[tokio::test]
 async fn the_servers_reason_survives_a_broken_pipe() {
     for _ in 0..10 {

@@ -1,4 +1,5 @@
-//! A session that outlives its process: what leaves was written down before, and what was written down goes on.
+//! A session that outlives its process: what leaves was written down before, and what was written
+//! down goes on.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -261,7 +262,8 @@ async fn a_record_and_the_fact_that_its_message_was_received_are_in_one_commit()
     peer.expects(pubrec(9)).await;
     soon(client.disconnect_within(millis(0))).await;
 
-    // A process that was killed before the commit has neither, one that was killed after it has both.
+    // A process that was killed before the commit has neither, one that was killed after it has
+    // both.
     assert!(records(&before).is_empty());
     assert_eq!(records(&after), one_record("lamp/1", "on"));
     for (store, comes_again) in [(before, true), (after, false)] {

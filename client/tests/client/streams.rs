@@ -28,7 +28,8 @@ pub(crate) async fn subscribed(
         .unwrap()
 }
 
-/// Sends something that nobody wants and waits for its acknowledgement: what came before it was handled.
+/// Sends something that nobody wants and waits for its acknowledgement: what came before it was
+/// handled.
 pub(crate) async fn settles(peer: &mut Peer, packet_id: u16) {
     peer.sends(&publish("nobody/wants/this", at_least_once(packet_id)))
         .await;
@@ -263,8 +264,8 @@ async fn a_full_stream_drops_the_newest_of_qos_0_and_nothing_else() {
     assert_eq!(soon(lamps.next()).await.unwrap().topic(), "lamp/1");
 }
 
-/// The promise that callers can't deadlock the client: the stream is full, the window is 1, and every message is
-/// answered by a publish whose receipt is awaited before the next one is taken.
+/// The promise that callers can't deadlock the client: the stream is full, the window is 1, and
+/// every message is answered by a publish whose receipt is awaited before the next one is taken.
 #[tokio::test]
 async fn publishing_from_inside_a_message_loop_goes_on() {
     const ROUNDS: u16 = 200;

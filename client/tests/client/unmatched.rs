@@ -1,4 +1,5 @@
-//! A resumed session brings messages before the application has subscribed again: they wait for their stream.
+//! A resumed session brings messages before the application has subscribed again: they wait for
+//! their stream.
 
 use std::time::Duration;
 

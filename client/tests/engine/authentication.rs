@@ -1,4 +1,5 @@
-//! Enhanced authentication (§4.12): both sides convince each other before CONNACK, and again whenever the client likes.
+//! Enhanced authentication (§4.12): both sides convince each other before CONNACK, and again
+//! whenever the client likes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

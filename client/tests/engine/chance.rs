@@ -1,4 +1,5 @@
-//! Conversations at random: whatever a server and a network do, each request has one outcome and the wire keeps its rules.
+//! Conversations at random: whatever a server and a network do, each request has one outcome and
+//! the wire keeps its rules.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -17,9 +18,11 @@ use crate::packets::{
 #[derive(Default)]
 struct Server {
     receive_maximum: usize,
-    /// Messages that are on the wire of this connection and not finished; with the topic and how far they are.
+    /// Messages that are on the wire of this connection and not finished; with the topic and how
+    /// far they are.
     in_flight: BTreeMap<u16, Step>,
-    /// What was in flight on earlier connections of this session: the only ones that may come with DUP.
+    /// What was in flight on earlier connections of this session: the only ones that may come with
+    /// DUP.
     before: HashMap<u16, Step>,
     requests: VecDeque<(PacketType, u16)>,
 }
@@ -139,7 +142,8 @@ impl Server {
     }
 }
 
-/// One conversation: a hundred steps of anything, then a network that holds until everything is settled.
+/// One conversation: a hundred steps of anything, then a network that holds until everything is
+/// settled.
 fn converse(seed: u64) {
     let mut random = Rng::with_seed(seed);
     let mut options = options();

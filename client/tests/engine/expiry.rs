@@ -1,4 +1,5 @@
-//! Messages that are worth sending for some time only: their interval goes down while they wait (§3.3.2.3.3).
+//! Messages that are worth sending for some time only: their interval goes down while they wait
+//! (§3.3.2.3.3).
 
 use std::time::Duration;
 

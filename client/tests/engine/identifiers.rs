@@ -1,4 +1,5 @@
-//! Subscription identifiers: sent where the server has them, kept when subscriptions are asked for again.
+//! Subscription identifiers: sent where the server has them, kept when subscriptions are asked for
+//! again.
 
 use dunlin_client::QoS;
 use dunlin_client::codec::{

@@ -1,4 +1,5 @@
-//! Topic aliases that the server sets (§3.3.2.3.4): the application sees topics, whatever is on the wire.
+//! Topic aliases that the server sets (§3.3.2.3.4): the application sees topics, whatever is on the
+//! wire.
 
 use dunlin_client::ConnectionError;
 use dunlin_client::QoS;

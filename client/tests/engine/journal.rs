@@ -99,7 +99,8 @@ fn everything_that_a_server_may_know_is_kept() {
     assert_eq!(client.sends(), [pubrec(9)]);
 }
 
-/// A connection that ends while its output waits for the store takes nothing with it that never left.
+/// A connection that ends while its output waits for the store takes nothing with it that never
+/// left.
 #[test]
 fn what_was_staged_and_never_left_is_as_new() {
     for connack in [connack(), connack_resumed()] {
@@ -393,8 +394,8 @@ fn what_is_over_is_not_kept() {
     assert!(!client.engine.has_changes());
 }
 
-/// A message of 60 s was stored at `then` and is found at `later`: the seconds that it lives on, and how many messages have
-/// an age that isn't known.
+/// A message of 60 s was stored at `then` and is found at `later`: the seconds that it lives on,
+/// and how many messages have an age that isn't known.
 fn lives_on(then: (u64, Option<(u128, u64)>), later: (u64, Option<(u128, u64)>)) -> (u64, usize) {
     let mut client = Client::new(options());
     client.engine.keep_journal();

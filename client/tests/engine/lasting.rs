@@ -1,4 +1,5 @@
-//! What time doesn't end: sessions on a connection that stands, and exchanges that have begun (§4.1, §4.3.3).
+//! What time doesn't end: sessions on a connection that stands, and exchanges that have begun
+//! (§4.1, §4.3.3).
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Conversations between the engine and a server, in virtual time: what comes in, what goes out, what it leads to.
+//! Conversations between the engine and a server, in virtual time: what comes in, what goes out,
+//! what it leads to.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Messages of QoS 1 and 2 for which the application has no memory: the client leaves with 0x97, and the next connection has a
-//! smaller Receive Maximum.
+//! Messages of QoS 1 and 2 for which the application has no memory: the client leaves with 0x97,
+//! and the next connection has a smaller Receive Maximum.
 
 use std::time::Duration;
 

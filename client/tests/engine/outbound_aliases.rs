@@ -1,4 +1,5 @@
-//! Topic aliases of messages that leave: never more than both sides want, and none older than the connection (§3.3.2.3.4).
+//! Topic aliases of messages that leave: never more than both sides want, and none older than the
+//! connection (§3.3.2.3.4).
 
 use std::num::NonZeroU32;
 

@@ -1,4 +1,5 @@
-//! Messages that a server closes the connection over, again and again: failed where the guard is on, a stated deviation.
+//! Messages that a server closes the connection over, again and again: failed where the guard is
+//! on, a stated deviation.
 
 use dunlin_client::codec::{Packet, PacketBuf, ReasonCode};
 use dunlin_client::engine::{CloseCause, OperationId};
@@ -21,7 +22,8 @@ fn connected() -> Client {
     Client::connected_as(guarded(), &connack())
 }
 
-/// The server closes the connection without a word, and the client opens the next one. Whether that starts clean.
+/// The server closes the connection without a word, and the client opens the next one. Whether that
+/// starts clean.
 fn is_closed(client: &mut Client) -> bool {
     client.sends();
     client.engine.handle_closed(CloseCause::Eof);

@@ -1,4 +1,5 @@
-//! Messages that are wrong only in themselves: refused one by one, while the connection stays (§4.13.1).
+//! Messages that are wrong only in themselves: refused one by one, while the connection stays
+//! (§4.13.1).
 
 use dunlin_client::codec::{
     AckType, Delivery, Packet, PacketBuf, PayloadFormat, Publish, PublishProperties, ReasonCode,
@@ -218,7 +219,8 @@ fn the_alias_of_a_refused_message_counts_if_its_topic_is_valid() {
         client.refused_once(),
         ("lamp/1".to_owned(), Some("MQTT-3.3.2-14"))
     );
-    // An alias that was set to no topic name never stands for an earlier topic: its messages are refused like the first.
+    // An alias that was set to no topic name never stands for an earlier topic: its messages are
+    // refused like the first.
     client.receives_bytes(&with_topic(b"lamp/#", at_most_once(), b"\x23\x00\x01"));
     assert_eq!(
         client.refused_once(),

@@ -119,7 +119,8 @@ fn what_was_asked_for_meanwhile_stays_when_the_renewal_is_given_up() {
     );
 }
 
-/// Messages that are repeated have their identifiers from the connection before: together, all that there are.
+/// Messages that are repeated have their identifiers from the connection before: together, all that
+/// there are.
 #[test]
 fn a_renewal_waits_for_an_identifier() {
     let mut client = subscribed_to("a");
@@ -136,7 +137,8 @@ fn a_renewal_waits_for_an_identifier() {
     assert_eq!(client.sends(), [resubscribe(7, &["a"])]);
 }
 
-/// The server may have begun a session, and said so in a CONNACK that never came: it is present from then on.
+/// The server may have begun a session, and said so in a CONNACK that never came: it is present
+/// from then on.
 #[test]
 fn a_server_whose_connack_was_lost_is_asked_again() {
     let mut client = subscribed_to("a");

@@ -1,4 +1,5 @@
-//! What happens to requests when a connection is lost and the server remembers the session, or doesn't (§4.4).
+//! What happens to requests when a connection is lost and the server remembers the session, or
+//! doesn't (§4.4).
 
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use crate::packets::{
     pubrec, pubrel,
 };
 
-/// operation_processing_reconnect_rejoin_session [MQTT-4.4.0-1] [MQTT-3.3.1-1] [MQTT-4.6.0-1] [MQTT-3.1.2-23]
-/// operation_processing_reconnect_rejoin_session_fail_all
+/// operation_processing_reconnect_rejoin_session [MQTT-4.4.0-1] [MQTT-3.3.1-1] [MQTT-4.6.0-1]
+/// [MQTT-3.1.2-23] operation_processing_reconnect_rejoin_session_fail_all
 /// operation_processing_reconnect_rejoin_session_fail_qos0
 #[test]
 fn a_resumed_session_repeats_messages_in_their_order_with_dup() {
@@ -423,7 +424,8 @@ fn a_half_packet_of_the_last_connection_is_not_continued_on_this_one() {
     assert_eq!(client.takes_all(), ["b"]);
 }
 
-/// A server that lost the session said so in a CONNACK that never came; then its new one is present.
+/// A server that lost the session said so in a CONNACK that never came; then its new one is
+/// present.
 #[test]
 fn a_message_of_qos_1_under_a_known_identifier_is_another_one_if_the_session_may_be() {
     let mut client = Client::connected();

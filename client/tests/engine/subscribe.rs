@@ -1,4 +1,5 @@
-//! Subscriptions: asked for, granted, refused, ended, and asked for again when the server has forgotten them.
+//! Subscriptions: asked for, granted, refused, ended, and asked for again when the server has
+//! forgotten them.
 
 use std::time::Duration;
 

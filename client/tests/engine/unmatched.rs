@@ -1,4 +1,5 @@
-//! Messages of a resumed session for which there is no stream yet: kept unacknowledged, then refused (§4.6, §3.4.2.1).
+//! Messages of a resumed session for which there is no stream yet: kept unacknowledged, then
+//! refused (§4.6, §3.4.2.1).
 
 use std::time::Duration;
 

@@ -16,7 +16,8 @@ fn count() -> usize {
     }
 }
 
-/// A file with all that a client leaves in one: values that were replaced and removed, small and large ones.
+/// A file with all that a client leaves in one: values that were replaced and removed, small and
+/// large ones.
 fn make(path: &Path) -> (Vec<u8>, Entries) {
     let mut store = FileStore::open(path).unwrap();
     for round in 0..40_u8 {

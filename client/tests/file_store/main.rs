@@ -1,4 +1,5 @@
-//! A store in a file: what was committed is there again, and a file that isn't as it was written is refused untouched.
+//! A store in a file: what was committed is there again, and a file that isn't as it was written is
+//! refused untouched.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

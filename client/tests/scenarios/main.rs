@@ -1,8 +1,9 @@
 //! Scenarios, rules and faults by name: where each of them is shown, or why it isn't.
 //!
-//! `table.tsv` has one line for each: where it comes from (`aws`: the scenarios that AWS tests its client with; `rule`: the
-//! statements that clients break most often; `fault`: what the newest releases of other clients do wrong), its name, the
-//! tests as `file::name` from this crate's folder, and a reason if there is none. A test names what it shows above itself.
+//! `table.tsv` has one line for each: where it comes from (`aws`: the scenarios that AWS tests its
+//! client with; `rule`: the statements that clients break most often; `fault`: what the newest
+//! releases of other clients do wrong), its name, the tests as `file::name` from this crate's
+//! folder, and a reason if there is none. A test names what it shows above itself.
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! Packets that own all that they hold: to keep, to change, and to be made up by generators.
 //!
-//! [`Packet`] here is to [`crate::Packet`] what `String` is to `&str`: [`Packet::packet`] lends it. What came over a
-//! network and is only kept is cheaper as one buffer, a [`crate::PacketBuf`].
+//! [`Packet`] here is to [`crate::Packet`] what `String` is to `&str`: [`Packet::packet`] lends it.
+//! What came over a network and is only kept is cheaper as one buffer, a [`crate::PacketBuf`].
 //!
 //! ```
 //! use dunlin_codec::owned::{Connect, ConnectProperties, Packet, Utf8String};
@@ -13,8 +13,9 @@
 //! # Ok::<(), dunlin_codec::TextError>(())
 //! ```
 //!
-//! With the feature `proptest` or `arbitrary`, every type here has the `Arbitrary` of that crate. A [`Packet`] made
-//! so can be encoded; its parts, made alone, may break a rule that their types can't hold.
+//! With the feature `proptest` or `arbitrary`, every type here has the `Arbitrary` of that crate. A
+//! [`Packet`] made so can be encoded; its parts, made alone, may break a rule that their types
+//! can't hold.
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;

@@ -123,8 +123,9 @@ impl<'a> Ack<'a> {
         Ok(ack.map(|(ack, len)| (ack_type, ack, len)))
     }
 
-    /// The whole packet at the front of `input`, where it is as short as most are: four bytes, success, and nothing else
-    /// to say. What is longer, or not all right, is for others to judge.
+    /// The whole packet at the front of `input`, where it is as short as most are: four bytes,
+    /// success, and nothing else to say. What is longer, or not all right, is for others to
+    /// judge.
     #[inline(always)]
     pub(super) fn short(input: &[u8], options: &DecodeOptions) -> Option<(AckType, Self)> {
         let [first, 2, high, low, ..] = *input else {

@@ -34,7 +34,8 @@ properties! {
 }
 
 impl AuthProperties<'_> {
-    /// The standard lets an AUTH leave out everything and demands a method at the same time: what is there has one.
+    /// The standard lets an AUTH leave out everything and demands a method at the same time: what
+    /// is there has one.
     fn lacks_method(&self, reason_code: ReasonCode) -> bool {
         self.authentication_method.is_none()
             && (reason_code != ReasonCode::Success || !self.is_empty())

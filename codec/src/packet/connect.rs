@@ -138,7 +138,8 @@ impl<'a> Connect<'a> {
             None
         };
         if !r.is_empty() {
-            // A field without its flag, or bytes that are nothing at all. [MQTT-3.1.2-16] [MQTT-3.1.2-18]
+            // A field without its flag, or bytes that are nothing at all. [MQTT-3.1.2-16]
+            // [MQTT-3.1.2-18]
             let statement = match (username, password) {
                 (None, _) => Some("MQTT-3.1.2-16"),
                 (_, None) => Some("MQTT-3.1.2-18"),

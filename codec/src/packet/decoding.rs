@@ -11,10 +11,12 @@ use crate::header::FixedHeader;
 use crate::packet_type::PacketType;
 use crate::wire::Reader;
 
-/// Something of the whole packet at the front of some bytes, and the packet's length; `None` where more has to be read.
+/// Something of the whole packet at the front of some bytes, and the packet's length; `None` where
+/// more has to be read.
 pub(crate) type Decoded<T> = Result<Option<(T, usize)>, DecodeError>;
 
-/// Judges the packet at the front of `input` as [`Packet::decode_with`] does, and keeps nothing of it.
+/// Judges the packet at the front of `input` as [`Packet::decode_with`] does, and keeps nothing of
+/// it.
 #[inline]
 pub(crate) fn check(input: &[u8], options: &DecodeOptions) -> Result<Option<usize>, DecodeError> {
     Ok(decode(input, options, drop)?.map(|((), len)| len))
@@ -35,8 +37,8 @@ pub(super) fn decode<'a, T>(
             AckType::PubComp => Ok(Some((keep(Packet::PubComp(ack)), SHORT))),
         };
     }
-    // What is no whole packet is judged apart, and again: so this function, which all packets come through, calls
-    // nothing but last, and has no frame.
+    // What is no whole packet is judged apart, and again: so this function, which all packets come
+    // through, calls nothing but last, and has no frame.
     let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
         return none_or_refused(input, options);
     };
@@ -84,8 +86,8 @@ pub(super) fn decode<'a, T>(
     }
 }
 
-/// A function of its own for each packet, called last: it has no more of a frame than the packet needs, and it writes
-/// its answer where the caller wants it.
+/// A function of its own for each packet, called last: it has no more of a frame than the packet
+/// needs, and it writes its answer where the caller wants it.
 #[inline(never)]
 pub(super) fn whole<'a, T>(
     header: FixedHeader,

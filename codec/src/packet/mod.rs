@@ -1,4 +1,5 @@
-//! The fifteen control packets (§3): decode one from the front of some bytes, encode one into a buffer.
+//! The fifteen control packets (§3): decode one from the front of some bytes, encode one into a
+//! buffer.
 
 use bytes::BufMut;
 
@@ -84,7 +85,8 @@ pub enum Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// Decodes the packet at the front of `input`, strictly and from either side: the packet and its length.
+    /// Decodes the packet at the front of `input`, strictly and from either side: the packet and
+    /// its length.
     ///
     /// `Ok(None)` means "read more"; what stands behind the packet isn't looked at.
     ///
@@ -97,7 +99,8 @@ impl<'a> Packet<'a> {
     /// As [`decode`](Self::decode), under `options`.
     ///
     /// # Errors
-    /// As [`decode`](Self::decode); too large where the header announces more than `options.max_packet_size`.
+    /// As [`decode`](Self::decode); too large where the header announces more than
+    /// `options.max_packet_size`.
     #[inline]
     pub fn decode_with(
         input: &'a [u8],
@@ -131,7 +134,8 @@ impl<'a> Packet<'a> {
     /// Appends the packet to `out`, in its shortest form.
     ///
     /// # Errors
-    /// A value that its types can't keep out (see [`EncodeErrorKind`]), or no room in `out`; nothing is written then.
+    /// A value that its types can't keep out (see [`EncodeErrorKind`]), or no room in `out`;
+    /// nothing is written then.
     #[inline]
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         match self {
@@ -213,8 +217,9 @@ impl Body for Empty {
     fn write<S: Sink>(&self, _: &mut S) {}
 }
 
-/// As [`encode`], for packets of many pieces: where they fit, they are put together on the stack and copied at once. A
-/// growing buffer keeps its end in memory, and each piece would wait there for the one before it.
+/// As [`encode`], for packets of many pieces: where they fit, they are put together on the stack
+/// and copied at once. A growing buffer keeps its end in memory, and each piece would wait there
+/// for the one before it.
 #[inline(never)]
 fn encode_staged(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
     let Lengths {
@@ -241,7 +246,8 @@ fn encode_staged(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeEr
     Ok(())
 }
 
-/// The longest packet that is put together on the stack: a CONNECT with all that it can have, and some room.
+/// The longest packet that is put together on the stack: a CONNECT with all that it can have, and
+/// some room.
 const STAGE: usize = 320;
 
 fn first_byte(body: &impl Body) -> u8 {

@@ -1,4 +1,5 @@
-//! The one rule of what may be left out: `[reason code [property length, properties]]`, success and nothing else by default.
+//! The one rule of what may be left out: `[reason code [property length, properties]]`, success and
+//! nothing else by default.
 
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::{PacketType, Sender};

@@ -11,7 +11,8 @@ impl<'a> Value<'a> for PacketId {
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
         Self::new(r.u16(rule.field)?).ok_or_else(|| {
-            // 0 parses, but is never an identifier; the standard names no class. [MQTT-2.2.1-3] [MQTT-2.2.1-4]
+            // 0 parses, but is never an identifier; the standard names no class. [MQTT-2.2.1-3]
+            // [MQTT-2.2.1-4]
             let statement = if r.sender() == Sender::Server {
                 "MQTT-2.2.1-4"
             } else {

@@ -34,7 +34,8 @@ pub struct Publish<'a> {
     pub payload: &'a [u8],
 }
 
-/// How a message is delivered (§4.3): only what is acknowledged has an identifier and can be a repetition.
+/// How a message is delivered (§4.3): only what is acknowledged has an identifier and can be a
+/// repetition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
@@ -139,7 +140,8 @@ impl<'a> Publish<'a> {
         }
     }
 
-    /// Decodes a PUBLISH at the front of `input` without the detour through [`Packet`](crate::Packet).
+    /// Decodes a PUBLISH at the front of `input` without the detour through
+    /// [`Packet`](crate::Packet).
     ///
     /// `Ok(None)` means "read more", or that another packet stands there.
     ///
@@ -172,7 +174,8 @@ impl<'a> Publish<'a> {
         rest.get(usize::from(u16::from_be_bytes(*topic_len)) + id_len) == Some(&0)
     }
 
-    /// As [`read`](Self::read), for what [is plain](Self::is_plain): without properties it takes a third of the time.
+    /// As [`read`](Self::read), for what [is plain](Self::is_plain): without properties it takes a
+    /// third of the time.
     #[inline(always)]
     pub(super) fn read_plain(header: FixedHeader, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Self::read_as(header, r, true)
@@ -273,7 +276,8 @@ impl<'a> Publish<'a> {
         encoded_len(&Form::<WITH_PROPERTIES, WHOLE>(self))
     }
 
-    /// Appends everything but the payload to `out`: the payload can then be sent from where it lies.
+    /// Appends everything but the payload to `out`: the payload can then be sent from where it
+    /// lies.
     ///
     /// # Errors
     /// As [`Packet::encode`](crate::Packet::encode).
@@ -300,8 +304,8 @@ impl<'a> From<Publish<'a>> for Packet<'a> {
     }
 }
 
-/// How a PUBLISH is written: knowing that there are no properties saves two more looks at them, and a payload may go
-/// another way.
+/// How a PUBLISH is written: knowing that there are no properties saves two more looks at them, and
+/// a payload may go another way.
 struct Form<'p, 'a, const PLAIN: bool, const WHOLE: bool>(&'p Publish<'a>);
 
 const PLAIN: bool = true;

@@ -1,4 +1,5 @@
-//! The scope of a fault in a PUBLISH: found by reading the rest of the packet without judging its text.
+//! The scope of a fault in a PUBLISH: found by reading the rest of the packet without judging its
+//! text.
 
 use super::packet_id::PACKET_ID;
 use super::publish::{Delivery, PublishProperties};
@@ -65,7 +66,8 @@ pub(super) fn of_properties(
     in_properties(error, delivery, has_topic, r).unwrap_or_else(|graver| graver)
 }
 
-/// Walks through the properties as they are framed. The first fault in the connection's scope is the error.
+/// Walks through the properties as they are framed. The first fault in the connection's scope is
+/// the error.
 fn in_properties(
     error: DecodeError,
     delivery: Delivery,

@@ -1,4 +1,5 @@
-//! One field of a packet into a map: under its name, under its name and `_b64`, as several, or not at all.
+//! One field of a packet into a map: under its name, under its name and `_b64`, as several, or not
+//! at all.
 
 use ::serde::Serialize;
 use ::serde::ser::SerializeMap;

@@ -1,6 +1,7 @@
 //! What has named fields, as a map: made of the same rows as the owned types.
 
-/// Gives a borrowed type its `Serialize` and the type that owns it `Serialize` and `Deserialize`, field by field.
+/// Gives a borrowed type its `Serialize` and the type that owns it `Serialize` and `Deserialize`,
+/// field by field.
 macro_rules! fields {
     // A pair is written as one, without names: `value.rs`.
     (UserProperty lends $($rest:tt)*) => {};

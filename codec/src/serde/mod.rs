@@ -1,4 +1,5 @@
-//! Packets as readable text, JSON above all. How each type looks there is said at the root of the crate.
+//! Packets as readable text, JSON above all. How each type looks there is said at the root of the
+//! crate.
 
 mod field;
 mod fields;

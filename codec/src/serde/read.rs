@@ -1,4 +1,5 @@
-//! One field of a packet out of a map: which keys belong to it, and what it is where none of them came.
+//! One field of a packet out of a map: which keys belong to it, and what it is where none of them
+//! came.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,4 +1,5 @@
-//! Golden vectors, both ways: packets and their bytes, and breaches with the error that each must be.
+//! Golden vectors, both ways: packets and their bytes, and breaches with the error that each must
+//! be.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use dunlin_codec::{DataType, FixedHeader, PROPERTIES, PacketType};
 
-/// The packet with each set of properties in the order of `keys`; those of one identifier keep theirs.
+/// The packet with each set of properties in the order of `keys`; those of one identifier keep
+/// theirs.
 pub(crate) fn shuffled(packet: &[u8], keys: &[u32]) -> Vec<u8> {
     let mut shuffled = packet.to_vec();
     for section in sections(packet) {

@@ -1,8 +1,10 @@
-//! Every statement of the standard: whom it binds, and the tests that would fail without it or the reason for none.
+//! Every statement of the standard: whom it binds, and the tests that would fail without it or the
+//! reason for none.
 //!
-//! `table.tsv` has one line for each: the statement's id (`U-`: stated, not numbered), whom it binds, the tests as
-//! `file::name` from the root of the repository, and a reason or a note. What binds the codec or the client must have one
-//! of the two; what binds others alone has the tests that cite it.
+//! `table.tsv` has one line for each: the statement's id (`U-`: stated, not numbered), whom it
+//! binds, the tests as `file::name` from the root of the repository, and a reason or a note. What
+//! binds the codec or the client must have one of the two; what binds others alone has the tests
+//! that cite it.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -153,7 +155,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Where `test`, which is in `file`, names its statements: there, or beside the vectors that it goes through.
+/// Where `test`, which is in `file`, names its statements: there, or beside the vectors that it
+/// goes through.
 fn evidence(file: &str, test: &str) -> String {
     let vectors = match test {
         "every_breach_is_the_error_that_it_must_be" => &["rejected.tsv"][..],

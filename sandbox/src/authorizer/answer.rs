@@ -38,12 +38,14 @@ pub struct Answer {
     /// Seconds until the connection ends, 300 to 86,400; `None` means 86,400, AWS's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disconnect_after_in_seconds: Option<i64>,
-    /// Seconds until the Lambda is asked again, 300 to 86,400; `None` means never (AWS documents no default).
+    /// Seconds until the Lambda is asked again, 300 to 86,400; `None` means never (AWS documents
+    /// no default).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_after_in_seconds: Option<i64>,
 }
 
-/// Everything that is wrong with one answer, at least one fault. `Display` writes up to 20 of them, one after the other.
+/// Everything that is wrong with one answer, at least one fault. `Display` writes up to 20 of them,
+/// one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerError(Vec<AnswerFault>);
 
@@ -65,7 +67,8 @@ pub enum AnswerFault {
     /// A text that should have been JSON; holds where it goes wrong.
     #[error("it is a text that isn't JSON: {0}")]
     Text(Box<str>),
-    /// The answer of an authorizer for API Gateway, or of a function behind a URL; holds the field that shows it.
+    /// The answer of an authorizer for API Gateway, or of a function behind a URL; holds the field
+    /// that shows it.
     #[error(
         "it is an answer for API Gateway ({0}); AWS IoT wants isAuthenticated, principalId, policyDocuments, \
          disconnectAfterInSeconds and refreshAfterInSeconds"
@@ -147,9 +150,11 @@ impl Answer {
         }
     }
 
-    /// Reads what a Lambda returned: an object, or the JSON text of one, as AWS's own samples return it.
+    /// Reads what a Lambda returned: an object, or the JSON text of one, as AWS's own samples
+    /// return it.
     ///
-    /// Fields that AWS doesn't know are left out. With `isAuthenticated: false` no other field is looked at.
+    /// Fields that AWS doesn't know are left out. With `isAuthenticated: false` no other field is
+    /// looked at.
     ///
     /// # Errors
     /// All faults of the answer, those of its values too, if it can't be read.
@@ -330,7 +335,8 @@ fn take<T>(
                 },
                 None => AnswerFault::Missing(field),
             };
-            // A field that isn't required has a default; what stands beside it is taken, as AWS does.
+            // A field that isn't required has a default; what stands beside it is taken, as AWS
+            // does.
             (None, is_required.then_some(fault))
         }
         Some(value) => match read(&value) {

@@ -20,8 +20,8 @@ use tokio::time::timeout;
 pub struct LambdaLimits {
     /// Calls that run at the same time, 1 to 1,000. Default: 16. Up to 1,024 more wait in a queue.
     pub concurrency: usize,
-    /// Time that one call may take. It starts when the call does, so time in the queue isn't part of it. Default: 5 s,
-    /// as at AWS IoT Core.
+    /// Time that one call may take. It starts when the call does, so time in the queue isn't part
+    /// of it. Default: 5 s, as at AWS IoT Core.
     pub timeout: Duration,
 }
 
@@ -76,7 +76,8 @@ impl CallQueue {
 }
 
 impl LambdaLimits {
-    /// Largest value of [`concurrency`](Self::concurrency): AWS's default limit for all functions of an account.
+    /// Largest value of [`concurrency`](Self::concurrency): AWS's default limit for all functions
+    /// of an account.
     pub const MAX_CONCURRENCY: usize = 1000;
     /// Values that config files and flags take for [`timeout`](Self::timeout).
     pub const TIMEOUTS: RangeInclusive<Duration> =

@@ -1,4 +1,5 @@
-//! The two authorizers that every sandbox has, so that the sample runs before anything is configured.
+//! The two authorizers that every sandbox has, so that the sample runs before anything is
+//! configured.
 
 use crate::authorizer::answer::Answer;
 use crate::authorizer::lambda::Lambda;
@@ -41,7 +42,8 @@ pub fn demo_unsigned() -> Authorizer {
     )
 }
 
-/// `DemoSigned`: whoever brings a token `tok` signed with the sandbox's key may do what the sample does.
+/// `DemoSigned`: whoever brings a token `tok` signed with the sandbox's key may do what the sample
+/// does.
 #[must_use]
 pub fn demo_signed(public_key: PublicKey) -> Authorizer {
     Authorizer {

@@ -39,7 +39,8 @@ use crate::authorizer::calls::{CallQueue, QueueFault};
 pub enum Lambda {
     /// The same answer to everybody.
     Static(Answer),
-    /// The answer to whoever brings this user name and password; `isAuthenticated: false` to all others.
+    /// The answer to whoever brings this user name and password; `isAuthenticated: false` to all
+    /// others.
     Password {
         /// The user name, without the parameters behind the `?`.
         username: String,
@@ -48,7 +49,8 @@ pub enum Lambda {
         /// What is answered.
         answer: Answer,
     },
-    /// A program, started for each event: the event on its standard input, the answer on its standard output.
+    /// A program, started for each event: the event on its standard input, the answer on its
+    /// standard output.
     Exec(Program),
     /// A handler for one of AWS Lambda's runtimes, in processes that stay for the next call.
     Handler(Handler),
@@ -81,7 +83,8 @@ impl Lambda {
 
     /// Asks for the answer to one event.
     ///
-    /// Programs, handlers and URLs wait for their turn in `queue`; fixed answers and passwords are judged at once.
+    /// Programs, handlers and URLs wait for their turn in `queue`; fixed answers and passwords are
+    /// judged at once.
     pub(super) async fn invoke(
         &self,
         event: &LambdaEvent,

@@ -1,4 +1,5 @@
-//! The user name of a CONNECT: `name?x-amz-customauthorizer-name=..&x-amz-customauthorizer-signature=..&key=value`.
+//! The user name of a CONNECT:
+//! `name?x-amz-customauthorizer-name=..&x-amz-customauthorizer-signature=..&key=value`.
 
 use std::borrow::Cow;
 

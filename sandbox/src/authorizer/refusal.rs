@@ -1,4 +1,5 @@
-//! Why a CONNECT is refused by the custom authorizers: one sentence each, for the log and the reason string.
+//! Why a CONNECT is refused by the custom authorizers: one sentence each, for the log and the
+//! reason string.
 
 use dunlin_codec::ReasonCode;
 
@@ -7,7 +8,8 @@ use crate::authorizer::calls::QueueFault;
 use crate::authorizer::lambda::LambdaFault;
 use crate::authorizer::token::SignatureFault;
 
-/// A refusal before the policy is even asked. Its text names authorizers and parameters, never their values.
+/// A refusal before the policy is even asked. Its text names authorizers and parameters, never
+/// their values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -58,7 +60,8 @@ pub enum Refusal {
     /// The Lambda said no.
     #[error("the Lambda of the authorizer {0:?} answered isAuthenticated=false")]
     NotAuthenticated(String),
-    /// The Lambda wasn't called, because too many calls ran or waited: no decision about the client.
+    /// The Lambda wasn't called, because too many calls ran or waited: no decision about the
+    /// client.
     #[error("the Lambda of the authorizer {authorizer:?} wasn't called: {fault}")]
     NotCalled {
         /// The authorizer.
@@ -85,8 +88,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The reason code that the client is told: 0x97 (Quota exceeded) if the Lambda wasn't called, else 0x87 (Not
-    /// authorized).
+    /// The reason code that the client is told: 0x97 (Quota exceeded) if the Lambda wasn't called,
+    /// else 0x87 (Not authorized).
     #[must_use]
     pub const fn reason_code(&self) -> ReasonCode {
         match self {

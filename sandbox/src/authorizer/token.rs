@@ -48,7 +48,8 @@ impl PublicKey {
     pub fn from_pem(pem: &str) -> Result<Self, PublicKeyError> {
         let spki = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes())
             .map_err(|_| PublicKeyError::NotPem)?;
-        // Nothing is encrypted: this is the one type of the library that judges kind and size without a signature.
+        // Nothing is encrypted: this is the one type of the library that judges kind and size
+        // without a signature.
         PublicEncryptingKey::from_der(&spki).map_err(|_| PublicKeyError::NotRsa)?;
         Ok(Self { der: spki.to_vec() })
     }

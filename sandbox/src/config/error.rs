@@ -136,9 +136,11 @@ impl<'a> Source<'a> {
         self.folder().join(path)
     }
 
-    /// The absolute path of the folder that the file is in: programs run there, wherever the sandbox was started.
+    /// The absolute path of the folder that the file is in: programs run there, wherever the
+    /// sandbox was started.
     pub(super) fn folder(&self) -> PathBuf {
-        // Made absolute before its parent is taken: the parent of a bare file name is empty, which is no folder.
+        // Made absolute before its parent is taken: the parent of a bare file name is empty, which
+        // is no folder.
         let path = std::path::absolute(self.path).unwrap_or_else(|_| self.path.into());
         path.parent()
             .map_or_else(|| path.clone(), Path::to_path_buf)

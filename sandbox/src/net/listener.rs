@@ -23,7 +23,8 @@ pub(crate) struct Bound {
     pub(crate) listeners: Vec<TcpListener>,
 }
 
-/// A port of this address; of none given, the same port of 127.0.0.1 and, where there is IPv6, of ::1: `localhost` may mean either.
+/// A port of this address; of none given, the same port of 127.0.0.1 and, where there is IPv6, of
+/// ::1: `localhost` may mean either.
 pub(crate) async fn bind(
     address: Option<IpAddr>,
     port: u16,
@@ -80,7 +81,8 @@ fn listen(address: IpAddr, port: u16) -> Result<TcpListener, (SocketAddr, io::Er
         if cfg!(unix) {
             socket.set_reuseaddr(true)?;
         }
-        // Otherwise the system keeps megabytes for each client that doesn't read. Connections inherit it.
+        // Otherwise the system keeps megabytes for each client that doesn't read. Connections
+        // inherit it.
         socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
         socket.bind(address)?;
@@ -89,7 +91,8 @@ fn listen(address: IpAddr, port: u16) -> Result<TcpListener, (SocketAddr, io::Er
     listen().map_err(|error| (address, error))
 }
 
-/// Serves connections until the sandbox stops, and then waits until they are closed. Without `tls` there is none.
+/// Serves connections until the sandbox stops, and then waits until they are closed. Without `tls`
+/// there is none.
 pub(crate) async fn accept(listener: TcpListener, tls: Option<Arc<Tls>>, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
@@ -134,7 +137,8 @@ fn admit(
                 reason,
             });
         }
-        // Small packets that answer each other: Nagle's algorithm would make each wait for the other.
+        // Small packets that answer each other: Nagle's algorithm would make each wait for the
+        // other.
         if let Err(error) = stream.set_nodelay(true) {
             return shared.emit(Event::Rejected {
                 peer: address,

@@ -1,4 +1,5 @@
-//! Places for those who wait to be let in: a bounded number, and the oldest is given up for the newest.
+//! Places for those who wait to be let in: a bounded number, and the oldest is given up for the
+//! newest.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

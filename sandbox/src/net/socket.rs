@@ -105,8 +105,9 @@ impl<T: Transport> Socket<T> {
             }
             let happened = self.next().await;
             if matches!(happened, Happened::Called) {
-                // Those with messages to deliver queue up here and not before the runtime's workers, where whoever
-                // connects, asks or pings would have to wait behind all of them.
+                // Those with messages to deliver queue up here and not before the runtime's
+                // workers, where whoever connects, asks or pings would have to wait
+                // behind all of them.
                 in_turn = shared.crowd.acquire().await.ok();
             }
             self.handle(happened);
@@ -116,8 +117,8 @@ impl<T: Transport> Socket<T> {
         }
     }
 
-    /// Reads what the client has sent already, without waiting for more: this process may have been paused for longer
-    /// than the client may be silent.
+    /// Reads what the client has sent already, without waiting for more: this process may have been
+    /// paused for longer than the client may be silent.
     async fn read_what_is_there(&mut self) {
         while self.connection.wants_input() && self.input.len() < LARGE_BUFFER {
             self.input.reserve(READ_SIZE);
@@ -180,7 +181,8 @@ impl<T: Transport> Socket<T> {
         }
         // What has come is handled first, or there would be no bound to it.
         let more = self.connection.has_more_to_do();
-        // While the authorizers are asked, nothing is handled; reading a little shows whether the client is still there.
+        // While the authorizers are asked, nothing is handled; reading a little shows whether the
+        // client is still there.
         let watches =
             self.connection.is_pending() && self.verdict.is_some() && self.input.len() < READ_SIZE;
         let wants_input = (self.connection.wants_input() || watches) && !more;
@@ -209,7 +211,8 @@ impl<T: Transport> Socket<T> {
     }
 
     fn handle(&mut self, happened: Happened) {
-        // The lock is taken where there is something to decide: most of what happens is for the next turn.
+        // The lock is taken where there is something to decide: most of what happens is for the
+        // next turn.
         match happened {
             Happened::Read(Ok(0) | Err(_)) | Happened::Written(Err(_)) => {
                 self.connection.handle_lost(&mut self.shared.hub(), now());
@@ -275,7 +278,8 @@ async fn write(
     }
 }
 
-/// Reads on until the peer closes too: closing over unread input would reset, and could take our last words with it.
+/// Reads on until the peer closes too: closing over unread input would reset, and could take our
+/// last words with it.
 async fn say_goodbye(stream: &mut impl Transport, output: &mut BytesMut) -> io::Result<()> {
     stream.write_all_buf(output).await?;
     stream.shutdown().await?;

@@ -21,7 +21,8 @@ pub(crate) struct Tls {
     strict_sni: bool,
 }
 
-/// A connection after its handshake, and what is wrong with the server name that the client sent; `None` if nothing is.
+/// A connection after its handshake, and what is wrong with the server name that the client sent;
+/// `None` if nothing is.
 pub(crate) struct Accepted {
     pub(crate) stream: TlsStream<TcpStream>,
     pub(crate) sni_fault: Option<SniFault>,

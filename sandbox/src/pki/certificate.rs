@@ -1,4 +1,5 @@
-//! The certificates: an authority that can vouch for loopback names only, and the server's, right or wrong.
+//! The certificates: an authority that can vouch for loopback names only, and the server's, right
+//! or wrong.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,5 @@
-//! The `Condition` of a statement: when it applies, in the operators of IAM that AWS IoT policies use.
+//! The `Condition` of a statement: when it applies, in the operators of IAM that AWS IoT policies
+//! use.
 
 mod operator;
 

@@ -25,16 +25,19 @@ pub struct StatementRef {
     pub statement: usize,
     /// Its `Sid`, where it has one.
     pub sid: Option<Arc<str>>,
-    /// The resource of it that matched, behind the account. Where none did: the resources that it names.
+    /// The resource of it that matched, behind the account. Where none did: the resources that it
+    /// names.
     pub resource: Box<str>,
 }
 
-/// What wasn't allowed, and the statements that would allow that action if it weren't for something.
+/// What wasn't allowed, and the statements that would allow that action if it weren't for
+/// something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NearMisses {
     /// `iot:Action on resource`.
     pub request: Box<str>,
-    /// In the order of the documents; 16 at most. Empty: no statement allows that action on anything.
+    /// In the order of the documents; 16 at most. Empty: no statement allows that action on
+    /// anything.
     pub statements: Vec<(StatementRef, Miss)>,
 }
 
@@ -44,7 +47,8 @@ pub struct NearMisses {
 pub enum Miss {
     /// No resource of it matches.
     Resource,
-    /// It names another kind of resource than the action is asked on; holds the right one: `topicfilter`.
+    /// It names another kind of resource than the action is asked on; holds the right one:
+    /// `topicfilter`.
     Kind(&'static str),
     /// A policy variable of it has no value here.
     NoValue,

@@ -13,7 +13,8 @@ use crate::policy::key::why_unsupported;
 use crate::policy::pattern::Pattern;
 use crate::policy::resource::Resource;
 
-/// A policy document as AWS IoT reads it: `Version`, `Statement`, and nothing that the sandbox would have to ignore.
+/// A policy document as AWS IoT reads it: `Version`, `Statement`, and nothing that the sandbox
+/// would have to ignore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyDocument {
     pub(super) statements: Vec<Statement>,
@@ -28,7 +29,8 @@ pub enum Effect {
     Deny,
 }
 
-/// Why a policy document is refused. A refused document grants nothing: the connection that it came for is refused.
+/// Why a policy document is refused. A refused document grants nothing: the connection that it came
+/// for is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
@@ -125,7 +127,8 @@ impl PolicyDocument {
         errors.into_iter().next().map_or(Ok(document), Err)
     }
 
-    /// Parses the JSON text of a document; an error names all that is wrong, at least one thing for each statement that is.
+    /// Parses the JSON text of a document; an error names all that is wrong, at least one thing for
+    /// each statement that is.
     pub(crate) fn parse_all(json: &str) -> Result<Self, Vec<PolicyError>> {
         let value = serde_json::from_str(json).map_err(|error| vec![json_error(error)])?;
         let mut errors = Vec::new();
@@ -192,7 +195,8 @@ struct RawStatement {
 /// Policies write one item bare and several as a list.
 struct OneOrMany<T>(Vec<T>);
 
-/// Renames keys that differ from a known one in case only, and notes each: what else is wrong is then found as well.
+/// Renames keys that differ from a known one in case only, and notes each: what else is wrong is
+/// then found as well.
 fn correct_case(
     value: &mut Value,
     statement: Option<usize>,

@@ -106,7 +106,8 @@ impl Policy {
 }
 
 impl Statement {
-    /// The resource of it that the request is about, or why it says nothing about it; `None`: another action.
+    /// The resource of it that the request is about, or why it says nothing about it; `None`:
+    /// another action.
     fn applies(
         &self,
         request: &Request<'_>,

@@ -16,12 +16,14 @@ pub(super) enum Key {
     SecureTransport,
     CurrentTime,
     EpochTime,
-    /// A property of a thing or of a client certificate. Neither exists behind a custom authorizer: it has no value.
+    /// A property of a thing or of a client certificate. Neither exists behind a custom authorizer:
+    /// it has no value.
     ThingOrCertificate,
 }
 
 impl Key {
-    /// `None` for a key that the sandbox doesn't know: the policy that asks for it is refused by that name.
+    /// `None` for a key that the sandbox doesn't know: the policy that asks for it is refused by
+    /// that name.
     pub(super) fn named(name: &str) -> Option<Self> {
         let begins_with = |prefix: &str| {
             name.get(..prefix.len())
@@ -59,7 +61,8 @@ const NAMES: [(&str, Key); 12] = [
     ("aws:EpochTime", Key::EpochTime),
     ("iot:CertificateId", Key::ThingOrCertificate),
 ];
-/// Why a key that IAM or another service knows can't apply here; `None` for a key that nobody is known to have.
+/// Why a key that IAM or another service knows can't apply here; `None` for a key that nobody is
+/// known to have.
 pub(super) fn why_unsupported(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     let begins_with = |prefix: &str| name.starts_with(prefix);

@@ -44,7 +44,8 @@ impl Finding {
     }
 }
 
-/// Looks for the usual mistakes in the policy documents of one identity, each an object or the text of one.
+/// Looks for the usual mistakes in the policy documents of one identity, each an object or the text
+/// of one.
 ///
 /// `client_id` is one that should be able to connect.
 ///

@@ -1,4 +1,5 @@
-//! Policy wildcards and variables: `*`, `?`, `${iot:ClientId}` and the literals `${*}`, `${?}`, `${$}`.
+//! Policy wildcards and variables: `*`, `?`, `${iot:ClientId}` and the literals `${*}`, `${?}`,
+//! `${$}`.
 
 use core::str::Chars;
 use std::borrow::Cow;
@@ -7,7 +8,8 @@ use crate::policy::document::PolicyError;
 use crate::policy::key::Key;
 use crate::policy::request::Request;
 
-/// One pattern of a policy, parsed once. A variable's value is literal text: a client id of `*` matches only itself.
+/// One pattern of a policy, parsed once. A variable's value is literal text: a client id of `*`
+/// matches only itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
     tokens: Vec<Token>,
@@ -130,7 +132,8 @@ fn variable(name: &str) -> Result<Token, PolicyError> {
     }
 }
 
-/// Greedy matching that backtracks to the last `*` only: its cost is the product of both lengths at worst.
+/// Greedy matching that backtracks to the last `*` only: its cost is the product of both lengths at
+/// worst.
 fn matches(pattern: &[Token], text: &str) -> bool {
     let mut at = 0;
     let mut rest = text.chars();

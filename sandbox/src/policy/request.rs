@@ -45,7 +45,8 @@ pub struct Subject {
     pub source_ip: Option<IpAddr>,
     /// `iot:DomainName`: the server name that the client asked TLS for.
     pub domain_name: Option<Arc<str>>,
-    /// `iot:LastWillTopic`: the topic of the will, for [`Action::Connect`] alone; `None` without a will.
+    /// `iot:LastWillTopic`: the topic of the will, for [`Action::Connect`] alone; `None` without a
+    /// will.
     pub last_will_topic: Option<Arc<str>>,
     /// Values that were set by hand.
     pub(super) set: Vec<(Key, Arc<str>)>,
@@ -76,8 +77,8 @@ impl Subject {
         }
     }
 
-    /// Sets a value of a condition key by hand, such as `aws:SourceVpce`; instead of the key's own values. A key that is
-    /// set more than once has all of these values.
+    /// Sets a value of a condition key by hand, such as `aws:SourceVpce`; instead of the key's own
+    /// values. A key that is set more than once has all of these values.
     ///
     /// # Errors
     /// [`SetKeyError`] for a key that isn't known or never has a value behind a custom authorizer.

@@ -1,4 +1,5 @@
-//! The `Resource` of a statement: an ARN of AWS IoT. Region and account are compared only where that was asked for.
+//! The `Resource` of a statement: an ARN of AWS IoT. Region and account are compared only where
+//! that was asked for.
 
 use core::fmt;
 use core::str::FromStr;
@@ -17,7 +18,8 @@ pub(super) struct Resource {
     whole: Pattern,
 }
 
-/// The region and the account that a sandbox stands for. Without one, any region and account in a policy matches.
+/// The region and the account that a sandbox stands for. Without one, any region and account in a
+/// policy matches.
 ///
 /// ```
 /// use dunlin_sandbox::ArnScope;

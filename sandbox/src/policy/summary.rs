@@ -7,7 +7,8 @@ use crate::policy::evaluation::Policy;
 use crate::policy::request::Action;
 
 impl Policy {
-    /// What it allows, in a few words for a log line: `connect as lamp-*; publish, receive on lamp/on`.
+    /// What it allows, in a few words for a log line: `connect as lamp-*; publish, receive on
+    /// lamp/on`.
     #[must_use]
     pub fn summary(&self) -> String {
         let mut groups: BTreeMap<(Effect, bool, &str), Vec<Action>> = BTreeMap::new();

@@ -29,8 +29,8 @@ impl ClientAliases {
         }
     }
 
-    /// The topic that is meant, kept where it comes with an alias. Every alias up to the maximum is taken.
-    /// [MQTT-3.3.2-12]
+    /// The topic that is meant, kept where it comes with an alias. Every alias up to the maximum is
+    /// taken. [MQTT-3.3.2-12]
     pub(crate) fn topic<'a>(&'a mut self, publish: &Publish<'a>) -> Result<TopicName<'a>, End> {
         let alias = publish.properties.topic_alias.map(TopicAlias::get);
         match (publish.topic, alias) {

@@ -127,7 +127,8 @@ impl Pending {
         }
     }
 
-    /// What the authorizers decided, then the policy about `iot:Connect`, and the CONNACK if both allow.
+    /// What the authorizers decided, then the policy about `iot:Connect`, and the CONNACK if both
+    /// allow.
     pub(crate) fn handle_verdict(
         &mut self,
         verdict: Result<Grant, Refusal>,
@@ -167,7 +168,8 @@ impl Pending {
     /// Sends the CONNACK, without what it may leave out if the client takes no larger packet.
     ///
     /// # Errors
-    /// The end of the connection if even then it is too large: no CONNACK may say so. [MQTT-3.1.2-24]
+    /// The end of the connection if even then it is too large: no CONNACK may say so.
+    /// [MQTT-3.1.2-24]
     fn send_connack(
         &self,
         session_present: bool,
@@ -351,7 +353,8 @@ fn denied(reason: String, denial: Denial) -> End {
     }
 }
 
-/// Of the profile, and as much shorter as the sandbox's clocks run faster: the client must know the one it is held to.
+/// Of the profile, and as much shorter as the sandbox's clocks run faster: the client must know the
+/// one it is held to.
 fn keep_alive(requested: u16, settings: &Settings) -> u16 {
     let rules = settings.rules();
     let seconds = match requested {

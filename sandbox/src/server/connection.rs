@@ -34,7 +34,8 @@ pub(crate) struct Peer {
 
 /// One connection, from the end of the TLS handshake on.
 ///
-/// `handle_*` says what happened, `poll_*` asks what to do next; [`Self::output`] holds what is to be sent.
+/// `handle_*` says what happened, `poll_*` asks what to do next; [`Self::output`] holds what is to
+/// be sent.
 #[derive(Debug)]
 pub(crate) struct Connection {
     settings: Arc<Settings>,
@@ -78,8 +79,8 @@ impl Connection {
         }
     }
 
-    /// Whether more input can be handled now. While it can't, no more should be read from the socket than shows that the
-    /// client has gone.
+    /// Whether more input can be handled now. While it can't, no more should be read from the
+    /// socket than shows that the client has gone.
     pub(crate) fn wants_input(&self) -> bool {
         let expects_packets = match &self.state {
             State::AwaitingConnect { .. } | State::Mute { .. } => true,
@@ -89,12 +90,14 @@ impl Connection {
         expects_packets && !self.output.is_full()
     }
 
-    /// Whether this connection stopped only to give the others their turn: then it should have another one at once.
+    /// Whether this connection stopped only to give the others their turn: then it should have
+    /// another one at once.
     pub(crate) const fn has_more_to_do(&self) -> bool {
         self.output.close.is_none() && self.output.work >= WORK_PER_TURN
     }
 
-    /// Whether the client is about to be disconnected for its silence: then what lies in the socket must be read first.
+    /// Whether the client is about to be disconnected for its silence: then what lies in the socket
+    /// must be read first.
     pub(crate) fn is_silent(&self, now: Instant) -> bool {
         matches!(&self.state, State::Open(open) if open.is_silent(now))
     }

@@ -11,7 +11,8 @@ use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::server::{Connection, Hub, Peer, Settings};
 
-/// Several clients of one server, in virtual time. What a fuzzer drives, or a test that wants no sockets.
+/// Several clients of one server, in virtual time. What a fuzzer drives, or a test that wants no
+/// sockets.
 ///
 /// Every client is let in whom the policy allows to connect; nobody is asked for credentials.
 #[derive(Debug)]
@@ -67,7 +68,8 @@ impl Conversation {
         self.clients.len() - 1
     }
 
-    /// Bytes from a client. Those of one whose connection is over are ignored, as those of an unknown one.
+    /// Bytes from a client. Those of one whose connection is over are ignored, as those of an
+    /// unknown one.
     pub fn receive(&mut self, client: usize, bytes: &[u8]) {
         let Some(client) = self
             .clients

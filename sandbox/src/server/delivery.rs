@@ -1,4 +1,5 @@
-//! Messages on their way to a client: asked of the policy one by one, in order, as fast as the client takes them.
+//! Messages on their way to a client: asked of the policy one by one, in order, as fast as the
+//! client takes them.
 
 use std::time::Instant;
 
@@ -64,7 +65,8 @@ impl Open {
         Ok(())
     }
 
-    /// Stored messages come slowly; and what is above the messages of a second waits, but for QoS 0.
+    /// Stored messages come slowly; and what is above the messages of a second waits, but for QoS
+    /// 0.
     fn must_wait(&mut self, qos: QoS, is_stored: bool, now: Instant) -> bool {
         let throttle = &mut self.throttle;
         let stored = throttle.stored.as_mut().filter(|_| is_stored);
@@ -149,8 +151,9 @@ impl Open {
         self.send_message(queued, delivery, decision, topic, output, hub, now);
     }
 
-    /// Asks the policy about iot:Receive: on the topic, and for a message of a shared subscription also on the topic
-    /// behind `$share/<name>/`, as AWS's samples grant both and its documents say for neither that it is the one.
+    /// Asks the policy about iot:Receive: on the topic, and for a message of a shared subscription
+    /// also on the topic behind `$share/<name>/`, as AWS's samples grant both and its documents
+    /// say for neither that it is the one.
     fn decide_receive(&self, queued: &Queued, topic: &str) -> Decision {
         let decision = self.decide(Action::Receive, topic);
         let name = queued

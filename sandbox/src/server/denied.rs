@@ -12,7 +12,8 @@ use crate::server::end::{End, without_controls};
 pub(crate) struct Denied {
     pub(crate) reason_code: ReasonCode,
     pub(crate) reason: String,
-    /// The policy's decision, where it is the reason: the one denial for which there is a choice how to tell it.
+    /// The policy's decision, where it is the reason: the one denial for which there is a choice
+    /// how to tell it.
     pub(crate) decision: Option<Box<Decision>>,
     /// The topic is one of those that the service keeps for itself: there is a choice for it, too.
     pub(crate) is_reserved: bool,

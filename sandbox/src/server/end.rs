@@ -122,7 +122,8 @@ impl End {
     }
 }
 
-/// A reason that may go out in a packet: text of a client in it carries no control characters to whoever shows it.
+/// A reason that may go out in a packet: text of a client in it carries no control characters to
+/// whoever shows it.
 pub(crate) fn without_controls(reason: Cow<'static, str>) -> Cow<'static, str> {
     if reason.chars().any(needs_escape) {
         Escaped(reason).to_string().into()

@@ -107,7 +107,8 @@ impl Hub {
         }
     }
 
-    /// Whether there is a session to resume: one that ends with its connection is none to the next. [MQTT-3.2.2-3]
+    /// Whether there is a session to resume: one that ends with its connection is none to the next.
+    /// [MQTT-3.2.2-3]
     pub(crate) fn has_session(&self, client_id: &str) -> bool {
         self.sessions
             .get(client_id)
@@ -135,7 +136,8 @@ impl Hub {
         is_hasty
     }
 
-    /// A new connection of a client. An older one finds that it isn't the session's any more. [MQTT-3.1.4-3]
+    /// A new connection of a client. An older one finds that it isn't the session's any more.
+    /// [MQTT-3.1.4-3]
     pub(crate) fn attach(
         &mut self,
         client_id: &Arc<str>,
@@ -194,7 +196,8 @@ impl Hub {
             .filter(|session| session.is_of(connection))
     }
 
-    /// The connection is over; its session ends with it, or after `expiry` seconds without its client.
+    /// The connection is over; its session ends with it, or after `expiry` seconds without its
+    /// client.
     pub(crate) fn detach(
         &mut self,
         client_id: &Arc<str>,
@@ -226,7 +229,8 @@ impl Hub {
         Left::Kept
     }
 
-    /// The will of a session whose client has gone: published when its time comes, unless the client does first.
+    /// The will of a session whose client has gone: published when its time comes, unless the
+    /// client does first.
     pub(crate) fn delay_will(&mut self, client_id: &Arc<str>, will: DelayedWill) {
         self.forget_due(client_id);
         if let Some(session) = self.sessions.get_mut(client_id) {
@@ -245,7 +249,8 @@ impl Hub {
             .min()
     }
 
-    /// Publishes the wills whose time has come, and ends the sessions that have waited long enough. [MQTT-4.1.0-2]
+    /// Publishes the wills whose time has come, and ends the sessions that have waited long enough.
+    /// [MQTT-4.1.0-2]
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<Event> {
         let mut events = Vec::new();
         while let Some((at, client_id)) = self.due.first().cloned().filter(|(at, _)| *at <= now) {
@@ -288,7 +293,8 @@ impl Hub {
         self.relief.weight()
     }
 
-    /// Ends a session: its subscriptions, its will, and the messages that its client hasn't acknowledged.
+    /// Ends a session: its subscriptions, its will, and the messages that its client hasn't
+    /// acknowledged.
     fn end_session(&mut self, client_id: &Arc<str>, reason: LossReason, now: Instant) {
         self.forget_due(client_id);
         let Some(mut session) = self.sessions.remove(client_id) else {
@@ -334,8 +340,8 @@ impl Hub {
             LeftOverKind::Will(will) => return Some(self.publish_will(&client_id, will, now)),
             LeftOverKind::Message { queued, is_sent } => (queued, is_sent),
         };
-        // Another client of the shared subscription gets the message, but for one of QoS 2 that was sent already: its
-        // client may have it (§4.8.2). [MQTT-4.8.2-5]
+        // Another client of the shared subscription gets the message, but for one of QoS 2 that was
+        // sent already: its client may have it (§4.8.2). [MQTT-4.8.2-5]
         let may_move = queued.qos == QoS::AtLeastOnce || !is_sent;
         let share = queued.share.as_ref().filter(|_| may_move);
         // Nobody's session ends for a message of another's.
@@ -354,7 +360,8 @@ impl Hub {
         }
     }
 
-    /// Ends the session of a client for what the sandbox holds for it; a connection is told by DISCONNECT 0x97.
+    /// Ends the session of a client for what the sandbox holds for it; a connection is told by
+    /// DISCONNECT 0x97.
     fn evict(
         &mut self,
         client_id: &Arc<str>,

@@ -1,4 +1,5 @@
-//! The sandbox's own limits, whatever the profile: what it holds at the most, and how long it waits.
+//! The sandbox's own limits, whatever the profile: what it holds at the most, and how long it
+//! waits.
 
 use std::time::Duration;
 
@@ -12,24 +13,27 @@ pub(crate) const MAX_CONNECT_SIZE: u32 = 149_504;
 pub(crate) const MAX_CONNECTIONS: usize = 4096;
 /// Connections that aren't authorized yet; beyond it the oldest of them is given up.
 pub(crate) const MAX_HANDSHAKES: usize = 512;
-/// Sessions, connected or not, for each connection; beyond it the one that has been away for longest is given up.
+/// Sessions, connected or not, for each connection; beyond it the one that has been away for
+/// longest is given up.
 pub(crate) const SESSIONS_PER_CONNECTION: usize = 2;
 /// Subscriptions of all sessions.
 pub(crate) const MAX_SUBSCRIPTIONS_OF_ALL: usize = 100_000;
 /// Bytes of all filters.
 pub(crate) const MAX_FILTER_BYTES: usize = 16 * 1024 * 1024;
-/// No more is written to a connection's buffer, nor read from it, while so many bytes wait to be sent.
+/// No more is written to a connection's buffer, nor read from it, while so many bytes wait to be
+/// sent.
 pub(crate) const MAX_UNSENT: usize = 64 * 1024;
 /// Bytes that a connection may hold in its buffers without counting towards [`MAX_BUFFERED_BYTES`].
 pub(crate) const FREE_BUFFER: usize = 8 * 1024;
-/// Bytes in the buffers of all connections; beyond it the one that has held most for longest is ended.
+/// Bytes in the buffers of all connections; beyond it the one that has held most for longest is
+/// ended.
 pub(crate) const MAX_BUFFERED_BYTES: usize = 128 * 1024 * 1024;
 /// Messages that wait for one subscriber.
 pub(crate) const MAX_QUEUED: usize = 1000;
 /// Bytes of messages that wait for one subscriber.
 pub(crate) const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes of messages that wait for all subscribers together, each counted once, before each subscriber is left with
-/// [`SURE_QUEUED_BYTES`].
+/// Bytes of messages that wait for all subscribers together, each counted once, before each
+/// subscriber is left with [`SURE_QUEUED_BYTES`].
 pub(crate) const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// Beyond it nothing is taken any more but for subscribers who have nothing waiting.
 pub(crate) const HARD_MESSAGE_BYTES: usize = 128 * 1024 * 1024;
@@ -41,5 +45,6 @@ pub(crate) const QUEUED_OVERHEAD: usize = 128;
 pub(crate) const MAX_RETAINED: usize = 1000;
 /// Bytes of retained messages.
 pub(crate) const MAX_RETAINED_BYTES: usize = 16 * 1024 * 1024;
-/// Packets handled, receivers found and messages delivered for one connection before the others have their turn.
+/// Packets handled, receivers found and messages delivered for one connection before the others
+/// have their turn.
 pub(crate) const WORK_PER_TURN: usize = 256;

@@ -104,8 +104,9 @@ impl Message {
         }
     }
 
-    /// The PUBLISH for one receiver, with the seconds that it is still worth delivering: less the time that it waited
-    /// here, rounded up, so that what is alive has a second left. [MQTT-3.3.2-6]
+    /// The PUBLISH for one receiver, with the seconds that it is still worth delivering: less the
+    /// time that it waited here, rounded up, so that what is alive has a second left.
+    /// [MQTT-3.3.2-6]
     pub(crate) fn delivered<'a>(
         &'a self,
         delivery: Delivery,

@@ -39,8 +39,8 @@ impl OtherVersion {
         Some(Self { level, client_id })
     }
 
-    /// The CONNACK: in the form of MQTT 3 to a client of MQTT 3 (unacceptable protocol version), otherwise in that of
-    /// MQTT 5 (0x84, unsupported protocol version). [MQTT-3.1.2-2]
+    /// The CONNACK: in the form of MQTT 3 to a client of MQTT 3 (unacceptable protocol version),
+    /// otherwise in that of MQTT 5 (0x84, unsupported protocol version). [MQTT-3.1.2-2]
     pub(crate) const fn connack(&self) -> &'static [u8] {
         if Self::is_known(self.level) {
             &[0x20, 0x02, 0x00, 0x01]

@@ -1,4 +1,5 @@
-//! What waits for one subscriber, and what it hasn't acknowledged: bounded, in order, and kept while it is away.
+//! What waits for one subscriber, and what it hasn't acknowledged: bounded, in order, and kept
+//! while it is away.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -176,7 +177,8 @@ impl Outgoing {
         is_due.then_some((next.qos, self.stored > 0))
     }
 
-    /// Order is kept: QoS 0 waits behind a message that must wait, and everything behind what is sent again.
+    /// Order is kept: QoS 0 waits behind a message that must wait, and everything behind what is
+    /// sent again.
     pub(crate) fn pop(&mut self) -> Option<Next> {
         self.peek()?;
         if self.again > 0 {
@@ -278,8 +280,8 @@ impl Outgoing {
             .find(|(_, in_flight)| in_flight.packet_id == packet_id)
     }
 
-    /// Rotating, so that a late acknowledgement isn't taken for another message's. Fewer identifiers are in use than
-    /// there are: [`peek`](Self::peek) sees to it. [MQTT-2.2.1-4]
+    /// Rotating, so that a late acknowledgement isn't taken for another message's. Fewer
+    /// identifiers are in use than there are: [`peek`](Self::peek) sees to it. [MQTT-2.2.1-4]
     fn free_id(&mut self) -> PacketId {
         loop {
             self.last_id = self.last_id.wrapping_add(1);

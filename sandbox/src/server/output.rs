@@ -38,7 +38,8 @@ impl Output {
         fits && packet.encode(&mut self.bytes).is_ok()
     }
 
-    /// Sends a packet with a reason string, or without one where that makes it too large. [MQTT-3.2.2-19]
+    /// Sends a packet with a reason string, or without one where that makes it too large.
+    /// [MQTT-3.2.2-19]
     pub(crate) fn send_explained<'a>(
         &mut self,
         reason: Option<&'a str>,

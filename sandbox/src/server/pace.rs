@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Windows of one length, one after the other; each holds so much. What is taken beyond it counts for the next ones.
+/// Windows of one length, one after the other; each holds so much. What is taken beyond it counts
+/// for the next ones.
 #[derive(Debug, Clone)]
 pub(crate) struct Window {
     most: u64,

@@ -104,7 +104,8 @@ impl Open {
         Ok(())
     }
 
-    /// Whether a PUBLISH with this identifier may come now; a code where it needs no more than an answer.
+    /// Whether a PUBLISH with this identifier may come now; a code where it needs no more than an
+    /// answer.
     fn accept(
         &self,
         packet_id: PacketId,
@@ -175,7 +176,8 @@ impl Open {
         }
     }
 
-    /// The limits and the policy; for the will, which is judged when its connection ends, that is all there is to say.
+    /// The limits and the policy; for the will, which is judged when its connection ends, that is
+    /// all there is to say.
     pub(crate) fn judge(&self, message: &Message) -> Result<Decision, Denied> {
         let Some(topic) = message.publish().and_then(|publish| publish.topic) else {
             return Err(Denied::new(ReasonCode::TopicNameInvalid, "no topic"));
@@ -240,7 +242,8 @@ impl Open {
         Ok(())
     }
 
-    /// At once, so that the Receive Maximum of the server is never reached by a client that obeys it. [MQTT-3.3.4-1]
+    /// At once, so that the Receive Maximum of the server is never reached by a client that obeys
+    /// it. [MQTT-3.3.4-1]
     fn acknowledge(
         &self,
         qos: QoS,

@@ -27,7 +27,8 @@ pub(crate) struct Retained {
 pub(crate) struct RetainedFull;
 
 impl Retained {
-    /// Keeps the message instead of the topic's last one; one without a payload only removes that. [MQTT-3.3.1-6]
+    /// Keeps the message instead of the topic's last one; one without a payload only removes that.
+    /// [MQTT-3.3.1-6]
     pub(crate) fn keep(
         &mut self,
         topic: &str,
@@ -53,7 +54,8 @@ impl Retained {
         Ok(())
     }
 
-    /// What a new subscription is sent. A shared one gets none, and one with wildcards none on AWS IoT.
+    /// What a new subscription is sent. A shared one gets none, and one with wildcards none on AWS
+    /// IoT.
     pub(crate) fn matching(
         &self,
         filter: TopicFilter<'_>,

@@ -29,7 +29,8 @@ pub(crate) struct Session {
     /// What the filters weigh.
     pub(super) weight: usize,
     pub(crate) outgoing: Outgoing,
-    /// Messages of QoS 2 that the client sent and hasn't released: a repetition is no other message.
+    /// Messages of QoS 2 that the client sent and hasn't released: a repetition is no other
+    /// message.
     pub(crate) received: BTreeSet<PacketId>,
     /// The will of its last connection, while it is to wait.
     pub(super) will: Option<DelayedWill>,
@@ -141,8 +142,8 @@ impl Session {
             .min()
     }
 
-    /// Queues a message that came by `share` or by ordinary filters. A message of QoS 0 isn't kept for a client that
-    /// is away.
+    /// Queues a message that came by `share` or by ordinary filters. A message of QoS 0 isn't kept
+    /// for a client that is away.
     pub(super) fn push(
         &mut self,
         message: &Arc<Message>,
@@ -163,7 +164,8 @@ impl Session {
         if !self.outgoing.push(queued, room) {
             return Pushed::Full(qos);
         }
-        // Where more waits, its connection knows, or waits for its client: a crowd that doesn't read isn't woken in vain.
+        // Where more waits, its connection knows, or waits for its client: a crowd that doesn't
+        // read isn't woken in vain.
         if self.outgoing.has_only_one() {
             self.wake();
         }

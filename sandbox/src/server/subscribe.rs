@@ -131,7 +131,8 @@ impl Open {
         let rules = self.settings.rules();
         topics::check_filter(filter, rules)?;
         let decision = Denied::unless_allowed(self.decide(Action::Subscribe, &filter))?;
-        // More than the maximum is granted as the maximum, which the CONNACK has announced. [MQTT-3.2.2-10]
+        // More than the maximum is granted as the maximum, which the CONNACK has announced.
+        // [MQTT-3.2.2-10]
         let qos = options.qos.min(rules.maximum_qos);
         let subscription = Subscription {
             options: SubscriptionOptions { qos, ..options },
@@ -204,7 +205,8 @@ impl Open {
         )?)
     }
 
-    /// Whether a SUBSCRIBE asks for QoS 2 where there is none: then nothing of it is done, and no SUBACK is sent.
+    /// Whether a SUBSCRIBE asks for QoS 2 where there is none: then nothing of it is done, and no
+    /// SUBACK is sent.
     fn leaves_unanswered(
         &self,
         subscribe: &Subscribe<'_>,

@@ -197,8 +197,8 @@ fn a_connection_without_a_connect_is_refused_after_ten_seconds() {
     assert!(connection.output.close.is_some());
 }
 
-/// The CONNACK leaves out what it may until it fits; a client that takes no CONNACK is closed without one.
-/// [MQTT-3.1.2-24]
+/// The CONNACK leaves out what it may until it fits; a client that takes no CONNACK is closed
+/// without one. [MQTT-3.1.2-24]
 #[test]
 fn a_connack_fits_into_the_clients_maximum_packet_size_or_is_not_sent() {
     for profile in Profile::ALL {
@@ -245,8 +245,8 @@ fn a_connack_fits_into_the_clients_maximum_packet_size_or_is_not_sent() {
             assert!(connack.properties.receive_maximum.is_some());
             assert!(connack.properties.maximum_packet_size.is_some());
         }
-        // Header and flags, then Receive Maximum and Maximum Packet Size; on AWS IoT also Maximum QoS and that there
-        // are no subscription identifiers.
+        // Header and flags, then Receive Maximum and Maximum Packet Size; on AWS IoT also Maximum
+        // QoS and that there are no subscription identifiers.
         let expected = if profile == Profile::Aws { 17 } else { 13 };
         assert_eq!(smallest, Some(expected), "{profile}");
     }

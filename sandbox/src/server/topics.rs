@@ -43,7 +43,8 @@ pub(crate) fn matches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rul
     filter.matches(name) && reaches(filter, name, rules)
 }
 
-/// Whether a filter that matches as the standard has it does so here: on AWS IoT `sensor/#` doesn't match `sensor`.
+/// Whether a filter that matches as the standard has it does so here: on AWS IoT `sensor/#` doesn't
+/// match `sensor`.
 pub(crate) fn reaches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rules) -> bool {
     let parent = filter
         .as_str()
@@ -52,9 +53,9 @@ pub(crate) fn reaches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rul
     parent.is_none_or(|parent| slashes(name.as_str()) > slashes(parent))
 }
 
-/// Whether a topic doesn't begin with `$`, or is one of those that AWS IoT Core defines ("Reserved topics" in the
-/// developer guide). `but` is the one kind that this operation may not use: nobody publishes under `$aws/events/`, and
-/// nobody subscribes to `$aws/rules/`.
+/// Whether a topic doesn't begin with `$`, or is one of those that AWS IoT Core defines ("Reserved
+/// topics" in the developer guide). `but` is the one kind that this operation may not use: nobody
+/// publishes under `$aws/events/`, and nobody subscribes to `$aws/rules/`.
 fn is_defined(topic: &str, but: &str) -> bool {
     if !topic.starts_with('$') {
         return true;

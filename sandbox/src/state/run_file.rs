@@ -1,7 +1,7 @@
 //! `run/<pid>.json`: how a running sandbox is found, and how one that died isn't.
 //!
-//! The sandbox holds a lock on its file for as long as it runs. A lock ends with its process, however that ended,
-//! and unlike a process id it is never given to somebody else.
+//! The sandbox holds a lock on its file for as long as it runs. A lock ends with its process,
+//! however that ended, and unlike a process id it is never given to somebody else.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
@@ -117,7 +117,8 @@ fn write_locked(dir: &Path, ready: &Ready) -> io::Result<(PathBuf, File)> {
     Ok((path, file))
 }
 
-/// Takes away what sandboxes left behind that were killed. Whatever can't be taken away is ignored by `find` anyway.
+/// Takes away what sandboxes left behind that were killed. Whatever can't be taken away is ignored
+/// by `find` anyway.
 fn remove_stale(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir) else {
         return;

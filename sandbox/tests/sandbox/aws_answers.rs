@@ -1,4 +1,5 @@
-//! The table "AWS answers": what a client asks, and what AWS IoT Core, and so the sandbox, answers. One row per point.
+//! The table "AWS answers": what a client asks, and what AWS IoT Core, and so the sandbox, answers.
+//! One row per point.
 //!
 //! ```text
 //! cargo test -p dunlin-sandbox --test sandbox aws_answers -- --nocapture

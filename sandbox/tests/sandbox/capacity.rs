@@ -1,7 +1,9 @@
-//! What many clients cost, measured: run by hand, one after the other, as each counts this process's memory and time.
+//! What many clients cost, measured: run by hand, one after the other, as each counts this
+//! process's memory and time.
 //!
-//! `cargo test --release -p dunlin-sandbox --test sandbox capacity::many -- --ignored --nocapture`, and the same with
-//! `capacity::stalled`; on Linux, with 4,200 file descriptors (`ulimit -n`). The clients are a process of their own.
+//! `cargo test --release -p dunlin-sandbox --test sandbox capacity::many -- --ignored --nocapture`,
+//! and the same with `capacity::stalled`; on Linux, with 4,200 file descriptors (`ulimit -n`). The
+//! clients are a process of their own.
 
 use std::path::Path;
 use std::process::Stdio;

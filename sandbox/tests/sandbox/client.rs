@@ -1,4 +1,5 @@
-//! A client that sends what it is told and shows what it gets, so that each test reads as a conversation.
+//! A client that sends what it is told and shows what it gets, so that each test reads as a
+//! conversation.
 
 use std::fs;
 use std::net::Ipv4Addr;

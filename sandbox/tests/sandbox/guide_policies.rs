@@ -1,4 +1,5 @@
-//! Policies as the AWS IoT developer guide has them: each is evaluated, or refused with the reason why it can't apply.
+//! Policies as the AWS IoT developer guide has them: each is evaluated, or refused with the reason
+//! why it can't apply.
 
 use dunlin_sandbox::{Action, Policy, Request, Subject};
 use serde_json::{Value, json};
@@ -111,7 +112,8 @@ fn networks_of_aws_count_where_they_are_set() {
     }
 }
 
-/// Behind a custom authorizer there are no things and certificates: such a policy is taken, and allows nothing.
+/// Behind a custom authorizer there are no things and certificates: such a policy is taken, and
+/// allows nothing.
 #[test]
 fn policies_of_things_and_certificates_are_taken_and_allow_nothing() {
     let client = Subject::new("client1");

@@ -104,7 +104,8 @@ async fn the_policy_of_a_refresh_takes_the_place_of_the_old_one() {
     );
 }
 
-/// The first call is never answered and lasts as long as its client, who frees the Lambda for the next one by leaving.
+/// The first call is never answered and lasts as long as its client, who frees the Lambda for the
+/// next one by leaving.
 #[tokio::test]
 async fn a_client_that_hangs_up_frees_its_place() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -148,7 +149,8 @@ async fn a_client_that_hangs_up_frees_its_place() {
     assert_eq!(waits.receives_connack().await, (ReasonCode::Success, None));
 }
 
-/// As a script does that pipes a CONNECT into the socket: a fixed answer is there before the end of the input is looked at.
+/// As a script does that pipes a CONNECT into the socket: a fixed answer is there before the end of
+/// the input is looked at.
 #[tokio::test]
 async fn a_client_that_only_listens_gets_the_answer_that_is_there() {
     let sandbox = TestSandbox::open_house().await;

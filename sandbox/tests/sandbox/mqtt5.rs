@@ -226,7 +226,8 @@ async fn retain_as_published_keeps_the_flag_and_else_it_is_cleared() {
     }
 }
 
-/// MQTT-3.3.2-4, MQTT-3.3.2-15, MQTT-3.3.2-16, MQTT-3.3.2-17, MQTT-3.3.2-18, MQTT-3.3.2-20, MQTT-3.3.1-3, MQTT-3.3.2-3
+/// MQTT-3.3.2-4, MQTT-3.3.2-15, MQTT-3.3.2-16, MQTT-3.3.2-17, MQTT-3.3.2-18, MQTT-3.3.2-20,
+/// MQTT-3.3.1-3, MQTT-3.3.2-3
 #[tokio::test]
 async fn a_message_is_forwarded_with_everything_but_what_is_its_publishers_own() {
     let sandbox = TestSandbox::mqtt5().await;
@@ -359,7 +360,8 @@ async fn the_server_uses_as_many_aliases_as_the_client_takes() {
     );
 }
 
-/// MQTT-3.10.4-1, MQTT-3.10.4-2, MQTT-3.10.4-4, MQTT-3.10.4-5, MQTT-3.10.4-6, MQTT-3.11.3-1, MQTT-3.11.3-2
+/// MQTT-3.10.4-1, MQTT-3.10.4-2, MQTT-3.10.4-4, MQTT-3.10.4-5, MQTT-3.10.4-6, MQTT-3.11.3-1,
+/// MQTT-3.11.3-2
 #[tokio::test]
 async fn an_unsuback_tells_filter_by_filter_what_there_was() {
     for (profile, missing) in [
@@ -496,7 +498,8 @@ async fn a_packet_larger_than_aws_takes_is_taken() {
     );
 }
 
-/// MQTT-3.2.2-19, MQTT-3.9.2-1, MQTT-3.11.2-1, MQTT-3.4.2-2, MQTT-3.14.2-3, MQTT-3.1.2-24, MQTT-3.1.2-25
+/// MQTT-3.2.2-19, MQTT-3.9.2-1, MQTT-3.11.2-1, MQTT-3.4.2-2, MQTT-3.14.2-3, MQTT-3.1.2-24,
+/// MQTT-3.1.2-25
 #[tokio::test]
 async fn a_reason_that_does_not_fit_is_left_out() {
     let sandbox = TestSandbox::start_with(|builder| builder.profile(Profile::Mqtt5)).await;

@@ -36,7 +36,8 @@ async fn receives_publish(client: &mut TestClient) -> (Delivery, String) {
     )
 }
 
-/// MQTT-3.1.2-5, MQTT-3.1.2-6, MQTT-3.1.4-4, MQTT-3.2.2-3, MQTT-4.5.0-1, MQTT-4.6.0-5, MQTT-4.6.0-6, MQTT-3.1.2-23
+/// MQTT-3.1.2-5, MQTT-3.1.2-6, MQTT-3.1.4-4, MQTT-3.2.2-3, MQTT-4.5.0-1, MQTT-4.6.0-5,
+/// MQTT-4.6.0-6, MQTT-3.1.2-23
 #[tokio::test]
 async fn what_came_while_the_client_was_away_waits_for_it_in_order() {
     let sandbox = TestSandbox::mqtt5().await;

@@ -1,5 +1,6 @@
-//! `device PORT CA STORE FROM TO`: a client with a store that publishes the numbers, and can be killed at any time. It says
-//! `begun N` before a number is accepted and `kept N` when the store has it, and ends when all of them are acknowledged.
+//! `device PORT CA STORE FROM TO`: a client with a store that publishes the numbers, and can be
+//! killed at any time. It says `begun N` before a number is accepted and `kept N` when the store
+//! has it, and ends when all of them are acknowledged.
 
 use std::error::Error;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! The application: publishes, subscribes, takes its time with messages, and asks for outcomes or doesn't.
+//! The application: publishes, subscribes, takes its time with messages, and asks for outcomes or
+//! doesn't.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::task::{Context, Poll, Waker};
@@ -29,7 +30,8 @@ pub(super) struct Application {
     resumed_at: Option<Instant>,
     /// Messages of this session that the application answered on this connection.
     answered: usize,
-    /// The same for earlier connections: their acknowledgements may wait for the server to repeat the messages.
+    /// The same for earlier connections: their acknowledgements may wait for the server to repeat
+    /// the messages.
     answered_before: usize,
     /// What it thinks that it is subscribed to; `None` where it can't know.
     pub(super) subscriptions: BTreeMap<&'static str, Option<bool>>,
@@ -455,7 +457,8 @@ impl Application {
         for (filter, code) in filters.iter().zip(answer.reason_codes) {
             match (&asked, code.is_error()) {
                 (Asked::Subscribe(_), false) => drop(self.subscriptions.insert(filter, Some(true))),
-                // What there was before stays; but it may have been granted before this answer got lost.
+                // What there was before stays; but it may have been granted before this answer got
+                // lost.
                 (Asked::Subscribe(_), true) => {
                     if self
                         .subscriptions

@@ -1,4 +1,5 @@
-//! The client's side of a connection: an engine, moved as the tokio driver moves it, every packet of it judged.
+//! The client's side of a connection: an engine, moved as the tokio driver moves it, every packet
+//! of it judged.
 
 use std::time::{Duration, Instant};
 
@@ -117,7 +118,8 @@ impl Driver {
             .map_err(|error| Breach::new("what is said in CONNECT can be said", error))
     }
 
-    /// Writes up to `most` bytes, and takes the engine's output whenever the last one is written; whether there were any.
+    /// Writes up to `most` bytes, and takes the engine's output whenever the last one is written;
+    /// whether there were any.
     pub(super) fn writes(
         &mut self,
         link: &mut Link,
@@ -242,7 +244,8 @@ impl Driver {
         })
     }
 
-    /// Whether the connection is to be closed, and why: the engine has had enough, or the network has.
+    /// Whether the connection is to be closed, and why: the engine has had enough, or the network
+    /// has.
     pub(super) fn close_cause(&self, link: &Link) -> Option<CloseCause> {
         if self.engine.should_close() {
             return (self.output.is_empty() && !self.engine.has_output())
@@ -274,7 +277,8 @@ impl Driver {
     }
 }
 
-/// The delivery and the length of a message at the front of `seen` that is wrong in itself, and nothing else.
+/// The delivery and the length of a message at the front of `seen` that is wrong in itself, and
+/// nothing else.
 fn faulty_message(seen: &[u8]) -> Option<(Delivery, usize)> {
     let options = DecodeOptions {
         sender: Sender::Server,

@@ -96,7 +96,8 @@ impl Keeping {
     }
 }
 
-/// Without the time that is left of a request, at its record's end: that depends on when it was written.
+/// Without the time that is left of a request, at its record's end: that depends on when it was
+/// written.
 fn timeless(entries: &Entries) -> Entries {
     let mut entries = entries.clone();
     for (key, value) in &mut entries {

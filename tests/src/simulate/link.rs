@@ -1,4 +1,5 @@
-//! A network connection as both ends see it: bytes on their way in two directions, of which any number arrives.
+//! A network connection as both ends see it: bytes on their way in two directions, of which any
+//! number arrives.
 
 use std::collections::VecDeque;
 

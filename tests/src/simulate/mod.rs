@@ -1,7 +1,9 @@
-//! A simulator: the engine against a model server, over a network that delays, cuts and loses, in virtual time.
+//! A simulator: the engine against a model server, over a network that delays, cuts and loses, in
+//! virtual time.
 //!
-//! A run is made of choices, and the choices come from a seed or from a fuzzer's bytes: the same source gives the same
-//! run. Everything that the engine sends is judged when it leaves, everything that it promises when it is due.
+//! A run is made of choices, and the choices come from a seed or from a fuzzer's bytes: the same
+//! source gives the same run. Everything that the engine sends is judged when it leaves, everything
+//! that it promises when it is due.
 
 mod application;
 mod chance;

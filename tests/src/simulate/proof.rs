@@ -1,4 +1,5 @@
-//! The method of enhanced authentication that clients and server share: the answer to a challenge is the challenge backwards.
+//! The method of enhanced authentication that clients and server share: the answer to a challenge
+//! is the challenge backwards.
 
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! One run: a client, a server and the network between them, each doing something at random, then a calm in which
-//! everything has to come to its end.
+//! One run: a client, a server and the network between them, each doing something at random, then a
+//! calm in which everything has to come to its end.
 
 use std::time::{Duration, Instant};
 
@@ -289,7 +289,8 @@ impl World {
         ensure(count <= most, "the queue is bounded", || {
             format!("{count} of {limits:?}")
         })?;
-        // What is kept is in the output once more, and acknowledgements of what the application has taken.
+        // What is kept is in the output once more, and acknowledgements of what the application has
+        // taken.
         let most = 2 * limits.bytes + LARGEST_PACKET;
         ensure(bytes <= most, "the queue is bounded", || {
             format!("{bytes} of {limits:?}")

@@ -1,4 +1,5 @@
-//! Custom authorizers with real programs as their Lambdas: from the command line to the sample's exit code.
+//! Custom authorizers with real programs as their Lambdas: from the command line to the sample's
+//! exit code.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 

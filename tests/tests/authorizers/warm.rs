@@ -1,4 +1,5 @@
-//! Handlers as they run at AWS: unchanged, with AWS's event and context, in processes that stay for the next call.
+//! Handlers as they run at AWS: unchanged, with AWS's event and context, in processes that stay for
+//! the next call.
 
 use std::path::{Path, PathBuf};
 
@@ -301,8 +302,8 @@ async fn what_a_node_handler_says_after_its_answer_is_not_the_answer_of_the_next
     process.stop().await;
 }
 
-/// A handler that is slow to load, as one with large libraries is: no more of them load at a time than there are processors,
-/// so that none is too late.
+/// A handler that is slow to load, as one with large libraries is: no more of them load at a time
+/// than there are processors, so that none is too late.
 #[tokio::test]
 async fn handlers_that_are_slow_to_load_do_not_slow_each_other_down() {
     if !Program::Python.is_installed() {

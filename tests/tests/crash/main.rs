@@ -1,4 +1,5 @@
-//! Processes with a store that are killed at any time: 5 times each way by default, 200 with `DUNLIN_FULL=1`.
+//! Processes with a store that are killed at any time: 5 times each way by default, 200 with
+//! `DUNLIN_FULL=1`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

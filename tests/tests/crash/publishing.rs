@@ -1,5 +1,5 @@
-//! A process that publishes is killed at any time, and its session goes on in the next one: what the store had arrives at
-//! mosquitto, and at QoS 2 once.
+//! A process that publishes is killed at any time, and its session goes on in the next one: what
+//! the store had arrives at mosquitto, and at QoS 2 once.
 
 use std::collections::BTreeMap;
 use std::path::Path;

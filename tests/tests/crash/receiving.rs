@@ -1,4 +1,5 @@
-//! The example `exactly_once` is killed at any time while messages of QoS 2 arrive: each is in its records once.
+//! The example `exactly_once` is killed at any time while messages of QoS 2 arrive: each is in its
+//! records once.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Situations that users meet, provoked one after another: the table of what the tool says, how soon, and when it ends.
+//! Situations that users meet, provoked one after another: the table of what the tool says, how
+//! soon, and when it ends.
 
 use std::time::{Duration, Instant};
 
@@ -118,7 +119,8 @@ async fn check_commands(stderr: &str) {
     }
 }
 
-/// Fault of the sandbox, error, exit code, words, and further flags. First evidence, then words within seconds.
+/// Fault of the sandbox, error, exit code, words, and further flags. First evidence, then words
+/// within seconds.
 const OF_SANDBOX: [(&str, &str, i32, &[&str], &str); 13] = [
     (
         "connack=0x87:the Lambda gave no answer within 5 s",

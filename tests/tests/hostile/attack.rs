@@ -1,4 +1,5 @@
-//! One attack: a client on the test's own thread, whose memory is counted, against a server on another thread.
+//! One attack: a client on the test's own thread, whose memory is counted, against a server on
+//! another thread.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -8,7 +9,8 @@ use dunlin_client::transport::TransportOptions;
 use dunlin_client::{Client, ClientOptions, ConnectOptions, Event, Events};
 use dunlin_tests::Mosquitto;
 
-/// Runs `client` on this thread, prints the peak of its memory, and checks it against `limit` bytes.
+/// Runs `client` on this thread, prints the peak of its memory, and checks it against `limit`
+/// bytes.
 #[track_caller]
 pub(crate) fn attack<T>(name: &str, limit: u64, client: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()

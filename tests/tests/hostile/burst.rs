@@ -1,4 +1,5 @@
-//! A burst that waits in a session, against an application that publishes one message for each that it takes.
+//! A burst that waits in a session, against an application that publishes one message for each that
+//! it takes.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -21,7 +22,8 @@ fn bursts() -> Vec<(usize, u16)> {
     [1_100, 2_000, 5_000].into_iter().flat_map(of_all).collect()
 }
 
-/// mosquitto 2.0.11 sends more than the client's Receive Maximum when it resumes a session. [MQTT-3.3.4-9]
+/// mosquitto 2.0.11 sends more than the client's Receive Maximum when it resumes a session.
+/// [MQTT-3.3.4-9]
 #[test]
 fn a_burst_above_the_receive_maximum_arrives_message_by_message() {
     for (messages, receive_maximum) in bursts() {
@@ -60,9 +62,10 @@ fn a_flood_at_resumption_ends_the_connection() {
         assert_eq!(disconnect.reason_code, ReasonCode::ReceiveMaximumExceeded);
         Ok(())
     });
-    // 17,408 messages of a packet, an entry in the stream and one among the acknowledgements, whose lists double as they
-    // grow; and the buffers that the packets were read into: on a busy machine each holds fewer packets. 22 to 36 MiB were
-    // seen; the bound is the sum that the defaults allow: memory budget, queue and two packets of 16 MiB.
+    // 17,408 messages of a packet, an entry in the stream and one among the acknowledgements, whose
+    // lists double as they grow; and the buffers that the packets were read into: on a busy
+    // machine each holds fewer packets. 22 to 36 MiB were seen; the bound is the sum that the
+    // defaults allow: memory budget, queue and two packets of 16 MiB.
     attack("a flood at resumption", 64 << 20, async {
         let client = connect(options(server.address, "flooded")).await;
         let mut events = client.events();

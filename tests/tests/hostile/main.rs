@@ -1,5 +1,6 @@
-//! Hostile servers and publishers: whatever they send, the client goes on, loses nothing in silence, and its memory has a
-//! bound. Each attack prints the peak of the client's memory: `cargo test -p dunlin-tests --test hostile -- --nocapture`.
+//! Hostile servers and publishers: whatever they send, the client goes on, loses nothing in
+//! silence, and its memory has a bound. Each attack prints the peak of the client's memory: `cargo
+//! test -p dunlin-tests --test hostile -- --nocapture`.
 
 #![expect(
     clippy::unwrap_used,

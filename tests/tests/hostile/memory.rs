@@ -1,4 +1,5 @@
-//! Servers that fill a client's memory. At the defaults its peak is at most the memory budget, the queue and two packets.
+//! Servers that fill a client's memory. At the defaults its peak is at most the memory budget, the
+//! queue and two packets.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Messages that are wrong only in themselves, from publishers whom a lax server lets pass: through a raw server and
-//! through mosquitto, to the client and to the tool.
+//! Messages that are wrong only in themselves, from publishers whom a lax server lets pass: through
+//! a raw server and through mosquitto, to the client and to the tool.
 
 use std::io;
 use std::time::Duration;
@@ -103,7 +103,8 @@ fn faulty_messages_reach_no_stream_and_valid_ones_go_on() {
     });
 }
 
-/// Events that nobody takes are bounded in number, and each topic in length: 1,024 events of 1 KiB, and the reads.
+/// Events that nobody takes are bounded in number, and each topic in length: 1,024 events of 1 KiB,
+/// and the reads.
 #[test]
 fn a_flood_of_faulty_messages_costs_no_memory() {
     const FLOOD: usize = 50_000;
@@ -174,7 +175,8 @@ fn retained(topic: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// mosquitto 2.0.11 relays a Response Topic with a wildcard, and keeps a retained message for every new subscriber.
+/// mosquitto 2.0.11 relays a Response Topic with a wildcard, and keeps a retained message for every
+/// new subscriber.
 #[test]
 fn a_faulty_message_that_mosquitto_relays_ends_no_subscriber() {
     attack("a faulty message through mosquitto", 1 << 20, async {

@@ -1,4 +1,5 @@
-//! A process that doesn't run for a while, stopped by a signal or blocked: answers that came meanwhile are no time-outs.
+//! A process that doesn't run for a while, stopped by a signal or blocked: answers that came
+//! meanwhile are no time-outs.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, TryRecvError};

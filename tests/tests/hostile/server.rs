@@ -18,7 +18,8 @@ pub(crate) struct Peer {
     input: BytesMut,
 }
 
-/// A server on a thread of its own, which ends with the test's process. Dropped, it passes on what failed in it.
+/// A server on a thread of its own, which ends with the test's process. Dropped, it passes on what
+/// failed in it.
 pub(crate) struct HostileServer {
     pub(crate) address: SocketAddr,
     has_failed: Arc<AtomicBool>,

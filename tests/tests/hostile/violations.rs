@@ -1,4 +1,5 @@
-//! Servers that break the rules of the connection itself: each is told the right code, and the client connects again.
+//! Servers that break the rules of the connection itself: each is told the right code, and the
+//! client connects again.
 
 use std::time::Duration;
 

@@ -14,7 +14,8 @@ pub(crate) struct Books(Arc<Mutex<[Vec<Entry>; 2]>>);
 #[derive(Debug, Clone, Default)]
 struct Entry {
     arrivals: usize,
-    /// Whether the broker sent it again after it had released it, which only brokers that forget do. [MQTT-4.3.3-6]
+    /// Whether the broker sent it again after it had released it, which only brokers that forget
+    /// do. [MQTT-4.3.3-6]
     is_repeated_by_broker: bool,
     outcomes: Vec<Outcome>,
 }
@@ -81,7 +82,8 @@ impl Books {
         self.lock().iter().flatten().all(|entry| entry.arrivals > 0)
     }
 
-    /// One outcome for each message, and nothing lost or repeated but what the broker may be blamed for.
+    /// One outcome for each message, and nothing lost or repeated but what the broker may be blamed
+    /// for.
     pub(crate) fn check(&self, losses_are_the_brokers: bool) {
         for (qos, entries) in BOTH.into_iter().zip(self.lock().iter()) {
             for (number, entry) in entries.iter().enumerate() {

@@ -39,7 +39,8 @@ struct Witness {
     inbox: Books,
 }
 
-/// Received messages of QoS 2: what each identifier stood for last, and those that the broker has released.
+/// Received messages of QoS 2: what each identifier stood for last, and those that the broker has
+/// released.
 #[derive(Default)]
 struct Exchanges {
     open: BTreeMap<PacketId, usize>,
@@ -88,8 +89,9 @@ impl Device {
         }
     }
 
-    /// Hands over so many messages of each QoS. Their outcomes are waited for elsewhere. Those that find no
-    /// room in the queue for as long as `patience` aren't published; returns whether all were.
+    /// Hands over so many messages of each QoS. Their outcomes are waited for elsewhere. Those that
+    /// find no room in the queue for as long as `patience` aren't published; returns whether
+    /// all were.
     pub(crate) async fn publish(
         &mut self,
         topic: &str,

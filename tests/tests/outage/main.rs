@@ -1,5 +1,5 @@
-//! Outages between the client and mosquitto, over TLS: cut links, stopped and killed brokers, restarted clients. Each test
-//! prints what it counted.
+//! Outages between the client and mosquitto, over TLS: cut links, stopped and killed brokers,
+//! restarted clients. Each test prints what it counted.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,8 +25,8 @@ const CYCLES: usize = 20;
 const MESSAGES: usize = 10_000;
 const CHUNK: usize = MESSAGES / CYCLES;
 
-/// A device behind a wire that can be cut, and another client that the broker alone separates from it. Each publishes to
-/// the other.
+/// A device behind a wire that can be cut, and another client that the broker alone separates from
+/// it. Each publishes to the other.
 struct Scene {
     broker: Mosquitto,
     wire: Cutter,
@@ -80,7 +80,8 @@ impl Scene {
         }
     }
 
-    /// The device is back after `connections` that it had, and the messages of this cycle come to their end.
+    /// The device is back after `connections` that it had, and the messages of this cycle come to
+    /// their end.
     async fn settle(&mut self, connections: usize) {
         let (device, up, down) = (&self.device, &self.up, &self.down);
         soon("the device is back", || device.connections() > connections).await;
@@ -178,9 +179,10 @@ async fn a_restarted_client_that_keeps_its_session_loses_and_repeats_nothing() {
     scene.end("restarted client").await;
 }
 
-/// What mosquitto wrote down last may be older than what it acknowledged: that is counted as the broker's. So is what it
-/// never finishes: it may repeat PUBRELs of its past, and close over the PUBCOMP 0x92 that answers them [MQTT-4.3.3-11];
-/// and it may close over the first acknowledgement of every connection, its own client's too. Then the queue stays full.
+/// What mosquitto wrote down last may be older than what it acknowledged: that is counted as the
+/// broker's. So is what it never finishes: it may repeat PUBRELs of its past, and close over the
+/// PUBCOMP 0x92 that answers them [MQTT-4.3.3-11]; and it may close over the first acknowledgement
+/// of every connection, its own client's too. Then the queue stays full.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_broker_leaves_no_message_without_an_outcome() {
     let Some(mut scene) = Scene::new().await else {

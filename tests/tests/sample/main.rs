@@ -51,7 +51,8 @@ fn sample(served: &Served) -> Tool {
     .as_demo()
 }
 
-/// The golden output, with the acknowledgement in front of the message that it acknowledges: either may come first.
+/// The golden output, with the acknowledgement in front of the message that it acknowledges: either
+/// may come first.
 fn golden(kind: &str, messages: &[&str]) -> String {
     let mut text = format!(
         "
@@ -397,7 +398,8 @@ async fn a_wrong_password_is_refused_within_seconds_with_the_server_s_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_breaks_is_made_again() {
     let served = serve(&["reset@400ms"]).await;
-    // Each connection lasts 400 ms: the first ends in the pause, the second sees the end of the run.
+    // Each connection lasts 400 ms: the first ends in the pause, the second sees the end of the
+    // run.
     let run = sample(&served)
         .words(["--count", "2", "--interval", "1500ms", "--timeout", "10s"])
         .run()

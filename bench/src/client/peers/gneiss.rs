@@ -1,5 +1,6 @@
-//! gneiss-mqtt: its tokio client. It has no bound but the futures that the application holds: 100 with QoS 1 and 2 as for
-//! everybody, and 1,000 with QoS 0, since it works in steps of a millisecond.
+//! gneiss-mqtt: its tokio client. It has no bound but the futures that the application holds: 100
+//! with QoS 1 and 2 as for everybody, and 1,000 with QoS 0, since it works in steps of a
+//! millisecond.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

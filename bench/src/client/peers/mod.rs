@@ -1,7 +1,8 @@
 //! The peers, each as its own documentation says to use it where many messages are to go through.
 //!
-//! All of them run on the runtime that suits one core best, tokio's `current_thread`, with their own task spawned where
-//! they have one; paho's threads share the same core. Logging is off, automatic reconnection as it comes.
+//! All of them run on the runtime that suits one core best, tokio's `current_thread`, with their
+//! own task spawned where they have one; paho's threads share the same core. Logging is off,
+//! automatic reconnection as it comes.
 
 mod gneiss;
 mod mqtt5;

@@ -1,4 +1,5 @@
-//! mqtt5: its `publish` waits for the acknowledgement, so a hundred tasks publish with QoS 1 and 2; with QoS 0 one does.
+//! mqtt5: its `publish` waits for the acknowledgement, so a hundred tasks publish with QoS 1 and 2;
+//! with QoS 0 one does.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! paho-mqtt, the C library behind its Rust face: `try_publish`, a stream without a limit, its own threads.
+//! paho-mqtt, the C library behind its Rust face: `try_publish`, a stream without a limit, its own
+//! threads.
 
 use std::collections::VecDeque;
 use std::io::Write;

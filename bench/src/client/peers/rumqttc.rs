@@ -38,7 +38,8 @@ impl Contestant for Rumqttc {
         options
             .set_keep_alive(Duration::from_secs(60))
             .set_clean_start(true);
-        // What it calls in flight is what it doesn't take from the channel before acknowledgements came.
+        // What it calls in flight is what it doesn't take from the channel before acknowledgements
+        // came.
         options.set_outgoing_inflight_upper_limit(u16::try_from(IN_FLIGHT).unwrap_or(u16::MAX));
         if let Some(pem) = &target.certificate {
             options.set_transport(Transport::Tls(TlsConfiguration::Rustls(configuration(pem))));

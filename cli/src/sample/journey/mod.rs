@@ -114,7 +114,8 @@ impl<'a> Journey<'a> {
         Ok(())
     }
 
-    /// Waits until the reader of standard output has all of it. A reader that stalls ends the waiting after a signal.
+    /// Waits until the reader of standard output has all of it. A reader that stalls ends the
+    /// waiting after a signal.
     pub(crate) async fn flush(&mut self, is_stopped: bool) -> Result<(), Ending> {
         let output = self.output.clone();
         if is_stopped {

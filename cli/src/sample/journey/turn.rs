@@ -51,7 +51,8 @@ impl Journey<'_> {
         }
     }
 
-    /// Deals with the one thing that happens next. Cancel safe: nothing that was taken is waited upon.
+    /// Deals with the one thing that happens next. Cancel safe: nothing that was taken is waited
+    /// upon.
     pub(super) async fn turn(&mut self, wait: Wait) -> Result<(), Ending> {
         let output = self.output.clone();
         let notice = self.notice.due(wait);
@@ -71,7 +72,8 @@ impl Journey<'_> {
         }
     }
 
-    /// Tells of the connection before the answer that came by it: the answer may overtake the event.
+    /// Tells of the connection before the answer that came by it: the answer may overtake the
+    /// event.
     pub(super) async fn catch_up(&mut self, wait: Wait) -> Result<(), Ending> {
         while !self.link.is_up() {
             tokio::select! {

@@ -27,8 +27,8 @@ impl Inbound {
         }
     }
 
-    /// What is to be known of a message of QoS 2 that the application has: nothing but that PUBREC was sent, or what it is
-    /// to be answered with.
+    /// What is to be known of a message of QoS 2 that the application has: nothing but that PUBREC
+    /// was sent, or what it is to be answered with.
     pub(in crate::engine) fn record(&self, packet_id: PacketId) -> Option<Option<ReasonCode>> {
         let unreleased = self.unreleased.get(&packet_id)?;
         if unreleased.received {

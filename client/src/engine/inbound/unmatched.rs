@@ -36,7 +36,8 @@ impl Inbound {
         !self.unmatched.0.is_empty()
     }
 
-    /// The oldest unmatched message, if their wait `is_over`, or if at least `most` acknowledgements wait for its own.
+    /// The oldest unmatched message, if their wait `is_over`, or if at least `most`
+    /// acknowledgements wait for its own.
     pub(in crate::engine) fn overdue_unmatched(
         &self,
         is_over: bool,

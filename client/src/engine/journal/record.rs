@@ -269,8 +269,8 @@ impl Expiry {
         })
     }
 
-    /// When it is over by the engine's clock, and whether that is known. Never later than the application asked for, which
-    /// its packet says (§3.3.2.3.3).
+    /// When it is over by the engine's clock, and whether that is known. Never later than the
+    /// application asked for, which its packet says (§3.3.2.3.3).
     fn expires_at(&self, packet: &[u8], clock: ClockReading) -> (Option<Instant>, bool) {
         let (passed, is_known) = match clock.since(self.at) {
             Between::Known(passed) => (passed, true),

@@ -7,8 +7,8 @@ use super::record::APPLICATION;
 use crate::engine::Engine;
 use crate::engine::inbound::DeliveryId;
 
-/// Changes of the application's records that aren't with the store yet. Most clients never have any: boxed, so that those
-/// don't pay for it.
+/// Changes of the application's records that aren't with the store yet. Most clients never have
+/// any: boxed, so that those don't pay for it.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Records(Option<Box<Pending>>);
 
@@ -73,17 +73,19 @@ impl Records {
 }
 
 impl Engine {
-    /// Changes records of the application's own, which are kept beside the session: the changes come with the next ones of
-    /// [`take_changes`](Self::take_changes). Without a journal they are gone.
+    /// Changes records of the application's own, which are kept beside the session: the changes
+    /// come with the next ones of [`take_changes`](Self::take_changes). Without a journal they
+    /// are gone.
     pub fn write_records(&mut self, records: Vec<Change>) {
         if self.keeps_journal() {
             self.session.records.add(records);
         }
     }
 
-    /// As [`take`](Self::take), and changes records of the application's own: they are kept in one commit with the fact that
-    /// the message was taken, or not at all. Of several takers' records all are kept with the last answer. Without a
-    /// journal, and where a taker has abandoned the message, they are gone.
+    /// As [`take`](Self::take), and changes records of the application's own: they are kept in one
+    /// commit with the fact that the message was taken, or not at all. Of several takers'
+    /// records all are kept with the last answer. Without a journal, and where a taker has
+    /// abandoned the message, they are gone.
     pub fn take_with(&mut self, id: DeliveryId, records: Vec<Change>) {
         if self.keeps_journal() && !self.session.inbound.is_abandoned(id) {
             self.session.records.wait_for(id, records);

@@ -27,7 +27,8 @@ impl Noted {
 }
 
 impl Operations {
-    /// Inserts a request under the number that it had in an earlier process, where it was kept. Nobody waits for it.
+    /// Inserts a request under the number that it had in an earlier process, where it was kept.
+    /// Nobody waits for it.
     pub(in crate::engine) fn restore(
         &mut self,
         generation: u64,

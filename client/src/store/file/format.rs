@@ -7,10 +7,11 @@
 //! 4096  records: body length (u64), sequence (u64), CRC-32 of the body, CRC-32 of the header so far, body
 //! ```
 //!
-//! Integers are big-endian. A record holds the changes of one commit. A mark names the last record that is known to be on
-//! disk and the offset of its end: what is missing or wrong before that offset is damage, what is incomplete behind it
-//! was being written when the process or the machine stopped. The marks lie in different sectors, so that a write which
-//! the machine interrupts leaves one of them.
+//! Integers are big-endian. A record holds the changes of one commit. A mark names the last record
+//! that is known to be on disk and the offset of its end: what is missing or wrong before that
+//! offset is damage, what is incomplete behind it was being written when the process or the machine
+//! stopped. The marks lie in different sectors, so that a write which the machine interrupts leaves
+//! one of them.
 
 use super::error::{Damage, FileStoreCause};
 use crate::store::Change;

@@ -1,4 +1,5 @@
-//! Where a store file lies: the path without symbolic links, the lock beside the file, and how it is replaced whole.
+//! Where a store file lies: the path without symbolic links, the lock beside the file, and how it
+//! is replaced whole.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -19,7 +20,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Finds the file that `path` names, and locks it. What a killed process left of a new file is removed.
+    /// Finds the file that `path` names, and locks it. What a killed process left of a new file is
+    /// removed.
     pub(super) fn lock(path: &Path) -> Result<Self, FileStoreCause> {
         let (folder, name) = resolve(path).trying("find the file's folder")?;
         let beside = |suffix: &str| {
@@ -67,7 +69,8 @@ impl Place {
             .map(Some)
     }
 
-    /// Replaces the file by one with these contents, all at once: a crash leaves the old one or the new one.
+    /// Replaces the file by one with these contents, all at once: a crash leaves the old one or the
+    /// new one.
     ///
     /// Fails with [`Replace::Unchanged`] while the old file is the one that counts.
     pub(super) fn replace(
@@ -137,7 +140,8 @@ impl Replace {
 const LOCK_SUFFIX: &str = ".dunlin-lock";
 const TEMPORARY_SUFFIX: &str = ".dunlin-new";
 
-/// The folder and the name of the file that `path` names: two paths of one file have to meet in one lock.
+/// The folder and the name of the file that `path` names: two paths of one file have to meet in one
+/// lock.
 fn resolve(path: &Path) -> io::Result<(PathBuf, std::ffi::OsString)> {
     let path = match fs::canonicalize(path) {
         Ok(path) => path,
@@ -167,7 +171,8 @@ fn private() -> OpenOptions {
     options
 }
 
-/// A name that the folder doesn't have on disk yet would be gone after a crash of the whole machine.
+/// A name that the folder doesn't have on disk yet would be gone after a crash of the whole
+/// machine.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()

@@ -10,7 +10,8 @@ use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
-/// What a certificate says of itself. Its names are escaped ([`Escaped`]): whoever made it may be anyone.
+/// What a certificate says of itself. Its names are escaped ([`Escaped`]): whoever made it may be
+/// anyone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerCertificate {

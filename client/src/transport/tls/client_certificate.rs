@@ -18,8 +18,8 @@ use super::pem::PemFile;
 pub struct ClientCertificate(Arc<CertifiedKey>);
 
 impl ClientCertificate {
-    /// A chain, our own certificate first, and its private key, which may be in the same file. Reads the files here and
-    /// now.
+    /// A chain, our own certificate first, and its private key, which may be in the same file.
+    /// Reads the files here and now.
     pub fn from_pem_files(
         certificate: impl AsRef<Path>,
         key: impl AsRef<Path>,

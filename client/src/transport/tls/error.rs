@@ -31,7 +31,8 @@ pub enum TlsError {
         /// Which roots it was held against.
         roots: RootsTried,
     },
-    /// The same for a host of AWS, by an issuer that AWS has nothing to do with: something between reads along.
+    /// The same for a host of AWS, by an issuer that AWS has nothing to do with: something between
+    /// reads along.
     #[error(
         "the certificate for {} is issued by {}, which is no authority of AWS",
         Escaped(host),
@@ -176,7 +177,8 @@ impl TlsError {
                 wanted: host.to_owned(),
                 presented: leaf.names,
             },
-            // Any certificate of the chain may be out of date: rustls knows that one's date, the leaf tells the other.
+            // Any certificate of the chain may be out of date: rustls knows that one's date, the
+            // leaf tells the other.
             (CertificateError::ExpiredContext { time, not_after }, leaf) => Self::Expired {
                 not_before: leaf.map(|leaf| leaf.not_before),
                 not_after: system_time(*not_after),
@@ -267,7 +269,8 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// The organisations whose certificates endpoints of AWS have or had, and those that have signed for them.
+/// The organisations whose certificates endpoints of AWS have or had, and those that have signed
+/// for them.
 const AUTHORITIES_OF_AWS: [&str; 5] = ["Amazon", "Starfield", "DigiCert", "VeriSign", "Symantec"];
 
 #[cfg(test)]

@@ -55,8 +55,8 @@ pub struct TlsInfo {
 impl TlsConnector {
     /// Builds the configuration once, for all attempts.
     ///
-    /// The certificate of the server is verified by rustls' own verifier. The cryptography is aws-lc's, whatever another
-    /// part of the program has installed as default.
+    /// The certificate of the server is verified by rustls' own verifier. The cryptography is
+    /// aws-lc's, whatever another part of the program has installed as default.
     pub fn new(options: &TlsOptions) -> Result<Self, TlsOptionsError> {
         let provider = crypto_provider();
         let (roots, roots_tried) = options.roots.to_store();
@@ -149,7 +149,8 @@ impl fmt::Debug for TlsConnector {
     }
 }
 
-/// Named everywhere and never installed as the process's default: that is the application's to choose.
+/// Named everywhere and never installed as the process's default: that is the application's to
+/// choose.
 fn crypto_provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }

@@ -21,10 +21,11 @@ use crate::transport::error::IoFault;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct TlsOptions {
-    /// Certificate authorities that the server's certificate may be issued by. Default: those that Mozilla trusts.
+    /// Certificate authorities that the server's certificate may be issued by. Default: those that
+    /// Mozilla trusts.
     pub roots: Roots,
-    /// The ALPN protocols to offer, the most wanted first. A server that selects none of them is still connected to:
-    /// [`TlsInfo::alpn_selected`](super::TlsInfo::alpn_selected) tells.
+    /// The ALPN protocols to offer, the most wanted first. A server that selects none of them is
+    /// still connected to: [`TlsInfo::alpn_selected`](super::TlsInfo::alpn_selected) tells.
     pub alpn: Vec<Vec<u8>>,
     /// What we show to a server that asks for it.
     pub client_certificate: Option<ClientCertificate>,

@@ -12,8 +12,9 @@ use super::pem::PemFile;
 
 /// Whose word is taken for the server.
 ///
-/// A CA file that a user names takes the place of the web's authorities (`Only`), as with `mosquitto_pub --cafile` and
-/// the AWS SDKs: who names the authority of a private server means that one and no other.
+/// A CA file that a user names takes the place of the web's authorities (`Only`), as with
+/// `mosquitto_pub --cafile` and the AWS SDKs: who names the authority of a private server means
+/// that one and no other.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum Roots {

@@ -12,8 +12,8 @@ use tokio_rustls::rustls::{DigitallySignedStruct, DistinguishedName, Error, Sign
 
 use super::certificate::PeerCertificate;
 
-/// Every verdict is rustls' own. All this adds is the rejected certificate: an error of rustls doesn't hold it, and a
-/// connection that fails doesn't show it.
+/// Every verdict is rustls' own. All this adds is the rejected certificate: an error of rustls
+/// doesn't hold it, and a connection that fails doesn't show it.
 #[derive(Debug)]
 pub(super) struct RecordingVerifier {
     verifier: Arc<WebPkiServerVerifier>,

@@ -1,4 +1,5 @@
-//! Golden vectors: the bytes of packets, and what they say or where they are wrong. The fuzz target starts from them.
+//! Golden vectors: the bytes of packets, and what they say or where they are wrong. The fuzz target
+//! starts from them.
 
 mod connecting;
 mod ending;
@@ -42,7 +43,8 @@ pub(crate) struct Form {
     pub(crate) canonical: Vec<u8>,
 }
 
-/// Longer forms, other orders of properties, and what the statements of the standard allow by example.
+/// Longer forms, other orders of properties, and what the statements of the standard allow by
+/// example.
 pub(crate) fn forms() -> Vec<Form> {
     rows(include_str!("forms.tsv"))
         .map(|[shows, form, canonical]| Form {

@@ -1,4 +1,5 @@
-//! The environment variables of a Lambda's process: what was configured, and none of this shell's secrets.
+//! The environment variables of a Lambda's process: what was configured, and none of this shell's
+//! secrets.
 
 use core::fmt;
 use std::env;
@@ -6,9 +7,9 @@ use std::ffi::OsString;
 
 /// Environment variables that a Lambda's process gets besides those that every program needs.
 ///
-/// Passed on from the sandbox's own environment without being asked for: `PATH`, `HOME`, `LANG`, `TZ`, `TMPDIR`,
-/// `VIRTUAL_ENV`, `PYTHONPATH` and `NODE_PATH`. No other variable of it is, so credentials of a shell stay there. `Debug`
-/// shows names only.
+/// Passed on from the sandbox's own environment without being asked for: `PATH`, `HOME`, `LANG`,
+/// `TZ`, `TMPDIR`, `VIRTUAL_ENV`, `PYTHONPATH` and `NODE_PATH`. No other variable of it is, so
+/// credentials of a shell stay there. `Debug` shows names only.
 ///
 /// ```
 /// use dunlin_sandbox::LambdaEnvironment;
@@ -35,7 +36,8 @@ struct Variable {
 }
 
 impl LambdaEnvironment {
-    /// Adds one variable: `NAME` passes the sandbox's value on, `NAME=VALUE` sets it. A later one wins.
+    /// Adds one variable: `NAME` passes the sandbox's value on, `NAME=VALUE` sets it. A later one
+    /// wins.
     ///
     /// # Errors
     /// If the name is empty, or a NUL is anywhere in the text.

@@ -10,7 +10,8 @@ use crate::authorizer::{Credentials, Token};
 
 /// The event that AWS IoT gives to the Lambda of a custom authorizer; serialises to its JSON.
 ///
-/// `protocolData.mqtt.username` is the whole MQTT user name with its parameters, as the client sent it.
+/// `protocolData.mqtt.username` is the whole MQTT user name with its parameters, as the client sent
+/// it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LambdaEvent {

@@ -68,7 +68,8 @@ impl LambdaFault {
         Self::NotStarted(format!("{}: {error}", program.display()).into())
     }
 
-    /// The error that a runtime reports in place of an answer: `{"errorMessage": .., "errorType": ..}`.
+    /// The error that a runtime reports in place of an answer: `{"errorMessage": .., "errorType":
+    /// ..}`.
     pub(super) fn reported(answer: &Value) -> Option<Self> {
         let is_error =
             answer.get("errorMessage").is_some() && answer.get("isAuthenticated").is_none();

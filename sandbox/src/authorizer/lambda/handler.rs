@@ -1,4 +1,5 @@
-//! A handler: a function in a folder, written for AWS Lambda's Python or Node runtime, and run unchanged.
+//! A handler: a function in a folder, written for AWS Lambda's Python or Node runtime, and run
+//! unchanged.
 
 use core::fmt;
 use core::str::FromStr;
@@ -16,10 +17,11 @@ use crate::uuid;
 
 /// A handler of AWS Lambda: a function of a module in a folder.
 ///
-/// It runs in processes that stay for the next call, as AWS keeps execution environments: as many as calls run at the same
-/// time. Each process gets the event and the context that AWS's runtimes give, in the folder of the code. If a file in that
-/// folder changes, calls from then on run in new processes. Hidden files and the folders `node_modules` and `__pycache__`
-/// aren't watched, nor is more than the first 4,096 files.
+/// It runs in processes that stay for the next call, as AWS keeps execution environments: as many
+/// as calls run at the same time. Each process gets the event and the context that AWS's runtimes
+/// give, in the folder of the code. If a file in that folder changes, calls from then on run in new
+/// processes. Hidden files and the folders `node_modules` and `__pycache__` aren't watched, nor is
+/// more than the first 4,096 files.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -91,14 +93,16 @@ pub enum HandlerError {
 }
 
 impl Handler {
-    /// Whether a text names the file of a handler, with or without a function: `handler.py`, `src/index.mjs:auth`.
+    /// Whether a text names the file of a handler, with or without a function: `handler.py`,
+    /// `src/index.mjs:auth`.
     #[must_use]
     pub fn is_file_name(text: &str) -> bool {
         split_file(text).is_some()
     }
 
-    /// The handler of a file: `FILE` or `FILE:FUNCTION`, relative to `folder`. The function is by default `lambda_handler`
-    /// in Python and `handler` in Node. The folder of the code is that of the file.
+    /// The handler of a file: `FILE` or `FILE:FUNCTION`, relative to `folder`. The function is by
+    /// default `lambda_handler` in Python and `handler` in Node. The folder of the code is that
+    /// of the file.
     ///
     /// # Errors
     /// [`HandlerError::NoHandlerFile`] or [`HandlerError::Missing`].
@@ -124,12 +128,12 @@ impl Handler {
         Ok(handler)
     }
 
-    /// The handler of AWS's name, such as `handler.lambda_handler` or `src/index.handler`, in the folder `code`. Without a
-    /// runtime, it is that of the file which is there.
+    /// The handler of AWS's name, such as `handler.lambda_handler` or `src/index.handler`, in the
+    /// folder `code`. Without a runtime, it is that of the file which is there.
     ///
     /// # Errors
-    /// [`HandlerError::Missing`] without the folder, [`HandlerError::NoModule`] without the file, [`HandlerError::Ambiguous`]
-    /// if the runtime has to be named.
+    /// [`HandlerError::Missing`] without the folder, [`HandlerError::NoModule`] without the file,
+    /// [`HandlerError::Ambiguous`] if the runtime has to be named.
     pub fn named(
         name: &str,
         runtime: Option<LambdaRuntime>,
@@ -220,7 +224,8 @@ impl Handler {
         })
     }
 
-    /// The module as Python imports it: `package.handler` for `package/handler.py` and `package/handler/__init__.py`.
+    /// The module as Python imports it: `package.handler` for `package/handler.py` and
+    /// `package/handler/__init__.py`.
     fn module(&self) -> String {
         let path = self.file.with_extension("");
         let names: Vec<_> = path

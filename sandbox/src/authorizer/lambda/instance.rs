@@ -24,7 +24,8 @@ pub(super) struct Instance {
     requests: ChildStdin,
     output: BufReader<Output>,
     facts: FunctionFacts,
-    /// What stands before an answer, to tell it from what the handler prints; unknown to anybody else.
+    /// What stands before an answer, to tell it from what the handler prints; unknown to anybody
+    /// else.
     marker: String,
 }
 
@@ -36,7 +37,8 @@ pub(super) enum Reply {
     Failed(String),
 }
 
-/// A line of the runner: an answer or an error. The one that says that the handler is loaded has neither.
+/// A line of the runner: an answer or an error. The one that says that the handler is loaded has
+/// neither.
 #[derive(Deserialize)]
 struct Frame {
     /// The id of the request that it is for.
@@ -85,8 +87,8 @@ impl Instance {
         Ok(instance)
     }
 
-    /// Waits until the handler is loaded, or has failed to load: the first call says which. An error means that the process
-    /// is of no more use, as does dropping this future.
+    /// Waits until the handler is loaded, or has failed to load: the first call says which. An
+    /// error means that the process is of no more use, as does dropping this future.
     pub(super) async fn wait_until_loaded(
         &mut self,
         log: &mut OutputLog<'_>,
@@ -104,7 +106,8 @@ impl Instance {
         self.process.kill().await;
     }
 
-    /// Runs the handler once; it is told how much time is left. An error means that the process is of no more use, as does dropping this future.
+    /// Runs the handler once; it is told how much time is left. An error means that the process is
+    /// of no more use, as does dropping this future.
     pub(super) async fn call(
         &mut self,
         event: &Value,
@@ -124,7 +127,8 @@ impl Instance {
             if frame.id == id {
                 break frame;
             }
-            // A handler that forks answers one request twice. The decision belongs to another client.
+            // A handler that forks answers one request twice. The decision belongs to another
+            // client.
             log.write(b"[dunlin] a second answer to an earlier request is ignored\n");
         };
         match frame.error {
@@ -141,7 +145,8 @@ impl Instance {
         self.requests.flush().await
     }
 
-    /// What stands behind the next marker, up to its line's end; or how the process ended without an answer.
+    /// What stands behind the next marker, up to its line's end; or how the process ended without
+    /// an answer.
     async fn answer(&mut self, log: &mut OutputLog<'_>) -> Result<Vec<u8>, LambdaFault> {
         let Self {
             process,
@@ -174,8 +179,8 @@ impl Instance {
     }
 }
 
-/// What stands behind the next marker, up to its line's end; `None` at the end of the output. What comes before is
-/// logged.
+/// What stands behind the next marker, up to its line's end; `None` at the end of the output. What
+/// comes before is logged.
 async fn next_answer(
     output: &mut BufReader<Output>,
     marker: &str,
@@ -229,7 +234,8 @@ fn spawn(
     Ok((process, Some(Box::new(reader))))
 }
 
-/// The runners send both to standard output themselves, but for what the interpreter says on its own.
+/// The runners send both to standard output themselves, but for what the interpreter says on its
+/// own.
 #[cfg(not(unix))]
 fn spawn(
     command: &mut Command,

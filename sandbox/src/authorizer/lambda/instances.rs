@@ -21,15 +21,17 @@ use crate::authorizer::lambda::output::OutputLog;
 use crate::authorizer::lambda::watchdog::Watchdog;
 use crate::policy::ArnScope;
 
-/// The processes of one handler that wait for a call. There are never more than calls that run at the same time.
+/// The processes of one handler that wait for a call. There are never more than calls that run at
+/// the same time.
 pub(in crate::authorizer) struct Instances {
     state: Mutex<State>,
-    /// One permit for each process that may load its handler at the same time: more than there are processors would slow
-    /// each other down until all of them are too late.
+    /// One permit for each process that may load its handler at the same time: more than there are
+    /// processors would slow each other down until all of them are too late.
     loading: Semaphore,
     /// Notified when a process waits for a call.
     returned: Notify,
-    /// When the last look at the code began. Held during a look: looks that overlap could find an old state after a new one.
+    /// When the last look at the code began. Held during a look: looks that overlap could find an
+    /// old state after a new one.
     looked: tokio::sync::Mutex<Option<Instant>>,
 }
 
@@ -97,7 +99,8 @@ impl Instances {
         }
     }
 
-    /// A process that waits for a call, or else a new one, with its permit to load: whichever can be had first.
+    /// A process that waits for a call, or else a new one, with its permit to load: whichever can
+    /// be had first.
     async fn instance(
         &self,
         handler: &Handler,
@@ -121,8 +124,8 @@ impl Instances {
         }
     }
 
-    /// Looks whether a file has changed since the last call; if so, the processes that wait are ended. Returns the number of
-    /// changes so far.
+    /// Looks whether a file has changed since the last call; if so, the processes that wait are
+    /// ended. Returns the number of changes so far.
     async fn check_code(&self, folder: &Path, log: &(dyn Fn(String) + Sync)) -> u64 {
         let arrived = Instant::now();
         let mut looked = self.looked.lock().await;

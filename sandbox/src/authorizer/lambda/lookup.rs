@@ -83,7 +83,8 @@ pub(super) fn is_interpreter(program: &Path) -> bool {
     )
 }
 
-/// Looks for the file of an argument whose name ends as those of scripts do: `run.py` in `python3 run.py`.
+/// Looks for the file of an argument whose name ends as those of scripts do: `run.py` in `python3
+/// run.py`.
 pub(super) fn script(argument: &OsStr, folder: Option<&Path>) -> Result<(), LambdaMissing> {
     let name = Path::new(argument);
     let is_script = name

@@ -2,7 +2,8 @@
 
 /// Splits the output of one call into lines.
 ///
-/// A line is cut after 64 KiB. A call shows at most 256 KiB and 4,096 lines; a last line says if there was more.
+/// A line is cut after 64 KiB. A call shows at most 256 KiB and 4,096 lines; a last line says if
+/// there was more.
 pub(super) struct OutputLog<'a> {
     log: &'a (dyn Fn(String) + Sync),
     /// The beginning of a line that hasn't ended.

@@ -9,7 +9,8 @@ use tokio::time::timeout;
 
 use crate::authorizer::lambda::watchdog::{Watchdog, Watched};
 
-/// One process. Dropped, its whole group is killed: what it started doesn't outlive it, however it ended.
+/// One process. Dropped, its whole group is killed: what it started doesn't outlive it, however it
+/// ended.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
@@ -52,7 +53,8 @@ impl Process {
 
     /// Waits for its end. Cancel safe.
     ///
-    /// Drop it soon after: its group is killed by a number that the system may give to another group later.
+    /// Drop it soon after: its group is killed by a number that the system may give to another
+    /// group later.
     pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait().await;
         self.has_ended = status.is_ok();

@@ -16,9 +16,11 @@ use crate::authorizer::lambda::output::OutputLog;
 use crate::authorizer::lambda::process::Process;
 use crate::authorizer::lambda::watchdog::Watchdog;
 
-/// A program that is started for each event. What it writes to standard error becomes events of the sandbox's log.
+/// A program that is started for each event. What it writes to standard error becomes events of the
+/// sandbox's log.
 ///
-/// It runs in a process group of its own, which is killed when the program's time is over or nobody waits for its answer.
+/// It runs in a process group of its own, which is killed when the program's time is over or nobody
+/// waits for its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// Looked for in `PATH` where it has no slash.
@@ -55,7 +57,8 @@ impl Program {
         })
     }
 
-    /// Runs it once. When `limit` is over, or whoever waits has gone, it is killed; when it has ended, so is what it started.
+    /// Runs it once. When `limit` is over, or whoever waits has gone, it is killed; when it has
+    /// ended, so is what it started.
     pub(super) async fn run(
         &self,
         event: &[u8],
@@ -89,7 +92,8 @@ impl Program {
     }
 }
 
-/// Writes the event, reads both outputs and waits for the end, all at once: a full pipe must not stop the others.
+/// Writes the event, reads both outputs and waits for the end, all at once: a full pipe must not
+/// stop the others.
 async fn converse(
     process: &mut Process,
     event: &[u8],

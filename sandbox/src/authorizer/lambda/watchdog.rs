@@ -1,7 +1,9 @@
-//! The watchdog: a small process that outlives the sandbox long enough to end the processes of its Lambdas.
+//! The watchdog: a small process that outlives the sandbox long enough to end the processes of its
+//! Lambdas.
 //!
-//! The sandbox tells it each process group over a pipe, `+ID` when one begins and `-ID` when one has ended. However the
-//! sandbox ends, SIGKILL included, the pipe closes then, and the watchdog kills the groups that are left.
+//! The sandbox tells it each process group over a pipe, `+ID` when one begins and `-ID` when one
+//! has ended. However the sandbox ends, SIGKILL included, the pipe closes then, and the watchdog
+//! kills the groups that are left.
 
 use std::io;
 
@@ -43,7 +45,8 @@ mod unix {
     }
 
     impl Watchdog {
-        /// Starts the watchdog: a program that calls [`watch_process_groups`] with its standard input.
+        /// Starts the watchdog: a program that calls [`watch_process_groups`] with its standard
+        /// input.
         pub(crate) fn start(program: &Path, arguments: &[OsString]) -> io::Result<Self> {
             let mut child = Command::new(program)
                 .args(arguments)
@@ -69,7 +72,8 @@ mod unix {
         }
 
         fn tell(&self, change: char, group: u32) {
-            // So short a write is whole or fails, and it fails only if the watchdog is gone or reads nothing.
+            // So short a write is whole or fails, and it fails only if the watchdog is gone or
+            // reads nothing.
             let _ = self.0.try_write(format!("{change}{group}\n").as_bytes());
         }
     }
@@ -80,10 +84,11 @@ mod unix {
         }
     }
 
-    /// The watchdog itself: reads process groups from `input` until it ends, then kills those that are left.
+    /// The watchdog itself: reads process groups from `input` until it ends, then kills those that
+    /// are left.
     ///
-    /// For programs that use this crate as a library: run this with standard input in a process of its own, and name that
-    /// program to `SandboxBuilder::watchdog`.
+    /// For programs that use this crate as a library: run this with standard input in a process of
+    /// its own, and name that program to `SandboxBuilder::watchdog`.
     pub fn watch_process_groups(input: impl io::BufRead) {
         let mut groups = BTreeSet::new();
         for line in input.lines() {

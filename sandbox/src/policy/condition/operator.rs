@@ -119,7 +119,8 @@ impl Operator {
 
     /// Reads a value of a policy; `None` where this operator can't compare with it.
     ///
-    /// The values of `iot:LastWillTopic` are ARNs under the operators of text, too; wildcards are for `StringLike` alone.
+    /// The values of `iot:LastWillTopic` are ARNs under the operators of text, too; wildcards are
+    /// for `StringLike` alone.
     pub(super) fn operand(&self, value: &Value, key: Key) -> Result<Option<Operand>, PolicyError> {
         let Some(text) = text(value) else {
             return Ok(None);
@@ -153,7 +154,8 @@ impl Operator {
         })
     }
 
-    /// Whether a value of the request equals (is less than, ..) one of those of the policy; negated: none of them.
+    /// Whether a value of the request equals (is less than, ..) one of those of the policy;
+    /// negated: none of them.
     pub(super) fn is_met(&self, found: &str, operands: &[Operand], request: &Request<'_>) -> bool {
         let any = operands
             .iter()

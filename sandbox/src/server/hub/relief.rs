@@ -1,4 +1,5 @@
-//! What the server holds for all clients together, and who gives way when it is too much: whoever is furthest behind.
+//! What the server holds for all clients together, and who gives way when it is too much: whoever
+//! is furthest behind.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -58,7 +59,8 @@ impl Relief {
         self.messages.clone()
     }
 
-    /// How many bytes may wait for one subscriber. Less when many are far behind, and still enough for those who aren't.
+    /// How many bytes may wait for one subscriber. Less when many are far behind, and still enough
+    /// for those who aren't.
     pub(super) fn room(&self) -> usize {
         if self.messages.bytes() < MAX_MESSAGE_BYTES {
             MAX_QUEUED_BYTES
@@ -80,7 +82,8 @@ impl Relief {
 }
 
 impl Hub {
-    /// What a connection's buffers hold now. Too much of all: the one that has held most for longest has to go.
+    /// What a connection's buffers hold now. Too much of all: the one that has held most for
+    /// longest has to go.
     pub(crate) fn hold(
         &mut self,
         connection: ConnectionId,
@@ -135,7 +138,8 @@ impl Hub {
         self.relief.messages.bytes() >= MAX_MESSAGE_BYTES
     }
 
-    /// Too many messages wait: the subscriber with most of them loses what it has, and its connection.
+    /// Too many messages wait: the subscriber with most of them loses what it has, and its
+    /// connection.
     pub(super) fn relieve(&mut self, now: Instant) {
         while self.relief.messages.bytes() > HARD_MESSAGE_BYTES {
             let heaviest = self

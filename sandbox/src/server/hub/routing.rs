@@ -31,8 +31,8 @@ pub(super) struct Subscribers {
 }
 
 impl Subscribers {
-    /// The clients of a shared filter in the order in which they are asked to take the next message: those behind the
-    /// last one, then the others.
+    /// The clients of a shared filter in the order in which they are asked to take the next
+    /// message: those behind the last one, then the others.
     fn in_turn(&self) -> impl Iterator<Item = &Arc<str>> {
         let after = self
             .last
@@ -127,7 +127,8 @@ impl Hub {
         Subscribed::New
     }
 
-    /// Whether there was such a subscription. Filters are compared character by character. [MQTT-3.10.4-1]
+    /// Whether there was such a subscription. Filters are compared character by character.
+    /// [MQTT-3.10.4-1]
     pub(crate) fn unsubscribe(
         &mut self,
         client_id: &Arc<str>,
@@ -169,7 +170,8 @@ impl Hub {
         }
     }
 
-    /// Keeps the message if it is to be retained, and queues it for everybody who is to have it; says for how many.
+    /// Keeps the message if it is to be retained, and queues it for everybody who is to have it;
+    /// says for how many.
     pub(crate) fn publish(
         &mut self,
         message: &Arc<Message>,
@@ -218,8 +220,8 @@ impl Hub {
         Ok(receivers)
     }
 
-    /// Refuses a message that doesn't fit into the queue of a client that would have to acknowledge it, or into that of any
-    /// client of a shared subscription.
+    /// Refuses a message that doesn't fit into the queue of a client that would have to acknowledge
+    /// it, or into that of any client of a shared subscription.
     fn check_queues(
         &self,
         wanted: &[(Arc<str>, Wanted)],
@@ -291,8 +293,8 @@ impl Hub {
         Matching { wanted, shares }
     }
 
-    /// Queues a message for one client of a shared subscription; `false` if it is lost. Where nobody has space for it, the
-    /// queue of the client whose turn it is overflows.
+    /// Queues a message for one client of a shared subscription; `false` if it is lost. Where
+    /// nobody has space for it, the queue of the client whose turn it is overflows.
     pub(super) fn queue_for_share(
         &mut self,
         filter: &Arc<str>,
@@ -316,8 +318,9 @@ impl Hub {
         wanted.is_some_and(|wanted| self.queue(&picked, message, wanted, Some(filter), now))
     }
 
-    /// The next client of a shared subscription that has space for a message: one that is connected, or else one whose
-    /// session keeps the message until it is back. `None` if there is none.
+    /// The next client of a shared subscription that has space for a message: one that is
+    /// connected, or else one whose session keeps the message until it is back. `None` if there
+    /// is none.
     pub(super) fn share_taker(&self, filter: &Arc<str>, message: &Message) -> Option<&Arc<str>> {
         let (subscribers, room) = (self.subscribers.get(filter)?, self.relief.room());
         let takes = |member: &Arc<str>, is_away: bool| {

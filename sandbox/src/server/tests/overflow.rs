@@ -1,4 +1,5 @@
-//! Messages that were accepted and can't be delivered: what becomes of them, and that the log tells.
+//! Messages that were accepted and can't be delivered: what becomes of them, and that the log
+//! tells.
 
 use dunlin_codec::{Connect, ConnectProperties, Packet, PacketBuf, QoS, ReasonCode};
 
@@ -167,8 +168,8 @@ fn a_member_of_a_share_that_goes_hands_its_messages_to_another() {
     );
 }
 
-/// Two clients of a share and their publisher. The queue of the first is full; that of the second has space for one more
-/// message, after all the others that only it could take.
+/// Two clients of a share and their publisher. The queue of the first is full; that of the second
+/// has space for one more message, after all the others that only it could take.
 fn share_almost_full(bench: &mut Bench) -> (Connection, [Connection; 2]) {
     let mut publisher = bench.connected("p");
     let mut members = ["a", "b"].map(|id| bench.connected(id));

@@ -116,7 +116,8 @@ fn shell(script: &str) -> Lambda {
     })
 }
 
-/// Whether a program is on the search path. If it isn't, a line on the terminal says so; with `CI=true` the test fails.
+/// Whether a program is on the search path. If it isn't, a line on the terminal says so; with
+/// `CI=true` the test fails.
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());

@@ -1,4 +1,5 @@
-//! Enhanced authentication as a client may do it: with the method of its CONNECT, and when it is its turn.
+//! Enhanced authentication as a client may do it: with the method of its CONNECT, and when it is
+//! its turn.
 
 use dunlin_client::codec::{Auth, Connect, Packet, ReasonCode};
 

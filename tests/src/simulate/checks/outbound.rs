@@ -29,7 +29,8 @@ struct Flight {
     is_released: bool,
     /// Whether it was on this connection's wire.
     is_live: bool,
-    /// Whether the server didn't take it any more on some connection: perhaps nothing will be heard of it.
+    /// Whether the server didn't take it any more on some connection: perhaps nothing will be
+    /// heard of it.
     is_given_up: bool,
 }
 
@@ -166,8 +167,8 @@ impl Outbound {
             return Ok(());
         }
         if publish.delivery.dup() && !self.complete {
-            // A repetition of what the trace lacks, or shows as acknowledged too late for the client: nobody knows when it
-            // was first sent.
+            // A repetition of what the trace lacks, or shows as acknowledged too late for the
+            // client: nobody knows when it was first sent.
             let place = window.last_repeated;
             self.flies(id.get(), Some(content));
             self.flights

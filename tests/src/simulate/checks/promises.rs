@@ -67,7 +67,8 @@ struct Published {
 pub(super) struct Connection {
     limits: ServerLimits,
     session_present: bool,
-    /// Whether the server goes on with another session than the client can think: the CONNACK that said so was lost.
+    /// Whether the server goes on with another session than the client can think: the CONNACK that
+    /// said so was lost.
     is_mistaken: bool,
     /// Whether that may be so, as far as the client knows: an earlier CONNECT was never answered.
     pub(super) in_doubt: bool,
@@ -89,7 +90,8 @@ impl Promises {
         }
     }
 
-    /// The server let the client in, and goes on with its session of this number; whether the client takes it for another.
+    /// The server let the client in, and goes on with its session of this number; whether the
+    /// client takes it for another.
     pub(in crate::simulate) fn connected(
         &mut self,
         limits: ServerLimits,
@@ -141,7 +143,8 @@ impl Promises {
         )
     }
 
-    /// Whether the client has the server's session for another one, since a connection before this one perhaps.
+    /// Whether the client has the server's session for another one, since a connection before this
+    /// one perhaps.
     pub(super) fn goes_on_mistaken(&self) -> bool {
         let same = self.connections.iter().rev();
         let lost = self
@@ -333,8 +336,9 @@ impl Promises {
                         serial.to_string()
                     });
                 };
-                // Under the identifier of one that the client has, in a session that it doesn't know of: neither side
-                // can tell them apart, and the message is lost, whether the application took the other one or refused it.
+                // Under the identifier of one that the client has, in a session that it doesn't
+                // know of: neither side can tell them apart, and the message is
+                // lost, whether the application took the other one or refused it.
                 if is_mistaken && incoming.qos == QoS::ExactlyOnce && !incoming.is_taken {
                     incoming.was_dropped = true;
                     return Ok(());
@@ -413,7 +417,8 @@ impl Promises {
         Ok(())
     }
 
-    /// The end of the run: nothing was lost silently. `session` is the one that the server still has.
+    /// The end of the run: nothing was lost silently. `session` is the one that the server still
+    /// has.
     pub(in crate::simulate) fn check_end(&self, session: Option<usize>, now: Instant) -> Checked {
         for (serial, published) in self.published.iter().enumerate() {
             if published.process == self.process {

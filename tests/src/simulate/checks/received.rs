@@ -1,4 +1,5 @@
-//! What the server has for the application: handed over in order, as often as its QoS says, and acknowledged when taken.
+//! What the server has for the application: handed over in order, as often as its QoS says, and
+//! acknowledged when taken.
 
 use dunlin_client::ReceivedMessage;
 use dunlin_client::codec::QoS;
@@ -89,7 +90,8 @@ impl Promises {
         if !again {
             let in_order =
                 last.is_none_or(|(session, last)| session < incoming.session || last < serial);
-            // One that was taken for a message of the session before comes late, if the server has to repeat it.
+            // One that was taken for a message of the session before comes late, if the server has
+            // to repeat it.
             let comes_late = is_mistaken && incoming.qos == QoS::ExactlyOnce;
             ensure(
                 in_order || comes_late,

@@ -1,4 +1,5 @@
-//! The wire rules that bind a client, judged from nothing but the packets of its connections, in both directions.
+//! The wire rules that bind a client, judged from nothing but the packets of its connections, in
+//! both directions.
 
 use std::collections::BTreeMap;
 
@@ -56,8 +57,8 @@ pub(super) struct Limits {
 }
 
 impl Wire {
-    /// One for a client that has never been connected. Where the trace isn't `complete`, packets may have been written
-    /// that it doesn't show: a first one with DUP is then no breach.
+    /// One for a client that has never been connected. Where the trace isn't `complete`, packets
+    /// may have been written that it doesn't show: a first one with DUP is then no breach.
     #[must_use]
     pub fn new(complete: bool) -> Self {
         let exchange = Exchange::default();
@@ -87,8 +88,8 @@ impl Wire {
         self.outbound.len()
     }
 
-    /// The server goes on with another session than the client can know of: identifiers of QoS 2 that the client knows
-    /// stand for other messages, which it takes for repetitions.
+    /// The server goes on with another session than the client can know of: identifiers of QoS 2
+    /// that the client knows stand for other messages, which it takes for repetitions.
     pub(in crate::simulate) fn is_mistaken(&mut self) {
         if let Stage::Open(connection) = &mut self.stage {
             connection.owed.in_any_order();

@@ -26,7 +26,8 @@ impl Server {
         if connection.due.is_empty() {
             return false;
         }
-        // Mostly in order. PUBRELs have to be, and no server answers UNSUBSCRIBE before an earlier SUBSCRIBE.
+        // Mostly in order. PUBRELs have to be, and no server answers UNSUBSCRIBE before an earlier
+        // SUBSCRIBE.
         let any = if chance.one_in(4) {
             chance.below(connection.due.len())
         } else {
@@ -145,7 +146,8 @@ impl Server {
 }
 
 impl Connection {
-    /// Says it with its explanation, if the client wants to hear that and takes packets of that size.
+    /// Says it with its explanation, if the client wants to hear that and takes packets of that
+    /// size.
     fn explain(&mut self, long: &Packet<'_>, short: &Packet<'_>, transcript: &mut Transcript) {
         let fits = self.client.wants_explanations && sized(long) <= self.client.maximum_packet_size;
         self.say(if fits { long } else { short }, transcript);

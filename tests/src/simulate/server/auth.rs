@@ -1,4 +1,5 @@
-//! Enhanced authentication, of CONNECT and on an open connection: challenges, as many as it likes, and a verdict.
+//! Enhanced authentication, of CONNECT and on an open connection: challenges, as many as it likes,
+//! and a verdict.
 
 use std::time::Instant;
 

@@ -24,7 +24,8 @@ const OPTIONS: DecodeOptions = DecodeOptions {
 };
 
 impl Server {
-    /// Reads up to `most` bytes, and does what the packets in them say; whether there were any bytes.
+    /// Reads up to `most` bytes, and does what the packets in them say; whether there were any
+    /// bytes.
     pub(in crate::simulate) fn hears(
         &mut self,
         pipe: &mut Pipe,

@@ -1,4 +1,5 @@
-//! A model of an MQTT 5 server with one client: as patient, forgetful and particular as the standard allows.
+//! A model of an MQTT 5 server with one client: as patient, forgetful and particular as the
+//! standard allows.
 
 mod answer;
 mod auth;
@@ -48,16 +49,19 @@ pub(super) struct Habits {
     pub(super) first_id: u16,
     /// Whether an identifier that is free again is the next to be used.
     pub(super) reuses_at_once: bool,
-    /// One in how many messages has a Response Topic with a wildcard, which the server relays as it came.
+    /// One in how many messages has a Response Topic with a wildcard, which the server relays as
+    /// it came.
     pub(super) relays_faulty_one_in: usize,
-    /// How many messages above the client's Receive Maximum it sends on a connection that resumed a session.
+    /// How many messages above the client's Receive Maximum it sends on a connection that resumed
+    /// a session.
     pub(super) overshoots_by: usize,
 }
 
 /// Something to be noted of a message.
 #[derive(Debug, Clone)]
 pub(super) enum Heard {
-    /// A PUBLISH came, and is or will be answered so; `is_new` if the server hadn't taken it on already.
+    /// A PUBLISH came, and is or will be answered so; `is_new` if the server hadn't taken it on
+    /// already.
     Publish {
         serial: usize,
         topic: String,
@@ -65,7 +69,8 @@ pub(super) enum Heard {
         reason_code: ReasonCode,
         is_new: bool,
     },
-    /// A PUBLISH counts as a repetition of what an earlier process sent under its identifier, and has forgotten.
+    /// A PUBLISH counts as a repetition of what an earlier process sent under its identifier, and
+    /// has forgotten.
     Swallowed { serial: usize, topic: String },
     /// The client acknowledged a message, for the first time.
     Acknowledged {
@@ -205,7 +210,8 @@ impl Server {
         }
     }
 
-    /// Takes on a message for the client, if the client has asked for any: its QoS and topic, and whether it is faulty.
+    /// Takes on a message for the client, if the client has asked for any: its QoS and topic, and
+    /// whether it is faulty.
     pub(super) fn takes_on(
         &mut self,
         serial: usize,
@@ -274,7 +280,8 @@ impl Connection {
         );
     }
 
-    /// Says what only a lax server passes on: the last byte of this Response Topic becomes a wildcard.
+    /// Says what only a lax server passes on: the last byte of this Response Topic becomes a
+    /// wildcard.
     fn say_faulty(
         &mut self,
         packet: &Packet<'_>,

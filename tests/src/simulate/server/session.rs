@@ -41,7 +41,8 @@ pub(super) struct Outgoing {
     /// From when it is first sent, at QoS 1 and 2.
     pub(super) id: Option<PacketId>,
     pub(super) is_released: bool,
-    /// Whether its PUBLISH or PUBREL is on the wire of this connection; if not, it is to be repeated.
+    /// Whether its PUBLISH or PUBREL is on the wire of this connection; if not, it is to be
+    /// repeated.
     pub(super) is_live: bool,
     /// Whether its PUBLISH is.
     pub(super) is_counted: bool,
@@ -108,7 +109,8 @@ impl Session {
         Some((outgoing, false))
     }
 
-    /// Messages of QoS 1 and 2 on this connection that the client hasn't finished with. [MQTT-3.3.4-9]
+    /// Messages of QoS 1 and 2 on this connection that the client hasn't finished with.
+    /// [MQTT-3.3.4-9]
     pub(super) fn outstanding(&self) -> usize {
         self.in_flight
             .iter()
