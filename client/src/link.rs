@@ -414,7 +414,7 @@ impl Link {
                 shared.drive(State::give_back_memory);
             }
             None if has_spare(&self.input) || has_spare(&self.output) => {
-                self.tidy_at = now.checked_add(IDLE)
+                self.tidy_at = now.checked_add(IDLE);
             }
             _ => {}
         }

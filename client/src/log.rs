@@ -179,7 +179,7 @@ pub(crate) fn write(event: &Event, left_out: u64) {
             "the calendar was set, so the age of stored messages that expire isn't known"
         ),
         Event::Stopped(cause @ StopCause::Requested) => {
-            info!(target: CONNECTION, %cause, "stopped")
+            info!(target: CONNECTION, %cause, "stopped");
         }
         Event::Stopped(cause) => error!(target: CONNECTION, %cause, "stopped for good"),
     }

@@ -294,10 +294,10 @@ impl State {
                     self.engine.decline(id);
                 }
                 EngineEvent::Message(message, id) => {
-                    self.router.route(message, id, &mut self.engine)
+                    self.router.route(message, id, &mut self.engine);
                 }
                 EngineEvent::UnmatchedRefused(id) => {
-                    self.router.unmatched_refused(id, &mut self.engine)
+                    self.router.unmatched_refused(id, &mut self.engine);
                 }
                 EngineEvent::Connected(connected) => {
                     self.requests

@@ -108,9 +108,9 @@ impl UnmatchedQueue {
         let mut taken = Vec::new();
         for each in std::mem::take(&mut self.messages) {
             if matches(&each) {
-                taken.push(each)
+                taken.push(each);
             } else {
-                self.messages.push_back(each)
+                self.messages.push_back(each);
             }
         }
         taken.iter().for_each(|each| self.forget(each));

@@ -70,7 +70,7 @@ impl State {
                 *closed = Some(Closed {
                     by,
                     report_at: now().checked_add(PATIENCE),
-                })
+                });
             }
         }
     }

@@ -59,7 +59,7 @@ fn of_256_first_bytes_26_begin_a_packet() {
                 );
             }
             (None, Err(error)) => {
-                assert_eq!((error.kind, error.offset), (DecodeErrorKind::Malformed, 0))
+                assert_eq!((error.kind, error.offset), (DecodeErrorKind::Malformed, 0));
             }
             (expected, peeked) => panic!("{first:#04x}: {expected:?}, {peeked:?}"),
         }

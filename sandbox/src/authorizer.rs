@@ -244,7 +244,7 @@ impl Authorizers {
             log(Event::Lambda {
                 authorizer: authorizer.name.clone(),
                 text,
-            })
+            });
         };
         let context = CallContext {
             authorizer: &authorizer.name,

@@ -54,7 +54,7 @@ impl Documents {
         match Answer::from_value(value) {
             // It has no documents that would count.
             Ok(answer) if !answer.is_authenticated => {
-                self.faults.push(AnswerFault::NotAuthenticated)
+                self.faults.push(AnswerFault::NotAuthenticated);
             }
             Ok(answer) => {
                 // What is wrong with documents is told of each of them.

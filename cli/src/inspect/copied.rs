@@ -103,7 +103,7 @@ fn tokens(line: &str, number: usize) -> Result<Vec<u8>, String> {
         }
         match digits.len() {
             1 if is_number => {
-                bytes.extend(hex::decode(format!("0{digits}").as_bytes()).unwrap_or_default())
+                bytes.extend(hex::decode(format!("0{digits}").as_bytes()).unwrap_or_default());
             }
             len if len % 2 == 1 => {
                 return Err(format!(

@@ -275,7 +275,7 @@ impl KeepAliveTimer {
                 *arriving = (left > 0).then_some(Arriving {
                     since: now,
                     bytes: left,
-                })
+                });
             }
         }
         if was_arriving || left > 0 {

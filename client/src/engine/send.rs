@@ -333,7 +333,7 @@ const RETAIN: u8 = 0b0001;
 fn identify(packet: &mut Packet<'_>, id: PacketId, dup: bool) {
     match packet {
         Packet::Publish(publish) => {
-            publish.delivery = Delivery::new(publish.delivery.qos(), id, dup)
+            publish.delivery = Delivery::new(publish.delivery.qos(), id, dup);
         }
         Packet::Subscribe(subscribe) => subscribe.packet_id = id,
         Packet::Unsubscribe(unsubscribe) => unsubscribe.packet_id = id,

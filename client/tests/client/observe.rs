@@ -135,7 +135,7 @@ async fn what_an_observer_sees_does_not_print() {
     let printed = Arc::new(Mutex::new(String::new()));
     let notes = Arc::clone(&printed);
     options.observer = Some(Observer::new(move |packet| {
-        *notes.lock().unwrap() += &format!("{packet:?}")
+        *notes.lock().unwrap() += &format!("{packet:?}");
     }));
     let (client, _, _peer) = connected_as(&server, options).await;
     drop(client);

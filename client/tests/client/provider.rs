@@ -224,7 +224,7 @@ async fn an_error_that_may_pass_is_asked_over_and_a_fatal_one_is_the_end() {
     while let Some(event) = soon(events.next()).await {
         match event {
             Event::Failed { cause, retry_in } => {
-                causes.push((cause.to_string(), retry_in.is_some()))
+                causes.push((cause.to_string(), retry_in.is_some()));
             }
             Event::Attempt { .. } | Event::Stopped(_) => {}
             other => panic!("{other:?}"),

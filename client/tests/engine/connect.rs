@@ -218,7 +218,7 @@ fn a_number_that_connect_cannot_say_is_refused_by_name() {
                 options.pace = Some(Pace {
                     messages: 0,
                     bytes: 1,
-                })
+                });
             },
             "messages per second must not be 0",
         ),
@@ -227,7 +227,7 @@ fn a_number_that_connect_cannot_say_is_refused_by_name() {
                 options.pace = Some(Pace {
                     messages: 1,
                     bytes: 0,
-                })
+                });
             },
             "bytes per second must not be 0",
         ),

@@ -84,10 +84,10 @@ fn answers_carry_no_reason_string_and_no_user_property() {
             | Packet::PubRec(Ack { properties, .. })
             | Packet::PubRel(Ack { properties, .. })
             | Packet::PubComp(Ack { properties, .. }) => {
-                assert_eq!(properties, AckProperties::default())
+                assert_eq!(properties, AckProperties::default());
             }
             Packet::Disconnect(said) => {
-                assert_eq!(said.properties, DisconnectProperties::default())
+                assert_eq!(said.properties, DisconnectProperties::default());
             }
             Packet::Auth(said) => {
                 let AuthProperties {

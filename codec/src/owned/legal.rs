@@ -43,7 +43,7 @@ impl Packet {
                 subscribe.subscriptions = legal_subscriptions(&subscribe.subscriptions);
             }
             Self::SubAck(suback) => {
-                suback.reason_codes = legal_codes(&suback.reason_codes, packet_type)
+                suback.reason_codes = legal_codes(&suback.reason_codes, packet_type);
             }
             Self::UnsubAck(unsuback) => {
                 unsuback.reason_codes = legal_codes(&unsuback.reason_codes, packet_type);

@@ -97,17 +97,21 @@ fn in_properties(
             return Err(section.protocol_at(at, field, Some("MQTT-3.3.4-6")));
         }
         match data_type(id) {
-            Some(DataType::Byte) => drop(section.u8(field)?),
+            Some(DataType::Byte) => {
+                section.u8(field)?;
+            }
             // The only number of two bytes that a PUBLISH has.
             Some(DataType::TwoByteInteger) => {
                 topic_alias = Some(TopicAlias::read(&mut section, Rule::form(field))?);
             }
-            Some(DataType::FourByteInteger) => drop(section.u32(field)?),
+            Some(DataType::FourByteInteger) => {
+                section.u32(field)?;
+            }
             Some(DataType::VariableByteInteger) => {
                 SubscriptionIdentifier::read(&mut section, Rule::form(field))?;
             }
             Some(DataType::Utf8EncodedString | DataType::BinaryData) => {
-                drop(section.prefixed(field)?)
+                section.prefixed(field)?;
             }
             Some(DataType::Utf8StringPair) => {
                 section.prefixed(field)?;

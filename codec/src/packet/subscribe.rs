@@ -202,7 +202,7 @@ impl Body for Subscribe<'_> {
                 .fold(None, |before, Subscription { filter, options }| {
                     match before {
                         Some(options_before) => {
-                            sink.prefixed_row(options_before, filter.as_bytes())
+                            sink.prefixed_row(options_before, filter.as_bytes());
                         }
                         None => sink.prefixed(filter.as_bytes()),
                     }

@@ -48,7 +48,7 @@ fn the_header_agrees(input: &[u8], decoded: &Decoded<'_>) {
         }
         Err(error) => match peeked {
             Ok(header) => {
-                assert!(error.offset as usize <= header.expect("a whole header").packet_len())
+                assert!(error.offset as usize <= header.expect("a whole header").packet_len());
             }
             Err(header_error) => assert_eq!(*error, header_error),
         },

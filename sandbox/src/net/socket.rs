@@ -131,7 +131,7 @@ impl<T: Transport> Socket<T> {
                 Ok(0) | Err(_) => return self.handle(Happened::Read(read)),
                 Ok(_) => {
                     self.connection
-                        .handle_input(&mut self.input, &mut self.shared.hub(), now())
+                        .handle_input(&mut self.input, &mut self.shared.hub(), now());
                 }
             }
         }

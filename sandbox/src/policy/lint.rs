@@ -82,7 +82,7 @@ pub fn lint(documents: &[Value], client_id: Option<&str>) -> Vec<Finding> {
         match PolicyDocument::parse(&text) {
             Ok(document) => parsed.push(document),
             Err(error) => {
-                findings.push(Finding::of_document(number, PolicyProblem::Refused(error)))
+                findings.push(Finding::of_document(number, PolicyProblem::Refused(error)));
             }
         }
     }

@@ -469,9 +469,11 @@ impl Application {
                     }
                 }
                 (Asked::Unsubscribe(_), false) => {
-                    drop(self.subscriptions.insert(filter, Some(false)))
+                    self.subscriptions.insert(filter, Some(false));
                 }
-                (Asked::Unsubscribe(_), true) => drop(self.subscriptions.insert(filter, None)),
+                (Asked::Unsubscribe(_), true) => {
+                    self.subscriptions.insert(filter, None);
+                }
             }
         }
         Ok(())

@@ -152,7 +152,7 @@ mod tests {
         let read = certificate(|params| {
             params
                 .distinguished_name
-                .push(DnType::CommonName, "a\u{1b}[2Jb\n")
+                .push(DnType::CommonName, "a\u{1b}[2Jb\n");
         });
         assert_eq!(read.subject, r"a\u{1b}[2Jb\n");
     }

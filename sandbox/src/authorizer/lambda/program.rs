@@ -331,7 +331,7 @@ mod tests {
         for _ in 0..200 {
             match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
                 Ok(stat) if !stat.contains(") Z ") => {
-                    tokio::time::sleep(Duration::from_millis(10)).await
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                 }
                 _ => return true,
             }

@@ -156,7 +156,7 @@ impl Wire {
                 self.outbound.requests(subscribe.packet_id.get())?;
             }
             Packet::Unsubscribe(unsubscribe) => {
-                self.outbound.requests(unsubscribe.packet_id.get())?
+                self.outbound.requests(unsubscribe.packet_id.get())?;
             }
             Packet::PubRel(ack) => self.outbound.releases(ack, connection)?,
             Packet::PubAck(ack) => connection.owed.acknowledges(ack)?,
@@ -206,7 +206,7 @@ impl Wire {
                 connection.owed.is_released(ack, known);
             }
             Packet::PubAck(ack) | Packet::PubComp(ack) => {
-                self.outbound.finished(ack.packet_id, connection)
+                self.outbound.finished(ack.packet_id, connection);
             }
             Packet::PubRec(ack) => self.outbound.received(ack, connection),
             Packet::SubAck(ack) => self.outbound.finished(ack.packet_id, connection),
