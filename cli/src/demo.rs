@@ -9,11 +9,11 @@ use crate::args::{self, Verb};
 use crate::config::{SampleConfig, Script};
 use crate::diagnosis::{Diagnosis, folder, shell};
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::sample;
 use crate::sandbox;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
-use crate::verb::Failure;
 
 /// Plays the unsigned and then the signed sample against a sandbox of its own, which leaves nothing
 /// behind.

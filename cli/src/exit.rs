@@ -1,10 +1,8 @@
-//! What the process's exit code means: one table, obeyed by every verb and printed by `--help`.
+//! Exit codes of the process and their meanings, which `--help` prints.
 
 use std::process::ExitCode;
 
-use crate::diagnosis::Id;
-
-/// How a run ended. The discriminant is the exit code.
+/// Outcome of a run; the discriminant is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {
@@ -25,7 +23,8 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    const TABLE: [(Self, &'static str); 14] = [
+    /// Meaning of each code, in order.
+    pub(crate) const TABLE: [(Self, &'static str); 14] = [
         (
             Self::Done,
             "all that was asked for happened, or the reader closed the pipe",
@@ -60,52 +59,10 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         self as u8
     }
-
-    /// The table as `--help` shows it: code, meaning, and the errors that end with it.
-    pub(crate) fn help() -> String {
-        let mut text = String::from("Exit codes:\n");
-        for (exit, meaning) in Self::TABLE {
-            let ids: Vec<&str> = Id::ALL
-                .iter()
-                .filter(|id| id.exit() == exit)
-                .map(|id| id.name())
-                .collect();
-            text.push_str(&format!("  {:>3}  {meaning}\n", exit.code()));
-            if !ids.is_empty() {
-                text.push_str(&format!("       {}\n", ids.join(" ")));
-            }
-        }
-        text
-    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_is_in_order_and_lists_every_error_once() {
-        assert!(Exit::TABLE.is_sorted_by_key(|(exit, _)| exit.code()));
-        let help = Exit::help();
-        assert!(
-            Exit::TABLE.iter().all(|(_, meaning)| meaning.len() <= 73),
-            "a row fits on 80 columns"
-        );
-        for id in Id::ALL {
-            assert_eq!(
-                help.split_whitespace()
-                    .filter(|word| *word == id.name())
-                    .count(),
-                1,
-                "{}",
-                id.name()
-            );
-        }
     }
 }

@@ -4,21 +4,14 @@ use std::io;
 
 use crate::args::{InspectVerb, OutputArgs, SampleArgs, Sources, Typed, Verb};
 use crate::config::{SampleConfig, Script};
-use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::runtime::block_on;
 use crate::signal::StopSignal;
 use crate::terminal::{self, Console};
 use crate::{auth, bench, demo, inspect, log, sample, sandbox};
 
-/// What ends a run early.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    Diagnosed(Box<Diagnosis>),
-    /// Local input or output, for which there is nothing to diagnose.
-    Local(io::Error),
-}
-
-/// Does what was asked for, and tells what went wrong.
+/// Runs the verb and prints the error that ended it.
 pub(crate) fn run(typed: Typed) -> Exit {
     let Typed { line, sources } = typed;
     let console = console(line.verb.as_ref().map_or(Some(&line.sample.output), output));
@@ -27,8 +20,8 @@ pub(crate) fn run(typed: Typed) -> Exit {
         Some(Verb::Sample(typed)) => play(typed, Script::Either, &sources, console),
         Some(Verb::Unsigned(typed)) => play(typed, Script::Unsigned, &sources, console),
         Some(Verb::Signed(typed)) => play(typed, Script::Signed, &sources, console),
-        Some(Verb::Demo(_)) => in_runtime(demo::run(console)),
-        Some(Verb::Sandbox(typed)) => in_runtime(sandbox::run(typed, console)),
+        Some(Verb::Demo(_)) => block_on(demo::run(console)),
+        Some(Verb::Sandbox(typed)) => block_on(sandbox::run(typed, console)),
         Some(Verb::Bench(verb)) => bench::run(verb, &sources, console),
         Some(Verb::Auth(verb)) => auth::run(verb, &sources, console),
         Some(Verb::Inspect(InspectVerb::Decode(typed))) => inspect::decode(typed),
@@ -59,22 +52,10 @@ fn play(
     console: Console,
 ) -> Result<Exit, Failure> {
     let config = SampleConfig::new(typed, script, sources, console)?;
-    in_runtime(async {
+    block_on(async {
         let stop = StopSignal::install()?;
         sample::run(config, console, stop).await
     })
-}
-
-/// Two threads: one may wait for a slow reader of our output while the other answers the server.
-pub(crate) fn in_runtime<T>(run: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    let outcome = runtime.block_on(run);
-    // Dropped, it would wait for a name that is still being resolved.
-    runtime.shutdown_background();
-    outcome
 }
 
 fn output(verb: &Verb) -> Option<&OutputArgs> {
@@ -94,16 +75,4 @@ fn console(typed: Option<&OutputArgs>) -> Console {
     terminal::set_color(typed.color);
     log::init(typed.verbose);
     Console { quiet: typed.quiet }
-}
-
-impl From<Diagnosis> for Failure {
-    fn from(diagnosis: Diagnosis) -> Self {
-        Self::Diagnosed(Box::new(diagnosis))
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Local(error)
-    }
 }

@@ -3,6 +3,7 @@
 use clap::Command;
 
 use crate::args::connection::{OF_SIGNING, OF_TOKEN};
+use crate::diagnosis::Id;
 use crate::exit::Exit;
 
 pub(crate) const ABOUT: &str =
@@ -42,7 +43,7 @@ pub(crate) fn dress(command: Command) -> Command {
         .after_help(EXAMPLES)
         .after_long_help(format!(
             "{EXAMPLES}\n\n{DEVIATIONS}\n\n{SECRETS}\n\n{}",
-            Exit::help()
+            exit_codes()
         ))
 }
 
@@ -58,4 +59,46 @@ fn without_signing(unsigned: Command) -> Command {
             arg
         }
     })
+}
+
+/// Table of exit codes: code, meaning, and the errors that end with it.
+fn exit_codes() -> String {
+    let mut text = String::from("Exit codes:\n");
+    for (exit, meaning) in Exit::TABLE {
+        let ids: Vec<&str> = Id::ALL
+            .iter()
+            .filter(|id| id.exit() == exit)
+            .map(|id| id.name())
+            .collect();
+        text.push_str(&format!("  {:>3}  {meaning}\n", exit.code()));
+        if !ids.is_empty() {
+            text.push_str(&format!("       {}\n", ids.join(" ")));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order_and_lists_every_error_once() {
+        assert!(Exit::TABLE.is_sorted_by_key(|(exit, _)| exit.code()));
+        let help = exit_codes();
+        assert!(
+            Exit::TABLE.iter().all(|(_, meaning)| meaning.len() <= 73),
+            "a row fits on 80 columns"
+        );
+        for id in Id::ALL {
+            assert_eq!(
+                help.split_whitespace()
+                    .filter(|word| *word == id.name())
+                    .count(),
+                1,
+                "{}",
+                id.name()
+            );
+        }
+    }
 }

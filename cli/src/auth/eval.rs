@@ -16,7 +16,7 @@ use crate::args::{ActionArg, EvalArgs};
 use crate::decision::Decided;
 use crate::diagnosis::{Diagnosis, Try, quoted, shell};
 use crate::exit::Exit;
-use crate::verb::Failure;
+use crate::failure::Failure;
 
 /// One decision as JSON; fields may be added.
 #[derive(Serialize)]

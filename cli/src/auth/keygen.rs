@@ -9,7 +9,7 @@ use dunlin_sandbox::TokenKey;
 use crate::args::KeygenArgs;
 use crate::diagnosis::{Diagnosis, Try, folder, shell};
 use crate::exit::Exit;
-use crate::verb::Failure;
+use crate::failure::Failure;
 
 /// Writes both halves; tells where, and what to do with them.
 pub(super) fn generate(typed: &KeygenArgs) -> Result<Exit, Failure> {

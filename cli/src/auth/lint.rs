@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::documents::Documents;
 use crate::args::LintArgs;
 use crate::exit::Exit;
-use crate::verb::Failure;
+use crate::failure::Failure;
 
 /// One mistake as JSON; fields may be added. Without a document it is about all of them.
 #[derive(Serialize)]

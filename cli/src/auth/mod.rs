@@ -16,8 +16,8 @@ use crate::args::{AuthVerb, Sources, TokenArgs};
 use crate::config::{SecretArgs, Secrets};
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::terminal::Console;
-use crate::verb::Failure;
 
 /// Does what was asked for; nothing is sent to anybody.
 pub(crate) fn run(verb: AuthVerb, sources: &Sources, console: Console) -> Result<Exit, Failure> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::args::PolicyArgs;
 use crate::exit::Exit;
-use crate::verb::Failure;
+use crate::failure::Failure;
 
 /// Prints the document: connect as these clients; publish, subscribe to and receive these topics.
 pub(super) fn print(typed: &PolicyArgs) -> Result<Exit, Failure> {

@@ -8,9 +8,9 @@ use crate::args::{SignArgs, Sources};
 use crate::config::Secrets;
 use crate::diagnosis::folder;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::rs256;
 use crate::terminal::Console;
-use crate::verb::Failure;
 
 /// Prints the base64 RS256 signature of a token.
 pub(super) fn sign(typed: SignArgs, sources: &Sources, console: Console) -> Result<Exit, Failure> {

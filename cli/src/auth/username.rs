@@ -7,8 +7,8 @@ use crate::args::{Sources, UsernameArgs};
 use crate::config::Credentials;
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::terminal::Console;
-use crate::verb::Failure;
 
 /// Prints it on one line.
 pub(super) fn print(

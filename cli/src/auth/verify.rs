@@ -10,8 +10,8 @@ use crate::args::{Sources, VerifyArgs};
 use crate::config::{SecretArgs, Secrets, check_signature};
 use crate::diagnosis::{Diagnosis, Try};
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::terminal::Console;
-use crate::verb::Failure;
 
 /// Says so on standard output, or fails as a connection with them would.
 pub(super) fn verify(

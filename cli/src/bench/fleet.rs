@@ -27,9 +27,10 @@ use super::way::Way;
 use crate::args::{FleetArgs, Sources};
 use crate::diagnosis::{Diagnosis, quoted};
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::runtime::block_on;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
-use crate::verb::{Failure, in_runtime};
 
 /// Latencies are milliseconds.
 #[derive(Debug, Serialize)]
@@ -127,12 +128,12 @@ pub(super) fn run(
     if typed.way.endpoint.endpoint.is_some() {
         let plan = Plan::new(typed, sources, console)?;
         plan.way.check(plan.way.clients, Some(plan.messages()))?;
-        return in_runtime(go(plan, None, console));
+        return block_on(go(plan, None, console));
     }
     let connections = typed.way.clients.saturating_add(SPARE);
     // The sandbox inherits the limit.
     descriptors::reserve(connections.into())?;
-    in_runtime(async move {
+    block_on(async move {
         let server = OwnServer::start(connections).await?;
         typed.way.endpoint.endpoint = Some(format!("localhost:{}", server.port));
         typed.way.tls.ca = Some(server.ca.clone());

@@ -28,21 +28,22 @@ use self::tally::Tally;
 use self::way::{Way, gone};
 use crate::args::{BenchVerb, Sources};
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::runtime::block_on;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
-use crate::verb::{Failure, in_runtime};
 
 pub(crate) fn run(verb: BenchVerb, sources: &Sources, console: Console) -> Result<Exit, Failure> {
     let plan = |verb, typed| Plan::new(verb, typed, sources, console);
     match verb {
         BenchVerb::Connect(typed) => {
             let way = Way::new(typed.way, sources, console)?;
-            in_runtime(connect(way, typed.duration, console))
+            block_on(connect(way, typed.duration, console))
         }
-        BenchVerb::Pub(typed) => in_runtime(traffic::run(plan(Verb::Pub, typed)?, console)),
-        BenchVerb::Sub(typed) => in_runtime(traffic::run(plan(Verb::Sub, typed)?, console)),
-        BenchVerb::Pubsub(typed) => in_runtime(traffic::run(plan(Verb::Pubsub, typed)?, console)),
-        BenchVerb::Request(typed) => in_runtime(request::run(plan(Verb::Request, typed)?, console)),
+        BenchVerb::Pub(typed) => block_on(traffic::run(plan(Verb::Pub, typed)?, console)),
+        BenchVerb::Sub(typed) => block_on(traffic::run(plan(Verb::Sub, typed)?, console)),
+        BenchVerb::Pubsub(typed) => block_on(traffic::run(plan(Verb::Pubsub, typed)?, console)),
+        BenchVerb::Request(typed) => block_on(request::run(plan(Verb::Request, typed)?, console)),
         BenchVerb::Fleet(typed) => fleet::run(typed, sources, console),
     }
 }

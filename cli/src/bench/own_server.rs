@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::diagnosis::folder;
-use crate::verb::Failure;
+use crate::failure::Failure;
 
 /// Dropped, it is gone.
 #[derive(Debug)]

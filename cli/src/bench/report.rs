@@ -17,8 +17,8 @@ use super::table;
 use super::tally::Tally;
 use super::way::Way;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::terminal::Console;
-use crate::verb::Failure;
 
 /// Fields may be added; `null` is what wasn't asked for or can't be known. Latencies are
 /// milliseconds.

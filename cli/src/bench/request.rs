@@ -15,9 +15,9 @@ use super::tally::Tally;
 use super::traffic::{Run, disconnect, next_due};
 use super::way::gone;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
-use crate::verb::Failure;
 
 pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;

@@ -19,9 +19,9 @@ use super::stamp::{Clock, Stamp};
 use super::tally::Tally;
 use super::way::{gone, spaced};
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
-use crate::verb::Failure;
 
 /// What every task of a run has.
 #[derive(Clone, Debug)]

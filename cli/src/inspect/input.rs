@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::copied;
 use crate::args::DecodeArgs;
 use crate::diagnosis::Diagnosis;
-use crate::verb::Failure;
+use crate::failure::Failure;
 
 /// All of it at once.
 pub(super) fn bytes(typed: &DecodeArgs) -> Result<Vec<u8>, Failure> {

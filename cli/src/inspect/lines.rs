@@ -10,7 +10,7 @@ use super::verdict::{self, Fault, Verdict};
 use super::{hex, input, json};
 use crate::args::DecodeArgs;
 use crate::exit::Exit;
-use crate::verb::Failure;
+use crate::failure::Failure;
 
 /// Answers every line; that is success, whatever the answers are.
 pub(super) fn answer(

@@ -18,7 +18,7 @@ use dunlin_codec::DecodeOptions;
 use crate::args::DecodeArgs;
 use crate::diagnosis::Diagnosis;
 use crate::exit::Exit;
-use crate::verb::Failure;
+use crate::failure::Failure;
 
 /// Takes packets apart.
 pub(crate) fn decode(typed: DecodeArgs) -> Result<Exit, Failure> {

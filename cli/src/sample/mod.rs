@@ -15,9 +15,9 @@ pub(crate) use transcript::Kind;
 
 use crate::config::SampleConfig;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
-use crate::verb::Failure;
 use ending::Ending;
 use journey::Journey;
 use output::Output;

@@ -19,9 +19,9 @@ use self::ready_file::ReadyFile;
 use crate::args::SandboxArgs;
 use crate::diagnosis::{Diagnosis, Try, folder};
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
-use crate::verb::Failure;
 
 /// Serves until a signal, or the end of standard input where that was asked for. Stopping is what a
 /// server is asked to do in the end, so the exit code is 0.
