@@ -18,6 +18,10 @@ pub(crate) struct StopSignal {
 
 impl StopSignal {
     /// Takes over the process's signals.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tells a second signal from one signal that arrives twice"
+    )]
     pub(crate) fn install() -> io::Result<Self> {
         let mut signals = Signals::new()?;
         let (sender, stop) = watch::channel(None);

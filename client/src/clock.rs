@@ -6,6 +6,10 @@ use crate::driver::now;
 use crate::engine::{ClockReading, SinceBoot};
 
 /// This moment on all clocks.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the calendar of the machine, for the times in the store"
+)]
 pub(crate) fn read() -> ClockReading {
     ClockReading {
         now: now(),

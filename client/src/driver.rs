@@ -392,6 +392,10 @@ async fn until_stop<T>(shared: &Shared, mut work: Pin<&mut impl Future<Output = 
 }
 
 /// The driver's clock, which is tokio's: tests can stop it. Everything below it is told the time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of the client, read by its runtime alone"
+)]
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

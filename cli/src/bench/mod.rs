@@ -1,5 +1,7 @@
 //! `dunlin bench`: load for any MQTT 5 server, and figures for what came of it.
 
+#![expect(clippy::disallowed_methods, reason = "a load test measures real time")]
+
 mod arrivals;
 mod descriptors;
 mod fleet;

@@ -1,5 +1,10 @@
 //! The sample: connect, subscribe, publish, receive, unsubscribe, stop.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the sample tells a person how long each step takes"
+)]
+
 mod ending;
 mod exception;
 mod journal;

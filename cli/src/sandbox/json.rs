@@ -118,6 +118,10 @@ struct Verdict<'a> {
 
 impl<'a> Line<'a> {
     /// The first one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the time of an event on standard output"
+    )]
     pub(crate) fn ready(ready: &'a Ready) -> Self {
         Self::at(std::time::SystemTime::now(), Told::Ready(ready), None)
     }
@@ -128,6 +132,10 @@ impl<'a> Line<'a> {
     }
 
     /// Said in the place of `count` lines.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the time of an event on standard output"
+    )]
     pub(crate) fn left_out(count: usize) -> Self {
         Self::at(std::time::SystemTime::now(), Told::LeftOut { count }, None)
     }

@@ -14,6 +14,10 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the deadline of one call to open a transport"
+    )]
     pub(super) fn after(after: Duration) -> Self {
         let now = Instant::now();
         // A time beyond the clock's range is never.

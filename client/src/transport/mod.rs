@@ -111,6 +111,10 @@ pub struct Opened {
 ///
 /// Cancel safe: a dropped future leaves no socket behind. (A name that the system is still
 /// resolving occupies one of tokio's blocking threads until it answers.)
+#[expect(
+    clippy::disallowed_methods,
+    reason = "measures how long opening a transport takes"
+)]
 pub async fn open(options: &TransportOptions) -> Result<(Transport, Opened), TransportError> {
     let deadline = Deadline::after(options.timeout);
     let host = without_brackets(&options.host);

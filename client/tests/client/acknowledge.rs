@@ -122,6 +122,7 @@ async fn dropped(events: &mut dunlin_client::Events) -> (String, DropCause) {
 
 /// The window is released: a handler that forgets one message doesn't end the deliveries of all.
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn a_dropped_acknowledgement_refuses_the_message_after_five_seconds() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;

@@ -27,6 +27,7 @@ async fn wait(events: &mut Events) -> Duration {
 
 /// reconnect_failure_backoff
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn waits_double_up_to_the_longest_and_are_kept() {
     let server = TestServer::start().await;
     let mut options = options(&server);

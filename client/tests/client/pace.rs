@@ -11,6 +11,10 @@ use crate::server::TestServer;
 use crate::{connected_as, millis, options, soon};
 
 #[tokio::test(start_paused = true)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's clock, which this test pauses"
+)]
 async fn what_is_too_much_for_a_second_leaves_in_the_next_one() {
     let server = TestServer::start().await;
     let mut options = options(&server);
@@ -56,6 +60,10 @@ async fn limits_of_the_service_are_refused_with_their_names() {
 
 /// AWS IoT Core takes one CONNECT a second for each client identifier.
 #[tokio::test(start_paused = true)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's clock, which this test pauses"
+)]
 async fn the_service_is_not_asked_to_connect_more_than_once_a_second() {
     let server = TestServer::start().await;
     let mut options = options(&server);

@@ -245,6 +245,10 @@ async fn an_error_that_may_pass_is_asked_over_and_a_fatal_one_is_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's clock, which this test pauses"
+)]
 async fn an_answer_that_does_not_come_is_waited_for_so_long() {
     let server = TestServer::start().await;
     let mut options = options(&server);

@@ -585,6 +585,7 @@ async fn an_attempt_can_be_asked_for_at_once() {
 
 /// AWS IoT Core allows one CONNECT per second and client identifier.
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn an_attempt_at_once_keeps_the_interval_of_the_service() {
     let server = TestServer::start().await;
     let mut options = options(&server);

@@ -33,6 +33,7 @@ async fn connected_with_one_place(server: &TestServer) -> (Client, Peer) {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn a_full_queue_is_waited_for_so_long() {
     let server = TestServer::start().await;
     let mut options = one_place(&server);
@@ -113,6 +114,7 @@ async fn a_thousand_that_wait_are_woken_a_few_at_a_time_and_in_order() {
 
 /// As in the arm of a `select!` whose other arm is a publish.
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn a_publish_that_nobody_polls_holds_up_no_other() {
     let server = TestServer::start().await;
     let (client, mut peer) = connected_with_one_place(&server).await;
@@ -147,6 +149,7 @@ fn park<F: Future>(futures: &mut [Pin<Box<F>>]) {
 
 /// As the futures that a `select!` keeps without polling them.
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn many_parked_publishes_hold_up_no_other() {
     let server = TestServer::start().await;
     let (client, mut peer) = connected_with_one_place(&server).await;
@@ -168,6 +171,7 @@ async fn many_parked_publishes_hold_up_no_other() {
 
 /// The driver makes room by itself when it takes the output.
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn publishes_of_qos_0_that_are_parked_hold_up_no_other() {
     let server = TestServer::start().await;
     let mut options = options(&server);

@@ -288,6 +288,10 @@ async fn a_stop_without_a_connection_waits_for_one_while_something_is_queued() {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's clock, which this test pauses"
+)]
 async fn a_stop_without_a_connection_ends_when_its_time_is_over() {
     let server = TestServer::start().await;
     let mut options = options(&server);

@@ -484,6 +484,10 @@ async fn who_goes_on_publishing_does_not_hold_up_the_end() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the time at which a store is read"
+)]
 async fn a_restored_session_goes_on_without_a_store_too() {
     let (nowhere, mut store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&nowhere), store.clone()).unwrap();

@@ -69,6 +69,10 @@ async fn greeting(transport: &mut Transport) -> String {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "certificates have calendar times"
+)]
 async fn a_server_of_a_trusted_authority_is_connected_to() {
     let authority = Authority::new("Test CA");
     let server = Server::start(&authority.issues(&["localhost"]), Manners::default()).await;
@@ -237,6 +241,10 @@ async fn a_certificate_for_another_host_shows_its_names() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "certificates have calendar times"
+)]
 async fn an_expired_certificate_shows_its_dates_and_the_clocks() {
     let authority = Authority::new("Test CA");
     let server = Server::start(

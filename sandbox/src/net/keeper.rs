@@ -8,6 +8,10 @@ use crate::net::shared::Shared;
 use crate::server::NO_DEADLINE;
 
 /// Runs until the sandbox stops.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of the sandbox's deadlines"
+)]
 pub(crate) async fn keep(shared: Arc<Shared>) {
     let changed = shared.hub().keeper();
     loop {

@@ -59,6 +59,7 @@ impl Shared {
         drop(stop.wait_for(|stop| *stop).await);
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the calendar time of an event")]
     pub(crate) fn emit(&self, event: Event) {
         if let Some(on_event) = &self.on_event {
             on_event(&LogLine {

@@ -67,6 +67,10 @@ fn authority_params() -> Result<CertificateParams, Error> {
     Ok(params)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "certificates are valid from now on"
+)]
 fn server_params(fault: Option<CertificateFault>) -> Result<CertificateParams, Error> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name = named("Dunlin sandbox");

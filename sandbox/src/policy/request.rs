@@ -111,6 +111,7 @@ pub enum SetKeyError {
 impl<'a> Request<'a> {
     /// A request of this moment.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "aws:CurrentTime of a request")]
     pub fn new(action: Action, name: &'a str, subject: &'a Subject) -> Self {
         Self {
             action,

@@ -83,6 +83,7 @@ async fn slowest_of_20(sandbox: &TestSandbox) -> Duration {
 }
 
 /// From the TCP connection to the answer to a PINGREQ.
+#[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn newcomer(sandbox: &TestSandbox, number: usize) -> Duration {
     let began = now();
     sandbox

@@ -171,6 +171,7 @@ async fn proxy_refuses_every_tunnel() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn delay_holds_back_everything_and_breaks_nothing() {
     let sandbox = TestSandbox::with_fault("delay=200ms").await;
     let mut client = TestClient::open(&sandbox.sandbox).await;

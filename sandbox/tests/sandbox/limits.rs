@@ -205,6 +205,7 @@ async fn a_connection_has_a_hundred_messages_a_second() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "this test measures real time")]
 async fn a_connection_has_half_a_megabyte_a_second() {
     let sandbox = TestSandbox::open_house().await;
     let mut client = sandbox.guest("c").await;

@@ -92,6 +92,10 @@ impl Device {
     /// Hands over so many messages of each QoS. Their outcomes are waited for elsewhere. Those that
     /// find no room in the queue for as long as `patience` aren't published; returns whether
     /// all were.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "bounds the wait for another process"
+    )]
     pub(crate) async fn publish(
         &mut self,
         topic: &str,

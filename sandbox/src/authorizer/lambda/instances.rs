@@ -56,6 +56,10 @@ pub(in crate::authorizer) struct CallContext<'a> {
 
 impl Instances {
     /// Runs the handler once: in a process that waits, or else in a new one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "measures how long an authorizer runs"
+    )]
     pub(super) async fn call(
         &self,
         handler: &Handler,
@@ -126,6 +130,10 @@ impl Instances {
 
     /// Looks whether a file has changed since the last call; if so, the processes that wait are
     /// ended. Returns the number of changes so far.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "measures how long an authorizer runs"
+    )]
     async fn check_code(&self, folder: &Path, log: &(dyn Fn(String) + Sync)) -> u64 {
         let arrived = Instant::now();
         let mut looked = self.looked.lock().await;
