@@ -18,6 +18,7 @@ mod sandbox;
 mod signal;
 mod terminal;
 mod verb;
+mod wrap;
 
 use std::process::ExitCode;
 

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use dunlin_codec::Escaped;
 
 use crate::diagnosis::{self, Diagnosis};
+use crate::wrap::wrap;
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -41,16 +42,15 @@ impl Console {
 
     pub(crate) fn warning(self, text: impl Display) {
         if !self.quiet {
-            line(&format!(
-                "{WARNING}warning{WARNING:#}: {}",
-                escaped_lines(&text.to_string())
-            ));
+            let text = fitted(&format!("warning: {}", escaped_lines(&text.to_string())));
+            let marked = text.replacen("warning", &format!("{WARNING}warning{WARNING:#}"), 1);
+            line(&marked);
         }
     }
 
     pub(crate) fn note(self, text: impl Display) {
         if !self.quiet {
-            line(&escaped_lines(&text.to_string()));
+            line(&fitted(&escaped_lines(&text.to_string())));
         }
     }
 }
@@ -99,12 +99,34 @@ fn line(text: &str) {
         .write_all(format!("{text}\n").as_bytes());
 }
 
-/// Of the terminal behind stderr; without one, what reads well in a log.
-fn width() -> usize {
-    let columns =
-        terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0));
-    columns.unwrap_or(100).clamp(40, 120)
+/// `text` with each of its lines wrapped to the terminal; unchanged in a pipe or a file, where a
+/// line is easier to search for than its parts. A command after `$ ` stays in one piece, so that it
+/// can be copied.
+fn fitted(text: &str) -> String {
+    let Some(columns) = columns() else {
+        return text.to_owned();
+    };
+    text.split('\n')
+        .flat_map(|line| match line.starts_with("$ ") {
+            true => vec![line.to_owned()],
+            false => wrap(line, columns, CONTINUATION),
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
 }
+
+/// Columns for an error: those of the terminal behind standard error, or 100 without a terminal.
+fn width() -> usize {
+    columns().unwrap_or(100).clamp(40, 120)
+}
+
+/// Columns of the terminal behind standard error; `None` without a terminal.
+fn columns() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0))
+}
+
+/// Indent of the second and each later line of a wrapped warning or note.
+const CONTINUATION: &str = "  ";
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
