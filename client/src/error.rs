@@ -14,7 +14,7 @@ use crate::authentication::{AuthenticationError, ReauthenticationError};
 use crate::aws::LimitError;
 use crate::options::OptionsError;
 #[cfg(feature = "tokio")]
-use crate::provider::ProviderError;
+use crate::runtime::provider::ProviderError;
 #[cfg(feature = "tokio")]
 use crate::transport::TransportError;
 

@@ -11,8 +11,8 @@ use dunlin_codec::{
 
 use crate::authentication::Authentication;
 use crate::aws::{LimitError, ServiceLimits};
+use crate::disconnect::Farewell;
 use crate::engine::Pace;
-use crate::farewell::Farewell;
 use crate::policy::{InvalidMessages, Offline, OnDropped, OnSessionLost, OutboundAliases};
 use crate::secret::Secret;
 use crate::will::{self, Will};

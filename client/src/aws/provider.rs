@@ -3,7 +3,7 @@
 use std::future::ready;
 
 use super::authorizer::{AuthorizerError, CustomAuthorizer};
-use crate::provider::{ConnectProvider, NextAttempt, Provided, ProviderError, Target};
+use crate::runtime::provider::{ConnectProvider, NextAttempt, Provided, ProviderError, Target};
 
 /// Sets the user name; the password and the way to the server stay those of the options. For a
 /// token that is renewed, let a closure be the provider and call [`Target::authorize`] there.

@@ -34,14 +34,14 @@ use self::runtime::Runtime;
 pub use self::streams::{Events, Receipt, Subscription, TimedOut, Unmatched};
 use crate::QoS;
 use crate::client::ClientOptions;
+use crate::client::subscribe::SubscribeOptions;
+use crate::disconnect::Farewell;
 use crate::engine::{Answered, Session, Statistics};
 use crate::error::{ConnectError, RequestError, StopCause};
-use crate::farewell::Farewell;
 use crate::message::{Message, ReceivedMessage};
 use crate::options::OptionsError;
+use crate::runtime::stream::StreamLimits;
 use crate::store::{Store, StoreError};
-use crate::stream::StreamLimits;
-use crate::subscribe::SubscribeOptions;
 use crate::transport::{IoFault, TransportError};
 
 /// A client, connected or on its way there. Clones are handles of the same client.

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use crate::client::Client;
-use crate::driver::KEEPING;
+use crate::runtime::driver::KEEPING;
 
 /// One thread with one client on it, as long as somebody holds this.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use dunlin_codec::{Disconnect, Packet, PacketType, ReasonCode};
 use super::auth::Exchange;
 use super::connection::Alive;
 use super::{Engine, State};
+use crate::disconnect::Farewell;
 use crate::error::{ConnectError, ConnectionError, Violation};
-use crate::farewell::Farewell;
 use crate::options::{CleanStart, OptionsError};
 #[cfg(feature = "tokio")]
 use crate::transport::TransportError;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use crate::engine::{Accepted, OperationId, Outcome, Published};
 use crate::error::RequestError;
-use crate::shared::Shared;
+use crate::runtime::shared::Shared;
 
 /// Resolves when a message has reached its end: on its way into a connection at QoS 0, acknowledged
 /// at QoS 1 and 2.

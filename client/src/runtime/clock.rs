@@ -1,9 +1,17 @@
-//! The clocks, as the driver reads them: everything below it is told the time.
+//! Clocks of the runtime. The engine reads none: time is an argument of its methods.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
-use crate::driver::now;
 use crate::engine::{ClockReading, SinceBoot};
+
+/// Current time of tokio's clock, which tests can pause.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of the client, read by its runtime alone"
+)]
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
 
 /// This moment on all clocks.
 #[expect(

@@ -10,14 +10,14 @@ use dunlin_codec::Escaped;
 use tracing::Span;
 use tracing::field::display;
 
-use crate::driver::now;
 use crate::engine::{Accepted, Engine};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
-use crate::log;
 use crate::message::{Message, ReceivedMessage};
-use crate::router::Router;
-use crate::state::State;
+use crate::runtime::clock::now;
+use crate::runtime::log;
+use crate::runtime::router::Router;
+use crate::runtime::state::State;
 
 /// Bytes of output, or messages, after which a publisher lets the driver write: writes stay large,
 /// and memory small.

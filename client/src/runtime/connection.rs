@@ -12,13 +12,13 @@ use bytes::{Buf, BufMut, BytesMut};
 use dunlin_codec::FixedHeader;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::alarm::Alarm;
-use crate::driver::now;
 use crate::engine::CloseCause;
 use crate::event::Event;
-use crate::observer::Watch;
-use crate::shared::Shared;
-use crate::state::State;
+use crate::runtime::clock::now;
+use crate::runtime::deadline_timer::Alarm;
+use crate::runtime::observer::Watch;
+use crate::runtime::shared::Shared;
+use crate::runtime::state::State;
 use crate::transport::{Transport, TransportError};
 
 /// The first read asks for this much: enough for most CONNACKs, and little to hold for thousands

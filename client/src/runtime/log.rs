@@ -12,7 +12,7 @@ use tracing::{Span, debug, error, field, info, info_span, trace, warn};
 use crate::error::{RequestError, StopCause};
 use crate::event::{Event, RefusedRequest};
 use crate::message::Message;
-use crate::observer::{Direction, ObservedPacket};
+use crate::runtime::observer::{Direction, ObservedPacket};
 
 /// Attempts, connections and their ends.
 pub(crate) const CONNECTION: &str = "dunlin_client::connection";
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn equal_warnings_are_written_once_a_second_with_a_count() {
         let mut warnings = Warnings::default();
-        let begin = crate::driver::now();
+        let begin = crate::runtime::clock::now();
         let at = |millis| begin + Duration::from_millis(millis);
         assert_eq!(warnings.admit("a", at(0)), Some(0));
         assert_eq!(warnings.admit("b", at(0)), Some(0), "another one");
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn only_the_latest_warnings_are_remembered() {
         let mut warnings = Warnings::default();
-        let now = crate::driver::now();
+        let now = crate::runtime::clock::now();
         for key in 0..1000 {
             assert_eq!(warnings.admit(key, now), Some(0));
         }

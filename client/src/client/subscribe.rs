@@ -7,14 +7,14 @@ use dunlin_codec::{
 
 use crate::QoS;
 use crate::client::Client;
-use crate::driver::now;
+use crate::client::receipt::Receipt;
+use crate::client::subscription::{Subscription, Unmatched};
 use crate::engine::{Accepted, Answered, OperationId, Outcome};
 use crate::error::{RequestError, ServerReason};
-use crate::log;
 use crate::message;
-use crate::receipt::Receipt;
-use crate::stream::StreamLimits;
-use crate::subscription::{Subscription, Unmatched};
+use crate::runtime::clock::now;
+use crate::runtime::log;
+use crate::runtime::stream::StreamLimits;
 
 /// How to subscribe. A [`QoS`] or the codec's [`SubscriptionOptions`] alone is enough.
 ///

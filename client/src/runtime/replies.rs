@@ -9,8 +9,8 @@ use dunlin_codec::TopicName;
 
 use crate::error::RequestError;
 use crate::message::ReceivedMessage;
-use crate::shared::Shared;
-use crate::state::{State, move_wakers, register};
+use crate::runtime::shared::Shared;
+use crate::runtime::state::{State, move_wakers, register};
 
 /// Requests that may wait for their replies at a time.
 const IN_FLIGHT: usize = 1024;
@@ -275,7 +275,7 @@ mod tests {
     use super::*;
     use crate::engine::Engine;
     use crate::options::ConnectOptions;
-    use crate::router::Router;
+    use crate::runtime::router::Router;
 
     #[test]
     fn response_topics_are_built_from_what_the_server_says_or_from_the_client_identifier() {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::engine::DeliveryId;
 use crate::message::ReceivedMessage;
-use crate::stream::StreamLimits;
+use crate::runtime::stream::StreamLimits;
 
 /// Messages that wait for a stream.
 ///

@@ -9,7 +9,7 @@ use std::time::Duration;
 use dunlin_codec::ReasonCode;
 
 use crate::error::{ConnectError, ConnectionError, Violation};
-use crate::provider::Failure;
+use crate::runtime::provider::Failure;
 use crate::transport::{ProxyError, TlsError, TransportError};
 
 /// Class of a failure: whether the client connects again after it, and how soon.

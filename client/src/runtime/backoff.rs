@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::retry::{RepeatedViolation, Retry, RetryPolicy};
+use crate::runtime::retry::{RepeatedViolation, Retry, RetryPolicy};
 
 /// When a client connects again.
 ///

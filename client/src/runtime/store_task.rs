@@ -11,18 +11,18 @@ use bytes::BytesMut;
 use dunlin_codec::Escaped;
 use tracing::{debug, error};
 
-use crate::alarm::Alarm;
 use crate::client::{Client, ClientOptions, first_identifier};
-use crate::clock;
-use crate::driver::now;
 use crate::engine::{Change, Engine, Session};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
-use crate::log;
 use crate::options::CleanStart;
-use crate::router::Router;
-use crate::shared::Shared;
-use crate::state::{State, register};
+use crate::runtime::clock;
+use crate::runtime::clock::now;
+use crate::runtime::deadline_timer::Alarm;
+use crate::runtime::log;
+use crate::runtime::router::Router;
+use crate::runtime::shared::Shared;
+use crate::runtime::state::{State, register};
 use crate::store::{Store, StoreError};
 
 /// How far a session is kept.

@@ -7,26 +7,26 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use crate::driver::now;
 use crate::engine::{Accepted, CloseCause, Ended, Engine, EngineEvent, Session};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::event::{Event, RefusedRequest};
-use crate::keeper::Kept;
-use crate::line::{Line, Ticket};
-use crate::log::Warnings;
 use crate::message::Message;
-use crate::observer::Observer;
 use crate::options::CleanStart;
-use crate::replies::Requests;
-use crate::router::Router;
-use crate::unanswered::UnansweredQueue;
-use crate::window::Window;
+use crate::runtime::clock::now;
+use crate::runtime::log::Warnings;
+use crate::runtime::observer::Observer;
+use crate::runtime::receive_window::Window;
+use crate::runtime::replies::Requests;
+use crate::runtime::router::Router;
+use crate::runtime::store_task::Kept;
+use crate::runtime::unanswered::UnansweredQueue;
+use crate::runtime::wait_queue::{Line, Ticket};
 
 /// Events that nobody has taken; older ones are dropped beyond this, and beyond an eighth of the
 /// memory budget.
 const EVENTS: usize = 1024;
 
-/// What [`Shared`](crate::shared::Shared) holds.
+/// What [`Shared`](crate::runtime::shared::Shared) holds.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) engine: Engine,

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::error::RequestError;
 use crate::message::{Message, MessageProperties, ReceivedMessage};
 use crate::payload::Payload;
-use crate::replies::{Found, Opening, Waiting};
+use crate::runtime::replies::{Found, Opening, Waiting};
 
 impl Client {
     /// Publishes a request with QoS 1 and waits for its reply; `timeout` is for all of it.

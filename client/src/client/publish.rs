@@ -5,11 +5,11 @@ use std::task::Poll;
 
 use crate::QoS;
 use crate::client::Client;
+use crate::client::receipt::Receipt;
 use crate::error::RequestError;
-use crate::line::Ticket;
 use crate::message::Message;
-use crate::receipt::Receipt;
-use crate::shared::Shared;
+use crate::runtime::shared::Shared;
+use crate::runtime::wait_queue::Ticket;
 
 /// A place in the line for room; given up when it is dropped.
 struct Place<'a> {

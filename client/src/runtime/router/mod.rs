@@ -10,9 +10,9 @@ use slab::Slab;
 use crate::engine::{DeliveryId, Dropped, Engine};
 use crate::event::{DropCause, Event};
 use crate::message::ReceivedMessage;
-use crate::state::move_wakers;
-use crate::stream::{Stream, StreamLimits};
-use crate::unmatched_queue::UnmatchedQueue;
+use crate::runtime::state::move_wakers;
+use crate::runtime::stream::{Stream, StreamLimits};
+use crate::runtime::unmatched_queue::UnmatchedQueue;
 
 /// All streams, and the ways to them.
 ///

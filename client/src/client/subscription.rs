@@ -11,7 +11,7 @@ use futures_core::Stream;
 use crate::QoS;
 use crate::engine::{Answered, DeliveryId};
 use crate::message::ReceivedMessage;
-use crate::shared::Shared;
+use crate::runtime::shared::Shared;
 
 /// The messages of one subscription, in the order in which they came.
 ///

@@ -6,13 +6,13 @@ use std::task::{Context, Poll, ready};
 
 use dunlin_codec::ReasonCode;
 
+use crate::client::subscription::{Reader, Subscription, Unmatched};
 use crate::engine::{Change, DeliveryId};
 use crate::error::RequestError;
-use crate::keeper::until_kept;
 use crate::message::ReceivedMessage;
-use crate::shared::Shared;
-use crate::subscription::{Reader, Subscription, Unmatched};
-use crate::unanswered::Unanswered;
+use crate::runtime::shared::Shared;
+use crate::runtime::store_task::until_kept;
+use crate::runtime::unanswered::Unanswered;
 
 impl Subscription {
     /// As [`next`](Self::next), but the message isn't acknowledged before the application says so:

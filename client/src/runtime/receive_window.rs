@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::driver::now;
 use crate::engine::DeliveryId;
 use crate::event::Event;
-use crate::state::State;
+use crate::runtime::clock::now;
+use crate::runtime::state::State;
 
 /// How long the same message must block the others before that is reported.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -12,17 +12,18 @@ use std::time::{Duration, Instant};
 use dunlin_codec::ReasonCode;
 use tracing::{Instrument, warn};
 
-use crate::alarm::Alarm;
-use crate::backoff::Backoff;
 use crate::engine::Ended;
 use crate::error::{ConnectError, StopCause};
 use crate::event::Event;
-use crate::keeper;
-use crate::link::Link;
-use crate::log;
-use crate::provider::{Failure, NextAttempt, Provider, ProviderError, Target};
-use crate::retry::{Retry, RetryContext, ViolationCounter};
-use crate::shared::Shared;
+use crate::runtime::backoff::Backoff;
+use crate::runtime::clock::now;
+use crate::runtime::connection::Link;
+use crate::runtime::deadline_timer::Alarm;
+use crate::runtime::log;
+use crate::runtime::provider::{Failure, NextAttempt, Provider, ProviderError, Target};
+use crate::runtime::retry::{Retry, RetryContext, ViolationCounter};
+use crate::runtime::shared::Shared;
+use crate::runtime::store_task;
 use crate::store::Store;
 use crate::transport::{self, Transport};
 
@@ -117,7 +118,7 @@ impl<'a> Driver<'a> {
             shared.drive(|state| state.kept.as_mut().into_iter().for_each(|kept| kept.end()));
             cause
         };
-        let (mut running, mut keeping) = (pin!(running), pin!(keeper::keep(shared, store)));
+        let (mut running, mut keeping) = (pin!(running), pin!(store_task::keep(shared, store)));
         let mut is_kept = false;
         let cause = poll_fn(|cx| {
             // First the link, so that what it takes is written down as sent at once.
@@ -389,13 +390,4 @@ async fn until_stop<T>(shared: &Shared, mut work: Pin<&mut impl Future<Output = 
         }
     })
     .await
-}
-
-/// The driver's clock, which is tokio's: tests can stop it. Everything below it is told the time.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the clock of the client, read by its runtime alone"
-)]
-pub(crate) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -1,23 +1,35 @@
 //! The handle that applications hold: started, watched, stopped. What it is asked for has rooms of
 //! its own.
 
+pub(crate) mod acknowledgement;
+mod publish;
+pub(crate) mod receipt;
+pub(crate) mod request;
+pub(crate) mod subscribe;
+mod subscription;
+
+pub use acknowledgement::Acknowledgement;
+pub use receipt::Receipt;
+pub use subscribe::SubscribeOptions;
+pub use subscription::{Subscription, Unmatched};
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::backoff::{Backoff, Reconnect};
-use crate::driver::{self, Plan, now};
+use crate::disconnect::Farewell;
 use crate::engine::{Accepted, Engine, Session, Statistics};
 use crate::error::{RequestError, StopCause};
 use crate::event::Event;
-use crate::farewell::Farewell;
-use crate::observer::Observer;
 use crate::options::{CleanStart, ConnectOptions, OptionsError};
-use crate::provider::{Provider, Target};
-use crate::receipt::Receipt;
-use crate::router::{LAST_IDENTIFIER, Router};
-use crate::shared::Shared;
+use crate::runtime::backoff::{Backoff, Reconnect};
+use crate::runtime::clock::now;
+use crate::runtime::driver::{self, Plan};
+use crate::runtime::observer::Observer;
+use crate::runtime::provider::{Provider, Target};
+use crate::runtime::router::{LAST_IDENTIFIER, Router};
+use crate::runtime::shared::Shared;
 use crate::store::Store;
 use crate::transport::TransportOptions;
 

@@ -8,7 +8,7 @@ use bytes::{Buf, BytesMut};
 use dunlin_codec::FixedHeader;
 use tracing::{Level, enabled};
 
-use crate::log;
+use crate::runtime::log;
 
 /// Sees each packet on a client's connections, both ways, in order: CONNECT with its password as
 /// well. What this client sends is seen when the transport has taken all of it, so what was never

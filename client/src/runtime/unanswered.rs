@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use dunlin_codec::ReasonCode;
 
-use crate::driver::now;
 use crate::engine::DeliveryId;
 use crate::event::{DropCause, Event};
 use crate::policy::OnDropped;
-use crate::state::State;
+use crate::runtime::clock::now;
+use crate::runtime::state::State;
 
 /// How long a dropped acknowledgement waits: if the client or its runtime ends meanwhile, the
 /// server repeats the message.
