@@ -14,15 +14,17 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::descriptors;
 use super::tally::Tally;
 use crate::args::{Sources, WayArgs};
-use crate::config::{Credentials, Detour, Server, keep_alive, reconnect, transport};
-use crate::diagnosis::{Diagnosis, Given, Scene, Seen, Try, connect, lost, network};
+use crate::config::{Credentials, Detour, Server, keep_alive, reconnect, run_context, transport};
+use crate::diagnosis::{
+    ConnectionFacts, Diagnosis, RunContext, Try, UserChoices, connect, lost, network,
+};
 use crate::terminal::Console;
 
 /// Where many clients connect to, and as whom.
 #[derive(Debug)]
 pub(super) struct Way {
     options: ClientOptions,
-    pub(super) scene: Scene,
+    pub(super) scene: RunContext,
     prefix: String,
     pub(super) clients: u32,
     pub(super) connect_rate: u32,
@@ -63,14 +65,14 @@ impl Way {
         let prefix = typed
             .client_id
             .unwrap_or_else(|| format!("dunlin-bench-{:08x}", fastrand::u32(..)));
-        let given = Given {
+        let given = UserChoices {
             ca: typed.tls.ca.is_some(),
             client_id,
             alpn: sources.on_command_line("alpn"),
             is_tls,
             is_sample: false,
         };
-        let scene = Scene::new(&server, &credentials, &prefix, &typed.tls.alpn, given);
+        let scene = run_context(&server, &credentials, &prefix, &typed.tls.alpn, given);
         let mut connect = ConnectOptions::new(prefix.clone());
         connect.username = credentials.user_name;
         connect.password = credentials.password;
@@ -194,7 +196,8 @@ impl Way {
                     if *cause == ConnectionError::Requested {
                         continue;
                     }
-                    let diagnosis = lost::ended(&scene, &Seen::default(), &cause, begun.elapsed());
+                    let diagnosis =
+                        lost::ended(&scene, &ConnectionFacts::default(), &cause, begun.elapsed());
                     let name = match &*cause {
                         ConnectionError::Disconnected(reason) => {
                             let code = reason.reason_code;
@@ -236,10 +239,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Opens one connection. An attempt that failed is judged by what was seen of it, as with the
 /// sample.
-async fn connect_one(scene: &Scene, options: ClientOptions) -> Result<Client, Box<Diagnosis>> {
+async fn connect_one(scene: &RunContext, options: ClientOptions) -> Result<Client, Box<Diagnosis>> {
     let within = options.connect_within;
     let (again, client) = (options.clone(), Client::start(options));
-    let (mut events, mut seen) = (client.events(), Seen::default());
+    let (mut events, mut seen) = (client.events(), ConnectionFacts::default());
     let (mut opened_at, mut last) = (None, None);
     let deadline = sleep(within);
     tokio::pin!(deadline);
@@ -282,7 +285,7 @@ async fn connect_one(scene: &Scene, options: ClientOptions) -> Result<Client, Bo
 
 /// Connects once more to keep the bytes that broke the protocol: looking at every packet of every
 /// client would cost time.
-async fn look_again(options: &ClientOptions, seen: &Seen) {
+async fn look_again(options: &ClientOptions, seen: &ConnectionFacts) {
     let options = ClientOptions {
         observer: Some(seen.received.observer()),
         reconnect: Reconnect::never(),

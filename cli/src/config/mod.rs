@@ -3,6 +3,7 @@
 
 mod authorizer;
 mod connection;
+mod context;
 mod no_proxy;
 mod proxy;
 mod retry;
@@ -14,6 +15,7 @@ mod signature;
 
 pub(crate) use authorizer::Credentials;
 pub(crate) use connection::{keep_alive, transport};
+pub(crate) use context::run_context;
 pub(crate) use proxy::Detour;
 pub(crate) use retry::reconnect;
 pub(crate) use sample::SampleConfig;

@@ -6,8 +6,10 @@ use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, InvalidMessages, 
 use dunlin_codec::TopicName;
 
 use crate::args::{Count, ReliabilityArgs, SampleArgs, Sources};
-use crate::config::{Credentials, Detour, Script, Server, keep_alive, reconnect, transport};
-use crate::diagnosis::{Diagnosis, Given, Scene, quoted};
+use crate::config::{
+    Credentials, Detour, Script, Server, keep_alive, reconnect, run_context, transport,
+};
+use crate::diagnosis::{Diagnosis, RunContext, UserChoices, quoted};
 use crate::sample::Kind;
 use crate::terminal::Console;
 
@@ -16,7 +18,7 @@ pub(crate) struct SampleConfig {
     pub(crate) kind: Kind,
     pub(crate) client: ClientOptions,
     /// What an error may tell of all this.
-    pub(crate) scene: Scene,
+    pub(crate) context: RunContext,
     pub(crate) topic: String,
     pub(crate) message: String,
     /// `None`: until stopped.
@@ -57,21 +59,21 @@ impl SampleConfig {
         let credentials = Credentials::new(typed.authorizer, sources, console, !is_sandbox)?;
         check_topic(&typed.message.topic)?;
         let client_id = client_id(typed.session.client_id.as_deref())?;
-        let given = Given {
+        let given = UserChoices {
             ca: typed.tls.ca.is_some(),
             client_id: typed.session.client_id.is_some(),
             alpn: sources.on_command_line("alpn"),
             is_tls: true,
             is_sample: true,
         };
-        let scene = Scene::new(&server, &credentials, &client_id, &typed.tls.alpn, given);
+        let context = run_context(&server, &credentials, &client_id, &typed.tls.alpn, given);
 
         let kind = if credentials.is_signed() {
             Kind::Signed
         } else {
             Kind::Unsigned
         };
-        let keep_alive = keep_alive(typed.session.keep_alive, scene.is_aws, console)?;
+        let keep_alive = keep_alive(typed.session.keep_alive, context.is_aws, console)?;
         let connect = connect(client_id, credentials, keep_alive, &typed.reliability);
         let transport = transport(server, typed.tls, &typed.reliability, console)?;
         let reconnect = reconnect(typed.reliability.reconnect.0);
@@ -81,7 +83,7 @@ impl SampleConfig {
                 reconnect,
                 ..ClientOptions::new(transport, connect)
             },
-            scene,
+            context,
             topic: typed.message.topic,
             message: typed.message.message,
             count: match typed.message.count {

@@ -5,33 +5,34 @@ use std::time::Duration;
 use dunlin_client::{ConnectError, ServerReason};
 use dunlin_codec::ReasonCode;
 
-use crate::diagnosis::scene::{Scene, Seen};
+use crate::diagnosis::context::{ConnectionFacts, RunContext};
 use crate::diagnosis::text::duration;
 use crate::diagnosis::{Diagnosis, Id, Try, denial, network, protocol, reason, tls};
 
 /// Why an attempt failed; `elapsed` is the time since TLS was up.
 pub(crate) fn failed(
-    scene: &Scene,
-    seen: &Seen,
+    context: &RunContext,
+    facts: &ConnectionFacts,
     error: &ConnectError,
     elapsed: Duration,
 ) -> Diagnosis {
     let at = format!(
         "CONNECT, {} after {} · {}",
         duration(elapsed),
-        scene.last_stage(),
-        seen.line(scene)
+        context.last_stage(),
+        facts.summary(context)
     );
     let diagnosis = match error {
         ConnectError::Options(error) => return Diagnosis::usage(error.to_string()),
-        ConnectError::Transport(error) => return network::transport(scene, error),
-        ConnectError::Refused(refusal) => refused(scene, refusal),
-        ConnectError::Closed { .. } if seen.lacks_alpn() => tls::alpn_missing(scene, elapsed),
-        ConnectError::Closed { reset } => hangup(scene, *reset, elapsed),
-        ConnectError::ConnAckTimeout { after } => return unanswered(scene, seen, *after),
-        ConnectError::Protocol(violation) => {
-            blame_alpn(seen, protocol::broken(scene, violation, &seen.malformed()))
-        }
+        ConnectError::Transport(error) => return network::transport(context, error),
+        ConnectError::Refused(refusal) => refused(context, refusal),
+        ConnectError::Closed { .. } if facts.lacks_alpn() => tls::alpn_missing(context, elapsed),
+        ConnectError::Closed { reset } => hangup(context, *reset, elapsed),
+        ConnectError::ConnAckTimeout { after } => return unanswered(context, facts, *after),
+        ConnectError::Protocol(violation) => blame_alpn(
+            facts,
+            protocol::broken(context, violation, &facts.malformed()),
+        ),
         error => Diagnosis::new(Id::Lost, format!("the connection was not made: {error}")),
     };
     Diagnosis {
@@ -41,12 +42,16 @@ pub(crate) fn failed(
 }
 
 /// No CONNACK.
-pub(crate) fn unanswered(scene: &Scene, seen: &Seen, after: Duration) -> Diagnosis {
+pub(crate) fn unanswered(
+    context: &RunContext,
+    facts: &ConnectionFacts,
+    after: Duration,
+) -> Diagnosis {
     let diagnosis = Diagnosis {
-        at: Some(format!("CONNECT · {}", seen.line(scene))),
+        at: Some(format!("CONNECT · {}", facts.summary(context))),
         saw: Some(format!(
             "{} up; CONNECT was sent",
-            if scene.given.is_tls {
+            if context.choices.is_tls {
                 "TCP and TLS are"
             } else {
                 "TCP is"
@@ -61,17 +66,17 @@ pub(crate) fn unanswered(scene: &Scene, seen: &Seen, after: Duration) -> Diagnos
             Id::ConnackTimeout,
             format!(
                 "{} did not answer CONNECT within {}",
-                scene.who(),
+                context.server_noun(),
                 duration(after)
             ),
         )
     };
-    blame_alpn(seen, diagnosis)
+    blame_alpn(facts, diagnosis)
 }
 
 /// A server that selected no protocol may well speak another one.
-fn blame_alpn(seen: &Seen, mut diagnosis: Diagnosis) -> Diagnosis {
-    if seen.lacks_alpn() {
+fn blame_alpn(facts: &ConnectionFacts, mut diagnosis: Diagnosis) -> Diagnosis {
+    if facts.lacks_alpn() {
         let guess =
             "no ALPN protocol was selected, so this port may expect something else than MQTT";
         diagnosis.likely.insert(0, guess.into());
@@ -79,16 +84,16 @@ fn blame_alpn(seen: &Seen, mut diagnosis: Diagnosis) -> Diagnosis {
     diagnosis
 }
 
-fn refused(scene: &Scene, refusal: &ServerReason) -> Diagnosis {
+fn refused(context: &RunContext, refusal: &ServerReason) -> Diagnosis {
     let headline = format!(
         "{} refused the connection: {} ({}){}",
-        scene.who(),
+        context.server_noun(),
         refusal.reason_code.name(),
         reason::wire(refusal),
         reason::own_words(refusal)
     );
     let mut evidence = reason::evidence(refusal);
-    evidence.push(scene.credentials());
+    evidence.push(context.credentials());
     let saw = Some(evidence.join("; "));
     match refusal.reason_code {
         ReasonCode::BadUserNameOrPassword
@@ -96,8 +101,8 @@ fn refused(scene: &Scene, refusal: &ServerReason) -> Diagnosis {
         | ReasonCode::Banned
         | ReasonCode::BadAuthenticationMethod => Diagnosis {
             saw,
-            likely: denial::likely(scene, Some(refusal)),
-            try_: denial::advice(scene, Some(refusal)),
+            likely: denial::likely(context, Some(refusal)),
+            try_: denial::advice(context, Some(refusal)),
             ..Diagnosis::new(Id::AuthDenied, headline)
         },
         code => {
@@ -112,21 +117,21 @@ fn refused(scene: &Scene, refusal: &ServerReason) -> Diagnosis {
     }
 }
 
-fn hangup(scene: &Scene, reset: bool, elapsed: Duration) -> Diagnosis {
+fn hangup(context: &RunContext, reset: bool, elapsed: Duration) -> Diagnosis {
     let how = if reset { "reset" } else { "closed" };
-    let mut likely = denial::likely(scene, None);
-    if scene.uses_authorizers() {
+    let mut likely = denial::likely(context, None);
+    if context.uses_authorizers() {
         likely.push("a client with the same id connected less than a second ago".into());
     }
     Diagnosis {
         saw: Some(format!(
             "{how} {} after {}, without a packet; {}",
             duration(elapsed),
-            scene.last_stage(),
-            scene.credentials()
+            context.last_stage(),
+            context.credentials()
         )),
         likely,
-        try_: denial::advice(scene, None),
+        try_: denial::advice(context, None),
         ..Diagnosis::new(
             Id::Hangup,
             "the server closed the connection before answering CONNECT",
@@ -183,18 +188,18 @@ mod tests {
     use dunlin_codec::PacketType;
 
     use super::*;
+    use crate::diagnosis::context::context;
     use crate::diagnosis::reason::refusal;
     use crate::diagnosis::render;
-    use crate::diagnosis::scene::scene;
 
     #[test]
     fn a_refused_connection_reads_as_documented() {
         let refusal = refusal(PacketType::ConnAck, ReasonCode::NotAuthorized);
         let diagnosis = failed(
-            &scene("x-ats.iot.eu-west-1.amazonaws.com"),
-            &Seen {
+            &context("x-ats.iot.eu-west-1.amazonaws.com"),
+            &ConnectionFacts {
                 peer: "52.1.2.3:443".parse().ok(),
-                ..Seen::default()
+                ..ConnectionFacts::default()
             },
             &ConnectError::Refused(refusal),
             Duration::from_millis(212),
@@ -223,7 +228,7 @@ error[E-AUTH-DENIED]: AWS IoT refused the connection: Not authorized (CONNACK 0x
             ReasonCode::ServerMoved,
             ReasonCode::ClientIdentifierNotValid,
         ] {
-            let diagnosis = refused(&scene("localhost"), &refusal(PacketType::ConnAck, code));
+            let diagnosis = refused(&context("localhost"), &refusal(PacketType::ConnAck, code));
             assert_eq!(diagnosis.id, Id::ConnRefused);
             assert!(diagnosis.headline.contains(code.name()));
         }

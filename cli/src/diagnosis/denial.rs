@@ -5,7 +5,7 @@ use dunlin_client::ServerReason;
 use dunlin_codec::ReasonCode;
 
 use crate::diagnosis::Try;
-use crate::diagnosis::scene::Scene;
+use crate::diagnosis::context::RunContext;
 use crate::diagnosis::text::{quoted, shell};
 
 /// Cause that a server's reason string names.
@@ -27,12 +27,12 @@ enum Cause {
 
 /// Guesses, the likeliest first. `None` as reason: the server closed the connection without a
 /// CONNACK.
-pub(super) fn likely(scene: &Scene, reason: Option<&ServerReason>) -> Vec<String> {
+pub(super) fn likely(context: &RunContext, reason: Option<&ServerReason>) -> Vec<String> {
     let text = reason.and_then(|reason| reason.reason_string.as_deref());
     if let Some(cause) = text.and_then(Cause::named) {
-        return vec![cause.text(scene)];
+        return vec![cause.text(context)];
     }
-    if !scene.uses_authorizers() {
+    if !context.uses_authorizers() {
         return vec![
             "wrong user name or password".into(),
             "the server's access rules do not let this client id in".into(),
@@ -40,7 +40,7 @@ pub(super) fn likely(scene: &Scene, reason: Option<&ServerReason>) -> Vec<String
         ];
     }
     let mut likely = Vec::new();
-    if scene.authorizer.is_none() {
+    if context.authorizer.is_none() {
         likely.push(no_name().to_owned());
     }
     match reason.map(|reason| reason.reason_code) {
@@ -52,10 +52,10 @@ pub(super) fn likely(scene: &Scene, reason: Option<&ServerReason>) -> Vec<String
         }
         _ => {}
     }
-    likely.push(Cause::Credentials.text(scene));
-    likely.push(Cause::Policy.text(scene));
-    likely.push(Cause::Signature.text(scene));
-    if scene.authorizer.is_some() {
+    likely.push(Cause::Credentials.text(context));
+    likely.push(Cause::Policy.text(context));
+    likely.push(Cause::Signature.text(context));
+    if context.authorizer.is_some() {
         likely.push(
             "the authorizer name is wrong, INACTIVE, or the Lambda failed, timed out or may not be invoked by IoT"
                 .into(),
@@ -65,12 +65,12 @@ pub(super) fn likely(scene: &Scene, reason: Option<&ServerReason>) -> Vec<String
 }
 
 /// AWS can be asked what the authorizer says, with the secrets in variables of the shell.
-pub(super) fn advice(scene: &Scene, reason: Option<&ServerReason>) -> Vec<Try> {
+pub(super) fn advice(context: &RunContext, reason: Option<&ServerReason>) -> Vec<Try> {
     let text = reason.and_then(|reason| reason.reason_string.as_deref());
     let cause = text.and_then(Cause::named);
     let mut try_ = Vec::new();
-    match (&scene.authorizer, cause) {
-        (None, _) if scene.uses_authorizers() => {
+    match (&context.authorizer, cause) {
+        (None, _) if context.uses_authorizers() => {
             try_.push(Try::advice(
                 "--authorizer-name with the name of your authorizer",
             ));
@@ -80,13 +80,13 @@ pub(super) fn advice(scene: &Scene, reason: Option<&ServerReason>) -> Vec<Try> {
                 "dunlin auth sign --key private.pem --token \"$TOKEN\"",
             ));
         }
-        (Some(name), Some(Cause::Authorizer)) if scene.is_aws => {
+        (Some(name), Some(Cause::Authorizer)) if context.is_aws => {
             try_.push(Try::command(format!(
                 "aws iot describe-authorizer --authorizer-name {}",
                 shell(name)
             )));
         }
-        (Some(name), _) if scene.is_aws => try_.push(Try::command(test_invoke(scene, name))),
+        (Some(name), _) if context.is_aws => try_.push(Try::command(test_invoke(context, name))),
         (Some(_), _) if text.is_none() => {
             try_.push(Try::advice(
                 "look at the server's log: a sandbox prints why it refused",
@@ -95,13 +95,16 @@ pub(super) fn advice(scene: &Scene, reason: Option<&ServerReason>) -> Vec<Try> {
         _ => {}
     }
     let may_be_policy =
-        scene.uses_authorizers() && cause.is_none_or(|cause| cause == Cause::Policy);
+        context.uses_authorizers() && cause.is_none_or(|cause| cause == Cause::Policy);
     if may_be_policy && cause.is_some() {
         try_.push(Try::advice("add to the policy:"));
-        let resource = scene.arn("client", &scene.client_id);
+        let resource = context.arn("client", &context.client_id);
         try_.push(Try::paste(statement("iot:Connect", &resource)));
     }
-    if may_be_policy && scene.given.client_id && !scene.client_id.starts_with(SAMPLE_CLIENT_ID) {
+    if may_be_policy
+        && context.choices.client_id
+        && !context.client_id.starts_with(SAMPLE_CLIENT_ID)
+    {
         try_.push(Try::advice(
             "again without --client-id, if the policy is the sample's",
         ));
@@ -124,17 +127,17 @@ const fn no_name() -> &'static str {
 }
 
 /// `aws iot test-invoke-authorizer ..`, ready to be pasted.
-fn test_invoke(scene: &Scene, name: &str) -> String {
-    let mut context = Vec::new();
+fn test_invoke(context: &RunContext, name: &str) -> String {
+    let mut parts = Vec::new();
     // AWS takes no empty user name there.
-    if !scene.username().is_empty() {
-        context.push(format!("username={}", value(scene.username())));
+    if !context.username().is_empty() {
+        parts.push(format!("username={}", value(context.username())));
     }
-    if scene.has_password() {
-        context.push("password=\"$PASSWORD_BASE64\"".to_owned());
+    if context.has_password() {
+        parts.push("password=\"$PASSWORD_BASE64\"".to_owned());
     }
-    context.push(format!("clientId={}", value(&scene.client_id)));
-    let token = if scene.is_signed {
+    parts.push(format!("clientId={}", value(&context.client_id)));
+    let token = if context.is_signed {
         " --token \"$TOKEN\" --token-signature \"$SIGNATURE\""
     } else {
         ""
@@ -142,7 +145,7 @@ fn test_invoke(scene: &Scene, name: &str) -> String {
     format!(
         "aws iot test-invoke-authorizer --authorizer-name {}{token} --mqtt-context {}",
         shell(name),
-        context.join(",")
+        parts.join(",")
     )
 }
 
@@ -177,27 +180,27 @@ impl Cause {
         })
     }
 
-    fn text(self, scene: &Scene) -> String {
+    fn text(self, context: &RunContext) -> String {
         match self {
-            Self::Credentials if scene.has_token => {
+            Self::Credentials if context.has_token => {
                 "the authorizer Lambda does not accept the token (isAuthenticated=false)".into()
             }
-            Self::Credentials if !scene.uses_authorizers() => "wrong user name or password".into(),
+            Self::Credentials if !context.uses_authorizers() => "wrong user name or password".into(),
             Self::Credentials => {
                 "the authorizer Lambda returned isAuthenticated=false (wrong username/password)".into()
             }
             Self::Policy => {
-                let sample = if scene.client_id.starts_with(SAMPLE_CLIENT_ID) {
+                let sample = if context.client_id.starts_with(SAMPLE_CLIENT_ID) {
                     ""
                 } else {
                     " (the sample policy only allows client/mqtt5-sample-*)"
                 };
                 format!(
                     "its policy does not allow iot:Connect on client/{}{sample}",
-                    quoted(&scene.client_id).trim_matches('"')
+                    quoted(&context.client_id).trim_matches('"')
                 )
             }
-            Self::Signature if scene.is_signed => {
+            Self::Signature if context.is_signed => {
                 "the signature is by another key than the authorizer's, or the token key name is wrong".into()
             }
             Self::Signature => "the authorizer has signing enabled, and no signature was sent".into(),
@@ -206,7 +209,7 @@ impl Cause {
                  invoke it"
                     .into()
             }
-            Self::Authorizer if scene.authorizer.is_none() => no_name().into(),
+            Self::Authorizer if context.authorizer.is_none() => no_name().into(),
             Self::Authorizer => {
                 "the authorizer name is mistyped, of another region or account, or INACTIVE".into()
             }
@@ -225,15 +228,15 @@ mod tests {
     use dunlin_codec::PacketType;
 
     use super::*;
+    use crate::diagnosis::context::context;
     use crate::diagnosis::reason::refusal;
-    use crate::diagnosis::scene::scene;
 
     const AWS: &str = "x-ats.iot.eu-west-1.amazonaws.com";
 
-    fn likely_for(scene: &Scene, reason: Option<&str>) -> Vec<String> {
+    fn likely_for(context: &RunContext, reason: Option<&str>) -> Vec<String> {
         let mut words = refusal(PacketType::ConnAck, ReasonCode::NotAuthorized);
         words.reason_string = reason.map(Into::into);
-        likely(scene, Some(&words))
+        likely(context, Some(&words))
     }
 
     #[test]
@@ -270,13 +273,13 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                likely_for(&scene(AWS), Some(reason)),
-                [cause.text(&scene(AWS))],
+                likely_for(&context(AWS), Some(reason)),
+                [cause.text(&context(AWS))],
                 "{reason}"
             );
         }
         assert!(
-            likely_for(&scene(AWS), Some("nope")).len() > 3,
+            likely_for(&context(AWS), Some("nope")).len() > 3,
             "an unknown reason rules nothing out"
         );
     }
@@ -284,11 +287,11 @@ mod tests {
     #[test]
     fn the_policy_is_a_cause_for_every_client_id() {
         for client_id in ["thing-7", "mqtt5-sample-0a1b2c3d"] {
-            let scene = Scene {
+            let context = RunContext {
                 client_id: client_id.into(),
-                ..scene(AWS)
+                ..context(AWS)
             };
-            let likely = likely_for(&scene, None);
+            let likely = likely_for(&context, None);
             assert!(
                 likely
                     .iter()
@@ -300,16 +303,16 @@ mod tests {
 
     #[test]
     fn a_missing_authorizer_name_is_said_first() {
-        let scene = Scene {
+        let context = RunContext {
             authorizer: None,
-            ..scene(AWS)
+            ..context(AWS)
         };
         assert_eq!(
-            likely_for(&scene, None).first().map(String::as_str),
+            likely_for(&context, None).first().map(String::as_str),
             Some(no_name())
         );
         assert_eq!(
-            advice(&scene, None).first(),
+            advice(&context, None).first(),
             Some(&Try::advice(
                 "--authorizer-name with the name of your authorizer"
             ))
@@ -318,18 +321,18 @@ mod tests {
 
     #[test]
     fn a_command_for_aws_holds_neither_placeholders_nor_empty_values() {
-        let anonymous = Scene {
+        let anonymous = RunContext {
             is_signed: true,
-            ..scene(AWS).without_credentials()
+            ..context(AWS).without_credentials()
         };
         assert_eq!(
             test_invoke(&anonymous, "My Auth"),
             "aws iot test-invoke-authorizer --authorizer-name 'My Auth' --token \"$TOKEN\" --token-signature \"$SIGNATURE\" \
              --mqtt-context clientId=thing-7"
         );
-        let odd = Scene {
+        let odd = RunContext {
             client_id: "a,b 'c'".into(),
-            ..scene(AWS)
+            ..context(AWS)
         };
         assert_eq!(
             test_invoke(&odd, "A"),
@@ -340,9 +343,9 @@ mod tests {
 
     #[test]
     fn a_client_id_that_nobody_gave_is_not_advised_against() {
-        let mut scene = scene(AWS);
-        scene.given.client_id = false;
+        let mut context = context(AWS);
+        context.choices.client_id = false;
         let words = refusal(PacketType::ConnAck, ReasonCode::NotAuthorized);
-        assert!(!format!("{:?}", advice(&scene, Some(&words))).contains("--client-id"));
+        assert!(!format!("{:?}", advice(&context, Some(&words))).contains("--client-id"));
     }
 }

@@ -5,47 +5,47 @@ use std::time::Duration;
 use dunlin_client::{ConnectionError, ServerReason};
 use dunlin_codec::ReasonCode;
 
-use crate::diagnosis::scene::{Scene, Seen};
+use crate::diagnosis::context::{ConnectionFacts, RunContext};
 use crate::diagnosis::text::{duration, quoted};
 use crate::diagnosis::{Diagnosis, Id, Try, network, protocol, reason};
 
 /// Why a connection ended; `connected` is the time since CONNACK.
 pub(crate) fn ended(
-    scene: &Scene,
-    seen: &Seen,
+    context: &RunContext,
+    facts: &ConnectionFacts,
     error: &ConnectionError,
     connected: Duration,
 ) -> Diagnosis {
     let diagnosis = match error {
-        ConnectionError::Disconnected(words) => disconnected(scene, words),
+        ConnectionError::Disconnected(words) => disconnected(context, words),
         ConnectionError::KeepAliveTimeout {
             after,
             keep_alive,
             silent_for,
         } => silent(*after, *keep_alive, *silent_for),
         ConnectionError::Protocol(violation) => {
-            protocol::broken(scene, violation, &seen.malformed())
+            protocol::broken(context, violation, &facts.malformed())
         }
         ConnectionError::Transport(error) => Diagnosis {
             id: Id::Lost,
             headline: format!("the connection broke: {error}").into(),
-            ..network::transport(scene, error)
+            ..network::transport(context, error)
         },
-        ConnectionError::Closed => closed(scene, "closed the connection without saying why"),
-        ConnectionError::Reset => closed(scene, "or something in between reset the connection"),
+        ConnectionError::Closed => closed(context, "closed the connection without saying why"),
+        ConnectionError::Reset => closed(context, "or something in between reset the connection"),
         error => Diagnosis::new(Id::Lost, format!("the connection ended: {error}")),
     };
     Diagnosis {
         at: Some(format!(
             "{} after CONNACK · {}",
             duration(connected),
-            seen.line(scene)
+            facts.summary(context)
         )),
         ..diagnosis
     }
 }
 
-fn disconnected(scene: &Scene, words: &ServerReason) -> Diagnosis {
+fn disconnected(context: &RunContext, words: &ServerReason) -> Diagnosis {
     let evidence = reason::evidence(words);
     let saw = (!evidence.is_empty()).then(|| evidence.join("; "));
     let by = |id| {
@@ -53,7 +53,7 @@ fn disconnected(scene: &Scene, words: &ServerReason) -> Diagnosis {
             id,
             format!(
                 "{} closed the connection: {} ({}){}",
-                scene.who(),
+                context.server_noun(),
                 words.reason_code.name(),
                 reason::wire(words),
                 reason::own_words(words)
@@ -64,7 +64,7 @@ fn disconnected(scene: &Scene, words: &ServerReason) -> Diagnosis {
         ReasonCode::SessionTakenOver => Diagnosis {
             saw,
             likely: vec!["a second run of this program, or a device that uses the same id".into()],
-            try_: vec![Try::advice(if scene.given.client_id {
+            try_: vec![Try::advice(if context.choices.client_id {
                 "another --client-id, or none: then it is a new one each time"
             } else {
                 "find out who else uses this id: it was chosen at random for this run"
@@ -73,7 +73,7 @@ fn disconnected(scene: &Scene, words: &ServerReason) -> Diagnosis {
                 Id::TakenOver,
                 format!(
                     "another client connected with the same client id {} ({}); not reconnecting, to avoid a fight",
-                    quoted(&scene.client_id),
+                    quoted(&context.client_id),
                     reason::wire(words)
                 ),
             )
@@ -131,21 +131,21 @@ fn silent(after: Duration, keep_alive: Duration, silent_for: Duration) -> Diagno
 }
 
 /// Guess for a connection that is closed again and again without a DISCONNECT.
-pub(crate) fn maybe_taken_over(scene: &Scene) -> String {
+pub(crate) fn maybe_taken_over(context: &RunContext) -> String {
     format!(
         "another client connects with the same client id {}, each time",
-        quoted(&scene.client_id)
+        quoted(&context.client_id)
     )
 }
 
-fn closed(scene: &Scene, what: &str) -> Diagnosis {
+fn closed(context: &RunContext, what: &str) -> Diagnosis {
     Diagnosis {
         saw: Some("no DISCONNECT, so no reason string".into()),
         likely: vec![
             "the server or something in between was restarted".into(),
             format!(
                 "{} ended the connection for something that was sent before",
-                scene.who()
+                context.server_noun()
             ),
         ],
         try_: vec![Try::advice(

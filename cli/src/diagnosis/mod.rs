@@ -2,6 +2,7 @@
 
 mod catalogue;
 pub(crate) mod connect;
+mod context;
 mod denial;
 pub(crate) mod folder;
 pub(crate) mod lost;
@@ -9,9 +10,9 @@ pub(crate) mod network;
 pub(crate) mod operation;
 pub(crate) mod protocol;
 mod reason;
+mod received;
 mod region;
 mod render;
-mod scene;
 mod text;
 mod tls;
 
@@ -19,9 +20,9 @@ use std::io;
 use std::path::Path;
 
 pub(crate) use catalogue::Id;
+pub(crate) use context::{ConnectionFacts, RunContext, UserChoices};
 pub(crate) use operation::{Operation, Progress};
 pub(crate) use render::render;
-pub(crate) use scene::{Given, Scene, Seen};
 pub(crate) use text::{duration, quoted, shell};
 
 /// One error as the user reads it: evidence kept apart from guesses.

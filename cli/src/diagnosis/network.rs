@@ -5,57 +5,57 @@ use std::time::Duration;
 
 use dunlin_client::transport::{FailedAttempt, ProxyError, ResolveFault, Stage, TransportError};
 
-use crate::diagnosis::scene::Scene;
+use crate::diagnosis::context::RunContext;
 use crate::diagnosis::text::{duration, quoted, shell};
 use crate::diagnosis::{Diagnosis, Id, Try, region, tls};
 
 /// Why a connection didn't open.
-pub(crate) fn transport(scene: &Scene, error: &TransportError) -> Diagnosis {
+pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnosis {
     match error {
-        TransportError::Resolve { fault, .. } => unresolved(scene, fault),
-        TransportError::Refused { attempts } => refused(scene, attempts),
-        TransportError::Unreachable { attempts } => unreachable(scene, attempts),
+        TransportError::Resolve { fault, .. } => unresolved(context, fault),
+        TransportError::Refused { attempts } => refused(context, attempts),
+        TransportError::Unreachable { attempts } => unreachable(context, attempts),
         TransportError::TimedOut {
             stage,
             after,
             addresses,
         } => {
             let diagnosis = match stage {
-                Stage::Tls => silent_in_tls(scene, *after),
-                Stage::Resolve => no_answer_from_dns(scene, *after),
-                _ => timed_out(scene, *after),
+                Stage::Tls => silent_in_tls(context, *after),
+                Stage::Resolve => no_answer_from_dns(context, *after),
+                _ => timed_out(context, *after),
             };
             Diagnosis {
-                at: Some(stage_line(scene, *stage, addresses)),
+                at: Some(stage_line(context, *stage, addresses)),
                 ..diagnosis
             }
         }
-        TransportError::Proxy { error, .. } => no_tunnel(scene, error),
-        TransportError::Tls { peer, error } => tls::failed(scene, *peer, error),
+        TransportError::Proxy { error, .. } => no_tunnel(context, error),
+        TransportError::Tls { peer, error } => tls::failed(context, *peer, error),
         error => Diagnosis::new(
             Id::Lost,
-            format!("the connection to {} failed ({error})", scene.address()),
+            format!("the connection to {} failed ({error})", context.address()),
         ),
     }
 }
 
 /// No TLS connection.
-pub(crate) fn timed_out(scene: &Scene, after: Duration) -> Diagnosis {
+pub(crate) fn timed_out(context: &RunContext, after: Duration) -> Diagnosis {
     Diagnosis {
         likely: vec![
-            format!("a firewall drops packets to port {}", scene.port),
+            format!("a firewall drops packets to port {}", context.port),
             "the host is down, or not reachable from this network".into(),
         ],
         try_: vec![Try::command(format!(
             "nc -vz {} {}",
-            shell(&scene.host),
-            scene.port
+            shell(&context.host),
+            context.port
         ))],
         ..Diagnosis::new(
             Id::ConnectTimeout,
             format!(
                 "no connection to {} within {}",
-                scene.address(),
+                context.address(),
                 duration(after)
             ),
         )
@@ -63,7 +63,7 @@ pub(crate) fn timed_out(scene: &Scene, after: Duration) -> Diagnosis {
 }
 
 /// TCP had worked, so no firewall drops what goes out.
-fn silent_in_tls(scene: &Scene, after: Duration) -> Diagnosis {
+fn silent_in_tls(context: &RunContext, after: Duration) -> Diagnosis {
     Diagnosis {
         saw: Some("the TCP connection is up; the server sent nothing in the TLS handshake".into()),
         likely: vec![
@@ -73,42 +73,42 @@ fn silent_in_tls(scene: &Scene, after: Duration) -> Diagnosis {
         ],
         try_: vec![Try::command(format!(
             "openssl s_client -connect {} -servername {} </dev/null",
-            shell(&scene.address()),
-            shell(&scene.host)
+            shell(&context.address()),
+            shell(&context.host)
         ))],
         ..Diagnosis::new(
             Id::ConnectTimeout,
             format!(
                 "{} did not answer the TLS handshake within {}",
-                scene.address(),
+                context.address(),
                 duration(after)
             ),
         )
     }
 }
 
-fn no_answer_from_dns(scene: &Scene, after: Duration) -> Diagnosis {
+fn no_answer_from_dns(context: &RunContext, after: Duration) -> Diagnosis {
     Diagnosis {
         likely: vec!["this computer has no network or no working name server".into()],
-        try_: vec![Try::command(format!("ping -c 1 {}", shell(&scene.host)))],
+        try_: vec![Try::command(format!("ping -c 1 {}", shell(&context.host)))],
         ..Diagnosis::new(
             Id::ConnectTimeout,
             format!(
                 "the name server did not answer for {} within {}",
-                quoted(&scene.host),
+                quoted(&context.host),
                 duration(after)
             ),
         )
     }
 }
 
-fn unresolved(scene: &Scene, fault: &ResolveFault) -> Diagnosis {
-    let host = quoted(&scene.host);
+fn unresolved(context: &RunContext, fault: &ResolveFault) -> Diagnosis {
+    let host = quoted(&context.host);
     let mut diagnosis = match fault {
         ResolveFault::NotFound => Diagnosis::new(Id::Dns, format!("there is no host {host} (DNS)")),
         fault => Diagnosis::new(Id::Dns, format!("cannot resolve {host} (DNS: {fault})")),
     };
-    if let Some(region) = scene.region().filter(|region| !region::is_known(region)) {
+    if let Some(region) = context.region().filter(|region| !region::is_known(region)) {
         let nearest = region::nearest(region).map_or(String::new(), |nearest| {
             format!("; the nearest is {}", quoted(nearest))
         });
@@ -123,30 +123,30 @@ fn unresolved(scene: &Scene, fault: &ResolveFault) -> Diagnosis {
             .likely
             .push("this computer has no network or no working name server".into()),
     }
-    if scene.is_aws {
+    if context.is_aws {
         diagnosis.try_.push(Try::command(
             "aws iot describe-endpoint --endpoint-type iot:Data-ATS",
         ));
     } else {
         diagnosis
             .try_
-            .push(Try::command(format!("ping -c 1 {}", shell(&scene.host))));
+            .push(Try::command(format!("ping -c 1 {}", shell(&context.host))));
     }
     diagnosis
 }
 
-fn refused(scene: &Scene, attempts: &[FailedAttempt]) -> Diagnosis {
+fn refused(context: &RunContext, attempts: &[FailedAttempt]) -> Diagnosis {
     let mut diagnosis = Diagnosis {
         saw: Some(tried(attempts)),
         ..Diagnosis::new(
             Id::Refused,
             format!(
                 "{} refused the connection: nothing listens on that port",
-                scene.address()
+                context.address()
             ),
         )
     };
-    if scene.is_aws {
+    if context.is_aws {
         diagnosis
             .likely
             .push("the port is wrong: custom authorizers are at 443".into());
@@ -162,19 +162,19 @@ fn refused(scene: &Scene, attempts: &[FailedAttempt]) -> Diagnosis {
     diagnosis
 }
 
-fn unreachable(scene: &Scene, attempts: &[FailedAttempt]) -> Diagnosis {
+fn unreachable(context: &RunContext, attempts: &[FailedAttempt]) -> Diagnosis {
     Diagnosis {
         saw: Some(tried(attempts)),
         likely: vec!["this computer has no network, or no route to that one".into()],
         ..Diagnosis::new(
             Id::Refused,
-            format!("{} cannot be reached", scene.address()),
+            format!("{} cannot be reached", context.address()),
         )
     }
 }
 
 /// The proxy, not the server.
-fn no_tunnel(scene: &Scene, error: &ProxyError) -> Diagnosis {
+fn no_tunnel(context: &RunContext, error: &ProxyError) -> Diagnosis {
     let headline = match error {
         ProxyError::Refused { status, reason } => {
             format!("the proxy refused the tunnel: {status} {reason}")
@@ -211,9 +211,9 @@ fn no_tunnel(scene: &Scene, error: &ProxyError) -> Diagnosis {
             "another --proxy",
         ),
     };
-    let via = scene.via.as_deref().unwrap_or("via a proxy");
+    let via = context.proxy.as_deref().unwrap_or("via a proxy");
     Diagnosis {
-        at: Some(format!("CONNECT {} {via}", scene.address())),
+        at: Some(format!("CONNECT {} {via}", context.address())),
         likely: vec![likely.into()],
         try_: vec![
             Try::advice(advice),
@@ -235,14 +235,14 @@ fn tried(attempts: &[FailedAttempt]) -> String {
     tried.join(", ")
 }
 
-fn stage_line(scene: &Scene, stage: Stage, addresses: &[SocketAddr]) -> String {
+fn stage_line(context: &RunContext, stage: Stage, addresses: &[SocketAddr]) -> String {
     let addresses: Vec<String> = addresses
         .iter()
         .take(MOST_ADDRESSES)
         .map(SocketAddr::to_string)
         .collect();
     let addresses = if addresses.is_empty() {
-        scene.address()
+        context.address()
     } else {
         addresses.join(", ")
     };
@@ -254,11 +254,11 @@ const MOST_ADDRESSES: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::scene::scene;
+    use crate::diagnosis::context::context;
 
     #[test]
     fn an_unknown_region_is_the_first_guess_for_an_unknown_host() {
-        let mistyped = scene("x-ats.iot.eu-wset-1.amazonaws.com");
+        let mistyped = context("x-ats.iot.eu-wset-1.amazonaws.com");
         let diagnosis = unresolved(&mistyped, &ResolveFault::NotFound);
         assert_eq!(
             diagnosis.likely.first().map(String::as_str),
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_temporary_failure_is_not_called_a_typing_error() {
-        let diagnosis = unresolved(&scene("iot.example"), &ResolveFault::Temporary);
+        let diagnosis = unresolved(&context("iot.example"), &ResolveFault::Temporary);
         assert_eq!(
             diagnosis.likely,
             ["this computer has no network or no working name server"]

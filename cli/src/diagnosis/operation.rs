@@ -5,7 +5,7 @@ use std::time::Duration;
 use dunlin_client::{RequestError, ServerReason};
 use dunlin_codec::ReasonCode;
 
-use crate::diagnosis::scene::Scene;
+use crate::diagnosis::context::RunContext;
 use crate::diagnosis::text::{count, duration, quoted};
 use crate::diagnosis::{Diagnosis, Id, Try, denial, reason};
 
@@ -74,7 +74,7 @@ impl Operation {
 }
 
 impl Progress<'_> {
-    /// What was seen before it failed.
+    /// Progress it failed.
     fn line(&self, operation: Operation) -> String {
         match operation {
             Operation::Subscribe if self.sent == 0 => {
@@ -91,14 +91,14 @@ impl Progress<'_> {
 
 /// A request that failed, except for what the end of the client explains.
 pub(crate) fn failed(
-    scene: &Scene,
+    context: &RunContext,
     operation: Operation,
     progress: Progress<'_>,
     error: &RequestError,
 ) -> Diagnosis {
     match error {
-        RequestError::Refused(refusal) => refused(scene, operation, progress, refusal),
-        RequestError::Timeout { after } => unacknowledged(scene, operation, progress, *after),
+        RequestError::Refused(refusal) => refused(context, operation, progress, refusal),
+        RequestError::Timeout { after } => unacknowledged(context, operation, progress, *after),
         RequestError::Topic(_)
         | RequestError::ResponseTopic(_)
         | RequestError::Text { .. }
@@ -119,7 +119,7 @@ pub(crate) fn failed(
 
 /// By SUBACK, PUBACK or UNSUBACK, or by a DISCONNECT in their place.
 pub(crate) fn refused(
-    scene: &Scene,
+    context: &RunContext,
     operation: Operation,
     progress: Progress<'_>,
     refusal: &ServerReason,
@@ -148,7 +148,7 @@ pub(crate) fn refused(
     Diagnosis {
         saw,
         ..policy(
-            scene,
+            context,
             operation,
             progress,
             format!(
@@ -163,7 +163,7 @@ pub(crate) fn refused(
 /// The server closed the connection `times` times in a row, each time `after` the operation was
 /// sent.
 pub(crate) fn dropped(
-    scene: &Scene,
+    context: &RunContext,
     operation: Operation,
     progress: Progress<'_>,
     times: u32,
@@ -187,13 +187,13 @@ pub(crate) fn dropped(
             "{}; no DISCONNECT, so no reason string; not connecting again",
             progress.line(operation)
         )),
-        ..policy(scene, operation, progress, headline)
+        ..policy(context, operation, progress, headline)
     }
 }
 
 /// No acknowledgement.
 pub(crate) fn unacknowledged(
-    scene: &Scene,
+    context: &RunContext,
     operation: Operation,
     progress: Progress<'_>,
     after: Duration,
@@ -202,7 +202,10 @@ pub(crate) fn unacknowledged(
     Diagnosis {
         saw: Some(progress.line(operation)),
         likely: vec![
-            format!("{} is overloaded, or dropped the packet", scene.who()),
+            format!(
+                "{} is overloaded, or dropped the packet",
+                context.server_noun()
+            ),
             "the connection broke and nobody has noticed yet".into(),
         ],
         try_: vec![Try::advice(
@@ -220,14 +223,18 @@ pub(crate) fn unacknowledged(
 }
 
 /// Everything was acknowledged, and not everything came back.
-pub(crate) fn not_received(scene: &Scene, progress: Progress<'_>, after: Duration) -> Diagnosis {
+pub(crate) fn not_received(
+    context: &RunContext,
+    progress: Progress<'_>,
+    after: Duration,
+) -> Diagnosis {
     let Progress {
         topic,
         sent,
         acknowledged,
         received,
     } = progress;
-    let resource = scene.arn("topic", topic);
+    let resource = context.arn("topic", topic);
     Diagnosis {
         saw: Some(format!(
             "subscription granted; {} missing",
@@ -256,19 +263,19 @@ pub(crate) fn not_received(scene: &Scene, progress: Progress<'_>, after: Duratio
 
 /// What is missing in the policy, where that is the likely cause.
 fn policy(
-    scene: &Scene,
+    context: &RunContext,
     operation: Operation,
     progress: Progress<'_>,
     headline: String,
 ) -> Diagnosis {
     let diagnosis = Diagnosis::new(operation.denied(), headline);
-    if scene.authorizer.is_none() && !scene.is_aws {
+    if context.authorizer.is_none() && !context.is_aws {
         return Diagnosis {
             likely: vec!["the server's access rules do not allow it".into()],
             ..diagnosis
         };
     }
-    let from = scene.authorizer.as_ref().map_or(String::new(), |name| {
+    let from = context.authorizer.as_ref().map_or(String::new(), |name| {
         format!(" from authorizer {}", quoted(name))
     });
     let note = if operation == Operation::Publish {
@@ -287,7 +294,7 @@ fn policy(
         )],
         try_: vec![
             Try::advice("add to the policy:"),
-            statement(action, &scene.arn(resource, &topic)),
+            statement(action, &context.arn(resource, &topic)),
         ],
         ..diagnosis
     }
@@ -331,9 +338,9 @@ mod tests {
     use dunlin_codec::PacketType;
 
     use super::*;
+    use crate::diagnosis::context::context;
     use crate::diagnosis::reason::refusal;
     use crate::diagnosis::render;
-    use crate::diagnosis::scene::scene;
 
     const PROGRESS: Progress<'static> = Progress {
         topic: "test/topic",
@@ -345,13 +352,13 @@ mod tests {
     #[test]
     fn a_refused_subscription_names_the_statement_that_is_missing() {
         let refusal = refusal(PacketType::SubAck, ReasonCode::NotAuthorized);
-        let scene = scene("x-ats.iot.eu-west-1.amazonaws.com");
+        let context = context("x-ats.iot.eu-west-1.amazonaws.com");
         let none = Progress {
             sent: 0,
             acknowledged: 0,
             ..PROGRESS
         };
-        let diagnosis = refused(&scene, Operation::Subscribe, none, &refusal);
+        let diagnosis = refused(&context, Operation::Subscribe, none, &refusal);
         assert_eq!(
             anstream::adapter::strip_str(&render(&diagnosis, 120)).to_string(),
             r#"error[E-SUB-DENIED]: not allowed to subscribe to "test/topic" (SUBACK 0x87 Not authorized)
@@ -367,7 +374,7 @@ mod tests {
     fn a_subscription_lost_on_the_way_does_not_say_that_nothing_was_published() {
         let refusal = refusal(PacketType::SubAck, ReasonCode::NotAuthorized);
         let saw = refused(
-            &scene("localhost"),
+            &context("localhost"),
             Operation::Subscribe,
             PROGRESS,
             &refusal,
@@ -383,7 +390,12 @@ mod tests {
     #[test]
     fn a_publish_is_checked_against_a_topic_and_not_a_topic_filter() {
         let refusal = refusal(PacketType::PubAck, ReasonCode::NotAuthorized);
-        let diagnosis = refused(&scene("localhost"), Operation::Publish, PROGRESS, &refusal);
+        let diagnosis = refused(
+            &context("localhost"),
+            Operation::Publish,
+            PROGRESS,
+            &refusal,
+        );
         assert_eq!(diagnosis.id, Id::PubDenied);
         assert_eq!(
             diagnosis.likely,
@@ -394,7 +406,7 @@ mod tests {
     #[test]
     fn a_repeated_drop_says_how_often_and_how_fast() {
         let diagnosis = dropped(
-            &scene("localhost"),
+            &context("localhost"),
             Operation::Subscribe,
             PROGRESS,
             3,
@@ -408,7 +420,7 @@ mod tests {
 
     #[test]
     fn missing_messages_are_counted() {
-        let diagnosis = not_received(&scene("localhost"), PROGRESS, Duration::from_secs(10));
+        let diagnosis = not_received(&context("localhost"), PROGRESS, Duration::from_secs(10));
         assert_eq!(
             &*diagnosis.headline,
             "published 5, acknowledged 5, received 0 within 10 s"

@@ -1,19 +1,12 @@
 //! Servers that answer with something else than MQTT 5: other protocols, known by their first
 //! bytes, and violations.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use dunlin_client::Violation;
 
-use dunlin_client::{Direction, Observer, Violation};
-use dunlin_codec::{DecodeOptions, Packet, Sender};
-
-use crate::diagnosis::scene::Scene;
+use crate::diagnosis::context::RunContext;
+use crate::diagnosis::received::SHOWN;
 use crate::diagnosis::text::shell;
 use crate::diagnosis::{Diagnosis, Id, Try};
-
-/// First bytes of what the server sent last and what can't be MQTT 5; shared with the client's
-/// observer.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Received(Arc<Mutex<Vec<u8>>>);
 
 /// Protocol of a server that isn't MQTT 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,34 +19,6 @@ pub(crate) enum Foreign {
     Tls,
     Ssh,
     Amqp,
-}
-
-impl Received {
-    /// An observer that keeps the start of the first packet that can't be decoded, or of the last
-    /// one.
-    pub(crate) fn observer(&self) -> Observer {
-        let kept = Arc::clone(&self.0);
-        let options = DecodeOptions {
-            sender: Sender::Server,
-            ..DecodeOptions::default()
-        };
-        Observer::new(move |seen| {
-            if seen.direction == Direction::Received
-                && Packet::decode_with(seen.bytes, &options).is_err()
-            {
-                let start = seen.bytes.get(..SHOWN).unwrap_or(seen.bytes);
-                *kept.lock().unwrap_or_else(PoisonError::into_inner) = start.to_vec();
-            }
-        })
-    }
-
-    /// What was kept; empty if everything could be decoded.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
 }
 
 impl Foreign {
@@ -95,11 +60,11 @@ impl Foreign {
         }
     }
 
-    fn advice(self, scene: &Scene) -> Try {
+    fn advice(self, context: &RunContext) -> Try {
         match self {
             Self::Mqtt3 { .. } => Try::advice("a server, or a version of it, that supports MQTT 5"),
-            Self::Tls => Try::paste(format!("--endpoint mqtts://{}", shell(&scene.address()))),
-            _ if scene.is_aws => {
+            Self::Tls => Try::paste(format!("--endpoint mqtts://{}", shell(&context.address()))),
+            _ if context.is_aws => {
                 Try::advice("drop --port: AWS IoT takes custom authorizers at 443")
             }
             _ => Try::advice("another --port: MQTT is usually at 1883, with TLS at 8883"),
@@ -107,20 +72,20 @@ impl Foreign {
     }
 
     /// The error, with the bytes as evidence.
-    pub(crate) fn diagnosis(self, id: Id, scene: &Scene, bytes: &[u8]) -> Diagnosis {
+    pub(crate) fn diagnosis(self, id: Id, context: &RunContext, bytes: &[u8]) -> Diagnosis {
         Diagnosis {
             saw: Some(format!("received: {}", shown(bytes))),
             likely: vec![self.likely().into()],
-            try_: vec![self.advice(scene)],
+            try_: vec![self.advice(context)],
             ..Diagnosis::new(id, self.headline())
         }
     }
 }
 
 /// The server sent what MQTT 5 doesn't allow; `bytes` are the start of it, or empty.
-pub(crate) fn broken(scene: &Scene, violation: &Violation, bytes: &[u8]) -> Diagnosis {
+pub(crate) fn broken(context: &RunContext, violation: &Violation, bytes: &[u8]) -> Diagnosis {
     if let Some(foreign) = Foreign::recognise(bytes) {
-        return foreign.diagnosis(Id::Protocol, scene, bytes);
+        return foreign.diagnosis(Id::Protocol, context, bytes);
     }
     let likely = match violation {
         Violation::Packet(error) => match error.statement {
@@ -161,9 +126,6 @@ fn shown(bytes: &[u8]) -> String {
     };
     format!("{}{more}{text}", hex.join(" "))
 }
-
-/// Bytes that are kept and shown.
-const SHOWN: usize = 24;
 
 #[cfg(test)]
 mod tests {

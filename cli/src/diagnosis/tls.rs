@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use dunlin_client::transport::{RootsTried, TlsError};
 
+use crate::diagnosis::context::RunContext;
 use crate::diagnosis::protocol::Foreign;
-use crate::diagnosis::scene::Scene;
 use crate::diagnosis::text::{duration, quoted, shell};
 use crate::diagnosis::{Diagnosis, Id, Try};
 
 /// Why TLS failed on opening, or by an alert later on.
-pub(crate) fn failed(scene: &Scene, peer: SocketAddr, error: &TlsError) -> Diagnosis {
+pub(crate) fn failed(context: &RunContext, peer: SocketAddr, error: &TlsError) -> Diagnosis {
     let diagnosis = match error {
         TlsError::UnknownIssuer {
             subject,
@@ -23,10 +23,10 @@ pub(crate) fn failed(scene: &Scene, peer: SocketAddr, error: &TlsError) -> Diagn
                 quoted(subject),
                 quoted(issuer)
             )),
-            ..untrusted(scene, issuer, roots)
+            ..untrusted(context, issuer, roots)
         },
         TlsError::Intercepted { host, issuer } => intercepted(host, issuer),
-        TlsError::NameMismatch { wanted, presented } => misnamed(scene, wanted, presented),
+        TlsError::NameMismatch { wanted, presented } => misnamed(context, wanted, presented),
         TlsError::Expired {
             not_before,
             not_after,
@@ -41,61 +41,61 @@ pub(crate) fn failed(scene: &Scene, peer: SocketAddr, error: &TlsError) -> Diagn
             subject: Some(subject),
             issuer: Some(issuer),
             detail,
-        } => rejected(scene, subject, issuer, detail),
-        TlsError::NoApplicationProtocol => alpn_refused(scene),
-        TlsError::NotTls { received } => not_tls(scene, received),
-        TlsError::Closed => closed(scene),
-        error => handshake(scene, error),
+        } => rejected(context, subject, issuer, detail),
+        TlsError::NoApplicationProtocol => alpn_refused(context),
+        TlsError::NotTls { received } => not_tls(context, received),
+        TlsError::Closed => closed(context),
+        error => handshake(context, error),
     };
     Diagnosis {
-        at: Some(format!("TLS handshake · {} ({peer})", scene.address())),
+        at: Some(format!("TLS handshake · {} ({peer})", context.address())),
         ..diagnosis
     }
 }
 
 /// The connection ended before CONNACK and no ALPN protocol had been selected.
-pub(crate) fn alpn_missing(scene: &Scene, closed_after: Duration) -> Diagnosis {
+pub(crate) fn alpn_missing(context: &RunContext, closed_after: Duration) -> Diagnosis {
     Diagnosis {
         saw: Some(format!(
             "we offered: {}; server selected: none; connection closed {} after CONNECT",
-            offered(scene),
+            offered(context),
             duration(closed_after)
         )),
         ..alpn(
-            scene,
+            context,
             "the server did not select the ALPN protocol \"mqtt\", so it may not speak MQTT here",
         )
     }
 }
 
 /// The server refused the offer with an alert.
-fn alpn_refused(scene: &Scene) -> Diagnosis {
-    let headline = match scene.alpn_offered {
+fn alpn_refused(context: &RunContext) -> Diagnosis {
+    let headline = match context.alpn_offered {
         Some(_) => "the server speaks none of the ALPN protocols that were offered",
         None => "the server wants to be offered an ALPN protocol, and none was",
     };
     Diagnosis {
         saw: Some(format!(
             "we offered: {}; the server's alert: no_application_protocol",
-            offered(scene)
+            offered(context)
         )),
-        ..alpn(scene, headline)
+        ..alpn(context, headline)
     }
 }
 
-fn offered(scene: &Scene) -> String {
-    scene
+fn offered(context: &RunContext) -> String {
+    context
         .alpn_offered
         .as_deref()
         .map_or_else(|| "(nothing, --alpn none)".to_owned(), quoted)
 }
 
-fn alpn(scene: &Scene, headline: &str) -> Diagnosis {
+fn alpn(context: &RunContext, headline: &str) -> Diagnosis {
     let mut try_ = Vec::new();
-    if scene.alpn_offered.as_deref() != Some("mqtt") {
+    if context.alpn_offered.as_deref() != Some("mqtt") {
         try_.push(Try::advice("leave --alpn out: mqtt is the default"));
     }
-    if scene.port != 443 && scene.is_aws {
+    if context.port != 443 && context.is_aws {
         try_.push(Try::advice(
             "leave --port out: custom authorizers are at 443",
         ));
@@ -118,20 +118,20 @@ fn alpn(scene: &Scene, headline: &str) -> Diagnosis {
 }
 
 /// Nothing that is trusted has signed the server's certificate.
-fn untrusted(scene: &Scene, issuer: &str, roots: &RootsTried) -> Diagnosis {
+fn untrusted(context: &RunContext, issuer: &str, roots: &RootsTried) -> Diagnosis {
     let mut diagnosis = Diagnosis::new(
         Id::TlsCa,
         "the server's certificate is signed by an authority that is not trusted",
     );
     let file = roots.file.as_deref();
-    if let Some(suggested) = &scene.rather {
+    if let Some(suggested) = &context.suggested_endpoint {
         diagnosis.likely.push(
             "an endpoint without -ats has a certificate that hardly anyone trusts any more".into(),
         );
         diagnosis
             .try_
             .push(Try::paste(format!("--endpoint {suggested}")));
-    } else if let (true, Some(file)) = (scene.is_aws, file) {
+    } else if let (true, Some(file)) = (context.is_aws, file) {
         diagnosis.likely.push(format!(
             "{} lacks Amazon's root certificate; without a CA file Dunlin trusts it",
             file.display()
@@ -156,13 +156,13 @@ fn untrusted(scene: &Scene, issuer: &str, roots: &RootsTried) -> Diagnosis {
         diagnosis
             .likely
             .push("the server has a CA of its own, and no --ca names its certificate".into());
-        if !scene.is_aws {
+        if !context.is_aws {
             diagnosis
                 .try_
                 .push(Try::advice("--ca with the file of the server's CA"));
         }
     }
-    if !scene.is_aws {
+    if !context.is_aws {
         diagnosis.try_.push(Try::advice(
             "for a sandbox on this computer: --endpoint sandbox finds its CA by itself",
         ));
@@ -171,7 +171,7 @@ fn untrusted(scene: &Scene, issuer: &str, roots: &RootsTried) -> Diagnosis {
 }
 
 /// The certificate itself is at fault, in a way that only rustls' text tells.
-fn rejected(scene: &Scene, subject: &str, issuer: &str, detail: &str) -> Diagnosis {
+fn rejected(context: &RunContext, subject: &str, issuer: &str, detail: &str) -> Diagnosis {
     let has = |word| detail.contains(word);
     let (headline, likely, try_) = if has("CaUsedAsEndEntity") {
         (
@@ -179,7 +179,7 @@ fn rejected(scene: &Scene, subject: &str, issuer: &str, detail: &str) -> Diagnos
             "the certificate was made with \"openssl req -x509\" and serves as CA and server at once",
             vec![
                 Try::advice("make a certificate for the server, signed by that CA:"),
-                Try::command(make_certificate(scene)),
+                Try::command(make_certificate(context)),
             ],
         )
     } else if has("UnsupportedCertVersion") {
@@ -188,7 +188,7 @@ fn rejected(scene: &Scene, subject: &str, issuer: &str, detail: &str) -> Diagnos
             "it was signed without extensions (openssl x509 -req without -extfile)",
             vec![
                 Try::advice("sign it again with the server's name in it:"),
-                Try::command(make_certificate(scene)),
+                Try::command(make_certificate(context)),
             ],
         )
     } else if has("BadSignature") {
@@ -205,8 +205,8 @@ fn rejected(scene: &Scene, subject: &str, issuer: &str, detail: &str) -> Diagnos
             "it is damaged, or made for another purpose than that of a server",
             vec![Try::command(format!(
                 "openssl s_client -connect {} -servername {} </dev/null",
-                shell(&scene.address()),
-                shell(&scene.host)
+                shell(&context.address()),
+                shell(&context.host)
             ))],
         )
     };
@@ -223,28 +223,28 @@ fn rejected(scene: &Scene, subject: &str, issuer: &str, detail: &str) -> Diagnos
 }
 
 /// `openssl x509 ..`, for who runs a test server.
-fn make_certificate(scene: &Scene) -> String {
-    let kind = if scene.host.parse::<std::net::IpAddr>().is_ok() {
+fn make_certificate(context: &RunContext) -> String {
+    let kind = if context.host.parse::<std::net::IpAddr>().is_ok() {
         "IP"
     } else {
         "DNS"
     };
     format!(
         "printf 'subjectAltName={kind}:%s' {} >san && openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -extfile san -out server.pem",
-        shell(&scene.host)
+        shell(&context.host)
     )
 }
 
 /// The server answered the TLS handshake with something else.
-fn not_tls(scene: &Scene, received: &[u8]) -> Diagnosis {
+fn not_tls(context: &RunContext, received: &[u8]) -> Diagnosis {
     match Foreign::recognise(received) {
-        Some(foreign) => foreign.diagnosis(Id::TlsHandshake, scene, received),
+        Some(foreign) => foreign.diagnosis(Id::TlsHandshake, context, received),
         None => Diagnosis {
             likely: vec![
                 "this port speaks something else: plain MQTT (1883), HTTP, or a proxy's error page"
                     .into(),
             ],
-            try_: vec![plain(scene)],
+            try_: vec![plain(context)],
             ..Diagnosis::new(
                 Id::TlsHandshake,
                 "the server does not speak TLS on this port",
@@ -254,15 +254,15 @@ fn not_tls(scene: &Scene, received: &[u8]) -> Diagnosis {
 }
 
 /// An MQTT server without TLS closes the connection when it reads a TLS handshake.
-fn closed(scene: &Scene) -> Diagnosis {
+fn closed(context: &RunContext) -> Diagnosis {
     let mut likely = vec!["a firewall or proxy ends connections of this kind".to_owned()];
-    if !scene.is_aws {
+    if !context.is_aws {
         likely.insert(0, "this port speaks MQTT without TLS".into());
     }
     Diagnosis {
         saw: Some("the TCP connection is up; the server closed it without a TLS record".into()),
         likely,
-        try_: vec![plain(scene)],
+        try_: vec![plain(context)],
         ..Diagnosis::new(
             Id::TlsHandshake,
             "the server closed the connection during the TLS handshake",
@@ -271,15 +271,15 @@ fn closed(scene: &Scene) -> Diagnosis {
 }
 
 /// What to try where there may be no TLS.
-fn plain(scene: &Scene) -> Try {
-    if scene.is_aws {
+fn plain(context: &RunContext) -> Try {
+    if context.is_aws {
         Try::advice("--port 443, where AWS IoT takes custom authorizers")
-    } else if scene.given.is_sample {
+    } else if context.choices.is_sample {
         Try::advice(
             "the port that the server uses for TLS (usually 8883); dunlin bench also takes mqtt://HOST",
         )
     } else {
-        Try::paste(format!("--endpoint mqtt://{}", shell(&scene.address())))
+        Try::paste(format!("--endpoint mqtt://{}", shell(&context.address())))
     }
 }
 
@@ -299,7 +299,7 @@ fn intercepted(host: &str, issuer: &str) -> Diagnosis {
     }
 }
 
-fn misnamed(scene: &Scene, wanted: &str, presented: &[String]) -> Diagnosis {
+fn misnamed(context: &RunContext, wanted: &str, presented: &[String]) -> Diagnosis {
     if presented.is_empty() {
         return Diagnosis {
             saw: Some(
@@ -309,7 +309,7 @@ fn misnamed(scene: &Scene, wanted: &str, presented: &[String]) -> Diagnosis {
             likely: vec!["it was made without -addext or -extfile".into()],
             try_: vec![
                 Try::advice("sign it again with the server's name in it:"),
-                Try::command(make_certificate(scene)),
+                Try::command(make_certificate(context)),
             ],
             ..Diagnosis::new(
                 Id::TlsName,
@@ -367,14 +367,14 @@ fn early(not_before: SystemTime, not_after: Option<SystemTime>, now: SystemTime)
     }
 }
 
-fn handshake(scene: &Scene, error: &TlsError) -> Diagnosis {
+fn handshake(context: &RunContext, error: &TlsError) -> Diagnosis {
     let likely = match error {
         TlsError::Io(_) => "a firewall or proxy ends connections of this kind",
         TlsError::Alert(_) => "the server wants a client certificate, or another version of TLS",
         TlsError::InvalidServerName { .. } => "the endpoint is mistyped",
         _ => "the two sides have no version or cipher of TLS in common",
     };
-    let try_ = if scene.is_aws {
+    let try_ = if context.is_aws {
         "--port 443, where AWS IoT takes custom authorizers"
     } else {
         "check --port and the server's log"

@@ -8,14 +8,14 @@ use dunlin_codec::ReasonCode;
 use tokio::time::Instant;
 
 use crate::diagnosis::{
-    Diagnosis, Operation, Progress, Scene, Seen, connect, lost, network, operation,
+    ConnectionFacts, Diagnosis, Operation, Progress, RunContext, connect, lost, network, operation,
 };
 
 /// The connection as its events tell of it.
 #[derive(Debug)]
 pub(crate) struct Link {
-    scene: Scene,
-    seen: Seen,
+    context: RunContext,
+    facts: ConnectionFacts,
     state: State,
     /// Why the last attempt failed or the last connection ended.
     trouble: Option<Diagnosis>,
@@ -48,10 +48,10 @@ pub(crate) struct Outstanding {
 }
 
 impl Link {
-    pub(crate) fn new(scene: Scene) -> Self {
+    pub(crate) fn new(context: RunContext) -> Self {
         Self {
-            scene,
-            seen: Seen::default(),
+            context,
+            facts: ConnectionFacts::default(),
             state: State::Down,
             trouble: None,
             drops: 0,
@@ -65,21 +65,21 @@ impl Link {
 
     /// Observer that keeps what E-PROTOCOL shows.
     pub(crate) fn observer(&self) -> Observer {
-        self.seen.received.observer()
+        self.facts.received.observer()
     }
 
     pub(crate) fn is_up(&self) -> bool {
         matches!(self.state, State::Up(_))
     }
 
-    pub(crate) fn scene(&self) -> &Scene {
-        &self.scene
+    pub(crate) fn context(&self) -> &RunContext {
+        &self.context
     }
 
     /// Whether the server ignored our offer of a protocol, for the first time.
     pub(crate) fn opened(&mut self, opened: Opened) -> bool {
-        (self.seen.peer, self.seen.tls) = (Some(opened.peer), opened.tls);
-        let ignored = self.seen.lacks_alpn() && self.scene.alpn_offered.is_some();
+        (self.facts.peer, self.facts.tls) = (Some(opened.peer), opened.tls);
+        let ignored = self.facts.lacks_alpn() && self.context.alpn_offered.is_some();
         let is_news = ignored && !self.ignored_alpn;
         self.ignored_alpn |= ignored;
         self.state = State::Opened(Instant::now());
@@ -125,14 +125,14 @@ impl Link {
             }
             _ => format!(
                 "no connection to {} yet ({})",
-                self.scene.address(),
-                self.scene.stages()
+                self.context.address(),
+                self.context.stages()
             ),
         }
     }
 
     pub(crate) fn failed(&mut self, error: &ConnectError) -> Diagnosis {
-        let diagnosis = connect::failed(&self.scene, &self.seen, error, self.elapsed());
+        let diagnosis = connect::failed(&self.context, &self.facts, error, self.elapsed());
         self.down(diagnosis)
     }
 
@@ -146,13 +146,13 @@ impl Link {
         is_last: bool,
     ) -> Result<(), Diagnosis> {
         let elapsed = self.elapsed();
-        let mut diagnosis = lost::ended(&self.scene, &self.seen, error, elapsed);
+        let mut diagnosis = lost::ended(&self.context, &self.facts, error, elapsed);
         self.closes += u32::from(is_silent_close(error));
         if is_silent_close(error) && self.closes >= 2 {
             // Some servers don't say 0x8E: mosquitto 2.0.11 doesn't.
             diagnosis
                 .likely
-                .insert(0, lost::maybe_taken_over(&self.scene));
+                .insert(0, lost::maybe_taken_over(&self.context));
         }
         let at = diagnosis.at.clone();
         let Some(Outstanding { operation, since }) = outstanding else {
@@ -161,20 +161,20 @@ impl Link {
         };
         // After a reconnect the operation goes out again, at once.
         let after = since.elapsed().min(elapsed);
-        let scene = &self.scene;
+        let context = &self.context;
         let verdict = match error {
             ConnectionError::Disconnected(reason)
                 if reason.reason_code == ReasonCode::NotAuthorized =>
             {
-                Some(operation::refused(scene, operation, progress, reason))
+                Some(operation::refused(context, operation, progress, reason))
             }
             error if is_silent_close(error) && after < RIGHT_AFTER => {
                 self.drops += 1;
                 (is_last || self.drops >= MOST_DROPS).then(|| {
                     let mut dropped =
-                        operation::dropped(scene, operation, progress, self.drops, after);
+                        operation::dropped(context, operation, progress, self.drops, after);
                     if self.drops >= 2 {
-                        dropped.likely.push(lost::maybe_taken_over(scene));
+                        dropped.likely.push(lost::maybe_taken_over(context));
                     }
                     dropped
                 })
@@ -194,8 +194,8 @@ impl Link {
     pub(crate) fn not_connected(&self, timeout: Duration) -> Diagnosis {
         match (&self.trouble, self.state) {
             (Some(trouble), _) => trouble.clone(),
-            (None, State::Opened(_)) => connect::unanswered(&self.scene, &self.seen, timeout),
-            (None, _) => network::timed_out(&self.scene, timeout),
+            (None, State::Opened(_)) => connect::unanswered(&self.context, &self.facts, timeout),
+            (None, _) => network::timed_out(&self.context, timeout),
         }
     }
 

@@ -46,7 +46,7 @@ impl<'a> Journey<'a> {
         console: Console,
         stop: StopSignal,
     ) -> Self {
-        let link = Link::new(config.scene.clone());
+        let link = Link::new(config.context.clone());
         let client = Client::start(ClientOptions {
             observer: Some(link.observer()),
             ..config.client.clone()
@@ -255,7 +255,7 @@ impl<'a> Journey<'a> {
                         self.tell_refused(operation, reason.reason_code)?;
                     }
                     return Err(operation::failed(
-                        self.link.scene(),
+                        self.link.context(),
                         operation,
                         self.progress(),
                         &error,

@@ -124,9 +124,9 @@ impl Journey<'_> {
                     .warning(format_args!("a message to {topic} was refused: {reason}"));
             }
             Event::SubscriptionLost { cause, .. } => {
-                let (scene, progress) = (self.link.scene(), self.progress());
+                let (context, progress) = (self.link.context(), self.progress());
                 return Err(
-                    operation::failed(scene, Operation::Subscribe, progress, &cause).into(),
+                    operation::failed(context, Operation::Subscribe, progress, &cause).into(),
                 );
             }
             _ => {}
@@ -168,13 +168,13 @@ impl Journey<'_> {
     }
 
     fn timed_out(&self, wait: Wait) -> Diagnosis {
-        let (scene, timeout) = (self.link.scene(), wait.limit);
+        let (context, timeout) = (self.link.context(), wait.limit);
         match wait.activity {
             _ if !self.link.is_up() => self.link.not_connected(timeout),
             Activity::Operate(operation) => {
-                operation::unacknowledged(scene, operation, self.progress(), timeout)
+                operation::unacknowledged(context, operation, self.progress(), timeout)
             }
-            _ => operation::not_received(scene, self.progress(), timeout),
+            _ => operation::not_received(context, self.progress(), timeout),
         }
     }
 }

@@ -3,24 +3,21 @@
 
 use std::net::SocketAddr;
 
-use dunlin_client::aws;
 use dunlin_client::transport::TlsInfo;
 
-use crate::args::Alpn;
-use crate::config::{Credentials, Detour, Server};
-use crate::diagnosis::protocol::Received;
+use crate::diagnosis::received::Received;
 use crate::diagnosis::text::{count, quoted};
 
 /// What was asked for. No secret is in it.
 #[derive(Clone, Debug)]
-pub(crate) struct Scene {
+pub(crate) struct RunContext {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) is_aws: bool,
     /// The endpoint with `-ats`, where one without was given.
-    pub(crate) rather: Option<String>,
+    pub(crate) suggested_endpoint: Option<String>,
     /// `via http://proxy.corp:3128 (from HTTPS_PROXY)`, where there is a proxy.
-    pub(crate) via: Option<String>,
+    pub(crate) proxy: Option<String>,
     pub(crate) authorizer: Option<String>,
     /// Whether the token has a signature.
     pub(crate) is_signed: bool,
@@ -28,14 +25,14 @@ pub(crate) struct Scene {
     pub(crate) has_token: bool,
     pub(crate) client_id: String,
     pub(crate) alpn_offered: Option<String>,
-    pub(crate) given: Given,
+    pub(crate) choices: UserChoices,
     pub(crate) username: Option<String>,
     pub(crate) password_len: Option<usize>,
 }
 
 /// Choices of the user that advice must not repeat or contradict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Given {
+pub(crate) struct UserChoices {
     /// `--ca`, its variable, or the CA of a sandbox.
     pub(crate) ca: bool,
     /// `--client-id`.
@@ -48,53 +45,18 @@ pub(crate) struct Given {
     pub(crate) is_sample: bool,
 }
 
-/// What was seen of the connection so far.
+/// What was facts of the connection so far.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct ConnectionFacts {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) tls: Option<Box<TlsInfo>>,
     /// What the observer of the connection keeps.
     pub(crate) received: Received,
 }
 
-impl Scene {
-    pub(crate) fn new(
-        server: &Server,
-        credentials: &Credentials,
-        client_id: &str,
-        alpn: &Alpn,
-        given: Given,
-    ) -> Self {
-        // Behind a "?" of the user's own may stand a token.
-        let user = |name: &str| name.split('?').next().unwrap_or_default().to_owned();
-        Self {
-            host: server.host.clone(),
-            port: server.port,
-            is_aws: aws::is_aws_host(&server.host),
-            rather: server.rather.clone(),
-            via: server
-                .detour
-                .as_ref()
-                .map(|Detour { proxy, from }| format!("via {proxy} (from {from})")),
-            authorizer: credentials.authorizer.authorizer_name.clone(),
-            is_signed: credentials.is_signed(),
-            has_token: credentials.authorizer.token.is_some(),
-            client_id: client_id.to_owned(),
-            alpn_offered: match alpn {
-                Alpn::None => None,
-                Alpn::Name(name) => Some(name.clone()),
-            },
-            given,
-            username: credentials.authorizer.username.as_deref().map(user),
-            password_len: credentials
-                .password
-                .as_ref()
-                .map(|password| password.expose().len()),
-        }
-    }
-
+impl RunContext {
     /// `AWS IoT` or `the server`.
-    pub(crate) fn who(&self) -> &'static str {
+    pub(crate) fn server_noun(&self) -> &'static str {
         if self.is_aws { "AWS IoT" } else { "the server" }
     }
 
@@ -136,7 +98,7 @@ impl Scene {
 
     /// Whether custom authorizers decide who may connect.
     pub(crate) fn uses_authorizers(&self) -> bool {
-        self.is_aws || self.authorizer.is_some() || self.given.is_sample
+        self.is_aws || self.authorizer.is_some() || self.choices.is_sample
     }
 
     pub(crate) fn has_password(&self) -> bool {
@@ -145,12 +107,12 @@ impl Scene {
 
     /// `TLS`, or `TCP` where there is no TLS.
     pub(crate) fn last_stage(&self) -> &'static str {
-        if self.given.is_tls { "TLS" } else { "TCP" }
+        if self.choices.is_tls { "TLS" } else { "TCP" }
     }
 
     /// What opening a connection consists of.
     pub(crate) fn stages(&self) -> &'static str {
-        match (self.via.is_some(), self.given.is_tls) {
+        match (self.proxy.is_some(), self.choices.is_tls) {
             (true, true) => "proxy, TLS",
             (true, false) => "proxy",
             (false, true) => "DNS, TCP, TLS",
@@ -185,7 +147,7 @@ impl Scene {
     }
 }
 
-impl Seen {
+impl ConnectionFacts {
     /// TLS is up, and the server has selected no protocol.
     pub(crate) fn lacks_alpn(&self) -> bool {
         self.tls
@@ -199,35 +161,38 @@ impl Seen {
     }
 
     /// `x-ats.iot.eu-west-1.amazonaws.com:443 (52.1.2.3) · ALPN mqtt ok`
-    pub(crate) fn line(&self, scene: &Scene) -> String {
-        let mut line = scene.address();
-        if let Some(peer) = self.peer.filter(|peer| peer.ip().to_string() != scene.host) {
-            line.push_str(&format!(" ({})", peer.ip()));
+    pub(crate) fn summary(&self, context: &RunContext) -> String {
+        let mut summary = context.address();
+        if let Some(peer) = self
+            .peer
+            .filter(|peer| peer.ip().to_string() != context.host)
+        {
+            summary.push_str(&format!(" ({})", peer.ip()));
         }
         if let Some(tls) = &self.tls {
             match &tls.alpn_selected {
-                Some(alpn) => line.push_str(&format!(" · ALPN {alpn} ok")),
-                None => line.push_str(" · no ALPN selected"),
+                Some(alpn) => summary.push_str(&format!(" · ALPN {alpn} ok")),
+                None => summary.push_str(" · no ALPN selected"),
             }
         }
-        line
+        summary
     }
 }
 
 #[cfg(test)]
-pub(crate) fn scene(host: &str) -> Scene {
-    Scene {
+pub(crate) fn context(host: &str) -> RunContext {
+    RunContext {
         host: host.into(),
         port: 443,
-        is_aws: aws::is_aws_host(host),
-        rather: None,
-        via: None,
+        is_aws: dunlin_client::aws::is_aws_host(host),
+        suggested_endpoint: None,
+        proxy: None,
         authorizer: Some("MyAuth".into()),
         is_signed: false,
         has_token: false,
         client_id: "thing-7".into(),
         alpn_offered: Some("mqtt".into()),
-        given: Given {
+        choices: UserChoices {
             ca: false,
             client_id: true,
             alpn: false,
@@ -240,7 +205,7 @@ pub(crate) fn scene(host: &str) -> Scene {
 }
 
 #[cfg(test)]
-impl Scene {
+impl RunContext {
     pub(crate) fn without_credentials(self) -> Self {
         Self {
             username: None,
@@ -256,7 +221,7 @@ mod tests {
 
     #[test]
     fn credentials_are_told_without_the_secrets() {
-        let text = scene("localhost").credentials();
+        let text = context("localhost").credentials();
         assert_eq!(
             text,
             r#"authorizer "MyAuth", username "u", password 8 bytes, client id "thing-7""#
@@ -265,7 +230,7 @@ mod tests {
 
     #[test]
     fn an_arn_names_region_and_partition_where_the_endpoint_tells_them() {
-        let arn = |host| scene(host).arn("topicfilter", "test/topic");
+        let arn = |host| context(host).arn("topicfilter", "test/topic");
         assert_eq!(
             arn("x-ats.iot.eu-west-1.amazonaws.com"),
             "arn:aws:iot:eu-west-1:*:topicfilter/test/topic"

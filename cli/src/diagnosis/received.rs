@@ -1,0 +1,42 @@
+//! `Received`: the first bytes of a packet that can't be decoded, kept as evidence.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dunlin_client::{Direction, Observer};
+use dunlin_codec::{DecodeOptions, Packet, Sender};
+
+/// First bytes of what the server sent last and what can't be MQTT 5; shared with the client's
+/// observer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Received(Arc<Mutex<Vec<u8>>>);
+
+impl Received {
+    /// An observer that keeps the start of the first packet that can't be decoded, or of the last
+    /// one.
+    pub(crate) fn observer(&self) -> Observer {
+        let kept = Arc::clone(&self.0);
+        let options = DecodeOptions {
+            sender: Sender::Server,
+            ..DecodeOptions::default()
+        };
+        Observer::new(move |seen| {
+            if seen.direction == Direction::Received
+                && Packet::decode_with(seen.bytes, &options).is_err()
+            {
+                let start = seen.bytes.get(..SHOWN).unwrap_or(seen.bytes);
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = start.to_vec();
+            }
+        })
+    }
+
+    /// What was kept; empty if everything could be decoded.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// Number of bytes that are kept and shown.
+pub(super) const SHOWN: usize = 24;
