@@ -28,13 +28,13 @@ pub(crate) enum BenchVerb {
 }
 
 impl BenchVerb {
-    pub(crate) const fn way(&self) -> &WayArgs {
+    pub(crate) const fn target(&self) -> &LoadTargetArgs {
         match self {
-            Self::Connect(typed) => &typed.way,
+            Self::Connect(typed) => &typed.target,
             Self::Pub(typed) | Self::Sub(typed) | Self::Pubsub(typed) | Self::Request(typed) => {
-                &typed.way
+                &typed.target
             }
-            Self::Fleet(typed) => &typed.way,
+            Self::Fleet(typed) => &typed.target,
         }
     }
 }
@@ -42,7 +42,7 @@ impl BenchVerb {
 #[derive(Args)]
 pub(crate) struct ConnectArgs {
     #[command(flatten)]
-    pub(crate) way: WayArgs,
+    pub(crate) target: LoadTargetArgs,
     /// How long the connections are held
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = value::duration, help_heading = LOAD)]
     pub(crate) duration: Duration,
@@ -51,7 +51,7 @@ pub(crate) struct ConnectArgs {
 #[derive(Args)]
 pub(crate) struct TrafficArgs {
     #[command(flatten)]
-    pub(crate) way: WayArgs,
+    pub(crate) target: LoadTargetArgs,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
 }
@@ -59,7 +59,7 @@ pub(crate) struct TrafficArgs {
 #[derive(Args)]
 pub(crate) struct FleetArgs {
     #[command(flatten)]
-    pub(crate) way: WayArgs,
+    pub(crate) target: LoadTargetArgs,
     /// How long they publish
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = value::timeout, help_heading = LOAD)]
     pub(crate) duration: Duration,
@@ -76,7 +76,7 @@ pub(crate) struct FleetArgs {
 
 /// Who connects, where to, and what is told of it.
 #[derive(Args)]
-pub(crate) struct WayArgs {
+pub(crate) struct LoadTargetArgs {
     #[command(flatten)]
     pub(crate) endpoint: EndpointArgs,
     #[command(flatten)]

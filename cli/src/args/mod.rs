@@ -26,7 +26,7 @@ pub(crate) use auth::{
     ActionArg, AuthVerb, EvalArgs, KeygenArgs, LintArgs, PolicyArgs, SignArgs, TokenArgs,
     UsernameArgs, VerifyArgs,
 };
-pub(crate) use bench::{BenchVerb, FleetArgs, LoadArgs, TrafficArgs, WayArgs};
+pub(crate) use bench::{BenchVerb, FleetArgs, LoadArgs, LoadTargetArgs, TrafficArgs};
 pub(crate) use connection::{
     AuthorizerArgs, EndpointArgs, OF_SIGNING, OF_TOKEN, ReliabilityArgs, TlsArgs,
 };

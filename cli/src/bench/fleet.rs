@@ -13,17 +13,17 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::counters::{Counter, Counters};
 use super::descriptors;
 use super::latency::{Latency, Quantiles};
-use super::own_server::OwnServer;
+use super::own_sandbox::OwnSandbox;
 use super::plan::whole;
-use super::process::Cost;
 use super::progress::Progress;
 use super::report::{Environment, Target, per_second, to_line};
-use super::table::{costs, latencies, row};
-use super::tally::{Counter, Tally};
+use super::table::{latencies, row, usage_text};
+use super::target::LoadTarget;
 use super::traffic::disconnect;
-use super::way::Way;
+use super::usage::ProcessUsage;
 use crate::args::{FleetArgs, Sources};
 use crate::diagnosis::{Diagnosis, quoted};
 use crate::exit::Exit;
@@ -44,21 +44,21 @@ struct FleetReport {
     interval_s: f64,
     size: usize,
     /// From nothing to all of them, at the pace that was asked for.
-    connect: Storm,
-    publish: Trickle,
+    connect: ConnectPhase,
+    publish: PublishPhase,
     /// `null` where the run was stopped before.
-    reconnect: Option<Storm>,
+    reconnect: Option<ConnectPhase>,
     /// Resident memory of this process for each client, without what it had before the first.
     memory_each_kib: Option<f64>,
-    process: Option<Cost>,
+    process: Option<ProcessUsage>,
     /// Of the sandbox, where it is our own: after the trickle.
-    server_process: Option<Cost>,
+    server_process: Option<ProcessUsage>,
     errors: BTreeMap<String, u64>,
     exit_code: u8,
 }
 
 #[derive(Debug, Serialize)]
-struct Storm {
+struct ConnectPhase {
     connected: u64,
     seconds: f64,
     per_second: f64,
@@ -69,7 +69,7 @@ struct Storm {
 }
 
 #[derive(Debug, Serialize)]
-struct Trickle {
+struct PublishPhase {
     sent: u64,
     acknowledged: u64,
     lost: u64,
@@ -81,18 +81,18 @@ struct Trickle {
 
 /// What the devices do.
 #[derive(Debug)]
-struct Plan {
-    way: Way,
+struct FleetPlan {
+    target: LoadTarget,
     duration: Duration,
     interval: Duration,
     payload: Vec<u8>,
     topic: String,
 }
 
-impl Plan {
+impl FleetPlan {
     fn new(typed: FleetArgs, sources: &Sources, console: Console) -> Result<Self, Diagnosis> {
         let FleetArgs {
-            way,
+            target,
             duration,
             interval,
             size,
@@ -100,9 +100,9 @@ impl Plan {
         } = typed;
         TopicName::new(&topic)
             .map_err(|error| Diagnosis::usage(format!("--topic {}: {error}", quoted(&topic))))?;
-        let way = Way::new(way, sources, console)?;
+        let target = LoadTarget::new(target, sources, console)?;
         Ok(Self {
-            way,
+            target,
             duration,
             interval,
             payload: vec![b'x'; size],
@@ -113,7 +113,7 @@ impl Plan {
     /// Each device's messages, and two connections.
     fn messages(&self) -> u64 {
         let each = self.duration.as_secs_f64() / self.interval.as_secs_f64();
-        whole(f64::from(self.way.clients) * (each + 2.0))
+        whole(f64::from(self.target.clients) * (each + 2.0))
     }
 }
 
@@ -125,48 +125,60 @@ pub(super) fn run(
     sources: &Sources,
     console: Console,
 ) -> Result<Exit, Failure> {
-    if typed.way.endpoint.endpoint.is_some() {
-        let plan = Plan::new(typed, sources, console)?;
-        plan.way.check(plan.way.clients, Some(plan.messages()))?;
+    if typed.target.endpoint.endpoint.is_some() {
+        let plan = FleetPlan::new(typed, sources, console)?;
+        plan.target
+            .check(plan.target.clients, Some(plan.messages()))?;
         return block_on(go(plan, None, console));
     }
-    let connections = typed.way.clients.saturating_add(SPARE);
+    let connections = typed.target.clients.saturating_add(SPARE);
     // The sandbox inherits the limit.
     descriptors::reserve(connections.into())?;
     block_on(async move {
-        let server = OwnServer::start(connections).await?;
-        typed.way.endpoint.endpoint = Some(format!("localhost:{}", server.port));
-        typed.way.tls.ca = Some(server.ca.clone());
-        go(Plan::new(typed, sources, console)?, Some(server), console).await
+        let server = OwnSandbox::start(connections).await?;
+        typed.target.endpoint.endpoint = Some(format!("localhost:{}", server.port));
+        typed.target.tls.ca = Some(server.ca.clone());
+        go(
+            FleetPlan::new(typed, sources, console)?,
+            Some(server),
+            console,
+        )
+        .await
     })
 }
 
-async fn go(plan: Plan, mut server: Option<OwnServer>, console: Console) -> Result<Exit, Failure> {
+async fn go(
+    plan: FleetPlan,
+    mut server: Option<OwnSandbox>,
+    console: Console,
+) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
-    let tally = Arc::new(Tally::default());
-    let progress = Progress::start(&tally, plan.way.clients, plan.way.shows_progress);
-    let before = Cost::of_this();
+    let counters = Arc::new(Counters::default());
+    let progress = Progress::start(&counters, plan.target.clients, plan.target.shows_progress);
+    let before = ProcessUsage::of_this();
 
-    let begun = Meter::start();
+    let begun = PhaseTimer::start();
     let clients = tokio::select! {
-        clients = plan.way.connect_all(plan.way.clients, &tally) => clients,
+        clients = plan.target.connect_all(plan.target.clients, &counters) => clients,
         exit = stop.received() => return Ok(exit),
     };
-    let connect = begun.storm(clients.len() as u64, tally.connect.quantiles());
+    let connect = begun.storm(clients.len() as u64, counters.connect.quantiles());
 
-    let begun = Meter::start();
+    let begun = PhaseTimer::start();
     let mut stopped = tokio::select! {
-        () = trickle(&plan, &clients, &tally) => None,
+        () = trickle(&plan, &clients, &counters) => None,
         exit = stop.received() => Some(exit),
     };
-    let publish = begun.trickle(&tally);
-    let after = Cost::of_this();
-    let server_process = server.as_ref().and_then(|server| Cost::of(server.pid()));
+    let publish = begun.trickle(&counters);
+    let after = ProcessUsage::of_this();
+    let server_process = server
+        .as_ref()
+        .and_then(|server| ProcessUsage::of(server.pid()));
 
     let mut reconnect = None;
     if stopped.is_none() && !clients.is_empty() {
         tokio::select! {
-            storm = come_again(&plan, &clients, server.as_mut(), &tally) => reconnect = Some(storm?),
+            storm = reconnect_all(&plan, &clients, server.as_mut(), &counters) => reconnect = Some(storm?),
             exit = stop.received() => stopped = Some(exit),
         }
     }
@@ -176,10 +188,10 @@ async fn go(plan: Plan, mut server: Option<OwnServer>, console: Console) -> Resu
     let all_back = reconnect
         .as_ref()
         .is_none_or(|storm| storm.connected >= connect.connected);
-    let exit = match (stopped, tally.first_failure()) {
+    let exit = match (stopped, counters.first_failure()) {
         (Some(exit), _) => exit,
         (None, Some(diagnosis)) => diagnosis.id.exit(),
-        (None, None) if tally.denied() > 0 => Exit::Denied,
+        (None, None) if counters.denied() > 0 => Exit::Denied,
         (None, None) if publish.lost > 0 || !all_back => Exit::TimedOut,
         (None, None) => Exit::Done,
     };
@@ -190,27 +202,27 @@ async fn go(plan: Plan, mut server: Option<OwnServer>, console: Console) -> Resu
         v: 1,
         event: "bench",
         verb: "fleet",
-        server: Target::of(&plan.way),
+        server: Target::of(&plan.target),
         environment: Environment::this(),
-        clients: plan.way.clients,
+        clients: plan.target.clients,
         interval_s: plan.interval.as_secs_f64(),
         size: plan.payload.len(),
         memory_each_kib: grown.map(|kib| kib as f64 / connect.connected.max(1) as f64),
         connect,
         publish,
         reconnect,
-        process: Cost::of_this(),
+        process: ProcessUsage::of_this(),
         server_process,
-        errors: tally.errors(),
+        errors: counters.errors(),
         exit_code: exit.code(),
     };
-    let text = if plan.way.json {
+    let text = if plan.target.json {
         to_line(&report)?
     } else {
         report.to_table()
     };
     io::stdout().write_all(text.as_bytes())?;
-    if let Some(diagnosis) = tally.first_failure() {
+    if let Some(diagnosis) = counters.first_failure() {
         console.error(&diagnosis);
     }
     Ok(exit)
@@ -218,10 +230,10 @@ async fn go(plan: Plan, mut server: Option<OwnServer>, console: Console) -> Resu
 
 /// Each device publishes at its own moments, spread over the interval, and waits for its
 /// acknowledgements.
-async fn trickle(plan: &Plan, clients: &[Client], tally: &Arc<Tally>) {
+async fn trickle(plan: &FleetPlan, clients: &[Client], counters: &Arc<Counters>) {
     let (begun, mut devices) = (Instant::now(), JoinSet::new());
     for (number, client) in (0_u32..).zip(clients) {
-        let (client, tally, interval) = (client.clone(), Arc::clone(tally), plan.interval);
+        let (client, counters, interval) = (client.clone(), Arc::clone(counters), plan.interval);
         let (topic, payload) = (format!("{}/{number}", plan.topic), plan.payload.clone());
         let mut due = begun + interval.mul_f64(f64::from(number) / clients.len() as f64);
         let ends = begun + plan.duration;
@@ -231,16 +243,16 @@ async fn trickle(plan: &Plan, clients: &[Client], tally: &Arc<Tally>) {
                 let message = Message::new(&topic, &payload).qos(QoS::AtLeastOnce);
                 match client.publish(message).await {
                     Ok(receipt) => {
-                        tally.sent.add(1);
+                        counters.sent.add(1);
                         match receipt.await {
                             Ok(_) => {
-                                tally.acknowledged.add(1);
-                                tally.acknowledge.record(due.elapsed());
+                                counters.acknowledged.add(1);
+                                counters.acknowledge.record(due.elapsed());
                             }
-                            Err(error) => tally.failed(&error),
+                            Err(error) => counters.failed(&error),
                         }
                     }
-                    Err(error) => tally.failed(&error),
+                    Err(error) => counters.failed(&error),
                 }
                 due += interval;
             }
@@ -251,20 +263,20 @@ async fn trickle(plan: &Plan, clients: &[Client], tally: &Arc<Tally>) {
 
 /// The server goes away and comes back, and so do the devices. Of a server that isn't ours the
 /// devices take leave, and come again all at once.
-async fn come_again(
-    plan: &Plan,
+async fn reconnect_all(
+    plan: &FleetPlan,
     clients: &[Client],
-    server: Option<&mut OwnServer>,
-    tally: &Arc<Tally>,
-) -> Result<Storm, Failure> {
+    server: Option<&mut OwnSandbox>,
+    counters: &Arc<Counters>,
+) -> Result<ConnectPhase, Failure> {
     let Some(server) = server else {
-        let again = Arc::new(Tally::default());
+        let again = Arc::new(Counters::default());
         disconnect(clients.to_vec()).await;
-        let begun = Meter::start();
-        let back = plan.way.connect_all(plan.way.clients, &again).await;
+        let begun = PhaseTimer::start();
+        let back = plan.target.connect_all(plan.target.clients, &again).await;
         let storm = begun.storm(back.len() as u64, again.connect.quantiles());
         if let Some(diagnosis) = again.first_failure() {
-            tally.not_connected(diagnosis);
+            counters.not_connected(diagnosis);
         }
         disconnect(back).await;
         return Ok(storm);
@@ -281,8 +293,8 @@ async fn come_again(
     // What happened before is taken by now.
     sleep(SETTLE).await;
     server.kill()?;
-    let begun = Meter::start();
-    server.come_back().await?;
+    let begun = PhaseTimer::start();
+    server.restart().await?;
     let _ = timeout(PATIENCE, async {
         while watched.join_next().await.is_some() {}
     })
@@ -309,23 +321,23 @@ const SETTLE: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Time and CPU time of a phase.
-struct Meter(Instant, Option<Cost>);
+struct PhaseTimer(Instant, Option<ProcessUsage>);
 
-impl Meter {
+impl PhaseTimer {
     fn start() -> Self {
-        Self(Instant::now(), Cost::of_this())
+        Self(Instant::now(), ProcessUsage::of_this())
     }
 
     fn cpu_s(&self) -> Option<f64> {
         self.1
-            .zip(Cost::of_this())
+            .zip(ProcessUsage::of_this())
             .map(|(before, after)| (after.cpu.saturating_sub(before.cpu)).as_secs_f64())
     }
 
-    fn storm(&self, connected: u64, ms: Option<Quantiles>) -> Storm {
+    fn storm(&self, connected: u64, ms: Option<Quantiles>) -> ConnectPhase {
         let took = self.0.elapsed();
         let (seconds, per_second) = (took.as_secs_f64(), per_second(connected, took));
-        Storm {
+        ConnectPhase {
             connected,
             seconds,
             per_second,
@@ -334,25 +346,28 @@ impl Meter {
         }
     }
 
-    fn trickle(&self, tally: &Tally) -> Trickle {
-        let (took, sent, acknowledged) =
-            (self.0.elapsed(), tally.sent.get(), tally.acknowledged.get());
-        Trickle {
+    fn trickle(&self, counters: &Counters) -> PublishPhase {
+        let (took, sent, acknowledged) = (
+            self.0.elapsed(),
+            counters.sent.get(),
+            counters.acknowledged.get(),
+        );
+        PublishPhase {
             sent,
             acknowledged,
             lost: sent.saturating_sub(acknowledged),
             seconds: took.as_secs_f64(),
             per_second: per_second(sent, took),
             cpu_s: self.cpu_s(),
-            acknowledge_ms: tally.acknowledge.quantiles(),
+            acknowledge_ms: counters.acknowledge.quantiles(),
         }
     }
 }
 
 impl FleetReport {
     fn to_table(&self) -> String {
-        let storm = |name: &str, storm: &Storm| {
-            let Storm {
+        let storm = |name: &str, storm: &ConnectPhase| {
+            let ConnectPhase {
                 connected,
                 seconds,
                 per_second,
@@ -366,7 +381,7 @@ impl FleetReport {
                 ),
             )
         };
-        let Trickle {
+        let PublishPhase {
             sent,
             acknowledged,
             lost,
@@ -405,12 +420,12 @@ impl FleetReport {
         lines.extend(
             self.process
                 .as_ref()
-                .map(|cost| row("this process", costs(cost))),
+                .map(|cost| row("this process", usage_text(cost))),
         );
         lines.extend(
             self.server_process
                 .as_ref()
-                .map(|cost| row("the server", costs(cost))),
+                .map(|cost| row("the server", usage_text(cost))),
         );
         lines.extend(
             self.errors

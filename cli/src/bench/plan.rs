@@ -6,13 +6,13 @@ use dunlin_client::QoS;
 use dunlin_codec::{TopicFilter, TopicName};
 
 use super::stamp;
-use super::way::Way;
+use super::target::LoadTarget;
 use crate::args::{LoadArgs, Sources, TrafficArgs};
 use crate::diagnosis::{Diagnosis, quoted};
 use crate::terminal::Console;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
+pub(super) enum Traffic {
     Pub,
     Sub,
     Pubsub,
@@ -20,9 +20,9 @@ pub(super) enum Verb {
 }
 
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) verb: Verb,
-    pub(super) way: Way,
+pub(super) struct TrafficPlan {
+    pub(super) verb: Traffic,
+    pub(super) target: LoadTarget,
     /// Of all clients; `None` for what only time ends.
     pub(super) count: Option<u64>,
     pub(super) duration: Option<Duration>,
@@ -37,22 +37,22 @@ pub(super) struct Plan {
 
 const DEFAULT_COUNT: u64 = 10_000;
 
-impl Plan {
+impl TrafficPlan {
     pub(super) fn new(
-        verb: Verb,
+        verb: Traffic,
         typed: TrafficArgs,
         sources: &Sources,
         console: Console,
     ) -> Result<Self, Diagnosis> {
-        let TrafficArgs { way, load } = typed;
+        let TrafficArgs { target, load } = typed;
         check(verb, &load)?;
-        let way = Way::new(way, sources, console)?;
+        let target = LoadTarget::new(target, sources, console)?;
         let count = load
             .count
             .or_else(|| load.duration.is_none().then_some(DEFAULT_COUNT));
         let plan = Self {
             verb,
-            way,
+            target,
             count,
             duration: load.duration,
             rate: load.rate.unwrap_or(0.0),
@@ -65,18 +65,18 @@ impl Plan {
             topic: load.topic,
             in_flight: load
                 .in_flight
-                .unwrap_or(if verb == Verb::Request { 1 } else { 100 }),
+                .unwrap_or(if verb == Traffic::Request { 1 } else { 100 }),
             drain: load.drain,
         };
-        plan.way.check(plan.connections(), plan.messages())?;
+        plan.target.check(plan.connections(), plan.messages())?;
         Ok(plan)
     }
 
     /// The responder is one more.
     pub(super) fn connections(&self) -> u32 {
-        self.way
+        self.target
             .clients
-            .saturating_add(u32::from(self.verb == Verb::Request))
+            .saturating_add(u32::from(self.verb == Traffic::Request))
     }
 
     /// Messages to and from the server, as far as it can be known.
@@ -90,21 +90,21 @@ impl Plan {
             (count, by_rate) => count.or(by_rate)?,
         };
         let times = match self.verb {
-            Verb::Pub | Verb::Sub => 1,
-            Verb::Pubsub => 2,
-            Verb::Request => 4,
+            Traffic::Pub | Traffic::Sub => 1,
+            Traffic::Pubsub => 2,
+            Traffic::Request => 4,
         };
         Some(each_way.saturating_mul(times))
     }
 
     /// Whether what arrives is compared with what was sent here.
     pub(super) fn knows_senders(&self) -> bool {
-        matches!(self.verb, Verb::Pubsub | Verb::Request)
+        matches!(self.verb, Traffic::Pubsub | Traffic::Request)
     }
 
     /// How many of the messages are client `number`'s.
     pub(super) fn share(&self, number: u32) -> Option<u64> {
-        let clients = u64::from(self.way.clients);
+        let clients = u64::from(self.target.clients);
         self.count
             .map(|count| count / clients + u64::from(u64::from(number) < count % clients))
     }
@@ -117,10 +117,10 @@ impl Plan {
     /// What client `number` subscribes to: its neighbour's topic, or all that anybody publishes.
     pub(super) fn filter_of(&self, number: u32) -> String {
         match self.verb {
-            Verb::Pubsub => self.topic_of(
+            Traffic::Pubsub => self.topic_of(
                 number
                     .checked_sub(1)
-                    .unwrap_or_else(|| self.way.clients.saturating_sub(1)),
+                    .unwrap_or_else(|| self.target.clients.saturating_sub(1)),
             ),
             _ if self.topic.contains(['+', '#']) => self.topic.clone(),
             _ => format!("{}/#", self.topic),
@@ -128,14 +128,14 @@ impl Plan {
     }
 }
 
-fn check(verb: Verb, load: &LoadArgs) -> Result<(), Diagnosis> {
+fn check(verb: Traffic, load: &LoadArgs) -> Result<(), Diagnosis> {
     let usable = match verb {
-        Verb::Sub => TopicFilter::new(&load.topic).map(drop),
-        Verb::Pub | Verb::Pubsub | Verb::Request => TopicName::new(&load.topic).map(drop),
+        Traffic::Sub => TopicFilter::new(&load.topic).map(drop),
+        Traffic::Pub | Traffic::Pubsub | Traffic::Request => TopicName::new(&load.topic).map(drop),
     };
     usable
         .map_err(|error| Diagnosis::usage(format!("--topic {}: {error}", quoted(&load.topic))))?;
-    if verb != Verb::Sub && load.size < stamp::LEN {
+    if verb != Traffic::Sub && load.size < stamp::LEN {
         let least = stamp::LEN;
         return Err(Diagnosis::usage(format!(
             "--size {}: a payload needs {least} bytes at least",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::interval;
 
-use super::tally::Tally;
+use super::counters::Counters;
 
 /// Shows until it is dropped.
 #[derive(Debug)]
@@ -18,23 +18,23 @@ const ERASE: &str = "\r\x1b[2K";
 
 impl Progress {
     /// For people who watch, if `wanted`.
-    pub(super) fn start(tally: &Arc<Tally>, clients: u32, wanted: bool) -> Self {
+    pub(super) fn start(counters: &Arc<Counters>, clients: u32, wanted: bool) -> Self {
         if !wanted || !io::stderr().is_terminal() {
             return Self(None);
         }
-        let tally = Arc::clone(tally);
+        let counters = Arc::clone(counters);
         Self(Some(tokio::spawn(async move {
             let (mut ticks, mut before) = (interval(Duration::from_millis(PERIOD_MS)), (0, 0));
             loop {
                 ticks.tick().await;
-                let now = (tally.sent.get(), tally.received.get());
+                let now = (counters.sent.get(), counters.received.get());
                 let per_second = |now: u64, before: u64| (now - before) * 1000 / PERIOD_MS;
                 let text = format!(
                     "{ERASE}{}/{clients} connected, {} sent ({}/s), {} acknowledged, {} received ({}/s)",
-                    tally.connected.get(),
+                    counters.connected.get(),
                     now.0,
                     per_second(now.0, before.0),
-                    tally.acknowledged.get(),
+                    counters.acknowledged.get(),
                     now.1,
                     per_second(now.1, before.1),
                 );

@@ -10,12 +10,12 @@ use dunlin_codec::EscapedJson;
 use serde::Serialize;
 
 use super::arrivals::Arrived;
+use super::counters::Counters;
 use super::latency::Quantiles;
-use super::plan::{Plan, Verb};
-use super::process::Cost;
+use super::plan::{Traffic, TrafficPlan};
 use super::table;
-use super::tally::Tally;
-use super::way::Way;
+use super::target::LoadTarget;
+use super::usage::ProcessUsage;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::Console;
@@ -40,7 +40,7 @@ pub(super) struct Report {
     pub(super) received_per_second: Option<f64>,
     /// Messages that the server refused.
     pub(super) refused: Option<u64>,
-    /// Messages on their way when a signal ended the run.
+    /// Messages on their target when a signal ended the run.
     pub(super) unfinished: Option<u64>,
     /// Messages that were neither refused nor unfinished, and didn't arrive or weren't
     /// acknowledged.
@@ -51,7 +51,7 @@ pub(super) struct Report {
     pub(super) acknowledge_ms: Option<Quantiles>,
     pub(super) end_to_end_ms: Option<Quantiles>,
     pub(super) errors: BTreeMap<String, u64>,
-    pub(super) process: Option<Cost>,
+    pub(super) process: Option<ProcessUsage>,
     pub(super) exit_code: u8,
     #[serde(skip)]
     exit: Exit,
@@ -81,7 +81,7 @@ pub(super) struct Environment {
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Load {
     #[serde(skip)]
-    verb: Option<Verb>,
+    verb: Option<Traffic>,
     pub(super) clients: u32,
     pub(super) connect_rate: u32,
     pub(super) count: Option<u64>,
@@ -95,12 +95,12 @@ pub(super) struct Load {
 
 /// From the beginning to the last message that was sent, and to the last that was heard.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Took {
+pub(super) struct Elapsed {
     pub(super) sending: Duration,
     pub(super) hearing: Duration,
 }
 
-impl Took {
+impl Elapsed {
     pub(super) const fn all(took: Duration) -> Self {
         Self {
             sending: took,
@@ -110,11 +110,11 @@ impl Took {
 }
 
 impl Load {
-    pub(super) fn of(plan: &Plan) -> Self {
+    pub(super) fn of(plan: &TrafficPlan) -> Self {
         Self {
             verb: Some(plan.verb),
             clients: plan.connections(),
-            connect_rate: plan.way.connect_rate,
+            connect_rate: plan.target.connect_rate,
             count: plan.count,
             duration_s: plan.duration.map(|duration| duration.as_secs_f64()),
             rate: Some(plan.rate).filter(|rate| *rate > 0.0),
@@ -125,10 +125,10 @@ impl Load {
     }
 
     /// Only connections.
-    pub(super) fn of_connections(way: &Way, duration: Duration) -> Self {
+    pub(super) fn of_connections(target: &LoadTarget, duration: Duration) -> Self {
         Self {
-            clients: way.clients,
-            connect_rate: way.connect_rate,
+            clients: target.clients,
+            connect_rate: target.connect_rate,
             duration_s: Some(duration.as_secs_f64()),
             ..Self::default()
         }
@@ -137,20 +137,20 @@ impl Load {
     fn verb_name(&self) -> &'static str {
         match self.verb {
             None => "connect",
-            Some(Verb::Pub) => "pub",
-            Some(Verb::Sub) => "sub",
-            Some(Verb::Pubsub) => "pubsub",
-            Some(Verb::Request) => "request",
+            Some(Traffic::Pub) => "pub",
+            Some(Traffic::Sub) => "sub",
+            Some(Traffic::Pubsub) => "pubsub",
+            Some(Traffic::Request) => "request",
         }
     }
 }
 
 impl Target {
-    pub(super) fn of(way: &Way) -> Self {
+    pub(super) fn of(target: &LoadTarget) -> Self {
         Self {
-            host: way.scene.host.clone(),
-            port: way.scene.port,
-            tls: way.is_tls,
+            host: target.scene.host.clone(),
+            port: target.scene.port,
+            tls: target.is_tls,
         }
     }
 }
@@ -168,55 +168,60 @@ impl Environment {
 
 impl Report {
     pub(super) fn new(
-        way: &Way,
+        target: &LoadTarget,
         load: Load,
-        tally: &Tally,
-        took: Took,
+        counters: &Counters,
+        took: Elapsed,
         arrived: Option<Arrived>,
         stopped: Option<Exit>,
     ) -> Self {
-        let sent = tally.sent.get();
-        let is_acknowledged = matches!(load.verb, Some(Verb::Pub | Verb::Pubsub))
+        let sent = counters.sent.get();
+        let is_acknowledged = matches!(load.verb, Some(Traffic::Pub | Traffic::Pubsub))
             && load.qos != Some(QoS::AtMostOnce.level());
-        let acknowledged = is_acknowledged.then(|| tally.acknowledged.get());
-        let hears = matches!(load.verb, Some(Verb::Sub | Verb::Pubsub | Verb::Request));
-        let received = hears.then(|| tally.received.get());
+        let acknowledged = is_acknowledged.then(|| counters.acknowledged.get());
+        let hears = matches!(
+            load.verb,
+            Some(Traffic::Sub | Traffic::Pubsub | Traffic::Request)
+        );
+        let received = hears.then(|| counters.received.get());
         let lost = match load.verb {
-            Some(Verb::Pub) => acknowledged.map(|acknowledged| sent - acknowledged.min(sent)),
-            Some(Verb::Sub) => arrived.map(|arrived| arrived.missing),
-            Some(Verb::Pubsub) => Some(sent.saturating_sub(arrived.unwrap_or_default().distinct)),
-            Some(Verb::Request) => Some(sent.saturating_sub(tally.received.get())),
+            Some(Traffic::Pub) => acknowledged.map(|acknowledged| sent - acknowledged.min(sent)),
+            Some(Traffic::Sub) => arrived.map(|arrived| arrived.missing),
+            Some(Traffic::Pubsub) => {
+                Some(sent.saturating_sub(arrived.unwrap_or_default().distinct))
+            }
+            Some(Traffic::Request) => Some(sent.saturating_sub(counters.received.get())),
             None => None,
         };
         // What was on its way when a signal came isn't lost.
-        let refused = lost.map(|lost| tally.refused.get().min(lost));
+        let refused = lost.map(|lost| counters.refused.get().min(lost));
         let open = lost.map(|lost| lost - refused.unwrap_or(0));
         let (unfinished, lost) = match (open, stopped) {
             (Some(open), Some(_)) => (Some(open), Some(0)),
             (open, _) => (open.map(|_| 0), open),
         };
-        let unheard = load.verb == Some(Verb::Sub)
+        let unheard = load.verb == Some(Traffic::Sub)
             && load
                 .count
-                .is_some_and(|count| tally.received.get() < count * tally.connected.get());
+                .is_some_and(|count| counters.received.get() < count * counters.connected.get());
         let refused_count = refused.unwrap_or(0);
         let unacknowledged =
             acknowledged.is_some_and(|acknowledged| acknowledged + refused_count < sent);
-        let exit = match (stopped, tally.first_failure()) {
+        let exit = match (stopped, counters.first_failure()) {
             (Some(exit), _) => exit,
             (None, Some(diagnosis)) => diagnosis.id.exit(),
-            (None, None) if tally.denied() > 0 => Exit::Denied,
+            (None, None) if counters.denied() > 0 => Exit::Denied,
             (None, None) if lost.unwrap_or(0) > 0 || unheard || unacknowledged => Exit::TimedOut,
-            (None, None) if !tally.errors().is_empty() => Exit::Lost,
+            (None, None) if !counters.errors().is_empty() => Exit::Lost,
             (None, None) => Exit::Done,
         };
         Self {
             v: 1,
             event: "bench",
             verb: load.verb_name(),
-            server: Target::of(way),
+            server: Target::of(target),
             environment: Environment::this(),
-            connected: tally.connected.get(),
+            connected: counters.connected.get(),
             seconds: took.sending.as_secs_f64(),
             sent,
             acknowledged,
@@ -228,15 +233,17 @@ impl Report {
             lost,
             duplicated: arrived.map(|arrived| arrived.duplicated),
             out_of_order: arrived.map(|arrived| arrived.out_of_order),
-            connect_ms: tally.connect.quantiles(),
-            acknowledge_ms: tally.acknowledge.quantiles(),
-            end_to_end_ms: tally.end_to_end.quantiles(),
-            errors: tally.errors(),
-            process: Cost::of_this(),
+            connect_ms: counters.connect.quantiles(),
+            acknowledge_ms: counters.acknowledge.quantiles(),
+            end_to_end_ms: counters.end_to_end.quantiles(),
+            errors: counters.errors(),
+            process: ProcessUsage::of_this(),
             exit_code: exit.code(),
             exit,
-            is_json: way.json,
-            first_failure: tally.first_failure().or_else(|| tally.first_refusal()),
+            is_json: target.json,
+            first_failure: counters
+                .first_failure()
+                .or_else(|| counters.first_refusal()),
             load,
         }
     }

@@ -7,44 +7,44 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::plan::Plan;
+use super::counters::Counters;
+use super::plan::TrafficPlan;
 use super::progress::Progress;
-use super::report::{Load, Report, Took};
+use super::report::{Elapsed, Load, Report};
 use super::stamp::Clock;
-use super::tally::Tally;
-use super::traffic::{Run, disconnect, next_due};
-use super::way::gone;
+use super::target::all_disconnected;
+use super::traffic::{TrafficRun, disconnect, next_due};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
 
-pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
+pub(super) async fn run(plan: TrafficPlan, console: Console) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
-    let (plan, tally) = (Arc::new(plan), Arc::new(Tally::default()));
-    let progress = Progress::start(&tally, plan.connections(), plan.way.shows_progress);
+    let (plan, counters) = (Arc::new(plan), Arc::new(Counters::default()));
+    let progress = Progress::start(&counters, plan.connections(), plan.target.shows_progress);
     let began = Instant::now();
     let mut clients = tokio::select! {
-        clients = plan.way.connect_all(plan.connections(), &tally) => clients,
+        clients = plan.target.connect_all(plan.connections(), &counters) => clients,
         exit = stop.received() => {
             drop(progress);
-            let took = Took::all(began.elapsed());
-            return Report::new(&plan.way, Load::of(&plan), &tally, took, None, Some(exit)).tell(console);
+            let took = Elapsed::all(began.elapsed());
+            return Report::new(&plan.target, Load::of(&plan), &counters, took, None, Some(exit)).tell(console);
         }
     };
-    let watching = plan.way.watch(&clients, &tally, console);
+    let watching = plan.target.watch(&clients, &counters, console);
     let responder = clients.pop();
     let mut answering = JoinSet::new();
     if let Some(responder) = &responder {
         match responder.subscribe(&plan.topic, QoS::AtLeastOnce).await {
             Ok(requests) => drop(answering.spawn(answer(responder.clone(), requests))),
-            Err(error) => tally.failed(&error),
+            Err(error) => counters.failed(&error),
         }
     }
     let (end, over) = watch::channel(false);
-    let run = Run {
+    let run = TrafficRun {
         plan: Arc::clone(&plan),
-        tally: Arc::clone(&tally),
+        counters: Arc::clone(&counters),
         clock: Clock::start(),
         number: 0,
         begun: Instant::now(),
@@ -59,7 +59,7 @@ pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
     let stopped = tokio::select! {
         () = async { while asking.join_next().await.is_some() {} } => None,
         () = passed(plan.duration.map(|duration| run.begun + duration)) => None,
-        () = gone(&clients) => None,
+        () = all_disconnected(&clients) => None,
         exit = stop.received() => Some(exit),
     };
     let seconds = run.begun.elapsed();
@@ -73,10 +73,10 @@ pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
     disconnect(clients).await;
     drop(progress);
     Report::new(
-        &plan.way,
+        &plan.target,
         Load::of(&plan),
-        &tally,
-        Took::all(seconds),
+        &counters,
+        Elapsed::all(seconds),
         None,
         stopped,
     )
@@ -103,16 +103,19 @@ async fn answer(responder: Client, mut requests: Subscription) {
     }
 }
 
-async fn ask_in_parallel(run: Run, client: Client, number: u32) {
-    let (next, mut asking) = (Arc::new(super::tally::Counter::default()), JoinSet::new());
+async fn ask_in_parallel(run: TrafficRun, client: Client, number: u32) {
+    let (next, mut asking) = (
+        Arc::new(super::counters::Counter::default()),
+        JoinSet::new(),
+    );
     for _ in 0..run.plan.in_flight {
         asking.spawn(ask(run.clone(), client.clone(), number, Arc::clone(&next)));
     }
     while asking.join_next().await.is_some() {}
 }
 
-async fn ask(run: Run, client: Client, number: u32, next: Arc<super::tally::Counter>) {
-    let Run { plan, tally, .. } = &run;
+async fn ask(run: TrafficRun, client: Client, number: u32, next: Arc<super::counters::Counter>) {
+    let TrafficRun { plan, counters, .. } = &run;
     let payload = vec![b'x'; plan.size];
     loop {
         let sequence = next.take();
@@ -122,15 +125,15 @@ async fn ask(run: Run, client: Client, number: u32, next: Arc<super::tally::Coun
         let Some(due) = next_due(&run, number, sequence).await else {
             return;
         };
-        tally.sent.add(1);
+        counters.sent.add(1);
         let request = Message::new(&plan.topic, &payload).qos(plan.qos);
         match client.request_with(request, plan.drain).await {
             Ok(_) => {
-                tally.received.add(1);
-                tally.end_to_end.record(due.elapsed());
+                counters.received.add(1);
+                counters.end_to_end.record(due.elapsed());
             }
             Err(error) => {
-                tally.failed(&error);
+                counters.failed(&error);
                 if matches!(error, dunlin_client::RequestError::Stopped(_)) {
                     return;
                 }

@@ -3,8 +3,8 @@
 use dunlin_codec::Escaped;
 
 use super::latency::Quantiles;
-use super::process::Cost;
 use super::report::Report;
+use super::usage::ProcessUsage;
 
 pub(super) fn of(report: &Report) -> String {
     let Report {
@@ -79,7 +79,7 @@ pub(super) fn of(report: &Report) -> String {
         ("end to end", report.end_to_end_ms),
     ]));
     if let Some(cost) = &report.process {
-        lines.push(row("this process", costs(cost)));
+        lines.push(row("this process", usage_text(cost)));
     }
     for (error, count) in &report.errors {
         lines.push(row("errors", format!("{count} x {error}")));
@@ -95,8 +95,8 @@ fn counted(count: u64, per_second: f64) -> String {
     format!("{count} ({per_second:.0} a second)")
 }
 
-pub(super) fn costs(cost: &Cost) -> String {
-    let Cost {
+pub(super) fn usage_text(cost: &ProcessUsage) -> String {
+    let ProcessUsage {
         cpu,
         resident_kib,
         peak_kib,

@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::arrivals::{Arrivals, Arrived};
-use super::plan::{Plan, Verb};
+use super::counters::Counters;
+use super::plan::{Traffic, TrafficPlan};
 use super::progress::Progress;
-use super::report::{Load, Report, Took};
+use super::report::{Elapsed, Load, Report};
 use super::stamp::{Clock, Stamp};
-use super::tally::Tally;
-use super::way::{gone, spaced};
+use super::target::{all_disconnected, spaced};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signal::StopSignal;
@@ -25,9 +25,9 @@ use crate::terminal::Console;
 
 /// What every task of a run has.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
-    pub(super) plan: Arc<Plan>,
-    pub(super) tally: Arc<Tally>,
+pub(super) struct TrafficRun {
+    pub(super) plan: Arc<TrafficPlan>,
+    pub(super) counters: Arc<Counters>,
     pub(super) clock: Clock,
     /// Tells this run's messages from those of others.
     pub(super) number: u32,
@@ -36,25 +36,25 @@ pub(super) struct Run {
     pub(super) over: watch::Receiver<bool>,
 }
 
-pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
+pub(super) async fn run(plan: TrafficPlan, console: Console) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
-    let (plan, tally) = (Arc::new(plan), Arc::new(Tally::default()));
-    let progress = Progress::start(&tally, plan.way.clients, plan.way.shows_progress);
+    let (plan, counters) = (Arc::new(plan), Arc::new(Counters::default()));
+    let progress = Progress::start(&counters, plan.target.clients, plan.target.shows_progress);
     let began = Instant::now();
     let clients = tokio::select! {
-        clients = plan.way.connect_all(plan.way.clients, &tally) => clients,
+        clients = plan.target.connect_all(plan.target.clients, &counters) => clients,
         exit = stop.received() => {
             drop(progress);
-            let took = Took::all(began.elapsed());
-            return Report::new(&plan.way, Load::of(&plan), &tally, took, None, Some(exit)).tell(console);
+            let took = Elapsed::all(began.elapsed());
+            return Report::new(&plan.target, Load::of(&plan), &counters, took, None, Some(exit)).tell(console);
         }
     };
-    let watching = plan.way.watch(&clients, &tally, console);
-    let streams = subscribe(&plan, &clients, &tally).await;
+    let watching = plan.target.watch(&clients, &counters, console);
+    let streams = subscribe(&plan, &clients, &counters).await;
     let (end, over) = watch::channel(false);
-    let run = Run {
+    let run = TrafficRun {
         plan: Arc::clone(&plan),
-        tally: Arc::clone(&tally),
+        counters: Arc::clone(&counters),
         clock: Clock::start(),
         number: fastrand::u32(..),
         begun: Instant::now(),
@@ -65,14 +65,14 @@ pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
         receivers.spawn(receive(run.clone(), stream));
     }
     let mut publishers = JoinSet::new();
-    if plan.verb != Verb::Sub {
+    if plan.verb != Traffic::Sub {
         for (number, client) in (0..).zip(&clients) {
             publishers.spawn(publish(run.clone(), client.clone(), number));
         }
     }
     let stopped = tokio::select! {
         () = finished(&run, &mut publishers, clients.is_empty()) => None,
-        () = gone(&clients) => None,
+        () = all_disconnected(&clients) => None,
         exit = stop.received() => Some(exit),
     };
     let seconds = run.begun.elapsed();
@@ -90,17 +90,24 @@ pub(super) async fn run(plan: Plan, console: Console) -> Result<Exit, Failure> {
     disconnect(clients).await;
     let arrived = collect(receivers).await;
     drop(progress);
-    let took = Took {
+    let took = Elapsed {
         sending: seconds,
         hearing: heard,
     };
-    let report = Report::new(&plan.way, Load::of(&plan), &tally, took, arrived, stopped);
+    let report = Report::new(
+        &plan.target,
+        Load::of(&plan),
+        &counters,
+        took,
+        arrived,
+        stopped,
+    );
     report.tell(console)
 }
 
 /// The sending, or for those who only listen the time or the number of messages.
-async fn finished(run: &Run, publishers: &mut JoinSet<()>, is_idle: bool) {
-    if run.plan.verb != Verb::Sub {
+async fn finished(run: &TrafficRun, publishers: &mut JoinSet<()>, is_idle: bool) {
+    if run.plan.verb != Traffic::Sub {
         let all = async { while publishers.join_next().await.is_some() {} };
         match run.plan.duration {
             // Publishers may wait for a server that is gone.
@@ -114,8 +121,8 @@ async fn finished(run: &Run, publishers: &mut JoinSet<()>, is_idle: bool) {
             .plan
             .count
             .filter(|_| !is_idle)
-            .map(|count| count * run.tally.connected.get());
-        while !is_idle && wanted.is_none_or(|wanted| run.tally.received.get() < wanted) {
+            .map(|count| count * run.counters.connected.get());
+        while !is_idle && wanted.is_none_or(|wanted| run.counters.received.get() < wanted) {
             sleep(LOOK_AGAIN).await;
         }
     };
@@ -126,16 +133,16 @@ async fn finished(run: &Run, publishers: &mut JoinSet<()>, is_idle: bool) {
 }
 
 /// What was sent has come, or nothing more comes; how long after the beginning that was.
-async fn drained(run: &Run) -> Duration {
-    let Run { plan, tally, .. } = run;
+async fn drained(run: &TrafficRun) -> Duration {
+    let TrafficRun { plan, counters, .. } = run;
     let open = || {
         let unacknowledged =
-            plan.qos != QoS::AtMostOnce && tally.acknowledged.get() < tally.sent.get();
-        unacknowledged || plan.knows_senders() && tally.received.get() < tally.sent.get()
+            plan.qos != QoS::AtMostOnce && counters.acknowledged.get() < counters.sent.get();
+        unacknowledged || plan.knows_senders() && counters.received.get() < counters.sent.get()
     };
     let (mut before, mut since) = ((0, 0), Instant::now());
     while open() && since.elapsed() < plan.drain {
-        let now = (tally.acknowledged.get(), tally.received.get());
+        let now = (counters.acknowledged.get(), counters.received.get());
         if now != before {
             (before, since) = (now, Instant::now());
         }
@@ -153,9 +160,13 @@ const MOST_NUMBERS: u64 = 0xffff_ffff;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-async fn subscribe(plan: &Plan, clients: &[Client], tally: &Tally) -> Vec<Subscription> {
+async fn subscribe(
+    plan: &TrafficPlan,
+    clients: &[Client],
+    counters: &Counters,
+) -> Vec<Subscription> {
     let mut streams = Vec::new();
-    if plan.verb == Verb::Pub {
+    if plan.verb == Traffic::Pub {
         return streams;
     }
     for (number, client) in (0..).zip(clients) {
@@ -173,33 +184,33 @@ async fn subscribe(plan: &Plan, clients: &[Client], tally: &Tally) -> Vec<Subscr
             .await
         {
             Ok(stream) => streams.push(stream),
-            Err(error) => tally.failed(&error),
+            Err(error) => counters.failed(&error),
         }
     }
     streams
 }
 
-async fn receive(run: Run, mut stream: Subscription) -> Arrivals {
+async fn receive(run: TrafficRun, mut stream: Subscription) -> Arrivals {
     let mut arrivals = Arrivals::default();
     while let Some(message) = stream.next().await {
         let Some(stamp) = Stamp::read(message.payload()) else {
             if !run.plan.knows_senders() {
-                run.tally.received.add(1);
+                run.counters.received.add(1);
             }
             continue;
         };
         let is_ours = !run.plan.knows_senders() || stamp.run == run.number;
         if is_ours && arrivals.count(stamp) {
-            run.tally.received.add(1);
-            run.tally.end_to_end.record(run.clock.since(stamp.at));
+            run.counters.received.add(1);
+            run.counters.end_to_end.record(run.clock.since(stamp.at));
         }
     }
     arrivals
 }
 
 /// Sends one client's share, each message when it is due.
-async fn publish(run: Run, client: Client, number: u32) {
-    let Run { plan, tally, .. } = &run;
+async fn publish(run: TrafficRun, client: Client, number: u32) {
+    let TrafficRun { plan, counters, .. } = &run;
     let topic = plan.topic_of(number);
     let mut payload = vec![b'x'; plan.size];
     let (acknowledged, receipts) = mpsc::channel(usize::from(plan.in_flight));
@@ -223,11 +234,11 @@ async fn publish(run: Run, client: Client, number: u32) {
         {
             Ok(receipt) => receipt,
             Err(error) => {
-                tally.failed(&error);
+                counters.failed(&error);
                 break;
             }
         };
-        tally.sent.add(1);
+        counters.sent.add(1);
         if plan.qos == QoS::AtMostOnce {
             drop(receipt);
             // Nothing else here waits, and others want to send, too.
@@ -241,15 +252,15 @@ async fn publish(run: Run, client: Client, number: u32) {
 }
 
 /// When a message is due, once that has come; `None` when there shall be none.
-pub(super) async fn next_due(run: &Run, number: u32, sequence: u64) -> Option<Instant> {
-    let Run {
+pub(super) async fn next_due(run: &TrafficRun, number: u32, sequence: u64) -> Option<Instant> {
+    let TrafficRun {
         plan, begun, over, ..
     } = run;
     let now = Instant::now();
     let due = if plan.rate > 0.0 {
         // All clients take turns.
         let place = sequence
-            .saturating_mul(plan.way.clients.into())
+            .saturating_mul(plan.target.clients.into())
             .saturating_add(number.into());
         *begun + spaced(place, plan.rate)
     } else {
@@ -274,16 +285,16 @@ pub(super) async fn next_due(run: &Run, number: u32, sequence: u64) -> Option<In
 }
 
 /// Acknowledgements come in order, so that waiting for one keeps no later one waiting.
-async fn reap(run: Run, mut receipts: mpsc::Receiver<(Instant, Receipt)>) {
+async fn reap(run: TrafficRun, mut receipts: mpsc::Receiver<(Instant, Receipt)>) {
     while let Some((due, receipt)) = receipts.recv().await {
         match receipt.await {
             Ok(_) => {
-                run.tally.acknowledged.add(1);
-                run.tally.acknowledge.record(due.elapsed());
+                run.counters.acknowledged.add(1);
+                run.counters.acknowledge.record(due.elapsed());
             }
             // What is still open at the end is lost, and no error of its own.
             Err(RequestError::Stopped(_)) => {}
-            Err(error) => run.tally.failed(&error),
+            Err(error) => run.counters.failed(&error),
         }
     }
 }

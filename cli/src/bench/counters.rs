@@ -11,7 +11,7 @@ use super::latency::Latency;
 use crate::diagnosis::{Diagnosis, Id, Try, quoted};
 
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct Counters {
     pub(super) connected: Counter,
     pub(super) sent: Counter,
     pub(super) acknowledged: Counter,
@@ -49,7 +49,7 @@ impl Counter {
     }
 }
 
-impl Tally {
+impl Counters {
     /// A connection that wasn't made. The first one is told whole in the end.
     pub(super) fn not_connected(&self, diagnosis: Diagnosis) {
         let _ = self.error(diagnosis.id.name().to_owned());

@@ -11,9 +11,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::counters::Counters;
 use super::descriptors;
-use super::tally::Tally;
-use crate::args::{Sources, WayArgs};
+use crate::args::{LoadTargetArgs, Sources};
 use crate::config::{Credentials, Detour, Server, keep_alive, reconnect, run_context, transport};
 use crate::diagnosis::{
     ConnectionFacts, Diagnosis, RunContext, Try, UserChoices, connect, lost, network,
@@ -22,7 +22,7 @@ use crate::terminal::Console;
 
 /// Where many clients connect to, and as whom.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(super) struct LoadTarget {
     options: ClientOptions,
     pub(super) scene: RunContext,
     prefix: String,
@@ -37,9 +37,9 @@ pub(super) struct Way {
 /// Handshakes at a time.
 const AT_ONCE: usize = 256;
 
-impl Way {
+impl LoadTarget {
     pub(super) fn new(
-        mut typed: WayArgs,
+        mut typed: LoadTargetArgs,
         sources: &Sources,
         console: Console,
     ) -> Result<Self, Diagnosis> {
@@ -105,7 +105,7 @@ impl Way {
         })
     }
 
-    /// Looks at what the load costs: descriptors for `connections`, and money for `messages`,
+    /// Looks at what the load usage_text: descriptors for `connections`, and money for `messages`,
     /// `None` without an end.
     pub(super) fn check(&self, connections: u32, messages: Option<u64>) -> Result<(), Diagnosis> {
         if self.scene.is_aws && !self.accepts_charges {
@@ -136,8 +136,8 @@ impl Way {
         options
     }
 
-    /// Connects them all, each when it is due. Those that couldn't are left out, and in the tally.
-    pub(super) async fn connect_all(&self, clients: u32, tally: &Arc<Tally>) -> Vec<Client> {
+    /// Connects them all, each when it is due. Those that couldn't are left out, and in the counters.
+    pub(super) async fn connect_all(&self, clients: u32, counters: &Arc<Counters>) -> Vec<Client> {
         let (mut connecting, at_once) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
         let (begun, scene) = (Instant::now(), Arc::new(self.scene.clone()));
         for number in 0..clients {
@@ -146,14 +146,17 @@ impl Way {
             let Ok(permit) = Arc::clone(&at_once).acquire_owned().await else {
                 break;
             };
-            let (options, tally, scene) =
-                (self.options(number), Arc::clone(tally), Arc::clone(&scene));
+            let (options, counters, scene) = (
+                self.options(number),
+                Arc::clone(counters),
+                Arc::clone(&scene),
+            );
             connecting.spawn(async move {
                 let _permit = permit;
                 let outcome = connect_one(&scene, options).await;
                 if outcome.is_ok() {
-                    tally.connect.record(due.elapsed());
-                    tally.connected.add(1);
+                    counters.connect.record(due.elapsed());
+                    counters.connected.add(1);
                 }
                 (number, outcome)
             });
@@ -164,7 +167,7 @@ impl Way {
                 Ok((number, Ok(client))) => connected.push((number, client)),
                 Ok((number, Err(diagnosis))) => {
                     let at = format!("client {}-{number} · {}", self.prefix, self.scene.address());
-                    tally.not_connected(Diagnosis {
+                    counters.not_connected(Diagnosis {
                         at: Some(at),
                         ..*diagnosis
                     });
@@ -180,13 +183,13 @@ impl Way {
     pub(super) fn watch(
         &self,
         clients: &[Client],
-        tally: &Arc<Tally>,
+        counters: &Arc<Counters>,
         console: Console,
     ) -> JoinSet<()> {
         let (mut watching, scene) = (JoinSet::new(), Arc::new(self.scene.clone()));
         for client in clients {
-            let (mut events, tally, scene) =
-                (client.events(), Arc::clone(tally), Arc::clone(&scene));
+            let (mut events, counters, scene) =
+                (client.events(), Arc::clone(counters), Arc::clone(&scene));
             let begun = Instant::now();
             watching.spawn(async move {
                 while let Some(event) = events.next().await {
@@ -210,7 +213,7 @@ impl Way {
                         }
                         cause => cause.to_string(),
                     };
-                    if tally.connection_ended(name, &diagnosis) {
+                    if counters.connection_ended(name, &diagnosis) {
                         console.note(format_args!("connections end: {}", diagnosis.headline));
                     }
                 }
@@ -221,7 +224,7 @@ impl Way {
 }
 
 /// Ready when no client has had a connection for [`GONE`]. Without clients it is never ready.
-pub(super) async fn gone(clients: &[Client]) {
+pub(super) async fn all_disconnected(clients: &[Client]) {
     let mut since = Instant::now();
     loop {
         sleep(LOOK_AGAIN).await;

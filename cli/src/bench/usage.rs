@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// One process, now.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Cost {
+pub(super) struct ProcessUsage {
     /// User and system.
     #[serde(rename = "cpu_s", serialize_with = "seconds")]
     pub(super) cpu: Duration,
@@ -15,7 +15,7 @@ pub(super) struct Cost {
     pub(super) peak_kib: u64,
 }
 
-impl Cost {
+impl ProcessUsage {
     /// Of process `pid`; `None` where there is no /proc, or no such process.
     pub(super) fn of(pid: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

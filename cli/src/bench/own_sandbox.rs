@@ -16,7 +16,7 @@ use crate::failure::Failure;
 
 /// Dropped, it is gone.
 #[derive(Debug)]
-pub(super) struct OwnServer {
+pub(super) struct OwnSandbox {
     child: Child,
     folder: TempDir,
     connections: u32,
@@ -50,7 +50,7 @@ const ANSWER: &str = r#"{
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-impl OwnServer {
+impl OwnSandbox {
     pub(super) async fn start(connections: u32) -> Result<Self, Failure> {
         let folder = folder::temporary()?;
         for (file, content) in [("sandbox.toml", CONFIG), ("answer.json", ANSWER)] {
@@ -83,13 +83,13 @@ impl OwnServer {
     }
 
     /// At the same port, with the same keys.
-    pub(super) async fn come_back(&mut self) -> io::Result<()> {
+    pub(super) async fn restart(&mut self) -> io::Result<()> {
         self.child = spawn(self.folder.path(), self.port, self.connections)?;
         ready(self.folder.path(), &mut self.child).await.map(drop)
     }
 }
 
-impl Drop for OwnServer {
+impl Drop for OwnSandbox {
     fn drop(&mut self) {
         // It may be gone already; and if it isn't, its standard input ends with us.
         let _ = self.child.kill();
