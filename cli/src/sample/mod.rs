@@ -5,13 +5,13 @@
     reason = "the sample tells a person how long each step takes"
 )]
 
-mod ending;
+mod connection;
+mod counters;
+mod event_log;
 mod exception;
-mod journal;
-mod journey;
-mod link;
+mod outcome;
 mod output;
-mod tally;
+mod run;
 mod transcript;
 
 use std::io;
@@ -23,9 +23,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
-use ending::Ending;
-use journey::Journey;
+use outcome::RunOutcome;
 use output::Output;
+use run::SampleRun;
 
 /// Runs the sample to its end, whatever that is. The connection is closed cleanly in any case.
 pub(crate) async fn run(
@@ -34,21 +34,21 @@ pub(crate) async fn run(
     stop: StopSignal,
 ) -> Result<Exit, Failure> {
     let output = Output::new(io::stdout());
-    let mut journey = Journey::new(&config, output, console, stop);
-    let mut outcome = journey.play().await;
+    let mut run = SampleRun::new(&config, output, console, stop);
+    let mut outcome = run.run().await;
     if outcome.is_ok() {
-        outcome = journey.flush(false).await;
+        outcome = run.flush(false).await;
     }
     match outcome {
         Ok(()) => Ok(Exit::Done),
-        Err(ending) => {
-            journey.leave(&ending).await;
+        Err(outcome) => {
+            run.leave(&outcome).await;
             // The error must not overtake the last lines of the run.
-            let _ = journey.flush(true).await;
-            match ending {
-                Ending::Failed(diagnosis) => Err(Failure::Diagnosed(diagnosis)),
-                Ending::Stopped(exit) => Ok(exit),
-                Ending::Output(error) => Err(Failure::Local(error)),
+            let _ = run.flush(true).await;
+            match outcome {
+                RunOutcome::Failed(diagnosis) => Err(Failure::Diagnosed(diagnosis)),
+                RunOutcome::Stopped(exit) => Ok(exit),
+                RunOutcome::Output(error) => Err(Failure::Local(error)),
             }
         }
     }

@@ -9,11 +9,11 @@ use dunlin_client::{ConnectionError, Event, ReceivedMessage, Subscription};
 use dunlin_codec::ReasonCode;
 use tokio::time::{Instant, sleep_until};
 
-use super::Journey;
+use super::SampleRun;
 use crate::diagnosis::{Diagnosis, Operation, operation, quoted};
-use crate::sample::ending::Ending;
-use crate::sample::link::Outstanding;
-use crate::sample::{exception, journal};
+use crate::sample::connection::Outstanding;
+use crate::sample::outcome::RunOutcome;
+use crate::sample::{event_log, exception};
 
 /// What the run waits for, and how long.
 #[derive(Clone, Copy, Debug)]
@@ -34,31 +34,31 @@ pub(super) enum Activity {
     Stop,
 }
 
-impl Journey<'_> {
+impl SampleRun<'_> {
     /// Waits for `future`, and deals with everything that happens meanwhile.
     pub(super) async fn until<T>(
         &mut self,
         wait: Wait,
         future: impl Future<Output = T>,
-    ) -> Result<T, Ending> {
+    ) -> Result<T, RunOutcome> {
         let mut future = pin!(future);
         loop {
             tokio::select! {
                 biased;
                 value = &mut future => return Ok(value),
-                turn = self.turn(wait) => turn?,
+                step = self.step(wait) => step?,
             }
         }
     }
 
     /// Deals with the one thing that happens next. Cancel safe: nothing that was taken is waited
     /// upon.
-    pub(super) async fn turn(&mut self, wait: Wait) -> Result<(), Ending> {
+    pub(super) async fn step(&mut self, wait: Wait) -> Result<(), RunOutcome> {
         let output = self.output.clone();
         let notice = self.notice.due(wait);
         tokio::select! {
             biased;
-            exit = self.stop.received(), if !self.is_leaving => Err(Ending::Stopped(exit)),
+            exit = self.stop.received(), if !self.is_leaving => Err(RunOutcome::Stopped(exit)),
             event = after(output.ready(), self.events.next()) => match event {
                 Some(event) => self.on_event(event, wait),
                 None => Err(self.timed_out(wait).into()),
@@ -74,8 +74,8 @@ impl Journey<'_> {
 
     /// Tells of the connection before the answer that came by it: the answer may overtake the
     /// event.
-    pub(super) async fn catch_up(&mut self, wait: Wait) -> Result<(), Ending> {
-        while !self.link.is_up() {
+    pub(super) async fn catch_up(&mut self, wait: Wait) -> Result<(), RunOutcome> {
+        while !self.connection.is_up() {
             tokio::select! {
                 biased;
                 Some(event) = self.events.next() => self.on_event(event, wait)?,
@@ -85,26 +85,26 @@ impl Journey<'_> {
         Ok(())
     }
 
-    fn on_event(&mut self, event: Event, wait: Wait) -> Result<(), Ending> {
-        journal::note(&event);
+    fn on_event(&mut self, event: Event, wait: Wait) -> Result<(), RunOutcome> {
+        event_log::log_event(&event);
         self.notice.restart();
         match event {
             Event::Attempt {
                 host, client_id, ..
             } => {
-                self.link.begins_attempt();
+                self.connection.begins_attempt();
                 self.transcript.attempt(&host, &client_id)?;
             }
             Event::Opened(opened) => self.on_opened(*opened),
             Event::Connected(_) => {
-                self.link.connected();
+                self.connection.connected();
                 self.transcript.connected(ReasonCode::Success)?;
             }
             Event::Failed { cause, retry_in } => {
-                let diagnosis = self.link.failed(&cause);
+                let diagnosis = self.connection.failed(&cause);
                 self.transcript.connection_failure(exception::of(&cause))?;
                 match retry_in.filter(|_| {
-                    self.link
+                    self.connection
                         .may_try_again(&cause, self.config.is_reconnect_given)
                 }) {
                     Some(retry_in) => self.tell_retry(&diagnosis, retry_in),
@@ -113,7 +113,7 @@ impl Journey<'_> {
             }
             Event::Disconnected { cause, retry_in } => {
                 self.on_disconnected(&cause, retry_in.is_none(), wait)?;
-                if let (Some(retry_in), Some(trouble)) = (retry_in, self.link.trouble()) {
+                if let (Some(retry_in), Some(trouble)) = (retry_in, self.connection.trouble()) {
                     let trouble = trouble.clone();
                     self.tell_retry(&trouble, retry_in);
                 }
@@ -124,7 +124,7 @@ impl Journey<'_> {
                     .warning(format_args!("a message to {topic} was refused: {reason}"));
             }
             Event::SubscriptionLost { cause, .. } => {
-                let (context, progress) = (self.link.context(), self.progress());
+                let (context, progress) = (self.connection.context(), self.progress());
                 return Err(
                     operation::failed(context, Operation::Subscribe, progress, &cause).into(),
                 );
@@ -135,7 +135,7 @@ impl Journey<'_> {
     }
 
     fn on_opened(&mut self, opened: Opened) {
-        if self.link.opened(opened) {
+        if self.connection.opened(opened) {
             self.console.warning(
                 "the server selected no ALPN protocol; AWS IoT would have selected \"mqtt\"",
             );
@@ -147,7 +147,7 @@ impl Journey<'_> {
         cause: &ConnectionError,
         is_last: bool,
         wait: Wait,
-    ) -> Result<(), Ending> {
+    ) -> Result<(), RunOutcome> {
         let code = match cause {
             ConnectionError::Disconnected(reason) => Some(reason.reason_code),
             _ => None,
@@ -156,21 +156,21 @@ impl Journey<'_> {
         let breaks_off = self.config.is_strict && matches!(cause, ConnectionError::Protocol(_));
         let is_last = breaks_off || is_last && *cause != ConnectionError::Requested;
         Ok(self
-            .link
+            .connection
             .ended(cause, wait.outstanding(), self.progress(), is_last)?)
     }
 
-    fn on_message(&mut self, message: &ReceivedMessage) -> Result<(), Ending> {
-        self.tally.receive(message.topic(), message.payload());
+    fn on_message(&mut self, message: &ReceivedMessage) -> Result<(), RunOutcome> {
+        self.counters.receive(message.topic(), message.payload());
         Ok(self
             .transcript
             .received(message.topic(), message.payload())?)
     }
 
     fn timed_out(&self, wait: Wait) -> Diagnosis {
-        let (context, timeout) = (self.link.context(), wait.limit);
+        let (context, timeout) = (self.connection.context(), wait.limit);
         match wait.activity {
-            _ if !self.link.is_up() => self.link.not_connected(timeout),
+            _ if !self.connection.is_up() => self.connection.not_connected(timeout),
             Activity::Operate(operation) => {
                 operation::unacknowledged(context, operation, self.progress(), timeout)
             }

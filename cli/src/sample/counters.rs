@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 /// Counts the messages of this run. Those of others on the same topic, and repetitions of ours,
 /// don't count.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct MessageCounters {
     topic: String,
     message: String,
     sent: u64,
@@ -15,7 +15,7 @@ pub(crate) struct Tally {
     missing: BTreeSet<u64>,
 }
 
-impl Tally {
+impl MessageCounters {
     pub(crate) fn new(topic: &str, message: &str) -> Self {
         Self {
             topic: topic.to_owned(),
@@ -60,7 +60,7 @@ impl Tally {
         self.received
     }
 
-    pub(crate) fn all_came_back(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.missing.is_empty()
     }
 
@@ -81,8 +81,8 @@ mod tests {
 
     #[test]
     fn only_what_this_run_sent_counts_and_only_once() {
-        let mut tally = Tally::new("t", "hi [1]");
-        assert_eq!(tally.next_payload(), "hi [1] [1]");
+        let mut counters = MessageCounters::new("t", "hi [1]");
+        assert_eq!(counters.next_payload(), "hi [1] [1]");
         for (topic, payload) in [
             ("other", &b"hi [1] [1]"[..]),
             ("t", b"hi [1] [2]"),
@@ -91,13 +91,13 @@ mod tests {
             ("t", b"hi [1]"),
             ("t", b"\xff"),
         ] {
-            tally.receive(topic, payload);
+            counters.receive(topic, payload);
         }
-        assert!(!tally.all_came_back());
-        tally.receive("t", b"hi [1] [1]");
-        tally.receive("t", b"hi [1] [1]");
+        assert!(!counters.is_complete());
+        counters.receive("t", b"hi [1] [1]");
+        counters.receive("t", b"hi [1] [1]");
         assert_eq!(
-            (tally.sent(), tally.received(), tally.all_came_back()),
+            (counters.sent(), counters.received(), counters.is_complete()),
             (1, 1, true)
         );
     }

@@ -7,7 +7,7 @@ use crate::exit::Exit;
 
 /// Why the run doesn't go on.
 #[derive(Debug)]
-pub(crate) enum Ending {
+pub(crate) enum RunOutcome {
     Failed(Box<Diagnosis>),
     /// The user asked for it.
     Stopped(Exit),
@@ -15,13 +15,13 @@ pub(crate) enum Ending {
     Output(io::Error),
 }
 
-impl From<Diagnosis> for Ending {
+impl From<Diagnosis> for RunOutcome {
     fn from(diagnosis: Diagnosis) -> Self {
         Self::Failed(Box::new(diagnosis))
     }
 }
 
-impl From<io::Error> for Ending {
+impl From<io::Error> for RunOutcome {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }

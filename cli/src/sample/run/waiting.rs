@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Journey;
-use super::turn::{Activity, Wait};
+use super::SampleRun;
+use super::step::{Activity, Wait};
 use crate::diagnosis::{Diagnosis, Operation, duration};
 
 /// When the next line about waiting is due. Every step of the connection starts the time again.
 #[derive(Debug)]
-pub(super) struct Notice {
+pub(super) struct WaitingNotice {
     since: Instant,
     is_told: bool,
 }
 
-impl Notice {
+impl WaitingNotice {
     pub(super) fn new() -> Self {
         Self {
             since: Instant::now(),
@@ -35,7 +35,7 @@ impl Notice {
     }
 }
 
-impl Journey<'_> {
+impl SampleRun<'_> {
     /// Prints the line that is due.
     pub(super) fn tell_waiting(&mut self, wait: Wait) {
         self.notice.is_told = true;
@@ -48,7 +48,7 @@ impl Journey<'_> {
         );
         let progress = self.progress();
         let what = match wait.activity() {
-            _ if !self.link.is_up() => self.link.waits_for(),
+            _ if !self.connection.is_up() => self.connection.waits_for(),
             Activity::Operate(operation) => {
                 let answer = match operation {
                     Operation::Subscribe => "SUBACK",
@@ -69,7 +69,7 @@ impl Journey<'_> {
 
     /// Prints that an attempt failed and when the next one begins.
     pub(super) fn tell_retry(&self, diagnosis: &Diagnosis, retry_in: Duration) {
-        let attempt = self.link.attempt();
+        let attempt = self.connection.attempt();
         self.console.note(format_args!(
             "attempt {attempt}: {} [{}]; next attempt in {}",
             diagnosis.headline,

@@ -13,10 +13,10 @@ use crate::diagnosis::{
 
 /// The connection as its events tell of it.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct ConnectionHistory {
     context: RunContext,
     facts: ConnectionFacts,
-    state: State,
+    phase: Phase,
     /// Why the last attempt failed or the last connection ended.
     trouble: Option<Diagnosis>,
     /// How often in a row the server closed the connection on the same operation.
@@ -32,7 +32,7 @@ pub(crate) struct Link {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum Phase {
     /// No connection: the first one is being opened, or the last one is lost.
     Down,
     /// TLS is up and CONNECT was sent.
@@ -47,12 +47,12 @@ pub(crate) struct Outstanding {
     pub(crate) since: Instant,
 }
 
-impl Link {
+impl ConnectionHistory {
     pub(crate) fn new(context: RunContext) -> Self {
         Self {
             context,
             facts: ConnectionFacts::default(),
-            state: State::Down,
+            phase: Phase::Down,
             trouble: None,
             drops: 0,
             attempt: 0,
@@ -69,7 +69,7 @@ impl Link {
     }
 
     pub(crate) fn is_up(&self) -> bool {
-        matches!(self.state, State::Up(_))
+        matches!(self.phase, Phase::Up(_))
     }
 
     pub(crate) fn context(&self) -> &RunContext {
@@ -82,12 +82,12 @@ impl Link {
         let ignored = self.facts.lacks_alpn() && self.context.alpn_offered.is_some();
         let is_news = ignored && !self.ignored_alpn;
         self.ignored_alpn |= ignored;
-        self.state = State::Opened(Instant::now());
+        self.phase = Phase::Opened(Instant::now());
         is_news
     }
 
     pub(crate) fn connected(&mut self) {
-        self.state = State::Up(Instant::now());
+        self.phase = Phase::Up(Instant::now());
         self.trouble = None;
         self.has_connected = true;
     }
@@ -118,8 +118,8 @@ impl Link {
 
     /// What is due now, before there is a connection.
     pub(crate) fn waits_for(&self) -> String {
-        match self.state {
-            State::Opened(_) => {
+        match self.phase {
+            Phase::Opened(_) => {
                 "CONNECT was sent, no CONNACK yet: the server or its authorizer is slow, or silent"
                     .to_owned()
             }
@@ -192,22 +192,22 @@ impl Link {
 
     /// Nothing came for too long while connecting.
     pub(crate) fn not_connected(&self, timeout: Duration) -> Diagnosis {
-        match (&self.trouble, self.state) {
+        match (&self.trouble, self.phase) {
             (Some(trouble), _) => trouble.clone(),
-            (None, State::Opened(_)) => connect::unanswered(&self.context, &self.facts, timeout),
+            (None, Phase::Opened(_)) => connect::unanswered(&self.context, &self.facts, timeout),
             (None, _) => network::timed_out(&self.context, timeout),
         }
     }
 
     fn elapsed(&self) -> Duration {
-        match self.state {
-            State::Down => Duration::ZERO,
-            State::Opened(at) | State::Up(at) => at.elapsed(),
+        match self.phase {
+            Phase::Down => Duration::ZERO,
+            Phase::Opened(at) | Phase::Up(at) => at.elapsed(),
         }
     }
 
     fn down(&mut self, trouble: Diagnosis) -> Diagnosis {
-        self.state = State::Down;
+        self.phase = Phase::Down;
         self.trouble = Some(trouble.clone());
         trouble
     }

@@ -7,7 +7,7 @@ use tracing::field::{DisplayValue, display};
 use tracing::info;
 
 /// Logs what is known of one step. Nothing in it is secret.
-pub(crate) fn note(event: &Event) {
+pub(crate) fn log_event(event: &Event) {
     match event {
         Event::Attempt {
             attempt,

@@ -1,7 +1,7 @@
 //! The run itself, step by step, with an ear on everything else that may happen.
 
-mod notice;
-mod turn;
+mod step;
+mod waiting;
 
 use std::future::pending;
 use std::time::Duration;
@@ -10,45 +10,45 @@ use dunlin_client::{Client, ClientOptions, Events, Message, QoS, RequestError, S
 use dunlin_codec::ReasonCode;
 use tokio::time::{sleep, timeout};
 
-use self::notice::Notice;
-use self::turn::{Activity, Wait};
+use self::step::{Activity, Wait};
+use self::waiting::WaitingNotice;
 use crate::config::SampleConfig;
 use crate::diagnosis::{Operation, Progress, duration, operation};
-use crate::sample::ending::Ending;
-use crate::sample::link::Link;
+use crate::sample::connection::ConnectionHistory;
+use crate::sample::counters::MessageCounters;
+use crate::sample::outcome::RunOutcome;
 use crate::sample::output::Output;
-use crate::sample::tally::Tally;
 use crate::sample::transcript::Transcript;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
 
 /// One run of the sample.
-pub(crate) struct Journey<'a> {
+pub(crate) struct SampleRun<'a> {
     config: &'a SampleConfig,
     client: Client,
     events: Events,
     subscription: Option<Subscription>,
-    link: Link,
-    tally: Tally,
+    connection: ConnectionHistory,
+    counters: MessageCounters,
     output: Output,
     transcript: Transcript<Output>,
-    notice: Notice,
+    notice: WaitingNotice,
     console: Console,
     stop: StopSignal,
     /// Whether the end has begun, which no signal begins again.
     is_leaving: bool,
 }
 
-impl<'a> Journey<'a> {
+impl<'a> SampleRun<'a> {
     pub(crate) fn new(
         config: &'a SampleConfig,
         output: Output,
         console: Console,
         stop: StopSignal,
     ) -> Self {
-        let link = Link::new(config.context.clone());
+        let connection = ConnectionHistory::new(config.context.clone());
         let client = Client::start(ClientOptions {
-            observer: Some(link.observer()),
+            observer: Some(connection.observer()),
             ..config.client.clone()
         });
         Self {
@@ -56,11 +56,11 @@ impl<'a> Journey<'a> {
             events: client.events(),
             client,
             subscription: None,
-            link,
-            tally: Tally::new(&config.topic, &config.message),
+            connection,
+            counters: MessageCounters::new(&config.topic, &config.message),
             transcript: Transcript::new(output.clone()),
             output,
-            notice: Notice::new(),
+            notice: WaitingNotice::new(),
             console,
             stop,
             is_leaving: false,
@@ -68,7 +68,7 @@ impl<'a> Journey<'a> {
     }
 
     /// From the banner to "Client Stopped!".
-    pub(crate) async fn play(&mut self) -> Result<(), Ending> {
+    pub(crate) async fn run(&mut self) -> Result<(), RunOutcome> {
         self.transcript.banner(self.config.kind)?;
         self.transcript.starting()?;
         self.connect().await?;
@@ -80,9 +80,9 @@ impl<'a> Journey<'a> {
     }
 
     /// Closes what is open after something has ended the run: cleanly, but not for long.
-    pub(crate) async fn leave(&mut self, ending: &Ending) {
+    pub(crate) async fn leave(&mut self, ending: &RunOutcome) {
         self.is_leaving = true;
-        if matches!(ending, Ending::Output(_)) {
+        if matches!(ending, RunOutcome::Output(_)) {
             self.transcript.mute();
         }
         // The run has its ending already: a second one would only hide it.
@@ -102,11 +102,11 @@ impl<'a> Journey<'a> {
         }
     }
 
-    async fn close(&mut self) -> Result<(), Ending> {
-        if self.subscription.is_some() && self.link.is_up() {
+    async fn close(&mut self) -> Result<(), RunOutcome> {
+        if self.subscription.is_some() && self.connection.is_up() {
             self.unsubscribe().await?;
         }
-        if self.link.is_up() {
+        if self.connection.is_up() {
             self.disconnect().await?;
         } else {
             self.client.disconnect_within(FLUSH_TIMEOUT).await;
@@ -116,7 +116,7 @@ impl<'a> Journey<'a> {
 
     /// Waits until the reader of standard output has all of it. A reader that stalls ends the
     /// waiting after a signal.
-    pub(crate) async fn flush(&mut self, is_stopped: bool) -> Result<(), Ending> {
+    pub(crate) async fn flush(&mut self, is_stopped: bool) -> Result<(), RunOutcome> {
         let output = self.output.clone();
         if is_stopped {
             let _ = timeout(SLOW_END, output.flushed()).await;
@@ -124,19 +124,19 @@ impl<'a> Journey<'a> {
         }
         tokio::select! {
             () = output.flushed() => Ok(output.check()?),
-            exit = self.stop.received() => Err(Ending::Stopped(exit)),
+            exit = self.stop.received() => Err(RunOutcome::Stopped(exit)),
         }
     }
 
-    async fn connect(&mut self) -> Result<(), Ending> {
+    async fn connect(&mut self) -> Result<(), RunOutcome> {
         let wait = self.wait(Activity::Connect);
-        while !self.link.is_up() {
-            self.turn(wait).await?;
+        while !self.connection.is_up() {
+            self.step(wait).await?;
         }
         Ok(())
     }
 
-    async fn subscribe(&mut self) -> Result<(), Ending> {
+    async fn subscribe(&mut self) -> Result<(), RunOutcome> {
         self.transcript.subscribing(&self.config.topic)?;
         let (client, topic) = (self.client.clone(), &self.config.topic);
         let subscription = self
@@ -152,14 +152,14 @@ impl<'a> Journey<'a> {
         Ok(())
     }
 
-    async fn publish(&mut self) -> Result<(), Ending> {
+    async fn publish(&mut self) -> Result<(), RunOutcome> {
         self.transcript.sending(self.config.count)?;
         while self
             .config
             .count
-            .is_none_or(|count| self.tally.sent() < u64::from(count))
+            .is_none_or(|count| self.counters.sent() < u64::from(count))
         {
-            if self.tally.sent() > 0 {
+            if self.counters.sent() > 0 {
                 self.until(self.wait(Activity::Pause), sleep(self.config.interval))
                     .await?;
             }
@@ -168,11 +168,11 @@ impl<'a> Journey<'a> {
         Ok(())
     }
 
-    async fn publish_one(&mut self) -> Result<(), Ending> {
+    async fn publish_one(&mut self) -> Result<(), RunOutcome> {
         let output = self.output.clone();
         self.until(self.wait(Activity::Pause), output.ready())
             .await?;
-        let payload = self.tally.next_payload();
+        let payload = self.counters.next_payload();
         self.transcript.publishing(&self.config.topic, &payload)?;
         let message = Message::new(&self.config.topic, &payload).qos(QoS::AtLeastOnce);
         let client = self.client.clone();
@@ -181,22 +181,22 @@ impl<'a> Journey<'a> {
                 client.publish(message.clone()).await?.await
             })
             .await?;
-        self.tally.acknowledge();
+        self.counters.acknowledge();
         self.transcript.puback(published.reason_code)?;
         Ok(())
     }
 
     /// Waits until every message of ours has come back.
-    async fn collect(&mut self) -> Result<(), Ending> {
+    async fn collect(&mut self) -> Result<(), RunOutcome> {
         let wait = Wait::new(Activity::Receive, self.config.receive_timeout);
-        while !self.tally.all_came_back() {
-            self.turn(wait).await?;
+        while !self.counters.is_complete() {
+            self.step(wait).await?;
         }
-        self.transcript.total(self.tally.received())?;
+        self.transcript.total(self.counters.received())?;
         Ok(())
     }
 
-    async fn unsubscribe(&mut self) -> Result<(), Ending> {
+    async fn unsubscribe(&mut self) -> Result<(), RunOutcome> {
         self.transcript.unsubscribing(&self.config.topic)?;
         let (client, topic) = (self.client.clone(), &self.config.topic);
         let unsubscribed = self
@@ -213,15 +213,15 @@ impl<'a> Journey<'a> {
         Ok(())
     }
 
-    async fn disconnect(&mut self) -> Result<(), Ending> {
+    async fn disconnect(&mut self) -> Result<(), RunOutcome> {
         self.is_leaving = true;
         self.transcript.stopping()?;
         let client = self.client.clone();
         let wait = self.wait(Activity::Stop);
         self.until(wait, client.disconnect_within(FLUSH_TIMEOUT))
             .await?;
-        while self.link.is_up() {
-            self.turn(wait).await?;
+        while self.connection.is_up() {
+            self.step(wait).await?;
         }
         self.transcript.stopped()?;
         Ok(())
@@ -232,7 +232,7 @@ impl<'a> Journey<'a> {
         &mut self,
         operation: Operation,
         request: impl Fn() -> F,
-    ) -> Result<T, Ending>
+    ) -> Result<T, RunOutcome>
     where
         F: Future<Output = Result<T, RequestError>>,
     {
@@ -242,7 +242,7 @@ impl<'a> Journey<'a> {
             self.catch_up(wait).await?;
             match outcome {
                 Ok(value) => {
-                    self.link.forget_drops();
+                    self.connection.forget_drops();
                     return Ok(value);
                 }
                 Err(RequestError::SessionLost) => {}
@@ -255,7 +255,7 @@ impl<'a> Journey<'a> {
                         self.tell_refused(operation, reason.reason_code)?;
                     }
                     return Err(operation::failed(
-                        self.link.context(),
+                        self.connection.context(),
                         operation,
                         self.progress(),
                         &error,
@@ -267,7 +267,7 @@ impl<'a> Journey<'a> {
     }
 
     /// A refusal is an acknowledgement too: the sample prints it like any other.
-    fn tell_refused(&mut self, operation: Operation, code: ReasonCode) -> Result<(), Ending> {
+    fn tell_refused(&mut self, operation: Operation, code: ReasonCode) -> Result<(), RunOutcome> {
         match operation {
             Operation::Subscribe => self.transcript.suback(code)?,
             Operation::Publish => self.transcript.puback(code)?,
@@ -283,9 +283,9 @@ impl<'a> Journey<'a> {
     fn progress(&self) -> Progress<'a> {
         Progress {
             topic: &self.config.topic,
-            sent: self.tally.sent(),
-            acknowledged: self.tally.acknowledged(),
-            received: self.tally.received(),
+            sent: self.counters.sent(),
+            acknowledged: self.counters.acknowledged(),
+            received: self.counters.received(),
         }
     }
 }
