@@ -10,13 +10,13 @@ use dunlin_codec::{
     ReasonCode, Utf8String,
 };
 
-use super::connection::Connection;
-use super::link::conduct;
-use super::operation::{Kind, Operation, OperationId, Outcome, Phase};
-use super::{Ended, Engine, State};
 use crate::authentication::{
     Authentication, AuthenticationError, Authenticator, ReauthenticationError,
 };
+use crate::engine::link::conduct;
+use crate::engine::open::Connection;
+use crate::engine::outbound::operation::{Kind, Operation, OperationId, Outcome, Phase};
+use crate::engine::{Ended, Engine, State};
 use crate::error::{ConnectError, ConnectionError, RequestError, Violation};
 use crate::message::text;
 use crate::secret::Secret;

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use dunlin_codec::{ConnAck, PacketType};
 
-use super::connection::Connection;
-use super::inbound_aliases::InboundAliases;
-use super::link::{Ended, conduct};
-use super::outbound_aliases::Aliases;
-use super::pace::Pacer;
-use super::{Engine, EngineEvent, State};
+use crate::engine::inbound::inbound_aliases::InboundAliases;
+use crate::engine::link::{Ended, conduct};
+use crate::engine::open::Connection;
+use crate::engine::outbound::outbound_aliases::Aliases;
+use crate::engine::outbound::pace::Pacer;
+use crate::engine::{Engine, EngineEvent, State};
 use crate::error::{ConnectError, ServerReason, Violation};
 use crate::event::{Connected, ServerLimits};
 

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use dunlin_codec::{Disconnect, Packet, PacketType, ReasonCode};
 
-use super::auth::Exchange;
-use super::connection::Alive;
-use super::{Engine, State};
 use crate::disconnect::Farewell;
+use crate::engine::auth::Exchange;
+use crate::engine::open::Alive;
+use crate::engine::{Engine, State};
 use crate::error::{ConnectError, ConnectionError, Violation};
 use crate::options::{CleanStart, OptionsError};
 #[cfg(feature = "tokio")]

@@ -12,44 +12,20 @@
 //! on for the next one, in this engine or in another: [`into_session`](Engine::into_session) takes
 //! it out.
 
-mod ack_deadlines;
-mod admission;
-mod answer;
 mod auth;
-mod batches;
 mod clock;
-mod conclusion;
 mod connack;
-mod connection;
-mod direct;
-mod expiry;
 mod inbound;
-mod inbound_aliases;
-mod journal;
-#[cfg(feature = "tokio")]
-mod lapse;
 mod link;
-mod memory_budget;
-mod operation;
-mod operations;
-mod outbound_aliases;
-mod pace;
-mod packet_ids;
-mod poison;
-mod queue;
-mod quota;
+mod open;
+mod outbound;
+mod output;
+mod persistence;
 mod receive;
-mod refusal;
-mod renewal;
-mod request;
 mod resumption;
-mod send;
 mod session;
 mod statistics;
 mod subscriptions;
-mod timeouts;
-mod transmit;
-mod unmatched;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -61,17 +37,17 @@ use dunlin_codec::{Ack, AckType, DecodeOptions, ReasonCode, Sender, Subscription
 
 use self::auth::Exchange;
 pub use self::clock::{ClockReading, SinceBoot};
-use self::connection::{Connection, Sent};
 pub use self::inbound::DeliveryId;
-pub(crate) use self::journal::application_records;
-pub use self::journal::{Change, RestoreError};
 pub use self::link::{CloseCause, Ended};
-pub use self::operation::{Answered, OperationId, Outcome, Published};
-pub use self::pace::Pace;
-use self::request::PLACEHOLDER;
+use self::open::{Connection, Sent};
+pub use self::outbound::operation::{Answered, OperationId, Outcome, Published};
+pub use self::outbound::pace::Pace;
+use self::outbound::request::PLACEHOLDER;
+use self::output::{Handed, Staged};
+pub(crate) use self::persistence::changes::application_records;
+pub use self::persistence::changes::{Change, RestoreError};
 pub use self::session::Session;
 pub use self::statistics::{ByQoS, Dropped, DroppedMessages, Statistics};
-use self::transmit::{Handed, Staged};
 use crate::error::RequestError;
 use crate::event::{Connected, RefusedMessage, RefusedRequest};
 use crate::message::ReceivedMessage;

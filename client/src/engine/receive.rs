@@ -9,11 +9,11 @@ use dunlin_codec::{
     PacketType, Publish, ReasonCode, TopicName,
 };
 
-use super::inbound::{DeliveryId, Verdict};
-use super::inbound_aliases::AliasFault;
-use super::link::conduct;
-use super::session::Session;
-use super::{Ended, Engine, EngineEvent, State};
+use crate::engine::inbound::inbound_aliases::AliasFault;
+use crate::engine::inbound::{DeliveryId, Verdict};
+use crate::engine::link::conduct;
+use crate::engine::session::Session;
+use crate::engine::{Ended, Engine, EngineEvent, State};
 use crate::error::{ConnectionError, ServerReason, Violation};
 use crate::message::{Layout, ReceivedMessage};
 

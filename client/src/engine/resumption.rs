@@ -1,10 +1,10 @@
 //! What becomes of a session when its connection ends and when the next one begins: resumed, or
 //! lost (§4.4).
 
-use super::connection::{Connection, Sent};
-use super::operation::{Kind, Operation, OperationId, Phase};
-use super::request::requested;
-use super::session::Session;
+use crate::engine::open::{Connection, Sent};
+use crate::engine::outbound::operation::{Kind, Operation, OperationId, Phase};
+use crate::engine::outbound::request::requested;
+use crate::engine::session::Session;
 use crate::error::RequestError;
 use crate::policy::OnSessionLost;
 

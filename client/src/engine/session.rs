@@ -5,15 +5,15 @@ use std::collections::VecDeque;
 
 use dunlin_codec::SubscriptionOptions;
 
-use super::ack_deadlines::AckDeadlines;
-use super::expiry::Expiries;
-use super::inbound::Inbound;
-use super::journal::{About, Records};
-use super::operation::{Operation, OperationId, Phase};
-use super::operations::Operations;
-use super::packet_ids::PacketIds;
-use super::queue::Queue;
-use super::subscriptions::Subscriptions;
+use crate::engine::inbound::Inbound;
+use crate::engine::outbound::ack_deadlines::AckDeadlines;
+use crate::engine::outbound::expiry::Expiries;
+use crate::engine::outbound::operation::{Operation, OperationId, Phase};
+use crate::engine::outbound::operations::Operations;
+use crate::engine::outbound::packet_ids::PacketIds;
+use crate::engine::outbound::queue::Queue;
+use crate::engine::persistence::changes::{About, Records};
+use crate::engine::subscriptions::granted::Subscriptions;
 use crate::error::RequestError;
 
 /// What outlives a network connection (§4.1), as the client holds it.

@@ -2,9 +2,9 @@
 
 use dunlin_codec::QoS;
 
-use super::Engine;
-use super::conclusion::Conclusion;
-use super::operation::Outcome;
+use crate::engine::Engine;
+use crate::engine::outbound::compact_outcome::Conclusion;
+use crate::engine::outbound::operation::Outcome;
 use crate::error::RequestError;
 
 /// What an engine has done since it was made, and what it holds now.

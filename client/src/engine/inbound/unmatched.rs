@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::{DeliveryId, Inbound};
+use crate::engine::inbound::{DeliveryId, Inbound};
 
 /// Unmatched messages in order of arrival.
 #[derive(Debug, Default)]
-pub(super) struct Unmatched(BTreeSet<DeliveryId>);
+pub(in crate::engine) struct Unmatched(BTreeSet<DeliveryId>);
 
 impl Unmatched {
     /// Removes a message; whether it was there.
     #[inline]
-    pub(super) fn remove(&mut self, id: DeliveryId) -> bool {
+    pub(in crate::engine) fn remove(&mut self, id: DeliveryId) -> bool {
         !self.0.is_empty() && self.0.remove(&id)
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::engine) fn clear(&mut self) {
         self.0.clear();
     }
 }
