@@ -374,6 +374,13 @@ impl Link {
                 return missing.min(self.read_size);
             }
         }
+        // Messages that wait keep the buffer that they were read into. The next read goes behind them
+        // while a quarter of its size is free there: otherwise each small read would hold a buffer
+        // of its own.
+        let fits = spare >= self.read_size / 4;
+        if spare < self.read_size && fits && !self.input.try_reclaim(self.read_size) {
+            return spare;
+        }
         self.input.reserve(self.read_size);
         self.read_size
     }

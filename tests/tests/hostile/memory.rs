@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use dunlin_client::codec::{Packet, PacketBuf, QoS, ReasonCode};
+use dunlin_client::codec::{Delivery, Packet, PacketBuf, QoS, ReasonCode};
 use dunlin_client::{ClientOptions, ConnectionError, Event, Message, Reconnect};
 
 use crate::attack::{attack, connect, options, wait_for};
@@ -155,21 +155,11 @@ fn large_messages_that_nobody_takes_end_the_connection_and_shrink_the_window() {
 
 #[test]
 fn small_messages_do_not_keep_the_buffers_that_they_came_in() {
-    let junk = publish(
-        "nobody",
-        dunlin_client::codec::Delivery::AtMostOnce,
-        &[b'x'; 60_000],
-    );
+    let junk = publish("nobody", Delivery::AtMostOnce, &[b'x'; 60_000]);
     let server = serve(move |_, peer| {
         peer.welcome(false)?;
         for _ in 0..10_000 {
-            peer.send(
-                &[
-                    publish("small", dunlin_client::codec::Delivery::AtMostOnce, b"x"),
-                    junk.clone(),
-                ]
-                .concat(),
-            )?;
+            peer.send(&[publish("small", Delivery::AtMostOnce, b"x"), junk.clone()].concat())?;
         }
         peer.receive_all();
         Ok(())
@@ -181,6 +171,44 @@ fn small_messages_do_not_keep_the_buffers_that_they_came_in() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert!(stream.next().await.is_some());
+        client.disconnect().await;
+    });
+}
+
+/// Each read brings one message, which waits in its stream.
+#[test]
+fn messages_that_arrive_one_at_a_time_share_a_read_buffer() {
+    const MESSAGES: u16 = 500;
+    let server = serve(|_, peer| {
+        peer.welcome(false)?;
+        // From now on the client reads 64 KiB at a time.
+        let large = publish("nobody", Delivery::AtMostOnce, &[b'x'; 60_000]);
+        for _ in 0..20 {
+            peer.send(&large)?;
+        }
+        for id in 1..=MESSAGES {
+            let request = peer.receive()?;
+            let Packet::Publish(request) = request.packet() else {
+                panic!("{request:?}")
+            };
+            let [high, low] = request.delivery.packet_id().unwrap().get().to_be_bytes();
+            let puback = [0x40, 2, high, low];
+            let message = publish("small", delivery(QoS::AtLeastOnce, id, false), b"x");
+            peer.send(&[&puback[..], &message].concat())?;
+        }
+        peer.receive_all();
+        Ok(())
+    });
+    attack("500 messages, one to a read", 4 << 20, async {
+        let client = connect(options(server.address, "one-by-one")).await;
+        let mut stream = client.subscribe("small", QoS::AtLeastOnce).await.unwrap();
+        for _ in 0..MESSAGES {
+            let request = Message::new("ask", "x").qos(QoS::AtLeastOnce);
+            client.publish(request).await.unwrap().await.unwrap();
+        }
+        for _ in 0..MESSAGES {
+            assert_eq!(stream.next().await.unwrap().payload(), b"x");
+        }
         client.disconnect().await;
     });
 }
