@@ -49,6 +49,8 @@ pub(crate) fn connection_span(number: u64) -> Span {
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {
     recent: Vec<Recent>,
+    /// Number of warnings that were left out and are equal to none of `recent` any more.
+    left_out: u64,
 }
 
 #[derive(Debug)]
@@ -75,7 +77,8 @@ impl Warnings {
             return Some(std::mem::take(&mut recent.left_out));
         }
         if self.recent.len() == REMEMBERED {
-            self.recent.remove(0);
+            let forgotten = self.recent.remove(0);
+            self.left_out = self.left_out.saturating_add(forgotten.left_out);
         }
         self.recent.push(Recent {
             key,
@@ -87,7 +90,8 @@ impl Warnings {
 
     /// Number of warnings that were left out and not told of yet. None is, afterwards.
     pub(crate) fn take_left_out(&mut self) -> u64 {
-        self.recent.drain(..).map(|recent| recent.left_out).sum()
+        let recent = self.recent.drain(..).map(|recent| recent.left_out);
+        recent.fold(std::mem::take(&mut self.left_out), u64::saturating_add)
     }
 }
 
@@ -301,5 +305,18 @@ mod tests {
             assert_eq!(warnings.admit(key, now), Some(0));
         }
         assert_eq!(warnings.recent.len(), REMEMBERED);
+        assert_eq!(warnings.take_left_out(), 0);
+    }
+
+    #[test]
+    fn a_warning_that_is_not_remembered_any_more_keeps_its_count() {
+        let mut warnings = Warnings::default();
+        let now = crate::runtime::clock::now();
+        for key in 0..=REMEMBERED {
+            assert_eq!(warnings.admit(key, now), Some(0));
+            assert_eq!(warnings.admit(key, now), None);
+        }
+        assert_eq!(warnings.take_left_out(), 33);
+        assert_eq!(warnings.take_left_out(), 0);
     }
 }
