@@ -41,7 +41,10 @@ impl FixedHeader {
         let (remaining_length, length_len) = match varint::read(rest) {
             Varint::Value(value, len) => (value, len),
             Varint::Incomplete => return Ok(None),
-            Varint::Invalid => return Err(malformed(1, "remaining_length", Some("MQTT-1.5.5-1"))),
+            Varint::Invalid => {
+                let statement = varint::broken_rule(rest);
+                return Err(malformed(1, "remaining_length", Some(statement)));
+            }
         };
         let header = Self {
             packet_type,
@@ -50,7 +53,7 @@ impl FixedHeader {
             header_len: 1 + length_len,
         };
         if remaining_length + u32::from(header.header_len) > max_packet_size {
-            return Err(too_large());
+            return Err(too_large(packet_type));
         }
         Ok(Some(header))
     }
@@ -136,12 +139,11 @@ const fn malformed(
     }
 }
 
-/// A packet that is too large breaks the rule of the one who sent it: a client exceeded the Maximum
-/// Packet Size of the server. [MQTT-3.2.2-15]
+/// Gives the error of a PUBLISH or another packet that both sides send the statement of its sender.
 #[cold]
 const fn sent_by(sender: Sender, error: DecodeError) -> DecodeError {
     match (sender, error.kind) {
-        (Sender::Client, DecodeErrorKind::TooLarge) => DecodeError {
+        (Sender::Client, DecodeErrorKind::TooLarge) if error.statement.is_some() => DecodeError {
             statement: Some("MQTT-3.2.2-15"),
             ..error
         },
@@ -149,14 +151,21 @@ const fn sent_by(sender: Sender, error: DecodeError) -> DecodeError {
     }
 }
 
+/// A packet above the receiver's Maximum Packet Size, which a server announces in CONNACK
+/// [MQTT-3.2.2-15] and a client in CONNECT [MQTT-3.1.2-24]. A CONNECT can't know a limit yet.
 #[cold]
-const fn too_large() -> DecodeError {
+const fn too_large(packet_type: PacketType) -> DecodeError {
+    let statement = match (packet_type, packet_type.sender()) {
+        (PacketType::Connect, _) => None,
+        (_, Sender::Client) => Some("MQTT-3.2.2-15"),
+        (_, Sender::Server | Sender::Any) => Some("MQTT-3.1.2-24"),
+    };
     DecodeError {
         kind: DecodeErrorKind::TooLarge,
         reason_code: ReasonCode::PacketTooLarge,
         offset: 1,
         field: "remaining_length",
-        statement: Some("MQTT-3.1.2-24"),
+        statement,
         scope: ErrorScope::Connection,
     }
 }

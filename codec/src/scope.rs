@@ -22,7 +22,7 @@ use crate::property::TopicAlias;
 /// | none (§3.3.2.3.2) | Payload Format Indicator other than 0 and 1 | message |
 /// | U-2.2.2-1 | unknown property, or a property of another packet | connection |
 /// | none (§3.3.2.3) | property that is there twice | connection |
-/// | MQTT-1.5.5-1, MQTT-2.2.2-1, none | wrong length of the packet, of its properties or of a field | connection |
+/// | MQTT-1.5.5-1, U-1.5.5-1, MQTT-2.2.2-1, none | wrong length of the packet, of its properties or of a field | connection |
 /// | MQTT-3.3.1-2 | DUP at QoS 0 | connection |
 /// | MQTT-3.3.1-4 | QoS 3 | connection |
 /// | MQTT-2.2.1-3, MQTT-2.2.1-4 | Packet Identifier 0 | connection |

@@ -10,7 +10,7 @@ pub(crate) enum Varint {
     Value(u32, u8),
     /// The bytes end before it does.
     Incomplete,
-    /// More than four bytes, or more bytes than the value needs. [MQTT-1.5.5-1]
+    /// More than four bytes, or more bytes than the value needs.
     Invalid,
 }
 
@@ -28,6 +28,16 @@ pub(crate) const fn read(bytes: &[u8]) -> Varint {
         }
         [] | [_] | [_, 0x80..=0xff] | [_, 0x80..=0xff, 0x80..=0xff] => Varint::Incomplete,
         _ => Varint::Invalid,
+    }
+}
+
+/// Statement that an invalid integer at the front of `bytes` breaks: a fifth byte is announced
+/// [U-1.5.5-1], or fewer bytes would do [MQTT-1.5.5-1].
+#[cold]
+pub(crate) const fn broken_rule(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [0x80..=0xff, 0x80..=0xff, 0x80..=0xff, 0x80..=0xff, ..] => "U-1.5.5-1",
+        _ => "MQTT-1.5.5-1",
     }
 }
 

@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
                 Ok(value)
             }
             Varint::Incomplete => Err(self.truncated(field)),
-            Varint::Invalid => Err(self.malformed(field, Some("MQTT-1.5.5-1"))),
+            Varint::Invalid => Err(self.malformed(field, Some(varint::broken_rule(self.rest)))),
         }
     }
 

@@ -3,7 +3,7 @@
 use bytes::BufMut;
 
 use super::decoding::{none_or_refused, whole};
-use super::packet_id::PACKET_ID;
+use super::packet_id;
 use super::{Body, Packet, outcome};
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError};
@@ -144,7 +144,7 @@ impl<'a> Ack<'a> {
 
     #[inline(always)]
     pub(super) fn read(ack_type: AckType, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let packet_id = PacketId::read(r, PACKET_ID)?;
+        let packet_id = PacketId::read(r, packet_id::OF_ACK)?;
         let (reason_code, properties) = outcome::read(ack_type.packet_type(), r)?;
         Ok(Self {
             packet_id,

@@ -1,4 +1,4 @@
-//! A Packet Identifier on the wire: two bytes, never 0.
+//! Packet Identifier on the wire: two bytes, never 0 (§2.2.1).
 
 use crate::error::DecodeError;
 use crate::packet_type::Sender;
@@ -11,13 +11,11 @@ impl<'a> Value<'a> for PacketId {
     fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
         Self::new(r.u16(rule.field)?).ok_or_else(|| {
-            // 0 parses, but is never an identifier; the standard names no class. [MQTT-2.2.1-3]
-            // [MQTT-2.2.1-4]
-            let statement = if r.sender() == Sender::Server {
-                "MQTT-2.2.1-4"
-            } else {
-                "MQTT-2.2.1-3"
-            };
+            // The standard names no class for 0. It can be parsed, so it is a protocol error.
+            let statement = rule.statement.unwrap_or_else(|| match r.sender() {
+                Sender::Server => "MQTT-2.2.1-4",
+                Sender::Any | Sender::Client => "MQTT-2.2.1-3",
+            });
             r.protocol_at(at, rule.field, Some(statement))
         })
     }
@@ -28,4 +26,22 @@ impl<'a> Value<'a> for PacketId {
     }
 }
 
-pub(crate) const PACKET_ID: Rule = Rule::form("packet_id");
+/// Identifier of a PUBLISH; the statement that 0 breaks depends on the sender. [MQTT-2.2.1-3]
+/// [MQTT-2.2.1-4]
+pub(super) const OF_PUBLISH: Rule = Rule::form("packet_id");
+
+/// Identifier of a SUBSCRIBE or UNSUBSCRIBE, which only clients send. [MQTT-2.2.1-3]
+pub(super) const OF_REQUEST: Rule = rule("MQTT-2.2.1-3");
+
+/// Identifier of a PUBACK, PUBREC, PUBREL or PUBCOMP: that of the PUBLISH. [MQTT-2.2.1-5]
+pub(super) const OF_ACK: Rule = rule("MQTT-2.2.1-5");
+
+/// Identifier of a SUBACK or UNSUBACK: that of the request. [MQTT-2.2.1-6]
+pub(super) const OF_ANSWER: Rule = rule("MQTT-2.2.1-6");
+
+const fn rule(statement: &'static str) -> Rule {
+    Rule {
+        field: "packet_id",
+        statement: Some(statement),
+    }
+}

@@ -3,7 +3,7 @@
 use bytes::BufMut;
 
 use super::decoding::{none_or_refused, whole};
-use super::packet_id::PACKET_ID;
+use super::packet_id;
 use super::{Body, Packet, encode, encode_announcing, encoded_len, refusal};
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
@@ -208,11 +208,11 @@ impl<'a> Publish<'a> {
         let delivery = match header.flags & QOS {
             0 => Delivery::AtMostOnce,
             QOS_1 => Delivery::AtLeastOnce {
-                packet_id: PacketId::read(r, PACKET_ID)?,
+                packet_id: PacketId::read(r, packet_id::OF_PUBLISH)?,
                 dup,
             },
             _ => Delivery::ExactlyOnce {
-                packet_id: PacketId::read(r, PACKET_ID)?,
+                packet_id: PacketId::read(r, packet_id::OF_PUBLISH)?,
                 dup,
             },
         };

@@ -1,7 +1,7 @@
 //! The scope of a fault in a PUBLISH: found by reading the rest of the packet without judging its
 //! text.
 
-use super::packet_id::PACKET_ID;
+use super::packet_id;
 use super::publish::{Delivery, PublishProperties};
 use crate::error::DecodeError;
 use crate::packet_type::Sender;
@@ -40,11 +40,11 @@ fn behind_topic(
     let delivery = match flags & super::publish::QOS {
         0 => Delivery::AtMostOnce,
         super::publish::QOS_1 => Delivery::AtLeastOnce {
-            packet_id: PacketId::read(&mut r, PACKET_ID)?,
+            packet_id: PacketId::read(&mut r, packet_id::OF_PUBLISH)?,
             dup,
         },
         _ => Delivery::ExactlyOnce {
-            packet_id: PacketId::read(&mut r, PACKET_ID)?,
+            packet_id: PacketId::read(&mut r, packet_id::OF_PUBLISH)?,
             dup,
         },
     };

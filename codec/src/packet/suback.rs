@@ -2,7 +2,7 @@
 
 use super::Body;
 use super::outcome;
-use super::packet_id::PACKET_ID;
+use super::packet_id;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
 use crate::property::{Properties, Value, properties};
@@ -39,7 +39,7 @@ macro_rules! answer {
 
         impl<'a> $name<'a> {
             pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-                let packet_id = PacketId::read(r, PACKET_ID)?;
+                let packet_id = PacketId::read(r, packet_id::OF_ANSWER)?;
                 let properties = SubAckProperties::read(r)?;
                 let reason_codes = read_codes(r, PacketType::$name)?;
                 Ok(Self { packet_id, properties, reason_codes })

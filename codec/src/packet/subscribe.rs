@@ -1,7 +1,7 @@
 //! SUBSCRIBE (§3.8): which messages a client wants, and how.
 
 use super::Body;
-use super::packet_id::PACKET_ID;
+use super::packet_id;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
 use crate::property::{Properties, Rule, Value, properties};
@@ -80,7 +80,7 @@ const RESERVED: u8 = 0b1100_0000;
 
 impl<'a> Subscribe<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let packet_id = PacketId::read(r, PACKET_ID)?;
+        let packet_id = PacketId::read(r, packet_id::OF_REQUEST)?;
         let properties = SubscribeProperties::read(r)?;
         let subscriptions = read_list::<Subscription<'a>>(r, "subscriptions", "MQTT-3.8.3-2")?;
         Ok(Self {

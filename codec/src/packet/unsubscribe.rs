@@ -1,7 +1,7 @@
 //! UNSUBSCRIBE (§3.10): which subscriptions a client ends.
 
 use super::Body;
-use super::packet_id::PACKET_ID;
+use super::packet_id;
 use super::subscribe::read_list;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
@@ -34,7 +34,7 @@ properties! {
 
 impl<'a> Unsubscribe<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let packet_id = PacketId::read(r, PACKET_ID)?;
+        let packet_id = PacketId::read(r, packet_id::OF_REQUEST)?;
         let properties = UnsubscribeProperties::read(r)?;
         let filters = read_list(r, "topic_filter", "MQTT-3.10.3-2")?;
         Ok(Self {

@@ -136,6 +136,17 @@ fn a_packet_above_the_limit_is_refused_by_its_header_alone() {
         Packet::decode_with(&[0x30, 19], &of_client),
         Err(too_large_for_server)
     );
+    // So does one whose packet only clients send, whoever reads it.
+    assert_eq!(
+        Packet::decode_with(&[0x82, 19], &limit),
+        Err(too_large_for_server)
+    );
+    assert_eq!(Packet::decode_with(&[0x20, 19], &limit), Err(too_large));
+    // A CONNECT comes before any limit is known.
+    for options in [limit, of_client] {
+        let statement = Packet::decode_with(&[0x10, 19], &options).map_err(|error| error.statement);
+        assert_eq!(statement, Err(None));
+    }
     assert_eq!(
         FixedHeader::peek(&[0x30, 0xff, 0xff, 0xff, 0x7f], 268_435_459),
         Err(too_large)
