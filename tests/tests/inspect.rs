@@ -113,6 +113,7 @@ async fn every_kind_of_fault_has_its_answer_in_the_order_of_the_lines() {
                 "offset",
                 "ok",
                 "reason_code",
+                "section",
                 "statement",
                 "v"
             ]
@@ -172,6 +173,73 @@ async fn a_packet_that_its_side_never_sends_is_a_matter_of_direction_whatever_el
         kinds(answers("server", &[], &["c000"]).await),
         ["direction"]
     );
+}
+
+#[tokio::test]
+async fn each_line_is_read_as_it_was_copied() {
+    let lines = [
+        "30:04:00:01:61:00",
+        "0x30, 0x04, 0x00, 0x01, 0x61, 0x00",
+        r"\x30\x04\x00\x01\x61\x00",
+        r"b'0\x04\x00\x01a\x00'",
+        "{ 0x30, 0x04, 0x00, 0x01, 0x61, 0x00 };",
+        "00000000: 3004 0001 6100                           0...a.",
+        "00000000  30 04 00 01 61 00                                 |0...a.|",
+        "  300400016100  ",
+    ];
+    for answer in answers("any", &[], &lines).await {
+        assert_eq!(answer["encoded"], "300400016100", "{answer}");
+    }
+    let refused = answers("any", &[], &["30 0g", "MAQAAWEA"]).await;
+    for (answer, words) in refused.iter().zip(["'g' at position 5", "--base64"]) {
+        let message = answer["message"].as_str().unwrap();
+        assert!(
+            answer["kind"] == "input" && message.contains(words),
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_rule_without_a_number_comes_with_its_section() {
+    let lines = [
+        "82080001020b0000016100",
+        "300600016102 9900",
+        "360400016100",
+        "300400016100c0",
+    ];
+    let answers = answers("any", &[], &lines).await;
+    let sections: Vec<&Value> = answers.iter().map(|answer| &answer["section"]).collect();
+    assert_eq!(
+        sections,
+        [
+            &json!("3.8.2.1.2"),
+            &json!("2.2.2.2"),
+            &json!("3.3.1"),
+            &Value::Null
+        ]
+    );
+    for words in [&[lines[0]][..], &["--lines"]] {
+        let run = decode(words, lines[0]).await;
+        assert!(run.stdout.contains("[section 3.8.2.1.2]"), "{}", run.stdout);
+        assert!(!run.stdout.contains("U-"), "{}", run.stdout);
+    }
+}
+
+#[tokio::test]
+async fn a_capture_file_is_recognised_in_every_form() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("capture.pcap");
+    fs::write(&file, b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00").unwrap();
+    let file = file.to_str().unwrap();
+    for words in [&["--file", file][..], &["--file", file, "--raw"]] {
+        let run = decode(words, "").await;
+        run.exits(2);
+        assert!(run.stderr.contains("tshark -r FILE"), "{}", run.stderr);
+    }
+    let run = decode(&[], &b"\xc0\x00"[..]).await;
+    run.exits(2);
+    assert!(run.stderr.contains("--raw"), "{}", run.stderr);
 }
 
 #[tokio::test]
@@ -252,7 +320,7 @@ async fn whoever_waits_for_an_answer_gets_it_before_the_next_question() {
                 .unwrap()
                 .unwrap()
                 .unwrap()
-                .starts_with(r#"{"ok":true"#)
+                .starts_with(r#"{"v":1,"ok":true"#)
         );
     }
 }
@@ -303,7 +371,7 @@ async fn people_see_bytes_fields_and_the_byte_at_fault() {
     run.exits(10);
     for line in [
         "PINGREQ\n     0  c0                       packet_type                PINGREQ",
-        "\n\nmalformed packet: the Property Length at byte 6",
+        "\n\nmalformed packet: the Property Length is cut off at byte 6",
         "     2  00 01 61                 topic                      \"a\"",
         "        ^^ malformed at byte 6, property_length",
     ] {

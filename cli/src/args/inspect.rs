@@ -19,7 +19,7 @@ pub(crate) enum InspectVerb {
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("form").args(["base64", "raw"]))]
 pub(crate) struct DecodeArgs {
-    /// Packets in hex, as copied: spaces, colons, commas, 0x, \\x, C arrays, dumps [default:
+    /// Packets in hex, as copied: spaces, colons, commas, 0x, \x, C arrays, dumps [default:
     /// standard input]
     #[arg(value_name = "HEX", conflicts_with_all = ["file", "lines", "raw"])]
     pub(crate) words: Vec<String>,
@@ -38,14 +38,15 @@ pub(crate) struct DecodeArgs {
     /// Refuse packets of more bytes than this
     #[arg(long, value_name = "BYTES", default_value_t = u32::MAX, hide_default_value = true)]
     pub(crate) max_packet_size: u32,
-    /// Answer each line, which should be exactly one packet, with one line
+    /// Answer each line of hex in any of these forms, which should be exactly one packet, with one
+    /// line
     #[arg(long)]
     pub(crate) lines: bool,
     /// Print one JSON object a packet
     ///
-    /// {"ok":true, "v":1, "type", "packet", "encoded"} or {"ok":false, "v":1, "kind",
-    /// "reason_code", "offset", "field", "statement", "message"}. It holds all that the packet
-    /// holds, passwords too.
+    /// {"v":1, "ok":true, "type", "packet", "encoded"} or {"v":1, "ok":false, "kind",
+    /// "reason_code", "offset", "field", "statement", "section", "message"}. The object holds all
+    /// that the packet holds, passwords too.
     #[arg(long)]
     pub(crate) json: bool,
     /// Show passwords, authentication data and the query of user names

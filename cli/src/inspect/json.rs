@@ -1,4 +1,4 @@
-//! A verdict as one line of JSON: the contract of `--json`.
+//! Verdicts as JSON objects, one a line: the output of `--json`.
 
 use std::io::{self, Write};
 
@@ -8,26 +8,27 @@ use serde::Serialize;
 use super::hex;
 use super::verdict::{Fault, Verdict};
 
-/// A packet: its type, its fields, and its bytes as this codec writes them.
+/// Packet: its type, its fields, and its bytes as this codec writes them.
 #[derive(Serialize)]
 struct Good<'p, 'a> {
-    ok: bool,
     v: u8,
+    ok: bool,
     #[serde(flatten)]
     packet: &'p Packet<'a>,
     encoded: String,
 }
 
-/// What is wrong; null is what doesn't apply.
+/// Fault of a packet; a field that doesn't apply is null.
 #[derive(Serialize)]
 struct Bad<'f> {
-    ok: bool,
     v: u8,
+    ok: bool,
     kind: &'static str,
     reason_code: Option<u8>,
     offset: Option<u32>,
     field: Option<&'static str>,
     statement: Option<&'static str>,
+    section: Option<&'static str>,
     message: &'f str,
 }
 
@@ -38,8 +39,8 @@ pub(super) fn write(verdict: &Verdict<'_>, out: &mut impl Write) -> io::Result<(
             let mut encoded = Vec::new();
             packet.encode(&mut encoded).map_err(io::Error::other)?;
             let good = Good {
-                ok: true,
                 v: VERSION,
+                ok: true,
                 packet,
                 encoded: hex::encode(&encoded),
             };
@@ -56,17 +57,18 @@ pub(super) fn write(verdict: &Verdict<'_>, out: &mut impl Write) -> io::Result<(
 impl<'f> Bad<'f> {
     fn of(fault: &'f Fault) -> Self {
         Self {
-            ok: false,
             v: VERSION,
+            ok: false,
             kind: fault.kind,
             reason_code: fault.reason_code.map(|code| code.code()),
             offset: fault.offset,
             field: fault.field,
             statement: fault.statement,
+            section: fault.section,
             message: &fault.message,
         }
     }
 }
 
-/// Version of the objects; fields may be added to one.
+/// Version of the objects. New fields don't change it.
 const VERSION: u8 = 1;

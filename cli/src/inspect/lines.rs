@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use dunlin_codec::{DecodeOptions, Escaped};
 
 use super::verdict::{self, Fault, Verdict};
-use super::{hex, input, json};
+use super::{copied, input, json};
 use crate::args::DecodeArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -45,12 +45,12 @@ fn print(verdict: &Verdict<'_>, as_json: bool, out: &mut impl Write) -> io::Resu
     }
 }
 
+/// Bytes of one line, which is hexadecimal in any form in which it is copied, or base64.
 fn bytes(line: &[u8], base64: bool) -> Result<Vec<u8>, Fault> {
-    let text = line.trim_ascii();
     if base64 {
         return STANDARD
-            .decode(text)
-            .map_err(|error| Fault::input(format!("not base64: {error}")));
+            .decode(line.trim_ascii())
+            .map_err(|error| Fault::input(format!("the input is not base64: {error}")));
     }
-    hex::decode(text).ok_or_else(|| Fault::input("not an even number of hex digits".to_owned()))
+    copied::decode(line).map_err(Fault::input)
 }

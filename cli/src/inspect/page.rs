@@ -120,13 +120,9 @@ fn point(offset: usize, column: usize, fault: &Fault, f: &mut Formatter<'_>) -> 
         .field
         .map(|field| format!(", {field}"))
         .unwrap_or_default();
-    let statement = fault
-        .statement
-        .map(|id| format!(" [{id}]"))
-        .unwrap_or_default();
     writeln!(
         f,
-        "{:>6}  {:indent$}^^ {} at byte {offset}{field}{statement}",
+        "{:>6}  {:indent$}^^ {} at byte {offset}{field}",
         "",
         "",
         fault.kind,
@@ -181,7 +177,7 @@ PUBLISH QoS 0 \"a\" 0 bytes
         assert_eq!(
             page("3006000161022300", false),
             "\
-malformed packet: the Topic Alias at byte 8 is not allowed
+malformed packet: the Topic Alias is cut off at byte 8
      0  30                       packet_type                PUBLISH, QoS 0
      1  06                       remaining_length           6
      2  00 01 61                 topic                      \"a\"

@@ -19,6 +19,8 @@ pub(super) struct Fault {
     pub(super) offset: Option<u32>,
     pub(super) field: Option<&'static str>,
     pub(super) statement: Option<&'static str>,
+    /// Section of the standard with the rule that is broken.
+    pub(super) section: Option<&'static str>,
     pub(super) message: String,
 }
 
@@ -52,6 +54,7 @@ impl Fault {
             offset: None,
             field: None,
             statement: None,
+            section: None,
             message,
         }
     }
@@ -69,6 +72,7 @@ impl Fault {
             offset,
             field: None,
             statement: None,
+            section: None,
             message,
         }
     }
@@ -80,8 +84,10 @@ impl Fault {
             offset: u32::try_from(at).ok(),
             field: Some("trailing_bytes"),
             statement: None,
+            section: None,
             message: format!(
-                "malformed packet: it ends at byte {at}, and {more} more bytes follow"
+                "malformed packet: the packet ends at byte {at}, and {more} more {} behind it",
+                if more == 1 { "byte is" } else { "bytes are" }
             ),
         }
     }
@@ -99,7 +105,10 @@ impl Fault {
             offset: Some(error.offset),
             field: Some(error.field),
             statement: error.statement,
-            message: words::of(&error),
+            section: error
+                .statement
+                .map(|id| words::section(id, words::packet_type(bytes))),
+            message: words::of(&error, bytes),
         }
     }
 }
@@ -133,11 +142,7 @@ fn kind(kind: DecodeErrorKind) -> &'static str {
 }
 
 fn is_from_wrong_side(bytes: &[u8], sender: Sender) -> bool {
-    let number = bytes.first().map(|byte| byte >> 4);
-    let packet_type = PacketType::ALL
-        .into_iter()
-        .find(|each| Some(*each as u8) == number);
-    let only = packet_type.map_or(Sender::Any, PacketType::sender);
+    let only = words::packet_type(bytes).map_or(Sender::Any, PacketType::sender);
     sender != Sender::Any && only != Sender::Any && only != sender
 }
 
