@@ -98,8 +98,8 @@ pub use overflow::{WhenQueueFull, WhenQueueFullError};
 pub use pki::{Pki, PkiError, TokenKey};
 pub use policy::{
     Action, ArnScope, ArnScopeError, ConnectAttributes, Decision, Effect, Finding, Miss,
-    NearMisses, Policy, PolicyDocument, PolicyError, PolicyProblem, Request, SetKeyError,
-    StatementRef, Subject, lint,
+    NearMisses, Policy, PolicyDocument, PolicyError, PolicyErrorKind, PolicyProblem, Request,
+    SetKeyError, SkippedDenial, StatementRef, Subject, lint,
 };
 pub use profile::{Profile, ProfileError};
 pub use qos2::{SubscribeQoS2, SubscribeQoS2Error};

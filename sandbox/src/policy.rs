@@ -1,9 +1,9 @@
-//! IoT policies: what an identity may do, decided as AWS IoT decides it.
+//! AWS IoT policies, evaluated as AWS IoT does.
 //!
-//! Everything is denied until a statement allows it, and a statement that denies beats every one
-//! that allows. What the sandbox can't evaluate (an element, a condition operator, a key, a policy
-//! variable) refuses the whole document by name: a policy that is silently half understood would
-//! allow here what the service denies.
+//! Every request is denied until a statement allows it, and a statement that denies beats every one
+//! that allows. An element, condition operator, key or policy variable that the sandbox can't
+//! evaluate refuses the whole document by name: ignoring it could allow here what the service
+//! denies.
 //!
 //! Things and client certificates don't exist behind a custom authorizer: their variables have no
 //! value, so that a resource with one matches nothing, and `iot:Connection.Thing.IsAttached` is
@@ -12,6 +12,7 @@
 mod condition;
 mod decision;
 mod document;
+mod error;
 mod evaluation;
 mod key;
 mod lint;
@@ -20,14 +21,15 @@ mod request;
 mod resource;
 mod summary;
 
-pub use decision::{Decision, Miss, NearMisses, StatementRef};
-pub use document::{Effect, PolicyDocument, PolicyError};
+pub use decision::{Decision, Miss, NearMisses, SkippedDenial, StatementRef};
+pub use document::{Effect, PolicyDocument};
+pub use error::{PolicyError, PolicyErrorKind};
 pub use evaluation::Policy;
 pub use lint::{Finding, PolicyProblem, lint};
 pub use request::{Action, ConnectAttributes, Request, SetKeyError, Subject};
 pub use resource::{ArnScope, ArnScopeError};
 
-/// Documents that the answer of a Lambda may have.
+/// Maximum number of documents in the answer of a Lambda.
 pub(crate) const MAX_DOCUMENTS: usize = 10;
-/// Characters of each.
+/// Maximum number of characters of a document.
 pub(crate) const MAX_DOCUMENT_LENGTH: usize = 2048;

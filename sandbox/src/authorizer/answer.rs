@@ -534,10 +534,11 @@ mod tests {
         }
         .grant("A")
         .unwrap_err();
-        assert_eq!(error.faults().len(), 6000);
+        // Effect, Action and Resource of each statement.
+        assert_eq!(error.faults().len(), 18_000);
         let text = error.to_string();
         assert!(
-            text.ends_with("statement 20: missing field `Effect`; and 5980 more"),
+            text.ends_with("statement 7: \"Action\" is missing; and 17980 more"),
             "{text}"
         );
     }
@@ -661,7 +662,7 @@ mod tests {
     #[test]
     fn a_document_that_cannot_be_evaluated_is_named_by_its_number() {
         let bad = Answer {
-            policy_documents: vec![document(), json!({"Version": "1"})],
+            policy_documents: vec![document(), json!({"Version": "1", "Statement": []})],
             ..answer()
         };
         assert!(fault(bad).to_string().starts_with("policy document 2: "));

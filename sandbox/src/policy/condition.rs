@@ -1,5 +1,5 @@
-//! The `Condition` of a statement: when it applies, in the operators of IAM that AWS IoT policies
-//! use.
+//! `Condition` of a statement: the operators of IAM that AWS IoT policies use, and the keys that
+//! they compare.
 
 mod operator;
 
@@ -8,14 +8,15 @@ use core::fmt;
 use serde_json::{Map, Value};
 
 use crate::policy::condition::operator::{Operand, Operator};
-use crate::policy::document::PolicyError;
+use crate::policy::error::{Place, PolicyError, PolicyErrorKind, type_name};
 use crate::policy::key::Key;
 use crate::policy::request::Request;
+use crate::policy::resource::ArnScope;
 
 /// One key under one operator. All conditions of a statement must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Condition {
-    /// As the policy writes it, with set operator and `IfExists`.
+    /// Operator as the policy writes it, with set operator and `IfExists`.
     operator_name: Box<str>,
     key_name: Box<str>,
     set: Option<Set>,
@@ -27,61 +28,79 @@ pub(super) struct Condition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Test {
     Values(&'static Operator, Vec<Operand>),
-    /// `Null`: whether the key has no value.
+    /// `Null`: `true` if the key must have no value.
     IsAbsent(bool),
 }
 
-/// What makes a condition of a key with any number of values.
+/// Set operator: the way to compare a key with any number of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Set {
-    /// Every value that the request has; true where it has none.
+    /// Every value of the request must meet the condition; true if there is none.
     All,
-    /// At least one value that the request has.
+    /// At least one value of the request must meet the condition.
     Any,
 }
 
 impl Condition {
-    /// Parses a `Condition` element. What the sandbox doesn't know refuses the policy, by its name.
-    pub(super) fn parse_all(element: Map<String, Value>) -> Result<Vec<Self>, PolicyError> {
+    /// Parses a `Condition` element. Every operator, key and value that the sandbox doesn't know is
+    /// an error with its own place.
+    pub(super) fn parse_all(
+        operators: &Map<String, Value>,
+        place: &Place,
+        errors: &mut Vec<PolicyError>,
+    ) -> Vec<Self> {
         let mut conditions = Vec::new();
-        for (operator, keys) in element {
+        for (operator, keys) in operators {
+            let place = place.member(operator);
             let Value::Object(keys) = keys else {
-                return Err(PolicyError::Condition(operator.into()));
+                errors.push(place.error(PolicyErrorKind::Type {
+                    element: format!("{operator:?}").into(),
+                    expected: "an object",
+                    found: type_name(keys),
+                }));
+                continue;
             };
+            if !is_known(operator) {
+                let kind = PolicyErrorKind::Condition(operator.as_str().into());
+                errors.push(place.error(kind));
+                continue;
+            }
             for (key, values) in keys {
-                conditions.push(Self::parse(&operator, &key, values)?);
+                match Self::parse(operator, key, values) {
+                    Ok(condition) => conditions.push(condition),
+                    Err(kind) => errors.push(place.member(key).error(kind)),
+                }
             }
         }
-        Ok(conditions)
+        conditions
     }
 
-    fn parse(operator_name: &str, key_name: &str, values: Value) -> Result<Self, PolicyError> {
-        let key = Key::named(key_name).ok_or_else(|| PolicyError::ConditionKey(key_name.into()))?;
-        let (set, bare) = Set::split(operator_name);
-        let (if_exists, bare) = bare
-            .strip_suffix("IfExists")
-            .map_or((false, bare), |operator| (true, operator));
-        let values = match values {
-            Value::Array(values) => values,
-            one => vec![one],
-        };
-        let wrong = |value: &Value| PolicyError::ConditionValue {
+    fn parse(operator_name: &str, key_name: &str, values: &Value) -> Result<Self, PolicyErrorKind> {
+        let key =
+            Key::named(key_name).ok_or_else(|| PolicyErrorKind::ConditionKey(key_name.into()))?;
+        let (set, if_exists, bare) = split(operator_name);
+        let wrong = |value: &Value| PolicyErrorKind::ConditionValue {
             operator: operator_name.into(),
             key: key_name.into(),
             value: value.to_string().into(),
         };
-        let test = if bare == "Null" && set.is_none() && !if_exists {
-            let [value] = values.as_slice() else {
-                return Err(wrong(&Value::Array(values)));
+        let values = match values {
+            Value::Array(values) => values.as_slice(),
+            one => core::slice::from_ref(one),
+        };
+
+        let test = if is_null(operator_name) {
+            let [value] = values else {
+                return Err(wrong(&Value::Array(values.to_vec())));
             };
             Test::IsAbsent(operator::boolean(value).ok_or_else(|| wrong(value))?)
         } else {
             let operator = Operator::named(bare)
-                .ok_or_else(|| PolicyError::Condition(operator_name.into()))?;
+                .ok_or_else(|| PolicyErrorKind::Condition(operator_name.into()))?;
             let operands = values
                 .iter()
                 .map(|value| operator.operand(value, key)?.ok_or_else(|| wrong(value)));
-            Test::Values(operator, operands.collect::<Result<_, PolicyError>>()?)
+            Test::Values(operator, operands.collect::<Result<_, PolicyErrorKind>>()?)
         };
         Ok(Self {
             operator_name: operator_name.into(),
@@ -93,7 +112,8 @@ impl Condition {
         })
     }
 
-    pub(super) fn holds(&self, request: &Request<'_>) -> bool {
+    /// Compares the values of the request; with a `scope`, region and account of ARNs count as well.
+    pub(super) fn holds(&self, request: &Request<'_>, scope: Option<&ArnScope>) -> bool {
         let values = request.values(self.key);
         let (operator, operands) = match &self.test {
             Test::IsAbsent(wanted) => return values.is_empty() == *wanted,
@@ -101,7 +121,7 @@ impl Condition {
         };
         let mut met = values
             .iter()
-            .map(|value| operator.is_met(value, operands, request));
+            .map(|value| operator.is_met(value, operands, request, scope));
         match self.set {
             Some(Set::All) => met.all(|met| met),
             Some(Set::Any) => met.any(|met| met) || (values.is_empty() && self.if_exists),
@@ -111,15 +131,50 @@ impl Condition {
         }
     }
 
-    /// Why it doesn't hold.
-    pub(super) fn complaint(&self, request: &Request<'_>) -> String {
+    /// `true` if the request has no value for the key, or for a variable that it is compared with.
+    pub(super) fn lacks_a_value(&self, request: &Request<'_>) -> bool {
+        request.values(self.key).is_empty() || self.operand_lacks_a_value(request)
+    }
+
+    fn operand_lacks_a_value(&self, request: &Request<'_>) -> bool {
+        self.operands()
+            .iter()
+            .any(|operand| operand.lacks_a_value(request))
+    }
+
+    /// Reason why the condition doesn't hold, with the values that were compared.
+    pub(super) fn complaint(&self, request: &Request<'_>, scope: Option<&ArnScope>) -> String {
         let values = request.values(self.key);
+        let values: Vec<String> = values
+            .iter()
+            .map(|value| match scope {
+                // Region and account may be the reason.
+                Some(scope) if self.key == Key::LastWillTopic => operator::in_scope(value, scope),
+                _ => value.to_string(),
+            })
+            .collect();
         let found = if values.is_empty() {
             "it has no value here".into()
         } else {
             values.join(", ")
         };
-        format!("{self} isn't met: {found}")
+        if self.operand_lacks_a_value(request) {
+            format!("{self} isn't met: {found} (a variable in it has no value here)")
+        } else {
+            format!("{self} isn't met: {found}")
+        }
+    }
+
+    /// ARNs that the condition compares with, as the policy writes them.
+    pub(super) fn arns(&self) -> impl Iterator<Item = &str> {
+        self.operands().iter().filter_map(Operand::arn)
+    }
+
+    fn operands(&self) -> &[Operand] {
+        match &self.test {
+            Test::Values(_, operands) => operands,
+            Test::IsAbsent(_) => &[],
+        }
     }
 }
 
@@ -133,14 +188,27 @@ impl fmt::Display for Condition {
     }
 }
 
-impl Set {
-    fn split(operator: &str) -> (Option<Self>, &str) {
-        match operator.split_once(':') {
-            Some(("ForAllValues", bare)) => (Some(Self::All), bare),
-            Some(("ForAnyValue", bare)) => (Some(Self::Any), bare),
-            _ => (None, operator),
-        }
+/// Set operator, `IfExists`, and the operator itself.
+fn split(operator: &str) -> (Option<Set>, bool, &str) {
+    let (set, bare) = match operator.split_once(':') {
+        Some(("ForAllValues", bare)) => (Some(Set::All), bare),
+        Some(("ForAnyValue", bare)) => (Some(Set::Any), bare),
+        _ => (None, operator),
+    };
+    match bare.strip_suffix("IfExists") {
+        Some(bare) => (set, true, bare),
+        None => (set, false, bare),
     }
+}
+
+/// `Null` is an operator of its own and takes no set operator.
+fn is_null(operator: &str) -> bool {
+    operator == "Null"
+}
+
+fn is_known(operator: &str) -> bool {
+    let (_, _, bare) = split(operator);
+    is_null(operator) || Operator::named(bare).is_some()
 }
 
 #[cfg(test)]
@@ -167,20 +235,19 @@ mod tests {
         let Value::Object(element) = condition else {
             panic!("an object")
         };
-        Condition::parse_all(element)
+        let mut errors = Vec::new();
+        let conditions = Condition::parse_all(&element, &Place::default(), &mut errors);
+        errors.into_iter().next().map_or(Ok(conditions), Err)
     }
 
     fn holds_for(condition: Value, attributes: &[&str]) -> bool {
         let subject = subject(attributes);
         let time = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let request = Request {
-            time,
-            ..Request::new(Action::Connect, "lamp-7", &subject)
-        };
+        let request = Request::new(Action::Connect, "lamp-7", &subject, time);
         parse(condition)
             .unwrap()
             .iter()
-            .all(|condition| condition.holds(&request))
+            .all(|condition| condition.holds(&request, None))
     }
 
     fn holds(condition: Value) -> bool {
@@ -352,7 +419,10 @@ mod tests {
     fn a_complaint_names_the_condition_and_what_it_found() {
         let found = parse(json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}})).unwrap();
         let subject = subject(&[]);
-        let complaint = found[0].complaint(&Request::new(Action::Connect, "x", &subject));
+        let complaint = found[0].complaint(
+            &Request::new(Action::Connect, "x", &subject, UNIX_EPOCH),
+            None,
+        );
         assert_eq!(
             complaint,
             "the condition IpAddress on aws:SourceIp isn't met: 10.1.2.3"

@@ -1,71 +1,81 @@
-//! The answer of a policy: allowed or denied, by which statement of which document, and why.
+//! Decision of a policy: allowed or denied, by which statement of which document, and why.
 
 use core::fmt;
 use std::sync::Arc;
 
 use dunlin_codec::Escaped;
 
-/// The answer, and the statement that gave it.
+/// Decision of a policy, and the statement that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// This statement allows it and none denies it.
+    /// This statement allows the request and none denies it.
     Allowed(StatementRef),
-    /// This statement denies it, whatever others allow.
+    /// This statement denies the request, whatever others allow.
     ExplicitDeny(StatementRef),
-    /// No statement allows it.
+    /// No statement allows the request.
     ImplicitDeny(Box<NearMisses>),
 }
 
-/// Which statement of which document; both count from 1, as people do.
+/// Reference to a statement. Documents and statements count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatementRef {
-    /// The document, in the order of the answer.
+    /// Number of the document, in the order of the answer.
     pub document: usize,
-    /// The statement within it.
+    /// Number of the statement in the document.
     pub statement: usize,
-    /// Its `Sid`, where it has one.
+    /// `Sid` of the statement; `None` if it has none.
     pub sid: Option<Arc<str>>,
-    /// The resource of it that matched, behind the account. Where none did: the resources that it
-    /// names.
+    /// Resource of the statement that matched, behind the account; all its resources if none did.
     pub resource: Box<str>,
 }
 
-/// What wasn't allowed, and the statements that would allow that action if it weren't for
-/// something.
+/// Denied request, and the statements that allow the action but don't apply to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NearMisses {
     /// `iot:Action on resource`.
     pub request: Box<str>,
-    /// In the order of the documents; 16 at most. Empty: no statement allows that action on
-    /// anything.
+    /// Statements with the reason why they don't apply, in the order of the documents; at most 16.
+    /// Empty if no statement allows that action on anything.
     pub statements: Vec<(StatementRef, Miss)>,
 }
 
-/// Why a statement that allows an action doesn't allow it here.
+/// Statement that denies the action and is skipped, because something in it has no value here.
+///
+/// Things and client certificates have no values behind a custom authorizer, so such a denial
+/// holds at AWS IoT with a client certificate and not here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedDenial {
+    /// The statement.
+    pub statement: StatementRef,
+    /// Reason: [`Miss::NoValue`] or [`Miss::Condition`].
+    pub reason: Miss,
+}
+
+/// Reason why a statement with the right action doesn't apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Miss {
-    /// No resource of it matches.
+    /// No resource of the statement matches.
     Resource,
-    /// It names another kind of resource than the action is asked on; holds the right one:
-    /// `topicfilter`.
+    /// Every resource is of another kind than the action is evaluated on; holds the right kind,
+    /// such as `topicfilter`.
     Kind(&'static str),
-    /// A policy variable of it has no value here.
+    /// A policy variable of the resource has no value here.
     NoValue,
-    /// The name matches, and region or account don't; holds what they are here.
+    /// The name matches, and region or account don't; holds those of the sandbox.
     Scope(Box<str>),
-    /// A condition isn't met; holds which, and what was found.
+    /// A condition isn't met; holds a sentence with the condition and the value of the request.
     Condition(Box<str>),
 }
 
 impl Decision {
-    /// Whether the request may go on.
+    /// `true` if the request is allowed.
     #[must_use]
     pub const fn is_allowed(&self) -> bool {
         matches!(self, Self::Allowed(_))
     }
 
-    /// The statement that decided; `None` where no statement did.
+    /// Statement that decided; `None` for an implicit deny.
     #[must_use]
     pub const fn statement(&self) -> Option<&StatementRef> {
         match self {
@@ -74,7 +84,8 @@ impl Decision {
         }
     }
 
-    /// The decision, then each statement that came near it; one line each.
+    /// Text of the decision, then one line for each statement that allows the action and doesn't
+    /// apply.
     #[must_use]
     pub fn explanation(&self) -> Vec<String> {
         let mut lines = vec![self.to_string()];
@@ -105,6 +116,18 @@ fn explain(statement: &StatementRef, miss: &Miss) -> String {
         Miss::Condition(complaint) => format!("{name} ({resource}): {complaint}"),
     };
     Escaped(text).to_string()
+}
+
+impl fmt::Display for SkippedDenial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.statement.name();
+        let resource = Escaped(&self.statement.resource);
+        write!(f, "{name} is skipped, though it denies that action: ")?;
+        match &self.reason {
+            Miss::Condition(complaint) => write!(f, "{}", Escaped(complaint)),
+            _ => write!(f, "a variable in {resource} has no value here"),
+        }
+    }
 }
 
 impl StatementRef {

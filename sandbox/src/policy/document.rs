@@ -1,27 +1,23 @@
 //! One policy document: its JSON, checked and parsed.
 
-use core::fmt;
 use std::sync::Arc;
 
-use dunlin_codec::Escaped;
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::policy::condition::Condition;
-use crate::policy::key::why_unsupported;
+use crate::policy::error::{Place, PolicyError, PolicyErrorKind, type_name};
 use crate::policy::pattern::Pattern;
 use crate::policy::resource::Resource;
 
-/// A policy document as AWS IoT reads it: `Version`, `Statement`, and nothing that the sandbox
+/// Policy document as AWS IoT reads it: `Version`, `Statement`, and no element that the sandbox
 /// would have to ignore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyDocument {
     pub(super) statements: Vec<Statement>,
 }
 
-/// What a statement does with the requests that it matches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+/// Effect of a statement on the requests that it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
     /// Allows, unless another statement denies.
     Allow,
@@ -29,69 +25,11 @@ pub enum Effect {
     Deny,
 }
 
-/// Why a policy document is refused. A refused document grants nothing: the connection that it came
-/// for is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PolicyError {
-    /// It isn't JSON, or lacks a field, or has one that isn't known.
-    #[error("the policy document isn't valid: {}", Escaped(.0))]
-    Json(Box<str>),
-    /// A statement that isn't valid in itself.
-    #[error("statement {number}: {}", Escaped(problem))]
-    Statement {
-        /// Which one, from 1.
-        number: usize,
-        /// What is wrong with it.
-        problem: Box<str>,
-    },
-    /// A key in another case than it must have: AWS ignores no case in keys.
-    #[error("{}the key {found:?} must be written {wanted:?}", InStatement(*statement))]
-    KeyCase {
-        /// The statement, from 1; `None` for a key of the document itself.
-        statement: Option<usize>,
-        /// As the policy writes it.
-        found: Box<str>,
-        /// As it must be written.
-        wanted: &'static str,
-    },
-    /// Only the current policy language is understood.
-    #[error("the policy version {0:?} isn't supported; write \"2012-10-17\"")]
-    Version(Box<str>),
-    /// An operator that isn't known: ignoring it could allow what the service denies.
-    #[error("the condition operator {0:?} isn't supported by this sandbox")]
-    Condition(Box<str>),
-    /// A key that isn't known.
-    #[error("the condition key {0:?} isn't supported by this sandbox{because}", because = Because(.0))]
-    ConditionKey(Box<str>),
-    /// A value that the operator can't compare with.
-    #[error(
-        "the condition {} on {} can't be compared with {}",
-        Escaped(operator),
-        Escaped(key),
-        Escaped(value)
-    )]
-    ConditionValue {
-        /// As the policy writes it.
-        operator: Box<str>,
-        /// As the policy writes it.
-        key: Box<str>,
-        /// In JSON.
-        value: Box<str>,
-    },
-    /// A `${..}` that has no value here.
-    #[error("the policy variable ${{{name}}} isn't supported by this sandbox{because}", name = Escaped(.0), because = Because(.0))]
-    UnsupportedVariable(Box<str>),
-    /// A `${` without its `}`.
-    #[error("the resource {0:?} opens a policy variable and doesn't close it")]
-    UnclosedVariable(Box<str>),
-    /// Not of the form `arn:aws:iot:region:account:name`.
-    #[error("the resource {0:?} isn't an ARN of AWS IoT (arn:aws:iot:region:account:topic/name)")]
-    NotAnArn(Box<str>),
-}
-
+/// One statement of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Statement {
+    /// Number of the statement in its document, from 1.
+    pub(super) number: usize,
     pub(super) sid: Option<Arc<str>>,
     pub(super) effect: Effect,
     pub(super) actions: Vec<ActionPattern>,
@@ -102,7 +40,7 @@ pub(super) struct Statement {
 /// One of the actions that a statement is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ActionPattern {
-    /// As the policy writes it.
+    /// Action in the case of the document.
     pub(super) text: Box<str>,
     pub(super) pattern: Pattern,
 }
@@ -111,28 +49,27 @@ impl PolicyDocument {
     /// Parses the JSON text of a document.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
+    /// The first [`PolicyError`] of the document.
     pub fn parse(json: &str) -> Result<Self, PolicyError> {
-        let value: Value = serde_json::from_str(json).map_err(json_error)?;
-        Self::from_value(value)
+        let (document, errors) = Self::read(json);
+        errors.into_iter().next().map_or(Ok(document), Err)
     }
 
     /// Parses a document that is JSON already, as the answer of a Lambda has it.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
+    /// The first [`PolicyError`] of the document.
     pub fn from_value(value: Value) -> Result<Self, PolicyError> {
-        let mut errors = Vec::new();
-        let document = Self::parse_noting(value, &mut errors);
+        let (document, errors) = Self::read_value(&value);
         errors.into_iter().next().map_or(Ok(document), Err)
     }
 
-    /// Parses the JSON text of a document; an error names all that is wrong, at least one thing for
-    /// each statement that is.
+    /// Parses the JSON text of a document.
+    ///
+    /// # Errors
+    /// All mistakes of the document, in its order.
     pub(crate) fn parse_all(json: &str) -> Result<Self, Vec<PolicyError>> {
-        let value = serde_json::from_str(json).map_err(|error| vec![json_error(error)])?;
-        let mut errors = Vec::new();
-        let document = Self::parse_noting(value, &mut errors);
+        let (document, errors) = Self::read(json);
         if errors.is_empty() {
             Ok(document)
         } else {
@@ -140,120 +77,238 @@ impl PolicyDocument {
         }
     }
 
-    /// Parses what can be parsed, and notes what can't.
-    fn parse_noting(mut value: Value, errors: &mut Vec<PolicyError>) -> Self {
-        correct_case(&mut value, None, &DOCUMENT_KEYS, errors);
-        let raw: RawDocument = match serde_json::from_value(value) {
-            Ok(raw) => raw,
+    /// Parses the JSON text of a document: the statements without a mistake, and all mistakes.
+    pub(super) fn read(json: &str) -> (Self, Vec<PolicyError>) {
+        match serde_json::from_str(json) {
+            Ok(value) => Self::read_value(&value),
             Err(error) => {
-                errors.push(json_error(error));
-                return Self {
-                    statements: Vec::new(),
-                };
-            }
-        };
-        if raw.version != "2012-10-17" {
-            errors.push(PolicyError::Version(raw.version.into()));
-        }
-        let mut statements = Vec::with_capacity(raw.statement.0.len());
-        for (mut value, number) in raw.statement.0.into_iter().zip(1..) {
-            correct_case(&mut value, Some(number), &STATEMENT_KEYS, errors);
-            let statement = serde_json::from_value(value)
-                .map_err(|error| PolicyError::Statement {
-                    number,
-                    problem: error.to_string().into(),
-                })
-                .and_then(RawStatement::checked);
-            match statement {
-                Ok(statement) => statements.push(statement),
-                Err(error) => errors.push(error),
+                let kind = PolicyErrorKind::Json(json_problem(&error).into());
+                (
+                    Self { statements: vec![] },
+                    vec![Place::default().error(kind)],
+                )
             }
         }
-        Self { statements }
+    }
+
+    fn read_value(value: &Value) -> (Self, Vec<PolicyError>) {
+        let mut reader = Reader::default();
+        let statements = reader.document(value);
+        (Self { statements }, reader.errors)
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct RawDocument {
-    version: String,
-    #[serde(rename = "Id")]
-    _id: Option<String>,
-    statement: OneOrMany<Value>,
+/// Parser that goes on behind a mistake, so that all of them are found at once.
+#[derive(Default)]
+struct Reader {
+    errors: Vec<PolicyError>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct RawStatement {
-    sid: Option<String>,
-    effect: Effect,
-    action: OneOrMany<String>,
-    resource: OneOrMany<String>,
-    condition: Option<Map<String, Value>>,
+/// Elements of a document or a statement, by their right names.
+struct Elements<'a> {
+    place: Place,
+    /// Right name, name in the document, value.
+    found: Vec<(&'static str, &'a str, &'a Value)>,
 }
 
-/// Policies write one item bare and several as a list.
-struct OneOrMany<T>(Vec<T>);
-
-/// Renames keys that differ from a known one in case only, and notes each: what else is wrong is
-/// then found as well.
-fn correct_case(
-    value: &mut Value,
-    statement: Option<usize>,
-    known: &[&'static str],
-    errors: &mut Vec<PolicyError>,
-) {
-    let Some(fields) = value.as_object_mut() else {
-        return;
-    };
-    for wanted in known.iter().copied() {
-        let differs = |key: &&String| key.eq_ignore_ascii_case(wanted) && *key != wanted;
-        let Some(found) = fields.keys().find(differs).cloned() else {
-            continue;
+impl Reader {
+    /// Reads a whole document; statements with a mistake are left out.
+    fn document(&mut self, value: &Value) -> Vec<Statement> {
+        let place = Place::default();
+        let elements = self.elements(value, place, "the policy document", &DOCUMENT_ELEMENTS);
+        let Some(elements) = elements else {
+            return Vec::new();
         };
-        if let Some(value) = fields.remove(&found) {
-            fields.entry(wanted).or_insert(value);
+
+        // Only the current policy language is understood.
+        if let Some(version) = self.required_text(&elements, "Version")
+            && version != "2012-10-17"
+        {
+            let kind = PolicyErrorKind::Version(version.into());
+            self.errors.push(elements.place_of("Version").error(kind));
         }
-        errors.push(PolicyError::KeyCase {
-            statement,
-            found: found.into(),
-            wanted,
-        });
+        self.optional_text(&elements, "Id");
+
+        let Some(statements) = self.required(&elements, "Statement") else {
+            return Vec::new();
+        };
+        let place = elements.place_of("Statement");
+        one_or_many(statements, &place)
+            .zip(1..)
+            .filter_map(|((value, place), number)| {
+                self.statement(value, place.in_statement(number), number)
+            })
+            .collect()
+    }
+
+    /// Reads one statement; `None` if it has a mistake.
+    fn statement(&mut self, value: &Value, place: Place, number: usize) -> Option<Statement> {
+        let errors_before = self.errors.len();
+        let elements = self.elements(value, place, "a statement", &STATEMENT_ELEMENTS)?;
+        let sid = self.optional_text(&elements, "Sid");
+        let effect = self.effect(&elements);
+        let actions = self
+            .texts(&elements, "Action")
+            .into_iter()
+            .map(|(text, _)| ActionPattern::new(text))
+            .collect();
+
+        let mut resources = Vec::new();
+        for (text, place) in self.texts(&elements, "Resource") {
+            match Resource::parse(text) {
+                Ok(resource) => resources.push(resource),
+                Err(kind) => self.errors.push(place.error(kind)),
+            }
+        }
+
+        let mut conditions = Vec::new();
+        if let Some(element) = elements.get("Condition") {
+            let place = elements.place_of("Condition");
+            if let Some(operators) = self.object(element, &place, "\"Condition\"") {
+                conditions = Condition::parse_all(operators, &place, &mut self.errors);
+            }
+        }
+
+        let statement = Statement {
+            number,
+            sid: sid.map(Arc::from),
+            effect: effect?,
+            actions,
+            resources,
+            conditions,
+        };
+        (self.errors.len() == errors_before).then_some(statement)
+    }
+
+    fn effect(&mut self, elements: &Elements<'_>) -> Option<Effect> {
+        match self.required_text(elements, "Effect")? {
+            "Allow" => Some(Effect::Allow),
+            "Deny" => Some(Effect::Deny),
+            other => {
+                let kind = PolicyErrorKind::Effect(other.into());
+                self.errors.push(elements.place_of("Effect").error(kind));
+                None
+            }
+        }
+    }
+
+    /// Elements of an object. A name that is right but for its case is a mistake, and taken as
+    /// the right one, so that the mistakes of its value are found as well.
+    fn elements<'a>(
+        &mut self,
+        value: &'a Value,
+        place: Place,
+        called: &str,
+        known: &[&'static str],
+    ) -> Option<Elements<'a>> {
+        let object = self.object(value, &place, called)?;
+        let mut found = Vec::with_capacity(object.len());
+        for right in known.iter().copied() {
+            let is_right = |(name, _): &(&String, &Value)| name.eq_ignore_ascii_case(right);
+            for (name, value) in object.iter().filter(is_right) {
+                found.push((right, name.as_str(), value));
+                if name != right {
+                    let kind = PolicyErrorKind::KeyCase {
+                        found: name.as_str().into(),
+                        wanted: right,
+                    };
+                    self.errors.push(place.member(name).error(kind));
+                }
+            }
+        }
+        let is_known = |name: &str| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        for name in object.keys().filter(|name| !is_known(name)) {
+            let kind = PolicyErrorKind::UnknownElement(name.as_str().into());
+            self.errors.push(place.member(name).error(kind));
+        }
+        Some(Elements { place, found })
+    }
+
+    fn object<'a>(
+        &mut self,
+        value: &'a Value,
+        place: &Place,
+        called: &str,
+    ) -> Option<&'a Map<String, Value>> {
+        let object = value.as_object();
+        if object.is_none() {
+            self.wrong_type(place, called, "an object", value);
+        }
+        object
+    }
+
+    fn required<'a>(&mut self, elements: &Elements<'a>, name: &'static str) -> Option<&'a Value> {
+        let value = elements.get(name);
+        if value.is_none() {
+            let kind = PolicyErrorKind::Missing(name);
+            self.errors.push(elements.place.error(kind));
+        }
+        value
+    }
+
+    fn required_text<'a>(
+        &mut self,
+        elements: &Elements<'a>,
+        name: &'static str,
+    ) -> Option<&'a str> {
+        self.required(elements, name)?;
+        self.optional_text(elements, name)
+    }
+
+    fn optional_text<'a>(
+        &mut self,
+        elements: &Elements<'a>,
+        name: &'static str,
+    ) -> Option<&'a str> {
+        let value = elements.get(name)?;
+        let text = value.as_str();
+        if text.is_none() {
+            let place = elements.place_of(name);
+            self.wrong_type(&place, &quoted(name), "a string", value);
+        }
+        text
+    }
+
+    /// Strings of an element that policies write as one string or as a list of them.
+    fn texts<'a>(&mut self, elements: &Elements<'a>, name: &'static str) -> Vec<(&'a str, Place)> {
+        let Some(value) = self.required(elements, name) else {
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for (value, place) in one_or_many(value, &elements.place_of(name)) {
+            match value.as_str() {
+                Some(text) => texts.push((text, place)),
+                None => {
+                    self.wrong_type(
+                        &place,
+                        &quoted(name),
+                        "a string or a list of strings",
+                        value,
+                    );
+                }
+            }
+        }
+        texts
+    }
+
+    fn wrong_type(&mut self, place: &Place, called: &str, expected: &'static str, value: &Value) {
+        self.errors.push(place.error(PolicyErrorKind::Type {
+            element: called.into(),
+            expected,
+            found: type_name(value),
+        }));
     }
 }
 
-/// The number of a statement before what is wrong in it.
-struct InStatement(Option<usize>);
-
-impl fmt::Display for InStatement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .map_or(Ok(()), |number| write!(f, "statement {number}: "))
+impl<'a> Elements<'a> {
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        let found = self.found.iter().find(|(right, _, _)| *right == name);
+        found.map(|(_, _, value)| *value)
     }
-}
 
-const DOCUMENT_KEYS: [&str; 3] = ["Version", "Id", "Statement"];
-const STATEMENT_KEYS: [&str; 5] = ["Sid", "Effect", "Action", "Resource", "Condition"];
-
-impl RawStatement {
-    fn checked(self) -> Result<Statement, PolicyError> {
-        Ok(Statement {
-            sid: self.sid.map(Arc::from),
-            effect: self.effect,
-            actions: self
-                .action
-                .0
-                .iter()
-                .map(|action| ActionPattern::new(action))
-                .collect(),
-            resources: self
-                .resource
-                .0
-                .iter()
-                .map(|arn| Resource::parse(arn))
-                .collect::<Result<_, _>>()?,
-            conditions: Condition::parse_all(self.condition.unwrap_or_default())?,
-        })
+    fn place_of(&self, name: &'static str) -> Place {
+        let found = self.found.iter().find(|(right, _, _)| *right == name);
+        self.place.member(found.map_or(name, |(_, found, _)| found))
     }
 }
 
@@ -266,34 +321,35 @@ impl ActionPattern {
     }
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
-    // By way of `Value`, since an untagged enum would lose which field was wrong.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let items = match Value::deserialize(deserializer)? {
-            Value::Array(items) => items,
-            one => vec![one],
-        };
-        items
-            .into_iter()
-            .map(serde_json::from_value)
-            .collect::<Result<_, _>>()
-            .map(Self)
-            .map_err(D::Error::custom)
+/// Items of a list, or the one value that policies write without a list.
+fn one_or_many<'a>(value: &'a Value, place: &Place) -> impl Iterator<Item = (&'a Value, Place)> {
+    let items: Vec<(&Value, Place)> = match value {
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| (item, place.item(index)))
+            .collect(),
+        one => vec![(one, place.clone())],
+    };
+    items.into_iter()
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}
+
+/// Reason why a text isn't JSON, with line and column.
+fn json_problem(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        let (line, column) = (error.line(), error.column());
+        format!("it ends early, at line {line} column {column}")
+    } else {
+        error.to_string()
     }
 }
 
-fn json_error(error: serde_json::Error) -> PolicyError {
-    PolicyError::Json(error.to_string().into())
-}
-
-/// Why a key can't apply here, where that is known.
-struct Because<'a>(&'a str);
-
-impl fmt::Display for Because<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        why_unsupported(self.0).map_or(Ok(()), |why| write!(f, ": {why}"))
-    }
-}
+const DOCUMENT_ELEMENTS: [&str; 3] = ["Version", "Id", "Statement"];
+const STATEMENT_ELEMENTS: [&str; 5] = ["Sid", "Effect", "Action", "Resource", "Condition"];
 
 #[cfg(test)]
 mod tests {
@@ -323,14 +379,16 @@ mod tests {
             "Condition":{"BinaryEquals":{"iot:ClientId":["x"]}}}]}"#;
         assert_eq!(
             refusal(json),
-            "the condition operator \"BinaryEquals\" isn't supported by this sandbox"
+            "statement 1: the condition operator \"BinaryEquals\" isn't supported by this sandbox"
         );
     }
 
     #[test]
     fn an_unknown_field_is_named() {
         let json = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","NotAction":"iot:Connect","Resource":"*"}}"#;
-        assert!(refusal(json).contains("unknown field `NotAction`"));
+        let refused =
+            "statement 1: AWS IoT policies have no element \"NotAction\": list the actions";
+        assert!(refusal(json).starts_with(refused), "{}", refusal(json));
     }
 
     #[test]
@@ -342,16 +400,13 @@ mod tests {
         );
         assert_eq!(
             refusal(&json),
-            r#"statement 2: the key "resource" must be written "Resource""#
+            r#"statement 2: "resource" must be written "Resource""#
         );
         let json = format!(r#"{{"version":"2012-10-17","Statement":{statement}}}"#);
-        assert_eq!(
-            refusal(&json),
-            r#"the key "version" must be written "Version""#
-        );
+        assert_eq!(refusal(&json), r#""version" must be written "Version""#);
         let json =
             r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect"}]}"#;
-        assert_eq!(refusal(json), "statement 1: missing field `Resource`");
+        assert_eq!(refusal(json), "statement 1: \"Resource\" is missing");
     }
 
     #[test]
@@ -363,11 +418,11 @@ mod tests {
         assert_eq!(
             texts,
             [
-                r#"the key "version" must be written "Version""#,
-                r#"the key "statement" must be written "Statement""#,
-                r#"statement 1: the key "effect" must be written "Effect""#,
-                r#"statement 1: the key "action" must be written "Action""#,
-                "statement 2: missing field `Resource`",
+                r#""version" must be written "Version""#,
+                r#""statement" must be written "Statement""#,
+                r#"statement 1: "effect" must be written "Effect""#,
+                r#"statement 1: "action" must be written "Action""#,
+                r#"statement 2: "Resource" is missing"#,
             ]
         );
     }
@@ -375,7 +430,10 @@ mod tests {
     #[test]
     fn an_effect_is_allow_or_deny_exactly() {
         let json = r#"{"Version":"2012-10-17","Statement":{"Effect":"allow","Action":"iot:*","Resource":"*"}}"#;
-        assert!(refusal(json).contains("unknown variant `allow`"));
+        assert_eq!(
+            refusal(json),
+            r#"statement 1: "Effect" must be "Allow" or "Deny", not "allow""#
+        );
     }
 
     #[test]
@@ -383,6 +441,47 @@ mod tests {
         assert_eq!(
             refusal(r#"{"Version":"2008-10-17","Statement":[]}"#),
             "the policy version \"2008-10-17\" isn't supported; write \"2012-10-17\""
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_found_at_once_with_its_place_in_the_json() {
+        let json = r#"{"Version":"2012-10-17","Statement":[
+            {"Effect":"allow","Action":7,"Resource":["*","a","arn:aws:iot:r:1:topic/${x}"],
+             "Condition":{"StringEquals":{"aws:x/y":"z"},"Foo":{},"Bool":7}},
+            {"Effect":["Deny"],"Action":["iot:*",{}],"Resource":"*","NotResource":"*"}, 5]}"#;
+        let errors = PolicyDocument::parse_all(json).unwrap_err();
+        let found: Vec<String> = errors
+            .iter()
+            .map(|error| format!("{} {error}", error.pointer))
+            .collect();
+        for (found, expected) in found.iter().zip([
+            r#"/Statement/0/Effect statement 1: "Effect" must be "Allow" or "Deny", not "allow""#,
+            r#"/Statement/0/Action statement 1: "Action" must be a string or a list of strings, not a number"#,
+            r#"/Statement/0/Resource/1 statement 1: the resource "a" isn't an ARN"#,
+            "/Statement/0/Resource/2 statement 1: the policy variable ${x} isn't supported",
+            r#"/Statement/0/Condition/Bool statement 1: "Bool" must be an object, not a number"#,
+            r#"/Statement/0/Condition/Foo statement 1: the condition operator "Foo" isn't supported"#,
+            r#"/Statement/0/Condition/StringEquals/aws:x~1y statement 1: the condition key "aws:x/y" isn't"#,
+            r#"/Statement/1/NotResource statement 2: AWS IoT policies have no element "NotResource": list the"#,
+            r#"/Statement/1/Effect statement 2: "Effect" must be a string, not a list"#,
+            r#"/Statement/1/Action/1 statement 2: "Action" must be a string or a list of strings, not an object"#,
+            "/Statement/2 statement 3: a statement must be an object, not a number",
+        ]) {
+            assert!(found.starts_with(expected), "{found}\n{expected}");
+        }
+        assert_eq!(found.len(), 11, "{found:#?}");
+    }
+
+    #[test]
+    fn a_text_that_is_not_json_is_refused_with_the_place_where_it_goes_wrong() {
+        assert_eq!(
+            refusal("{\"Version\":"),
+            "the policy document isn't JSON: it ends early, at line 1 column 11"
+        );
+        assert_eq!(
+            refusal("{\n \"Version\": \"2012-10-17\",\n}"),
+            "the policy document isn't JSON: trailing comma at line 3 column 1"
         );
     }
 }

@@ -1,7 +1,8 @@
-//! Evaluation: one request against all documents of an identity, and which statement decided.
+//! Evaluation of one request against all documents of an identity.
 
-use crate::policy::decision::{Decision, Miss, NearMisses, StatementRef};
-use crate::policy::document::{Effect, PolicyDocument, PolicyError, Statement};
+use crate::policy::decision::{Decision, Miss, NearMisses, SkippedDenial, StatementRef};
+use crate::policy::document::{Effect, PolicyDocument, Statement};
+use crate::policy::error::PolicyError;
 use crate::policy::request::{Action, Request};
 use crate::policy::resource::{ArnScope, Resource};
 
@@ -16,9 +17,10 @@ use crate::policy::resource::{ArnScope, Resource};
 /// )?;
 /// let policy = Policy::new(vec![document]);
 /// let lamp = Subject::new("lamp-7");
-/// assert!(policy.evaluate(Request::new(Action::Subscribe, "lamp/+", &lamp)).is_allowed());
+/// let now = std::time::SystemTime::now();
+/// assert!(policy.evaluate(Request::new(Action::Subscribe, "lamp/+", &lamp, now)).is_allowed());
 ///
-/// let denied = policy.evaluate(Request::new(Action::Subscribe, "door/+", &lamp));
+/// let denied = policy.evaluate(Request::new(Action::Subscribe, "door/+", &lamp, now));
 /// assert_eq!(denied.to_string(), "no statement allows iot:Subscribe on topicfilter/door/+");
 /// assert_eq!(denied.explanation()[1], "policy document 1, statement 1 allows it on topicfilter/lamp/* only");
 /// # Ok::<(), dunlin_sandbox::PolicyError>(())
@@ -40,6 +42,9 @@ impl Policy {
     }
 
     /// A policy of one document.
+    ///
+    /// # Errors
+    /// The first [`PolicyError`] of the document.
     pub fn parse(json: &str) -> Result<Self, PolicyError> {
         Ok(Self::new(vec![PolicyDocument::parse(json)?]))
     }
@@ -51,17 +56,18 @@ impl Policy {
         self
     }
 
-    /// Decides one request.
+    /// Decides one request: denied by the first statement that denies it, else allowed by the first
+    /// one that allows it, else denied.
     #[must_use]
     pub fn evaluate(&self, request: Request<'_>) -> Decision {
         let resource = request.resource();
         let mut allowed = None;
-        for (document, statement, found) in self.statements() {
-            let Ok(matching) = found.applies(&request, &resource, self.scope.as_ref()) else {
+        for (document, statement) in self.statements() {
+            let Ok(matching) = statement.applies(&request, &resource, self.scope.as_ref()) else {
                 continue;
             };
-            let by = found.reference(document, statement, matching.name());
-            match found.effect {
+            let by = statement.reference(document, matching.name());
+            match statement.effect {
                 Effect::Deny => return Decision::ExplicitDeny(by),
                 Effect::Allow => allowed = allowed.or(Some(by)),
             }
@@ -72,16 +78,29 @@ impl Policy {
         }
     }
 
+    /// Statements that deny the action of the request and don't apply, because a variable or a
+    /// condition key in them has no value here; at most 16.
+    #[must_use]
+    pub fn skipped_denials(&self, request: Request<'_>) -> Vec<SkippedDenial> {
+        let resource = request.resource();
+        let skipped = self.statements().filter_map(|(document, statement)| {
+            let reason = statement.lacked_value(&request, &resource, self.scope.as_ref())?;
+            let statement = statement.reference(document, &statement.resource_names());
+            Some(SkippedDenial { statement, reason })
+        });
+        skipped.take(MAX_NEAR_MISSES).collect()
+    }
+
     fn near_misses(&self, request: &Request<'_>, resource: &str) -> NearMisses {
-        let allowing = self.statements().filter(|(_, _, statement)| {
+        let allowing = self.statements().filter(|(_, statement)| {
             statement.effect == Effect::Allow && statement.covers(request.action)
         });
-        let statements = allowing.filter_map(|(document, statement, found)| {
-            let missed = found
+        let statements = allowing.filter_map(|(document, statement)| {
+            let missed = statement
                 .applies(request, resource, self.scope.as_ref())
                 .err()?;
             Some((
-                found.reference(document, statement, &found.resource_names()),
+                statement.reference(document, &statement.resource_names()),
                 missed?,
             ))
         });
@@ -91,7 +110,8 @@ impl Policy {
         }
     }
 
-    pub(super) fn statements(&self) -> impl Iterator<Item = (usize, usize, &Statement)> {
+    /// Statements of all documents, each with the number of its document, from 1.
+    pub(super) fn statements(&self) -> impl Iterator<Item = (usize, &Statement)> {
         self.documents
             .iter()
             .zip(1..)
@@ -99,15 +119,16 @@ impl Policy {
                 document
                     .statements
                     .iter()
-                    .zip(1..)
-                    .map(move |(statement, index)| (number, index, statement))
+                    .map(move |statement| (number, statement))
             })
     }
 }
 
 impl Statement {
-    /// The resource of it that the request is about, or why it says nothing about it; `None`:
-    /// another action.
+    /// Resource of the statement that matches the request.
+    ///
+    /// # Errors
+    /// The reason why the statement doesn't apply; `None` if it has another action.
     fn applies(
         &self,
         request: &Request<'_>,
@@ -123,47 +144,75 @@ impl Statement {
             .find(|pattern| pattern.matches(resource, request, scope));
         let matching =
             matching.ok_or_else(|| Some(self.missed_resource(request, resource, scope)))?;
-        match self
+        let unmet = self
             .conditions
             .iter()
-            .find(|condition| !condition.holds(request))
-        {
-            Some(unmet) => Err(Some(Miss::Condition(unmet.complaint(request).into()))),
+            .find(|condition| !condition.holds(request, scope));
+        match unmet {
+            Some(unmet) => {
+                let complaint = unmet.complaint(request, scope);
+                Err(Some(Miss::Condition(complaint.into())))
+            }
             None => Ok(matching),
         }
     }
 
+    /// Reason why no resource matches, the most helpful one first.
     fn missed_resource(
         &self,
         request: &Request<'_>,
         resource: &str,
         scope: Option<&ArnScope>,
     ) -> Miss {
-        let wanted = request.action.resource_kind();
-        let of_that_kind = |pattern: &&Resource| {
-            pattern
-                .kind()
-                .is_none_or(|kind| kind.eq_ignore_ascii_case(wanted))
-        };
+        let matches_elsewhere = |pattern: &Resource| pattern.matches(resource, request, None);
         if let Some(scope) = scope
-            && self
-                .resources
-                .iter()
-                .any(|pattern| pattern.matches(resource, request, None))
+            && self.resources.iter().any(matches_elsewhere)
         {
-            Miss::Scope(scope.to_string().into())
-        } else if !self.resources.iter().any(|pattern| of_that_kind(&pattern)) {
-            Miss::Kind(wanted)
-        } else if self
-            .resources
-            .iter()
-            .filter(of_that_kind)
-            .all(|pattern| pattern.lacks_a_value(request))
-        {
+            return Miss::Scope(scope.to_string().into());
+        }
+        let mut of_kind = self.of_kind(request.action).peekable();
+        if of_kind.peek().is_none() {
+            Miss::Kind(request.action.resource_kind())
+        } else if of_kind.all(|pattern| pattern.lacks_a_value(request)) {
             Miss::NoValue
         } else {
             Miss::Resource
         }
+    }
+
+    /// Reason why a statement that denies the action doesn't apply for want of a value; `None` if
+    /// it applies, or for another reason doesn't.
+    fn lacked_value(
+        &self,
+        request: &Request<'_>,
+        resource: &str,
+        scope: Option<&ArnScope>,
+    ) -> Option<Miss> {
+        let denies = self.effect == Effect::Deny && self.covers(request.action);
+        if !denies || self.applies(request, resource, scope).is_ok() {
+            return None;
+        }
+        let matches = |pattern: &Resource| pattern.matches(resource, request, scope);
+        if !self.resources.iter().any(matches) {
+            let mut of_kind = self.of_kind(request.action);
+            let lacks = of_kind.any(|pattern| pattern.lacks_a_value(request));
+            return lacks.then_some(Miss::NoValue);
+        }
+        let mut unmet = self
+            .conditions
+            .iter()
+            .filter(|condition| !condition.holds(request, scope));
+        let lacking = unmet.find(|condition| condition.lacks_a_value(request))?;
+        Some(Miss::Condition(lacking.complaint(request, scope).into()))
+    }
+
+    /// Resources that the action can be evaluated on.
+    pub(super) fn of_kind(&self, action: Action) -> impl Iterator<Item = &Resource> {
+        self.resources.iter().filter(move |resource| {
+            resource
+                .kind()
+                .is_none_or(|kind| kind.eq_ignore_ascii_case(action.resource_kind()))
+        })
     }
 
     pub(super) fn covers(&self, action: Action) -> bool {
@@ -177,23 +226,24 @@ impl Statement {
         names.join(", ")
     }
 
-    fn reference(&self, document: usize, statement: usize, resource: &str) -> StatementRef {
+    pub(super) fn reference(&self, document: usize, resource: &str) -> StatementRef {
         StatementRef {
             document,
-            statement,
+            statement: self.number,
             sid: self.sid.clone(),
             resource: resource.into(),
         }
     }
 }
 
-/// As many as anybody reads.
+/// Statements that an explanation names; more than anybody reads.
 const MAX_NEAR_MISSES: usize = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::policy::request::Subject;
+    use std::time::UNIX_EPOCH;
 
     const SAMPLE: &str = r#"{"Version":"2012-10-17","Statement":[
         {"Effect":"Allow","Action":["iot:Publish","iot:Receive"],"Resource":["arn:aws:iot:r:a:topic/test/topic"]},
@@ -204,7 +254,7 @@ mod tests {
         let subject = Subject::new("lamp-7");
         Policy::parse(policy)
             .unwrap()
-            .evaluate(Request::new(action, name, &subject))
+            .evaluate(Request::new(action, name, &subject, UNIX_EPOCH))
     }
 
     #[test]
@@ -253,7 +303,7 @@ mod tests {
         .unwrap();
         let policy = Policy::new(vec![allow, deny]);
         let subject = Subject::new("x");
-        let request = Request::new(Action::Publish, "test/topic", &subject);
+        let request = Request::new(Action::Publish, "test/topic", &subject, UNIX_EPOCH);
         assert!(matches!(policy.evaluate(request), Decision::ExplicitDeny(by) if by.document == 2));
     }
 
@@ -267,7 +317,8 @@ mod tests {
     #[test]
     fn no_document_allows_nothing() {
         let subject = Subject::new("x");
-        let decision = Policy::default().evaluate(Request::new(Action::Connect, "x", &subject));
+        let decision =
+            Policy::default().evaluate(Request::new(Action::Connect, "x", &subject, UNIX_EPOCH));
         assert!(!decision.is_allowed());
     }
 
@@ -309,7 +360,7 @@ mod tests {
             let policy = Policy::parse(policy)
                 .unwrap()
                 .within(scope.map(|scope| scope.parse().unwrap()));
-            policy.evaluate(Request::new(Action::Publish, "a", &subject))
+            policy.evaluate(Request::new(Action::Publish, "a", &subject, UNIX_EPOCH))
         };
         assert!(evaluate(None).is_allowed());
         assert!(evaluate(Some("eu-west-1:123456789012")).is_allowed());
@@ -318,5 +369,68 @@ mod tests {
             elsewhere.explanation()[1],
             "policy document 1, statement 1 is for another region or account than us-east-1:123456789012"
         );
+    }
+
+    #[test]
+    fn a_scope_counts_in_conditions_as_well() {
+        let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:Connect",
+            "Resource":"*","Condition":{"ArnEquals":
+                {"iot:LastWillTopic":"arn:aws:iot:eu-west-1:123456789012:topic/gone"}}}}"#;
+        let ask = |scope: Option<&str>, will: &str, by_hand: bool| {
+            let mut subject = Subject::new("c");
+            if by_hand {
+                subject.set("iot:LastWillTopic", will).unwrap();
+            } else {
+                subject.last_will_topic = Some(will.into());
+            }
+            let scope = scope.map(|scope| scope.parse().unwrap());
+            let policy = Policy::parse(policy).unwrap().within(scope);
+            policy.evaluate(Request::new(Action::Connect, "c", &subject, UNIX_EPOCH))
+        };
+        let (here, elsewhere) = ("eu-west-1:123456789012", "us-east-1:123456789012");
+        assert!(ask(None, "gone", false).is_allowed());
+        assert!(ask(Some(here), "gone", false).is_allowed());
+        let denied = ask(Some(elsewhere), "gone", false);
+        assert_eq!(
+            denied.explanation()[1],
+            "policy document 1, statement 1 (*): the condition ArnEquals on iot:LastWillTopic isn't \
+             met: arn:aws:iot:us-east-1:123456789012:topic/gone"
+        );
+        let arn = |region| format!("arn:aws:iot:{region}:123456789012:topic/gone");
+        assert!(ask(Some(here), &arn("eu-west-1"), true).is_allowed());
+        assert!(!ask(Some(here), &arn("eu-west-2"), true).is_allowed());
+        assert!(ask(None, &arn("eu-west-2"), true).is_allowed());
+    }
+
+    #[test]
+    fn a_denial_that_is_skipped_for_want_of_a_value_is_named() {
+        let policy = r#"{"Version":"2012-10-17","Statement":[
+            {"Effect":"Allow","Action":"iot:*","Resource":"*"},
+            {"Sid":"Own","Effect":"Deny","Action":"iot:Publish",
+             "Resource":["arn:aws:iot:r:a:topic/x","arn:aws:iot:r:a:topic/${iot:Connection.Thing.ThingName}"]},
+            {"Effect":"Deny","Action":"iot:*","Resource":"*",
+             "Condition":{"StringEquals":{"iot:Certificate.Subject.CommonName":"old"}}},
+            {"Effect":"Deny","Action":"iot:Publish","Resource":"*",
+             "Condition":{"StringEquals":{"iot:ClientId":"${iot:CertificateId}"}}},
+            {"Effect":"Deny","Action":"iot:Publish","Resource":"arn:aws:iot:r:a:topic/y"}]}"#;
+        let policy = Policy::parse(policy).unwrap();
+        let subject = Subject::new("c");
+        let skipped = |action, name| -> Vec<String> {
+            let request = Request::new(action, name, &subject, UNIX_EPOCH);
+            let skipped = policy.skipped_denials(request);
+            skipped.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(
+            skipped(Action::Publish, "a"),
+            [
+                "policy document 1, statement 2 \"Own\" is skipped, though it denies that action: a variable \
+                 in topic/x, topic/${iot:Connection.Thing.ThingName} has no value here",
+                "policy document 1, statement 3 is skipped, though it denies that action: the condition \
+                 StringEquals on iot:Certificate.Subject.CommonName isn't met: it has no value here",
+                "policy document 1, statement 4 is skipped, though it denies that action: the condition \
+                 StringEquals on iot:ClientId isn't met: c (a variable in it has no value here)",
+            ]
+        );
+        assert_eq!(skipped(Action::Subscribe, "a").len(), 1);
     }
 }

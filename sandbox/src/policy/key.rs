@@ -1,23 +1,23 @@
-//! The keys that AWS IoT policies know, as variables (`${iot:ClientId}`) and in conditions.
+//! Keys that AWS IoT policies know, as variables (`${iot:ClientId}`) and in conditions.
 
-/// One key. Letters count in either case, as in IAM.
+/// One key. Upper and lower case are alike, as in IAM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
     ClientId,
     SourceIp,
-    /// The network of AWS that the client comes from; set by hand only, as there is none here.
+    /// Network of AWS that the client comes from; set by hand only, as there is none here.
     SourceVpc,
     SourceVpce,
     DomainName,
     ConnectAttributes,
-    /// The topic of the will, as an ARN.
+    /// Topic of the will, as an ARN.
     LastWillTopic,
     IsAttached,
     SecureTransport,
     CurrentTime,
     EpochTime,
-    /// A property of a thing or of a client certificate. Neither exists behind a custom authorizer:
-    /// it has no value.
+    /// Property of a thing or of a client certificate; never has a value, as neither exists behind
+    /// a custom authorizer.
     ThingOrCertificate,
 }
 
@@ -41,7 +41,7 @@ impl Key {
         }
     }
 
-    /// Whether it may hold more than one value, so that no variable can stand for it.
+    /// `true` for a key with any number of values: no variable can stand for it.
     pub(super) fn is_list(self) -> bool {
         self == Self::ConnectAttributes
     }
@@ -61,8 +61,8 @@ const NAMES: [(&str, Key); 12] = [
     ("aws:EpochTime", Key::EpochTime),
     ("iot:CertificateId", Key::ThingOrCertificate),
 ];
-/// Why a key that IAM or another service knows can't apply here; `None` for a key that nobody is
-/// known to have.
+
+/// Reason why a key of IAM or of another service can't apply here; `None` for an unknown key.
 pub(super) fn why_unsupported(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     let begins_with = |prefix: &str| name.starts_with(prefix);

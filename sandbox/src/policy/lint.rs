@@ -1,11 +1,13 @@
-//! What is usually wrong with a policy, found before a device finds it.
+//! Usual mistakes in policies, found before a device finds them.
 
+mod arn;
+mod denied;
 mod problem;
 mod statement;
 
 use core::fmt;
+use std::time::SystemTime;
 
-use dunlin_codec::Escaped;
 use serde_json::Value;
 
 pub use problem::PolicyProblem;
@@ -15,14 +17,17 @@ use crate::policy::evaluation::Policy;
 use crate::policy::request::{Action, Request, Subject};
 use crate::policy::{MAX_DOCUMENT_LENGTH, MAX_DOCUMENTS};
 
-/// One thing to mend, and where it is. `Display` writes it on one line, with what to do about it.
+/// One mistake and its place. `Display` writes both on one line, with the way to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Which document, from 1; `None` where it is about all of them.
+    /// Number of the document, from 1; `None` for a mistake of all documents together.
     pub document: Option<usize>,
-    /// Which statement of it, from 1.
+    /// Number of the statement in the document, from 1; `None` for a mistake of the document.
     pub statement: Option<usize>,
-    /// What is wrong.
+    /// JSON Pointer (RFC 6901) to the mistake in the document, such as `/Statement/0/Resource/1`;
+    /// empty for the document itself.
+    pub pointer: Box<str>,
+    /// Description of the mistake.
     pub problem: PolicyProblem,
 }
 
@@ -31,6 +36,7 @@ impl Finding {
         Self {
             document: None,
             statement: None,
+            pointer: "".into(),
             problem,
         }
     }
@@ -38,8 +44,7 @@ impl Finding {
     fn of_document(document: usize, problem: PolicyProblem) -> Self {
         Self {
             document: Some(document),
-            statement: None,
-            problem,
+            ..Self::of_all(problem)
         }
     }
 }
@@ -47,74 +52,123 @@ impl Finding {
 /// Looks for the usual mistakes in the policy documents of one identity, each an object or the text
 /// of one.
 ///
-/// `client_id` is one that should be able to connect.
+/// `client_id` is one that should be able to connect. `time` is the time for conditions on
+/// `aws:CurrentTime` and `aws:EpochTime`.
 ///
 /// ```
 /// let document = serde_json::json!({"Version": "2012-10-17", "Statement": [
 ///     {"Effect": "Allow", "Action": "iot:Connect", "Resource": "arn:aws:iot:eu-west-1:123456789012:client/lamp-*"},
 ///     {"Effect": "Allow", "Action": "iot:Subscribe", "Resource": "arn:aws:iot:eu-west-1:123456789012:topic/lamp"},
 /// ]});
-/// let findings = dunlin_sandbox::lint(&[document], Some("lamp-7"));
+/// let findings = dunlin_sandbox::lint(&[document], Some("lamp-7"), std::time::SystemTime::now());
 /// assert_eq!(
 ///     findings[0].to_string(),
 ///     "policy document 1, statement 2: iot:Subscribe is asked on topicfilter/, so that topic/lamp never applies: \
 ///      write topicfilter/lamp"
 /// );
+/// assert_eq!(&*findings[0].pointer, "/Statement/1/Resource");
 /// ```
 #[must_use]
-pub fn lint(documents: &[Value], client_id: Option<&str>) -> Vec<Finding> {
+pub fn lint(documents: &[Value], client_id: Option<&str>, time: SystemTime) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut parsed = Vec::new();
     if documents.len() > MAX_DOCUMENTS {
         findings.push(Finding::of_all(PolicyProblem::TooManyDocuments(
             documents.len(),
         )));
     }
+
+    // Everything that a document is refused for. The other statements are looked at all the same.
+    let mut parsed = Vec::new();
+    let mut is_whole = true;
     for (document, number) in documents.iter().zip(1..) {
-        let text = match document {
-            Value::String(text) => text.clone(),
-            object => object.to_string(),
-        };
+        let text = text_of(document);
         let length = text.chars().count();
         if length > MAX_DOCUMENT_LENGTH {
             findings.push(Finding::of_document(number, PolicyProblem::TooLong(length)));
         }
-        match PolicyDocument::parse(&text) {
-            Ok(document) => parsed.push(document),
-            Err(error) => {
-                findings.push(Finding::of_document(number, PolicyProblem::Refused(error)));
-            }
-        }
+        let (document, errors) = PolicyDocument::read(&text);
+        is_whole &= errors.is_empty();
+        findings.extend(errors.into_iter().map(|error| Finding {
+            document: Some(number),
+            statement: error.statement,
+            pointer: error.pointer.clone(),
+            problem: PolicyProblem::Refused(error),
+        }));
+        parsed.push(document);
     }
-    let is_whole = parsed.len() == documents.len();
+
+    // Each statement by itself, and beside those that deny.
     let policy = Policy::new(parsed);
-    for (document, number, statement) in policy.statements() {
-        let problems = statement::problems(statement).into_iter();
-        findings.extend(problems.map(|problem| Finding {
+    for (document, statement) in policy.statements() {
+        let json = documents.get(document - 1);
+        let mut problems = statement::problems(statement);
+        problems.extend(denied::problems(statement, &policy));
+        findings.extend(problems.into_iter().map(|found| Finding {
             document: Some(document),
-            statement: Some(number),
-            problem,
+            statement: Some(statement.number),
+            pointer: pointer(json, statement.number, found.text).into(),
+            problem: found.problem,
         }));
     }
-    // What a refused document would have allowed isn't known.
+
+    // All documents together. What a refused statement would have allowed isn't known.
     if is_whole {
-        findings.extend(
-            of_policy(&policy, client_id)
-                .into_iter()
-                .map(Finding::of_all),
-        );
+        let problems = of_policy(&policy, client_id, time).into_iter();
+        findings.extend(problems.map(Finding::of_all));
     }
     findings
 }
 
-/// What is missing in all documents together.
-fn of_policy(policy: &Policy, client_id: Option<&str>) -> Vec<PolicyProblem> {
+/// Text of a document that is an object, or a string that holds one.
+fn text_of(document: &Value) -> String {
+    match document {
+        Value::String(text) => text.clone(),
+        object => object.to_string(),
+    }
+}
+
+/// JSON Pointer to a statement, or to the string in it that is `text`.
+fn pointer(document: Option<&Value>, number: usize, text: Option<&str>) -> String {
+    let Some(statements) = document.and_then(|document| document.get("Statement")) else {
+        return String::new();
+    };
+    let statement = if statements.is_array() {
+        format!("/Statement/{}", number - 1)
+    } else {
+        "/Statement".into()
+    };
+    let value = document.and_then(|document| document.pointer(&statement));
+    let inner = value
+        .zip(text)
+        .and_then(|(value, text)| pointer_to_string(value, text));
+    statement + &inner.unwrap_or_default()
+}
+
+/// JSON Pointer to the first string that is `text`.
+fn pointer_to_string(value: &Value, text: &str) -> Option<String> {
+    let below = |token: &str, value| Some(format!("/{token}{}", pointer_to_string(value, text)?));
+    match value {
+        Value::String(string) => (string == text).then(String::new),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| below(&index.to_string(), item)),
+        Value::Object(members) => members
+            .iter()
+            .find_map(|(name, value)| below(&name.replace('~', "~0").replace('/', "~1"), value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// Mistakes of all documents together.
+fn of_policy(policy: &Policy, client_id: Option<&str>, time: SystemTime) -> Vec<PolicyProblem> {
     let mut problems = Vec::new();
     if !allows_somewhere(policy, Action::Connect) {
         problems.push(PolicyProblem::NoConnect);
     } else if let Some(client_id) = client_id {
         let subject = Subject::new(client_id);
-        let decision = policy.evaluate(Request::new(Action::Connect, client_id, &subject));
+        let request = Request::new(Action::Connect, client_id, &subject, time);
+        let decision = policy.evaluate(request);
         if !decision.is_allowed() {
             problems.push(PolicyProblem::ClientId {
                 client_id: client_id.into(),
@@ -122,12 +176,12 @@ fn of_policy(policy: &Policy, client_id: Option<&str>) -> Vec<PolicyProblem> {
             });
         }
     }
-    problems.extend(undelivered(policy).map(PolicyProblem::NoReceive));
+    problems.extend(undelivered(policy, time).map(PolicyProblem::NoReceive));
     if allows_somewhere(policy, Action::RetainPublish) && !allows_somewhere(policy, Action::Publish)
     {
         problems.push(PolicyProblem::RetainWithoutPublish);
     }
-    problems.extend(open_to_plus(policy).map(PolicyProblem::PlusClientId));
+    problems.extend(open_to_plus(policy, time).map(PolicyProblem::PlusClientId));
     problems
 }
 
@@ -138,37 +192,36 @@ fn allows_somewhere(policy: &Policy, action: Action) -> bool {
 fn allowing(policy: &Policy, action: Action) -> impl Iterator<Item = &Statement> {
     policy
         .statements()
-        .map(|(_, _, statement)| statement)
+        .map(|(_, statement)| statement)
         .filter(move |statement| statement.effect == Effect::Allow && statement.covers(action))
 }
 
-/// The filters that may be subscribed to, of which nothing is ever delivered; the first is told.
-fn undelivered(policy: &Policy) -> Option<Box<str>> {
+/// First filter that may be subscribed to and of which nothing is ever delivered.
+fn undelivered(policy: &Policy, time: SystemTime) -> Option<Box<str>> {
     let filters = allowing(policy, Action::Subscribe)
         .flat_map(|statement| &statement.resources)
+        // topic/ is written by mistake in place of topicfilter/; it is told by itself.
+        .filter(|resource| matches!(resource.kind(), None | Some("topic" | "topicfilter")))
         .map(|resource| problem::behind_kind(resource.name()));
     let subject = Subject::new("");
     let can_receive = allows_somewhere(policy, Action::Receive);
     let mut undelivered = filters.filter(|filter| {
-        // Only of a plain topic can be said what it receives.
+        // Messages of a filter with wildcards may have any of many topics.
         let is_plain = !filter.contains(['*', '?', '$', '+', '#']);
         let receives = |topic| {
-            policy
-                .evaluate(Request::new(Action::Receive, topic, &subject))
-                .is_allowed()
+            let request = Request::new(Action::Receive, topic, &subject, time);
+            policy.evaluate(request).is_allowed()
         };
         !can_receive || (is_plain && !receives(filter))
     });
     undelivered.next().map(Into::into)
 }
 
-/// A filter with the client id in it, and clients that may call themselves `+`.
-fn open_to_plus(policy: &Policy) -> Option<Box<str>> {
+/// First filter with the client id in it, if a client may call itself `+`.
+fn open_to_plus(policy: &Policy, time: SystemTime) -> Option<Box<str>> {
     let plus = Subject::new("+");
-    if !policy
-        .evaluate(Request::new(Action::Connect, "+", &plus))
-        .is_allowed()
-    {
+    let request = Request::new(Action::Connect, "+", &plus, time);
+    if !policy.evaluate(request).is_allowed() {
         return None;
     }
     let resources = allowing(policy, Action::Subscribe).flat_map(|statement| &statement.resources);
@@ -180,16 +233,19 @@ fn open_to_plus(policy: &Policy) -> Option<Box<str>> {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let problem = Escaped(&self.problem);
-        match (self.document, self.statement) {
-            (Some(document), Some(statement)) => {
+        let problem = &self.problem;
+        match (self.document, self.statement, problem) {
+            // The error names its statement.
+            (Some(document), _, PolicyProblem::Refused(_)) | (Some(document), None, _) => {
+                write!(f, "policy document {document}: {problem}")
+            }
+            (Some(document), Some(statement), _) => {
                 write!(
                     f,
                     "policy document {document}, statement {statement}: {problem}"
                 )
             }
-            (Some(document), None) => write!(f, "policy document {document}: {problem}"),
-            (None, _) => write!(f, "policy: {problem}"),
+            (None, _, _) => write!(f, "policy: {problem}"),
         }
     }
 }
@@ -199,6 +255,7 @@ mod tests {
     use super::*;
     use crate::authorizer::DEMO_POLICY;
     use serde_json::json;
+    use std::time::UNIX_EPOCH;
 
     fn arn(name: &str) -> String {
         format!("arn:aws:iot:eu-west-1:123456789012:{name}")
@@ -219,7 +276,11 @@ mod tests {
             allow("iot:Subscribe", "topicfilter/lamp"),
             allow("iot:Receive", "topic/lamp"),
         ];
-        let findings = lint(&[document(sound), document([statement])], Some("lamp-7"));
+        let findings = lint(
+            &[document(sound), document([statement])],
+            Some("lamp-7"),
+            UNIX_EPOCH,
+        );
         findings.iter().map(ToString::to_string).collect()
     }
 
@@ -234,7 +295,10 @@ mod tests {
 
     #[test]
     fn the_sample_policy_is_sound() {
-        assert_eq!(lint(&[DEMO_POLICY.into()], Some("mqtt5-sample-1a2b")), []);
+        assert_eq!(
+            lint(&[DEMO_POLICY.into()], Some("mqtt5-sample-1a2b"), UNIX_EPOCH),
+            []
+        );
     }
 
     #[test]
@@ -281,7 +345,12 @@ mod tests {
             problem(allow("iot:Publish", "topic/a/+/b/#")),
             "+ and # are plain letters in a policy, so that topic/a/+/b/# matches no topic: write topic/a/*/b/*"
         );
-        assert_eq!(found(allow("iot:Publish", "topic/c++")), [""; 0]);
+        assert_eq!(
+            problem(allow("iot:Publish", "topic/c++/x")),
+            "+ and # are plain letters in a policy, so that topic/c++/x matches no topic: write topic/c*/x"
+        );
+        // It is no wildcard for all topics either.
+        assert!(problem(allow("iot:Publish", "topic/#")).starts_with("+ and #"));
     }
 
     #[test]
@@ -339,7 +408,7 @@ mod tests {
     #[test]
     fn what_is_missing_in_all_documents_is_told() {
         let texts = |statements: Vec<Value>| -> Vec<String> {
-            lint(&[document(statements)], Some("lamp-7"))
+            lint(&[document(statements)], Some("lamp-7"), UNIX_EPOCH)
                 .iter()
                 .map(ToString::to_string)
                 .collect()
@@ -356,6 +425,10 @@ mod tests {
               allow iot:Receive on topic/a"
             ]
         );
+        // iot:* on other things than topics is no subscription.
+        let all = allow("iot:*", "client/lamp-*");
+        let receiving = allow("iot:Receive", "topic/a");
+        assert_eq!(texts(vec![all, receiving]), [""; 0]);
         let elsewhere = texts(vec![
             connect(),
             allow("iot:Subscribe", "topicfilter/a"),
@@ -391,16 +464,17 @@ mod tests {
     #[test]
     fn too_many_too_long_and_refused_documents_are_told() {
         let sound: Value = DEMO_POLICY.into();
-        let eleven = lint(&vec![sound.clone(); 11], None);
+        let eleven = lint(&vec![sound.clone(); 11], None, UNIX_EPOCH);
         assert_eq!(eleven[0].problem, PolicyProblem::TooManyDocuments(11));
         let long = document([allow("iot:Publish", &format!("topic/{}", "x".repeat(2048)))]);
         assert!(matches!(
-            lint(&[sound.clone(), long], None)[0].problem,
+            lint(&[sound.clone(), long], None, UNIX_EPOCH)[0].problem,
             PolicyProblem::TooLong(2049..)
         ));
         let refused = lint(
             &[sound, json!({"Version": "2008-10-17", "Statement": []})],
             None,
+            UNIX_EPOCH,
         );
         assert!(
             refused[0]
@@ -408,5 +482,135 @@ mod tests {
                 .starts_with("policy document 2: the policy version \"2008-10-17\"")
         );
         assert_eq!(refused.len(), 1);
+    }
+
+    #[test]
+    fn an_arn_that_is_not_filled_in_is_told() {
+        let of = |arn: &str| {
+            problem(json!({"Effect": "Allow", "Action": "iot:Publish", "Resource": arn}))
+        };
+        assert_eq!(
+            of("arn:aws:iot:region:account:topic/a"),
+            "arn:aws:iot:region:account:topic/a isn't filled in (\"region\" is no region, \"account\" is \
+             no account of 12 digits): write what they are, or *"
+        );
+        for (arn, part) in [
+            (
+                "arn:aws:iot:<region>:123456789012:topic/a",
+                "\"<region>\" is no region",
+            ),
+            ("arn:aws:iot::123456789012:topic/a", "\"\" is no region"),
+            (
+                "arn:aws:iot:eu-west-1:12345678901:topic/a",
+                "\"12345678901\" is no account",
+            ),
+            (
+                "arn:aws:iot:eu-west-1:YOUR_ACCOUNT:topic/a",
+                "\"YOUR_ACCOUNT\" is no account",
+            ),
+            (
+                "arn:aws:iot:eu-west-1:*:topic/<thing>/a",
+                "\"<thing>\" is to be replaced",
+            ),
+        ] {
+            assert!(of(arn).contains(part), "{}", of(arn));
+        }
+        for arn in [
+            "arn:aws:iot:*:*:topic/a",
+            "arn:aws-us-gov:iot:us-gov-west-1:123456789012:topic/a",
+            "arn:aws:iot:ap-southeast-2:*:topic/a<b",
+        ] {
+            let statement = json!({"Effect": "Allow", "Action": "iot:Publish", "Resource": arn});
+            assert_eq!(found(statement), [""; 0], "{arn}");
+        }
+        let condition =
+            json!({"ArnEquals": {"iot:LastWillTopic": "arn:aws:iot:region:account:topic/a"}});
+        let statement = json!({"Effect": "Allow", "Action": "iot:Connect", "Resource": arn("client/a"),
+            "Condition": condition});
+        assert!(problem(statement).contains("isn't filled in"));
+    }
+
+    #[test]
+    fn a_shared_filter_as_a_topic_to_publish_on_is_told() {
+        assert_eq!(
+            problem(allow("iot:Publish", "topic/$share/g/t")),
+            "nobody publishes on topic/$share/g/t: a shared subscription receives messages of topic/t"
+        );
+        // AWS's samples grant iot:Receive on it.
+        assert_eq!(found(allow("iot:Receive", "topic/$share/*/t")), [""; 0]);
+    }
+
+    #[test]
+    fn an_allow_that_a_deny_always_beats_is_told() {
+        let deny = |action: &str, resource: Value| json!({"Effect": "Deny", "Action": action, "Resource": resource});
+        let of = |deny: Value| -> Vec<String> {
+            let statements = [
+                allow("iot:Connect", "client/lamp-*"),
+                allow(
+                    json!(["iot:Publish", "iot:RetainPublish"]),
+                    "topic/lamp/${iot:ClientId}",
+                ),
+                deny,
+            ];
+            let findings = lint(&[document(statements)], None, UNIX_EPOCH);
+            findings.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(
+            of(deny("iot:*", json!(arn("topic/lamp/*")))),
+            [
+                "policy document 1, statement 2: iot:Publish and iot:RetainPublish are never allowed: policy \
+                 document 1, statement 3 (topic/lamp/*) denies the same, and a Deny beats every Allow"
+            ]
+        );
+        assert_eq!(of(deny("iot:RetainPublish", json!("*"))).len(), 1);
+        assert_eq!(of(deny("iot:Publish", json!(arn("topic/lamp/7")))), [""; 0]);
+        let mut on_condition = deny("iot:Publish", json!("*"));
+        on_condition["Condition"] = json!({"StringEquals": {"iot:ClientId": "x"}});
+        assert_eq!(of(on_condition), [""; 0]);
+        // `*` is asked about topics alone here.
+        let all = [
+            allow("iot:Connect", "client/a"),
+            json!({"Effect": "Allow", "Action": "iot:Publish", "Resource": "*"}),
+            deny("iot:Publish", json!(arn("topic/*"))),
+        ];
+        let findings = lint(&[document(all)], None, UNIX_EPOCH);
+        assert!(
+            findings
+                .iter()
+                .any(|found| found.to_string().contains("iot:Publish is never allowed")),
+            "{findings:?}"
+        );
+    }
+
+    #[test]
+    fn every_mistake_of_every_document_is_told_with_its_place() {
+        let broken = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "allow", "Action": "iot:Connect", "Resource": "client/a"},
+            allow("iot:Subscribe", "topic/a")]});
+        let findings = lint(
+            &[json!("{"), broken, document([allow("iot:Fly", "topic/a")])],
+            None,
+            UNIX_EPOCH,
+        );
+        let places: Vec<_> = findings
+            .iter()
+            .map(|found| (found.document, found.statement, &*found.pointer))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                (Some(1), None, ""),
+                (Some(2), Some(1), "/Statement/0/Effect"),
+                (Some(2), Some(1), "/Statement/0/Resource"),
+                (Some(2), Some(2), "/Statement/1/Resource"),
+                (Some(3), Some(1), "/Statement/0/Action"),
+            ],
+            "{findings:#?}"
+        );
+        assert!(
+            findings[1]
+                .to_string()
+                .starts_with("policy document 2: statement 1: \"Effect\" must")
+        );
     }
 }

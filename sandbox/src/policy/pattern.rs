@@ -4,7 +4,7 @@
 use core::str::Chars;
 use std::borrow::Cow;
 
-use crate::policy::document::PolicyError;
+use crate::policy::error::PolicyErrorKind;
 use crate::policy::key::Key;
 use crate::policy::request::Request;
 
@@ -25,12 +25,12 @@ enum Token {
 
 impl Pattern {
     /// Parses wildcards and variables, as `Resource` and `StringLike` have them.
-    pub(super) fn parse(text: &str) -> Result<Self, PolicyError> {
+    pub(super) fn parse(text: &str) -> Result<Self, PolicyErrorKind> {
         Self::parse_with(text, wildcard)
     }
 
     /// Parses variables only, as `StringEquals` has them.
-    pub(super) fn parse_text(text: &str) -> Result<Self, PolicyError> {
+    pub(super) fn parse_text(text: &str) -> Result<Self, PolicyErrorKind> {
         Self::parse_with(text, Token::Literal)
     }
 
@@ -44,14 +44,14 @@ impl Pattern {
         }
     }
 
-    fn parse_with(text: &str, plain: impl Fn(char) -> Token) -> Result<Self, PolicyError> {
+    fn parse_with(text: &str, plain: impl Fn(char) -> Token) -> Result<Self, PolicyErrorKind> {
         let mut tokens = Vec::with_capacity(text.len());
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
             if let Some(after) = rest.strip_prefix("${") {
                 let (name, after) = after
                     .split_once('}')
-                    .ok_or_else(|| PolicyError::UnclosedVariable(text.into()))?;
+                    .ok_or_else(|| PolicyErrorKind::UnclosedVariable(text.into()))?;
                 tokens.push(variable(name)?);
                 rest = after;
                 continue;
@@ -68,7 +68,7 @@ impl Pattern {
             .is_some_and(|tokens| matches(&tokens, text))
     }
 
-    /// Letters match in either case.
+    /// As [`Self::matches`], in which upper and lower case are alike.
     pub(super) fn matches_in_any_case(&self, text: &str, request: &Request<'_>) -> bool {
         let lowercase = |tokens: Cow<'_, [Token]>| -> Vec<Token> {
             tokens.iter().flat_map(|token| lowercase(*token)).collect()
@@ -77,16 +77,22 @@ impl Pattern {
             .is_some_and(|tokens| matches(&lowercase(tokens), &text.to_lowercase()))
     }
 
+    /// `true` if every text that `other` matches is matched by this pattern, too, whatever the
+    /// values of variables are. A pattern for which this can't be shown counts as not covered.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        covers(&self.tokens, &other.tokens)
+    }
+
     pub(super) fn matches_action(&self, lowercase_name: &str) -> bool {
         matches(&self.tokens, lowercase_name)
     }
 
-    /// Whether one of its variables has no value here.
+    /// `true` if one of its variables has no value here.
     pub(super) fn lacks_a_value(&self, request: &Request<'_>) -> bool {
         self.resolved(request).is_none()
     }
 
-    /// With each variable replaced by the letters of its value.
+    /// Tokens with each variable replaced by the letters of its value; `None` if one has no value.
     fn resolved(&self, request: &Request<'_>) -> Option<Cow<'_, [Token]>> {
         if !self
             .tokens
@@ -124,11 +130,11 @@ fn lowercase(token: Token) -> Vec<Token> {
     }
 }
 
-fn variable(name: &str) -> Result<Token, PolicyError> {
+fn variable(name: &str) -> Result<Token, PolicyErrorKind> {
     match (name, Key::named(name)) {
         ("*" | "?" | "$", _) => Ok(name.chars().next().map_or(Token::AnyOne, Token::Literal)),
         (_, Some(key)) if !key.is_list() => Ok(Token::Variable(key)),
-        _ => Err(PolicyError::UnsupportedVariable(name.into())),
+        _ => Err(PolicyErrorKind::UnsupportedVariable(name.into())),
     }
 }
 
@@ -171,10 +177,44 @@ fn matches(pattern: &[Token], text: &str) -> bool {
     }
 }
 
+/// Matching of a pattern with the tokens of another one, token by token, as [`matches`] does with
+/// letters: `*` covers any tokens, `?` one letter or another `?`, everything else only its like.
+fn covers(pattern: &[Token], other: &[Token]) -> bool {
+    let (mut at, mut position) = (0, 0);
+    let mut last_run: Option<(usize, usize)> = None;
+    loop {
+        match (pattern.get(at), other.get(position)) {
+            (None, None) => return true,
+            (Some(Token::AnyRun), _) => {
+                at += 1;
+                last_run = Some((at, position));
+                continue;
+            }
+            (Some(Token::AnyOne), Some(Token::AnyOne | Token::Literal(_))) => {
+                (at, position) = (at + 1, position + 1);
+                continue;
+            }
+            (Some(wanted), Some(found)) if wanted == found => {
+                (at, position) = (at + 1, position + 1);
+                continue;
+            }
+            (Some(_), None) => return false,
+            (_, Some(_)) => {}
+        }
+        // Give the last `*` one token more, and try the rest of the pattern again.
+        let Some((after_run, run_end)) = last_run.as_mut() else {
+            return false;
+        };
+        *run_end += 1;
+        (at, position) = (*after_run, *run_end);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::policy::request::{Action, Subject};
+    use std::time::UNIX_EPOCH;
 
     fn matches_as(pattern: &str, text: &str, client_id: &str) -> bool {
         let subject = Subject {
@@ -182,7 +222,7 @@ mod tests {
             domain_name: Some("localhost".into()),
             ..Subject::new(client_id)
         };
-        let request = Request::new(Action::Publish, text, &subject);
+        let request = Request::new(Action::Publish, text, &subject, UNIX_EPOCH);
         Pattern::parse(pattern).unwrap().matches(text, &request)
     }
 
@@ -269,7 +309,7 @@ mod tests {
     #[test]
     fn without_wildcards_they_are_letters() {
         let subject = Subject::new("lamp-7");
-        let request = Request::new(Action::Connect, "x", &subject);
+        let request = Request::new(Action::Connect, "x", &subject, UNIX_EPOCH);
         let text = |text| Pattern::parse_text(text).unwrap();
         assert!(text("a*?").matches("a*?", &request));
         assert!(!text("a*").matches("ab", &request));
@@ -300,5 +340,30 @@ mod tests {
         assert!(Pattern::parse_action("iot:*").matches_action("iot:publish"));
         assert!(Pattern::parse_action("iot:PUB*").matches_action("iot:publish"));
         assert!(!Pattern::parse_action("iot:Publish").matches_action("iot:retainpublish"));
+    }
+
+    #[test]
+    fn a_pattern_covers_another_only_if_it_matches_all_that_the_other_does() {
+        let pattern = |text| Pattern::parse(text).unwrap();
+        for (wide, narrow, expected) in [
+            ("*", "topic/*", true),
+            ("topic/*", "topic/a", true),
+            ("topic/*", "topic/a/*", true),
+            ("topic/*", "topic/${iot:ClientId}/x", true),
+            ("topic/*/x", "topic/${iot:ClientId}/x", true),
+            ("topic/${iot:ClientId}", "topic/${iot:ClientId}", true),
+            ("topic/?", "topic/a", true),
+            ("topic/?", "topic/?", true),
+            ("topic/*b*c", "topic/ab*c", true),
+            ("topic/a", "topic/*", false),
+            ("topic/?", "topic/*", false),
+            ("topic/?", "topic/${iot:ClientId}", false),
+            ("topic/a/*", "topic/*", false),
+            ("topic/${*}", "topic/*", false),
+            ("topic/${iot:ClientId}", "topic/${aws:SourceIp}", false),
+        ] {
+            let covers = pattern(wide).covers(&pattern(narrow));
+            assert_eq!(covers, expected, "{wide} on {narrow}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! One question to a policy: who wants to do what, and all that conditions may ask about.
+//! One request to a policy: the client, its action, and the values that conditions may compare.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -8,14 +8,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::policy::key::Key;
 
-/// What a client wants to do. The first word of the resource follows from it.
+/// Action of a client. The first word of the resource follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     /// `iot:Connect` on `client/<client id>`.
     Connect,
     /// `iot:Publish` on `topic/<topic name>`.
     Publish,
-    /// `iot:RetainPublish` on `topic/<topic name>`, asked besides [`Action::Publish`].
+    /// `iot:RetainPublish` on `topic/<topic name>`, evaluated besides [`Action::Publish`].
     RetainPublish,
     /// `iot:Receive` on `topic/<topic name>`.
     Receive,
@@ -23,29 +23,29 @@ pub enum Action {
     Subscribe,
 }
 
-/// One question to a policy.
+/// One request to a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// What is wanted.
+    /// Requested action.
     pub action: Action,
-    /// The client id, topic name or topic filter that it is wanted on.
+    /// Client id, topic name or topic filter that the action is requested on.
     pub name: &'a str,
-    /// Who asks.
+    /// Client that requests it.
     pub subject: &'a Subject,
-    /// When, for conditions on `aws:CurrentTime` and `aws:EpochTime`.
+    /// Time of the request, for conditions on `aws:CurrentTime` and `aws:EpochTime`.
     pub time: SystemTime,
 }
 
-/// Who asks, as policy variables and conditions see it.
+/// Client of a request, with the values of policy variables and condition keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     /// `iot:ClientId`.
     pub client_id: Arc<str>,
-    /// `aws:SourceIp`.
+    /// `aws:SourceIp`; `None` if the address isn't known.
     pub source_ip: Option<IpAddr>,
-    /// `iot:DomainName`: the server name that the client asked TLS for.
+    /// `iot:DomainName`: server name (SNI) of the client's TLS handshake; `None` without one.
     pub domain_name: Option<Arc<str>>,
-    /// `iot:LastWillTopic`: the topic of the will, for [`Action::Connect`] alone; `None` without a
+    /// `iot:LastWillTopic`: topic of the will, for [`Action::Connect`] alone; `None` without a
     /// will.
     pub last_will_topic: Option<Arc<str>>,
     /// Values that were set by hand.
@@ -54,7 +54,7 @@ pub struct Subject {
     pub connect: ConnectAttributes,
 }
 
-/// What a CONNECT asks for besides the connection.
+/// Attributes of a CONNECT: `iot:ConnectAttributes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ConnectAttributes {
     /// `PersistentConnect`: a session that outlives the connection.
@@ -64,7 +64,7 @@ pub struct ConnectAttributes {
 }
 
 impl Subject {
-    /// A client of which only its id is known.
+    /// Client of which only its id is known.
     #[must_use]
     pub fn new(client_id: impl Into<Arc<str>>) -> Self {
         Self {
@@ -77,11 +77,24 @@ impl Subject {
         }
     }
 
-    /// Sets a value of a condition key by hand, such as `aws:SourceVpce`; instead of the key's own
+    /// Client for which every key has a value that can have one behind a custom authorizer.
+    pub(super) fn with_every_value() -> Self {
+        let set = [(Key::SourceVpc, "x".into()), (Key::SourceVpce, "x".into())];
+        Self {
+            source_ip: Some([127, 0, 0, 1].into()),
+            domain_name: Some("localhost".into()),
+            last_will_topic: Some("x".into()),
+            set: set.into(),
+            ..Self::new("x")
+        }
+    }
+
+    /// Sets a value of a condition key by hand, such as `aws:SourceVpce`, in place of the key's own
     /// values. A key that is set more than once has all of these values.
     ///
     /// # Errors
-    /// [`SetKeyError`] for a key that isn't known or never has a value behind a custom authorizer.
+    /// [`SetKeyError::Unknown`] for a key that isn't known, [`SetKeyError::NoValue`] for one that
+    /// never has a value behind a custom authorizer.
     pub fn set(&mut self, key: &str, value: impl Into<Arc<str>>) -> Result<(), SetKeyError> {
         match Key::named(key) {
             Some(Key::ThingOrCertificate) => Err(SetKeyError::NoValue(key.into())),
@@ -94,14 +107,14 @@ impl Subject {
     }
 }
 
-/// Why a value of a condition key can't be set.
+/// Error of [`Subject::set`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetKeyError {
-    /// The key isn't known.
+    /// Unknown key.
     #[error("{0:?} isn't a condition key of AWS IoT policies that this sandbox knows")]
     Unknown(Box<str>),
-    /// A key of things or client certificates.
+    /// Key of things or client certificates.
     #[error(
         "{0:?} has no value behind a custom authorizer: there are no things and no client certificates"
     )]
@@ -109,24 +122,28 @@ pub enum SetKeyError {
 }
 
 impl<'a> Request<'a> {
-    /// A request of this moment.
+    /// A request of this client at this time.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "aws:CurrentTime of a request")]
-    pub fn new(action: Action, name: &'a str, subject: &'a Subject) -> Self {
+    pub const fn new(
+        action: Action,
+        name: &'a str,
+        subject: &'a Subject,
+        time: SystemTime,
+    ) -> Self {
         Self {
             action,
             name,
             subject,
-            time: SystemTime::now(),
+            time,
         }
     }
 
-    /// The resource that it is about, behind the account: `topic/lamp/on`.
+    /// Resource of the request, as an ARN has it behind the account: `topic/lamp/on`.
     pub(super) fn resource(&self) -> String {
         format!("{}/{}", self.action.resource_kind(), self.name)
     }
 
-    /// What a key stands for here; empty where it has no value.
+    /// Values of a key for this request; empty if it has none.
     pub(super) fn values(&self, key: Key) -> Vec<Cow<'a, str>> {
         let subject = self.subject;
         if subject.set.iter().any(|(set, _)| *set == key) {
@@ -184,7 +201,7 @@ impl<'a> Request<'a> {
 }
 
 impl Action {
-    /// Every action that a policy is asked about, connecting first.
+    /// All actions, connecting first.
     pub const ALL: [Self; 5] = [
         Self::Connect,
         Self::Publish,
@@ -193,7 +210,7 @@ impl Action {
         Self::Subscribe,
     ];
 
-    /// The first word of the resource that the action is asked on.
+    /// First word of the resource that the action is evaluated on.
     #[must_use]
     pub const fn resource_kind(self) -> &'static str {
         match self {
@@ -203,7 +220,7 @@ impl Action {
         }
     }
 
-    /// What action patterns are matched with: letters count in either case.
+    /// Name in lower case, which action patterns are matched with.
     pub(super) const fn lowercase_name(self) -> &'static str {
         match self {
             Self::Connect => "iot:connect",
@@ -251,7 +268,8 @@ mod tests {
             connect,
             ..Subject::new("lamp-7")
         };
-        let values = |action| Request::new(action, "x", &subject).values(Key::ConnectAttributes);
+        let values =
+            |action| Request::new(action, "x", &subject, UNIX_EPOCH).values(Key::ConnectAttributes);
         assert_eq!(values(Action::Connect), ["PersistentConnect", "LastWill"]);
         assert!(values(Action::Publish).is_empty());
     }
@@ -259,10 +277,7 @@ mod tests {
     #[test]
     fn what_is_not_known_has_no_value() {
         let subject = Subject::new("lamp-7");
-        let request = Request {
-            time: UNIX_EPOCH,
-            ..Request::new(Action::Publish, "x", &subject)
-        };
+        let request = Request::new(Action::Publish, "x", &subject, UNIX_EPOCH);
         for key in [Key::SourceIp, Key::DomainName, Key::ThingOrCertificate] {
             assert!(request.values(key).is_empty(), "{key:?}");
         }

@@ -1,25 +1,27 @@
-//! The `Resource` of a statement: an ARN of AWS IoT. Region and account are compared only where
-//! that was asked for.
+//! `Resource` of a statement: an ARN of AWS IoT. Region and account are compared only with an
+//! [`ArnScope`].
 
 use core::fmt;
 use core::str::FromStr;
 
-use crate::policy::document::PolicyError;
+use crate::policy::error::PolicyErrorKind;
 use crate::policy::pattern::Pattern;
 use crate::policy::request::Request;
 
-/// A resource pattern.
+/// Pattern of a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resource {
-    /// What follows the account: `topic/test/topic`, `client/lamp-*`.
+    /// ARN as the policy writes it.
+    text: Box<str>,
+    /// Part behind the account: `topic/test/topic`, `client/lamp-*`.
     name: Box<str>,
     pattern: Pattern,
-    /// All of it, for whoever compares region and account too.
+    /// Pattern of the whole ARN, for a comparison with region and account.
     whole: Pattern,
 }
 
-/// The region and the account that a sandbox stands for. Without one, any region and account in a
-/// policy matches.
+/// Region and account that a sandbox stands for. Without a scope, any region and account in a
+/// policy match.
 ///
 /// ```
 /// use dunlin_sandbox::ArnScope;
@@ -31,38 +33,41 @@ pub(super) struct Resource {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArnScope {
-    /// Such as `eu-west-1`.
+    /// Region, such as `eu-west-1`.
     pub region: String,
-    /// Twelve digits.
+    /// Account: twelve digits.
     pub account: String,
 }
 
-/// A text that is no `region:account`.
+/// Error of parsing an [`ArnScope`]: the text isn't `REGION:ACCOUNT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("write it as REGION:ACCOUNT, such as eu-west-1:123456789012")]
 pub struct ArnScopeError;
 
 impl Resource {
-    pub(super) fn parse(text: &str) -> Result<Self, PolicyError> {
-        let name = name_of(text).ok_or_else(|| PolicyError::NotAnArn(text.into()))?;
+    pub(super) fn parse(text: &str) -> Result<Self, PolicyErrorKind> {
+        let name = name_of(text).ok_or_else(|| PolicyErrorKind::NotAnArn(text.into()))?;
         Ok(Self {
+            text: text.into(),
             name: name.into(),
             pattern: Pattern::parse(name)?,
             whole: Pattern::parse(text)?,
         })
     }
 
-    /// As `parse`, but `*` and `?` are no wildcards.
-    pub(super) fn parse_literal(text: &str) -> Result<Self, PolicyError> {
-        let name = name_of(text).ok_or_else(|| PolicyError::NotAnArn(text.into()))?;
+    /// Parses an ARN as [`Self::parse`] does, but `*` and `?` are no wildcards.
+    pub(super) fn parse_literal(text: &str) -> Result<Self, PolicyErrorKind> {
+        let name = name_of(text).ok_or_else(|| PolicyErrorKind::NotAnArn(text.into()))?;
         Ok(Self {
+            text: text.into(),
             name: name.into(),
             pattern: Pattern::parse_text(name)?,
             whole: Pattern::parse_text(text)?,
         })
     }
 
-    /// `name` is the concrete `topic/..`, `topicfilter/..` or `client/..`.
+    /// Compares the concrete `topic/..`, `topicfilter/..` or `client/..` of a request; with a `scope`,
+    /// region and account as well.
     pub(super) fn matches(
         &self,
         name: &str,
@@ -70,16 +75,31 @@ impl Resource {
         scope: Option<&ArnScope>,
     ) -> bool {
         match scope {
-            Some(scope) => self.whole.matches(&scope.arn(name), request),
+            Some(scope) => self.matches_arn(&scope.arn(name), request),
             None => self.pattern.matches(name, request),
         }
+    }
+
+    /// Compares a whole ARN: partition, region and account, too.
+    pub(super) fn matches_arn(&self, arn: &str, request: &Request<'_>) -> bool {
+        self.whole.matches(arn, request)
+    }
+
+    /// `true` if every name that `other` matches is matched by this resource, too. A resource for
+    /// which this can't be shown counts as not covered.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.pattern.covers(&other.pattern)
     }
 
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The first word of the name: `topic`; `None` for a wildcard that runs over it.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// First word of the name, such as `topic`; `None` if a wildcard stands there.
     pub(super) fn kind(&self) -> Option<&str> {
         self.name
             .split_once('/')
@@ -93,7 +113,7 @@ impl Resource {
 }
 
 impl ArnScope {
-    /// The ARN of something in it. The partition follows from the region.
+    /// ARN of a name in this scope. The partition follows from the region.
     #[must_use]
     pub fn arn(&self, name: &str) -> String {
         let Self { region, account } = self;
@@ -133,7 +153,8 @@ impl fmt::Display for ArnScope {
     }
 }
 
-/// The part behind the account, or `*` where the pattern's last `*` runs over it.
+/// Part behind the account, or `*` if the pattern's last `*` covers it; `None` if the text is no
+/// ARN of AWS IoT.
 fn name_of(text: &str) -> Option<&str> {
     let fields: Vec<&str> = text.splitn(6, ':').collect();
     match fields.as_slice() {
@@ -147,11 +168,12 @@ fn name_of(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::policy::request::{Action, Subject};
+    use std::time::UNIX_EPOCH;
 
     fn matches(arn: &str, name: &str, scope: Option<&str>) -> bool {
         let scope = scope.map(|scope| scope.parse().unwrap());
         let subject = Subject::new("c");
-        let request = Request::new(Action::Publish, name, &subject);
+        let request = Request::new(Action::Publish, name, &subject, UNIX_EPOCH);
         Resource::parse(arn)
             .unwrap()
             .matches(name, &request, scope.as_ref())
@@ -218,7 +240,7 @@ mod tests {
         for text in ["topic/a", "arn:aws:s3:::bucket", "arn:aws:iot:topic/a", ""] {
             assert_eq!(
                 Resource::parse(text),
-                Err(PolicyError::NotAnArn(text.into()))
+                Err(PolicyErrorKind::NotAnArn(text.into()))
             );
         }
     }

@@ -1,4 +1,4 @@
-//! What a policy allows, in a few words for a log line.
+//! Short description of a policy for a log line.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,11 @@ use crate::policy::evaluation::Policy;
 use crate::policy::request::Action;
 
 impl Policy {
-    /// What it allows, in a few words for a log line: `connect as lamp-*; publish, receive on
-    /// lamp/on`.
+    /// Short description for a log line: `connect as lamp-*; publish, receive on lamp/on`.
     #[must_use]
     pub fn summary(&self) -> String {
         let mut groups: BTreeMap<(Effect, bool, &str), Vec<Action>> = BTreeMap::new();
-        for (_, _, statement) in self.statements() {
+        for (_, statement) in self.statements() {
             let conditional = !statement.conditions.is_empty();
             for resource in &statement.resources {
                 let name = resource.name();

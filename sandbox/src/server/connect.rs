@@ -127,6 +127,7 @@ impl Pending {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "aws:CurrentTime of a request")]
     /// What the authorizers decided, then the policy about `iot:Connect`, and the CONNACK if both
     /// allow.
     pub(crate) fn handle_verdict(
@@ -151,6 +152,7 @@ impl Pending {
             Action::Connect,
             &self.client_id,
             &self.subject,
+            std::time::SystemTime::now(),
         ));
         self.decision = Some(decision.clone());
         if !decision.is_allowed() {

@@ -368,9 +368,14 @@ impl Open {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "aws:CurrentTime of a request")]
     pub(crate) fn decide(&self, action: Action, name: &str) -> Decision {
-        self.policy
-            .evaluate(Request::new(action, name, &self.subject))
+        self.policy.evaluate(Request::new(
+            action,
+            name,
+            &self.subject,
+            std::time::SystemTime::now(),
+        ))
     }
 }
 

@@ -1,5 +1,7 @@
-//! Policies as the AWS IoT developer guide has them: each is evaluated, or refused with the reason
-//! why it can't apply.
+//! Condition keys of the AWS IoT developer guide: each is evaluated, or refused with the reason why
+//! it can't apply. The kinds of policies of the guide are in `guide_policy_table`.
+
+use std::time::UNIX_EPOCH;
 
 use dunlin_sandbox::{Action, Policy, Request, Subject};
 use serde_json::{Value, json};
@@ -13,11 +15,11 @@ fn allow(actions: Value, resource: Value, condition: Value) -> String {
 
 const ARN: &str = "arn:aws:iot:us-east-1:123456789012";
 
-/// What the policy answers to this request.
+/// `true` if the policy allows this request.
 fn allows(policy: &str, action: Action, name: &str, subject: &Subject) -> bool {
     Policy::parse(policy)
         .unwrap()
-        .evaluate(Request::new(action, name, subject))
+        .evaluate(Request::new(action, name, subject, UNIX_EPOCH))
         .is_allowed()
 }
 

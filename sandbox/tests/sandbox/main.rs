@@ -14,6 +14,7 @@ mod denials;
 mod door;
 mod faults;
 mod guide_policies;
+mod guide_policy_table;
 mod hostile;
 mod lambda;
 mod limits;

@@ -1,4 +1,4 @@
-//! The operators of conditions: one row each, with how it compares and whether it is negated.
+//! Operators of conditions: one row each, with its comparison.
 
 use core::cmp::Ordering;
 use core::net::IpAddr;
@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use crate::policy::document::PolicyError;
+use crate::policy::error::PolicyErrorKind;
 use crate::policy::key::Key;
 use crate::policy::pattern::Pattern;
 use crate::policy::request::Request;
-use crate::policy::resource::Resource;
+use crate::policy::resource::{ArnScope, Resource};
 
 /// One operator, without its set operator and its `IfExists`.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ enum Compares {
     Ip,
 }
 
-/// How what is found stands to what is wanted.
+/// Order of the value of the request to that of the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     Equal,
@@ -121,7 +121,11 @@ impl Operator {
     ///
     /// The values of `iot:LastWillTopic` are ARNs under the operators of text, too; wildcards are
     /// for `StringLike` alone.
-    pub(super) fn operand(&self, value: &Value, key: Key) -> Result<Option<Operand>, PolicyError> {
+    pub(super) fn operand(
+        &self,
+        value: &Value,
+        key: Key,
+    ) -> Result<Option<Operand>, PolicyErrorKind> {
         let Some(text) = text(value) else {
             return Ok(None);
         };
@@ -137,7 +141,7 @@ impl Operator {
                 Resource::parse(&text)
             };
             return match arn {
-                Err(PolicyError::NotAnArn(_)) => Ok(None),
+                Err(PolicyErrorKind::NotAnArn(_)) => Ok(None),
                 arn => Ok(Some(Operand::Arn(arn?))),
             };
         }
@@ -154,23 +158,37 @@ impl Operator {
         })
     }
 
-    /// Whether a value of the request equals (is less than, ..) one of those of the policy;
-    /// negated: none of them.
-    pub(super) fn is_met(&self, found: &str, operands: &[Operand], request: &Request<'_>) -> bool {
+    /// `true` if a value of the request equals (is less than, ..) one of those of the policy;
+    /// negated: none of them. With a `scope`, region and account of ARNs count as well.
+    pub(super) fn is_met(
+        &self,
+        found: &str,
+        operands: &[Operand],
+        request: &Request<'_>,
+        scope: Option<&ArnScope>,
+    ) -> bool {
         let any = operands
             .iter()
-            .any(|operand| self.compare(found, operand, request));
+            .any(|operand| self.compare(found, operand, request, scope));
         any != self.is_negated
     }
 
     /// A value of the request that can't be read equals nothing.
-    fn compare(&self, found: &str, operand: &Operand, request: &Request<'_>) -> bool {
+    fn compare(
+        &self,
+        found: &str,
+        operand: &Operand,
+        request: &Request<'_>,
+        scope: Option<&ArnScope>,
+    ) -> bool {
         match (self.compares, operand) {
             (Compares::TextInAnyCase, Operand::Text(pattern)) => {
                 pattern.matches_in_any_case(found, request)
             }
-            // Region and account are compared in resources alone, where that was asked for.
-            (_, Operand::Arn(arn)) => arn.matches(name_of_arn(found), request, None),
+            (_, Operand::Arn(arn)) => match scope {
+                Some(scope) => arn.matches_arn(&in_scope(found, scope), request),
+                None => arn.matches(name_of_arn(found), request, None),
+            },
             (_, Operand::Text(pattern)) => pattern.matches(found, request),
             (Compares::Number(order), Operand::Number(wanted)) => found
                 .parse::<i64>()
@@ -199,7 +217,35 @@ impl Order {
     }
 }
 
-/// What stands behind the account of an ARN; all of a text that is none.
+impl Operand {
+    /// ARN as the policy writes it; `None` for a value of another kind.
+    pub(super) fn arn(&self) -> Option<&str> {
+        match self {
+            Self::Arn(resource) => Some(resource.text()),
+            Self::Text(_) | Self::Number(_) | Self::Date(_) | Self::Bool(_) | Self::Net(_) => None,
+        }
+    }
+
+    /// `true` if a variable of it has no value here.
+    pub(super) fn lacks_a_value(&self, request: &Request<'_>) -> bool {
+        match self {
+            Self::Text(pattern) => pattern.lacks_a_value(request),
+            Self::Arn(arn) => arn.lacks_a_value(request),
+            Self::Number(_) | Self::Date(_) | Self::Bool(_) | Self::Net(_) => false,
+        }
+    }
+}
+
+/// ARN of a value of the request: the value itself, if it is one that was set by hand.
+pub(super) fn in_scope(found: &str, scope: &ArnScope) -> String {
+    if found.starts_with("arn:") {
+        found.into()
+    } else {
+        scope.arn(found)
+    }
+}
+
+/// Part of an ARN behind the account; the whole text if it is no ARN.
 fn name_of_arn(text: &str) -> &str {
     let is_arn = text.starts_with("arn:");
     text.splitn(6, ':')

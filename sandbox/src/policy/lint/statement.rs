@@ -1,53 +1,87 @@
-//! What one statement shows to be wrong by itself.
+//! Mistakes that one statement shows by itself.
+
+use std::time::UNIX_EPOCH;
 
 use crate::policy::document::{ActionPattern, Effect, Statement};
+use crate::policy::lint::arn;
 use crate::policy::lint::problem::{self, PolicyProblem};
 use crate::policy::request::{Action, Request, Subject};
 use crate::policy::resource::Resource;
 
-pub(super) fn problems(statement: &Statement) -> Vec<PolicyProblem> {
-    let mut problems: Vec<PolicyProblem> = statement
-        .actions
-        .iter()
-        .filter(|action| !is_known(action))
-        .map(|action| PolicyProblem::UnknownAction(action.text.clone()))
-        .collect();
-    let wrong_kinds: Vec<PolicyProblem> = Action::ALL
+/// A mistake, and the text of the policy that shows it.
+pub(super) struct Found<'a> {
+    /// Action or ARN as the policy writes it; `None` for the statement itself.
+    pub(super) text: Option<&'a str>,
+    pub(super) problem: PolicyProblem,
+}
+
+/// All mistakes of a statement.
+pub(super) fn problems(statement: &Statement) -> Vec<Found<'_>> {
+    let mut problems = Vec::new();
+    for action in statement.actions.iter().filter(|action| !is_known(action)) {
+        problems.push(Found {
+            text: Some(&action.text),
+            problem: PolicyProblem::UnknownAction(action.text.clone()),
+        });
+    }
+
+    // A resource of the wrong kind is told once, for the action that it was meant for.
+    let wrong_kinds: Vec<Found<'_>> = Action::ALL
         .into_iter()
         .filter_map(|action| wrong_kind(statement, action))
         .collect();
     if wrong_kinds.is_empty() {
-        problems.extend(
-            statement
-                .resources
-                .iter()
-                .filter_map(|resource| useless(statement, resource)),
-        );
-        problems.extend(statement.resources.iter().filter_map(mqtt_wildcard));
+        problems.extend(of_resources(statement, |resource| {
+            useless(statement, resource)
+        }));
+        problems.extend(of_resources(statement, mqtt_wildcard));
+        problems.extend(of_resources(statement, |resource| {
+            shared_topic(statement, resource)
+        }));
     }
     problems.extend(wrong_kinds);
-    problems.extend(statement.resources.iter().filter_map(no_value));
+
+    problems.extend(of_resources(statement, no_value));
+    let arns = statement.resources.iter().map(Resource::text);
+    let of_conditions = statement.conditions.iter().flat_map(|of| of.arns());
+    problems.extend(arns.chain(of_conditions).filter_map(|text| {
+        let problem = arn::unfilled(text)?;
+        let text = Some(text);
+        Some(Found { text, problem })
+    }));
+
     if statement.effect == Effect::Allow && statement.conditions.is_empty() {
-        problems.extend(
-            statement
-                .resources
-                .iter()
-                .filter_map(|resource| too_much(statement, resource)),
-        );
+        problems.extend(of_resources(statement, |resource| {
+            too_much(statement, resource)
+        }));
     }
     problems
 }
 
+/// Mistakes of each resource.
+fn of_resources(
+    statement: &Statement,
+    problem: impl Fn(&Resource) -> Option<PolicyProblem>,
+) -> impl Iterator<Item = Found<'_>> {
+    statement.resources.iter().filter_map(move |resource| {
+        let problem = problem(resource)?;
+        let text = Some(resource.text());
+        Some(Found { text, problem })
+    })
+}
+
 fn is_known(action: &ActionPattern) -> bool {
-    let is_of_jobs = action.text.to_ascii_lowercase().starts_with("iotjobsdata:");
-    is_of_jobs
+    let text = action.text.to_ascii_lowercase();
+    OTHER_SERVICES
+        .iter()
+        .any(|service| text.starts_with(service))
         || ACTIONS
             .iter()
             .any(|known| action.pattern.matches_action(&known.to_ascii_lowercase()))
 }
 
-/// An action that the statement names, and whose kind of resource it doesn't.
-fn wrong_kind(statement: &Statement, action: Action) -> Option<PolicyProblem> {
+/// An action that the statement names without a resource of its kind.
+fn wrong_kind(statement: &Statement, action: Action) -> Option<Found<'_>> {
     let name = action.to_string();
     let is_named = statement
         .actions
@@ -61,11 +95,15 @@ fn wrong_kind(statement: &Statement, action: Action) -> Option<PolicyProblem> {
     if !is_named || statement.resources.iter().any(fits) {
         return None;
     }
-    let resource = statement.resources.first()?.name().into();
-    Some(PolicyProblem::WrongKind { action, resource })
+    let first = statement.resources.first()?;
+    let resource = first.name().into();
+    Some(Found {
+        text: Some(first.text()),
+        problem: PolicyProblem::WrongKind { action, resource },
+    })
 }
 
-/// A resource of MQTT that no action of the statement is asked on.
+/// A resource of MQTT that no action of the statement is evaluated on.
 fn useless(statement: &Statement, resource: &Resource) -> Option<PolicyProblem> {
     let kind = resource
         .kind()
@@ -81,24 +119,33 @@ fn useless(statement: &Statement, resource: &Resource) -> Option<PolicyProblem> 
 
 fn mqtt_wildcard(resource: &Resource) -> Option<PolicyProblem> {
     let topic = resource.name().strip_prefix("topic/")?;
-    let has_one = topic.split('/').any(|level| matches!(level, "+" | "#"));
-    has_one.then(|| PolicyProblem::MqttWildcard(resource.name().into()))
+    // No topic name has either of them, at any place. §4.7.1
+    topic
+        .contains(['+', '#'])
+        .then(|| PolicyProblem::MqttWildcard(resource.name().into()))
+}
+
+/// A shared filter that clients are to publish on. AWS's samples grant `iot:Receive` on it.
+fn shared_topic(statement: &Statement, resource: &Resource) -> Option<PolicyProblem> {
+    let publishes = [Action::Publish, Action::RetainPublish]
+        .into_iter()
+        .any(|action| statement.covers(action));
+    let is_meant = publishes && !statement.covers(Action::Receive);
+    let is_shared = resource.name().starts_with("topic/$share/");
+    (is_meant && is_shared).then(|| PolicyProblem::SharedTopic(resource.name().into()))
 }
 
 fn no_value(resource: &Resource) -> Option<PolicyProblem> {
-    let subject = Subject {
-        source_ip: Some([127, 0, 0, 1].into()),
-        domain_name: Some("localhost".into()),
-        ..Subject::new("x")
-    };
-    let lacks = resource.lacks_a_value(&Request::new(Action::Connect, "x", &subject));
+    let subject = Subject::with_every_value();
+    let request = Request::new(Action::Connect, "x", &subject, UNIX_EPOCH);
+    let lacks = resource.lacks_a_value(&request);
     lacks.then(|| PolicyProblem::NoValue(resource.name().into()))
 }
 
-/// A wildcard that leaves nothing out.
+/// A wildcard that allows everything.
 fn too_much(statement: &Statement, resource: &Resource) -> Option<PolicyProblem> {
     let name = resource.name();
-    let is_all = |name: &str| matches!(name, "*" | "#" | "**");
+    let is_all = |name: &str| matches!(name, "*" | "**");
     let first_covered = |actions: &[Action]| {
         actions
             .iter()
@@ -118,7 +165,9 @@ fn too_much(statement: &Statement, resource: &Resource) -> Option<PolicyProblem>
     } else {
         of_kind(kind)
     };
-    let action = first_covered(asked).filter(|_| is_all(behind))?;
+    // Subscribing to # is subscribing to everything; in a topic # is a letter.
+    let is_every_topic = is_all(behind) || (kind == "topicfilter" && behind == "#");
+    let action = first_covered(asked).filter(|_| is_every_topic)?;
     Some(PolicyProblem::AllowsEveryTopic {
         action,
         resource: name.into(),
@@ -133,7 +182,10 @@ const fn of_kind(kind: &str) -> &'static [Action] {
     }
 }
 
-/// The data plane of AWS IoT, besides jobs.
+/// Prefixes of the actions of other services that AWS IoT policies may have.
+const OTHER_SERVICES: [&str; 2] = ["iotjobsdata:", "greengrass:"];
+
+/// Actions of AWS IoT's data plane.
 const ACTIONS: [&str; 16] = [
     "iot:Connect",
     "iot:Publish",
