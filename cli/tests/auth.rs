@@ -310,13 +310,25 @@ fn the_linter_finds_the_usual_mistakes_and_ends_with_7() {
     let (code, stdout, stderr) = run(&line);
     assert_eq!((code, stderr.as_str()), (Some(7), ""));
     let lines: Vec<&str> = stdout.lines().collect();
+    // In the order of the file, which serde_json writes by the names of its members; then those of
+    // all documents together.
     for (line, start) in lines.iter().zip([
-        "the Lambda's answer: principalId must be 1 to 128 ASCII letters and digits",
         "policy document 1, statement 1: iot:Subscribe is asked on topicfilter/, so that topic/a never applies: write topicfilter/a",
         "policy document 1, statement 2: topic/* allows iot:Publish on every topic",
+        "the Lambda's answer: principalId must be 1 to 128 ASCII letters and digits",
         "policy: client id \"door-1\" can't connect",
     ]) {
-        assert!(line.starts_with(start), "{stdout}");
+        let text = fs::read_to_string(&answer).unwrap();
+        let message = match line.strip_prefix(&format!("{answer}:1:")) {
+            Some(placed) => {
+                let (column, message) = placed.split_once(": ").unwrap();
+                let column: usize = column.parse().unwrap();
+                assert!(text[column - 1..].starts_with('"'), "{line}");
+                message
+            }
+            None => line,
+        };
+        assert!(message.starts_with(start), "{stdout}");
     }
     assert_eq!(lines.len(), 5, "{stdout}");
     assert!(
@@ -330,9 +342,121 @@ fn the_linter_finds_the_usual_mistakes_and_ends_with_7() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(
-        (&objects[1]["document"], &objects[1]["statement"]),
+        (&objects[0]["document"], &objects[0]["statement"]),
         (&json!(1), &json!(1))
     );
+    assert_eq!(
+        (&objects[0]["file"], &objects[0]["line"]),
+        (&json!(answer), &json!(1))
+    );
+}
+
+/// One run finds every mistake of every file, each with its own line and column.
+#[test]
+fn the_linter_tells_the_line_and_column_of_each_mistake_in_the_words_of_policies() {
+    let dir = TempDir::new().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let policy = file(
+        "policy.json",
+        r#"{
+  "Version": "2012-10-17",
+  "Statement": [
+    {"Effect": "allow", "Action": "iot:Connect",
+     "Resource": "arn:aws:iot:eu-west-1:123456789012:client/a"},
+    {"Effect": "Allow", "action": "iot:Publish",
+     "Resource": ["arn:aws:iot:eu-west-1:123456789012:topic/a",
+                  "lamp/#"],
+     "Condition": {"StringMatches": {"iot:ClientId": "x"}}},
+    {"Effect": "Allow", "Action": "iot:Publish",
+     "Resource": "arn:aws:iot:region:account:topic/a/#"},
+    {"Effect": "Deny", "Action": "iot:Publish", "Resource": "*"}
+  ]
+}"#,
+    );
+    let broken = file("broken.json", "{\n  \"Version\": \"2012-10-17\",\n}");
+    let early = file("early.json", "{\n  \"Version\"\n\n");
+    let files = ["--policy", &policy, "--policy", &broken, "--policy", &early];
+    let (code, stdout, stderr) = run(&[&["lint"], &files[..]].concat());
+    assert_eq!((code, stderr.as_str()), (Some(7), ""));
+    let expected = [
+        format!(
+            r#"{policy}:4:6: policy document 1: statement 1: "Effect" must be "Allow" or "Deny", not "allow""#
+        ),
+        format!(
+            r#"{policy}:6:25: policy document 1: statement 2: "action" must be written "Action""#
+        ),
+        format!(
+            r#"{policy}:8:19: policy document 1: statement 2: the resource "lamp/#" isn't an ARN of AWS IoT (arn:aws:iot:region:account:topic/name)"#
+        ),
+        format!(
+            r#"{policy}:9:20: policy document 1: statement 2: the condition operator "StringMatches" isn't supported by this sandbox"#
+        ),
+        format!(
+            "{policy}:10:5: policy document 1, statement 3: iot:Publish is never allowed: policy document 1, statement 4 (*) denies the same, and a Deny beats every Allow"
+        ),
+        format!(
+            "{policy}:11:6: policy document 1, statement 3: + and # are plain letters in a policy, so that topic/a/# matches no topic: write topic/a/*"
+        ),
+        format!(
+            r#"{policy}:11:6: policy document 1, statement 3: arn:aws:iot:region:account:topic/a/# isn't filled in ("region" is no region, "account" is no account of 12 digits): write what they are, or *"#
+        ),
+        format!("{broken}:3:1: the file isn't JSON: trailing comma"),
+        format!("{early}:2:12: the file isn't JSON: it ends early"),
+    ];
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!(lines, expected, "{stdout}");
+}
+
+/// A document that an answer holds as its JSON text is told by the place of that text.
+#[test]
+fn the_linter_reads_documents_that_are_texts() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("answer.json");
+    let text = r#"{"isAuthenticated": true, "principalId": "a",
+ "policyDocuments": [
+  "{\"Version\": \"2012-10-17\", \"Statement\": {\"Effect\": \"Maybe\", \"Action\": \"iot:Connect\", \"Resource\": \"*\"}}"]}"#;
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let (code, stdout, _) = run(&["lint", "--policy", path]);
+    assert_eq!(code, Some(7));
+    let expected = format!(
+        r#"{path}:3:3: policy document 1: statement 1: "Effect" must be "Allow" or "Deny", not "Maybe""#
+    );
+    assert_eq!(stdout, expected + "\n");
+}
+
+#[test]
+fn a_denial_without_a_value_is_told_to_be_skipped() {
+    let dir = TempDir::new().unwrap();
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "iot:Publish", "Resource": "*"},
+        {"Effect": "Deny", "Action": "iot:Publish",
+         "Resource": "arn:aws:iot:eu-west-1:123456789012:topic/${iot:Connection.Thing.ThingName}"}]});
+    let policy = write(&dir, "policy.json", &policy);
+    let line = [
+        "eval",
+        "--policy",
+        &policy,
+        "--action",
+        "iot:Publish",
+        "--topic",
+        "a",
+    ];
+    let (code, stdout, _) = run(&line);
+    assert_eq!(code, Some(0));
+    let skipped = "policy document 1, statement 2 is skipped, though it denies that action: a variable in \
+                   topic/${iot:Connection.Thing.ThingName} has no value here";
+    assert!(
+        stdout.starts_with("allowed ") && stdout.contains(skipped),
+        "{stdout}"
+    );
+    let (_, stdout, _) = run(&[&line[..], &["--json"]].concat());
+    let object: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(object["skipped_denials"], json!([skipped]));
 }
 
 #[test]

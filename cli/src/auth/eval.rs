@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::time::SystemTime;
 
 use crate::terminal::escaped_lines;
 use dunlin_codec::EscapedJson;
@@ -11,7 +12,8 @@ use dunlin_sandbox::{
 };
 use serde::Serialize;
 
-use super::documents::Documents;
+use super::documents::{Documents, Placed};
+use super::position::Position;
 use crate::args::{ActionArg, EvalArgs};
 use crate::decision::Decided;
 use crate::diagnosis::{Diagnosis, Try, quoted, shell};
@@ -20,19 +22,32 @@ use crate::failure::Failure;
 
 /// One decision as JSON; fields may be added.
 #[derive(Serialize)]
-struct Line<'a> {
+struct EvaluatedAction<'a> {
     v: u8,
     action: String,
     resource: String,
     client_id: &'a str,
     allowed: bool,
     decision: Decided<'a>,
+    /// Statements that deny the action and don't apply for want of a value.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    skipped_denials: Vec<String>,
 }
 
-/// Prints each decision; all must allow.
+/// Prints the decision about each action; the exit code is 0 if all are allowed, else 7.
 pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
     let read = Documents::read(&typed.policy)?;
-    if read.faults.contains(&AnswerFault::NotAuthenticated) {
+    if let Some(malformed) = read.malformed.first() {
+        let Placed { what, location } = malformed;
+        let Position { line, column } = location.position;
+        let file = &location.file;
+        return Err(Diagnosis::usage(format!(
+            "--policy {file} isn't JSON: {what}, at line {line} column {column}"
+        ))
+        .into());
+    }
+    let is_denial = |fault: &Placed<AnswerFault>| fault.what == AnswerFault::NotAuthenticated;
+    if read.faults.iter().any(is_denial) {
         let mut out = io::stdout().lock();
         writeln!(
             out,
@@ -43,21 +58,24 @@ pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
     let policy = policy(typed, read)?;
     let name = name(typed)?;
     let subject = subject(typed)?;
+    let time = typed.time.unwrap_or_else(SystemTime::now);
     let mut out = io::stdout().lock();
     let mut exit = Exit::Done;
     for action in typed.action.actions() {
-        let request = Request::new(*action, name, &subject);
-        let decision = policy.evaluate(Request {
-            time: typed.time.unwrap_or(request.time),
-            ..request
-        });
+        let request = Request::new(*action, name, &subject, time);
+        let decision = policy.evaluate(request);
+        let skipped: Vec<String> = policy
+            .skipped_denials(request)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         if !decision.is_allowed() {
             exit = Exit::Denied;
         }
         let text = if typed.json {
-            json(typed, *action, name, &decision)
+            json(typed, *action, name, &decision, skipped)
         } else {
-            text(*action, name, &decision)
+            text(*action, name, &decision, &skipped)
         };
         writeln!(out, "{}", escaped_lines(&text))?;
     }
@@ -84,13 +102,14 @@ fn subject(typed: &EvalArgs) -> Result<Subject, Diagnosis> {
 }
 
 fn policy(typed: &EvalArgs, read: Documents) -> Result<Policy, Diagnosis> {
-    let Documents { documents, faults } = read;
-    if let Some(fault) = faults.first() {
+    if let Some(fault) = read.faults.first() {
         return Err(Diagnosis::usage(format!(
-            "AWS IoT would not take the Lambda's answer: {fault}"
+            "AWS IoT would not take the Lambda's answer: {}",
+            fault.what
         )));
     }
-    let parsed = documents.into_iter().zip(1..).map(|(document, number)| {
+    let values = read.documents.into_iter().map(|document| document.value);
+    let parsed = values.zip(1..).map(|(document, number)| {
         let parsed = match document {
             serde_json::Value::String(text) => PolicyDocument::parse(&text),
             object => PolicyDocument::from_value(object),
@@ -110,7 +129,7 @@ fn policy(typed: &EvalArgs, read: Documents) -> Result<Policy, Diagnosis> {
     Ok(policy.within(typed.strict_arns.clone()))
 }
 
-/// What the request is about: the client id, a topic, or a filter.
+/// Name that the request is about: the client id, a topic, or a filter.
 fn name(typed: &EvalArgs) -> Result<&str, Diagnosis> {
     if typed.action == ActionArg::Connect {
         return Ok(&typed.client_id);
@@ -132,28 +151,35 @@ fn name(typed: &EvalArgs) -> Result<&str, Diagnosis> {
     }
 }
 
-fn text(action: Action, name: &str, decision: &Decision) -> String {
+fn text(action: Action, name: &str, decision: &Decision, skipped: &[String]) -> String {
     let verdict = if decision.is_allowed() {
         "allowed"
     } else {
         "denied"
     };
     let mut text = format!("{verdict:<8} {action} on {}/{name}", action.resource_kind());
-    for reason in decision.explanation() {
+    for reason in decision.explanation().iter().chain(skipped) {
         text.push_str("\n         ");
-        text.push_str(&reason);
+        text.push_str(reason);
     }
     text
 }
 
-fn json(typed: &EvalArgs, action: Action, name: &str, decision: &Decision) -> String {
-    let line = Line {
+fn json(
+    typed: &EvalArgs,
+    action: Action,
+    name: &str,
+    decision: &Decision,
+    skipped_denials: Vec<String>,
+) -> String {
+    let line = EvaluatedAction {
         v: 1,
         action: action.to_string(),
         resource: format!("{}/{name}", action.resource_kind()),
         client_id: &typed.client_id,
         allowed: decision.is_allowed(),
         decision: Decided::of(decision),
+        skipped_denials,
     };
     EscapedJson(serde_json::to_string(&line).unwrap_or_default()).to_string()
 }

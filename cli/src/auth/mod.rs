@@ -6,6 +6,7 @@ mod eval;
 mod keygen;
 mod lint;
 mod policy;
+mod position;
 mod sign;
 mod username;
 mod verify;
