@@ -34,6 +34,10 @@ struct EvaluatedAction<'a> {
     skipped_denials: Vec<String>,
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "conditions on the time are about now, unless --time is given"
+)]
 /// Prints the decision about each action; the exit code is 0 if all are allowed, else 7.
 pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
     let read = Documents::read(&typed.policy)?;

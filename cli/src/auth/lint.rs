@@ -68,6 +68,10 @@ pub(super) fn lint(typed: &LintArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "conditions on the time are about now"
+)]
 /// Mistakes of the files, of the answers in them, and of their policy documents.
 fn mistakes(read: &Documents, client_id: Option<&str>) -> Vec<Mistake> {
     let malformed = read.malformed.iter().map(|malformed| {
