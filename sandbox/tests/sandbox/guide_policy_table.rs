@@ -201,7 +201,7 @@ fn topics() -> Vec<Kind> {
         Kind {
             name: "all topics below one",
             statements: json!([
-                allow(all.clone(), &["topic/lamps/*"]),
+                allow(all, &["topic/lamps/*"]),
                 allow(json!("iot:Subscribe"), &["topicfilter/lamps/*"]),
             ]),
             allowed: vec![
