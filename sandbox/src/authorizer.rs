@@ -24,9 +24,10 @@ pub use refusal::Refusal;
 pub use token::{PublicKey, PublicKeyError, SignatureFault};
 
 use crate::authorizer::calls::CallQueue;
-use crate::authorizer::lambda::{CallContext, Instances, Unanswered};
+use crate::authorizer::lambda::{CallContext, Instances, LambdaLog, Unanswered};
 use crate::authorizer::query::UserName;
 use crate::event::Event;
+use crate::event_log::EventLog;
 use crate::policy::{ArnScope, Policy};
 use crate::ready::ReadyAuthorizer;
 
@@ -219,11 +220,14 @@ impl Authorizers {
     /// Decides about one CONNECT. The Lambda is called last: everything that can be refused without
     /// it is.
     ///
-    /// `log` hears what a Lambda says while it runs.
+    /// `log` gets the output of a Lambda, one event a line. Cancel safe, see [`LambdaLimits`].
+    ///
+    /// # Errors
+    /// The [`Refusal`], with the reason code for the client.
     pub async fn authorize(
         &self,
         credentials: &Credentials,
-        log: &(dyn Fn(Event) + Sync),
+        log: &EventLog,
     ) -> Result<Grant, Refusal> {
         let names_one = credentials
             .username
@@ -240,18 +244,12 @@ impl Authorizers {
         } = self.named(user_name.parameter(query::AUTHORIZER_NAME)?)?;
         let token = authorizer.signing.token(&authorizer.name, &user_name)?;
         let event = LambdaEvent::new(credentials, token);
-        let log = |text| {
-            log(Event::Lambda {
-                authorizer: authorizer.name.clone(),
-                text,
-            });
-        };
         let context = CallContext {
-            authorizer: &authorizer.name,
+            authorizer: authorizer.name.clone(),
             limits: authorizer.limits,
-            scope: self.scope.as_ref(),
-            watchdog: self.watchdog.as_ref(),
-            log: &log,
+            scope: self.scope.clone(),
+            watchdog: self.watchdog.clone(),
+            log: lambda_log(&authorizer.name, log),
         };
         let answer = authorizer
             .lambda
@@ -280,6 +278,15 @@ impl Authorizers {
         }
         Ok(entry)
     }
+}
+
+/// The callback that makes an event of each line of a Lambda's output.
+fn lambda_log(authorizer: &str, log: &EventLog) -> LambdaLog {
+    let (authorizer, log) = (authorizer.to_owned(), log.clone());
+    Arc::new(move |text| {
+        let authorizer = authorizer.clone();
+        log.emit(Event::Lambda { authorizer, text });
+    })
 }
 
 fn refusal(authorizer: String, unanswered: Unanswered) -> Refusal {
@@ -397,14 +404,15 @@ mod tests {
             }
         };
         let authorizers = Authorizers::new(vec![demo_unsigned(), url("Busy"), url("Free")], None);
+        let log = EventLog::default();
         let _running = authorizers.list[1].queue.enter().await.unwrap();
         let (fixed, free, busy) = (
             credentials("DemoUnsigned"),
             credentials("Free"),
             credentials("Busy"),
         );
-        assert!(authorizers.authorize(&fixed, &|_| ()).await.is_ok());
-        let free = authorizers.authorize(&free, &|_| ()).await;
+        assert!(authorizers.authorize(&fixed, &log).await.is_ok());
+        let free = authorizers.authorize(&free, &log).await;
         assert!(
             matches!(
                 free,
@@ -415,7 +423,7 @@ mod tests {
             ),
             "{free:?}"
         );
-        let busy = authorizers.authorize(&busy, &|_| ()).await.unwrap_err();
+        let busy = authorizers.authorize(&busy, &log).await.unwrap_err();
         let refusal = Refusal::NotCalled {
             authorizer: "Busy".into(),
             fault: QueueFault::TimedOut,

@@ -70,6 +70,7 @@ mod authorizer;
 mod config;
 mod denial;
 mod event;
+mod event_log;
 mod fault;
 mod net;
 mod overflow;
@@ -93,6 +94,7 @@ pub use authorizer::{
 pub use config::{Config, ConfigError, ConfigProblem};
 pub use denial::{Denial, DenialError, Denials};
 pub use event::{Event, LogLine, Outcome};
+pub use event_log::EventLog;
 pub use fault::{CertificateFault, Fault, FaultError, ValueProblem};
 pub use overflow::{WhenQueueFull, WhenQueueFullError};
 pub use pki::{Pki, PkiError, TokenKey};

@@ -10,5 +10,5 @@ mod tls;
 
 pub(crate) use keeper::keep;
 pub(crate) use listener::{accept, bind};
-pub(crate) use shared::{EventSink, Shared};
+pub(crate) use shared::Shared;
 pub(crate) use tls::{ENDPOINT, Tls};

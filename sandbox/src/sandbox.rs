@@ -18,8 +18,9 @@ use crate::authorizer::{
 };
 use crate::denial::{Denial, Denials};
 use crate::event::LogLine;
+use crate::event_log::EventLog;
 use crate::fault::{Fault, FaultPlan};
-use crate::net::{self, EventSink, Shared, Tls};
+use crate::net::{self, Shared, Tls};
 use crate::overflow::WhenQueueFull;
 use crate::pki::{Pki, PkiError};
 use crate::policy::ArnScope;
@@ -77,7 +78,7 @@ pub struct SandboxBuilder {
     demo: bool,
     /// A program and its arguments.
     watchdog: Option<(PathBuf, Vec<OsString>)>,
-    on_event: Option<EventSink>,
+    log: EventLog,
 }
 
 /// Why a sandbox doesn't start.
@@ -148,7 +149,7 @@ impl Sandbox {
             strict_sni: false,
             demo: true,
             watchdog: None,
-            on_event: None,
+            log: EventLog::default(),
         }
     }
 
@@ -346,7 +347,7 @@ impl SandboxBuilder {
 
     /// Called with each decision, from the task of the connection: it should not block.
     pub fn on_event(mut self, on_event: impl Fn(&LogLine) + Send + Sync + 'static) -> Self {
-        self.on_event = Some(Box::new(on_event));
+        self.log = EventLog::new(on_event);
         self
     }
 
@@ -375,9 +376,14 @@ impl SandboxBuilder {
                 missing,
             })?;
         let watchdog = self.watchdog.filter(|_| authorizers.have_processes());
-        let watchdog = watchdog.map(|(program, arguments)| Watchdog::start(&program, &arguments));
-        let authorizers =
-            authorizers.watched_by(watchdog.transpose().map_err(StartError::Watchdog)?);
+        let watchdog = match watchdog {
+            Some((program, arguments)) => {
+                let started = Watchdog::start(&program, &arguments).await;
+                Some(started.map_err(StartError::Watchdog)?)
+            }
+            None => None,
+        };
+        let authorizers = authorizers.watched_by(watchdog);
         let tls = Arc::new(Tls::new(
             identity,
             !faults.has(&Fault::NoAlpn),
@@ -421,7 +427,7 @@ impl SandboxBuilder {
             when_queue_full: self.when_queue_full,
             subscribe_qos2: self.subscribe_qos2,
         };
-        let shared = Arc::new(Shared::new(authorizers, settings, stopping, self.on_event));
+        let shared = Arc::new(Shared::new(authorizers, settings, stopping, self.log));
         let mut listeners = JoinSet::new();
         for listener in bound.listeners {
             listeners.spawn(net::accept(

@@ -307,8 +307,9 @@ impl fmt::Display for AnswerError {
 /// The fields of an answer, from the object or from its text.
 fn object(value: Value) -> Result<Map<String, Value>, AnswerFault> {
     let value = match value {
-        Value::String(text) => serde_json::from_str(&text)
-            .map_err(|error| AnswerFault::Text(super::lambda::json_problem(&error).into()))?,
+        Value::String(text) => serde_json::from_str(&text).map_err(|error| {
+            AnswerFault::Text(super::lambda::json_problem(text.as_bytes(), &error).into())
+        })?,
         value => value,
     };
     match value {

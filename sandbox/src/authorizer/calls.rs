@@ -1,12 +1,16 @@
 //! The calls of one authorizer's Lambda: how many run at a time, and the queue of those that wait.
 
 use core::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// Limits of the calls of one authorizer's Lambda. Fixed answers and password checks aren't calls.
+///
+/// If a client hangs up, its call leaves the queue. A call of a handler that runs already goes on
+/// until it ends or times out, as at AWS; a program is ended and a request to a URL is aborted.
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,40 +36,48 @@ pub enum QueueFault {
     /// 1,024 calls wait already.
     #[error("its queue is full: {MAX_WAITING} calls wait already")]
     Full,
-    /// The call waited for a minute.
+    /// The call waited in the queue for 60 seconds.
     #[error("it waited in the queue for {} s", MAX_WAIT.as_secs())]
     TimedOut,
+    /// The call waited for 60 seconds for a process of the handler: others were loading it.
+    #[error("it waited {} s for a process: others were loading the handler", MAX_WAIT.as_secs())]
+    NoProcess,
 }
 
 /// The queue of one authorizer.
 #[derive(Debug)]
 pub(super) struct CallQueue {
     /// One permit for each call that runs or waits.
-    admitted: Semaphore,
+    admitted: Arc<Semaphore>,
     /// One permit for each call that runs; fair, so calls start in the order in which they came.
-    running: Semaphore,
+    running: Arc<Semaphore>,
 }
 
 /// The right to run one call, until it is dropped.
 #[derive(Debug)]
-pub(super) struct CallPermit<'a> {
-    _admitted: SemaphorePermit<'a>,
-    _running: SemaphorePermit<'a>,
+pub(super) struct CallPermit {
+    _admitted: OwnedSemaphorePermit,
+    _running: OwnedSemaphorePermit,
 }
 
 impl CallQueue {
     pub(super) fn new(limits: LambdaLimits) -> Self {
         let concurrency = limits.concurrency.clamp(1, LambdaLimits::MAX_CONCURRENCY);
         Self {
-            admitted: Semaphore::new(concurrency.saturating_add(MAX_WAITING)),
-            running: Semaphore::new(concurrency),
+            admitted: Arc::new(Semaphore::new(concurrency.saturating_add(MAX_WAITING))),
+            running: Arc::new(Semaphore::new(concurrency)),
         }
     }
 
-    /// Waits until a call may start. Cancel safe: whoever stops waiting leaves the queue.
-    pub(super) async fn enter(&self) -> Result<CallPermit<'_>, QueueFault> {
-        let admitted = self.admitted.try_acquire().map_err(|_| QueueFault::Full)?;
-        match timeout(MAX_WAIT, self.running.acquire()).await {
+    /// Waits until a call may start. Cancel safe: a caller that stops waiting leaves the queue.
+    ///
+    /// # Errors
+    /// [`QueueFault::Full`] at once, or [`QueueFault::TimedOut`] after 60 seconds.
+    pub(super) async fn enter(&self) -> Result<CallPermit, QueueFault> {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned();
+        let admitted = admitted.map_err(|_| QueueFault::Full)?;
+        let running = Arc::clone(&self.running).acquire_owned();
+        match timeout(MAX_WAIT, running).await {
             Ok(Ok(running)) => Ok(CallPermit {
                 _admitted: admitted,
                 _running: running,
@@ -94,13 +106,13 @@ impl Default for LambdaLimits {
 }
 
 const MAX_WAITING: usize = 1024;
-/// Longer than clients wait for a CONNACK.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+/// Time that a call waits, in the queue and again for a process; longer than clients wait for a
+/// CONNACK.
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn queue(concurrency: usize) -> Arc<CallQueue> {
         Arc::new(CallQueue::new(LambdaLimits {

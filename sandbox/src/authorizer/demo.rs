@@ -63,6 +63,7 @@ fn answer() -> Answer {
 mod tests {
     use super::*;
     use crate::authorizer::{Authorizers, Credentials, Grant, Refusal};
+    use crate::event_log::EventLog;
 
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
@@ -80,7 +81,7 @@ mod tests {
             .enable_time()
             .build()
             .unwrap();
-        runtime.block_on(authorizers.authorize(&credentials, &|_| ()))
+        runtime.block_on(authorizers.authorize(&credentials, &EventLog::default()))
     }
 
     fn unsigned() -> Authorizers {

@@ -1,4 +1,4 @@
-//! The Lambda of an authorizer: who answers the event, within five seconds as AWS IoT wants it.
+//! The Lambda of an authorizer: a fixed answer, a password check, a program, a handler or a URL.
 
 mod code;
 mod environment;
@@ -25,6 +25,7 @@ pub(super) use fault::json_problem;
 pub use handler::{Handler, HandlerError, LambdaRuntime};
 pub(super) use instances::{CallContext, Instances};
 pub use lookup::LambdaMissing;
+pub(super) use output::LambdaLog;
 pub use program::Program;
 pub use url::{LambdaUrl, LambdaUrlError};
 pub(crate) use watchdog::Watchdog;
@@ -32,6 +33,7 @@ pub use watchdog::watch_process_groups;
 
 use crate::authorizer::answer::{Answer, AnswerError};
 use crate::authorizer::calls::{CallQueue, QueueFault};
+use crate::authorizer::lambda::output::OutputLog;
 
 /// What stands in for the Lambda function.
 #[derive(Clone)]
@@ -84,13 +86,18 @@ impl Lambda {
     /// Asks for the answer to one event.
     ///
     /// Programs, handlers and URLs wait for their turn in `queue`; fixed answers and passwords are
-    /// judged at once.
+    /// judged at once. Cancel safe: a call that waits leaves the queue, a program is ended, a
+    /// request to a URL is aborted, and a call of a handler goes on.
+    ///
+    /// # Errors
+    /// `NotCalled` if the queue is full or took too long, `Lambda` without an answer, `Answer` if
+    /// AWS IoT would not take it.
     pub(super) async fn invoke(
         &self,
         event: &LambdaEvent,
         queue: &CallQueue,
         instances: &Instances,
-        context: CallContext<'_>,
+        context: CallContext,
     ) -> Result<Answer, Unanswered> {
         let limit = context.limits.timeout;
         let json = match self {
@@ -108,15 +115,20 @@ impl Lambda {
                 });
             }
             Self::Handler(handler) => {
-                let _permit = queue.enter().await?;
-                let answer = instances.call(handler, &event.to_value(), context).await?;
-                return Answer::from_value(answer).map_err(Unanswered::Answer);
+                let permit = queue.enter().await?;
+                let call = instances.call(handler, event.to_value(), context, permit);
+                return Answer::from_value(call.await?).map_err(Unanswered::Answer);
             }
             Self::Exec(program) => {
                 let _permit = queue.enter().await?;
                 // A program is killed and reaped by itself when its time is over.
                 program
-                    .run(&event.to_json(), limit, context.watchdog, context.log)
+                    .run(
+                        &event.to_json(),
+                        limit,
+                        context.watchdog.as_ref(),
+                        &*context.log,
+                    )
                     .await?
             }
             Self::Url(url) => {
@@ -125,7 +137,7 @@ impl Lambda {
                 posted.unwrap_or(Err(LambdaFault::TimedOut(limit)))?
             }
         };
-        read_answer(&json, context.log)
+        read_answer(&json, &*context.log)
     }
 }
 
@@ -136,13 +148,31 @@ fn read_answer(json: &[u8], log: &(dyn Fn(String) + Sync)) -> Result<Answer, Una
     let value: Value =
         serde_json::from_slice(json).map_err(|error| LambdaFault::not_json(json, &error))?;
     if let Some(fault) = LambdaFault::reported(&value) {
-        // What it says about itself is for the log: a client must not read it.
-        if let Some(message) = value.get("errorMessage").and_then(Value::as_str) {
-            log(message.to_owned());
-        }
+        // Details of the error are for the log: a client must not read them.
+        log_error(&value, log);
         return Err(fault.into());
     }
     Answer::from_value(value).map_err(Unanswered::Answer)
+}
+
+/// Logs the message of an error and the calls that led to it, as the runtimes of AWS Lambda report
+/// them: `stackTrace` in Python and Java, `trace` in Node.
+fn log_error(error: &Value, log: &(dyn Fn(String) + Sync)) {
+    let mut output = OutputLog::new(log);
+    let mut write = |text: &str| {
+        output.write(text.trim_end().as_bytes());
+        output.write(b"\n");
+    };
+    if let Some(message) = error.get("errorMessage").and_then(Value::as_str) {
+        write(message);
+    }
+    for trace in ["stackTrace", "trace"] {
+        let frames = error.get(trace).and_then(Value::as_array);
+        for frame in frames.into_iter().flatten().filter_map(Value::as_str) {
+            write(frame);
+        }
+    }
+    output.finish();
 }
 
 impl From<QueueFault> for Unanswered {
@@ -177,16 +207,40 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
+    fn reported(error: &[u8]) -> (Unanswered, Vec<String>) {
+        let logged = Mutex::new(Vec::new());
+        let fault = read_answer(error, &|line| logged.lock().unwrap().push(line)).unwrap_err();
+        (fault, logged.into_inner().unwrap())
+    }
+
     #[test]
     fn an_error_of_the_runtime_is_told_by_its_type_and_logged_by_its_message() {
-        let logged = Mutex::new(Vec::new());
         let error = br#"{"errorMessage":"'password'","errorType":"KeyError","stackTrace":[]}"#;
-        let fault = read_answer(error, &|line| logged.lock().unwrap().push(line)).unwrap_err();
+        let (fault, logged) = reported(error);
         assert_eq!(
             fault,
             Unanswered::Lambda(LambdaFault::Reported("KeyError".into()))
         );
-        assert_eq!(*logged.lock().unwrap(), ["'password'"]);
+        assert_eq!(logged, ["'password'"]);
+    }
+
+    #[test]
+    fn the_calls_that_led_to_an_error_are_logged_line_by_line() {
+        let python = br#"{"errorMessage":"no\nkey","errorType":"KeyError","requestId":"1",
+            "stackTrace":["  File \"/var/task/a.py\", line 2, in fn\n    x()\n", "  File \"/var/task/b.py\"\n"]}"#;
+        let lines = [
+            "no",
+            "key",
+            "  File \"/var/task/a.py\", line 2, in fn",
+            "    x()",
+            "  File \"/var/task/b.py\"",
+        ];
+        assert_eq!(reported(python).1, lines);
+        let node = br#"{"errorType":"TypeError","errorMessage":"no","trace":["TypeError: no","    at fn (a.js:1)"]}"#;
+        assert_eq!(
+            reported(node).1,
+            ["no", "TypeError: no", "    at fn (a.js:1)"]
+        );
     }
 
     #[test]

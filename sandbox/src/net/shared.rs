@@ -2,17 +2,14 @@
 
 use core::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use tokio::sync::{Semaphore, watch};
 
 use crate::authorizer::Authorizers;
-use crate::event::{Event, LogLine};
+use crate::event::Event;
+use crate::event_log::EventLog;
 use crate::net::place::Places;
 use crate::server::{Hub, Settings};
-
-/// Whoever wants to hear of decisions.
-pub(crate) type EventSink = Box<dyn Fn(&LogLine) + Send + Sync>;
 
 /// One for each sandbox.
 pub(crate) struct Shared {
@@ -24,7 +21,7 @@ pub(crate) struct Shared {
     /// Whose turn it is among those who have something to deliver.
     pub(crate) crowd: Semaphore,
     stop: watch::Receiver<bool>,
-    on_event: Option<EventSink>,
+    pub(crate) log: EventLog,
 }
 
 impl Shared {
@@ -32,7 +29,7 @@ impl Shared {
         authorizers: Authorizers,
         settings: Settings,
         stop: watch::Receiver<bool>,
-        on_event: Option<EventSink>,
+        log: EventLog,
     ) -> Self {
         let settings = Arc::new(settings);
         Self {
@@ -43,7 +40,7 @@ impl Shared {
             places: Places::default(),
             crowd: Semaphore::new(1),
             stop,
-            on_event,
+            log,
         }
     }
 
@@ -59,14 +56,8 @@ impl Shared {
         drop(stop.wait_for(|stop| *stop).await);
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the calendar time of an event")]
     pub(crate) fn emit(&self, event: Event) {
-        if let Some(on_event) = &self.on_event {
-            on_event(&LogLine {
-                at: SystemTime::now(),
-                event,
-            });
-        }
+        self.log.emit(event);
     }
 }
 

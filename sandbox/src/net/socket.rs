@@ -164,7 +164,7 @@ impl<T: Transport> Socket<T> {
             self.verdict = Some(Box::pin(async move {
                 shared
                     .authorizers
-                    .authorize(&credentials, &|event| shared.emit(event))
+                    .authorize(&credentials, &shared.log)
                     .await
             }));
         }

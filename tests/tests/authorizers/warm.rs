@@ -1,11 +1,16 @@
 //! Handlers as they run at AWS: unchanged, with AWS's event and context, in processes that stay for
 //! the next call.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use dunlin_tests::{Finished, Program, dunlin};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::ChildStdout;
+use tokio::time::{sleep, timeout};
 
 use crate::{Process, is_gone, write};
 
@@ -428,6 +433,63 @@ async fn a_changed_file_starts_new_processes_and_a_line_says_so() {
     ] {
         assert!(log.contains(line), "{line}\n{log}");
     }
+}
+
+/// As at AWS: an invocation finishes, and its process serves the next one.
+#[tokio::test]
+async fn a_client_that_hangs_up_ends_neither_the_call_nor_the_process() {
+    if !Program::Python.is_installed() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let (began, go) = (dir.path().join("began.tmp"), dir.path().join("go.tmp"));
+    // Outside the folder of the code, or these files would start new processes.
+    let code = dir.path().join("code");
+    fs::create_dir(&code).unwrap();
+    let waits = format!(
+        "    if user == 'slow':\n        import time\n        open({began:?}, 'w').close()\n        \
+         while not os.path.exists({go:?}):\n            time.sleep(0.01)\n        print('finished')\n"
+    );
+    let handler = PYTHON.replace(
+        "    if user == \"log\":",
+        &format!("{waits}    if user == \"log\":"),
+    );
+    let file = write(&dir, "code/handler.py", &handler);
+    let words = ["--lambda", &file, "--lambda-timeout", "60s"];
+    let mut process = Process::start_in(dir, &words).await;
+    let mut log = BufReader::new(process.child.stdout.take().unwrap()).lines();
+
+    let mut client = process.sample("Lambda", "slow", "x").spawn();
+    let is_called = async {
+        while !began.exists() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), is_called).await.unwrap();
+    client.kill().await.unwrap();
+    // The sandbox has seen that the client is gone; only now may the call end.
+    let mut lines = lines_until(&mut log, "the client closed the connection").await;
+    fs::write(&go, "").unwrap();
+    lines += &lines_until(&mut log, "lambda    Lambda  finished").await;
+    process.sample("Lambda", "quick", "x").run().await.exits(0);
+    lines += &lines_until(&mut log, "Lambda → allow").await;
+    assert!(lines.contains("call 2 of quick"), "{lines}");
+    drop(process.child.stdin.take());
+    process.child.wait().await.unwrap();
+}
+
+/// The lines of a log up to the one that contains `text`.
+async fn lines_until(log: &mut Lines<BufReader<ChildStdout>>, text: &str) -> String {
+    let mut lines = String::new();
+    let read = async {
+        while !lines.contains(text) {
+            lines += &log.next_line().await.unwrap().unwrap();
+            lines.push('\n');
+        }
+    };
+    let is_there = timeout(Duration::from_secs(10), read).await.is_ok();
+    assert!(is_there, "no {text:?}\n{lines}");
+    lines
 }
 
 /// 20 clients, or 200 with DUNLIN_FULL=1: all get in, by a handful of processes.

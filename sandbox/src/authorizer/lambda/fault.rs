@@ -1,38 +1,39 @@
-//! What can go wrong with a Lambda, one sentence each: for the log and for the reason string.
+//! Failures of a Lambda, one sentence each: for the log and for the reason string.
 
 use core::fmt;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use dunlin_codec::Escaped;
 use serde_json::Value;
 
-/// Why a Lambda gave no answer. Its text shows nothing of what the Lambda was given or said.
+/// Failure of a Lambda to answer. The text contains nothing of the event and of the answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LambdaFault {
-    /// The time of one call is over; holds how long that is.
+    /// The call timed out; holds the time-out.
     #[error("it gave no answer within {}", Seconds(.0))]
     TimedOut(Duration),
-    /// The program doesn't start; holds why.
+    /// The program doesn't start; holds its path and the error.
     #[error("its program can't be started: {0}")]
     NotStarted(Box<str>),
-    /// The program ended in another way than with exit code 0; holds how.
+    /// The program ended in another way than with exit code 0; holds the exit status.
     #[error("its program ended with {0}")]
     Exit(Box<str>),
-    /// No connection to the URL, or one that broke; holds why.
+    /// No connection to the URL, or one that broke; holds the error.
     #[error("its URL can't be reached: {0}")]
     Unreachable(Box<str>),
     /// The URL answered with something else than 200.
     #[error("its URL answered with HTTP status {0}")]
     Status(u16),
-    /// More than anybody's policies need.
+    /// The answer has more than 256 KiB.
     #[error("its answer is larger than 256 KiB")]
     TooLarge,
-    /// Nothing at all.
+    /// The answer has no bytes but white space.
     #[error("its answer is empty")]
     NoAnswer,
-    /// JSON that isn't complete.
+    /// The answer is JSON that isn't complete.
     #[error("its answer ends early, at line {line} column {column}")]
     EndsEarly {
         /// The line, from 1.
@@ -40,32 +41,44 @@ pub enum LambdaFault {
         /// The column, from 0.
         column: usize,
     },
-    /// Something else than JSON; holds where.
+    /// The answer is JSON with more than 127 levels of objects and lists.
+    #[error("its answer is nested too deeply: at most {MAX_DEPTH} levels are read")]
+    TooDeep,
+    /// The answer has a number that JSON lacks: NaN, Infinity or -Infinity.
+    #[error("its answer has NaN or Infinity at line {line} column {column}; JSON has neither")]
+    NotANumber {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
+    /// The answer is something else than JSON; holds the place and what was expected there.
     #[error("its answer isn't JSON ({0}); a program must print nothing else on standard output")]
     NotJson(Box<str>),
+    /// The sandbox stopped during the call.
+    #[error("the sandbox stopped before it answered")]
+    Stopped,
     /// An error in the form of Lambda's runtimes; holds its type.
-    #[error("it failed with {0}")]
+    #[error("it failed with {}", Escaped(.0))]
     Reported(Box<str>),
 }
 
 impl LambdaFault {
-    /// What is wrong with an answer that isn't JSON.
+    /// The fault of an answer that isn't JSON.
     pub(super) fn not_json(answer: &[u8], error: &serde_json::Error) -> Self {
-        if answer.trim_ascii().is_empty() {
-            Self::NoAnswer
-        } else if error.is_eof() {
-            Self::EndsEarly {
-                line: error.line(),
-                column: error.column(),
-            }
-        } else {
-            Self::NotJson(error.to_string().into())
+        let (line, column) = (error.line(), error.column());
+        match JsonProblem::of(answer, error) {
+            _ if answer.trim_ascii().is_empty() => Self::NoAnswer,
+            JsonProblem::EndsEarly => Self::EndsEarly { line, column },
+            JsonProblem::TooDeep => Self::TooDeep,
+            JsonProblem::NotANumber => Self::NotANumber { line, column },
+            JsonProblem::Other => Self::NotJson(error.to_string().into()),
         }
     }
 
     /// A program that doesn't start.
     pub(super) fn not_started(program: &Path, error: &io::Error) -> Self {
-        Self::NotStarted(format!("{}: {error}", program.display()).into())
+        Self::NotStarted(format!("{}: {error}", Escaped(program.display())).into())
     }
 
     /// The error that a runtime reports in place of an answer: `{"errorMessage": .., "errorType":
@@ -87,15 +100,47 @@ impl LambdaFault {
 }
 
 /// The problem of a text that isn't JSON, in words.
-pub(in crate::authorizer) fn json_problem(error: &serde_json::Error) -> String {
-    if error.is_eof() {
-        format!(
-            "it ends early, at line {} column {}",
-            error.line(),
-            error.column()
-        )
-    } else {
-        error.to_string()
+pub(in crate::authorizer) fn json_problem(text: &[u8], error: &serde_json::Error) -> String {
+    let place = format!("at line {} column {}", error.line(), error.column());
+    match JsonProblem::of(text, error) {
+        JsonProblem::EndsEarly => format!("it ends early, {place}"),
+        JsonProblem::TooDeep => {
+            format!("it is nested too deeply: at most {MAX_DEPTH} levels are read")
+        }
+        JsonProblem::NotANumber => format!("it has NaN or Infinity {place}; JSON has neither"),
+        JsonProblem::Other => error.to_string(),
+    }
+}
+
+/// A kind of fault of a text that isn't JSON.
+enum JsonProblem {
+    EndsEarly,
+    TooDeep,
+    NotANumber,
+    Other,
+}
+
+impl JsonProblem {
+    fn of(text: &[u8], error: &serde_json::Error) -> Self {
+        if error.is_eof() {
+            return Self::EndsEarly;
+        }
+        // serde_json has no kind for it.
+        if error.to_string().starts_with("recursion limit exceeded") {
+            return Self::TooDeep;
+        }
+
+        // The column is that of the first byte that doesn't fit: the N of NaN, the I of -Infinity.
+        let line = text
+            .split(|byte| *byte == b'\n')
+            .nth(error.line().saturating_sub(1));
+        let rest = line.and_then(|line| line.get(error.column().saturating_sub(1)..));
+        let is_word = |word: &[u8]| rest.is_some_and(|rest| rest.starts_with(word));
+        if is_word(b"NaN") || is_word(b"Infinity") {
+            Self::NotANumber
+        } else {
+            Self::Other
+        }
     }
 }
 
@@ -109,3 +154,50 @@ impl fmt::Display for Seconds<'_> {
 }
 
 const MAX_ERROR_TYPE: usize = 64;
+/// Limit of serde_json: the 128th level is an error.
+const MAX_DEPTH: usize = 127;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(answer: &str) -> String {
+        let error = serde_json::from_str::<Value>(answer).unwrap_err();
+        let fault = LambdaFault::not_json(answer.as_bytes(), &error).to_string();
+        let problem = json_problem(answer.as_bytes(), &error);
+        // The text of an answer is judged in the same words as the answer.
+        assert_eq!(
+            fault.strip_prefix("its answer"),
+            problem.strip_prefix("it"),
+            "{fault}\n{problem}"
+        );
+        fault
+    }
+
+    #[test]
+    fn numbers_that_json_lacks_are_named() {
+        for (answer, column) in [
+            ("{\"a\": NaN}", 7),
+            ("[Infinity]", 2),
+            ("{\"a\": -Infinity}", 8),
+        ] {
+            assert_eq!(
+                told(answer),
+                format!(
+                    "its answer has NaN or Infinity at line 1 column {column}; JSON has neither"
+                )
+            );
+        }
+        assert!(told("{\n\"a\": NaN}").contains("at line 2 column 6"));
+    }
+
+    #[test]
+    fn an_answer_that_is_nested_too_deeply_is_told_as_that() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(serde_json::from_str::<Value>(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(
+            told(&nested(MAX_DEPTH + 1)),
+            "its answer is nested too deeply: at most 127 levels are read"
+        );
+    }
+}

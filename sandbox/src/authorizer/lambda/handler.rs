@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use dunlin_codec::Escaped;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -66,7 +67,7 @@ pub enum HandlerError {
     #[error(transparent)]
     Missing(#[from] LambdaMissing),
     /// No runtime is named, and there are files for both.
-    #[error("there is a {name}.py and a file for Node in {}: name the runtime, python or node", folder.display())]
+    #[error("there is a {}.py and a file for Node in {}: name the runtime, python or node", Escaped(name), Escaped(folder.display()))]
     Ambiguous {
         /// The name of the module.
         name: String,
@@ -74,7 +75,7 @@ pub enum HandlerError {
         folder: PathBuf,
     },
     /// No module of that name.
-    #[error("there is no {} in {}", Files(files), folder.display())]
+    #[error("there is no {} in {}", Files(files), Escaped(folder.display()))]
     NoModule {
         /// The files that were looked for.
         files: Vec<PathBuf>,
@@ -417,7 +418,7 @@ impl fmt::Display for Files<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, file) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { " or " };
-            write!(f, "{separator}{}", file.display())?;
+            write!(f, "{separator}{}", Escaped(file.display()))?;
         }
         Ok(())
     }

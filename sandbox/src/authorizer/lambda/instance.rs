@@ -4,6 +4,7 @@ use core::pin::pin;
 use std::io;
 use std::time::Duration;
 
+use dunlin_codec::Escaped;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
@@ -61,7 +62,11 @@ impl Instance {
     ) -> Result<Self, LambdaFault> {
         let not_started = |error: io::Error| {
             LambdaFault::NotStarted(
-                format!("{}: {error}", handler.code.join(&handler.file).display()).into(),
+                format!(
+                    "{}: {error}",
+                    Escaped(handler.code.join(&handler.file).display())
+                )
+                .into(),
             )
         };
         let mut command = handler.command(&facts);

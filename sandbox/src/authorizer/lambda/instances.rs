@@ -4,72 +4,131 @@ use core::fmt;
 use core::num::NonZeroUsize;
 use core::pin::pin;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 
 use serde_json::Value;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
-use tokio::task::spawn_blocking;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, timeout};
 
-use crate::authorizer::calls::LambdaLimits;
-use crate::authorizer::lambda::LambdaFault;
+use crate::authorizer::calls::{CallPermit, LambdaLimits, MAX_WAIT, QueueFault};
 use crate::authorizer::lambda::code::CodeState;
 use crate::authorizer::lambda::handler::Handler;
 use crate::authorizer::lambda::instance::{Instance, Reply};
-use crate::authorizer::lambda::output::OutputLog;
+use crate::authorizer::lambda::output::{LambdaLog, OutputLog};
 use crate::authorizer::lambda::watchdog::Watchdog;
+use crate::authorizer::lambda::{LambdaFault, Unanswered};
 use crate::policy::ArnScope;
+
+/// The processes of one handler, and the calls that run in them.
+#[derive(Default)]
+pub(in crate::authorizer) struct Instances {
+    pool: Arc<InstancePool>,
+    /// Calls that run. They end with this value, and so do their processes: a call has the pool and
+    /// never this value.
+    calls: Mutex<JoinSet<()>>,
+}
 
 /// The processes of one handler that wait for a call. There are never more than calls that run at
 /// the same time.
-pub(in crate::authorizer) struct Instances {
-    state: Mutex<State>,
+struct InstancePool {
+    state: Mutex<PoolState>,
     /// One permit for each process that may load its handler at the same time: more than there are
     /// processors would slow each other down until all of them are too late.
-    loading: Semaphore,
+    loading: Arc<Semaphore>,
     /// Notified when a process waits for a call.
     returned: Notify,
-    /// When the last look at the code began. Held during a look: looks that overlap could find an
-    /// old state after a new one.
-    looked: tokio::sync::Mutex<Option<Instant>>,
+    /// Start of the last check of the code. Locked during a check: checks that overlap could find
+    /// an old state after a new one.
+    checked: tokio::sync::Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     idle: Vec<Instance>,
     /// `None` before the first call.
     code: Option<CodeState>,
-    /// Counts the changes of the code.
+    /// Number of changes of the code.
     generation: u64,
 }
 
-/// What one call needs besides the handler and the event.
-#[derive(Clone, Copy)]
-pub(in crate::authorizer) struct CallContext<'a> {
-    pub(in crate::authorizer) authorizer: &'a str,
+/// A process for one call.
+struct Acquired {
+    instance: Instance,
+    /// The permit to load the handler, where the process is new.
+    loading: Option<OwnedSemaphorePermit>,
+    /// Number of changes of the code before the call.
+    generation: u64,
+}
+
+/// Settings and outputs of one call.
+#[derive(Clone)]
+pub(in crate::authorizer) struct CallContext {
+    pub(in crate::authorizer) authorizer: String,
     pub(in crate::authorizer) limits: LambdaLimits,
-    pub(in crate::authorizer) scope: Option<&'a ArnScope>,
-    pub(in crate::authorizer) watchdog: Option<&'a Watchdog>,
-    pub(in crate::authorizer) log: &'a (dyn Fn(String) + Sync),
+    pub(in crate::authorizer) scope: Option<ArnScope>,
+    pub(in crate::authorizer) watchdog: Option<Watchdog>,
+    pub(in crate::authorizer) log: LambdaLog,
 }
 
 impl Instances {
     /// Runs the handler once: in a process that waits, or else in a new one.
+    ///
+    /// Cancel safe. Until there is a process, the call ends with this future. From then on it runs
+    /// in a task of its own, as AWS lets an invocation finish after the client has hung up: it ends
+    /// within the time-out, frees its permit, and its process serves the next call.
+    ///
+    /// # Errors
+    /// `NotCalled` without a process within 60 seconds, `Lambda` if the handler gave no answer.
+    pub(super) async fn call(
+        &self,
+        handler: &Handler,
+        event: Value,
+        context: CallContext,
+        permit: CallPermit,
+    ) -> Result<Value, Unanswered> {
+        let acquired = timeout(MAX_WAIT, self.pool.acquire(handler, &context)).await;
+        let acquired = acquired.map_err(|_| QueueFault::NoProcess)??;
+
+        let (answered, answer) = oneshot::channel();
+        let pool = Arc::clone(&self.pool);
+        let run = async move {
+            let outcome = pool.run(acquired, &event, &context).await;
+            drop(permit);
+            // It fails if the client has hung up.
+            let _ = answered.send(outcome);
+        };
+        {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            // Calls that have ended are removed: the set is as large as the calls that run.
+            while calls.try_join_next().is_some() {}
+            calls.spawn(run);
+        }
+        let outcome = answer.await.unwrap_or(Err(LambdaFault::Stopped));
+        outcome.map_err(Unanswered::Lambda)
+    }
+}
+
+impl InstancePool {
+    /// Runs one call, and keeps its process for the next one unless it failed.
     #[expect(
         clippy::disallowed_methods,
         reason = "measures how long an authorizer runs"
     )]
-    pub(super) async fn call(
+    async fn run(
         &self,
-        handler: &Handler,
+        acquired: Acquired,
         event: &Value,
-        context: CallContext<'_>,
+        context: &CallContext,
     ) -> Result<Value, LambdaFault> {
+        let Acquired {
+            mut instance,
+            loading,
+            generation,
+        } = acquired;
         let limit = context.limits.timeout;
-        let mut log = OutputLog::new(context.log);
-        let generation = self.check_code(&handler.code, context.log).await;
-        let (mut instance, loading) = self.instance(handler, context).await?;
+        let mut log = OutputLog::new(&*context.log);
 
         // The time of the call includes loading, as a cold start does at AWS.
         let began = Instant::now();
@@ -84,6 +143,7 @@ impl Instances {
         };
         let outcome = timeout(limit, run).await;
         log.finish();
+
         match outcome {
             Ok(Ok(reply)) => {
                 self.give_back(instance, generation);
@@ -103,42 +163,53 @@ impl Instances {
         }
     }
 
-    /// A process that waits for a call, or else a new one, with its permit to load: whichever can
-    /// be had first.
-    async fn instance(
+    /// Returns a process that waits for a call, or else a new one, with its permit to load:
+    /// whichever can be had first.
+    ///
+    /// Cancel safe: a process that was taken is returned without another await, and one that was
+    /// just started is killed.
+    ///
+    /// # Errors
+    /// [`LambdaFault::NotStarted`].
+    async fn acquire(
         &self,
         handler: &Handler,
-        context: CallContext<'_>,
-    ) -> Result<(Instance, Option<SemaphorePermit<'_>>), LambdaFault> {
+        context: &CallContext,
+    ) -> Result<Acquired, LambdaFault> {
+        let generation = self.check_code(&handler.code, &context.log).await;
         loop {
             // Registered before looking: a process that comes back in between isn't missed.
             let mut returned = pin!(self.returned.notified());
             returned.as_mut().enable();
             if let Some(instance) = self.take_idle() {
-                return Ok((instance, None));
+                return Ok(Acquired {
+                    instance,
+                    loading: None,
+                    generation,
+                });
             }
             tokio::select! {
-                permit = self.loading.acquire() => {
-                    let facts = handler.facts(context.authorizer, context.scope);
-                    let instance = Instance::start(handler, facts, context.watchdog).await?;
-                    return Ok((instance, permit.ok()));
+                permit = Arc::clone(&self.loading).acquire_owned() => {
+                    let facts = handler.facts(&context.authorizer, context.scope.as_ref());
+                    let instance = Instance::start(handler, facts, context.watchdog.as_ref()).await?;
+                    return Ok(Acquired { instance, loading: permit.ok(), generation });
                 }
                 () = returned => {}
             }
         }
     }
 
-    /// Looks whether a file has changed since the last call; if so, the processes that wait are
-    /// ended. Returns the number of changes so far.
+    /// Ends the processes that wait if a file has changed since the last call. Returns the number
+    /// of changes so far.
     #[expect(
         clippy::disallowed_methods,
         reason = "measures how long an authorizer runs"
     )]
-    async fn check_code(&self, folder: &Path, log: &(dyn Fn(String) + Sync)) -> u64 {
+    async fn check_code(&self, folder: &Path, log: &LambdaLog) -> u64 {
         let arrived = Instant::now();
-        let mut looked = self.looked.lock().await;
-        // A look that began after this call did is as good as one of its own.
-        if looked.is_some_and(|began| began >= arrived) {
+        let mut checked = self.checked.lock().await;
+        // A check that began after this call did is as good as one of its own.
+        if checked.is_some_and(|began| began >= arrived) {
             return self.lock().generation;
         }
         let began = Instant::now();
@@ -146,7 +217,7 @@ impl Instances {
         let Ok(now) = spawn_blocking(move || CodeState::of(&path)).await else {
             return self.lock().generation;
         };
-        *looked = Some(began);
+        *checked = Some(began);
         let (generation, changed, ended) = {
             let mut state = self.lock();
             let before = state.code.take();
@@ -190,19 +261,19 @@ impl Instances {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Default for Instances {
+impl Default for InstancePool {
     fn default() -> Self {
         let processors = available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
             state: Mutex::default(),
-            loading: Semaphore::new(processors),
+            loading: Arc::new(Semaphore::new(processors)),
             returned: Notify::new(),
-            looked: tokio::sync::Mutex::default(),
+            checked: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -210,7 +281,44 @@ impl Default for Instances {
 impl fmt::Debug for Instances {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Instances")
-            .field("idle", &self.lock().idle.len())
+            .field("idle", &self.pool.lock().idle.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authorizer::calls::CallQueue;
+    use crate::authorizer::lambda::LambdaRuntime;
+
+    #[expect(clippy::disallowed_methods, reason = "virtual time")]
+    #[tokio::test(start_paused = true)]
+    async fn a_call_waits_for_a_process_for_a_bounded_time() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("handler.py"), "").unwrap();
+        let runtime = Some(LambdaRuntime::Python);
+        let handler = Handler::named("handler.fn", runtime, folder.path()).unwrap();
+        let limits = LambdaLimits::default();
+        let context = CallContext {
+            authorizer: "A".into(),
+            limits,
+            scope: None,
+            watchdog: None,
+            log: Arc::new(|_| ()),
+        };
+
+        // Every permit to load is taken, as by processes that load for long.
+        let instances = Instances::default();
+        let loading = Arc::clone(&instances.pool.loading);
+        let all = u32::try_from(loading.available_permits()).unwrap();
+        let _loading = loading.acquire_many(all).await.unwrap();
+
+        let permit = CallQueue::new(limits).enter().await.unwrap();
+        let began = Instant::now();
+        let call = instances.call(&handler, Value::Null, context, permit);
+        let refused = Err(Unanswered::NotCalled(QueueFault::NoProcess));
+        assert_eq!(call.await, refused);
+        assert_eq!(began.elapsed(), MAX_WAIT);
     }
 }

@@ -1,42 +1,59 @@
-//! Whether the programs and files of a Lambda are there, asked before anybody connects.
+//! Checks that the programs and files of a Lambda exist, before a client connects.
 
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use dunlin_codec::Escaped;
+
 use crate::authorizer::lambda::environment::LambdaEnvironment;
 
-/// A program or a file of a Lambda that doesn't exist, and the folder that it was looked for in.
+/// A program or a file of a Lambda that doesn't exist or can't run, and the folder that it was
+/// looked for in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LambdaMissing {
-    /// A program that is named by its path.
-    #[error("there is no program {} in {}", name.display(), folder.display())]
+    /// No program has the path that was named.
+    #[error("there is no program {} in {}", Escaped(name.display()), Escaped(folder.display()))]
     Program {
-        /// As it was named.
+        /// File name of the program.
         name: PathBuf,
-        /// Where it was looked for.
+        /// Folder that it was looked for in.
         folder: PathBuf,
     },
-    /// A program that is named without a folder.
-    #[error("there is no program {} in PATH ({path})", name.display())]
+    /// A folder has the path that was named.
+    #[error("{} is a folder; name a program, or the file of a handler in it", Escaped(.0.display()))]
+    IsFolder(PathBuf),
+    /// The file that was named isn't a program: nobody may execute it.
+    #[error("{} can't be executed (chmod +x makes it a program)", Escaped(.0.display()))]
+    NotExecutable(PathBuf),
+    /// No folder of `PATH` has a program of this name.
+    #[error("there is no program {} in PATH ({})", Escaped(name.display()), Escaped(folders(path)))]
     InPath {
-        /// As it was named.
+        /// Name of the program, without a folder.
         name: PathBuf,
         /// The `PATH` of the Lambda's environment.
         path: String,
     },
-    /// The file of a handler, or the script of a program.
-    #[error("there is no file {} in {}", name.display(), folder.display())]
+    /// The file of a handler, or the script of a program, isn't there.
+    #[error("there is no file {} in {}", Escaped(name.display()), Escaped(folder.display()))]
     File {
-        /// As it was named.
+        /// Name of the file.
         name: PathBuf,
-        /// Where it was looked for.
+        /// Folder that it was looked for in.
         folder: PathBuf,
     },
-    /// A folder.
-    #[error("there is no folder {}", .0.display())]
+    /// A folder isn't there.
+    #[error("there is no folder {}", Escaped(.0.display()))]
     Folder(PathBuf),
+}
+
+/// The folders of a `PATH`, with spaces between them, so that a terminal can fold the text.
+fn folders(path: &str) -> String {
+    let folders: Vec<_> = env::split_paths(path)
+        .map(|folder| folder.to_string_lossy().into_owned())
+        .collect();
+    folders.join(", ")
 }
 
 /// Looks for a program: by its path, or in `PATH`.
@@ -107,6 +124,12 @@ pub(super) fn script(argument: &OsStr, folder: Option<&Path>) -> Result<(), Lamb
 
 fn missing_path(name: &Path) -> LambdaMissing {
     let path = std::path::absolute(name).unwrap_or_else(|_| name.into());
+    if path.is_dir() {
+        return LambdaMissing::IsFolder(path);
+    }
+    if path.is_file() {
+        return LambdaMissing::NotExecutable(path);
+    }
     let folder = path
         .parent()
         .map_or_else(|| path.clone(), Path::to_path_buf);
@@ -152,10 +175,13 @@ mod tests {
             told("/no/such/program", None).unwrap(),
             "there is no program program in /no/such"
         );
-        // A file that can't be executed is no program.
         assert_eq!(
             told("/etc/passwd", None).unwrap(),
-            "there is no program passwd in /etc"
+            "/etc/passwd can't be executed (chmod +x makes it a program)"
+        );
+        assert_eq!(
+            told("/etc", None).unwrap(),
+            "/etc is a folder; name a program, or the file of a handler in it"
         );
         let here = env::current_dir().unwrap();
         let relative = format!("there is no program x.sh in {}", here.join("sub").display());
@@ -170,11 +196,11 @@ mod tests {
             "there is no folder /no/such"
         );
         let mut nowhere = LambdaEnvironment::default();
-        nowhere.add("PATH=/no/such").unwrap();
+        nowhere.add("PATH=/no/such:/nor/this\u{1b}[2J").unwrap();
         let missing = program(Path::new("sh"), None, &nowhere).unwrap_err();
         assert_eq!(
             missing.to_string(),
-            "there is no program sh in PATH (/no/such)"
+            "there is no program sh in PATH (/no/such, /nor/this\\u{1b}[2J)"
         );
     }
 

@@ -1,4 +1,9 @@
-//! What a Lambda prints, as lines of the log: whole, up to a bound.
+//! Output of a Lambda as lines of the log: complete, up to a bound.
+
+use std::sync::Arc;
+
+/// Callback for one line of output of a Lambda.
+pub(in crate::authorizer) type LambdaLog = Arc<dyn Fn(String) + Send + Sync>;
 
 /// Splits the output of one call into lines.
 ///

@@ -114,8 +114,9 @@ def call(handler, request):
     except Exception as error:
         return report(type(error).__name__, str(error), error)
     try:
-        return {"answer": json.loads(json.dumps(answer, cls=Encoder))}
-    except (TypeError, ValueError) as error:
+        # NaN and Infinity are no JSON: the answer would be refused with less to go by.
+        return {"answer": json.loads(json.dumps(answer, cls=Encoder, allow_nan=False))}
+    except (TypeError, ValueError, RecursionError) as error:
         return report("Runtime.MarshalError", f"Unable to marshal response: {error}", None)
 
 
