@@ -1,4 +1,4 @@
-//! RS256, the signature of custom authorizers: made and checked with keys from PEM files.
+//! RS256, the signature of custom authorizers: signing and checking with keys from PEM files.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,10 @@ use rustls_pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
 
 use crate::diagnosis::{Diagnosis, Try, shell};
 
-/// The base64 signature of `token` by the private key in `pem`, which `flag` named.
+/// Base64 signature of `token` with the private key in the file `pem`, which `flag` named.
+///
+/// # Errors
+/// `E-USAGE` if the file can't be read or holds another kind of key.
 pub(crate) fn sign(flag: &str, pem: &Path, token: &str) -> Result<Secret<String>, Diagnosis> {
     let bytes = read(flag, pem)?;
     let key = private_key(&bytes).ok_or_else(|| Diagnosis {
@@ -24,7 +27,7 @@ pub(crate) fn sign(flag: &str, pem: &Path, token: &str) -> Result<Secret<String>
             pem.display(),
             Kind::of(&bytes).text()
         )),
-        try_: vec![Try::command(Kind::of(&bytes).private_from(pem))],
+        try_: vec![Kind::of(&bytes).private_from(pem)],
         ..Diagnosis::usage(format!(
             "{flag} needs an RSA private key of 2048 bits or more, unencrypted, in PEM"
         ))
@@ -40,8 +43,11 @@ pub(crate) fn sign(flag: &str, pem: &Path, token: &str) -> Result<Secret<String>
     Ok(BASE64_STANDARD.encode(signature).into())
 }
 
-/// Whether `signature` (base64) is that of `token` by the owner of the public key in `pem`, which
-/// `flag` named.
+/// True if `signature` (base64) is that of `token` with the private key that belongs to the public
+/// key in the file `pem`, which `flag` named.
+///
+/// # Errors
+/// `E-USAGE` if the file can't be read or holds another kind of key.
 pub(crate) fn verify(
     flag: &str,
     pem: &Path,
@@ -51,7 +57,7 @@ pub(crate) fn verify(
     let key = read(flag, pem)?;
     let public = SubjectPublicKeyInfoDer::from_pem_slice(&key).ok();
     let public = public
-        .filter(|der| PublicKey::from_der(der).is_ok())
+        .filter(|der| der.len() >= SHORTEST_PUBLIC && PublicKey::from_der(der).is_ok())
         .ok_or_else(|| Diagnosis {
             saw: Some(format!("{} holds {}", pem.display(), Kind::of(&key).text())),
             try_: vec![Try::command(Kind::of(&key).public_from(pem))],
@@ -77,17 +83,21 @@ fn read(flag: &str, pem: &Path) -> Result<Vec<u8>, Diagnosis> {
     fs::read(pem).map_err(|error| Diagnosis::unreadable(flag, pem, &error))
 }
 
-/// What a file holds that isn't the key that is needed.
+/// Content of a file that doesn't hold the key that is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     EncryptedKey,
     EcKey,
+    PssKey,
     OtherKey,
     ShortKey,
     PrivateKey,
     PublicKey,
+    Pkcs1PublicKey,
     Certificate,
+    Request,
     OpenSsh,
+    OpenSshPublic,
     Der,
     Other,
 }
@@ -100,6 +110,8 @@ impl Kind {
             Self::Der
         } else if has("BEGIN ENCRYPTED PRIVATE KEY") || has("Proc-Type: 4,ENCRYPTED") {
             Self::EncryptedKey
+        } else if has("BEGIN CERTIFICATE REQUEST") || has("BEGIN NEW CERTIFICATE REQUEST") {
+            Self::Request
         } else if has("BEGIN CERTIFICATE") {
             Self::Certificate
         } else if has("BEGIN OPENSSH PRIVATE KEY") {
@@ -108,18 +120,30 @@ impl Kind {
             Self::EcKey
         } else if has("BEGIN RSA PRIVATE KEY") || has("BEGIN PRIVATE KEY") {
             Self::of_private(bytes)
-        } else if has("BEGIN PUBLIC KEY") || has("BEGIN RSA PUBLIC KEY") {
-            match SubjectPublicKeyInfoDer::from_pem_slice(bytes) {
-                Ok(der) if contains(&der, EC) => Self::EcKey,
-                _ => Self::PublicKey,
-            }
+        } else if has("BEGIN RSA PUBLIC KEY") {
+            Self::Pkcs1PublicKey
+        } else if has("BEGIN PUBLIC KEY") {
+            Self::of_public(bytes)
+        } else if text.starts_with("ssh-") || text.starts_with("ecdsa-") {
+            Self::OpenSshPublic
         } else {
             Self::Other
         }
     }
 
+    fn of_public(bytes: &[u8]) -> Self {
+        match SubjectPublicKeyInfoDer::from_pem_slice(bytes) {
+            Ok(der) if contains(&der, EC) => Self::EcKey,
+            Ok(der) if contains(&der, PSS) => Self::PssKey,
+            Ok(der) if !contains(&der, RSA) => Self::OtherKey,
+            Ok(der) if der.len() < SHORTEST_PUBLIC => Self::ShortKey,
+            _ => Self::PublicKey,
+        }
+    }
+
     fn of_private(bytes: &[u8]) -> Self {
         match PrivateKeyDer::from_pem_slice(bytes) {
+            Ok(PrivateKeyDer::Pkcs8(der)) if contains(der.secret_pkcs8_der(), PSS) => Self::PssKey,
             Ok(PrivateKeyDer::Pkcs8(der)) if contains(der.secret_pkcs8_der(), EC) => Self::EcKey,
             Ok(PrivateKeyDer::Pkcs8(der)) if !contains(der.secret_pkcs8_der(), RSA) => {
                 Self::OtherKey
@@ -139,27 +163,38 @@ impl Kind {
         match self {
             Self::EncryptedKey => "an encrypted private key",
             Self::EcKey => "an EC key; RS256 needs RSA",
-            Self::OtherKey => "a key that isn't RSA",
+            Self::PssKey => "an RSA-PSS key; RS256 needs a plain RSA key",
+            Self::OtherKey => "a key that isn't RSA; RS256 needs RSA",
             Self::ShortKey => "an RSA key that is too short (AWS IoT: 2048 bits at least)",
             Self::PrivateKey => "a private key",
             Self::PublicKey => "a public key",
+            Self::Pkcs1PublicKey => "an RSA public key in the older form (PKCS #1)",
             Self::Certificate => "a certificate",
-            Self::OpenSsh => "a key in OpenSSH's own format",
+            Self::Request => "a certificate request",
+            Self::OpenSsh => "a private key in OpenSSH's own format",
+            Self::OpenSshPublic => "a public key in OpenSSH's own format",
             Self::Der => "DER, not PEM",
             Self::Other => "no key in PEM that can be read",
         }
     }
 
-    /// Command that makes a private key of it, or a new one.
-    fn private_from(self, pem: &Path) -> String {
+    /// Command that makes a private key in PEM of it; advice where only another file has one.
+    fn private_from(self, pem: &Path) -> Try {
         let file = shell(&pem.to_string_lossy());
-        match self {
+        Try::command(match self {
             Self::EncryptedKey => format!("openssl pkey -in {file} -out decrypted.pem"),
             Self::Der => format!("openssl pkey -inform der -in {file} -out private.pem"),
             Self::OpenSsh => format!("ssh-keygen -p -m PKCS8 -f {file}"),
+            Self::PublicKey
+            | Self::Pkcs1PublicKey
+            | Self::OpenSshPublic
+            | Self::Certificate
+            | Self::Request => {
+                return Try::advice("the file with the private key that belongs to it");
+            }
             _ => "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out private.pem"
                 .to_owned(),
-        }
+        })
     }
 
     /// Command that makes a public key of it.
@@ -167,7 +202,14 @@ impl Kind {
         let file = shell(&pem.to_string_lossy());
         match self {
             Self::Certificate => format!("openssl x509 -in {file} -pubkey -noout >public.pem"),
+            Self::Request => format!("openssl req -in {file} -pubkey -noout >public.pem"),
             Self::Der => format!("openssl pkey -pubin -inform der -in {file} -out public.pem"),
+            Self::Pkcs1PublicKey => {
+                format!("openssl rsa -RSAPublicKey_in -in {file} -pubout -out public.pem")
+            }
+            Self::OpenSshPublic | Self::OpenSsh => {
+                format!("ssh-keygen -e -m PKCS8 -f {file} >public.pem")
+            }
             Self::PrivateKey | Self::EncryptedKey => {
                 format!("openssl pkey -in {file} -pubout -out public.pem")
             }
@@ -180,11 +222,14 @@ fn contains(der: &[u8], oid: &[u8]) -> bool {
     der.windows(oid.len()).any(|window| window == oid)
 }
 
-/// Object identifiers of id-ecPublicKey and rsaEncryption, in DER.
+/// Object identifiers of id-ecPublicKey, rsaEncryption and id-RSASSA-PSS, in DER.
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+const PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
-/// Bytes of the DER of a private RSA key of 2048 bits, at least.
+/// Minimum length in bytes of the DER of a private RSA key of 2048 bits.
 const SHORTEST: usize = 1100;
+/// Minimum length in bytes of the DER of a public RSA key of 2048 bits.
+const SHORTEST_PUBLIC: usize = 270;
 
 #[cfg(test)]
 mod tests {
@@ -213,6 +258,15 @@ mod tests {
                 "-----BEGIN OPENSSH PRIVATE KEY-----\n".to_owned(),
                 Kind::OpenSsh,
             ),
+            (
+                "-----BEGIN CERTIFICATE REQUEST-----\n".to_owned(),
+                Kind::Request,
+            ),
+            (
+                "-----BEGIN RSA PUBLIC KEY-----\n".to_owned(),
+                Kind::Pkcs1PublicKey,
+            ),
+            ("ssh-rsa AAAA me@here\n".to_owned(), Kind::OpenSshPublic),
             ("0\u{3}".to_owned(), Kind::Der),
             ("hello".to_owned(), Kind::Other),
         ] {

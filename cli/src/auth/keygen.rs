@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dunlin_sandbox::TokenKey;
 
@@ -11,14 +11,20 @@ use crate::diagnosis::{Diagnosis, Try, folder, shell};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Writes both halves; tells where, and what to do with them.
+/// Writes a private and a public key and prints their names, with the commands that use them.
+///
+/// # Errors
+/// `E-USAGE` if `--out` names no file, one that exists, or one that can't be written.
 pub(super) fn generate(typed: &KeygenArgs) -> Result<Exit, Failure> {
-    if typed.out.as_os_str() == "-" {
-        return Err(
-            Diagnosis::usage("--out needs the name of a file: two keys are written").into(),
-        );
+    // A file named "-" is standard input to most tools; nobody who typed it wants that file.
+    if typed.out.file_name().is_none_or(|name| name == "-") {
+        return Err(Diagnosis::usage(
+            "--out needs the name of a file (not \"-\"): two keys are written",
+        )
+        .into());
     }
-    let (private, public) = (typed.out.clone(), typed.out.with_extension("pub.pem"));
+    let private = plain_path(&typed.out);
+    let public = private.with_extension("pub.pem");
     if public.exists() {
         return Err(exists(&public).into());
     }
@@ -39,6 +45,15 @@ public key   {public}   (aws iot create-authorizer --token-signing-public-keys K
     Ok(Exit::Done)
 }
 
+/// `path` in a form that no command takes for a flag.
+fn plain_path(path: &Path) -> PathBuf {
+    if path.as_os_str().as_encoded_bytes().starts_with(b"-") {
+        Path::new(".").join(path)
+    } else {
+        path.to_owned()
+    }
+}
+
 fn write_new(path: &Path, pem: &str, mode: u32) -> Result<(), Diagnosis> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -49,7 +64,7 @@ fn write_new(path: &Path, pem: &str, mode: u32) -> Result<(), Diagnosis> {
     let written = options.open(path).and_then(|mut file| {
         let written = file.write_all(pem.as_bytes());
         if written.is_err() {
-            // Half a key is no key, and would be in the way of the next attempt.
+            // A part of a key is useless, and would be in the way of the next attempt.
             let _ = std::fs::remove_file(path);
         }
         written

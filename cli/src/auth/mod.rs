@@ -20,7 +20,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::Console;
 
-/// Does what was asked for; nothing is sent to anybody.
+/// Runs one of the verbs; nothing is sent over the network.
 pub(crate) fn run(verb: AuthVerb, sources: &Sources, console: Console) -> Result<Exit, Failure> {
     match verb {
         AuthVerb::Username(typed) => username::print(typed, sources, console),
@@ -33,7 +33,10 @@ pub(crate) fn run(verb: AuthVerb, sources: &Sources, console: Console) -> Result
     }
 }
 
-/// The bare word, or else `--token` and what goes with it.
+/// Token from the bare word, or else from `--token`, `--token-file` or the environment.
+///
+/// # Errors
+/// `E-USAGE` if it is missing or empty, or can't be read.
 fn token(
     typed: TokenArgs,
     what_for: &str,

@@ -1,4 +1,4 @@
-//! `dunlin auth sign`: the signature that a signed authorizer wants.
+//! `dunlin auth sign`: makes the signature that an authorizer with signing requires.
 
 use std::io::{self, Write};
 
@@ -13,6 +13,9 @@ use crate::rs256;
 use crate::terminal::Console;
 
 /// Prints the base64 RS256 signature of a token.
+///
+/// # Errors
+/// `E-USAGE` if the token is missing or empty, or if the key can't be used.
 pub(super) fn sign(typed: SignArgs, sources: &Sources, console: Console) -> Result<Exit, Failure> {
     let mut secrets = Secrets::new(sources, console);
     let token = super::token(typed.token, "to sign", &mut secrets)?;

@@ -1,4 +1,4 @@
-//! `dunlin auth username`: the user name of CONNECT, as the sample would send it.
+//! `dunlin auth username`: the User Name that the sample would send in CONNECT.
 
 use dunlin_codec::Escaped;
 use std::io::{self, IsTerminal, Write};
@@ -10,13 +10,17 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::Console;
 
-/// Prints it on one line.
+/// Prints the User Name and a newline.
+///
+/// # Errors
+/// `E-USAGE` if no authorizer, user name or token is given, or if they make no valid User Name;
+/// `E-SIGNATURE` if the signature can't be valid.
 pub(super) fn print(
     typed: UsernameArgs,
     sources: &Sources,
     console: Console,
 ) -> Result<Exit, Failure> {
-    // The password goes its own way: that none is given is no fault here.
+    // The User Name doesn't depend on the password, so that none is given is no fault here.
     let mut credentials =
         Credentials::new(typed.authorizer, sources, Console { quiet: true }, false)?;
     if credentials.user_name.is_none() {
@@ -33,11 +37,13 @@ pub(super) fn print(
             *signature = format!("redacted-{}-bytes", signature.expose().len()).into();
         }
     } else if credentials.authorizer.token.is_some() {
-        console.warning("it holds token and signature; --redacted leaves them out");
+        console.warning(
+            "the user name contains the token and its signature; --redacted leaves them out",
+        );
     }
     let user_name = credentials.authorizer.user_name();
     let user_name = user_name.map_err(|error| Diagnosis::usage(error.to_string()))?;
-    // Programs get the exact user name, a terminal nothing that it would obey.
+    // Programs get the exact User Name; on a terminal control characters are escaped.
     let mut out = io::stdout();
     if out.is_terminal() {
         writeln!(out, "{}", Escaped(user_name.expose()))?;

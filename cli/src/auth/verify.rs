@@ -1,4 +1,4 @@
-//! `dunlin auth verify`: whether a signature is that of a token.
+//! `dunlin auth verify`: checks that a signature belongs to a token.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::Console;
 
-/// Says so on standard output, or fails as a connection with them would.
+/// Prints that token and signature match.
+///
+/// # Errors
+/// `E-SIGNATURE` if they don't match, with the damage that explains it if there is one; `E-USAGE`
+/// if a value is missing or the public key can't be used.
 pub(super) fn verify(
     typed: VerifyArgs,
     sources: &Sources,
@@ -39,8 +43,12 @@ pub(super) fn verify(
         let damage = damage::find(&token, &typed.auth_public_key)?;
         return Err(match damage {
             Some(damage) => Diagnosis {
-                likely: vec![damage.text().into()],
-                try_: vec![Try::advice(damage.advice())],
+                saw: Some("without the damage named here the signature matches".to_owned()),
+                likely: damage.iter().map(|damage| damage.text.into()).collect(),
+                try_: damage
+                    .iter()
+                    .map(|damage| Try::advice(damage.advice))
+                    .collect(),
                 ..diagnosis
             },
             None => diagnosis,
