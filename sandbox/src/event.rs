@@ -317,7 +317,7 @@ impl fmt::Display for Event {
                 )
             }
             Self::Limited { client_id, limit } => {
-                write!(f, "limited   {}  {limit}", Shown(client_id))
+                write!(f, "limited   {}  {}", Shown(client_id), Shown(limit))
             }
             Self::Disconnect { client_id, reason } => {
                 write!(f, "disconnect {}  {}", Shown(client_id), Shown(reason))

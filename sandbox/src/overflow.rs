@@ -20,7 +20,9 @@ pub enum WhenQueueFull {
     /// connected, else by the next CONNACK, which says that there is no session. The default of
     /// the profile `mqtt5`.
     EndSession,
-    /// The publisher is told 0x97 (Quota exceeded), and nobody gets the message.
+    /// The publisher is told 0x97 (Quota exceeded), and nobody gets the message. A retained message
+    /// that a new subscription would get has no publisher to refuse: the session ends, as with
+    /// [`Self::EndSession`].
     Refuse,
 }
 

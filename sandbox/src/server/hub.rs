@@ -345,8 +345,13 @@ impl Hub {
         let may_move = queued.qos == QoS::AtLeastOnce || !is_sent;
         let share = queued.share.as_ref().filter(|_| may_move);
         // Nobody's session ends for a message of another's.
-        let share = share.filter(|share| self.share_taker(share, &queued.message).is_some());
-        if !share.is_some_and(|share| self.queue_for_share(share, &queued.message, now)) {
+        let (message, room) = (&queued.message, self.relief.room());
+        let has_taker = |share: &&Arc<str>| {
+            self.share_taker(share, message, &HashMap::new(), room)
+                .is_some()
+        };
+        let share = share.filter(has_taker);
+        if !share.is_some_and(|share| self.queue_for_share(share, message, room, now)) {
             let topic = queued.message.topic().into();
             self.lose(&client_id, topic, reason, now);
         }

@@ -126,14 +126,16 @@ impl Outgoing {
         self.stored = self.queue.len();
     }
 
-    /// Whether a message fits in: fewer than 1,000 wait, and with it at most `room` bytes do.
-    pub(crate) fn fits(&self, message: &Message, room: usize) -> bool {
-        self.queue.len() < MAX_QUEUED && self.queued_bytes + message.len() <= room
+    /// `true` if so many copies of a message fit in: with them at most 1,000 messages and `room`
+    /// bytes wait.
+    pub(crate) fn fits(&self, message: &Message, copies: usize, room: usize) -> bool {
+        let bytes = message.len().saturating_mul(copies);
+        self.queue.len().saturating_add(copies) <= MAX_QUEUED && self.queued_bytes + bytes <= room
     }
 
     /// Queues a message; `false` if it doesn't fit in.
     pub(crate) fn push(&mut self, queued: Queued, room: usize) -> bool {
-        let fits = self.fits(&queued.message, room);
+        let fits = self.fits(&queued.message, 1, room);
         if fits {
             self.queued_bytes += queued.message.len();
             self.queue.push_back(queued);

@@ -54,17 +54,13 @@ impl Retained {
         Ok(())
     }
 
-    /// What a new subscription is sent. A shared one gets none, and one with wildcards none on AWS
-    /// IoT.
+    /// Messages whose topics match a filter, without those that have expired.
     pub(crate) fn matching(
         &self,
         filter: TopicFilter<'_>,
         rules: &Rules,
         now: Instant,
     ) -> Vec<Arc<Message>> {
-        if filter.is_shared() || (filter.has_wildcard() && !rules.retained_for_wildcards) {
-            return Vec::new();
-        }
         let messages = self.messages.iter().filter(|(topic, message)| {
             !message.has_expired(now)
                 && TopicName::new(topic).is_ok_and(|name| topics::matches(filter, &name, rules))

@@ -53,7 +53,10 @@ impl Open {
             match outcome {
                 Ok(granted) => {
                     reason_codes.push(granted_code(granted.subscription.options.qos));
-                    self.send_retained(subscription.filter, &granted, hub, now);
+                    let withheld = self.send_retained(subscription.filter, &granted, hub, now);
+                    if withheld > 0 {
+                        output.log(self.withheld_event(subscription.filter, withheld));
+                    }
                 }
                 Err(denied) => {
                     reason_codes.push(denied.reason_code);
@@ -165,29 +168,46 @@ impl Open {
         }
     }
 
+    /// Queues the retained messages that the subscription asks for; returns the number of those that
+    /// the profile doesn't send to filters with wildcards.
     fn send_retained(
         &self,
         filter: TopicFilter<'_>,
         granted: &Granted,
         hub: &mut Hub,
         now: Instant,
-    ) {
-        let wanted = match granted.subscription.options.retain_handling {
+    ) -> usize {
+        let is_requested = match granted.subscription.options.retain_handling {
             RetainHandling::Send => true,
             // [MQTT-3.3.1-10]
             RetainHandling::SendIfNew => granted.is_new,
             // [MQTT-3.3.1-11]
             RetainHandling::DontSend => false,
         };
-        if wanted {
-            let connection = self.attached.connection;
-            hub.send_retained(
-                &self.client_id,
-                connection,
-                filter,
-                granted.subscription,
-                now,
-            );
+        if !is_requested {
+            return 0;
+        }
+        let connection = self.attached.connection;
+        hub.send_retained(
+            &self.client_id,
+            connection,
+            filter,
+            granted.subscription,
+            now,
+        )
+    }
+
+    fn withheld_event(&self, filter: TopicFilter<'_>, count: usize) -> Event {
+        let messages = if count == 1 {
+            "1 retained message matches".into()
+        } else {
+            format!("{count} retained messages match")
+        };
+        Event::Limited {
+            client_id: self.client_id.to_string(),
+            limit: format!(
+                "{messages} {filter}: AWS IoT Core sends none to a filter with wildcards"
+            ),
         }
     }
 

@@ -505,6 +505,40 @@ fn no_more_is_retained_than_there_is_room_for() {
     assert_eq!(codes.last(), Some(&ReasonCode::QuotaExceeded));
 }
 
+/// The log says why a client that subscribes with a wildcard gets no retained messages.
+#[test]
+fn retained_messages_that_a_wildcard_does_not_get_on_aws_iot_are_told() {
+    let mut bench = Bench::with(Settings::default());
+    let mut connection = bench.connected("c");
+    for topic in ["a/1", "a/2", "b"] {
+        let message = Publish {
+            retain: true,
+            ..publish(topic, QoS::AtLeastOnce)
+        };
+        bench.hears(&mut connection, message);
+    }
+    connection.output.events.clear();
+    bench.hears(&mut connection, subscribe(&[subscription("a/+")]));
+    let told = |connection: &Connection| -> Vec<String> {
+        let events = connection.output.events.iter().map(ToString::to_string);
+        events.filter(|line| line.contains("retained")).collect()
+    };
+    let lines = told(&connection);
+    let expected =
+        "2 retained messages match a/+: AWS IoT Core sends none to a filter with wildcards";
+    assert!(lines.len() == 1 && lines[0].contains(expected), "{lines:?}");
+
+    // Nothing is withheld from the exact topic, and nothing matches these.
+    connection.output.events.clear();
+    let others = [
+        subscription("b"),
+        subscription("c/#"),
+        subscription("$share/g/a/+"),
+    ];
+    bench.hears(&mut connection, subscribe(&others));
+    assert_eq!(told(&connection), [""; 0]);
+}
+
 /// MQTT-3.3.2-5, MQTT-3.3.2-6
 #[test]
 fn a_waiting_message_tells_how_long_it_is_still_worth_delivering() {

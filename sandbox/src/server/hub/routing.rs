@@ -1,7 +1,7 @@
 //! From a message to everybody who subscribed to its topic.
 
 use core::ops::Bound;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -206,58 +206,67 @@ impl Hub {
             }
             is_same
         });
+        // One bound for all copies of the message: the copies themselves fill the memory.
+        let room = self.relief.room();
         if self.settings.when_queue_full() == WhenQueueFull::Refuse {
-            self.check_queues(&wanted, &shares, message)?;
+            self.check_queues(&wanted, &shares, message, room)?;
         }
         let mut receivers = 0;
         for (client_id, wanted) in wanted {
-            receivers += usize::from(self.queue(&client_id, message, wanted, None, now));
+            receivers += usize::from(self.queue(&client_id, message, wanted, None, room, now));
         }
         for share in shares {
-            receivers += usize::from(self.queue_for_share(&share, message, now));
+            receivers += usize::from(self.queue_for_share(&share, message, room, now));
         }
         self.relieve(now);
         Ok(receivers)
     }
 
-    /// Refuses a message that doesn't fit into the queue of a client that would have to acknowledge
-    /// it, or into that of any client of a shared subscription.
+    /// Checks that every client that would have to acknowledge the message has space for all its
+    /// copies: one for its own subscriptions, and one for each shared subscription that picks it.
+    ///
+    /// # Errors
+    /// [`PublishRefused::SubscriberFull`] if a client has no space, or no client of a shared
+    /// subscription has.
     fn check_queues(
         &self,
         wanted: &[(Arc<str>, Wanted)],
         shares: &[Arc<str>],
         message: &Message,
+        room: usize,
     ) -> Result<(), PublishRefused> {
-        let room = self.relief.room();
-        let is_full = |(client_id, wanted): &(Arc<str>, Wanted)| {
-            let qos = message.qos.min(wanted.qos);
-            let session = self
-                .sessions
-                .get(client_id)
-                .filter(|_| qos > QoS::AtMostOnce);
-            session.is_some_and(|session| !session.outgoing.fits(message, room))
-        };
-        let is_share_full = |filter: &Arc<str>| {
-            let qos = |client_id| {
-                let wanted = self
-                    .sessions
-                    .get(client_id)?
-                    .subscriptions
-                    .get(filter)?
-                    .options
-                    .qos;
-                Some(message.qos.min(wanted))
+        let mut copies: HashMap<&str, usize> = HashMap::new();
+        for (client_id, wanted) in wanted {
+            let Some(session) = self.sessions.get(client_id) else {
+                continue;
             };
-            self.share_taker(filter, message).is_none()
-                && self
-                    .share_first(filter)
-                    .and_then(qos)
-                    .is_some_and(|qos| qos > QoS::AtMostOnce)
-        };
-        if wanted.iter().any(is_full) || shares.iter().any(is_share_full) {
-            return Err(PublishRefused::SubscriberFull);
+            if session.outgoing.fits(message, 1, room) {
+                copies.insert(client_id, 1);
+            } else if message.qos.min(wanted.qos) > QoS::AtMostOnce {
+                return Err(PublishRefused::SubscriberFull);
+            }
+        }
+
+        // The same clients are picked here as when the copies are queued.
+        for filter in shares {
+            if let Some(picked) = self.share_taker(filter, message, &copies, room) {
+                *copies.entry(picked).or_default() += 1;
+            } else if self.share_qos(filter, message) > QoS::AtMostOnce {
+                return Err(PublishRefused::SubscriberFull);
+            }
         }
         Ok(())
+    }
+
+    /// QoS of a message for the client of a shared subscription whose turn it is.
+    fn share_qos(&self, filter: &Arc<str>, message: &Message) -> QoS {
+        let first = self.share_first(filter);
+        let session = first.and_then(|client_id| self.sessions.get(client_id));
+        session
+            .and_then(|session| session.subscriptions.get(filter))
+            .map_or(QoS::AtMostOnce, |subscription| {
+                message.qos.min(subscription.options.qos)
+            })
     }
 
     fn matching(&self, topic: TopicName<'_>, message: &Message) -> Matching {
@@ -299,10 +308,11 @@ impl Hub {
         &mut self,
         filter: &Arc<str>,
         message: &Arc<Message>,
+        room: usize,
         now: Instant,
     ) -> bool {
         let picked = self
-            .share_taker(filter, message)
+            .share_taker(filter, message, &HashMap::new(), room)
             .or_else(|| self.share_first(filter));
         let Some(picked) = picked.map(Arc::clone) else {
             return false;
@@ -315,14 +325,21 @@ impl Hub {
         let wanted = session
             .and_then(|session| session.subscriptions.get(filter))
             .map(Wanted::by);
-        wanted.is_some_and(|wanted| self.queue(&picked, message, wanted, Some(filter), now))
+        wanted.is_some_and(|wanted| self.queue(&picked, message, wanted, Some(filter), room, now))
     }
 
-    /// The next client of a shared subscription that has space for a message: one that is
-    /// connected, or else one whose session keeps the message until it is back. `None` if there
-    /// is none.
-    pub(super) fn share_taker(&self, filter: &Arc<str>, message: &Message) -> Option<&Arc<str>> {
-        let (subscribers, room) = (self.subscribers.get(filter)?, self.relief.room());
+    /// Next client of a shared subscription that has space for a message: one that is connected, or
+    /// else one whose session keeps the message until it is back. `None` if there is none.
+    ///
+    /// `copies` are those that clients are to get besides, and that aren't queued yet.
+    pub(super) fn share_taker(
+        &self,
+        filter: &Arc<str>,
+        message: &Message,
+        copies: &HashMap<&str, usize>,
+        room: usize,
+    ) -> Option<&Arc<str>> {
+        let subscribers = self.subscribers.get(filter)?;
         let takes = |member: &Arc<str>, is_away: bool| {
             let session = self
                 .sessions
@@ -336,7 +353,8 @@ impl Hub {
                 // [MQTT-3.8.4-8]: nothing of QoS 0 is kept for a client that isn't there.
                 let is_kept =
                     !is_away || wanted.is_some_and(|qos| message.qos.min(qos) > QoS::AtMostOnce);
-                is_kept && session.outgoing.fits(message, room)
+                let copies = copies.get(&**member).copied().unwrap_or_default();
+                is_kept && session.outgoing.fits(message, copies + 1, room)
             })
         };
         let find = |is_away| subscribers.in_turn().find(|member| takes(member, is_away));
@@ -364,35 +382,42 @@ impl Hub {
         message: &Arc<Message>,
         wanted: Wanted,
         share: Option<&Arc<str>>,
+        room: usize,
         now: Instant,
     ) -> bool {
-        let room = self.relief.room();
         let Some(session) = self.sessions.get_mut(client_id) else {
             return false;
         };
-        let qos = match session.push(message, wanted, share, room) {
-            Pushed::Queued => return true,
-            Pushed::NotKept => return false,
-            Pushed::Full(qos) => qos,
-        };
-        self.lose(
-            client_id,
-            message.topic().into(),
-            LossReason::QueueFull,
-            now,
-        );
-        if qos > QoS::AtMostOnce && self.settings.when_queue_full() == WhenQueueFull::EndSession {
-            self.evict(
-                client_id,
-                Eviction::Overflow,
-                LossReason::SessionOverflowed,
-                now,
-            );
+        match session.push(message, wanted, share, room) {
+            Pushed::Queued => true,
+            Pushed::NotKept => false,
+            Pushed::Full(qos) => {
+                self.overflow(client_id, message, qos, now);
+                false
+            }
         }
-        false
+    }
+
+    /// A message doesn't fit into the queue of a client: it is dropped, or the session ends.
+    ///
+    /// Where the publisher is to be refused, it was before; only a retained message, whose publisher
+    /// is long gone, comes here, and ends the session.
+    fn overflow(&mut self, client_id: &Arc<str>, message: &Message, qos: QoS, now: Instant) {
+        let topic = message.topic().into();
+        let drops = self.settings.when_queue_full() == WhenQueueFull::Drop;
+        if qos == QoS::AtMostOnce || drops {
+            return self.lose(client_id, topic, LossReason::QueueFull, now);
+        }
+        // Counted with the messages of the session that ends, so that the log has one line.
+        let reason = LossReason::SessionOverflowed;
+        self.lose(client_id, topic, reason, now);
+        self.evict(client_id, Eviction::Overflow, reason, now);
     }
 
     /// Queues the retained messages of a subscription just made. [MQTT-3.3.1-9]
+    ///
+    /// Returns the number of retained messages that match and that the profile doesn't send to
+    /// filters with wildcards.
     pub(crate) fn send_retained(
         &mut self,
         client_id: &Arc<str>,
@@ -400,34 +425,28 @@ impl Hub {
         filter: TopicFilter<'_>,
         subscription: Subscription,
         now: Instant,
-    ) {
-        if self.settings.faults.has(&Fault::NoDeliver) {
-            return;
+    ) -> usize {
+        if self.settings.faults.has(&Fault::NoDeliver) || filter.is_shared() {
+            return 0;
         }
         let (room, rules) = (self.relief.room(), self.settings.rules());
         let messages = self.retained.matching(filter, rules, now);
-        let Some(session) = self.session(client_id, connection) else {
-            return;
-        };
-        let mut lost = Vec::new();
+        if filter.has_wildcard() && !rules.retained_for_wildcards {
+            return messages.len();
+        }
         for message in messages {
-            let qos: QoS = message.qos.min(subscription.options.qos);
+            // The session is gone if a message before didn't fit.
+            let Some(session) = self.session(client_id, connection) else {
+                break;
+            };
+            let qos = message.qos.min(subscription.options.qos);
             let identifiers = subscription.identifier.into_iter().collect();
-            if !session
-                .outgoing
-                .push(Queued::new(&message, qos, true, identifiers), room)
-            {
-                lost.push(message);
+            let queued = Queued::new(&message, qos, true, identifiers);
+            if !session.outgoing.push(queued, room) {
+                self.overflow(client_id, &message, qos, now);
             }
         }
-        for message in lost {
-            self.lose(
-                client_id,
-                message.topic().into(),
-                LossReason::QueueFull,
-                now,
-            );
-        }
+        0
     }
 }
 

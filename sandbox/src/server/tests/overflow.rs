@@ -1,7 +1,7 @@
 //! Messages that were accepted and can't be delivered: what becomes of them, and that the log
 //! tells.
 
-use dunlin_codec::{Connect, ConnectProperties, Packet, PacketBuf, QoS, ReasonCode};
+use dunlin_codec::{Connect, ConnectProperties, Packet, PacketBuf, Publish, QoS, ReasonCode};
 
 use crate::overflow::WhenQueueFull;
 use crate::profile::Profile;
@@ -86,17 +86,11 @@ fn a_session_that_overflows_ends_and_every_message_of_it_is_told() {
     let codes = publishes(&mut bench, &mut publisher, MAX_QUEUED + 1);
     assert!(!codes.last().unwrap().is_error());
     let lines = bench.hub_log();
-    assert!(
-        lines
-            .iter()
-            .any(|line| line.starts_with("dropped   s  t  1 message (")),
-        "{lines:?}"
-    );
-    let ended = "dropped   s  t  1000 messages (its session was ended: ";
-    assert!(
-        lines.iter().any(|line| line.starts_with(ended)),
-        "{lines:?}"
-    );
+    let [line] = lines.as_slice() else {
+        panic!("one line, not {lines:?}")
+    };
+    let ended = "dropped   s  t  1001 messages (its session was ended: ";
+    assert!(line.starts_with(ended), "{line}");
     let (_, session_present) = bench.admits(lasting("s"));
     assert!(!session_present);
 }
@@ -235,5 +229,74 @@ fn a_share_refuses_the_publisher_only_where_all_are_full() {
     assert!(bench.hub_log().is_empty());
     for member in &mut members {
         assert_eq!(messages(&bench.says(member)), MAX_QUEUED);
+    }
+}
+
+/// A client that gets a message by its own subscription and by a shared one needs space for both.
+#[test]
+fn a_client_that_gets_a_message_twice_needs_space_for_both_copies() {
+    let both = [subscription("t"), subscription("$share/g/t")];
+    let mut bench = bench(WhenQueueFull::Refuse);
+    let mut publisher = bench.connected("p");
+    let mut client = bench.connected("a");
+    bench.hears(&mut client, subscribe(&both));
+    bench.hears(&mut client, subscribe(&[subscription("other")]));
+    bench.says(&mut client);
+    for _ in 0..MAX_QUEUED - 1 {
+        bench.hears(&mut publisher, publish("other", QoS::AtLeastOnce));
+        bench.says(&mut publisher);
+    }
+    let codes = publishes(&mut bench, &mut publisher, 1);
+    assert_eq!(codes, [ReasonCode::QuotaExceeded]);
+    assert!(bench.hub_log().is_empty());
+
+    // Another client of the share has space for the second copy.
+    let mut other = bench.connected("b");
+    bench.hears(&mut other, subscribe(&both[1..]));
+    bench.says(&mut other);
+    let codes = publishes(&mut bench, &mut publisher, 1);
+    assert_eq!(codes, [ReasonCode::Success]);
+    assert_eq!(messages(&bench.says(&mut other)), 1);
+    assert_eq!(messages(&bench.says(&mut client)), MAX_QUEUED);
+    assert!(bench.hub_log().is_empty());
+}
+
+/// Retained messages count as well: they are dropped where that is the setting, and else end the
+/// session, since there is no publisher to refuse.
+#[test]
+fn retained_messages_that_do_not_fit_obey_the_setting() {
+    for when in WhenQueueFull::ALL {
+        let mut bench = bench(when);
+        let mut publisher = bench.connected("p");
+        for topic in ["r/1", "r/2"] {
+            let message = Publish {
+                retain: true,
+                ..publish(topic, QoS::AtLeastOnce)
+            };
+            bench.hears(&mut publisher, message);
+        }
+        let mut client = bench.connected("s");
+        bench.hears(&mut client, subscribe(&[subscription("t")]));
+        bench.says(&mut client);
+        publishes(&mut bench, &mut publisher, MAX_QUEUED - 1);
+        bench.hears(&mut client, subscribe(&[subscription("r/+")]));
+
+        let lines = bench.hub_log();
+        if when == WhenQueueFull::Drop {
+            let [line] = lines.as_slice() else {
+                panic!("{when}: one line, not {lines:?}")
+            };
+            let dropped = "dropped   s  r/2  1 message (the queue of this client is full";
+            assert!(line.starts_with(dropped), "{line}");
+            assert_eq!(messages(&bench.says(&mut client)), MAX_QUEUED);
+        } else {
+            // One line for each topic.
+            let ended = lines
+                .iter()
+                .filter(|line| line.contains("its session was ended"));
+            assert_eq!((ended.count(), lines.len()), (3, 3), "{when}: {lines:?}");
+            let code = bench.says_disconnect(&mut client);
+            assert_eq!(code, Some(ReasonCode::QuotaExceeded), "{when}");
+        }
     }
 }
