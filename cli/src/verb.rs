@@ -63,7 +63,7 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
         Verb::Sample(typed) | Verb::Unsigned(typed) | Verb::Signed(typed) => Some(&typed.output),
         Verb::Demo(typed) => Some(&typed.output),
         Verb::Sandbox(typed) => Some(&typed.output),
-        Verb::Bench(verb) => Some(&verb.target().output),
+        Verb::Bench(verb) => verb.output(),
         Verb::Auth(_) | Verb::Inspect(_) | Verb::LambdaWatchdog => None,
     }
 }

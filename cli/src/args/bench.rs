@@ -1,5 +1,6 @@
 //! Flags of `dunlin bench`: the load, and how a connection for it is made.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -25,18 +26,36 @@ pub(crate) enum BenchVerb {
     /// Without --endpoint a sandbox of its own serves them, in a process of its own, which also
     /// goes away and comes back.
     Fleet(FleetArgs),
+    /// Add the JSON reports of several machines
+    ///
+    /// For runs at the same time: counts, errors and rates are added, latencies are computed from
+    /// the histograms of all runs together. Exit code 0 if the reports could be added; the report
+    /// has the exit code of the first run that failed.
+    Merge(BenchMergeArgs),
 }
 
 impl BenchVerb {
-    pub(crate) const fn target(&self) -> &LoadTargetArgs {
+    /// Flags for standard error; `None` for a verb without them.
+    pub(crate) const fn output(&self) -> Option<&OutputArgs> {
         match self {
-            Self::Connect(typed) => &typed.target,
+            Self::Connect(typed) => Some(&typed.target.output),
             Self::Pub(typed) | Self::Sub(typed) | Self::Pubsub(typed) | Self::Request(typed) => {
-                &typed.target
+                Some(&typed.target.output)
             }
-            Self::Fleet(typed) => &typed.target,
+            Self::Fleet(typed) => Some(&typed.target.output),
+            Self::Merge(_) => None,
         }
     }
+}
+
+#[derive(Args)]
+pub(crate) struct BenchMergeArgs {
+    /// Reports that bench verbs have printed with --json; all of the same verb, except fleet
+    #[arg(value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) reports: Vec<PathBuf>,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

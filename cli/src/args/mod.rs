@@ -10,6 +10,7 @@ mod inspect;
 mod sample;
 mod sandbox;
 mod spelling;
+mod userinfo;
 mod value;
 
 use std::ffi::OsString;
@@ -26,13 +27,16 @@ pub(crate) use auth::{
     ActionArg, AuthVerb, EvalArgs, KeygenArgs, LintArgs, PolicyArgs, SignArgs, TokenArgs,
     UsernameArgs, VerifyArgs,
 };
-pub(crate) use bench::{BenchVerb, FleetArgs, LoadArgs, LoadTargetArgs, TrafficArgs};
+pub(crate) use bench::{
+    BenchMergeArgs, BenchVerb, FleetArgs, LoadArgs, LoadTargetArgs, TrafficArgs,
+};
 pub(crate) use connection::{
     AuthorizerArgs, EndpointArgs, OF_SIGNING, OF_TOKEN, ReliabilityArgs, TlsArgs,
 };
 pub(crate) use inspect::{DecodeArgs, InspectVerb};
 pub(crate) use sample::{OutputArgs, SampleArgs};
 pub(crate) use sandbox::{DemoArgs, SandboxArgs};
+pub(crate) use userinfo::{userinfo, without_userinfo};
 pub(crate) use value::{Alpn, Count, Encode};
 
 /// The whole command line.

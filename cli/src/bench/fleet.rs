@@ -1,91 +1,47 @@
-//! Many devices in one process: they come all at once, publish now and then, and come back when the
-//! server does.
+//! `bench fleet`: many devices that connect, publish now and then, and connect again after the
+//! server was gone.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use dunlin_client::{Client, Event, Message, QoS};
-use dunlin_codec::Escaped;
+use dunlin_client::{Client, Message, QoS};
 use dunlin_codec::TopicName;
-use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::counters::{Counter, Counters};
+use super::advice::{self, LoadFacts};
+use super::counters::Counters;
 use super::descriptors;
-use super::latency::{Latency, Quantiles};
+use super::fleet_report::{ConnectPhase, FleetReport, PhaseTimer};
+use super::kind::LoadKind;
+use super::outcome;
 use super::own_sandbox::OwnSandbox;
 use super::plan::whole;
+use super::pool::{ClientPool, Reporter};
 use super::progress::Progress;
-use super::report::{Environment, Target, per_second, to_line};
-use super::table::{latencies, row, usage_text};
+use super::report::{Environment, ServerName, VERSION, to_line};
 use super::target::LoadTarget;
-use super::traffic::disconnect;
 use super::usage::ProcessUsage;
 use crate::args::{FleetArgs, Sources};
-use crate::diagnosis::{Diagnosis, quoted};
+use crate::diagnosis::{Diagnosis, Id, Operation, quoted};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::runtime::block_on;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
 
-/// Latencies are milliseconds.
-#[derive(Debug, Serialize)]
-struct FleetReport {
-    v: u32,
-    event: &'static str,
-    verb: &'static str,
-    server: Target,
-    environment: Environment,
-    clients: u32,
-    interval_s: f64,
-    size: usize,
-    /// From nothing to all of them, at the pace that was asked for.
-    connect: ConnectPhase,
-    publish: PublishPhase,
-    /// `null` where the run was stopped before.
-    reconnect: Option<ConnectPhase>,
-    /// Resident memory of this process for each client, without what it had before the first.
-    memory_each_kib: Option<f64>,
-    process: Option<ProcessUsage>,
-    /// Of the sandbox, where it is our own: after the trickle.
-    server_process: Option<ProcessUsage>,
-    errors: BTreeMap<String, u64>,
-    exit_code: u8,
-}
-
-#[derive(Debug, Serialize)]
-struct ConnectPhase {
-    connected: u64,
-    seconds: f64,
-    per_second: f64,
-    /// CPU time of this process.
-    cpu_s: Option<f64>,
-    /// Of each client: from when it was due, or lost its connection, to CONNACK.
-    ms: Option<Quantiles>,
-}
-
-#[derive(Debug, Serialize)]
-struct PublishPhase {
-    sent: u64,
-    acknowledged: u64,
-    lost: u64,
-    seconds: f64,
-    per_second: f64,
-    cpu_s: Option<f64>,
-    acknowledge_ms: Option<Quantiles>,
-}
-
-/// What the devices do.
+/// Devices and their messages.
 #[derive(Debug)]
 struct FleetPlan {
     target: LoadTarget,
+    /// Time in which the devices publish.
     duration: Duration,
+    /// Time between two messages of a device.
     interval: Duration,
     payload: Vec<u8>,
+    /// Topic under which each device publishes.
     topic: String,
 }
 
@@ -110,16 +66,21 @@ impl FleetPlan {
         })
     }
 
-    /// Each device's messages, and two connections.
+    /// Number of messages of all devices, with two for the connections of each.
     fn messages(&self) -> u64 {
         let each = self.duration.as_secs_f64() / self.interval.as_secs_f64();
         whole(f64::from(self.target.clients) * (each + 2.0))
     }
 }
 
-/// Connections of a sandbox of our own beyond those of the devices.
+/// Connections of the fleet's own sandbox beyond those of the devices.
 const SPARE: u32 = 64;
 
+/// Runs the fleet against the given server, or against a sandbox of its own.
+///
+/// # Errors
+/// [`Failure::Diagnosed`] for flags that can't be used, or if the sandbox can't start;
+/// [`Failure::Local`] if the report can't be written.
 pub(super) fn run(
     mut typed: FleetArgs,
     sources: &Sources,
@@ -129,82 +90,104 @@ pub(super) fn run(
         let plan = FleetPlan::new(typed, sources, console)?;
         plan.target
             .check(plan.target.clients, Some(plan.messages()))?;
-        return block_on(go(plan, None, console));
+        return block_on(run_phases(plan, None, console));
     }
     let connections = typed.target.clients.saturating_add(SPARE);
-    // The sandbox inherits the limit.
+    // The sandbox is a child process and inherits the limit.
     descriptors::reserve(connections.into())?;
     block_on(async move {
         let server = OwnSandbox::start(connections).await?;
         typed.target.endpoint.endpoint = Some(format!("localhost:{}", server.port));
         typed.target.tls.ca = Some(server.ca.clone());
-        go(
-            FleetPlan::new(typed, sources, console)?,
-            Some(server),
-            console,
-        )
-        .await
+        let plan = FleetPlan::new(typed, sources, console)?;
+        run_phases(plan, Some(server), console).await
     })
 }
 
-async fn go(
+/// Runs the three phases and prints the report.
+async fn run_phases(
     plan: FleetPlan,
     mut server: Option<OwnSandbox>,
     console: Console,
 ) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
-    let counters = Arc::new(Counters::default());
-    let progress = Progress::start(&counters, plan.target.clients, plan.target.shows_progress);
+    let (target, counters) = (&plan.target, Arc::new(Counters::default()));
+    let progress = Progress::start(
+        LoadKind::Fleet,
+        &counters,
+        target.clients,
+        target.shows_progress,
+        console,
+    );
+    let reporter = Reporter {
+        counters: Arc::clone(&counters),
+        context: Arc::new(target.context.clone()),
+        load: Arc::new(LoadFacts {
+            topic: plan.topic.clone(),
+            size: plan.payload.len(),
+        }),
+        notes: progress.notes(),
+        expects_outage: Arc::default(),
+    };
     let before = ProcessUsage::of_this();
 
-    let begun = PhaseTimer::start();
-    let clients = tokio::select! {
-        clients = plan.target.connect_all(plan.target.clients, &counters) => clients,
-        exit = stop.received() => return Ok(exit),
+    // Phase 1: all devices connect.
+    let timer = PhaseTimer::start();
+    let (pool, mut stopped) = tokio::select! {
+        pool = ClientPool::connect(target, target.clients, &reporter) => (Some(pool), None),
+        exit = stop.received() => (None, Some(exit)),
     };
-    let connect = begun.storm(clients.len() as u64, counters.connect.quantiles());
+    let connect = timer.connected(counters.connected.get(), counters.connect.quantiles());
 
-    let begun = PhaseTimer::start();
-    let mut stopped = tokio::select! {
-        () = trickle(&plan, &clients, &counters) => None,
-        exit = stop.received() => Some(exit),
-    };
-    let publish = begun.trickle(&counters);
+    // Phase 2: they publish.
+    let timer = PhaseTimer::start();
+    if let Some(pool) = &pool {
+        stopped = tokio::select! {
+            () = publish(&plan, pool.clients(), &reporter) => None,
+            () = pool.server_gone() => None,
+            exit = stop.received() => Some(exit),
+        };
+    }
+    let publish = timer.published(&counters);
     let after = ProcessUsage::of_this();
     let server_process = server
         .as_ref()
         .and_then(|server| ProcessUsage::of(server.pid()));
 
+    // Phase 3: the server goes away and the devices connect again.
     let mut reconnect = None;
-    if stopped.is_none() && !clients.is_empty() {
-        tokio::select! {
-            storm = reconnect_all(&plan, &clients, server.as_mut(), &counters) => reconnect = Some(storm?),
-            exit = stop.received() => stopped = Some(exit),
+    if let Some(pool) = pool {
+        if stopped.is_none() && !pool.is_empty() {
+            tokio::select! {
+                phase = reconnect_all(&plan, pool, server.as_mut(), &reporter) => reconnect = Some(phase?),
+                exit = stop.received() => stopped = Some(exit),
+            }
+        } else {
+            pool.disconnect().await;
         }
     }
-    disconnect(clients).await;
     drop(progress);
 
-    let all_back = reconnect
+    let missing = reconnect
         .as_ref()
-        .is_none_or(|storm| storm.connected >= connect.connected);
-    let exit = match (stopped, counters.first_failure()) {
-        (Some(exit), _) => exit,
-        (None, Some(diagnosis)) => diagnosis.id.exit(),
-        (None, None) if counters.denied() > 0 => Exit::Denied,
-        (None, None) if publish.lost > 0 || !all_back => Exit::TimedOut,
-        (None, None) => Exit::Done,
-    };
+        .map_or(0, |phase| connect.connected.saturating_sub(phase.connected));
+    let failure = counters.first_failure().or_else(|| {
+        let is_complete = stopped.is_some() || publish.lost == 0;
+        (!is_complete)
+            .then(|| advice::not_acknowledged(publish.lost, publish.sent, DRAIN))
+            .or_else(|| (stopped.is_none() && missing > 0).then(|| not_reconnected(missing)))
+    });
+    let exit = outcome::exit(stopped, failure.as_ref());
     let grown = before
         .zip(after)
         .map(|(before, after)| after.resident_kib.saturating_sub(before.resident_kib));
     let report = FleetReport {
-        v: 1,
+        v: VERSION,
         event: "bench",
-        verb: "fleet",
-        server: Target::of(&plan.target),
+        verb: LoadKind::Fleet.name(),
+        server: ServerName::of(target),
         environment: Environment::this(),
-        clients: plan.target.clients,
+        clients: target.clients,
         interval_s: plan.interval.as_secs_f64(),
         size: plan.payload.len(),
         memory_each_kib: grown.map(|kib| kib as f64 / connect.connected.max(1) as f64),
@@ -216,28 +199,37 @@ async fn go(
         errors: counters.errors(),
         exit_code: exit.code(),
     };
-    let text = if plan.target.json {
+    let text = if target.json {
         to_line(&report)?
     } else {
         report.to_table()
     };
     io::stdout().write_all(text.as_bytes())?;
-    if let Some(diagnosis) = counters.first_failure() {
-        console.error(&diagnosis);
+    if let Some(failure) = &failure {
+        console.error(failure);
     }
     Ok(exit)
 }
 
-/// Each device publishes at its own moments, spread over the interval, and waits for its
-/// acknowledgements.
-async fn trickle(plan: &FleetPlan, clients: &[Client], counters: &Arc<Counters>) {
+/// Explains devices that did not connect again.
+fn not_reconnected(missing: u64) -> Diagnosis {
+    Diagnosis::new(
+        Id::ConnackTimeout,
+        format!("{missing} devices did not connect again"),
+    )
+}
+
+/// Publishes for the duration of the plan. Each device has its own moments, spread over the
+/// interval, and waits for its acknowledgements.
+async fn publish(plan: &FleetPlan, clients: &[Client], reporter: &Reporter) {
     let (begun, mut devices) = (Instant::now(), JoinSet::new());
+    let ends = begun + plan.duration;
     for (number, client) in (0_u32..).zip(clients) {
-        let (client, counters, interval) = (client.clone(), Arc::clone(counters), plan.interval);
+        let (client, reporter, interval) = (client.clone(), reporter.clone(), plan.interval);
         let (topic, payload) = (format!("{}/{number}", plan.topic), plan.payload.clone());
         let mut due = begun + interval.mul_f64(f64::from(number) / clients.len() as f64);
-        let ends = begun + plan.duration;
         devices.spawn(async move {
+            let counters = &reporter.counters;
             while due < ends {
                 sleep_until(due).await;
                 let message = Message::new(&topic, &payload).qos(QoS::AtLeastOnce);
@@ -249,189 +241,76 @@ async fn trickle(plan: &FleetPlan, clients: &[Client], counters: &Arc<Counters>)
                                 counters.acknowledged.add(1);
                                 counters.acknowledge.record(due.elapsed());
                             }
-                            Err(error) => counters.failed(&error),
+                            Err(error) => reporter.request_failed(Operation::Publish, &error),
                         }
                     }
-                    Err(error) => counters.failed(&error),
+                    Err(error) => reporter.request_failed(Operation::Publish, &error),
                 }
                 due += interval;
             }
         });
     }
-    while devices.join_next().await.is_some() {}
+    // A server that is gone must not hold the run up.
+    let all = async { while devices.join_next().await.is_some() {} };
+    let _ = timeout(plan.duration + DRAIN, all).await;
 }
 
-/// The server goes away and comes back, and so do the devices. Of a server that isn't ours the
-/// devices take leave, and come again all at once.
+/// Lets the devices connect again, and disconnects them in the end.
+///
+/// The fleet's own sandbox is killed and started again. From another server the devices disconnect,
+/// and connect again at `--connect-rate`.
 async fn reconnect_all(
     plan: &FleetPlan,
-    clients: &[Client],
+    pool: ClientPool,
     server: Option<&mut OwnSandbox>,
-    counters: &Arc<Counters>,
+    reporter: &Reporter,
 ) -> Result<ConnectPhase, Failure> {
+    let counters = &reporter.counters;
     let Some(server) = server else {
-        let again = Arc::new(Counters::default());
-        disconnect(clients.to_vec()).await;
-        let begun = PhaseTimer::start();
-        let back = plan.target.connect_all(plan.target.clients, &again).await;
-        let storm = begun.storm(back.len() as u64, again.connect.quantiles());
-        if let Some(diagnosis) = again.first_failure() {
-            counters.not_connected(diagnosis);
-        }
-        disconnect(back).await;
-        return Ok(storm);
-    };
-    let (back, latency) = (Arc::new(Counter::default()), Arc::new(Latency::default()));
-    let mut watched = JoinSet::new();
-    for client in clients {
-        watched.spawn(reconnection(
-            client.clone(),
-            Arc::clone(&back),
-            Arc::clone(&latency),
-        ));
-    }
-    // What happened before is taken by now.
-    sleep(SETTLE).await;
-    server.kill()?;
-    let begun = PhaseTimer::start();
-    server.restart().await?;
-    let _ = timeout(PATIENCE, async {
-        while watched.join_next().await.is_some() {}
-    })
-    .await;
-    Ok(begun.storm(back.get(), latency.quantiles()))
-}
-
-/// From the loss of a connection to the next one.
-async fn reconnection(client: Client, back: Arc<Counter>, latency: Arc<Latency>) {
-    let (mut events, mut lost) = (client.events(), None);
-    while let Some(event) = events.next().await {
-        match (event, lost) {
-            (Event::Disconnected { .. }, _) => lost = Some(Instant::now()),
-            (Event::Connected(_), Some(at)) => {
-                back.add(1);
-                return latency.record(at.elapsed());
-            }
-            _ => {}
-        }
-    }
-}
-
-const SETTLE: Duration = Duration::from_millis(500);
-const PATIENCE: Duration = Duration::from_secs(180);
-
-/// Time and CPU time of a phase.
-struct PhaseTimer(Instant, Option<ProcessUsage>);
-
-impl PhaseTimer {
-    fn start() -> Self {
-        Self(Instant::now(), ProcessUsage::of_this())
-    }
-
-    fn cpu_s(&self) -> Option<f64> {
-        self.1
-            .zip(ProcessUsage::of_this())
-            .map(|(before, after)| (after.cpu.saturating_sub(before.cpu)).as_secs_f64())
-    }
-
-    fn storm(&self, connected: u64, ms: Option<Quantiles>) -> ConnectPhase {
-        let took = self.0.elapsed();
-        let (seconds, per_second) = (took.as_secs_f64(), per_second(connected, took));
-        ConnectPhase {
-            connected,
-            seconds,
-            per_second,
-            cpu_s: self.cpu_s(),
-            ms,
-        }
-    }
-
-    fn trickle(&self, counters: &Counters) -> PublishPhase {
-        let (took, sent, acknowledged) = (
-            self.0.elapsed(),
-            counters.sent.get(),
-            counters.acknowledged.get(),
-        );
-        PublishPhase {
-            sent,
-            acknowledged,
-            lost: sent.saturating_sub(acknowledged),
-            seconds: took.as_secs_f64(),
-            per_second: per_second(sent, took),
-            cpu_s: self.cpu_s(),
-            acknowledge_ms: counters.acknowledge.quantiles(),
-        }
-    }
-}
-
-impl FleetReport {
-    fn to_table(&self) -> String {
-        let storm = |name: &str, storm: &ConnectPhase| {
-            let ConnectPhase {
-                connected,
-                seconds,
-                per_second,
-                ..
-            } = storm;
-            row(
-                name,
-                format!(
-                    "{connected} of {} in {seconds:.1} s ({per_second:.0} a second)",
-                    self.clients
-                ),
-            )
+        // New clients with counters of their own, so that the first phase stays as it was.
+        pool.disconnect().await;
+        let again = Reporter {
+            counters: Arc::new(Counters::default()),
+            ..reporter.clone()
         };
-        let PublishPhase {
-            sent,
-            acknowledged,
-            lost,
-            seconds,
-            per_second,
-            ..
-        } = &self.publish;
-        let Target { host, port, .. } = &self.server;
-        let mut lines = vec![
-            format!("fleet of {} against {}:{port}", self.clients, Escaped(host)),
-            storm("connected", &self.connect),
-            row(
-                "published",
-                format!("{sent} in {seconds:.1} s ({per_second:.0} a second)"),
-            ),
-            row("acknowledged", format!("{acknowledged}, {lost} lost")),
-        ];
-        lines.extend(
-            self.reconnect
-                .as_ref()
-                .map(|again| storm("reconnected", again)),
+        let timer = PhaseTimer::start();
+        let pool = ClientPool::connect(&plan.target, plan.target.clients, &again).await;
+        let phase = timer.connected(
+            again.counters.connected.get(),
+            again.counters.connect.quantiles(),
         );
-        lines.push(String::new());
-        lines.extend(latencies(&[
-            ("connect", self.connect.ms),
-            ("acknowledge", self.publish.acknowledge_ms),
-            (
-                "reconnect",
-                self.reconnect.as_ref().and_then(|again| again.ms),
-            ),
-        ]));
-        lines.extend(
-            self.memory_each_kib
-                .map(|kib| row("each client", format!("{kib:.1} KiB here"))),
-        );
-        lines.extend(
-            self.process
-                .as_ref()
-                .map(|cost| row("this process", usage_text(cost))),
-        );
-        lines.extend(
-            self.server_process
-                .as_ref()
-                .map(|cost| row("the server", usage_text(cost))),
-        );
-        lines.extend(
-            self.errors
-                .iter()
-                .map(|(error, count)| row("errors", format!("{count} x {error}"))),
-        );
-        lines.join("\n") + "\n"
+        if let Some(failure) = again.counters.first_failure() {
+            counters.not_connected(failure);
+        }
+        pool.disconnect().await;
+        return Ok(phase);
+    };
+
+    // The connections that end now are no failures.
+    let (before, clients) = (counters.reconnected.get(), pool.clients().len() as u64);
+    reporter.expects_outage.store(true, Ordering::Relaxed);
+    server.kill()?;
+    let timer = PhaseTimer::start();
+    server.restart().await?;
+    let all = async {
+        while counters.reconnected.get() - before < clients {
+            sleep(POLL).await;
+        }
+    };
+    tokio::select! {
+        _ = timeout(PATIENCE, all) => {}
+        () = pool.stopped() => {}
     }
+    let phase = timer.connected(
+        counters.reconnected.get() - before,
+        counters.reconnect.quantiles(),
+    );
+    pool.disconnect().await;
+    Ok(phase)
 }
+
+/// Longest wait for the last acknowledgements.
+const DRAIN: Duration = Duration::from_secs(5);
+/// Longest wait until all devices have connected again.
+const PATIENCE: Duration = Duration::from_secs(180);
+const POLL: Duration = Duration::from_millis(10);

@@ -1,18 +1,20 @@
-//! How long things took: a histogram of each stage.
+//! `Latency`: a histogram of durations, its quantiles, and its buckets for reports that are merged.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// Microseconds with three digits; what is longer than an hour counts as one.
+/// Histogram of durations of 1 us to one hour, in microseconds with three significant digits.
+/// Shorter and longer ones count as these bounds.
 #[derive(Debug)]
 pub(super) struct Latency(Mutex<Histogram<u64>>);
 
-/// The quantiles of a stage, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Quantiles of a histogram in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Quantiles {
+    /// Number of durations.
     pub(super) count: u64,
     pub(super) p50: f64,
     pub(super) p90: f64,
@@ -22,23 +24,41 @@ pub(super) struct Quantiles {
     pub(super) max: f64,
 }
 
+/// Buckets of a histogram that aren't empty: the highest duration of each bucket in microseconds,
+/// and the number of durations in it.
+pub(super) type Buckets = Vec<(u64, u64)>;
+
 const LONGEST_US: u64 = 3600 * 1_000_000;
 const DIGITS: u8 = 3;
 
 impl Latency {
-    pub(super) fn record(&self, took: Duration) {
-        let micros = u64::try_from(took.as_micros())
-            .unwrap_or(LONGEST_US)
-            .clamp(1, LONGEST_US);
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .saturating_record(micros);
+    /// Counts one duration.
+    pub(super) fn record(&self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(LONGEST_US);
+        self.lock().saturating_record(micros.clamp(1, LONGEST_US));
     }
 
-    /// `None` if there was nothing.
+    /// Adds the durations of another histogram. Nothing is lost: all histograms have the same
+    /// buckets.
+    pub(super) fn add(&self, buckets: &Buckets) {
+        let mut histogram = self.lock();
+        for (micros, count) in buckets {
+            histogram.saturating_record_n((*micros).clamp(1, LONGEST_US), *count);
+        }
+    }
+
+    /// Buckets of the histogram, in order; empty if nothing was recorded.
+    pub(super) fn buckets(&self) -> Buckets {
+        let histogram = self.lock();
+        histogram
+            .iter_recorded()
+            .map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value()))
+            .collect()
+    }
+
+    /// Quantiles; `None` if nothing was recorded.
     pub(super) fn quantiles(&self) -> Option<Quantiles> {
-        let histogram = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let histogram = self.lock();
         if histogram.is_empty() {
             return None;
         }
@@ -52,6 +72,10 @@ impl Latency {
             p99_9: at(0.999),
             max: histogram.max() as f64 / 1000.0,
         })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Histogram<u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,5 +114,23 @@ mod tests {
                 "{found} {expected}"
             );
         }
+    }
+
+    #[test]
+    fn two_histograms_merge_into_the_histogram_of_all_durations() {
+        let (one, two, all) = (Latency::default(), Latency::default(), Latency::default());
+        // From 1 us to beyond the hour that is the longest duration, in uneven steps.
+        for n in 0..5000_u64 {
+            let duration = Duration::from_micros(n * n * 173 + n);
+            let part = if n % 3 == 0 { &one } else { &two };
+            part.record(duration);
+            all.record(duration);
+        }
+        let merged = Latency::default();
+        merged.add(&one.buckets());
+        merged.add(&two.buckets());
+        assert_eq!(merged.buckets(), all.buckets());
+        assert_eq!(merged.quantiles(), all.quantiles());
+        assert_eq!(*merged.lock(), *all.lock());
     }
 }

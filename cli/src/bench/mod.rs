@@ -1,14 +1,21 @@
-//! `dunlin bench`: load for any MQTT 5 server, and figures for what came of it.
+//! `dunlin bench`: puts load on an MQTT 5 server and measures it.
 
 #![expect(clippy::disallowed_methods, reason = "a load test measures real time")]
 
+mod advice;
 mod arrivals;
+mod connecting;
 mod counters;
 mod descriptors;
 mod fleet;
+mod fleet_report;
+mod kind;
 mod latency;
+mod merge;
+mod outcome;
 mod own_sandbox;
 mod plan;
+mod pool;
 mod progress;
 mod report;
 mod request;
@@ -23,11 +30,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use self::advice::LoadFacts;
 use self::counters::Counters;
-use self::plan::{Traffic, TrafficPlan};
+use self::kind::LoadKind;
+use self::outcome::{Elapsed, Ended};
+use self::plan::TrafficPlan;
+use self::pool::{ClientPool, Reporter};
 use self::progress::Progress;
-use self::report::{Elapsed, Load, Report};
-use self::target::{LoadTarget, all_disconnected};
+use self::report::Load;
+use self::target::LoadTarget;
 use crate::args::{BenchVerb, Sources};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -35,24 +46,30 @@ use crate::runtime::block_on;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
 
+/// Runs a load, or merges reports.
+///
+/// # Errors
+/// [`Failure::Diagnosed`] for flags that can't be used, before anything is sent; a load that fails
+/// prints its report and returns the exit code. [`Failure::Local`] if the report can't be written.
 pub(crate) fn run(verb: BenchVerb, sources: &Sources, console: Console) -> Result<Exit, Failure> {
-    let plan = |verb, typed| TrafficPlan::new(verb, typed, sources, console);
+    let plan = |kind, typed| TrafficPlan::new(kind, typed, sources, console);
     match verb {
         BenchVerb::Connect(typed) => {
             let target = LoadTarget::new(typed.target, sources, console)?;
             block_on(connect(target, typed.duration, console))
         }
-        BenchVerb::Pub(typed) => block_on(traffic::run(plan(Traffic::Pub, typed)?, console)),
-        BenchVerb::Sub(typed) => block_on(traffic::run(plan(Traffic::Sub, typed)?, console)),
-        BenchVerb::Pubsub(typed) => block_on(traffic::run(plan(Traffic::Pubsub, typed)?, console)),
+        BenchVerb::Pub(typed) => block_on(traffic::run(plan(LoadKind::Pub, typed)?, console)),
+        BenchVerb::Sub(typed) => block_on(traffic::run(plan(LoadKind::Sub, typed)?, console)),
+        BenchVerb::Pubsub(typed) => block_on(traffic::run(plan(LoadKind::Pubsub, typed)?, console)),
         BenchVerb::Request(typed) => {
-            block_on(request::run(plan(Traffic::Request, typed)?, console))
+            block_on(request::run(plan(LoadKind::Request, typed)?, console))
         }
         BenchVerb::Fleet(typed) => fleet::run(typed, sources, console),
+        BenchVerb::Merge(typed) => merge::run(&typed),
     }
 }
 
-/// Opens connections, holds them, closes them.
+/// `bench connect`: opens connections, holds them, closes them.
 async fn connect(
     target: LoadTarget,
     duration: Duration,
@@ -61,34 +78,47 @@ async fn connect(
     let mut stop = StopSignal::install()?;
     target.check(target.clients, Some(target.clients.into()))?;
     let counters = Arc::new(Counters::default());
-    let progress = Progress::start(&counters, target.clients, target.shows_progress);
+    let progress = Progress::start(
+        LoadKind::Connect,
+        &counters,
+        target.clients,
+        target.shows_progress,
+        console,
+    );
+    let reporter = Reporter {
+        counters: Arc::clone(&counters),
+        context: Arc::new(target.context.clone()),
+        load: Arc::new(LoadFacts::default()),
+        notes: progress.notes(),
+        expects_outage: Arc::default(),
+    };
+    let load = Load::of_connections(&target, duration);
+    let ended = |elapsed, stopped| Ended {
+        elapsed: Elapsed::all(elapsed),
+        arrived: None,
+        stopped,
+        drain: Duration::ZERO,
+    };
+
+    // Connect, and report at once if a signal comes meanwhile.
     let begun = Instant::now();
-    let clients = tokio::select! {
-        clients = target.connect_all(target.clients, &counters) => clients,
+    let pool = tokio::select! {
+        pool = ClientPool::connect(&target, target.clients, &reporter) => pool,
         exit = stop.received() => {
             drop(progress);
-            let took = Elapsed::all(begun.elapsed());
-            let load = Load::of_connections(&target, duration);
-            return Report::new(&target, load, &counters, took, None, Some(exit)).tell(console);
+            let ended = ended(begun.elapsed(), Some(exit));
+            return outcome::print(&target, load, &counters, ended, console);
         }
     };
-    let watching = target.watch(&clients, &counters, console);
-    let took = begun.elapsed();
+    let elapsed = begun.elapsed();
+
+    // Hold the connections.
     let stopped = tokio::select! {
         () = sleep(duration) => None,
-        () = all_disconnected(&clients) => None,
+        () = pool.server_gone() => None,
         exit = stop.received() => Some(exit),
     };
-    drop(watching);
-    traffic::disconnect(clients).await;
+    pool.disconnect().await;
     drop(progress);
-    Report::new(
-        &target,
-        Load::of_connections(&target, duration),
-        &counters,
-        Elapsed::all(took),
-        None,
-        stopped,
-    )
-    .tell(console)
+    outcome::print(&target, load, &counters, ended(elapsed, stopped), console)
 }

@@ -1,57 +1,64 @@
-//! What traffic is asked for: all of it known before the first connection.
+//! `TrafficPlan`: the messages of a load test, complete before the first connection.
 
 use std::time::Duration;
 
 use dunlin_client::QoS;
 use dunlin_codec::{TopicFilter, TopicName};
 
+use super::kind::LoadKind;
 use super::stamp;
 use super::target::LoadTarget;
 use crate::args::{LoadArgs, Sources, TrafficArgs};
 use crate::diagnosis::{Diagnosis, quoted};
 use crate::terminal::Console;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Traffic {
-    Pub,
-    Sub,
-    Pubsub,
-    Request,
-}
-
+/// Messages that are published, received, or both.
 #[derive(Debug)]
 pub(super) struct TrafficPlan {
-    pub(super) verb: Traffic,
+    pub(super) kind: LoadKind,
     pub(super) target: LoadTarget,
-    /// Of all clients; `None` for what only time ends.
+    /// Messages of all clients together; `None` if only `duration` limits them.
     pub(super) count: Option<u64>,
+    /// Time from the first message; `None` if only `count` limits them.
     pub(super) duration: Option<Duration>,
-    /// Of all clients, a second; 0 for as fast as it goes.
+    /// Messages of all clients in a second; 0 means no limit.
     pub(super) rate: f64,
+    /// Bytes of a payload.
     pub(super) size: usize,
     pub(super) qos: QoS,
+    /// Topic under which the clients publish, or filter to subscribe to.
     pub(super) topic: String,
+    /// Unacknowledged messages, or requests without a response, of one client.
     pub(super) in_flight: u16,
+    /// Longest wait without progress for the last messages.
     pub(super) drain: Duration,
 }
 
 const DEFAULT_COUNT: u64 = 10_000;
 
 impl TrafficPlan {
+    /// Checks the flags, and the price of the load.
+    ///
+    /// # Errors
+    /// See [`LoadTarget::new`] and [`LoadTarget::check`]; also
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) for a topic or a size that can't be used.
     pub(super) fn new(
-        verb: Traffic,
+        kind: LoadKind,
         typed: TrafficArgs,
         sources: &Sources,
         console: Console,
     ) -> Result<Self, Diagnosis> {
         let TrafficArgs { target, load } = typed;
-        check(verb, &load)?;
-        let target = LoadTarget::new(target, sources, console)?;
+        check(kind, &load)?;
+        let mut target = LoadTarget::new(target, sources, console)?;
+        if let Some(duration) = load.duration {
+            target.limit_connecting(duration);
+        }
         let count = load
             .count
             .or_else(|| load.duration.is_none().then_some(DEFAULT_COUNT));
         let plan = Self {
-            verb,
+            kind,
             target,
             count,
             duration: load.duration,
@@ -65,21 +72,21 @@ impl TrafficPlan {
             topic: load.topic,
             in_flight: load
                 .in_flight
-                .unwrap_or(if verb == Traffic::Request { 1 } else { 100 }),
+                .unwrap_or(if kind == LoadKind::Request { 1 } else { 100 }),
             drain: load.drain,
         };
         plan.target.check(plan.connections(), plan.messages())?;
         Ok(plan)
     }
 
-    /// The responder is one more.
+    /// Number of connections: the clients, and for requests the responder.
     pub(super) fn connections(&self) -> u32 {
         self.target
             .clients
-            .saturating_add(u32::from(self.verb == Traffic::Request))
+            .saturating_add(u32::from(self.kind == LoadKind::Request))
     }
 
-    /// Messages to and from the server, as far as it can be known.
+    /// Number of messages to and from the server; `None` if nothing limits it.
     fn messages(&self) -> Option<u64> {
         let by_rate = self
             .duration
@@ -89,35 +96,30 @@ impl TrafficPlan {
             (Some(count), Some(by_rate)) => count.min(by_rate),
             (count, by_rate) => count.or(by_rate)?,
         };
-        let times = match self.verb {
-            Traffic::Pub | Traffic::Sub => 1,
-            Traffic::Pubsub => 2,
-            Traffic::Request => 4,
+        let times = match self.kind {
+            LoadKind::Pubsub => 2,
+            LoadKind::Request => 4,
+            _ => 1,
         };
         Some(each_way.saturating_mul(times))
     }
 
-    /// Whether what arrives is compared with what was sent here.
-    pub(super) fn knows_senders(&self) -> bool {
-        matches!(self.verb, Traffic::Pubsub | Traffic::Request)
-    }
-
-    /// How many of the messages are client `number`'s.
+    /// Number of messages of client `number`; `None` if only the time limits them.
     pub(super) fn share(&self, number: u32) -> Option<u64> {
         let clients = u64::from(self.target.clients);
         self.count
             .map(|count| count / clients + u64::from(u64::from(number) < count % clients))
     }
 
-    /// Where client `number` publishes.
+    /// Topic of client `number`.
     pub(super) fn topic_of(&self, number: u32) -> String {
         format!("{}/{number}", self.topic)
     }
 
-    /// What client `number` subscribes to: its neighbour's topic, or all that anybody publishes.
+    /// Topic filter of client `number`: the topic of its neighbour, or for `sub` all topics.
     pub(super) fn filter_of(&self, number: u32) -> String {
-        match self.verb {
-            Traffic::Pubsub => self.topic_of(
+        match self.kind {
+            LoadKind::Pubsub => self.topic_of(
                 number
                     .checked_sub(1)
                     .unwrap_or_else(|| self.target.clients.saturating_sub(1)),
@@ -128,14 +130,15 @@ impl TrafficPlan {
     }
 }
 
-fn check(verb: Traffic, load: &LoadArgs) -> Result<(), Diagnosis> {
-    let usable = match verb {
-        Traffic::Sub => TopicFilter::new(&load.topic).map(drop),
-        Traffic::Pub | Traffic::Pubsub | Traffic::Request => TopicName::new(&load.topic).map(drop),
+/// Checks `--topic` and `--size`.
+fn check(kind: LoadKind, load: &LoadArgs) -> Result<(), Diagnosis> {
+    let usable = match kind {
+        LoadKind::Sub => TopicFilter::new(&load.topic).map(drop),
+        _ => TopicName::new(&load.topic).map(drop),
     };
     usable
         .map_err(|error| Diagnosis::usage(format!("--topic {}: {error}", quoted(&load.topic))))?;
-    if verb != Traffic::Sub && load.size < stamp::LEN {
+    if kind != LoadKind::Sub && load.size < stamp::LEN {
         let least = stamp::LEN;
         return Err(Diagnosis::usage(format!(
             "--size {}: a payload needs {least} bytes at least",
@@ -151,13 +154,13 @@ fn check(verb: Traffic, load: &LoadArgs) -> Result<(), Diagnosis> {
     Ok(())
 }
 
-/// A packet less its header and topic.
+/// Largest payload in bytes: a packet without its header and its topic.
 const LARGEST: usize = 268_435_455 - 65_535 - 64;
 
-/// Rounded down.
+/// `number` rounded down.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "what is too large becomes the largest"
+    reason = "a number that is too large becomes the largest one"
 )]
 pub(super) fn whole(number: f64) -> u64 {
     number as u64

@@ -1,50 +1,85 @@
-//! Requests and responses: one client answers, the others ask.
+//! `bench request`: one client answers requests, the others send them.
 
 use std::sync::Arc;
 
-use dunlin_client::{Client, Message, QoS, Subscription};
+use dunlin_client::{Client, Message, QoS, RequestError, Subscription};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::counters::Counters;
+use super::advice::LoadFacts;
+use super::counters::{Counter, Counters};
+use super::outcome::{self, Elapsed, Ended};
 use super::plan::TrafficPlan;
+use super::pool::{ClientPool, Reporter};
 use super::progress::Progress;
-use super::report::{Elapsed, Load, Report};
+use super::report::Load;
 use super::stamp::Clock;
-use super::target::all_disconnected;
-use super::traffic::{TrafficRun, disconnect, next_due};
+use super::traffic::{TrafficRun, next_due};
+use crate::diagnosis::Operation;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
 
+/// Runs the load and prints the report.
+///
+/// # Errors
+/// [`Failure::Local`] if the signals can't be handled or the report can't be written.
 pub(super) async fn run(plan: TrafficPlan, console: Console) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
     let (plan, counters) = (Arc::new(plan), Arc::new(Counters::default()));
-    let progress = Progress::start(&counters, plan.connections(), plan.target.shows_progress);
+    let target = &plan.target;
+    let progress = Progress::start(
+        plan.kind,
+        &counters,
+        plan.connections(),
+        target.shows_progress,
+        console,
+    );
+    let reporter = Reporter {
+        counters: Arc::clone(&counters),
+        context: Arc::new(target.context.clone()),
+        load: Arc::new(LoadFacts::from(&*plan)),
+        notes: progress.notes(),
+        expects_outage: Arc::default(),
+    };
+    let ended = |elapsed, stopped| Ended {
+        elapsed: Elapsed::all(elapsed),
+        arrived: None,
+        stopped,
+        drain: plan.drain,
+    };
+
+    // Connect, and report at once if a signal comes meanwhile.
     let began = Instant::now();
-    let mut clients = tokio::select! {
-        clients = plan.target.connect_all(plan.connections(), &counters) => clients,
+    let pool = tokio::select! {
+        pool = ClientPool::connect(target, plan.connections(), &reporter) => pool,
         exit = stop.received() => {
             drop(progress);
-            let took = Elapsed::all(began.elapsed());
-            return Report::new(&plan.target, Load::of(&plan), &counters, took, None, Some(exit)).tell(console);
+            let ended = ended(began.elapsed(), Some(exit));
+            return outcome::print(target, Load::of(&plan), &counters, ended, console);
         }
     };
-    let watching = plan.target.watch(&clients, &counters, console);
-    let responder = clients.pop();
+
+    // The last client answers.
     let mut answering = JoinSet::new();
-    if let Some(responder) = &responder {
+    let (responder, requesters) = match pool.clients().split_last() {
+        Some((responder, requesters)) => (Some(responder), requesters),
+        None => (None, pool.clients()),
+    };
+    if let Some(responder) = responder {
         match responder.subscribe(&plan.topic, QoS::AtLeastOnce).await {
             Ok(requests) => drop(answering.spawn(answer(responder.clone(), requests))),
-            Err(error) => counters.failed(&error),
+            Err(error) => reporter.request_failed(Operation::Subscribe, &error),
         }
     }
+
+    // The others send requests, if somebody answers.
     let (end, over) = watch::channel(false);
     let run = TrafficRun {
         plan: Arc::clone(&plan),
-        counters: Arc::clone(&counters),
+        reporter,
         clock: Clock::start(),
         number: 0,
         begun: Instant::now(),
@@ -52,45 +87,43 @@ pub(super) async fn run(plan: TrafficPlan, console: Console) -> Result<Exit, Fai
     };
     let mut asking = JoinSet::new();
     if !answering.is_empty() {
-        for (number, client) in (0..).zip(&clients) {
+        for (number, client) in (0..).zip(requesters) {
             asking.spawn(ask_in_parallel(run.clone(), client.clone(), number));
         }
     }
+
+    // Until all is answered, the time is over, the server is gone, or a signal comes.
     let stopped = tokio::select! {
         () = async { while asking.join_next().await.is_some() {} } => None,
         () = passed(plan.duration.map(|duration| run.begun + duration)) => None,
-        () = all_disconnected(&clients) => None,
+        () = pool.server_gone() => None,
         exit = stop.received() => Some(exit),
     };
-    let seconds = run.begun.elapsed();
+    let elapsed = run.begun.elapsed();
     let _ = end.send(true);
-    drop(watching);
-    let _ = tokio::time::timeout(plan.drain, async {
-        while asking.join_next().await.is_some() {}
-    })
-    .await;
-    clients.extend(responder);
-    disconnect(clients).await;
+
+    // Wait for the last responses, unless nobody is left to get them.
+    if stopped.is_none() {
+        tokio::select! {
+            _ = timeout(plan.drain, async { while asking.join_next().await.is_some() {} }) => {}
+            () = pool.stopped() => {}
+        }
+    }
+    pool.disconnect().await;
     drop(progress);
-    Report::new(
-        &plan.target,
-        Load::of(&plan),
-        &counters,
-        Elapsed::all(seconds),
-        None,
-        stopped,
-    )
-    .tell(console)
+    let ended = ended(elapsed, stopped);
+    outcome::print(target, Load::of(&plan), &counters, ended, console)
 }
 
-/// `None` never passes.
+/// Waits until `at`; `None` never comes.
 async fn passed(at: Option<Instant>) {
     match at {
-        Some(at) => tokio::time::sleep_until(at).await,
+        Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
     }
 }
 
+/// Answers each request with its own payload, until the client stops.
 async fn answer(responder: Client, mut requests: Subscription) {
     while let Some(request) = requests.next().await {
         let Some(reply) = request.reply(request.payload()) else {
@@ -103,19 +136,18 @@ async fn answer(responder: Client, mut requests: Subscription) {
     }
 }
 
+/// Sends the requests of one client, `--in-flight` at a time.
 async fn ask_in_parallel(run: TrafficRun, client: Client, number: u32) {
-    let (next, mut asking) = (
-        Arc::new(super::counters::Counter::default()),
-        JoinSet::new(),
-    );
+    let (next, mut asking) = (Arc::new(Counter::default()), JoinSet::new());
     for _ in 0..run.plan.in_flight {
         asking.spawn(ask(run.clone(), client.clone(), number, Arc::clone(&next)));
     }
     while asking.join_next().await.is_some() {}
 }
 
-async fn ask(run: TrafficRun, client: Client, number: u32, next: Arc<super::counters::Counter>) {
-    let TrafficRun { plan, counters, .. } = &run;
+/// Sends requests one after another; `next` counts those of all tasks of this client.
+async fn ask(run: TrafficRun, client: Client, number: u32, next: Arc<Counter>) {
+    let (plan, counters) = (&run.plan, run.counters());
     let payload = vec![b'x'; plan.size];
     loop {
         let sequence = next.take();
@@ -133,11 +165,23 @@ async fn ask(run: TrafficRun, client: Client, number: u32, next: Arc<super::coun
                 counters.end_to_end.record(due.elapsed());
             }
             Err(error) => {
-                counters.failed(&error);
-                if matches!(error, dunlin_client::RequestError::Stopped(_)) {
+                run.reporter.request_failed(Operation::Publish, &error);
+                if is_permanent(&error) {
                     return;
                 }
             }
         }
     }
+}
+
+/// True if every further request would fail in the same way.
+fn is_permanent(error: &RequestError) -> bool {
+    matches!(
+        error,
+        RequestError::Stopped(_)
+            | RequestError::TooLarge { .. }
+            | RequestError::QoSNotSupported { .. }
+            | RequestError::Limit(_)
+            | RequestError::Encode(_)
+    )
 }

@@ -1,85 +1,55 @@
-//! A report as people read it.
+//! A report as a table for people.
+
+use std::fmt::Display;
+use std::io;
 
 use dunlin_codec::Escaped;
 
 use super::latency::Quantiles;
-use super::report::Report;
+use super::report::{Environment, Report};
 use super::usage::ProcessUsage;
+use crate::wrap::wrap;
 
+/// Table of a report, with a line break at its end.
 pub(super) fn of(report: &Report) -> String {
-    let Report {
-        server,
-        load,
-        environment,
-        ..
-    } = report;
+    let Report { server, load, .. } = report;
     let transport = if server.tls { "TLS" } else { "TCP" };
-    let mut lines = vec![
-        format!(
-            "{} against {}:{} ({transport})",
-            report.verb,
-            Escaped(&server.host),
-            server.port
-        ),
-        row(
-            "here",
-            format!(
-                "dunlin {}, {} {}, {} cores",
-                environment.dunlin, environment.os, environment.arch, environment.cores
-            ),
-        ),
-        row(
-            "clients",
-            format!("{} of {} connected", report.connected, load.clients),
-        ),
-    ];
-    if report.verb != "connect" {
-        let rate = load.rate.map_or_else(
-            || "as fast as it went".to_owned(),
-            |rate| format!("{rate} a second"),
-        );
-        let (size, qos) = (load.size.unwrap_or(0), load.qos.unwrap_or(0));
-        if report.verb != "sub" {
-            lines.push(row("offered", format!("{size} bytes, QoS {qos}, {rate}")));
-            lines.push(row("sent", counted(report.sent, report.sent_per_second)));
+    let mut lines = vec![format!(
+        "{} against {}:{} ({transport})",
+        Escaped(&report.verb),
+        Escaped(&server.host),
+        server.port
+    )];
+
+    // The computers that the load came from.
+    match &report.merged {
+        None => lines.push(row("here", computer(&report.environment))),
+        Some(environments) => {
+            lines.push(row("merged", format!("{} reports", environments.len())));
+            lines.extend(environments.iter().map(|each| row("from", computer(each))));
         }
-        lines.extend(
-            report
-                .acknowledged
-                .map(|count| row("acknowledged", count.to_string())),
-        );
-        let received = report.received.zip(report.received_per_second);
-        lines.extend(received.map(|(count, rate)| row("received", counted(count, rate))));
-        lines.extend(
-            report
-                .refused
-                .map(|count| row("refused", count.to_string())),
-        );
-        lines.extend(
-            report
-                .unfinished
-                .map(|count| row("unfinished", count.to_string())),
-        );
-        lines.extend(report.lost.map(|count| row("lost", count.to_string())));
-        lines.extend(
-            report
-                .duplicated
-                .map(|count| row("duplicated", count.to_string())),
-        );
-        lines.extend(
-            report
-                .out_of_order
-                .map(|count| row("out of order", count.to_string())),
-        );
     }
+    lines.push(row(
+        "clients",
+        format!("{} of {} connected", report.connected, load.clients),
+    ));
+    if report.verb != "connect" {
+        lines.extend(messages(report));
+    }
+
     lines.push(String::new());
     lines.extend(latencies(&[
         ("connect", report.connect_ms),
         ("acknowledge", report.acknowledge_ms),
         ("end to end", report.end_to_end_ms),
     ]));
-    if let Some(cost) = &report.process {
-        lines.push(row("this process", usage_text(cost)));
+    if let Some(usage) = &report.process {
+        let name = if report.merged.is_some() {
+            "processes"
+        } else {
+            "this process"
+        };
+        lines.push(row(name, usage_text(usage)));
     }
     for (error, count) in &report.errors {
         lines.push(row("errors", format!("{count} x {error}")));
@@ -87,29 +57,86 @@ pub(super) fn of(report: &Report) -> String {
     lines.join("\n") + "\n"
 }
 
-pub(super) fn row(name: &str, value: impl std::fmt::Display) -> String {
-    format!("{name:<14}{}", Escaped(value))
+/// Rows about messages; a column that the load doesn't have is left out.
+fn messages(report: &Report) -> Vec<String> {
+    let load = &report.load;
+    let mut lines = Vec::new();
+    if report.verb != "sub" {
+        let rate = load.rate.map_or_else(
+            || "as fast as it went".to_owned(),
+            |rate| format!("{rate} a second"),
+        );
+        let size = load
+            .size
+            .map_or_else(|| "mixed sizes".to_owned(), |size| format!("{size} bytes"));
+        let qos = load
+            .qos
+            .map_or_else(|| "mixed QoS".to_owned(), |qos| format!("QoS {qos}"));
+        lines.push(row("offered", format!("{size}, {qos}, {rate}")));
+        lines.push(row("sent", counted(report.sent, report.sent_per_second)));
+    }
+    lines.extend(report.acknowledged.map(|count| row("acknowledged", count)));
+    let received = report.received.zip(report.received_per_second);
+    lines.extend(received.map(|(count, rate)| row("received", counted(count, rate))));
+    // Invalid messages are rare, so the row is shown only if there are some.
+    let invalid = report.invalid.filter(|count| *count > 0);
+    for (name, count) in [
+        ("refused", report.refused),
+        ("unfinished", report.unfinished),
+        ("lost", report.lost),
+        ("duplicated", report.duplicated),
+        ("out of order", report.out_of_order),
+        ("invalid", invalid),
+    ] {
+        lines.extend(count.map(|count| row(name, count)));
+    }
+    lines
 }
 
+/// Version, system and processors.
+fn computer(environment: &Environment) -> String {
+    let Environment {
+        dunlin,
+        os,
+        arch,
+        cores,
+    } = environment;
+    format!("dunlin {dunlin}, {os} {arch}, {cores} cores")
+}
+
+/// A name and its value. On a terminal a long value is wrapped and its lines stay in the column.
+pub(super) fn row(name: &str, value: impl Display) -> String {
+    let line = format!("{name:<COLUMN$}{}", Escaped(value));
+    match terminal_size::terminal_size_of(io::stdout()) {
+        Some((width, _)) => wrap(&line, width.0.into(), &" ".repeat(COLUMN)).join("\n"),
+        None => line,
+    }
+}
+
+/// Width of the first column.
+const COLUMN: usize = 14;
+
+/// A number and its rate.
 fn counted(count: u64, per_second: f64) -> String {
     format!("{count} ({per_second:.0} a second)")
 }
 
-pub(super) fn usage_text(cost: &ProcessUsage) -> String {
+/// CPU time and memory in words.
+pub(super) fn usage_text(usage: &ProcessUsage) -> String {
     let ProcessUsage {
         cpu,
         resident_kib,
         peak_kib,
-    } = cost;
+    } = usage;
     format!(
-        "{:.2} s CPU, {:.1} MiB in memory, {:.1} at the most",
+        "{:.2} s CPU, {:.1} MiB in memory, {:.1} MiB at most",
         cpu.as_secs_f64(),
         *resident_kib as f64 / 1024.0,
         *peak_kib as f64 / 1024.0
     )
 }
 
-/// Those that there are, under one head.
+/// Quantiles of the stages that were measured, under one heading; nothing if there are none.
 pub(super) fn latencies(stages: &[(&str, Option<Quantiles>)]) -> Vec<String> {
     let measured: Vec<_> = stages
         .iter()

@@ -1,60 +1,104 @@
-//! Publishers and subscribers, and what passes between them.
+//! `bench pub`, `sub` and `pubsub`: clients that publish and clients that count what they receive.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_client::{
-    Client, Message, QoS, Receipt, RequestError, StreamLimits, SubscribeOptions, Subscription,
-    WhenFull,
+    Client, Message, QoS, Receipt, StreamLimits, SubscribeOptions, Subscription, WhenFull,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
+use super::advice::LoadFacts;
 use super::arrivals::{Arrivals, Arrived};
 use super::counters::Counters;
-use super::plan::{Traffic, TrafficPlan};
+use super::kind::LoadKind;
+use super::outcome::{self, Elapsed, Ended};
+use super::plan::TrafficPlan;
+use super::pool::{ClientPool, Reporter, spaced};
 use super::progress::Progress;
-use super::report::{Elapsed, Load, Report};
+use super::report::Load;
 use super::stamp::{Clock, Stamp};
-use super::target::{all_disconnected, spaced};
+use crate::diagnosis::Operation;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::signal::StopSignal;
 use crate::terminal::Console;
 
-/// What every task of a run has.
+/// State that every task of a run shares.
 #[derive(Clone, Debug)]
 pub(super) struct TrafficRun {
     pub(super) plan: Arc<TrafficPlan>,
-    pub(super) counters: Arc<Counters>,
+    pub(super) reporter: Reporter,
     pub(super) clock: Clock,
-    /// Tells this run's messages from those of others.
+    /// Random number in the stamps, by which messages of other runs are told apart.
     pub(super) number: u32,
     pub(super) begun: Instant,
-    /// True when nothing more is to be sent.
+    /// True when no more messages may be sent.
     pub(super) over: watch::Receiver<bool>,
 }
 
+impl TrafficRun {
+    pub(super) fn counters(&self) -> &Counters {
+        &self.reporter.counters
+    }
+
+    /// Waits until no more messages may be sent.
+    ///
+    /// Cancel safe.
+    pub(super) async fn over(&self) {
+        // The sender lives as long as the run.
+        let _ = self.over.clone().wait_for(|over| *over).await;
+    }
+}
+
+/// Runs the load and prints the report.
+///
+/// # Errors
+/// [`Failure::Local`] if the signals can't be handled or the report can't be written.
 pub(super) async fn run(plan: TrafficPlan, console: Console) -> Result<Exit, Failure> {
     let mut stop = StopSignal::install()?;
     let (plan, counters) = (Arc::new(plan), Arc::new(Counters::default()));
-    let progress = Progress::start(&counters, plan.target.clients, plan.target.shows_progress);
+    let target = &plan.target;
+    let progress = Progress::start(
+        plan.kind,
+        &counters,
+        target.clients,
+        target.shows_progress,
+        console,
+    );
+    let reporter = Reporter {
+        counters: Arc::clone(&counters),
+        context: Arc::new(target.context.clone()),
+        load: Arc::new(LoadFacts::from(&*plan)),
+        notes: progress.notes(),
+        expects_outage: Arc::default(),
+    };
+    let ended = |elapsed, arrived, stopped| Ended {
+        elapsed,
+        arrived,
+        stopped,
+        drain: plan.drain,
+    };
+
+    // Connect, and report at once if a signal comes meanwhile.
     let began = Instant::now();
-    let clients = tokio::select! {
-        clients = plan.target.connect_all(plan.target.clients, &counters) => clients,
+    let pool = tokio::select! {
+        pool = ClientPool::connect(target, target.clients, &reporter) => pool,
         exit = stop.received() => {
             drop(progress);
-            let took = Elapsed::all(began.elapsed());
-            return Report::new(&plan.target, Load::of(&plan), &counters, took, None, Some(exit)).tell(console);
+            let ended = ended(Elapsed::all(began.elapsed()), None, Some(exit));
+            return outcome::print(target, Load::of(&plan), &counters, ended, console);
         }
     };
-    let watching = plan.target.watch(&clients, &counters, console);
-    let streams = subscribe(&plan, &clients, &counters).await;
+
+    // Subscribe first, so that the first message is not missed.
+    let streams = subscribe(&plan, pool.clients(), &reporter).await;
     let (end, over) = watch::channel(false);
     let run = TrafficRun {
         plan: Arc::clone(&plan),
-        counters: Arc::clone(&counters),
+        reporter,
         clock: Clock::start(),
         number: fastrand::u32(..),
         begun: Instant::now(),
@@ -65,112 +109,119 @@ pub(super) async fn run(plan: TrafficPlan, console: Console) -> Result<Exit, Fai
         receivers.spawn(receive(run.clone(), stream));
     }
     let mut publishers = JoinSet::new();
-    if plan.verb != Traffic::Sub {
-        for (number, client) in (0..).zip(&clients) {
+    if plan.kind.publishes() {
+        for (number, client) in (0..).zip(pool.clients()) {
             publishers.spawn(publish(run.clone(), client.clone(), number));
         }
     }
+
+    // Until all is sent, the time is over, the server is gone, or a signal comes.
     let stopped = tokio::select! {
-        () = finished(&run, &mut publishers, clients.is_empty()) => None,
-        () = all_disconnected(&clients) => None,
+        () = finished(&run, &mut publishers, receivers.is_empty()) => None,
+        () = pool.server_gone() => None,
         exit = stop.received() => Some(exit),
     };
-    let seconds = run.begun.elapsed();
+    let sending = run.begun.elapsed();
     let _ = end.send(true);
-    drop(watching);
+
+    // Wait for the last acknowledgements and messages, unless nobody is left to get them.
     let _ = timeout(plan.drain, async {
         while publishers.join_next().await.is_some() {}
     })
     .await;
-    let heard = if stopped.is_none() {
-        drained(&run).await
+    let receiving = if stopped.is_none() {
+        tokio::select! {
+            receiving = drained(&run) => receiving,
+            () = pool.stopped() => run.begun.elapsed(),
+        }
     } else {
-        seconds
+        sending
     };
-    disconnect(clients).await;
+
+    // Streams end with their clients, and give what they have counted.
+    pool.disconnect().await;
     let arrived = collect(receivers).await;
     drop(progress);
-    let took = Elapsed {
-        sending: seconds,
-        hearing: heard,
-    };
-    let report = Report::new(
-        &plan.target,
-        Load::of(&plan),
-        &counters,
-        took,
-        arrived,
-        stopped,
-    );
-    report.tell(console)
+    let elapsed = Elapsed { sending, receiving };
+    let ended = ended(elapsed, arrived, stopped);
+    outcome::print(target, Load::of(&plan), &counters, ended, console)
 }
 
-/// The sending, or for those who only listen the time or the number of messages.
-async fn finished(run: &TrafficRun, publishers: &mut JoinSet<()>, is_idle: bool) {
-    if run.plan.verb != Traffic::Sub {
+/// Waits until everything is sent, or for receivers until the number of messages has come, and not
+/// longer than the duration of the plan.
+async fn finished(run: &TrafficRun, publishers: &mut JoinSet<()>, has_no_receiver: bool) {
+    let TrafficRun { plan, .. } = run;
+    if plan.kind.publishes() {
         let all = async { while publishers.join_next().await.is_some() {} };
-        match run.plan.duration {
+        match plan.duration {
             // Publishers may wait for a server that is gone.
             Some(duration) => drop(timeout_at(run.begun + duration, all).await),
             None => all.await,
         }
         return;
     }
+    if has_no_receiver {
+        return;
+    }
+    let counters = run.counters();
     let enough = async {
-        let wanted = run
-            .plan
-            .count
-            .filter(|_| !is_idle)
-            .map(|count| count * run.counters.connected.get());
-        while !is_idle && wanted.is_none_or(|wanted| run.counters.received.get() < wanted) {
-            sleep(LOOK_AGAIN).await;
+        let expected = plan.count.map(|count| count * counters.connected.get());
+        while expected.is_none_or(|expected| counters.received.get() < expected) {
+            sleep(POLL).await;
         }
     };
-    match run.plan.duration {
+    match plan.duration {
         Some(duration) => drop(timeout(duration, enough).await),
         None => enough.await,
     }
 }
 
-/// What was sent has come, or nothing more comes; how long after the beginning that was.
+/// Waits until everything that was sent has arrived, or until there was no progress for the time of
+/// `--drain`. Returns the time from the beginning to the last progress.
 async fn drained(run: &TrafficRun) -> Duration {
-    let TrafficRun { plan, counters, .. } = run;
-    let open = || {
-        let unacknowledged =
-            plan.qos != QoS::AtMostOnce && counters.acknowledged.get() < counters.sent.get();
-        unacknowledged || plan.knows_senders() && counters.received.get() < counters.sent.get()
+    let (plan, counters) = (&run.plan, run.counters());
+    let is_open = || {
+        let sent = counters.sent.get();
+        let unacknowledged = plan.kind.counts_acknowledgements()
+            && plan.qos != QoS::AtMostOnce
+            && counters.acknowledged.get() + counters.refused.get() < sent;
+        unacknowledged || plan.kind.receives_its_own() && counters.received.get() < sent
     };
-    let (mut before, mut since) = ((0, 0), Instant::now());
-    while open() && since.elapsed() < plan.drain {
+    let begun = Instant::now();
+    let (mut before, mut since) = ((0, 0), begun);
+    while is_open() && since.elapsed() < plan.drain && begun.elapsed() < plan.drain * MOST_DRAINS {
         let now = (counters.acknowledged.get(), counters.received.get());
         if now != before {
             (before, since) = (now, Instant::now());
         }
-        sleep(LOOK_AGAIN).await;
+        sleep(POLL).await;
     }
-    if open() {
+    if is_open() {
         since - run.begun
     } else {
         run.begun.elapsed()
     }
 }
 
-/// As many as a stamp can tell apart.
+/// Largest number of messages of a client that stamps can tell apart.
 const MOST_NUMBERS: u64 = 0xffff_ffff;
+const POLL: Duration = Duration::from_millis(10);
+/// Multiple of `--drain` after which a server that makes slow progress is not waited for any more.
+const MOST_DRAINS: u32 = 12;
 
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
-
+/// Subscribes each client, unless the load only publishes.
 async fn subscribe(
     plan: &TrafficPlan,
     clients: &[Client],
-    counters: &Counters,
+    reporter: &Reporter,
 ) -> Vec<Subscription> {
     let mut streams = Vec::new();
-    if plan.verb == Traffic::Pub {
+    if plan.kind == LoadKind::Pub {
         return streams;
     }
     for (number, client) in (0..).zip(clients) {
-        // A server that is faster than we are is slowed down, and nothing is lost here.
+        // A server that is faster than this program is slowed down, so that no message is dropped
+        // here.
         let limits = StreamLimits {
             when_full: WhenFull::PauseReading,
             ..StreamLimits::default()
@@ -184,42 +235,55 @@ async fn subscribe(
             .await
         {
             Ok(stream) => streams.push(stream),
-            Err(error) => counters.failed(&error),
+            Err(error) => reporter.request_failed(Operation::Subscribe, &error),
         }
     }
     streams
 }
 
+/// Counts the messages of a stream until it ends.
 async fn receive(run: TrafficRun, mut stream: Subscription) -> Arrivals {
+    let (kind, counters) = (run.plan.kind, run.counters());
     let mut arrivals = Arrivals::default();
     while let Some(message) = stream.next().await {
         let Some(stamp) = Stamp::read(message.payload()) else {
-            if !run.plan.knows_senders() {
-                run.counters.received.add(1);
+            // Other programs may publish to the topics that `sub` listens to.
+            if !kind.receives_its_own() {
+                counters.received.add(1);
             }
             continue;
         };
-        let is_ours = !run.plan.knows_senders() || stamp.run == run.number;
+        let is_ours = !kind.receives_its_own() || stamp.run == run.number;
         if is_ours && arrivals.count(stamp) {
-            run.counters.received.add(1);
-            run.counters.end_to_end.record(run.clock.since(stamp.at));
+            counters.received.add(1);
+            counters.end_to_end.record(run.clock.since(stamp.at));
         }
     }
     arrivals
 }
 
-/// Sends one client's share, each message when it is due.
+/// Publishes the messages of one client, each when it is due, with at most `--in-flight`
+/// unacknowledged ones.
 async fn publish(run: TrafficRun, client: Client, number: u32) {
-    let TrafficRun { plan, counters, .. } = &run;
+    let TrafficRun { plan, .. } = &run;
     let topic = plan.topic_of(number);
     let mut payload = vec![b'x'; plan.size];
-    let (acknowledged, receipts) = mpsc::channel(usize::from(plan.in_flight));
-    // It goes on when all is sent, until its client ends.
-    tokio::spawn(reap(run.clone(), receipts));
+    let is_acknowledged = plan.qos != QoS::AtMostOnce;
+    // Bounded by the permits of the window.
+    let (acknowledgements, receipts) = mpsc::unbounded_channel();
+    let window = Arc::new(Semaphore::new(plan.in_flight.into()));
+    // Not awaited: it goes on when all is sent, until the client stops.
+    tokio::spawn(read_receipts(run.clone(), receipts, Arc::clone(&window)));
+
     for sequence in 0..plan.share(number).unwrap_or(MOST_NUMBERS) {
+        // Wait for capacity before the message is due: without a rate its latency begins there.
+        if is_acknowledged && !enter(&run, &window).await {
+            break;
+        }
         let Some(due) = next_due(&run, number, sequence).await else {
             break;
         };
+
         let sequence = u32::try_from(sequence).unwrap_or(u32::MAX);
         let stamp = Stamp {
             run: run.number,
@@ -228,30 +292,47 @@ async fn publish(run: TrafficRun, client: Client, number: u32) {
             at: run.clock.at(due),
         };
         stamp.write(&mut payload);
-        let receipt = match client
-            .publish(Message::new(&topic, &payload).qos(plan.qos))
-            .await
-        {
+        // A server that reads nothing must not hold the run up.
+        let published = tokio::select! {
+            biased;
+            published = client.publish(Message::new(&topic, &payload).qos(plan.qos)) => published,
+            () = run.over() => break,
+        };
+        let receipt = match published {
             Ok(receipt) => receipt,
             Err(error) => {
-                counters.failed(&error);
+                run.reporter.request_failed(Operation::Publish, &error);
                 break;
             }
         };
-        counters.sent.add(1);
-        if plan.qos == QoS::AtMostOnce {
+        run.counters().sent.add(1);
+
+        if !is_acknowledged {
             drop(receipt);
-            // Nothing else here waits, and others want to send, too.
+            // Nothing else in this loop waits, so other clients get their turn here.
             if sequence % 64 == 63 {
                 tokio::task::yield_now().await;
             }
-        } else if acknowledged.send((due, receipt)).await.is_err() {
+        } else if acknowledgements.send((due, receipt)).is_err() {
             break;
         }
     }
 }
 
-/// When a message is due, once that has come; `None` when there shall be none.
+/// Takes a permit of the window, which [`read_receipts`] gives back; false when the run is over.
+async fn enter(run: &TrafficRun, window: &Semaphore) -> bool {
+    // The common case, without a look at the end of the run.
+    if let Ok(permit) = window.try_acquire() {
+        permit.forget();
+        return true;
+    }
+    tokio::select! {
+        permit = window.acquire() => permit.map(tokio::sync::SemaphorePermit::forget).is_ok(),
+        () = run.over() => false,
+    }
+}
+
+/// Waits until a message is due and returns that time; `None` if no more may be sent.
 pub(super) async fn next_due(run: &TrafficRun, number: u32, sequence: u64) -> Option<Instant> {
     let TrafficRun {
         plan, begun, over, ..
@@ -259,10 +340,10 @@ pub(super) async fn next_due(run: &TrafficRun, number: u32, sequence: u64) -> Op
     let now = Instant::now();
     let due = if plan.rate > 0.0 {
         // All clients take turns.
-        let place = sequence
+        let turn = sequence
             .saturating_mul(plan.target.clients.into())
             .saturating_add(number.into());
-        *begun + spaced(place, plan.rate)
+        *begun + spaced(turn, plan.rate)
     } else {
         now
     };
@@ -274,43 +355,34 @@ pub(super) async fn next_due(run: &TrafficRun, number: u32, sequence: u64) -> Op
         return None;
     }
     if due > now {
-        let mut over = over.clone();
         tokio::select! {
             biased;
-            _ = over.changed() => return None,
+            () = run.over() => return None,
             () = sleep_until(due) => {}
         }
     }
     Some(due)
 }
 
-/// Acknowledgements come in order, so that waiting for one keeps no later one waiting.
-async fn reap(run: TrafficRun, mut receipts: mpsc::Receiver<(Instant, Receipt)>) {
+/// Counts the acknowledgements of one client. They come in order, so none waits for an earlier one.
+async fn read_receipts(
+    run: TrafficRun,
+    mut receipts: mpsc::UnboundedReceiver<(Instant, Receipt)>,
+    window: Arc<Semaphore>,
+) {
     while let Some((due, receipt)) = receipts.recv().await {
         match receipt.await {
             Ok(_) => {
-                run.counters.acknowledged.add(1);
-                run.counters.acknowledge.record(due.elapsed());
+                run.counters().acknowledged.add(1);
+                run.counters().acknowledge.record(due.elapsed());
             }
-            // What is still open at the end is lost, and no error of its own.
-            Err(RequestError::Stopped(_)) => {}
-            Err(error) => run.counters.failed(&error),
+            Err(error) => run.reporter.request_failed(Operation::Publish, &error),
         }
+        window.add_permits(1);
     }
 }
 
-/// All at once: thousands would take long one after another.
-pub(super) async fn disconnect(clients: Vec<Client>) {
-    let mut leaving = JoinSet::new();
-    for client in clients {
-        leaving.spawn(async move { client.disconnect_within(FLUSH).await });
-    }
-    while leaving.join_next().await.is_some() {}
-}
-
-const FLUSH: Duration = Duration::from_millis(500);
-
-/// Streams end with their clients.
+/// Adds up what the receivers have counted; `None` without receivers.
 async fn collect(mut receivers: JoinSet<Arrivals>) -> Option<Arrived> {
     if receivers.is_empty() {
         return None;

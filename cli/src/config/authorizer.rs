@@ -1,5 +1,5 @@
-//! What the custom authorizer is told: collected from flags, files and environment, and judged
-//! before it is sent.
+//! `Credentials`: user name and password of CONNECT for a custom authorizer, from flags, files and
+//! environment.
 
 use dunlin_client::aws::{AuthorizerError, AuthorizerToken, CustomAuthorizer, Encoding, Field};
 use dunlin_client::secret::Secret;
@@ -10,16 +10,23 @@ use crate::config::signature;
 use crate::diagnosis::{Diagnosis, Try};
 use crate::terminal::Console;
 
-/// What goes into user name and password of CONNECT.
+/// User name and password of CONNECT.
 pub(crate) struct Credentials {
+    /// Parts of the user name.
     pub(crate) authorizer: CustomAuthorizer,
+    /// `None` sends no password.
     pub(crate) password: Option<Secret<Vec<u8>>>,
-    /// Built from `authorizer`; `None` where there is nothing to say.
+    /// User name, made of `authorizer`; `None` if it would be empty and there is no password.
     pub(crate) user_name: Option<Secret<String>>,
 }
 
 impl Credentials {
-    /// `warns_of_secrets`: tell that secrets on the command line can be read by others.
+    /// Collects the credentials and checks them. With `warns_of_secrets` a warning names the secrets
+    /// on the command line, which other users can read.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) for values that can't be sent or lack a part;
+    /// [`Id::Signature`](crate::diagnosis::Id::Signature) for a signature that can't be valid.
     pub(crate) fn new(
         mut typed: AuthorizerArgs,
         sources: &Sources,
@@ -62,7 +69,12 @@ impl Credentials {
         })
     }
 
-    /// Whether a signature was given, or made with a signing key.
+    /// True if CONNECT carries a password or a token.
+    pub(super) fn has_secret(&self) -> bool {
+        self.password.is_some() || self.authorizer.token.is_some()
+    }
+
+    /// True if a signature was given, or made with a signing key.
     pub(crate) fn is_signed(&self) -> bool {
         self.authorizer
             .token
@@ -71,7 +83,7 @@ impl Credentials {
     }
 }
 
-/// The token, with or without a signature; `None` if no part of one was given.
+/// Token with or without a signature; `None` if no part of one was given.
 fn token(
     typed: &mut AuthorizerArgs,
     secrets: &mut Secrets<'_>,
@@ -114,7 +126,8 @@ fn token(
     Ok(token)
 }
 
-/// What wasn't typed just now, and may be a surprise.
+/// Evidence about values of the environment, which the user may not have thought of; `None` if there
+/// are none.
 fn inherited(sources: &Sources) -> Option<String> {
     let ids = OF_SIGNING
         .iter()
@@ -126,6 +139,7 @@ fn inherited(sources: &Sources) -> Option<String> {
     (!flags.is_empty()).then(|| format!("from the environment: {}", flags.join(", ")))
 }
 
+/// Error for credentials that can't be sent, in terms of flags.
 fn refused(error: &AuthorizerError) -> Diagnosis {
     match error {
         AuthorizerError::IncompleteToken { given, missing } => {
@@ -159,6 +173,7 @@ fn refused(error: &AuthorizerError) -> Diagnosis {
     }
 }
 
+/// Flag of a field.
 fn flag(field: Field) -> &'static str {
     match field {
         Field::UserName => "--auth-username",

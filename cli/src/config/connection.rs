@@ -1,4 +1,4 @@
-//! From flags to what the client is told: the transport, TLS, the keep alive.
+//! Options of a connection: the transport, TLS and the keep alive.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,11 +9,15 @@ use dunlin_client::transport::{
 };
 
 use crate::args::{Alpn, ReliabilityArgs, TlsArgs};
-use crate::config::Server;
+use crate::config::{ProxyChoice, Server};
 use crate::diagnosis::{Diagnosis, Try, shell};
 use crate::terminal::Console;
 
-pub(crate) fn keep_alive(
+/// Checks `--keep-alive`, and warns of values that AWS IoT replaces.
+///
+/// # Errors
+/// [`Id::Usage`](crate::diagnosis::Id::Usage) unless it is 0 to 65,535 whole seconds.
+pub(super) fn keep_alive(
     typed: Duration,
     is_aws: bool,
     console: Console,
@@ -32,8 +36,13 @@ pub(crate) fn keep_alive(
     Ok(typed)
 }
 
-pub(crate) fn transport(
+/// Options of TCP, proxy and TLS for `server`.
+///
+/// # Errors
+/// [`Id::Usage`](crate::diagnosis::Id::Usage) for certificates and keys that can't be used.
+pub(super) fn transport(
     server: Server,
+    proxy: Option<ProxyChoice>,
     typed: TlsArgs,
     reliability: &ReliabilityArgs,
     console: Console,
@@ -43,13 +52,14 @@ pub(crate) fn transport(
         TlsConnector::new(&options).map_err(|error| Diagnosis::usage(format!("TLS: {error}")))?;
     Ok(TransportOptions {
         connect_to: server.connect_to,
-        proxy: server.detour.map(|detour| detour.proxy),
-        tls: Some(Arc::new(connector)),
+        proxy: proxy.map(|choice| choice.proxy),
+        tls: server.is_tls.then(|| Arc::new(connector)),
         timeout: reliability.connect_timeout.min(reliability.timeout),
         ..TransportOptions::new(server.host, server.port)
     })
 }
 
+/// TLS options of the flags and of `SSL_CERT_FILE`.
 fn tls(typed: TlsArgs, console: Console) -> Result<TlsOptions, Diagnosis> {
     let mut options = TlsOptions::default();
     if let Some(ca) = typed.ca {
@@ -58,7 +68,7 @@ fn tls(typed: TlsArgs, console: Console) -> Result<TlsOptions, Diagnosis> {
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)
     {
-        // Set for every program at once: a fault in it is nobody's mistake here.
+        // The variable is for all programs, so a fault in it does not end this one.
         match bundle(&ca) {
             Ok(roots) => options.roots = roots,
             Err(error) => console.warning(format_args!("SSL_CERT_FILE is ignored: {error}")),
@@ -79,7 +89,8 @@ fn tls(typed: TlsArgs, console: Console) -> Result<TlsOptions, Diagnosis> {
     Ok(options)
 }
 
-/// A file in DER, which begins with a SEQUENCE, is told apart from one that holds no certificate.
+/// Error for a CA file: a certificate in DER, which begins with a SEQUENCE, gets the command that
+/// converts it.
 fn unusable_ca(path: &Path, error: &TlsOptionsError) -> Diagnosis {
     let is_der = std::fs::File::open(path).is_ok_and(|mut file| {
         let mut start = [0; 2];
@@ -102,7 +113,7 @@ fn unusable_ca(path: &Path, error: &TlsOptionsError) -> Diagnosis {
     }
 }
 
-/// These authorities and no others, as with every tool that takes a CA file.
+/// Certificates of a CA file, which replace the system's.
 fn bundle(path: &Path) -> Result<Roots, TlsOptionsError> {
     CaBundle::from_pem_file(path).map(Roots::from)
 }

@@ -3,12 +3,13 @@
 use dunlin_client::aws;
 
 use crate::args::Alpn;
-use crate::config::{Credentials, Detour, Server};
+use crate::config::{Credentials, ProxyChoice, Server};
 use crate::diagnosis::{RunContext, UserChoices};
 
 /// Collects what a diagnosis may show of server and credentials; no secret is among it.
-pub(crate) fn run_context(
+pub(super) fn run_context(
     server: &Server,
+    proxy: Option<&ProxyChoice>,
     credentials: &Credentials,
     client_id: &str,
     alpn: &Alpn,
@@ -21,11 +22,8 @@ pub(crate) fn run_context(
         host: server.host.clone(),
         port: server.port,
         is_aws: aws::is_aws_host(&server.host),
-        suggested_endpoint: server.rather.clone(),
-        proxy: server
-            .detour
-            .as_ref()
-            .map(|Detour { proxy, from }| format!("via {proxy} (from {from})")),
+        suggested_endpoint: server.suggested_endpoint.clone(),
+        proxy: proxy.map(|ProxyChoice { proxy, from }| format!("via {proxy} (from {from})")),
         authorizer: authorizer.authorizer_name.clone(),
         is_signed: credentials.is_signed(),
         has_token: authorizer.token.is_some(),

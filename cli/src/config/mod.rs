@@ -1,9 +1,10 @@
-//! The command line as it is meant: every default filled in, every file read, every fault found
-//! that can be found before anything is sent.
+//! The configuration of a run: defaults filled in, files read, and every mistake found that can be
+//! found before anything is sent.
 
 mod authorizer;
 mod connection;
 mod context;
+mod faults;
 mod no_proxy;
 mod proxy;
 mod retry;
@@ -12,14 +13,13 @@ mod script;
 mod secret;
 mod server;
 mod signature;
+mod target;
 
 pub(crate) use authorizer::Credentials;
-pub(crate) use connection::{keep_alive, transport};
-pub(crate) use context::run_context;
-pub(crate) use proxy::Detour;
-pub(crate) use retry::reconnect;
+pub(crate) use proxy::ProxyChoice;
 pub(crate) use sample::SampleConfig;
 pub(crate) use script::Script;
 pub(crate) use secret::{SecretArgs, Secrets};
-pub(crate) use server::Server;
+pub(crate) use server::{EndpointForm, Server};
 pub(crate) use signature::check as check_signature;
+pub(crate) use target::{Target, TargetArgs};

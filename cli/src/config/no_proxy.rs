@@ -1,85 +1,76 @@
-//! `NO_PROXY`: the hosts that an environment's proxy isn't asked for.
+//! `NO_PROXY`: hosts for which a proxy of the environment is not used.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The first one that isn't empty counts.
+use hyper_util::client::proxy::matcher::Matcher;
+
+/// Names of the variable; the first one that isn't empty is used.
 pub(super) const VARIABLES: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// The list, as curl and Go read it: `*`, a domain with all below it, an address, a network such as
-/// `10.0.0.0/8`; each but `*` and a network may name a port.
+/// A list as curl and Go read it, separated by commas or blanks: `*`, a domain with its subdomains,
+/// an IP address, a network such as `10.0.0.0/8`. An entry may end in a port, except for `*` and
+/// networks.
+///
+/// hyper-util matches domains, addresses and networks. Ports, `*.example.com`, blanks, and `*` for
+/// addresses it doesn't know, so the list is rewritten without them first.
 #[derive(Debug)]
 pub(super) struct NoProxy(Vec<String>);
 
 impl NoProxy {
     pub(super) fn new(list: &str) -> Self {
-        let words = list.split([',', ' ', '\t']).filter(|word| !word.is_empty());
-        Self(words.map(str::to_ascii_lowercase).collect())
+        let entries = list
+            .split([',', ' ', '\t'])
+            .filter(|entry| !entry.is_empty());
+        Self(entries.map(str::to_owned).collect())
     }
 
+    /// True if the list names the host, or the address that is used instead of it.
+    ///
+    /// `port` is the port of the host; an address to connect to brings its own.
     pub(super) fn covers(&self, host: &str, connect_to: Option<SocketAddr>, port: u16) -> bool {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        let address = connect_to
-            .map(|address| address.ip())
-            .or_else(|| host.parse().ok());
         let port = connect_to.map_or(port, |address| address.port());
-        self.0
+        let list: Vec<String> = self
+            .0
             .iter()
-            .any(|entry| matches(entry, &host, address, port))
+            .filter_map(|entry| without_port(entry, port))
+            .collect();
+        // The name of this proxy is never used: an answer of `None` means that the list names the
+        // host.
+        let matcher = Matcher::builder()
+            .all("http://proxy.invalid")
+            .no(list.join(","))
+            .build();
+        let is_listed = |host: &str| {
+            let host = match host.parse() {
+                Ok(IpAddr::V6(address)) => format!("[{address}]"),
+                _ => host.trim_end_matches('.').to_owned(),
+            };
+            let url = format!("https://{host}").parse();
+            url.is_ok_and(|url| matcher.intercept(&url).is_none())
+        };
+        is_listed(host) || connect_to.is_some_and(|address| is_listed(&address.ip().to_string()))
     }
 }
 
-fn matches(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
+/// An entry in the form that hyper-util reads; `None` if it is for another port, or empty.
+fn without_port(entry: &str, port: u16) -> Option<String> {
     if entry == "*" {
-        return true;
+        return Some("*,0.0.0.0/0,::/0".to_owned());
     }
-    if let Some((network, bits)) = entry.split_once('/') {
-        let network = network.parse().ok().zip(bits.parse().ok());
-        return network
-            .zip(address)
-            .is_some_and(|((network, bits), address)| is_in(network, bits, address));
+    // A network, or an IPv6 address without brackets: its colons are no port.
+    if entry.contains('/') || entry.parse::<IpAddr>().is_ok() {
+        return Some(entry.to_owned());
     }
-    let (name, only) = split_port(entry);
-    if only.is_some_and(|only| only != port) {
-        return false;
-    }
-    if let Ok(ip) = name.parse::<IpAddr>() {
-        return address == Some(ip);
-    }
-    let domain = name
-        .trim_start_matches('*')
+    let name = match entry.rsplit_once(':') {
+        Some((name, only)) if only.parse() == Ok(port) => name,
+        Some(_) if !entry.ends_with(']') => return None,
+        _ => entry,
+    };
+    let name = name
+        .trim_start_matches(['*', '['])
         .trim_start_matches('.')
-        .trim_end_matches('.');
-    let below = host.strip_suffix(domain);
-    !domain.is_empty() && below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
-}
-
-fn split_port(entry: &str) -> (&str, Option<u16>) {
-    if entry.parse::<IpAddr>().is_ok() {
-        return (entry, None);
-    }
-    let (name, port) = match entry.rsplit_once(':') {
-        Some((name, port)) => (name, port.parse().ok()),
-        None => (entry, None),
-    };
-    (name.trim_start_matches('[').trim_end_matches(']'), port)
-}
-
-fn is_in(network: IpAddr, bits: u32, address: IpAddr) -> bool {
-    let (network, address, width) = match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => (
-            u128::from(u32::from(network)),
-            u128::from(u32::from(address)),
-            32_u32,
-        ),
-        (IpAddr::V6(network), IpAddr::V6(address)) => {
-            (u128::from(network), u128::from(address), 128)
-        }
-        _ => return false,
-    };
-    let Some(host_bits) = width.checked_sub(bits) else {
-        return false;
-    };
-    host_bits == 128 || network >> host_bits == address >> host_bits
+        .trim_end_matches([']', '.']);
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 #[cfg(test)]

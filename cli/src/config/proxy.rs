@@ -1,4 +1,4 @@
-//! Which proxy a connection goes through: `--proxy`, or what the environment has for every program.
+//! `ProxyChoice`: the HTTP proxy of a connection, from `--proxy` or from the environment.
 
 use std::env;
 
@@ -11,17 +11,23 @@ use crate::config::{Server, secret};
 use crate::diagnosis::Diagnosis;
 use crate::terminal::Console;
 
-/// A proxy, and who named it.
+/// HTTP proxy and the flag or variable that named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Detour {
+pub(crate) struct ProxyChoice {
     pub(crate) proxy: Proxy,
-    /// The flag or the variable.
+    /// `--proxy` or the name of a variable.
     pub(crate) from: &'static str,
 }
 
-impl Detour {
-    /// The flag counts for every server; variables leave this computer alone, and those for every
-    /// program what `NO_PROXY` lists.
+impl ProxyChoice {
+    /// Chooses the proxy for `server`; `None` for a direct connection.
+    ///
+    /// `--proxy` applies to every server. Variables don't apply to servers on this computer, and
+    /// those that all programs share don't apply to the hosts in `NO_PROXY`.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) for a URL that names no HTTP proxy. The URL isn't
+    /// repeated, because a password may be in it.
     pub(crate) fn new(
         typed: Option<&str>,
         sources: &Sources,
@@ -29,23 +35,27 @@ impl Detour {
         console: Console,
     ) -> Result<Option<Self>, Diagnosis> {
         let by_flag = sources.on_command_line("proxy");
-        // What runs here a proxy somewhere else can't reach.
+        // A proxy on another computer can't reach a server on this one.
         if server.is_local() && !by_flag {
             return Ok(None);
         }
+
+        // The flag, or the tool's own variable, which clap reads.
         if let Some(url) = typed {
             let from = if by_flag { "--proxy" } else { "DUNLIN_PROXY" };
-            let detour = parse(url, from)?;
-            let has_secret = detour
+            let choice = parse(url, from)?;
+            let has_secret = choice
                 .as_ref()
-                .is_some_and(|detour| detour.proxy.credentials.is_some());
+                .is_some_and(|choice| choice.proxy.credentials.is_some());
             if has_secret && by_flag && secret::warns() {
-                console.warning(format_args!(
-                    "the password in --proxy can be read by other users (ps); use DUNLIN_PROXY"
-                ));
+                console.warning(
+                    "other users of this computer can read the password in --proxy in the process list (ps); use DUNLIN_PROXY",
+                );
             }
-            return Ok(detour);
+            return Ok(choice);
         }
+
+        // The variables that all programs share.
         let exempt = no_proxy::VARIABLES
             .iter()
             .find_map(|name| variable(name))
@@ -64,15 +74,18 @@ impl Detour {
     }
 }
 
-/// Those of curl, in its order.
+/// Variables of curl, in the order in which it looks at them.
 const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The URL is never printed: a password may be in it.
-fn parse(url: &str, from: &'static str) -> Result<Option<Detour>, Diagnosis> {
+/// Reads a URL without printing it, because a password may be in it; `None` for "none".
+///
+/// hyper-util's reader is not used here: it drops in silence what it doesn't understand, and this
+/// one has to say what is wrong.
+fn parse(url: &str, from: &'static str) -> Result<Option<ProxyChoice>, Diagnosis> {
     if url.eq_ignore_ascii_case("none") {
         return Ok(None);
     }
@@ -102,7 +115,7 @@ fn parse(url: &str, from: &'static str) -> Result<Option<Detour>, Diagnosis> {
     };
     let (host, port) = host_and_port(address).ok_or_else(|| wrong("no host and port"))?;
     let credentials = user.map(credentials).transpose().map_err(wrong)?;
-    Ok(Some(Detour {
+    Ok(Some(ProxyChoice {
         proxy: Proxy {
             host,
             port,
@@ -153,7 +166,7 @@ fn host_and_port(address: &str) -> Option<(String, u16)> {
     is_host.then(|| (host.to_owned(), port))
 }
 
-/// The port of a URL that names none.
+/// Port of a URL that names none.
 const HTTP: u16 = 80;
 
 #[cfg(test)]
@@ -161,12 +174,12 @@ mod tests {
     use super::*;
 
     fn parsed(url: &str) -> Option<(String, Option<(String, String)>)> {
-        parse(url, "--proxy").unwrap().map(|detour| {
-            let Proxy { credentials, .. } = &detour.proxy;
+        parse(url, "--proxy").unwrap().map(|choice| {
+            let Proxy { credentials, .. } = &choice.proxy;
             let user = credentials
                 .as_ref()
                 .map(|user| (user.username.clone(), user.password.expose().clone()));
-            (detour.proxy.to_string(), user)
+            (choice.proxy.to_string(), user)
         })
     }
 

@@ -1,88 +1,100 @@
-//! One run of the sample, ready to go.
+//! `SampleConfig`: one run of the sample, checked and complete.
 
 use std::time::Duration;
 
-use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, InvalidMessages, aws};
+use dunlin_client::{ClientOptions, ConnectOptions, aws};
 use dunlin_codec::TopicName;
 
-use crate::args::{Count, ReliabilityArgs, SampleArgs, Sources};
-use crate::config::{
-    Credentials, Detour, Script, Server, keep_alive, reconnect, run_context, transport,
-};
-use crate::diagnosis::{Diagnosis, RunContext, UserChoices, quoted};
+use crate::args::{Count, SampleArgs, Sources};
+use crate::config::faults::Faults;
+use crate::config::{EndpointForm, Script, Server, Target, TargetArgs};
+use crate::diagnosis::{Diagnosis, RunContext, quoted};
 use crate::sample::Kind;
 use crate::terminal::Console;
 
-/// One run of the sample, ready to go.
+/// One run of the sample.
 pub(crate) struct SampleConfig {
     pub(crate) kind: Kind,
     pub(crate) client: ClientOptions,
-    /// What an error may tell of all this.
+    /// Facts of the configuration that an error may show.
     pub(crate) context: RunContext,
+    /// Topic Name to subscribe and publish to.
     pub(crate) topic: String,
+    /// Start of every payload.
     pub(crate) message: String,
-    /// `None`: until stopped.
+    /// Number of messages; `None` publishes until the run is stopped.
     pub(crate) count: Option<u32>,
+    /// Pause between two messages.
     pub(crate) interval: Duration,
-    /// For the connection and for each answer.
+    /// Longest wait for the connection and for each answer.
     pub(crate) timeout: Duration,
-    /// For missing messages, after the last acknowledgement.
+    /// Longest wait for missing messages after the last acknowledgement.
     pub(crate) receive_timeout: Duration,
-    /// Whether the user has set the number of attempts.
+    /// True if the user gave the number of attempts.
     pub(crate) is_reconnect_given: bool,
-    /// A server that breaks the protocol ends the run.
+    /// True if a server that breaks the protocol ends the run.
     pub(crate) is_strict: bool,
 }
 
 impl SampleConfig {
+    /// Checks the flags and reads the files that they name.
+    ///
+    /// # Errors
+    /// Ids of exit code 2, or [`Id::Refused`](crate::diagnosis::Id::Refused) if no sandbox is
+    /// running; nothing was sent. All mistakes that can be found without reading a secret are told
+    /// together.
     pub(crate) fn new(
         mut typed: SampleArgs,
         script: Script,
         sources: &Sources,
         console: Console,
     ) -> Result<Self, Diagnosis> {
-        script.check(&mut typed, sources)?;
+        // An endpoint that is there and wrong is told before the flags that are missing.
+        let mut faults = Faults::default();
         let proxy = typed.endpoint.proxy.take();
-        let mut server = Server::new(typed.endpoint)?;
-        server.detour = Detour::new(proxy.as_deref(), sources, &server, console)?;
-        // Its secrets are those of a test.
-        let is_sandbox = server.sandbox_ca.is_some();
-        if is_sandbox && !sources.on_command_line("ca") {
-            // A CA from the environment is for other servers.
-            typed.tls.ca = server.sandbox_ca.take();
-        }
-        if let Some(rather) = &server.rather {
-            console.warning(format_args!(
-                "an endpoint without -ats is a legacy one, trusted by few; better: {rather}"
-            ));
-        }
-        let credentials = Credentials::new(typed.authorizer, sources, console, !is_sandbox)?;
-        check_topic(&typed.message.topic)?;
-        let client_id = client_id(typed.session.client_id.as_deref())?;
-        let given = UserChoices {
-            ca: typed.tls.ca.is_some(),
-            client_id: typed.session.client_id.is_some(),
-            alpn: sources.on_command_line("alpn"),
-            is_tls: true,
-            is_sample: true,
+        let endpoint_is_given = typed.endpoint.endpoint.is_some();
+        let checked = script.check(&mut typed, sources);
+        let server = endpoint_is_given
+            .then(|| faults.collect(Server::new(typed.endpoint, EndpointForm::Host)))
+            .flatten();
+        faults.collect(checked);
+        faults.collect(check_topic(&typed.message.topic));
+        let client_id = faults.collect(client_id(typed.session.client_id.as_deref()));
+        faults.into_result()?;
+        // Both are there, or the collected faults have ended this already.
+        let (Some(server), Some(client_id)) = (server, client_id) else {
+            return Err(Diagnosis::usage("missing: --endpoint"));
         };
-        let context = run_context(&server, &credentials, &client_id, &typed.tls.alpn, given);
 
-        let kind = if credentials.is_signed() {
-            Kind::Signed
-        } else {
-            Kind::Unsigned
+        let target = TargetArgs {
+            is_client_id_given: typed.session.client_id.is_some(),
+            client_id,
+            authorizer: typed.authorizer,
+            tls: typed.tls,
+            keep_alive: typed.session.keep_alive,
+            proxy,
+            is_sample: true,
+            reliability: typed.reliability,
         };
-        let keep_alive = keep_alive(typed.session.keep_alive, context.is_aws, console)?;
-        let connect = connect(client_id, credentials, keep_alive, &typed.reliability);
-        let transport = transport(server, typed.tls, &typed.reliability, console)?;
-        let reconnect = reconnect(typed.reliability.reconnect.0);
+        let receive_timeout = if sources.on_command_line("timeout") {
+            target.reliability.timeout
+        } else {
+            RECEIVE_TIMEOUT
+        };
+        let (timeout, is_strict) = (target.reliability.timeout, target.reliability.strict);
+        let Target {
+            mut client,
+            context,
+        } = Target::new(target, server, sources, console)?;
+        send_no_property(&mut client.connect);
+        client.connect.poison_guard = aws::POISON_GUARD;
         Ok(Self {
-            kind,
-            client: ClientOptions {
-                reconnect,
-                ..ClientOptions::new(transport, connect)
+            kind: if context.is_signed {
+                Kind::Signed
+            } else {
+                Kind::Unsigned
             },
+            client,
             context,
             topic: typed.message.topic,
             message: typed.message.message,
@@ -91,14 +103,10 @@ impl SampleConfig {
                 Count::Exactly(count) => Some(count),
             },
             interval: typed.message.interval,
-            timeout: typed.reliability.timeout,
-            receive_timeout: if sources.on_command_line("timeout") {
-                typed.reliability.timeout
-            } else {
-                RECEIVE_TIMEOUT
-            },
+            timeout,
+            receive_timeout,
             is_reconnect_given: sources.on_command_line("reconnect"),
-            is_strict: typed.reliability.strict,
+            is_strict,
         })
     }
 }
@@ -106,6 +114,7 @@ impl SampleConfig {
 /// Wait for missing messages after the last acknowledgement, unless `--timeout` is given.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Checks `--topic`.
 fn check_topic(topic: &str) -> Result<(), Diagnosis> {
     match TopicName::new(topic) {
         Ok(_) => Ok(()),
@@ -116,6 +125,7 @@ fn check_topic(topic: &str) -> Result<(), Diagnosis> {
     }
 }
 
+/// Checks `--client-id`, or makes up an identifier.
 fn client_id(typed: Option<&str>) -> Result<String, Diagnosis> {
     match typed {
         Some(client_id) => {
@@ -128,30 +138,9 @@ fn client_id(typed: Option<&str>) -> Result<String, Diagnosis> {
     }
 }
 
-/// What the sample says in CONNECT, byte for byte: Clean Start 1 on every connection, no property.
-fn connect(
-    client_id: String,
-    credentials: Credentials,
-    keep_alive: Duration,
-    typed: &ReliabilityArgs,
-) -> ConnectOptions {
-    let mut connect = ConnectOptions::new(client_id);
-    connect.username = credentials.user_name;
-    connect.password = credentials.password;
-    connect.keep_alive = keep_alive;
-    connect.clean_start = CleanStart::Always;
-    send_no_property(&mut connect);
-    connect.connack_timeout = connect.connack_timeout.min(typed.timeout);
-    connect.ping_timeout = typed.ping_timeout;
-    connect.ack_timeout = typed.timeout;
-    connect.poison_guard = aws::POISON_GUARD;
-    if typed.strict {
-        connect.invalid_messages = InvalidMessages::CloseConnection;
-    }
-    connect
-}
-
-/// The bytes of AWS's sample; the memory budget limits what the server may send all the same.
+/// Leaves all properties out of CONNECT, whose bytes are those of AWS's sample.
+///
+/// The memory budget limits received data without them, too.
 const fn send_no_property(connect: &mut ConnectOptions) {
     connect.session_expiry_interval = None;
     connect.receive_maximum = None;

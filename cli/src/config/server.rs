@@ -1,4 +1,4 @@
-//! Where to connect to: `--endpoint` and what goes with it, judged before anything is sent.
+//! `Server`: host, port and TLS of `--endpoint`, checked before anything is sent.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -6,33 +6,65 @@ use std::path::PathBuf;
 use dunlin_client::aws::{self, Endpoint, EndpointAdvice, EndpointFault};
 use dunlin_sandbox::{RunningSandbox, StateDir};
 
-use crate::args::EndpointArgs;
-use crate::config::Detour;
-use crate::diagnosis::{Diagnosis, Id, Try, folder, quoted};
+use crate::args::{EndpointArgs, userinfo, without_userinfo};
+use crate::diagnosis::{Diagnosis, Id, Try, folder, quoted, shell};
 
-/// A server and how to reach it.
+/// Server to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Server {
+    /// Host name or IP address, without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// False for `mqtt://`.
+    pub(crate) is_tls: bool,
+    /// Address to connect to instead of the host's; `None` resolves the host.
     pub(crate) connect_to: Option<SocketAddr>,
-    /// The proxy on the way.
-    pub(crate) detour: Option<Detour>,
-    /// The CA of a sandbox found by itself.
+    /// CA file of a sandbox that was found by itself; `None` for other servers.
     pub(crate) sandbox_ca: Option<PathBuf>,
-    /// The same account's endpoint with a certificate that is trusted everywhere.
-    pub(crate) rather: Option<String>,
+    /// Endpoint of the same AWS account with a certificate that is trusted everywhere; `None` if
+    /// the given one has that.
+    pub(crate) suggested_endpoint: Option<String>,
+}
+
+/// Forms of `--endpoint` that a verb takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndpointForm {
+    /// `HOST[:PORT]`, always with TLS and port 443 by default.
+    Host,
+    /// Also `mqtt://HOST[:PORT]`, without TLS, port 1883 by default, and `mqtts://HOST[:PORT]`,
+    /// with TLS, port 8883 by default.
+    HostOrUrl,
 }
 
 impl Server {
-    pub(crate) fn new(typed: EndpointArgs) -> Result<Self, Diagnosis> {
+    /// Checks `--endpoint`, `--port` and `--connect-to`, and looks for a running sandbox where that
+    /// is the endpoint.
+    ///
+    /// # Errors
+    /// [`Id::Endpoint`] for an endpoint that can't be used; [`Id::Refused`] if no sandbox is
+    /// running; [`Id::Usage`] for the other flags. No user name or password is repeated.
+    pub(crate) fn new(typed: EndpointArgs, form: EndpointForm) -> Result<Self, Diagnosis> {
         let endpoint = typed.endpoint.unwrap_or_default();
-        let checked = aws::check_endpoint(&endpoint).map_err(|fault| refused(&endpoint, &fault))?;
+        if let Some(userinfo) = userinfo(&endpoint) {
+            return Err(has_userinfo(&endpoint.replace(userinfo, ""), form));
+        }
+        let (authority, default_port, is_tls) = match (form, endpoint.split_once("://")) {
+            (EndpointForm::HostOrUrl, Some(("mqtt", rest))) => (rest, MQTT, false),
+            (EndpointForm::HostOrUrl, Some(("mqtts", rest))) => (rest, MQTTS, true),
+            _ => (endpoint.as_str(), aws::DEFAULT_PORT, true),
+        };
+        let is_url = authority.len() < endpoint.len();
+        let authority = if is_url {
+            authority.trim_end_matches('/')
+        } else {
+            authority
+        };
+        let checked = aws::check_endpoint(authority).map_err(|fault| refused(&endpoint, &fault))?;
         let port = one_of(checked.port, typed.port)?;
         let mut server = if checked.host.eq_ignore_ascii_case("sandbox") {
             Self::sandbox(typed.state_dir, port)?
         } else {
-            Self::named(checked, port)
+            Self::named(checked, port.unwrap_or(default_port), is_tls)
         };
         server.connect_to = typed
             .connect_to
@@ -41,32 +73,8 @@ impl Server {
         Ok(server)
     }
 
-    /// As [`new`](Self::new), for any MQTT server: `mqtt://` is without TLS, at 1883, `mqtts://`
-    /// with it, at 8883. Whether there is TLS.
-    pub(crate) fn of_any_kind(mut typed: EndpointArgs) -> Result<(Self, bool), Diagnosis> {
-        let endpoint = typed.endpoint.take().unwrap_or_default();
-        let (rest, port, is_tls) = match endpoint.split_once("://") {
-            Some(("mqtt", rest)) => (rest, Some(1883), false),
-            Some(("mqtts", rest)) => (rest, Some(8883), true),
-            _ => (endpoint.as_str(), None, true),
-        };
-        let rest = if port.is_some() {
-            rest.trim_end_matches('/')
-        } else {
-            rest
-        };
-        let has_port = rest
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let typed = EndpointArgs {
-            endpoint: Some(rest.to_owned()),
-            port: typed.port.or_else(|| port.filter(|_| !has_port)),
-            ..typed
-        };
-        Ok((Self::new(typed)?, is_tls))
-    }
-
-    /// Whether it runs on this computer: a sandbox found by itself, or anything at loopback.
+    /// True for a server on this computer: a sandbox that was found by itself, or a loopback
+    /// address.
     pub(super) fn is_local(&self) -> bool {
         let host = self.host.trim_end_matches('.').to_ascii_lowercase();
         let address = self
@@ -78,23 +86,23 @@ impl Server {
             || (address.is_none() && (host == "localhost" || host.ends_with(".localhost")))
     }
 
-    fn named(checked: Endpoint, port: Option<u16>) -> Self {
-        let rather = match checked.advice {
+    /// Server by its name or address.
+    fn named(checked: Endpoint, port: u16, is_tls: bool) -> Self {
+        let suggested_endpoint = match checked.advice {
             Some(EndpointAdvice::NotAts { instead }) => Some(instead),
             _ => None,
         };
-        let port = port.unwrap_or(aws::DEFAULT_PORT);
         Self {
             host: checked.host,
             port,
+            is_tls,
             connect_to: None,
-            detour: None,
             sandbox_ca: None,
-            rather,
+            suggested_endpoint,
         }
     }
 
-    /// The sandbox that runs on this computer; among several the one that `--port` names.
+    /// Running sandbox of this computer; among several the one that listens on `port`.
     fn sandbox(state_dir: Option<PathBuf>, port: Option<u16>) -> Result<Self, Diagnosis> {
         let running = StateDir::resolve(state_dir)
             .and_then(|dir| dir.running())
@@ -106,10 +114,10 @@ impl Server {
             (Some(only), None) => Ok(Self {
                 host: only.endpoint.clone(),
                 port: only.port,
+                is_tls: true,
                 connect_to: None,
-                detour: None,
                 sandbox_ca: Some(only.ca.clone()),
-                rather: None,
+                suggested_endpoint: None,
             }),
             (None, _) => Err(none_running(&running)),
             (Some(_), Some(_)) => Err(many_running(&running)),
@@ -117,6 +125,11 @@ impl Server {
     }
 }
 
+/// Default ports of `mqtt://` and `mqtts://`.
+const MQTT: u16 = 1883;
+const MQTTS: u16 = 8883;
+
+/// Port of the endpoint or of `--port`, which must not contradict each other.
 fn one_of(inner: Option<u16>, outer: Option<u16>) -> Result<Option<u16>, Diagnosis> {
     match (inner, outer) {
         (Some(inner), Some(outer)) if inner != outer => Err(Diagnosis::usage(format!(
@@ -126,6 +139,7 @@ fn one_of(inner: Option<u16>, outer: Option<u16>) -> Result<Option<u16>, Diagnos
     }
 }
 
+/// Address of `--connect-to`, with `port` where it names none.
 fn address(text: &str, port: u16) -> Result<SocketAddr, Diagnosis> {
     let bare = text
         .strip_prefix('[')
@@ -136,9 +150,30 @@ fn address(text: &str, port: u16) -> Result<SocketAddr, Diagnosis> {
         .map_err(|_| {
             Diagnosis::usage(format!(
                 "--connect-to needs an IP address, not {}",
-                quoted(text)
+                quoted(&without_userinfo(text))
             ))
         })
+}
+
+/// An endpoint with a user name; `endpoint` is without it.
+fn has_userinfo(endpoint: &str, form: EndpointForm) -> Diagnosis {
+    let host = match endpoint.split_once("://") {
+        Some((_, host)) if form == EndpointForm::Host => host,
+        _ => endpoint,
+    };
+    Diagnosis {
+        try_: vec![
+            Try::paste(format!("--endpoint {}", shell(host))),
+            Try::advice(
+                "--auth-username NAME and --auth-password-file FILE, or the variables \
+                 DUNLIN_AUTH_USERNAME and DUNLIN_AUTH_PASSWORD",
+            ),
+        ],
+        ..Diagnosis::new(
+            Id::Endpoint,
+            "--endpoint has a user name or password in front of the host, which is not supported",
+        )
+    }
 }
 
 fn refused(endpoint: &str, fault: &EndpointFault) -> Diagnosis {
@@ -149,6 +184,22 @@ fn refused(endpoint: &str, fault: &EndpointFault) -> Diagnosis {
         EndpointFault::WrongService { service, instead } => (
             format!("{name} is {service}, not the data endpoint"),
             vec![describe, Try::advice(format!("it looks like {instead}"))],
+        ),
+        EndpointFault::Scheme {
+            scheme,
+            instead: host,
+        } if scheme == "mqtt" => (
+            format!(
+                "{name}: mqtt:// is without TLS, which custom authorizers need; only dunlin bench takes it"
+            ),
+            vec![instead(host)],
+        ),
+        EndpointFault::Scheme {
+            scheme,
+            instead: host,
+        } if scheme == "mqtts" => (
+            format!("{name}: --endpoint takes a host name here; TLS is always used"),
+            vec![instead(host)],
         ),
         EndpointFault::Scheme {
             scheme,
@@ -234,13 +285,23 @@ mod tests {
         port: Option<u16>,
         connect_to: Option<&str>,
     ) -> Result<Server, Diagnosis> {
-        Server::new(EndpointArgs {
+        new(endpoint, port, connect_to, EndpointForm::Host)
+    }
+
+    fn new(
+        endpoint: &str,
+        port: Option<u16>,
+        connect_to: Option<&str>,
+        form: EndpointForm,
+    ) -> Result<Server, Diagnosis> {
+        let typed = EndpointArgs {
             endpoint: Some(endpoint.into()),
             port,
             connect_to: connect_to.map(Into::into),
             proxy: None,
             state_dir: None,
-        })
+        };
+        Server::new(typed, form)
     }
 
     #[test]
@@ -257,15 +318,8 @@ mod tests {
     #[test]
     fn a_scheme_says_whether_there_is_tls_and_where() {
         let of = |endpoint: &str, port| {
-            let endpoint = Some(endpoint.to_owned());
-            let typed = EndpointArgs {
-                endpoint,
-                port,
-                connect_to: None,
-                proxy: None,
-                state_dir: None,
-            };
-            Server::of_any_kind(typed).map(|(server, is_tls)| (server.host, server.port, is_tls))
+            new(endpoint, port, None, EndpointForm::HostOrUrl)
+                .map(|server| (server.host, server.port, server.is_tls))
         };
         let here = |port, is_tls| ("localhost".to_owned(), port, is_tls);
         assert_eq!(of("mqtt://localhost", None).unwrap(), here(1883, false));
@@ -276,6 +330,37 @@ mod tests {
         assert_eq!(of("mqtts://localhost", Some(1)).unwrap(), here(1, true));
         assert_eq!(of("localhost", None).unwrap(), here(443, true));
         assert!(of("https://localhost", None).is_err());
+    }
+
+    #[test]
+    fn a_scheme_is_explained_where_only_a_host_name_is_taken() {
+        for (endpoint, words) in [
+            ("mqtt://localhost", "only dunlin bench takes it"),
+            ("mqtts://localhost", "TLS is always used"),
+        ] {
+            let diagnosis = server(endpoint, None, None).unwrap_err();
+            assert!(diagnosis.headline.contains(words), "{}", diagnosis.headline);
+            assert_eq!(diagnosis.try_, [Try::paste("--endpoint localhost")]);
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_refused_and_not_repeated() {
+        for form in [EndpointForm::Host, EndpointForm::HostOrUrl] {
+            for (endpoint, connect_to) in [
+                ("mqtt://user:canary@localhost", None),
+                ("mqtts://canary@localhost:1", None),
+                ("user:canary@localhost", None),
+                ("localhost", Some("mqtt://user:canary@localhost")),
+            ] {
+                let diagnosis = new(endpoint, None, connect_to, form).unwrap_err();
+                assert!(
+                    !format!("{diagnosis:?}").contains("canary"),
+                    "{diagnosis:?}"
+                );
+                assert!(!diagnosis.headline.contains("user:"), "{diagnosis:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,122 @@
+//! `Target`: server, proxy, TLS, credentials and reconnecting of every verb that connects.
+
+use std::time::Duration;
+
+use dunlin_client::{CleanStart, ClientOptions, ConnectOptions, InvalidMessages};
+
+use crate::args::{AuthorizerArgs, ReliabilityArgs, Sources, TlsArgs};
+use crate::config::connection::{keep_alive, transport};
+use crate::config::context::run_context;
+use crate::config::retry::reconnect;
+use crate::config::{Credentials, ProxyChoice, Server};
+use crate::diagnosis::{Diagnosis, RunContext, UserChoices};
+use crate::terminal::Console;
+
+/// Flags of a verb that connects, without those of the endpoint.
+pub(crate) struct TargetArgs {
+    pub(crate) authorizer: AuthorizerArgs,
+    pub(crate) tls: TlsArgs,
+    pub(crate) reliability: ReliabilityArgs,
+    pub(crate) keep_alive: Duration,
+    /// URL of `--proxy`; `None` if none was given.
+    pub(crate) proxy: Option<String>,
+    /// Client identifier, or for a load test the start of all of them.
+    pub(crate) client_id: String,
+    /// True if the user chose the client identifier.
+    pub(crate) is_client_id_given: bool,
+    /// True for the sample, which always means an authorizer of AWS IoT.
+    pub(crate) is_sample: bool,
+}
+
+/// Options of the client, and the facts that its errors may show.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) client: ClientOptions,
+    pub(crate) context: RunContext,
+}
+
+impl Target {
+    /// Reads credentials and certificates and makes the client's options of them.
+    ///
+    /// CONNECT has Clean Start 1 on every connection and asks for no session after it.
+    ///
+    /// # Errors
+    /// [`Id::Usage`](crate::diagnosis::Id::Usage) or
+    /// [`Id::Signature`](crate::diagnosis::Id::Signature) for flags and files that can't be used;
+    /// nothing was sent.
+    pub(crate) fn new(
+        mut typed: TargetArgs,
+        mut server: Server,
+        sources: &Sources,
+        console: Console,
+    ) -> Result<Self, Diagnosis> {
+        let proxy = ProxyChoice::new(typed.proxy.as_deref(), sources, &server, console)?;
+
+        // A sandbox that was found by itself brings its CA; one from the environment is for other
+        // servers. The secrets for a sandbox are those of a test, so nobody is warned about them.
+        let is_sandbox = server.sandbox_ca.is_some();
+        if is_sandbox && !sources.on_command_line("ca") {
+            typed.tls.ca = server.sandbox_ca.take();
+        }
+        if let Some(suggested) = &server.suggested_endpoint {
+            console.warning(format_args!(
+                "an endpoint without -ats has a certificate that few systems trust; better: {suggested}"
+            ));
+        }
+        let credentials = Credentials::new(typed.authorizer, sources, console, !is_sandbox)?;
+        if !server.is_tls && credentials.has_secret() {
+            console.warning(
+                "mqtt:// is without TLS: password and token go over the network in clear text",
+            );
+        }
+
+        // Collected before the values move into the options.
+        let choices = UserChoices {
+            ca: typed.tls.ca.is_some(),
+            client_id: typed.is_client_id_given,
+            alpn: sources.on_command_line("alpn"),
+            is_tls: server.is_tls,
+            is_sample: typed.is_sample,
+        };
+        let context = run_context(
+            &server,
+            proxy.as_ref(),
+            &credentials,
+            &typed.client_id,
+            &typed.tls.alpn,
+            choices,
+        );
+
+        let keep_alive = keep_alive(typed.keep_alive, context.is_aws, console)?;
+        let connect = connect(typed.client_id, credentials, keep_alive, &typed.reliability);
+        let transport = transport(server, proxy, typed.tls, &typed.reliability, console)?;
+        let client = ClientOptions {
+            reconnect: reconnect(typed.reliability.reconnect.0),
+            connect_within: typed.reliability.timeout,
+            ..ClientOptions::new(transport, connect)
+        };
+        Ok(Self { client, context })
+    }
+}
+
+/// CONNECT and the time-outs of the connection.
+fn connect(
+    client_id: String,
+    credentials: Credentials,
+    keep_alive: Duration,
+    typed: &ReliabilityArgs,
+) -> ConnectOptions {
+    let mut connect = ConnectOptions::new(client_id);
+    connect.username = credentials.user_name;
+    connect.password = credentials.password;
+    connect.keep_alive = keep_alive;
+    connect.clean_start = CleanStart::Always;
+    connect.session_expiry_interval = None;
+    connect.connack_timeout = connect.connack_timeout.min(typed.timeout);
+    connect.ping_timeout = typed.ping_timeout;
+    connect.ack_timeout = typed.timeout;
+    if typed.strict {
+        connect.invalid_messages = InvalidMessages::CloseConnection;
+    }
+    connect
+}
