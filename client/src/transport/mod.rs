@@ -21,8 +21,8 @@ pub use self::error::{FailedAttempt, IoFault, ResolveFault, Stage, TransportErro
 pub use self::proxy::{Proxy, ProxyCredentials, ProxyError};
 pub use self::stream::Transport;
 pub use self::tls::{
-    CaBundle, ClientCertificate, PeerCertificate, Roots, RootsTried, TlsAlert, TlsConnector,
-    TlsError, TlsInfo, TlsOptions, TlsOptionsError, TlsVersion,
+    CaBundle, CertificateFault, ClientCertificate, PeerCertificate, Roots, RootsTried, TlsAlert,
+    TlsConnector, TlsError, TlsInfo, TlsOptions, TlsOptionsError, TlsVersion,
 };
 pub use self::url::UrlError;
 

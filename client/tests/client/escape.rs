@@ -8,7 +8,8 @@ use dunlin_client::aws::{EndpointAdvice, EndpointFault};
 use dunlin_client::codec::{PacketType, ReasonCode, needs_escape};
 use dunlin_client::store::StoreError;
 use dunlin_client::transport::{
-    Proxy, ProxyError, ResolveFault, RootsTried, TlsError, TlsOptionsError, TransportError,
+    CertificateFault, Proxy, ProxyError, ResolveFault, RootsTried, TlsError, TlsOptionsError,
+    TransportError,
 };
 use dunlin_client::{
     ConnectError, ConnectionError, ProviderError, RequestError, ServerReason, StopCause,
@@ -62,7 +63,7 @@ fn no_error_of_the_library_steers_a_terminal() {
         tls(TlsError::UnknownIssuer {
             subject: text(),
             issuer: text(),
-            roots,
+            roots: roots.clone(),
         }),
         tls(TlsError::Intercepted {
             host: text(),
@@ -75,7 +76,8 @@ fn no_error_of_the_library_steers_a_terminal() {
         tls(TlsError::BadCertificate {
             subject: Some(text()),
             issuer: Some(text()),
-            detail: text(),
+            fault: CertificateFault::Other { detail: text() },
+            roots: roots.clone(),
         }),
         tls(TlsError::InvalidServerName { host: text() }),
         tls(TlsError::Handshake { detail: text() }),

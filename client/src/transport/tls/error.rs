@@ -9,6 +9,7 @@ use tokio_rustls::rustls::pki_types::UnixTime;
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError, InvalidMessage};
 
 use super::certificate::PeerCertificate;
+use super::certificate_fault::CertificateFault;
 use super::roots::RootsTried;
 use crate::aws::is_aws_host;
 use crate::transport::error::IoFault;
@@ -77,14 +78,16 @@ pub enum TlsError {
         now: SystemTime,
     },
     /// The certificate is bad in another way.
-    #[error("the certificate is rejected: {}", Escaped(detail))]
+    #[error("the certificate is rejected: {fault}")]
     BadCertificate {
         /// Whose certificate it is, where it can be read.
         subject: Option<String>,
         /// Who issued it, where it can be read.
         issuer: Option<String>,
-        /// What is wrong with it, in the words of rustls.
-        detail: String,
+        /// Reason of the rejection.
+        fault: CertificateFault,
+        /// Roots that it was verified against.
+        roots: RootsTried,
     },
     /// The server speaks none of the ALPN protocols that we offered, and says so.
     #[error("the server supports none of the offered ALPN protocols")]
@@ -196,7 +199,8 @@ impl TlsError {
                 Self::BadCertificate {
                     subject,
                     issuer,
-                    detail: fault.to_string(),
+                    fault: CertificateFault::new(fault),
+                    roots: roots.clone(),
                 }
             }
         }
@@ -329,8 +333,13 @@ mod tests {
     fn a_certificate_that_cannot_be_read_is_still_explained() {
         let error =
             TlsError::of_certificate(&CertificateError::BadEncoding, AWS_HOST, None, &roots());
-        assert!(
-            matches!(error, TlsError::BadCertificate { subject: None, detail, .. } if !detail.is_empty())
-        );
+        assert!(matches!(
+            error,
+            TlsError::BadCertificate {
+                subject: None,
+                fault: CertificateFault::Malformed,
+                ..
+            }
+        ));
     }
 }

@@ -1,6 +1,7 @@
 //! TLS: one configuration for all attempts, and what each handshake found.
 
 mod certificate;
+mod certificate_fault;
 mod client_certificate;
 mod error;
 mod options;
@@ -20,6 +21,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
 
 pub use self::certificate::PeerCertificate;
+pub use self::certificate_fault::CertificateFault;
 pub use self::client_certificate::ClientCertificate;
 pub use self::error::{TlsAlert, TlsError};
 pub use self::options::{TlsOptions, TlsOptionsError, TlsVersion};
