@@ -18,6 +18,8 @@ pub enum Program {
     Python,
     /// The Node.js runtime.
     Node,
+    /// OpenSSL's command line.
+    OpenSsl,
     /// The Python package paho-mqtt, in an environment of its own below `target/foreign`.
     PahoMqtt,
     /// The npm package mqtt, below `target/foreign`.
@@ -39,9 +41,11 @@ impl Program {
             Self::PahoMqtt => foreign("venv/bin/python")
                 .filter(|_| foreign("venv/lib").is_some_and(|lib| contains_package(&lib, "paho"))),
             Self::MqttJs => foreign("node_modules").filter(|modules| modules.join("mqtt").exists()),
-            Self::Mosquitto | Self::MosquittoClients | Self::Python | Self::Node => {
-                search(self.name())
-            }
+            Self::Mosquitto
+            | Self::MosquittoClients
+            | Self::Python
+            | Self::Node
+            | Self::OpenSsl => search(self.name()),
         };
         if found.is_none() {
             let is_ci = env::var_os("CI").is_some_and(|ci| ci == "true");
@@ -68,6 +72,7 @@ impl Program {
             Self::MosquittoClients => "mosquitto_pub",
             Self::Python => "python3",
             Self::Node => "node",
+            Self::OpenSsl => "openssl",
             Self::PahoMqtt => "paho-mqtt",
             Self::MqttJs => "MQTT.js",
         }
@@ -79,6 +84,7 @@ impl Program {
             Self::MosquittoClients => "apt-get install mosquitto-clients",
             Self::Python => "apt-get install python3",
             Self::Node => "apt-get install nodejs",
+            Self::OpenSsl => "apt-get install openssl",
             Self::PahoMqtt => ".ci/tools installs it into target/foreign",
             Self::MqttJs => ".ci/tools installs it into target/foreign",
         }

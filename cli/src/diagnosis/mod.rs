@@ -1,6 +1,7 @@
 //! What went wrong, in words: the error catalogue and one room per stage that can fail.
 
 mod catalogue;
+mod certificate;
 pub(crate) mod connect;
 mod context;
 mod denial;
