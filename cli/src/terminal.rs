@@ -29,7 +29,7 @@ pub(crate) struct Console {
 
 impl Console {
     pub(crate) fn error(self, diagnosis: &Diagnosis) {
-        line(&diagnosis::render(diagnosis, width()));
+        line(&diagnosis::render(diagnosis, columns()));
     }
 
     /// Something of this computer failed, and there is nothing to diagnose.
@@ -113,11 +113,6 @@ fn fitted(text: &str) -> String {
         })
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-/// Columns for an error: those of the terminal behind standard error, or 100 without a terminal.
-fn width() -> usize {
-    columns().unwrap_or(100).clamp(40, 120)
 }
 
 /// Columns of the terminal behind standard error; `None` without a terminal.

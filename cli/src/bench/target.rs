@@ -101,9 +101,7 @@ impl LoadTarget {
                 )),
                 try_: vec![
                     Try::advice("--i-accept-charges, if that is meant"),
-                    Try::command(
-                        "dunlin sandbox        # a local server to try with, in another terminal",
-                    ),
+                    Try::command("dunlin sandbox        # a local server, in another terminal"),
                 ],
                 ..Diagnosis::usage("AWS IoT bills connections and messages; nothing was sent")
             });

@@ -204,7 +204,7 @@ mod tests {
             &ConnectError::Refused(refusal),
             Duration::from_millis(212),
         );
-        let text = anstream::adapter::strip_str(&render(&diagnosis, 120)).to_string();
+        let text = anstream::adapter::strip_str(&render(&diagnosis, Some(120))).to_string();
         assert_eq!(
             text,
             "\
@@ -216,7 +216,8 @@ error[E-AUTH-DENIED]: AWS IoT refused the connection: Not authorized (CONNACK 0x
           client/mqtt5-sample-*)
           3. the authorizer has signing enabled, and no signature was sent
           4. the authorizer name is wrong, INACTIVE, or the Lambda failed, timed out or may not be invoked by IoT
-  try:    aws iot test-invoke-authorizer --authorizer-name MyAuth --mqtt-context username=u,password=\"$PASSWORD_BASE64\",clientId=thing-7
+  try:    aws iot test-invoke-authorizer --authorizer-name MyAuth --mqtt-context \\
+          username=u,password=\"$PASSWORD_BASE64\",clientId=thing-7
           again without --client-id, if the policy is the sample's"
         );
     }

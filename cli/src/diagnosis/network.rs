@@ -156,7 +156,7 @@ fn refused(context: &RunContext, attempts: &[FailedAttempt]) -> Diagnosis {
             .likely
             .push("the server is not running, or on another port".into());
         diagnosis.try_.push(Try::command(
-            "dunlin sandbox        # a local server to try with, in another terminal",
+            "dunlin sandbox        # a local server, in another terminal",
         ));
     }
     diagnosis

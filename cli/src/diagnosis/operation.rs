@@ -360,7 +360,7 @@ mod tests {
         };
         let diagnosis = refused(&context, Operation::Subscribe, none, &refusal);
         assert_eq!(
-            anstream::adapter::strip_str(&render(&diagnosis, 120)).to_string(),
+            anstream::adapter::strip_str(&render(&diagnosis, Some(120))).to_string(),
             r#"error[E-SUB-DENIED]: not allowed to subscribe to "test/topic" (SUBACK 0x87 Not authorized)
   saw:    connected and authenticated; 0 of 1 subscriptions granted; nothing was published; server gave no reason string
   likely: the policy from authorizer "MyAuth" lacks iot:Subscribe on topicfilter/test/topic (note: topicfilter/, not

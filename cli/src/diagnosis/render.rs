@@ -1,25 +1,29 @@
-//! A diagnosis on the screen: at most twelve lines, wrapped to the terminal, labels aligned.
+//! Text of a diagnosis: at most twelve lines, wrapped to the terminal, with aligned labels.
 
 use anstyle::{AnsiColor, Style};
 use dunlin_codec::Escaped;
+use textwrap::core::display_width;
 
 use crate::diagnosis::{Diagnosis, Try};
+use crate::wrap::wrap;
 
-/// `diagnosis` with style codes, which the writer strips where no colour is wanted. Ends without a
-/// newline.
+/// Renders `diagnosis` with style codes, which the writer strips where no colour is wanted. The
+/// text ends without a newline.
 ///
-/// When it is too long for the screen the least likely guesses go first: the evidence always stays.
-pub(crate) fn render(diagnosis: &Diagnosis, width: usize) -> String {
+/// `columns` is the width of the terminal; `None` means that a file or a pipe is written to. Lines
+/// of prose are then up to 100 columns wide, and commands stay in one piece. When the text is too
+/// long for the screen, the least likely guesses are left out first; the evidence always stays.
+pub(crate) fn render(diagnosis: &Diagnosis, columns: Option<usize>) -> String {
     let mut shown = escaped(diagnosis);
     loop {
-        let lines = lines(&shown, width);
-        if lines.len() <= MOST_LINES || !drop_least(&mut shown) {
+        let lines = lines(&shown, columns);
+        if lines.len() <= MAX_LINES || !drop_least(&mut shown) {
             return lines.join("\n");
         }
     }
 }
 
-/// Servers, Lambdas and users have a say in these texts.
+/// Escapes what a terminal would obey: servers, Lambdas and users have a say in these texts.
 fn escaped(diagnosis: &Diagnosis) -> Diagnosis {
     let text = |text: &String| Escaped(text).to_string();
     Diagnosis {
@@ -40,18 +44,23 @@ fn escaped(diagnosis: &Diagnosis) -> Diagnosis {
     }
 }
 
-fn lines(diagnosis: &Diagnosis, width: usize) -> Vec<String> {
+fn lines(diagnosis: &Diagnosis, columns: Option<usize>) -> Vec<String> {
+    let width = columns.unwrap_or(WIDTH_WITHOUT_TERMINAL).clamp(40, 120);
     let mut lines = headline(diagnosis, width);
     let mut section = |label: &str, texts: &[Try]| {
         for (index, text) in texts.iter().enumerate() {
+            // Only the first text of a section has the label; all begin in the same column.
             let head = if index == 0 {
                 format!("  {LABEL}{label:<8}{LABEL:#}")
             } else {
                 " ".repeat(INDENT)
             };
-            let wrapped = match text {
-                Try::Command(text) | Try::Paste(text) => vec![text.clone()],
-                Try::Advice(advice) => wrap(advice, width.saturating_sub(INDENT)),
+            let available = width.saturating_sub(INDENT);
+            let wrapped = match (text, columns) {
+                (Try::Advice(advice), _) => wrap(advice, available, ""),
+                (Try::Command(text), Some(_)) => fold_command(text, available),
+                (Try::Paste(text), Some(_)) => fold_json(text, available),
+                (Try::Command(text) | Try::Paste(text), None) => vec![text.clone()],
             };
             lines.extend(wrapped.into_iter().enumerate().map(|(row, text)| {
                 if row == 0 {
@@ -72,10 +81,7 @@ fn lines(diagnosis: &Diagnosis, width: usize) -> Vec<String> {
 
 fn headline(diagnosis: &Diagnosis, width: usize) -> Vec<String> {
     let plain = format!("error[{}]: {}", diagnosis.id.name(), diagnosis.headline);
-    let mut lines = wrap(&plain, width.saturating_sub(2));
-    for line in lines.iter_mut().skip(1) {
-        line.insert_str(0, "  ");
-    }
+    let mut lines = wrap(&plain, width, "  ");
     if let Some(first) = lines.first_mut()
         && let Some((id, rest)) = first.split_once(": ")
     {
@@ -84,7 +90,7 @@ fn headline(diagnosis: &Diagnosis, width: usize) -> Vec<String> {
     lines
 }
 
-/// A single guess needs no number.
+/// Numbers the guesses, unless there is only one.
 fn numbered(guesses: &[String]) -> Vec<Try> {
     match guesses {
         [only] => vec![Try::advice(only)],
@@ -96,7 +102,7 @@ fn numbered(guesses: &[String]) -> Vec<Try> {
     }
 }
 
-/// Takes away what is least missed; false when only evidence is left.
+/// Removes the least important text; false when only evidence is left.
 fn drop_least(diagnosis: &mut Diagnosis) -> bool {
     if diagnosis.likely.len() > 1 {
         diagnosis.likely.pop().is_some()
@@ -105,25 +111,67 @@ fn drop_least(diagnosis: &mut Diagnosis) -> bool {
     }
 }
 
-/// Breaks at spaces; a word longer than the line keeps a line of its own.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split(' ') {
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
+/// Breaks a shell command at spaces outside of quotes. All lines but the last one end in a
+/// backslash, so that a shell runs the lines as one command when they are pasted.
+///
+/// A word that is wider than a line stays whole.
+fn fold_command(command: &str, width: usize) -> Vec<String> {
+    if display_width(command) <= width {
+        return vec![command.to_owned()];
     }
-    lines.push(line);
+    // A backslash at the end of a line takes two columns.
+    let available = width.saturating_sub(2);
+    let mut lines: Vec<String> = Vec::new();
+    for word in shell_words(command) {
+        match lines.last_mut() {
+            Some(line) if display_width(line) + 1 + display_width(word) <= available => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    let last = lines.len().saturating_sub(1);
+    for line in lines.iter_mut().take(last) {
+        line.push_str(" \\");
+    }
     lines
 }
 
-const MOST_LINES: usize = 12;
+/// Splits a command at the spaces that separate its words, and leaves quotes as they are.
+fn shell_words(command: &str) -> Vec<&str> {
+    let (mut quote, mut escapes) = (None, false);
+    let is_separator = |c: char| {
+        let was_escaped = std::mem::take(&mut escapes);
+        match (quote, c) {
+            _ if was_escaped => {}
+            (None | Some('"'), '\\') => escapes = true,
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), _) if open == c => quote = None,
+            (None, ' ') => return true,
+            _ => {}
+        }
+        false
+    };
+    command
+        .split(is_separator)
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+/// Breaks a JSON object between its members, where white space changes nothing.
+fn fold_json(text: &str, width: usize) -> Vec<String> {
+    if display_width(text) <= width {
+        return vec![text.to_owned()];
+    }
+    // A quote inside of a string is escaped, so that `","` only stands between members.
+    text.split_inclusive("\",").map(str::to_owned).collect()
+}
+
+const MAX_LINES: usize = 12;
 const INDENT: usize = 10;
+/// Columns that read well in a log.
+const WIDTH_WITHOUT_TERMINAL: usize = 100;
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const LABEL: Style = Style::new().dimmed();
 
@@ -133,7 +181,7 @@ mod tests {
     use crate::diagnosis::Id;
 
     fn plain(diagnosis: &Diagnosis, width: usize) -> String {
-        anstream::adapter::strip_str(&render(diagnosis, width)).to_string()
+        anstream::adapter::strip_str(&render(diagnosis, Some(width))).to_string()
     }
 
     fn denied() -> Diagnosis {
@@ -152,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_align_and_evidence_stands_before_guesses() {
+    fn labels_align_and_evidence_precedes_guesses() {
         assert_eq!(
             plain(&denied(), 100),
             "\
@@ -166,21 +214,48 @@ error[E-SUB-DENIED]: not allowed to subscribe to \"test/topic\" (SUBACK 0x87 Not
     }
 
     #[test]
-    fn prose_wraps_to_the_width_and_commands_do_not() {
+    fn a_long_command_is_continued_by_backslashes_on_a_terminal_only() {
         let long = Diagnosis {
             try_: vec![Try::command(
-                "aws iot test-invoke-authorizer --authorizer-name MyAuth --mqtt-context username=u",
+                "printf 'a b\\c' \"$TOKEN it's\" | openssl dgst -sha256 -sign private.pem | base64 -w0",
             )],
             ..denied()
         };
         let text = plain(&long, 50);
         assert!(
-            text.lines()
-                .filter(|line| !line.contains("aws iot"))
-                .all(|line| line.chars().count() <= 50),
+            text.lines().all(|line| line.chars().count() <= 50),
             "{text}"
         );
-        assert!(text.contains("--mqtt-context username=u"), "{text}");
+        let (_, command) = text.split_once("try:").unwrap();
+        assert_eq!(
+            command,
+            "    printf 'a b\\c' \"$TOKEN it's\" | openssl \\
+          dgst -sha256 -sign private.pem | \\
+          base64 -w0"
+        );
+        let piped = anstream::adapter::strip_str(&render(&long, None)).to_string();
+        assert!(piped.contains("-sign private.pem | base64 -w0"), "{piped}");
+    }
+
+    #[test]
+    fn a_long_statement_is_broken_between_its_members() {
+        let statement =
+            r#"{"Effect":"Allow","Action":"iot:Publish","Resource":"arn:aws:iot:*:*:topic/a,\"b"}"#;
+        let folded = fold_json(statement, 50);
+        assert_eq!(folded.len(), 3, "{folded:?}");
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(&folded.join("\n")), read(statement));
+    }
+
+    #[test]
+    fn wide_characters_count_as_two_columns() {
+        let wide = Diagnosis {
+            saw: Some("日本語 ".repeat(20)),
+            try_: Vec::new(),
+            ..denied()
+        };
+        let text = plain(&wide, 80);
+        assert!(text.lines().all(|line| display_width(line) <= 80), "{text}");
     }
 
     #[test]
@@ -199,7 +274,7 @@ error[E-SUB-DENIED]: not allowed to subscribe to \"test/topic\" (SUBACK 0x87 Not
     }
 
     #[test]
-    fn twelve_lines_hold_whatever_the_server_says() {
+    fn twelve_lines_are_enough_whatever_the_server_says() {
         let chatty = Diagnosis {
             saw: Some("word ".repeat(60)),
             likely: (0..9)
@@ -208,13 +283,15 @@ error[E-SUB-DENIED]: not allowed to subscribe to \"test/topic\" (SUBACK 0x87 Not
             ..denied()
         };
         let text = plain(&chatty, 80);
-        assert!(text.lines().count() <= MOST_LINES, "{text}");
+        assert!(text.lines().count() <= MAX_LINES, "{text}");
         assert!(text.contains("saw:") && text.contains("guess 0"), "{text}");
     }
 
     #[test]
     fn without_colour_no_escape_code_is_left_and_with_it_the_id_is_marked() {
         assert!(!plain(&denied(), 80).contains('\x1b'));
-        assert!(render(&denied(), 80).starts_with("\x1b[1m\x1b[31merror[E-SUB-DENIED]\x1b[0m: "));
+        assert!(
+            render(&denied(), Some(80)).starts_with("\x1b[1m\x1b[31merror[E-SUB-DENIED]\x1b[0m: ")
+        );
     }
 }
