@@ -38,14 +38,14 @@ impl MessageCounters {
         self.acknowledged += 1;
     }
 
-    pub(crate) fn receive(&mut self, topic: &str, payload: &[u8]) {
-        if topic == self.topic
+    /// Counts a message; true if it is one of this run that had not come back before.
+    pub(crate) fn receive(&mut self, topic: &str, payload: &[u8]) -> bool {
+        let is_new = topic == self.topic
             && self
                 .number(payload)
-                .is_some_and(|n| self.missing.remove(&n))
-        {
-            self.received += 1;
-        }
+                .is_some_and(|n| self.missing.remove(&n));
+        self.received += u64::from(is_new);
+        is_new
     }
 
     pub(crate) fn sent(&self) -> u64 {

@@ -85,6 +85,9 @@ impl<'a> SampleRun<'a> {
         if matches!(ending, RunOutcome::Output(_)) {
             self.transcript.mute();
         }
+        if matches!(ending, RunOutcome::Stopped(_)) {
+            self.print_missing();
+        }
         // The run has its ending already: a second one would only hide it.
         let console = self.console;
         let slow = async {
@@ -182,6 +185,7 @@ impl<'a> SampleRun<'a> {
             })
             .await?;
         self.counters.acknowledge();
+        self.notice.acknowledged(!self.counters.is_complete());
         self.transcript.puback(published.reason_code)?;
         Ok(())
     }

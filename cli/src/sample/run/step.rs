@@ -66,7 +66,7 @@ impl SampleRun<'_> {
             message = after(output.ready(), next(&mut self.subscription)) => self.on_message(&message),
             () = passed(wait.deadline) => Err(self.timed_out(wait).into()),
             () = passed(notice) => {
-                self.tell_waiting(wait);
+                self.print_waiting(wait);
                 Ok(())
             }
         }
@@ -107,7 +107,7 @@ impl SampleRun<'_> {
                     self.connection
                         .may_try_again(&cause, self.config.is_reconnect_given)
                 }) {
-                    Some(retry_in) => self.tell_retry(&diagnosis, retry_in),
+                    Some(retry_in) => self.print_retry(&diagnosis, retry_in),
                     None => return Err(diagnosis.into()),
                 }
             }
@@ -115,7 +115,7 @@ impl SampleRun<'_> {
                 self.on_disconnected(&cause, retry_in.is_none(), wait)?;
                 if let (Some(retry_in), Some(trouble)) = (retry_in, self.connection.trouble()) {
                     let trouble = trouble.clone();
-                    self.tell_retry(&trouble, retry_in);
+                    self.print_retry(&trouble, retry_in);
                 }
             }
             Event::MessageRefused(refused) => {
@@ -161,7 +161,9 @@ impl SampleRun<'_> {
     }
 
     fn on_message(&mut self, message: &ReceivedMessage) -> Result<(), RunOutcome> {
-        self.counters.receive(message.topic(), message.payload());
+        if self.counters.receive(message.topic(), message.payload()) {
+            self.notice.received(!self.counters.is_complete());
+        }
         Ok(self
             .transcript
             .received(message.topic(), message.payload())?)

@@ -1,4 +1,4 @@
-//! Lines on standard error while the run waits: what is due, until when, and why it may be missing.
+//! Lines on standard error while the run waits: what is missing, until when, and the likely cause.
 
 use std::time::Duration;
 
@@ -8,44 +8,90 @@ use super::SampleRun;
 use super::step::{Activity, Wait};
 use crate::diagnosis::{Diagnosis, Operation, duration};
 
-/// When the next line about waiting is due. Every step of the connection starts the time again.
+/// Time at which the next line about waiting is due.
 #[derive(Debug)]
 pub(super) struct WaitingNotice {
+    /// Time of the last step of the connection; each step starts the silence again.
     since: Instant,
-    is_told: bool,
+    is_printed: bool,
+    missing: Missing,
+}
+
+/// Acknowledged messages that haven't come back yet, as far as the user knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Missing {
+    None,
+    /// Time of the last message that came back, or of the first one that didn't.
+    Since(Instant),
+    /// The line was printed.
+    Printed,
 }
 
 impl WaitingNotice {
     pub(super) fn new() -> Self {
         Self {
             since: Instant::now(),
-            is_told: false,
+            is_printed: false,
+            missing: Missing::None,
         }
     }
 
-    /// Something happened: what is waited for now has just begun.
+    /// Starts the silence again after a step of the connection.
     pub(super) fn restart(&mut self) {
-        *self = Self::new();
+        self.since = Instant::now();
+        self.is_printed = false;
     }
 
-    /// `None` if the line was printed, or if nothing is due.
+    /// A message was acknowledged; `is_missing` says whether this one or another hasn't come back.
+    pub(super) fn acknowledged(&mut self, is_missing: bool) {
+        if is_missing && self.missing == Missing::None {
+            self.missing = Missing::Since(Instant::now());
+        }
+    }
+
+    /// A message of this run came back; `is_missing` says whether others haven't.
+    pub(super) fn received(&mut self, is_missing: bool) {
+        self.missing = if is_missing {
+            Missing::Since(Instant::now())
+        } else {
+            Missing::None
+        };
+    }
+
+    /// Whether a line has said that messages are missing, and they still are.
+    pub(super) fn has_reported_missing(&self) -> bool {
+        self.missing == Missing::Printed
+    }
+
+    /// `None` if the line was printed, or if nothing is waited for.
     pub(super) fn due(&self, wait: Wait) -> Option<Instant> {
-        let is_waiting = !matches!(wait.activity(), Activity::Pause | Activity::Stop);
-        (is_waiting && !self.is_told).then(|| self.since.max(wait.since()) + SILENCE)
+        match (wait.activity(), self.missing) {
+            (Activity::Stop, _) => None,
+            // Between two messages, only those that haven't come back are waited for.
+            (Activity::Pause, Missing::Since(since)) => Some(since + SILENCE),
+            (Activity::Pause, Missing::None | Missing::Printed) => None,
+            _ if self.is_printed => None,
+            _ => Some(self.since.max(wait.since()) + SILENCE),
+        }
     }
 }
 
 impl SampleRun<'_> {
     /// Prints the line that is due.
-    pub(super) fn tell_waiting(&mut self, wait: Wait) {
-        self.notice.is_told = true;
+    pub(super) fn print_waiting(&mut self, wait: Wait) {
+        if wait.activity() == Activity::Pause {
+            self.notice.missing = Missing::Printed;
+        } else {
+            self.notice.is_printed = true;
+        }
         let left = wait
             .deadline()
             .map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let until = left.map_or_else(
-            || "until stopped".to_owned(),
-            |left| format!("for {} more", duration(round_up(left))),
-        );
+        let until = match (left, self.config.count) {
+            (Some(left), _) => format!("for {} more", duration(round_up(left))),
+            (None, Some(_)) => "sending goes on".to_owned(),
+            (None, None) => "until stopped".to_owned(),
+        };
         let progress = self.progress();
         let what = match wait.activity() {
             _ if !self.connection.is_up() => self.connection.waits_for(),
@@ -67,8 +113,19 @@ impl SampleRun<'_> {
         self.console.note(format_args!("waiting: {what}; {until}"));
     }
 
+    /// Prints how many messages came back, if a line has said that some were missing.
+    pub(super) fn print_missing(&self) {
+        if self.notice.has_reported_missing() {
+            let progress = self.progress();
+            self.console.note(format_args!(
+                "stopped: {} of {} acknowledged messages were received",
+                progress.received, progress.acknowledged
+            ));
+        }
+    }
+
     /// Prints that an attempt failed and when the next one begins.
-    pub(super) fn tell_retry(&self, diagnosis: &Diagnosis, retry_in: Duration) {
+    pub(super) fn print_retry(&self, diagnosis: &Diagnosis, retry_in: Duration) {
         let attempt = self.connection.attempt();
         self.console.note(format_args!(
             "attempt {attempt}: {} [{}]; next attempt in {}",
@@ -79,10 +136,10 @@ impl SampleRun<'_> {
     }
 }
 
-/// Whole seconds, so that a deadline reads as it was given.
+/// Rounds up to whole seconds, so that a deadline reads as it was given.
 fn round_up(time: Duration) -> Duration {
     Duration::from_secs(time.as_secs() + u64::from(time.subsec_millis() > 0))
 }
 
-/// Time without what is due, after which a line says so.
+/// Time without progress after which a line is printed.
 const SILENCE: Duration = Duration::from_secs(3);
