@@ -124,6 +124,20 @@ impl RunContext {
         self.username.as_deref().unwrap_or_default()
     }
 
+    /// Client id for a policy. The clients of a load test share a prefix, the end of which is random
+    /// unless the user has chosen it.
+    pub(crate) fn client_id_in_policy(&self) -> String {
+        let id = self.client_id.as_str();
+        match (self.choices.is_sample, self.choices.client_id) {
+            (true, _) => id.to_owned(),
+            (false, true) => format!("{id}-*"),
+            (false, false) => {
+                let fixed = id.rsplit_once('-').map_or(id, |(fixed, _random)| fixed);
+                format!("{fixed}-*")
+            }
+        }
+    }
+
     /// ARN for a policy, with `*` for what isn't known; `kind` is `client`, `topic` or
     /// `topicfilter`.
     pub(crate) fn arn(&self, kind: &str, name: &str) -> String {

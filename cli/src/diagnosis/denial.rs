@@ -6,7 +6,7 @@ use dunlin_codec::ReasonCode;
 
 use crate::diagnosis::Try;
 use crate::diagnosis::context::RunContext;
-use crate::diagnosis::text::{quoted, shell};
+use crate::diagnosis::text::{shell, unquoted};
 
 /// Cause that a server's reason string names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub(super) fn advice(context: &RunContext, reason: Option<&ServerReason>) -> Vec
         context.uses_authorizers() && cause.is_none_or(|cause| cause == Cause::Policy);
     if may_be_policy && cause.is_some() {
         try_.push(Try::advice("add to the policy:"));
-        let resource = context.arn("client", &context.client_id);
+        let resource = context.arn("client", &context.client_id_in_policy());
         try_.push(Try::paste(statement("iot:Connect", &resource)));
     }
     if may_be_policy
@@ -190,14 +190,15 @@ impl Cause {
                 "the authorizer Lambda returned isAuthenticated=false (wrong username/password)".into()
             }
             Self::Policy => {
-                let sample = if context.client_id.starts_with(SAMPLE_CLIENT_ID) {
+                let is_sample_id = context.client_id.starts_with(SAMPLE_CLIENT_ID);
+                let sample = if is_sample_id || !context.choices.is_sample {
                     ""
                 } else {
                     " (the sample policy only allows client/mqtt5-sample-*)"
                 };
                 format!(
                     "its policy does not allow iot:Connect on client/{}{sample}",
-                    quoted(&context.client_id).trim_matches('"')
+                    unquoted(&context.client_id_in_policy())
                 )
             }
             Self::Signature if context.is_signed => {
@@ -339,6 +340,23 @@ mod tests {
             "aws iot test-invoke-authorizer --authorizer-name A --mqtt-context username=u,password=\"$PASSWORD_BASE64\",\
              clientId='\"a,b '\\''c'\\''\"'"
         );
+    }
+
+    #[test]
+    fn the_policy_of_a_load_test_allows_the_prefix_of_its_clients() {
+        let mut context = RunContext {
+            client_id: "dunlin-bench-0a1b2c3d".into(),
+            ..context(AWS)
+        };
+        context.choices.is_sample = false;
+        context.choices.client_id = false;
+        let mut words = refusal(PacketType::ConnAck, ReasonCode::NotAuthorized);
+        words.reason_string = Some("no statement allows iot:Connect".into());
+        let text = format!("{:?}", advice(&context, Some(&words)));
+        assert!(text.contains("client/dunlin-bench-*"), "{text}");
+        context.choices.client_id = true;
+        let text = format!("{:?}", advice(&context, Some(&words)));
+        assert!(text.contains("client/dunlin-bench-0a1b2c3d-*"), "{text}");
     }
 
     #[test]

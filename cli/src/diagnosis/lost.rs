@@ -165,12 +165,20 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "the server ended the connection as planned",
             "connect again",
         ),
-        ReasonCode::UnspecifiedError | ReasonCode::ImplementationSpecificError => (
-            "the server met an error that it does not name",
+        ReasonCode::UnspecifiedError => (
+            "the server had an error that it does not name",
             "look at the server's log",
         ),
-        ReasonCode::MalformedPacket | ReasonCode::ProtocolError => (
-            "the server read a packet of this program as a mistake, or does not support what it holds",
+        ReasonCode::ImplementationSpecificError => (
+            "the packet that was sent last is valid MQTT, and this server does not accept it",
+            "look at the server's log, or at its documentation",
+        ),
+        ReasonCode::MalformedPacket => (
+            "the server could not read a packet of this program",
+            "report it, with the packet that was sent last (-vv) and the server's log",
+        ),
+        ReasonCode::ProtocolError => (
+            "to the server, a packet of this program broke the rules of MQTT, or held what it does not support",
             "report it, with the packet that was sent last (-vv) and the server's log",
         ),
         ReasonCode::NotAuthorized => (
@@ -229,8 +237,12 @@ fn cause(code: ReasonCode) -> (&'static str, &'static str) {
             "the server does not support this QoS (AWS IoT: 0 and 1)",
             "a lower --qos",
         ),
-        ReasonCode::UseAnotherServer | ReasonCode::ServerMoved => (
-            "the server has moved; the name that it refers to, if any, is above",
+        ReasonCode::UseAnotherServer => (
+            "another server is to be used for now; the name that it refers to, if any, is above",
+            "--endpoint with the other name",
+        ),
+        ReasonCode::ServerMoved => (
+            "the server has moved for good; the name that it refers to, if any, is above",
             "--endpoint with the new name",
         ),
         ReasonCode::SharedSubscriptionsNotSupported => (
@@ -284,8 +296,7 @@ mod tests {
                 words.entry(likely).or_insert_with(Vec::new).push(code);
             }
         }
-        // Pairs that mean the same.
-        assert!(words.values().all(|codes| codes.len() <= 2), "{words:?}");
+        assert!(words.values().all(|codes| codes.len() == 1), "{words:?}");
     }
 
     #[test]

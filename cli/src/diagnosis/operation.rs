@@ -6,7 +6,7 @@ use dunlin_client::{RequestError, ServerReason};
 use dunlin_codec::ReasonCode;
 
 use crate::diagnosis::context::RunContext;
-use crate::diagnosis::text::{count, duration, quoted};
+use crate::diagnosis::text::{count, duration, quoted, unquoted};
 use crate::diagnosis::{Diagnosis, Id, Try, denial, reason};
 
 /// A request of the sample.
@@ -245,7 +245,7 @@ pub(crate) fn not_received(
         )),
         likely: vec![format!(
             "the policy allows iot:Publish and iot:Subscribe but not iot:Receive on topic/{}",
-            shown(topic)
+            unquoted(topic)
         )],
         try_: vec![
             Try::advice("add to the policy:"),
@@ -286,7 +286,7 @@ fn policy(
     let (action, resource, topic) = (
         operation.action(),
         operation.resource(),
-        shown(progress.topic),
+        unquoted(progress.topic),
     );
     Diagnosis {
         likely: vec![format!(
@@ -302,11 +302,6 @@ fn policy(
 
 fn statement(action: &str, resource: &str) -> Try {
     Try::paste(denial::statement(action, resource))
-}
-
-/// A topic inside a sentence: escaped like [`quoted`], without the quotes.
-fn shown(topic: &str) -> String {
-    quoted(topic).trim_matches('"').to_owned()
 }
 
 fn other(code: ReasonCode) -> &'static str {

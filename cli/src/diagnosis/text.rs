@@ -21,6 +21,13 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
+/// Escaped and cut like [`quoted`], without the quotes: for a topic inside of a longer word.
+pub(crate) fn unquoted(text: &str) -> String {
+    let quoted = quoted(text);
+    let inner = quoted.strip_prefix('"').unwrap_or(&quoted);
+    inner.strip_suffix('"').unwrap_or(inner).to_owned()
+}
+
 /// `under 1 ms`, `3 ms`, `1.5 s`, `20 min 31 s`.
 pub(crate) fn duration(duration: Duration) -> String {
     match duration.as_secs() {

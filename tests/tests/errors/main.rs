@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
 mod certificates;
+mod commands;
 mod connected;
 mod reaching;
 mod secrets;
@@ -75,6 +76,8 @@ async fn serve_fast(fault: &str, time_scale: u32) -> Served {
         .port(0)
         .state_dir(state.path())
         .authorizer(authorizer)
+        .plain_port(0)
+        .anonymous(true)
         .time_scale(time_scale);
     if !fault.is_empty() {
         builder = builder.fault(fault.parse().unwrap());
