@@ -63,7 +63,7 @@ fn no_error_of_the_library_steers_a_terminal() {
         tls(TlsError::UnknownIssuer {
             subject: text(),
             issuer: text(),
-            roots: roots.clone(),
+            roots,
         }),
         tls(TlsError::Intercepted {
             host: text(),
@@ -74,10 +74,12 @@ fn no_error_of_the_library_steers_a_terminal() {
             presented: vec![text()],
         }),
         tls(TlsError::BadCertificate {
-            subject: Some(text()),
-            issuer: Some(text()),
-            fault: CertificateFault::Other { detail: text() },
-            roots: roots.clone(),
+            subject: Some(text().into()),
+            issuer: Some(text().into()),
+            fault: CertificateFault::Other {
+                detail: text().into(),
+            },
+            ca_file: Some(path().into()),
         }),
         tls(TlsError::InvalidServerName { host: text() }),
         tls(TlsError::Handshake { detail: text() }),

@@ -41,7 +41,7 @@ pub enum CertificateFault {
     #[error("{}", Escaped(.detail))]
     Other {
         /// Name of the error in rustls or webpki.
-        detail: String,
+        detail: Box<str>,
     },
 }
 
@@ -63,7 +63,7 @@ impl CertificateFault {
             // left to tell the variants apart.
             CertificateError::Other(other) => Self::from_webpki(&format!("{:?}", other.0)),
             other => Self::Other {
-                detail: other.to_string(),
+                detail: other.to_string().into(),
             },
         }
     }
@@ -81,7 +81,7 @@ impl CertificateFault {
                 Self::Malformed
             }
             other => Self::Other {
-                detail: other.to_owned(),
+                detail: other.into(),
             },
         }
     }

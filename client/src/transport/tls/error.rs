@@ -3,6 +3,7 @@
 use dunlin_codec::{Escaped, Quoted};
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio_rustls::rustls::pki_types::UnixTime;
@@ -81,13 +82,13 @@ pub enum TlsError {
     #[error("the certificate is rejected: {fault}")]
     BadCertificate {
         /// Whose certificate it is, where it can be read.
-        subject: Option<String>,
+        subject: Option<Box<str>>,
         /// Who issued it, where it can be read.
-        issuer: Option<String>,
+        issuer: Option<Box<str>>,
         /// Reason of the rejection.
         fault: CertificateFault,
-        /// Roots that it was verified against.
-        roots: RootsTried,
+        /// File of the roots that it was verified against, if they came from a file.
+        ca_file: Option<Box<Path>>,
     },
     /// The server speaks none of the ALPN protocols that we offered, and says so.
     #[error("the server supports none of the offered ALPN protocols")]
@@ -195,12 +196,14 @@ impl TlsError {
                 }
             }
             (fault, leaf) => {
-                let (subject, issuer) = leaf.map(|leaf| (leaf.subject, leaf.issuer)).unzip();
+                let (subject, issuer) = leaf
+                    .map(|leaf| (leaf.subject.into(), leaf.issuer.into()))
+                    .unzip();
                 Self::BadCertificate {
                     subject,
                     issuer,
                     fault: CertificateFault::new(fault),
-                    roots: roots.clone(),
+                    ca_file: roots.file.as_deref().map(Box::from),
                 }
             }
         }
