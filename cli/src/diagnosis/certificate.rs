@@ -97,7 +97,7 @@ pub(super) fn rejected(
     context: &RunContext,
     names: Option<(&str, &str)>,
     fault: &CertificateFault,
-    roots: &RootsTried,
+    ca_file: Option<&Path>,
 ) -> Diagnosis {
     let again = || {
         vec![
@@ -142,7 +142,7 @@ pub(super) fn rejected(
             "the server's certificate was signed with another key than that of the trusted CA"
                 .into(),
             "the CA was made again under the same name, and the CA file here or the server's certificate is older",
-            another_key(context, roots),
+            another_key(context, ca_file),
         ),
         fault => (
             format!("the server's certificate is not acceptable: {fault}"),
@@ -165,8 +165,8 @@ pub(super) fn rejected(
     }
 }
 
-fn another_key(context: &RunContext, roots: &RootsTried) -> Vec<Try> {
-    let Some(file) = &roots.file else {
+fn another_key(context: &RunContext, ca_file: Option<&Path>) -> Vec<Try> {
+    let Some(file) = ca_file else {
         return vec![show_certificate(context)];
     };
     vec![

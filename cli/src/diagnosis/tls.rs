@@ -36,10 +36,10 @@ pub(crate) fn failed(context: &RunContext, peer: SocketAddr, error: &TlsError) -
             subject,
             issuer,
             fault,
-            roots,
+            ca_file,
         } => {
             let names = subject.as_deref().zip(issuer.as_deref());
-            certificate::rejected(context, names, fault, roots)
+            certificate::rejected(context, names, fault, ca_file.as_deref())
         }
         TlsError::NoApplicationProtocol => alpn_refused(context),
         TlsError::NotTls { received } => not_tls(context, received),

@@ -366,7 +366,9 @@ fn command<'a>(stderr: &'a str, program: &str) -> &'a str {
         .lines()
         .map(|line| line.trim_start().trim_start_matches("try:").trim_start());
     let mut commands = lines.filter(|line| line.starts_with(program));
-    commands.next().unwrap_or_else(|| panic!("{stderr}"))
+    let command = commands.next();
+    assert!(command.is_some(), "no command in\n{stderr}");
+    command.unwrap_or_default()
 }
 
 fn pem(file: &Path) -> Vec<CertificateDer<'static>> {
