@@ -4,13 +4,14 @@
 //! driven by whoever owns the socket; the tests of this folder own none.
 
 mod aliases;
+mod charge;
+mod close_reason;
 mod connect;
 mod connection;
 #[cfg(feature = "conversation")]
 mod conversation;
 mod delivery;
 mod denied;
-mod end;
 mod hub;
 mod limit;
 pub(crate) mod limits;
@@ -19,8 +20,8 @@ mod open;
 mod other_version;
 mod outgoing;
 mod output;
-mod pace;
 mod publish;
+mod rate;
 mod retained;
 mod session;
 mod settings;
@@ -28,11 +29,10 @@ mod subscribe;
 #[cfg(test)]
 mod tests;
 mod topics;
-mod weight;
 
+pub(crate) use close_reason::Close;
 pub(crate) use connection::{Connection, Peer};
 #[cfg(feature = "conversation")]
 pub use conversation::Conversation;
-pub(crate) use end::Close;
 pub(crate) use hub::{Hub, NO_DEADLINE};
 pub(crate) use settings::Settings;

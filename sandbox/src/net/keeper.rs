@@ -13,7 +13,7 @@ use crate::server::NO_DEADLINE;
     reason = "the clock of the sandbox's deadlines"
 )]
 pub(crate) async fn keep(shared: Arc<Shared>) {
-    let changed = shared.hub().keeper();
+    let changed = shared.hub().timer_changed();
     loop {
         let now = Instant::now();
         let (events, next) = {

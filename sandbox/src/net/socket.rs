@@ -180,7 +180,7 @@ impl<T: Transport> Socket<T> {
             return Happened::Decided(verdict);
         }
         // What has come is handled first, or there would be no bound to it.
-        let more = self.connection.has_more_to_do();
+        let more = self.connection.has_more_work();
         // While the authorizers are asked, nothing is handled; reading a little shows whether the
         // client is still there.
         let watches =

@@ -2,7 +2,7 @@
 
 use dunlin_codec::{Publish, ReasonCode, TopicAlias, TopicName};
 
-use crate::server::end::End;
+use crate::server::close_reason::CloseReason;
 use crate::server::limit::Limit;
 
 /// What the client's aliases stand for.
@@ -31,7 +31,10 @@ impl ClientAliases {
 
     /// The topic that is meant, kept where it comes with an alias. Every alias up to the maximum is
     /// taken. [MQTT-3.3.2-12]
-    pub(crate) fn topic<'a>(&'a mut self, publish: &Publish<'a>) -> Result<TopicName<'a>, End> {
+    pub(crate) fn topic<'a>(
+        &'a mut self,
+        publish: &Publish<'a>,
+    ) -> Result<TopicName<'a>, CloseReason> {
         let alias = publish.properties.topic_alias.map(TopicAlias::get);
         match (publish.topic, alias) {
             (_, Some(alias)) if alias > self.most => Err(Limit::TopicAlias {
@@ -55,7 +58,7 @@ impl ClientAliases {
                     alias.and_then(|alias| self.topics.get(usize::from(alias) - 1)?.as_deref());
                 let topic = kept.and_then(|topic| TopicName::new(topic).ok());
                 topic.ok_or_else(|| {
-                    End::told(
+                    CloseReason::told(
                         ReasonCode::ProtocolError,
                         "a topic alias that stands for nothing",
                     )

@@ -15,16 +15,16 @@ use crate::event::{Event, Outcome};
 use crate::policy::{Action, ConnectAttributes, Decision, Request, Subject};
 use crate::profile::Rules;
 use crate::server::aliases::{ClientAliases, ServerAliases};
+use crate::server::charge::MemoryCounter;
+use crate::server::close_reason::CloseReason;
 use crate::server::connection::Peer;
-use crate::server::end::End;
 use crate::server::hub::Hub;
 use crate::server::limit::{Limit, at_most};
 use crate::server::message::Message;
-use crate::server::open::{Deadlines, Open, Testament, Throttle};
+use crate::server::open::{ConnectionWill, Deadlines, Open, Throttle};
 use crate::server::output::{ClientLimits, Output};
 use crate::server::settings::Settings;
 use crate::server::topics;
-use crate::server::weight::Weight;
 use crate::uuid;
 
 /// A client that waits for its CONNACK.
@@ -44,7 +44,7 @@ pub(crate) struct Pending {
     session_expiry: u32,
     receive_maximum: u16,
     topic_alias_maximum: u16,
-    will: Option<Testament>,
+    will: Option<ConnectionWill>,
     started: Instant,
 }
 
@@ -60,10 +60,10 @@ impl Pending {
         connect: &Connect<'_>,
         peer: &Peer,
         settings: &Settings,
-        weight: &Weight,
+        weight: &MemoryCounter,
         output: &mut Output,
         now: Instant,
-    ) -> Result<Self, End> {
+    ) -> Result<Self, CloseReason> {
         output.client = client_limits(connect);
         let is_assigned = connect.client_id.is_empty();
         // AWS IoT assigns ids of this form; the client can't come back with one. [MQTT-3.1.3-6]
@@ -76,7 +76,7 @@ impl Pending {
         let will = connect
             .will
             .as_ref()
-            .map(|will| testament(will, &client_id, settings, weight, now));
+            .map(|will| connection_will(will, &client_id, settings, weight, now));
         let session_expiry = connect.properties.session_expiry_interval.unwrap_or(0);
         let mut subject = Subject::new(Arc::clone(&client_id));
         subject.source_ip = Some(peer.address.ip());
@@ -137,14 +137,14 @@ impl Pending {
         output: &mut Output,
         hub: &mut Hub,
         now: Instant,
-    ) -> Result<Grant, End> {
+    ) -> Result<Grant, CloseReason> {
         let denied = |reason| denied(reason, settings.denials.connect);
         let grant = verdict.map_err(|refusal| {
             self.authorizer = refusal.authorizer().map(Into::into);
             match refusal.reason_code() {
                 ReasonCode::NotAuthorized => denied(refusal.to_string()),
                 // No denial: the client may come again.
-                reason_code => End::told(reason_code, refusal.to_string()),
+                reason_code => CloseReason::told(reason_code, refusal.to_string()),
             }
         })?;
         self.authorizer = Some(grant.authorizer.clone());
@@ -158,7 +158,7 @@ impl Pending {
         if !decision.is_allowed() {
             return Err(denied(decision.to_string()));
         }
-        if hub.is_hasty(&self.client_id, now) {
+        if hub.connects_too_fast(&self.client_id, now) {
             return Err(Limit::Connects.into());
         }
         // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
@@ -177,12 +177,12 @@ impl Pending {
         session_present: bool,
         rules: &Rules,
         output: &mut Output,
-    ) -> Result<(), End> {
+    ) -> Result<(), CloseReason> {
         let mut connack = self.connack(session_present, rules);
         if output.send(&Packet::ConnAck(connack)) {
             return Ok(());
         }
-        connack.properties.leave_out_defaults();
+        connack.properties.omit_defaults();
         if output.send(&Packet::ConnAck(connack)) {
             return Ok(());
         }
@@ -196,7 +196,7 @@ impl Pending {
         let most = output.client.maximum_packet_size;
         let reason =
             format!("the CONNACK needs {needed} bytes; the client's Maximum Packet Size is {most}");
-        Err(End::Untold { reason })
+        Err(CloseReason::Silent { reason })
     }
 
     /// The CONNACK is sent; from here on the client is connected.
@@ -262,8 +262,8 @@ impl Pending {
     }
 
     /// The log line of a CONNECT that is refused.
-    pub(crate) fn refused(&self, end: &End, now: Instant) -> Event {
-        let reason_code = end.told_to_client().map(|(reason_code, _)| reason_code);
+    pub(crate) fn refused(&self, end: &CloseReason, now: Instant) -> Event {
+        let reason_code = end.wire_reason().map(|(reason_code, _)| reason_code);
         let decision = self.decision.clone().map(Box::new);
         self.event(
             Outcome::Refused {
@@ -325,13 +325,13 @@ impl Pending {
 }
 
 /// What a CONNACK may leave out.
-trait LeaveOut {
+trait OmitDefaults {
     /// Leaves out every property that has the value that its absence means (§3.2.2.3).
-    fn leave_out_defaults(&mut self);
+    fn omit_defaults(&mut self);
 }
 
-impl LeaveOut for ConnAckProperties<'_> {
-    fn leave_out_defaults(&mut self) {
+impl OmitDefaults for ConnAckProperties<'_> {
+    fn omit_defaults(&mut self) {
         self.receive_maximum
             .take_if(|most| *most == NonZeroU16::MAX);
         self.topic_alias_maximum.take_if(|most| *most == 0);
@@ -347,11 +347,11 @@ impl LeaveOut for ConnAckProperties<'_> {
 }
 
 /// The service's documents don't say which code a denied CONNECT gets, or whether it gets one.
-fn denied(reason: String, denial: Denial) -> End {
+fn denied(reason: String, denial: Denial) -> CloseReason {
     match denial {
-        Denial::ReasonCode => End::told(ReasonCode::NotAuthorized, reason),
+        Denial::ReasonCode => CloseReason::told(ReasonCode::NotAuthorized, reason),
         // There is no DISCONNECT before a CONNACK. §3.14
-        Denial::Disconnect | Denial::Close => End::Untold { reason },
+        Denial::Disconnect | Denial::Close => CloseReason::Silent { reason },
     }
 }
 
@@ -383,13 +383,13 @@ fn client_limits(connect: &Connect<'_>) -> ClientLimits {
     }
 }
 
-fn testament(
+fn connection_will(
     will: &Will<'_>,
     client_id: &Arc<str>,
     settings: &Settings,
-    weight: &Weight,
+    weight: &MemoryCounter,
     now: Instant,
-) -> Result<Testament, End> {
+) -> Result<ConnectionWill, CloseReason> {
     let range = &settings.rules().message_expiry;
     let expiry = will.properties.message_expiry_interval;
     let expiry = expiry.map(|seconds| seconds.clamp(*range.start(), *range.end()));
@@ -398,7 +398,7 @@ fn testament(
         .will_delay_interval
         .filter(|_| settings.rules().will_delay)
         .unwrap_or(0);
-    Ok(Testament {
+    Ok(ConnectionWill {
         message: Message::of_will(will, client_id, settings, weight, now)?,
         expiry: expiry.map(|seconds| settings.scaled_seconds(seconds)),
         delay: settings.scaled_seconds(delay),
@@ -406,7 +406,7 @@ fn testament(
 }
 
 /// Refuses what a CONNECT may not ask of this profile.
-pub(crate) fn check(connect: &Connect<'_>, rules: &Rules, hub: &Hub) -> Result<(), End> {
+pub(crate) fn check(connect: &Connect<'_>, rules: &Rules, hub: &Hub) -> Result<(), CloseReason> {
     let id = connect.client_id;
     at_most(id.len(), rules.max_client_id, |has, most| Limit::ClientId {
         has,
@@ -417,7 +417,7 @@ pub(crate) fn check(connect: &Connect<'_>, rules: &Rules, hub: &Hub) -> Result<(
     }
     if connect.properties.authentication_method.is_some() {
         // [MQTT-4.12.0-1]
-        return Err(End::told(
+        return Err(CloseReason::told(
             ReasonCode::BadAuthenticationMethod,
             "there is no enhanced authentication here",
         ));
@@ -428,7 +428,7 @@ pub(crate) fn check(connect: &Connect<'_>, rules: &Rules, hub: &Hub) -> Result<(
         .map_or(Ok(()), |will| check_will(will, rules, hub))
 }
 
-fn check_will(will: &Will<'_>, rules: &Rules, hub: &Hub) -> Result<(), End> {
+fn check_will(will: &Will<'_>, rules: &Rules, hub: &Hub) -> Result<(), CloseReason> {
     if will.qos > rules.maximum_qos {
         // [MQTT-3.2.2-12]
         let reason = format!(
@@ -436,14 +436,14 @@ fn check_will(will: &Will<'_>, rules: &Rules, hub: &Hub) -> Result<(), End> {
             will.qos,
             rules.maximum_qos.level()
         );
-        return Err(End::told(ReasonCode::QoSNotSupported, reason));
+        return Err(CloseReason::told(ReasonCode::QoSNotSupported, reason));
     }
     at_most(will.payload.len(), rules.max_payload, |has, most| {
         Limit::Payload { has, most }
     })?;
     topics::check_name(will.topic, rules)?;
     if will.payload.len() > SMALL_WILL && hub.is_short_of_memory() {
-        return Err(End::told(
+        return Err(CloseReason::told(
             ReasonCode::QuotaExceeded,
             "the sandbox has no room for a large will",
         ));

@@ -15,10 +15,10 @@ use tokio::sync::Notify;
 use crate::authorizer::{Credentials, Grant, Refusal};
 use crate::event::Event;
 use crate::fault::Fault;
+use crate::server::close_reason::{CloseReason, legal_code};
 use crate::server::connect::{self, Pending};
-use crate::server::end::{End, legal_code};
 use crate::server::hub::Hub;
-use crate::server::limits::{HANDSHAKE_TIMEOUT, MAX_CONNECT_SIZE, MUTE_TIMEOUT, WORK_PER_TURN};
+use crate::server::limits::{HANDSHAKE_TIMEOUT, MAX_CONNECT_SIZE, SILENT_TIMEOUT, WORK_PER_TURN};
 use crate::server::open::Open;
 use crate::server::other_version::OtherVersion;
 use crate::server::output::Output;
@@ -54,7 +54,7 @@ enum State {
     Authorizing(Box<Pending>),
     Open(Box<Open>),
     /// A fault: the client is left alone with what it got.
-    Mute {
+    Silent {
         until: Instant,
     },
     Closed,
@@ -83,7 +83,7 @@ impl Connection {
     /// socket than shows that the client has gone.
     pub(crate) fn wants_input(&self) -> bool {
         let expects_packets = match &self.state {
-            State::AwaitingConnect { .. } | State::Mute { .. } => true,
+            State::AwaitingConnect { .. } | State::Silent { .. } => true,
             State::Open(open) => !open.is_throttled(),
             State::Authorizing(_) | State::Closed => false,
         };
@@ -92,7 +92,7 @@ impl Connection {
 
     /// Whether this connection stopped only to give the others their turn: then it should have
     /// another one at once.
-    pub(crate) const fn has_more_to_do(&self) -> bool {
+    pub(crate) const fn has_more_work(&self) -> bool {
         self.output.close.is_none() && self.output.work >= WORK_PER_TURN
     }
 
@@ -116,8 +116,8 @@ impl Connection {
         if let State::Open(open) = &mut self.state {
             open.refill(now);
         }
-        while self.wants_input() && !self.has_more_to_do() {
-            if matches!(self.state, State::Mute { .. }) {
+        while self.wants_input() && !self.has_more_work() {
+            if matches!(self.state, State::Silent { .. }) {
                 return input.clear();
             }
             let (handled, outcome) = match Packet::decode_with(input, &self.decode_options()) {
@@ -181,14 +181,14 @@ impl Connection {
     /// The deadline of [`Self::poll_timeout`] has passed.
     pub(crate) fn handle_timeout(&mut self, hub: &mut Hub, now: Instant) {
         let outcome = match &mut self.state {
-            State::AwaitingConnect { until } if *until <= now => Err(End::told(
+            State::AwaitingConnect { until } if *until <= now => Err(CloseReason::told(
                 ReasonCode::ProtocolError,
                 "no CONNECT came within 10 seconds",
             )),
-            State::Mute { until } if *until <= now => Err(End::Dropped),
+            State::Silent { until } if *until <= now => Err(CloseReason::Dropped),
             State::Open(open) => open.handle_timeout(now),
             State::AwaitingConnect { .. }
-            | State::Mute { .. }
+            | State::Silent { .. }
             | State::Authorizing(_)
             | State::Closed => Ok(()),
         };
@@ -199,14 +199,14 @@ impl Connection {
 
     /// The socket is gone.
     pub(crate) fn handle_lost(&mut self, hub: &mut Hub, now: Instant) {
-        self.end(&End::Lost, hub, now);
+        self.end(&CloseReason::Lost, hub, now);
     }
 
     /// Others wait to be let in, and this client has had its time.
     pub(crate) fn handle_eviction(&mut self, hub: &mut Hub, now: Instant) {
         if self.is_pending() {
             self.end(
-                &End::told(ReasonCode::ServerBusy, "too many clients wait to be let in"),
+                &CloseReason::told(ReasonCode::ServerBusy, "too many clients wait to be let in"),
                 hub,
                 now,
             );
@@ -219,7 +219,7 @@ impl Connection {
             State::Open(_) => (ReasonCode::ServerShuttingDown, "the sandbox stops"),
             _ => (ReasonCode::ServerUnavailable, "the sandbox stops"),
         };
-        self.end(&End::told(code, reason), hub, now);
+        self.end(&CloseReason::told(code, reason), hub, now);
     }
 
     /// Moves messages that wait for this client into the output, as many as there is room for.
@@ -237,14 +237,14 @@ impl Connection {
         match &mut self.state {
             State::Authorizing(pending) => pending.poll_credentials(),
             State::Open(open) => open.poll_credentials(),
-            State::AwaitingConnect { .. } | State::Mute { .. } | State::Closed => None,
+            State::AwaitingConnect { .. } | State::Silent { .. } | State::Closed => None,
         }
     }
 
     /// What the buffers of this connection take, so that all of them together stay within bounds.
     pub(crate) fn report(&self, buffered: usize, hub: &mut Hub, now: Instant) {
         if let State::Open(open) = &self.state {
-            hub.hold(
+            hub.charge_buffers(
                 open.attached.connection,
                 buffered + open.credentials_size,
                 &self.wake,
@@ -256,7 +256,7 @@ impl Connection {
     /// When [`Self::handle_timeout`] is wanted.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
-            State::AwaitingConnect { until } | State::Mute { until } => Some(*until),
+            State::AwaitingConnect { until } | State::Silent { until } => Some(*until),
             State::Open(open) => Some(open.next_deadline()),
             State::Authorizing(_) | State::Closed => None,
         }
@@ -276,11 +276,11 @@ impl Connection {
     }
 
     /// How the connection ends over bytes that are no packet of MQTT 5.
-    fn undecodable(&self, error: DecodeError, input: &[u8]) -> End {
+    fn undecodable(&self, error: DecodeError, input: &[u8]) -> CloseReason {
         let is_other_version = matches!(self.state, State::AwaitingConnect { .. })
             && error.kind == DecodeErrorKind::UnsupportedVersion;
         let other = OtherVersion::read(input).filter(|_| is_other_version);
-        other.map_or_else(|| error.into(), End::OtherVersion)
+        other.map_or_else(|| error.into(), CloseReason::OtherVersion)
     }
 
     fn handle_packet(
@@ -289,7 +289,7 @@ impl Connection {
         length: usize,
         hub: &mut Hub,
         now: Instant,
-    ) -> Result<(), End> {
+    ) -> Result<(), CloseReason> {
         match &mut self.state {
             State::AwaitingConnect { .. } => match packet {
                 Packet::Connect(connect) => {
@@ -308,23 +308,23 @@ impl Connection {
                     self.apply_connect_faults(now)
                 }
                 // [MQTT-3.1.0-1]
-                _ => Err(End::told(
+                _ => Err(CloseReason::told(
                     ReasonCode::ProtocolError,
                     "the first packet must be CONNECT",
                 )),
             },
             State::Open(open) => open.handle_packet(packet, length, &mut self.output, hub, now),
-            State::Authorizing(_) | State::Mute { .. } | State::Closed => Ok(()),
+            State::Authorizing(_) | State::Silent { .. } | State::Closed => Ok(()),
         }
     }
 
-    fn apply_connect_faults(&mut self, now: Instant) -> Result<(), End> {
+    fn apply_connect_faults(&mut self, now: Instant) -> Result<(), CloseReason> {
         let faults = &self.settings.faults;
         if faults.has(&Fault::DropOnConnect) || faults.has(&Fault::NoAlpn) {
-            return Err(End::Dropped);
+            return Err(CloseReason::Dropped);
         }
         if let Some((reason_code, reason)) = faults.connack() {
-            return Err(End::Injected {
+            return Err(CloseReason::Fault {
                 reason_code,
                 reason_string: reason.map(Into::into),
             });
@@ -333,14 +333,14 @@ impl Connection {
             self.output.bytes.extend_from_slice(&MALFORMED_CONNACK);
         }
         if faults.has(&Fault::Malformed) || faults.has(&Fault::Silent) {
-            self.state = State::Mute {
-                until: now + MUTE_TIMEOUT,
+            self.state = State::Silent {
+                until: now + SILENT_TIMEOUT,
             };
         }
         Ok(())
     }
 
-    fn end(&mut self, end: &End, hub: &mut Hub, now: Instant) {
+    fn end(&mut self, end: &CloseReason, hub: &mut Hub, now: Instant) {
         let state = mem::replace(&mut self.state, State::Closed);
         match state {
             State::AwaitingConnect { .. } => {
@@ -356,7 +356,7 @@ impl Connection {
                 self.output.log(pending.refused(end, now));
             }
             State::Open(open) => {
-                if let Some((reason_code, reason)) = end.told_to_client() {
+                if let Some((reason_code, reason)) = end.wire_reason() {
                     let reason_code = legal_code(reason_code, PacketType::Disconnect);
                     self.output.send_explained(reason, |reason_string| {
                         let properties = DisconnectProperties {
@@ -371,16 +371,16 @@ impl Connection {
                 }
                 open.end(end, &mut self.output, hub, now);
             }
-            State::Mute { .. } | State::Closed => {}
+            State::Silent { .. } | State::Closed => {}
         }
         self.output.close.get_or_insert_with(|| end.close());
     }
 
-    fn refuse(&mut self, end: &End) {
-        if let End::OtherVersion(other) = end {
+    fn refuse(&mut self, end: &CloseReason) {
+        if let CloseReason::OtherVersion(other) = end {
             return self.output.bytes.extend_from_slice(other.connack());
         }
-        let Some((reason_code, reason)) = end.told_to_client() else {
+        let Some((reason_code, reason)) = end.wire_reason() else {
             return;
         };
         let reason_code = legal_code(reason_code, PacketType::ConnAck);

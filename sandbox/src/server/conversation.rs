@@ -92,7 +92,7 @@ impl Conversation {
     }
 
     /// The client's socket closes.
-    pub fn lose(&mut self, client: usize) {
+    pub fn count_loss(&mut self, client: usize) {
         let Some(client) = self
             .clients
             .get_mut(client)
@@ -162,7 +162,7 @@ impl Client {
                 connection.handle_authorization(verdict, hub, now);
                 continue;
             }
-            if !connection.has_more_to_do() {
+            if !connection.has_more_work() {
                 return;
             }
         }

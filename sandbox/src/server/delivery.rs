@@ -7,12 +7,12 @@ use dunlin_codec::{Ack, Delivery, Packet, PacketId, QoS, ReasonCode};
 
 use crate::event::{Event, Outcome};
 use crate::policy::{Action, Decision};
-use crate::server::end::End;
+use crate::server::close_reason::CloseReason;
 use crate::server::hub::Hub;
 use crate::server::limit::Limit;
 use crate::server::limits::WORK_PER_TURN;
 use crate::server::open::Open;
-use crate::server::outgoing::{Next, Queued};
+use crate::server::outgoing::{NextDelivery, Queued};
 use crate::server::output::Output;
 
 impl Open {
@@ -21,14 +21,17 @@ impl Open {
         output: &mut Output,
         hub: &mut Hub,
         now: Instant,
-    ) -> Result<(), End> {
+    ) -> Result<(), CloseReason> {
         while output.work < WORK_PER_TURN {
             if let Some(eviction) = hub.eviction(self.attached.connection) {
-                return Err(End::told(ReasonCode::QuotaExceeded, eviction.reason()));
+                return Err(CloseReason::told(
+                    ReasonCode::QuotaExceeded,
+                    eviction.reason(),
+                ));
             }
             let Some(session) = hub.session(&self.client_id, self.attached.connection) else {
                 // [MQTT-3.1.4-3]
-                return Err(End::told(
+                return Err(CloseReason::told(
                     ReasonCode::SessionTakenOver,
                     "another client has the same client id",
                 ));
@@ -48,15 +51,15 @@ impl Open {
             output.work += 1;
             let sent_before = output.bytes.len();
             match next {
-                Next::New(queued) => self.deliver_new(&queued, output, hub, now),
-                Next::Again {
+                NextDelivery::New(queued) => self.deliver_new(&queued, output, hub, now),
+                NextDelivery::Again {
                     packet_id,
                     queued,
                     first_sent,
                 } => {
                     self.deliver_again(packet_id, &queued, first_sent, output, hub, now);
                 }
-                Next::Release(packet_id) => {
+                NextDelivery::Release(packet_id) => {
                     output.send(&Packet::PubRel(Ack::success(packet_id)));
                 }
             }

@@ -5,7 +5,7 @@ use dunlin_codec::ReasonCode;
 use crate::denial::{Denial, Denials};
 use crate::event::Outcome;
 use crate::policy::Decision;
-use crate::server::end::{End, without_controls};
+use crate::server::close_reason::{CloseReason, without_controls};
 
 /// What a SUBACK or PUBACK says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Denied {
     }
 
     /// How the connection ends, where the denial isn't told by the answer to its request.
-    pub(crate) fn ending(&self, denials: Denials) -> Option<End> {
+    pub(crate) fn ending(&self, denials: Denials) -> Option<CloseReason> {
         let denial = match &self.decision {
             Some(_) => denials.operation,
             None if self.is_reserved => denials.reserved_topic,
@@ -57,8 +57,8 @@ impl Denied {
         };
         match denial {
             Denial::ReasonCode => None,
-            Denial::Disconnect => Some(End::told(self.reason_code, self.reason.clone())),
-            Denial::Close => Some(End::Untold {
+            Denial::Disconnect => Some(CloseReason::told(self.reason_code, self.reason.clone())),
+            Denial::Close => Some(CloseReason::Silent {
                 reason: self.reason.clone(),
             }),
         }

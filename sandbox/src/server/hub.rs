@@ -1,7 +1,7 @@
 //! What all connections share: the sessions, who subscribed to what, and the retained messages.
 
 mod losses;
-mod relief;
+mod memory;
 mod routing;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -12,16 +12,16 @@ use dunlin_codec::{QoS, TopicMatcher};
 use tokio::sync::Notify;
 
 use crate::event::{Event, Outcome};
+use crate::server::charge::MemoryCounter;
 use crate::server::hub::losses::{LossReason, Losses};
-use crate::server::hub::relief::{Eviction, Relief};
+use crate::server::hub::memory::{Eviction, MemoryBudget};
 use crate::server::hub::routing::Subscribers;
 use crate::server::outgoing::Queued;
 use crate::server::retained::Retained;
-use crate::server::session::{ConnectionId, DelayedWill, Link, Session, SessionId};
+use crate::server::session::{ClientState, ConnectionId, DelayedWill, Session, SessionId};
 use crate::server::settings::Settings;
-use crate::server::weight::Weight;
 
-pub(crate) use routing::Subscribed;
+pub(crate) use routing::SubscribeOutcome;
 
 /// The one thing behind the one lock of the server.
 #[derive(Debug)]
@@ -39,15 +39,15 @@ pub(crate) struct Hub {
     due: BTreeSet<(Instant, Arc<str>)>,
     /// The latest CONNECTs, where a client id may have only so many.
     connects: VecDeque<(Instant, Arc<str>)>,
-    relief: Relief,
+    memory: MemoryBudget,
     losses: Losses,
     /// What sessions left behind that ended, in the order in which they did.
-    left_over: VecDeque<LeftOver>,
+    unfinished: VecDeque<Unfinished>,
     /// What the filters of all sessions weigh.
-    filter_weight: usize,
+    filter_bytes: usize,
     last_id: u64,
     /// Told when [`Self::poll_timeout`] may be sooner than it was.
-    keeper: Arc<Notify>,
+    timer_changed: Arc<Notify>,
 }
 
 /// What a connection has got to do with.
@@ -59,17 +59,17 @@ pub(crate) struct Attached {
 
 /// Something of a session that ended.
 #[derive(Debug)]
-struct LeftOver {
+struct Unfinished {
     client_id: Arc<str>,
     /// When the session ended.
     since: Instant,
     /// Why, should a message be lost by it.
     reason: LossReason,
-    what: LeftOverKind,
+    what: UnfinishedKind,
 }
 
 #[derive(Debug)]
-enum LeftOverKind {
+enum UnfinishedKind {
     /// A will that waited.
     Will(DelayedWill),
     /// A message of QoS 1 or 2 that the client hasn't acknowledged.
@@ -78,7 +78,7 @@ enum LeftOverKind {
 
 /// What becomes of a session when its connection ends.
 #[derive(Debug)]
-pub(crate) enum Left {
+pub(crate) enum DetachOutcome {
     /// Another connection of the client goes on with it.
     TakenOver,
     /// It waits for its client; its will may wait too.
@@ -98,12 +98,12 @@ impl Hub {
             retained: Retained::default(),
             due: BTreeSet::new(),
             connects: VecDeque::new(),
-            relief: Relief::default(),
+            memory: MemoryBudget::default(),
             losses: Losses::default(),
-            left_over: VecDeque::new(),
-            filter_weight: 0,
+            unfinished: VecDeque::new(),
+            filter_bytes: 0,
             last_id: 0,
-            keeper: Arc::default(),
+            timer_changed: Arc::default(),
         }
     }
 
@@ -116,7 +116,7 @@ impl Hub {
     }
 
     /// Whether a client id comes again sooner than the profile allows. Otherwise this time counts.
-    pub(crate) fn is_hasty(&mut self, client_id: &Arc<str>, now: Instant) -> bool {
+    pub(crate) fn connects_too_fast(&mut self, client_id: &Arc<str>, now: Instant) -> bool {
         let Some(interval) = self.settings.rules().connect_interval else {
             return false;
         };
@@ -129,11 +129,11 @@ impl Hub {
         {
             self.connects.pop_front();
         }
-        let is_hasty = self.connects.iter().any(|(_, id)| id == client_id);
-        if !is_hasty {
+        let connects_too_fast = self.connects.iter().any(|(_, id)| id == client_id);
+        if !connects_too_fast {
             self.connects.push_back((now, Arc::clone(client_id)));
         }
-        is_hasty
+        connects_too_fast
     }
 
     /// A new connection of a client. An older one finds that it isn't the session's any more.
@@ -155,16 +155,16 @@ impl Hub {
             self.end_session(client_id, LossReason::SessionEnded, now);
         }
         let connection = ConnectionId(self.next_id());
-        let link = Link::Attached {
+        let client_state = ClientState::Attached {
             connection,
             wake,
-            ends_with_it: session_expiry == 0,
+            ends_with_connection: session_expiry == 0,
         };
-        self.forget_due(client_id);
+        self.remove_timer(client_id);
         if let Some(session) = self.sessions.get_mut(client_id) {
             // [MQTT-3.1.2-5]
             session.wake();
-            session.link = link;
+            session.client_state = client_state;
             // The client is back in time. [MQTT-3.1.3-9]
             session.will = None;
             session.outgoing.resume(receive_maximum);
@@ -173,10 +173,10 @@ impl Hub {
                 session: session.id,
             };
         }
-        self.make_room(now);
+        self.limit_sessions(now);
         // [MQTT-3.1.2-6]
         let id = SessionId(self.next_id());
-        let mut session = Session::new(id, link);
+        let mut session = Session::new(id, client_state);
         session.outgoing.resume(receive_maximum);
         self.sessions.insert(Arc::clone(client_id), session);
         Attached {
@@ -204,46 +204,46 @@ impl Hub {
         attached: Attached,
         expiry: u32,
         now: Instant,
-    ) -> Left {
-        self.relief.forget(attached.connection);
+    ) -> DetachOutcome {
+        self.memory.forget(attached.connection);
         let Some(session) = self
             .sessions
             .get_mut(client_id)
             .filter(|session| session.id == attached.session)
         else {
-            return Left::Ended;
+            return DetachOutcome::Ended;
         };
         if !session.is_of(attached.connection) {
-            return Left::TakenOver;
+            return DetachOutcome::TakenOver;
         }
         if expiry == 0 {
             self.end_session(client_id, LossReason::SessionEnded, now);
-            return Left::Ended;
+            return DetachOutcome::Ended;
         }
         let ends_at = (expiry != u32::MAX).then(|| now + self.settings.scaled_seconds(expiry));
-        session.link = Link::Away {
+        session.client_state = ClientState::Away {
             since: now,
             ends_at,
         };
-        self.remember_due(client_id);
-        Left::Kept
+        self.add_timer(client_id);
+        DetachOutcome::Kept
     }
 
     /// The will of a session whose client has gone: published when its time comes, unless the
     /// client does first.
     pub(crate) fn delay_will(&mut self, client_id: &Arc<str>, will: DelayedWill) {
-        self.forget_due(client_id);
+        self.remove_timer(client_id);
         if let Some(session) = self.sessions.get_mut(client_id) {
             session.will = Some(will);
         }
-        self.remember_due(client_id);
+        self.add_timer(client_id);
     }
 
     /// When [`Self::handle_timeout`] is wanted.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let due = self.due.first().map(|(at, _)| *at);
-        let left_over = self.left_over.front().map(|left_over| left_over.since);
-        [due, left_over, self.losses.report_at()]
+        let unfinished = self.unfinished.front().map(|unfinished| unfinished.since);
+        [due, unfinished, self.losses.report_at()]
             .into_iter()
             .flatten()
             .min()
@@ -258,8 +258,7 @@ impl Hub {
             let Some(session) = self.sessions.get_mut(&client_id) else {
                 continue;
             };
-            let is_over =
-                matches!(session.link, Link::Away { ends_at: Some(ends_at), .. } if ends_at <= now);
+            let is_over = matches!(session.client_state, ClientState::Away { ends_at: Some(ends_at), .. } if ends_at <= now);
             if is_over {
                 self.end_session(&client_id, LossReason::SessionEnded, now);
                 continue;
@@ -267,10 +266,10 @@ impl Hub {
             if let Some(will) = session.will.take_if(|will| will.at <= now) {
                 events.push(self.publish_will(&client_id, will, now));
             }
-            self.remember_due(&client_id);
+            self.add_timer(&client_id);
         }
-        while let Some(left_over) = self.left_over.pop_front() {
-            events.extend(self.settle(left_over, now));
+        while let Some(unfinished) = self.unfinished.pop_front() {
+            events.extend(self.finish(unfinished, now));
         }
         if self.losses.report_at().is_some_and(|at| at <= now) {
             events.extend(self.losses.report());
@@ -284,84 +283,90 @@ impl Hub {
     }
 
     /// Whoever waits for [`Self::poll_timeout`] is told by it when it changes.
-    pub(crate) fn keeper(&self) -> Arc<Notify> {
-        Arc::clone(&self.keeper)
+    pub(crate) fn timer_changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.timer_changed)
     }
 
     /// A weight for a message that is to be kept.
-    pub(crate) fn weight(&self) -> Weight {
-        self.relief.weight()
+    pub(crate) fn weight(&self) -> MemoryCounter {
+        self.memory.weight()
     }
 
     /// Ends a session: its subscriptions, its will, and the messages that its client hasn't
     /// acknowledged.
     fn end_session(&mut self, client_id: &Arc<str>, reason: LossReason, now: Instant) {
-        self.forget_due(client_id);
+        self.remove_timer(client_id);
         let Some(mut session) = self.sessions.remove(client_id) else {
             return;
         };
-        self.forget_subscriptions(client_id, &session);
+        self.remove_subscriptions(client_id, &session);
         session.wake();
-        let leave = |what| LeftOver {
+        let leave = |what| Unfinished {
             client_id: Arc::clone(client_id),
             since: now,
             reason,
             what,
         };
         // The will that waited for the end of the session. [MQTT-3.1.2-8]
-        self.left_over.extend(
+        self.unfinished.extend(
             session
                 .will
                 .take()
-                .map(|will| leave(LeftOverKind::Will(will))),
+                .map(|will| leave(UnfinishedKind::Will(will))),
         );
         // A message of QoS 0 is no loss: its sender was promised nothing.
         let messages = session
             .outgoing
             .into_unacknowledged()
             .filter(|(queued, _)| queued.qos > QoS::AtMostOnce);
-        self.left_over.extend(
-            messages.map(|(queued, is_sent)| leave(LeftOverKind::Message { queued, is_sent })),
+        self.unfinished.extend(
+            messages.map(|(queued, is_sent)| leave(UnfinishedKind::Message { queued, is_sent })),
         );
-        if !self.left_over.is_empty() {
-            self.keeper.notify_one();
+        if !self.unfinished.is_empty() {
+            self.timer_changed.notify_one();
         }
     }
 
     /// Publishes a will, or finds another taker for a message, or counts it as lost.
-    fn settle(&mut self, left_over: LeftOver, now: Instant) -> Option<Event> {
-        let LeftOver {
+    fn finish(&mut self, unfinished: Unfinished, now: Instant) -> Option<Event> {
+        let Unfinished {
             client_id,
             reason,
             what,
             ..
-        } = left_over;
+        } = unfinished;
         let (queued, is_sent) = match what {
-            LeftOverKind::Will(will) => return Some(self.publish_will(&client_id, will, now)),
-            LeftOverKind::Message { queued, is_sent } => (queued, is_sent),
+            UnfinishedKind::Will(will) => return Some(self.publish_will(&client_id, will, now)),
+            UnfinishedKind::Message { queued, is_sent } => (queued, is_sent),
         };
         // Another client of the shared subscription gets the message, but for one of QoS 2 that was
         // sent already: its client may have it (§4.8.2). [MQTT-4.8.2-5]
         let may_move = queued.qos == QoS::AtLeastOnce || !is_sent;
         let share = queued.share.as_ref().filter(|_| may_move);
         // Nobody's session ends for a message of another's.
-        let (message, room) = (&queued.message, self.relief.room());
+        let (message, max_bytes) = (&queued.message, self.memory.queue_limit());
         let has_taker = |share: &&Arc<str>| {
-            self.share_taker(share, message, &HashMap::new(), room)
+            self.next_share_member(share, message, &HashMap::new(), max_bytes)
                 .is_some()
         };
         let share = share.filter(has_taker);
-        if !share.is_some_and(|share| self.queue_for_share(share, message, room, now)) {
+        if !share.is_some_and(|share| self.queue_for_share(share, message, max_bytes, now)) {
             let topic = queued.message.topic().into();
-            self.lose(&client_id, topic, reason, now);
+            self.count_loss(&client_id, topic, reason, now);
         }
         None
     }
 
     /// Counts a message that a client won't get, for the log.
-    fn lose(&mut self, client_id: &Arc<str>, topic: Arc<str>, reason: LossReason, now: Instant) {
+    fn count_loss(
+        &mut self,
+        client_id: &Arc<str>,
+        topic: Arc<str>,
+        reason: LossReason,
+        now: Instant,
+    ) {
         if self.losses.add(client_id, topic, reason, now) {
-            self.keeper.notify_one();
+            self.timer_changed.notify_one();
         }
     }
 
@@ -376,7 +381,7 @@ impl Hub {
     ) {
         let connection = self.sessions.get(client_id).and_then(Session::connection);
         if let Some(connection) = connection {
-            self.relief.evict(connection, eviction);
+            self.memory.evict(connection, eviction);
         }
         self.end_session(client_id, reason, now);
     }
@@ -400,30 +405,30 @@ impl Hub {
     }
 
     /// Too many sessions: the one whose client has been away for longest is given up.
-    fn make_room(&mut self, now: Instant) {
+    fn limit_sessions(&mut self, now: Instant) {
         if self.sessions.len() < self.settings.max_sessions() {
             return;
         }
-        let away = self
-            .sessions
-            .iter()
-            .filter_map(|(client_id, session)| match session.link {
-                Link::Away { since, .. } => Some((since, client_id)),
-                Link::Attached { .. } => None,
-            });
+        let away =
+            self.sessions
+                .iter()
+                .filter_map(|(client_id, session)| match session.client_state {
+                    ClientState::Away { since, .. } => Some((since, client_id)),
+                    ClientState::Attached { .. } => None,
+                });
         if let Some(client_id) = away.min().map(|(_, client_id)| Arc::clone(client_id)) {
             self.end_session(&client_id, LossReason::TooManySessions, now);
         }
     }
 
-    fn remember_due(&mut self, client_id: &Arc<str>) {
+    fn add_timer(&mut self, client_id: &Arc<str>) {
         if let Some(at) = self.sessions.get(client_id).and_then(Session::due) {
             self.due.insert((at, Arc::clone(client_id)));
-            self.keeper.notify_one();
+            self.timer_changed.notify_one();
         }
     }
 
-    fn forget_due(&mut self, client_id: &Arc<str>) {
+    fn remove_timer(&mut self, client_id: &Arc<str>) {
         if let Some(at) = self.sessions.get(client_id).and_then(Session::due) {
             self.due.remove(&(at, Arc::clone(client_id)));
         }

@@ -2,8 +2,8 @@
 
 use dunlin_codec::ReasonCode;
 
+use crate::server::close_reason::CloseReason;
 use crate::server::denied::Denied;
-use crate::server::end::End;
 
 /// A limit of the profile that was enforced. The sentence is the reason string and the log's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +91,7 @@ pub(crate) fn at_most(
     }
 }
 
-impl From<Limit> for End {
+impl From<Limit> for CloseReason {
     fn from(limit: Limit) -> Self {
         Self::told(limit.reason_code(), limit.to_string())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The TLS handshake and the CONNECT must be done within this, each.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client may be so long silent about a server that is silent on purpose.
-pub(crate) const MUTE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+pub(crate) const SILENT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// Bytes of a CONNECT: nobody has been let in yet.
 pub(crate) const MAX_CONNECT_SIZE: u32 = 149_504;
 /// Connections at a time, unless the sandbox is told another number.
@@ -24,7 +24,7 @@ pub(crate) const MAX_FILTER_BYTES: usize = 16 * 1024 * 1024;
 /// sent.
 pub(crate) const MAX_UNSENT: usize = 64 * 1024;
 /// Bytes that a connection may hold in its buffers without counting towards [`MAX_BUFFERED_BYTES`].
-pub(crate) const FREE_BUFFER: usize = 8 * 1024;
+pub(crate) const UNCOUNTED_BUFFER: usize = 8 * 1024;
 /// Bytes in the buffers of all connections; beyond it the one that has held most for longest is
 /// ended.
 pub(crate) const MAX_BUFFERED_BYTES: usize = 128 * 1024 * 1024;
@@ -38,7 +38,7 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// Beyond it nothing is taken any more but for subscribers who have nothing waiting.
 pub(crate) const HARD_MESSAGE_BYTES: usize = 128 * 1024 * 1024;
 /// What one subscriber may have waiting when much waits for the others: one packet of AWS IoT.
-pub(crate) const SURE_QUEUED_BYTES: usize = 149_504;
+pub(crate) const GUARANTEED_QUEUED_BYTES: usize = 149_504;
 /// About what a message in a queue takes beyond its bytes.
 pub(crate) const QUEUED_OVERHEAD: usize = 128;
 /// Retained messages.

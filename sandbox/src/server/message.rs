@@ -8,9 +8,9 @@ use dunlin_codec::{
     SubscriptionIdentifier, TopicName, Will,
 };
 
+use crate::server::charge::{Charge, MemoryCounter};
 use crate::server::limits::QUEUED_OVERHEAD;
 use crate::server::settings::Settings;
-use crate::server::weight::{Weighed, Weight};
 
 /// What was published, without what belongs to the publisher's connection.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub(crate) struct Message {
     expires_at: Option<Instant>,
     /// The clocks run so many times faster.
     time_scale: u32,
-    pub(super) weighed: Weighed,
+    pub(super) charge: Charge,
 }
 
 impl Message {
@@ -31,7 +31,7 @@ impl Message {
         topic: TopicName<'_>,
         publisher: &Arc<str>,
         settings: &Settings,
-        weight: &Weight,
+        weight: &MemoryCounter,
         now: Instant,
     ) -> Result<Self, EncodeError> {
         let range = &settings.rules().message_expiry;
@@ -51,7 +51,7 @@ impl Message {
         };
         let packet = PacketBuf::new(&Packet::Publish(canonical))?;
         Ok(Self {
-            weighed: weight.of(packet.as_bytes().len() + QUEUED_OVERHEAD),
+            charge: weight.of(packet.as_bytes().len() + QUEUED_OVERHEAD),
             packet,
             publisher: Arc::clone(publisher),
             qos: publish.delivery.qos(),
@@ -65,7 +65,7 @@ impl Message {
         will: &Will<'_>,
         publisher: &Arc<str>,
         settings: &Settings,
-        weight: &Weight,
+        weight: &MemoryCounter,
         now: Instant,
     ) -> Result<Self, EncodeError> {
         let properties = PublishProperties {

@@ -10,13 +10,13 @@ use crate::event::Event;
 use crate::fault::{Fault, TimedFault};
 use crate::policy::{Action, Decision, Policy, Request, Subject};
 use crate::server::aliases::{ClientAliases, ServerAliases};
+use crate::server::close_reason::CloseReason;
 use crate::server::denied::Denied;
-use crate::server::end::End;
-use crate::server::hub::{Attached, Hub, Left};
+use crate::server::hub::{Attached, DetachOutcome, Hub};
 use crate::server::limit::Limit;
 use crate::server::message::Message;
 use crate::server::output::Output;
-use crate::server::pace::Window;
+use crate::server::rate::RateWindow;
 use crate::server::session::DelayedWill;
 use crate::server::settings::Settings;
 
@@ -32,7 +32,7 @@ pub(crate) struct Open {
     /// What they take.
     pub(crate) credentials_size: usize,
     pub(crate) policy: Policy,
-    pub(crate) will: Option<Testament>,
+    pub(crate) will: Option<ConnectionWill>,
     pub(crate) client_aliases: ClientAliases,
     pub(crate) server_aliases: ServerAliases,
     pub(crate) throttle: Throttle,
@@ -49,7 +49,7 @@ pub(crate) struct Open {
 
 /// The will, with the times that begin when the connection ends.
 #[derive(Debug)]
-pub(crate) struct Testament {
+pub(crate) struct ConnectionWill {
     pub(crate) message: Message,
     /// How long it is worth delivering once it is published.
     pub(crate) expiry: Option<Duration>,
@@ -71,9 +71,9 @@ pub(crate) struct Deadlines {
 /// What the profile allows in a second; `None` is any number.
 #[derive(Debug)]
 pub(crate) struct Throttle {
-    pub(crate) messages: Option<Window>,
-    pub(crate) bytes: Option<Window>,
-    pub(crate) stored: Option<Window>,
+    pub(crate) messages: Option<RateWindow>,
+    pub(crate) bytes: Option<RateWindow>,
+    pub(crate) stored: Option<RateWindow>,
     /// Nothing is read and nothing delivered until then.
     until: Option<Instant>,
     /// When to look for messages again that had to wait.
@@ -83,7 +83,7 @@ pub(crate) struct Throttle {
 impl Throttle {
     pub(crate) fn new(settings: &Settings, now: Instant) -> Self {
         let (rules, second) = (settings.rules(), settings.scaled(Duration::from_secs(1)));
-        let window = |most: Option<u32>| most.map(|most| Window::new(most, second, now));
+        let window = |most: Option<u32>| most.map(|most| RateWindow::new(most, second, now));
         Self {
             messages: window(rules.max_messages_per_second),
             bytes: window(rules.max_bytes_per_second),
@@ -114,7 +114,7 @@ impl Open {
         output: &mut Output,
         hub: &mut Hub,
         now: Instant,
-    ) -> Result<(), End> {
+    ) -> Result<(), CloseReason> {
         self.deadlines.last_packet = now;
         self.count(length, output, now);
         match packet {
@@ -134,15 +134,18 @@ impl Open {
                 }
                 Ok(())
             }
-            Packet::Disconnect(disconnect) => Err(self.good_bye(disconnect)),
+            Packet::Disconnect(disconnect) => Err(self.handle_disconnect(disconnect)),
             // [MQTT-3.1.0-2]
-            Packet::Connect(_) => Err(End::told(ReasonCode::ProtocolError, "a second CONNECT")),
-            Packet::Auth(_) => Err(End::told(
+            Packet::Connect(_) => Err(CloseReason::told(
+                ReasonCode::ProtocolError,
+                "a second CONNECT",
+            )),
+            Packet::Auth(_) => Err(CloseReason::told(
                 ReasonCode::ProtocolError,
                 "AUTH without an authentication method",
             )),
             Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => Err(
-                End::told(ReasonCode::ProtocolError, "a packet that only servers send"),
+                CloseReason::told(ReasonCode::ProtocolError, "a packet that only servers send"),
             ),
         }
     }
@@ -175,7 +178,7 @@ impl Open {
                 .bytes
                 .as_ref()
                 .filter(|_| !is_open)
-                .map(Window::ends);
+                .map(RateWindow::ends);
         }
         throttle.deliver_at = throttle.deliver_at.filter(|at| *at > now);
     }
@@ -191,7 +194,7 @@ impl Open {
         verdict: Result<Grant, Refusal>,
         output: &mut Output,
         now: Instant,
-    ) -> Result<(), End> {
+    ) -> Result<(), CloseReason> {
         let outcome = self.refreshed(verdict, now);
         let logged = outcome
             .clone()
@@ -202,7 +205,7 @@ impl Open {
         });
         outcome
             .map(drop)
-            .map_err(|denied| End::told(denied.reason_code, denied.reason))
+            .map_err(|denied| CloseReason::told(denied.reason_code, denied.reason))
     }
 
     fn refreshed(
@@ -218,14 +221,14 @@ impl Open {
         Denied::unless_allowed(self.decide(Action::Connect, &self.client_id))
     }
 
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), End> {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), CloseReason> {
         self.refill(now);
         let is_silent = self.is_silent(now);
         let deadlines = &mut self.deadlines;
         match deadlines.fault_at {
-            Some((at, TimedFault::Reset)) if at <= now => return Err(End::Reset),
+            Some((at, TimedFault::Reset)) if at <= now => return Err(CloseReason::Reset),
             Some((at, TimedFault::Disconnect(reason_code))) if at <= now => {
-                return Err(End::Injected {
+                return Err(CloseReason::Fault {
                     reason_code,
                     reason_string: None,
                 });
@@ -235,11 +238,11 @@ impl Open {
         if is_silent {
             // [MQTT-3.1.2-22]
             let reason = "nothing was received for one and a half times the keep alive";
-            return Err(End::told(ReasonCode::KeepAliveTimeout, reason));
+            return Err(CloseReason::told(ReasonCode::KeepAliveTimeout, reason));
         }
         if deadlines.disconnect_at <= now {
             // The service documents that it disconnects, and not with which code.
-            return Err(End::told(
+            return Err(CloseReason::told(
                 ReasonCode::AdministrativeAction,
                 ENDED_BY_AUTHORIZER,
             ));
@@ -283,7 +286,13 @@ impl Open {
     }
 
     /// The connection is over: the session, the will and the log line.
-    pub(crate) fn end(mut self, end: &End, output: &mut Output, hub: &mut Hub, now: Instant) {
+    pub(crate) fn end(
+        mut self,
+        end: &CloseReason,
+        output: &mut Output,
+        hub: &mut Hub,
+        now: Instant,
+    ) {
         let left = hub.detach(&self.client_id, self.attached, self.session_expiry, now);
         // [MQTT-3.1.2-8] [MQTT-3.1.2-10]
         if let Some(will) = self.will.take().filter(|_| end.publishes_will()) {
@@ -298,13 +307,13 @@ impl Open {
     /// A delay holds the will back for as long as the session goes on.
     fn leave_will(
         &self,
-        will: Testament,
-        left: &Left,
+        will: ConnectionWill,
+        left: &DetachOutcome,
         output: &mut Output,
         hub: &mut Hub,
         now: Instant,
     ) {
-        let Testament {
+        let ConnectionWill {
             mut message,
             expiry,
             delay,
@@ -312,7 +321,7 @@ impl Open {
         let waits = !delay.is_zero();
         message.begin_expiry(
             expiry,
-            if waits && matches!(left, Left::Kept) {
+            if waits && matches!(left, DetachOutcome::Kept) {
                 now + delay
             } else {
                 now
@@ -321,8 +330,8 @@ impl Open {
         let message = Arc::new(message);
         match left {
             // The client is back already. [MQTT-3.1.3-9]
-            Left::TakenOver if waits => {}
-            Left::Kept if waits => match self.judge(&message) {
+            DetachOutcome::TakenOver if waits => {}
+            DetachOutcome::Kept if waits => match self.authorize_publish(&message) {
                 Ok(decision) => {
                     hub.delay_will(
                         &self.client_id,
@@ -335,7 +344,7 @@ impl Open {
                 }
                 Err(denied) => output.log(self.will_event(message.topic(), Err(denied))),
             },
-            Left::TakenOver | Left::Kept | Left::Ended => {
+            DetachOutcome::TakenOver | DetachOutcome::Kept | DetachOutcome::Ended => {
                 let outcome = self.publish(&message, hub, now);
                 output.log(self.will_event(message.topic(), outcome));
             }
@@ -352,18 +361,18 @@ impl Open {
         }
     }
 
-    fn good_bye(&mut self, disconnect: &Disconnect<'_>) -> End {
+    fn handle_disconnect(&mut self, disconnect: &Disconnect<'_>) -> CloseReason {
         if let Some(expiry) = disconnect.properties.session_expiry_interval {
             if expiry > 0 && self.requested_session_expiry == 0 {
                 // §3.14.2.2.2: what began without a session can't ask for one at its end.
-                return End::told(
+                return CloseReason::told(
                     ReasonCode::ProtocolError,
                     "a session expiry interval that CONNECT didn't have",
                 );
             }
             self.session_expiry = expiry.min(self.settings.rules().max_session_expiry);
         }
-        End::Client {
+        CloseReason::Client {
             reason_code: disconnect.reason_code,
         }
     }

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use dunlin_codec::{Delivery, PacketId, QoS, SubscriptionIdentifier};
 
+use crate::server::charge::Charge;
 use crate::server::limits::{MAX_QUEUED, MAX_QUEUED_BYTES, QUEUED_OVERHEAD};
 use crate::server::message::Message;
-use crate::server::weight::Weighed;
 
 /// The queue, and the messages under way with their identifiers.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(crate) struct Queued {
     /// The shared filter that it came by; `None` if it came by an ordinary one.
     pub(crate) share: Option<Arc<str>>,
     /// What this place in a queue takes.
-    _weighed: Weighed,
+    _charge: Charge,
 }
 
 impl Queued {
@@ -50,14 +50,14 @@ impl Queued {
         retain: bool,
         identifiers: Box<[SubscriptionIdentifier]>,
     ) -> Self {
-        let weighed = message.weighed.another(QUEUED_OVERHEAD);
+        let charge = message.charge.another(QUEUED_OVERHEAD);
         Self {
             message: Arc::clone(message),
             qos,
             retain,
             identifiers,
             share: None,
-            _weighed: weighed,
+            _charge: charge,
         }
     }
 }
@@ -77,7 +77,7 @@ struct InFlight {
 
 /// What is to be sent next.
 #[derive(Debug)]
-pub(crate) enum Next {
+pub(crate) enum NextDelivery {
     /// A message that was sent on an earlier connection, with its identifier.
     Again {
         packet_id: PacketId,
@@ -92,7 +92,7 @@ pub(crate) enum Next {
 
 /// What an acknowledgement was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Acknowledged {
+pub(crate) enum AckOutcome {
     Yes,
     /// Nothing has this identifier: it may answer what a lost connection sent.
     Unknown,
@@ -126,16 +126,17 @@ impl Outgoing {
         self.stored = self.queue.len();
     }
 
-    /// `true` if so many copies of a message fit in: with them at most 1,000 messages and `room`
+    /// `true` if so many copies of a message fit in: with them at most 1,000 messages and `max_bytes`
     /// bytes wait.
-    pub(crate) fn fits(&self, message: &Message, copies: usize, room: usize) -> bool {
+    pub(crate) fn fits(&self, message: &Message, copies: usize, max_bytes: usize) -> bool {
         let bytes = message.len().saturating_mul(copies);
-        self.queue.len().saturating_add(copies) <= MAX_QUEUED && self.queued_bytes + bytes <= room
+        self.queue.len().saturating_add(copies) <= MAX_QUEUED
+            && self.queued_bytes + bytes <= max_bytes
     }
 
     /// Queues a message; `false` if it doesn't fit in.
-    pub(crate) fn push(&mut self, queued: Queued, room: usize) -> bool {
-        let fits = self.fits(&queued.message, 1, room);
+    pub(crate) fn push(&mut self, queued: Queued, max_bytes: usize) -> bool {
+        let fits = self.fits(&queued.message, 1, max_bytes);
         if fits {
             self.queued_bytes += queued.message.len();
             self.queue.push_back(queued);
@@ -181,7 +182,7 @@ impl Outgoing {
 
     /// Order is kept: QoS 0 waits behind a message that must wait, and everything behind what is
     /// sent again.
-    pub(crate) fn pop(&mut self) -> Option<Next> {
+    pub(crate) fn pop(&mut self) -> Option<NextDelivery> {
         self.peek()?;
         if self.again > 0 {
             self.again -= 1;
@@ -192,11 +193,11 @@ impl Outgoing {
             next.again = false;
             let (packet_id, first_sent) = (next.packet_id, next.first_sent);
             let Some(queued) = next.message.clone() else {
-                return Some(Next::Release(packet_id));
+                return Some(NextDelivery::Release(packet_id));
             };
             next.is_charged = true;
             self.unacknowledged += 1;
-            return Some(Next::Again {
+            return Some(NextDelivery::Again {
                 packet_id,
                 queued,
                 first_sent,
@@ -205,7 +206,7 @@ impl Outgoing {
         let next = self.queue.pop_front()?;
         self.queued_bytes -= next.message.len();
         self.stored = self.stored.saturating_sub(1);
-        Some(Next::New(next))
+        Some(NextDelivery::New(next))
     }
 
     /// [MQTT-3.3.4-9] [MQTT-4.9.0-2]
@@ -237,28 +238,28 @@ impl Outgoing {
         &mut self,
         packet_id: PacketId,
         ends: impl Fn(QoS, bool) -> bool,
-    ) -> Acknowledged {
+    ) -> AckOutcome {
         let Some((index, in_flight)) = self.find(packet_id) else {
-            return Acknowledged::Unknown;
+            return AckOutcome::Unknown;
         };
         if !ends(in_flight.qos, in_flight.message.is_none()) {
-            return Acknowledged::Wrong;
+            return AckOutcome::Wrong;
         }
         if let Some(done) = self.in_flight.remove(index) {
             self.unacknowledged -= usize::from(done.is_charged);
             self.again -= usize::from(done.again);
             self.in_flight_bytes -= done.message.map_or(0, |queued| queued.message.len());
         }
-        Acknowledged::Yes
+        AckOutcome::Yes
     }
 
     /// PUBREC: the client has the message, and only its identifier is kept. [MQTT-4.3.3-4]
-    pub(crate) fn received(&mut self, packet_id: PacketId) -> Acknowledged {
+    pub(crate) fn received(&mut self, packet_id: PacketId) -> AckOutcome {
         let Some((index, in_flight)) = self.find(packet_id) else {
-            return Acknowledged::Unknown;
+            return AckOutcome::Unknown;
         };
         if in_flight.qos != QoS::ExactlyOnce {
-            return Acknowledged::Wrong;
+            return AckOutcome::Wrong;
         }
         let was_again = in_flight.again;
         if let Some(in_flight) = self.in_flight.get_mut(index) {
@@ -267,7 +268,7 @@ impl Outgoing {
             self.again -= usize::from(was_again);
             self.in_flight_bytes -= message.map_or(0, |queued| queued.message.len());
         }
-        Acknowledged::Yes
+        AckOutcome::Yes
     }
 
     /// It was sent before, and isn't to be sent again, or can't be.

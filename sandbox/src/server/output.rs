@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use dunlin_codec::{Packet, Utf8String};
 
 use crate::event::Event;
-use crate::server::end::Close;
+use crate::server::close_reason::Close;
 use crate::server::limits::MAX_UNSENT;
 
 /// Filled by the connection, emptied by whoever owns the socket.

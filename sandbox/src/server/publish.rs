@@ -11,13 +11,13 @@ use crate::event::Event;
 use crate::fault::Fault;
 use crate::policy::{Action, Decision};
 use crate::profile::Profile;
+use crate::server::close_reason::CloseReason;
 use crate::server::denied::Denied;
-use crate::server::end::End;
 use crate::server::hub::Hub;
 use crate::server::limit::{Limit, at_most};
 use crate::server::message::Message;
 use crate::server::open::Open;
-use crate::server::outgoing::Acknowledged;
+use crate::server::outgoing::AckOutcome;
 use crate::server::output::Output;
 use crate::server::topics;
 
@@ -28,9 +28,9 @@ impl Open {
         output: &mut Output,
         hub: &mut Hub,
         now: Instant,
-    ) -> Result<(), End> {
+    ) -> Result<(), CloseReason> {
         if self.settings.faults.has(&Fault::DropOnPublish) {
-            return Err(End::Dropped);
+            return Err(CloseReason::Dropped);
         }
         let rules = self.settings.rules();
         let qos = publish.delivery.qos();
@@ -78,12 +78,12 @@ impl Open {
         denied: Option<Denied>,
         output: &mut Output,
         hub: &mut Hub,
-    ) -> Result<(), End> {
+    ) -> Result<(), CloseReason> {
         let Some(packet_id) = publish.delivery.packet_id() else {
             // Nothing but the end of the connection can tell the publisher of QoS 0.
             let told = denied.filter(|denied| !denied.is_discarded);
             return told.map_or(Ok(()), |denied| {
-                Err(End::told(denied.reason_code, denied.reason))
+                Err(CloseReason::told(denied.reason_code, denied.reason))
             });
         };
         let qos = publish.delivery.qos();
@@ -111,7 +111,7 @@ impl Open {
         packet_id: PacketId,
         qos: QoS,
         hub: &mut Hub,
-    ) -> Result<Option<ReasonCode>, End> {
+    ) -> Result<Option<ReasonCode>, CloseReason> {
         let Some(session) = hub.session(&self.client_id, self.attached.connection) else {
             return Ok(None);
         };
@@ -135,7 +135,7 @@ impl Open {
         packet: &Packet<'_>,
         output: &mut Output,
         hub: &mut Hub,
-    ) -> Result<(), End> {
+    ) -> Result<(), CloseReason> {
         let Some(session) = hub.session(&self.client_id, self.attached.connection) else {
             return Ok(());
         };
@@ -148,9 +148,9 @@ impl Open {
             Packet::PubRec(ack) => {
                 let received = outgoing.received(ack.packet_id);
                 let reason_code = match received {
-                    Acknowledged::Yes => ReasonCode::Success,
-                    Acknowledged::Unknown => ReasonCode::PacketIdentifierNotFound,
-                    Acknowledged::Wrong => return Err(wrong_ack()),
+                    AckOutcome::Yes => ReasonCode::Success,
+                    AckOutcome::Unknown => ReasonCode::PacketIdentifierNotFound,
+                    AckOutcome::Wrong => return Err(wrong_ack()),
                 };
                 send_ack(AckType::PubRel, ack.packet_id, reason_code, None, output);
                 return Ok(());
@@ -169,7 +169,7 @@ impl Open {
             }),
             _ => return Ok(()),
         };
-        if acknowledged == Acknowledged::Wrong {
+        if acknowledged == AckOutcome::Wrong {
             Err(wrong_ack())
         } else {
             Ok(())
@@ -178,7 +178,7 @@ impl Open {
 
     /// The limits and the policy; for the will, which is judged when its connection ends, that is
     /// all there is to say.
-    pub(crate) fn judge(&self, message: &Message) -> Result<Decision, Denied> {
+    pub(crate) fn authorize_publish(&self, message: &Message) -> Result<Decision, Denied> {
         let Some(topic) = message.publish().and_then(|publish| publish.topic) else {
             return Err(Denied::new(ReasonCode::TopicNameInvalid, "no topic"));
         };
@@ -196,7 +196,7 @@ impl Open {
         hub: &mut Hub,
         now: Instant,
     ) -> Result<(usize, Decision), Denied> {
-        let decision = self.judge(message)?;
+        let decision = self.authorize_publish(message)?;
         let receivers = hub.publish(message, now);
         let receivers = receivers.map_err(|full| Denied::new(ReasonCode::QuotaExceeded, full))?;
         Ok((receivers, decision))
@@ -298,8 +298,8 @@ fn send_ack(
     });
 }
 
-fn wrong_ack() -> End {
-    End::told(
+fn wrong_ack() -> CloseReason {
+    CloseReason::told(
         ReasonCode::ProtocolError,
         "an acknowledgement that doesn't belong to the message's QoS",
     )

@@ -23,7 +23,7 @@ pub(crate) struct ConnectionId(pub(super) u64);
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
-    pub(super) link: Link,
+    pub(super) client_state: ClientState,
     /// Each filter as it was sent, `$share/` and all.
     pub(super) subscriptions: HashMap<Arc<str>, Subscription>,
     /// What the filters weigh.
@@ -38,13 +38,13 @@ pub(crate) struct Session {
 
 /// Whether the client is there.
 #[derive(Debug)]
-pub(super) enum Link {
+pub(super) enum ClientState {
     Attached {
         connection: ConnectionId,
         /// Told when there is something for its connection to do.
         wake: Arc<Notify>,
         /// The session ends with this connection: its Session Expiry Interval is 0 (§3.1.2.11.2).
-        ends_with_it: bool,
+        ends_with_connection: bool,
     },
     Away {
         since: Instant,
@@ -70,7 +70,7 @@ pub(crate) struct DelayedWill {
 
 /// Whether a message was queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pushed {
+pub(super) enum PushOutcome {
     Queued,
     /// It is of QoS 0, and the client is away.
     NotKept,
@@ -80,17 +80,17 @@ pub(super) enum Pushed {
 
 /// What several subscriptions of one client make of one message. [MQTT-3.3.4-2]
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
+pub(super) struct DeliveryOptions {
     pub(super) qos: QoS,
     pub(super) retain_as_published: bool,
     pub(super) identifiers: Vec<SubscriptionIdentifier>,
 }
 
 impl Session {
-    pub(super) fn new(id: SessionId, link: Link) -> Self {
+    pub(super) fn new(id: SessionId, client_state: ClientState) -> Self {
         Self {
             id,
-            link,
+            client_state,
             subscriptions: HashMap::new(),
             weight: 0,
             outgoing: Outgoing::new(),
@@ -100,40 +100,40 @@ impl Session {
     }
 
     pub(super) fn is_of(&self, connection: ConnectionId) -> bool {
-        matches!(self.link, Link::Attached { connection: own, .. } if own == connection)
+        matches!(self.client_state, ClientState::Attached { connection: own, .. } if own == connection)
     }
 
     pub(super) const fn connection(&self) -> Option<ConnectionId> {
-        match self.link {
-            Link::Attached { connection, .. } => Some(connection),
-            Link::Away { .. } => None,
+        match self.client_state {
+            ClientState::Attached { connection, .. } => Some(connection),
+            ClientState::Away { .. } => None,
         }
     }
 
     pub(super) const fn is_away(&self) -> bool {
-        matches!(self.link, Link::Away { .. })
+        matches!(self.client_state, ClientState::Away { .. })
     }
 
     /// Whether the session ends as soon as its connection does.
     pub(super) const fn ends_with_connection(&self) -> bool {
         matches!(
-            self.link,
-            Link::Attached {
-                ends_with_it: true,
+            self.client_state,
+            ClientState::Attached {
+                ends_with_connection: true,
                 ..
             }
         )
     }
 
     pub(super) fn wake(&self) {
-        if let Link::Attached { wake, .. } = &self.link {
+        if let ClientState::Attached { wake, .. } = &self.client_state {
             wake.notify_one();
         }
     }
 
     /// When the hub has something to do for a session whose client is away.
     pub(super) fn due(&self) -> Option<Instant> {
-        let Link::Away { ends_at, .. } = self.link else {
+        let ClientState::Away { ends_at, .. } = self.client_state else {
             return None;
         };
         [ends_at, self.will.as_ref().map(|will| will.at)]
@@ -147,33 +147,33 @@ impl Session {
     pub(super) fn push(
         &mut self,
         message: &Arc<Message>,
-        wanted: Wanted,
+        wanted: DeliveryOptions,
         share: Option<&Arc<str>>,
-        room: usize,
-    ) -> Pushed {
+        max_bytes: usize,
+    ) -> PushOutcome {
         // [MQTT-3.8.4-8]
         let qos = message.qos.min(wanted.qos);
         if qos == QoS::AtMostOnce && self.is_away() {
-            return Pushed::NotKept;
+            return PushOutcome::NotKept;
         }
         // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
         let retain = message.retain && wanted.retain_as_published;
         let share = share.map(Arc::clone);
         let mut queued = Queued::new(message, qos, retain, wanted.identifiers.into());
         queued.share = share;
-        if !self.outgoing.push(queued, room) {
-            return Pushed::Full(qos);
+        if !self.outgoing.push(queued, max_bytes) {
+            return PushOutcome::Full(qos);
         }
         // Where more waits, its connection knows, or waits for its client: a crowd that doesn't
         // read isn't woken in vain.
         if self.outgoing.has_only_one() {
             self.wake();
         }
-        Pushed::Queued
+        PushOutcome::Queued
     }
 }
 
-impl Wanted {
+impl DeliveryOptions {
     pub(super) fn by(subscription: &Subscription) -> Self {
         Self {
             qos: subscription.options.qos,

@@ -11,9 +11,9 @@ use crate::event::{Event, Outcome};
 use crate::fault::Fault;
 use crate::policy::{Action, Decision};
 use crate::qos2::SubscribeQoS2;
+use crate::server::close_reason::CloseReason;
 use crate::server::denied::Denied;
-use crate::server::end::End;
-use crate::server::hub::{Hub, Subscribed};
+use crate::server::hub::{Hub, SubscribeOutcome};
 use crate::server::limit::{Limit, at_most};
 use crate::server::open::Open;
 use crate::server::output::Output;
@@ -34,9 +34,9 @@ impl Open {
         output: &mut Output,
         hub: &mut Hub,
         now: Instant,
-    ) -> Result<(), End> {
+    ) -> Result<(), CloseReason> {
         if self.settings.faults.has(&Fault::DropOnSubscribe) {
-            return Err(End::Dropped);
+            return Err(CloseReason::Dropped);
         }
         self.check_request(subscribe)?;
         if self.leaves_unanswered(subscribe, output)? {
@@ -86,7 +86,7 @@ impl Open {
         // The service rejects what is above the limit, and then closes the connection.
         let over_quota = first_denial.filter(|_| reason_codes.contains(&ReasonCode::QuotaExceeded));
         match over_quota.filter(|_| self.settings.faults.suback().is_none()) {
-            Some(denied) => Err(End::told(ReasonCode::QuotaExceeded, denied.reason)),
+            Some(denied) => Err(CloseReason::told(ReasonCode::QuotaExceeded, denied.reason)),
             None => Ok(()),
         }
     }
@@ -154,14 +154,14 @@ impl Open {
             filter,
             subscription,
         ) {
-            Subscribed::New => granted(true),
-            Subscribed::Replaced => granted(false),
-            Subscribed::TooMany => Err(Limit::Subscriptions(rules.max_subscriptions).into()),
-            Subscribed::NoRoom => Err(Denied::new(
+            SubscribeOutcome::New => granted(true),
+            SubscribeOutcome::Replaced => granted(false),
+            SubscribeOutcome::TooMany => Err(Limit::Subscriptions(rules.max_subscriptions).into()),
+            SubscribeOutcome::NoRoom => Err(Denied::new(
                 ReasonCode::QuotaExceeded,
                 "the sandbox has no room for more subscriptions",
             )),
-            Subscribed::Gone => Err(Denied::new(
+            SubscribeOutcome::Gone => Err(Denied::new(
                 ReasonCode::UnspecifiedError,
                 "another client has taken the client id over",
             )),
@@ -211,7 +211,7 @@ impl Open {
         }
     }
 
-    fn check_request(&self, subscribe: &Subscribe<'_>) -> Result<(), End> {
+    fn check_request(&self, subscribe: &Subscribe<'_>) -> Result<(), CloseReason> {
         let rules = self.settings.rules();
         if subscribe.properties.subscription_identifier.is_some() && !rules.subscription_identifiers
         {
@@ -231,7 +231,7 @@ impl Open {
         &self,
         subscribe: &Subscribe<'_>,
         output: &mut Output,
-    ) -> Result<bool, End> {
+    ) -> Result<bool, CloseReason> {
         let most = self.settings.rules().maximum_qos;
         let above = subscribe
             .subscriptions

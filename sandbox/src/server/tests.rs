@@ -25,13 +25,13 @@ const ALL: &str =
 const CONNECT_ONLY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}}"#;
 
 /// One server and its clock.
-struct Bench {
+struct Harness {
     hub: Hub,
     settings: Arc<Settings>,
     now: Instant,
 }
 
-impl Bench {
+impl Harness {
     fn new() -> Self {
         Self::with(Settings {
             profile: Profile::Mqtt5,
@@ -66,17 +66,17 @@ impl Bench {
     }
 
     fn connected(&mut self, client_id: &str) -> Connection {
-        self.admits(connect(client_id)).0
+        self.connects(connect(client_id)).0
     }
 
     /// A connection that has its CONNACK, and whether its session was there already.
-    fn admits(&mut self, connect: Connect<'_>) -> (Connection, bool) {
+    fn connects(&mut self, connect: Connect<'_>) -> (Connection, bool) {
         let mut connection = self.accepted();
-        self.hears(&mut connection, connect);
+        self.receives(&mut connection, connect);
         assert!(connection.poll_authorization().is_some());
         connection.handle_authorization(Ok(grant(ALL)), &mut self.hub, self.now);
-        let said = self.says(&mut connection);
-        let Packet::ConnAck(connack) = said[0].packet() else {
+        let sent = self.sends(&mut connection);
+        let Packet::ConnAck(connack) = sent[0].packet() else {
             panic!("a CONNACK")
         };
         assert_eq!(connack.reason_code, ReasonCode::Success);
@@ -90,7 +90,7 @@ impl Bench {
         events.iter().map(ToString::to_string).collect()
     }
 
-    fn hears<'a>(&mut self, connection: &mut Connection, packet: impl Into<Packet<'a>>) {
+    fn receives<'a>(&mut self, connection: &mut Connection, packet: impl Into<Packet<'a>>) {
         let mut input = BytesMut::new();
         packet.into().encode(&mut input).unwrap();
         connection.handle_input(&mut input, &mut self.hub, self.now);
@@ -98,7 +98,7 @@ impl Bench {
     }
 
     /// Everything that is ready to be sent.
-    fn says(&mut self, connection: &mut Connection) -> Vec<PacketBuf> {
+    fn sends(&mut self, connection: &mut Connection) -> Vec<PacketBuf> {
         let mut packets = Vec::new();
         loop {
             connection.handle_input(&mut BytesMut::new(), &mut self.hub, self.now);
@@ -113,14 +113,14 @@ impl Bench {
         }
     }
 
-    fn says_disconnect(&mut self, connection: &mut Connection) -> Option<ReasonCode> {
-        match self.says(connection).last()?.packet() {
+    fn sends_disconnect(&mut self, connection: &mut Connection) -> Option<ReasonCode> {
+        match self.sends(connection).last()?.packet() {
             Packet::Disconnect(disconnect) => Some(disconnect.reason_code),
             _ => None,
         }
     }
 
-    fn waits(&mut self, connection: &mut Connection, seconds: u64) {
+    fn advance(&mut self, connection: &mut Connection, seconds: u64) {
         self.now += Duration::from_secs(seconds);
         while connection.poll_timeout().is_some_and(|at| at <= self.now) {
             connection.handle_timeout(&mut self.hub, self.now);
@@ -189,11 +189,11 @@ fn puback_codes(packets: &[PacketBuf]) -> Vec<ReasonCode> {
 
 #[test]
 fn a_connection_without_a_connect_is_refused_after_ten_seconds() {
-    let mut bench = Bench::new();
-    let mut connection = bench.accepted();
-    bench.waits(&mut connection, 9);
+    let mut harness = Harness::new();
+    let mut connection = harness.accepted();
+    harness.advance(&mut connection, 9);
     assert!(connection.output.close.is_none());
-    bench.waits(&mut connection, 1);
+    harness.advance(&mut connection, 1);
     assert!(connection.output.close.is_some());
 }
 
@@ -204,25 +204,25 @@ fn a_connack_fits_into_the_clients_maximum_packet_size_or_is_not_sent() {
     for profile in Profile::ALL {
         let mut smallest = None;
         for most in 1..=64_u32 {
-            let mut bench = Bench::with(Settings {
+            let mut harness = Harness::with(Settings {
                 profile,
                 ..Settings::default()
             });
-            let mut connection = bench.accepted();
+            let mut connection = harness.accepted();
             let properties = ConnectProperties {
                 maximum_packet_size: most.try_into().ok(),
                 ..Default::default()
             };
-            bench.hears(
+            harness.receives(
                 &mut connection,
                 Connect {
                     properties,
                     ..connect("c")
                 },
             );
-            connection.handle_authorization(Ok(grant(ALL)), &mut bench.hub, bench.now);
-            let said = bench.says(&mut connection);
-            let Some(packet) = said.first() else {
+            connection.handle_authorization(Ok(grant(ALL)), &mut harness.hub, harness.now);
+            let sent = harness.sends(&mut connection);
+            let Some(packet) = sent.first() else {
                 assert!(
                     connection.output.close.is_some() && smallest.is_none(),
                     "{profile}, {most} bytes"
@@ -254,9 +254,9 @@ fn a_connack_fits_into_the_clients_maximum_packet_size_or_is_not_sent() {
 
 #[test]
 fn credentials_are_given_out_once() {
-    let mut bench = Bench::new();
-    let mut connection = bench.accepted();
-    bench.hears(&mut connection, connect("c"));
+    let mut harness = Harness::new();
+    let mut connection = harness.accepted();
+    harness.receives(&mut connection, connect("c"));
     assert!(!connection.wants_input());
     assert_eq!(
         connection.poll_authorization().unwrap().password.as_deref(),
@@ -267,129 +267,129 @@ fn credentials_are_given_out_once() {
 
 #[test]
 fn silence_is_counted_from_the_last_packet() {
-    let mut bench = Bench::new();
-    let mut connection = bench.connected("c");
+    let mut harness = Harness::new();
+    let mut connection = harness.connected("c");
     for _ in 0..3 {
-        bench.waits(&mut connection, 290);
-        connection.handle_authorization(Ok(grant(ALL)), &mut bench.hub, bench.now);
-        bench.hears(&mut connection, Packet::PingReq);
-        assert_eq!(bench.says(&mut connection).len(), 1);
+        harness.advance(&mut connection, 290);
+        connection.handle_authorization(Ok(grant(ALL)), &mut harness.hub, harness.now);
+        harness.receives(&mut connection, Packet::PingReq);
+        assert_eq!(harness.sends(&mut connection).len(), 1);
     }
-    let mut silent = bench.connected("silent");
-    bench.waits(&mut silent, 899);
+    let mut silent = harness.connected("silent");
+    harness.advance(&mut silent, 899);
     assert!(silent.output.close.is_none());
-    bench.waits(&mut silent, 1);
+    harness.advance(&mut silent, 1);
     assert_eq!(
-        bench.says_disconnect(&mut silent),
+        harness.sends_disconnect(&mut silent),
         Some(ReasonCode::KeepAliveTimeout)
     );
 }
 
 #[test]
 fn the_authorizer_is_asked_again_and_its_new_policy_counts() {
-    let mut bench = Bench::new();
-    let mut connection = bench.connected("c");
-    bench.waits(&mut connection, 300);
+    let mut harness = Harness::new();
+    let mut connection = harness.connected("c");
+    harness.advance(&mut connection, 300);
     assert!(connection.poll_authorization().is_some());
     assert!(connection.poll_authorization().is_none());
-    connection.handle_authorization(Ok(grant(CONNECT_ONLY)), &mut bench.hub, bench.now);
-    bench.hears(&mut connection, publish("t", QoS::AtLeastOnce));
+    connection.handle_authorization(Ok(grant(CONNECT_ONLY)), &mut harness.hub, harness.now);
+    harness.receives(&mut connection, publish("t", QoS::AtLeastOnce));
     assert_eq!(
-        puback_codes(&bench.says(&mut connection)),
+        puback_codes(&harness.sends(&mut connection)),
         [ReasonCode::NotAuthorized]
     );
-    bench.waits(&mut connection, 300);
+    harness.advance(&mut connection, 300);
     assert!(connection.poll_authorization().is_some());
     let refusal = Refusal::NotAuthenticated("A".into());
-    connection.handle_authorization(Err(refusal), &mut bench.hub, bench.now);
+    connection.handle_authorization(Err(refusal), &mut harness.hub, harness.now);
     assert_eq!(
-        bench.says_disconnect(&mut connection),
+        harness.sends_disconnect(&mut connection),
         Some(ReasonCode::NotAuthorized)
     );
 }
 
 #[test]
 fn a_refresh_that_is_not_named_is_not_asked_for() {
-    let mut bench = Bench::new();
-    let mut connection = bench.connected("c");
-    bench.waits(&mut connection, 300);
+    let mut harness = Harness::new();
+    let mut connection = harness.connected("c");
+    harness.advance(&mut connection, 300);
     assert!(connection.poll_authorization().is_some());
     let never = Grant {
         refresh_after: None,
         ..grant(CONNECT_ONLY)
     };
-    connection.handle_authorization(Ok(never), &mut bench.hub, bench.now);
-    bench.hears(&mut connection, Packet::PingReq);
-    bench.waits(&mut connection, 600);
+    connection.handle_authorization(Ok(never), &mut harness.hub, harness.now);
+    harness.receives(&mut connection, Packet::PingReq);
+    harness.advance(&mut connection, 600);
     assert!(connection.poll_authorization().is_none());
 }
 
 #[test]
 fn a_lambda_that_was_not_called_denies_nobody() {
-    let mut bench = Bench::new();
+    let mut harness = Harness::new();
     let refusal = || Refusal::NotCalled {
         authorizer: "A".into(),
         fault: QueueFault::Full,
     };
-    let mut waiting = bench.accepted();
-    bench.hears(&mut waiting, connect("w"));
-    waiting.handle_authorization(Err(refusal()), &mut bench.hub, bench.now);
-    let said = bench.says(&mut waiting);
-    let Packet::ConnAck(connack) = said[0].packet() else {
+    let mut waiting = harness.accepted();
+    harness.receives(&mut waiting, connect("w"));
+    waiting.handle_authorization(Err(refusal()), &mut harness.hub, harness.now);
+    let sent = harness.sends(&mut waiting);
+    let Packet::ConnAck(connack) = sent[0].packet() else {
         panic!("a CONNACK")
     };
     assert_eq!(connack.reason_code, ReasonCode::QuotaExceeded);
-    let mut connected = bench.connected("c");
-    bench.waits(&mut connected, 300);
-    connected.handle_authorization(Err(refusal()), &mut bench.hub, bench.now);
+    let mut connected = harness.connected("c");
+    harness.advance(&mut connected, 300);
+    connected.handle_authorization(Err(refusal()), &mut harness.hub, harness.now);
     assert_eq!(
-        bench.says_disconnect(&mut connected),
+        harness.sends_disconnect(&mut connected),
         Some(ReasonCode::QuotaExceeded)
     );
 }
 
 #[test]
 fn a_connection_lasts_as_long_as_its_grant() {
-    let mut bench = Bench::new();
-    let mut connection = bench.connected("c");
-    bench.waits(&mut connection, 600);
-    bench.hears(&mut connection, Packet::PingReq);
-    bench.waits(&mut connection, 399);
+    let mut harness = Harness::new();
+    let mut connection = harness.connected("c");
+    harness.advance(&mut connection, 600);
+    harness.receives(&mut connection, Packet::PingReq);
+    harness.advance(&mut connection, 399);
     assert!(connection.output.close.is_none());
-    bench.waits(&mut connection, 1);
+    harness.advance(&mut connection, 1);
     assert_eq!(
-        bench.says_disconnect(&mut connection),
+        harness.sends_disconnect(&mut connection),
         Some(ReasonCode::AdministrativeAction)
     );
 }
 
 #[test]
 fn a_subscriber_that_reads_nothing_is_given_no_more_than_there_is_room_for() {
-    let mut bench = Bench::new();
-    let (mut publisher, mut subscriber) = (bench.connected("p"), bench.connected("s"));
-    bench.hears(&mut subscriber, subscribe(&[subscription("t")]));
-    bench.says(&mut subscriber);
+    let mut harness = Harness::new();
+    let (mut publisher, mut subscriber) = (harness.connected("p"), harness.connected("s"));
+    harness.receives(&mut subscriber, subscribe(&[subscription("t")]));
+    harness.sends(&mut subscriber);
     for _ in 0..MAX_QUEUED + 10 {
-        bench.hears(&mut publisher, publish("t", QoS::AtMostOnce));
+        harness.receives(&mut publisher, publish("t", QoS::AtMostOnce));
     }
-    assert_eq!(bench.says(&mut subscriber).len(), MAX_QUEUED);
+    assert_eq!(harness.sends(&mut subscriber).len(), MAX_QUEUED);
 }
 
 /// Each has a topic of its own, so that nothing is shared.
 #[test]
 fn many_subscribers_that_read_nothing_share_one_bound_and_whoever_is_furthest_behind_gives_way() {
-    let mut bench = Bench::new();
-    let mut publisher = bench.connected("p");
+    let mut harness = Harness::new();
+    let mut publisher = harness.connected("p");
     let large = vec![b'x'; 128 * 1024];
     let mut silent = Vec::new();
     for number in 0..700 {
         let topic = number.to_string();
-        let mut subscriber = bench.connected(&topic);
-        bench.hears(&mut subscriber, subscribe(&[subscription(&topic)]));
-        bench.says(&mut subscriber);
+        let mut subscriber = harness.connected(&topic);
+        harness.receives(&mut subscriber, subscribe(&[subscription(&topic)]));
+        harness.sends(&mut subscriber);
         silent.push(subscriber);
         for _ in 0..if number < 20 { 40 } else { 1 } {
-            bench.hears(
+            harness.receives(
                 &mut publisher,
                 Publish {
                     payload: &large,
@@ -397,22 +397,22 @@ fn many_subscribers_that_read_nothing_share_one_bound_and_whoever_is_furthest_be
                 },
             );
         }
-        assert!(bench.hub.weight().bytes() <= HARD_MESSAGE_BYTES);
+        assert!(harness.hub.weight().bytes() <= HARD_MESSAGE_BYTES);
     }
-    let mut reader = bench.connected("reader");
-    bench.hears(&mut reader, subscribe(&[subscription("t")]));
-    bench.says(&mut reader);
-    bench.hears(
+    let mut reader = harness.connected("reader");
+    harness.receives(&mut reader, subscribe(&[subscription("t")]));
+    harness.sends(&mut reader);
+    harness.receives(
         &mut publisher,
         Publish {
             payload: &large,
             ..publish("t", QoS::AtMostOnce)
         },
     );
-    assert_eq!(bench.says(&mut reader).len(), 1);
+    assert_eq!(harness.sends(&mut reader).len(), 1);
     let told: Vec<_> = silent
         .iter_mut()
-        .map(|client| bench.says_disconnect(client))
+        .map(|client| harness.sends_disconnect(client))
         .collect();
     assert!(
         told[..20].contains(&Some(ReasonCode::QuotaExceeded)),
@@ -424,10 +424,10 @@ fn many_subscribers_that_read_nothing_share_one_bound_and_whoever_is_furthest_be
 /// §3.1.2.11.2, MQTT-3.1.2-8
 #[test]
 fn a_take_over_ends_a_session_without_expiry_and_its_will_goes_out_at_once() {
-    let mut bench = Bench::new();
-    let mut watcher = bench.connected("w");
-    bench.hears(&mut watcher, subscribe(&[subscription("will")]));
-    bench.says(&mut watcher);
+    let mut harness = Harness::new();
+    let mut watcher = harness.connected("w");
+    harness.receives(&mut watcher, subscribe(&[subscription("will")]));
+    harness.sends(&mut watcher);
     let properties = WillProperties {
         will_delay_interval: Some(60),
         ..Default::default()
@@ -443,19 +443,19 @@ fn a_take_over_ends_a_session_without_expiry_and_its_will_goes_out_at_once() {
         clean_start: false,
         ..connect("c")
     };
-    let (mut first, _) = bench.admits(Connect {
+    let (mut first, _) = harness.connects(Connect {
         will: Some(will),
         ..resuming()
     });
-    let (_second, session_present) = bench.admits(resuming());
+    let (_second, session_present) = harness.connects(resuming());
     assert!(!session_present);
     assert_eq!(
-        bench.says_disconnect(&mut first),
+        harness.sends_disconnect(&mut first),
         Some(ReasonCode::SessionTakenOver)
     );
-    let said = bench.says(&mut watcher);
-    let [packet] = said.as_slice() else {
-        panic!("the will, not {said:?}")
+    let sent = harness.sends(&mut watcher);
+    let [packet] = sent.as_slice() else {
+        panic!("the will, not {sent:?}")
     };
     let Packet::Publish(publish) = packet.packet() else {
         panic!("a PUBLISH")
@@ -466,7 +466,7 @@ fn a_take_over_ends_a_session_without_expiry_and_its_will_goes_out_at_once() {
 /// The session goes on, so the client is back before its will's time. [MQTT-3.1.3-9]
 #[test]
 fn a_take_over_of_a_lasting_session_resumes_it_without_the_will() {
-    let mut bench = Bench::new();
+    let mut harness = Harness::new();
     let properties = ConnectProperties {
         session_expiry_interval: Some(60),
         ..Default::default()
@@ -476,28 +476,28 @@ fn a_take_over_of_a_lasting_session_resumes_it_without_the_will() {
         properties,
         ..connect("c")
     };
-    let (mut first, _) = bench.admits(lasting());
-    let (_second, session_present) = bench.admits(lasting());
+    let (mut first, _) = harness.connects(lasting());
+    let (_second, session_present) = harness.connects(lasting());
     assert!(session_present);
     assert_eq!(
-        bench.says_disconnect(&mut first),
+        harness.sends_disconnect(&mut first),
         Some(ReasonCode::SessionTakenOver)
     );
 }
 
 #[test]
 fn no_more_is_retained_than_there_is_room_for() {
-    let mut bench = Bench::new();
-    let mut connection = bench.connected("c");
+    let mut harness = Harness::new();
+    let mut connection = harness.connected("c");
     for number in 0..=MAX_RETAINED {
         let topic = number.to_string();
         let message = Publish {
             retain: true,
             ..publish(&topic, QoS::AtLeastOnce)
         };
-        bench.hears(&mut connection, message);
+        harness.receives(&mut connection, message);
     }
-    let codes = puback_codes(&bench.says(&mut connection));
+    let codes = puback_codes(&harness.sends(&mut connection));
     assert_eq!(
         codes.iter().filter(|code| !code.is_error()).count(),
         MAX_RETAINED
@@ -508,17 +508,17 @@ fn no_more_is_retained_than_there_is_room_for() {
 /// The log says why a client that subscribes with a wildcard gets no retained messages.
 #[test]
 fn retained_messages_that_a_wildcard_does_not_get_on_aws_iot_are_told() {
-    let mut bench = Bench::with(Settings::default());
-    let mut connection = bench.connected("c");
+    let mut harness = Harness::with(Settings::default());
+    let mut connection = harness.connected("c");
     for topic in ["a/1", "a/2", "b"] {
         let message = Publish {
             retain: true,
             ..publish(topic, QoS::AtLeastOnce)
         };
-        bench.hears(&mut connection, message);
+        harness.receives(&mut connection, message);
     }
     connection.output.events.clear();
-    bench.hears(&mut connection, subscribe(&[subscription("a/+")]));
+    harness.receives(&mut connection, subscribe(&[subscription("a/+")]));
     let told = |connection: &Connection| -> Vec<String> {
         let events = connection.output.events.iter().map(ToString::to_string);
         events.filter(|line| line.contains("retained")).collect()
@@ -535,24 +535,24 @@ fn retained_messages_that_a_wildcard_does_not_get_on_aws_iot_are_told() {
         subscription("c/#"),
         subscription("$share/g/a/+"),
     ];
-    bench.hears(&mut connection, subscribe(&others));
+    harness.receives(&mut connection, subscribe(&others));
     assert_eq!(told(&connection), [""; 0]);
 }
 
 /// MQTT-3.3.2-5, MQTT-3.3.2-6
 #[test]
 fn a_waiting_message_tells_how_long_it_is_still_worth_delivering() {
-    let mut bench = Bench::new();
-    let mut connection = bench.connected("c");
-    bench.hears(&mut connection, subscribe(&[subscription("t")]));
-    bench.says(&mut connection);
+    let mut harness = Harness::new();
+    let mut connection = harness.connected("c");
+    harness.receives(&mut connection, subscribe(&[subscription("t")]));
+    harness.sends(&mut connection);
     for expiry in [10, 100] {
         let mut message = publish("t", QoS::AtMostOnce);
         message.properties.message_expiry_interval = Some(expiry);
-        bench.hears(&mut connection, message);
+        harness.receives(&mut connection, message);
     }
-    bench.now += Duration::from_secs(30);
-    let packets = bench.says(&mut connection);
+    harness.now += Duration::from_secs(30);
+    let packets = harness.sends(&mut connection);
     let Packet::Publish(publish) = packets[0].packet() else {
         panic!("a PUBLISH")
     };
@@ -564,18 +564,18 @@ fn a_waiting_message_tells_how_long_it_is_still_worth_delivering() {
 
 #[test]
 fn identifiers_are_not_used_again_at_once() {
-    let mut bench = Bench::new();
-    let mut connection = bench.connected("c");
-    bench.hears(&mut connection, subscribe(&[subscription("t")]));
-    bench.says(&mut connection);
+    let mut harness = Harness::new();
+    let mut connection = harness.connected("c");
+    harness.receives(&mut connection, subscribe(&[subscription("t")]));
+    harness.sends(&mut connection);
     for expected in 1..=3 {
-        bench.hears(&mut connection, publish("t", QoS::AtLeastOnce));
-        let packets = bench.says(&mut connection);
+        harness.receives(&mut connection, publish("t", QoS::AtLeastOnce));
+        let packets = harness.sends(&mut connection);
         let Packet::Publish(publish) = packets[1].packet() else {
             panic!("a PUBLISH")
         };
         let packet_id = publish.delivery.packet_id().unwrap();
         assert_eq!(packet_id.get(), expected);
-        bench.hears(&mut connection, Packet::PubAck(Ack::success(packet_id)));
+        harness.receives(&mut connection, Packet::PubAck(Ack::success(packet_id)));
     }
 }

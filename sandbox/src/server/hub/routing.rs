@@ -11,12 +11,12 @@ use crate::fault::Fault;
 use crate::overflow::WhenQueueFull;
 use crate::server::hub::Hub;
 use crate::server::hub::losses::LossReason;
-use crate::server::hub::relief::Eviction;
+use crate::server::hub::memory::Eviction;
 use crate::server::limits::{MAX_FILTER_BYTES, MAX_SUBSCRIPTIONS_OF_ALL};
 use crate::server::message::Message;
 use crate::server::outgoing::Queued;
 use crate::server::retained::RetainedFull;
-use crate::server::session::{ConnectionId, Pushed, Session, Subscription, Wanted};
+use crate::server::session::{ConnectionId, DeliveryOptions, PushOutcome, Session, Subscription};
 use crate::server::topics;
 
 /// The clients that subscribed with one filter.
@@ -50,13 +50,13 @@ impl Subscribers {
 /// Who wants one message: each client once for each of its subscriptions, and shares.
 #[derive(Debug, Default)]
 struct Matching {
-    wanted: Vec<(Arc<str>, Wanted)>,
+    wanted: Vec<(Arc<str>, DeliveryOptions)>,
     shares: Vec<Arc<str>>,
 }
 
 /// Whether a subscription is new, or replaced one with the same filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subscribed {
+pub(crate) enum SubscribeOutcome {
     New,
     Replaced,
     /// The session has as many as it may have.
@@ -85,7 +85,7 @@ impl Hub {
         connection: ConnectionId,
         filter: TopicFilter<'_>,
         subscription: Subscription,
-    ) -> Subscribed {
+    ) -> SubscribeOutcome {
         let (most, weight) = (
             self.settings.rules().max_subscriptions,
             weight(filter.as_str()),
@@ -95,28 +95,28 @@ impl Hub {
             .get_mut(client_id)
             .filter(|session| session.is_of(connection))
         else {
-            return Subscribed::Gone;
+            return SubscribeOutcome::Gone;
         };
         // [MQTT-3.8.4-3]
         if let Some(same) = session.subscriptions.get_mut(filter.as_str()) {
             *same = subscription;
-            return Subscribed::Replaced;
+            return SubscribeOutcome::Replaced;
         }
         if session.subscriptions.len() >= most {
-            return Subscribed::TooMany;
+            return SubscribeOutcome::TooMany;
         }
         let is_heavy = session.weight + weight > MAX_FILTER_BYTES_OF_ONE
-            || self.filter_weight + weight > MAX_FILTER_BYTES
+            || self.filter_bytes + weight > MAX_FILTER_BYTES
             || self.subscription_count >= MAX_SUBSCRIPTIONS_OF_ALL;
         if is_heavy {
-            return Subscribed::NoRoom;
+            return SubscribeOutcome::NoRoom;
         }
         let kept: Arc<str> = filter.as_str().into();
         session
             .subscriptions
             .insert(Arc::clone(&kept), subscription);
         session.weight += weight;
-        self.filter_weight += weight;
+        self.filter_bytes += weight;
         self.subscription_count += 1;
         let subscribers = self.subscribers.entry(Arc::clone(&kept)).or_default();
         if subscribers.clients.is_empty() {
@@ -124,7 +124,7 @@ impl Hub {
             self.index.insert(filter, kept);
         }
         subscribers.clients.insert(Arc::clone(client_id));
-        Subscribed::New
+        SubscribeOutcome::New
     }
 
     /// Whether there was such a subscription. Filters are compared character by character.
@@ -144,20 +144,20 @@ impl Hub {
             return false;
         }
         session.weight -= weight(filter.as_str());
-        self.forget_filter(client_id, filter);
+        self.remove_filter(client_id, filter);
         true
     }
 
-    pub(super) fn forget_subscriptions(&mut self, client_id: &Arc<str>, session: &Session) {
+    pub(super) fn remove_subscriptions(&mut self, client_id: &Arc<str>, session: &Session) {
         for filter in session.subscriptions.keys() {
             if let Ok(filter) = TopicFilter::new(filter) {
-                self.forget_filter(client_id, filter);
+                self.remove_filter(client_id, filter);
             }
         }
     }
 
-    fn forget_filter(&mut self, client_id: &Arc<str>, filter: TopicFilter<'_>) {
-        self.filter_weight -= weight(filter.as_str());
+    fn remove_filter(&mut self, client_id: &Arc<str>, filter: TopicFilter<'_>) {
+        self.filter_bytes -= weight(filter.as_str());
         self.subscription_count -= 1;
         let Some(subscribers) = self.subscribers.get_mut(filter.as_str()) else {
             return;
@@ -207,18 +207,18 @@ impl Hub {
             is_same
         });
         // One bound for all copies of the message: the copies themselves fill the memory.
-        let room = self.relief.room();
+        let max_bytes = self.memory.queue_limit();
         if self.settings.when_queue_full() == WhenQueueFull::Refuse {
-            self.check_queues(&wanted, &shares, message, room)?;
+            self.check_queues(&wanted, &shares, message, max_bytes)?;
         }
         let mut receivers = 0;
         for (client_id, wanted) in wanted {
-            receivers += usize::from(self.queue(&client_id, message, wanted, None, room, now));
+            receivers += usize::from(self.queue(&client_id, message, wanted, None, max_bytes, now));
         }
         for share in shares {
-            receivers += usize::from(self.queue_for_share(&share, message, room, now));
+            receivers += usize::from(self.queue_for_share(&share, message, max_bytes, now));
         }
-        self.relieve(now);
+        self.limit_messages(now);
         Ok(receivers)
     }
 
@@ -230,17 +230,17 @@ impl Hub {
     /// subscription has.
     fn check_queues(
         &self,
-        wanted: &[(Arc<str>, Wanted)],
+        wanted: &[(Arc<str>, DeliveryOptions)],
         shares: &[Arc<str>],
         message: &Message,
-        room: usize,
+        max_bytes: usize,
     ) -> Result<(), PublishRefused> {
         let mut copies: HashMap<&str, usize> = HashMap::new();
         for (client_id, wanted) in wanted {
             let Some(session) = self.sessions.get(client_id) else {
                 continue;
             };
-            if session.outgoing.fits(message, 1, room) {
+            if session.outgoing.fits(message, 1, max_bytes) {
                 copies.insert(client_id, 1);
             } else if message.qos.min(wanted.qos) > QoS::AtMostOnce {
                 return Err(PublishRefused::SubscriberFull);
@@ -249,7 +249,7 @@ impl Hub {
 
         // The same clients are picked here as when the copies are queued.
         for filter in shares {
-            if let Some(picked) = self.share_taker(filter, message, &copies, room) {
+            if let Some(picked) = self.next_share_member(filter, message, &copies, max_bytes) {
                 *copies.entry(picked).or_default() += 1;
             } else if self.share_qos(filter, message) > QoS::AtMostOnce {
                 return Err(PublishRefused::SubscriberFull);
@@ -260,7 +260,7 @@ impl Hub {
 
     /// QoS of a message for the client of a shared subscription whose turn it is.
     fn share_qos(&self, filter: &Arc<str>, message: &Message) -> QoS {
-        let first = self.share_first(filter);
+        let first = self.share_member_in_turn(filter);
         let session = first.and_then(|client_id| self.sessions.get(client_id));
         session
             .and_then(|session| session.subscriptions.get(filter))
@@ -295,7 +295,7 @@ impl Hub {
                 if let Some(subscription) =
                     subscription.filter(|subscription| !is_own(subscription))
                 {
-                    wanted.push((Arc::clone(client_id), Wanted::by(subscription)));
+                    wanted.push((Arc::clone(client_id), DeliveryOptions::by(subscription)));
                 }
             }
         }
@@ -308,12 +308,12 @@ impl Hub {
         &mut self,
         filter: &Arc<str>,
         message: &Arc<Message>,
-        room: usize,
+        max_bytes: usize,
         now: Instant,
     ) -> bool {
         let picked = self
-            .share_taker(filter, message, &HashMap::new(), room)
-            .or_else(|| self.share_first(filter));
+            .next_share_member(filter, message, &HashMap::new(), max_bytes)
+            .or_else(|| self.share_member_in_turn(filter));
         let Some(picked) = picked.map(Arc::clone) else {
             return false;
         };
@@ -324,20 +324,22 @@ impl Hub {
         // [MQTT-4.8.2-3]
         let wanted = session
             .and_then(|session| session.subscriptions.get(filter))
-            .map(Wanted::by);
-        wanted.is_some_and(|wanted| self.queue(&picked, message, wanted, Some(filter), room, now))
+            .map(DeliveryOptions::by);
+        wanted.is_some_and(|wanted| {
+            self.queue(&picked, message, wanted, Some(filter), max_bytes, now)
+        })
     }
 
     /// Next client of a shared subscription that has space for a message: one that is connected, or
     /// else one whose session keeps the message until it is back. `None` if there is none.
     ///
     /// `copies` are those that clients are to get besides, and that aren't queued yet.
-    pub(super) fn share_taker(
+    pub(super) fn next_share_member(
         &self,
         filter: &Arc<str>,
         message: &Message,
         copies: &HashMap<&str, usize>,
-        room: usize,
+        max_bytes: usize,
     ) -> Option<&Arc<str>> {
         let subscribers = self.subscribers.get(filter)?;
         let takes = |member: &Arc<str>, is_away: bool| {
@@ -354,7 +356,7 @@ impl Hub {
                 let is_kept =
                     !is_away || wanted.is_some_and(|qos| message.qos.min(qos) > QoS::AtMostOnce);
                 let copies = copies.get(&**member).copied().unwrap_or_default();
-                is_kept && session.outgoing.fits(message, copies + 1, room)
+                is_kept && session.outgoing.fits(message, copies + 1, max_bytes)
             })
         };
         let find = |is_away| subscribers.in_turn().find(|member| takes(member, is_away));
@@ -362,7 +364,7 @@ impl Hub {
     }
 
     /// The client of a shared subscription whose turn it is: one that is connected, or else any.
-    fn share_first(&self, filter: &Arc<str>) -> Option<&Arc<str>> {
+    fn share_member_in_turn(&self, filter: &Arc<str>) -> Option<&Arc<str>> {
         let subscribers = self.subscribers.get(filter)?;
         let is_there = |member: &&Arc<str>| {
             self.sessions
@@ -380,18 +382,18 @@ impl Hub {
         &mut self,
         client_id: &Arc<str>,
         message: &Arc<Message>,
-        wanted: Wanted,
+        wanted: DeliveryOptions,
         share: Option<&Arc<str>>,
-        room: usize,
+        max_bytes: usize,
         now: Instant,
     ) -> bool {
         let Some(session) = self.sessions.get_mut(client_id) else {
             return false;
         };
-        match session.push(message, wanted, share, room) {
-            Pushed::Queued => true,
-            Pushed::NotKept => false,
-            Pushed::Full(qos) => {
+        match session.push(message, wanted, share, max_bytes) {
+            PushOutcome::Queued => true,
+            PushOutcome::NotKept => false,
+            PushOutcome::Full(qos) => {
                 self.overflow(client_id, message, qos, now);
                 false
             }
@@ -406,11 +408,11 @@ impl Hub {
         let topic = message.topic().into();
         let drops = self.settings.when_queue_full() == WhenQueueFull::Drop;
         if qos == QoS::AtMostOnce || drops {
-            return self.lose(client_id, topic, LossReason::QueueFull, now);
+            return self.count_loss(client_id, topic, LossReason::QueueFull, now);
         }
         // Counted with the messages of the session that ends, so that the log has one line.
         let reason = LossReason::SessionOverflowed;
-        self.lose(client_id, topic, reason, now);
+        self.count_loss(client_id, topic, reason, now);
         self.evict(client_id, Eviction::Overflow, reason, now);
     }
 
@@ -429,7 +431,7 @@ impl Hub {
         if self.settings.faults.has(&Fault::NoDeliver) || filter.is_shared() {
             return 0;
         }
-        let (room, rules) = (self.relief.room(), self.settings.rules());
+        let (max_bytes, rules) = (self.memory.queue_limit(), self.settings.rules());
         let messages = self.retained.matching(filter, rules, now);
         if filter.has_wildcard() && !rules.retained_for_wildcards {
             return messages.len();
@@ -442,7 +444,7 @@ impl Hub {
             let qos = message.qos.min(subscription.options.qos);
             let identifiers = subscription.identifier.into_iter().collect();
             let queued = Queued::new(&message, qos, true, identifiers);
-            if !session.outgoing.push(queued, room) {
+            if !session.outgoing.push(queued, max_bytes) {
                 self.overflow(client_id, &message, qos, now);
             }
         }

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::server::tests::{ALL, Bench, connect, grant, publish, subscribe, subscription};
+use crate::server::tests::{ALL, Harness, connect, grant, publish, subscribe, subscription};
 
 proptest! {
     /// Whatever comes, the answers are packets that a server may send, and the last one of a connection says why.
@@ -17,8 +17,8 @@ proptest! {
         is_connected: bool,
         packets in vec((select(golden()), any::<Index>(), any::<Option<u8>>()), 1..8),
     ) {
-        let mut bench = Bench::new();
-        let mut connection = if is_connected { bench.connected("c") } else { bench.accepted() };
+        let mut harness = Harness::new();
+        let mut connection = if is_connected { harness.connected("c") } else { harness.accepted() };
         let mut input = BytesMut::new();
         for (mut packet, at, byte) in packets {
             if let Some(byte) = byte {
@@ -26,14 +26,14 @@ proptest! {
                 packet[at] = byte;
             }
             input.extend_from_slice(&packet);
-            connection.handle_input(&mut input, &mut bench.hub, bench.now);
+            connection.handle_input(&mut input, &mut harness.hub, harness.now);
             if connection.poll_authorization().is_some() {
-                connection.handle_authorization(Ok(grant(ALL)), &mut bench.hub, bench.now);
+                connection.handle_authorization(Ok(grant(ALL)), &mut harness.hub, harness.now);
             }
         }
         let mut events = connection.output.events.iter();
         let was_closed_by_client = events.any(|event| event.to_string().ends_with("by the client"));
-        connection.poll_deliveries(&mut bench.hub, bench.now);
+        connection.poll_deliveries(&mut harness.hub, harness.now);
         let mut last = None;
         while let Some(packet) = PacketBuf::take(&mut connection.output.bytes, &SERVER).unwrap() {
             last = Some(packet);

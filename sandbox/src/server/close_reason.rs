@@ -10,14 +10,14 @@ use crate::server::other_version::OtherVersion;
 
 /// Why the server stops serving a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum CloseReason {
     /// The client is told why: in a CONNACK before it is connected, in a DISCONNECT after that.
-    Told {
+    WithCode {
         reason_code: ReasonCode,
         reason: Cow<'static, str>,
     },
     /// A fault: the client is told what was asked for, and nothing else.
-    Injected {
+    Fault {
         reason_code: ReasonCode,
         reason_string: Option<String>,
     },
@@ -28,7 +28,7 @@ pub(crate) enum End {
     /// The socket closed without a DISCONNECT.
     Lost,
     /// A denial that isn't told: closed without a word.
-    Untold { reason: String },
+    Silent { reason: String },
     /// A fault: closed without a word.
     Dropped,
     /// A fault: a TCP reset.
@@ -44,9 +44,9 @@ pub(crate) enum Close {
     Reset,
 }
 
-impl End {
+impl CloseReason {
     pub(crate) fn told(reason_code: ReasonCode, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Told {
+        Self::WithCode {
             reason_code,
             reason: without_controls(reason.into()),
         }
@@ -55,12 +55,12 @@ impl End {
     pub(crate) const fn close(&self) -> Close {
         match self {
             Self::Reset => Close::Reset,
-            Self::Told { .. }
-            | Self::Injected { .. }
+            Self::WithCode { .. }
+            | Self::Fault { .. }
             | Self::OtherVersion(_)
             | Self::Client { .. }
             | Self::Lost
-            | Self::Untold { .. }
+            | Self::Silent { .. }
             | Self::Dropped => Close::Gracefully,
         }
     }
@@ -74,20 +74,20 @@ impl End {
     }
 
     /// The code of the CONNACK or DISCONNECT, where there is one, and its reason string.
-    pub(crate) fn told_to_client(&self) -> Option<(ReasonCode, Option<&str>)> {
+    pub(crate) fn wire_reason(&self) -> Option<(ReasonCode, Option<&str>)> {
         match self {
-            Self::Told {
+            Self::WithCode {
                 reason_code,
                 reason,
             } => Some((*reason_code, Some(reason))),
-            Self::Injected {
+            Self::Fault {
                 reason_code,
                 reason_string,
             } => Some((*reason_code, reason_string.as_deref())),
             Self::OtherVersion(_)
             | Self::Client { .. }
             | Self::Lost
-            | Self::Untold { .. }
+            | Self::Silent { .. }
             | Self::Dropped
             | Self::Reset => None,
         }
@@ -96,9 +96,9 @@ impl End {
     /// Why, for the log.
     pub(crate) fn reason(&self) -> &str {
         match self {
-            Self::Told { reason, .. } => reason,
-            Self::Untold { reason } => reason,
-            Self::Injected { .. } => "on purpose (fault)",
+            Self::WithCode { reason, .. } => reason,
+            Self::Silent { reason } => reason,
+            Self::Fault { .. } => "on purpose (fault)",
             Self::OtherVersion(_) => "another version of MQTT",
             Self::Client { .. } => "by the client",
             Self::Lost => "the client closed the connection without a DISCONNECT",
@@ -110,13 +110,13 @@ impl End {
     /// Why, with the code that was sent or received.
     pub(crate) fn log_reason(&self) -> String {
         match self {
-            Self::Told { reason_code, .. }
-            | Self::Injected { reason_code, .. }
+            Self::WithCode { reason_code, .. }
+            | Self::Fault { reason_code, .. }
             | Self::Client { reason_code } => {
                 format!("0x{:02X}: {}", reason_code.code(), self.reason())
             }
             Self::OtherVersion(other) => other.to_string(),
-            Self::Untold { reason } => format!("closed without a word: {reason}"),
+            Self::Silent { reason } => format!("closed without a word: {reason}"),
             Self::Lost | Self::Dropped | Self::Reset => self.reason().to_owned(),
         }
     }
@@ -141,13 +141,13 @@ pub(crate) const fn legal_code(reason_code: ReasonCode, packet: PacketType) -> R
     }
 }
 
-impl From<DecodeError> for End {
+impl From<DecodeError> for CloseReason {
     fn from(error: DecodeError) -> Self {
         Self::told(error.reason_code, error.to_string())
     }
 }
 
-impl From<EncodeError> for End {
+impl From<EncodeError> for CloseReason {
     fn from(error: EncodeError) -> Self {
         Self::told(ReasonCode::ImplementationSpecificError, error.to_string())
     }

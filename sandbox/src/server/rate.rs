@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 /// Windows of one length, one after the other; each holds so much. What is taken beyond it counts
 /// for the next ones.
 #[derive(Debug, Clone)]
-pub(crate) struct Window {
+pub(crate) struct RateWindow {
     most: u64,
     length: Duration,
     taken: u64,
     ends: Instant,
 }
 
-impl Window {
+impl RateWindow {
     pub(crate) fn new(most: u32, length: Duration, now: Instant) -> Self {
         Self {
             most: most.into(),
@@ -71,7 +71,7 @@ mod tests {
     )]
     fn a_window_holds_so_much_and_the_next_one_is_another() {
         let now = Instant::now();
-        let mut window = Window::new(2, SECOND, now);
+        let mut window = RateWindow::new(2, SECOND, now);
         assert_eq!([(); 3].map(|()| window.try_take(now)), [true, true, false]);
         assert!(window.try_take(window.ends()));
     }
@@ -83,7 +83,7 @@ mod tests {
     )]
     fn what_is_taken_beyond_it_is_missing_later() {
         let now = Instant::now();
-        let mut window = Window::new(10, SECOND, now);
+        let mut window = RateWindow::new(10, SECOND, now);
         window.take(25);
         assert!(!window.is_open(now + SECOND));
         assert!(window.is_open(now + 2 * SECOND));

@@ -5,45 +5,45 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The scales.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Weight(Arc<AtomicUsize>);
+pub(crate) struct MemoryCounter(Arc<AtomicUsize>);
 
 /// Something on the scales; a copy of it weighs as much again.
 #[derive(Debug)]
-pub(crate) struct Weighed {
-    scales: Weight,
+pub(crate) struct Charge {
+    counter: MemoryCounter,
     bytes: usize,
 }
 
-impl Weight {
+impl MemoryCounter {
     pub(crate) fn bytes(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn of(&self, bytes: usize) -> Weighed {
+    pub(crate) fn of(&self, bytes: usize) -> Charge {
         self.0.fetch_add(bytes, Ordering::Relaxed);
-        Weighed {
-            scales: self.clone(),
+        Charge {
+            counter: self.clone(),
             bytes,
         }
     }
 }
 
-impl Weighed {
+impl Charge {
     /// Something else on the same scales.
     pub(crate) fn another(&self, bytes: usize) -> Self {
-        self.scales.of(bytes)
+        self.counter.of(bytes)
     }
 }
 
-impl Clone for Weighed {
+impl Clone for Charge {
     fn clone(&self) -> Self {
         self.another(self.bytes)
     }
 }
 
-impl Drop for Weighed {
+impl Drop for Charge {
     fn drop(&mut self) {
-        self.scales.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.counter.0.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -53,13 +53,13 @@ mod tests {
 
     #[test]
     fn what_is_dropped_weighs_nothing() {
-        let scales = Weight::default();
-        let one = scales.of(10);
+        let counter = MemoryCounter::default();
+        let one = counter.of(10);
         let (two, copy) = (one.another(5), one.clone());
-        assert_eq!(scales.bytes(), 25);
+        assert_eq!(counter.bytes(), 25);
         drop((one, two));
-        assert_eq!(scales.bytes(), 10);
+        assert_eq!(counter.bytes(), 10);
         drop(copy);
-        assert_eq!(scales.bytes(), 0);
+        assert_eq!(counter.bytes(), 0);
     }
 }

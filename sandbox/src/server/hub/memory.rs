@@ -7,21 +7,21 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use crate::server::charge::MemoryCounter;
 use crate::server::hub::losses::LossReason;
-use crate::server::hub::{Hub, LeftOver, LeftOverKind};
+use crate::server::hub::{Hub, Unfinished, UnfinishedKind};
 use crate::server::limits::{
-    FREE_BUFFER, HARD_MESSAGE_BYTES, MAX_BUFFERED_BYTES, MAX_MESSAGE_BYTES, MAX_QUEUED_BYTES,
-    SURE_QUEUED_BYTES,
+    GUARANTEED_QUEUED_BYTES, HARD_MESSAGE_BYTES, MAX_BUFFERED_BYTES, MAX_MESSAGE_BYTES,
+    MAX_QUEUED_BYTES, UNCOUNTED_BUFFER,
 };
 use crate::server::session::ConnectionId;
-use crate::server::weight::Weight;
 
 /// The scales, and those who have to go.
 #[derive(Debug, Default)]
-pub(super) struct Relief {
-    messages: Weight,
+pub(super) struct MemoryBudget {
+    messages: MemoryCounter,
     /// Connections with more than a little in their buffers.
-    holders: HashMap<ConnectionId, Holder>,
+    holders: HashMap<ConnectionId, BufferUse>,
     buffered: usize,
     evicted: HashMap<ConnectionId, Eviction>,
 }
@@ -47,25 +47,25 @@ impl Eviction {
 
 /// What one connection holds in its buffers.
 #[derive(Debug)]
-struct Holder {
+struct BufferUse {
     bytes: usize,
     /// Since when it has been more than a little.
     since: Instant,
     wake: Arc<Notify>,
 }
 
-impl Relief {
-    pub(super) fn weight(&self) -> Weight {
+impl MemoryBudget {
+    pub(super) fn weight(&self) -> MemoryCounter {
         self.messages.clone()
     }
 
     /// How many bytes may wait for one subscriber. Less when many are far behind, and still enough
     /// for those who aren't.
-    pub(super) fn room(&self) -> usize {
+    pub(super) fn queue_limit(&self) -> usize {
         if self.messages.bytes() < MAX_MESSAGE_BYTES {
             MAX_QUEUED_BYTES
         } else {
-            SURE_QUEUED_BYTES
+            GUARANTEED_QUEUED_BYTES
         }
     }
 
@@ -84,45 +84,45 @@ impl Relief {
 impl Hub {
     /// What a connection's buffers hold now. Too much of all: the one that has held most for
     /// longest has to go.
-    pub(crate) fn hold(
+    pub(crate) fn charge_buffers(
         &mut self,
         connection: ConnectionId,
         bytes: usize,
         wake: &Arc<Notify>,
         now: Instant,
     ) {
-        let relief = &mut self.relief;
-        if bytes <= FREE_BUFFER {
-            if let Some(holder) = relief.holders.remove(&connection) {
-                relief.buffered -= holder.bytes;
+        let memory = &mut self.memory;
+        if bytes <= UNCOUNTED_BUFFER {
+            if let Some(holder) = memory.holders.remove(&connection) {
+                memory.buffered -= holder.bytes;
             }
             return;
         }
-        let holder = relief.holders.entry(connection);
-        let holder = holder.or_insert_with(|| Holder {
+        let holder = memory.holders.entry(connection);
+        let holder = holder.or_insert_with(|| BufferUse {
             bytes: 0,
             since: now,
             wake: Arc::clone(wake),
         });
-        relief.buffered = relief.buffered - holder.bytes + bytes;
+        memory.buffered = memory.buffered - holder.bytes + bytes;
         holder.bytes = bytes;
-        while relief.buffered > MAX_BUFFERED_BYTES {
-            let burden = |holder: &Holder| {
+        while memory.buffered > MAX_BUFFERED_BYTES {
+            let burden = |holder: &BufferUse| {
                 let seconds = now.saturating_duration_since(holder.since).as_secs() + 1;
                 u64::try_from(holder.bytes)
                     .unwrap_or(u64::MAX)
                     .saturating_mul(seconds)
             };
-            let heaviest = relief
+            let heaviest = memory
                 .holders
                 .iter()
                 .max_by_key(|(_, holder)| burden(holder));
             let Some(connection) = heaviest.map(|(connection, _)| *connection) else {
                 return;
             };
-            if let Some(holder) = relief.holders.remove(&connection) {
-                relief.buffered -= holder.bytes;
-                relief.evicted.insert(connection, Eviction::OutOfMemory);
+            if let Some(holder) = memory.holders.remove(&connection) {
+                memory.buffered -= holder.bytes;
+                memory.evicted.insert(connection, Eviction::OutOfMemory);
                 holder.wake.notify_one();
             }
         }
@@ -130,18 +130,18 @@ impl Hub {
 
     /// Why this connection has to go; `None` if it may stay.
     pub(crate) fn eviction(&self, connection: ConnectionId) -> Option<Eviction> {
-        self.relief.evicted.get(&connection).copied()
+        self.memory.evicted.get(&connection).copied()
     }
 
     /// Whether messages take so much that no large ones are taken on for later.
     pub(crate) fn is_short_of_memory(&self) -> bool {
-        self.relief.messages.bytes() >= MAX_MESSAGE_BYTES
+        self.memory.messages.bytes() >= MAX_MESSAGE_BYTES
     }
 
     /// Too many messages wait: the subscriber with most of them loses what it has, and its
     /// connection.
-    pub(super) fn relieve(&mut self, now: Instant) {
-        while self.relief.messages.bytes() > HARD_MESSAGE_BYTES {
+    pub(super) fn limit_messages(&mut self, now: Instant) {
+        while self.memory.messages.bytes() > HARD_MESSAGE_BYTES {
             let heaviest = self
                 .sessions
                 .iter()
@@ -160,22 +160,22 @@ impl Hub {
                 now,
             );
             // Nobody else gets them: that would free no memory.
-            self.forget_left_over(now);
+            self.count_unfinished_as_lost(now);
         }
     }
     /// Counts the messages that sessions left behind as lost; their wills wait on.
-    fn forget_left_over(&mut self, now: Instant) {
-        for left_over in core::mem::take(&mut self.left_over) {
-            let LeftOver {
+    fn count_unfinished_as_lost(&mut self, now: Instant) {
+        for unfinished in core::mem::take(&mut self.unfinished) {
+            let Unfinished {
                 client_id,
                 reason,
                 what,
                 ..
-            } = &left_over;
+            } = &unfinished;
             match what {
-                LeftOverKind::Will(_) => self.left_over.push_back(left_over),
-                LeftOverKind::Message { queued, .. } => {
-                    self.lose(client_id, queued.message.topic().into(), *reason, now);
+                UnfinishedKind::Will(_) => self.unfinished.push_back(unfinished),
+                UnfinishedKind::Message { queued, .. } => {
+                    self.count_loss(client_id, queued.message.topic().into(), *reason, now);
                 }
             }
         }
