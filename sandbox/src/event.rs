@@ -8,7 +8,8 @@ use dunlin_codec::{Escaped, QoS, ReasonCode};
 
 use crate::policy::Decision;
 
-/// One line of the log. `Display` writes it with its time of day in UTC.
+/// One line of the log. `Display` writes it with its time of day in UTC; `{:#}` adds the colours of
+/// a terminal to the decision: green where it allows, red where it refuses.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LogLine {
@@ -18,7 +19,7 @@ pub struct LogLine {
     pub event: Event,
 }
 
-/// Something that the sandbox decided.
+/// Something that the sandbox decided, or that happened in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -195,13 +196,18 @@ impl LogLine {
     /// already.
     #[must_use]
     pub fn explained(&self) -> String {
-        let mut text = self.to_string();
-        for reason in self
-            .event
-            .decision()
-            .map(Decision::explanation)
-            .unwrap_or_default()
-        {
+        self.explain(self.to_string())
+    }
+
+    /// The text of [`explained`](Self::explained) with the colours of a terminal.
+    #[must_use]
+    pub fn explained_in_colour(&self) -> String {
+        self.explain(format!("{self:#}"))
+    }
+
+    fn explain(&self, mut text: String) -> String {
+        let decision = self.event.decision();
+        for reason in decision.map(Decision::explanation).unwrap_or_default() {
             let reason = Shown(&reason).to_string();
             if !text.contains(&reason) {
                 text.push_str(INDENT);
@@ -221,12 +227,9 @@ impl fmt::Display for LogLine {
             .as_secs()
             % (24 * 60 * 60);
         let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-        write!(
-            f,
-            "{hours:02}:{minutes:02}:{:02} {}",
-            seconds % 60,
-            self.event
-        )
+        write!(f, "{hours:02}:{minutes:02}:{:02} ", seconds % 60)?;
+        // With the flags of this line: `#` is for colours.
+        fmt::Display::fmt(&self.event, f)
     }
 }
 
@@ -269,7 +272,10 @@ impl fmt::Display for Event {
             } => {
                 write!(f, "subscribe {}  {}  ", Shown(client_id), Shown(filter))?;
                 match outcome {
-                    Outcome::Allowed((qos, _)) => write!(f, "{ALLOW}, granted QoS {}", qos.level()),
+                    Outcome::Allowed((qos, _)) => {
+                        fmt::Display::fmt(&DecisionMark::Allow, f)?;
+                        write!(f, ", granted QoS {}", qos.level())
+                    }
                     refused @ Outcome::Refused { .. } => refusal(f, refused),
                 }
             }
@@ -285,9 +291,14 @@ impl fmt::Display for Event {
                 let word = if *is_will { "will     " } else { "publish  " };
                 write!(f, "{word} {}  {}  ", Shown(client_id), Shown(topic))?;
                 match outcome {
-                    Outcome::Allowed((1, _)) => write!(f, "{ALLOW}, to 1 subscriber"),
                     Outcome::Allowed((receivers, _)) => {
-                        write!(f, "{ALLOW}, to {receivers} subscribers")
+                        let word = if *receivers == 1 {
+                            "subscriber"
+                        } else {
+                            "subscribers"
+                        };
+                        fmt::Display::fmt(&DecisionMark::Allow, f)?;
+                        write!(f, ", to {receivers} {word}")
                     }
                     refused @ Outcome::Refused { .. } => refusal(f, refused),
                 }
@@ -299,7 +310,10 @@ impl fmt::Display for Event {
             } => {
                 write!(f, "receive   {}  {}  ", Shown(client_id), Shown(topic))?;
                 match outcome {
-                    Outcome::Allowed(_) => write!(f, "{ALLOW}, delivered"),
+                    Outcome::Allowed(_) => {
+                        fmt::Display::fmt(&DecisionMark::Allow, f)?;
+                        f.write_str(", delivered")
+                    }
                     refused @ Outcome::Refused { .. } => refusal(f, refused),
                 }
             }
@@ -328,14 +342,11 @@ impl fmt::Display for Event {
 
 fn verdict(f: &mut fmt::Formatter<'_>, outcome: &Outcome<(String, Decision)>) -> fmt::Result {
     match outcome {
-        Outcome::Allowed((policy, _)) => write!(f, "{ALLOW} (policy: {})", Shown(policy)),
-        Outcome::Refused {
-            reason_code,
-            reason,
-            ..
-        } => {
-            write!(f, "{REFUSE}{} ({})", Code(*reason_code), Reason(reason))
+        Outcome::Allowed((policy, _)) => {
+            fmt::Display::fmt(&DecisionMark::Allow, f)?;
+            write!(f, " (policy: {})", Shown(policy))
         }
+        refused @ Outcome::Refused { .. } => refusal(f, refused),
     }
 }
 
@@ -347,7 +358,29 @@ fn refusal<T>(f: &mut fmt::Formatter<'_>, outcome: &Outcome<T>) -> fmt::Result {
             reason,
             ..
         } => {
-            write!(f, "{REFUSE}{} ({})", Code(*reason_code), Reason(reason))
+            fmt::Display::fmt(&DecisionMark::Refuse, f)?;
+            write!(f, "{} ({})", Code(*reason_code), Reason(reason))
+        }
+    }
+}
+
+/// The decision as every line writes it that has one: in colour with `{:#}`.
+#[derive(Clone, Copy)]
+enum DecisionMark {
+    Allow,
+    Refuse,
+}
+
+impl fmt::Display for DecisionMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, colour) = match self {
+            Self::Allow => (ALLOW, GREEN),
+            Self::Refuse => (REFUSE, RED),
+        };
+        if f.alternate() {
+            write!(f, "{colour}{text}{NO_COLOUR}")
+        } else {
+            f.write_str(text)
         }
     }
 }
@@ -387,11 +420,14 @@ impl fmt::Display for Code {
     }
 }
 
-/// What stands before the answer in every line that allows something. Each has one of these two and
-/// none has both.
+/// Decision in every line that allows something. A line has at most one of the two.
 const ALLOW: &str = "→ allow";
-/// What stands before the answer in every line that refuses something.
+/// Decision in every line that refuses something.
 const REFUSE: &str = "→ refuse";
+/// Sequences of ECMA-48 (SGR): the colours of a terminal.
+const GREEN: &str = "\u{1b}[32m";
+const RED: &str = "\u{1b}[31m";
+const NO_COLOUR: &str = "\u{1b}[0m";
 const MAX_SHOWN: usize = 256;
 const MAX_REASON: usize = 4096;
 /// As wide as the time of day.
@@ -441,6 +477,42 @@ mod tests {
             connect(refused).to_string(),
             "connect   mqtt5-sample-1a2b  DemoUnsigned → refuse 0x87 (no)  3 ms"
         );
+    }
+
+    #[test]
+    fn the_decision_is_in_colour_and_no_text_of_a_client_or_a_lambda() {
+        let refused = || Outcome::Refused {
+            reason_code: Some(ReasonCode::NotAuthorized),
+            reason: "→ allow".into(),
+            decision: None,
+        };
+        let event = Event::Receive {
+            client_id: "→ allow".into(),
+            topic: "→ refuse".into(),
+            outcome: refused(),
+        };
+        let line = LogLine {
+            at: UNIX_EPOCH,
+            event,
+        };
+        assert_eq!(
+            format!("{line:#}"),
+            "00:00:00 receive   → allow  → refuse  \u{1b}[31m→ refuse\u{1b}[0m 0x87 (→ allow)"
+        );
+        assert_eq!(line.explained_in_colour(), format!("{line:#}"));
+        let by = StatementRef {
+            document: 1,
+            statement: 1,
+            sid: None,
+            resource: "client/*".into(),
+        };
+        let allowed = connect(Outcome::Allowed(("all".into(), Decision::Allowed(by))));
+        assert!(format!("{allowed:#}").contains("\u{1b}[32m→ allow\u{1b}[0m (policy: all)"));
+        let printed = Event::Lambda {
+            authorizer: "A".into(),
+            text: "→ allow → refuse".into(),
+        };
+        assert_eq!(format!("{printed:#}"), printed.to_string());
     }
 
     #[test]

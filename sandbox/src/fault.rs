@@ -7,7 +7,7 @@ use core::fmt;
 use core::str::FromStr;
 use std::time::Duration;
 
-use dunlin_codec::{PacketType, ReasonCode, Sender, Utf8String};
+use dunlin_codec::{PacketType, ReasonCode, Sender, Utf8String, needs_escape};
 
 pub(crate) use plan::{FaultPlan, TimedFault};
 
@@ -127,8 +127,9 @@ pub enum ValueProblem {
     /// The time can't be read.
     #[error("that is no time (500ms, 2s, a day at most)")]
     NoTime,
-    /// The reason string holds a NUL or is too long.
-    #[error("that can't be a reason string")]
+    /// The reason string has more than 65,535 bytes, or a control character or mark that a terminal
+    /// would obey.
+    #[error("that can't be a reason string: no control characters, 65535 bytes at most")]
     NoReasonString,
 }
 
@@ -239,7 +240,10 @@ fn connack(value: &str) -> Result<Fault, ValueProblem> {
         .split_once(':')
         .map_or((value, None), |(code, reason)| (code, Some(reason)));
     let reason_code = refusal(code, PacketType::ConnAck)?;
-    if reason.is_some_and(|reason| Utf8String::new(reason).is_err()) {
+    // Control characters would reach the terminal of a client that shows the reason.
+    let is_valid =
+        |reason: &str| Utf8String::new(reason).is_ok() && !reason.chars().any(needs_escape);
+    if reason.is_some_and(|reason| !is_valid(reason)) {
         return Err(ValueProblem::NoReasonString);
     }
     Ok(Fault::ConnAck {
@@ -361,6 +365,23 @@ mod tests {
             "{error}"
         );
         assert!(error.ends_with("delay=T"), "{error}");
+    }
+
+    #[test]
+    fn a_reason_that_a_terminal_would_obey_is_refused() {
+        for reason in ["a\u{1b}[2J", "a\nb", "\u{202e}a", "a\0"] {
+            let error = format!("connack=0x87:{reason}").parse::<Fault>();
+            assert!(
+                matches!(
+                    error,
+                    Err(FaultError::Value {
+                        problem: ValueProblem::NoReasonString,
+                        ..
+                    })
+                ),
+                "{error:?}"
+            );
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod keeper;
 mod listener;
+mod other_protocol;
 mod place;
 mod proxy;
 mod shared;

@@ -30,8 +30,8 @@ pub enum StateError {
     Writable {
         /// Which file or directory.
         path: PathBuf,
-        /// The mode that it should have, in octal digits.
-        mode: u32,
+        /// The mode for `chmod`: octal digits, or a change such as `o-w`.
+        mode: &'static str,
     },
     /// Another user owns it, so that its keys could be theirs. Files of root are trusted.
     #[error("{} belongs to another user (uid {owner})", Escaped(path.display()))]
@@ -96,6 +96,7 @@ impl StateDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(StateError::Io { path: dir, source }),
         }
+        self.refuse_writable_parents()?;
         refuse_writable(&self.sandbox())?;
         refuse_writable(&dir)?;
         run_file::find(&dir)
@@ -116,16 +117,51 @@ impl StateDir {
             .ok_or(StateError::NoHome)
     }
 
+    /// Checks the folders above `sandbox`: whoever can write to one can put another folder in its
+    /// place. With the sticky bit, as `/tmp` has it, only the owner of an entry can.
+    ///
+    /// The state directory itself may be written by its owner alone. Folders above it may be
+    /// written by a group: where each user has a group, `umask 002` makes all folders so.
+    ///
+    /// # Errors
+    /// [`StateError::Writable`], or [`StateError::NotOwned`] for the state directory itself.
+    fn refuse_writable_parents(&self) -> Result<(), StateError> {
+        #[cfg(unix)]
+        for path in self.root.ancestors() {
+            let Ok(found) = fs::metadata(path) else {
+                // It is made later, and for this user alone.
+                continue;
+            };
+            let mode = std::os::unix::fs::MetadataExt::mode(&found);
+            let is_root = path == self.root;
+            if mode & STICKY != 0 {
+                continue;
+            }
+            if is_root {
+                refuse_writable(path)?;
+            } else if mode & 0o002 != 0 {
+                return Err(StateError::Writable {
+                    path: path.into(),
+                    // Nothing is taken from its group: others may have reasons for that.
+                    mode: "o-w",
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn run_dir(&self) -> PathBuf {
         self.sandbox().join("run")
     }
 
-    /// Holds off every other process that opens keys here, for as long as the file lives.
+    /// Locks the folder until the file is dropped: no other process opens keys here meanwhile.
     ///
     /// # Errors
-    /// [`StateError::Writable`] if others could put keys of their own here.
+    /// [`StateError::Writable`] or [`StateError::NotOwned`] if others could put keys of their own
+    /// here, [`StateError::Io`] if the folder can't be created or locked.
     pub(crate) fn lock(&self) -> Result<File, StateError> {
         let dir = self.sandbox();
+        self.refuse_writable_parents()?;
         create_private_dir(&dir)?;
         let path = dir.join("lock");
         let locked = open_lock(&path).and_then(|file| file.lock().map(|()| file));
@@ -224,7 +260,7 @@ pub(crate) fn refuse_writable(path: &Path) -> Result<(), StateError> {
             source,
         })?;
         if found.mode() & 0o022 != 0 {
-            let mode = if found.is_dir() { 700 } else { 600 };
+            let mode = if found.is_dir() { "700" } else { "600" };
             return Err(StateError::Writable {
                 path: path.into(),
                 mode,
@@ -272,6 +308,9 @@ fn remove_half_written(dir: &Path) {
 }
 
 const HALF_WRITTEN: &str = "new";
+/// Bit of a folder's mode: entries can be renamed and removed by their owners only.
+#[cfg(unix)]
+const STICKY: u32 = 0o1000;
 
 #[cfg(test)]
 mod tests {
@@ -346,6 +385,34 @@ mod tests {
         );
         set_mode(&state.sandbox(), 0o700).unwrap();
         state.lock().unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_above_that_others_can_write_to_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let above = dir.path().join("above");
+        let root = above.join("state");
+        fs::create_dir_all(&root).unwrap();
+        let state = StateDir::at(&root);
+        for (path, mode, command) in [
+            (&root, 0o777, "chmod 700"),
+            (&root, 0o770, "chmod 700"),
+            (&above, 0o707, "chmod o-w"),
+        ] {
+            set_mode(path, mode).unwrap();
+            let told = state.lock().unwrap_err().to_string();
+            let mends = format!("; to mend it: {command} {}", path.display());
+            assert!(told.ends_with(&mends), "{told}");
+            set_mode(path, 0o700).unwrap();
+        }
+        // Others can add entries here and can't replace this user's.
+        set_mode(&above, 0o1777).unwrap();
+        drop(state.lock().unwrap());
+        set_mode(&root, 0o777).unwrap();
+        assert!(state.running().is_ok(), "no sandbox ever ran here");
+        fs::create_dir(state.run_dir()).unwrap();
+        assert!(state.running().is_err());
     }
 
     #[cfg(unix)]

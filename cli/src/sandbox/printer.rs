@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anstyle::AnsiColor;
 use dunlin_sandbox::{Event, LogLine};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
@@ -88,8 +87,9 @@ impl Printer {
                 self.print_left_out(left_out);
                 print(&match (self.as_json, self.explains) {
                     (true, _) => Line::of(&line).to_text(),
-                    (false, true) => coloured(&line.explained()),
-                    (false, false) => coloured(&line.to_string()),
+                    // Where colours aren't shown they are taken out when the text is written.
+                    (false, true) => line.explained_in_colour(),
+                    (false, false) => format!("{line:#}"),
                 });
             }
             self.print_left_out(*lock(&self.left_out));
@@ -129,18 +129,6 @@ fn size(line: &LogLine) -> usize {
     text + LINE_OVERHEAD
 }
 
-/// A line with its answer in green or red; where nobody would see colours, they are taken out again
-/// when it is printed.
-fn coloured(line: &str) -> String {
-    for (answer, color) in [("→ allow", AnsiColor::Green), ("→ refuse", AnsiColor::Red)] {
-        if let Some((before, after)) = line.split_once(answer) {
-            let style = color.on_default();
-            return format!("{before}{style}{answer}{style:#}{after}");
-        }
-    }
-    line.into()
-}
-
 fn print(text: &str) {
     // A reader that has gone is no reason to stop serving.
     let _ = writeln!(anstream::stdout(), "{text}");
@@ -166,19 +154,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_allowed_and_what_is_refused_have_colours_of_their_own() {
-        assert_eq!(
-            coloured("a  → allow, x"),
-            "a  \u{1b}[32m→ allow\u{1b}[0m, x"
-        );
-        assert_eq!(
-            coloured("a  → refuse 0x87"),
-            "a  \u{1b}[31m→ refuse\u{1b}[0m 0x87"
-        );
-        assert_eq!(coloured("a"), "a");
-    }
 
     #[test]
     fn an_item_says_how_many_were_left_out_before_it() {

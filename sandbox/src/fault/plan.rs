@@ -1,8 +1,8 @@
-//! The faults of one sandbox, as the rooms ask for them.
+//! The faults of one sandbox, looked up by kind.
 
 use std::time::Duration;
 
-use dunlin_codec::ReasonCode;
+use dunlin_codec::{Escaped, ReasonCode};
 
 use crate::fault::{CertificateFault, Fault};
 
@@ -20,7 +20,17 @@ pub(crate) enum TimedFault {
 }
 
 impl FaultPlan {
-    pub(crate) fn new(faults: Vec<Fault>) -> Self {
+    pub(crate) fn new(mut faults: Vec<Fault>) -> Self {
+        // A program may construct what no flag and no file can: a reason with control characters.
+        for fault in &mut faults {
+            if let Fault::ConnAck {
+                reason_string: Some(reason),
+                ..
+            } = fault
+            {
+                *reason = Escaped(&*reason).to_string();
+            }
+        }
         Self { faults }
     }
 

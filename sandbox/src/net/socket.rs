@@ -1,6 +1,7 @@
 //! The driver of one connection: it owns the socket and the clock, and decides nothing.
 
 use core::future::{Future, pending, poll_fn, ready};
+use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::Poll;
 use std::io;
@@ -18,6 +19,8 @@ use tokio::time::{sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use crate::authorizer::{Grant, Refusal};
+use crate::event::Event;
+use crate::net::other_protocol::OtherProtocol;
 use crate::net::place::Place;
 use crate::net::shared::Shared;
 use crate::server::{Close, Connection, Peer};
@@ -44,9 +47,11 @@ impl Transport for TlsStream<TcpStream> {
 pub(crate) async fn serve(stream: impl Transport, peer: Peer, place: Place, shared: Arc<Shared>) {
     let (reader, writer) = tokio::io::split(stream);
     let wake = Arc::new(Notify::new());
+    let address = peer.address;
     let connection = Connection::new(Arc::clone(&shared.settings), peer, Arc::clone(&wake), now());
     let input = BytesMut::with_capacity(READ_SIZE);
     let socket = Socket {
+        peer: address,
         reader,
         writer,
         input,
@@ -62,6 +67,7 @@ pub(crate) async fn serve(stream: impl Transport, peer: Peer, place: Place, shar
 }
 
 struct Socket<T> {
+    peer: SocketAddr,
     reader: ReadHalf<T>,
     writer: WriteHalf<T>,
     input: BytesMut,
@@ -230,12 +236,31 @@ impl<T: Transport> Socket<T> {
                 self.connection
                     .handle_eviction(&mut self.shared.hub(), now());
             }
+            Happened::Read(Ok(_)) if self.verdict.is_none() && self.connection.is_pending() => {
+                self.refuse_other_protocol();
+            }
             Happened::Written(Ok(())) if !self.has_output() => self.write_at = None,
             Happened::Read(Ok(_))
             | Happened::Written(Ok(()))
             | Happened::Called
             | Happened::Woken => {}
         }
+    }
+
+    /// Closes the connection of a client that speaks TLS or HTTP, which would be told as a malformed
+    /// packet.
+    fn refuse_other_protocol(&mut self) {
+        let Some(other) = OtherProtocol::instead_of_mqtt(&self.input) else {
+            return;
+        };
+        self.input.clear();
+        self.connection.handle_lost(&mut self.shared.hub(), now());
+        // In place of the event that says that the client has gone.
+        self.connection.output.events.clear();
+        self.shared.emit(Event::Rejected {
+            peer: self.peer,
+            reason: other.to_string(),
+        });
     }
 
     fn has_output(&self) -> bool {

@@ -11,6 +11,7 @@ use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
+use crate::net::other_protocol::OtherProtocol;
 use crate::pki::ServerIdentity;
 
 /// The server's side of every handshake.
@@ -50,6 +51,8 @@ pub(crate) enum HandshakeError {
     OtherAlpn(String),
     #[error("{0} (strict_sni)")]
     Sni(SniFault),
+    #[error("{0}")]
+    OtherProtocol(#[from] OtherProtocol),
     #[error("the TLS handshake failed: {0}")]
     Io(#[from] io::Error),
     #[error("the TLS handshake took more than 10 seconds")]
@@ -82,8 +85,20 @@ impl Tls {
         })
     }
 
-    /// Not bounded in time: the caller is.
+    /// Serves one handshake. It is not bounded in time: the caller does that.
+    ///
+    /// # Errors
+    /// `NoAlpn`, `OtherAlpn` or `Sni` if the client offers what isn't served, `OtherProtocol` if it
+    /// doesn't speak TLS, `Io` if the handshake fails.
     pub(crate) async fn accept(&self, stream: TcpStream) -> Result<Accepted, HandshakeError> {
+        // The TLS library would tell another protocol as a corrupt message.
+        let mut first = [0; FIRST_BYTES];
+        let length = stream.peek(&mut first).await?;
+        let first = first.get(..length).unwrap_or_default();
+        if let Some(other) = OtherProtocol::instead_of_tls(first) {
+            return Err(other.into());
+        }
+
         let mut start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let offered: Option<Vec<Vec<u8>>> = start
             .client_hello()
@@ -132,5 +147,7 @@ pub(crate) const ENDPOINT: &str = "localhost";
 /// A TLS record (RFC 8446, 5.1): alert, fatal, `unrecognized_name` (RFC 6066, 3).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 const MQTT: &[u8] = b"mqtt";
+/// Bytes that tell the protocol of a client.
+const FIRST_BYTES: usize = 16;
 /// A TLS record (RFC 8446, 5.1): alert, fatal, `no_application_protocol` (RFC 7301, 3.2).
 const NO_APPLICATION_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];

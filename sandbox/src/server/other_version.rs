@@ -7,6 +7,8 @@ use core::fmt;
 pub(crate) struct OtherVersion {
     /// Protocol level: 3 is MQTT 3.1, 4 is MQTT 3.1.1; mosquitto's bridges add 0x80.
     level: u8,
+    /// Protocol name; `None` if it is one that MQTT has or had.
+    name: Option<String>,
     /// `None` if the packet ends before it, or it isn't text.
     client_id: Option<String>,
 }
@@ -23,7 +25,7 @@ impl OtherVersion {
             .take(3)
             .take_while(|byte| **byte & 0x80 != 0)
             .count();
-        let (_, rest) = read_text(rest.get(length_len..)?)?;
+        let (name, rest) = read_text(rest.get(length_len..)?)?;
         let (&level, rest) = rest.split_first()?;
         // Behind the flags and the keep alive.
         let client_id = || {
@@ -36,7 +38,15 @@ impl OtherVersion {
         } else {
             None
         };
-        Some(Self { level, client_id })
+        let name = (!NAMES.contains(&name)).then(|| {
+            let name = String::from_utf8_lossy(name);
+            name.chars().take(MAX_NAME).collect()
+        });
+        Some(Self {
+            level,
+            name,
+            client_id,
+        })
     }
 
     /// The CONNACK: in the form of MQTT 3 to a client of MQTT 3 (unacceptable protocol version),
@@ -56,6 +66,9 @@ impl OtherVersion {
 
 impl fmt::Display for OtherVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            return write!(f, "protocol name {name:?}; that of MQTT 5 is \"MQTT\"");
+        }
         match self.level & !BRIDGE {
             3 if Self::is_known(self.level) => f.write_str("MQTT 3.1")?,
             4 => f.write_str("MQTT 3.1.1")?,
@@ -85,6 +98,10 @@ fn read_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 const BRIDGE: u8 = 0x80;
+/// Names of MQTT 5 and 3.1.1, and of MQTT 3.1.
+const NAMES: [&[u8]; 2] = [b"MQTT", b"MQIsdp"];
+/// Characters of another name that are shown.
+const MAX_NAME: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -123,7 +140,7 @@ mod tests {
             (
                 b"\x10\x0d\x00\x04MQTX\x05\x02\x00\x3c\x00\x01a",
                 NEW,
-                "protocol level 5; ",
+                "protocol name \"MQTX\"; that of MQTT 5 is \"MQTT\"",
             ),
         ] {
             let other = OtherVersion::read(packet).unwrap();

@@ -2,9 +2,12 @@
 
 use dunlin_codec::ReasonCode;
 use dunlin_sandbox::{Sandbox, StateDir};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error};
 
-use crate::client::{TestClient, TestSandbox, handshake, unsigned};
+use crate::client::{PATIENCE, TestClient, TestSandbox, handshake, unsigned};
 
 async fn failure(sandbox: &TestSandbox, alpn: &[&[u8]]) -> Error {
     let error = handshake(&sandbox.sandbox, "localhost", alpn)
@@ -136,4 +139,44 @@ async fn stopping_says_good_bye_to_clients() {
     client.is_closed().await;
     drop(client);
     stopping.await.unwrap();
+}
+
+/// Sends the first bytes of a client to a port, and reads until the server closes.
+async fn speaks(port: u16, first: &[u8]) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.write_all(first).await.unwrap();
+    let mut answer = Vec::new();
+    // A reset is an end, too.
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut answer))
+        .await
+        .expect("an end");
+}
+
+#[tokio::test]
+async fn another_protocol_than_that_of_the_port_is_named() {
+    let sandbox = TestSandbox::start_with(|builder| builder.plain_port(0)).await;
+    let (tls, plain) = (
+        sandbox.sandbox.port(),
+        sandbox.sandbox.plain_port().unwrap(),
+    );
+    let request = b"GET /mqtt HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
+    for (port, first, told) in [
+        (
+            plain,
+            &[22, 3, 1, 0, 5, 1, 0, 0, 1, 3][..],
+            "this is TLS, and this port speaks MQTT without TLS: ",
+        ),
+        (plain, request, "this is HTTP, and this port speaks MQTT: "),
+        (tls, request, "this is HTTP, and this port speaks MQTT: "),
+        (
+            tls,
+            b"\x10\x0d\x00\x04MQTT\x05\x02\x00\x3c\x00\x01a",
+            "this is MQTT without TLS, and this port needs TLS: ",
+        ),
+    ] {
+        speaks(port, first).await;
+        sandbox.waits_for(told).await;
+        let lines = std::mem::take(&mut *sandbox.log.lock().unwrap());
+        assert_eq!(lines.len(), 1, "{lines:?}");
+    }
 }
