@@ -102,7 +102,7 @@ fn line(text: &str) {
 /// `text` with each of its lines wrapped to the terminal; unchanged in a pipe or a file, where a
 /// line is easier to search for than its parts. A command after `$ ` stays in one piece, so that it
 /// can be copied.
-fn fitted(text: &str) -> String {
+pub(crate) fn fitted(text: &str) -> String {
     let Some(columns) = columns() else {
         return text.to_owned();
     };

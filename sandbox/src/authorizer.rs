@@ -214,6 +214,7 @@ impl Authorizers {
                 signing: authorizer.signing.is_required(),
                 token_key_name: authorizer.signing.token_key_name().map(Into::into),
                 default: self.default.as_ref() == Some(&authorizer.name),
+                lambda: authorizer.lambda.to_string(),
             })
     }
 

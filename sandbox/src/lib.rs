@@ -81,6 +81,7 @@ mod qos2;
 mod ready;
 mod sandbox;
 mod server;
+mod shell;
 mod state;
 mod uuid;
 

@@ -61,4 +61,8 @@ pub struct ReadyAuthorizer {
     /// Whether it answers where a client names none.
     #[serde(default)]
     pub default: bool,
+    /// The command, handler or URL that decides, as people type it; empty in files of earlier
+    /// versions.
+    #[serde(default)]
+    pub lambda: String,
 }

@@ -12,6 +12,8 @@ use dunlin_codec::Escaped;
 pub(crate) use run_file::RunFile;
 pub use run_file::RunningSandbox;
 
+use crate::shell::shell_quoted;
+
 /// Dunlin's state directory; the sandbox keeps to `sandbox/` in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateDir {
@@ -26,7 +28,7 @@ pub enum StateError {
     #[error("no state directory: neither DUNLIN_STATE_DIR nor XDG_STATE_HOME nor HOME is set")]
     NoHome,
     /// Others can write to it, so that its keys could be theirs.
-    #[error("others can write to {}; to mend it: chmod {mode} {}", Escaped(path.display()), Escaped(shell_quoted(path)))]
+    #[error("others can write to {}; to mend it: chmod {mode} {}", Escaped(path.display()), Escaped(shell_quoted(&path.to_string_lossy())))]
     Writable {
         /// Which file or directory.
         path: PathBuf,
@@ -49,17 +51,6 @@ pub enum StateError {
         /// Why.
         source: io::Error,
     },
-}
-
-/// A path as a shell takes it.
-fn shell_quoted(path: &Path) -> String {
-    let path = path.to_string_lossy();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    if path.chars().all(is_plain) {
-        path.into_owned()
-    } else {
-        format!("'{}'", path.replace('\'', r"'\''"))
-    }
 }
 
 impl StateDir {

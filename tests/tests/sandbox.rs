@@ -108,6 +108,23 @@ async fn an_address_that_others_can_reach_is_listened_on_only_by_those_who_mean_
         "{}",
         run.stderr
     );
+    let words = ["--listen", "0.0.0.0", "--yes", "--anonymous"];
+    let run = start(&words).await.stop().await;
+    let risk =
+        "whoever reaches this computer needs no password here and may publish and read everything";
+    assert!(run.error_line().contains(risk), "{}", run.stderr);
+    // An address of another computer: no port helps.
+    let run = dunlin(["sandbox", "--port", "0", "--listen", "192.0.2.1", "--yes"])
+        .env("DUNLIN_STATE_DIR", TempDir::new().unwrap().path());
+    let run = run.run().await;
+    run.exits(2);
+    assert!(
+        run.stderr
+            .contains("--listen takes an address of this computer"),
+        "{}",
+        run.stderr
+    );
+    assert!(!run.stderr.contains("any free port"), "{}", run.stderr);
     let run = start(&["--listen", "127.0.0.1"]).await.stop().await;
     run.exits(0);
     assert_eq!(run.stderr, "");

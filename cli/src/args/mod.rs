@@ -16,7 +16,7 @@ mod value;
 use std::ffi::OsString;
 use std::io::{self, Write};
 
-use crate::terminal::escaped_styled;
+use crate::terminal::{escaped_styled, fitted};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 
@@ -156,7 +156,7 @@ pub(crate) fn answer(error: &clap::Error) -> Exit {
     }
     // clap begins with a coloured "error:"; ours carries an id. Help after no arguments begins with
     // neither.
-    let text = escaped_styled(&error.render().ansi().to_string());
+    let text = fitted(&escaped_styled(&error.render().ansi().to_string()));
     let text = text.replacen("error:", &format!("error[{}]:", Id::Usage.name()), 1);
     let _ = anstream::stderr().write_all(text.as_bytes());
     Exit::Usage

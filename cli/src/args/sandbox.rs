@@ -38,7 +38,8 @@ pub(crate) struct SandboxArgs {
     /// AWS's event as JSON on standard input, and writes its answer to standard output. No
     /// shell reads it.
     ///
-    /// What a Lambda prints is shown, up to 256 KiB and 4,096 lines a call.
+    /// What a Lambda prints is shown, up to 256 KiB and 4,096 lines a call. Processes that it starts
+    /// end with it, unless they call setsid.
     #[arg(long, value_name = "LAMBDA")]
     pub(crate) lambda: Option<String>,
     /// Pass an environment variable on to the Lambda of --lambda, or set one (repeatable)

@@ -9,7 +9,11 @@ use dunlin_sandbox::{
 use crate::args::{SandboxArgs, WATCHDOG};
 use crate::diagnosis::{Diagnosis, Try};
 
-pub(super) fn builder(typed: &SandboxArgs) -> Result<SandboxBuilder, Diagnosis> {
+/// The settings of the config file and of the flags.
+///
+/// # Errors
+/// A usage error if the file or the Lambda of `--lambda` can't be used.
+pub(super) fn config(typed: &SandboxArgs) -> Result<Config, Diagnosis> {
     let config = typed
         .config
         .as_ref()
@@ -46,15 +50,20 @@ pub(super) fn builder(typed: &SandboxArgs) -> Result<SandboxBuilder, Diagnosis> 
         config.default_authorizer = Some(authorizer.name.clone());
         config.authorizers.push(authorizer);
     }
+    Ok(config)
+}
+
+/// The builder of these settings, with what only flags say.
+pub(super) fn builder(config: Config, typed: &SandboxArgs) -> SandboxBuilder {
     let mut builder = SandboxBuilder::from(config);
     // Without this program's own path there is no watchdog, and everything else works.
     if let Ok(program) = std::env::current_exe() {
         builder = builder.watchdog(program, [WATCHDOG]);
     }
-    Ok(match &typed.state_dir {
+    match &typed.state_dir {
         Some(dir) => builder.state_dir(dir),
         None => builder,
-    })
+    }
 }
 
 /// The authorizer of `--lambda`: a handler, or a command, split into words as a shell does it and

@@ -46,18 +46,29 @@ pub(crate) async fn run(typed: SandboxArgs, console: Console) -> Result<Exit, Fa
 }
 
 async fn start(typed: &SandboxArgs, lines: Lines, console: Console) -> Result<Sandbox, Diagnosis> {
-    let mut builder = described::builder(typed)?;
+    let config = described::config(typed)?;
+    let anonymous = config.anonymous;
+    let mut builder = described::builder(config, typed);
     if let Some(address) = typed.listen {
-        builder = builder.listen(exposed(address, typed.yes, console)?);
+        confirm_exposure(address, anonymous, typed.yes, console)?;
+        builder = builder.listen(address);
     }
     let builder = builder.on_event(move |line| lines.write(line));
     builder.start().await.map_err(|error| not_started(&error))
 }
 
-/// An address that others can reach is listened on by those who mean it.
-fn exposed(address: IpAddr, yes: bool, console: Console) -> Result<IpAddr, Diagnosis> {
+/// Warns of an address that others can reach, and refuses it without `--yes`.
+///
+/// # Errors
+/// A usage error without `--yes`.
+fn confirm_exposure(
+    address: IpAddr,
+    anonymous: bool,
+    yes: bool,
+    console: Console,
+) -> Result<(), Diagnosis> {
     if address.is_loopback() {
-        return Ok(address);
+        return Ok(());
     }
     if !yes {
         let headline = format!(
@@ -65,23 +76,40 @@ fn exposed(address: IpAddr, yes: bool, console: Console) -> Result<IpAddr, Diagn
         );
         return Err(Diagnosis::usage(headline));
     }
+    let risk = if anonymous {
+        "needs no password here and may publish and read everything"
+    } else {
+        "can try passwords here"
+    };
     console.warning(format_args!(
-        "listening on {address}: whoever reaches this computer can try passwords here; a sandbox is for development"
+        "listening on {address}: whoever reaches this computer {risk}; a sandbox is for development"
     ));
-    Ok(address)
+    Ok(())
 }
 
 pub(crate) fn not_started(error: &StartError) -> Diagnosis {
     let try_ = match error {
-        StartError::Listen { .. } => vec![Try::command(
-            "dunlin sandbox --port 0        # any free port",
-        )],
+        StartError::Listen { source, .. } => listen_advice(source.kind()),
         error if folder::is_about_files(error) => folder::state_dir_advice(),
         _ => Vec::new(),
     };
     Diagnosis {
         try_,
         ..Diagnosis::usage(format!("the sandbox can't start: {error}"))
+    }
+}
+
+/// Advice for an address that can't be listened on: another port helps where this one is taken or
+/// needs rights, and not where the address is wrong.
+fn listen_advice(kind: io::ErrorKind) -> Vec<Try> {
+    match kind {
+        io::ErrorKind::AddrNotAvailable => vec![Try::advice(
+            "--listen takes an address of this computer, or 0.0.0.0 for all of them",
+        )],
+        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => vec![Try::command(
+            "dunlin sandbox --port 0        # any free port",
+        )],
+        _ => Vec::new(),
     }
 }
 

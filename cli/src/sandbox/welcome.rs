@@ -7,12 +7,16 @@ use dunlin_codec::Escaped;
 use dunlin_sandbox::{Ready, ReadyAuthorizer};
 
 use crate::diagnosis::{quoted, shell};
+use crate::wrap::wrap;
 
 /// What the sandbox says when it is ready. `state_dir` is the one that was asked for, which other
 /// commands need as well.
 pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
     let Ready { endpoint, port, .. } = ready;
-    let (ca, key) = (ready.ca.display(), ready.signing_key.display());
+    let (ca, key) = (
+        Escaped(ready.ca.display()),
+        Escaped(ready.signing_key.display()),
+    );
     let state = state_dir.map_or(String::new(), |dir| {
         format!(" --state-dir {}", shell(&dir.to_string_lossy()))
     });
@@ -29,10 +33,9 @@ pub(crate) fn text(ready: &Ready, state_dir: Option<&Path>) -> String {
         .map(authorizer)
         .collect();
     let (demo, try_) = if ready.demo {
-        let indent = " ".repeat(15);
         let demo = format!(
-            "{indent}DemoUnsigned (user \"demo\", password \"demo\")\n\
-             {indent}DemoSigned (token key \"tok\", signed with the key\n{indent}{key})\n"
+            "{LIST}DemoUnsigned (user \"demo\", password \"demo\")\n\
+             {LIST}DemoSigned (token key \"tok\", signed with the key\n{LIST}{key})\n"
         );
         let to = format!("  dunlin --endpoint sandbox{state} \\\n    --authorizer_name");
         let try_ = format!(
@@ -99,7 +102,7 @@ try in another terminal:
     )
 }
 
-/// One that was configured.
+/// One that was configured, and below it the command, handler or URL that decides.
 fn authorizer(authorizer: &ReadyAuthorizer) -> String {
     let mut notes = Vec::new();
     notes.extend((!authorizer.active).then(|| "inactive".to_owned()));
@@ -116,9 +119,20 @@ fn authorizer(authorizer: &ReadyAuthorizer) -> String {
     } else {
         format!(" ({})", notes.join(", "))
     };
-    format!("               {}{notes}\n", authorizer.name)
+    let mut lines = vec![format!("{LIST}{}{notes}", Escaped(&authorizer.name))];
+    if !authorizer.lambda.is_empty() {
+        let lambda = format!("{LIST}  {}", Escaped(&authorizer.lambda));
+        lines.extend(wrap(&lambda, WIDTH, MORE));
+    }
+    lines.join("\n") + "\n"
 }
 
+/// Indent of the second column.
+const LIST: &str = "               ";
+/// Indent of the lines that go on with a folded one.
+const MORE: &str = "                   ";
+/// Columns of every terminal.
+const WIDTH: usize = 80;
 const ANONYMOUS: &str = "\
 anonymous      every client that names no authorizer is let in and may do
                everything
@@ -144,7 +158,8 @@ mod tests {
             r#""addresses":["0.0.0.0"],"plain_port":1883,"anonymous":true,"faults":["delay=500ms","no-puback"],
             "authorizers":[{"name":"DemoUnsigned","active":true,"signing":false},
             {"name":"DemoSigned","active":true,"signing":true,"token_key_name":"tok"},
-            {"name":"Mine","active":true,"signing":false,"default":true}]"#,
+            {"name":"Mine","active":true,"signing":false,"default":true,
+            "lambda":"python3 -m authorizers.lamps --table lamps-of-the-test --dev --and-more in /srv/lamps\u001b[2J"}]"#,
         );
         for state_dir in [None, Some(Path::new("/var/tmp/state"))] {
             let text = text(&ready, state_dir);
@@ -153,7 +168,8 @@ mod tests {
                 "{text}"
             );
             for part in [
-                "Mine (the default)",
+                "               Mine (the default)\n                 python3 -m authorizers.lamps --table ",
+                "/srv/lamps\\u{1b}[2J\n",
                 "fault          no-puback",
                 "0.0.0.0:8883  (others can reach it)",
             ] {

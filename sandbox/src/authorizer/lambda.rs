@@ -187,6 +187,20 @@ impl From<LambdaFault> for Unanswered {
     }
 }
 
+/// Writes what decides, as people type it: the command, the handler with its folder, or the URL.
+/// User name and password are left out.
+impl fmt::Display for Lambda {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Static(_) => f.write_str("a fixed answer"),
+            Self::Password { .. } => f.write_str("a user name and a password"),
+            Self::Exec(program) => write!(f, "{program}"),
+            Self::Handler(handler) => write!(f, "{handler}"),
+            Self::Url(url) => write!(f, "{url}"),
+        }
+    }
+}
+
 impl fmt::Debug for Lambda {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -206,6 +220,30 @@ impl fmt::Debug for Lambda {
 mod tests {
     use super::*;
     use std::sync::Mutex;
+
+    #[test]
+    fn a_lambda_is_written_as_people_type_it() {
+        let program = Program {
+            arguments: vec!["-c".into(), "cat it's".into(), "".into()],
+            folder: Some("/srv".into()),
+            ..Program::new("sh")
+        };
+        let written = Lambda::Exec(program).to_string();
+        assert_eq!(written, r#"sh -c 'cat it'\''s' '' in /srv"#);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("auth.py"), "").unwrap();
+        let handler = Handler::from_file("auth.py:check", folder.path()).unwrap();
+        assert_eq!(
+            Lambda::Handler(handler).to_string(),
+            format!("python auth.py:check in {}", folder.path().display())
+        );
+        let password = Lambda::Password {
+            username: "canary".into(),
+            password: "canary".into(),
+            answer: Answer::not_authenticated(),
+        };
+        assert_eq!(password.to_string(), "a user name and a password");
+    }
 
     fn reported(error: &[u8]) -> (Unanswered, Vec<String>) {
         let logged = Mutex::new(Vec::new());

@@ -150,12 +150,16 @@ async fn what_is_missing_is_told_at_the_start_with_the_place_where_it_was_looked
             "there is no program run.sh in /no/such".to_owned(),
         ),
         (
+            ["--lambda", "/"],
+            "/ is a folder; name a program, or the file of a handler in it".to_owned(),
+        ),
+        (
             ["--lambda", "/no/such/handler.py"],
             "--lambda: there is no folder /no/such".to_owned(),
         ),
         (
             ["--config", &program],
-            format!("there is no program plain.sh in {here}"),
+            format!("{here}/plain.sh can't be executed (chmod +x makes it a program)"),
         ),
     ];
     // A missing interpreter is told before a missing file.

@@ -24,6 +24,9 @@ use crate::uuid;
 /// processes. Hidden files and the folders `node_modules` and `__pycache__` aren't watched, nor is
 /// more than the first 4,096 files.
 ///
+/// Each process has a process group of its own, which is killed with it. A process that the handler
+/// starts and that leaves the group, by `setsid` or as a daemon, goes on.
+///
 /// ```no_run
 /// use std::path::Path;
 ///
@@ -48,6 +51,17 @@ pub struct Handler {
     pub function: String,
     /// Environment variables besides those of AWS Lambda.
     pub environment: LambdaEnvironment,
+}
+
+impl fmt::Display for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let runtime = match self.runtime {
+            LambdaRuntime::Python => "python",
+            LambdaRuntime::Node => "node",
+        };
+        let (file, code) = (self.file.display(), self.code.display());
+        write!(f, "{runtime} {file}:{} in {code}", self.function)
+    }
 }
 
 /// The runtimes of handlers.

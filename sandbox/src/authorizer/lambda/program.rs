@@ -1,5 +1,6 @@
 //! A Lambda that is a program: the event on its standard input, the answer on its standard output.
 
+use core::fmt;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -15,12 +16,14 @@ use crate::authorizer::lambda::lookup::{self, LambdaMissing};
 use crate::authorizer::lambda::output::OutputLog;
 use crate::authorizer::lambda::process::Process;
 use crate::authorizer::lambda::watchdog::Watchdog;
+use crate::shell::shell_quoted;
 
 /// A program that is started for each event. What it writes to standard error becomes events of the
 /// sandbox's log.
 ///
-/// It runs in a process group of its own, which is killed when the program's time is over or nobody
-/// waits for its answer.
+/// It runs in a process group of its own, which is killed when the program ends, times out, or its
+/// client hangs up. A process that the program starts and that leaves the group, by `setsid` or as
+/// a daemon, is in no group that the sandbox knows, and goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// Looked for in `PATH` where it has no slash.
@@ -89,6 +92,19 @@ impl Program {
             command.current_dir(folder);
         }
         command
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", shell_quoted(&self.program.to_string_lossy()))?;
+        for argument in &self.arguments {
+            write!(f, " {}", shell_quoted(&argument.to_string_lossy()))?;
+        }
+        match &self.folder {
+            Some(folder) => write!(f, " in {}", folder.display()),
+            None => Ok(()),
+        }
     }
 }
 
