@@ -11,6 +11,8 @@ mod exit;
 mod failure;
 mod inspect;
 mod log;
+#[cfg(test)]
+mod printed;
 mod rs256;
 mod runtime;
 mod sample;

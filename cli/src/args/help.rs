@@ -21,7 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   dunlin demo
   dunlin --endpoint HOST --authorizer-name A --auth-username U --auth-password P
-  dunlin signed --endpoint HOST --authorizer-name A --auth-token-key-name K ..";
+  dunlin signed --help        the flags for a signed token";
 
 const DEVIATIONS: &str = "\
 Where it differs from the Python scripts:

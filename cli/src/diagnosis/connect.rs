@@ -33,7 +33,10 @@ pub(crate) fn failed(
             facts,
             protocol::broken(context, violation, &facts.malformed()),
         ),
-        error => Diagnosis::new(Id::Lost, format!("the connection was not made: {error}")),
+        error => Diagnosis {
+            try_: vec![Try::advice("again; -v prints each step")],
+            ..Diagnosis::new(Id::Lost, format!("the connection was not made: {error}"))
+        },
     };
     Diagnosis {
         at: Some(at),

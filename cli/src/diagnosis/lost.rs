@@ -33,7 +33,10 @@ pub(crate) fn ended(
         },
         ConnectionError::Closed => closed(context, "closed the connection without saying why"),
         ConnectionError::Reset => closed(context, "or something in between reset the connection"),
-        error => Diagnosis::new(Id::Lost, format!("the connection ended: {error}")),
+        error => Diagnosis {
+            try_: vec![Try::advice("again; -v prints each step")],
+            ..Diagnosis::new(Id::Lost, format!("the connection ended: {error}"))
+        },
     };
     Diagnosis {
         at: Some(format!(

@@ -90,3 +90,6 @@ impl Try {
         Self::Advice(text.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

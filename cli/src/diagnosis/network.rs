@@ -32,10 +32,14 @@ pub(crate) fn transport(context: &RunContext, error: &TransportError) -> Diagnos
         }
         TransportError::Proxy { error, .. } => no_tunnel(context, error),
         TransportError::Tls { peer, error } => tls::failed(context, *peer, error),
-        error => Diagnosis::new(
-            Id::Lost,
-            format!("the connection to {} failed ({error})", context.address()),
-        ),
+        error => Diagnosis {
+            likely: vec!["the network, or something in between, ended the connection".into()],
+            try_: vec![Try::advice("again in a minute")],
+            ..Diagnosis::new(
+                Id::Lost,
+                format!("the connection to {} failed ({error})", context.address()),
+            )
+        },
     }
 }
 
@@ -166,6 +170,7 @@ fn unreachable(context: &RunContext, attempts: &[FailedAttempt]) -> Diagnosis {
     Diagnosis {
         saw: Some(tried(attempts)),
         likely: vec!["this computer has no network, or no route to that one".into()],
+        try_: vec![Try::command(format!("ping -c 1 {}", shell(&context.host)))],
         ..Diagnosis::new(
             Id::Refused,
             format!("{} cannot be reached", context.address()),

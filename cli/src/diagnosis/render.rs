@@ -115,7 +115,7 @@ fn drop_least(diagnosis: &mut Diagnosis) -> bool {
 /// backslash, so that a shell runs the lines as one command when they are pasted.
 ///
 /// A word that is wider than a line stays whole.
-fn fold_command(command: &str, width: usize) -> Vec<String> {
+pub(super) fn fold_command(command: &str, width: usize) -> Vec<String> {
     if display_width(command) <= width {
         return vec![command.to_owned()];
     }
