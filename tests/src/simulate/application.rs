@@ -10,7 +10,7 @@ use dunlin_client::engine::{Accepted, DeliveryId, Engine, EngineEvent, Operation
 use dunlin_client::{ConnectOptions, Message, RequestError};
 
 use super::chance::Chance;
-use super::checks::{Breach, Checked, NewMessage, Promises, ensure};
+use super::checks::{AcceptedAt, Breach, Checked, NewMessage, Promises, ensure};
 use super::proof::Again;
 use super::server::payload_of;
 use super::transcript::Transcript;
@@ -19,7 +19,7 @@ use super::transcript::Transcript;
 #[derive(Debug, Default)]
 pub(super) struct Application {
     publishing: Vec<(OperationId, usize)>,
-    asking: Vec<(OperationId, Asked, Instant)>,
+    asking: Vec<(OperationId, Asked, AcceptedAt)>,
     /// Its re-authentication.
     pub(super) again: Again,
     /// Messages that it has and isn't done with.
@@ -78,6 +78,7 @@ impl Application {
         let expires_in = chance.of(&[None, None, None, Some(5), Some(30)]).flatten();
         message.properties.message_expiry_interval = expires_in;
         let was_connected = engine.is_connected();
+        let accepted_at = promises.clock.accept(engine, now);
         match engine.publish(&message, now) {
             Ok(accepted) => {
                 transcript.say(format_args!(
@@ -107,7 +108,7 @@ impl Application {
                         expires_in,
                         is_wanted,
                     },
-                    now,
+                    accepted_at,
                 );
                 Ok(Some(qos))
             }
@@ -136,6 +137,7 @@ impl Application {
     pub(super) fn asks(
         &mut self,
         engine: &mut Engine,
+        promises: &Promises,
         now: Instant,
         chance: &mut Chance,
         transcript: &mut Transcript,
@@ -154,6 +156,7 @@ impl Application {
         if filters.is_empty() {
             return;
         }
+        let accepted_at = promises.clock.accept(engine, now);
         let (accepted, asked) = if chance.one_in(3) {
             (engine.unsubscribe(&filters), Asked::Unsubscribe(filters))
         } else {
@@ -172,7 +175,7 @@ impl Application {
             accepted.as_ref().err()
         ));
         match (accepted, asked) {
-            (Ok(id), asked) => self.asking.push((id, asked, now)),
+            (Ok(id), asked) => self.asking.push((id, asked, accepted_at)),
             // The engine gives a subscription up even if it can't say so now.
             (Err(_), Asked::Unsubscribe(filters)) => self.doubts(&filters),
             (Err(_), Asked::Subscribe(_)) => {}
@@ -195,7 +198,7 @@ impl Application {
             match engine.poll_outcome(id, &mut Context::from_waker(Waker::noop())) {
                 Poll::Pending => {
                     if !is_behind {
-                        promises.check_waits(serial, now)?;
+                        promises.check_waits(serial, engine, now)?;
                     }
                     self.publishing.push((id, serial));
                 }
@@ -210,12 +213,15 @@ impl Application {
             match engine.poll_outcome(id, &mut Context::from_waker(Waker::noop())) {
                 Poll::Pending => {
                     let timeout = asked.timeout(options);
-                    let waited = now.saturating_duration_since(since);
+                    let waited = now.saturating_duration_since(since.at);
                     ensure(
                         is_behind || timeout.is_none_or(|timeout| waited < timeout),
                         "a request ends within its time, outages included",
                         || format!("{asked:?} after {waited:?}"),
                     )?;
+                    if !is_behind && engine.is_connected() {
+                        promises.clock.check_waiting(&since, now)?;
+                    }
                     self.asking.push((id, asked, since));
                 }
                 Poll::Ready(outcome) => {

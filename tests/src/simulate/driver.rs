@@ -30,6 +30,9 @@ pub(super) struct Driver {
     seen_out: BytesMut,
     /// Messages that are on the wire, for those who keep the books.
     pub(super) written: Vec<usize>,
+    /// Whether an acknowledgement was read, or SUBSCRIBE or UNSUBSCRIBE was written, since it was
+    /// last looked at.
+    pub(super) progresses: bool,
     last_sent: Instant,
     /// What is kept of the session, should the process end.
     pub(super) store: Keeping,
@@ -48,6 +51,7 @@ impl Driver {
             seen_in: BytesMut::new(),
             seen_out: BytesMut::new(),
             written: Vec::new(),
+            progresses: false,
             last_sent: now,
         }
     }
@@ -137,6 +141,9 @@ impl Driver {
             self.judge(before.get(..some).unwrap_or_default(), transcript)?;
             written += some;
             if some == 0 {
+                if !self.output.is_empty() {
+                    self.engine.limit_unsent(now);
+                }
                 return Ok(written > 0);
             }
         }
@@ -154,8 +161,10 @@ impl Driver {
         while let Some(packet) = take(&mut self.seen_out, Sender::Client)? {
             transcript.say(format_args!("client sends {}", packet.packet()));
             self.wire.sends(&packet)?;
-            if let Packet::Publish(publish) = packet.packet() {
-                self.written.extend(serial_of(publish.payload));
+            match packet.packet() {
+                Packet::Publish(publish) => self.written.extend(serial_of(publish.payload)),
+                Packet::Subscribe(_) | Packet::Unsubscribe(_) => self.progresses = true,
+                _ => {}
             }
         }
         ensure(
@@ -197,6 +206,14 @@ impl Driver {
             };
             transcript.say(format_args!("client reads {}", packet.packet()));
             self.wire.receives(&packet);
+            self.progresses |= matches!(
+                packet.packet(),
+                Packet::PubAck(_)
+                    | Packet::PubRec(_)
+                    | Packet::PubComp(_)
+                    | Packet::SubAck(_)
+                    | Packet::UnsubAck(_)
+            );
         }
         Ok(true)
     }

@@ -77,6 +77,7 @@ impl World {
             .say(format_args!("client's session moves to another engine"));
         self.link = None;
         self.server.closes(self.now);
+        self.promises.clock.stop(self.now);
         self.application.moves_on(&mut self.promises);
         self.driver.is_cut();
         let session = if self.chance.one_in(2) {
@@ -101,6 +102,7 @@ impl World {
         ));
         self.link = None;
         self.server.closes(self.now);
+        self.promises.clock.stop(self.now);
         self.application.moves_on(&mut self.promises);
         self.application.loses_receipts(&mut self.promises);
         self.driver
@@ -122,6 +124,7 @@ impl World {
         };
         self.driver = Driver::new(self.options.clone(), self.now);
         self.application.starts_over();
+        self.promises.clock.stop(self.now);
         self.promises.process_lost();
     }
 

@@ -84,8 +84,9 @@ impl World {
             10..=13 => {
                 self.driver.engine.set_now(self.now);
                 let (engine, transcript) = (&mut self.driver.engine, &mut self.transcript);
+                let (promises, now) = (&self.promises, self.now);
                 self.application
-                    .asks(engine, self.now, &mut self.chance, transcript);
+                    .asks(engine, promises, now, &mut self.chance, transcript);
                 Ok(())
             }
             14..=16 => self.take().map(drop),
@@ -236,6 +237,8 @@ impl World {
 
     pub(super) fn wait(&mut self, duration: Duration) -> Checked<bool> {
         self.transcript.say(format_args!("{duration:?} go by"));
+        // The driver hasn't taken what the engine had until now.
+        self.driver.progresses |= self.driver.engine.has_output();
         let link = self.link.as_mut();
         let some = self
             .driver
@@ -262,7 +265,11 @@ impl World {
         self.driver
             .written
             .drain(..)
-            .for_each(|serial| self.promises.written(serial));
+            .for_each(|serial| self.promises.written(serial, self.now));
+        let is_behind = self.driver.engine.has_output();
+        if std::mem::take(&mut self.driver.progresses) || is_behind {
+            self.promises.clock.progress(self.now);
+        }
         for heard in self.server.heard.drain(..) {
             self.promises.heard(heard)?;
         }
@@ -302,7 +309,7 @@ impl World {
         let Some(mut link) = self.link.take() else {
             return Ok(());
         };
-        self.promises.disconnected(self.now);
+        self.promises.clock.stop(self.now);
         let ended = self.driver.closes(cause, self.now, &mut self.transcript);
         // Neither a faulty message nor a burst at resumption is one that a connection ends for.
         let is_violation = matches!(ended, Ended::Connection(ConnectionError::Protocol(_)));

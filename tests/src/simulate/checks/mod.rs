@@ -5,11 +5,13 @@ mod inbound;
 mod outbound;
 mod promises;
 mod received;
+mod request_clock;
 mod wire;
 
 use std::fmt;
 
 pub(super) use promises::{NewMessage, Promises};
+pub(super) use request_clock::AcceptedAt;
 pub use wire::Wire;
 
 /// Something that must never happen, and did.

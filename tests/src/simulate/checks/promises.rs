@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use dunlin_client::codec::{PacketType, QoS, ReasonCode};
-use dunlin_client::engine::Outcome;
+use dunlin_client::engine::{Engine, Outcome};
 use dunlin_client::{ConnectOptions, LostMessage, Offline, RequestError, ServerLimits};
 
 use super::received::Incoming;
+use super::request_clock::{AcceptedAt, RequestClock};
 use super::{Breach, Checked, ensure};
 use crate::simulate::server::Heard;
 
@@ -21,9 +22,7 @@ pub(in crate::simulate) struct Promises {
     /// The client's process: each forgets what it doesn't hand on.
     pub(super) process: usize,
     options: ConnectOptions,
-    /// Length of all connections before this one, and when this one was accepted.
-    connected_for: Duration,
-    connected_at: Option<Instant>,
+    pub(in crate::simulate) clock: RequestClock,
     /// The last message that the server heard for the first time: of QoS 0, and of QoS 1 and 2.
     last_heard: [Option<usize>; 2],
     /// The last message that the application got for the first time, by QoS, with its session.
@@ -48,15 +47,12 @@ struct Published {
     topic: &'static str,
     expires_in: Option<u32>,
     process: usize,
-    /// How many connections there had been.
-    connections: usize,
-    at: Instant,
-    /// The time of all connections then.
-    connected_time: Duration,
+    accepted: AcceptedAt,
     /// Whether the application still waits for the outcome.
     is_wanted: bool,
     outcome: Option<Result<(), RequestError>>,
-    was_written: bool,
+    /// The clock when all of it was on the wire for the first time.
+    written_at: Option<Duration>,
     was_heard: bool,
     deliveries: usize,
     /// What the server said last.
@@ -83,8 +79,7 @@ impl Promises {
             known_session: 0,
             process: 0,
             options: options.clone(),
-            connected_for: Duration::ZERO,
-            connected_at: None,
+            clock: RequestClock::new(options.ack_timeout),
             last_heard: [None; 2],
             last_received: [None; 3],
         }
@@ -100,8 +95,7 @@ impl Promises {
         in_doubt: bool,
         now: Instant,
     ) -> bool {
-        self.disconnected(now);
-        self.connected_at = Some(now);
+        self.clock.start(now);
         let is_mistaken = session_present && session != self.known_session;
         self.known_session = session;
         self.connections.push(Connection {
@@ -113,34 +107,31 @@ impl Promises {
         is_mistaken
     }
 
-    /// The connection has ended.
-    pub(in crate::simulate) fn disconnected(&mut self, now: Instant) {
-        self.connected_for = self.connected_time(now);
-        self.connected_at = None;
-    }
-
-    /// The time of all connections together.
-    fn connected_time(&self, now: Instant) -> Duration {
-        self.connected_for
-            + self
-                .connected_at
-                .map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
-    }
-
     /// A message that waits for its outcome is within its time.
-    pub(in crate::simulate) fn check_waits(&self, serial: usize, now: Instant) -> Checked {
-        let (Some(published), Some(timeout)) = (
-            self.published.get(serial),
-            self.options.request_timeout.publish,
-        ) else {
+    pub(in crate::simulate) fn check_waits(
+        &self,
+        serial: usize,
+        engine: &Engine,
+        now: Instant,
+    ) -> Checked {
+        let Some(published) = self.published.get(serial) else {
             return Ok(());
         };
-        let waited = now.saturating_duration_since(published.at);
+        let waited = now.saturating_duration_since(published.accepted.at);
+        let timeout = self.options.request_timeout.publish;
         ensure(
-            waited < timeout,
+            timeout.is_none_or(|timeout| waited < timeout),
             "a request ends within its time, outages included",
             || format!("{serial} after {waited:?}: {published:?}"),
-        )
+        )?;
+        match published.written_at {
+            // The time that went by until a connection ended has consequences on the next one.
+            _ if !engine.is_connected() => Ok(()),
+            Some(written_at) => self.clock.check_written(written_at, now),
+            // The pace may hold it back for longer.
+            None if self.options.pace.is_some() => Ok(()),
+            None => self.clock.check_waiting(&published.accepted, now),
+        }
     }
 
     /// Whether the client has the server's session for another one, since a connection before this
@@ -158,7 +149,7 @@ impl Promises {
 
     fn connections_since(&self, published: &Published) -> &[Connection] {
         self.connections
-            .get(published.connections..)
+            .get(published.accepted.connections..)
             .unwrap_or_default()
     }
 
@@ -173,7 +164,7 @@ impl Promises {
     }
 
     /// The engine accepted the next message.
-    pub(in crate::simulate) fn accepted(&mut self, message: NewMessage, at: Instant) {
+    pub(in crate::simulate) fn accepted(&mut self, message: NewMessage, accepted: AcceptedAt) {
         let NewMessage {
             qos,
             topic,
@@ -185,12 +176,10 @@ impl Promises {
             topic,
             expires_in,
             process: self.process,
-            connections: self.connections.len(),
-            at,
-            connected_time: self.connected_time(at),
+            accepted,
             is_wanted,
             outcome: None,
-            was_written: false,
+            written_at: None,
             was_heard: false,
             deliveries: 0,
             verdict: None,
@@ -198,9 +187,10 @@ impl Promises {
     }
 
     /// All of a message is on the wire.
-    pub(in crate::simulate) fn written(&mut self, serial: usize) {
+    pub(in crate::simulate) fn written(&mut self, serial: usize, now: Instant) {
+        let time = self.clock.read(now);
         if let Some(published) = self.published.get_mut(serial) {
-            published.was_written = true;
+            published.written_at.get_or_insert(time);
         }
     }
 
@@ -264,7 +254,7 @@ impl Promises {
     fn excuses(&self, published: &Published, error: &RequestError, now: Instant) -> bool {
         let since = self
             .connections
-            .get(published.connections.saturating_sub(1)..)
+            .get(published.accepted.connections.saturating_sub(1)..)
             .unwrap_or_default();
         let limited =
             |by: &dyn Fn(&ServerLimits) -> bool| since.iter().any(|each| by(&each.limits));
@@ -278,24 +268,22 @@ impl Promises {
                     && reason.reason_code.is_error()
                     && reason.packet_type == expected
             }
-            RequestError::Timeout { .. } => {
-                self.connected_time(now)
-                    .saturating_sub(published.connected_time)
-                    >= self.options.ack_timeout
-            }
+            RequestError::Timeout { .. } => self.clock.may_time_out(&published.accepted, now),
             RequestError::RequestTimeout { after } => {
                 self.options.request_timeout.publish == Some(*after)
-                    && now.saturating_duration_since(published.at) >= *after
+                    && now.saturating_duration_since(published.accepted.at) >= *after
             }
             RequestError::SessionLost => {
                 let since = self.connections_since(published);
                 // What was released can't be republished.
                 let may_fail = published.qos == QoS::ExactlyOnce
                     || self.options.on_session_lost.qos1 == LostMessage::Fail;
-                may_fail && published.was_written && since.iter().any(|each| !each.session_present)
+                may_fail
+                    && published.written_at.is_some()
+                    && since.iter().any(|each| !each.session_present)
             }
             RequestError::Poisoned { disconnects } => {
-                published.was_written
+                published.written_at.is_some()
                     && self
                         .options
                         .poison_guard
@@ -401,7 +389,7 @@ impl Promises {
             published.deliveries += 1;
             let since = self
                 .connections
-                .get(published.connections..)
+                .get(published.accepted.connections..)
                 .unwrap_or_default();
             let republishes = self.options.on_session_lost.qos2 == LostMessage::Republish;
             let again = qos == QoS::AtLeastOnce
@@ -450,7 +438,7 @@ impl Promises {
         }
         let since = self
             .connections
-            .get(published.connections.saturating_sub(1)..)
+            .get(published.accepted.connections.saturating_sub(1)..)
             .unwrap_or_default();
         let policy = self.options.on_session_lost;
         let fails = published.qos == QoS::ExactlyOnce || policy.qos1 == LostMessage::Fail;
@@ -461,7 +449,7 @@ impl Promises {
                 || limits.maximum_packet_size < 1000
         });
         let refused = published.verdict.is_some_and(ReasonCode::is_error);
-        let waited = now.saturating_duration_since(published.at);
+        let waited = now.saturating_duration_since(published.accepted.at);
         let late = waited >= self.options.ack_timeout
             || self
                 .options
@@ -480,7 +468,7 @@ impl Promises {
 
 impl Published {
     fn has_expired(&self, now: Instant) -> bool {
-        let waited = now.saturating_duration_since(self.at);
+        let waited = now.saturating_duration_since(self.accepted.at);
         self.expires_in
             .is_some_and(|seconds| waited >= Duration::from_secs(seconds.into()))
     }
