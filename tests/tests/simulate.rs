@@ -20,6 +20,7 @@ fn two_thousand_runs_break_no_rule() {
         "{total:?}"
     );
     assert!(total.refused > 300 && total.excess > 200, "{total:?}");
+    assert!(total.declined > 50, "{total:?}");
     assert!(
         total.received.iter().all(|count| *count > 500) && total.reauthenticated > 10,
         "{total:?}"

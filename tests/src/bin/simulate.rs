@@ -110,6 +110,7 @@ fn tell(total: Report, violations: usize) {
     println!("re-authentications: {}", total.reauthenticated);
     println!("published: {}", by_qos(total.published));
     println!("received: {}", by_qos(total.received));
+    println!("messages declined: {}", total.declined);
     println!("faulty messages refused: {}", total.refused);
     println!(
         "messages above the Receive Maximum at resumption: {}",

@@ -33,6 +33,12 @@ pub(super) struct Application {
     /// The same for earlier connections: their acknowledgements may wait for the server to repeat
     /// the messages.
     answered_before: usize,
+    /// Receive Maximum of the last CONNECT.
+    pub(super) receive_maximum: usize,
+    /// One in how many messages of QoS 1 and 2 it has no memory for; `None` means it takes all.
+    pub(super) declines_one_in: Option<usize>,
+    /// Messages that it had no memory for.
+    pub(super) declined: u64,
     /// What it thinks that it is subscribed to; `None` where it can't know.
     pub(super) subscriptions: BTreeMap<&'static str, Option<bool>>,
 }
@@ -57,6 +63,15 @@ const TOPICS: [&str; 4] = ["a", "b/c", "lamp/seven/is/on", "d"];
 pub(super) const FILTERS: [&str; 6] = ["a", "b/+", "c/#", "$share/two/d", "e/f", "$share/two/g/+"];
 
 impl Application {
+    /// An application that has no memory for one in so many messages of QoS 1 and 2; with `None` it
+    /// takes all.
+    pub(super) fn new(declines_one_in: Option<usize>) -> Self {
+        Self {
+            declines_one_in,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn publishes(
         &mut self,
         engine: &mut Engine,
@@ -265,12 +280,12 @@ impl Application {
                     Breach::new("what is refused was unmatched", format!("{id:?}"))
                 })?;
                 let refused = self.unmatched.swap_remove(index);
-                let half = options.receive_maximum.unwrap_or(u16::MAX) / 2;
+                let half = self.receive_maximum / 2;
                 let waited = self
                     .resumed_at
                     .map(|since| now.saturating_duration_since(since));
                 let has_waited = waited.is_some_and(|waited| waited >= options.unmatched_wait);
-                let holds_back = refused.taken + self.answered_before >= usize::from(half.max(1));
+                let holds_back = refused.taken + self.answered_before >= half.max(1);
                 self.answered += 1;
                 ensure(
                     has_waited || holds_back,
@@ -290,6 +305,14 @@ impl Application {
                     || serial.to_string(),
                 )?;
                 let Some(id) = id else { return Ok(()) };
+                // What follows a message that was declined can't be acknowledged before it.
+                let declines = self.declines_one_in.map(|times| chance.one_in(times));
+                if declines == Some(true) || engine.declines_messages() {
+                    engine.decline(id);
+                    promises.abandoned(serial);
+                    self.declined += 1;
+                    return Ok(());
+                }
                 if chance.one_in(4) && engine.keep_unmatched(id) {
                     self.unmatched.push(Unmatched {
                         id,
@@ -342,6 +365,12 @@ impl Application {
             return Ok(true);
         }
         if self.holding.is_empty() {
+            // There is memory again.
+            if engine.declines_messages() && engine.is_connected() {
+                transcript.say(format_args!("application has memory again"));
+                engine.leave_declined();
+                return Ok(true);
+            }
             return Ok(false);
         }
         let (id, serial) = self.holding.remove(chance.below(self.holding.len()));
@@ -426,7 +455,10 @@ impl Application {
     /// A process that remembers nothing.
     pub(super) fn starts_over(&mut self) {
         let known: Vec<_> = self.subscriptions.keys().copied().collect();
-        *self = Self::default();
+        *self = Self {
+            declined: self.declined,
+            ..Self::new(self.declines_one_in)
+        };
         self.doubts(&known);
         self.doubts(&FILTERS);
     }

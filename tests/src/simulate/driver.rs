@@ -4,11 +4,12 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use dunlin_client::ConnectOptions;
 use dunlin_client::codec::{
-    DecodeOptions, Delivery, ErrorScope, FixedHeader, Packet, PacketBuf, Sender,
+    Connect, DecodeOptions, Delivery, ErrorScope, FixedHeader, Packet, PacketBuf, ReasonCode,
+    Sender,
 };
 use dunlin_client::engine::{CloseCause, Ended, Engine, Session};
+use dunlin_client::{ConnectOptions, ConnectionError};
 
 use super::checks::{Breach, Checked, Wire, ensure};
 use super::keeping::Keeping;
@@ -33,6 +34,14 @@ pub(super) struct Driver {
     /// Whether an acknowledgement was read, or SUBSCRIBE or UNSUBSCRIBE was written, since it was
     /// last looked at.
     pub(super) progresses: bool,
+    /// Receive Maximum of the last CONNECT.
+    pub(super) receive_maximum: usize,
+    /// Since when the application declines messages on this connection; `None` if it doesn't.
+    declining_since: Option<Instant>,
+    /// The largest Receive Maximum that the next CONNECT may have because messages were declined.
+    largest_window: Option<usize>,
+    /// The reason code of DISCONNECT, once this connection has sent it.
+    disconnected_with: Option<ReasonCode>,
     last_sent: Instant,
     /// What is kept of the session, should the process end.
     pub(super) store: Keeping,
@@ -52,6 +61,10 @@ impl Driver {
             seen_out: BytesMut::new(),
             written: Vec::new(),
             progresses: false,
+            receive_maximum: 0,
+            declining_since: None,
+            largest_window: None,
+            disconnected_with: None,
             last_sent: now,
         }
     }
@@ -71,6 +84,7 @@ impl Driver {
         now: Instant,
     ) -> Checked {
         self.engine = Engine::with_session(options, session);
+        self.largest_window = None;
         self.check_kept(now)
     }
 
@@ -94,6 +108,7 @@ impl Driver {
             Some(session) => self.moves_on(options, session, now)?,
             None => {
                 self.engine = Engine::new(options);
+                self.largest_window = None;
                 self.engine.keep_journal();
             }
         }
@@ -117,6 +132,7 @@ impl Driver {
         }
         self.wire.opens();
         self.last_sent = now;
+        (self.declining_since, self.disconnected_with) = (None, None);
         self.engine
             .open(now)
             .map_err(|error| Breach::new("what is said in CONNECT can be said", error))
@@ -164,6 +180,10 @@ impl Driver {
             match packet.packet() {
                 Packet::Publish(publish) => self.written.extend(serial_of(publish.payload)),
                 Packet::Subscribe(_) | Packet::Unsubscribe(_) => self.progresses = true,
+                Packet::Connect(connect) => self.check_window(&connect)?,
+                Packet::Disconnect(disconnect) => {
+                    self.disconnected_with = Some(disconnect.reason_code);
+                }
                 _ => {}
             }
         }
@@ -261,6 +281,40 @@ impl Driver {
         })
     }
 
+    /// Notes that the application declines messages on this connection: the next one gets a smaller
+    /// Receive Maximum.
+    pub(super) fn expects_smaller_window(&mut self, now: Instant) {
+        if self.engine.declines_messages() && self.declining_since.is_none() {
+            self.declining_since = Some(now);
+            self.largest_window = Some((self.wire.unacknowledged() / 2).max(1));
+        }
+    }
+
+    /// A connection on which messages were declined lasts one second more at the most.
+    pub(super) fn check_declining(&self, now: Instant) -> Checked {
+        let Some(since) = self.declining_since else {
+            return Ok(());
+        };
+        let lasted = now.saturating_duration_since(since);
+        ensure(
+            lasted < Duration::from_secs(1) || !self.engine.is_connected(),
+            "a connection that declines messages ends within a second",
+            || format!("{lasted:?}"),
+        )
+    }
+
+    fn check_window(&mut self, connect: &Connect<'_>) -> Checked {
+        let announced = connect.properties.receive_maximum;
+        let announced = announced.map_or(65_535, |maximum| usize::from(maximum.get()));
+        self.receive_maximum = announced;
+        let largest = self.largest_window.take();
+        ensure(
+            largest.is_none_or(|largest| announced <= largest),
+            "after messages were declined, Receive Maximum is half of what was unacknowledged",
+            || format!("{announced} of {largest:?}"),
+        )
+    }
+
     /// Whether the connection is to be closed, and why: the engine has had enough, or the network
     /// has.
     pub(super) fn close_cause(&self, link: &Link) -> Option<CloseCause> {
@@ -281,12 +335,28 @@ impl Driver {
         cause: CloseCause,
         now: Instant,
         transcript: &mut Transcript,
-    ) -> Ended {
+    ) -> Checked<Ended> {
+        // If not, the network ended it, and nothing more was sent.
+        let has_left = self.engine.should_close() && !self.has_output();
         self.is_cut();
         self.engine.set_now(now);
         let ended = self.engine.handle_closed(cause);
         transcript.say(format_args!("client's connection ended: {ended:?}"));
-        ended
+
+        if matches!(
+            ended,
+            Ended::Connection(ConnectionError::MemoryBudget { .. })
+        ) {
+            ensure(
+                !has_left || self.disconnected_with == Some(ReasonCode::QuotaExceeded),
+                "a client without memory disconnects with 0x97",
+                || format!("{:?}", self.disconnected_with),
+            )?;
+        } else {
+            // Another end lets the window grow again.
+            self.largest_window = None;
+        }
+        Ok(ended)
     }
 
     pub(super) fn has_output(&self) -> bool {

@@ -44,6 +44,8 @@ pub struct Report {
     pub reauthenticated: u64,
     /// Messages that the client accepted, by QoS.
     pub published: [u64; 3],
+    /// Messages that the application had no memory for.
+    pub declined: u64,
     /// Messages that the application got, by QoS.
     pub received: [u64; 3],
     /// Messages that the client refused because they were wrong in themselves.
@@ -116,6 +118,7 @@ impl Report {
             reauthenticated: self.reauthenticated + other.reauthenticated,
             published: sum(self.published, other.published),
             received: sum(self.received, other.received),
+            declined: self.declined + other.declined,
             refused: self.refused + other.refused,
             excess: self.excess + other.excess,
         }

@@ -98,6 +98,11 @@ fn on_session_lost(chance: &mut Chance) -> OnSessionLost {
     }
 }
 
+/// One in how many messages of QoS 1 and 2 the application has no memory for.
+pub(super) fn declines_one_in(chance: &mut Chance) -> Option<usize> {
+    chance.of(&[None, None, Some(12), Some(3)]).flatten()
+}
+
 /// What the server is like.
 pub(super) fn habits(chance: &mut Chance) -> Habits {
     Habits {

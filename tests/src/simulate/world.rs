@@ -43,13 +43,14 @@ impl World {
         let now = start();
         let options = setting::options(&mut chance);
         let habits = setting::habits(&mut chance);
+        let declines_one_in = setting::declines_one_in(&mut chance);
         Self {
             now,
             steps: chance.between(20, 300),
             room: chance.of(&[1 << 20, 300, 40]).unwrap_or(1 << 20),
             link: None,
             driver: Driver::new(options.clone(), now),
-            application: Application::default(),
+            application: Application::new(declines_one_in),
             server: Server::new(habits),
             promises: Promises::new(&options),
             keep_alive: 0,
@@ -244,6 +245,7 @@ impl World {
             .driver
             .waits(&mut self.now, duration, link, &mut self.transcript)?;
         self.driver.check_keep_alive(self.keep_alive, self.now)?;
+        self.driver.check_declining(self.now)?;
         Ok(some)
     }
 
@@ -310,7 +312,7 @@ impl World {
             return Ok(());
         };
         self.promises.clock.stop(self.now);
-        let ended = self.driver.closes(cause, self.now, &mut self.transcript);
+        let ended = self.driver.closes(cause, self.now, &mut self.transcript)?;
         // Neither a faulty message nor a burst at resumption is one that a connection ends for.
         let is_violation = matches!(ended, Ended::Connection(ConnectionError::Protocol(_)));
         ensure(
@@ -362,8 +364,10 @@ impl World {
                 }
                 let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
                 let told_at = (&self.options, self.now);
+                self.application.receive_maximum = self.driver.receive_maximum;
                 self.application
                     .hears(event, engine, promises, &mut self.chance, told_at)?;
+                self.driver.expects_smaller_window(self.now);
             }
         }
         Ok(())
@@ -374,6 +378,7 @@ impl World {
         self.transcript.say(format_args!("calm"));
         self.server.is_calm = true;
         self.driver.store.delays(0);
+        self.application.declines_one_in = None;
         self.link.as_mut().into_iter().for_each(Link::cut);
         self.settle()?;
         for _ in 0..MOST_CALM_ROUNDS {
@@ -423,6 +428,7 @@ impl World {
     fn check_end(&mut self) -> Checked {
         self.driver.check_kept(self.now)?;
         self.report.excess = self.server.excess;
+        self.report.declined = self.application.declined;
         let session = self.server.session.as_ref();
         self.promises
             .check_end(session.map(|session| session.number), self.now)?;

@@ -55,6 +55,11 @@ impl OwedAcks {
         }
     }
 
+    /// Messages that aren't acknowledged.
+    pub(super) fn len(&self) -> usize {
+        self.pubacks.len() + self.pubrecs.len()
+    }
+
     pub(super) fn arrives(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::AtMostOnce => {}

@@ -88,6 +88,15 @@ impl Wire {
         self.outbound.len()
     }
 
+    /// Messages of QoS 1 and 2 that this connection has brought and the client hasn't acknowledged.
+    #[must_use]
+    pub fn unacknowledged(&self) -> usize {
+        match &self.stage {
+            Stage::Open(connection) => connection.owed.len(),
+            _ => 0,
+        }
+    }
+
     /// The server goes on with another session than the client can know of: identifiers of QoS 2
     /// that the client knows stand for other messages, which it takes for repetitions.
     pub(in crate::simulate) fn is_mistaken(&mut self) {
