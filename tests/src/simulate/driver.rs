@@ -249,11 +249,16 @@ impl Driver {
         let until = *now + duration;
         let mut some = false;
         let mut link = link;
+        let mut most = MOST_TIMEOUTS;
         while let Some(due) = self.engine.poll_timeout().filter(|due| *due <= until) {
             *now = due.max(*now);
             transcript.say(format_args!("client's time has come"));
             self.engine.handle_timeout(*now);
             some = true;
+            most -= 1;
+            ensure(most > 0, "time goes by between timeouts", || {
+                format!("{due:?} again and again")
+            })?;
             let again = self.engine.poll_timeout();
             ensure(
                 again.is_none_or(|again| again > *now) || self.engine.has_output(),
@@ -363,6 +368,9 @@ impl Driver {
         !self.output.is_empty() || self.engine.has_output()
     }
 }
+
+/// Timeouts in one step of a run: far more than the longest one brings, at a keep alive of 5 s.
+const MOST_TIMEOUTS: usize = 10_000;
 
 /// The delivery and the length of a message at the front of `seen` that is wrong in itself, and
 /// nothing else.
