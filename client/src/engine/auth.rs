@@ -6,80 +6,107 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dunlin_codec::{
-    AckProperties, Auth, AuthProperties, BinaryData, ConnAck, Disconnect, Packet, PacketType,
-    ReasonCode, Utf8String,
+    Auth, AuthProperties, BinaryData, ConnAck, Packet, PacketType, ReasonCode, Utf8String,
 };
 
+use super::connecting::Connecting;
+use super::core::Core;
+use super::open::Open;
+use super::outbound::flow::Flow;
+use super::outbound::operation::OperationId;
+use super::outbound::outcome::Outcome;
+use super::outbound::request::Request;
+use super::state::Exit;
+use super::violation::protocol_error;
 use crate::authentication::{
     Authentication, AuthenticationError, Authenticator, ReauthenticationError,
 };
-use crate::engine::link::conduct;
-use crate::engine::open::Connection;
-use crate::engine::outbound::operation::{Kind, Operation, OperationId, Outcome, Phase};
-use crate::engine::{Ended, Engine, State};
 use crate::error::{ConnectError, ConnectionError, RequestError, Violation};
 use crate::message::text;
 use crate::secret::Secret;
 
-/// An exchange under way, and the method that its connection is bound to. [MQTT-4.12.0-5]
+/// An exchange of AUTH packets, and the method that its connection is bound to. [MQTT-4.12.0-5]
 pub(super) struct Exchange {
     method: Arc<str>,
     authenticator: Box<dyn Authenticator>,
 }
 
-/// A connection's method, and its re-authentication if one is under way.
+/// Authentication of an open connection: its method, and the re-authentication that is under way.
 #[derive(Debug)]
 pub(super) struct Authenticated {
     method: Arc<str>,
-    again: Option<Reauthentication>,
+    /// `None` while none is under way.
+    reauthentication: Option<Reauthentication>,
 }
 
 #[derive(Debug)]
 struct Reauthentication {
     exchange: Exchange,
     operation: OperationId,
-    error: ReauthenticationError,
-    /// When `error` has come true; a time beyond the clock's range is never.
+    /// Error of a re-authentication that takes too long.
+    timeout: ReauthenticationError,
+    /// Time at which it has taken too long; `None` beyond the clock's range.
     due: Option<Instant>,
 }
 
+/// Authentication Data (§3.15.2.2.3); `None` without any.
 type Data = Option<Secret<Vec<u8>>>;
 
+/// Fault of AUTH and CONNACK for a connection without an authentication method.
+const UNASKED: &str = "authentication that nobody asked for";
+
 impl Exchange {
-    /// A fresh one, with what it begins with.
+    /// Begins an exchange. Returns it with its first data.
+    ///
+    /// # Errors
+    /// Error of the authenticator.
     pub(super) fn begin(
         authentication: &Authentication,
     ) -> Result<(Self, Data), AuthenticationError> {
         let mut authenticator = authentication.exchange();
         let data = authenticator.begin()?;
+        let method = authentication.method.as_str().into();
         Ok((
             Self {
-                method: authentication.method.as_str().into(),
+                method,
                 authenticator,
             },
             data,
         ))
     }
 
-    /// All that belongs to it names its method.
+    /// Checks that a packet of the exchange names its method.
     fn check_method(
         &self,
         packet_type: PacketType,
         method: Option<Utf8String<'_>>,
     ) -> Result<(), Violation> {
-        match method {
-            Some(method) if method.as_str() == &*self.method => Ok(()),
-            Some(_) => Err(conduct(
-                packet_type,
-                "another authentication method",
-                "MQTT-4.12.0-5",
-            )),
-            None => Err(conduct(
-                packet_type,
-                "no authentication method",
-                "MQTT-4.12.0-5",
-            )),
-        }
+        let fault = match method {
+            Some(method) if method.as_str() == &*self.method => return Ok(()),
+            Some(_) => "another authentication method",
+            None => "no authentication method",
+        };
+        Err(protocol_error(packet_type, fault, "MQTT-4.12.0-5"))
+    }
+
+    /// Checks an AUTH of the exchange. Returns the data in it.
+    fn check_auth<'a>(&self, auth: &'a Auth<'_>) -> Result<Option<&'a [u8]>, Violation> {
+        self.check_method(PacketType::Auth, auth.properties.authentication_method)?;
+        let data = auth.properties.authentication_data.as_ref();
+        Ok(data.map(BinaryData::as_bytes))
+    }
+
+    /// Answers a step of the server.
+    fn respond(
+        &mut self,
+        data: Option<&[u8]>,
+        flow: Option<&Flow>,
+        core: &mut Core,
+    ) -> Result<(), AuthenticationError> {
+        let answer = self.authenticator.respond(data)?;
+        let reason_code = ReasonCode::ContinueAuthentication;
+        write_auth(reason_code, &self.method, answer, flow, core)
+            .map_err(|_| AuthenticationError::new("the answer is too large to send"))
     }
 }
 
@@ -91,269 +118,231 @@ impl fmt::Debug for Exchange {
     }
 }
 
-impl Connection {
-    /// When the re-authentication is too late.
-    pub(super) fn reauthentication_due(&self) -> Option<Instant> {
-        self.authenticated.as_ref()?.again.as_ref()?.due
+impl From<Exchange> for Authenticated {
+    fn from(exchange: Exchange) -> Self {
+        Self {
+            method: exchange.method,
+            reauthentication: None,
+        }
     }
 }
 
-impl Engine {
-    /// Authenticates again on the connection that there is, with a fresh exchange of the method in
-    /// the options; other packets flow on. Its outcome is [`Outcome::Reauthenticated`]; where
-    /// it fails, the connection ends. [MQTT-4.12.1-1]
+impl Authenticated {
+    /// Time at which the re-authentication has taken too long; `None` if it has no end, and while
+    /// none is under way.
+    pub(super) fn reauthentication_due(&self) -> Option<Instant> {
+        self.reauthentication.as_ref()?.due
+    }
+}
+
+impl Connecting {
+    /// Handles AUTH before CONNACK: a step of the exchange, which CONNACK ends.
     ///
     /// # Errors
-    /// There is no connection, or one without this method; another one is under way; the exchange
-    /// has nothing to begin with. Nothing was sent.
-    pub fn reauthenticate(&mut self, now: Instant) -> Result<OperationId, RequestError> {
-        let State::Open(connection) = &mut self.state else {
-            return Err(ReauthenticationError::NotConnected.into());
+    /// A protocol violation; or this side can't go on, and the connection just ends. [U-4.12-1]
+    pub(super) fn handle_auth(&mut self, auth: &Auth<'_>, core: &mut Core) -> Result<(), Exit> {
+        let properties = &auth.properties;
+        core.check_explanation(
+            PacketType::Auth,
+            &properties.reason_string,
+            &properties.user_properties,
+        )?;
+        let Some(exchange) = &mut self.exchange else {
+            return Err(protocol_error(PacketType::Auth, UNASKED, "MQTT-4.12.0-6").into());
         };
+        let data = exchange.check_auth(auth)?;
+        if auth.reason_code != ReasonCode::ContinueAuthentication {
+            return Err(success_before_connack().into());
+        }
+        exchange
+            .respond(data, None, core)
+            .map_err(|error| Exit::attempt(ConnectError::Authentication(error)))
+    }
+
+    /// Ends the exchange with the data of a success CONNACK.
+    ///
+    /// # Errors
+    /// A protocol violation; or this side doesn't accept the data, and the connection just ends.
+    pub(super) fn finish_authentication(&mut self, connack: &ConnAck<'_>) -> Result<(), Exit> {
+        let properties = &connack.properties;
+        let Some(exchange) = &mut self.exchange else {
+            return match properties.authentication_method {
+                None => Ok(()),
+                Some(_) => {
+                    Err(protocol_error(PacketType::ConnAck, UNASKED, "MQTT-4.12.0-6").into())
+                }
+            };
+        };
+        exchange.check_method(PacketType::ConnAck, properties.authentication_method)?;
+        let data = properties.authentication_data.as_ref();
+        exchange
+            .authenticator
+            .finish(data.map(BinaryData::as_bytes))
+            .map_err(|error| Exit::attempt(ConnectError::Authentication(error)))
+    }
+}
+
+impl Open {
+    /// Begins a re-authentication with the method in the options. [MQTT-4.12.1-1]
+    ///
+    /// # Errors
+    /// [`RequestError::Reauthentication`], or an error of the packet. Nothing was sent then.
+    pub(super) fn reauthenticate(
+        &mut self,
+        now: Instant,
+        core: &mut Core,
+    ) -> Result<OperationId, RequestError> {
         // Without a method in CONNECT there is no AUTH. [MQTT-4.12.0-7]
-        let Some((authentication, authenticated)) = self
-            .options
-            .authentication
-            .as_ref()
-            .zip(connection.authenticated.as_mut())
-        else {
+        let options = core.options.authentication.as_ref();
+        let Some((authentication, authenticated)) = options.zip(self.authenticated.as_ref()) else {
             return Err(ReauthenticationError::OtherMethod.into());
         };
         if *authenticated.method != *authentication.method {
             return Err(ReauthenticationError::OtherMethod.into());
         }
-        if authenticated.again.is_some() {
+        if authenticated.reauthentication.is_some() {
             return Err(ReauthenticationError::UnderWay.into());
         }
         let after = authentication.reauthenticate_within;
         let (exchange, data) =
             Exchange::begin(authentication).map_err(ReauthenticationError::Exchange)?;
-        let method = Arc::clone(&exchange.method);
-        self.send_auth(ReasonCode::ReAuthenticate, &method, data)?;
-        let operation = self
+        let reason_code = ReasonCode::ReAuthenticate;
+        write_auth(reason_code, &exchange.method, data, Some(&self.flow), core)?;
+
+        let operation = core
             .session
+            .outbound
             .operations
-            .insert(Kind::Reauthenticate, Vec::new());
-        if let State::Open(connection) = &mut self.state
-            && let Some(authenticated) = &mut connection.authenticated
-        {
-            let (error, due) = (
-                ReauthenticationError::Timeout { after },
-                now.checked_add(after),
-            );
-            authenticated.again = Some(Reauthentication {
+            .insert(Request::Authenticate);
+        if let Some(authenticated) = &mut self.authenticated {
+            authenticated.reauthentication = Some(Reauthentication {
                 exchange,
                 operation,
-                error,
-                due,
+                timeout: ReauthenticationError::Timeout { after },
+                due: now.checked_add(after),
             });
         }
         Ok(operation)
     }
 
-    /// A step of the exchange; before CONNACK it isn't over.
-    pub(super) fn handle_auth(&mut self, auth: &Auth<'_>) -> Result<(), Violation> {
-        let AuthProperties {
-            authentication_method,
-            authentication_data,
-            reason_string,
-            user_properties,
-        } = auth.properties;
-        self.check_explanation(
+    /// Handles AUTH on an open connection: a step of the re-authentication, or its end.
+    ///
+    /// # Errors
+    /// A protocol violation; or this side can't go on, and the server is told. [MQTT-4.12.1-2]
+    pub(super) fn handle_auth(&mut self, auth: &Auth<'_>, core: &mut Core) -> Result<(), Exit> {
+        let properties = &auth.properties;
+        core.check_explanation(
             PacketType::Auth,
-            &AckProperties {
-                reason_string,
-                user_properties,
-            },
+            &properties.reason_string,
+            &properties.user_properties,
         )?;
-        let connecting = matches!(self.state, State::Connecting { .. });
-        let exchange = self.exchange()?;
-        exchange.check_method(PacketType::Auth, authentication_method)?;
-        let data = authentication_data.as_ref().map(BinaryData::as_bytes);
-        match auth.reason_code {
+        let Self {
+            authenticated,
+            flow,
+            ..
+        } = self;
+        let Some(authenticated) = authenticated else {
+            return Err(protocol_error(PacketType::Auth, UNASKED, "MQTT-4.12.0-6").into());
+        };
+        // Only clients begin a re-authentication.
+        let Some(under_way) = &mut authenticated.reauthentication else {
+            return Err(protocol_error(PacketType::Auth, "out of turn", "MQTT-4.12.1-1").into());
+        };
+        let data = under_way.exchange.check_auth(auth)?;
+        let result = match auth.reason_code {
             ReasonCode::ContinueAuthentication => {
-                let method = Arc::clone(&exchange.method);
-                match exchange.authenticator.respond(data) {
-                    Ok(answer) => self.continue_exchange(&method, answer),
-                    Err(error) => self.fail_exchange(error),
-                }
+                under_way.exchange.respond(data, Some(flow), core)
             }
-            ReasonCode::Success if !connecting => match exchange.authenticator.finish(data) {
-                Ok(()) => self.end_reauthentication(Ok(Outcome::Reauthenticated)),
-                Err(error) => self.fail_exchange(error),
-            },
-            // The decoder refuses what only clients say; success before CONNACK is CONNACK's to
-            // say.
-            _ => {
-                return Err(conduct(
-                    PacketType::Auth,
-                    "success before CONNACK",
-                    "MQTT-4.12.0-2",
-                ));
-            }
+            ReasonCode::Success => under_way.exchange.authenticator.finish(data),
+            // The decoder refuses codes that only clients send.
+            _ => return Err(success_before_connack().into()),
+        };
+        if let Err(error) = result {
+            return Err(self.fail_reauthentication(error.into(), core));
+        }
+        if auth.reason_code == ReasonCode::Success {
+            self.end_reauthentication(Ok(Outcome::Reauthenticated), core);
         }
         Ok(())
     }
 
-    /// What a success CONNACK says of the exchange; whether it ended well. Nothing has changed so
-    /// far.
-    pub(super) fn authenticate(&mut self, connack: &ConnAck<'_>) -> Result<bool, Violation> {
-        let said = &connack.properties;
-        let State::Connecting { exchange, .. } = &mut self.state else {
-            return Ok(false);
-        };
-        let Some(exchange) = exchange else {
-            return match said.authentication_method {
-                None => Ok(true),
-                Some(_) => Err(conduct(PacketType::ConnAck, UNASKED, "MQTT-4.12.0-6")),
-            };
-        };
-        exchange.check_method(PacketType::ConnAck, said.authentication_method)?;
-        match exchange
-            .authenticator
-            .finish(said.authentication_data.as_ref().map(BinaryData::as_bytes))
-        {
-            Ok(()) => Ok(true),
-            Err(error) => {
-                self.fail_exchange(error);
-                Ok(false)
-            }
-        }
-    }
-
-    /// A re-authentication that takes too long ends the connection.
-    pub(super) fn time_out_reauthentication(&mut self, now: Instant) {
-        if let State::Open(connection) = &self.state
-            && let Some(again) = connection
-                .authenticated
-                .as_ref()
-                .and_then(|each| each.again.as_ref())
-            && again.due.is_some_and(|due| due <= now)
-        {
-            let error = again.error;
-            self.fail_reauthentication(error);
-        }
-    }
-
-    /// The connection is gone, and a re-authentication with it.
-    pub(super) fn abandon_reauthentication(&mut self) {
-        let operations = &mut self.session.operations;
-        let is_pending =
-            |each: &Operation| each.kind == Kind::Reauthenticate && each.phase != Phase::Done;
-        let pending = operations
-            .iter()
-            .find(|(_, each)| is_pending(each))
-            .map(|(id, _)| id);
-        if let Some(id) = pending {
-            operations.finish(id.key(), Err(ReauthenticationError::ConnectionLost.into()));
-        }
-    }
-
-    /// The exchange that an AUTH belongs to.
-    fn exchange(&mut self) -> Result<&mut Exchange, Violation> {
-        let unasked = || conduct(PacketType::Auth, UNASKED, "MQTT-4.12.0-6");
-        match &mut self.state {
-            State::Connecting { exchange, .. } => exchange.as_mut().ok_or_else(unasked),
-            State::Open(Connection {
-                authenticated: Some(authenticated),
-                ..
-            }) => {
-                let again = authenticated
-                    .again
-                    .as_mut()
-                    .map(|again| &mut again.exchange);
-                // Only clients begin one.
-                again.ok_or_else(|| conduct(PacketType::Auth, "out of turn", "MQTT-4.12.1-1"))
-            }
-            State::Open(_) | State::Closing { .. } | State::Disconnected => Err(unasked()),
-        }
-    }
-
-    fn continue_exchange(&mut self, method: &str, answer: Data) {
-        if self
-            .send_auth(ReasonCode::ContinueAuthentication, method, answer)
-            .is_err()
-        {
-            self.fail_exchange(AuthenticationError::new("the answer is too large to send"));
-        }
-    }
-
-    /// Says AUTH, without explanations that could make it too large. [MQTT-3.15.2-2]
-    /// [MQTT-3.15.2-3]
-    fn send_auth(
+    /// Ends the connection if its re-authentication has taken too long.
+    ///
+    /// # Errors
+    /// It has.
+    pub(super) fn time_out_reauthentication(
         &mut self,
-        reason_code: ReasonCode,
-        method: &str,
-        data: Data,
-    ) -> Result<(), RequestError> {
-        let data = data
+        now: Instant,
+        core: &mut Core,
+    ) -> Result<(), Exit> {
+        let under_way = self
+            .authenticated
             .as_ref()
-            .map(|data| BinaryData::new(data.expose()))
-            .transpose()
-            .map_err(text("authentication data"))?;
-        let properties = AuthProperties {
-            authentication_method: Some(
-                Utf8String::new(method).map_err(text("authentication method"))?,
-            ),
-            authentication_data: data,
-            ..AuthProperties::default()
-        };
-        let auth = Packet::Auth(Auth {
-            reason_code,
-            properties,
-        });
-        if let State::Open(connection) = &self.state {
-            connection.check_size(auth.encoded_len()?)?;
-        }
-        auth.encode(&mut self.output)?;
-        self.counts().packets_sent += 1;
-        Ok(())
-    }
-
-    /// This side won't go on: before CONNACK the connection just ends [U-4.12-1], after it the
-    /// server is told.
-    fn fail_exchange(&mut self, error: AuthenticationError) {
-        if self.is_connected() {
-            self.fail_reauthentication(error.into());
-        } else {
-            self.close(Ended::Attempt(ConnectError::Authentication(error)));
+            .and_then(|each| each.reauthentication.as_ref());
+        match under_way {
+            Some(under_way) if under_way.due.is_some_and(|due| due <= now) => {
+                let error = under_way.timeout;
+                Err(self.fail_reauthentication(error, core))
+            }
+            _ => Ok(()),
         }
     }
 
-    /// [MQTT-4.12.1-2] Of the codes that say why, 0x87 is the server's alone.
-    fn fail_reauthentication(&mut self, error: ReauthenticationError) {
-        self.end_reauthentication(Err(error.into()));
-        let reason_code = ReasonCode::UnspecifiedError;
-        self.send_packet(&Packet::Disconnect(Disconnect {
-            reason_code,
-            ..Disconnect::default()
-        }));
-        self.close(Ended::Connection(ConnectionError::Reauthentication(error)));
+    /// Fails the re-authentication. The connection ends with it; of the reason codes that fit, 0x87
+    /// is the server's alone.
+    fn fail_reauthentication(&mut self, error: ReauthenticationError, core: &mut Core) -> Exit {
+        self.end_reauthentication(Err(error.into()), core);
+        Exit::disconnect(
+            ReasonCode::UnspecifiedError,
+            ConnectionError::Reauthentication(error),
+        )
     }
 
-    fn end_reauthentication(&mut self, outcome: Result<Outcome, RequestError>) {
-        let State::Open(connection) = &mut self.state else {
-            return;
-        };
-        if let Some(again) = connection
+    fn end_reauthentication(&mut self, outcome: Result<Outcome, RequestError>, core: &mut Core) {
+        let ended = self
             .authenticated
             .as_mut()
-            .and_then(|each| each.again.take())
-        {
-            self.session
-                .operations
-                .finish(again.operation.key(), outcome);
+            .and_then(|each| each.reauthentication.take());
+        if let Some(ended) = ended {
+            let operations = &mut core.session.outbound.operations;
+            operations.complete(ended.operation.key(), outcome, &mut core.statistics);
         }
     }
 }
 
-impl From<Exchange> for Authenticated {
-    fn from(exchange: Exchange) -> Self {
-        Self {
-            method: exchange.method,
-            again: None,
-        }
-    }
+/// Violation of an AUTH with a success code where only CONNACK may report success.
+const fn success_before_connack() -> Violation {
+    protocol_error(PacketType::Auth, "success before CONNACK", "MQTT-4.12.0-2")
 }
 
-const UNASKED: &str = "authentication that nobody asked for";
+/// Writes AUTH, without explanations that could make it too large. `flow` is that of the open
+/// connection; before CONNACK the limits of the server are not known.
+/// [MQTT-3.15.2-2] [MQTT-3.15.2-3]
+fn write_auth(
+    reason_code: ReasonCode,
+    method: &str,
+    data: Data,
+    flow: Option<&Flow>,
+    core: &mut Core,
+) -> Result<(), RequestError> {
+    let data = data
+        .as_ref()
+        .map(|data| BinaryData::new(data.expose()))
+        .transpose()
+        .map_err(text("authentication data"))?;
+    let method = Utf8String::new(method).map_err(text("authentication method"))?;
+    let auth = Packet::Auth(Auth {
+        reason_code,
+        properties: AuthProperties {
+            authentication_method: Some(method),
+            authentication_data: data,
+            ..AuthProperties::default()
+        },
+    });
+    if let Some(flow) = flow {
+        flow.check_size(auth.encoded_len()?)?;
+    }
+    auth.encode(core.output.buffer())?;
+    core.statistics.packets_sent += 1;
+    Ok(())
+}

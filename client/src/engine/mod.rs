@@ -1,158 +1,104 @@
 //! The protocol of a client without sockets, clocks or locks: bytes and time in, bytes and events
 //! out.
 //!
-//! Whoever drives an [`Engine`] opens a transport, calls [`open`](Engine::open), and from then on
-//! moves bytes: what was read goes into [`handle_input`](Engine::handle_input), what
-//! [`poll_transmit`](Engine::poll_transmit) gives is
-//! written, [`handle_timeout`](Engine::handle_timeout) is called when
-//! [`poll_timeout`](Engine::poll_timeout) says. When [`should_close`](Engine::should_close) says
-//! so, and nothing is left to write, the transport is closed;
-//! [`handle_unwritten`](Engine::handle_unwritten) says what couldn't be, and
-//! [`handle_closed`](Engine::handle_closed) tells why the connection ended. The [`Session`] lives
-//! on for the next one, in this engine or in another: [`into_session`](Engine::into_session) takes
-//! it out.
+//! The driver of an [`Engine`] opens a transport, calls [`open`](Engine::open), and from then on
+//! moves bytes: it passes received bytes to [`handle_input`](Engine::handle_input), writes what
+//! [`poll_transmit`](Engine::poll_transmit) returns, and calls
+//! [`handle_timeout`](Engine::handle_timeout) at the time of
+//! [`poll_timeout`](Engine::poll_timeout). When [`should_close`](Engine::should_close) is `true`
+//! and nothing is left to write, it closes the transport;
+//! [`handle_unwritten`](Engine::handle_unwritten) takes the number of bytes that could not be
+//! written, and [`handle_closed`](Engine::handle_closed) returns why the connection ended. The
+//! [`Session`] is kept for the next connection, in this engine or in another:
+//! [`into_session`](Engine::into_session) takes it out.
+//!
+//! [`Engine`] only dispatches. Its [`State`] is the connection; [`Core`] is everything that outlives
+//! it: in the session, `outbound` has the requests, `inbound` the received messages and
+//! `subscriptions` what the server granted.
 
 mod auth;
 mod clock;
-mod connack;
+mod connecting;
+mod core;
+mod events;
 mod inbound;
-mod link;
+mod keep_alive;
 mod open;
 mod outbound;
 mod output;
 mod persistence;
 mod receive;
-mod resumption;
 mod session;
+mod state;
 mod statistics;
 mod subscriptions;
+mod violation;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use dunlin_codec::{Ack, AckType, DecodeOptions, ReasonCode, Sender, SubscriptionIdentifier};
+#[cfg(feature = "tokio")]
+use dunlin_codec::SubscriptionIdentifier;
+use dunlin_codec::{
+    Ack, AckType, ReasonCode, SubscribeProperties, SubscriptionOptions, UnsubscribeProperties,
+};
 
-use self::auth::Exchange;
 pub use self::clock::{ClockReading, SinceBoot};
+use self::connecting::Connecting;
+use self::core::Core;
+pub use self::events::{Accepted, EngineEvent};
 pub use self::inbound::DeliveryId;
-pub use self::link::{CloseCause, Ended};
-use self::open::{Connection, Sent};
-pub use self::outbound::operation::{Answered, OperationId, Outcome, Published};
+pub use self::outbound::operation::OperationId;
+pub use self::outbound::outcome::{Answered, Outcome, Published};
 pub use self::outbound::pace::Pace;
-use self::outbound::request::PLACEHOLDER;
-use self::output::{Handed, Staged};
-pub(crate) use self::persistence::changes::application_records;
-pub use self::persistence::changes::{Change, RestoreError};
+use self::outbound::request::{PLACEHOLDER, Request, SubscribeRequest, UnsubscribeRequest};
+pub use self::persistence::changes::Change;
+pub(crate) use self::persistence::records::application_records;
+pub use self::persistence::restore::RestoreError;
+use self::receive::take_packet;
 pub use self::session::Session;
+pub use self::state::{CloseCause, Ended};
+use self::state::{Exit, State};
 pub use self::statistics::{ByQoS, Dropped, DroppedMessages, Statistics};
-use crate::error::RequestError;
-use crate::event::{Connected, RefusedMessage, RefusedRequest};
-use crate::message::ReceivedMessage;
-use crate::options::{CleanStart, ConnectOptions};
+use self::subscriptions::renewal::handle_timed_out;
+use crate::authentication::ReauthenticationError;
+use crate::disconnect::Farewell;
+use crate::error::{ConnectError, ConnectionError, RequestError};
+use crate::message::Message;
+use crate::options::{CleanStart, ConnectOptions, OptionsError};
 
-/// A client's session and its connection, if it has one.
+/// Session of a client, and its connection if it has one.
 pub struct Engine {
-    options: ConnectOptions,
-    decode: DecodeOptions,
-    session: Session,
     state: State,
-    output: BytesMut,
-    staged: Staged,
-    handed: Handed,
-    events: VecDeque<EngineEvent>,
-    /// The time, as far as it was told.
-    now: Option<Instant>,
-    /// Whether the session may have subscriptions that were made before this engine existed.
-    inherits_session: bool,
-    /// Until when messages wait for a stream of the application; `None` before a connection has
-    /// resumed a session.
-    unmatched_until: Option<Instant>,
-    /// Receive Maximum for the next connection, if messages didn't fit into the memory budget.
-    reduced_receive_maximum: Option<u16>,
-    /// Receive Maximum that the last CONNECT announced: what the server has to keep to on its
-    /// connection.
-    announced_receive_maximum: u16,
-    /// Whether renewals may give one subscription identifier to several subscriptions.
-    shares_identifiers: bool,
-    /// Identifiers that several filters have since they were renewed.
-    shared_identifiers: Vec<(SubscriptionIdentifier, Vec<String>)>,
+    core: Core,
 }
 
-/// What the engine tells of by itself.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum EngineEvent {
-    /// The server answered CONNECT with success.
-    Connected(Box<Connected>),
-    /// A message. One with a name is acknowledged after [`Engine::take`].
-    Message(ReceivedMessage, Option<DeliveryId>),
-    /// The server refused a request. Whoever waits for its outcome is told as well.
-    RequestRefused(Box<RefusedRequest>),
-    /// A received message was refused, because it is wrong in itself
-    /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)).
-    MessageRefused(Box<RefusedMessage>),
-    /// A message that was [kept for a later stream](Engine::keep_unmatched) can't wait any longer
-    /// and is refused with 0x80.
-    UnmatchedRefused(DeliveryId),
-    /// The server forgot the session, and a subscription that it had granted before couldn't be
-    /// made again.
-    SubscriptionLost {
-        /// The topic filter.
-        filter: String,
-        /// Why, as for a request of the application's own: it was refused, not answered, or isn't
-        /// possible any more.
-        cause: Box<RequestError>,
-    },
-}
-
-/// What became of a publish at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accepted {
-    /// QoS 0, and it is in the output: nothing more will be heard of it.
-    Sent,
-    /// Its outcome will come under this name.
-    Pending(OperationId),
-}
+/// Bytes of acknowledgements that wait for a server that does not read.
+const ANSWERS: usize = 1 << 20;
+/// Events that wait for the driver of the engine.
+const EVENTS: usize = 1 << 16;
+/// Time in which a connection that can't take messages any more stays open for acknowledgements of
+/// requests.
+const DECLINE_GRACE: Duration = Duration::from_secs(1);
 
 impl fmt::Debug for Engine {
-    /// Without the bytes of the output: CONNECT may be among them, with its password.
+    /// Prints the size of the output only: CONNECT may be in it, with its password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
-            .field("options", &self.options)
+            .field("options", &self.core.options)
             .field("state", &self.state)
-            .field("session", &self.session)
-            .field("output", &format_args!("{} bytes", self.output.len()))
+            .field("session", &self.core.session)
+            .field("output", &format_args!("{} bytes", self.output_len()))
             .finish_non_exhaustive()
     }
 }
 
-#[derive(Debug)]
-enum State {
-    /// There is no transport.
-    Disconnected,
-    /// CONNECT was sent.
-    Connecting {
-        clean_start: bool,
-        since: Instant,
-        exchange: Option<Exchange>,
-        /// Whether an earlier CONNECT was never answered.
-        in_doubt: bool,
-    },
-    /// CONNACK came.
-    Open(Connection),
-    /// Nothing more is sent but what is in the output, and nothing more is read.
-    Closing {
-        ended: Ended,
-        /// Requests in the output that nobody has taken yet.
-        unsent: Vec<Sent>,
-    },
-}
-
+/// Each method passes its call on to the part that it concerns, in this order: the engine and its
+/// session; the connection; time and bytes; requests; received messages; the store.
 impl Engine {
-    /// One with a new session, or with the one that [`CleanStart::Never`] states that it holds.
+    /// Creates an engine with a new session, or with the one that [`CleanStart::Never`] claims.
     #[must_use]
     pub fn new(options: ConnectOptions) -> Self {
         let session = match options.clean_start {
@@ -162,144 +108,594 @@ impl Engine {
         Self::with_session(options, session)
     }
 
-    /// One that goes on with a session, which another engine may have begun.
+    /// Creates an engine that goes on with a session, which another engine may have begun.
     ///
-    /// A session of another client identifier than `options` has can't be gone on with: the first
+    /// The session of another client identifier than that of `options` can't be resumed: the first
     /// connection then starts clean, and its requests are treated as those of a session that
     /// the server has lost.
     #[must_use]
-    pub fn with_session(options: ConnectOptions, mut session: Session) -> Self {
-        *session.operations.statistics_mut() = Statistics::default();
-        let decode = DecodeOptions {
-            max_packet_size: options.largest_packet(),
-            sender: Sender::Server,
-            ..DecodeOptions::default()
-        };
-        let (output, staged, handed) = (BytesMut::new(), Staged::default(), Handed::default());
-        let (state, events) = (State::Disconnected, VecDeque::new());
+    pub fn with_session(options: ConnectOptions, session: Session) -> Self {
         Self {
-            options,
-            decode,
-            session,
-            state,
-            output,
-            staged,
-            handed,
-            events,
-            now: None,
-            inherits_session: true,
-            unmatched_until: None,
-            reduced_receive_maximum: None,
-            announced_receive_maximum: u16::MAX,
-            shares_identifiers: false,
-            shared_identifiers: Vec::new(),
+            state: State::Disconnected,
+            core: Core::new(options, session),
         }
     }
 
-    /// The session, for another engine. A connection that stands counts as closed, and events that
-    /// weren't polled are gone.
+    /// Returns the session, for another engine. An open connection counts as closed, and events
+    /// that weren't polled are dropped.
     ///
-    /// Requests keep their names. Received messages that weren't taken come again.
+    /// Requests keep their identifiers. Received messages that weren't taken are delivered again.
     #[must_use]
     pub fn into_session(mut self) -> Session {
         self.leave();
-        self.session
+        self.core.session
     }
 
-    /// As [`into_session`](Self::into_session), for an engine whose requests are waited for. Those
-    /// who wait find `error` here; the requests themselves go on in the session, and nobody
-    /// learns how they end.
+    /// Returns the session as [`into_session`](Self::into_session) does, for an engine whose
+    /// requests are waited for. Their outcome is `error` here; the requests themselves go on in the
+    /// session, and their outcomes can't be taken there.
     #[must_use]
     pub fn take_session(&mut self, error: &RequestError) -> Session {
         self.leave();
-        self.session.detach(error)
+        let Core {
+            session,
+            statistics,
+            ..
+        } = &mut self.core;
+        session.detach(error, statistics)
     }
 
-    /// Lets go of the connection and of what the application was told.
+    /// Leaves the connection and the application behind.
     fn leave(&mut self) {
         self.handle_closed(CloseCause::Eof);
-        self.events.clear();
-        self.session.inbound.move_on();
-        self.session.records.forget_waiting();
+        self.core.events.clear();
+        self.core.session.inbound.move_on();
+        self.core.session.records.forget_waiting();
     }
 
-    /// The options of the next CONNECT: credentials may change between connections. What they limit
-    /// or time holds for an open connection as well: change that only while there is none.
+    /// Options of the next CONNECT: credentials may change between connections. Limits and time-outs
+    /// also hold for an open connection: change those only while there is none.
     pub const fn options_mut(&mut self) -> &mut ConnectOptions {
-        &mut self.options
+        &mut self.core.options
     }
 
     #[cfg(feature = "tokio")]
     pub(crate) const fn options(&self) -> &ConnectOptions {
-        &self.options
+        &self.core.options
     }
 
-    /// The client identifier in use.
+    /// Client identifier in use; empty while the server has not assigned one.
     #[must_use]
     pub fn client_id(&self) -> &str {
-        match self.options.client_id.as_str() {
-            "" => self.session.client_id().unwrap_or_default(),
-            chosen => chosen,
+        self.core.client_id()
+    }
+
+    /// Counters since the engine was made, and sizes of what it holds now.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let (unfinished, bytes_held) = self.load();
+        Statistics {
+            unfinished,
+            in_flight: self.core.session.in_flight(),
+            queued: self.core.session.queued(),
+            bytes_held,
+            ..self.core.statistics
         }
     }
 
-    /// Tells the engine the time, and lets nothing happen. [`subscribe`](Self::subscribe),
-    /// [`unsubscribe`](Self::unsubscribe) and [`handle_closed`](Self::handle_closed) count from
-    /// the time that was told last.
-    pub const fn set_now(&mut self, now: Instant) {
-        self.now = Some(now);
-    }
-
-    /// Whether there is a connection that the server has accepted.
-    #[must_use]
-    pub const fn is_connected(&self) -> bool {
-        matches!(self.state, State::Open(_))
-    }
-
-    /// The time that the engine was told last.
+    /// Counters of dropped messages, for the driver that drops them.
     #[cfg(feature = "tokio")]
-    pub(crate) const fn now(&self) -> Option<Instant> {
-        self.now
+    pub(crate) const fn dropped_messages(&mut self) -> &mut DroppedMessages {
+        &mut self.core.statistics.dropped_messages
     }
 
-    /// What the queue's limits count: requests that aren't acknowledged, and bytes in their packets
-    /// and in the output.
-    #[must_use]
-    pub fn load(&self) -> (usize, usize) {
-        let (count, bytes) = self.session.operations.load();
-        (count, bytes + self.output.len())
+    /// Shrinks what a burst has left. The driver may call it once in a while.
+    pub fn give_back_memory(&mut self) {
+        let core = &mut self.core;
+        core.events.shrink_to(2 * core.events.len());
+        core.output.give_back_memory();
+        core.session.outbound.give_back_memory();
     }
 
-    /// A message goes to `takers` of the application: each of them will [`take`](Self::take) it.
-    pub fn share(&mut self, id: DeliveryId, takers: usize) {
-        self.session.inbound.share(id, takers);
-    }
-
-    /// The application has taken a message: its acknowledgement leaves as soon as those before it
-    /// have.
-    pub fn take(&mut self, id: DeliveryId) {
-        self.session.inbound.answer(id, ReasonCode::Success);
-        self.release_records(id);
-        self.send_due_acks();
-    }
-
-    /// As [`take`](Self::take), with a code: one of 0x80 or above refuses the message, which is
-    /// over then, at QoS 2 without PUBREL. Of several takers' codes the gravest counts. What
-    /// was answered before, or belongs to a session that is lost, is left alone. [MQTT-4.6.0-2]
-    /// [MQTT-4.6.0-3]
+    /// Begins a connection whose transport is open: CONNECT is written into the output.
     ///
     /// # Errors
-    /// A code that neither PUBACK nor PUBREC has (§3.4.2.1). Nothing is answered.
+    /// [`ConnectError::Options`] if the options can't be encoded, [`ConnectError::Authentication`]
+    /// if the exchange can't begin. Nothing was done then.
+    pub fn open(&mut self, now: Instant) -> Result<(), ConnectError> {
+        self.core.pass_time(now, self.state.is_open());
+        self.state = State::Connecting(Connecting::begin(now, &mut self.core)?);
+        Ok(())
+    }
+
+    /// Returns `true` if there is a connection that the server has accepted.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        self.state.is_open()
+    }
+
+    /// Replaces the content of DISCONNECT in the options.
+    ///
+    /// # Errors
+    /// As [`ConnectOptions::check`](crate::ConnectOptions::check) has for the DISCONNECT. Nothing
+    /// was changed then.
+    pub fn set_farewell(&mut self, farewell: Farewell) -> Result<(), OptionsError> {
+        farewell.check(self.core.options.session_expiry_interval)?;
+        self.core.options.farewell = farewell;
+        Ok(())
+    }
+
+    /// Writes DISCONNECT, with the content in the options, behind everything that is in the output,
+    /// and nothing more. [MQTT-3.14.4-1]
+    pub fn disconnect(&mut self) {
+        let ended = match &self.state {
+            State::Open(open) => {
+                open.write_disconnect(&mut self.core);
+                Ended::Connection(ConnectionError::Requested)
+            }
+            State::Connecting(_) => Ended::Attempt(ConnectError::Stopped),
+            State::Disconnected | State::Closing(_) => return,
+        };
+        self.state.close(ended, &mut self.core);
+    }
+
+    /// Disconnects as [`disconnect`](Self::disconnect) does, and makes the server forget the
+    /// session, unless the options set another
+    /// [`Farewell::session_expiry_interval`]. For a client whose session is not resumed.
+    pub fn disconnect_ending_session(&mut self) {
+        let options = &mut self.core.options;
+        let outlives = options
+            .session_expiry_interval
+            .is_some_and(|seconds| seconds > 0);
+        if outlives {
+            options.farewell.session_expiry_interval.get_or_insert(0);
+        }
+        self.disconnect();
+    }
+
+    /// Returns `true` if the transport is to be closed once the output is written.
+    #[must_use]
+    pub const fn should_close(&self) -> bool {
+        matches!(self.state, State::Closing(_))
+    }
+
+    /// Handles the end of the transport. Requests stay for the next connection; the rest of the
+    /// output is dropped. The time is that which the engine was told last.
+    pub fn handle_closed(&mut self, cause: CloseCause) -> Ended {
+        self.state.handle_closed(cause, &mut self.core)
+    }
+
+    /// Begins a re-authentication on the open connection, with a fresh exchange of the method in the
+    /// options; other packets are exchanged meanwhile. Its outcome is [`Outcome::Reauthenticated`];
+    /// if it fails, the connection ends. [MQTT-4.12.1-1]
+    ///
+    /// # Errors
+    /// [`RequestError::Reauthentication`] if there is no connection, or one without this method, if
+    /// another re-authentication is under way, or if the exchange can't begin; other variants if the
+    /// packet can't be sent. Nothing was sent then.
+    pub fn reauthenticate(&mut self, now: Instant) -> Result<OperationId, RequestError> {
+        match &mut self.state {
+            State::Open(open) => open.reauthenticate(now, &mut self.core),
+            _ => Err(ReauthenticationError::NotConnected.into()),
+        }
+    }
+
+    /// Tells the engine the time, without any consequence. [`subscribe`](Self::subscribe),
+    /// [`unsubscribe`](Self::unsubscribe) and [`handle_closed`](Self::handle_closed) use the time
+    /// that was told last.
+    pub const fn set_now(&mut self, now: Instant) {
+        self.core.now = Some(now);
+    }
+
+    /// Time that the engine was told last.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn now(&self) -> Option<Instant> {
+        self.core.now
+    }
+
+    /// Time at which [`handle_timeout`](Self::handle_timeout) should be called, unless another
+    /// method is called before; `None` if nothing has to happen.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let core = &self.core;
+        let connection = match &self.state {
+            State::Disconnected => None,
+            State::Connecting(connecting) => connecting.due(core),
+            State::Open(open) => open.due(),
+            State::Closing(_) => return None,
+        };
+        let unmatched = core.unmatched_wait.end();
+        let unmatched = unmatched.filter(|_| core.session.inbound.has_unmatched());
+        connection
+            .into_iter()
+            .chain(core.session.outbound.next_timeout())
+            .chain(unmatched)
+            .min()
+    }
+
+    /// Handles the time: messages expire, requests time out, and the connection is kept alive or
+    /// ends. Messages also expire without a connection.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let Self { state, core } = self;
+        core.pass_time(now, state.is_open());
+        let result = match state {
+            State::Connecting(connecting) => connecting.handle_timeout(now, core),
+            State::Open(open) => open.handle_timeout(now, core),
+            State::Disconnected | State::Closing(_) => Ok(()),
+        };
+        if let Err(exit) = result {
+            state.exit(exit, core);
+        }
+
+        // Requests time out whether or not there is a connection.
+        let (session, events, mut cx) = core.split(state.flow_mut());
+        let subscriptions = &mut session.subscriptions;
+        session
+            .outbound
+            .time_out(now, &mut cx, &mut |outbound, timed_out, cx| {
+                handle_timed_out(timed_out, outbound, subscriptions, events, cx);
+            });
+
+        let State::Open(open) = state else { return };
+        match open.time_out_reauthentication(now, core) {
+            Ok(()) => open.send_paced(now, core),
+            Err(exit) => state.exit(exit, core),
+        }
+    }
+
+    /// Says whether an answer could be read: it can't while the application doesn't let the
+    /// connection be read, nor while staged output isn't stored. PINGREQ is sent as before, but the
+    /// time for its answer stands still.
+    pub fn set_listening(&mut self, listening: bool, now: Instant) {
+        if let State::Open(open) = &mut self.state {
+            open.keep_alive.set_listening(listening, now);
+        }
+    }
+
+    /// Takes every whole packet from the front of `input`; the beginning of another one stays there.
+    ///
+    /// While a packet arrives, its bytes count as life of the server in place of the PINGRESP that
+    /// they delay.
+    ///
+    /// A violation of the protocol makes [`should_close`](Self::should_close) return `true`, and
+    /// what follows it is ignored. A message that is wrong only in itself is refused, unless
+    /// [`ConnectOptions::invalid_messages`](crate::ConnectOptions::invalid_messages) asks for
+    /// closing the connection.
+    pub fn handle_input(&mut self, input: &mut BytesMut, now: Instant) {
+        let Self { state, core } = self;
+        core.pass_time(now, state.is_open());
+        let total = input.len();
+        while !matches!(state, State::Closing(_)) {
+            let before = input.len();
+            let result = take_packet(state, core, input, now);
+            if matches!(result, Ok(true) | Err(Exit::Close(_))) {
+                core.statistics.packets_received += 1;
+                core.statistics.bytes_received += before.saturating_sub(input.len()) as u64;
+            }
+            match result {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(exit) => state.exit(exit, core),
+            }
+        }
+        core.send_due_acks(state.is_open());
+        if let State::Open(open) = state {
+            open.keep_alive.received(total, input.len(), now);
+        }
+        core.session.outbound.forget_deadlines();
+    }
+
+    /// Returns `true` if more should be read: there is a connection that isn't at its end, and the
+    /// server reads what it is answered.
+    ///
+    /// A server that doesn't read gets no more answers than the queue's limits and a mebibyte hold.
+    /// While more than 65,536 events wait to be polled, nothing is read either.
+    #[must_use]
+    pub fn read_interest(&self) -> bool {
+        let space = self.core.options.queue.bytes.saturating_add(ANSWERS);
+        let is_heard = self.output_len() < space && self.core.events.len() < EVENTS;
+        matches!(self.state, State::Connecting(_) | State::Open(_)) && is_heard
+    }
+
+    /// Returns the next event; `None` if there is none.
+    pub fn poll_event(&mut self) -> Option<EngineEvent> {
+        self.core.events.pop_front()
+    }
+
+    /// Returns `true` if there is something to write.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        !self.core.output.is_empty()
+    }
+
+    /// Number of bytes to write.
+    #[must_use]
+    pub fn output_len(&self) -> usize {
+        self.core.output.len()
+    }
+
+    /// Stages all of the output, with a store ([`keep_journal`](Self::keep_journal)):
+    /// [`poll_transmit`](Self::poll_transmit) returns it next. Its requests count as sent in the
+    /// changes that are taken from now on; once those are stored, it may be written. If the
+    /// connection ends before, they were never sent.
+    ///
+    /// Returns whether anything was staged: nothing is without a store, or before the output that
+    /// was staged before is taken.
+    pub fn stage(&mut self) -> bool {
+        let core = &mut self.core;
+        if !core.session.is_recording() {
+            return false;
+        }
+        let unstaged = core.output.unstaged_new_requests();
+        if !core.output.stage() {
+            return false;
+        }
+        // The store has these requests as not sent.
+        for id in unstaged {
+            core.session.outbound.operations.mark_dirty(id.key());
+        }
+        true
+    }
+
+    /// Moves the bytes to write to the end of `into`, which should be empty: with a store those that
+    /// were [staged](Self::stage), otherwise all. Acknowledgements are awaited from `now`.
+    ///
+    /// Returns whether there are any.
+    pub fn poll_transmit(&mut self, into: &mut BytesMut, now: Instant) -> bool {
+        let Self { state, core } = self;
+        let bytes = core.output.hand_out(into, core.session.is_recording());
+        if bytes == 0 {
+            return false;
+        }
+        core.statistics.bytes_sent += bytes as u64;
+        if let State::Open(open) = state {
+            open.keep_alive.sent(now);
+            let (session, _, cx) = core.split(Some(&mut open.flow));
+            session.outbound.await_acknowledgements(now, &cx);
+        }
+        true
+    }
+
+    /// Handles a transport that failed before the last `bytes` of what
+    /// [`poll_transmit`](Self::poll_transmit) returned last were written: no server has a packet of
+    /// which a part is missing. [`handle_closed`](Self::handle_closed) follows.
+    pub fn handle_unwritten(&mut self, bytes: usize) {
+        self.core.output.take_back(bytes);
+    }
+
+    /// Limits the time of requests in the output, because the transport does not take it.
+    pub fn limit_unsent(&mut self, now: Instant) {
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
+        let (session, _, mut cx) = self.core.split(Some(&mut open.flow));
+        session.outbound.limit_unsent(now, &mut cx);
+    }
+
+    /// Accepts a message; it is written into the output at once if the connection allows it.
+    ///
+    /// If it has to wait, its Message Expiry Interval goes down by the whole seconds that it waits;
+    /// a message that has expired fails with [`RequestError::Expired`] and isn't sent. A message
+    /// that was sent before is repeated all the same, with the rest of the interval, or a second.
+    ///
+    /// # Errors
+    /// Variants of [`RequestError`] for content that can't be sent (`Topic`, `ResponseTopic`,
+    /// `Text`, `Encode`, `TopicAlias`), for limits of the server or the service (`TooLarge`,
+    /// `QoSNotSupported`, `RetainNotSupported`, `Limit`), and for the queue (`Offline`,
+    /// `QueueFull`). Nothing was accepted then.
+    pub fn publish(
+        &mut self,
+        message: &Message<'_>,
+        now: Instant,
+    ) -> Result<Accepted, RequestError> {
+        let Self { state, core } = self;
+        core.now = Some(now);
+        if let Some(limits) = &core.options.limits {
+            limits.check_message(message)?;
+        }
+        let flow = state.flow_mut();
+        let mut maximum = u16::MAX;
+        if let Some(flow) = &flow {
+            flow.check_publish(message.qos, message.retain)?;
+            maximum = flow.server.topic_alias_maximum;
+        }
+        let aliases = core.options.outbound_aliases;
+        aliases.check(message.topic_alias, maximum)?;
+        let (session, _, mut cx) = core.split(flow);
+        session.outbound.expire(now, cx.statistics);
+        session
+            .outbound
+            .admit(Some(message.qos), message.load(), &mut cx)?;
+        session.outbound.publish(message, &mut cx)
+    }
+
+    /// Accepts subscriptions, all in one SUBSCRIBE.
+    ///
+    /// # Errors
+    /// Variants of [`RequestError`] for filters that can't be sent (`Topic`, `Encode`), for limits
+    /// of the server or the service (`TooLarge`, `WildcardNotSupported`, `SharedNotSupported`,
+    /// `Limit`), and for the queue (`Offline`, `QueueFull`). Nothing was accepted then.
+    pub fn subscribe(
+        &mut self,
+        filters: &[(&str, SubscriptionOptions)],
+    ) -> Result<OperationId, RequestError> {
+        self.subscribe_with(filters, SubscribeProperties::default())
+    }
+
+    /// Accepts subscriptions as [`subscribe`](Self::subscribe) does, with properties. The identifier
+    /// is kept when the subscriptions are requested again, and left out on connections whose server
+    /// has none.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub fn subscribe_with(
+        &mut self,
+        filters: &[(&str, SubscriptionOptions)],
+        properties: SubscribeProperties<'_>,
+    ) -> Result<OperationId, RequestError> {
+        let (session, _, mut cx) = self.core.split(self.state.flow_mut());
+        let outbound = &mut session.outbound;
+        outbound.check_service_limits(filters, &session.subscriptions, cx.options)?;
+        let request = SubscribeRequest::new(filters, properties)?;
+        outbound.admit(None, request.size(), &mut cx)?;
+        let id = outbound.submit(Request::Subscribe(Box::new(request)), &mut cx)?;
+        outbound.limit_request(id, cx.options.request_timeout.subscribe, cx.now);
+        Ok(id)
+    }
+
+    /// Accepts the end of subscriptions, all in one UNSUBSCRIBE. They aren't renewed from now on.
+    ///
+    /// # Errors
+    /// Variants of [`RequestError`] for filters that can't be sent (`Topic`, `Encode`, `TooLarge`)
+    /// and for the queue (`Offline`, `QueueFull`). The subscriptions go on then.
+    pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<OperationId, RequestError> {
+        self.unsubscribe_with(filters, UnsubscribeProperties::default())
+    }
+
+    /// Accepts the end of subscriptions as [`unsubscribe`](Self::unsubscribe) does, with properties.
+    ///
+    /// # Errors
+    /// As [`unsubscribe`](Self::unsubscribe).
+    pub fn unsubscribe_with(
+        &mut self,
+        filters: &[&str],
+        properties: UnsubscribeProperties<'_>,
+    ) -> Result<OperationId, RequestError> {
+        let (session, _, mut cx) = self.core.split(self.state.flow_mut());
+        let outbound = &mut session.outbound;
+        let request = UnsubscribeRequest::new(filters, properties)?;
+        outbound.admit(None, request.size(), &mut cx)?;
+        let id = outbound.submit(Request::Unsubscribe(Box::new(request)), &mut cx)?;
+        outbound.limit_request(id, cx.options.request_timeout.unsubscribe, cx.now);
+        for filter in filters {
+            session.subscriptions.end(filter, u64::MAX);
+        }
+        Ok(id)
+    }
+
+    /// Ends the subscription to `filter` without a receipt, because the application has no stream for
+    /// it any more: a request that was never sent is withdrawn, and a server that may have the
+    /// subscription is told, on this connection or the next one.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn let_lapse(&mut self, filter: &str) {
+        subscriptions::drop_subscription(filter, self.state.flow_mut(), &mut self.core);
+    }
+
+    /// Allows renewals to give one subscription identifier to several subscriptions, as long as no
+    /// topic matches two of their filters.
+    /// [`take_shared_identifiers`](Self::take_shared_identifiers) returns which.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn share_identifiers(&mut self) {
+        self.core.shared_identifiers.is_allowed = true;
+    }
+
+    /// Takes the identifiers that several filters have since they were renewed on this connection.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn take_shared_identifiers(&mut self) -> Vec<(SubscriptionIdentifier, Vec<String>)> {
+        std::mem::take(&mut self.core.shared_identifiers.shared)
+    }
+
+    /// Number of unfinished requests, and bytes in their packets and in the output: what the queue's
+    /// limits count.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        let (count, bytes) = self.core.session.outbound.operations.load();
+        (count, bytes + self.output_len())
+    }
+
+    /// Returns `true` if a request of `more` bytes fits into the queue. A single one always does:
+    /// the server limits the size of packets.
+    pub fn has_room(&self, more: usize) -> bool {
+        let core = &self.core;
+        let outbound = &core.session.outbound;
+        outbound.has_space(more, core.output.len(), &core.options)
+    }
+
+    /// Time at which `message` can be published without reading a clock: the time that was told
+    /// last, if it makes no difference; `None` if it does. To read a clock takes a good part of the
+    /// time in which a message is sent.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn time_enough_for(&self, message: &Message<'_>) -> Option<Instant> {
+        let is_paced = self.state.flow().is_some_and(|flow| flow.is_paced());
+        let depends_on_time = message.properties.message_expiry_interval.is_some()
+            || self.core.session.outbound.has_expiries()
+            || is_paced
+            || self.core.options.request_timeout.publish.is_some();
+        self.core.now.filter(|_| !depends_on_time)
+    }
+
+    /// Polls the outcome of a request, which is returned once; `None` if it was taken or forgotten
+    /// before.
+    pub fn poll_outcome(
+        &mut self,
+        id: OperationId,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Outcome, RequestError>>> {
+        self.core.session.outbound.operations.poll(id, cx)
+    }
+
+    /// Gives up the interest in an outcome. What was accepted happens all the same.
+    pub fn forget(&mut self, id: OperationId) {
+        self.core.session.outbound.operations.forget(id);
+    }
+
+    /// Moves the wakers of those whose outcome is known to the end of `into`, to be woken when no
+    /// lock is held.
+    pub fn take_wakers(&mut self, into: &mut Vec<Waker>) {
+        self.core.session.outbound.operations.take_wakers(into);
+    }
+
+    /// Completes every request with `error`: there will be no further connection.
+    pub fn fail_all(&mut self, error: &RequestError) {
+        let core = &mut self.core;
+        core.session.outbound.fail_all(error, &mut core.statistics);
+    }
+
+    /// Returns `true` if the outcome of every accepted request is known.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        self.core.session.outbound.operations.all_have_outcomes()
+    }
+
+    /// Returns `true` if the outcome of every accepted request is known, and the output is written.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.is_settled() && self.core.output.is_empty()
+    }
+
+    /// Sets the number of consumers of a message: each of them will [`take`](Self::take) it. The
+    /// default is one.
+    pub fn share(&mut self, id: DeliveryId, takers: usize) {
+        self.core.session.inbound.set_consumers(id, takers);
+    }
+
+    /// Notes that the application has taken a message: its acknowledgement is sent as soon as those
+    /// before it are.
+    pub fn take(&mut self, id: DeliveryId) {
+        let Self { state, core } = self;
+        core.session.inbound.answer(id, ReasonCode::Success);
+        core.session.records.release(id, &mut core.session.inbound);
+        core.send_due_acks(state.is_open());
+    }
+
+    /// Answers a message as [`take`](Self::take) does, with a reason code: one of 0x80 or above
+    /// refuses the message, which is over then, at QoS 2 without PUBREL. Of several consumers'
+    /// codes the highest counts. A message that was answered before, or that belongs to a lost
+    /// session, is left alone. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+    ///
+    /// # Errors
+    /// [`RequestError::Encode`] for a code that PUBACK doesn't have (§3.4.2.1). Nothing is answered
+    /// then.
     pub fn answer(&mut self, id: DeliveryId, reason_code: ReasonCode) -> Result<(), RequestError> {
-        Ack {
+        let ack = Ack {
             reason_code,
             ..Ack::success(PLACEHOLDER)
-        }
-        .into_packet(AckType::PubAck)
-        .encoded_len()?;
-        self.session.inbound.answer(id, reason_code);
-        self.release_records(id);
-        self.send_due_acks();
+        };
+        ack.into_packet(AckType::PubAck).encoded_len()?;
+        let Self { state, core } = self;
+        core.session.inbound.answer(id, reason_code);
+        core.session.records.release(id, &mut core.session.inbound);
+        core.send_due_acks(state.is_open());
         Ok(())
     }
 
@@ -307,57 +703,194 @@ impl Engine {
     /// session is lost.
     #[cfg(feature = "tokio")]
     pub(crate) fn may_answer(&mut self, id: DeliveryId) -> bool {
-        self.session.inbound.may_answer(id)
+        self.core.session.inbound.may_answer(id)
     }
 
-    /// The application won't answer a message. It isn't acknowledged on this connection, nor is
-    /// what came after it; when the server repeats it on the next connection, it is delivered
-    /// again.
+    /// Notes that the application won't answer a message. It isn't acknowledged on this connection,
+    /// nor are the messages behind it; when the server repeats it on the next connection, it is
+    /// delivered again.
     pub fn abandon(&mut self, id: DeliveryId) {
-        self.session.inbound.abandon(id);
-        self.drop_records(id);
+        self.core.session.inbound.abandon(id);
+        self.core.session.records.drop_waiting(id);
     }
 
-    /// The outcome of a request, once; `None` if it was taken before or forgotten.
-    pub fn poll_outcome(
-        &mut self,
-        id: OperationId,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Outcome, RequestError>>> {
-        self.session.operations.poll(id, cx)
-    }
-
-    /// Nobody wants to know the outcome. What was accepted happens all the same.
-    pub fn forget(&mut self, id: OperationId) {
-        self.session.operations.forget(id);
-    }
-
-    /// Moves those who wait for an outcome that is there into `into`, to be woken when no lock is
-    /// held.
-    pub fn take_wakers(&mut self, into: &mut Vec<Waker>) {
-        self.session.operations.take_wakers(into);
-    }
-
-    /// Ends every request with `error`: there will be no further connection.
-    pub fn fail_all(&mut self, error: &RequestError) {
-        self.session.fail_all(error);
-    }
-
-    /// The next event.
-    pub fn poll_event(&mut self) -> Option<EngineEvent> {
-        self.events.pop_front()
-    }
-
-    /// Gives back memory that a burst has left, as a driver may ask for once in a while.
-    pub fn give_back_memory(&mut self) {
-        if self.output.is_empty() {
-            self.output = BytesMut::new();
+    /// Declines a message of QoS 1 or 2 that the application has no memory for ([`memory_budget`]):
+    /// it isn't acknowledged, and the server sends it again on the next connection.
+    ///
+    /// As acknowledgements are sent in order (§4.6), nothing behind the message can be acknowledged
+    /// on this connection, so later messages have to be declined as well:
+    /// [`declines_messages`](Self::declines_messages) is `true` from now on. The
+    /// engine acknowledges what was taken and disconnects with reason code 0x97: at once if no
+    /// request waits for its acknowledgement, and otherwise after a second or when
+    /// [`leave_declined`](Self::leave_declined) is called. The next CONNECT announces half of
+    /// the messages that were outstanding as Receive Maximum; each connection that ends for another
+    /// reason doubles it again, up to the configured one.
+    ///
+    /// [`memory_budget`]: crate::ConnectOptions::memory_budget
+    pub fn decline(&mut self, id: DeliveryId) {
+        let core = &mut self.core;
+        let outstanding = core.session.inbound.outstanding();
+        core.session.inbound.abandon(id);
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
+        if open.leaves_at.is_some() {
+            return;
         }
-        self.events.shrink_to(2 * self.events.len());
-        self.handed.give_back_memory();
-        self.session.give_back_memory();
-        if let State::Open(connection) = &mut self.state {
-            connection.give_back_memory();
+        open.leaves_at = core.now.and_then(|now| now.checked_add(DECLINE_GRACE));
+        core.receive_window.reduce(outstanding, &core.options);
+        if self.is_settled() {
+            self.leave_declined();
         }
+    }
+
+    /// Returns `true` if further messages of QoS 1 and 2 have to be [declined](Self::decline) on
+    /// this connection.
+    #[must_use]
+    pub const fn declines_messages(&self) -> bool {
+        match &self.state {
+            State::Open(open) => open.leaves_at.is_some(),
+            State::Closing(ended) => ended.is_memory_budget(),
+            State::Disconnected | State::Connecting(_) => false,
+        }
+    }
+
+    /// Leaves a connection on which messages were [declined](Self::decline), because there is
+    /// memory for them again.
+    pub fn leave_declined(&mut self) {
+        if let State::Open(open) = &self.state
+            && open.leaves_at.is_some()
+        {
+            let exit = open.leave(&mut self.core);
+            self.state.exit(exit, &mut self.core);
+        }
+    }
+
+    /// Message whose missing acknowledgement keeps the server from sending further messages of QoS 1
+    /// and 2: the first one, if this client's Receive Maximum is used up; `None` otherwise.
+    #[must_use]
+    pub fn blocking_message(&self) -> Option<DeliveryId> {
+        let announced = self.core.receive_window.announced();
+        self.core
+            .session
+            .inbound
+            .blocking(announced.into())
+            .filter(|_| self.is_connected())
+    }
+
+    /// Returns `true` if the server may send messages for subscriptions that were made before this
+    /// engine existed: it resumes a session that another engine or process began. `false` as soon
+    /// as a server reports that it has no session.
+    #[must_use]
+    pub const fn may_receive_unmatched(&self) -> bool {
+        self.core.unmatched_wait.inherits_session
+    }
+
+    /// Keeps a message unacknowledged that matches no stream of the application, so that a later
+    /// stream can get it.
+    ///
+    /// Returns `false` and does nothing if no stream is to be waited for: the session began with
+    /// this engine ([`may_receive_unmatched`](Self::may_receive_unmatched)), or
+    /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait) is zero. Then the caller answers
+    /// the message at once.
+    ///
+    /// Otherwise the message waits until [`match_unmatched`](Self::match_unmatched),
+    /// [`take`](Self::take) or [`answer`](Self::answer), but only while fewer acknowledgements
+    /// than half of this client's Receive Maximum wait behind it (acknowledgements are sent in
+    /// order, §4.6), and no longer than until `unmatched_wait` after the first CONNACK that
+    /// resumed the session: outages included, and the same for all messages, so that those of a
+    /// forgotten subscription don't hold up all others for one wait after another. After that
+    /// the engine refuses it with reason code 0x80 and reports
+    /// [`EngineEvent::UnmatchedRefused`]; a message that arrives later is refused at once.
+    pub fn keep_unmatched(&mut self, id: DeliveryId) -> bool {
+        let Self { state, core } = self;
+        if core
+            .unmatched_wait
+            .until(core.options.unmatched_wait)
+            .is_none()
+        {
+            return false;
+        }
+        core.session.inbound.keep_unmatched(id);
+        // The wait may be over, or so many acknowledgements may be waiting already.
+        core.send_due_acks(state.is_open());
+        true
+    }
+
+    /// Time until which unmatched messages wait, which may be in the past; `None` if none wait.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn unmatched_until(&self) -> Option<Instant> {
+        let core = &self.core;
+        core.unmatched_wait.until(core.options.unmatched_wait)
+    }
+
+    /// Ends the wait of a message that was [kept](Self::keep_unmatched), because a stream has got
+    /// it. Returns `false` if the message was refused before.
+    pub fn match_unmatched(&mut self, id: DeliveryId) -> bool {
+        self.core.session.inbound.match_unmatched(id)
+    }
+
+    /// Starts to record changes of the session, if they aren't yet, and marks all of it as changed:
+    /// for a store that has nothing so far. Output has to be [staged](Self::stage) from now on
+    /// before it is written.
+    pub fn keep_journal(&mut self) {
+        let session = &mut self.core.session;
+        if !session.is_recording() {
+            session.record_changes();
+            session.mark_all_dirty();
+        }
+    }
+
+    /// Stops to record changes: the store keeps what it has.
+    pub fn close_journal(&mut self) {
+        self.core.session.stop_recording();
+    }
+
+    /// Returns `true` if anything has changed since the changes were last taken.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.core.session.has_changes()
+    }
+
+    /// Returns `true` if nothing has changed but that requests are complete, so that no output has
+    /// to wait for the store.
+    ///
+    /// A process that doesn't find such a change repeats a message that was acknowledged, as after
+    /// a lost acknowledgement. The change should be stored soon all the same, or with the next one:
+    /// that saves a commit for most messages.
+    #[must_use]
+    pub fn changes_can_wait(&self) -> bool {
+        self.core.session.has_only_completions()
+    }
+
+    /// Takes the changes since they were last taken, to be stored all or none.
+    /// [`poll_transmit`](Self::poll_transmit) isn't to be called before those are stored that were
+    /// there when its output was [staged](Self::stage): otherwise the store lacks what the server
+    /// knows of.
+    ///
+    /// `clock` is read now: the rest of expiry intervals is stored with it.
+    pub fn take_changes(&mut self, clock: ClockReading) -> Vec<Change> {
+        let unstaged = self.core.output.unstaged_new_requests();
+        self.core.session.take_changes(&unstaged, clock)
+    }
+
+    /// Changes records of the application, which are stored beside the session: the changes come
+    /// with the next ones of [`take_changes`](Self::take_changes). Without a store they are dropped.
+    pub fn write_records(&mut self, records: Vec<Change>) {
+        if self.core.session.is_recording() {
+            self.core.session.records.add(records);
+        }
+    }
+
+    /// Takes a message as [`take`](Self::take) does, and changes records of the application: they
+    /// are stored in one commit with the fact that the message was taken, or not at all. The records
+    /// of several consumers are all stored with the last answer. Without a store, and if a consumer
+    /// has abandoned the message, they are dropped.
+    pub fn take_with(&mut self, id: DeliveryId, records: Vec<Change>) {
+        let session = &mut self.core.session;
+        if session.is_recording() && !session.inbound.is_abandoned(id) {
+            session.records.wait_for(id, records);
+        }
+        self.take(id);
     }
 }

@@ -1,317 +1,272 @@
-//! What lives and dies with one network connection: the server's limits, the send quota, the keep
-//! alive.
+//! An open connection: what the server accepted, and how its packets are handled.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use dunlin_codec::QoS;
+use dunlin_codec::{
+    Ack, AckProperties, AckType, ConnAck, Disconnect, Packet, PacketType, ReasonCode,
+};
 
-use crate::engine::auth::Authenticated;
-use crate::engine::inbound::inbound_aliases::InboundAliases;
-use crate::engine::outbound::operation::OperationId;
-use crate::engine::outbound::outbound_aliases::Aliases;
-use crate::engine::outbound::pace::Pacer;
-use crate::engine::outbound::quota::Quota;
-use crate::error::RequestError;
+use super::auth::Authenticated;
+use super::core::Core;
+use super::inbound::inbound_aliases::InboundAliases;
+use super::keep_alive::KeepAlive;
+use super::outbound::flow::Flow;
+use super::outbound::outbound_aliases::OutboundAliasTable;
+use super::outbound::pace::Pacer;
+use super::outbound::quota::Quota;
+use super::state::Exit;
+use super::subscriptions::handle_answer;
+use super::subscriptions::renewal::renew_subscriptions;
+use super::violation::protocol_error;
+use crate::error::{ConnectionError, ServerReason};
 use crate::event::ServerLimits;
+use crate::options::ConnectOptions;
 
-/// An accepted connection.
+/// An open connection. All of it ends with the connection.
 #[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) limits: ServerLimits,
-    pub(super) quota: Quota,
-    keep_alive: Option<KeepAliveTimer>,
-    /// `None` without a method.
+pub(super) struct Open {
+    pub(super) flow: Flow,
+    pub(super) keep_alive: KeepAlive,
+    /// Topic aliases of the server.
+    pub(super) inbound_aliases: InboundAliases,
+    /// `None` without an authentication method.
     pub(super) authenticated: Option<Box<Authenticated>>,
-    /// What the server's topic aliases stand for.
-    pub(super) aliases: InboundAliases,
-    /// What this client's stand for.
-    pub(super) outbound_aliases: Aliases,
-    /// How fast messages may go, if that is limited.
-    pub(super) pacer: Option<Box<Pacer>>,
-    last_received: Instant,
-    /// Bytes at the end of the input that are the beginning of a packet.
-    partial: usize,
-    /// When this client leaves, because it had no memory for a message.
+    /// Time at which this client disconnects, because it had no memory for a message; `None` while
+    /// it takes messages.
     pub(super) leaves_at: Option<Instant>,
-    /// Requests in the output: the time for their answers starts when it is taken.
-    pub(super) unsent: Vec<Sent>,
 }
 
-/// A request in the output.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sent {
-    pub(super) id: OperationId,
-    /// Whether it was on an earlier connection's wire.
-    pub(super) repeated: bool,
-    /// Whether the time for its acknowledgement runs since an earlier connection.
-    pub(super) is_timed: bool,
-    /// Whether the time that it may spend in the output is limited.
-    pub(super) is_limited: bool,
-    /// Where it ends in the output.
-    pub(super) end: usize,
-}
-
-#[derive(Debug)]
-struct KeepAliveTimer {
-    keep_alive: Duration,
-    ping_timeout: Duration,
-    last_sent: Instant,
-    /// When the PINGRESP that is due is too late.
-    pong_due: Option<Instant>,
-    /// Since when no answer could come, through no fault of the server's.
-    deaf_since: Option<Instant>,
-    /// A packet of which a part is there.
-    arriving: Option<Arriving>,
-}
-
-/// How fast a packet arrives that takes more than one read: measured over one keep alive after
-/// another.
-#[derive(Debug)]
-struct Arriving {
-    since: Instant,
-    bytes: usize,
-}
-
-/// What the keep alive asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Alive {
-    /// Nothing.
-    Fine,
-    /// A PINGREQ.
-    Ping,
-    /// An end: no answer came.
-    Lost {
-        after: Duration,
-        keep_alive: Duration,
-        silent_for: Duration,
-    },
-    /// An end: a packet has been arriving for a whole keep alive, too slowly.
-    TooSlow { bytes: usize, within: Duration },
-}
-
-/// The slowest rate at which a packet may arrive, in bytes a second.
-const SLOWEST: usize = 1000;
-
-/// How long before the end of the keep alive a PINGREQ leaves: time to get there.
-const PING_LEAD: Duration = Duration::from_secs(5);
-
-impl Connection {
-    /// One that was asked for at `since` and accepted `now`.
+impl Open {
+    /// A connection whose CONNECT was sent at `since` and that was accepted `now`. `slow_start` is
+    /// the number of messages that it starts with; `None` for the server's Receive Maximum.
     pub(super) fn new(
-        limits: ServerLimits,
-        ping_timeout: Duration,
+        server: ServerLimits,
+        slow_start: Option<u16>,
         since: Instant,
         now: Instant,
+        options: &ConnectOptions,
     ) -> Self {
-        let keep_alive = (limits.keep_alive > 0).then(|| {
-            let keep_alive = Duration::from_secs(limits.keep_alive.into());
-            let ping_timeout = ping_timeout.min(keep_alive / 2);
-            KeepAliveTimer {
-                keep_alive,
-                ping_timeout,
-                last_sent: since,
-                pong_due: None,
-                deaf_since: None,
-                arriving: None,
-            }
-        });
+        let mut quota = Quota::new(server.receive_maximum);
+        if let Some(first) = slow_start {
+            quota.start_slowly(first);
+        }
+        let aliases = OutboundAliasTable::new(options.outbound_aliases, server.topic_alias_maximum);
         Self {
-            limits,
-            quota: Quota::new(limits.receive_maximum),
-            keep_alive,
+            flow: Flow {
+                server,
+                quota,
+                aliases,
+                pacer: options.pace.map(|pace| Box::new(Pacer::new(pace, now))),
+            },
+            keep_alive: KeepAlive::new(server.keep_alive, options.ping_timeout, since, now),
+            inbound_aliases: InboundAliases::new(options.topic_alias_maximum),
             authenticated: None,
-            aliases: InboundAliases::new(0),
-            outbound_aliases: Aliases::None,
-            pacer: None,
-            last_received: now,
-            partial: 0,
-            unsent: Vec::new(),
             leaves_at: None,
         }
     }
 
-    /// Whether the server takes such a message at all.
-    pub(super) const fn check_publish(&self, qos: QoS, retain: bool) -> Result<(), RequestError> {
-        // [MQTT-3.2.2-11]
-        if qos.level() > self.limits.maximum_qos.level() {
-            return Err(RequestError::QoSNotSupported {
-                maximum: self.limits.maximum_qos,
-            });
+    /// Goes on with the session, or begins a new one, as CONNACK says; then sends what has waited.
+    ///
+    /// `in_doubt` says that an earlier CONNECT was never answered.
+    pub(super) fn begin(
+        &mut self,
+        connack: &ConnAck<'_>,
+        in_doubt: bool,
+        now: Instant,
+        core: &mut Core,
+    ) {
+        if connack.session_present {
+            core.session.inbound.set_resumed();
+            core.unmatched_wait.start(now, core.options.unmatched_wait);
+            // A session that the server began for a CONNECT whose CONNACK was lost is present as
+            // well.
+            if in_doubt {
+                core.session.doubt();
+            }
+            let (session, _, mut cx) = core.split(Some(&mut self.flow));
+            for id in session.outbound.resume(cx.statistics) {
+                session.outbound.repeat_pubrel(id, &mut cx);
+            }
+        } else {
+            // All its subscriptions will be made by this engine.
+            core.unmatched_wait.inherits_session = false;
+            let (policy, statistics) = (core.options.on_session_lost, &mut core.statistics);
+            let subscriptions = &mut core.session.subscriptions;
+            core.session.inbound.forget();
+            core.session
+                .outbound
+                .lose(policy, statistics, |filter, order| {
+                    subscriptions.end(filter, order);
+                });
+            subscriptions.doubt();
+            core.session.outbound.expire(now, statistics);
         }
-        // [MQTT-3.2.2-14]
-        if retain && !self.limits.retain_available {
-            return Err(RequestError::RetainNotSupported);
+        renew_subscriptions(&mut self.flow, core);
+        let (session, _, mut cx) = core.split(Some(&mut self.flow));
+        session.outbound.send_after_connack(&mut cx);
+    }
+
+    /// Handles any packet but PUBLISH.
+    ///
+    /// # Errors
+    /// The connection has to end.
+    pub(super) fn handle_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        core: &mut Core,
+    ) -> Result<(), Exit> {
+        match packet {
+            Packet::PubAck(ack) => self.handle_ack(AckType::PubAck, ack, core),
+            Packet::PubRec(ack) => self.handle_ack(AckType::PubRec, ack, core),
+            Packet::PubRel(ack) => self.handle_ack(AckType::PubRel, ack, core),
+            Packet::PubComp(ack) => self.handle_ack(AckType::PubComp, ack, core),
+            Packet::SubAck(ack) => {
+                let answer = (ack.packet_id, &ack.properties, ack.reason_codes);
+                Ok(handle_answer(
+                    PacketType::SubAck,
+                    answer,
+                    &mut self.flow,
+                    core,
+                )?)
+            }
+            Packet::UnsubAck(ack) => {
+                let answer = (ack.packet_id, &ack.properties, ack.reason_codes);
+                Ok(handle_answer(
+                    PacketType::UnsubAck,
+                    answer,
+                    &mut self.flow,
+                    core,
+                )?)
+            }
+            Packet::PingResp => {
+                self.keep_alive.handle_pong();
+                Ok(())
+            }
+            Packet::Disconnect(disconnect) => {
+                let reason = ServerReason::of_disconnect(disconnect);
+                Err(Exit::connection(ConnectionError::Disconnected(reason)))
+            }
+            Packet::ConnAck(_) => {
+                Err(protocol_error(PacketType::ConnAck, "a second one", "MQTT-3.2.0-2").into())
+            }
+            Packet::Auth(auth) => self.handle_auth(auth, core),
+            // The decoder refuses packets that only clients send; PUBLISH is handled elsewhere.
+            Packet::Connect(_)
+            | Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
+            | Packet::PingReq
+            | Packet::Publish(_) => Ok(()),
+        }
+    }
+
+    /// Handles the acknowledgements of QoS 1 and 2.
+    ///
+    /// # Errors
+    /// The connection has to end.
+    pub(super) fn handle_ack(
+        &mut self,
+        ack_type: AckType,
+        ack: &Ack<'_>,
+        core: &mut Core,
+    ) -> Result<(), Exit> {
+        let AckProperties {
+            reason_string,
+            user_properties,
+        } = &ack.properties;
+        core.check_explanation(ack_type.packet_type(), reason_string, user_properties)?;
+        let (session, events, mut cx) = core.split(Some(&mut self.flow));
+        match ack_type {
+            AckType::PubAck | AckType::PubComp => {
+                session
+                    .outbound
+                    .handle_ack(ack_type, ack, events, &mut cx)?;
+            }
+            AckType::PubRec => session.outbound.handle_pubrec(ack, events, &mut cx)?,
+            AckType::PubRel => {
+                let reason_code = if session.inbound.release(ack.packet_id) {
+                    ReasonCode::Success
+                } else {
+                    ReasonCode::PacketIdentifierNotFound
+                };
+                cx.write_ack(AckType::PubComp, ack.packet_id, reason_code);
+            }
         }
         Ok(())
     }
 
-    /// Whether a message goes on the wire as the application wrote it, and at once: without aliases
-    /// and a pace.
-    pub(super) const fn takes_messages_as_they_are(&self) -> bool {
-        self.pacer.is_none() && matches!(self.outbound_aliases, Aliases::None)
-    }
-
-    /// Whether the server takes a packet of this size. [MQTT-3.2.2-15]
-    pub(super) const fn check_size(&self, size: usize) -> Result<(), RequestError> {
-        let limit = self.limits.maximum_packet_size;
-        if size > limit as usize {
-            Err(RequestError::TooLarge { size, limit })
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Output is on its way.
-    pub(super) const fn transmitted(&mut self, now: Instant) {
-        if let Some(timer) = &mut self.keep_alive {
-            timer.last_sent = now;
-        }
-    }
-
-    /// There were `total` bytes of input, and the last `left` of them are the beginning of a
-    /// packet.
-    pub(super) fn received(&mut self, total: usize, left: usize, now: Instant) {
-        let fresh = total.saturating_sub(std::mem::replace(&mut self.partial, left));
-        if fresh == 0 {
-            return;
-        }
-        self.last_received = now;
-        if let Some(timer) = &mut self.keep_alive {
-            timer.received(fresh, total > left, left, now);
-        }
-    }
-
-    pub(super) fn pong(&mut self) {
-        // An unsolicited one is harmless. [U-3.13-1]
-        if let Some(timer) = &mut self.keep_alive {
-            timer.pong_due = None;
-        }
-    }
-
-    /// Whether an answer could come. While it couldn't, the time for PINGRESP stands still.
-    pub(super) fn set_listening(&mut self, listening: bool, now: Instant) {
-        let Some(timer) = &mut self.keep_alive else {
-            return;
-        };
-        match (listening, timer.deaf_since) {
-            (false, None) => timer.deaf_since = Some(now),
-            (true, Some(since)) => {
-                timer.deaf_since = None;
-                let deaf_for = now.saturating_duration_since(since);
-                timer.pong_due = timer.pong_due.and_then(|due| due.checked_add(deaf_for));
-                if let Some(arriving) = &mut timer.arriving {
-                    arriving.since += deaf_for;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// What the keep alive asks for now. Only what is sent postpones it. [MQTT-3.1.2-20]
-    pub(super) fn keep_alive(&mut self, now: Instant) -> Alive {
-        let Some(timer) = &mut self.keep_alive else {
-            return Alive::Fine;
-        };
-        if let Some(bytes) = timer.too_slow(now) {
-            return Alive::TooSlow {
-                bytes,
-                within: timer.keep_alive,
-            };
-        }
-        match timer.pong_due {
-            Some(due) if timer.deaf_since.is_none() && due <= now => Alive::Lost {
-                after: timer.ping_timeout,
-                keep_alive: timer.keep_alive,
-                silent_for: now.saturating_duration_since(self.last_received),
-            },
-            // Also while an answer is due: it may be behind a large packet that is still arriving.
-            _ if timer.ping_due() <= now => {
-                timer.pinged(now);
-                Alive::Ping
-            }
-            _ => Alive::Fine,
-        }
-    }
-
-    /// Gives back memory that a burst has left.
-    pub(super) fn give_back_memory(&mut self) {
-        self.unsent.shrink_to(2 * self.unsent.len());
-    }
-
-    /// When something has to happen next.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        let ping = self.keep_alive.as_ref().map(KeepAliveTimer::due);
-        let paced = self.pacer.as_ref().and_then(|pacer| pacer.due());
-        ping.into_iter()
+    /// Time at which something has to happen next; `None` if nothing has to.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let paced = self.flow.pacer.as_ref().and_then(|pacer| pacer.due());
+        let authenticated = self.authenticated.as_ref();
+        self.keep_alive
+            .due()
+            .into_iter()
             .chain(self.leaves_at)
             .chain(paced)
-            .chain(self.reauthentication_due())
+            .chain(authenticated.and_then(|each| each.reauthentication_due()))
             .min()
     }
-}
 
-impl KeepAliveTimer {
-    fn due(&self) -> Instant {
-        let hears = self.deaf_since.is_none();
-        let rate_due = self
-            .arriving
-            .as_ref()
-            .map(|arriving| arriving.since + self.keep_alive);
-        let while_hearing = self.pong_due.into_iter().chain(rate_due).filter(|_| hears);
-        while_hearing
-            .chain([self.ping_due()])
-            .min()
-            .unwrap_or_else(|| self.ping_due())
+    /// Handles the time, as far as the connection itself is concerned: the keep alive, and messages
+    /// that had no memory.
+    ///
+    /// # Errors
+    /// The connection has to end. 0x8D is for servers to send: the connection just ends.
+    /// [U-3.1.2-1]
+    pub(super) fn handle_timeout(&mut self, now: Instant, core: &mut Core) -> Result<(), Exit> {
+        if self.leaves_at.is_some_and(|at| at <= now) {
+            return Err(self.leave(core));
+        }
+        if self
+            .keep_alive
+            .handle_timeout(now)
+            .map_err(Exit::connection)?
+        {
+            core.output
+                .write_packet(&Packet::PingReq, &mut core.statistics);
+        }
+        Ok(())
     }
 
-    /// Of the `fresh` bytes and those before them, some were the end of a packet if it `has_ended`,
-    /// and the last `left` are the beginning of one. While a packet arrives, the server can't
-    /// put PINGRESP in between.
-    fn received(&mut self, fresh: usize, has_ended: bool, left: usize, now: Instant) {
-        let was_arriving = self.arriving.is_some();
-        match &mut self.arriving {
-            Some(arriving) if !has_ended => arriving.bytes += fresh,
-            arriving => {
-                *arriving = (left > 0).then_some(Arriving {
-                    since: now,
-                    bytes: left,
-                });
-            }
+    /// Sends what the rate limit held back, as far as its time has come.
+    pub(super) fn send_paced(&mut self, now: Instant, core: &mut Core) {
+        if !self.flow.is_paced() {
+            return;
         }
-        if was_arriving || left > 0 {
-            let due = now.checked_add(self.ping_timeout);
-            self.pong_due = self.pong_due.and_then(|pong_due| Some(pong_due.max(due?)));
+        let (session, _, mut cx) = core.split(Some(&mut self.flow));
+        session.outbound.send_queued(&mut cx);
+        if let Some(pacer) = &mut self.flow.pacer {
+            pacer.forget_due(now);
         }
     }
 
-    /// Bytes of the packet that is arriving, if a keep alive has brought too few of them.
-    fn too_slow(&mut self, now: Instant) -> Option<usize> {
-        let arriving = self
-            .arriving
-            .as_mut()
-            .filter(|_| self.deaf_since.is_none())?;
-        if now.saturating_duration_since(arriving.since) < self.keep_alive {
-            return None;
-        }
-        let bytes = std::mem::take(&mut arriving.bytes);
-        arriving.since = now;
-        let enough = usize::try_from(self.keep_alive.as_secs())
-            .unwrap_or(usize::MAX)
-            .saturating_mul(SLOWEST);
-        (bytes < enough).then_some(bytes)
+    /// Ends a connection on which messages were declined. What was taken is acknowledged first.
+    pub(super) fn leave(&self, core: &mut Core) -> Exit {
+        core.send_due_acks(true);
+        let bytes = core.options.memory_budget;
+        Exit::disconnect(
+            ReasonCode::QuotaExceeded,
+            ConnectionError::MemoryBudget { bytes },
+        )
     }
 
-    /// PINGREQ is in the output. Its answer has all of its time from when the connection is read
-    /// again.
-    fn pinged(&mut self, now: Instant) {
-        let heard_from = self.deaf_since.unwrap_or(now);
-        self.pong_due = self
-            .pong_due
-            .or_else(|| heard_from.checked_add(self.ping_timeout));
-        self.last_sent = now;
-    }
-
-    fn ping_due(&self) -> Instant {
-        self.last_sent + self.keep_alive - PING_LEAD.min(self.keep_alive / 4)
+    /// Writes the DISCONNECT of the application. [MQTT-3.14.4-1]
+    pub(super) fn write_disconnect(&self, core: &mut Core) {
+        let fits = |packet: &Disconnect<'_>| {
+            let size = Packet::Disconnect(*packet).encoded_len();
+            size.is_ok_and(|size| self.flow.check_size(size).is_ok())
+        };
+        // Texts that don't fit are left out [MQTT-3.14.2-3] [MQTT-3.14.2-4], then the rest.
+        // [MQTT-3.2.2-15]
+        let disconnect = &core.options.farewell;
+        let user_properties = disconnect.user_properties().unwrap_or_default();
+        let packet = disconnect
+            .to_packet(&user_properties)
+            .ok()
+            .filter(fits)
+            .or_else(|| Some(disconnect.without_texts()).filter(fits))
+            .unwrap_or_default();
+        core.output
+            .write_packet(&Packet::Disconnect(packet), &mut core.statistics);
     }
 }

@@ -1,193 +1,239 @@
-//! What leaves: all of the output at once, or, with a journal, what was staged and has been kept
-//! since.
+//! Encoded packets that wait for the transport, and the requests among them.
+//!
+//! Without a store, all of the output is handed out at once. With a store, only what was staged is:
+//! the store has to have its requests first.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use bytes::{Buf, BufMut, BytesMut};
+use dunlin_codec::{Packet, PacketId};
 
-use crate::engine::open::Sent;
-use crate::engine::outbound::operation::OperationId;
-use crate::engine::{Engine, State};
+use super::outbound::operation::OperationId;
+use super::statistics::Statistics;
 
-/// The part of the output that leaves next.
+/// Encoded packets that wait for the transport.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    bytes: BytesMut,
+    /// Requests in `bytes`, in order: the time for their answers starts when they are handed out.
+    requests: Vec<RequestInOutput>,
+    staged: Part,
+    handed_out: HandedOut,
+}
+
+/// A request that was written at the end of the output.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WrittenRequest {
+    pub(super) id: OperationId,
+    /// `true` if an earlier connection carried it.
+    pub(super) is_repetition: bool,
+    /// `true` if the time for its acknowledgement runs since an earlier connection.
+    pub(super) has_deadline: bool,
+}
+
+/// A request in the output.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RequestInOutput {
+    pub(super) request: WrittenRequest,
+    /// `true` if the time that it may spend in the output is limited.
+    pub(super) is_limited: bool,
+    /// Offset of its end in the output.
+    end: usize,
+}
+
+/// Front part of the output.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Staged {
+struct Part {
     bytes: usize,
-    /// How many of the requests that haven't left the output are in it: the first ones.
+    /// Number of requests that end in this part.
     requests: usize,
 }
 
-/// What the driver was given last.
+/// Part that the transport was given last.
 #[derive(Debug, Default)]
-pub(super) struct Handed {
+struct HandedOut {
     bytes: usize,
-    requests: Vec<Sent>,
+    requests: Vec<RequestInOutput>,
 }
 
-impl Handed {
-    /// The first of the output, with the first of the requests that are in it.
-    fn take(&mut self, leaves: Staged, requests: &mut Vec<Sent>) {
-        self.bytes = leaves.bytes;
-        self.requests.clear();
-        if leaves.requests >= requests.len() {
-            std::mem::swap(&mut self.requests, requests);
-        } else {
-            self.requests.extend(requests.drain(..leaves.requests));
-            requests
-                .iter_mut()
-                .for_each(|left| left.end -= leaves.bytes);
+/// Bits of the fixed header of a PUBLISH (§3.3.1.1).
+const DUP: u8 = 0b1000;
+
+impl Output {
+    /// Number of bytes that wait.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Buffer that packets are appended to.
+    #[inline]
+    pub(super) const fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.bytes
+    }
+
+    /// The last `size` bytes.
+    #[inline]
+    pub(super) fn last(&self, size: usize) -> &[u8] {
+        self.bytes
+            .get(self.bytes.len() - size..)
+            .unwrap_or_default()
+    }
+
+    /// Removes what was written behind the first `len` bytes.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.bytes.truncate(len);
+    }
+
+    /// Writes a small packet of the engine's own. It is valid by construction.
+    pub(super) fn write_packet(&mut self, packet: &Packet<'_>, statistics: &mut Statistics) {
+        statistics.packets_sent += 1;
+        let encoded = packet.encode(&mut self.bytes);
+        debug_assert_eq!(encoded, Ok(()), "{packet:?}");
+    }
+
+    /// Copies an encoded PUBLISH and writes its packet identifier at `offset`, and DUP into a
+    /// repetition.
+    pub(super) fn write_copy(
+        &mut self,
+        packet: &[u8],
+        offset: usize,
+        packet_id: PacketId,
+        is_repetition: bool,
+    ) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(packet);
+        if let Some(place) = self.bytes.get_mut(start + offset..start + offset + 2) {
+            place.copy_from_slice(&packet_id.get().to_be_bytes());
+        }
+        if let Some(first) = self.bytes.get_mut(start).filter(|_| is_repetition) {
+            *first |= DUP;
         }
     }
 
-    /// Those of which at least the last byte is among the last `unwritten`.
-    fn take_unwritten(&mut self, unwritten: usize) -> impl Iterator<Item = Sent> {
-        let written = self.bytes.saturating_sub(unwritten);
-        self.requests
-            .drain(..)
-            .filter(move |each| each.end > written)
+    /// Notes that the bytes up to here end with this request.
+    #[inline]
+    pub(super) fn push_request(&mut self, request: WrittenRequest) {
+        self.requests.push(RequestInOutput {
+            request,
+            is_limited: false,
+            end: self.bytes.len(),
+        });
     }
 
-    /// Gives back memory that a burst has left.
-    pub(super) fn give_back_memory(&mut self) {
-        self.requests.shrink_to(2 * self.requests.len());
+    /// Requests that were not handed out.
+    pub(super) fn requests(&self) -> impl DoubleEndedIterator<Item = &WrittenRequest> {
+        self.requests.iter().map(|each| &each.request)
     }
-}
 
-impl Engine {
-    /// With a journal ([`keep_journal`](Self::keep_journal)): what is in the output by now is what
-    /// [`poll_transmit`](Self::poll_transmit) gives next. Its requests count as sent in the changes
-    /// that are taken from now on; once those are kept, it may leave. If the connection ends
-    /// before, they never were.
-    ///
-    /// Returns whether anything was staged: nothing is without a journal, or before that has left
-    /// which was staged before.
-    pub fn stage(&mut self) -> bool {
-        if !self.keeps_journal() || self.staged.bytes > 0 || self.output.is_empty() {
+    /// The same, to limit the time that they spend here.
+    pub(super) fn requests_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut RequestInOutput> {
+        self.requests.iter_mut()
+    }
+
+    /// Stages all of the output. Returns `false` if there is none, or if something is staged
+    /// already.
+    pub(super) fn stage(&mut self) -> bool {
+        if self.staged.bytes > 0 || self.bytes.is_empty() {
             return false;
         }
-        // Those that are in it for the first time were as new until now.
-        self.unstaged()
-            .into_iter()
-            .for_each(|id| self.session.operations.note(id.key()));
-        self.staged = Staged {
-            bytes: self.output.len(),
-            requests: self.unsent().len(),
+        self.staged = Part {
+            bytes: self.bytes.len(),
+            requests: self.requests.len(),
         };
         true
     }
 
-    /// Moves the bytes that are to be written into `into`, which should be empty: with a journal
-    /// those that were [staged](Self::stage), otherwise all. Acknowledgements are awaited from
-    /// `now`.
-    ///
-    /// Returns whether there are any.
-    pub fn poll_transmit(&mut self, into: &mut BytesMut, now: Instant) -> bool {
-        let all = Staged {
-            bytes: self.output.len(),
-            requests: usize::MAX,
-        };
-        let leaves = if self.keeps_journal() {
-            self.staged
-        } else {
-            all
-        };
-        let bytes = leaves.bytes;
-        if bytes == 0 {
-            return false;
-        }
-        self.counts().bytes_sent += bytes as u64;
-        self.staged = Staged::default();
-        if bytes < self.output.len() {
-            into.put((&mut self.output).take(bytes));
-        } else if into.is_empty() {
-            std::mem::swap(&mut self.output, into);
-        } else {
-            into.unsplit(self.output.split());
-        }
-        match &mut self.state {
-            State::Open(connection) => {
-                self.handed.take(leaves, &mut connection.unsent);
-                connection.transmitted(now);
-                let untimed = self
-                    .handed
-                    .requests
-                    .iter()
-                    .filter(|each| !each.is_timed)
-                    .map(|each| each.id);
-                self.session
-                    .ack_deadlines
-                    .add(untimed, self.options.ack_timeout, now);
-            }
-            State::Closing { unsent, .. } => self.handed.take(leaves, unsent),
-            State::Connecting { .. } | State::Disconnected => {}
-        }
-        true
-    }
-
-    /// The transport has failed, and the last `bytes` of what
-    /// [`poll_transmit`](Self::poll_transmit) gave last weren't written: no server has what
-    /// isn't whole. [`handle_closed`](Self::handle_closed) follows.
-    pub fn handle_unwritten(&mut self, bytes: usize) {
-        let unsent = match &mut self.state {
-            State::Open(connection) => &mut connection.unsent,
-            State::Closing { unsent, .. } => unsent,
-            State::Connecting { .. } | State::Disconnected => return,
-        };
-        unsent.splice(..0, self.handed.take_unwritten(bytes));
-    }
-
-    /// A request is in the output, up to its end. Its answer is awaited from when that is taken.
-    pub(super) fn awaits(&mut self, id: OperationId, repeated: bool, is_timed: bool) {
-        if let State::Open(connection) = &mut self.state {
-            connection.unsent.push(Sent {
-                id,
-                repeated,
-                is_timed,
-                is_limited: false,
-                end: self.output.len(),
-            });
-        }
-    }
-
-    /// Whether there is something to write.
-    #[must_use]
-    pub fn has_output(&self) -> bool {
-        !self.output.is_empty()
-    }
-
-    /// Bytes to write.
-    #[must_use]
-    pub fn output_len(&self) -> usize {
-        self.output.len()
-    }
-
-    /// What is in the output never leaves.
-    pub(super) fn clear_output(&mut self) {
-        self.output.clear();
-        self.staged = Staged::default();
-        self.handed.requests.clear();
-    }
-
-    /// Requests that are in the output for the first time, and aren't staged.
-    pub(super) fn unstaged(&self) -> BTreeSet<OperationId> {
+    /// New requests in the output that are not staged: for a store they are not sent yet.
+    pub(super) fn unstaged_new_requests(&self) -> BTreeSet<OperationId> {
         let unstaged = self
-            .unsent()
+            .requests
             .get(self.staged.requests..)
             .unwrap_or_default();
         unstaged
             .iter()
-            .filter(|each| !each.repeated)
-            .map(|each| each.id)
+            .filter(|each| !each.request.is_repetition)
+            .map(|each| each.request.id)
             .collect()
     }
 
-    /// Requests in the output.
-    pub(super) fn unsent(&self) -> &[Sent] {
-        match &self.state {
-            State::Open(connection) => &connection.unsent,
-            State::Closing { unsent, .. } => unsent,
-            State::Connecting { .. } | State::Disconnected => &[],
+    /// Moves what may leave to the end of `into`: the staged part, or everything. Returns the
+    /// number of bytes.
+    pub(super) fn hand_out(&mut self, into: &mut BytesMut, is_staged_only: bool) -> usize {
+        let part = if is_staged_only {
+            self.staged
+        } else {
+            Part {
+                bytes: self.bytes.len(),
+                requests: usize::MAX,
+            }
+        };
+        if part.bytes == 0 {
+            return 0;
+        }
+        self.staged = Part::default();
+
+        // A swap costs nothing, and leaves the transport's buffer here to be filled again.
+        if part.bytes < self.bytes.len() {
+            into.put((&mut self.bytes).take(part.bytes));
+        } else if into.is_empty() {
+            std::mem::swap(&mut self.bytes, into);
+        } else {
+            into.unsplit(self.bytes.split());
+        }
+        self.handed_out.replace(part, &mut self.requests);
+        part.bytes
+    }
+
+    /// Requests in the part that was handed out last.
+    pub(super) fn handed_out(&self) -> impl Iterator<Item = &WrittenRequest> {
+        self.handed_out.requests.iter().map(|each| &each.request)
+    }
+
+    /// Takes back the requests of which at least the last byte is among the last `unwritten` bytes
+    /// of the part that was handed out last.
+    pub(super) fn take_back(&mut self, unwritten: usize) {
+        let written = self.handed_out.bytes.saturating_sub(unwritten);
+        let requests = self.handed_out.requests.drain(..);
+        self.requests
+            .splice(..0, requests.filter(|each| each.end > written));
+    }
+
+    /// Drops the output. Returns the requests that were not handed out: no server has them.
+    pub(super) fn clear(&mut self) -> Vec<WrittenRequest> {
+        self.bytes.clear();
+        self.staged = Part::default();
+        self.handed_out.requests.clear();
+        self.requests.drain(..).map(|each| each.request).collect()
+    }
+
+    /// Shrinks what a burst has left.
+    pub(super) fn give_back_memory(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = BytesMut::new();
+        }
+        self.requests.shrink_to(2 * self.requests.len());
+        self.handed_out
+            .requests
+            .shrink_to(2 * self.handed_out.requests.len());
+    }
+}
+
+impl HandedOut {
+    /// Takes over the front `part` of the output, with the first of its `requests`.
+    fn replace(&mut self, part: Part, requests: &mut Vec<RequestInOutput>) {
+        self.bytes = part.bytes;
+        self.requests.clear();
+        if part.requests >= requests.len() {
+            std::mem::swap(&mut self.requests, requests);
+        } else {
+            self.requests.extend(requests.drain(..part.requests));
+            requests.iter_mut().for_each(|left| left.end -= part.bytes);
         }
     }
 }

@@ -1,33 +1,31 @@
-//! What a client has done, in numbers, and what it is at.
+//! Counters of an engine, and sizes of what it holds.
 
 use dunlin_codec::QoS;
 
-use crate::engine::Engine;
-use crate::engine::outbound::compact_outcome::Conclusion;
-use crate::engine::outbound::operation::Outcome;
+use super::outbound::outcome::{CompactOutcome, Outcome};
 use crate::error::RequestError;
 
-/// What an engine has done since it was made, and what it holds now.
+/// Counters since the engine was made, and sizes of what it holds now.
 ///
-/// Each request that has ended is counted once, by how it ended.
+/// Each request that has ended is counted once, by its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Statistics {
     /// Connections that a server accepted.
     pub connections: u64,
-    /// Of those, the ones that went on with a session.
+    /// Accepted connections that resumed a session.
     pub resumed: u64,
-    /// Packets that were put into the output.
+    /// Packets that were written into the output.
     pub packets_sent: u64,
-    /// Packets that came.
+    /// Packets that were received.
     pub packets_received: u64,
     /// Bytes that were taken from the output.
     pub bytes_sent: u64,
-    /// Bytes of the packets that came.
+    /// Bytes of received packets.
     pub bytes_received: u64,
-    /// Messages that were sent, each once.
+    /// Messages that were sent, without repetitions.
     pub messages_sent: ByQoS,
-    /// Messages that came, as often as they did.
+    /// Messages that were received, with repetitions.
     pub messages_received: ByQoS,
     /// Received messages that were refused because they were wrong in themselves
     /// ([`InvalidMessages::Refuse`](crate::InvalidMessages::Refuse)); they are among
@@ -35,9 +33,9 @@ pub struct Statistics {
     pub invalid_messages: u64,
     /// Messages that were sent again after a connection had ended.
     pub repeated: u64,
-    /// Messages of QoS 1 and 2 that the server has taken.
+    /// Messages of QoS 1 and 2 that the server acknowledged.
     pub acknowledged: u64,
-    /// SUBSCRIBE and UNSUBSCRIBE that were answered.
+    /// SUBSCRIBE and UNSUBSCRIBE requests that were answered.
     pub answered: u64,
     /// Requests that the server refused.
     pub refused: u64,
@@ -45,33 +43,34 @@ pub struct Statistics {
     pub timed_out: u64,
     /// Messages that expired before they could be sent.
     pub expired: u64,
-    /// Messages that made room in a full queue.
+    /// Messages that were dropped to make space in a full queue.
     pub dropped: u64,
-    /// Messages that were taken for the reason of closed connections.
+    /// Messages that the poison guard failed
+    /// ([`ConnectOptions::poison_guard`](crate::ConnectOptions::poison_guard)).
     pub poisoned: u64,
     /// Requests that were lost with their session.
     pub lost: u64,
     /// Requests that failed otherwise, after they were accepted.
     pub failed: u64,
-    /// Messages that were dropped on this side, by cause.
+    /// Messages that this client dropped, by cause.
     pub dropped_messages: DroppedMessages,
-    /// Requests that aren't at their end now.
+    /// Requests that are not complete now.
     pub unfinished: usize,
-    /// Of those, the ones that a server may have.
+    /// Unfinished requests that a server may have.
     pub in_flight: usize,
-    /// Of those, the ones that wait to be sent for the first time.
+    /// Unfinished requests that wait to be sent for the first time.
     pub queued: usize,
     /// Bytes that are held now for requests and in the output.
     pub bytes_held: usize,
 }
 
-/// Messages that were dropped on this side, by cause.
+/// Messages that this client dropped, by cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DroppedMessages {
-    /// Received messages that no stream matched: see
-    /// [`DropCause::Unmatched`](crate::DropCause::Unmatched), and those that were
-    /// still on their way to a subscription that had ended.
+    /// Received messages that no stream matched
+    /// ([`DropCause::Unmatched`](crate::DropCause::Unmatched)), and those that arrived for a
+    /// subscription that had ended.
     pub unmatched: Dropped,
     /// Received messages of QoS 0 for which a stream or the memory budget had no space.
     pub stream_full: Dropped,
@@ -88,7 +87,7 @@ pub struct DroppedMessages {
     pub expired: Dropped,
 }
 
-/// A number of messages, and the bytes of their packets.
+/// Number of dropped messages, and the bytes of their packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Dropped {
     /// Number of messages.
@@ -97,7 +96,7 @@ pub struct Dropped {
     pub bytes: u64,
 }
 
-/// A number for each QoS.
+/// One counter for each QoS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ByQoS {
     /// QoS 0.
@@ -127,19 +126,31 @@ impl ByQoS {
 }
 
 impl Statistics {
-    /// A request has its outcome.
-    pub(super) fn count_end(&mut self, conclusion: &Conclusion) {
-        let outcome = match conclusion {
-            Conclusion::Acknowledged { .. } => {
+    /// Counts a message that was written into the output.
+    #[inline]
+    pub(super) const fn count_sent(&mut self, qos: QoS, is_repetition: bool) {
+        self.packets_sent += 1;
+        if is_repetition {
+            self.repeated += 1;
+        } else {
+            self.messages_sent.count(qos);
+        }
+    }
+
+    /// Counts the outcome of a request.
+    pub(super) fn count_outcome(&mut self, outcome: &CompactOutcome) {
+        let outcome = match outcome {
+            CompactOutcome::Acknowledged { .. } => {
                 self.acknowledged += 1;
                 return;
             }
-            Conclusion::Other(outcome) => &**outcome,
+            CompactOutcome::Other(outcome) => &**outcome,
         };
         let count = match outcome {
             Ok(Outcome::Published(published)) if published.packet_id.is_some() => {
                 &mut self.acknowledged
             }
+            // Messages of QoS 0 are counted when they are sent.
             Ok(Outcome::Published(_) | Outcome::Reauthenticated) => return,
             Ok(Outcome::Answered(_)) => &mut self.answered,
             Err(RequestError::Refused(_)) => &mut self.refused,
@@ -153,30 +164,5 @@ impl Statistics {
             Err(_) => &mut self.failed,
         };
         *count += 1;
-    }
-}
-
-impl Engine {
-    /// What was done so far, and what is held now.
-    #[must_use]
-    pub fn statistics(&self) -> Statistics {
-        let (unfinished, bytes_held) = self.load();
-        Statistics {
-            unfinished,
-            in_flight: self.session.in_flight(),
-            queued: self.session.queued(),
-            bytes_held,
-            ..*self.session.operations.statistics()
-        }
-    }
-
-    /// Counters of dropped messages.
-    #[cfg(feature = "tokio")]
-    pub(crate) const fn dropped_messages(&mut self) -> &mut DroppedMessages {
-        &mut self.counts().dropped_messages
-    }
-
-    pub(super) const fn counts(&mut self) -> &mut Statistics {
-        self.session.operations.statistics_mut()
     }
 }

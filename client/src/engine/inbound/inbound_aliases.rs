@@ -4,39 +4,39 @@ use std::sync::Arc;
 
 use dunlin_codec::{DecodeError, PacketType, ReasonCode, TopicAlias, TopicName};
 
-use crate::engine::link::conduct;
+use crate::engine::violation::{protocol_error, violation};
 use crate::error::Violation;
 
-/// What each alias stands for: one topic of 64 KiB at most for every alias that this client said it
-/// takes.
+/// Topics of the aliases: at most one topic of 64 KiB for each alias that this client takes.
 #[derive(Debug)]
 pub(in crate::engine) struct InboundAliases {
+    /// Topic Alias Maximum in CONNECT.
     maximum: u16,
-    topics: Vec<Topic>,
+    /// Indexed by alias - 1.
+    topics: Vec<AliasTarget>,
 }
 
-/// What the server set an alias to.
+/// Target that the server set an alias to.
 #[derive(Debug, Clone, Default)]
-enum Topic {
+enum AliasTarget {
     #[default]
     Unset,
     Name(Arc<str>),
-    /// Something that is no topic name: what comes under the alias alone is refused like the
-    /// message that set it.
+    /// Not a topic name: messages with the alias alone are refused like the one that set it.
     Refused(Box<DecodeError>),
 }
 
-/// Why an alias stands for no topic.
+/// Reason why an alias stands for no topic.
 #[derive(Debug)]
 pub(in crate::engine) enum AliasFault {
     /// The server broke the rules of the connection.
     Violation(Violation),
-    /// It was set with a message that was refused, to something that is no topic name.
+    /// The alias was set by a message that was refused, to something that is no topic name.
     Refused(DecodeError),
 }
 
 impl AliasFault {
-    /// The violation, if it is one: what was refused before is refused again.
+    /// Returns a violation as an error. An alias that was refused before is refused again.
     pub(in crate::engine) fn into_violation<T>(self) -> Result<Option<T>, Violation> {
         match self {
             Self::Violation(violation) => Err(violation),
@@ -54,8 +54,11 @@ impl InboundAliases {
         }
     }
 
-    /// Takes note of a PUBLISH that has both, or finds the topic of one that has the alias alone:
-    /// that is returned.
+    /// Sets the alias of a PUBLISH that has both, or returns the topic of one that has the alias
+    /// alone.
+    ///
+    /// # Errors
+    /// The alias is above the maximum or not set, or it was refused.
     pub(in crate::engine) fn resolve(
         &mut self,
         alias: TopicAlias,
@@ -64,49 +67,52 @@ impl InboundAliases {
         let slot = self.slot(alias).map_err(AliasFault::Violation)?;
         let Some(topic) = topic else {
             return match slot {
-                Topic::Unset => Err(AliasFault::Violation(UNSET)),
-                Topic::Name(topic) => Ok(Some(Arc::clone(topic))),
-                Topic::Refused(error) => Err(AliasFault::Refused(**error)),
+                AliasTarget::Unset => Err(AliasFault::Violation(UNSET)),
+                AliasTarget::Name(topic) => Ok(Some(Arc::clone(topic))),
+                AliasTarget::Refused(error) => Err(AliasFault::Refused(**error)),
             };
         };
-        *slot = Topic::Name(topic.as_str().into());
+        *slot = AliasTarget::Name(topic.as_str().into());
         Ok(None)
     }
 
-    /// Takes note of a PUBLISH that has both, where the topic isn't one.
+    /// Sets the alias of a PUBLISH whose topic is not valid.
+    ///
+    /// # Errors
+    /// The alias is above the maximum.
     pub(in crate::engine) fn refuse(
         &mut self,
         alias: TopicAlias,
         error: DecodeError,
     ) -> Result<(), Violation> {
-        *self.slot(alias)? = Topic::Refused(Box::new(error));
+        *self.slot(alias)? = AliasTarget::Refused(Box::new(error));
         Ok(())
     }
 
-    /// What an alias stands for, if it is one that this client takes.
-    fn slot(&mut self, alias: TopicAlias) -> Result<&mut Topic, Violation> {
+    /// Target of an alias that this client takes.
+    fn slot(&mut self, alias: TopicAlias) -> Result<&mut AliasTarget, Violation> {
         // [MQTT-3.1.2-26] [MQTT-3.1.2-27]
         if alias.get() > self.maximum {
-            return Err(Violation::Conduct {
-                packet_type: PacketType::Publish,
-                fault: "a topic alias above this client's maximum",
-                statement: if self.maximum == 0 {
+            return Err(violation(
+                PacketType::Publish,
+                "a topic alias above this client's maximum",
+                if self.maximum == 0 {
                     "MQTT-3.1.2-27"
                 } else {
                     "MQTT-3.1.2-26"
                 },
-                reason_code: ReasonCode::TopicAliasInvalid,
-            });
+                ReasonCode::TopicAliasInvalid,
+            ));
         }
-        let place = usize::from(alias.get() - 1);
-        if self.topics.len() <= place {
-            self.topics.resize(place + 1, Topic::Unset);
+        let index = usize::from(alias.get() - 1);
+        if self.topics.len() <= index {
+            self.topics.resize(index + 1, AliasTarget::Unset);
         }
-        self.topics.get_mut(place).ok_or(UNSET)
+        self.topics.get_mut(index).ok_or(UNSET)
     }
 }
 
-const UNSET: Violation = conduct(
+const UNSET: Violation = protocol_error(
     PacketType::Publish,
     "a topic alias that stands for nothing",
     "U-3.3.4-1",

@@ -1,21 +1,35 @@
-//! Received messages that no stream of the application matches yet.
+//! Messages of a resumed session for which the application has no stream yet: kept for a while,
+//! then refused.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
-use crate::engine::inbound::{DeliveryId, Inbound};
+use super::{DeliveryId, Inbound};
 
 /// Unmatched messages in order of arrival.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Unmatched(BTreeSet<DeliveryId>);
+pub(super) struct Unmatched(BTreeSet<DeliveryId>);
+
+/// Time during which unmatched messages wait for a stream.
+#[derive(Debug)]
+pub(in crate::engine) struct UnmatchedWait {
+    /// `true` while the session may have subscriptions that were made before this engine existed.
+    pub(in crate::engine) inherits_session: bool,
+    /// End of the wait; `None` before a connection has resumed a session.
+    until: Option<Instant>,
+}
+
+/// Stands for a wait beyond the clock's range.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
 impl Unmatched {
-    /// Removes a message; whether it was there.
+    /// Removes a message. Returns whether it was there.
     #[inline]
-    pub(in crate::engine) fn remove(&mut self, id: DeliveryId) -> bool {
+    pub(super) fn remove(&mut self, id: DeliveryId) -> bool {
         !self.0.is_empty() && self.0.remove(&id)
     }
 
-    pub(in crate::engine) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 }
@@ -26,7 +40,7 @@ impl Inbound {
         self.unmatched.0.insert(id);
     }
 
-    /// A stream has got the message; whether it still waited for one.
+    /// Ends the wait of a message that a stream has got. Returns whether it still waited.
     pub(in crate::engine) fn match_unmatched(&mut self, id: DeliveryId) -> bool {
         self.unmatched.remove(id)
     }
@@ -36,19 +50,55 @@ impl Inbound {
         !self.unmatched.0.is_empty()
     }
 
-    /// The oldest unmatched message, if their wait `is_over`, or if at least `most`
-    /// acknowledgements wait for its own.
+    /// The oldest unmatched message, if the wait `is_over`, or if at least `maximum` acknowledgements
+    /// wait behind its own.
     pub(in crate::engine) fn overdue_unmatched(
         &self,
         is_over: bool,
-        most: usize,
+        maximum: usize,
     ) -> Option<DeliveryId> {
         let oldest = self.unmatched.0.first()?;
         if is_over {
             return Some(*oldest);
         }
         // After a reconnection the server may repeat messages in another order.
-        let first = self.owed.front().map(|owed| owed.name)?;
-        (self.ready >= most && self.unmatched.0.contains(&first)).then_some(first)
+        let first = self.pending_acks.front().map(|pending| pending.id)?;
+        (self.ready >= maximum && self.unmatched.0.contains(&first)).then_some(first)
+    }
+}
+
+impl UnmatchedWait {
+    /// The session may be inherited, and no connection has resumed it.
+    pub(in crate::engine) const fn new() -> Self {
+        Self {
+            inherits_session: true,
+            until: None,
+        }
+    }
+
+    /// Starts the wait, once: the application has `wait` to open its streams after the first
+    /// connection that resumed the session.
+    pub(in crate::engine) fn start(&mut self, now: Instant, wait: Duration) {
+        if self.until.is_none() {
+            let until = now.checked_add(wait);
+            self.until = until.or_else(|| now.checked_add(FOREVER));
+        }
+    }
+
+    /// End of the wait, whatever the session is; `None` before the wait has started.
+    pub(in crate::engine) const fn end(&self) -> Option<Instant> {
+        self.until
+    }
+
+    /// Time until which unmatched messages wait, which may be in the past; `None` if none wait.
+    pub(in crate::engine) fn until(&self, wait: Duration) -> Option<Instant> {
+        self.until
+            .filter(|_| self.inherits_session && !wait.is_zero())
+    }
+
+    /// Whether unmatched messages are refused as soon as they arrive.
+    pub(in crate::engine) fn is_over(&self, now: Option<Instant>) -> bool {
+        self.until
+            .is_some_and(|until| now.is_some_and(|now| until <= now))
     }
 }

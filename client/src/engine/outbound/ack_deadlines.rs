@@ -1,11 +1,11 @@
-//! Deadlines of acknowledgements: a clock that runs only while there is a connection.
+//! Deadlines of requests on a clock that runs only while there is a connection.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::engine::outbound::operation::OperationId;
 
-/// When requests time out that are on the wire, or wait for it.
+/// Deadlines of requests that were sent, or wait to be sent while there is a connection.
 ///
 /// Deadlines are points on a clock that adds up the time of all connections and stands still
 /// between them. So a request that is queued again for the next connection keeps its deadline.
@@ -13,11 +13,11 @@ use crate::engine::outbound::operation::OperationId;
 pub(in crate::engine) struct AckDeadlines {
     /// Length of all connections before this one.
     elapsed: Duration,
-    /// When this connection was accepted; `None` while there is none.
+    /// Start of this connection; `None` while there is none.
     since: Option<Instant>,
-    /// When the server acknowledged a message last, on the clock.
+    /// Time of the last acknowledgement, on the clock.
     acknowledged: Duration,
-    /// In order of time. Some of the requests are over by now.
+    /// In order of time. Some of the requests are complete by now.
     deadlines: VecDeque<Deadline>,
 }
 
@@ -25,25 +25,25 @@ pub(in crate::engine) struct AckDeadlines {
 struct Deadline {
     at: Duration,
     id: OperationId,
-    /// Whether it limits the time before the request is on the wire: it moves when the server
+    /// `true` for the time until the request is sent: this deadline moves when the server
     /// acknowledges something.
     is_for_sending: bool,
 }
 
 impl AckDeadlines {
-    /// A connection was accepted.
+    /// Starts the clock with a connection.
     pub(in crate::engine) const fn start(&mut self, now: Instant) {
         self.since = Some(now);
     }
 
-    /// The server has acknowledged a message.
+    /// Notes that the server acknowledged something.
     pub(in crate::engine) fn acknowledge(&mut self, now: Option<Instant>) {
         if let (Some(since), Some(now)) = (self.since, now) {
             self.acknowledged = self.at(since, now);
         }
     }
 
-    /// The connection is closed. Returns the requests on the wire that have a deadline.
+    /// Stops the clock with the connection. Returns the requests that were sent and have a deadline.
     pub(in crate::engine) fn stop(
         &mut self,
         now: Option<Instant>,
@@ -59,7 +59,7 @@ impl AckDeadlines {
             .map(|each| each.id)
     }
 
-    /// These requests are on their way: each has so much time from `now`.
+    /// Gives requests that were sent the time `ack_timeout` from `now`.
     pub(in crate::engine) fn add(
         &mut self,
         ids: impl Iterator<Item = OperationId>,
@@ -74,7 +74,7 @@ impl AckDeadlines {
         );
     }
 
-    /// These requests wait to be sent: each has so much time from `now`.
+    /// Gives requests that wait to be sent the time `ack_timeout` from `now`.
     pub(in crate::engine) fn add_waiting(
         &mut self,
         ids: impl Iterator<Item = OperationId>,
@@ -89,7 +89,7 @@ impl AckDeadlines {
         );
     }
 
-    /// These requests wait to be sent: each has so much time from the last acknowledgement.
+    /// Gives requests that wait to be sent the time `ack_timeout` from the last acknowledgement.
     pub(in crate::engine) fn add_again(
         &mut self,
         ids: impl Iterator<Item = OperationId>,
@@ -99,7 +99,7 @@ impl AckDeadlines {
     }
 
     /// Whether the last acknowledgement is less than `ack_timeout` ago.
-    pub(in crate::engine) fn moves_on(&self, ack_timeout: Duration, now: Instant) -> bool {
+    pub(in crate::engine) fn makes_progress(&self, ack_timeout: Duration, now: Instant) -> bool {
         let is_recent = |now| {
             self.acknowledged
                 .checked_add(ack_timeout)
@@ -109,6 +109,7 @@ impl AckDeadlines {
             .is_some_and(|since| is_recent(self.at(since, now)))
     }
 
+    /// Adds deadlines at `from` plus `ack_timeout`, in order of time.
     fn insert(
         &mut self,
         from: Option<Duration>,
@@ -129,7 +130,7 @@ impl AckDeadlines {
             self.deadlines.extend(added);
             return;
         }
-        // It counts from an earlier moment, or the time-out has become shorter since the last
+        // The time counts from an earlier moment, or the time-out has become shorter since the last
         // connection.
         let place = self.deadlines.partition_point(|each| each.at <= at);
         let later = self.deadlines.split_off(place);
@@ -137,14 +138,15 @@ impl AckDeadlines {
         self.deadlines.extend(later);
     }
 
-    /// When the first of them times out; `None` while there is no connection.
+    /// Time of the first deadline; `None` if there is none, and while there is no connection.
     pub(in crate::engine) fn next(&self) -> Option<Instant> {
         let deadline = self.deadlines.front()?.at;
         self.since?
             .checked_add(deadline.saturating_sub(self.elapsed))
     }
 
-    /// The next request whose time is over, and whether that is the time for being sent.
+    /// Removes the first request whose time is over. The flag says that it was the time until it is
+    /// sent.
     pub(in crate::engine) fn pop_due(&mut self, now: Instant) -> Option<(OperationId, bool)> {
         if self.next()? > now {
             return None;
@@ -154,9 +156,8 @@ impl AckDeadlines {
             .map(|each| (each.id, each.is_for_sending))
     }
 
-    /// Drops the deadlines of requests that are over: at the front whenever it is called, all of
-    /// them when they have become more than three times the `unfinished` requests, which may
-    /// have two each.
+    /// Drops the deadlines of complete requests: those at the front always, all of them when there
+    /// are more than three times as many deadlines as `unfinished` requests, which may have two each.
     pub(in crate::engine) fn forget(
         &mut self,
         unfinished: usize,
@@ -170,12 +171,12 @@ impl AckDeadlines {
         }
     }
 
-    /// Gives back memory that a burst has left.
+    /// Shrinks what a burst has left.
     pub(in crate::engine) fn give_back_memory(&mut self) {
         self.deadlines.shrink_to(2 * self.deadlines.len());
     }
 
-    /// The time on the clock.
+    /// Time on the clock at `now`, of a connection that started at `since`.
     fn at(&self, since: Instant, now: Instant) -> Duration {
         self.elapsed
             .saturating_add(now.saturating_duration_since(since))

@@ -1,69 +1,84 @@
-//! Which requests are accepted: there has to be room, or a policy that makes it.
+//! Acceptance of requests: within the queue's limits, or by a policy that makes space.
 
 use std::collections::BTreeSet;
 
 use dunlin_codec::{QoS, SubscriptionOptions};
 
-use crate::engine::Engine;
-use crate::engine::outbound::request::requested;
+use super::Outbound;
+use super::send::SendContext;
+use crate::engine::subscriptions::Subscriptions;
 use crate::error::RequestError;
+use crate::options::ConnectOptions;
 use crate::policy::Offline;
 
-impl Engine {
-    /// Whether a request of `more` bytes may join those that wait; a message has its QoS.
+impl Outbound {
+    /// Checks whether a request of `size` bytes may be accepted, and drops older messages for it if
+    /// the policy says so. `qos` is that of a message; `None` for other requests.
+    ///
+    /// # Errors
+    /// [`RequestError::Offline`] if the policy refuses requests without a connection,
+    /// [`RequestError::QueueFull`] if there is no space.
     pub(in crate::engine) fn admit(
         &mut self,
-        message: Option<QoS>,
-        more: usize,
+        qos: Option<QoS>,
+        size: usize,
+        cx: &mut SendContext<'_>,
     ) -> Result<(), RequestError> {
-        let policy = self.options.offline;
+        let (options, output) = (cx.options, cx.output.len());
+        let policy = options.offline;
         let refuses = match policy {
             Offline::KeepAll | Offline::DropOldest => false,
-            Offline::DropQoS0 => message == Some(QoS::AtMostOnce),
+            Offline::DropQoS0 => qos == Some(QoS::AtMostOnce),
             Offline::Reject => true,
         };
-        if refuses && !self.is_connected() {
+        if refuses && cx.flow.is_none() {
             return Err(RequestError::Offline);
         }
-        while !self.has_room(more) {
-            // What no room would do for costs nobody theirs.
-            let may_fit = self.output.len().saturating_add(more) <= self.options.queue.bytes;
-            if policy != Offline::DropOldest || !may_fit || !self.session.drop_oldest() {
-                let (count, bytes) = self.load();
+        while !self.has_space(size, output, options) {
+            // A request that is too large for an empty queue makes no other one fail.
+            let may_fit = output.saturating_add(size) <= options.queue.bytes;
+            if policy != Offline::DropOldest || !may_fit || !self.drop_oldest(cx.statistics) {
+                let (count, bytes) = self.operations.load();
+                let bytes = bytes + output;
                 return Err(RequestError::QueueFull { count, bytes });
             }
         }
         Ok(())
     }
 
-    /// Whether the service takes these subscriptions besides those that there are.
-    pub(in crate::engine) fn check_limits(
+    /// Whether a request of `size` bytes fits beside `output` bytes of output. A single one always
+    /// does: the server limits the size of packets.
+    pub(in crate::engine) fn has_space(
         &self,
-        filters: &[(&str, SubscriptionOptions)],
-    ) -> Result<(), RequestError> {
-        let Some(limits) = &self.options.limits else {
-            return Ok(());
-        };
-        let active = &self.session.subscriptions;
-        let asked: Vec<_> = self
-            .session
-            .operations
-            .subscribes()
-            .map(|each| requested(&each.packet))
-            .collect();
-        let all = asked
-            .iter()
-            .flatten()
-            .chain(filters)
-            .map(|(filter, _)| *filter);
-        let new: BTreeSet<_> = all.filter(|filter| !active.contains(filter)).collect();
-        Ok(limits.check_subscribe(filters, active.len() + new.len())?)
+        size: usize,
+        output: usize,
+        options: &ConnectOptions,
+    ) -> bool {
+        let ((count, bytes), limits) = (self.operations.load(), options.queue);
+        let bytes = bytes + output;
+        count < limits.count && (bytes == 0 || bytes.saturating_add(size) <= limits.bytes)
     }
 
-    /// Whether a request of `more` bytes fits. One alone always does: how large it may be is the
-    /// server's matter.
-    pub fn has_room(&self, more: usize) -> bool {
-        let ((count, bytes), limits) = (self.load(), self.options.queue);
-        count < limits.count && (bytes == 0 || bytes.saturating_add(more) <= limits.bytes)
+    /// Checks further subscriptions against the limits of the service, beside those that were
+    /// granted or requested.
+    ///
+    /// # Errors
+    /// [`RequestError::Limit`] for more subscriptions or filters than the service takes.
+    pub(in crate::engine) fn check_service_limits(
+        &self,
+        filters: &[(&str, SubscriptionOptions)],
+        granted: &Subscriptions,
+        options: &ConnectOptions,
+    ) -> Result<(), RequestError> {
+        let Some(limits) = &options.limits else {
+            return Ok(());
+        };
+        let requested = self
+            .operations
+            .subscribes()
+            .flat_map(|request| request.filters());
+        let all = requested.chain(filters.iter().map(|(filter, _)| *filter));
+        let new: BTreeSet<_> = all.filter(|filter| !granted.contains(filter)).collect();
+        Ok(limits.check_subscribe(filters, granted.len() + new.len())?)
     }
 }

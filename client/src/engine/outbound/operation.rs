@@ -1,249 +1,209 @@
-//! One request: its kind, how far it has come, and how it may end.
+//! One accepted request: its stage, its time limits and its outcome.
 
 use std::task::Waker;
 use std::time::Instant;
 
-use dunlin_codec::{PacketId, QoS, ReasonCode};
+use dunlin_codec::{PacketId, QoS};
 
-use crate::engine::outbound::compact_outcome::Conclusion;
-use crate::error::Omitted;
+use crate::engine::outbound::outcome::CompactOutcome;
+use crate::engine::outbound::request::Request;
 use crate::policy::{LostMessage, LostRequest, OnSessionLost};
 
-/// Names an accepted request until its outcome is taken.
+/// Identifier of an accepted request. It stays valid until the outcome is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OperationId {
-    pub(in crate::engine) key: u32,
-    pub(in crate::engine) generation: u64,
-}
-
-/// How an accepted request ended well.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// A message of QoS 0 is on the wire; one of QoS 1 or 2 is the server's now.
-    Published(Published),
-    /// SUBACK or UNSUBACK came, whatever it says.
-    Answered(Answered),
-    /// The server and this client are satisfied with each other again.
-    Reauthenticated,
-}
-
-/// A message that the server has taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Published {
-    /// The identifier of the exchange; `None` at QoS 0.
-    pub packet_id: Option<PacketId>,
-    /// Success, or that nobody is subscribed. At QoS 2 a server that has forgotten the exchange
-    /// says [`PacketIdentifierNotFound`](ReasonCode::PacketIdentifierNotFound) at its end: it
-    /// had the message by then.
-    pub reason_code: ReasonCode,
-    /// The server's own words.
-    pub reason_string: Option<String>,
-    /// What the server added, in order.
-    pub user_properties: Vec<(String, String)>,
-    /// What wasn't copied of the reason string and the user properties.
-    pub omitted: Omitted,
-    /// Whether it was published anew after its session was lost, and may have arrived twice.
-    pub republished: bool,
-}
-
-impl Published {
-    /// A message of QoS 0: it is on the wire, and that is all.
-    pub(crate) const fn unacknowledged() -> Self {
-        Self {
-            packet_id: None,
-            reason_code: ReasonCode::Success,
-            reason_string: None,
-            user_properties: Vec::new(),
-            omitted: Omitted {
-                user_properties: 0,
-                bytes: 0,
-            },
-            republished: false,
-        }
-    }
-}
-
-/// What SUBACK or UNSUBACK says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Answered {
-    /// The identifier of the exchange.
-    pub packet_id: PacketId,
-    /// One for each filter, in the request's order.
-    pub reason_codes: Vec<ReasonCode>,
-    /// The server's own words.
-    pub reason_string: Option<String>,
-    /// What the server added, in order.
-    pub user_properties: Vec<(String, String)>,
-    /// What wasn't copied of the reason string and the user properties.
-    pub omitted: Omitted,
-    /// Whether it was asked for anew, after a connection that ended before the answer.
-    pub reissued: bool,
-}
-
-/// What kind of request it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Kind {
-    PublishAtMostOnce,
-    PublishAtLeastOnce,
-    PublishExactlyOnce,
-    Subscribe,
-    /// A SUBSCRIBE of the engine's own, after the server lost the session.
-    Resubscribe,
-    Unsubscribe,
-    /// An exchange of AUTH: it lives and dies with its connection.
-    Reauthenticate,
-}
-
-/// How far it has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Phase {
-    /// Not on the wire of this connection, and without an identifier.
-    Queued,
-    /// Its first packet is on the wire: PUBACK, PUBREC, SUBACK or UNSUBACK is due.
-    Sent(PacketId),
-    /// A message that was on an earlier connection's wire and is to be repeated on this one's.
-    Repeat(PacketId),
-    /// PUBREC came: PUBREL is on the wire, PUBCOMP is due.
-    Released(PacketId),
-    /// Nothing more will happen.
-    Done,
-}
-
-#[derive(Debug)]
-pub(in crate::engine) struct Operation {
-    pub(in crate::engine) kind: Kind,
-    pub(in crate::engine) phase: Phase,
-    /// The whole packet, with an identifier that means nothing; empty once it can't be needed
-    /// again.
-    pub(in crate::engine) packet: Vec<u8>,
-    /// When it was first sent, or released, relative to the others.
-    pub(in crate::engine) order: u64,
-    /// Where it waits, if it waits to be sent.
-    pub(in crate::engine) place: i64,
-    /// At how many ends of connections in a row it was on the wire, as far as the server may have
-    /// ended them over it.
-    pub(in crate::engine) disconnects: u32,
-    /// Whether it was on a wire before, as another request.
-    pub(in crate::engine) is_anew: bool,
-    /// Whether the time for its acknowledgement runs since an earlier connection.
-    pub(in crate::engine) is_timed: bool,
-    /// Whether the time that it may wait before it is sent is limited.
-    pub(in crate::engine) is_limited: bool,
-    /// When a message isn't worth sending any more.
-    pub(in crate::engine) expires: Option<Instant>,
-    /// Whether it is among those that are failed then.
-    pub(in crate::engine) is_watched: bool,
-    pub(in crate::engine) conclusion: Option<Conclusion>,
-    pub(in crate::engine) waker: Option<Waker>,
-    /// Whether somebody will take the outcome.
-    pub(in crate::engine) wanted: bool,
-    /// Whether an outcome was stated before it was done.
-    pub(in crate::engine) settled: bool,
-    /// Whether it is among those whose changes are to be known.
-    pub(in crate::engine) is_noted: bool,
-    /// Whether it is kept, with its packet: that never changes.
-    pub(in crate::engine) is_kept: bool,
-    pub(in crate::engine) generation: u64,
-}
-
-impl Operation {
-    pub(in crate::engine) const fn is_publish(&self) -> bool {
-        match self.kind {
-            Kind::PublishAtMostOnce | Kind::PublishAtLeastOnce | Kind::PublishExactlyOnce => true,
-            Kind::Subscribe | Kind::Resubscribe | Kind::Unsubscribe | Kind::Reauthenticate => false,
-        }
-    }
-
-    pub(in crate::engine) const fn is(&self, id: OperationId) -> bool {
-        self.generation == id.generation
-    }
-
-    /// Whether its outcome is stated already: it timed out here, and is waiting for a late
-    /// acknowledgement.
-    pub(in crate::engine) const fn is_settled(&self) -> bool {
-        self.settled
-    }
-
-    /// Whether it timed out here and may be left at that. A subscription that was to end is still
-    /// to end.
-    pub(in crate::engine) const fn may_be_left(&self) -> bool {
-        self.settled && !matches!(self.kind, Kind::Unsubscribe)
-    }
-
-    /// Whether it becomes a new request when its session is lost. What timed out here doesn't:
-    /// nobody waits for it.
-    pub(in crate::engine) const fn survives_loss(&self, policy: OnSessionLost) -> bool {
-        let survives = match self.kind {
-            Kind::PublishAtMostOnce | Kind::PublishAtLeastOnce => {
-                matches!(policy.qos1, LostMessage::Republish)
-            }
-            Kind::PublishExactlyOnce => matches!(policy.qos2, LostMessage::Republish),
-            Kind::Subscribe => matches!(policy.subscribe, LostRequest::Reissue),
-            Kind::Unsubscribe => matches!(policy.unsubscribe, LostRequest::Reissue),
-            Kind::Resubscribe | Kind::Reauthenticate => false,
-        };
-        survives && !self.settled && !matches!(self.phase, Phase::Released(_))
-    }
-
-    /// Of a message.
-    pub(in crate::engine) const fn qos(&self) -> QoS {
-        match self.kind {
-            Kind::PublishExactlyOnce => QoS::ExactlyOnce,
-            Kind::PublishAtLeastOnce => QoS::AtLeastOnce,
-            _ => QoS::AtMostOnce,
-        }
-    }
-
-    /// Whether the server's Receive Maximum counts it, once it is sent.
-    pub(in crate::engine) const fn takes_quota(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::PublishAtLeastOnce | Kind::PublishExactlyOnce
-        )
-    }
-
-    /// Whether the next process goes on with it.
-    pub(in crate::engine) const fn outlives_process(&self) -> bool {
-        self.takes_quota() || matches!(self.kind, Kind::Unsubscribe)
-    }
-
-    /// Whether it may have to wait behind others.
-    pub(in crate::engine) const fn takes_turns(&self, is_paced: bool) -> bool {
-        self.takes_quota() || is_paced && self.is_publish()
-    }
-
-    /// Whether the server's Receive Maximum counts it now.
-    pub(in crate::engine) const fn holds_quota(&self) -> bool {
-        self.takes_quota() && matches!(self.phase, Phase::Sent(_) | Phase::Released(_))
-    }
-
-    /// The same request, whose outcome nobody will take.
-    pub(in crate::engine) fn unattended(&self) -> Self {
-        Self {
-            packet: self.packet.clone(),
-            conclusion: None,
-            waker: None,
-            wanted: false,
-            ..*self
-        }
-    }
-
-    /// Whether it can't be sent without a packet identifier of its own.
-    pub(in crate::engine) const fn needs_id(&self) -> bool {
-        !matches!(self.kind, Kind::PublishAtMostOnce) && matches!(self.phase, Phase::Queued)
-    }
+    /// Slot in the table of operations; slots are used again.
+    pub(super) key: u32,
+    /// Number among all requests of the session, from 1.
+    pub(super) generation: u64,
 }
 
 impl OperationId {
+    /// Slot in the table of operations.
     pub(in crate::engine) const fn key(self) -> u32 {
         self.key
     }
 
-    /// Its number among all requests.
+    /// Number among all requests of the session.
     pub(in crate::engine) const fn generation(self) -> u64 {
         self.generation
+    }
+}
+
+/// Progress of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Stage {
+    /// Not sent on this connection, and without a packet identifier.
+    Queued,
+    /// The first packet is written: PUBACK, PUBREC, SUBACK or UNSUBACK is awaited.
+    Sent(PacketId),
+    /// A message that an earlier connection carried and that this connection has to repeat.
+    Resend(PacketId),
+    /// PUBREC was received and PUBREL is written: PUBCOMP is awaited.
+    Released(PacketId),
+    /// Complete: nothing is sent or awaited any more.
+    Done,
+}
+
+/// Time limit of a request on the clock of [`AckDeadlines`](super::ack_deadlines::AckDeadlines).
+///
+/// It only ever moves from one variant to a later one, except that a request that was sent in time
+/// goes back from `ForSending` to `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum TimeLimit {
+    /// No limit.
+    None,
+    /// The request has to be sent in time.
+    ForSending,
+    /// The request has to be acknowledged in time, counted since an earlier connection.
+    ForAcknowledgement,
+}
+
+/// Time at which a message that was not sent fails.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct Expiry {
+    /// End of the Message Expiry Interval.
+    pub(in crate::engine) at: Instant,
+    /// Entry in the heap of [`Expiries`](super::expiry::Expiries), so that none is made twice.
+    pub(in crate::engine) is_watched: bool,
+}
+
+/// Outcome of a request, and the application's interest in it.
+#[derive(Debug)]
+pub(in crate::engine) enum Completion {
+    /// No outcome yet; the waker belongs to whoever polled last.
+    Pending(Option<Waker>),
+    /// No outcome yet, and nobody will take it.
+    Unattended,
+    /// The outcome is known and has not been taken.
+    Ready(CompactOutcome),
+    /// The outcome was taken, or nobody wants it.
+    Taken,
+}
+
+impl Completion {
+    /// Whether the outcome is known: the request may still wait for a late acknowledgement.
+    const fn has_outcome(&self) -> bool {
+        matches!(self, Self::Ready(_) | Self::Taken)
+    }
+
+    /// Whether the application may still take the outcome.
+    pub(in crate::engine) const fn has_receiver(&self) -> bool {
+        matches!(self, Self::Pending(_) | Self::Ready(_))
+    }
+
+    /// The same state without a receiver.
+    const fn unattended(&self) -> Self {
+        if self.has_outcome() {
+            Self::Taken
+        } else {
+            Self::Unattended
+        }
+    }
+}
+
+/// An accepted request.
+#[derive(Debug)]
+pub(in crate::engine) struct Operation {
+    pub(in crate::engine) request: Request,
+    pub(in crate::engine) stage: Stage,
+    /// Number of the first send, or of PUBREC, among all of the session; 0 before.
+    pub(in crate::engine) order: u64,
+    /// Position among the requests that wait to be sent, in ascending order.
+    pub(in crate::engine) queue_position: i64,
+    /// Number of connections in a row that the server closed while this message was unacknowledged.
+    pub(in crate::engine) disconnects: u32,
+    /// `true` for a request that was sent before under another packet identifier.
+    pub(in crate::engine) is_reissued: bool,
+    pub(in crate::engine) time_limit: TimeLimit,
+    /// `None` for messages that never expire, and for other requests.
+    pub(in crate::engine) expiry: Option<Expiry>,
+    pub(in crate::engine) completion: Completion,
+    /// `true` if the store has this request.
+    pub(super) is_persisted: bool,
+    pub(super) generation: u64,
+}
+
+impl Operation {
+    /// A request that was accepted just now.
+    pub(super) const fn new(request: Request, completion: Completion, generation: u64) -> Self {
+        Self {
+            request,
+            stage: Stage::Queued,
+            order: 0,
+            queue_position: 0,
+            disconnects: 0,
+            is_reissued: false,
+            time_limit: TimeLimit::None,
+            expiry: None,
+            completion,
+            is_persisted: false,
+            generation,
+        }
+    }
+
+    /// Whether `id` means this request, and not an earlier one in the same slot.
+    pub(in crate::engine) const fn is(&self, id: OperationId) -> bool {
+        self.generation == id.generation
+    }
+
+    /// Whether nothing more happens to the request.
+    pub(in crate::engine) const fn is_done(&self) -> bool {
+        matches!(self.stage, Stage::Done)
+    }
+
+    /// Whether the request waits to be sent for the first time.
+    pub(in crate::engine) const fn is_queued(&self) -> bool {
+        matches!(self.stage, Stage::Queued)
+    }
+
+    /// Whether the outcome is known. A request that timed out still waits for a late
+    /// acknowledgement.
+    pub(in crate::engine) const fn has_outcome(&self) -> bool {
+        self.completion.has_outcome()
+    }
+
+    /// Whether the request timed out and need not be sent again. UNSUBSCRIBE still has to reach the
+    /// server.
+    pub(in crate::engine) const fn is_expendable(&self) -> bool {
+        self.has_outcome() && !matches!(self.request, Request::Unsubscribe(_))
+    }
+
+    /// Whether `policy` makes a new request of this one when its session is lost. Requests that
+    /// timed out are not repeated.
+    pub(in crate::engine) const fn survives_loss(&self, policy: OnSessionLost) -> bool {
+        let survives = match &self.request {
+            Request::Publish(publish) => match publish.qos {
+                QoS::AtMostOnce | QoS::AtLeastOnce => {
+                    matches!(policy.qos1, LostMessage::Republish)
+                }
+                QoS::ExactlyOnce => matches!(policy.qos2, LostMessage::Republish),
+            },
+            Request::Subscribe(subscribe) => {
+                !subscribe.is_resubscribe && matches!(policy.subscribe, LostRequest::Reissue)
+            }
+            Request::Unsubscribe(_) => matches!(policy.unsubscribe, LostRequest::Reissue),
+            Request::Authenticate => false,
+        };
+        survives && !self.has_outcome() && !matches!(self.stage, Stage::Released(_))
+    }
+
+    /// Whether the server's Receive Maximum counts the message now.
+    pub(in crate::engine) const fn holds_quota(&self) -> bool {
+        self.request.needs_quota() && matches!(self.stage, Stage::Sent(_) | Stage::Released(_))
+    }
+
+    /// Whether the request needs a new packet identifier to be sent.
+    pub(in crate::engine) const fn needs_packet_id(&self) -> bool {
+        self.is_queued() && self.request.has_packet_id()
+    }
+
+    /// A copy for a session that moves on: nobody takes its outcome.
+    pub(super) fn unattended(&self) -> Self {
+        Self {
+            request: self.request.clone(),
+            completion: self.completion.unattended(),
+            ..*self
+        }
     }
 }

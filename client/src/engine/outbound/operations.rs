@@ -1,106 +1,110 @@
-//! Requests from when they are accepted until their outcome is taken: a slab of slots, each with
-//! its waker.
-
-mod changes;
+//! Accepted requests from acceptance until their outcome is taken: a slab of slots, each with its
+//! waker.
 
 use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
-pub(in crate::engine) use self::changes::Noted;
-use crate::engine::outbound::compact_outcome::Conclusion;
-use crate::engine::outbound::operation::{Kind, Operation, OperationId, Outcome, Phase};
-use crate::engine::outbound::request::requested;
+use crate::engine::outbound::operation::{Completion, Operation, OperationId, Stage, TimeLimit};
+use crate::engine::outbound::outcome::{CompactOutcome, Outcome};
+use crate::engine::outbound::request::{Request, SubscribeRequest};
+use crate::engine::persistence::dirty::DirtySet;
 use crate::engine::statistics::Statistics;
 use crate::error::RequestError;
 
-/// All requests, and what they hold.
+/// All requests, and their totals.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Operations {
     slab: Slab<Operation>,
+    /// Number of the request that was inserted last.
     generation: u64,
-    books: Books,
-    /// What has changed, where that is to be known.
-    pub(in crate::engine) noted: Option<Noted>,
+    totals: Totals,
+    /// Requests that have changed since a store last took the changes.
+    dirty: DirtySet<OperationId>,
+    /// Numbers of requests that a store has and that are complete.
+    ended: Vec<u64>,
 }
 
-/// What all requests come to.
+/// Sums over all requests, kept up to date with each change.
 #[derive(Debug, Default)]
-struct Books {
+struct Totals {
+    /// Requests that are not complete.
     unfinished: usize,
-    unsettled: usize,
-    /// Of `unfinished`, those that ask for subscriptions.
+    /// Requests whose outcome is not known.
+    without_outcome: usize,
+    /// Unfinished SUBSCRIBE requests of the application.
     subscribes: usize,
+    /// Bytes of all packets.
     bytes: usize,
-    /// Bytes of the server's texts in outcomes that wait to be taken.
+    /// Bytes of the server's texts in outcomes that were not taken.
     copied: usize,
-    /// Those who wait for an outcome that is there now.
+    /// Wakers of those whose outcome is known now.
     wakers: Vec<Waker>,
-    /// Buffers that small packets have left, for the next ones.
+    /// Buffers of small packets, for the next ones.
     spare: Vec<Vec<u8>>,
-    statistics: Statistics,
 }
 
-/// As many buffers are kept, and so large, at most.
+/// Maximum number of spare buffers.
 const SPARE: usize = 128;
+/// Maximum capacity of a spare buffer in bytes.
 const LARGEST_SPARE: usize = 256;
 
-impl Books {
-    /// The packet of a request that won't be sent again.
+impl Totals {
+    /// Drops a packet that is not sent again.
     #[inline]
     fn drop_packet(&mut self, operation: &mut Operation) {
-        let mut packet = std::mem::take(&mut operation.packet);
-        self.bytes -= packet.len();
+        self.bytes -= operation.request.size();
+        let mut packet = operation.request.drop_packet();
         if (1..=LARGEST_SPARE).contains(&packet.capacity()) && self.spare.len() < SPARE {
             packet.clear();
             self.spare.push(packet);
         }
     }
 
-    /// States an outcome; the first one counts.
+    /// Sets the outcome; only the first one counts.
     #[inline]
-    fn settle(&mut self, operation: &mut Operation, conclusion: Conclusion) {
-        if std::mem::replace(&mut operation.settled, true) {
-            return;
+    fn set_outcome(
+        &mut self,
+        operation: &mut Operation,
+        outcome: CompactOutcome,
+        statistics: &mut Statistics,
+    ) {
+        match &mut operation.completion {
+            Completion::Ready(_) | Completion::Taken => return,
+            Completion::Pending(waker) => {
+                self.wakers.extend(waker.take());
+                self.copied += outcome.copied_bytes();
+                statistics.count_outcome(&outcome);
+                operation.completion = Completion::Ready(outcome);
+            }
+            Completion::Unattended => {
+                statistics.count_outcome(&outcome);
+                operation.completion = Completion::Taken;
+            }
         }
-        self.unsettled -= 1;
-        self.statistics.count_end(&conclusion);
-        if operation.wanted {
-            self.copied += conclusion.copied_bytes();
-            operation.conclusion = Some(conclusion);
-            self.wakers.extend(operation.waker.take());
-        }
+        self.without_outcome -= 1;
     }
 }
 
 impl Operations {
-    /// Requests that aren't done, and the bytes of their packets.
+    /// Number of unfinished requests, and the bytes of their packets.
     pub(in crate::engine) const fn load(&self) -> (usize, usize) {
-        (self.books.unfinished, self.books.bytes)
+        (self.totals.unfinished, self.totals.bytes)
     }
 
-    /// Bytes of the server's texts in outcomes that wait to be taken.
+    /// Bytes of the server's texts in outcomes that were not taken.
     pub(in crate::engine) const fn copied(&self) -> usize {
-        self.books.copied
+        self.totals.copied
     }
 
-    /// Whether every one of them has its outcome, though an acknowledgement may still be due.
-    pub(in crate::engine) const fn all_settled(&self) -> bool {
-        self.books.unsettled == 0
+    /// Whether the outcome of every request is known. An acknowledgement may still be awaited.
+    pub(in crate::engine) const fn all_have_outcomes(&self) -> bool {
+        self.totals.without_outcome == 0
     }
 
-    /// What the engine that has them has done.
-    pub(in crate::engine) const fn statistics(&self) -> &Statistics {
-        &self.books.statistics
-    }
-
-    pub(in crate::engine) const fn statistics_mut(&mut self) -> &mut Statistics {
-        &mut self.books.statistics
-    }
-
-    /// Gives back memory that a burst has left, once it is over.
+    /// Shrinks what a burst has left, once it is over.
     pub(in crate::engine) fn give_back_memory(&mut self) {
-        self.books.spare = Vec::new();
+        self.totals.spare = Vec::new();
         if self.slab.is_empty() {
             self.slab = Slab::new();
         }
@@ -108,276 +112,437 @@ impl Operations {
 
     /// An empty buffer for a packet.
     pub(in crate::engine) fn buffer(&mut self) -> Vec<u8> {
-        self.books.spare.pop().unwrap_or_default()
+        self.totals.spare.pop().unwrap_or_default()
     }
 
-    /// The key of the request that is inserted next.
+    /// Slot of the request that is inserted next.
     pub(in crate::engine) fn next_key(&self) -> u32 {
-        u32::try_from(self.slab.vacant_key()).unwrap_or(u32::MAX)
+        key_of(self.slab.vacant_key())
     }
 
-    pub(in crate::engine) fn insert(&mut self, kind: Kind, packet: Vec<u8>) -> OperationId {
-        let books = &mut self.books;
-        self.generation += 1;
-        books.unfinished += 1;
-        books.unsettled += 1;
-        books.subscribes += usize::from(kind == Kind::Subscribe);
-        books.bytes += packet.len();
-        let wanted = kind != Kind::Resubscribe;
-        let generation = self.generation;
-        let operation = Operation {
-            kind,
-            phase: Phase::Queued,
-            packet,
-            order: 0,
-            place: 0,
-            disconnects: 0,
-            is_anew: false,
-            is_timed: false,
-            is_limited: false,
-            expires: None,
-            is_watched: false,
-            conclusion: None,
-            waker: None,
-            wanted,
-            settled: false,
-            is_noted: false,
-            is_kept: false,
-            generation,
+    /// Inserts a request that waits to be sent.
+    pub(in crate::engine) fn insert(&mut self, request: Request) -> OperationId {
+        // Nobody asked for a resubscription, so nobody takes its outcome.
+        let completion = match request.resubscribe() {
+            None => Completion::Pending(None),
+            Some(_) => Completion::Unattended,
         };
-        let key = u32::try_from(self.slab.insert(operation)).unwrap_or(u32::MAX);
-        self.note(key);
+        self.generation += 1;
+        let generation = self.generation;
+        let totals = &mut self.totals;
+        totals.unfinished += 1;
+        totals.without_outcome += 1;
+        totals.subscribes += usize::from(request.subscribe().is_some());
+        totals.bytes += request.size();
+        let operation = Operation::new(request, completion, generation);
+        let key = key_of(self.slab.insert(operation));
+        self.mark_dirty(key);
         OperationId { key, generation }
+    }
+
+    /// Inserts a request that a store kept under the number `generation`. Nobody takes its outcome.
+    pub(in crate::engine) fn restore(&mut self, generation: u64, request: Request) -> OperationId {
+        let last = std::mem::replace(&mut self.generation, generation.saturating_sub(1));
+        let id = self.insert(request);
+        self.generation = self.generation.max(last);
+        if let Some(operation) = self.current(id) {
+            operation.completion = Completion::Unattended;
+            operation.is_persisted = true;
+        }
+        id
     }
 
     pub(in crate::engine) fn get(&self, key: u32) -> Option<&Operation> {
         self.slab.get(key as usize)
     }
 
-    /// The request of this name, and not another one in its slot.
+    /// The request with this identifier, and not a later one in its slot.
     pub(in crate::engine) fn get_by(&self, id: OperationId) -> Option<&Operation> {
         self.get(id.key).filter(|operation| operation.is(id))
     }
 
+    /// The request in a slot, to change what a store keeps of it.
     pub(in crate::engine) fn get_mut(&mut self, key: u32) -> Option<&mut Operation> {
-        self.note(key);
+        self.mark_dirty(key);
         self.slab.get_mut(key as usize)
+    }
+
+    /// The request with this identifier, to change what a store keeps of it.
+    pub(in crate::engine) fn get_mut_by(&mut self, id: OperationId) -> Option<&mut Operation> {
+        self.get_mut(id.key).filter(|operation| operation.is(id))
     }
 
     pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = (OperationId, &Operation)> {
         self.slab.iter().map(|(key, operation)| {
-            let key = u32::try_from(key).unwrap_or(u32::MAX);
-            (
-                OperationId {
-                    key,
-                    generation: operation.generation,
-                },
-                operation,
-            )
+            let (key, generation) = (key_of(key), operation.generation);
+            (OperationId { key, generation }, operation)
         })
     }
 
+    /// All requests, to change what no store keeps of them.
     pub(in crate::engine) fn iter_mut(
         &mut self,
     ) -> impl Iterator<Item = (OperationId, &mut Operation)> {
         self.slab.iter_mut().map(|(key, operation)| {
-            let key = u32::try_from(key).unwrap_or(u32::MAX);
-            (
-                OperationId {
-                    key,
-                    generation: operation.generation,
-                },
-                operation,
-            )
+            let (key, generation) = (key_of(key), operation.generation);
+            (OperationId { key, generation }, operation)
         })
     }
 
-    /// Those that ask for subscriptions and haven't been answered; nothing is looked through for
-    /// none.
-    pub(in crate::engine) fn subscribes(&self) -> impl Iterator<Item = &Operation> {
-        let is_subscribe =
-            |each: &&Operation| each.kind == Kind::Subscribe && each.phase != Phase::Done;
+    /// Unfinished SUBSCRIBE requests of the application. Free of cost if there are none.
+    pub(in crate::engine) fn subscribes(&self) -> impl Iterator<Item = &SubscribeRequest> {
         self.slab
             .iter()
-            .map(|(_, each)| each)
-            .filter(is_subscribe)
-            .take(self.books.subscribes)
+            .filter(|(_, each)| !each.is_done())
+            .filter_map(|(_, each)| each.request.subscribe())
+            .take(self.totals.subscribes)
     }
 
-    /// Whether a request of this kind, whose outcome is open, names `filter`.
-    pub(in crate::engine) fn ask_for(&self, filter: &str, kind: Kind) -> bool {
-        self.any_names(filter, |each| each.kind == kind && !each.is_settled())
+    /// Whether the outcome of a SUBSCRIBE of the application for `filter` is not known yet.
+    pub(in crate::engine) fn is_subscribing(&self, filter: &str) -> bool {
+        let is_pending = |each: &Operation| !each.has_outcome();
+        self.any_names(filter, is_pending, Request::subscribe)
+    }
+
+    /// Whether the outcome of a resubscription to `filter` is not known yet.
+    pub(in crate::engine) fn is_resubscribing(&self, filter: &str) -> bool {
+        let is_pending = |each: &Operation| !each.has_outcome();
+        self.any_names(filter, is_pending, Request::resubscribe)
     }
 
     /// Whether the server may still grant a subscription to `filter`, in time or late.
     #[cfg(feature = "tokio")]
-    pub(in crate::engine) fn may_get(&self, filter: &str) -> bool {
-        let asks = |kind| matches!(kind, Kind::Subscribe | Kind::Resubscribe);
-        self.any_names(filter, |each| asks(each.kind) && each.phase != Phase::Done)
+    pub(in crate::engine) fn may_be_granted(&self, filter: &str) -> bool {
+        let is_unfinished = |each: &Operation| !each.is_done();
+        self.any_names(filter, is_unfinished, Request::subscribe)
+            || self.any_names(filter, is_unfinished, Request::resubscribe)
     }
 
-    /// Whether a request that `is` one of those looked for names `filter`.
-    fn any_names(&self, filter: &str, is: impl Fn(&Operation) -> bool) -> bool {
-        let names = |each: &Operation| {
-            requested(&each.packet)
-                .iter()
-                .any(|(named, _)| *named == filter)
-        };
-        self.slab.iter().any(|(_, each)| is(each) && names(each))
+    fn any_names(
+        &self,
+        filter: &str,
+        is: impl Fn(&Operation) -> bool,
+        subscribe: impl Fn(&Request) -> Option<&SubscribeRequest>,
+    ) -> bool {
+        self.slab.iter().any(|(_, each)| {
+            is(each)
+                && subscribe(&each.request)
+                    .is_some_and(|request| request.filters().any(|named| named == filter))
+        })
     }
 
-    /// The packet of a request that won't be sent again.
+    /// Drops the packet of a request that is not sent again.
     pub(in crate::engine) fn drop_packet(&mut self, key: u32) {
-        self.note(key);
+        self.mark_dirty(key);
         if let Some(operation) = self.slab.get_mut(key as usize) {
-            self.books.drop_packet(operation);
+            self.totals.drop_packet(operation);
         }
     }
 
-    /// States an outcome while the identifier stays reserved; the first outcome counts.
-    pub(in crate::engine) fn settle(&mut self, key: u32, outcome: impl Into<Conclusion>) {
-        self.note(key);
+    /// Sets the outcome while the packet identifier stays reserved; the first outcome counts.
+    pub(in crate::engine) fn set_outcome(
+        &mut self,
+        key: u32,
+        outcome: impl Into<CompactOutcome>,
+        statistics: &mut Statistics,
+    ) {
+        self.mark_dirty(key);
         if let Some(operation) = self.slab.get_mut(key as usize) {
-            self.books.settle(operation, outcome.into());
+            self.totals
+                .set_outcome(operation, outcome.into(), statistics);
         }
     }
 
-    /// Ends a request: its slot is free as soon as the outcome is taken.
+    /// Completes a request: its slot is free as soon as the outcome is taken.
     #[inline]
-    pub(in crate::engine) fn finish(&mut self, key: u32, outcome: impl Into<Conclusion>) {
-        self.note_end(key);
+    pub(in crate::engine) fn complete(
+        &mut self,
+        key: u32,
+        outcome: impl Into<CompactOutcome>,
+        statistics: &mut Statistics,
+    ) {
+        if self.dirty.is_recording() {
+            self.record_end(key);
+        }
         let Some(operation) = self.slab.get_mut(key as usize) else {
             return;
         };
-        self.books.drop_packet(operation);
-        self.books.settle(operation, outcome.into());
-        if operation.phase != Phase::Done {
-            operation.phase = Phase::Done;
-            self.books.unfinished -= 1;
-            self.books.subscribes -= usize::from(operation.kind == Kind::Subscribe);
+        if !operation.is_done() {
+            operation.stage = Stage::Done;
+            self.totals.unfinished -= 1;
+            self.totals.subscribes -= usize::from(operation.request.subscribe().is_some());
         }
-        if !operation.wanted {
+        self.totals.drop_packet(operation);
+        self.totals
+            .set_outcome(operation, outcome.into(), statistics);
+        if !operation.completion.has_receiver() {
             self.slab.remove(key as usize);
         }
     }
 
-    /// The outcome, once.
+    /// Takes the outcome, once.
     #[inline]
     pub(in crate::engine) fn poll(
         &mut self,
         id: OperationId,
         cx: &Context<'_>,
     ) -> Poll<Option<Result<Outcome, RequestError>>> {
-        let Some(operation) = self.current(id).filter(|operation| operation.wanted) else {
+        let Some(operation) = self.current(id) else {
             return Poll::Ready(None);
         };
-        let Some(conclusion) = operation.conclusion.take() else {
-            operation.waker = Some(cx.waker().clone());
-            return Poll::Pending;
-        };
-        operation.wanted = false;
-        if operation.phase == Phase::Done {
+        match &mut operation.completion {
+            Completion::Pending(waker) => {
+                *waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Completion::Unattended | Completion::Taken => return Poll::Ready(None),
+            Completion::Ready(_) => {}
+        }
+        let taken = std::mem::replace(&mut operation.completion, Completion::Taken);
+        if operation.is_done() {
             self.slab.remove(id.key as usize);
         }
-        self.books.copied -= conclusion.copied_bytes();
-        Poll::Ready(Some(conclusion.into()))
+        let Completion::Ready(outcome) = taken else {
+            return Poll::Ready(None);
+        };
+        self.totals.copied -= outcome.copied_bytes();
+        Poll::Ready(Some(outcome.into()))
     }
 
-    /// Nobody will take the outcome. What was accepted happens all the same.
+    /// Gives up the interest in the outcome. What was accepted happens all the same.
     pub(in crate::engine) fn forget(&mut self, id: OperationId) {
         let Some(operation) = self.current(id) else {
             return;
         };
-        operation.wanted = false;
-        operation.waker = None;
-        let copied = operation
-            .conclusion
-            .take()
-            .map_or(0, |conclusion| conclusion.copied_bytes());
-        if operation.phase == Phase::Done {
+        let unattended = match operation.completion {
+            Completion::Pending(_) | Completion::Unattended => Completion::Unattended,
+            Completion::Ready(_) | Completion::Taken => Completion::Taken,
+        };
+        let copied = match std::mem::replace(&mut operation.completion, unattended) {
+            Completion::Ready(outcome) => outcome.copied_bytes(),
+            _ => 0,
+        };
+        if operation.is_done() {
             self.slab.remove(id.key as usize);
         }
-        self.books.copied -= copied;
+        self.totals.copied -= copied;
     }
 
-    /// Those who wait for an outcome that is there now, to be woken when no lock is held.
+    /// Moves the wakers of those whose outcome is known into `into`, to be woken without a lock.
     pub(in crate::engine) fn take_wakers(&mut self, into: &mut Vec<Waker>) {
-        if !self.books.wakers.is_empty() {
-            into.append(&mut self.books.wakers);
+        if !self.totals.wakers.is_empty() {
+            into.append(&mut self.totals.wakers);
         }
     }
 
-    /// Copies what isn't done, for a session that moves on: nobody waits for the copies, and the
-    /// originals end with `error`.
-    pub(in crate::engine) fn detach(&mut self, error: &RequestError) -> Self {
-        let unfinished = self
-            .slab
-            .iter()
-            .filter(|(_, operation)| operation.phase != Phase::Done);
+    /// Copies unfinished requests for a session that moves on: nobody takes the outcomes of the
+    /// copies, and the originals fail with `error`.
+    pub(in crate::engine) fn detach(
+        &mut self,
+        error: &RequestError,
+        statistics: &mut Statistics,
+    ) -> Self {
+        let unfinished = self.slab.iter().filter(|(_, each)| !each.is_done());
         let slab: Slab<_> = unfinished
             .map(|(key, operation)| (key, operation.unattended()))
             .collect();
-        let books = Books {
+        let totals = Totals {
             wakers: Vec::new(),
             spare: Vec::new(),
             copied: 0,
-            ..self.books
+            ..self.totals
         };
         let moved = Self {
             slab,
             generation: self.generation,
-            books,
-            noted: self.noted.take(),
+            totals,
+            dirty: self.dirty.move_out(),
+            ended: std::mem::take(&mut self.ended),
         };
-        self.fail_all(error);
+        self.fail_all(error, statistics);
         moved
     }
 
-    /// Ends every request.
-    pub(in crate::engine) fn fail_all(&mut self, error: &RequestError) {
+    /// Completes every request with `error`.
+    pub(in crate::engine) fn fail_all(
+        &mut self,
+        error: &RequestError,
+        statistics: &mut Statistics,
+    ) {
         let keys: Vec<_> = self.iter().map(|(id, _)| id.key()).collect();
         for key in keys {
-            self.finish(key, Err(error.clone()));
+            self.complete(key, Err(error.clone()), statistics);
         }
     }
 
-    /// The time for its acknowledgement goes on with the next connection.
-    pub(in crate::engine) fn set_timed(&mut self, id: OperationId) {
+    /// Lets the time for the acknowledgement go on with the next connection.
+    pub(in crate::engine) fn limit_acknowledgement(&mut self, id: OperationId) {
         if let Some(operation) = self.current(id) {
-            operation.is_timed = true;
+            operation.time_limit = TimeLimit::ForAcknowledgement;
         }
     }
 
-    /// The time that it may wait before it is sent is limited from now on. Returns whether it
-    /// wasn't: not if it is over, nor if the time for its acknowledgement runs, which is the
-    /// stricter one. The pace alone holds messages of QoS 0 back.
+    /// Limits the time until the request is sent. Returns `false` if the request is complete or has
+    /// a limit already, or if only the pace holds it back: the pace delays messages of QoS 0, and
+    /// the Receive Maximum does not.
     pub(in crate::engine) fn limit_sending(&mut self, id: OperationId, is_paced: bool) -> bool {
-        let unlimited = |each: &&mut Operation| {
-            let is_held_by_pace = is_paced && each.kind == Kind::PublishAtMostOnce;
-            !each.is_limited && !each.is_timed && !is_held_by_pace && each.phase != Phase::Done
+        let is_unlimited = |each: &&mut Operation| {
+            let is_held_by_pace = is_paced && each.request.is_at_most_once();
+            each.time_limit == TimeLimit::None && !is_held_by_pace && !each.is_done()
         };
         self.current(id)
-            .filter(unlimited)
-            .map(|operation| operation.is_limited = true)
+            .filter(is_unlimited)
+            .map(|operation| operation.time_limit = TimeLimit::ForSending)
             .is_some()
     }
 
-    /// It doesn't wait any more.
+    /// Removes the limit of a request that was sent in time.
     pub(in crate::engine) fn unlimit_sending(&mut self, id: OperationId) {
-        if let Some(operation) = self.current(id) {
-            operation.is_limited = false;
+        if let Some(operation) = self.current(id)
+            && operation.time_limit == TimeLimit::ForSending
+        {
+            operation.time_limit = TimeLimit::None;
         }
     }
 
-    /// Whether nothing more will happen to it.
+    /// Whether nothing more happens to the request.
     pub(in crate::engine) fn is_over(&self, id: OperationId) -> bool {
-        self.get_by(id)
-            .is_none_or(|operation| operation.phase == Phase::Done)
+        self.get_by(id).is_none_or(Operation::is_done)
     }
 
+    /// The request with this identifier, to change what no store keeps of it.
     fn current(&mut self, id: OperationId) -> Option<&mut Operation> {
         self.slab
             .get_mut(id.key as usize)
             .filter(|operation| operation.is(id))
+    }
+
+    /// Sets the position among the requests that wait.
+    pub(in crate::engine) fn set_queue_position(&mut self, id: OperationId, position: i64) {
+        if let Some(operation) = self
+            .current(id)
+            .filter(|operation| operation.queue_position != position)
+        {
+            operation.queue_position = position;
+            self.mark_dirty(id.key);
+        }
+    }
+}
+
+/// Changes for a store.
+impl Operations {
+    /// Starts to record changes.
+    pub(in crate::engine) fn record_changes(&mut self) {
+        self.dirty.start();
+        self.ended.clear();
+    }
+
+    /// Stops to record changes.
+    pub(in crate::engine) fn stop_recording(&mut self) {
+        self.dirty.stop();
+        self.ended.clear();
+    }
+
+    /// Marks all requests as changed and as unknown to the store.
+    pub(in crate::engine) fn mark_all_dirty(&mut self) {
+        self.iter_mut()
+            .for_each(|(_, operation)| operation.is_persisted = false);
+        let keys: Vec<_> = self.iter().map(|(id, _)| id.key()).collect();
+        keys.into_iter().for_each(|key| self.mark_dirty(key));
+    }
+
+    /// Records that a request changes, if a store is in use.
+    #[inline(always)]
+    pub(in crate::engine) fn mark_dirty(&mut self, key: u32) {
+        if self.dirty.is_recording() {
+            self.record_change(key);
+        }
+    }
+
+    #[cold]
+    fn record_change(&mut self, key: u32) {
+        if let Some(operation) = self.slab.get(key as usize)
+            && operation.request.outlives_process()
+            && !operation.is_done()
+        {
+            let generation = operation.generation;
+            self.dirty.mark(OperationId { key, generation });
+        }
+    }
+
+    #[cold]
+    fn record_end(&mut self, key: u32) {
+        if let Some(operation) = self.slab.get_mut(key as usize) {
+            let generation = operation.generation;
+            self.dirty.unmark(&OperationId { key, generation });
+            if std::mem::replace(&mut operation.is_persisted, false) {
+                self.ended.push(generation);
+            }
+        }
+    }
+
+    /// Whether requests were accepted, changed or completed since the changes were last taken.
+    pub(in crate::engine) fn has_changes(&self) -> bool {
+        self.dirty.is_dirty() || !self.ended.is_empty()
+    }
+
+    /// Whether nothing happened since then but that requests were completed.
+    pub(in crate::engine) fn has_only_ended(&self) -> bool {
+        !self.dirty.is_dirty()
+    }
+
+    /// The requests that have changed, and the numbers of those that the store can delete.
+    pub(in crate::engine) fn take_changes(&mut self) -> (Vec<OperationId>, Vec<u64>) {
+        let changed = self.dirty.take().into_iter().collect();
+        (changed, std::mem::take(&mut self.ended))
+    }
+
+    /// Notes that the store has the request from now on. Returns whether it had it before.
+    pub(in crate::engine) fn set_persisted(&mut self, id: OperationId) -> bool {
+        self.current(id)
+            .is_some_and(|operation| std::mem::replace(&mut operation.is_persisted, true))
+    }
+}
+
+/// Slots are counted in `u32`: the queue limits keep their number far below.
+fn key_of(slot: usize) -> u32 {
+    u32::try_from(slot).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use dunlin_codec::QoS;
+
+    use super::*;
+    use crate::engine::outbound::request::PublishRequest;
+
+    /// A message of this QoS whose packet does not matter.
+    pub(in crate::engine::outbound) fn message(qos: QoS) -> Request {
+        let (retain, packet) = (false, Vec::new());
+        Request::Publish(PublishRequest {
+            qos,
+            retain,
+            packet,
+        })
+    }
+
+    #[test]
+    fn requests_that_a_store_never_had_leave_nothing_to_store() {
+        let mut operations = Operations::default();
+        let mut statistics = Statistics::default();
+        operations.record_changes();
+        let stays = operations.insert(message(QoS::AtLeastOnce));
+        for _ in 0..10_000 {
+            let id = operations.insert(message(QoS::AtLeastOnce));
+            operations.complete(id.key(), Err(RequestError::Dropped), &mut statistics);
+            operations.forget(id);
+        }
+        assert!(!operations.set_persisted(stays));
+        assert_eq!(operations.take_changes(), (vec![stays], Vec::new()));
+        operations.complete(stays.key(), Err(RequestError::Dropped), &mut statistics);
+        assert_eq!(
+            operations.take_changes(),
+            (Vec::new(), vec![stays.generation()])
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Topic aliases of messages that leave (§3.3.2.3.4): what stands for which topic on one
+//! Topic aliases of messages to send (§3.3.2.3.4): which alias stands for which topic on one
 //! connection. [MQTT-3.3.2-7]
 
 use std::collections::HashMap;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use dunlin_codec::{Publish, TopicAlias, TopicName};
 
-use crate::engine::open::Connection;
 use crate::error::RequestError;
+use crate::event::ServerLimits;
 use crate::policy::OutboundAliases;
 
-/// The aliases of one connection. They die with it.
+/// Aliases of one connection; they end with it.
 #[derive(Debug)]
-pub(in crate::engine) enum Aliases {
+pub(in crate::engine) enum OutboundAliasTable {
     None,
-    /// The application chooses; up to the server's maximum.
+    /// The application chooses, up to the server's maximum.
     Manual(Box<Manual>),
-    /// The engine does.
+    /// The engine chooses.
     Lru(Box<Lru>),
 }
 
@@ -26,33 +26,35 @@ pub(in crate::engine) struct Manual {
     maximum: u16,
 }
 
-/// A message whose topic has an alias: it is bound when the message is in the output.
+/// A topic whose alias is bound once the message is in the output.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct Aliased<'a> {
     topic: TopicName<'a>,
     alias: TopicAlias,
 }
 
-/// The topics that were used last, each with its alias: the least recently used one gives its alias
-/// up.
+/// Topics that were used last, each with its alias. A new topic takes the alias of the one that was
+/// used least recently.
 #[derive(Debug)]
 pub(in crate::engine) struct Lru {
     maximum: u16,
-    /// By alias, from 1; a ring in the order of use.
-    places: Vec<Place>,
+    /// Indexed by alias - 1; linked to a ring in the order of use.
+    entries: Vec<LruEntry>,
     by_topic: HashMap<Arc<[u8]>, u16>,
+    /// Alias that was used last; its `newer` is the one that was used least recently.
     newest: u16,
 }
 
 #[derive(Debug)]
-struct Place {
+struct LruEntry {
     topic: Arc<[u8]>,
     newer: u16,
     older: u16,
 }
 
-impl Aliases {
-    /// As many as the policy wants, and the server takes. [MQTT-3.2.2-17] [MQTT-3.2.2-18]
+impl OutboundAliasTable {
+    /// Table of at most as many aliases as the policy asks for and the server takes.
+    /// [MQTT-3.2.2-17] [MQTT-3.2.2-18]
     pub(in crate::engine) fn new(policy: OutboundAliases, server_maximum: u16) -> Self {
         match policy {
             OutboundAliases::None => Self::None,
@@ -67,24 +69,43 @@ impl Aliases {
         }
     }
 
-    /// Whether messages get aliases that nobody asked for.
-    pub(in crate::engine) const fn choose_by_themselves(&self) -> bool {
+    /// Whether the engine gives messages aliases that the application did not ask for.
+    pub(in crate::engine) const fn chooses_by_itself(&self) -> bool {
         matches!(self, Self::Lru(_))
     }
 
-    /// The alias for `topic`, and whether the server knows it.
-    fn choose(&self, topic: &[u8], wished: Option<TopicAlias>) -> Option<(TopicAlias, bool)> {
-        match self {
-            Self::None => None,
-            Self::Manual(manual) => {
-                let alias = wished.filter(|alias| alias.get() <= manual.maximum)?;
-                Some((alias, manual.is_bound(alias, topic)))
-            }
-            Self::Lru(lru) => lru.choose(topic),
+    /// Puts an alias into a message, instead of its topic if the server knows the alias.
+    ///
+    /// An alias that the server takes no longer is left out, and so is one that makes the message
+    /// too large. [MQTT-3.2.2-15]
+    pub(in crate::engine) fn apply<'a>(
+        &self,
+        publish: &mut Publish<'a>,
+        server: &ServerLimits,
+    ) -> Option<Aliased<'a>> {
+        let requested = publish.properties.topic_alias.take();
+        let topic = publish.topic?;
+        let (alias, is_known) = self.choose(topic.as_bytes(), requested)?;
+        let without_alias = *publish;
+        publish.properties.topic_alias = Some(alias);
+        if is_known {
+            publish.topic = None;
         }
+        // The property is longer than the shortest topics.
+        let maximum = server.maximum_packet_size as usize;
+        if publish.encoded_len().is_ok_and(|size| size > maximum) {
+            *publish = without_alias;
+            return None;
+        }
+        Some(Aliased { topic, alias })
     }
 
-    fn bind(&mut self, topic: &[u8], alias: TopicAlias) {
+    /// Binds the alias of a message that is in the output.
+    pub(in crate::engine) fn bind(&mut self, aliased: Option<Aliased<'_>>) {
+        let Some(Aliased { topic, alias }) = aliased else {
+            return;
+        };
+        let topic = topic.as_bytes();
         match self {
             Self::None => {}
             Self::Manual(manual) => {
@@ -93,6 +114,18 @@ impl Aliases {
                 }
             }
             Self::Lru(lru) => lru.bind(topic, alias),
+        }
+    }
+
+    /// Alias for `topic`, and whether the server knows it.
+    fn choose(&self, topic: &[u8], requested: Option<TopicAlias>) -> Option<(TopicAlias, bool)> {
+        match self {
+            Self::None => None,
+            Self::Manual(manual) => {
+                let alias = requested.filter(|alias| alias.get() <= manual.maximum)?;
+                Some((alias, manual.is_bound(alias, topic)))
+            }
+            Self::Lru(lru) => lru.choose(topic),
         }
     }
 }
@@ -106,8 +139,7 @@ impl Manual {
 }
 
 impl OutboundAliases {
-    /// Whether an application's own alias can be used, where the server takes `server_maximum`.
-    /// [MQTT-3.3.2-9]
+    /// Checks the application's own alias against what the server takes. [MQTT-3.3.2-9]
     pub(in crate::engine) fn check(
         self,
         alias: Option<TopicAlias>,
@@ -128,74 +160,44 @@ impl OutboundAliases {
     }
 }
 
-impl Connection {
-    /// Puts an alias into a message, in the place of its topic if the server knows it. An alias
-    /// that the server takes no longer is left out, and so is one that makes the message too
-    /// large. [MQTT-3.2.2-15]
-    pub(in crate::engine) fn shorten<'a>(&self, publish: &mut Publish<'a>) -> Option<Aliased<'a>> {
-        let wished = publish.properties.topic_alias.take();
-        let topic = publish.topic?;
-        let (alias, known) = self.outbound_aliases.choose(topic.as_bytes(), wished)?;
-        let plain = *publish;
-        publish.properties.topic_alias = Some(alias);
-        if known {
-            publish.topic = None;
-        }
-        // The property is longer than the shortest topics.
-        if publish
-            .encoded_len()
-            .is_ok_and(|size| self.check_size(size).is_err())
-        {
-            *publish = plain;
-            return None;
-        }
-        Some(Aliased { topic, alias })
-    }
-
-    /// The message is in the output.
-    pub(in crate::engine) fn bind(&mut self, aliased: Option<Aliased<'_>>) {
-        if let Some(Aliased { topic, alias }) = aliased {
-            self.outbound_aliases.bind(topic.as_bytes(), alias);
-        }
-    }
-}
-
 impl Lru {
     fn new(maximum: u16) -> Self {
         Self {
             maximum,
-            places: Vec::new(),
+            entries: Vec::new(),
             by_topic: HashMap::new(),
             newest: 0,
         }
     }
 
+    /// Alias of a known topic, the next free one, or the one that was used least recently.
     fn choose(&self, topic: &[u8]) -> Option<(TopicAlias, bool)> {
-        let (alias, known) = match self.by_topic.get(topic) {
+        let (alias, is_known) = match self.by_topic.get(topic) {
             Some(alias) => (*alias, true),
-            None if self.places.len() < usize::from(self.maximum) => {
-                (u16::try_from(self.places.len() + 1).ok()?, false)
+            None if self.entries.len() < usize::from(self.maximum) => {
+                (u16::try_from(self.entries.len() + 1).ok()?, false)
             }
-            None => (self.place(self.newest)?.newer, false),
+            None => (self.entry(self.newest)?.newer, false),
         };
-        Some((TopicAlias::new(alias)?, known))
+        Some((TopicAlias::new(alias)?, is_known))
     }
 
+    /// Makes an alias stand for a topic, and the one that was used last.
     fn bind(&mut self, topic: &[u8], alias: TopicAlias) {
         let alias = alias.get();
-        if self.place(alias).is_none() {
+        if self.entry(alias).is_none() {
             let topic: Arc<[u8]> = topic.into();
             self.by_topic.insert(Arc::clone(&topic), alias);
-            self.places.push(Place {
+            self.entries.push(LruEntry {
                 topic,
                 newer: alias,
                 older: alias,
             });
         } else {
-            let changed = self.place_mut(alias).filter(|place| *place.topic != *topic);
-            if let Some(place) = changed {
+            let changed = self.entry_mut(alias).filter(|entry| *entry.topic != *topic);
+            if let Some(entry) = changed {
                 let topic: Arc<[u8]> = topic.into();
-                let former = std::mem::replace(&mut place.topic, Arc::clone(&topic));
+                let former = std::mem::replace(&mut entry.topic, Arc::clone(&topic));
                 self.by_topic.remove(&former);
                 self.by_topic.insert(topic, alias);
             }
@@ -208,43 +210,43 @@ impl Lru {
         self.newest = alias;
     }
 
-    /// Takes a place out of the ring.
+    /// Takes an entry out of the ring.
     fn unlink(&mut self, alias: u16) {
-        let Some(&Place { newer, older, .. }) = self.place(alias) else {
+        let Some(&LruEntry { newer, older, .. }) = self.entry(alias) else {
             return;
         };
-        if let Some(place) = self.place_mut(older) {
-            place.newer = newer;
+        if let Some(entry) = self.entry_mut(older) {
+            entry.newer = newer;
         }
-        if let Some(place) = self.place_mut(newer) {
-            place.older = older;
+        if let Some(entry) = self.entry_mut(newer) {
+            entry.older = older;
         }
     }
 
-    /// Puts a place into the ring, between the newest and the oldest.
+    /// Puts an entry into the ring, between the newest and the oldest.
     fn link(&mut self, alias: u16) {
         let newest = self.newest;
-        let Some(oldest) = self.place(newest).map(|place| place.newer) else {
+        let Some(oldest) = self.entry(newest).map(|entry| entry.newer) else {
             return;
         };
-        for (place, newer, older) in [(newest, Some(alias), None), (oldest, None, Some(alias))] {
-            let Some(place) = self.place_mut(place) else {
+        for (entry, newer, older) in [(newest, Some(alias), None), (oldest, None, Some(alias))] {
+            let Some(entry) = self.entry_mut(entry) else {
                 return;
             };
-            place.newer = newer.unwrap_or(place.newer);
-            place.older = older.unwrap_or(place.older);
+            entry.newer = newer.unwrap_or(entry.newer);
+            entry.older = older.unwrap_or(entry.older);
         }
-        if let Some(place) = self.place_mut(alias) {
-            (place.newer, place.older) = (oldest, newest);
+        if let Some(entry) = self.entry_mut(alias) {
+            (entry.newer, entry.older) = (oldest, newest);
         }
     }
 
-    fn place(&self, alias: u16) -> Option<&Place> {
-        self.places.get(usize::from(alias).checked_sub(1)?)
+    fn entry(&self, alias: u16) -> Option<&LruEntry> {
+        self.entries.get(usize::from(alias).checked_sub(1)?)
     }
 
-    fn place_mut(&mut self, alias: u16) -> Option<&mut Place> {
-        self.places.get_mut(usize::from(alias).checked_sub(1)?)
+    fn entry_mut(&mut self, alias: u16) -> Option<&mut LruEntry> {
+        self.entries.get_mut(usize::from(alias).checked_sub(1)?)
     }
 }
 
@@ -254,7 +256,7 @@ mod tests {
 
     use super::*;
 
-    /// A list that is searched from end to end does the same.
+    /// Compares the ring with a list that is searched from end to end.
     #[test]
     fn the_ring_gives_up_the_alias_that_was_used_longest_ago() {
         for maximum in [1_u16, 2, 3, 7] {
@@ -263,9 +265,9 @@ mod tests {
             let mut random = fastrand::Rng::with_seed(maximum.into());
             for _ in 0..2_000 {
                 let topic = vec![random.u8(0..10)];
-                let place = model.iter().position(|(known, _)| *known == topic);
-                let known = place.is_some();
-                let alias = match place.and_then(|place| model.remove(place)) {
+                let index = model.iter().position(|(known, _)| *known == topic);
+                let is_known = index.is_some();
+                let alias = match index.and_then(|index| model.remove(index)) {
                     Some((_, alias)) => alias,
                     None if model.len() < maximum.into() => u16::try_from(model.len()).unwrap() + 1,
                     None => model.pop_front().unwrap().1,
@@ -274,11 +276,11 @@ mod tests {
 
                 assert_eq!(
                     lru.choose(&topic),
-                    Some((TopicAlias::new(alias).unwrap(), known))
+                    Some((TopicAlias::new(alias).unwrap(), is_known))
                 );
                 lru.bind(&topic, TopicAlias::new(alias).unwrap());
                 assert_eq!(
-                    (lru.places.len(), lru.by_topic.len()),
+                    (lru.entries.len(), lru.by_topic.len()),
                     (model.len(), model.len())
                 );
             }

@@ -1,13 +1,16 @@
-//! Packet identifiers in use and what they stand for (§2.2.1): one pool for every kind of request.
+//! Packet identifiers in use, and the requests that have them (§2.2.1): one pool for all requests.
 
 use dunlin_codec::PacketId;
 
-/// Identifiers of unfinished requests. They rotate: one that was just released is the last to come
-/// again, so that a late acknowledgement meets nobody. A page of 256 exists only while one of its
-/// identifiers is in use.
+/// Identifiers of unfinished requests.
+///
+/// They rotate: an identifier that was just released is the last to be used again, so that a late
+/// acknowledgement matches no other request. A page of 256 exists only while one of its identifiers
+/// is in use.
 #[derive(Debug)]
 pub(in crate::engine) struct PacketIds {
     pages: Vec<Option<Box<Page>>>,
+    /// Identifier that is tried next; 0 is skipped.
     next: u16,
     used: usize,
 }
@@ -15,6 +18,7 @@ pub(in crate::engine) struct PacketIds {
 #[derive(Debug)]
 struct Page {
     used: usize,
+    /// Slots of the requests in the table of operations.
     owners: [Option<u32>; PAGE],
 }
 
@@ -30,7 +34,8 @@ impl PacketIds {
         }
     }
 
-    /// Takes the next free identifier for `owner`; `None` if all 65,535 are in use. [MQTT-2.2.1-3]
+    /// Reserves the next free identifier for `owner`; `None` if all 65,535 are in use.
+    /// [MQTT-2.2.1-3]
     pub(in crate::engine) fn allocate(&mut self, owner: u32) -> Option<PacketId> {
         if self.is_full() {
             return None;
@@ -46,8 +51,8 @@ impl PacketIds {
         }
     }
 
-    /// Takes `id` for `owner`, which an earlier process gave it to; `false` if it is taken. The
-    /// rotation goes on behind it.
+    /// Reserves `id` for `owner`, as an earlier process did; `false` if it is in use. The rotation
+    /// goes on behind it.
     pub(in crate::engine) fn reserve(&mut self, id: PacketId, owner: u32) -> bool {
         let is_free = self.owner(id).is_none();
         if is_free {
@@ -57,23 +62,24 @@ impl PacketIds {
         is_free
     }
 
-    /// How many are in use.
+    /// Number of identifiers in use.
     pub(in crate::engine) const fn used(&self) -> usize {
         self.used
     }
 
-    /// Whether all of them are in use.
+    /// Whether all 65,535 are in use.
     pub(in crate::engine) const fn is_full(&self) -> bool {
         self.used == ALL
     }
 
+    /// Slot of the request that has `id`; `None` if it is free.
     pub(in crate::engine) fn owner(&self, id: PacketId) -> Option<u32> {
-        let (page, index) = place(id);
+        let (page, index) = page_and_index(id);
         *self.pages.get(page)?.as_ref()?.owners.get(index)?
     }
 
     pub(in crate::engine) fn release(&mut self, id: PacketId) {
-        let (page, index) = place(id);
+        let (page, index) = page_and_index(id);
         let Some(slot) = self.pages.get_mut(page) else {
             return;
         };
@@ -87,14 +93,14 @@ impl PacketIds {
         }
     }
 
-    /// Releases all of them; the rotation goes on where it is.
+    /// Releases all identifiers; the rotation goes on where it is.
     pub(in crate::engine) fn clear(&mut self) {
         self.pages.clear();
         self.used = 0;
     }
 
     fn set(&mut self, id: PacketId, owner: u32) {
-        let (page, index) = place(id);
+        let (page, index) = page_and_index(id);
         if self.pages.len() <= page {
             self.pages.resize_with(page + 1, || None);
         }
@@ -115,7 +121,7 @@ impl PacketIds {
     }
 }
 
-fn place(id: PacketId) -> (usize, usize) {
+fn page_and_index(id: PacketId) -> (usize, usize) {
     let id = usize::from(id.get());
     (id / PAGE, id % PAGE)
 }

@@ -1,42 +1,37 @@
-//! Messages that servers close the connection over, again and again: found and failed, if the guard
-//! is on.
+//! Poison guard: finds and fails messages over which servers close the connection again and again.
 //!
-//! This deviates from the standard, which has a client repeat what is unacknowledged for as long as
-//! the session lives [MQTT-4.4.0-1]. The session is given up with the message, so that no server
-//! sees half of it.
+//! This deviates from the standard, which has a client repeat unacknowledged messages for as long as
+//! the session lives [MQTT-4.4.0-1]. The session is given up together with the message, so that no
+//! server has half of it.
 
 use std::collections::HashSet;
 
-use crate::engine::link::Ended;
-use crate::engine::open::Sent;
-use crate::engine::outbound::operation::{OperationId, Phase};
-use crate::engine::session::Session;
-use crate::error::{ConnectionError, RequestError};
+use super::Outbound;
+use super::operation::{OperationId, Stage};
+use crate::engine::output::WrittenRequest;
+use crate::engine::statistics::Statistics;
+use crate::error::RequestError;
 
-impl Ended {
-    /// Whether the server may have ended it because of what it was sent.
-    pub(in crate::engine) const fn may_be_over_a_message(&self) -> bool {
-        match self {
-            Self::Attempt(_) => false,
-            Self::Connection(error) => matches!(
-                error,
-                ConnectionError::Closed | ConnectionError::Reset | ConnectionError::Disconnected(_)
-            ),
-        }
-    }
-}
-
-impl Session {
-    /// The server has closed a connection. A message that was on the wire then, and at as many such
-    /// ends in a row as the `limit` says, fails; of several the one that was sent first. What
-    /// PUBREC came for is never concerned.
-    pub(in crate::engine) fn suspect(&mut self, unsent: &[Sent], limit: u32) {
-        let unsent: HashSet<OperationId> = unsent.iter().map(|sent| sent.id).collect();
+impl Outbound {
+    /// Counts a connection that the server closed against the messages that were unacknowledged.
+    ///
+    /// A message fails after `limit` such connections in a row; of several such messages only the
+    /// one that was sent first does. Messages in `unsent` never reached the server, and those with a
+    /// PUBREC are not the reason. Returns whether a message failed: the session has to be given up
+    /// then.
+    pub(in crate::engine) fn suspect(
+        &mut self,
+        unsent: &[WrittenRequest],
+        limit: u32,
+        statistics: &mut Statistics,
+    ) -> bool {
+        let unsent: HashSet<OperationId> = unsent.iter().map(|each| each.id).collect();
         let mut first: Option<(u64, OperationId)> = None;
         self.has_suspects = false;
         for (id, operation) in self.operations.iter_mut() {
-            let on_wire = matches!(operation.phase, Phase::Sent(_)) && operation.is_publish();
-            if !on_wire || unsent.contains(&id) {
+            let is_sent =
+                matches!(operation.stage, Stage::Sent(_)) && operation.request.is_publish();
+            if !is_sent || unsent.contains(&id) {
                 operation.disconnects = 0;
                 continue;
             }
@@ -48,22 +43,22 @@ impl Session {
             }
         }
         if let Some((_, id)) = first {
-            self.condemn(id);
+            self.fail_poisoned(id, statistics);
         }
+        first.is_some()
     }
 
-    fn condemn(&mut self, id: OperationId) {
+    fn fail_poisoned(&mut self, id: OperationId, statistics: &mut Statistics) {
         let disconnects = self
             .operations
             .get_by(id)
             .map_or(0, |operation| operation.disconnects);
-        self.operations
-            .finish(id.key(), Err(RequestError::Poisoned { disconnects }));
-        // The others are innocent until another connection ends.
+        let error = RequestError::Poisoned { disconnects };
+        self.operations.complete(id.key(), Err(error), statistics);
+        // The other messages may have been repeated only because of this one.
         self.operations
             .iter_mut()
             .for_each(|(_, operation)| operation.disconnects = 0);
         self.has_suspects = false;
-        self.is_given_up = true;
     }
 }

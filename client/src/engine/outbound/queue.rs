@@ -1,38 +1,38 @@
-//! Requests that wait for their first turn, in order. Some are over before it comes, and stay as
-//! gaps for a while.
+//! Queue of requests that wait to be sent for the first time. Some are complete before they are
+//! sent, and stay as gaps for a while.
 
 use std::collections::VecDeque;
 
-use crate::engine::outbound::operation::{Kind, Operation, OperationId, Phase};
-use crate::engine::outbound::operations::Operations;
+use super::operation::{Operation, OperationId};
+use super::operations::Operations;
 
-/// A queue of names of requests.
+/// Queue of request identifiers.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Queue {
     ids: VecDeque<OperationId>,
-    /// Those in `ids` that don't wait any more.
+    /// Number of entries that do not wait any more.
     gaps: usize,
-    /// How many at the front aren't messages that could be dropped.
+    /// Number of entries at the front that are not messages.
     before_messages: usize,
-    /// How many at the front aren't messages of QoS 0.
+    /// Number of entries at the front that are not messages of QoS 0.
     before_at_most_once: usize,
 }
 
-/// Gaps that are left alone, however few requests wait between them.
+/// Number of gaps that are left alone, however few requests wait between them.
 const GAPS: usize = 64;
 
 impl Queue {
-    /// How many wait.
+    /// Number of requests that wait.
     pub(in crate::engine) fn len(&self) -> usize {
         self.ids.len().saturating_sub(self.gaps)
     }
 
-    /// Whether not even gaps are left.
+    /// Whether there are neither requests nor gaps.
     pub(in crate::engine) fn is_clear(&self) -> bool {
         self.ids.is_empty()
     }
 
-    /// Those that wait, and gaps.
+    /// Requests that wait, and gaps.
     pub(in crate::engine) fn ids(&self) -> impl Iterator<Item = OperationId> {
         self.ids.iter().copied()
     }
@@ -41,22 +41,22 @@ impl Queue {
         self.ids.push_back(id);
     }
 
-    /// Gives back memory that a burst has left.
+    /// Shrinks what a burst has left.
     pub(in crate::engine) fn give_back_memory(&mut self) {
         self.ids.shrink_to(2 * self.ids.len());
     }
 
-    /// Before all others.
+    /// Inserts a request before all others.
     pub(in crate::engine) fn push_front(&mut self, id: OperationId) {
         (self.before_messages, self.before_at_most_once) = (0, 0);
         self.ids.push_front(id);
     }
 
-    /// The one whose turn it is.
+    /// The request that is sent next.
     pub(in crate::engine) fn front(&mut self, operations: &Operations) -> Option<OperationId> {
         loop {
             let id = *self.ids.front()?;
-            if waits(id, operations) {
+            if waits(id, operations, |_| true) {
                 return Some(id);
             }
             self.remove_front();
@@ -64,7 +64,7 @@ impl Queue {
         }
     }
 
-    /// Takes the one whose turn it is.
+    /// Removes the request that is sent next.
     pub(in crate::engine) fn pop_front(&mut self, operations: &Operations) -> Option<OperationId> {
         let id = self.front(operations)?;
         self.remove_front();
@@ -76,8 +76,7 @@ impl Queue {
         &mut self,
         operations: &Operations,
     ) -> Option<OperationId> {
-        let is_message =
-            |id| waits(id, operations) && operations.get_by(id).is_some_and(Operation::is_publish);
+        let is_message = |id| waits(id, operations, |each| each.request.is_publish());
         find_from(&mut self.before_messages, &self.ids, is_message)
     }
 
@@ -86,9 +85,7 @@ impl Queue {
         &mut self,
         operations: &Operations,
     ) -> Option<OperationId> {
-        let is_at_most_once = |each: &Operation| each.kind == Kind::PublishAtMostOnce;
-        let is_it =
-            |id| waits(id, operations) && operations.get_by(id).is_some_and(is_at_most_once);
+        let is_it = |id| waits(id, operations, |each| each.request.is_at_most_once());
         find_from(&mut self.before_at_most_once, &self.ids, is_it)
     }
 
@@ -98,15 +95,15 @@ impl Queue {
         self.before_at_most_once = self.before_at_most_once.saturating_sub(1);
     }
 
-    /// One of them has come to its end. The gaps are closed before they outnumber what waits.
+    /// Notes that a request in the queue is complete. Gaps are closed before they are the majority.
     pub(in crate::engine) fn leave_gap(&mut self, operations: &Operations) {
         self.gaps += 1;
         if self.gaps > GAPS + self.len() {
-            self.retain(|id| waits(id, operations));
+            self.retain(|id| waits(id, operations, |_| true));
         }
     }
 
-    /// Keeps only what `keeps` says.
+    /// Keeps the requests for which `keeps` returns `true`.
     pub(in crate::engine) fn retain(&mut self, mut keeps: impl FnMut(OperationId) -> bool) {
         self.ids.retain(|id| keeps(*id));
         self.gaps = 0;
@@ -114,7 +111,8 @@ impl Queue {
     }
 }
 
-/// The first that `is` it, and how many there are `before` it: those aren't looked at twice.
+/// Finds the first request that `is` it. `before` counts the entries before it, so that none is
+/// looked at twice.
 fn find_from(
     before: &mut usize,
     ids: &VecDeque<OperationId>,
@@ -129,29 +127,36 @@ fn find_from(
     }
 }
 
-fn waits(id: OperationId, operations: &Operations) -> bool {
+/// Whether a request waits to be sent, and `is` one of those that are looked for.
+fn waits(id: OperationId, operations: &Operations, is: impl Fn(&Operation) -> bool) -> bool {
     operations
         .get_by(id)
-        .is_some_and(|operation| operation.phase == Phase::Queued)
+        .is_some_and(|operation| operation.is_queued() && is(operation))
 }
 
 #[cfg(test)]
 mod tests {
+    use dunlin_codec::{QoS, SubscribeProperties, SubscriptionOptions, UnsubscribeProperties};
+
     use super::*;
+    use crate::engine::outbound::operations::tests::message;
+    use crate::engine::outbound::request::{Request, SubscribeRequest, UnsubscribeRequest};
+    use crate::engine::statistics::Statistics;
     use crate::error::RequestError;
 
     #[test]
     fn gaps_are_passed_over_and_bounded() {
         let (mut queue, mut operations) = (Queue::default(), Operations::default());
+        let mut statistics = Statistics::default();
         let insert = |operations: &mut Operations, queue: &mut Queue| {
-            let id = operations.insert(Kind::PublishAtLeastOnce, Vec::new());
+            let id = operations.insert(message(QoS::AtLeastOnce));
             queue.push_back(id);
             id
         };
         let first = insert(&mut operations, &mut queue);
         for _ in 0..10_000 {
             let id = insert(&mut operations, &mut queue);
-            operations.finish(id.key(), Err(RequestError::SessionLost));
+            operations.complete(id.key(), Err(RequestError::SessionLost), &mut statistics);
             queue.leave_gap(&operations);
             assert_eq!(queue.len(), 1);
             assert!(queue.ids.len() <= 2 * GAPS);
@@ -165,21 +170,27 @@ mod tests {
     #[test]
     fn the_oldest_message_is_found_behind_other_requests() {
         let (mut queue, mut operations) = (Queue::default(), Operations::default());
-        let kinds = [
-            Kind::Subscribe,
-            Kind::PublishAtMostOnce,
-            Kind::Unsubscribe,
-            Kind::PublishExactlyOnce,
+        let mut statistics = Statistics::default();
+        let filter = ("a", SubscriptionOptions::default());
+        let subscribe = SubscribeRequest::new(&[filter], SubscribeProperties::default()).unwrap();
+        let unsubscribe =
+            UnsubscribeRequest::new(&["a"], UnsubscribeProperties::default()).unwrap();
+        let requests = [
+            Request::Subscribe(Box::new(subscribe)),
+            message(QoS::AtMostOnce),
+            Request::Unsubscribe(Box::new(unsubscribe)),
+            message(QoS::ExactlyOnce),
         ];
-        let ids = kinds.map(|kind| operations.insert(kind, Vec::new()));
+        let ids = requests.map(|request| operations.insert(request));
         ids.into_iter().for_each(|id| queue.push_back(id));
         for oldest in [ids[1], ids[3]] {
             assert_eq!(queue.oldest_message(&operations), Some(oldest));
-            operations.finish(oldest.key(), Err(RequestError::SessionLost));
+            let lost = Err(RequestError::SessionLost);
+            operations.complete(oldest.key(), lost, &mut statistics);
             queue.leave_gap(&operations);
         }
         assert_eq!(queue.oldest_message(&operations), None);
-        let first = operations.insert(Kind::PublishAtLeastOnce, Vec::new());
+        let first = operations.insert(message(QoS::AtLeastOnce));
         queue.push_front(first);
         assert_eq!(queue.oldest_message(&operations), Some(first));
         assert_eq!(

@@ -1,19 +1,22 @@
-//! How many messages of QoS 1 and 2 may be on their way to the server at a time (§4.9).
+//! Send quota: the number of unacknowledged messages of QoS 1 and 2 (§4.9).
 
-/// The send quota of one connection: a number, apart from packet identifiers. [MQTT-4.9.0-1]
+/// Send quota of one connection. It is a number apart from packet identifiers. [MQTT-4.9.0-1]
 #[derive(Debug)]
 pub(in crate::engine) struct Quota {
-    /// Messages that the server has and hasn't finished with.
+    /// Messages that were sent and are not acknowledged.
     outstanding: usize,
+    /// Receive Maximum of the server.
     receive_maximum: usize,
-    window: Option<Window>,
+    /// Smaller limit while the connection starts slowly; `None` afterwards.
+    window: Option<SlowStart>,
 }
 
-/// What a connection that begins slowly allows itself, below the Receive Maximum.
+/// Limit of a connection that starts slowly, below the Receive Maximum.
 #[derive(Debug)]
-struct Window {
+struct SlowStart {
+    /// Number of messages at a time.
     size: usize,
-    /// Of the messages in it, those that are acknowledged.
+    /// Number of acknowledged messages since `size` was doubled last.
     acknowledged: usize,
 }
 
@@ -26,18 +29,18 @@ impl Quota {
         }
     }
 
-    /// Begins with `first` messages at a time, and twice as many whenever that many are
+    /// Starts with `first` messages at a time, and doubles that number whenever so many messages are
     /// acknowledged.
-    pub(in crate::engine) fn begin_slowly(&mut self, first: u16) {
+    pub(in crate::engine) fn start_slowly(&mut self, first: u16) {
         let size = usize::from(first).max(1);
-        self.window = (size < self.receive_maximum).then_some(Window {
+        self.window = (size < self.receive_maximum).then_some(SlowStart {
             size,
             acknowledged: 0,
         });
     }
 
-    /// Whether another one may leave. [MQTT-4.9.0-2]
-    pub(in crate::engine) fn has_room(&self) -> bool {
+    /// Whether another message may be sent. [MQTT-4.9.0-2]
+    pub(in crate::engine) fn has_space(&self) -> bool {
         self.outstanding
             < self
                 .window
@@ -45,12 +48,12 @@ impl Quota {
                 .map_or(self.receive_maximum, |window| window.size)
     }
 
-    /// The server has one more of them, or had it before this connection.
+    /// Counts a message that is sent, or that the server has had since an earlier connection.
     pub(in crate::engine) const fn take(&mut self) {
         self.outstanding += 1;
     }
 
-    /// The server has finished with one that was counted.
+    /// Counts the acknowledgement of a message that was counted.
     pub(in crate::engine) fn give_back(&mut self) {
         self.outstanding = self.outstanding.saturating_sub(1);
         let Some(window) = &mut self.window else {
@@ -58,7 +61,7 @@ impl Quota {
         };
         window.acknowledged += 1;
         if window.acknowledged >= window.size {
-            *window = Window {
+            *window = SlowStart {
                 size: window.size * 2,
                 acknowledged: 0,
             };
@@ -75,14 +78,14 @@ mod tests {
 
     fn fill(quota: &mut Quota) -> usize {
         (0..)
-            .take_while(|_| quota.has_room().then(|| quota.take()).is_some())
+            .take_while(|_| quota.has_space().then(|| quota.take()).is_some())
             .count()
     }
 
     #[test]
-    fn a_slow_beginning_doubles_with_every_acknowledged_window_up_to_the_receive_maximum() {
+    fn a_slow_start_doubles_with_every_acknowledged_window_up_to_the_receive_maximum() {
         let mut quota = Quota::new(100);
-        quota.begin_slowly(16);
+        quota.start_slowly(16);
         for expected in [16, 32, 64, 100, 100] {
             assert_eq!(fill(&mut quota), expected);
             (0..expected).for_each(|_| quota.give_back());
@@ -93,7 +96,7 @@ mod tests {
     fn a_server_that_takes_less_has_the_last_word() {
         for receive_maximum in [1, 15, 16] {
             let mut quota = Quota::new(receive_maximum);
-            quota.begin_slowly(16);
+            quota.start_slowly(16);
             assert_eq!(fill(&mut quota), receive_maximum.into());
         }
     }

@@ -1,369 +1,488 @@
-//! From accepted requests to bytes: identifiers, the send quota, what goes now and what waits.
+//! The way of a request into the output: accepted, sent at once or queued, written.
 
-use dunlin_codec::{Ack, AckType, Delivery, FixedHeader, Packet, PacketId, QoS, ReasonCode};
+use std::time::{Duration, Instant};
 
-use crate::engine::outbound::expiry::seconds_left;
-use crate::engine::outbound::operation::{Kind, OperationId, Outcome, Phase, Published};
-use crate::engine::outbound::queue::Queue;
-use crate::engine::outbound::request::requested;
-use crate::engine::subscriptions::renewal::missing_feature;
-use crate::engine::{Engine, State};
+use dunlin_codec::{Ack, AckType, Delivery, PacketId, Publish, QoS, ReasonCode};
+
+use super::Outbound;
+use super::expiry::seconds_left;
+use super::flow::Flow;
+use super::operation::{Expiry, OperationId, Stage, TimeLimit};
+use super::outcome::{Outcome, Published};
+use super::queue::Queue;
+use super::request::{PublishRequest, Request, first_delivery};
+use crate::engine::events::Accepted;
+use crate::engine::output::{Output, WrittenRequest};
+use crate::engine::statistics::Statistics;
 use crate::error::RequestError;
-use crate::event::ServerLimits;
+use crate::message::Message;
+use crate::options::ConnectOptions;
 
-impl Engine {
-    /// Takes a request in: it is sent at once if it may be, or waits.
-    pub(in crate::engine) fn accept(
-        &mut self,
-        kind: Kind,
-        packet: Vec<u8>,
-    ) -> Result<OperationId, RequestError> {
-        if let State::Open(connection) = &self.state {
-            connection.check_size(packet.len())?;
-            check_subscriptions(kind, &packet, &connection.limits)?;
-        }
-        let id = self.session.operations.insert(kind, packet);
-        let is_paced = self.is_paced();
-        let waits = self
-            .session
-            .operations
-            .get_by(id)
-            .is_some_and(|each| each.takes_turns(is_paced));
-        // A full window holds back messages of QoS 1 and 2, and nothing else. [MQTT-3.3.4-8]
-        if self.is_connected() && !waits && !self.session.ids.is_full() {
-            self.send(id);
-        } else {
-            self.session.wait_last(id);
-            self.pump();
-            if self
-                .session
-                .operations
-                .get_by(id)
-                .is_some_and(|each| each.phase == Phase::Queued)
-            {
-                self.limit_waiting_for(id);
-            }
-        }
-        Ok(id)
+/// What requests are sent with.
+#[derive(Debug)]
+pub(in crate::engine) struct SendContext<'a> {
+    /// Limits of the open connection; `None` while there is none, and everything waits.
+    pub(in crate::engine) flow: Option<&'a mut Flow>,
+    pub(in crate::engine) output: &'a mut Output,
+    pub(in crate::engine) statistics: &'a mut Statistics,
+    pub(in crate::engine) options: &'a ConnectOptions,
+    /// Time that the engine was told last.
+    pub(in crate::engine) now: Option<Instant>,
+}
+
+impl SendContext<'_> {
+    /// Whether there is a connection whose rate is limited.
+    pub(super) fn is_paced(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.is_paced())
     }
 
-    /// Sends what waits, in order, until the server's Receive Maximum, the identifiers or the pace
-    /// are used up.
-    pub(in crate::engine) fn pump(&mut self) {
-        if !self.session.may_have_waiting() {
-            return;
-        }
-        while let State::Open(connection) = &mut self.state {
-            let Some((id, operation)) = self.session.first_waiting() else {
-                return;
-            };
-            if operation.takes_quota() && !connection.quota.has_room() {
-                return self.pump_at_most_once();
-            }
-            let message = operation.is_publish().then_some(operation.packet.len());
-            if operation.needs_id() && self.session.ids.is_full() {
-                return self.pump_at_most_once();
-            }
-            if message.is_some_and(|size| !connection.admits(size, self.now)) {
-                return;
-            }
-            self.session.take_first_waiting();
-            connection.count(message, self.now);
-            self.send(id);
-        }
-    }
-
-    /// Sends messages of QoS 0 past those that wait for the window: only the pace holds them back.
-    fn pump_at_most_once(&mut self) {
-        while let State::Open(connection) = &mut self.state {
-            if connection.pacer.is_none() {
-                return;
-            }
-            let operations = &self.session.operations;
-            let Some(id) = self.session.queue.oldest_at_most_once(operations) else {
-                return;
-            };
-            let Some(size) = operations
-                .get_by(id)
-                .map(|operation| operation.packet.len())
-            else {
-                return;
-            };
-            if !connection.admits(size, self.now) {
-                return;
-            }
-            connection.count(Some(size), self.now);
-            self.send(id);
-            self.session.queue.leave_gap(&self.session.operations);
-        }
-    }
-
-    /// Sends what has waited for a connection: everything in order, or what needs no quota past
-    /// what does.
-    pub(in crate::engine) fn flush_queue(&mut self) {
-        self.pump();
-        let is_paced = self.is_paced();
-        let (mut queue, mut held_back) =
-            (std::mem::take(&mut self.session.queue), Queue::default());
-        while let Some(id) = queue.pop_front(&self.session.operations) {
-            let waits = self
-                .session
-                .operations
-                .get_by(id)
-                .is_some_and(|each| each.takes_turns(is_paced));
-            if waits || self.session.ids.is_full() {
-                held_back.push_back(id);
-            } else {
-                self.send(id);
-            }
-        }
-        self.session.queue = held_back;
-        self.limit_waiting();
-    }
-
-    /// Puts one request into the output, under an identifier of its own, or fails it.
-    pub(in crate::engine) fn send(&mut self, id: OperationId) {
-        let Err(error) = self.try_send(id) else {
-            return;
-        };
-        let operations = &mut self.session.operations;
-        match operations.get_by(id).map(|operation| operation.phase) {
-            // The server may know the identifier of what was on the wire before: it stays taken.
-            Some(Phase::Repeat(_)) => {
-                operations.settle(id.key(), Err(error));
-                operations.drop_packet(id.key());
-            }
-            _ => operations.finish(id.key(), Err(error)),
-        }
-    }
-
-    fn try_send(&mut self, id: OperationId) -> Result<(), RequestError> {
-        let State::Open(connection) = &mut self.state else {
-            return Ok(());
-        };
-        let Some(operation) = self.session.operations.get_by(id) else {
-            return Ok(());
-        };
-        if operation.takes_quota()
-            && !connection.outbound_aliases.choose_by_themselves()
-            && let Some((header, id_at)) = without_properties(&operation.packet)
-        {
-            // Limits may have changed since the request was accepted. [MQTT-3.2.2-15]
-            connection.check_size(operation.packet.len())?;
-            connection.check_publish(operation.qos(), header.flags & RETAIN != 0)?;
-            return self.try_copy(id, id_at);
-        }
-        let (kind, phase, expires) = (operation.kind, operation.phase, operation.expires);
-        let bytes = operation.packet.clone();
-        let left = expires
-            .zip(self.now)
-            .map(|(expires, now)| seconds_left(expires, now));
-        let Ok(Some((mut packet, _))) = Packet::decode(&bytes) else {
-            return Ok(());
-        };
-        // Limits may have changed since the request was accepted. [MQTT-3.2.2-15]
-        connection.check_size(bytes.len())?;
-        check_subscriptions(kind, &bytes, &connection.limits)?;
-        if let Packet::Publish(publish) = &mut packet {
-            connection.check_publish(publish.delivery.qos(), publish.retain)?;
-            let interval = &mut publish.properties.message_expiry_interval;
-            if let (Some(seconds), Some(left)) = (&interval, left) {
-                // A repetition is due however late. Some servers take 0 for "never", so it isn't
-                // said unasked.
-                *interval = Some(left.max(1.min(*seconds)));
-            }
-        }
-        let aliased = match &mut packet {
-            Packet::Publish(publish) => connection.shorten(publish),
-            _ => None,
-        };
-        if kind == Kind::PublishAtMostOnce {
-            packet.encode(&mut self.output)?;
-            connection.bind(aliased);
-            self.count_message(QoS::AtMostOnce, false);
-            let outcome = Outcome::Published(Published::unacknowledged());
-            self.session.operations.finish(id.key(), Ok(outcome));
-            return Ok(());
-        }
-        let (packet_id, repeated) = match phase {
-            // It was on the wire before, under this identifier. [MQTT-3.3.1-1]
-            Phase::Repeat(packet_id) => (packet_id, true),
-            _ => (
-                self.session
-                    .ids
-                    .allocate(id.key())
-                    .ok_or(RequestError::NoPacketId)?,
-                false,
-            ),
-        };
-        identify(&mut packet, packet_id, repeated);
-        leave_out(&mut packet, &connection.limits);
-        if let Err(error) = packet.encode(&mut self.output) {
-            self.session.ids.release(packet_id);
-            return Err(error.into());
-        }
-        connection.bind(aliased);
-        match packet {
-            Packet::Publish(publish) => self.count_message(publish.delivery.qos(), repeated),
-            _ => self.counts().packets_sent += 1,
-        }
-        self.sent(id, packet_id, repeated);
-        Ok(())
-    }
-
-    /// A message is in the output.
-    pub(in crate::engine) const fn count_message(&mut self, qos: QoS, repeated: bool) {
-        let counts = self.counts();
-        counts.packets_sent += 1;
-        if repeated {
-            counts.repeated += 1;
-        } else {
-            counts.messages_sent.count(qos);
-        }
-    }
-
-    /// Sends a message as it was accepted, but for its identifier and DUP.
-    fn try_copy(&mut self, id: OperationId, id_at: usize) -> Result<(), RequestError> {
-        let Some(operation) = self.session.operations.get_by(id) else {
-            return Ok(());
-        };
-        let (packet_id, repeated) = match operation.phase {
-            Phase::Repeat(packet_id) => (packet_id, true),
-            _ => (
-                self.session
-                    .ids
-                    .allocate(id.key())
-                    .ok_or(RequestError::NoPacketId)?,
-                false,
-            ),
-        };
-        let start = self.output.len();
-        self.output.extend_from_slice(&operation.packet);
-        if let Some(place) = self.output.get_mut(start + id_at..start + id_at + 2) {
-            place.copy_from_slice(&packet_id.get().to_be_bytes());
-        }
-        if let Some(first) = self.output.get_mut(start).filter(|_| repeated) {
-            *first |= DUP;
-        }
-        let qos = operation.qos();
-        self.count_message(qos, repeated);
-        self.sent(id, packet_id, repeated);
-        Ok(())
-    }
-
-    /// Takes note of a request that is in the output now.
-    pub(in crate::engine) fn sent(&mut self, id: OperationId, packet_id: PacketId, repeated: bool) {
-        let order = self.session.next_order();
-        let Some(operation) = self.session.operations.get_mut(id.key()) else {
-            return;
-        };
-        operation.phase = Phase::Sent(packet_id);
-        let is_timed = operation.is_timed;
-        if !repeated {
-            operation.order = order;
-        }
-        let State::Open(connection) = &mut self.state else {
-            return;
-        };
-        if operation.takes_quota() {
-            connection.quota.take();
-        }
-        self.awaits(id, repeated, is_timed);
-    }
-
-    /// Sends the PUBREL of an exchange whose PUBREC came.
-    pub(in crate::engine) fn send_pubrel(&mut self, packet_id: PacketId) {
-        self.send_ack(AckType::PubRel, packet_id, ReasonCode::Success);
-    }
-
-    pub(in crate::engine) fn send_ack(
+    /// Writes a small acknowledgement. It is valid by construction.
+    pub(in crate::engine) fn write_ack(
         &mut self,
         ack_type: AckType,
         packet_id: PacketId,
         reason_code: ReasonCode,
     ) {
-        let ack = Ack {
+        write_ack(
+            self.output,
+            self.statistics,
+            ack_type,
+            packet_id,
             reason_code,
-            ..Ack::success(packet_id)
+        );
+    }
+}
+
+/// Writes a small acknowledgement. It is valid by construction.
+pub(in crate::engine) fn write_ack(
+    output: &mut Output,
+    statistics: &mut Statistics,
+    ack_type: AckType,
+    packet_id: PacketId,
+    reason_code: ReasonCode,
+) {
+    let ack = Ack {
+        reason_code,
+        ..Ack::success(packet_id)
+    };
+    statistics.packets_sent += 1;
+    let encoded = ack.encode(ack_type, output.buffer());
+    debug_assert_eq!(encoded, Ok(()), "{ack:?}");
+}
+
+impl Outbound {
+    /// Accepts a message that passed all checks: writes it at once if nothing holds it back, or
+    /// queues it.
+    ///
+    /// # Errors
+    /// Content that cannot be encoded, or a packet that is too large for the server. Nothing is
+    /// queued then.
+    pub(in crate::engine) fn publish(
+        &mut self,
+        message: &Message<'_>,
+        cx: &mut SendContext<'_>,
+    ) -> Result<Accepted, RequestError> {
+        // The common case at QoS 0: written, and forgotten.
+        if message.qos == QoS::AtMostOnce && self.sends_at_most_once(message.load(), cx) {
+            let user_properties = message.checked_user_properties()?;
+            let mut publish = message.to_packet(Delivery::AtMostOnce, &user_properties)?;
+            let size = cx.write_publish(&mut publish)?;
+            if let Some(flow) = &mut cx.flow {
+                flow.count(size, cx.now);
+            }
+            cx.statistics.count_sent(QoS::AtMostOnce, false);
+            return Ok(Accepted::Sent);
+        }
+        let user_properties = message.checked_user_properties()?;
+        let mut publish = message.to_packet(first_delivery(message.qos), &user_properties)?;
+        // The common case at QoS 1 and 2: written, and a copy of the output is kept.
+        let id = if message.qos != QoS::AtMostOnce && self.sends_now(cx) {
+            self.send_new(&mut publish, cx)?
+        } else {
+            let mut packet = Vec::with_capacity(publish.encoded_len()?);
+            publish.encode(&mut packet)?;
+            let (qos, retain) = (message.qos, message.retain);
+            self.submit(
+                Request::Publish(PublishRequest {
+                    qos,
+                    retain,
+                    packet,
+                }),
+                cx,
+            )?
         };
-        self.counts().packets_sent += 1;
-        let encoded = ack.encode(ack_type, &mut self.output);
-        debug_assert_eq!(encoded, Ok(()), "{ack:?}");
+        if let Some(seconds) = message.properties.message_expiry_interval {
+            self.set_expiry(id, seconds, cx.now);
+        }
+        self.limit_request(id, cx.options.request_timeout.publish, cx.now);
+        Ok(Accepted::Pending(id))
     }
 
-    /// Sends the acknowledgements whose turn it is.
-    pub(in crate::engine) fn send_due_acks(&mut self) {
-        loop {
-            while self.is_connected() {
-                let Some(due) = self.session.inbound.next_due() else {
-                    break;
-                };
-                self.send_ack(due.ack_type, due.packet_id, due.reason_code);
+    /// Whether a message of QoS 0 is written at once: none waits, and the rate limit admits it.
+    fn sends_at_most_once(&self, size: usize, cx: &mut SendContext<'_>) -> bool {
+        let Some(flow) = &mut cx.flow else {
+            return false;
+        };
+        !flow.is_paced() || self.queue.len() == 0 && flow.admits(size, cx.now)
+    }
+
+    /// Whether a message of QoS 1 or 2 is written at once: nothing waits, there is space in the
+    /// server's Receive Maximum, and the packet needs no change.
+    fn sends_now(&self, cx: &SendContext<'_>) -> bool {
+        let Some(flow) = &cx.flow else {
+            return false;
+        };
+        flow.quota.has_space()
+            && flow.is_plain()
+            && !self.packet_ids.is_full()
+            && !self.may_have_waiting()
+    }
+
+    /// Writes a new message of QoS 1 or 2, and keeps a copy of what was written.
+    fn send_new(
+        &mut self,
+        publish: &mut Publish<'_>,
+        cx: &mut SendContext<'_>,
+    ) -> Result<OperationId, RequestError> {
+        let packet_id = self
+            .packet_ids
+            .allocate(self.operations.next_key())
+            .ok_or(RequestError::NoPacketId)?;
+        let (qos, retain) = (publish.delivery.qos(), publish.retain);
+        publish.delivery = Delivery::new(qos, packet_id, false);
+        let size = match cx.write_publish(publish) {
+            Ok(size) => size,
+            Err(error) => {
+                self.packet_ids.release(packet_id);
+                return Err(error);
             }
-            if !self.refuse_unmatched() {
-                break;
+        };
+        let mut packet = self.operations.buffer();
+        packet.extend_from_slice(cx.output.last(size));
+        let id = self.operations.insert(Request::Publish(PublishRequest {
+            qos,
+            retain,
+            packet,
+        }));
+        cx.statistics.count_sent(qos, false);
+        self.set_sent(id, packet_id, false, cx);
+        Ok(id)
+    }
+
+    /// Accepts a request: sends it if it need not wait, or queues it behind all others.
+    ///
+    /// # Errors
+    /// The server takes no packet of this size, or lacks a feature that a filter needs. Nothing is
+    /// queued then.
+    pub(in crate::engine) fn submit(
+        &mut self,
+        request: Request,
+        cx: &mut SendContext<'_>,
+    ) -> Result<OperationId, RequestError> {
+        if let Some(flow) = &cx.flow {
+            flow.check_size(request.size())?;
+            if let Request::Subscribe(subscribe) = &request {
+                flow.check_subscribe(subscribe)?;
             }
         }
-    }
-
-    /// Puts a small packet of the engine's own into the output. It is valid by construction.
-    pub(in crate::engine) fn send_packet(&mut self, packet: &Packet<'_>) {
-        self.counts().packets_sent += 1;
-        let encoded = packet.encode(&mut self.output);
-        debug_assert_eq!(encoded, Ok(()), "{packet:?}");
-    }
-}
-
-/// Where the identifier of a PUBLISH is, if it has no properties: neither an expiry that has gone
-/// down nor an alias that this server doesn't know, so it needn't be encoded again.
-fn without_properties(packet: &[u8]) -> Option<(FixedHeader, usize)> {
-    let header = FixedHeader::peek(packet, u32::MAX).ok()??;
-    let body = packet.get(usize::from(header.header_len)..)?;
-    let (topic_len, _) = body.split_first_chunk()?;
-    let after_topic = 2 + usize::from(u16::from_be_bytes(*topic_len));
-    (*body.get(after_topic + 2)? == 0)
-        .then_some((header, usize::from(header.header_len) + after_topic))
-}
-
-/// Bits in the fixed header of a PUBLISH (§3.3.1).
-const DUP: u8 = 0b1000;
-const RETAIN: u8 = 0b0001;
-
-/// Gives a request its identifier.
-fn identify(packet: &mut Packet<'_>, id: PacketId, dup: bool) {
-    match packet {
-        Packet::Publish(publish) => {
-            publish.delivery = Delivery::new(publish.delivery.qos(), id, dup);
+        let waits = request.waits_in_queue(cx.is_paced());
+        let id = self.operations.insert(request);
+        // A full window holds back messages of QoS 1 and 2, and nothing else. [MQTT-3.3.4-8]
+        if cx.flow.is_some() && !waits && !self.packet_ids.is_full() {
+            self.send(id, cx);
+            return Ok(id);
         }
-        Packet::Subscribe(subscribe) => subscribe.packet_id = id,
-        Packet::Unsubscribe(unsubscribe) => unsubscribe.packet_id = id,
-        _ => {}
-    }
-}
-
-/// Takes out what this connection's server has nothing for: it would answer 0xA1 (§3.2.2.3.12).
-const fn leave_out(packet: &mut Packet<'_>, limits: &ServerLimits) {
-    if let Packet::Subscribe(subscribe) = packet
-        && !limits.subscription_identifier_available
-    {
-        subscribe.properties.subscription_identifier = None;
-    }
-}
-
-/// Whether the server has what a SUBSCRIBE asks for.
-fn check_subscriptions(
-    kind: Kind,
-    packet: &[u8],
-    limits: &ServerLimits,
-) -> Result<(), RequestError> {
-    let has_all = limits.wildcard_subscription_available && limits.shared_subscription_available;
-    if has_all || !matches!(kind, Kind::Subscribe | Kind::Resubscribe) {
-        return Ok(());
-    }
-    requested(packet).into_iter().try_for_each(|(filter, _)| {
-        match missing_feature(filter, limits) {
-            None => Ok(()),
-            Some(missing) => Err(missing),
+        self.queue_last(id);
+        self.send_queued(cx);
+        let still_waits = self
+            .operations
+            .get_by(id)
+            .is_some_and(|each| each.is_queued());
+        if still_waits {
+            self.limit_waiting_for(id, cx);
         }
-    })
+        Ok(id)
+    }
+
+    /// Sends what waits, in order, until the server's Receive Maximum, the packet identifiers or
+    /// the rate limit are used up.
+    pub(in crate::engine) fn send_queued(&mut self, cx: &mut SendContext<'_>) {
+        // Called after each acknowledgement: mostly nothing waits.
+        if !self.may_have_waiting() {
+            return;
+        }
+        while cx.flow.is_some() {
+            let is_full = self.packet_ids.is_full();
+            let Some((id, operation)) = self.first_waiting() else {
+                return;
+            };
+            let Some(flow) = &mut cx.flow else { return };
+            let is_blocked = operation.request.needs_quota() && !flow.quota.has_space()
+                || operation.needs_packet_id() && is_full;
+            if is_blocked {
+                return self.send_queued_at_most_once(cx);
+            }
+            if operation.request.is_publish() {
+                let size = operation.request.size();
+                if !flow.admits(size, cx.now) {
+                    return;
+                }
+                flow.count(size, cx.now);
+            }
+            self.take_first_waiting();
+            self.send(id, cx);
+        }
+    }
+
+    /// Sends messages of QoS 0 past those that wait for the Receive Maximum: only the rate limit
+    /// holds them back.
+    fn send_queued_at_most_once(&mut self, cx: &mut SendContext<'_>) {
+        while let Some(flow) = &mut cx.flow {
+            if !flow.is_paced() {
+                return;
+            }
+            let Some(id) = self.queue.oldest_at_most_once(&self.operations) else {
+                return;
+            };
+            let Some(operation) = self.operations.get_by(id) else {
+                return;
+            };
+            let size = operation.request.size();
+            if !flow.admits(size, cx.now) {
+                return;
+            }
+            flow.count(size, cx.now);
+            self.send(id, cx);
+            self.queue.leave_gap(&self.operations);
+        }
+    }
+
+    /// Sends what has waited for a connection: first in order as far as the Receive Maximum allows,
+    /// then what needs no quota past what does.
+    pub(in crate::engine) fn send_after_connack(&mut self, cx: &mut SendContext<'_>) {
+        self.send_queued(cx);
+        let is_paced = cx.is_paced();
+        let (mut queue, mut blocked) = (std::mem::take(&mut self.queue), Queue::default());
+        while let Some(id) = queue.pop_front(&self.operations) {
+            let waits = self
+                .operations
+                .get_by(id)
+                .is_some_and(|each| each.request.waits_in_queue(is_paced));
+            if waits || self.packet_ids.is_full() {
+                blocked.push_back(id);
+            } else {
+                self.send(id, cx);
+            }
+        }
+        self.queue = blocked;
+        self.limit_waiting(cx);
+    }
+
+    /// Writes one request under an identifier of its own, or fails it.
+    pub(in crate::engine) fn send(&mut self, id: OperationId, cx: &mut SendContext<'_>) {
+        let Err(error) = self.write_request(id, cx) else {
+            return;
+        };
+        let (key, operations) = (id.key(), &mut self.operations);
+        match operations.get_by(id).map(|operation| operation.stage) {
+            // The server may know the identifier of what an earlier connection carried: it stays
+            // reserved.
+            Some(Stage::Resend(_)) => {
+                operations.set_outcome(key, Err(error), cx.statistics);
+                operations.drop_packet(key);
+            }
+            _ => operations.complete(key, Err(error), cx.statistics),
+        }
+    }
+
+    /// Encodes one request into the output.
+    fn write_request(
+        &mut self,
+        id: OperationId,
+        cx: &mut SendContext<'_>,
+    ) -> Result<(), RequestError> {
+        let Some(flow) = cx.flow.as_deref_mut() else {
+            return Ok(());
+        };
+        let Some(operation) = self.operations.get_by(id) else {
+            return Ok(());
+        };
+        // Limits may have changed since the request was accepted. [MQTT-3.2.2-15]
+        flow.check_size(operation.request.size())?;
+        match &operation.request {
+            Request::Publish(publish) => flow.check_publish(publish.qos, publish.retain)?,
+            Request::Subscribe(subscribe) => flow.check_subscribe(subscribe)?,
+            Request::Unsubscribe(_) | Request::Authenticate => {}
+        }
+
+        // Repetitions have the identifier of the first time. [MQTT-3.3.1-1]
+        let (packet_id, is_repetition) = match operation.stage {
+            Stage::Resend(packet_id) => (Some(packet_id), true),
+            _ if operation.request.has_packet_id() => {
+                let packet_id = self.packet_ids.allocate(id.key());
+                (Some(packet_id.ok_or(RequestError::NoPacketId)?), false)
+            }
+            _ => (None, false),
+        };
+        let seconds_left = operation
+            .expiry
+            .zip(cx.now)
+            .map(|(expiry, now)| seconds_left(expiry.at, now));
+        let has_identifiers = flow.server.subscription_identifier_available;
+        let written = match &operation.request {
+            Request::Publish(publish) => {
+                cx.write_kept(publish, packet_id, is_repetition, seconds_left)
+            }
+            Request::Subscribe(subscribe) => packet_id.map_or(Ok(()), |packet_id| {
+                subscribe.encode(packet_id, has_identifiers, cx.output.buffer())
+            }),
+            Request::Unsubscribe(unsubscribe) => packet_id.map_or(Ok(()), |packet_id| {
+                unsubscribe.encode(packet_id, cx.output.buffer())
+            }),
+            // AUTH is written by the connection that it belongs to, and never waits.
+            Request::Authenticate => Ok(()),
+        };
+        if let Err(error) = written {
+            if let Some(packet_id) = packet_id.filter(|_| !is_repetition) {
+                self.packet_ids.release(packet_id);
+            }
+            return Err(error);
+        }
+
+        match operation.request.message_qos() {
+            Some(qos) => cx.statistics.count_sent(qos, is_repetition),
+            None => cx.statistics.packets_sent += 1,
+        }
+        match packet_id {
+            Some(packet_id) => self.set_sent(id, packet_id, is_repetition, cx),
+            // QoS 0 ends here.
+            None => {
+                let outcome = Outcome::Published(Published::unacknowledged());
+                self.operations
+                    .complete(id.key(), Ok(outcome), cx.statistics);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a request was written up to its end.
+    fn set_sent(
+        &mut self,
+        id: OperationId,
+        packet_id: PacketId,
+        is_repetition: bool,
+        cx: &mut SendContext<'_>,
+    ) {
+        let order = self.next_order();
+        let Some(operation) = self.operations.get_mut(id.key()) else {
+            return;
+        };
+        operation.stage = Stage::Sent(packet_id);
+        if !is_repetition {
+            operation.order = order;
+        }
+        if let Some(flow) = &mut cx.flow
+            && operation.request.needs_quota()
+        {
+            flow.quota.take();
+        }
+        cx.output.push_request(WrittenRequest {
+            id,
+            is_repetition,
+            has_deadline: operation.time_limit == TimeLimit::ForAcknowledgement,
+        });
+    }
+
+    /// Repeats the PUBREL of a resumed exchange. Servers count its message until PUBCOMP, so it is
+    /// counted here.
+    pub(in crate::engine) fn repeat_pubrel(&self, id: OperationId, cx: &mut SendContext<'_>) {
+        let Some(operation) = self.operations.get_by(id) else {
+            return;
+        };
+        let (Stage::Released(packet_id), Some(flow)) = (operation.stage, &mut cx.flow) else {
+            return;
+        };
+        let has_deadline = operation.time_limit == TimeLimit::ForAcknowledgement;
+        flow.quota.take();
+        cx.write_ack(AckType::PubRel, packet_id, ReasonCode::Success);
+        cx.output.push_request(WrittenRequest {
+            id,
+            is_repetition: true,
+            has_deadline,
+        });
+    }
+
+    /// Starts the Message Expiry Interval of a message that was accepted just now.
+    fn set_expiry(&mut self, id: OperationId, seconds: u32, now: Option<Instant>) {
+        if let Some(operation) = self.operations.get_mut(id.key()) {
+            operation.expiry = now
+                .and_then(|now| now.checked_add(Duration::from_secs(seconds.into())))
+                .map(|at| Expiry {
+                    at,
+                    is_watched: false,
+                });
+            self.watch_expiry(id);
+        }
+    }
+}
+
+impl SendContext<'_> {
+    /// Encodes a PUBLISH, with a topic alias where the connection has one. Returns the size of the
+    /// packet in bytes.
+    fn write_publish(&mut self, publish: &mut Publish<'_>) -> Result<usize, RequestError> {
+        let Some(flow) = self.flow.as_deref_mut() else {
+            return Err(RequestError::Offline);
+        };
+        let start = self.output.len();
+        let aliased = flow.aliases.apply(publish, &flow.server);
+        let encoded = publish
+            .encode(self.output.buffer())
+            .map_err(RequestError::from);
+        let size = self.output.len() - start;
+        if let Err(error) = encoded.and_then(|()| flow.check_size(size)) {
+            self.output.truncate(start);
+            return Err(error);
+        }
+        // The server learns the alias from this packet, so it counts from here on.
+        flow.aliases.bind(aliased);
+        Ok(size)
+    }
+
+    /// Writes a message that was kept: as it is if possible, or with the time that is left of its
+    /// expiry interval and with this connection's alias.
+    fn write_kept(
+        &mut self,
+        kept: &PublishRequest,
+        packet_id: Option<PacketId>,
+        is_repetition: bool,
+        seconds_left: Option<u32>,
+    ) -> Result<(), RequestError> {
+        let chooses_aliases = self
+            .flow
+            .as_ref()
+            .is_some_and(|flow| flow.aliases.chooses_by_itself());
+        // Most messages have no properties: a copy with another identifier will do.
+        if let Some(packet_id) = packet_id
+            && !chooses_aliases
+            && let Some(offset) = kept.plain_packet_id_offset()
+        {
+            self.output
+                .write_copy(&kept.packet, offset, packet_id, is_repetition);
+            return Ok(());
+        }
+        let Some(mut publish) = kept.publish() else {
+            return Ok(());
+        };
+        if let Some(packet_id) = packet_id {
+            publish.delivery = Delivery::new(kept.qos, packet_id, is_repetition);
+        }
+        let interval = &mut publish.properties.message_expiry_interval;
+        if let (Some(seconds), Some(left)) = (&interval, seconds_left) {
+            // A repetition is due however late. Some servers take 0 for "never", so 0 is sent only
+            // if the application asked for it.
+            *interval = Some(left.max(1.min(*seconds)));
+        }
+        self.write_publish(&mut publish)?;
+        Ok(())
+    }
 }

@@ -1,205 +1,159 @@
-//! Requests that take too long: not acknowledged in time, or not done in time.
+//! Requests that take too long: not sent, not acknowledged, or not complete in time.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use crate::engine::outbound::operation::{Kind, OperationId, Phase};
-use crate::engine::outbound::request::requested;
-use crate::engine::session::Session;
-use crate::engine::{Engine, State};
+use super::Outbound;
+use super::operation::{OperationId, Stage, TimeLimit};
+use super::request::{Request, SubscribeRequest};
+use super::send::SendContext;
 use crate::error::RequestError;
 
-impl Engine {
-    /// A request was accepted that has this time, outages included; `None` means any length of
-    /// time.
-    pub(in crate::engine) fn limit_request(&mut self, id: OperationId, timeout: Option<Duration>) {
+/// A SUBSCRIBE that timed out: subscriptions may be lost with it.
+#[derive(Debug)]
+pub(in crate::engine) struct TimedOutSubscribe {
+    pub(in crate::engine) subscribe: SubscribeRequest,
+    /// Number of its send; 0 if it was not sent.
+    pub(in crate::engine) order: u64,
+    pub(in crate::engine) error: RequestError,
+}
+
+/// Callback of [`Outbound::time_out`].
+pub(in crate::engine) type OnSubscribe<'a> =
+    dyn FnMut(&mut Outbound, TimedOutSubscribe, &mut SendContext<'_>) + 'a;
+
+impl Outbound {
+    /// Limits the time of a request that was accepted just now, outages included; `None` means no
+    /// limit.
+    pub(in crate::engine) fn limit_request(
+        &mut self,
+        id: OperationId,
+        timeout: Option<Duration>,
+        now: Option<Instant>,
+    ) {
         // A time beyond the clock's range is never.
-        let deadline = self
-            .now
+        let deadline = now
             .zip(timeout)
             .and_then(|(now, timeout)| now.checked_add(timeout));
         if let Some(deadline) = deadline {
-            self.session
-                .request_deadlines
-                .push(deadline, id, &self.session.operations);
+            self.request_deadlines.push(deadline, id, &self.operations);
         }
     }
 
-    /// Fails requests whose time is over: that for the acknowledgement, and that from acceptance
-    /// on.
-    pub(in crate::engine) fn time_out_requests(&mut self, now: Instant) {
-        let after = self.options.ack_timeout;
+    /// Fails requests whose time is over: that for sending, that for the acknowledgement, and that
+    /// from acceptance on. Calls `on_subscribe` for each SUBSCRIBE among them, right after it failed.
+    pub(in crate::engine) fn time_out(
+        &mut self,
+        now: Instant,
+        cx: &mut SendContext<'_>,
+        on_subscribe: &mut OnSubscribe<'_>,
+    ) {
+        let after = cx.options.ack_timeout;
+
+        // Requests that wait to be sent are judged together, by whether anything moves at all.
         let mut waiting = Vec::new();
-        while let Some((id, is_for_sending)) = self.session.ack_deadlines.pop_due(now) {
+        while let Some((id, is_for_sending)) = self.ack_deadlines.pop_due(now) {
             if is_for_sending {
                 waiting.push(id);
             } else {
-                self.time_out(id, RequestError::Timeout { after });
+                self.time_out_one(id, RequestError::Timeout { after }, cx, on_subscribe);
             }
         }
         if !waiting.is_empty() {
-            self.time_out_waiting(&waiting, after, now);
+            self.time_out_waiting(&waiting, now, cx, on_subscribe);
         }
-        let Session {
-            operations,
-            ack_deadlines,
-            ..
-        } = &mut self.session;
-        ack_deadlines.forget(operations.load().0, |id| operations.is_over(id));
+        self.forget_deadlines();
 
-        while let Some(id) = self.session.request_deadlines.pop_due(now) {
-            let Some(operation) = self.session.operations.get_by(id) else {
+        while let Some(id) = self.request_deadlines.pop_due(now) {
+            let Some(operation) = self.operations.get_by(id) else {
                 continue;
             };
-            let timeout = self.options.request_timeout;
-            let after = match operation.kind {
-                Kind::Subscribe => timeout.subscribe,
-                Kind::Unsubscribe => timeout.unsubscribe,
+            let timeout = cx.options.request_timeout;
+            let after = match &operation.request {
+                Request::Subscribe(subscribe) if !subscribe.is_resubscribe => timeout.subscribe,
+                Request::Unsubscribe(_) => timeout.unsubscribe,
                 _ => timeout.publish,
             };
-            self.time_out(
-                id,
-                RequestError::RequestTimeout {
-                    after: after.unwrap_or_default(),
-                },
-            );
+            let after = after.unwrap_or_default();
+            self.time_out_one(id, RequestError::RequestTimeout { after }, cx, on_subscribe);
         }
     }
 
-    /// Requests in the queue get a deadline, as far as they have none and aren't held back by the
-    /// pace alone.
-    pub(in crate::engine) fn limit_waiting(&mut self) {
-        let Some(now) = self.now.filter(|_| self.is_connected()) else {
+    /// Limits the time of all queued requests that have no limit, unless the rate limit alone holds
+    /// them back.
+    pub(in crate::engine) fn limit_waiting(&mut self, cx: &SendContext<'_>) {
+        let Some(now) = cx.now.filter(|_| cx.flow.is_some()) else {
             return;
         };
-        let is_paced = self.is_paced();
-        let Session {
-            operations,
-            ack_deadlines,
-            queue,
-            resend,
-            ..
-        } = &mut self.session;
-        let waiting = resend.iter().copied().chain(queue.ids());
+        let is_paced = cx.is_paced();
+        let (operations, resend) = (&mut self.operations, &self.resend);
+        let waiting = resend.iter().copied().chain(self.queue.ids());
         let added = waiting.filter(|id| operations.limit_sending(*id, is_paced));
-        ack_deadlines.add_waiting(added, self.options.ack_timeout, now);
+        self.ack_deadlines
+            .add_waiting(added, cx.options.ack_timeout, now);
     }
 
-    /// The same for one request that was accepted just now.
-    pub(in crate::engine) fn limit_waiting_for(&mut self, id: OperationId) {
-        let Some(now) = self.now.filter(|_| self.is_connected()) else {
+    /// Limits the time of one queued request.
+    pub(in crate::engine) fn limit_waiting_for(&mut self, id: OperationId, cx: &SendContext<'_>) {
+        let Some(now) = cx.now.filter(|_| cx.flow.is_some()) else {
             return;
         };
-        let is_paced = self.is_paced();
-        let Session {
-            operations,
-            ack_deadlines,
-            ..
-        } = &mut self.session;
-        if operations.limit_sending(id, is_paced) {
-            ack_deadlines.add_waiting(std::iter::once(id), self.options.ack_timeout, now);
+        if self.operations.limit_sending(id, cx.is_paced()) {
+            self.ack_deadlines
+                .add_waiting(std::iter::once(id), cx.options.ack_timeout, now);
         }
     }
 
-    /// The transport doesn't take the output yet: requests in it get a deadline, as far as they
-    /// have none.
-    pub fn limit_unsent(&mut self, now: Instant) {
-        let State::Open(connection) = &mut self.state else {
-            return;
-        };
-        // Those before the last one that has been seen have been seen, too.
-        let unseen = connection
-            .unsent
-            .iter_mut()
+    /// Limits the time of requests in the output, because the transport does not take it.
+    pub(in crate::engine) fn limit_unsent(&mut self, now: Instant, cx: &mut SendContext<'_>) {
+        // Requests before the last limited one are limited as well.
+        let unlimited = cx
+            .output
+            .requests_mut()
             .rev()
             .take_while(|each| !each.is_limited);
-        let Session {
-            operations,
-            ack_deadlines,
-            ..
-        } = &mut self.session;
-        let added = unseen.filter_map(|each| {
+        let operations = &mut self.operations;
+        let added = unlimited.filter_map(|each| {
             each.is_limited = true;
-            operations.limit_sending(each.id, false).then_some(each.id)
+            let id = each.request.id;
+            operations.limit_sending(id, false).then_some(id)
         });
-        ack_deadlines.add_waiting(added, self.options.ack_timeout, now);
+        self.ack_deadlines
+            .add_waiting(added, cx.options.ack_timeout, now);
     }
 
-    /// These requests have had their time for being sent. Those that still wait fail if the server
-    /// has acknowledged nothing for so long; otherwise they go on waiting, as do those that the
-    /// pace alone holds back.
-    fn time_out_waiting(&mut self, ids: &[OperationId], after: Duration, now: Instant) {
-        let unsent: HashSet<_> = self.unsent().iter().map(|each| each.id).collect();
-        let moves_on = self.session.ack_deadlines.moves_on(after, now);
-        let has_space = !self.session.ids.is_full()
-            && matches!(&self.state, State::Open(connection) if connection.quota.has_room());
-        let is_paced = self.is_paced();
-        let (mut again, mut paced) = (Vec::new(), Vec::new());
-        for id in ids {
-            let Some(operation) = self.session.operations.get_by(*id) else {
-                continue;
-            };
-            let is_at_most_once = operation.kind == Kind::PublishAtMostOnce;
-            match operation.phase {
-                _ if operation.is_timed => self.session.operations.unlimit_sending(*id),
-                Phase::Sent(_) | Phase::Released(_) if !unsent.contains(id) => {
-                    self.session.operations.unlimit_sending(*id);
-                }
-                Phase::Done => {}
-                Phase::Queued
-                    if is_paced && operation.is_publish() && (is_at_most_once || has_space) =>
-                {
-                    paced.push(*id);
-                }
-                _ if moves_on => again.push(*id),
-                _ => self.time_out(*id, RequestError::Timeout { after }),
-            }
-        }
-        self.session
-            .ack_deadlines
-            .add_again(again.into_iter(), after);
-        self.session
-            .ack_deadlines
-            .add_waiting(paced.into_iter(), after, now);
+    /// Starts the time for acknowledgements of requests that were handed to the transport.
+    pub(in crate::engine) fn await_acknowledgements(&mut self, now: Instant, cx: &SendContext<'_>) {
+        let requests = cx.output.handed_out();
+        let without_deadline = requests
+            .filter(|each| !each.has_deadline)
+            .map(|each| each.id);
+        self.ack_deadlines
+            .add(without_deadline, cx.options.ack_timeout, now);
     }
 
-    /// A request fails, unless it has its outcome. What is on the wire keeps its identifier until
-    /// the server lets go of it.
-    fn time_out(&mut self, id: OperationId, error: RequestError) {
-        let operations = &mut self.session.operations;
-        let Some(operation) = operations.get_by(id) else {
-            return;
-        };
-        if operation.phase == Phase::Done || operation.is_settled() {
-            return;
-        }
-        let (kind, order) = (operation.kind, operation.order);
-        let packet = if kind == Kind::Subscribe {
-            operation.packet.clone()
-        } else {
-            Vec::new()
-        };
-
-        // What waits to be sent isn't sent any more; but a subscription that was to end is still to
-        // end.
-        if operation.phase == Phase::Queued && kind != Kind::Unsubscribe {
-            operations.finish(id.key(), Err(error.clone()));
-            self.session.queue.leave_gap(&self.session.operations);
-        } else {
-            operations.settle(id.key(), Err(error.clone()));
-        }
-
-        if kind == Kind::Resubscribe {
-            self.give_renewal_up(id);
-        }
-        for (filter, _) in requested(&packet) {
-            self.lose_unrenewed(filter, order, || error.clone());
-        }
+    /// Starts the clock of acknowledgements with a connection.
+    pub(in crate::engine) const fn start_ack_deadlines(&mut self, now: Instant) {
+        self.ack_deadlines.start(now);
     }
-}
 
-impl Session {
-    /// When the next request times out or expires.
+    /// Stops the clock of acknowledgements with the connection: it goes on with the next one.
+    pub(in crate::engine) fn pause_ack_deadlines(&mut self, now: Option<Instant>) {
+        let operations = &mut self.operations;
+        self.ack_deadlines
+            .stop(now)
+            .for_each(|id| operations.limit_acknowledgement(id));
+        self.forget_deadlines();
+    }
+
+    /// Drops deadlines of complete requests.
+    pub(in crate::engine) fn forget_deadlines(&mut self) {
+        let operations = &self.operations;
+        self.ack_deadlines
+            .forget(operations.load().0, |id| operations.is_over(id));
+    }
+
+    /// Earliest time at which a request times out or expires; `None` if there is none.
     pub(in crate::engine) fn next_timeout(&self) -> Option<Instant> {
         let (expiry, ack) = (self.expiries.next(), self.ack_deadlines.next());
         expiry
@@ -209,16 +163,93 @@ impl Session {
             .min()
     }
 
-    /// The connection is closed: the time for acknowledgements goes on with the next one.
-    pub(in crate::engine) fn pause_ack_deadlines(&mut self, now: Option<Instant>) {
-        let Self {
-            operations,
-            ack_deadlines,
-            ..
-        } = self;
-        ack_deadlines
-            .stop(now)
-            .for_each(|id| operations.set_timed(id));
-        ack_deadlines.forget(operations.load().0, |id| operations.is_over(id));
+    /// Judges requests that have had their time for being sent.
+    ///
+    /// Those that still wait fail if the server has acknowledged nothing for so long. Otherwise
+    /// they go on waiting, as do those that the rate limit alone holds back.
+    fn time_out_waiting(
+        &mut self,
+        ids: &[OperationId],
+        now: Instant,
+        cx: &mut SendContext<'_>,
+        on_subscribe: &mut OnSubscribe<'_>,
+    ) {
+        let after = cx.options.ack_timeout;
+        let in_output: HashSet<_> = cx.output.requests().map(|each| each.id).collect();
+        let makes_progress = self.ack_deadlines.makes_progress(after, now);
+        let is_paced = cx.is_paced();
+        let has_space = !self.packet_ids.is_full()
+            && cx.flow.as_ref().is_some_and(|flow| flow.quota.has_space());
+        let (mut again, mut paced) = (Vec::new(), Vec::new());
+        for id in ids {
+            let Some(operation) = self.operations.get_by(*id) else {
+                continue;
+            };
+            let request = &operation.request;
+            match operation.stage {
+                // The stricter limit, for the acknowledgement, is in force.
+                _ if operation.time_limit == TimeLimit::ForAcknowledgement => {}
+                // Sent in time.
+                Stage::Sent(_) | Stage::Released(_) if !in_output.contains(id) => {
+                    self.operations.unlimit_sending(*id);
+                }
+                Stage::Done => {}
+                // Held back by the rate limit alone.
+                Stage::Queued
+                    if is_paced
+                        && request.is_publish()
+                        && (request.is_at_most_once() || has_space) =>
+                {
+                    paced.push(*id);
+                }
+                _ if makes_progress => again.push(*id),
+                _ => self.time_out_one(*id, RequestError::Timeout { after }, cx, on_subscribe),
+            }
+        }
+        self.ack_deadlines.add_again(again.into_iter(), after);
+        self.ack_deadlines
+            .add_waiting(paced.into_iter(), after, now);
+    }
+
+    /// Fails a request, unless its outcome is known. One that was sent keeps its packet identifier
+    /// until the server acknowledges it.
+    fn time_out_one(
+        &mut self,
+        id: OperationId,
+        error: RequestError,
+        cx: &mut SendContext<'_>,
+        on_subscribe: &mut OnSubscribe<'_>,
+    ) {
+        let Some(operation) = self.operations.get_by(id) else {
+            return;
+        };
+        if operation.is_done() || operation.has_outcome() {
+            return;
+        }
+        let order = operation.order;
+        let subscribe = match &operation.request {
+            Request::Subscribe(subscribe) => Some((**subscribe).clone()),
+            _ => None,
+        };
+
+        // A queued request is not sent any more. UNSUBSCRIBE is: the server has to end the
+        // subscription.
+        let is_unsubscribe = matches!(operation.request, Request::Unsubscribe(_));
+        if operation.is_queued() && !is_unsubscribe {
+            self.complete_queued(id, error.clone(), cx.statistics);
+        } else {
+            let outcome = Err(error.clone());
+            self.operations
+                .set_outcome(id.key(), outcome, cx.statistics);
+        }
+
+        if let Some(subscribe) = subscribe {
+            let timed_out = TimedOutSubscribe {
+                subscribe,
+                order,
+                error,
+            };
+            on_subscribe(self, timed_out, cx);
+        }
     }
 }

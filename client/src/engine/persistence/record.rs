@@ -1,69 +1,38 @@
-//! The form of what is kept, and the way back.
+//! Format of the entries that a store keeps for a session.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use dunlin_codec::{Delivery, Packet, PacketId, PacketType, ReasonCode, Sender};
+use dunlin_codec::{PacketId, QoS};
 
+use super::changes::Change;
 use crate::engine::clock::{Between, ClockReading, StoredMoment};
-use crate::engine::outbound::operation::{Kind, Operation, OperationId, Phase};
-use crate::engine::persistence::changes::{Change, RestoreError};
-use crate::engine::session::Session;
+use crate::engine::outbound::operation::{Operation, Stage};
+use crate::engine::outbound::request::Request;
+use crate::engine::session::SessionIdentity;
 
-/// The form of all of it. Another one is refused.
+/// Version of the format. Other versions are refused.
 const VERSION: u8 = 2;
 
-/// First byte of the keys that the application's own records have.
-pub(in crate::engine) const APPLICATION: u8 = b'u';
+/// First byte of the keys of the application's own records.
+pub(super) const APPLICATION: u8 = b'u';
 
-/// What a value is about: a letter, and which one.
-pub(in crate::engine) enum Key<'a> {
-    About,
-    /// A request, by its number among all of them.
+/// Key of an entry: a letter, and which of its kind it is.
+pub(super) enum Key<'a> {
+    Identity,
+    /// A request, by its number among all of the session.
     Request(u64),
-    /// Its packet.
+    /// The packet of a request.
     Packet(u64),
+    /// A received message of QoS 2.
     Received(PacketId),
     Subscription(&'a str),
 }
 
-/// What CONNECT hangs on.
-#[derive(Debug)]
-pub(in crate::engine) struct About {
-    client_id: Option<String>,
-    established: bool,
-    unanswered: bool,
-    is_given_up: bool,
-}
-
-/// How far a request has come.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::engine) struct Request {
-    kind: Kind,
-    phase: Phase,
-    order: u64,
-    /// As of an operation that waits; what is in the output waits before all others.
-    place: i64,
-    is_anew: bool,
-    is_settled: bool,
-    expiry: Option<Expiry>,
-}
-
-/// How long a message may still wait, and when it was left that time.
-#[derive(Debug, Clone, Copy)]
-struct Expiry {
-    /// In milliseconds.
-    left: u64,
-    at: StoredMoment,
-}
-
-/// No process counts so far.
-const HIGHEST: u64 = 1 << 62;
-
 impl Key<'_> {
-    pub(in crate::engine) fn change(&self, value: Option<Vec<u8>>) -> Change {
+    /// Change of the entry under this key; `None` deletes it.
+    pub(super) fn change(&self, value: Option<Vec<u8>>) -> Change {
         let key = match self {
-            Self::About => b"a".to_vec(),
+            Self::Identity => b"a".to_vec(),
             Self::Request(number) => [b"m", &number.to_be_bytes()[..]].concat(),
             Self::Packet(number) => [b"p", &number.to_be_bytes()[..]].concat(),
             Self::Received(packet_id) => [b"r", &packet_id.get().to_be_bytes()[..]].concat(),
@@ -76,119 +45,93 @@ impl Key<'_> {
     }
 }
 
-impl About {
-    pub(in crate::engine) fn of(session: &Session) -> Self {
-        Self {
-            client_id: session.client_id.clone(),
-            established: session.established,
-            unanswered: session.unanswered,
-            is_given_up: session.is_given_up,
-        }
-    }
-
-    pub(in crate::engine) fn is_of(&self, session: &Session) -> bool {
-        self.client_id == session.client_id
-            && self.established == session.established
-            && self.unanswered == session.unanswered
-            && self.is_given_up == session.is_given_up
-    }
-
-    pub(in crate::engine) fn encode(&self) -> Vec<u8> {
-        let flags = [
-            self.established,
-            self.unanswered,
-            self.is_given_up,
-            self.client_id.is_some(),
-        ];
-        let flags = flags
-            .into_iter()
-            .rev()
-            .fold(0, |bits, flag| bits << 1 | u8::from(flag));
-        [
-            &[VERSION, flags],
-            self.client_id.as_deref().unwrap_or_default().as_bytes(),
-        ]
-        .concat()
-    }
-
-    fn decode(value: &[u8]) -> Result<Self, RestoreError> {
-        let [VERSION, flags, client_id @ ..] = value else {
-            return Err(fault("another version's"));
-        };
-        let is_set = |bit: u8| flags >> bit & 1 == 1;
-        let client_id =
-            String::from_utf8(client_id.to_vec()).map_err(|_| fault("no client identifier"))?;
-        Ok(Self {
-            client_id: is_set(3).then_some(client_id),
-            established: is_set(0),
-            unanswered: is_set(1),
-            is_given_up: is_set(2),
-        })
-    }
+/// Kind of a stored request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StoredKind {
+    Unsubscribe,
+    /// A message of QoS 1 or 2.
+    Publish(QoS),
 }
 
-impl Request {
-    /// Of one that isn't over. What is in the output and not staged is as new.
-    pub(in crate::engine) fn of(
-        operation: &Operation,
-        is_unstaged: bool,
-        clock: ClockReading,
-    ) -> Self {
-        // Some servers acknowledge what they can't have.
-        let is_new = is_unstaged && matches!(operation.phase, Phase::Sent(_));
-        let expiry = operation.expires.map(|expires| {
-            let left = expires.saturating_duration_since(clock.now).as_millis();
-            Expiry {
+/// A request as it is stored, apart from its packet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RequestRecord {
+    pub(super) kind: StoredKind,
+    pub(super) stage: Stage,
+    pub(super) order: u64,
+    /// Position among the requests that wait. A request in the output goes before all others.
+    pub(super) queue_position: i64,
+    pub(super) is_reissued: bool,
+    pub(super) has_outcome: bool,
+    pub(super) expiry: Option<StoredExpiry>,
+}
+
+/// Rest of a Message Expiry Interval at some moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StoredExpiry {
+    /// Rest in milliseconds.
+    left: u64,
+    pub(super) at: StoredMoment,
+}
+
+impl RequestRecord {
+    /// Record of a request that is not complete. One that is in the output and not staged counts as
+    /// not sent, because some servers acknowledge packets that they cannot have.
+    pub(super) fn new(operation: &Operation, is_unstaged: bool, clock: ClockReading) -> Self {
+        let is_new = is_unstaged && matches!(operation.stage, Stage::Sent(_));
+        let expiry = operation.expiry.map(|expiry| {
+            let left = expiry.at.saturating_duration_since(clock.now).as_millis();
+            StoredExpiry {
                 left: u64::try_from(left).unwrap_or(u64::MAX),
                 at: clock.stored(),
             }
         });
         Self {
-            kind: operation.kind,
-            phase: if is_new {
-                Phase::Queued
+            kind: match &operation.request {
+                Request::Publish(publish) => StoredKind::Publish(publish.qos),
+                // Nothing else outlives the process.
+                _ => StoredKind::Unsubscribe,
+            },
+            stage: if is_new {
+                Stage::Queued
             } else {
-                operation.phase
+                operation.stage
             },
             order: operation.order,
-            place: if is_new {
+            queue_position: if is_new {
                 i64::MIN.saturating_add_unsigned(operation.order)
             } else {
-                operation.place
+                operation.queue_position
             },
-            is_anew: operation.is_anew,
-            is_settled: operation.is_settled(),
+            is_reissued: operation.is_reissued,
+            has_outcome: operation.has_outcome(),
             expiry,
         }
     }
 
-    pub(in crate::engine) fn encode(&self) -> Vec<u8> {
-        let (phase, packet_id) = match self.phase {
-            Phase::Queued | Phase::Done => (0, 0),
-            Phase::Sent(packet_id) | Phase::Repeat(packet_id) => (1, packet_id.get()),
-            Phase::Released(packet_id) => (2, packet_id.get()),
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let (stage, packet_id) = match self.stage {
+            Stage::Queued | Stage::Done => (0, 0),
+            Stage::Sent(packet_id) | Stage::Resend(packet_id) => (1, packet_id.get()),
+            Stage::Released(packet_id) => (2, packet_id.get()),
         };
         let kind = match self.kind {
-            Kind::PublishExactlyOnce => 2,
-            Kind::PublishAtLeastOnce => 1,
-            _ => 0,
+            StoredKind::Unsubscribe | StoredKind::Publish(QoS::AtMostOnce) => 0,
+            StoredKind::Publish(QoS::AtLeastOnce) => 1,
+            StoredKind::Publish(QoS::ExactlyOnce) => 2,
         };
         let has_boot = self.expiry.is_some_and(|expiry| expiry.at.boot.is_some());
-        let flags = [
-            self.is_anew,
-            self.is_settled,
+        let flags = flags_byte([
+            self.is_reissued,
+            self.has_outcome,
             self.expiry.is_some(),
             has_boot,
-        ];
-        let flags = flags
-            .into_iter()
-            .rev()
-            .fold(0, |bits, flag| bits << 1 | u8::from(flag));
-        let mut value = vec![kind, phase, flags];
+        ]);
+        let mut value = vec![kind, stage, flags];
         value.extend_from_slice(&packet_id.to_be_bytes());
         value.extend_from_slice(&self.order.to_be_bytes());
-        value.extend_from_slice(&self.place.to_be_bytes());
-        if let Some(Expiry { left, at }) = self.expiry {
+        value.extend_from_slice(&self.queue_position.to_be_bytes());
+        if let Some(StoredExpiry { left, at }) = self.expiry {
             value.extend_from_slice(&left.to_be_bytes());
             value.extend_from_slice(&at.date.to_be_bytes());
             if let Some((boot_id, elapsed)) = at.boot {
@@ -199,56 +142,42 @@ impl Request {
         value
     }
 
-    fn decode(value: &[u8]) -> Option<Self> {
-        let (&[kind, phase, flags], rest) = value.split_first_chunk()?;
+    /// Decodes a record; `None` if it is not valid.
+    pub(super) fn decode(value: &[u8]) -> Option<Self> {
+        let (&[kind, stage, flags], rest) = value.split_first_chunk()?;
         let (packet_id, rest) = rest.split_first_chunk()?;
         let (order, rest) = rest.split_first_chunk()?;
-        let (place, rest) = rest.split_first_chunk()?;
+        let (queue_position, rest) = rest.split_first_chunk()?;
         let packet_id = PacketId::new(u16::from_be_bytes(*packet_id));
+        // Bit 2 says that there is an expiry, bit 3 that it has a boot identifier.
         let expiry = match flags >> 2 {
             0 if rest.is_empty() => None,
-            1 | 3 => Some(Expiry::decode(rest, flags & 8 != 0)?),
+            1 | 3 => Some(StoredExpiry::decode(rest, flags & 8 != 0)?),
             _ => return None,
         };
         Some(Self {
             kind: match kind {
-                0 => Kind::Unsubscribe,
-                1 => Kind::PublishAtLeastOnce,
-                2 => Kind::PublishExactlyOnce,
+                0 => StoredKind::Unsubscribe,
+                1 => StoredKind::Publish(QoS::AtLeastOnce),
+                2 => StoredKind::Publish(QoS::ExactlyOnce),
                 _ => return None,
             },
-            phase: match phase {
-                0 => Phase::Queued,
-                1 => Phase::Sent(packet_id?),
-                2 => Phase::Released(packet_id?),
+            stage: match stage {
+                0 => Stage::Queued,
+                1 => Stage::Sent(packet_id?),
+                2 => Stage::Released(packet_id?),
                 _ => return None,
             },
             order: u64::from_be_bytes(*order),
-            place: i64::from_be_bytes(*place),
-            is_anew: flags & 1 != 0,
-            is_settled: flags & 2 != 0,
+            queue_position: i64::from_be_bytes(*queue_position),
+            is_reissued: flags & 1 != 0,
+            has_outcome: flags & 2 != 0,
             expiry,
         })
     }
-
-    fn is_carried_by(&self, bytes: &[u8]) -> bool {
-        let Ok(Some((packet, len))) = Packet::decode(bytes) else {
-            return false;
-        };
-        let is_it = match packet {
-            Packet::Unsubscribe(_) => self.kind == Kind::Unsubscribe,
-            Packet::Publish(publish) => match publish.delivery {
-                Delivery::AtMostOnce => false,
-                Delivery::AtLeastOnce { dup, .. } => !dup && self.kind == Kind::PublishAtLeastOnce,
-                Delivery::ExactlyOnce { dup, .. } => !dup && self.kind == Kind::PublishExactlyOnce,
-            },
-            _ => false,
-        };
-        is_it && len == bytes.len()
-    }
 }
 
-impl Expiry {
+impl StoredExpiry {
     fn decode(value: &[u8], has_boot: bool) -> Option<Self> {
         let (left, rest) = value.split_first_chunk()?;
         let (date, rest) = rest.split_first_chunk()?;
@@ -273,173 +202,59 @@ impl Expiry {
         })
     }
 
-    /// When it is over by the engine's clock, and whether that is known. Never later than the
-    /// application asked for, which its packet says (§3.3.2.3.3).
-    fn expires_at(&self, packet: &[u8], clock: ClockReading) -> (Option<Instant>, bool) {
+    /// End of the interval by the engine's clock (`None` beyond its range), and whether the time
+    /// between the processes is known. It is never later than the packet's interval of `seconds`
+    /// allows (§3.3.2.3.3).
+    pub(super) fn expires_at(
+        &self,
+        seconds: Option<u32>,
+        clock: ClockReading,
+    ) -> (Option<Instant>, bool) {
         let (passed, is_known) = match clock.since(self.at) {
             Between::Known(passed) => (passed, true),
             Between::Unknown(at_least) => (at_least, false),
         };
-        let asked = match Packet::decode(packet) {
-            Ok(Some((Packet::Publish(publish), _))) => publish.properties.message_expiry_interval,
-            _ => None,
-        };
-        let asked = asked.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
+        let interval = seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
         let left = Duration::from_millis(self.left)
-            .min(asked)
+            .min(interval)
             .saturating_sub(passed);
         (clock.now.checked_add(left), is_known)
     }
 }
 
-pub(in crate::engine) fn restore(
-    kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
-    clock: ClockReading,
-) -> Result<Option<Session>, RestoreError> {
-    let mut session = Session::new();
-    let (mut about, mut requests, mut packets) = (None, BTreeMap::new(), BTreeMap::new());
-    let mut is_empty = true;
-    for (key, value) in kept {
-        // The application's own records say nothing about the session.
-        if key.first() == Some(&APPLICATION) {
-            continue;
-        }
-        is_empty = false;
-        match &key[..] {
-            b"a" => about = Some(About::decode(&value)?),
-            [b'm', number @ ..] => {
-                let request = Request::decode(&value).ok_or_else(|| fault("no request"))?;
-                requests.insert(number_of(number)?, request);
-            }
-            [b'p', number @ ..] => drop(packets.insert(number_of(number)?, value)),
-            [b'r', packet_id @ ..] => {
-                let number = packet_id.try_into().map(u16::from_be_bytes).ok();
-                let packet_id = number
-                    .and_then(PacketId::new)
-                    .ok_or_else(|| fault("no packet identifier"))?;
-                session.inbound.restore(packet_id, answer_of(&value)?);
-            }
-            [b's', filter @ ..] => {
-                let restored = std::str::from_utf8(filter).ok();
-                let restored =
-                    restored.and_then(|filter| session.subscriptions.restore(filter, &value));
-                restored.ok_or_else(|| fault("no subscription"))?;
-            }
-            _ => return Err(fault("an unknown key")),
-        }
-    }
-    let Some(about) = about else {
-        return if is_empty {
-            Ok(None)
-        } else {
-            Err(fault("without a beginning"))
-        };
+pub(super) fn encode_identity(identity: &SessionIdentity) -> Vec<u8> {
+    let flags = flags_byte([
+        identity.is_established,
+        identity.is_unanswered,
+        identity.is_given_up,
+        identity.client_id.is_some(),
+    ]);
+    let client_id = identity.client_id.as_deref().unwrap_or_default();
+    [&[VERSION, flags], client_id.as_bytes()].concat()
+}
+
+/// Decodes the identity of a session.
+///
+/// # Errors
+/// The reason why the record is not valid.
+pub(super) fn decode_identity(value: &[u8]) -> Result<SessionIdentity, &'static str> {
+    let [VERSION, flags, client_id @ ..] = value else {
+        return Err("another version's");
     };
-    session.client_id = about.client_id;
-    (session.established, session.unanswered) = (about.established, about.unanswered);
-    session.is_given_up = about.is_given_up;
-    let last = requests
-        .values()
-        .map(|each| each.order)
-        .max()
-        .unwrap_or_default();
-    let last = last.max(session.subscriptions.last_number());
-    if last.max(requests.keys().next_back().copied().unwrap_or_default()) > HIGHEST {
-        return Err(fault("a number beyond all numbers"));
-    }
-    session.set_order(last);
-    let (mut waiting, mut expiring) = (Vec::new(), Vec::new());
-    for (number, request) in requests {
-        let packet = packets.remove(&number).unwrap_or_default();
-        let id = session.restore_request(number, &request, packet, clock)?;
-        if request.phase == Phase::Queued {
-            waiting.push((request.place, id));
-        }
-        if request
-            .expiry
-            .is_some_and(|expiry| !clock.is_of_this_boot(expiry.at))
-        {
-            expiring.push(id);
-        }
-    }
-    waiting.sort_unstable();
-    // It is kept as it is, but for places that change.
-    session.note_changes();
-    for (_, id) in waiting {
-        session.wait_last(id);
-        session.watch_expiry(id);
-    }
-    // From now on their time is measured by the clock of this start.
-    expiring
+    let is_set = |bit: u8| flags >> bit & 1 == 1;
+    let client_id = String::from_utf8(client_id.to_vec()).map_err(|_| "no client identifier")?;
+    Ok(SessionIdentity {
+        client_id: is_set(3).then_some(client_id),
+        is_established: is_set(0),
+        is_unanswered: is_set(1),
+        is_given_up: is_set(2),
+    })
+}
+
+/// Packs flags into a byte, the first into the lowest bit.
+fn flags_byte(flags: [bool; 4]) -> u8 {
+    flags
         .into_iter()
-        .for_each(|id| session.operations.note(id.key()));
-    session.about = Some(Some(About::of(&session)));
-    Ok(Some(session))
-}
-
-impl Session {
-    fn restore_request(
-        &mut self,
-        number: u64,
-        request: &Request,
-        packet: Vec<u8>,
-        clock: ClockReading,
-    ) -> Result<OperationId, RestoreError> {
-        let needs_packet = !matches!(request.phase, Phase::Released(_)) && !request.is_settled;
-        if number == 0
-            || request.kind != Kind::PublishExactlyOnce
-                && matches!(request.phase, Phase::Released(_))
-        {
-            return Err(fault("a request that can't be"));
-        }
-        if (needs_packet || !packet.is_empty()) && !request.is_carried_by(&packet) {
-            return Err(fault("a request without its packet"));
-        }
-        let expires = request
-            .expiry
-            .map(|expiry| expiry.expires_at(&packet, clock));
-        self.unmeasured_expiries += usize::from(expires.is_some_and(|(_, is_known)| !is_known));
-        let id = self.operations.restore(number, request.kind, packet);
-        if let Some(operation) = self.operations.get_mut(id.key()) {
-            operation.phase = request.phase;
-            (operation.order, operation.place) = (request.order, request.place);
-            operation.is_anew = request.is_anew;
-            operation.expires = expires.and_then(|(expires, _)| expires);
-        }
-        if request.is_settled {
-            self.operations
-                .settle(id.key(), Err(crate::error::RequestError::SessionLost));
-        }
-        if let Phase::Sent(packet_id) | Phase::Released(packet_id) = request.phase
-            && !self.ids.reserve(packet_id, id.key())
-        {
-            return Err(fault("a packet identifier twice"));
-        }
-        Ok(id)
-    }
-}
-
-/// Nothing where PUBREC was sent already.
-fn answer_of(value: &[u8]) -> Result<Option<ReasonCode>, RestoreError> {
-    let [code] = value else {
-        return if value.is_empty() {
-            Ok(None)
-        } else {
-            Err(fault("no answer"))
-        };
-    };
-    let code = ReasonCode::from_code(*code);
-    let legal = code.filter(|code| code.is_legal_in(PacketType::PubRec, Sender::Client));
-    legal.map(Some).ok_or(fault("no answer"))
-}
-
-fn number_of(bytes: &[u8]) -> Result<u64, RestoreError> {
-    bytes
-        .try_into()
-        .map(u64::from_be_bytes)
-        .map_err(|_| fault("no number"))
-}
-
-const fn fault(fault: &'static str) -> RestoreError {
-    RestoreError { fault }
+        .rev()
+        .fold(0, |bits, flag| bits << 1 | u8::from(flag))
 }

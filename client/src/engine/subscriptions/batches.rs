@@ -1,6 +1,6 @@
 //! Subscriptions in as few SUBSCRIBE packets as the limits allow.
 
-use crate::engine::subscriptions::granted::ActiveSubscription;
+use super::ActiveSubscription;
 
 /// Packets that subscriptions are put into.
 ///

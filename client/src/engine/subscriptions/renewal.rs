@@ -1,175 +1,192 @@
-//! Subscriptions that the server has forgotten: asked for again, or told of as lost.
+//! Subscriptions that the server has forgotten: requested again, or reported as lost.
 
-#[cfg(feature = "tokio")]
-use dunlin_codec::SubscriptionIdentifier;
+use std::collections::VecDeque;
+
 use dunlin_codec::{
-    RetainHandling, SubscribeProperties, SubscriptionOptions, TopicFilter, UnsubscribeProperties,
+    RetainHandling, SubscribeProperties, SubscriptionIdentifier, SubscriptionOptions,
+    UnsubscribeProperties,
 };
 
-use crate::engine::outbound::operation::{Kind, OperationId};
-use crate::engine::outbound::request::{encode_subscribe, encode_unsubscribe, requested};
-use crate::engine::subscriptions::batches::Batches;
-use crate::engine::subscriptions::granted::ActiveSubscription;
-use crate::engine::{Engine, EngineEvent, State};
+use super::batches::Batches;
+use super::{ActiveSubscription, Subscriptions};
+use crate::engine::core::Core;
+use crate::engine::events::EngineEvent;
+use crate::engine::outbound::Outbound;
+use crate::engine::outbound::flow::{Flow, missing_feature};
+use crate::engine::outbound::request::{Request, SubscribeRequest, UnsubscribeRequest};
+use crate::engine::outbound::send::SendContext;
+use crate::engine::outbound::timeouts::TimedOutSubscribe;
 use crate::error::RequestError;
-use crate::event::ServerLimits;
 
-impl Engine {
-    /// Asks again for what the server granted, and may have forgotten since, in as few packets as
-    /// the limits allow: those of the service
-    /// ([`ConnectOptions::limits`](crate::ConnectOptions::limits)) and the server's Maximum Packet
-    /// Size.
-    pub(in crate::engine) fn renew_subscriptions(&mut self) {
-        let State::Open(connection) = &self.state else {
-            return;
-        };
-        let limits = connection.limits;
-        let doubtful = self
-            .session
-            .subscriptions
-            .in_order()
-            .into_iter()
-            .filter(|active| !active.is_current);
-        let most = self
-            .options
-            .limits
-            .map_or(usize::MAX, |limits| limits.filters.max(1));
-        let mut batches = Batches::new(most, limits.maximum_packet_size, self.shares_identifiers);
+/// Subscription identifiers that several subscriptions have since they were renewed.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct SharedIdentifiers {
+    /// `true` if whoever drives the engine can tell such subscriptions apart by the topic.
+    pub(in crate::engine) is_allowed: bool,
+    /// Identifiers with all of their filters, until they are taken.
+    pub(in crate::engine) shared: Vec<(SubscriptionIdentifier, Vec<String>)>,
+}
 
-        // What this server can't have is lost.
-        for mut active in doubtful.cloned().collect::<Vec<_>>() {
-            active.identifier = active
-                .identifier
-                .filter(|_| limits.subscription_identifier_available);
-            match missing_feature(&active.filter, &limits) {
-                None => batches.add(active),
-                Some(cause) => self.lose_subscription(&active.filter, active.order, cause),
+/// Requests what the server granted and may have forgotten since, in as few packets as the limits
+/// allow: those of the service ([`ConnectOptions::limits`](crate::ConnectOptions::limits)) and the
+/// server's Maximum Packet Size.
+pub(in crate::engine) fn renew_subscriptions(flow: &mut Flow, core: &mut Core) {
+    let server = flow.server;
+    let maximum = core
+        .options
+        .limits
+        .map_or(usize::MAX, |limits| limits.filters.max(1));
+    let is_shared = core.shared_identifiers.is_allowed;
+    let mut batches = Batches::new(maximum, server.maximum_packet_size, is_shared);
+    let subscriptions = &mut core.session.subscriptions;
+    let active = subscriptions.in_order().into_iter();
+    let doubtful: Vec<_> = active.filter(|each| !each.is_current).cloned().collect();
+
+    // Subscriptions that need a feature which this server lacks are lost.
+    for mut active in doubtful {
+        active.identifier = active
+            .identifier
+            .filter(|_| server.subscription_identifier_available);
+        match missing_feature(&active.filter, &server) {
+            None => batches.add(active),
+            Some(cause) => {
+                let events = &mut core.events;
+                lose_subscription(&active.filter, active.order, cause, subscriptions, events);
             }
         }
-        for batch in batches.finish() {
-            self.renew(&batch, limits.maximum_packet_size);
-        }
     }
-
-    /// Asks for all of them in one SUBSCRIBE, with the identifier of the first.
-    fn renew(&mut self, batch: &[ActiveSubscription], maximum_packet_size: u32) {
-        let filters: Vec<_> = batch
-            .iter()
-            .map(|each| (each.filter.as_str(), if_new(each.options)))
-            .collect();
-        let identifier = batch.first().and_then(|first| first.identifier);
-        let properties = SubscribeProperties {
-            subscription_identifier: identifier,
-            ..SubscribeProperties::default()
-        };
-        let Ok(packet) = encode_subscribe(&filters, properties) else {
-            return;
-        };
-
-        // A batch that is too large has one filter. [MQTT-3.2.2-15]
-        if packet.len() > maximum_packet_size as usize {
-            for each in batch {
-                let too_large = RequestError::TooLarge {
-                    size: packet.len(),
-                    limit: maximum_packet_size,
-                };
-                self.lose_subscription(&each.filter, each.order, too_large);
-            }
-            return;
-        }
-
-        if let (Some(identifier), true) = (identifier, batch.len() > 1 && self.shares_identifiers) {
-            let filters = batch.iter().map(|each| each.filter.clone()).collect();
-            self.shared_identifiers.push((identifier, filters));
-        }
-        let id = self.session.operations.insert(Kind::Resubscribe, packet);
-        // What is repeated may have taken all identifiers.
-        if self.session.ids.is_full() {
-            self.session.wait_first(id);
-        } else {
-            self.send(id);
-        }
-    }
-
-    /// From now on, a renewal may give one subscription identifier to several subscriptions, as
-    /// long as their filters have no topic in common.
-    /// [`take_shared_identifiers`](Self::take_shared_identifiers) tells which.
-    #[cfg(feature = "tokio")]
-    pub(crate) const fn share_identifiers(&mut self) {
-        self.shares_identifiers = true;
-    }
-
-    /// Identifiers that several filters have since they were renewed on this connection.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn take_shared_identifiers(&mut self) -> Vec<(SubscriptionIdentifier, Vec<String>)> {
-        std::mem::take(&mut self.shared_identifiers)
-    }
-
-    /// The server didn't answer a renewal in time. It may have granted it all the same, and is told
-    /// that nobody wants it.
-    pub(in crate::engine) fn give_renewal_up(&mut self, id: OperationId) {
-        let Some(renewal) = self.session.operations.get_by(id) else {
-            return;
-        };
-        let (packet, order) = (renewal.packet.clone(), renewal.order);
-        let mut filters: Vec<_> = requested(&packet)
-            .into_iter()
-            .map(|(filter, _)| filter)
-            .collect();
-        // What was asked for since is another subscription: it stays, and an UNSUBSCRIBE would end
-        // it.
-        filters.retain(|filter| {
-            self.session.subscriptions.is_older(filter, order)
-                && !self.session.operations.ask_for(filter, Kind::Subscribe)
-        });
-        let after = self.options.ack_timeout;
-        for filter in &filters {
-            self.lose_subscription(filter, order, RequestError::Timeout { after });
-        }
-        self.end_unasked(&filters);
-    }
-
-    /// Tells the server that nobody wants these. Nobody waits for the answer, so it doesn't stand
-    /// in the queue's limits, and costs nobody a place there.
-    pub(in crate::engine) fn end_unasked(&mut self, filters: &[&str]) {
-        if let Ok(packet) = encode_unsubscribe(filters, UnsubscribeProperties::default())
-            && let Ok(operation) = self.accept(Kind::Unsubscribe, packet)
-        {
-            self.forget(operation);
-        }
-    }
-
-    /// The application's own SUBSCRIBE for `filter` failed: an earlier subscription that hasn't
-    /// been renewed since, and that nobody renews any more, ends with it.
-    pub(in crate::engine) fn lose_unrenewed(
-        &mut self,
-        filter: &str,
-        order: u64,
-        cause: impl FnOnce() -> RequestError,
-    ) {
-        let (subscriptions, operations) = (&self.session.subscriptions, &self.session.operations);
-        if subscriptions.is_doubtful(filter) && !operations.ask_for(filter, Kind::Resubscribe) {
-            self.lose_subscription(filter, order, cause());
-        }
-    }
-
-    /// A subscription that was asked for up to the place `order` has ended, and nobody wished it
-    /// to.
-    pub(in crate::engine) fn lose_subscription(
-        &mut self,
-        filter: &str,
-        order: u64,
-        cause: RequestError,
-    ) {
-        self.session.subscriptions.end(filter, order);
-        self.events.push_back(EngineEvent::SubscriptionLost {
-            filter: filter.to_owned(),
-            cause: Box::new(cause),
-        });
+    for batch in batches.finish() {
+        renew_batch(&batch, flow, core);
     }
 }
 
-/// The server may remember the subscription after all: retained messages come only if it doesn't.
+/// Requests all subscriptions of a batch in one SUBSCRIBE, with the identifier of the first.
+fn renew_batch(batch: &[ActiveSubscription], flow: &mut Flow, core: &mut Core) {
+    let filters: Vec<_> = batch
+        .iter()
+        .map(|each| (each.filter.as_str(), if_new(each.options)))
+        .collect();
+    let identifier = batch.first().and_then(|first| first.identifier);
+    let properties = SubscribeProperties {
+        subscription_identifier: identifier,
+        ..SubscribeProperties::default()
+    };
+    let Ok(mut subscribe) = SubscribeRequest::new(&filters, properties) else {
+        return;
+    };
+    subscribe.is_resubscribe = true;
+
+    // A batch that is too large has one filter. [MQTT-3.2.2-15]
+    if let Err(too_large) = flow.check_size(subscribe.size()) {
+        let (subscriptions, events) = (&mut core.session.subscriptions, &mut core.events);
+        for each in batch {
+            let cause = too_large.clone();
+            lose_subscription(&each.filter, each.order, cause, subscriptions, events);
+        }
+        return;
+    }
+
+    let shared = &mut core.shared_identifiers;
+    if let (Some(identifier), true) = (identifier, batch.len() > 1 && shared.is_allowed) {
+        let filters = batch.iter().map(|each| each.filter.clone()).collect();
+        shared.shared.push((identifier, filters));
+    }
+    let (session, _, mut cx) = core.split(Some(flow));
+    let outbound = &mut session.outbound;
+    let request = Request::Subscribe(Box::new(subscribe));
+    let id = outbound.operations.insert(request);
+    // Repetitions may need all packet identifiers.
+    if outbound.packet_ids.is_full() {
+        outbound.queue_first(id);
+    } else {
+        outbound.send(id, &mut cx);
+    }
+}
+
+/// Handles a SUBSCRIBE that timed out: subscriptions may be lost with it.
+pub(in crate::engine) fn handle_timed_out(
+    timed_out: TimedOutSubscribe,
+    outbound: &mut Outbound,
+    subscriptions: &mut Subscriptions,
+    events: &mut VecDeque<EngineEvent>,
+    cx: &mut SendContext<'_>,
+) {
+    let TimedOutSubscribe {
+        subscribe,
+        order,
+        error,
+    } = timed_out;
+    if !subscribe.is_resubscribe {
+        for filter in subscribe.filters() {
+            let cause = || error.clone();
+            lose_unrenewed(filter, order, cause, outbound, subscriptions, events);
+        }
+        return;
+    }
+
+    // A subscription that was requested since is another one: it stays, and an UNSUBSCRIBE would
+    // end it.
+    let filters: Vec<_> = subscribe
+        .filters()
+        .filter(|filter| {
+            subscriptions.is_older(filter, order) && !outbound.operations.is_subscribing(filter)
+        })
+        .collect();
+    for filter in &filters {
+        let after = cx.options.ack_timeout;
+        let cause = RequestError::Timeout { after };
+        lose_subscription(filter, order, cause, subscriptions, events);
+    }
+    // The server may have granted it all the same.
+    unsubscribe_unattended(&filters, outbound, cx);
+}
+
+/// Sends an UNSUBSCRIBE that nobody waits for. It takes no place within the queue's limits.
+pub(super) fn unsubscribe_unattended(
+    filters: &[&str],
+    outbound: &mut Outbound,
+    cx: &mut SendContext<'_>,
+) {
+    if let Ok(request) = UnsubscribeRequest::new(filters, UnsubscribeProperties::default())
+        && let Ok(id) = outbound.submit(Request::Unsubscribe(Box::new(request)), cx)
+    {
+        outbound.operations.forget(id);
+    }
+}
+
+/// Handles a SUBSCRIBE of the application for `filter` that failed: an earlier subscription that was
+/// not renewed since, and that no resubscription asks for, ends with it.
+pub(super) fn lose_unrenewed(
+    filter: &str,
+    order: u64,
+    cause: impl FnOnce() -> RequestError,
+    outbound: &Outbound,
+    subscriptions: &mut Subscriptions,
+    events: &mut VecDeque<EngineEvent>,
+) {
+    if subscriptions.is_doubtful(filter) && !outbound.operations.is_resubscribing(filter) {
+        lose_subscription(filter, order, cause(), subscriptions, events);
+    }
+}
+
+/// Ends and reports a subscription that was requested no later than `order`, and that the
+/// application did not end.
+pub(super) fn lose_subscription(
+    filter: &str,
+    order: u64,
+    cause: RequestError,
+    subscriptions: &mut Subscriptions,
+    events: &mut VecDeque<EngineEvent>,
+) {
+    subscriptions.end(filter, order);
+    events.push_back(EngineEvent::SubscriptionLost {
+        filter: filter.to_owned(),
+        cause: Box::new(cause),
+    });
+}
+
+/// Options of a resubscription: the server may remember the subscription after all, and sends
+/// retained messages only if it does not.
 fn if_new(options: SubscriptionOptions) -> SubscriptionOptions {
     match options.retain_handling {
         RetainHandling::Send => SubscriptionOptions {
@@ -178,19 +195,4 @@ fn if_new(options: SubscriptionOptions) -> SubscriptionOptions {
         },
         RetainHandling::SendIfNew | RetainHandling::DontSend => options,
     }
-}
-
-/// What the server would have to have for a subscription to `filter`, if it lacks it. [U-3.2.2-3]
-pub(in crate::engine) fn missing_feature(
-    filter: &str,
-    limits: &ServerLimits,
-) -> Option<RequestError> {
-    let filter = TopicFilter::new(filter).ok()?;
-    if filter.is_shared() && !limits.shared_subscription_available {
-        return Some(RequestError::SharedNotSupported);
-    }
-    if filter.has_wildcard() && !limits.wildcard_subscription_available {
-        return Some(RequestError::WildcardNotSupported);
-    }
-    None
 }

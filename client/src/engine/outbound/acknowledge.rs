@@ -1,0 +1,261 @@
+//! Acknowledgements of published messages: PUBACK, PUBREC and PUBCOMP.
+
+use std::collections::VecDeque;
+
+use dunlin_codec::{Ack, AckProperties, AckType, PacketId, PacketType, QoS, ReasonCode};
+
+use super::Outbound;
+use super::operation::Stage;
+use super::outcome::{CompactOutcome, Outcome, Published};
+use super::request::Request;
+use super::send::SendContext;
+use crate::engine::events::EngineEvent;
+use crate::engine::violation::protocol_error;
+use crate::error::{Explanation, RequestError, ServerReason, Violation};
+use crate::event::RefusedRequest;
+
+impl Outbound {
+    /// Handles PUBACK and PUBCOMP, which end an exchange. One for an unknown identifier is ignored.
+    ///
+    /// # Errors
+    /// A protocol error, if the identifier belongs to a request of another kind.
+    pub(in crate::engine) fn handle_ack(
+        &mut self,
+        ack_type: AckType,
+        ack: &Ack<'_>,
+        events: &mut VecDeque<EngineEvent>,
+        cx: &mut SendContext<'_>,
+    ) -> Result<(), Violation> {
+        let Some(key) = self.packet_ids.owner(ack.packet_id) else {
+            return Ok(());
+        };
+        let Some(operation) = self.operations.get(key) else {
+            return Ok(());
+        };
+        match (ack_type, operation.request.message_qos(), operation.stage) {
+            (AckType::PubAck, Some(QoS::AtLeastOnce), Stage::Sent(_) | Stage::Resend(_))
+            | (AckType::PubComp, Some(QoS::ExactlyOnce), Stage::Released(_)) => {}
+            _ => return Err(wrong_kind(ack_type.packet_type())),
+        }
+        let (holds_quota, is_reissued) = (operation.holds_quota(), operation.is_reissued);
+        let outcome = if ack.reason_code.is_error() && ack_type == AckType::PubAck {
+            events.push_back(refused_event(ack_type, ack));
+            refused(ack_type, ack, self.copy_allowance(cx))
+        } else {
+            published(ack, is_reissued, || self.copy_allowance(cx))
+        };
+        self.end_publish(key, ack.packet_id, holds_quota, outcome, cx);
+        Ok(())
+    }
+
+    /// Handles PUBREC: one below 0x80 is answered with PUBREL, whatever happened before; one above
+    /// ends the exchange. [MQTT-4.3.3-4]
+    ///
+    /// # Errors
+    /// A protocol error, if the identifier belongs to a request of another kind.
+    pub(in crate::engine) fn handle_pubrec(
+        &mut self,
+        ack: &Ack<'_>,
+        events: &mut VecDeque<EngineEvent>,
+        cx: &mut SendContext<'_>,
+    ) -> Result<(), Violation> {
+        let order = self.next_order();
+        let key = self.packet_ids.owner(ack.packet_id);
+        let Some((key, operation)) = key.and_then(|key| Some((key, self.operations.get_mut(key)?)))
+        else {
+            // The exchange is over here; the server still has to end it.
+            if !ack.reason_code.is_error() {
+                let not_found = ReasonCode::PacketIdentifierNotFound;
+                cx.write_ack(AckType::PubRel, ack.packet_id, not_found);
+            }
+            return Ok(());
+        };
+        if operation.request.message_qos() != Some(QoS::ExactlyOnce) {
+            return Err(wrong_kind(PacketType::PubRec));
+        }
+        let holds_quota = operation.holds_quota();
+        if ack.reason_code.is_error() {
+            events.push_back(refused_event(AckType::PubRec, ack));
+            let outcome = refused(AckType::PubRec, ack, self.copy_allowance(cx));
+            self.end_publish(key, ack.packet_id, holds_quota, outcome, cx);
+            return Ok(());
+        }
+
+        // The message itself is not needed any more, only the identifier is.
+        if !matches!(operation.stage, Stage::Released(_)) {
+            operation.order = order;
+        }
+        operation.stage = Stage::Released(ack.packet_id);
+        self.operations.drop_packet(key);
+        // A repetition that this client had not sent yet counts from here on.
+        if let Some(flow) = &mut cx.flow
+            && !holds_quota
+        {
+            flow.quota.take();
+        }
+        cx.write_ack(AckType::PubRel, ack.packet_id, ReasonCode::Success);
+        Ok(())
+    }
+
+    /// Completes a message that the server is done with. `held_quota` says that it counted against
+    /// the server's Receive Maximum.
+    fn end_publish(
+        &mut self,
+        key: u32,
+        packet_id: PacketId,
+        held_quota: bool,
+        outcome: CompactOutcome,
+        cx: &mut SendContext<'_>,
+    ) {
+        self.packet_ids.release(packet_id);
+        self.ack_deadlines.acknowledge(cx.now);
+        self.operations.complete(key, outcome, cx.statistics);
+        if let Some(flow) = &mut cx.flow
+            && held_quota
+        {
+            flow.quota.give_back();
+        }
+        self.send_queued(cx);
+    }
+
+    /// The request that SUBACK or UNSUBACK answers; `None` for an unknown identifier.
+    ///
+    /// # Errors
+    /// A protocol error, if the identifier belongs to a request of another kind, or if there is not
+    /// one reason code for each filter. [MQTT-3.8.4-6] [MQTT-3.11.3-1]
+    pub(in crate::engine) fn answered_request(
+        &self,
+        packet_type: PacketType,
+        packet_id: PacketId,
+        reason_codes: usize,
+    ) -> Result<Option<AnsweredRequest>, Violation> {
+        let Some(key) = self.packet_ids.owner(packet_id) else {
+            return Ok(None);
+        };
+        let Some(operation) = self.operations.get(key) else {
+            return Ok(None);
+        };
+        let filters = match (&operation.request, packet_type) {
+            (Request::Subscribe(subscribe), PacketType::SubAck) => subscribe.subscriptions.len(),
+            (Request::Unsubscribe(unsubscribe), PacketType::UnsubAck) => unsubscribe.filters.len(),
+            _ => {
+                return Err(protocol_error(
+                    packet_type,
+                    "for a request of another kind",
+                    "MQTT-2.2.1-6",
+                ));
+            }
+        };
+        if filters != reason_codes {
+            return Err(protocol_error(
+                packet_type,
+                "not one reason code for each filter",
+                "MQTT-3.8.4-6",
+            ));
+        }
+        Ok(Some(AnsweredRequest {
+            key,
+            request: operation.request.clone(),
+            order: operation.order,
+            is_reissued: operation.is_reissued,
+            has_outcome: operation.has_outcome(),
+        }))
+    }
+
+    /// Completes a SUBSCRIBE or UNSUBSCRIBE that was answered.
+    pub(in crate::engine) fn end_answered(
+        &mut self,
+        key: u32,
+        packet_id: PacketId,
+        outcome: Outcome,
+        cx: &mut SendContext<'_>,
+    ) {
+        // Requests may have waited for an identifier: this answer is progress for them.
+        if self.packet_ids.is_full() {
+            self.ack_deadlines.acknowledge(cx.now);
+        }
+        self.packet_ids.release(packet_id);
+        self.operations.complete(key, Ok(outcome), cx.statistics);
+        self.send_queued(cx);
+    }
+
+    /// Bytes of the server's texts that may still be copied into outcomes.
+    pub(in crate::engine) const fn copy_allowance(&self, cx: &SendContext<'_>) -> usize {
+        (cx.options.memory_budget / 8).saturating_sub(self.operations.copied())
+    }
+}
+
+/// A SUBSCRIBE or UNSUBSCRIBE whose answer was received.
+#[derive(Debug)]
+pub(in crate::engine) struct AnsweredRequest {
+    /// Slot in the table of operations.
+    pub(in crate::engine) key: u32,
+    pub(in crate::engine) request: Request,
+    /// Number of its send.
+    pub(in crate::engine) order: u64,
+    pub(in crate::engine) is_reissued: bool,
+    /// `true` if it timed out before.
+    pub(in crate::engine) has_outcome: bool,
+}
+
+/// Violation of an acknowledgement that does not fit the request with its identifier.
+const fn wrong_kind(packet_type: PacketType) -> Violation {
+    protocol_error(packet_type, "for a request of another kind", "MQTT-2.2.1-5")
+}
+
+fn refused_event(ack_type: AckType, ack: &Ack<'_>) -> EngineEvent {
+    EngineEvent::RequestRefused(Box::new(RefusedRequest::new(
+        ack_type.packet_type(),
+        ack.packet_id,
+        ack.reason_code,
+        None,
+        ack.properties.reason_string,
+    )))
+}
+
+/// Outcome of a message that the server refused; copies at most `allowance` bytes of texts.
+fn refused(ack_type: AckType, ack: &Ack<'_>, allowance: usize) -> CompactOutcome {
+    let AckProperties {
+        reason_string,
+        user_properties,
+    } = ack.properties;
+    let explanation = Explanation::within(allowance, reason_string, user_properties);
+    let reason =
+        ServerReason::from_explanation(ack_type.packet_type(), ack.reason_code, explanation);
+    Err(RequestError::Refused(reason)).into()
+}
+
+/// Outcome of a message that the server acknowledged; copies at most `allowance` bytes of texts.
+fn published(
+    ack: &Ack<'_>,
+    republished: bool,
+    allowance: impl FnOnce() -> usize,
+) -> CompactOutcome {
+    let (packet_id, reason_code) = (ack.packet_id, ack.reason_code);
+    let AckProperties {
+        reason_string,
+        user_properties,
+    } = ack.properties;
+    // Most acknowledgements have no texts.
+    if reason_string.is_none() && user_properties.is_empty() {
+        return CompactOutcome::Acknowledged {
+            packet_id,
+            reason_code,
+            republished,
+        };
+    }
+    let Explanation {
+        reason_string,
+        user_properties,
+        omitted,
+    } = Explanation::within(allowance(), reason_string, user_properties);
+    Ok(Outcome::Published(Published {
+        packet_id: Some(packet_id),
+        reason_code,
+        reason_string,
+        user_properties,
+        omitted,
+        republished,
+    }))
+    .into()
+}
