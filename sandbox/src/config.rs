@@ -427,7 +427,7 @@ mod tests {
             (refusal("port = "), "1: port: "),
             (
                 refusal("deny.connect = 'shrug'"),
-                "1: deny.connect: unknown variant `shrug`, expected one of",
+                "1: deny.connect: \"shrug\" isn't known; there are: reason-code",
             ),
             (
                 refusal("time_scale = 0"),

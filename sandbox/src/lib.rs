@@ -81,6 +81,7 @@ mod qos2;
 mod ready;
 mod sandbox;
 mod server;
+mod setting;
 mod shell;
 mod state;
 mod uuid;
@@ -93,21 +94,22 @@ pub use authorizer::{
     demo_unsigned, watch_process_groups,
 };
 pub use config::{Config, ConfigError, ConfigProblem};
-pub use denial::{Denial, DenialError, Denials};
+pub use denial::{Denial, Denials};
 pub use event::{Event, LogLine, Outcome};
 pub use event_log::EventLog;
 pub use fault::{CertificateFault, Fault, FaultError, ValueProblem};
-pub use overflow::{WhenQueueFull, WhenQueueFullError};
+pub use overflow::WhenQueueFull;
 pub use pki::{Pki, PkiError, TokenKey};
 pub use policy::{
     Action, ArnScope, ArnScopeError, ConnectAttributes, Decision, Effect, Finding, Miss,
     NearMisses, Policy, PolicyDocument, PolicyError, PolicyErrorKind, PolicyProblem, Request,
     SetKeyError, SkippedDenial, StatementRef, Subject, lint,
 };
-pub use profile::{Profile, ProfileError};
-pub use qos2::{SubscribeQoS2, SubscribeQoS2Error};
+pub use profile::Profile;
+pub use qos2::SubscribeQoS2;
 pub use ready::{Ready, ReadyAuthorizer};
 pub use sandbox::{Sandbox, SandboxBuilder, StartError};
 #[cfg(feature = "conversation")]
 pub use server::Conversation;
+pub use setting::SettingError;
 pub use state::{RunningSandbox, StateDir, StateError};

@@ -1,18 +1,15 @@
-//! Whose server the sandbox is: one table of limits and differences for each.
+//! Profiles of the sandbox: one table of limits and differences for each.
 
-use core::fmt;
 use core::ops::RangeInclusive;
-use core::str::FromStr;
 use std::time::Duration;
 
 use dunlin_codec::QoS;
-use serde::{Deserialize, Serialize};
 
 use crate::overflow::WhenQueueFull;
+use crate::setting::setting;
 
-/// Which server the sandbox is. Parses from `aws` and `mqtt5`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// Server that the sandbox stands in for. Parses from `aws` and `mqtt5`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Profile {
     /// AWS IoT Core, with its limits and where it differs from the standard.
     #[default]
@@ -23,12 +20,7 @@ pub enum Profile {
     Mqtt5,
 }
 
-/// A text that is no profile.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no profile; there are: aws, mqtt5")]
-pub struct ProfileError(String);
-
-/// What a profile holds its clients to. `None` is no limit but that of the packet format.
+/// Limits and differences of a profile. `None` means no limit but that of the packet format.
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) maximum_qos: QoS,
@@ -40,9 +32,9 @@ pub(crate) struct Rules {
     pub(crate) receive_maximum: u16,
     /// Topic aliases, each way.
     pub(crate) topic_alias_maximum: u16,
-    /// Seconds: what is outside becomes the nearest.
+    /// Keep alive in seconds; a value outside becomes the nearest inside.
     pub(crate) keep_alive: RangeInclusive<u16>,
-    /// What a keep alive of 0 becomes; 0 is none.
+    /// Keep alive in seconds in place of 0; 0 means none.
     pub(crate) keep_alive_of_zero: u16,
     /// Seconds that a session may outlive its connection.
     pub(crate) max_session_expiry: u32,
@@ -50,7 +42,7 @@ pub(crate) struct Rules {
     pub(crate) message_expiry: RangeInclusive<u32>,
     /// Bytes of a client id.
     pub(crate) max_client_id: Option<usize>,
-    /// Whether client ids that begin with `$` are refused.
+    /// Refuses client ids that begin with `$`.
     pub(crate) reserves_dollar_ids: bool,
     /// Bytes of a topic name or filter.
     pub(crate) max_topic: Option<usize>,
@@ -159,52 +151,15 @@ static MQTT5: Rules = Rules {
 };
 
 impl Profile {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Aws, Self::Mqtt5];
-
     pub(crate) const fn rules(self) -> &'static Rules {
         match self {
             Self::Aws => &AWS,
             Self::Mqtt5 => &MQTT5,
         }
     }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Aws => "aws",
-            Self::Mqtt5 => "mqtt5",
-        }
-    }
 }
 
-impl FromStr for Profile {
-    type Err = ProfileError;
-
-    fn from_str(text: &str) -> Result<Self, ProfileError> {
-        let named = Self::ALL.into_iter().find(|profile| profile.name() == text);
-        named.ok_or_else(|| ProfileError(text.into()))
-    }
-}
-
-impl fmt::Display for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_profile_is_spelled_alike_in_flags_and_files() {
-        for profile in Profile::ALL {
-            assert_eq!(profile.to_string().parse(), Ok(profile));
-            assert_eq!(serde_json::to_value(profile).unwrap(), profile.to_string());
-        }
-        assert_eq!(
-            "4".parse::<Profile>().unwrap_err().to_string(),
-            "\"4\" is no profile; there are: aws, mqtt5"
-        );
-    }
-}
+setting!(Profile {
+    Aws => "aws",
+    Mqtt5 => "mqtt5",
+});
