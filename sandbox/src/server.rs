@@ -1,15 +1,21 @@
-//! The MQTT server without sockets, clock or tasks: bytes and time in, bytes and events out.
+//! MQTT server without sockets, clock, randomness or tasks: bytes, time and random identifiers in,
+//! bytes and events out.
 //!
-//! [`Connection`] is one client's side of it, [`Hub`] what all clients share. A connection is
-//! driven by whoever owns the socket; the tests of this folder own none.
+//! [`Connection`] is the state of one client, [`Hub`] the state that all clients share. The owner of
+//! a socket drives its connection; the tests of this folder have no sockets.
 
+mod acknowledgement;
 mod aliases;
 mod charge;
 mod close_reason;
+mod closing;
+mod connack;
 mod connect;
+mod connect_check;
 mod connection;
 #[cfg(feature = "conversation")]
 mod conversation;
+mod deadlines;
 mod delivery;
 mod denied;
 mod hub;
@@ -20,6 +26,7 @@ mod open;
 mod other_version;
 mod outgoing;
 mod output;
+mod peer;
 mod publish;
 mod rate;
 mod retained;
@@ -28,11 +35,16 @@ mod settings;
 mod subscribe;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod topics;
+mod turn;
+mod will;
 
 pub(crate) use close_reason::Close;
-pub(crate) use connection::{Connection, Peer};
+pub(crate) use connection::Connection;
 #[cfg(feature = "conversation")]
 pub use conversation::Conversation;
 pub(crate) use hub::{Hub, NO_DEADLINE};
+pub(crate) use peer::{Peer, RandomIds};
 pub(crate) use settings::Settings;
+pub(crate) use turn::Timestamp;

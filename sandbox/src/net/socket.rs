@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::task::Poll;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
 use tokio::io::{
@@ -23,7 +23,8 @@ use crate::event::Event;
 use crate::net::other_protocol::OtherProtocol;
 use crate::net::place::Place;
 use crate::net::shared::Shared;
-use crate::server::{Close, Connection, Peer};
+use crate::server::{Close, Connection, Peer, RandomIds, Timestamp};
+use crate::uuid;
 
 /// What carries a connection: TCP, or TLS over it.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
@@ -48,7 +49,12 @@ pub(crate) async fn serve(stream: impl Transport, peer: Peer, place: Place, shar
     let (reader, writer) = tokio::io::split(stream);
     let wake = Arc::new(Notify::new());
     let address = peer.address;
-    let connection = Connection::new(Arc::clone(&shared.settings), peer, Arc::clone(&wake), now());
+    let ids = RandomIds {
+        connection: uuid::random(),
+        client: uuid::random(),
+    };
+    let settings = Arc::clone(&shared.settings);
+    let connection = Connection::new(settings, peer, ids, Arc::clone(&wake), now().instant);
     let input = BytesMut::with_capacity(READ_SIZE);
     let socket = Socket {
         peer: address,
@@ -117,7 +123,7 @@ impl<T: Transport> Socket<T> {
                 in_turn = shared.crowd.acquire().await.ok();
             }
             self.handle(happened);
-            if self.connection.is_silent(now()) {
+            if self.connection.is_silent(now().instant) {
                 self.read_what_is_there().await;
             }
         }
@@ -150,12 +156,16 @@ impl<T: Transport> Socket<T> {
             let hub = &mut self.shared.hub();
             // Input first: what has come is no silence.
             self.connection.handle_input(&mut self.input, hub, now);
-            if self.connection.poll_timeout().is_some_and(|at| at <= now) {
+            if self
+                .connection
+                .poll_timeout()
+                .is_some_and(|at| at <= now.instant)
+            {
                 self.connection.handle_timeout(hub, now);
             }
             self.connection.poll_deliveries(hub, now);
             let buffered = self.input.capacity() + self.connection.output.bytes.capacity();
-            self.connection.report(buffered, hub, now);
+            self.connection.report_buffers(buffered, hub, now.instant);
         }
         if !self.connection.is_pending() {
             self.place = None;
@@ -176,7 +186,7 @@ impl<T: Transport> Socket<T> {
         }
         if self.has_output() {
             let delay = self.shared.settings.faults.delay().unwrap_or_default();
-            self.write_at.get_or_insert(now + delay);
+            self.write_at.get_or_insert(now.instant + delay);
         }
     }
 
@@ -192,7 +202,7 @@ impl<T: Transport> Socket<T> {
         let watches =
             self.connection.is_pending() && self.verdict.is_some() && self.input.len() < READ_SIZE;
         let wants_input = (self.connection.wants_input() || watches) && !more;
-        let writes = self.write_at.is_some_and(|at| at <= now());
+        let writes = self.write_at.is_some_and(|at| at <= now().instant);
         let deadline = [
             self.connection.poll_timeout(),
             self.write_at.filter(|_| !writes),
@@ -350,8 +360,11 @@ async fn at(deadline: Option<Instant>) {
     clippy::disallowed_methods,
     reason = "the clock of the sandbox, read by its connections alone"
 )]
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
+fn now() -> Timestamp {
+    Timestamp {
+        instant: tokio::time::Instant::now().into_std(),
+        calendar: SystemTime::now(),
+    }
 }
 
 /// One large packet shouldn't keep its memory for as long as the connection lives.

@@ -58,7 +58,7 @@ impl ClientAliases {
                     alias.and_then(|alias| self.topics.get(usize::from(alias) - 1)?.as_deref());
                 let topic = kept.and_then(|topic| TopicName::new(topic).ok());
                 topic.ok_or_else(|| {
-                    CloseReason::told(
+                    CloseReason::with_code(
                         ReasonCode::ProtocolError,
                         "a topic alias that stands for nothing",
                     )

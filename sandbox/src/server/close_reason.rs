@@ -1,4 +1,4 @@
-//! How a connection ends, and what the client is told.
+//! Reasons for the end of a connection, and the packet that tells the client.
 
 use std::borrow::Cow;
 
@@ -8,44 +8,44 @@ use dunlin_codec::{
 
 use crate::server::other_version::OtherVersion;
 
-/// Why the server stops serving a connection.
+/// Reason for the end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CloseReason {
-    /// The client is told why: in a CONNACK before it is connected, in a DISCONNECT after that.
+    /// The client is told: by CONNACK before it is connected, by DISCONNECT after that.
     WithCode {
         reason_code: ReasonCode,
         reason: Cow<'static, str>,
     },
-    /// A fault: the client is told what was asked for, and nothing else.
+    /// A fault on demand: the client is told this code and reason string, and nothing else.
     Fault {
         reason_code: ReasonCode,
         reason_string: Option<String>,
     },
-    /// A CONNECT of another version of MQTT: answered in a form that its sender can read.
+    /// CONNECT of another version of MQTT, answered in a form that its sender can read.
     OtherVersion(OtherVersion),
-    /// The client said good bye; with 0x04 its will is still wanted.
+    /// DISCONNECT of the client; with 0x04 its will is published.
     Client { reason_code: ReasonCode },
     /// The socket closed without a DISCONNECT.
     Lost,
-    /// A denial that isn't told: closed without a word.
+    /// A denial that isn't told: the connection is closed without a packet.
     Silent { reason: String },
-    /// A fault: closed without a word.
+    /// A fault on demand: the connection is closed without a packet.
     Dropped,
-    /// A fault: a TCP reset.
+    /// A fault on demand: a TCP reset.
     Reset,
 }
 
-/// What becomes of the socket.
+/// Way to close the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Close {
-    /// What is written is sent, then the connection is shut down.
+    /// Sends all output, then shuts the connection down.
     Gracefully,
-    /// What isn't sent is thrown away, and the peer gets a reset.
+    /// Discards output that isn't sent, and resets the connection.
     Reset,
 }
 
 impl CloseReason {
-    pub(crate) fn told(reason_code: ReasonCode, reason: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn with_code(reason_code: ReasonCode, reason: impl Into<Cow<'static, str>>) -> Self {
         Self::WithCode {
             reason_code,
             reason: without_controls(reason.into()),
@@ -73,7 +73,7 @@ impl CloseReason {
             }
     }
 
-    /// The code of the CONNACK or DISCONNECT, where there is one, and its reason string.
+    /// Reason code and reason string of the CONNACK or DISCONNECT; `None` if no packet is sent.
     pub(crate) fn wire_reason(&self) -> Option<(ReasonCode, Option<&str>)> {
         match self {
             Self::WithCode {
@@ -93,7 +93,7 @@ impl CloseReason {
         }
     }
 
-    /// Why, for the log.
+    /// Reason for the log.
     pub(crate) fn reason(&self) -> &str {
         match self {
             Self::WithCode { reason, .. } => reason,
@@ -107,7 +107,7 @@ impl CloseReason {
         }
     }
 
-    /// Why, with the code that was sent or received.
+    /// Reason for the log, with the code that was sent or received.
     pub(crate) fn log_reason(&self) -> String {
         match self {
             Self::WithCode { reason_code, .. }
@@ -122,8 +122,8 @@ impl CloseReason {
     }
 }
 
-/// A reason that may go out in a packet: text of a client in it carries no control characters to
-/// whoever shows it.
+/// Escapes control characters in a reason that goes out in a packet, as it may quote text of a
+/// client.
 pub(crate) fn without_controls(reason: Cow<'static, str>) -> Cow<'static, str> {
     if reason.chars().any(needs_escape) {
         Escaped(reason).to_string().into()
@@ -132,7 +132,7 @@ pub(crate) fn without_controls(reason: Cow<'static, str>) -> Cow<'static, str> {
     }
 }
 
-/// The code, where it may stand in this packet; Protocol Error in its place.
+/// Same code, or Protocol Error if the packet can't have it.
 pub(crate) const fn legal_code(reason_code: ReasonCode, packet: PacketType) -> ReasonCode {
     if reason_code.is_legal_in(packet, Sender::Server) {
         reason_code
@@ -143,12 +143,12 @@ pub(crate) const fn legal_code(reason_code: ReasonCode, packet: PacketType) -> R
 
 impl From<DecodeError> for CloseReason {
     fn from(error: DecodeError) -> Self {
-        Self::told(error.reason_code, error.to_string())
+        Self::with_code(error.reason_code, error.to_string())
     }
 }
 
 impl From<EncodeError> for CloseReason {
     fn from(error: EncodeError) -> Self {
-        Self::told(ReasonCode::ImplementationSpecificError, error.to_string())
+        Self::with_code(ReasonCode::ImplementationSpecificError, error.to_string())
     }
 }

@@ -1,7 +1,6 @@
-//! One client's connection: which packet is expected when, and which deadline is next.
+//! One client's connection: the packets that are expected in each state, and the next deadline.
 
 use core::mem;
-use core::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,36 +15,33 @@ use crate::authorizer::{Credentials, Grant, Refusal};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::server::close_reason::{CloseReason, legal_code};
-use crate::server::connect::{self, Pending};
+use crate::server::connect::Pending;
+use crate::server::connect_check::check_connect;
 use crate::server::hub::Hub;
 use crate::server::limits::{HANDSHAKE_TIMEOUT, MAX_CONNECT_SIZE, SILENT_TIMEOUT, WORK_PER_TURN};
-use crate::server::open::Open;
+use crate::server::open::{Open, protocol_error};
 use crate::server::other_version::OtherVersion;
 use crate::server::output::Output;
+use crate::server::peer::{Peer, RandomIds};
 use crate::server::settings::Settings;
-
-/// Who is at the other end of the socket.
-#[derive(Debug, Clone)]
-pub(crate) struct Peer {
-    pub(crate) address: SocketAddr,
-    /// The server name of the TLS handshake.
-    pub(crate) server_name: Option<String>,
-}
+use crate::server::turn::{Timestamp, Turn};
 
 /// One connection, from the end of the TLS handshake on.
 ///
-/// `handle_*` says what happened, `poll_*` asks what to do next; [`Self::output`] holds what is to
-/// be sent.
+/// The owner of the socket calls `handle_*` when something has happened and `poll_*` for what to do
+/// next; [`Self::output`] holds what is to be sent.
 #[derive(Debug)]
 pub(crate) struct Connection {
     settings: Arc<Settings>,
     peer: Peer,
+    ids: RandomIds,
     /// Notified when another connection has something for this one.
     wake: Arc<Notify>,
     state: State,
     pub(crate) output: Output,
 }
 
+/// State of a connection, with the data of that state.
 #[derive(Debug)]
 enum State {
     AwaitingConnect {
@@ -53,7 +49,7 @@ enum State {
     },
     Authorizing(Box<Pending>),
     Open(Box<Open>),
-    /// A fault: the client is left alone with what it got.
+    /// A fault on demand: the client gets no answer any more.
     Silent {
         until: Instant,
     },
@@ -64,6 +60,7 @@ impl Connection {
     pub(crate) fn new(
         settings: Arc<Settings>,
         peer: Peer,
+        ids: RandomIds,
         wake: Arc<Notify>,
         now: Instant,
     ) -> Self {
@@ -73,14 +70,15 @@ impl Connection {
         Self {
             settings,
             peer,
+            ids,
             wake,
             state,
             output: Output::default(),
         }
     }
 
-    /// Whether more input can be handled now. While it can't, no more should be read from the
-    /// socket than shows that the client has gone.
+    /// `true` if more input can be handled now. Otherwise the owner of the socket reads no more than
+    /// it needs to notice that the client has gone.
     pub(crate) fn wants_input(&self) -> bool {
         let expects_packets = match &self.state {
             State::AwaitingConnect { .. } | State::Silent { .. } => true,
@@ -90,19 +88,18 @@ impl Connection {
         expects_packets && !self.output.is_full()
     }
 
-    /// Whether this connection stopped only to give the others their turn: then it should have
-    /// another one at once.
+    /// `true` if this connection stopped only to let others work: it should go on soon.
     pub(crate) const fn has_more_work(&self) -> bool {
         self.output.close.is_none() && self.output.work >= WORK_PER_TURN
     }
 
-    /// Whether the client is about to be disconnected for its silence: then what lies in the socket
-    /// must be read first.
+    /// `true` if the client is about to be disconnected for its silence: then the socket must be
+    /// read first.
     pub(crate) fn is_silent(&self, now: Instant) -> bool {
         matches!(&self.state, State::Open(open) if open.is_silent(now))
     }
 
-    /// Whether the client has yet to be let in.
+    /// `true` until the client has its CONNACK.
     pub(crate) const fn is_pending(&self) -> bool {
         matches!(
             self.state,
@@ -110,11 +107,11 @@ impl Connection {
         )
     }
 
-    /// Takes whole packets off the front of `input`: all of them, or as many as one turn may have.
-    pub(crate) fn handle_input(&mut self, input: &mut BytesMut, hub: &mut Hub, now: Instant) {
+    /// Takes whole packets off the front of `input`: all of them, or as many as one turn may handle.
+    pub(crate) fn handle_input(&mut self, input: &mut BytesMut, hub: &mut Hub, now: Timestamp) {
         self.output.work = 0;
         if let State::Open(open) = &mut self.state {
-            open.refill(now);
+            open.throttle.refill(now.instant);
         }
         while self.wants_input() && !self.has_more_work() {
             if matches!(self.state, State::Silent { .. }) {
@@ -129,106 +126,93 @@ impl Connection {
                 Err(error) => (input.len(), Err(self.undecodable(error, input))),
             };
             input.advance(handled);
-            if let Err(end) = outcome {
-                self.end(&end, hub, now);
+            if let Err(reason) = outcome {
+                self.close(&reason, hub, now);
             }
         }
     }
 
-    /// The authorizers have decided about the credentials of [`Self::poll_authorization`].
+    /// Handles the authorizers' answer about the credentials of [`Self::poll_authorization`].
     pub(crate) fn handle_authorization(
         &mut self,
-        verdict: Result<Grant, Refusal>,
+        answer: Result<Grant, Refusal>,
         hub: &mut Hub,
-        now: Instant,
+        now: Timestamp,
     ) {
-        let outcome = match mem::replace(&mut self.state, State::Closed) {
+        let turn = &mut Turn::new(hub, &mut self.output, now);
+        let (state, outcome) = match mem::replace(&mut self.state, State::Closed) {
             State::Authorizing(mut pending) => {
-                match pending.handle_verdict(verdict, &self.settings, &mut self.output, hub, now) {
+                match pending.handle_authorization(answer, &self.settings, turn) {
                     Ok(grant) => {
-                        let open = pending.open(
-                            grant,
-                            &self.settings,
-                            &self.wake,
-                            &mut self.output,
-                            hub,
-                            now,
-                        );
-                        self.state = State::Open(Box::new(open));
-                        Ok(())
+                        let open = pending.open(grant, &self.settings, &self.wake, turn);
+                        (State::Open(Box::new(open)), Ok(()))
                     }
-                    Err(end) => {
-                        self.state = State::Authorizing(pending);
-                        Err(end)
-                    }
+                    // The log line of the refusal needs what is known of the client.
+                    Err(reason) => (State::Authorizing(pending), Err(reason)),
                 }
             }
             State::Open(mut open) => {
-                let outcome = open.handle_refresh(verdict, &mut self.output, now);
-                self.state = State::Open(open);
-                outcome
+                let outcome = open.handle_refresh(answer, turn);
+                (State::Open(open), outcome)
             }
-            other => {
-                self.state = other;
-                Ok(())
-            }
+            other => (other, Ok(())),
         };
-        if let Err(end) = outcome {
-            self.end(&end, hub, now);
+        self.state = state;
+        if let Err(reason) = outcome {
+            self.close(&reason, hub, now);
         }
     }
 
-    /// The deadline of [`Self::poll_timeout`] has passed.
-    pub(crate) fn handle_timeout(&mut self, hub: &mut Hub, now: Instant) {
+    /// Handles the deadline of [`Self::poll_timeout`].
+    pub(crate) fn handle_timeout(&mut self, hub: &mut Hub, now: Timestamp) {
         let outcome = match &mut self.state {
-            State::AwaitingConnect { until } if *until <= now => Err(CloseReason::told(
-                ReasonCode::ProtocolError,
-                "no CONNECT came within 10 seconds",
-            )),
-            State::Silent { until } if *until <= now => Err(CloseReason::Dropped),
-            State::Open(open) => open.handle_timeout(now),
+            State::AwaitingConnect { until } if *until <= now.instant => {
+                Err(protocol_error("no CONNECT came within 10 seconds"))
+            }
+            State::Silent { until } if *until <= now.instant => Err(CloseReason::Dropped),
+            State::Open(open) => open.handle_timeout(now.instant),
             State::AwaitingConnect { .. }
             | State::Silent { .. }
             | State::Authorizing(_)
             | State::Closed => Ok(()),
         };
-        if let Err(end) = outcome {
-            self.end(&end, hub, now);
+        if let Err(reason) = outcome {
+            self.close(&reason, hub, now);
         }
     }
 
-    /// The socket is gone.
-    pub(crate) fn handle_lost(&mut self, hub: &mut Hub, now: Instant) {
-        self.end(&CloseReason::Lost, hub, now);
+    /// Handles the end of the socket.
+    pub(crate) fn handle_lost(&mut self, hub: &mut Hub, now: Timestamp) {
+        self.close(&CloseReason::Lost, hub, now);
     }
 
-    /// Others wait to be let in, and this client has had its time.
-    pub(crate) fn handle_eviction(&mut self, hub: &mut Hub, now: Instant) {
+    /// Gives up a client that has no CONNACK yet, for others that wait for theirs.
+    pub(crate) fn handle_eviction(&mut self, hub: &mut Hub, now: Timestamp) {
         if self.is_pending() {
-            self.end(
-                &CloseReason::told(ReasonCode::ServerBusy, "too many clients wait to be let in"),
-                hub,
-                now,
-            );
+            let reason = "too many clients wait to be let in";
+            let reason = CloseReason::with_code(ReasonCode::ServerBusy, reason);
+            self.close(&reason, hub, now);
         }
     }
 
-    /// The sandbox stops.
-    pub(crate) fn handle_shutdown(&mut self, hub: &mut Hub, now: Instant) {
-        let (code, reason) = match self.state {
-            State::Open(_) => (ReasonCode::ServerShuttingDown, "the sandbox stops"),
-            _ => (ReasonCode::ServerUnavailable, "the sandbox stops"),
+    /// Handles the end of the sandbox.
+    pub(crate) fn handle_shutdown(&mut self, hub: &mut Hub, now: Timestamp) {
+        let code = match self.state {
+            State::Open(_) => ReasonCode::ServerShuttingDown,
+            _ => ReasonCode::ServerUnavailable,
         };
-        self.end(&CloseReason::told(code, reason), hub, now);
+        let reason = CloseReason::with_code(code, "the sandbox stops");
+        self.close(&reason, hub, now);
     }
 
-    /// Moves messages that wait for this client into the output, as many as there is room for.
-    pub(crate) fn poll_deliveries(&mut self, hub: &mut Hub, now: Instant) {
+    /// Moves waiting messages into the output, as many as it takes.
+    pub(crate) fn poll_deliveries(&mut self, hub: &mut Hub, now: Timestamp) {
         let State::Open(open) = &mut self.state else {
             return;
         };
-        if let Err(end) = open.deliver(&mut self.output, hub, now) {
-            self.end(&end, hub, now);
+        let turn = &mut Turn::new(hub, &mut self.output, now);
+        if let Err(reason) = open.deliver(turn) {
+            self.close(&reason, hub, now);
         }
     }
 
@@ -241,19 +225,15 @@ impl Connection {
         }
     }
 
-    /// What the buffers of this connection take, so that all of them together stay within bounds.
-    pub(crate) fn report(&self, buffered: usize, hub: &mut Hub, now: Instant) {
+    /// Reports the capacity of this connection's buffers, which all connections share a bound of.
+    pub(crate) fn report_buffers(&self, buffered: usize, hub: &mut Hub, now: Instant) {
         if let State::Open(open) = &self.state {
-            hub.charge_buffers(
-                open.attached.connection,
-                buffered + open.credentials_size,
-                &self.wake,
-                now,
-            );
+            let bytes = buffered + open.credentials_size;
+            hub.charge_buffers(open.attached.connection, bytes, &self.wake, now);
         }
     }
 
-    /// When [`Self::handle_timeout`] is wanted.
+    /// Time of the next call of [`Self::handle_timeout`]; `None` for no deadline.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::AwaitingConnect { until } | State::Silent { until } => Some(*until),
@@ -275,7 +255,7 @@ impl Connection {
         }
     }
 
-    /// How the connection ends over bytes that are no packet of MQTT 5.
+    /// End of the connection for bytes that are no packet of MQTT 5.
     fn undecodable(&self, error: DecodeError, input: &[u8]) -> CloseReason {
         let is_other_version = matches!(self.state, State::AwaitingConnect { .. })
             && error.kind == DecodeErrorKind::UnsupportedVersion;
@@ -288,36 +268,28 @@ impl Connection {
         packet: &Packet<'_>,
         length: usize,
         hub: &mut Hub,
-        now: Instant,
+        now: Timestamp,
     ) -> Result<(), CloseReason> {
+        let turn = &mut Turn::new(hub, &mut self.output, now);
         match &mut self.state {
-            State::AwaitingConnect { .. } => match packet {
-                Packet::Connect(connect) => {
-                    let weight = hub.weight();
-                    let pending = Pending::new(
-                        connect,
-                        &self.peer,
-                        &self.settings,
-                        &weight,
-                        &mut self.output,
-                        now,
-                    )?;
-                    // From here on a refusal names the client in the log.
-                    self.state = State::Authorizing(Box::new(pending));
-                    connect::check(connect, self.settings.rules(), hub)?;
-                    self.apply_connect_faults(now)
-                }
-                // [MQTT-3.1.0-1]
-                _ => Err(CloseReason::told(
-                    ReasonCode::ProtocolError,
-                    "the first packet must be CONNECT",
-                )),
-            },
-            State::Open(open) => open.handle_packet(packet, length, &mut self.output, hub, now),
+            State::AwaitingConnect { .. } => {
+                let Packet::Connect(connect) = packet else {
+                    // [MQTT-3.1.0-1]
+                    return Err(protocol_error("the first packet must be CONNECT"));
+                };
+                let (peer, ids, settings) = (&self.peer, &self.ids, &self.settings);
+                let pending = Pending::new(connect, peer, ids, settings, turn)?;
+                // From here on a refusal names the client in the log.
+                self.state = State::Authorizing(Box::new(pending));
+                check_connect(connect, self.settings.rules(), hub)?;
+                self.apply_connect_faults(now.instant)
+            }
+            State::Open(open) => open.handle_packet(packet, length, turn),
             State::Authorizing(_) | State::Silent { .. } | State::Closed => Ok(()),
         }
     }
 
+    /// Applies the faults on demand that a CONNECT provokes.
     fn apply_connect_faults(&mut self, now: Instant) -> Result<(), CloseReason> {
         let faults = &self.settings.faults;
         if faults.has(&Fault::DropOnConnect) || faults.has(&Fault::NoAlpn) {
@@ -340,47 +312,37 @@ impl Connection {
         Ok(())
     }
 
-    fn end(&mut self, end: &CloseReason, hub: &mut Hub, now: Instant) {
-        let state = mem::replace(&mut self.state, State::Closed);
-        match state {
+    /// Ends the connection: tells the client, writes the log line, and leaves the socket to be
+    /// closed by its owner.
+    fn close(&mut self, reason: &CloseReason, hub: &mut Hub, now: Timestamp) {
+        match mem::replace(&mut self.state, State::Closed) {
             State::AwaitingConnect { .. } => {
-                self.refuse(end);
+                self.send_refusal(reason);
                 let event = Event::Rejected {
                     peer: self.peer.address,
-                    reason: end.log_reason(),
+                    reason: reason.log_reason(),
                 };
                 self.output.log(event);
             }
             State::Authorizing(pending) => {
-                self.refuse(end);
-                self.output.log(pending.refused(end, now));
+                self.send_refusal(reason);
+                self.output.log(pending.refused(reason, now.instant));
             }
             State::Open(open) => {
-                if let Some((reason_code, reason)) = end.wire_reason() {
-                    let reason_code = legal_code(reason_code, PacketType::Disconnect);
-                    self.output.send_explained(reason, |reason_string| {
-                        let properties = DisconnectProperties {
-                            reason_string,
-                            ..DisconnectProperties::default()
-                        };
-                        Packet::Disconnect(Disconnect {
-                            reason_code,
-                            properties,
-                        })
-                    });
-                }
-                open.end(end, &mut self.output, hub, now);
+                self.send_disconnect(reason);
+                open.close(reason, &mut Turn::new(hub, &mut self.output, now));
             }
             State::Silent { .. } | State::Closed => {}
         }
-        self.output.close.get_or_insert_with(|| end.close());
+        self.output.close.get_or_insert_with(|| reason.close());
     }
 
-    fn refuse(&mut self, end: &CloseReason) {
-        if let CloseReason::OtherVersion(other) = end {
+    /// Sends the CONNACK of a client that isn't let in.
+    fn send_refusal(&mut self, reason: &CloseReason) {
+        if let CloseReason::OtherVersion(other) = reason {
             return self.output.bytes.extend_from_slice(other.connack());
         }
-        let Some((reason_code, reason)) = end.wire_reason() else {
+        let Some((reason_code, reason)) = reason.wire_reason() else {
             return;
         };
         let reason_code = legal_code(reason_code, PacketType::ConnAck);
@@ -392,6 +354,23 @@ impl Connection {
             // [MQTT-3.2.2-6]
             Packet::ConnAck(ConnAck {
                 session_present: false,
+                reason_code,
+                properties,
+            })
+        });
+    }
+
+    fn send_disconnect(&mut self, reason: &CloseReason) {
+        let Some((reason_code, reason)) = reason.wire_reason() else {
+            return;
+        };
+        let reason_code = legal_code(reason_code, PacketType::Disconnect);
+        self.output.send_explained(reason, |reason_string| {
+            let properties = DisconnectProperties {
+                reason_string,
+                ..DisconnectProperties::default()
+            };
+            Packet::Disconnect(Disconnect {
                 reason_code,
                 properties,
             })

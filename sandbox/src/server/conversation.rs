@@ -1,7 +1,7 @@
 //! The server without sockets, threads or a clock: bytes of several clients in, bytes for them out.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::BytesMut;
 use tokio::sync::Notify;
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::authorizer::{Grant, Refusal};
 use crate::policy::Policy;
 use crate::profile::Profile;
-use crate::server::{Connection, Hub, Peer, Settings};
+use crate::server::{Connection, Hub, Peer, RandomIds, Settings, Timestamp};
 
 /// Several clients of one server, in virtual time. What a fuzzer drives, or a test that wants no
 /// sockets.
@@ -21,7 +21,7 @@ pub struct Conversation {
     settings: Arc<Settings>,
     policy: Policy,
     clients: Vec<Client>,
-    now: Instant,
+    now: Timestamp,
 }
 
 #[derive(Debug)]
@@ -44,7 +44,10 @@ impl Conversation {
             settings,
             policy,
             clients: Vec::new(),
-            now,
+            now: Timestamp {
+                instant: now,
+                calendar: UNIX_EPOCH,
+            },
         }
     }
 
@@ -54,11 +57,17 @@ impl Conversation {
             address: ([127, 0, 0, 1], 1).into(),
             server_name: None,
         };
+        let number = self.clients.len();
+        let ids = RandomIds {
+            connection: number.to_string(),
+            client: number.to_string(),
+        };
         let connection = Connection::new(
             Arc::clone(&self.settings),
             peer,
+            ids,
             Arc::new(Notify::new()),
-            self.now,
+            self.now.instant,
         );
         self.clients.push(Client {
             connection,
@@ -114,12 +123,12 @@ impl Conversation {
     /// Time passes, and what is due happens.
     pub fn wait(&mut self, time: Duration) {
         self.now += time;
-        self.hub.handle_timeout(self.now);
+        self.hub.handle_timeout(self.now.instant);
         for client in &mut self.clients {
             let is_due = client
                 .connection
                 .poll_timeout()
-                .is_some_and(|at| at <= self.now);
+                .is_some_and(|at| at <= self.now.instant);
             if is_due && client.is_open() {
                 client.connection.handle_timeout(&mut self.hub, self.now);
             }
@@ -134,7 +143,7 @@ impl Conversation {
             .clients
             .iter()
             .map(|client| client.input.len() + client.connection.output.bytes.len());
-        self.hub.weight().bytes() + buffers.sum::<usize>()
+        self.hub.memory_counter().bytes() + buffers.sum::<usize>()
     }
 }
 
@@ -144,22 +153,22 @@ impl Client {
     }
 
     /// Until there is nothing more to do.
-    fn turn(&mut self, hub: &mut Hub, policy: &Policy, now: Instant) {
+    fn turn(&mut self, hub: &mut Hub, policy: &Policy, now: Timestamp) {
         loop {
             let connection = &mut self.connection;
             if !self.is_lost {
                 connection.handle_input(&mut self.input, hub, now);
             }
             connection.poll_deliveries(hub, now);
-            connection.report(
+            connection.report_buffers(
                 self.input.capacity() + connection.output.bytes.capacity(),
                 hub,
-                now,
+                now.instant,
             );
             connection.output.events.clear();
             if connection.poll_authorization().is_some() {
-                let verdict: Result<Grant, Refusal> = Ok(grant(policy.clone()));
-                connection.handle_authorization(verdict, hub, now);
+                let answer: Result<Grant, Refusal> = Ok(grant(policy.clone()));
+                connection.handle_authorization(answer, hub, now);
                 continue;
             }
             if !connection.has_more_work() {

@@ -1,5 +1,5 @@
-//! Messages on their way to a client: asked of the policy one by one, in order, as fast as the
-//! client takes them.
+//! Delivery of messages to a client: in order, each decided by the policy, as fast as the client
+//! takes them.
 
 use std::time::Instant;
 
@@ -8,37 +8,44 @@ use dunlin_codec::{Ack, Delivery, Packet, PacketId, QoS, ReasonCode};
 use crate::event::{Event, Outcome};
 use crate::policy::{Action, Decision};
 use crate::server::close_reason::CloseReason;
-use crate::server::hub::Hub;
 use crate::server::limit::Limit;
 use crate::server::limits::WORK_PER_TURN;
 use crate::server::open::Open;
 use crate::server::outgoing::{NextDelivery, Queued};
-use crate::server::output::Output;
+use crate::server::turn::Turn;
+
+/// A message that the policy allows this client to receive.
+struct Allowed<'a> {
+    queued: &'a Queued,
+    topic: String,
+    decision: Decision,
+}
 
 impl Open {
-    pub(crate) fn deliver(
-        &mut self,
-        output: &mut Output,
-        hub: &mut Hub,
-        now: Instant,
-    ) -> Result<(), CloseReason> {
-        while output.work < WORK_PER_TURN {
-            if let Some(eviction) = hub.eviction(self.attached.connection) {
-                return Err(CloseReason::told(
-                    ReasonCode::QuotaExceeded,
-                    eviction.reason(),
-                ));
+    /// Moves messages from the queue into the output, until one of them is empty or full.
+    ///
+    /// # Errors
+    /// The end of the connection: another connection has the session, or the session was given up
+    /// for its memory.
+    pub(crate) fn deliver(&mut self, turn: &mut Turn<'_>) -> Result<(), CloseReason> {
+        while turn.output.work < WORK_PER_TURN {
+            if let Some(eviction) = turn.hub.eviction(self.attached.connection) {
+                let (code, reason) = (ReasonCode::QuotaExceeded, eviction.reason());
+                return Err(CloseReason::with_code(code, reason));
             }
-            let Some(session) = hub.session(&self.client_id, self.attached.connection) else {
+            let (is_full, now) = (turn.output.is_full() || self.is_throttled(), turn.now);
+            let Some(session) = self.session(turn) else {
                 // [MQTT-3.1.4-3]
-                return Err(CloseReason::told(
+                return Err(CloseReason::with_code(
                     ReasonCode::SessionTakenOver,
                     "another client has the same client id",
                 ));
             };
-            if output.is_full() || self.is_throttled() {
+            if is_full {
                 return Ok(());
             }
+
+            // Look first: a message that must wait stays in the queue.
             let Some((qos, is_stored)) = session.outgoing.peek() else {
                 return Ok(());
             };
@@ -48,28 +55,31 @@ impl Open {
             let Some(next) = session.outgoing.pop() else {
                 return Ok(());
             };
-            output.work += 1;
-            let sent_before = output.bytes.len();
-            match next {
-                NextDelivery::New(queued) => self.deliver_new(&queued, output, hub, now),
-                NextDelivery::Again {
-                    packet_id,
-                    queued,
-                    first_sent,
-                } => {
-                    self.deliver_again(packet_id, &queued, first_sent, output, hub, now);
-                }
-                NextDelivery::Release(packet_id) => {
-                    output.send(&Packet::PubRel(Ack::success(packet_id)));
-                }
-            }
-            self.count(output.bytes.len() - sent_before, output, now);
+
+            turn.output.work += 1;
+            let sent_before = turn.output.bytes.len();
+            self.deliver_one(next, turn);
+            self.count_bytes(turn.output.bytes.len() - sent_before, turn);
         }
         Ok(())
     }
 
-    /// Stored messages come slowly; and what is above the messages of a second waits, but for QoS
-    /// 0.
+    fn deliver_one(&mut self, next: NextDelivery, turn: &mut Turn<'_>) {
+        match next {
+            NextDelivery::New(queued) => self.deliver_new(&queued, turn),
+            NextDelivery::Again {
+                packet_id,
+                queued,
+                first_sent,
+            } => self.deliver_again(packet_id, &queued, first_sent, turn),
+            NextDelivery::Release(packet_id) => {
+                turn.send(&Packet::PubRel(Ack::success(packet_id)));
+            }
+        }
+    }
+
+    /// `true` if the next message must wait for the next second: a stored message beyond the rate
+    /// of stored ones, or one of QoS 1 or 2 beyond the rate of all.
     fn must_wait(&mut self, qos: QoS, is_stored: bool, now: Instant) -> bool {
         let throttle = &mut self.throttle;
         let stored = throttle.stored.as_mut().filter(|_| is_stored);
@@ -78,10 +88,9 @@ impl Open {
             let is_open = window.is_open(now);
             (!is_open).then(|| window.ends())
         });
-        if let Some(window) = throttle
-            .stored
-            .as_mut()
-            .filter(|_| is_stored && closed.is_none())
+        if let Some(window) = throttle.stored.as_mut()
+            && is_stored
+            && closed.is_none()
         {
             window.take(1);
         }
@@ -89,76 +98,85 @@ impl Open {
         closed.is_some()
     }
 
-    fn deliver_new(&mut self, queued: &Queued, output: &mut Output, hub: &mut Hub, now: Instant) {
+    /// Sends a message for the first time, unless policy, expiry or rate forbid it.
+    fn deliver_new(&mut self, queued: &Queued, turn: &mut Turn<'_>) {
+        // The policy is evaluated for each message, as AWS does, not once for each subscription.
         let topic = queued.message.topic();
-        let decision = self.decide_receive(queued, &topic);
+        let decision = self.decide_receive(queued, &topic, turn);
         if !decision.is_allowed() {
-            return output.log(self.denied(topic, decision));
+            return turn.log(self.denied(topic, decision));
         }
-        if queued.message.has_expired(now) {
-            // [MQTT-3.3.2-5]
-            return output.log(self.undelivered(topic, "expired".into()));
+
+        // An expired message must not be sent. [MQTT-3.3.2-5]
+        if queued.message.has_expired(turn.now) {
+            return turn.log(self.undelivered(topic, "expired".into()));
         }
-        let is_over = self
-            .throttle
-            .messages
-            .as_mut()
-            .is_some_and(|window| !window.try_take(now));
+
+        // QoS 0 isn't kept for later: above the rate it is dropped, and the log says so.
+        let is_over = !self.throttle.try_take_message(turn.now);
         if is_over && queued.qos == QoS::AtMostOnce {
-            let most = self
-                .settings
-                .rules()
-                .max_messages_per_second
-                .unwrap_or_default();
-            return output.log(self.undelivered(topic, Limit::Messages(most).to_string()));
+            let most = self.settings.rules().max_messages_per_second;
+            let limit = Limit::Messages(most.unwrap_or_default());
+            return turn.log(self.undelivered(topic, limit.to_string()));
         }
-        let Some(session) = hub.session(&self.client_id, self.attached.connection) else {
+
+        let now = turn.now;
+        let Some(session) = self.session(turn) else {
             return;
         };
         let delivery = session.outgoing.begin(queued, now);
-        self.send_message(queued, delivery, decision, topic, output, hub, now);
+        let allowed = Allowed {
+            queued,
+            topic,
+            decision,
+        };
+        self.send_message(allowed, delivery, turn);
     }
 
-    /// Whether it has expired meanwhile doesn't matter: it was sent. [MQTT-4.3.3-7]
+    /// Sends a message again that an earlier connection didn't acknowledge, unless the policy or
+    /// the redelivery limit of the profile forbids it. A message that has expired meanwhile is sent
+    /// all the same. [MQTT-4.3.3-7]
     fn deliver_again(
         &mut self,
         packet_id: PacketId,
         queued: &Queued,
         first_sent: Instant,
-        output: &mut Output,
-        hub: &mut Hub,
-        now: Instant,
+        turn: &mut Turn<'_>,
     ) {
         let topic = queued.message.topic();
         let rules = self.settings.rules();
         let limit = rules
             .redelivery_limit
-            .filter(|limit| now >= first_sent + self.settings.scaled(*limit));
-        let decision = self.decide_receive(queued, &topic);
+            .filter(|limit| turn.now >= first_sent + self.settings.scaled(*limit));
+        let decision = self.decide_receive(queued, &topic, turn);
         if limit.is_some() || !decision.is_allowed() {
-            if let Some(session) = hub.session(&self.client_id, self.attached.connection) {
-                session.outgoing.give_up(packet_id);
-            }
-            return output.log(match limit {
+            self.give_up(packet_id, turn);
+            return turn.log(match limit {
                 Some(limit) => {
                     self.undelivered(topic, Limit::Redelivery(limit.as_secs()).to_string())
                 }
                 None => self.denied(topic, decision),
             });
         }
+
+        // It counts for the rate, and isn't held up by it.
         if let Some(window) = &mut self.throttle.messages {
             window.take(1);
         }
         // [MQTT-3.3.1-1]
         let delivery = Delivery::new(queued.qos, packet_id, rules.marks_duplicates);
-        self.send_message(queued, delivery, decision, topic, output, hub, now);
+        let allowed = Allowed {
+            queued,
+            topic,
+            decision,
+        };
+        self.send_message(allowed, delivery, turn);
     }
 
-    /// Asks the policy about iot:Receive: on the topic, and for a message of a shared subscription
-    /// also on the topic behind `$share/<name>/`, as AWS's samples grant both and its documents
-    /// say for neither that it is the one.
-    fn decide_receive(&self, queued: &Queued, topic: &str) -> Decision {
-        let decision = self.decide(Action::Receive, topic);
+    /// Evaluates `iot:Receive` on the topic, and for a message of a shared subscription also on
+    /// `$share/<name>/<topic>`: AWS's samples grant both, and its documents don't say which counts.
+    fn decide_receive(&self, queued: &Queued, topic: &str, turn: &Turn<'_>) -> Decision {
+        let decision = self.decide(Action::Receive, topic, turn);
         let name = queued
             .share
             .as_deref()
@@ -166,7 +184,8 @@ impl Open {
         match name {
             // An explicit deny beats every allow.
             Some(name) if matches!(decision, Decision::ImplicitDeny(_)) => {
-                let prefixed = self.decide(Action::Receive, &format!("$share/{name}/{topic}"));
+                let prefixed = format!("$share/{name}/{topic}");
+                let prefixed = self.decide(Action::Receive, &prefixed, turn);
                 if prefixed.is_allowed() {
                     prefixed
                 } else {
@@ -177,63 +196,55 @@ impl Open {
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one message, one decision, and what every step is given"
-    )]
-    fn send_message(
-        &mut self,
-        queued: &Queued,
-        delivery: Delivery,
-        decision: Decision,
-        topic: String,
-        output: &mut Output,
-        hub: &mut Hub,
-        now: Instant,
-    ) {
+    fn send_message(&mut self, allowed: Allowed<'_>, delivery: Delivery, turn: &mut Turn<'_>) {
+        let Allowed {
+            queued,
+            topic,
+            decision,
+        } = allowed;
         let message = &queued.message;
-        let publish = message.delivered(delivery, queued.retain, &queued.identifiers, now);
-        let sent = publish.is_some_and(|mut publish| {
+        let publish = message.delivered(delivery, queued.retain, &queued.identifiers, turn.now);
+        let is_sent = publish.is_some_and(|mut publish| {
             self.server_aliases.shorten(&mut publish);
-            let sent = output.send(&Packet::Publish(publish));
-            if sent {
+            let is_sent = turn.send(&Packet::Publish(publish));
+            if is_sent {
                 self.server_aliases.sent(&publish);
             }
-            sent
+            is_sent
         });
-        if sent {
-            return output.log(self.receive_event(topic, Outcome::Allowed(decision)));
+        if is_sent {
+            return turn.log(self.receive_event(topic, Outcome::Allowed(decision)));
         }
+
         // Larger than the client takes: to the sender it counts as delivered. [MQTT-3.1.2-25]
-        if let Some(packet_id) = delivery.packet_id()
-            && let Some(session) = hub.session(&self.client_id, self.attached.connection)
-        {
+        if let Some(packet_id) = delivery.packet_id() {
+            self.give_up(packet_id, turn);
+        }
+        turn.log(self.undelivered(topic, "larger than the client takes".into()));
+    }
+
+    fn give_up(&self, packet_id: PacketId, turn: &mut Turn<'_>) {
+        if let Some(session) = self.session(turn) {
             session.outgoing.give_up(packet_id);
         }
-        output.log(self.undelivered(topic, "larger than the client takes".into()));
     }
 
     fn denied(&self, topic: String, decision: Decision) -> Event {
-        let (reason, decision) = (decision.to_string(), Some(Box::new(decision)));
-        self.receive_event(
-            topic,
-            Outcome::Refused {
-                reason_code: None,
-                reason,
-                decision,
-            },
-        )
+        let outcome = Outcome::Refused {
+            reason_code: None,
+            reason: decision.to_string(),
+            decision: Some(Box::new(decision)),
+        };
+        self.receive_event(topic, outcome)
     }
 
     fn undelivered(&self, topic: String, reason: String) -> Event {
-        self.receive_event(
-            topic,
-            Outcome::Refused {
-                reason_code: None,
-                reason,
-                decision: None,
-            },
-        )
+        let outcome = Outcome::Refused {
+            reason_code: None,
+            reason,
+            decision: None,
+        };
+        self.receive_event(topic, outcome)
     }
 
     fn receive_event(&self, topic: String, outcome: Outcome<Decision>) -> Event {

@@ -1,4 +1,4 @@
-//! A request that is in order and isn't granted: the client is told, and stays connected.
+//! Refusal of one valid request: the client is told, and stays connected.
 
 use dunlin_codec::ReasonCode;
 
@@ -7,17 +7,16 @@ use crate::event::Outcome;
 use crate::policy::Decision;
 use crate::server::close_reason::{CloseReason, without_controls};
 
-/// What a SUBACK or PUBACK says.
+/// Refusal of a subscription or a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Denied {
     pub(crate) reason_code: ReasonCode,
     pub(crate) reason: String,
-    /// The policy's decision, where it is the reason: the one denial for which there is a choice
-    /// how to tell it.
+    /// Decision of the policy, if it is the reason; a setting chooses how it is told.
     pub(crate) decision: Option<Box<Decision>>,
-    /// The topic is one of those that the service keeps for itself: there is a choice for it, too.
+    /// The topic is reserved by the service; a setting chooses how it is told.
     pub(crate) is_reserved: bool,
-    /// It is thrown away and the connection goes on, even where nothing tells the client.
+    /// The message is discarded and the connection goes on, even if no packet can tell the client.
     pub(crate) is_discarded: bool,
 }
 
@@ -36,7 +35,10 @@ impl Denied {
         Self::new(reason_code, "refused on purpose (fault)")
     }
 
-    /// The decision, where it allows.
+    /// The decision, if it allows the request.
+    ///
+    /// # Errors
+    /// The refusal, if it doesn't.
     pub(crate) fn unless_allowed(decision: Decision) -> Result<Decision, Self> {
         if decision.is_allowed() {
             return Ok(decision);
@@ -48,7 +50,8 @@ impl Denied {
         })
     }
 
-    /// How the connection ends, where the denial isn't told by the answer to its request.
+    /// End of the connection, if the setting tells the refusal so; `None` if the answer to the
+    /// request tells it.
     pub(crate) fn ending(&self, denials: Denials) -> Option<CloseReason> {
         let denial = match &self.decision {
             Some(_) => denials.operation,
@@ -57,7 +60,10 @@ impl Denied {
         };
         match denial {
             Denial::ReasonCode => None,
-            Denial::Disconnect => Some(CloseReason::told(self.reason_code, self.reason.clone())),
+            Denial::Disconnect => Some(CloseReason::with_code(
+                self.reason_code,
+                self.reason.clone(),
+            )),
             Denial::Close => Some(CloseReason::Silent {
                 reason: self.reason.clone(),
             }),

@@ -288,8 +288,8 @@ impl Hub {
     }
 
     /// A weight for a message that is to be kept.
-    pub(crate) fn weight(&self) -> MemoryCounter {
-        self.memory.weight()
+    pub(crate) fn memory_counter(&self) -> MemoryCounter {
+        self.memory.counter()
     }
 
     /// Ends a session: its subscriptions, its will, and the messages that its client hasn't

@@ -93,7 +93,7 @@ pub(crate) fn at_most(
 
 impl From<Limit> for CloseReason {
     fn from(limit: Limit) -> Self {
-        Self::told(limit.reason_code(), limit.to_string())
+        Self::with_code(limit.reason_code(), limit.to_string())
     }
 }
 

@@ -90,14 +90,14 @@ pub(crate) enum NextDelivery {
     New(Queued),
 }
 
-/// What an acknowledgement was for.
+/// Outcome of an acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AckOutcome {
-    Yes,
-    /// Nothing has this identifier: it may answer what a lost connection sent.
-    Unknown,
-    /// Another kind of acknowledgement is due.
-    Wrong,
+    Accepted,
+    /// No message has this identifier; the acknowledgement may be for one of a lost connection.
+    UnknownId,
+    /// The message needs another kind of acknowledgement.
+    WrongKind,
 }
 
 impl Outgoing {
@@ -240,26 +240,26 @@ impl Outgoing {
         ends: impl Fn(QoS, bool) -> bool,
     ) -> AckOutcome {
         let Some((index, in_flight)) = self.find(packet_id) else {
-            return AckOutcome::Unknown;
+            return AckOutcome::UnknownId;
         };
         if !ends(in_flight.qos, in_flight.message.is_none()) {
-            return AckOutcome::Wrong;
+            return AckOutcome::WrongKind;
         }
         if let Some(done) = self.in_flight.remove(index) {
             self.unacknowledged -= usize::from(done.is_charged);
             self.again -= usize::from(done.again);
             self.in_flight_bytes -= done.message.map_or(0, |queued| queued.message.len());
         }
-        AckOutcome::Yes
+        AckOutcome::Accepted
     }
 
     /// PUBREC: the client has the message, and only its identifier is kept. [MQTT-4.3.3-4]
     pub(crate) fn received(&mut self, packet_id: PacketId) -> AckOutcome {
         let Some((index, in_flight)) = self.find(packet_id) else {
-            return AckOutcome::Unknown;
+            return AckOutcome::UnknownId;
         };
         if in_flight.qos != QoS::ExactlyOnce {
-            return AckOutcome::Wrong;
+            return AckOutcome::WrongKind;
         }
         let was_again = in_flight.again;
         if let Some(in_flight) = self.in_flight.get_mut(index) {
@@ -268,7 +268,7 @@ impl Outgoing {
             self.again -= usize::from(was_again);
             self.in_flight_bytes -= message.map_or(0, |queued| queued.message.len());
         }
-        AckOutcome::Yes
+        AckOutcome::Accepted
     }
 
     /// It was sent before, and isn't to be sent again, or can't be.

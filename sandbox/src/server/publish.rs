@@ -1,11 +1,9 @@
-//! PUBLISH from a client: judged, kept if it is to be retained, routed, acknowledged.
+//! PUBLISH from a client: checked, decided by the policy, routed, acknowledged.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use dunlin_codec::{
-    Ack, AckProperties, AckType, Packet, PacketId, PayloadFormat, Publish, QoS, ReasonCode,
-};
+use dunlin_codec::{PacketId, PayloadFormat, Publish, QoS, ReasonCode};
 
 use crate::event::Event;
 use crate::fault::Fault;
@@ -13,25 +11,28 @@ use crate::policy::{Action, Decision};
 use crate::profile::Profile;
 use crate::server::close_reason::CloseReason;
 use crate::server::denied::Denied;
-use crate::server::hub::Hub;
 use crate::server::limit::{Limit, at_most};
 use crate::server::message::Message;
 use crate::server::open::Open;
-use crate::server::outgoing::AckOutcome;
-use crate::server::output::Output;
 use crate::server::topics;
+use crate::server::turn::Turn;
 
 impl Open {
-    pub(crate) fn handle_publish(
+    /// Handles a PUBLISH: routes its message, or refuses it in the way that its QoS allows.
+    ///
+    /// # Errors
+    /// The end of the connection: the PUBLISH breaks a limit of the connection, or its refusal is
+    /// told by closing.
+    pub(super) fn handle_publish(
         &mut self,
         publish: &Publish<'_>,
-        output: &mut Output,
-        hub: &mut Hub,
-        now: Instant,
+        turn: &mut Turn<'_>,
     ) -> Result<(), CloseReason> {
         if self.settings.faults.has(&Fault::DropOnPublish) {
             return Err(CloseReason::Dropped);
         }
+
+        // Limits that the CONNACK has announced: breaking them ends the connection.
         let rules = self.settings.rules();
         let qos = publish.delivery.qos();
         if qos > rules.maximum_qos {
@@ -47,43 +48,48 @@ impl Open {
             topic,
             &self.client_id,
             &self.settings,
-            &hub.weight(),
-            now,
+            &turn.hub.memory_counter(),
+            turn.now,
         )?;
         let topic = topic.as_str().to_owned();
+
+        // A packet identifier in use is answered without a second publication.
         if let Some(packet_id) = publish.delivery.packet_id()
-            && let Some(again) = self.accept(packet_id, qos, hub)?
+            && let Some(reason_code) = self.check_packet_id(packet_id, qos, turn)?
         {
-            self.acknowledge(qos, packet_id, again, None, output);
+            self.acknowledge(qos, packet_id, reason_code, None, turn.output);
             return Ok(());
         }
-        let outcome = self.discard(now).and_then(|()| self.injected_denial(qos));
-        let outcome = outcome.and_then(|()| self.check_payload(publish));
-        let outcome = outcome.and_then(|()| self.publish(&Arc::new(message), hub, now));
-        output.work += outcome.as_ref().map_or(0, |(receivers, _)| *receivers);
-        output.log(self.publish_event(topic, outcome.clone()));
-        let ending = outcome
-            .as_ref()
-            .err()
-            .and_then(|denied| denied.ending(self.settings.denials));
-        if let Some(end) = ending {
-            return Err(end);
+
+        // Everything that may refuse this one message.
+        let outcome = self
+            .check_rate(turn.now)
+            .and_then(|()| self.check_fault(qos))
+            .and_then(|()| self.check_payload_format(publish))
+            .and_then(|()| self.publish(&Arc::new(message), turn));
+        turn.output.work += outcome.as_ref().map_or(0, |(receivers, _)| *receivers);
+        turn.log(self.publish_event(topic, outcome.clone()));
+        let denied = outcome.err();
+        match denied.as_ref().and_then(|denied| self.ending(denied)) {
+            Some(reason) => Err(reason),
+            None => self.answer(publish, denied, turn),
         }
-        self.answer(publish, outcome.err(), output, hub)
     }
 
+    /// Tells the publisher the outcome.
+    ///
+    /// # Errors
+    /// The end of the connection for a refused message of QoS 0, which has no acknowledgement.
     fn answer(
         &mut self,
         publish: &Publish<'_>,
         denied: Option<Denied>,
-        output: &mut Output,
-        hub: &mut Hub,
+        turn: &mut Turn<'_>,
     ) -> Result<(), CloseReason> {
         let Some(packet_id) = publish.delivery.packet_id() else {
-            // Nothing but the end of the connection can tell the publisher of QoS 0.
-            let told = denied.filter(|denied| !denied.is_discarded);
-            return told.map_or(Ok(()), |denied| {
-                Err(CloseReason::told(denied.reason_code, denied.reason))
+            let refused = denied.filter(|denied| !denied.is_discarded);
+            return refused.map_or(Ok(()), |denied| {
+                Err(CloseReason::with_code(denied.reason_code, denied.reason))
             });
         };
         let qos = publish.delivery.qos();
@@ -91,8 +97,10 @@ impl Open {
             self.unacknowledged += 1;
             return Ok(());
         }
-        let session = hub.session(&self.client_id, self.attached.connection);
-        if let Some(session) = session.filter(|_| qos == QoS::ExactlyOnce && denied.is_none()) {
+        if qos == QoS::ExactlyOnce
+            && denied.is_none()
+            && let Some(session) = self.session(turn)
+        {
             // Until its PUBREL the same identifier is the same message. [MQTT-4.3.3-10]
             session.received.insert(packet_id);
         }
@@ -100,19 +108,22 @@ impl Open {
             None => (ReasonCode::Success, None),
             Some(denied) => (denied.reason_code, Some(denied.reason.as_str())),
         };
-        self.acknowledge(qos, packet_id, reason_code, reason, output);
+        self.acknowledge(qos, packet_id, reason_code, reason, turn.output);
         Ok(())
     }
 
-    /// Whether a PUBLISH with this identifier may come now; a code where it needs no more than an
-    /// answer.
-    fn accept(
+    /// Checks that a PUBLISH may use this packet identifier; `Some` is the reason code of its
+    /// answer, if it is one that needs no more.
+    ///
+    /// # Errors
+    /// The end of the connection for more unacknowledged messages than the Receive Maximum.
+    fn check_packet_id(
         &self,
         packet_id: PacketId,
         qos: QoS,
-        hub: &mut Hub,
+        turn: &mut Turn<'_>,
     ) -> Result<Option<ReasonCode>, CloseReason> {
-        let Some(session) = hub.session(&self.client_id, self.attached.connection) else {
+        let Some(session) = self.session(turn) else {
             return Ok(None);
         };
         if session.received.contains(&packet_id) {
@@ -129,110 +140,57 @@ impl Open {
         Ok(None)
     }
 
-    /// PUBACK, PUBREC, PUBREL and PUBCOMP.
-    pub(crate) fn handle_ack(
+    /// Decides about a message by the limits of its topic and by the policy. A will is decided about
+    /// when its connection ends.
+    pub(super) fn authorize_publish(
         &self,
-        packet: &Packet<'_>,
-        output: &mut Output,
-        hub: &mut Hub,
-    ) -> Result<(), CloseReason> {
-        let Some(session) = hub.session(&self.client_id, self.attached.connection) else {
-            return Ok(());
-        };
-        let outgoing = &mut session.outgoing;
-        let acknowledged = match packet {
-            Packet::PubAck(ack) => outgoing.finish(ack.packet_id, |qos, _| qos == QoS::AtLeastOnce),
-            Packet::PubRec(ack) if ack.reason_code.is_error() => {
-                outgoing.finish(ack.packet_id, |qos, _| qos == QoS::ExactlyOnce)
-            }
-            Packet::PubRec(ack) => {
-                let received = outgoing.received(ack.packet_id);
-                let reason_code = match received {
-                    AckOutcome::Yes => ReasonCode::Success,
-                    AckOutcome::Unknown => ReasonCode::PacketIdentifierNotFound,
-                    AckOutcome::Wrong => return Err(wrong_ack()),
-                };
-                send_ack(AckType::PubRel, ack.packet_id, reason_code, None, output);
-                return Ok(());
-            }
-            Packet::PubRel(ack) => {
-                // [MQTT-4.3.3-11]
-                let reason_code = match session.received.remove(&ack.packet_id) {
-                    true => ReasonCode::Success,
-                    false => ReasonCode::PacketIdentifierNotFound,
-                };
-                send_ack(AckType::PubComp, ack.packet_id, reason_code, None, output);
-                return Ok(());
-            }
-            Packet::PubComp(ack) => outgoing.finish(ack.packet_id, |qos, is_released| {
-                qos == QoS::ExactlyOnce && is_released
-            }),
-            _ => return Ok(()),
-        };
-        if acknowledged == AckOutcome::Wrong {
-            Err(wrong_ack())
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The limits and the policy; for the will, which is judged when its connection ends, that is
-    /// all there is to say.
-    pub(crate) fn authorize_publish(&self, message: &Message) -> Result<Decision, Denied> {
+        message: &Message,
+        turn: &Turn<'_>,
+    ) -> Result<Decision, Denied> {
         let Some(topic) = message.publish().and_then(|publish| publish.topic) else {
             return Err(Denied::new(ReasonCode::TopicNameInvalid, "no topic"));
         };
         topics::check_name(topic, self.settings.rules())?;
-        let decision = Denied::unless_allowed(self.decide(Action::Publish, &topic))?;
+        let decision = Denied::unless_allowed(self.decide(Action::Publish, &topic, turn))?;
         if message.retain {
-            Denied::unless_allowed(self.decide(Action::RetainPublish, &topic))?;
+            Denied::unless_allowed(self.decide(Action::RetainPublish, &topic, turn))?;
         }
         Ok(decision)
     }
 
-    pub(crate) fn publish(
+    /// Routes a message that the policy allows; returns the number of receivers.
+    pub(super) fn publish(
         &self,
         message: &Arc<Message>,
-        hub: &mut Hub,
-        now: Instant,
+        turn: &mut Turn<'_>,
     ) -> Result<(usize, Decision), Denied> {
-        let decision = self.authorize_publish(message)?;
-        let receivers = hub.publish(message, now);
+        let decision = self.authorize_publish(message, turn)?;
+        let receivers = turn.hub.publish(message, turn.now);
         let receivers = receivers.map_err(|full| Denied::new(ReasonCode::QuotaExceeded, full))?;
         Ok((receivers, decision))
     }
 
-    fn injected_denial(&self, qos: QoS) -> Result<(), Denied> {
+    fn check_fault(&self, qos: QoS) -> Result<(), Denied> {
         match self.settings.faults.puback() {
             Some(reason_code) if qos > QoS::AtMostOnce => Err(Denied::on_purpose(reason_code)),
             _ => Ok(()),
         }
     }
 
-    /// More messages than a second holds are thrown away; only at QoS 1 can the client be told.
-    fn discard(&mut self, now: Instant) -> Result<(), Denied> {
-        let most = self
-            .settings
-            .rules()
-            .max_messages_per_second
-            .unwrap_or_default();
-        let is_over = self
-            .throttle
-            .messages
-            .as_mut()
-            .is_some_and(|window| !window.try_take(now));
-        if is_over {
-            Err(Denied {
-                is_discarded: true,
-                ..Limit::Messages(most).into()
-            })
-        } else {
-            Ok(())
+    /// Discards messages beyond the rate of the profile; only from QoS 1 on the client is told.
+    fn check_rate(&mut self, now: Instant) -> Result<(), Denied> {
+        if self.throttle.try_take_message(now) {
+            return Ok(());
         }
+        let most = self.settings.rules().max_messages_per_second;
+        Err(Denied {
+            is_discarded: true,
+            ..Limit::Messages(most.unwrap_or_default()).into()
+        })
     }
 
-    /// What calls itself text must be. AWS IoT has no code to say that it isn't.
-    fn check_payload(&self, publish: &Publish<'_>) -> Result<(), Denied> {
+    /// Checks that a payload with the format indicator 1 is UTF-8. AWS IoT has no code to refuse it.
+    fn check_payload_format(&self, publish: &Publish<'_>) -> Result<(), Denied> {
         let is_text = publish.properties.payload_format_indicator == Some(PayloadFormat::Utf8);
         let is_checked = is_text && self.settings.profile == Profile::Mqtt5;
         if is_checked && core::str::from_utf8(publish.payload).is_err() {
@@ -242,31 +200,7 @@ impl Open {
         Ok(())
     }
 
-    /// At once, so that the Receive Maximum of the server is never reached by a client that obeys
-    /// it. [MQTT-3.3.4-1]
-    fn acknowledge(
-        &self,
-        qos: QoS,
-        packet_id: PacketId,
-        reason_code: ReasonCode,
-        reason: Option<&str>,
-        output: &mut Output,
-    ) {
-        let ack_type = match qos {
-            QoS::AtMostOnce => return,
-            QoS::AtLeastOnce => AckType::PubAck,
-            QoS::ExactlyOnce => AckType::PubRec,
-        };
-        if !self.settings.faults.has(&Fault::NoPubAck) {
-            send_ack(ack_type, packet_id, reason_code, reason, output);
-        }
-    }
-
-    pub(crate) fn publish_event(
-        &self,
-        topic: String,
-        outcome: Result<(usize, Decision), Denied>,
-    ) -> Event {
+    fn publish_event(&self, topic: String, outcome: Result<(usize, Decision), Denied>) -> Event {
         Event::Publish {
             is_will: false,
             client_id: self.client_id.to_string(),
@@ -274,33 +208,4 @@ impl Open {
             outcome: outcome.into(),
         }
     }
-}
-
-/// [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.6.2-2] [MQTT-3.7.2-2]
-fn send_ack(
-    ack_type: AckType,
-    packet_id: PacketId,
-    reason_code: ReasonCode,
-    reason: Option<&str>,
-    output: &mut Output,
-) {
-    output.send_explained(output.explaining(reason), |reason_string| {
-        let properties = AckProperties {
-            reason_string,
-            ..AckProperties::default()
-        };
-        Ack {
-            packet_id,
-            reason_code,
-            properties,
-        }
-        .into_packet(ack_type)
-    });
-}
-
-fn wrong_ack() -> CloseReason {
-    CloseReason::told(
-        ReasonCode::ProtocolError,
-        "an acknowledgement that doesn't belong to the message's QoS",
-    )
 }

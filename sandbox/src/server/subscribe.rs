@@ -1,6 +1,4 @@
-//! SUBSCRIBE and UNSUBSCRIBE.
-
-use std::time::Instant;
+//! SUBSCRIBE and UNSUBSCRIBE of a client.
 
 use dunlin_codec::{
     Packet, QoS, ReasonCode, Repeated, RetainHandling, SubAck, SubAckProperties, Subscribe,
@@ -13,12 +11,12 @@ use crate::policy::{Action, Decision};
 use crate::qos2::SubscribeQoS2;
 use crate::server::close_reason::CloseReason;
 use crate::server::denied::Denied;
-use crate::server::hub::{Hub, SubscribeOutcome};
+use crate::server::hub::SubscribeOutcome;
 use crate::server::limit::{Limit, at_most};
 use crate::server::open::Open;
-use crate::server::output::Output;
 use crate::server::session::Subscription;
 use crate::server::topics;
+use crate::server::turn::Turn;
 
 /// A subscription that was made.
 struct Granted {
@@ -28,34 +26,40 @@ struct Granted {
 }
 
 impl Open {
-    pub(crate) fn handle_subscribe(
+    /// Handles a SUBSCRIBE: makes each subscription that limits and policy allow, and answers.
+    ///
+    /// # Errors
+    /// The end of the connection: the SUBSCRIBE breaks a limit, or a denial is told by closing.
+    pub(super) fn handle_subscribe(
         &self,
         subscribe: &Subscribe<'_>,
-        output: &mut Output,
-        hub: &mut Hub,
-        now: Instant,
+        turn: &mut Turn<'_>,
     ) -> Result<(), CloseReason> {
         if self.settings.faults.has(&Fault::DropOnSubscribe) {
             return Err(CloseReason::Dropped);
         }
+
+        // Checks of the whole packet, before any subscription is made.
         self.check_request(subscribe)?;
-        if self.leaves_unanswered(subscribe, output)? {
+        if self.leaves_unanswered(subscribe, turn)? {
             return Ok(());
         }
+
+        // One code for each subscription; the SUBACK has the reason of the first denial.
         let identifier = subscribe.properties.subscription_identifier;
         let mut reason_codes = Vec::with_capacity(subscribe.subscriptions.len());
         let mut first_denial = None;
         for subscription in &subscribe.subscriptions {
             let outcome =
-                self.subscribe(subscription.filter, subscription.options, identifier, hub);
-            output.work += 1;
-            output.log(self.subscribe_event(subscription.filter, &outcome));
+                self.subscribe(subscription.filter, subscription.options, identifier, turn);
+            turn.output.work += 1;
+            turn.log(self.subscribe_event(subscription.filter, &outcome));
             match outcome {
                 Ok(granted) => {
                     reason_codes.push(granted_code(granted.subscription.options.qos));
-                    let withheld = self.send_retained(subscription.filter, &granted, hub, now);
+                    let withheld = self.send_retained(subscription.filter, &granted, turn);
                     if withheld > 0 {
-                        output.log(self.withheld_event(subscription.filter, withheld));
+                        turn.log(self.withheld_event(subscription.filter, withheld));
                     }
                 }
                 Err(denied) => {
@@ -64,13 +68,14 @@ impl Open {
                 }
             }
         }
-        let ending = first_denial
-            .as_ref()
-            .and_then(|denied| denied.ending(self.settings.denials));
+
+        // A setting may tell denials by closing in place of the SUBACK.
+        let ending = first_denial.as_ref().and_then(|denied| self.ending(denied));
         if let Some(end) = ending {
             return Err(end);
         }
         let reason = first_denial.as_ref().map(|denied| denied.reason.as_str());
+        let output = &mut *turn.output;
         output.send_explained(output.explaining(reason), |reason_string| {
             let properties = SubAckProperties {
                 reason_string,
@@ -83,38 +88,39 @@ impl Open {
                 reason_codes,
             })
         });
+
         // The service rejects what is above the limit, and then closes the connection.
         let over_quota = first_denial.filter(|_| reason_codes.contains(&ReasonCode::QuotaExceeded));
         match over_quota.filter(|_| self.settings.faults.suback().is_none()) {
-            Some(denied) => Err(CloseReason::told(ReasonCode::QuotaExceeded, denied.reason)),
+            Some(denied) => Err(CloseReason::with_code(
+                ReasonCode::QuotaExceeded,
+                denied.reason,
+            )),
             None => Ok(()),
         }
     }
 
-    pub(crate) fn handle_unsubscribe(
-        &self,
-        unsubscribe: &Unsubscribe<'_>,
-        output: &mut Output,
-        hub: &mut Hub,
-    ) {
+    pub(super) fn handle_unsubscribe(&self, unsubscribe: &Unsubscribe<'_>, turn: &mut Turn<'_>) {
         // AWS IoT doesn't list 0x11, "no subscription existed", among its codes.
         let tells = self.settings.rules().tells_no_subscription;
         let mut reason_codes = Vec::with_capacity(unsubscribe.filters.len());
         for filter in &unsubscribe.filters {
-            let existed = hub.unsubscribe(&self.client_id, self.attached.connection, filter);
+            let existed = turn
+                .hub
+                .unsubscribe(&self.client_id, self.attached.connection, filter);
             reason_codes.push(if existed || !tells {
                 ReasonCode::Success
             } else {
                 ReasonCode::NoSubscriptionExisted
             });
-            output.work += 1;
+            turn.output.work += 1;
             let filter = filter.as_str().into();
-            output.log(Event::Unsubscribe {
+            turn.log(Event::Unsubscribe {
                 client_id: self.client_id.to_string(),
                 filter,
             });
         }
-        output.send(&Packet::UnsubAck(UnsubAck {
+        turn.send(&Packet::UnsubAck(UnsubAck {
             packet_id: unsubscribe.packet_id,
             properties: SubAckProperties::default(),
             reason_codes: Repeated::from(reason_codes.as_slice()),
@@ -126,14 +132,14 @@ impl Open {
         filter: TopicFilter<'_>,
         options: SubscriptionOptions,
         identifier: Option<SubscriptionIdentifier>,
-        hub: &mut Hub,
+        turn: &mut Turn<'_>,
     ) -> Result<Granted, Denied> {
         if let Some(reason_code) = self.settings.faults.suback() {
             return Err(Denied::on_purpose(reason_code));
         }
         let rules = self.settings.rules();
         topics::check_filter(filter, rules)?;
-        let decision = Denied::unless_allowed(self.decide(Action::Subscribe, &filter))?;
+        let decision = Denied::unless_allowed(self.decide(Action::Subscribe, &filter, turn))?;
         // More than the maximum is granted as the maximum, which the CONNACK has announced.
         // [MQTT-3.2.2-10]
         let qos = options.qos.min(rules.maximum_qos);
@@ -148,7 +154,7 @@ impl Open {
                 is_new,
             })
         };
-        match hub.subscribe(
+        match turn.hub.subscribe(
             &self.client_id,
             self.attached.connection,
             filter,
@@ -174,8 +180,7 @@ impl Open {
         &self,
         filter: TopicFilter<'_>,
         granted: &Granted,
-        hub: &mut Hub,
-        now: Instant,
+        turn: &mut Turn<'_>,
     ) -> usize {
         let is_requested = match granted.subscription.options.retain_handling {
             RetainHandling::Send => true,
@@ -188,12 +193,12 @@ impl Open {
             return 0;
         }
         let connection = self.attached.connection;
-        hub.send_retained(
+        turn.hub.send_retained(
             &self.client_id,
             connection,
             filter,
             granted.subscription,
-            now,
+            turn.now,
         )
     }
 
@@ -225,12 +230,15 @@ impl Open {
         )?)
     }
 
-    /// Whether a SUBSCRIBE asks for QoS 2 where there is none: then nothing of it is done, and no
-    /// SUBACK is sent.
+    /// `true` for a SUBSCRIBE with a filter at QoS 2 in a profile without it: no subscription is
+    /// made and no SUBACK is sent, unless a setting says otherwise.
+    ///
+    /// # Errors
+    /// The end of the connection, if that is the setting.
     fn leaves_unanswered(
         &self,
         subscribe: &Subscribe<'_>,
-        output: &mut Output,
+        turn: &mut Turn<'_>,
     ) -> Result<bool, CloseReason> {
         let most = self.settings.rules().maximum_qos;
         let above = subscribe
@@ -245,7 +253,7 @@ impl Open {
             }
             SubscribeQoS2::NoAnswer => {}
         }
-        output.log(Event::Subscribe {
+        turn.log(Event::Subscribe {
             client_id: self.client_id.to_string(),
             filter: above.filter.as_str().into(),
             outcome: Outcome::Refused {

@@ -4,7 +4,7 @@ mod law;
 mod overflow;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::BytesMut;
 use dunlin_codec::{
@@ -18,7 +18,7 @@ use crate::authorizer::{Grant, QueueFault, Refusal};
 use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::server::limits::{HARD_MESSAGE_BYTES, MAX_QUEUED, MAX_RETAINED};
-use crate::server::{Connection, Hub, Peer, Settings};
+use crate::server::{Connection, Hub, Peer, RandomIds, Settings, Timestamp};
 
 const ALL: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}"#;
@@ -28,7 +28,7 @@ const CONNECT_ONLY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"All
 struct Harness {
     hub: Hub,
     settings: Arc<Settings>,
-    now: Instant,
+    now: Timestamp,
 }
 
 impl Harness {
@@ -48,7 +48,10 @@ impl Harness {
         Self {
             hub: Hub::new(Arc::clone(&settings)),
             settings,
-            now: Instant::now(),
+            now: Timestamp {
+                instant: Instant::now(),
+                calendar: UNIX_EPOCH,
+            },
         }
     }
 
@@ -57,11 +60,16 @@ impl Harness {
             address: ([127, 0, 0, 1], 1).into(),
             server_name: None,
         };
+        let ids = RandomIds {
+            connection: "1".into(),
+            client: "a-random-id".into(),
+        };
         Connection::new(
             Arc::clone(&self.settings),
             peer,
+            ids,
             Arc::new(Notify::new()),
-            self.now,
+            self.now.instant,
         )
     }
 
@@ -85,8 +93,10 @@ impl Harness {
 
     /// The lines of the hub once everything is due that is due within a second.
     fn hub_log(&mut self) -> Vec<String> {
-        let _ = self.hub.handle_timeout(self.now);
-        let events = self.hub.handle_timeout(self.now + Duration::from_secs(1));
+        let _ = self.hub.handle_timeout(self.now.instant);
+        let events = self
+            .hub
+            .handle_timeout(self.now.instant + Duration::from_secs(1));
         events.iter().map(ToString::to_string).collect()
     }
 
@@ -122,7 +132,10 @@ impl Harness {
 
     fn advance(&mut self, connection: &mut Connection, seconds: u64) {
         self.now += Duration::from_secs(seconds);
-        while connection.poll_timeout().is_some_and(|at| at <= self.now) {
+        while connection
+            .poll_timeout()
+            .is_some_and(|at| at <= self.now.instant)
+        {
             connection.handle_timeout(&mut self.hub, self.now);
         }
     }
@@ -308,6 +321,43 @@ fn the_authorizer_is_asked_again_and_its_new_policy_counts() {
     );
 }
 
+/// Conditions on the time are about the time of each request.
+#[test]
+fn a_policy_that_ends_denies_from_then_on() {
+    const UNTIL_NOON: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*",
+        "Resource":"*","Condition":{"DateLessThan":{"aws:CurrentTime":"1970-01-01T12:00:00Z"}}}}"#;
+    let mut harness = Harness::new();
+    let mut connection = harness.accepted();
+    harness.receives(&mut connection, connect("c"));
+    let never = Grant {
+        refresh_after: None,
+        disconnect_after: Duration::from_secs(86_400),
+        ..grant(UNTIL_NOON)
+    };
+    connection.handle_authorization(Ok(never), &mut harness.hub, harness.now);
+    harness.sends(&mut connection);
+    for (hours, expected) in [(11, ReasonCode::Success), (1, ReasonCode::NotAuthorized)] {
+        harness.now += Duration::from_secs(hours * 3600);
+        harness.receives(&mut connection, publish("t", QoS::AtLeastOnce));
+        assert_eq!(puback_codes(&harness.sends(&mut connection)), [expected]);
+    }
+}
+
+/// The random part of an assigned client id is given to the connection. [MQTT-3.1.3-6]
+#[test]
+fn an_assigned_client_id_is_made_of_the_given_random_id() {
+    let mut harness = Harness::new();
+    let mut connection = harness.accepted();
+    harness.receives(&mut connection, connect(""));
+    connection.handle_authorization(Ok(grant(ALL)), &mut harness.hub, harness.now);
+    let sent = harness.sends(&mut connection);
+    let Packet::ConnAck(connack) = sent[0].packet() else {
+        panic!("a CONNACK")
+    };
+    let assigned = connack.properties.assigned_client_identifier.unwrap();
+    assert_eq!(assigned.as_str(), "$GEN/a-random-id");
+}
+
 #[test]
 fn a_refresh_that_is_not_named_is_not_asked_for() {
     let mut harness = Harness::new();
@@ -397,7 +447,7 @@ fn many_subscribers_that_read_nothing_share_one_bound_and_whoever_is_furthest_be
                 },
             );
         }
-        assert!(harness.hub.weight().bytes() <= HARD_MESSAGE_BYTES);
+        assert!(harness.hub.memory_counter().bytes() <= HARD_MESSAGE_BYTES);
     }
     let mut reader = harness.connected("reader");
     harness.receives(&mut reader, subscribe(&[subscription("t")]));

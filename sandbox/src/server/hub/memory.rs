@@ -55,7 +55,7 @@ struct BufferUse {
 }
 
 impl MemoryBudget {
-    pub(super) fn weight(&self) -> MemoryCounter {
+    pub(super) fn counter(&self) -> MemoryCounter {
         self.messages.clone()
     }
 
