@@ -9,17 +9,17 @@ use crate::client::receipt::Receipt;
 use crate::error::RequestError;
 use crate::message::Message;
 use crate::runtime::shared::Shared;
-use crate::runtime::wait_queue::Ticket;
+use crate::runtime::wait_queue::WaiterId;
 
-/// A place in the line for room; given up when it is dropped.
-struct Place<'a> {
+/// Drop guard: removes a publisher from the wait queue.
+struct WaitingPublisher<'a> {
     shared: &'a Shared,
-    ticket: Ticket,
+    id: WaiterId,
 }
 
-impl Drop for Place<'_> {
+impl Drop for WaitingPublisher<'_> {
     fn drop(&mut self) {
-        self.shared.with(|state| state.leave_line(self.ticket));
+        self.shared.with(|state| state.leave_wait_queue(self.id));
     }
 }
 
@@ -37,11 +37,11 @@ impl Client {
     /// # Panics
     /// Outside a tokio runtime, where it has to wait.
     pub async fn publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
-        // Who publishes without end gives the driver its turn, so that what is to be written stays
-        // small; where acknowledgements come back, more of them then come at once.
+        // A loop that publishes without end yields now and then, so that the driver can write. At
+        // QoS 1 and 2 tokio's budget is enough: such a loop waits for acknowledgements anyway.
         if message.qos != QoS::AtMostOnce {
             tokio::task::coop::consume_budget().await;
-        } else if self.shared().makes_way() {
+        } else if self.shared().should_yield() {
             tokio::task::yield_now().await;
         }
         match self.shared().publish(&message) {
@@ -55,14 +55,14 @@ impl Client {
         &self,
         message: Message<'_>,
     ) -> Result<Receipt, RequestError> {
-        let place = Place {
+        let waiting = WaitingPublisher {
             shared: self.shared(),
-            ticket: self.shared().aside(|state| state.line.enter()),
+            id: self.shared().aside(|state| state.wait_queue.enter()),
         };
         let accepted = poll_fn(|cx| {
-            self.shared().with(|state| match state.publish(&message) {
+            self.shared().with(|state| match state.publish(&message).0 {
                 Err(RequestError::QueueFull { .. }) => {
-                    state.wait_in_line(place.ticket, &message, cx);
+                    state.wait_for_space(waiting.id, &message, cx);
                     Poll::Pending
                 }
                 done => Poll::Ready(done),

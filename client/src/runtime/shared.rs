@@ -19,19 +19,14 @@ use crate::runtime::log;
 use crate::runtime::router::Router;
 use crate::runtime::state::State;
 
-/// Bytes of output, or messages, after which a publisher lets the driver write: writes stay large,
-/// and memory small.
-const CROWD_BYTES: usize = 32 * 1024;
-const CROWD: u32 = 512;
-
 /// What every handle, every stream and the driver hold.
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
     /// Span of all that the client does.
     pub(crate) span: Span,
-    /// Whether publishers have filled the output so far that the driver should have its turn.
-    is_crowded: AtomicBool,
+    /// Whether a publisher should yield before the next message.
+    should_yield: AtomicBool,
 }
 
 impl Shared {
@@ -41,28 +36,28 @@ impl Shared {
         Self {
             state,
             span,
-            is_crowded: AtomicBool::new(false),
+            should_yield: AtomicBool::new(false),
         }
     }
 
-    /// Takes a message in for whoever publishes. Often enough, the driver's turn comes before the
-    /// next.
+    /// Publishes a message, unless the queue is full.
+    ///
+    /// After every 512 messages or 32 KiB of new output, [`should_yield`](Self::should_yield)
+    /// becomes true once.
     pub(crate) fn publish(&self, message: &Message<'_>) -> Result<Accepted, RequestError> {
-        let (accepted, is_crowded) = self.with(|state| {
-            let accepted = state.publish(message);
-            let many = state.count_published().is_multiple_of(CROWD);
-            (accepted, many || state.engine.output_len() >= CROWD_BYTES)
-        });
-        if is_crowded {
-            self.is_crowded.store(true, Ordering::Relaxed);
+        let (accepted, should_yield) = self.with(|state| state.publish(message));
+        if should_yield {
+            self.should_yield.store(true, Ordering::Relaxed);
         }
         log::write_publish(&self.span, message, &accepted);
         accepted
     }
 
-    /// Whether the driver should have its turn before more is published; says so once.
-    pub(crate) fn makes_way(&self) -> bool {
-        self.is_crowded.load(Ordering::Relaxed) && self.is_crowded.swap(false, Ordering::Relaxed)
+    /// Whether the caller should yield before it publishes more, so that the driver can write.
+    /// True once for each time that enough was published.
+    pub(crate) fn should_yield(&self) -> bool {
+        self.should_yield.load(Ordering::Relaxed)
+            && self.should_yield.swap(false, Ordering::Relaxed)
     }
 
     /// Does something under the lock, then wakes whom it concerns. Never called while the lock is

@@ -20,7 +20,7 @@ use crate::runtime::replies::Requests;
 use crate::runtime::router::Router;
 use crate::runtime::store_task::Kept;
 use crate::runtime::unanswered::UnansweredQueue;
-use crate::runtime::wait_queue::{Line, Ticket};
+use crate::runtime::wait_queue::{Space, WaitQueue, WaiterId};
 
 /// Events that nobody has taken; older ones are dropped beyond this, and beyond an eighth of the
 /// memory budget.
@@ -52,8 +52,8 @@ pub(crate) struct State {
     pub(crate) kept: Option<Box<Kept>>,
     /// Why the last attempt that failed did.
     pub(crate) last_failure: Option<Arc<ConnectError>>,
-    /// Messages that were handed over, taken or not.
-    published: u32,
+    /// Messages, and bytes of output, that were published since a publisher last yielded.
+    published: Published,
     events: VecDeque<Event>,
     /// Messages whose acknowledgement was dropped.
     pub(crate) unanswered: UnansweredQueue,
@@ -66,8 +66,8 @@ pub(crate) struct State {
     driver: Option<Waker>,
     /// Those who wait for an event or for the end.
     watchers: Vec<Waker>,
-    /// Those who wait for room in the queue.
-    pub(crate) line: Line,
+    /// Publishers that wait for space in the engine's queue.
+    pub(crate) wait_queue: WaitQueue,
     /// Those to be woken when the lock is let go of.
     wakers: Vec<Waker>,
 }
@@ -115,6 +115,52 @@ pub(crate) struct StopBy {
     pub(crate) until: Option<Instant>,
 }
 
+/// Messages and bytes after which a publisher yields once: the driver then writes what has
+/// gathered, so that writes are large and the output stays small.
+const YIELD_AFTER_MESSAGES: u32 = 512;
+const YIELD_AFTER_BYTES: usize = 32 * 1024;
+
+/// What was published since a publisher last yielded.
+#[derive(Debug, Default)]
+struct Published {
+    messages: u32,
+    bytes: usize,
+}
+
+impl Published {
+    /// Adds a message that added this many bytes to the output. Returns whether its publisher
+    /// should yield; counting then starts again.
+    fn add(&mut self, bytes: usize) -> bool {
+        self.messages += 1;
+        self.bytes += bytes;
+        let is_enough = self.messages >= YIELD_AFTER_MESSAGES || self.bytes >= YIELD_AFTER_BYTES;
+        if is_enough {
+            *self = Self::default();
+        }
+        is_enough
+    }
+}
+
+/// Share of the queue's limits that is free when waiting publishers are woken: a quarter, and at
+/// most so many messages and bytes.
+const AMPLE_SHARE: usize = 4;
+const AMPLE_MESSAGES: usize = 64;
+const AMPLE_BYTES: usize = 64 * 1024;
+
+impl Space for Engine {
+    fn fits(&self, bytes: usize) -> bool {
+        self.has_room(bytes)
+    }
+
+    fn is_ample(&self) -> bool {
+        let ((count, bytes), limits) = (self.load(), self.options().queue);
+        let free_count = limits.count.saturating_sub(count);
+        let free_bytes = limits.bytes.saturating_sub(bytes);
+        free_count >= (limits.count / AMPLE_SHARE).clamp(1, AMPLE_MESSAGES)
+            && free_bytes >= (limits.bytes / AMPLE_SHARE).min(AMPLE_BYTES)
+    }
+}
+
 impl State {
     pub(crate) fn new(engine: Engine, router: Router) -> Self {
         Self {
@@ -131,7 +177,7 @@ impl State {
             kept_session: None,
             kept: None,
             last_failure: None,
-            published: 0,
+            published: Published::default(),
             events: VecDeque::new(),
             unanswered: UnansweredQueue::default(),
             window: Window::default(),
@@ -139,16 +185,9 @@ impl State {
             event_bytes: 0,
             driver: None,
             watchers: Vec::new(),
-            line: Line::default(),
+            wait_queue: WaitQueue::default(),
             wakers: Vec::new(),
         }
-    }
-
-    /// Counts a message that was handed over, and says how many there were, up to where counting
-    /// starts again.
-    pub(crate) fn count_published(&mut self) -> u32 {
-        self.published = self.published.wrapping_add(1);
-        self.published
     }
 
     /// The driver looks at everything anew.
@@ -167,51 +206,65 @@ impl State {
             .is_some_and(|now_due| due.is_none_or(|due| now_due < due))
     }
 
-    pub(crate) fn publish(&mut self, message: &Message<'_>) -> Result<Accepted, RequestError> {
-        match &self.stopped {
-            Some(cause) => Err(RequestError::Stopped(cause.clone())),
-            None => {
-                let now = self.engine.time_enough_for(message).unwrap_or_else(now);
-                self.engine.publish(message, now)
-            }
+    /// Publishes a message, unless the queue is full. Returns the outcome, and whether the
+    /// publisher should yield before the next message.
+    pub(crate) fn publish(
+        &mut self,
+        message: &Message<'_>,
+    ) -> (Result<Accepted, RequestError>, bool) {
+        if let Some(cause) = &self.stopped {
+            return (Err(RequestError::Stopped(cause.clone())), false);
         }
+        let now = self.engine.time_enough_for(message).unwrap_or_else(now);
+        let before = self.engine.output_len();
+        let accepted = self.engine.publish(message, now);
+        let bytes = self.engine.output_len().saturating_sub(before);
+        (accepted, self.published.add(bytes))
     }
 
-    /// Leaves the line: the next one may have been waiting for just that.
-    pub(crate) fn leave_line(&mut self, ticket: Ticket) {
-        self.line.leave(ticket);
-        self.call_line();
+    /// Removes a publisher from the wait queue: the next one may have waited for just that.
+    pub(crate) fn leave_wait_queue(&mut self, id: WaiterId) {
+        self.wait_queue.leave(id);
+        self.wake_publishers();
     }
 
-    /// Waits in the line. Who was called and came too late may have left room for others.
-    pub(crate) fn wait_in_line(&mut self, ticket: Ticket, message: &Message<'_>, cx: &Context<'_>) {
-        self.line.wait(ticket, message.load(), cx);
-        self.call_line();
+    /// Lets a publisher wait for space. If it was woken and came too late, the space may still be
+    /// enough for others.
+    pub(crate) fn wait_for_space(&mut self, id: WaiterId, message: &Message<'_>, cx: &Context<'_>) {
+        self.wait_queue.wait(id, message.load(), cx);
+        self.wake_publishers();
     }
 
-    /// The connection is gone, and the last `unwritten` bytes of the output with it. Who waits in
-    /// the line may be refused without one.
+    /// The connection is gone, and the last `unwritten` bytes of the output with it. Publishers
+    /// that wait may be refused without a connection.
     pub(crate) fn closed(&mut self, cause: CloseCause, unwritten: usize) -> Ended {
-        self.line.call_all(&mut self.wakers);
+        self.wait_queue.wake_all(&mut self.wakers);
         self.window.handle_closed();
         self.engine.handle_unwritten(unwritten);
         self.engine.set_now(now());
         self.engine.handle_closed(cause)
     }
 
-    fn call_line(&mut self) {
-        let before = self.wakers.len();
-        self.line
-            .call(|wants| self.engine.has_room(wants), now, &mut self.wakers);
-        if self.wakers.len() > before {
-            // It looks after those who were called and don't come.
-            self.call_driver();
+    fn wake_publishers(&mut self) {
+        let mut wakers = std::mem::take(&mut self.wakers);
+        self.wake_publishers_into(&mut wakers);
+        self.wakers = wakers;
+    }
+
+    /// Wakes publishers for which there is space, and the driver if it has to look after them.
+    fn wake_publishers_into(&mut self, wakers: &mut Vec<Waker>) {
+        let before = self.wait_queue.deadline();
+        self.wait_queue.wake_next(&self.engine, now, wakers);
+        // The driver may have looked at the deadline before: woken publishers may not come.
+        let deadline = self.wait_queue.deadline();
+        if deadline.is_some() && deadline != before {
+            wakers.extend(self.driver.take());
         }
     }
 
     /// When something has to happen that isn't the engine's matter.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.line
+        self.wait_queue
             .deadline()
             .into_iter()
             .chain(self.unanswered.deadline())
@@ -222,8 +275,10 @@ impl State {
     /// Does what is due and isn't the engine's matter.
     pub(crate) fn handle_deadline(&mut self, now: Instant) {
         self.answer_overdue(now);
-        if self.line.deadline().is_some_and(|due| due <= now) && self.line.pass_turns_on(now) {
-            self.call_line();
+        if self.wait_queue.deadline().is_some_and(|due| due <= now)
+            && self.wait_queue.handle_deadline(now)
+        {
+            self.wake_publishers();
         }
         if self.window.deadline().is_some_and(|due| due <= now) {
             self.check_window();
@@ -432,16 +487,9 @@ impl State {
         }
         let after = self.engine.load();
         if self.stopped.is_some() {
-            self.line.call_all(wakers);
+            self.wait_queue.wake_all(wakers);
         } else if after.0 < before.0 || after.1 < before.1 {
-            let called = wakers.len();
-            self.line
-                .call(|wants| self.engine.has_room(wants), now, wakers);
-            if wakers.len() > called && self.line.deadline().is_some() {
-                // It may have looked at the time before: others wait behind those who were called
-                // and may not come.
-                wakers.extend(self.driver.take());
-            }
+            self.wake_publishers_into(wakers);
         }
     }
 

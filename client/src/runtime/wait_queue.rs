@@ -1,105 +1,226 @@
-//! Those who wait for room in the queue: called a few at a time, each keeping its place until it is
-//! in.
+//! Queue of publishers that wait for space in the client's queue of requests.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-/// A line of waiting tasks.
+/// Number of publishers that are woken at a time: a single one would often find that a publisher
+/// that didn't wait was faster.
+const WAKE_BATCH: usize = 4;
+
+/// Time within which a woken publisher has to poll. One that doesn't, such as a future that a
+/// `select!` no longer polls, loses its turn to the next.
+const TURN: Duration = Duration::from_millis(50);
+
+/// Longest time that free space waits for more of it before publishers are woken.
+const POSTPONE: Duration = Duration::from_millis(50);
+
+/// Publishers that wait for space, in the order in which they came.
+///
+/// Publishers are woken once enough space is free ([`Space::is_ample`]), or some of it has been
+/// free for 50 ms, and from then on until the space is used up: a server that is slower than the
+/// publishers would otherwise cause a wake-up for every message that it acknowledges.
 #[derive(Debug, Default)]
-pub(crate) struct Line {
-    waiting: BTreeMap<Ticket, Waiting>,
-    /// Those who were called and haven't come yet, with the time until which they have their turn.
-    called: BTreeMap<Ticket, Instant>,
-    last: Ticket,
+pub(crate) struct WaitQueue {
+    waiting: BTreeMap<WaiterId, Waiter>,
+    /// Publishers that were woken and haven't polled since, each with the end of its turn.
+    woken: BTreeMap<WaiterId, Instant>,
+    last_id: WaiterId,
+    admission: Admission,
 }
 
-/// Who waits to be called.
+/// Identifier of a waiting publisher; a smaller one came earlier.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WaiterId(u64);
+
+/// A publisher that waits to be woken.
 #[derive(Debug)]
-struct Waiting {
-    /// In bytes.
-    wants: usize,
+struct Waiter {
+    /// Bytes that its message takes.
+    bytes: usize,
     waker: Waker,
 }
 
-/// How many are called at a time: one alone would often find that others came first.
-const A_FEW: usize = 4;
-/// Who doesn't come within this time, a future that a `select!` has left for a while, say, passes
-/// the turn on.
-const TURN: Duration = Duration::from_millis(50);
+/// State of the free space, as far as waiting publishers are concerned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Admission {
+    /// No publisher is woken until enough space is free.
+    #[default]
+    Closed,
+    /// Some space is free; publishers are woken at this time, even if it doesn't become more.
+    Postponed(Instant),
+    /// Publishers are woken as long as a message fits.
+    Open,
+}
 
-/// A place in a line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(u64);
+/// Free space in the queue of requests.
+pub(crate) trait Space {
+    /// Whether a message of this many bytes fits.
+    fn fits(&self, bytes: usize) -> bool;
 
-impl Line {
-    /// A place at the end.
-    pub(crate) fn enter(&mut self) -> Ticket {
-        self.last.0 += 1;
-        self.last
+    /// Whether so much is free that waking publishers is worth it.
+    fn is_ample(&self) -> bool;
+}
+
+impl WaitQueue {
+    /// Adds a publisher at the end of the queue.
+    pub(crate) fn enter(&mut self) -> WaiterId {
+        self.last_id.0 += 1;
+        self.last_id
     }
 
-    /// The caller is called when there is room for what it wants, and then waits anew or leaves.
-    pub(crate) fn wait(&mut self, ticket: Ticket, wants: usize, cx: &Context<'_>) {
-        self.called.remove(&ticket);
+    /// Registers the task of a publisher that found no space for a message of this many bytes.
+    pub(crate) fn wait(&mut self, id: WaiterId, bytes: usize, cx: &Context<'_>) {
+        self.woken.remove(&id);
+        self.admission = Admission::Closed;
         self.waiting.insert(
-            ticket,
-            Waiting {
-                wants,
+            id,
+            Waiter {
+                bytes,
                 waker: cx.waker().clone(),
             },
         );
     }
 
-    pub(crate) fn leave(&mut self, ticket: Ticket) {
-        self.waiting.remove(&ticket);
-        self.called.remove(&ticket);
+    /// Removes a publisher that has published or given up.
+    pub(crate) fn leave(&mut self, id: WaiterId) {
+        self.waiting.remove(&id);
+        self.woken.remove(&id);
     }
 
-    /// Calls the first few for whom there is space. Whoever has been called and doesn't come is not
-    /// called again.
-    pub(crate) fn call(
+    /// Moves the wakers of the first publishers whose messages fit into `wakers`.
+    pub(crate) fn wake_next(
         &mut self,
-        has_room: impl Fn(usize) -> bool,
+        space: &impl Space,
         now: impl Fn() -> Instant,
-        into: &mut Vec<Waker>,
+        wakers: &mut Vec<Waker>,
     ) {
+        if self.waiting.is_empty() || !self.admits(space, &now) {
+            return;
+        }
         let mut after = Unbounded;
-        for _ in 0..A_FEW {
+        for _ in 0..WAKE_BATCH {
             let mut rest = self.waiting.range((after, Unbounded));
-            let Some(ticket) = rest
-                .find(|(_, waiting)| has_room(waiting.wants))
-                .map(|(ticket, _)| *ticket)
+            let Some(id) = rest
+                .find(|(_, waiter)| space.fits(waiter.bytes))
+                .map(|(id, _)| *id)
             else {
                 return;
             };
-            into.extend(self.waiting.remove(&ticket).map(|waiting| waiting.waker));
-            self.called.insert(ticket, now() + TURN);
-            after = Excluded(ticket);
+            wakers.extend(self.waiting.remove(&id).map(|waiter| waiter.waker));
+            self.woken.insert(id, now() + TURN);
+            after = Excluded(id);
         }
     }
 
-    /// When somebody who was called loses the turn, if others wait.
+    /// Whether publishers are woken now.
+    fn admits(&mut self, space: &impl Space, now: impl Fn() -> Instant) -> bool {
+        if self.admission == Admission::Open || space.is_ample() {
+            self.admission = Admission::Open;
+            return true;
+        }
+        match self.admission {
+            Admission::Postponed(until) if until <= now() => self.admission = Admission::Open,
+            Admission::Closed if self.waiting.values().any(|each| space.fits(each.bytes)) => {
+                self.admission = Admission::Postponed(now() + POSTPONE);
+            }
+            Admission::Closed | Admission::Postponed(_) | Admission::Open => {}
+        }
+        self.admission == Admission::Open
+    }
+
+    /// Time of the next call to [`handle_deadline`](Self::handle_deadline); `None` if nobody waits.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         if self.waiting.is_empty() {
             return None;
         }
-        self.called.values().min().copied()
+        let postponed = match self.admission {
+            Admission::Postponed(until) => Some(until),
+            Admission::Closed | Admission::Open => None,
+        };
+        self.woken.values().copied().chain(postponed).min()
     }
 
-    /// Forgets those who were called and haven't come in time; whether there were any.
-    pub(crate) fn pass_turns_on(&mut self, now: Instant) -> bool {
-        let before = self.called.len();
-        self.called.retain(|_, until| *until > now);
-        self.called.len() < before
+    /// Ends the turns that are over. Returns whether [`wake_next`](Self::wake_next) has to be
+    /// called: because turns have ended, or because the wait for more space is over.
+    pub(crate) fn handle_deadline(&mut self, now: Instant) -> bool {
+        let before = self.woken.len();
+        self.woken.retain(|_, until| *until > now);
+        let is_due = matches!(self.admission, Admission::Postponed(until) if until <= now);
+        is_due || self.woken.len() < before
     }
 
-    pub(crate) fn call_all(&mut self, into: &mut Vec<Waker>) {
-        into.extend(
-            std::mem::take(&mut self.waiting)
-                .into_values()
-                .map(|waiting| waiting.waker),
-        );
+    /// Moves the wakers of all waiting publishers into `wakers`.
+    pub(crate) fn wake_all(&mut self, wakers: &mut Vec<Waker>) {
+        let waiting = std::mem::take(&mut self.waiting);
+        wakers.extend(waiting.into_values().map(|waiter| waiter.waker));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    use super::*;
+    use crate::runtime::clock;
+
+    /// Messages that fit, and how many make the space ample.
+    struct Free(usize, usize);
+
+    impl Space for Free {
+        fn fits(&self, bytes: usize) -> bool {
+            bytes <= self.0
+        }
+
+        fn is_ample(&self) -> bool {
+            self.0 >= self.1
+        }
+    }
+
+    struct Task;
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    fn queue_of(publishers: usize) -> WaitQueue {
+        let waker = Waker::from(Arc::new(Task));
+        let mut queue = WaitQueue::default();
+        for _ in 0..publishers {
+            let id = queue.enter();
+            queue.wait(id, 1, &Context::from_waker(&waker));
+        }
+        queue
+    }
+
+    fn woken(queue: &mut WaitQueue, free: usize, now: Instant) -> usize {
+        let mut wakers = Vec::new();
+        queue.wake_next(&Free(free, 8), || now, &mut wakers);
+        wakers.len()
+    }
+
+    #[test]
+    fn waiting_publishers_are_woken_once_ample_space_is_free_and_until_it_is_used_up() {
+        let (mut queue, now) = (queue_of(20), clock::now());
+        for free in 1..8 {
+            assert_eq!(woken(&mut queue, free, now), 0, "{free}");
+        }
+        assert_eq!(woken(&mut queue, 8, now), WAKE_BATCH);
+        assert_eq!(woken(&mut queue, 4, now), WAKE_BATCH, "some is left");
+        assert_eq!(woken(&mut queue, 0, now), 0);
+    }
+
+    #[test]
+    fn waiting_publishers_are_woken_soon_if_space_does_not_become_ample() {
+        let (mut queue, now) = (queue_of(2), clock::now());
+        assert_eq!(woken(&mut queue, 0, now), 0);
+        assert_eq!(queue.deadline(), None, "nothing fits");
+        assert_eq!(woken(&mut queue, 1, now), 0);
+        let deadline = queue.deadline().unwrap();
+        assert_eq!(deadline, now + POSTPONE);
+        assert!(queue.handle_deadline(deadline));
+        assert_eq!(woken(&mut queue, 1, deadline), 2);
     }
 }

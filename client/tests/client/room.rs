@@ -294,3 +294,38 @@ async fn who_waits_for_room_learns_at_once_that_the_connection_is_gone() {
     let (waited, ()) = tokio::join!(soon(client.publish(lamp(QoS::AtLeastOnce))), leave);
     assert_eq!(waited.unwrap_err(), RequestError::Offline);
 }
+
+/// Polls of a loop that publishes `messages` messages of 1 KiB at QoS 0.
+async fn polls_to_publish(client: &Client, messages: usize) -> usize {
+    let payload = vec![0; 1024];
+    let mut polls = 0;
+    let mut publishes = pin!(async {
+        for _ in 0..messages {
+            drop(
+                client
+                    .publish(Message::new("lamp/7", &payload))
+                    .await
+                    .unwrap(),
+            );
+        }
+    });
+    poll_fn(|cx| {
+        polls += 1;
+        publishes.as_mut().poll(cx)
+    })
+    .await;
+    polls
+}
+
+/// The output stays above 32 KiB all the time, and still most messages follow each other at once.
+#[tokio::test]
+async fn a_publisher_yields_once_per_32_kib_to_a_server_that_does_not_read() {
+    const MESSAGES: usize = 20_000;
+    let server = TestServer::start().await;
+    let mut options = options(&server);
+    options.connect.queue.bytes = 64 << 20;
+    let (client, _, _peer) = connected_as(&server, options).await;
+    let polls = soon(polls_to_publish(&client, MESSAGES)).await;
+    let yields = MESSAGES * 1035 / (32 << 10);
+    assert!((yields / 2..yields + 50).contains(&polls), "{polls}");
+}
