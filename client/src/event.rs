@@ -250,9 +250,9 @@ pub struct ServerLimits {
 const PROTOCOL_MAXIMUM: u32 = 268_435_460;
 
 impl Event {
-    /// Bytes of memory that it takes.
+    /// Bytes of memory that the event takes.
     #[cfg(feature = "tokio")]
-    pub(crate) fn held(&self) -> usize {
+    pub(crate) fn charge(&self) -> usize {
         let of_request = |error: &RequestError| match error {
             RequestError::Refused(reason) => reason.copied_bytes(),
             _ => 0,

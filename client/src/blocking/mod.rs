@@ -34,13 +34,13 @@ use self::runtime::Runtime;
 pub use self::streams::{Events, Receipt, Subscription, TimedOut, Unmatched};
 use crate::QoS;
 use crate::client::ClientOptions;
-use crate::client::subscribe::SubscribeOptions;
+use crate::client::SubscribeOptions;
 use crate::disconnect::Farewell;
 use crate::engine::{Answered, Session, Statistics};
 use crate::error::{ConnectError, RequestError, StopCause};
 use crate::message::{Message, ReceivedMessage};
 use crate::options::OptionsError;
-use crate::runtime::stream::StreamLimits;
+use crate::runtime::router::StreamLimits;
 use crate::store::{Store, StoreError};
 use crate::transport::{IoFault, TransportError};
 

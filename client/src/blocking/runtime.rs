@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use crate::client::Client;
-use crate::runtime::driver::KEEPING;
+use crate::runtime::driver::PERSIST_WITHIN;
 
 /// One thread with one client on it, as long as somebody holds this.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ struct Thread {
 
 /// How long a client gets to end when it was dropped: a second to flush, one to close, what its
 /// store may take, and one more.
-const ENDING: Duration = KEEPING.saturating_add(Duration::from_secs(3));
+const ENDING: Duration = PERSIST_WITHIN.saturating_add(Duration::from_secs(3));
 
 impl Runtime {
     /// Starts a client; `no_system` is said if the system has no thread or no sockets to give.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::runtime::Runtime;
 use crate::QoS;
-use crate::client::acknowledgement::Acknowledgement;
+use crate::client::Acknowledgement;
 use crate::engine::{Answered, Published};
 use crate::error::RequestError;
 use crate::event::Event;

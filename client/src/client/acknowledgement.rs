@@ -1,4 +1,4 @@
-//! Acknowledging by hand: a message comes with the duty to say what became of it.
+//! Acknowledgements that the application gives by hand.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::task::{Context, Poll, ready};
 
 use dunlin_codec::ReasonCode;
 
-use crate::client::subscription::{Reader, Subscription, Unmatched};
+use super::subscription::{Reader, Subscription, Unmatched};
 use crate::engine::{Change, DeliveryId};
 use crate::error::RequestError;
 use crate::message::ReceivedMessage;
+use crate::runtime::manual_acks::DroppedAck;
 use crate::runtime::shared::Shared;
-use crate::runtime::store_task::until_kept;
-use crate::runtime::unanswered::Unanswered;
 
 impl Subscription {
-    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so:
-    /// what it has in hand counts against the client's Receive Maximum.
+    /// Returns the next message with its [`Acknowledgement`], by which the application acknowledges
+    /// it; `None` as with [`next`](Self::next). Messages that aren't acknowledged count against the
+    /// client's Receive Maximum.
     ///
     /// ```no_run
     /// # async fn example(mut lamps: dunlin_client::Subscription) -> Result<(), Box<dyn std::error::Error>> {
@@ -33,12 +33,12 @@ impl Subscription {
     /// # async fn store(_: &dunlin_client::ReceivedMessage) -> std::io::Result<()> { Ok(()) }
     /// ```
     ///
-    /// Cancel safe: a message that wasn't returned comes next time.
+    /// Cancel safe: a message that wasn't returned is returned by the next call.
     pub async fn next_unacknowledged(&mut self) -> Option<(ReceivedMessage, Acknowledgement)> {
         poll_fn(|cx| self.poll_next_unacknowledged(cx)).await
     }
 
-    /// As [`next_unacknowledged`](Self::next_unacknowledged), for those who poll.
+    /// Polls for the next message, as [`next_unacknowledged`](Self::next_unacknowledged).
     pub fn poll_next_unacknowledged(
         &mut self,
         cx: &mut Context<'_>,
@@ -48,9 +48,10 @@ impl Subscription {
 }
 
 impl Unmatched {
-    /// As [`next`](Self::next), but the message isn't acknowledged before the application says so.
+    /// Returns the next message with its [`Acknowledgement`], by which the application acknowledges
+    /// it; `None` as with [`next`](Self::next).
     ///
-    /// Cancel safe: a message that wasn't returned comes next time.
+    /// Cancel safe: a message that wasn't returned is returned by the next call.
     pub async fn next_unacknowledged(&mut self) -> Option<(ReceivedMessage, Acknowledgement)> {
         poll_fn(|cx| poll_next(self.reader(), cx)).await
     }
@@ -60,13 +61,13 @@ fn poll_next(
     reader: &Reader,
     cx: &Context<'_>,
 ) -> Poll<Option<(ReceivedMessage, Acknowledgement)>> {
-    let next = ready!(reader.poll_untaken(cx));
+    let next = ready!(reader.poll_unacknowledged(cx));
     Poll::Ready(next.map(|(message, id)| {
         let (shared, stream) = (Arc::clone(&reader.shared), reader.key());
         if let Some(id) = id {
-            shared.aside(|state| {
-                let filter = state.router.filter(stream).map(Into::into);
-                state.window.given_out.insert((id, stream), filter);
+            shared.lock_quietly(|state| {
+                let filter = state.router.filter(stream);
+                state.manual_acks.hold(id, stream, filter);
             });
         }
         let topic = if id.is_some() {
@@ -88,47 +89,50 @@ fn poll_next(
     }))
 }
 
-/// What a message is owed. Acknowledgements leave in the order in which their messages came,
-/// whatever the order of these calls (§4.6): one that isn't given holds back those behind it.
+/// Acknowledgement of a received message, to be given by the application.
+///
+/// Acknowledgements are sent in the order in which their messages arrived, whatever the order of
+/// these calls (§4.6): a message that isn't answered holds back the acknowledgements behind it. All
+/// streams share the client's Receive Maximum; when it is used up, no stream gets messages of QoS 1
+/// and 2.
 ///
 /// If it is dropped without an answer,
 /// [`ConnectOptions::on_dropped`](crate::ConnectOptions::on_dropped) decides: by default the
 /// message is refused with reason code 0x80 after five seconds, or at once if the thread is
 /// panicking, counted, and reported as [`Event::MessageDropped`](crate::Event::MessageDropped).
 /// Once the client is being stopped or its runtime shuts down, nothing is answered, and the server
-/// sends the message again. All streams share the client's Receive Maximum: while one message isn't
-/// answered, nothing behind it is acknowledged, and when the Receive Maximum is used up, no stream
-/// gets messages of QoS 1 and 2.
+/// sends the message again.
 ///
-/// At QoS 0, and once the session is lost, there is nothing to acknowledge: then both answers do
-/// nothing. On a later connection of the same session the answer counts for the server's
-/// repetition, which isn't delivered again.
+/// At QoS 0, and once the session is lost, there is nothing to acknowledge, and answers do nothing.
+/// If the connection was lost meanwhile, but not the session, the answer is given to the server's
+/// repetition of the message, which isn't delivered again.
 #[derive(Debug)]
 #[must_use = "a message that isn't answered is refused, and holds back the acknowledgements behind it"]
 pub struct Acknowledgement {
     shared: Arc<Shared>,
-    /// `None` when there is nothing to answer.
+    /// Id of the message; `None` if there is nothing to answer.
     id: Option<DeliveryId>,
-    /// Key of the stream that gave the message out.
+    /// Key of the stream that the message was read from.
     stream: usize,
-    /// Topic Name, and the size of the packet in bytes.
+    /// Topic Name; empty at QoS 0.
     topic: Box<str>,
+    /// Size of the packet in bytes.
     bytes: usize,
 }
 
 impl Acknowledgement {
-    /// The message is the application's now: success.
+    /// Acknowledges the message with success.
     pub fn accept(mut self) {
         if let Some(id) = self.id.take() {
-            self.shared.with(|state| {
-                state.window.given_out.remove(&(id, self.stream));
+            self.shared.lock_and_notify(|state| {
+                state.manual_acks.release(id, self.stream);
                 state.engine.take(id);
             });
         }
     }
 
     /// Accepts the message and changes records of the application's own in the client's store, in
-    /// one commit; returns when the store has it.
+    /// one commit; returns when both are persisted.
     ///
     /// A message of QoS 2 is so processed exactly once, whenever the process is killed: either the
     /// records and the fact that the message was received are both in the store, and the
@@ -146,42 +150,44 @@ impl Acknowledgement {
     /// * [`OnDropped::Hold`](crate::OnDropped::Hold): the message comes again to all of them, and
     ///   the records are not written.
     ///
-    /// Cancel safe once it was polled: the message is accepted then, and what is dropped is the
-    /// wait for the store.
+    /// Cancel safe once it was polled: the message is accepted then, and dropping the future only
+    /// ends the wait.
     ///
     /// # Errors
     /// * [`RequestError::NoStore`]: the client wasn't started with a store. The message counts as
     ///   dropped unanswered.
     /// * [`RequestError::Stopped`]: the client stopped, or its store failed. The records may or may
-    ///   not be there.
+    ///   not be persisted.
     pub async fn accept_with(mut self, records: Vec<Change>) -> Result<(), RequestError> {
         let shared = Arc::clone(&self.shared);
-        let number = shared.with(|state| {
+        let batch = shared.lock_and_notify(|state| {
             state.check_writable()?;
             match self.id.take() {
                 Some(id) => {
-                    state.window.given_out.remove(&(id, self.stream));
+                    state.manual_acks.release(id, self.stream);
                     state.engine.take_with(id, records);
                 }
                 None => state.engine.write_records(records),
             }
-            Ok::<_, RequestError>(state.changes_so_far())
+            Ok::<_, RequestError>(state.current_batch())
         })?;
-        until_kept(&shared, number).await
+        shared.until_persisted(batch).await
     }
 
-    /// Says with this code what became of the message; the server won't send it again. At 0x80 or
-    /// above it was refused, and at QoS 2 the exchange is over. Of the answers of several
-    /// streams that had the message the gravest counts.
+    /// Acknowledges the message with this reason code; the server won't send it again.
+    ///
+    /// 0x80 or above refuses the message; at QoS 2 that ends the exchange. If several streams got
+    /// the message, the largest of their codes is sent.
     ///
     /// # Errors
-    /// A code that a client can't say (§3.4.2.1: 0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97 and
-    /// 0x99 are those that it can). The message stays owed, as if this had been dropped.
+    /// [`RequestError::Encode`] for a code that PUBACK and PUBREC don't have (§3.4.2.1); those that
+    /// they have are 0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97 and 0x99. The message counts as
+    /// dropped unanswered.
     pub fn answer(mut self, reason_code: ReasonCode) -> Result<(), RequestError> {
         let Some(id) = self.id else { return Ok(()) };
-        self.shared.with(|state| {
+        self.shared.lock_and_notify(|state| {
             state.engine.answer(id, reason_code)?;
-            state.window.given_out.remove(&(id, self.stream));
+            state.manual_acks.release(id, self.stream);
             Ok::<_, RequestError>(())
         })?;
         self.id = None;
@@ -193,7 +199,7 @@ impl Drop for Acknowledgement {
     fn drop(&mut self) {
         let Some(id) = self.id else { return };
         let is_panicking = std::thread::panicking();
-        let unanswered = Unanswered {
+        let dropped = DroppedAck {
             id,
             stream: self.stream,
             topic: std::mem::take(&mut self.topic),
@@ -201,9 +207,9 @@ impl Drop for Acknowledgement {
         };
         let event = self
             .shared
-            .with(|state| state.acknowledgement_dropped(unanswered, is_panicking));
+            .lock_and_notify(|state| state.handle_dropped_ack(dropped, is_panicking));
         if let Some(event) = event {
-            self.shared.tell(event);
+            self.shared.emit(event);
         }
     }
 }

@@ -1,11 +1,10 @@
-//! Publishing: a message is handed over, and a receipt tells how it went.
+//! `Client::publish`: hands a message to the engine, or waits for space in the queue.
 
 use std::future::poll_fn;
 use std::task::Poll;
 
+use super::{Client, Receipt};
 use crate::QoS;
-use crate::client::Client;
-use crate::client::receipt::Receipt;
 use crate::error::RequestError;
 use crate::message::Message;
 use crate::runtime::shared::Shared;
@@ -19,23 +18,39 @@ struct WaitingPublisher<'a> {
 
 impl Drop for WaitingPublisher<'_> {
     fn drop(&mut self) {
-        self.shared.with(|state| state.leave_wait_queue(self.id));
+        self.shared
+            .lock_and_notify(|state| state.leave_wait_queue(self.id));
     }
 }
 
 impl Client {
-    /// Hands a message over. Waits while the queue is full, for
-    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) at most. Of those who
-    /// wait, the ones who have waited longest for what there is now room for are woken first.
+    /// Publishes a message: returns its receipt once the client has accepted it.
     ///
-    /// Cancel safe: a dropped future hasn't handed it over.
+    /// Waits while the queue is full ([`ConnectOptions::queue`](crate::ConnectOptions::queue)), for
+    /// [`ConnectOptions::ack_timeout`](crate::ConnectOptions::ack_timeout) at most. When space
+    /// becomes free, the publishers that have waited longest are woken first, unless their messages
+    /// don't fit.
+    ///
+    /// After every 512 messages or 32 KiB of output the future yields once, so that a loop that
+    /// publishes without waiting lets the client write.
+    ///
+    /// Cancel safe: if the future is dropped, the message wasn't accepted.
     ///
     /// # Errors
-    /// A topic that isn't one; what the server doesn't take; a queue that stays full; a client that
-    /// has stopped.
+    /// * [`RequestError::Topic`], [`RequestError::ResponseTopic`], [`RequestError::Text`],
+    ///   [`RequestError::Encode`]: the message can't be encoded.
+    /// * [`RequestError::Limit`]: the message exceeds
+    ///   [`ConnectOptions::limits`](crate::ConnectOptions::limits).
+    /// * [`RequestError::TooLarge`], [`RequestError::QoSNotSupported`],
+    ///   [`RequestError::RetainNotSupported`], [`RequestError::TopicAlias`]: the server doesn't
+    ///   accept such messages.
+    /// * [`RequestError::QueueFull`]: the queue stayed full.
+    /// * [`RequestError::Offline`]: there is no connection, and
+    ///   [`ConnectOptions::offline`](crate::ConnectOptions::offline) keeps no such message.
+    /// * [`RequestError::Stopped`]: the client has stopped.
     ///
     /// # Panics
-    /// Outside a tokio runtime, where it has to wait.
+    /// If it has to wait outside a tokio runtime.
     pub async fn publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
         // A loop that publishes without end yields now and then, so that the driver can write. At
         // QoS 1 and 2 tokio's budget is enough: such a loop waits for acknowledgements anyway.
@@ -45,28 +60,29 @@ impl Client {
             tokio::task::yield_now().await;
         }
         match self.shared().publish(&message) {
-            Err(RequestError::QueueFull { .. }) => self.publish_when_there_is_room(message).await,
+            Err(RequestError::QueueFull { .. }) => self.publish_when_space_is_free(message).await,
             accepted => Ok(Receipt::new(self.shared(), accepted?)),
         }
     }
 
-    /// Apart, because a timer costs more than a message of QoS 0.
-    async fn publish_when_there_is_room(
+    /// A function of its own, because a timer costs more than a message of QoS 0.
+    async fn publish_when_space_is_free(
         &self,
         message: Message<'_>,
     ) -> Result<Receipt, RequestError> {
         let waiting = WaitingPublisher {
             shared: self.shared(),
-            id: self.shared().aside(|state| state.wait_queue.enter()),
+            id: self.shared().lock_quietly(|state| state.wait_queue.enter()),
         };
         let accepted = poll_fn(|cx| {
-            self.shared().with(|state| match state.publish(&message).0 {
-                Err(RequestError::QueueFull { .. }) => {
-                    state.wait_for_space(waiting.id, &message, cx);
-                    Poll::Pending
-                }
-                done => Poll::Ready(done),
-            })
+            self.shared()
+                .lock_and_notify(|state| match state.publish(&message).0 {
+                    Err(RequestError::QueueFull { .. }) => {
+                        state.wait_for_space(waiting.id, &message, cx);
+                        Poll::Pending
+                    }
+                    done => Poll::Ready(done),
+                })
         });
         match tokio::time::timeout(self.ack_timeout(), accepted).await {
             Ok(accepted) => Ok(Receipt::new(self.shared(), accepted?)),
@@ -74,10 +90,10 @@ impl Client {
         }
     }
 
-    /// Hands a message over, or says at once that there is no room.
+    /// Publishes a message if the queue has space for it now.
     ///
     /// # Errors
-    /// As [`publish`](Self::publish).
+    /// As [`publish`](Self::publish); [`RequestError::QueueFull`] without waiting.
     pub fn try_publish(&self, message: Message<'_>) -> Result<Receipt, RequestError> {
         let accepted = self.shared().publish(&message)?;
         Ok(Receipt::new(self.shared(), accepted))

@@ -1,77 +1,67 @@
-//! What a publisher holds until the server has the message.
+//! Receipt of a published message.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use crate::engine::{Accepted, OperationId, Outcome, Published};
+use super::operation::Operation;
+use crate::engine::{Accepted, Published};
 use crate::error::RequestError;
 use crate::runtime::shared::Shared;
 
-/// Resolves when a message has reached its end: on its way into a connection at QoS 0, acknowledged
-/// at QoS 1 and 2.
+/// Future of the outcome of a published message: at QoS 0 it resolves when the message is in the
+/// output of a connection, at QoS 1 and 2 when the server has acknowledged it.
 ///
-/// A dropped receipt doesn't take the message back. Polled again after it has resolved, it stays
-/// pending.
+/// Dropping a receipt doesn't take the message back. A receipt that is polled again after it has
+/// resolved stays pending.
+///
+/// # Errors
+/// The future resolves with
+/// * [`RequestError::Refused`]: the server refused the message with a reason code of 0x80 or above.
+/// * [`RequestError::Timeout`], [`RequestError::RequestTimeout`], [`RequestError::Expired`]: time
+///   was over.
+/// * [`RequestError::SessionLost`], [`RequestError::Poisoned`], [`RequestError::Dropped`]: the
+///   client gave the message up.
+/// * [`RequestError::Stopped`]: the client stopped first.
+/// * [`RequestError::TooLarge`], [`RequestError::QoSNotSupported`],
+///   [`RequestError::RetainNotSupported`], [`RequestError::TopicAlias`], [`RequestError::Limit`]:
+///   the message was accepted without a connection, and the server doesn't accept it.
 #[derive(Debug)]
 #[must_use = "a receipt tells whether the message arrived; drop it explicitly if that doesn't matter"]
-pub struct Receipt(State);
+pub struct Receipt(Progress);
 
 #[derive(Debug)]
-enum State {
-    /// The outcome was there from the beginning.
+enum Progress {
+    /// The message of QoS 0 was in the output from the beginning.
     Sent,
-    Pending(Arc<Shared>, OperationId),
-    /// The outcome was taken.
+    /// The outcome isn't known yet.
+    Pending(Operation<Published>),
+    /// The outcome was returned.
     Resolved,
 }
 
 impl Receipt {
-    pub(crate) fn new(shared: &Arc<Shared>, accepted: Accepted) -> Self {
+    /// Receipt of a message that the engine has accepted.
+    pub(super) fn new(shared: &Arc<Shared>, accepted: Accepted) -> Self {
         Self(match accepted {
-            Accepted::Sent => State::Sent,
-            Accepted::Pending(operation) => State::Pending(Arc::clone(shared), operation),
+            Accepted::Sent => Progress::Sent,
+            Accepted::Pending(id) => Progress::Pending(Operation::new(shared, id)),
         })
-    }
-
-    /// The outcome of a request of any kind.
-    pub(crate) async fn outcome(mut self) -> Result<Outcome, RequestError> {
-        poll_fn(|cx| self.poll_outcome(cx)).await
-    }
-
-    #[inline]
-    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, RequestError>> {
-        let outcome = match &self.0 {
-            State::Sent => Ok(Outcome::Published(Published::unacknowledged())),
-            State::Pending(shared, operation) => {
-                let outcome = std::task::ready!(
-                    shared.aside(|state| state.engine.poll_outcome(*operation, cx))
-                );
-                outcome.unwrap_or(Err(RequestError::SessionLost))
-            }
-            State::Resolved => return Poll::Pending,
-        };
-        self.0 = State::Resolved;
-        Poll::Ready(outcome)
     }
 }
 
 impl Future for Receipt {
     type Output = Result<Published, RequestError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_outcome(cx).map_ok(|outcome| match outcome {
-            Outcome::Published(published) => published,
-            Outcome::Answered(_) | Outcome::Reauthenticated => Published::unacknowledged(),
-        })
-    }
-}
-
-impl Drop for Receipt {
-    fn drop(&mut self) {
-        if let State::Pending(shared, operation) = &self.0 {
-            shared.aside(|state| state.engine.forget(*operation));
-        }
+        let outcome = match &mut self.0 {
+            Progress::Sent => Ok(Published::unacknowledged()),
+            Progress::Pending(operation) => ready!(operation.poll(cx)),
+            Progress::Resolved => return Poll::Pending,
+        };
+        self.0 = Progress::Resolved;
+        Poll::Ready(outcome)
     }
 }

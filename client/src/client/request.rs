@@ -1,35 +1,77 @@
-//! Requests and replies (§4.10), as the application asks for them.
+//! `Client::request`: publishes a request and waits for its reply (§4.10).
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use super::Client;
 use crate::QoS;
-use crate::client::Client;
 use crate::error::RequestError;
 use crate::message::{Message, MessageProperties, ReceivedMessage};
 use crate::payload::Payload;
-use crate::runtime::replies::{Found, Opening, Waiting};
+use crate::runtime::pending_replies::{CorrelationId, ResponseTopic};
+use crate::runtime::shared::Shared;
+
+/// Drop guard: removes a request from those that wait for replies.
+struct PendingRequest<'a> {
+    shared: &'a Shared,
+    id: CorrelationId,
+}
+
+impl<'a> PendingRequest<'a> {
+    fn new(shared: &'a Shared) -> Result<Self, RequestError> {
+        let id = shared.lock_and_notify(|state| state.replies.add())?;
+        Ok(Self { shared, id })
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<Result<ReceivedMessage, RequestError>> {
+        self.shared.lock_and_notify(|state| {
+            if let Poll::Ready(reply) = state.replies.poll(self.id, cx) {
+                return Poll::Ready(Ok(reply));
+            }
+            state.lifecycle.check_running()?;
+            Poll::Pending
+        })
+    }
+}
+
+impl Drop for PendingRequest<'_> {
+    fn drop(&mut self) {
+        self.shared
+            .lock_and_notify(|state| state.replies.remove(self.id));
+    }
+}
+
+/// Drop guard: ends the attempt to subscribe to the response topic, so that other tasks that wait
+/// for the subscription look again.
+struct Opening<'a>(&'a Shared);
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.0.lock_and_notify(|state| state.replies.stop_opening());
+    }
+}
 
 impl Client {
-    /// Publishes a request with QoS 1 and waits for its reply; `timeout` is for all of it.
+    /// Publishes a request with QoS 1 and waits for its reply. `timeout` is for both.
     ///
     /// Replies come to one topic of this client: below the server's Response Information, if it
     /// gave one
-    /// ([`ConnectOptions::request_response_information`](crate::ConnectOptions::request_response_information)), else
-    /// `dunlin/responses/` and the client identifier, with `-` for what a topic can't hold. Where
-    /// the server is to say one of them, requests wait for the first connection. The first
-    /// request subscribes to the topic. A reply is known by its correlation data; one that
-    /// comes too late is dropped and counted. Whoever replies can use
-    /// [`ReceivedMessage::reply`].
+    /// ([`ConnectOptions::request_response_information`](crate::ConnectOptions::request_response_information)),
+    /// or else `dunlin/responses/` and the client identifier, with `-` for characters that a topic
+    /// can't hold. If the server has to choose one of them, requests wait for the first connection.
+    /// The first request subscribes to the topic. Correlation Data tells replies apart; a reply
+    /// that comes too late is dropped and counted ([`late_replies`](Self::late_replies)). The side
+    /// that replies can use [`ReceivedMessage::reply`].
     ///
-    /// Cancel safe: a dropped future doesn't take the request back, and its reply counts as late.
+    /// Cancel safe: dropping the future doesn't take the request back; its reply counts as late.
     ///
     /// # Errors
-    /// [`RequestError::NoReply`] after `timeout`; [`RequestError::TooManyRequests`] while 1,024
-    /// wait; as [`publish`](Self::publish) and [`subscribe`](Self::subscribe); a request that
-    /// the server refused.
+    /// * [`RequestError::NoReply`]: no reply came within `timeout`.
+    /// * [`RequestError::TooManyRequests`]: 1,024 requests wait for replies.
+    /// * Those of [`publish`](Self::publish) and its [`Receipt`](crate::Receipt), and of
+    ///   [`subscribe`](Self::subscribe).
     pub async fn request(
         &self,
         topic: &str,
@@ -40,10 +82,10 @@ impl Client {
             .await
     }
 
-    /// As [`request`](Self::request), for any message. Its response topic and correlation data are
-    /// set here.
+    /// As [`request`](Self::request), for any message. The client sets its Response Topic and
+    /// Correlation Data.
     ///
-    /// Cancel safe: a dropped future doesn't take the request back, and its reply counts as late.
+    /// Cancel safe: dropping the future doesn't take the request back; its reply counts as late.
     ///
     /// # Errors
     /// As [`request`](Self::request).
@@ -58,63 +100,79 @@ impl Client {
         }
     }
 
-    /// Replies that nobody waited for any more, or that no request was made for.
+    /// Number of replies that came too late, or to no request of this client.
     #[must_use]
     pub fn late_replies(&self) -> u64 {
-        self.shared().with(|state| state.requests.late())
+        self.shared().lock_and_notify(|state| state.replies.late())
     }
 
     async fn exchange(&self, message: Message<'_>) -> Result<ReceivedMessage, RequestError> {
-        let response_topic = self.open_responses().await?;
-        let waiting = Waiting::new(self.shared())?;
-        let correlation_data = waiting.correlation_data();
+        // Subscribe first, so that the reply can't come too early.
+        let response_topic = self.subscribe_to_replies().await?;
+        let pending = PendingRequest::new(self.shared())?;
+
+        // Publish the request.
+        let correlation_data = pending.id.to_bytes();
         let properties = MessageProperties {
             response_topic: Some(&response_topic),
             correlation_data: Some(&correlation_data),
             ..message.properties
         };
-        let mut receipt = Some(
-            self.publish(Message {
-                properties,
-                ..message
-            })
-            .await?,
-        );
+        let message = Message {
+            properties,
+            ..message
+        };
+        let mut receipt = Some(self.publish(message).await?);
+
+        // Wait for the reply, or for the refusal of the request. A reply may overtake PUBACK.
         poll_fn(|cx| {
-            if let Poll::Ready(reply) = waiting.poll(cx) {
+            if let Poll::Ready(reply) = pending.poll(cx) {
                 return Poll::Ready(reply);
             }
-            if let Some(pending) = &mut receipt
-                && let Poll::Ready(outcome) = Pin::new(pending).poll(cx)
+            if let Some(publishing) = &mut receipt
+                && let Poll::Ready(outcome) = Pin::new(publishing).poll(cx)
             {
                 receipt = None;
-                if let Err(error) = outcome {
-                    return Poll::Ready(Err(error));
-                }
+                outcome?;
             }
             Poll::Pending
         })
         .await
     }
 
-    /// The topic that replies come to, once it is subscribed to. Of several that ask for it at once
-    /// one subscribes.
-    async fn open_responses(&self) -> Result<String, RequestError> {
-        let found = poll_fn(|cx| self.shared().with(|state| state.poll_responses(cx))).await?;
-        let topic = match found {
-            Found::Open(topic) => return Ok(topic),
-            Found::Closed(topic) => topic,
+    /// Returns the topic that replies come to, once it is subscribed to. Of several tasks that ask
+    /// for it at once, one subscribes.
+    async fn subscribe_to_replies(&self) -> Result<String, RequestError> {
+        let topic = poll_fn(|cx| self.poll_response_topic(cx)).await?;
+        let topic = match topic {
+            ResponseTopic::Subscribed(topic) => return Ok(topic),
+            ResponseTopic::Unsubscribed { topic, .. } => topic,
         };
-        let opening = Opening::new(self.shared());
-        let key = self.subscribe(&topic, QoS::AtLeastOnce).await?.detach();
-        opening.opened(&topic, key);
+        let _opening = Opening(self.shared());
+        let stream = self.subscribe(&topic, QoS::AtLeastOnce).await?.detach();
+        self.shared()
+            .lock_and_notify(|state| state.replies.opened(topic.clone(), stream));
         Ok(topic)
+    }
+
+    fn poll_response_topic(&self, cx: &Context<'_>) -> Poll<Result<ResponseTopic, RequestError>> {
+        self.shared().lock_and_notify(|state| {
+            state.lifecycle.check_running()?;
+            let topic = ready!(state.replies.poll_topic(&state.engine, &state.router, cx));
+            if let ResponseTopic::Unsubscribed {
+                obsolete_stream: Some(key),
+                ..
+            } = topic
+            {
+                state.close_stream(key);
+            }
+            Poll::Ready(Ok(topic))
+        })
     }
 }
 
 impl ReceivedMessage {
-    /// The reply to this message, of its QoS; `None` if it asks for none, by having no response
-    /// topic.
+    /// Reply to this message, with its QoS and Correlation Data; `None` if it has no Response Topic.
     ///
     /// ```no_run
     /// # async fn example(client: dunlin_client::Client, mut requests: dunlin_client::Subscription)
@@ -129,10 +187,10 @@ impl ReceivedMessage {
     /// ```
     #[must_use]
     pub fn reply<'a>(&'a self, payload: impl Into<Payload<'a>>) -> Option<Message<'a>> {
-        let asked = self.properties();
-        let topic = asked.response_topic?.as_str();
+        let request = self.properties();
+        let topic = request.response_topic?.as_str();
         let properties = MessageProperties {
-            correlation_data: asked.correlation_data.map(|data| data.as_bytes()),
+            correlation_data: request.correlation_data.map(|data| data.as_bytes()),
             ..MessageProperties::default()
         };
         Some(Message {

@@ -1,22 +1,23 @@
-//! Subscribing: the server is asked for messages, and a stream brings them.
+//! `Client::subscribe` and `Client::unsubscribe`.
 
 use dunlin_codec::{
     PacketType, ReasonCode, SubscribeProperties, SubscriptionOptions, TopicFilter,
     UnsubscribeProperties,
 };
 
+use super::Client;
+use super::operation::Operation;
+use super::subscription::{Subscription, Unmatched};
 use crate::QoS;
-use crate::client::Client;
-use crate::client::receipt::Receipt;
-use crate::client::subscription::{Subscription, Unmatched};
-use crate::engine::{Accepted, Answered, OperationId, Outcome};
+use crate::engine::{Answered, OperationId};
 use crate::error::{RequestError, ServerReason};
 use crate::message;
 use crate::runtime::clock::now;
 use crate::runtime::log;
-use crate::runtime::stream::StreamLimits;
+use crate::runtime::router::StreamLimits;
+use crate::runtime::state::State;
 
-/// How to subscribe. A [`QoS`] or the codec's [`SubscriptionOptions`] alone is enough.
+/// Options of a subscription; can be made from a [`QoS`] or the codec's [`SubscriptionOptions`].
 ///
 /// ```
 /// use dunlin_client::codec::SubscriptionOptions;
@@ -29,9 +30,9 @@ use crate::runtime::stream::StreamLimits;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SubscribeOptions {
-    /// What the server is asked for (§3.8.3.1).
+    /// Subscription Options that are sent to the server (§3.8.3.1).
     pub subscription: SubscriptionOptions,
-    /// How much of QoS 0 waits in the stream.
+    /// Limits of the messages of QoS 0 that wait in the stream.
     pub limits: StreamLimits,
 }
 
@@ -55,9 +56,10 @@ impl From<QoS> for SubscribeOptions {
 }
 
 impl Client {
-    /// Subscribes with the default options; see [`subscribe_with`](Self::subscribe_with).
+    /// Subscribes to a topic filter and waits for the server's answer. See
+    /// [`subscribe_with`](Self::subscribe_with).
     ///
-    /// Cancel safe: a dropped future gives the subscription up.
+    /// Cancel safe: dropping the future ends the subscription.
     ///
     /// # Errors
     /// As [`subscribe_with`](Self::subscribe_with).
@@ -65,17 +67,30 @@ impl Client {
         self.subscribe_with(filter, qos).await
     }
 
-    /// Asks for the messages of `filter` and waits for the server's answer: a stream of them. Where
-    /// the server has subscription identifiers, a message that matches several filters comes to
-    /// the streams of those that it was sent for; elsewhere to every stream that it matches,
-    /// each time that it is sent. After a connection that the server has forgotten everything
-    /// of, the subscription is asked for again.
+    /// Subscribes to a topic filter with options, waits for the server's answer, and returns the
+    /// stream of the messages.
     ///
-    /// Cancel safe: a dropped future gives the subscription up.
+    /// If the server supports subscription identifiers, a message that matches several filters
+    /// reaches the streams of the subscriptions that the server sent it for. Otherwise it reaches
+    /// every stream that it matches, each time that the server sends it.
+    ///
+    /// The client subscribes again after it has connected to a server that has lost the session.
+    ///
+    /// Cancel safe: dropping the future ends the subscription.
     ///
     /// # Errors
-    /// A filter that isn't one; what the server doesn't have; a refusal; no answer; a client that
-    /// has stopped.
+    /// * [`RequestError::Topic`]: the filter is malformed.
+    /// * [`RequestError::Limit`]: the filter exceeds
+    ///   [`ConnectOptions::limits`](crate::ConnectOptions::limits).
+    /// * [`RequestError::WildcardNotSupported`], [`RequestError::SharedNotSupported`],
+    ///   [`RequestError::TooLarge`]: the server doesn't accept such subscriptions.
+    /// * [`RequestError::Refused`]: the server refused the subscription.
+    /// * [`RequestError::QueueFull`], [`RequestError::Offline`], [`RequestError::NoPacketId`]: the
+    ///   client doesn't accept the request now.
+    /// * [`RequestError::Timeout`], [`RequestError::RequestTimeout`]: the server didn't answer in
+    ///   time.
+    /// * [`RequestError::SessionLost`], [`RequestError::Dropped`]: the client gave the request up.
+    /// * [`RequestError::Stopped`]: the client has stopped.
     pub async fn subscribe_with(
         &self,
         filter: &str,
@@ -88,14 +103,14 @@ impl Client {
     }
 
     /// Subscribes to several filters in one SUBSCRIBE, with these user properties (§3.8.2.1.3), and
-    /// waits for the server's answer: a stream or an error for each filter, in order.
+    /// waits for the server's answer. Returns a stream or an error for each filter, in order.
     ///
-    /// The filters have one subscription identifier, so a message comes to those of them that match
+    /// The filters have one subscription identifier, so a message reaches those of them that match
     /// its topic. If a topic matches several of them, and the server sends the message once for
     /// each, each stream gets it as often.
     ///
-    /// When the subscriptions are renewed after the server has lost the session, the user
-    /// properties are left out.
+    /// When the client subscribes again after the server has lost the session, it leaves out the
+    /// user properties.
     ///
     /// ```no_run
     /// # async fn example(client: dunlin_client::Client) -> Result<(), dunlin_client::RequestError> {
@@ -109,14 +124,12 @@ impl Client {
     /// # }
     /// ```
     ///
-    /// Cancel safe: a dropped future gives the subscriptions up.
+    /// Cancel safe: dropping the future ends the subscriptions.
     ///
     /// # Errors
-    /// As [`subscribe_with`](Self::subscribe_with), for all filters together: one that isn't a
-    /// filter, none at all, more than [`ConnectOptions::limits`](crate::ConnectOptions::limits)
-    /// or the server's Maximum Packet Size allow; a user property that can't be sent
-    /// ([`RequestError::Text`]); no answer. A filter that the server refuses is an error in its
-    /// place.
+    /// As [`subscribe_with`](Self::subscribe_with), for all filters together; in addition
+    /// [`RequestError::Text`] for a user property that can't be sent, and [`RequestError::Encode`]
+    /// for an empty list. A filter that the server refuses has its error in the returned list.
     pub async fn subscribe_many<'a>(
         &self,
         filters: impl IntoIterator<Item = (&'a str, impl Into<SubscribeOptions>)>,
@@ -134,26 +147,25 @@ impl Client {
         filters: Vec<(&str, SubscribeOptions)>,
         user_properties: &[(&str, &str)],
     ) -> Result<Vec<Result<Subscription, RequestError>>, RequestError> {
-        let (mut subscriptions, operation) = self.send_subscribe(&filters, user_properties)?;
-        let answer = self.answered(operation).await?;
-        let codes = answer.reason_codes.iter();
-        let granted = subscriptions
-            .drain(..)
-            .zip(codes)
-            .map(|(mut subscription, code)| {
-                let answer = Answered {
-                    reason_codes: vec![*code],
-                    ..answer.clone()
-                };
-                let key = subscription.reader().key();
-                if code.is_error() {
-                    self.shared().with(|state| state.router.end_stream(key));
-                    return Err(refused(PacketType::SubAck, answer));
-                }
-                self.shared().with(|state| state.router.granted(key));
-                subscription.granted(answer);
-                Ok(subscription)
-            });
+        let (subscriptions, id) = self.send_subscribe(&filters, user_properties)?;
+        let answer: Answered = Operation::new(self.shared(), id).outcome().await?;
+        let granted = subscriptions.into_iter().zip(&answer.reason_codes);
+        let granted = granted.map(|(mut subscription, code)| {
+            let answer = Answered {
+                reason_codes: vec![*code],
+                ..answer.clone()
+            };
+            let key = subscription.reader().key();
+            if code.is_error() {
+                self.shared()
+                    .lock_and_notify(|state| state.router.end_stream(key));
+                return Err(refused(PacketType::SubAck, answer));
+            }
+            self.shared()
+                .lock_and_notify(|state| state.router.set_granted(key));
+            subscription.set_granted(answer);
+            Ok(subscription)
+        });
         Ok(granted.collect())
     }
 
@@ -163,10 +175,11 @@ impl Client {
         filters: &[(&str, SubscribeOptions)],
         user_properties: &[(&str, &str)],
     ) -> Result<(Vec<Subscription>, OperationId), RequestError> {
+        // Check all arguments before anything is sent.
         let user_properties = message::user_properties(user_properties)?;
         let checked: Vec<_> = filters
             .iter()
-            .map(|(filter, options)| Ok((TopicFilter::new(filter)?, *options)))
+            .map(|(filter, options)| Ok((TopicFilter::new(filter)?, options.limits)))
             .collect::<Result<_, RequestError>>()?;
         let names: Vec<_> = filters.iter().map(|(filter, _)| *filter).collect();
         let requested: Vec<_> = filters
@@ -174,52 +187,46 @@ impl Client {
             .map(|(filter, options)| (*filter, options.subscription))
             .collect();
         let shared = self.shared();
-        names
-            .iter()
-            .for_each(|filter| log::write_request(&shared.span, "subscribe", filter));
-        shared
-            .with(|state| {
-                if let Some(cause) = &state.stopped {
-                    return Err(RequestError::Stopped(cause.clone()));
-                }
-                state.engine.set_now(now());
-                let identifier = state.router.identifier_of(&names);
-                let properties = SubscribeProperties {
-                    subscription_identifier: identifier,
-                    user_properties: user_properties.as_slice().into(),
-                };
-                let operation = state.engine.subscribe_with(&requested, properties)?;
+        for filter in &names {
+            log::write_request(&shared.span, "subscribe", filter);
+        }
 
-                // Messages may come before SUBACK: the streams are there first. [U-3.8.4-1]
-                if names.len() > 1 {
-                    state.router.issue_shared();
-                }
-                let open = |(filter, options): &(TopicFilter<'_>, SubscribeOptions)| {
-                    state
-                        .router
-                        .open(*filter, options.limits, &mut state.engine)
-                };
-                let keys: Vec<_> = checked.iter().map(open).collect();
-                if let (Some(identifier), true) = (identifier, names.len() > 1) {
-                    state
-                        .router
-                        .share_identifier(identifier, names.iter().copied());
-                }
-                Ok((keys, operation))
-            })
-            .map(|(keys, operation)| {
-                let new = |(key, filter): (usize, &&str)| Subscription::new(shared, key, filter);
-                (keys.into_iter().zip(&names).map(new).collect(), operation)
-            })
+        // Send, and open the streams under the same lock: messages may come before SUBACK.
+        // [U-3.8.4-1]
+        let (keys, id) = shared.lock_and_notify(|state| {
+            state.lifecycle.check_running()?;
+            state.engine.set_now(now());
+            let identifier = state.router.identifier_for(&names);
+            let properties = SubscribeProperties {
+                subscription_identifier: identifier,
+                user_properties: user_properties.as_slice().into(),
+            };
+            let id = state.engine.subscribe_with(&requested, properties)?;
+            let is_shared = names.len() > 1;
+            if is_shared {
+                state.router.issue_shared();
+            }
+            let keys = open_streams(state, &checked);
+            if let Some(identifier) = identifier.filter(|_| is_shared) {
+                state
+                    .router
+                    .share_identifier(identifier, names.iter().copied());
+            }
+            Ok::<_, RequestError>((keys, id))
+        })?;
+        let subscriptions = keys.into_iter().zip(&names);
+        let subscriptions = subscriptions.map(|(key, name)| Subscription::new(shared, key, name));
+        Ok((subscriptions.collect(), id))
     }
 
-    /// Ends the subscription to `filter` and waits for the server's answer. Its streams end when
-    /// they are drained.
+    /// Ends the subscription to a filter and waits for the server's answer. Its streams end when
+    /// they are read to their ends.
     ///
-    /// Cancel safe: a dropped future doesn't call it off.
+    /// Cancel safe: dropping the future doesn't take the request back.
     ///
     /// # Errors
-    /// As [`subscribe_with`](Self::subscribe_with).
+    /// As [`unsubscribe_many`](Self::unsubscribe_many), and [`RequestError::Refused`] if the server
+    /// refused.
     pub async fn unsubscribe(&self, filter: &str) -> Result<Answered, RequestError> {
         let answer = self.unsubscribe_many(&[filter], &[]).await?;
         match answer.reason_codes.first() {
@@ -229,14 +236,14 @@ impl Client {
     }
 
     /// Ends several subscriptions in one UNSUBSCRIBE, with these user properties (§3.10.2.1.2), and
-    /// waits for the server's answer, which has a reason code for each filter, in order. Their
-    /// streams end when they are drained.
+    /// waits for the server's answer, which has a reason code for each filter, in order. The
+    /// streams end when they are read to their ends.
     ///
-    /// Cancel safe: a dropped future doesn't call it off.
+    /// Cancel safe: dropping the future doesn't take the request back.
     ///
     /// # Errors
-    /// As [`subscribe_many`](Self::subscribe_many). A code of 0x80 or above in the answer is not an
-    /// error here.
+    /// As [`subscribe_many`](Self::subscribe_many), but a reason code of 0x80 or above in the
+    /// answer is not an error.
     pub async fn unsubscribe_many(
         &self,
         filters: &[&str],
@@ -246,23 +253,21 @@ impl Client {
         for filter in filters {
             log::write_request(&self.shared().span, "unsubscribe", filter);
         }
-        let operation = self.shared().with(|state| {
-            if let Some(cause) = &state.stopped {
-                return Err(RequestError::Stopped(cause.clone()));
-            }
+        let id = self.shared().lock_and_notify(|state| {
+            state.lifecycle.check_running()?;
             state.engine.set_now(now());
             let properties = UnsubscribeProperties {
                 user_properties: user_properties.as_slice().into(),
             };
-            let operation = state.engine.unsubscribe_with(filters, properties)?;
+            let id = state.engine.unsubscribe_with(filters, properties)?;
             filters.iter().for_each(|filter| state.router.end(filter));
-            Ok(operation)
+            Ok::<_, RequestError>(id)
         })?;
-        self.answered(operation).await
+        Operation::new(self.shared(), id).outcome().await
     }
 
-    /// A stream of the messages that no other stream matches, those that wait for one included;
-    /// `None` while there is another such stream.
+    /// Opens the stream of the messages that no other stream matches, those that wait for a stream
+    /// included; `None` while there is another such stream.
     ///
     /// Without it, such messages wait for a stream in a resumed session (see
     /// [`unmatched_wait`](crate::ConnectOptions::unmatched_wait)), and are acknowledged and counted
@@ -271,18 +276,18 @@ impl Client {
     pub fn unmatched(&self, limits: StreamLimits) -> Option<Unmatched> {
         let key = self
             .shared()
-            .with(|state| state.router.open_catch_all(limits, &mut state.engine))?;
+            .lock_and_notify(|state| state.delivery().open_unmatched(limits))?;
         Some(Unmatched::new(self.shared(), key))
     }
 
-    /// Declares that no further stream will be opened for what a resumed session brings: messages
-    /// that no stream matches, those that wait for one included, are acknowledged with success
-    /// and counted from now on.
+    /// Declares that the application opens no further streams for the messages of a resumed
+    /// session: messages that no stream matches, those that wait for one included, are acknowledged
+    /// with success and counted from now on.
     ///
     /// While there is an [`Unmatched`] stream, it still gets them.
     pub fn discard_unmatched(&self) {
         self.shared()
-            .with(|state| state.router.discard_unmatched(&mut state.engine));
+            .lock_and_notify(|state| state.delivery().discard_unmatched());
     }
 
     /// Number of received messages that no stream matched and that were dropped:
@@ -292,16 +297,14 @@ impl Client {
     pub fn unrouted(&self) -> u64 {
         self.statistics().dropped_messages.unmatched.count
     }
+}
 
-    async fn answered(&self, operation: OperationId) -> Result<Answered, RequestError> {
-        match Receipt::new(self.shared(), Accepted::Pending(operation))
-            .outcome()
-            .await?
-        {
-            Outcome::Answered(answer) => Ok(answer),
-            Outcome::Published(_) | Outcome::Reauthenticated => Err(RequestError::SessionLost),
-        }
-    }
+fn open_streams(state: &mut State, filters: &[(TopicFilter<'_>, StreamLimits)]) -> Vec<usize> {
+    let mut delivery = state.delivery();
+    let filters = filters.iter();
+    filters
+        .map(|(filter, limits)| delivery.open(*filter, *limits))
+        .collect()
 }
 
 fn refused(packet_type: PacketType, answer: Answered) -> RequestError {

@@ -1,4 +1,4 @@
-//! One timer that is set anew only when the time has changed, and isn't there until it is needed.
+//! Timer for a deadline that changes often.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,27 +7,32 @@ use std::time::Instant;
 
 use tokio::time::Sleep;
 
+/// One tokio timer, which is created when it is first needed and reset only when its deadline
+/// changes.
 #[derive(Debug, Default)]
-pub(crate) struct Alarm {
+pub(crate) struct DeadlineTimer {
     timer: Option<Pin<Box<Sleep>>>,
-    at: Option<Instant>,
+    deadline: Option<Instant>,
 }
 
-impl Alarm {
-    /// Whether the time has come; if not, the caller is woken when it does.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, due: Option<Instant>) -> bool {
-        let Some(due) = due else { return false };
+impl DeadlineTimer {
+    /// Whether `deadline` has passed; if not, the current task is woken when it does. `None` never
+    /// passes.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> bool {
+        let Some(deadline) = deadline else {
+            return false;
+        };
         let timer = self
             .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
-        if self.at != Some(due) {
-            self.at = Some(due);
-            timer.as_mut().reset(due.into());
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
+        if self.deadline != Some(deadline) {
+            self.deadline = Some(deadline);
+            timer.as_mut().reset(deadline.into());
         }
-        let rings = timer.as_mut().poll(cx).is_ready();
-        if rings {
-            self.at = None;
+        let has_passed = timer.as_mut().poll(cx).is_ready();
+        if has_passed {
+            self.deadline = None;
         }
-        rings
+        has_passed
     }
 }

@@ -1,5 +1,4 @@
-//! The task that owns socket and clock: asks what to connect with, connects, hands the connection
-//! to its link, and does it again.
+//! Driver: the task that connects, runs the connection, and connects again.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -17,8 +16,8 @@ use crate::error::{ConnectError, StopCause};
 use crate::event::Event;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::now;
-use crate::runtime::connection::Link;
-use crate::runtime::deadline_timer::Alarm;
+use crate::runtime::connection::Connection;
+use crate::runtime::deadline_timer::DeadlineTimer;
 use crate::runtime::log;
 use crate::runtime::provider::{Failure, NextAttempt, Provider, ProviderError, Target};
 use crate::runtime::retry::{Retry, RetryContext, ViolationCounter};
@@ -27,121 +26,147 @@ use crate::runtime::store_task;
 use crate::store::Store;
 use crate::transport::{self, Transport};
 
-/// How long the last changes may take to be written down.
-pub(crate) const KEEPING: Duration = Duration::from_secs(5);
+/// Maximum time for which the driver waits until the last changes are persisted.
+pub(crate) const PERSIST_WITHIN: Duration = Duration::from_secs(5);
 
-/// What a driver goes by.
+/// Options of a driver.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct DriverOptions {
     pub(crate) target: Target,
     pub(crate) provider: Provider,
+    /// Timeout of one call to the provider.
     pub(crate) provide_within: Duration,
     pub(crate) backoff: Backoff,
-    /// Shortest time between two CONNECTs that the service allows, also when the application asks
-    /// for an attempt at once.
+    /// Minimum time between two CONNECTs that the service allows, also if the application asks for
+    /// an attempt at once.
     pub(crate) connect_interval: Duration,
 }
 
-/// Runs a client until it stops, and keeps its session if there is a store. A driver that never
-/// ran, because its runtime was shut down, has ended as well.
+/// Runs a client until it stops, and writes its session to the store if there is one.
+///
+/// If the runtime is shut down before the driver has run, the client stops as well.
 pub(crate) fn run(
     shared: Arc<Shared>,
-    plan: Plan,
+    options: DriverOptions,
     store: Option<Box<dyn Store>>,
 ) -> impl Future<Output = ()> {
-    // On the heap: a future keeps room for what was moved out of it.
     let span = shared.span.clone();
-    let (end, plan) = (End(shared), Box::new(plan));
+    // The guard exists before the first poll. The options are boxed, because a future keeps space
+    // for values that were moved out of it.
+    let (guard, options) = (FinishOnDrop(shared), Box::new(options));
     let running = async move {
-        let mut driver = Driver::new(&end.0, plan);
+        let mut driver = Driver::new(&guard.0, options);
         let cause = match store {
             None => driver.run().await,
-            // On the heap: most clients have none.
-            Some(store) => Box::pin(driver.run_and_keep(store)).await,
+            // Boxed, because the future is large and most clients have no store.
+            Some(store) => Box::pin(driver.run_with_store(store)).await,
         };
         drop(driver);
-        end.0.finish(cause);
+        guard.0.finish(cause);
     };
     running.instrument(span)
 }
 
 /// Drop guard: completes all pending requests and streams if the runtime drops the driver task.
-struct End(Arc<Shared>);
+struct FinishOnDrop(Arc<Shared>);
 
-impl Drop for End {
+impl Drop for FinishOnDrop {
     fn drop(&mut self) {
-        let is_stopping = self.0.aside(|state| state.stop.is_some());
-        self.0.finish(if is_stopping {
-            StopCause::Requested
-        } else {
+        let is_running = self.0.lock_quietly(|state| state.lifecycle.is_running());
+        self.0.finish(if is_running {
             StopCause::RuntimeGone
+        } else {
+            StopCause::Requested
         });
     }
 }
 
+/// Error of an attempt before it had a transport.
+enum OpenError {
+    /// There is no further attempt, for this cause.
+    Stopped(StopCause),
+    /// The attempt failed.
+    Failed(ConnectError),
+}
+
+/// Result of waiting for something without a connection.
+type UntilStop<T> = Result<T, Stop>;
+
+/// The client is to stop.
+struct Stop;
+
 struct Driver<'a> {
     shared: &'a Shared,
-    plan: Box<Plan>,
+    options: Box<DriverOptions>,
     /// Whether a server has accepted a connection of this client.
     has_connected: bool,
     violations: ViolationCounter,
-    /// Attempts since the last connection.
-    number: u32,
-    /// All attempts.
+    /// Number of attempts since the last connection.
+    attempt: u32,
+    /// Number of all attempts.
     attempts: u64,
-    last: Option<Failure>,
-    /// What the provider brought for the last attempt. What the options say needn't be kept twice.
-    used: Option<Box<Target>>,
-    /// Why there is no further attempt, unless the provider brings something else.
+    last_failure: Option<Failure>,
+    /// Target of the last attempt, if the provider chose it; the options needn't be kept twice.
+    last_target: Option<Box<Target>>,
+    /// Cause for which the client stops, unless the provider returns another target.
     final_cause: Option<StopCause>,
 }
 
 impl<'a> Driver<'a> {
-    fn new(shared: &'a Shared, plan: Box<Plan>) -> Self {
+    fn new(shared: &'a Shared, options: Box<DriverOptions>) -> Self {
         Self {
             shared,
-            plan,
+            options,
             has_connected: false,
             violations: ViolationCounter::default(),
-            number: 0,
+            attempt: 0,
             attempts: 0,
-            last: None,
-            used: None,
+            last_failure: None,
+            last_target: None,
             final_cause: None,
         }
     }
 
-    async fn run_and_keep(&mut self, store: Box<dyn Store>) -> StopCause {
+    /// Runs the driver and the store task, until both have ended.
+    async fn run_with_store(&mut self, store: Box<dyn Store>) -> StopCause {
         let shared = self.shared;
         let running = async {
             let cause = self.run().await;
-            shared.drive(|state| state.kept.as_mut().into_iter().for_each(|kept| kept.end()));
+            shared.lock(|state| {
+                if let Some(store) = &mut state.store {
+                    store.end();
+                }
+            });
             cause
         };
-        let (mut running, mut keeping) = (pin!(running), pin!(store_task::keep(shared, store)));
-        let mut is_kept = false;
+        let (mut running, mut storing) = (pin!(running), pin!(store_task::run(shared, store)));
+        let mut is_stored = false;
         let cause = poll_fn(|cx| {
-            // First the link, so that what it takes is written down as sent at once.
+            // The connection is polled first, so that what it sends is persisted as sent at once.
             let running = running.as_mut().poll(cx);
-            is_kept = is_kept || keeping.as_mut().poll(cx).is_ready();
+            is_stored = is_stored || storing.as_mut().poll(cx).is_ready();
             running
-        });
-        let cause = cause.await;
-        if !is_kept && tokio::time::timeout(KEEPING, keeping).await.is_err() {
-            let fault = format!("no answer within {KEEPING:?}").into();
+        })
+        .await;
+
+        // The last changes may still be on their way to the store.
+        if !is_stored && tokio::time::timeout(PERSIST_WITHIN, storing).await.is_err() {
+            let fault = format!("no answer within {PERSIST_WITHIN:?}").into();
             return StopCause::Store {
                 kind: io::ErrorKind::TimedOut,
                 fault,
             };
         }
         shared
-            .drive(|state| state.kept.as_ref().and_then(|kept| kept.fault()))
+            .lock(|state| state.store.as_ref().and_then(|store| store.fault()))
             .unwrap_or(cause)
     }
 
+    /// Connects and runs connections until the client stops.
     async fn run(&mut self) -> StopCause {
         loop {
-            self.number = self.number.saturating_add(1);
+            // One attempt, and the connection if there is one.
+            self.attempt = self.attempt.saturating_add(1);
             self.attempts += 1;
             let span = log::connection_span(self.attempts);
             let (ended, lifetime) = match self.connect_once().instrument(span.clone()).await {
@@ -151,12 +176,14 @@ impl<'a> Driver<'a> {
             let failure = Failure::from(ended);
             if let Failure::Connection(_) = failure {
                 self.has_connected = true;
-                self.number = 0;
-                self.plan.backoff.connected_for(lifetime);
+                self.attempt = 0;
+                self.options.backoff.connected_for(lifetime);
             }
+
+            // Decide whether there is another attempt, and when.
             let retry = self.classify(&failure, lifetime);
             let delay = if self.should_retry(&failure, retry) {
-                self.plan.backoff.next(retry, fastrand::f64())
+                self.options.backoff.next(retry, fastrand::f64())
             } else {
                 None
             };
@@ -165,19 +192,19 @@ impl<'a> Driver<'a> {
             let Some(delay) = delay else {
                 return failure.stop_cause();
             };
-            // A failed provider call does not count as "something else".
+            // A failed provider call does not count as "another target".
             if !failure.is_of_provider() {
                 self.final_cause = (retry == Retry::Final).then(|| failure.stop_cause());
             }
-            self.last = Some(failure);
-            if self.wait(delay).await.is_none() {
+            self.last_failure = Some(failure);
+            if self.wait(delay).await.is_err() {
                 return StopCause::Requested;
             }
         }
     }
 
     fn classify(&mut self, failure: &Failure, lifetime: Duration) -> Retry {
-        let reconnect = self.plan.backoff.reconnect();
+        let reconnect = self.options.backoff.reconnect();
         let repeated = self
             .violations
             .record(failure, lifetime, reconnect.stable_after);
@@ -189,12 +216,15 @@ impl<'a> Driver<'a> {
         reconnect.policy.classify(&context)
     }
 
-    /// Whether there may be another attempt: it might go better, or the provider might bring
-    /// something else.
+    /// Whether there may be another attempt: because it may succeed, or because the provider may
+    /// return another target.
     fn should_retry(&self, failure: &Failure, retry: Retry) -> bool {
-        let is_over = self.shared.drive(|state| state.stop_by(now()).is_over);
+        let is_over = self
+            .shared
+            .lock(|state| state.stop_progress(now()))
+            .is_over();
         // Other credentials change nothing about a take-over.
-        let may_change = !self.plan.provider.is_static()
+        let may_change = !self.options.provider.is_static()
             && !failure.is_requested()
             && !failure.is_of_provider()
             && failure.reason_code() != Some(ReasonCode::SessionTakenOver);
@@ -202,16 +232,15 @@ impl<'a> Driver<'a> {
     }
 
     /// Waits for `delay` before the next attempt, or until the application asks for one at once.
-    /// `None` if the client is to stop.
-    async fn wait(&mut self, delay: Duration) -> Option<()> {
-        let earliest = tokio::time::sleep(self.plan.connect_interval.min(delay));
+    async fn wait(&mut self, delay: Duration) -> UntilStop<()> {
+        let earliest = tokio::time::sleep(self.options.connect_interval.min(delay));
         let mut sleep = pin!(tokio::time::sleep(delay));
         let shared = self.shared;
         let waiting = poll_fn(|cx| {
             if sleep.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(false);
             }
-            let is_wanted_now = shared.drive(|state| {
+            let is_wanted_now = shared.lock(|state| {
                 state.watch_as_driver(cx);
                 std::mem::take(&mut state.reconnect_now)
             });
@@ -222,30 +251,34 @@ impl<'a> Driver<'a> {
             }
         });
         if until_stop(shared, pin!(waiting)).await? {
-            self.plan.backoff.restart();
+            self.options.backoff.restart();
             until_stop(shared, pin!(earliest)).await?;
         }
-        Some(())
+        Ok(())
     }
 
-    /// One attempt, and the connection if it comes to one; with how long that lasted. An error if
-    /// there is no attempt.
+    /// Makes one attempt and runs its connection. Returns the end of either, and how long the
+    /// connection lasted.
+    ///
+    /// # Errors
+    /// The cause of the client's stop, if there is no attempt.
     async fn connect_once(&mut self) -> Result<(Ended, Duration), StopCause> {
-        // On the heap, so that it takes no memory while the connection lasts: opening one is large.
-        let (transport, peer) = match Box::pin(self.open()).await? {
+        // Boxed, so that it takes no memory while the connection lasts: the future is large.
+        let (transport, peer) = match Box::pin(self.open_transport()).await {
             Ok(open) => open,
-            Err(error) => return Ok((Ended::Attempt(error), Duration::ZERO)),
+            Err(OpenError::Stopped(cause)) => return Err(cause),
+            Err(OpenError::Failed(error)) => return Ok((Ended::Attempt(error), Duration::ZERO)),
         };
         let began = now();
-        if let Err(error) = self.introduce(began) {
+        if let Err(error) = self.send_connect(began) {
             return Ok((Ended::Attempt(error), Duration::ZERO));
         }
-        let mut link = Link::new(transport, peer);
-        let cause = link.run(self.shared).await;
-        let ended = self.shared.drive(|state| {
-            let ended = state.closed(cause, link.unwritten());
+        let mut connection = Connection::new(transport, peer);
+        let cause = connection.run(self.shared).await;
+        let ended = self.shared.lock(|state| {
+            let ended = state.handle_connection_closed(cause, connection.unwritten());
             if let Ended::Connection(_) = ended {
-                // It was for the attempt that led to this connection.
+                // The application asked for the attempt that led to this connection.
                 state.reconnect_now = false;
             }
             ended
@@ -253,61 +286,67 @@ impl<'a> Driver<'a> {
         Ok((ended, now().saturating_duration_since(began)))
     }
 
-    /// Says CONNECT, with the credentials that this attempt uses.
-    fn introduce(&self, now: Instant) -> Result<(), ConnectError> {
-        self.shared.drive(|state| {
-            if let Some(used) = &self.used {
+    /// Puts CONNECT into the output, with the credentials of this attempt.
+    fn send_connect(&self, now: Instant) -> Result<(), ConnectError> {
+        self.shared.lock(|state| {
+            if let Some(target) = &self.last_target {
                 let options = state.engine.options_mut();
-                options.username.clone_from(&used.username);
-                options.password.clone_from(&used.password);
+                options.username.clone_from(&target.username);
+                options.password.clone_from(&target.password);
             }
             state.engine.open(now)
         })
     }
 
-    /// Asks where to go, and goes there. An error of the outer kind if there is nothing to be
-    /// tried.
-    async fn open(&mut self) -> Result<Result<(Transport, SocketAddr), ConnectError>, StopCause> {
-        let Some(provided) = until_stop(self.shared, pin!(self.ask_provider())).await else {
-            return Err(StopCause::Requested);
-        };
-        let target = match provided {
-            Ok(target) => target,
-            Err(error) => {
-                self.tell_attempt(&self.plan.target);
-                return Ok(Err(error.into()));
+    /// Asks the provider for a target and opens a transport to it.
+    ///
+    /// # Errors
+    /// [`OpenError::Stopped`] if the client is to stop, or if the provider returned a target that
+    /// failed for good before; [`OpenError::Failed`] if the attempt failed.
+    async fn open_transport(&mut self) -> Result<(Transport, SocketAddr), OpenError> {
+        // Ask the provider.
+        let target = match until_stop(self.shared, pin!(self.ask_provider())).await {
+            Ok(Ok(target)) => target,
+            Ok(Err(error)) => {
+                self.emit_attempt(&self.options.target);
+                return Err(OpenError::Failed(error.into()));
             }
+            Err(Stop) => return Err(OpenError::Stopped(StopCause::Requested)),
         };
         if let Some(cause) = self.final_cause.take()
-            && self.used.as_ref().is_some_and(|used| used.is_like(&target))
+            && self
+                .last_target
+                .as_ref()
+                .is_some_and(|last| last.is_same_as(&target))
         {
-            return Err(cause);
+            return Err(OpenError::Stopped(cause));
         }
-        self.tell_attempt(&target);
+
+        // Connect.
+        self.emit_attempt(&target);
         let opened = until_stop(self.shared, pin!(transport::open(&target.transport))).await;
-        if !self.plan.provider.is_static() {
-            self.used = Some(Box::new(target));
+        if !self.options.provider.is_static() {
+            self.last_target = Some(Box::new(target));
         }
         match opened {
-            Some(Ok((transport, opened))) => {
+            Ok(Ok((transport, opened))) => {
                 let peer = opened.peer;
-                self.shared.tell(Event::Opened(Box::new(opened)));
-                Ok(Ok((transport, peer)))
+                self.shared.emit(Event::Opened(Box::new(opened)));
+                Ok((transport, peer))
             }
-            Some(Err(error)) => Ok(Err(error.into())),
-            None => Ok(Err(ConnectError::Stopped)),
+            Ok(Err(error)) => Err(OpenError::Failed(error.into())),
+            Err(Stop) => Err(OpenError::Failed(ConnectError::Stopped)),
         }
     }
 
     async fn ask_provider(&self) -> Result<Target, ProviderError> {
-        let (target, last) = (self.plan.target.clone(), self.last.clone());
-        let asked = self.plan.provider.provide(NextAttempt {
-            number: self.number,
-            target,
-            last,
+        let call = self.options.provider.provide(NextAttempt {
+            number: self.attempt,
+            target: self.options.target.clone(),
+            last: self.last_failure.clone(),
         });
-        let within = self.plan.provide_within;
-        match tokio::time::timeout(within, asked).await {
+        let within = self.options.provide_within;
+        match tokio::time::timeout(within, call).await {
             Ok(provided) => provided,
             Err(_) => Err(ProviderError::retryable(format_args!(
                 "the provider took longer than {within:?}"
@@ -315,21 +354,19 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn tell_attempt(&self, target: &Target) {
-        let (host, port) = (target.transport.host.clone(), target.transport.port);
+    fn emit_attempt(&self, target: &Target) {
         let client_id = self
             .shared
-            .drive(|state| state.engine.client_id().to_owned());
-        self.shared.tell(Event::Attempt {
-            attempt: self.number,
-            host,
-            port,
+            .lock(|state| state.engine.client_id().to_owned());
+        self.shared.emit(Event::Attempt {
+            attempt: self.attempt,
+            host: target.transport.host.clone(),
+            port: target.transport.port,
             client_id,
         });
     }
 
-    /// Tells the application of a failed attempt or a lost connection, and of the attempt that
-    /// follows.
+    /// Reports a failed attempt or a lost connection, and the time until the next attempt.
     fn report(&self, failure: &Failure, retry: Retry, retry_in: Option<Duration>) {
         if let (Retry::Slow, Some(retry_in)) = (retry, retry_in) {
             match failure {
@@ -341,7 +378,7 @@ impl<'a> Driver<'a> {
                 }
             }
         }
-        self.shared.tell(match failure {
+        self.shared.emit(match failure {
             Failure::Attempt(cause) => Event::Failed {
                 cause: Arc::clone(cause),
                 retry_in,
@@ -354,17 +391,24 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Runs `work`, for which there is no connection yet, unless a stop is asked for that has nothing
-/// to wait for or no time left. Time passes for what is queued, too.
-async fn until_stop<T>(shared: &Shared, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
-    let mut alarm = Alarm::default();
+/// Runs `work` while there is no connection, and handles the deadlines of the state meanwhile:
+/// queued messages expire, for one.
+///
+/// # Errors
+/// [`Stop`] once the client is asked to stop and has nothing to wait for, or no time left.
+async fn until_stop<T>(
+    shared: &Shared,
+    mut work: Pin<&mut impl Future<Output = T>>,
+) -> UntilStop<T> {
+    let mut timer = DeadlineTimer::default();
     poll_fn(|cx| {
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
-            return Poll::Ready(Some(done));
+            return Poll::Ready(Ok(done));
         }
         loop {
+            // Handle what is due.
             let mut events = Vec::new();
-            let (stop, due) = shared.drive(|state| {
+            let (stop, deadline) = shared.lock(|state| {
                 state.watch_as_driver(cx);
                 let now = now();
                 if state.engine.poll_timeout().is_some_and(|due| due <= now) {
@@ -372,19 +416,21 @@ async fn until_stop<T>(shared: &Shared, mut work: Pin<&mut impl Future<Output = 
                 }
                 state.handle_deadline(now);
                 state.deliver(&mut events);
-                let due = state
-                    .engine
-                    .poll_timeout()
-                    .into_iter()
-                    .chain(state.deadline())
-                    .min();
-                (state.stop_by(now), due)
+                let stop = state.stop_progress(now);
+                let deadlines = [
+                    state.engine.poll_timeout(),
+                    state.deadline(),
+                    stop.deadline(),
+                ];
+                (stop, deadlines.into_iter().flatten().min())
             });
-            events.into_iter().for_each(|event| shared.tell(event));
-            if stop.is_over {
-                return Poll::Ready(None);
+            shared.emit_all(events);
+
+            // Wait for the next deadline.
+            if stop.is_over() {
+                return Poll::Ready(Err(Stop));
             }
-            if !alarm.poll(cx, due.into_iter().chain(stop.until).min()) {
+            if !timer.poll(cx, deadline) {
                 return Poll::Pending;
             }
         }

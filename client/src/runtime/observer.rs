@@ -1,4 +1,4 @@
-//! Watching the wire: every packet that comes or goes, as it is.
+//! Observer of packets: sees each one that is sent or received.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,13 +10,12 @@ use tracing::{Level, enabled};
 
 use crate::runtime::log;
 
-/// Sees each packet on a client's connections, both ways, in order: CONNECT with its password as
-/// well. What this client sends is seen when the transport has taken all of it, so what was never
-/// written isn't seen.
+/// Callback that sees each packet on a client's connections, both ways, in order; CONNECT with its
+/// password as well. A packet that is sent is seen when the transport has taken all of it.
 ///
-/// It is called by the task that moves the bytes, without any lock: it may use the client, but as
-/// long as it works nothing is read or written; one that holds a client keeps it from ending.
-/// Without an observer nothing is looked at.
+/// The client's task calls it without holding any lock. It may use the client, but nothing is read
+/// or written until it returns. An observer that holds a [`Client`](crate::Client) keeps that
+/// client from ending.
 ///
 /// ```
 /// use dunlin_client::{Direction, Observer};
@@ -35,17 +34,17 @@ pub struct Observer(Arc<dyn Fn(ObservedPacket<'_>) + Send + Sync>);
 /// A packet on the wire. `Debug` prints its length alone: CONNECT has the password in it.
 #[derive(Clone, Copy)]
 pub struct ObservedPacket<'a> {
-    /// Which way it goes.
+    /// Direction of the packet.
     pub direction: Direction,
-    /// The whole packet, split off by its fixed header; the rest of it may be malformed. Bytes
-    /// that no packet begins with are passed as they were read: a server may speak another
-    /// protocol.
+    /// Bytes of the whole packet, as its fixed header delimits it; the rest of it may be
+    /// malformed. Bytes that no packet begins with are passed as they were read: a server may
+    /// speak another protocol.
     pub bytes: &'a [u8],
-    /// When its last byte was read, or was handed to the transport.
+    /// Time at which its last byte was read, or was handed to the transport.
     pub at: Instant,
 }
 
-/// Which way a packet goes.
+/// Direction of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// To the server.
@@ -55,23 +54,23 @@ pub enum Direction {
 }
 
 impl Observer {
-    /// `look` at every packet.
+    /// Observer that calls `look` for every packet.
     pub fn new(look: impl Fn(ObservedPacket<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(look))
     }
 }
 
-/// An observer of one connection, the log, or both.
-pub(crate) struct Watch {
+/// Observation of one connection, for an [`Observer`], the log, or both.
+pub(crate) struct PacketObserver {
     observer: Option<Observer>,
     /// Whether packets are written into the log.
     logs: bool,
-    /// What was written of a packet that isn't written whole.
+    /// Beginning of a packet that isn't written whole yet.
     written: BytesMut,
 }
 
-impl Watch {
-    /// `None` if nobody wants to see packets.
+impl PacketObserver {
+    /// Observation for `observer` and the log; `None` if neither wants to see packets.
     pub(crate) fn new(observer: Option<Observer>) -> Option<Box<Self>> {
         let logs = enabled!(target: log::PACKETS, Level::TRACE);
         let is_wanted = logs || observer.is_some();
@@ -84,8 +83,8 @@ impl Watch {
         })
     }
 
-    /// Shows every whole packet at the front of `bytes`, and says what is left behind them.
-    fn see<'a>(&self, direction: Direction, mut bytes: &'a [u8], at: Instant) -> &'a [u8] {
+    /// Shows every whole packet at the front of `bytes`. Returns the bytes behind them.
+    fn show<'a>(&self, direction: Direction, mut bytes: &'a [u8], at: Instant) -> &'a [u8] {
         loop {
             let (packet, rest) = match FixedHeader::peek(bytes, u32::MAX) {
                 Ok(Some(header)) => match bytes.split_at_checked(header.packet_len()) {
@@ -111,16 +110,16 @@ impl Watch {
         }
     }
 
-    /// These bytes were written.
-    pub(crate) fn wrote(&mut self, bytes: &[u8], at: Instant) {
+    /// Handles bytes that were written.
+    pub(crate) fn handle_written(&mut self, bytes: &[u8], at: Instant) {
         self.written.extend_from_slice(bytes);
-        let left = self.see(Direction::Sent, &self.written, at).len();
+        let left = self.show(Direction::Sent, &self.written, at).len();
         self.written.advance(self.written.len() - left);
     }
 
-    /// This was read, and isn't taken yet.
-    pub(crate) fn read(&self, input: &[u8], at: Instant) {
-        self.see(Direction::Received, input, at);
+    /// Handles the whole input that was read and not handled by the engine yet.
+    pub(crate) fn handle_read(&self, input: &[u8], at: Instant) {
+        self.show(Direction::Received, input, at);
     }
 }
 

@@ -225,8 +225,8 @@ impl Target {
         }
     }
 
-    /// Whether an attempt with this one is the same as one with `other`.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
+    /// Whether an attempt with this target is the same as one with `other`.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         let (one, two) = (&self.transport, &other.transport);
         let same_tls = match (&one.tls, &two.tls) {
             (Some(one), Some(two)) => Arc::ptr_eq(one, two),

@@ -1,8 +1,9 @@
-//! The one lock: what handles and the driver share, and who is woken when it is let go of.
+//! The client's one lock: state that handles and driver share, and the tasks that are woken after
+//! unlocking.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -15,11 +16,14 @@ use crate::error::{RequestError, StopCause};
 use crate::event::Event;
 use crate::message::{Message, ReceivedMessage};
 use crate::runtime::clock::now;
+use crate::runtime::lifecycle::Lifecycle;
 use crate::runtime::log;
 use crate::runtime::router::Router;
 use crate::runtime::state::State;
 
-/// What every handle, every stream and the driver hold.
+/// State of one client. Every handle, every stream and the driver hold it.
+///
+/// The lock is never held across an await, nor while a task is woken or the log is written.
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
@@ -31,11 +35,9 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(engine: Engine, router: Router) -> Self {
-        let span = log::client_span(engine.client_id());
-        let state = Mutex::new(State::new(engine, router));
         Self {
-            state,
-            span,
+            span: log::client_span(engine.client_id()),
+            state: Mutex::new(State::new(engine, router)),
             should_yield: AtomicBool::new(false),
         }
     }
@@ -44,8 +46,12 @@ impl Shared {
     ///
     /// After every 512 messages or 32 KiB of new output, [`should_yield`](Self::should_yield)
     /// becomes true once.
+    ///
+    /// # Errors
+    /// [`RequestError::QueueFull`], [`RequestError::Stopped`], and those of a message that can't be
+    /// sent.
     pub(crate) fn publish(&self, message: &Message<'_>) -> Result<Accepted, RequestError> {
-        let (accepted, should_yield) = self.with(|state| state.publish(message));
+        let (accepted, should_yield) = self.lock_and_notify(|state| state.publish(message));
         if should_yield {
             self.should_yield.store(true, Ordering::Relaxed);
         }
@@ -60,40 +66,69 @@ impl Shared {
             && self.should_yield.swap(false, Ordering::Relaxed)
     }
 
-    /// Does something under the lock, then wakes whom it concerns. Never called while the lock is
-    /// held.
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        self.drive(|state| {
-            // Where there is output the driver is awake, and looks at the time by itself, unless it
-            // waits for a store.
-            let had_none = !state.engine.has_output();
-            let before = (had_none || state.kept.is_some()).then(|| state.engine.poll_timeout());
-            let held_up = state.router.is_holding_up();
+    fn guard(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `act` with the state locked, then wakes the tasks that the changes concern, the driver
+    /// included. Must not be called while the lock is held.
+    pub(crate) fn lock_and_notify<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        self.lock(|state| {
+            // While there is output, the driver is awake and looks at deadlines by itself, unless
+            // the output waits for a store.
+            let had_output = state.engine.has_output();
+            let deadline =
+                (!had_output || state.store.is_some()).then(|| state.engine.poll_timeout());
+            let paused_reading = state.router.pauses_reading();
             let result = act(state);
-            let has_news = before.is_some_and(|due| {
-                had_none && state.engine.has_output() || state.is_due_before(due)
+
+            let has_output_or_deadline = deadline.is_some_and(|deadline| {
+                !had_output && state.engine.has_output() || state.is_due_before(deadline)
             });
-            if has_news || state.has_late_events() || held_up && !state.router.is_holding_up() {
-                state.call_driver();
+            let resumes_reading = paused_reading && !state.router.pauses_reading();
+            if has_output_or_deadline || state.has_pending_events() || resumes_reading {
+                state.wake_driver();
             }
             result
         })
     }
 
-    /// Does something under the lock that is nobody else's concern: no output comes of it, no load
-    /// goes, no time changes.
-    pub(crate) fn aside<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    /// As [`lock_and_notify`](Self::lock_and_notify), but doesn't wake the driver: for the driver
+    /// itself, which looks for output and deadlines afterwards.
+    pub(crate) fn lock<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut wakers = Vec::new();
+        let (result, refusals) = {
+            let mut state = self.guard();
+            let load = state.engine.load();
+            let result = act(&mut state);
+            state.collect_wakers(load, &mut wakers);
+            (result, std::mem::take(&mut state.refusals))
+        };
+        wakers.into_iter().for_each(Waker::wake);
+        // Logged after unlocking: a tracing subscriber may call back into this client.
+        for (refused, left_out) in &refusals {
+            log::write_refusal(refused, *left_out);
+        }
+        result
     }
 
-    /// The next message of a stream, if it is owed nothing; otherwise the stream is left alone for
-    /// [`with`](Self::with). The engine isn't concerned, so nobody but the driver may have to
-    /// be woken, and neither output nor time is looked at.
-    pub(crate) fn next_unowed(&self, key: usize) -> Option<ReceivedMessage> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let held_up = state.router.is_holding_up();
-        let message = state.router.take_unowed(key)?;
-        let driver = if held_up && !state.router.is_holding_up() {
+    /// Runs `act` with the state locked and wakes nobody: only for changes that add no output, free
+    /// no queue space and move no deadline.
+    pub(crate) fn lock_quietly<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.guard())
+    }
+
+    /// Removes the next message of a stream if it is of QoS 0; other messages are left to
+    /// [`lock_and_notify`](Self::lock_and_notify).
+    ///
+    /// The fast path of a reader: the engine isn't concerned, so only the driver may have to be
+    /// woken, to resume reading.
+    pub(crate) fn pop_qos0(&self, stream: usize) -> Option<ReceivedMessage> {
+        let mut state = self.guard();
+        let paused_reading = state.router.pauses_reading();
+        let message = state.router.pop_qos0(stream)?;
+        let resumes_reading = paused_reading && !state.router.pauses_reading();
+        let driver = if resumes_reading {
             state.take_driver()
         } else {
             None
@@ -105,63 +140,56 @@ impl Shared {
         Some(message)
     }
 
-    /// As [`with`](Self::with), for the driver: it looks for output by itself.
-    pub(crate) fn drive<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        let mut wakers = Vec::new();
-        let (result, refusals) = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = state.engine.load();
-            let result = act(&mut state);
-            state.settle(before, &mut wakers);
-            (result, std::mem::take(&mut state.refusals))
-        };
-        wakers.into_iter().for_each(Waker::wake);
-        // Written after unlocking: a tracing subscriber may call back into this client.
-        refusals
-            .iter()
-            .for_each(|(refused, left_out)| log::write_refusal(refused, *left_out));
-        result
-    }
-
-    /// Tells of a step.
-    pub(crate) fn tell(&self, event: Event) {
-        if let Event::Connected(connected) = &event {
-            // The server has chosen the identifier.
-            if self.aside(|state| state.engine.options().client_id.is_empty()) {
-                self.span
-                    .record("client_id", display(Escaped(&connected.client_id)));
-            }
+    /// Logs an event and adds it to those that the application reads.
+    pub(crate) fn emit(&self, event: Event) {
+        // The server may have chosen the client identifier.
+        if let Event::Connected(connected) = &event
+            && self.lock_quietly(|state| state.engine.options().client_id.is_empty())
+        {
+            self.span
+                .record("client_id", display(Escaped(&connected.client_id)));
         }
-        let key = log::warning_key(&event);
-        let admitted = match key {
-            Some(key) => self.aside(|state| state.warnings.admit(key, now())),
+
+        // Equal warnings are logged once a second.
+        let left_out = match log::warning_key(&event) {
+            Some(key) => self.lock_quietly(|state| state.warnings.admit(key, now())),
             None => Some(0),
         };
-        if let Some(left_out) = admitted {
+        if let Some(left_out) = left_out {
             log::write(&event, left_out);
         }
-        self.drive(|state| {
+
+        self.lock(|state| {
             if let Event::Failed { cause, .. } = &event {
                 state.last_failure = Some(Arc::clone(cause));
             }
-            state.push(event);
+            state.push_event(event);
         });
     }
 
-    /// Asks the driver to end after at most `flush_for` of finishing what was accepted. The
-    /// earliest end counts.
+    /// Emits several events.
+    pub(crate) fn emit_all(&self, events: Vec<Event>) {
+        for event in events {
+            self.emit(event);
+        }
+    }
+
+    /// Asks the driver to stop, after at most `flush_for` in which accepted requests may finish.
+    /// Of several calls, the earliest end counts.
     pub(crate) fn request_stop(&self, flush_for: Duration) {
-        self.with(|state| {
-            state.stop.get_or_insert_default().within(flush_for);
-            state.call_driver();
+        self.lock_and_notify(|state| {
+            state.lifecycle.request_stop(flush_for);
+            state.wake_driver();
         });
     }
 
     /// Returns when the client has stopped.
+    ///
+    /// Cancel safe.
     pub(crate) async fn until_stopped(&self) {
         poll_fn(|cx| {
-            self.with(|state| {
-                if state.stopped.is_some() {
+            self.lock_and_notify(|state| {
+                if state.lifecycle.has_stopped() {
                     return Poll::Ready(());
                 }
                 state.watch(cx);
@@ -171,35 +199,55 @@ impl Shared {
         .await;
     }
 
-    /// The end: requests fail, streams end, nothing follows.
+    /// Returns when a batch of changes is persisted; at once without a store.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// [`RequestError::Stopped`] if the client stopped before.
+    pub(crate) async fn until_persisted(&self, batch: u64) -> Result<(), RequestError> {
+        poll_fn(|cx| {
+            self.lock_and_notify(|state| {
+                let Some(store) = &mut state.store else {
+                    return Poll::Ready(Ok(()));
+                };
+                if store.is_persisted(batch) {
+                    return Poll::Ready(Ok(()));
+                }
+                state.lifecycle.check_running()?;
+                store.register(cx);
+                Poll::Pending
+            })
+        })
+        .await
+    }
+
+    /// Stops the client for good: requests fail, streams end, and no event follows. Does nothing if
+    /// it has stopped before.
     pub(crate) fn finish(&self, cause: StopCause) {
+        // Deliver what has arrived, and emit its events before the last one.
         let mut events = Vec::new();
-        self.drive(|state| {
-            if state.stopped.is_none() {
+        self.lock(|state| {
+            if !state.lifecycle.has_stopped() {
                 state.deliver(&mut events);
             }
         });
-        events.into_iter().for_each(|event| self.tell(event));
+        self.emit_all(events);
+
         let event = Event::Stopped(cause.clone());
-        let left_out = self.drive(|state| {
-            if state.stopped.is_some() {
+        let left_out = self.lock(|state| {
+            if state.lifecycle.has_stopped() {
                 return None;
             }
-            let error = RequestError::Stopped(cause.clone());
-            state.give_store_up();
-            if state.keeps_session {
-                state.router.hand_back();
-                state.kept_session = Some(Box::new(state.engine.take_session(&error)));
-            } else {
-                state.engine.fail_all(&error);
-            }
+            state.end_session(&RequestError::Stopped(cause.clone()));
             state.router.end_all();
-            state.requests.end();
-            state.push(event.clone());
-            state.stopped = Some(cause);
+            state.replies.wake_all();
+            state.push_event(event.clone());
+            state.lifecycle = Lifecycle::Stopped(cause);
             Some(state.warnings.take_left_out())
         });
-        // Not under the lock: whoever keeps the log may use this client.
+
+        // Logged after unlocking: a tracing subscriber may call back into this client.
         if let Some(left_out) = left_out {
             log::write_left_out(left_out);
             log::write(&event, 0);

@@ -5,6 +5,8 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use crate::engine::Engine;
+
 /// Number of publishers that are woken at a time: a single one would often find that a publisher
 /// that didn't wait was faster.
 const WAKE_BATCH: usize = 4;
@@ -15,6 +17,12 @@ const TURN: Duration = Duration::from_millis(50);
 
 /// Longest time that free space waits for more of it before publishers are woken.
 const POSTPONE: Duration = Duration::from_millis(50);
+
+/// Share of the queue's limits that is free when waiting publishers are woken: a quarter, and at
+/// most so many messages and bytes.
+const AMPLE_SHARE: usize = 4;
+const AMPLE_MESSAGES: usize = 64;
+const AMPLE_BYTES: usize = 64 * 1024;
 
 /// Publishers that wait for space, in the order in which they came.
 ///
@@ -61,6 +69,20 @@ pub(crate) trait Space {
 
     /// Whether so much is free that waking publishers is worth it.
     fn is_ample(&self) -> bool;
+}
+
+impl Space for Engine {
+    fn fits(&self, bytes: usize) -> bool {
+        self.has_room(bytes)
+    }
+
+    fn is_ample(&self) -> bool {
+        let ((count, bytes), limits) = (self.load(), self.options().queue);
+        let free_count = limits.count.saturating_sub(count);
+        let free_bytes = limits.bytes.saturating_sub(bytes);
+        free_count >= (limits.count / AMPLE_SHARE).clamp(1, AMPLE_MESSAGES)
+            && free_bytes >= (limits.bytes / AMPLE_SHARE).min(AMPLE_BYTES)
+    }
 }
 
 impl WaitQueue {

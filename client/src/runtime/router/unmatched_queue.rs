@@ -3,23 +3,23 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::stream::StreamLimits;
 use crate::engine::DeliveryId;
 use crate::message::ReceivedMessage;
-use crate::runtime::stream::StreamLimits;
 
 /// Messages that wait for a stream.
 ///
-/// Those of QoS 1 and 2 are bounded by the client's Receive Maximum, and the engine decides how
-/// long they wait. Those of QoS 0 are bounded by the default limits of a stream; beyond them new
-/// ones are dropped.
+/// Messages of QoS 1 and 2 are bounded by the client's Receive Maximum, and the engine decides how
+/// long they wait. Messages of QoS 0 are bounded by the default limits of a stream; beyond them
+/// new ones are dropped.
 #[derive(Debug, Default)]
 pub(crate) struct UnmatchedQueue {
     messages: VecDeque<UnmatchedMessage>,
-    /// Messages of QoS 0 in the queue, and their bytes.
-    count_at_most_once: usize,
-    bytes_at_most_once: usize,
+    /// Number of messages of QoS 0, and the size of their packets in bytes.
+    count_qos0: usize,
+    bytes_qos0: usize,
     /// Bytes of memory that all messages take.
-    held: usize,
+    charge: usize,
 }
 
 /// One message that waits for a stream.
@@ -28,14 +28,14 @@ pub(crate) struct UnmatchedMessage {
     pub(crate) message: ReceivedMessage,
     /// `None` at QoS 0.
     pub(crate) id: Option<DeliveryId>,
-    /// Until when a message of QoS 0 waits; `None` at QoS 1 and 2.
+    /// End of the wait of a message of QoS 0; `None` at QoS 1 and 2.
     deadline: Option<Instant>,
 }
 
 impl UnmatchedQueue {
     /// Adds a message of QoS 1 or 2.
     pub(crate) fn push(&mut self, message: ReceivedMessage, id: DeliveryId) {
-        self.held += message.charge();
+        self.charge += message.charge();
         self.messages.push_back(UnmatchedMessage {
             message,
             id: Some(id),
@@ -43,9 +43,11 @@ impl UnmatchedQueue {
         });
     }
 
-    /// Adds a message of QoS 0 that waits until `deadline`; gives it back if there is no space for
-    /// it.
-    pub(crate) fn push_at_most_once(
+    /// Adds a message of QoS 0 that waits until `deadline` and may take `free` bytes of memory.
+    ///
+    /// # Errors
+    /// The message, if there is no space for it.
+    pub(crate) fn push_qos0(
         &mut self,
         message: ReceivedMessage,
         deadline: Instant,
@@ -53,14 +55,13 @@ impl UnmatchedQueue {
     ) -> Result<(), ReceivedMessage> {
         let limits = StreamLimits::default();
         let bytes = message.len();
-        let is_full = self.count_at_most_once >= limits.count
-            || self.bytes_at_most_once + bytes > limits.bytes;
+        let is_full = self.count_qos0 >= limits.count || self.bytes_qos0 + bytes > limits.bytes;
         if is_full || message.charge() > free {
             return Err(message);
         }
-        self.held += message.charge();
-        self.count_at_most_once += 1;
-        self.bytes_at_most_once += bytes;
+        self.charge += message.charge();
+        self.count_qos0 += 1;
+        self.bytes_qos0 += bytes;
         self.messages.push_back(UnmatchedMessage {
             message,
             id: None,
@@ -117,21 +118,21 @@ impl UnmatchedQueue {
         taken
     }
 
-    /// Bytes of memory that its messages take.
-    pub(crate) const fn held(&self) -> usize {
-        self.held
+    /// Bytes of memory that all messages take.
+    pub(crate) const fn charge(&self) -> usize {
+        self.charge
     }
 
-    /// Number of messages of QoS 1 and 2 in it.
-    pub(crate) fn acknowledged_len(&self) -> usize {
-        self.messages.len() - self.count_at_most_once
+    /// Number of messages of QoS 1 and 2.
+    pub(crate) fn need_ack_len(&self) -> usize {
+        self.messages.len() - self.count_qos0
     }
 
     fn forget(&mut self, removed: &UnmatchedMessage) {
-        self.held -= removed.message.charge();
+        self.charge -= removed.message.charge();
         if removed.id.is_none() {
-            self.count_at_most_once -= 1;
-            self.bytes_at_most_once -= removed.message.len();
+            self.count_qos0 -= 1;
+            self.bytes_qos0 -= removed.message.len();
         }
     }
 }
