@@ -255,8 +255,7 @@ impl Client {
         let id = self
             .shared()
             .lock_and_notify(|state| state.engine.reauthenticate(now()))?;
-        let done: Reauthenticated = Operation::new(self.shared(), id).outcome().await?;
-        drop(done);
+        let Reauthenticated = Operation::new(self.shared(), id).outcome().await?;
         Ok(())
     }
 

@@ -197,7 +197,7 @@ impl Routes {
             is_ours |= self.identifiers.has_issued(identifier.get());
             match self.by_identifier.get(&identifier.get()) {
                 Some(Owner::One(route)) => {
-                    add_streams(&mut self.routes, *route, self.search, found)
+                    add_streams(&mut self.routes, *route, self.search, found);
                 }
                 Some(Owner::Several(_)) => is_shared = true,
                 None => {}
