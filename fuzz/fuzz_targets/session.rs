@@ -1,5 +1,4 @@
-//! The simulator, with a fuzzer's bytes in the place of chance: whatever client, server and network
-//! do, no rule is broken.
+//! Runs the simulator with the fuzzer's bytes as the source of its choices: no rule is broken.
 #![no_main]
 
 use dunlin_tests::simulate;

@@ -43,7 +43,7 @@ impl Cutter {
         }
     }
 
-    /// Where clients connect to.
+    /// Address that clients connect to.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address

@@ -1,4 +1,4 @@
-//! What the tests that need two crates or a real server have in common, and a simulator.
+//! Support for the tests that need two crates or a real server, and the simulator.
 #![cfg_attr(
     feature = "servers",
     expect(

@@ -22,7 +22,7 @@ pub struct Mosquitto {
     process: Option<Child>,
 }
 
-/// What a broker remembers when it runs again.
+/// State of a broker that a later start goes on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Memory {
     Nothing,
@@ -35,7 +35,7 @@ enum Memory {
 impl Mosquitto {
     /// The one user that it knows.
     pub const USER: &str = "alice";
-    /// That user's password.
+    /// Password of [`USER`](Self::USER).
     pub const PASSWORD: &str = "s3cret";
 
     /// One that forgets everything when it is stopped. `None`, with a line on standard error, where
@@ -44,12 +44,12 @@ impl Mosquitto {
         Self::start_with(Memory::Nothing).await
     }
 
-    /// As [`start`](Self::start), but it writes down every change, and goes on with that.
+    /// Starts a broker like [`start`](Self::start) does, which stores every change and goes on with that.
     pub async fn start_persistent() -> Option<Self> {
         Self::start_with(Memory::Everything).await
     }
 
-    /// As [`start`](Self::start), with no limit to the messages that it queues for a client.
+    /// Starts a broker like [`start`](Self::start) does, without a limit to the messages that it queues for a client.
     pub async fn start_with_long_queues() -> Option<Self> {
         Self::start_with(Memory::LongQueues).await
     }
@@ -71,13 +71,13 @@ impl Mosquitto {
         Some(broker)
     }
 
-    /// Where it listens.
+    /// Address of the TLS listener.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)
     }
 
-    /// Where it listens without TLS.
+    /// Address of the listener without TLS.
     #[must_use]
     pub const fn plain_address(&self) -> SocketAddr {
         SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), self.plain_port)
@@ -174,7 +174,7 @@ impl Mosquitto {
         )
     }
 
-    /// What it said.
+    /// Output of the broker.
     #[must_use]
     pub fn output(&self) -> String {
         std::fs::read_to_string(self.log()).unwrap_or_default()

@@ -60,7 +60,7 @@ impl Program {
         found
     }
 
-    /// Whether the program is installed; says so if it isn't, as [`find`](Self::find) does.
+    /// Returns `true` if the program is installed; otherwise says what to install, as [`find`](Self::find) does.
     #[must_use]
     pub fn is_installed(self) -> bool {
         self.find().is_some()
@@ -147,7 +147,7 @@ fn foreign(path: &str) -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-/// Whether `lib/python3.X/site-packages` has this package.
+/// Returns `true` if `lib/python3.X/site-packages` has this package.
 fn contains_package(lib: &Path, package: &str) -> bool {
     let versions = std::fs::read_dir(lib).into_iter().flatten().flatten();
     versions

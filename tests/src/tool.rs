@@ -26,7 +26,7 @@ pub struct Finished {
     pub stdout: String,
     /// Everything on standard error.
     pub stderr: String,
-    /// How long it took.
+    /// Time from the start to the end of the process.
     pub took: Duration,
 }
 
@@ -64,7 +64,7 @@ impl Tool {
             .words([sandbox.ca_path()])
     }
 
-    /// As the user whom `DemoUnsigned` knows.
+    /// Adds the credentials of the user whom `DemoUnsigned` knows.
     #[must_use]
     pub fn as_demo(self) -> Self {
         self.words([
@@ -95,7 +95,7 @@ impl Tool {
         self
     }
 
-    /// What it reads: a pipe that the test holds, instead of nothing.
+    /// Gives the tool a pipe as standard input, instead of nothing.
     #[must_use]
     pub fn with_stdin(mut self) -> Self {
         self.command.stdin(Stdio::piped());

@@ -1,4 +1,4 @@
-//! `simulate`: many seeds at once, or one again with everything that happened in it.
+//! `simulate`: runs many seeds, or one seed with its transcript.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,15 +9,15 @@ use dunlin_tests::simulate::{self, Failure, Report};
 const USAGE: &str = "simulate [--seeds COUNT] [--from SEED]   runs them on all cores
 simulate --seed SEED                     runs it and tells what happens";
 
-enum Asked {
+enum Command {
     Seeds { from: u64, count: u64 },
     Replay(u64),
 }
 
 fn main() -> ExitCode {
     match parse(std::env::args().skip(1)) {
-        Some(Asked::Seeds { from, count }) => run(from, count),
-        Some(Asked::Replay(seed)) => replay(seed),
+        Some(Command::Seeds { from, count }) => run(from, count),
+        Some(Command::Replay(seed)) => replay(seed),
         None => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
@@ -25,22 +25,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn parse(mut words: impl Iterator<Item = String>) -> Option<Asked> {
+fn parse(mut words: impl Iterator<Item = String>) -> Option<Command> {
     let (mut from, mut count) = (0, 2_000);
     while let Some(word) = words.next() {
         let number = words.next()?.parse().ok()?;
         match word.as_str() {
             "--seeds" => count = number,
             "--from" => from = number,
-            "--seed" => return Some(Asked::Replay(number)),
+            "--seed" => return Some(Command::Replay(number)),
             _ => return None,
         }
     }
-    Some(Asked::Seeds { from, count })
+    Some(Command::Seeds { from, count })
 }
 
 fn run(from: u64, count: u64) -> ExitCode {
-    // A panic is a violation like others, and told with the rest.
+    // A panic is a violation like others, and is reported like them.
     std::panic::set_hook(Box::new(|_| {}));
     let next = AtomicU64::new(from);
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -66,7 +66,7 @@ fn run(from: u64, count: u64) -> ExitCode {
         println!("{failure}\nseed {seed}: --seed {seed} shows it again");
     }
     for (seed, failure) in failures.iter().skip(1) {
-        println!("seed {seed}: {}", failure.breach.rule);
+        println!("seed {seed}: {}", failure.violation.rule);
     }
     tell(total, failures.len());
     if failures.is_empty() {
@@ -128,8 +128,8 @@ fn replay(seed: u64) -> ExitCode {
             tell(report, 0);
             ExitCode::SUCCESS
         }
-        Err(breach) => {
-            println!("{breach}");
+        Err(violation) => {
+            println!("{violation}");
             ExitCode::FAILURE
         }
     }

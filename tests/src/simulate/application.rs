@@ -1,5 +1,5 @@
-//! The application: publishes, subscribes, takes its time with messages, and asks for outcomes or
-//! doesn't.
+//! The application: publishes, subscribes, answers messages at some time, and polls outcomes or drops
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::task::{Context, Poll, Waker};
@@ -9,24 +9,25 @@ use dunlin_client::codec::{QoS, ReasonCode, RetainHandling, SubscriptionOptions,
 use dunlin_client::engine::{Accepted, DeliveryId, Engine, EngineEvent, OperationId, Outcome};
 use dunlin_client::{ConnectOptions, Message, RequestError};
 
-use super::chance::Chance;
-use super::checks::{AcceptedAt, Breach, Checked, NewMessage, Promises, ensure};
-use super::proof::Again;
+use super::auth_method::Reauthentication;
+use super::checks::{AcceptedAt, Deliveries, NewMessage};
+use super::choices::Choices;
 use super::server::payload_of;
 use super::transcript::Transcript;
+use super::violation::{Checked, Violation, ensure};
 
-/// What an application remembers.
+/// State of the application.
 #[derive(Debug, Default)]
 pub(super) struct Application {
-    publishing: Vec<(OperationId, usize)>,
-    asking: Vec<(OperationId, Asked, AcceptedAt)>,
-    /// Its re-authentication.
-    pub(super) again: Again,
+    pending_publishes: Vec<(OperationId, usize)>,
+    subscription_requests: Vec<(OperationId, SubscriptionRequest, AcceptedAt)>,
+    /// Re-authentication under way, if there is one.
+    pub(super) again: Reauthentication,
     /// Messages that it has and isn't done with.
-    holding: Vec<(DeliveryId, usize)>,
+    unanswered: Vec<(DeliveryId, usize)>,
     /// Messages for which it has no stream yet.
     unmatched: Vec<Unmatched>,
-    /// When its engine first went on with a session of the server's.
+    /// Time at which the engine first resumed a session; `None` while none was resumed.
     resumed_at: Option<Instant>,
     /// Messages of this session that the application answered on this connection.
     answered: usize,
@@ -39,7 +40,7 @@ pub(super) struct Application {
     pub(super) declines_one_in: Option<usize>,
     /// Messages that it had no memory for.
     pub(super) declined: u64,
-    /// What it thinks that it is subscribed to; `None` where it can't know.
+    /// Subscriptions by filter, as far as the application knows; `None` if it can't know.
     pub(super) subscriptions: BTreeMap<&'static str, Option<bool>>,
 }
 
@@ -53,13 +54,13 @@ struct Unmatched {
 }
 
 #[derive(Debug, Clone)]
-enum Asked {
+enum SubscriptionRequest {
     Subscribe(Vec<&'static str>),
     Unsubscribe(Vec<&'static str>),
 }
 
 const TOPICS: [&str; 4] = ["a", "b/c", "lamp/seven/is/on", "d"];
-/// What it ever subscribes to.
+/// All filters that the application subscribes to.
 pub(super) const FILTERS: [&str; 6] = ["a", "b/+", "c/#", "$share/two/d", "e/f", "$share/two/g/+"];
 
 impl Application {
@@ -75,38 +76,40 @@ impl Application {
     pub(super) fn publishes(
         &mut self,
         engine: &mut Engine,
-        promises: &mut Promises,
+        deliveries: &mut Deliveries,
         now: Instant,
-        chance: &mut Chance,
+        choices: &mut Choices,
         transcript: &mut Transcript,
     ) -> Checked<Option<QoS>> {
-        let serial = promises.next_serial();
-        let qos = chance
-            .of(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtMostOnce])
+        let serial = deliveries.next_serial();
+        let qos = choices
+            .pick(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtMostOnce])
             .unwrap_or_default();
-        let payload = payload_of(serial, chance.below(8) * 12);
-        let topic = chance.of(&TOPICS).unwrap_or_default();
+        let payload = payload_of(serial, choices.below(8) * 12);
+        let topic = choices.pick(&TOPICS).unwrap_or_default();
         let mut message = Message::new(topic, &payload)
             .qos(qos)
-            .retain(chance.one_in(8));
-        message.topic_alias = TopicAlias::new(chance.of(&[0, 0, 1, 2]).unwrap_or_default());
-        let expires_in = chance.of(&[None, None, None, Some(5), Some(30)]).flatten();
+            .retain(choices.one_in(8));
+        message.topic_alias = TopicAlias::new(choices.pick(&[0, 0, 1, 2]).unwrap_or_default());
+        let expires_in = choices
+            .pick(&[None, None, None, Some(5), Some(30)])
+            .flatten();
         message.properties.message_expiry_interval = expires_in;
         let was_connected = engine.is_connected();
-        let accepted_at = promises.clock.accept(engine, now);
+        let accepted_at = deliveries.clock.accept(engine, now);
         match engine.publish(&message, now) {
             Ok(accepted) => {
                 transcript.say(format_args!(
                     "application publishes {serial} at {qos} to {topic}"
                 ));
-                let is_wanted = match accepted {
+                let has_receiver = match accepted {
                     Accepted::Sent => false,
-                    Accepted::Pending(id) if chance.one_in(8) => {
+                    Accepted::Pending(id) if choices.one_in(8) => {
                         engine.forget(id);
                         false
                     }
                     Accepted::Pending(id) => {
-                        self.publishing.push((id, serial));
+                        self.pending_publishes.push((id, serial));
                         true
                     }
                 };
@@ -116,12 +119,12 @@ impl Application {
                     "only QoS 0 is done at once",
                     || serial.to_string(),
                 )?;
-                promises.accepted(
+                deliveries.accepted(
                     NewMessage {
                         qos,
                         topic,
                         expires_in,
-                        is_wanted,
+                        has_receiver,
                     },
                     accepted_at,
                 );
@@ -149,135 +152,143 @@ impl Application {
     }
 
     /// Subscribes or unsubscribes, one request at a time for each filter.
-    pub(super) fn asks(
+    pub(super) fn request_some(
         &mut self,
         engine: &mut Engine,
-        promises: &Promises,
+        deliveries: &Deliveries,
         now: Instant,
-        chance: &mut Chance,
+        choices: &mut Choices,
         transcript: &mut Transcript,
     ) {
         let mut filters = BTreeSet::new();
-        for _ in 0..chance.between(1, 3) {
-            filters.extend(chance.of(&FILTERS));
+        for _ in 0..choices.between(1, 3) {
+            filters.extend(choices.pick(&FILTERS));
         }
-        let is_asked = |filter: &&str| {
-            self.asking
+        let is_challenged = |filter: &&str| {
+            self.subscription_requests
                 .iter()
-                .any(|(_, asked, _)| asked.filters().iter().any(|each| each == filter))
+                .any(|(_, request, _)| request.filters().iter().any(|each| each == filter))
         };
-        filters.retain(|filter| !is_asked(filter));
+        filters.retain(|filter| !is_challenged(filter));
         let filters: Vec<_> = filters.into_iter().collect();
         if filters.is_empty() {
             return;
         }
-        let accepted_at = promises.clock.accept(engine, now);
-        let (accepted, asked) = if chance.one_in(3) {
-            (engine.unsubscribe(&filters), Asked::Unsubscribe(filters))
+        let accepted_at = deliveries.clock.accept(engine, now);
+        let (accepted, request) = if choices.one_in(3) {
+            (
+                engine.unsubscribe(&filters),
+                SubscriptionRequest::Unsubscribe(filters),
+            )
         } else {
             let options = SubscriptionOptions {
-                qos: chance
-                    .of(&[QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::AtMostOnce])
+                qos: choices
+                    .pick(&[QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::AtMostOnce])
                     .unwrap_or_default(),
                 retain_handling: RetainHandling::Send,
                 ..SubscriptionOptions::default()
             };
             let list: Vec<_> = filters.iter().map(|filter| (*filter, options)).collect();
-            (engine.subscribe(&list), Asked::Subscribe(filters))
+            (
+                engine.subscribe(&list),
+                SubscriptionRequest::Subscribe(filters),
+            )
         };
         transcript.say(format_args!(
-            "application asks: {asked:?}, {:?}",
+            "application requests: {request:?}, {:?}",
             accepted.as_ref().err()
         ));
-        match (accepted, asked) {
-            (Ok(id), asked) => self.asking.push((id, asked, accepted_at)),
+        match (accepted, request) {
+            (Ok(id), request) => self.subscription_requests.push((id, request, accepted_at)),
             // The engine gives a subscription up even if it can't say so now.
-            (Err(_), Asked::Unsubscribe(filters)) => self.doubts(&filters),
-            (Err(_), Asked::Subscribe(_)) => {}
+            (Err(_), SubscriptionRequest::Unsubscribe(filters)) => self.mark_unknown(&filters),
+            (Err(_), SubscriptionRequest::Subscribe(_)) => {}
         }
     }
 
     /// Looks whether there are outcomes; whether one is that of a re-authentication that succeeded.
-    pub(super) fn looks(
+    pub(super) fn poll_outcomes(
         &mut self,
         engine: &mut Engine,
-        promises: &mut Promises,
+        deliveries: &mut Deliveries,
         (options, now): (&ConnectOptions, Instant),
         transcript: &mut Transcript,
     ) -> Checked<bool> {
         // What is due and wasn't handled yet may be late.
         let is_behind =
             engine.should_close() || engine.poll_timeout().is_some_and(|due| due <= now);
-        let publishing = std::mem::take(&mut self.publishing);
-        for (id, serial) in publishing {
+        let pending_publishes = std::mem::take(&mut self.pending_publishes);
+        for (id, serial) in pending_publishes {
             match engine.poll_outcome(id, &mut Context::from_waker(Waker::noop())) {
                 Poll::Pending => {
                     if !is_behind {
-                        promises.check_waits(serial, engine, now)?;
+                        deliveries.check_waits(serial, engine, now)?;
                     }
-                    self.publishing.push((id, serial));
+                    self.pending_publishes.push((id, serial));
                 }
                 Poll::Ready(outcome) => {
                     transcript.say(format_args!("application learns of {serial}: {outcome:?}"));
-                    promises.ended(serial, outcome, now)?;
+                    deliveries.ended(serial, outcome, now)?;
                 }
             }
         }
-        let asking = std::mem::take(&mut self.asking);
-        for (id, asked, since) in asking {
+        let subscription_requests = std::mem::take(&mut self.subscription_requests);
+        for (id, request, since) in subscription_requests {
             match engine.poll_outcome(id, &mut Context::from_waker(Waker::noop())) {
                 Poll::Pending => {
-                    let timeout = asked.timeout(options);
+                    let timeout = request.timeout(options);
                     let waited = now.saturating_duration_since(since.at);
                     ensure(
                         is_behind || timeout.is_none_or(|timeout| waited < timeout),
                         "a request ends within its time, outages included",
-                        || format!("{asked:?} after {waited:?}"),
+                        || format!("{request:?} after {waited:?}"),
                     )?;
                     if !is_behind && engine.is_connected() {
-                        promises.clock.check_waiting(&since, now)?;
+                        deliveries.clock.check_waiting(&since, now)?;
                     }
-                    self.asking.push((id, asked, since));
+                    self.subscription_requests.push((id, request, since));
                 }
                 Poll::Ready(outcome) => {
-                    transcript.say(format_args!("application learns of {asked:?}: {outcome:?}"));
-                    self.is_answered(asked, outcome)?;
+                    transcript.say(format_args!(
+                        "application learns of {request:?}: {outcome:?}"
+                    ));
+                    self.handle_answer(request, outcome)?;
                 }
             }
         }
-        self.again.looks(engine, transcript)
+        self.again.poll_outcomes(engine, transcript)
     }
 
     /// Gives up waiting for some outcome.
     pub(super) fn drops_receipt(
         &mut self,
         engine: &mut Engine,
-        promises: &mut Promises,
-        chance: &mut Chance,
+        deliveries: &mut Deliveries,
+        choices: &mut Choices,
     ) {
-        if !self.publishing.is_empty() {
+        if !self.pending_publishes.is_empty() {
             let (id, serial) = self
-                .publishing
-                .swap_remove(chance.below(self.publishing.len()));
+                .pending_publishes
+                .swap_remove(choices.below(self.pending_publishes.len()));
             engine.forget(id);
-            promises.unwanted(serial);
+            deliveries.drop_receiver(serial);
         }
     }
 
     /// Takes note of an event that isn't a connection.
-    pub(super) fn hears(
+    pub(super) fn receives(
         &mut self,
         event: EngineEvent,
         engine: &mut Engine,
-        promises: &mut Promises,
-        chance: &mut Chance,
+        deliveries: &mut Deliveries,
+        choices: &mut Choices,
         (options, now): (&ConnectOptions, Instant),
     ) -> Checked {
         match event {
             EngineEvent::UnmatchedRefused(id) => {
                 let index = self.unmatched.iter().position(|each| each.id == id);
                 let index = index.ok_or_else(|| {
-                    Breach::new("what is refused was unmatched", format!("{id:?}"))
+                    Violation::new("what is refused was unmatched", format!("{id:?}"))
                 })?;
                 let refused = self.unmatched.swap_remove(index);
                 let half = self.receive_maximum / 2;
@@ -292,12 +303,12 @@ impl Application {
                     "an unmatched message waits for a stream",
                     || format!("{refused:?}"),
                 )?;
-                promises.taken(refused.serial);
+                deliveries.incoming.taken(refused.serial);
                 // If this answer gets lost.
-                promises.abandoned(refused.serial);
+                deliveries.incoming.abandoned(refused.serial);
             }
             EngineEvent::Message(message, id) => {
-                let serial = promises.received(&message)?;
+                let serial = deliveries.received(&message)?;
                 let acknowledges = message.qos() != QoS::AtMostOnce;
                 ensure(
                     id.is_some() == acknowledges,
@@ -306,14 +317,14 @@ impl Application {
                 )?;
                 let Some(id) = id else { return Ok(()) };
                 // What follows a message that was declined can't be acknowledged before it.
-                let declines = self.declines_one_in.map(|times| chance.one_in(times));
+                let declines = self.declines_one_in.map(|times| choices.one_in(times));
                 if declines == Some(true) || engine.declines_messages() {
                     engine.decline(id);
-                    promises.abandoned(serial);
+                    deliveries.incoming.abandoned(serial);
                     self.declined += 1;
                     return Ok(());
                 }
-                if chance.one_in(4) && engine.keep_unmatched(id) {
+                if choices.one_in(4) && engine.keep_unmatched(id) {
                     self.unmatched.push(Unmatched {
                         id,
                         serial,
@@ -321,20 +332,20 @@ impl Application {
                     });
                     return Ok(());
                 }
-                self.holding.push((id, serial));
-                if chance.one_in(8) {
+                self.unanswered.push((id, serial));
+                if choices.one_in(8) {
                     engine.share(id, 2);
-                    self.holding.push((id, serial));
+                    self.unanswered.push((id, serial));
                 }
             }
             // It waits behind those without a stream, like one that was taken.
             EngineEvent::MessageRefused(refused) if refused.qos != QoS::AtMostOnce => {
-                self.answers_one();
+                self.count_answer();
             }
             EngineEvent::SubscriptionLost { filter, .. } => {
                 let known = FILTERS.into_iter().find(|known| *known == filter);
                 let Some(filter) = known else {
-                    return Err(Breach::new("what is lost was asked for", filter));
+                    return Err(Violation::new("a lost subscription was requested", filter));
                 };
                 // The server may have it still: who is in doubt and may not ask again gives it up.
                 self.subscriptions.insert(filter, None);
@@ -348,23 +359,23 @@ impl Application {
     pub(super) fn takes(
         &mut self,
         engine: &mut Engine,
-        promises: &mut Promises,
-        chance: &mut Chance,
+        deliveries: &mut Deliveries,
+        choices: &mut Choices,
         transcript: &mut Transcript,
     ) -> Checked<bool> {
-        if !self.unmatched.is_empty() && (self.holding.is_empty() || chance.one_in(4)) {
+        if !self.unmatched.is_empty() && (self.unanswered.is_empty() || choices.one_in(4)) {
             let Unmatched { id, serial, .. } =
-                self.unmatched.remove(chance.below(self.unmatched.len()));
+                self.unmatched.remove(choices.below(self.unmatched.len()));
             transcript.say(format_args!("application has a stream for {serial}"));
             ensure(
                 engine.match_unmatched(id),
                 "an unmatched message waits until it is refused",
                 || serial.to_string(),
             )?;
-            self.holding.push((id, serial));
+            self.unanswered.push((id, serial));
             return Ok(true);
         }
-        if self.holding.is_empty() {
+        if self.unanswered.is_empty() {
             // There is memory again.
             if engine.declines_messages() && engine.is_connected() {
                 transcript.say(format_args!("application has memory again"));
@@ -373,20 +384,20 @@ impl Application {
             }
             return Ok(false);
         }
-        let (id, serial) = self.holding.remove(chance.below(self.holding.len()));
-        if self.holding.iter().all(|(held, _)| *held != id) {
-            self.answers_one();
+        let (id, serial) = self.unanswered.remove(choices.below(self.unanswered.len()));
+        if self.unanswered.iter().all(|(held, _)| *held != id) {
+            self.count_answer();
             transcript.say(format_args!("application is done with {serial}"));
-            promises.taken(serial);
+            deliveries.incoming.taken(serial);
         }
-        if chance.one_in(8) {
+        if choices.one_in(8) {
             ensure(
                 engine.answer(id, ReasonCode::QuotaExceeded).is_ok(),
                 "the code is legal",
                 String::new,
             )?;
             // If this answer gets lost.
-            promises.abandoned(serial);
+            deliveries.incoming.abandoned(serial);
         } else {
             engine.take(id);
         }
@@ -397,30 +408,30 @@ impl Application {
     pub(super) fn abandons(
         &mut self,
         engine: &mut Engine,
-        promises: &mut Promises,
-        chance: &mut Chance,
+        deliveries: &mut Deliveries,
+        choices: &mut Choices,
     ) {
-        if !self.holding.is_empty() {
-            let (id, serial) = self.holding.remove(chance.below(self.holding.len()));
-            self.holding.retain(|(held, _)| *held != id);
-            promises.abandoned(serial);
+        if !self.unanswered.is_empty() {
+            let (id, serial) = self.unanswered.remove(choices.below(self.unanswered.len()));
+            self.unanswered.retain(|(held, _)| *held != id);
+            deliveries.incoming.abandoned(serial);
             engine.abandon(id);
         }
     }
 
-    /// Its session moves to another engine: messages that it has and isn't done with come again.
-    pub(super) fn moves_on(&mut self, promises: &mut Promises) {
+    /// Handles that the session moves to another engine: unanswered messages are sent again.
+    pub(super) fn move_session(&mut self, deliveries: &mut Deliveries) {
         self.unmatched
             .drain(..)
-            .for_each(|each| promises.abandoned(each.serial));
+            .for_each(|each| deliveries.incoming.abandoned(each.serial));
         self.resumed_at = None;
         self.disconnected();
-        self.holding
+        self.unanswered
             .drain(..)
-            .for_each(|(_, serial)| promises.abandoned(serial));
+            .for_each(|(_, serial)| deliveries.incoming.abandoned(serial));
     }
 
-    /// Its connection has ended.
+    /// Handles the end of the connection.
     pub(super) fn disconnected(&mut self) {
         self.answered_before += std::mem::take(&mut self.answered);
     }
@@ -435,69 +446,73 @@ impl Application {
     }
 
     /// One more message is answered, and may wait behind those without a stream.
-    fn answers_one(&mut self) {
+    fn count_answer(&mut self) {
         self.answered += 1;
         self.unmatched.iter_mut().for_each(|each| each.taken += 1);
     }
 
-    /// Its process ends: nobody learns what came of its requests.
-    pub(super) fn loses_receipts(&mut self, promises: &mut Promises) {
-        self.publishing
+    /// Handles the end of the process: the receivers of all outcomes are gone.
+    pub(super) fn drop_receipts(&mut self, deliveries: &mut Deliveries) {
+        self.pending_publishes
             .drain(..)
-            .for_each(|(_, serial)| promises.unwanted(serial));
-        let asking = std::mem::take(&mut self.asking);
-        asking
+            .for_each(|(_, serial)| deliveries.drop_receiver(serial));
+        let subscription_requests = std::mem::take(&mut self.subscription_requests);
+        subscription_requests
             .iter()
-            .for_each(|(_, asked, _)| self.doubts(asked.filters()));
-        self.again = Again::default();
+            .for_each(|(_, request, _)| self.mark_unknown(request.filters()));
+        self.again = Reauthentication::default();
     }
 
     /// A process that remembers nothing.
-    pub(super) fn starts_over(&mut self) {
+    pub(super) fn restart_empty(&mut self) {
         let known: Vec<_> = self.subscriptions.keys().copied().collect();
         *self = Self {
             declined: self.declined,
             ..Self::new(self.declines_one_in)
         };
-        self.doubts(&known);
-        self.doubts(&FILTERS);
+        self.mark_unknown(&known);
+        self.mark_unknown(&FILTERS);
     }
 
     /// Outcomes that it waits for.
-    pub(super) fn waits_for(&self) -> usize {
-        self.publishing.len() + self.asking.len() + usize::from(self.again.is_under_way())
+    pub(super) fn pending_outcomes(&self) -> usize {
+        self.pending_publishes.len()
+            + self.subscription_requests.len()
+            + usize::from(self.again.is_under_way())
     }
 
-    fn is_answered(
+    fn handle_answer(
         &mut self,
-        asked: Asked,
+        request: SubscriptionRequest,
         outcome: Option<Result<Outcome, RequestError>>,
     ) -> Checked {
         let answer = match outcome {
             Some(Ok(Outcome::Answered(answer))) => answer,
             Some(Err(_)) => {
-                self.doubts(asked.filters());
+                self.mark_unknown(request.filters());
                 return Ok(());
             }
             other => {
-                return Err(Breach::new(
+                return Err(Violation::new(
                     "an outcome is of its request's kind",
                     format!("{other:?}"),
                 ));
             }
         };
-        let filters = asked.filters();
+        let filters = request.filters();
         ensure(
             answer.reason_codes.len() == filters.len(),
             "[MQTT-3.8.4-6] a code for each filter",
-            || format!("{asked:?} {answer:?}"),
+            || format!("{request:?} {answer:?}"),
         )?;
         for (filter, code) in filters.iter().zip(answer.reason_codes) {
-            match (&asked, code.is_error()) {
-                (Asked::Subscribe(_), false) => drop(self.subscriptions.insert(filter, Some(true))),
+            match (&request, code.is_error()) {
+                (SubscriptionRequest::Subscribe(_), false) => {
+                    self.subscriptions.insert(filter, Some(true));
+                }
                 // What there was before stays; but it may have been granted before this answer got
                 // lost.
-                (Asked::Subscribe(_), true) => {
+                (SubscriptionRequest::Subscribe(_), true) => {
                     if self
                         .subscriptions
                         .get(filter)
@@ -506,10 +521,10 @@ impl Application {
                         self.subscriptions.insert(filter, None);
                     }
                 }
-                (Asked::Unsubscribe(_), false) => {
+                (SubscriptionRequest::Unsubscribe(_), false) => {
                     self.subscriptions.insert(filter, Some(false));
                 }
-                (Asked::Unsubscribe(_), true) => {
+                (SubscriptionRequest::Unsubscribe(_), true) => {
                     self.subscriptions.insert(filter, None);
                 }
             }
@@ -517,14 +532,14 @@ impl Application {
         Ok(())
     }
 
-    fn doubts(&mut self, filters: &[&'static str]) {
+    fn mark_unknown(&mut self, filters: &[&'static str]) {
         for filter in filters {
             self.subscriptions.insert(filter, None);
         }
     }
 }
 
-impl Asked {
+impl SubscriptionRequest {
     fn timeout(&self, options: &ConnectOptions) -> Option<Duration> {
         match self {
             Self::Subscribe(_) => options.request_timeout.subscribe,

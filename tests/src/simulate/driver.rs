@@ -1,5 +1,5 @@
-//! The client's side of a connection: an engine, moved as the tokio driver moves it, every packet
-//! of it judged.
+//! The client's side of a connection: an engine, driven as the tokio driver does it, every packet
+//! of it checked.
 
 use std::time::{Duration, Instant};
 
@@ -11,28 +11,29 @@ use dunlin_client::codec::{
 use dunlin_client::engine::{CloseCause, Ended, Engine, Session};
 use dunlin_client::{ConnectOptions, ConnectionError};
 
-use super::checks::{Breach, Checked, Wire, ensure};
-use super::keeping::Keeping;
-use super::link::{End, Link};
+use super::checks::Wire;
+use super::network::{End, Network};
 use super::server::serial_of;
+use super::store_model::StoreModel;
 use super::transcript::Transcript;
+use super::violation::{Checked, Violation, ensure};
 
 /// A client without sockets and clock.
 #[derive(Debug)]
 pub(super) struct Driver {
     pub(super) engine: Engine,
     pub(super) wire: Wire,
-    /// What was read and isn't a whole packet yet.
+    /// Bytes read that aren't a whole packet yet.
     input: BytesMut,
-    /// What the engine handed out and the network hasn't taken yet.
+    /// Output of the engine that the network hasn't taken yet.
     output: BytesMut,
-    /// The same streams again, for those who judge.
-    seen_in: BytesMut,
-    seen_out: BytesMut,
-    /// Messages that are on the wire, for those who keep the books.
+    /// The same streams again, for the checks.
+    checked_input: BytesMut,
+    checked_output: BytesMut,
+    /// Serials of messages written since the last look, for [`Deliveries`](super::checks::Deliveries).
     pub(super) written: Vec<usize>,
-    /// Whether an acknowledgement was read, or SUBSCRIBE or UNSUBSCRIBE was written, since it was
-    /// last looked at.
+    /// An acknowledgement was read, or SUBSCRIBE or UNSUBSCRIBE was written, since this flag was
+    /// last taken.
     pub(super) progresses: bool,
     /// Receive Maximum of the last CONNECT.
     pub(super) receive_maximum: usize,
@@ -43,8 +44,8 @@ pub(super) struct Driver {
     /// The reason code of DISCONNECT, once this connection has sent it.
     disconnected_with: Option<ReasonCode>,
     last_sent: Instant,
-    /// What is kept of the session, should the process end.
-    pub(super) store: Keeping,
+    /// Store of the session, should the process end.
+    pub(super) store: StoreModel,
 }
 
 impl Driver {
@@ -53,12 +54,12 @@ impl Driver {
         engine.keep_journal();
         Self {
             engine,
-            store: Keeping::new(now),
+            store: StoreModel::new(now),
             wire: Wire::new(true),
             input: BytesMut::new(),
             output: BytesMut::new(),
-            seen_in: BytesMut::new(),
-            seen_out: BytesMut::new(),
+            checked_input: BytesMut::new(),
+            checked_output: BytesMut::new(),
             written: Vec::new(),
             progresses: false,
             receive_maximum: 0,
@@ -69,15 +70,15 @@ impl Driver {
         }
     }
 
-    /// What isn't written yet never is.
-    pub(super) fn is_cut(&mut self) {
-        self.seen_out.clear();
+    /// Discards output that isn't written yet: the connection is gone.
+    pub(super) fn discard_output(&mut self) {
+        self.checked_output.clear();
         let lost = std::mem::take(&mut self.output);
         self.engine.handle_unwritten(lost.len());
     }
 
     /// Another engine goes on with the session of this one.
-    pub(super) fn moves_on(
+    pub(super) fn move_session(
         &mut self,
         options: ConnectOptions,
         session: Session,
@@ -85,16 +86,16 @@ impl Driver {
     ) -> Checked {
         self.engine = Engine::with_session(options, session);
         self.largest_window = None;
-        self.check_kept(now)
+        self.check_persisted(now)
     }
 
-    /// What is kept is the session.
-    pub(super) fn check_kept(&mut self, now: Instant) -> Checked {
+    /// Checks that the store holds the whole session.
+    pub(super) fn check_persisted(&mut self, now: Instant) -> Checked {
         self.store.check(&mut self.engine, now)
     }
 
     /// The process ends, and another one finds what was kept.
-    pub(super) fn starts_again(
+    pub(super) fn restart_from_store(
         &mut self,
         options: ConnectOptions,
         now: Instant,
@@ -103,9 +104,9 @@ impl Driver {
         // What was kept as sent may have been written.
         self.engine.poll_transmit(&mut self.output, now);
         let written = std::mem::take(&mut self.output);
-        self.judge(&written, transcript)?;
-        match self.store.restores(now)? {
-            Some(session) => self.moves_on(options, session, now)?,
+        self.check_output(&written, transcript)?;
+        match self.store.restore(now)? {
+            Some(session) => self.move_session(options, session, now)?,
             None => {
                 self.engine = Engine::new(options);
                 self.largest_window = None;
@@ -116,8 +117,8 @@ impl Driver {
     }
 
     /// Writes down what has changed.
-    pub(super) fn keeps(&mut self, now: Instant) {
-        self.store.keeps(&mut self.engine, now);
+    pub(super) fn persist(&mut self, now: Instant) {
+        self.store.persist(&mut self.engine, now);
     }
 
     /// A transport is open.
@@ -125,8 +126,8 @@ impl Driver {
         for buffer in [
             &mut self.input,
             &mut self.output,
-            &mut self.seen_in,
-            &mut self.seen_out,
+            &mut self.checked_input,
+            &mut self.checked_output,
         ] {
             buffer.clear();
         }
@@ -135,26 +136,26 @@ impl Driver {
         (self.declining_since, self.disconnected_with) = (None, None);
         self.engine
             .open(now)
-            .map_err(|error| Breach::new("what is said in CONNECT can be said", error))
+            .map_err(|error| Violation::new("what is said in CONNECT can be said", error))
     }
 
     /// Writes up to `most` bytes, and takes the engine's output whenever the last one is written;
     /// whether there were any.
     pub(super) fn writes(
         &mut self,
-        link: &mut Link,
+        network: &mut Network,
         most: usize,
         now: Instant,
         transcript: &mut Transcript,
     ) -> Checked<bool> {
         let mut written = 0;
         loop {
-            if self.output.is_empty() && self.gives_output(now) {
+            if self.output.is_empty() && self.take_output(now) {
                 self.last_sent = now;
             }
             let before = self.output.clone();
-            let some = link.up.write(&mut self.output, most - written);
-            self.judge(before.get(..some).unwrap_or_default(), transcript)?;
+            let some = network.up.write(&mut self.output, most - written);
+            self.check_output(before.get(..some).unwrap_or_default(), transcript)?;
             written += some;
             if some == 0 {
                 if !self.output.is_empty() {
@@ -165,16 +166,16 @@ impl Driver {
         }
     }
 
-    /// Has the engine hand out what is kept as sent; whether there is any.
-    fn gives_output(&mut self, now: Instant) -> bool {
+    /// Takes the engine's output once the store has it; returns `true` if there was any.
+    fn take_output(&mut self, now: Instant) -> bool {
         self.store.has_staged(&mut self.engine, now)
             && self.engine.poll_transmit(&mut self.output, now)
     }
 
-    /// Judges what was just written.
-    fn judge(&mut self, written: &[u8], transcript: &mut Transcript) -> Checked {
-        self.seen_out.extend_from_slice(written);
-        while let Some(packet) = take(&mut self.seen_out, Sender::Client)? {
+    /// Checks the packets that were just written.
+    fn check_output(&mut self, written: &[u8], transcript: &mut Transcript) -> Checked {
+        self.checked_output.extend_from_slice(written);
+        while let Some(packet) = take(&mut self.checked_output, Sender::Client)? {
             transcript.say(format_args!("client sends {}", packet.packet()));
             self.wire.sends(&packet)?;
             match packet.packet() {
@@ -188,16 +189,16 @@ impl Driver {
             }
         }
         ensure(
-            self.seen_out.is_empty() || !self.output.is_empty(),
+            self.checked_output.is_empty() || !self.output.is_empty(),
             "output is whole packets",
-            || format!("{:?}", self.seen_out),
+            || format!("{:?}", self.checked_output),
         )
     }
 
     /// Reads up to `most` bytes if the engine wants any; whether there were any.
     pub(super) fn reads(
         &mut self,
-        link: &mut Link,
+        network: &mut Network,
         most: usize,
         now: Instant,
         transcript: &mut Transcript,
@@ -205,23 +206,23 @@ impl Driver {
         if !self.engine.read_interest() {
             return Ok(false);
         }
-        if link.down.read(&mut self.input, most) == 0 {
+        if network.down.read(&mut self.input, most) == 0 {
             return Ok(false);
         }
         let before = self.input.clone();
         self.engine.handle_input(&mut self.input, now);
         // What follows an end isn't looked at, and isn't judged.
         let taken = before.len().saturating_sub(self.input.len());
-        self.seen_in
+        self.checked_input
             .extend_from_slice(before.get(..taken).unwrap_or_default());
         loop {
-            if let Some((delivery, len)) = faulty_message(&self.seen_in) {
+            if let Some((delivery, len)) = faulty_message(&self.checked_input) {
                 transcript.say(format_args!("client reads a faulty message: {delivery:?}"));
-                self.seen_in.advance(len);
+                self.checked_input.advance(len);
                 self.wire.receives_faulty(delivery);
                 continue;
             }
-            let Some(packet) = take(&mut self.seen_in, Sender::Server)? else {
+            let Some(packet) = take(&mut self.checked_input, Sender::Server)? else {
                 break;
             };
             transcript.say(format_args!("client reads {}", packet.packet()));
@@ -238,17 +239,17 @@ impl Driver {
         Ok(true)
     }
 
-    /// Time goes by; what is due in it happens when it is due. Whether anything was.
+    /// Lets time pass and handles each timeout when it is due; returns `true` if there was one.
     pub(super) fn waits(
         &mut self,
         now: &mut Instant,
         duration: Duration,
-        link: Option<&mut Link>,
+        network: Option<&mut Network>,
         transcript: &mut Transcript,
     ) -> Checked<bool> {
         let until = *now + duration;
         let mut some = false;
-        let mut link = link;
+        let mut network = network;
         let mut most = MOST_TIMEOUTS;
         while let Some(due) = self.engine.poll_timeout().filter(|due| *due <= until) {
             *now = due.max(*now);
@@ -265,8 +266,8 @@ impl Driver {
                 "a timeout that was handled is over",
                 || format!("{again:?}"),
             )?;
-            if let Some(link) = &mut link {
-                self.writes(link, usize::MAX, *now, transcript)?;
+            if let Some(network) = &mut network {
+                self.writes(network, usize::MAX, *now, transcript)?;
             }
         }
         *now = until;
@@ -320,14 +321,14 @@ impl Driver {
         )
     }
 
-    /// Whether the connection is to be closed, and why: the engine has had enough, or the network
+    /// Cause for closing the connection, if there is one: the engine wants to close, or the network
     /// has.
-    pub(super) fn close_cause(&self, link: &Link) -> Option<CloseCause> {
+    pub(super) fn close_cause(&self, network: &Network) -> Option<CloseCause> {
         if self.engine.should_close() {
             return (self.output.is_empty() && !self.engine.has_output())
                 .then_some(CloseCause::Eof);
         }
-        match link.down.end() {
+        match network.down.end() {
             End::None => None,
             End::Closed => Some(CloseCause::Eof),
             End::Cut => Some(CloseCause::Reset),
@@ -343,7 +344,7 @@ impl Driver {
     ) -> Checked<Ended> {
         // If not, the network ended it, and nothing more was sent.
         let has_left = self.engine.should_close() && !self.has_output();
-        self.is_cut();
+        self.discard_output();
         self.engine.set_now(now);
         let ended = self.engine.handle_closed(cause);
         transcript.say(format_args!("client's connection ended: {ended:?}"));
@@ -392,7 +393,7 @@ fn take(seen: &mut BytesMut, sender: Sender) -> Checked<Option<PacketBuf>> {
         ..DecodeOptions::default()
     };
     PacketBuf::take(seen, &options).map_err(|error| {
-        Breach::new(
+        Violation::new(
             "what both sides send are packets",
             format_args!("{error}: {:02x?}", &seen[..]),
         )

@@ -2,43 +2,44 @@
 //! virtual time.
 //!
 //! A run is made of choices, and the choices come from a seed or from a fuzzer's bytes: the same
-//! source gives the same run. Everything that the engine sends is judged when it leaves, everything
-//! that it promises when it is due.
+//! source gives the same run. Each packet of the engine is checked when it is sent, each guarantee
+//! when it is due.
 
 mod application;
-mod chance;
+mod auth_method;
 pub mod checks;
+mod choices;
+mod configuration;
 mod driver;
-mod keeping;
-mod link;
-mod mischief;
-mod proof;
+mod faults;
+mod network;
 mod server;
-mod setting;
+mod simulation;
+mod store_model;
 mod transcript;
-mod world;
+mod violation;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use self::chance::Chance;
-use self::checks::Breach;
+use self::choices::Choices;
+use self::simulation::Simulation;
 use self::transcript::Transcript;
-use self::world::World;
+use self::violation::Violation;
 
-/// What happened in one run, or in many.
+/// Counts of the events in one run, or in many.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// Runs.
     pub runs: u64,
-    /// Things that happened before the calm.
+    /// Random steps before the final phase.
     pub steps: usize,
     /// Network connections that were opened.
     pub attempts: u64,
-    /// Those that the server accepted.
+    /// Connections that the server accepted.
     pub connections: u64,
-    /// Those that went on with a session.
+    /// Connections that resumed a session.
     pub resumed: u64,
     /// Re-authentications that succeeded.
     pub reauthenticated: u64,
@@ -58,8 +59,8 @@ pub struct Report {
 #[derive(Debug)]
 pub struct Failure {
     /// The rule; of a panic, what it said.
-    pub breach: Breach,
-    /// What led to it, line by line.
+    pub violation: Violation,
+    /// Events that led to the violation, one a line.
     pub transcript: String,
 }
 
@@ -68,40 +69,43 @@ pub struct Failure {
 /// # Errors
 /// The rule that was broken, and how it came to that.
 pub fn run(seed: u64) -> Result<Report, Box<Failure>> {
-    run_and_tell(&|| Chance::of_seed(seed))
+    run_and_tell(&|| Choices::of_seed(seed))
 }
 
 /// The run of a fuzzer's bytes.
 ///
 /// # Errors
-/// As [`run`].
+/// The violated rule and its transcript, like [`run`].
 pub fn run_bytes(bytes: &[u8]) -> Result<Report, Box<Failure>> {
-    run_and_tell(&|| Chance::of_bytes(bytes))
+    run_and_tell(&|| Choices::of_bytes(bytes))
 }
 
 /// The run of a seed once more: everything that happened in it, and how it ended.
-pub fn replay(seed: u64) -> (String, Result<Report, Breach>) {
-    run_once(Chance::of_seed(seed), Transcript::kept())
+pub fn replay(seed: u64) -> (String, Result<Report, Violation>) {
+    run_once(Choices::of_seed(seed), Transcript::kept())
 }
 
-fn run_and_tell(chance: &dyn Fn() -> Chance) -> Result<Report, Box<Failure>> {
-    let (_, result) = run_once(chance(), Transcript::default());
-    result.map_err(|breach| {
-        let (transcript, _) = run_once(chance(), Transcript::kept());
-        Box::new(Failure { breach, transcript })
+fn run_and_tell(choices: &dyn Fn() -> Choices) -> Result<Report, Box<Failure>> {
+    let (_, result) = run_once(choices(), Transcript::default());
+    result.map_err(|violation| {
+        let (transcript, _) = run_once(choices(), Transcript::kept());
+        Box::new(Failure {
+            violation,
+            transcript,
+        })
     })
 }
 
-fn run_once(chance: Chance, transcript: Transcript) -> (String, Result<Report, Breach>) {
-    let mut world = World::new(chance, transcript);
-    let result = catch_unwind(AssertUnwindSafe(|| world.run()));
+fn run_once(choices: Choices, transcript: Transcript) -> (String, Result<Report, Violation>) {
+    let mut simulation = Simulation::new(choices, transcript);
+    let result = catch_unwind(AssertUnwindSafe(|| simulation.run()));
     let checked = result.unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().cloned();
         let said = said.or_else(|| panic.downcast_ref::<&str>().map(|said| (*said).to_owned()));
-        Err(Breach::new("nothing panics", said.unwrap_or_default()))
+        Err(Violation::new("nothing panics", said.unwrap_or_default()))
     });
-    let report = world.report;
-    (world.transcript.into_text(), checked.map(|()| report))
+    let report = simulation.report;
+    (simulation.transcript.into_text(), checked.map(|()| report))
 }
 
 impl Report {
@@ -127,6 +131,6 @@ impl Report {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.transcript, self.breach)
+        write!(f, "{}{}", self.transcript, self.violation)
     }
 }

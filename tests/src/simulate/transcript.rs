@@ -1,4 +1,4 @@
-//! What happened in a run, line by line; kept only where somebody wants to read it.
+//! Events of a run, one a line; recorded only for a run that is shown.
 
 use std::fmt::{self, Write};
 
@@ -17,7 +17,7 @@ impl Transcript {
         }
     }
 
-    /// What follows belongs to this step.
+    /// Sets the step that the next lines belong to.
     pub(super) const fn at(&mut self, step: usize) {
         self.step = step;
     }

@@ -14,7 +14,7 @@ use dunlin_client::{
     Observer, QoS, Reconnect, StreamLimits,
 };
 use dunlin_tests::Mosquitto;
-use dunlin_tests::simulate::checks::{Breach, Wire};
+use dunlin_tests::simulate::checks::{Violation, Wire};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -34,7 +34,7 @@ pub(crate) struct Device {
 struct Witness {
     connections: AtomicUsize,
     resumed: AtomicUsize,
-    wire: Mutex<(Wire, Option<Breach>)>,
+    wire: Mutex<(Wire, Option<Violation>)>,
     exchanges: Mutex<Exchanges>,
     inbox: Books,
 }
@@ -62,8 +62,8 @@ impl Device {
             exchanges: Mutex::default(),
             inbox: inbox.clone(),
         });
-        let judge = Arc::clone(&witness);
-        let observer = Observer::new(move |seen| judge.sees(seen));
+        let check_output = Arc::clone(&witness);
+        let observer = Observer::new(move |seen| check_output.sees(seen));
         let options = ClientOptions {
             observer: Some(observer),
             ..options(broker, address, client_id)
@@ -174,7 +174,7 @@ impl Device {
 impl Witness {
     fn sees(&self, seen: ObservedPacket<'_>) {
         let mut wire = self.wire.lock().unwrap();
-        let (wire, breach) = &mut *wire;
+        let (wire, violation) = &mut *wire;
         let mut bytes = BytesMut::from(seen.bytes);
         let packet = PacketBuf::take(&mut bytes, &DecodeOptions::default())
             .unwrap()
@@ -185,7 +185,7 @@ impl Witness {
         match seen.direction {
             Direction::Sent => {
                 let judged = wire.sends(&packet).err();
-                *breach = breach.take().or(judged);
+                *violation = violation.take().or(judged);
             }
             Direction::Received => {
                 wire.receives(&packet);

@@ -3,16 +3,16 @@
 
 use dunlin_client::codec::{Auth, Connect, Packet, ReasonCode};
 
-use super::{Checked, ensure};
+use crate::simulate::violation::{Checked, ensure};
 
-/// What a connection has seen of it.
+/// State of the authentication exchange of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
-    /// As CONNECT named it.
+    /// Authentication Method of CONNECT.
     method: Option<String>,
-    /// Whether the server has asked for an answer.
-    is_asked: bool,
-    /// Whether a re-authentication is under way.
+    /// The server has sent a challenge that isn't answered.
+    is_challenged: bool,
+    /// A re-authentication is under way.
     again: bool,
 }
 
@@ -30,11 +30,11 @@ impl Exchange {
 
     /// The client sends AUTH.
     pub(super) fn sends(&mut self, auth: &Auth<'_>, is_open: bool) -> Checked {
-        let told = || format!("{} after {self:?}", Packet::Auth(*auth));
+        let detail = || format!("{} after {self:?}", Packet::Auth(*auth));
         ensure(
             self.method.is_some(),
             "[MQTT-4.12.0-7] no AUTH without a method in CONNECT",
-            told,
+            detail,
         )?;
         let method = auth
             .properties
@@ -43,19 +43,20 @@ impl Exchange {
         ensure(
             method == self.method.as_deref(),
             "[MQTT-4.12.0-5] one method for the whole connection",
-            told,
+            detail,
         )?;
         if auth.reason_code == ReasonCode::ReAuthenticate {
             ensure(
                 is_open && !self.again,
                 "[MQTT-4.12.1-1] one re-authentication, when connected",
-                told,
+                detail,
             )?;
             self.again = true;
         } else {
-            let is_answer = auth.reason_code == ReasonCode::ContinueAuthentication && self.is_asked;
-            ensure(is_answer, "[MQTT-4.12.0-3] AUTH answers AUTH", told)?;
-            self.is_asked = false;
+            let is_answer =
+                auth.reason_code == ReasonCode::ContinueAuthentication && self.is_challenged;
+            ensure(is_answer, "[MQTT-4.12.0-3] AUTH answers AUTH", detail)?;
+            self.is_challenged = false;
         }
         Ok(())
     }
@@ -63,7 +64,7 @@ impl Exchange {
     /// The client has read AUTH.
     pub(super) fn receives(&mut self, auth: &Auth<'_>) {
         match auth.reason_code {
-            ReasonCode::ContinueAuthentication => self.is_asked = true,
+            ReasonCode::ContinueAuthentication => self.is_challenged = true,
             _ => self.again = false,
         }
     }

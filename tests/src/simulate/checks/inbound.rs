@@ -1,10 +1,10 @@
-//! What a client acknowledges: once, what came on this connection, in the order in which it came.
+//! Acknowledgements of a client: one for each message of this connection, in the order of arrival.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use dunlin_client::codec::{Ack, Delivery, Packet, PacketId, ReasonCode};
 
-use super::{Checked, ensure};
+use crate::simulate::violation::{Checked, ensure};
 
 /// QoS 2 messages whose PUBREC was sent and whose PUBREL hasn't come: part of the session.
 #[derive(Debug)]
@@ -12,15 +12,15 @@ pub(super) struct Inbound {
     unreleased: BTreeSet<PacketId>,
 }
 
-/// What is due on one connection.
+/// Acknowledgements that a client still has to send on one connection.
 #[derive(Debug, Default)]
-pub(super) struct OwedAcks {
+pub(super) struct PendingAcks {
     pubacks: VecDeque<PacketId>,
     pubrecs: VecDeque<PacketId>,
     pubcomps: Vec<(PacketId, ReasonCode)>,
-    /// Whether PUBRECs needn't keep their order.
+    /// PUBRECs needn't keep their order.
     in_any_order: bool,
-    /// If not, what the trace shows as received may have been too late for the client.
+    /// `false` if the trace may show packets as received that arrived too late for the client.
     is_complete: bool,
 }
 
@@ -47,7 +47,7 @@ impl Inbound {
     }
 }
 
-impl OwedAcks {
+impl PendingAcks {
     pub(super) fn new(is_complete: bool) -> Self {
         Self {
             is_complete,

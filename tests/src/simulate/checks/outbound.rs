@@ -1,15 +1,12 @@
-//! What a client asks for: identifiers, the quota, repetitions and their order.
+//! Requests of a client: packet identifiers, send quota, repetitions and their order.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::hash::{DefaultHasher, Hasher};
 
-use dunlin_client::codec::{
-    Ack, Delivery, Packet, PacketBuf, PacketId, Publish, PublishProperties, QoS, ReasonCode,
-    TopicName,
-};
+use dunlin_client::codec::{Ack, Packet, PacketId, Publish, ReasonCode};
 
-use super::wire::{Connection, Limits};
-use super::{Checked, ensure};
+use super::content::Content;
+use super::limits::Limits;
+use crate::simulate::violation::{Checked, ensure};
 
 /// Requests that the server hasn't finished, as far as the client knows.
 #[derive(Debug)]
@@ -23,36 +20,39 @@ pub(super) struct Outbound {
 struct Flight {
     /// `None` for SUBSCRIBE and UNSUBSCRIBE.
     publish: Option<Content>,
-    /// When it was first sent, or its PUBREC came, relative to the others.
+    /// Position in the order in which requests were first sent, or their PUBRECs received.
     place: u64,
-    /// Whether PUBREC came.
+    /// PUBREC was received.
     is_released: bool,
-    /// Whether it was on this connection's wire.
+    /// The packet was sent on this connection.
     is_live: bool,
-    /// Whether the server didn't take it any more on some connection: perhaps nothing will be
+    /// The limits of a later connection don't allow it: perhaps nothing will be
     /// heard of it.
     is_given_up: bool,
 }
 
-/// What has to be the same in a repetition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Content {
-    pub(super) qos: QoS,
-    pub(super) retain: bool,
-    /// Of the packet, without a topic alias.
-    pub(super) size: usize,
-    digest: u64,
-}
-
-/// What one connection has seen of them.
-#[derive(Debug, Default)]
+/// Requests in flight on one connection.
+#[derive(Debug)]
 pub(super) struct Window {
+    /// The server's Receive Maximum.
+    receive_maximum: usize,
     /// Messages that count against the server's Receive Maximum.
     used: usize,
     /// The place of the last repetition.
     last_repeated: u64,
     /// PUBRELs that are due, in order.
     releases: VecDeque<(PacketId, ReasonCode)>,
+}
+
+impl Window {
+    pub(super) const fn new(limits: &Limits) -> Self {
+        Self {
+            receive_maximum: limits.receive_maximum,
+            used: 0,
+            last_repeated: 0,
+            releases: VecDeque::new(),
+        }
+    }
 }
 
 impl Outbound {
@@ -64,7 +64,7 @@ impl Outbound {
         }
     }
 
-    /// What the server should finish.
+    /// Number of requests that the server should finish.
     pub(super) fn len(&self) -> usize {
         self.flights
             .values()
@@ -108,9 +108,8 @@ impl Outbound {
             .values_mut()
             .for_each(|flight| flight.is_live = false);
         Window {
-            used: 0,
-            last_repeated: 0,
             releases,
+            ..Window::new(limits)
         }
     }
 
@@ -118,18 +117,17 @@ impl Outbound {
         &mut self,
         publish: &Publish<'_>,
         topic: &str,
-        connection: &mut Connection,
+        window: &mut Window,
     ) -> Checked {
         let Some(id) = publish.delivery.packet_id() else {
             return Ok(());
         };
-        let told = || Packet::Publish(*publish).to_string();
-        let window = &mut connection.window;
-        let maximum = connection.limits.receive_maximum;
+        let detail = || Packet::Publish(*publish).to_string();
+        let maximum = window.receive_maximum;
         ensure(
             window.used < maximum,
             "[MQTT-3.3.4-7] Receive Maximum",
-            || format!("{} of {maximum} in flight: {}", window.used, told()),
+            || format!("{} of {maximum} in flight: {}", window.used, detail()),
         )?;
         window.used += 1;
         let content = Content::of(publish, topic);
@@ -138,29 +136,29 @@ impl Outbound {
                 return ensure(
                     false,
                     "[MQTT-2.2.1-3] an identifier in flight isn't used again",
-                    told,
+                    detail,
                 );
             };
 
             ensure(
                 !flight.is_released || !self.complete,
                 "[MQTT-4.3.3-6] no PUBLISH after PUBREC",
-                told,
+                detail,
             )?;
             flight.is_released = false;
             ensure(
                 publish.delivery.dup(),
                 "[MQTT-3.3.1-1] a repetition has DUP",
-                told,
+                detail,
             )?;
             ensure(
                 before == content,
                 "[MQTT-4.4.0-1] a repetition says the same",
-                told,
+                detail,
             )?;
             let in_order = flight.place > window.last_repeated
                 || !self.complete && flight.place == window.last_repeated;
-            ensure(in_order, "[MQTT-4.6.0-1] in the original order", told)?;
+            ensure(in_order, "[MQTT-4.6.0-1] in the original order", detail)?;
             window.last_repeated = flight.place;
             flight.is_live = true;
             flight.is_given_up = false;
@@ -170,7 +168,7 @@ impl Outbound {
             // A repetition of what the trace lacks, or shows as acknowledged too late for the
             // client: nobody knows when it was first sent.
             let place = window.last_repeated;
-            self.flies(id.get(), Some(content));
+            self.add(id.get(), Some(content));
             self.flights
                 .entry(id.get())
                 .and_modify(|flight| flight.place = place);
@@ -179,7 +177,7 @@ impl Outbound {
         ensure(
             !publish.delivery.dup(),
             "[MQTT-3.3.1-1] a first one has no DUP",
-            told,
+            detail,
         )?;
         let waits = |flight: &Flight| {
             flight.publish.is_some()
@@ -195,9 +193,9 @@ impl Outbound {
         ensure(
             before.is_none(),
             "[MQTT-4.6.0-1] repetitions go before new messages",
-            || format!("{before:?} before {}", told()),
+            || format!("{before:?} before {}", detail()),
         )?;
-        self.flies(id.get(), Some(content));
+        self.add(id.get(), Some(content));
         Ok(())
     }
 
@@ -209,36 +207,36 @@ impl Outbound {
             "[MQTT-2.2.1-3] an identifier in flight isn't used again",
             || id.to_string(),
         )?;
-        self.flies(id, None);
+        self.add(id, None);
         Ok(())
     }
 
-    pub(super) fn releases(&mut self, ack: &Ack<'_>, connection: &mut Connection) -> Checked {
-        let releases = &mut connection.window.releases;
+    pub(super) fn releases(&mut self, ack: &Ack<'_>, window: &mut Window) -> Checked {
+        let releases = &mut window.releases;
         if !self.complete && releases.iter().all(|(id, _)| *id != ack.packet_id) {
             return Ok(());
         }
         let due = releases.pop_front();
-        let told = || format!("{} where {due:?} was due", Packet::PubRel(*ack));
+        let detail = || format!("{} where {due:?} was due", Packet::PubRel(*ack));
         ensure(
             due == Some((ack.packet_id, ack.reason_code)),
             "[MQTT-4.3.3-4] [MQTT-4.6.0-4] one PUBREL for each PUBREC below 0x80, in their order",
-            told,
+            detail,
         )?;
         if let Some(flight) = self.flights.get_mut(&ack.packet_id.get()) {
-            connection.window.used += usize::from(!std::mem::replace(&mut flight.is_live, true));
+            window.used += usize::from(!std::mem::replace(&mut flight.is_live, true));
         }
         Ok(())
     }
 
     /// PUBREC came.
-    pub(super) fn received(&mut self, ack: &Ack<'_>, connection: &mut Connection) {
+    pub(super) fn received(&mut self, ack: &Ack<'_>, window: &mut Window) {
         if ack.reason_code.is_error() {
-            self.finished(ack.packet_id, connection);
+            self.finished(ack.packet_id, window);
             return;
         }
         self.places += 1;
-        let releases = &mut connection.window.releases;
+        let releases = &mut window.releases;
         match self.flights.get_mut(&ack.packet_id.get()) {
             Some(flight) => {
                 flight.is_released = true;
@@ -252,17 +250,17 @@ impl Outbound {
     }
 
     /// The last acknowledgement came.
-    pub(super) fn finished(&mut self, id: PacketId, connection: &mut Connection) {
+    pub(super) fn finished(&mut self, id: PacketId, window: &mut Window) {
         if self
             .flights
             .remove(&id.get())
             .is_some_and(|flight| flight.is_live && flight.publish.is_some())
         {
-            connection.window.used -= 1;
+            window.used -= 1;
         }
     }
 
-    fn flies(&mut self, id: u16, publish: Option<Content>) {
+    fn add(&mut self, id: u16, publish: Option<Content>) {
         self.places += 1;
         let flight = Flight {
             publish,
@@ -272,45 +270,5 @@ impl Outbound {
             is_given_up: false,
         };
         self.flights.insert(id, flight);
-    }
-}
-
-impl Content {
-    /// Of everything but the identifier, DUP, the alias, and an expiry that counts down.
-    fn of(publish: &Publish<'_>, topic: &str) -> Self {
-        let properties = PublishProperties {
-            topic_alias: None,
-            message_expiry_interval: None,
-            ..publish.properties
-        };
-        let topic = TopicName::new(topic).ok();
-        let same = Publish {
-            delivery: Delivery::AtMostOnce,
-            topic,
-            properties,
-            ..*publish
-        };
-        let mut hasher = DefaultHasher::new();
-        let packet = PacketBuf::new(&Packet::Publish(same))
-            .map(PacketBuf::into_bytes)
-            .unwrap_or_default();
-        hasher.write(&packet);
-        let properties = PublishProperties {
-            topic_alias: None,
-            ..publish.properties
-        };
-        let size = Publish {
-            properties,
-            topic,
-            ..*publish
-        }
-        .encoded_len()
-        .unwrap_or_default();
-        Self {
-            qos: publish.delivery.qos(),
-            retain: publish.retain,
-            size,
-            digest: hasher.finish(),
-        }
     }
 }

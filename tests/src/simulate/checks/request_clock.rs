@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use dunlin_client::engine::Engine;
 
-use super::{Checked, ensure};
+use crate::simulate::violation::{Checked, ensure};
 
 /// Time of all connections together, and what happened on it.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(in crate::simulate) struct RequestClock {
     last_progress: Duration,
 }
 
-/// When a request was accepted.
+/// Moment at which a request was accepted.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::simulate) struct AcceptedAt {
     pub(in crate::simulate) at: Instant,
@@ -79,7 +79,7 @@ impl RequestClock {
         self.before + this.unwrap_or_default()
     }
 
-    /// Whether so much time of connections has gone by that a request may time out.
+    /// Returns `true` if a request may time out: the connections since lasted `ack_timeout`.
     pub(super) fn may_time_out(&self, accepted: &AcceptedAt, now: Instant) -> bool {
         self.read(now).saturating_sub(accepted.clock) >= self.timeout
     }

@@ -1,17 +1,16 @@
-//! The wire rules that bind a client, judged from nothing but the packets of its connections, in
+//! The rules of the standard that bind a client, checked against the packets of its connections in
 //! both directions.
 
 use std::collections::BTreeMap;
 
-use dunlin_client::codec::{
-    ConnAck, Delivery, Packet, PacketBuf, Publish, QoS, SubscriptionOptions, TopicFilter,
-};
+use dunlin_client::codec::{ConnAck, Delivery, Packet, PacketBuf, Publish};
 
 use super::exchange::Exchange;
-use super::inbound::{Inbound, OwedAcks};
-use super::outbound::{Content, Outbound, Window};
-use super::{Checked, ensure};
-use crate::simulate::proof::FOUL;
+use super::inbound::{Inbound, PendingAcks};
+use super::limits::Limits;
+use super::outbound::{Outbound, Window};
+use crate::simulate::auth_method::BAD;
+use crate::simulate::violation::{Checked, ensure};
 
 /// Watches all connections of one client, one after another.
 #[derive(Debug)]
@@ -34,31 +33,18 @@ enum Stage {
     Disconnected,
 }
 
-/// What lives as long as the connection.
+/// State of an open connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) limits: Limits,
     pub(super) window: Window,
-    pub(super) owed: OwedAcks,
+    pub(super) pending_acks: PendingAcks,
     aliases: BTreeMap<u16, String>,
-}
-
-/// What CONNACK allows.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) receive_maximum: usize,
-    maximum_qos: QoS,
-    retain_available: bool,
-    maximum_packet_size: usize,
-    topic_alias_maximum: u16,
-    wildcards: bool,
-    shared: bool,
-    identifiers: bool,
 }
 
 impl Wire {
     /// One for a client that has never been connected. Where the trace isn't `complete`, packets
-    /// may have been written that it doesn't show: a first one with DUP is then no breach.
+    /// may have been written that it doesn't show: a first one with DUP is then no violation.
     #[must_use]
     pub fn new(complete: bool) -> Self {
         let exchange = Exchange::default();
@@ -76,7 +62,7 @@ impl Wire {
     }
 
     /// The client has forgotten its session.
-    pub fn forgets(&mut self) {
+    pub fn lose_session(&mut self) {
         self.stage = Stage::Closed;
         self.outbound.forget();
         self.inbound.forget();
@@ -92,7 +78,7 @@ impl Wire {
     #[must_use]
     pub fn unacknowledged(&self) -> usize {
         match &self.stage {
-            Stage::Open(connection) => connection.owed.len(),
+            Stage::Open(connection) => connection.pending_acks.len(),
             _ => 0,
         }
     }
@@ -101,7 +87,7 @@ impl Wire {
     /// that the client knows stand for other messages, which it takes for repetitions.
     pub(in crate::simulate) fn is_mistaken(&mut self) {
         if let Stage::Open(connection) = &mut self.stage {
-            connection.owed.in_any_order();
+            connection.pending_acks.in_any_order();
         }
     }
 
@@ -111,7 +97,7 @@ impl Wire {
     /// The rule that it breaks.
     pub fn sends(&mut self, packet: &PacketBuf) -> Checked {
         let (size, packet) = (packet.as_bytes().len(), packet.packet());
-        let told = || packet.to_string();
+        let detail = || packet.to_string();
         match (&mut self.stage, &packet) {
             (Stage::Opened, Packet::Connect(connect)) => {
                 self.stage = Stage::Connecting;
@@ -119,13 +105,13 @@ impl Wire {
                 return Ok(());
             }
             (Stage::Opened | Stage::Closed, _) => {
-                return ensure(false, "[MQTT-3.1.0-1] CONNECT comes first", told);
+                return ensure(false, "[MQTT-3.1.0-1] CONNECT comes first", detail);
             }
             (_, Packet::Connect(_)) => {
-                return ensure(false, "[MQTT-3.1.0-2] CONNECT comes once", told);
+                return ensure(false, "[MQTT-3.1.0-2] CONNECT comes once", detail);
             }
             (Stage::Disconnected, _) => {
-                return ensure(false, "[MQTT-3.14.4-1] nothing follows DISCONNECT", told);
+                return ensure(false, "[MQTT-3.14.4-1] nothing follows DISCONNECT", detail);
             }
             (Stage::Connecting, Packet::Auth(auth)) => return self.exchange.sends(auth, false),
             (_, Packet::Disconnect(_)) => {
@@ -133,7 +119,7 @@ impl Wire {
                 return Ok(());
             }
             (Stage::Connecting, _) => {
-                return ensure(false, "nothing but AUTH goes before CONNACK", told);
+                return ensure(false, "nothing but AUTH goes before CONNACK", detail);
             }
             (Stage::Open(_), _) => {}
         }
@@ -150,14 +136,15 @@ impl Wire {
             Packet::Publish(publish) => {
                 limits.check_publish(publish)?;
                 let topic = connection.resolve(publish)?;
-                self.outbound.publishes(publish, &topic, connection)?;
+                self.outbound
+                    .publishes(publish, &topic, &mut connection.window)?;
             }
             Packet::Subscribe(subscribe) => {
                 let identifier = subscribe.properties.subscription_identifier;
                 ensure(
                     identifier.is_none() || limits.identifiers,
                     "[U-3.2.2-3] no such identifiers",
-                    told,
+                    detail,
                 )?;
                 for each in &subscribe.subscriptions {
                     limits.check_filter(each.filter, each.options)?;
@@ -167,16 +154,16 @@ impl Wire {
             Packet::Unsubscribe(unsubscribe) => {
                 self.outbound.requests(unsubscribe.packet_id.get())?;
             }
-            Packet::PubRel(ack) => self.outbound.releases(ack, connection)?,
-            Packet::PubAck(ack) => connection.owed.acknowledges(ack)?,
+            Packet::PubRel(ack) => self.outbound.releases(ack, &mut connection.window)?,
+            Packet::PubAck(ack) => connection.pending_acks.acknowledges(ack)?,
             Packet::PubRec(ack) => {
-                connection.owed.receives(ack)?;
+                connection.pending_acks.receives(ack)?;
                 self.inbound.received(ack);
             }
-            Packet::PubComp(ack) => connection.owed.completes(ack)?,
+            Packet::PubComp(ack) => connection.pending_acks.completes(ack)?,
             Packet::Auth(auth) => self.exchange.sends(auth, true)?,
             Packet::PingReq => {}
-            _ => return ensure(false, "[MQTT-4.13.1-1] clients don't send this", told),
+            _ => return ensure(false, "[MQTT-4.13.1-1] clients don't send this", detail),
         }
         Ok(())
     }
@@ -184,11 +171,11 @@ impl Wire {
     /// The client has read a message that is wrong in itself: it is acknowledged like any other.
     pub fn receives_faulty(&mut self, delivery: Delivery) {
         if let Stage::Open(connection) = &mut self.stage {
-            connection.owed.arrives(delivery);
+            connection.pending_acks.arrives(delivery);
         }
     }
 
-    /// The client has read a packet, of a server that keeps to the rules.
+    /// Handles a packet that the client has read, of a server that keeps the rules.
     pub fn receives(&mut self, packet: &PacketBuf) {
         let packet = packet.packet();
         if let Packet::ConnAck(connack) = &packet
@@ -197,7 +184,7 @@ impl Wire {
             && connack
                 .properties
                 .authentication_data
-                .is_none_or(|data| data.as_bytes() != FOUL)
+                .is_none_or(|data| data.as_bytes() != BAD)
         {
             self.accepted(connack);
             return;
@@ -209,17 +196,22 @@ impl Wire {
             return;
         };
         match &packet {
-            Packet::Publish(publish) => connection.owed.arrives(publish.delivery),
+            Packet::Publish(publish) => connection.pending_acks.arrives(publish.delivery),
             Packet::PubRel(ack) => {
                 let known = self.inbound.released(ack);
-                connection.owed.is_released(ack, known);
+                connection.pending_acks.is_released(ack, known);
             }
             Packet::PubAck(ack) | Packet::PubComp(ack) => {
-                self.outbound.finished(ack.packet_id, connection);
+                self.outbound
+                    .finished(ack.packet_id, &mut connection.window);
             }
-            Packet::PubRec(ack) => self.outbound.received(ack, connection),
-            Packet::SubAck(ack) => self.outbound.finished(ack.packet_id, connection),
-            Packet::UnsubAck(ack) => self.outbound.finished(ack.packet_id, connection),
+            Packet::PubRec(ack) => self.outbound.received(ack, &mut connection.window),
+            Packet::SubAck(ack) => self
+                .outbound
+                .finished(ack.packet_id, &mut connection.window),
+            Packet::UnsubAck(ack) => self
+                .outbound
+                .finished(ack.packet_id, &mut connection.window),
             _ => {}
         }
     }
@@ -231,13 +223,13 @@ impl Wire {
         } else {
             self.outbound.forget();
             self.inbound.forget();
-            Window::default()
+            Window::new(&limits)
         };
-        let owed = OwedAcks::new(self.outbound.is_complete());
+        let pending_acks = PendingAcks::new(self.outbound.is_complete());
         self.stage = Stage::Open(Box::new(Connection {
             limits,
             window,
-            owed,
+            pending_acks,
             aliases: BTreeMap::new(),
         }));
     }
@@ -269,66 +261,3 @@ impl Connection {
         Ok(bound.unwrap_or_default())
     }
 }
-
-impl Limits {
-    fn of(connack: &ConnAck<'_>) -> Self {
-        let said = &connack.properties;
-        Self {
-            receive_maximum: said
-                .receive_maximum
-                .map_or(65_535, |maximum| maximum.get().into()),
-            maximum_qos: said.maximum_qos.unwrap_or(QoS::ExactlyOnce),
-            retain_available: said.retain_available.unwrap_or(true),
-            maximum_packet_size: said
-                .maximum_packet_size
-                .map_or(usize::MAX, |size| size.get() as usize),
-            topic_alias_maximum: said.topic_alias_maximum.unwrap_or(0),
-            wildcards: said.wildcard_subscription_available.unwrap_or(true),
-            shared: said.shared_subscription_available.unwrap_or(true),
-            identifiers: said.subscription_identifier_available.unwrap_or(true),
-        }
-    }
-
-    /// Whether the server surely takes such a message, with a topic alias or without.
-    pub(super) fn allow(&self, content: Content) -> bool {
-        content.qos <= self.maximum_qos
-            && (self.retain_available || !content.retain)
-            && content.size + TOPIC_ALIAS <= self.maximum_packet_size
-    }
-
-    fn check_publish(&self, publish: &Publish<'_>) -> Checked {
-        let qos = publish.delivery.qos();
-        ensure(
-            qos <= self.maximum_qos,
-            "[MQTT-3.2.2-11] Maximum QoS",
-            || qos.to_string(),
-        )?;
-        ensure(
-            self.retain_available || !publish.retain,
-            "[MQTT-3.2.2-14] Retain Available",
-            String::new,
-        )
-    }
-
-    fn check_filter(&self, filter: TopicFilter<'_>, options: SubscriptionOptions) -> Checked {
-        let told = || filter.as_str().to_owned();
-        ensure(
-            self.wildcards || !filter.has_wildcard(),
-            "[U-3.2.2-3] no wildcards",
-            told,
-        )?;
-        ensure(
-            self.shared || !filter.is_shared(),
-            "[U-3.2.2-3] no shared subscriptions",
-            told,
-        )?;
-        ensure(
-            !(filter.is_shared() && options.no_local),
-            "[MQTT-3.8.3-4] no No Local if shared",
-            told,
-        )
-    }
-}
-
-/// The bytes of the property.
-const TOPIC_ALIAS: usize = 3;

@@ -1,4 +1,4 @@
-//! What the server says: answers in any order that the standard allows, and messages of its own.
+//! Output of the server: responses in any order that the standard allows, and messages of its own.
 
 use dunlin_client::codec::PacketType;
 use dunlin_client::codec::{
@@ -8,8 +8,8 @@ use dunlin_client::codec::{
 use std::time::Instant;
 
 use super::session::Outgoing;
-use super::{Connection, Due, Heard, Server, Stage, payload_of, sized};
-use crate::simulate::chance::Chance;
+use super::{Connection, Observed, Response, Server, Stage, payload_of, sized};
+use crate::simulate::choices::Choices;
 use crate::simulate::transcript::Transcript;
 
 impl Server {
@@ -17,7 +17,7 @@ impl Server {
     pub(in crate::simulate) fn answers(
         &mut self,
         now: Instant,
-        chance: &mut Chance,
+        choices: &mut Choices,
         transcript: &mut Transcript,
     ) -> bool {
         let Some(connection) = &mut self.connection else {
@@ -28,14 +28,14 @@ impl Server {
         }
         // Mostly in order. PUBRELs have to be, and no server answers UNSUBSCRIBE before an earlier
         // SUBSCRIBE.
-        let any = if chance.one_in(4) {
-            chance.below(connection.due.len())
+        let any = if choices.one_in(4) {
+            choices.below(connection.due.len())
         } else {
             0
         };
-        let kind = |due: &Due| match due {
-            Due::Ack(AckType::PubRel, ..) => 1,
-            Due::Answer(..) => 2,
+        let kind = |due: &Response| match due {
+            Response::Ack(AckType::PubRel, ..) => 1,
+            Response::Answer(..) => 2,
             _ => 0,
         };
         let at = match connection.due.get(any).map(kind) {
@@ -47,10 +47,10 @@ impl Server {
                 .unwrap_or(any),
         };
         match connection.due.remove(at) {
-            Due::ConnAck => self.judges_connect(now, chance, transcript),
-            Due::Auth => self.judges(chance, transcript),
-            Due::Ack(ack_type, packet_id, reason_code) => {
-                let explains = reason_code.is_error() && chance.one_in(2);
+            Response::ConnAck => self.continue_connect(now, choices, transcript),
+            Response::Auth => self.continue_authentication(choices, transcript),
+            Response::Ack(ack_type, packet_id, reason_code) => {
+                let explains = reason_code.is_error() && choices.one_in(2);
                 let properties = AckProperties {
                     reason_string: explains.then(why),
                     ..AckProperties::default()
@@ -70,7 +70,7 @@ impl Server {
                     transcript,
                 );
             }
-            Due::Answer(packet_type, packet_id, codes) => {
+            Response::Answer(packet_type, packet_id, codes) => {
                 let (properties, reason_codes) =
                     (SubAckProperties::default(), codes.as_slice().into());
                 let answer = match packet_type {
@@ -87,12 +87,12 @@ impl Server {
                 };
                 connection.say(&answer, transcript);
             }
-            Due::PingResp => connection.say(&Packet::PingResp, transcript),
+            Response::PingResp => connection.say(&Packet::PingResp, transcript),
         }
         true
     }
 
-    /// Whether there is a message to send, and the client takes one more.
+    /// Returns `true` if there is a message to send, and the client takes one more.
     pub(super) fn may_send(&self) -> bool {
         let (Some(connection), Some(session)) = (&self.connection, &self.session) else {
             return false;
@@ -103,7 +103,7 @@ impl Server {
         let waits = next.qos.level() > 0 && !next.is_released;
         // Some servers resume a session with more than the client takes.
         let excess = if connection.is_resumed {
-            self.habits.overshoots_by
+            self.behavior.overshoots_by
         } else {
             0
         };
@@ -113,7 +113,7 @@ impl Server {
     /// Sends or repeats the next message, if there is one and the client takes it; whether it did.
     pub(in crate::simulate) fn sends(
         &mut self,
-        chance: &mut Chance,
+        choices: &mut Choices,
         transcript: &mut Transcript,
     ) -> bool {
         if !self.is_open() || !self.may_send() {
@@ -133,9 +133,9 @@ impl Server {
                 connection.say(&Ack::success(id).into_packet(AckType::PubRel), transcript);
             }
             id => {
-                if !connection.publish(&outgoing, is_repeated, chance, transcript) {
+                if !connection.publish(&outgoing, is_repeated, choices, transcript) {
                     id.into_iter().for_each(|id| session.finish(id));
-                    self.heard.push(Heard::Dropped {
+                    self.observed.push(Observed::Dropped {
                         serial: outgoing.serial,
                     });
                 }
@@ -158,7 +158,7 @@ impl Connection {
         &mut self,
         outgoing: &Outgoing,
         dup: bool,
-        chance: &mut Chance,
+        choices: &mut Choices,
         transcript: &mut Transcript,
     ) -> bool {
         let Ok(topic) = TopicName::new(&outgoing.topic) else {
@@ -179,7 +179,7 @@ impl Connection {
         if sized(&Packet::Publish(publish)) + ROOM_FOR_AN_ALIAS > self.client.maximum_packet_size {
             return false;
         }
-        let (alias, is_bound) = self.alias_for(&outgoing.topic, chance);
+        let (alias, is_bound) = self.alias_for(&outgoing.topic, choices);
         let publish = Publish {
             topic: (!is_bound).then_some(topic),
             properties: PublishProperties {
@@ -189,7 +189,7 @@ impl Connection {
             ..publish
         };
         if outgoing.is_faulty {
-            self.say_faulty(&Packet::Publish(publish), RESPONSE_TOPIC, transcript);
+            self.send_faulty(&Packet::Publish(publish), RESPONSE_TOPIC, transcript);
         } else {
             self.say(&Packet::Publish(publish), transcript);
         }
@@ -197,9 +197,9 @@ impl Connection {
     }
 
     /// Perhaps an alias, and whether it stands for the topic already.
-    fn alias_for(&mut self, topic: &str, chance: &mut Chance) -> (Option<TopicAlias>, bool) {
+    fn alias_for(&mut self, topic: &str, choices: &mut Choices) -> (Option<TopicAlias>, bool) {
         let maximum = self.client.topic_alias_maximum;
-        if maximum == 0 || chance.one_in(4) {
+        if maximum == 0 || choices.one_in(4) {
             return (None, false);
         }
         let bound = self
@@ -208,11 +208,11 @@ impl Connection {
             .find(|(_, bound)| *bound == topic)
             .map(|(alias, _)| *alias);
         if let Some(alias) = bound
-            && !chance.one_in(4)
+            && !choices.one_in(4)
         {
             return (TopicAlias::new(alias), true);
         }
-        let alias = u16::try_from(chance.between(1, maximum.into())).unwrap_or(1);
+        let alias = u16::try_from(choices.between(1, maximum.into())).unwrap_or(1);
         self.our_aliases.insert(alias, topic.to_owned());
         (TopicAlias::new(alias), false)
     }
@@ -224,7 +224,7 @@ impl Connection {
     }
 }
 
-/// No other part of a packet looks like it.
+/// Response Topic that looks like no other part of a packet.
 const RESPONSE_TOPIC: &str = "answers/x";
 /// A topic alias is a property of three bytes.
 const ROOM_FOR_AN_ALIAS: usize = 3;
@@ -236,7 +236,7 @@ fn why() -> Utf8String<'static> {
 /// A refusal that says why or doesn't.
 pub(super) fn reason_string(
     reason_code: ReasonCode,
-    chance: &mut Chance,
+    choices: &mut Choices,
 ) -> Option<Utf8String<'static>> {
-    (reason_code.is_error() && chance.one_in(2)).then(why)
+    (reason_code.is_error() && choices.one_in(2)).then(why)
 }

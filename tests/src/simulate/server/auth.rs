@@ -1,20 +1,20 @@
 //! Enhanced authentication, of CONNECT and on an open connection: challenges, as many as it likes,
-//! and a verdict.
+//! and a decision.
 
 use std::time::Instant;
 
 use dunlin_client::codec::{Auth, AuthProperties, BinaryData, Packet, ReasonCode, Utf8String};
 
-use super::{Connection, Due, Server, Stage};
-use crate::simulate::chance::Chance;
-use crate::simulate::checks::{Checked, ensure};
-use crate::simulate::proof::{self, FOUL, HELLO, METHOD};
+use super::{Connection, Response, Server, Stage};
+use crate::simulate::auth_method::{self, BAD, HELLO, METHOD};
+use crate::simulate::choices::Choices;
 use crate::simulate::transcript::Transcript;
+use crate::simulate::violation::{Checked, ensure};
 
-/// How an exchange stands.
+/// State of an authentication exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Exchange {
-    /// It is the server's turn.
+    /// The server has to answer.
     Ours,
     /// The client is to answer this.
     Challenged(Vec<u8>),
@@ -26,33 +26,33 @@ impl Server {
         let Some(connection) = &mut self.connection else {
             return Ok(());
         };
-        let told = || format!("{} to {:?}", Packet::Auth(*auth), connection.exchange);
+        let detail = || format!("{} to {:?}", Packet::Auth(*auth), connection.exchange);
         let data = auth
             .properties
             .authentication_data
             .map(|data| data.as_bytes());
         let due = if connection.stage == Stage::Open {
-            Due::Auth
+            Response::Auth
         } else {
-            Due::ConnAck
+            Response::ConnAck
         };
         match (auth.reason_code, &connection.exchange) {
             (ReasonCode::ContinueAuthentication, Some(Exchange::Challenged(challenge))) => {
-                let expected = proof::answer(challenge);
+                let expected = auth_method::answer(challenge);
                 ensure(
                     data == Some(&expected),
                     "[MQTT-4.12.0-3] the client answers",
-                    told,
+                    detail,
                 )?;
             }
             (ReasonCode::ReAuthenticate, None) => {
                 ensure(
                     data == Some(HELLO),
                     "[MQTT-4.12.1-1] the client begins",
-                    told,
+                    detail,
                 )?;
             }
-            _ => return ensure(false, "[MQTT-4.12.0-6] AUTH has its turns", told),
+            _ => return ensure(false, "[MQTT-4.12.0-6] AUTH has its turns", detail),
         }
         connection.exchange = Some(Exchange::Ours);
         connection.due.push(due);
@@ -60,55 +60,60 @@ impl Server {
     }
 
     /// Answers what the client said last on an open connection.
-    pub(super) fn judges(&mut self, chance: &mut Chance, transcript: &mut Transcript) {
-        let Some(connection) = &mut self.connection else {
-            return;
-        };
-        if connection.challenges(self.is_calm, chance, transcript) {
-            return;
-        }
-        if !self.is_calm && chance.one_in(6) {
-            self.disconnects(ReasonCode::NotAuthorized, transcript);
-            return;
-        }
-        let last = connection.last_word(self.is_calm, chance);
-        connection.say_auth(ReasonCode::Success, last, transcript);
-        connection.exchange = None;
-    }
-
-    /// Answers CONNECT, or what the client said last before it is let in.
-    pub(super) fn judges_connect(
+    pub(super) fn continue_authentication(
         &mut self,
-        now: Instant,
-        chance: &mut Chance,
+        choices: &mut Choices,
         transcript: &mut Transcript,
     ) {
         let Some(connection) = &mut self.connection else {
             return;
         };
-        if connection.exchange.is_none() || !connection.challenges(self.is_calm, chance, transcript)
+        if connection.challenges(self.is_cooperative, choices, transcript) {
+            return;
+        }
+        if !self.is_cooperative && choices.one_in(6) {
+            self.disconnects(ReasonCode::NotAuthorized, transcript);
+            return;
+        }
+        let last = connection.final_data(self.is_cooperative, choices);
+        connection.send_auth(ReasonCode::Success, last, transcript);
+        connection.exchange = None;
+    }
+
+    /// Answers CONNECT, or what the client said last before it is let in.
+    pub(super) fn continue_connect(
+        &mut self,
+        now: Instant,
+        choices: &mut Choices,
+        transcript: &mut Transcript,
+    ) {
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
+        if connection.exchange.is_none()
+            || !connection.challenges(self.is_cooperative, choices, transcript)
         {
-            self.decides(now, chance, transcript);
+            self.answer_connect(now, choices, transcript);
         }
     }
 }
 
 impl Connection {
-    /// Whether it has one more challenge, which it then says.
+    /// Sends one more challenge, or returns `false`.
     fn challenges(
         &mut self,
-        is_calm: bool,
-        chance: &mut Chance,
+        is_cooperative: bool,
+        choices: &mut Choices,
         transcript: &mut Transcript,
     ) -> bool {
-        if !chance.one_in(2) {
+        if !choices.one_in(2) {
             return false;
         }
-        let challenge = match chance.below(12) {
-            0 if !is_calm => FOUL.to_vec(),
+        let challenge = match choices.below(12) {
+            0 if !is_cooperative => BAD.to_vec(),
             number => format!("c{number}").into_bytes(),
         };
-        self.say_auth(
+        self.send_auth(
             ReasonCode::ContinueAuthentication,
             Some(&challenge),
             transcript,
@@ -117,15 +122,19 @@ impl Connection {
         true
     }
 
-    /// What goes along with a success.
-    pub(super) fn last_word(&self, is_calm: bool, chance: &mut Chance) -> Option<&'static [u8]> {
-        chance
-            .of(&[None, Some(&b"welcome"[..]), Some(FOUL)])
+    /// Authentication Data that accompanies success.
+    pub(super) fn final_data(
+        &self,
+        is_cooperative: bool,
+        choices: &mut Choices,
+    ) -> Option<&'static [u8]> {
+        choices
+            .pick(&[None, Some(&b"welcome"[..]), Some(BAD)])
             .flatten()
-            .filter(|word| !is_calm || *word != FOUL)
+            .filter(|word| !is_cooperative || *word != BAD)
     }
 
-    fn say_auth(
+    fn send_auth(
         &mut self,
         reason_code: ReasonCode,
         data: Option<&[u8]>,

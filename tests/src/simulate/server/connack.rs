@@ -1,4 +1,4 @@
-//! Whether the server lets the client in, what it remembers, and what it allows this time.
+//! CONNACK of the server: acceptance, Session Present, and the limits of this connection.
 
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::{Duration, Instant};
@@ -8,26 +8,26 @@ use dunlin_client::codec::{
 };
 
 use super::answer::reason_string;
-use super::{ClientSays, Server, Session, Stage, code};
-use crate::simulate::chance::Chance;
-use crate::simulate::proof::METHOD;
+use super::{ClientLimits, Server, Session, Stage, code};
+use crate::simulate::auth_method::METHOD;
+use crate::simulate::choices::Choices;
 use crate::simulate::transcript::Transcript;
 
 impl Server {
     /// Answers CONNECT.
-    pub(super) fn decides(
+    pub(super) fn answer_connect(
         &mut self,
         now: Instant,
-        chance: &mut Chance,
+        choices: &mut Choices,
         transcript: &mut Transcript,
     ) {
         let Some(connection) = &mut self.connection else {
             return;
         };
-        if !self.is_calm && chance.one_in(12) {
-            let reason_code = code(PacketType::ConnAck, true, chance);
+        if !self.is_cooperative && choices.one_in(12) {
+            let reason_code = code(PacketType::ConnAck, true, choices);
             let properties = ConnAckProperties {
-                reason_string: reason_string(reason_code, chance),
+                reason_string: reason_string(reason_code, choices),
                 ..ConnAckProperties::default()
             };
             let connack = ConnAck {
@@ -47,12 +47,12 @@ impl Server {
         let session_present = !client.clean_start && !forgotten;
         if !session_present {
             self.sessions += 1;
-            self.session = Some(Session::new(self.sessions, self.habits.first_id));
+            self.session = Some(Session::new(self.sessions, self.behavior.first_id));
         }
-        let mut properties = limits(client, chance);
+        let mut properties = limits(client, choices);
         if connection.exchange.take().is_some() {
             properties.authentication_method = Utf8String::new(METHOD).ok();
-            let last = connection.last_word(self.is_calm, chance);
+            let last = connection.final_data(self.is_cooperative, choices);
             properties.authentication_data = last.and_then(|data| BinaryData::new(data).ok());
         }
         if let Some(session) = &mut self.session {
@@ -74,15 +74,15 @@ impl Server {
 }
 
 /// Other limits at each connection, most often none.
-fn limits(client: ClientSays, chance: &mut Chance) -> ConnAckProperties<'static> {
-    let maximum = chance.of(&[0, 1, 2, 3, 8, 0]).unwrap_or_default();
-    let size = chance.of(&[0, 0, 0, 30, 60, 120]).unwrap_or_default();
-    let not = |chance: &mut Chance| if chance.one_in(8) { Some(false) } else { None };
+fn limits(client: ClientLimits, choices: &mut Choices) -> ConnAckProperties<'static> {
+    let maximum = choices.pick(&[0, 1, 2, 3, 8, 0]).unwrap_or_default();
+    let size = choices.pick(&[0, 0, 0, 30, 60, 120]).unwrap_or_default();
+    let not = |choices: &mut Choices| if choices.one_in(8) { Some(false) } else { None };
     ConnAckProperties {
         receive_maximum: NonZeroU16::new(maximum),
         maximum_packet_size: NonZeroU32::new(size),
-        maximum_qos: chance
-            .of(&[
+        maximum_qos: choices
+            .pick(&[
                 None,
                 None,
                 None,
@@ -93,13 +93,13 @@ fn limits(client: ClientSays, chance: &mut Chance) -> ConnAckProperties<'static>
                 Some(QoS::AtMostOnce),
             ])
             .flatten(),
-        retain_available: not(chance),
-        wildcard_subscription_available: not(chance),
-        shared_subscription_available: not(chance),
-        subscription_identifier_available: not(chance),
-        topic_alias_maximum: chance.of(&[None, Some(0), Some(1), Some(3)]).flatten(),
-        server_keep_alive: chance.of(&[None, None, Some(5), Some(60)]).flatten(),
-        session_expiry_interval: chance.of(&[None, None, None, Some(30)]).flatten(),
+        retain_available: not(choices),
+        wildcard_subscription_available: not(choices),
+        shared_subscription_available: not(choices),
+        subscription_identifier_available: not(choices),
+        topic_alias_maximum: choices.pick(&[None, Some(0), Some(1), Some(3)]).flatten(),
+        server_keep_alive: choices.pick(&[None, None, Some(5), Some(60)]).flatten(),
+        session_expiry_interval: choices.pick(&[None, None, None, Some(30)]).flatten(),
         assigned_client_identifier: if client.has_id {
             None
         } else {

@@ -4,7 +4,7 @@
 mod answer;
 mod auth;
 mod connack;
-mod hear;
+mod receive;
 mod session;
 
 use std::collections::BTreeMap;
@@ -18,8 +18,8 @@ use dunlin_client::codec::{
 use self::auth::Exchange;
 use self::session::Outgoing;
 pub(super) use self::session::Session;
-use super::chance::Chance;
-use super::link::Pipe;
+use super::choices::Choices;
+use super::network::Pipe;
 use super::transcript::Transcript;
 
 /// The server, which outlives every connection.
@@ -27,12 +27,12 @@ use super::transcript::Transcript;
 pub(super) struct Server {
     pub(super) session: Option<Session>,
     connection: Option<Connection>,
-    /// What it learned of messages, for those who keep the books.
-    pub(super) heard: Vec<Heard>,
+    /// Observations since the last look, for [`Deliveries`](super::checks::Deliveries).
+    pub(super) observed: Vec<Observed>,
     /// Answers everything at once and well.
-    pub(super) is_calm: bool,
-    habits: Habits,
-    /// How many sessions there were.
+    pub(super) is_cooperative: bool,
+    behavior: ServerBehavior,
+    /// Number of sessions so far.
     pub(super) sessions: usize,
     /// Which of the client's processes is connected.
     pub(super) process: usize,
@@ -40,26 +40,26 @@ pub(super) struct Server {
     pub(super) excess: u64,
 }
 
-/// What a server is like in one run.
+/// Behaviour of a server in one run.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Habits {
+pub(super) struct ServerBehavior {
     /// One in how many requests is refused.
     pub(super) refuses_one_in: usize,
     /// The first packet identifier of its own.
     pub(super) first_id: u16,
-    /// Whether an identifier that is free again is the next to be used.
+    /// An identifier that is free again is the next to be used.
     pub(super) reuses_at_once: bool,
     /// One in how many messages has a Response Topic with a wildcard, which the server relays as
     /// it came.
     pub(super) relays_faulty_one_in: usize,
-    /// How many messages above the client's Receive Maximum it sends on a connection that resumed
+    /// Number of messages above the client's Receive Maximum on a connection that resumed
     /// a session.
     pub(super) overshoots_by: usize,
 }
 
-/// Something to be noted of a message.
+/// Event at the server that concerns one message.
 #[derive(Debug, Clone)]
-pub(super) enum Heard {
+pub(super) enum Observed {
     /// A PUBLISH came, and is or will be answered so; `is_new` if the server hadn't taken it on
     /// already.
     Publish {
@@ -71,7 +71,7 @@ pub(super) enum Heard {
     },
     /// A PUBLISH counts as a repetition of what an earlier process sent under its identifier, and
     /// has forgotten.
-    Swallowed { serial: usize, topic: String },
+    TakenForRepetition { serial: usize, topic: String },
     /// The client acknowledged a message, for the first time.
     Acknowledged {
         serial: usize,
@@ -85,32 +85,32 @@ pub(super) enum Heard {
 #[derive(Debug)]
 struct Connection {
     stage: Stage,
-    /// Whether it goes on with a session.
+    /// The connection resumed a session.
     is_resumed: bool,
     input: BytesMut,
     output: BytesMut,
-    due: Vec<Due>,
+    due: Vec<Response>,
     /// The topics behind the client's aliases, and behind the server's own.
     their_aliases: BTreeMap<u16, String>,
     our_aliases: BTreeMap<u16, String>,
     /// Enhanced authentication under way.
     exchange: Option<Exchange>,
-    client: ClientSays,
+    client: ClientLimits,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     AwaitingConnect,
     /// CONNECT came.
-    Asked,
+    SubscriptionRequest,
     Open,
-    /// Nothing more is said or heard.
+    /// Nothing more is sent or received.
     Closing,
 }
 
-/// What CONNECT said.
+/// Contents of CONNECT.
 #[derive(Debug, Clone, Copy)]
-struct ClientSays {
+struct ClientLimits {
     clean_start: bool,
     has_id: bool,
     has_method: bool,
@@ -123,7 +123,7 @@ struct ClientSays {
 
 /// An answer that wasn't given yet.
 #[derive(Debug, Clone)]
-enum Due {
+enum Response {
     ConnAck,
     Auth,
     Ack(AckType, PacketId, ReasonCode),
@@ -132,13 +132,13 @@ enum Due {
 }
 
 impl Server {
-    pub(super) const fn new(habits: Habits) -> Self {
+    pub(super) const fn new(behavior: ServerBehavior) -> Self {
         Self {
             session: None,
             connection: None,
-            heard: Vec::new(),
-            is_calm: false,
-            habits,
+            observed: Vec::new(),
+            is_cooperative: false,
+            behavior,
             sessions: 0,
             process: 0,
             excess: 0,
@@ -161,7 +161,7 @@ impl Server {
     }
 
     /// Everything that isn't written down is gone, and perhaps what is.
-    pub(super) fn forgets(&mut self) {
+    pub(super) fn lose_session(&mut self) {
         self.session = None;
     }
 
@@ -171,14 +171,14 @@ impl Server {
             .is_some_and(|connection| connection.stage == Stage::Open)
     }
 
-    /// Whether it has said what it wanted to say before it closes.
+    /// Returns `true` if the output before the close is written.
     pub(super) fn wants_to_close(&self) -> bool {
         let done = |each: &Connection| each.stage == Stage::Closing && each.output.is_empty();
         self.connection.as_ref().is_some_and(done)
     }
 
-    /// Whether it has an answer or a message to give.
-    pub(super) fn has_something_to_say(&self) -> bool {
+    /// Returns `true` if a response or a message is left to send.
+    pub(super) fn has_pending_output(&self) -> bool {
         let Some(connection) = &self.connection else {
             return false;
         };
@@ -188,7 +188,7 @@ impl Server {
     }
 
     /// Writes some of what it said.
-    pub(super) fn speaks(&mut self, pipe: &mut Pipe, most: usize) -> bool {
+    pub(super) fn write_output(&mut self, pipe: &mut Pipe, most: usize) -> bool {
         self.connection
             .as_mut()
             .is_some_and(|connection| pipe.write(&mut connection.output, most) > 0)
@@ -210,17 +210,17 @@ impl Server {
         }
     }
 
-    /// Takes on a message for the client, if the client has asked for any: its QoS and topic, and
+    /// Queues a message for the client, if the client has subscribed: returns its QoS and topic, and
     /// whether it is faulty.
-    pub(super) fn takes_on(
+    pub(super) fn queues_message(
         &mut self,
         serial: usize,
         qos: QoS,
-        chance: &mut Chance,
+        choices: &mut Choices,
     ) -> Option<(QoS, String, bool)> {
         let session = self.session.as_mut()?;
         let filters: Vec<_> = session.subscriptions.keys().collect();
-        let filter = chance.of(&filters)?;
+        let filter = choices.pick(&filters)?;
         let granted = session.subscriptions.get(filter.as_str())?;
         let (qos, topic) = (qos.min(*granted), topic_of(filter));
         // Messages of QoS 0 aren't kept for those who are away.
@@ -233,7 +233,7 @@ impl Server {
             return None;
         }
         let topic_of_it = topic.clone();
-        let is_faulty = chance.one_in(self.habits.relays_faulty_one_in);
+        let is_faulty = choices.one_in(self.behavior.relays_faulty_one_in);
         let outgoing = Outgoing {
             serial,
             topic: topic_of_it,
@@ -248,10 +248,10 @@ impl Server {
         Some((qos, topic, is_faulty))
     }
 
-    /// Whether nothing is left to do for either side.
+    /// Returns `true` if nothing is left to do for either side.
     pub(super) fn is_done(&self) -> bool {
         let done = |session: &Session| session.in_flight.is_empty() && session.queue.is_empty();
-        !self.has_something_to_say() && self.session.as_ref().is_none_or(done)
+        !self.has_pending_output() && self.session.as_ref().is_none_or(done)
     }
 }
 
@@ -266,7 +266,7 @@ impl Connection {
             their_aliases: BTreeMap::new(),
             our_aliases: BTreeMap::new(),
             exchange: None,
-            client: ClientSays::of(&Connect::default()),
+            client: ClientLimits::of(&Connect::default()),
         }
     }
 
@@ -282,7 +282,7 @@ impl Connection {
 
     /// Says what only a lax server passes on: the last byte of this Response Topic becomes a
     /// wildcard.
-    fn say_faulty(
+    fn send_faulty(
         &mut self,
         packet: &Packet<'_>,
         response_topic: &str,
@@ -298,7 +298,7 @@ impl Connection {
     }
 }
 
-impl ClientSays {
+impl ClientLimits {
     fn of(connect: &Connect<'_>) -> Self {
         let said = &connect.properties;
         Self {
@@ -328,10 +328,10 @@ pub(super) fn codes(packet_type: PacketType) -> Vec<ReasonCode> {
 }
 
 /// One of them that is a refusal, or isn't.
-fn code(packet_type: PacketType, is_error: bool, chance: &mut Chance) -> ReasonCode {
+fn code(packet_type: PacketType, is_error: bool, choices: &mut Choices) -> ReasonCode {
     let mut codes = codes(packet_type);
     codes.retain(|code| code.is_error() == is_error);
-    chance.of(&codes).unwrap_or_default()
+    choices.pick(&codes).unwrap_or_default()
 }
 
 /// A topic that matches the filter.
@@ -357,7 +357,7 @@ pub(super) fn payload_of(serial: usize, len: usize) -> Vec<u8> {
     payload
 }
 
-/// What the packet says, in a buffer of its own.
+/// Encoded size of `packet` in bytes.
 fn sized(packet: &Packet<'_>) -> usize {
     PacketBuf::new(packet).map_or(usize::MAX, |packet| packet.as_bytes().len())
 }

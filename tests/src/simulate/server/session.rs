@@ -1,4 +1,4 @@
-//! What the model server keeps of a client between connections (§4.1).
+//! Session State of the model server (§4.1).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -41,12 +41,12 @@ pub(super) struct Outgoing {
     /// From when it is first sent, at QoS 1 and 2.
     pub(super) id: Option<PacketId>,
     pub(super) is_released: bool,
-    /// Whether its PUBLISH or PUBREL is on the wire of this connection; if not, it is to be
+    /// PUBLISH or PUBREL was sent on this connection; if not, it has to be
     /// repeated.
     pub(super) is_live: bool,
-    /// Whether its PUBLISH is.
+    /// PUBLISH was sent on this connection.
     pub(super) is_counted: bool,
-    /// Whether it is wrong in itself, so that the client refuses it.
+    /// The message is invalid in itself, so the client refuses it.
     pub(super) is_faulty: bool,
 }
 
@@ -64,7 +64,7 @@ impl Session {
         }
     }
 
-    /// Whether it has outlived itself.
+    /// Returns `true` if the Session Expiry Interval has passed.
     pub(super) fn has_expired(&self, now: Instant) -> bool {
         self.left_at
             .is_some_and(|left_at| now.saturating_duration_since(left_at) >= self.expiry)

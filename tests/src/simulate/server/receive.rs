@@ -1,4 +1,4 @@
-//! What the server does with the client's packets.
+//! Handling of the client's packets.
 
 use bytes::BytesMut;
 use dunlin_client::codec::{
@@ -8,11 +8,11 @@ use dunlin_client::codec::{
 
 use super::auth::Exchange;
 use super::session::Received;
-use super::{ClientSays, Connection, Due, Heard, Server, Stage, code, serial_of};
-use crate::simulate::chance::Chance;
-use crate::simulate::checks::{Breach, Checked, ensure};
-use crate::simulate::link::Pipe;
+use super::{ClientLimits, Connection, Observed, Response, Server, Stage, code, serial_of};
+use crate::simulate::choices::Choices;
+use crate::simulate::network::Pipe;
 use crate::simulate::transcript::Transcript;
+use crate::simulate::violation::{Checked, Violation, ensure};
 
 const OPTIONS: DecodeOptions = DecodeOptions {
     max_packet_size: u32::MAX,
@@ -26,11 +26,11 @@ const OPTIONS: DecodeOptions = DecodeOptions {
 impl Server {
     /// Reads up to `most` bytes, and does what the packets in them say; whether there were any
     /// bytes.
-    pub(in crate::simulate) fn hears(
+    pub(in crate::simulate) fn receives(
         &mut self,
         pipe: &mut Pipe,
         most: usize,
-        chance: &mut Chance,
+        choices: &mut Choices,
         transcript: &mut Transcript,
     ) -> Checked<bool> {
         let Some(connection) = &mut self.connection else {
@@ -48,33 +48,33 @@ impl Server {
             let Some(packet) = take(&mut connection.input)? else {
                 return Ok(some);
             };
-            transcript.say(format_args!("server hears {}", packet.packet()));
-            self.handle(&packet.packet(), chance)?;
+            transcript.say(format_args!("server receives {}", packet.packet()));
+            self.handle(&packet.packet(), choices)?;
         }
     }
 
-    fn handle(&mut self, packet: &Packet<'_>, chance: &mut Chance) -> Checked {
+    fn handle(&mut self, packet: &Packet<'_>, choices: &mut Choices) -> Checked {
         match packet {
             Packet::Connect(connect) => self.handle_connect(connect),
-            Packet::Publish(publish) => self.handle_publish(publish, chance)?,
+            Packet::Publish(publish) => self.handle_publish(publish, choices)?,
             Packet::PubAck(ack) => self.handle_ack(AckType::PubAck, ack)?,
             Packet::PubRec(ack) => self.handle_ack(AckType::PubRec, ack)?,
             Packet::PubComp(ack) => self.handle_ack(AckType::PubComp, ack)?,
             Packet::PubRel(ack) => self.handle_pubrel(ack),
-            Packet::Subscribe(subscribe) => self.handle_subscribe(subscribe, chance),
+            Packet::Subscribe(subscribe) => self.handle_subscribe(subscribe, choices),
             Packet::Unsubscribe(unsubscribe) => {
                 let filters = unsubscribe.filters.iter();
                 let codes = filters
-                    .map(|filter| self.unsubscribe(filter.as_str(), chance))
+                    .map(|filter| self.unsubscribe(filter.as_str(), choices))
                     .collect();
-                self.owe(Due::Answer(
+                self.queue_response(Response::Answer(
                     PacketType::UnsubAck,
                     unsubscribe.packet_id,
                     codes,
                 ));
             }
             Packet::Auth(auth) => self.handle_auth(auth)?,
-            Packet::PingReq => self.owe(Due::PingResp),
+            Packet::PingReq => self.queue_response(Response::PingResp),
             Packet::Disconnect(disconnect) => {
                 if let (Some(seconds), Some(session)) = (
                     disconnect.properties.session_expiry_interval,
@@ -87,21 +87,26 @@ impl Server {
                     .into_iter()
                     .for_each(Connection::close);
             }
-            other => return Err(Breach::new("nobody asked for this", other)),
+            other => {
+                return Err(Violation::new(
+                    "the server didn't ask for this packet",
+                    other,
+                ));
+            }
         }
         Ok(())
     }
 
     fn handle_connect(&mut self, connect: &Connect<'_>) {
         if let Some(connection) = &mut self.connection {
-            connection.client = ClientSays::of(connect);
+            connection.client = ClientLimits::of(connect);
             connection.exchange = connection.client.has_method.then_some(Exchange::Ours);
-            connection.stage = Stage::Asked;
+            connection.stage = Stage::SubscriptionRequest;
         }
-        self.owe(Due::ConnAck);
+        self.queue_response(Response::ConnAck);
     }
 
-    fn handle_publish(&mut self, publish: &Publish<'_>, chance: &mut Chance) -> Checked {
+    fn handle_publish(&mut self, publish: &Publish<'_>, choices: &mut Choices) -> Checked {
         let (Some(connection), Some(session)) = (&mut self.connection, &mut self.session) else {
             return Ok(());
         };
@@ -119,14 +124,14 @@ impl Server {
                 .unwrap_or_default(),
         };
         let Some(serial) = serial_of(publish.payload) else {
-            return Err(Breach::new(
+            return Err(Violation::new(
                 "what arrives is what was published",
                 Packet::Publish(*publish),
             ));
         };
         let qos = publish.delivery.qos();
-        let mut heard = |topic, reason_code, is_new| {
-            self.heard.push(Heard::Publish {
+        let mut observed = |topic, reason_code, is_new| {
+            self.observed.push(Observed::Publish {
                 serial,
                 topic,
                 qos,
@@ -136,7 +141,7 @@ impl Server {
         };
         let (ack_type, packet_id) = match publish.delivery {
             Delivery::AtMostOnce => {
-                heard(topic, ReasonCode::Success, true);
+                observed(topic, ReasonCode::Success, true);
                 return Ok(());
             }
             Delivery::AtLeastOnce { packet_id, .. } => (AckType::PubAck, packet_id),
@@ -155,9 +160,10 @@ impl Server {
                 || format!("{packet_id} was {} and is {serial}", before.serial),
             )?;
             if before.serial == serial {
-                heard(topic, ReasonCode::Success, false);
+                observed(topic, ReasonCode::Success, false);
             } else {
-                self.heard.push(Heard::Swallowed { serial, topic });
+                self.observed
+                    .push(Observed::TakenForRepetition { serial, topic });
                 session.received.insert(
                     packet_id,
                     Received {
@@ -166,15 +172,15 @@ impl Server {
                     },
                 );
             }
-            self.owe(Due::Ack(ack_type, packet_id, ReasonCode::Success));
+            self.queue_response(Response::Ack(ack_type, packet_id, ReasonCode::Success));
             return Ok(());
         }
-        let refuses = !self.is_calm && chance.one_in(self.habits.refuses_one_in);
+        let refuses = !self.is_cooperative && choices.one_in(self.behavior.refuses_one_in);
         let reason_code = match refuses {
-            true => code(ack_type.packet_type(), true, chance),
-            false => code(ack_type.packet_type(), false, chance),
+            true => code(ack_type.packet_type(), true, choices),
+            false => code(ack_type.packet_type(), false, choices),
         };
-        heard(topic, reason_code, true);
+        observed(topic, reason_code, true);
         if qos == QoS::ExactlyOnce && !refuses {
             session.received.insert(
                 packet_id,
@@ -184,7 +190,7 @@ impl Server {
                 },
             );
         }
-        self.owe(Due::Ack(ack_type, packet_id, reason_code));
+        self.queue_response(Response::Ack(ack_type, packet_id, reason_code));
         Ok(())
     }
 
@@ -199,7 +205,7 @@ impl Server {
         } else {
             ReasonCode::PacketIdentifierNotFound
         };
-        self.owe(Due::Ack(AckType::PubComp, ack.packet_id, code));
+        self.queue_response(Response::Ack(AckType::PubComp, ack.packet_id, code));
     }
 
     /// An acknowledgement of a message of the server's own.
@@ -208,12 +214,12 @@ impl Server {
             return Ok(());
         };
         let (id, reason_code) = (ack.packet_id, ack.reason_code);
-        let told = || ack.into_packet(ack_type).to_string();
+        let detail = || ack.into_packet(ack_type).to_string();
         let outgoing = session.find(id).filter(|outgoing| outgoing.is_live);
         let Some(outgoing) = outgoing else {
-            return Err(Breach::new(
+            return Err(Violation::new(
                 "[MQTT-2.2.1-5] an acknowledgement is for a message",
-                told(),
+                detail(),
             ));
         };
         let expected = match (outgoing.qos, outgoing.is_released) {
@@ -224,36 +230,36 @@ impl Server {
         ensure(
             ack_type == expected,
             "[MQTT-2.2.1-5] each message has its acknowledgements",
-            told,
+            detail,
         )?;
         if ack_type != AckType::PubComp {
             let serial = outgoing.serial;
-            self.heard.push(Heard::Acknowledged {
+            self.observed.push(Observed::Acknowledged {
                 serial,
                 reason_code,
             });
         }
         if ack_type == AckType::PubRec && !reason_code.is_error() {
             outgoing.is_released = true;
-            self.owe(Due::Ack(AckType::PubRel, id, ReasonCode::Success));
+            self.queue_response(Response::Ack(AckType::PubRel, id, ReasonCode::Success));
         } else {
             session.finish(id);
-            if self.habits.reuses_at_once {
+            if self.behavior.reuses_at_once {
                 session.reuse(id);
             }
         }
         Ok(())
     }
 
-    fn handle_subscribe(&mut self, subscribe: &Subscribe<'_>, chance: &mut Chance) {
+    fn handle_subscribe(&mut self, subscribe: &Subscribe<'_>, choices: &mut Choices) {
         let mut codes = Vec::new();
         for each in &subscribe.subscriptions {
-            let refuses = !self.is_calm && chance.one_in(self.habits.refuses_one_in);
+            let refuses = !self.is_cooperative && choices.one_in(self.behavior.refuses_one_in);
             if refuses {
-                codes.push(code(PacketType::SubAck, true, chance));
+                codes.push(code(PacketType::SubAck, true, choices));
                 continue;
             }
-            let granted = match chance.below(12) {
+            let granted = match choices.below(12) {
                 0 => each.options.qos.min(QoS::AtMostOnce),
                 1 => each.options.qos.min(QoS::AtLeastOnce),
                 _ => each.options.qos,
@@ -269,12 +275,16 @@ impl Server {
                     .insert(each.filter.as_str().to_owned(), granted);
             }
         }
-        self.owe(Due::Answer(PacketType::SubAck, subscribe.packet_id, codes));
+        self.queue_response(Response::Answer(
+            PacketType::SubAck,
+            subscribe.packet_id,
+            codes,
+        ));
     }
 
-    fn unsubscribe(&mut self, filter: &str, chance: &mut Chance) -> ReasonCode {
-        if !self.is_calm && chance.one_in(self.habits.refuses_one_in) {
-            return code(PacketType::UnsubAck, true, chance);
+    fn unsubscribe(&mut self, filter: &str, choices: &mut Choices) -> ReasonCode {
+        if !self.is_cooperative && choices.one_in(self.behavior.refuses_one_in) {
+            return code(PacketType::UnsubAck, true, choices);
         }
         let existed = self
             .session
@@ -287,7 +297,7 @@ impl Server {
         }
     }
 
-    fn owe(&mut self, due: Due) {
+    fn queue_response(&mut self, due: Response) {
         if let Some(connection) = &mut self.connection {
             connection.due.push(due);
         }
@@ -296,7 +306,7 @@ impl Server {
 
 fn take(input: &mut BytesMut) -> Checked<Option<PacketBuf>> {
     PacketBuf::take(input, &OPTIONS).map_err(|error| {
-        Breach::new(
+        Violation::new(
             "what a client sends is a packet",
             format_args!("{error}: {:02x?}", &input[..]),
         )

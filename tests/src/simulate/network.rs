@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 /// Bytes between a client and the server. Nothing says when they arrive, or whether they do.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Network {
     /// From the client to the server.
     pub(super) up: Pipe,
     /// From the server to the client.
@@ -18,23 +18,23 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Pipe {
     bytes: VecDeque<u8>,
-    /// How many bytes the network takes before somebody reads.
+    /// Number of unread bytes that the network holds at most.
     room: usize,
     end: End,
 }
 
-/// How far the end of a direction is.
+/// State of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// It flows.
+    /// Bytes arrive.
     None,
-    /// Its writer is done: what is on its way arrives.
+    /// The writer has closed: bytes on their way still arrive.
     Closed,
-    /// It is cut: what was on its way is lost, and what is written is lost as well.
+    /// The network is cut: bytes on their way are lost, and so is all that is written.
     Cut,
 }
 
-impl Link {
+impl Network {
     pub(super) const fn new(room: usize) -> Self {
         Self {
             up: Pipe::new(room),
@@ -42,7 +42,7 @@ impl Link {
         }
     }
 
-    /// Cuts both directions. Who looks at an end finds it broken.
+    /// Cuts both directions. Both ends find their side broken.
     pub(super) fn cut(&mut self) {
         self.up.cut();
         self.down.cut();
@@ -83,7 +83,7 @@ impl Pipe {
         count
     }
 
-    /// How its reader finds it: at an end only when everything has arrived.
+    /// State as the reader sees it: closed only when everything has arrived.
     pub(super) fn end(&self) -> End {
         match self.end {
             End::Closed if !self.bytes.is_empty() => End::None,
@@ -91,7 +91,7 @@ impl Pipe {
         }
     }
 
-    /// Its writer is done.
+    /// Closes the writer's side.
     pub(super) fn close(&mut self) {
         if self.end == End::None {
             self.end = End::Closed;

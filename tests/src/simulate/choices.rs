@@ -1,15 +1,15 @@
-//! Where every choice of a run comes from: a seed, or the bytes of a fuzzer.
+//! Source of every choice in a run: a seed, or the bytes of a fuzzer.
 
 use fastrand::Rng;
 
 /// Choices, one after another. The same source gives the same choices.
 #[derive(Debug)]
-pub(super) enum Chance {
+pub(super) enum Choices {
     Seed(Rng),
     Bytes { bytes: Vec<u8>, at: usize },
 }
 
-impl Chance {
+impl Choices {
     pub(super) fn of_seed(seed: u64) -> Self {
         Self::Seed(Rng::with_seed(seed))
     }
@@ -21,7 +21,7 @@ impl Chance {
         }
     }
 
-    /// Whether there are no more choices: from here on each of them is 0.
+    /// Returns `true` if the source is used up: all further choices are 0.
     pub(super) const fn is_over(&self) -> bool {
         match self {
             Self::Seed(_) => false,
@@ -54,7 +54,7 @@ impl Chance {
     }
 
     /// One of them; `None` only if there are none.
-    pub(super) fn of<T: Copy>(&mut self, choices: &[T]) -> Option<T> {
+    pub(super) fn pick<T: Copy>(&mut self, choices: &[T]) -> Option<T> {
         if choices.is_empty() {
             None
         } else {

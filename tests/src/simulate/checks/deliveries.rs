@@ -1,32 +1,32 @@
-//! What was promised for each message, and what came of it: outcomes, deliveries, order, both ways.
+//! Delivery guarantees of each message in both directions: outcome, number of deliveries, order.
 
 use std::time::{Duration, Instant};
 
 use dunlin_client::codec::{PacketType, QoS, ReasonCode};
 use dunlin_client::engine::{Engine, Outcome};
-use dunlin_client::{ConnectOptions, LostMessage, Offline, RequestError, ServerLimits};
+use dunlin_client::{
+    ConnectOptions, LostMessage, Offline, ReceivedMessage, RequestError, ServerLimits,
+};
 
-use super::received::Incoming;
+use super::incoming::{IncomingMessages, Recipient};
 use super::request_clock::{AcceptedAt, RequestClock};
-use super::{Breach, Checked, ensure};
-use crate::simulate::server::Heard;
+use crate::simulate::server::Observed;
+use crate::simulate::violation::{Checked, Violation, ensure};
 
-/// The books of a run.
+/// Delivery of all messages in one run.
 #[derive(Debug)]
-pub(in crate::simulate) struct Promises {
+pub(in crate::simulate) struct Deliveries {
     published: Vec<Published>,
-    pub(super) incoming: Vec<Incoming>,
+    pub(in crate::simulate) incoming: IncomingMessages,
     pub(super) connections: Vec<Connection>,
-    /// The server's session that the client was last told to be new.
+    /// Number of the server's session that the client last saw begin.
     known_session: usize,
-    /// The client's process: each forgets what it doesn't hand on.
+    /// Number of the client process. A new process knows only what the one before handed on.
     pub(super) process: usize,
     options: ConnectOptions,
     pub(in crate::simulate) clock: RequestClock,
-    /// The last message that the server heard for the first time: of QoS 0, and of QoS 1 and 2.
+    /// Serial of the last message that the server received for the first time: at QoS 0, and at QoS 1 or 2.
     last_heard: [Option<usize>; 2],
-    /// The last message that the application got for the first time, by QoS, with its session.
-    pub(super) last_received: [Option<(usize, usize)>; 3],
 }
 
 /// A message that the engine accepts.
@@ -36,8 +36,8 @@ pub(in crate::simulate) struct NewMessage {
     pub(in crate::simulate) topic: &'static str,
     /// Seconds that it is worth sending.
     pub(in crate::simulate) expires_in: Option<u32>,
-    /// Whether the application waits for the outcome.
-    pub(in crate::simulate) is_wanted: bool,
+    /// The application waits for the outcome.
+    pub(in crate::simulate) has_receiver: bool,
 }
 
 /// A message that the engine accepted.
@@ -48,40 +48,39 @@ struct Published {
     expires_in: Option<u32>,
     process: usize,
     accepted: AcceptedAt,
-    /// Whether the application still waits for the outcome.
-    is_wanted: bool,
+    /// The application still waits for the outcome.
+    has_receiver: bool,
     outcome: Option<Result<(), RequestError>>,
     /// The clock when all of it was on the wire for the first time.
     written_at: Option<Duration>,
     was_heard: bool,
     deliveries: usize,
-    /// What the server said last.
-    verdict: Option<ReasonCode>,
+    /// Reason code of the server's last answer.
+    last_reason_code: Option<ReasonCode>,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Connection {
     limits: ServerLimits,
     session_present: bool,
-    /// Whether the server goes on with another session than the client can think: the CONNACK that
+    /// The server resumes another session than the client can know of: the CONNACK that
     /// said so was lost.
     is_mistaken: bool,
-    /// Whether that may be so, as far as the client knows: an earlier CONNECT was never answered.
+    /// An earlier CONNECT was never answered, so the client can't know the session.
     pub(super) in_doubt: bool,
 }
 
-impl Promises {
+impl Deliveries {
     pub(in crate::simulate) fn new(options: &ConnectOptions) -> Self {
         Self {
             published: Vec::new(),
-            incoming: Vec::new(),
+            incoming: IncomingMessages::default(),
             connections: Vec::new(),
             known_session: 0,
             process: 0,
             options: options.clone(),
             clock: RequestClock::new(options.ack_timeout),
             last_heard: [None; 2],
-            last_received: [None; 3],
         }
     }
 
@@ -134,9 +133,9 @@ impl Promises {
         }
     }
 
-    /// Whether the client has the server's session for another one, since a connection before this
+    /// Returns `true` if the client takes the server's session for another one, since a connection before this
     /// one perhaps.
-    pub(super) fn goes_on_mistaken(&self) -> bool {
+    pub(super) fn resumes_wrong_session(&self) -> bool {
         let same = self.connections.iter().rev();
         let lost = self
             .connections
@@ -151,6 +150,16 @@ impl Promises {
         self.connections
             .get(published.accepted.connections..)
             .unwrap_or_default()
+    }
+
+    /// Checks a message that the application receives, and returns its serial.
+    pub(in crate::simulate) fn received(&mut self, message: &ReceivedMessage) -> Checked<usize> {
+        let recipient = Recipient {
+            process: self.process,
+            is_mistaken: self.resumes_wrong_session(),
+            in_doubt: self.connections.iter().any(|each| each.in_doubt),
+        };
+        self.incoming.received(message, recipient)
     }
 
     /// The process ended without handing its session on: nobody waits for its outcomes any more.
@@ -169,7 +178,7 @@ impl Promises {
             qos,
             topic,
             expires_in,
-            is_wanted,
+            has_receiver,
         } = message;
         self.published.push(Published {
             qos,
@@ -177,12 +186,12 @@ impl Promises {
             expires_in,
             process: self.process,
             accepted,
-            is_wanted,
+            has_receiver,
             outcome: None,
             written_at: None,
             was_heard: false,
             deliveries: 0,
-            verdict: None,
+            last_reason_code: None,
         });
     }
 
@@ -195,9 +204,9 @@ impl Promises {
     }
 
     /// Nobody waits for the outcome any more.
-    pub(in crate::simulate) fn unwanted(&mut self, serial: usize) {
+    pub(in crate::simulate) fn drop_receiver(&mut self, serial: usize) {
         if let Some(published) = self.published.get_mut(serial) {
-            published.is_wanted = false;
+            published.has_receiver = false;
         }
     }
 
@@ -210,37 +219,39 @@ impl Promises {
     ) -> Checked {
         if matches!(outcome, Some(Err(RequestError::Stopped(_)))) {
             // It goes on in a session that moves, and nobody learns how it ends.
-            self.unwanted(serial);
+            self.drop_receiver(serial);
             return Ok(());
         }
         let Some(published) = self.published.get(serial) else {
             return Ok(());
         };
-        let told = || format!("{serial}: {outcome:?}, {published:?}");
+        let detail = || format!("{serial}: {outcome:?}, {published:?}");
         ensure(
             outcome.is_some() && published.outcome.is_none(),
             "one outcome for each message",
-            told,
+            detail,
         )?;
         let said = match &outcome {
             Some(Ok(Outcome::Published(said))) => Ok(said),
             Some(Err(error)) => Err(error.clone()),
             Some(Ok(_)) | None => {
-                return ensure(false, "an outcome is of its request's kind", told);
+                return ensure(false, "an outcome is of its request's kind", detail);
             }
         };
         match &said {
             Ok(said) if published.qos == QoS::AtMostOnce => {
-                ensure(said.packet_id.is_none(), "QoS 0 has no identifier", told)?;
+                ensure(said.packet_id.is_none(), "QoS 0 has no identifier", detail)?;
             }
             Ok(_) => {
                 let fine = published.deliveries > 0
-                    && published.verdict.is_some_and(|code| !code.is_error());
-                ensure(fine, "what succeeded has arrived", told)?;
+                    && published
+                        .last_reason_code
+                        .is_some_and(|code| !code.is_error());
+                ensure(fine, "what succeeded has arrived", detail)?;
             }
             Err(error) => {
-                let excused = self.excuses(published, error, now);
-                ensure(excused, "what failed had a reason to", told)?;
+                let is_explained = self.is_explained(published, error, now);
+                ensure(is_explained, "what failed had a reason to", detail)?;
             }
         }
         let outcome = said.map(|_| ());
@@ -250,8 +261,8 @@ impl Promises {
         Ok(())
     }
 
-    /// Whether what happened since explains the failure.
-    fn excuses(&self, published: &Published, error: &RequestError, now: Instant) -> bool {
+    /// Returns `true` if the events since the publish explain the failure.
+    fn is_explained(&self, published: &Published, error: &RequestError, now: Instant) -> bool {
         let since = self
             .connections
             .get(published.accepted.connections.saturating_sub(1)..)
@@ -264,7 +275,7 @@ impl Promises {
                     QoS::ExactlyOnce => PacketType::PubRec,
                     _ => PacketType::PubAck,
                 };
-                Some(reason.reason_code) == published.verdict
+                Some(reason.reason_code) == published.last_reason_code
                     && reason.reason_code.is_error()
                     && reason.packet_type == expected
             }
@@ -303,63 +314,35 @@ impl Promises {
         }
     }
 
-    /// Takes note of what the server heard.
-    pub(in crate::simulate) fn heard(&mut self, heard: Heard) -> Checked {
-        match heard {
-            Heard::Publish {
+    /// Checks something that the server received.
+    pub(in crate::simulate) fn observed(&mut self, observed: Observed) -> Checked {
+        match observed {
+            Observed::Publish {
                 serial,
                 topic,
                 qos,
                 reason_code,
                 is_new,
-            } => self.heard_publish(serial, &topic, qos, reason_code, is_new),
-            Heard::Acknowledged {
+            } => self.observe_publish(serial, &topic, qos, reason_code, is_new),
+            Observed::Acknowledged {
                 serial,
                 reason_code,
             } => {
-                let is_mistaken = self.goes_on_mistaken();
-                let taken = |is_taken| is_taken || reason_code.is_error();
-                let Some(incoming) = self.incoming.get_mut(serial) else {
-                    return ensure(taken(false), "what is acknowledged was sent", || {
-                        serial.to_string()
-                    });
-                };
-                // Under the identifier of one that the client has, in a session that it doesn't
-                // know of: neither side can tell them apart, and the message is
-                // lost, whether the application took the other one or refused it.
-                if is_mistaken && incoming.qos == QoS::ExactlyOnce && !incoming.is_taken {
-                    incoming.was_dropped = true;
-                    return Ok(());
-                }
-                if incoming.is_faulty {
-                    // Nothing more is to be seen of it.
-                    incoming.was_dropped = true;
-                    return ensure(
-                        reason_code == ReasonCode::UnspecifiedError,
-                        "[U-4.13.1-1] a faulty message is refused",
-                        || format!("{serial}: {reason_code}"),
-                    );
-                }
-                ensure(
-                    taken(incoming.is_taken),
-                    "what is acknowledged was taken",
-                    || format!("{serial}: {incoming:?}"),
-                )
+                let is_mistaken = self.resumes_wrong_session();
+                self.incoming.acknowledged(serial, reason_code, is_mistaken)
             }
             // Who states that its session is empty where it isn't has to live with that.
-            Heard::Swallowed { serial, topic } => {
-                self.heard_publish(serial, &topic, QoS::ExactlyOnce, ReasonCode::Success, true)
+            Observed::TakenForRepetition { serial, topic } => {
+                self.observe_publish(serial, &topic, QoS::ExactlyOnce, ReasonCode::Success, true)
             }
-            Heard::Dropped { serial } => {
-                if let Some(incoming) = self.incoming.get_mut(serial) {
-                    incoming.was_dropped = true;
-                }
+            Observed::Dropped { serial } => {
+                self.incoming.dropped(serial);
                 Ok(())
             }
         }
     }
 
-    fn heard_publish(
+    fn observe_publish(
         &mut self,
         serial: usize,
         topic: &str,
@@ -368,7 +351,7 @@ impl Promises {
         is_new: bool,
     ) -> Checked {
         let Some(published) = self.published.get_mut(serial) else {
-            return Err(Breach::new("what arrives was accepted", serial));
+            return Err(Violation::new("what arrives was accepted", serial));
         };
         let is_same = published.qos == qos && published.topic == topic;
         ensure(is_same, "a message keeps its QoS and topic", || {
@@ -384,7 +367,7 @@ impl Promises {
             )?;
             *last = Some(serial);
         }
-        published.verdict = Some(code);
+        published.last_reason_code = Some(code);
         if is_new && !code.is_error() {
             published.deliveries += 1;
             let since = self
@@ -410,24 +393,14 @@ impl Promises {
     pub(in crate::simulate) fn check_end(&self, session: Option<usize>, now: Instant) -> Checked {
         for (serial, published) in self.published.iter().enumerate() {
             if published.process == self.process {
-                let has_ended = published.outcome.is_some() || !published.is_wanted;
+                let has_ended = published.outcome.is_some() || !published.has_receiver;
                 ensure(has_ended, "every message has its outcome", || {
                     format!("{serial}: {published:?}")
                 })?;
                 self.check_arrival(serial, published, now)?;
             }
         }
-        for (serial, incoming) in self.incoming.iter().enumerate() {
-            let arrives = incoming.qos != QoS::AtMostOnce
-                && Some(incoming.session) == session
-                && !incoming.was_dropped;
-            ensure(
-                incoming.receptions > 0 || !arrives,
-                "what the server took on arrives",
-                || format!("{serial}: {incoming:?}"),
-            )?;
-        }
-        Ok(())
+        self.incoming.check_end(session)
     }
 
     /// A message of QoS 1 or 2 whose outcome nobody took has arrived, or there is a reason why not.
@@ -448,7 +421,7 @@ impl Promises {
                 || !limits.retain_available
                 || limits.maximum_packet_size < 1000
         });
-        let refused = published.verdict.is_some_and(ReasonCode::is_error);
+        let refused = published.last_reason_code.is_some_and(ReasonCode::is_error);
         let waited = now.saturating_duration_since(published.accepted.at);
         let late = waited >= self.options.ack_timeout
             || self

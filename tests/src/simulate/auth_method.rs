@@ -10,33 +10,33 @@ use dunlin_client::{
     Authentication, AuthenticationError, Authenticator, ReauthenticationError, RequestError,
 };
 
-use super::checks::{Breach, Checked, ensure};
 use super::transcript::Transcript;
+use super::violation::{Checked, Violation, ensure};
 
-/// Its name.
+/// Name of the method.
 pub(super) const METHOD: &str = "PROOF";
-/// What a client begins with.
+/// Authentication Data of CONNECT.
 pub(super) const HELLO: &[u8] = b"hello";
-/// What no client accepts, wherever it stands.
-pub(super) const FOUL: &[u8] = b"foul";
+/// Authentication Data of the server that no client accepts.
+pub(super) const BAD: &[u8] = b"foul";
 
-/// What a client needs to know.
+/// The client's side of the method.
 pub(super) fn authentication() -> Authentication {
-    Authentication::new(METHOD, || Proof)
+    Authentication::new(METHOD, || Reversal)
 }
 
 /// A re-authentication that the application has asked for, if there is one.
 #[derive(Debug, Default)]
-pub(super) struct Again(Option<OperationId>);
+pub(super) struct Reauthentication(Option<OperationId>);
 
 /// The answer to a challenge.
 pub(super) fn answer(challenge: &[u8]) -> Vec<u8> {
     challenge.iter().rev().copied().collect()
 }
 
-struct Proof;
+struct Reversal;
 
-impl Authenticator for Proof {
+impl Authenticator for Reversal {
     fn begin(&mut self) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
         Ok(Some(HELLO.to_vec().into()))
     }
@@ -46,13 +46,13 @@ impl Authenticator for Proof {
         data: Option<&[u8]>,
     ) -> Result<Option<Secret<Vec<u8>>>, AuthenticationError> {
         match data {
-            Some(challenge) if challenge != FOUL => Ok(Some(answer(challenge).into())),
+            Some(challenge) if challenge != BAD => Ok(Some(answer(challenge).into())),
             _ => Err(AuthenticationError::new("no challenge")),
         }
     }
 
     fn finish(&mut self, data: Option<&[u8]>) -> Result<(), AuthenticationError> {
-        if data == Some(FOUL) {
+        if data == Some(BAD) {
             Err(AuthenticationError::new("another server"))
         } else {
             Ok(())
@@ -60,13 +60,13 @@ impl Authenticator for Proof {
     }
 }
 
-impl Again {
+impl Reauthentication {
     pub(super) const fn is_under_way(&self) -> bool {
         self.0.is_some()
     }
 
     /// Asks for one; how the last one ended is known.
-    pub(super) fn asks(
+    pub(super) fn request_some(
         &mut self,
         engine: &mut Engine,
         has_method: bool,
@@ -97,7 +97,7 @@ impl Again {
     }
 
     /// Looks whether there is an outcome; whether it is a success.
-    pub(super) fn looks(
+    pub(super) fn poll_outcomes(
         &mut self,
         engine: &mut Engine,
         transcript: &mut Transcript,
@@ -114,7 +114,7 @@ impl Again {
         match outcome {
             Some(Ok(Outcome::Reauthenticated)) => Ok(true),
             Some(Err(RequestError::Reauthentication(_) | RequestError::Stopped(_))) => Ok(false),
-            other => Err(Breach::new(
+            other => Err(Violation::new(
                 "an outcome is of its request's kind",
                 format!("{other:?}"),
             )),

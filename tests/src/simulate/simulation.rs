@@ -1,5 +1,5 @@
-//! One run: a client, a server and the network between them, each doing something at random, then a
-//! calm in which everything has to come to its end.
+//! One run: a client, a server and the network between them do random steps; in the final phase
+//! everything has to finish.
 
 use std::time::{Duration, Instant};
 
@@ -8,29 +8,30 @@ use dunlin_client::engine::{CloseCause, Ended, EngineEvent};
 use dunlin_client::{ConnectOptions, ConnectionError};
 
 use super::application::{Application, FILTERS};
-use super::chance::Chance;
-use super::checks::{Checked, Promises, ensure};
+use super::checks::Deliveries;
+use super::choices::Choices;
 use super::driver::Driver;
-use super::link::Link;
+use super::network::Network;
 use super::server::Server;
 use super::transcript::Transcript;
-use super::{Report, setting};
+use super::violation::{Checked, ensure};
+use super::{Report, configuration};
 
-/// Everything there is.
+/// State of one run.
 #[derive(Debug)]
-pub(super) struct World {
-    pub(super) chance: Chance,
+pub(super) struct Simulation {
+    pub(super) choices: Choices,
     pub(super) now: Instant,
     pub(super) options: ConnectOptions,
-    /// How much of everything happens before the calm.
+    /// Number of random steps before the final phase.
     pub(super) steps: usize,
-    /// How many bytes the network takes in one direction.
+    /// Number of unread bytes that the network holds in one direction.
     pub(super) room: usize,
-    pub(super) link: Option<Link>,
+    pub(super) network: Option<Network>,
     pub(super) driver: Driver,
     pub(super) application: Application,
     pub(super) server: Server,
-    pub(super) promises: Promises,
+    pub(super) deliveries: Deliveries,
     pub(super) keep_alive: u16,
     /// Since the last connection.
     pub(super) attempts: usize,
@@ -38,21 +39,21 @@ pub(super) struct World {
     pub(super) report: Report,
 }
 
-impl World {
-    pub(super) fn new(mut chance: Chance, transcript: Transcript) -> Self {
+impl Simulation {
+    pub(super) fn new(mut choices: Choices, transcript: Transcript) -> Self {
         let now = start();
-        let options = setting::options(&mut chance);
-        let habits = setting::habits(&mut chance);
-        let declines_one_in = setting::declines_one_in(&mut chance);
+        let options = configuration::options(&mut choices);
+        let behavior = configuration::behavior(&mut choices);
+        let declines_one_in = configuration::declines_one_in(&mut choices);
         Self {
             now,
-            steps: chance.between(20, 300),
-            room: chance.of(&[1 << 20, 300, 40]).unwrap_or(1 << 20),
-            link: None,
+            steps: choices.between(20, 300),
+            room: choices.pick(&[1 << 20, 300, 40]).unwrap_or(1 << 20),
+            network: None,
             driver: Driver::new(options.clone(), now),
             application: Application::new(declines_one_in),
-            server: Server::new(habits),
-            promises: Promises::new(&options),
+            server: Server::new(behavior),
+            deliveries: Deliveries::new(&options),
             keep_alive: 0,
             attempts: 0,
             report: Report {
@@ -60,7 +61,7 @@ impl World {
                 ..Report::default()
             },
             options,
-            chance,
+            choices,
             transcript,
         }
     }
@@ -68,86 +69,91 @@ impl World {
     /// Runs to the end.
     pub(super) fn run(&mut self) -> Checked {
         for _ in 0..self.steps {
-            if self.chance.is_over() {
+            if self.choices.is_over() {
                 break;
             }
             self.report.steps += 1;
             self.transcript.at(self.report.steps);
             self.step()?;
-            self.settle()?;
+            self.process_events()?;
         }
-        self.calm()
+        self.finish_everything()
     }
 
     fn step(&mut self) -> Checked {
-        match self.chance.below(67) {
+        match self.choices.below(67) {
             0..=9 => self.publish(),
             10..=13 => {
                 self.driver.engine.set_now(self.now);
                 let (engine, transcript) = (&mut self.driver.engine, &mut self.transcript);
-                let (promises, now) = (&self.promises, self.now);
-                self.application
-                    .asks(engine, promises, now, &mut self.chance, transcript);
+                let (deliveries, now) = (&self.deliveries, self.now);
+                self.application.request_some(
+                    engine,
+                    deliveries,
+                    now,
+                    &mut self.choices,
+                    transcript,
+                );
                 Ok(())
             }
             14..=16 => self.take().map(drop),
             17..=19 => self.look(),
             20 => {
-                let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
+                let (engine, deliveries) = (&mut self.driver.engine, &mut self.deliveries);
                 self.application
-                    .drops_receipt(engine, promises, &mut self.chance);
+                    .drops_receipt(engine, deliveries, &mut self.choices);
                 Ok(())
             }
-            21..=29 => self.flow(true).map(drop),
-            30..=38 => self.flow(false).map(drop),
+            21..=29 => self.move_bytes(true).map(drop),
+            30..=38 => self.move_bytes(false).map(drop),
             39..=45 => {
                 self.server
-                    .answers(self.now, &mut self.chance, &mut self.transcript);
+                    .answers(self.now, &mut self.choices, &mut self.transcript);
                 Ok(())
             }
             46..=49 => {
-                self.server.sends(&mut self.chance, &mut self.transcript);
+                self.server.sends(&mut self.choices, &mut self.transcript);
                 Ok(())
             }
             50..=53 => {
-                for _ in 0..self.chance.between(1, 8) {
-                    self.server_takes_on();
+                for _ in 0..self.choices.between(1, 8) {
+                    self.queue_server_message();
                 }
                 Ok(())
             }
             54..=56 => {
-                let longest = self.chance.of(&[1, 1, 10, 100]).unwrap_or(1);
-                let seconds = self.chance.between(0, longest);
+                let longest = self.choices.pick(&[1, 1, 10, 100]).unwrap_or(1);
+                let seconds = self.choices.between(0, longest);
                 self.wait(Duration::from_secs(seconds as u64)).map(drop)
             }
             57..=59 => {
-                for _ in 0..self.chance.between(1, 4) {
+                for _ in 0..self.choices.between(1, 4) {
                     self.exchange()?;
                 }
                 Ok(())
             }
             60 | 61 => self.open(),
             62 => {
-                self.end_somehow();
+                self.end_connection();
                 Ok(())
             }
             63 | 64 => self.reauthenticate(),
             65 => {
-                let looks = self.chance.between(1, 3);
+                let poll_outcomes = self.choices.between(1, 3);
                 self.transcript.say(format_args!("client's store is slow"));
-                self.driver.store.delays(looks);
+                self.driver.store.delay_writes(poll_outcomes);
                 Ok(())
             }
-            _ => self.something_rare(),
+            _ => self.inject_rare_fault(),
         }
     }
 
     fn publish(&mut self) -> Checked {
         let published = self.application.publishes(
             &mut self.driver.engine,
-            &mut self.promises,
+            &mut self.deliveries,
             self.now,
-            &mut self.chance,
+            &mut self.choices,
             &mut self.transcript,
         )?;
         if let Some(qos) = published {
@@ -157,10 +163,10 @@ impl World {
     }
 
     pub(super) fn look(&mut self) -> Checked {
-        let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
-        let reauthenticated = self.application.looks(
+        let (engine, deliveries) = (&mut self.driver.engine, &mut self.deliveries);
+        let reauthenticated = self.application.poll_outcomes(
             engine,
-            promises,
+            deliveries,
             (&self.options, self.now),
             &mut self.transcript,
         )?;
@@ -175,64 +181,65 @@ impl World {
         let engine = &mut self.driver.engine;
         self.application
             .again
-            .asks(engine, has_method, self.now, &mut self.transcript)
+            .request_some(engine, has_method, self.now, &mut self.transcript)
     }
 
     fn take(&mut self) -> Checked<bool> {
-        let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
+        let (engine, deliveries) = (&mut self.driver.engine, &mut self.deliveries);
         self.application
-            .takes(engine, promises, &mut self.chance, &mut self.transcript)
+            .takes(engine, deliveries, &mut self.choices, &mut self.transcript)
     }
 
-    fn server_takes_on(&mut self) {
+    fn queue_server_message(&mut self) {
         let qos = self
-            .chance
-            .of(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtMostOnce])
+            .choices
+            .pick(&[QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtMostOnce])
             .unwrap_or_default();
-        let serial = self.promises.next_incoming();
-        let taken_on = self.server.takes_on(serial, qos, &mut self.chance);
-        if let (Some((qos, topic, is_faulty)), Some(session)) = (taken_on, &self.server.session) {
+        let serial = self.deliveries.incoming.next_serial();
+        let queued = self.server.queues_message(serial, qos, &mut self.choices);
+        if let (Some((qos, topic, is_faulty)), Some(session)) = (queued, &self.server.session) {
             let what = if is_faulty { "faulty " } else { "" };
             self.transcript.say(format_args!(
                 "server takes on {what}{serial} at {qos} to {topic}"
             ));
-            self.promises
-                .taken_on(qos, topic, session.number, is_faulty);
+            self.deliveries
+                .incoming
+                .queued(qos, topic, session.number, is_faulty);
         }
     }
 
     /// Some bytes move in one direction; whether any did.
-    fn flow(&mut self, up: bool) -> Checked<bool> {
-        let Some(link) = &mut self.link else {
+    fn move_bytes(&mut self, up: bool) -> Checked<bool> {
+        let Some(network) = &mut self.network else {
             return Ok(false);
         };
-        let most = if self.chance.one_in(2) {
-            self.chance.between(1, 64)
+        let most = if self.choices.one_in(2) {
+            self.choices.between(1, 64)
         } else {
             usize::MAX
         };
         let (now, transcript) = (self.now, &mut self.transcript);
         if up {
-            let wrote = self.driver.writes(link, most, now, transcript)?;
+            let wrote = self.driver.writes(network, most, now, transcript)?;
             Ok(self
                 .server
-                .hears(&mut link.up, most, &mut self.chance, transcript)?
+                .receives(&mut network.up, most, &mut self.choices, transcript)?
                 || wrote)
         } else {
-            let spoke = self.server.speaks(&mut link.down, most);
-            Ok(self.driver.reads(link, most, now, transcript)? || spoke)
+            let spoke = self.server.write_output(&mut network.down, most);
+            Ok(self.driver.reads(network, most, now, transcript)? || spoke)
         }
     }
 
     /// Everything that can move does, and the server answers once; whether anything happened.
     fn exchange(&mut self) -> Checked<bool> {
-        let mut some = self.flow(true)?;
+        let mut some = self.move_bytes(true)?;
         some |= self
             .server
-            .answers(self.now, &mut self.chance, &mut self.transcript);
-        some |= self.server.sends(&mut self.chance, &mut self.transcript);
-        some |= self.flow(false)?;
-        self.settle()?;
+            .answers(self.now, &mut self.choices, &mut self.transcript);
+        some |= self.server.sends(&mut self.choices, &mut self.transcript);
+        some |= self.move_bytes(false)?;
+        self.process_events()?;
         Ok(some)
     }
 
@@ -240,57 +247,57 @@ impl World {
         self.transcript.say(format_args!("{duration:?} go by"));
         // The driver hasn't taken what the engine had until now.
         self.driver.progresses |= self.driver.engine.has_output();
-        let link = self.link.as_mut();
+        let network = self.network.as_mut();
         let some = self
             .driver
-            .waits(&mut self.now, duration, link, &mut self.transcript)?;
+            .waits(&mut self.now, duration, network, &mut self.transcript)?;
         self.driver.check_keep_alive(self.keep_alive, self.now)?;
         self.driver.check_declining(self.now)?;
         Ok(some)
     }
 
     fn open(&mut self) -> Checked {
-        if self.link.is_some() {
+        if self.network.is_some() {
             return Ok(());
         }
         self.transcript.say(format_args!("client connects"));
         self.report.attempts += 1;
         self.attempts += 1;
-        self.link = Some(Link::new(self.room));
+        self.network = Some(Network::new(self.room));
         self.driver.opens(self.now)?;
         self.server.opens(self.now);
         Ok(())
     }
 
-    /// What follows from what has happened: events, ends, and what must hold now.
-    fn settle(&mut self) -> Checked {
+    /// Handles all events, closes ended connections, and checks the bounds of the queue.
+    fn process_events(&mut self) -> Checked {
         self.driver
             .written
             .drain(..)
-            .for_each(|serial| self.promises.written(serial, self.now));
+            .for_each(|serial| self.deliveries.written(serial, self.now));
         let is_behind = self.driver.engine.has_output();
         if std::mem::take(&mut self.driver.progresses) || is_behind {
-            self.promises.clock.progress(self.now);
+            self.deliveries.clock.progress(self.now);
         }
-        for heard in self.server.heard.drain(..) {
-            self.promises.heard(heard)?;
+        for observed in self.server.observed.drain(..) {
+            self.deliveries.observed(observed)?;
         }
         while let Some(event) = self.driver.engine.poll_event() {
             self.handle(event)?;
         }
         if self.server.wants_to_close() {
             self.server.closes(self.now);
-            self.link
+            self.network
                 .as_mut()
                 .into_iter()
-                .for_each(|link| link.down.close());
+                .for_each(|network| network.down.close());
         }
-        if let Some(link) = &mut self.link
-            && let Some(cause) = self.driver.close_cause(link)
+        if let Some(network) = &mut self.network
+            && let Some(cause) = self.driver.close_cause(network)
         {
-            self.hang_up(cause)?;
+            self.close_connection(cause)?;
         }
-        self.driver.keeps(self.now);
+        self.driver.persist(self.now);
         let limits = self.options.queue;
         let (count, bytes) = self.driver.engine.load();
         // The engine's own renewals come on top, and a re-authentication.
@@ -307,11 +314,11 @@ impl World {
     }
 
     /// The client's end closes. What it wrote may still arrive.
-    fn hang_up(&mut self, cause: CloseCause) -> Checked {
-        let Some(mut link) = self.link.take() else {
+    fn close_connection(&mut self, cause: CloseCause) -> Checked {
+        let Some(mut network) = self.network.take() else {
             return Ok(());
         };
-        self.promises.clock.stop(self.now);
+        self.deliveries.clock.stop(self.now);
         let ended = self.driver.closes(cause, self.now, &mut self.transcript)?;
         // Neither a faulty message nor a burst at resumption is one that a connection ends for.
         let is_violation = matches!(ended, Ended::Connection(ConnectionError::Protocol(_)));
@@ -321,16 +328,20 @@ impl World {
             || format!("{ended:?}"),
         )?;
         self.application.disconnected();
-        link.up.close();
-        let most = if self.chance.one_in(4) {
-            self.chance.below(64)
+        network.up.close();
+        let most = if self.choices.one_in(4) {
+            self.choices.below(64)
         } else {
             usize::MAX
         };
-        self.server
-            .hears(&mut link.up, most, &mut self.chance, &mut self.transcript)?;
-        for heard in self.server.heard.drain(..) {
-            self.promises.heard(heard)?;
+        self.server.receives(
+            &mut network.up,
+            most,
+            &mut self.choices,
+            &mut self.transcript,
+        )?;
+        for observed in self.server.observed.drain(..) {
+            self.deliveries.observed(observed)?;
         }
         self.server.closes(self.now);
         Ok(())
@@ -346,7 +357,7 @@ impl World {
                 let (session, present) = (self.server.sessions, connected.session_present);
                 self.application.connected(present, self.now);
                 if self
-                    .promises
+                    .deliveries
                     .connected(connected.limits, present, session, in_doubt, self.now)
                 {
                     self.driver.wire.is_mistaken();
@@ -362,26 +373,27 @@ impl World {
                 if let EngineEvent::MessageRefused(_) = &event {
                     self.report.refused += 1;
                 }
-                let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
-                let told_at = (&self.options, self.now);
+                let (engine, deliveries) = (&mut self.driver.engine, &mut self.deliveries);
+                let context = (&self.options, self.now);
                 self.application.receive_maximum = self.driver.receive_maximum;
                 self.application
-                    .hears(event, engine, promises, &mut self.chance, told_at)?;
+                    .receives(event, engine, deliveries, &mut self.choices, context)?;
                 self.driver.expects_smaller_window(self.now);
             }
         }
         Ok(())
     }
 
-    /// The server answers, the network holds, the application takes: everything comes to its end.
-    fn calm(&mut self) -> Checked {
-        self.transcript.say(format_args!("calm"));
-        self.server.is_calm = true;
-        self.driver.store.delays(0);
+    /// Final phase: the server answers, the network stays up and the application answers messages,
+    /// until everything has finished.
+    fn finish_everything(&mut self) -> Checked {
+        self.transcript.say(format_args!("final phase"));
+        self.server.is_cooperative = true;
+        self.driver.store.delay_writes(0);
         self.application.declines_one_in = None;
-        self.link.as_mut().into_iter().for_each(Link::cut);
-        self.settle()?;
-        for _ in 0..MOST_CALM_ROUNDS {
+        self.network.as_mut().into_iter().for_each(Network::cut);
+        self.process_events()?;
+        for _ in 0..MAX_FINAL_ROUNDS {
             self.open()?;
             let mut some = self.exchange()?;
             some |= self.take()?;
@@ -395,18 +407,18 @@ impl World {
                     .driver
                     .engine
                     .poll_timeout()
-                    .filter(|_| self.link.is_some());
+                    .filter(|_| self.network.is_some());
                 let stuck = || {
                     format!(
                         "{} outcomes are awaited: {:?}",
-                        self.application.waits_for(),
+                        self.application.pending_outcomes(),
                         self.driver.engine
                     )
                 };
                 ensure(due.is_some(), "an engine with work wants to go on", stuck)?;
                 let due = due.unwrap_or(self.now);
                 self.wait(due.saturating_duration_since(self.now))?;
-                self.settle()?;
+                self.process_events()?;
             }
         }
         ensure(false, "everything comes to its end", || {
@@ -420,17 +432,17 @@ impl World {
             && !self.driver.has_output()
             && self.driver.engine.is_connected()
             && self.driver.engine.is_idle()
-            && self.application.waits_for() == 0
+            && self.application.pending_outcomes() == 0
             // What nobody waits for any more is finished all the same, at its pace.
             && self.driver.wire.unfinished() == 0
     }
 
     fn check_end(&mut self) -> Checked {
-        self.driver.check_kept(self.now)?;
+        self.driver.check_persisted(self.now)?;
         self.report.excess = self.server.excess;
         self.report.declined = self.application.declined;
         let session = self.server.session.as_ref();
-        self.promises
+        self.deliveries
             .check_end(session.map(|session| session.number), self.now)?;
         for (filter, believed) in &self.application.subscriptions {
             let real = session.is_some_and(|session| session.subscriptions.contains_key(*filter));
@@ -446,7 +458,7 @@ impl World {
 
 /// A message, a little more than the application ever sends.
 const LARGEST_PACKET: usize = 512;
-const MOST_CALM_ROUNDS: usize = 5_000;
+const MAX_FINAL_ROUNDS: usize = 5_000;
 
 #[expect(
     clippy::disallowed_methods,

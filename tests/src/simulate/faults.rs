@@ -1,4 +1,4 @@
-//! What goes wrong in a run: connections end, processes end, somebody else comes.
+//! Faults of a run: connections end, processes end, another client takes the session over.
 
 use std::time::Duration;
 
@@ -6,66 +6,65 @@ use dunlin_client::codec::{PacketType, ReasonCode};
 use dunlin_client::engine::Engine;
 use dunlin_client::{CleanStart, RequestError, StopCause};
 
-use super::checks::Checked;
 use super::driver::Driver;
-use super::link::Link;
+use super::network::Network;
 use super::server::codes;
-use super::world::World;
+use super::simulation::Simulation;
+use super::violation::Checked;
 
-impl World {
-    /// A connection ends in one of the ways in which connections end.
-    pub(super) fn end_somehow(&mut self) {
-        match self.chance.below(4) {
+impl Simulation {
+    /// Ends the connection: cut, or closed by the server with or without DISCONNECT.
+    pub(super) fn end_connection(&mut self) {
+        match self.choices.below(4) {
             0 | 1 => {
                 self.transcript.say(format_args!("the network is cut"));
-                self.link.as_mut().into_iter().for_each(Link::cut);
+                self.network.as_mut().into_iter().for_each(Network::cut);
             }
             2 => {
                 let legal = codes(PacketType::Disconnect);
-                let code = self.chance.of(&legal).unwrap_or_default();
+                let code = self.choices.pick(&legal).unwrap_or_default();
                 self.server.disconnects(code, &mut self.transcript);
             }
             _ => {
                 self.transcript.say(format_args!("server hangs up"));
                 self.server.closes(self.now);
-                self.link
+                self.network
                     .as_mut()
                     .into_iter()
-                    .for_each(|link| link.down.close());
+                    .for_each(|network| network.down.close());
             }
         }
     }
 
-    /// What seldom happens, and hurts.
-    pub(super) fn something_rare(&mut self) -> Checked {
-        match self.chance.below(12) {
+    /// Injects one of the rarer faults.
+    pub(super) fn inject_rare_fault(&mut self) -> Checked {
+        match self.choices.below(12) {
             9 | 10 => self.restart_with_store()?,
             6 | 7 => self.restart_with_session()?,
             8 => {
-                let (engine, promises) = (&mut self.driver.engine, &mut self.promises);
+                let (engine, deliveries) = (&mut self.driver.engine, &mut self.deliveries);
                 self.application
-                    .abandons(engine, promises, &mut self.chance);
+                    .abandons(engine, deliveries, &mut self.choices);
             }
             0 => {
                 self.transcript.say(format_args!("client disconnects"));
                 self.driver.engine.disconnect();
             }
             1 => {
-                self.transcript.say(format_args!(
-                    "server crashes, and keeps what is written down"
-                ));
+                self.transcript
+                    .say(format_args!("server crashes, and keeps its session"));
                 self.server.closes(self.now);
-                self.link.as_mut().into_iter().for_each(Link::cut);
+                self.network.as_mut().into_iter().for_each(Network::cut);
             }
             2 => {
                 self.transcript
-                    .say(format_args!("server crashes, and forgets everything"));
+                    .say(format_args!("server crashes, and loses its session"));
                 self.server.closes(self.now);
-                self.server.forgets();
-                self.link.as_mut().into_iter().for_each(Link::cut);
+                self.server.lose_session();
+                self.network.as_mut().into_iter().for_each(Network::cut);
             }
             3 => self.restart_without_session(),
-            4 => self.is_taken_over(),
+            4 => self.take_session_over(),
             _ => self.wait(Duration::from_secs(4000)).map(drop)?,
         }
         Ok(())
@@ -75,12 +74,12 @@ impl World {
     fn restart_with_session(&mut self) -> Checked {
         self.transcript
             .say(format_args!("client's session moves to another engine"));
-        self.link = None;
+        self.network = None;
         self.server.closes(self.now);
-        self.promises.clock.stop(self.now);
-        self.application.moves_on(&mut self.promises);
-        self.driver.is_cut();
-        let session = if self.chance.one_in(2) {
+        self.deliveries.clock.stop(self.now);
+        self.application.move_session(&mut self.deliveries);
+        self.driver.discard_output();
+        let session = if self.choices.one_in(2) {
             let session = self
                 .driver
                 .engine
@@ -92,7 +91,7 @@ impl World {
             std::mem::replace(&mut self.driver.engine, empty).into_session()
         };
         self.driver
-            .moves_on(self.options.clone(), session, self.now)
+            .move_session(self.options.clone(), session, self.now)
     }
 
     /// The client's process ends and another one begins, which knows what was written down.
@@ -100,13 +99,13 @@ impl World {
         self.transcript.say(format_args!(
             "client's process ends; the next one goes on with what was kept"
         ));
-        self.link = None;
+        self.network = None;
         self.server.closes(self.now);
-        self.promises.clock.stop(self.now);
-        self.application.moves_on(&mut self.promises);
-        self.application.loses_receipts(&mut self.promises);
+        self.deliveries.clock.stop(self.now);
+        self.application.move_session(&mut self.deliveries);
+        self.application.drop_receipts(&mut self.deliveries);
         self.driver
-            .starts_again(self.options.clone(), self.now, &mut self.transcript)
+            .restart_from_store(self.options.clone(), self.now, &mut self.transcript)
     }
 
     /// The client's process ends and another one begins, which knows nothing.
@@ -114,28 +113,28 @@ impl World {
         self.transcript.say(format_args!(
             "client's process ends; the next one knows nothing"
         ));
-        self.link = None;
+        self.network = None;
         self.server.closes(self.now);
         self.server.process += 1;
-        self.options.clean_start = if self.chance.one_in(2) {
+        self.options.clean_start = if self.choices.one_in(2) {
             CleanStart::Never
         } else {
             CleanStart::First
         };
         self.driver = Driver::new(self.options.clone(), self.now);
-        self.application.starts_over();
-        self.promises.clock.stop(self.now);
-        self.promises.process_lost();
+        self.application.restart_empty();
+        self.deliveries.clock.stop(self.now);
+        self.deliveries.process_lost();
     }
 
-    /// Somebody else connects as this client, with or without a clean start, and leaves again.
-    fn is_taken_over(&mut self) {
+    /// Another client connects with this client identifier, with or without Clean Start, and leaves again.
+    fn take_session_over(&mut self) {
         self.transcript
             .say(format_args!("somebody else connects as this client"));
         self.server
             .disconnects(ReasonCode::SessionTakenOver, &mut self.transcript);
-        if self.chance.one_in(2) {
-            self.server.forgets();
+        if self.choices.one_in(2) {
+            self.server.lose_session();
         }
     }
 }

@@ -1,28 +1,28 @@
-//! What a client's store has: written at once, but at times that takes a while.
+//! Model of a store: changes are written at once, or after a delay.
 
 use std::collections::BTreeMap;
 use std::time::{Instant, UNIX_EPOCH};
 
 use dunlin_client::engine::{Change, ClockReading, Engine, Session, SinceBoot};
 
-use super::checks::{Breach, Checked, ensure};
+use super::violation::{Checked, Violation, ensure};
 
 /// Keys with their values.
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// A store without a disk.
 #[derive(Debug)]
-pub(super) struct Keeping {
+pub(super) struct StoreModel {
     entries: Entries,
-    /// When the machine started.
+    /// Start of the machine.
     began: Instant,
-    /// How often what is staged is still not kept when it is asked for.
+    /// Number of times that staged output is still reported as not persisted.
     delay: usize,
-    /// Whether it wasn't when it was last asked for.
+    /// The last report was that staged output isn't persisted.
     pub(super) is_late: bool,
 }
 
-impl Keeping {
+impl StoreModel {
     pub(super) fn new(began: Instant) -> Self {
         Self {
             entries: Entries::new(),
@@ -32,13 +32,13 @@ impl Keeping {
         }
     }
 
-    /// Lets its client wait, for that many looks at what is to be sent.
-    pub(super) fn delays(&mut self, looks: usize) {
-        self.delay = looks;
+    /// Delays the client: staged output counts as not persisted `looks` times.
+    pub(super) fn delay_writes(&mut self, poll_outcomes: usize) {
+        self.delay = poll_outcomes;
     }
 
     /// Writes down what has changed.
-    pub(super) fn keeps(&mut self, engine: &mut Engine, now: Instant) {
+    pub(super) fn persist(&mut self, engine: &mut Engine, now: Instant) {
         for change in engine.take_changes(self.clock(now)) {
             match change {
                 Change::Put { key, value } => drop(self.entries.insert(key, value)),
@@ -47,10 +47,10 @@ impl Keeping {
         }
     }
 
-    /// Whether what is to be sent is kept.
+    /// Returns `true` if staged output is persisted.
     pub(super) fn has_staged(&mut self, engine: &mut Engine, now: Instant) -> bool {
         if engine.stage() {
-            self.keeps(engine, now);
+            self.persist(engine, now);
         }
         self.is_late = self.delay > 0 && engine.has_output();
         self.delay -= usize::from(self.is_late);
@@ -58,25 +58,25 @@ impl Keeping {
     }
 
     /// The session that another process finds.
-    pub(super) fn restores(&self, now: Instant) -> Checked<Option<Session>> {
+    pub(super) fn restore(&self, now: Instant) -> Checked<Option<Session>> {
         let session = Session::restore(self.entries.clone(), self.clock(now));
-        session.map_err(|error| Breach::new("what is kept is a session", error))
+        session.map_err(|error| Violation::new("what is kept is a session", error))
     }
 
-    /// What was kept in pieces is what is kept of the whole.
+    /// Checks that the changes add up to the whole session.
     pub(super) fn check(&mut self, engine: &mut Engine, now: Instant) -> Checked {
-        self.keeps(engine, now);
-        let pieces = timeless(&self.entries);
+        self.persist(engine, now);
+        let pieces = without_remaining_time(&self.entries);
         self.entries.clear();
         engine.close_journal();
         engine.keep_journal();
-        self.keeps(engine, now);
-        let whole = timeless(&self.entries);
+        self.persist(engine, now);
+        let whole = without_remaining_time(&self.entries);
         ensure(
             pieces == whole,
             "what was kept in pieces is the whole",
             || {
-                let (less, more) = (beside(&whole, &pieces), beside(&pieces, &whole));
+                let (less, more) = (difference(&whole, &pieces), difference(&pieces, &whole));
                 format!("missing or changed {less:?}, left over or as before {more:?}")
             },
         )
@@ -98,21 +98,21 @@ impl Keeping {
 
 /// Without the time that is left of a request, at its record's end: that depends on when it was
 /// written.
-fn timeless(entries: &Entries) -> Entries {
+fn without_remaining_time(entries: &Entries) -> Entries {
     let mut entries = entries.clone();
     for (key, value) in &mut entries {
         if key.first() == Some(&b'm') {
-            value.truncate(TIMELESS);
+            value.truncate(BEFORE_REMAINING_TIME);
         }
     }
     entries
 }
 
 /// Bytes of a request's record before the time that is left.
-const TIMELESS: usize = 21;
+const BEFORE_REMAINING_TIME: usize = 21;
 
-/// What is in `one`, and not or otherwise in `other`.
-fn beside<'a>(one: &'a Entries, other: &Entries) -> Vec<(&'a Vec<u8>, &'a Vec<u8>)> {
+/// Entries of `one` that `other` lacks or has with another value.
+fn difference<'a>(one: &'a Entries, other: &Entries) -> Vec<(&'a Vec<u8>, &'a Vec<u8>)> {
     one.iter()
         .filter(|(key, value)| other.get(*key) != Some(value))
         .collect()
