@@ -11,7 +11,7 @@ use crate::setting::setting;
 /// Server that the sandbox stands in for. Parses from `aws` and `mqtt5`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Profile {
-    /// AWS IoT Core, with its limits and where it differs from the standard.
+    /// AWS IoT Core, with its limits and its differences from the standard.
     #[default]
     Aws,
     /// All of MQTT 5. The sandbox's own limits hold: 1,000 subscriptions of a session, 1,000
@@ -24,62 +24,61 @@ pub enum Profile {
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) maximum_qos: QoS,
-    /// Bytes of a packet.
+    /// Maximum bytes of a packet.
     pub(crate) maximum_packet_size: u32,
-    /// Bytes of a payload.
+    /// Maximum bytes of a payload.
     pub(crate) max_payload: Option<usize>,
-    /// Unacknowledged messages of QoS 1 and 2, each way.
+    /// Receive Maximum: unacknowledged messages of QoS 1 and 2, in each direction.
     pub(crate) receive_maximum: u16,
-    /// Topic aliases, each way.
+    /// Topic Alias Maximum, in each direction.
     pub(crate) topic_alias_maximum: u16,
     /// Keep alive in seconds; a value outside becomes the nearest inside.
     pub(crate) keep_alive: RangeInclusive<u16>,
     /// Keep alive in seconds in place of 0; 0 means none.
     pub(crate) keep_alive_of_zero: u16,
-    /// Seconds that a session may outlive its connection.
+    /// Maximum Session Expiry Interval in seconds.
     pub(crate) max_session_expiry: u32,
-    /// Seconds that a message may be worth delivering.
+    /// Message Expiry Interval in seconds; a value outside becomes the nearest inside.
     pub(crate) message_expiry: RangeInclusive<u32>,
-    /// Bytes of a client id.
+    /// Maximum bytes of a client id.
     pub(crate) max_client_id: Option<usize>,
     /// Refuses client ids that begin with `$`.
     pub(crate) reserves_dollar_ids: bool,
-    /// Bytes of a topic name or filter.
+    /// Maximum bytes of a topic name or filter.
     pub(crate) max_topic: Option<usize>,
-    /// Slashes of a topic name or filter.
+    /// Maximum slashes of a topic name or filter.
     pub(crate) max_slashes: Option<usize>,
-    /// Bytes of a share name.
+    /// Maximum bytes of a share name.
     pub(crate) max_share_name: Option<usize>,
-    /// Subscriptions of one SUBSCRIBE.
+    /// Maximum subscriptions of one SUBSCRIBE.
     pub(crate) max_subscriptions_per_request: Option<usize>,
-    /// Subscriptions of one session.
+    /// Maximum subscriptions of one session.
     pub(crate) max_subscriptions: usize,
-    /// Messages a second, in and out together; what is above is discarded.
+    /// Messages a second, in and out together; messages beyond it are discarded.
     pub(crate) max_messages_per_second: Option<u32>,
-    /// Bytes a second, in and out together; what is above waits.
+    /// Bytes a second, in and out together; packets beyond it wait.
     pub(crate) max_bytes_per_second: Option<u32>,
-    /// Messages a second of those that waited for a client to come back.
+    /// Stored messages a second: those that waited for their client to come back.
     pub(crate) max_stored_per_second: Option<u32>,
-    /// The least time between two CONNECTs with one client id.
+    /// Minimum time between two CONNECTs with one client id.
     pub(crate) connect_interval: Option<Duration>,
-    /// A message that isn't acknowledged by then isn't sent again.
+    /// Time after which an unacknowledged message isn't sent again.
     pub(crate) redelivery_limit: Option<Duration>,
-    /// Whether `sensor/#` matches `sensor` [MQTT-4.7.1-2 and its comment].
+    /// Matches `sensor` with `sensor/#` [MQTT-4.7.1-2 and its comment].
     pub(crate) matches_parent_level: bool,
-    /// Whether a filter with wildcards is sent retained messages.
+    /// Sends retained messages to filters with wildcards.
     pub(crate) retained_for_wildcards: bool,
-    /// Whether there are subscription identifiers.
+    /// Supports subscription identifiers.
     pub(crate) subscription_identifiers: bool,
-    /// Whether a will may wait; otherwise it is published at once.
+    /// Supports the Will Delay Interval; otherwise wills are published at once.
     pub(crate) will_delay: bool,
-    /// Whether what is sent again says so.
+    /// Sets DUP in messages that are sent again.
     pub(crate) marks_duplicates: bool,
-    /// Whether an UNSUBACK tells that there was no such subscription.
+    /// Uses 0x11, "no subscription existed", in UNSUBACK.
     pub(crate) tells_no_subscription: bool,
-    /// Whether topics that begin with `$` are those of the service alone.
+    /// Reserves topics that begin with `$` for the service.
     pub(crate) reserves_dollar_topics: bool,
-    /// What happens to a message for a subscriber whose queue is full, unless a setting says
-    /// otherwise.
+    /// Handling of a message for a subscriber whose queue is full, unless a setting says otherwise.
     pub(crate) when_queue_full: WhenQueueFull,
 }
 
@@ -130,7 +129,7 @@ static MQTT5: Rules = Rules {
     max_client_id: None,
     reserves_dollar_ids: false,
     max_topic: None,
-    // Of the sandbox: each level of a filter is a level of its index.
+    // A limit of the sandbox: each level of a filter is a level of its index.
     max_slashes: Some(255),
     max_share_name: None,
     max_subscriptions_per_request: None,

@@ -50,7 +50,7 @@ fn with_version_first(document: &str) -> String {
     }
 }
 
-/// What a Lambda answers: the documents are JSON texts or objects; AWS takes either.
+/// Answer of a Lambda with the document; AWS takes documents as objects and as JSON texts.
 fn answer(document: &str) -> String {
     let document = document.replace('\n', "\n    ");
     format!(
@@ -63,7 +63,7 @@ fn allow(actions: &[&str], resources: &[String]) -> Value {
     json!({"Effect": "Allow", "Action": actions, "Resource": resources})
 }
 
-/// In a policy, + and # are plain letters: what a filter receives is written with stars.
+/// Topics of a filter as a policy has them: with stars, as + and # are plain letters there.
 fn with_stars(filter: &str) -> String {
     let levels = filter.split('/').map(|level| {
         if matches!(level, "+" | "#") {

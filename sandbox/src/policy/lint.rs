@@ -269,7 +269,7 @@ mod tests {
         json!({"Version": "2012-10-17", "Statement": statements.into_iter().collect::<Vec<_>>()})
     }
 
-    /// What is found besides a client that may connect, subscribe and receive.
+    /// Findings for a statement beside those of a client that may connect, subscribe and receive.
     fn found(statement: Value) -> Vec<String> {
         let sound = [
             allow("iot:Connect", "client/lamp-*"),

@@ -68,7 +68,7 @@ impl Pattern {
             .is_some_and(|tokens| matches(&tokens, text))
     }
 
-    /// As [`Self::matches`], in which upper and lower case are alike.
+    /// Matching as in [`Self::matches`], with upper and lower case alike.
     pub(super) fn matches_in_any_case(&self, text: &str, request: &Request<'_>) -> bool {
         let lowercase = |tokens: Cow<'_, [Token]>| -> Vec<Token> {
             tokens.iter().flat_map(|token| lowercase(*token)).collect()

@@ -1,23 +1,23 @@
-//! Topic aliases of one connection, each way. They end with it. [MQTT-3.3.2-7]
+//! Topic aliases of one connection, in both directions. [MQTT-3.3.2-7]
 
 use dunlin_codec::{Publish, ReasonCode, TopicAlias, TopicName};
 
 use crate::server::close_reason::CloseReason;
 use crate::server::limit::Limit;
 
-/// What the client's aliases stand for.
+/// Topics of the aliases that the client has set.
 #[derive(Debug)]
 pub(crate) struct ClientAliases {
     topics: Vec<Option<Box<str>>>,
     most: u16,
 }
 
-/// The aliases that the server uses towards the client.
+/// Topics of the aliases that the server has set.
 #[derive(Debug)]
 pub(crate) struct ServerAliases {
     topics: Vec<Box<str>>,
     most: usize,
-    /// The one that is given to another topic when all are in use.
+    /// Index of the alias that gets another topic when all are in use.
     oldest: usize,
 }
 
@@ -29,8 +29,11 @@ impl ClientAliases {
         }
     }
 
-    /// The topic that is meant, kept where it comes with an alias. Every alias up to the maximum is
-    /// taken. [MQTT-3.3.2-12]
+    /// Topic of a PUBLISH, by name or by alias; a name with an alias sets the alias. Every alias up to
+    /// the maximum is accepted. [MQTT-3.3.2-12]
+    ///
+    /// # Errors
+    /// The end of the connection for an alias above the maximum, or one that isn't set.
     pub(crate) fn topic<'a>(
         &'a mut self,
         publish: &Publish<'a>,
@@ -69,7 +72,8 @@ impl ClientAliases {
 }
 
 impl ServerAliases {
-    /// As many as both the profile and the client's CONNECT allow. [MQTT-3.1.2-26] [MQTT-3.1.2-27]
+    /// Aliases up to the maximum that both the profile and the CONNECT allow. [MQTT-3.1.2-26]
+    /// [MQTT-3.1.2-27]
     pub(crate) fn new(most: u16) -> Self {
         Self {
             topics: Vec::new(),
@@ -78,7 +82,8 @@ impl ServerAliases {
         }
     }
 
-    /// Puts an alias into a PUBLISH: in the place of its topic where the client knows it already.
+    /// Puts an alias into a PUBLISH: in place of the topic if the client knows the alias, else beside
+    /// it.
     pub(crate) fn shorten(&self, publish: &mut Publish<'_>) {
         let Some(topic) = publish.topic else { return };
         let known = self
@@ -95,7 +100,7 @@ impl ServerAliases {
         }
     }
 
-    /// The PUBLISH is on its way: from now on the client knows its alias.
+    /// Notes that a PUBLISH was sent, so that the client knows its alias.
     pub(crate) fn sent(&mut self, publish: &Publish<'_>) {
         let (Some(topic), Some(_)) = (publish.topic, publish.properties.topic_alias) else {
             return;
@@ -108,7 +113,7 @@ impl ServerAliases {
         self.oldest = (index + 1) % self.most.max(1);
     }
 
-    /// One that isn't used yet, or the oldest.
+    /// Index of an unused alias, or else of the oldest.
     const fn next(&self) -> usize {
         if self.topics.len() < self.most {
             self.topics.len()

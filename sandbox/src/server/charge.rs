@@ -1,13 +1,13 @@
-//! What kept messages weigh together, each for as long as it is kept.
+//! Memory of messages, counted for as long as each is kept.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The scales.
+/// Counter of bytes, shared by all messages.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MemoryCounter(Arc<AtomicUsize>);
 
-/// Something on the scales; a copy of it weighs as much again.
+/// Bytes that count until this is dropped; a clone counts as much again.
 #[derive(Debug)]
 pub(crate) struct Charge {
     counter: MemoryCounter,
@@ -19,7 +19,8 @@ impl MemoryCounter {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn of(&self, bytes: usize) -> Charge {
+    /// Counts bytes.
+    pub(crate) fn charge(&self, bytes: usize) -> Charge {
         self.0.fetch_add(bytes, Ordering::Relaxed);
         Charge {
             counter: self.clone(),
@@ -29,9 +30,9 @@ impl MemoryCounter {
 }
 
 impl Charge {
-    /// Something else on the same scales.
+    /// Counts more bytes at the same counter.
     pub(crate) fn another(&self, bytes: usize) -> Self {
-        self.counter.of(bytes)
+        self.counter.charge(bytes)
     }
 }
 
@@ -52,9 +53,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_dropped_weighs_nothing() {
+    fn a_dropped_charge_counts_no_more() {
         let counter = MemoryCounter::default();
-        let one = counter.of(10);
+        let one = counter.charge(10);
         let (two, copy) = (one.another(5), one.clone());
         assert_eq!(counter.bytes(), 25);
         drop((one, two));

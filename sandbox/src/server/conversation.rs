@@ -1,4 +1,4 @@
-//! The server without sockets, threads or a clock: bytes of several clients in, bytes for them out.
+//! Server without sockets, threads or a clock, for fuzzers and tests.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -11,10 +11,9 @@ use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::server::{Connection, Hub, Peer, RandomIds, Settings, Timestamp};
 
-/// Several clients of one server, in virtual time. What a fuzzer drives, or a test that wants no
-/// sockets.
+/// Several clients of one server, in virtual time, for fuzzers and for tests without sockets.
 ///
-/// Every client is let in whom the policy allows to connect; nobody is asked for credentials.
+/// Every client that the policy allows to connect is let in, without credentials.
 #[derive(Debug)]
 pub struct Conversation {
     hub: Hub,
@@ -32,7 +31,7 @@ struct Client {
 }
 
 impl Conversation {
-    /// Without clients. `now` is where virtual time begins.
+    /// Server without clients; `now` is the beginning of virtual time.
     #[must_use]
     pub fn new(profile: Profile, policy: Policy, now: Instant) -> Self {
         let settings = Arc::new(Settings {
@@ -51,7 +50,7 @@ impl Conversation {
         }
     }
 
-    /// A new connection; its number, from 0.
+    /// Opens a connection; returns its number, from 0.
     pub fn connect(&mut self) -> usize {
         let peer = Peer {
             address: ([127, 0, 0, 1], 1).into(),
@@ -77,8 +76,7 @@ impl Conversation {
         self.clients.len() - 1
     }
 
-    /// Bytes from a client. Those of one whose connection is over are ignored, as those of an
-    /// unknown one.
+    /// Handles bytes of a client. Bytes of a closed or unknown connection are ignored.
     pub fn receive(&mut self, client: usize, bytes: &[u8]) {
         let Some(client) = self
             .clients
@@ -91,7 +89,7 @@ impl Conversation {
         client.turn(&mut self.hub, &self.policy, self.now);
     }
 
-    /// What the server has for a client, which makes room for more.
+    /// Takes the bytes that the server sends to a client; then more messages fit into its output.
     pub fn send(&mut self, client: usize) -> BytesMut {
         let Some(client) = self.clients.get_mut(client) else {
             return BytesMut::new();
@@ -100,7 +98,7 @@ impl Conversation {
         client.connection.output.bytes.split()
     }
 
-    /// The client's socket closes.
+    /// Closes the socket of a client.
     pub fn count_loss(&mut self, client: usize) {
         let Some(client) = self
             .clients
@@ -114,13 +112,13 @@ impl Conversation {
         client.connection.output.events.clear();
     }
 
-    /// Whether the server goes on with this client.
+    /// `true` while the connection of this client is open.
     #[must_use]
     pub fn is_open(&self, client: usize) -> bool {
         self.clients.get(client).is_some_and(Client::is_open)
     }
 
-    /// Time passes, and what is due happens.
+    /// Lets time pass, and handles everything that is due.
     pub fn wait(&mut self, time: Duration) {
         self.now += time;
         self.hub.handle_timeout(self.now.instant);
@@ -136,7 +134,7 @@ impl Conversation {
         }
     }
 
-    /// Bytes of all messages that are kept, and of all buffers.
+    /// Bytes of all messages and buffers.
     #[must_use]
     pub fn memory(&self) -> usize {
         let buffers = self
@@ -152,7 +150,7 @@ impl Client {
         !self.is_lost && self.connection.output.close.is_none()
     }
 
-    /// Until there is nothing more to do.
+    /// Lets the connection work until it has nothing more to do.
     fn turn(&mut self, hub: &mut Hub, policy: &Policy, now: Timestamp) {
         loop {
             let connection = &mut self.connection;

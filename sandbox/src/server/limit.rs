@@ -1,11 +1,11 @@
-//! The limits that a client can run into, each with its reason code and its sentence.
+//! Limits of a profile that a client can break, each with its reason code and its sentence.
 
 use dunlin_codec::ReasonCode;
 
 use crate::server::close_reason::CloseReason;
 use crate::server::denied::Denied;
 
-/// A limit of the profile that was enforced. The sentence is the reason string and the log's.
+/// Limit that a client has broken. `Display` is the sentence for the reason string and the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Limit {
     #[error("the client id has {has} bytes; at most {most} are allowed")]
@@ -53,7 +53,7 @@ pub(crate) enum Limit {
 }
 
 impl Limit {
-    /// What answers a request that breaks it.
+    /// Reason code of the answer to a request that breaks the limit.
     pub(crate) const fn reason_code(self) -> ReasonCode {
         match self {
             Self::ClientId { .. } | Self::DollarId => ReasonCode::ClientIdentifierNotValid,
@@ -79,7 +79,10 @@ impl Limit {
     }
 }
 
-/// `Err` with what `breach` makes of both, where there is a limit and more than it allows.
+/// Checks a number by a limit; `most` of `None` is no limit.
+///
+/// # Errors
+/// The [`Limit`] that `breach` makes of both numbers, if `has` is larger.
 pub(crate) fn at_most(
     has: usize,
     most: Option<usize>,

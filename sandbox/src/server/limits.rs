@@ -1,50 +1,50 @@
-//! The sandbox's own limits, whatever the profile: what it holds at the most, and how long it
-//! waits.
+//! Limits of the sandbox itself in every profile: memory, numbers and times.
 
 use std::time::Duration;
 
-/// The TLS handshake and the CONNECT must be done within this, each.
+/// Timeout of the TLS handshake, and of the CONNECT after it.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A client may be so long silent about a server that is silent on purpose.
+/// Lifetime of a connection that a fault on demand leaves without an answer.
 pub(crate) const SILENT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-/// Bytes of a CONNECT: nobody has been let in yet.
+/// Maximum bytes of a CONNECT, in every profile: the client isn't authorized yet.
 pub(crate) const MAX_CONNECT_SIZE: u32 = 149_504;
-/// Connections at a time, unless the sandbox is told another number.
+/// Default for the maximum number of connections at a time.
 pub(crate) const MAX_CONNECTIONS: usize = 4096;
-/// Connections that aren't authorized yet; beyond it the oldest of them is given up.
+/// Maximum number of connections that aren't authorized yet; beyond it the oldest of them is given
+/// up.
 pub(crate) const MAX_HANDSHAKES: usize = 512;
-/// Sessions, connected or not, for each connection; beyond it the one that has been away for
-/// longest is given up.
+/// Maximum number of sessions, connected or not, for each connection that there may be; beyond it
+/// the session that has been away for longest ends.
 pub(crate) const SESSIONS_PER_CONNECTION: usize = 2;
-/// Subscriptions of all sessions.
+/// Maximum number of subscriptions of all sessions.
 pub(crate) const MAX_SUBSCRIPTIONS_OF_ALL: usize = 100_000;
-/// Bytes of all filters.
+/// Maximum bytes of all filters.
 pub(crate) const MAX_FILTER_BYTES: usize = 16 * 1024 * 1024;
-/// No more is written to a connection's buffer, nor read from it, while so many bytes wait to be
-/// sent.
+/// Bytes in a connection's output at which no more is written, and no more read from the client.
 pub(crate) const MAX_UNSENT: usize = 64 * 1024;
-/// Bytes that a connection may hold in its buffers without counting towards [`MAX_BUFFERED_BYTES`].
+/// Bytes in a connection's buffers up to which they don't count for [`MAX_BUFFERED_BYTES`].
 pub(crate) const UNCOUNTED_BUFFER: usize = 8 * 1024;
-/// Bytes in the buffers of all connections; beyond it the one that has held most for longest is
-/// ended.
+/// Maximum bytes in the buffers of all connections; beyond it the connection that has held most for
+/// longest is given up.
 pub(crate) const MAX_BUFFERED_BYTES: usize = 128 * 1024 * 1024;
-/// Messages that wait for one subscriber.
+/// Maximum number of messages that wait for one subscriber.
 pub(crate) const MAX_QUEUED: usize = 1000;
-/// Bytes of messages that wait for one subscriber.
+/// Maximum bytes of messages that wait for one subscriber.
 pub(crate) const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes of messages that wait for all subscribers together, each counted once, before each
-/// subscriber is left with [`SURE_QUEUED_BYTES`].
+/// Bytes of messages that wait for all subscribers together, each counted once, from which on each
+/// subscriber has [`GUARANTEED_QUEUED_BYTES`].
 pub(crate) const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
-/// Beyond it nothing is taken any more but for subscribers who have nothing waiting.
+/// Maximum bytes of messages that wait for all subscribers; beyond it the session with most of them
+/// ends.
 pub(crate) const HARD_MESSAGE_BYTES: usize = 128 * 1024 * 1024;
-/// What one subscriber may have waiting when much waits for the others: one packet of AWS IoT.
+/// Bytes that may wait for one subscriber even if much waits for others: one packet of AWS IoT.
 pub(crate) const GUARANTEED_QUEUED_BYTES: usize = 149_504;
-/// About what a message in a queue takes beyond its bytes.
+/// Approximate bytes of a message in a queue beyond its own.
 pub(crate) const QUEUED_OVERHEAD: usize = 128;
-/// Retained messages.
+/// Maximum number of retained messages.
 pub(crate) const MAX_RETAINED: usize = 1000;
-/// Bytes of retained messages.
+/// Maximum bytes of retained messages.
 pub(crate) const MAX_RETAINED_BYTES: usize = 16 * 1024 * 1024;
-/// Packets handled, receivers found and messages delivered for one connection before the others
-/// have their turn.
+/// Packets handled, receivers found and messages delivered for one connection before others get
+/// the lock.
 pub(crate) const WORK_PER_TURN: usize = 256;

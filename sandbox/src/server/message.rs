@@ -1,4 +1,4 @@
-//! A message on its way through the server: one buffer, shared by everybody who receives it.
+//! A message in the server: one buffer, shared by all its receivers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,26 +12,32 @@ use crate::server::charge::{Charge, MemoryCounter};
 use crate::server::limits::QUEUED_OVERHEAD;
 use crate::server::settings::Settings;
 
-/// What was published, without what belongs to the publisher's connection.
+/// Published message, without the parts that belong to the publisher's connection (alias, packet
+/// identifier, DUP).
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     packet: PacketBuf,
     pub(crate) publisher: Arc<str>,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
+    /// End of the Message Expiry Interval; `None` for a message that never expires.
     expires_at: Option<Instant>,
-    /// The clocks run so many times faster.
+    /// Factor by which the service's clocks run faster.
     time_scale: u32,
     pub(super) charge: Charge,
 }
 
 impl Message {
+    /// Copies a PUBLISH; its expiry is within the range of the profile.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if the message can't be encoded.
     pub(crate) fn of_publish(
         publish: &Publish<'_>,
         topic: TopicName<'_>,
         publisher: &Arc<str>,
         settings: &Settings,
-        weight: &MemoryCounter,
+        memory: &MemoryCounter,
         now: Instant,
     ) -> Result<Self, EncodeError> {
         let range = &settings.rules().message_expiry;
@@ -51,7 +57,7 @@ impl Message {
         };
         let packet = PacketBuf::new(&Packet::Publish(canonical))?;
         Ok(Self {
-            charge: weight.of(packet.as_bytes().len() + QUEUED_OVERHEAD),
+            charge: memory.charge(packet.as_bytes().len() + QUEUED_OVERHEAD),
             packet,
             publisher: Arc::clone(publisher),
             qos: publish.delivery.qos(),
@@ -61,11 +67,15 @@ impl Message {
         })
     }
 
+    /// Copies a will; [`Self::begin_expiry`] sets its expiry.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if the message can't be encoded.
     pub(crate) fn of_will(
         will: &Will<'_>,
         publisher: &Arc<str>,
         settings: &Settings,
-        weight: &MemoryCounter,
+        memory: &MemoryCounter,
         now: Instant,
     ) -> Result<Self, EncodeError> {
         let properties = PublishProperties {
@@ -86,17 +96,17 @@ impl Message {
         };
         Ok(Self {
             qos: will.qos,
-            ..Self::of_publish(&publish, will.topic, publisher, settings, weight, now)?
+            ..Self::of_publish(&publish, will.topic, publisher, settings, memory, now)?
         })
     }
 
-    /// The topic that it was published under.
+    /// Topic Name of the message.
     pub(crate) fn topic(&self) -> String {
         let topic = self.publish().and_then(|publish| publish.topic);
         topic.map_or_else(String::new, |topic| topic.as_str().into())
     }
 
-    /// The PUBLISH with QoS 0, without RETAIN and expiry: what is the same for every receiver.
+    /// PUBLISH with QoS 0, without RETAIN and expiry: the part that all receivers share.
     pub(crate) fn publish(&self) -> Option<Publish<'_>> {
         match self.packet.packet() {
             Packet::Publish(publish) => Some(publish),
@@ -104,9 +114,8 @@ impl Message {
         }
     }
 
-    /// The PUBLISH for one receiver, with the seconds that it is still worth delivering: less the
-    /// time that it waited here, rounded up, so that what is alive has a second left.
-    /// [MQTT-3.3.2-6]
+    /// PUBLISH for one receiver, with the seconds that are left of its Message Expiry Interval,
+    /// rounded up to at least 1. [MQTT-3.3.2-6]
     pub(crate) fn delivered<'a>(
         &'a self,
         delivery: Delivery,
@@ -132,12 +141,12 @@ impl Message {
         self.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
 
-    /// Lets the time that it is worth delivering begin now: a will's begins when it is published.
+    /// Sets the expiry from `now` on; that of a will begins when the will is published.
     pub(crate) fn begin_expiry(&mut self, expiry: Option<Duration>, now: Instant) {
         self.expires_at = expiry.map(|expiry| now + expiry);
     }
 
-    /// What it takes in a queue.
+    /// Bytes of the message in a queue.
     pub(crate) fn len(&self) -> usize {
         self.packet.as_bytes().len()
     }

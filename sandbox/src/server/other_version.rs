@@ -1,15 +1,15 @@
-//! A CONNECT of another version of MQTT: who sent it, and an answer that its sender can read.
+//! CONNECT of another version of MQTT, and an answer that its sender can read.
 
 use core::fmt;
 
-/// What is known of a CONNECT that isn't of MQTT 5.
+/// Facts about a CONNECT that isn't of MQTT 5.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OtherVersion {
     /// Protocol level: 3 is MQTT 3.1, 4 is MQTT 3.1.1; mosquitto's bridges add 0x80.
     level: u8,
     /// Protocol name; `None` if it is one that MQTT has or had.
     name: Option<String>,
-    /// `None` if the packet ends before it, or it isn't text.
+    /// Client id; `None` if the packet ends before it, or it isn't text.
     client_id: Option<String>,
 }
 
@@ -49,8 +49,8 @@ impl OtherVersion {
         })
     }
 
-    /// The CONNACK: in the form of MQTT 3 to a client of MQTT 3 (unacceptable protocol version),
-    /// otherwise in that of MQTT 5 (0x84, unsupported protocol version). [MQTT-3.1.2-2]
+    /// CONNACK in the form of MQTT 3 for a client of MQTT 3 (unacceptable protocol version), else in
+    /// that of MQTT 5 (0x84, unsupported protocol version). [MQTT-3.1.2-2]
     pub(crate) const fn connack(&self) -> &'static [u8] {
         if Self::is_known(self.level) {
             &[0x20, 0x02, 0x00, 0x01]
@@ -90,7 +90,7 @@ impl fmt::Display for OtherVersion {
     }
 }
 
-/// A string with its length before it, and what is behind it.
+/// String with its length before it, and the bytes behind it.
 fn read_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_at_checked(2)?;
     let length = u16::from_be_bytes(length.try_into().ok()?);

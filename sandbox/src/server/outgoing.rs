@@ -1,5 +1,5 @@
-//! What waits for one subscriber, and what it hasn't acknowledged: bounded, in order, and kept
-//! while it is away.
+//! Messages for one subscriber: the queue, and those without an acknowledgement. Bounded, in order,
+//! and kept while the client is away.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,35 +11,36 @@ use crate::server::charge::Charge;
 use crate::server::limits::{MAX_QUEUED, MAX_QUEUED_BYTES, QUEUED_OVERHEAD};
 use crate::server::message::Message;
 
-/// The queue, and the messages under way with their identifiers.
+/// Queue of a subscriber, and its unacknowledged messages with their packet identifiers.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     queue: VecDeque<Queued>,
     queued_bytes: usize,
-    /// In the order in which they were first sent.
+    /// Unacknowledged messages in the order in which they were first sent.
     in_flight: VecDeque<InFlight>,
     in_flight_bytes: usize,
-    /// How many of those a connection that resumed the session has yet to send again.
+    /// Number of unacknowledged messages that this connection must send again.
     again: usize,
-    /// How many were sent on this connection: what its Receive Maximum bounds.
+    /// Number of messages sent on this connection and unacknowledged; the client's Receive Maximum
+    /// bounds it.
     unacknowledged: usize,
     receive_maximum: usize,
     last_id: u16,
-    /// How many at the front of the queue have waited for the client to come back.
+    /// Number of messages at the front of the queue that waited for the client to come back.
     stored: usize,
 }
 
-/// One message for one subscriber.
+/// A message for one subscriber.
 #[derive(Debug, Clone)]
 pub(crate) struct Queued {
     pub(crate) message: Arc<Message>,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
-    /// Of all subscriptions that it is for.
+    /// Subscription identifiers of all matching subscriptions.
     pub(crate) identifiers: Box<[SubscriptionIdentifier]>,
-    /// The shared filter that it came by; `None` if it came by an ordinary one.
+    /// Shared filter that matched; `None` for an ordinary subscription.
     pub(crate) share: Option<Arc<str>>,
-    /// What this place in a queue takes.
+    /// Memory of this entry of the queue.
     _charge: Charge,
 }
 
@@ -65,28 +66,28 @@ impl Queued {
 #[derive(Debug)]
 struct InFlight {
     packet_id: PacketId,
-    /// `None` once the client has it (PUBREC) and the exchange only needs its end. [MQTT-4.3.3-6]
+    /// Message; `None` after PUBREC, when only its identifier is kept. [MQTT-4.3.3-6]
     message: Option<Queued>,
     qos: QoS,
     first_sent: Instant,
-    /// To be sent again.
+    /// Must be sent again on this connection.
     again: bool,
     /// Counts towards the Receive Maximum of this connection.
     is_charged: bool,
 }
 
-/// What is to be sent next.
+/// Next packet for the subscriber.
 #[derive(Debug)]
 pub(crate) enum NextDelivery {
-    /// A message that was sent on an earlier connection, with its identifier.
+    /// Message that was sent on an earlier connection, with its identifier.
     Again {
         packet_id: PacketId,
         queued: Queued,
         first_sent: Instant,
     },
-    /// A PUBREL that was sent on an earlier connection.
+    /// PUBREL that was sent on an earlier connection.
     Release(PacketId),
-    /// A message that is sent for the first time.
+    /// Message that is sent for the first time.
     New(Queued),
 }
 
@@ -115,7 +116,7 @@ impl Outgoing {
         }
     }
 
-    /// A new connection: everything under way is sent again, in its order. [MQTT-4.4.0-1]
+    /// Begins a new connection: all unacknowledged messages are sent again, in order. [MQTT-4.4.0-1]
     pub(crate) fn resume(&mut self, receive_maximum: u16) {
         for in_flight in &mut self.in_flight {
             (in_flight.again, in_flight.is_charged) = (true, false);
@@ -134,7 +135,7 @@ impl Outgoing {
             && self.queued_bytes + bytes <= max_bytes
     }
 
-    /// Queues a message; `false` if it doesn't fit in.
+    /// Queues a message; returns `false` if it doesn't fit in.
     pub(crate) fn push(&mut self, queued: Queued, max_bytes: usize) -> bool {
         let fits = self.fits(&queued.message, 1, max_bytes);
         if fits {
@@ -144,7 +145,7 @@ impl Outgoing {
         fits
     }
 
-    /// Everything that the client hasn't acknowledged, in order, and whether it was sent already.
+    /// Messages that the client hasn't acknowledged, in order, each with `true` if it was sent.
     pub(crate) fn into_unacknowledged(self) -> impl Iterator<Item = (Queued, bool)> {
         let sent = self
             .in_flight
@@ -153,18 +154,19 @@ impl Outgoing {
         sent.chain(self.queue.into_iter().map(|queued| (queued, false)))
     }
 
-    /// Whether what was queued last is all that waits.
+    /// `true` if one message waits.
     pub(crate) fn has_only_one(&self) -> bool {
         self.queue.len() == 1
     }
 
-    /// What all messages kept for this subscriber take.
+    /// Bytes of all messages for this subscriber.
     pub(crate) fn cost(&self) -> usize {
         let places = (self.queue.len() + self.in_flight.len()) * QUEUED_OVERHEAD;
         self.queued_bytes + self.in_flight_bytes + places
     }
 
-    /// The QoS of what may be sent now, and whether it has waited for the client to come back.
+    /// QoS of the message that may be sent now, and `true` if it waited for the client to come back;
+    /// `None` if no message may be sent.
     pub(crate) fn peek(&self) -> Option<(QoS, bool)> {
         if self.again > 0 {
             let next = self.in_flight.iter().find(|in_flight| in_flight.again)?;
@@ -180,8 +182,8 @@ impl Outgoing {
         is_due.then_some((next.qos, self.stored > 0))
     }
 
-    /// Order is kept: QoS 0 waits behind a message that must wait, and everything behind what is
-    /// sent again.
+    /// Takes the message of [`Self::peek`]. Order is kept: QoS 0 waits behind a message that must
+    /// wait, and all new messages wait behind those that are sent again.
     pub(crate) fn pop(&mut self) -> Option<NextDelivery> {
         self.peek()?;
         if self.again > 0 {
@@ -209,12 +211,13 @@ impl Outgoing {
         Some(NextDelivery::New(next))
     }
 
-    /// [MQTT-3.3.4-9] [MQTT-4.9.0-2]
+    /// `true` if the client's Receive Maximum allows another PUBLISH. [MQTT-3.3.4-9] [MQTT-4.9.0-2]
     const fn has_quota(&self, is_publish: bool) -> bool {
         !is_publish || self.unacknowledged < self.receive_maximum
     }
 
-    /// Takes an identifier where the QoS needs one.
+    /// Begins the delivery of a message: from QoS 1 on it gets a packet identifier and is kept until
+    /// its acknowledgement.
     pub(crate) fn begin(&mut self, queued: &Queued, now: Instant) -> Delivery {
         if queued.qos == QoS::AtMostOnce {
             return Delivery::AtMostOnce;
@@ -233,7 +236,9 @@ impl Outgoing {
         Delivery::new(queued.qos, packet_id, false)
     }
 
-    /// PUBACK, or a PUBREC that refuses, or PUBCOMP: the exchange is over. [MQTT-4.4.0-2]
+    /// Ends an exchange: PUBACK, PUBCOMP, or a PUBREC that refuses. [MQTT-4.4.0-2]
+    ///
+    /// `ends` gets the QoS of the message, and `true` after its PUBREC.
     pub(crate) fn finish(
         &mut self,
         packet_id: PacketId,
@@ -253,7 +258,7 @@ impl Outgoing {
         AckOutcome::Accepted
     }
 
-    /// PUBREC: the client has the message, and only its identifier is kept. [MQTT-4.3.3-4]
+    /// Handles a PUBREC: the client has the message, and only its identifier is kept. [MQTT-4.3.3-4]
     pub(crate) fn received(&mut self, packet_id: PacketId) -> AckOutcome {
         let Some((index, in_flight)) = self.find(packet_id) else {
             return AckOutcome::UnknownId;
@@ -271,7 +276,7 @@ impl Outgoing {
         AckOutcome::Accepted
     }
 
-    /// It was sent before, and isn't to be sent again, or can't be.
+    /// Ends the exchange of a message that won't be sent again.
     pub(crate) fn give_up(&mut self, packet_id: PacketId) {
         self.finish(packet_id, |_, _| true);
     }
@@ -283,8 +288,9 @@ impl Outgoing {
             .find(|(_, in_flight)| in_flight.packet_id == packet_id)
     }
 
-    /// Rotating, so that a late acknowledgement isn't taken for another message's. Fewer
-    /// identifiers are in use than there are: [`peek`](Self::peek) sees to it. [MQTT-2.2.1-4]
+    /// Next unused packet identifier, in rotation, so that a late acknowledgement isn't taken for
+    /// that of another message. [`peek`](Self::peek) keeps fewer in use than there are.
+    /// [MQTT-2.2.1-4]
     fn free_id(&mut self) -> PacketId {
         loop {
             self.last_id = self.last_id.wrapping_add(1);

@@ -1,4 +1,4 @@
-//! What a connection has for the outside: bytes to send, events to log, and whether to close.
+//! Output of a connection: bytes to send, events for the log, and the order to close.
 
 use std::collections::VecDeque;
 
@@ -9,28 +9,29 @@ use crate::event::Event;
 use crate::server::close_reason::Close;
 use crate::server::limits::MAX_UNSENT;
 
-/// Filled by the connection, emptied by whoever owns the socket.
+/// Output of a connection, emptied by the owner of the socket.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     pub(crate) bytes: BytesMut,
     pub(crate) events: VecDeque<Event>,
+    /// Way to close the socket; `None` while the connection goes on.
     pub(crate) close: Option<Close>,
     pub(crate) client: ClientLimits,
-    /// What this turn has done so far: packets handled, receivers found, messages delivered.
+    /// Work of this turn so far: packets handled, receivers found, messages delivered.
     pub(crate) work: usize,
 }
 
-/// What the client's CONNECT allows the server to send.
+/// Limits of the client's CONNECT for packets of the server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientLimits {
-    /// Bytes of a packet.
+    /// Maximum bytes of a packet.
     pub(crate) maximum_packet_size: usize,
-    /// Whether acknowledgements may say why.
+    /// `true` if acknowledgements may have a reason string.
     pub(crate) problem_information: bool,
 }
 
 impl Output {
-    /// Sends a packet, unless the client doesn't take one as large; says whether it did.
+    /// Sends a packet, unless it is larger than the client takes; returns `true` if it was sent.
     pub(crate) fn send(&mut self, packet: &Packet<'_>) -> bool {
         let fits = packet
             .encoded_len()
@@ -38,7 +39,7 @@ impl Output {
         fits && packet.encode(&mut self.bytes).is_ok()
     }
 
-    /// Sends a packet with a reason string, or without one where that makes it too large.
+    /// Sends a packet with a reason string, or without it if the packet would be too large.
     /// [MQTT-3.2.2-19]
     pub(crate) fn send_explained<'a>(
         &mut self,
@@ -51,11 +52,12 @@ impl Output {
         }
     }
 
-    /// The reason, where acknowledgements of this connection may have one. [MQTT-3.1.2-29]
+    /// Reason of an acknowledgement; `None` if the client wants none. [MQTT-3.1.2-29]
     pub(crate) fn explaining<'a>(&self, reason: Option<&'a str>) -> Option<&'a str> {
         reason.filter(|_| self.client.problem_information)
     }
 
+    /// `true` if so much waits to be sent that no more is written.
     pub(crate) fn is_full(&self) -> bool {
         self.bytes.len() >= MAX_UNSENT
     }

@@ -1,9 +1,9 @@
-//! How much of something a second holds: messages, bytes, stored messages.
+//! Rate limits: a number of messages or bytes in each second.
 
 use std::time::{Duration, Instant};
 
-/// Windows of one length, one after the other; each holds so much. What is taken beyond it counts
-/// for the next ones.
+/// Windows of one length, one after the other, each with the same limit. What is taken beyond the
+/// limit counts for the next windows.
 #[derive(Debug, Clone)]
 pub(crate) struct RateWindow {
     most: u64,
@@ -22,7 +22,7 @@ impl RateWindow {
         }
     }
 
-    /// Whether there is something left.
+    /// `true` if the limit of this window isn't used up.
     pub(crate) fn is_open(&mut self, now: Instant) -> bool {
         if now >= self.ends {
             let over = now.saturating_duration_since(self.ends);
@@ -38,12 +38,12 @@ impl RateWindow {
         self.taken < self.most
     }
 
-    /// Takes some, whether it is there or not.
+    /// Takes a number, even beyond the limit.
     pub(crate) const fn take(&mut self, some: u64) {
         self.taken = self.taken.saturating_add(some);
     }
 
-    /// Takes one, if there is one.
+    /// Takes one, unless the limit is used up; returns `true` if it did.
     pub(crate) fn try_take(&mut self, now: Instant) -> bool {
         let is_open = self.is_open(now);
         if is_open {
@@ -52,7 +52,7 @@ impl RateWindow {
         is_open
     }
 
-    /// When to ask again.
+    /// End of this window.
     pub(crate) const fn ends(&self) -> Instant {
         self.ends
     }

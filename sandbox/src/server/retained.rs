@@ -1,4 +1,4 @@
-//! Retained messages: the last one of each topic, as many as there is room for.
+//! Retained messages: the last one of each topic, within the limits of the sandbox.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use crate::server::limits::{MAX_RETAINED, MAX_RETAINED_BYTES};
 use crate::server::message::Message;
 use crate::server::topics;
 
-/// The store. Lost when the sandbox ends, as is everything but its keys.
+/// Retained messages by topic, in memory only.
 #[derive(Debug, Default)]
 pub(crate) struct Retained {
     messages: BTreeMap<Box<str>, Arc<Message>>,
     bytes: usize,
 }
 
-/// The store has as many retained messages, or as many bytes of them, as it may.
+/// Error of a retained message beyond the limits of the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the sandbox keeps at most {MAX_RETAINED} retained messages, and {} MiB of them",
@@ -27,8 +27,11 @@ pub(crate) struct Retained {
 pub(crate) struct RetainedFull;
 
 impl Retained {
-    /// Keeps the message instead of the topic's last one; one without a payload only removes that.
-    /// [MQTT-3.3.1-6]
+    /// Retains a message in place of the last one of its topic; a message without a payload removes
+    /// that. [MQTT-3.3.1-6]
+    ///
+    /// # Errors
+    /// [`RetainedFull`] beyond the limits of the sandbox.
     pub(crate) fn keep(
         &mut self,
         topic: &str,

@@ -1,4 +1,4 @@
-//! What the server keeps for one client, also while it is away.
+//! Session of one client, which may outlive its connection.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,56 +11,56 @@ use crate::policy::Decision;
 use crate::server::message::Message;
 use crate::server::outgoing::{Outgoing, Queued};
 
-/// Tells a session from the one before it with the same client id.
+/// Identifier that tells a session from an earlier one of the same client id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SessionId(pub(super) u64);
 
-/// Tells a connection from the one before it with the same client id.
+/// Identifier that tells a connection from an earlier one of the same client id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionId(pub(super) u64);
 
-/// One session.
+/// Session of one client.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(super) client_state: ClientState,
-    /// Each filter as it was sent, `$share/` and all.
+    /// Subscriptions by their filters as sent, with `$share/<name>/`.
     pub(super) subscriptions: HashMap<Arc<str>, Subscription>,
-    /// What the filters weigh.
-    pub(super) weight: usize,
+    /// Bytes of the filters.
+    pub(super) filter_bytes: usize,
     pub(crate) outgoing: Outgoing,
-    /// Messages of QoS 2 that the client sent and hasn't released: a repetition is no other
-    /// message.
+    /// Identifiers of the client's messages of QoS 2 without PUBREL: a second PUBLISH with one of
+    /// them is a repetition.
     pub(crate) received: BTreeSet<PacketId>,
-    /// The will of its last connection, while it is to wait.
+    /// Delayed will of the last connection; `None` without one.
     pub(super) will: Option<DelayedWill>,
 }
 
-/// Whether the client is there.
+/// Connection of a session, or the time since its end.
 #[derive(Debug)]
 pub(super) enum ClientState {
     Attached {
         connection: ConnectionId,
-        /// Told when there is something for its connection to do.
+        /// Notified when the connection has something to do.
         wake: Arc<Notify>,
         /// The session ends with this connection: its Session Expiry Interval is 0 (§3.1.2.11.2).
         ends_with_connection: bool,
     },
     Away {
         since: Instant,
-        /// `None`: never.
+        /// End of the session; `None` for a session that never ends.
         ends_at: Option<Instant>,
     },
 }
 
-/// A subscription, however its filter is written.
+/// Options and identifier of a subscription; its filter is the key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subscription {
     pub(crate) options: SubscriptionOptions,
     pub(crate) identifier: Option<SubscriptionIdentifier>,
 }
 
-/// A will that the policy has allowed, and its time.
+/// Will that the policy has allowed, and the time of its publication.
 #[derive(Debug)]
 pub(crate) struct DelayedWill {
     pub(crate) at: Instant,
@@ -68,17 +68,18 @@ pub(crate) struct DelayedWill {
     pub(crate) decision: Decision,
 }
 
-/// Whether a message was queued.
+/// Outcome of queueing a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PushOutcome {
     Queued,
-    /// It is of QoS 0, and the client is away.
+    /// Not queued: the message has QoS 0, and the client is away.
     NotKept,
-    /// As many messages wait as may; the message would have been delivered with this QoS.
+    /// The queue is full; holds the QoS of the delivery.
     Full(QoS),
 }
 
-/// What several subscriptions of one client make of one message. [MQTT-3.3.4-2]
+/// Options of the delivery of one message to one client, from all its matching subscriptions.
+/// [MQTT-3.3.4-2]
 #[derive(Debug, Default)]
 pub(super) struct DeliveryOptions {
     pub(super) qos: QoS,
@@ -92,7 +93,7 @@ impl Session {
             id,
             client_state,
             subscriptions: HashMap::new(),
-            weight: 0,
+            filter_bytes: 0,
             outgoing: Outgoing::new(),
             received: BTreeSet::new(),
             will: None,
@@ -114,7 +115,7 @@ impl Session {
         matches!(self.client_state, ClientState::Away { .. })
     }
 
-    /// Whether the session ends as soon as its connection does.
+    /// `true` if the session ends with its connection.
     pub(super) const fn ends_with_connection(&self) -> bool {
         matches!(
             self.client_state,
@@ -125,13 +126,19 @@ impl Session {
         )
     }
 
+    /// `true` if the client has been away for as long as the session may wait.
+    pub(super) fn has_expired(&self, now: Instant) -> bool {
+        matches!(self.client_state, ClientState::Away { ends_at: Some(ends_at), .. } if ends_at <= now)
+    }
+
     pub(super) fn wake(&self) {
         if let ClientState::Attached { wake, .. } = &self.client_state {
             wake.notify_one();
         }
     }
 
-    /// When the hub has something to do for a session whose client is away.
+    /// Next time at which the session ends or its will is published; `None` while the client is
+    /// connected.
     pub(super) fn due(&self) -> Option<Instant> {
         let ClientState::Away { ends_at, .. } = self.client_state else {
             return None;
@@ -164,8 +171,8 @@ impl Session {
         if !self.outgoing.push(queued, max_bytes) {
             return PushOutcome::Full(qos);
         }
-        // Where more waits, its connection knows, or waits for its client: a crowd that doesn't
-        // read isn't woken in vain.
+        // If more messages wait, the connection was woken before, or its client doesn't read: many
+        // slow clients aren't woken for each message.
         if self.outgoing.has_only_one() {
             self.wake();
         }
@@ -174,6 +181,7 @@ impl Session {
 }
 
 impl DeliveryOptions {
+    /// Options of one subscription.
     pub(super) fn by(subscription: &Subscription) -> Self {
         Self {
             qos: subscription.options.qos,
@@ -182,7 +190,8 @@ impl DeliveryOptions {
         }
     }
 
-    /// One copy, with the strongest QoS and all identifiers. [MQTT-3.3.4-4]
+    /// Joins the options of another subscription: the highest QoS and all identifiers.
+    /// [MQTT-3.3.4-4]
     pub(super) fn merge(&mut self, other: Self) {
         self.qos = self.qos.max(other.qos);
         self.retain_as_published |= other.retain_as_published;

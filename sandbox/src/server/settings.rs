@@ -1,4 +1,4 @@
-//! How one sandbox behaves towards every connection.
+//! Settings of one sandbox for all its connections.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use crate::profile::{Profile, Rules};
 use crate::qos2::SubscribeQoS2;
 use crate::server::limits::{MAX_CONNECTIONS, SESSIONS_PER_CONNECTION};
 
-/// What was asked for when it was started.
+/// Settings of one sandbox, fixed at its start.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) profile: Profile,
     pub(crate) faults: FaultPlan,
     pub(crate) denials: Denials,
-    /// The service's clocks run so many times faster.
+    /// Factor by which the service's clocks run faster; at least 1.
     pub(crate) time_scale: u32,
     pub(crate) max_connections: usize,
-    /// `None` is what the profile does.
+    /// Handling of a full queue; `None` for that of the profile.
     pub(crate) when_queue_full: Option<WhenQueueFull>,
-    /// What a SUBSCRIBE at QoS 2 gets where the profile has none.
+    /// Answer to a SUBSCRIBE at QoS 2 if the profile has no QoS 2.
     pub(crate) subscribe_qos2: SubscribeQoS2,
 }
 
@@ -52,7 +52,7 @@ impl Settings {
             .unwrap_or_else(|| self.rules().when_queue_full)
     }
 
-    /// A time of the service, as long as it takes here.
+    /// Duration here of a duration of the service.
     pub(crate) fn scaled(&self, time: Duration) -> Duration {
         time / self.time_scale.max(1)
     }

@@ -163,9 +163,9 @@ impl Open {
             SubscribeOutcome::New => granted(true),
             SubscribeOutcome::Replaced => granted(false),
             SubscribeOutcome::TooMany => Err(Limit::Subscriptions(rules.max_subscriptions).into()),
-            SubscribeOutcome::NoRoom => Err(Denied::new(
+            SubscribeOutcome::NoMemory => Err(Denied::new(
                 ReasonCode::QuotaExceeded,
-                "the sandbox has no room for more subscriptions",
+                "the sandbox has no memory left for more subscriptions",
             )),
             SubscribeOutcome::Gone => Err(Denied::new(
                 ReasonCode::UnspecifiedError,

@@ -1,11 +1,14 @@
-//! What a profile asks of topics beyond the standard, and where it matches otherwise.
+//! Rules of a profile for topics beyond the standard.
 
 use dunlin_codec::{TopicFilter, TopicName};
 
 use crate::profile::Rules;
 use crate::server::limit::{Limit, at_most};
 
-/// Judges a topic name. The Basic Ingest prefix doesn't count.
+/// Checks a topic name by the limits of a profile, without its Basic Ingest prefix.
+///
+/// # Errors
+/// The first [`Limit`] that the name breaks.
 pub(crate) fn check_name(topic: TopicName<'_>, rules: &Rules) -> Result<(), Limit> {
     if rules.reserves_dollar_topics && !is_defined(topic.as_str(), "events") {
         return Err(Limit::ReservedTopic);
@@ -19,7 +22,11 @@ pub(crate) fn check_name(topic: TopicName<'_>, rules: &Rules) -> Result<(), Limi
     })
 }
 
-/// Judges a topic filter. Neither the Basic Ingest prefix counts nor that of a share.
+/// Checks a topic filter by the limits of a profile, without the prefixes of Basic Ingest and of a
+/// share.
+///
+/// # Errors
+/// The first [`Limit`] that the filter breaks.
 pub(crate) fn check_filter(filter: TopicFilter<'_>, rules: &Rules) -> Result<(), Limit> {
     let share = filter.share_name().map_or(0, str::len);
     at_most(share, rules.max_share_name, |has, most| Limit::ShareName {
@@ -43,8 +50,8 @@ pub(crate) fn matches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rul
     filter.matches(name) && reaches(filter, name, rules)
 }
 
-/// Whether a filter that matches as the standard has it does so here: on AWS IoT `sensor/#` doesn't
-/// match `sensor`.
+/// `true` if a filter that matches by the standard does so in this profile: on AWS IoT `sensor/#`
+/// doesn't match `sensor`.
 pub(crate) fn reaches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rules) -> bool {
     let parent = filter
         .as_str()
@@ -53,9 +60,9 @@ pub(crate) fn reaches(filter: TopicFilter<'_>, name: &TopicName<'_>, rules: &Rul
     parent.is_none_or(|parent| slashes(name.as_str()) > slashes(parent))
 }
 
-/// Whether a topic doesn't begin with `$`, or is one of those that AWS IoT Core defines ("Reserved
-/// topics" in the developer guide). `but` is the one kind that this operation may not use: nobody
-/// publishes under `$aws/events/`, and nobody subscribes to `$aws/rules/`.
+/// `true` if a topic doesn't begin with `$`, or is one of those that AWS IoT Core defines ("Reserved
+/// topics" in the developer guide). `but` is the kind that this operation may not use: no client
+/// publishes under `$aws/events/` or subscribes to `$aws/rules/`.
 fn is_defined(topic: &str, but: &str) -> bool {
     if !topic.starts_with('$') {
         return true;
@@ -67,7 +74,7 @@ fn is_defined(topic: &str, but: &str) -> bool {
     kind.is_some_and(|kind| (KINDS.contains(&kind) || ["#", "+"].contains(&kind)) && kind != but)
 }
 
-/// What may follow `$aws/`.
+/// Words that may follow `$aws/`.
 const KINDS: [&str; 9] = [
     "certificates",
     "commands",
@@ -84,7 +91,7 @@ fn slashes(topic: &str) -> usize {
     topic.matches('/').count()
 }
 
-/// `$aws/rules/<rule>/topic` is `topic` to the limits.
+/// Topic behind `$aws/rules/<rule>/`, which is the part that the limits count.
 fn without_basic_ingest(topic: &str) -> &str {
     let behind_rule = topic
         .strip_prefix("$aws/rules/")

@@ -1,4 +1,4 @@
-//! Messages that were accepted and reach a subscriber no more: counted, and told in the log.
+//! Accepted messages that a subscriber won't get: counted, and reported in the log.
 
 use core::fmt;
 use std::collections::HashMap;
@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use crate::event::Event;
 use crate::server::limits::{MAX_QUEUED, MAX_QUEUED_BYTES};
 
-/// Why a message reaches a subscriber no more.
+/// Reason why a subscriber won't get a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum LossReason {
-    /// As many messages wait for the client as may.
+    /// The queue of the client was full.
     QueueFull,
-    /// The session ended because more messages waited than may.
+    /// The session was ended because its queue was full.
     SessionOverflowed,
     /// The sandbox was short of memory, and this session held most of it.
     OutOfMemory,
@@ -29,13 +29,14 @@ pub(crate) enum LossReason {
 #[derive(Debug, Default)]
 pub(super) struct Losses {
     counts: HashMap<(Arc<str>, Arc<str>, LossReason), usize>,
-    /// Those of more clients and topics than are told one by one.
+    /// Losses beyond the clients and topics that are counted one by one.
     others: usize,
+    /// Time of the next report; `None` while nothing was lost.
     report_at: Option<Instant>,
 }
 
 impl Losses {
-    /// Counts a message. `true` if [`Self::report_at`] has changed.
+    /// Counts a message; returns `true` if [`Self::report_at`] has changed.
     pub(super) fn add(
         &mut self,
         client_id: &Arc<str>,
@@ -57,12 +58,12 @@ impl Losses {
         is_first
     }
 
-    /// When [`Self::report`] is due; `None` while nothing was lost.
+    /// Time of the next [`Self::report`]; `None` while nothing was lost.
     pub(super) const fn report_at(&self) -> Option<Instant> {
         self.report_at
     }
 
-    /// One line for each client, topic and reason.
+    /// Events since the last report: one for each client, topic and reason.
     pub(super) fn report(&mut self) -> Vec<Event> {
         self.report_at = None;
         let event =
@@ -76,7 +77,7 @@ impl Losses {
         counts.sort_unstable_by(|((a, a_topic, _), _), ((b, b_topic, _), _)| {
             (a, a_topic).cmp(&(b, b_topic))
         });
-        let told = counts
+        let counted = counts
             .iter()
             .map(|((client_id, topic, reason), count)| event(client_id, topic, *count, reason));
         let others = core::mem::take(&mut self.others);
@@ -88,7 +89,7 @@ impl Losses {
                 &"more than can be told one by one",
             )
         });
-        told.chain(several).collect()
+        counted.chain(several).collect()
     }
 }
 
@@ -116,7 +117,7 @@ impl fmt::Display for LossReason {
     }
 }
 
-/// Losses are told together that happen within this time.
+/// Time between two reports.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
-/// Lines of one report.
+/// Maximum lines of one report.
 const MAX_LINES: usize = 1024;

@@ -1,5 +1,5 @@
-//! What the server holds for all clients together, and who gives way when it is too much: whoever
-//! is furthest behind.
+//! Memory of all clients together: messages and buffers. Beyond its bounds the client that uses most
+//! is given up.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,35 +8,36 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::server::charge::MemoryCounter;
+use crate::server::hub::Hub;
 use crate::server::hub::losses::LossReason;
-use crate::server::hub::{Hub, Unfinished, UnfinishedKind};
+use crate::server::hub::unfinished::{Unfinished, UnfinishedKind};
 use crate::server::limits::{
     GUARANTEED_QUEUED_BYTES, HARD_MESSAGE_BYTES, MAX_BUFFERED_BYTES, MAX_MESSAGE_BYTES,
     MAX_QUEUED_BYTES, UNCOUNTED_BUFFER,
 };
 use crate::server::session::ConnectionId;
 
-/// The scales, and those who have to go.
+/// Memory in use, and the connections that are given up.
 #[derive(Debug, Default)]
 pub(super) struct MemoryBudget {
     messages: MemoryCounter,
-    /// Connections with more than a little in their buffers.
+    /// Connections with more than [`UNCOUNTED_BUFFER`] bytes in their buffers.
     holders: HashMap<ConnectionId, BufferUse>,
     buffered: usize,
     evicted: HashMap<ConnectionId, Eviction>,
 }
 
-/// Why a connection has to go.
+/// Reason to give up a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Eviction {
     /// The sandbox is short of memory.
     OutOfMemory,
-    /// More messages waited than may.
+    /// More messages waited for the client than may.
     Overflow,
 }
 
 impl Eviction {
-    /// The reason string of its DISCONNECT.
+    /// Reason string of the DISCONNECT.
     pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::OutOfMemory => "the sandbox is short of memory, and this client holds most of it",
@@ -45,11 +46,11 @@ impl Eviction {
     }
 }
 
-/// What one connection holds in its buffers.
+/// Buffers of one connection.
 #[derive(Debug)]
 struct BufferUse {
     bytes: usize,
-    /// Since when it has been more than a little.
+    /// Time since which the buffers have counted.
     since: Instant,
     wake: Arc<Notify>,
 }
@@ -59,8 +60,8 @@ impl MemoryBudget {
         self.messages.clone()
     }
 
-    /// How many bytes may wait for one subscriber. Less when many are far behind, and still enough
-    /// for those who aren't.
+    /// Maximum bytes that may wait for one subscriber: fewer if the messages of all use much memory,
+    /// and still enough for a subscriber that reads.
     pub(super) fn queue_limit(&self) -> usize {
         if self.messages.bytes() < MAX_MESSAGE_BYTES {
             MAX_QUEUED_BYTES
@@ -82,8 +83,8 @@ impl MemoryBudget {
 }
 
 impl Hub {
-    /// What a connection's buffers hold now. Too much of all: the one that has held most for
-    /// longest has to go.
+    /// Notes the bytes in a connection's buffers. Beyond the bound for all, the connection that has
+    /// held most bytes for longest is given up.
     pub(crate) fn charge_buffers(
         &mut self,
         connection: ConnectionId,
@@ -98,6 +99,7 @@ impl Hub {
             }
             return;
         }
+
         let holder = memory.holders.entry(connection);
         let holder = holder.or_insert_with(|| BufferUse {
             bytes: 0,
@@ -106,17 +108,16 @@ impl Hub {
         });
         memory.buffered = memory.buffered - holder.bytes + bytes;
         holder.bytes = bytes;
+
+        // Bytes times seconds: a short peak is cheaper than a long queue.
         while memory.buffered > MAX_BUFFERED_BYTES {
-            let burden = |holder: &BufferUse| {
+            let cost = |holder: &BufferUse| {
                 let seconds = now.saturating_duration_since(holder.since).as_secs() + 1;
                 u64::try_from(holder.bytes)
                     .unwrap_or(u64::MAX)
                     .saturating_mul(seconds)
             };
-            let heaviest = memory
-                .holders
-                .iter()
-                .max_by_key(|(_, holder)| burden(holder));
+            let heaviest = memory.holders.iter().max_by_key(|(_, holder)| cost(holder));
             let Some(connection) = heaviest.map(|(connection, _)| *connection) else {
                 return;
             };
@@ -128,18 +129,17 @@ impl Hub {
         }
     }
 
-    /// Why this connection has to go; `None` if it may stay.
+    /// Reason to give this connection up; `None` if there is none.
     pub(crate) fn eviction(&self, connection: ConnectionId) -> Option<Eviction> {
         self.memory.evicted.get(&connection).copied()
     }
 
-    /// Whether messages take so much that no large ones are taken on for later.
+    /// `true` if messages use so much memory that no large will is accepted.
     pub(crate) fn is_short_of_memory(&self) -> bool {
         self.memory.messages.bytes() >= MAX_MESSAGE_BYTES
     }
 
-    /// Too many messages wait: the subscriber with most of them loses what it has, and its
-    /// connection.
+    /// Ends the sessions with most waiting messages until the messages of all are within their bound.
     pub(super) fn limit_messages(&mut self, now: Instant) {
         while self.memory.messages.bytes() > HARD_MESSAGE_BYTES {
             let heaviest = self
@@ -159,11 +159,12 @@ impl Hub {
                 LossReason::OutOfMemory,
                 now,
             );
-            // Nobody else gets them: that would free no memory.
+            // No other client of a shared subscription gets them: that would free no memory.
             self.count_unfinished_as_lost(now);
         }
     }
-    /// Counts the messages that sessions left behind as lost; their wills wait on.
+
+    /// Counts the messages of ended sessions as lost; their wills still wait.
     fn count_unfinished_as_lost(&mut self, now: Instant) {
         for unfinished in core::mem::take(&mut self.unfinished) {
             let Unfinished {

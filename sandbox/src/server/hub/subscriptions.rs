@@ -1,0 +1,159 @@
+//! Subscriptions of all sessions, and the index of their filters.
+
+use core::ops::Bound;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use dunlin_codec::TopicFilter;
+
+use crate::server::hub::Hub;
+use crate::server::limits::{MAX_FILTER_BYTES, MAX_SUBSCRIPTIONS_OF_ALL};
+use crate::server::session::{ConnectionId, Session, Subscription};
+
+/// Clients that subscribed with one filter.
+#[derive(Debug, Default)]
+pub(super) struct Subscribers {
+    /// The filter begins with `$share/`: each message is for one of the clients (§4.8.2).
+    pub(super) is_shared: bool,
+    /// Clients in order, so that one of many is found and removed without a search.
+    pub(super) clients: BTreeSet<Arc<str>>,
+    /// Client that got the last message of a shared filter; `None` before the first message.
+    pub(super) last: Option<Arc<str>>,
+}
+
+impl Subscribers {
+    /// Clients of a shared filter in the order in which the next message is offered to them: those
+    /// behind the last one, then the others.
+    pub(super) fn in_turn(&self) -> impl Iterator<Item = &Arc<str>> {
+        let after = self
+            .last
+            .as_deref()
+            .map_or(Bound::Unbounded, Bound::Excluded);
+        let until = self
+            .last
+            .as_deref()
+            .map_or(Bound::Excluded(""), Bound::Included);
+        let behind = self.clients.range::<str, _>((after, Bound::Unbounded));
+        behind.chain(self.clients.range::<str, _>((Bound::Unbounded, until)))
+    }
+}
+
+/// Outcome of a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SubscribeOutcome {
+    New,
+    /// The session had a subscription with the same filter.
+    Replaced,
+    /// The session has as many subscriptions as the profile allows.
+    TooMany,
+    /// The filters use as much memory as they may.
+    NoMemory,
+    /// The session has ended, or another connection has it.
+    Gone,
+}
+
+impl Hub {
+    /// Makes a subscription, or replaces one with the same filter. [MQTT-3.8.4-3]
+    pub(crate) fn subscribe(
+        &mut self,
+        client_id: &Arc<str>,
+        connection: ConnectionId,
+        filter: TopicFilter<'_>,
+        subscription: Subscription,
+    ) -> SubscribeOutcome {
+        let most = self.settings.rules().max_subscriptions;
+        let bytes = filter_cost(filter.as_str());
+        let Some(session) = self
+            .sessions
+            .get_mut(client_id)
+            .filter(|session| session.is_of(connection))
+        else {
+            return SubscribeOutcome::Gone;
+        };
+        // [MQTT-3.8.4-3]
+        if let Some(same) = session.subscriptions.get_mut(filter.as_str()) {
+            *same = subscription;
+            return SubscribeOutcome::Replaced;
+        }
+        if session.subscriptions.len() >= most {
+            return SubscribeOutcome::TooMany;
+        }
+        let is_too_much = session.filter_bytes + bytes > MAX_FILTER_BYTES_OF_ONE
+            || self.filter_bytes + bytes > MAX_FILTER_BYTES
+            || self.subscription_count >= MAX_SUBSCRIPTIONS_OF_ALL;
+        if is_too_much {
+            return SubscribeOutcome::NoMemory;
+        }
+
+        // The session, the index and the list of subscribers share one copy of the filter.
+        let kept: Arc<str> = filter.as_str().into();
+        session
+            .subscriptions
+            .insert(Arc::clone(&kept), subscription);
+        session.filter_bytes += bytes;
+        self.filter_bytes += bytes;
+        self.subscription_count += 1;
+        let subscribers = self.subscribers.entry(Arc::clone(&kept)).or_default();
+        if subscribers.clients.is_empty() {
+            subscribers.is_shared = filter.is_shared();
+            self.index.insert(filter, kept);
+        }
+        subscribers.clients.insert(Arc::clone(client_id));
+        SubscribeOutcome::New
+    }
+
+    /// Ends a subscription; returns `false` if there was none with these characters.
+    /// [MQTT-3.10.4-1]
+    pub(crate) fn unsubscribe(
+        &mut self,
+        client_id: &Arc<str>,
+        connection: ConnectionId,
+        filter: TopicFilter<'_>,
+    ) -> bool {
+        let session = self
+            .sessions
+            .get_mut(client_id)
+            .filter(|session| session.is_of(connection));
+        let Some(session) = session else { return false };
+        if session.subscriptions.remove(filter.as_str()).is_none() {
+            return false;
+        }
+        session.filter_bytes -= filter_cost(filter.as_str());
+        self.remove_filter(client_id, filter);
+        true
+    }
+
+    pub(super) fn remove_subscriptions(&mut self, client_id: &Arc<str>, session: &Session) {
+        for filter in session.subscriptions.keys() {
+            if let Ok(filter) = TopicFilter::new(filter) {
+                self.remove_filter(client_id, filter);
+            }
+        }
+    }
+
+    fn remove_filter(&mut self, client_id: &Arc<str>, filter: TopicFilter<'_>) {
+        self.filter_bytes -= filter_cost(filter.as_str());
+        self.subscription_count -= 1;
+        // The last subscriber takes the filter out of the index.
+        let Some(subscribers) = self.subscribers.get_mut(filter.as_str()) else {
+            return;
+        };
+        subscribers.clients.remove(client_id);
+        if subscribers.clients.is_empty()
+            && let Some((kept, _)) = self.subscribers.remove_entry(filter.as_str())
+        {
+            self.index.remove(filter, &kept);
+        }
+    }
+}
+
+/// Approximate memory of a filter in bytes: its text, and a level of the index for each of its
+/// levels.
+fn filter_cost(filter: &str) -> usize {
+    filter.len() + (filter.matches('/').count() + 1) * LEVEL
+}
+
+/// Approximate bytes of a level of the index.
+const LEVEL: usize = 128;
+/// Maximum bytes of the filters of one session.
+const MAX_FILTER_BYTES_OF_ONE: usize = 256 * 1024;
