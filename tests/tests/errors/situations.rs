@@ -247,14 +247,14 @@ const FOREIGN: [(&str, &[u8], &[&str]); 6] = [
 ];
 
 /// Section 3, load: words of `dunlin bench`, fault of the sandbox, and what is expected.
-const LOAD: [(&str, &str, Expected); 9] = [
+const LOAD: [(&str, &str, Expected); 14] = [
     (
         "connect --clients=2 --duration=2s",
         "disconnect=0x8b@300ms",
         ("E-DISCONNECTED", 8, &["(DISCONNECT 0x8B)"]),
     ),
     (
-        "pub --clients=2 --duration=2s",
+        "pub --clients=2 --duration=2s --rate=20",
         "reset@300ms",
         ("E-LOST", 8, &[]),
     ),
@@ -264,7 +264,7 @@ const LOAD: [(&str, &str, Expected); 9] = [
         ("E-DISCONNECTED", 8, &["(DISCONNECT 0x8B)"]),
     ),
     (
-        "pubsub --clients=2 --duration=2s",
+        "pubsub --clients=2 --duration=2s --rate=20",
         "disconnect=0x8b@300ms",
         ("E-DISCONNECTED", 8, &["(DISCONNECT 0x8B)"]),
     ),
@@ -277,6 +277,35 @@ const LOAD: [(&str, &str, Expected); 9] = [
         "pub --count=4 --qos=1",
         "puback=0x87",
         ("E-PUB-DENIED", 7, &["Not authorized", "--client-id"]),
+    ),
+    (
+        "sub --count=4",
+        "suback=0x87",
+        ("E-SUB-DENIED", 7, &["Not authorized", "--client-id"]),
+    ),
+    (
+        "pub --count=4 --qos=1 --size=200000",
+        "delay=0ms",
+        (
+            "E-PUB-DENIED",
+            7,
+            &["larger than the server's Maximum Packet Size", "--size"],
+        ),
+    ),
+    (
+        "pub --count=4 --qos=1",
+        "no-puback",
+        ("E-ACK-TIMEOUT", 9, &["no acknowledgement of PUBLISH"]),
+    ),
+    (
+        "pubsub --count=4 --qos=1",
+        "no-deliver",
+        ("E-NOT-RECEIVED", 9, &["4 of 4 messages"]),
+    ),
+    (
+        "pub --count=4 --qos=1",
+        "connack=0x86",
+        ("E-AUTH-DENIED", 5, &["wrong user name or password"]),
     ),
     (
         "connect --clients=2",
