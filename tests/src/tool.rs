@@ -195,10 +195,20 @@ impl Finished {
     }
 
     /// # Panics
-    /// Unless it ended with this code.
+    /// Unless it ended with this code, and a code of a failure comes with an error that has an id.
     #[track_caller]
     pub fn exits(&self, code: i32) {
         assert_eq!(self.code, Some(code), "\n{}\n{}", self.stdout, self.stderr);
+        let is_failure = !matches!(code, 0 | 129 | 130 | 143);
+        // A packet that breaks the protocol is what `inspect decode` was asked for: its finding is
+        // on standard output.
+        let is_finding = code == 10 && self.stderr.is_empty();
+        assert!(
+            !is_failure || is_finding || self.stderr.contains("error["),
+            "exit {code} without an error\n{}\n{}",
+            self.stdout,
+            self.stderr
+        );
     }
 }
 
