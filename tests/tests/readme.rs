@@ -134,12 +134,9 @@ impl Reader {
 fn shortened(text: &str, plain_port: Option<u64>) -> String {
     let port = plain_port.unwrap_or_default();
     text.replace(":1883", &format!(":{port}"))
-        .replace("--count 100000", "--count 500")
+        .replace("--count 10000", "--count 500")
         .replace("--duration 1m", "--duration 1s")
-        .replace(
-            "--clients 10000",
-            "--clients 5 --duration 1s",
-        )
+        .replace("--clients 10000", "--clients 5 --duration 1s")
 }
 
 fn readme() -> String {
