@@ -114,7 +114,7 @@ impl Reader {
             sleep(Duration::from_millis(50)).await;
         }
         let ready: Value = serde_json::from_slice(&fs::read(ready).unwrap()).unwrap();
-        self.plain_port = ready["plain_port"].as_u64();
+        self.plain_port = ready.get("plain_port").and_then(Value::as_u64);
     }
 
     /// Ends the sandbox with Ctrl-C, as the README says.
