@@ -71,16 +71,17 @@ mod packet_type;
 mod property;
 mod property_value;
 mod qos;
+mod reader;
 mod reason_code;
 mod repeated;
 mod scope;
 #[cfg(feature = "serde")]
 mod serde;
+mod sink;
 mod text;
 mod topic;
 mod validated;
 mod varint;
-mod wire;
 
 pub use decode::{DecodeOptions, Leniency};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};

@@ -5,11 +5,12 @@ use core::num::{NonZeroU16, NonZeroU32};
 
 use crate::error::DecodeError;
 use crate::qos::QoS;
+use crate::reader::Reader;
+use crate::sink::Sink;
 use crate::text::{BinaryData, UserProperty, Utf8String};
 use crate::topic::TopicName;
 use crate::validated::Validated;
 use crate::varint;
-use crate::wire::{Reader, Sink};
 
 /// How a property's value is written (§1.5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -145,7 +146,7 @@ macro_rules! properties {
             const MANY: &'static [u8] = &[$($crate::property::row::$many_row::ID),*];
 
             #[inline(always)]
-            fn read(r: &mut $crate::wire::Reader<'a>) -> Result<Self, $crate::error::DecodeError> {
+            fn read(r: &mut $crate::reader::Reader<'a>) -> Result<Self, $crate::error::DecodeError> {
                 use $crate::property::{Rule, Value, row, unexpected};
 
                 let mut properties = Self::default();
@@ -173,7 +174,7 @@ macro_rules! properties {
             }
 
             #[inline]
-            fn write<S: $crate::wire::Sink>(&self, sink: &mut S) {
+            fn write<S: $crate::sink::Sink>(&self, sink: &mut S) {
                 use $crate::property::{Value, row};
 
                 $(if let Some(value) = &self.$once {

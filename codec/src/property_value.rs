@@ -5,10 +5,11 @@ use core::num::{NonZeroU16, NonZeroU32};
 use crate::error::DecodeError;
 use crate::property::{PayloadFormat, Rule, SubscriptionIdentifier, TopicAlias, Value, row};
 use crate::qos::QoS;
+use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::repeated::Item;
+use crate::sink::Sink;
 use crate::validated::Validated;
-use crate::wire::{Reader, Sink};
 
 /// Reads a number and turns it into a value, or says that the rule is broken.
 macro_rules! number {

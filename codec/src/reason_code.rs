@@ -6,9 +6,10 @@ use core::fmt;
 use crate::error::DecodeError;
 use crate::packet_type::{PacketType, Sender};
 use crate::property::{Rule, Value};
+use crate::reader::Reader;
 use crate::repeated::Item;
+use crate::sink::Sink;
 use crate::validated::Validated;
-use crate::wire::{Reader, Sink};
 
 macro_rules! reason_codes {
     ($($(#[$attribute:meta])* $code:literal $variant:ident $name:literal either [$($either:ident)*] server [$($server:ident)*] client [$($client:ident)*] $text:literal;)*) => {

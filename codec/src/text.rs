@@ -6,9 +6,10 @@ use core::ops::Deref;
 
 use crate::error::DecodeError;
 use crate::property::{Rule, Value, row};
+use crate::reader::Reader;
 use crate::repeated::Item;
+use crate::sink::Sink;
 use crate::validated::Validated;
-use crate::wire::{Reader, Sink};
 
 /// The most bytes that a two-byte length can state.
 pub(crate) const MAX_LEN: usize = u16::MAX as usize;

@@ -5,10 +5,11 @@ use core::fmt;
 
 use crate::error::DecodeError;
 use crate::property::{Rule, Value};
+use crate::reader::Reader;
 use crate::repeated::Item;
+use crate::sink::Sink;
 use crate::text::{self, has_nul, has_wildcard, read_scanned};
 use crate::validated::Validated;
-use crate::wire::{Reader, Sink};
 
 /// The name that a message is published under (§4.7): 1 to 65,535 bytes, no wildcards, no NUL.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -7,7 +7,7 @@ use core::marker::PhantomData;
 use super::Lend;
 use crate::property::Value;
 use crate::repeated::Item;
-use crate::wire::{Output, Sink};
+use crate::sink::{Output, Sink};
 
 /// Owns a [`Repeated`](crate::Repeated): any number of items in order.
 ///

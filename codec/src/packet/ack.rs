@@ -11,8 +11,9 @@ use crate::header::FixedHeader;
 use crate::packet_type::PacketType;
 use crate::property::{Properties, Value, properties};
 use crate::qos::PacketId;
+use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
-use crate::wire::{Reader, Sink};
+use crate::sink::Sink;
 
 /// A PUBACK, PUBREC, PUBREL or PUBCOMP: the [`Packet`] variant or the [`AckType`] says which.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,8 +4,9 @@ use super::{Body, outcome};
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
 use crate::property::{Properties, properties, row};
+use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
-use crate::wire::{Reader, Sink};
+use crate::sink::Sink;
 
 /// A step of enhanced authentication (§3.15).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -5,8 +5,9 @@ use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
 use crate::property::{Properties, Value, offset_of, properties, row};
 use crate::qos::QoS;
+use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
-use crate::wire::{Reader, Sink};
+use crate::sink::Sink;
 
 /// The server lets the client in, or says why not (§3.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

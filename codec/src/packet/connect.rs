@@ -7,10 +7,11 @@ use crate::error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
 use crate::property::{Properties, Rule, Value, offset_of, properties, row};
 use crate::qos::QoS;
+use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
+use crate::sink::Sink;
 use crate::text::{BinaryData, Utf8String};
 use crate::topic::{TopicError, TopicName};
-use crate::wire::{Reader, Sink};
 
 const PROTOCOL_NAME: &[u8] = b"MQTT";
 const PROTOCOL_VERSION: u8 = 5;

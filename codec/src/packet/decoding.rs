@@ -9,7 +9,7 @@ use crate::decode::DecodeOptions;
 use crate::error::DecodeError;
 use crate::header::FixedHeader;
 use crate::packet_type::PacketType;
-use crate::wire::Reader;
+use crate::reader::Reader;
 
 /// Something of the whole packet at the front of some bytes, and the packet's length; `None` where
 /// more has to be read.

@@ -4,8 +4,9 @@ use super::{Body, outcome};
 use crate::error::{DecodeError, EncodeError};
 use crate::packet_type::{PacketType, Sender};
 use crate::property::{properties, row};
+use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
-use crate::wire::{Reader, Sink};
+use crate::sink::Sink;
 
 /// The connection ends here (§3.14). The default is a normal disconnection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

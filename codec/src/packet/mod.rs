@@ -6,8 +6,8 @@ use bytes::BufMut;
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
+use crate::sink::{Length, Output, Sink, Stage};
 use crate::varint;
-use crate::wire::{Length, Output, Sink, Stage};
 
 mod ack;
 mod auth;

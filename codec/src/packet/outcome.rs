@@ -4,8 +4,9 @@
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::{PacketType, Sender};
 use crate::property::{self, Properties, Value};
+use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
-use crate::wire::{Reader, Sink};
+use crate::sink::Sink;
 
 /// Reads what is left of a PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT or AUTH. [U-3.4-1]
 #[inline(always)]

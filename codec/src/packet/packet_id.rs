@@ -4,7 +4,8 @@ use crate::error::DecodeError;
 use crate::packet_type::Sender;
 use crate::property::{Rule, Value};
 use crate::qos::PacketId;
-use crate::wire::{Reader, Sink};
+use crate::reader::Reader;
+use crate::sink::Sink;
 
 impl<'a> Value<'a> for PacketId {
     #[inline(always)]

@@ -11,8 +11,9 @@ use crate::header::FixedHeader;
 use crate::packet_type::{PacketType, Sender};
 use crate::property::{Properties, Value, offset_of, properties, row};
 use crate::qos::{PacketId, QoS};
+use crate::reader::Reader;
+use crate::sink::Sink;
 use crate::topic::TopicName;
-use crate::wire::{Reader, Sink};
 
 pub(super) const DUP: u8 = 0b1000;
 pub(super) const QOS: u8 = 0b0110;

@@ -10,8 +10,8 @@ use crate::property::{
 };
 use crate::property::{PROPERTIES, row, unexpected};
 use crate::qos::PacketId;
+use crate::reader::Reader;
 use crate::scope::{ErrorScope, FaultyMessage};
-use crate::wire::Reader;
 
 /// Gives `error`, which is about the topic, its scope. `r` stands behind the topic.
 #[cold]

@@ -7,9 +7,10 @@ use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
 use crate::property::{Properties, Value, properties};
 use crate::qos::PacketId;
+use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::repeated::Repeated;
-use crate::wire::{Reader, Sink};
+use crate::sink::Sink;
 
 properties! {
     /// The properties of SUBACK (§3.9.2.1) and UNSUBACK (§3.11.2.1).

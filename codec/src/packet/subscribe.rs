@@ -6,10 +6,11 @@ use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
 use crate::property::{Properties, Rule, Value, properties};
 use crate::qos::{PacketId, QoS};
+use crate::reader::Reader;
 use crate::repeated::{Item, Repeated};
+use crate::sink::Sink;
 use crate::topic::TopicFilter;
 use crate::validated::Validated;
-use crate::wire::{Reader, Sink};
 
 /// The client asks for subscriptions (§3.8).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,9 +7,10 @@ use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::PacketType;
 use crate::property::{Properties, Value, properties};
 use crate::qos::PacketId;
+use crate::reader::Reader;
 use crate::repeated::Repeated;
+use crate::sink::Sink;
 use crate::topic::TopicFilter;
-use crate::wire::{Reader, Sink};
 
 /// The client ends subscriptions (§3.10).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
