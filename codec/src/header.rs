@@ -74,7 +74,7 @@ impl FixedHeader {
         let header = match Self::peek(input, options.max_packet_size) {
             Ok(Some(header)) => header,
             Ok(None) => return Ok(None),
-            Err(error) => return Err(sent_by(options.sender, error)),
+            Err(error) => return Err(sent_by(options.sender, input, error)),
         };
         if !options.sender.may_be(header.packet_type.sender()) {
             return Err(wrong_direction());
@@ -139,9 +139,17 @@ const fn malformed(
     }
 }
 
-/// Gives the error of a PUBLISH or another packet that both sides send the statement of its sender.
+/// Error of the header at the front of `input`, once the sender is known.
 #[cold]
-const fn sent_by(sender: Sender, error: DecodeError) -> DecodeError {
+fn sent_by(sender: Sender, input: &[u8], error: DecodeError) -> DecodeError {
+    // The wrong side is told no fault of a packet that it may never send.
+    let packet_type = input
+        .first()
+        .and_then(|first| PacketType::from_number(first >> 4));
+    if packet_type.is_some_and(|packet_type| !sender.may_be(packet_type.sender())) {
+        return wrong_direction();
+    }
+    // A packet that both sides send breaks the rule of its sender.
     match (sender, error.kind) {
         (Sender::Client, DecodeErrorKind::TooLarge) if error.statement.is_some() => DecodeError {
             statement: Some("MQTT-3.2.2-15"),

@@ -13,6 +13,7 @@
 //!
 //! * `std` (default): `bytes` with std.
 //! * `serde`: packets as readable text, below.
+//! * `spans`: [`field_spans`], the byte ranges of a packet's fields, for tools that show packets.
 //! * `tokio-util`: `PacketCodec`, an `Encoder` and `Decoder` for framed streams.
 //! * `proptest`, `arbitrary`: arbitrary packets of [`owned`], for tests of what is built on the
 //!   codec.
@@ -78,6 +79,7 @@ mod scope;
 #[cfg(feature = "serde")]
 mod serde;
 mod sink;
+mod spans;
 mod text;
 mod topic;
 mod validated;
@@ -106,5 +108,7 @@ pub use qos::{InvalidQoS, PacketId, QoS};
 pub use reason_code::ReasonCode;
 pub use repeated::{Repeated, RepeatedIter};
 pub use scope::{ErrorScope, FaultyMessage};
+#[cfg(feature = "spans")]
+pub use spans::{FieldSpan, field_spans};
 pub use text::{BinaryData, TextError, UserProperty, Utf8String};
 pub use topic::{TopicError, TopicFilter, TopicName};

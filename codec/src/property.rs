@@ -7,6 +7,7 @@ use crate::error::DecodeError;
 use crate::qos::QoS;
 use crate::reader::Reader;
 use crate::sink::Sink;
+use crate::spans::Record;
 use crate::text::{BinaryData, UserProperty, Utf8String};
 use crate::topic::TopicName;
 use crate::validated::Validated;
@@ -109,7 +110,7 @@ pub(crate) trait Properties<'a>: Default {
     const MANY: &'static [u8];
 
     /// Reads the length and the properties.
-    fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError>;
+    fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError>;
     /// Writes the properties without their length.
     fn write<S: Sink>(&self, sink: &mut S);
     /// Whether none is set, so that some packets may leave even the length out.
@@ -146,8 +147,10 @@ macro_rules! properties {
             const MANY: &'static [u8] = &[$($crate::property::row::$many_row::ID),*];
 
             #[inline(always)]
-            fn read(r: &mut $crate::reader::Reader<'a>) -> Result<Self, $crate::error::DecodeError> {
-                use $crate::property::{Rule, Value, row, unexpected};
+            fn read<R: $crate::spans::Record>(
+                r: &mut $crate::reader::Reader<'a, R>,
+            ) -> Result<Self, $crate::error::DecodeError> {
+                use $crate::property::{Rule, Value, row, skip_unexpected, unexpected};
 
                 let mut properties = Self::default();
                 let mut section = r.properties()?;
@@ -157,17 +160,24 @@ macro_rules! properties {
                     match section.u8("property_id")? {
                         $(row::$once::ID => {
                             if properties.$once.is_some() {
-                                return Err(section.protocol_at(at, row::$once::NAME, $rule));
+                                section.refuse(section.protocol_at(at, row::$once::NAME, $rule))?;
                             }
                             let rule = Rule { field: row::$once::NAME, statement: $rule };
-                            properties.$once = Some(Value::read(&mut section, rule)?);
+                            let value = Value::read(&mut section, rule);
+                            section.join(at, row::$once::NAME);
+                            properties.$once = Some(value?);
                         })*
                         $(row::$many_row::ID => {
                             let rule = Rule { field: row::$many_row::NAME, statement: $rule };
-                            <row::$many_row::Value<'a> as Value<'a>>::read(&mut section, rule)?;
+                            let value = <row::$many_row::Value<'a> as Value<'a>>::read(&mut section, rule);
+                            section.join(at, row::$many_row::NAME);
+                            value?;
                             properties.$many.found_in(from);
                         })*
-                        id => return Err(unexpected(section, at, id)),
+                        id => {
+                            section.refuse(unexpected(section, at, id))?;
+                            skip_unexpected(&mut section, at, id)?;
+                        }
                     }
                 }
                 Ok(properties)
@@ -197,12 +207,38 @@ pub(crate) use properties;
 /// An id that the table doesn't have, or that this packet doesn't carry: malformed either way.
 /// [U-2.2.2-1]
 #[cold]
-pub(crate) fn unexpected(r: Reader<'_>, at: u32, id: u8) -> DecodeError {
+pub(crate) fn unexpected<R: Record>(r: Reader<'_, R>, at: u32, id: u8) -> DecodeError {
     let name = PROPERTIES
         .iter()
         .find(|row| row.id == id)
         .map_or("property_id", |row| row.name);
     r.malformed_at(at, name, Some("U-2.2.2-1"))
+}
+
+/// Steps over the value of a property that the packet doesn't carry, for a reader that records the
+/// fields.
+#[cold]
+pub(crate) fn skip_unexpected<R: Record>(
+    section: &mut Reader<'_, R>,
+    at: u32,
+    id: u8,
+) -> Result<(), DecodeError> {
+    let Some(row) = PROPERTIES.iter().find(|row| row.id == id) else {
+        return Err(unexpected(*section, at, id));
+    };
+    let skipped = match row.data_type {
+        DataType::Byte => section.u8(row.name).map(drop),
+        DataType::TwoByteInteger => section.u16(row.name).map(drop),
+        DataType::FourByteInteger => section.u32(row.name).map(drop),
+        DataType::VariableByteInteger => section.varint(row.name).map(drop),
+        DataType::Utf8EncodedString | DataType::BinaryData => section.prefixed(row.name).map(drop),
+        DataType::Utf8StringPair => section
+            .prefixed(row.name)
+            .and_then(|_| section.prefixed(row.name))
+            .map(drop),
+    };
+    section.join(at, row.name);
+    skipped
 }
 
 /// Where the first property of `id` stands in the set at the front of `body`, which was read
@@ -245,7 +281,7 @@ impl Rule {
 
 /// A value that knows its own form on the wire.
 pub(crate) trait Value<'a>: Sized {
-    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError>;
+    fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError>;
     fn write<S: Sink>(&self, sink: &mut S);
 
     /// Writes it behind the identifier of its row; those who can, do it in one stroke.
@@ -281,6 +317,9 @@ pub struct TopicAlias(NonZeroU16);
 pub struct SubscriptionIdentifier(NonZeroU32);
 
 impl TopicAlias {
+    /// Smallest alias, 1.
+    pub(crate) const MIN: Self = Self(NonZeroU16::MIN);
+
     /// `None` for 0, which no alias is. [MQTT-3.3.2-8]
     #[must_use]
     pub const fn new(alias: u16) -> Option<Self> {
@@ -298,6 +337,9 @@ impl TopicAlias {
 }
 
 impl SubscriptionIdentifier {
+    /// Smallest identifier, 1.
+    pub(crate) const MIN: Self = Self(NonZeroU32::MIN);
+
     /// `None` outside 1..=268,435,455.
     #[must_use]
     pub const fn new(identifier: u32) -> Option<Self> {

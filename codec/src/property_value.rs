@@ -9,17 +9,22 @@ use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::repeated::Item;
 use crate::sink::Sink;
+use crate::spans::Record;
 use crate::validated::Validated;
 
 /// Reads a number and turns it into a value, or says that the rule is broken.
 macro_rules! number {
-    ($($type:ty: $read:ident, $write:ident, $from:expr, $into:expr;)*) => {$(
+    ($($type:ty: $read:ident, $write:ident, $from:expr, $into:expr, else $fallback:expr;)*) => {$(
         impl<'a> Value<'a> for $type {
             #[inline(always)]
-            fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+            fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
                 let at = r.offset();
                 let number = r.$read(rule.field)?;
-                ($from)(number).ok_or_else(|| r.protocol_at(at, rule.field, rule.statement))
+                if let Some(value) = ($from)(number) {
+                    return Ok(value);
+                }
+                r.refuse(r.protocol_at(at, rule.field, rule.statement))?;
+                Ok($fallback)
             }
 
             #[inline(always)]
@@ -36,13 +41,13 @@ macro_rules! number {
 }
 
 number! {
-    u16: u16, u16, Some, u16::from;
-    u32: u32, u32, Some, u32::from;
-    NonZeroU16: u16, u16, Self::new, Self::get;
-    NonZeroU32: u32, u32, Self::new, Self::get;
-    bool: u8, u8, flag, u8::from;
-    PayloadFormat: u8, u8, payload_format, |format| format as u8;
-    QoS: u8, u8, maximum_qos, Self::level;
+    u16: u16, u16, Some, u16::from, else 0;
+    u32: u32, u32, Some, u32::from, else 0;
+    NonZeroU16: u16, u16, Self::new, Self::get, else Self::MIN;
+    NonZeroU32: u32, u32, Self::new, Self::get, else Self::MIN;
+    bool: u8, u8, flag, u8::from, else false;
+    PayloadFormat: u8, u8, payload_format, |format| format as u8, else Self::Unspecified;
+    QoS: u8, u8, maximum_qos, Self::level, else Self::AtMostOnce;
 }
 
 const fn flag(byte: u8) -> Option<bool> {
@@ -72,15 +77,16 @@ const fn maximum_qos(byte: u8) -> Option<QoS> {
 
 impl<'a> Value<'a> for TopicAlias {
     #[inline(always)]
-    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+    fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
-        Self::new(r.u16(rule.field)?).ok_or_else(|| {
-            let error = r.protocol_at(at, rule.field, Some("MQTT-3.3.2-8"));
-            DecodeError {
-                reason_code: ReasonCode::TopicAliasInvalid,
-                ..error
-            }
-        })
+        if let Some(alias) = Self::new(r.u16(rule.field)?) {
+            return Ok(alias);
+        }
+        r.refuse(DecodeError {
+            reason_code: ReasonCode::TopicAliasInvalid,
+            ..r.protocol_at(at, rule.field, Some("MQTT-3.3.2-8"))
+        })?;
+        Ok(Self::MIN)
     }
 
     #[inline(always)]
@@ -91,10 +97,13 @@ impl<'a> Value<'a> for TopicAlias {
 
 impl<'a> Value<'a> for SubscriptionIdentifier {
     #[inline]
-    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+    fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
-        Self::new(r.varint(rule.field)?)
-            .ok_or_else(|| r.protocol_at(at, rule.field, Some("U-3.3.2-4")))
+        if let Some(identifier) = Self::new(r.varint(rule.field)?) {
+            return Ok(identifier);
+        }
+        r.refuse(r.protocol_at(at, rule.field, Some("U-3.3.2-4")))?;
+        Ok(Self::MIN)
     }
 
     #[inline]

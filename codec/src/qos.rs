@@ -86,6 +86,9 @@ impl fmt::Display for QoS {
 pub struct PacketId(NonZeroU16);
 
 impl PacketId {
+    /// Smallest identifier, 1.
+    pub(crate) const MIN: Self = Self(NonZeroU16::MIN);
+
     /// `None` for 0.
     #[must_use]
     pub const fn new(id: u16) -> Option<Self> {

@@ -5,42 +5,53 @@ use crate::error::{DecodeError, DecodeErrorKind};
 use crate::packet_type::Sender;
 use crate::reason_code::ReasonCode;
 use crate::scope::ErrorScope;
+use crate::spans::Record;
 use crate::varint::{self, Varint};
 
 /// A section of one packet: it can't see past its end, and it knows where in the packet it is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reader<'a> {
+pub(crate) struct Reader<'a, R = ()> {
     rest: &'a [u8],
     /// The offset, in the packet, of the first byte behind the section.
     end: u32,
     sender: Sender,
     leniency: Leniency,
+    record: R,
 }
 
 impl<'a> Reader<'a> {
+    /// Reader of bytes that were read before, and that end at offset `end`.
+    pub(crate) fn of_validated(body: &'a [u8], end: u32) -> Self {
+        Self::standing_at(body, end, Sender::Any)
+    }
+
+    /// A reader that has `rest` left, which ends at `end`.
+    pub(crate) fn standing_at(rest: &'a [u8], end: u32, sender: Sender) -> Self {
+        Self {
+            rest,
+            end,
+            sender,
+            leniency: Leniency::ALL,
+            record: (),
+        }
+    }
+}
+
+impl<'a, R: Record> Reader<'a, R> {
     /// A reader of everything behind a fixed header of `header_len` bytes.
     #[inline(always)]
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a packet is at most 268,435,460 bytes long"
     )]
-    pub(crate) fn new(body: &'a [u8], header_len: u8, options: &DecodeOptions) -> Self {
+    pub(crate) fn new(body: &'a [u8], header_len: u8, options: &DecodeOptions, record: R) -> Self {
         let end = u32::from(header_len) + body.len() as u32;
         Self {
             rest: body,
             end,
             sender: options.sender,
             leniency: options.leniency,
-        }
-    }
-
-    /// A reader of bytes that were read before, and that end at `end`.
-    pub(crate) fn of_validated(body: &'a [u8], end: u32) -> Self {
-        Self {
-            rest: body,
-            end,
-            sender: Sender::Any,
-            leniency: Leniency::ALL,
+            record,
         }
     }
 
@@ -80,28 +91,39 @@ impl<'a> Reader<'a> {
         self.rest
     }
 
-    /// A reader that has `rest` left, which ends at `end`.
-    pub(crate) fn standing_at(rest: &'a [u8], end: u32, sender: Sender) -> Self {
-        Self {
-            rest,
-            end,
-            sender,
-            leniency: Leniency::ALL,
-        }
+    /// Records the field that ends here.
+    #[inline(always)]
+    fn recorded(&self, field: &'static str, from: u32) {
+        self.record.field(field, from, self.offset());
     }
 
-    /// Takes everything that is left.
+    /// Records everything since offset `from` as one field.
     #[inline(always)]
-    pub(crate) fn rest(&mut self) -> &'a [u8] {
-        core::mem::take(&mut self.rest)
+    pub(crate) fn join(&self, from: u32, field: &'static str) {
+        self.record.join(field, from, self.offset());
+    }
+
+    /// Refuses the packet for a fault in its values. A reader that records the fields reads on, with
+    /// another value in place of the one at fault.
+    ///
+    /// # Errors
+    /// `error`, unless the fields are recorded.
+    #[inline(always)]
+    pub(crate) fn refuse(&self, error: DecodeError) -> Result<(), DecodeError> {
+        if R::READS_ON { Ok(()) } else { Err(error) }
+    }
+
+    /// Takes everything that is left as one field.
+    #[inline(always)]
+    pub(crate) fn rest(&mut self, field: &'static str) -> &'a [u8] {
+        let at = self.offset();
+        let rest = core::mem::take(&mut self.rest);
+        self.recorded(field, at);
+        rest
     }
 
     #[inline(always)]
-    pub(crate) fn take(
-        &mut self,
-        len: usize,
-        field: &'static str,
-    ) -> Result<&'a [u8], DecodeError> {
+    fn take(&mut self, len: usize, field: &'static str) -> Result<&'a [u8], DecodeError> {
         let Some((taken, rest)) = self.rest.split_at_checked(len) else {
             return Err(self.truncated(field));
         };
@@ -118,30 +140,45 @@ impl<'a> Reader<'a> {
         Ok(*taken)
     }
 
+    /// Takes a field of `N` bytes.
+    #[inline(always)]
+    fn number<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
+        let at = self.offset();
+        let bytes = self.array(field);
+        if bytes.is_ok() {
+            self.recorded(field, at);
+        }
+        bytes
+    }
+
     #[inline(always)]
     pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, DecodeError> {
-        self.array(field).map(|[byte]| byte)
+        self.number(field).map(|[byte]| byte)
     }
 
     #[inline(always)]
     pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, DecodeError> {
-        self.array(field).map(u16::from_be_bytes)
+        self.number(field).map(u16::from_be_bytes)
     }
 
     #[inline(always)]
     pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, DecodeError> {
-        self.array(field).map(u32::from_be_bytes)
+        self.number(field).map(u32::from_be_bytes)
     }
 
+    /// Takes a Variable Byte Integer (§1.5.5).
     #[inline(always)]
     pub(crate) fn varint(&mut self, field: &'static str) -> Result<u32, DecodeError> {
+        let at = self.offset();
         if let [byte @ 0..=0x7f, rest @ ..] = self.rest {
             self.rest = rest;
+            self.recorded(field, at);
             return Ok(u32::from(*byte));
         }
         match varint::read_long(self.rest) {
             Varint::Value(value, len) => {
                 self.rest = self.rest.get(usize::from(len)..).unwrap_or_default();
+                self.recorded(field, at);
                 Ok(value)
             }
             Varint::Incomplete => Err(self.truncated(field)),
@@ -149,11 +186,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Two bytes of length, then as many bytes.
+    /// Takes two bytes of length, then as many bytes (§1.5.4, §1.5.6).
     #[inline(always)]
     pub(crate) fn prefixed(&mut self, field: &'static str) -> Result<&'a [u8], DecodeError> {
-        let len = self.u16(field)?;
-        self.take(usize::from(len), field)
+        let at = self.offset();
+        let len = self.array(field).map(u16::from_be_bytes)?;
+        let bytes = self.take(usize::from(len), field);
+        if bytes.is_ok() {
+            self.recorded(field, at);
+        }
+        bytes
     }
 
     /// A section of the properties that follow: their length, then as many bytes.

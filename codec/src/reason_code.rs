@@ -9,6 +9,7 @@ use crate::property::{Rule, Value};
 use crate::reader::Reader;
 use crate::repeated::Item;
 use crate::sink::Sink;
+use crate::spans::Record;
 use crate::validated::Validated;
 
 macro_rules! reason_codes {
@@ -191,27 +192,30 @@ impl ReasonCode {
     }
 
     #[inline]
-    pub(crate) fn read(r: &mut Reader<'_>, packet_type: PacketType) -> Result<Self, DecodeError> {
+    pub(crate) fn read<R: Record>(
+        r: &mut Reader<'_, R>,
+        packet_type: PacketType,
+    ) -> Result<Self, DecodeError> {
         let at = r.offset();
         let byte = r.u8("reason_code")?;
         let statement = packet_type.reason_code_rule();
         let Some(code) =
             Self::from_code(byte).filter(|code| code.is_legal_in(packet_type, Sender::Any))
         else {
-            return Err(r.malformed_at(at, "reason_code", statement));
+            r.refuse(r.malformed_at(at, "reason_code", statement))?;
+            return Ok(Self::Success);
         };
-        if code.is_legal_in(packet_type, r.sender()) {
-            Ok(code)
-        } else {
-            Err(r.protocol_at(at, "reason_code", statement))
+        if !code.is_legal_in(packet_type, r.sender()) {
+            r.refuse(r.protocol_at(at, "reason_code", statement))?;
         }
+        Ok(code)
     }
 }
 
 /// A code whose packet doesn't matter.
 impl<'a> Value<'a> for ReasonCode {
     #[inline]
-    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+    fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
         Self::from_code(r.u8(rule.field)?)
             .ok_or_else(|| r.malformed_at(at, rule.field, rule.statement))

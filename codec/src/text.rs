@@ -9,6 +9,7 @@ use crate::property::{Rule, Value, row};
 use crate::reader::Reader;
 use crate::repeated::Item;
 use crate::sink::Sink;
+use crate::spans::Record;
 use crate::validated::Validated;
 
 /// The most bytes that a two-byte length can state.
@@ -253,8 +254,8 @@ pub(crate) fn has_nul(text: &[u8]) -> bool {
 
 /// Reads a string and tells whether there is a wildcard in it.
 #[inline(always)]
-pub(crate) fn read_scanned<'a>(
-    r: &mut Reader<'a>,
+pub(crate) fn read_scanned<'a, R: Record>(
+    r: &mut Reader<'a, R>,
     field: &'static str,
 ) -> Result<(&'a [u8], bool), DecodeError> {
     let at = r.offset();
@@ -265,7 +266,10 @@ pub(crate) fn read_scanned<'a>(
     }
     match judge(bytes) {
         Ok(()) => Ok((bytes, has_wildcard(bytes))),
-        Err(statement) => Err(r.malformed_at(at, field, Some(statement))),
+        Err(statement) => {
+            r.refuse(r.malformed_at(at, field, Some(statement)))?;
+            Ok((bytes, false))
+        }
     }
 }
 
@@ -285,7 +289,7 @@ fn judge(bytes: &[u8]) -> Result<(), &'static str> {
 
 impl<'a> Value<'a> for Utf8String<'a> {
     #[inline(always)]
-    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+    fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
         read_scanned(r, rule.field).map(|(bytes, _)| Self(bytes))
     }
 
@@ -302,7 +306,7 @@ impl<'a> Value<'a> for Utf8String<'a> {
 
 impl<'a> Value<'a> for BinaryData<'a> {
     #[inline(always)]
-    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+    fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
         r.prefixed(rule.field).map(Self)
     }
 
@@ -319,7 +323,7 @@ impl<'a> Value<'a> for BinaryData<'a> {
 
 impl<'a> Value<'a> for UserProperty<'a> {
     #[inline(always)]
-    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+    fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
         // Both halves obey the rules of strings. [MQTT-1.5.7-1]
         Ok(Self {
             name: Utf8String::read(r, rule)?,

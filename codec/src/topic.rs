@@ -8,6 +8,7 @@ use crate::property::{Rule, Value};
 use crate::reader::Reader;
 use crate::repeated::Item;
 use crate::sink::Sink;
+use crate::spans::Record;
 use crate::text::{self, has_nul, has_wildcard, read_scanned};
 use crate::validated::Validated;
 
@@ -70,28 +71,32 @@ impl<'a> TopicName<'a> {
 
     /// Reads a topic name; a wildcard in it breaks `wildcard_rule`.
     #[inline(always)]
-    pub(crate) fn read_ruled(
-        r: &mut Reader<'a>,
+    pub(crate) fn read_ruled<R: Record>(
+        r: &mut Reader<'a, R>,
         field: &'static str,
         wildcard_rule: &'static str,
     ) -> Result<Self, DecodeError> {
         let at = r.offset();
         let name = Self::read_optional(r, field, wildcard_rule)?;
-        name.ok_or_else(|| r.protocol_at(at, field, Some(TopicError::Empty.statement())))
+        if let Some(name) = name {
+            return Ok(name);
+        }
+        r.refuse(r.protocol_at(at, field, Some(TopicError::Empty.statement())))?;
+        Ok(Self(&[]))
     }
 
     /// As [`read_ruled`](Self::read_ruled), but it may be empty, as only that of a PUBLISH with a
     /// topic alias may be.
     #[inline(always)]
-    pub(crate) fn read_optional(
-        r: &mut Reader<'a>,
+    pub(crate) fn read_optional<R: Record>(
+        r: &mut Reader<'a, R>,
         field: &'static str,
         wildcard_rule: &'static str,
     ) -> Result<Option<Self>, DecodeError> {
         let at = r.offset();
         let (bytes, wildcard) = read_scanned(r, field)?;
         if wildcard {
-            return Err(r.protocol_at(at, field, Some(wildcard_rule)));
+            r.refuse(r.protocol_at(at, field, Some(wildcard_rule)))?;
         }
         Ok((!bytes.is_empty()).then_some(Self(bytes)))
     }
@@ -254,7 +259,7 @@ impl TopicError {
 
 impl<'a> Value<'a> for TopicName<'a> {
     #[inline(always)]
-    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+    fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
         // As a property: the Response Topic. [MQTT-3.3.2-14]
         Self::read_ruled(r, rule.field, "MQTT-3.3.2-14")
     }
@@ -272,7 +277,7 @@ impl<'a> Value<'a> for TopicName<'a> {
 
 impl<'a> Value<'a> for TopicFilter<'a> {
     #[inline(always)]
-    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+    fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
         let (bytes, wildcard) = read_scanned(r, rule.field)?;
         let checked = match bytes.first() {
@@ -285,7 +290,10 @@ impl<'a> Value<'a> for TopicFilter<'a> {
         };
         match checked {
             Ok(()) => Ok(Self(bytes)),
-            Err(error) => Err(r.protocol_at(at, rule.field, Some(error.statement()))),
+            Err(error) => {
+                r.refuse(r.protocol_at(at, rule.field, Some(error.statement())))?;
+                Ok(Self(bytes))
+            }
         }
     }
 

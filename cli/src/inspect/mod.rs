@@ -1,14 +1,13 @@
 //! `dunlin inspect decode`: what packets say, to people byte by byte, to programs as JSON.
 
 mod copied;
+mod fields;
 mod hex;
 mod input;
 mod json;
-mod layout;
 mod lines;
 mod page;
 mod verdict;
-mod walk;
 mod words;
 
 use std::io::{self, BufWriter, StdoutLock, Write};

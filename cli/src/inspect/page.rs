@@ -5,9 +5,8 @@ use std::fmt::{self, Display, Formatter};
 
 use dunlin_codec::Escaped;
 
-use super::layout;
+use super::fields::{self, Field, NOT_PARSED};
 use super::verdict::{Fault, Verdict};
-use super::walk::{self, NOT_PARSED, Span};
 
 /// One packet, or what should be one.
 pub(super) struct Page<'p, 'a> {
@@ -32,8 +31,8 @@ impl Display for Page<'_, '_> {
                     .map(|offset| (offset, fault))
             }
         };
-        for span in layout::spans(self.bytes) {
-            self.span(&span, fault, f)?;
+        for field in fields::of_packet(self.bytes) {
+            self.field(&field, fault, f)?;
         }
         match fault {
             Some((offset, fault)) if offset >= self.bytes.len() => point(offset, 0, fault, f),
@@ -44,21 +43,21 @@ impl Display for Page<'_, '_> {
 
 impl Page<'_, '_> {
     /// The rows of a field; under the one with the byte at fault, an arrow.
-    fn span(
+    fn field(
         &self,
-        span: &Span,
+        field: &Field,
         fault: Option<(usize, &Fault)>,
         f: &mut Formatter<'_>,
     ) -> fmt::Result {
-        let hidden = if self.bare { 0 } else { span.secret };
-        let open = span.len - hidden;
-        let bytes = self.bytes.get(span.at..).unwrap_or_default();
-        let rows = span.len.div_ceil(ROW);
+        let hidden = if self.bare { 0 } else { field.secret };
+        let open = field.len - hidden;
+        let bytes = self.bytes.get(field.at..).unwrap_or_default();
+        let rows = field.len.div_ceil(ROW);
         for row in 0..rows {
             let from = row * ROW;
             // The middle of a long field is left out, unless the fault is there.
             let holds = |offset: usize| {
-                (from..span.len.min(from + ROW)).contains(&offset.wrapping_sub(span.at))
+                (from..field.len.min(from + ROW)).contains(&offset.wrapping_sub(field.at))
             };
             let faulty = fault.filter(|(offset, _)| holds(*offset));
             if row >= MOST_ROWS && row + 1 < rows && faulty.is_none() {
@@ -67,7 +66,7 @@ impl Page<'_, '_> {
                 }
                 continue;
             }
-            let digits: Vec<String> = (from..span.len.min(from + ROW))
+            let digits: Vec<String> = (from..field.len.min(from + ROW))
                 .zip(bytes.get(from..).unwrap_or_default())
                 .map(|(index, byte)| {
                     if index < open {
@@ -77,40 +76,31 @@ impl Page<'_, '_> {
                     }
                 })
                 .collect();
-            let (field, meaning) = if row == 0 {
-                (span.field, self.meaning(span))
+            let (name, meaning) = if row == 0 {
+                (field.name, self.meaning(field))
             } else {
                 ("", String::new())
             };
             let line = format!(
-                "{:>6}  {:<width$}  {field:<25}  {meaning}",
-                span.at + from,
+                "{:>6}  {:<width$}  {name:<25}  {meaning}",
+                field.at + from,
                 digits.join(" "),
                 width = WIDTH
             );
             writeln!(f, "{}", line.trim_end())?;
             if let Some((offset, fault)) = faulty {
-                point(offset, offset - span.at - from, fault, f)?;
+                point(offset, offset - field.at - from, fault, f)?;
             }
         }
         Ok(())
     }
 
-    fn meaning(&self, span: &Span) -> String {
-        if !self.bare || span.secret == 0 || span.field == NOT_PARSED {
-            return span.meaning.clone();
+    /// Meaning of a field; with `--show-secrets` the secret itself.
+    fn meaning(&self, field: &Field) -> String {
+        if !self.bare || field.secret == 0 || field.name == NOT_PARSED {
+            return field.meaning.clone();
         }
-        // Behind the identifier, if it is a property, and two bytes of length.
-        let prefix = if span.field == "authentication_data" {
-            3
-        } else {
-            2
-        };
-        let bytes = self
-            .bytes
-            .get(span.at + prefix..span.at + span.len)
-            .unwrap_or_default();
-        walk::shown(bytes)
+        fields::shown(field.content(self.bytes))
     }
 }
 

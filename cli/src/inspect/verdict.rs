@@ -1,10 +1,7 @@
 //! Whether bytes are a packet, and where not, why: one answer for people and programs.
 
 use super::words;
-use dunlin_codec::{
-    DecodeError, DecodeErrorKind, DecodeOptions, ErrorScope, FixedHeader, Packet, PacketType,
-    ReasonCode, Sender,
-};
+use dunlin_codec::{DecodeError, DecodeErrorKind, DecodeOptions, FixedHeader, Packet, ReasonCode};
 
 /// A packet, or what is wrong with the bytes.
 pub(super) type Verdict<'a> = Result<Packet<'a>, Fault>;
@@ -32,7 +29,7 @@ pub(super) fn of_front<'a>(bytes: &'a [u8], options: &DecodeOptions) -> (Verdict
         Err(error) => {
             let header = FixedHeader::peek(bytes, u32::MAX).ok().flatten();
             let len = header.map_or(bytes.len(), |header| header.packet_len().min(bytes.len()));
-            (Err(Fault::of(error, bytes, options.sender)), len)
+            (Err(Fault::of(error, bytes)), len)
         }
     }
 }
@@ -92,13 +89,7 @@ impl Fault {
         }
     }
 
-    fn of(error: DecodeError, bytes: &[u8], sender: Sender) -> Self {
-        // Who may never send such a packet isn't told what is wrong in it.
-        let error = if is_from_wrong_side(bytes, sender) {
-            wrong_direction(error)
-        } else {
-            error
-        };
+    fn of(error: DecodeError, bytes: &[u8]) -> Self {
         Self {
             kind: kind(error.kind),
             reason_code: Some(error.reason_code),
@@ -138,24 +129,5 @@ fn kind(kind: DecodeErrorKind) -> &'static str {
         DecodeErrorKind::WrongDirection => "direction",
         // Malformed, and what a later codec may tell apart from it.
         _ => MALFORMED,
-    }
-}
-
-fn is_from_wrong_side(bytes: &[u8], sender: Sender) -> bool {
-    let only = words::packet_type(bytes).map_or(Sender::Any, PacketType::sender);
-    sender != Sender::Any && only != Sender::Any && only != sender
-}
-
-fn wrong_direction(error: DecodeError) -> DecodeError {
-    DecodeError {
-        kind: DecodeErrorKind::WrongDirection,
-        reason_code: ReasonCode::ProtocolError,
-        offset: 0,
-        field: "packet_type",
-        // What the codec itself says of direction has its own statement, if any.
-        statement: error
-            .statement
-            .filter(|_| error.kind == DecodeErrorKind::WrongDirection),
-        scope: ErrorScope::Connection,
     }
 }

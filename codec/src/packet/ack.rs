@@ -14,6 +14,7 @@ use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::sink::Sink;
+use crate::spans::Record;
 
 /// A PUBACK, PUBREC, PUBREL or PUBCOMP: the [`Packet`] variant or the [`AckType`] says which.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,7 +121,7 @@ impl<'a> Ack<'a> {
         let Some(ack_type) = AckType::of(header.packet_type) else {
             return Ok(None);
         };
-        let ack = whole(header, body, options, |_, r| Self::read(ack_type, r))?;
+        let ack = whole(header, body, options, (), |_, r| Self::read(ack_type, r))?;
         Ok(ack.map(|(ack, len)| (ack_type, ack, len)))
     }
 
@@ -144,7 +145,10 @@ impl<'a> Ack<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn read(ack_type: AckType, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    pub(super) fn read<R: Record>(
+        ack_type: AckType,
+        r: &mut Reader<'a, R>,
+    ) -> Result<Self, DecodeError> {
         let packet_id = PacketId::read(r, packet_id::OF_ACK)?;
         let (reason_code, properties) = outcome::read(ack_type.packet_type(), r)?;
         Ok(Self {

@@ -7,6 +7,7 @@ use crate::property::{Properties, properties, row};
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::sink::Sink;
+use crate::spans::Record;
 
 /// A step of enhanced authentication (§3.15).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -44,7 +45,7 @@ impl AuthProperties<'_> {
 }
 
 impl<'a> Auth<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    pub(super) fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError> {
         let short = r.is_empty();
         let (reason_code, properties): (_, AuthProperties<'a>) =
             outcome::read(PacketType::Auth, r)?;

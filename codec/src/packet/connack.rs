@@ -8,6 +8,7 @@ use crate::qos::QoS;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::sink::Sink;
+use crate::spans::Record;
 
 /// The server lets the client in, or says why not (§3.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -64,15 +65,11 @@ properties! {
 }
 
 impl<'a> ConnAck<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    pub(super) fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError> {
         let flags_at = r.offset();
         let flags = r.u8("connect_acknowledge_flags")?;
         if flags > 1 {
-            return Err(r.malformed_at(
-                flags_at,
-                "connect_acknowledge_flags",
-                Some("MQTT-3.2.2-1"),
-            ));
+            r.refuse(r.malformed_at(flags_at, "connect_acknowledge_flags", Some("MQTT-3.2.2-1")))?;
         }
         let reason_code = ReasonCode::read(r, PacketType::ConnAck)?;
         let mut session_present = flags == 1;

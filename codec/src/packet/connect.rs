@@ -10,6 +10,7 @@ use crate::qos::QoS;
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::sink::Sink;
+use crate::spans::Record;
 use crate::text::{BinaryData, Utf8String};
 use crate::topic::{TopicError, TopicName};
 
@@ -109,7 +110,7 @@ properties! {
 }
 
 impl<'a> Connect<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    pub(super) fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError> {
         read_protocol(r)?;
         let flags = read_flags(r)?;
         let keep_alive = r.u16("keep_alive")?;
@@ -117,7 +118,7 @@ impl<'a> Connect<'a> {
         let properties = ConnectProperties::read(r)?;
         if properties.authentication_data.is_some() && properties.authentication_method.is_none() {
             let at = offset_of(row::authentication_data::ID, before, r.end());
-            return Err(r.protocol_at(at, row::authentication_data::NAME, Some("U-3.1.2-2")));
+            r.refuse(r.protocol_at(at, row::authentication_data::NAME, Some("U-3.1.2-2")))?;
         }
         expect_more(r, "client_id", "MQTT-3.1.3-3")?;
         let client_id = Utf8String::read(r, Rule::form("client_id"))?;
@@ -162,8 +163,8 @@ impl<'a> Connect<'a> {
 }
 
 /// The protocol's name and version, before anything of version 5 is parsed.
-fn read_protocol(r: &mut Reader<'_>) -> Result<(), DecodeError> {
-    let unsupported = |r: &Reader<'_>, at, field, statement| DecodeError {
+fn read_protocol<R: Record>(r: &mut Reader<'_, R>) -> Result<(), DecodeError> {
+    let unsupported = |r: &Reader<'_, R>, at, field, statement| DecodeError {
         kind: DecodeErrorKind::UnsupportedVersion,
         reason_code: ReasonCode::UnsupportedProtocolVersion,
         ..r.malformed_at(at, field, Some(statement))
@@ -179,7 +180,7 @@ fn read_protocol(r: &mut Reader<'_>) -> Result<(), DecodeError> {
     Ok(())
 }
 
-fn read_flags(r: &mut Reader<'_>) -> Result<u8, DecodeError> {
+fn read_flags<R: Record>(r: &mut Reader<'_, R>) -> Result<u8, DecodeError> {
     let at = r.offset();
     let flags = r.u8("connect_flags")?;
     let statement = if flags & RESERVED != 0 {
@@ -193,12 +194,13 @@ fn read_flags(r: &mut Reader<'_>) -> Result<u8, DecodeError> {
     } else {
         return Ok(flags);
     };
-    Err(r.malformed_at(at, "connect_flags", Some(statement)))
+    r.refuse(r.malformed_at(at, "connect_flags", Some(statement)))?;
+    Ok(flags)
 }
 
 /// A field that a flag promises, or that is always there, can't be missing.
-fn expect_more(
-    r: &Reader<'_>,
+fn expect_more<R: Record>(
+    r: &Reader<'_, R>,
     field: &'static str,
     statement: &'static str,
 ) -> Result<(), DecodeError> {
@@ -210,7 +212,7 @@ fn expect_more(
 }
 
 impl<'a> Will<'a> {
-    fn read(r: &mut Reader<'a>, flags: u8) -> Result<Self, DecodeError> {
+    fn read<R: Record>(r: &mut Reader<'a, R>, flags: u8) -> Result<Self, DecodeError> {
         expect_more(r, "will_properties", "MQTT-3.1.2-9")?;
         Ok(Self {
             qos: QoS::from_level((flags & WILL_QOS) >> 3).unwrap_or_default(),

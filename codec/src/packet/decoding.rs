@@ -10,6 +10,7 @@ use crate::error::DecodeError;
 use crate::header::FixedHeader;
 use crate::packet_type::PacketType;
 use crate::reader::Reader;
+use crate::spans::Record;
 
 /// Something of the whole packet at the front of some bytes, and the packet's length; `None` where
 /// more has to be read.
@@ -42,16 +43,28 @@ pub(super) fn decode<'a, T>(
     let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
         return none_or_refused(input, options);
     };
+    read(header, body, options, (), keep)
+}
+
+/// Reads the body of a packet, telling `record` which bytes are which field.
+#[inline(always)]
+pub(super) fn read<'a, T, R: Record>(
+    header: FixedHeader,
+    body: &'a [u8],
+    options: &DecodeOptions,
+    record: R,
+    keep: impl Fn(Packet<'a>) -> T,
+) -> Decoded<T> {
     macro_rules! read {
         ($packet:ident) => {
-            whole(header, body, options, |_, r| {
+            whole(header, body, options, record, |_, r| {
                 $packet::read(r).map(|packet| keep(Packet::$packet(packet)))
             })
         };
     }
     macro_rules! read_ack {
         ($ack:ident) => {
-            whole(header, body, options, |_, r| {
+            whole(header, body, options, record, |_, r| {
                 Ack::read(AckType::$ack, r).map(|ack| keep(Packet::$ack(ack)))
             })
         };
@@ -60,11 +73,11 @@ pub(super) fn decode<'a, T>(
         PacketType::Connect => read!(Connect),
         PacketType::ConnAck => read!(ConnAck),
         PacketType::Publish if Publish::is_plain(header, body) => {
-            whole(header, body, options, |header, r| {
+            whole(header, body, options, record, |header, r| {
                 Publish::read_plain(header, r).map(|publish| keep(Packet::Publish(publish)))
             })
         }
-        PacketType::Publish => whole(header, body, options, |header, r| {
+        PacketType::Publish => whole(header, body, options, record, |header, r| {
             Publish::read(header, r).map(|publish| keep(Packet::Publish(publish)))
         }),
         PacketType::PubAck => read_ack!(PubAck),
@@ -75,10 +88,10 @@ pub(super) fn decode<'a, T>(
         PacketType::SubAck => read!(SubAck),
         PacketType::Unsubscribe => read!(Unsubscribe),
         PacketType::UnsubAck => read!(UnsubAck),
-        PacketType::PingReq => whole(header, body, options, |_, r| {
+        PacketType::PingReq => whole(header, body, options, record, |_, r| {
             empty(r).map(|()| keep(Packet::PingReq))
         }),
-        PacketType::PingResp => whole(header, body, options, |_, r| {
+        PacketType::PingResp => whole(header, body, options, record, |_, r| {
             empty(r).map(|()| keep(Packet::PingResp))
         }),
         PacketType::Disconnect => read!(Disconnect),
@@ -86,16 +99,57 @@ pub(super) fn decode<'a, T>(
     }
 }
 
+/// Tells `record` the fields of the packet at the front of `input`, as far as they can be read.
+#[cfg(feature = "spans")]
+pub(crate) fn record_fields<R: Record>(input: &[u8], record: R) {
+    use crate::decode::Leniency;
+    use crate::packet_type::Sender;
+    use crate::varint::{self, Varint};
+
+    // The fixed header is taken apart here: wrong flags must not hide the fields behind them.
+    let [first, rest @ ..] = input else { return };
+    record.field("packet_type", 0, 1);
+    let Varint::Value(remaining_length, length_len) = varint::read(rest) else {
+        return;
+    };
+    let header_len = 1 + length_len;
+    record.field("remaining_length", 1, header_len.into());
+    let Some(packet_type) = PacketType::from_number(first >> 4) else {
+        return;
+    };
+    let header = FixedHeader {
+        packet_type,
+        flags: first & 0x0f,
+        remaining_length,
+        header_len,
+    };
+
+    // Of a packet that is cut off, the fields that are there.
+    let end = input.len().min(header.packet_len());
+    let body = input.get(header_len.into()..end).unwrap_or_default();
+    let options = DecodeOptions {
+        sender: Sender::Any,
+        leniency: Leniency::ALL,
+        ..DecodeOptions::default()
+    };
+    // The fields that were read before a fault are all that is asked for.
+    let _ = read(header, body, &options, record, drop);
+}
+
 /// A function of its own for each packet, called last: it has no more of a frame than the packet
 /// needs, and it writes its answer where the caller wants it.
 #[inline(never)]
-pub(super) fn whole<'a, T>(
+pub(super) fn whole<'a, T, R: Record>(
     header: FixedHeader,
     body: &'a [u8],
     options: &DecodeOptions,
-    read: impl FnOnce(FixedHeader, &mut Reader<'a>) -> Result<T, DecodeError>,
+    record: R,
+    read: impl FnOnce(FixedHeader, &mut Reader<'a, R>) -> Result<T, DecodeError>,
 ) -> Decoded<T> {
-    match read(header, &mut Reader::new(body, header.header_len, options)) {
+    match read(
+        header,
+        &mut Reader::new(body, header.header_len, options, record),
+    ) {
         Ok(kept) => Ok(Some((kept, header.packet_len()))),
         Err(error) => Err(error),
     }
@@ -111,7 +165,7 @@ pub(super) fn none_or_refused<T>(
 }
 
 /// A PINGREQ or PINGRESP has no body.
-fn empty(r: &Reader<'_>) -> Result<(), DecodeError> {
+fn empty<R: Record>(r: &Reader<'_, R>) -> Result<(), DecodeError> {
     if r.is_empty() {
         Ok(())
     } else {

@@ -7,6 +7,7 @@ use crate::property::{properties, row};
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::sink::Sink;
+use crate::spans::Record;
 
 /// The connection ends here (§3.14). The default is a normal disconnection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -35,7 +36,7 @@ properties! {
 }
 
 impl<'a> Disconnect<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    pub(super) fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError> {
         let before = r.peek_rest();
         let (reason_code, properties): (_, DisconnectProperties<'a>) =
             outcome::read(PacketType::Disconnect, r)?;

@@ -30,6 +30,8 @@ pub use connect::{
     Connect, ConnectProperties, OwnedConnectProperties, OwnedWillProperties, Will, WillProperties,
 };
 pub(crate) use decoding::check;
+#[cfg(feature = "spans")]
+pub(crate) use decoding::record_fields;
 pub use disconnect::{Disconnect, DisconnectProperties, OwnedDisconnectProperties};
 pub use publish::{Delivery, OwnedPublishProperties, Publish, PublishProperties};
 pub use suback::{OwnedSubAckProperties, SubAck, SubAckProperties, UnsubAck};

@@ -7,12 +7,13 @@ use crate::property::{self, Properties, Value};
 use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::sink::Sink;
+use crate::spans::Record;
 
 /// Reads what is left of a PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT or AUTH. [U-3.4-1]
 #[inline(always)]
-pub(super) fn read<'a, P: Properties<'a>>(
+pub(super) fn read<'a, P: Properties<'a>, R: Record>(
     packet_type: PacketType,
-    r: &mut Reader<'a>,
+    r: &mut Reader<'a, R>,
 ) -> Result<(ReasonCode, P), DecodeError> {
     if r.is_empty() {
         return Ok((ReasonCode::Success, P::default()));

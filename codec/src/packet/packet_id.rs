@@ -6,19 +6,22 @@ use crate::property::{Rule, Value};
 use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::sink::Sink;
+use crate::spans::Record;
 
 impl<'a> Value<'a> for PacketId {
     #[inline(always)]
-    fn read(r: &mut Reader<'a>, rule: Rule) -> Result<Self, DecodeError> {
+    fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
         let at = r.offset();
-        Self::new(r.u16(rule.field)?).ok_or_else(|| {
-            // The standard names no class for 0. It can be parsed, so it is a protocol error.
-            let statement = rule.statement.unwrap_or_else(|| match r.sender() {
-                Sender::Server => "MQTT-2.2.1-4",
-                Sender::Any | Sender::Client => "MQTT-2.2.1-3",
-            });
-            r.protocol_at(at, rule.field, Some(statement))
-        })
+        if let Some(packet_id) = Self::new(r.u16(rule.field)?) {
+            return Ok(packet_id);
+        }
+        // The standard names no class for 0. It can be parsed, so it is a protocol error.
+        let statement = rule.statement.unwrap_or_else(|| match r.sender() {
+            Sender::Server => "MQTT-2.2.1-4",
+            Sender::Any | Sender::Client => "MQTT-2.2.1-3",
+        });
+        r.refuse(r.protocol_at(at, rule.field, Some(statement)))?;
+        Ok(Self::MIN)
     }
 
     #[inline(always)]

@@ -13,6 +13,7 @@ use crate::property::{Properties, Value, offset_of, properties, row};
 use crate::qos::{PacketId, QoS};
 use crate::reader::Reader;
 use crate::sink::Sink;
+use crate::spans::Record;
 use crate::topic::TopicName;
 
 pub(super) const DUP: u8 = 0b1000;
@@ -159,9 +160,9 @@ impl<'a> Publish<'a> {
         if header.packet_type != PacketType::Publish {
             Ok(None)
         } else if Self::is_plain(header, body) {
-            whole(header, body, options, Self::read_plain)
+            whole(header, body, options, (), Self::read_plain)
         } else {
-            whole(header, body, options, Self::read)
+            whole(header, body, options, (), Self::read)
         }
     }
 
@@ -178,17 +179,27 @@ impl<'a> Publish<'a> {
     /// As [`read`](Self::read), for what [is plain](Self::is_plain): without properties it takes a
     /// third of the time.
     #[inline(always)]
-    pub(super) fn read_plain(header: FixedHeader, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    pub(super) fn read_plain<R: Record>(
+        header: FixedHeader,
+        r: &mut Reader<'a, R>,
+    ) -> Result<Self, DecodeError> {
         Self::read_as(header, r, true)
     }
 
     #[inline(always)]
-    pub(super) fn read(header: FixedHeader, r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    pub(super) fn read<R: Record>(
+        header: FixedHeader,
+        r: &mut Reader<'a, R>,
+    ) -> Result<Self, DecodeError> {
         Self::read_as(header, r, false)
     }
 
     #[inline(always)]
-    fn read_as(header: FixedHeader, r: &mut Reader<'a>, plain: bool) -> Result<Self, DecodeError> {
+    fn read_as<R: Record>(
+        header: FixedHeader,
+        r: &mut Reader<'a, R>,
+        plain: bool,
+    ) -> Result<Self, DecodeError> {
         let dup = header.flags & DUP != 0;
         if header.flags & (DUP | QOS) == DUP && !r.leniency().dup_at_qos_0 {
             return Err(r.protocol_at(0, "dup", Some("MQTT-3.3.1-2")));
@@ -237,7 +248,7 @@ impl<'a> Publish<'a> {
             }
         };
         if topic.is_none() && properties.topic_alias.is_none() {
-            return Err(r.protocol_at(topic_at, "topic", Some("U-3.3.2-1")));
+            r.refuse(r.protocol_at(topic_at, "topic", Some("U-3.3.2-1")))?;
         }
         if r.sender() == Sender::Client && !properties.subscription_identifiers.is_empty() {
             let at = offset_of(row::subscription_identifier::ID, before, r.end());
@@ -252,7 +263,7 @@ impl<'a> Publish<'a> {
             retain: header.flags & RETAIN != 0,
             topic,
             properties,
-            payload: r.rest(),
+            payload: r.rest("payload"),
         })
     }
 

@@ -11,6 +11,7 @@ use crate::reader::Reader;
 use crate::reason_code::ReasonCode;
 use crate::repeated::Repeated;
 use crate::sink::Sink;
+use crate::spans::Record;
 
 properties! {
     /// The properties of SUBACK (§3.9.2.1) and UNSUBACK (§3.11.2.1).
@@ -39,7 +40,7 @@ macro_rules! answer {
         }
 
         impl<'a> $name<'a> {
-            pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+            pub(super) fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError> {
                 let packet_id = PacketId::read(r, packet_id::OF_ANSWER)?;
                 let properties = SubAckProperties::read(r)?;
                 let reason_codes = read_codes(r, PacketType::$name)?;
@@ -80,8 +81,8 @@ answer! {
     UnsubAck
 }
 
-fn read_codes<'a>(
-    r: &mut Reader<'a>,
+fn read_codes<'a, R: Record>(
+    r: &mut Reader<'a, R>,
     packet_type: PacketType,
 ) -> Result<Repeated<'a, ReasonCode>, DecodeError> {
     if r.is_empty() {

@@ -9,6 +9,7 @@ use crate::qos::{PacketId, QoS};
 use crate::reader::Reader;
 use crate::repeated::{Item, Repeated};
 use crate::sink::Sink;
+use crate::spans::Record;
 use crate::topic::TopicFilter;
 use crate::validated::Validated;
 
@@ -80,10 +81,10 @@ const RETAIN_AS_PUBLISHED: u8 = 0b0000_1000;
 const RESERVED: u8 = 0b1100_0000;
 
 impl<'a> Subscribe<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    pub(super) fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError> {
         let packet_id = PacketId::read(r, packet_id::OF_REQUEST)?;
         let properties = SubscribeProperties::read(r)?;
-        let subscriptions = read_list::<Subscription<'a>>(r, "subscriptions", "MQTT-3.8.3-2")?;
+        let subscriptions = read_list::<Subscription<'a>, R>(r, "subscriptions", "MQTT-3.8.3-2")?;
         Ok(Self {
             packet_id,
             properties,
@@ -93,8 +94,8 @@ impl<'a> Subscribe<'a> {
 }
 
 /// Reads items to the end of the packet: at least one. The list keeps the bytes.
-pub(super) fn read_list<'a, T: Item<'a>>(
-    r: &mut Reader<'a>,
+pub(super) fn read_list<'a, T: Item<'a>, R: Record>(
+    r: &mut Reader<'a, R>,
     field: &'static str,
     statement: &'static str,
 ) -> Result<Repeated<'a, T>, DecodeError> {
@@ -112,18 +113,22 @@ pub(super) fn read_list<'a, T: Item<'a>>(
 
 impl<'a> Value<'a> for Subscription<'a> {
     #[inline(always)]
-    fn read(r: &mut Reader<'a>, _: Rule) -> Result<Self, DecodeError> {
+    fn read<R: Record>(r: &mut Reader<'a, R>, _: Rule) -> Result<Self, DecodeError> {
         let filter = TopicFilter::read(r, Rule::form("topic_filter"))?;
         let at = r.offset();
         let byte = r.u8("subscription_options")?;
         if byte & RESERVED != 0 {
-            return Err(r.malformed_at(at, "subscription_options", Some("MQTT-3.8.3-5")));
+            r.refuse(r.malformed_at(at, "subscription_options", Some("MQTT-3.8.3-5")))?;
         }
         let Some(options) = SubscriptionOptions::from_byte(byte) else {
-            return Err(r.protocol_at(at, "subscription_options", Some("U-3.8.3-1")));
+            r.refuse(r.protocol_at(at, "subscription_options", Some("U-3.8.3-1")))?;
+            return Ok(Self {
+                filter,
+                options: SubscriptionOptions::default(),
+            });
         };
         if options.no_local && filter.is_shared() {
-            return Err(r.protocol_at(at, "no_local", Some("MQTT-3.8.3-4")));
+            r.refuse(r.protocol_at(at, "no_local", Some("MQTT-3.8.3-4")))?;
         }
         Ok(Self { filter, options })
     }

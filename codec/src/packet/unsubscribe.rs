@@ -10,6 +10,7 @@ use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::repeated::Repeated;
 use crate::sink::Sink;
+use crate::spans::Record;
 use crate::topic::TopicFilter;
 
 /// The client ends subscriptions (§3.10).
@@ -34,7 +35,7 @@ properties! {
 }
 
 impl<'a> Unsubscribe<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    pub(super) fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError> {
         let packet_id = PacketId::read(r, packet_id::OF_REQUEST)?;
         let properties = UnsubscribeProperties::read(r)?;
         let filters = read_list(r, "topic_filter", "MQTT-3.10.3-2")?;

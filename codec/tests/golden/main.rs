@@ -142,6 +142,13 @@ fn a_packet_above_the_limit_is_refused_by_its_header_alone() {
         Err(too_large_for_server)
     );
     assert_eq!(Packet::decode_with(&[0x20, 19], &limit), Err(too_large));
+    // The direction comes before the size.
+    let of_server = DecodeOptions {
+        sender: dunlin_codec::Sender::Server,
+        ..limit
+    };
+    let kind = Packet::decode_with(&[0x10, 19], &of_server).map_err(|error| error.kind);
+    assert_eq!(kind, Err(DecodeErrorKind::WrongDirection));
     // A CONNECT comes before any limit is known.
     for options in [limit, of_client] {
         let statement = Packet::decode_with(&[0x10, 19], &options).map_err(|error| error.statement);

@@ -2,8 +2,7 @@
 
 use dunlin_codec::{DecodeError, DecodeErrorKind, PacketType, ReasonCode, Sender};
 
-use super::layout;
-use super::walk::Span;
+use super::fields::{self, Field};
 
 /// Sentence about a fault: `malformed packet: the Remaining Length at byte 1 has five bytes; the
 /// maximum is four [section 1.5.5]`.
@@ -106,7 +105,7 @@ struct Reason<'e> {
     error: &'e DecodeError,
     bytes: &'e [u8],
     /// Fields up to the fault and, as far as they can be found, behind it.
-    spans: Vec<Span>,
+    fields: Vec<Field>,
     packet: &'static str,
 }
 
@@ -115,7 +114,7 @@ impl<'e> Reason<'e> {
         Self {
             error,
             bytes,
-            spans: layout::spans(bytes),
+            fields: fields::of_packet(bytes),
             packet: packet_type(bytes).map_or("this packet", PacketType::name),
         }
     }
@@ -266,11 +265,11 @@ impl<'e> Reason<'e> {
     fn broken_property(&self) -> String {
         let (field, offset) = (self.error.field, self.error.offset);
         let earlier = |name: &str| {
-            self.spans
+            self.fields
                 .iter()
-                .any(|span| span.field == name && span.at < offset as usize)
+                .any(|field| field.name == name && field.at < offset as usize)
         };
-        let begins_here = self.spans.iter().any(|span| span.at == offset as usize);
+        let begins_here = self.fields.iter().any(|field| field.at == offset as usize);
         match field {
             _ if begins_here && earlier(field) => "is there a second time".into(),
             "authentication_data" if begins_here => {
@@ -289,11 +288,11 @@ impl<'e> Reason<'e> {
     /// Value of the property around `offset`, as people are shown it.
     fn value(&self, offset: u32) -> Option<&str> {
         let offset = offset as usize;
-        let span = self
-            .spans
+        let field = self
+            .fields
             .iter()
-            .find(|span| (span.at..span.at + span.len).contains(&offset))?;
-        (span.field == self.error.field).then_some(span.meaning.as_str())
+            .find(|field| (field.at..field.at + field.len).contains(&offset))?;
+        (field.name == self.error.field).then_some(field.meaning.as_str())
     }
 
     fn byte(&self, offset: u32) -> String {
