@@ -27,6 +27,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     match args::parse(std::env::args_os()) {
         Ok(typed) => verb::run(typed).into(),
-        Err(error) => args::answer(&error).into(),
+        Err(error) => args::answer(&error, std::env::args_os()).into(),
     }
 }

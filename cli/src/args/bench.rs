@@ -1,4 +1,4 @@
-//! Flags of `dunlin bench`: the load, and how a connection for it is made.
+//! Flags of `dunlin bench`: the load and its connections.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,16 +15,16 @@ pub(crate) enum BenchVerb {
     Connect(ConnectArgs),
     /// Publish, and wait for the acknowledgements
     Pub(TrafficArgs),
-    /// Subscribe, and count what comes
+    /// Subscribe, and count the messages
     Sub(TrafficArgs),
-    /// Each client publishes to the next one, which counts what comes
+    /// Each client publishes to the next one, which counts the messages
     Pubsub(TrafficArgs),
-    /// Requests with responses, both sides from here
+    /// Send requests and wait for the responses of one more client
     Request(TrafficArgs),
-    /// Many devices: a storm of connections, a steady trickle of messages, a storm of reconnections
+    /// Many devices that connect, publish now and then, and connect again
     ///
-    /// Without --endpoint a sandbox of its own serves them, in a process of its own, which also
-    /// goes away and comes back.
+    /// Without --endpoint a sandbox in a process of its own is the server. It is killed and started
+    /// again, and all devices connect again at once.
     Fleet(FleetArgs),
     /// Add the JSON reports of several machines
     ///
@@ -62,7 +62,7 @@ pub(crate) struct BenchMergeArgs {
 pub(crate) struct ConnectArgs {
     #[command(flatten)]
     pub(crate) target: LoadTargetArgs,
-    /// How long the connections are held
+    /// Time for which the connections are held
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = value::duration, help_heading = LOAD)]
     pub(crate) duration: Duration,
 }
@@ -79,7 +79,7 @@ pub(crate) struct TrafficArgs {
 pub(crate) struct FleetArgs {
     #[command(flatten)]
     pub(crate) target: LoadTargetArgs,
-    /// How long they publish
+    /// Time for which they publish
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = value::timeout, help_heading = LOAD)]
     pub(crate) duration: Duration,
     /// Time between two messages of one device
@@ -93,11 +93,26 @@ pub(crate) struct FleetArgs {
     pub(crate) topic: String,
 }
 
-/// Who connects, where to, and what is told of it.
+/// Server, credentials, number of clients, and output.
 #[derive(Args)]
 pub(crate) struct LoadTargetArgs {
     #[command(flatten)]
     pub(crate) endpoint: EndpointArgs,
+    /// Clients
+    #[arg(short = 'n', long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = LOAD)]
+    pub(crate) clients: u32,
+    /// Start of all client ids, to which a number is added [default: dunlin-bench-RANDOM]
+    #[arg(short = 'i', long, value_name = "PREFIX", help_heading = LOAD)]
+    pub(crate) client_id: Option<String>,
+    /// Connections a second while they are opened; 0: no limit
+    #[arg(long, value_name = "N", default_value = "200", help_heading = LOAD, hide_short_help = true)]
+    pub(crate) connect_rate: u32,
+    /// Keep alive
+    #[arg(short = 'k', long, value_name = "TIME", default_value = "1200s", value_parser = value::duration, help_heading = LOAD, hide_short_help = true)]
+    pub(crate) keep_alive: Duration,
+    /// Accept the bill: AWS charges for connections and messages
+    #[arg(long, hide_short_help = true, help_heading = LOAD)]
+    pub(crate) i_accept_charges: bool,
     #[command(flatten)]
     pub(crate) authorizer: AuthorizerArgs,
     #[command(flatten)]
@@ -106,49 +121,34 @@ pub(crate) struct LoadTargetArgs {
     pub(crate) reliability: ReliabilityArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
-    /// Client ids begin with this and end with a number [default: dunlin-bench- and random digits]
-    #[arg(short = 'i', long, value_name = "PREFIX", help_heading = LOAD, hide_short_help = true)]
-    pub(crate) client_id: Option<String>,
-    /// Keep alive
-    #[arg(short = 'k', long, value_name = "TIME", default_value = "1200s", value_parser = value::duration, help_heading = LOAD, hide_short_help = true)]
-    pub(crate) keep_alive: Duration,
-    /// Clients
-    #[arg(short = 'n', long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = LOAD)]
-    pub(crate) clients: u32,
-    /// Connections a second while they are opened; 0: as fast as it goes
-    #[arg(long, value_name = "N", default_value = "200", help_heading = LOAD, hide_short_help = true)]
-    pub(crate) connect_rate: u32,
     /// Print one JSON object instead of a table
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
-    /// No progress on stderr
+    /// No progress line on stderr
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     pub(crate) no_progress: bool,
-    /// Yes, AWS bills connections and messages
-    #[arg(long, hide_short_help = true, help_heading = LOAD)]
-    pub(crate) i_accept_charges: bool,
 }
 
-/// What the clients do.
+/// Messages of the clients.
 #[derive(Args)]
 #[command(next_help_heading = LOAD)]
 pub(crate) struct LoadArgs {
     /// Messages, of all clients together [default: 10000, without --duration]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = value::messages)]
     pub(crate) count: Option<u64>,
-    /// End after this time, whatever was sent by then
+    /// End after this time, however much was sent
     #[arg(long, value_name = "TIME", value_parser = value::timeout)]
     pub(crate) duration: Option<Duration>,
     /// Messages a second, of all clients together [default: no limit]
     ///
-    /// Without one, as many as --in-flight and the server let. With a rate, latencies count from
-    /// when a message was due, not from when there was room for it: a server that stalls makes
-    /// all messages late that were due meanwhile.
+    /// Without a rate, --in-flight and the server limit it. With a rate, latencies are measured from
+    /// the time at which a message was due, not from the time at which it could be sent: a server
+    /// that stalls makes all messages late that were due meanwhile.
     #[arg(long, value_name = "N", value_parser = value::rate)]
     pub(crate) rate: Option<f64>,
     /// Bytes of a payload, 24 at least
     ///
-    /// Sender, number and time are in it.
+    /// A payload carries sender, number and time.
     #[arg(long, value_name = "BYTES", default_value = "64")]
     pub(crate) size: usize,
     /// QoS: 0, 1 or 2
@@ -156,14 +156,16 @@ pub(crate) struct LoadArgs {
     pub(crate) qos: u8,
     /// Topic to publish below, to TOPIC/NUMBER
     ///
-    /// sub listens to all below it, or to a filter with wildcards as it is; request asks at the
-    /// topic itself.
+    /// sub subscribes to TOPIC/#, or to a filter with wildcards as it is given; request publishes
+    /// requests to the topic itself.
     #[arg(short = 't', long, default_value = "dunlin/bench")]
     pub(crate) topic: String,
-    /// Unanswered messages of one client at the most [default: 100; of request 1]
+    /// Unacknowledged messages of one client at a time [default: 100; request: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), hide_short_help = true)]
     pub(crate) in_flight: Option<u16>,
-    /// Longest wait for what is still on its way when the last message was sent
+    /// Longest wait without progress for the last acknowledgements and messages
+    ///
+    /// In all, the wait is at most twelve times as long. request waits this long for each response.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = value::duration, hide_short_help = true)]
     pub(crate) drain: Duration,
 }

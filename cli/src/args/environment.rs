@@ -1,13 +1,14 @@
-//! Environment variables: named on the long help pages, their values never shown, and unset where
-//! they are empty.
+//! Environment variables of flags: the long help names them, no page shows their values, and an
+//! empty one counts as unset.
 
 use clap::Command;
 use clap::builder::Resettable;
 
-/// Settles the variables of every flag of `command` and of the verbs below it.
+/// Hides the values of the variables of `command` and of all verbs below it, and adds the names to
+/// the long help.
 ///
-/// clap would print their values, which may be passwords, and would leave the short help no room.
-pub(super) fn settle(command: Command) -> Command {
+/// clap would print the values, which may be passwords, and would fill the short help with them.
+pub(super) fn hide_values(command: Command) -> Command {
     command
         .mut_args(|arg| {
             let Some(variable) = arg.get_env().map(ToOwned::to_owned) else {
@@ -30,7 +31,7 @@ pub(super) fn settle(command: Command) -> Command {
                 arg
             }
         })
-        .mut_subcommands(settle)
+        .mut_subcommands(hide_values)
 }
 
 fn is_empty(variable: &std::ffi::OsStr) -> bool {

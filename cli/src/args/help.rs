@@ -1,4 +1,4 @@
-//! The help pages: what clap can't take from the flags themselves.
+//! Help pages: the texts that clap can't take from the flags.
 
 use clap::Command;
 
@@ -16,6 +16,21 @@ Without a verb it is a drop-in for mqtt5_custom_auth_unsigned.py and mqtt5_custo
 spellings (--auth_username, --auth-username), unambiguous prefixes (--auth_user), and the same lines on standard output. \
 Everything else goes to standard error. The run is a signed one exactly when a signature or a signing key is given. A signature needs the token's key name and \
 value; a key name needs a value.";
+
+const USAGE_UNSIGNED: &str = "dunlin unsigned --endpoint <HOST> --authorizer-name <NAME>
+           --auth-username <NAME> --auth-password <PASSWORD> [OPTIONS]";
+
+const USAGE_SIGNED: &str = "dunlin signed --endpoint <HOST> --authorizer-name <NAME>
+           --auth-token-key-name <NAME> --auth-token-key-value <TOKEN>
+           --auth-signature <BASE64> [OPTIONS]";
+
+const REQUIRED_UNSIGNED: &str = "\
+Required: --endpoint, --authorizer-name, --auth-username, and --auth-password or --auth-password-file; an environment \
+variable will do as well.";
+
+const REQUIRED_SIGNED: &str = "\
+Required: --endpoint, --authorizer-name, --auth-token-key-name, --auth-token-key-value, and --auth-signature or \
+--auth-signing-key; a *-file flag or an environment variable will do as well.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,10 +50,19 @@ const SECRETS: &str = "\
 Secrets: a flag wins over its *-file flag, and that over its environment variable. A secret on the command line can be \
 read by other users of this computer, so there is a warning; DUNLIN_NO_ARGV_WARNING=1 turns it off.";
 
-/// Adds examples and exit codes, and leaves out of each page what its verb doesn't take.
-pub(crate) fn dress(command: Command) -> Command {
+/// Adds examples, requirements and exit codes, and hides flags that a verb doesn't take.
+pub(crate) fn complete(command: Command) -> Command {
     command
-        .mut_subcommand("unsigned", without_signing)
+        .mut_subcommand("unsigned", |unsigned| {
+            without_signing(unsigned)
+                .override_usage(USAGE_UNSIGNED)
+                .after_help(REQUIRED_UNSIGNED)
+        })
+        .mut_subcommand("signed", |signed| {
+            signed
+                .override_usage(USAGE_SIGNED)
+                .after_help(REQUIRED_SIGNED)
+        })
         .disable_help_subcommand(true)
         .after_help(EXAMPLES)
         .after_long_help(format!(
@@ -47,6 +71,7 @@ pub(crate) fn dress(command: Command) -> Command {
         ))
 }
 
+/// Hides the flags for signing, which `unsigned` refuses.
 fn without_signing(unsigned: Command) -> Command {
     unsigned.mut_args(|arg| {
         let id = arg.get_id().as_str();

@@ -1,4 +1,4 @@
-//! The command line as it was typed: the tree of verbs and their flags, nothing decided yet.
+//! The command line as it was typed: the tree of verbs and their flags, before any checks.
 
 mod auth;
 mod bench;
@@ -39,7 +39,7 @@ pub(crate) use sandbox::{DemoArgs, SandboxArgs};
 pub(crate) use userinfo::{userinfo, without_userinfo};
 pub(crate) use value::{Alpn, Count, Encode};
 
-/// The whole command line.
+/// Whole command line.
 #[derive(Parser)]
 #[command(name = "dunlin", version, about = help::ABOUT, long_about = help::LONG_ABOUT)]
 pub(crate) struct CommandLine {
@@ -61,8 +61,8 @@ pub(crate) enum Verb {
     Signed(SampleArgs),
     /// Run a local stand-in for AWS IoT Core
     ///
-    /// It listens on loopback only, prints what to type next, and then one line for each decision.
-    /// It ends, with exit code 0, on Ctrl-C and on SIGTERM.
+    /// The sandbox listens on loopback only, prints the commands to type next, and then one line for
+    /// each decision. Ctrl-C and SIGTERM end it with exit code 0.
     Sandbox(SandboxArgs),
     /// Put load on a server, and measure
     ///
@@ -81,17 +81,17 @@ pub(crate) enum Verb {
     LambdaWatchdog,
 }
 
-/// The verb that the sandbox starts its watchdog with.
+/// Verb with which the sandbox starts its watchdog.
 pub(crate) const WATCHDOG: &str = "lambda-watchdog";
 
-/// What was typed, and where each value came from.
+/// Parsed command line, and the source of each value.
 pub(crate) struct Typed {
     pub(crate) line: CommandLine,
     pub(crate) sources: Sources,
 }
 
-/// Which values stood on the command line itself, where every user of the computer can read them,
-/// and which came from the environment.
+/// Source of each value: the command line, which every user of the computer can read, or the
+/// environment.
 ///
 /// clap counts a value from the environment as present, so precedence between a flag, a `*-file`
 /// flag and an environment variable can't be left to its conflict rules.
@@ -100,10 +100,12 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
+    /// True if the flag with this id was typed; false for ids that the verb doesn't have.
     pub(crate) fn on_command_line(&self, id: &str) -> bool {
         self.of(id) == Some(ValueSource::CommandLine)
     }
 
+    /// True if the value came from an environment variable.
     pub(crate) fn in_environment(&self, id: &str) -> bool {
         self.of(id) == Some(ValueSource::EnvVariable)
     }
@@ -124,11 +126,14 @@ impl Sources {
     }
 }
 
-/// Reads the command line. An error may also be the help or the version that was asked for.
+/// Parses the command line.
+///
+/// # Errors
+/// clap's error, which also stands for a request for help or for the version.
 pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Typed, clap::Error> {
-    let line = hints::spelled_out(line.into_iter().collect());
+    let line = hints::verbs_as_flags(line.into_iter().collect());
     let mut command = command();
-    if let Some(hint) = hints::of_secret_like_a_flag(&line) {
+    if let Some(hint) = hints::before_parsing(&line) {
         return Err(command.error(clap::error::ErrorKind::InvalidValue, hint));
     }
     let matches = command.try_get_matches_from_mut(&line).map_err(|error| {
@@ -145,31 +150,37 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Typed, c
     })
 }
 
-/// Prints what clap has to say in place of a run: help and version on stdout, what was typed wrong
-/// on stderr.
-pub(crate) fn answer(error: &clap::Error) -> Exit {
+/// Prints clap's text in place of a run: help and version on standard output, mistakes on standard
+/// error. User names and passwords in URLs of `line` are left out.
+pub(crate) fn answer(error: &clap::Error, line: impl IntoIterator<Item = OsString>) -> Exit {
     if !error.use_stderr() {
         return match error.print() {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Internal,
             _ => Exit::Done,
         };
     }
+    let mut text = error.render().ansi().to_string();
+    for word in line {
+        if let Some(userinfo) = word.to_str().and_then(userinfo) {
+            text = text.replace(userinfo, "...@");
+        }
+    }
     // clap begins with a coloured "error:"; ours carries an id. Help after no arguments begins with
     // neither.
-    let text = fitted(&escaped_styled(&error.render().ansi().to_string()));
+    let text = fitted(&escaped_styled(&text));
     let text = text.replacen("error:", &format!("error[{}]:", Id::Usage.name()), 1);
     let _ = anstream::stderr().write_all(text.as_bytes());
     Exit::Usage
 }
 
-/// The tree of verbs, finished: every spelling, every help page.
+/// Complete tree of verbs, with both spellings of each flag and all help pages.
 pub(crate) fn command() -> clap::Command {
     let command = <CommandLine as clap::CommandFactory>::command()
         .args_conflicts_with_subcommands(true)
         .subcommand_negates_reqs(true)
         .infer_long_args(true)
         .arg_required_else_help(true);
-    help::dress(environment::settle(spelling::both(command)))
+    help::complete(environment::hide_values(spelling::both(command)))
 }
 
 #[cfg(test)]

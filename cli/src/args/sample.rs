@@ -1,4 +1,4 @@
-//! Flags of the sample: all those of the Python scripts, and what a connection can be told besides.
+//! Flags of the sample: those of the Python scripts, and more about the connection.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::args::connection::{
 use crate::args::value::{self, Count};
 use crate::terminal::Color;
 
-/// Everything that `sample`, `signed`, `unsigned` and the bare command take.
+/// Flags of `sample`, `signed`, `unsigned`, and of `dunlin` without a verb.
 #[derive(Args)]
 pub(crate) struct SampleArgs {
     #[command(flatten)]
@@ -18,18 +18,18 @@ pub(crate) struct SampleArgs {
     #[command(flatten)]
     pub(crate) authorizer: AuthorizerArgs,
     #[command(flatten)]
-    pub(crate) tls: TlsArgs,
+    pub(crate) message: MessageArgs,
     #[command(flatten)]
     pub(crate) session: SessionArgs,
     #[command(flatten)]
-    pub(crate) message: MessageArgs,
+    pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) reliability: ReliabilityArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
-/// What to send.
+/// Messages to publish.
 #[derive(Args)]
 #[command(next_help_heading = "Message")]
 pub(crate) struct MessageArgs {
@@ -59,7 +59,7 @@ pub(crate) struct MessageArgs {
     pub(crate) interval: Duration,
 }
 
-/// What stderr shows.
+/// Content of standard error.
 #[derive(Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {

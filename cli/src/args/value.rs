@@ -1,23 +1,23 @@
-//! Values of flags that have a form of their own.
+//! Parsers for the values of flags: durations, rates, numbers and names.
 
 use std::str::FromStr;
 use std::time::Duration;
 
-/// How many messages the sample sends.
+/// Number of messages that the sample publishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Count {
     Endless,
     Exactly(u32),
 }
 
-/// The ALPN protocol to offer.
+/// ALPN protocol to offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Alpn {
     None,
     Name(String),
 }
 
-/// How often to connect again; `None` for as long as it may help.
+/// Number of attempts after the first one; `None` means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attempts(pub(crate) Option<u32>);
 
@@ -33,7 +33,7 @@ pub(crate) enum Encode {
     Never,
 }
 
-/// `30s`, `1500ms`, `1m 30s`; a bare number is seconds.
+/// Duration of 0 to one year, as `30s`, `1500ms` or `1m 30s`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     let duration = match text.parse() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| OUT_OF_RANGE),
@@ -41,7 +41,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
             humantime::parse_duration(text).map_err(|_| "not a duration such as 30s, 1500ms or 2m")
         }
     }?;
-    // The clock can't be asked for just any time to come.
+    // The clock can't represent every point in time.
     if duration > LONGEST {
         Err(OUT_OF_RANGE)
     } else {
@@ -49,7 +49,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
-/// A duration after which something is given up.
+/// Duration above zero.
 pub(crate) fn timeout(text: &str) -> Result<Duration, &'static str> {
     match duration(text)? {
         Duration::ZERO => Err("it would be over before it began"),
@@ -57,14 +57,20 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
-/// Messages a second: more than none.
+/// Messages a second, 0.001 to 10,000,000.
 pub(crate) fn rate(text: &str) -> Result<f64, &'static str> {
-    let rate: f64 = text.parse().map_err(|_| "a number is needed")?;
-    if (0.001..=10_000_000.0).contains(&rate) {
-        Ok(rate)
-    } else {
-        Err("0.001 to 10000000")
-    }
+    text.parse()
+        .ok()
+        .filter(|rate| (0.001..=10_000_000.0).contains(rate))
+        .ok_or("a number from 0.001 to 10000000 is needed")
+}
+
+/// Number of messages: at least one.
+pub(crate) fn messages(text: &str) -> Result<u64, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or("a whole number of at least 1 is needed")
 }
 
 impl FromStr for Count {
@@ -91,7 +97,7 @@ impl FromStr for Alpn {
     }
 }
 
-/// A number or `inf`: attempts after the first.
+/// Number of attempts after the first one, or `inf`.
 pub(crate) fn attempts(text: &str) -> Result<Attempts, &'static str> {
     match text {
         "inf" => Ok(Attempts(None)),
