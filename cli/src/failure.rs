@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, Id, Try};
 
 /// Error that ends a verb.
 #[derive(Debug)]
@@ -11,6 +11,31 @@ pub(crate) enum Failure {
     Diagnosed(Box<Diagnosis>),
     /// Error of local input or output.
     Local(io::Error),
+}
+
+impl Failure {
+    /// Error to print; `None` if the reader of standard output has closed the pipe, which is no
+    /// failure.
+    pub(crate) fn into_diagnosis(self) -> Option<Diagnosis> {
+        match self {
+            Self::Diagnosed(diagnosis) => Some(*diagnosis),
+            Self::Local(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
+            Self::Local(error) => Some(local(&error)),
+        }
+    }
+}
+
+/// Explains an error of standard input, standard output or a file.
+pub(crate) fn local(error: &io::Error) -> Diagnosis {
+    let is_full = matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    );
+    let advice = Try::advice("free space where the output goes, or write it elsewhere");
+    Diagnosis {
+        try_: is_full.then_some(advice).into_iter().collect(),
+        ..Diagnosis::new(Id::Io, format!("local input or output failed: {error}"))
+    }
 }
 
 impl From<Diagnosis> for Failure {

@@ -32,14 +32,6 @@ impl Console {
         line(&diagnosis::render(diagnosis, columns()));
     }
 
-    /// Something of this computer failed, and there is nothing to diagnose.
-    pub(crate) fn failure(self, error: &io::Error) {
-        line(&format!(
-            "{ERROR}error{ERROR:#}: local input or output failed: {}",
-            Escaped(error)
-        ));
-    }
-
     pub(crate) fn warning(self, text: impl Display) {
         if !self.quiet {
             let text = fitted(&format!("warning: {}", escaped_lines(&text.to_string())));
@@ -123,5 +115,4 @@ fn columns() -> Option<usize> {
 /// Indent of the second and each later line of a wrapped warning or note.
 const CONTINUATION: &str = "  ";
 
-const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();

@@ -1,4 +1,4 @@
-//! From the verb that was typed to the code that does it.
+//! Runs the verb of the command line.
 
 use std::io;
 
@@ -16,10 +16,10 @@ pub(crate) fn run(typed: Typed) -> Exit {
     let Typed { line, sources } = typed;
     let console = console(line.verb.as_ref().map_or(Some(&line.sample.output), output));
     let outcome = match line.verb {
-        None => play(line.sample, Script::Either, &sources, console),
-        Some(Verb::Sample(typed)) => play(typed, Script::Either, &sources, console),
-        Some(Verb::Unsigned(typed)) => play(typed, Script::Unsigned, &sources, console),
-        Some(Verb::Signed(typed)) => play(typed, Script::Signed, &sources, console),
+        None => run_sample(line.sample, Script::Either, &sources, console),
+        Some(Verb::Sample(typed)) => run_sample(typed, Script::Either, &sources, console),
+        Some(Verb::Unsigned(typed)) => run_sample(typed, Script::Unsigned, &sources, console),
+        Some(Verb::Signed(typed)) => run_sample(typed, Script::Signed, &sources, console),
         Some(Verb::Demo(_)) => block_on(demo::run(console)),
         Some(Verb::Sandbox(typed)) => block_on(sandbox::run(typed, console)),
         Some(Verb::Bench(verb)) => bench::run(verb, &sources, console),
@@ -32,20 +32,18 @@ pub(crate) fn run(typed: Typed) -> Exit {
     };
     match outcome {
         Ok(exit) => exit,
-        Err(Failure::Diagnosed(diagnosis)) => {
-            console.error(&diagnosis);
-            diagnosis.id.exit()
-        }
-        // Whoever read our output has had enough.
-        Err(Failure::Local(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-        Err(Failure::Local(error)) => {
-            console.failure(&error);
-            Exit::Internal
-        }
+        Err(failure) => match failure.into_diagnosis() {
+            Some(diagnosis) => {
+                console.error(&diagnosis);
+                diagnosis.id.exit()
+            }
+            None => Exit::Done,
+        },
     }
 }
 
-fn play(
+/// Runs the sample with the requirements of a script.
+fn run_sample(
     typed: SampleArgs,
     script: Script,
     sources: &Sources,
@@ -58,6 +56,7 @@ fn play(
     })
 }
 
+/// Flags for standard error; `None` for verbs without them.
 fn output(verb: &Verb) -> Option<&OutputArgs> {
     match verb {
         Verb::Sample(typed) | Verb::Unsigned(typed) | Verb::Signed(typed) => Some(&typed.output),
@@ -68,6 +67,7 @@ fn output(verb: &Verb) -> Option<&OutputArgs> {
     }
 }
 
+/// Sets up colour and logging.
 fn console(typed: Option<&OutputArgs>) -> Console {
     let Some(typed) = typed else {
         return Console { quiet: false };

@@ -16,7 +16,8 @@ mod value;
 use std::ffi::OsString;
 use std::io::{self, Write};
 
-use crate::terminal::{escaped_styled, fitted};
+use crate::failure::local;
+use crate::terminal::{Console, escaped_styled, fitted};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 
@@ -155,7 +156,12 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Typed, c
 pub(crate) fn answer(error: &clap::Error, line: impl IntoIterator<Item = OsString>) -> Exit {
     if !error.use_stderr() {
         return match error.print() {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Internal,
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                // The help was asked for and can't be written.
+                let console = Console { quiet: false };
+                console.error(&local(&error));
+                Exit::Internal
+            }
             _ => Exit::Done,
         };
     }

@@ -29,6 +29,7 @@ macro_rules! catalogue {
 }
 
 catalogue! {
+    Io              "E-IO"              => Internal,
     Usage           "E-USAGE"           => Usage,
     Endpoint        "E-ENDPOINT"        => Usage,
     Signature       "E-SIGNATURE"       => Usage,

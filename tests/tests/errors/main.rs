@@ -16,7 +16,8 @@ use dunlin_tests::{Finished, Tool, dunlin};
 use tempfile::TempDir;
 
 /// Error, exit code, and what provokes it: a fault of the sandbox, the flags, or the network.
-const TABLE: [(&str, i32, &str); 29] = [
+const TABLE: [(&str, i32, &str); 30] = [
+    ("E-IO", 1, "standard output is full"),
     ("E-USAGE", 2, "flags"),
     ("E-ENDPOINT", 2, "flags"),
     ("E-SIGNATURE", 2, "flags"),
