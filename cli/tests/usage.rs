@@ -157,6 +157,92 @@ fn wrong_endpoints_are_named_with_the_right_one() {
 }
 
 #[test]
+fn all_mistakes_are_told_together() {
+    for endpoint in ["", "https://localhost", "local host"] {
+        let line = [
+            "signed",
+            "--endpoint",
+            endpoint,
+            "--topic",
+            "a/+",
+            "--client-id",
+            "$x",
+        ];
+        says(
+            &run(&line).refused(),
+            &[
+                "error[E-ENDPOINT]:",
+                "missing: --authorizer-name",
+                "--auth-signature",
+                "--topic \"a/+\"",
+                "--client-id \"$x\"",
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_password_in_a_url_is_never_repeated() {
+    let url = format!("mqtt://user:{CANARY}@localhost");
+    for line in [
+        &["--endpoint", &*url, "--authorizer-name", "A"][..],
+        &["--endpoint", &*url],
+        &["-vvv", "--endpoint", &*url],
+        &["sample", &*url],
+        &[&*url],
+        &[
+            "--connect-to",
+            &*url,
+            "--endpoint=localhost",
+            "--authorizer-name=A",
+        ],
+        &["--port", &*url],
+        &[
+            "--proxy",
+            &*url,
+            "--endpoint=host.invalid",
+            "--authorizer-name=A",
+        ],
+        &["bench", &*url],
+        &["bench", "pub", &*url],
+        &["bench", "pub", "--endpoint", &*url],
+        &["bench", "connect", "-H", &*url, "--json"],
+    ] {
+        // `refused` looks for the password.
+        let text = run(line).refused();
+        assert!(!text.contains("user:"), "{line:?}\n{text}");
+    }
+    let text = run(&["--authorizer-name", "A"])
+        .env("DUNLIN_ENDPOINT", &url)
+        .refused();
+    says(&text, &["--endpoint has a user name or password"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_is_full_is_an_error_with_an_id() {
+    for line in [&["demo", "--quiet"][..], &["--help"], &["auth", "policy"]] {
+        let full = fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let output = run(line)
+            .command
+            .stdin(Stdio::null())
+            .stdout(full)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line:?} {stderr}");
+        says(
+            &stderr,
+            &["error[E-IO]: local input or output failed: ", "try:"],
+        );
+    }
+}
+
+#[test]
 fn impossible_signatures_are_refused_with_the_likely_slip() {
     let digest = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
     for (signature, words) in [

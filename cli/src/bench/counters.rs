@@ -39,11 +39,12 @@ pub(super) struct Counters {
     errors: Mutex<Errors>,
 }
 
-/// Failures by name, and the first one with its explanation.
+/// Failures by name, and explanations of the first ones.
 #[derive(Debug, Default)]
 struct Errors {
     by_name: BTreeMap<String, u64>,
-    first: Option<Diagnosis>,
+    first_of_connections: Option<Diagnosis>,
+    first_of_requests: Option<Diagnosis>,
 }
 
 /// A number that several tasks increase.
@@ -68,13 +69,20 @@ impl Counter {
 impl Counters {
     /// Counts a connection that wasn't made.
     pub(super) fn not_connected(&self, diagnosis: Diagnosis) {
-        self.error(diagnosis.id.name().to_owned(), || diagnosis);
+        let name = diagnosis.id.name().to_owned();
+        let mut errors = self.lock();
+        errors.first_of_connections.get_or_insert(diagnosis);
+        errors.count(name);
     }
 
     /// Counts a connection that ended without a request of this program. True if it is the first
     /// one with this name.
     pub(super) fn connection_ended(&self, name: String, diagnosis: &Diagnosis) -> bool {
-        self.error(name, || diagnosis.clone())
+        let mut errors = self.lock();
+        errors
+            .first_of_connections
+            .get_or_insert_with(|| diagnosis.clone());
+        errors.count(name)
     }
 
     /// Counts a request that failed; `explain` is called for the first failure of the run.
@@ -91,7 +99,9 @@ impl Counters {
             }
             error => error.to_string(),
         };
-        self.error(name, explain);
+        let mut errors = self.lock();
+        errors.first_of_requests.get_or_insert_with(explain);
+        errors.count(name);
     }
 
     /// Number of failures by name. At most 20 names are kept; further ones count as "others".
@@ -99,28 +109,28 @@ impl Counters {
         self.lock().by_name.clone()
     }
 
-    /// Explanation of the first failure; `None` if nothing failed.
+    /// Explanation of the first connection that failed, or else of the first request; `None` if
+    /// nothing failed.
     pub(super) fn first_failure(&self) -> Option<Diagnosis> {
-        self.lock().first.clone()
-    }
-
-    /// Counts a failure; true if it is the first one with this name.
-    fn error(&self, name: String, explain: impl FnOnce() -> Diagnosis) -> bool {
-        let mut errors = self.lock();
-        errors.first.get_or_insert_with(explain);
-        // Names may hold numbers, and thousands of clients can make thousands of names.
-        let is_known = errors.by_name.contains_key(&name);
-        if is_known || errors.by_name.len() < MOST_NAMES {
-            *errors.by_name.entry(name).or_default() += 1;
-            !is_known
-        } else {
-            *errors.by_name.entry("others".to_owned()).or_default() += 1;
-            false
-        }
+        let errors = self.lock();
+        let first = errors.first_of_connections.as_ref();
+        first.or(errors.first_of_requests.as_ref()).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Errors> {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Errors {
+    /// Counts a failure; true if it is the first one with this name.
+    fn count(&mut self, name: String) -> bool {
+        // Names may hold numbers, and thousands of clients can make thousands of names.
+        let is_known = self.by_name.contains_key(&name);
+        let has_space = is_known || self.by_name.len() < MOST_NAMES;
+        let name = if has_space { name } else { "others".to_owned() };
+        *self.by_name.entry(name).or_default() += 1;
+        has_space && !is_known
     }
 }
 

@@ -55,3 +55,24 @@ async fn with_somebody_elses_server_the_devices_leave_and_come_again() {
     );
     assert_eq!(report["server_process"], json!(null));
 }
+
+/// A limit on the size of files stands for a full disk.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_once_with_one_remedy() {
+    let script = "trap '' XFSZ; ulimit -f 1; exec \"$0\" bench fleet --clients=1";
+    let run = tokio::process::Command::new(dunlin_tests::system_program("sh"))
+        .args(["-c", script])
+        .arg(dunlin_tests::tool_path())
+        .output()
+        .await
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(2), "{stderr}");
+    assert_eq!(stderr.matches("error[").count(), 1, "{stderr}");
+    assert_eq!(stderr.matches("try:").count(), 1, "{stderr}");
+    assert!(
+        stderr.contains("export TMPDIR=") && !stderr.contains("DUNLIN_STATE_DIR"),
+        "{stderr}"
+    );
+}

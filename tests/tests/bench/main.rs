@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
+mod failing;
 mod fleet;
 mod gone;
+mod merge;
+mod raw;
 mod refused;
 
 use std::time::Duration;
@@ -155,6 +158,12 @@ async fn what_is_missing_is_counted_and_the_exit_code_says_so() {
         &report(&run),
         &json!({"sent": 10, "acknowledged": 10, "received": 0, "lost": 10, "exit_code": 9}),
     );
+    assert!(
+        run.stderr
+            .contains("error[E-NOT-RECEIVED]: 10 of 10 messages were not received"),
+        "{}",
+        run.stderr
+    );
 
     let served = serve(&["no-puback"]).await;
     let run = bench(&served, &["pub", "--count=10"]).run().await;
@@ -162,6 +171,12 @@ async fn what_is_missing_is_counted_and_the_exit_code_says_so() {
     counts(
         &report(&run),
         &json!({"sent": 10, "acknowledged": 0, "lost": 10}),
+    );
+    assert!(
+        run.stderr
+            .contains("error[E-ACK-TIMEOUT]: 10 of 10 messages were not acknowledged"),
+        "{}",
+        run.stderr
     );
 }
 

@@ -45,6 +45,32 @@ async fn a_denied_publish_is_told_by_its_code() {
         json!({"PUBACK 0x87 Not authorized": 2}),
         "{report:#}"
     );
+    // Refused messages are not lost.
+    counts(&report, &json!({"refused": 2, "unfinished": 0, "lost": 0}));
+    let line = run.error_line();
+    for words in [
+        "error[E-PUB-DENIED]: the server refused: Not authorized (PUBACK 0x87)",
+        "client ids that begin with \"dunlin-bench-",
+        "allow iot:Publish on arn:aws:iot:*:*:topic/forbidden/*, and iot:Connect on arn:aws:iot:*:*:client/dunlin-bench-",
+    ] {
+        assert!(line.contains(words), "{words:?} in {line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_by_a_limit_name_the_flag_that_keeps_it() {
+    for (fault, advice) in [
+        ("puback=0x97", "a lower --rate, or fewer --in-flight"),
+        ("puback=0x90", "another --topic"),
+    ] {
+        let served = serve(&[fault]).await;
+        let run = bench(&served, &["pub", "--count=5"]).run().await;
+        run.exits(7);
+        counts(&report(&run), &json!({"sent": 5, "refused": 5, "lost": 0}));
+        let line = run.error_line();
+        assert!(line.contains("error[E-PUB-DENIED]: "), "{line}");
+        assert!(line.contains(advice), "{advice:?} in {line}");
+    }
 }
 
 #[tokio::test]
@@ -98,6 +124,11 @@ async fn mistakes_are_found_before_anything_is_sent() {
         );
     };
     usage(&["pub"], "missing: --endpoint").await;
+    usage(
+        &["pub", "--endpoint=mqtt://user:canary@localhost"],
+        "has a user name or password",
+    )
+    .await;
     usage(
         &["pub", "--endpoint=localhost", "--size=3"],
         "24 bytes at least",
