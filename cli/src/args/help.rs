@@ -17,12 +17,12 @@ spellings (--auth_username, --auth-username), unambiguous prefixes (--auth_user)
 Everything else goes to standard error. The run is a signed one exactly when a signature or a signing key is given. A signature needs the token's key name and \
 value; a key name needs a value.";
 
-const USAGE_UNSIGNED: &str = "dunlin unsigned --endpoint <HOST> --authorizer-name <NAME>
-           --auth-username <NAME> --auth-password <PASSWORD> [OPTIONS]";
+const USAGE_UNSIGNED: &str = "dunlin unsigned --endpoint HOST --authorizer-name NAME
+           --auth-username NAME --auth-password PASSWORD [OPTIONS]";
 
-const USAGE_SIGNED: &str = "dunlin signed --endpoint <HOST> --authorizer-name <NAME>
-           --auth-token-key-name <NAME> --auth-token-key-value <TOKEN>
-           --auth-signature <BASE64> [OPTIONS]";
+const USAGE_SIGNED: &str = "dunlin signed --endpoint HOST --authorizer-name NAME
+           --auth-token-key-name NAME --auth-token-key-value TOKEN
+           --auth-signature BASE64 [OPTIONS]";
 
 const REQUIRED_UNSIGNED: &str = "\
 Required: --endpoint, --authorizer-name, --auth-username, and --auth-password or --auth-password-file; an environment \

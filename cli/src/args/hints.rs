@@ -158,10 +158,10 @@ const OF_MOSQUITTO: [(&str, &str); 26] = [
     ("-d", "-v"),
     ("--debug", "-v"),
     ("-W", "--timeout"),
-    ("-M", "dunlin bench --in-flight"),
-    ("--max-inflight", "dunlin bench --in-flight"),
-    ("-q", "dunlin bench --qos"),
-    ("--qos", "dunlin bench --qos"),
+    ("-M", "--in-flight of dunlin bench"),
+    ("--max-inflight", "--in-flight of dunlin bench"),
+    ("-q", "--qos of dunlin bench"),
+    ("--qos", "--qos of dunlin bench"),
     ("-A", "--connect-to"),
 ];
 
