@@ -1,6 +1,15 @@
 //! `dunlin bench`: what it counts, how it ends, what it refuses.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't be set up fails"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the server of a test answers after real time"
+)]
 
 mod failing;
 mod fleet;
