@@ -2,6 +2,7 @@
 
 mod law;
 mod overflow;
+mod time;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};

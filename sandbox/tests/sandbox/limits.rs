@@ -1,7 +1,5 @@
 //! The limits of AWS IoT Core, each run into, named by the reason string or the log.
 
-use std::time::Duration;
-
 use dunlin_codec::{Packet, QoS, ReasonCode, TopicAlias};
 
 use crate::client::{TestClient, TestSandbox, connect, id, publish, subscribe, subscription};
@@ -27,7 +25,7 @@ async fn a_client_id_has_128_bytes_and_no_dollar_in_front() {
 }
 
 #[tokio::test]
-async fn a_client_id_connects_once_a_second() {
+async fn a_client_id_that_connects_twice_in_a_second_is_refused() {
     let sandbox = TestSandbox::open_house().await;
     let mut first = sandbox.guest("c").await;
     let mut hasty = TestClient::open(&sandbox.sandbox).await;
@@ -40,8 +38,6 @@ async fn a_client_id_connects_once_a_second() {
     hasty.is_closed().await;
     first.receives_nothing_more().await;
     sandbox.guest("another").await;
-    tokio::time::sleep(Duration::from_millis(1050)).await;
-    sandbox.guest("c").await;
 }
 
 #[tokio::test]
@@ -176,7 +172,7 @@ async fn one_request_has_eight_subscriptions_and_a_connection_fifty() {
 }
 
 #[tokio::test]
-async fn a_connection_has_a_hundred_messages_a_second() {
+async fn messages_beyond_a_hundred_in_a_second_are_discarded() {
     let sandbox = TestSandbox::open_house().await;
     let mut client = sandbox.guest("c").await;
     let mut codes = Vec::new();
@@ -199,30 +195,6 @@ async fn a_connection_has_a_hundred_messages_a_second() {
     client.send(publish("t", "x", QoS::AtMostOnce)).await;
     client.receives_nothing_more().await;
     assert!(sandbox.logged(&format!("publish   c  t  → refuse 0x97 ({reason})")));
-    tokio::time::sleep(Duration::from_millis(1050)).await;
-    client.send(publish("t", "x", QoS::AtLeastOnce)).await;
-    assert_eq!(client.receives_puback().await, (ReasonCode::Success, None));
-}
-
-#[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "this test measures real time")]
-async fn a_connection_has_half_a_megabyte_a_second() {
-    let sandbox = TestSandbox::open_house().await;
-    let mut client = sandbox.guest("c").await;
-    let large = "x".repeat(120 * 1024);
-    let started = now();
-    for _ in 0..10 {
-        client.send(publish("t", &large, QoS::AtLeastOnce)).await;
-    }
-    for _ in 0..10 {
-        assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
-    }
-    assert!(
-        started.elapsed() >= Duration::from_millis(1000),
-        "{:?}",
-        started.elapsed()
-    );
-    assert!(sandbox.logged("limited   c  more than 524288 bytes a second, in and out: delayed"));
 }
 
 /// MQTT-3.1.2-22
@@ -265,42 +237,4 @@ async fn a_parent_level_is_not_matched() {
     client.receives_nothing_more().await;
     client.send(publish("sensor/1", "x", QoS::AtMostOnce)).await;
     assert_eq!(client.receives_message().await.0, "x");
-}
-
-#[tokio::test]
-async fn a_message_that_waited_an_hour_for_its_puback_is_not_sent_again() {
-    let answer = dunlin_sandbox::Answer::allow("anybody", crate::client::allow("iot:*"));
-    let sandbox = TestSandbox::answering_with(answer, |builder| builder.time_scale(10_000)).await;
-    let staying = || {
-        let mut connect = dunlin_codec::Connect {
-            clean_start: false,
-            ..connect("c", "", "")
-        };
-        connect.properties.session_expiry_interval = Some(3600);
-        connect
-    };
-    let (mut client, _) = sandbox.admits(staying()).await;
-    client.subscribes("t").await;
-    client.send(publish("t", "x", QoS::AtLeastOnce)).await;
-    assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
-    assert!(matches!(
-        client.receives().await.packet(),
-        Packet::Publish(_)
-    ));
-    for _ in 0..4 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        client.receives_nothing_more().await;
-    }
-    drop(client);
-    let (mut client, session_present) = sandbox.admits(staying()).await;
-    assert!(session_present);
-    client.receives_nothing_more().await;
-    assert!(
-        sandbox.logged("receive   c  t  → refuse (not acknowledged within 3600 s: not sent again)")
-    );
-}
-
-#[expect(clippy::disallowed_methods, reason = "this test is about real time")]
-fn now() -> std::time::Instant {
-    std::time::Instant::now()
 }

@@ -1,7 +1,5 @@
 //! PUBLISH, both ways.
 
-use std::time::Duration;
-
 use dunlin_codec::{
     BinaryData, Delivery, Disconnect, DisconnectProperties, Packet, QoS, ReasonCode, TopicAlias,
     TopicName, UserProperty, Will, WillProperties,
@@ -191,20 +189,6 @@ async fn retaining_needs_a_permission_of_its_own() {
         client.receives_puback().await,
         (ReasonCode::NotAuthorized, Some(reason.into()))
     );
-}
-
-#[tokio::test]
-async fn a_message_expires_in_the_retained_store() {
-    let sandbox = TestSandbox::open_house().await;
-    let mut client = sandbox.guest("c").await;
-    let mut message = publish("lamp", "on", QoS::AtMostOnce);
-    message.retain = true;
-    message.properties.message_expiry_interval = Some(1);
-    client.send(message).await;
-    client.receives_nothing_more().await;
-    tokio::time::sleep(Duration::from_millis(1100)).await;
-    client.subscribes("lamp").await;
-    client.receives_nothing_more().await;
 }
 
 fn with_will<'a>(client_id: &'a str, topic: &'a str) -> dunlin_codec::Connect<'a> {

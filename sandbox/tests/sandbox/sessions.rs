@@ -1,11 +1,8 @@
 //! Sessions: what outlives a connection, for how long, and what is sent again.
 
-use std::time::Duration;
-
 use dunlin_codec::{
     AckType, Connect, Delivery, Disconnect, DisconnectProperties, Packet, QoS, ReasonCode, Repeated,
 };
-use tokio::time::sleep;
 
 use crate::client::{TestClient, TestSandbox, connect, id, publish, subscribe, subscription};
 
@@ -87,17 +84,6 @@ async fn a_clean_start_ends_the_session_that_was_there() {
     assert!(!session_present);
     client.send(publish("t", "x", QoS::AtMostOnce)).await;
     client.receives_nothing_more().await;
-}
-
-/// MQTT-4.1.0-2
-#[tokio::test]
-async fn a_session_ends_when_its_time_is_over() {
-    let sandbox = TestSandbox::mqtt5_with(|builder| builder.time_scale(100)).await;
-    let mut short = staying("c");
-    short.properties.session_expiry_interval = Some(10);
-    leaves(sandbox.admits(short).await.0).await;
-    sleep(Duration::from_millis(200)).await;
-    assert!(!sandbox.admits(staying("c")).await.1);
 }
 
 /// MQTT-4.1.0-2
@@ -337,35 +323,6 @@ async fn an_acknowledgement_of_another_qos_is_a_protocol_error() {
             client.receives_disconnect().await.0,
             ReasonCode::ProtocolError
         );
-    }
-}
-
-#[tokio::test]
-async fn on_aws_a_session_lasts_an_hour_and_stored_messages_come_ten_a_second() {
-    let sandbox = TestSandbox::answering_with(
-        dunlin_sandbox::Answer::allow("anybody", crate::client::allow("iot:*")),
-        |builder| builder.time_scale(4),
-    )
-    .await;
-    let (mut client, _) = sandbox.admits(staying("c")).await;
-    client.subscribes("t").await;
-    leaves(client).await;
-    let mut publisher = sandbox.guest("p").await;
-    for number in 0..15 {
-        publisher
-            .send(publish("t", &number.to_string(), QoS::AtLeastOnce))
-            .await;
-        assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
-    }
-    sleep(Duration::from_millis(260)).await;
-    let (mut client, session_present) = sandbox.admits(staying("c")).await;
-    assert!(session_present);
-    for number in 0..10 {
-        assert_eq!(client.receives_message().await.0, number.to_string());
-    }
-    client.receives_nothing_more().await;
-    for number in 10..15 {
-        assert_eq!(client.receives_message().await.0, number.to_string());
     }
 }
 

@@ -96,32 +96,6 @@ async fn who_has_left_or_unsubscribed_is_given_nothing() {
 }
 
 #[tokio::test]
-async fn where_nobody_is_there_a_message_waits_for_a_member_who_will_be_back() {
-    let sandbox = TestSandbox::open_house().await;
-    let staying = || {
-        let mut connect = Connect {
-            clean_start: false,
-            ..connect("away", "", "")
-        };
-        connect.properties.session_expiry_interval = Some(600);
-        connect
-    };
-    let (mut away, _) = sandbox.admits(staying()).await;
-    away.subscribes(SHARED).await;
-    away.send(Disconnect::default()).await;
-    away.is_closed().await;
-    let mut publisher = sandbox.guest("p").await;
-    publisher
-        .send(publish("lamp/7", "x", QoS::AtLeastOnce))
-        .await;
-    assert_eq!(publisher.receives_puback().await.0, ReasonCode::Success);
-    tokio::time::sleep(std::time::Duration::from_millis(1050)).await;
-    let (mut away, session_present) = sandbox.admits(staying()).await;
-    assert!(session_present);
-    assert_eq!(away.receives_message().await.0, "x");
-}
-
-#[tokio::test]
 async fn a_shared_subscription_is_sent_no_retained_messages() {
     let sandbox = TestSandbox::mqtt5().await;
     let mut client = sandbox.guest("c").await;

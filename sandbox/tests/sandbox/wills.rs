@@ -1,12 +1,9 @@
 //! Wills: when they are published, and when they aren't.
 
-use std::time::Duration;
-
 use dunlin_codec::{
     BinaryData, Connect, Disconnect, DisconnectProperties, Packet, QoS, ReasonCode, TopicName,
     UserProperty, Will, WillProperties,
 };
-use tokio::time::sleep;
 
 use crate::client::{TestClient, TestSandbox, connect};
 
@@ -42,62 +39,6 @@ async fn watched(time_scale: u32) -> (TestSandbox, TestClient) {
     let mut watcher = sandbox.guest("watcher").await;
     watcher.subscribes(TOPIC).await;
     (sandbox, watcher)
-}
-
-/// MQTT-3.1.2-7, MQTT-3.1.2-8, MQTT-3.1.2-10, MQTT-3.1.2-14
-#[tokio::test]
-async fn a_delayed_will_is_published_when_its_time_has_come_and_once() {
-    let (sandbox, mut watcher) = watched(20).await;
-    drop(sandbox.admits(delayed("c", 10)).await);
-    sleep(Duration::from_millis(100)).await;
-    watcher.receives_nothing_more().await;
-    assert_eq!(
-        watcher.receives_message().await,
-        ("gone".into(), QoS::AtLeastOnce, false)
-    );
-    let without = Connect {
-        will: None,
-        ..delayed("c", 0)
-    };
-    drop(sandbox.admits(without).await);
-    sleep(Duration::from_millis(100)).await;
-    watcher.receives_nothing_more().await;
-}
-
-/// MQTT-3.1.3-9
-#[tokio::test]
-async fn a_client_that_is_back_in_time_leaves_no_will() {
-    let (sandbox, mut watcher) = watched(20).await;
-    drop(sandbox.admits(delayed("c", 10)).await);
-    sleep(Duration::from_millis(100)).await;
-    let without = Connect {
-        will: None,
-        ..delayed("c", 0)
-    };
-    let (mut client, session_present) = sandbox.admits(without).await;
-    assert!(session_present);
-    sleep(Duration::from_millis(600)).await;
-    client.receives_nothing_more().await;
-    watcher.receives_nothing_more().await;
-}
-
-/// MQTT-3.1.2-8
-#[tokio::test]
-async fn the_end_of_the_session_is_the_end_of_the_delay() {
-    let (sandbox, mut watcher) = watched(20).await;
-    let mut short = delayed("c", 3600);
-    short.properties.session_expiry_interval = Some(4);
-    drop(sandbox.admits(short).await);
-    assert_eq!(watcher.receives_message().await.0, "gone");
-    drop(sandbox.admits(delayed("d", 3600)).await);
-    let (mut client, _) = sandbox
-        .admits(Connect {
-            clean_start: true,
-            ..delayed("d", 3600)
-        })
-        .await;
-    assert_eq!(watcher.receives_message().await.0, "gone");
-    client.receives_nothing_more().await;
 }
 
 #[tokio::test]
