@@ -87,6 +87,13 @@ impl Core {
         }
     }
 
+    /// Counts a packet that was taken from an input of `before` bytes, of which `after` are left.
+    #[inline]
+    pub(super) const fn count_received(&mut self, before: usize, after: usize) {
+        self.statistics.packets_received += 1;
+        self.statistics.bytes_received += before.saturating_sub(after) as u64;
+    }
+
     /// Handles the time, as far as messages are concerned that wait for something: they expire.
     pub(super) fn pass_time(&mut self, now: Instant, is_open: bool) {
         self.now = Some(now);

@@ -367,15 +367,16 @@ impl Engine {
         let total = input.len();
         while !matches!(state, State::Closing(_)) {
             let before = input.len();
-            let result = take_packet(state, core, input, now);
-            if matches!(result, Ok(true) | Err(Exit::Close(_))) {
-                core.statistics.packets_received += 1;
-                core.statistics.bytes_received += before.saturating_sub(input.len()) as u64;
-            }
-            match result {
-                Ok(true) => {}
+            match take_packet(state, core, input, now) {
+                Ok(true) => core.count_received(before, input.len()),
                 Ok(false) => break,
-                Err(exit) => state.exit(exit, core),
+                Err(exit) => {
+                    // A packet that ends the connection regularly was received as well.
+                    if let Exit::Close(_) = exit {
+                        core.count_received(before, input.len());
+                    }
+                    state.exit(exit, core);
+                }
             }
         }
         core.send_due_acks(state.is_open());

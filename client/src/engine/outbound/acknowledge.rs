@@ -32,17 +32,33 @@ impl Outbound {
         let Some(operation) = self.operations.get(key) else {
             return Ok(());
         };
-        match (ack_type, operation.request.message_qos(), operation.stage) {
-            (AckType::PubAck, Some(QoS::AtLeastOnce), Stage::Sent(_) | Stage::Resend(_))
-            | (AckType::PubComp, Some(QoS::ExactlyOnce), Stage::Released(_)) => {}
+        let Request::Publish(publish) = &operation.request else {
+            return Err(wrong_kind(ack_type.packet_type()));
+        };
+        match (ack_type, publish.qos, operation.stage) {
+            (AckType::PubAck, QoS::AtLeastOnce, Stage::Sent(_) | Stage::Resend(_))
+            | (AckType::PubComp, QoS::ExactlyOnce, Stage::Released(_)) => {}
             _ => return Err(wrong_kind(ack_type.packet_type())),
         }
-        let (holds_quota, is_reissued) = (operation.holds_quota(), operation.is_reissued);
+        // A repetition that was not sent yet is not counted.
+        let holds_quota = !matches!(operation.stage, Stage::Resend(_));
+        let is_reissued = operation.is_reissued;
+        let AckProperties {
+            reason_string,
+            user_properties,
+        } = &ack.properties;
         let outcome = if ack.reason_code.is_error() && ack_type == AckType::PubAck {
             events.push_back(refused_event(ack_type, ack));
             refused(ack_type, ack, self.copy_allowance(cx))
+        } else if reason_string.is_none() && user_properties.is_empty() {
+            // Most acknowledgements have no texts.
+            CompactOutcome::Acknowledged {
+                packet_id: ack.packet_id,
+                reason_code: ack.reason_code,
+                republished: is_reissued,
+            }
         } else {
-            published(ack, is_reissued, || self.copy_allowance(cx))
+            explained(ack, is_reissued, self.copy_allowance(cx))
         };
         self.end_publish(key, ack.packet_id, holds_quota, outcome, cx);
         Ok(())
@@ -225,33 +241,22 @@ fn refused(ack_type: AckType, ack: &Ack<'_>, allowance: usize) -> CompactOutcome
     Err(RequestError::Refused(reason)).into()
 }
 
-/// Outcome of a message that the server acknowledged; copies at most `allowance` bytes of texts.
-fn published(
-    ack: &Ack<'_>,
-    republished: bool,
-    allowance: impl FnOnce() -> usize,
-) -> CompactOutcome {
-    let (packet_id, reason_code) = (ack.packet_id, ack.reason_code);
+/// Outcome of a message that the server acknowledged with texts; copies at most `allowance` bytes of
+/// them.
+#[cold]
+fn explained(ack: &Ack<'_>, republished: bool, allowance: usize) -> CompactOutcome {
     let AckProperties {
         reason_string,
         user_properties,
     } = ack.properties;
-    // Most acknowledgements have no texts.
-    if reason_string.is_none() && user_properties.is_empty() {
-        return CompactOutcome::Acknowledged {
-            packet_id,
-            reason_code,
-            republished,
-        };
-    }
     let Explanation {
         reason_string,
         user_properties,
         omitted,
-    } = Explanation::within(allowance(), reason_string, user_properties);
+    } = Explanation::within(allowance, reason_string, user_properties);
     Ok(Outcome::Published(Published {
-        packet_id: Some(packet_id),
-        reason_code,
+        packet_id: Some(ack.packet_id),
+        reason_code: ack.reason_code,
         reason_string,
         user_properties,
         omitted,

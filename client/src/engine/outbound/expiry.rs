@@ -60,7 +60,15 @@ impl Outbound {
 
     /// Fails queued messages that have expired. Those that were sent before are repeated all the
     /// same.
+    #[inline]
     pub(in crate::engine) fn expire(&mut self, now: Instant, statistics: &mut Statistics) {
+        // Called for each message: mostly none of those that wait expire.
+        if self.expiries.next().is_some_and(|at| at <= now) {
+            self.expire_due(now, statistics);
+        }
+    }
+
+    fn expire_due(&mut self, now: Instant, statistics: &mut Statistics) {
         while let Some(id) = self.expiries.pop_due(now) {
             let Some(operation) = self.operations.get_mut_by(id) else {
                 continue;

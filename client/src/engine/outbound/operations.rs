@@ -51,10 +51,14 @@ const LARGEST_SPARE: usize = 256;
 
 impl Totals {
     /// Drops a packet that is not sent again.
-    #[inline]
-    fn drop_packet(&mut self, operation: &mut Operation) {
-        self.bytes -= operation.request.size();
-        let mut packet = operation.request.drop_packet();
+    #[inline(always)]
+    fn drop_packet(&mut self, request: &mut Request) {
+        let Request::Publish(publish) = request else {
+            self.bytes -= request.drop_packet();
+            return;
+        };
+        let mut packet = std::mem::take(&mut publish.packet);
+        self.bytes -= packet.len();
         if (1..=LARGEST_SPARE).contains(&packet.capacity()) && self.spare.len() < SPARE {
             packet.clear();
             self.spare.push(packet);
@@ -65,22 +69,23 @@ impl Totals {
     #[inline]
     fn set_outcome(
         &mut self,
-        operation: &mut Operation,
+        completion: &mut Completion,
         outcome: CompactOutcome,
         statistics: &mut Statistics,
     ) {
-        match &mut operation.completion {
-            Completion::Ready(_) | Completion::Taken => return,
+        match std::mem::replace(completion, Completion::Taken) {
             Completion::Pending(waker) => {
-                self.wakers.extend(waker.take());
+                self.wakers.extend(waker);
                 self.copied += outcome.copied_bytes();
                 statistics.count_outcome(&outcome);
-                operation.completion = Completion::Ready(outcome);
+                *completion = Completion::Ready(outcome);
             }
-            Completion::Unattended => {
-                statistics.count_outcome(&outcome);
-                operation.completion = Completion::Taken;
+            Completion::Unattended => statistics.count_outcome(&outcome),
+            Completion::Ready(first) => {
+                *completion = Completion::Ready(first);
+                return;
             }
+            Completion::Taken => return,
         }
         self.without_outcome -= 1;
     }
@@ -122,18 +127,23 @@ impl Operations {
 
     /// Inserts a request that waits to be sent.
     pub(in crate::engine) fn insert(&mut self, request: Request) -> OperationId {
-        // Nobody asked for a resubscription, so nobody takes its outcome.
-        let completion = match request.resubscribe() {
-            None => Completion::Pending(None),
-            Some(_) => Completion::Unattended,
-        };
-        self.generation += 1;
-        let generation = self.generation;
         let totals = &mut self.totals;
         totals.unfinished += 1;
         totals.without_outcome += 1;
-        totals.subscribes += usize::from(request.subscribe().is_some());
         totals.bytes += request.size();
+        let completion = match &request {
+            // Nobody asked for a resubscription, so nobody takes its outcome.
+            Request::Subscribe(subscribe) if subscribe.is_resubscribe => Completion::Unattended,
+            Request::Subscribe(_) => {
+                totals.subscribes += 1;
+                Completion::Pending(None)
+            }
+            Request::Publish(_) | Request::Unsubscribe(_) | Request::Authenticate => {
+                Completion::Pending(None)
+            }
+        };
+        self.generation += 1;
+        let generation = self.generation;
         let operation = Operation::new(request, completion, generation);
         let key = key_of(self.slab.insert(operation));
         self.mark_dirty(key);
@@ -235,7 +245,7 @@ impl Operations {
     pub(in crate::engine) fn drop_packet(&mut self, key: u32) {
         self.mark_dirty(key);
         if let Some(operation) = self.slab.get_mut(key as usize) {
-            self.totals.drop_packet(operation);
+            self.totals.drop_packet(&mut operation.request);
         }
     }
 
@@ -249,7 +259,7 @@ impl Operations {
         self.mark_dirty(key);
         if let Some(operation) = self.slab.get_mut(key as usize) {
             self.totals
-                .set_outcome(operation, outcome.into(), statistics);
+                .set_outcome(&mut operation.completion, outcome.into(), statistics);
         }
     }
 
@@ -270,11 +280,13 @@ impl Operations {
         if !operation.is_done() {
             operation.stage = Stage::Done;
             self.totals.unfinished -= 1;
-            self.totals.subscribes -= usize::from(operation.request.subscribe().is_some());
+            if !operation.request.is_publish() {
+                self.totals.subscribes -= usize::from(operation.request.subscribe().is_some());
+            }
         }
-        self.totals.drop_packet(operation);
+        self.totals.drop_packet(&mut operation.request);
         self.totals
-            .set_outcome(operation, outcome.into(), statistics);
+            .set_outcome(&mut operation.completion, outcome.into(), statistics);
         if !operation.completion.has_receiver() {
             self.slab.remove(key as usize);
         }
@@ -290,21 +302,21 @@ impl Operations {
         let Some(operation) = self.current(id) else {
             return Poll::Ready(None);
         };
-        match &mut operation.completion {
-            Completion::Pending(waker) => {
-                *waker = Some(cx.waker().clone());
+        let outcome = match std::mem::replace(&mut operation.completion, Completion::Taken) {
+            Completion::Ready(outcome) => outcome,
+            Completion::Pending(_) => {
+                operation.completion = Completion::Pending(Some(cx.waker().clone()));
                 return Poll::Pending;
             }
-            Completion::Unattended | Completion::Taken => return Poll::Ready(None),
-            Completion::Ready(_) => {}
-        }
-        let taken = std::mem::replace(&mut operation.completion, Completion::Taken);
+            Completion::Unattended => {
+                operation.completion = Completion::Unattended;
+                return Poll::Ready(None);
+            }
+            Completion::Taken => return Poll::Ready(None),
+        };
         if operation.is_done() {
             self.slab.remove(id.key as usize);
         }
-        let Completion::Ready(outcome) = taken else {
-            return Poll::Ready(None);
-        };
         self.totals.copied -= outcome.copied_bytes();
         Poll::Ready(Some(outcome.into()))
     }

@@ -74,19 +74,37 @@ impl OutboundAliasTable {
         matches!(self, Self::Lru(_))
     }
 
-    /// Puts an alias into a message, instead of its topic if the server knows the alias.
+    /// The message as it is sent with an alias: instead of its topic if the server knows the alias.
+    /// `None` if aliases are not used, so that the message is sent as it is.
     ///
     /// An alias that the server takes no longer is left out, and so is one that makes the message
     /// too large. [MQTT-3.2.2-15]
+    #[inline]
     pub(in crate::engine) fn apply<'a>(
         &self,
-        publish: &mut Publish<'a>,
+        publish: &Publish<'a>,
         server: &ServerLimits,
-    ) -> Option<Aliased<'a>> {
+    ) -> Option<(Publish<'a>, Option<Aliased<'a>>)> {
+        match self {
+            // The application's own aliases were refused.
+            Self::None => None,
+            Self::Manual(_) | Self::Lru(_) => Some(self.apply_alias(*publish, server)),
+        }
+    }
+
+    fn apply_alias<'a>(
+        &self,
+        mut publish: Publish<'a>,
+        server: &ServerLimits,
+    ) -> (Publish<'a>, Option<Aliased<'a>>) {
         let requested = publish.properties.topic_alias.take();
-        let topic = publish.topic?;
-        let (alias, is_known) = self.choose(topic.as_bytes(), requested)?;
-        let without_alias = *publish;
+        let without_alias = publish;
+        let Some(topic) = publish.topic else {
+            return (without_alias, None);
+        };
+        let Some((alias, is_known)) = self.choose(topic.as_bytes(), requested) else {
+            return (without_alias, None);
+        };
         publish.properties.topic_alias = Some(alias);
         if is_known {
             publish.topic = None;
@@ -94,17 +112,14 @@ impl OutboundAliasTable {
         // The property is longer than the shortest topics.
         let maximum = server.maximum_packet_size as usize;
         if publish.encoded_len().is_ok_and(|size| size > maximum) {
-            *publish = without_alias;
-            return None;
+            return (without_alias, None);
         }
-        Some(Aliased { topic, alias })
+        (publish, Some(Aliased { topic, alias }))
     }
 
     /// Binds the alias of a message that is in the output.
-    pub(in crate::engine) fn bind(&mut self, aliased: Option<Aliased<'_>>) {
-        let Some(Aliased { topic, alias }) = aliased else {
-            return;
-        };
+    pub(in crate::engine) fn bind(&mut self, aliased: Aliased<'_>) {
+        let Aliased { topic, alias } = aliased;
         let topic = topic.as_bytes();
         match self {
             Self::None => {}

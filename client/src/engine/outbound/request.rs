@@ -140,10 +140,12 @@ impl Request {
         }
     }
 
-    /// Drops what is only needed to send the request again. Returns the buffer of a message.
-    pub(super) fn drop_packet(&mut self) -> Vec<u8> {
+    /// Drops what is only needed to send the request again. Returns the size of the packet.
+    #[cold]
+    pub(super) fn drop_packet(&mut self) -> usize {
+        let size = self.size();
         match self {
-            Self::Publish(publish) => return std::mem::take(&mut publish.packet),
+            Self::Publish(publish) => publish.packet = Vec::new(),
             Self::Subscribe(subscribe) => {
                 subscribe.size = 0;
                 subscribe.subscriptions = Vec::new();
@@ -156,7 +158,7 @@ impl Request {
             }
             Self::Authenticate => {}
         }
-        Vec::new()
+        size
     }
 }
 

@@ -85,20 +85,21 @@ impl Outbound {
         // The common case at QoS 0: written, and forgotten.
         if message.qos == QoS::AtMostOnce && self.sends_at_most_once(message.load(), cx) {
             let user_properties = message.checked_user_properties()?;
-            let mut publish = message.to_packet(Delivery::AtMostOnce, &user_properties)?;
-            let size = cx.write_publish(&mut publish)?;
+            // By reference: a PUBLISH is large, and to move it takes time.
+            let packet = message.to_packet(Delivery::AtMostOnce, &user_properties);
+            let size = cx.write_publish(packet.as_ref().map_err(Clone::clone)?)?;
             if let Some(flow) = &mut cx.flow {
                 flow.count(size, cx.now);
             }
             cx.statistics.count_sent(QoS::AtMostOnce, false);
             return Ok(Accepted::Sent);
         }
-        let user_properties = message.checked_user_properties()?;
-        let mut publish = message.to_packet(first_delivery(message.qos), &user_properties)?;
         // The common case at QoS 1 and 2: written, and a copy of the output is kept.
         let id = if message.qos != QoS::AtMostOnce && self.sends_now(cx) {
-            self.send_new(&mut publish, cx)?
+            self.send_new(message, cx)?
         } else {
+            let user_properties = message.checked_user_properties()?;
+            let publish = message.to_packet(first_delivery(message.qos), &user_properties)?;
             let mut packet = Vec::with_capacity(publish.encoded_len()?);
             publish.encode(&mut packet)?;
             let (qos, retain) = (message.qos, message.retain);
@@ -141,16 +142,23 @@ impl Outbound {
     /// Writes a new message of QoS 1 or 2, and keeps a copy of what was written.
     fn send_new(
         &mut self,
-        publish: &mut Publish<'_>,
+        message: &Message<'_>,
         cx: &mut SendContext<'_>,
     ) -> Result<OperationId, RequestError> {
+        let user_properties = message.checked_user_properties()?;
+        let (qos, retain) = (message.qos, message.retain);
         let packet_id = self
             .packet_ids
             .allocate(self.operations.next_key())
             .ok_or(RequestError::NoPacketId)?;
-        let (qos, retain) = (publish.delivery.qos(), publish.retain);
-        publish.delivery = Delivery::new(qos, packet_id, false);
-        let size = match cx.write_publish(publish) {
+        let delivery = Delivery::new(qos, packet_id, false);
+        // By reference: a PUBLISH is large, and to move it takes time.
+        let packet = message.to_packet(delivery, &user_properties);
+        let written = match &packet {
+            Ok(publish) => cx.write_publish(publish),
+            Err(error) => Err(error.clone()),
+        };
+        let size = match written {
             Ok(size) => size,
             Err(error) => {
                 self.packet_ids.release(packet_id);
@@ -206,11 +214,15 @@ impl Outbound {
 
     /// Sends what waits, in order, until the server's Receive Maximum, the packet identifiers or
     /// the rate limit are used up.
+    #[inline]
     pub(in crate::engine) fn send_queued(&mut self, cx: &mut SendContext<'_>) {
         // Called after each acknowledgement: mostly nothing waits.
-        if !self.may_have_waiting() {
-            return;
+        if self.may_have_waiting() {
+            self.send_waiting(cx);
         }
+    }
+
+    fn send_waiting(&mut self, cx: &mut SendContext<'_>) {
         while cx.flow.is_some() {
             let is_full = self.packet_ids.is_full();
             let Some((id, operation)) = self.first_waiting() else {
@@ -429,22 +441,27 @@ impl Outbound {
 impl SendContext<'_> {
     /// Encodes a PUBLISH, with a topic alias where the connection has one. Returns the size of the
     /// packet in bytes.
-    fn write_publish(&mut self, publish: &mut Publish<'_>) -> Result<usize, RequestError> {
+    #[inline]
+    fn write_publish(&mut self, publish: &Publish<'_>) -> Result<usize, RequestError> {
         let Some(flow) = self.flow.as_deref_mut() else {
             return Err(RequestError::Offline);
         };
         let start = self.output.len();
-        let aliased = flow.aliases.apply(publish, &flow.server);
-        let encoded = publish
-            .encode(self.output.buffer())
-            .map_err(RequestError::from);
+        let shortened = flow.aliases.apply(publish, &flow.server);
+        let encoded = match &shortened {
+            None => publish.encode(self.output.buffer()),
+            Some((publish, _)) => publish.encode(self.output.buffer()),
+        };
         let size = self.output.len() - start;
-        if let Err(error) = encoded.and_then(|()| flow.check_size(size)) {
+        if encoded.is_err() || size > flow.server.maximum_packet_size as usize {
             self.output.truncate(start);
-            return Err(error);
+            encoded?;
+            flow.check_size(size)?;
         }
         // The server learns the alias from this packet, so it counts from here on.
-        flow.aliases.bind(aliased);
+        if let Some((_, Some(aliased))) = shortened {
+            flow.aliases.bind(aliased);
+        }
         Ok(size)
     }
 
@@ -482,7 +499,7 @@ impl SendContext<'_> {
             // if the application asked for it.
             *interval = Some(left.max(1.min(*seconds)));
         }
-        self.write_publish(&mut publish)?;
+        self.write_publish(&publish)?;
         Ok(())
     }
 }
