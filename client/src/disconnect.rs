@@ -4,7 +4,7 @@ use dunlin_codec::{
     Disconnect, DisconnectProperties, PacketType, ReasonCode, Sender, UserProperty, Utf8String,
 };
 
-use crate::options::{OptionsError, text};
+use crate::error::{OptionsError, text};
 use crate::will;
 
 /// Content of the DISCONNECT that the application asks for (§3.14).

@@ -7,9 +7,7 @@ use dunlin_codec::{ConnAck, DecodeError, PacketId, PacketType, QoS, ReasonCode, 
 
 #[cfg(feature = "tokio")]
 use crate::error::copied_bytes;
-use crate::error::{
-    ConnectError, ConnectionError, Explanation, Omitted, RequestError, ServerReason, StopCause,
-};
+use crate::error::{ConnectError, ConnectionError, Explanation, Omitted, RequestError, StopCause};
 #[cfg(feature = "tokio")]
 use crate::transport::Opened;
 
@@ -364,37 +362,6 @@ impl Connected {
             omitted,
             response_information: said.response_information.map(|text| text.to_string()),
             elapsed,
-        }
-    }
-}
-
-impl ServerReason {
-    pub(crate) fn of_connack(connack: &ConnAck<'_>) -> Self {
-        let said = &connack.properties;
-        let reason = Self::new(
-            PacketType::ConnAck,
-            connack.reason_code,
-            said.reason_string,
-            said.user_properties,
-        );
-        Self {
-            server_reference: said.server_reference.map(|text| text.to_string()),
-            ..reason
-        }
-    }
-
-    pub(crate) fn of_disconnect(disconnect: &dunlin_codec::Disconnect<'_>) -> Self {
-        let said = &disconnect.properties;
-        let code: ReasonCode = disconnect.reason_code;
-        let reason = Self::new(
-            PacketType::Disconnect,
-            code,
-            said.reason_string,
-            said.user_properties,
-        );
-        Self {
-            server_reference: said.server_reference.map(|text| text.to_string()),
-            ..reason
         }
     }
 }

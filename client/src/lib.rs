@@ -29,9 +29,11 @@ pub mod blocking;
 #[cfg(feature = "tokio")]
 mod client;
 mod disconnect;
+mod domains;
 pub mod engine;
-mod error;
+pub mod error;
 mod event;
+mod limits;
 mod message;
 mod options;
 mod payload;
@@ -56,11 +58,12 @@ pub use disconnect::Farewell;
 pub use dunlin_codec as codec;
 pub use dunlin_codec::{InvalidQoS, QoS};
 pub use error::{
-    ConnectError, ConnectionError, Omitted, RequestError, ServerReason, StopCause, Violation,
+    ConnectError, ConnectionError, Omitted, OptionsError, ProviderError, RequestError,
+    ServerReason, StopCause, Violation,
 };
 pub use event::{Connected, DropCause, Event, RefusedMessage, RefusedRequest, ServerLimits};
 pub use message::{Message, MessageProperties, ReceivedMessage};
-pub use options::{CleanStart, ConnectOptions, OptionsError, QueueLimits, RequestTimeouts};
+pub use options::{CleanStart, ConnectOptions, QueueLimits, RequestTimeouts};
 pub use payload::Payload;
 pub use policy::{
     InvalidMessages, LostMessage, LostRequest, Offline, OnDropped, OnSessionLost, OutboundAliases,
@@ -68,7 +71,6 @@ pub use policy::{
 #[cfg(feature = "tokio")]
 pub use runtime::{
     ConnectProvider, Direction, Failure, NextAttempt, ObservedPacket, Observer, Provided, Provider,
-    ProviderError, Reconnect, RepeatedViolation, Retry, RetryContext, RetryPolicy, StreamLimits,
-    Target, WhenFull,
+    Reconnect, RepeatedViolation, Retry, RetryContext, RetryPolicy, StreamLimits, Target, WhenFull,
 };
 pub use will::Will;

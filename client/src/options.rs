@@ -4,15 +4,12 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use dunlin_codec::{
-    BinaryData, Connect, ConnectProperties, EncodeError, ReasonCode, TextError, TopicError,
-    Utf8String,
-};
+use dunlin_codec::{BinaryData, Connect, ConnectProperties, Utf8String};
 
 use crate::authentication::Authentication;
-use crate::aws::{LimitError, ServiceLimits};
 use crate::disconnect::Farewell;
-use crate::engine::Pace;
+use crate::error::{OptionsError, text};
+use crate::limits::{Pace, ServiceLimits};
 use crate::policy::{InvalidMessages, Offline, OnDropped, OnSessionLost, OutboundAliases};
 use crate::secret::Secret;
 use crate::will::{self, Will};
@@ -244,53 +241,6 @@ pub struct QueueLimits {
     pub bytes: usize,
 }
 
-/// What can't be said in a CONNECT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OptionsError {
-    /// Text or data that the wire has no room or no form for.
-    #[error("{field} {error}")]
-    Text {
-        /// Which.
-        field: &'static str,
-        /// Why.
-        error: TextError,
-    },
-    /// A number that must not be 0: leave the option out with `None` instead.
-    #[error("{field} must not be 0")]
-    Zero {
-        /// The option.
-        field: &'static str,
-    },
-    /// A keep alive above 65,535 s (§3.1.2.10).
-    #[error("a keep alive of {seconds} s; the longest is 65535 s")]
-    KeepAlive {
-        /// The keep alive in seconds, rounded up.
-        seconds: u64,
-    },
-    /// The will's topic isn't one.
-    #[error("the will's topic: {0}")]
-    WillTopic(TopicError),
-    /// The will's response topic isn't one.
-    #[error("the will's response topic: {0}")]
-    WillResponseTopic(TopicError),
-    /// More than a service takes.
-    #[error(transparent)]
-    Limit(#[from] LimitError),
-    /// A session expiry in DISCONNECT that isn't 0, though CONNECT says 0 or nothing (§3.14.2.2.2).
-    #[error("the farewell prolongs a session that ends with its connection")]
-    Farewell,
-    /// A reason code in DISCONNECT that only servers may send (§3.14.2.1).
-    #[error("the farewell has the reason code {reason_code}, which a client may not send")]
-    FarewellReasonCode {
-        /// The reason code.
-        reason_code: ReasonCode,
-    },
-    /// The packet as a whole.
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
-}
-
 impl ConnectOptions {
     /// Of a client that keeps its session for an hour, is heard of once a minute, holds up to 1,024
     /// messages that it hasn't acknowledged, and queues up to 10,000 requests.
@@ -363,7 +313,10 @@ impl ConnectOptions {
             not_zero("maximum packet size", self.maximum_packet_size)?;
         self.check_numbers()?;
         if let Some(limits) = &self.limits {
-            limits.check_connect(self, client_id, keep_alive)?;
+            limits.check_connect(client_id, keep_alive)?;
+            if let Some(will) = &self.will {
+                limits.check_message(&will.topic, will.payload.len(), will.qos)?;
+            }
         }
         self.farewell.check(self.session_expiry_interval)?;
         let user_properties = will::user_properties("user property", &self.user_properties)?;
@@ -448,11 +401,6 @@ fn not_zero<T, N: TryFrom<T>>(
     number
         .map(|number| N::try_from(number).map_err(|_| OptionsError::Zero { field }))
         .transpose()
-}
-
-/// Names the field of a text that can't be sent.
-pub(crate) fn text(field: &'static str) -> impl Fn(TextError) -> OptionsError {
-    move |error| OptionsError::Text { field, error }
 }
 
 impl Default for RequestTimeouts {

@@ -5,7 +5,7 @@ use dunlin_codec::{
 };
 
 use crate::QoS;
-use crate::options::{OptionsError, text};
+use crate::error::{OptionsError, text};
 
 /// A message that the server publishes when it loses the client (§3.1.2.5): unless the client says
 /// DISCONNECT, and not before its delay is over or the session ends.

@@ -1,14 +1,15 @@
-//! `CustomAuthorizer`: the user name that tells AWS IoT Core which authorizer to ask, and with
-//! which token.
+//! `CustomAuthorizer`: user name of CONNECT with the parameters of a custom authorizer.
 
 use std::fmt;
 
 use super::encoding::Encoding;
-use super::limits::Field;
+use super::error::AuthorizerError;
 use super::query::{Parameter, Query};
+use crate::limits::Field;
 use crate::secret::Secret;
 
-/// What a custom authorizer is given in the user name of CONNECT. The password goes its own way.
+/// Parameters of a custom authorizer, which CONNECT carries in the user name. The password is
+/// separate.
 ///
 /// ```
 /// use dunlin_client::aws::CustomAuthorizer;
@@ -24,15 +25,16 @@ use crate::secret::Secret;
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct CustomAuthorizer {
-    /// The user's own part, never encoded. One `?` in it is kept and continued; two are refused.
+    /// Part of the user name before the parameters, never encoded. One `?` in it begins the query to
+    /// which the parameters are added; two are an error. `None` means empty.
     pub username: Option<String>,
-    /// `None` leaves it to the default authorizer of the account or the endpoint.
+    /// Name of the authorizer; `None` means the default authorizer of the account or the endpoint.
     pub authorizer_name: Option<String>,
     /// Token that the authorizer reads; `None` if it reads user name and password only.
     pub token: Option<AuthorizerToken>,
-    /// How values go into the query that it can't carry as they are.
+    /// Encoding of characters that a query can't carry. Default: [`Encoding::Auto`].
     pub encoding: Encoding,
-    /// Tell AWS which client connects, and its version.
+    /// Whether the name and the version of this library are sent to AWS. Default: `false`.
     pub metrics: bool,
 }
 
@@ -42,55 +44,13 @@ pub struct CustomAuthorizer {
 /// still be sent without one, as AWS's own Python builder does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthorizerToken {
-    /// The parameter's name, as the authorizer was configured.
+    /// Name of the parameter, as configured in the authorizer.
     pub key_name: String,
-    /// The token.
+    /// Value of the parameter.
     pub value: Secret<String>,
     /// RS256 signature of the token, in base64; `None` for an authorizer with signing disabled.
     /// [`check_signature`](super::check_signature) finds malformed ones.
     pub signature: Option<Secret<String>>,
-}
-
-/// Values that make no user name. It never holds a value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AuthorizerError {
-    /// A signature needs the key name and the value of the token, and each of these needs the
-    /// other.
-    #[error("the {given} also needs the {}", listed(missing))]
-    IncompleteToken {
-        /// Part that was given and needs the others.
-        given: Field,
-        /// Key name, value or both.
-        missing: Vec<Field>,
-    },
-    /// AWS IoT Core reads one query; a second `?` hides the authorizer from it.
-    #[error("the {field} would bring a second '?' into the user name, where only one is allowed")]
-    SecondQuestionMark {
-        /// Whose `?` it is.
-        field: Field,
-    },
-    /// The value counts as encoded, for it holds `%XX`, yet also one of `& ? #`, which would cut it
-    /// off.
-    #[error("the {field} is half percent-encoded: it holds %XX and also one of & ? #")]
-    HalfEncoded {
-        /// Which value.
-        field: Field,
-    },
-    /// A parameter would have no name or no value.
-    #[error("the {field} is empty")]
-    Empty {
-        /// Which value.
-        field: Field,
-    },
-    /// Longer than MQTT can carry.
-    #[error("the user name would be {length} bytes long, but MQTT carries {max}")]
-    TooLong {
-        /// How long it would be.
-        length: usize,
-        /// How long it may be.
-        max: usize,
-    },
 }
 
 impl AuthorizerToken {
@@ -127,13 +87,17 @@ impl AuthorizerToken {
 }
 
 impl CustomAuthorizer {
-    /// The user name of CONNECT: the user's part, then name, signature, token and metrics as one
-    /// query. Empty if there is none of them.
+    /// User name of CONNECT: the user's part, then name, signature, token and metrics as one query.
+    /// Empty if there is none of them.
     ///
-    /// A value that begins with its own parameter (`x-amz-customauthorizer-name=MyAuth`) is taken
-    /// without it, as the AWS SDKs do. Whether AWS would accept the values is for
-    /// [`check_limits`](Self::check_limits) and [`check_signature`](super::check_signature) to
-    /// say.
+    /// If a value begins with its own parameter (`x-amz-customauthorizer-name=MyAuth`), that is
+    /// removed, as the AWS SDKs do. [`check_limits`](Self::check_limits) and
+    /// [`check_signature`](super::check_signature) check whether AWS accepts the values.
+    ///
+    /// # Errors
+    /// * [`AuthorizerError::SecondQuestionMark`], [`AuthorizerError::HalfEncoded`],
+    ///   [`AuthorizerError::Empty`]: a value can't be a part of the query.
+    /// * [`AuthorizerError::TooLong`]: the user name is longer than 65,535 bytes.
     pub fn user_name(&self) -> Result<Secret<String>, AuthorizerError> {
         let username = self.username.as_deref().unwrap_or_default();
         let mut query = Query::new(username, &self.parameters(), self.encoding)?;
@@ -143,7 +107,7 @@ impl CustomAuthorizer {
         query.finish()
     }
 
-    /// In the order of the wire.
+    /// Parameters in the order in which they are sent.
     pub(super) fn parameters(&self) -> Vec<Parameter<'_>> {
         let mut parameters = Vec::with_capacity(3);
         if let Some(name) = &self.authorizer_name {
@@ -188,14 +152,6 @@ impl fmt::Debug for CustomAuthorizer {
             .field("metrics", &self.metrics)
             .finish()
     }
-}
-
-fn listed(fields: &[Field]) -> String {
-    fields
-        .iter()
-        .map(Field::to_string)
-        .collect::<Vec<_>>()
-        .join(" and the ")
 }
 
 const NAME_PARAMETER: &str = "x-amz-customauthorizer-name";

@@ -1,6 +1,8 @@
-//! The host names of AWS IoT Core: which services they are of.
+//! Host names of AWS IoT Core, and the services that they stand for.
 
 use std::fmt;
+
+use crate::domains::{normalized, split_aws_domain};
 
 /// An endpoint of AWS IoT Core other than the data endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,9 +29,9 @@ impl fmt::Display for AwsService {
     }
 }
 
-/// Whether AWS owns the name: a certificate for it comes from an authority that Amazon uses.
+/// Whether a host name is one of AWS: a certificate for it comes from an authority that AWS uses.
 pub fn is_aws_host(host: &str) -> bool {
-    split_domain(&normal(host)).is_some()
+    split_aws_domain(&normalized(host)).is_some()
 }
 
 /// A name of the form `<labels>.iot.<region>.<domain>`, in lower case.
@@ -43,8 +45,8 @@ pub(super) struct AwsHost {
 
 impl AwsHost {
     pub(super) fn parse(host: &str) -> Option<Self> {
-        let host = normal(host);
-        let (rest, domain) = split_domain(&host)?;
+        let host = normalized(host);
+        let (rest, domain) = split_aws_domain(&host)?;
         let mut labels: Vec<String> = rest.split('.').map(str::to_owned).collect();
         let region = labels.pop()?;
         let iot = labels
@@ -58,7 +60,7 @@ impl AwsHost {
         })
     }
 
-    /// `None` for a data endpoint and for whatever has another form.
+    /// Service of the host; `None` for a data endpoint and for a host of another form.
     pub(super) fn other_service(&self) -> Option<AwsService> {
         let labels: Vec<&str> = self.labels.iter().map(String::as_str).collect();
         match *labels.as_slice() {
@@ -70,7 +72,7 @@ impl AwsHost {
         }
     }
 
-    /// The account's prefix in a data endpoint without `-ats`.
+    /// Prefix of the account in a data endpoint without `-ats`.
     pub(super) fn legacy_prefix(&self) -> Option<&str> {
         match self.labels.as_slice() {
             [prefix] if !prefix.ends_with("-ats") => Some(prefix),
@@ -78,7 +80,7 @@ impl AwsHost {
         }
     }
 
-    /// The data endpoint of an account in the same region.
+    /// Data endpoint of an account in the same region.
     pub(super) fn data_endpoint(&self, prefix: &str) -> String {
         let Self {
             iot,
@@ -95,19 +97,6 @@ impl AwsHost {
         format!("{prefix}{ats}.{iot}.{region}.{domain}")
     }
 }
-
-fn normal(host: &str) -> String {
-    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
-}
-
-/// What stands before the domain, if it is one of AWS.
-fn split_domain(host: &str) -> Option<(&str, &'static str)> {
-    AWS_DOMAINS
-        .iter()
-        .find_map(|domain| Some((host.strip_suffix(domain)?.strip_suffix('.')?, *domain)))
-}
-
-const AWS_DOMAINS: [&str; 2] = ["amazonaws.com", "amazonaws.com.cn"];
 
 #[cfg(test)]
 mod tests {

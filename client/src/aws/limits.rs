@@ -1,109 +1,23 @@
-//! What AWS's API model and quotas say about each value, checked before anything is sent.
-
-use std::fmt;
+//! Checks of the values for a custom authorizer against AWS's API model.
 
 use super::CustomAuthorizer;
 use super::encoding::{Encoding, Unescaped, unescaped};
-use super::service::Limit;
+use crate::limits::{Field, LimitError, MAX_CLIENT_ID};
 
-/// A value that a custom authorizer is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Field {
-    /// The user's part of the user name.
-    UserName,
-    /// The password.
-    Password,
-    /// The client identifier.
-    ClientId,
-    /// The custom authorizer's name.
-    AuthorizerName,
-    /// The name of the parameter that carries the token.
-    TokenKeyName,
-    /// The token.
-    TokenValue,
-    /// The token's signature.
-    Signature,
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UserName => "user name",
-            Self::Password => "password",
-            Self::ClientId => "client id",
-            Self::AuthorizerName => "authorizer name",
-            Self::TokenKeyName => "token key name",
-            Self::TokenValue => "token value",
-            Self::Signature => "token signature",
-        })
-    }
-}
-
-/// A value that AWS IoT Core doesn't take. It never holds the value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LimitError {
-    /// Empty, or longer than allowed.
-    #[error("the {field} has a length of {length}, but AWS IoT Core takes 1 to {max}")]
-    Length {
-        /// Which value.
-        field: Field,
-        /// How long it is.
-        length: usize,
-        /// How long it may be.
-        max: usize,
-    },
-    /// A character outside of the allowed ones.
-    #[error("the {field} may hold only {allowed}")]
-    Characters {
-        /// Which value.
-        field: Field,
-        /// The allowed ones, in words.
-        allowed: &'static str,
-    },
-    /// Above one of the service's limits.
-    #[error("{value} {limit}, but AWS IoT Core takes {max}")]
-    Exceeded {
-        /// Which.
-        limit: Limit,
-        /// How much it would be.
-        value: usize,
-        /// How much it may be.
-        max: usize,
-    },
-    /// A keep alive that the service would replace by another.
-    #[error("a keep alive of {seconds} s, but AWS IoT Core takes {min} to {max}")]
-    KeepAlive {
-        /// In seconds; 0 for none.
-        seconds: u16,
-        /// The shortest.
-        min: u16,
-        /// The longest.
-        max: u16,
-    },
-    /// A client identifier that begins with `$`.
-    #[error("a client id that begins with '$' is reserved by AWS IoT Core")]
-    ReservedClientId,
-}
-
-/// The quota for client identifiers: 128 bytes, none that begins with `$`.
-pub fn check_client_id(client_id: &str) -> Result<(), LimitError> {
-    check_length(Field::ClientId, client_id.len())?;
-    if client_id.starts_with('$') {
-        return Err(LimitError::ReservedClientId);
-    }
-    Ok(())
-}
-
-/// What the authorizer's `mqttContext` takes as password.
+/// Checks the size of a password: 1 to 65,535 bytes, as `mqttContext` of AWS's API model has it.
+///
+/// # Errors
+/// [`LimitError::Length`].
 pub fn check_password(password: &[u8]) -> Result<(), LimitError> {
     check_length(Field::Password, password.len())
 }
 
 impl CustomAuthorizer {
     /// Checks the name, the token and the signature against AWS's API model. Values that are
-    /// percent-encoded already are checked as what they stand for.
+    /// percent-encoded already are decoded first.
+    ///
+    /// # Errors
+    /// [`LimitError::Length`], [`LimitError::Characters`].
     pub fn check_limits(&self) -> Result<(), LimitError> {
         for parameter in self.parameters() {
             if parameter.field == Field::TokenValue {
@@ -147,7 +61,8 @@ fn check_length(field: Field, length: usize) -> Result<(), LimitError> {
     Ok(())
 }
 
-/// The second and later bytes of a character in UTF-8: the API model counts characters.
+/// Whether a byte is the second or a later one of a character in UTF-8: the API model counts
+/// characters.
 fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
 }
@@ -158,8 +73,8 @@ struct Row {
     may_hold: fn(u8) -> bool,
 }
 
-/// The table: botocore's iot model of 2015-05-28 (TestInvokeAuthorizer, CreateAuthorizer), and the
-/// quota page for the client identifier.
+/// Limits of a value: botocore's iot model of 2015-05-28 (TestInvokeAuthorizer, CreateAuthorizer),
+/// and the quota page for the client identifier.
 fn limit(field: Field) -> Row {
     let row = |max, allowed, may_hold| Row {
         max,
@@ -169,7 +84,7 @@ fn limit(field: Field) -> Row {
     let any: fn(u8) -> bool = |_| true;
     match field {
         Field::UserName | Field::Password => row(65_535, "any characters", any),
-        Field::ClientId => row(128, "any characters", any),
+        Field::ClientId => row(MAX_CLIENT_ID, "any characters", any),
         Field::AuthorizerName => row(128, "letters, digits and _=,@-", |byte| {
             word(byte) || b"=,@-".contains(&byte)
         }),
@@ -195,6 +110,7 @@ fn base64(byte: u8) -> bool {
 mod tests {
     use super::super::AuthorizerToken;
     use super::*;
+    use crate::limits::check_client_id;
 
     fn named(name: &str) -> CustomAuthorizer {
         CustomAuthorizer {

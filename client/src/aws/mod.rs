@@ -1,15 +1,14 @@
-//! AWS IoT Core with a custom authorizer: what CONNECT says and what can be known to be wrong
-//! before it is sent.
+//! AWS IoT Core with a custom authorizer: the content of CONNECT, and checks before it is sent.
 //!
-//! Pure functions without I/O. Three questions, answered apart because they differ in who may be
-//! wrong: [`CustomAuthorizer::user_name`] builds the user name and refuses only what can't be one;
-//! the limits ([`CustomAuthorizer::check_limits`], [`check_client_id`]) are those of AWS's API
-//! model; [`check_signature`] and [`check_endpoint`] recognise values that can't be right at AWS
-//! IoT Core.
+//! Pure functions without I/O, in three groups: [`CustomAuthorizer::user_name`] builds the user name
+//! and refuses only values that can't be a part of one; [`CustomAuthorizer::check_limits`] and
+//! [`check_client_id`] check the limits of AWS's API model; [`check_signature`] and
+//! [`check_endpoint`] recognise values that can't be right at AWS IoT Core.
 
 mod authorizer;
 mod encoding;
 mod endpoint;
+mod error;
 mod host;
 mod limits;
 #[cfg(feature = "tokio")]
@@ -18,16 +17,19 @@ mod query;
 mod service;
 mod signature;
 
-pub use authorizer::{AuthorizerError, AuthorizerToken, CustomAuthorizer};
+pub use authorizer::{AuthorizerToken, CustomAuthorizer};
 pub use encoding::Encoding;
 pub use endpoint::{Endpoint, EndpointAdvice, EndpointFault, check_endpoint};
+pub use error::AuthorizerError;
 pub use host::{AwsService, is_aws_host};
-pub use limits::{Field, LimitError, check_client_id, check_password};
-pub use service::{Limit, PACE, POISON_GUARD, ServiceLimits};
+pub use limits::check_password;
+pub use service::{PACE, POISON_GUARD};
 pub use signature::{SignatureFault, check_signature};
 
-/// The port where AWS IoT Core takes custom authorizers.
+pub use crate::limits::{Field, Limit, LimitError, ServiceLimits, check_client_id};
+
+/// Port of AWS IoT Core for custom authorizers.
 pub const DEFAULT_PORT: u16 = 443;
 
-/// The ALPN protocol that stands for "MQTT with a custom authorizer" on [`DEFAULT_PORT`].
+/// ALPN protocol that stands for "MQTT with a custom authorizer" on [`DEFAULT_PORT`].
 pub const ALPN: &str = "mqtt";

@@ -1,12 +1,14 @@
-//! The custom authorizer as a provider: every attempt gets the user name that it makes.
+//! `CustomAuthorizer` as a provider: sets the user name of every attempt.
 
 use std::future::ready;
 
-use super::authorizer::{AuthorizerError, CustomAuthorizer};
-use crate::runtime::provider::{ConnectProvider, NextAttempt, Provided, ProviderError, Target};
+use super::authorizer::CustomAuthorizer;
+use super::error::AuthorizerError;
+use crate::error::ProviderError;
+use crate::runtime::provider::{ConnectProvider, NextAttempt, Provided, Target};
 
-/// Sets the user name; the password and the way to the server stay those of the options. For a
-/// token that is renewed, let a closure be the provider and call [`Target::authorize`] there.
+/// Sets the user name; password and transport stay those of the options. For a token that is
+/// renewed, use a closure as the provider and call [`Target::authorize`] there.
 impl ConnectProvider for CustomAuthorizer {
     fn provide(&self, attempt: NextAttempt) -> Provided<'_> {
         let mut target = attempt.target;
@@ -35,14 +37,14 @@ impl Target {
     /// ```
     ///
     /// # Errors
-    /// Values that make no user name.
+    /// As [`CustomAuthorizer::user_name`].
     pub fn authorize(&mut self, authorizer: &CustomAuthorizer) -> Result<(), AuthorizerError> {
         self.username = Some(authorizer.user_name()?);
         Ok(())
     }
 }
 
-/// The same values make no user name the next time either.
+/// Fatal: the same values are wrong in another attempt, too.
 impl From<AuthorizerError> for ProviderError {
     fn from(error: AuthorizerError) -> Self {
         Self::fatal(error)

@@ -1,13 +1,13 @@
-//! The query behind the user's part of the user name: one `?`, then parameters joined by `&`.
+//! Query of a user name: `?` behind the user's part, then parameters joined by `&`.
 
 use zeroize::Zeroizing;
 
-use super::authorizer::AuthorizerError;
 use super::encoding::{self, Encoding, Keep};
-use super::limits::Field;
+use super::error::AuthorizerError;
+use crate::limits::Field;
 use crate::secret::Secret;
 
-/// One `name=value`, before encoding.
+/// Parameter `name=value`, before encoding.
 #[derive(Clone, Copy)]
 pub(super) struct Parameter<'a> {
     pub(super) field: Field,
@@ -16,8 +16,7 @@ pub(super) struct Parameter<'a> {
 }
 
 impl<'a> Parameter<'a> {
-    /// A value that brings its own `name=` is taken without it. Only in front: anywhere else it
-    /// belongs to the value.
+    /// Parameter without the `name=` at the beginning of the value, if there is one.
     pub(super) fn new(field: Field, name: &'a str, value: &'a str) -> Self {
         let bare = value
             .strip_prefix(name)
@@ -29,7 +28,7 @@ impl<'a> Parameter<'a> {
         }
     }
 
-    /// Whose fault a bad name is: that of a token was given, the others are ours.
+    /// Value that a fault of the name belongs to: only a token has a name of the application's.
     pub(super) fn name_field(&self) -> Field {
         match self.field {
             Field::TokenValue => Field::TokenKeyName,
@@ -37,14 +36,14 @@ impl<'a> Parameter<'a> {
         }
     }
 
-    /// An upper bound: separators, and every byte as `%XX`.
+    /// Maximum size in bytes: separators, and every byte as `%XX`.
     fn encoded_len(&self) -> usize {
         2 + 3 * (self.name.len() + self.value.len())
     }
 }
 
-/// The user name as it grows. Its memory is reserved at once, so that no half of a token stays
-/// behind.
+/// User name under construction. Its memory is reserved at once, so that no part of a token is left
+/// in memory that was grown.
 pub(super) struct Query {
     text: Zeroizing<String>,
     encoding: Encoding,
@@ -113,7 +112,7 @@ impl Query {
         Ok(())
     }
 
-    /// The bytes of `text` that go out as they are; `None` for all of them.
+    /// Bytes of `text` that aren't encoded; `None` means all.
     fn keep(&self, field: Field, text: &str) -> Result<Option<Keep>, AuthorizerError> {
         let is_signature = field == Field::Signature;
         match self.encoding {

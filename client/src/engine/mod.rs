@@ -52,7 +52,6 @@ pub use self::events::{Accepted, EngineEvent};
 pub use self::inbound::DeliveryId;
 pub use self::outbound::operation::OperationId;
 pub use self::outbound::outcome::{Answered, Outcome, Published};
-pub use self::outbound::pace::Pace;
 use self::outbound::request::{PLACEHOLDER, Request, SubscribeRequest, UnsubscribeRequest};
 pub use self::persistence::changes::Change;
 pub(crate) use self::persistence::records::application_records;
@@ -65,9 +64,11 @@ pub use self::statistics::{ByQoS, Dropped, DroppedMessages, Statistics};
 use self::subscriptions::renewal::handle_timed_out;
 use crate::authentication::ReauthenticationError;
 use crate::disconnect::Farewell;
+use crate::error::OptionsError;
 use crate::error::{ConnectError, ConnectionError, RequestError};
+pub use crate::limits::Pace;
 use crate::message::Message;
-use crate::options::{CleanStart, ConnectOptions, OptionsError};
+use crate::options::{CleanStart, ConnectOptions};
 
 /// Session of a client, and its connection if it has one.
 pub struct Engine {
@@ -492,7 +493,7 @@ impl Engine {
         let Self { state, core } = self;
         core.now = Some(now);
         if let Some(limits) = &core.options.limits {
-            limits.check_message(message)?;
+            limits.check_message(message.topic, message.payload.len(), message.qos)?;
         }
         let flow = state.flow_mut();
         let mut maximum = u16::MAX;

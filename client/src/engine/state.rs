@@ -9,9 +9,7 @@ use super::core::Core;
 use super::open::Open;
 use super::outbound::flow::Flow;
 use crate::authentication::ReauthenticationError;
-use crate::error::{ConnectError, ConnectionError, Violation};
-#[cfg(feature = "tokio")]
-use crate::transport::TransportError;
+use crate::error::{ConnectError, ConnectionError, TransportError, Violation};
 
 /// Reason why a transport closed, as far as the transport knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +28,6 @@ pub enum CloseCause {
         after: Duration,
     },
     /// The transport failed.
-    #[cfg(feature = "tokio")]
     Transport(TransportError),
 }
 
@@ -204,14 +201,12 @@ impl State {
                 CloseCause::Eof => ConnectionError::Closed,
                 CloseCause::Reset => ConnectionError::Reset,
                 CloseCause::WriteTimeout { after } => ConnectionError::WriteTimeout { after },
-                #[cfg(feature = "tokio")]
                 CloseCause::Transport(error) => ConnectionError::Transport(error),
             }),
             Self::Connecting(_) | Self::Disconnected => Ended::Attempt(match cause {
                 CloseCause::Eof => ConnectError::Closed { reset: false },
                 CloseCause::Reset => ConnectError::Closed { reset: true },
                 CloseCause::WriteTimeout { after } => ConnectError::ConnAckTimeout { after },
-                #[cfg(feature = "tokio")]
                 CloseCause::Transport(error) => ConnectError::Transport(error),
             }),
         };

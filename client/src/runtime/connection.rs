@@ -12,6 +12,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::engine::CloseCause;
+use crate::error::TransportError;
 use crate::event::Event;
 use crate::runtime::clock::now;
 use crate::runtime::deadline_timer::DeadlineTimer;
@@ -21,7 +22,7 @@ use crate::runtime::read_buffer::ReadBuffer;
 use crate::runtime::shared::Shared;
 use crate::runtime::state::State;
 use crate::runtime::write_buffer::{WriteBuffer, WriteTimeout};
-use crate::transport::{Transport, TransportError};
+use crate::transport::Transport;
 
 /// Bytes that are read before the task yields: a stream then holds little more than one read brings
 /// while somebody reads it, and what is sent in answer leaves together with the acknowledgements.

@@ -12,14 +12,14 @@ use dunlin_codec::ReasonCode;
 use tracing::{Instrument, warn};
 
 use crate::engine::Ended;
-use crate::error::{ConnectError, StopCause};
+use crate::error::{ConnectError, ProviderError, StopCause};
 use crate::event::Event;
 use crate::runtime::backoff::Backoff;
 use crate::runtime::clock::now;
 use crate::runtime::connection::Connection;
 use crate::runtime::deadline_timer::DeadlineTimer;
 use crate::runtime::log;
-use crate::runtime::provider::{Failure, NextAttempt, Provider, ProviderError, Target};
+use crate::runtime::provider::{Failure, NextAttempt, Provider, Target};
 use crate::runtime::retry::{Retry, RetryContext, ViolationCounter};
 use crate::runtime::shared::Shared;
 use crate::runtime::store_task;

@@ -32,8 +32,6 @@ mod yield_counter;
 
 pub use backoff::Reconnect;
 pub use observer::{Direction, ObservedPacket, Observer};
-pub use provider::{
-    ConnectProvider, Failure, NextAttempt, Provided, Provider, ProviderError, Target,
-};
+pub use provider::{ConnectProvider, Failure, NextAttempt, Provided, Provider, Target};
 pub use retry::{RepeatedViolation, Retry, RetryContext, RetryPolicy};
 pub use router::{StreamLimits, WhenFull};

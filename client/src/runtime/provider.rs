@@ -6,10 +6,12 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use dunlin_codec::{Escaped, ReasonCode};
+use dunlin_codec::ReasonCode;
 
 use crate::engine::Ended;
-use crate::error::{ConnectError, ConnectionError, ServerReason, StopCause, Violation};
+use crate::error::{
+    ConnectError, ConnectionError, ProviderError, ServerReason, StopCause, Violation,
+};
 use crate::secret::Secret;
 use crate::transport::TransportOptions;
 
@@ -44,16 +46,6 @@ pub enum Failure {
     Attempt(Arc<ConnectError>),
     /// A connection ended.
     Connection(Arc<ConnectionError>),
-}
-
-/// Why there is nothing to connect with.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", Escaped(detail))]
-pub struct ProviderError {
-    /// Whether asking again may help. If not, the client stops.
-    pub is_retryable: bool,
-    /// What to tell people; never a secret.
-    pub detail: String,
 }
 
 /// What a provider's answer comes in.
@@ -237,23 +229,5 @@ impl Target {
             && (&one.host, one.port, one.connect_to) == (&two.host, two.port, two.connect_to)
             && one.proxy == two.proxy
             && (&self.username, &self.password) == (&other.username, &other.password)
-    }
-}
-
-impl ProviderError {
-    /// Asking again may help.
-    pub fn retryable(error: impl fmt::Display) -> Self {
-        Self {
-            is_retryable: true,
-            detail: error.to_string(),
-        }
-    }
-
-    /// Asking again won't help.
-    pub fn fatal(error: impl fmt::Display) -> Self {
-        Self {
-            is_retryable: false,
-            detail: error.to_string(),
-        }
     }
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use dunlin_codec::ReasonCode;
 
-use crate::error::{ConnectError, ConnectionError, Violation};
+use crate::error::{
+    ConnectError, ConnectionError, ProxyError, TlsError, TransportError, Violation,
+};
 use crate::runtime::provider::Failure;
-use crate::transport::{ProxyError, TlsError, TransportError};
 
 /// Class of a failure: whether the client connects again after it, and how soon.
 ///

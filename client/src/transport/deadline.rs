@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::error::{Stage, TransportError};
+use crate::error::{Stage, TransportError};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {

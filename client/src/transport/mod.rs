@@ -17,14 +17,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::deadline::Deadline;
-pub use self::error::{FailedAttempt, IoFault, ResolveFault, Stage, TransportError};
-pub use self::proxy::{Proxy, ProxyCredentials, ProxyError};
+pub use self::proxy::{Proxy, ProxyCredentials};
 pub use self::stream::Transport;
 pub use self::tls::{
-    CaBundle, CertificateFault, ClientCertificate, PeerCertificate, Roots, RootsTried, TlsAlert,
-    TlsConnector, TlsError, TlsInfo, TlsOptions, TlsOptionsError, TlsVersion,
+    CaBundle, ClientCertificate, PeerCertificate, Roots, TlsConnector, TlsInfo, TlsOptions,
+    TlsOptionsError, TlsVersion,
 };
 pub use self::url::UrlError;
+pub use crate::error::{
+    CertificateFault, FailedAttempt, IoFault, ProxyError, ResolveFault, RootsTried, Stage,
+    TlsAlert, TlsError, TransportError,
+};
 
 /// Server address, TLS and time-out of a connection.
 ///

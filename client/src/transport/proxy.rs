@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use super::deadline::Deadline;
-use super::error::{IoFault, Stage, TransportError};
 use super::{resolve, tcp, without_brackets};
+use crate::error::{IoFault, ProxyError, Stage, TransportError};
 use crate::secret::Secret;
 
 /// An HTTP proxy that connections go through. It sees where they lead to, and of TLS nothing else.
@@ -33,33 +33,6 @@ pub struct ProxyCredentials {
     pub username: String,
     /// The password.
     pub password: Secret<String>,
-}
-
-/// Why there is no tunnel.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProxyError {
-    /// The proxy itself can't be reached.
-    #[error("{0}")]
-    Unreachable(Box<TransportError>),
-    /// It said no.
-    #[error("it refused the tunnel: {status} {}", Escaped(reason))]
-    Refused {
-        /// The status code: 407 asks for credentials, 403 doesn't want to, 502 and 504 couldn't.
-        status: u16,
-        /// Its words, 100 characters at most, and escaped ([`Escaped`]).
-        reason: String,
-    },
-    /// It closed the connection without an answer.
-    #[error("it closed the connection without an answer")]
-    Closed,
-    /// Its answer isn't HTTP/1, is longer than 8 KiB, or goes on where the server should have been
-    /// the next to speak.
-    #[error("its answer isn't that of an HTTP proxy")]
-    NotHttp,
-    /// The connection to it failed.
-    #[error("{0}")]
-    Io(IoFault),
 }
 
 impl Proxy {

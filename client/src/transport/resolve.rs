@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::deadline::Deadline;
-use super::error::{ResolveFault, Stage, TransportError};
+use crate::error::{ResolveFault, Stage, TransportError};
 
 /// In the order that the system prefers; at least one.
 pub(super) async fn resolve(

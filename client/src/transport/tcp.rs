@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::deadline::Deadline;
-use super::error::{FailedAttempt, IoFault, Stage, TransportError};
+use crate::error::{FailedAttempt, IoFault, Stage, TransportError};
 
 /// The first connection that opens. Every address gets its attempt, the next one as soon as the
 /// last has failed or kept us waiting for a quarter of a second: a dead IPv6 route costs that much

@@ -2,18 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Rate limit of a connection for messages in both directions together. The messages of one second
-/// may be sent at once.
-///
-/// Messages above the limit wait in the queue, whose own limits hold. Received messages count too,
-/// but at least one message a second is sent whatever is received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
-    /// PUBLISH packets a second; at least 1.
-    pub messages: u32,
-    /// Bytes of PUBLISH packets a second; at least 1.
-    pub bytes: u32,
-}
+use crate::limits::Pace;
 
 /// Rate limiter of one connection: a token bucket for messages and one for bytes.
 #[derive(Debug)]

@@ -1,49 +1,8 @@
-//! `CertificateFault`: reason why a server's certificate was rejected.
+//! Conversion of rustls's reasons for rejecting a certificate into [`CertificateFault`].
 
-use dunlin_codec::Escaped;
 use tokio_rustls::rustls::CertificateError;
 
-/// Reason why a certificate was rejected, other than its issuer, its names and its dates.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CertificateFault {
-    /// The server presents the certificate of an authority (`CA:TRUE`) as its own.
-    #[error("it is the certificate of an authority (CA:TRUE), not of a server")]
-    AuthorityAsServer,
-    /// A certificate that isn't one of an authority has signed another one.
-    #[error("it is signed by a certificate that is not one of an authority (CA:FALSE)")]
-    IssuerNotAuthority,
-    /// X.509 version 1 or 2; TLS needs version 3.
-    #[error("it is not X.509 version 3")]
-    Version,
-    /// The signature doesn't match the public key of the trusted issuer.
-    #[error("its signature does not match the key of its issuer")]
-    Signature,
-    /// The signature algorithm isn't supported, such as SHA-1.
-    #[error("its signature algorithm is not supported")]
-    SignatureAlgorithm,
-    /// The bytes aren't a well-formed certificate.
-    #[error("it is malformed")]
-    Malformed,
-    /// The Extended Key Usage doesn't contain `serverAuth`.
-    #[error("its Extended Key Usage does not allow servers (serverAuth)")]
-    Purpose,
-    /// A constraint of an authority in the chain excludes it: names, or the length of the path.
-    #[error("an authority in its chain is not allowed to issue it")]
-    Constraint,
-    /// A critical extension isn't supported.
-    #[error("it has a critical extension that is not supported")]
-    CriticalExtension,
-    /// The issuer has revoked it.
-    #[error("it was revoked")]
-    Revoked,
-    /// Any other reason.
-    #[error("{}", Escaped(.detail))]
-    Other {
-        /// Name of the error in rustls or webpki.
-        detail: Box<str>,
-    },
-}
+use crate::error::CertificateFault;
 
 impl CertificateFault {
     pub(super) fn new(error: &CertificateError) -> Self {

@@ -1,129 +1,17 @@
-//! `TlsError`: why TLS failed, by what is known and not by what was said.
+//! Conversion of errors of rustls into [`TlsError`].
 
-use dunlin_codec::{Escaped, Quoted};
-use std::fmt;
 use std::io;
-use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio_rustls::rustls::pki_types::UnixTime;
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError, InvalidMessage};
 
 use super::certificate::PeerCertificate;
-use super::certificate_fault::CertificateFault;
-use super::roots::RootsTried;
-use crate::aws::is_aws_host;
-use crate::transport::error::IoFault;
-
-/// Why TLS failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TlsError {
-    /// Nobody whom we trust has issued the certificate.
-    #[error(
-        "the certificate of {} is issued by {}, which none of the roots vouches for ({roots})",
-        Quoted(subject),
-        Quoted(issuer)
-    )]
-    UnknownIssuer {
-        /// Whose certificate it is.
-        subject: String,
-        /// Who issued it.
-        issuer: String,
-        /// Which roots it was held against.
-        roots: RootsTried,
-    },
-    /// The same for a host of AWS, by an issuer that AWS has nothing to do with: something between
-    /// reads along.
-    #[error(
-        "the certificate for {} is issued by {}, which is no authority of AWS",
-        Escaped(host),
-        Quoted(issuer)
-    )]
-    Intercepted {
-        /// The host of AWS.
-        host: String,
-        /// Who issued the certificate.
-        issuer: String,
-    },
-    /// The certificate is somebody else's.
-    #[error(
-        "the certificate is not valid for {}, but for {}",
-        Escaped(wanted),
-        Escaped(listed(presented))
-    )]
-    NameMismatch {
-        /// The host that we connect to.
-        wanted: String,
-        /// The names and addresses of the certificate.
-        presented: Vec<String>,
-    },
-    /// A certificate of the chain is no longer valid, by this computer's clock.
-    #[error("the certificate has expired")]
-    Expired {
-        /// The time from which the server's certificate is valid, where known.
-        not_before: Option<SystemTime>,
-        /// The time until which the expired one was valid.
-        not_after: SystemTime,
-        /// What this computer's clock says.
-        now: SystemTime,
-    },
-    /// A certificate of the chain isn't valid yet, by this computer's clock.
-    #[error("the certificate is not valid yet")]
-    NotYetValid {
-        /// The time from which it is valid.
-        not_before: SystemTime,
-        /// The time until which the server's certificate is valid, where known.
-        not_after: Option<SystemTime>,
-        /// What this computer's clock says.
-        now: SystemTime,
-    },
-    /// The certificate is bad in another way.
-    #[error("the certificate is rejected: {fault}")]
-    BadCertificate {
-        /// Whose certificate it is, where it can be read.
-        subject: Option<Box<str>>,
-        /// Who issued it, where it can be read.
-        issuer: Option<Box<str>>,
-        /// Reason of the rejection.
-        fault: CertificateFault,
-        /// File of the roots that it was verified against, if they came from a file.
-        ca_file: Option<Box<Path>>,
-    },
-    /// The server speaks none of the ALPN protocols that we offered, and says so.
-    #[error("the server supports none of the offered ALPN protocols")]
-    NoApplicationProtocol,
-    /// The server ended TLS with another alert.
-    #[error("the server sent the TLS alert {0}")]
-    Alert(TlsAlert),
-    /// What came back isn't TLS.
-    #[error("the server does not speak TLS on this port")]
-    NotTls {
-        /// First bytes of what was received, 16 at most. Empty if the handshake was over.
-        received: Vec<u8>,
-    },
-    /// The server closed the connection during the handshake without a word.
-    #[error("the server closed the connection during the TLS handshake")]
-    Closed,
-    /// The socket failed during the handshake.
-    #[error("the connection failed during the TLS handshake: {0}")]
-    Io(IoFault),
-    /// Neither a DNS name nor an IP address.
-    #[error("{} cannot be the name in a certificate", Quoted(host))]
-    InvalidServerName {
-        /// What was given.
-        host: String,
-    },
-    /// Anything else.
-    #[error("TLS failed: {}", Escaped(detail))]
-    Handshake {
-        /// In the words of rustls.
-        detail: String,
-    },
-}
+use crate::domains;
+use crate::error::{CertificateFault, IoFault, RootsTried, TlsAlert, TlsError};
 
 impl TlsError {
-    /// `None` if the error is not of TLS.
+    /// TLS failure that an error of reading or writing stands for; `None` if it is another error.
     pub(in crate::transport) fn from_io(error: &io::Error) -> Option<Self> {
         match error.get_ref()?.downcast_ref::<rustls::Error>()? {
             rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
@@ -217,11 +105,8 @@ impl TlsError {
             ..
         } = leaf;
         let authority = issuer_organization.as_ref().unwrap_or(&issuer);
-        if is_aws_host(host)
-            && !AUTHORITIES_OF_AWS
-                .iter()
-                .any(|known| authority.contains(known))
-        {
+        let expected = domains::authorities(host);
+        if expected.is_some_and(|known| !known.iter().any(|known| authority.contains(known))) {
             return Self::Intercepted {
                 host: host.to_owned(),
                 issuer,
@@ -235,15 +120,6 @@ impl TlsError {
     }
 }
 
-/// An alert of the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TlsAlert {
-    /// Its number on the wire.
-    pub code: u8,
-    /// Its name, in the spelling of rustls, where the number has one.
-    pub name: Option<&'static str>,
-}
-
 impl From<AlertDescription> for TlsAlert {
     fn from(alert: AlertDescription) -> Self {
         Self {
@@ -253,32 +129,11 @@ impl From<AlertDescription> for TlsAlert {
     }
 }
 
-impl fmt::Display for TlsAlert {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name {
-            Some(name) => write!(f, "{name} ({})", self.code),
-            None => write!(f, "{}", self.code),
-        }
-    }
-}
-
 fn system_time(time: UnixTime) -> SystemTime {
     UNIX_EPOCH
         .checked_add(Duration::from_secs(time.as_secs()))
         .unwrap_or(UNIX_EPOCH)
 }
-
-fn listed(names: &[String]) -> String {
-    if names.is_empty() {
-        "no host at all".to_owned()
-    } else {
-        names.join(", ")
-    }
-}
-
-/// The organisations whose certificates endpoints of AWS have or had, and those that have signed
-/// for them.
-const AUTHORITIES_OF_AWS: [&str; 5] = ["Amazon", "Starfield", "DigiCert", "VeriSign", "Symantec"];
 
 #[cfg(test)]
 mod tests {

@@ -21,15 +21,13 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion};
 
 pub use self::certificate::PeerCertificate;
-pub use self::certificate_fault::CertificateFault;
 pub use self::client_certificate::ClientCertificate;
-pub use self::error::{TlsAlert, TlsError};
 pub use self::options::{TlsOptions, TlsOptionsError, TlsVersion};
-pub use self::roots::{CaBundle, Roots, RootsTried};
+pub use self::roots::{CaBundle, Roots};
 use self::verifier::RecordingVerifier;
 use super::deadline::Deadline;
-use super::error::{Stage, TransportError};
 use super::stream::RecordedStream;
+use crate::error::{RootsTried, Stage, TlsError, TransportError};
 
 /// [`TlsOptions`] made ready. A clone shares the cache through which sessions resume.
 #[derive(Clone)]

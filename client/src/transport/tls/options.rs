@@ -8,7 +8,7 @@ use tokio_rustls::rustls::{self, SupportedProtocolVersion};
 
 use super::client_certificate::ClientCertificate;
 use super::roots::Roots;
-use crate::transport::error::IoFault;
+use crate::error::IoFault;
 
 /// What TLS is told. SNI is always sent; the server's certificate is always verified.
 ///

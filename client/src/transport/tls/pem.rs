@@ -7,7 +7,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use super::options::TlsOptionsError;
-use crate::transport::error::IoFault;
+use crate::error::IoFault;
 
 /// A file's bytes, wiped after use: a private key may be among them.
 pub(super) struct PemFile {

@@ -1,6 +1,5 @@
 //! `Roots`: whose word is taken for the server.
 
-use dunlin_codec::Escaped;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use tokio_rustls::rustls::RootCertStore;
 
 use super::options::TlsOptionsError;
 use super::pem::PemFile;
+use crate::error::RootsTried;
 
 /// Whose word is taken for the server.
 ///
@@ -120,33 +120,5 @@ impl fmt::Debug for CaBundle {
             .field("count", &self.roots.len())
             .field("path", &self.path)
             .finish()
-    }
-}
-
-/// Which roots a certificate was held against.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RootsTried {
-    /// How many of the web's.
-    pub web: usize,
-    /// How many of our own.
-    pub own: usize,
-    /// Where our own come from, if from a file.
-    pub file: Option<PathBuf>,
-}
-
-impl fmt::Display for RootsTried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.file {
-            Some(file) => write!(f, "{} of {}", self.own, Escaped(file.display()))?,
-            None if self.own > 0 => write!(f, "{} of our own", self.own)?,
-            None => {}
-        }
-        if self.own > 0 && self.web > 0 {
-            f.write_str(" and ")?;
-        }
-        if self.web > 0 {
-            write!(f, "{} of the web", self.web)?;
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,22 @@
+//! Errors of the client, sorted by the side that caused them. They are facts without explanations
+//! for people, which are up to the application.
+//!
+//! All are plain data and depend on no feature.
+
+mod connection;
+mod io_fault;
+mod options;
+mod request;
+mod server_reason;
+mod tls;
+mod transport;
+
+pub use self::connection::{ConnectError, ConnectionError, ProviderError, StopCause, Violation};
+pub use self::io_fault::IoFault;
+pub use self::options::OptionsError;
+pub(crate) use self::options::text;
+pub use self::request::RequestError;
+pub(crate) use self::server_reason::{Explanation, copied_bytes};
+pub use self::server_reason::{Omitted, ServerReason};
+pub use self::tls::{CertificateFault, RootsTried, TlsAlert, TlsError};
+pub use self::transport::{FailedAttempt, ProxyError, ResolveFault, Stage, TransportError};

@@ -1,0 +1,192 @@
+//! `TransportError`: cause of a transport that couldn't be opened, or that failed. Plain data: the
+//! conversions from errors of sockets and of TLS are in `transport/`.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dunlin_codec::Escaped;
+
+use super::io_fault::IoFault;
+use super::tls::TlsError;
+
+/// Cause of a transport that couldn't be opened, or that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The host has no address that could be tried.
+    #[error("cannot resolve {}: {fault}", Escaped(host))]
+    Resolve {
+        /// Host name.
+        host: String,
+        /// Fault of the name.
+        fault: ResolveFault,
+    },
+    /// A host answered that nothing listens on this port. Other addresses may have failed otherwise.
+    #[error("connection refused: {}", listed(attempts))]
+    Refused {
+        /// All addresses that were tried, each with its fault.
+        attempts: Vec<FailedAttempt>,
+    },
+    /// No address could be reached, and none refused.
+    #[error("cannot connect: {}", listed(attempts))]
+    Unreachable {
+        /// All addresses that were tried, each with its fault.
+        attempts: Vec<FailedAttempt>,
+    },
+    /// The time for opening a connection was over.
+    #[error("no connection after {after:?}: {stage} took too long")]
+    TimedOut {
+        /// Stage at which the time was over.
+        stage: Stage,
+        /// Timeout for all stages.
+        after: Duration,
+        /// Addresses that were being connected to: none while resolving, the server's during TLS, the
+        /// proxy's during its answer.
+        addresses: Vec<SocketAddr>,
+    },
+    /// The proxy opened no tunnel.
+    #[error("the proxy {}: {error}", Escaped(proxy))]
+    Proxy {
+        /// URL of the proxy, without credentials.
+        proxy: String,
+        /// Cause of the failure.
+        error: ProxyError,
+    },
+    /// TLS failed, during the handshake or by an alert later on.
+    #[error("{error}")]
+    Tls {
+        /// Address of the server.
+        peer: SocketAddr,
+        /// Cause of the failure.
+        error: TlsError,
+    },
+    /// The connection failed after it was open. [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof) if the server
+    /// closed it.
+    #[error("the connection failed: {0}")]
+    Io(IoFault),
+}
+
+/// Stage of opening a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Resolving the host name.
+    Resolve,
+    /// Opening a TCP connection.
+    Tcp,
+    /// Waiting for the answer of a proxy.
+    Proxy,
+    /// Running the TLS handshake.
+    Tls,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "resolving the host",
+            Self::Tcp => "the TCP connection",
+            Self::Proxy => "the proxy's answer",
+            Self::Tls => "the TLS handshake",
+        })
+    }
+}
+
+/// Fault of a host name that has no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveFault {
+    /// The name doesn't exist, or has no address.
+    #[error("no such host")]
+    NotFound,
+    /// No name server answered: another attempt may succeed, when the network is up.
+    #[error("temporary failure")]
+    Temporary,
+    /// Any other fault.
+    #[error("{}", Escaped(detail))]
+    Other {
+        /// Message of the operating system.
+        detail: String,
+    },
+}
+
+/// Address that could not be connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedAttempt {
+    /// IP address and port.
+    pub address: SocketAddr,
+    /// Fault of the attempt.
+    pub fault: IoFault,
+}
+
+impl fmt::Display for FailedAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.address, self.fault)
+    }
+}
+
+/// Cause of a proxy that opened no tunnel.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// The proxy itself can't be reached.
+    #[error("{0}")]
+    Unreachable(Box<TransportError>),
+    /// The proxy refused the tunnel.
+    #[error("it refused the tunnel: {status} {}", Escaped(reason))]
+    Refused {
+        /// HTTP status code: 407 asks for credentials, 403 forbids the target, 502 and 504 couldn't reach
+        /// it.
+        status: u16,
+        /// Reason phrase, cut after 100 characters, and escaped ([`Escaped`]).
+        reason: String,
+    },
+    /// The proxy closed the connection without an answer.
+    #[error("it closed the connection without an answer")]
+    Closed,
+    /// The answer isn't HTTP/1, is longer than 8 KiB, or has more bytes where the server should send
+    /// nothing before the client.
+    #[error("its answer isn't that of an HTTP proxy")]
+    NotHttp,
+    /// The connection to the proxy failed.
+    #[error("{0}")]
+    Io(IoFault),
+}
+
+fn listed(attempts: &[FailedAttempt]) -> String {
+    attempts
+        .iter()
+        .map(FailedAttempt::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_error_can_be_shared_among_tasks_and_kept() {
+        fn is<T: Clone + Send + Sync + std::error::Error + 'static>() {}
+        is::<TransportError>();
+    }
+
+    #[test]
+    fn a_refusal_says_which_addresses_were_tried() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let attempt = |address: &str| FailedAttempt {
+            address: address.parse().unwrap(),
+            fault: IoFault::from(&refused),
+        };
+        let error = TransportError::Refused {
+            attempts: vec![attempt("127.0.0.1:1"), attempt("[::1]:1")],
+        };
+
+        assert_eq!(
+            error.to_string(),
+            "connection refused: 127.0.0.1:1 (connection refused), [::1]:1 (connection refused)"
+        );
+    }
+}
