@@ -16,6 +16,7 @@ pub(super) trait OutcomeOf: Sized {
 }
 
 impl OutcomeOf for Published {
+    #[inline]
     fn from_outcome(outcome: Outcome) -> Option<Self> {
         match outcome {
             Outcome::Published(published) => Some(published),
@@ -25,6 +26,7 @@ impl OutcomeOf for Published {
 }
 
 impl OutcomeOf for Answered {
+    #[inline]
     fn from_outcome(outcome: Outcome) -> Option<Self> {
         match outcome {
             Outcome::Answered(answered) => Some(answered),
@@ -38,6 +40,7 @@ impl OutcomeOf for Answered {
 pub(super) struct Reauthenticated;
 
 impl OutcomeOf for Reauthenticated {
+    #[inline]
     fn from_outcome(outcome: Outcome) -> Option<Self> {
         match outcome {
             Outcome::Reauthenticated => Some(Self),
