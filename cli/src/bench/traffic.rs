@@ -131,7 +131,7 @@ pub(super) async fn run(plan: TrafficPlan, console: Console) -> Result<Exit, Fai
     .await;
     let receiving = if stopped.is_none() {
         tokio::select! {
-            receiving = drained(&run) => receiving,
+            receiving = drained(&run, !receivers.is_empty()) => receiving,
             () = pool.stopped() => run.begun.elapsed(),
         }
     } else {
@@ -178,14 +178,16 @@ async fn finished(run: &TrafficRun, publishers: &mut JoinSet<()>, has_no_receive
 
 /// Waits until everything that was sent has arrived, or until there was no progress for the time of
 /// `--drain`. Returns the time from the beginning to the last progress.
-async fn drained(run: &TrafficRun) -> Duration {
+async fn drained(run: &TrafficRun, has_receivers: bool) -> Duration {
     let (plan, counters) = (&run.plan, run.counters());
+    let counts_acknowledgements =
+        plan.kind.counts_acknowledgements() && plan.qos != QoS::AtMostOnce;
+    let counts_received = plan.kind.receives_its_own() && has_receivers;
     let is_open = || {
-        let sent = counters.sent.get();
-        let unacknowledged = plan.kind.counts_acknowledgements()
-            && plan.qos != QoS::AtMostOnce
-            && counters.acknowledged.get() + counters.refused.get() < sent;
-        unacknowledged || plan.kind.receives_its_own() && counters.received.get() < sent
+        // Nobody acknowledges or receives a refused message.
+        let expected = counters.sent.get().saturating_sub(counters.refused.get());
+        (counts_acknowledgements && counters.acknowledged.get() < expected)
+            || (counts_received && counters.received.get() < expected)
     };
     let begun = Instant::now();
     let (mut before, mut since) = ((0, 0), begun);

@@ -235,6 +235,44 @@ async fn a_server_that_always_refuses_is_asked_five_times() {
     );
 }
 
+/// The same rule as for the sample, whose retries are lines on standard error.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_gives_up_after_five_refusals_too() {
+    let served = super::serve(&["connack=0x89"]).await;
+    let run = dunlin(["sample", "--authorizer-name=Anybody", "--auth-username=u"])
+        .at(&served.sandbox)
+        .run()
+        .await;
+    run.exits(6);
+    let attempts: Vec<&str> = run
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("attempt "))
+        .collect();
+    assert_eq!(attempts.len(), 4, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("error[E-CONN-REFUSED]: "),
+        "{}",
+        run.stderr
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_whose_subscriptions_are_refused_waits_for_no_messages() {
+    let served = super::serve(&["suback=0x87"]).await;
+    let run = dunlin(["bench", "pubsub", "--json", "--count=5", "--drain=20s"])
+        .at(&served.sandbox)
+        .run()
+        .await;
+    run.exits(7);
+    assert!(run.took < SOON, "{:?}", run.took);
+    assert!(
+        run.stderr.contains("error[E-SUB-DENIED]: "),
+        "{}",
+        run.stderr
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_without_tls_is_warned_of() {
     let server = || {
