@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use clap::Command;
+use textwrap::core::display_width;
 
 use crate::args::command;
 
@@ -290,6 +291,27 @@ fn every_command_on_a_page_of_help_exists() {
         }
     }
     check(&mut command());
+}
+
+#[test]
+fn no_page_of_help_is_wider_than_80_columns() {
+    fn check(verb: Command, wide: &mut Vec<String>) {
+        let mut verb = verb.term_width(80);
+        let pages = [verb.render_help(), verb.render_long_help()];
+        for page in pages.map(|page| page.to_string()) {
+            wide.extend(
+                page.lines()
+                    .filter(|line| display_width(line) > 80)
+                    .map(|line| format!("{}: {line}", verb.get_name())),
+            );
+        }
+        for inner in verb.get_subcommands() {
+            check(inner.clone(), wide);
+        }
+    }
+    let mut wide = Vec::new();
+    check(command(), &mut wide);
+    assert!(wide.is_empty(), "{}", wide.join("\n"));
 }
 
 #[test]
