@@ -42,7 +42,7 @@ fn the_short_help_fits_on_a_screen_and_shows_how_to_begin() {
     for example in [
         "  dunlin demo\n",
         "  dunlin --endpoint HOST",
-        "  dunlin signed --help",
+        "  dunlin signed --endpoint HOST",
     ] {
         assert!(page.contains(example), "{page}");
     }

@@ -14,7 +14,7 @@ pub(crate) enum AuthVerb {
     /// Print the user name that carries authorizer, token and signature
     ///
     /// For tools that can't build it, e.g. mosquitto_pub -u "$(dunlin auth username ..)". It holds
-    /// token and signature; with --redacted their lengths stand in their places.
+    /// token and signature; with --redacted it prints their lengths instead.
     Username(UsernameArgs),
     /// Print the base64 RS256 signature of a token
     Sign(SignArgs),
@@ -45,7 +45,7 @@ pub(crate) enum AuthVerb {
 pub(crate) struct UsernameArgs {
     #[command(flatten)]
     pub(crate) authorizer: AuthorizerArgs,
-    /// Put lengths in the places of token and signature
+    /// Print lengths in place of token and signature
     #[arg(long)]
     pub(crate) redacted: bool,
 }
@@ -61,7 +61,7 @@ pub(crate) struct SignArgs {
     /// Sign with this RSA private key
     #[arg(long, value_name = "PEM")]
     pub(crate) key: Option<PathBuf>,
-    /// Where the sandbox's signing key lives [default: $XDG_STATE_HOME/dunlin or
+    /// Folder of the sandbox's signing key [default: $XDG_STATE_HOME/dunlin or
     /// ~/.local/state/dunlin]
     #[arg(long, value_name = "DIR", env = "DUNLIN_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
@@ -98,7 +98,7 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Args)]
 pub(crate) struct KeygenArgs {
-    /// Where the private key goes; the public key goes beside it (token.pem, token.pub.pem)
+    /// File for the private key; the public key is written beside it (token.pem, token.pub.pem)
     #[arg(long, value_name = "PEM")]
     pub(crate) out: PathBuf,
 }
@@ -125,7 +125,7 @@ pub(crate) struct EvalArgs {
     /// repeatable)
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) policy: Vec<PathBuf>,
-    /// What is wanted
+    /// Action to decide on
     ///
     /// Also as policies write it (iot:Subscribe), in any case.
     #[arg(long, value_enum, value_name = "ACTION", ignore_case = true)]
@@ -133,13 +133,13 @@ pub(crate) struct EvalArgs {
     /// The topic, or the topic filter of a subscription
     #[arg(long, value_name = "TOPIC")]
     pub(crate) topic: Option<String>,
-    /// Who asks; a connection is asked for by this name
+    /// Client id of the request
     #[arg(long, value_name = "ID", default_value = "mqtt5-sample-test")]
     pub(crate) client_id: String,
     /// The address that the client comes from, for conditions on aws:SourceIp
     #[arg(long, value_name = "IP")]
     pub(crate) source_ip: Option<IpAddr>,
-    /// When it is asked, for conditions on aws:CurrentTime and aws:EpochTime:
+    /// Time of the request, for conditions on aws:CurrentTime and aws:EpochTime:
     /// 2026-11-30T22:00:00Z, or seconds since 1970 [default: now]
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     pub(crate) time: Option<SystemTime>,
@@ -159,7 +159,7 @@ pub(crate) struct EvalArgs {
     /// Compare region and account of every ARN with these [default: any matches]
     #[arg(long, value_name = "REGION:ACCOUNT")]
     pub(crate) strict_arns: Option<ArnScope>,
-    /// Print one JSON object for each action that was asked
+    /// Print one JSON object for each action
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -13,8 +13,8 @@ use crate::args::value::{self, Alpn, Attempts, Encode};
 pub(crate) struct EndpointArgs {
     /// AWS IoT data endpoint, or "sandbox"
     ///
-    /// HOST or HOST:PORT. "sandbox" is the sandbox that runs on this computer: its port and CA are
-    /// found by themselves.
+    /// HOST or HOST:PORT. "sandbox" is the sandbox that runs on this computer, whose port and CA
+    /// are found automatically.
     #[arg(short = 'H', long, value_name = "HOST[:PORT]", env = "DUNLIN_ENDPOINT")]
     pub(crate) endpoint: Option<String>,
     /// TCP port [default: 443]
@@ -25,12 +25,12 @@ pub(crate) struct EndpointArgs {
     pub(crate) connect_to: Option<String>,
     /// Connect through an HTTP proxy, or with "none" through no proxy
     ///
-    /// http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, the port being 80 where there is none. Without it HTTPS_PROXY and ALL_PROXY count, as
-    /// with other programs, but for the hosts, domains and networks (10.0.0.0/8) that NO_PROXY
-    /// lists. No variable counts for this computer.
+    /// http://HOST:PORT or http://USER:PASSWORD@HOST:PORT; the default port is 80. Without this
+    /// flag HTTPS_PROXY and ALL_PROXY are used, except for the hosts, domains and networks
+    /// (10.0.0.0/8) in NO_PROXY. Variables are ignored for servers on this computer.
     #[arg(long, value_name = "URL", env = "DUNLIN_PROXY", hide_short_help = true)]
     pub(crate) proxy: Option<String>,
-    /// Where sandboxes leave their traces [default: $XDG_STATE_HOME/dunlin or
+    /// Folder with the files of running sandboxes [default: $XDG_STATE_HOME/dunlin or
     /// ~/.local/state/dunlin]
     #[arg(
         long,

@@ -36,7 +36,11 @@ const EXAMPLES: &str = "\
 Examples:
   dunlin demo
   dunlin --endpoint HOST --authorizer-name A --auth-username U --auth-password P
-  dunlin signed --help        the flags for a signed token";
+  dunlin signed --endpoint HOST --authorizer-name A --auth-token-key-name K \\
+    --auth-token-key-value \"$TOKEN\" --auth-signature \"$SIGNATURE\"";
+
+/// One line, so that the short help fits on a screen.
+const USAGE: &str = "dunlin [OPTIONS] | dunlin <COMMAND> [OPTIONS]";
 
 const DEVIATIONS: &str = "\
 Where it differs from the Python scripts:
@@ -64,6 +68,7 @@ pub(crate) fn complete(command: Command) -> Command {
                 .after_help(REQUIRED_SIGNED)
         })
         .disable_help_subcommand(true)
+        .override_usage(USAGE)
         .after_help(EXAMPLES)
         .after_long_help(format!(
             "{EXAMPLES}\n\n{DEVIATIONS}\n\n{SECRETS}\n\n{}",

@@ -20,11 +20,11 @@ pub(crate) struct SandboxArgs {
     /// one
     #[arg(long, value_name = "PORT")]
     pub(crate) plain: Option<u16>,
-    /// Let everyone in who names no authorizer, whatever user name and password, and let them do
+    /// Accept clients that name no authorizer, with any user name and password, and allow them
     /// everything
     #[arg(long)]
     pub(crate) anonymous: bool,
-    /// Read authorizers and settings from a TOML file; a flag wins over what it says
+    /// Read authorizers and settings from a TOML file; flags take precedence
     #[arg(long, value_name = "FILE", long_help = CONFIG)]
     pub(crate) config: Option<PathBuf>,
     /// Run this Lambda as the default authorizer, named Lambda: a handler (FILE or FILE:FUNCTION),
@@ -56,7 +56,7 @@ pub(crate) struct SandboxArgs {
     /// Time that one call of the Lambda of --lambda may take, 100ms to 1h [default: 5s, as at AWS]
     #[arg(long, hide_short_help = true, value_name = "TIME", requires = "lambda", value_parser = lambda_timeout)]
     pub(crate) lambda_timeout: Option<Duration>,
-    /// Say with each decision which statement of which policy document made it, and why
+    /// Print with each decision which statement of which policy document made it, and why
     #[arg(long)]
     pub(crate) explain_decisions: bool,
     /// Compare region and account of every ARN in a policy with these [default: any matches]
@@ -65,36 +65,36 @@ pub(crate) struct SandboxArgs {
     /// Listen on this address instead of loopback's; needs --yes where others can reach it
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<IpAddr>,
-    /// Yes, others may connect
+    /// Confirm that other computers may connect
     #[arg(long)]
     pub(crate) yes: bool,
     /// When ready, write endpoint, port and CA there as one JSON object
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
-    /// Where CA, signing key and traces of running sandboxes live [default: $XDG_STATE_HOME/dunlin
+    /// Folder of CA, signing key and files of running sandboxes [default: $XDG_STATE_HOME/dunlin
     /// or ~/.local/state/dunlin]
     #[arg(long, value_name = "DIR", env = "DUNLIN_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// Misbehave on purpose, e.g. connack=0x87, no-puback, reset@2s (repeatable)
+    /// Provoke an error, e.g. connack=0x87, no-puback, reset@2s (repeatable)
     #[arg(long, value_name = "FAULT", long_help = faults())]
     pub(crate) fault: Vec<Fault>,
-    /// Whose server it is: aws, with the service's limits and differences, or mqtt5, with all of
-    /// the standard [default: aws]
+    /// Server to imitate: aws, with the limits and differences of AWS IoT Core, or mqtt5, with
+    /// all of the standard [default: aws]
     ///
     /// The limits of mqtt5 are the sandbox's own: packets of 1 MiB, a Receive Maximum of 1,000,
     /// 1,000 subscriptions of a session, 1,000 messages or 4 MiB that wait for a client, 1,000
     /// retained messages or 16 MiB of them.
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<Profile>,
-    /// How a CONNECT is told that it is denied: reason-code (CONNACK 0x87) or close (no CONNACK)
+    /// Answer to a denied CONNECT: reason-code (CONNACK 0x87) or close (no CONNACK)
     /// [default: reason-code]
     #[arg(long, hide_short_help = true, value_name = "HOW")]
     pub(crate) deny_connect: Option<Denial>,
-    /// How a SUBSCRIBE or PUBLISH is told that the policy denies it: reason-code, disconnect or
+    /// Answer to a SUBSCRIBE or PUBLISH that the policy denies: reason-code, disconnect or
     /// close [default: reason-code]
     #[arg(long, hide_short_help = true, value_name = "HOW")]
     pub(crate) deny_operation: Option<Denial>,
-    /// How a SUBSCRIBE or PUBLISH is told that its topic begins with $ and isn't one of AWS:
+    /// Answer to a SUBSCRIBE or PUBLISH whose topic begins with $ and isn't one of AWS:
     /// reason-code, disconnect or close [default: disconnect]
     #[arg(long, hide_short_help = true, value_name = "HOW")]
     pub(crate) deny_reserved_topic: Option<Denial>,
@@ -102,12 +102,12 @@ pub(crate) struct SandboxArgs {
     /// let it in, with a line of the log: AWS's pages disagree]
     #[arg(long, hide_short_help = true)]
     pub(crate) strict_sni: bool,
-    /// What happens to a message of QoS 1 or 2 when 1,000 messages or 4 MiB wait for a subscriber:
+    /// Handling of a message of QoS 1 or 2 when 1,000 messages or 4 MiB wait for a subscriber:
     /// drop, end-session or refuse (the publisher gets 0x97) [default: drop with --profile
     /// aws, end-session with mqtt5]
     #[arg(long, hide_short_help = true, value_name = "WHAT")]
     pub(crate) when_queue_full: Option<WhenQueueFull>,
-    /// What a SUBSCRIBE at QoS 2 gets with --profile aws, which has QoS 0 and 1: no-answer as at
+    /// Answer to a SUBSCRIBE at QoS 2 with --profile aws, which has QoS 0 and 1: no-answer as at
     /// AWS, disconnect (0x9B) or grant (QoS 1) [default: no-answer]
     #[arg(long, hide_short_help = true, value_name = "WHAT")]
     pub(crate) subscribe_qos2: Option<SubscribeQoS2>,
@@ -118,7 +118,7 @@ pub(crate) struct SandboxArgs {
     /// the times of the authorizers and AWS's limits a second.
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) time_scale: Option<u32>,
-    /// Hold so many connections at a time [default: 4096]
+    /// Maximum number of connections at a time [default: 4096]
     #[arg(long, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) max_connections: Option<u32>,
     /// Without the authorizers DemoUnsigned and DemoSigned
