@@ -1,17 +1,17 @@
-//! What the receiver accepts: a size limit, whose packets they are, and what it forgives.
+//! Options of decoding: a size limit, the sender, and deviations that are accepted.
 
 use crate::packet_type::Sender;
 
-/// How strictly, and from whom, packets are decoded. The default takes any size and either side's
-/// packets, and forgives nothing.
+/// Options of decoding. The default accepts packets of any size from either side, and no
+/// deviation from the standard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DecodeOptions {
-    /// The largest whole packet in bytes, fixed header included; the receiver's Maximum Packet
-    /// Size (§3.1.2.11.4).
+    /// Maximum Packet Size of the receiver (§3.1.2.11.4): length in bytes of a whole packet, fixed
+    /// header included. Default: `u32::MAX`, no limit but the protocol's 268,435,460 bytes.
     pub max_packet_size: u32,
-    /// Whose packets are read; what the other side alone may send is refused.
+    /// Sender of the packets; packets that only the other side may send are refused. Default: any.
     pub sender: Sender,
-    /// What is forgiven.
+    /// Deviations from the standard that are accepted. Default: none.
     pub leniency: Leniency,
 }
 
@@ -25,15 +25,15 @@ impl Default for DecodeOptions {
     }
 }
 
-/// Breaches that real servers commit and that a reader may choose to live with. By default none is
-/// accepted.
+/// Deviations from the standard that some servers make and that a receiver may accept. Default:
+/// none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Leniency {
-    /// DUP = 1 at QoS 0: brokers that bridge MQTT 3.1.1 pass the bit on from QoS 1. The bit is
-    /// dropped.
+    /// DUP flag at QoS 0: brokers that bridge MQTT 3.1.1 pass the flag on from QoS 1. The flag is
+    /// ignored.
     pub dup_at_qos_0: bool,
-    /// Session Present = 1 in a CONNACK that refuses: servers that fill the flag in before they
-    /// decide. The bit is dropped.
+    /// Session Present in a CONNACK that refuses the connection: some servers set the flag before
+    /// they decide. The flag is ignored.
     pub session_present_on_refusal: bool,
 }
 

@@ -1,5 +1,4 @@
-//! A packet in one line for people: what it is about, never a payload, a password or what a user
-//! name carries behind `?`.
+//! Packets as one line of text for people, without payload, password and the query of a user name.
 
 use core::fmt::{self, Display, Formatter, Write};
 
@@ -37,7 +36,7 @@ impl Display for Packet<'_> {
     }
 }
 
-/// Writes what follows a packet's name.
+/// Writes the part behind a packet's name.
 trait Tell {
     fn tell(&self, f: &mut Formatter<'_>) -> fmt::Result;
 }
@@ -170,7 +169,7 @@ impl Tell for Auth<'_> {
     }
 }
 
-/// 0x00 is called differently in each packet.
+/// Name of a reason code; that of 0x00 depends on the packet.
 fn tell_code(code: ReasonCode, packet_type: PacketType, f: &mut Formatter<'_>) -> fmt::Result {
     match (code, packet_type) {
         (ReasonCode::Success, PacketType::SubAck) => f.write_str("Granted QoS 0 (0x00)"),
@@ -183,7 +182,7 @@ fn tell_reason(reason_string: Option<&str>, f: &mut Formatter<'_>) -> fmt::Resul
     reason_string.map_or(Ok(()), |text| write!(f, ": {}", Cut(text)))
 }
 
-/// The first items of a list, and how many more there are.
+/// Writes the first items of a list and the number of the others.
 fn tell_list<'a, T: Item<'a>>(
     items: &Repeated<'a, T>,
     f: &mut Formatter<'_>,
@@ -202,7 +201,7 @@ fn tell_list<'a, T: Item<'a>>(
 const LONGEST_LIST: usize = 4;
 const LONGEST_TEXT: usize = 64;
 
-/// Text in quotes, escaped, and cut.
+/// Text in quotation marks, escaped and cut.
 struct Cut<'t>(&'t str);
 
 impl Display for Cut<'_> {

@@ -1,40 +1,40 @@
-//! What is wrong with a packet and what to answer: small `Copy` values without text of their own.
+//! Errors of decoding and encoding: small `Copy` values without text of their own.
 
 use core::fmt;
 
 use crate::reason_code::ReasonCode;
 use crate::scope::ErrorScope;
 
-/// Why bytes are not a packet that may be accepted (§4.13).
+/// Fault of a packet that can't be accepted (§4.13).
 ///
-/// "Not all there yet" is never one of these: decoding answers `Ok(None)` then.
+/// An incomplete packet is no error: decoding returns `Ok(None)`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DecodeError {
-    /// The class of the fault.
+    /// Class of the fault.
     pub kind: DecodeErrorKind,
-    /// What a CONNACK or DISCONNECT that answers the packet should say.
+    /// Reason code for the CONNACK or DISCONNECT that answers the packet.
     pub reason_code: ReasonCode,
-    /// The first byte of the field at fault, or the byte that is missing, counted from the
-    /// packet's first byte.
+    /// Offset in the packet of the first byte of the field at fault, or of the byte that is
+    /// missing.
     pub offset: u32,
-    /// The field at fault, in snake case.
+    /// Field at fault, in snake case.
     pub field: &'static str,
-    /// The statement that is broken (`MQTT-3.3.1-4`; `U-` where the standard states a rule without
-    /// numbering it).
+    /// Statement of the standard that is broken (`MQTT-3.3.1-4`). `U-` and a section stand for a
+    /// rule that the standard doesn't number; `None` means that no single statement is broken.
     pub statement: Option<&'static str>,
-    /// What the fault makes unusable: the connection, or one message.
+    /// Scope of the fault: the connection, or one message.
     pub scope: ErrorScope,
 }
 
-/// The class of a [`DecodeError`] (§1.2).
+/// Class of a [`DecodeError`] (§1.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
     /// The bytes can't be parsed.
     Malformed,
-    /// The bytes parse, but what they say isn't allowed.
+    /// The bytes can be parsed, but a value is not allowed.
     ProtocolError,
-    /// The packet is larger than the receiver takes. Known from the fixed header alone.
+    /// The packet is larger than the receiver accepts, as the fixed header says.
     TooLarge,
     /// A CONNECT of another protocol, or of another version of MQTT.
     UnsupportedVersion,
@@ -72,16 +72,16 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// Why a packet can't be encoded: the value breaks a rule that its types can't hold.
+/// Fault of a packet that can't be encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EncodeError {
-    /// The class of the fault.
+    /// Class of the fault.
     pub kind: EncodeErrorKind,
-    /// The field at fault, in snake case.
+    /// Field at fault, in snake case.
     pub field: &'static str,
 }
 
-/// The class of an [`EncodeError`].
+/// Class of an [`EncodeError`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum EncodeErrorKind {
@@ -89,12 +89,11 @@ pub enum EncodeErrorKind {
     TooLarge,
     /// A reason code that this packet never carries.
     IllegalReasonCode,
-    /// Something that must be there isn't: a topic or its alias, a filter, an authentication
-    /// method.
+    /// A required field is missing: a topic or its alias, a filter, an authentication method.
     Missing,
-    /// Two fields that don't go together, such as No Local with a shared subscription.
+    /// Two fields exclude each other, such as No Local and a shared subscription.
     NotAllowed,
-    /// The buffer has an end, and the packet doesn't fit.
+    /// The packet doesn't fit into the buffer, which can't grow.
     NoRoom,
 }
 

@@ -98,7 +98,7 @@ impl<T: Display> Display for EscapedJson<T> {
     }
 }
 
-/// Whether [`Escaped`] replaces `c`: a control character (C0, DEL, C1), a mark or override of the
+/// True if [`Escaped`] replaces `c`: a control character (C0, DEL, C1), a mark or override of the
 /// reading direction, a line or paragraph separator, or an invisible character that only serves to
 /// disguise text.
 ///
@@ -118,7 +118,7 @@ pub const fn needs_escape(c: char) -> bool {
     )
 }
 
-/// Passes text on, with what needs it escaped.
+/// Writer that escapes the characters that need it.
 struct EscapingWriter<'a, 'f, N> {
     out: &'a mut Formatter<'f>,
     needs_escape: N,

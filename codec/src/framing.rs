@@ -1,5 +1,4 @@
-//! Packets on a byte stream, for `tokio_util::codec`: decode as [`PacketBuf`], encode from
-//! [`Packet`].
+//! Encoder and decoder of byte streams for `tokio_util::codec`.
 
 use std::io;
 
@@ -11,11 +10,11 @@ use crate::error::{DecodeError, EncodeError};
 use crate::packet::Packet;
 use crate::packet_buf::PacketBuf;
 
-/// Cuts a byte stream into packets, and writes packets into one, with `tokio_util::codec::Framed`.
+/// Encoder and decoder for `tokio_util::codec::Framed`: [`PacketBuf`] in, [`Packet`] out.
 ///
-/// Memory follows what has really arrived: a packet that is only announced reserves nothing. After
-/// an error nothing more can be decoded; send a DISCONNECT with its [reason
-/// code](DecodeError::reason_code) and close (§4.13).
+/// Memory is used for bytes that have arrived, not for bytes that a fixed header announces. After
+/// an error nothing more can be decoded: send a DISCONNECT with its [reason
+/// code](DecodeError::reason_code) and close the connection (§4.13).
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -30,25 +29,25 @@ use crate::packet_buf::PacketBuf;
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PacketCodec {
-    /// Whose packets are decoded, up to which size, and what is forgiven.
+    /// Options of decoding.
     pub options: DecodeOptions,
 }
 
 impl PacketCodec {
-    /// Decodes under `options`.
+    /// Codec that decodes with `options`.
     #[must_use]
     pub const fn new(options: DecodeOptions) -> Self {
         Self { options }
     }
 }
 
-/// Why a framed stream ends.
+/// Error that ends a framed stream.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FramingError {
-    /// What came is no packet that may be accepted.
+    /// Received bytes are no packet that can be accepted.
     Decode(DecodeError),
-    /// What was to be sent can't be encoded; nothing of it was written.
+    /// The packet to be sent can't be encoded; nothing was written.
     Encode(EncodeError),
     /// The stream itself failed, or ended within a packet.
     Io(io::Error),
@@ -80,7 +79,7 @@ impl Encoder<Packet<'_>> for PacketCodec {
     }
 }
 
-/// Sends on what was received, byte by byte.
+/// Writes the bytes of a packet as they were received.
 impl Encoder<PacketBuf> for PacketCodec {
     type Error = FramingError;
 

@@ -1,4 +1,4 @@
-//! The fixed header (§2.1): judged from the first bytes, before anything is reserved for the rest.
+//! Fixed header (§2.1): checked before any memory is reserved for the rest of the packet.
 
 use crate::decode::DecodeOptions;
 use crate::error::{DecodeError, DecodeErrorKind};
@@ -7,29 +7,30 @@ use crate::reason_code::ReasonCode;
 use crate::scope::ErrorScope;
 use crate::varint::{self, Varint};
 
-/// The first two to five bytes of a packet (§2.1.1).
+/// Fixed header: the first two to five bytes of a packet (§2.1.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FixedHeader {
-    /// Which packet it is.
+    /// Type of the packet.
     pub packet_type: PacketType,
-    /// The lower four bits of the first byte: DUP, QoS and RETAIN of a PUBLISH, constant for all
-    /// others.
+    /// Flags, the lower four bits of the first byte: DUP, QoS and RETAIN of a PUBLISH, constant for
+    /// all other packets.
     pub flags: u8,
-    /// The bytes behind the fixed header, 0..=268,435,455.
+    /// Remaining Length: bytes behind the fixed header, 0 to 268,435,455.
     pub remaining_length: u32,
-    /// The bytes of the fixed header itself, 2..=5.
+    /// Length of the fixed header in bytes, 2 to 5.
     pub header_len: u8,
 }
 
 impl FixedHeader {
     /// Reads the header at the front of `input`; `None` means "read more".
     ///
-    /// Nothing but the header has to be there, so a caller knows whether a packet is worth a buffer
-    /// before it has one.
+    /// Only the bytes of the header have to be there, so that a caller can decide on a buffer for
+    /// the packet.
     ///
     /// # Errors
-    /// An unknown type, wrong flags and a badly formed length are malformed; a packet of more than
-    /// `max_packet_size` bytes, header included, is too large.
+    /// [`DecodeErrorKind::Malformed`] for an unknown type, wrong flags or a badly formed length,
+    /// [`DecodeErrorKind::TooLarge`] for a packet of more than `max_packet_size` bytes, header
+    /// included.
     #[inline(always)]
     pub fn peek(input: &[u8], max_packet_size: u32) -> Result<Option<Self>, DecodeError> {
         let [first, rest @ ..] = input else {
@@ -58,14 +59,14 @@ impl FixedHeader {
         Ok(Some(header))
     }
 
-    /// The bytes of the whole packet, 2..=268,435,460.
+    /// Length of the whole packet in bytes, 2 to 268,435,460.
     #[inline(always)]
     #[must_use]
     pub const fn packet_len(&self) -> usize {
         self.header_len as usize + self.remaining_length as usize
     }
 
-    /// The header and the body of the packet at the front of `input`, once all of it is there.
+    /// Header and body of the packet at the front of `input`; `None` if the packet is incomplete.
     #[inline(always)]
     pub(crate) fn split<'a>(
         input: &'a [u8],
@@ -85,8 +86,11 @@ impl FixedHeader {
     }
 }
 
-/// The packet type of each first byte that may be: judged once and for all, as every packet asks.
-#[expect(clippy::indexing_slicing, reason = "before anything runs")]
+/// Packet type of each valid first byte, computed at compile time because every packet needs it.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated at compile time, with an index below the length"
+)]
 static FIRST_BYTES: [Option<PacketType>; 256] = {
     let (mut types, mut first) = ([None; 256], 0u8);
     loop {
@@ -100,7 +104,7 @@ static FIRST_BYTES: [Option<PacketType>; 256] = {
     }
 };
 
-/// The type of a packet, if its flags may be with it.
+/// Type of a packet with this first byte, if its flags are right.
 #[cold]
 const fn judge_first_byte(first: u8) -> Result<PacketType, DecodeError> {
     let flags = first & 0x0f;
@@ -108,7 +112,7 @@ const fn judge_first_byte(first: u8) -> Result<PacketType, DecodeError> {
         return Err(malformed(0, "packet_type", None));
     };
     if matches!(packet_type, PacketType::Publish) {
-        // QoS 3 doesn't exist. [MQTT-3.3.1-4]
+        // QoS 3 does not exist. [MQTT-3.3.1-4]
         if flags & 0b0110 == 0b0110 {
             Err(malformed(0, "qos", Some("MQTT-3.3.1-4")))
         } else {

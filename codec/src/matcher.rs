@@ -1,5 +1,4 @@
-//! Many topic filters at once: a tree of levels, in which a topic name finds the filters that match
-//! it (§4.7).
+//! Matching of a topic name against many topic filters at once, by a tree of their levels (§4.7).
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -8,11 +7,11 @@ use core::fmt;
 
 use crate::topic::{TopicFilter, TopicName};
 
-/// Which of many filters match a topic name, without trying each of them.
+/// Collection of topic filters that finds those that match a topic name, without trying each.
 ///
-/// Each filter has a value. The same filter may stand here more than once. Shared filters match
-/// without their prefix; wildcards at the front leave topics alone that begin with `$`. Looking up
-/// allocates nothing.
+/// Each filter has a value, and the same filter can be inserted more than once. Shared filters
+/// match without their prefix; a filter with a leading wildcard doesn't match a topic that begins
+/// with `$`. Matching allocates nothing.
 ///
 /// ```
 /// use dunlin_codec::{TopicFilter, TopicMatcher, TopicName};
@@ -28,28 +27,28 @@ use crate::topic::{TopicFilter, TopicName};
 /// ```
 #[derive(Clone)]
 pub struct TopicMatcher<T> {
-    /// The first is the root.
+    /// Nodes of the tree; the first is the root.
     levels: Vec<Level<T>>,
-    /// Levels that nothing leads to any more.
+    /// Indexes of nodes that were removed and can be used again.
     unused: Vec<usize>,
     len: usize,
 }
 
 #[derive(Clone)]
 struct Level<T> {
-    /// The way up, and whether `+` led down here.
+    /// Index of the parent, and true if this is its child for `+`.
     parent: usize,
     by_wildcard: bool,
-    /// What lies behind a level of this name, and behind `+`.
+    /// Children by their name, and the child for `+`.
     named: BTreeMap<Box<[u8]>, usize>,
     any: Option<usize>,
-    /// The values of filters that end here, and of those that end in `#` behind this level.
+    /// Values of the filters that end here, and of those that end with `#` below this level.
     here: Vec<T>,
     below: Vec<T>,
 }
 
 impl<T> TopicMatcher<T> {
-    /// Without filters.
+    /// Empty collection.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -59,19 +58,19 @@ impl<T> TopicMatcher<T> {
         }
     }
 
-    /// How many filters there are.
+    /// Number of filters.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
+    /// True if there is no filter.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Adds a filter.
+    /// Adds a filter with a value.
     pub fn insert(&mut self, filter: TopicFilter<'_>, value: T) {
         let (levels, multi) = split(&filter);
         let at = levels.fold(0, |at, name| self.child_or_new(at, name));
@@ -81,13 +80,12 @@ impl<T> TopicMatcher<T> {
         }
     }
 
-    /// Removes one filter with this value; `true` if there was one.
+    /// Removes one filter with this value; returns `true` if there was one.
     ///
-    /// The cost grows with the levels of the filter and the number of values at this same filter,
+    /// The cost grows with the number of levels of the filter and of values of this same filter,
     /// not with the number of other filters.
     ///
-    /// Shared filters with the same filter behind their prefix are told apart by their values
-    /// alone.
+    /// Shared filters that differ only in their Share Name are distinguished by their values alone.
     pub fn remove(&mut self, filter: TopicFilter<'_>, value: &T) -> bool
     where
         T: PartialEq,
@@ -108,7 +106,7 @@ impl<T> TopicMatcher<T> {
         true
     }
 
-    /// The values of the filters that match `name`, in no particular order.
+    /// Values of the filters that match `name`, in no particular order.
     #[must_use]
     pub fn matches<'m, 'n>(&'m self, name: &TopicName<'n>) -> Matches<'m, 'n, T> {
         let name = name.as_bytes();
@@ -143,10 +141,10 @@ impl<T> TopicMatcher<T> {
         child
     }
 
-    /// Removes the level `at` and the levels above it that are empty now.
+    /// Removes the node `at` and those of its ancestors that are empty now.
     ///
-    /// `names` are the levels of the filter from its last one upwards: with its name a level is
-    /// found among its siblings without looking at each of them.
+    /// `names` are the levels of the filter, the last first: with its name a node is found among
+    /// its siblings without looking at each of them.
     fn prune<'a>(&mut self, mut at: usize, names: impl Iterator<Item = &'a [u8]>) {
         for name in names {
             let Some(level) = self.levels.get(at).filter(|level| level.is_empty()) else {
@@ -167,7 +165,7 @@ impl<T> TopicMatcher<T> {
     }
 }
 
-/// The levels of a filter without its share, and whether `#` follows them.
+/// Levels of a filter without its share, and true if `#` follows them.
 fn split<'a>(filter: &TopicFilter<'a>) -> (impl DoubleEndedIterator<Item = &'a [u8]>, bool) {
     let filter = filter.without_share().as_bytes();
     let levels = filter
@@ -210,24 +208,24 @@ impl<T> Level<T> {
     }
 }
 
-/// The values that match a topic name; made by [`TopicMatcher::matches`].
+/// Iterator over the values that match a topic name, returned by [`TopicMatcher::matches`].
 ///
-/// It goes down and up again by the parents of levels, so that no name, however deep, needs a
+/// The iterator goes back up by the parents of the nodes, so that no name, however deep, needs a
 /// stack.
 #[derive(Clone)]
 pub struct Matches<'m, 'n, T> {
     matcher: &'m TopicMatcher<T>,
     name: &'n [u8],
-    /// The level that the walk is at.
+    /// Index of the current node.
     at: usize,
-    /// Where the next level of the name begins; `None` behind the last.
+    /// Offset of the next level in the name; `None` behind the last.
     from: Option<usize>,
     next: Next,
-    /// What was found there and not handed out.
+    /// Values found at the current node and not yet returned.
     values: core::slice::Iter<'m, T>,
 }
 
-/// What to do next at a level, in this order.
+/// Next step at a node; the steps are taken in this order.
 #[derive(Clone, Copy)]
 enum Next {
     Below,
@@ -246,7 +244,7 @@ impl<'m, T> Iterator for Matches<'m, '_, T> {
                 return Some(value);
             }
             let level = self.matcher.levels.get(self.at)?;
-            // A leading wildcard leaves topics alone that begin with `$`: `TopicFilter::matches`
+            // A leading wildcard doesn't match a topic that begins with `$`; `TopicFilter::matches`
             // cites the rule.
             let barred = self.at == 0 && self.name.first() == Some(&b'$');
             self.next = match self.next {

@@ -1,4 +1,4 @@
-//! One whole packet in one shared buffer: to `Packet` what `PathBuf` is to `Path`.
+//! Packet that owns its bytes: to `Packet` what `PathBuf` is to `Path`.
 
 use core::fmt;
 
@@ -9,12 +9,11 @@ use crate::error::{DecodeError, EncodeError};
 use crate::header::FixedHeader;
 use crate::packet::{self, Packet, Publish};
 
-/// One valid control packet, owned by one [`Bytes`].
+/// Valid control packet in one shared buffer ([`Bytes`]).
 ///
-/// [`packet`](Self::packet) parses again whenever it is asked: that costs as much as decoding did,
-/// and nothing is kept twice. Any part that it borrows becomes a shared owned one by
-/// [`share`](Self::share). A kept part, however small, keeps the packet's whole buffer alive; copy
-/// it where that matters.
+/// [`packet`](Self::packet) decodes the bytes again on each call, at the cost of the first time.
+/// Any part that the packet borrows can be shared without a copy by [`share`](Self::share). A
+/// shared part, however small, keeps the whole buffer in memory; copy it where that matters.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -33,14 +32,13 @@ pub struct PacketBuf {
 }
 
 impl PacketBuf {
-    /// Takes the packet at the front of `input`, if all of it is there; bytes behind it stay.
-    /// `None` means "read more".
+    /// Takes the packet at the front of `input`; bytes behind it stay. `None` means "read more".
     ///
-    /// Nothing is reserved here: how much to read is the caller's decision, [`FixedHeader::peek`]
-    /// says how much there will be.
+    /// No memory is reserved for a packet that is incomplete. [`FixedHeader::peek`] says how long
+    /// it will be.
     ///
     /// # Errors
-    /// As [`Packet::decode_with`]; `input` is left as it was.
+    /// The errors of [`Packet::decode_with`]; `input` is not changed then.
     pub fn take(
         input: &mut BytesMut,
         options: &DecodeOptions,
@@ -53,12 +51,12 @@ impl PacketBuf {
         }))
     }
 
-    /// Takes the PUBLISH at the front of `input`, with what `read` finds in it while it is decoded:
-    /// whoever remembers where things are needn't parse again. `None` means "read more", or
-    /// that another packet stands there.
+    /// Takes the PUBLISH at the front of `input`, with the result of `read`, which sees the decoded
+    /// packet and so saves a second decoding. `None` means "read more", or that `input` begins with
+    /// another packet.
     ///
     /// # Errors
-    /// As [`Packet::decode_with`]; `input` is left as it was.
+    /// The errors of [`Packet::decode_with`]; `input` is not changed then.
     pub fn take_publish<T>(
         input: &mut BytesMut,
         options: &DecodeOptions,
@@ -76,10 +74,10 @@ impl PacketBuf {
         )))
     }
 
-    /// As [`take`](Self::take), from bytes that are shared already.
+    /// Takes the packet at the front of `input` like [`take`](Self::take), from shared bytes.
     ///
     /// # Errors
-    /// As [`Packet::decode_with`]; `input` is left as it was.
+    /// The errors of [`Packet::decode_with`]; `input` is not changed then.
     pub fn take_shared(
         input: &mut Bytes,
         options: &DecodeOptions,
@@ -92,10 +90,10 @@ impl PacketBuf {
         }))
     }
 
-    /// Encodes `packet` into a buffer of its own.
+    /// Encodes `packet` into a new buffer.
     ///
     /// # Errors
-    /// As [`Packet::encode`].
+    /// The errors of [`Packet::encode`] but for [`NoRoom`](crate::EncodeErrorKind::NoRoom).
     pub fn new(packet: &Packet<'_>) -> Result<Self, EncodeError> {
         let mut bytes = BytesMut::with_capacity(packet.encoded_len()?);
         packet.encode(&mut bytes)?;
@@ -104,7 +102,7 @@ impl PacketBuf {
         })
     }
 
-    /// The packet, parsed again.
+    /// Packet that borrows these bytes; they are decoded on each call.
     #[must_use]
     #[expect(
         clippy::expect_used,
@@ -121,7 +119,7 @@ impl PacketBuf {
             .expect("a packet that was valid before")
     }
 
-    /// The fixed header.
+    /// Fixed header of the packet.
     #[must_use]
     #[expect(
         clippy::expect_used,
@@ -134,19 +132,19 @@ impl PacketBuf {
             .expect("a header that was valid before")
     }
 
-    /// The packet's bytes.
+    /// Bytes of the packet.
     #[must_use]
     pub const fn as_bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// The packet's bytes, shared.
+    /// Bytes of the packet, shared.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.bytes
     }
 
-    /// The same packet in a buffer of its own, which lets go of the one that it was read into.
+    /// Copy of the packet in a buffer of its own, so that the buffer it was read into can be freed.
     #[must_use]
     pub fn to_owned_buffer(&self) -> Self {
         Self {
@@ -154,7 +152,7 @@ impl PacketBuf {
         }
     }
 
-    /// A part of this packet as shared bytes; a copy where `part` lies elsewhere.
+    /// Part of this packet as shared bytes; a copy if `part` does not lie in the packet.
     #[must_use]
     pub fn share(&self, part: &[u8]) -> Bytes {
         let (whole, part_range) = (self.bytes.as_ptr_range(), part.as_ptr_range());
@@ -167,7 +165,7 @@ impl PacketBuf {
 }
 
 impl PartialEq for PacketBuf {
-    /// Compares what the packets say; short and long forms of the same packet are equal.
+    /// Compares the decoded packets: short and long forms of the same packet are equal.
     fn eq(&self, other: &Self) -> bool {
         self.packet() == other.packet()
     }

@@ -1,11 +1,10 @@
-//! The fifteen control packet types: one table of what the fixed header and the reason code rules
-//! differ in.
+//! Types of the fifteen control packets: one table of their flags, senders and reason code rules.
 
 use core::fmt;
 
 macro_rules! packet_types {
     ($($value:literal $variant:ident $name:literal flags $flags:literal $flags_rule:literal from $from:ident codes $codes_rule:expr;)*) => {
-        /// A control packet's type (§2.1.2).
+        /// Type of a control packet (§2.1.2).
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
         #[repr(u8)]
         pub enum PacketType {
@@ -13,10 +12,11 @@ macro_rules! packet_types {
         }
 
         impl PacketType {
-            /// Every type, in the order of its number.
+            /// All types in the order of their numbers.
             pub const ALL: [Self; 15] = [$(Self::$variant,)*];
 
-            /// The type of the upper four bits of a packet's first byte; 0 is reserved.
+            /// Type with this number, the upper four bits of a packet's first byte; `None` for 0,
+            /// which is reserved, and above 15.
             pub(crate) const fn from_number(number: u8) -> Option<Self> {
                 match number {
                     $($value => Some(Self::$variant),)*
@@ -24,28 +24,29 @@ macro_rules! packet_types {
                 }
             }
 
-            /// The standard's name: `PUBLISH`.
+            /// Name in the standard: `PUBLISH`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// The lower four bits of the first byte; PUBLISH has its own meaning for them.
+            /// Flags, the lower four bits of the first byte; those of PUBLISH have a meaning.
             pub(crate) const fn flags(self) -> u8 {
                 match self { $(Self::$variant => $flags,)* }
             }
 
-            /// The statement that wrong flags break.
+            /// Statement that wrong flags break.
             pub(crate) const fn flags_rule(self) -> &'static str {
                 match self { $(Self::$variant => $flags_rule,)* }
             }
 
-            /// The statement that a reason code outside the packet's list breaks.
+            /// Statement that a reason code outside the packet's list breaks; `None` for packets
+            /// without a reason code.
             pub(crate) const fn reason_code_rule(self) -> Option<&'static str> {
                 match self { $(Self::$variant => $codes_rule,)* }
             }
 
-            /// Which side may send it at all.
+            /// Side that may send the packet.
             #[must_use]
             pub const fn sender(self) -> Sender {
                 match self { $(Self::$variant => Sender::$from,)* }
@@ -73,7 +74,7 @@ packet_types! {
 }
 
 impl PacketType {
-    /// The bit that stands for this type in the masks of the reason code table.
+    /// Bit of this type in the masks of the reason code table.
     pub(crate) const fn bit(self) -> u16 {
         1 << (self as u8)
     }
@@ -85,20 +86,20 @@ impl fmt::Display for PacketType {
     }
 }
 
-/// Who sent the bytes that are decoded.
+/// Sender of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Sender {
-    /// Unknown: what either side may send is accepted.
+    /// Unknown, or either side; the default. Packets of both sides are accepted.
     #[default]
     Any,
-    /// A client: what only servers may send is refused.
+    /// Client: packets that only servers may send are refused.
     Client,
-    /// A server: what only clients may send is refused.
+    /// Server: packets that only clients may send are refused.
     Server,
 }
 
 impl Sender {
-    /// Whether somebody who may be `self` may send what only `other` sends.
+    /// True if `self` may send a packet whose sender is `other`.
     pub(crate) fn may_be(self, other: Self) -> bool {
         self == other || self == Self::Any || other == Self::Any
     }

@@ -1,5 +1,4 @@
-//! Properties (§2.2.2): one table of 27 rows, from which each packet's own set names what it
-//! carries.
+//! Properties (§2.2.2): one table of 27 rows, from which each packet's set takes its fields.
 
 use core::num::{NonZeroU16, NonZeroU32};
 
@@ -13,7 +12,7 @@ use crate::topic::TopicName;
 use crate::validated::Validated;
 use crate::varint;
 
-/// How a property's value is written (§1.5).
+/// Data type of a property's value on the wire (§1.5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DataType {
     /// One byte.
@@ -24,28 +23,28 @@ pub enum DataType {
     FourByteInteger,
     /// One to four bytes (§1.5.5).
     VariableByteInteger,
-    /// Length and UTF-8 text (§1.5.4).
+    /// Two bytes of length, then UTF-8 text (§1.5.4).
     Utf8EncodedString,
-    /// Length and bytes (§1.5.6).
+    /// Two bytes of length, then bytes (§1.5.6).
     BinaryData,
     /// Two strings (§1.5.7).
     Utf8StringPair,
 }
 
-/// A row of the property table (Table 2-4).
+/// Row of the property table (Table 2-4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PropertyRow {
-    /// The identifier on the wire.
+    /// Identifier on the wire.
     pub id: u8,
-    /// The name, in snake case.
+    /// Name in snake case, as the fields of the packets have it.
     pub name: &'static str,
-    /// How the value is written.
+    /// Data type of the value.
     pub data_type: DataType,
 }
 
 macro_rules! property_table {
     ($($id:literal $name:ident: $value:ty = $data_type:ident;)*) => {
-        /// The property table (Table 2-4), by identifier.
+        /// Property table (Table 2-4), in the order of the identifiers.
         pub const PROPERTIES: [PropertyRow; 27] = [
             $(PropertyRow { id: $id, name: stringify!($name), data_type: DataType::$data_type },)*
         ];
@@ -57,7 +56,7 @@ macro_rules! property_table {
             }
         }
 
-        /// A module a row, by the property's name: what packets refer to.
+        /// One module for each row, by the property's name, to which the packets refer.
         pub(crate) mod row {
             $(pub(crate) mod $name {
                 #[allow(unused_imports, reason = "each row needs the types of its own value only")]
@@ -102,24 +101,24 @@ property_table! {
     0x2A shared_subscription_available: bool = Byte;
 }
 
-/// The set of properties of one packet.
+/// Set of properties of a packet.
 pub(crate) trait Properties<'a>: Default {
-    /// Identifiers of the properties that may be there once.
+    /// Identifiers of the properties that a packet may have once.
     const ONCE: &'static [u8];
-    /// Identifiers of the properties that may be there many times.
+    /// Identifiers of the properties that a packet may have many times.
     const MANY: &'static [u8];
 
-    /// Reads the length and the properties.
+    /// Reads the Property Length and the properties.
     fn read<R: Record>(r: &mut Reader<'a, R>) -> Result<Self, DecodeError>;
-    /// Writes the properties without their length.
+    /// Writes the properties without the Property Length.
     fn write<S: Sink>(&self, sink: &mut S);
-    /// Whether none is set, so that some packets may leave even the length out.
+    /// True if no property is set; some packets then omit the Property Length as well.
     fn is_empty(&self) -> bool;
 }
 
-/// Declares a packet's set of properties: its fields are rows of the table, written in this order.
-/// `rule` is the statement that a repeated or ill-valued property of this packet breaks; `owned`
-/// names the twin of [`crate::owned`].
+/// Declares a packet's set of properties. The fields are rows of the table and are written in this
+/// order. `rule` is the statement that a repeated property or a wrong value breaks in this packet;
+/// `owned` names the type of [`crate::owned`].
 macro_rules! properties {
     (
         $(#[$doc:meta])*
@@ -204,7 +203,7 @@ macro_rules! properties {
 }
 pub(crate) use properties;
 
-/// An id that the table doesn't have, or that this packet doesn't carry: malformed either way.
+/// Error for an identifier that no property has, or whose property the packet can't have.
 /// [U-2.2.2-1]
 #[cold]
 pub(crate) fn unexpected<R: Record>(r: Reader<'_, R>, at: u32, id: u8) -> DecodeError {
@@ -215,8 +214,10 @@ pub(crate) fn unexpected<R: Record>(r: Reader<'_, R>, at: u32, id: u8) -> Decode
     r.malformed_at(at, name, Some("U-2.2.2-1"))
 }
 
-/// Steps over the value of a property that the packet doesn't carry, for a reader that records the
-/// fields.
+/// Skips the value of a property that the packet can't have, for a reader that records the fields.
+///
+/// # Errors
+/// `Malformed` if no property has this identifier, or if the value is cut off.
 #[cold]
 pub(crate) fn skip_unexpected<R: Record>(
     section: &mut Reader<'_, R>,
@@ -241,11 +242,10 @@ pub(crate) fn skip_unexpected<R: Record>(
     skipped
 }
 
-/// Where the first property of `id` stands in the set at the front of `body`, which was read
-/// before.
+/// Offset of the first property `id` in the set at the front of `body`, which was read before.
 ///
-/// `body` and `end` are what a reader was made of when it was in front of the set: a copy of the
-/// reader itself would be written down for each packet, though only errors look at it.
+/// `body` and `end` are those of the reader before it read the set. A copy of the reader itself
+/// would cost each packet a write to the stack, although only errors need it.
 #[cold]
 pub(crate) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
     let mut r = Reader::of_validated(body, end);
@@ -253,7 +253,7 @@ pub(crate) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
         return r.offset();
     };
     let mut rest = Validated(section.peek_rest());
-    // Behind the identifier, so that it starts one byte before.
+    // The search ends behind the identifier, so the property begins one byte before.
     match rest.find_property(id) {
         Some(()) => r
             .offset()
@@ -262,7 +262,7 @@ pub(crate) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
     }
 }
 
-/// What to say of a value that breaks its rule.
+/// Field and statement for the error about a value that is not allowed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
     pub(crate) field: &'static str,
@@ -270,7 +270,7 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// A field whose form alone is judged.
+    /// Rule of a field that breaks no statement of its packet.
     pub(crate) const fn form(field: &'static str) -> Self {
         Self {
             field,
@@ -279,12 +279,12 @@ impl Rule {
     }
 }
 
-/// A value that knows its own form on the wire.
+/// Value that can be read from and written to the wire.
 pub(crate) trait Value<'a>: Sized {
     fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError>;
     fn write<S: Sink>(&self, sink: &mut S);
 
-    /// Writes it behind the identifier of its row; those who can, do it in one stroke.
+    /// Writes the property identifier and the value, with one write where possible.
     #[inline(always)]
     fn write_row<S: Sink>(&self, id: u8, sink: &mut S) {
         sink.u8(id);
@@ -292,27 +292,27 @@ pub(crate) trait Value<'a>: Sized {
     }
 }
 
-/// What a payload claims to be (§3.3.2.3.2).
+/// Payload Format Indicator (§3.3.2.3.2): format of a payload, as the sender states it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 #[repr(u8)]
 pub enum PayloadFormat {
-    /// Bytes of no stated kind.
+    /// Bytes of no stated format; the default.
     #[default]
     Unspecified = 0,
-    /// UTF-8 text. The codec doesn't check the payload.
+    /// UTF-8 text. The codec does not check the payload.
     Utf8 = 1,
 }
 
-/// A number that stands for a topic name on one connection (§3.3.2.3.4), 1..=65,535.
+/// Topic Alias (§3.3.2.3.4): number from 1 to 65,535 that stands for a topic on one connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 pub struct TopicAlias(NonZeroU16);
 
-/// A number that a client gives a subscription, to be told it with each message (§3.8.2.1.2):
-/// 1..=268,435,455.
+/// Subscription Identifier (§3.8.2.1.2): number from 1 to 268,435,455 that a client gives a
+/// subscription, and that the server sends with each message for it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SubscriptionIdentifier(NonZeroU32);
 
@@ -320,7 +320,7 @@ impl TopicAlias {
     /// Smallest alias, 1.
     pub(crate) const MIN: Self = Self(NonZeroU16::MIN);
 
-    /// `None` for 0, which no alias is. [MQTT-3.3.2-8]
+    /// Alias with this number; `None` for 0. [MQTT-3.3.2-8]
     #[must_use]
     pub const fn new(alias: u16) -> Option<Self> {
         match NonZeroU16::new(alias) {
@@ -329,7 +329,7 @@ impl TopicAlias {
         }
     }
 
-    /// The number.
+    /// Number of the alias, 1 to 65,535.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0.get()
@@ -340,7 +340,7 @@ impl SubscriptionIdentifier {
     /// Smallest identifier, 1.
     pub(crate) const MIN: Self = Self(NonZeroU32::MIN);
 
-    /// `None` outside 1..=268,435,455.
+    /// Identifier with this number; `None` for 0 and above 268,435,455.
     #[must_use]
     pub const fn new(identifier: u32) -> Option<Self> {
         match NonZeroU32::new(identifier) {
@@ -349,7 +349,7 @@ impl SubscriptionIdentifier {
         }
     }
 
-    /// The number.
+    /// Number of the identifier, 1 to 268,435,455.
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0.get()

@@ -1,4 +1,4 @@
-//! The form and the range of each number among the properties.
+//! Reading and writing of the properties that are numbers, with their ranges.
 
 use core::num::{NonZeroU16, NonZeroU32};
 
@@ -12,7 +12,8 @@ use crate::sink::Sink;
 use crate::spans::Record;
 use crate::validated::Validated;
 
-/// Reads a number and turns it into a value, or says that the rule is broken.
+/// Implements [`Value`] for numbers: reading, writing, conversions, and a value in place of one
+/// that is not allowed.
 macro_rules! number {
     ($($type:ty: $read:ident, $write:ident, $from:expr, $into:expr, else $fallback:expr;)*) => {$(
         impl<'a> Value<'a> for $type {
@@ -66,7 +67,8 @@ const fn payload_format(byte: u8) -> Option<PayloadFormat> {
     }
 }
 
-/// A Maximum QoS: 2 is what its absence says, so it isn't a value (§3.2.2.3.4).
+/// Maximum QoS with this number; 2 is not allowed, because the absence of the property means it
+/// (§3.2.2.3.4).
 const fn maximum_qos(byte: u8) -> Option<QoS> {
     match byte {
         0 => Some(QoS::AtMostOnce),

@@ -1,25 +1,25 @@
-//! Quality of service, and the packet identifier that it brings along.
+//! Quality of service, and the Packet Identifier.
 
 use core::fmt;
 use core::num::NonZeroU16;
 
-/// How often a message arrives (§4.3).
+/// Quality of service of a message (§4.3); the default is QoS 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 #[repr(u8)]
 pub enum QoS {
-    /// QoS 0: at most once; not acknowledged.
+    /// QoS 0: delivered at most once, without acknowledgement.
     #[default]
     AtMostOnce = 0,
-    /// QoS 1: at least once; acknowledged by PUBACK.
+    /// QoS 1: delivered at least once, acknowledged by PUBACK.
     AtLeastOnce = 1,
-    /// QoS 2: exactly once; PUBREC, PUBREL, PUBCOMP.
+    /// QoS 2: delivered exactly once, with PUBREC, PUBREL and PUBCOMP.
     ExactlyOnce = 2,
 }
 
 impl QoS {
-    /// The number of the level: 0, 1 or 2.
+    /// Number of the level: 0, 1 or 2.
     #[must_use]
     pub const fn level(self) -> u8 {
         self as u8
@@ -38,7 +38,10 @@ impl QoS {
 impl TryFrom<u8> for QoS {
     type Error = InvalidQoS;
 
-    /// The level of this number.
+    /// QoS with this number.
+    ///
+    /// # Errors
+    /// [`InvalidQoS`] above 2.
     ///
     /// ```
     /// use dunlin_codec::{InvalidQoS, QoS};
@@ -57,10 +60,10 @@ impl From<QoS> for u8 {
     }
 }
 
-/// A number that is no QoS: the levels are 0, 1 and 2 (§4.3).
+/// Error for a number that is no QoS: the levels are 0, 1 and 2 (§4.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InvalidQoS {
-    /// The number.
+    /// Number that was given.
     pub level: u8,
 }
 
@@ -78,8 +81,8 @@ impl fmt::Display for QoS {
     }
 }
 
-/// Names a PUBLISH with QoS above 0, a SUBSCRIBE or an UNSUBSCRIBE until its exchange is over
-/// (§2.2.1). Never 0.
+/// Packet Identifier (§2.2.1), 1 to 65,535, of a SUBSCRIBE, an UNSUBSCRIBE or a PUBLISH of QoS 1 or
+/// 2 until its exchange is complete.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
@@ -89,7 +92,7 @@ impl PacketId {
     /// Smallest identifier, 1.
     pub(crate) const MIN: Self = Self(NonZeroU16::MIN);
 
-    /// `None` for 0.
+    /// Packet Identifier with this number; `None` for 0.
     #[must_use]
     pub const fn new(id: u16) -> Option<Self> {
         match NonZeroU16::new(id) {
@@ -98,7 +101,7 @@ impl PacketId {
         }
     }
 
-    /// The number, 1..=65,535.
+    /// Number of the identifier, 1 to 65,535.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0.get()

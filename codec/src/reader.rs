@@ -8,11 +8,12 @@ use crate::scope::ErrorScope;
 use crate::spans::Record;
 use crate::varint::{self, Varint};
 
-/// A section of one packet: it can't see past its end, and it knows where in the packet it is.
+/// Reader of a section of a packet. It never reads beyond the section and knows its offset in the
+/// packet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a, R = ()> {
     rest: &'a [u8],
-    /// The offset, in the packet, of the first byte behind the section.
+    /// Offset in the packet of the first byte behind the section.
     end: u32,
     sender: Sender,
     leniency: Leniency,
@@ -25,7 +26,7 @@ impl<'a> Reader<'a> {
         Self::standing_at(body, end, Sender::Any)
     }
 
-    /// A reader that has `rest` left, which ends at `end`.
+    /// Reader of `rest`, which ends at offset `end`.
     pub(crate) fn standing_at(rest: &'a [u8], end: u32, sender: Sender) -> Self {
         Self {
             rest,
@@ -38,7 +39,7 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a, R: Record> Reader<'a, R> {
-    /// A reader of everything behind a fixed header of `header_len` bytes.
+    /// Reader of the body of a packet with a fixed header of `header_len` bytes.
     #[inline(always)]
     #[expect(
         clippy::cast_possible_truncation,
@@ -55,7 +56,7 @@ impl<'a, R: Record> Reader<'a, R> {
         }
     }
 
-    /// The offset, in the packet, of the first byte behind the section.
+    /// Offset in the packet of the first byte behind the section.
     #[inline(always)]
     pub(crate) fn end(&self) -> u32 {
         self.end
@@ -85,7 +86,7 @@ impl<'a, R: Record> Reader<'a, R> {
         self.rest.is_empty()
     }
 
-    /// Everything that is left, without taking it.
+    /// Bytes that are left; they stay there.
     #[inline(always)]
     pub(crate) fn peek_rest(&self) -> &'a [u8] {
         self.rest
@@ -103,8 +104,8 @@ impl<'a, R: Record> Reader<'a, R> {
         self.record.join(field, from, self.offset());
     }
 
-    /// Refuses the packet for a fault in its values. A reader that records the fields reads on, with
-    /// another value in place of the one at fault.
+    /// Refuses the packet for a fault in its values. A reader that records the fields reads on,
+    /// with another value in place of the one at fault.
     ///
     /// # Errors
     /// `error`, unless the fields are recorded.
@@ -113,7 +114,7 @@ impl<'a, R: Record> Reader<'a, R> {
         if R::READS_ON { Ok(()) } else { Err(error) }
     }
 
-    /// Takes everything that is left as one field.
+    /// Takes all bytes that are left as one field.
     #[inline(always)]
     pub(crate) fn rest(&mut self, field: &'static str) -> &'a [u8] {
         let at = self.offset();
@@ -198,10 +199,10 @@ impl<'a, R: Record> Reader<'a, R> {
         bytes
     }
 
-    /// A section of the properties that follow: their length, then as many bytes.
+    /// Takes the Property Length and returns a reader of the properties.
     #[inline(always)]
     pub(crate) fn properties(&mut self) -> Result<Self, DecodeError> {
-        // Even an empty set states its length. [MQTT-2.2.2-1]
+        // The Property Length is there even without properties. [MQTT-2.2.2-1]
         let at = self.offset();
         if self.rest.is_empty() {
             return Err(self.malformed("property_length", Some("MQTT-2.2.2-1")));
@@ -218,7 +219,7 @@ impl<'a, R: Record> Reader<'a, R> {
         })
     }
 
-    /// Ends a section: every byte must be accounted for.
+    /// Refuses bytes that are left at the end of a section.
     #[inline(always)]
     pub(crate) fn finish(&self, field: &'static str) -> Result<(), DecodeError> {
         if self.rest.is_empty() {
@@ -228,8 +229,8 @@ impl<'a, R: Record> Reader<'a, R> {
         }
     }
 
-    // Only these cross into code that is never inlined, and by value: a reader whose address is
-    // taken lives in memory.
+    // The functions that make errors are never inlined, and take values instead of the reader: a
+    // reader whose address is taken would be kept in memory instead of registers.
     #[inline(always)]
     fn truncated(&self, field: &'static str) -> DecodeError {
         malformed(self.end, field, None)

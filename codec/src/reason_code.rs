@@ -1,5 +1,4 @@
-//! Reason codes (§2.4): one table of code, name, who may send it in which packet, and what it
-//! means.
+//! Reason codes (§2.4): one table of code, name, meaning, and senders and packets that may have it.
 
 use core::fmt;
 
@@ -14,9 +13,9 @@ use crate::validated::Validated;
 
 macro_rules! reason_codes {
     ($($(#[$attribute:meta])* $code:literal $variant:ident $name:literal either [$($either:ident)*] server [$($server:ident)*] client [$($client:ident)*] $text:literal;)*) => {
-        /// The outcome that an acknowledgement, a DISCONNECT or an AUTH states (§2.4).
+        /// Reason code of an acknowledgement, a DISCONNECT or an AUTH (§2.4).
         ///
-        /// 0x00 has three names: success, normal disconnection, granted QoS 0.
+        /// 0x00 has three names: success (the default), normal disconnection and granted QoS 0.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
         #[repr(u8)]
         #[non_exhaustive]
@@ -29,10 +28,10 @@ macro_rules! reason_codes {
         }
 
         impl ReasonCode {
-            /// Every code, in ascending order.
+            /// All codes in ascending order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The code of `byte`, if the standard defines it.
+            /// Reason code with this byte; `None` if the standard doesn't define it.
             #[must_use]
             pub const fn from_code(byte: u8) -> Option<Self> {
                 match byte {
@@ -41,19 +40,19 @@ macro_rules! reason_codes {
                 }
             }
 
-            /// The standard's name: `Not authorized`.
+            /// Name in the standard: `Not authorized`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What it means, in half a sentence.
+            /// Meaning in a few words, such as `the client may not do this`.
             #[must_use]
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
 
-            /// The packets that may carry it, by sender: (server, client).
+            /// Packets that may have the code, as masks of those of servers and of clients.
             const fn packets(self) -> (u16, u16) {
                 match self {
                     $(Self::$variant => {
@@ -157,24 +156,24 @@ reason_codes! {
 }
 
 impl ReasonCode {
-    /// 0x00 as a DISCONNECT means it.
+    /// Meaning of 0x00 in a DISCONNECT.
     pub const NORMAL_DISCONNECTION: Self = Self::Success;
-    /// 0x00 as a SUBACK means it.
+    /// Meaning of 0x00 in a SUBACK.
     pub const GRANTED_QOS_0: Self = Self::Success;
 
-    /// The byte on the wire.
+    /// Byte on the wire.
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8
     }
 
-    /// 0x80 and above: it didn't work.
+    /// True for 0x80 and above, which report a failure.
     #[must_use]
     pub const fn is_error(self) -> bool {
         self.code() >= 0x80
     }
 
-    /// Whether `sender` may send this code in a packet of `packet_type` (Table 2-6 and the table of
+    /// True if `sender` may send this code in a packet of `packet_type` (Table 2-6 and the table of
     /// each packet).
     ///
     /// 0x8C in a DISCONNECT counts as legal for servers: Table 2-6 lists it, Table 3-10 doesn't.
@@ -212,7 +211,7 @@ impl ReasonCode {
     }
 }
 
-/// A code whose packet doesn't matter.
+/// Reads any code of the standard, whatever the packet.
 impl<'a> Value<'a> for ReasonCode {
     #[inline]
     fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {

@@ -1,23 +1,24 @@
-//! What a packet carries any number of times: validated bytes when decoded, a slice when built.
+//! Lists of a packet: validated bytes in a decoded packet, a slice in one that was built.
 
 use core::fmt;
 
 use crate::property::Value;
 use crate::validated::Validated;
 
-/// What may stand in a [`Repeated`].
+/// Item of a [`Repeated`].
 pub(crate) trait Item<'a>: Value<'a> + Copy + PartialEq + fmt::Debug {
-    /// The identifier, where it is a property: others may lie between two of them.
+    /// Identifier of a property, of which others may lie between two items; `None` for no property.
     const PROPERTY: Option<u8> = None;
 
-    /// The next item of bytes that were judged before.
+    /// Reads the next item from bytes that were validated before.
     fn reread(rest: &mut Validated<'a>) -> Option<Self>;
 }
 
-/// Any number of items in order: user properties, subscription identifiers, filters, reason codes.
+/// List of items in their order: user properties, subscription identifiers, filters, reason codes.
 ///
-/// A decoded packet's items are read again from its bytes as they are asked for; a built packet's
-/// items are a slice. Which of the two it is never shows: equality and `Debug` see items.
+/// The list of a decoded packet borrows its bytes and reads the items again on each iteration; that
+/// of a packet that was built borrows a slice. Equality and `Debug` compare and show the items of
+/// either.
 ///
 /// ```
 /// use dunlin_codec::{ReasonCode, Repeated};
@@ -29,8 +30,7 @@ pub(crate) trait Item<'a>: Value<'a> + Copy + PartialEq + fmt::Debug {
 pub struct Repeated<'a, T>(Source<'a, T>);
 
 enum Source<'a, T> {
-    /// `count` items in bytes that were found valid; where `T` is a property, other properties may
-    /// lie between.
+    /// `count` items in validated bytes; between properties other properties may lie.
     Wire {
         bytes: &'a [u8],
         count: usize,
@@ -39,7 +39,7 @@ enum Source<'a, T> {
 }
 
 impl<'a, T> Repeated<'a, T> {
-    /// How many there are.
+    /// Number of items.
     #[must_use]
     pub const fn len(&self) -> usize {
         match self.0 {
@@ -48,7 +48,7 @@ impl<'a, T> Repeated<'a, T> {
         }
     }
 
-    /// Whether there is none.
+    /// True if there is no item.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
@@ -58,7 +58,7 @@ impl<'a, T> Repeated<'a, T> {
         Self(Source::Wire { bytes, count })
     }
 
-    /// Counts one more of a property whose identifier is the first byte of `from`.
+    /// Counts one more property, whose identifier is the first byte of `from`.
     #[inline]
     pub(crate) fn found_in(&mut self, from: &'a [u8]) {
         self.0 = match self.0 {
@@ -79,7 +79,7 @@ impl<'a, T> Repeated<'a, T> {
     reason = "sealed: what repeats is the standard's choice"
 )]
 impl<'a, T: Item<'a>> Repeated<'a, T> {
-    /// The items, in order.
+    /// Iterator over the items, in their order.
     #[inline]
     #[must_use]
     pub fn iter(&self) -> RepeatedIter<'a, T> {
@@ -93,7 +93,7 @@ impl<'a, T: Item<'a>> Repeated<'a, T> {
     }
 }
 
-/// The items of a [`Repeated`], in order.
+/// Iterator over the items of a [`Repeated`], in their order.
 pub struct RepeatedIter<'a, T>(Rest<'a, T>);
 
 enum Rest<'a, T> {
@@ -118,7 +118,7 @@ impl<'a, T: Item<'a>> Iterator for RepeatedIter<'a, T> {
         }
     }
 
-    /// Asks once, and not for each item, which of the two it is.
+    /// Distinguishes slice and bytes once instead of once for each item.
     #[inline]
     fn fold<B, F: FnMut(B, T) -> B>(self, start: B, mut each: F) -> B {
         match self.0 {

@@ -1,14 +1,14 @@
-//! What a fault in a packet makes unusable: the connection, or one message (§4.13.1).
+//! Scope of a fault in a packet: the connection, or one message (§4.13.1).
 
 use crate::header::FixedHeader;
 use crate::packet::Delivery;
 use crate::property::TopicAlias;
 
-/// What a [`DecodeError`](crate::DecodeError) makes unusable (§4.13.1).
+/// Scope of a [`DecodeError`](crate::DecodeError) (§4.13.1): the part that can't be used any more.
 ///
-/// A server relays what a publisher wrote: topics, text and the payload format. A fault there says
-/// nothing about the server, the receiver knows where the packet ends and how to answer it, and the
-/// packets behind it can be read. Such a fault is in the message's scope: a client may refuse the
+/// A server relays topics, text and the payload format as the publisher wrote them. A fault there
+/// is no fault of the server; the receiver knows where the packet ends and how to answer it, and
+/// can read the packets behind it. Such a fault is in the message's scope: a client may refuse the
 /// message and keep the connection, as closing it is a SHOULD for clients [U-4.13.1-1]. A server
 /// has to close the connection in either case.
 ///
@@ -42,7 +42,7 @@ pub enum ErrorScope {
     Message(FaultyMessage),
 }
 
-/// What the receiver of a message that is wrong in itself needs in order to refuse it.
+/// Data for refusing a message that is wrong in itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FaultyMessage {
     /// QoS and Packet Identifier, to acknowledge the message with 0x80 or above.

@@ -5,8 +5,8 @@ use bytes::BufMut;
 use crate::property::Properties;
 use crate::varint;
 
-/// Where the bytes of a packet go: into a buffer, or into a counter. A length is a dry run, so the
-/// two can't drift.
+/// Destination of the bytes of a packet: a buffer, a slice or a counter. A length is found by the
+/// same code that writes, so that the two can't differ.
 pub(crate) trait Sink {
     fn bytes(&mut self, bytes: &[u8]);
 
@@ -30,8 +30,8 @@ pub(crate) trait Sink {
         if let Ok(byte @ 0..=0x7f) = u8::try_from(value) {
             return self.u8(byte);
         }
-        // Each length on its own: a copy of so many bytes as turn out to be needed would wait for
-        // the stores before it.
+        // One write for each length: a copy of a variable number of bytes would have to wait for the
+        // stores before it.
         let [a, b, c, d] = varint::bytes(value);
         match varint::len(value) {
             2 => self.bytes(&[a, b]),
@@ -40,15 +40,14 @@ pub(crate) trait Sink {
         }
     }
 
-    /// Two bytes of length, then `bytes`, of which their type made sure that there are at most
-    /// 65,535.
+    /// Writes two bytes of length, then `bytes`, whose type guarantees at most 65,535.
     #[inline(always)]
     fn prefixed(&mut self, bytes: &[u8]) {
         self.u16(len_of(bytes));
         self.bytes(bytes);
     }
 
-    /// A fixed header: its first byte and the Remaining Length, in one stroke.
+    /// Writes a fixed header, its first byte and the Remaining Length, with one write.
     #[inline(always)]
     fn header(&mut self, first: u8, remaining_length: u32) {
         if let Ok(byte @ 0..=0x7f) = u8::try_from(remaining_length) {
@@ -62,8 +61,8 @@ pub(crate) trait Sink {
         }
     }
 
-    /// A fixed header, then what [`prefixed`](Self::prefixed) writes: of short packets up to the
-    /// bytes in one stroke.
+    /// Writes a fixed header, then `bytes` like [`prefixed`](Self::prefixed). In a short packet the
+    /// header and the length are one write.
     #[inline(always)]
     fn header_prefixed(&mut self, first: u8, remaining_length: u32, bytes: &[u8]) {
         let [high, low] = len_of(bytes).to_be_bytes();
@@ -76,7 +75,7 @@ pub(crate) trait Sink {
         self.bytes(bytes);
     }
 
-    /// The identifier of a property and the bytes of a number, in one stroke.
+    /// Writes the identifier of a property and the bytes of a number with one write.
     #[inline(always)]
     fn row(&mut self, id: u8, value: &[u8]) {
         match *value {
@@ -90,8 +89,8 @@ pub(crate) trait Sink {
         }
     }
 
-    /// The identifier of a property and the length of its bytes in one stroke, then the bytes; as
-    /// [`prefixed`](Self::prefixed).
+    /// Writes the identifier of a property and the length of `bytes` with one write, then the
+    /// bytes; see [`prefixed`](Self::prefixed).
     #[inline(always)]
     fn prefixed_row(&mut self, id: u8, bytes: &[u8]) {
         let [high, low] = len_of(bytes).to_be_bytes();
@@ -99,7 +98,7 @@ pub(crate) trait Sink {
         self.bytes(bytes);
     }
 
-    /// The length of `properties`, then the properties.
+    /// Writes the Property Length, then the properties.
     #[inline(always)]
     fn properties<'a, P: Properties<'a>>(&mut self, properties: &P)
     where
@@ -112,14 +111,14 @@ pub(crate) trait Sink {
         }
     }
 
-    /// The bytes of `properties`.
+    /// Number of bytes of `properties` without the Property Length.
     #[inline(always)]
     fn properties_len<'a, P: Properties<'a>>(&mut self, properties: &P) -> u64 {
         Length::of(|counter| properties.write(counter)).bytes
     }
 }
 
-/// The length of what its type keeps at 65,535 bytes or less.
+/// Length of text or data, whose type guarantees at most 65,535 bytes.
 #[inline(always)]
 #[expect(
     clippy::cast_possible_truncation,
@@ -133,17 +132,18 @@ fn len_of(bytes: &[u8]) -> u16 {
     bytes.len() as u16
 }
 
-/// Counts what would be written; `u64`, as what a program says can be more than its memory holds.
+/// Counter of the bytes that would be written. `u64`, because a list can repeat one slice and be
+/// longer than memory.
 #[derive(Debug, Default)]
 pub(crate) struct Length {
     pub(crate) bytes: u64,
-    /// Of these, the first set of properties without its length: what is counted once needn't be
-    /// counted again.
+    /// Bytes of the first set of properties without the Property Length, kept so that they need not
+    /// be counted again for it; `None` if there is none.
     pub(crate) first_properties: Option<u64>,
 }
 
 impl Length {
-    /// The bytes that `write` writes.
+    /// Number of bytes that `write` writes.
     #[inline(always)]
     pub(crate) fn of(write: impl FnOnce(&mut Self)) -> Self {
         let mut counter = Self::default();
@@ -166,11 +166,11 @@ impl Sink for Length {
     }
 }
 
-/// Writes into a slice that has room; what doesn't fit is left out.
+/// Writer into a slice that is long enough; bytes that don't fit are left out.
 #[derive(Debug)]
 pub(crate) struct Stage<'b> {
     pub(crate) rest: &'b mut [u8],
-    /// As counted by [`Length`].
+    /// Bytes of the first set of properties, as [`Length`] counted them.
     pub(crate) first_properties: Option<u64>,
 }
 
@@ -193,11 +193,12 @@ impl Sink for Stage<'_> {
     }
 }
 
-/// Writes into a buffer that has room.
+/// Writer into a buffer that has enough space.
 #[derive(Debug)]
 pub(crate) struct Output<'b, B> {
     pub(crate) out: &'b mut B,
-    /// As counted by [`Length`], where it was.
+    /// Bytes of the first set of properties, as [`Length`] counted them; `None` if they were not
+    /// counted.
     pub(crate) first_properties: Option<u64>,
 }
 

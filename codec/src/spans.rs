@@ -47,9 +47,9 @@ mod recorded {
 
     /// Fields of the packet at the front of `bytes`, in their order.
     ///
-    /// The fields lie side by side, from the first byte up to the first that can't be found: because
-    /// the packet is cut off, has a wrong length or an unknown property, or is of another version
-    /// of MQTT. Values are not judged. A property is one field, from its identifier on.
+    /// The fields lie side by side, from the first byte up to the first that can't be found:
+    /// because the packet is cut off, has a wrong length or an unknown property, or is of another
+    /// version of MQTT. Values are not judged. A property is one field, from its identifier on.
     ///
     /// ```
     /// use dunlin_codec::field_spans;

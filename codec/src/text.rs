@@ -1,5 +1,4 @@
-//! Strings and binary data of the wire (§1.5.4, §1.5.6, §1.5.7): at most 65,535 bytes each, checked
-//! once.
+//! Strings and binary data (§1.5.4, §1.5.6, §1.5.7), at most 65,535 bytes each.
 
 use core::fmt;
 use core::ops::Deref;
@@ -12,44 +11,45 @@ use crate::sink::Sink;
 use crate::spans::Record;
 use crate::validated::Validated;
 
-/// The most bytes that a two-byte length can state.
+/// Maximum number of bytes, which a two-byte length can state.
 pub(crate) const MAX_LEN: usize = u16::MAX as usize;
 
-/// A UTF-8 Encoded String (§1.5.4): at most 65,535 bytes, no NUL.
+/// UTF-8 Encoded String (§1.5.4): at most 65,535 bytes without NUL.
 ///
-/// It borrows bytes that were checked when it was made; [`as_str`](Self::as_str) looks at them
-/// again, which costs a pass over the text and keeps decoding free of it.
+/// The string borrows bytes that were validated once. [`as_str`](Self::as_str) validates them
+/// again, because that can't be avoided without `unsafe`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Utf8String<'a>(&'a [u8]);
 
-/// Binary Data (§1.5.6): at most 65,535 bytes.
+/// Binary Data (§1.5.6) of at most 65,535 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct BinaryData<'a>(&'a [u8]);
 
-/// A name and a value that applications give a meaning (§1.5.7). Order and repetition are kept.
+/// User Property (§1.5.7): a name and a value whose meaning the application defines. A packet keeps
+/// the order of its properties, and the same name may occur more than once.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct UserProperty<'a> {
-    /// The name; the same name may stand more than once.
+    /// Name.
     pub name: Utf8String<'a>,
-    /// The value.
+    /// Value.
     pub value: Utf8String<'a>,
 }
 
-/// Why text or data has no place on the wire.
+/// Fault of text or data that a packet can't hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum TextError {
     /// More than 65,535 bytes.
     TooLong,
-    /// The NUL character. [MQTT-1.5.4-2]
+    /// The text has the NUL character. [MQTT-1.5.4-2]
     Nul,
 }
 
 impl<'a> Utf8String<'a> {
-    /// Checks `text`.
+    /// String with this text.
     ///
     /// # Errors
-    /// A NUL character, or more than 65,535 bytes.
+    /// [`TextError::Nul`] for a NUL character, [`TextError::TooLong`] above 65,535 bytes.
     pub fn new(text: &'a str) -> Result<Self, TextError> {
         if text.len() > MAX_LEN {
             return Err(TextError::TooLong);
@@ -61,7 +61,7 @@ impl<'a> Utf8String<'a> {
     }
 }
 
-/// What every type of checked text has: the text, its bytes, and the traits of a `str`.
+/// Implements `as_str`, `as_bytes` and the traits of a `str` for the types of validated text.
 macro_rules! checked_text {
     ($($type:ident)*) => {$(
         impl<'a> $type<'a> {
@@ -69,13 +69,13 @@ macro_rules! checked_text {
                 Self(bytes)
             }
 
-            /// The text.
+            /// Text as a `str`, which takes one pass over its bytes.
             #[must_use]
             pub fn as_str(&self) -> &'a str {
                 core::str::from_utf8(self.0).unwrap_or_default()
             }
 
-            /// The bytes of the text.
+            /// Bytes of the text.
             #[must_use]
             pub const fn as_bytes(&self) -> &'a [u8] {
                 self.0
@@ -108,10 +108,10 @@ pub(crate) use checked_text;
 checked_text!(Utf8String);
 
 impl<'a> BinaryData<'a> {
-    /// Checks the length of `data`.
+    /// Binary Data of these bytes.
     ///
     /// # Errors
-    /// More than 65,535 bytes.
+    /// [`TextError::TooLong`] above 65,535 bytes.
     pub const fn new(data: &'a [u8]) -> Result<Self, TextError> {
         if data.len() > MAX_LEN {
             Err(TextError::TooLong)
@@ -124,7 +124,7 @@ impl<'a> BinaryData<'a> {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// Bytes of the data.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.0
@@ -132,10 +132,10 @@ impl<'a> BinaryData<'a> {
 }
 
 impl<'a> UserProperty<'a> {
-    /// Checks both halves.
+    /// User Property of this name and value.
     ///
     /// # Errors
-    /// As [`Utf8String::new`].
+    /// The errors of [`Utf8String::new`], for either text.
     pub fn new(name: &'a str, value: &'a str) -> Result<Self, TextError> {
         Ok(Self {
             name: Utf8String::new(name)?,
@@ -144,20 +144,20 @@ impl<'a> UserProperty<'a> {
     }
 }
 
-/// What one pass over some bytes finds out, in the high bits of its bytes: the text is the sum of
-/// all that was seen.
+/// Result of one pass over some bytes, in the high bit of each byte of two words.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scan {
-    /// Set by NUL and by whatever is beyond ASCII.
+    /// High bits set by NUL and by all bytes beyond ASCII.
     odd: u64,
-    /// Set by `+` and `#`, and by much of what is beyond ASCII.
+    /// High bits set by `+` and `#`, and by many bytes beyond ASCII.
     wildcards: u64,
 }
 
 impl Scan {
-    /// By steps of 16, 8 or 4 bytes; the last step overlaps the one before it. Only what is long
-    /// has a loop: around one, the compiler builds so much for long text that short text pays
-    /// for it.
+    /// Scans `bytes` in steps of 16, 8 or 4 bytes; the last step overlaps the one before it.
+    ///
+    /// Only texts above 32 bytes need a loop, which is in a function of its own: the code that the
+    /// compiler puts around a loop would slow short texts down.
     #[inline(always)]
     pub(crate) fn of(bytes: &[u8]) -> Self {
         if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
@@ -189,7 +189,7 @@ impl Scan {
         }
     }
 
-    /// All but the last bytes, less than sixteen.
+    /// Scans all but the last bytes, of which there are fewer than 16.
     #[inline(never)]
     fn of_long(bytes: &[u8]) -> Self {
         bytes
@@ -216,13 +216,13 @@ impl Scan {
         }
     }
 
-    /// Whether all of it is ASCII without NUL: then it is a string.
+    /// True if all bytes are ASCII without NUL, and so a valid string.
     #[inline(always)]
     const fn plain(self) -> bool {
         self.odd & HIGHS == 0
     }
 
-    /// Whether `+` or `#` is in what is [plain](Self::plain).
+    /// True if there is a `+` or `#`, provided that all bytes are [plain](Self::plain).
     #[inline(always)]
     const fn wildcard(self) -> bool {
         self.wildcards & HIGHS != 0
@@ -232,27 +232,29 @@ impl Scan {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-/// Sets the high bit of each byte that is `+` or `#`, which differ in the bit 0x08. Whether there
-/// is any is exact among ASCII; which it is may be wrong behind one, where the subtraction borrows.
+/// Word with the high bit set in each byte that is `+` or `#`, which differ in the bit 0x08.
+///
+/// For ASCII it is exact that a bit is set or none. A byte behind a wildcard may be marked wrongly,
+/// where the subtraction borrows.
 #[inline(always)]
 pub(crate) const fn wildcards(bytes: u64) -> u64 {
     ((bytes ^ (ONES * 0x2b)) | (ONES * 0x08)).wrapping_sub(ONES * 0x09) & HIGHS
 }
 
-/// Whether `+` or `#` is in some text.
+/// True if `text` has a `+` or `#`.
 #[inline(always)]
 pub(crate) fn has_wildcard(text: &[u8]) -> bool {
     let scan = Scan::of(text);
     scan.wildcard() && (scan.plain() || text.iter().any(|byte| matches!(byte, b'+' | b'#')))
 }
 
-/// Whether NUL is in some text.
+/// True if `text` has a NUL.
 #[inline(always)]
 pub(crate) fn has_nul(text: &[u8]) -> bool {
     !Scan::of(text).plain() && text.contains(&0)
 }
 
-/// Reads a string and tells whether there is a wildcard in it.
+/// Reads a string, with `true` if it has a wildcard.
 #[inline(always)]
 pub(crate) fn read_scanned<'a, R: Record>(
     r: &mut Reader<'a, R>,
@@ -273,11 +275,11 @@ pub(crate) fn read_scanned<'a, R: Record>(
     }
 }
 
-/// Whether what isn't all ASCII is a string, or which statement it breaks.
+/// Checks bytes that are not all ASCII; the error is the statement that they break.
 #[inline(never)]
 fn judge(bytes: &[u8]) -> Result<(), &'static str> {
     if core::str::from_utf8(bytes).is_err() {
-        // Ill-formed text, surrogates among it. [MQTT-1.5.4-1]
+        // The text is ill-formed, which includes encoded surrogates. [MQTT-1.5.4-1]
         return Err("MQTT-1.5.4-1");
     }
     if bytes.contains(&0) {
@@ -324,7 +326,7 @@ impl<'a> Value<'a> for BinaryData<'a> {
 impl<'a> Value<'a> for UserProperty<'a> {
     #[inline(always)]
     fn read<R: Record>(r: &mut Reader<'a, R>, rule: Rule) -> Result<Self, DecodeError> {
-        // Both halves obey the rules of strings. [MQTT-1.5.7-1]
+        // Name and value obey the rules of strings. [MQTT-1.5.7-1]
         Ok(Self {
             name: Utf8String::read(r, rule)?,
             value: Utf8String::read(r, rule)?,

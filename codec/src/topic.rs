@@ -1,5 +1,4 @@
-//! Topic names and topic filters (§4.7, §4.8.2): what is well formed, and which filter matches
-//! which name.
+//! Topic Names and Topic Filters (§4.7, §4.8.2): their rules, and matching.
 
 use core::fmt;
 
@@ -12,12 +11,12 @@ use crate::spans::Record;
 use crate::text::{self, has_nul, has_wildcard, read_scanned};
 use crate::validated::Validated;
 
-/// The name that a message is published under (§4.7): 1 to 65,535 bytes, no wildcards, no NUL.
+/// Topic Name (§4.7), to which messages are published: 1 to 65,535 bytes without wildcards and NUL.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicName<'a>(&'a [u8]);
 
-/// What a subscription matches topic names with (§4.7): 1 to 65,535 bytes, wildcards in their
-/// places.
+/// Topic Filter (§4.7), which a subscription matches with Topic Names: 1 to 65,535 bytes, with
+/// wildcards where they are allowed.
 ///
 /// ```
 /// use dunlin_codec::{TopicFilter, TopicName};
@@ -31,11 +30,11 @@ pub struct TopicName<'a>(&'a [u8]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicFilter<'a>(&'a [u8]);
 
-/// Why text is not a topic name or a topic filter.
+/// Fault of a text that is no Topic Name or no Topic Filter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum TopicError {
-    /// No character at all. [MQTT-4.7.3-1]
+    /// The text is empty. [MQTT-4.7.3-1]
     Empty,
     /// More than 65,535 bytes. [MQTT-4.7.3-3]
     TooLong,
@@ -56,10 +55,11 @@ pub enum TopicError {
 const SHARE_PREFIX: &[u8] = b"$share/";
 
 impl<'a> TopicName<'a> {
-    /// Checks `name`.
+    /// Topic Name with this text.
     ///
     /// # Errors
-    /// Empty, too long, NUL, or a wildcard.
+    /// [`TopicError::Empty`], [`TopicError::TooLong`], [`TopicError::Nul`] or
+    /// [`TopicError::WildcardInName`].
     pub fn new(name: &'a str) -> Result<Self, TopicError> {
         well_formed(name.as_bytes())?;
         if has_wildcard(name.as_bytes()) {
@@ -85,8 +85,8 @@ impl<'a> TopicName<'a> {
         Ok(Self(&[]))
     }
 
-    /// As [`read_ruled`](Self::read_ruled), but it may be empty, as only that of a PUBLISH with a
-    /// topic alias may be.
+    /// Reads a topic name like [`read_ruled`](Self::read_ruled); `None` if it is empty, as it may
+    /// be in a PUBLISH with a Topic Alias.
     #[inline(always)]
     pub(crate) fn read_optional<R: Record>(
         r: &mut Reader<'a, R>,
@@ -103,46 +103,47 @@ impl<'a> TopicName<'a> {
 }
 
 impl<'a> TopicFilter<'a> {
-    /// Checks `filter`.
+    /// Topic Filter with this text.
     ///
     /// # Errors
-    /// Empty, too long, NUL, a wildcard out of place, or a badly formed share.
+    /// [`TopicError::Empty`], [`TopicError::TooLong`], [`TopicError::Nul`],
+    /// [`TopicError::MisplacedMultiLevelWildcard`], [`TopicError::MisplacedSingleLevelWildcard`],
+    /// [`TopicError::MissingShareName`] or [`TopicError::MalformedShare`].
     pub fn new(filter: &'a str) -> Result<Self, TopicError> {
         well_formed(filter.as_bytes())?;
         check_filter(filter.as_bytes(), has_wildcard(filter.as_bytes()))?;
         Ok(Self(filter.as_bytes()))
     }
 
-    /// Whether it is a shared subscription's filter, `$share/{name}/{filter}` (§4.8.2).
+    /// True for the filter of a shared subscription, `$share/{name}/{filter}` (§4.8.2).
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.0.starts_with(SHARE_PREFIX)
     }
 
-    /// The share name of a shared subscription's filter.
+    /// Share Name of a shared subscription's filter; `None` for other filters.
     #[must_use]
     pub fn share_name(&self) -> Option<&'a str> {
         split_share(self.0).map(|(name, _)| text::Utf8String::of_validated(name).as_str())
     }
 
-    /// The filter that names are matched with: without `$share/{name}/`.
+    /// Filter that Topic Names are matched with: without `$share/{name}/`.
     #[must_use]
     pub fn without_share(&self) -> Self {
         Self(split_share(self.0).map_or(self.0, |(_, filter)| filter))
     }
 
-    /// Whether `+` or `#` is in it.
+    /// True if the filter has a `+` or `#`.
     #[must_use]
     pub fn has_wildcard(&self) -> bool {
         has_wildcard(self.0)
     }
 
-    /// Whether messages of this topic belong to the subscription. Shared filters match without
-    /// their prefix.
+    /// True if messages of this topic match the filter. Shared filters match without their prefix.
     #[must_use]
     pub fn matches(&self, name: &TopicName<'_>) -> bool {
         let filter = self.without_share().0;
-        // A leading wildcard leaves topics alone that begin with `$`. [MQTT-4.7.2-1]
+        // A leading wildcard doesn't match a topic that begins with `$`. [MQTT-4.7.2-1]
         if name.0.first() == Some(&b'$') && matches!(filter.first(), Some(b'+' | b'#')) {
             return false;
         }
@@ -176,7 +177,7 @@ fn well_formed(bytes: &[u8]) -> Result<(), TopicError> {
 
 fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
     let mut filter = filter;
-    // What a share is of is a topic filter itself, by the same rules (§4.8.2).
+    // The part behind the Share Name is a Topic Filter with the same rules (§4.8.2).
     while let Some(share) = filter.strip_prefix(SHARE_PREFIX) {
         let name = share.split(|&byte| byte == b'/').next().unwrap_or_default();
         if name.is_empty() {
@@ -194,8 +195,8 @@ fn check_filter(filter: &[u8], wildcard: bool) -> Result<(), TopicError> {
     }
 }
 
-/// Looks at the bytes that may be wildcards, found eight at a time; the last step overlaps the one
-/// before it.
+/// Checks the bytes that may be wildcards, which are searched for eight at a time; the last step
+/// overlaps the one before it.
 fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
     let Some(last) = filter.last_chunk::<8>() else {
         return (0..filter.len()).try_for_each(|index| check_wildcard(filter, index));
@@ -216,7 +217,7 @@ fn check_chunk(filter: &[u8], start: usize, chunk: [u8; 8]) -> Result<(), TopicE
     Ok(())
 }
 
-/// A wildcard fills its level: a slash or an end on both sides, and behind `#` nothing but the end.
+/// Checks that a wildcard fills its level: it has a slash or an end on both sides, and `#` is last.
 #[inline(always)]
 fn check_wildcard(filter: &[u8], index: usize) -> Result<(), TopicError> {
     let Some(byte @ (b'+' | b'#')) = filter.get(index) else {
@@ -233,7 +234,7 @@ fn check_wildcard(filter: &[u8], index: usize) -> Result<(), TopicError> {
     }
 }
 
-/// The share name and the filter of a well-formed shared filter.
+/// Share Name and filter of a well-formed shared filter.
 fn split_share(filter: &[u8]) -> Option<(&[u8], &[u8])> {
     let share = filter.strip_prefix(SHARE_PREFIX)?;
     let slash = share.iter().position(|&byte| byte == b'/')?;
@@ -241,7 +242,7 @@ fn split_share(filter: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 impl TopicError {
-    /// The statement that such a topic breaks.
+    /// Statement that such a topic breaks.
     #[must_use]
     pub const fn statement(self) -> &'static str {
         match self {
@@ -282,8 +283,8 @@ impl<'a> Value<'a> for TopicFilter<'a> {
         let (bytes, wildcard) = read_scanned(r, rule.field)?;
         let checked = match bytes.first() {
             None => Err(TopicError::Empty),
-            // Only what begins with `$` may be shared, and of the rest only what has a wildcard is
-            // looked at again.
+            // Only a filter that begins with `$` can be shared. Of all others only those with a
+            // wildcard need another check.
             Some(b'$') => check_filter(bytes, wildcard),
             Some(_) if wildcard => check_wildcards(bytes),
             Some(_) => Ok(()),

@@ -1,10 +1,9 @@
-//! A second look at bytes that were judged before: it takes, and doesn't ask.
+//! Reading of bytes that were validated before, without judging them again.
 
 use crate::property::{DataType, data_type};
 use crate::varint::{self, Varint};
 
-/// Bytes of a packet that was decoded. Where they end too early there is nothing, and nothing
-/// panics.
+/// Bytes of a packet that was decoded. Every method returns `None` where the bytes end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validated<'a>(pub(crate) &'a [u8]);
 
@@ -23,7 +22,7 @@ impl<'a> Validated<'a> {
         Some(byte)
     }
 
-    /// Two bytes of length, then as many bytes.
+    /// Takes two bytes of length, then as many bytes.
     #[inline(always)]
     pub(crate) fn prefixed(&mut self) -> Option<&'a [u8]> {
         let (&len, rest) = self.0.split_first_chunk()?;
@@ -40,7 +39,7 @@ impl<'a> Validated<'a> {
         Some(value)
     }
 
-    /// Steps over properties until one of `id`, and over its identifier.
+    /// Skips properties up to the first with identifier `id`, and that identifier.
     #[inline(always)]
     pub(crate) fn find_property(&mut self, id: u8) -> Option<()> {
         loop {

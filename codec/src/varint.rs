@@ -1,20 +1,20 @@
-//! The Variable Byte Integer (§1.5.5): 0..=268,435,455 in one to four bytes, always the fewest.
+//! Variable Byte Integer (§1.5.5): 0 to 268,435,455 in one to four bytes, as few as possible.
 
-/// The largest value, and so the largest Remaining Length.
+/// Largest value, and so the largest Remaining Length.
 pub(crate) const MAX: u32 = 268_435_455;
 
-/// What the front of some bytes is.
+/// Result of reading a Variable Byte Integer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Varint {
-    /// A value, and how many bytes it took.
+    /// Value, and number of its bytes, 1 to 4.
     Value(u32, u8),
-    /// The bytes end before it does.
+    /// The integer is cut off.
     Incomplete,
     /// More than four bytes, or more bytes than the value needs.
     Invalid,
 }
 
-/// Reads the integer at the front of `bytes`. A last byte of 0 adds nothing: a shorter form exists.
+/// Reads the integer at the front of `bytes`. A last byte of 0 is invalid: a shorter form exists.
 #[inline(always)]
 pub(crate) const fn read(bytes: &[u8]) -> Varint {
     match *bytes {
@@ -41,18 +41,18 @@ pub(crate) const fn broken_rule(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// Seven bits in their place.
+/// Seven bits of the value, shifted to their place.
 const fn group(byte: u8, shift: u32) -> u32 {
     ((byte & 0x7f) as u32) << shift
 }
 
-/// As [`read`], for where more than one byte is rare.
+/// Reads the integer like [`read`], out of line, for callers that rarely see more than one byte.
 #[cold]
 pub(crate) const fn read_long(bytes: &[u8]) -> Varint {
     read(bytes)
 }
 
-/// The bytes that `value` takes; `value` is at most [`MAX`].
+/// Number of bytes of `value`, 1 to 4; `value` is at most [`MAX`].
 #[inline]
 pub(crate) const fn len(value: u32) -> usize {
     match value {
@@ -63,7 +63,7 @@ pub(crate) const fn len(value: u32) -> usize {
     }
 }
 
-/// The bytes of `value`, least significant group first; the first [`len`] of them count.
+/// Bytes of `value`, the least significant group first; the first [`len`] of them are written.
 #[inline]
 #[expect(
     clippy::cast_possible_truncation,

@@ -1,4 +1,4 @@
-//! Any packet that can be encoded, made of a fuzzer's bytes.
+//! Packets that can be encoded, made from the bytes of a fuzzer.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,4 +1,4 @@
-//! Makes made-up packets obey the rules that their types can't hold: those that encoding checks.
+//! Changes generated packets so that they obey the rules that encoding checks.
 
 use super::{Auth, Lend, Packet, Repeated, Subscription};
 use crate::packet::SubscriptionOptions;
@@ -9,7 +9,7 @@ use crate::reason_code::ReasonCode;
 use crate::topic::TopicFilter;
 
 impl Packet {
-    /// The nearest packet that can be encoded: itself where it can.
+    /// Packet that can be encoded; the same one if it can.
     pub(super) fn legal(mut self) -> Self {
         let packet_type = self.packet().packet_type();
         match &mut self {
@@ -73,12 +73,12 @@ fn require_method<T: Default>(method: &mut Option<T>, required: bool) {
     }
 }
 
-/// A code of the packet's own: `code` if it is one.
+/// Reason code that the packet can have: `code` if it can.
 fn legal(code: ReasonCode, packet_type: PacketType) -> ReasonCode {
     if code.is_legal_in(packet_type, Sender::Any) {
         return code;
     }
-    // Any other, so that all of them come up as often.
+    // The others are equally likely.
     let codes = || {
         ReasonCode::ALL
             .iter()
@@ -90,7 +90,7 @@ fn legal(code: ReasonCode, packet_type: PacketType) -> ReasonCode {
         .unwrap_or_default()
 }
 
-/// At least one subscription, none that is shared and local at a time.
+/// At least one subscription, none of which is shared and has No Local.
 fn legal_subscriptions(subscriptions: &Repeated<Subscription>) -> Repeated<Subscription> {
     let mut legal = Repeated::default();
     for mut subscription in subscriptions.lend() {
@@ -107,7 +107,7 @@ fn legal_subscriptions(subscriptions: &Repeated<Subscription>) -> Repeated<Subsc
     legal
 }
 
-/// At least one code, each of the packet's own.
+/// At least one reason code, all of which the packet can have.
 fn legal_codes(codes: &Repeated<ReasonCode>, packet_type: PacketType) -> Repeated<ReasonCode> {
     let codes = if codes.lend().is_empty() {
         [ReasonCode::Success].into_iter().collect()

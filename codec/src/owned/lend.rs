@@ -1,4 +1,4 @@
-//! What owns and what borrows: which type stands for which, and how one lends the other.
+//! Relation of the types that own to those that borrow.
 
 use alloc::vec::Vec;
 use core::num::{NonZeroU16, NonZeroU32};
@@ -9,27 +9,27 @@ use crate::property::{PayloadFormat, SubscriptionIdentifier, TopicAlias};
 use crate::qos::{PacketId, QoS};
 use crate::reason_code::ReasonCode;
 
-/// Something that owns a value and lends it.
+/// Type that owns a value and can be borrowed as another type.
 pub trait Lend {
-    /// The value that borrows.
+    /// Type that borrows.
     type Lent<'a>
     where
         Self: 'a;
 
-    /// The value, borrowed.
+    /// Value that borrows from this one.
     fn lend(&self) -> Self::Lent<'_>;
 }
 
-/// A value that borrows, and the type that owns such values.
+/// Type that borrows, with the type that owns the same values.
 pub trait Own {
-    /// The type that owns such values.
+    /// Type that owns.
     type Owned: Lend;
 }
 
-/// Declares types that own what others borrow, field by field; each field lends its value.
+/// Declares types with the fields of borrowed ones, each of which owns its value.
 macro_rules! owns {
     ($($(#[$attribute:meta])* $owned:ident lends $lent:ident { $($field:ident: $type:ty,)* })*) => {$(
-        #[doc = concat!("Owns what [`", stringify!($lent), "`](crate::", stringify!($lent), ") borrows.")]
+        #[doc = concat!("Owned form of [`", stringify!($lent), "`](crate::", stringify!($lent), ").")]
         $(#[$attribute])*
         #[derive(Clone, PartialEq, Eq)]
         #[cfg_attr(feature = "arbitrary", derive(::arbitrary::Arbitrary))]

@@ -1,4 +1,4 @@
-//! The packets and their parts, owned: the fields of what they lend.
+//! Owned packets and their parts, with the fields of the borrowed ones.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -12,7 +12,7 @@ use crate::packet::{Delivery, SubscriptionOptions};
 use crate::qos::{PacketId, QoS};
 use crate::reason_code::ReasonCode;
 
-/// Owns a [`Packet`](crate::Packet).
+/// Owned form of [`Packet`](crate::Packet).
 #[derive(Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "documented where it is borrowed")]
 pub enum Packet {
@@ -34,7 +34,7 @@ pub enum Packet {
 }
 
 impl Packet {
-    /// The packet, borrowed.
+    /// Packet that borrows from this one.
     #[must_use]
     pub fn packet(&self) -> crate::Packet<'_> {
         match self {

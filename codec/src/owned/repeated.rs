@@ -1,4 +1,4 @@
-//! Any number of items, kept as the wire has them.
+//! Owned lists, kept in the form of the wire.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,7 +9,7 @@ use crate::property::Value;
 use crate::repeated::Item;
 use crate::sink::{Output, Sink};
 
-/// Owns a [`Repeated`](crate::Repeated): any number of items in order.
+/// Owned form of [`Repeated`](crate::Repeated): a list of items in their order.
 ///
 /// ```
 /// use dunlin_codec::owned::{Lend, Repeated, TopicFilter};

@@ -1,4 +1,4 @@
-//! proptest strategies: any packet that can be encoded, and any value of its parts.
+//! Strategies of proptest for packets that can be encoded, and for the values of their parts.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ use crate::repeated::Item;
 use crate::text::MAX_LEN;
 use crate::varint;
 
-/// Gives types their strategy, as a boxed one.
+/// Implements `Arbitrary` by a boxed strategy.
 macro_rules! arbitrary {
     ($($type:ty: $strategy:expr;)*) => {$(
         impl Arbitrary for $type {
@@ -64,7 +64,7 @@ fn packet() -> impl Strategy<Value = Packet> {
     packet.prop_map(Packet::legal)
 }
 
-/// Every length of a Variable Byte Integer as often as the others.
+/// Number whose Variable Byte Integer has one to four bytes, each with the same probability.
 fn number_of_any_length() -> impl Strategy<Value = u32> {
     prop_oneof![
         0..=0x7fu32,
@@ -89,7 +89,7 @@ fn levels(wildcards: bool) -> impl Strategy<Value = Vec<String>> {
     )
 }
 
-/// Nothing, or the front of a shared filter.
+/// Empty text, or the beginning of a shared filter.
 fn share() -> impl Strategy<Value = String> {
     prop_oneof![4 => Just(String::new()), 1 => levels(false).prop_map(|name| name.concat().replace('/', "_"))]
         .prop_map(|name| if name.is_empty() { name } else { String::from("$share/") + &name + "/" })

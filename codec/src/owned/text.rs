@@ -1,4 +1,4 @@
-//! Text and data that are owned; each was checked when it was made.
+//! Owned text and data, validated when they are made.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,7 +8,8 @@ use super::{Lend, owns};
 use crate::text::TextError;
 use crate::topic::TopicError;
 
-/// A type a row, named as what it lends: what it keeps, and why something has no place in it.
+/// Declares an owned type for each row, with the name of the borrowed one: its content, and the
+/// error of content that is not allowed.
 macro_rules! checked {
     ($($(#[$attribute:meta])* $name:ident($kept:ty) or $error:ty;)*) => {$(
         #[doc = concat!("Owns a [`", stringify!($name), "`](crate::", stringify!($name), ").")]
@@ -17,7 +18,7 @@ macro_rules! checked {
         pub struct $name($kept);
 
         impl $name {
-            /// Checks and keeps it.
+            /// Validates and keeps the content.
             ///
             /// # Errors
             #[doc = concat!("As [`", stringify!($name), "::new`](crate::", stringify!($name), "::new).")]

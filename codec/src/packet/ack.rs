@@ -1,4 +1,4 @@
-//! PUBACK, PUBREC, PUBREL and PUBCOMP (§3.4 to §3.7): one form, four meanings.
+//! PUBACK, PUBREC, PUBREL and PUBCOMP (§3.4 to §3.7), which have the same fields.
 
 use bytes::BufMut;
 
@@ -16,14 +16,14 @@ use crate::reason_code::ReasonCode;
 use crate::sink::Sink;
 use crate::spans::Record;
 
-/// A PUBACK, PUBREC, PUBREL or PUBCOMP: the [`Packet`] variant or the [`AckType`] says which.
+/// PUBACK, PUBREC, PUBREL or PUBCOMP, as the [`Packet`] variant or the [`AckType`] beside it says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ack<'a> {
-    /// The identifier of the PUBLISH that it belongs to.
+    /// Packet Identifier of the PUBLISH.
     pub packet_id: PacketId,
-    /// What became of it; which codes there are depends on the packet.
+    /// Reason code; each of the four packets has codes of its own (§2.4).
     pub reason_code: ReasonCode,
-    /// What else there is to say.
+    /// Properties (§3.4.2.2).
     pub properties: AckProperties<'a>,
 }
 
@@ -31,30 +31,31 @@ properties! {
     /// The properties of PUBACK, PUBREC, PUBREL and PUBCOMP (§3.4.2.2).
     AckProperties owned OwnedAckProperties rule None;
     once {
-        /// Text for people: logs, not programs (§3.4.2.2.2).
+        /// Reason String (§3.4.2.2.2): text for logs, not to be parsed; `None` means the sender
+        /// gave none.
         reason_string,
     }
     many {
-        /// What the application adds (§3.4.2.2.3).
+        /// User Properties (§3.4.2.2.3): pairs of texts whose meaning the application defines.
         user_properties: user_property,
     }
 }
 
-/// Which of the four packets an [`Ack`] is.
+/// Type of an [`Ack`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum AckType {
-    /// Answers a PUBLISH of QoS 1.
+    /// PUBACK, which acknowledges a PUBLISH of QoS 1.
     PubAck,
-    /// First answer to a PUBLISH of QoS 2.
+    /// PUBREC, the first answer to a PUBLISH of QoS 2.
     PubRec,
-    /// Answers PUBREC.
+    /// PUBREL, the answer to PUBREC.
     PubRel,
-    /// Answers PUBREL.
+    /// PUBCOMP, the answer to PUBREL.
     PubComp,
 }
 
 impl AckType {
-    /// The packet's type.
+    /// Type of the packet.
     #[must_use]
     pub const fn packet_type(self) -> PacketType {
         match self {
@@ -76,10 +77,10 @@ impl AckType {
     }
 }
 
-/// The bytes of an acknowledgement that says nothing but its identifier.
+/// Length in bytes of an acknowledgement without reason code and properties.
 pub(super) const SHORT: usize = 4;
 
-/// Their first bytes.
+/// First bytes of the four packets.
 const PUBACK: u8 = first_byte(PacketType::PubAck);
 const PUBREC: u8 = first_byte(PacketType::PubRec);
 const PUBREL: u8 = first_byte(PacketType::PubRel);
@@ -101,12 +102,13 @@ impl<'a> Ack<'a> {
         }
     }
 
-    /// Decodes one of the four at the front of `input` without the detour through [`Packet`].
+    /// Decodes one of the four packets at the front of `input` without making a [`Packet`]: type,
+    /// acknowledgement and length in bytes.
     ///
-    /// `Ok(None)` means "read more", or that another packet stands there.
+    /// `Ok(None)` means "read more", or that `input` begins with another packet.
     ///
     /// # Errors
-    /// As [`Packet::decode`].
+    /// The errors of [`Packet::decode`].
     #[inline]
     pub fn decode(
         input: &'a [u8],
@@ -125,9 +127,8 @@ impl<'a> Ack<'a> {
         Ok(ack.map(|(ack, len)| (ack_type, ack, len)))
     }
 
-    /// The whole packet at the front of `input`, where it is as short as most are: four bytes,
-    /// success, and nothing else to say. What is longer, or not all right, is for others to
-    /// judge.
+    /// Acknowledgement at the front of `input` in the usual short form: four bytes, success, no
+    /// properties. `None` means that the caller has to decode the packet in the general way.
     #[inline(always)]
     pub(super) fn short(input: &[u8], options: &DecodeOptions) -> Option<(AckType, Self)> {
         let [first, 2, high, low, ..] = *input else {
@@ -161,7 +162,7 @@ impl<'a> Ack<'a> {
     /// Appends it to `out` as a packet of `ack_type`; see [`Packet::encode`].
     ///
     /// # Errors
-    /// As [`Packet::encode`].
+    /// The errors of [`Packet::encode`].
     #[inline]
     pub fn encode(&self, ack_type: AckType, out: &mut impl BufMut) -> Result<(), EncodeError> {
         // As most are, so at once.
@@ -176,15 +177,15 @@ impl<'a> Ack<'a> {
         super::encode(&Typed(ack_type, *self), out)
     }
 
-    /// The bytes that [`encode`](Self::encode) writes.
+    /// Number of bytes that [`encode`](Self::encode) writes.
     ///
     /// # Errors
-    /// As [`Packet::encode`].
+    /// The errors of [`Packet::encode`].
     pub fn encoded_len(&self, ack_type: AckType) -> Result<usize, EncodeError> {
         super::encoded_len(&Typed(ack_type, *self))
     }
 
-    /// As the packet of `ack_type`.
+    /// Packet of this type.
     #[inline]
     #[must_use]
     pub const fn into_packet(self, ack_type: AckType) -> Packet<'a> {

@@ -9,12 +9,12 @@ use crate::reason_code::ReasonCode;
 use crate::sink::Sink;
 use crate::spans::Record;
 
-/// A step of enhanced authentication (§3.15).
+/// AUTH (§3.15): a step of enhanced authentication.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Auth<'a> {
-    /// Whether it goes on, starts again, or is over.
+    /// Reason code (§3.15.2.1): success, continue authentication, or re-authenticate.
     pub reason_code: ReasonCode,
-    /// The method and its data.
+    /// Properties (§3.15.2.2): the method and its data.
     pub properties: AuthProperties<'a>,
 }
 
@@ -22,22 +22,23 @@ properties! {
     /// The properties of AUTH (§3.15.2.2).
     AuthProperties owned OwnedAuthProperties rule Some("U-3.15-1");
     once {
-        /// The method of CONNECT. May be absent only where everything is (§3.15.2.1).
+        /// Authentication Method, which is that of CONNECT; `None` only in an AUTH without reason
+        /// code and properties (§3.15.2.1).
         authentication_method,
-        /// What the method has to say.
+        /// Authentication Data, whose form the method defines.
         authentication_data,
-        /// Text for people: logs, not programs.
+        /// Reason String: text for logs, not to be parsed; `None` means the sender gave none.
         reason_string,
     }
     many {
-        /// What the application adds.
+        /// User Properties: pairs of texts whose meaning the application defines.
         user_properties: user_property,
     }
 }
 
 impl AuthProperties<'_> {
-    /// The standard lets an AUTH leave out everything and demands a method at the same time: what
-    /// is there has one.
+    /// True if the method is missing. The standard requires one, and allows an AUTH without reason
+    /// code and properties: all others have one.
     fn lacks_method(&self, reason_code: ReasonCode) -> bool {
         self.authentication_method.is_none()
             && (reason_code != ReasonCode::Success || !self.is_empty())

@@ -10,14 +10,15 @@ use crate::reason_code::ReasonCode;
 use crate::sink::Sink;
 use crate::spans::Record;
 
-/// The server lets the client in, or says why not (§3.2).
+/// CONNACK (§3.2): the server accepts or refuses a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ConnAck<'a> {
-    /// Whether the server goes on with a session that it had; never when it refuses (§3.2.2.1.1).
+    /// Session Present flag (§3.2.2.1.1): the server continues an earlier session; never set in a
+    /// refusal.
     pub session_present: bool,
-    /// 0x00, or why not.
+    /// Reason code (§3.2.2.2): success, or the reason of a refusal (0x80 and above).
     pub reason_code: ReasonCode,
-    /// What the server can take and offers.
+    /// Properties (§3.2.2.3): the server's limits and features.
     pub properties: ConnAckProperties<'a>,
 }
 
@@ -25,41 +26,49 @@ properties! {
     /// The properties of CONNACK (§3.2.2.3).
     ConnAckProperties owned OwnedConnAckProperties rule Some("U-3.2.2-1");
     once {
-        /// Seconds that the session outlives the connection; absent is what the client asked for.
+        /// Session Expiry Interval in seconds, which replaces that of CONNECT; `None` means that of
+        /// CONNECT.
         session_expiry_interval,
-        /// Unacknowledged messages of QoS 1 and 2 that the server takes at a time; absent is 65,535.
+        /// Receive Maximum: number of unacknowledged messages of QoS 1 and 2 that the server
+        /// accepts at a time; `None` means 65,535.
         receive_maximum,
-        /// The highest QoS to publish with, 0 or 1; absent is 2.
+        /// Maximum QoS that clients may publish with, QoS 0 or 1; `None` means QoS 2.
         maximum_qos,
-        /// Whether messages can be retained; absent is yes.
+        /// Retain Available: `false` means that retained messages are not supported; `None` means
+        /// `true`.
         retain_available,
-        /// The largest packet in bytes that the server takes; absent is the protocol's own limit.
+        /// Maximum Packet Size that the server accepts, in bytes; `None` means 268,435,460, the
+        /// protocol's limit.
         maximum_packet_size,
-        /// The client identifier of a client that came without one.
+        /// Assigned Client Identifier; only for a client that sent none.
         assigned_client_identifier,
-        /// The highest topic alias that the server takes; absent is 0: none.
+        /// Topic Alias Maximum: highest alias that the server accepts; `None` means 0, no aliases.
         topic_alias_maximum,
-        /// Text for people: logs, not programs.
+        /// Reason String: text for logs, not to be parsed; `None` means the sender gave none.
         reason_string,
-        /// Whether filters may have wildcards; absent is yes.
+        /// Wildcard Subscription Available: `false` forbids wildcards in filters; `None` means
+        /// `true`.
         wildcard_subscription_available,
-        /// Whether subscriptions may have identifiers; absent is yes.
+        /// Subscription Identifiers Available: `false` forbids them in SUBSCRIBE; `None` means
+        /// `true`.
         subscription_identifier_available,
-        /// Whether subscriptions may be shared; absent is yes.
+        /// Shared Subscription Available: `false` forbids shared subscriptions; `None` means
+        /// `true`.
         shared_subscription_available,
-        /// Seconds of keep alive that the client must use instead of its own.
+        /// Server Keep Alive in seconds, which replaces that of CONNECT; `None` means that of
+        /// CONNECT.
         server_keep_alive,
-        /// What the client may build response topics from.
+        /// Response Information: text from which the client builds Response Topics.
         response_information,
-        /// Other servers to use, separated by spaces.
+        /// Server Reference: other servers to use, separated by spaces.
         server_reference,
-        /// The method of enhanced authentication, as in CONNECT.
+        /// Authentication Method, which is that of CONNECT.
         authentication_method,
-        /// The last data of that method.
+        /// Authentication Data that ends the exchange; only with a method.
         authentication_data,
     }
     many {
-        /// What the application adds.
+        /// User Properties: pairs of texts whose meaning the application defines.
         user_properties: user_property,
     }
 }

@@ -1,4 +1,4 @@
-//! CONNECT (§3.1): the client's first packet, with its will.
+//! CONNECT (§3.1): the first packet of a client, with the Will.
 
 use core::fmt;
 
@@ -25,37 +25,41 @@ const WILL: u8 = 0b0000_0100;
 const CLEAN_START: u8 = 0b0000_0010;
 const RESERVED: u8 = 0b0000_0001;
 
-/// The client asks the server for a session (§3.1).
+/// CONNECT (§3.1): a client's request for a session.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Connect<'a> {
-    /// Whether an old session is dropped (§3.1.2.4).
+    /// Clean Start (§3.1.2.4): the server discards the session of an earlier connection.
     pub clean_start: bool,
-    /// The longest silence of the client, in seconds; 0 for no limit (§3.1.2.10).
+    /// Keep Alive (§3.1.2.10): maximum time between two packets of the client, in seconds, 0 to
+    /// 65,535; 0 means no limit.
     pub keep_alive: u16,
-    /// What the client can take and wants.
+    /// Properties (§3.1.2.11): the client's limits and requests.
     pub properties: ConnectProperties<'a>,
-    /// Names the session; empty asks the server for a name (§3.1.3.1).
+    /// Client Identifier (§3.1.3.1), which names the session; empty means that the server assigns
+    /// one.
     pub client_id: Utf8String<'a>,
-    /// What the server publishes when the client is lost (§3.1.2.5).
+    /// Will (§3.1.2.5): message that the server publishes if the client is lost; `None` for no
+    /// message.
     pub will: Option<Will<'a>>,
-    /// Who the client says that it is (§3.1.3.5).
+    /// User Name (§3.1.3.5); `None` means that the packet has none.
     pub username: Option<Utf8String<'a>>,
-    /// How it proves it; allowed without a user name (§3.1.3.6).
+    /// Password (§3.1.3.6), allowed without a User Name; `None` means that the packet has none.
     pub password: Option<BinaryData<'a>>,
 }
 
-/// A message that the server publishes for a client that it lost (§3.1.2.5).
+/// Will (§3.1.2.5): message that the server publishes when the connection ends without a normal
+/// DISCONNECT.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Will<'a> {
-    /// The QoS that it is published with.
+    /// QoS with which the server publishes the message; the default is QoS 0.
     pub qos: QoS,
-    /// Whether it is published as a retained message.
+    /// Will Retain flag (§3.1.2.7): the server publishes a retained message.
     pub retain: bool,
-    /// When to publish it, and what the message carries along.
+    /// Will Properties (§3.1.3.2): delay, and the properties of the message.
     pub properties: WillProperties<'a>,
-    /// Where it is published.
+    /// Will Topic (§3.1.3.3): topic that the message is published to.
     pub topic: TopicName<'a>,
-    /// What is published.
+    /// Will Payload (§3.1.3.4): 0 to 65,535 bytes.
     pub payload: BinaryData<'a>,
 }
 
@@ -63,25 +67,31 @@ properties! {
     /// The properties of CONNECT (§3.1.2.11).
     ConnectProperties owned OwnedConnectProperties rule Some("U-3.1.2-2");
     once {
-        /// Seconds that the session outlives the connection; absent is 0, `u32::MAX` is for ever.
+        /// Session Expiry Interval: seconds that the session outlives the connection. `None` means
+        /// 0, `u32::MAX` that the session never expires.
         session_expiry_interval,
-        /// Unacknowledged messages of QoS 1 and 2 that the client takes at a time; absent is 65,535.
+        /// Receive Maximum: number of unacknowledged messages of QoS 1 and 2 that the client
+        /// accepts at a time; `None` means 65,535.
         receive_maximum,
-        /// The largest packet in bytes that the client takes; absent is the protocol's own limit.
+        /// Maximum Packet Size that the client accepts, in bytes; `None` means 268,435,460, the
+        /// protocol's limit.
         maximum_packet_size,
-        /// The highest topic alias that the client takes; absent is 0: none.
+        /// Topic Alias Maximum: highest alias that the client accepts; `None` means 0, no aliases.
         topic_alias_maximum,
-        /// Whether the server should send Response Information; absent is no.
+        /// Request Response Information: `true` asks the server for Response Information in
+        /// CONNACK; `None` means `false`.
         request_response_information,
-        /// Whether the server may explain failures in any packet; absent is yes.
+        /// Request Problem Information: `false` limits Reason Strings and User Properties to
+        /// PUBLISH, CONNACK and DISCONNECT; `None` means `true`.
         request_problem_information,
-        /// The method of enhanced authentication.
+        /// Authentication Method of enhanced authentication; `None` means no enhanced
+        /// authentication.
         authentication_method,
-        /// The first data of that method; only with a method.
+        /// Authentication Data that begins the exchange; only with a method.
         authentication_data,
     }
     many {
-        /// What the application adds.
+        /// User Properties: pairs of texts whose meaning the application defines.
         user_properties: user_property,
     }
 }
@@ -90,21 +100,24 @@ properties! {
     /// The properties of a will (§3.1.3.2).
     WillProperties owned OwnedWillProperties rule None;
     once {
-        /// Seconds between the loss of the client and the will; absent is 0.
+        /// Will Delay Interval: seconds between the loss of the client and the Will; `None` means
+        /// 0.
         will_delay_interval,
-        /// What the payload claims to be.
+        /// Payload Format Indicator; `None` means bytes of no stated format.
         payload_format_indicator,
-        /// Seconds that the message is worth delivering; absent is for ever.
+        /// Message Expiry Interval in seconds; `None` means that the message never expires.
         message_expiry_interval,
-        /// What the payload is, in the application's words.
+        /// Content Type, whose form the application defines, such as a MIME type.
         content_type,
-        /// Where to answer.
+        /// Response Topic: topic that a response should be published to; `None` means that none is
+        /// expected.
         response_topic,
-        /// What an answer should carry along.
+        /// Correlation Data: bytes that a response should carry, so that the requester recognises
+        /// it.
         correlation_data,
     }
     many {
-        /// What the application adds.
+        /// User Properties: pairs of texts whose meaning the application defines.
         user_properties: user_property,
     }
 }
@@ -162,7 +175,7 @@ impl<'a> Connect<'a> {
     }
 }
 
-/// The protocol's name and version, before anything of version 5 is parsed.
+/// Reads the protocol's name and version, before anything of version 5 is read.
 fn read_protocol<R: Record>(r: &mut Reader<'_, R>) -> Result<(), DecodeError> {
     let unsupported = |r: &Reader<'_, R>, at, field, statement| DecodeError {
         kind: DecodeErrorKind::UnsupportedVersion,
@@ -198,7 +211,7 @@ fn read_flags<R: Record>(r: &mut Reader<'_, R>) -> Result<u8, DecodeError> {
     Ok(flags)
 }
 
-/// A field that a flag promises, or that is always there, can't be missing.
+/// Refuses a packet that ends where `field` must begin.
 fn expect_more<R: Record>(
     r: &Reader<'_, R>,
     field: &'static str,
@@ -229,7 +242,7 @@ impl<'a> Will<'a> {
 }
 
 impl fmt::Debug for Connect<'_> {
-    /// Everything but the password, of which it says the length.
+    /// Writes all fields; of the password only its length.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
             .field("clean_start", &self.clean_start)
@@ -246,7 +259,7 @@ impl fmt::Debug for Connect<'_> {
     }
 }
 
-/// So many bytes that no log shows.
+/// Number of bytes that are not shown.
 struct Redacted(usize);
 
 impl fmt::Debug for Redacted {
@@ -282,7 +295,7 @@ impl Body for Connect<'_> {
             | flag(self.clean_start, CLEAN_START));
         sink.u16(self.keep_alive);
         sink.properties(&self.properties);
-        // Client identifier, will, user name, password: in this order. [MQTT-3.1.3-1]
+        // Client Identifier, Will, User Name and Password stand in this order. [MQTT-3.1.3-1]
         self.client_id.write(sink);
         if let Some(will) = &self.will {
             sink.properties(&will.properties);

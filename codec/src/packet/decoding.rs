@@ -1,4 +1,4 @@
-//! From bytes to a packet of one of the fifteen types: to keep it, or to know that it is one.
+//! Decoding of a packet of any type, or checking one without keeping it.
 
 use super::ack::SHORT;
 use super::{
@@ -12,18 +12,20 @@ use crate::packet_type::PacketType;
 use crate::reader::Reader;
 use crate::spans::Record;
 
-/// Something of the whole packet at the front of some bytes, and the packet's length; `None` where
-/// more has to be read.
+/// Result of decoding the packet at the front of a slice, with the packet's length in bytes; `None`
+/// means that more has to be read.
 pub(crate) type Decoded<T> = Result<Option<(T, usize)>, DecodeError>;
 
-/// Judges the packet at the front of `input` as [`Packet::decode_with`] does, and keeps nothing of
-/// it.
+/// Length of the packet at the front of `input`, which is checked as [`Packet::decode_with`] does.
+///
+/// # Errors
+/// The errors of [`Packet::decode_with`].
 #[inline]
 pub(crate) fn check(input: &[u8], options: &DecodeOptions) -> Result<Option<usize>, DecodeError> {
     Ok(decode(input, options, drop)?.map(|((), len)| len))
 }
 
-/// Decodes the packet at the front of `input` and keeps of it what `keep` does.
+/// Decodes the packet at the front of `input` and returns what `keep` makes of it.
 #[inline(always)]
 pub(super) fn decode<'a, T>(
     input: &'a [u8],
@@ -38,8 +40,8 @@ pub(super) fn decode<'a, T>(
             AckType::PubComp => Ok(Some((keep(Packet::PubComp(ack)), SHORT))),
         };
     }
-    // What is no whole packet is judged apart, and again: so this function, which all packets come
-    // through, calls nothing but last, and has no frame.
+    // An incomplete or refused packet is decoded again in a cold function. All calls here are tail
+    // calls, so that this function, which every packet passes, needs no stack frame.
     let Ok(Some((header, body))) = FixedHeader::split(input, options) else {
         return none_or_refused(input, options);
     };
@@ -136,8 +138,8 @@ pub(crate) fn record_fields<R: Record>(input: &[u8], record: R) {
     let _ = read(header, body, &options, record, drop);
 }
 
-/// A function of its own for each packet, called last: it has no more of a frame than the packet
-/// needs, and it writes its answer where the caller wants it.
+/// Reads a whole packet. One instance for each packet type, called last: its stack frame is no
+/// larger than the packet needs, and it writes the result where the caller wants it.
 #[inline(never)]
 pub(super) fn whole<'a, T, R: Record>(
     header: FixedHeader,
@@ -164,7 +166,7 @@ pub(super) fn none_or_refused<T>(
     FixedHeader::split(input, options).map(|_| None)
 }
 
-/// A PINGREQ or PINGRESP has no body.
+/// Refuses a PINGREQ or PINGRESP with a body.
 fn empty<R: Record>(r: &Reader<'_, R>) -> Result<(), DecodeError> {
     if r.is_empty() {
         Ok(())

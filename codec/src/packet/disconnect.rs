@@ -1,4 +1,4 @@
-//! DISCONNECT (§3.14): the last packet of a connection, and why it ends.
+//! DISCONNECT (§3.14): the last packet of a connection, with the reason.
 
 use super::{Body, outcome};
 use crate::error::{DecodeError, EncodeError};
@@ -9,12 +9,12 @@ use crate::reason_code::ReasonCode;
 use crate::sink::Sink;
 use crate::spans::Record;
 
-/// The connection ends here (§3.14). The default is a normal disconnection.
+/// DISCONNECT (§3.14): the sender closes the connection. The default is a normal disconnection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Disconnect<'a> {
-    /// Why.
+    /// Reason code (§3.14.2.1); the default is 0x00, normal disconnection.
     pub reason_code: ReasonCode,
-    /// What else there is to say.
+    /// Properties (§3.14.2.2).
     pub properties: DisconnectProperties<'a>,
 }
 
@@ -22,15 +22,16 @@ properties! {
     /// The properties of DISCONNECT (§3.14.2.2).
     DisconnectProperties owned OwnedDisconnectProperties rule None;
     once {
-        /// A new session expiry in seconds; from clients only, and not above 0 where CONNECT said 0.
+        /// Session Expiry Interval in seconds, which replaces that of CONNECT. Only clients send
+        /// it; it must be 0 if that of CONNECT was 0.
         session_expiry_interval,
-        /// Text for people: logs, not programs.
+        /// Reason String: text for logs, not to be parsed; `None` means the sender gave none.
         reason_string,
-        /// Other servers to use, separated by spaces; from servers only.
+        /// Server Reference: other servers to use, separated by spaces; only servers send it.
         server_reference,
     }
     many {
-        /// What the application adds.
+        /// User Properties: pairs of texts whose meaning the application defines.
         user_properties: user_property,
     }
 }

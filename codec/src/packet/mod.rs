@@ -1,5 +1,4 @@
-//! The fifteen control packets (§3): decode one from the front of some bytes, encode one into a
-//! buffer.
+//! The fifteen control packets (§3), decoded from the front of a slice and encoded into a buffer.
 
 use bytes::BufMut;
 
@@ -41,7 +40,7 @@ pub use subscribe::{
 };
 pub use unsubscribe::{OwnedUnsubscribeProperties, Unsubscribe, UnsubscribeProperties};
 
-/// An MQTT 5 control packet that borrows its text and data.
+/// MQTT 5 control packet that borrows its text and data.
 ///
 /// ```
 /// use dunlin_codec::Packet;
@@ -54,55 +53,62 @@ pub use unsubscribe::{OwnedUnsubscribeProperties, Unsubscribe, UnsubscribeProper
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Packet<'a> {
-    /// The client asks for a session (§3.1).
+    /// CONNECT (§3.1): a client's request for a session.
     Connect(Connect<'a>),
-    /// The server answers CONNECT (§3.2).
+    /// CONNACK (§3.2): the answer to CONNECT.
     ConnAck(ConnAck<'a>),
-    /// A message (§3.3).
+    /// PUBLISH (§3.3): an application message.
     Publish(Publish<'a>),
-    /// Answers a PUBLISH of QoS 1 (§3.4).
+    /// PUBACK (§3.4): the answer to a PUBLISH of QoS 1.
     PubAck(Ack<'a>),
-    /// Answers a PUBLISH of QoS 2 (§3.5).
+    /// PUBREC (§3.5): the first answer to a PUBLISH of QoS 2.
     PubRec(Ack<'a>),
-    /// Answers PUBREC (§3.6).
+    /// PUBREL (§3.6): the answer to PUBREC.
     PubRel(Ack<'a>),
-    /// Answers PUBREL (§3.7).
+    /// PUBCOMP (§3.7): the answer to PUBREL.
     PubComp(Ack<'a>),
-    /// The client asks for subscriptions (§3.8).
+    /// SUBSCRIBE (§3.8): a client's request for subscriptions.
     Subscribe(Subscribe<'a>),
-    /// Answers SUBSCRIBE (§3.9).
+    /// SUBACK (§3.9): the answer to SUBSCRIBE.
     SubAck(SubAck<'a>),
-    /// The client ends subscriptions (§3.10).
+    /// UNSUBSCRIBE (§3.10): a client's request to end subscriptions.
     Unsubscribe(Unsubscribe<'a>),
-    /// Answers UNSUBSCRIBE (§3.11).
+    /// UNSUBACK (§3.11): the answer to UNSUBSCRIBE.
     UnsubAck(UnsubAck<'a>),
-    /// The client shows that it is there (§3.12).
+    /// PINGREQ (§3.12): a client's sign of life.
     PingReq,
-    /// Answers PINGREQ (§3.13).
+    /// PINGRESP (§3.13): the answer to PINGREQ.
     PingResp,
-    /// The last packet of a connection (§3.14).
+    /// DISCONNECT (§3.14): the last packet of a connection.
     Disconnect(Disconnect<'a>),
-    /// A step of enhanced authentication (§3.15).
+    /// AUTH (§3.15): a step of enhanced authentication.
     Auth(Auth<'a>),
 }
 
 impl<'a> Packet<'a> {
     /// Decodes the packet at the front of `input`, strictly and from either side: the packet and
-    /// its length.
+    /// its length in bytes.
     ///
-    /// `Ok(None)` means "read more"; what stands behind the packet isn't looked at.
+    /// `Ok(None)` means "read more". Bytes behind the packet are not looked at.
     ///
     /// # Errors
-    /// The first breach found; the connection should be closed with its reason code (§4.13).
+    /// The first fault of the packet: [`Malformed`](crate::DecodeErrorKind::Malformed) if it can't
+    /// be parsed, [`ProtocolError`](crate::DecodeErrorKind::ProtocolError) if a value is not
+    /// allowed, [`UnsupportedVersion`](crate::DecodeErrorKind::UnsupportedVersion) for a CONNECT of
+    /// another version. Unless the [scope](DecodeError::scope) is one message, the connection
+    /// should be closed with the error's reason code (§4.13).
     pub fn decode(input: &'a [u8]) -> Result<Option<(Self, usize)>, DecodeError> {
         Self::decode_with(input, &DecodeOptions::default())
     }
 
-    /// As [`decode`](Self::decode), under `options`.
+    /// Decodes the packet at the front of `input` like [`decode`](Self::decode), with options.
     ///
     /// # Errors
-    /// As [`decode`](Self::decode); too large where the header announces more than
-    /// `options.max_packet_size`.
+    /// The errors of [`decode`](Self::decode), and
+    /// [`TooLarge`](crate::DecodeErrorKind::TooLarge) if the fixed header announces more than
+    /// `options.max_packet_size` bytes,
+    /// [`WrongDirection`](crate::DecodeErrorKind::WrongDirection) if `options.sender` may never
+    /// send such a packet.
     #[inline]
     pub fn decode_with(
         input: &'a [u8],
@@ -111,7 +117,7 @@ impl<'a> Packet<'a> {
         decoding::decode(input, options, |packet| packet)
     }
 
-    /// Which of the fifteen it is.
+    /// Type of the packet.
     #[must_use]
     pub const fn packet_type(&self) -> PacketType {
         match self {
@@ -136,8 +142,11 @@ impl<'a> Packet<'a> {
     /// Appends the packet to `out`, in its shortest form.
     ///
     /// # Errors
-    /// A value that its types can't keep out (see [`EncodeErrorKind`]), or no room in `out`;
-    /// nothing is written then.
+    /// [`EncodeErrorKind::Missing`], [`NotAllowed`](EncodeErrorKind::NotAllowed) or
+    /// [`IllegalReasonCode`](EncodeErrorKind::IllegalReasonCode) if a field breaks a rule that its
+    /// type can't hold, [`TooLarge`](EncodeErrorKind::TooLarge) above 268,435,455 bytes of
+    /// Remaining Length, [`NoRoom`](EncodeErrorKind::NoRoom) if `out` is full. Nothing is written
+    /// then.
     #[inline]
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         match self {
@@ -159,10 +168,10 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// The bytes that [`encode`](Self::encode) writes.
+    /// Number of bytes that [`encode`](Self::encode) writes.
     ///
     /// # Errors
-    /// As [`encode`](Self::encode).
+    /// The errors of [`encode`](Self::encode) but for [`NoRoom`](EncodeErrorKind::NoRoom).
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
         match self {
             Self::Connect(packet) => packet.encoded_len(),
@@ -183,7 +192,7 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// What stands behind a packet's fixed header.
+/// Part of a packet behind its fixed header.
 pub(crate) trait Body {
     fn packet_type(&self) -> PacketType;
 
@@ -191,12 +200,12 @@ pub(crate) trait Body {
         self.packet_type().flags()
     }
 
-    /// The rules that the field types can't hold.
+    /// Checks the rules that the types of the fields can't hold.
     fn check(&self) -> Result<(), EncodeError>;
 
     fn write<S: Sink>(&self, sink: &mut S);
 
-    /// Writes it behind its fixed header.
+    /// Writes the fixed header and the body.
     #[inline(always)]
     fn write_packet<S: Sink>(&self, first: u8, remaining_length: u32, sink: &mut S) {
         sink.header(first, remaining_length);
@@ -204,7 +213,7 @@ pub(crate) trait Body {
     }
 }
 
-/// A packet without a body.
+/// PINGREQ or PINGRESP, which have no body.
 struct Empty(PacketType);
 
 impl Body for Empty {
@@ -219,9 +228,9 @@ impl Body for Empty {
     fn write<S: Sink>(&self, _: &mut S) {}
 }
 
-/// As [`encode`], for packets of many pieces: where they fit, they are put together on the stack
-/// and copied at once. A growing buffer keeps its end in memory, and each piece would wait there
-/// for the one before it.
+/// Encodes a packet of many fields: if it fits, it is put together on the stack and copied at once.
+///
+/// A growing buffer keeps its length in memory, where each write would wait for the one before it.
 #[inline(never)]
 fn encode_staged(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
     let Lengths {
@@ -248,21 +257,21 @@ fn encode_staged(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeEr
     Ok(())
 }
 
-/// The longest packet that is put together on the stack: a CONNECT with all that it can have, and
-/// some room.
+/// Maximum length in bytes of a packet that is put together on the stack, enough for a CONNECT with
+/// all its fields.
 const STAGE: usize = 320;
 
 fn first_byte(body: &impl Body) -> u8 {
     (body.packet_type() as u8) << 4 | body.flags()
 }
 
-/// As with decoding, a function of its own for each packet, called last.
+/// Encodes a packet. One instance for each packet type, as in [`decoding`], called last.
 #[inline(never)]
 fn encode(body: &impl Body, out: &mut impl BufMut) -> Result<(), EncodeError> {
     encode_announcing(body, 0, out)
 }
 
-/// Writes a header that announces the body and `more` bytes, then the body.
+/// Writes a fixed header that announces the body and `more` bytes, then the body.
 #[inline(always)]
 fn encode_announcing(
     body: &impl Body,
@@ -289,16 +298,16 @@ fn encoded_len(body: &impl Body) -> Result<usize, EncodeError> {
     lengths(body, 0).map(|lengths| lengths.len)
 }
 
-/// What is known of a packet before it is written.
+/// Lengths of a packet, known before it is written.
 struct Lengths {
     remaining_length: u32,
-    /// The bytes of header and body.
+    /// Bytes of fixed header and body.
     len: usize,
-    /// Those of the first properties in it.
+    /// Bytes of the first set of properties, without its length; `None` if the packet has none.
     first_properties: Option<u64>,
 }
 
-/// The lengths of a body that may be written with `more` bytes behind it.
+/// Lengths of a packet whose body is followed by `more` bytes.
 #[inline(always)]
 fn lengths(body: &impl Body, more: usize) -> Result<Lengths, EncodeError> {
     body.check()?;
@@ -322,23 +331,23 @@ fn lengths(body: &impl Body, more: usize) -> Result<Lengths, EncodeError> {
     }
 }
 
-/// Gives packets their two public methods.
+/// Implements `encode`, `encoded_len` and `From` for packets.
 macro_rules! encodes {
     ($encode:ident: $($packet:ident)*) => {$(
         impl $packet<'_> {
             /// Appends the packet to `out`; see [`Packet::encode`].
             ///
             /// # Errors
-            /// As [`Packet::encode`].
+            /// The errors of [`Packet::encode`].
             #[inline]
             pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
                 $encode(self, out)
             }
 
-            /// The bytes that [`encode`](Self::encode) writes.
+            /// Number of bytes that [`encode`](Self::encode) writes.
             ///
             /// # Errors
-            /// As [`Packet::encode`].
+            /// The errors of [`Packet::encode`].
             pub fn encoded_len(&self) -> Result<usize, EncodeError> {
                 encoded_len(self)
             }

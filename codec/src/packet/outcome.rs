@@ -1,5 +1,5 @@
-//! The one rule of what may be left out: `[reason code [property length, properties]]`, success and
-//! nothing else by default.
+//! Reason code and properties at the end of six packets, which may leave out either (§3.4.2.1): the
+//! default is success without properties.
 
 use crate::error::{DecodeError, EncodeError, EncodeErrorKind};
 use crate::packet_type::{PacketType, Sender};
@@ -9,7 +9,7 @@ use crate::reason_code::ReasonCode;
 use crate::sink::Sink;
 use crate::spans::Record;
 
-/// Reads what is left of a PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT or AUTH. [U-3.4-1]
+/// Reads the rest of a PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT or AUTH. [U-3.4-1]
 #[inline(always)]
 pub(super) fn read<'a, P: Properties<'a>, R: Record>(
     packet_type: PacketType,
@@ -19,7 +19,7 @@ pub(super) fn read<'a, P: Properties<'a>, R: Record>(
         return Ok((ReasonCode::Success, P::default()));
     }
     let reason_code = ReasonCode::read(r, packet_type)?;
-    // An AUTH of one byte is in no rule of the standard.
+    // No rule of the standard allows an AUTH with a reason code alone.
     if r.is_empty() && packet_type != PacketType::Auth {
         return Ok((reason_code, P::default()));
     }
@@ -28,7 +28,7 @@ pub(super) fn read<'a, P: Properties<'a>, R: Record>(
     Ok((reason_code, properties))
 }
 
-/// Where the first property of `id` stands in a body that was [read](read) before.
+/// Offset of the first property `id` in a body that was [read](read) before.
 #[cold]
 pub(super) fn offset_of(id: u8, body: &[u8], end: u32) -> u32 {
     property::offset_of(id, body.get(1..).unwrap_or_default(), end)
@@ -50,7 +50,7 @@ pub(super) fn write<'a, P: Properties<'a>, S: Sink>(
     }
 }
 
-/// A reason code must be one of the packet's own.
+/// Refuses a reason code that the packet can't carry.
 #[inline(always)]
 pub(super) fn check(reason_code: ReasonCode, packet_type: PacketType) -> Result<(), EncodeError> {
     if reason_code.is_legal_in(packet_type, Sender::Any) {

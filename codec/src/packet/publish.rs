@@ -1,4 +1,4 @@
-//! PUBLISH (§3.3): a message on its way.
+//! PUBLISH (§3.3): an application message.
 
 use bytes::BufMut;
 
@@ -21,23 +21,23 @@ pub(super) const QOS: u8 = 0b0110;
 pub(super) const QOS_1: u8 = 0b0010;
 const RETAIN: u8 = 0b0001;
 
-/// A message (§3.3).
+/// PUBLISH (§3.3): an application message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Publish<'a> {
-    /// The QoS, and what comes with it.
+    /// QoS, with Packet Identifier and DUP flag for QoS 1 and 2.
     pub delivery: Delivery,
-    /// Whether the message is kept for later subscribers, or was (§3.3.1.3).
+    /// RETAIN flag (§3.3.1.3): the server stores the message for later subscribers, or sends one
+    /// that it stored.
     pub retain: bool,
-    /// The topic; `None` where the topic alias stands for it.
+    /// Topic Name (§3.3.2.1); `None` means the topic of the Topic Alias in the properties.
     pub topic: Option<TopicName<'a>>,
-    /// What the message carries along.
+    /// Properties (§3.3.2.3).
     pub properties: PublishProperties<'a>,
-    /// The message itself; may be empty.
+    /// Payload (§3.3.3) of 0 to 268,435,455 bytes.
     pub payload: &'a [u8],
 }
 
-/// How a message is delivered (§4.3): only what is acknowledged has an identifier and can be a
-/// repetition.
+/// Quality of service of a PUBLISH (§4.3), with the fields that only QoS 1 and 2 have.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
@@ -47,16 +47,16 @@ pub enum Delivery {
     AtMostOnce,
     /// QoS 1.
     AtLeastOnce {
-        /// What PUBACK will name.
+        /// Packet Identifier, which PUBACK repeats.
         packet_id: PacketId,
-        /// Whether it may have been sent before (§3.3.1.1).
+        /// DUP flag (§3.3.1.1): the PUBLISH may have been sent before.
         dup: bool,
     },
     /// QoS 2.
     ExactlyOnce {
-        /// What PUBREC, PUBREL and PUBCOMP will name.
+        /// Packet Identifier, which PUBREC, PUBREL and PUBCOMP repeat.
         packet_id: PacketId,
-        /// Whether it may have been sent before (§3.3.1.1).
+        /// DUP flag (§3.3.1.1): the PUBLISH may have been sent before.
         dup: bool,
     },
 }
@@ -65,29 +65,32 @@ properties! {
     /// The properties of PUBLISH (§3.3.2.3).
     PublishProperties owned OwnedPublishProperties rule None;
     once {
-        /// What the payload claims to be.
+        /// Payload Format Indicator; `None` means bytes of no stated format.
         payload_format_indicator,
-        /// Seconds that the message is worth delivering; absent is for ever.
+        /// Message Expiry Interval in seconds; `None` means that the message never expires.
         message_expiry_interval,
-        /// A number that stands for the topic on this connection.
+        /// Topic Alias, which stands for the topic on this connection.
         topic_alias,
-        /// Where to answer.
+        /// Response Topic: topic that a response should be published to; `None` means that none is
+        /// expected.
         response_topic,
-        /// What an answer should carry along.
+        /// Correlation Data: bytes that a response should carry, so that the requester recognises
+        /// it.
         correlation_data,
-        /// What the payload is, in the application's words.
+        /// Content Type, whose form the application defines, such as a MIME type.
         content_type,
     }
     many {
-        /// The subscriptions that it was sent for; from servers only.
+        /// Subscription Identifiers of the subscriptions that the message is sent for; only servers
+        /// send them.
         subscription_identifiers: subscription_identifier,
-        /// What the application adds.
+        /// User Properties: pairs of texts whose meaning the application defines.
         user_properties: user_property,
     }
 }
 
 impl Delivery {
-    /// Of `qos`; `packet_id` is left out at QoS 0.
+    /// Delivery with `qos`; at QoS 0 without `packet_id` and `dup`.
     #[must_use]
     pub const fn new(qos: QoS, packet_id: PacketId, dup: bool) -> Self {
         match qos {
@@ -97,7 +100,7 @@ impl Delivery {
         }
     }
 
-    /// The QoS.
+    /// QoS of the delivery.
     #[must_use]
     pub const fn qos(self) -> QoS {
         match self {
@@ -107,7 +110,7 @@ impl Delivery {
         }
     }
 
-    /// The identifier, above QoS 0.
+    /// Packet Identifier; `None` at QoS 0.
     #[must_use]
     pub const fn packet_id(self) -> Option<PacketId> {
         match self {
@@ -118,7 +121,7 @@ impl Delivery {
         }
     }
 
-    /// Whether it may be a repetition.
+    /// DUP flag; always `false` at QoS 0.
     #[must_use]
     pub const fn dup(self) -> bool {
         match self {
@@ -129,7 +132,7 @@ impl Delivery {
 }
 
 impl<'a> Publish<'a> {
-    /// A message of QoS 0 without properties.
+    /// PUBLISH of QoS 0 without properties.
     #[must_use]
     pub fn new(topic: TopicName<'a>, payload: &'a [u8]) -> Self {
         let properties = PublishProperties::default();
@@ -142,13 +145,13 @@ impl<'a> Publish<'a> {
         }
     }
 
-    /// Decodes a PUBLISH at the front of `input` without the detour through
-    /// [`Packet`](crate::Packet).
+    /// Decodes a PUBLISH at the front of `input` without making a [`Packet`](crate::Packet): the
+    /// PUBLISH and its length in bytes.
     ///
-    /// `Ok(None)` means "read more", or that another packet stands there.
+    /// `Ok(None)` means "read more", or that `input` begins with another packet.
     ///
     /// # Errors
-    /// As [`Packet::decode`](crate::Packet::decode).
+    /// The errors of [`Packet::decode`](crate::Packet::decode).
     #[inline]
     pub fn decode(
         input: &'a [u8],
@@ -166,7 +169,7 @@ impl<'a> Publish<'a> {
         }
     }
 
-    /// Whether the property length is there and 0, as it mostly is.
+    /// True if the Property Length is 0, as in most messages.
     #[inline(always)]
     pub(super) fn is_plain(header: FixedHeader, body: &[u8]) -> bool {
         let Some((topic_len, rest)) = body.split_first_chunk() else {
@@ -176,8 +179,8 @@ impl<'a> Publish<'a> {
         rest.get(usize::from(u16::from_be_bytes(*topic_len)) + id_len) == Some(&0)
     }
 
-    /// As [`read`](Self::read), for what [is plain](Self::is_plain): without properties it takes a
-    /// third of the time.
+    /// Reads a PUBLISH without properties, for which [`is_plain`](Self::is_plain) is true, in a
+    /// third of the time of [`read`](Self::read).
     #[inline(always)]
     pub(super) fn read_plain<R: Record>(
         header: FixedHeader,
@@ -270,7 +273,7 @@ impl<'a> Publish<'a> {
     /// Appends the packet to `out`; see [`Packet::encode`](crate::Packet::encode).
     ///
     /// # Errors
-    /// As [`Packet::encode`](crate::Packet::encode).
+    /// The errors of [`Packet::encode`](crate::Packet::encode).
     #[inline]
     pub fn encode(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         if self.properties.is_empty() {
@@ -280,19 +283,19 @@ impl<'a> Publish<'a> {
         }
     }
 
-    /// The bytes that [`encode`](Self::encode) writes.
+    /// Number of bytes that [`encode`](Self::encode) writes.
     ///
     /// # Errors
-    /// As [`Packet::encode`](crate::Packet::encode).
+    /// The errors of [`Packet::encode`](crate::Packet::encode).
     pub fn encoded_len(&self) -> Result<usize, EncodeError> {
         encoded_len(&Form::<WITH_PROPERTIES, WHOLE>(self))
     }
 
-    /// Appends everything but the payload to `out`: the payload can then be sent from where it
-    /// lies.
+    /// Appends all of the packet but the payload to `out`, so that the payload can be sent without
+    /// a copy.
     ///
     /// # Errors
-    /// As [`Packet::encode`](crate::Packet::encode).
+    /// The errors of [`Packet::encode`](crate::Packet::encode).
     pub fn encode_head(&self, out: &mut impl BufMut) -> Result<(), EncodeError> {
         if self.properties.is_empty() {
             encode_announcing(&Form::<PLAIN, HEAD>(self), self.payload.len(), out)
@@ -316,8 +319,8 @@ impl<'a> From<Publish<'a>> for Packet<'a> {
     }
 }
 
-/// How a PUBLISH is written: knowing that there are no properties saves two more looks at them, and
-/// a payload may go another way.
+/// PUBLISH to be written: `PLAIN` if it has no properties, which saves two more looks at them, and
+/// `WHOLE` if the payload is written too.
 struct Form<'p, 'a, const PLAIN: bool, const WHOLE: bool>(&'p Publish<'a>);
 
 const PLAIN: bool = true;
@@ -335,7 +338,7 @@ impl<const PLAIN: bool, const WHOLE: bool> Form<'_, '_, PLAIN, WHOLE> {
             ..
         } = self.0;
         match delivery.packet_id().map(|id| id.get().to_be_bytes()) {
-            // The identifier and a property length of 0 in one stroke.
+            // Packet Identifier and a Property Length of 0, written together.
             Some([high, low]) if PLAIN => sink.bytes(&[high, low, 0]),
             Some(id) => sink.bytes(&id),
             None if PLAIN => sink.u8(0),

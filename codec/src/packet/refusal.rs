@@ -1,5 +1,4 @@
-//! The scope of a fault in a PUBLISH: found by reading the rest of the packet without judging its
-//! text.
+//! Scope of a fault in a PUBLISH, found by reading the rest of the packet without judging its text.
 
 use super::packet_id;
 use super::publish::{Delivery, PublishProperties};
@@ -13,7 +12,7 @@ use crate::qos::PacketId;
 use crate::reader::Reader;
 use crate::scope::{ErrorScope, FaultyMessage};
 
-/// Gives `error`, which is about the topic, its scope. `r` stands behind the topic.
+/// Error about the Topic Name with its scope. `rest` is what follows the Topic Name.
 #[cold]
 #[inline(never)]
 pub(super) fn of_topic(
@@ -24,7 +23,7 @@ pub(super) fn of_topic(
     sender: Sender,
 ) -> DecodeError {
     let (error, r) = (*error, Reader::standing_at(rest, end, sender));
-    // Only what is too short breaks no statement: then nothing behind it can be found.
+    // A field that is cut off is the only fault without a statement; nothing behind it can be read.
     if error.statement.is_none() {
         return error;
     }
@@ -51,7 +50,7 @@ fn behind_topic(
     in_properties(error, delivery, true, r)
 }
 
-/// Gives `error`, which is about the properties, its scope. `r` stands before them.
+/// Error about the properties with its scope. `rest` begins with the Property Length.
 #[cold]
 #[inline(never)]
 pub(super) fn of_properties(
@@ -66,8 +65,8 @@ pub(super) fn of_properties(
     in_properties(error, delivery, has_topic, r).unwrap_or_else(|graver| graver)
 }
 
-/// Walks through the properties as they are framed. The first fault in the connection's scope is
-/// the error.
+/// Reads the properties without judging their text. The first fault in the connection's scope
+/// becomes the error.
 fn in_properties(
     error: DecodeError,
     delivery: Delivery,

@@ -1,4 +1,4 @@
-//! SUBACK (§3.9) and UNSUBACK (§3.11): a reason code for each filter, in order.
+//! SUBACK (§3.9) and UNSUBACK (§3.11): a reason code for each topic filter, in order.
 
 use super::Body;
 use super::outcome;
@@ -17,11 +17,11 @@ properties! {
     /// The properties of SUBACK (§3.9.2.1) and UNSUBACK (§3.11.2.1).
     SubAckProperties owned OwnedSubAckProperties rule None;
     once {
-        /// Text for people: logs, not programs.
+        /// Reason String: text for logs, not to be parsed; `None` means the sender gave none.
         reason_string,
     }
     many {
-        /// What the application adds.
+        /// User Properties: pairs of texts whose meaning the application defines.
         user_properties: user_property,
     }
 }
@@ -31,11 +31,11 @@ macro_rules! answer {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub struct $name<'a> {
-            /// The identifier of the request.
+            /// Packet Identifier of the request.
             pub packet_id: PacketId,
-            /// What else there is to say.
+            /// Properties.
             pub properties: SubAckProperties<'a>,
-            /// One for each filter of the request, in its order.
+            /// Reason codes, one for each filter of the request, in the same order.
             pub reason_codes: Repeated<'a, ReasonCode>,
         }
 
@@ -72,12 +72,12 @@ macro_rules! answer {
 }
 
 answer! {
-    /// Answers SUBSCRIBE (§3.9): what was granted, filter by filter.
+    /// SUBACK (§3.9): acknowledges SUBSCRIBE, with the granted QoS or an error for each filter.
     SubAck
 }
 
 answer! {
-    /// Answers UNSUBSCRIBE (§3.11): what became of each filter.
+    /// UNSUBACK (§3.11): acknowledges UNSUBSCRIBE, with the outcome for each filter.
     UnsubAck
 }
 

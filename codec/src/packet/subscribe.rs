@@ -1,4 +1,4 @@
-//! SUBSCRIBE (§3.8): which messages a client wants, and how.
+//! SUBSCRIBE (§3.8): a client's request for messages.
 
 use super::Body;
 use super::packet_id;
@@ -13,14 +13,14 @@ use crate::spans::Record;
 use crate::topic::TopicFilter;
 use crate::validated::Validated;
 
-/// The client asks for subscriptions (§3.8).
+/// SUBSCRIBE (§3.8): a client's request for subscriptions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Subscribe<'a> {
-    /// What SUBACK will name.
+    /// Packet Identifier, which SUBACK repeats.
     pub packet_id: PacketId,
-    /// What holds for all of them.
+    /// Properties (§3.8.2.1), which apply to all subscriptions of the packet.
     pub properties: SubscribeProperties<'a>,
-    /// At least one.
+    /// Subscriptions (§3.8.3), at least one.
     pub subscriptions: Repeated<'a, Subscription<'a>>,
 }
 
@@ -28,51 +28,52 @@ properties! {
     /// The properties of SUBSCRIBE (§3.8.2.1).
     SubscribeProperties owned OwnedSubscribeProperties rule Some("U-3.3.2-4");
     once {
-        /// A number that the server sends along with each message for these subscriptions.
+        /// Subscription Identifier, which the server adds to each message for these subscriptions.
         subscription_identifier,
     }
     many {
-        /// What the application adds.
+        /// User Properties: pairs of texts whose meaning the application defines.
         user_properties: user_property,
     }
 }
 
-/// A topic filter and how to deliver what it matches (§3.8.3).
+/// Subscription: a topic filter and its options (§3.8.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Subscription<'a> {
-    /// Which messages.
+    /// Topic Filter, which selects messages by their topic.
     pub filter: TopicFilter<'a>,
-    /// How.
+    /// Subscription Options.
     pub options: SubscriptionOptions,
 }
 
-/// How messages of a subscription are delivered (§3.8.3.1).
+/// Subscription Options (§3.8.3.1): the way in which messages are delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 pub struct SubscriptionOptions {
-    /// The highest QoS to deliver with.
+    /// Maximum QoS of deliveries; the default is QoS 0.
     pub qos: QoS,
-    /// Leave out what this client published itself; not for shared subscriptions.
+    /// No Local: messages of this client are not delivered to it; not allowed with a shared
+    /// subscription.
     pub no_local: bool,
-    /// Keep the RETAIN flag as the publisher set it.
+    /// Retain As Published: deliveries keep the RETAIN flag of the publisher.
     pub retain_as_published: bool,
-    /// Which retained messages to send at once.
+    /// Retain Handling: retained messages that are sent when the subscription is made.
     pub retain_handling: RetainHandling,
 }
 
-/// Which retained messages a subscription is sent at once (§3.8.3.1).
+/// Retain Handling (§3.8.3.1): retained messages that are sent when a subscription is made.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "proptest", derive(proptest_derive::Arbitrary))]
 #[repr(u8)]
 pub enum RetainHandling {
-    /// All that match.
+    /// All messages that match; the default.
     #[default]
     Send = 0,
-    /// All that match, if the subscription is new.
+    /// All messages that match, if the subscription did not exist before.
     SendIfNew = 1,
-    /// None.
+    /// No message.
     DontSend = 2,
 }
 
@@ -93,7 +94,7 @@ impl<'a> Subscribe<'a> {
     }
 }
 
-/// Reads items to the end of the packet: at least one. The list keeps the bytes.
+/// Reads one or more items up to the end of the packet. The list borrows their bytes.
 pub(super) fn read_list<'a, T: Item<'a>, R: Record>(
     r: &mut Reader<'a, R>,
     field: &'static str,
@@ -201,7 +202,7 @@ impl Body for Subscribe<'_> {
     fn write<S: Sink>(&self, sink: &mut S) {
         self.packet_id.write(sink);
         sink.properties(&self.properties);
-        // The options of one and the length of the next filter in one stroke.
+        // The options of a subscription and the length of the next filter are written together.
         let last =
             self.subscriptions
                 .iter()

@@ -1,4 +1,4 @@
-//! UNSUBSCRIBE (§3.10): which subscriptions a client ends.
+//! UNSUBSCRIBE (§3.10): a client's request to end subscriptions.
 
 use super::Body;
 use super::packet_id;
@@ -13,14 +13,15 @@ use crate::sink::Sink;
 use crate::spans::Record;
 use crate::topic::TopicFilter;
 
-/// The client ends subscriptions (§3.10).
+/// UNSUBSCRIBE (§3.10): a client's request to end subscriptions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unsubscribe<'a> {
-    /// What UNSUBACK will name.
+    /// Packet Identifier, which UNSUBACK repeats.
     pub packet_id: PacketId,
-    /// What the application adds.
+    /// Properties (§3.10.2.1).
     pub properties: UnsubscribeProperties<'a>,
-    /// At least one; compared character by character with what was subscribed to.
+    /// Topic Filters, at least one; the server compares them character by character with those of
+    /// the subscriptions.
     pub filters: Repeated<'a, TopicFilter<'a>>,
 }
 
@@ -29,7 +30,7 @@ properties! {
     UnsubscribeProperties owned OwnedUnsubscribeProperties rule None;
     once {}
     many {
-        /// What the application adds.
+        /// User Properties: pairs of texts whose meaning the application defines.
         user_properties: user_property,
     }
 }

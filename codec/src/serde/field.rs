@@ -1,5 +1,5 @@
-//! One field of a packet into a map: under its name, under its name and `_b64`, as several, or not
-//! at all.
+//! Writing of a field into a map: under its name, under its name and `_b64`, as several entries, or
+//! not at all.
 
 use ::serde::Serialize;
 use ::serde::ser::SerializeMap;
@@ -10,13 +10,13 @@ use crate::packet::{Delivery, SubscriptionOptions};
 use crate::repeated::{Item, Repeated};
 use crate::text::BinaryData;
 
-/// A field that knows which entries of a map it makes.
+/// Field that writes its entries into a map.
 pub(crate) trait WriteField {
     fn write_field<M: SerializeMap>(&self, name: &'static str, map: &mut M)
     -> Result<(), M::Error>;
 }
 
-/// What is one entry under its own name.
+/// Implements [`WriteField`] for types that are one entry under the field's name.
 macro_rules! entries {
     ($($type:ty)*) => {$(
         impl WriteField for $type {
@@ -59,7 +59,7 @@ impl<'a, T: Item<'a> + Serialize> WriteField for Repeated<'a, T> {
     }
 }
 
-/// A payload.
+/// Payload, as text or base64.
 impl WriteField for &[u8] {
     fn write_field<M: SerializeMap>(
         &self,
@@ -107,10 +107,10 @@ impl WriteField for SubscriptionOptions {
     }
 }
 
-/// The key of a field whose value is base64.
+/// Key of a field whose value is base64.
 struct InBase64(&'static str);
 
-/// What such a key ends in.
+/// Suffix of such a key.
 pub(super) const BASE64: &str = "_b64";
 
 impl Serialize for InBase64 {

@@ -1,7 +1,7 @@
-//! What has named fields, as a map: made of the same rows as the owned types.
+//! Serialization of types with named fields as maps, from the same rows as the owned types.
 
-/// Gives a borrowed type its `Serialize` and the type that owns it `Serialize` and `Deserialize`,
-/// field by field.
+/// Implements `Serialize` for a borrowed type, and `Serialize` and `Deserialize` for the type that
+/// owns it.
 macro_rules! fields {
     // A pair is written as one, without names: `value.rs`.
     (UserProperty lends $($rest:tt)*) => {};
@@ -33,7 +33,7 @@ macro_rules! fields {
                 }
             }
 
-            /// What was read so far.
+            /// Fields that were read so far.
             #[derive(Default)]
             struct Slots {
                 $($field: <$type as ReadField>::Slot,)*

@@ -1,5 +1,5 @@
-//! Packets as readable text, JSON above all. How each type looks there is said at the root of the
-//! crate.
+//! Serialization of packets as readable text, such as JSON. The crate's documentation describes the
+//! form of each type.
 
 mod field;
 mod fields;

@@ -1,4 +1,4 @@
-//! Packets: the standard's name of the type beside the fields.
+//! Serialization of whole packets: the name of the type in the standard, and the fields.
 
 use ::serde::de::{Deserialize, Deserializer};
 use ::serde::ser::{Serialize, SerializeMap, Serializer};
@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for owned::Packet {
     }
 }
 
-/// A packet as it is written; type and fields may come in any order.
+/// Packet while it is read; type and fields may come in any order.
 #[derive(::serde::Deserialize)]
 #[serde(tag = "type", content = "packet", rename_all = "UPPERCASE")]
 enum Tagged {
@@ -79,7 +79,7 @@ enum Tagged {
     Auth(owned::Auth),
 }
 
-/// The fields of a packet without any.
+/// Fields of a packet that has none.
 #[derive(::serde::Serialize, ::serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Empty {}

@@ -1,5 +1,4 @@
-//! One field of a packet out of a map: which keys belong to it, and what it is where none of them
-//! came.
+//! Reading of a field from a map: the keys that belong to it, and its default.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,12 +13,12 @@ use crate::packet::{Delivery, RetainHandling, SubscriptionOptions};
 use crate::qos::{PacketId, QoS};
 use crate::repeated::Item;
 
-/// A field that knows its keys.
+/// Field that reads its entries from a map.
 pub(crate) trait ReadField: Sized {
-    /// What was read of it so far.
+    /// Value that was read so far.
     type Slot: Default;
 
-    /// Takes the value of `key`, if that is one of the field's own.
+    /// Reads the value of `key` and returns `true` if the key belongs to the field.
     fn read_field<'de, A: MapAccess<'de>>(
         slot: &mut Self::Slot,
         name: &'static str,
@@ -27,20 +26,20 @@ pub(crate) trait ReadField: Sized {
         map: &mut A,
     ) -> Result<bool, A::Error>;
 
-    /// The field, once all keys have come.
+    /// Value of the field after the last key.
     fn finish<E: Error>(slot: Self::Slot, name: &'static str) -> Result<Self, E>;
 }
 
-/// A field that is one entry.
+/// Field that is one entry.
 trait Entry: Sized {
-    /// The value of `key`, if that is the field's own.
+    /// Reads the value of `key`; `None` if the key does not belong to the field.
     fn read<'de, A: MapAccess<'de>>(
         name: &'static str,
         key: &str,
         map: &mut A,
     ) -> Result<Option<Self>, A::Error>;
 
-    /// What it is where its key doesn't come.
+    /// Value of a field whose key is missing; `None` if the key is required.
     fn absent() -> Option<Self> {
         None
     }
@@ -88,7 +87,7 @@ impl<T: Entry> ReadField for Option<T> {
     }
 }
 
-/// What deserializes by itself; behind `=`, what it is where it is left out.
+/// Implements [`ReadField`] for types that implement `Deserialize`; the default follows `=`.
 macro_rules! entries {
     ($($type:ty $(= $absent:expr)?;)*) => {$(
         impl Entry for $type {
@@ -157,7 +156,7 @@ where
     }
 }
 
-/// A payload.
+/// Payload, from text or base64.
 impl Entry for Vec<u8> {
     fn read<'de, A: MapAccess<'de>>(
         name: &'static str,

@@ -1,4 +1,4 @@
-//! Values by themselves: numbers, text, pairs, lists and reason codes.
+//! Serialization of values: numbers, text, pairs, lists and reason codes.
 
 use alloc::string::String;
 use core::fmt;
@@ -16,7 +16,8 @@ use crate::repeated::{Item, Repeated};
 use crate::text::{UserProperty, Utf8String};
 use crate::topic::{TopicFilter, TopicName};
 
-/// What is a number: the number's type, both ways, and what else would be accepted.
+/// Implements both traits for types that are a number: its type, the conversions, and the accepted
+/// range in words.
 macro_rules! numbers {
     ($($type:ident $number:ty: $to:expr, $from:expr, $expected:literal;)*) => {$(
         impl Serialize for $type {
@@ -61,7 +62,7 @@ const fn retain_handling(number: u8) -> Option<RetainHandling> {
     }
 }
 
-/// What is text, and the types that own it.
+/// Implements both traits for text and the types that own it.
 macro_rules! texts {
     ($($name:ident)*) => {$(
         impl Serialize for $name<'_> {
@@ -132,7 +133,7 @@ impl<'de> Deserialize<'de> for ReasonCode {
     }
 }
 
-/// Reads a number, or a map of which only the number counts.
+/// Visitor that reads a number, or a map of which only the number is used.
 struct CodeAndName;
 
 impl<'de> Visitor<'de> for CodeAndName {
