@@ -41,6 +41,8 @@ struct EvaluatedAction<'a> {
 /// Prints the decision about each action; the exit code is 0 if all are allowed, else 7.
 pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
     let read = Documents::read(&typed.policy)?;
+
+    // A file that isn't JSON has no policy to evaluate.
     if let Some(malformed) = read.malformed.first() {
         let Placed { what, location } = malformed;
         let Position { line, column } = location.position;
@@ -50,6 +52,8 @@ pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
         ))
         .into());
     }
+
+    // An answer that isn't authenticated is a denial, and no mistake.
     let is_denial = |fault: &Placed<AnswerFault>| fault.what == AnswerFault::NotAuthenticated;
     if read.faults.iter().any(is_denial) {
         let mut out = io::stdout().lock();
@@ -59,6 +63,8 @@ pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
         )?;
         return Ok(Exit::Denied);
     }
+
+    // Everything that the requests have in common.
     let policy = policy(typed, read)?;
     let name = name(typed)?;
     let subject = subject(typed)?;
@@ -66,6 +72,7 @@ pub(super) fn evaluate(typed: &EvalArgs) -> Result<Exit, Failure> {
     let mut out = io::stdout().lock();
     let mut exit = Exit::Done;
     for action in typed.action.actions() {
+        // Publishing with RETAIN asks two actions; each is told.
         let request = Request::new(*action, name, &subject, time);
         let decision = policy.evaluate(request);
         let skipped: Vec<String> = policy
@@ -106,12 +113,15 @@ fn subject(typed: &EvalArgs) -> Result<Subject, Diagnosis> {
 }
 
 fn policy(typed: &EvalArgs, read: Documents) -> Result<Policy, Diagnosis> {
+    // The service takes no answer with a fault, whatever its documents allow.
     if let Some(fault) = read.faults.first() {
         return Err(Diagnosis::usage(format!(
             "AWS IoT would not take the Lambda's answer: {}",
             fault.what
         )));
     }
+
+    // Each document is an object, or the text of one.
     let values = read.documents.into_iter().map(|document| document.value);
     let parsed = values.zip(1..).map(|(document, number)| {
         let parsed = match document {

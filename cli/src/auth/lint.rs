@@ -47,6 +47,7 @@ pub(super) fn lint(typed: &LintArgs) -> Result<Exit, Failure> {
         (place.is_none(), in_file)
     });
 
+    // One line for each mistake.
     let mut out = io::stdout().lock();
     for mistake in &mistakes {
         let text = if typed.json {

@@ -51,6 +51,7 @@ impl Condition {
     ) -> Vec<Self> {
         let mut conditions = Vec::new();
         for (operator, keys) in operators {
+            // An unknown operator is told once, and not for each of its keys.
             let place = place.member(operator);
             let Value::Object(keys) = keys else {
                 errors.push(place.error(PolicyErrorKind::Type {
@@ -76,6 +77,7 @@ impl Condition {
     }
 
     fn parse(operator_name: &str, key_name: &str, values: &Value) -> Result<Self, PolicyErrorKind> {
+        // A key that isn't known can't be compared with anything.
         let key =
             Key::named(key_name).ok_or_else(|| PolicyErrorKind::ConditionKey(key_name.into()))?;
         let (set, if_exists, bare) = split(operator_name);
@@ -84,6 +86,8 @@ impl Condition {
             key: key_name.into(),
             value: value.to_string().into(),
         };
+
+        // One value may stand without a list.
         let values = match values {
             Value::Array(values) => values.as_slice(),
             one => core::slice::from_ref(one),
@@ -95,6 +99,7 @@ impl Condition {
             };
             Test::IsAbsent(operator::boolean(value).ok_or_else(|| wrong(value))?)
         } else {
+            // Every value must be one that the operator can compare with.
             let operator = Operator::named(bare)
                 .ok_or_else(|| PolicyErrorKind::Condition(operator_name.into()))?;
             let operands = values
@@ -119,6 +124,8 @@ impl Condition {
             Test::IsAbsent(wanted) => return values.is_empty() == *wanted,
             Test::Values(operator, operands) => (operator, operands),
         };
+
+        // Each value of the request against all values of the policy.
         let mut met = values
             .iter()
             .map(|value| operator.is_met(value, operands, request, scope));

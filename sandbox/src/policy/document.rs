@@ -129,6 +129,7 @@ impl Reader {
         }
         self.optional_text(&elements, "Id");
 
+        // One statement may stand without a list.
         let Some(statements) = self.required(&elements, "Statement") else {
             return Vec::new();
         };
@@ -145,6 +146,8 @@ impl Reader {
     fn statement(&mut self, value: &Value, place: Place, number: usize) -> Option<Statement> {
         let errors_before = self.errors.len();
         let elements = self.elements(value, place, "a statement", &STATEMENT_ELEMENTS)?;
+
+        // Every element is read, whatever is wrong with the others.
         let sid = self.optional_text(&elements, "Sid");
         let effect = self.effect(&elements);
         let actions = self
@@ -153,6 +156,7 @@ impl Reader {
             .map(|(text, _)| ActionPattern::new(text))
             .collect();
 
+        // Each resource has a place of its own.
         let mut resources = Vec::new();
         for (text, place) in self.texts(&elements, "Resource") {
             match Resource::parse(text) {
@@ -169,6 +173,7 @@ impl Reader {
             }
         }
 
+        // A statement with a mistake is never evaluated.
         let statement = Statement {
             number,
             sid: sid.map(Arc::from),
@@ -216,6 +221,8 @@ impl Reader {
                 }
             }
         }
+
+        // Everything else, such as NotAction, would have to be ignored.
         let is_known = |name: &str| known.iter().any(|known| known.eq_ignore_ascii_case(name));
         for name in object.keys().filter(|name| !is_known(name)) {
             let kind = PolicyErrorKind::UnknownElement(name.as_str().into());

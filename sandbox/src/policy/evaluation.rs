@@ -60,6 +60,7 @@ impl Policy {
     /// one that allows it, else denied.
     #[must_use]
     pub fn evaluate(&self, request: Request<'_>) -> Decision {
+        // A Deny ends the search; the first Allow is kept for the explanation.
         let resource = request.resource();
         let mut allowed = None;
         for (document, statement) in self.statements() {
@@ -138,6 +139,8 @@ impl Statement {
         if !self.covers(request.action) {
             return Err(None);
         }
+
+        // One of the resources must match, and then all conditions must hold.
         let matching = self
             .resources
             .iter()
@@ -170,6 +173,8 @@ impl Statement {
         {
             return Miss::Scope(scope.to_string().into());
         }
+
+        // Wrong kind, then a variable without a value, then another name.
         let mut of_kind = self.of_kind(request.action).peekable();
         if of_kind.peek().is_none() {
             Miss::Kind(request.action.resource_kind())

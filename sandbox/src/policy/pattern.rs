@@ -145,6 +145,7 @@ fn matches(pattern: &[Token], text: &str) -> bool {
     let mut rest = text.chars();
     let mut last_run: Option<(usize, Chars<'_>)> = None;
     loop {
+        // Go on as long as pattern and text agree.
         let mut ahead = rest.clone();
         match (pattern.get(at), ahead.next()) {
             (None, None) => return true,
@@ -166,6 +167,8 @@ fn matches(pattern: &[Token], text: &str) -> bool {
             }
             (Some(Token::Literal(_) | Token::Variable(_)) | None, Some(_)) => {}
         }
+
+        // They differ: give the last `*` one letter more, and try the rest again.
         let Some((after_run, run_end)) = last_run.as_mut() else {
             return false;
         };
@@ -185,6 +188,8 @@ fn covers(pattern: &[Token], other: &[Token]) -> bool {
     loop {
         match (pattern.get(at), other.get(position)) {
             (None, None) => return true,
+
+            // `*` covers nothing at first, and one token more at each retry.
             (Some(Token::AnyRun), _) => {
                 at += 1;
                 last_run = Some((at, position));

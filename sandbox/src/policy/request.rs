@@ -145,6 +145,7 @@ impl<'a> Request<'a> {
 
     /// Values of a key for this request; empty if it has none.
     pub(super) fn values(&self, key: Key) -> Vec<Cow<'a, str>> {
+        // Values that were set by hand take the place of the key's own.
         let subject = self.subject;
         if subject.set.iter().any(|(set, _)| *set == key) {
             let values = subject.set.iter().filter(|(set, _)| *set == key);

@@ -11,11 +11,15 @@ impl Policy {
     #[must_use]
     pub fn summary(&self) -> String {
         let mut groups: BTreeMap<(Effect, bool, &str), Vec<Action>> = BTreeMap::new();
+
+        // Actions are collected by effect, condition and resource.
         for (_, statement) in self.statements() {
             let conditional = !statement.conditions.is_empty();
             for resource in &statement.resources {
                 let name = resource.name();
                 let kind = name.split_once('/').map(|(kind, _)| kind);
+
+                // Only actions that can be evaluated on this kind of resource.
                 let covered = Action::ALL.into_iter().filter(|action| {
                     statement.covers(*action)
                         && kind.is_none_or(|kind| kind == action.resource_kind())
@@ -27,6 +31,8 @@ impl Policy {
                     .extend(covered);
             }
         }
+
+        // One phrase for each group; resources of other services have no action here.
         let said: Vec<String> = groups
             .into_iter()
             .filter(|(_, actions)| !actions.is_empty())

@@ -40,6 +40,7 @@ impl ClientAliases {
     ) -> Result<TopicName<'a>, CloseReason> {
         let alias = publish.properties.topic_alias.map(TopicAlias::get);
         match (publish.topic, alias) {
+            // [MQTT-3.3.2-9]
             (_, Some(alias)) if alias > self.most => Err(Limit::TopicAlias {
                 has: alias,
                 most: self.most,
@@ -47,6 +48,7 @@ impl ClientAliases {
             .into()),
             (Some(topic), None) => Ok(topic),
             (Some(topic), Some(alias)) => {
+                // The name sets the alias, or replaces its topic.
                 let index = usize::from(alias) - 1;
                 if self.topics.len() <= index {
                     self.topics.resize(index + 1, None);
@@ -57,6 +59,7 @@ impl ClientAliases {
                 Ok(topic)
             }
             (None, alias) => {
+                // No name: the alias must have been set on this connection.
                 let kept =
                     alias.and_then(|alias| self.topics.get(usize::from(alias) - 1)?.as_deref());
                 let topic = kept.and_then(|topic| TopicName::new(topic).ok());

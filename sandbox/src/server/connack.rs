@@ -26,6 +26,8 @@ impl Pending {
         if output.send(&Packet::ConnAck(connack)) {
             return Ok(());
         }
+
+        // Too large: leave out every property whose absence means the same.
         omit_defaults(&mut connack.properties);
         if output.send(&Packet::ConnAck(connack)) {
             return Ok(());

@@ -81,6 +81,7 @@ impl Pending {
             connect.client_id.as_str().into()
         };
 
+        // The will waits in memory until the connection ends.
         let memory = turn.hub.memory_counter();
         let will = connect.will.as_ref();
         let will =
@@ -141,6 +142,8 @@ impl Pending {
         turn: &mut Turn<'_>,
     ) -> Result<Grant, CloseReason> {
         let denied = |reason| denied(reason, settings.denials.connect);
+
+        // The answer of the authorizers comes first: without it there is no policy.
         let grant = answer.map_err(|refusal| {
             self.authorizer = refusal.authorizer().map(Into::into);
             match refusal.reason_code() {
@@ -151,6 +154,7 @@ impl Pending {
         })?;
         self.authorizer = Some(grant.authorizer.clone());
 
+        // The policy must allow iot:Connect on the client id.
         let (id, subject) = (&self.client_id, &self.subject);
         let request = Request::new(Action::Connect, id, subject, turn.calendar);
         let decision = grant.policy.evaluate(request);

@@ -115,6 +115,7 @@ impl Connection {
         }
         while self.wants_input() && !self.has_more_work() {
             if matches!(self.state, State::Silent { .. }) {
+                // Read and thrown away, so that the client isn't held up.
                 return input.clear();
             }
             let (handled, outcome) = match Packet::decode_with(input, &self.decode_options()) {
@@ -152,6 +153,7 @@ impl Connection {
                 }
             }
             State::Open(mut open) => {
+                // The answer to a refresh of the policy.
                 let outcome = open.handle_refresh(answer, turn);
                 (State::Open(open), outcome)
             }

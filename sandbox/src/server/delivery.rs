@@ -84,6 +84,8 @@ impl Open {
         let throttle = &mut self.throttle;
         let stored = throttle.stored.as_mut().filter(|_| is_stored);
         let messages = throttle.messages.as_mut().filter(|_| qos > QoS::AtMostOnce);
+
+        // The first window that is used up decides when to look again.
         let closed = [stored, messages].into_iter().flatten().find_map(|window| {
             let is_open = window.is_open(now);
             (!is_open).then(|| window.ends())
@@ -203,6 +205,8 @@ impl Open {
             decision,
         } = allowed;
         let message = &queued.message;
+
+        // The alias counts only if the packet that sets it is sent.
         let publish = message.delivered(delivery, queued.retain, &queued.identifiers, turn.now);
         let is_sent = publish.is_some_and(|mut publish| {
             self.server_aliases.shorten(&mut publish);

@@ -40,9 +40,12 @@ impl Message {
         memory: &MemoryCounter,
         now: Instant,
     ) -> Result<Self, EncodeError> {
+        // The profile may shorten or lengthen the expiry.
         let range = &settings.rules().message_expiry;
         let expiry = publish.properties.message_expiry_interval;
         let expiry = expiry.map(|seconds| seconds.clamp(*range.start(), *range.end()));
+
+        // All that differs between receivers is left out: QoS, RETAIN, alias, identifiers, expiry.
         let canonical = Publish {
             delivery: Delivery::AtMostOnce,
             retain: false,
@@ -78,6 +81,7 @@ impl Message {
         memory: &MemoryCounter,
         now: Instant,
     ) -> Result<Self, EncodeError> {
+        // The properties of a will are those of its PUBLISH (§3.1.3.2).
         let properties = PublishProperties {
             payload_format_indicator: will.properties.payload_format_indicator,
             message_expiry_interval: None,

@@ -175,6 +175,8 @@ impl Outgoing {
                 .then_some((next.qos, false));
         }
         let next = self.queue.front()?;
+
+        // Unacknowledged messages are bounded as the queue is, but one may always be sent.
         let fits = self.in_flight.is_empty()
             || (self.in_flight.len() < MAX_QUEUED
                 && self.in_flight_bytes + next.message.len() <= MAX_QUEUED_BYTES);
@@ -187,6 +189,7 @@ impl Outgoing {
     pub(crate) fn pop(&mut self) -> Option<NextDelivery> {
         self.peek()?;
         if self.again > 0 {
+            // First everything that an earlier connection left unacknowledged, in its order.
             self.again -= 1;
             let next = self
                 .in_flight
@@ -205,6 +208,8 @@ impl Outgoing {
                 first_sent,
             });
         }
+
+        // Then new messages.
         let next = self.queue.pop_front()?;
         self.queued_bytes -= next.message.len();
         self.stored = self.stored.saturating_sub(1);

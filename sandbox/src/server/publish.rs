@@ -92,6 +92,8 @@ impl Open {
                 Err(CloseReason::with_code(denied.reason_code, denied.reason))
             });
         };
+
+        // A fault on demand leaves the message unacknowledged.
         let qos = publish.delivery.qos();
         if self.settings.faults.has(&Fault::NoPubAck) {
             self.unacknowledged += 1;
@@ -104,6 +106,8 @@ impl Open {
             // Until its PUBREL the same identifier is the same message. [MQTT-4.3.3-10]
             session.received.insert(packet_id);
         }
+
+        // The acknowledgement tells a refusal, and the connection goes on.
         let (reason_code, reason) = match &denied {
             None => (ReasonCode::Success, None),
             Some(denied) => (denied.reason_code, Some(denied.reason.as_str())),

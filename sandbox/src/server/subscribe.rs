@@ -103,6 +103,8 @@ impl Open {
     pub(super) fn handle_unsubscribe(&self, unsubscribe: &Unsubscribe<'_>, turn: &mut Turn<'_>) {
         // AWS IoT doesn't list 0x11, "no subscription existed", among its codes.
         let tells = self.settings.rules().tells_no_subscription;
+
+        // One code for each filter, in order. [MQTT-3.11.3-1]
         let mut reason_codes = Vec::with_capacity(unsubscribe.filters.len());
         for filter in &unsubscribe.filters {
             let existed = turn
@@ -240,6 +242,7 @@ impl Open {
         subscribe: &Subscribe<'_>,
         turn: &mut Turn<'_>,
     ) -> Result<bool, CloseReason> {
+        // One filter at QoS 2 is enough: the packet is answered as a whole, or not at all.
         let most = self.settings.rules().maximum_qos;
         let above = subscribe
             .subscriptions

@@ -129,12 +129,16 @@ impl Operator {
         let Some(text) = text(value) else {
             return Ok(None);
         };
+
+        // ARNs are compared as ARNs, whatever operator is used for iot:LastWillTopic.
         let is_text = matches!(
             self.compares,
             Compares::Text | Compares::TextInAnyCase | Compares::Like
         );
         if self.compares == Compares::Arn || (is_text && key == Key::LastWillTopic) {
             let is_literal = matches!(self.compares, Compares::Text | Compares::TextInAnyCase);
+
+            // Only StringLike and the operators of ARNs have wildcards.
             let arn = if is_literal {
                 Resource::parse_literal(&text)
             } else {

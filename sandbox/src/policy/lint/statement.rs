@@ -17,6 +17,7 @@ pub(super) struct Found<'a> {
 
 /// All mistakes of a statement.
 pub(super) fn problems(statement: &Statement) -> Vec<Found<'_>> {
+    // Actions.
     let mut problems = Vec::new();
     for action in statement.actions.iter().filter(|action| !is_known(action)) {
         problems.push(Found {
@@ -41,6 +42,7 @@ pub(super) fn problems(statement: &Statement) -> Vec<Found<'_>> {
     }
     problems.extend(wrong_kinds);
 
+    // ARNs that never match, or that were never filled in.
     problems.extend(of_resources(statement, no_value));
     let arns = statement.resources.iter().map(Resource::text);
     let of_conditions = statement.conditions.iter().flat_map(|of| of.arns());
@@ -50,6 +52,7 @@ pub(super) fn problems(statement: &Statement) -> Vec<Found<'_>> {
         Some(Found { text, problem })
     }));
 
+    // An Allow without a condition that leaves nothing out.
     if statement.effect == Effect::Allow && statement.conditions.is_empty() {
         problems.extend(of_resources(statement, |resource| {
             too_much(statement, resource)
@@ -152,6 +155,8 @@ fn too_much(statement: &Statement, resource: &Resource) -> Option<PolicyProblem>
             .copied()
             .find(|action| statement.covers(*action))
     };
+
+    // The widest grant is told, and not every part of it.
     if is_all(name) && Action::ALL.iter().all(|action| statement.covers(*action)) {
         return Some(PolicyProblem::AllowsEverything);
     }
@@ -159,6 +164,8 @@ fn too_much(statement: &Statement, resource: &Resource) -> Option<PolicyProblem>
     if of_clients && statement.covers(Action::Connect) {
         return Some(PolicyProblem::AllowsEveryClientId(name.into()));
     }
+
+    // Everything of one kind.
     let (kind, behind) = (problem::kind(name), problem::behind_kind(name));
     let asked = if is_all(name) {
         &Action::ALL[..]

@@ -73,6 +73,8 @@ impl Losses {
                 count,
                 reason: reason.to_string(),
             };
+
+        // In the order of clients and topics, as the map has none.
         let mut counts: Vec<_> = self.counts.drain().collect();
         counts.sort_unstable_by(|((a, a_topic, _), _), ((b, b_topic, _), _)| {
             (a, a_topic).cmp(&(b, b_topic))
@@ -80,6 +82,8 @@ impl Losses {
         let counted = counts
             .iter()
             .map(|((client_id, topic, reason), count)| event(client_id, topic, *count, reason));
+
+        // One line for everything that wasn't counted by client and topic.
         let others = core::mem::take(&mut self.others);
         let several = (others > 0).then(|| {
             event(

@@ -92,6 +92,7 @@ impl Hub {
         wake: &Arc<Notify>,
         now: Instant,
     ) {
+        // Small buffers aren't counted, so that most connections cost nothing here.
         let memory = &mut self.memory;
         if bytes <= UNCOUNTED_BUFFER {
             if let Some(holder) = memory.holders.remove(&connection) {
@@ -117,6 +118,8 @@ impl Hub {
                     .unwrap_or(u64::MAX)
                     .saturating_mul(seconds)
             };
+
+            // The connection learns of it when it is woken.
             let heaviest = memory.holders.iter().max_by_key(|(_, holder)| cost(holder));
             let Some(connection) = heaviest.map(|(connection, _)| *connection) else {
                 return;

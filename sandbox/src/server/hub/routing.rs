@@ -85,6 +85,8 @@ impl Hub {
         if self.settings.when_queue_full() == WhenQueueFull::Refuse {
             self.check_queues(&wanted, &shares, message, max_bytes)?;
         }
+
+        // The number of clients whose queue took the message.
         let mut receivers = 0;
         for (client_id, wanted) in wanted {
             receivers += usize::from(self.queue(&client_id, message, wanted, None, max_bytes, now));
@@ -109,6 +111,7 @@ impl Hub {
         message: &Message,
         max_bytes: usize,
     ) -> Result<(), PublishRefused> {
+        // Copies for ordinary subscriptions: one for each client.
         let mut copies: HashMap<&str, usize> = HashMap::new();
         for (client_id, wanted) in wanted {
             let Some(session) = self.sessions.get(client_id) else {
@@ -137,6 +140,8 @@ impl Hub {
             mut wanted,
             mut shares,
         } = Matching::default();
+
+        // The index matches as the standard has it; a profile may match less.
         let rules = self.settings.rules();
         for filter in self.index.matches(&topic) {
             let reaches = TopicFilter::new(filter)
@@ -145,6 +150,7 @@ impl Hub {
                 continue;
             };
             if subscribers.is_shared {
+                // One of the clients is picked later, when all queues are known.
                 shares.push(Arc::clone(filter));
                 continue;
             }

@@ -94,6 +94,7 @@ impl Hub {
         expiry: u32,
         now: Instant,
     ) -> DetachOutcome {
+        // Buffers of a closed connection don't count any more.
         self.memory.forget(attached.connection);
         let Some(session) = self
             .sessions
@@ -102,6 +103,8 @@ impl Hub {
         else {
             return DetachOutcome::Ended;
         };
+
+        // The session may have ended before, or belong to another connection by now.
         if !session.is_of(attached.connection) {
             return DetachOutcome::TakenOver;
         }
@@ -109,6 +112,8 @@ impl Hub {
             self.end_session(client_id, LossReason::SessionEnded, now);
             return DetachOutcome::Ended;
         }
+
+        // 0xFFFFFFFF is a session that never ends (§3.1.2.11.2).
         let ends_at = (expiry != u32::MAX).then(|| now + self.settings.scaled_seconds(expiry));
         session.client_state = ClientState::Away {
             since: now,

@@ -51,6 +51,8 @@ impl Hub {
         max_bytes: usize,
     ) -> Option<&Arc<str>> {
         let subscribers = self.subscribers.get(filter)?;
+
+        // A member takes the message if its session keeps it and its queue has space.
         let takes = |member: &Arc<str>, is_away: bool| {
             let session = self
                 .sessions
@@ -68,6 +70,8 @@ impl Hub {
                 is_kept && session.outgoing.fits(message, copies + 1, max_bytes)
             })
         };
+
+        // Connected members first: a message doesn't wait while one could handle it.
         let find = |is_away| subscribers.in_turn().find(|member| takes(member, is_away));
         find(false).or_else(|| find(true))
     }
