@@ -1,7 +1,6 @@
 //! The driver of one connection: it owns the socket and the clock, and decides nothing.
 
 use core::future::{Future, pending, poll_fn, ready};
-use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::Poll;
 use std::io;
@@ -48,7 +47,6 @@ impl Transport for TlsStream<TcpStream> {
 pub(crate) async fn serve(stream: impl Transport, peer: Peer, place: Place, shared: Arc<Shared>) {
     let (reader, writer) = tokio::io::split(stream);
     let wake = Arc::new(Notify::new());
-    let address = peer.address;
     let ids = RandomIds {
         connection: uuid::random(),
         client: uuid::random(),
@@ -57,7 +55,6 @@ pub(crate) async fn serve(stream: impl Transport, peer: Peer, place: Place, shar
     let connection = Connection::new(settings, peer, ids, Arc::clone(&wake), now().instant);
     let input = BytesMut::with_capacity(READ_SIZE);
     let socket = Socket {
-        peer: address,
         reader,
         writer,
         input,
@@ -73,7 +70,6 @@ pub(crate) async fn serve(stream: impl Transport, peer: Peer, place: Place, shar
 }
 
 struct Socket<T> {
-    peer: SocketAddr,
     reader: ReadHalf<T>,
     writer: WriteHalf<T>,
     input: BytesMut,
@@ -257,20 +253,25 @@ impl<T: Transport> Socket<T> {
         }
     }
 
-    /// Closes the connection of a client that speaks TLS or HTTP, which would be told as a malformed
-    /// packet.
+    /// Closes the connection of a client that speaks TLS or HTTP: it is answered as for any malformed
+    /// packet, and the log says what it speaks.
     fn refuse_other_protocol(&mut self) {
         let Some(other) = OtherProtocol::instead_of_mqtt(&self.input) else {
             return;
         };
-        self.input.clear();
-        self.connection.handle_lost(&mut self.shared.hub(), now());
-        // In place of the event that says that the client has gone.
-        self.connection.output.events.clear();
-        self.shared.emit(Event::Rejected {
-            peer: self.peer,
-            reason: other.to_string(),
-        });
+        let hub = &mut self.shared.hub();
+        let now = now();
+        self.connection.handle_input(&mut self.input, hub, now);
+        if self.connection.output.close.is_none() {
+            // Its bytes could be the beginning of a long packet.
+            self.input.clear();
+            self.connection.handle_lost(hub, now);
+        }
+        for event in &mut self.connection.output.events {
+            if let Event::Rejected { reason, .. } = event {
+                *reason = other.to_string();
+            }
+        }
     }
 
     fn has_output(&self) -> bool {
