@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use dunlin_sandbox::Sandbox;
+use dunlin_sandbox::{EventLog, Sandbox, SandboxOptions};
 
 use crate::args::{self, Verb};
 use crate::config::{SampleConfig, Script};
@@ -20,15 +20,15 @@ use crate::terminal::Console;
 pub(crate) async fn run(console: Console) -> Result<Exit, Failure> {
     let stop = StopSignal::install()?;
     let state = folder::temporary()?;
-    let sandbox = Sandbox::builder()
-        .port(0)
-        .state_dir(state.path())
-        .on_event(move |line| console.note(format_args!("  [sandbox] {line}")))
-        .start()
-        .await
-        .map_err(|error| {
-            folder::temporary_state(&error).unwrap_or_else(|| sandbox::not_started(&error))
-        })?;
+    let options = SandboxOptions {
+        port: 0,
+        state_dir: Some(state.path().into()),
+        log: EventLog::new(move |line| console.note(format_args!("  [sandbox] {line}"))),
+        ..SandboxOptions::default()
+    };
+    let sandbox = Sandbox::start(options).await.map_err(|error| {
+        folder::temporary_state(&error).unwrap_or_else(|| sandbox::not_started(&error))
+    })?;
     console.note("demo: a sandbox, a local stand-in for AWS IoT Core, runs in this process. No AWS account is involved.");
     let exit = play(&sandbox, console, stop).await;
     sandbox.stop().await;

@@ -1,5 +1,4 @@
-//! The config file of a sandbox: TOML, checked line by line, turned into a [`SandboxBuilder`] in
-//! one conversion.
+//! The config file of a sandbox: TOML, checked line by line and turned into [`SandboxOptions`].
 //!
 //! Relative paths in it are taken from the folder that it lies in.
 
@@ -19,128 +18,56 @@ use crate::config::authorizer::RawAuthorizer;
 use crate::config::error::Source;
 use crate::denial::Denials;
 use crate::fault::Fault;
+use crate::options::SandboxOptions;
 use crate::overflow::WhenQueueFull;
 use crate::policy::ArnScope;
 use crate::profile::Profile;
 use crate::qos2::SubscribeQoS2;
-use crate::sandbox::{Sandbox, SandboxBuilder};
 
-/// What a config file says. What it leaves out stays as it is in [`Sandbox::builder`].
-///
-/// ```
-/// use std::path::Path;
-///
-/// use dunlin_sandbox::{Config, SandboxBuilder};
-///
-/// let text = r#"
-///     [[authorizer]]
-///     name = "Lamps"
-///     default = true
-///     lambda = { exec = ["python3", "lamps.py"] }
-/// "#;
-/// let config = Config::parse(text, Path::new("sandbox.toml"))?;
-/// assert_eq!(config.authorizers[0].name, "Lamps");
-/// let builder = SandboxBuilder::from(config);
-///
-/// let typo = Config::parse("prot = 8883", Path::new("sandbox.toml")).unwrap_err();
-/// assert!(typo.to_string().starts_with("sandbox.toml:1: unknown field `prot`"));
-/// # Ok::<(), dunlin_sandbox::ConfigError>(())
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct Config {
-    /// `port`: 0 is any that is free.
-    pub port: Option<u16>,
-    /// `plain`: a port without TLS on loopback; 0 is any that is free.
-    pub plain_port: Option<u16>,
-    /// `anonymous`: whether a client that names no authorizer is let in and may do everything.
-    pub anonymous: bool,
-    /// `profile`: `"aws"` or `"mqtt5"`.
-    pub profile: Profile,
-    /// `time_scale`: 1 to 1000.
-    pub time_scale: Option<u32>,
-    /// `max_connections`: 1 to 1,000,000.
-    pub max_connections: Option<usize>,
-    /// `when_queue_full`: `"drop"`, `"end-session"` or `"refuse"`; `None` is what the profile
-    /// does.
-    pub when_queue_full: Option<WhenQueueFull>,
-    /// `strict_sni`: whether a client must send this endpoint's name by SNI.
-    pub strict_sni: bool,
-    /// `subscribe_qos2`: `"no-answer"`, `"disconnect"` or `"grant"`; the default is no answer.
-    pub subscribe_qos2: SubscribeQoS2,
-    /// `demo`: whether `DemoUnsigned` and `DemoSigned` are there, too.
-    pub demo: Option<bool>,
-    /// `strict_arns`, as `"eu-west-1:123456789012"`: what region and account of every ARN are
-    /// compared with.
-    pub scope: Option<ArnScope>,
-    /// The table `deny`: how denials are told.
-    pub denials: Denials,
-    /// `faults`, as `--fault` spells them.
-    pub faults: Vec<Fault>,
-    /// Every `[[authorizer]]`.
-    pub authorizers: Vec<Authorizer>,
-    /// The one that says `default = true`.
-    pub default_authorizer: Option<String>,
-}
-
-impl Config {
-    /// Reads a file.
-    pub fn read(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+impl SandboxOptions {
+    /// Reads a config file. Keys that it leaves out have their defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError::Read`] if the file can't be read, [`ConfigError::Invalid`] with line and key
+    /// if something in it isn't right.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
         let text = fs::read_to_string(path);
         let text = text.map_err(|source| ConfigError::Read {
             path: path.into(),
             source,
         })?;
-        Self::parse(&text, path)
+        Self::from_toml(&text, path)
     }
 
-    /// Reads the text of a file that lies (or would lie) at `path`.
-    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+    /// Reads the text of a config file that lies (or would lie) at `path`.
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use dunlin_sandbox::SandboxOptions;
+    ///
+    /// let text = r#"
+    ///     [[authorizer]]
+    ///     name = "Lamps"
+    ///     default = true
+    ///     lambda = { exec = ["python3", "lamps.py"] }
+    /// "#;
+    /// let options = SandboxOptions::from_toml(text, Path::new("sandbox.toml"))?;
+    /// assert_eq!(options.authorizers[0].name, "Lamps");
+    /// assert_eq!(options.port, 8883);
+    ///
+    /// let typo = SandboxOptions::from_toml("prot = 8883", Path::new("sandbox.toml")).unwrap_err();
+    /// assert!(typo.to_string().starts_with("sandbox.toml:1: unknown field `prot`"));
+    /// # Ok::<(), dunlin_sandbox::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with line and key if something in it isn't right.
+    pub fn from_toml(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let source = Source::new(text, path);
         let raw: RawConfig = toml::from_str(text).map_err(|error| source.syntax(&error))?;
         raw.checked(&source)
-    }
-}
-
-impl From<Config> for SandboxBuilder {
-    fn from(config: Config) -> Self {
-        let mut builder = Sandbox::builder()
-            .profile(config.profile)
-            .anonymous(config.anonymous)
-            .subscribe_qos2(config.subscribe_qos2)
-            .deny_connect(config.denials.connect)
-            .deny_operation(config.denials.operation)
-            .deny_reserved_topic(config.denials.reserved_topic)
-            .strict_sni(config.strict_sni)
-            .strict_arns(config.scope);
-        builder = config.port.into_iter().fold(builder, Self::port);
-        builder = config
-            .plain_port
-            .into_iter()
-            .fold(builder, Self::plain_port);
-        builder = config
-            .max_connections
-            .into_iter()
-            .fold(builder, Self::max_connections);
-        builder = config
-            .when_queue_full
-            .into_iter()
-            .fold(builder, Self::when_queue_full);
-        builder = config.demo.into_iter().fold(builder, Self::demo);
-        builder = config
-            .time_scale
-            .into_iter()
-            .fold(builder, Self::time_scale);
-        builder = config.faults.into_iter().fold(builder, Self::fault);
-        builder = config
-            .authorizers
-            .into_iter()
-            .fold(builder, Self::authorizer);
-        config
-            .default_authorizer
-            .into_iter()
-            .fold(builder, Self::default_authorizer)
     }
 }
 
@@ -171,20 +98,17 @@ struct RawConfig {
 }
 
 impl RawConfig {
-    fn checked(self, source: &Source<'_>) -> Result<Config, ConfigError> {
-        let scope = self.strict_arns.as_ref().map(|scope| {
-            scope
-                .get_ref()
-                .parse()
-                .map_err(|error| source.error("strict_arns", scope, ConfigProblem::Scope(error)))
+    /// Checks the values that have a form of their own, and takes the defaults of the others.
+    fn checked(self, source: &Source<'_>) -> Result<SandboxOptions, ConfigError> {
+        let default = SandboxOptions::default();
+        let strict_arns = self.strict_arns.as_ref().map(|scope| {
+            let parsed: Result<ArnScope, _> = scope.get_ref().parse();
+            parsed.map_err(|error| source.error("strict_arns", scope, ConfigProblem::Scope(error)))
         });
         let faults = self.faults.iter().map(|fault| {
-            fault
-                .get_ref()
-                .parse()
-                .map_err(|error| source.error("faults", fault, ConfigProblem::Fault(error)))
+            let parsed: Result<Fault, _> = fault.get_ref().parse();
+            parsed.map_err(|error| source.error("faults", fault, ConfigProblem::Fault(error)))
         });
-        let faults = faults.collect::<Result<_, _>>()?;
         let time_scale = self.time_scale.map(|scale| match *scale.get_ref() {
             factor @ 1..=1000 => Ok(factor),
             _ => Err(source.error("time_scale", &scale, ConfigProblem::TimeScale)),
@@ -194,22 +118,25 @@ impl RawConfig {
             _ => Err(source.error("max_connections", &count, ConfigProblem::MaxConnections)),
         });
         let default_authorizer = the_default(&self.authorizer, source)?;
-        Ok(Config {
-            port: self.port,
+        Ok(SandboxOptions {
+            port: self.port.unwrap_or(default.port),
             plain_port: self.plain,
             anonymous: self.anonymous,
             profile: self.profile,
-            time_scale: time_scale.transpose()?,
-            max_connections: max_connections.transpose()?,
+            faults: faults.collect::<Result<_, _>>()?,
+            time_scale: time_scale.transpose()?.unwrap_or(default.time_scale),
+            max_connections: max_connections
+                .transpose()?
+                .unwrap_or(default.max_connections),
             when_queue_full: self.when_queue_full,
             strict_sni: self.strict_sni,
             subscribe_qos2: self.subscribe_qos2,
-            demo: self.demo,
-            scope: scope.transpose()?,
+            demo: self.demo.unwrap_or(default.demo),
+            strict_arns: strict_arns.transpose()?,
             denials: self.deny,
-            faults,
             authorizers: authorizers(self.authorizer, source)?,
             default_authorizer,
+            ..default
         })
     }
 }
@@ -255,8 +182,8 @@ mod tests {
     use crate::authorizer::{Lambda, Program, Signing};
     use crate::denial::Denial;
 
-    fn parse(text: &str) -> Result<Config, ConfigError> {
-        Config::parse(text, Path::new("/etc/dunlin/sandbox.toml"))
+    fn parse(text: &str) -> Result<SandboxOptions, ConfigError> {
+        SandboxOptions::from_toml(text, Path::new("/etc/dunlin/sandbox.toml"))
     }
 
     fn refusal(text: &str) -> String {
@@ -269,7 +196,7 @@ mod tests {
     #[test]
     fn a_file_may_say_everything_or_nothing() {
         let nothing = parse("").unwrap();
-        assert!(nothing.authorizers.is_empty() && nothing.port.is_none());
+        assert!(nothing.authorizers.is_empty() && nothing.port == 8883 && nothing.demo);
         let all = parse(
             r#"
             port = 0
@@ -294,10 +221,13 @@ mod tests {
         let all = all.unwrap();
         assert_eq!(
             (all.port, all.profile, all.time_scale),
-            (Some(0), Profile::Mqtt5, Some(60))
+            (0, Profile::Mqtt5, 60)
         );
-        assert_eq!((all.max_connections, all.demo), (Some(10_000), Some(false)));
-        assert_eq!(all.scope.unwrap().to_string(), "eu-west-1:123456789012");
+        assert_eq!((all.max_connections, all.demo), (10_000, false));
+        assert_eq!(
+            all.strict_arns.unwrap().to_string(),
+            "eu-west-1:123456789012"
+        );
         assert_eq!(
             all.denials,
             Denials {
@@ -328,7 +258,7 @@ mod tests {
             ("./sandbox.toml", here.clone()),
             ("conf/sandbox.toml", here.join("conf")),
         ] {
-            let config = Config::parse(text, Path::new(path)).unwrap();
+            let config = SandboxOptions::from_toml(text, Path::new(path)).unwrap();
             let Lambda::Exec(program) = &config.authorizers[0].lambda else {
                 panic!("a program")
             };
@@ -351,7 +281,7 @@ mod tests {
              lambda.static = {{ isAuthenticated = false }}",
             pem()
         );
-        let config = Config::parse(&text, &dir.path().join("sandbox.toml")).unwrap();
+        let config = SandboxOptions::from_toml(&text, &dir.path().join("sandbox.toml")).unwrap();
         let Signing::Required {
             public_keys,
             token_key_name,
@@ -388,7 +318,7 @@ mod tests {
             let text = format!(
                 "[[authorizer]]\nname = 'A'\nlambda = {{ {keys}, timeout = 30, concurrency = 2, env = ['A=b'] }}"
             );
-            let config = Config::parse(&text, &path).unwrap();
+            let config = SandboxOptions::from_toml(&text, &path).unwrap();
             let Authorizer {
                 lambda: Lambda::Handler(handler),
                 limits,

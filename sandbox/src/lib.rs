@@ -22,11 +22,11 @@
 //! or Node runtime, which runs unchanged; a [`Program`] that gets AWS's event as JSON and prints
 //! the answer; or a [`LambdaUrl`]. Its [`LambdaLimits`] say how many calls run at a time and how
 //! long one may take, and its [`LambdaEnvironment`] what a process of it sees of this one.
-//! A [`Config`] file describes any number of authorizers, and [`SandboxBuilder::from`] makes a
-//! sandbox of it. In the tests of another project, with this crate among its `dev-dependencies`:
+//! A config file describes any number of authorizers: [`SandboxOptions::from_file`] reads it. In the
+//! tests of another project, with this crate among its `dev-dependencies`:
 //!
 //! ```
-//! use dunlin_sandbox::{Answer, Authorizer, Lambda, Sandbox};
+//! use dunlin_sandbox::{Answer, Authorizer, EventLog, Lambda, Sandbox, SandboxOptions};
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
@@ -35,14 +35,15 @@
 //! ]});
 //! let lamps = Authorizer::new("Lamps", Lambda::Static(Answer::allow("lamp", policy)));
 //! let state = tempfile::tempdir()?;
-//! let sandbox = Sandbox::builder()
-//!     .port(0)
-//!     .state_dir(state.path())
-//!     .authorizer(lamps)
-//!     .default_authorizer("Lamps")
-//!     .on_event(|line| println!("{}", line.explained()))
-//!     .start()
-//!     .await?;
+//! let options = SandboxOptions {
+//!     port: 0,
+//!     state_dir: Some(state.path().into()),
+//!     authorizers: vec![lamps],
+//!     default_authorizer: Some("Lamps".into()),
+//!     log: EventLog::new(|line| println!("{}", line.explained())),
+//!     ..SandboxOptions::default()
+//! };
+//! let sandbox = Sandbox::start(options).await?;
 //! // Connect what is to be tested to sandbox.endpoint(), sandbox.port(), trusting sandbox.ca_path().
 //! sandbox.stop().await;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -54,12 +55,12 @@
 //!
 //! [`Policy::evaluate`] answers as AWS IoT does, and its [`Decision`] says which statement decided
 //! or came near; [`lint()`] finds the usual mistakes. Any region and account in an ARN matches,
-//! unless [`SandboxBuilder::strict_arns`] says which are meant.
+//! unless [`SandboxOptions::strict_arns`] says which are meant.
 //!
 //! # Servers and clients
 //!
 //! A client that sends no server name (SNI), as none does to an IP address, or another one, is let
-//! in, and the log says so; [`SandboxBuilder::strict_sni`] refuses it. AWS's pages disagree about
+//! in, and the log says so; [`SandboxOptions::strict_sni`] refuses it. AWS's pages disagree about
 //! what the service does.
 //!
 //! [`Profile::Aws`] has what AWS IoT Core has, its limits and its differences from the standard;
@@ -73,6 +74,7 @@ mod event;
 mod event_log;
 mod fault;
 mod net;
+mod options;
 mod overflow;
 mod pki;
 mod policy;
@@ -83,6 +85,7 @@ mod sandbox;
 mod server;
 mod setting;
 mod shell;
+mod start_error;
 mod state;
 mod uuid;
 
@@ -93,11 +96,12 @@ pub use authorizer::{
     PublicKey, PublicKeyError, QueueFault, Refusal, SignatureFault, Signing, demo_signed,
     demo_unsigned, watch_process_groups,
 };
-pub use config::{Config, ConfigError, ConfigProblem};
+pub use config::{ConfigError, ConfigProblem};
 pub use denial::{Denial, Denials};
 pub use event::{Event, LogLine, Outcome};
 pub use event_log::EventLog;
 pub use fault::{CertificateFault, Fault, FaultError, ValueProblem};
+pub use options::{SandboxOptions, WatchdogProgram};
 pub use overflow::WhenQueueFull;
 pub use pki::{Pki, PkiError, TokenKey};
 pub use policy::{
@@ -108,8 +112,9 @@ pub use policy::{
 pub use profile::Profile;
 pub use qos2::SubscribeQoS2;
 pub use ready::{Ready, ReadyAuthorizer};
-pub use sandbox::{Sandbox, SandboxBuilder, StartError};
+pub use sandbox::Sandbox;
 #[cfg(feature = "conversation")]
 pub use server::Conversation;
 pub use setting::SettingError;
+pub use start_error::StartError;
 pub use state::{RunningSandbox, StateDir, StateError};

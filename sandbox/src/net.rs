@@ -10,6 +10,6 @@ mod socket;
 mod tls;
 
 pub(crate) use keeper::keep;
-pub(crate) use listener::{accept, bind};
+pub(crate) use listener::{Bound, accept, bind};
 pub(crate) use shared::Shared;
 pub(crate) use tls::{ENDPOINT, Tls};

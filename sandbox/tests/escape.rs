@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dunlin_codec::needs_escape;
-use dunlin_sandbox::{Action, Config, Event, Policy, PolicyDocument, Request, Subject, lint};
+use dunlin_sandbox::{
+    Action, Event, Policy, PolicyDocument, Request, SandboxOptions, Subject, lint,
+};
 use serde_json::{Value, json};
 
 fn hostile() -> String {
@@ -109,7 +111,7 @@ fn config_files_steer_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sandbox.toml");
     std::fs::write(&file, format!("{} = 1\n", json!(text))).unwrap();
-    is_harmless(&Config::read(&file).unwrap_err().to_string());
+    is_harmless(&SandboxOptions::from_file(&file).unwrap_err().to_string());
 }
 
 #[test]

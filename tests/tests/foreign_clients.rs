@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use dunlin_sandbox::{Answer, Authorizer, Lambda, Profile, Sandbox};
+use dunlin_sandbox::{Answer, Authorizer, Lambda, Profile, Sandbox, SandboxOptions};
 use dunlin_tests::{Program, dunlin};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
@@ -45,13 +45,15 @@ async fn serve(profile: Profile) -> Served {
         answer: Answer::allow("alice", policy),
     };
     let authorizer = Authorizer::new("Foreign", lambda);
-    let builder = Sandbox::builder()
-        .port(0)
-        .state_dir(state.path())
-        .profile(profile)
-        .authorizer(authorizer);
+    let options = SandboxOptions {
+        port: 0,
+        state_dir: Some(state.path().into()),
+        profile,
+        authorizers: vec![authorizer],
+        ..SandboxOptions::default()
+    };
     Served {
-        sandbox: builder.start().await.unwrap(),
+        sandbox: Sandbox::start(options).await.unwrap(),
         _state: state,
     }
 }

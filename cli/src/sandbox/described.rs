@@ -1,69 +1,63 @@
-//! What a sandbox is to be: the config file first, then the flags, which win.
+//! Settings of the sandbox: the config file first, then the flags, which win.
 
 use std::path::{Path, PathBuf};
 
 use dunlin_sandbox::{
-    Authorizer, Config, ConfigError, Handler, Lambda, LambdaEnvironment, Program, SandboxBuilder,
+    Authorizer, ConfigError, Handler, Lambda, LambdaEnvironment, Program, SandboxOptions,
+    WatchdogProgram,
 };
 
 use crate::args::{SandboxArgs, WATCHDOG};
 use crate::diagnosis::{Diagnosis, Try};
 
-/// The settings of the config file and of the flags.
+/// Reads the config file and lets each flag win over it.
 ///
 /// # Errors
-/// A usage error if the file or the Lambda of `--lambda` can't be used.
-pub(super) fn config(typed: &SandboxArgs) -> Result<Config, Diagnosis> {
-    let config = typed
-        .config
-        .as_ref()
-        .map(Config::read)
+/// A usage error if the file, the Lambda of `--lambda` or a variable of `--lambda-env` can't be
+/// used.
+pub(super) fn options(typed: &SandboxArgs) -> Result<SandboxOptions, Diagnosis> {
+    let read = typed.config.as_ref().map(SandboxOptions::from_file);
+    let mut options = read
         .transpose()
-        .map_err(|error| refused(&error))?;
-    let mut config = config.unwrap_or_default();
-    config.port = typed.port.or(config.port);
-    config.plain_port = typed.plain.or(config.plain_port);
-    config.anonymous |= typed.anonymous;
-    config.profile = typed.profile.unwrap_or(config.profile);
-    config.time_scale = typed.time_scale.or(config.time_scale);
-    config.max_connections = typed
+        .map_err(|error| refused(&error))?
+        .unwrap_or_default();
+
+    // Flags with a value.
+    let to = &mut options;
+    to.port = typed.port.unwrap_or(to.port);
+    to.plain_port = typed.plain.or(to.plain_port);
+    to.address = typed.listen;
+    to.state_dir.clone_from(&typed.state_dir);
+    to.profile = typed.profile.unwrap_or(to.profile);
+    to.time_scale = typed.time_scale.unwrap_or(to.time_scale);
+    to.max_connections = typed
         .max_connections
-        .map(|count| count as usize)
-        .or(config.max_connections);
-    config.when_queue_full = typed.when_queue_full.or(config.when_queue_full);
-    config.subscribe_qos2 = typed.subscribe_qos2.unwrap_or(config.subscribe_qos2);
-    config.demo = if typed.no_demo {
-        Some(false)
-    } else {
-        config.demo
-    };
-    config.scope = typed.strict_arns.clone().or(config.scope);
-    config.denials.connect = typed.deny_connect.unwrap_or(config.denials.connect);
-    config.denials.operation = typed.deny_operation.unwrap_or(config.denials.operation);
-    config.denials.reserved_topic = typed
-        .deny_reserved_topic
-        .unwrap_or(config.denials.reserved_topic);
-    config.strict_sni |= typed.strict_sni;
-    config.faults.extend_from_slice(&typed.fault);
+        .map_or(to.max_connections, |count| count as usize);
+    to.when_queue_full = typed.when_queue_full.or(to.when_queue_full);
+    to.subscribe_qos2 = typed.subscribe_qos2.unwrap_or(to.subscribe_qos2);
+    to.strict_arns = typed.strict_arns.clone().or_else(|| to.strict_arns.take());
+    to.faults.extend_from_slice(&typed.fault);
+    let denials = &mut to.denials;
+    denials.connect = typed.deny_connect.unwrap_or(denials.connect);
+    denials.operation = typed.deny_operation.unwrap_or(denials.operation);
+    denials.reserved_topic = typed.deny_reserved_topic.unwrap_or(denials.reserved_topic);
+
+    // Switches: none of them can be switched off again.
+    to.anonymous |= typed.anonymous;
+    to.strict_sni |= typed.strict_sni;
+    to.demo &= !typed.no_demo;
+
     if let Some(command) = &typed.lambda {
         let authorizer = of_lambda(command, typed)?;
-        config.default_authorizer = Some(authorizer.name.clone());
-        config.authorizers.push(authorizer);
+        to.default_authorizer = Some(authorizer.name.clone());
+        to.authorizers.push(authorizer);
     }
-    Ok(config)
-}
-
-/// The builder of these settings, with what only flags say.
-pub(super) fn builder(config: Config, typed: &SandboxArgs) -> SandboxBuilder {
-    let mut builder = SandboxBuilder::from(config);
     // Without this program's own path there is no watchdog, and everything else works.
-    if let Ok(program) = std::env::current_exe() {
-        builder = builder.watchdog(program, [WATCHDOG]);
-    }
-    match &typed.state_dir {
-        Some(dir) => builder.state_dir(dir),
-        None => builder,
-    }
+    to.watchdog = std::env::current_exe().ok().map(|program| WatchdogProgram {
+        program,
+        arguments: vec![WATCHDOG.into()],
+    });
+    Ok(options)
 }
 
 /// The authorizer of `--lambda`: a handler, or a command, split into words as a shell does it and

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::thread;
 
-use dunlin_sandbox::{Ready, Sandbox, StartError};
+use dunlin_sandbox::{EventLog, Ready, Sandbox, StartError};
 use tokio::sync::oneshot;
 
 use self::json::Line;
@@ -46,15 +46,13 @@ pub(crate) async fn run(typed: SandboxArgs, console: Console) -> Result<Exit, Fa
 }
 
 async fn start(typed: &SandboxArgs, lines: Lines, console: Console) -> Result<Sandbox, Diagnosis> {
-    let config = described::config(typed)?;
-    let anonymous = config.anonymous;
-    let mut builder = described::builder(config, typed);
+    let mut options = described::options(typed)?;
     if let Some(address) = typed.listen {
-        confirm_exposure(address, anonymous, typed.yes, console)?;
-        builder = builder.listen(address);
+        confirm_exposure(address, options.anonymous, typed.yes, console)?;
     }
-    let builder = builder.on_event(move |line| lines.write(line));
-    builder.start().await.map_err(|error| not_started(&error))
+    options.log = EventLog::new(move |line| lines.write(line));
+    let started = Sandbox::start(options).await;
+    started.map_err(|error| not_started(&error))
 }
 
 /// Warns of an address that others can reach, and refuses it without `--yes`.

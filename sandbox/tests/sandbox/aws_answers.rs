@@ -13,12 +13,13 @@ use core::pin::Pin;
 use std::time::{Duration, Instant};
 
 use dunlin_codec::{BinaryData, Connect, Packet, QoS, ReasonCode, TopicName, Will, WillProperties};
-use dunlin_sandbox::{Answer, Denial, Sandbox, SandboxBuilder, SubscribeQoS2};
+use dunlin_sandbox::{Answer, Denial, Sandbox, SandboxOptions, SubscribeQoS2};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::client::{
-    TestClient, TestSandbox, allow, connect, handshake, publish, subscribe, subscription, unsigned,
+    TestClient, TestSandbox, allow, connect, denying, handshake, publish, subscribe, subscription,
+    unsigned,
 };
 
 /// One row of the table.
@@ -201,7 +202,10 @@ async fn subscribe_at_qos_2() {
     ));
     let answering = |answer| {
         let everybody = Answer::allow("anybody", allow("iot:*"));
-        TestSandbox::answering_with(everybody, move |builder| builder.subscribe_qos2(answer))
+        TestSandbox::answering_with(everybody, move |options| SandboxOptions {
+            subscribe_qos2: answer,
+            ..options
+        })
     };
     let sandbox = answering(SubscribeQoS2::Disconnect).await;
     let mut client = sandbox.guest("c").await;
@@ -292,7 +296,12 @@ async fn ping_during_a_pause() {
 }
 
 async fn anonymous() {
-    let sandbox = TestSandbox::start_with(|builder| builder.plain_port(0).anonymous(true)).await;
+    let sandbox = TestSandbox::start_with(|options| SandboxOptions {
+        plain_port: Some(0),
+        anonymous: true,
+        ..options
+    })
+    .await;
     let port = sandbox.sandbox.plain_port().unwrap();
     let wrong = connect(
         "c",
@@ -324,11 +333,12 @@ async fn anonymous() {
 async fn writable_state() {
     let state = tempfile::tempdir().unwrap();
     let start = || {
-        Sandbox::builder()
-            .port(0)
-            .demo(false)
-            .state_dir(state.path())
-            .start()
+        Sandbox::start(SandboxOptions {
+            port: 0,
+            demo: false,
+            state_dir: Some(state.path().into()),
+            ..SandboxOptions::default()
+        })
     };
     start().await.unwrap().stop().await;
     #[cfg(unix)]
@@ -369,7 +379,11 @@ async fn reserved_topics() {
         .await;
     assert_eq!(client.receives_puback().await.0, ReasonCode::Success);
     let everybody = Answer::allow("anybody", allow("iot:*"));
-    let told = |builder: SandboxBuilder| builder.deny_reserved_topic(Denial::ReasonCode);
+    let told = |options| {
+        denying(options, |denials| {
+            denials.reserved_topic = Denial::ReasonCode;
+        })
+    };
     let sandbox = TestSandbox::answering_with(everybody, told).await;
     let mut client = sandbox.guest("c").await;
     assert_eq!(
@@ -384,7 +398,11 @@ async fn other_sni() {
         ("localhost", ""),
     ] {
         for strict in [false, true] {
-            let sandbox = TestSandbox::start_with(|builder| builder.strict_sni(strict)).await;
+            let sandbox = TestSandbox::start_with(|options| SandboxOptions {
+                strict_sni: strict,
+                ..options
+            })
+            .await;
             let handshake = handshake(&sandbox.sandbox, name, &[b"mqtt"]).await;
             assert_eq!(handshake.is_ok(), line.is_empty() || !strict, "{name}");
             if line.is_empty() {
@@ -478,7 +496,11 @@ async fn odd_client_id() {
 async fn queue_is_full() {
     // The clocks are fast: the service takes 100 messages a second of a connection.
     let answer = Answer::allow("anybody", allow("iot:*"));
-    let sandbox = TestSandbox::answering_with(answer, |builder| builder.time_scale(200)).await;
+    let sandbox = TestSandbox::answering_with(answer, |options| SandboxOptions {
+        time_scale: 200,
+        ..options
+    })
+    .await;
     let mut away = connect("away", "", "");
     (away.clean_start, away.properties.session_expiry_interval) = (false, Some(3600));
     let (mut subscriber, _) = sandbox.admits(away).await;

@@ -14,7 +14,9 @@ use dunlin_codec::{
     RetainHandling, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter,
     TopicName, Utf8String,
 };
-use dunlin_sandbox::{Answer, Authorizer, Lambda, Profile, Sandbox, SandboxBuilder};
+use dunlin_sandbox::{
+    Answer, Authorizer, Denials, EventLog, Lambda, Profile, Sandbox, SandboxOptions,
+};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;
@@ -38,24 +40,31 @@ pub(crate) struct TestSandbox {
 
 impl TestSandbox {
     pub(crate) async fn start() -> Self {
-        Self::start_with(|builder| builder).await
+        Self::start_with(|options| options).await
     }
 
     pub(crate) async fn with_fault(fault: &str) -> Self {
-        Self::start_with(|builder| builder.fault(fault.parse().unwrap())).await
+        Self::start_with(|options| SandboxOptions {
+            faults: vec![fault.parse().unwrap()],
+            ..options
+        })
+        .await
     }
 
     pub(crate) async fn start_with(
-        describe: impl FnOnce(SandboxBuilder) -> SandboxBuilder,
+        describe: impl FnOnce(SandboxOptions) -> SandboxOptions,
     ) -> Self {
         let state = state_dir();
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);
-        let builder = Sandbox::builder().port(0).state_dir(state.path());
-        let builder =
-            builder.on_event(move |line| lines.lock().unwrap().push(line.event.to_string()));
+        let options = SandboxOptions {
+            port: 0,
+            state_dir: Some(state.path().into()),
+            log: EventLog::new(move |line| lines.lock().unwrap().push(line.event.to_string())),
+            ..SandboxOptions::default()
+        };
         Self {
-            sandbox: describe(builder).start().await.unwrap(),
+            sandbox: Sandbox::start(describe(options)).await.unwrap(),
             log,
             _state: state,
         }
@@ -63,17 +72,15 @@ impl TestSandbox {
 
     /// A sandbox where this answer decides about whoever names no authorizer.
     pub(crate) async fn answering(answer: Answer) -> Self {
-        Self::answering_with(answer, |builder| builder).await
+        Self::answering_with(answer, |options| options).await
     }
 
     pub(crate) async fn answering_with(
         answer: Answer,
-        describe: impl FnOnce(SandboxBuilder) -> SandboxBuilder,
+        describe: impl FnOnce(SandboxOptions) -> SandboxOptions,
     ) -> Self {
         let authorizer = Authorizer::new("Test", Lambda::Static(answer));
-        let with_authorizer =
-            |builder: SandboxBuilder| builder.authorizer(authorizer).default_authorizer("Test");
-        Self::start_with(|builder| describe(with_authorizer(builder))).await
+        Self::start_with(|options| describe(asking(authorizer, options))).await
     }
 
     /// A sandbox where everybody may do everything.
@@ -83,14 +90,18 @@ impl TestSandbox {
 
     /// The same, with all of MQTT 5.
     pub(crate) async fn mqtt5() -> Self {
-        Self::mqtt5_with(|builder| builder).await
+        Self::mqtt5_with(|options| options).await
     }
 
     pub(crate) async fn mqtt5_with(
-        describe: impl FnOnce(SandboxBuilder) -> SandboxBuilder,
+        describe: impl FnOnce(SandboxOptions) -> SandboxOptions,
     ) -> Self {
         let answer = Answer::allow("anybody", allow("iot:*"));
-        Self::answering_with(answer, |builder| describe(builder.profile(Profile::Mqtt5))).await
+        let mqtt5 = |options| SandboxOptions {
+            profile: Profile::Mqtt5,
+            ..options
+        };
+        Self::answering_with(answer, |options| describe(mqtt5(options))).await
     }
 
     /// A client that has its CONNACK, and whether its session was there already.
@@ -140,6 +151,25 @@ impl TestSandbox {
             .iter()
             .any(|line| line.contains(part))
     }
+}
+
+/// Adds an authorizer that decides about clients that name none.
+pub(crate) fn asking(authorizer: Authorizer, options: SandboxOptions) -> SandboxOptions {
+    SandboxOptions {
+        default_authorizer: Some(authorizer.name.clone()),
+        authorizers: vec![authorizer],
+        ..options
+    }
+}
+
+/// Changes the answers to denied requests.
+pub(crate) fn denying(
+    options: SandboxOptions,
+    change: impl FnOnce(&mut Denials),
+) -> SandboxOptions {
+    let mut options = options;
+    change(&mut options.denials);
+    options
 }
 
 /// Keys take their time to make: one set serves all tests.

@@ -3,12 +3,16 @@
 use dunlin_codec::{QoS, ReasonCode};
 use dunlin_sandbox::Denial;
 
-use crate::client::{TestClient, TestSandbox, connect, publish, subscribe, subscription, unsigned};
+use crate::client::{
+    TestClient, TestSandbox, connect, denying, publish, subscribe, subscription, unsigned,
+};
 
 const DENIED: &str = "other/topic";
 
 async fn denied_by(denial: Denial) -> (TestSandbox, TestClient) {
-    let sandbox = TestSandbox::start_with(|builder| builder.deny_operation(denial)).await;
+    let sandbox =
+        TestSandbox::start_with(|options| denying(options, |denials| denials.operation = denial))
+            .await;
     let client = sandbox.connected("mqtt5-sample-1").await;
     (sandbox, client)
 }
@@ -60,7 +64,9 @@ async fn a_denied_message_may_not_be_told_at_all() {
 #[tokio::test]
 async fn a_denied_connect_may_be_closed_without_a_connack() {
     for denial in [Denial::Close, Denial::Disconnect] {
-        let sandbox = TestSandbox::start_with(|builder| builder.deny_connect(denial)).await;
+        let sandbox =
+            TestSandbox::start_with(|options| denying(options, |denials| denials.connect = denial))
+                .await;
         let wrong_password = connect(
             "mqtt5-sample-1",
             "demo?x-amz-customauthorizer-name=DemoUnsigned",

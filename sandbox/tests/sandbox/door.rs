@@ -1,7 +1,7 @@
 //! Who is let in, and what the others are told.
 
 use dunlin_codec::{ConnAckProperties, Packet, QoS, ReasonCode, Utf8String};
-use dunlin_sandbox::Answer;
+use dunlin_sandbox::{Answer, SandboxOptions};
 
 use crate::client::{TestClient, TestSandbox, allow, connect, unsigned};
 
@@ -233,7 +233,11 @@ async fn a_connection_ends_when_the_authorizer_said_so() {
         disconnect_after_in_seconds: Some(300),
         ..Answer::allow("p", allow("iot:*"))
     };
-    let sandbox = TestSandbox::answering_with(answer, |builder| builder.time_scale(1000)).await;
+    let sandbox = TestSandbox::answering_with(answer, |options| SandboxOptions {
+        time_scale: 1000,
+        ..options
+    })
+    .await;
     let mut client = sandbox.guest("c").await;
     let (reason_code, reason) = client.receives_disconnect().await;
     assert_eq!(reason_code, ReasonCode::AdministrativeAction);

@@ -1,6 +1,7 @@
 //! Clients that break the rules, or are silent, or come twice.
 
 use dunlin_codec::{Disconnect, DisconnectProperties, Packet, QoS, ReasonCode};
+use dunlin_sandbox::SandboxOptions;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
@@ -9,7 +10,11 @@ use crate::client::{TestClient, TestSandbox, publish, unsigned};
 /// MQTT-3.1.2-22
 #[tokio::test]
 async fn a_silent_client_is_disconnected_after_one_and_a_half_keep_alives() {
-    let sandbox = TestSandbox::start_with(|builder| builder.time_scale(100)).await;
+    let sandbox = TestSandbox::start_with(|options| SandboxOptions {
+        time_scale: 100,
+        ..options
+    })
+    .await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
     let mut connect = unsigned("mqtt5-sample-1");
     connect.keep_alive = 30;
@@ -25,7 +30,11 @@ async fn a_silent_client_is_disconnected_after_one_and_a_half_keep_alives() {
 /// MQTT-3.1.4-3
 #[tokio::test]
 async fn a_second_client_with_the_same_id_takes_the_first_ones_place() {
-    let sandbox = TestSandbox::start_with(|builder| builder.time_scale(1000)).await;
+    let sandbox = TestSandbox::start_with(|options| SandboxOptions {
+        time_scale: 1000,
+        ..options
+    })
+    .await;
     let mut first = sandbox.connected("mqtt5-sample-1").await;
     let mut second = sandbox.connected("mqtt5-sample-1").await;
     assert_eq!(

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dunlin_codec::{QoS, ReasonCode};
-use dunlin_sandbox::{Authorizer, Lambda, LambdaLimits};
+use dunlin_sandbox::{Authorizer, Lambda, LambdaLimits, SandboxOptions};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use crate::client::{PATIENCE, TestClient, TestSandbox, allow, connect, publish};
+use crate::client::{PATIENCE, TestClient, TestSandbox, allow, asking, connect, publish};
 
 /// Answers one call after the other, as the runtime interface emulator does, and is gone then.
 struct Emulator {
@@ -63,13 +63,11 @@ fn answer(actions: &[&str]) -> Value {
 }
 
 /// One second here is five minutes of the service's.
-async fn asking(emulator: &Emulator) -> TestSandbox {
+async fn sandbox_of(emulator: &Emulator) -> TestSandbox {
     let authorizer = Authorizer::new("Emulated", Lambda::Url(emulator.url.parse().unwrap()));
-    TestSandbox::start_with(|builder| {
-        builder
-            .authorizer(authorizer)
-            .default_authorizer("Emulated")
-            .time_scale(300)
+    TestSandbox::start_with(|options| SandboxOptions {
+        time_scale: 300,
+        ..asking(authorizer, options)
     })
     .await
 }
@@ -85,7 +83,7 @@ async fn the_policy_of_a_refresh_takes_the_place_of_the_old_one() {
     let mut answers = vec![answer(&everything[..1]); 10];
     answers[0] = answer(&everything);
     let emulator = Emulator::answering(answers).await;
-    let sandbox = asking(&emulator).await;
+    let sandbox = sandbox_of(&emulator).await;
     let mut client = TestClient::open(&sandbox.sandbox).await;
     client.send(connect("lamp-7", "alice", "s3cret")).await;
     assert_eq!(client.receives_connack().await, (ReasonCode::Success, None));
@@ -122,10 +120,7 @@ async fn a_client_that_hangs_up_frees_its_place() {
         limits,
         ..Authorizer::new("Slow", lambda)
     };
-    let sandbox = TestSandbox::start_with(|builder| {
-        builder.authorizer(authorizer).default_authorizer("Slow")
-    })
-    .await;
+    let sandbox = TestSandbox::start_with(|options| asking(authorizer, options)).await;
 
     let mut leaves = TestClient::open(&sandbox.sandbox).await;
     leaves.send(connect("leaves", "alice", "s3cret")).await;
@@ -165,7 +160,7 @@ async fn a_client_that_only_listens_gets_the_answer_that_is_there() {
 #[tokio::test]
 async fn a_refresh_that_fails_ends_the_connection() {
     let emulator = Emulator::answering(vec![answer(&["iot:Connect"])]).await;
-    let sandbox = asking(&emulator).await;
+    let sandbox = sandbox_of(&emulator).await;
     let mut client = sandbox.guest("lamp-7").await;
     let (reason_code, reason) = client.receives_disconnect().await;
     assert_eq!(reason_code, ReasonCode::NotAuthorized);

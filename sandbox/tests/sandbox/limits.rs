@@ -1,6 +1,7 @@
 //! The limits of AWS IoT Core, each run into, named by the reason string or the log.
 
 use dunlin_codec::{Packet, QoS, ReasonCode, TopicAlias};
+use dunlin_sandbox::SandboxOptions;
 
 use crate::client::{TestClient, TestSandbox, connect, id, publish, subscribe, subscription};
 
@@ -123,8 +124,10 @@ async fn there_are_eight_topic_aliases() {
 #[tokio::test]
 async fn a_hundred_messages_of_the_client_may_be_unacknowledged() {
     let answer = dunlin_sandbox::Answer::allow("anybody", crate::client::allow("iot:*"));
-    let describe = |builder: dunlin_sandbox::SandboxBuilder| {
-        builder.fault("no-puback".parse().unwrap()).time_scale(1000)
+    let describe = |options| SandboxOptions {
+        faults: vec!["no-puback".parse().unwrap()],
+        time_scale: 1000,
+        ..options
     };
     let sandbox = TestSandbox::answering_with(answer, describe).await;
     let mut client = sandbox.guest("c").await;
@@ -200,7 +203,11 @@ async fn messages_beyond_a_hundred_in_a_second_are_discarded() {
 /// MQTT-3.1.2-22
 #[tokio::test]
 async fn a_keep_alive_is_within_30_and_1200_seconds() {
-    let sandbox = TestSandbox::start_with(|builder| builder.time_scale(1000)).await;
+    let sandbox = TestSandbox::start_with(|options| SandboxOptions {
+        time_scale: 1000,
+        ..options
+    })
+    .await;
     let mut connect = crate::client::unsigned("mqtt5-sample-1");
     connect.keep_alive = 1;
     let (mut client, _) = sandbox.admits(connect).await;

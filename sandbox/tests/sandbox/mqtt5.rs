@@ -5,7 +5,7 @@ use dunlin_codec::{
     QoS, ReasonCode, Repeated, RetainHandling, SubscriptionIdentifier, TopicAlias, TopicFilter,
     TopicName, Unsubscribe, UserProperty, Utf8String,
 };
-use dunlin_sandbox::{Answer, Profile};
+use dunlin_sandbox::{Answer, Profile, SandboxOptions};
 
 use crate::client::{
     TestClient, TestSandbox, allow, connect, id, puback, publish, subscribe, subscription,
@@ -279,7 +279,9 @@ async fn a_message_is_forwarded_with_everything_but_what_is_its_publishers_own()
 async fn every_alias_up_to_the_maximum_stands_for_its_topic_until_the_connection_ends() {
     for (profile, most) in [(Profile::Aws, 8), (Profile::Mqtt5, 32)] {
         let answer = Answer::allow("anybody", allow("iot:*"));
-        let sandbox = TestSandbox::answering_with(answer, |builder| builder.profile(profile)).await;
+        let sandbox =
+            TestSandbox::answering_with(answer, |options| SandboxOptions { profile, ..options })
+                .await;
         let mut client = sandbox.guest("c").await;
         client.subscribes("#").await;
         for alias in 1..=most {
@@ -369,7 +371,9 @@ async fn an_unsuback_tells_filter_by_filter_what_there_was() {
         (Profile::Aws, ReasonCode::Success),
     ] {
         let answer = Answer::allow("anybody", allow("iot:*"));
-        let sandbox = TestSandbox::answering_with(answer, |builder| builder.profile(profile)).await;
+        let sandbox =
+            TestSandbox::answering_with(answer, |options| SandboxOptions { profile, ..options })
+                .await;
         let mut client = sandbox.guest("c").await;
         client.subscribes("a/b").await;
         client.subscribes("a/+").await;
@@ -502,7 +506,11 @@ async fn a_packet_larger_than_aws_takes_is_taken() {
 /// MQTT-3.1.2-25
 #[tokio::test]
 async fn a_reason_that_does_not_fit_is_left_out() {
-    let sandbox = TestSandbox::start_with(|builder| builder.profile(Profile::Mqtt5)).await;
+    let sandbox = TestSandbox::start_with(|options| SandboxOptions {
+        profile: Profile::Mqtt5,
+        ..options
+    })
+    .await;
     let mut small = crate::client::unsigned("mqtt5-sample-1");
     small.properties.maximum_packet_size = 40.try_into().ok();
     let (mut client, _) = sandbox.admits(small).await;

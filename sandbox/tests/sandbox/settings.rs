@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dunlin_sandbox::SandboxOptions;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -10,7 +11,11 @@ use crate::client::TestSandbox;
 
 #[tokio::test]
 async fn no_more_connections_are_held_than_it_was_told() {
-    let sandbox = TestSandbox::start_with(|builder| builder.max_connections(1)).await;
+    let sandbox = TestSandbox::start_with(|options| SandboxOptions {
+        max_connections: 1,
+        ..options
+    })
+    .await;
     let _first = sandbox.connected("mqtt5-sample-1").await;
     let mut second = TcpStream::connect(("127.0.0.1", sandbox.sandbox.port()))
         .await
@@ -24,7 +29,11 @@ async fn no_more_connections_are_held_than_it_was_told() {
 
 #[tokio::test]
 async fn the_demo_can_be_left_out() {
-    let sandbox = TestSandbox::start_with(|builder| builder.demo(false)).await;
+    let sandbox = TestSandbox::start_with(|options| SandboxOptions {
+        demo: false,
+        ..options
+    })
+    .await;
     let ready = sandbox.sandbox.ready();
     assert!(!ready.demo && ready.authorizers.is_empty(), "{ready:?}");
 }

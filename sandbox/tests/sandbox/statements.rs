@@ -4,7 +4,7 @@ use dunlin_codec::{
     AckType, Auth, AuthProperties, Delivery, Packet, QoS, ReasonCode, Repeated,
     SubscriptionIdentifier,
 };
-use dunlin_sandbox::Profile;
+use dunlin_sandbox::{Profile, SandboxOptions};
 
 use crate::client::{
     TestClient, TestSandbox, connect, id, publish, subscribe, subscription, unsigned,
@@ -83,7 +83,11 @@ async fn after_its_puback_an_identifier_is_another_message_whatever_dup_says() {
 /// MQTT-4.3.3-9, MQTT-3.5.2-2
 #[tokio::test]
 async fn after_a_refusing_pubrec_an_identifier_is_another_message() {
-    let sandbox = TestSandbox::start_with(|builder| builder.profile(Profile::Mqtt5)).await;
+    let sandbox = TestSandbox::start_with(|options| SandboxOptions {
+        profile: Profile::Mqtt5,
+        ..options
+    })
+    .await;
     let mut client = sandbox.connected("mqtt5-sample-1").await;
     client
         .send(publish("other/topic", "x", QoS::ExactlyOnce))

@@ -1,7 +1,7 @@
 //! The handshake: certificates and ALPN.
 
 use dunlin_codec::ReasonCode;
-use dunlin_sandbox::{Sandbox, StateDir};
+use dunlin_sandbox::{Sandbox, SandboxOptions, StateDir};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -96,12 +96,13 @@ async fn with_the_fault_no_alpn_none_is_selected_and_the_connection_closed_befor
 async fn a_running_sandbox_is_found_and_a_stopped_one_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let state_dir = StateDir::at(dir.path());
-    let sandbox = Sandbox::builder()
-        .port(0)
-        .state_dir(dir.path())
-        .start()
-        .await
-        .unwrap();
+    let sandbox = Sandbox::start(SandboxOptions {
+        port: 0,
+        state_dir: Some(dir.path().into()),
+        ..SandboxOptions::default()
+    })
+    .await
+    .unwrap();
     let found = state_dir.running().unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(
@@ -154,7 +155,11 @@ async fn speaks(port: u16, first: &[u8]) {
 
 #[tokio::test]
 async fn another_protocol_than_that_of_the_port_is_named() {
-    let sandbox = TestSandbox::start_with(|builder| builder.plain_port(0)).await;
+    let sandbox = TestSandbox::start_with(|options| SandboxOptions {
+        plain_port: Some(0),
+        ..options
+    })
+    .await;
     let (tls, plain) = (
         sandbox.sandbox.port(),
         sandbox.sandbox.plain_port().unwrap(),

@@ -4,6 +4,7 @@ use dunlin_codec::{
     BinaryData, Connect, Disconnect, DisconnectProperties, Packet, QoS, ReasonCode, TopicName,
     UserProperty, Will, WillProperties,
 };
+use dunlin_sandbox::SandboxOptions;
 
 use crate::client::{TestClient, TestSandbox, connect};
 
@@ -35,7 +36,11 @@ fn delayed(client_id: &str, seconds: u32) -> Connect<'_> {
 }
 
 async fn watched(time_scale: u32) -> (TestSandbox, TestClient) {
-    let sandbox = TestSandbox::mqtt5_with(|builder| builder.time_scale(time_scale)).await;
+    let sandbox = TestSandbox::mqtt5_with(|options| SandboxOptions {
+        time_scale,
+        ..options
+    })
+    .await;
     let mut watcher = sandbox.guest("watcher").await;
     watcher.subscribes(TOPIC).await;
     (sandbox, watcher)

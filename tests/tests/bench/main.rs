@@ -20,7 +20,7 @@ mod refused;
 
 use std::time::Duration;
 
-use dunlin_sandbox::{Answer, Authorizer, Lambda, Sandbox};
+use dunlin_sandbox::{Answer, Authorizer, Lambda, Sandbox, SandboxOptions};
 use dunlin_tests::{Finished, Mosquitto, Tool, dunlin};
 #[cfg(unix)]
 use dunlin_tests::{Signal, send_signal};
@@ -41,16 +41,16 @@ async fn serve(faults: &[&str]) -> Served {
         {"Effect": "Deny", "Action": "iot:Publish", "Resource": "arn:aws:iot:eu-west-1:1:topic/forbidden/*"},
     ]});
     let authorizer = Authorizer::new("Anybody", Lambda::Static(Answer::allow("anybody", policy)));
-    let builder = Sandbox::builder()
-        .port(0)
-        .state_dir(state.path())
-        .authorizer(authorizer);
-    let builder = builder.default_authorizer("Anybody");
-    let builder = faults.iter().fold(builder, |builder, fault| {
-        builder.fault(fault.parse().unwrap())
-    });
+    let options = SandboxOptions {
+        port: 0,
+        state_dir: Some(state.path().into()),
+        authorizers: vec![authorizer],
+        default_authorizer: Some("Anybody".into()),
+        faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
+        ..SandboxOptions::default()
+    };
     Served {
-        sandbox: builder.start().await.unwrap(),
+        sandbox: Sandbox::start(options).await.unwrap(),
         _state: state,
     }
 }

@@ -11,7 +11,7 @@ mod situations;
 
 use std::collections::BTreeMap;
 
-use dunlin_sandbox::{Answer, Authorizer, DEMO_POLICY, Fault, Lambda, Sandbox};
+use dunlin_sandbox::{Answer, Authorizer, DEMO_POLICY, Fault, Lambda, Sandbox, SandboxOptions};
 use dunlin_tests::{Finished, Tool, dunlin};
 use tempfile::TempDir;
 
@@ -73,18 +73,19 @@ async fn serve_fast(fault: &str, time_scale: u32) -> Served {
         answer: Answer::allow("canary", DEMO_POLICY.into()),
     };
     let authorizer = Authorizer::new("Canary", lambda);
-    let mut builder = Sandbox::builder()
-        .port(0)
-        .state_dir(state.path())
-        .authorizer(authorizer)
-        .plain_port(0)
-        .anonymous(true)
-        .time_scale(time_scale);
-    if !fault.is_empty() {
-        builder = builder.fault(fault.parse().unwrap());
-    }
+    let faults = Some(fault).filter(|fault| !fault.is_empty());
+    let options = SandboxOptions {
+        port: 0,
+        plain_port: Some(0),
+        state_dir: Some(state.path().into()),
+        authorizers: vec![authorizer],
+        anonymous: true,
+        time_scale,
+        faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
+        ..SandboxOptions::default()
+    };
     Served {
-        sandbox: builder.start().await.unwrap(),
+        sandbox: Sandbox::start(options).await.unwrap(),
         _state: state,
     }
 }

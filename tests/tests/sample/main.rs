@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use dunlin_client::transport::{CaBundle, TlsConnector, TlsOptions, TransportOptions};
 use dunlin_client::{Client, ClientOptions, ConnectOptions, Message, QoS};
-use dunlin_sandbox::Sandbox;
+use dunlin_sandbox::{Sandbox, SandboxOptions};
 use dunlin_tests::{Finished, Tool, dunlin};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -26,12 +26,14 @@ struct Served {
 
 async fn serve(faults: &[&str]) -> Served {
     let state = TempDir::new().unwrap();
-    let mut builder = Sandbox::builder().port(0).state_dir(state.path());
-    for fault in faults {
-        builder = builder.fault(fault.parse().unwrap());
-    }
+    let options = SandboxOptions {
+        port: 0,
+        state_dir: Some(state.path().into()),
+        faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
+        ..SandboxOptions::default()
+    };
     Served {
-        sandbox: builder.start().await.unwrap(),
+        sandbox: Sandbox::start(options).await.unwrap(),
         state,
     }
 }
@@ -274,12 +276,13 @@ async fn the_endpoint_sandbox_finds_port_and_ca_by_itself() {
     };
     is_golden(&found(state).run().await, "Unsigned", &TWO[..1]);
 
-    let second = Sandbox::builder()
-        .port(0)
-        .state_dir(state)
-        .start()
-        .await
-        .unwrap();
+    let second = Sandbox::start(SandboxOptions {
+        port: 0,
+        state_dir: Some(state.into()),
+        ..SandboxOptions::default()
+    })
+    .await
+    .unwrap();
     let run = found(state).run().await;
     run.exits(2);
     for port in [served.sandbox.port(), second.port()] {
@@ -423,11 +426,13 @@ async fn a_server_that_comes_back_is_told_of_in_order_and_a_subscription_that_do
         let mut seen = read_until(&mut child, "PubAck received").await;
         let Served { sandbox, state } = first;
         sandbox.stop().await;
-        let mut second = Sandbox::builder().port(port).state_dir(state.path());
-        if let Some(fault) = fault {
-            second = second.fault(fault.parse().unwrap());
-        }
-        let _second = second.start().await.unwrap();
+        let second = SandboxOptions {
+            port,
+            state_dir: Some(state.path().into()),
+            faults: fault.iter().map(|fault| fault.parse().unwrap()).collect(),
+            ..SandboxOptions::default()
+        };
+        let _second = Sandbox::start(second).await.unwrap();
         let run = Finished::of(child).await;
         run.exits(code);
         seen.push_str(&run.stdout);

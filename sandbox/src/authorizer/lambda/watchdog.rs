@@ -146,7 +146,7 @@ mod unix {
     /// are left.
     ///
     /// For programs that use this crate as a library: run this with standard input in a process of
-    /// its own, and name that program to `SandboxBuilder::watchdog`.
+    /// its own, and name that program in `SandboxOptions::watchdog`.
     pub fn watch_process_groups(input: impl io::BufRead) {
         let mut groups = BTreeSet::new();
         for line in input.lines() {

@@ -5,19 +5,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use dunlin_codec::ReasonCode;
-use dunlin_sandbox::{Answer, Authorizer, Config, Handler, Lambda, LambdaLimits, Program};
+use dunlin_sandbox::{Answer, Authorizer, Handler, Lambda, LambdaLimits, Program, SandboxOptions};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use crate::client::{TestClient, TestSandbox, allow, connect};
+use crate::client::{self, TestClient, TestSandbox, allow, connect};
 
 pub(super) async fn bare_file_name() {
     let text = format!(
         "[[authorizer]]\nname = 'Test'\nlambda.exec = ['echo', '{}']",
         answer()
     );
-    let config = Config::parse(&text, Path::new("authorizers.toml")).unwrap();
+    let config = SandboxOptions::from_toml(&text, Path::new("authorizers.toml")).unwrap();
     let sandbox = asking(config.authorizers.into_iter().next().unwrap()).await;
     sandbox.guest("c").await;
 }
@@ -98,8 +98,7 @@ pub(super) async fn json_text() {
 }
 
 async fn asking(authorizer: Authorizer) -> TestSandbox {
-    TestSandbox::start_with(|builder| builder.authorizer(authorizer).default_authorizer("Test"))
-        .await
+    TestSandbox::start_with(|options| client::asking(authorizer, options)).await
 }
 
 /// An answer that leaves out both times.

@@ -1,0 +1,119 @@
+//! Settings of a sandbox, as the config file, the command line and Rust programs give them.
+
+use core::net::IpAddr;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::authorizer::Authorizer;
+use crate::denial::Denials;
+use crate::event_log::EventLog;
+use crate::fault::Fault;
+use crate::overflow::WhenQueueFull;
+use crate::policy::ArnScope;
+use crate::profile::Profile;
+use crate::qos2::SubscribeQoS2;
+use crate::server::limits::MAX_CONNECTIONS;
+
+/// Settings of a sandbox. Versions may add fields: write `..SandboxOptions::default()`.
+///
+/// ```
+/// use dunlin_sandbox::{Profile, SandboxOptions};
+///
+/// let options = SandboxOptions { port: 0, profile: Profile::Mqtt5, ..SandboxOptions::default() };
+/// assert_eq!(options.time_scale, 1);
+/// ```
+#[derive(Debug, Clone)]
+pub struct SandboxOptions {
+    /// TLS port; 0 takes any that is free. Default: 8883.
+    pub port: u16,
+    /// Port without TLS besides the other one, on loopback whatever `address` says; 0 takes any that
+    /// is free. Default: `None`, no such port.
+    pub plain_port: Option<u16>,
+    /// Address to listen on with TLS. Default: `None`, 127.0.0.1 and ::1. The certificate stays one
+    /// for `localhost`.
+    ///
+    /// Clients that reach another address than loopback's can try passwords here, and a sandbox
+    /// keeps no data: use it in a network of your own.
+    pub address: Option<IpAddr>,
+    /// Folder for keys and traces of running sandboxes. Default: `None`, the user's state directory
+    /// (see [`StateDir::resolve`](crate::StateDir::resolve)).
+    pub state_dir: Option<PathBuf>,
+    /// Lets every client in that names no authorizer, with any user name and password, and lets it
+    /// do everything. A client that names an authorizer is judged by it. Default: no.
+    pub anonymous: bool,
+    /// Adds the authorizers `DemoUnsigned` and `DemoSigned`. Default: yes.
+    pub demo: bool,
+    /// Authorizers besides those of the demonstration. Default: none.
+    pub authorizers: Vec<Authorizer>,
+    /// Name of the authorizer for clients that name none. Default: `None`, they are refused.
+    pub default_authorizer: Option<String>,
+    /// Region and account that every ARN of a policy is compared with. Default: `None`, any matches.
+    pub strict_arns: Option<ArnScope>,
+    /// Faults on demand. Default: none.
+    pub faults: Vec<Fault>,
+    /// Answers to denied requests. Default: a reason code, and DISCONNECT for a reserved topic.
+    pub denials: Denials,
+    /// Server that the sandbox stands in for. Default: AWS IoT Core.
+    pub profile: Profile,
+    /// Factor by which the clocks of the server (keep alive, expiry, refresh, longest connection)
+    /// run faster. The times of faults stay as they are. Default: 1.
+    pub time_scale: u32,
+    /// Connections at a time; 0 counts as 1. Each needs a file descriptor and, while nothing is
+    /// sent, about 25 KiB. Sessions may be twice as many. Default: 4,096.
+    pub max_connections: usize,
+    /// Handling of a message for a subscriber whose queue is full. Default: `None`, as the profile
+    /// does.
+    pub when_queue_full: Option<WhenQueueFull>,
+    /// Answer to a SUBSCRIBE at QoS 2 in the profile `aws`. Default: no answer, as AWS documents.
+    pub subscribe_qos2: SubscribeQoS2,
+    /// Refuses a client that sends no server name by SNI, or another one than this endpoint's.
+    /// AWS's pages disagree about it. Default: no, and the log tells.
+    pub strict_sni: bool,
+    /// Program that ends the processes of Lambdas if the sandbox's own process is killed. Default:
+    /// `None`: they are ended when the sandbox stops or is dropped, and stay after SIGKILL.
+    pub watchdog: Option<WatchdogProgram>,
+    /// Callback for every event, such as a decision. Default: none.
+    pub log: EventLog,
+}
+
+/// Program that calls [`watch_process_groups`](crate::watch_process_groups) with its standard input.
+///
+/// It is started only if a Lambda has processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchdogProgram {
+    /// Path of the program.
+    pub program: PathBuf,
+    /// Arguments of the program.
+    pub arguments: Vec<OsString>,
+}
+
+impl SandboxOptions {
+    /// TLS port that sandboxes listen on by default.
+    pub const DEFAULT_PORT: u16 = 8883;
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self {
+            port: Self::DEFAULT_PORT,
+            plain_port: None,
+            address: None,
+            state_dir: None,
+            anonymous: false,
+            demo: true,
+            authorizers: Vec::new(),
+            default_authorizer: None,
+            strict_arns: None,
+            faults: Vec::new(),
+            denials: Denials::default(),
+            profile: Profile::default(),
+            time_scale: 1,
+            max_connections: MAX_CONNECTIONS,
+            when_queue_full: None,
+            subscribe_qos2: SubscribeQoS2::default(),
+            strict_sni: false,
+            watchdog: None,
+            log: EventLog::default(),
+        }
+    }
+}
