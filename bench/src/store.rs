@@ -118,7 +118,7 @@ fn run(
             None => Client::start(options),
         };
         client.until_connected(Duration::from_secs(10)).await?;
-        client.until_kept().await?;
+        client.until_persisted().await?;
 
         let before = commits.load(Relaxed);
         let (mut messages, mut times) = (0, Vec::new());

@@ -1,4 +1,4 @@
-//! `Farewell`: the DISCONNECT that a client sends when it leaves.
+//! `DisconnectOptions`: the DISCONNECT that a client sends when it leaves.
 
 use dunlin_codec::{
     Disconnect, DisconnectProperties, PacketType, ReasonCode, Sender, UserProperty, Utf8String,
@@ -10,17 +10,17 @@ use crate::will;
 /// Content of the DISCONNECT that the application asks for (§3.14).
 ///
 /// ```
-/// use dunlin_client::Farewell;
+/// use dunlin_client::DisconnectOptions;
 ///
-/// let farewell = Farewell {
+/// let disconnect = DisconnectOptions {
 ///     reason_string: Some("battery low".to_owned()),
 ///     user_properties: vec![("volts".to_owned(), "3.1".to_owned())],
-///     ..Farewell::default()
+///     ..DisconnectOptions::default()
 /// };
-/// # assert!(!farewell.with_will);
+/// # assert!(!disconnect.with_will);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Farewell {
+pub struct DisconnectOptions {
     /// Asks the server to publish the will all the same (reason code 0x04). Default: `false`. Any
     /// reason code but 0x00 asks for it as well.
     pub with_will: bool,
@@ -44,20 +44,20 @@ pub struct Farewell {
     pub session_expiry_interval: Option<u32>,
 }
 
-impl Farewell {
+impl DisconnectOptions {
     /// Whether it can be sent where CONNECT said `session_expiry_interval`. [U-3.14.2-1]
     pub(crate) fn check(&self, session_expiry_interval: Option<u32>) -> Result<(), OptionsError> {
         let prolongs = self
             .session_expiry_interval
             .is_some_and(|seconds| seconds > 0);
         if prolongs && session_expiry_interval.unwrap_or(0) == 0 {
-            return Err(OptionsError::Farewell);
+            return Err(OptionsError::DisconnectSessionExpiry);
         }
         if !self
             .code()
             .is_legal_in(PacketType::Disconnect, Sender::Client)
         {
-            return Err(OptionsError::FarewellReasonCode {
+            return Err(OptionsError::DisconnectReasonCode {
                 reason_code: self.code(),
             });
         }
@@ -75,7 +75,7 @@ impl Farewell {
 
     /// The user properties as [`to_packet`](Self::to_packet) takes them.
     pub(crate) fn user_properties(&self) -> Result<Vec<UserProperty<'_>>, OptionsError> {
-        will::user_properties("farewell user property", &self.user_properties)
+        will::user_properties("disconnect user property", &self.user_properties)
     }
 
     pub(crate) fn to_packet<'a>(
@@ -89,7 +89,7 @@ impl Farewell {
             .transpose();
         Ok(Disconnect {
             properties: DisconnectProperties {
-                reason_string: reason_string.map_err(text("farewell reason string"))?,
+                reason_string: reason_string.map_err(text("disconnect reason string"))?,
                 user_properties: user_properties.into(),
                 ..self.without_texts().properties
             },

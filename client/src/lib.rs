@@ -54,7 +54,7 @@ pub use client::{
     Acknowledgement, Client, ClientOptions, Events, Receipt, SubscribeOptions, Subscription,
     Unmatched,
 };
-pub use disconnect::Farewell;
+pub use disconnect::DisconnectOptions;
 pub use dunlin_codec as codec;
 pub use dunlin_codec::{InvalidQoS, QoS};
 pub use error::{

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use dunlin_codec::{BinaryData, Connect, ConnectProperties, Utf8String};
 
 use crate::authentication::Authentication;
-use crate::disconnect::Farewell;
+use crate::disconnect::DisconnectOptions;
 use crate::error::{OptionsError, text};
 use crate::limits::{Pace, ServiceLimits};
 use crate::policy::{InvalidMessages, Offline, OnDropped, OnSessionLost, OutboundAliases};
@@ -105,7 +105,7 @@ pub struct ConnectOptions {
     /// What the server publishes when it loses this client.
     pub will: Option<Will>,
     /// What is said when the client leaves.
-    pub farewell: Farewell,
+    pub disconnect: DisconnectOptions,
     /// How long to wait for CONNACK.
     pub connack_timeout: Duration,
     /// How long to wait for PINGRESP; half the keep alive at most. The wait starts again whenever
@@ -263,7 +263,7 @@ impl ConnectOptions {
             request_response_information: None,
             user_properties: Vec::new(),
             will: None,
-            farewell: Farewell::default(),
+            disconnect: DisconnectOptions::default(),
             connack_timeout: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(30),
             ack_timeout: Duration::from_secs(60),
@@ -318,7 +318,7 @@ impl ConnectOptions {
                 limits.check_message(&will.topic, will.payload.len(), will.qos)?;
             }
         }
-        self.farewell.check(self.session_expiry_interval)?;
+        self.disconnect.check(self.session_expiry_interval)?;
         let user_properties = will::user_properties("user property", &self.user_properties)?;
         let wills = self
             .will

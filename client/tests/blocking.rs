@@ -313,7 +313,7 @@ fn a_session_is_kept_while_it_goes_on() {
     let mut receipt = client
         .publish(Message::new("lamp/7", "on").qos(QoS::AtLeastOnce))
         .unwrap();
-    client.until_kept(SOON).unwrap();
+    client.until_persisted(SOON).unwrap();
     assert!(!kept.lock().unwrap().is_empty());
     receipt.wait(SOON).unwrap();
     client.disconnect();

@@ -35,7 +35,7 @@ pub use self::streams::{Events, Receipt, Subscription, TimedOut, Unmatched};
 use crate::QoS;
 use crate::client::ClientOptions;
 use crate::client::SubscribeOptions;
-use crate::disconnect::Farewell;
+use crate::disconnect::DisconnectOptions;
 use crate::engine::{Answered, Session, Statistics};
 use crate::error::OptionsError;
 use crate::error::{ConnectError, RequestError, StopCause};
@@ -104,13 +104,13 @@ impl Client {
         Ok(Self { inner, runtime })
     }
 
-    /// As [`Client::until_kept`](crate::Client::until_kept), for `timeout` at most.
+    /// As [`Client::until_persisted`](crate::Client::until_persisted), for `timeout` at most.
     ///
     /// # Errors
     /// [`RequestError::Timeout`] after `timeout`; as
-    /// [`Client::until_kept`](crate::Client::until_kept).
-    pub fn until_kept(&self, timeout: Duration) -> Result<(), RequestError> {
-        let kept = self.runtime.wait_for(timeout, self.inner.until_kept());
+    /// [`Client::until_persisted`](crate::Client::until_persisted).
+    pub fn until_persisted(&self, timeout: Duration) -> Result<(), RequestError> {
+        let kept = self.runtime.wait_for(timeout, self.inner.until_persisted());
         kept.unwrap_or(Err(RequestError::Timeout { after: timeout }))
     }
 
@@ -325,12 +325,12 @@ impl Client {
         self.runtime.wait(self.inner.disconnect_keeping_session())
     }
 
-    /// As [`Client::set_farewell`](crate::Client::set_farewell).
+    /// As [`Client::set_disconnect`](crate::Client::set_disconnect).
     ///
     /// # Errors
-    /// As [`Client::set_farewell`](crate::Client::set_farewell).
-    pub fn set_farewell(&self, farewell: Farewell) -> Result<(), OptionsError> {
-        self.inner.set_farewell(farewell)
+    /// As [`Client::set_disconnect`](crate::Client::set_disconnect).
+    pub fn set_disconnect(&self, disconnect: DisconnectOptions) -> Result<(), OptionsError> {
+        self.inner.set_disconnect(disconnect)
     }
 
     /// As [`Client::statistics`](crate::Client::statistics).

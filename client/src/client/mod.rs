@@ -23,7 +23,7 @@ pub use self::options::ClientOptions;
 pub use self::receipt::Receipt;
 pub use self::subscribe::SubscribeOptions;
 pub use self::subscription::{Subscription, Unmatched};
-use crate::disconnect::Farewell;
+use crate::disconnect::DisconnectOptions;
 use crate::engine::{Engine, Session, Statistics};
 use crate::error::{OptionsError, RequestError, StopCause};
 use crate::event::Event;
@@ -260,16 +260,16 @@ impl Client {
     }
 
     /// Sets the content of the DISCONNECT that this client sends when it stops, instead of
-    /// [`ConnectOptions::farewell`](crate::ConnectOptions::farewell).
+    /// [`ConnectOptions::disconnect`](crate::ConnectOptions::disconnect).
     ///
     /// # Errors
     /// Nothing is changed.
-    /// * [`OptionsError::Farewell`]: a Session Expiry Interval above 0, where CONNECT had 0 or none.
-    /// * [`OptionsError::FarewellReasonCode`]: a reason code that a client may not send.
+    /// * [`OptionsError::DisconnectSessionExpiry`]: a Session Expiry Interval above 0, where CONNECT had 0 or none.
+    /// * [`OptionsError::DisconnectReasonCode`]: a reason code that a client may not send.
     /// * [`OptionsError::Text`]: text that can't be encoded.
-    pub fn set_farewell(&self, farewell: Farewell) -> Result<(), OptionsError> {
+    pub fn set_disconnect(&self, disconnect: DisconnectOptions) -> Result<(), OptionsError> {
         self.shared()
-            .lock_and_notify(|state| state.engine.set_farewell(farewell))
+            .lock_and_notify(|state| state.engine.set_disconnect(disconnect))
     }
 
     /// Counters and gauges of this client.
@@ -286,7 +286,7 @@ impl Client {
     /// connection, and waits until that is done.
     ///
     /// The server forgets the session, unless the session goes on
-    /// ([`Farewell::session_expiry_interval`]). Without a connection, while requests wait for one,
+    /// ([`DisconnectOptions::session_expiry_interval`]). Without a connection, while requests wait for one,
     /// the client goes on trying for that time. Requests that aren't done then fail with
     /// [`RequestError::Stopped`].
     ///

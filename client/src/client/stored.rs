@@ -14,7 +14,7 @@ impl Client {
     /// the session that `store` has of an earlier process, and persists its own there.
     ///
     /// * Messages of QoS 1 and 2 are persisted a moment after they are accepted, and before they
-    ///   are sent; [`until_kept`](Self::until_kept) waits for that. After a crash they are sent, or
+    ///   are sent; [`until_persisted`](Self::until_persisted) waits for that. After a crash they are sent, or
     ///   repeated (§4.4), or follow
     ///   [`on_session_lost`](crate::ConnectOptions::on_session_lost); no receipt tells how they
     ///   end. A message or UNSUBSCRIBE that failed with [`RequestError::Stopped`] may be sent by
@@ -79,7 +79,7 @@ impl Client {
     ///
     /// # Errors
     /// [`RequestError::Stopped`] if the client stopped, or its store failed, before.
-    pub async fn until_kept(&self) -> Result<(), RequestError> {
+    pub async fn until_persisted(&self) -> Result<(), RequestError> {
         let batch = self.shared().lock_and_notify(|state| state.current_batch());
         self.shared().until_persisted(batch).await
     }

@@ -63,7 +63,7 @@ use self::state::{Exit, State};
 pub use self::statistics::{ByQoS, Dropped, DroppedMessages, Statistics};
 use self::subscriptions::renewal::handle_timed_out;
 use crate::authentication::ReauthenticationError;
-use crate::disconnect::Farewell;
+use crate::disconnect::DisconnectOptions;
 use crate::error::OptionsError;
 use crate::error::{ConnectError, ConnectionError, RequestError};
 pub use crate::limits::Pace;
@@ -220,9 +220,9 @@ impl Engine {
     /// # Errors
     /// As [`ConnectOptions::check`](crate::ConnectOptions::check) has for the DISCONNECT. Nothing
     /// was changed then.
-    pub fn set_farewell(&mut self, farewell: Farewell) -> Result<(), OptionsError> {
-        farewell.check(self.core.options.session_expiry_interval)?;
-        self.core.options.farewell = farewell;
+    pub fn set_disconnect(&mut self, disconnect: DisconnectOptions) -> Result<(), OptionsError> {
+        disconnect.check(self.core.options.session_expiry_interval)?;
+        self.core.options.disconnect = disconnect;
         Ok(())
     }
 
@@ -242,14 +242,14 @@ impl Engine {
 
     /// Disconnects as [`disconnect`](Self::disconnect) does, and makes the server forget the
     /// session, unless the options set another
-    /// [`Farewell::session_expiry_interval`]. For a client whose session is not resumed.
+    /// [`DisconnectOptions::session_expiry_interval`]. For a client whose session is not resumed.
     pub fn disconnect_ending_session(&mut self) {
         let options = &mut self.core.options;
         let outlives = options
             .session_expiry_interval
             .is_some_and(|seconds| seconds > 0);
         if outlives {
-            options.farewell.session_expiry_interval.get_or_insert(0);
+            options.disconnect.session_expiry_interval.get_or_insert(0);
         }
         self.disconnect();
     }

@@ -258,7 +258,7 @@ impl Open {
         };
         // Texts that don't fit are left out [MQTT-3.14.2-3] [MQTT-3.14.2-4], then the rest.
         // [MQTT-3.2.2-15]
-        let disconnect = &core.options.farewell;
+        let disconnect = &core.options.disconnect;
         let user_properties = disconnect.user_properties().unwrap_or_default();
         let packet = disconnect
             .to_packet(&user_properties)

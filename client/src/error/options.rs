@@ -39,11 +39,11 @@ pub enum OptionsError {
     Limit(#[from] LimitError),
     /// The Session Expiry Interval of DISCONNECT is above 0, though that of CONNECT is 0 or absent
     /// (§3.14.2.2.2).
-    #[error("the farewell prolongs a session that ends with its connection")]
-    Farewell,
+    #[error("DISCONNECT prolongs a session that ends with its connection")]
+    DisconnectSessionExpiry,
     /// The reason code of DISCONNECT is one that a client may not send (§3.14.2.1).
-    #[error("the farewell has the reason code {reason_code}, which a client may not send")]
-    FarewellReasonCode {
+    #[error("DISCONNECT has the reason code {reason_code}, which a client may not send")]
+    DisconnectReasonCode {
         /// Reason code.
         reason_code: ReasonCode,
     },

@@ -160,7 +160,7 @@ fn attempts_are_classified_as_the_table_says() {
             (Final, Transient),
         ),
         (
-            ConnectError::Options(OptionsError::Farewell),
+            ConnectError::Options(OptionsError::DisconnectSessionExpiry),
             (Final, Transient),
         ),
         (

@@ -107,7 +107,7 @@ impl Peer {
         soon(self.stream.write_all(bytes)).await.unwrap();
     }
 
-    /// Closes with a reset instead of a farewell.
+    /// Closes with a reset instead of a DISCONNECT.
     pub(crate) fn resets(self) {
         self.stream.set_zero_linger().unwrap();
     }

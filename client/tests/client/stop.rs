@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use dunlin_client::codec::ReasonCode;
-use dunlin_client::{Client, ConnectError, Event, Farewell, Message, QoS, RequestError, StopCause};
+use dunlin_client::{
+    Client, ConnectError, DisconnectOptions, Event, Message, QoS, RequestError, StopCause,
+};
 use tokio::runtime::Builder;
 use tracing::{Metadata, Subscriber, span};
 
@@ -26,12 +28,12 @@ async fn at_once<F: Future>(what: F) -> F::Output {
 async fn disconnect_is_said_before_the_connection_is_closed() {
     let server = TestServer::start().await;
     let (client, mut events, mut peer) = connected(&server).await;
-    let farewell = async {
+    let disconnect = async {
         peer.expects(disconnect_ending_session()).await;
         peer.ends().await;
         drop(peer);
     };
-    tokio::join!(at_once(client.disconnect()), farewell);
+    tokio::join!(at_once(client.disconnect()), disconnect);
     assert_eq!(story(&mut events).await, "disconnected stopped");
     at_once(client.disconnect()).await;
 }
@@ -68,9 +70,9 @@ async fn a_session_that_is_kept_outlives_its_client_at_the_server() {
     // The application says how long.
     let (client, _, mut peer) = connected(&server).await;
     client
-        .set_farewell(Farewell {
+        .set_disconnect(DisconnectOptions {
             session_expiry_interval: Some(60),
-            ..Farewell::default()
+            ..DisconnectOptions::default()
         })
         .unwrap();
     drop(client);
@@ -159,12 +161,12 @@ async fn disconnect_waits_no_longer_than_it_was_told() {
     let server = TestServer::start().await;
     let (client, _, mut peer) = connected(&server).await;
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
-    let farewell = async {
+    let disconnect = async {
         peer.receives().await;
         peer.expects(disconnect_ending_session()).await;
         drop(peer);
     };
-    tokio::join!(at_once(client.disconnect_within(millis(50))), farewell);
+    tokio::join!(at_once(client.disconnect_within(millis(50))), disconnect);
     assert_eq!(
         at_once(receipt).await.unwrap_err(),
         RequestError::Stopped(StopCause::Requested)
@@ -179,12 +181,12 @@ async fn the_shortest_time_that_was_asked_for_counts() {
     let other = client.clone();
     let patient =
         tokio::spawn(async move { other.disconnect_within(Duration::from_secs(3600)).await });
-    let farewell = async {
+    let disconnect = async {
         peer.receives().await;
         peer.expects(disconnect_ending_session()).await;
         drop(peer);
     };
-    tokio::join!(at_once(client.disconnect_within(millis(50))), farewell);
+    tokio::join!(at_once(client.disconnect_within(millis(50))), disconnect);
     at_once(patient).await.unwrap();
 }
 
@@ -200,11 +202,11 @@ async fn what_timed_out_is_not_waited_for() {
         Err(RequestError::Timeout { .. })
     ));
     peer.receives().await;
-    let farewell = async {
+    let disconnect = async {
         peer.expects(disconnect_ending_session()).await;
         drop(peer);
     };
-    tokio::join!(at_once(client.disconnect()), farewell);
+    tokio::join!(at_once(client.disconnect()), disconnect);
 }
 
 #[tokio::test]
@@ -264,7 +266,7 @@ async fn a_stop_without_a_connection_waits_for_one_while_something_is_queued() {
     let client = Client::start(options(&server));
     let mut events = client.events();
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
-    let farewell = async {
+    let disconnect = async {
         server
             .answers(&refusal(ReasonCode::ServerBusy))
             .await
@@ -278,7 +280,7 @@ async fn a_stop_without_a_connection_waits_for_one_while_something_is_queued() {
     };
     tokio::join!(
         soon(client.disconnect_within(Duration::from_secs(4))),
-        farewell
+        disconnect
     );
     soon(receipt).await.unwrap();
     assert_eq!(

@@ -102,18 +102,18 @@ async fn nothing_leaves_before_it_is_kept() {
     peer.receives().await;
     peer.sends(&connack()).await;
     until_connected(&mut client.events()).await;
-    client.until_kept().await.unwrap();
+    client.until_persisted().await.unwrap();
     store.with(|kept| kept.is_shut = true);
     let receipt = client.publish(lamp(QoS::AtLeastOnce)).await.unwrap();
     assert!(
-        tokio::time::timeout(millis(50), client.until_kept())
+        tokio::time::timeout(millis(50), client.until_persisted())
             .await
             .is_err()
     );
     let early = tokio::time::timeout(millis(50), peer.reads_packet()).await;
     assert!(early.is_err(), "{early:?}");
     store.with(|kept| kept.is_shut = false);
-    soon(client.until_kept()).await.unwrap();
+    soon(client.until_persisted()).await.unwrap();
     peer.expects(publish("lamp/7", at_least_once(1))).await;
     peer.sends(&puback(1)).await;
     soon(receipt).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_message_costs_one_commit_and_many_at_once_cost_no_more() {
     let peer = server.welcomes().await;
     tokio::spawn(peer.acknowledges_until_the_end());
     until_connected(&mut client.events()).await;
-    client.until_kept().await.unwrap();
+    client.until_persisted().await.unwrap();
     let commits = || store.0.0.lock().unwrap().commits;
 
     let before = commits();
@@ -243,7 +243,7 @@ async fn a_record_and_the_fact_that_its_message_was_received_are_in_one_commit()
     let client = Client::start_with_store(options(&server), store.clone()).unwrap();
     let mut peer = server.welcomes().await;
     let mut lamps = subscribed(&client, &mut peer, 1, "lamp/+").await;
-    client.until_kept().await.unwrap();
+    client.until_persisted().await.unwrap();
     peer.sends(&publish("lamp/1", exactly_once(9))).await;
     let (_, acknowledgement) = soon(lamps.next_unacknowledged()).await.unwrap();
     let before = store.copy();
@@ -295,7 +295,7 @@ async fn records_of_a_message_in_two_streams_are_written_with_the_last_answer() 
     soon(first.accept_with(vec![record("first", "on")]))
         .await
         .unwrap();
-    client.until_kept().await.unwrap();
+    client.until_persisted().await.unwrap();
     assert!(
         records(&store).is_empty(),
         "after a crash the message comes to both again"
@@ -336,7 +336,7 @@ async fn a_second_stream_that_drops_its_acknowledgement_decides_nothing_but_by_t
             peer.expects(ack(AckType::PubRec, 9, code)).await;
             assert_eq!(records(&store), one_record("first", "on"), "{on_dropped:?}");
         } else {
-            client.until_kept().await.unwrap();
+            client.until_persisted().await.unwrap();
             assert!(records(&store).is_empty());
         }
         soon(client.disconnect_within(millis(0))).await;
@@ -392,7 +392,7 @@ async fn a_message_that_never_left_is_sent_as_a_first_one() {
     let (nowhere, store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&nowhere), store.clone()).unwrap();
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
-    soon(client.until_kept()).await.unwrap();
+    soon(client.until_persisted()).await.unwrap();
     let crashed = store.copy();
     client.disconnect_within(millis(0)).await;
     let server = TestServer::start().await;
@@ -412,11 +412,11 @@ async fn what_waits_for_the_store_when_the_connection_ends_was_never_sent() {
     let mut events = client.events();
     let peer = server.welcomes().await;
     until_connected(&mut events).await;
-    client.until_kept().await.unwrap();
+    client.until_persisted().await.unwrap();
     store.with(|kept| kept.is_shut = true);
     let receipt = client.publish(lamp(QoS::ExactlyOnce)).await.unwrap();
     assert!(
-        tokio::time::timeout(millis(20), client.until_kept())
+        tokio::time::timeout(millis(20), client.until_persisted())
             .await
             .is_err()
     );
@@ -492,7 +492,7 @@ async fn a_restored_session_goes_on_without_a_store_too() {
     let (nowhere, mut store) = (TestServer::start().await, Memory::default());
     let client = Client::start_with_store(options(&nowhere), store.clone()).unwrap();
     drop(client.publish(lamp(QoS::AtLeastOnce)).await.unwrap());
-    soon(client.until_kept()).await.unwrap();
+    soon(client.until_persisted()).await.unwrap();
     client.disconnect_within(millis(0)).await;
     let now = tokio::time::Instant::now().into_std();
     let clock = ClockReading {

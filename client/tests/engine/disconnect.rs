@@ -7,7 +7,7 @@ use dunlin_client::codec::{
     UserProperty, Utf8String,
 };
 use dunlin_client::engine::{CloseCause, Ended};
-use dunlin_client::{ConnectError, ConnectionError, Farewell, Message, OptionsError, QoS};
+use dunlin_client::{ConnectError, ConnectionError, DisconnectOptions, Message, OptionsError, QoS};
 
 use crate::bench::{Client, options};
 use crate::packets::{
@@ -72,10 +72,10 @@ fn disconnect_without_a_connection_does_nothing() {
 
 /// [U-3.14.2-1]
 #[test]
-fn a_farewell_may_end_the_session_and_ask_for_the_will() {
-    let leaves = |farewell| {
+fn a_disconnect_may_end_the_session_and_ask_for_the_will() {
+    let leaves = |disconnect| {
         let mut client = Client::connected();
-        client.engine.set_farewell(farewell).unwrap();
+        client.engine.set_disconnect(disconnect).unwrap();
         client.disconnects();
         client.sends()
     };
@@ -89,29 +89,29 @@ fn a_farewell_may_end_the_session_and_ask_for_the_will() {
             properties,
         }))]
     };
-    let forget = Farewell {
+    let forget = DisconnectOptions {
         session_expiry_interval: Some(0),
-        ..Farewell::default()
+        ..DisconnectOptions::default()
     };
     assert_eq!(leaves(forget), says(ReasonCode::Success, Some(0)));
-    let longer = Farewell {
+    let longer = DisconnectOptions {
         session_expiry_interval: Some(86_400),
         with_will: true,
-        ..Farewell::default()
+        ..DisconnectOptions::default()
     };
     assert_eq!(
         leaves(longer),
         says(ReasonCode::DisconnectWithWill, Some(86_400))
     );
     assert_eq!(
-        leaves(Farewell::default()),
+        leaves(DisconnectOptions::default()),
         [disconnect(ReasonCode::Success)]
     );
 }
 
 /// disconnect_fail_packet_too_big [MQTT-3.2.2-15]
 #[test]
-fn a_farewell_that_is_larger_than_the_server_takes_is_a_bare_one() {
+fn a_disconnect_that_is_larger_than_the_server_takes_is_a_bare_one() {
     for (maximum, fits) in [(9, true), (8, false), (2, false)] {
         let maximum_packet_size = maximum.try_into().ok();
         let properties = ConnAckProperties {
@@ -119,11 +119,11 @@ fn a_farewell_that_is_larger_than_the_server_takes_is_a_bare_one() {
             ..ConnAckProperties::default()
         };
         let mut client = Client::connected_to(&connack_with(properties));
-        let forget = Farewell {
+        let forget = DisconnectOptions {
             session_expiry_interval: Some(0),
-            ..Farewell::default()
+            ..DisconnectOptions::default()
         };
-        client.engine.set_farewell(forget).unwrap();
+        client.engine.set_disconnect(forget).unwrap();
         client.disconnects();
         assert_eq!(
             client.sends() == [disconnect(ReasonCode::Success)],
@@ -135,13 +135,13 @@ fn a_farewell_that_is_larger_than_the_server_takes_is_a_bare_one() {
 
 /// [MQTT-3.14.2-3] [MQTT-3.14.2-4]
 #[test]
-fn a_farewell_has_a_reason_code_a_reason_string_and_user_properties_where_they_fit() {
-    let farewell = Farewell {
+fn a_disconnect_has_a_reason_code_a_reason_string_and_user_properties_where_they_fit() {
+    let disconnect = DisconnectOptions {
         reason_code: Some(ReasonCode::UnspecifiedError),
         reason_string: Some("battery low".to_owned()),
         user_properties: vec![("volts".to_owned(), "3.1".to_owned())],
         session_expiry_interval: Some(0),
-        ..Farewell::default()
+        ..DisconnectOptions::default()
     };
     let user_properties = [UserProperty::new("volts", "3.1").unwrap()];
     let without_texts = DisconnectProperties {
@@ -167,41 +167,41 @@ fn a_farewell_has_a_reason_code_a_reason_string_and_user_properties_where_they_f
             ..ConnAckProperties::default()
         };
         let mut client = Client::connected_to(&connack_with(properties));
-        client.engine.set_farewell(farewell.clone()).unwrap();
+        client.engine.set_disconnect(disconnect.clone()).unwrap();
         client.disconnects();
         assert_eq!(client.sends(), expected);
     }
 }
 
 #[test]
-fn a_farewell_that_a_client_may_not_send_is_refused() {
+fn a_disconnect_that_a_client_may_not_send_is_refused() {
     for code in (0..=0xFF).filter_map(ReasonCode::from_code) {
-        let farewell = Farewell {
+        let disconnect = DisconnectOptions {
             reason_code: Some(code),
-            ..Farewell::default()
+            ..DisconnectOptions::default()
         };
         let is_legal = code.is_legal_in(PacketType::Disconnect, Sender::Client);
         let expected = if is_legal {
             Ok(())
         } else {
-            Err(OptionsError::FarewellReasonCode { reason_code: code })
+            Err(OptionsError::DisconnectReasonCode { reason_code: code })
         };
         assert_eq!(
-            Client::connected().engine.set_farewell(farewell),
+            Client::connected().engine.set_disconnect(disconnect),
             expected,
             "{code}"
         );
     }
-    let farewell = Farewell {
+    let disconnect = DisconnectOptions {
         reason_string: Some("a\0b".to_owned()),
-        ..Farewell::default()
+        ..DisconnectOptions::default()
     };
-    let refused = Client::connected().engine.set_farewell(farewell);
+    let refused = Client::connected().engine.set_disconnect(disconnect);
     assert!(
         matches!(
             refused,
             Err(OptionsError::Text {
-                field: "farewell reason string",
+                field: "disconnect reason string",
                 ..
             })
         ),
@@ -212,27 +212,30 @@ fn a_farewell_that_a_client_may_not_send_is_refused() {
 /// [U-3.14.2-1]
 #[test]
 fn a_session_that_ends_with_its_connection_is_not_prolonged() {
-    let longer = Farewell {
+    let longer = DisconnectOptions {
         session_expiry_interval: Some(1),
-        ..Farewell::default()
+        ..DisconnectOptions::default()
     };
-    let forget = Farewell {
+    let forget = DisconnectOptions {
         session_expiry_interval: Some(0),
-        ..Farewell::default()
+        ..DisconnectOptions::default()
     };
     for none in [None, Some(0)] {
         let mut options = options();
         options.session_expiry_interval = none;
         let mut client = Client::connected_as(options.clone(), &connack());
         assert_eq!(
-            client.engine.set_farewell(longer.clone()),
-            Err(OptionsError::Farewell)
+            client.engine.set_disconnect(longer.clone()),
+            Err(OptionsError::DisconnectSessionExpiry)
         );
-        assert_eq!(client.engine.set_farewell(forget.clone()), Ok(()));
-        options.farewell = longer.clone();
-        assert_eq!(options.check(), Err(OptionsError::Farewell));
+        assert_eq!(client.engine.set_disconnect(forget.clone()), Ok(()));
+        options.disconnect = longer.clone();
+        assert_eq!(options.check(), Err(OptionsError::DisconnectSessionExpiry));
         let refused = Client::new(options).tries_to_open();
-        assert_eq!(refused, Err(ConnectError::Options(OptionsError::Farewell)));
+        assert_eq!(
+            refused,
+            Err(ConnectError::Options(OptionsError::DisconnectSessionExpiry))
+        );
     }
 }
 

@@ -126,12 +126,12 @@ fn an_outcome_that_nobody_took_moves_along_and_one_that_nobody_wants_is_forgotte
 /// [MQTT-3.3.1-3]
 #[test]
 fn what_had_not_left_the_output_moves_on_as_new() {
-    for says_farewell in [false, true] {
+    for sends_disconnect in [false, true] {
         let mut client = Client::connected();
         client
             .hands_over(Message::new("a", "on").qos(QoS::AtLeastOnce))
             .unwrap();
-        if says_farewell {
+        if sends_disconnect {
             client.engine.disconnect();
         }
         let mut client = client.moves_on(options());

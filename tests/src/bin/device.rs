@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 .publish(Message::new("up", number.to_string()).qos(qos))
                 .await?,
         );
-        client.until_kept().await?;
+        client.until_persisted().await?;
         println!("kept {number}");
     }
     client.disconnect_within(Duration::from_secs(20)).await;

@@ -169,7 +169,7 @@ async fn a_restarted_client_that_keeps_its_session_loses_and_repeats_nothing() {
     for cycle in 0..CYCLES {
         scene.publish().await;
         if cycle % 2 == 0 {
-            // Without a farewell.
+            // Without a DISCONNECT.
             scene.wire.cut();
         }
         scene.device.restart().await;
